@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data only: every device kind and every host check."""

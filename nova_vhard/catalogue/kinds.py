@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of an entry in the catalogue of device kinds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+_NO_ALIASES: Mapping[str, str] = MappingProxyType({})
+
+_TRUE = frozenset(("1", "t", "true", "on", "y", "yes"))
+
+
+@dataclass(frozen=True)
+class DeviceKind:
+    """One thing that Nova lets somebody choose about a guest's hardware.
+
+    :ivar name: name of the rule in the policy file, ``disk_bus``
+    :ivar title: what a person calls it, ``disk bus``
+    :ivar why: why a policy restricts it; one sentence
+    :ivar fix: what the owner of an image or flavor can do instead
+    :ivar values: the values that Nova knows; empty where any text goes
+    :ivar value_type: ``enum``, ``text``, ``bool`` or ``int``
+    :ivar image_properties: Glance properties that choose it
+    :ivar extra_specs: flavor extra specs that choose it
+    :ivar block_device: whether a block device mapping can choose it
+    :ivar aliases: legacy spelling, in lower case, to the value of today
+    :ivar fold_case: whether Nova reads the value in any case
+    """
+
+    name: str
+    title: str
+    why: str
+    fix: str
+    values: tuple[str, ...] = ()
+    value_type: str = "enum"
+    image_properties: tuple[str, ...] = ()
+    extra_specs: tuple[str, ...] = ()
+    block_device: bool = False
+    aliases: Mapping[str, str] = field(default_factory=lambda: _NO_ALIASES)
+    fold_case: bool = False
+
+    def canonical(self, value: object) -> str:
+        """Return a value as Nova would compare it.
+
+        A value that Nova would not accept is returned as it is: it is in no
+        list of allowed values, so that the policy refuses it.
+
+        :param value: what an image, a flavor or a policy file says
+        """
+        text = value if isinstance(value, str) else str(value)
+        if self.value_type == "bool":
+            return _canonical_bool(text)
+        if self.value_type == "int":
+            return _canonical_int(text)
+        if not self.fold_case:
+            return text
+        folded = text.lower()
+        return self.aliases.get(folded, folded)
+
+
+def _canonical_bool(text: str) -> str:
+    """Nova's FlexibleBoolean: what is none of these words is false."""
+    return "true" if text.strip().lower() in _TRUE else "false"
+
+
+def _canonical_int(text: str) -> str:
+    try:
+        return str(int(text))
+    except ValueError:
+        return text

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The faults of one policy file: its schema first, then its meaning."""
+
+import datetime
+import fnmatch
+import importlib.metadata
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.kinds import DeviceKind
+from nova_vhard.policy.problems import Path, nearest, spell
+from nova_vhard.policy.schema import NOT_ENFORCED, SCHEMA
+from nova_vhard.policy.text import quote
+
+Fault = tuple[Path, str]
+
+_VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+_SELECTORS = ("projects", "domains", "images", "flavors", "roles")
+_PATTERN = frozenset("*?[")
+_RULES = tuple(f"guest_devices.{kind}" for kind in KINDS)
+
+
+def installed_version() -> Version:
+    """Return the version of this package without any suffix."""
+    found = Version(importlib.metadata.version("nova-vhard"))
+    return Version(found.base_version)
+
+
+def faults(data: Any) -> Iterator[Fault]:
+    """Yield what is wrong with one file, each with its place.
+
+    :param data: the content of the file, as plain data
+    """
+    if data is None:
+        yield (), "the file is empty; it needs at least version: \"1\""
+        return
+    if not isinstance(data, dict):
+        yield (), "a policy is a mapping of keys, not a list or a word"
+        return
+    unmet = list(_requires(data.get("requires")))
+    if unmet:
+        yield from unmet
+        return
+    wrong = list(_schema(data))
+    yield from wrong
+    yield from _not_enforced(data)
+    if not wrong:
+        yield from _devices(data.get("guest_devices", {}))
+        yield from _projects(data.get("projects", []))
+        yield from _exemptions(data.get("exemptions", []))
+
+
+def _requires(spec: Any) -> Iterator[Fault]:
+    if not isinstance(spec, str):
+        return
+    try:
+        wanted = SpecifierSet(spec)
+    except InvalidSpecifier:
+        yield ("requires",), f"{quote(spec)} is no version; write \">=1.0\""
+        return
+    have = installed_version()
+    if have not in wanted:
+        yield (
+            ("requires",),
+            f"this policy needs nova-vhard {spec} and {have} is installed; "
+            "upgrade the package on this host first",
+        )
+
+
+def _schema(data: dict[str, Any]) -> Iterator[Fault]:
+    for error in _VALIDATOR.iter_errors(data):
+        path = tuple(error.absolute_path)
+        if error.validator == "additionalProperties":
+            known = error.schema["properties"]
+            for key in error.instance:
+                if key not in known:
+                    hint = nearest(key, known)
+                    yield (*path, key), f"is not a known key{hint}"
+        else:
+            yield path, _message(error)
+
+
+def _message(error: jsonschema.ValidationError) -> str:
+    found = quote(error.instance)
+    if error.validator == "enum":
+        names = [str(one) for one in error.validator_value]
+        hint = nearest(error.instance, names)
+        return f"{found} is none of {', '.join(names)}{hint}"
+    if error.validator == "required":
+        missing = [
+            key for key in error.validator_value if key not in error.instance
+        ]
+        return f"lacks {', '.join(missing)}"
+    if error.validator == "type":
+        wanted = error.validator_value
+        names = wanted if isinstance(wanted, str) else " or ".join(wanted)
+        return f"{found} must be a {names}"
+    if error.validator == "pattern" and error.absolute_path[-1] == "until":
+        return f"{found} is no date; write 2027-03-31"
+    if error.validator == "pattern":
+        return f"{found} is no whole number of hours from 2 to 24"
+    if error.validator == "anyOf":
+        return f"{found} must be a list or \"*\""
+    return f"{found} is empty"
+
+
+def _not_enforced(data: dict[str, Any]) -> Iterator[Fault]:
+    for path in NOT_ENFORCED:
+        value: Any = data
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is not None:
+            yield (
+                path,
+                "is not enforced by this version yet; take it out, so that "
+                "nobody relies on it",
+            )
+
+
+def _devices(rules: dict[str, Any]) -> Iterator[Fault]:
+    for name, rule in rules.items():
+        kind = KINDS[name]
+        path: Path = ("guest_devices", name)
+        for index, value in enumerate(rule.get("allow", ())):
+            yield from _value(kind, value, (*path, "allow", index))
+        if rule.get("explicit") and not kind.image_properties:
+            yield (
+                (*path, "explicit"),
+                "no image property sets this, so that no image can be "
+                "asked to",
+            )
+
+
+def _value(kind: DeviceKind, value: Any, path: Path) -> Iterator[Fault]:
+    text = kind.canonical(value)
+    if kind.value_type == "int":
+        if not text.isdigit() and text != "*":
+            yield path, f"{quote(value)} is no number"
+        return
+    if not kind.values or text in kind.values:
+        return
+    if set(text) & _PATTERN:
+        if not fnmatch.filter(kind.values, text):
+            yield path, f"{quote(value)} matches no value that nova knows"
+        return
+    yield (
+        path,
+        f"{quote(value)} is not a {kind.name} that nova knows"
+        f"{nearest(value, kind.values)}",
+    )
+
+
+def _projects(entries: list[dict[str, Any]]) -> Iterator[Fault]:
+    for index, entry in enumerate(entries):
+        if not entry.get("projects") and not entry.get("domains"):
+            yield ("projects", index), "names neither projects nor domains"
+
+
+def _exemptions(entries: list[dict[str, Any]]) -> Iterator[Fault]:
+    for index, entry in enumerate(entries):
+        path: Path = ("exemptions", index)
+        if not any(entry.get(name) for name in _SELECTORS):
+            yield path, f"names none of {', '.join(_SELECTORS)}"
+        elif entry.get("images") and not entry.get("projects"):
+            yield (
+                (*path, "images"),
+                "holds only together with projects: whoever uploads an "
+                "image can choose its id",
+            )
+        try:
+            datetime.date.fromisoformat(entry["until"])
+        except ValueError:
+            yield (*path, "until"), f"{quote(entry['until'])} is no date"
+        for rule, values in entry["rules"].items():
+            yield from _exempted(rule, values, (*path, "rules", rule))
+
+
+def _exempted(rule: str, values: Any, path: Path) -> Iterator[Fault]:
+    if rule not in _RULES:
+        hint = nearest(rule, _RULES)
+        yield path, f"is not the id of a rule{hint}"
+    elif values != "*":
+        kind = KINDS[rule.partition(".")[2]]
+        for index, value in enumerate(values):
+            yield from _value(kind, value, (*path, index))
+
+
+def duplicates(data: dict[str, Any]) -> Iterator[Fault]:
+    """Yield what only shows once all files are one.
+
+    :param data: what a file and those that it extends come to
+    """
+    seen: set[str] = set()
+    for index, entry in enumerate(data.get("exemptions", [])):
+        if entry["id"] in seen:
+            path = ("exemptions", index, "id")
+            yield path, f"{quote(entry['id'])} is the id of two exemptions"
+        seen.add(entry["id"])
+    for name, rule in data.get("guest_devices", {}).items():
+        if "allow" not in rule:
+            yield ("guest_devices", name), "lacks its list of allowed values"
+
+
+__all__ = ["duplicates", "faults", "installed_version", "spell"]

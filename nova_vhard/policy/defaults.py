@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The device that Nova picks when nobody asked for one.
+
+Sources: ``get_disk_bus_for_device_type`` in nova/virt/libvirt/blockinfo.py,
+``get_vif_model`` in nova/virt/libvirt/vif.py, ``_get_video_type`` in
+nova/virt/libvirt/driver.py, ``get_default_machine_type`` in
+nova/virt/libvirt/utils.py, and libvirt's own choice of a SCSI controller.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.policy.hardware import (
+    CDROM,
+    DISK,
+    DISPLAY,
+    FLOPPY,
+    NIC,
+    HardwareRequest,
+    Wish,
+)
+from nova_vhard.policy.model import Assume
+from nova_vhard.policy.text import quote
+
+#: Machine type that Nova picks by itself, by guest architecture.
+NOVA_MACHINE_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "armv7l": "virt",
+        "aarch64": "virt",
+        "ppc64le": "pseries",
+        "s390": "s390-ccw-virtio",
+        "s390x": "s390-ccw-virtio",
+        "i686": "pc",
+        "x86_64": "pc",
+    }
+)
+
+#: The device that must be there for a kind's default to mean anything.
+DEVICE_OF: Mapping[str, str] = MappingProxyType(
+    {
+        "disk_bus": DISK,
+        "cdrom_bus": CDROM,
+        "floppy_bus": FLOPPY,
+        "vif_model": NIC,
+        "video_model": DISPLAY,
+    }
+)
+
+_SCSI_CDROM = frozenset(
+    ("ppc", "ppc64", "ppcle", "ppc64le", "s390", "s390x", "aarch64")
+)
+_MACHINE_NAMES = frozenset(("hw_machine_type", "hw_architecture"))
+# Without one of these a guest with the property would have no such device.
+_CDROM_NAMES = _MACHINE_NAMES | {
+    "hw_cdrom_bus",
+    "img_config_drive",
+    "disk_format",
+    "img_block_device_mapping",
+    "block_device_mapping",
+}
+
+
+def architecture(request: HardwareRequest, assume: Assume) -> str:
+    """Return the guest's architecture."""
+    return request.architecture or assume.architecture
+
+
+def machine_type(request: HardwareRequest, assume: Assume) -> str | None:
+    """Return the guest's machine type, None where nobody says one."""
+    arch = architecture(request, assume)
+    return (
+        request.machine_type
+        or assume.machine_type.get(arch)
+        or NOVA_MACHINE_TYPES.get(arch)
+    )
+
+
+def implied(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+    """Yield what Nova picks where the request says nothing.
+
+    Only for devices that this guest really gets. A value that libosinfo may
+    pick by ``os_distro`` is None: unknown.
+
+    :param request: the explicit choices
+    :param assume: the host settings that the policy assumes
+    """
+    wishes = [
+        *_machine(request, assume),
+        *_disk(request, assume),
+        *_cdrom(request, assume),
+        *_floppy(request),
+        *_card(request, assume),
+        *_video(request, assume),
+        *_firmware(request, assume),
+    ]
+    yield from wishes
+    yield from _scsi(request, wishes, assume)
+
+
+def _said(request: HardwareRequest, kind: str) -> bool:
+    """Tell whether the image itself (not a block device) says it."""
+    return any(wish.names for wish in request.explicit(kind))
+
+
+def _wish(
+    request: HardwareRequest,
+    kind: str,
+    value: str | None,
+    why: str,
+    names: Iterable[str] = (),
+) -> Wish:
+    setting = KINDS[kind].image_properties[0]
+    return Wish(
+        kind=kind,
+        value=value,
+        source=f"{request.origin} property {setting} (not set)",
+        setting=setting,
+        origin=request.origin,
+        names=frozenset(names) | {setting},
+        implied=why,
+    )
+
+
+def _machine(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+    if _said(request, "machine_type"):
+        return
+    machine = machine_type(request, assume)
+    arch = architecture(request, assume)
+    why = f"this cloud's hosts pick {machine} on {arch}"
+    yield _wish(request, "machine_type", machine, why, _MACHINE_NAMES)
+
+
+def _by_distro(
+    request: HardwareRequest, kind: str, what: str
+) -> Iterator[Wish]:
+    why = (
+        f"libosinfo may pick any for {what}, by os_distro "
+        f"{quote(request.os_distro)}"
+    )
+    yield _wish(request, kind, None, why, ("os_distro", "vmware_ostype"))
+
+
+def _disk(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+    if DISK not in request.devices or _said(request, "disk_bus"):
+        return
+    if request.os_distro:
+        yield from _by_distro(request, "disk_bus", "a disk")
+        return
+    bus = {"lxc": "lxc", "parallels": "scsi"}.get(assume.virt_type, "virtio")
+    why = f"nova picks {bus} for a disk"
+    yield _wish(request, "disk_bus", bus, why, ("vmware_adaptertype",))
+
+
+def _cdrom_bus(request: HardwareRequest, assume: Assume) -> tuple[str, str]:
+    arch = architecture(request, assume)
+    if assume.virt_type in ("lxc", "parallels"):
+        bus = "lxc" if assume.virt_type == "lxc" else "ide"
+        return bus, f"with virt_type {assume.virt_type}"
+    if arch in _SCSI_CDROM:
+        return "scsi", f"on {arch}"
+    machine = machine_type(request, assume) or "pc"
+    bus = "sata" if "q35" in machine else "ide"
+    return bus, f"on machine type {machine}"
+
+
+def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+    reason = request.reason(CDROM)
+    if reason is None and assume.force_config_drive:
+        reason = "a config drive, which this cloud always adds"
+    if reason is None or _said(request, "cdrom_bus"):
+        return
+    bus, where = _cdrom_bus(request, assume)
+    why = f"nova picks {bus} for a CD-ROM ({reason}) {where}"
+    yield _wish(request, "cdrom_bus", bus, why, _CDROM_NAMES)
+
+
+def _floppy(request: HardwareRequest) -> Iterator[Wish]:
+    if FLOPPY in request.devices and not _said(request, "floppy_bus"):
+        why = f"nova picks fdc for a floppy ({request.reason(FLOPPY)})"
+        names = ("img_block_device_mapping", "block_device_mapping")
+        yield _wish(request, "floppy_bus", "fdc", why, names)
+
+
+def _card(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+    if NIC not in request.devices or _said(request, "vif_model"):
+        return
+    if request.os_distro:
+        yield from _by_distro(request, "vif_model", "a network card")
+    elif assume.use_virtio_for_bridges:
+        why = "nova picks virtio for a network card"
+        yield _wish(request, "vif_model", "virtio", why)
+    else:
+        why = "libvirt picks rtl8139 for a network card"
+        yield _wish(request, "vif_model", "rtl8139", why)
+
+
+def _video(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+    if DISPLAY not in request.devices or _said(request, "video_model"):
+        return
+    arch = architecture(request, assume)
+    vga = arch.startswith("ppc") or assume.virt_type == "parallels"
+    model = "vga" if vga else "virtio"
+    why = f"nova picks {model} for a graphics card on {arch}"
+    yield _wish(request, "video_model", model, why, ("hw_architecture",))
+
+
+def _firmware(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+    if not _said(request, "firmware_type"):
+        arch = architecture(request, assume)
+        firmware = "uefi" if arch == "aarch64" else "bios"
+        why = f"nova picks {firmware} on {arch}"
+        yield _wish(request, "firmware_type", firmware, why)
+
+
+def _scsi(
+    request: HardwareRequest, defaults: Iterable[Wish], assume: Assume
+) -> Iterator[Wish]:
+    if _said(request, "scsi_model"):
+        return
+    buses = {
+        wish.value
+        for wish in (*request.wishes, *defaults)
+        if wish.kind in ("disk_bus", "cdrom_bus", "rescue_bus")
+    }
+    if "scsi" not in buses:
+        return
+    arch = architecture(request, assume)
+    model = {
+        "ppc64": "ibmvscsi",
+        "ppc64le": "ibmvscsi",
+        "s390": "virtio-scsi",
+        "s390x": "virtio-scsi",
+    }.get(arch, "lsilogic")
+    why = f"libvirt picks {model} as the controller of a scsi bus on {arch}"
+    names = ("hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus")
+    yield _wish(request, "scsi_model", model, why, names)

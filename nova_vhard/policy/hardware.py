@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HardwareRequest: what a guest asks for, each wish with its source."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+#: Where a wish can be written down.
+IMAGE = "image"
+VOLUME = "volume"
+FLAVOR = "flavor"
+BLOCK_DEVICE = "block_device"
+
+#: Devices that a guest can really get; only for those is a default judged.
+DISK = "disk"
+CDROM = "cdrom"
+FLOPPY = "floppy"
+NIC = "nic"
+DISPLAY = "display"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One choice of a virtual device.
+
+    :ivar kind: name of the device kind, ``disk_bus``
+    :ivar value: the value as Nova would read it; None where Nova or
+        libosinfo picks one that cannot be known here
+    :ivar source: who asked, in words: ``image property hw_disk_bus``
+    :ivar setting: the name that was set there: ``hw_disk_bus``
+    :ivar origin: IMAGE, VOLUME, FLAVOR or BLOCK_DEVICE
+    :ivar names: names of the image properties that it comes from, so that a
+        change can be charged with it
+    :ivar written: the value as it was written, where it differs
+    :ivar implied: in words, why Nova picks this value, where nobody asked
+    """
+
+    kind: str
+    value: str | None
+    source: str
+    setting: str = ""
+    origin: str = IMAGE
+    names: frozenset[str] = frozenset()
+    written: str | None = None
+    implied: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareRequest:
+    """The device choices of one guest, and what its defaults depend on.
+
+    :ivar wishes: the explicit choices, in the order in which they were read
+    :ivar devices: the devices that the guest really gets (DISK, CDROM, …)
+    :ivar architecture: guest architecture, None where the host decides
+    :ivar machine_type: machine type, None where the host decides
+    :ivar os_distro: what libosinfo would pick by, None if not set
+    :ivar origin: IMAGE or VOLUME: where its image properties are kept
+    :ivar reasons: for devices beyond disk, card and display: why the guest
+        gets one (``CDROM`` -> ``a config drive``)
+    """
+
+    wishes: tuple[Wish, ...] = ()
+    devices: frozenset[str] = frozenset((DISK, NIC, DISPLAY))
+    architecture: str | None = None
+    machine_type: str | None = None
+    os_distro: str | None = None
+    origin: str = IMAGE
+    reasons: tuple[tuple[str, str], ...] = field(default=())
+
+    def explicit(self, kind: str) -> tuple[Wish, ...]:
+        """Return the explicit wishes of one kind."""
+        return tuple(wish for wish in self.wishes if wish.kind == kind)
+
+    def plus(
+        self,
+        wishes: Iterable[Wish] = (),
+        reasons: Iterable[tuple[str, str]] = (),
+    ) -> "HardwareRequest":
+        """Return this request with more wishes and more devices.
+
+        :param reasons: pairs of device and why the guest gets it
+        """
+        more = tuple(reasons)
+        return replace(
+            self,
+            wishes=self.wishes + tuple(wishes),
+            devices=self.devices | {device for device, _ in more},
+            reasons=self.reasons + more,
+        )
+
+    def reason(self, device: str) -> str | None:
+        """Say in words why the guest gets a device, if a reader knew."""
+        return dict(reversed(self.reasons)).get(device)

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policy, rules and exemptions as frozen dataclasses."""
+
+import datetime
+import enum
+import fnmatch
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+from nova_vhard.policy.subject import MOVE, Subject
+
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+ANY = "*"
+
+
+class Mode(enum.StrEnum):
+    """What happens on a violation, from the weakest to the strongest."""
+
+    AUDIT = "audit"
+    WARN = "warn"
+    ENFORCE = "enforce"
+
+
+_STRENGTH = {mode: index for index, mode in enumerate(Mode)}
+
+
+def weaker(one: Mode, other: Mode) -> Mode:
+    """Return the mode that refuses less."""
+    return min(one, other, key=_STRENGTH.__getitem__)
+
+
+def strongest(modes: Iterable[Mode]) -> Mode | None:
+    """Return the mode that refuses most; None if there is none."""
+    return max(modes, key=_STRENGTH.__getitem__, default=None)
+
+
+@dataclass(frozen=True)
+class Values:
+    """A list of allowed values: exact ones, and patterns with ``*``."""
+
+    listed: tuple[str, ...] = ()
+
+    @cached_property
+    def _exact(self) -> frozenset[str]:
+        return frozenset(self.listed)
+
+    @cached_property
+    def _patterns(self) -> tuple[str, ...]:
+        return tuple(one for one in self.listed if set(one) & set("*?["))
+
+    def __contains__(self, value: object) -> bool:
+        """Tell whether a value, as Nova would read it, is in the list."""
+        return value in self._exact or any(
+            fnmatch.fnmatchcase(str(value), one) for one in self._patterns
+        )
+
+    @property
+    def example(self) -> str | None:
+        """The first value that is no pattern: what a fix proposes."""
+        return next(
+            (one for one in self.listed if one not in self._patterns), None
+        )
+
+
+@dataclass(frozen=True)
+class DeviceRule:
+    """What a guest may ask for of one device kind.
+
+    :ivar kind: name of the device kind
+    :ivar allow: the values that may be asked for
+    :ivar mode: the rule's own mode; None where the project's or file's holds
+    :ivar explicit: whether the guest's image must say it, so that no default
+        of Nova or libosinfo decides
+    """
+
+    kind: str
+    allow: Values
+    mode: Mode | None = None
+    explicit: bool = False
+
+    @property
+    def id(self) -> str:
+        """The rule's place in the policy file."""
+        return f"guest_devices.{self.kind}"
+
+
+@dataclass(frozen=True)
+class ProjectMode:
+    """The mode of some projects or domains, in place of the file's."""
+
+    mode: Mode
+    projects: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()
+
+    def covers(self, subject: Subject) -> bool:
+        """Tell whether it holds for who asks."""
+        return (
+            subject.project in self.projects or subject.domain in self.domains
+        )
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """A named, reasoned, dated permission to break named rules.
+
+    Every selector that is given must hold (projects *and* images); of the
+    values of one selector any will do.
+
+    :ivar rules: rule id to the values that are let through
+    :ivar until: last day (UTC) on which it holds
+    """
+
+    id: str
+    reason: str
+    until: datetime.date
+    rules: Mapping[str, Values]
+    projects: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()
+    images: frozenset[str] = frozenset()
+    flavors: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+    def covers(self, subject: Subject, today: datetime.date) -> bool:
+        """Tell whether it holds today for who asks."""
+        return today <= self.until and all(
+            not wanted or wanted & has
+            for wanted, has in (
+                (self.projects, {subject.project}),
+                (self.domains, {subject.domain}),
+                (self.images, {subject.image}),
+                (self.flavors, {subject.flavor, subject.flavor_id}),
+                (self.roles, subject.roles),
+            )
+        )
+
+    def keys(self) -> Iterable[tuple[str, str]]:
+        """Yield the selector values that it can be found by."""
+        for selector in ("projects", "flavors", "domains", "roles"):
+            values = getattr(self, selector)
+            if values:
+                yield from ((selector, value) for value in values)
+                return
+
+
+@dataclass(frozen=True)
+class Assume:
+    """What nova-compute does when an image says nothing."""
+
+    virt_type: str = "kvm"
+    architecture: str = "x86_64"
+    machine_type: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    use_virtio_for_bridges: bool = True
+    force_config_drive: bool = False
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One policy, complete: what ``extends`` and the defaults come to.
+
+    :ivar digest: of the whole content, to name it in decision events
+    :ivar files: every file it was read from, the outermost first
+    """
+
+    digest: str
+    files: tuple[str, ...] = ()
+    enabled: bool = True
+    mode: Mode = Mode.ENFORCE
+    hypervisor_types: frozenset[str] = frozenset(("QEMU", "KVM"))
+    assume: Assume = field(default_factory=Assume)
+    guest_devices: Mapping[str, DeviceRule] = field(default_factory=dict)
+    moves_guest_devices: Mode = Mode.WARN
+    projects: tuple[ProjectMode, ...] = ()
+    exemptions: tuple[Exemption, ...] = ()
+
+    def mode_for(self, rule_mode: Mode | None, subject: Subject) -> Mode:
+        """Return the mode that holds for a rule about guest devices.
+
+        A rule's own mode, else that of the project, else the file's; a move
+        of a server that exists is never judged harder than ``moves`` says.
+        """
+        mode = rule_mode or next(
+            (one.mode for one in self.projects if one.covers(subject)),
+            self.mode,
+        )
+        if subject.operation == MOVE:
+            return weaker(mode, self.moves_guest_devices)
+        return mode
+
+    @cached_property
+    def _exemptions_by_key(
+        self,
+    ) -> Mapping[tuple[str, str, str], tuple[Exemption, ...]]:
+        index: dict[tuple[str, str, str], tuple[Exemption, ...]] = {}
+        for exemption in self.exemptions:
+            for rule in exemption.rules:
+                for selector, value in exemption.keys():
+                    key = (rule, selector, value)
+                    index[key] = (*index.get(key, ()), exemption)
+        return index
+
+    def exemption(
+        self,
+        rule: str,
+        value: str | None,
+        subject: Subject,
+        today: datetime.date,
+    ) -> Exemption | None:
+        """Return an exemption that lifts a rule for a value, if any.
+
+        :param value: None for a value that cannot be known, which only an
+            exemption for any value covers
+        """
+        keys = (
+            ("projects", subject.project),
+            ("flavors", subject.flavor),
+            ("flavors", subject.flavor_id),
+            ("domains", subject.domain),
+            *(("roles", role) for role in sorted(subject.roles)),
+        )
+        for selector, name in keys:
+            if name is None:
+                continue
+            found = self._exemptions_by_key.get((rule, selector, name), ())
+            for one in found:
+                wanted = ANY if value is None else value
+                if wanted in one.rules[rule] and one.covers(subject, today):
+                    return one
+        return None

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an outsider wrote, made safe for a message, a log line or a page."""
+
+import unicodedata
+
+LIMIT = 64
+
+# Cc control, Cf format (bidirectional overrides), Cs surrogate, Co private,
+# Zl and Zp line and paragraph separators.
+_UNSAFE = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+
+
+def clean(value: object, limit: int = LIMIT) -> str:
+    """Return a value without control characters, at most limit long.
+
+    :param value: text from outside; anything else is written out first
+    :param limit: characters; what is cut off is marked by an ellipsis
+    """
+    text = value if isinstance(value, str) else str(value)
+    text = text[: 4 * limit]
+    safe = "".join(
+        char for char in text if unicodedata.category(char) not in _UNSAFE
+    )
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def quote(value: object, limit: int = LIMIT) -> str:
+    """Return a cleaned value in quotes."""
+    return "'" + clean(value, limit).replace("'", "’") + "'"
+
+
+def fit(parts: list[str], limit: int, separator: str = "; ") -> str:
+    """Join whole parts within a number of UTF-8 bytes.
+
+    Parts that do not fit are counted at the end: ``a; b; and 3 more``. A
+    first part that does not fit alone is cut.
+
+    :param parts: texts, the most important first
+    :param limit: bytes
+    """
+    for count in range(len(parts), 0, -1):
+        left = len(parts) - count
+        tail = f"{separator}and {left} more" if left else ""
+        text = separator.join(parts[:count]) + tail
+        if len(text.encode()) <= limit:
+            return text
+    return parts[0].encode()[:limit].decode(errors="ignore") if parts else ""

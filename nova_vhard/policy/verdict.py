@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""evaluate(): a request against a policy, all violations at once."""
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.policy.defaults import DEVICE_OF, implied
+from nova_vhard.policy.hardware import HardwareRequest, Wish
+from nova_vhard.policy.model import DeviceRule, Mode, Policy, strongest
+from nova_vhard.policy.subject import Subject
+
+ALLOW = "allow"
+REFUSE = "refuse"
+DISABLED = "disabled"
+
+_OUTCOMES = {None: ALLOW, Mode.ENFORCE: REFUSE}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A wish that breaks a rule.
+
+    :ivar rule: id of the rule, its place in the policy file
+    :ivar wish: what was asked for, or what Nova would pick
+    :ivar allowed: the values that the policy allows
+    :ivar mode: what happens
+    :ivar missing: whether the fault is that the image does not say it
+    """
+
+    rule: str
+    wish: Wish
+    allowed: tuple[str, ...]
+    mode: Mode
+    missing: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """What makes two violations the same one."""
+        return (self.rule, self.wish.setting, self.wish.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Everything that the policy has to say about one request.
+
+    :ivar violations: what breaks a rule, in the order of the request
+    :ivar exempted: what an exemption lets through, with the exemption's id
+    :ivar policy: digest of the policy that judged
+    :ivar enabled: False where the policy is switched off
+    """
+
+    violations: tuple[Violation, ...] = ()
+    exempted: tuple[tuple[Violation, str], ...] = ()
+    policy: str = ""
+    enabled: bool = True
+
+    @property
+    def refusals(self) -> tuple[Violation, ...]:
+        """The violations that refuse the request."""
+        return tuple(
+            one for one in self.violations if one.mode is Mode.ENFORCE
+        )
+
+    @property
+    def warnings(self) -> tuple[Violation, ...]:
+        """The violations that pass with a warning."""
+        return tuple(one for one in self.violations if one.mode is Mode.WARN)
+
+    @property
+    def mode(self) -> Mode | None:
+        """The strongest mode among the violations."""
+        return strongest(one.mode for one in self.violations)
+
+    @property
+    def outcome(self) -> str:
+        """One of allow, refuse, warn, audit, disabled."""
+        if not self.enabled:
+            return DISABLED
+        mode = self.mode
+        return _OUTCOMES.get(mode, str(mode))
+
+
+def evaluate(
+    policy: Policy,
+    request: HardwareRequest,
+    subject: Subject,
+    today: datetime.date,
+) -> Verdict:
+    """Judge what a guest asks for.
+
+    :param policy: the policy that holds
+    :param request: the choices of the guest
+    :param subject: who asks, and in the course of what
+    :param today: the day (UTC) by which exemptions are judged
+    """
+    if not policy.enabled:
+        return Verdict(policy=policy.digest, enabled=False)
+    kept: list[Violation] = []
+    exempted: list[tuple[Violation, str]] = []
+    for violation in _violations(policy, request, subject):
+        exemption = policy.exemption(
+            violation.rule, violation.wish.value, subject, today
+        )
+        if exemption is None:
+            kept.append(violation)
+        else:
+            exempted.append((violation, exemption.id))
+    return Verdict(tuple(kept), tuple(exempted), policy.digest)
+
+
+def _violations(
+    policy: Policy, request: HardwareRequest, subject: Subject
+) -> Iterator[Violation]:
+    rules = policy.guest_devices
+    for wish in request.wishes:
+        rule = rules.get(wish.kind)
+        if rule and wish.value not in rule.allow:
+            yield _violation(policy, rule, wish, subject)
+    defaults = tuple(implied(request, policy.assume))
+    for wish in defaults:
+        rule = rules.get(wish.kind)
+        if rule is None:
+            continue
+        known = wish.value is not None
+        if known and wish.value not in rule.allow:
+            yield _violation(policy, rule, wish, subject, rule.explicit)
+        elif rule.explicit:
+            yield _violation(policy, rule, wish, subject, True)
+    for rule in rules.values():
+        if rule.explicit and _unsaid(rule, request, defaults):
+            wish = _nothing(rule, request)
+            yield _violation(policy, rule, wish, subject, True)
+
+
+def _violation(
+    policy: Policy,
+    rule: DeviceRule,
+    wish: Wish,
+    subject: Subject,
+    missing: bool = False,
+) -> Violation:
+    mode = policy.mode_for(rule.mode, subject)
+    return Violation(rule.id, wish, rule.allow.listed, mode, missing)
+
+
+def _unsaid(
+    rule: DeviceRule, request: HardwareRequest, defaults: tuple[Wish, ...]
+) -> bool:
+    """Tell whether a kind that has no default of its own is not set."""
+    if rule.kind in DEVICE_OF or rule.kind == "scsi_model":
+        return False
+    said = (*request.explicit(rule.kind), *defaults)
+    return all(wish.kind != rule.kind for wish in said)
+
+
+def _nothing(rule: DeviceRule, request: HardwareRequest) -> Wish:
+    setting = KINDS[rule.kind].image_properties[0]
+    return Wish(
+        kind=rule.kind,
+        value=None,
+        source=f"{request.origin} property {setting} (not set)",
+        setting=setting,
+        origin=request.origin,
+        names=frozenset((setting,)),
+        implied="the host decides",
+    )
