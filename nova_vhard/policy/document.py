@@ -68,6 +68,21 @@ def effective(
     return data, files
 
 
+def restore(data: Any, file: str) -> Policy:
+    """Make a Policy of a kept copy, judged by this version's rules.
+
+    :param data: what ``effective`` returned when it was kept
+    :param file: where it was kept
+    :raises PolicyError: if it is not valid in this version
+    """
+    faults = list(check.faults(data)) or list(check.duplicates(data))
+    if faults:
+        raise PolicyError(
+            Problem(file, 1, spell(place), text) for place, text in faults
+        )
+    return build(data, [file])
+
+
 def _chain(
     path: str, files: list[str], problems: list[Problem]
 ) -> dict[str, Any]:

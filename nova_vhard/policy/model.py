@@ -159,6 +159,7 @@ class Assume:
 class Policy:
     """One policy, complete: what ``extends`` and the defaults come to.
 
+    :ivar hypervisor_types: in lower case; other hosts are not judged
     :ivar digest: of the whole content, to name it in decision events
     :ivar files: every file it was read from, the outermost first
     """
@@ -167,7 +168,7 @@ class Policy:
     files: tuple[str, ...] = ()
     enabled: bool = True
     mode: Mode = Mode.ENFORCE
-    hypervisor_types: frozenset[str] = frozenset(("QEMU", "KVM"))
+    hypervisor_types: frozenset[str] = frozenset(("qemu", "kvm"))
     assume: Assume = field(default_factory=Assume)
     guest_devices: Mapping[str, DeviceRule] = field(default_factory=dict)
     moves_guest_devices: Mode = Mode.WARN

@@ -3,17 +3,20 @@
 
 import datetime
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.policy.defaults import DEVICE_OF, implied
 from nova_vhard.policy.hardware import HardwareRequest, Wish
-from nova_vhard.policy.model import DeviceRule, Mode, Policy, strongest
+from nova_vhard.policy.model import DeviceRule, Mode, Policy, strongest, weaker
 from nova_vhard.policy.subject import Subject
 
 ALLOW = "allow"
 REFUSE = "refuse"
 DISABLED = "disabled"
+
+#: Rule and value: what makes two violations the same one.
+Key = tuple[str, str | None]
 
 _OUTCOMES = {None: ALLOW, Mode.ENFORCE: REFUSE}
 
@@ -36,9 +39,9 @@ class Violation:
     missing: bool = False
 
     @property
-    def key(self) -> tuple[str, str, str | None]:
+    def key(self) -> Key:
         """What makes two violations the same one."""
-        return (self.rule, self.wish.setting, self.wish.value)
+        return (self.rule, self.wish.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ def evaluate(
     request: HardwareRequest,
     subject: Subject,
     today: datetime.date,
+    already: frozenset[Key] = frozenset(),
 ) -> Verdict:
     """Judge what a guest asks for.
 
@@ -94,6 +98,8 @@ def evaluate(
     :param request: the choices of the guest
     :param subject: who asks, and in the course of what
     :param today: the day (UTC) by which exemptions are judged
+    :param already: violations that the server had before; they are judged
+        as those of a move, so that no server is stranded
     """
     if not policy.enabled:
         return Verdict(policy=policy.digest, enabled=False)
@@ -104,10 +110,37 @@ def evaluate(
             violation.rule, violation.wish.value, subject, today
         )
         if exemption is None:
-            kept.append(violation)
+            kept.append(_softened(policy, violation, already))
         else:
             exempted.append((violation, exemption.id))
     return Verdict(tuple(kept), tuple(exempted), policy.digest)
+
+
+def _softened(
+    policy: Policy, violation: Violation, already: frozenset[Key]
+) -> Violation:
+    if violation.key not in already:
+        return violation
+    mode = weaker(violation.mode, policy.moves_guest_devices)
+    return replace(violation, mode=mode)
+
+
+def charged(
+    after: Verdict, before: Verdict, touched: frozenset[str]
+) -> Verdict:
+    """Return the verdict on a change: what it brings in, or keeps.
+
+    :param after: on the image as it would be
+    :param before: on the image as it is
+    :param touched: names of the properties that the change names
+    """
+    old = {one.key for one in before.violations}
+    kept = tuple(
+        one
+        for one in after.violations
+        if one.key not in old or one.wish.names & touched
+    )
+    return replace(after, violations=kept)
 
 
 def _violations(

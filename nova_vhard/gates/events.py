@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decision events: one JSON object for each judged request."""
+
+import json
+import logging
+from typing import Any
+
+from nova_vhard.policy.subject import Subject
+from nova_vhard.policy.text import clean
+from nova_vhard.policy.verdict import Verdict, Violation
+
+#: Every event is the whole message of one record of this logger.
+LOG = logging.getLogger("nova_vhard.decisions")
+
+
+def write(
+    gate: str, subject: Subject, verdict: Verdict, outcome: str, taken: float
+) -> None:
+    """Write the event of one judged request.
+
+    :param gate: name of the gate
+    :param outcome: what the gate did, usually the verdict's own outcome
+    :param taken: seconds that the judgement took
+    """
+    if not LOG.isEnabledFor(logging.INFO):
+        return
+    event = {
+        "gate": gate,
+        "operation": subject.operation,
+        "subject": _subject(subject),
+        "rules": sorted({one.rule for one in verdict.violations}),
+        "violations": [_violation(one) for one in verdict.violations],
+        "exemptions": sorted({name for _, name in verdict.exempted}),
+        "mode": verdict.mode,
+        "outcome": outcome,
+        "policy": verdict.policy,
+        "microseconds": round(taken * 1e6),
+    }
+    LOG.info(json.dumps(event, separators=(",", ":")))
+
+
+def _subject(subject: Subject) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "project": subject.project,
+        "domain": subject.domain,
+        "image": subject.image,
+        "flavor": subject.flavor,
+    }
+    known = {name: clean(value) for name, value in facts.items() if value}
+    return known | {"roles": sorted(clean(one) for one in subject.roles)}
+
+
+def _violation(violation: Violation) -> dict[str, Any]:
+    wish = violation.wish
+    return {
+        "rule": violation.rule,
+        "source": clean(wish.source),
+        "value": None if wish.value is None else clean(wish.value),
+        "mode": violation.mode,
+    }

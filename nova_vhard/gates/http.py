@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API gates do alike with a WSGI request."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import webob
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_SLASHES = re.compile("/+")
+_OVERRIDE = "_method"
+
+OVERRIDE_TEXT = (
+    "The query parameter _method is not accepted here: it would replace the "
+    "method of the request behind the hardening policy's back. Send the "
+    "request with the method that you mean."
+)
+
+NO_POLICY_TEXT = (
+    "The hardening policy of this cloud cannot be read at the moment, so "
+    "that this request cannot be judged. Try again later, or tell the "
+    "cloud's operator."
+)
+
+MALFORMED_TEXT = "The body of the request cannot be read."
+
+
+def overrides_method(environ: Environ) -> bool:
+    """Tell whether the query string would replace the method.
+
+    Routes does that in Glance and Nova (``use_method_override``).
+    """
+    query = environ.get("QUERY_STRING") or ""
+    if "method" not in query:
+        return False
+    try:
+        return _OVERRIDE in webob.Request(environ).GET
+    except UnicodeDecodeError:
+        return _OVERRIDE in query
+
+
+def path_of(environ: Environ) -> str:
+    """Return the path with runs of slashes as one, and none at the end."""
+    path = _SLASHES.sub("/", environ.get("PATH_INFO") or "/")
+    return path.rstrip("/") or "/"

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy that holds now: re-read on change, the last good one kept.
+
+The file is looked at on each call (one ``stat`` a file) and read again only
+when it changed. One caller reads while the others go on with the last good
+policy; only the very first read is waited for.
+"""
+
+import contextlib
+import datetime
+import json
+import logging
+import os
+import tempfile
+import threading
+from typing import Any
+
+from nova_vhard.policy import document
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.problems import PolicyError
+
+LOG = logging.getLogger(__name__)
+
+#: Days before its end from which an exemption is named in a warning.
+NOTICE = datetime.timedelta(days=14)
+
+_Stamp = tuple[tuple[int, int, int, int] | None, ...]
+
+
+class PolicyUnavailable(Exception):
+    """There is no policy, and there never was a good one."""
+
+
+def today() -> datetime.date:
+    """Return the day by which exemptions are judged (UTC)."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+class PolicyFile:
+    """A policy file that is watched.
+
+    :param path: path of the file
+    :param state: path of the last good copy; None keeps none
+    """
+
+    def __init__(self, path: str, state: str | None = None) -> None:
+        """Read nothing yet: processes are forked after this."""
+        self.path = path
+        self._state = state
+        self._lock = threading.Lock()
+        self._watched: list[str] = [os.path.abspath(path)]
+        self._stamp: _Stamp = ()
+        self._policy: Policy | None = None
+        self._error: PolicyError | None = None
+        self._noticed: datetime.date | None = None
+
+    @property
+    def error(self) -> PolicyError | None:
+        """Why the file as it is now cannot be used; None if it can."""
+        return self._error
+
+    def current(self) -> Policy:
+        """Return the policy that holds now.
+
+        :raises PolicyUnavailable: if there never was a good one
+        """
+        stamp = self._look()
+        if stamp != self._stamp and self._lock.acquire(
+            blocking=self._policy is None
+        ):
+            try:
+                if stamp != self._stamp:
+                    self._reload(stamp)
+            finally:
+                self._lock.release()
+        policy = self._policy
+        if policy is None:
+            raise PolicyUnavailable(str(self._error))
+        if policy.exemptions and self._noticed != today():
+            self._notice(policy)
+        return policy
+
+    def _look(self) -> _Stamp:
+        return tuple(_stat(path) for path in self._watched)
+
+    def _reload(self, stamp: _Stamp) -> None:
+        """Read the file; on a fault keep what there was."""
+        watched: list[str] = []
+        try:
+            data, files = document.effective(self.path, watched)
+        except PolicyError as error:
+            self._fail(error)
+        else:
+            self._accept(document.build(data, files), data)
+        if watched == self._watched:
+            self._stamp = stamp
+        else:
+            # Other files than were looked at: the next call reads again, so
+            # that no change between that look and this reading is missed.
+            self._watched = watched
+
+    def _accept(self, policy: Policy, data: dict[str, Any]) -> None:
+        self._error = None
+        if self._policy is None or policy.digest != self._policy.digest:
+            if policy.enabled:
+                LOG.info("Policy %s of %s holds.", policy.digest, self.path)
+            else:
+                LOG.warning(
+                    "%s says enabled: false. Nothing is refused.", self.path
+                )
+            self._keep(data)
+        self._policy = policy
+        self._noticed = None
+
+    def _fail(self, error: PolicyError) -> None:
+        known = str(self._error) == str(error)
+        self._error = error
+        if self._policy is None:
+            self._policy = self._restore()
+        kept = (
+            f"the last good policy, {self._policy.digest}, still holds"
+            if self._policy
+            else "there is no last good policy"
+        )
+        if not known:
+            LOG.error("Policy cannot be used, %s: %s", kept, error)
+
+    def _notice(self, policy: Policy) -> None:
+        day = self._noticed = today()
+        for one in policy.exemptions:
+            if one.until < day:
+                LOG.warning(
+                    "Exemption %s ended on %s and is void.", one.id, one.until
+                )
+            elif one.until - day <= NOTICE:
+                LOG.warning(
+                    "Exemption %s ends on %s. Renew or remove it.",
+                    one.id,
+                    one.until,
+                )
+
+    def _keep(self, data: dict[str, Any]) -> None:
+        """Write the last good copy, so that a restart has it too."""
+        if self._state is None:
+            return
+        try:
+            _write(self._state, {"path": self.path, "data": data})
+        except OSError as error:
+            LOG.warning(
+                "The last good policy is kept in memory only: %s", error
+            )
+            self._state = None
+
+    def _restore(self) -> Policy | None:
+        if self._state is None:
+            return None
+        try:
+            with open(self._state, encoding="utf-8") as copy:
+                kept = json.load(copy)
+            if kept["path"] != self.path:
+                return None
+            return document.restore(kept["data"], self._state)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            LOG.warning("The last good policy cannot be read: %s", error)
+        except PolicyError as error:
+            LOG.warning("The last good policy is not valid now: %s", error)
+        return None
+
+
+def _stat(path: str) -> tuple[int, int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+
+
+def _write(path: str, content: object) -> None:
+    """Replace a file of mode 0600 in one step."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o750, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".policy-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as copy:
+            json.dump(content, copy)
+        os.replace(name, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reader of flavor extra specs that choose devices."""
+
+from collections.abc import Mapping
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.policy.hardware import FLAVOR, Wish
+
+_KIND_OF: Mapping[str, str] = {
+    spec: kind.name for kind in KINDS.values() for spec in kind.extra_specs
+}
+
+
+def read(extra_specs: Mapping[str, str]) -> list[Wish]:
+    """Read what a flavor asks for.
+
+    :param extra_specs: names to values, as Nova stores them
+    """
+    wishes = []
+    for spec in sorted(_KIND_OF.keys() & extra_specs.keys()):
+        kind = KINDS[_KIND_OF[spec]]
+        value = extra_specs[spec]
+        canonical = kind.canonical(value)
+        wishes.append(
+            Wish(
+                kind=kind.name,
+                value=canonical,
+                source=f"flavor extra spec {spec}",
+                setting=spec,
+                origin=FLAVOR,
+                written=value if value != canonical else None,
+            )
+        )
+    return wishes

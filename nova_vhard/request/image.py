@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reader of image properties, as Glance or Cinder keeps them.
+
+It follows ``ImageMetaProps.from_dict`` in nova/objects/image_meta.py: legacy
+names first, then the names of today, which win.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.properties import LEGACY_NAMES, VMWARE_ADAPTER
+from nova_vhard.policy.hardware import (
+    CDROM,
+    IMAGE,
+    HardwareRequest,
+    Wish,
+)
+from nova_vhard.request import block_device
+
+_KIND_OF: Mapping[str, str] = {
+    name: kind.name
+    for kind in KINDS.values()
+    for name in kind.image_properties
+}
+
+#: Every property that this reader looks at; a change of another one cannot
+#: change what it returns.
+READ = frozenset(_KIND_OF) | {
+    *LEGACY_NAMES,
+    *LEGACY_NAMES.values(),
+    VMWARE_ADAPTER,
+    "disk_format",
+}
+
+
+class _Found(NamedTuple):
+    """A value as Nova takes it, the name it stands under, and as written."""
+
+    value: str
+    name: str
+    written: str
+
+
+_MAPPINGS = (
+    "block_device_mapping",
+    "img_block_device_mapping",
+    "mappings",
+    "img_mappings",
+)
+
+
+def read(
+    properties: Mapping[str, Any],
+    disk_format: str | None = None,
+    origin: str = IMAGE,
+) -> HardwareRequest:
+    """Read what an image asks for.
+
+    :param properties: property names to values, as stored; values that are
+        not text are read as Nova would write them out
+    :param disk_format: the image's disk format, ``iso`` matters
+    :param origin: IMAGE, or VOLUME for a volume's image metadata
+    """
+    effective = _effective(properties)
+    wishes = [
+        _wish(name, found, origin)
+        for name, found in effective.items()
+        if name in _KIND_OF
+    ]
+    reasons: list[tuple[str, str]] = []
+    for name in _MAPPINGS:
+        if properties.get(name):
+            where = f"{origin} property {name}"
+            more, why = block_device.read(
+                properties[name], where, origin, (name,)
+            )
+            wishes += more
+            reasons += why
+    reasons += _cdroms(effective, disk_format)
+    request = HardwareRequest(
+        architecture=_value(effective, "hw_architecture"),
+        machine_type=_value(effective, "hw_machine_type"),
+        os_distro=_value(effective, "os_distro"),
+        origin=origin,
+    )
+    return request.plus(wishes, reasons)
+
+
+def _effective(properties: Mapping[str, Any]) -> dict[str, _Found]:
+    """Map each name of today to what Nova takes for it."""
+    found: dict[str, _Found] = {}
+    for legacy, name in LEGACY_NAMES.items():
+        if legacy in properties:
+            found[name] = _found(legacy, properties[legacy])
+    adapter = properties.get(VMWARE_ADAPTER)
+    if adapter:
+        written = _text(adapter)
+        bus = "ide" if adapter == "ide" else "scsi"
+        found["hw_disk_bus"] = _Found(bus, VMWARE_ADAPTER, written)
+        if bus == "scsi":
+            found["hw_scsi_model"] = _found(VMWARE_ADAPTER, adapter)
+    for name, value in properties.items():
+        if name in READ and name not in LEGACY_NAMES:
+            found[name] = _found(name, value)
+    return found
+
+
+def _found(name: str, value: Any) -> _Found:
+    text = _text(value)
+    return _Found(text, name, text)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _value(effective: Mapping[str, _Found], name: str) -> str | None:
+    if name not in effective or not effective[name].value:
+        return None
+    text = effective[name].value
+    kind = _KIND_OF.get(name)
+    return KINDS[kind].canonical(text) if kind else text
+
+
+def _wish(name: str, found: _Found, origin: str) -> Wish:
+    kind = KINDS[_KIND_OF[name]]
+    canonical = kind.canonical(found.value)
+    return Wish(
+        kind=kind.name,
+        value=canonical,
+        source=f"{origin} property {found.name}",
+        setting=found.name,
+        origin=origin,
+        names=frozenset((found.name, name)),
+        written=found.written if found.written != canonical else None,
+    )
+
+
+def _cdroms(
+    effective: Mapping[str, _Found], disk_format: str | None
+) -> Iterator[tuple[str, str]]:
+    if disk_format == "iso":
+        yield CDROM, "an ISO image"
+    if _value(effective, "img_config_drive") == "mandatory":
+        yield CDROM, "a config drive, by img_config_drive"

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reader of Nova's RequestSpec: image or volume metadata, and flavor."""
+
+from typing import Any
+
+from nova.objects import request_spec as nova_spec
+from nova.scheduler import utils as nova_utils
+
+from nova_vhard.policy.hardware import IMAGE, VOLUME, HardwareRequest
+from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
+from nova_vhard.request import flavor as flavor_reader
+from nova_vhard.request import image as image_reader
+
+
+def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
+    """Read the device choices that the scheduler can see.
+
+    Block device mappings are never in a RequestSpec (facts of Nova 31 to
+    34); those are the Nova API gate's to read.
+
+    :param spec: the request of one boot, move or rebuild
+    """
+    image = spec.image if "image" in spec else None
+    request = read_image(image)
+    return request.plus(flavor_reader.read(_extra_specs(spec)))
+
+
+def read_image(image: Any) -> HardwareRequest:
+    """Read a nova ImageMeta object; None where a guest has no image."""
+    if image is None:
+        return HardwareRequest()
+    known = "id" in image and image.id
+    properties: dict[str, Any] = {}
+    if "properties" in image:
+        props = image.properties
+        properties = {
+            name: getattr(props, name)
+            for name in props.fields
+            if props.obj_attr_is_set(name)
+        }
+    disk_format = image.disk_format if "disk_format" in image else None
+    return image_reader.read(
+        properties, disk_format, IMAGE if known else VOLUME
+    )
+
+
+def _extra_specs(spec: nova_spec.RequestSpec) -> dict[str, str]:
+    flavor = spec.flavor
+    return flavor.extra_specs if "extra_specs" in flavor else {}
+
+
+def operation(spec: nova_spec.RequestSpec) -> str:
+    """Tell a boot from a move and a rebuild.
+
+    A RequestSpec does not say it. A rebuild is marked by a hint; only a
+    move has a destination with a cell, or one that may be in another cell.
+    """
+    if nova_utils.request_is_rebuild(spec):
+        return REBUILD
+    target = (
+        spec.requested_destination if "requested_destination" in spec else None
+    )
+    if target is None:
+        return BOOT
+    cell = target.cell if "cell" in target else None
+    across = (
+        target.allow_cross_cell_move
+        if "allow_cross_cell_move" in target
+        else False
+    )
+    return MOVE if cell or across else BOOT
+
+
+def subject(spec: nova_spec.RequestSpec) -> Subject:
+    """Return who asks.
+
+    The caller's domain and roles count only when the caller's project is
+    the server's: an admin who migrates a server lends it no exemption.
+    """
+    context = getattr(spec, "_context", None)
+    project = spec.project_id if "project_id" in spec else None
+    own = context is not None and context.project_id == project
+    image = spec.image if "image" in spec else None
+    return Subject(
+        operation=operation(spec),
+        project=project,
+        domain=getattr(context, "project_domain_id", None) if own else None,
+        roles=frozenset(
+            role.lower() for role in (context.roles or ()) if own
+        )
+        if context is not None
+        else frozenset(),
+        image=image.id if image is not None and "id" in image else None,
+        flavor=spec.flavor.name if "name" in spec.flavor else None,
+        flavor_id=spec.flavor.flavorid if "flavorid" in spec.flavor else None,
+    )
