@@ -12,9 +12,12 @@ from types import MappingProxyType
 
 from nova_vhard.catalogue.kinds import DeviceKind
 
-_DISK_BUSES = (
-    "fdc", "ide", "sata", "scsi", "usb", "virtio", "xen", "lxc", "uml",
-)  # fmt: skip
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_DISK_BUSES = _words("fdc ide sata scsi usb virtio xen lxc uml")
 
 _ARCHITECTURE_ALIASES = MappingProxyType(
     {
@@ -90,10 +93,10 @@ _STORAGE = (
         why="QEMU's LSI, MegaRAID and pvscsi controllers emulate hardware "
         "in full; virtio-scsi does not",
         fix="set hw_scsi_model to virtio-scsi, or use disk bus virtio",
-        values=(
-            "buslogic", "ibmvscsi", "lsilogic", "lsisas1068", "lsisas1078",
-            "virtio-scsi", "vmpvscsi",
-        ),  # fmt: skip
+        values=_words(
+            "buslogic ibmvscsi lsilogic lsisas1068 lsisas1078 virtio-"
+            "scsi vmpvscsi"
+        ),
         image_properties=("hw_scsi_model",),
         aliases=MappingProxyType(
             {"lsilogicsas": "lsisas1068", "paravirtual": "vmpvscsi"}
@@ -125,11 +128,10 @@ _NETWORK = (
         why="e1000, rtl8139, ne2k and pcnet emulate network hardware in "
         "full, code in which guests have escaped before",
         fix="use virtio; the guest needs the virtio network driver",
-        values=(
-            "virtio", "ne2k_pci", "pcnet", "rtl8139", "e1000", "e1000e",
-            "netfront", "spapr-vlan", "lan9118", "sriov", "vmxnet",
-            "vmxnet3", "igb",
-        ),  # fmt: skip
+        values=_words(
+            "virtio ne2k_pci pcnet rtl8139 e1000 e1000e netfront spapr-"
+            "vlan lan9118 sriov vmxnet vmxnet3 igb"
+        ),
         image_properties=("hw_vif_model",),
         aliases=MappingProxyType(
             {
@@ -152,10 +154,7 @@ _CONSOLE = (
         why="cirrus, vmvga and qxl are large device models that a server "
         "does not need",
         fix="use virtio, or vga where the guest has no driver",
-        values=(
-            "cirrus", "qxl", "vga", "vmvga", "xen", "virtio", "gop", "none",
-            "bochs",
-        ),  # fmt: skip
+        values=_words("cirrus qxl vga vmvga xen virtio gop none bochs"),
         image_properties=("hw_video_model",),
     ),
     DeviceKind(
@@ -199,10 +198,7 @@ _CONSOLE = (
         title="sound card",
         why="sound cards emulate hardware in full and have had escapes",
         fix="leave the setting away",
-        values=(
-            "sb16", "es1370", "pcspk", "ac97", "ich6", "ich9", "usb",
-            "virtio",
-        ),  # fmt: skip
+        values=_words("sb16 es1370 pcspk ac97 ich6 ich9 usb virtio"),
         image_properties=("hw_sound_model",),
         extra_specs=("hw:sound_model",),
     ),
@@ -241,14 +237,13 @@ _MACHINE = (
         title="guest architecture",
         why="it decides the machine and with it the devices",
         fix="use the architecture of the cloud's hosts",
-        values=(
-            "alpha", "armv6", "armv7l", "armv7b", "aarch64", "cris", "i686",
-            "ia64", "lm32", "m68k", "microblaze", "microblazeel", "mips",
-            "mipsel", "mips64", "mips64el", "openrisc", "parisc",
-            "parisc64", "ppc", "ppcle", "ppc64", "ppc64le", "ppcemb",
-            "s390", "s390x", "sh4", "sh4eb", "sparc", "sparc64",
-            "unicore32", "x86_64", "xtensa", "xtensaeb",
-        ),  # fmt: skip
+        values=_words(
+            "alpha armv6 armv7l armv7b aarch64 cris i686 ia64 lm32 m68k "
+            "microblaze microblazeel mips mipsel mips64 mips64el "
+            "openrisc parisc parisc64 ppc ppcle ppc64 ppc64le ppcemb "
+            "s390 s390x sh4 sh4eb sparc sparc64 unicore32 x86_64 xtensa "
+            "xtensaeb"
+        ),
         image_properties=("hw_architecture",),
         aliases=_ARCHITECTURE_ALIASES,
         fold_case=True,

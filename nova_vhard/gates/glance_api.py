@@ -110,9 +110,7 @@ class GlanceGate:
         )
         return self._judge.judge(policy, hardware, subject)
 
-    def _update(
-        self, request: wsgi.Request, image_id: str
-    ) -> Verdict | None:
+    def _update(self, request: wsgi.Request, image_id: str) -> Verdict | None:
         policy = self._judge.policy()
         changes = _DESERIALIZER.update(request)["changes"]
         touched = frozenset(change["path"][0] for change in changes)

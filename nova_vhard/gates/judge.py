@@ -18,9 +18,6 @@ from nova_vhard.policy.watch import PolicyFile, today
 
 LOG = logging.getLogger(__name__)
 
-#: The outcome of a request that is let through because a service made it.
-SERVICE = "service"
-
 
 class Judge:
     """The judge of one gate.
@@ -98,12 +95,12 @@ class Judge:
                 "%s refuses %s: %s",
                 self.gate,
                 subject.operation,
-                explain.long(verdict.refusals),
+                explain.describe(verdict.refusals),
             )
         elif verdict.warnings:
             LOG.warning(
                 "%s lets %s pass (mode warn): %s",
                 self.gate,
                 subject.operation,
-                explain.long(verdict.warnings),
+                explain.describe(verdict.warnings),
             )

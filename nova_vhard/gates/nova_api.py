@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import webob.exc
+from nova import exception
 from nova.api.openstack import wsgi
 from nova.compute import api as compute
 from nova.image import glance
@@ -23,7 +24,6 @@ from nova.objects import image_meta
 from oslo_serialization import jsonutils
 from oslo_utils import uuidutils
 
-from nova import exception
 from nova_vhard.gates import http
 from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.gates.judge import Judge
@@ -170,6 +170,8 @@ def _look_up(call: Callable[[], Any]) -> Any:
     """
     try:
         return call()
+    except exception.ImageNotAuthorized:
+        return None
     except exception.NovaException as error:
         if 400 <= error.code < 500:  # noqa: PLR2004 - HTTP
             return None

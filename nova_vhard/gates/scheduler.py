@@ -16,7 +16,7 @@ from nova_vhard.request import request_spec
 LOG = logging.getLogger(__name__)
 
 
-class VirtHardeningFilter(filters.BaseHostFilter):
+class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
     """Refuse a request for virtual devices that the policy does not allow.
 
     The request is judged once, then each host is answered:

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.kinds import DeviceKind
-from nova_vhard.policy.problems import Path, nearest, spell
+from nova_vhard.policy.problems import Path, nearest
 from nova_vhard.policy.schema import NOT_ENFORCED, SCHEMA
 from nova_vhard.policy.text import quote
 
@@ -37,7 +37,7 @@ def faults(data: Any) -> Iterator[Fault]:
     :param data: the content of the file, as plain data
     """
     if data is None:
-        yield (), "the file is empty; it needs at least version: \"1\""
+        yield (), 'the file is empty; it needs at least version: "1"'
         return
     if not isinstance(data, dict):
         yield (), "a policy is a mapping of keys, not a list or a word"
@@ -49,10 +49,7 @@ def faults(data: Any) -> Iterator[Fault]:
     wrong = list(_schema(data))
     yield from wrong
     yield from _not_enforced(data)
-    if not wrong:
-        yield from _devices(data.get("guest_devices", {}))
-        yield from _projects(data.get("projects", []))
-        yield from _exemptions(data.get("exemptions", []))
+    yield from _meaning(data, [path for path, _ in wrong])
 
 
 def _requires(spec: Any) -> Iterator[Fault]:
@@ -61,7 +58,7 @@ def _requires(spec: Any) -> Iterator[Fault]:
     try:
         wanted = SpecifierSet(spec)
     except InvalidSpecifier:
-        yield ("requires",), f"{quote(spec)} is no version; write \">=1.0\""
+        yield ("requires",), f'{quote(spec)} is no version; write ">=1.0"'
         return
     have = installed_version()
     if have not in wanted:
@@ -73,6 +70,7 @@ def _requires(spec: Any) -> Iterator[Fault]:
 
 
 def _schema(data: dict[str, Any]) -> Iterator[Fault]:
+    error: Any
     for error in _VALIDATOR.iter_errors(data):
         path = tuple(error.absolute_path)
         if error.validator == "additionalProperties":
@@ -85,27 +83,26 @@ def _schema(data: dict[str, Any]) -> Iterator[Fault]:
             yield path, _message(error)
 
 
-def _message(error: jsonschema.ValidationError) -> str:
+def _message(error: Any) -> str:
+    """Say what a jsonschema.ValidationError means to an operator."""
     found = quote(error.instance)
+    expected = error.validator_value
     if error.validator == "enum":
-        names = [str(one) for one in error.validator_value]
+        names = [str(one) for one in expected]
         hint = nearest(error.instance, names)
         return f"{found} is none of {', '.join(names)}{hint}"
     if error.validator == "required":
-        missing = [
-            key for key in error.validator_value if key not in error.instance
-        ]
+        missing = [key for key in expected if key not in error.instance]
         return f"lacks {', '.join(missing)}"
     if error.validator == "type":
-        wanted = error.validator_value
-        names = wanted if isinstance(wanted, str) else " or ".join(wanted)
-        return f"{found} must be a {names}"
+        wanted = [expected] if isinstance(expected, str) else expected
+        return f"{found} must be a {' or '.join(wanted)}"
     if error.validator == "pattern" and error.absolute_path[-1] == "until":
         return f"{found} is no date; write 2027-03-31"
     if error.validator == "pattern":
         return f"{found} is no whole number of hours from 2 to 24"
     if error.validator == "anyOf":
-        return f"{found} must be a list or \"*\""
+        return f'{found} must be a list or "*"'
     return f"{found} is empty"
 
 
@@ -122,18 +119,31 @@ def _not_enforced(data: dict[str, Any]) -> Iterator[Fault]:
             )
 
 
-def _devices(rules: dict[str, Any]) -> Iterator[Fault]:
-    for name, rule in rules.items():
-        kind = KINDS[name]
-        path: Path = ("guest_devices", name)
-        for index, value in enumerate(rule.get("allow", ())):
-            yield from _value(kind, value, (*path, "allow", index))
-        if rule.get("explicit") and not kind.image_properties:
-            yield (
-                (*path, "explicit"),
-                "no image property sets this, so that no image can be "
-                "asked to",
-            )
+def _meaning(data: dict[str, Any], broken: list[Path]) -> Iterator[Fault]:
+    """Check every entry whose shape is right."""
+    checks = (
+        ("guest_devices", _device),
+        ("projects", _project),
+        ("exemptions", _exemption),
+    )
+    for section, judge in checks:
+        if (section,) in broken or not data.get(section):
+            continue
+        entries = data[section]
+        keys = entries if isinstance(entries, dict) else range(len(entries))
+        for key in keys:
+            path: Path = (section, key)
+            if all(one[:2] != path for one in broken):
+                yield from judge(entries[key], path)
+
+
+def _device(rule: dict[str, Any], path: Path) -> Iterator[Fault]:
+    kind = KINDS[str(path[1])]
+    for index, value in enumerate(rule.get("allow", ())):
+        yield from _value(kind, value, (*path, "allow", index))
+    if rule.get("explicit") and not kind.image_properties:
+        text = "no image property sets this, so no image can be asked to"
+        yield (*path, "explicit"), text
 
 
 def _value(kind: DeviceKind, value: Any, path: Path) -> Iterator[Fault]:
@@ -155,29 +165,26 @@ def _value(kind: DeviceKind, value: Any, path: Path) -> Iterator[Fault]:
     )
 
 
-def _projects(entries: list[dict[str, Any]]) -> Iterator[Fault]:
-    for index, entry in enumerate(entries):
-        if not entry.get("projects") and not entry.get("domains"):
-            yield ("projects", index), "names neither projects nor domains"
+def _project(entry: dict[str, Any], path: Path) -> Iterator[Fault]:
+    if not entry.get("projects") and not entry.get("domains"):
+        yield path, "names neither projects nor domains"
 
 
-def _exemptions(entries: list[dict[str, Any]]) -> Iterator[Fault]:
-    for index, entry in enumerate(entries):
-        path: Path = ("exemptions", index)
-        if not any(entry.get(name) for name in _SELECTORS):
-            yield path, f"names none of {', '.join(_SELECTORS)}"
-        elif entry.get("images") and not entry.get("projects"):
-            yield (
-                (*path, "images"),
-                "holds only together with projects: whoever uploads an "
-                "image can choose its id",
-            )
-        try:
-            datetime.date.fromisoformat(entry["until"])
-        except ValueError:
-            yield (*path, "until"), f"{quote(entry['until'])} is no date"
-        for rule, values in entry["rules"].items():
-            yield from _exempted(rule, values, (*path, "rules", rule))
+def _exemption(entry: dict[str, Any], path: Path) -> Iterator[Fault]:
+    if not any(entry.get(name) for name in _SELECTORS):
+        yield path, f"names none of {', '.join(_SELECTORS)}"
+    elif entry.get("images") and not entry.get("projects"):
+        yield (
+            (*path, "images"),
+            "holds only together with projects: whoever uploads an image "
+            "can choose its id",
+        )
+    try:
+        datetime.date.fromisoformat(entry["until"])
+    except ValueError:
+        yield (*path, "until"), f"{quote(entry['until'])} is no date"
+    for rule, values in entry["rules"].items():
+        yield from _exempted(rule, values, (*path, "rules", rule))
 
 
 def _exempted(rule: str, values: Any, path: Path) -> Iterator[Fault]:
@@ -204,6 +211,3 @@ def duplicates(data: dict[str, Any]) -> Iterator[Fault]:
     for name, rule in data.get("guest_devices", {}).items():
         if "allow" not in rule:
             yield ("guest_devices", name), "lacks its list of allowed values"
-
-
-__all__ = ["duplicates", "faults", "installed_version", "spell"]

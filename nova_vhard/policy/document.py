@@ -88,10 +88,10 @@ def _chain(
 ) -> dict[str, Any]:
     files.append(path)
     data, lines = _read(path, problems)
-    if data is None:
+    if not isinstance(data, dict):
         return {}
     base = data.pop("extends", None)
-    if base is None:
+    if not isinstance(base, str):
         return data
     target = (
         shipped(base)
@@ -112,12 +112,11 @@ def _chain(
         problems.append(Problem(path, line, "extends", text))
         files.append(target)
         return data
-    return _merge(_chain(target, files, problems), data)
+    below = _chain(target, files, problems)
+    return data if problems else _merge(below, data)
 
 
-def _read(
-    path: str, problems: list[Problem]
-) -> tuple[dict[str, Any] | None, yaml_lines.Lines]:
+def _read(path: str, problems: list[Problem]) -> tuple[Any, yaml_lines.Lines]:
     """Read one file; what is wrong with it goes into problems."""
     count = len(problems)
 
@@ -133,10 +132,10 @@ def _read(
         report(1, (), f"cannot be read: {error.strerror}")
         return None, yaml_lines.Lines({})
     data, lines = yaml_lines.read(text, report)
-    if len(problems) == count:
+    if data is not None or len(problems) == count:
         for place, message in check.faults(data):
             report(lines.of(place), place, message)
-    return (data if len(problems) == count else None), lines
+    return data, lines
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -21,10 +21,15 @@ def long(violations: Sequence[Violation]) -> str:
     :returns: one line; each violation with its source, its value, what is
         allowed, how to fix it, and the rule
     """
+    return _OPENING + describe(violations)
+
+
+def describe(violations: Sequence[Violation]) -> str:
+    """Say what is violated, without saying what happens."""
     parts = [_sentence(one) for one in violations]
     if len(parts) > 1:
         parts = [f"({i}) {part}" for i, part in enumerate(parts, 1)]
-    return _OPENING + " ".join(parts)
+    return " ".join(parts)
 
 
 def short(violations: Sequence[Violation], limit: int = SHORT_LIMIT) -> str:
@@ -53,11 +58,12 @@ def _asked(violation: Violation) -> str:
 
 
 def _sentence(violation: Violation) -> str:
-    verb = "must be set" if violation.missing else "is not allowed"
-    text = f"{_asked(violation)}; that {verb} (allowed: {_allowed(violation)})"
-    if violation.wish.implied is None:
-        text = f"{_asked(violation)} is not allowed"
-        text += f" (allowed: {_allowed(violation)})"
+    allowed = f"(allowed: {_allowed(violation)})"
+    text = f"{_asked(violation)} is not allowed {allowed}"
+    if violation.missing:
+        text = f"{_asked(violation)}; it must be set {allowed}"
+    elif violation.wish.implied is not None:
+        text = f"{_asked(violation)}, which is not allowed {allowed}"
     return f"{text}. To fix: {_fix(violation)}. [rule {violation.rule}]"
 
 
@@ -78,22 +84,22 @@ def _fix(violation: Violation) -> str:
     good = next(
         (one for one in violation.allowed if not set(one) & set("*?[")), None
     )
-    command = _command(violation, good)
-    return f"{command} ({kind.fix})" if command else kind.fix
+    return f"{_command(violation, good)}; {kind.fix}"
 
 
-def _command(violation: Violation, good: str | None) -> str | None:
+def _command(violation: Violation, good: str | None) -> str:
+    """Say what to type, or what to change where nothing can be typed."""
     wish = violation.wish
+    setting = clean(wish.setting)
     if wish.origin == FLAVOR:
-        return f"choose a flavor without {clean(wish.setting)}"
-    if wish.origin == BLOCK_DEVICE:
-        return f"use {good} there" if good else "leave it away"
-    properties = KINDS[wish.kind].image_properties
-    name = properties[0] if properties else wish.setting
-    subject = "image"
-    option = "--property"
+        return f"choose a flavor without {setting}"
+    if "[" in setting or wish.origin == BLOCK_DEVICE:
+        change = f"to {good}" if good else "away"
+        return f"change {setting} {change}"
+    what, option = "image", "--property"
     if wish.origin == VOLUME:
-        subject, option = "volume", "--image-property"
-    if good is not None:
-        return f"openstack {subject} set {option} {name}={good} {subject.upper()}"
-    return f"openstack {subject} unset {option} {clean(wish.setting)} {subject.upper()}"
+        what, option = "volume", "--image-property"
+    if good is None:
+        return f"openstack {what} unset {option} {setting} {what.upper()}"
+    name = KINDS[wish.kind].image_properties[0]
+    return f"openstack {what} set {option} {name}={good} {what.upper()}"

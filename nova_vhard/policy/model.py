@@ -135,7 +135,7 @@ class Exemption:
             )
         )
 
-    def keys(self) -> Iterable[tuple[str, str]]:
+    def selectors(self) -> Iterable[tuple[str, str]]:
         """Yield the selector values that it can be found by."""
         for selector in ("projects", "flavors", "domains", "roles"):
             values = getattr(self, selector)
@@ -196,7 +196,7 @@ class Policy:
         index: dict[tuple[str, str, str], tuple[Exemption, ...]] = {}
         for exemption in self.exemptions:
             for rule in exemption.rules:
-                for selector, value in exemption.keys():
+                for selector, value in exemption.selectors():
                     key = (rule, selector, value)
                     index[key] = (*index.get(key, ()), exemption)
         return index

@@ -47,6 +47,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
+        """Say it in one line, the place first."""
         place = f"{self.file}:{self.line}: "
         return place + (f"{self.path}: " if self.path else "") + self.message
 

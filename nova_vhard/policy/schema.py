@@ -23,13 +23,16 @@ _HOURS = {"type": "string", "pattern": "^([2-9]|1[0-9]|2[0-4])$"}
 _BOOL = {"type": "boolean"}
 
 
-def _keys(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+def _keys(**properties: Any) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": properties,
-        "required": list(required),
         "additionalProperties": False,
     }
+
+
+def _needs(*names: str) -> dict[str, Any]:
+    return {"required": list(names)}
 
 
 # A file that extends another may give a rule a mode alone: that every rule
@@ -41,8 +44,7 @@ _RULE = _keys(
     reason=_TEXT,
 )
 
-_EXEMPTION = _keys(
-    required=("id", "reason", "rules", "until"),
+_EXEMPTION = _needs("id", "reason", "rules", "until") | _keys(
     id=_TEXT,
     reason=_TEXT,
     projects=_SOME_TEXTS,
@@ -60,12 +62,11 @@ _EXEMPTION = _keys(
     until={"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
 )
 
-_PROJECT = _keys(
-    required=("mode",), mode=_MODE, projects=_SOME_TEXTS, domains=_SOME_TEXTS
+_PROJECT = _needs("mode") | _keys(
+    mode=_MODE, projects=_SOME_TEXTS, domains=_SOME_TEXTS
 )
 
-SCHEMA: dict[str, Any] = _keys(
-    required=("version",),
+SCHEMA: dict[str, Any] = _needs("version") | _keys(
     version={"enum": ["1"]},
     requires=_TEXT,
     enabled=_BOOL,

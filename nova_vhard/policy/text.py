@@ -26,7 +26,7 @@ def clean(value: object, limit: int = LIMIT) -> str:
 
 def quote(value: object, limit: int = LIMIT) -> str:
     """Return a cleaned value in quotes."""
-    return "'" + clean(value, limit).replace("'", "’") + "'"
+    return "'" + clean(value, limit).replace("'", "`") + "'"
 
 
 def fit(parts: list[str], limit: int, separator: str = "; ") -> str:

@@ -6,10 +6,11 @@ properties ``block_device_mapping`` and ``mappings``.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from nova_vhard.policy.hardware import BLOCK_DEVICE, CDROM, FLOPPY, Wish
+from nova_vhard.policy.text import clean
 
 Reasons = list[tuple[str, str]]
 
@@ -19,41 +20,37 @@ _DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
 
 def read(
     entries: Any,
-    where: str,
+    name: str,
     origin: str = BLOCK_DEVICE,
-    names: Iterable[str] = (),
 ) -> tuple[list[Wish], Reasons]:
     """Read a list of block device mappings.
 
     :param entries: the list, or JSON text of it, as it was found
-    :param where: its name, in words, for the source of each wish
-    :param origin: where a person would mend it
-    :param names: image properties that it comes from
+    :param name: the name that the list stands under
+    :param origin: where that is: BLOCK_DEVICE for a request's body, IMAGE or
+        VOLUME for a property
     :returns: the wishes, and why the guest gets a CD-ROM or a floppy.
         What cannot be read is a wish that no policy allows.
     """
     wishes: list[Wish] = []
     reasons: Reasons = []
-    props = frozenset(names)
     listed = _listed(entries)
     if listed is None:
-        return [_unreadable(entries, where, origin, props)], reasons
+        return [_unreadable(entries, name, origin)], reasons
     for index, entry in enumerate(listed):
-        place = f"{where}[{index}]"
+        place = f"{name}[{index}]"
         if not isinstance(entry, Mapping):
-            wishes.append(_unreadable(entry, place, origin, props))
+            wishes.append(_unreadable(entry, place, origin))
             continue
         kind = entry.get("device_type")
         bus = entry.get("disk_bus")
         if kind is not None:
-            wishes.append(
-                _wish("device_type", kind, place, origin, props)
-            )
+            field = f"{place}.device_type"
+            wishes.append(_wish("device_type", kind, field, origin))
         if bus is not None:
-            name = _BUS_KIND.get(str(kind), "disk_bus")
-            wishes.append(
-                _wish(name, bus, place, origin, props, "disk_bus")
-            )
+            field = f"{place}.disk_bus"
+            judged = _BUS_KIND.get(str(kind), "disk_bus")
+            wishes.append(_wish(judged, bus, field, origin))
         elif str(kind) in _DEVICE:
             reasons.append((_DEVICE[str(kind)], place))
     return wishes, reasons
@@ -70,33 +67,20 @@ def _listed(entries: Any) -> list[Any] | None:
     return None
 
 
-def _wish(
-    kind: str,
-    value: Any,
-    place: str,
-    origin: str,
-    names: frozenset[str],
-    field: str | None = None,
-) -> Wish:
-    setting = f"{place}.{field or kind}"
+def _wish(kind: str, value: Any, setting: str, origin: str) -> Wish:
+    if origin == BLOCK_DEVICE:
+        return Wish(kind, str(value), setting, setting, origin)
     return Wish(
         kind=kind,
         value=str(value),
-        source=setting,
+        source=f"{origin} property {setting}",
         setting=setting,
         origin=origin,
-        names=names,
+        names=frozenset((setting.partition("[")[0],)),
     )
 
 
-def _unreadable(
-    entry: Any, place: str, origin: str, names: frozenset[str]
-) -> Wish:
-    return Wish(
-        kind="disk_bus",
-        value=f"unreadable: {str(entry)[:64]}",
-        source=f"{place} (not a list of block device mappings)",
-        setting=place,
-        origin=origin,
-        names=names,
-    )
+def _unreadable(entry: Any, setting: str, origin: str) -> Wish:
+    """Stand in for what cannot be read: a bus that no policy allows."""
+    text = f"unreadable: {clean(entry, 40)}"
+    return _wish("disk_bus", text, setting, origin)

@@ -71,10 +71,7 @@ def read(
     reasons: list[tuple[str, str]] = []
     for name in _MAPPINGS:
         if properties.get(name):
-            where = f"{origin} property {name}"
-            more, why = block_device.read(
-                properties[name], where, origin, (name,)
-            )
+            more, why = block_device.read(properties[name], name, origin)
             wishes += more
             reasons += why
     reasons += _cdroms(effective, disk_format)

@@ -85,9 +85,7 @@ def subject(spec: nova_spec.RequestSpec) -> Subject:
         operation=operation(spec),
         project=project,
         domain=getattr(context, "project_domain_id", None) if own else None,
-        roles=frozenset(
-            role.lower() for role in (context.roles or ()) if own
-        )
+        roles=frozenset(role.lower() for role in (context.roles or ()) if own)
         if context is not None
         else frozenset(),
         image=image.id if image is not None and "id" in image else None,
