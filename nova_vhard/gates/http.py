@@ -4,8 +4,7 @@
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
-
-import webob
+from urllib.parse import parse_qsl
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -37,10 +36,8 @@ def overrides_method(environ: Environ) -> bool:
     query = environ.get("QUERY_STRING") or ""
     if "method" not in query:
         return False
-    try:
-        return _OVERRIDE in webob.Request(environ).GET
-    except UnicodeDecodeError:
-        return _OVERRIDE in query
+    pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
+    return any(name == _OVERRIDE for name, _ in pairs)
 
 
 def path_of(environ: Environ) -> str:

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all tests share: the rule about skips."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--forbid-skips",
+        action="store_true",
+        help="end with a failure if a test was skipped",
+    )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    outcome = yield
+    report = outcome.get_result()
+    if item.config.getoption("--forbid-skips") and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skips are forbidden here: {report.longrepr}"

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loading a policy file: what is accepted, and how a fault is named."""
+
+import pytest
+
+from nova_vhard.policy import document
+from nova_vhard.policy.model import Mode
+from nova_vhard.policy.problems import PolicyError
+from tests.unit.helpers import write
+
+
+def faults(tmp_path, text):
+    """Return the faults of a file as (line, rest of the message)."""
+    path = write(tmp_path / "policy.yaml", text)
+    with pytest.raises(PolicyError) as caught:
+        document.load(path)
+    return [
+        (one.line, f"{one.path}: {one.message}")
+        for one in caught.value.problems
+    ]
+
+
+def test_every_fault_at_once_with_line_path_and_nearest_name(tmp_path):
+    text = """\
+        version: "1"
+        mode: enforc
+        guest_devices:
+          disk_bus: {allow: [virtoi]}
+          vif_modell: {allow: []}
+        exemptions:
+          - id: a
+            reason: r
+            until: 2027-13-01
+            images: [x]
+            rules: {guest_devices.disk_buss: [ide]}
+        """
+    assert faults(tmp_path, text) == [
+        (
+            2,
+            "mode: 'enforc' is none of enforce, warn, audit (did you mean "
+            "'enforce'?)",
+        ),
+        (
+            4,
+            "guest_devices.disk_bus.allow[0]: 'virtoi' is not a disk_bus "
+            "that nova knows (did you mean 'virtio'?)",
+        ),
+        (
+            5,
+            "guest_devices.vif_modell: is not a known key (did you mean "
+            "'vif_model'?)",
+        ),
+        (9, "exemptions[0].until: '2027-13-01' is no date"),
+        (
+            10,
+            "exemptions[0].images: holds only together with projects: "
+            "whoever uploads an image can choose its id",
+        ),
+        (
+            11,
+            "exemptions[0].rules.guest_devices.disk_buss: is not the id of "
+            "a rule (did you mean 'guest_devices.disk_bus'?)",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("", 1, "the file is empty"),
+        ("- a\n", 1, "a mapping of keys"),
+        ("version: '2'\n", 1, "'2' is none of 1"),
+        ("mode: warn\n", 1, "lacks version"),
+        ("version: '1'\nversion: '1'\n", 2, "stands here twice"),
+        ("version: '1'\nmode: [warn\n", 3, "not YAML"),
+        ("version: '1'\nmode: !!python/none x\n", 2, "is not supported"),
+        ("version: '1'\nmode: &a [*a]\n", 2, "alias within itself"),
+        ("version: '1'\n<<: {mode: warn}\n", 2, "merge keys"),
+        ("version: '1'\nenabled: maybe\n", 2, "must be a boolean"),
+        ("version: '1'\nexemptions: [{id: a}]\n", 2, "lacks reason"),
+        ("version: '1'\nprojects: [{mode: warn}]\n", 2, "names neither"),
+        ("version: '1'\nrequires: '>=99'\n", 2, "upgrade the package"),
+        ("version: '1'\nrequires: soon\n", 2, "is no version"),
+        ("version: '1'\nextends: nothere\n", 2, "baseline, strict"),
+        ("version: '1'\nguest_devices: {disk_bus: {}}\n", 1, "lacks its list"),
+        (
+            "version: '1'\nguest_devices: {pmem: {allow: [], explicit: on}}\n",
+            2,
+            "no image property sets this",
+        ),
+        (
+            "version: '1'\nguest_devices: {serial_port_count: "
+            "{allow: [two]}}\n",
+            2,
+            "is no number",
+        ),
+        (
+            "version: '1'\nguest_devices: {vif_model: {allow: ['q*']}}\n",
+            2,
+            "matches no value",
+        ),
+    ],
+)
+def test_fault(tmp_path, text, line, message):
+    found = faults(tmp_path, text)
+    assert any(at == line and message in said for at, said in found), found
+
+
+def test_a_key_that_is_not_enforced_yet_is_an_error(tmp_path):
+    text = """\
+        version: "1"
+        passthrough: {require: [iommu]}
+        hosts: {require: []}
+        moves: {hosts: warn}
+        """
+    found = faults(tmp_path, text)
+    assert [line for line, _ in found] == [2, 3, 4]
+    assert all("not enforced by this version" in said for _, said in found)
+
+
+def test_what_is_no_file(tmp_path):
+    with pytest.raises(PolicyError, match="cannot be read: No such file"):
+        document.load(str(tmp_path / "nothing.yaml"))
+    with pytest.raises(PolicyError, match="cannot be read: Is a directory"):
+        document.load(str(tmp_path))
+    (tmp_path / "latin.yaml").write_bytes(b"version: '\xff'\n")
+    with pytest.raises(PolicyError, match="is not UTF-8"):
+        document.load(str(tmp_path / "latin.yaml"))
+    (tmp_path / "deep.yaml").write_text("a: " + "[" * 5000)
+    with pytest.raises(PolicyError, match=r"deep|YAML"):
+        document.load(str(tmp_path / "deep.yaml"))
+
+
+def test_extends_merges_mappings_replaces_lists_and_adds_exemptions_up(
+    tmp_path,
+):
+    write(
+        tmp_path / "site.yaml",
+        """\
+        version: "1"
+        extends: baseline
+        exemptions:
+          - {id: a, reason: r, until: 2030-01-01, projects: [p],
+             rules: {guest_devices.disk_bus: [ide]}}
+        """,
+    )
+    path = write(
+        tmp_path / "policy.yaml",
+        """\
+        version: "1"
+        extends: site.yaml
+        guest_devices:
+          disk_bus: {mode: warn}
+          vif_model: {allow: [virtio, e1000e]}
+        exemptions:
+          - {id: b, reason: r, until: 2030-01-01, projects: [p],
+             rules: {guest_devices.disk_bus: [ide]}}
+        """,
+    )
+    policy = document.load(path)
+    disk_bus = policy.guest_devices["disk_bus"]
+    assert disk_bus.mode is Mode.WARN
+    assert disk_bus.allow.listed == ("virtio", "scsi")
+    assert policy.guest_devices["vif_model"].allow.listed == (
+        "virtio",
+        "e1000e",
+    )
+    assert [one.id for one in policy.exemptions] == ["b", "a"]
+    assert [name.rpartition("/")[2] for name in policy.files] == [
+        "policy.yaml",
+        "site.yaml",
+        "baseline.yaml",
+    ]
+
+
+def test_a_loop_of_extends_is_named(tmp_path):
+    write(tmp_path / "policy.yaml", "version: '1'\nextends: other.yaml\n")
+    write(tmp_path / "other.yaml", "version: '1'\nextends: policy.yaml\n")
+    with pytest.raises(PolicyError, match=r"other.yaml:2: .*extends itself"):
+        document.load(str(tmp_path / "policy.yaml"))
+
+
+def test_two_exemptions_of_one_id(tmp_path):
+    one = (
+        "{id: a, reason: r, until: 2030-01-01, projects: [p], "
+        "rules: {guest_devices.disk_bus: '*'}}"
+    )
+    text = f"version: '1'\nexemptions: [{one}, {one}]\n"
+    assert "id of two exemptions" in faults(tmp_path, text)[0][1]
+
+
+def test_ids_of_digits_stay_text(tmp_path):
+    path = write(
+        tmp_path / "policy.yaml",
+        """\
+        version: "1"
+        projects:
+          - {projects: [00123, 1e10, 2027-01-01], mode: audit}
+        """,
+    )
+    wanted = document.load(path).projects[0].projects
+    assert wanted == {"00123", "1e10", "2027-01-01"}
+
+
+def test_the_digest_follows_the_content_only(tmp_path):
+    one = write(tmp_path / "a.yaml", "version: '1'\nmode: warn\n")
+    same = write(tmp_path / "b.yaml", "# a comment\nmode: warn\nversion: 1\n")
+    other = write(tmp_path / "c.yaml", "version: '1'\nmode: audit\n")
+    digests = [document.load(path).digest for path in (one, same, other)]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_an_outsiders_text_is_quoted_and_cut(tmp_path):
+    text = f'version: "1"\nmode: "{"x" * 500}\\u202e"\n'
+    message = faults(tmp_path, text)[0][1]
+    assert len(message) < 150
+    assert "\u202e" not in message

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refusals in words that a tenant can act on."""
+
+from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import block_device, flavor, image
+from tests.unit.helpers import TODAY, judge, policy, shipped
+
+BASELINE = shipped("baseline")
+
+
+def say(properties, rules=BASELINE, disk_format=None):
+    return explain.long(judge(rules, properties, disk_format).refusals)
+
+
+def say_request(request, rules=BASELINE):
+    verdict = evaluate(rules, request, Subject(BOOT), TODAY)
+    return explain.long(verdict.refusals)
+
+
+def test_property_value_allowed_fix_and_rule():
+    assert say({"hw_disk_bus": "ide"}) == (
+        "This cloud's hardening policy refuses the request: image property "
+        "hw_disk_bus='ide' is not allowed (allowed: virtio, scsi). To fix: "
+        "openstack image set --property hw_disk_bus=virtio IMAGE; use a "
+        "guest with virtio drivers (Linux has them; Windows gets them from "
+        "virtio-win). [rule guest_devices.disk_bus]"
+    )
+
+
+def test_a_legacy_spelling_is_shown_as_written_and_as_read():
+    text = say({"hw_vif_model": "VirtualE1000"})
+    assert "hw_vif_model='VirtualE1000' (which Nova reads as" in text
+    assert "vif_model 'e1000')" in text
+    text = say({"vmware_adaptertype": "lsiLogic"})
+    assert "image property vmware_adaptertype='lsiLogic'" in text
+    assert "set --property hw_scsi_model=virtio-scsi" in text
+
+
+def test_a_default_says_who_picks_what_and_why():
+    text = say({"hw_machine_type": "pc"}, disk_format="iso")
+    assert (
+        "hw_cdrom_bus is not set, and nova picks ide for a CD-ROM (an ISO "
+        "image) on machine type pc, which is not allowed (allowed: sata, "
+        "scsi, virtio). To fix: openstack image set --property "
+        "hw_cdrom_bus=sata IMAGE"
+    ) in text
+
+
+def test_nothing_allowed_means_unset():
+    text = say({"hw_floppy_bus": "fdc"})
+    assert "(allowed: none)" in text
+    assert "openstack image unset --property hw_floppy_bus IMAGE" in text
+
+
+def test_what_must_be_set():
+    rules = policy(
+        guest_devices={"disk_bus": {"allow": ["virtio"], "explicit": True}}
+    )
+    text = say({"os_distro": "win\x1b[31m"}, rules)
+    assert "libosinfo may pick any for a disk, by os_distro 'win[31m'" in text
+    assert "it must be set (allowed: virtio)" in text
+
+
+def test_volume_flavor_and_block_device_name_their_own_fix():
+    request = image.read({"hw_disk_bus": "ide"}, origin="volume")
+    assert (
+        "volume property hw_disk_bus='ide' is not allowed (allowed: virtio, "
+        "scsi). To fix: openstack volume set --image-property "
+        "hw_disk_bus=virtio VOLUME"
+    ) in say_request(request)
+    wishes = flavor.read({"hw:sound_model": "ich9"})
+    text = say_request(HardwareRequest().plus(wishes))
+    assert "flavor extra spec hw:sound_model='ich9'" in text
+    assert "choose a flavor without hw:sound_model" in text
+    wishes, _ = block_device.read(
+        [{}, {"disk_bus": "ide"}], "block_device_mapping_v2"
+    )
+    text = say_request(HardwareRequest().plus(wishes))
+    assert "block_device_mapping_v2[1].disk_bus='ide'" in text
+    assert "change block_device_mapping_v2[1].disk_bus to virtio" in text
+
+
+def test_several_violations_are_numbered():
+    text = say({"hw_disk_bus": "ide", "hw_vif_model": "e1000"})
+    assert "(1) image property hw_disk_bus" in text
+    assert "(2) image property hw_vif_model" in text
+
+
+def test_short_keeps_whole_violations_within_200_bytes():
+    many = {
+        "hw_disk_bus": "ide",
+        "hw_vif_model": "e1000",
+        "hw_cdrom_bus": "ide",
+        "hw_video_model": "cirrus",
+        "hw_sound_model": "sb16",
+        "hw_scsi_model": "lsilogic",
+    }
+    text = explain.short(judge(BASELINE, many).refusals)
+    assert len(text.encode()) <= 200
+    assert text.startswith("hw_disk_bus=ide (allowed: virtio, scsi); ")
+    assert text.endswith("and 2 more")
+    for part in text.split("; ")[:-1]:
+        assert part.endswith(")")
+
+
+def test_short_of_a_default_and_of_what_must_be_set():
+    verdict = judge(BASELINE, {"hw_machine_type": "pc"}, "iso")
+    assert explain.short(verdict.refusals) == (
+        "hw_cdrom_bus not set means ide (allowed: sata, scsi, virtio)"
+    )
+
+
+def test_bytes_are_counted_not_characters():
+    verdict = judge(BASELINE, {"hw_disk_bus": "ä" * 60})
+    text = explain.short(verdict.refusals, 100)
+    assert len(text.encode()) <= 100
+    assert text.startswith("hw_disk_bus=ää")
+
+
+def test_what_an_outsider_wrote_is_quoted_cut_and_cleaned():
+    evil = "ide\u202e\r\nX-Header: 1\x00" + "x" * 5000
+    text = say({"hw_disk_bus": evil})
+    assert "hw_disk_bus='ideX-Header: 1xxx" in text
+    assert len(text) < 600
+    assert text.isprintable()

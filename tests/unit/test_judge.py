@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The judge: one decision event a judged request, and log lines."""
+
+import json
+import logging
+
+import pytest
+from oslo_config import cfg
+
+from nova_vhard import conf as vhard_conf
+from nova_vhard.conf import opts
+from nova_vhard.gates.judge import Judge
+from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject
+from nova_vhard.request import image
+from tests.unit.helpers import write
+
+POLICY = """\
+    version: "1"
+    mode: {mode}
+    enabled: {enabled}
+    guest_devices: {{disk_bus: {{allow: [virtio]}}}}
+    """
+
+
+@pytest.fixture
+def judge(tmp_path):
+    def make(mode="enforce", enabled="true"):
+        conf = cfg.ConfigOpts()
+        conf([], project="test")
+        vhard_conf.register(conf)
+        text = POLICY.format(mode=mode, enabled=enabled)
+        path = write(tmp_path / "policy.yaml", text)
+        conf.set_override("policy_file", path, "vhard")
+        conf.set_override("state_path", str(tmp_path / "state"), "vhard")
+        return Judge("gate", "service", conf)
+
+    return make
+
+
+@pytest.fixture
+def events(caplog):
+    caplog.set_level(logging.INFO)
+
+    def read():
+        return [
+            json.loads(one.getMessage())
+            for one in caplog.records
+            if one.name == "nova_vhard.decisions"
+        ]
+
+    return read
+
+
+SUBJECT = Subject(
+    UPLOAD,
+    project="p\n1",
+    domain="d1",
+    roles=frozenset(("b", "a")),
+    image="i1",
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "enabled", "outcome"),
+    [
+        ("enforce", "true", "refuse"),
+        ("warn", "true", "warn"),
+        ("audit", "true", "audit"),
+        ("enforce", "false", "disabled"),
+    ],
+)
+def test_one_event_a_request(judge, events, mode, enabled, outcome):
+    one = judge(mode, enabled)
+    policy = one.policy()
+    verdict = one.judge(policy, image.read({"hw_disk_bus": "ide"}), SUBJECT)
+    assert verdict.outcome == outcome
+    (event,) = events()
+    assert event.pop("microseconds") >= 0
+    judged = enabled == "true"
+    assert event == {
+        "gate": "gate",
+        "operation": "upload",
+        "subject": {
+            "project": "p1",
+            "domain": "d1",
+            "image": "i1",
+            "roles": ["a", "b"],
+        },
+        "rules": ["guest_devices.disk_bus"] * judged,
+        "violations": [
+            {
+                "rule": "guest_devices.disk_bus",
+                "source": "image property hw_disk_bus",
+                "value": "ide",
+                "mode": mode,
+            }
+        ]
+        * judged,
+        "exemptions": [],
+        "mode": mode if judged else None,
+        "outcome": outcome,
+        "policy": policy.digest,
+    }
+
+
+def test_an_event_for_what_is_allowed_too(judge, events):
+    one = judge()
+    one.judge(one.policy(), image.read({}), SUBJECT)
+    assert events()[0]["outcome"] == "allow"
+
+
+def test_warn_is_a_warning_and_audit_is_the_event_alone(judge, caplog):
+    request = image.read({"hw_disk_bus": "ide"})
+    for mode, levels in (("warn", ["WARNING"]), ("audit", [])):
+        one = judge(mode)
+        policy = one.policy()
+        caplog.clear()
+        one.judge(policy, request, SUBJECT)
+        said = [
+            record.levelname
+            for record in caplog.records
+            if record.name == "nova_vhard.gates.judge"
+        ]
+        assert said == levels
+
+
+def test_a_change_is_one_event(judge, events):
+    one = judge()
+    before = image.read({})
+    after = image.read({"hw_disk_bus": "ide"})
+    subject = Subject(UPDATE, "p1")
+    touched = frozenset(("hw_disk_bus",))
+    verdict = one.judge_change(one.policy(), before, after, touched, subject)
+    assert verdict.outcome == "refuse"
+    assert [event["outcome"] for event in events()] == ["refuse"]
+
+
+def test_every_option_says_what_happens_when_it_is_wrong():
+    for _, options in opts.list_opts():
+        for option in options:
+            assert len(option.help) > 100, option.name
+            assert "cannot" in option.help, option.name

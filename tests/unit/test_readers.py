@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readers: what an image, a flavor or a block device mapping asks for."""
+
+import json
+
+import pytest
+
+from nova_vhard.policy.hardware import CDROM, FLOPPY
+from nova_vhard.request import block_device, flavor, image
+
+
+def wishes(properties):
+    request = image.read(properties)
+    return {(one.kind, one.value, one.setting) for one in request.wishes}
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        (
+            {"hw_disk_bus": "ide"},
+            {("disk_bus", "ide", "hw_disk_bus")},
+        ),
+        # Nova reads these in any case, and in old spellings.
+        (
+            {"hw_vif_model": "VirtualE1000"},
+            {("vif_model", "e1000", "hw_vif_model")},
+        ),
+        (
+            {"hw_scsi_model": "ParaVirtual"},
+            {("scsi_model", "vmpvscsi", "hw_scsi_model")},
+        ),
+        (
+            {"architecture": "AMD64"},
+            {("architecture", "x86_64", "architecture")},
+        ),
+        ({"vm_mode": "PV"}, {("vm_mode", "xen", "vm_mode")}),
+        # A disk bus it does not: IDE is a value that Nova will not take.
+        (
+            {"hw_disk_bus": "IDE"},
+            {("disk_bus", "IDE", "hw_disk_bus")},
+        ),
+        (
+            {"vmware_adaptertype": "ide"},
+            {("disk_bus", "ide", "vmware_adaptertype")},
+        ),
+        (
+            {"vmware_adaptertype": "lsiLogicsas"},
+            {
+                ("disk_bus", "scsi", "vmware_adaptertype"),
+                ("scsi_model", "lsisas1068", "vmware_adaptertype"),
+            },
+        ),
+        ({"vmware_adaptertype": ""}, set()),
+        # The name of today wins over the legacy one.
+        (
+            {"vmware_adaptertype": "ide", "hw_disk_bus": "virtio"},
+            {("disk_bus", "virtio", "hw_disk_bus")},
+        ),
+        (
+            {"ipxe_boot": "yes", "hw_ipxe_boot": "no"},
+            {("ipxe_boot", "false", "hw_ipxe_boot")},
+        ),
+        (
+            {"hw_redirected_usb_ports": "03"},
+            {("redirected_usb_ports", "3", "hw_redirected_usb_ports")},
+        ),
+        # Not text, as a body may have it before Glance checks its schema.
+        (
+            {"hw_disk_bus": ["ide"]},
+            {("disk_bus", "['ide']", "hw_disk_bus")},
+        ),
+        ({"hw_disk_bus": None}, {("disk_bus", "None", "hw_disk_bus")}),
+        ({"hw_time_travel": "on", "name": "x"}, set()),
+    ],
+)
+def test_image_properties(properties, expected):
+    assert wishes(properties) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["block_device_mapping", "img_block_device_mapping", "mappings"]
+)
+@pytest.mark.parametrize("encode", [json.dumps, lambda listed: listed])
+def test_block_devices_in_an_image(name, encode):
+    listed = [{}, {"disk_bus": "ide", "device_type": "cdrom"}]
+    assert wishes({name: encode(listed)}) == {
+        ("device_type", "cdrom", f"{name}[1].device_type"),
+        ("cdrom_bus", "ide", f"{name}[1].disk_bus"),
+    }
+
+
+@pytest.mark.parametrize(
+    "value", ["{", '{"disk_bus": "ide"}', "7", "[7]", "[" * 5000, "null"]
+)
+def test_block_devices_that_cannot_be_read_are_allowed_by_no_policy(value):
+    found = wishes({"block_device_mapping": value})
+    assert [(kind, said[:11]) for kind, said, _ in found] == [
+        ("disk_bus", "unreadable:")
+    ]
+
+
+def test_an_empty_list_of_block_devices_asks_for_nothing():
+    assert wishes({"block_device_mapping": "[]", "mappings": ""}) == set()
+
+
+def test_facts_that_defaults_depend_on():
+    request = image.read(
+        {
+            "architecture": "i386",
+            "hw_machine_type": "q35",
+            "vmware_ostype": "x",
+            "img_config_drive": "mandatory",
+        }
+    )
+    assert request.architecture == "i686"
+    assert request.machine_type == "q35"
+    assert request.os_distro == "x"
+    assert CDROM in request.devices
+
+
+def test_names_that_a_change_is_charged_by():
+    (wish,) = image.read({"vmware_adaptertype": "ide"}).wishes
+    assert wish.names == {"vmware_adaptertype", "hw_disk_bus"}
+    value = '[{"disk_bus": "ide"}]'
+    (wish,) = image.read({"block_device_mapping": value}).wishes
+    assert wish.names == {"block_device_mapping"}
+    for name in wish.names:
+        assert name in image.READ
+
+
+def test_block_device_mappings_of_a_request():
+    found, reasons = block_device.read(
+        [
+            {"device_type": "cdrom", "boot_index": 1},
+            {"device_type": "floppy"},
+            {"device_type": "floppy", "disk_bus": "usb"},
+            {"device_type": "lun", "disk_bus": "scsi"},
+            {"disk_bus": "ide"},
+        ],
+        "block_device_mapping_v2",
+    )
+    assert [(one.kind, one.value) for one in found] == [
+        ("device_type", "cdrom"),
+        ("device_type", "floppy"),
+        ("device_type", "floppy"),
+        ("floppy_bus", "usb"),
+        ("device_type", "lun"),
+        ("disk_bus", "scsi"),
+        ("disk_bus", "ide"),
+    ]
+    assert reasons == [
+        (CDROM, "block_device_mapping_v2[0]"),
+        (FLOPPY, "block_device_mapping_v2[1]"),
+    ]
+    assert all(not one.names for one in found)
+
+
+def test_flavor_extra_specs():
+    found = flavor.read(
+        {
+            "hw:sound_model": "ich9",
+            "hw_rng:allowed": "True",
+            "hw:pmem": "small",
+            "hw:cpu_policy": "dedicated",
+        }
+    )
+    assert [(one.kind, one.value, one.setting) for one in found] == [
+        ("pmem", "small", "hw:pmem"),
+        ("sound_model", "ich9", "hw:sound_model"),
+        ("rng", "true", "hw_rng:allowed"),
+    ]

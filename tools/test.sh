@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Lint, types, import rules, unit and functional tests, from nothing: needs
+# Python 3.11 to 3.13 with venv, no root, and writes inside the checkout only.
+#
+#   tools/test.sh [pytest arguments]
+#
+# With NOVA_VHARD_FORBID_SKIPS=1 a skipped step or test is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=tools/lib/venv.sh
+. tools/lib/venv.sh
+vhard_venv "$PWD"
+
+skipped=()
+skip() {
+    echo "-- skipped: $1: $2"
+    skipped+=("$1")
+}
+
+step() {
+    echo "-- $1"
+    shift
+    "$@"
+}
+
+bin="$VENV/bin"
+step "lint" "$bin/ruff" check .
+step "format" "$bin/ruff" format --check .
+step "types" "$bin/mypy"
+step "import rules" "$bin/lint-imports" --no-cache
+if command -v shellcheck >/dev/null; then
+    step "shell" shellcheck -x tools/*.sh tools/lib/*.sh .ci/run
+else
+    skip "shell" "shellcheck is not installed"
+fi
+
+if [ "${NOVA_VHARD_FORBID_SKIPS:-0}" = 1 ]; then
+    if [ "${#skipped[@]}" -gt 0 ]; then
+        echo "skips are forbidden here: ${skipped[*]}" >&2
+        exit 1
+    fi
+    set -- --forbid-skips "$@"
+fi
+echo "-- unit and functional tests"
+exec "$bin/python" -m pytest "$@"
