@@ -47,7 +47,7 @@ _STORAGE = (
         title="CD-ROM bus",
         why="an IDE CD-ROM brings QEMU's IDE controller and ATAPI code "
         "into the guest's reach",
-        fix="use sata on machine type q35, scsi elsewhere",
+        fix="sata works on every x86_64 machine type, scsi elsewhere",
         values=_DISK_BUSES,
         image_properties=("hw_cdrom_bus",),
         block_device=True,

@@ -32,6 +32,27 @@ OPTS = [
         "logged and the copy is kept in memory only: after a restart with a "
         "broken policy file there is then no policy.",
     ),
+    cfg.IntOpt(
+        "posture_ttl",
+        default=60,
+        min=1,
+        max=600,
+        help="Seconds for which nova-scheduler keeps what Placement says of "
+        "the hosts' checks, jittered by a tenth. A host that loses a check "
+        "can get a guest that requires it for that long; a smaller value "
+        "cannot do harm but asks Placement more often. Read by "
+        "nova-scheduler only.",
+    ),
+    cfg.IntOpt(
+        "posture_max_age",
+        default=600,
+        min=60,
+        max=7200,
+        help="Seconds after which an answer of Placement is not relied on "
+        "any more. If Placement cannot be reached for that long, no host "
+        "counts as proven: requests that require checks are refused with "
+        "that reason, all others go on. Read by nova-scheduler only.",
+    ),
 ]
 
 

@@ -82,7 +82,7 @@ class GlanceGate:
         request = wsgi.Request(environ)
         try:
             buffer_body(request)
-            verdict = (
+            return (
                 self._create(request)
                 if create
                 else self._update(request, member[1] if member else "")
@@ -94,11 +94,8 @@ class GlanceGate:
             return None
         except Exception:  # noqa: BLE001 - never unjudged into the store
             return _response(400, http.MALFORMED_TEXT)
-        if verdict is None or not verdict.refusals:
-            return None
-        return _response(403, explain.long(verdict.refusals))
 
-    def _create(self, request: wsgi.Request) -> Verdict:
+    def _create(self, request: wsgi.Request) -> webob.Response | None:
         policy = self._judge.policy()
         wanted = _DESERIALIZER.create(request)
         image = wanted["image"]
@@ -108,7 +105,8 @@ class GlanceGate:
         hardware = image_reader.read(
             wanted["extra_properties"], image.get("disk_format")
         )
-        return self._judge.judge(policy, hardware, subject)
+        verdict = self._judge.judge(policy, hardware, subject)
+        return _refusal(verdict, subject)
 
     def _update(self, request: wsgi.Request, image_id: str) -> Verdict | None:
         policy = self._judge.policy()
@@ -120,13 +118,15 @@ class GlanceGate:
         if before is None:
             return None
         after = changed(before, changes)
-        return self._judge.judge_change(
+        subject = _subject(request, UPDATE, before.get("owner"), image_id)
+        verdict = self._judge.judge_change(
             policy,
             image_reader.read(before, before.get("disk_format")),
             image_reader.read(after, after.get("disk_format")),
             touched,
-            _subject(request, UPDATE, before.get("owner"), image_id),
+            subject,
         )
+        return _refusal(verdict, subject)
 
 
 def buffer_body(request: wsgi.Request) -> None:
@@ -157,6 +157,12 @@ def _subject(
         roles=frozenset(context.roles or ()) if own else frozenset(),
         image=image_id,
     )
+
+
+def _refusal(verdict: Verdict, subject: Subject) -> webob.Response | None:
+    if not verdict.refusals:
+        return None
+    return _response(403, explain.long(verdict.refusals, subject))
 
 
 def _response(code: int, message: str) -> webob.Response:

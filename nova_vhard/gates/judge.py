@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every gate does alike: policy in, verdict out, event written."""
 
+import contextlib
 import logging
 import os
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from oslo_config import cfg
 
@@ -17,6 +20,13 @@ from nova_vhard.policy.verdict import Key, Verdict, charged, evaluate
 from nova_vhard.policy.watch import PolicyFile, today
 
 LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Event:
+    """A judgement in the making."""
+
+    verdict: Verdict = field(default_factory=Verdict)
 
 
 class Judge:
@@ -54,10 +64,11 @@ class Judge:
 
         :param already: violations that the server had before
         """
-        start = time.perf_counter()
-        verdict = evaluate(policy, request, subject, today(), already)
-        self._record(subject, verdict, verdict.outcome, start)
-        return verdict
+        with self.event(subject) as event:
+            event.verdict = evaluate(
+                policy, request, subject, today(), already
+            )
+        return event.verdict
 
     def judge_change(
         self,
@@ -68,15 +79,14 @@ class Judge:
         subject: Subject,
     ) -> Verdict:
         """Judge what a change brings in, or keeps in what it touches."""
-        start = time.perf_counter()
         day = today()
-        verdict = charged(
-            evaluate(policy, after, subject, day),
-            evaluate(policy, before, subject, day),
-            touched,
-        )
-        self._record(subject, verdict, verdict.outcome, start)
-        return verdict
+        with self.event(subject) as event:
+            event.verdict = charged(
+                evaluate(policy, after, subject, day),
+                evaluate(policy, before, subject, day),
+                touched,
+            )
+        return event.verdict
 
     def violated(
         self, policy: Policy, request: HardwareRequest, subject: Subject
@@ -85,22 +95,22 @@ class Judge:
         verdict = evaluate(policy, request, subject, today())
         return frozenset(one.key for one in verdict.violations)
 
-    def _record(
-        self, subject: Subject, verdict: Verdict, outcome: str, start: float
-    ) -> None:
+    @contextlib.contextmanager
+    def event(self, subject: Subject) -> Iterator[Event]:
+        """Time a judgement; at its end write its one event, and log it."""
+        event = Event()
+        start = time.perf_counter()
+        yield event
         taken = time.perf_counter() - start
-        events.write(self.gate, subject, verdict, outcome, taken)
-        if verdict.refusals:
-            LOG.info(
-                "%s refuses %s: %s",
+        verdict = event.verdict
+        events.write(self.gate, subject, verdict, verdict.outcome, taken)
+        said = verdict.refusals or verdict.warnings
+        if said:
+            LOG.log(
+                logging.INFO if verdict.refusals else logging.WARNING,
+                "%s %s %s: %s",
                 self.gate,
+                "refuses" if verdict.refusals else "lets pass (mode warn)",
                 subject.operation,
-                explain.describe(verdict.refusals),
-            )
-        elif verdict.warnings:
-            LOG.warning(
-                "%s lets %s pass (mode warn): %s",
-                self.gate,
-                subject.operation,
-                explain.describe(verdict.warnings),
+                explain.describe(said, subject),
             )

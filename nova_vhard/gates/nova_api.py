@@ -13,11 +13,12 @@ image. It must stand in both pipelines, v2.1 and v2.
 import logging
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import webob.exc
-from nova import exception
-from nova.api.openstack import wsgi
+from nova import exception, objects
+from nova.api.openstack import common, wsgi
 from nova.compute import api as compute
 from nova.image import glance
 from nova.objects import image_meta
@@ -89,7 +90,7 @@ class NovaGate:
         try:
             body = _body(environ)
             context = environ["nova.context"]
-            verdict = (
+            return (
                 self._action(context, action[1], body)
                 if action
                 else self._create(context, body)
@@ -102,27 +103,28 @@ class NovaGate:
             return webob.exc.HTTPServiceUnavailable(explanation=_LOOKUP_TEXT)
         except RecursionError:
             return webob.exc.HTTPBadRequest(explanation=http.MALFORMED_TEXT)
-        if verdict is None or not verdict.refusals:
-            return None
-        return webob.exc.HTTPForbidden(
-            explanation=explain.long(verdict.refusals)
-        )
 
-    def _create(self, context: Any, body: Any) -> Verdict | None:
+    def _create(
+        self, context: Any, body: Any
+    ) -> webob.exc.HTTPException | None:
         policy = self._judge.policy()
+        server = _section(body, "server")
         try:
-            image = self._image(context, _section(body, "server"))
+            image = self._image(context, server)
+            flavor = _flavor(context, server) if image else None
         except LookupFailed as error:
             LOG.warning("A boot goes on to the scheduler's gate: %s", error)
             return None
         if image is None:
             return None
-        subject = _subject(BOOT, context, context.project_id, image)
-        return self._judge.judge(policy, _read(image), subject)
+        project = context.project_id
+        subject = _subject(BOOT, context, project, image, flavor)
+        verdict = self._judge.judge(policy, _read(image), subject)
+        return _refusal(verdict, subject)
 
     def _action(
         self, context: Any, server_id: str, body: Any
-    ) -> Verdict | None:
+    ) -> webob.exc.HTTPException | None:
         wanted = _section(body, "rebuild")
         if not wanted:
             return None
@@ -133,13 +135,16 @@ class NovaGate:
         server = self._server(context, server_id)
         if server is None:
             return None
-        subject = _subject(REBUILD, context, server.project_id, image)
+        subject = _subject(
+            REBUILD, context, server.project_id, image, server.flavor
+        )
         had = request_spec.read_image(
             image_meta.ImageMeta.from_instance(server)
         )
-        moved = _subject(MOVE, context, server.project_id, image)
+        moved = replace(subject, operation=MOVE)
         already = self._judge.violated(policy, had, moved)
-        return self._judge.judge(policy, _read(image), subject, already)
+        verdict = self._judge.judge(policy, _read(image), subject, already)
+        return _refusal(verdict, subject)
 
     def _image(
         self, context: Any, wanted: dict[str, Any]
@@ -158,7 +163,9 @@ class NovaGate:
             return None
         return _look_up(
             lambda: self._servers.get(
-                context, server_id, expected_attrs=["system_metadata"]
+                context,
+                server_id,
+                expected_attrs=["flavor", "system_metadata"],
             )
         )
 
@@ -192,6 +199,16 @@ def _body(environ: Environ) -> Any:
         return None
 
 
+def _flavor(context: Any, server: dict[str, Any]) -> Any:
+    """Return the flavor, by which a request may be exempted."""
+    flavor_id = common.get_id_from_href(server.get("flavorRef", ""))
+    return _look_up(
+        lambda: objects.Flavor.get_by_flavor_id(
+            context, flavor_id, read_deleted="no"
+        )
+    )
+
+
 def _section(body: Any, name: str) -> dict[str, Any]:
     section = body.get(name) if isinstance(body, dict) else None
     return section if isinstance(section, dict) else {}
@@ -204,7 +221,11 @@ def _read(image: dict[str, Any]) -> HardwareRequest:
 
 
 def _subject(
-    operation: str, context: Any, project: str, image: dict[str, Any]
+    operation: str,
+    context: Any,
+    project: str,
+    image: dict[str, Any],
+    flavor: Any,
 ) -> Subject:
     own = context.project_id == project
     return Subject(
@@ -215,7 +236,18 @@ def _subject(
         if own
         else frozenset(),
         image=image.get("id"),
+        flavor=flavor.name if flavor else None,
+        flavor_id=flavor.flavorid if flavor else None,
     )
+
+
+def _refusal(
+    verdict: Verdict, subject: Subject
+) -> webob.exc.HTTPException | None:
+    if not verdict.refusals:
+        return None
+    explanation = explain.long(verdict.refusals, subject)
+    return webob.exc.HTTPForbidden(explanation=explanation)
 
 
 def _fault(answer: webob.exc.HTTPException, environ: Environ) -> wsgi.Fault:

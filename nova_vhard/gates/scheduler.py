@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scheduler's gate: a Nova scheduler filter."""
 
-import logging
 from collections.abc import Iterable
 from typing import Any
 
 from nova import exception
 from nova.scheduler import filters
+from oslo_config import cfg
 
 from nova_vhard.gates.judge import Judge
+from nova_vhard.gates.proven import ProvenHosts, applies, present_flavor
 from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.hosts import demands
 from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import MOVE, Subject
+from nova_vhard.policy.verdict import (
+    PASSTHROUGH_ALLOW,
+    Verdict,
+    evaluate,
+    with_more,
+)
+from nova_vhard.policy.watch import today
 from nova_vhard.request import request_spec
-
-LOG = logging.getLogger(__name__)
 
 
 class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
@@ -21,12 +30,13 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
     The request is judged once, then each host is answered:
 
-    =================  ======================  ======================
-    host               request is allowed      request is refused
-    =================  ======================  ======================
-    in applies_to      passes                  does not pass
-    not in applies_to  passes                  passes
-    =================  ======================  ======================
+    =================  ==============  ==================  ==============
+    host               request         request allowed,    request
+                       allowed         checks demanded     refused
+    =================  ==============  ==================  ==============
+    in applies_to      passes          passes if proven    does not pass
+    not in applies_to  passes          passes              passes
+    =================  ==============  ==================  ==============
 
     If no host is left, NoValidHost carries the explanation into the
     server's fault. It must stand first in ``enabled_filters``::
@@ -52,6 +62,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         super().__init__()
         self._judge = Judge("scheduler", "nova-scheduler")
         self._judge.policy()
+        self._hosts = ProvenHosts(cfg.CONF.vhard)
 
     def filter_all(
         self, filter_obj_list: Iterable[Any], spec_obj: Any
@@ -60,30 +71,43 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
         :param filter_obj_list: Nova HostStates
         :param spec_obj: Nova RequestSpec
-        :raises nova.exception.NoValidHost: if the request is refused and no
-            host outside ``applies_to`` is left
+        :raises nova.exception.NoValidHost: if no host is left, with why
         """
         hosts = list(filter_obj_list)
         policy = self._judge.policy()
-        verdict = self._judge.judge(
-            policy,
-            request_spec.read(spec_obj),
-            request_spec.subject(spec_obj),
-        )
-        if not verdict.refusals:
-            return hosts
-        kept = [host for host in hosts if not applies(policy, host)]
-        if not kept:
-            raise exception.NoValidHost(reason=explain.short(verdict.refusals))
+        request = request_spec.read(spec_obj)
+        subject = request_spec.subject(spec_obj)
+        with self._judge.event(subject) as event:
+            event.verdict = self._devices(policy, request, subject, spec_obj)
+            if event.verdict.refusals:
+                kept = [one for one in hosts if not applies(policy, one)]
+            else:
+                demanded = demands(policy, request, subject, today())
+                kept, failed = self._hosts.narrow(policy, demanded, hosts)
+                event.verdict = with_more(event.verdict, failed)
+        refusals = event.verdict.refusals
+        if refusals and not kept:
+            raise exception.NoValidHost(reason=explain.short(refusals))
         return kept
 
+    def _devices(
+        self,
+        policy: Policy,
+        request: HardwareRequest,
+        subject: Subject,
+        spec: Any,
+    ) -> Verdict:
+        """Judge what is asked for.
 
-def applies(policy: Policy, host: Any) -> bool:
-    """Tell whether a host is one that the policy judges.
-
-    A host whose hypervisor type is not known yet is.
-
-    :param host: Nova HostState
-    """
-    kind = host.hypervisor_type
-    return not kind or kind.lower() in policy.hypervisor_types
+        A resize looks like a migration here: where a move asks for
+        passthrough that nobody may ask for, the server's present flavor is
+        loaded to tell what it has already.
+        """
+        verdict = evaluate(policy, request, subject, today())
+        if subject.operation != MOVE or all(
+            one.rule != PASSTHROUGH_ALLOW for one in verdict.refusals
+        ):
+            return verdict
+        had = request_spec.had_already(spec, present_flavor(spec))
+        already = self._judge.violated(policy, had, subject)
+        return evaluate(policy, request, subject, today(), already)

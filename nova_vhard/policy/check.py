@@ -11,10 +11,11 @@ import jsonschema
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
+from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.kinds import DeviceKind
 from nova_vhard.policy.problems import Path, nearest
-from nova_vhard.policy.schema import NOT_ENFORCED, SCHEMA
+from nova_vhard.policy.schema import SCHEMA
 from nova_vhard.policy.text import quote
 
 Fault = tuple[Path, str]
@@ -22,7 +23,12 @@ Fault = tuple[Path, str]
 _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 _SELECTORS = ("projects", "domains", "images", "flavors", "roles")
 _PATTERN = frozenset("*?[")
-_RULES = tuple(f"guest_devices.{kind}" for kind in KINDS)
+_HOST_RULES = ("passthrough.require", "hosts.require")
+_RULES = (
+    *(f"guest_devices.{kind}" for kind in KINDS),
+    "passthrough.allow",
+    *_HOST_RULES,
+)
 
 
 def installed_version() -> Version:
@@ -48,7 +54,6 @@ def faults(data: Any) -> Iterator[Fault]:
         return
     wrong = list(_schema(data))
     yield from wrong
-    yield from _not_enforced(data)
     yield from _meaning(data, [path for path, _ in wrong])
 
 
@@ -106,19 +111,6 @@ def _message(error: Any) -> str:
     return f"{found} is empty"
 
 
-def _not_enforced(data: dict[str, Any]) -> Iterator[Fault]:
-    for path in NOT_ENFORCED:
-        value: Any = data
-        for part in path:
-            value = value.get(part) if isinstance(value, dict) else None
-        if value is not None:
-            yield (
-                path,
-                "is not enforced by this version yet; take it out, so that "
-                "nobody relies on it",
-            )
-
-
 def _meaning(data: dict[str, Any], broken: list[Path]) -> Iterator[Fault]:
     """Check every entry whose shape is right."""
     checks = (
@@ -126,15 +118,26 @@ def _meaning(data: dict[str, Any], broken: list[Path]) -> Iterator[Fault]:
         ("projects", _project),
         ("exemptions", _exemption),
     )
+    for path in (("passthrough", "require"), ("hosts", "require")):
+        listed = (data.get(path[0]) or {}).get(path[1], ())
+        if all(one[: len(path)] != path for one in broken):
+            yield from _check_names(listed, path)
     for section, judge in checks:
         if (section,) in broken or not data.get(section):
             continue
         entries = data[section]
         keys = entries if isinstance(entries, dict) else range(len(entries))
         for key in keys:
-            path: Path = (section, key)
-            if all(one[:2] != path for one in broken):
-                yield from judge(entries[key], path)
+            place: Path = (section, key)
+            if all(one[:2] != place for one in broken):
+                yield from judge(entries[key], place)
+
+
+def _check_names(listed: Any, path: Path) -> Iterator[Fault]:
+    for index, name in enumerate(listed):
+        if name not in CHECKS:
+            hint = nearest(name, CHECKS)
+            yield (*path, index), f"{quote(name)} is not a check{hint}"
 
 
 def _device(rule: dict[str, Any], path: Path) -> Iterator[Fault]:
@@ -191,7 +194,11 @@ def _exempted(rule: str, values: Any, path: Path) -> Iterator[Fault]:
     if rule not in _RULES:
         hint = nearest(rule, _RULES)
         yield path, f"is not the id of a rule{hint}"
-    elif values != "*":
+    elif values == "*" or rule == "passthrough.allow":
+        return
+    elif rule in _HOST_RULES:
+        yield from _check_names(values, path)
+    else:
         kind = KINDS[rule.partition(".")[2]]
         for index, value in enumerate(values):
             yield from _value(kind, value, (*path, index))

@@ -135,7 +135,7 @@ def _by_distro(
     request: HardwareRequest, kind: str, what: str
 ) -> Iterator[Wish]:
     why = (
-        f"libosinfo may pick any for {what}, by os_distro "
+        f"libosinfo may pick any kind for {what}, by os_distro "
         f"{quote(request.os_distro)}"
     )
     yield _wish(request, kind, None, why, ("os_distro", "vmware_ostype"))

@@ -16,7 +16,9 @@ from nova_vhard.policy.model import (
     Assume,
     DeviceRule,
     Exemption,
+    HostsRule,
     Mode,
+    PassthroughRule,
     Policy,
     ProjectMode,
     Values,
@@ -159,6 +161,7 @@ def build(data: Mapping[str, Any], files: list[str]) -> Policy:
     """
     content = json.dumps(data, sort_keys=True).encode()
     assume = data.get("assume", {})
+    moves = data.get("moves", {})
     types = data.get("applies_to", {}).get("hypervisor_type", ["QEMU", "KVM"])
     return Policy(
         digest=hashlib.sha256(content).hexdigest()[:16],
@@ -171,9 +174,10 @@ def build(data: Mapping[str, Any], files: list[str]) -> Policy:
             name: _rule(name, rule)
             for name, rule in data.get("guest_devices", {}).items()
         },
-        moves_guest_devices=Mode(
-            data.get("moves", {}).get("guest_devices", Mode.WARN)
-        ),
+        passthrough=_passthrough(data.get("passthrough")),
+        hosts=_hosts(data.get("hosts", {})),
+        moves_guest_devices=Mode(moves.get("guest_devices", Mode.WARN)),
+        moves_hosts=Mode(moves.get("hosts", Mode.WARN)),
         projects=tuple(
             ProjectMode(Mode(one["mode"]), **_sets(one, _SELECTORS[:2]))
             for one in data.get("projects", ())
@@ -193,15 +197,39 @@ def _sets(
 def _values(kind: str, listed: Any) -> Values:
     if listed == "*":
         return Values(("*",))
+    if kind not in KINDS:
+        return Values(tuple(str(value) for value in listed))
     return Values(tuple(KINDS[kind].canonical(value) for value in listed))
 
 
+def _mode(entry: Mapping[str, Any]) -> Mode | None:
+    return Mode(entry["mode"]) if "mode" in entry else None
+
+
+def _passthrough(entry: Mapping[str, Any] | None) -> PassthroughRule | None:
+    if entry is None:
+        return None
+    allow = entry.get("allow", {})
+    return PassthroughRule(
+        allow={kind: _values(kind, listed) for kind, listed in allow.items()},
+        require=frozenset(entry.get("require", ())),
+        mode=_mode(entry),
+    )
+
+
+def _hosts(entry: Mapping[str, Any]) -> HostsRule:
+    return HostsRule(
+        require=frozenset(entry.get("require", ())),
+        mode=_mode(entry),
+        max_report_age=int(entry.get("max_report_age", 2)),
+    )
+
+
 def _rule(name: str, rule: Mapping[str, Any]) -> DeviceRule:
-    mode = rule.get("mode")
     return DeviceRule(
         kind=name,
         allow=_values(name, rule["allow"]),
-        mode=Mode(mode) if mode else None,
+        mode=_mode(rule),
         explicit=rule.get("explicit", False),
     )
 

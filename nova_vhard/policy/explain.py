@@ -4,7 +4,15 @@
 from collections.abc import Sequence
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.policy.hardware import BLOCK_DEVICE, FLAVOR, VOLUME
+from nova_vhard.catalogue.passthrough import FIXES as PASSTHROUGH_FIXES
+from nova_vhard.policy.hardware import (
+    FLAVOR,
+    IMAGE,
+    PASSTHROUGH,
+    VOLUME,
+    Wish,
+)
+from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard.policy.text import clean, fit, quote
 from nova_vhard.policy.verdict import Violation
 
@@ -14,19 +22,21 @@ SHORT_LIMIT = 200
 _OPENING = "This cloud's hardening policy refuses the request: "
 
 
-def long(violations: Sequence[Violation]) -> str:
+def long(violations: Sequence[Violation], subject: Subject) -> str:
     """Explain violations to the person who asked.
 
     :param violations: at least one
+    :param subject: who asked, so that the fix names the very image, or the
+        upload that is yet to come
     :returns: one line; each violation with its source, its value, what is
         allowed, how to fix it, and the rule
     """
-    return _OPENING + describe(violations)
+    return _OPENING + describe(violations, subject)
 
 
-def describe(violations: Sequence[Violation]) -> str:
+def describe(violations: Sequence[Violation], subject: Subject) -> str:
     """Say what is violated, without saying what happens."""
-    parts = [_sentence(one) for one in violations]
+    parts = [_sentence(one, subject) for one in violations]
     if len(parts) > 1:
         parts = [f"({i}) {part}" for i, part in enumerate(parts, 1)]
     return " ".join(parts)
@@ -49,6 +59,8 @@ def _allowed(violation: Violation) -> str:
 
 def _asked(violation: Violation) -> str:
     wish = violation.wish
+    if wish.origin == PASSTHROUGH:
+        return f"{wish.source} asks for {quote(wish.value)}, which"
     if wish.implied is None:
         text = f"{wish.source}={quote(wish.written or wish.value)}"
         if wish.written and wish.written.lower() != wish.value:
@@ -57,21 +69,32 @@ def _asked(violation: Violation) -> str:
     return f"{wish.setting} is not set, and {wish.implied}"
 
 
-def _sentence(violation: Violation) -> str:
+def _sentence(violation: Violation, subject: Subject) -> str:
+    if violation.said is not None:
+        return f"{violation.said}. [rule {violation.rule}]"
     allowed = f"(allowed: {_allowed(violation)})"
     text = f"{_asked(violation)} is not allowed {allowed}"
     if violation.missing:
         text = f"{_asked(violation)}; it must be set {allowed}"
     elif violation.wish.implied is not None:
         text = f"{_asked(violation)}, which is not allowed {allowed}"
-    return f"{text}. To fix: {_fix(violation)}. [rule {violation.rule}]"
+    return (
+        f"{text}. To fix: {_fix(violation, subject)}. [rule {violation.rule}]"
+    )
 
 
 def _phrase(violation: Violation) -> str:
+    if violation.said is not None:
+        return violation.said
     wish = violation.wish
+    if wish.origin == PASSTHROUGH:
+        asked = f"{clean(wish.source)} asks for {clean(wish.value)}"
+        return f"{asked} (allowed: {_allowed(violation)})"
     if wish.implied is None:
         name = wish.setting or wish.kind
         asked = f"{clean(name)}={clean(wish.written or wish.value)}"
+        if wish.origin == VOLUME:
+            asked = f"volume's {asked}"
     elif violation.missing:
         asked = f"{wish.setting} must be set"
     else:
@@ -79,27 +102,38 @@ def _phrase(violation: Violation) -> str:
     return f"{asked} (allowed: {_allowed(violation)})"
 
 
-def _fix(violation: Violation) -> str:
-    kind = KINDS[violation.wish.kind]
+def _fix(violation: Violation, subject: Subject) -> str:
+    wish = violation.wish
+    if wish.origin == PASSTHROUGH:
+        return PASSTHROUGH_FIXES[wish.kind]
     good = next(
         (one for one in violation.allowed if not set(one) & set("*?[")), None
     )
-    return f"{_command(violation, good)}; {kind.fix}"
+    if wish.implied and good is None:
+        # There is nothing to unset, and nothing to name.
+        return KINDS[wish.kind].fix
+    if wish.origin in (IMAGE, VOLUME) and "[" not in wish.setting:
+        command = _property(wish, good, subject)
+    elif wish.origin == FLAVOR:
+        command = f"choose a flavor without {clean(wish.setting)}"
+    else:
+        setting = clean(wish.setting)
+        command = f"set {setting} to {good}" if good else f"drop {setting}"
+    return f"{command}; {KINDS[wish.kind].fix}"
 
 
-def _command(violation: Violation, good: str | None) -> str:
-    """Say what to type, or what to change where nothing can be typed."""
-    wish = violation.wish
+def _property(wish: Wish, good: str | None, subject: Subject) -> str:
+    """Say what to type for an image's or a volume's property."""
     setting = clean(wish.setting)
-    if wish.origin == FLAVOR:
-        return f"choose a flavor without {setting}"
-    if "[" in setting or wish.origin == BLOCK_DEVICE:
-        change = f"to {good}" if good else "away"
-        return f"change {setting} {change}"
-    what, option = "image", "--property"
-    if wish.origin == VOLUME:
-        what, option = "volume", "--image-property"
-    if good is None:
-        return f"openstack {what} unset {option} {setting} {what.upper()}"
     name = KINDS[wish.kind].image_properties[0]
-    return f"openstack {what} set {option} {name}={good} {what.upper()}"
+    if subject.operation == UPLOAD:
+        with_good = f"upload it with --property {name}={good}"
+        return with_good if good else f"upload it without {setting}"
+    what, option = "volume", "--image-property"
+    target = "VOLUME"
+    if wish.origin == IMAGE:
+        what, option = "image", "--property"
+        target = clean(subject.image) if subject.image else "IMAGE"
+    if good is None:
+        return f"openstack {what} unset {option} {setting} {target}"
+    return f"openstack {what} set {option} {name}={good} {target}"

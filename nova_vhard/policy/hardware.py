@@ -9,6 +9,7 @@ IMAGE = "image"
 VOLUME = "volume"
 FLAVOR = "flavor"
 BLOCK_DEVICE = "block_device"
+PASSTHROUGH = "passthrough"
 
 #: Devices that a guest can really get; only for those is a default judged.
 DISK = "disk"
@@ -45,6 +46,21 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Passthrough:
+    """A request for a device, or a part of one, of the host itself.
+
+    :ivar kind: ``aliases``, ``ports``, ``device_profiles`` or ``mdev``: the
+        list of ``passthrough.allow`` that must name it
+    :ivar name: what must stand there
+    :ivar source: who asked, in words
+    """
+
+    kind: str
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class HardwareRequest:
     """The device choices of one guest, and what its defaults depend on.
 
@@ -54,6 +70,8 @@ class HardwareRequest:
     :ivar machine_type: machine type, None where the host decides
     :ivar os_distro: what libosinfo would pick by, None if not set
     :ivar origin: IMAGE or VOLUME: where its image properties are kept
+    :ivar passthrough: devices of the host that are asked for
+    :ivar host_checks: checks that the flavor demands of the host
     :ivar reasons: for devices beyond disk, card and display: why the guest
         gets one (``CDROM`` -> ``a config drive``)
     """
@@ -65,6 +83,8 @@ class HardwareRequest:
     os_distro: str | None = None
     origin: str = IMAGE
     reasons: tuple[tuple[str, str], ...] = field(default=())
+    passthrough: tuple[Passthrough, ...] = ()
+    host_checks: frozenset[str] = frozenset()
 
     def explicit(self, kind: str) -> tuple[Wish, ...]:
         """Return the explicit wishes of one kind."""

@@ -145,6 +145,31 @@ class Exemption:
 
 
 @dataclass(frozen=True)
+class PassthroughRule:
+    """Which devices of the host a guest may ask for, and on which hosts.
+
+    :ivar allow: kind of request to the names that may be asked for
+    :ivar require: checks that the host must have passed
+    """
+
+    allow: Mapping[str, Values] = field(default_factory=dict)
+    require: frozenset[str] = frozenset()
+    mode: Mode | None = None
+
+
+@dataclass(frozen=True)
+class HostsRule:
+    """What every host must have proven before it may run a guest.
+
+    :ivar max_report_age: whole hours; an older status counts as none
+    """
+
+    require: frozenset[str] = frozenset()
+    mode: Mode | None = None
+    max_report_age: int = 2
+
+
+@dataclass(frozen=True)
 class Assume:
     """What nova-compute does when an image says nothing."""
 
@@ -171,23 +196,31 @@ class Policy:
     hypervisor_types: frozenset[str] = frozenset(("qemu", "kvm"))
     assume: Assume = field(default_factory=Assume)
     guest_devices: Mapping[str, DeviceRule] = field(default_factory=dict)
+    passthrough: PassthroughRule | None = None
+    hosts: HostsRule = field(default_factory=HostsRule)
     moves_guest_devices: Mode = Mode.WARN
+    moves_hosts: Mode = Mode.WARN
     projects: tuple[ProjectMode, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
 
-    def mode_for(self, rule_mode: Mode | None, subject: Subject) -> Mode:
-        """Return the mode that holds for a rule about guest devices.
+    def mode_for(
+        self,
+        rule_mode: Mode | None,
+        subject: Subject,
+        moves: Mode = Mode.ENFORCE,
+    ) -> Mode:
+        """Return the mode that holds for a rule.
 
         A rule's own mode, else that of the project, else the file's; a move
         of a server that exists is never judged harder than ``moves`` says.
+
+        :param moves: what ``moves`` says of such rules, if anything
         """
         mode = rule_mode or next(
             (one.mode for one in self.projects if one.covers(subject)),
             self.mode,
         )
-        if subject.operation == MOVE:
-            return weaker(mode, self.moves_guest_devices)
-        return mode
+        return weaker(mode, moves) if subject.operation == MOVE else mode
 
     @cached_property
     def _exemptions_by_key(

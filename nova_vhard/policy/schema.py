@@ -4,15 +4,9 @@
 from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.passthrough import PORTS
 
 MODES = ("enforce", "warn", "audit")
-
-#: Keys that have their place but that this version does not enforce.
-NOT_ENFORCED: tuple[tuple[str, ...], ...] = (
-    ("passthrough",),
-    ("hosts",),
-    ("moves", "hosts"),
-)
 
 _TEXT = {"type": "string", "minLength": 1}
 _TEXTS = {"type": "array", "items": _TEXT}
@@ -86,7 +80,7 @@ SCHEMA: dict[str, Any] = _needs("version") | _keys(
             aliases={"anyOf": [_TEXTS, {"const": "*"}]},
             ports={
                 "type": "array",
-                "items": {"enum": ["vf", "pf", "vdpa", "remote_managed"]},
+                "items": {"enum": list(PORTS)},
             },
             device_profiles={"anyOf": [_TEXTS, {"const": "*"}]},
             mdev={"anyOf": [_TEXTS, {"const": "*"}]},

@@ -2,18 +2,27 @@
 """evaluate(): a request against a policy, all violations at once."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.policy.defaults import DEVICE_OF, implied
-from nova_vhard.policy.hardware import HardwareRequest, Wish
-from nova_vhard.policy.model import DeviceRule, Mode, Policy, strongest, weaker
+from nova_vhard.policy.hardware import PASSTHROUGH, HardwareRequest, Wish
+from nova_vhard.policy.model import (
+    DeviceRule,
+    Mode,
+    Policy,
+    Values,
+    strongest,
+    weaker,
+)
 from nova_vhard.policy.subject import Subject
 
 ALLOW = "allow"
 REFUSE = "refuse"
 DISABLED = "disabled"
+
+PASSTHROUGH_ALLOW = "passthrough.allow"
 
 #: Rule and value: what makes two violations the same one.
 Key = tuple[str, str | None]
@@ -30,6 +39,7 @@ class Violation:
     :ivar allowed: the values that the policy allows
     :ivar mode: what happens
     :ivar missing: whether the fault is that the image does not say it
+    :ivar said: the whole explanation, where it is about no device
     """
 
     rule: str
@@ -37,6 +47,7 @@ class Violation:
     allowed: tuple[str, ...]
     mode: Mode
     missing: bool = False
+    said: str | None = None
 
     @property
     def key(self) -> Key:
@@ -116,6 +127,11 @@ def evaluate(
     return Verdict(tuple(kept), tuple(exempted), policy.digest)
 
 
+def with_more(verdict: Verdict, more: Iterable[Violation]) -> Verdict:
+    """Return a verdict with violations of another kind added."""
+    return replace(verdict, violations=(*verdict.violations, *more))
+
+
 def _softened(
     policy: Policy, violation: Violation, already: frozenset[Key]
 ) -> Violation:
@@ -151,6 +167,7 @@ def _violations(
         rule = rules.get(wish.kind)
         if rule and wish.value not in rule.allow:
             yield _violation(policy, rule, wish, subject)
+    yield from _passthrough(policy, request, subject)
     defaults = tuple(implied(request, policy.assume))
     for wish in defaults:
         rule = rules.get(wish.kind)
@@ -174,8 +191,33 @@ def _violation(
     subject: Subject,
     missing: bool = False,
 ) -> Violation:
-    mode = policy.mode_for(rule.mode, subject)
+    mode = policy.mode_for(rule.mode, subject, policy.moves_guest_devices)
     return Violation(rule.id, wish, rule.allow.listed, mode, missing)
+
+
+def _passthrough(
+    policy: Policy, request: HardwareRequest, subject: Subject
+) -> Iterator[Violation]:
+    """Yield devices of the host that nobody may ask for.
+
+    A move is judged like a boot: what the server had already is told by
+    ``already``, so that only what a resize brings in is refused.
+    """
+    rule = policy.passthrough
+    if rule is None:
+        return
+    mode = policy.mode_for(rule.mode, subject)
+    for one in request.passthrough:
+        allowed = rule.allow.get(one.kind, Values())
+        if one.name not in allowed:
+            wish = Wish(
+                kind=one.kind,
+                value=one.name,
+                source=one.source,
+                setting=one.source,
+                origin=PASSTHROUGH,
+            )
+            yield Violation(PASSTHROUGH_ALLOW, wish, allowed.listed, mode)
 
 
 def _unsaid(

@@ -63,10 +63,12 @@ def read(
     :param origin: IMAGE, or VOLUME for a volume's image metadata
     """
     effective = _effective(properties)
+    # In the order of the catalogue, whatever the order of the body: which
+    # violations a short explanation keeps must not be chance.
     wishes = [
-        _wish(name, found, origin)
-        for name, found in effective.items()
-        if name in _KIND_OF
+        _wish(name, effective[name], origin)
+        for name in _KIND_OF
+        if name in effective
     ]
     reasons: list[tuple[str, str]] = []
     for name in _MAPPINGS:

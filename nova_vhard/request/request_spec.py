@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reader of Nova's RequestSpec: image or volume metadata, and flavor."""
 
+from dataclasses import replace
 from typing import Any
 
 from nova.objects import request_spec as nova_spec
 from nova.scheduler import utils as nova_utils
 
-from nova_vhard.policy.hardware import IMAGE, VOLUME, HardwareRequest
+from nova_vhard.policy.hardware import (
+    IMAGE,
+    VOLUME,
+    HardwareRequest,
+    Passthrough,
+)
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
 from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import image as image_reader
+from nova_vhard.request import passthrough
 
 
 def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
@@ -21,8 +28,33 @@ def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
     :param spec: the request of one boot, move or rebuild
     """
     image = spec.image if "image" in spec else None
-    request = read_image(image)
-    return request.plus(flavor_reader.read(_extra_specs(spec)))
+    specs = _extra_specs(spec.flavor)
+    asked = [*passthrough.of_flavor(specs), *_requests(spec)]
+    request = read_image(image).plus(flavor_reader.read(specs))
+    return replace(
+        request,
+        passthrough=tuple(dict.fromkeys(asked)),
+        host_checks=passthrough.host_checks(specs),
+    )
+
+
+def _requests(spec: nova_spec.RequestSpec) -> list[Passthrough]:
+    pci = spec.pci_requests if "pci_requests" in spec else None
+    groups = (
+        spec.requested_resources if "requested_resources" in spec else None
+    )
+    return passthrough.of_requests(pci.requests if pci else (), groups or ())
+
+
+def had_already(spec: nova_spec.RequestSpec, flavor: Any) -> HardwareRequest:
+    """Return the passthrough that a server has before a move.
+
+    :param flavor: the server's present flavor. Ports never come in by a
+        move: Nova copies them.
+    """
+    ports = [one for one in _requests(spec) if one.kind == "ports"]
+    asked = [*passthrough.of_flavor(_extra_specs(flavor)), *ports]
+    return HardwareRequest(passthrough=tuple(asked))
 
 
 def read_image(image: Any) -> HardwareRequest:
@@ -44,8 +76,7 @@ def read_image(image: Any) -> HardwareRequest:
     )
 
 
-def _extra_specs(spec: nova_spec.RequestSpec) -> dict[str, str]:
-    flavor = spec.flavor
+def _extra_specs(flavor: Any) -> dict[str, str]:
     return flavor.extra_specs if "extra_specs" in flavor else {}
 
 

@@ -106,18 +106,6 @@ def test_fault(tmp_path, text, line, message):
     assert any(at == line and message in said for at, said in found), found
 
 
-def test_a_key_that_is_not_enforced_yet_is_an_error(tmp_path):
-    text = """\
-        version: "1"
-        passthrough: {require: [iommu]}
-        hosts: {require: []}
-        moves: {hosts: warn}
-        """
-    found = faults(tmp_path, text)
-    assert [line for line, _ in found] == [2, 3, 4]
-    assert all("not enforced by this version" in said for _, said in found)
-
-
 def test_what_is_no_file(tmp_path):
     with pytest.raises(PolicyError, match="cannot be read: No such file"):
         document.load(str(tmp_path / "nothing.yaml"))

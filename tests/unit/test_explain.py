@@ -3,7 +3,7 @@
 
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
-from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import block_device, flavor, image
 from tests.unit.helpers import TODAY, judge, policy, shipped
@@ -12,12 +12,13 @@ BASELINE = shipped("baseline")
 
 
 def say(properties, rules=BASELINE, disk_format=None):
-    return explain.long(judge(rules, properties, disk_format).refusals)
+    refusals = judge(rules, properties, disk_format).refusals
+    return explain.long(refusals, Subject(UPDATE))
 
 
 def say_request(request, rules=BASELINE):
     verdict = evaluate(rules, request, Subject(BOOT), TODAY)
-    return explain.long(verdict.refusals)
+    return explain.long(verdict.refusals, Subject(BOOT, image="1f2e"))
 
 
 def test_property_value_allowed_fix_and_rule():
@@ -49,6 +50,17 @@ def test_a_default_says_who_picks_what_and_why():
     ) in text
 
 
+def test_the_fix_names_the_image_or_the_upload():
+    refusals = judge(BASELINE, {"hw_disk_bus": "ide"}).refusals
+    text = explain.long(refusals, Subject(BOOT, image="1f2e"))
+    assert "openstack image set --property hw_disk_bus=virtio 1f2e" in text
+    text = explain.long(refusals, Subject(UPLOAD, image="1f2e"))
+    assert "To fix: upload it with --property hw_disk_bus=virtio;" in text
+    refusals = judge(BASELINE, {"hw_floppy_bus": "fdc"}).refusals
+    text = explain.long(refusals, Subject(UPLOAD))
+    assert "To fix: upload it without hw_floppy_bus;" in text
+
+
 def test_nothing_allowed_means_unset():
     text = say({"hw_floppy_bus": "fdc"})
     assert "(allowed: none)" in text
@@ -60,7 +72,10 @@ def test_what_must_be_set():
         guest_devices={"disk_bus": {"allow": ["virtio"], "explicit": True}}
     )
     text = say({"os_distro": "win\x1b[31m"}, rules)
-    assert "libosinfo may pick any for a disk, by os_distro 'win[31m'" in text
+    assert (
+        "libosinfo may pick any kind for a disk, by os_distro 'win[31m'"
+        in text
+    )
     assert "it must be set (allowed: virtio)" in text
 
 
@@ -80,7 +95,20 @@ def test_volume_flavor_and_block_device_name_their_own_fix():
     )
     text = say_request(HardwareRequest().plus(wishes))
     assert "block_device_mapping_v2[1].disk_bus='ide'" in text
-    assert "change block_device_mapping_v2[1].disk_bus to virtio" in text
+    assert "set block_device_mapping_v2[1].disk_bus to virtio" in text
+
+
+def test_a_default_with_nothing_to_name_has_no_command():
+    text = say({"block_device_mapping": '[{"device_type": "floppy"}]'})
+    assert "hw_floppy_bus is not set" in text
+    assert "unset" not in text
+    assert "To fix: give the guest its data on a disk" in text
+
+
+def test_the_order_is_the_catalogues_not_the_bodys():
+    one = say({"hw_disk_bus": "ide", "hw_vif_model": "e1000"})
+    other = say({"hw_vif_model": "e1000", "hw_disk_bus": "ide"})
+    assert one == other
 
 
 def test_several_violations_are_numbered():
@@ -111,6 +139,12 @@ def test_short_of_a_default_and_of_what_must_be_set():
     assert explain.short(verdict.refusals) == (
         "hw_cdrom_bus not set means ide (allowed: sata, scsi, virtio)"
     )
+
+
+def test_short_tells_a_volume_from_an_image():
+    request = image.read({"hw_disk_bus": "ide"}, origin="volume")
+    verdict = evaluate(BASELINE, request, Subject(BOOT), TODAY)
+    assert explain.short(verdict.refusals).startswith("volume's hw_disk_bus=")
 
 
 def test_bytes_are_counted_not_characters():

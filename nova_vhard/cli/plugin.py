@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The openstackclient plugin: what ``openstack vhard`` stands on."""
+
+import argparse
+from typing import Any
+
+from keystoneauth1.adapter import Adapter
+from osc_lib import utils
+
+from nova_vhard.placement import Placement
+from nova_vhard.reporter.connect import AdapterClient
+
+API_NAME = "vhard"
+API_VERSION_OPTION = "os_vhard_api_version"
+API_VERSIONS = {"1": "nova_vhard.cli.plugin.Client"}
+DEFAULT_API_VERSION = "1"
+
+
+class Client:
+    """What the commands need of a cloud.
+
+    :ivar compute: openstacksdk's compute proxy
+    :ivar placement: our own Placement module, as the user
+    """
+
+    def __init__(self, instance: Any) -> None:
+        """Take the session of openstackclient's client manager."""
+        self.compute = instance.sdk_connection.compute
+        adapter = Adapter(
+            session=instance.session,
+            service_type="placement",
+            region_name=instance.region_name,
+            interface=instance.interface,
+        )
+        self.placement = Placement(AdapterClient(adapter))
+
+
+def make_client(instance: Any) -> Client:
+    """Return the client of ``app.client_manager.vhard``."""
+    return Client(instance)
+
+
+def build_option_parser(
+    parser: argparse.ArgumentParser,
+) -> argparse.ArgumentParser:
+    """Add the version option that every plugin has."""
+    parser.add_argument(
+        "--os-vhard-api-version",
+        metavar="<vhard-api-version>",
+        default=utils.env("OS_VHARD_API_VERSION", default="1"),
+        choices=sorted(API_VERSIONS),
+        help="version of the vhard commands; there is only 1",
+    )
+    return parser

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of group ``placement``: keystoneauth's own, as in nova.conf."""
+
+from keystoneauth1 import loading
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup(
+    "placement", title="Placement", help="How to log in to Placement."
+)
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Register session, auth and adapter options."""
+    conf.register_group(GROUP)
+    loading.register_session_conf_options(conf, GROUP.name)
+    loading.register_auth_conf_options(conf, GROUP.name)
+    loading.register_adapter_conf_options(conf, GROUP.name)
+    conf.set_default("service_type", "placement", GROUP.name)
+    conf.set_default("valid_interfaces", ["internal", "public"], GROUP.name)
+
+
+def list_opts() -> list[cfg.Opt]:
+    """Return what the sample shows."""
+    return [
+        *loading.get_session_conf_options(),
+        *loading.get_auth_common_conf_options(),
+        *loading.get_auth_plugin_conf_options("password"),
+        *loading.get_adapter_conf_options(),
+    ]

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scheduler's hosts: which of them have proven what is demanded."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from nova import context as nova_context
+from nova import objects
+from nova.scheduler.client import report
+
+from nova_vhard.placement import Placement
+from nova_vhard.policy.hosts import (
+    NO_CANDIDATE,
+    NOBODY,
+    UNKNOWN,
+    Demand,
+    together,
+)
+from nova_vhard.policy.model import Mode, Policy
+from nova_vhard.policy.verdict import Violation
+from nova_vhard.posture import Posture, PostureUnavailable, Question
+
+LOG = logging.getLogger(__name__)
+
+_NAMED = 20
+
+
+def applies(policy: Policy, host: Any) -> bool:
+    """Tell whether a host is one that the policy judges.
+
+    A host whose hypervisor type is not known yet is.
+
+    :param host: Nova HostState
+    """
+    kind = host.hypervisor_type
+    return not kind or kind.lower() in policy.hypervisor_types
+
+
+def present_flavor(spec: Any) -> Any:
+    """Load the flavor that a server has now, in the course of a move.
+
+    :param spec: Nova RequestSpec, with the flavor that it may get
+    :returns: an empty flavor where it cannot be loaded: then everything
+        that is asked for counts as new
+    """
+    context = getattr(spec, "_context", None)
+    try:
+        mapping = objects.InstanceMapping.get_by_instance_uuid(
+            context, spec.instance_uuid
+        )
+        with nova_context.target_cell(context, mapping.cell_mapping) as cell:
+            return objects.Instance.get_by_uuid(
+                cell, spec.instance_uuid, expected_attrs=["flavor"]
+            ).flavor
+    except Exception as error:  # noqa: BLE001 - a database, far away
+        LOG.warning(
+            "The present flavor of %s cannot be loaded, so that all its "
+            "passthrough counts as new: %s: %s",
+            spec.instance_uuid,
+            type(error).__name__,
+            error,
+        )
+        return objects.Flavor()
+
+
+class ProvenHosts:
+    """Narrows hosts by the posture that Placement knows.
+
+    :param options: group ``vhard`` of the configuration
+    """
+
+    def __init__(self, options: Any) -> None:
+        """Ask nothing: nova-scheduler forks its workers after this."""
+        self._posture = Posture(
+            lambda: Placement(report.report_client_singleton()),
+            options.posture_ttl,
+            options.posture_max_age,
+        )
+
+    def narrow(
+        self, policy: Policy, demanded: list[Demand], hosts: list[Any]
+    ) -> tuple[list[Any], list[Violation]]:
+        """Return the hosts that are left, and why none is, if so.
+
+        :param hosts: Nova HostStates
+        """
+        failed: list[Violation] = []
+        demand = together(demanded, Mode.ENFORCE)
+        if demand is not None:
+            hosts, text = self._left(policy, demand, hosts)
+            if not hosts:
+                return [], [demand.failed(text)]
+        for mode in (Mode.WARN, Mode.AUDIT):
+            demand = together(demanded, mode)
+            if demand is not None:
+                left, text = self._left(policy, demand, hosts)
+                if not left:
+                    failed.append(demand.failed(text))
+        return hosts, failed
+
+    def _left(
+        self, policy: Policy, demand: Demand, hosts: list[Any]
+    ) -> tuple[list[Any], str]:
+        """Return the hosts that pass, and the text for none."""
+        question = Question(demand.checks, policy.hosts.max_report_age)
+        proven: frozenset[str] = frozenset()
+        try:
+            proven = self._posture.hosts(question)
+            text = NO_CANDIDATE if proven else NOBODY
+        except PostureUnavailable as error:
+            LOG.error("The hosts' posture is not known: %s", error)
+            text = UNKNOWN
+        left = [
+            one
+            for one in hosts
+            if one.uuid in proven or not applies(policy, one)
+        ]
+        if not left:
+            _log(demand, proven, hosts)
+        return left, text
+
+
+def _log(demand: Demand, proven: Iterable[str], hosts: Iterable[Any]) -> None:
+    """Name for the operator what the user is not told."""
+    LOG.info(
+        "No host is left that has proven %s. Proven: %s. Candidates: %s.",
+        ", ".join(sorted(demand.checks)),
+        ", ".join(sorted(proven)[:_NAMED]) or "none",
+        ", ".join(sorted(one.host for one in hosts)[:_NAMED]) or "none",
+    )

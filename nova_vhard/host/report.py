@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HostReport: every check of a host, run, and written out."""
+
+import datetime
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import prettytable
+from stevedore import extension
+
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.host.check import Answer, Check, Result, Status
+from nova_vhard.host.root import HostRoot
+
+LOG = logging.getLogger(__name__)
+
+NAMESPACE = "nova_vhard.host_checks"
+
+# A FAIL wins over an UNKNOWN: it is certain.
+_EXIT = ((Status.FAIL, 1), (Status.UNKNOWN, 2))
+
+
+@dataclass(frozen=True)
+class HostReport:
+    """What a host has proven.
+
+    :ivar time: when the checks ran (aware, UTC)
+    :ivar results: one for each check, in the order of the documentation
+    """
+
+    time: datetime.datetime
+    results: tuple[Result, ...]
+
+    @property
+    def passed(self) -> frozenset[str]:
+        """Names of the checks that passed."""
+        return frozenset(
+            one.check for one in self.results if one.status is Status.PASS
+        )
+
+    @property
+    def exit_status(self) -> int:
+        """0 if nothing is amiss, 1 for any FAIL, else 2 for any UNKNOWN."""
+        found = {one.status for one in self.results}
+        return next((code for status, code in _EXIT if status in found), 0)
+
+    def as_json(self) -> str:
+        """Return the report as one JSON object."""
+        results: list[dict[str, Any]] = [
+            {"id": CHECKS[one.check].id, **asdict(one)} for one in self.results
+        ]
+        content = {"time": self.time.isoformat(), "results": results}
+        return json.dumps(content, indent=2)
+
+    def as_table(self, width: int = 100) -> str:
+        """Return the report for a person, evidence and remediation too."""
+        table = prettytable.PrettyTable(
+            ["check", "result", "why, evidence, what to do"], align="l"
+        )
+        table.hrules = prettytable.HRuleStyle.ALL
+        table.max_width["why, evidence, what to do"] = width
+        for one in self.results:
+            lines = [one.reason, *(f"  {fact}" for fact in one.evidence)]
+            if one.remediation:
+                lines.append(f"To do: {one.remediation}")
+            table.add_row([one.check, one.status.value, "\n".join(lines)])
+        return str(table.get_string())
+
+
+def load() -> list[Check]:
+    """Return every installed check, in the order of the documentation."""
+    manager = extension.ExtensionManager(
+        NAMESPACE, invoke_on_load=True, on_load_failure_callback=_log
+    )
+    found: dict[str, Check] = {one.name: one.obj for one in manager}
+    return [found.get(name) or _Missing(name) for name in CHECKS]
+
+
+def _log(manager: Any, entry_point: Any, error: BaseException) -> None:
+    LOG.error("Check %s cannot be loaded: %s", entry_point.name, error)
+
+
+class _Missing(Check):
+    """Stands for a check that is not installed, or cannot be loaded."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def answer(self, root: HostRoot, evidence: list[str]) -> Answer:
+        return Status.UNKNOWN, "the check is not installed, or not loadable"
+
+
+def inspect(
+    root: HostRoot, time: datetime.datetime, checks: Iterable[Check]
+) -> HostReport:
+    """Run checks on a host.
+
+    :param time: now (aware)
+    """
+    return HostReport(time, tuple(check.run(root) for check in checks))

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only module that speaks to Placement.
+
+Microversion 1.39: a list of required traits may name alternatives
+(``required=A&required=in:B,C``).
+"""
+
+import functools
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from nova_vhard.catalogue import traits as names
+
+VERSION = "1.39"
+
+#: Tries of a write that somebody else got in between.
+ATTEMPTS = 10
+
+_OK = 200
+_CREATED = 201
+_NO_CONTENT = 204
+_NOT_FOUND = 404
+_CONFLICT = 409
+_RACE = 500
+_BAD_REQUEST = 400
+
+_PROVIDERS = "/resource_providers"
+
+
+class Client(Protocol):
+    """What is asked of a client: Nova's SchedulerReportClient fits."""
+
+    def get(self, url: str, version: str) -> Any:
+        """Return a response with status_code, text and json()."""
+
+    def put(self, url: str, data: Any, version: str) -> Any:
+        """Return a response."""
+
+    def delete(self, url: str, version: str) -> Any:
+        """Return a response."""
+
+
+class PlacementError(Exception):
+    """Placement gave no answer, or one that makes no sense."""
+
+
+class ProviderNotFound(PlacementError):
+    """There is no such resource provider."""
+
+
+class _Conflict(Exception):
+    """Somebody else wrote in between."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A resource provider."""
+
+    uuid: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a write did to a provider's traits."""
+
+    added: frozenset[str]
+    removed: frozenset[str]
+
+    def __bool__(self) -> bool:
+        """Tell whether anything was written."""
+        return bool(self.added or self.removed)
+
+
+class Placement:
+    """Placement, as far as our traits go.
+
+    :param client: carries out the requests; errors of its own are turned
+        into PlacementError
+    """
+
+    def __init__(self, client: Client) -> None:
+        """Keep the client; nothing is asked yet."""
+        self._client = client
+
+    def traits(self) -> frozenset[str]:
+        """Return the names of ours that exist.
+
+        :raises PlacementError: without an answer that makes sense
+        """
+        url = f"/traits?name=startswith:{names.PREFIX}"
+        found = self._get(url, "traits")
+        # Placement's underscore stands for any character.
+        return frozenset(str(one) for one in found if _is_ours(str(one)))
+
+    def providers(
+        self, required: Collection[str], any_of: Collection[str] = ()
+    ) -> list[Provider]:
+        """Return the providers that have all of some traits.
+
+        One request. Every name must exist, else Placement answers 400.
+
+        :param required: traits that a provider must have, all of them
+        :param any_of: traits of which it must have one; none for no demand
+        :raises PlacementError: without an answer that makes sense
+        """
+        wanted = []
+        if required:
+            wanted.append("required=" + ",".join(sorted(required)))
+        if any_of:
+            wanted.append("required=in:" + ",".join(sorted(any_of)))
+        return self._providers("&".join(wanted))
+
+    def provider(
+        self, uuid: str | None = None, name: str | None = None
+    ) -> Provider:
+        """Return one provider, by its uuid or its name.
+
+        :raises ProviderNotFound: if there is none
+        """
+        query = f"uuid={quote(uuid)}" if uuid else f"name={quote(name or '')}"
+        found = self._providers(query)
+        if not found:
+            raise ProviderNotFound(f"no resource provider with {query}")
+        return found[0]
+
+    def traits_of(self, provider: str) -> tuple[frozenset[str], int]:
+        """Return a provider's traits and its generation.
+
+        :param provider: uuid
+        :raises ProviderNotFound: if there is none
+        """
+        response = self._call(
+            lambda: self._client.get(_traits_url(provider), version=VERSION)
+        )
+        if response.status_code == _NOT_FOUND:
+            raise ProviderNotFound(f"no resource provider {provider}")
+        body = _body(response)
+        try:
+            return frozenset(body["traits"]), int(
+                body["resource_provider_generation"]
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise PlacementError(f"not a list of traits: {error!r}") from error
+
+    def update(
+        self,
+        provider: str,
+        wanted: Callable[[frozenset[str]], Iterable[str]],
+    ) -> Change:
+        """Make our traits of a provider what they should be.
+
+        Reads, merges and writes with the generation that was read, and
+        starts again when somebody else wrote in between: Placement says 409
+        then, or 500 after a true race. Traits that are not ours stay as
+        they are.
+
+        :param provider: uuid
+        :param wanted: given our traits as they are, returns them as they
+            should be
+        :returns: what was written; nothing is written without a difference
+        :raises PlacementError: if it did not work out
+        """
+        trouble: Exception | None = None
+        for _ in range(ATTEMPTS):
+            now, generation = self.traits_of(provider)
+            ours = frozenset(one for one in now if _is_ours(one))
+            want = frozenset(wanted(ours))
+            strangers = sorted(one for one in want if not _is_ours(one))
+            if strangers:
+                raise ValueError(f"not ours to write: {strangers}")
+            if want == ours:
+                return Change(frozenset(), frozenset())
+            self.create_traits(want - ours)
+            try:
+                self._write(provider, (now - ours) | want, generation)
+            except _Conflict as error:
+                trouble = error
+                continue
+            return Change(want - ours, ours - want)
+        raise PlacementError(f"others write all the time: {trouble}")
+
+    def create_traits(self, wanted: Iterable[str]) -> None:
+        """Make names that do not exist yet; those that do stay."""
+        for url in sorted(f"/traits/{name}" for name in wanted):
+            put = functools.partial(self._client.put, url, None, VERSION)
+            response = self._call(put)
+            if response.status_code not in (_CREATED, _NO_CONTENT):
+                raise _unexpected(response)
+
+    def delete_trait(self, name: str) -> bool:
+        """Delete a trait's name; a trait in use stays.
+
+        :returns: whether it is gone
+        """
+        if not _is_ours(name):
+            raise ValueError(f"not ours to delete: {name}")
+        response = self._call(
+            lambda: self._client.delete(f"/traits/{name}", version=VERSION)
+        )
+        if response.status_code in (_NO_CONTENT, _NOT_FOUND):
+            return True
+        if response.status_code in (_CONFLICT, _RACE):
+            return False
+        raise _unexpected(response)
+
+    def _write(
+        self, provider: str, traits: Iterable[str], generation: int
+    ) -> None:
+        body = {
+            "traits": sorted(traits),
+            "resource_provider_generation": generation,
+        }
+        response = self._call(
+            lambda: self._client.put(
+                _traits_url(provider), body, version=VERSION
+            )
+        )
+        if response.status_code == _OK:
+            return
+        # 400: a name was deleted since, by a sweep; make it anew.
+        if response.status_code in (_CONFLICT, _RACE, _BAD_REQUEST):
+            raise _Conflict(f"{response.status_code} {response.text[:200]}")
+        if response.status_code == _NOT_FOUND:
+            raise ProviderNotFound(f"no resource provider {provider}")
+        raise _unexpected(response)
+
+    def _providers(self, query: str) -> list[Provider]:
+        found = self._get(f"{_PROVIDERS}?{query}", "resource_providers")
+        try:
+            return [Provider(one["uuid"], one["name"]) for one in found]
+        except (KeyError, TypeError) as error:
+            raise PlacementError(f"not providers: {error!r}") from error
+
+    def _get(self, url: str, key: str) -> list[Any]:
+        response = self._call(lambda: self._client.get(url, version=VERSION))
+        found = _body(response).get(key)
+        if not isinstance(found, list):
+            raise PlacementError(f"no {key} in the answer to {url}")
+        return found
+
+    @staticmethod
+    def _call(call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            raise PlacementError(text) from error
+
+
+def _traits_url(provider: str) -> str:
+    return f"{_PROVIDERS}/{provider}/traits"
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(names.PREFIX)
+
+
+def _body(response: Any) -> dict[str, Any]:
+    if response.status_code != _OK:
+        raise _unexpected(response)
+    try:
+        body = response.json()
+    except ValueError as error:
+        raise PlacementError("the answer is not JSON") from error
+    if not isinstance(body, dict):
+        raise PlacementError("the answer is no object")
+    return body
+
+
+def _unexpected(response: Any) -> PlacementError:
+    text = " ".join(str(response.text).split())[:200]
+    return PlacementError(f"status {response.status_code}: {text}")

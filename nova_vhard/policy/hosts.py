@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host must have proven before it may run a guest."""
+
+import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from nova_vhard.policy.hardware import HardwareRequest, Wish
+from nova_vhard.policy.model import Mode, Policy
+from nova_vhard.policy.subject import REBUILD, Subject
+from nova_vhard.policy.text import clean
+from nova_vhard.policy.verdict import Violation
+
+PASSTHROUGH_REQUIRE = "passthrough.require"
+HOSTS_REQUIRE = "hosts.require"
+FLAVOR_REQUIRE = "vhard:require"
+
+# Why no host is left, in words that name neither a host nor a count.
+NOBODY = (
+    "no host of this cloud has proven {checks}; ask the cloud's operator, "
+    "or do without {what}"
+)
+NO_CANDIDATE = (
+    "no host with room for this server has proven {checks}; try again "
+    "later, or do without {what}"
+)
+UNKNOWN = (
+    "which hosts have proven {checks} is not known at the moment; try again "
+    "in a few minutes"
+)
+
+_WHAT = {
+    PASSTHROUGH_REQUIRE: "passthrough devices",
+    HOSTS_REQUIRE: "this cloud's hardening",
+    FLAVOR_REQUIRE: "this flavor",
+}
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Checks that a host must have passed for one request.
+
+    :ivar rules: ids of the rules that demand it
+    :ivar checks: names of the checks
+    :ivar mode: what happens where a host has not passed them
+    """
+
+    rules: tuple[str, ...]
+    checks: frozenset[str]
+    mode: Mode
+
+    def failed(self, text: str) -> Violation:
+        """Return the violation where no host is left.
+
+        :param text: NOBODY, NO_CANDIDATE or UNKNOWN
+        """
+        names = ", ".join(clean(one) for one in sorted(self.checks))
+        what = " and ".join(_WHAT[rule] for rule in self.rules)
+        rule = ", ".join(self.rules)
+        said = text.format(checks=names, what=what)
+        wish = Wish(kind="hosts", value=names, source=rule)
+        return Violation(rule, wish, (), self.mode, said=said)
+
+
+def together(found: Iterable[Demand], mode: Mode) -> Demand | None:
+    """Return what all demands of one mode come to; None for none."""
+    chosen = [one for one in found if one.mode is mode]
+    if not chosen:
+        return None
+    rules = tuple(rule for one in chosen for rule in one.rules)
+    checks = frozenset().union(*(one.checks for one in chosen))
+    return Demand(rules, checks, mode)
+
+
+def demands(
+    policy: Policy,
+    request: HardwareRequest,
+    subject: Subject,
+    today: datetime.date,
+) -> list[Demand]:
+    """Return what the hosts for a request must have passed.
+
+    A rebuild stays where it is and is never judged by its host. A device is
+    never moved to a host without proof, whatever ``moves`` says.
+    """
+    if not policy.enabled or subject.operation == REBUILD:
+        return []
+    lifted = (
+        _without_exempted(policy, one, subject, today)
+        for one in _demands(policy, request, subject)
+    )
+    return [one for one in lifted if one.checks]
+
+
+def _demands(
+    policy: Policy, request: HardwareRequest, subject: Subject
+) -> Iterator[Demand]:
+    rule = policy.passthrough
+    if rule is not None and rule.require and request.passthrough:
+        mode = policy.mode_for(rule.mode, subject)
+        yield Demand((PASSTHROUGH_REQUIRE,), rule.require, mode)
+    hosts = policy.hosts
+    if hosts.require:
+        mode = policy.mode_for(hosts.mode, subject, policy.moves_hosts)
+        yield Demand((HOSTS_REQUIRE,), hosts.require, mode)
+    if request.host_checks:
+        # The flavor's own demand is no rule that could be rolled out.
+        yield Demand((FLAVOR_REQUIRE,), request.host_checks, Mode.ENFORCE)
+
+
+def _without_exempted(
+    policy: Policy, demand: Demand, subject: Subject, today: datetime.date
+) -> Demand:
+    checks = frozenset(
+        one
+        for one in demand.checks
+        if policy.exemption(demand.rules[0], one, subject, today) is None
+    )
+    return replace(demand, checks=checks)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publisher ``placement``: traits of the compute node's root provider."""
+
+import logging
+
+from oslo_config import cfg
+
+from nova_vhard.catalogue import traits
+from nova_vhard.host.report import HostReport
+from nova_vhard.placement import Placement, PlacementError, ProviderNotFound
+from nova_vhard.reporter import identity
+from nova_vhard.reporter.connect import connect
+from nova_vhard.reporter.publishers.base import Publisher, PublishError
+
+LOG = logging.getLogger(__name__)
+
+
+class PlacementPublisher(Publisher):
+    """One trait for each passed check, one for the report's hour.
+
+    A check that does not pass any more loses its trait with the same write.
+    Nothing is written while nothing changes and the hour does not turn.
+    """
+
+    def __init__(
+        self, conf: cfg.ConfigOpts, placement: Placement | None = None
+    ) -> None:
+        """Connect on the first report.
+
+        :param placement: in place of the configured one
+        """
+        super().__init__(conf)
+        self._placement = placement
+
+    def publish(self, report: HostReport) -> None:
+        """Make the traits of this host what the report says.
+
+        :raises PublishError: if Placement did not take them
+        """
+        wanted = {traits.of_check(name) for name in report.passed}
+        wanted.add(traits.of_hour(report.time))
+        try:
+            if self._placement is None:
+                self._placement = connect(self.conf)
+            provider = identity.provider(self._placement, self.conf)
+            change = self._placement.update(provider.uuid, lambda ours: wanted)
+        except ProviderNotFound as error:
+            text = f"nova-compute has not made this host known yet: {error}"
+            raise PublishError(text) from error
+        except PlacementError as error:
+            raise PublishError(str(error)) from error
+        if change:
+            LOG.info(
+                "%s: added %s; removed %s",
+                provider.name,
+                ", ".join(sorted(change.added)) or "nothing",
+                ", ".join(sorted(change.removed)) or "nothing",
+            )

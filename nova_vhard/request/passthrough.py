@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reader of passthrough requests: flavor extra specs and PCI requests.
+
+It knows the shapes of Nova's objects (InstancePCIRequest, RequestGroup) and
+imports none of them.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from nova_vhard.policy.hardware import Passthrough
+
+_ALIAS = "pci_passthrough:alias"
+_PROFILE = "accel:device_profile"
+_REQUIRE = "vhard:require"
+
+# resources:VGPU, resources1:VGPU, resources_GPU:CUSTOM_NVIDIA_11
+_RESOURCE = re.compile(r"resources[^:]*:(VGPU|CUSTOM_\w+)$")
+
+# Nova names the groups of a device profile so; those of a port end with the
+# port's uuid.
+_PROFILE_GROUP = "device_profile_"
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
+
+
+def of_flavor(extra_specs: Mapping[str, str]) -> list[Passthrough]:
+    """Read what a flavor asks for.
+
+    A custom resource class may be a mediated device type of the hosts or
+    anything else: only the operator knows, so that each must be allowed by
+    name.
+    """
+    return list(_of_flavor(extra_specs))
+
+
+def _of_flavor(extra_specs: Mapping[str, str]) -> Iterator[Passthrough]:
+    for part in extra_specs.get(_ALIAS, "").split(","):
+        name = part.partition(":")[0].strip()
+        if name:
+            yield Passthrough("aliases", name, f"flavor extra spec {_ALIAS}")
+    profile = extra_specs.get(_PROFILE)
+    if profile:
+        source = f"flavor extra spec {_PROFILE}"
+        yield Passthrough("device_profiles", profile, source)
+    for spec in sorted(extra_specs):
+        match = _RESOURCE.match(spec)
+        if match and extra_specs[spec].strip() != "0":
+            yield Passthrough("mdev", match[1], f"flavor extra spec {spec}")
+
+
+def of_requests(
+    pci_requests: Iterable[Any], groups: Iterable[Any] = ()
+) -> list[Passthrough]:
+    """Read what Nova's scheduler is asked for.
+
+    :param pci_requests: InstancePCIRequest objects
+    :param groups: RequestGroup objects
+    """
+    found = [_of_request(one) for one in pci_requests]
+    found += [
+        Passthrough(
+            "device_profiles", f"port {port}", f"accelerator of port {port}"
+        )
+        for port in _accelerator_ports(groups)
+    ]
+    return found
+
+
+def _of_request(request: Any) -> Passthrough:
+    """Tell a flavor's alias from a port, and one kind of port from another.
+
+    A port's request has no alias; which of direct, macvtap and
+    virtio-forwarder it is stands nowhere, and does not matter.
+    """
+    alias = getattr(request, "alias_name", None)
+    if alias:
+        source = f"flavor extra spec {_ALIAS}"
+        return Passthrough("aliases", alias, source)
+    port = getattr(request, "requester_id", None) or "unknown"
+    spec = (getattr(request, "spec", None) or [{}])[0]
+    return Passthrough("ports", _kind_of_port(spec), f"port {port}")
+
+
+def _kind_of_port(spec: Mapping[str, Any]) -> str:
+    if str(spec.get("remote_managed", "")).lower() == "true":
+        return "remote_managed"
+    kinds = {"type-PF": "pf", "vdpa": "vdpa"}
+    return kinds.get(str(spec.get("dev_type")), "vf")
+
+
+def _accelerator_ports(groups: Iterable[Any]) -> Iterator[str]:
+    for group in groups:
+        requester = getattr(group, "requester_id", None) or ""
+        match = _UUID.search(requester)
+        if requester.startswith(_PROFILE_GROUP) and match:
+            yield match[0]
+
+
+def host_checks(extra_specs: Mapping[str, str]) -> frozenset[str]:
+    """Return the checks that a flavor demands of its host.
+
+    Names that do not exist are kept: no host has passed them.
+    """
+    text = extra_specs.get(_REQUIRE, "")
+    return frozenset(filter(None, (one.strip() for one in text.split(","))))

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real Placement in the test process."""
+
+import importlib.util
+import pathlib
+import uuid
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+MISSING = importlib.util.find_spec("placement") is None
+SAMPLE = "HW_CPU_X86_AVX2"
+
+
+class SkippedModule(pytest.Module):
+    """Stands for a test module that could not be imported here."""
+
+    def collect(self) -> list[pytest.Item]:
+        pytest.skip("not installed: placement")
+
+
+def pytest_pycollect_makemodule(
+    module_path: pathlib.Path, parent: pytest.Collector
+) -> pytest.Module | None:
+    """Skip by name what cannot be imported without Placement."""
+    if MISSING:
+        return SkippedModule.from_parent(parent, path=module_path)
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in this directory: it needs Placement itself."""
+    here = pathlib.Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.services)
+
+
+@pytest.fixture
+def cloud() -> Iterator["Cloud"]:
+    """Return a Placement of its own, with an empty database."""
+    fixture = Cloud()
+    with fixture:
+        yield fixture
+
+
+class Cloud:
+    """Placement's real application, and what a test asks of it.
+
+    :ivar requests: method and path of every request, in order
+    :ivar faults: called before each request; may raise or return a response
+        in place of Placement's
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str]] = []
+        self.faults: list[object] = []
+
+    def __enter__(self) -> "Cloud":
+        from keystoneauth1 import adapter, session
+        from placement.tests.functional.fixtures import placement
+
+        self._fixture = placement.PlacementFixture()
+        self._fixture.setUp()
+        self._adapter = adapter.Adapter(
+            session.Session(auth=None),
+            endpoint_override=self._fixture.endpoint,
+            raise_exc=False,
+            additional_headers={"x-auth-token": "admin"},
+        )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._fixture.cleanUp()
+
+    @property
+    def placement(self):
+        """Our own module, speaking to this Placement."""
+        from nova_vhard.placement import Placement
+
+        return Placement(self)
+
+    def _send(self, method: str, url: str, version: str, **more: object):
+        self.requests.append((method, url))
+        for fault in list(self.faults):
+            response = fault(method, url)
+            if response is not None:
+                return response
+        headers = {"OpenStack-API-Version": f"placement {version}"}
+        send = getattr(self._adapter, method.lower())
+        return send(url, headers=headers, **more)
+
+    def get(self, url: str, version: str):
+        return self._send("GET", url, version)
+
+    def put(self, url: str, data: object, version: str):
+        return self._send("PUT", url, version, json=data)
+
+    def delete(self, url: str, version: str):
+        return self._send("DELETE", url, version)
+
+    def host(self, name: str, traits: Iterable[str] = ()) -> str:
+        """Make a root provider with traits; return its uuid."""
+        provider = str(uuid.uuid4())
+        body = {"uuid": provider, "name": name}
+        headers = {"OpenStack-API-Version": "placement 1.39"}
+        response = self._adapter.post(
+            "/resource_providers", json=body, headers=headers
+        )
+        assert response.status_code == 200, response.text
+        self.give(provider, traits)
+        return provider
+
+    def give(self, provider: str, traits: Iterable[str]) -> None:
+        """Replace all traits of a provider, as anybody may."""
+        wanted = sorted(traits)
+        for name in wanted:
+            if name.startswith("CUSTOM_"):
+                self.put(f"/traits/{name}", None, "1.39")
+        _, generation = self.traits(provider)
+        body = {
+            "traits": wanted,
+            "resource_provider_generation": generation,
+        }
+        url = f"/resource_providers/{provider}/traits"
+        response = self.put(url, body, "1.39")
+        assert response.status_code == 200, response.text
+
+    def traits(self, provider: str) -> tuple[set[str], int]:
+        """Return a provider's traits and its generation."""
+        url = f"/resource_providers/{provider}/traits"
+        body = self.get(url, "1.39").json()
+        return set(body["traits"]), body["resource_provider_generation"]
+
+    def names(self) -> set[str]:
+        """Return the names of ours that exist."""
+        url = "/traits?name=startswith:CUSTOM_VHARD_"
+        return set(self.get(url, "1.39").json()["traits"])
+
+
+class Answer:
+    """A response that Placement did not give."""
+
+    def __init__(self, status_code: int, text: str = "") -> None:
+        self.status_code = status_code
+        self.text = text
+
+    def json(self) -> object:
+        import json
+
+        return json.loads(self.text)

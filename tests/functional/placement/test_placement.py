@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our Placement module on the real Placement."""
+
+import threading
+
+import pytest
+
+from nova_vhard.placement import (
+    ATTEMPTS,
+    PlacementError,
+    Provider,
+    ProviderNotFound,
+)
+from tests.functional.placement.conftest import SAMPLE, Answer
+
+IOMMU = "CUSTOM_VHARD_IOMMU"
+ASLR = "CUSTOM_VHARD_KERNEL_ASLR"
+HOUR = "CUSTOM_VHARD_REPORTED_2026061512"
+FOREIGN = {SAMPLE, "CUSTOM_OF_SOMEBODY_ELSE", "COMPUTE_NODE"}
+
+
+def test_only_ours_are_listed(cloud):
+    cloud.host("a", {IOMMU, "CUSTOM_VHARDLY", SAMPLE})
+    assert cloud.placement.traits() == {IOMMU}
+
+
+def test_providers_with_all_of_some_and_any_of_others(cloud):
+    both = cloud.host("both", {IOMMU, ASLR, HOUR})
+    cloud.host("stale", {IOMMU, ASLR})
+    cloud.host("half", {IOMMU, HOUR})
+    found = cloud.placement.providers({IOMMU, ASLR}, {HOUR})
+    assert found == [Provider(both, "both")]
+    assert len(cloud.placement.providers({IOMMU})) == 3
+    assert cloud.requests[-1][0] == "GET"
+
+
+def test_a_name_that_does_not_exist_is_an_error(cloud):
+    with pytest.raises(PlacementError, match="status 400"):
+        cloud.placement.providers({"CUSTOM_VHARD_NOVEL"})
+
+
+def test_one_provider_by_uuid_and_by_name(cloud):
+    provider = cloud.host("a host")
+    assert cloud.placement.provider(uuid=provider).name == "a host"
+    assert cloud.placement.provider(name="a host").uuid == provider
+    with pytest.raises(ProviderNotFound, match="name=b"):
+        cloud.placement.provider(name="b")
+
+
+def test_an_update_touches_nothing_of_anybody_elses(cloud):
+    provider = cloud.host("a", {*FOREIGN, ASLR, HOUR})
+    change = cloud.placement.update(provider, lambda ours: {IOMMU, HOUR})
+    assert change.added == {IOMMU}
+    assert change.removed == {ASLR}
+    assert cloud.traits(provider)[0] == {*FOREIGN, IOMMU, HOUR}
+
+
+def test_no_difference_no_write(cloud):
+    provider = cloud.host("a", {IOMMU})
+    cloud.requests.clear()
+    assert not cloud.placement.update(provider, lambda ours: {IOMMU})
+    assert [method for method, _ in cloud.requests] == ["GET"]
+
+
+def test_strangers_are_refused(cloud):
+    provider = cloud.host("a")
+    with pytest.raises(ValueError, match="not ours"):
+        cloud.placement.update(provider, lambda ours: {"CUSTOM_OTHER"})
+    with pytest.raises(ValueError, match="not ours"):
+        cloud.placement.delete_trait(SAMPLE)
+
+
+@pytest.mark.parametrize("times", [1, ATTEMPTS - 1])
+def test_another_writer_in_between_is_merged_with(cloud, times):
+    provider = cloud.host("a", FOREIGN)
+    left = [times]
+
+    def intrude(method, url):
+        if method == "PUT" and url.endswith("/traits") and left[0]:
+            left[0] -= 1
+            cloud.faults.remove(intrude)
+            now, _ = cloud.traits(provider)
+            cloud.give(provider, now ^ {"CUSTOM_INTRUDER"})
+            cloud.faults.append(intrude)
+
+    cloud.faults.append(intrude)
+    cloud.placement.update(provider, lambda ours: {IOMMU})
+    expected = (
+        FOREIGN | {IOMMU} | ({"CUSTOM_INTRUDER"} if times % 2 else set())
+    )
+    assert cloud.traits(provider)[0] == expected
+
+
+def test_a_race_that_placement_answers_500_to_is_tried_again(cloud):
+    provider = cloud.host("a", FOREIGN)
+    answers = [Answer(500, "race"), Answer(409, "conflict")]
+
+    def race(method, url):
+        wanted = method == "PUT" and url.endswith("/traits")
+        return answers.pop() if wanted and answers else None
+
+    cloud.faults.append(race)
+    cloud.placement.update(provider, lambda ours: {IOMMU})
+    assert cloud.traits(provider)[0] == {*FOREIGN, IOMMU}
+
+
+def test_a_name_that_a_sweep_deleted_in_between_is_made_anew(cloud):
+    provider = cloud.host("a", FOREIGN)
+
+    def sweep(method, url):
+        if method == "PUT" and url.endswith("/traits"):
+            cloud.faults.clear()
+            cloud.delete(f"/traits/{IOMMU}", "1.39")
+
+    cloud.faults.append(sweep)
+    cloud.placement.update(provider, lambda ours: {IOMMU})
+    assert cloud.traits(provider)[0] == {*FOREIGN, IOMMU}
+
+
+def test_a_writer_that_never_stops_is_an_error_and_nothing_is_lost(cloud):
+    provider = cloud.host("a", FOREIGN)
+
+    def refuse(method, url):
+        wanted = method == "PUT" and url.endswith("/traits")
+        return Answer(409, "again") if wanted else None
+
+    cloud.faults.append(refuse)
+    with pytest.raises(PlacementError, match="409 again"):
+        cloud.placement.update(provider, lambda ours: {IOMMU})
+    cloud.faults.clear()
+    assert cloud.traits(provider)[0] == FOREIGN
+
+
+def unreachable(method, url):
+    raise ConnectionError("nobody there")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        unreachable,
+        lambda method, url: Answer(200, "<html>"),
+        lambda method, url: Answer(200, "[]"),
+        lambda method, url: Answer(200, '{"traits": 7}'),
+        lambda method, url: Answer(200, '{"resource_providers": [7]}'),
+        lambda method, url: Answer(403, "no"),
+        lambda method, url: Answer(503, "down"),
+    ],
+)
+def test_no_answer_or_garbage_is_one_kind_of_error(cloud, fault):
+    provider = cloud.host("a", FOREIGN)
+    cloud.faults.append(fault)
+    placement = cloud.placement
+    for call in (
+        placement.traits,
+        lambda: placement.providers({IOMMU}),
+        lambda: placement.provider(name="a"),
+        lambda: placement.update(provider, lambda ours: {IOMMU}),
+    ):
+        with pytest.raises(PlacementError):
+            call()
+    cloud.faults.clear()
+    assert cloud.traits(provider)[0] == FOREIGN
+
+
+def test_a_trait_in_use_is_not_deleted(cloud):
+    cloud.host("a", {IOMMU})
+    cloud.put(f"/traits/{ASLR}", None, "1.39")
+    assert not cloud.placement.delete_trait(IOMMU)
+    assert cloud.placement.delete_trait(ASLR)
+    assert cloud.placement.delete_trait(ASLR)
+    assert cloud.names() == {IOMMU}
+
+
+def test_nova_compute_and_we_interleaved(cloud):
+    """A writer of other traits and ours, 200 times: none is lost."""
+    provider = cloud.host("a", FOREIGN)
+    theirs, ours = {SAMPLE, "COMPUTE_NODE"}, {IOMMU, HOUR}
+
+    def nova_compute(turn):
+        # As nova-compute does: read, merge its own, write, again on 409.
+        for _ in range(50):
+            now, generation = cloud.traits(provider)
+            wanted = now | theirs | {f"CUSTOM_NOVA_{turn % 5}"}
+            for name in sorted(wanted):
+                if name.startswith("CUSTOM_"):
+                    cloud.put(f"/traits/{name}", None, "1.39")
+            body = {
+                "traits": sorted(wanted),
+                "resource_provider_generation": generation,
+            }
+            url = f"/resource_providers/{provider}/traits"
+            if cloud.put(url, body, "1.39").status_code == 200:
+                return
+        raise AssertionError("nova-compute never got through")
+
+    for turn in range(200):
+        # Ours reads, theirs writes in between, ours writes.
+        done = []
+
+        def meanwhile(method, url, turn=turn, done=done):
+            if method == "PUT" and url.endswith("/traits") and not done:
+                done.append(True)
+                nova_compute(turn)
+
+        cloud.faults.append(meanwhile)
+        wanted = ours if turn % 2 else {ASLR, HOUR}
+        cloud.placement.update(provider, lambda _, wanted=wanted: wanted)
+        cloud.faults.clear()
+        now, _ = cloud.traits(provider)
+        assert now >= theirs | wanted
+        assert done
+    assert now >= {f"CUSTOM_NOVA_{turn}" for turn in range(5)}
+    assert now >= FOREIGN
+
+
+def test_many_threads_write_one_host(cloud):
+    """A true race is answered 409 or 500; every writer gets through."""
+    provider = cloud.host("a", FOREIGN)
+    lock = threading.Lock()
+    inner = cloud._send
+
+    def serialized(*args, **more):
+        # SQLite in memory has one connection.
+        with lock:
+            return inner(*args, **more)
+
+    cloud._send = serialized
+    failed = []
+
+    def write(name):
+        try:
+            cloud.placement.update(provider, lambda ours: {*ours, name})
+        except PlacementError as error:
+            failed.append(error)
+
+    names = [f"CUSTOM_VHARD_T{number}" for number in range(4)]
+    threads = [threading.Thread(target=write, args=(one,)) for one in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert cloud.traits(provider)[0] == {*FOREIGN, *names}

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reporter on the real Placement: publish, sweep, withdraw."""
+
+import datetime
+import json
+
+import pytest
+from oslo_config import cfg
+
+from nova_vhard.catalogue import traits
+from nova_vhard.cli import reporter as command
+from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.host import report
+from nova_vhard.host.root import HostRoot
+from nova_vhard.reporter import fleet
+from nova_vhard.reporter.publishers.base import PublishError
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.reporter.service import Reporter
+from tests.functional.placement.conftest import SAMPLE, Answer
+from tests.trees import build, capture
+
+NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
+HOUR = datetime.timedelta(hours=1)
+FOREIGN = {SAMPLE, "COMPUTE_NODE", "CUSTOM_OTHER"}
+VTD_ON = {
+    traits.of_check(name)
+    for name in ("iommu", "interrupt_remapping", "kernel_aslr")
+}
+NONE = {traits.of_check("kernel_aslr")}
+
+
+@pytest.fixture(scope="session")
+def captures(tmp_path_factory):
+    return tmp_path_factory.mktemp("captures")
+
+
+@pytest.fixture
+def conf(tmp_path):
+    conf = cfg.ConfigOpts()
+    conf([], project="test")
+    reporter_conf.register(conf)
+    conf.set_override("root", str(tmp_path), "vhard_reporter")
+    return conf
+
+
+def identify(tmp_path, text):
+    build(tmp_path, {"/var/lib/nova/compute_id": text})
+
+
+def inspect(captures, tree, time=NOW):
+    root = HostRoot(capture(tree, captures))
+    return report.inspect(root, time, report.load())
+
+
+def test_a_report_becomes_traits(cloud, conf, tmp_path, captures):
+    host = cloud.host("compute", FOREIGN)
+    identify(tmp_path, host + "\n")
+    publisher = PlacementPublisher(conf, cloud.placement)
+    publisher.publish(inspect(captures, "vtd-on"))
+    mark = traits.of_hour(NOW)
+    assert cloud.traits(host)[0] == FOREIGN | VTD_ON | {mark}
+    # The host loses its IOMMU, and with it the trait, in the same write.
+    publisher.publish(inspect(captures, "none"))
+    assert cloud.traits(host)[0] == FOREIGN | NONE | {mark}
+
+
+def test_a_check_that_turns_unknown_loses_its_trait(
+    cloud, conf, tmp_path, captures
+):
+    host = cloud.host("compute", FOREIGN)
+    identify(tmp_path, host)
+    publisher = PlacementPublisher(conf, cloud.placement)
+    publisher.publish(inspect(captures, "vtd-on"))
+    empty = report.inspect(HostRoot("/nowhere"), NOW, report.load())
+    publisher.publish(empty)
+    assert cloud.traits(host)[0] == FOREIGN | {traits.of_hour(NOW)}
+
+
+def test_nothing_is_written_while_nothing_changes(
+    cloud, conf, tmp_path, captures
+):
+    identify(tmp_path, cloud.host("compute", FOREIGN))
+    publisher = PlacementPublisher(conf, cloud.placement)
+    publisher.publish(inspect(captures, "vtd-on"))
+    cloud.requests.clear()
+    for minute in range(20):
+        later = NOW + datetime.timedelta(minutes=minute)
+        publisher.publish(inspect(captures, "vtd-on", later))
+    assert {method for method, _ in cloud.requests} == {"GET"}
+
+
+def test_the_hour_turns(cloud, conf, tmp_path, captures):
+    host = cloud.host("compute", FOREIGN)
+    identify(tmp_path, host)
+    publisher = PlacementPublisher(conf, cloud.placement)
+    publisher.publish(inspect(captures, "vtd-on"))
+    publisher.publish(inspect(captures, "vtd-on", NOW + HOUR))
+    expected = FOREIGN | VTD_ON | {traits.of_hour(NOW + HOUR)}
+    assert cloud.traits(host)[0] == expected
+
+
+def test_a_placement_that_is_down_loses_nothing(
+    cloud, conf, tmp_path, captures
+):
+    host = cloud.host("compute", FOREIGN)
+    identify(tmp_path, host)
+    publisher = PlacementPublisher(conf, cloud.placement)
+    publisher.publish(inspect(captures, "vtd-on"))
+    before = cloud.traits(host)[0]
+    cloud.faults.append(lambda method, url: Answer(503, "down"))
+    with pytest.raises(PublishError, match="503"):
+        publisher.publish(inspect(captures, "none"))
+    cloud.faults.clear()
+    assert cloud.traits(host)[0] == before
+
+
+def test_by_name_where_there_is_no_identity_file(
+    cloud, conf, captures, monkeypatch
+):
+    monkeypatch.setattr("socket.getfqdn", lambda: "node.example.org")
+    monkeypatch.setattr("socket.gethostname", lambda: "node")
+    publisher = PlacementPublisher(conf, cloud.placement)
+    with pytest.raises(PublishError, match="not made this host known"):
+        publisher.publish(inspect(captures, "none"))
+    host = cloud.host("node")
+    publisher.publish(inspect(captures, "none"))
+    assert cloud.traits(host)[0] >= NONE
+
+
+@pytest.mark.parametrize("text", ["", "no uuid", "../../x"])
+def test_a_damaged_identity_file_reports_for_nobody(
+    cloud, conf, tmp_path, captures, monkeypatch, text
+):
+    monkeypatch.setattr("socket.gethostname", lambda: "node")
+    host = cloud.host("node")
+    identify(tmp_path, text)
+    publisher = PlacementPublisher(conf, cloud.placement)
+    with pytest.raises(PublishError, match="holds no uuid"):
+        publisher.publish(inspect(captures, "none"))
+    assert cloud.traits(host)[0] == set()
+
+
+def test_an_unreadable_identity_file_reports_for_nobody(
+    cloud, conf, tmp_path, captures
+):
+    path = "/var/lib/nova/compute_id"
+    build(tmp_path, {"/ERRORS.json": json.dumps([[path, "EACCES"]])})
+    publisher = PlacementPublisher(conf, cloud.placement)
+    with pytest.raises(PublishError, match="Permission denied"):
+        publisher.publish(inspect(captures, "none"))
+
+
+def test_the_service_goes_on_after_a_failure_and_stops_at_once(
+    cloud, conf, tmp_path
+):
+    host = cloud.host("compute", FOREIGN)
+    identify(tmp_path, host)
+    publisher = PlacementPublisher(conf, cloud.placement)
+    service = Reporter(conf, [publisher])
+    cloud.faults.append(lambda method, url: Answer(503, "down"))
+    assert not service.once()
+    cloud.faults.clear()
+    assert service.once()
+    service.stop()
+    service.run()
+
+
+def test_sweep_takes_our_traits_from_silent_hosts_only(cloud):
+    fresh = {*VTD_ON, traits.of_hour(NOW)}
+    aging = {*VTD_ON, traits.of_hour(NOW - HOUR)}
+    hosts = {
+        "fresh": cloud.host("fresh", FOREIGN | fresh),
+        "aging": cloud.host("aging", FOREIGN | aging),
+        "silent": cloud.host(
+            "silent", FOREIGN | VTD_ON | {traits.of_hour(NOW - 2 * HOUR)}
+        ),
+        "unmarked": cloud.host("unmarked", FOREIGN | VTD_ON),
+        "foreign": cloud.host("foreign", FOREIGN),
+    }
+    done = fleet.sweep(cloud.placement, NOW, 2)
+    assert set(done.silent) == {"silent", "unmarked"}
+    left = {name: cloud.traits(uuid)[0] for name, uuid in hosts.items()}
+    assert left == {
+        "fresh": FOREIGN | fresh,
+        "aging": FOREIGN | aging,
+        "silent": FOREIGN,
+        "unmarked": FOREIGN,
+        "foreign": FOREIGN,
+    }
+
+
+def test_sweep_spares_a_host_that_reports_meanwhile(cloud):
+    host = cloud.host("a", FOREIGN | VTD_ON)
+    mark = traits.of_hour(NOW)
+
+    def report_meanwhile(method, url):
+        if method == "GET" and url.endswith("/traits"):
+            cloud.faults.clear()
+            cloud.give(host, FOREIGN | VTD_ON | {mark})
+
+    cloud.faults.append(report_meanwhile)
+    assert not fleet.sweep(cloud.placement, NOW, 2).silent
+    assert cloud.traits(host)[0] == FOREIGN | VTD_ON | {mark}
+
+
+def test_sweep_deletes_freshness_names_older_than_two_days(cloud):
+    ages = {"old": 49, "older": 500, "young": 47}
+    names = {
+        age: traits.of_hour(NOW - hours * HOUR) for age, hours in ages.items()
+    }
+    for name in names.values():
+        cloud.put(f"/traits/{name}", None, "1.39")
+    cloud.host("silent", {names["older"]})
+    done = fleet.sweep(cloud.placement, NOW, 2)
+    assert set(done.deleted) == {names["old"], names["older"]}
+    assert cloud.names() == {names["young"]}
+
+
+def test_sweep_of_an_empty_cloud(cloud):
+    assert fleet.sweep(cloud.placement, NOW, 2) == fleet.Sweep()
+
+
+def test_sweep_goes_on_after_a_host_that_fails(cloud):
+    first = cloud.host("first", VTD_ON)
+    second = cloud.host("second", VTD_ON)
+
+    def refuse(method, url):
+        wanted = method == "PUT" and first in url
+        return Answer(403, "no") if wanted else None
+
+    cloud.faults.append(refuse)
+    done = fleet.sweep(cloud.placement, NOW, 2)
+    assert done.silent == ("second",)
+    assert done.failed == ("first",)
+    assert cloud.traits(second)[0] == set()
+
+
+def test_withdraw(cloud):
+    host = cloud.host("a", FOREIGN | VTD_ON)
+    assert fleet.withdraw(cloud.placement, host) == VTD_ON
+    assert cloud.traits(host)[0] == FOREIGN
+
+
+def test_commands(cloud, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "connect", lambda conf: cloud.placement)
+    host = cloud.host("a", FOREIGN | VTD_ON)
+    config = tmp_path / "reporter.conf"
+    config.write_text("[vhard_reporter]\n")
+    base = ["--config-file", str(config)]
+    assert command.main([*base, "sweep"]) == 0
+    assert "lost our traits: a\n" in capsys.readouterr().out
+    cloud.give(host, VTD_ON)
+    assert command.main([*base, "withdraw", "a"]) == 0
+    assert "a lost CUSTOM_VHARD_" in capsys.readouterr().out
+    assert command.main([*base, "withdraw", "b"]) == 1
+    assert capsys.readouterr().err == (
+        "nova-vhard-reporter: no resource provider with name=b\n"
+    )

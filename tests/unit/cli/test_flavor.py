@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``openstack vhard flavor sync`` would do to a flavor."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from nova_vhard.cli.flavor import plan
+
+REQUIRE = ("iommu", "interrupt_remapping")
+ALIAS = {"pci_passthrough:alias": "gpu:1"}
+IOMMU = "trait:CUSTOM_VHARD_IOMMU"
+REMAPPING = "trait:CUSTOM_VHARD_INTERRUPT_REMAPPING"
+ASLR = "trait:CUSTOM_VHARD_KERNEL_ASLR"
+
+
+def made(specs):
+    flavor = SimpleNamespace(name="f", extra_specs=specs)
+    return plan(flavor, REQUIRE)
+
+
+@pytest.mark.parametrize(
+    ("specs", "lacks", "surplus"),
+    [
+        (ALIAS, {IOMMU, REMAPPING}, set()),
+        ({**ALIAS, IOMMU: "required"}, {REMAPPING}, set()),
+        (
+            {**ALIAS, IOMMU: "required", REMAPPING: "required"},
+            set(),
+            set(),
+        ),
+        # Forbidden is not required.
+        ({**ALIAS, IOMMU: "forbidden"}, {IOMMU, REMAPPING}, set()),
+        # Nothing demands it any more.
+        ({IOMMU: "required"}, set(), {IOMMU}),
+        # The flavor's own demand.
+        ({"vhard:require": "kernel_aslr"}, {ASLR}, set()),
+        (
+            {"vhard:require": "kernel_aslr", ASLR: "required"},
+            set(),
+            set(),
+        ),
+        ({"resources:VGPU": "1"}, {IOMMU, REMAPPING}, set()),
+        ({"accel:device_profile": "fpga"}, {IOMMU, REMAPPING}, set()),
+    ],
+)
+def test_what_a_flavor_needs(specs, lacks, surplus):
+    found = made({**specs, "trait:CUSTOM_OTHER": "required"})
+    assert set(found.lacks) == lacks
+    assert set(found.surplus) == surplus
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [{}, None, {"hw:cpu_policy": "dedicated"}, {"trait:X": "required"}],
+)
+def test_a_flavor_that_has_nothing_to_do_with_us(specs):
+    assert made(specs) is None
+
+
+def test_a_row_says_what_is_asked_for():
+    row = made({**ALIAS, IOMMU: "required"}).row("differs")
+    assert row == ("f", "aliases: gpu", REMAPPING, "", "differs")

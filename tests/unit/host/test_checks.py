@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host checks over captured trees and over each misleading signal."""
+
+import json
+
+import pytest
+
+from nova_vhard.host import report
+from nova_vhard.host.check import Status
+from nova_vhard.host.root import HostRoot
+from tests.trees import build, capture, pci_host
+
+PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
+
+NIC = "0000:00:10.0"
+DISK = "0000:00:12.0"
+BRIDGE = "0000:00:1f.0"
+GROUPS = {"0": [NIC], "1": [DISK, BRIDGE]}
+
+REMAPPED = "\n".join(
+    (
+        "           CPU0       CPU1",
+        "  0:        115          0  IR-IO-APIC   2-edge      timer",
+        " 36:          0         29  IR-PCI-MSIX-0000:01:00.0   1-edge  eth",
+        " 37:          0         29  IR-PCI-MSI 524288-edge  old-kernel",
+        " 24:          0          0  DMAR-MSI   0-edge      dmar0",
+        " 25:          0          0  HPET-MSI   0-edge      hpet0",
+        "LOC:      38679      38734   Local timer interrupts",
+        "RTR:          0          0   APIC ICR read retries",
+    )
+)
+DIRECT = REMAPPED.replace("IR-", "")
+PARTLY = REMAPPED.replace("IR-PCI-MSIX", "PCI-MSIX")
+
+CHECKS = {one.name: one for one in report.load()}
+
+
+@pytest.fixture(scope="session")
+def captures(tmp_path_factory):
+    return tmp_path_factory.mktemp("captures")
+
+
+def run(name, root):
+    result = CHECKS[name].run(HostRoot(root))
+    assert result.reason
+    assert bool(result.remediation) == (result.status in (FAIL, UNKNOWN))
+    return result
+
+
+@pytest.mark.parametrize(
+    ("tree", "iommu", "remapping", "strict"),
+    [
+        ("vtd-on", PASS, PASS, FAIL),
+        ("vtd-off", FAIL, PASS, FAIL),
+        ("none", FAIL, FAIL, FAIL),
+        ("apparmor-host", FAIL, FAIL, FAIL),
+        ("selinux-host-permissive", FAIL, FAIL, FAIL),
+    ],
+)
+def test_captured(captures, tree, iommu, remapping, strict):
+    root = capture(tree, captures)
+    assert run("iommu", root).status is iommu
+    assert run("interrupt_remapping", root).status is remapping
+    assert run("iommu_strict", root).status is strict
+    assert run("kernel_aslr", root).status is PASS
+
+
+def test_evidence_is_what_was_read(captures):
+    root = capture("vtd-on", captures)
+    assert run("iommu", root).evidence == (
+        "/sys/class/iommu: dmar0",
+        "/sys/kernel/iommu_groups: 16 groups with 18 devices",
+    )
+    assert run("kernel_aslr", root).evidence == (
+        "/proc/sys/kernel/randomize_va_space: 2",
+    )
+
+
+def without(content, *paths):
+    return {
+        path: text
+        for path, text in content.items()
+        if not path.startswith(paths)
+    }
+
+
+GOOD = pci_host(GROUPS)
+NOIOMMU = {
+    **pci_host({"0": [NIC]}, unit=None),
+    "/sys/kernel/iommu_groups/0/name": "vfio-noiommu\n",
+}
+PARAMETER = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+MISLEADING = {
+    "/proc/cmdline": "intel_iommu=on iommu=pt\n",
+    "/sys/firmware/acpi/tables/DMAR": "a table",
+    "/dev/vfio/vfio": "",
+    "/sys/module/vfio_pci/parameters/disable_vga": "N\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (GOOD, PASS),
+        # The AMD IOMMU's own function and some bridges have no group.
+        (pci_host(GROUPS, "ivhd0", "DMA", ("0000:00:00.2",)), PASS),
+        ({**GOOD, PARAMETER: "N\n"}, PASS),
+        # Flags, tables, loaded modules and device nodes prove nothing.
+        ({**pci_host({}, unit=None), **MISLEADING}, FAIL),
+        (pci_host({}, unit="dmar0"), FAIL),
+        (pci_host({"0": []}), FAIL),
+        # Kernels without the class folder and without groups.
+        (without(pci_host({}, None), "/sys/class"), FAIL),
+        # A group that vfio makes itself is no IOMMU.
+        (NOIOMMU, FAIL),
+        ({**GOOD, PARAMETER: "Y\n"}, FAIL),
+        # Contradictions.
+        (pci_host(GROUPS, unit=None), UNKNOWN),
+        (
+            without(GOOD, "/sys/bus/pci/devices/0")
+            | {"/sys/bus/pci/devices": None},
+            UNKNOWN,
+        ),
+        (without(GOOD, f"/sys/devices/pci0000:00/{NIC}/iommu"), UNKNOWN),
+        # Half a tree.
+        ({}, UNKNOWN),
+        (without(GOOD, "/sys/kernel"), UNKNOWN),
+        (without(GOOD, "/sys/bus"), UNKNOWN),
+        (without(GOOD, "/sys/kernel/iommu_groups/0/devices"), UNKNOWN),
+        # Platforms of which there is no capture.
+        (pci_host(GROUPS, "smmu3.0x0000000009050000"), UNKNOWN),
+        (pci_host(GROUPS, "virtio0"), UNKNOWN),
+        ({**GOOD, "/sys/hypervisor/type": "xen\n"}, UNKNOWN),
+    ],
+)
+def test_iommu(tmp_path, content, status):
+    assert run("iommu", build(tmp_path, content)).status is status
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sys/kernel/iommu_groups",
+        "/sys/kernel/iommu_groups/0/devices",
+        "/sys/class/iommu",
+        "/sys/bus/pci/devices",
+        PARAMETER,
+    ],
+)
+def test_iommu_whose_evidence_is_unreadable_is_unknown(tmp_path, path):
+    errors = json.dumps([[path, "EACCES"]])
+    root = build(tmp_path, {**GOOD, "/ERRORS.json": errors})
+    result = run("iommu", root)
+    assert result.status is UNKNOWN
+    assert "Permission denied" in result.reason
+
+
+TYPE1 = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"
+IOMMUFD = "/sys/module/iommufd/parameters/allow_unsafe_interrupts"
+
+
+@pytest.mark.parametrize(
+    ("interrupts", "more", "status"),
+    [
+        (REMAPPED, {}, PASS),
+        (REMAPPED, {TYPE1: "N\n"}, PASS),
+        (DIRECT, {}, FAIL),
+        (PARTLY, {}, FAIL),
+        (REMAPPED, {TYPE1: "Y\n"}, FAIL),
+        (REMAPPED, {IOMMUFD: "Y\n"}, FAIL),
+        # The module is not loaded yet, but will allow them.
+        (
+            REMAPPED,
+            {"/proc/cmdline": "vfio_iommu_type1.allow_unsafe_interrupts=1"},
+            FAIL,
+        ),
+        (
+            REMAPPED,
+            {"/proc/cmdline": "vfio_iommu_type1.allow_unsafe_interrupts=0"},
+            PASS,
+        ),
+        ("  1:  5  GICv3  27 Level  arch_timer", {}, UNKNOWN),
+        ("", {}, UNKNOWN),
+        (REMAPPED, {"/sys/hypervisor/type": "xen"}, UNKNOWN),
+    ],
+)
+def test_interrupt_remapping(tmp_path, interrupts, more, status):
+    content = {
+        "/proc/interrupts": interrupts,
+        "/proc/cmdline": "quiet intremap=off\n",
+        **more,
+    }
+    root = build(tmp_path, content)
+    assert run("interrupt_remapping", root).status is status
+
+
+@pytest.mark.parametrize("path", ["/proc/interrupts", "/proc/cmdline", TYPE1])
+def test_interrupts_that_are_unreadable_are_unknown(tmp_path, path):
+    content = {"/proc/interrupts": REMAPPED, "/proc/cmdline": ""}
+    errors = json.dumps([[path, "EACCES"]])
+    root = build(tmp_path, {**content, "/ERRORS.json": errors})
+    assert run("interrupt_remapping", root).status is UNKNOWN
+
+
+ONE = "/sys/kernel/iommu_groups/1/type"
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (pci_host(GROUPS, kind="DMA"), PASS),
+        (pci_host(GROUPS, kind="DMA-FQ"), PASS),
+        (pci_host(GROUPS, kind="identity"), FAIL),
+        ({**pci_host(GROUPS), ONE: "identity\n"}, FAIL),
+        ({**pci_host(GROUPS), ONE: "blocked\n"}, PASS),
+        (pci_host({}, unit=None), FAIL),
+        (NOIOMMU, FAIL),
+        ({**pci_host(GROUPS), ONE: "novel\n"}, UNKNOWN),
+        ({**pci_host(GROUPS), ONE: ""}, UNKNOWN),
+        (without(pci_host(GROUPS), ONE), UNKNOWN),
+        (pci_host(GROUPS, "smmu3.0x9050000"), UNKNOWN),
+        ({}, UNKNOWN),
+    ],
+)
+def test_iommu_strict(tmp_path, content, status):
+    assert run("iommu_strict", build(tmp_path, content)).status is status
+
+
+def test_lazy_invalidation_is_named(tmp_path):
+    root = build(tmp_path, pci_host(GROUPS, kind="DMA-FQ"))
+    assert "batched" in run("iommu_strict", root).reason
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        ("2\n", PASS),
+        ("1\n", FAIL),
+        ("0\n", FAIL),
+        ("3\n", UNKNOWN),
+        ("", UNKNOWN),
+        (None, UNKNOWN),
+    ],
+)
+def test_kernel_aslr(tmp_path, value, status):
+    path = "/proc/sys/kernel/randomize_va_space"
+    content = {"/proc/cmdline": "nokaslr"} | {path: value}
+    assert run("kernel_aslr", build(tmp_path, content)).status is status

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host's report, and the command that prints it."""
+
+import datetime
+import json
+
+import pytest
+
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.cli import reporter
+from nova_vhard.host import report
+from nova_vhard.host.check import MAX_EVIDENCE, Check, Result, Status
+from nova_vhard.host.report import HostReport
+from nova_vhard.host.root import HostRoot
+from tests.trees import build, capture
+
+NOW = datetime.datetime(2026, 6, 15, 12, tzinfo=datetime.UTC)
+
+
+def made(*statuses):
+    results = tuple(Result("iommu", status, "why") for status in statuses)
+    return HostReport(NOW, results)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        ([], 0),
+        ([Status.PASS, Status.NOT_APPLICABLE], 0),
+        ([Status.PASS, Status.FAIL], 1),
+        ([Status.UNKNOWN, Status.PASS], 2),
+        ([Status.UNKNOWN, Status.FAIL], 1),
+    ],
+)
+def test_exit_status(statuses, code):
+    assert made(*statuses).exit_status == code
+
+
+def test_only_pass_counts_as_passed():
+    others = set(Status) - {Status.PASS}
+    assert not made(*others).passed
+    assert made(Status.PASS).passed == {"iommu"}
+
+
+class Broken(Check):
+    name = "iommu"
+
+    def answer(self, root, evidence):
+        evidence += [f"fact {number}" for number in range(MAX_EVIDENCE + 3)]
+        raise ZeroDivisionError("oops")
+
+
+def test_a_check_that_crashes_is_unknown_and_takes_no_other_down():
+    kernel_aslr = report.load()[-1]
+    checks = [Broken(), kernel_aslr]
+    first, second = report.inspect(HostRoot("/"), NOW, checks).results
+    assert first.status is Status.UNKNOWN
+    assert "ZeroDivisionError: oops" in first.reason
+    assert len(first.evidence) == MAX_EVIDENCE + 1
+    assert first.evidence[-1] == "and 3 more"
+    assert second.check == "kernel_aslr"
+
+
+def test_every_check_of_the_catalogue_is_installed():
+    assert [one.name for one in report.load()] == list(CHECKS)
+    found = report.inspect(HostRoot("/nowhere"), NOW, report.load())
+    assert not any("not installed" in one.reason for one in found.results)
+
+
+def test_a_check_that_is_not_installed_is_unknown(monkeypatch):
+    info = CHECKS["iommu"]
+    monkeypatch.setattr(report, "CHECKS", {**CHECKS, "novel": info})
+    missing = report.load()[-1]
+    monkeypatch.setattr("nova_vhard.host.check.CHECKS", {"novel": info})
+    assert missing.run(HostRoot("/")).status is Status.UNKNOWN
+
+
+def test_command_on_a_capture(tmp_path, capsys):
+    root = capture("vtd-on", tmp_path)
+    assert reporter.main(["check", "--root", root, "--format", "json"]) == 1
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [one["status"] for one in results] == [
+        "PASS",
+        "PASS",
+        "FAIL",
+        "PASS",
+    ]
+    assert results[0]["id"] == "Check-Virt-01"
+    assert all(one["evidence"] for one in results)
+    assert results[2]["remediation"]
+    assert reporter.main(["check", "--root", root]) == 1
+    table = capsys.readouterr().out
+    assert "To do: Boot without iommu=pt" in table
+
+
+def test_command_where_nothing_can_be_read(tmp_path, capsys):
+    assert reporter.main(["check", "--root", build(tmp_path, {})]) == 2
+    assert "UNKNOWN" in capsys.readouterr().out
+
+
+def test_a_crash_and_a_wrong_argument_end_with_255(monkeypatch, capsys):
+    monkeypatch.setattr(report, "load", lambda: 1 / 0)
+    assert reporter.main(["check"]) == 255
+    assert "Traceback" not in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        reporter.main(["check", "--format", "xml"])
+    assert caught.value.code == 255
+
+
+def test_a_broken_configuration_is_one_line(tmp_path, capsys):
+    path = tmp_path / "reporter.conf"
+    path.write_text("[vhard_reporter]\ninterval = 1\n")
+    assert reporter.main(["--config-file", str(path), "run", "--once"]) == 1
+    path.write_text("[vhard_reporter]\npublishers = palcement\n")
+    assert reporter.main(["--config-file", str(path), "run", "--once"]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert "Should be greater than or equal to 30" in first
+    assert "publishers: no palcement" in second

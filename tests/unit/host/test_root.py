@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HostRoot: nothing outside the root, nothing that hangs, no guessing."""
+
+import json
+import os
+
+import pytest
+
+from nova_vhard.host.root import LIMIT, HostRoot, Unreadable
+from tests.trees import build
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "secret").write_text("of the machine that reads")
+    tree = build(
+        tmp_path / "tree",
+        {
+            "/sys/fact": "true\n",
+            "/sys/folder/b": "",
+            "/sys/folder/a": "",
+            "/sys/relative": "-> folder/../fact",
+            "/sys/absolute": "-> /sys/fact",
+            "/sys/out": "-> ../../secret",
+            "/sys/loop": "-> loop",
+            "/etc/secret": "-> /secret",
+            "/sys/device": "-> ../devices/0000:00:1f.0",
+            "/big": "x" * (LIMIT + 10),
+        },
+    )
+    os.mkfifo(os.path.join(tree, "pipe"))
+    return HostRoot(tree)
+
+
+def test_read(root):
+    assert root.read("/sys/fact") == "true"
+    assert root.read("/sys/relative") == "true"
+    assert root.read("/sys/absolute") == "true"
+    assert len(root.read("/big")) == LIMIT
+
+
+@pytest.mark.parametrize("path", ["/sys/out", "/etc/secret", "/../secret"])
+def test_no_path_leads_out(root, path):
+    with pytest.raises(Unreadable) as caught:
+        root.read(path)
+    assert caught.value.missing
+
+
+@pytest.mark.parametrize("path", ["/sys/loop", "/sys/folder", "/pipe"])
+def test_what_is_no_file_is_unreadable_not_missing(root, path):
+    with pytest.raises(Unreadable) as caught:
+        root.read(path)
+    assert not caught.value.missing
+    assert caught.value.path == path
+
+
+def test_names_links_and_existence(root):
+    assert root.names("/sys/folder") == ["a", "b"]
+    assert root.link("/sys/device") == "0000:00:1f.0"
+    assert root.link("/sys/fact") is None
+    assert root.link("/sys/nothing") is None
+    assert root.exists("/sys/absolute")
+    assert not root.exists("/sys/nothing")
+    with pytest.raises(Unreadable):
+        root.names("/sys/nothing")
+
+
+def test_what_a_capture_could_not_read_is_unreadable(tmp_path):
+    tree = build(
+        tmp_path,
+        {"/ERRORS.json": json.dumps([["/sys/class/iommu", "EACCES"]])},
+    )
+    root = HostRoot(tree)
+    for path in ("/sys/class/iommu", "/sys/class/iommu/dmar0"):
+        with pytest.raises(Unreadable, match="Permission denied") as caught:
+            root.names(path)
+        assert not caught.value.missing
+    with pytest.raises(Unreadable, match="No such file"):
+        root.names("/sys/class/net")

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Passthrough and host demands: what is read, and what the policy says."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import HardwareRequest, Passthrough
+from nova_vhard.policy.hosts import (
+    NO_CANDIDATE,
+    NOBODY,
+    UNKNOWN,
+    demands,
+    together,
+)
+from nova_vhard.policy.model import Mode
+from nova_vhard.policy.problems import PolicyError
+from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import passthrough
+from tests.unit.helpers import TODAY, policy, shipped
+
+PORT = "3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11"
+GPU = Passthrough("aliases", "gpu", "flavor extra spec pci_passthrough:alias")
+
+
+def request(*asked, checks=()):
+    return HardwareRequest(passthrough=asked, host_checks=frozenset(checks))
+
+
+@pytest.mark.parametrize(
+    ("specs", "expected"),
+    [
+        ({}, []),
+        (
+            {"pci_passthrough:alias": "gpu:2, nic:1"},
+            [("aliases", "gpu"), ("aliases", "nic")],
+        ),
+        ({"pci_passthrough:alias": ""}, []),
+        (
+            {"accel:device_profile": "fpga"},
+            [("device_profiles", "fpga")],
+        ),
+        ({"resources:VGPU": "1"}, [("mdev", "VGPU")]),
+        ({"resources1:VGPU": "1"}, [("mdev", "VGPU")]),
+        ({"resources_GPU:CUSTOM_MDEV_A": "1"}, [("mdev", "CUSTOM_MDEV_A")]),
+        ({"resources:VGPU": "0", "resources:VCPU": "2"}, []),
+        ({"trait:CUSTOM_VHARD_IOMMU": "required"}, []),
+    ],
+)
+def test_a_flavor(specs, expected):
+    found = passthrough.of_flavor(specs)
+    assert [(one.kind, one.name) for one in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "name"),
+    [
+        ({"alias_name": "gpu", "spec": [{}]}, "aliases", "gpu"),
+        ({"spec": [{"physical_network": "p"}]}, "ports", "vf"),
+        ({"spec": [{"dev_type": "type-PF"}]}, "ports", "pf"),
+        ({"spec": [{"dev_type": "vdpa"}]}, "ports", "vdpa"),
+        ({"spec": [{"remote_managed": "True"}]}, "ports", "remote_managed"),
+        ({"spec": [{"remote_managed": "False"}]}, "ports", "vf"),
+        ({"spec": []}, "ports", "vf"),
+    ],
+)
+def test_a_pci_request(fields, kind, name):
+    shape = {"alias_name": None, "requester_id": PORT, **fields}
+    (found,) = passthrough.of_requests([SimpleNamespace(**shape)])
+    assert (found.kind, found.name) == (kind, name)
+    if kind == "ports":
+        assert found.source == f"port {PORT}"
+
+
+def test_an_accelerator_of_a_port():
+    groups = [
+        SimpleNamespace(requester_id=f"device_profile_0{PORT}"),
+        SimpleNamespace(requester_id="device_profile_0"),
+        SimpleNamespace(requester_id=PORT),
+        SimpleNamespace(requester_id=None),
+    ]
+    (found,) = passthrough.of_requests([], groups)
+    assert found.kind == "device_profiles"
+    assert found.name == f"port {PORT}"
+
+
+def test_checks_that_a_flavor_demands():
+    read = passthrough.host_checks
+    assert read({"vhard:require": "iommu, kernel_aslr,"}) == {
+        "iommu",
+        "kernel_aslr",
+    }
+    assert read({}) == frozenset()
+
+
+def judge(rules, *asked, operation=BOOT, already=frozenset()):
+    subject = Subject(operation, "p1")
+    return evaluate(rules, request(*asked), subject, TODAY, already)
+
+
+def test_baseline_allows_no_passthrough():
+    verdict = judge(shipped("baseline"), GPU)
+    assert explain.long(verdict.refusals, Subject(BOOT)) == (
+        "This cloud's hardening policy refuses the request: flavor extra "
+        "spec pci_passthrough:alias asks for 'gpu', which is not allowed "
+        "(allowed: none). To fix: choose a flavor without "
+        "pci_passthrough:alias, or ask the cloud's operator to allow this "
+        "alias. [rule passthrough.allow]"
+    )
+    assert explain.short(verdict.refusals) == (
+        "flavor extra spec pci_passthrough:alias asks for gpu (allowed: none)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("allow", "outcome"),
+    [
+        ({"aliases": ["gpu"]}, "allow"),
+        ({"aliases": "*"}, "allow"),
+        ({"aliases": ["g*"]}, "allow"),
+        ({"aliases": ["nic"]}, "refuse"),
+        ({"mdev": "*"}, "refuse"),
+        ({}, "refuse"),
+    ],
+)
+def test_what_is_allowed(allow, outcome):
+    rules = policy(passthrough={"allow": allow})
+    assert judge(rules, GPU).outcome == outcome
+
+
+def test_without_a_passthrough_key_it_is_not_judged():
+    assert judge(policy(), GPU).outcome == "allow"
+
+
+def test_modes_and_exemptions_of_passthrough():
+    rules = {"allow": {"aliases": []}}
+    assert judge(policy(passthrough=rules, mode="audit"), GPU).outcome == (
+        "audit"
+    )
+    assert (
+        judge(policy(passthrough={**rules, "mode": "warn"}), GPU).outcome
+        == "warn"
+    )
+    exemption = {
+        "id": "gpu",
+        "reason": "r",
+        "until": "2030-01-01",
+        "projects": ["p1"],
+        "rules": {
+            "passthrough.allow": ["gpu"],
+            "passthrough.require": ["iommu"],
+        },
+    }
+    rules = {**rules, "require": ["iommu", "kernel_aslr"]}
+    lifted = policy(passthrough=rules, exemptions=[exemption])
+    assert judge(lifted, GPU).outcome == "allow"
+    (left,) = demands(lifted, request(GPU), Subject(BOOT, "p1"), TODAY)
+    assert left.checks == {"kernel_aslr"}
+
+
+def test_only_what_a_resize_brings_in_is_a_new_wish():
+    rules = policy(passthrough={"allow": {"aliases": []}})
+    had = judge(rules, GPU, operation=MOVE)
+    assert had.outcome == "refuse"
+    already = frozenset(one.key for one in had.violations)
+    nic = Passthrough("aliases", "nic", "s")
+    verdict = judge(rules, GPU, nic, operation=MOVE, already=already)
+    assert [one.wish.value for one in verdict.refusals] == ["nic"]
+    assert [one.wish.value for one in verdict.warnings] == ["gpu"]
+
+
+REQUIRE = {
+    "passthrough": {"require": ["iommu"]},
+    "hosts": {"require": ["kernel_aslr"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "operation", "asked", "expected"),
+    [
+        ({}, BOOT, [GPU], {("iommu", "enforce"), ("kernel_aslr", "enforce")}),
+        ({}, BOOT, [], {("kernel_aslr", "enforce")}),
+        # A device is never moved to a host without proof.
+        ({}, MOVE, [GPU], {("iommu", "enforce"), ("kernel_aslr", "warn")}),
+        (
+            {"moves": {"hosts": "enforce"}},
+            MOVE,
+            [],
+            {("kernel_aslr", "enforce")},
+        ),
+        # A rebuild stays where it is.
+        ({}, REBUILD, [GPU], set()),
+        ({"mode": "audit"}, BOOT, [GPU], {
+            ("iommu", "audit"), ("kernel_aslr", "audit"),
+        }),
+        ({"enabled": False}, BOOT, [GPU], set()),
+    ],
+)  # fmt: skip
+def test_what_hosts_must_have_proven(keys, operation, asked, expected):
+    rules = policy(**REQUIRE, **keys)
+    found = demands(rules, request(*asked), Subject(operation), TODAY)
+    assert {
+        (check, str(one.mode)) for one in found for check in one.checks
+    } == expected
+
+
+def test_a_flavors_own_demand_holds_in_any_mode():
+    rules = policy(mode="audit")
+    asked = request(checks=["iommu"])
+    (found,) = demands(rules, asked, Subject(BOOT), TODAY)
+    assert found.mode is Mode.ENFORCE
+    assert found.checks == {"iommu"}
+
+
+def test_demands_of_one_mode_are_one_question():
+    rules = policy(**REQUIRE)
+    found = demands(rules, request(GPU), Subject(BOOT), TODAY)
+    demand = together(found, Mode.ENFORCE)
+    assert demand.checks == {"iommu", "kernel_aslr"}
+    assert together(found, Mode.WARN) is None
+    said = {
+        explain.short([demand.failed(text)])
+        for text in (NOBODY, NO_CANDIDATE, UNKNOWN)
+    }
+    assert said == {
+        "no host of this cloud has proven iommu, kernel_aslr; ask the "
+        "cloud's operator, or do without passthrough devices and this "
+        "cloud's hardening",
+        "no host with room for this server has proven iommu, kernel_aslr; "
+        "try again later, or do without passthrough devices and this "
+        "cloud's hardening",
+        "which hosts have proven iommu, kernel_aslr is not known at the "
+        "moment; try again in a few minutes",
+    }
+
+
+def test_the_keys_of_the_policy_file():
+    with pytest.raises(PolicyError) as caught:
+        policy(
+            passthrough={
+                "require": ["iomu"],
+                "allow": {"ports": ["vff"], "aliases": "gpu"},
+            },
+            hosts={"require": ["novel"], "max_report_age": "1"},
+            exemptions=[
+                {
+                    "id": "a",
+                    "reason": "r",
+                    "until": "2030-01-01",
+                    "projects": ["p"],
+                    "rules": {"hosts.require": ["aslr"]},
+                }
+            ],
+        )
+    said = [f"{one.path}: {one.message}" for one in caught.value.problems]
+    assert len(said) == 6
+    for text in (
+        "passthrough.require[0]: 'iomu' is not a check (did you mean 'iommu'",
+        "passthrough.allow.ports[0]: 'vff' is none of vf, pf",
+        "passthrough.allow.aliases: 'gpu' must be a list or",
+        "hosts.require[0]: 'novel' is not a check",
+        "hosts.max_report_age: '1' is no whole number of hours from 2 to 24",
+        "exemptions[0].rules.hosts.require[0]: 'aslr' is not a check",
+    ):
+        assert any(text in one for one in said), (text, said)
