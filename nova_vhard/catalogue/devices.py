@@ -19,6 +19,14 @@ def _words(text: str) -> tuple[str, ...]:
 
 _DISK_BUSES = _words("fdc ide sata scsi usb virtio xen lxc uml")
 
+_ARCHITECTURES = _words(
+    "alpha armv6 armv7l armv7b aarch64 cris i686 ia64 lm32 m68k "
+    "microblaze microblazeel mips mipsel mips64 mips64el "
+    "openrisc parisc parisc64 ppc ppcle ppc64 ppc64le ppcemb "
+    "s390 s390x sh4 sh4eb sparc sparc64 unicore32 x86_64 xtensa "
+    "xtensaeb"
+)
+
 _ARCHITECTURE_ALIASES = MappingProxyType(
     {
         "i386": "i686",
@@ -237,13 +245,7 @@ _MACHINE = (
         title="guest architecture",
         why="it decides the machine and with it the devices",
         fix="use the architecture of the cloud's hosts",
-        values=_words(
-            "alpha armv6 armv7l armv7b aarch64 cris i686 ia64 lm32 m68k "
-            "microblaze microblazeel mips mipsel mips64 mips64el "
-            "openrisc parisc parisc64 ppc ppcle ppc64 ppc64le ppcemb "
-            "s390 s390x sh4 sh4eb sparc sparc64 unicore32 x86_64 xtensa "
-            "xtensaeb"
-        ),
+        values=_ARCHITECTURES,
         image_properties=("hw_architecture",),
         aliases=_ARCHITECTURE_ALIASES,
         fold_case=True,
@@ -254,7 +256,7 @@ _MACHINE = (
         why="a guest of another architecture runs on TCG, which is no "
         "security boundary to QEMU's developers",
         fix="leave the property away",
-        value_type="text",
+        values=_ARCHITECTURES,
         image_properties=("hw_emulation_architecture",),
         aliases=_ARCHITECTURE_ALIASES,
         fold_case=True,
