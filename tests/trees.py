@@ -14,14 +14,12 @@ def capture(name: str, folder: pathlib.Path) -> str:
     if not root.exists():
         with tarfile.open(CAPTURES / f"{name}.tar.gz") as packed:
             # Links in a tree lead where they led on the host, also out of
-            # it: HostRoot keeps them in.
-            packed.extractall(root, filter=_plain)
+            # it: HostRoot keeps them in. Pythons without filters need none.
+            packed.extraction_filter = getattr(
+                tarfile, "fully_trusted_filter", None
+            )
+            packed.extractall(root, [one for one in packed if not one.isdev()])
     return str(root)
-
-
-def _plain(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
-    wanted = member.isfile() or member.isdir() or member.issym()
-    return member if wanted else None
 
 
 def build(root: pathlib.Path, content: Mapping[str, str | None]) -> str:

@@ -69,7 +69,8 @@ _CHECKS = (
         "(identity domains), so that a device that misbehaves reaches its "
         "own buffers only. Batched invalidation (DMA-FQ) passes and is "
         "named in the evidence.",
-        remediation="Boot without iommu=pt and iommu.passthrough=1; add "
+        remediation="Where there is no IOMMU group, see Check-Virt-01. Else "
+        "boot without iommu=pt and iommu.passthrough=1; add "
         "iommu.strict=1 to invalidate at once.",
     ),
     CheckInfo(

@@ -13,6 +13,7 @@ from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.placement import PlacementError
 from nova_vhard.policy import document
+from nova_vhard.policy.model import PassthroughRule, Values
 from nova_vhard.policy.problems import PolicyError
 from nova_vhard.policy.text import clean
 from nova_vhard.request import passthrough
@@ -45,17 +46,24 @@ class Plan:
         return (clean(self.flavor.name), *cells, state)
 
 
-def plan(flavor: Any, required: Iterable[str]) -> Plan | None:
+def plan(flavor: Any, rule: PassthroughRule) -> Plan | None:
     """Compare a flavor with what the policy demands.
 
-    :param required: checks that passthrough needs
+    Only passthrough that the policy allows counts: what it refuses boots
+    nowhere, and a custom resource class that it does not name may be a bare
+    metal node's, whose hosts report nothing.
+
     :returns: None for a flavor that has nothing to do with us
     """
     specs = flavor.extra_specs or {}
-    asked = passthrough.of_flavor(specs)
+    asked = [
+        one
+        for one in passthrough.of_flavor(specs)
+        if one.name in rule.allow.get(one.kind, Values())
+    ]
     checks = set(passthrough.host_checks(specs) & CHECKS.keys())
     if asked:
-        checks.update(required)
+        checks.update(rule.require)
     wanted = {f"trait:{traits.of_check(name)}" for name in checks}
     ours = {name for name in specs if name.startswith(_SPEC)}
     if not asked and not wanted and not ours:
@@ -87,12 +95,11 @@ class _FlavorCommand(command.Lister):  # type: ignore[misc]
             rule = document.load(path).passthrough
         except PolicyError as error:
             raise exceptions.CommandError(str(error)) from error
-        required = rule.require if rule else frozenset()
         compute = self.app.client_manager.vhard.compute
         for flavor in compute.flavors(
             details=True, get_extra_specs=True, is_public=None
         ):
-            found = plan(flavor, required)
+            found = plan(flavor, rule or PassthroughRule())
             if found is not None:
                 yield found
 

@@ -16,6 +16,8 @@ def register(conf: cfg.ConfigOpts) -> None:
     loading.register_auth_conf_options(conf, GROUP.name)
     loading.register_adapter_conf_options(conf, GROUP.name)
     conf.set_default("service_type", "placement", GROUP.name)
+    # keystoneauth waits for ever by default.
+    conf.set_default("timeout", 30, GROUP.name)
     conf.set_default("valid_interfaces", ["internal", "public"], GROUP.name)
 
 

@@ -28,7 +28,7 @@ def write(
         "gate": gate,
         "operation": subject.operation,
         "subject": _subject(subject),
-        "rules": sorted({one.rule for one in verdict.violations}),
+        "rules": _rules(verdict),
         "violations": [_violation(one) for one in verdict.violations],
         "exemptions": sorted({name for _, name in verdict.exempted}),
         "mode": verdict.mode,
@@ -48,6 +48,12 @@ def _subject(subject: Subject) -> dict[str, Any]:
     }
     known = {name: clean(value) for name, value in facts.items() if value}
     return known | {"roles": sorted(clean(one) for one in subject.roles)}
+
+
+def _rules(verdict: Verdict) -> list[str]:
+    """Return ids of rules; a demand on hosts may stand for several."""
+    ids = (one.rule.split(", ") for one in verdict.violations)
+    return sorted({one for several in ids for one in several})
 
 
 def _violation(violation: Violation) -> dict[str, Any]:

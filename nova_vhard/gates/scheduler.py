@@ -14,7 +14,7 @@ from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import demands
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.subject import MOVE, Subject
+from nova_vhard.policy.subject import MOVE, REBUILD, Subject
 from nova_vhard.policy.verdict import (
     PASSTHROUGH_ALLOW,
     Verdict,
@@ -97,17 +97,20 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         subject: Subject,
         spec: Any,
     ) -> Verdict:
-        """Judge what is asked for.
+        """Judge what is asked for, and tell what the server has already.
 
         A resize looks like a migration here: where a move asks for
         passthrough that nobody may ask for, the server's present flavor is
-        loaded to tell what it has already.
+        loaded. A rebuild changes the image alone.
         """
         verdict = evaluate(policy, request, subject, today())
-        if subject.operation != MOVE or all(
-            one.rule != PASSTHROUGH_ALLOW for one in verdict.refusals
+        if subject.operation == REBUILD and verdict.refusals:
+            had = request_spec.without_image(spec)
+        elif subject.operation == MOVE and any(
+            one.rule == PASSTHROUGH_ALLOW for one in verdict.refusals
         ):
+            had = request_spec.had_already(spec, present_flavor(spec))
+        else:
             return verdict
-        had = request_spec.had_already(spec, present_flavor(spec))
         already = self._judge.violated(policy, had, subject)
         return evaluate(policy, request, subject, today(), already)

@@ -17,21 +17,20 @@ FLAVOR_REQUIRE = "vhard:require"
 
 # Why no host is left, in words that name neither a host nor a count.
 NOBODY = (
-    "no host of this cloud has proven {checks}; ask the cloud's operator, "
-    "or do without {what}"
+    "no host of this cloud has proven {checks}; ask the cloud's operator{what}"
 )
 NO_CANDIDATE = (
     "no host with room for this server has proven {checks}; try again "
-    "later, or do without {what}"
+    "later{what}"
 )
 UNKNOWN = (
     "which hosts have proven {checks} is not known at the moment; try again "
     "in a few minutes"
 )
 
+# What a person can do without; every guest needs what hosts.require says.
 _WHAT = {
     PASSTHROUGH_REQUIRE: "passthrough devices",
-    HOSTS_REQUIRE: "this cloud's hardening",
     FLAVOR_REQUIRE: "this flavor",
 }
 
@@ -55,7 +54,9 @@ class Demand:
         :param text: NOBODY, NO_CANDIDATE or UNKNOWN
         """
         names = ", ".join(clean(one) for one in sorted(self.checks))
-        what = " and ".join(_WHAT[rule] for rule in self.rules)
+        known = all(rule in _WHAT for rule in self.rules)
+        parts = [_WHAT[rule] for rule in self.rules if known]
+        what = f", or do without {' and '.join(parts)}" if known else ""
         rule = ", ".join(self.rules)
         said = text.format(checks=names, what=what)
         wish = Wish(kind="hosts", value=names, source=rule)

@@ -7,7 +7,7 @@ from keystoneauth1 import loading
 from keystoneauth1.adapter import Adapter
 from oslo_config import cfg
 
-from nova_vhard.placement import Placement
+from nova_vhard.placement import Placement, PlacementError
 
 GROUP = "placement"
 
@@ -38,10 +38,17 @@ def connect(conf: cfg.ConfigOpts) -> Placement:
     """Make a client of what group ``placement`` says.
 
     :param conf: with the options of ``nova_vhard.conf.placement``
+    :raises PlacementError: if the options do not make a client
     """
-    auth = loading.load_auth_from_conf_options(conf, GROUP)
-    session = loading.load_session_from_conf_options(conf, GROUP, auth=auth)
-    adapter = loading.load_adapter_from_conf_options(
-        conf, GROUP, session=session, auth=auth
-    )
+    try:
+        auth = loading.load_auth_from_conf_options(conf, GROUP)
+        session = loading.load_session_from_conf_options(
+            conf, GROUP, auth=auth
+        )
+        adapter = loading.load_adapter_from_conf_options(
+            conf, GROUP, session=session, auth=auth
+        )
+    except Exception as error:
+        # keystoneauth's own errors have no common class.
+        raise PlacementError(f"group {GROUP}: {error}") from error
     return Placement(AdapterClient(adapter))

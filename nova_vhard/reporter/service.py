@@ -41,6 +41,17 @@ def _missing(names: set[str]) -> None:
     raise ValueError(f"[vhard_reporter] publishers: no {', '.join(names)}")
 
 
+def _publish(target: Publisher, current: report.HostReport) -> str | None:
+    """Publish a report; return why it did not arrive, if so."""
+    try:
+        target.publish(current)
+    except PublishError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - one must not stop the rest
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
 class Reporter:
     """Reports on one host.
 
@@ -69,14 +80,14 @@ class Reporter:
         root = HostRoot(self._options.root)
         now = datetime.datetime.now(datetime.UTC)
         current = report.inspect(root, now, self._checks)
-        done = True
-        for target in self._targets:
-            try:
-                target.publish(current)
-            except PublishError as error:
-                LOG.error("Not published: %s", error)
-                done = False
-        return done
+        failed = [
+            text
+            for target in self._targets
+            if (text := _publish(target, current))
+        ]
+        for text in failed:
+            LOG.error("Not published, tried again later: %s", text)
+        return not failed
 
     def run(self) -> None:
         """Report until ``stop``."""

@@ -67,6 +67,11 @@ def of_requests(
     return found
 
 
+def is_port(asked: Passthrough) -> bool:
+    """Tell whether a port asks, rather than a flavor."""
+    return asked.kind == "ports" or asked.name.startswith("port ")
+
+
 def _of_request(request: Any) -> Passthrough:
     """Tell a flavor's alias from a port, and one kind of port from another.
 

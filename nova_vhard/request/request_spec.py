@@ -28,11 +28,21 @@ def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
     :param spec: the request of one boot, move or rebuild
     """
     image = spec.image if "image" in spec else None
+    rest = without_image(spec)
+    return replace(
+        read_image(image).plus(rest.wishes),
+        passthrough=rest.passthrough,
+        host_checks=rest.host_checks,
+    )
+
+
+def without_image(spec: nova_spec.RequestSpec) -> HardwareRequest:
+    """Read what the flavor and the ports ask for, and nothing else."""
     specs = _extra_specs(spec.flavor)
     asked = [*passthrough.of_flavor(specs), *_requests(spec)]
-    request = read_image(image).plus(flavor_reader.read(specs))
-    return replace(
-        request,
+    return HardwareRequest(
+        wishes=tuple(flavor_reader.read(specs)),
+        devices=frozenset(),
         passthrough=tuple(dict.fromkeys(asked)),
         host_checks=passthrough.host_checks(specs),
     )
@@ -52,7 +62,7 @@ def had_already(spec: nova_spec.RequestSpec, flavor: Any) -> HardwareRequest:
     :param flavor: the server's present flavor. Ports never come in by a
         move: Nova copies them.
     """
-    ports = [one for one in _requests(spec) if one.kind == "ports"]
+    ports = [one for one in _requests(spec) if passthrough.is_port(one)]
     asked = [*passthrough.of_flavor(_extra_specs(flavor)), *ports]
     return HardwareRequest(passthrough=tuple(asked))
 

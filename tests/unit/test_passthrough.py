@@ -226,14 +226,23 @@ def test_demands_of_one_mode_are_one_question():
     }
     assert said == {
         "no host of this cloud has proven iommu, kernel_aslr; ask the "
-        "cloud's operator, or do without passthrough devices and this "
-        "cloud's hardening",
+        "cloud's operator",
         "no host with room for this server has proven iommu, kernel_aslr; "
-        "try again later, or do without passthrough devices and this "
-        "cloud's hardening",
+        "try again later",
         "which hosts have proven iommu, kernel_aslr is not known at the "
         "moment; try again in a few minutes",
     }
+
+
+def test_what_a_person_can_do_without_is_said():
+    rules = policy(passthrough=REQUIRE["passthrough"])
+    asked = request(GPU, checks=["kernel_aslr"])
+    found = demands(rules, asked, Subject(BOOT), TODAY)
+    demand = together(found, Mode.ENFORCE)
+    assert explain.short([demand.failed(NOBODY)]) == (
+        "no host of this cloud has proven iommu, kernel_aslr; ask the "
+        "cloud's operator, or do without passthrough devices and this flavor"
+    )
 
 
 def test_the_keys_of_the_policy_file():

@@ -6,8 +6,16 @@ from types import SimpleNamespace
 import pytest
 
 from nova_vhard.cli.flavor import plan
+from nova_vhard.policy.model import PassthroughRule, Values
 
-REQUIRE = ("iommu", "interrupt_remapping")
+RULE = PassthroughRule(
+    allow={
+        "aliases": Values(("gpu",)),
+        "device_profiles": Values(("*",)),
+        "mdev": Values(("VGPU",)),
+    },
+    require=frozenset(("iommu", "interrupt_remapping")),
+)
 ALIAS = {"pci_passthrough:alias": "gpu:1"}
 IOMMU = "trait:CUSTOM_VHARD_IOMMU"
 REMAPPING = "trait:CUSTOM_VHARD_INTERRUPT_REMAPPING"
@@ -16,7 +24,7 @@ ASLR = "trait:CUSTOM_VHARD_KERNEL_ASLR"
 
 def made(specs):
     flavor = SimpleNamespace(name="f", extra_specs=specs)
-    return plan(flavor, REQUIRE)
+    return plan(flavor, RULE)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_command_on_a_capture(tmp_path, capsys):
     assert results[2]["remediation"]
     assert reporter.main(["check", "--root", root]) == 1
     table = capsys.readouterr().out
-    assert "To do: Boot without iommu=pt" in table
+    assert "boot without iommu=pt" in table
 
 
 def test_command_where_nothing_can_be_read(tmp_path, capsys):

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write the checklist: every host check of the catalogue."""
+
+import inspect
+from collections.abc import Iterator
+
+from vhard_rst import heading, plain, table
+
+from nova_vhard.catalogue import traits
+from nova_vhard.catalogue.checks import CHECKS, CheckInfo
+from nova_vhard.host import report
+from nova_vhard.host.check import Check
+
+
+def checklist() -> str:
+    """Return all checks: a table of them, then each in full."""
+    rows = (
+        (
+            f":ref:`{one.id} <check-{one.name}>`",
+            f"``{one.name}``",
+            plain(one.title),
+            plain(one.guide),
+        )
+        for one in CHECKS.values()
+    )
+    head = ("Id", "Check", "It passes when", "Guide")
+    found = {one.name: one for one in report.load()}
+    parts = [table(head, rows, (18, 22, 30, 30))]
+    parts += [_check(one, found[one.name]) for one in CHECKS.values()]
+    return "\n".join(parts)
+
+
+def _check(info: CheckInfo, check: Check) -> str:
+    title = heading(f"{info.id}: {info.name}")
+    fields = "\n".join(f":{name}: {value}" for name, value in _fields(info))
+    judged = inspect.cleandoc(type(check).__doc__ or "")
+    return f".. _check-{info.name}:\n\n{title}\n{fields}\n\n{judged}\n"
+
+
+def _fields(info: CheckInfo) -> Iterator[tuple[str, str]]:
+    yield "It passes when", plain(info.title)
+    yield "Guide", plain(info.guide)
+    yield "What PASS means", plain(info.meaning)
+    yield "To do when it is not PASS", plain(info.remediation)
+    yield "Trait", f"``{traits.of_check(info.name)}``"

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages of the documentation, and how tests read them."""
+
+import importlib
+import re
+import sys
+import textwrap
+from datetime import date
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from nova_vhard.policy import document
+from nova_vhard.policy.subject import UPLOAD, Subject
+from nova_vhard.policy.verdict import Verdict, evaluate
+from nova_vhard.request import flavor
+from nova_vhard.request import image as image_reader
+
+ROOT = Path(__file__).resolve().parents[2]
+ETC = ROOT / "etc" / "nova-vhard"
+SOURCE = ROOT / "doc" / "source"
+README = ROOT / "README.rst"
+CHECKS = SOURCE / "admin" / "checks.rst"
+CONTRIBUTOR = SOURCE / "contributor" / "index.rst"
+GATES = SOURCE / "admin" / "gates.rst"
+INSTALL = SOURCE / "install" / "index.rst"
+PASSTHROUGH = SOURCE / "admin" / "passthrough.rst"
+REFERENCE = SOURCE / "admin" / "policy-reference.rst"
+REFUSED = SOURCE / "user" / "why-was-i-refused.rst"
+REPORTER = SOURCE / "admin" / "reporter.rst"
+
+#: Every page that somebody wrote.
+PAGES = (
+    README,
+    ROOT / "CONTRIBUTING.rst",
+    *sorted(SOURCE.glob("*.rst")),
+    *sorted(SOURCE.glob("[!_]*/*.rst")),
+)
+IDE_E1000 = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+TODAY = date(2026, 1, 1)
+
+
+def name_of(page: Path) -> str:
+    """Return what a page is called in a test's id."""
+    return page.relative_to(ROOT).as_posix()
+
+
+def words(page: Path) -> str:
+    """Return a page's text with every run of white space as one blank."""
+    return " ".join(page.read_text(encoding="utf-8").split())
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the code blocks of a page that are of one language."""
+    found = re.findall(
+        rf"^( *)\.\. code-block:: {language}\n\n((?:\1 +.*\n|\n)+)",
+        page.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    return [textwrap.dedent(block) for _, block in found]
+
+
+def judged(
+    policy: str,
+    properties: dict[str, Any],
+    disk_format: str | None = None,
+    extra_specs: dict[str, str] | None = None,
+) -> Verdict:
+    """Return the verdict of a shipped policy on an upload."""
+    request = image_reader.read(properties, disk_format)
+    return evaluate(
+        document.load(document.shipped(policy)),
+        request.plus(flavor.read(extra_specs or {})),
+        Subject(UPLOAD),
+        TODAY,
+    )
+
+
+def extension() -> ModuleType:
+    """Return the Sphinx extension that writes parts of the pages."""
+    folder = str(ROOT / "doc" / "ext")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        return importlib.import_module("vhard_reference")
+    finally:
+        sys.dont_write_bytecode = before

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages on checks, reporter and passthrough, and how to add to them."""
+
+import ast
+import inspect
+import json
+import re
+import sys
+from dataclasses import asdict, replace
+
+import pytest
+
+from nova_vhard.catalogue import traits
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.cli.flavor import plan
+from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.gates.events import LOG as DECISIONS
+from nova_vhard.host import check, report
+from nova_vhard.host.root import HostRoot
+from nova_vhard.policy import document, explain
+from nova_vhard.policy.hardware import HardwareRequest, Passthrough
+from nova_vhard.policy.hosts import (
+    NO_CANDIDATE,
+    NOBODY,
+    UNKNOWN,
+    demands,
+    together,
+)
+from nova_vhard.policy.model import Mode, Values
+from nova_vhard.policy.subject import BOOT, Subject
+from tests.trees import build, capture
+from tests.unit import docs
+
+INSTALLED = {one.name: one for one in report.load()}
+
+
+@pytest.mark.parametrize("info", CHECKS.values(), ids=list(CHECKS))
+def test_the_checklist_has_every_check_in_full(info):
+    text = docs.extension().checklist().replace("\\", "")
+    _, found, entry = text.partition(f".. _check-{info.name}:")
+    entry = entry.partition(".. _")[0]
+    assert found
+    assert f":ref:`{info.id} <check-{info.name}>`" in text
+    docstring = inspect.cleandoc(type(INSTALLED[info.name]).__doc__)
+    for part in (
+        f"{info.id}: {info.name}",
+        info.title,
+        info.guide,
+        info.meaning,
+        info.remediation,
+        f"``{traits.of_check(info.name)}``",
+        docstring,
+    ):
+        assert part in entry
+    for status in re.findall(r"^[A-Z_]{4,}(?= )", docstring, re.MULTILINE):
+        assert status in set(check.Status)
+
+
+def paths(name):
+    """Yield the paths of the host that a check's own file names."""
+    module = sys.modules[type(INSTALLED[name]).__module__]
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        value = getattr(node, "value", None)
+        if isinstance(value, str) and re.match(r"/(proc|sys)/", value):
+            yield value
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_page_says_what_a_check_reads(name):
+    page = docs.CHECKS.read_text(encoding="utf-8")
+    _, _, section = page.partition(f"\n{name}\n{'~' * len(name)}\n")
+    section = re.split(r"\n\w+\n~+\n", section)[0]
+    assert "\nRead\n" in section
+    assert "\nNot believed\n" in section
+    for path in paths(name):
+        folder, _, file = path.rpartition("/")
+        assert f"``{path}``" in section or (
+            f"``{folder}``" in section and f"``{file}``" in section
+        )
+
+
+def test_the_page_shows_a_real_result(tmp_path):
+    (shown,) = [json.loads(one) for one in docs.blocks(docs.REPORTER, "json")]
+    root = HostRoot(capture("vtd-on", tmp_path))
+    result = INSTALLED[shown["check"]].run(root)
+    expected = {"id": CHECKS[result.check].id, **asdict(result)}
+    assert shown == json.loads(json.dumps(expected))
+
+
+def test_the_page_has_every_exit_status():
+    text = docs.REPORTER.read_text(encoding="utf-8")
+    _, _, table = text.partition(".. _check-exit-status:")
+    codes = {int(one) for one in re.findall(r"^(\d+)  +\S", table, re.M)}
+    assert codes == {0, 255, *(code for _, code in report._EXIT)}
+
+
+def test_the_page_names_options_and_traits_that_exist():
+    text = docs.words(docs.REPORTER)
+    options = {one.dest for one in reporter_conf.OPTS}
+    named = set(re.findall(r"\[vhard_reporter\] (\w+)", text))
+    assert named <= options
+    assert "publishers" in options
+    assert f"``{traits.of_check('iommu')}``" in text
+    assert f"``{traits.REPORTED}<YYYYMMDDHH>``" in text
+
+
+@pytest.mark.parametrize("page", [docs.PASSTHROUGH, docs.REFUSED])
+@pytest.mark.parametrize("said", [NOBODY, NO_CANDIDATE, UNKNOWN])
+def test_the_three_explanations_are_the_codes(page, said):
+    baseline = document.load(document.shipped("baseline"))
+    asked = HardwareRequest(passthrough=(Passthrough("aliases", "a", "f"),))
+    found = demands(baseline, asked, Subject(BOOT), docs.TODAY)
+    demand = together(found, Mode.ENFORCE)
+    assert explain.short([demand.failed(said)]) in docs.words(page)
+
+
+def test_the_extra_specs_are_those_that_sync_writes():
+    class Flavor:
+        name = "gpu"
+        extra_specs = {"pci_passthrough:alias": "gpu:1"}
+
+    baseline = document.load(document.shipped("baseline"))
+    allow = {"aliases": Values(("gpu",))}
+    found = plan(Flavor, replace(baseline.passthrough, allow=allow))
+    shown = re.findall(
+        r"^   (trait:\w+)=required$",
+        docs.PASSTHROUGH.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert tuple(shown) == found.lacks
+
+
+def test_loggers_that_are_named_exist():
+    page = docs.SOURCE / "admin" / "configuration.rst"
+    table = page.read_text(encoding="utf-8").partition("Logger  ")[2]
+    named = re.findall(r"^``(nova_vhard\.[\w.]+)``", table, re.MULTILINE)
+    assert DECISIONS.name in named
+    for name in set(named) - {DECISIONS.name}:
+        file = docs.ROOT / f"{name.replace('.', '/')}.py"
+        assert "LOG = logging.getLogger(__name__)" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("active", "status"), [("0", "PASS"), ("1", "FAIL"), ("2", "UNKNOWN")]
+)
+def test_the_example_of_a_check_works(tmp_path, active, status):
+    (text,) = [
+        one
+        for one in docs.blocks(docs.CONTRIBUTOR, "python")
+        if "Check)" in one
+    ]
+    names = {**vars(check), "HostRoot": HostRoot}
+    exec(compile(text, "the page", "exec"), names)
+    path = "/sys/devices/system/cpu/smt/active"
+    root = HostRoot(build(tmp_path, {path: f"{active}\n"}))
+    evidence = []
+    found, _ = names["Smt"]().answer(root, evidence)
+    assert found == status
+    assert evidence == [f"{path}: {active}"]

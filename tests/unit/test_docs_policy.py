@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy reference has every key, kind, rule and error."""
+
+import re
+
+import pytest
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.passthrough import PORTS
+from nova_vhard.catalogue.properties import LEGACY_NAMES
+from nova_vhard.policy import document
+from nova_vhard.policy.hosts import (
+    FLAVOR_REQUIRE,
+    HOSTS_REQUIRE,
+    PASSTHROUGH_REQUIRE,
+)
+from nova_vhard.policy.problems import PolicyError
+from nova_vhard.policy.schema import SCHEMA
+from nova_vhard.policy.verdict import PASSTHROUGH_ALLOW
+from tests.unit.docs import PAGES, REFERENCE, blocks, extension, words
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_reference_has_every_device_kind_in_full(kind):
+    text = extension().device_kinds()
+    _, found, entry = text.partition(f".. _device-kind-{kind.name}:")
+    entry = entry.partition(".. _")[0].replace("\\", "")
+    assert found
+    assert f":ref:`{kind.name} <device-kind-{kind.name}>`" in text
+    names = kind.image_properties
+    legacy = [old for old, new in LEGACY_NAMES.items() if new in names]
+    choices = kind.values if kind.value_type == "enum" else ()
+    for word in (
+        *names,
+        *kind.extra_specs,
+        *choices,
+        *kind.aliases,
+        *legacy,
+    ):
+        assert f"``{word}``" in entry
+    for text in (kind.title, kind.why, kind.fix):
+        assert text in entry
+
+
+def shipped(name):
+    """Return what the reference says of a shipped policy, and the policy."""
+    text = extension().shipped_policies().replace("\\", "")
+    section = text.partition(f".. _policy-{name}:")[2].partition(".. _")[0]
+    data, _ = document.effective(document.shipped(name))
+    return section, data
+
+
+@pytest.mark.parametrize("name", document.SHIPPED)
+def test_reference_has_every_shipped_rule_with_its_reason(name):
+    section, data = shipped(name)
+    rows = section.split("\n   * - ")
+    assert len(rows) == len(data["guest_devices"]) + 2
+    for kind, rule in data["guest_devices"].items():
+        (row,) = [one for one in rows if one.startswith(f":ref:`{kind} ")]
+        assert " ".join(rule["reason"].split()) in row
+        for value in rule["allow"]:
+            assert f"``{str(value).lower()}``" in row
+
+
+@pytest.mark.parametrize("name", document.SHIPPED)
+def test_reference_has_what_a_shipped_policy_asks_of_hosts(name):
+    section, data = shipped(name)
+    for kind, names in data["passthrough"]["allow"].items():
+        said = ", ".join(f"``{one}``" for one in names) or "none"
+        assert f"- ``passthrough.allow.{kind}``: {said}\n" in section
+    required = ", ".join(
+        f"``{one}``" for one in data["passthrough"]["require"]
+    )
+    assert f"- ``passthrough.require``: {required}\n" in section
+    for key, mode in data["moves"].items():
+        assert f"- ``moves.{key}``: ``{mode}``\n" in section
+
+
+def test_pages_include_what_the_extension_writes(tmp_path):
+    reference = extension()
+    reference.write(tmp_path)
+    written = {path.name for path in (tmp_path / reference.FOLDER).iterdir()}
+    included = re.findall(
+        rf"include:: \.\./{reference.FOLDER}/(\S+)",
+        "".join(page.read_text(encoding="utf-8") for page in PAGES),
+    )
+    assert sorted(included) == sorted(written)
+
+
+def keys(part):
+    """Yield every key that a policy file can have, but names of kinds."""
+    for name, value in part.get("properties", {}).items():
+        if name not in KINDS:
+            yield name
+        yield from keys(value)
+    if "items" in part:
+        yield from keys(part["items"])
+
+
+def test_reference_explains_every_key():
+    text = words(REFERENCE)
+    unsaid = {name for name in keys(SCHEMA) if f"``{name}``" not in text}
+    assert unsaid == set()
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        PASSTHROUGH_ALLOW,
+        PASSTHROUGH_REQUIRE,
+        HOSTS_REQUIRE,
+        FLAVOR_REQUIRE,
+        *PORTS,
+    ],
+)
+def test_reference_names_what_is_judged_of_hosts(word):
+    assert f"``{word}``" in words(REFERENCE)
+
+
+def test_reference_shows_the_errors_of_a_policy(tmp_path):
+    (broken,) = [one for one in blocks(REFERENCE, "yaml") if "virtoi" in one]
+    path = tmp_path / "policy.yaml"
+    path.write_text(broken, encoding="utf-8")
+    with pytest.raises(PolicyError) as error:
+        document.load(str(path))
+    problems = [
+        str(one).removeprefix(f"{tmp_path}/") for one in error.value.problems
+    ]
+    assert " ".join(problems) in words(REFERENCE)

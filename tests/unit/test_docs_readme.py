@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What README and pages show is what the code says, takes and does."""
+
+import ast
+import configparser
+import importlib.metadata
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.cli import reporter
+from nova_vhard.conf import placement, vhard
+from nova_vhard.policy import document, explain
+from nova_vhard.policy.hardware import HardwareRequest, Passthrough
+from nova_vhard.policy.hosts import NOBODY, demands, together
+from nova_vhard.policy.model import Mode
+from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
+from nova_vhard.policy.verdict import evaluate
+from tests.unit.docs import (
+    IDE_E1000,
+    INSTALL,
+    PAGES,
+    PASSTHROUGH,
+    README,
+    REPORTER,
+    TODAY,
+    blocks,
+    judged,
+    name_of,
+    words,
+)
+
+ALL_PAGES = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+def test_readme_shows_a_real_refusal():
+    refusals = judged("baseline", IDE_E1000).refusals
+    assert explain.long(refusals, Subject(UPLOAD)) in words(README)
+    assert explain.short(refusals) in words(README)
+
+
+def test_readme_shows_the_refusal_of_a_policy_that_it_shows(tmp_path):
+    # given
+    (text,) = [one for one in blocks(README, "yaml") if "passthrough" in one]
+    path = tmp_path / "policy.yaml"
+    path.write_text(text)
+    policy = document.load(str(path))
+    asked = HardwareRequest(
+        passthrough=(
+            Passthrough("aliases", "gpu", "flavor"),
+            Passthrough("ports", "vf", "port"),
+        )
+    )
+    # when
+    verdict = evaluate(policy, asked, Subject(BOOT), TODAY)
+    demand = together(
+        demands(policy, asked, Subject(BOOT), TODAY), Mode.ENFORCE
+    )
+    # then
+    assert verdict.violations == ()
+    said = explain.short([demand.failed(NOBODY)])
+    assert f"No valid host was found. {said}" in words(README)
+    for check in demand.checks:
+        assert f"``{check}``" in words(README)
+
+
+@pytest.mark.parametrize("page", [README, INSTALL], ids=name_of)
+def test_paste_filters_are_there(page):
+    named = re.findall(
+        r"paste\.filter_factory = ([\w.]+):(\w+)",
+        page.read_text(encoding="utf-8"),
+    )
+    assert {module.rpartition(".")[2] for module, _ in named} == {
+        "glance_api",
+        "nova_api",
+    }
+    for module, function in named:
+        # not imported: this test needs neither Nova nor Glance
+        spec = importlib.util.find_spec(module)
+        body = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
+        assert function in {getattr(one, "name", None) for one in body}
+
+
+def test_readme_puts_the_gates_right_after_the_context():
+    pipelines = re.findall(
+        r"^ +keystone\S* = (.+)", README.read_text(encoding="utf-8"), re.M
+    )
+    assert len(pipelines) == 5
+    for pipeline in pipelines:
+        assert re.search(r" (keystone)?context vhard ", pipeline)
+
+
+def test_readme_gives_every_option_with_its_default():
+    (block,) = [one for one in blocks(README, "ini") if "[vhard]" in one]
+    parser = configparser.ConfigParser()
+    parser.read_string(block)
+    assert dict(parser["vhard"]) == {
+        option.name: str(option.default) for option in vhard.OPTS
+    }
+
+
+@pytest.mark.parametrize("page", [README, REPORTER], ids=name_of)
+def test_the_login_that_is_shown_has_options_that_exist(page):
+    (block,) = [one for one in blocks(page, "ini") if "[placement]" in one]
+    parser = configparser.ConfigParser()
+    parser.read_string(block)
+    assert "timeout" in parser["placement"]
+    assert set(parser["placement"]) <= {
+        option.dest for option in placement.list_opts()
+    }
+
+
+@ALL_PAGES
+def test_commands_that_are_named_exist(page):
+    text = page.read_text(encoding="utf-8")
+    found = importlib.metadata.entry_points(group="openstack.vhard.v1")
+    for thing, verb in re.findall(r"openstack vhard (\w+) (\w+)", text):
+        assert f"vhard_{thing}_{verb}" in found.names
+    subcommands = re.findall(r"[`$#] ?nova-vhard-reporter ([a-z]+)", text)
+    for one in subcommands:
+        # argparse ends with 0 after the help of a command that it knows
+        with pytest.raises(SystemExit) as ended:
+            reporter._parser().parse_args([one, "--help"])
+        assert ended.value.code == 0
+
+
+@pytest.mark.parametrize("page", [README, PASSTHROUGH], ids=name_of)
+def test_the_table_of_hosts_has_columns_that_exist(page):
+    (block,) = [one for one in blocks(page, "console") if "host list" in one]
+    columns = {"Host", "Status", *CHECKS}
+    asked = re.findall(r"-c (\w+)", block)
+    head = re.search(r"^\| (Host .*) \|$", block, re.MULTILINE)[1]
+    assert re.split(r"\s+\|\s+", head.strip()) == asked
+    assert set(asked) <= columns
+
+
+@ALL_PAGES
+def test_every_policy_that_is_shown_can_be_loaded(page, tmp_path):
+    path = tmp_path / "policy.yaml"
+    for block in blocks(page, "yaml"):
+        if "virtoi" in block:
+            continue  # the one with errors, on purpose
+        text = block.replace("/etc/nova-vhard/policy.yaml", "baseline")
+        if "version:" not in text:
+            text = f'version: "1"\nextends: baseline\n{text}'
+        path.write_text(text)
+        document.load(str(path))

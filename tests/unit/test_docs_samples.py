@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The samples and units in etc/ are what the code takes."""
+
+import configparser
+import io
+import re
+import shlex
+
+import pytest
+import yaml
+from oslo_config import cfg, generator
+
+from nova_vhard.cli import reporter
+from nova_vhard.policy import document
+from nova_vhard.policy.schema import SCHEMA
+from tests.unit.docs import ETC, REPORTER, ROOT, words
+
+UNITS = sorted(path.name for path in ETC.glob("*.service"))
+POLICY = (ETC / "policy.yaml").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"(?:^#\S.*\n(?:^#  .*\n)*)", POLICY, re.MULTILINE)
+
+
+def generated(settings):
+    """Return the sample that belongs to a generator's file, and what it is."""
+    conf = cfg.ConfigOpts()
+    generator.register_cli_opts(conf)
+    conf(["--config-file", str(ETC / settings)], default_config_files=[])
+    written = io.StringIO()
+    generator.generate(conf, written)
+    sample = ROOT / conf.output_file
+    return sample.read_text(encoding="utf-8"), written.getvalue()
+
+
+def test_sample_of_the_gates_options_is_what_the_generator_writes():
+    sample, expected = generated("config-generator.conf")
+    assert sample == expected
+
+
+def test_sample_of_the_reporters_options_is_what_the_generator_writes():
+    sample, expected = generated("config-generator-reporter.conf")
+    group = "[vhard_reporter]\n"
+    login, _, ours = sample.partition(group)
+    known, _, now = expected.partition(group)
+    assert ours == now
+    # Group placement is keystoneauth's, of whatever version is installed.
+    names = set(re.findall(r"^#(\w+) =", login, re.MULTILINE))
+    assert "auth_url" in names
+    assert names <= set(re.findall(r"^#(\w+) =", known, re.MULTILINE))
+
+
+def uncommented(text):
+    return re.sub(r"^#(?=\S|  )", "", text, flags=re.MULTILINE)
+
+
+def test_sample_policy_is_baseline_as_long_as_nothing_is_uncommented():
+    sample = document.load(str(ETC / "policy.yaml"))
+    baseline = document.load(document.shipped("baseline"))
+    assert sample.digest == baseline.digest
+
+
+@pytest.mark.parametrize(
+    "example", EXAMPLES, ids=lambda text: text[1:].partition(":")[0]
+)
+def test_each_example_of_the_sample_policy_loads(example, tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY.replace(example, uncommented(example)))
+    document.load(str(path))
+
+
+def known(part):
+    """Yield the path of every key that a policy file can have."""
+    for name, value in part.get("properties", {}).items():
+        yield (name,)
+        yield from ((name, *rest) for rest in known(value))
+    if "items" in part:
+        yield from known(part["items"])
+
+
+def given(data):
+    """Yield the path of every key that plain data has."""
+    if isinstance(data, list):
+        for one in data:
+            yield from given(one)
+    elif isinstance(data, dict):
+        for name, value in data.items():
+            yield (name,)
+            yield from ((name, *rest) for rest in given(value))
+
+
+def without_kinds(paths):
+    """Return paths, those within rules of device kinds as of one kind."""
+    return {
+        (path[0], *path[2:]) if path[0] == "guest_devices" else path
+        for path in paths
+    }
+
+
+def test_sample_policy_has_an_example_of_every_key(tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text(uncommented(POLICY), encoding="utf-8")
+    document.load(str(path))
+    examples = given(yaml.safe_load(path.read_text(encoding="utf-8")))
+    missing = without_kinds(known(SCHEMA)) - without_kinds(examples)
+    assert missing == set()
+
+
+def unit(name):
+    """Return group [Service] of a unit."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str
+    parser.read_string((ETC / name).read_text(encoding="utf-8"))
+    return parser["Service"]
+
+
+def command(service):
+    """Return a unit's command as systemd would start it."""
+    text = service["ExecStart"]
+    name, _, value = service.get("Environment", "").partition("=")
+    text = text.replace(f"${{{name}}}", value)
+    text = text.replace("${CREDENTIALS_DIRECTORY}", "/run/credentials/x")
+    assert "$" not in text
+    return shlex.split(text)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_units_command_is_one_that_the_reporter_knows(name):
+    service = unit(name)
+    program, *arguments = command(service)
+    options = reporter._parser().parse_args(arguments)
+    handed, _, _ = service["LoadCredential"].partition(":")
+    assert options.config_file == [f"/run/credentials/x/{handed}"]
+    assert program.rpartition("/")[2] == "nova-vhard-reporter"
+    folder = program.removesuffix("/bin/nova-vhard-reporter")
+    assert f"python3 -m venv {folder} " in words(REPORTER)
+
+
+def test_units_do_what_they_are_there_for():
+    names = {"nova-vhard-reporter.service", "nova-vhard-sweep.service"}
+    assert set(UNITS) == names
+    running, sweeping = (
+        reporter._parser().parse_args(command(unit(name))[1:])
+        for name in sorted(names)
+    )
+    assert (running.command, running.once) == ("run", False)
+    assert sweeping.command == "sweep"
+    baseline = document.load(document.shipped("baseline"))
+    assert sweeping.max_report_age >= baseline.hosts.max_report_age
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_has_no_privilege(name):
+    service = unit(name)
+    assert service["DynamicUser"] == "yes"
+    assert service["CapabilityBoundingSet"] == ""
+    assert service["NoNewPrivileges"] == "yes"
+
+
+def test_the_reporters_sandbox_hides_nothing_that_checks_read():
+    service = unit("nova-vhard-reporter.service")
+    for name in ("ProcSubset", "ProtectProc", "InaccessiblePaths"):
+        assert name not in service

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tenants and operators read in the pages what the gates really say."""
+
+import json
+import logging
+
+import pytest
+
+from nova_vhard.gates import events, http
+from nova_vhard.policy import document, explain
+from nova_vhard.policy.hardware import HardwareRequest, Passthrough
+from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import passthrough
+from tests.unit.docs import (
+    GATES,
+    IDE_E1000,
+    REFUSED,
+    TODAY,
+    blocks,
+    judged,
+    words,
+)
+
+DRIVES = '[{"device_type": "floppy", "disk_bus": "fdc"}]'
+IDE = {"hw_disk_bus": "ide"}
+IMAGE = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
+
+
+def test_event_is_what_the_code_writes(caplog):
+    # given
+    (shown,) = [json.loads(one) for one in blocks(GATES, "json")]
+    who = shown["subject"]
+    subject = Subject(
+        shown["operation"],
+        who["project"],
+        who["domain"],
+        frozenset(who["roles"]),
+    )
+    verdict = judged("baseline", IDE)
+    # when
+    with caplog.at_level(logging.INFO, logger=events.LOG.name):
+        events.write(shown["gate"], subject, verdict, verdict.outcome, 61e-6)
+    # then
+    written = json.loads(caplog.messages[-1])
+    assert written == shown | {"policy": verdict.policy}
+
+
+def test_users_read_a_whole_refusal_with_their_images_id():
+    refusals = judged("baseline", IDE).refusals
+    said = explain.long(refusals, Subject(UPDATE, image=IMAGE))
+    assert said in words(REFUSED)
+
+
+def test_users_read_how_to_upload_what_does_not_exist_yet():
+    refusals = judged("baseline", IDE).refusals
+    assert explain.describe(refusals, Subject(UPLOAD)) in words(REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked"),
+    [
+        ("baseline", ({"hw_vif_model": "VirtualE1000"},)),
+        ("baseline", ({"hw_disk_bus": "scsi"},)),
+        ("baseline", ({"hw_machine_type": "pc"}, "iso")),
+        ("baseline", ({"vmware_adaptertype": "lsiLogic"},)),
+        ("baseline", ({"block_device_mapping": DRIVES},)),
+        ("strict", ({"os_distro": "ubuntu"},)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(value[0]),
+)
+def test_users_read_what_the_code_says(policy, asked):
+    violations = judged(policy, *asked).violations
+    text = words(REFUSED)
+    shown = [
+        one
+        for one in violations
+        if explain.describe([one], Subject(UPDATE)) in text
+    ]
+    wanted = {"strict": 1, "baseline": len(violations)}[policy]
+    if DRIVES in asked[0].values():
+        wanted = 1  # of the two, the one about the bus
+    assert len(shown) == wanted
+
+
+def test_users_read_the_short_form_and_the_other_answers():
+    text = words(REFUSED)
+    assert explain.short(judged("baseline", IDE_E1000).refusals) in text
+    assert http.NO_POLICY_TEXT in text
+    assert http.OVERRIDE_TEXT in text
+    spec = {"hw:sound_model": "ich6"}
+    (one,) = judged("baseline", {}, None, spec).refusals
+    assert f"{one.wish.setting}={one.wish.value}" in text
+
+
+def test_users_read_that_a_device_of_the_host_is_not_offered():
+    asked = passthrough.of_flavor({"pci_passthrough:alias": "gpu:1"})
+    assert asked == [
+        Passthrough(
+            "aliases", "gpu", "flavor extra spec pci_passthrough:alias"
+        )
+    ]
+    baseline = document.load(document.shipped("baseline"))
+    request = HardwareRequest(passthrough=tuple(asked))
+    verdict = evaluate(baseline, request, Subject(BOOT), TODAY)
+    assert explain.short(verdict.refusals) in words(REFUSED)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the demo keeps its files: below .demo/ in the checkout."""
+
+import fcntl
+import pathlib
+import shutil
+
+
+class InUse(Exception):
+    """Another demo runs in this checkout."""
+
+
+class Place:
+    """The demo's directories.
+
+    :param root: directory that may be emptied
+    """
+
+    def __init__(self, root):
+        self.root = pathlib.Path(root).resolve()
+        self._lock = None
+
+    @property
+    def logs(self):
+        """Where the services log."""
+        return self.root / "logs"
+
+    @property
+    def policy(self):
+        """The policy file of every gate."""
+        return self.root / "policy.yaml"
+
+    def home(self, service):
+        """Give the directory of a service's configuration and data."""
+        return self.root / service
+
+    def take(self):
+        """Make the place this process's own, and empty it.
+
+        :raises InUse: if it is another's, for as long as that one lives
+        """
+        self.root.mkdir(exist_ok=True)
+        self._lock = open(self.root / "lock", "w")  # noqa: SIM115
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse(f"another demo is running in {self.root}") from None
+        for path in self.root.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != "lock":
+                path.unlink()
+        self.logs.mkdir()
+        (self.root / "home").mkdir()
