@@ -17,10 +17,11 @@ def clean(value: object, limit: int = LIMIT) -> str:
     :param limit: characters; what is cut off is marked by an ellipsis
     """
     text = value if isinstance(value, str) else str(value)
-    text = text[: 4 * limit]
-    safe = "".join(
-        char for char in text if unicodedata.category(char) not in _UNSAFE
-    )
+    safe = text[: 4 * limit]
+    if not safe.isprintable():
+        safe = "".join(
+            char for char in safe if unicodedata.category(char) not in _UNSAFE
+        )
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 

@@ -77,7 +77,7 @@ def read_image(image: Any) -> HardwareRequest:
         props = image.properties
         properties = {
             name: getattr(props, name)
-            for name in props.fields
+            for name in image_reader.READ & props.fields.keys()
             if props.obj_attr_is_set(name)
         }
     disk_format = image.disk_format if "disk_format" in image else None
