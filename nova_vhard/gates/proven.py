@@ -3,6 +3,8 @@
 
 import logging
 from collections.abc import Iterable
+from itertools import compress
+from operator import attrgetter
 from typing import Any
 
 from nova import context as nova_context
@@ -24,17 +26,23 @@ from nova_vhard.posture import Posture, PostureUnavailable, Question
 LOG = logging.getLogger(__name__)
 
 _NAMED = 20
+_UUID = attrgetter("uuid")
+_TYPE = attrgetter("hypervisor_type")
 
 
-def applies(policy: Policy, host: Any) -> bool:
-    """Tell whether a host is one that the policy judges.
+def unjudged_types(policy: Policy, hosts: list[Any]) -> frozenset[str]:
+    """Return the hypervisor types among hosts that the policy leaves alone.
 
-    A host whose hypervisor type is not known yet is.
+    A host whose type is not known yet is judged.
 
-    :param host: Nova HostState
+    :param hosts: Nova HostStates
     """
-    kind = host.hypervisor_type
-    return not kind or kind.lower() in policy.hypervisor_types
+    found = set(map(_TYPE, hosts))
+    return frozenset(
+        kind
+        for kind in found
+        if kind and kind.lower() not in policy.hypervisor_types
+    )
 
 
 def present_flavor(spec: Any) -> Any:
@@ -111,14 +119,30 @@ class ProvenHosts:
         except PostureUnavailable as error:
             LOG.error("The hosts' posture is not known: %s", error)
             text = UNKNOWN
-        left = [
-            one
-            for one in hosts
-            if one.uuid in proven or not applies(policy, one)
-        ]
+        left = _that_pass(policy, proven, hosts)
         if not left:
             _log(demand, proven, hosts)
         return left, text
+
+
+def _that_pass(
+    policy: Policy, proven: frozenset[str], hosts: list[Any]
+) -> list[Any]:
+    """Return hosts that are proven, or that the policy leaves alone.
+
+    One set lookup a host, in C: fleets are large.
+    """
+    left = list(compress(hosts, map(proven.__contains__, map(_UUID, hosts))))
+    if len(left) == len(hosts):
+        return left
+    outside = unjudged_types(policy, hosts)
+    if not outside:
+        return left
+    return [
+        one
+        for one in hosts
+        if one.uuid in proven or one.hypervisor_type in outside
+    ]
 
 
 def _log(demand: Demand, proven: Iterable[str], hosts: Iterable[Any]) -> None:

@@ -9,7 +9,7 @@ from nova.scheduler import filters
 from oslo_config import cfg
 
 from nova_vhard.gates.judge import Judge
-from nova_vhard.gates.proven import ProvenHosts, applies, present_flavor
+from nova_vhard.gates.proven import ProvenHosts, present_flavor, unjudged_types
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import demands
@@ -80,7 +80,8 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         with self._judge.event(subject) as event:
             event.verdict = self._devices(policy, request, subject, spec_obj)
             if event.verdict.refusals:
-                kept = [one for one in hosts if not applies(policy, one)]
+                outside = unjudged_types(policy, hosts)
+                kept = [one for one in hosts if one.hypervisor_type in outside]
             else:
                 demanded = demands(policy, request, subject, today())
                 kept, failed = self._hosts.narrow(policy, demanded, hosts)

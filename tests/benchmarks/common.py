@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every benchmark does alike: statistics, bars and the output.
+
+A benchmark is a module with a ``measure`` function that returns its figures
+(a flat dictionary: plain names with the unit at the end, ``post_gate_us``) and
+a ``bars`` function that names what falls short of them::
+
+    def measure() -> dict[str, object]:
+        ratio = common.median_ratio(pairs)          # [(with, without), ...]
+        return {**ratio.figures("post_ratio"), "host_us": 0.31}
+
+    def bars(figures) -> list[str]:
+        return common.shortfalls(
+            common.ratio_bar(figures, "post_ratio", at_most=1.03, width=0.02),
+            common.at_most(figures, "host_us", 0.5),
+        )
+
+    if __name__ == "__main__":
+        sys.exit(common.main(__doc__, measure, bars))
+
+``main`` prints one JSON object on standard output.  With ``--check`` the bars
+that are missed follow it, one a line, and the exit status is 1.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import signal
+import statistics
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Figures = dict[str, Any]
+
+RESAMPLES = 2000
+SEED = 20260831  # the same samples always give the same interval
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A median with the bounds of its 95 % confidence interval."""
+
+    median: float
+    low: float
+    high: float
+
+    @property
+    def width(self) -> float:
+        """How far apart the bounds are."""
+        return self.high - self.low
+
+    def figures(self, name: str) -> Figures:
+        """Return ``name``, ``name_low`` and ``name_high``, rounded.
+
+        ``name`` ends with the unit, as in ``post_ratio``.
+        """
+        return {
+            name: round(self.median, 4),
+            f"{name}_low": round(self.low, 4),
+            f"{name}_high": round(self.high, 4),
+        }
+
+
+def bootstrap_median(samples: Sequence[float]) -> Interval:
+    """Return the median of ``samples`` and its 95 % interval.
+
+    Percentile bootstrap: the median of RESAMPLES draws with replacement.
+    Raises ValueError when there is no sample.
+    """
+    if not samples:
+        raise ValueError("no samples")
+    draw = random.Random(SEED)
+    medians = sorted(
+        statistics.median(draw.choices(samples, k=len(samples)))
+        for _ in range(RESAMPLES)
+    )
+    return Interval(
+        statistics.median(samples),
+        medians[int(RESAMPLES * 0.025)],
+        medians[int(RESAMPLES * 0.975) - 1],
+    )
+
+
+def median_ratio(pairs: Iterable[tuple[float, float]]) -> Interval:
+    """Return the median of with/without over the pairs, and its interval.
+
+    ``pairs`` holds (with the thing measured, without it), taken right after
+    one another, in any unit of time.
+    """
+    return bootstrap_median([with_it / without for with_it, without in pairs])
+
+
+def median_us(seconds: Iterable[float]) -> float:
+    """Return the median of durations in seconds, as microseconds."""
+    return round(statistics.median(seconds) * 1e6, 2)
+
+
+def ratio_bar(
+    figures: Figures, name: str, *, at_most: float, width: float
+) -> str | None:
+    """Say how a ratio with an interval misses its bar, or return None.
+
+    It is missed when the whole interval lies beyond ``at_most``, and when the
+    interval is wider than ``width``: then nothing has been shown.  ``name`` is
+    the key that ``Interval.figures`` was given.
+    """
+    low, high = figures[f"{name}_low"], figures[f"{name}_high"]
+    if low > at_most:
+        return f"{name}: {low} to {high}, at most {at_most} wanted"
+    if round(high - low, 4) > width:
+        return (
+            f"{name}: {low} to {high} is wider than {width}: "
+            "too noisy to tell, run it again"
+        )
+    return None
+
+
+def at_most(figures: Figures, name: str, limit: float) -> str | None:
+    """Say how a plain figure exceeds its limit, or return None."""
+    if figures[name] > limit:
+        return f"{name}: {figures[name]}, at most {limit} wanted"
+    return None
+
+
+def at_least(figures: Figures, name: str, limit: float) -> str | None:
+    """Say how a plain figure falls below its limit, or return None."""
+    if figures[name] < limit:
+        return f"{name}: {figures[name]}, at least {limit} wanted"
+    return None
+
+
+def shortfalls(*bars: str | None) -> list[str]:
+    """Return the bars that are missed."""
+    return [bar for bar in bars if bar]
+
+
+def machine() -> Figures:
+    """Return where the figures come from: Python and usable cores."""
+    return {
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)),
+    }
+
+
+def progress(text: str) -> None:
+    """Tell a waiting person what is being measured, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(
+    about: str | None,
+    measure: Callable[[], Figures],
+    bars: Callable[[Figures], list[str]],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Measure, print the JSON object and return the exit status.
+
+    ``about`` is the benchmark's docstring, its first line the ``--help``.
+    """
+    parser = argparse.ArgumentParser(
+        description=(about or "").partition("\n")[0]
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="exit 1 and end with the line that falls short",
+    )
+    options = parser.parse_args(argv)
+    # An end that cleans up, as after Ctrl-C, not a sudden one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    figures = {**measure(), **machine()}
+    print(json.dumps(figures, indent=2), flush=True)
+    missed = bars(figures) if options.check else []
+    for line in missed:
+        print(line, flush=True)
+    return 1 if missed else 0

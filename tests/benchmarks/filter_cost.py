@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the scheduler's gate costs, beside Nova's own filters.
+
+Microseconds a host through ``filter_all`` (processor time), on Nova's own
+HostStates; and the fixed cost of a request (one host; elapsed time), under
+policies with one and with 10,000 exemptions.  The request of the fixed cost
+is one that an exemption lets through, so that exemptions are really looked
+for.  Events and log lines are written to a file, as in a service.
+PciPassthroughFilter is asked for a device; for a server without one it does
+nothing.
+"""
+
+import functools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# As nova-scheduler 33 and later; must come before anything of Nova's.
+os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
+
+from nova import exception
+from nova.scheduler.filters import (
+    all_hosts_filter,
+    compute_capabilities_filter,
+    image_props_filter,
+    pci_passthrough_filter,
+)
+
+from tests.benchmarks import common, filter_fleet, filter_gate
+
+CLEAN = {
+    "hw_architecture": "x86_64",
+    "hw_vm_mode": "hvm",
+    "img_hv_type": "kvm",
+    "hw_disk_bus": "virtio",
+    "hw_vif_model": "virtio",
+    "hw_machine_type": "q35",
+}
+IDE = {**CLEAN, "hw_disk_bus": "ide"}
+E1000 = {**CLEAN, "hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+
+MANY = 10000
+ROUNDS = 21
+GATE_REPEATS = 10
+PCI_ROUNDS = 3
+FIXED_ROUNDS = 3000
+
+US_PER_HOST = 0.5
+TIMES_FASTER = 30
+FIXED_US = 300
+GROWTH = 1.25
+FASTER = "{}_times_faster_than_image_properties_10000_ratio"
+
+
+Clock = Callable[[], float]
+
+
+def timed(
+    filter_: Any, hosts: list[Any], spec: Any, clock: Clock = time.thread_time
+) -> float:
+    """Return the seconds that a filter takes to let every host pass.
+
+    :param clock: the processor's time unless told otherwise: what other
+        processes take is not the filter's
+    """
+    start = clock()
+    passed = list(filter_.filter_all(hosts, spec))
+    taken = clock() - start
+    assert len(passed) == len(hosts), type(filter_).__name__
+    return taken
+
+
+def refused(
+    gate: Any, hosts: list[Any], spec: Any, clock: Clock = time.thread_time
+) -> float:
+    """Return the seconds that one refusal takes: no host passes."""
+    start = clock()
+    try:
+        gate.filter_all(hosts, spec)
+    except exception.NoValidHost:
+        return clock() - start
+    raise AssertionError("the request was not refused")
+
+
+def runs_at(
+    gate: Any, posture: Any, hosts: list[Any]
+) -> dict[str, Callable[[], float]]:
+    """Return one run of every filter, by its name in the figures.
+
+    :param posture: our filter under a policy that requires a check
+    """
+    filter_gate.with_posture(posture, hosts)
+    clean, e1000 = filter_fleet.spec(CLEAN), filter_fleet.spec(E1000)
+    device = filter_fleet.spec(CLEAN, pci=True)
+    stock = {
+        "image_properties": image_props_filter.ImagePropertiesFilter(),
+        "compute_capabilities": (
+            compute_capabilities_filter.ComputeCapabilitiesFilter()
+        ),
+        "all_hosts": all_hosts_filter.AllHostsFilter(),
+    }
+    pci = pci_passthrough_filter.PciPassthroughFilter()
+    return {
+        "vhard": lambda: timed(gate, hosts, clean),
+        "vhard_posture": lambda: timed(posture, hosts, clean),
+        "vhard_refused": lambda: refused(gate, hosts, e1000),
+        **{
+            name: functools.partial(timed, one, hosts, clean)
+            for name, one in stock.items()
+        },
+        "pci_passthrough": lambda: timed(pci, hosts, device),
+    }
+
+
+def filters_at(gate: Any, posture: Any, number: int) -> common.Figures:
+    """Return every filter's figure at one size of the fleet.
+
+    The filters take turns, so that a busy moment of the machine is nobody's
+    alone; the cheap ones have more turns.
+    """
+    common.progress(f"{number} hosts …")
+    runs = runs_at(gate, posture, filter_fleet.hosts(number))
+    samples: dict[str, list[float]] = {name: [] for name in runs}
+    for index in range(ROUNDS + 1):
+        for name, run in runs.items():
+            if name == "pci_passthrough" and index > PCI_ROUNDS:
+                continue
+            repeats = GATE_REPEATS if name.startswith("vhard") else 1
+            taken = [run() for _ in range(repeats)]
+            if index:  # the first round warms up
+                samples[name] += taken
+    return {
+        f"{name}_{number}_us_per_host": round(
+            statistics.median(taken) / number * 1e6, 4
+        )
+        for name, taken in samples.items()
+    }
+
+
+def fixed(one: Any, many: Any) -> common.Figures:
+    """Return the fixed cost of a request, under one and many exemptions."""
+    common.progress("fixed cost …")
+    wall = time.perf_counter
+    hosts = filter_fleet.hosts(1)
+    ide, e1000 = filter_fleet.spec(IDE), filter_fleet.spec(E1000)
+    clean = filter_fleet.spec(CLEAN)
+    runs: dict[str, Callable[[], float]] = {
+        "fixed_1_exemption_us": lambda: timed(one, hosts, ide, wall),
+        "fixed_10000_exemptions_us": lambda: timed(many, hosts, ide, wall),
+        "fixed_clean_10000_exemptions_us": lambda: timed(
+            many, hosts, clean, wall
+        ),
+        "fixed_refused_10000_exemptions_us": lambda: refused(
+            many, hosts, e1000, wall
+        ),
+    }
+    samples: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(FIXED_ROUNDS):
+        for name, run in runs.items():
+            samples[name].append(run())
+    figures = {
+        name: common.median_us(found) for name, found in samples.items()
+    }
+    growth = (
+        figures["fixed_10000_exemptions_us"] / figures["fixed_1_exemption_us"]
+    )
+    return {**figures, "fixed_exemptions_ratio": round(growth, 3)}
+
+
+def measure() -> common.Figures:
+    """Return all figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        filter_gate.write_logs_to(root / "nova-scheduler.log")
+        one = filter_gate.gate(fresh(root, "one"), filter_gate.policy_text(1))
+        common.progress(f"a policy with {MANY} exemptions …")
+        start = time.perf_counter()
+        many = filter_gate.gate(
+            fresh(root, "many"), filter_gate.policy_text(MANY)
+        )
+        load = time.perf_counter() - start
+        figures = fixed(one, many)
+        figures["load_10000_exemptions_ms"] = round(load * 1e3)
+        posture = filter_gate.gate(fresh(root, "proven"), filter_gate.PROVEN)
+        for number in filter_fleet.SIZES:
+            figures |= filters_at(one, posture, number)
+    for name in ("vhard", "vhard_posture"):
+        ratio = (
+            figures["image_properties_10000_us_per_host"]
+            / figures[f"{name}_10000_us_per_host"]
+        )
+        figures[FASTER.format(name)] = round(ratio, 1)
+    return figures
+
+
+def fresh(root: Path, name: str) -> Path:
+    """Return a new directory."""
+    folder = root / name
+    folder.mkdir()
+    return folder
+
+
+def bars(figures: common.Figures) -> list[str]:
+    """Return what falls short."""
+    return common.shortfalls(
+        common.at_most(figures, "vhard_10000_us_per_host", US_PER_HOST),
+        common.at_most(
+            figures, "vhard_refused_10000_us_per_host", US_PER_HOST
+        ),
+        common.at_most(
+            figures, "vhard_posture_10000_us_per_host", US_PER_HOST
+        ),
+        common.at_least(figures, FASTER.format("vhard"), TIMES_FASTER),
+        common.at_least(figures, FASTER.format("vhard_posture"), TIMES_FASTER),
+        common.at_most(figures, "fixed_1_exemption_us", FIXED_US),
+        common.at_most(figures, "fixed_10000_exemptions_us", FIXED_US),
+        common.at_most(figures, "fixed_exemptions_ratio", GROWTH),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(__doc__, measure, bars))

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts and requests as nova-scheduler has them: Nova's own objects.
+
+Each host is a HostState that was updated from a ComputeNode object, as
+HostManager does it: a two-socket libvirt host without NUMA accounting, with
+two pools of SR-IOV network functions.
+"""
+
+import datetime
+import json
+import uuid
+from typing import Any
+
+from nova import context, objects
+from nova.objects import pci_device_pool
+from nova.scheduler import host_manager
+
+objects.register_all()
+
+SIZES = (1000, 10000)
+PROJECT = "6f70656e737461636b20342065766572"
+
+_FEATURES = [
+    "3dnowprefetch", "abm", "adx", "aes", "apic", "arat", "avx", "avx2",
+    "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl", "avx512vnni",
+    "bmi1", "bmi2", "clflush", "clflushopt", "clwb", "cmov", "cx16", "cx8",
+    "de", "erms", "f16c", "fma", "fpu", "fsgsbase", "fxsr", "hle", "invpcid",
+    "lahf_lm", "lm", "mca", "mce", "mmx", "movbe", "mpx", "msr", "mtrr", "nx",
+    "pae", "pat", "pcid", "pclmuldq", "pdpe1gb", "pge", "pni", "popcnt", "pse",
+    "pse36", "rdrand", "rdseed", "rdtscp", "rtm", "sep", "smap", "smep",
+    "spec-ctrl", "ssbd", "sse", "sse2", "sse4.1", "sse4.2", "ssse3", "syscall",
+    "tsc", "tsc-deadline", "vme", "x2apic", "xgetbv1", "xsave", "xsavec",
+    "xsaveopt",
+]  # fmt: skip
+_CPU = {
+    "arch": "x86_64",
+    "model": "Cascadelake-Server",
+    "vendor": "Intel",
+    "topology": {"cells": 2, "sockets": 1, "cores": 24, "threads": 2},
+    "features": _FEATURES,
+    "maxphysaddr": {"mode": "passthrough", "bits": 46},
+}
+_GUESTS = (("x86_64", "kvm", "hvm"), ("i686", "kvm", "hvm"))
+_NETWORKS = ("physnet0", "physnet1")
+
+
+def hosts(number: int) -> list[host_manager.HostState]:
+    """Return that many hosts."""
+    return [_host(index) for index in range(number)]
+
+
+def _host(index: int) -> host_manager.HostState:
+    name = f"compute{index:05}"
+    state = host_manager.HostState(name, name, str(uuid.UUID(int=1)))
+    service = {"host": name, "disabled": False, "updated_at": None}
+    state.update(
+        compute=_node(name, index),
+        service=service,
+        aggregates=[],
+        inst_dict={},
+    )
+    state.allocation_candidates = [
+        {
+            "allocations": {state.uuid: {"resources": {"VCPU": 2}}},
+            "mappings": {"": [state.uuid]},
+        }
+    ]
+    return state
+
+
+def _node(name: str, index: int) -> objects.ComputeNode:
+    return objects.ComputeNode(
+        id=index,
+        uuid=str(uuid.UUID(int=index + 2)),
+        host=name,
+        hypervisor_hostname=name,
+        hypervisor_type="QEMU",
+        hypervisor_version=8002002,
+        host_ip="127.0.0.1",
+        vcpus=96,
+        vcpus_used=index % 90,
+        memory_mb=786432,
+        memory_mb_used=262144,
+        free_ram_mb=524288,
+        local_gb=4000,
+        local_gb_used=1200,
+        free_disk_gb=2800,
+        disk_available_least=2700,
+        running_vms=index % 40,
+        cpu_info=json.dumps(_CPU),
+        supported_hv_specs=[
+            objects.HVSpec.from_list(list(guest)) for guest in _GUESTS
+        ],
+        pci_device_pools=_pools(),
+        numa_topology=None,
+        metrics="[]",
+        stats={"num_instances": str(index % 40), "io_workload": "0"},
+        cpu_allocation_ratio=4.0,
+        ram_allocation_ratio=1.0,
+        disk_allocation_ratio=1.0,
+        updated_at=datetime.datetime.now(datetime.UTC),
+    )
+
+
+def _pools() -> pci_device_pool.PciDevicePoolList:
+    return pci_device_pool.PciDevicePoolList(
+        objects=[
+            objects.PciDevicePool(
+                vendor_id="15b3",
+                product_id="1018",
+                numa_node=node,
+                count=16,
+                tags={"dev_type": "type-VF", "physical_network": network},
+            )
+            for node, network in enumerate(_NETWORKS)
+        ]
+    )
+
+
+def spec(properties: dict[str, str], pci: bool = False) -> Any:
+    """Return the RequestSpec of a boot.
+
+    :param properties: image properties
+    :param pci: whether the flavor asks for a PCI device
+    """
+    admin = context.RequestContext("user", PROJECT, roles=["reader", "member"])
+    return objects.RequestSpec(
+        admin,
+        instance_uuid=str(uuid.uuid4()),
+        project_id=PROJECT,
+        user_id="user",
+        num_instances=1,
+        image=objects.ImageMeta.from_dict(
+            {
+                "id": str(uuid.uuid4()),
+                "name": "an image",
+                "disk_format": "qcow2",
+                "properties": properties,
+            }
+        ),
+        flavor=_flavor(),
+        pci_requests=_pci_requests(pci),
+        numa_topology=None,
+        scheduler_hints={},
+        requested_destination=None,
+        force_hosts=None,
+        force_nodes=None,
+        ignore_hosts=None,
+        requested_resources=[],
+    )
+
+
+def _flavor() -> objects.Flavor:
+    return objects.Flavor(
+        id=1,
+        flavorid="7",
+        name="m2.large",
+        vcpus=4,
+        memory_mb=8192,
+        root_gb=40,
+        ephemeral_gb=0,
+        swap=0,
+        extra_specs={
+            "capabilities:hypervisor_type": "QEMU",
+            "hw:cpu_policy": "shared",
+            "hw_rng:allowed": "True",
+        },
+    )
+
+
+def _pci_requests(wanted: bool) -> objects.InstancePCIRequests:
+    requests = [
+        objects.InstancePCIRequest(
+            request_id=str(uuid.uuid4()),
+            count=1,
+            alias_name="connectx5",
+            spec=[{"vendor_id": "15b3", "product_id": "1018"}],
+            numa_policy="legacy",
+        )
+    ]
+    return objects.InstancePCIRequests(requests=requests if wanted else [])

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Glance's own WSGI application, with and without the gate.
+
+Both applications come from Glance's shipped paste file and share one
+configuration and one database: what the gate refuses is put in place, and
+what got stored is read, through the application without it (``plain``).
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.glance import service
+from tests.functional.glance.keystone import Keystone
+from tests.functional.glance.wire import User
+
+# Nova's tests may run in this process later, and Nova insists on choosing the
+# threading model before anything (Glance, too) looks for eventlet.
+os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
+with contextlib.suppress(ImportError):
+    import nova.tests.functional  # noqa: F401
+
+BASELINE = 'version: "1"\nextends: baseline\n'
+
+MakeUser = Callable[..., User]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in this directory: it needs Glance itself."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.services)
+
+
+@pytest.fixture(scope="package")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a directory with Glance's configuration and database in it."""
+    pytest.importorskip("glance", reason="Glance is not installed")
+    from glance.db.sqlalchemy import api as database
+    from oslo_config import cfg
+
+    home = tmp_path_factory.mktemp("glance")
+    configuration = service.write(home, service.GATE)
+    (home / "vhard.yaml").write_text(BASELINE)
+    service.create_database(configuration)
+    service.configure(configuration)
+    database.clear_db_env()
+    yield home
+    database.clear_db_env()
+    cfg.CONF.reset()
+
+
+@pytest.fixture(scope="package")
+def plain_app(directory: Path) -> Any:
+    """Give Glance as it ships, without the gate."""
+    return service.load(service.paste_file(directory / "plain.ini", None))
+
+
+@pytest.fixture(scope="package")
+def baseline_app(directory: Path) -> Any:
+    """Give Glance with the gate, under the shipped baseline."""
+    return service.load(directory / "glance-api-paste.ini")
+
+
+@pytest.fixture
+def plain(plain_app: Any) -> User:
+    """Give a user of a new project, at Glance without the gate."""
+    return User(plain_app)
+
+
+@pytest.fixture
+def gated(plain: User, baseline_app: Any) -> User:
+    """Give the same user, at Glance with the gate under baseline."""
+    return plain.of(baseline_app)
+
+
+@pytest.fixture
+def policy_file(directory: Path, tmp_path: Path) -> Iterator[Path]:
+    """Give the path of a policy of the test's own; nothing is there yet."""
+    from oslo_config import cfg
+
+    import nova_vhard.conf
+
+    path = tmp_path / "vhard.yaml"
+    (tmp_path / "state").mkdir()
+    nova_vhard.conf.register(cfg.CONF)
+    cfg.CONF.set_override("policy_file", str(path), "vhard")
+    cfg.CONF.set_override("state_path", str(tmp_path / "state"), "vhard")
+    yield path
+    cfg.CONF.clear_override("policy_file", "vhard")
+    cfg.CONF.clear_override("state_path", "vhard")
+
+
+@pytest.fixture
+def under(policy_file: Path, directory: Path, plain: User) -> MakeUser:
+    """Give a function: the same user, at a new Glance under this policy.
+
+    The text follows ``version: "1"`` and ``extends: baseline``; None leaves
+    the file as it is.
+    """
+
+    def user(policy: str | None = "") -> User:
+        if policy is not None:
+            policy_file.write_text(BASELINE + policy)
+        return plain.of(service.load(directory / "glance-api-paste.ini"))
+
+    return user
+
+
+@pytest.fixture
+def cloud(gated: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let every HTTP client in this process reach Glance and a Keystone."""
+    for name in ("OS_CLOUD", "OS_AUTH_TYPE", "OS_TOKEN", "OS_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    intercept = pytest.importorskip("wsgi_intercept")
+    from wsgi_intercept import urllib3_intercept
+
+    keystone = Keystone(gated.project)
+    urllib3_intercept.install()
+    intercept.add_wsgi_intercept("keystone.example", 80, lambda: keystone)
+    intercept.add_wsgi_intercept("glance.example", 80, lambda: gated.app)
+    yield
+    intercept.remove_wsgi_intercept("keystone.example", 80)
+    intercept.remove_wsgi_intercept("glance.example", 80)
+    urllib3_intercept.uninstall()

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a refusal looks like on the wire."""
+
+import pytest
+
+from tests.functional.glance.wire import User, add, create, message, update
+
+BAD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        None,
+        "",
+        "*/*",
+        "text/html",
+        "text/plain",
+        "text/html, application/xml;q=0.9, */*;q=0.1",
+        "application/json",
+        "application/json;q=0",
+    ],
+)
+def test_it_is_json_whatever_the_client_accepts(
+    gated: User, plain: User, accept: str | None
+) -> None:
+    # given
+    headers = {} if accept is None else {"Accept": accept}
+    image = plain.create().json["id"]
+    # when
+    answers = [
+        gated.send(create(BAD, headers=headers)),
+        gated.send(
+            update(
+                *[add(f"/{name}", value) for name, value in BAD.items()],
+                headers=headers,
+            ).about(image)
+        ),
+    ]
+    # then
+    for answer in answers:
+        text = message(answer)
+        assert "hw_disk_bus='ide'" in text
+        assert "hw_vif_model='e1000'" in text
+
+
+def test_it_says_what_is_allowed_and_which_rule_asks(gated: User) -> None:
+    # when
+    text = message(gated.create(hw_disk_bus="ide"))
+    # then
+    assert "image property hw_disk_bus='ide' is not allowed" in text
+    assert "(allowed: virtio, scsi)" in text
+    assert "[rule guest_devices.disk_bus]" in text
+
+
+def test_it_names_every_violation_at_once(gated: User) -> None:
+    # when
+    text = message(
+        gated.create(
+            hw_disk_bus="ide",
+            hw_cdrom_bus="ide",
+            hw_vif_model="e1000",
+            hw_scsi_model="lsilogic",
+            hw_video_model="cirrus",
+        )
+    )
+    # then
+    for kind in (
+        "disk_bus",
+        "cdrom_bus",
+        "vif_model",
+        "scsi_model",
+        "video_model",
+    ):
+        assert f"guest_devices.{kind}" in text
+
+
+@pytest.mark.parametrize(
+    ("properties", "named"),
+    [
+        ({"vmware_adaptertype": "ide"}, "vmware_adaptertype"),
+        ({"hw_vif_model": "VirtualE1000"}, "VirtualE1000"),
+    ],
+)
+def test_it_uses_the_words_of_the_user(
+    gated: User, properties: dict[str, str], named: str
+) -> None:
+    assert named in message(gated.create(**properties))
+
+
+def test_hostile_values_are_cut_and_cleaned(gated: User) -> None:
+    # given
+    value = "<script>\r\nSet-Cookie: a=b\x1b[2J\u202e" + "x" * 200
+    # when
+    response = gated.create(hw_disk_bus=value)
+    # then
+    text = message(response)
+    assert text.isprintable()
+    assert "x" * 65 not in text
+    assert "Set-Cookie" not in response.headers
+
+
+def test_it_carries_the_request_id(gated: User) -> None:
+    response = gated.create(hw_disk_bus="ide")
+    assert response.headers["X-Openstack-Request-Id"].startswith("req-")

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PATCH is judged on the image as it would be afterwards.
+
+Only what a change brings in, or keeps in what it touches, is charged to it:
+nobody is refused a new name because of an old bus.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.functional.glance.changes import ACCEPTED, REFUSED, Change
+from tests.functional.glance.wire import User, Wire, add, message
+
+
+@pytest.mark.parametrize("change", ACCEPTED.values(), ids=ACCEPTED.keys())
+def test_accepted(gated: User, plain: User, change: Change) -> None:
+    # given
+    image, twin = (plain.create(**change.stored).json["id"] for _ in range(2))
+    expected = plain.update(twin, *change.operations)
+    assert expected.status_int == 200, expected.text
+    # when
+    response = gated.update(image, *change.operations)
+    # then
+    assert response.status_int == 200, response.text
+    assert _content(plain.image(image)) == _content(plain.image(twin))
+
+
+@pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED.keys())
+def test_refused(gated: User, plain: User, change: Change) -> None:
+    # given
+    before = plain.create(**change.stored).json
+    # when
+    response = gated.update(before["id"], *change.operations)
+    # then
+    text = message(response)
+    assert [word for word in change.named if word not in text] == []
+    assert [word for word in change.unnamed if word in text] == []
+    assert plain.image(before["id"]) == before
+
+
+@pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED.keys())
+def test_plain_glance_takes_what_is_refused(
+    plain: User, change: Change
+) -> None:
+    # given
+    image = plain.create(**change.stored).json["id"]
+    # when
+    response = plain.update(image, *change.operations)
+    # then
+    assert response.status_int == 200, response.text
+
+
+def test_the_default_is_explained(gated: User, plain: User) -> None:
+    # given
+    image = plain.create(hw_machine_type="pc").json["id"]
+    # when
+    response = gated.update(image, add("/img_config_drive", "mandatory"))
+    # then
+    text = message(response)
+    assert "hw_cdrom_bus is not set" in text
+    assert "nova picks ide for a CD-ROM" in text
+    assert "on machine type pc" in text
+
+
+@pytest.mark.parametrize("name", ["name", "hw_disk_bus"])
+def test_an_image_that_is_not_there_is_for_glance_to_miss(
+    gated: User, plain: User, name: str
+) -> None:
+    # given
+    stranger = User(plain.app)
+    theirs = stranger.create(hw_disk_bus="ide").json["id"]
+    # when
+    for image in (theirs, "00000000-0000-0000-0000-000000000000", "x"):
+        response = gated.update(image, add(f"/{name}", "ide"))
+        # then
+        assert response.status_int == 404
+        assert response.text == plain.update(image, add("/name", "a")).text
+    assert stranger.image(theirs)["name"] == "image"
+
+
+def test_another_projects_public_image_is_for_glance_to_guard(
+    gated: User, plain: User
+) -> None:
+    # given
+    admin = User(plain.app, roles="admin,member,reader")
+    image = admin.create(visibility="public").json["id"]
+    # when
+    response = gated.update(image, add("/name", "mine"))
+    # then
+    assert response.status_int == 403
+    assert response.text == plain.update(image, add("/name", "mine")).text
+
+
+def test_a_deleted_image_is_gone(gated: User, plain: User) -> None:
+    # given
+    image = plain.create().json["id"]
+    plain.send(Wire("DELETE", f"/v2/images/{image}"))
+    # when
+    response = gated.update(image, add("/hw_disk_bus", "ide"))
+    # then
+    assert response.status_int == 404
+
+
+def _content(image: dict[str, Any]) -> dict[str, Any]:
+    own = ("id", "self", "file", "created_at", "updated_at")
+    return {key: image[key] for key in image if key not in own}

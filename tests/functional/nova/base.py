@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's own services and API with our two gates in them.
+
+Nova's fixtures run API, conductor, scheduler and computes against the real
+Placement in this process; Glance, Neutron and Cinder are Nova's in-memory
+fakes.  The API is built by paste from Nova's *shipped* file.  Only the check
+of the token is Nova's stand-in (``OSAPIFixture``): ``keystonecontext`` stays
+in the pipeline and puts ``nova.context`` into the environment from headers.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import fixtures
+import nova.conf
+from nova.tests.functional import integrated_helpers
+from nova.tests.functional.libvirt import base as libvirt_base
+from paste import deploy
+from sqlalchemy.exc import SADeprecationWarning
+
+from nova_vhard import conf as vhard_conf
+from tests.functional.nova import service
+from tests.functional.nova.helpers import Helpers
+
+CONF = nova.conf.CONF
+
+
+class Gates(Helpers):
+    """Puts the gates into Nova's configuration, before Nova starts.
+
+    :cvar POLICY: what follows service.HEADER in the policy file
+    :cvar API_GATE: paste filter factory; None for a cloud without that gate
+    :cvar FILTER: class of the scheduler's gate; None for a cloud without it
+    """
+
+    POLICY = ""
+    API_GATE: str | None = service.GATE
+    FILTER: str | None = service.FILTER
+    microversion = "latest"
+    # A cast is a cast, as in a cloud: its failure is not the caller's.
+    CAST_AS_CALL = False
+
+    def setUp(self) -> None:
+        self.directory = Path(self.useFixture(fixtures.TempDir()).path)
+        self.policy_file = self.directory / "policy.yaml"
+        self._configure()
+        super().setUp()
+        # Nova's fixture turns SQLAlchemy's deprecations into errors, for
+        # Nova's developers; a cloud does not.
+        quiet = warnings.catch_warnings()
+        quiet.__enter__()
+        self.addCleanup(quiet.__exit__, None, None, None)
+        warnings.simplefilter("ignore", SADeprecationWarning)
+        self.addCleanup(self.settle)
+
+    def _configure(self) -> None:
+        vhard_conf.register(CONF)
+        service.write_policy(self.policy_file, self.POLICY)
+        self.flags(
+            policy_file=str(self.policy_file),
+            state_path=str(self.directory / "state"),
+            group="vhard",
+        )
+        (self.directory / "state").mkdir()
+        paste = service.paste_file(
+            self.directory / "api-paste.ini", self.API_GATE
+        )
+        self.flags(api_paste_config=str(paste), group="wsgi")
+        self.flags(**self._filters(), group="filter_scheduler")
+
+    def _filters(self) -> dict[str, list[str]]:
+        if not self.FILTER:
+            return {}
+        stock = CONF.filter_scheduler.enabled_filters
+        return {
+            "available_filters": [service.STOCK_FILTERS, self.FILTER],
+            "enabled_filters": [self.FILTER.rpartition(".")[2], *stock],
+        }
+
+    @staticmethod
+    def load_app(paste: Path) -> Any:
+        """Return Nova's compute API, as another worker would have it."""
+        return deploy.loadapp(f"config:{paste}", name="osapi_compute")
+
+    def without_gate(self) -> Any:
+        """Return the same API without our gate, on the same databases."""
+        plain = service.paste_file(self.directory / "plain.ini", None)
+        return self.load_app(plain)
+
+    def _clear_attrs(self) -> None:
+        """Leave pytest's own attributes alone; Nova would delete them."""
+
+
+class FakeDriverCase(Gates, integrated_helpers._IntegratedTestBase):
+    """Computes with Nova's FakeDriver: quick, and every operation works."""
+
+    HOSTS: tuple[str, ...] = ("host1",)
+
+    def setUp(self) -> None:
+        self.flags(compute_driver="fake.MediumFakeDriver")
+        super().setUp()
+
+    def _setup_compute_service(self) -> None:
+        for host in self.HOSTS:
+            self._start_compute(host)
+
+
+class LibvirtCase(Gates, libvirt_base.ServersTestBase):
+    """One compute with Nova's libvirt driver on a fake libvirt.
+
+    The domain XML that it makes is the witness of what the guest gets.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start_compute("compute1")
+        self.addCleanup(self.settle)
+
+    def domain_xml(self, server_id: str) -> str:
+        """Return the libvirt domain of a server."""
+        connection = self.computes["compute1"].driver._host.get_connection()
+        return str(connection.lookupByUUIDString(server_id).XMLDesc(0))
+
+
+def text(response: Any) -> str:
+    """Return the explanation in one of Nova's error bodies."""
+    ((_, fault),) = response.json.items()
+    return str(fault["message"])

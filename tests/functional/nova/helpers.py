@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests say to Nova, in the words of an API user."""
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import webob
+from nova import context, objects
+from nova.tests.fixtures import PROJECT_ID
+
+from tests.functional.nova import service
+
+objects.register_all()
+
+MEMBER = ("reader", "member")
+ADMIN = ("reader", "member", "admin")
+CLEAN = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
+WAIT_SECONDS = 30
+POLLS_A_SECOND = 20
+IDE = {"hw_disk_bus": "ide"}
+
+
+class Helpers:
+    """Mixed into a test case of Nova's: requests, images, facts."""
+
+    def write_policy(self, text: str) -> None:
+        """Edit the policy on disk; nothing is restarted."""
+        service.write_policy(self.policy_file, text)
+
+    def image(self, **properties: str) -> str:
+        """Put an image into Glance, behind every gate; return its id."""
+        image = {
+            "id": str(uuid.uuid4()),
+            "name": "an image",
+            "status": "active",
+            "container_format": "bare",
+            "disk_format": "raw",
+            "min_disk": 0,
+            "min_ram": 0,
+            "size": 25165824,
+            "visibility": "public",
+            "properties": properties,
+        }
+        return str(self.glance.create(None, image)["id"])
+
+    def wish(self, image: str | None, **more: Any) -> dict[str, Any]:
+        """Return the body of a POST /servers for the latest microversion."""
+        server = {
+            "name": "a server",
+            "flavorRef": "1",
+            "networks": "none",
+            **more,
+        }
+        if image is not None:
+            server["imageRef"] = image
+        return {"server": server}
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        roles: Iterable[str] = MEMBER,
+        project: str = PROJECT_ID,
+        version: str | None = "latest",
+        content_type: str = "application/json",
+        app: Callable[..., Any] | None = None,
+    ) -> webob.Response:
+        """Send one request through Nova's whole WSGI pipeline.
+
+        :param body: bytes go out as they are, anything else as JSON
+        :param version: microversion; None sends no header
+        :param app: another application than the test's own
+        """
+        request = webob.Request.blank(path, method=method)
+        user = "admin" if "admin" in roles else "fake"
+        request.headers["X-Auth-User"] = user
+        request.headers["X-User-Id"] = user
+        request.headers["X-Auth-Project-Id"] = project
+        request.headers["X-Roles"] = ",".join(roles)
+        if version:
+            request.headers["OpenStack-API-Version"] = f"compute {version}"
+        if body is not None:
+            whole = isinstance(body, bytes)
+            request.body = body if whole else json.dumps(body).encode()
+            request.environ["CONTENT_TYPE"] = content_type
+        return request.get_response(app or self.api_fixture.app())
+
+    def boot(self, image: str | None, **more: Any) -> webob.Response:
+        """POST /servers as a member."""
+        return self.call("POST", "/v2.1/servers", self.wish(image, **more))
+
+    def act(
+        self, server_id: str, action: object, **more: Any
+    ) -> webob.Response:
+        """POST /servers/{id}/action as a member."""
+        path = f"/v2.1/servers/{server_id}/action"
+        return self.call("POST", path, action, **more)
+
+    def wait(self, server_id: str, status: str) -> dict[str, Any]:
+        """Wait until a server rests in a status; return the server."""
+        for _ in range(WAIT_SECONDS * POLLS_A_SECOND):
+            server = dict(self.admin_api.get_server(server_id))
+            reached = server["status"] == status
+            # Nova writes the fault a moment after the status
+            told = status != "ERROR" or "fault" in server
+            if reached and told and not server["OS-EXT-STS:task_state"]:
+                return server
+            time.sleep(1 / POLLS_A_SECOND)
+        raise AssertionError(f"{status} is not reached: {server}")
+
+    def active(self, image: str, **more: Any) -> str:
+        """Boot a server to ACTIVE; return its id."""
+        response = self.boot(image, **more)
+        assert response.status_int == 202, response.text
+        server_id = str(response.json["server"]["id"])
+        self.wait(server_id, "ACTIVE")
+        return server_id
+
+    def fault(self, server_id: str) -> str:
+        """Wait for ERROR; return the explanation that its owner reads."""
+        return str(self.wait(server_id, "ERROR")["fault"]["message"])
+
+    def instance(self, server_id: str) -> objects.Instance:
+        """Return a server as Nova's database has it."""
+        admin = context.get_admin_context()
+        mapping = objects.InstanceMapping.get_by_instance_uuid(
+            admin, server_id
+        )
+        with context.target_cell(admin, mapping.cell_mapping) as cell:
+            return objects.Instance.get_by_uuid(
+                cell, server_id, expected_attrs=["system_metadata"]
+            )
+
+    def spec_of(
+        self, properties: dict[str, str], **more: Any
+    ) -> objects.RequestSpec:
+        """Return what the scheduler is asked when an image is booted."""
+        return objects.RequestSpec(
+            context.RequestContext("user", "project", roles=[]),
+            image=objects.ImageMeta.from_dict({"properties": properties}),
+            flavor=objects.Flavor(name="f", flavorid="1", extra_specs={}),
+            project_id="project",
+            num_instances=1,
+            instance_uuid=str(uuid.UUID(int=1)),
+            **more,
+        )
+
+    def compute_node(self, host: str) -> objects.ComputeNode:
+        """Return what a host reports, as Nova's database has it."""
+        admin = context.get_admin_context()
+        cell = self.host_mappings[host].cell_mapping
+        with context.target_cell(admin, cell) as targeted:
+            return objects.ComputeNode.get_first_node_by_host_for_old_compat(
+                targeted, host
+            )
+
+    def servers(self) -> list[dict[str, Any]]:
+        """Return every server of the project."""
+        return list(self.api.get_servers())
+
+    def settle(self) -> None:
+        """Wait until Nova is at rest.
+
+        Services that are stopped in the middle of a call wait for ever: let
+        this be the first cleanup.
+        """
+        for _ in range(WAIT_SECONDS * POLLS_A_SECOND):
+            path = "/servers/detail?all_tenants=1"
+            found = self.admin_api.api_get(path).body["servers"]
+            if not any(one["OS-EXT-STS:task_state"] for one in found):
+                return
+            time.sleep(1 / POLLS_A_SECOND)
+        raise AssertionError(f"Nova is still at work: {found}")
+
+    def allocations(self, server_id: str) -> dict[str, Any]:
+        """Return what Placement keeps for a server."""
+        return dict(self._get_allocations_by_server_uuid(server_id))
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """Return a list that decision events go into from now on."""
+        events: list[dict[str, Any]] = []
+        handler = logging.Handler(logging.DEBUG)
+        handler.emit = lambda record: events.append(
+            json.loads(record.getMessage())
+        )
+        logger = logging.getLogger("nova_vhard.decisions")
+        level = logger.level
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(handler)
+        self.addCleanup(logger.setLevel, level)
+        self.addCleanup(logger.removeHandler, handler)
+        return events

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's shipped paste file and a policy file, in a directory of their own."""
+
+import configparser
+import importlib.metadata
+import os
+from pathlib import Path
+
+GATE = "nova_vhard.gates.nova_api:filter_factory"
+FILTER = "nova_vhard.gates.scheduler.VirtHardeningFilter"
+STOCK_FILTERS = "nova.scheduler.filters.all_filters"
+PIPELINES = (
+    "composite:openstack_compute_api_v21",
+    "composite:openstack_compute_api_v21_legacy_v2_compatible",
+)
+
+#: ``fake`` is what Nova's FakeDriver says of its hypervisor.
+HEADER = """\
+version: "1"
+extends: baseline
+applies_to: {hypervisor_type: [QEMU, KVM, fake]}
+"""
+
+
+def shipped_paste_file() -> Path:
+    """Return api-paste.ini as the installed Nova ships it."""
+    for file in importlib.metadata.files("nova") or []:
+        if file.name == "api-paste.ini":
+            return Path(str(file.locate())).resolve()
+    raise FileNotFoundError("api-paste.ini of the installed Nova")
+
+
+def paste_file(target: Path, gate: str | None) -> Path:
+    """Write the shipped paste file with a gate after ``keystonecontext``.
+
+    :param gate: a paste filter factory; None leaves Nova as it ships
+    """
+    paste = configparser.RawConfigParser()
+    paste.optionxform = str  # type: ignore[assignment, method-assign]
+    paste.read(shipped_paste_file())
+    if gate:
+        paste["filter:vhard"] = {"paste.filter_factory": gate}
+        for name in PIPELINES:
+            pipeline = paste[name]["keystone"]
+            assert " keystonecontext " in pipeline, pipeline
+            paste[name]["keystone"] = pipeline.replace(
+                " keystonecontext ", " keystonecontext vhard "
+            )
+    with target.open("w") as stream:
+        paste.write(stream)
+    return target
+
+
+def write_policy(path: Path, text: str, header: str = HEADER) -> None:
+    """Put a policy in place at once, as a careful operator would."""
+    draft = path.with_suffix(".new")
+    draft.write_text(header + text)
+    os.replace(draft, path)

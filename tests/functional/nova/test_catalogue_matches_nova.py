@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The catalogue of device kinds against the Nova that is installed."""
+
+import importlib.metadata
+
+import pytest
+from nova.api.validation.extra_specs import validators
+from nova.objects import fields, image_meta
+
+from nova_vhard.catalogue import devices, properties
+
+FIELDS = image_meta.ImageMetaProps.fields
+KINDS = devices.KINDS
+#: The Nova that the catalogue was written from; an older one knows less.
+NEWEST = 34
+IMAGE_KINDS = [
+    (kind, name) for kind in KINDS.values() for name in kind.image_properties
+]
+TYPES = {
+    fields.FlexibleBooleanField: "bool",
+    fields.IntegerField: "int",
+    fields.StringField: "text",
+}
+
+
+def newest() -> bool:
+    version = importlib.metadata.version("nova")
+    return int(version.partition(".")[0]) >= NEWEST
+
+
+def test_every_image_property_is_judged_or_has_a_reason_not_to_be():
+    judged = {name for _, name in IMAGE_KINDS}
+
+    unknown = set(FIELDS) - judged - set(properties.NOT_DEVICES)
+
+    assert not unknown
+    assert not judged & set(properties.NOT_DEVICES)
+    assert all(properties.NOT_DEVICES.values())
+
+
+@pytest.mark.skipif(not newest(), reason="an older Nova knows less")
+def test_the_catalogue_names_no_property_that_nova_does_not_have():
+    judged = {name for _, name in IMAGE_KINDS}
+    assert judged | set(properties.NOT_DEVICES) == set(FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), IMAGE_KINDS, ids=[name for _, name in IMAGE_KINDS]
+)
+def test_the_values_are_those_that_nova_knows(kind, name):
+    if name not in FIELDS:
+        pytest.skip(f"this Nova has no {name}")
+    field = FIELDS[name]
+    known = getattr(field._type, "valid_values", None)
+    if known is None:
+        assert TYPES[type(field)] == kind.value_type
+        return
+    assert set(known) <= set(kind.values)
+    if newest():
+        assert sorted(known) == sorted(kind.values)
+        assert kind.value_type == "enum"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), IMAGE_KINDS, ids=[name for _, name in IMAGE_KINDS]
+)
+def test_every_spelling_is_read_as_nova_reads_it(kind, name):
+    if name not in FIELDS:
+        pytest.skip(f"this Nova has no {name}")
+    for value in (*kind.values, *kind.aliases):
+        for spelling in (value, value.upper(), value.title()):
+            nova = accepted(FIELDS[name], name, spelling)
+            if nova is not None:
+                assert kind.canonical(spelling) == nova
+            else:
+                assert kind.canonical(spelling) not in kind.values
+
+
+def accepted(field, name, value):
+    """Return the value that Nova reads, None where it reads none."""
+    try:
+        read = field.coerce(image_meta.ImageMetaProps(), name, value)
+    except ValueError:
+        return None
+    return str(read).lower() if isinstance(read, bool) else str(read)
+
+
+def test_every_legacy_name_leads_where_nova_leads_it():
+    legacy = image_meta.ImageMetaProps._legacy_property_map
+    judged = {name for _, name in IMAGE_KINDS}
+    read = judged | {"os_distro", "img_block_device_mapping", "img_mappings"}
+    expected = {old: new for old, new in legacy.items() if new in read}
+
+    assert expected.items() <= properties.LEGACY_NAMES.items()
+    assert properties.LEGACY_NAMES.items() <= legacy.items()
+
+
+def test_every_extra_spec_is_one_that_nova_knows():
+    known = set(validators.VALIDATORS)
+    for kind in KINDS.values():
+        for name in kind.extra_specs:
+            assert name in known, name

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boot from volume: the image properties that Cinder keeps."""
+
+import uuid
+
+from tests.functional.nova import base, helpers
+
+
+class TestVolumeImageMetadata(base.LibvirtCase):
+    def volume(self, **metadata):
+        """Put a bootable volume into Cinder; return the mapping for it."""
+        volume = str(uuid.uuid4())
+        self.cinder.volumes[volume] = {
+            "id": volume,
+            "display_name": "a volume",
+            "size": 1,
+            "multiattach": False,
+            "bootable": True,
+            "availability_zone": "nova",
+            "volume_image_metadata": metadata,
+        }
+        return [
+            {
+                "boot_index": 0,
+                "uuid": volume,
+                "source_type": "volume",
+                "destination_type": "volume",
+            }
+        ]
+
+    def test_an_ide_volume_is_refused_by_the_scheduler(self):
+        # given a volume whose image asked for ide and e1000
+        mapping = self.volume(hw_disk_bus="ide", hw_vif_model="e1000")
+
+        # when a server is booted from it
+        response = self.boot(None, block_device_mapping_v2=mapping)
+
+        # then it is in ERROR with the reason
+        self.assertEqual(202, response.status_int, response.text)
+        fault = self.fault(response.json["server"]["id"])
+        self.assertIn("hw_disk_bus=ide (allowed: virtio, scsi)", fault)
+        self.assertIn("hw_vif_model=e1000 (allowed: virtio)", fault)
+
+    def test_legacy_spellings_are_refused_too(self):
+        mapping = self.volume(vmware_adaptertype="ide")
+
+        response = self.boot(None, block_device_mapping_v2=mapping)
+
+        self.assertEqual(202, response.status_int, response.text)
+        fault = self.fault(response.json["server"]["id"])
+        self.assertIn("(allowed: virtio, scsi)", fault)
+
+    def test_a_volume_made_from_an_ide_image_is_refused(self):
+        """The image is named in the mapping alone, imageRef is not there."""
+        mapping = [
+            {
+                "boot_index": 0,
+                "uuid": self.image(**helpers.IDE),
+                "source_type": "image",
+                "destination_type": "volume",
+                "volume_size": 1,
+            }
+        ]
+
+        response = self.boot(None, block_device_mapping_v2=mapping)
+
+        # either gate may speak
+        if response.status_int == 202:
+            self.assertIn(
+                "hw_disk_bus=ide", self.fault(response.json["server"]["id"])
+            )
+        else:
+            self.assertEqual(403, response.status_int, response.text)
+            self.assertIn("hw_disk_bus='ide'", base.text(response))
+
+    def test_a_clean_volume_boots_to_active(self):
+        mapping = self.volume(hw_disk_bus="virtio")
+
+        response = self.boot(None, block_device_mapping_v2=mapping)
+
+        self.assertEqual(202, response.status_int, response.text)
+        self.wait(response.json["server"]["id"], "ACTIVE")
