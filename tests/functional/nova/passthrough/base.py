@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's own services on hosts that have devices to pass through."""
+
+import json
+from typing import Any
+
+from nova.tests.fixtures import libvirt as fake_libvirt
+from nova.tests.functional.libvirt import base as libvirt_base
+
+from tests.functional.nova import base
+from tests.functional.nova.passthrough.fleet import Fleet
+
+# Words that no explanation contains by chance.
+PROVEN, OTHER = "host-a", "host-b"
+
+ALIAS = "gpu"
+#: A flavor's extra spec for one device.
+ONE_GPU = {"pci_passthrough:alias": f"{ALIAS}:1"}
+PHYSNET = "physnet4"
+
+#: Flavors may ask for the device, and ports for a virtual function.
+ALLOWED = f"passthrough: {{allow: {{aliases: [{ALIAS}], ports: [vf]}}}}\n"
+
+_VENDOR = {"vendor_id": fake_libvirt.PCI_VEND_ID}
+_DEVICE = _VENDOR | {"product_id": fake_libvirt.PCI_PROD_ID}
+_FUNCTION = _VENDOR | {"product_id": fake_libvirt.VF_PROD_ID}
+
+
+class FakeHosts(Fleet, base.FakeDriverCase):
+    """Hosts without devices, for what needs none: quick."""
+
+    API_GATE = None
+    HOSTS = ("host1", "host2")
+
+
+class Devices(Fleet, base.Gates, libvirt_base.ServersTestBase):
+    """Hosts with Nova's libvirt driver on a fake libvirt.
+
+    Each has PCI devices that an alias names, and virtual functions of a
+    network card.  Our API gate is out of the way: the scheduler's decides.
+
+    :cvar PCI: number of devices of each host
+    """
+
+    API_GATE = None
+    ADDITIONAL_FILTERS = ["PciPassthroughFilter"]
+    HOSTS: tuple[str, ...] = (PROVEN, OTHER)
+    PCI = 2
+    POLICY = ALLOWED
+
+    def setUp(self) -> None:
+        function = _FUNCTION | {"physical_network": PHYSNET}
+        alias = _DEVICE | {"name": ALIAS, "device_type": "type-PCI"}
+        self.flags(
+            device_spec=[json.dumps(one) for one in (_DEVICE, function)],
+            alias=[json.dumps(alias)],
+            group="pci",
+        )
+        super().setUp()
+        # Neutron with ports of every kind.
+        self.neutron = self.useFixture(
+            libvirt_base.LibvirtNeutronFixture(self)
+        )
+        for host in self.HOSTS:
+            self.start_compute(
+                host,
+                pci_info=fake_libvirt.HostPCIDevicesInfo(
+                    num_pci=self.PCI, num_pfs=1, num_vfs=2
+                ),
+            )
+
+    def gpu(self) -> str:
+        """Make a flavor with one device; return its id."""
+        return self.flavor(ONE_GPU)
+
+    def port(self, **more: Any) -> str:
+        """Make a port for a virtual function; return its id."""
+        port = libvirt_base.LibvirtNeutronFixture.network_4_port_1 | more
+        return str(self.neutron.create_port({"port": port})["port"]["id"])
+
+    def domain_xml(self, server: str) -> str:
+        """Return the libvirt domain of a server."""
+        host = self.instance(server).host
+        connection = self.computes[host].driver._host.get_connection()
+        return str(connection.lookupByUUIDString(server).XMLDesc(0))

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The filter alone: Nova's own RequestSpecs, hosts that are in Placement."""
+
+from typing import Any
+
+from nova import exception, objects
+from nova.scheduler import filters, host_manager
+
+from nova_vhard.catalogue import traits
+from nova_vhard.placement import Placement
+from tests.functional.nova.passthrough import base
+
+
+class FilterCase(base.FakeHosts):
+    """No compute runs: what cannot be booted here can be asked for."""
+
+    HOSTS = ()
+
+    def state(self, name: str, kind: str | None = "QEMU") -> Any:
+        """Return a host that is in Placement as Nova would have it."""
+        host = host_manager.HostState(name, name, "cell")
+        host.hypervisor_type = kind
+        host.uuid = self._post_resource_provider(name)["uuid"]
+        return host
+
+    def proven(
+        self, name: str, *checks: str, kind: str | None = "QEMU"
+    ) -> Any:
+        """Return a host that has passed checks in this hour."""
+        host = self.state(name, kind)
+        wanted = {traits.of_check(check) for check in checks}
+        wanted.add(traits.of_hour(self.now()))
+        Placement(self.reporter).update(host.uuid, lambda ours: wanted)
+        return host
+
+    def spec(self, extra_specs: dict[str, str], **more: Any) -> Any:
+        """Return what the scheduler is asked about a flavor."""
+        spec = self.spec_of({}, **more)
+        spec.flavor.extra_specs = extra_specs
+        return spec
+
+    def left(self, hosts: list[Any], spec: Any) -> list[str]:
+        """Return the names of the hosts that Nova's handler is left with."""
+        found = filters.HostFilterHandler().get_filtered_objects(
+            [self.filter], hosts, spec
+        )
+        return [one.host for one in found]
+
+    def reason(self, hosts: list[Any], spec: Any) -> str:
+        """Return why no host is left."""
+        refusal = self.assertRaises(
+            exception.NoValidHost, self.left, hosts, spec
+        )
+        return str(refusal.kwargs["reason"])
+
+
+def groups(*requesters: str | None) -> list[objects.RequestGroup]:
+    """Return request groups of some requesters."""
+    return [
+        objects.RequestGroup(requester_id=one, resources={"FPGA": 1})
+        for one in requesters
+    ]

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The posture of a test's hosts: who proves what, and what time it is."""
+
+import datetime
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import fixtures
+import nova.conf
+from nova.scheduler.client import report as report_client
+
+from nova_vhard.catalogue import traits
+from nova_vhard.host.report import HostReport
+from nova_vhard.placement import Placement
+from nova_vhard.posture import Clock
+from nova_vhard.reporter import fleet
+from tests.functional.nova import helpers
+from tests.functional.nova.passthrough import reports
+
+CONF = nova.conf.CONF
+GET = "nova.scheduler.client.report.SchedulerReportClient.get"
+POSTURE = ("/traits?name=startswith", "/resource_providers?required=")
+START = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
+NOVAS_PREFIX = "No valid host was found. "
+
+#: What a user reads, by the checks; none names a host or a count.
+NOBODY = "no host of this cloud has proven {}; "
+NO_CANDIDATE = "no host with room for this server has proven {}; "
+UNKNOWN = "which hosts have proven {} is not known at the moment; "
+
+Fault = Callable[[str], Any]
+
+
+class Fleet(helpers.Helpers):
+    """Mixed into a test case of Nova's.
+
+    :ivar seconds: that have passed, for the scheduler's posture alone
+    :ivar asked: what the posture has asked Placement for, in order
+    :ivar placement_fault: called before each such request; may raise, or
+        return an answer in place of Placement's
+    """
+
+    def _configure(self) -> None:
+        super()._configure()
+        self.flags(posture_ttl=1, group="vhard")
+
+    def setUp(self) -> None:
+        super().setUp()
+        # What hangs must not hang for half an hour.
+        self.flags(rpc_response_timeout=20, long_rpc_timeout=60)
+        self.seconds = 0.0
+        self.asked: list[str] = []
+        self.placement_fault: Fault = lambda url: None
+        self._watch()
+        filters = self.scheduler.manager.host_manager.filter_obj_map
+        self.filter = filters["VirtHardeningFilter"]
+        self.set_clock(self.filter)
+        fixture = self.placement_fixture
+        self.reporter = reports.ReporterClient(fixture.endpoint, fixture.token)
+
+    def _watch(self) -> None:
+        real = report_client.SchedulerReportClient.get
+
+        def get(client: Any, url: str, *args: Any, **more: Any) -> Any:
+            if url.startswith(POSTURE):
+                self.asked.append(url)
+                answer = self.placement_fault(url)
+                if answer is not None:
+                    return answer
+            return real(client, url, *args, **more)
+
+        self.useFixture(fixtures.MonkeyPatch(GET, get))
+
+    def set_clock(self, one: Any) -> None:
+        """Replace the clock of a filter's posture, and nothing else."""
+        one._hosts._posture._clock = Clock(lambda: self.seconds, self.now)
+
+    def now(self) -> datetime.datetime:
+        """Return the time that the posture is told."""
+        return START + datetime.timedelta(seconds=self.seconds)
+
+    def later(self, **time: float) -> None:
+        """Let time pass, at least until the posture is asked again."""
+        passed = datetime.timedelta(**(time or {"seconds": 2}))
+        self.seconds += passed.total_seconds()
+
+    def provider(self, host: str) -> str:
+        """Return the uuid of a compute node, and of its root provider."""
+        return str(self.compute_node(host).uuid)
+
+    def publisher(self, host: str) -> reports.PlacementPublisher:
+        """Return the publisher of a host's reporter."""
+        folder = self.directory / "reporters" / host
+        return reports.publisher(folder, self.provider(host), self.reporter)
+
+    def prove(
+        self,
+        *hosts: str,
+        tree: str = reports.PROVEN,
+        time: datetime.datetime | None = None,
+    ) -> None:
+        """Let the reporters of hosts report what a captured tree shows."""
+        found = HostReport(time or self.now(), reports.results(tree))
+        for host in hosts:
+            self.publisher(host).publish(found)
+
+    def withdraw(self, host: str) -> None:
+        """Take all our traits from a host."""
+        fleet.withdraw(Placement(self.reporter), self.provider(host))
+
+    def traits(self, host: str) -> set[str]:
+        """Return the traits of a host's root provider."""
+        return set(self._get_provider_traits(self.provider(host)))
+
+    def ours(self, host: str) -> set[str]:
+        """Return the traits of a host that are ours."""
+        return {one for one in self.traits(host) if _is_ours(one)}
+
+    def flavor(self, extra_specs: dict[str, str], **more: int) -> str:
+        """Make a small flavor; return its id."""
+        size = {"memory_mb": 256, "vcpu": 1, "disk": 1, "ephemeral": 0}
+        made = self._create_flavor(extra_spec=extra_specs, **(size | more))
+        return str(made)
+
+    def build(self, flavor: str = "1", **more: Any) -> str:
+        """Ask for a server; return its id."""
+        roles = more.pop("roles", helpers.MEMBER)
+        wish = self.wish(self.image(), flavorRef=flavor, **more)
+        response = self.call("POST", "/v2.1/servers", wish, roles=roles)
+        assert response.status_int == 202, response.text
+        return str(response.json["server"]["id"])
+
+    def lands_on(self, flavor: str = "1", **more: Any) -> str:
+        """Boot a server; return the host that it has landed on."""
+        server = self.build(flavor, **more)
+        self.wait(server, "ACTIVE")
+        return str(self.instance(server).host)
+
+    def refused(self, flavor: str = "1", **more: Any) -> str:
+        """Try to boot a server; return the reason without Nova's words."""
+        fault = self.fault(self.build(flavor, **more))
+        assert fault.startswith(NOVAS_PREFIX), fault
+        return fault.removeprefix(NOVAS_PREFIX)
+
+    def log_of(self, name: str) -> list[str]:
+        """Return a list that a logger's messages go into from now on."""
+        lines: list[str] = []
+        handler = logging.Handler(logging.DEBUG)
+        handler.emit = lambda record: lines.append(record.getMessage())
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        self.addCleanup(logger.removeHandler, handler)
+        return lines
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(traits.PREFIX)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack vhard flavor audit`` and ``sync``, on Nova and Placement."""
+
+from nova_vhard.catalogue import traits
+from nova_vhard.cli import flavor as command
+from nova_vhard.placement import Placement
+from tests.functional.nova.passthrough import base, cloud
+
+IOMMU = f"trait:{traits.of_check('iommu')}"
+REMAPPING = f"trait:{traits.of_check('interrupt_remapping')}"
+ASLR = f"trait:{traits.of_check('kernel_aslr')}"
+BOTH = f"{REMAPPING}, {IOMMU}"
+VGPU = {"resources:VGPU": "1"}
+ALLOWED = "passthrough: {allow: {aliases: [gpu], mdev: [VGPU]}}\n"
+
+
+class FlavorCommands(base.FakeHosts):
+    HOSTS = ()
+    POLICY = ALLOWED
+
+    def setUp(self):
+        super().setUp()
+        self.app = cloud.app(self)
+
+    def made(self, name, extra_specs, **more):
+        """Make a flavor with a name; return its id."""
+        return self._create_flavor(name=name, extra_spec=extra_specs, **more)
+
+    def run_command(self, kind, *arguments):
+        """Run a command; return its rows by the flavors' names."""
+        one = kind(self.app, None)
+        parser = one.get_parser("test")
+        options = parser.parse_args(
+            ["--policy", str(self.policy_file), *arguments]
+        )
+        columns, rows = one.take_action(options)
+        self.assertEqual(
+            ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State"),
+            columns,
+        )
+        return {row[0]: row[1:] for row in rows}
+
+    def audit(self):
+        return self.run_command(command.AuditFlavors)
+
+    def sync(self, *arguments):
+        return self.run_command(command.SyncFlavors, *arguments)
+
+    def specs(self, flavor):
+        return self.admin_api.get_extra_specs(flavor)
+
+
+class TestCommands(FlavorCommands):
+    def test_a_cloud_without_passthrough(self):
+        # Nova's fixture has flavors of its own, none of which is ours.
+        self.assertEqual({}, self.audit())
+        self.assertEqual({}, self.sync("--yes"))
+
+    def test_audit_says_what_is_missing_and_what_is_too_much(self):
+        self.made("gpu", base.ONE_GPU)
+        self.made(
+            "done",
+            base.ONE_GPU | dict.fromkeys((IOMMU, REMAPPING), "required"),
+        )
+        self.made("was", {ASLR: "required", "trait:CUSTOM_X": "required"})
+        self.made("private", VGPU, is_public=False)
+
+        self.assertEqual(
+            {
+                "gpu": ("aliases: gpu", BOTH, "", "differs"),
+                "done": ("aliases: gpu", "", "", "in sync"),
+                "was": ("", "", ASLR, "differs"),
+                "private": ("mdev: VGPU", BOTH, "", "differs"),
+            },
+            self.audit(),
+        )
+
+    def test_passthrough_that_is_not_allowed_is_left_alone(self):
+        """Its servers boot nowhere; its class may be bare metal's."""
+        self.made("crypto", {"pci_passthrough:alias": "crypto:1"})
+        self.made("metal", {"resources:CUSTOM_BAREMETAL": "1"})
+
+        self.assertEqual({}, self.audit())
+        self.assertEqual({}, self.sync("--yes"))
+
+    def test_sync_only_says_it_without_yes(self):
+        gpu = self.made("gpu", base.ONE_GPU)
+
+        self.assertEqual(
+            {"gpu": ("aliases: gpu", BOTH, "", "would change")}, self.sync()
+        )
+
+        self.assertEqual(base.ONE_GPU, self.specs(gpu))
+        self.assertEqual(set(), Placement(self.reporter).traits())
+
+    def test_sync_adds_and_removes_exactly_ours(self):
+        # given flavors that lack, have too much of, and forbid our traits
+        foreign = {"trait:CUSTOM_X": "required", "hw:cpu_policy": "shared"}
+        gpu = self.made("gpu", base.ONE_GPU | foreign | {IOMMU: "forbidden"})
+        was = self.made("was", foreign | {ASLR: "required"})
+        wants = self.made("wants", {"vhard:require": "kernel_aslr"})
+        plain = self.made("plain", foreign)
+
+        # when they are synced
+        rows = self.sync("--yes")
+
+        # then each has what the policy demands and keeps what is not ours
+        self.assertEqual({"gpu", "was", "wants"}, set(rows))
+        self.assertEqual({"changed"}, {row[-1] for row in rows.values()})
+        ours = dict.fromkeys((IOMMU, REMAPPING), "required")
+        self.assertEqual(base.ONE_GPU | foreign | ours, self.specs(gpu))
+        self.assertEqual(foreign, self.specs(was))
+        self.assertEqual(
+            {"vhard:require": "kernel_aslr", ASLR: "required"},
+            self.specs(wants),
+        )
+        self.assertEqual(foreign, self.specs(plain))
+
+        # and every name exists, and nothing is left to do
+        names = Placement(self.reporter).traits()
+        self.assertEqual(
+            {IOMMU, REMAPPING, ASLR}, {f"trait:{name}" for name in names}
+        )
+        self.assertEqual({}, self.sync("--yes"))
+        self.assertEqual(
+            {"in sync"}, {row[-1] for row in self.audit().values()}
+        )
+
+    def test_a_policy_that_demands_less(self):
+        gpu = self.made("gpu", base.ONE_GPU)
+        self.sync("--yes")
+
+        self.write_policy(
+            "passthrough: {allow: {aliases: [gpu]}, require: [iommu]}\n"
+        )
+        self.sync("--yes")
+
+        self.assertEqual(base.ONE_GPU | {IOMMU: "required"}, self.specs(gpu))
+
+
+class TestSyncedFlavor(base.Devices):
+    """What a synced flavor is for: Placement itself finds the host."""
+
+    def test_a_flavor_that_sync_has_been_at(self):
+        # given a flavor that sync gave its traits
+        self.prove(base.PROVEN)
+        gpu = self.gpu()
+        one = command.SyncFlavors(cloud.app(self), None)
+        options = one.get_parser("test").parse_args(
+            ["--policy", str(self.policy_file), "--yes"]
+        )
+        one.take_action(options)
+
+        # when the policy itself demands nothing of a host any more
+        self.write_policy(
+            "passthrough: {allow: {aliases: [gpu]}, require: []}\n"
+        )
+
+        # then it is placed where it should be all the same
+        for _ in range(base.Devices.PCI):
+            self.assertEqual(base.PROVEN, self.lands_on(gpu))
+        self.assertEqual([], self.asked)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Resize and migration look alike to a scheduler; they are told apart."""
+
+import fixtures
+
+from tests.functional.nova.passthrough import base
+from tests.functional.nova.passthrough.moves import Moves, judged
+
+ALLOW = ["passthrough.allow"]
+REQUIRE = ["passthrough.require"]
+NO_DISK = "nova.virt.libvirt.driver.LibvirtDriver.migrate_disk_and_power_off"
+THIRD = "host-c"
+LENIENT = "moves: {guest_devices: warn, hosts: warn}\n"
+
+
+class Servers(Moves, base.Devices):
+    """Three hosts; the first two have proven their IOMMU."""
+
+    HOSTS = (base.PROVEN, base.OTHER, THIRD)
+    SIZE = base.ONE_GPU
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MockPatch(NO_DISK, return_value="{}"))
+        self.prove(base.PROVEN, base.OTHER)
+        self.server = self.build(
+            self.flavor(self.SIZE), host=base.PROVEN, roles=("admin",)
+        )
+        self.wait(self.server, "ACTIVE")
+        self.events = self.decisions()
+
+
+class TestSmallServer(Servers):
+    """Passthrough that a resize brings in is a new wish."""
+
+    SIZE = {}
+
+    def test_a_resize_into_a_device_that_is_not_allowed(self):
+        # given a policy that is lenient with moves
+        self.write_policy(LENIENT)
+
+        # when a small server is resized into a passthrough flavor
+        self.resize(self.gpu())
+
+        # then it is refused, although it looks like a migration
+        self.stays(base.PROVEN, "resize")
+        self.assertEqual([("move", "refuse", ALLOW)], judged(self.events))
+
+    def test_a_resize_into_an_allowed_device_goes_to_a_proven_host(self):
+        # given that only another host has proven its IOMMU
+        self.withdraw(base.PROVEN)
+        self.later()
+
+        self.resize(self.gpu())
+
+        self.assertEqual(base.OTHER, self.moved())
+        self.assertIn("<hostdev", self.domain_xml(self.server))
+
+    def test_or_nowhere(self):
+        self.withdraw(base.PROVEN)
+        self.withdraw(base.OTHER)
+        self.later()
+
+        self.resize(self.gpu())
+
+        self.stays(base.PROVEN, "resize")
+        self.assertEqual([("move", "refuse", REQUIRE)], judged(self.events))
+
+
+class TestServerWithDevice(Servers):
+    """A server that has its device from before the policy forbade it."""
+
+    def setUp(self):
+        super().setUp()
+        self.write_policy(LENIENT)
+
+    def test_it_is_migrated_to_a_proven_host_with_a_warning(self):
+        # when an admin migrates it, then it gets to the other proven host
+        self.move({"migrate": None})
+
+        self.assertEqual(base.OTHER, self.moved())
+        self.assertEqual([("move", "warn", ALLOW)], judged(self.events))
+        self.assertIn("<hostdev", self.domain_xml(self.server))
+
+    def test_it_is_never_migrated_to_an_unproven_host(self):
+        # given that only its own host has proven anything
+        self.withdraw(base.OTHER)
+        self.later()
+
+        # when an admin migrates it, whatever ``moves`` says
+        self.move({"migrate": None})
+        self.stays(base.PROVEN, "migrate")
+
+        # or names the host
+        self.move({"migrate": {"host": THIRD}})
+        self.wait(self.server, "ACTIVE")
+        self.stays(base.PROVEN, "migrate")
+
+        refusal = ("move", "refuse", [*ALLOW, *REQUIRE])
+        self.assertEqual([refusal] * 2, judged(self.events))
+
+    def test_it_is_resized_with_the_device_that_it_has(self):
+        self.resize(self.flavor(base.ONE_GPU, memory_mb=512))
+
+        self.assertEqual(base.OTHER, self.moved())
+        self.assertEqual([("move", "warn", ALLOW)], judged(self.events))
+
+    def test_a_resize_without_the_device_goes_anywhere(self):
+        self.withdraw(base.OTHER)
+        self.later()
+
+        self.resize(self.flavor({}))
+
+        self.assertIn(self.moved(), (base.OTHER, THIRD))
+        self.assertEqual([("move", "allow", [])], judged(self.events))
+
+    def test_it_is_rebuilt_where_it_is(self):
+        # given that no host has proven anything any more
+        self.withdraw(base.PROVEN)
+        self.withdraw(base.OTHER)
+        self.later()
+        image = self.image()
+
+        self.move({"rebuild": {"imageRef": image}})
+
+        server = self.wait(self.server, "ACTIVE")
+        self.assertEqual(image, server["image"]["id"])
+        self.assertEqual([("rebuild", "warn", ALLOW)], judged(self.events))
+
+    def test_it_is_evacuated_to_a_proven_host(self):
+        self.kill(base.PROVEN)
+
+        self.assertEqual(base.OTHER, self.evacuate("done"))
+
+    def test_it_is_not_evacuated_to_an_unproven_host(self):
+        self.withdraw(base.OTHER)
+        self.later()
+        self.kill(base.PROVEN)
+
+        self.assertEqual(base.PROVEN, self.evacuate("error"))
+        refusal = ("move", "refuse", [*ALLOW, *REQUIRE])
+        self.assertEqual([refusal], judged(self.events))

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices that a port asks for."""
+
+from nova import context, objects
+from nova.network import neutron
+from nova.tests import fixtures as nova_fixtures
+from nova.tests.functional.libvirt import base as libvirt_base
+
+from nova_vhard.request import passthrough
+from tests.functional.nova.passthrough import base, fleet
+
+NEUTRON = libvirt_base.LibvirtNeutronFixture
+ACCELERATOR = "accelerator-direct"
+
+#: What Neutron calls a port, and what a policy calls it.
+KINDS = {
+    "normal": None,
+    "direct": "vf",
+    "macvtap": "vf",
+    "virtio-forwarder": "vf",
+    "direct-physical": "pf",
+    "vdpa": "vdpa",
+    "remote-managed": "remote_managed",
+}
+
+
+class TestNotAllowed(base.Devices):
+    HOSTS = (base.PROVEN,)
+    POLICY = "passthrough: {allow: {aliases: [gpu], ports: [pf]}}\n"
+
+    def test_the_fault_names_the_port_and_its_kind(self):
+        self.prove(*self.HOSTS)
+        port = self.port()
+
+        reason = self.refused(networks=[{"port": port}])
+
+        self.assertEqual(f"port {port} asks for vf (allowed: pf)", reason)
+
+
+class TestAllowed(base.Devices):
+    def test_it_lands_on_the_proven_host_only(self):
+        # given two ports for virtual functions, and one proven host
+        self.prove(base.OTHER, tree="vtd-off")
+        ports = [{"port": self.port()}]
+
+        # when the host has lost its proof, then nobody gets one
+        reason = self.refused(networks=ports)
+        self.assertIn(
+            fleet.NOBODY.format("interrupt_remapping, iommu"), reason
+        )
+
+        # and with its proof a server gets it there
+        self.prove(base.PROVEN)
+        self.later()
+        server = self.build(networks=ports)
+        self.wait(server, "ACTIVE")
+        self.assertEqual(base.PROVEN, self.instance(server).host)
+        self.assertIn("<interface type='hostdev'", self.domain_xml(server))
+
+
+class TestKinds(base.FakeHosts):
+    """Every kind of port, read from what Nova itself makes of it."""
+
+    HOSTS = ()
+
+    def setUp(self):
+        super().setUp()
+        self.neutron = self.useFixture(NEUTRON(self))
+        self.useFixture(nova_fixtures.CyborgFixture())
+
+    def read(self, kind, **more):
+        """Return what a port of a kind asks for, and the port's id."""
+        port = NEUTRON.network_4_port_1 | {"binding:vnic_type": kind} | more
+        port = self.neutron.create_port({"port": port})["port"]["id"]
+        wanted = objects.NetworkRequestList(
+            objects=[objects.NetworkRequest(port_id=port)]
+        )
+        pci = objects.InstancePCIRequests(requests=[])
+        _, groups, _ = neutron.API().create_resource_requests(
+            context.get_admin_context(), wanted, pci
+        )
+        return passthrough.of_requests(pci.requests, groups), port
+
+    def test_each_kind_is_told_from_the_others(self):
+        for kind, name in KINDS.items():
+            found, port = self.read(kind)
+            expected = [] if name is None else [("ports", name)]
+            self.assertEqual(
+                expected, [(one.kind, one.name) for one in found], kind
+            )
+            for one in found:
+                self.assertEqual(f"port {port}", one.source)
+
+    def test_a_port_with_an_accelerator_counts_as_a_device_profile(self):
+        profile = nova_fixtures.CyborgFixture.dp_name
+
+        found, port = self.read(ACCELERATOR, device_profile=profile)
+
+        self.assertIn(
+            ("device_profiles", f"port {port}", f"accelerator of port {port}"),
+            [(one.kind, one.name, one.source) for one in found],
+        )
