@@ -12,6 +12,8 @@ from nova_vhard.policy.verdict import Verdict, Violation
 #: Every event is the whole message of one record of this logger.
 LOG = logging.getLogger("nova_vhard.decisions")
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def write(
     gate: str, subject: Subject, verdict: Verdict, outcome: str, taken: float
@@ -36,7 +38,7 @@ def write(
         "policy": verdict.policy,
         "microseconds": round(taken * 1e6),
     }
-    LOG.info(json.dumps(event, separators=(",", ":")))
+    LOG.info(_ENCODE(event))
 
 
 def _subject(subject: Subject) -> dict[str, Any]:

@@ -10,6 +10,7 @@ It judges POST /v2/images and PATCH /v2/images/{id}, and nothing else: the
 data of an image is never read.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -133,11 +134,25 @@ def buffer_body(request: wsgi.Request) -> None:
     """Read a body once, so that Glance reads the very same bytes.
 
     A chunked body is a stream that Glance reads in a way of its own under
-    uWSGI; afterwards it is a plain body with a length.
+    uWSGI; afterwards it is a plain body with a length. A body with a length
+    is read directly: webob's own way copies it three times.
+
+    :raises OSError: if the client sends less than it announced
     """
-    if _DESERIALIZER.has_body(request):
-        request.body = request.body
-        request.environ.pop("HTTP_TRANSFER_ENCODING", None)
+    environ = request.environ
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        if _DESERIALIZER.has_body(request):
+            request.body = request.body
+            del environ["HTTP_TRANSFER_ENCODING"]
+        return
+    length = request.content_length
+    if not length or environ.get("webob.is_body_seekable"):
+        return
+    body = environ["wsgi.input"].read(length)
+    if len(body) != length:
+        raise OSError("the body is shorter than announced")
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["webob.is_body_seekable"] = True
 
 
 def _subject(
