@@ -42,5 +42,7 @@ if [ "${NOVA_VHARD_FORBID_SKIPS:-0}" = 1 ]; then
     fi
     set -- --forbid-skips "$@"
 fi
+# A process a core: a file of tests stays together, because the services that
+# it starts are expensive.
 echo "-- unit and functional tests"
-exec "$bin/python" -m pytest "$@"
+exec "$bin/python" -m pytest -n auto --dist loadfile "$@"

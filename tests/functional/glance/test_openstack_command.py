@@ -28,6 +28,8 @@ def openstack(
     ]
     logger = logging.getLogger()
     handlers, level = list(logger.handlers), logger.level
+    # What another test left there may write to a stream that is closed.
+    logger.handlers[:] = []
 
     def run(*arguments: str) -> tuple[int, str]:
         forget_clients()

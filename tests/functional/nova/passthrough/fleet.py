@@ -3,6 +3,7 @@
 
 import datetime
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,10 @@ GET = "nova.scheduler.client.report.SchedulerReportClient.get"
 POSTURE = ("/traits?name=startswith", "/resource_providers?required=")
 START = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 NOVAS_PREFIX = "No valid host was found. "
+
+ERROR, FAULT = "ERROR", "fault"
+#: Seconds between two looks at a server, and their number.
+PAUSE, POLLS = 0.05, 400
 
 #: What a user reads, by the checks; none names a host or a count.
 NOBODY = "no host of this cloud has proven {}; "
@@ -80,9 +85,9 @@ class Fleet(helpers.Helpers):
         """Return the time that the posture is told."""
         return START + datetime.timedelta(seconds=self.seconds)
 
-    def later(self, **time: float) -> None:
+    def later(self, **units: float) -> None:
         """Let time pass, at least until the posture is asked again."""
-        passed = datetime.timedelta(**(time or {"seconds": 2}))
+        passed = datetime.timedelta(**(units or {"seconds": 2}))
         self.seconds += passed.total_seconds()
 
     def provider(self, host: str) -> str:
@@ -98,10 +103,10 @@ class Fleet(helpers.Helpers):
         self,
         *hosts: str,
         tree: str = reports.PROVEN,
-        time: datetime.datetime | None = None,
+        at: datetime.datetime | None = None,
     ) -> None:
         """Let the reporters of hosts report what a captured tree shows."""
-        found = HostReport(time or self.now(), reports.results(tree))
+        found = HostReport(at or self.now(), reports.results(tree))
         for host in hosts:
             self.publisher(host).publish(found)
 
@@ -142,6 +147,23 @@ class Fleet(helpers.Helpers):
         fault = self.fault(self.build(flavor, **more))
         assert fault.startswith(NOVAS_PREFIX), fault
         return fault.removeprefix(NOVAS_PREFIX)
+
+    def wait(self, server_id: str, status: str) -> dict[str, Any]:
+        """Wait until a server rests in a status, or in a wrong one for good.
+
+        :returns: the server
+        """
+        for _ in range(POLLS):
+            server = dict(self.admin_api.get_server(server_id))
+            now = server["status"]
+            resting = not server["OS-EXT-STS:task_state"]
+            # Nova writes the fault a moment after the status.
+            if now == status and resting and (now != ERROR or FAULT in server):
+                return server
+            if {now, status} == {ERROR, "ACTIVE"} and resting:
+                break
+            time.sleep(PAUSE)
+        raise AssertionError(f"{status} is not reached: {server}")
 
     def log_of(self, name: str) -> list[str]:
         """Return a list that a logger's messages go into from now on."""

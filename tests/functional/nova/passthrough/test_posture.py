@@ -29,7 +29,7 @@ class TestAppearing(base.Devices):
         self._run_periodics()
         self.prove(base.PROVEN)
         self._run_periodics()
-        self.prove(base.PROVEN, time=self.now() + HOUR)
+        self.prove(base.PROVEN, at=self.now() + HOUR)
         self._run_periodics()
 
         # then nothing of either is lost
@@ -146,18 +146,18 @@ class TestHours(base.FakeHosts):
         self.assertEqual("host1", self.lands_on())
 
     def test_a_host_whose_clock_is_ahead(self):
-        self.prove("host1", time=self.now() + HOUR)
+        self.prove("host1", at=self.now() + HOUR)
         self.assertEqual("host1", self.lands_on())
 
         # but not by more than it can be
-        self.prove("host1", time=self.now() + 2 * HOUR)
+        self.prove("host1", at=self.now() + 2 * HOUR)
         self.later()
         self.assertIn(NOBODY, self.refused())
 
     def test_max_report_age(self):
         self.write_policy("hosts: {require: [iommu], max_report_age: 6}\n")
         for back, counts in ((5, True), (6, False)):
-            self.prove("host1", time=self.now() - back * HOUR)
+            self.prove("host1", at=self.now() - back * HOUR)
             self.later()
             if counts:
                 self.assertEqual("host1", self.lands_on())
