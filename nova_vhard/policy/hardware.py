@@ -53,11 +53,14 @@ class Passthrough:
         list of ``passthrough.allow`` that must name it
     :ivar name: what must stand there
     :ivar source: who asked, in words
+    :ivar count: how many; more than a server had before is a new wish. A
+        number that cannot be read is text, which equals no other
     """
 
     kind: str
     name: str
     source: str
+    count: str = "1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ DISABLED = "disabled"
 
 PASSTHROUGH_ALLOW = "passthrough.allow"
 
-#: Rule and value: what makes two violations the same one.
-Key = tuple[str, str | None]
+#: Rule, value and number: what makes two violations the same one.
+Key = tuple[str, str | None, str]
 
 _OUTCOMES = {None: ALLOW, Mode.ENFORCE: REFUSE}
 
@@ -39,6 +39,7 @@ class Violation:
     :ivar allowed: the values that the policy allows
     :ivar mode: what happens
     :ivar missing: whether the fault is that the image does not say it
+    :ivar count: how many devices of the host are asked for
     :ivar said: the whole explanation, where it is about no device
     """
 
@@ -48,11 +49,12 @@ class Violation:
     mode: Mode
     missing: bool = False
     said: str | None = None
+    count: str = ""
 
     @property
     def key(self) -> Key:
         """What makes two violations the same one."""
-        return (self.rule, self.wish.value)
+        return (self.rule, self.wish.value, self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,13 @@ def _passthrough(
                 setting=one.source,
                 origin=PASSTHROUGH,
             )
-            yield Violation(PASSTHROUGH_ALLOW, wish, allowed.listed, mode)
+            yield Violation(
+                PASSTHROUGH_ALLOW,
+                wish,
+                allowed.listed,
+                mode,
+                count=one.count,
+            )
 
 
 def _unsaid(

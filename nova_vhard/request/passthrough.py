@@ -7,6 +7,7 @@ imports none of them.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from nova_vhard.policy.hardware import Passthrough
@@ -14,6 +15,7 @@ from nova_vhard.policy.hardware import Passthrough
 _ALIAS = "pci_passthrough:alias"
 _PROFILE = "accel:device_profile"
 _REQUIRE = "vhard:require"
+_MANY = 1024
 
 # resources:VGPU, resources1:VGPU, resources_GPU:CUSTOM_NVIDIA_11
 _RESOURCE = re.compile(r"resources[^:]*:(VGPU|CUSTOM_\w+)$")
@@ -31,22 +33,57 @@ def of_flavor(extra_specs: Mapping[str, str]) -> list[Passthrough]:
     anything else: only the operator knows, so that each must be allowed by
     name.
     """
-    return list(_of_flavor(extra_specs))
+    return _summed(_of_flavor(extra_specs))
+
+
+def _summed(asked: Iterable[Passthrough]) -> list[Passthrough]:
+    """Return requests with those of one name counted together.
+
+    ``gpu:1,gpu:1`` is two devices, and so are two groups of one each.
+    """
+    found: dict[tuple[str, str], Passthrough] = {}
+    for one in asked:
+        key = (one.kind, one.name)
+        first = found.get(key)
+        found[key] = (
+            replace(first, count=_plus(first.count, one.count))
+            if first
+            else one
+        )
+    return list(found.values())
+
+
+def _plus(one: str, other: str) -> str:
+    try:
+        return str(int(one) + int(other))
+    except ValueError:
+        return f"{one}+{other}"
+
+
+def covered(asked: Passthrough) -> list[Passthrough]:
+    """Return what a server has that has this: fewer of it as well."""
+    if not asked.count.isdecimal() or int(asked.count) > _MANY:
+        return [asked]
+    counts = range(1, int(asked.count) + 1)
+    return [replace(asked, count=str(count)) for count in counts]
 
 
 def _of_flavor(extra_specs: Mapping[str, str]) -> Iterator[Passthrough]:
     for part in extra_specs.get(_ALIAS, "").split(","):
-        name = part.partition(":")[0].strip()
+        name, _, count = (piece.strip() for piece in part.partition(":"))
         if name:
-            yield Passthrough("aliases", name, f"flavor extra spec {_ALIAS}")
+            source = f"flavor extra spec {_ALIAS}"
+            yield Passthrough("aliases", name, source, count or "1")
     profile = extra_specs.get(_PROFILE)
     if profile:
         source = f"flavor extra spec {_PROFILE}"
         yield Passthrough("device_profiles", profile, source)
     for spec in sorted(extra_specs):
         match = _RESOURCE.match(spec)
-        if match and extra_specs[spec].strip() != "0":
-            yield Passthrough("mdev", match[1], f"flavor extra spec {spec}")
+        count = extra_specs[spec].strip()
+        if match and count != "0":
+            source = f"flavor extra spec {spec}"
+            yield Passthrough("mdev", match[1], source, count)
 
 
 def of_requests(
@@ -57,7 +94,7 @@ def of_requests(
     :param pci_requests: InstancePCIRequest objects
     :param groups: RequestGroup objects
     """
-    found = [_of_request(one) for one in pci_requests]
+    found = _summed(_of_request(one) for one in pci_requests)
     found += [
         Passthrough(
             "device_profiles", f"port {port}", f"accelerator of port {port}"
@@ -81,7 +118,8 @@ def _of_request(request: Any) -> Passthrough:
     alias = getattr(request, "alias_name", None)
     if alias:
         source = f"flavor extra spec {_ALIAS}"
-        return Passthrough("aliases", alias, source)
+        count = str(getattr(request, "count", 1))
+        return Passthrough("aliases", alias, source, count)
     port = getattr(request, "requester_id", None) or "unknown"
     spec = (getattr(request, "spec", None) or [{}])[0]
     return Passthrough("ports", _kind_of_port(spec), f"port {port}")

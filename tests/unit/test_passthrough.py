@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Passthrough and host demands: what is read, and what the policy says."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -274,3 +275,33 @@ def test_the_keys_of_the_policy_file():
         "exemptions[0].rules.hosts.require[0]: 'aslr' is not a check",
     ):
         assert any(text in one for one in said), (text, said)
+
+
+@pytest.mark.parametrize(
+    ("specs", "count"),
+    [
+        ({"pci_passthrough:alias": "gpu"}, "1"),
+        ({"pci_passthrough:alias": "gpu:2"}, "2"),
+        ({"pci_passthrough:alias": "gpu:1,gpu:1"}, "2"),
+        ({"resources:VGPU": "4"}, "4"),
+        ({"resources1:VGPU": "1", "resources2:VGPU": "2"}, "3"),
+        ({"resources1:VGPU": "x", "resources2:VGPU": "2"}, "x+2"),
+    ],
+)
+def test_how_many_a_flavor_asks_for(specs, count):
+    (found,) = passthrough.of_flavor(specs)
+    assert found.count == count
+
+
+@pytest.mark.parametrize(
+    ("had", "wanted", "outcome"),
+    [("1", "1", "warn"), ("2", "1", "warn"), ("1", "2", "refuse")],
+)
+def test_more_than_a_server_had_is_a_new_wish(had, wanted, outcome):
+    rules = policy(passthrough={"allow": {"aliases": []}})
+    old = passthrough.covered(replace(GPU, count=had))
+    before = judge(rules, *old, operation=MOVE)
+    already = frozenset(one.key for one in before.violations)
+    new = replace(GPU, count=wanted)
+    verdict = judge(rules, new, operation=MOVE, already=already)
+    assert verdict.outcome == outcome

@@ -13,7 +13,7 @@ from tests.functional.nova.passthrough.fleet import Fleet
 # Words that no explanation contains by chance.
 PROVEN, OTHER = "host-a", "host-b"
 
-ALIAS = "gpu"
+ALIAS, ANOTHER = "gpu", "crypto"
 #: A flavor's extra spec for one device.
 ONE_GPU = {"pci_passthrough:alias": f"{ALIAS}:1"}
 PHYSNET = "physnet4"
@@ -36,7 +36,7 @@ class FakeHosts(Fleet, base.FakeDriverCase):
 class Devices(Fleet, base.Gates, libvirt_base.ServersTestBase):
     """Hosts with Nova's libvirt driver on a fake libvirt.
 
-    Each has PCI devices that an alias names, and virtual functions of a
+    Each has PCI devices that two aliases name, and virtual functions of a
     network card.  Our API gate is out of the way: the scheduler's decides.
 
     :cvar PCI: number of devices of each host
@@ -50,10 +50,13 @@ class Devices(Fleet, base.Gates, libvirt_base.ServersTestBase):
 
     def setUp(self) -> None:
         function = _FUNCTION | {"physical_network": PHYSNET}
-        alias = _DEVICE | {"name": ALIAS, "device_type": "type-PCI"}
+        aliases = [
+            _DEVICE | {"name": name, "device_type": "type-PCI"}
+            for name in (ALIAS, ANOTHER)
+        ]
         self.flags(
             device_spec=[json.dumps(one) for one in (_DEVICE, function)],
-            alias=[json.dumps(alias)],
+            alias=[json.dumps(one) for one in aliases],
             group="pci",
         )
         super().setUp()

@@ -44,6 +44,30 @@ class TestHosts(filter_case.FilterCase):
 
         self.assertEqual(["all", "both"], self.left(hosts, self.spec(VGPU)))
 
+    def test_what_is_demanded_together_is_one_question(self):
+        # given demands of the policy for any guest and for passthrough, and
+        # of the flavor
+        self.write_policy(ALLOWED + "hosts: {require: [iommu_strict]}\n")
+        hosts = [
+            self.proven("both", *BOTH),
+            self.proven("strict", *BOTH, "iommu_strict"),
+        ]
+        spec = self.spec(VGPU | {"vhard:require": "kernel_aslr"})
+
+        self.assertEqual(
+            fleet.NOBODY.format(
+                "interrupt_remapping, iommu, iommu_strict, kernel_aslr"
+            )
+            + "ask the cloud's operator",
+            self.reason(hosts, spec),
+        )
+
+        asked = len(self.asked)
+        hosts.append(self.proven("all", *BOTH, "iommu_strict", "kernel_aslr"))
+        self.later()
+        self.assertEqual(["all"], self.left(hosts, spec))
+        self.assertEqual(asked + 2, len(self.asked))
+
     def test_a_host_that_has_not_reported_its_uuid_yet(self):
         host = self.proven("new", *BOTH)
         host.uuid = None

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resize and migration look alike to a scheduler; they are told apart."""
 
+from types import SimpleNamespace
+
 import fixtures
+from nova import objects
 
 from tests.functional.nova.passthrough import base
 from tests.functional.nova.passthrough.moves import Moves, judged
@@ -24,10 +27,17 @@ class Servers(Moves, base.Devices):
         self.useFixture(fixtures.MockPatch(NO_DISK, return_value="{}"))
         self.prove(base.PROVEN, base.OTHER)
         self.server = self.build(
-            self.flavor(self.SIZE), host=base.PROVEN, roles=("admin",)
+            self.flavor(self.SIZE),
+            networks=self.networks(),
+            host=base.PROVEN,
+            roles=("admin",),
         )
         self.wait(self.server, "ACTIVE")
         self.events = self.decisions()
+
+    def networks(self):
+        """Return what the server is connected to."""
+        return "none"
 
 
 class TestSmallServer(Servers):
@@ -105,6 +115,45 @@ class TestServerWithDevice(Servers):
         self.assertEqual(base.OTHER, self.moved())
         self.assertEqual([("move", "warn", ALLOW)], judged(self.events))
 
+    def test_a_resize_to_another_device_is_refused(self):
+        both = f"{base.ALIAS}:1,{base.ANOTHER}:1"
+
+        self.resize(self.flavor({"pci_passthrough:alias": both}))
+
+        self.stays(base.PROVEN, "resize")
+        self.assertEqual(
+            [(base.ALIAS, "warn"), (base.ANOTHER, "enforce")],
+            [
+                (one["value"], one["mode"])
+                for one in self.events[0]["violations"]
+            ],
+        )
+
+    def test_a_resize_to_more_devices_is_refused(self):
+        self.resize(self.flavor({"pci_passthrough:alias": "gpu:2"}))
+
+        self.stays(base.PROVEN, "resize")
+        self.assertEqual([("move", "refuse", ALLOW)], judged(self.events))
+
+    def test_a_flavor_that_cannot_be_loaded_counts_as_one_without(self):
+        # given a database that does not tell what the server has
+        def fail(*args):
+            raise ConnectionError("no database")
+
+        broken = SimpleNamespace(
+            Flavor=objects.Flavor,
+            InstanceMapping=SimpleNamespace(get_by_instance_uuid=fail),
+        )
+        self.useFixture(
+            fixtures.MonkeyPatch("nova_vhard.gates.proven.objects", broken)
+        )
+        log = self.log_of("nova_vhard.gates.proven")
+
+        self.move({"migrate": None})
+
+        self.stays(base.PROVEN, "migrate")
+        self.assertIn("no database", log[0])
+
     def test_a_resize_without_the_device_goes_anywhere(self):
         self.withdraw(base.OTHER)
         self.later()
@@ -140,3 +189,30 @@ class TestServerWithDevice(Servers):
         self.assertEqual(base.PROVEN, self.evacuate("error"))
         refusal = ("move", "refuse", [*ALLOW, *REQUIRE])
         self.assertEqual([refusal], judged(self.events))
+
+
+class TestServerWithPort(Servers):
+    """A port's device comes along; no flavor says so."""
+
+    SIZE = {}
+
+    def setUp(self):
+        super().setUp()
+        self.write_policy(LENIENT)
+
+    def networks(self):
+        return [{"port": self.port()}]
+
+    def test_it_is_migrated_to_a_proven_host_with_a_warning(self):
+        self.move({"migrate": None})
+
+        self.assertEqual(base.OTHER, self.moved())
+        self.assertEqual([("move", "warn", ALLOW)], judged(self.events))
+
+    def test_it_is_never_migrated_to_an_unproven_host(self):
+        self.withdraw(base.OTHER)
+        self.later()
+
+        self.move({"migrate": None})
+
+        self.stays(base.PROVEN, "migrate")

@@ -56,9 +56,10 @@ class TestNoAnswerYet(base.Devices):
         self.prove(base.PROVEN)
         self.wanted = self.gpu()
 
-    def each(self, kind):
+    def each(self, kind, names=FAULTS):
         """Let each fault happen to one kind of question."""
-        for name, fault in FAULTS.items():
+        for name in names:
+            fault = FAULTS[name]
             asked = len(self.asked)
             self.placement_fault = lambda url, fault=fault: (
                 fault(url) if url.startswith(kind) else None
@@ -78,7 +79,7 @@ class TestNoAnswerYet(base.Devices):
         self.each(NAMES)
 
     def test_to_which_hosts_have_passed_them(self):
-        self.each(HOSTS)
+        self.each(HOSTS, ("down", "refuses", "answers with a number"))
 
 
 class TestLastAnswer(base.Devices):
