@@ -4,6 +4,8 @@
 from keystoneauth1 import loading
 from oslo_config import cfg
 
+from nova_vhard.conf import groups
+
 GROUP = cfg.OptGroup(
     "placement", title="Placement", help="How to log in to Placement."
 )
@@ -11,7 +13,7 @@ GROUP = cfg.OptGroup(
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Register session, auth and adapter options."""
-    conf.register_group(GROUP)
+    groups.register(conf, GROUP, ())
     loading.register_session_conf_options(conf, GROUP.name)
     loading.register_auth_conf_options(conf, GROUP.name)
     loading.register_adapter_conf_options(conf, GROUP.name)

@@ -3,6 +3,8 @@
 
 from oslo_config import cfg
 
+from nova_vhard.conf import groups
+
 GROUP = cfg.OptGroup(
     "vhard",
     title="Hardening of virtual hardware",
@@ -58,5 +60,4 @@ OPTS = [
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Register this group."""
-    conf.register_group(GROUP)
-    conf.register_opts(OPTS, group=GROUP)
+    groups.register(conf, GROUP, OPTS)

@@ -109,7 +109,9 @@ class GlanceGate:
         verdict = self._judge.judge(policy, hardware, subject)
         return _refusal(verdict, subject)
 
-    def _update(self, request: wsgi.Request, image_id: str) -> Verdict | None:
+    def _update(
+        self, request: wsgi.Request, image_id: str
+    ) -> webob.Response | None:
         policy = self._judge.policy()
         changes = _DESERIALIZER.update(request)["changes"]
         touched = frozenset(change["path"][0] for change in changes)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import Placement, PlacementError
+from nova_vhard.placement import Placement, PlacementError, Provider
 
 LOG = logging.getLogger(__name__)
 
@@ -41,34 +41,41 @@ def sweep(
     marks = frozenset(traits.fresh(now, max_report_age))
     silent: list[str] = []
     failed: list[str] = []
-    if known:
-        fresh: set[str] = set()
-        if known & marks:
-            found = placement.providers((), known & marks)
-            fresh = {one.uuid for one in found}
-        for host in placement.providers((), known):
-            if host.uuid in fresh:
-                continue
-            # Judged again on what is written over: a report may have
-            # arrived since.
-            try:
-                change = placement.update(
-                    host.uuid, lambda ours: ours if ours & marks else ()
-                )
-            except PlacementError as error:
-                LOG.error("%s keeps its traits: %s", host.name, error)
-                failed.append(host.name)
-                continue
-            if change:
-                silent.append(host.name)
-                LOG.warning(
-                    "%s has not reported for %d hours; lost %s",
-                    host.name,
-                    max_report_age,
-                    ", ".join(sorted(change.removed)),
-                )
+    for host in _unmarked(placement, known, marks):
+        # Judged again on what is written over: a report may have arrived
+        # since.
+        try:
+            change = placement.update(
+                host.uuid, lambda ours: ours if ours & marks else ()
+            )
+        except PlacementError as error:
+            LOG.error("%s keeps its traits: %s", host.name, error)
+            failed.append(host.name)
+            continue
+        if change:
+            silent.append(host.name)
+            LOG.warning(
+                "%s has not reported for %d hours or longer; lost %s",
+                host.name,
+                max_report_age,
+                ", ".join(sorted(change.removed)),
+            )
     deleted, kept = _delete(placement, known, now)
     return Sweep(tuple(silent), deleted, (*failed, *kept))
+
+
+def _unmarked(
+    placement: Placement, known: frozenset[str], marks: frozenset[str]
+) -> list[Provider]:
+    """Return the hosts that have traits of ours and no fresh mark."""
+    if not known:
+        return []
+    fresh: set[str] = set()
+    if known & marks:
+        found = placement.providers((), known & marks)
+        fresh = {one.uuid for one in found}
+    ours = placement.providers((), known)
+    return [one for one in ours if one.uuid not in fresh]
 
 
 def _delete(

@@ -5,6 +5,7 @@ import json
 import logging
 
 import pytest
+from oslo_context.context import RequestContext
 
 from nova_vhard.gates import events, http
 from nova_vhard.policy import document, explain
@@ -39,6 +40,7 @@ def test_event_is_what_the_code_writes(caplog):
     )
     verdict = judged("baseline", IDE)
     # when
+    RequestContext(request_id=shown["request"], overwrite=True)
     with caplog.at_level(logging.INFO, logger=events.LOG.name):
         events.write(shown["gate"], subject, verdict, verdict.outcome, 61e-6)
     # then

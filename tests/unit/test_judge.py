@@ -6,6 +6,7 @@ import logging
 
 import pytest
 from oslo_config import cfg
+from oslo_context.context import RequestContext
 
 from nova_vhard import conf as vhard_conf
 from nova_vhard.conf import opts
@@ -40,6 +41,7 @@ def judge(tmp_path):
 @pytest.fixture
 def events(caplog):
     caplog.set_level(logging.INFO)
+    RequestContext(request_id="req-1", overwrite=True)
 
     def read():
         return [
@@ -78,6 +80,7 @@ def test_one_event_a_request(judge, events, mode, enabled, outcome):
     assert event.pop("microseconds") >= 0
     judged = enabled == "true"
     assert event == {
+        "request": "req-1",
         "gate": "gate",
         "operation": "upload",
         "subject": {
@@ -133,6 +136,14 @@ def test_a_change_is_one_event(judge, events):
     verdict = one.judge_change(one.policy(), before, after, touched, subject)
     assert verdict.outcome == "refuse"
     assert [event["outcome"] for event in events()] == ["refuse"]
+
+
+def test_what_is_set_in_one_configuration_is_not_set_in_another(judge):
+    judge()
+    other = cfg.ConfigOpts()
+    other([], project="other")
+    vhard_conf.register(other)
+    assert other.vhard.policy_file == "/etc/nova-vhard/policy.yaml"
 
 
 def test_every_option_says_what_happens_when_it_is_wrong():
