@@ -18,13 +18,17 @@ _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def write(
-    gate: str, subject: Subject, verdict: Verdict, outcome: str, taken: float
+    gate: str,
+    subject: Subject,
+    verdict: Verdict,
+    taken: float,
+    service: bool = False,
 ) -> None:
     """Write the event of one judged request.
 
     :param gate: name of the gate
-    :param outcome: what the gate did, usually the verdict's own outcome
     :param taken: seconds that the judgement took
+    :param service: whether a service made the request for a user
     """
     if not LOG.isEnabledFor(logging.INFO):
         return
@@ -38,7 +42,8 @@ def write(
         "violations": [_violation(one) for one in verdict.violations],
         "exemptions": sorted({name for _, name in verdict.exempted}),
         "mode": verdict.mode,
-        "outcome": outcome,
+        "outcome": verdict.outcome,
+        "service": service,
         "policy": verdict.policy,
         "microseconds": round(taken * 1e6),
     }

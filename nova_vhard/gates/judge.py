@@ -14,9 +14,15 @@ from nova_vhard import conf as vhard_conf
 from nova_vhard.gates import events
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
-from nova_vhard.policy.model import Policy
+from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import Subject
-from nova_vhard.policy.verdict import Key, Verdict, charged, evaluate
+from nova_vhard.policy.verdict import (
+    Key,
+    Verdict,
+    charged,
+    evaluate,
+    soften,
+)
 from nova_vhard.policy.watch import PolicyFile, today
 
 LOG = logging.getLogger(__name__)
@@ -27,6 +33,13 @@ class Event:
     """A judgement in the making."""
 
     verdict: Verdict = field(default_factory=Verdict)
+
+
+def _done(verdict: Verdict, service: bool) -> str:
+    if verdict.refusals:
+        return "refuses"
+    why = "a service makes it" if service else "mode warn"
+    return f"lets pass ({why})"
 
 
 class Judge:
@@ -59,15 +72,20 @@ class Judge:
         request: HardwareRequest,
         subject: Subject,
         already: frozenset[Key] = frozenset(),
+        service: bool = False,
     ) -> Verdict:
         """Judge a request and write its event.
 
         :param already: violations that the server had before
+        :param service: whether a service makes it for a user: then it
+            passes, and is marked in the log and in the event
         """
-        with self.event(subject) as event:
+        with self.event(subject, service) as event:
             event.verdict = evaluate(
                 policy, request, subject, today(), already
             )
+            if service:
+                event.verdict = soften(event.verdict, Mode.WARN)
         return event.verdict
 
     def judge_change(
@@ -96,21 +114,23 @@ class Judge:
         return frozenset(one.key for one in verdict.violations)
 
     @contextlib.contextmanager
-    def event(self, subject: Subject) -> Iterator[Event]:
+    def event(
+        self, subject: Subject, service: bool = False
+    ) -> Iterator[Event]:
         """Time a judgement; at its end write its one event, and log it."""
         event = Event()
         start = time.perf_counter()
         yield event
         taken = time.perf_counter() - start
         verdict = event.verdict
-        events.write(self.gate, subject, verdict, verdict.outcome, taken)
+        events.write(self.gate, subject, verdict, taken, service)
         said = verdict.refusals or verdict.warnings
         if said:
             LOG.log(
                 logging.INFO if verdict.refusals else logging.WARNING,
                 "%s %s %s: %s",
                 self.gate,
-                "refuses" if verdict.refusals else "lets pass (mode warn)",
+                _done(verdict, service),
                 subject.operation,
                 explain.describe(said, subject),
             )

@@ -6,44 +6,71 @@
     [filter:vhard]
     paste.filter_factory = nova_vhard.gates.nova_api:filter_factory
 
-It judges POST /servers and the action rebuild by the properties of the
-image. It must stand in both pipelines, v2.1 and v2.
+It must stand in both pipelines, v2.1 and v2. What it judges is in ``ROUTES``;
+everything else is passed on untouched.
 """
 
 import logging
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import webob.exc
-from nova import exception, objects
-from nova.api.openstack import common, wsgi
-from nova.compute import api as compute
-from nova.image import glance
-from nova.objects import image_meta
+from nova import context as nova_context
+from nova import exception
+from nova.api.openstack import wsgi
+from oslo_config import cfg
 from oslo_serialization import jsonutils
-from oslo_utils import uuidutils
 
-from nova_vhard.gates import http
+from nova_vhard.gates import http, nova_flavor
 from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.gates.judge import Judge
+from nova_vhard.gates.nova_actions import Actions
+from nova_vhard.gates.nova_boot import Boot
+from nova_vhard.gates.nova_case import Case
+from nova_vhard.gates.nova_changes import Changes
+from nova_vhard.gates.nova_lookup import LookupFailed, Lookups
+from nova_vhard.gates.proven import ProvenHosts
 from nova_vhard.policy import explain
-from nova_vhard.policy.hardware import HardwareRequest
-from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
-from nova_vhard.policy.verdict import Verdict
-from nova_vhard.policy.watch import PolicyUnavailable
-from nova_vhard.request import image as image_reader
-from nova_vhard.request import request_spec
+from nova_vhard.policy.hosts import PASSTHROUGH_REQUIRE, demands
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import Subject
+from nova_vhard.policy.verdict import Verdict, evaluate, with_more
+from nova_vhard.policy.watch import PolicyUnavailable, today
 
 LOG = logging.getLogger(__name__)
 
-_CREATE = re.compile("(?:/[^/]+)?/(?:servers|os-volumes_boot)$")
-_ACTION = re.compile("(?:/[^/]+)?/servers/([^/]+)/action$")
+_PROJECT = "(?:/[^/]+)?"
+_SERVERS = f"{_PROJECT}/(?:servers|os-volumes_boot)"
 
 _LOOKUP_TEXT = (
     "What this request refers to cannot be looked up at the moment, so that "
     "the hardening policy of this cloud cannot judge it. Try again later."
+)
+
+_METHODS = frozenset(("POST", "PUT", "DELETE"))
+
+#: Methods, path behind the version, and what is asked for there.
+ROUTES = tuple(
+    (frozenset(methods.split()), re.compile(f"{path}$"), name)
+    for methods, path, name in (
+        ("POST", _SERVERS, "create"),
+        ("POST", f"{_SERVERS}/([^/]+)/action", "action"),
+        ("POST", f"{_PROJECT}/servers/([^/]+)/os-interface", "interface"),
+        (
+            "POST",
+            f"{_PROJECT}/servers/([^/]+)/os-volume_attachments",
+            "volume",
+        ),
+        ("POST PUT", f"{_PROJECT}/images/([^/]+)/metadata", "image"),
+        ("PUT", f"{_PROJECT}/images/([^/]+)/metadata/[^/]+", "image"),
+        ("POST", f"{_PROJECT}/flavors/([^/]+)/os-extra_specs", "flavor"),
+        (
+            "PUT DELETE",
+            f"{_PROJECT}/flavors/([^/]+)/os-extra_specs/([^/]+)",
+            "flavor",
+        ),
+    )
 )
 
 
@@ -54,19 +81,18 @@ def filter_factory(
     return NovaGate
 
 
-class LookupFailed(Exception):
-    """A look-up got no answer, or one that makes no sense."""
-
-
 class NovaGate:
-    """Refuse servers whose image the policy does not allow."""
+    """Refuse requests for hardware that the policy does not allow."""
 
     def __init__(self, application: Application) -> None:
         """Stand in front of the rest of Nova's pipeline."""
         self._application = application
         self._judge = Judge("nova-api", "nova-api")
-        self._images = glance.API()
-        self._servers = compute.API()
+        self._lookups = Lookups()
+        self._boot = Boot(self._lookups)
+        self._actions = Actions(self._lookups)
+        self._changes = Changes(self._lookups)
+        self._hosts = ProvenHosts(cfg.CONF.vhard)
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -75,7 +101,7 @@ class NovaGate:
         answer: webob.exc.HTTPException | None = None
         if http.overrides_method(environ):
             answer = webob.exc.HTTPBadRequest(explanation=http.OVERRIDE_TEXT)
-        elif environ["REQUEST_METHOD"] == "POST":
+        elif environ["REQUEST_METHOD"] in _METHODS:
             answer = self._answer(environ)
         if answer is None:
             return self._application(environ, start_response)
@@ -83,108 +109,130 @@ class NovaGate:
 
     def _answer(self, environ: Environ) -> webob.exc.HTTPException | None:
         """Return a refusal, or None to pass the request on."""
-        path = http.path_of(environ)
-        action = _ACTION.match(path)
-        if not action and not _CREATE.match(path):
+        found = _route(environ["REQUEST_METHOD"], http.path_of(environ))
+        if found is None:
             return None
+        name, parts = found
         try:
             body = _body(environ)
+            if not self._judged(name, body):
+                return None
+            policy = self._judge.policy()
+            if not policy.enabled:
+                # Break glass: nothing is looked up, nothing can fail.
+                return None
             context = environ["nova.context"]
-            return (
-                self._action(context, action[1], body)
-                if action
-                else self._create(context, body)
-            )
+            if name == "flavor":
+                return self._flavor(policy, context, environ, parts, body)
+            case = self._case(name, context, environ, parts, body)
+            return case and self._refusal(policy, case)
         except PolicyUnavailable:
             return webob.exc.HTTPServiceUnavailable(
                 explanation=http.NO_POLICY_TEXT
             )
-        except LookupFailed:
+        except LookupFailed as error:
+            LOG.error("Cannot be judged: %s", error)
             return webob.exc.HTTPServiceUnavailable(explanation=_LOOKUP_TEXT)
         except RecursionError:
             return webob.exc.HTTPBadRequest(explanation=http.MALFORMED_TEXT)
 
-    def _create(
-        self, context: Any, body: Any
-    ) -> webob.exc.HTTPException | None:
-        policy = self._judge.policy()
-        server = _section(body, "server")
-        try:
-            image = self._image(context, server)
-            flavor = _flavor(context, server) if image else None
-        except LookupFailed as error:
-            LOG.warning("A boot goes on to the scheduler's gate: %s", error)
-            return None
-        if image is None:
-            return None
-        project = context.project_id
-        subject = _subject(BOOT, context, project, image, flavor)
-        verdict = self._judge.judge(policy, _read(image), subject)
-        return _refusal(verdict, subject)
-
-    def _action(
-        self, context: Any, server_id: str, body: Any
-    ) -> webob.exc.HTTPException | None:
-        wanted = _section(body, "rebuild")
-        if not wanted:
-            return None
-        policy = self._judge.policy()
-        image = self._image(context, wanted)
-        if image is None:
-            return None
-        server = self._server(context, server_id)
-        if server is None:
-            return None
-        subject = _subject(
-            REBUILD, context, server.project_id, image, server.flavor
+    def _judged(self, name: str, body: Any) -> bool:
+        """Tell whether the policy has a say in it, by the body alone."""
+        if name == "flavor":
+            return True
+        if not isinstance(body, dict):
+            return False
+        return name != "action" or any(
+            action in self._actions.judged for action in body
         )
-        had = request_spec.read_image(
-            image_meta.ImageMeta.from_instance(server)
-        )
-        moved = replace(subject, operation=MOVE)
-        already = self._judge.violated(policy, had, moved)
-        verdict = self._judge.judge(policy, _read(image), subject, already)
-        return _refusal(verdict, subject)
 
-    def _image(
-        self, context: Any, wanted: dict[str, Any]
-    ) -> dict[str, Any] | None:
-        """Return the image, None where Nova itself has something to say."""
-        image_id = wanted.get("imageRef")
-        if not uuidutils.is_uuid_like(image_id):
-            return None
-        found = _look_up(lambda: self._images.get(context, image_id))
-        if found is not None and not isinstance(found, dict):
-            raise LookupFailed(f"image {image_id} is no image")
-        return found
+    def _case(
+        self,
+        name: str,
+        context: Any,
+        environ: Environ,
+        parts: tuple[str, ...],
+        body: Any,
+    ) -> Case | None:
+        if name == "create":
+            return self._boot.case(context, body)
+        if name == "action":
+            return self._actions.case(context, parts[0], body)
+        if name == "interface":
+            return self._changes.attach_interface(context, parts[0], body)
+        if name == "volume":
+            return self._changes.attach_volume(context, parts[0], body)
+        method = environ["REQUEST_METHOD"]
+        return self._changes.image_metadata(context, parts[0], method, body)
 
-    def _server(self, context: Any, server_id: str) -> Any:
-        if not uuidutils.is_uuid_like(server_id):
-            return None
-        return _look_up(
-            lambda: self._servers.get(
-                context,
-                server_id,
-                expected_attrs=["flavor", "system_metadata"],
+    def _refusal(
+        self, policy: Policy, case: Case
+    ) -> webob.exc.HTTPException | None:
+        if case.before is not None:
+            verdict = self._judge.judge_change(
+                policy, case.before, case.request, case.touched, case.subject
             )
+            return _forbidden(verdict, case.subject)
+        already = (
+            self._judge.violated(policy, case.had, case.subject)
+            if case.had is not None
+            else frozenset()
         )
+        with self._judge.event(case.subject) as event:
+            event.verdict = evaluate(
+                policy, case.request, case.subject, today(), already
+            )
+            if case.server is not None and not event.verdict.refusals:
+                event.verdict = self._on_its_host(policy, case, event.verdict)
+        return _forbidden(event.verdict, case.subject)
 
+    def _on_its_host(
+        self, policy: Policy, case: Case, verdict: Verdict
+    ) -> Verdict:
+        """Judge passthrough that no scheduler sees by the server's host."""
+        demanded = [
+            one
+            for one in demands(policy, case.request, case.subject, today())
+            if one.rules == (PASSTHROUGH_REQUIRE,)
+        ]
+        if not demanded:
+            return verdict
+        context = nova_context.get_admin_context()
+        host = self._lookups.host(context, case.server)
+        hosts = [] if host is None else [host]
+        _, failed = self._hosts.narrow(policy, demanded, hosts)
+        return with_more(verdict, failed)
 
-def _look_up(call: Callable[[], Any]) -> Any:
-    """Return what a look-up finds; None where it is answered 4xx.
-
-    :raises LookupFailed: on anything else
-    """
-    try:
-        return call()
-    except exception.ImageNotAuthorized:
-        return None
-    except exception.NovaException as error:
-        if 400 <= error.code < 500:  # noqa: PLR2004 - HTTP
+    def _flavor(
+        self,
+        policy: Policy,
+        context: Any,
+        environ: Environ,
+        parts: tuple[str, ...],
+        body: Any,
+    ) -> webob.exc.HTTPException | None:
+        """Judge what a write makes of a flavor's extra specs."""
+        flavor = self._lookups.flavor(context, parts[0])
+        if flavor is None:
             return None
-        raise LookupFailed(str(error)) from error
-    except Exception as error:
-        raise LookupFailed(f"{type(error).__name__}: {error}") from error
+        before = dict(flavor.extra_specs or {})
+        after = nova_flavor.changed(
+            before, environ["REQUEST_METHOD"], parts[1:], body
+        )
+        subject = nova_flavor.subject(context, flavor)
+        with self._judge.event(subject) as event:
+            failed = nova_flavor.lacking(policy, before, after, subject)
+            event.verdict = with_more(Verdict(policy=policy.digest), failed)
+        return _forbidden(event.verdict, subject)
+
+
+def _route(method: str, path: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return the name of what is asked for, and the ids in the path."""
+    for methods, pattern, name in ROUTES:
+        match = pattern.match(path) if method in methods else None
+        if match:
+            return name, match.groups()
+    return None
 
 
 def _body(environ: Environ) -> Any:
@@ -199,49 +247,7 @@ def _body(environ: Environ) -> Any:
         return None
 
 
-def _flavor(context: Any, server: dict[str, Any]) -> Any:
-    """Return the flavor, by which a request may be exempted."""
-    flavor_id = common.get_id_from_href(server.get("flavorRef", ""))
-    return _look_up(
-        lambda: objects.Flavor.get_by_flavor_id(
-            context, flavor_id, read_deleted="no"
-        )
-    )
-
-
-def _section(body: Any, name: str) -> dict[str, Any]:
-    section = body.get(name) if isinstance(body, dict) else None
-    return section if isinstance(section, dict) else {}
-
-
-def _read(image: dict[str, Any]) -> HardwareRequest:
-    return image_reader.read(
-        image.get("properties") or {}, image.get("disk_format")
-    )
-
-
-def _subject(
-    operation: str,
-    context: Any,
-    project: str,
-    image: dict[str, Any],
-    flavor: Any,
-) -> Subject:
-    own = context.project_id == project
-    return Subject(
-        operation=operation,
-        project=project,
-        domain=context.project_domain_id if own else None,
-        roles=frozenset(role.lower() for role in context.roles)
-        if own
-        else frozenset(),
-        image=image.get("id"),
-        flavor=flavor.name if flavor else None,
-        flavor_id=flavor.flavorid if flavor else None,
-    )
-
-
-def _refusal(
+def _forbidden(
     verdict: Verdict, subject: Subject
 ) -> webob.exc.HTTPException | None:
     if not verdict.refusals:

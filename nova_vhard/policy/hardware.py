@@ -74,6 +74,7 @@ class HardwareRequest:
     :ivar os_distro: what libosinfo would pick by, None if not set
     :ivar origin: IMAGE or VOLUME: where its image properties are kept
     :ivar passthrough: devices of the host that are asked for
+    :ivar only: the device kinds that this request is about; None for all
     :ivar host_checks: checks that the flavor demands of the host
     :ivar reasons: for devices beyond disk, card and display: why the guest
         gets one (``CDROM`` -> ``a config drive``)
@@ -88,6 +89,7 @@ class HardwareRequest:
     reasons: tuple[tuple[str, str], ...] = field(default=())
     passthrough: tuple[Passthrough, ...] = ()
     host_checks: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
 
     def explicit(self, kind: str) -> tuple[Wish, ...]:
         """Return the explicit wishes of one kind."""

@@ -143,6 +143,14 @@ def _softened(
     return replace(violation, mode=mode)
 
 
+def soften(verdict: Verdict, mode: Mode) -> Verdict:
+    """Return a verdict that is nowhere harder than a mode."""
+    softer = tuple(
+        replace(one, mode=weaker(one.mode, mode)) for one in verdict.violations
+    )
+    return replace(verdict, violations=softer)
+
+
 def charged(
     after: Verdict, before: Verdict, touched: frozenset[str]
 ) -> Verdict:
@@ -164,7 +172,11 @@ def charged(
 def _violations(
     policy: Policy, request: HardwareRequest, subject: Subject
 ) -> Iterator[Violation]:
-    rules = policy.guest_devices
+    rules = {
+        kind: rule
+        for kind, rule in policy.guest_devices.items()
+        if request.only is None or kind in request.only
+    }
     for wish in request.wishes:
         rule = rules.get(wish.kind)
         if rule and wish.value not in rule.allow:

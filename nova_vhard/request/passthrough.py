@@ -125,6 +125,35 @@ def _of_request(request: Any) -> Passthrough:
     return Passthrough("ports", _kind_of_port(spec), f"port {port}")
 
 
+#: vnic type to the kind of port that passthrough.allow names.
+_VNIC = {
+    "direct": "vf",
+    "macvtap": "vf",
+    "virtio-forwarder": "vf",
+    "direct-physical": "pf",
+    "vdpa": "vdpa",
+    "remote-managed": "remote_managed",
+}
+_PLAIN_VNIC = frozenset(("normal", "baremetal", "smart-nic"))
+
+
+def of_port(port: Mapping[str, Any]) -> Passthrough | None:
+    """Read what a port asks for.
+
+    :param port: as Neutron shows it
+    :returns: None for a port that brings no device of the host; a vnic type
+        that is not known counts as one that does
+    """
+    vnic = str(port.get("binding:vnic_type"))
+    if vnic in _PLAIN_VNIC:
+        return None
+    name = port.get("id") or "unknown"
+    if vnic.startswith("accelerator-direct"):
+        source = f"accelerator of port {name}"
+        return Passthrough("device_profiles", f"port {name}", source)
+    return Passthrough("ports", _VNIC.get(vnic, vnic), f"port {name}")
+
+
 def _kind_of_port(spec: Mapping[str, Any]) -> str:
     if str(spec.get("remote_managed", "")).lower() == "true":
         return "remote_managed"

@@ -42,7 +42,7 @@ def test_event_is_what_the_code_writes(caplog):
     # when
     RequestContext(request_id=shown["request"], overwrite=True)
     with caplog.at_level(logging.INFO, logger=events.LOG.name):
-        events.write(shown["gate"], subject, verdict, verdict.outcome, 61e-6)
+        events.write(shown["gate"], subject, verdict, 61e-6)
     # then
     written = json.loads(caplog.messages[-1])
     assert written == shown | {"policy": verdict.policy}

@@ -102,6 +102,7 @@ def test_one_event_a_request(judge, events, mode, enabled, outcome):
         "exemptions": [],
         "mode": mode if judged else None,
         "outcome": outcome,
+        "service": False,
         "policy": policy.digest,
     }
 

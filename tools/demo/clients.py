@@ -117,15 +117,16 @@ class Client:
         )
         return self.settle(server)
 
-    def settle(self, server, seconds=60):
+    def settle(self, server, seconds=60, leaving=None):
         """Wait until nothing is being done to a server any more.
 
+        :param leaving: a status that it rests in, but will leave by itself
         :returns: the server
         """
         deadline = time.monotonic() + seconds
         while True:
             server = self.compute().get_server(server.id)
-            busy = server.status in _BUSY or server.task_state
+            busy = server.status in (*_BUSY, leaving) or server.task_state
             # Nova sets ERROR a moment before it stores the fault.
             failing = server.status == "ERROR" and not server.fault
             if not (busy or failing):

@@ -2,6 +2,7 @@
 """The story: its steps, in their order."""
 
 from demo.steps import (
+    doors,
     flavors,
     modes,
     passthrough,
@@ -23,6 +24,10 @@ STEPS = (
     servers.rebuild,
     servers.volume_boot,
     servers.exempted_boot,
+    doors.block_device,
+    doors.rescue,
+    doors.old_server,
+    doors.snapshot,
     modes.warn,
     modes.edited,
     passthrough.not_allowed,
@@ -34,6 +39,7 @@ STEPS = (
     proof.lost,
     passthrough.resize_elsewhere,
     proof.silent,
+    flavors.without_traits,
     flavors.forced_before,
     flavors.synced,
     flavors.forced_after,

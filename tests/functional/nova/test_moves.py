@@ -50,9 +50,16 @@ class OldServer(base.FakeDriverCase):
 class TestLetThrough(OldServer):
     """``moves.guest_devices`` is warn unless an operator says otherwise."""
 
-    def warned(self):
+    def warned(self, *operations):
+        """Check that each gate that judged it let it pass with a warning.
+
+        :param operations: as the API's gate calls it, if that is asked too
+        """
         self.assertEqual(
-            [("move", "warn", ["guest_devices.disk_bus"])],
+            [
+                (operation, "warn", ["guest_devices.disk_bus"])
+                for operation in (*operations, "move")
+            ],
             [(e["operation"], e["outcome"], e["rules"]) for e in self.events],
         )
 
@@ -60,7 +67,7 @@ class TestLetThrough(OldServer):
         # when the server is resized, then it is, with a warning
         self.move({"resize": {"flavorRef": "2"}})
         self.wait(self.server, "VERIFY_RESIZE")
-        self.warned()
+        self.warned("resize")
 
     def test_cold_migration(self):
         host = self.other_host()
@@ -86,7 +93,7 @@ class TestLetThrough(OldServer):
         self.shelve()
         self.move({"unshelve": None})
         self.wait(self.server, "ACTIVE")
-        self.warned()
+        self.warned("unshelve")
 
     def test_evacuation(self):
         host = self.evacuate()
@@ -114,15 +121,18 @@ class TestRefused(OldServer):
     AFTER = ENFORCE
 
     def stays(self, host, action):
-        """Check that the server is where it was, and why."""
+        """Check that the scheduler left the server where it was, and why."""
         self._wait_for_action_fail_completion(
             {"id": self.server}, action, "conductor_" + EVENTS[action]
         )
+        self.unmoved(host, "move")
+
+    def unmoved(self, host, operation):
         self.assertEqual("ACTIVE", self.wait(self.server, "ACTIVE")["status"])
         self.assertEqual(host, self.instance(self.server).host)
         # Nova gives the admin a text of its own; ours is in the event
         self.assertEqual(
-            [("move", "refuse", ["guest_devices.disk_bus"])],
+            [(operation, "refuse", ["guest_devices.disk_bus"])],
             [(e["operation"], e["outcome"], e["rules"]) for e in self.events],
         )
         allocations = self.allocations(self.server)
@@ -131,9 +141,13 @@ class TestRefused(OldServer):
         )
 
     def test_resize(self):
+        """The API's gate refuses it at once, and says why."""
         host = self.instance(self.server).host
-        self.move({"resize": {"flavorRef": "2"}})
-        self.stays(host, "resize")
+        resize = {"resize": {"flavorRef": "2"}}
+        response = self.act(self.server, resize, roles=helpers.ADMIN)
+        self.assertEqual(403, response.status_int, response.text)
+        self.assertIn("hw_disk_bus='ide'", base.text(response))
+        self.unmoved(host, "resize")
 
     def test_cold_migration(self):
         host = self.instance(self.server).host
@@ -147,7 +161,6 @@ class TestRefused(OldServer):
 
 
 EVENTS = {
-    "resize": "migrate_server",
     "migrate": "migrate_server",
     "live-migration": "live_migrate_instance",
 }

@@ -10,6 +10,28 @@ _SPEC = "trait:CUSTOM_VHARD_"
 
 
 @telling.step(
+    "openstack flavor set --property pci_passthrough:alias=gpu:1 m1.small: "
+    "Placement would not be told what its hosts must have proven"
+)
+def without_traits(stage):
+    """Have the operator write both, or neither."""
+    answer = stage.admin.command(
+        "flavor",
+        "set",
+        "--property",
+        "pci_passthrough:alias=gpu:1",
+        flavors.SMALL.name,
+    )
+    return stage.refused(
+        "nova-api",
+        telling.failed_command(answer),
+        passthrough.REQUIRE,
+        f"{_SPEC}IOMMU=required",
+        f"{_SPEC}INTERRUPT_REMAPPING=required",
+    )
+
+
+@telling.step(
     "VT-d of compute1 is proven again; the admin forces a server of g1.tiny "
     "onto compute2 (--availability-zone nova:compute2)"
 )

@@ -25,9 +25,9 @@ def boot(stage, name, flavor=flavors.GPU):
 )
 def not_allowed(stage):
     """Refuse, as long as the policy does not name the device."""
-    said = telling.fault(boot(stage, "gpu-1"))
+    said = telling.refusal(boot, stage, "gpu-1")
     return stage.refused(
-        "scheduler", said, ALLOW, "pci_passthrough:alias", "gpu"
+        "nova-api", said, ALLOW, "pci_passthrough:alias", "gpu"
     )
 
 
@@ -59,7 +59,11 @@ def lands(stage):
 )
 def resize_not_allowed(stage):
     """Tell new passthrough from what a server has already."""
-    return _refused_resize(stage, stage.servers["clean"], flavors.FPGA, ALLOW)
+    server = stage.servers["clean"]
+    said = telling.refusal(_resize, stage, server, flavors.FPGA)
+    return stage.refused(
+        "nova-api", said, ALLOW, "pci_passthrough:alias", "fpga"
+    )
 
 
 @telling.step("A resize of a server without devices to g1.tiny")
@@ -80,11 +84,7 @@ def resize_lands(stage):
 def resize_elsewhere(stage):
     """Refuse the device by a resize wherever a boot would be refused it."""
     server = boot(stage, "growing-2", flavors.TINY)
-    return _refused_resize(stage, server, flavors.GPU, REQUIRE)
-
-
-def _refused_resize(stage, server, flavor, rule):
-    after = _resize(stage, server, flavor)
+    after = _resize(stage, server, flavors.GPU)
     if after.status != "ACTIVE":
         raise telling.NotAsTold(
             f"not refused: server {server.name} is {after.status} on "
@@ -96,7 +96,7 @@ def _refused_resize(stage, server, flavor, rule):
         f"{action}: {result}; to admins: {details}"
     )
     return stage.refused(
-        "scheduler", said, rule, "resize: Error", "No valid host"
+        "scheduler", said, REQUIRE, "resize: Error", "No valid host"
     )
 
 

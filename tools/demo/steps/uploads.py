@@ -6,7 +6,7 @@ from demo import policies, telling
 
 @telling.step(
     "Before the policy (enabled: false): two images with hw_disk_bus=ide, "
-    "old-web of a tenant and the public old-router"
+    "old-web of a tenant and the public old-router, and a server of old-web"
 )
 def before_the_policy(stage):
     """Have images that are older than the policy."""
@@ -17,9 +17,14 @@ def before_the_policy(stage):
         hw_machine_type="pc",
         visibility="public",
     )
+    stage.servers["old"] = server = stage.alice.boot(
+        "veteran", image_id=stage.images["web"].id
+    )
     stage.policy(policies.enforced())
-    said = f"both images are {_status(stage.images['web'])}"
-    return stage.passed(said, "disabled", "glance-api")
+    said = f"both images are {_status(stage.images['web'])}; "
+    return stage.passed(
+        said + telling.active(server), "disabled", "glance-api", "scheduler"
+    )
 
 
 @telling.step(

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every known way round the gates, what closes it, and the test of it.
+
+Data only: the page "What each gate sees" is made of it, and a test holds it
+against the tests that exist.
+"""
+
+from dataclasses import dataclass
+
+GLANCE_API = "glance-api"
+GLANCE_IMPORT = "glance-import"
+NOVA_API = "nova-api"
+SCHEDULER = "scheduler"
+FLAVOR_WRITES = "flavor writes"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way by which a refused device could reach a guest.
+
+    :ivar number: its number, which the names of its tests begin with
+    :ivar path: what somebody does
+    :ivar gates: the gates that close it, the first one first
+    :ivar instead: what closes it, or who may walk through, where a gate is
+        not the whole answer
+    :ivar tests: names of test functions
+    :ivar untested: why there is none, where there is none
+    """
+
+    number: int
+    path: str
+    gates: tuple[str, ...] = ()
+    instead: str = ""
+    tests: tuple[str, ...] = ()
+    untested: str = ""
+
+
+DOORS = (
+    Door(
+        1,
+        "An image is created with a property that chooses a device",
+        (GLANCE_API, NOVA_API, SCHEDULER),
+        tests=("test_bypass_01_property_on_upload",),
+    ),
+    Door(
+        2,
+        "A property is added to an image later, in any way of writing a "
+        "JSON patch that Glance understands",
+        (GLANCE_API, NOVA_API, SCHEDULER),
+        tests=("test_bypass_02_property_by_patch",),
+    ),
+    Door(
+        3,
+        "A legacy name, a legacy value or another case stands for the same "
+        "device",
+        (GLANCE_API, NOVA_API, SCHEDULER),
+        tests=("test_bypass_03_legacy_names_and_case",),
+    ),
+    Door(
+        4,
+        "The image property block_device_mapping carries a disk_bus",
+        (GLANCE_API, NOVA_API, SCHEDULER),
+        tests=("test_bypass_04_block_device_mapping_property",),
+    ),
+    Door(
+        5,
+        "os_distro has libosinfo pick the device on the host",
+        (GLANCE_API, NOVA_API, SCHEDULER),
+        instead="A rule with explicit: true, which asks the image to say "
+        "the device: which one libosinfo picks is known on the host alone",
+        tests=("test_bypass_05_os_distro_under_an_explicit_rule",),
+    ),
+    Door(
+        6,
+        "No property at all: a config drive or another CD-ROM on machine "
+        "type pc gets an IDE bus",
+        (NOVA_API, GLANCE_API, SCHEDULER),
+        instead="x86_64=q35 in [libvirt] hw_machine_type of the hosts",
+        tests=(
+            "test_bypass_06_config_drive_on_machine_type_pc",
+            "test_bypass_06_root_volume_by_another_spelling_of_zero",
+            "test_bypass_06_root_volume_in_format_1_behind_another",
+        ),
+    ),
+    Door(
+        7,
+        "disk_bus or device_type stands in the block device mapping of "
+        "POST /servers, in either format",
+        (NOVA_API,),
+        tests=(
+            "test_bypass_07_bus_in_the_block_device_mapping",
+            "test_bypass_07_bus_of_a_second_disk",
+            "test_bypass_07_device_type_in_the_block_device_mapping",
+            "test_bypass_07_format_1",
+        ),
+    ),
+    Door(
+        8,
+        "A server boots from a volume whose image metadata its owner wrote",
+        (NOVA_API, SCHEDULER),
+        tests=("test_bypass_08_volume_image_metadata",),
+    ),
+    Door(
+        9,
+        "Properties come in inside an import task: glance-download, "
+        "injected metadata",
+        (GLANCE_IMPORT, NOVA_API, SCHEDULER),
+        instead="The import gate must stand last in image_import_plugins; "
+        "the tasks API of admins is not judged",
+        tests=(
+            "test_bypass_09_property_injected_by_the_import_task",
+            "test_bypass_09_without_the_plugin_it_becomes_active",
+        ),
+    ),
+    Door(
+        10,
+        "An image is older than the policy, or comes from another region",
+        (NOVA_API, SCHEDULER),
+        tests=("test_bypass_10_image_that_is_older_than_the_policy",),
+    ),
+    Door(
+        11,
+        "A server is rescued with another image, or its own as it is now; "
+        "a stable device rescue reads the server's image anew",
+        (NOVA_API,),
+        tests=(
+            "test_bypass_11_rescue_with_an_old_image",
+            "test_bypass_11_rescue_without_an_image",
+            "test_bypass_11_stable_rescue_bus",
+            "test_bypass_11_stable_rescue_reads_the_servers_image_anew",
+            "test_bypass_11_stable_rescue_reads_the_root_volume_anew",
+        ),
+    ),
+    Door(
+        12,
+        "A shelved server's snapshot gets a new property, and the server is "
+        "unshelved",
+        (GLANCE_API, NOVA_API),
+        tests=(
+            "test_bypass_12_shelved_snapshot_and_unshelve",
+            "test_bypass_12_machine_type_under_a_config_drive",
+        ),
+    ),
+    Door(
+        13,
+        "A rebuild that the scheduler refuses leaves the new image's "
+        "properties behind, and a hard reboot applies them",
+        (NOVA_API,),
+        tests=("test_bypass_13_rejected_rebuild_then_hard_reboot",),
+    ),
+    Door(
+        14,
+        "A server is rebuilt from another image, or from its own, changed",
+        (NOVA_API,),
+        tests=(
+            "test_bypass_14_rebuild_with_an_old_image",
+            "test_bypass_14_rebuild_with_the_same_image",
+            "test_bypass_14_machine_type_under_a_config_drive",
+        ),
+    ),
+    Door(
+        15,
+        "An admin forces a host: no filter is asked",
+        (NOVA_API,),
+        instead="A boot is judged at the API all the same. A forced live "
+        "migration or evacuation brings in no new device; required traits "
+        "on the flavor hold for forced hosts, and Nova's own policy says "
+        "who may force one",
+        tests=("test_bypass_15_forced_host",),
+    ),
+    Door(
+        16,
+        "nova-manage writes a server's image properties or machine type",
+        instead="Who can run it owns Nova's database. The scheduler's gate "
+        "speaks at the next move, by moves.guest_devices",
+        untested="no request is made that a gate could judge",
+    ),
+    Door(
+        17,
+        "A network card or volume is plugged into a server that is older "
+        "than the policy",
+        (NOVA_API,),
+        tests=(
+            "test_bypass_17_network_card_for_a_legacy_server",
+            "test_bypass_17_volume_for_a_legacy_server",
+            "test_bypass_17_sata_becomes_scsi_when_it_is_plugged_in",
+        ),
+    ),
+    Door(
+        18,
+        "A flavor asks for a sound card, USB controller, watchdog or vIOMMU",
+        (NOVA_API, SCHEDULER),
+        tests=("test_bypass_18_devices_of_a_flavor",),
+    ),
+    Door(
+        19,
+        "The host's own configuration picks the device: "
+        "use_virtio_for_bridges, or a scsi bus without a model",
+        instead="assume in the policy says what the hosts are told, and the "
+        "rules are judged by it",
+        untested="a host's configuration is not a request",
+    ),
+    Door(
+        20,
+        "hw_viommu_model switches Nova's image metadata prefilter off",
+        (GLANCE_API, NOVA_API, SCHEDULER),
+        instead="A bug of Nova's; our filter does not depend on that "
+        "prefilter",
+        tests=("test_bypass_20_viommu_that_switches_novas_prefilter_off",),
+    ),
+    Door(
+        21,
+        "A port with a device of the host is plugged into a running server",
+        (NOVA_API,),
+        tests=(
+            "test_bypass_21_port_of_a_virtual_function_at_boot",
+            "test_bypass_21_port_of_a_virtual_function_hot_plugged",
+        ),
+    ),
+    Door(
+        22,
+        "Another URL: the v2 pipeline, a project id in the path, "
+        "os-volumes_boot",
+        (NOVA_API,),
+        instead="The gate must stand in both pipelines",
+        tests=(
+            "test_bypass_22_both_pipelines_with_and_without_a_project",
+            "test_bypass_22_old_name_of_servers",
+        ),
+    ),
+    Door(
+        23,
+        "A resize brings in passthrough: the scheduler sees a move",
+        (NOVA_API, SCHEDULER, FLAVOR_WRITES),
+        tests=(
+            "test_bypass_23_passthrough_at_boot",
+            "test_bypass_23_resize_that_brings_in_passthrough",
+            "test_bypass_23_more_passthrough_on_a_flavor_that_lacks_traits",
+        ),
+    ),
+    Door(
+        24,
+        "Nova's image metadata proxy, to microversion 2.38",
+        (NOVA_API, GLANCE_API),
+        tests=(
+            "test_bypass_24_image_metadata_proxy_post",
+            "test_bypass_24_image_metadata_proxy_put_all",
+            "test_bypass_24_image_metadata_proxy_put_one",
+        ),
+    ),
+    Door(
+        25,
+        "createImage or createBackup with metadata for the new image",
+        (NOVA_API,),
+        tests=(
+            "test_bypass_25_create_backup_metadata",
+            "test_bypass_25_create_image_metadata",
+        ),
+    ),
+    Door(
+        26,
+        "Cinder uploads a volume, with its image metadata, as a new image",
+        (GLANCE_API, NOVA_API, SCHEDULER),
+        instead="With a confirmed service token of role service the image "
+        "is accepted and marked in the log; booting a server from it is "
+        "judged like any other",
+        tests=(
+            "test_bypass_26_a_service_token_earns_nothing_for_patch",
+            "test_bypass_26_headers_that_a_user_forges",
+            "test_bypass_26_upload_of_a_volume_with_a_service_token",
+            "test_bypass_26_upload_of_a_volume_without_a_service",
+        ),
+    ),
+    Door(
+        27,
+        "_method in the query string replaces the method behind a gate",
+        (GLANCE_API, NOVA_API),
+        tests=(
+            "test_bypass_27_method_in_the_query_string_of_glance",
+            "test_bypass_27_method_in_the_query_string_of_nova",
+        ),
+    ),
+)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate of image imports: a plugin of Glance's import tasks.
+
+For what arrives inside the task: properties that ``glance-download`` copies
+and that ``inject_image_metadata`` adds. It must be the last plugin::
+
+    [image_import_opts]
+    image_import_plugins = ['inject_image_metadata', 'vhard']
+
+It is not run for ``copy-image`` and plain uploads, whose properties the gate
+of the Glance API has seen.
+"""
+
+from typing import Any
+
+from glance.common import exception
+from taskflow import task
+from taskflow.patterns import linear_flow
+
+from nova_vhard.gates.judge import Judge
+from nova_vhard.policy import explain
+from nova_vhard.policy.subject import UPLOAD, Subject
+from nova_vhard.request import image as image_reader
+
+
+class JudgeImage(task.Task):  # type: ignore[misc]
+    """Judge an image before its data becomes active.
+
+    Everything happens in ``execute``: an exception while the flow is made
+    would have Glance skip the plugin.
+    """
+
+    def __init__(
+        self, name: str, context: Any, repo: Any, image_id: str
+    ) -> None:
+        """Keep what the task is about."""
+        self._context = context
+        self._repo = repo
+        self._image_id = image_id
+        super().__init__(name=name)
+
+    def execute(self) -> None:
+        """Judge the properties that the image has now.
+
+        :raises UploadException: the only exception whose text the user
+            reads in the task's message; also without a policy
+        """
+        try:
+            judge = Judge("glance-import", "glance-api")
+            verdict, subject = self._verdict(judge)
+        except Exception as error:
+            text = f"the hardening policy cannot judge this image: {error}"
+            raise exception.UploadException(text) from error
+        if verdict.refusals:
+            text = explain.long(verdict.refusals, subject)
+            raise exception.UploadException(text)
+
+    def _verdict(self, judge: Judge) -> tuple[Any, Subject]:
+        policy = judge.policy()
+        image = self._repo.get(self._image_id)
+        subject = _subject(self._context, image.owner, self._image_id)
+        request = image_reader.read(
+            dict(image.extra_properties), image.disk_format
+        )
+        return judge.judge(policy, request, subject), subject
+
+
+def _subject(context: Any, owner: str | None, image_id: str) -> Subject:
+    project = owner or context.project_id
+    own = project == context.project_id
+    return Subject(
+        operation=UPLOAD,
+        project=project,
+        domain=context.project_domain_id if own else None,
+        roles=frozenset(context.roles or ()) if own else frozenset(),
+        image=image_id,
+    )
+
+
+def get_flow(**kwargs: Any) -> linear_flow.Flow:
+    """Return the flow that Glance adds to its import task."""
+    kind, task_id = kwargs["task_type"], kwargs["task_id"]
+    return linear_flow.Flow(kind).add(
+        JudgeImage(
+            f"{kind}-JudgeImage-{task_id}",
+            kwargs["context"],
+            kwargs["image_repo"],
+            kwargs["image_id"],
+        )
+    )

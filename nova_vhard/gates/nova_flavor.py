@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes of flavor extra specs: no passthrough without required traits.
+
+With ``trait:CUSTOM_VHARD_...=required`` on the flavor Placement itself keeps
+its servers on proven hosts, forced hosts included.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nova_vhard.catalogue import traits
+from nova_vhard.policy.hardware import Wish
+from nova_vhard.policy.hosts import PASSTHROUGH_REQUIRE
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import FLAVOR, Subject
+from nova_vhard.policy.text import clean
+from nova_vhard.policy.verdict import Violation
+from nova_vhard.request import passthrough
+
+_TEXT = (
+    "a flavor that asks for {what} needs {specs}, so that its servers run "
+    "only on hosts that have proven it; set them together, or run "
+    "openstack vhard flavor sync"
+)
+
+Specs = Mapping[str, Any]
+
+
+def changed(
+    specs: Specs, method: str, names: tuple[str, ...], body: Any
+) -> dict[str, Any]:
+    """Return extra specs as a request would leave them.
+
+    :param specs: as they are
+    :param names: the extra spec in the path, if one stands there
+    """
+    if method == "DELETE":
+        return {name: specs[name] for name in specs if name not in names}
+    change = body
+    if not names and isinstance(body, dict):
+        change = body.get("extra_specs")
+    return {**specs, **(change if isinstance(change, dict) else {})}
+
+
+def lacking(
+    policy: Policy, before: Specs, after: Specs, subject: Subject
+) -> list[Violation]:
+    """Return the violation that a write brings in, if any.
+
+    A flavor that lacked the same before is not charged to a write of
+    something else.
+    """
+    rule = policy.passthrough
+    if rule is None:
+        return []
+    missing = _missing(rule.require, after)
+    asked = passthrough.of_flavor(_texts(after))
+    same = asked == passthrough.of_flavor(_texts(before))
+    if not missing or (same and missing <= _missing(rule.require, before)):
+        return []
+    what = ", ".join(dict.fromkeys(clean(one.name) for one in asked))
+    specs = ", ".join(f"{name}=required" for name in sorted(missing))
+    said = _TEXT.format(what=what, specs=specs)
+    wish = Wish(kind="hosts", value=what, source="flavor extra specs")
+    mode = policy.mode_for(rule.mode, subject)
+    return [Violation(PASSTHROUGH_REQUIRE, wish, (), mode, said=said)]
+
+
+def _missing(require: frozenset[str], specs: Specs) -> set[str]:
+    if not passthrough.of_flavor(_texts(specs)):
+        return set()
+    wanted = {f"trait:{traits.of_check(name)}" for name in require}
+    return {name for name in wanted if specs.get(name) != "required"}
+
+
+def _texts(specs: Specs) -> dict[str, str]:
+    return {str(name): str(value) for name, value in specs.items()}
+
+
+def subject(context: Any, flavor: Any) -> Subject:
+    """Return who writes."""
+    return Subject(
+        operation=FLAVOR,
+        project=context.project_id,
+        domain=context.project_domain_id,
+        roles=frozenset(role.lower() for role in context.roles),
+        flavor=flavor.name,
+        flavor_id=flavor.flavorid,
+    )

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Glance with and without the gate, with service tokens, and its imports."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.bypass.glance import identity
+from tests.functional.glance import service
+from tests.functional.glance.conftest import (  # noqa: F401 - fixtures
+    baseline_app,
+    directory,
+    gated,
+    plain,
+    plain_app,
+)
+from tests.functional.glance.wire import User, Wire
+
+SECONDS = 30
+POLLS_A_SECOND = 10
+
+Import = Callable[[User, Sequence[str]], tuple[dict[str, Any], str]]
+
+
+def _with_services(home: Path, name: str, gate: str | None) -> Any:
+    paste = service.paste_file(home / f"{name}.ini", gate)
+    text = paste.read_text().replace(service.IDENTITY, identity.FACTORY)
+    assert identity.FACTORY in text
+    paste.write_text(text)
+    return service.load(paste)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def readers_and_writers(directory: Path) -> None:  # noqa: F811
+    """Let the import task's thread write while a test reads."""
+    with sqlite3.connect(directory / "glance.sqlite") as database:
+        database.execute("PRAGMA journal_mode=WAL")
+    database.close()
+
+
+@pytest.fixture(scope="package")
+def known(directory: Path) -> Any:  # noqa: F811
+    """Give Glance with the gate, which knows service tokens."""
+    return _with_services(directory, "services", service.GATE)
+
+
+@pytest.fixture(scope="package")
+def known_plain(directory: Path) -> Any:  # noqa: F811
+    """Give Glance as it ships, which knows service tokens."""
+    return _with_services(directory, "services-plain", None)
+
+
+@pytest.fixture
+def import_task(plain: User) -> Iterator[Import]:  # noqa: F811
+    """Give a function: import an image of a user's with these plugins.
+
+    The image asks for nothing; ``inject_image_metadata`` adds IDE.  The
+    function returns the image at the end, and its task's message.
+    """
+    # what registers the options
+    from glance.async_.flows import api_image_import  # noqa: F401
+    from glance.async_.flows.plugins import inject_image_metadata  # noqa: F401
+    from oslo_config import cfg
+
+    cfg.CONF.set_override(
+        "inject", {"hw_disk_bus": "ide"}, "inject_metadata_properties"
+    )
+
+    def run(user: User, plugins: Sequence[str]) -> tuple[dict[str, Any], str]:
+        cfg.CONF.set_override(
+            "image_import_plugins", list(plugins), "image_import_opts"
+        )
+        image = user.create(container_format="bare", disk_format="raw").json
+        return _imported(user, plain, image["id"])
+
+    yield run
+    cfg.CONF.clear_override("inject", "inject_metadata_properties")
+    cfg.CONF.clear_override("image_import_plugins", "image_import_opts")
+
+
+def _imported(
+    user: User,
+    reader: User,
+    image: str,
+) -> tuple[dict[str, Any], str]:
+    path = f"/v2/images/{image}"
+    stage = Wire(
+        "PUT",
+        f"{path}/stage",
+        b"data",
+        content_type="application/octet-stream",
+    )
+    assert user.send(stage).status_int == 204
+    body = b'{"method": {"name": "glance-direct"}}'
+    response = user.send(Wire("POST", f"{path}/import", body))
+    assert response.status_int == 202, response.text
+    for _ in range(SECONDS * POLLS_A_SECOND):
+        (task,) = reader.send(Wire("GET", f"{path}/tasks")).json["tasks"]
+        if task["status"] in ("success", "failure"):
+            return reader.image(image), task["message"]
+        time.sleep(1 / POLLS_A_SECOND)
+    raise AssertionError(task)
+
+
+@pytest.fixture
+def with_token(plain: User) -> Callable[[Any, Wire, str], Any]:  # noqa: F811
+    """Give a function: send a request with a service token, too."""
+
+    def send(app: Any, wire: Wire, token: str) -> Any:
+        headers = {**wire.headers, "X-Service-Token": token} if token else {}
+        return plain.of(app).send(replace(wire, headers=headers))
+
+    return send

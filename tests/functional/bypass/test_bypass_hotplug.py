@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows 17 and 21: what is plugged into a server that runs."""
+
+import copy
+import json
+import uuid
+
+from nova.tests.fixtures import libvirt as fakelibvirt
+
+from tests.functional.bypass import ways
+from tests.functional.nova import base
+
+
+class Legacy:
+    """Row 17: a server that is older than the policy gets one more."""
+
+    def test_bypass_17_network_card_for_a_legacy_server(self):
+        server = self.old(self.image(hw_vif_model="e1000"))
+        self.witness.said.clear()
+        port = self.neutron.port_1["id"]
+        response = self.call(
+            "POST",
+            f"/v2.1/servers/{server}/os-interface",
+            {"interfaceAttachment": {"port_id": port}},
+        )
+        self.ends(response, '<model type="e1000"/>')
+
+    def test_bypass_17_volume_for_a_legacy_server(self):
+        server = self.old(self.image(hw_disk_bus="ide"))
+        self.witness.said.clear()
+        response = self.call(
+            "POST",
+            f"/v2.1/servers/{server}/os-volume_attachments",
+            {"volumeAttachment": {"volumeId": str(uuid.uuid4())}},
+        )
+        self.ends(response, 'bus="ide"')
+
+
+class TestGuarded(ways.Guarded, Legacy, base.LibvirtCase):
+    pass
+
+
+class TestOpen(ways.Open, Legacy, base.LibvirtCase):
+    pass
+
+
+class Ports:
+    """Row 21: a virtual function by way of a port, past the scheduler."""
+
+    def setUp(self):
+        devices = [
+            {
+                "vendor_id": fakelibvirt.PCI_VEND_ID,
+                "product_id": product,
+                "physical_network": "physnet2",
+            }
+            for product in (fakelibvirt.PF_PROD_ID, fakelibvirt.VF_PROD_ID)
+        ]
+        self.flags(
+            device_spec=[json.dumps(one) for one in devices], group="pci"
+        )
+        super().setUp()
+        neutron = self.neutron
+        neutron._networks[neutron.network_2["id"]] = neutron.network_2
+        neutron._subnets[neutron.subnet_2["id"]] = neutron.subnet_2
+        port = copy.deepcopy(neutron.sriov_port)
+        neutron._ports[port["id"]] = port
+        self.port = port["id"]
+
+    def start_compute(self, hostname):
+        """Start a host with a card that has virtual functions."""
+        cards = fakelibvirt.HostPCIDevicesInfo(num_pfs=1, num_vfs=1)
+        return super().start_compute(hostname, pci_info=cards)
+
+    def test_bypass_21_port_of_a_virtual_function_hot_plugged(self):
+        server = self.active(self.image())
+        response = self.call(
+            "POST",
+            f"/v2.1/servers/{server}/os-interface",
+            {"interfaceAttachment": {"port_id": self.port}},
+        )
+        self.ends(response, '<interface type="hostdev"')
+
+    def test_bypass_21_port_of_a_virtual_function_at_boot(self):
+        response = self.boot(self.image(), networks=[{"port": self.port}])
+        self.boots(response, '<interface type="hostdev"')
+
+
+class TestGuardedPorts(ways.Guarded, Ports, base.LibvirtCase):
+    pass
+
+
+class TestOpenPorts(ways.Open, Ports, base.LibvirtCase):
+    pass

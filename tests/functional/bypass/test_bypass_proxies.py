@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows 24, 25 and 27: Nova's own ways to write an image, and ``_method``.
+
+The witness is the image that Glance is left with.
+"""
+
+from tests.functional.bypass import ways
+from tests.functional.nova import base, helpers
+
+OLD_API = "2.38"
+IDE = {"hw_disk_bus": "ide"}
+
+
+class Images(ways.Ways):
+    """The image in Glance is what somebody would boot later."""
+
+    def ends_with(self, response, found):
+        """Check a request by the properties of the images it made.
+
+        :param found: a function that returns them
+        """
+        assert response.status_int < 500, response.text
+        if self.GUARDED:
+            assert response.status_int in ways.REFUSED, response.text
+            said = base.text(response)
+            assert "(allowed:" in said or "_method" in said, said
+            self.settle()
+        else:
+            assert response.status_int in (200, 202), response.text
+        self.assertEqual(not self.GUARDED, "ide" in found())
+
+
+class Rows(Images):
+    def buses(self, *images):
+        """Return the disk buses that images ask for; all, if none named."""
+        names = images or self.glance.images.keys()
+        return [
+            self.glance.images[one]["properties"].get("hw_disk_bus")
+            for one in names
+        ]
+
+    def proxy(self, method, path, body):
+        """Write an image's metadata by way of Nova."""
+        image = self.image(hw_disk_bus="virtio")
+        response = self.call(
+            method,
+            f"/v2.1/images/{image}/metadata{path}",
+            body,
+            version=OLD_API,
+        )
+        self.ends_with(response, lambda: self.buses(image))
+
+    def test_bypass_24_image_metadata_proxy_post(self):
+        self.proxy("POST", "", {"metadata": IDE})
+
+    def test_bypass_24_image_metadata_proxy_put_all(self):
+        self.proxy("PUT", "", {"metadata": IDE})
+
+    def test_bypass_24_image_metadata_proxy_put_one(self):
+        self.proxy("PUT", "/hw_disk_bus", {"meta": IDE})
+
+    def test_bypass_25_create_image_metadata(self):
+        server = self.active(self.image())
+        before = set(self.glance.images)
+        action = {"createImage": {"name": "a snapshot", "metadata": IDE}}
+        response = self.act(server, action)
+        self.settle()
+        self.ends_with(
+            response, lambda: self.buses(*(set(self.glance.images) - before))
+        )
+
+    def test_bypass_25_create_backup_metadata(self):
+        server = self.active(self.image())
+        before = set(self.glance.images)
+        action = {
+            "createBackup": {
+                "name": "a backup",
+                "backup_type": "daily",
+                # Nova's in-memory Glance counts every image as a backup
+                "rotation": 100,
+                "metadata": IDE,
+            }
+        }
+        response = self.act(server, action)
+        self.settle()
+        self.ends_with(
+            response, lambda: self.buses(*(set(self.glance.images) - before))
+        )
+
+
+class TestGuarded(Rows, base.FakeDriverCase):
+    pass
+
+
+class TestOpen(ways.Open, Rows, base.FakeDriverCase):
+    pass
+
+
+class Method:
+    def test_bypass_27_method_in_the_query_string_of_nova(self):
+        image = self.image(**helpers.IDE)
+        for root in ("/v2.1", "/v2"):
+            # of the other methods' requests Nova does not read the body
+            self.witness.said.clear()
+            server = {"name": "x", "imageRef": image, "flavorRef": "1"}
+            response = self.call(
+                "PUT",
+                f"{root}/servers?_method=POST",
+                {"server": server},
+                version=None,
+            )
+            self.ends(response, 'bus="ide"')
+
+
+class TestGuardedMethod(ways.Guarded, Method, base.LibvirtCase):
+    pass
+
+
+class TestOpenMethod(ways.Open, Method, base.LibvirtCase):
+    pass

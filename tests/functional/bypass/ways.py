@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every way round has in common: a witness, and two clouds to try it in.
+
+A file of rows has one mixin with a test a row, and two classes made of it: a
+cloud with the gates, where each try must be refused and leave nothing in the
+guest, and the same cloud as Nova ships, where it must succeed: a try that
+gets nowhere by itself would prove nothing.
+"""
+
+import time
+from typing import Any
+
+import fixtures
+import webob
+from nova.tests.fixtures import libvirt as fakelibvirt
+
+from tests.functional.nova import base, helpers
+
+REFUSED = (400, 403)
+
+
+class Witness(fixtures.Fixture):
+    """Writes down every device that Nova gives to libvirt.
+
+    The domain of the fake libvirt forgets what Nova's own tests do not need
+    (sound cards, watchdogs, controllers): this keeps the XML as it came.
+    """
+
+    def _setUp(self) -> None:
+        self.said: list[str] = []
+        for owner, name in (
+            (fakelibvirt.Connection, "defineXML"),
+            (fakelibvirt.Domain, "attachDeviceFlags"),
+        ):
+            self._listen(owner, name)
+
+    def _listen(self, owner: type, name: str) -> None:
+        original = getattr(owner, name)
+
+        def call(whom: Any, xml: Any, *rest: Any, **more: Any) -> Any:
+            text = xml.decode() if isinstance(xml, bytes) else xml
+            self.said.append(text.replace("'", '"'))
+            return original(whom, xml, *rest, **more)
+
+        self.useFixture(fixtures.MonkeyPatch(_path(owner, name), call))
+
+
+def _path(owner: type, name: str) -> str:
+    return f"{owner.__module__}.{owner.__qualname__}.{name}"
+
+
+class Ways(helpers.Helpers):
+    """Mixed into a test case: one try, judged by the cloud it is made in.
+
+    :cvar GUARDED: whether the gates stand in this cloud
+    """
+
+    GUARDED = True
+
+    def setUp(self) -> None:
+        self.witness = self.useFixture(Witness())
+        super().setUp()
+
+    def old(self, image: str, **more: Any) -> str:
+        """Boot a server that is older than the policy."""
+        self.write_policy("enabled: false\n")
+        server = self.active(image, **more)
+        self.write_policy(self.POLICY)  # type: ignore[attr-defined]
+        return server
+
+    def ends(self, response: webob.Response, *devices: str) -> None:
+        """Check that a request ended as it must in this cloud.
+
+        :param devices: XML that the guest gets where nobody stops it
+        """
+        assert response.status_int < 500, response.text
+        if self.GUARDED:
+            self._stopped(response, devices)
+        else:
+            assert response.status_int in (200, 202), response.text
+            self.given(*devices)
+
+    def boots(self, response: webob.Response, *devices: str) -> None:
+        """Check how a POST /servers ended: at the API, or in ERROR."""
+        if response.status_int in REFUSED or not self.GUARDED:
+            self.ends(response, *devices)
+            return
+        assert response.status_int == 202, response.text
+        fault = self.fault(response.json["server"]["id"])
+        assert "(allowed:" in fault, fault
+        self.clean(*devices)
+
+    def _stopped(
+        self, response: webob.Response, devices: tuple[str, ...]
+    ) -> None:
+        assert response.status_int in REFUSED, response.text
+        said = base.text(response)
+        assert "(allowed:" in said or "not accepted" in said, said
+        self.settle()
+        self.clean(*devices)
+
+    def clean(self, *devices: str) -> None:
+        """Check that no guest has been given any of these devices."""
+        said = "\n".join(self.witness.said)
+        assert [one for one in devices if one in said] == []
+
+    def given(self, *devices: str) -> None:
+        """Wait until a guest has been given each of these devices."""
+        for _ in range(helpers.WAIT_SECONDS * helpers.POLLS_A_SECOND):
+            said = "\n".join(self.witness.said)
+            missing = [one for one in devices if one not in said]
+            if not missing:
+                return
+            time.sleep(1 / helpers.POLLS_A_SECOND)
+        raise AssertionError(f"void: {missing} came to no guest:\n{said}")
+
+
+class Guarded(Ways):
+    """A cloud with every gate."""
+
+
+class Open(Ways):
+    """The same cloud as Nova ships."""
+
+    GUARDED = False
+    API_GATE = None
+    FILTER = None
