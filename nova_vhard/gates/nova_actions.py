@@ -63,10 +63,18 @@ class Actions:
         return handler(context, server, section(body, name))
 
     def _rebuild(self, context: Any, server: Any, body: Body) -> Case | None:
+        """Another image is judged by the scheduler too, the same is not.
+
+        Nova writes the new image's properties over the old ones before it
+        asks the scheduler, which then cannot know what the server had.
+        """
         image = self._find.image(context, body.get("imageRef"))
         if image is None:
             return None
-        return self._anew(REBUILD, context, server, image)
+        case = self._anew(REBUILD, context, server, image)
+        if image.get("id") == server.image_ref:
+            return case
+        return replace(case, scheduled=read(image))
 
     def _unshelve(self, context: Any, server: Any, body: Body) -> Case | None:
         """The guest is made of the snapshot's properties as they are now."""

@@ -35,7 +35,7 @@ from nova_vhard.policy import explain
 from nova_vhard.policy.hosts import PASSTHROUGH_REQUIRE, demands
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import Subject
-from nova_vhard.policy.verdict import Verdict, evaluate, with_more
+from nova_vhard.policy.verdict import Key, Verdict, evaluate, with_more
 from nova_vhard.policy.watch import PolicyUnavailable, today
 
 LOG = logging.getLogger(__name__)
@@ -173,11 +173,7 @@ class NovaGate:
                 policy, case.before, case.request, case.touched, case.subject
             )
             return _forbidden(verdict, case.subject)
-        already = (
-            self._judge.violated(policy, case.had, case.subject)
-            if case.had is not None
-            else frozenset()
-        )
+        already = self._already(policy, case)
         with self._judge.event(case.subject) as event:
             event.verdict = evaluate(
                 policy, case.request, case.subject, today(), already
@@ -185,6 +181,16 @@ class NovaGate:
             if case.server is not None and not event.verdict.refusals:
                 event.verdict = self._on_its_host(policy, case, event.verdict)
         return _forbidden(event.verdict, case.subject)
+
+    def _already(self, policy: Policy, case: Case) -> frozenset[Key]:
+        """Return the violations that are judged as a move's."""
+        had, scheduled = (
+            frozenset()
+            if one is None
+            else self._judge.violated(policy, one, case.subject)
+            for one in (case.had, case.scheduled)
+        )
+        return had - scheduled
 
     def _on_its_host(
         self, policy: Policy, case: Case, verdict: Verdict

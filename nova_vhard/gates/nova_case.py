@@ -21,6 +21,8 @@ class Case:
     """A request to be judged.
 
     :ivar had: what the server has already; its violations are a move's
+    :ivar scheduled: what the scheduler will judge as new, whatever the
+        server had: refused here, where it leaves the server as it is
     :ivar before: for a change of an image: the image as it is
     :ivar touched: for a change of an image: the properties that it names
     :ivar server: the Nova Instance whose host must have proven what new
@@ -30,6 +32,7 @@ class Case:
     request: HardwareRequest
     subject: Subject
     had: HardwareRequest | None = None
+    scheduled: HardwareRequest | None = None
     before: HardwareRequest | None = None
     touched: frozenset[str] = frozenset()
     server: Any = None

@@ -82,12 +82,41 @@ class TestRefusedAtTheApi(Rebuild):
         self.wait(self.server, "ACTIVE")
         self.assertEqual("warn", self.events[-1]["outcome"])
 
-        # but what only the new image has is refused
-        worse = self.image(hw_vif_model="e1000", hw_video_model="cirrus")
-        response = self.rebuild(worse)
+    def test_another_image_with_the_same_device_is_refused(self):
+        """The scheduler would: it cannot know what the server had."""
+        # given a server with e1000 that is older than the policy
+        self.write_policy("enabled: false\n")
+        self.server = self.active(self.image(hw_vif_model="e1000"))
+        self.write_policy("")
+        before = self.facts()
+
+        # when it is rebuilt from another image that asks for e1000
+        other = self.image(hw_vif_model="e1000", hw_video_model="cirrus")
+        response = self.rebuild(other)
+
+        # then it is refused where that does no harm
         self.assertEqual(403, response.status_int)
         self.assertIn("hw_video_model='cirrus'", base.text(response))
-        self.assertNotIn("e1000", base.text(response))
+        self.assertIn("hw_vif_model='e1000'", base.text(response))
+        self.assertEqual(before, self.facts())
+
+    def test_a_config_drive_that_the_server_keeps_strands_nobody(self):
+        """No scheduler sees it, so that it stays a move's."""
+        # given a server with an IDE config drive from before the policy
+        self.write_policy("enabled: false\n")
+        pc = {**helpers.CLEAN, "hw_machine_type": "pc"}
+        self.server = self.active(self.image(**pc), config_drive=True)
+        self.write_policy("")
+
+        # when it is rebuilt from another image of machine type pc
+        response = self.rebuild(self.image(**pc))
+
+        # then it is, with a warning
+        self.assertEqual(202, response.status_int, response.text)
+        self.wait(self.server, "ACTIVE")
+        judged = [one for one in self.events if one["gate"] == "nova-api"]
+        self.assertEqual("warn", judged[-1]["outcome"])
+        self.assertIn("guest_devices.cdrom_bus", judged[-1]["rules"])
 
 
 class TestFilterAlone(Rebuild):
