@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # Benchmarks; each prints one JSON object.
 #
-#   tools/bench.sh filter|glance [--check]
+#   tools/bench.sh filter|glance|nova-api [--check]
 #
 # With --check it exits 1 and ends with the line that falls short if a bar is
 # missed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 usage() {
-    echo "usage: tools/bench.sh filter|glance [--check]" >&2
+    echo "usage: tools/bench.sh filter|glance|nova-api [--check]" >&2
     exit 2
 }
 case "${1:-}" in
     filter) module=tests.benchmarks.filter_cost ;;
     glance) module=tests.benchmarks.glance_gate ;;
+    nova-api) module=tests.benchmarks.nova_gate ;;
     *) usage ;;
 esac
 shift

@@ -155,7 +155,7 @@ def buffer_body(request: wsgi.Request) -> None:
 
     A chunked body is a stream that Glance reads in a way of its own under
     uWSGI; afterwards it is a plain body with a length. A body with a length
-    is read directly: webob's own way copies it three times.
+    is read directly.
 
     :raises OSError: if the client sends less than it announced
     """
@@ -168,11 +168,7 @@ def buffer_body(request: wsgi.Request) -> None:
     length = request.content_length
     if not length or environ.get("webob.is_body_seekable"):
         return
-    body = environ["wsgi.input"].read(length)
-    if len(body) != length:
-        raise OSError("the body is shorter than announced")
-    environ["wsgi.input"] = io.BytesIO(body)
-    environ["webob.is_body_seekable"] = True
+    http.read_body(environ, length)
 
 
 def _subject(

@@ -244,7 +244,11 @@ def _route(method: str, path: str) -> tuple[str, tuple[str, ...]] | None:
 def _body(environ: Environ) -> Any:
     """Read the body as Nova will; None where Nova will refuse it."""
     request = wsgi.Request(environ)
-    raw = request.body
+    length = request.content_length
+    if length and not request.is_body_seekable:
+        raw = http.read_body(environ, length)
+    else:
+        raw = request.body
     if not request.content_length:
         return None
     try:

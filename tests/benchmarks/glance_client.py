@@ -1,64 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Glance server process of the benchmark, and its one client."""
+"""A Glance server process of the benchmarks, and its one client."""
 
-import http.client
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tests.functional.glance import identity
+from tests.benchmarks import client
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = ROOT / ".cache" / "bench"
 PATCH = "application/openstack-images-v2.1-json-patch"
 SERVER = "tests.benchmarks.glance_server"
 OCTETS = "application/octet-stream"
 BLOCK = bytes(1 << 20)
 
-_TOKEN = identity.token("0123456789abcdef0123456789abcdef")
+IMAGE = {
+    "name": "benchmark",
+    "disk_format": "raw",
+    "container_format": "bare",
+    "min_ram": 512,
+    "tags": ["base"],
+    "os_distro": "debian",
+    "os_version": "13",
+    "hw_disk_bus": "virtio",
+    "hw_vif_model": "virtio",
+    "hw_video_model": "virtio",
+    "hw_machine_type": "q35",
+    "hw_firmware_type": "uefi",
+    "hw_qemu_guest_agent": "yes",
+}
+BODY = json.dumps(IMAGE).encode()
 
 
-class Glance:
-    """A running server, and a connection to it that is kept alive."""
+class Glance(client.Client):
+    """A running Glance."""
 
-    def __init__(self, pid: int, port: int) -> None:
-        self.pid = pid
-        self._http = http.client.HTTPConnection("127.0.0.1", port)
-
-    def timed(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        kind: str = "application/json",
-        expect: int = 200,
-        **headers: str,
-    ) -> tuple[float, bytes]:
-        """Send one request; return its duration in seconds and the answer.
-
-        Raises RuntimeError when the status is not the expected one: a
-        benchmark of errors shows nothing.
-        """
-        sent = {"X-Auth-Token": _TOKEN, "Content-Type": kind, **headers}
-        start = time.perf_counter()
-        self._http.request(method, path, body, sent)
-        response = self._http.getresponse()
-        answer = response.read()
-        taken = time.perf_counter() - start
-        if response.status != expect:
-            raise RuntimeError(
-                f"{method} {path}: {response.status} {answer!r}"
-            )
-        return taken, answer
-
-    def create(self, body: bytes) -> tuple[float, str]:
+    def create(self) -> tuple[float, str]:
         """Create an image; return the duration and the image's id."""
-        taken, answer = self.timed("POST", "/v2/images", body, expect=201)
+        taken, answer = self.timed("POST", "/v2/images", BODY, expect=201)
         return taken, json.loads(answer)["id"]
 
     def show(self, image: str) -> float:
@@ -69,53 +47,27 @@ class Glance:
         """Return how long it takes to update an image."""
         return self.timed("PATCH", f"/v2/images/{image}", body, PATCH)[0]
 
-    def upload(self, body: bytes, blocks: int) -> float:
-        """Return how long it takes to upload so many MiB to a new image.
-
-        The image is removed afterwards.
-        """
-        _, image = self.create(body)
-        taken, _ = self.timed(
+    def fill(self, image: str, blocks: int) -> float:
+        """Return how long it takes to upload so many MiB to a new image."""
+        return self.timed(
             "PUT",
             f"/v2/images/{image}/file",
             (BLOCK for _ in range(blocks)),
             OCTETS,
             expect=204,
             **{"Content-Length": str(blocks * len(BLOCK))},
-        )
+        )[0]
+
+    def upload(self, blocks: int) -> float:
+        """Fill an image and remove it; return how long the former takes."""
+        _, image = self.create()
+        taken = self.fill(image, blocks)
         self.timed("DELETE", f"/v2/images/{image}", expect=204)
         return taken
-
-    def peak_mib(self) -> float:
-        """Return the most memory that the server has ever held, in MiB."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        (line,) = (x for x in status.splitlines() if x.startswith("VmHWM"))
-        return round(int(line.split()[1]) / 1024, 1)
 
 
 @contextmanager
 def serve(*servers: tuple[Path, str]) -> Iterator[list[Glance]]:
-    """Run a server for each directory and filter until the block ends."""
-    arguments = [str(part) for server in servers for part in server]
-    log = servers[0][0].parent / "log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", SERVER, *arguments],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        lines = [process.stdout.readline().split() for _ in servers]
-        if not all(lines):
-            raise RuntimeError(log.read_text())
-        yield [Glance(int(pid), int(port)) for pid, port in lines]
-    finally:
-        process.stdin.close()
-        process.stdout.read()  # ends when the last of them has ended
-        process.wait()
+    """Run a Glance for each directory and filter until the block ends."""
+    with client.serve(SERVER, *servers) as found:
+        yield [Glance(pid, port) for pid, port in found]

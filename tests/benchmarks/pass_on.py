@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paste filter that the gate is compared with: it only calls on."""
+"""The paste filter that a gate is compared with: it only calls on."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-PASS_ON = "tests.benchmarks.glance_pass_on:filter_factory"
+PASS_ON = "tests.benchmarks.pass_on:filter_factory"
 
 
 class PassOn:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one client of a benchmark's servers, and how it starts them."""
+
+import http.client
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.functional.glance import identity
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache" / "bench"
+
+TOKEN = identity.token("0123456789abcdef0123456789abcdef")
+
+
+class Client:
+    """A running server, and a connection to it that is kept alive."""
+
+    def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
+        self.url = f"http://127.0.0.1:{port}"
+        self._http = http.client.HTTPConnection("127.0.0.1", port)
+
+    def timed(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        kind: str = "application/json",
+        expect: int = 200,
+        **headers: str,
+    ) -> tuple[float, bytes]:
+        """Send one request; return its duration in seconds and the answer.
+
+        Raises RuntimeError when the status is not the expected one: a
+        benchmark of errors shows nothing.
+        """
+        sent = {"X-Auth-Token": TOKEN, "Content-Type": kind, **headers}
+        start = time.perf_counter()
+        self._http.request(method, path, body, sent)
+        response = self._http.getresponse()
+        answer = response.read()
+        taken = time.perf_counter() - start
+        if response.status != expect:
+            raise RuntimeError(
+                f"{method} {path}: {response.status} {answer!r}"
+            )
+        return taken, answer
+
+    def peak_mib(self) -> float:
+        """Return the most memory that the server has ever held, in MiB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        (line,) = (x for x in status.splitlines() if x.startswith("VmHWM"))
+        return round(int(line.split()[1]) / 1024, 1)
+
+
+@contextmanager
+def serve(
+    module: str, *servers: tuple[Path, str]
+) -> Iterator[list[tuple[int, int]]]:
+    """Run a server for each directory and filter until the block ends.
+
+    :param module: one that calls ``forked.main``
+    :returns: process id and port of each
+    """
+    arguments = [str(part) for server in servers for part in server]
+    log = servers[0][0].parent / "log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline().split() for _ in servers]
+        if not all(lines):
+            raise RuntimeError(log.read_text())
+        yield [(int(pid), int(port)) for pid, port in lines]
+    finally:
+        process.stdin.close()
+        process.stdout.read()  # ends when the last of them has ended
+        process.wait()
