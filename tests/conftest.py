@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests share: the rule about skips."""
+"""What all tests share: the rule about skips, and the seed."""
 
 import pytest
+
+from tests import seeds
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -10,6 +12,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="end with a failure if a test was skipped",
     )
+
+
+def pytest_report_header() -> str:
+    return f"NOVA_VHARD_SEED={seeds.SEED} repeats what is generated here"
 
 
 @pytest.hookimpl(hookwrapper=True)

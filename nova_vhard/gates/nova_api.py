@@ -133,7 +133,8 @@ class NovaGate:
         except LookupFailed as error:
             LOG.error("Cannot be judged: %s", error)
             return webob.exc.HTTPServiceUnavailable(explanation=_LOOKUP_TEXT)
-        except RecursionError:
+        except (OSError, RecursionError):
+            # cut off by the client, or nested without end
             return webob.exc.HTTPBadRequest(explanation=http.MALFORMED_TEXT)
 
     def _judged(self, name: str, body: Any) -> bool:

@@ -109,7 +109,12 @@ class Lookups:
 
     def flavor_of(self, context: Any, reference: Any) -> Any:
         """Return the Nova Flavor of a ``flavorRef``, which may be a URL."""
-        return self.flavor(context, common.get_id_from_href(reference or ""))
+        try:
+            flavor_id = common.get_id_from_href(reference or "")
+        except ValueError:
+            # such as http://[, which Nova does not read, either
+            return None
+        return self.flavor(context, flavor_id)
 
     def host(self, context: Any, server: Any) -> Any:
         """Return the ComputeNode that a server runs on."""

@@ -4,7 +4,9 @@
 Sources: ``get_disk_bus_for_device_type`` in nova/virt/libvirt/blockinfo.py,
 ``get_vif_model`` in nova/virt/libvirt/vif.py, ``_get_video_type`` in
 nova/virt/libvirt/driver.py, ``get_default_machine_type`` in
-nova/virt/libvirt/utils.py, and libvirt's own choice of a SCSI controller.
+nova/virt/libvirt/utils.py, ``get_vtpm_constraint`` and
+``get_mem_encryption_constraint`` in nova/virt/hardware.py, and libvirt's own
+choice of a SCSI controller.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -50,7 +52,11 @@ DEVICE_OF: Mapping[str, str] = MappingProxyType(
 _SCSI_CDROM = frozenset(
     ("ppc", "ppc64", "ppcle", "ppc64le", "s390", "s390x", "aarch64")
 )
+_VGA = frozenset(("ppc", "ppc64", "ppc64le"))
 _MACHINE_NAMES = frozenset(("hw_machine_type", "hw_architecture"))
+_ARCHITECTURE_NAMES = frozenset(
+    ("hw_architecture", "hw_emulation_architecture")
+)
 # Without one of these a guest with the property would have no such device.
 _CDROM_NAMES = _MACHINE_NAMES | {
     "hw_cdrom_bus",
@@ -66,14 +72,21 @@ def architecture(request: HardwareRequest, assume: Assume) -> str:
     return request.architecture or assume.architecture
 
 
+def _emulated(request: HardwareRequest, assume: Assume) -> str:
+    """Return the architecture that QEMU runs.
+
+    Nova chooses machine type and buses by ``hw_architecture`` alone, and
+    everything else by this (``_check_emulation_arch`` in its driver).
+    """
+    return request.emulated or architecture(request, assume)
+
+
 def machine_type(request: HardwareRequest, assume: Assume) -> str | None:
     """Return the guest's machine type, None where nobody says one."""
+    if request.machine_type is not None:
+        return request.machine_type
     arch = architecture(request, assume)
-    return (
-        request.machine_type
-        or assume.machine_type.get(arch)
-        or NOVA_MACHINE_TYPES.get(arch)
-    )
+    return assume.machine_type.get(arch) or NOVA_MACHINE_TYPES.get(arch)
 
 
 def implied(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
@@ -93,14 +106,21 @@ def implied(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
         *_card(request, assume),
         *_video(request, assume),
         *_firmware(request, assume),
+        *_tpm(request),
+        *_encryption(request),
     ]
     yield from wishes
     yield from _scsi(request, wishes, assume)
 
 
 def _said(request: HardwareRequest, kind: str) -> bool:
-    """Tell whether the image itself (not a block device) says it."""
-    return any(wish.names for wish in request.explicit(kind))
+    """Tell whether the image itself (not a block device) says it.
+
+    The bus of one block device, in the image's own mapping too, is no
+    default for the other devices.
+    """
+    setting = KINDS[kind].image_properties[0]
+    return any(setting in wish.names for wish in request.explicit(kind))
 
 
 def _wish(
@@ -198,19 +218,42 @@ def _card(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
 def _video(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
     if DISPLAY not in request.devices or _said(request, "video_model"):
         return
-    arch = architecture(request, assume)
-    vga = arch.startswith("ppc") or assume.virt_type == "parallels"
+    arch = _emulated(request, assume)
+    vga = arch in _VGA or assume.virt_type == "parallels"
     model = "vga" if vga else "virtio"
     why = f"nova picks {model} for a graphics card on {arch}"
-    yield _wish(request, "video_model", model, why, ("hw_architecture",))
+    yield _wish(request, "video_model", model, why, _ARCHITECTURE_NAMES)
 
 
 def _firmware(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
     if not _said(request, "firmware_type"):
-        arch = architecture(request, assume)
+        arch = _emulated(request, assume)
         firmware = "uefi" if arch == "aarch64" else "bios"
         why = f"nova picks {firmware} on {arch}"
-        yield _wish(request, "firmware_type", firmware, why)
+        names = _ARCHITECTURE_NAMES
+        yield _wish(request, "firmware_type", firmware, why, names)
+
+
+def _tpm(request: HardwareRequest) -> Iterator[Wish]:
+    if _asked(request, "tpm_version") and not _asked(request, "tpm_model"):
+        why = "nova picks tpm-tis for a TPM"
+        names = ("hw_tpm_version",)
+        yield _wish(request, "tpm_model", "tpm-tis", why, names)
+
+
+def _encryption(request: HardwareRequest) -> Iterator[Wish]:
+    wanted = request.explicit("mem_encryption")
+    if any(wish.value == "true" for wish in wanted) and not _asked(
+        request, "mem_encryption_model"
+    ):
+        why = "nova picks amd-sev for encrypted memory"
+        names = ("hw_mem_encryption",)
+        yield _wish(request, "mem_encryption_model", "amd-sev", why, names)
+
+
+def _asked(request: HardwareRequest, kind: str) -> bool:
+    """Tell whether the image or the flavor asks for one."""
+    return any(wish.value for wish in request.explicit(kind))
 
 
 def _scsi(
@@ -225,7 +268,7 @@ def _scsi(
     }
     if "scsi" not in buses:
         return
-    arch = architecture(request, assume)
+    arch = _emulated(request, assume)
     model = {
         "ppc64": "ibmvscsi",
         "ppc64le": "ibmvscsi",
@@ -234,4 +277,6 @@ def _scsi(
     }.get(arch, "lsilogic")
     why = f"libvirt picks {model} as the controller of a scsi bus on {arch}"
     names = ("hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus")
-    yield _wish(request, "scsi_model", model, why, names)
+    yield _wish(
+        request, "scsi_model", model, why, _ARCHITECTURE_NAMES.union(names)
+    )

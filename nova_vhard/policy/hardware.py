@@ -70,6 +70,7 @@ class HardwareRequest:
     :ivar wishes: the explicit choices, in the order in which they were read
     :ivar devices: the devices that the guest really gets (DISK, CDROM, …)
     :ivar architecture: guest architecture, None where the host decides
+    :ivar emulated: architecture that QEMU emulates in its place, if any
     :ivar machine_type: machine type, None where the host decides
     :ivar os_distro: what libosinfo would pick by, None if not set
     :ivar origin: IMAGE or VOLUME: where its image properties are kept
@@ -90,6 +91,7 @@ class HardwareRequest:
     passthrough: tuple[Passthrough, ...] = ()
     host_checks: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
+    emulated: str | None = None
 
     def explicit(self, kind: str) -> tuple[Wish, ...]:
         """Return the explicit wishes of one kind."""

@@ -17,6 +17,10 @@ Reasons = list[tuple[str, str]]
 _BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
 _DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
 
+# On any other Nova goes on as if no bus was given (``get_info_from_bdm`` in
+# nova/virt/libvirt/blockinfo.py, virt_type kvm and qemu).
+_USED = frozenset(("fdc", "ide", "sata", "scsi", "usb", "virtio"))
+
 
 def read(
     entries: Any,
@@ -51,7 +55,7 @@ def read(
             field = f"{place}.disk_bus"
             judged = _BUS_KIND.get(str(kind), "disk_bus")
             wishes.append(_wish(judged, bus, field, origin))
-        elif str(kind) in _DEVICE:
+        if str(bus) not in _USED and str(kind) in _DEVICE:
             reasons.append((_DEVICE[str(kind)], place))
     return wishes, reasons
 

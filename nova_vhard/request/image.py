@@ -79,7 +79,8 @@ def read(
     reasons += _cdroms(effective, disk_format)
     request = HardwareRequest(
         architecture=_value(effective, "hw_architecture"),
-        machine_type=_value(effective, "hw_machine_type"),
+        emulated=_value(effective, "hw_emulation_architecture"),
+        machine_type=_machine_type(effective),
         os_distro=_value(effective, "os_distro"),
         origin=origin,
     )
@@ -120,6 +121,12 @@ def _value(effective: Mapping[str, _Found], name: str) -> str | None:
     text = effective[name].value
     kind = _KIND_OF.get(name)
     return KINDS[kind].canonical(text) if kind else text
+
+
+def _machine_type(effective: Mapping[str, _Found]) -> str | None:
+    """Return the machine type; an empty one is no default to Nova."""
+    found = effective.get("hw_machine_type")
+    return found.value if found else None
 
 
 def _wish(name: str, found: _Found, origin: str) -> Wish:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device that Nova picks when nobody asked for one."""
 
+import json
+
 import pytest
 
 from nova_vhard.policy.defaults import implied
 from nova_vhard.policy.hardware import CDROM, FLOPPY, NIC, HardwareRequest
 from nova_vhard.policy.model import Assume
-from nova_vhard.request import image
+from nova_vhard.request import flavor, image
 
 MANDATORY = {"img_config_drive": "mandatory"}
 
@@ -119,3 +121,87 @@ def test_every_pick_says_why():
     for wish in implied(request, Assume()):
         assert wish.implied
         assert wish.setting in wish.source
+
+
+def mapping(**device):
+    """Return an image's own block device mapping with one device."""
+    entry = {"source_type": "blank", "boot_index": -1, **device}
+    return {"block_device_mapping": json.dumps([entry]), "bdm_v2": "true"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "device_type", "bus", "more", "value"),
+    [
+        # the config drive beside a CD-ROM that has a bus of its own
+        ("cdrom_bus", "cdrom", "sata", MANDATORY, "ide"),
+        # every disk but the one, whose bus libosinfo picks
+        ("disk_bus", "disk", "virtio", {"os_distro": "win2k"}, None),
+        ("disk_bus", "disk", "scsi", {}, "virtio"),
+    ],
+)
+def test_the_bus_of_one_device_is_no_default(
+    kind, device_type, bus, more, value
+):
+    properties = mapping(device_type=device_type, disk_bus=bus) | more
+    assert picked(properties)[kind] == value
+
+
+def test_two_floppies_of_which_one_has_a_bus():
+    devices = [
+        {"device_type": "floppy", "disk_bus": "usb"},
+        {"device_type": "floppy"},
+    ]
+    properties = {"block_device_mapping": json.dumps(devices)}
+    assert picked(properties)["floppy_bus"] == "fdc"
+
+
+@pytest.mark.parametrize("bus", ["xen", "lxc", "uml", "", None])
+def test_a_bus_that_the_hypervisor_lacks_is_none(bus):
+    assert picked(mapping(device_type="cdrom", disk_bus=bus))["cdrom_bus"]
+    assert picked(mapping(device_type="floppy", disk_bus=bus))["floppy_bus"]
+
+
+def test_an_emulated_architecture_chooses_all_but_machine_and_buses():
+    properties = {**MANDATORY, "hw_emulation_architecture": "ppc64le"}
+    found = picked({**properties, "hw_disk_bus": "scsi"})
+    assert found["video_model"] == "vga"
+    assert found["scsi_model"] == "ibmvscsi"
+    assert found["machine_type"] == "pc"
+    assert found["cdrom_bus"] == "ide"
+    found = picked({"hw_emulation_architecture": "aarch64"})
+    assert found["firmware_type"] == "uefi"
+
+
+def test_an_empty_machine_type_is_no_q35():
+    assume = {"machine_type": {"x86_64": "q35"}}
+    found = picked({**MANDATORY, "hw_machine_type": ""}, **assume)
+    assert found["cdrom_bus"] == "ide"
+
+
+@pytest.mark.parametrize("arch", ["ppcle", "ppcemb"])
+def test_no_vga_beyond_the_architectures_that_nova_names(arch):
+    assert picked({"hw_architecture": arch})["video_model"] == "virtio"
+
+
+def test_model_of_a_tpm_and_of_encrypted_memory():
+    assert not picked({}).keys() & {"tpm_model", "mem_encryption_model"}
+    assert picked({"hw_tpm_version": "2.0"})["tpm_model"] == "tpm-tis"
+    said = {"hw_tpm_version": "2.0", "hw_tpm_model": "tpm-crb"}
+    assert "tpm_model" not in picked(said)
+    wanted = {"hw_mem_encryption": "yes"}
+    assert picked(wanted)["mem_encryption_model"] == "amd-sev"
+    said = {**wanted, "hw_mem_encryption_model": "amd-sev-snp"}
+    assert "mem_encryption_model" not in picked(said)
+    said = {"hw_mem_encryption": "no"}
+    assert "mem_encryption_model" not in picked(said)
+
+
+def test_the_flavor_may_say_the_model_of_a_tpm():
+    specs = {"hw:tpm_version": "2.0"}
+    request = HardwareRequest(wishes=tuple(flavor.read(specs)))
+    found = {wish.kind: wish.value for wish in implied(request, Assume())}
+    assert found["tpm_model"] == "tpm-tis"
+    specs["hw:tpm_model"] = "tpm-crb"
+    request = HardwareRequest(wishes=tuple(flavor.read(specs)))
+    kinds = {wish.kind for wish in implied(request, Assume())}
+    assert "tpm_model" not in kinds

@@ -54,6 +54,7 @@ class TestNovasOwnAnswers(base.FakeDriverCase):
             self.wish(self.clean, flavorRef="nobody's"),
             self.wish(self.clean, flavorRef=None),
             self.wish(self.clean, flavorRef=["1"]),
+            self.wish(self.clean, flavorRef="http://[", name=""),
             self.wish(self.clean, name=""),
             self.wish(self.clean, block_device_mapping_v2="x"),
             self.wish(self.clean, block_device_mapping_v2=[7]),
@@ -63,6 +64,12 @@ class TestNovasOwnAnswers(base.FakeDriverCase):
             self.same("POST", "/v2.1/servers", body, version="2.1")
             self.same("POST", "/v2/servers", body, version=None)
         self.assertEqual([], self.servers())
+
+    def test_a_bus_that_is_no_text_is_refused_by_either(self):
+        device = {"device_type": "cdrom", "disk_bus": ["ide"]}
+        body = self.wish(self.clean, block_device_mapping_v2=[device])
+        response = self.call("POST", "/v2.1/servers", body)
+        self.assertIn(response.status_int, (400, 403))
 
     def test_a_body_that_nests_too_deep_is_nobodys_fault_but_its_own(self):
         """Nova alone answers 500 to it on some versions of Python."""

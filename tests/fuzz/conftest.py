@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gates without their services: a policy, and options to find it by."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from oslo_config import cfg
+
+import nova_vhard.conf
+from tests.functional.nova.conftest import (  # noqa: F401 - hooks of pytest
+    pytest_pycollect_makemodule,
+)
+
+STRICT = """\
+version: "1"
+extends: baseline
+passthrough: {require: []}
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in this directory: it needs the services' own code."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.services)
+
+
+@pytest.fixture
+def policy_file(tmp_path: Path) -> Iterator[Path]:
+    """Give the path of the policy that every gate made from now on reads."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(STRICT)
+    (tmp_path / "state").mkdir()
+    nova_vhard.conf.register(cfg.CONF)
+    cfg.CONF([], project="nova", default_config_files=[])
+    cfg.CONF.set_override("policy_file", str(path), "vhard")
+    cfg.CONF.set_override("state_path", str(tmp_path / "state"), "vhard")
+    yield path
+    cfg.CONF.clear_override("policy_file", "vhard")
+    cfg.CONF.clear_override("state_path", "vhard")
+    cfg.CONF.reset()

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Some of the odd requests at Glance itself, with the gate and without."""
+
+from collections import Counter
+from typing import Any
+
+import webob
+
+from tests import seeds
+from tests.functional.glance import identity
+from tests.functional.glance.wire import User, Wire
+from tests.fuzz import test_fuzz_glance as odd
+from tests.fuzz.mutate import Mutator, patience
+from tests.fuzz.service import OWN, sent
+
+INPUTS = min(500, seeds.fuzz_inputs(60))
+
+
+def answer(user: User, environ: dict[str, Any], body: bytes) -> int:
+    """Send a request as a user; return the status of the answer."""
+    environ = sent(environ, body)
+    environ["HTTP_X_AUTH_TOKEN"] = identity.token(user.project)
+    try:
+        with patience():
+            request = webob.Request(environ)
+            return int(request.get_response(user.app).status_int)
+    except Exception:
+        # A server answers so to what comes out of the whole pipeline.
+        return 500
+
+
+def test_fuzz_of_glance_itself(gated: User, plain: User) -> None:
+    """The gate lets nothing refused in, and makes nothing a 5xx."""
+    found: Counter[tuple[int, int]] = Counter()
+    for number in range(INPUTS):
+        one = Mutator(number)
+        image = plain.create().json["id"]
+        environ, body = odd.wish(one)
+        del environ["webob.adhoc_attrs"]
+        path = environ["PATH_INFO"].replace(odd.IMAGE, image)
+        environ["PATH_INFO"] = path
+        status = answer(gated, environ, body)
+        assert not [
+            one for one in plain.images() if one.get("hw_disk_bus") == "ide"
+        ]
+        alone = answer(plain, environ, body)
+        told = (one.name, environ, body[:500], alone, status)
+        assert status == alone or status in OWN, told
+        found[alone, status] += 1
+        for made in plain.images():
+            plain.send(Wire("DELETE", f"/v2/images/{made['id']}"))
+    print(seeds.SEED, found)
+    assert (201, 403) in found or (200, 403) in found, found

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Good requests made odd, from a seed: the same seed gives the same ones."""
+
+import copy
+import json
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests import seeds
+from tests.fuzz import odd
+
+#: Seconds after which one input counts as a hang.
+PATIENCE = 20
+
+
+class Hang(BaseException):
+    """One input took too long; no handler of exceptions hides it."""
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Let one input take its time, but not for ever."""
+
+    def expired(*_: Any) -> None:
+        raise Hang(f"more than {PATIENCE} s")
+
+    before = signal.signal(signal.SIGALRM, expired)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class Mutator:
+    """Makes made things of good ones.
+
+    :param number: which input of the run this is; with the seed it says all
+    """
+
+    def __init__(self, number: int) -> None:
+        self.random = random.Random(f"{seeds.SEED}/{number}")
+        self.name = f"input {number} of NOVA_VHARD_SEED={seeds.SEED}"
+
+    def one_of(self, things: Any) -> Any:
+        """Return one of some things."""
+        return self.random.choice(things)
+
+    def chance(self, share: float) -> bool:
+        """Tell whether to do what is done in a share of the cases."""
+        return self.random.random() < share
+
+    def tree(self, good: Any, changes: int = 3) -> Any:
+        """Return a copy of a JSON tree with some places made odd."""
+        made = copy.deepcopy(good)
+        for _ in range(self.random.randint(0, changes)):
+            made = self._changed(made)
+        return made
+
+    def _changed(self, whole: Any) -> Any:
+        nodes = [one for one in _nodes(whole) if one]
+        if not nodes or self.chance(0.03):
+            return copy.deepcopy(self.one_of(odd.VALUES))
+        node = self.one_of(nodes)
+        keys = list(node) if isinstance(node, dict) else range(len(node))
+        key = self.one_of(list(keys))
+        way = self.random.randint(0, 4)
+        if way == 0:
+            del node[key]
+        elif way == 1 and isinstance(node, dict):
+            node[self.one_of(odd.NAMES)] = node.pop(key)
+        elif way == 2 and isinstance(node, dict):
+            node[self.one_of(odd.NAMES)] = copy.deepcopy(node[key])
+        else:
+            node[key] = copy.deepcopy(self.one_of(odd.VALUES))
+        return whole
+
+    def body(self, good: Any) -> bytes:
+        """Return a JSON body of it, which may be none any more."""
+        text = json.dumps(self.tree(good), ensure_ascii=self.chance(0.5))
+        raw = text.encode("utf-8", "surrogatepass")
+        if self.chance(0.8):
+            return raw
+        at = self.random.randint(0, len(raw))
+        other = (
+            raw[:at],
+            raw[:at] + self.one_of(odd.BYTES) + raw[at:],
+            b"\xef\xbb\xbf" + raw,
+            raw.replace(b"{", b'{"server": 1, "hw_disk_bus": "virtio",', 1),
+            raw.replace(b"1", b"1e999"),
+            text.encode("utf-16", "surrogatepass"),
+            b"[" * odd.DEEP + raw + b"]" * odd.DEEP,
+            b'{"server":' * odd.DEEP,
+            raw + raw,
+            b"",
+        )
+        return bytes(self.one_of(other))
+
+    def environ(self, environ: dict[str, Any]) -> dict[str, Any]:
+        """Return a WSGI environment with its outside made odd."""
+        made = dict(environ)
+        if self.chance(0.1):
+            made["CONTENT_TYPE"] = self.one_of(odd.TYPES)
+        if self.chance(0.1):
+            made["QUERY_STRING"] = self.one_of(odd.QUERIES)
+        if self.chance(0.08):
+            made["CONTENT_LENGTH"] = self.one_of(odd.LENGTHS)
+        if self.chance(0.08):
+            made["HTTP_TRANSFER_ENCODING"] = self.one_of(odd.ENCODINGS)
+            if self.chance(0.7):
+                made.pop("CONTENT_LENGTH", None)
+        if self.chance(0.08):
+            path = made["PATH_INFO"]
+            at = self.random.randint(0, len(path))
+            made["PATH_INFO"] = path[:at] + self.one_of(odd.PATHS) + path[at:]
+        if self.chance(0.05):
+            made["HTTP_ACCEPT"] = self.one_of(odd.TYPES)
+        return made
+
+
+def _nodes(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, dict):
+        yield tree
+        for value in tree.values():
+            yield from _nodes(value)
+    elif isinstance(tree, list):
+        yield tree
+        for value in tree:
+            yield from _nodes(value)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Nova gate looks up, without Nova's services.
+
+Only the far ends are replaced: the API objects and Nova's database. What the
+gate makes of an odd id, and of an answer, is its own code.
+"""
+
+import copy
+import uuid
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from nova import exception, objects
+
+from nova_vhard.gates import nova_api, nova_lookup
+
+objects.register_all()
+
+CLEAN, OLD, SERVER, SHELVED, VOLUME, PORT = (
+    str(uuid.UUID(int=number)) for number in range(1, 7)
+)
+_IMAGES: dict[str, dict[str, str]] = {
+    CLEAN: {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"},
+    OLD: {"hw_disk_bus": "ide", "hw_rescue_device": "cdrom"},
+}
+_FLAVORS = {"1": {}, "gpu": {"pci_passthrough:alias": "gpu:1"}}
+
+
+def image_of(number: int, properties: dict[str, str]) -> str:
+    """Put an image into Glance; return its id."""
+    name = str(uuid.UUID(int=1000 + number))
+    _IMAGES[name] = properties
+    return name
+
+
+def _known(things: dict[str, Any], name: Any, error: type[Exception]) -> Any:
+    """Return a thing by an id in any of a uuid's spellings."""
+    found = things.get(str(uuid.UUID(str(name))))
+    if found is None:
+        raise error
+    return copy.deepcopy(found)
+
+
+def _image(_context: Any, name: Any) -> dict[str, Any]:
+    images = {
+        one: {"id": one, "disk_format": "raw", "properties": said}
+        for one, said in _IMAGES.items()
+    }
+    found = _known(images, name, exception.ImageNotFound)
+    return dict(found)
+
+
+def _volume(_context: Any, name: Any) -> dict[str, Any]:
+    volumes = {VOLUME: {"volume_image_metadata": _IMAGES[OLD]}}
+    return dict(_known(volumes, name, exception.VolumeNotFound))
+
+
+def _port(_context: Any, name: Any) -> dict[str, Any]:
+    ports = {PORT: {"id": PORT, "binding:vnic_type": "direct"}}
+    return {"port": _known(ports, name, exception.PortNotFound)}
+
+
+def _server(_context: Any, name: Any, **_more: Any) -> Any:
+    servers = {
+        one: objects.Instance(
+            uuid=one,
+            project_id="project",
+            image_ref=CLEAN,
+            vm_state=state,
+            config_drive="True",
+            flavor=flavor("1"),
+            system_metadata={
+                "image_hw_disk_bus": "virtio",
+                "image_base_image_ref": CLEAN,
+                "shelved_image_id": OLD,
+            },
+        )
+        for one, state in ((SERVER, "active"), (SHELVED, "shelved_offloaded"))
+    }
+    return _known(servers, name, exception.InstanceNotFound)
+
+
+def flavor(name: str) -> Any:
+    """Return a flavor by the id that users give."""
+    if name not in _FLAVORS:
+        raise exception.FlavorNotFound(flavor_id=name)
+    specs = dict(_FLAVORS[name])
+    return objects.Flavor(name=name, flavorid=name, extra_specs=specs)
+
+
+def gate(application: Any, patch: pytest.MonkeyPatch) -> Any:
+    """Return a gate that looks up from here."""
+    # It would connect to the message bus.
+    patch.setattr(nova_lookup.compute, "API", SimpleNamespace)
+    made = nova_api.NovaGate(application)
+    find = made._boot._find
+    find._images = SimpleNamespace(get=_image)
+    find._volumes = SimpleNamespace(
+        get=_volume, get_snapshot=lambda *_: {"volume_id": VOLUME}
+    )
+    find._ports = SimpleNamespace(show_port=_port)
+    find._servers = SimpleNamespace(get=_server)
+    patch.setattr(
+        objects.Flavor,
+        "get_by_flavor_id",
+        lambda _context, name, **_: flavor(name),
+    )
+    patch.setattr(
+        nova_lookup.Lookups, "_in_cell", staticmethod(lambda *_: None)
+    )
+    return made

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Odd requests to Glance's two gates: no exception, no hang, no new 5xx."""
+
+import copy
+import json
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from glance.api.v2 import images
+from glance.common import exception, wsgi
+from glance.context import RequestContext
+
+from nova_vhard.gates import glance_api, glance_import
+from nova_vhard.gates.judge import Judge
+from tests import seeds
+from tests.functional.glance.wire import PATCH_20, PATCH_21
+from tests.fuzz.mutate import Mutator, patience
+from tests.fuzz.odd import VALUES
+from tests.fuzz.service import Service, check, environment
+
+INPUTS = seeds.fuzz_inputs(10_000)
+IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+STORED = {"id": IMAGE, "owner": "project", "hw_disk_bus": "virtio"}
+CREATE = {
+    "name": "image",
+    "hw_disk_bus": "ide",
+    "hw_vif_model": "virtio",
+    "min_ram": 1,
+    "tags": ["a"],
+    "disk_format": "iso",
+    "bdm_v2": "true",
+    "block_device_mapping": json.dumps(
+        [{"device_type": "cdrom", "disk_bus": "ide"}]
+    ),
+}
+PATCH = [
+    {"op": "add", "path": "/hw_disk_bus", "value": "ide"},
+    {"op": "replace", "path": "/name", "value": "x"},
+    {"op": "remove", "path": "/hw_disk_bus"},
+]
+OLD_PATCH = [{"add": "/hw_disk_bus", "value": "ide"}]
+_READ = images.RequestDeserializer(
+    glance_api._AnySchema(), glance_api._AnySchema()
+)
+
+
+def answer(request: Any) -> int:
+    """Read a request with Glance's own code, as far as it goes."""
+    if request.method == "GET":
+        return 200
+    if request.method == "POST":
+        _READ.create(request)
+        return 201
+    _READ.update(request)
+    return 200
+
+
+class Glance(Service):
+    """Glance, as far as it reads; its one image is always there."""
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Any:
+        if environ["REQUEST_METHOD"] != "GET":
+            return super().__call__(environ, start)
+        start("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(STORED).encode()]
+
+
+def wish(one: Mutator) -> tuple[dict[str, Any], bytes]:
+    """Return an odd request."""
+    if one.chance(0.4):
+        body = one.body(CREATE)
+        environ = environment("POST", "/v2/images", body, "application/json")
+    else:
+        old = one.chance(0.3)
+        body = one.body(OLD_PATCH if old else PATCH)
+        kind = PATCH_20 if old else PATCH_21
+        path = f"/v2/images/{one.one_of((IMAGE, IMAGE, 'x', '%00'))}"
+        environ = environment("PATCH", path, body, kind)
+    environ["webob.adhoc_attrs"] = {
+        "context": RequestContext(
+            user_id="user", project_id="project", roles=["member"]
+        )
+    }
+    return one.environ(environ), body
+
+
+def test_fuzz_of_the_api(policy_file: Any) -> None:
+    service = Glance(answer, wsgi.Request)
+    gate = glance_api.GlanceGate(service)
+    found: Counter[int] = Counter()
+    for number in range(INPUTS):
+        one = Mutator(number)
+        environ, body = wish(one)
+        found[check(gate, service, environ, body, one)] += 1
+    print(seeds.SEED, found)
+    # Without each of these the inputs are not what they should be.
+    assert {200, 201, 400, 403} <= set(found), found
+
+
+def properties(one: Mutator) -> Any:
+    """Return odd properties, as the task may find them."""
+    odd = one.tree(one.one_of((CREATE, {"hw_disk_bus": "virtio"})), 4)
+    return odd if isinstance(odd, dict) else {"hw_disk_bus": odd}
+
+
+def test_fuzz_of_the_import(
+    policy_file: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = Judge("glance-import", "glance-api")
+    monkeypatch.setattr(glance_import, "Judge", lambda *_: judge)
+    context = RequestContext(user_id="user", project_id="project")
+    found: Counter[str] = Counter()
+    for number in range(INPUTS):
+        one = Mutator(number)
+        image = SimpleNamespace(
+            owner=one.one_of(("project", None, "other", 7)),
+            disk_format=one.one_of(("raw", "iso", *VALUES)),
+            extra_properties=copy.deepcopy(properties(one)),
+        )
+        repo = SimpleNamespace(get=lambda _id, image=image: image)
+        task = glance_import.JudgeImage("task", context, repo, IMAGE)
+        with patience():
+            try:
+                task.execute()
+                found["passes"] += 1
+            except exception.UploadException as error:
+                assert "cannot judge" not in str(error), one.name
+                found["refused"] += 1
+    print(seeds.SEED, found)
+    assert found["passes"] and found["refused"], found

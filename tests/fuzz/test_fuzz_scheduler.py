@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Odd requests to the scheduler's gate.
+
+What reaches the scheduler has been through Nova's objects: what they do not
+take cannot arrive.
+"""
+
+import json
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from nova import context, exception, objects
+
+from nova_vhard.gates import proven, scheduler
+from nova_vhard.placement import PlacementError
+from tests import seeds
+from tests.fuzz.mutate import Mutator, patience
+from tests.fuzz.odd import TEXTS
+
+objects.register_all()
+
+INPUTS = seeds.fuzz_inputs(10_000)
+#: What is left of a fault's 255 bytes behind Nova's own words.
+FAULT = 230
+UUID = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+PROPERTIES = {
+    "hw_disk_bus": "ide",
+    "hw_vif_model": "virtio",
+    "hw_machine_type": "pc",
+    "os_distro": "windows",
+    "img_config_drive": "mandatory",
+    "hw_cdrom_bus": "sata",
+}
+MAPPING = [{"device_type": "cdrom"}, {"disk_bus": "ide"}]
+SPECS = {
+    "hw:usb_model": "none",
+    "pci_passthrough:alias": "gpu:1,net:2",
+    "accel:device_profile": "fpga",
+    "resources1:CUSTOM_GPU": "1",
+    "resources:VGPU": "1",
+    "vhard:require": "iommu, kernel_aslr",
+    "hw:redirected_usb_ports": "3",
+    "hw:sound_model": "sb16",
+}
+PORT = {"physical_network": "net", "dev_type": "type-PF"}
+
+
+class NoPlacement:
+    """A Placement that nobody reaches."""
+
+    def __init__(self, *_: Any) -> None:
+        raise PlacementError("no route to host")
+
+
+def _texts(odd: Any) -> dict[str, str]:
+    """Return what is left of odd settings behind Nova's text columns."""
+    found = odd.items() if isinstance(odd, dict) else ()
+    return {str(name): str(value) for name, value in found}
+
+
+def _image(one: Mutator) -> Any:
+    properties = one.tree(PROPERTIES)
+    properties = properties if isinstance(properties, dict) else {}
+    if one.chance(0.2):
+        properties["img_block_device_mapping"] = one.tree(MAPPING)
+    if one.chance(0.1):
+        properties["block_device_mapping"] = json.dumps(one.tree(MAPPING))
+    meta: dict[str, Any] = {"properties": properties}
+    if one.chance(0.8):
+        meta |= {"id": UUID, "disk_format": one.one_of(("raw", "iso"))}
+    return objects.ImageMeta.from_dict(meta)
+
+
+def _requests(one: Mutator) -> objects.InstancePCIRequests:
+    found = []
+    for _ in range(one.random.randint(0, 2)):
+        spec = {**PORT, "remote_managed": one.one_of(TEXTS)}
+        found.append(
+            objects.InstancePCIRequest(
+                count=one.one_of((0, 1, 2**31)),
+                alias_name=one.one_of((None, "gpu", *TEXTS)),
+                requester_id=one.one_of((None, UUID, *TEXTS)),
+                spec=one.one_of(([spec], [], [{}])),
+            )
+        )
+    return objects.InstancePCIRequests(requests=found, instance_uuid=UUID)
+
+
+def spec_of(one: Mutator) -> objects.RequestSpec:
+    """Return an odd request.
+
+    :raises ValueError: and others, if Nova's objects do not take it
+    """
+    roles = [one.one_of(TEXTS)]
+    more: dict[str, Any] = {}
+    if one.chance(0.3):
+        cell = objects.CellMapping() if one.chance(0.5) else None
+        more["requested_destination"] = objects.Destination(cell=cell)
+    if one.chance(0.2):
+        groups = [objects.RequestGroup(requester_id=one.one_of(TEXTS))]
+        more["requested_resources"] = groups
+    if one.chance(0.2):
+        more["scheduler_hints"] = {"_nova_check_type": ["rebuild"]}
+    flavor = objects.Flavor(name="f", flavorid=one.one_of(("1", *TEXTS)))
+    if one.chance(0.9):
+        flavor.extra_specs = _texts(one.tree(SPECS))
+    return objects.RequestSpec(
+        context.RequestContext("user", "project", roles=roles, is_admin=False),
+        image=_image(one) if one.chance(0.9) else None,
+        flavor=flavor,
+        project_id=one.one_of(("project", "project", *TEXTS)),
+        instance_uuid=UUID,
+        num_instances=1,
+        pci_requests=_requests(one),
+        **more,
+    )
+
+
+def hosts_for(one: Mutator) -> list[Any]:
+    """Return hosts that say odd things of themselves."""
+    kinds = ("QEMU", "kvm", None, "ironic", "VMware", "\u0131ronic")
+    return [
+        SimpleNamespace(
+            host=f"host{number}",
+            uuid=one.one_of((UUID, None)),
+            hypervisor_type=one.one_of(kinds),
+        )
+        for number in range(one.random.randint(0, 3))
+    ]
+
+
+def test_fuzz_of_the_filter(
+    policy_file: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy_file.write_text(
+        policy_file.read_text().replace("require: []", "require: [iommu]")
+        + "hosts: {require: [kernel_aslr], mode: audit}\n"
+    )
+    monkeypatch.setattr(proven, "Placement", NoPlacement)
+    monkeypatch.setattr(proven.report, "report_client_singleton", lambda: None)
+    gate = scheduler.VirtHardeningFilter()
+    found: Counter[str] = Counter()
+    for number in range(INPUTS):
+        one = Mutator(number)
+        try:
+            spec = spec_of(one)
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            exception.NovaException,
+        ):
+            found["not taken by Nova"] += 1
+            continue
+        hosts = hosts_for(one)
+        with patience():
+            try:
+                left = gate.filter_all(iter(hosts), spec)
+                assert [host for host in hosts if host in left] == left
+                found["judged"] += 1
+            except exception.NoValidHost as error:
+                reason = str(error.kwargs["reason"])
+                assert 0 < len(reason.encode()) <= FAULT, one.name
+                found["refused"] += 1
+    print(seeds.SEED, found)
+    assert found["judged"] > INPUTS / 20, found
+    assert found["refused"] > INPUTS / 20, found

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Some of the odd requests at Nova itself, with the gate and without."""
+
+from collections import Counter
+from typing import Any
+
+import webob
+from nova.tests.fixtures import PROJECT_ID
+
+from tests import seeds
+from tests.functional.nova import base, helpers
+from tests.fuzz import nova_stubs
+from tests.fuzz import test_fuzz_nova as odd
+from tests.fuzz.mutate import Mutator, patience
+from tests.fuzz.service import OWN, sent
+
+INPUTS = min(300, seeds.fuzz_inputs(150))
+#: Bodies that make servers would make hundreds: a member may have none.
+QUOTA = 0
+
+
+class TestFuzzOfNovaItself(base.FakeDriverCase):
+    """The gate makes nothing a 5xx, and changes no other answer."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.plain = self.without_gate()
+        self.ids = {
+            nova_stubs.CLEAN: self.image(**helpers.CLEAN),
+            nova_stubs.OLD: self.image(**helpers.IDE),
+        }
+        server = self.active(self.ids[nova_stubs.CLEAN])
+        self.ids[nova_stubs.SERVER] = server
+        self.flags(instances=QUOTA, group="quota")
+
+    def real(self, text: str) -> str:
+        """Return a text with the ids of this cloud."""
+        for stub, name in self.ids.items():
+            text = text.replace(stub, name)
+        return text
+
+    def answer(self, app: Any, environ: dict[str, Any], body: bytes) -> int:
+        """Send a request as a member; return the status of the answer."""
+        environ = sent(environ, body) | {
+            "HTTP_X_AUTH_USER": "fake",
+            "HTTP_X_USER_ID": "fake",
+            "HTTP_X_AUTH_PROJECT_ID": PROJECT_ID,
+            "HTTP_X_ROLES": "member,reader",
+        }
+        try:
+            with patience():
+                request = webob.Request(environ)
+                return int(request.get_response(app).status_int)
+        except Exception:
+            # A server answers so to what comes out of the whole pipeline.
+            return 500
+
+    def test_fuzz_of_the_api(self) -> None:
+        gated = self.api_fixture.app()
+        found: Counter[tuple[int, int]] = Counter()
+        for number in range(INPUTS):
+            one = Mutator(number)
+            environ, body = odd.wish(one)
+            if b"reboot" in body or b"unshelve" in body or b"rescue" in body:
+                continue
+            del environ["nova.context"]
+            body = self.real(body.decode("latin-1")).encode("latin-1")
+            environ["PATH_INFO"] = "/v2.1" + self.real(environ["PATH_INFO"])
+            status = self.answer(gated, environ, body)
+            alone = self.answer(self.plain, environ, body)
+            told = (one.name, environ, body[:500], alone, status)
+            assert status == alone or status in OWN, told
+            found[alone, status] += 1
+        print(seeds.SEED, found)
+        assert any(status == 403 for _, status in found), found
