@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host trees for tests: captured ones, and hand-made ones."""
 
+import json
 import pathlib
+import re
 import tarfile
 from collections.abc import Mapping
+from typing import Any
 
 CAPTURES = pathlib.Path(__file__).parent / "data" / "captures"
+FACTS = "/run/nova-vhard/nova.json"
 
 
-def capture(name: str, folder: pathlib.Path) -> str:
-    """Unpack a captured tree; return its root."""
+def capture(name: str, folder: pathlib.Path, only: str = "") -> str:
+    """Unpack a captured tree; return its root.
+
+    :param only: expression that the names of the files wanted begin with
+    """
     root = folder / name
     if not root.exists():
         with tarfile.open(CAPTURES / f"{name}.tar.gz") as packed:
@@ -18,7 +25,12 @@ def capture(name: str, folder: pathlib.Path) -> str:
             packed.extraction_filter = getattr(
                 tarfile, "fully_trusted_filter", None
             )
-            packed.extractall(root, [one for one in packed if not one.isdev()])
+            wanted = [
+                one
+                for one in packed
+                if not one.isdev() and re.match(only, one.name)
+            ]
+            packed.extractall(root, wanted)
     return str(root)
 
 
@@ -40,6 +52,16 @@ def build(root: pathlib.Path, content: Mapping[str, str | None]) -> str:
     return str(root)
 
 
+def capabilities(*emulators: str) -> str:
+    """Return what libvirt would say of a host with these emulators."""
+    guests = "".join(
+        "<guest><os_type>hvm</os_type><arch name='x86_64'>"
+        f"<emulator>{one}</emulator><domain type='qemu'/></arch></guest>"
+        for one in emulators
+    )
+    return f"<capabilities><host/>{guests}</capabilities>"
+
+
 def pci_host(
     groups: Mapping[str, list[str]],
     unit: str | None = "dmar0",
@@ -57,6 +79,7 @@ def pci_host(
         "/sys/kernel/iommu_groups": None,
         "/sys/class/iommu": None,
         "/sys/bus/pci/devices": None,
+        "/sys/module": None,
     }
     if unit:
         content[f"/sys/class/iommu/{unit}"] = "-> ../../devices/virtual/x"
@@ -70,6 +93,10 @@ def pci_host(
                 f"-> ../../../../devices/pci0000:00/{one}"
             )
             content[f"{device}/class"] = "0x020000\n"
+            content[f"{device}/vendor"] = "0x8086\n"
+            content[f"{device}/device"] = "0x10d3\n"
+            if unit:
+                content[f"{device}/iommu"] = f"-> ../../virtual/iommu/{unit}"
             content[f"{device}/iommu_group"] = (
                 f"-> ../../../kernel/iommu_groups/{name}"
             )
@@ -81,4 +108,69 @@ def pci_host(
         content[f"/sys/bus/pci/devices/{one}"] = (
             f"-> ../../../devices/pci0000:00/{one}"
         )
+    return content
+
+
+def facts(
+    *device_spec: str | dict[str, Any],
+    libvirt: Mapping[str, Any] | None = None,
+    default: Mapping[str, Any] | None = None,
+    report_in_placement: bool = True,
+) -> dict[str, str | None]:
+    """Return the content of a host of which the root pre-step left facts.
+
+    :param device_spec: entries of ``[pci] device_spec``
+    :param libvirt: what is not Nova's default in that group
+    :param default: likewise in the group DEFAULT
+    """
+    found = {
+        "version": 1,
+        "time": "2026-06-15T12:00:00+00:00",
+        "files": ["/etc/nova/nova.conf"],
+        "DEFAULT": {
+            "force_config_drive": False,
+            "config_drive_format": "iso9660",
+            "pointer_model": "usbtablet",
+            **(default or {}),
+        },
+        "libvirt": {
+            "virt_type": "kvm",
+            "hw_machine_type": [],
+            "use_virtio_for_bridges": True,
+            "rescue_image_id": None,
+            **(libvirt or {}),
+        },
+        "pci": {
+            "device_spec": [
+                one if isinstance(one, str) else json.dumps(one)
+                for one in device_spec
+            ],
+            "report_in_placement": report_in_placement,
+        },
+    }
+    return {FACTS: json.dumps(found)}
+
+
+def functions(
+    devices: Mapping[str, str], vfs: Mapping[str, list[str]] | None = None
+) -> dict[str, str | None]:
+    """Return the content of a host with PCI devices, without groups.
+
+    :param devices: address to ``vendor:device``
+    :param vfs: address of a PF to those of its VFs
+    """
+    content: dict[str, str | None] = {"/sys/bus/pci/devices": None}
+    for one, identity in devices.items():
+        vendor, _, product = identity.partition(":")
+        content[f"/sys/devices/{one}/vendor"] = f"0x{vendor}\n"
+        content[f"/sys/devices/{one}/device"] = f"0x{product}\n"
+        content[f"/sys/devices/{one}/class"] = "0x020000\n"
+        content[f"/sys/bus/pci/devices/{one}"] = f"-> ../../../devices/{one}"
+    for parent, children in (vfs or {}).items():
+        place = f"/sys/devices/{parent}"
+        content[f"{place}/sriov_totalvfs"] = "7\n"
+        content[f"{place}/sriov_numvfs"] = f"{len(children)}\n"
+        for number, one in enumerate(children):
+            content[f"{place}/virtfn{number}"] = f"-> ../{one}"
+            content[f"/sys/devices/{one}/physfn"] = f"-> ../{parent}"
     return content

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the checklist: every host check of the catalogue."""
+"""Write the checklist and the profiles of the catalogue."""
 
 import inspect
 from collections.abc import Iterator
 
-from vhard_rst import heading, plain, table
+from vhard_rst import heading, literals, plain, table
 
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS, CheckInfo
+from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.host import report
 from nova_vhard.host.check import Check
 
@@ -28,6 +29,19 @@ def checklist() -> str:
     parts = [table(head, rows, (18, 22, 30, 30))]
     parts += [_check(one, found[one.name]) for one in CHECKS.values()]
     return "\n".join(parts)
+
+
+def profiles() -> str:
+    """Return all profiles, with what is in each and why."""
+    rows = (
+        (
+            f"``{one.name}``",
+            f"{plain(one.title)}. {plain(one.why)}",
+            literals(one.checks),
+        )
+        for one in PROFILES.values()
+    )
+    return table(("Profile", "For", "Checks"), rows, (18, 46, 36))
 
 
 def _check(info: CheckInfo, check: Check) -> str:

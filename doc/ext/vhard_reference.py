@@ -3,16 +3,16 @@
 
 As a Sphinx extension it writes them to ``_generated`` before the pages are
 read: device kinds and shipped policies, which ``admin/policy-reference``
-includes, the checklist, which ``admin/checks`` includes, and the ways round
-the gates, which ``admin/gates`` includes. It needs no Sphinx itself, so that
-tests can call it.
+includes, the checklist and the profiles, which ``admin/checks`` includes, and
+the ways round the gates, which ``admin/gates`` includes. It needs no Sphinx
+itself, so that tests can call it.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vhard_checks import checklist
+from vhard_checks import checklist, profiles
 from vhard_doors import doors
 from vhard_policies import shipped_policies
 from vhard_rst import heading, literals, plain, table
@@ -55,6 +55,7 @@ def write(source: Path) -> None:
         ("checklist.inc", checklist()),
         ("device-kinds.inc", device_kinds()),
         ("doors.inc", doors()),
+        ("profiles.inc", profiles()),
         ("shipped-policies.inc", shipped_policies()),
     ):
         path = folder / name

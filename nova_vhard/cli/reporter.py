@@ -3,7 +3,7 @@
 
 import argparse
 import datetime
-import signal
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -14,11 +14,21 @@ from oslo_log import log as logging
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report
+from nova_vhard.host.isolate import Isolation
 from nova_vhard.host.root import HostRoot
 from nova_vhard.placement import Placement, PlacementError
-from nova_vhard.reporter import fleet, identity
+from nova_vhard.reporter import (
+    facts,
+    fleet,
+    hosts,
+    identity,
+    nova_conf,
+    systemd,
+)
 from nova_vhard.reporter.connect import connect
-from nova_vhard.reporter.service import Reporter, publishers
+from nova_vhard.reporter.publishers.base import Publisher
+from nova_vhard.reporter.publishing import publishers
+from nova_vhard.reporter.service import Reporter
 
 LOG = logging.getLogger(__name__)
 
@@ -48,10 +58,9 @@ def _parser() -> argparse.ArgumentParser:
         help="run every check and print what it found; exit status 0 if "
         "nothing is amiss, 1 for any FAIL, 2 for any UNKNOWN",
     )
-    check.add_argument(
-        "--root", default="/", metavar="DIR", help="where the host's / is"
-    )
+    check.add_argument("--root", metavar="DIR", help="where the host's / is")
     check.add_argument("--format", choices=("table", "json"), default="table")
+    _add_facts(commands)
     run = commands.add_parser("run", help="report again and again")
     run.add_argument("--once", action="store_true", help="report once, end")
     sweep = commands.add_parser(
@@ -74,12 +83,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_facts(commands: Any) -> None:
+    parser = commands.add_parser(
+        "facts",
+        help="as root: leave the few keys of nova.conf and qemu.conf that "
+        "the checks need in the run directory; exit status 1 if some cannot "
+        "be read, and what was there of them before is void",
+    )
+    # One list, in the order given: a later one wins, as in nova-compute.
+    for name, what in (("file", "FILE"), ("dir", "DIR")):
+        parser.add_argument(
+            f"--nova-config-{name}",
+            action="append",
+            default=[],
+            dest="nova_arguments",
+            type=f"--config-{name}={{}}".format,
+            metavar=what,
+            help=f"a --config-{name} of nova-compute; default as "
+            "nova-compute finds it in /etc/nova and /etc",
+        )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
     options = _parser().parse_args(argv)
     try:
-        if options.command == "check":
-            return _check(options)
         return _COMMANDS[options.command](_configure(options), options)
     except (cfg.Error, PlacementError, ValueError) as error:
         print(f"nova-vhard-reporter: {error}", file=sys.stderr)
@@ -95,6 +123,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
     conf = cfg.ConfigOpts()
     logging.register_options(conf)
+    # Standard output is for reports.
+    conf.set_default("use_stderr", True)
     reporter_conf.register(conf)
     placement_conf.register(conf)
     files = options.config_file
@@ -111,24 +141,36 @@ def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
     return conf
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     now = datetime.datetime.now(datetime.UTC)
-    found = report.inspect(HostRoot(options.root), now, report.load())
+    host = hosts.of_conf(conf, options.root)
+    isolation = Isolation(conf.vhard_reporter.check_timeout)
+    found = report.inspect(host, now, report.load(), isolation.run)
     as_json = options.format == "json"
     print(found.as_json() if as_json else found.as_table())
     return found.exit_status
 
 
+def _facts(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
+    root, run_dir = conf.vhard_reporter.root, conf.vhard_reporter.run_dir
+    now = datetime.datetime.now(datetime.UTC)
+    target = os.path.join(root, run_dir.lstrip("/"))
+    sources = nova_conf.Sources(options.nova_arguments, root)
+    facts.leave(sources, HostRoot(root), target, now)
+    return 0
+
+
 def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    reporter = Reporter(conf, publishers(conf))
+    notifier = systemd.of_environment(os.environ)
+
+    def reload() -> tuple[cfg.ConfigOpts, Sequence[Publisher]]:
+        fresh = _configure(options)
+        return fresh, publishers(fresh)
+
+    targets = publishers(conf)
+    reporter = Reporter(conf, targets, reload=reload, notifier=notifier)
     if options.once:
-        return 0 if reporter.once() else 1
-
-    def stop(signum: int, frame: Any) -> None:
-        reporter.stop()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+        return 0 if reporter.report_once() else 1
     reporter.run()
     return 0
 
@@ -155,7 +197,13 @@ def _withdraw(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"run": _run, "sweep": _sweep, "withdraw": _withdraw}
+_COMMANDS = {
+    "check": _check,
+    "facts": _facts,
+    "run": _run,
+    "sweep": _sweep,
+    "withdraw": _withdraw,
+}
 
 
 if __name__ == "__main__":

@@ -40,6 +40,41 @@ OPTS = [
         "nothing is reported, rather than for another host.",
     ),
     cfg.StrOpt(
+        "libvirt_uri",
+        help="Where the host's libvirt is reached, such as qemu:///system; "
+        "the connection is read-only. By default that of this machine if "
+        "root is /, and none otherwise. Without an answer, what only libvirt "
+        "can tell is UNKNOWN.",
+    ),
+    cfg.StrOpt(
+        "run_dir",
+        default="/run/nova-vhard",
+        help="Path, below root, of the folder in which the root pre-step "
+        "(nova-vhard-reporter facts) leaves the few facts that an ordinary "
+        "user cannot read. What is missing there is UNKNOWN.",
+    ),
+    cfg.StrOpt(
+        "state_path",
+        default="/var/lib/nova-vhard-reporter",
+        help="Folder of the reporter's own, for results that are kept by "
+        "file identity and for its report file. If it cannot be written, "
+        "one warning is logged and each round reads everything anew.",
+    ),
+    cfg.StrOpt(
+        "policy_file",
+        default="/etc/nova-vhard/policy.yaml",
+        help="Policy that the host is compared with: the devices that it "
+        "refuses and the settings that it assumes. Without a policy that can "
+        "be read the checks that compare with it are UNKNOWN.",
+    ),
+    cfg.ListOpt(
+        "selinux_booleans",
+        default=[],
+        help="SELinux booleans that this host wants on, such as "
+        "virt_use_nfs where instances are on NFS. Each opens something to "
+        "every guest; one that is on and not named here is a FAIL.",
+    ),
+    cfg.StrOpt(
         "provider_name",
         help="Name of the host's resource provider, which is the "
         "hypervisor's host name. Set it only where neither the identity "
@@ -51,6 +86,40 @@ OPTS = [
         default=["placement"],
         help="Where reports go. A name that is not installed cannot be "
         "used: the reporter does not start.",
+    ),
+    cfg.FloatOpt(
+        "check_timeout",
+        default=60,
+        min=1,
+        max=600,
+        help="Seconds that one check may take. One that takes longer is "
+        "ended and is UNKNOWN, and the host loses its trait.",
+    ),
+    cfg.FloatOpt(
+        "publish_timeout",
+        default=60,
+        min=1,
+        max=600,
+        help="Seconds that one publisher may take, and half of the service "
+        "manager's watchdog at most. If it takes longer the report counts as "
+        "not published, and the next one comes sooner. timeout in the group "
+        "placement is for one request.",
+    ),
+    cfg.StrOpt(
+        "report_file",
+        help="File that the publisher json replaces with each report; by "
+        "default report.json in state_path. Its folder must be there and the "
+        "reporter must be able to write to it, else the old file stays and "
+        "an error is logged and counted.",
+    ),
+    cfg.StrOpt(
+        "textfile_directory",
+        default="/var/lib/prometheus/node-exporter",
+        help="Folder, as in node_exporter's option "
+        "--collector.textfile.directory, in which the publisher prometheus "
+        "replaces nova_vhard.prom with each report. If it is not there or "
+        "cannot be written, the old file stays and an error is logged and "
+        "counted.",
     ),
 ]
 

@@ -8,8 +8,10 @@ does not fit, from microversion 2.86 on.
 from nova.api.validation.extra_specs import base
 
 from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.profiles import PROFILES
 
-_NAMES = "|".join(CHECKS)
+_KNOWN = (*CHECKS, *PROFILES)
+_NAMES = "|".join(_KNOWN)
 
 
 def register() -> list[base.ExtraSpecValidator]:
@@ -18,9 +20,10 @@ def register() -> list[base.ExtraSpecValidator]:
         base.ExtraSpecValidator(
             name="vhard:require",
             description=(
-                "Checks that a host must have passed before a server of "
-                "this flavor may run on it, separated by commas. "
-                f"Known: {', '.join(CHECKS)}."
+                "Checks, or profiles of checks, that a host must have passed "
+                "before a server of this flavor may run on it, separated by "
+                "commas. "
+                f"Known: {', '.join(_KNOWN)}."
             ),
             value={
                 "type": str,

@@ -6,7 +6,8 @@ import enum
 from dataclasses import dataclass
 
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import Unreadable
 
 #: Lines of evidence that a result keeps; the rest is counted.
 MAX_EVIDENCE = 40
@@ -49,24 +50,28 @@ class Check(abc.ABC):
     name: str
 
     @abc.abstractmethod
-    def answer(self, root: HostRoot, evidence: list[str]) -> "Answer":
+    def answer(self, host: Host, evidence: list[str]) -> "Answer":
         """Return status and reason.
 
         :param evidence: to be filled with what was read
         :raises Unreadable: where that decides the answer
         """
 
-    def run(self, root: HostRoot) -> Result:
+    def run(self, host: Host) -> Result:
         """Answer the question, with evidence, whatever happens."""
         evidence: list[str] = []
         try:
-            status, reason = self.answer(root, evidence)
+            status, reason = self.answer(host, evidence)
         except Unreadable as error:
             status, reason = Status.UNKNOWN, f"cannot be read: {error}"
         except Exception as error:  # noqa: BLE001 - one must not fail all
             text = f"{type(error).__name__}: {error}"
             status, reason = Status.UNKNOWN, f"the check failed: {text}"
         return self._result(status, reason, evidence)
+
+    def unknown(self, reason: str) -> Result:
+        """Answer UNKNOWN in place of a check that gave no answer."""
+        return self._result(Status.UNKNOWN, reason, [])
 
     def _result(
         self, status: Status, reason: str, evidence: list[str]

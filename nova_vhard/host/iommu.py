@@ -6,10 +6,10 @@ sysfs-class-iommu in the kernel, and what was measured on machines whose
 IOMMU registers were read beside it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 GROUPS = "/sys/kernel/iommu_groups"
 CLASS = "/sys/class/iommu"
@@ -17,6 +17,10 @@ DEVICES = "/sys/bus/pci/devices"
 
 #: Names of IOMMUs under /sys/class/iommu of platforms that were verified.
 VERIFIED = ("dmar", "ivhd")
+
+_XEN = "/sys/hypervisor"
+# What ``xl info`` said, in a capture: only root can ask the hypervisor.
+_XL_INFO = "/CMD/xl-info"
 
 #: vfio makes this group itself where there is no IOMMU.
 NOIOMMU = "vfio-noiommu"
@@ -54,12 +58,7 @@ def groups(root: HostRoot) -> list[Group]:
 
 
 def _is_noiommu(root: HostRoot, path: str) -> bool:
-    try:
-        return root.read(f"{path}/name") == NOIOMMU
-    except Unreadable as error:
-        if error.missing:
-            return False
-        raise
+    return _optional(root, f"{path}/name") == NOIOMMU
 
 
 def units(root: HostRoot) -> list[str]:
@@ -76,20 +75,65 @@ def units(root: HostRoot) -> list[str]:
         raise
 
 
-def unverified(root: HostRoot, names: Iterable[str]) -> str | None:
-    """Say why these IOMMUs' platform was not verified; None if it was."""
+def group_of(
+    root: HostRoot, groups: Mapping[str, Group], address: str
+) -> Group | None:
+    """Return a PCI device's own group; None without one behind an IOMMU.
+
+    :param groups: all of them, by name
+    :raises Unreadable: if the device and the groups do not agree
+    """
+    place = f"{DEVICES}/{address}/iommu_group"
+    name = root.link(place)
+    if name is None:
+        return None
+    group = groups.get(name)
+    if group is None or address not in group.devices:
+        raise unreadable(place, f"the device is not in group {name[:20]!r}")
+    return None if group.noiommu else group
+
+
+def unverified(
+    root: HostRoot, names: Collection[str], evidence: list[str]
+) -> str | None:
+    """Say why these IOMMUs' platform was not verified; None if it was.
+
+    :param evidence: gets what such a platform says of itself
+    """
     if _xen(root):
+        evidence += _of_xen(root)
         return "not verified on this platform: Xen"
     strange = [one for one in names if not one.startswith(VERIFIED)]
     if strange:
+        evidence += [f"{CLASS}: {one}" for one in strange]
         return f"not verified on this platform: {', '.join(strange)}"
     return None
 
 
 def _xen(root: HostRoot) -> bool:
+    return _optional(root, f"{_XEN}/type") == "xen"
+
+
+def _of_xen(root: HostRoot) -> list[str]:
+    """Return what Xen says of itself; ``hvm_directio`` is an IOMMU."""
+    found = []
+    for path in (f"{_XEN}/type", f"{_XEN}/properties/capabilities"):
+        text = _optional(root, path)
+        if text is not None:
+            found.append(f"{path}: {text[:200]}")
+    told = _optional(root, _XL_INFO) or ""
+    found += [
+        f"xl info: {' '.join(one.split())}"
+        for one in told.splitlines()
+        if one.startswith("virt_caps")
+    ]
+    return found
+
+
+def _optional(root: HostRoot, path: str) -> str | None:
     try:
-        return root.read("/sys/hypervisor/type") == "xen"
+        return root.read(path)
     except Unreadable as error:
         if error.missing:
-            return False
+            return None
         raise

@@ -4,8 +4,8 @@
 import datetime
 import json
 import logging
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import prettytable
@@ -13,7 +13,9 @@ from stevedore import extension
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.host.check import Answer, Check, Result, Status
-from nova_vhard.host.root import HostRoot
+from nova_vhard.host.child import Timed
+from nova_vhard.host.host import Host
+from nova_vhard.host.isolate import Isolation
 
 LOG = logging.getLogger(__name__)
 
@@ -29,10 +31,12 @@ class HostReport:
 
     :ivar time: when the checks ran (aware, UTC)
     :ivar results: one for each check, in the order of the documentation
+    :ivar seconds: name of a check to the seconds that it took
     """
 
     time: datetime.datetime
     results: tuple[Result, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> frozenset[str]:
@@ -48,9 +52,18 @@ class HostReport:
         return next((code for status, code in _EXIT if status in found), 0)
 
     def as_json(self) -> str:
-        """Return the report as one JSON object."""
+        """Return the report as one JSON object.
+
+        Its keys are documented for programs (page "Reporter"): none is taken
+        away or changes its meaning; new ones may be added.
+        """
         results: list[dict[str, Any]] = [
-            {"id": CHECKS[one.check].id, **asdict(one)} for one in self.results
+            {
+                "id": CHECKS[one.check].id,
+                **asdict(one),
+                "seconds": self.seconds.get(one.check),
+            }
+            for one in self.results
         ]
         content = {"time": self.time.isoformat(), "results": results}
         return json.dumps(content, indent=2)
@@ -89,15 +102,25 @@ class _Missing(Check):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def answer(self, root: HostRoot, evidence: list[str]) -> Answer:
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
         return Status.UNKNOWN, "the check is not installed, or not loadable"
 
 
+#: Runs checks on a host; a result and its seconds for each, in their order.
+Runner = Callable[[Host, Sequence[Check]], Sequence[Timed]]
+
+
 def inspect(
-    root: HostRoot, time: datetime.datetime, checks: Iterable[Check]
+    host: Host,
+    time: datetime.datetime,
+    checks: Sequence[Check],
+    run: Runner | None = None,
 ) -> HostReport:
     """Run checks on a host.
 
     :param time: now (aware)
+    :param run: how; by default isolated, each with a limit of time
     """
-    return HostReport(time, tuple(check.run(root) for check in checks))
+    answers = (run or Isolation().run)(host, checks)
+    seconds = {result.check: took for result, took in answers}
+    return HostReport(time, tuple(result for result, _ in answers), seconds)

@@ -12,11 +12,16 @@ import json
 import os
 import posixpath
 import stat
+from typing import BinaryIO
 
 #: No fact of a host is larger; a longer file is cut.
 LIMIT = 1 << 20
 
 _MAX_LINKS = 40
+_MAX_ANSWER = 4096
+
+# ESRCH: the process of a file in /proc ended after the file was opened.
+_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH)
 _ERRORS = "ERRORS.json"
 
 
@@ -30,8 +35,13 @@ class Unreadable(Exception):
     def __init__(self, path: str, error: OSError) -> None:
         """Say which path, in the words of the system."""
         self.path = path
-        self.missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        self.missing = error.errno in _MISSING
         super().__init__(f"{path}: {error.strerror}")
+
+
+def unreadable(path: str, reason: str) -> Unreadable:
+    """Return the error for a fact that is there and means nothing."""
+    return Unreadable(path, OSError(errno.EINVAL, reason))
 
 
 class HostRoot:
@@ -45,8 +55,25 @@ class HostRoot:
         self.root = os.path.abspath(root)
         self._errors = _captured_errors(os.path.join(self.root, _ERRORS))
 
+    @property
+    def captured(self) -> bool:
+        """Whether this is a capture, with outputs of commands in ``CMD``."""
+        return os.path.isdir(os.path.join(self.root, "CMD"))
+
     def read(self, path: str) -> str:
         """Return the text of a file, without white space around it.
+
+        :param path: absolute path on the host
+        :raises Unreadable: if it is not there, or no plain file
+        """
+        with self.open(path) as file:
+            try:
+                return self._content(file.fileno())
+            except OSError as error:
+                raise Unreadable(path, error) from error
+
+    def open(self, path: str) -> BinaryIO:
+        """Return a file, opened for reading bytes.
 
         :param path: absolute path on the host
         :raises Unreadable: if it is not there, or no plain file
@@ -56,23 +83,87 @@ class HostRoot:
             # A FIFO or device in a tree must not hang the reader.
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
             handle = os.open(real, flags)
-            try:
-                return self._content(handle)
-            finally:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
                 os.close(handle)
+                raise OSError(errno.EINVAL, "not a plain file")
+            return os.fdopen(handle, "rb")
         except OSError as error:
             raise Unreadable(path, error) from error
 
+    def stat(self, path: str) -> os.stat_result:
+        """Return what the file system says of what a path leads to.
+
+        :raises Unreadable: if it is not there, or cannot be reached
+        """
+        try:
+            return os.stat(self._resolve(path))
+        except OSError as error:
+            raise Unreadable(path, error) from error
+
+    def real(self, path: str) -> str:
+        """Return the host's own path of what a path leads to.
+
+        :raises Unreadable: if the links on the way lead nowhere
+        """
+        try:
+            found = os.path.relpath(self._resolve(path), self.root)
+        except OSError as error:
+            raise Unreadable(path, error) from error
+        return "/" if found == "." else f"/{found}"
+
     @staticmethod
     def _content(handle: int) -> str:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "not a plain file")
         parts: list[bytes] = []
         left = LIMIT
         while left and (part := os.read(handle, left)):
             parts.append(part)
             left -= len(part)
         return b"".join(parts).decode("utf-8", "replace").strip()
+
+    def changed(self, path: str) -> int:
+        """Return when a file was changed last, in seconds since 1970.
+
+        That needs no right to read the file, only to get to its folder.
+
+        :raises Unreadable: if that cannot be told
+        """
+        try:
+            return int(os.stat(self._resolve(path)).st_mtime)
+        except OSError as error:
+            raise Unreadable(path, error) from error
+
+    def attribute(self, path: str, name: str) -> str:
+        """Return an extended attribute of a file, such as security.selinux.
+
+        :raises Unreadable: if the file is not there, or has none
+        """
+        try:
+            value = os.getxattr(self._resolve(path), name)
+        except OSError as error:
+            raise Unreadable(path, error) from error
+        return value.decode("utf-8", "replace").rstrip("\0")
+
+    def ask(self, path: str, question: str) -> str:
+        """Return the kernel's answer to a question about SELinux.
+
+        Some files of selinuxfs answer what is written to them, and change
+        nothing. A file of any other file system is not written to.
+
+        :raises Unreadable: without an answer
+        """
+        try:
+            flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
+            handle = os.open(self._resolve(path), flags)
+            try:
+                if _filesystem(handle) != "selinuxfs":
+                    raise OSError(errno.EINVAL, "not a file of selinuxfs")
+                os.write(handle, question.encode())
+                answer = os.read(handle, _MAX_ANSWER)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise Unreadable(path, error) from error
+        return answer.decode("utf-8", "replace").strip("\0\n ")
 
     def names(self, path: str) -> list[str]:
         """Return the sorted names in a folder.
@@ -91,7 +182,9 @@ class HostRoot:
         """
         folder, name = posixpath.split(path)
         try:
-            target = os.readlink(os.path.join(self._resolve(folder), name))
+            here = os.path.join(self._resolve(folder), name)
+            self._as_captured(here.removeprefix(self.root).split("/")[1:])
+            target = os.readlink(here)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
                 return None
@@ -144,6 +237,19 @@ class HostRoot:
             number = self._errors.get("/" + "/".join(parts[:end]))
             if number is not None:
                 raise OSError(number, os.strerror(number))
+
+
+def _filesystem(handle: int) -> str | None:
+    """Return the type of the file system that an open file is on."""
+    device = os.fstat(handle).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+        for line in mounts:
+            # 36 35 98:0 /root /mount options [...] - type source options
+            place, _, kind = line.partition(" - ")
+            if place.split()[2] == number:
+                return kind.split()[0]
+    return None
 
 
 def _captured_errors(path: str) -> dict[str, int]:

@@ -14,6 +14,7 @@ from packaging.version import Version
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.kinds import DeviceKind
+from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.policy.problems import Path, nearest
 from nova_vhard.policy.schema import SCHEMA
 from nova_vhard.policy.text import quote
@@ -135,8 +136,8 @@ def _meaning(data: dict[str, Any], broken: list[Path]) -> Iterator[Fault]:
 
 def _check_names(listed: Any, path: Path) -> Iterator[Fault]:
     for index, name in enumerate(listed):
-        if name not in CHECKS:
-            hint = nearest(name, CHECKS)
+        if name not in CHECKS and name not in PROFILES:
+            hint = nearest(name, (*CHECKS, *PROFILES))
             yield (*path, index), f"{quote(name)} is not a check{hint}"
 
 

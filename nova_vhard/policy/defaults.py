@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
 from nova_vhard.policy.hardware import (
     CDROM,
     DISK,
@@ -24,19 +25,6 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.policy.model import Assume
 from nova_vhard.policy.text import quote
-
-#: Machine type that Nova picks by itself, by guest architecture.
-NOVA_MACHINE_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        "armv7l": "virt",
-        "aarch64": "virt",
-        "ppc64le": "pseries",
-        "s390": "s390-ccw-virtio",
-        "s390x": "s390-ccw-virtio",
-        "i686": "pc",
-        "x86_64": "pc",
-    }
-)
 
 #: The device that must be there for a kind's default to mean anything.
 DEVICE_OF: Mapping[str, str] = MappingProxyType(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.profiles import expand
 from nova_vhard.policy import check, yaml_lines
 from nova_vhard.policy.model import (
     Assume,
@@ -197,6 +198,8 @@ def _sets(
 def _values(kind: str, listed: Any) -> Values:
     if listed == "*":
         return Values(("*",))
+    if kind == "require":
+        return Values(tuple(sorted(expand(listed))))
     if kind not in KINDS:
         return Values(tuple(str(value) for value in listed))
     return Values(tuple(KINDS[kind].canonical(value) for value in listed))
@@ -212,14 +215,14 @@ def _passthrough(entry: Mapping[str, Any] | None) -> PassthroughRule | None:
     allow = entry.get("allow", {})
     return PassthroughRule(
         allow={kind: _values(kind, listed) for kind, listed in allow.items()},
-        require=frozenset(entry.get("require", ())),
+        require=expand(entry.get("require", ())),
         mode=_mode(entry),
     )
 
 
 def _hosts(entry: Mapping[str, Any]) -> HostsRule:
     return HostsRule(
-        require=frozenset(entry.get("require", ())),
+        require=expand(entry.get("require", ())),
         mode=_mode(entry),
         max_report_age=int(entry.get("max_report_age", 2)),
     )

@@ -6,15 +6,14 @@ when it changed. One caller reads while the others go on with the last good
 policy; only the very first read is waited for.
 """
 
-import contextlib
 import datetime
 import json
 import logging
 import os
-import tempfile
 import threading
 from typing import Any
 
+from nova_vhard import files
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.problems import PolicyError
@@ -179,14 +178,5 @@ def _stat(path: str) -> tuple[int, int, int, int] | None:
 
 def _write(path: str, content: object) -> None:
     """Replace a file of mode 0600 in one step."""
-    folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o750, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".policy-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as copy:
-            json.dump(content, copy)
-        os.replace(name, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
+    os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+    files.replace(path, json.dumps(content))

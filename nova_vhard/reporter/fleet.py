@@ -105,3 +105,13 @@ def withdraw(placement: Placement, provider: str) -> frozenset[str]:
     :raises PlacementError: if it could not be done
     """
     return placement.update(provider, lambda ours: ()).removed
+
+
+def forget(placement: Placement) -> tuple[str, ...]:
+    """Delete all names of ours, after the last host was withdrawn.
+
+    :returns: those that stay, because a host still has them
+    :raises PlacementError: if it could not be done
+    """
+    names = sorted(placement.traits())
+    return tuple(one for one in names if not placement.delete_trait(one))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nova_vhard.catalogue.profiles import expand
 from nova_vhard.policy.hardware import Passthrough
 
 _ALIAS = "pci_passthrough:alias"
@@ -172,7 +173,8 @@ def _accelerator_ports(groups: Iterable[Any]) -> Iterator[str]:
 def host_checks(extra_specs: Mapping[str, str]) -> frozenset[str]:
     """Return the checks that a flavor demands of its host.
 
-    Names that do not exist are kept: no host has passed them.
+    A profile stands for its checks. Names that do not exist are kept: no
+    host has passed them.
     """
     text = extra_specs.get(_REQUIRE, "")
-    return frozenset(filter(None, (one.strip() for one in text.split(","))))
+    return expand(filter(None, (one.strip() for one in text.split(","))))

@@ -21,6 +21,7 @@ ETC = ROOT / "etc" / "nova-vhard"
 SOURCE = ROOT / "doc" / "source"
 README = ROOT / "README.rst"
 CHECKS = SOURCE / "admin" / "checks.rst"
+EVIDENCE = tuple(sorted((SOURCE / "admin").glob("evidence-*.rst")))
 CONTRIBUTOR = SOURCE / "contributor" / "index.rst"
 GATES = SOURCE / "admin" / "gates.rst"
 INSTALL = SOURCE / "install" / "index.rst"
@@ -28,6 +29,8 @@ PASSTHROUGH = SOURCE / "admin" / "passthrough.rst"
 REFERENCE = SOURCE / "admin" / "policy-reference.rst"
 REFUSED = SOURCE / "user" / "why-was-i-refused.rst"
 REPORTER = SOURCE / "admin" / "reporter.rst"
+SOAK = SOURCE / "contributor" / "soak.rst"
+TRUST = SOURCE / "admin" / "trust.rst"
 
 #: Every page that somebody wrote.
 PAGES = (

@@ -16,6 +16,7 @@ from nova_vhard.cli.flavor import plan
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.gates.events import LOG as DECISIONS
 from nova_vhard.host import check, report
+from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
 from nova_vhard.policy import document, explain
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
@@ -67,7 +68,7 @@ def paths(name):
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_the_page_says_what_a_check_reads(name):
-    page = docs.CHECKS.read_text(encoding="utf-8")
+    page = "\n".join(one.read_text(encoding="utf-8") for one in docs.EVIDENCE)
     _, _, section = page.partition(f"\n{name}\n{'~' * len(name)}\n")
     section = re.split(r"\n\w+\n~+\n", section)[0]
     assert "\nRead\n" in section
@@ -81,10 +82,24 @@ def test_the_page_says_what_a_check_reads(name):
 
 def test_the_page_shows_a_real_result(tmp_path):
     (shown,) = [json.loads(one) for one in docs.blocks(docs.REPORTER, "json")]
-    root = HostRoot(capture("vtd-on", tmp_path))
+    root = Host(HostRoot(capture("vtd-on", tmp_path)))
     result = INSTALLED[shown["check"]].run(root)
     expected = {"id": CHECKS[result.check].id, **asdict(result)}
+    assert list(shown) == [*expected, "seconds"]
+    assert 0 < shown.pop("seconds") < 1
     assert shown == json.loads(json.dumps(expected))
+
+
+def test_the_soak_that_is_shown_was_a_full_one_and_nothing_was_wrong():
+    (shown,) = [json.loads(one) for one in docs.blocks(docs.SOAK, "json")]
+    assert (shown["reporters"], shown["rounds"]) == (300, 60)
+    assert shown["wrong"] == []
+    silent = 300 * 60 // 10
+    hosts = shown["hosts"]
+    assert hosts["published"] + hosts["not published"] > 300 * 60 - silent
+    for fault in ("409", "500", "503", "garbage", "lost answers"):
+        assert shown["server"][fault] > 0
+    assert shown["restarts"] > 5
 
 
 def test_the_page_has_every_exit_status():
@@ -149,11 +164,11 @@ def test_the_example_of_a_check_works(tmp_path, active, status):
         for one in docs.blocks(docs.CONTRIBUTOR, "python")
         if "Check)" in one
     ]
-    names = {**vars(check), "HostRoot": HostRoot}
+    names = dict(vars(check))
     exec(compile(text, "the page", "exec"), names)
     path = "/sys/devices/system/cpu/smt/active"
-    root = HostRoot(build(tmp_path, {path: f"{active}\n"}))
+    host = Host(HostRoot(build(tmp_path, {path: f"{active}\n"})))
     evidence = []
-    found, _ = names["Smt"]().answer(root, evidence)
+    found, _ = names["Smt"]().answer(host, evidence)
     assert found == status
     assert evidence == [f"{path}: {active}"]

@@ -2,6 +2,7 @@
 """The samples and units in etc/ are what the code takes."""
 
 import configparser
+import datetime
 import io
 import re
 import shlex
@@ -11,8 +12,12 @@ import yaml
 from oslo_config import cfg, generator
 
 from nova_vhard.cli import reporter
+from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.host.report import HostReport
 from nova_vhard.policy import document
 from nova_vhard.policy.schema import SCHEMA
+from nova_vhard.reporter.publishers.base import Record
+from nova_vhard.reporter.publishers.prometheus import _Metrics
 from tests.unit.docs import ETC, REPORTER, ROOT, words
 
 UNITS = sorted(path.name for path in ETC.glob("*.service"))
@@ -147,11 +152,44 @@ def test_units_do_what_they_are_there_for():
     assert sweeping.max_report_age >= baseline.hosts.max_report_age
 
 
+def test_the_reporters_unit_fits_its_options():
+    service = unit("nova-vhard-reporter.service")
+    defaults = {one.dest: one.default for one in reporter_conf.OPTS}
+    assert service["Type"] == "notify"
+    watchdog = service["WatchdogSec"]
+    assert watchdog == "3min"
+    # A publisher may take half of it at most.
+    assert defaults["publish_timeout"] <= 3 * 60 / 2
+    state = f"/var/lib/{service['StateDirectory']}"
+    assert state == defaults["state_path"]
+    # The pre-step's folder is root's: systemd would remove one of the
+    # service's own when it stops.
+    assert "RuntimeDirectory" not in service
+    assert defaults["run_dir"] in service["ReadOnlyPaths"]
+    assert service["ExecStartPre"].endswith("/reporter.conf facts")
+    # systemd would end the whole service when a check is out of memory.
+    assert service["OOMPolicy"] == "continue"
+    assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
+
+
+def test_the_page_has_every_metric():
+    # The collector's own names; a counter's ends with _total.
+    report = HostReport(datetime.datetime.now(datetime.UTC), ())
+    families = [*_Metrics(report, Record()).collect()]
+    text = words(REPORTER)
+    named = set(re.findall(r"``(nova_vhard_\w+)``", text))
+    assert named == {
+        one.name + ("_total" if one.type == "counter" else "")
+        for one in families
+    }
+
+
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_has_no_privilege(name):
     service = unit(name)
     assert service["DynamicUser"] == "yes"
     assert service["CapabilityBoundingSet"] == ""
+    assert service["ProtectSystem"] == "strict"
     assert service["NoNewPrivileges"] == "yes"
 
 

@@ -15,7 +15,7 @@ from demo import commands, config, machines, processes
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report
-from nova_vhard.host.root import HostRoot
+from nova_vhard.reporter import hosts
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
 
 _CAPTURES = pathlib.Path(__file__).parents[2] / "tests" / "data" / "captures"
@@ -95,8 +95,7 @@ class Reporters:
         conf([], default_config_files=[str(self._file(machine))])
         then = datetime.datetime.now(datetime.UTC)
         then -= datetime.timedelta(hours=hours)
-        root = HostRoot(conf.vhard_reporter.root)
-        old = report.inspect(root, then, report.load())
+        old = report.inspect(hosts.of_conf(conf), then, report.load())
         PlacementPublisher(conf).publish(old)
 
     def sweep(self):

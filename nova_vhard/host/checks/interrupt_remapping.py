@@ -3,8 +3,9 @@
 
 import re
 
-from nova_vhard.host import iommu
+from nova_vhard.host import iommu, translated
 from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 
 _INTERRUPTS = "/proc/interrupts"
@@ -12,6 +13,7 @@ _UNSAFE = (
     "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts",
     "/sys/module/iommufd/parameters/allow_unsafe_interrupts",
 )
+_MODULES = "/sys/module"
 _CMDLINE = "/proc/cmdline"
 _UNSAFE_BOOT = re.compile(
     r"\b(?:vfio_iommu_type1|iommufd)\.allow_unsafe_interrupts=[1yYtTo]\S*"
@@ -28,16 +30,19 @@ class InterruptRemapping(Check):
     """Every device's interrupt controller has the prefix ``IR-``.
 
     =========  ===========================================================
-    PASS       all of them do, and vfio does not allow others
-    FAIL       one does not, or vfio allows unsafe interrupts
+    PASS       all of them do, vfio does not allow others, and each device
+               that Nova offers is behind an IOMMU
+    FAIL       one does not, vfio allows unsafe interrupts, or a device
+               that Nova offers is behind no IOMMU
     UNKNOWN    no interrupt controller that is known, or unreadable
     =========  ===========================================================
     """
 
     name = "interrupt_remapping"
 
-    def answer(self, root: HostRoot, evidence: list[str]) -> Answer:
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge /proc/interrupts and vfio's parameters."""
+        root = host.root
         remapped, direct = _controllers(root.read(_INTERRUPTS))
         evidence.append(
             f"{_INTERRUPTS}: {len(remapped)} lines with {_REMAPPED}, "
@@ -47,7 +52,7 @@ class InterruptRemapping(Check):
         unsafe = _unsafe(root, evidence)
         if unsafe:
             return Status.FAIL, "vfio allows interrupts that are not remapped"
-        strange = iommu.unverified(root, [])
+        strange = iommu.unverified(root, [], evidence)
         if strange:
             return Status.UNKNOWN, strange
         if not remapped and not direct:
@@ -55,6 +60,11 @@ class InterruptRemapping(Check):
             return Status.UNKNOWN, text
         if direct:
             return Status.FAIL, "interrupts of devices are not remapped"
+        amiss = translated.amiss(host, evidence)
+        if amiss:
+            return amiss
+        # Where the modules are out of sight, vfio may be loaded all the same.
+        root.names(_MODULES)
         return Status.PASS, "interrupts of devices are remapped"
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-01: DMA remapping is really on."""
 
-from nova_vhard.host import iommu
+from nova_vhard.host import iommu, translated
 from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 
 _NOIOMMU_PARAMETER = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
@@ -13,16 +14,19 @@ class Iommu(Check):
     """Groups with PCI devices in them, behind an IOMMU that is driven.
 
     =========  ===========================================================
-    PASS       devices are in groups, and an Intel or AMD IOMMU is driven
-    FAIL       no group has a device, or vfio may do without an IOMMU
+    PASS       devices are in groups, each that Nova offers among them, and
+               an Intel or AMD IOMMU is driven
+    FAIL       no group has a device, one that Nova offers is in none, or
+               vfio may do without an IOMMU
     UNKNOWN    unreadable, contradictory, or a platform not verified
     =========  ===========================================================
     """
 
     name = "iommu"
 
-    def answer(self, root: HostRoot, evidence: list[str]) -> Answer:
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the effective state."""
+        root = host.root
         unsafe = _noiommu(root, evidence)
         units = iommu.units(root)
         evidence.append(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")
@@ -32,12 +36,19 @@ class Iommu(Check):
         evidence.append(
             f"{iommu.GROUPS}: {len(real)} groups with {count} devices"
         )
-        fakes = [one.name for one in groups if one.noiommu]
+        fakes = [one for one in groups if one.noiommu]
+        evidence += [
+            f"{one.path}/name: {iommu.NOIOMMU}: {' '.join(one.devices)}"
+            for one in fakes
+        ]
         if unsafe or fakes:
             return Status.FAIL, "vfio may hand out devices without an IOMMU"
-        strange = iommu.unverified(root, units)
+        strange = iommu.unverified(root, units, evidence)
         if strange:
             return Status.UNKNOWN, strange
+        amiss = translated.amiss(host, evidence)
+        if amiss:
+            return amiss
         if not real:
             return Status.FAIL, "no device is in an IOMMU group"
         if not units:

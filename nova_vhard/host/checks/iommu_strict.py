@@ -3,9 +3,9 @@
 
 from collections import Counter
 
-from nova_vhard.host import iommu
+from nova_vhard.host import iommu, translated
 from nova_vhard.host.check import Answer, Check, Status
-from nova_vhard.host.root import HostRoot
+from nova_vhard.host.host import Host
 
 _IDENTITY = "identity"
 _TRANSLATED = frozenset(("DMA", "DMA-FQ", "blocked", "unmanaged"))
@@ -16,23 +16,28 @@ class IommuStrict(Check):
 
     =========  ===========================================================
     PASS       every group is translated, at once or batched (DMA-FQ)
-    FAIL       a group is an identity map, or there is no group
+    FAIL       a group is an identity map, or there is no group, or none
+               for a device that Nova offers
     UNKNOWN    a type that is not known, unreadable, or not verified
     =========  ===========================================================
     """
 
     name = "iommu_strict"
 
-    def answer(self, root: HostRoot, evidence: list[str]) -> Answer:
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the type of every group."""
+        root = host.root
         real = [
             one
             for one in iommu.groups(root)
             if one.devices and not one.noiommu
         ]
-        strange = iommu.unverified(root, iommu.units(root))
+        strange = iommu.unverified(root, iommu.units(root), evidence)
         if strange:
             return Status.UNKNOWN, strange
+        amiss = translated.amiss(host, evidence)
+        if amiss:
+            return amiss
         if not real:
             evidence.append(f"{iommu.GROUPS}: no groups with devices")
             return Status.FAIL, "no device is in an IOMMU group"

@@ -2,6 +2,7 @@
 """The contract of a publisher."""
 
 import abc
+from dataclasses import dataclass, field
 
 from oslo_config import cfg
 
@@ -12,20 +13,46 @@ class PublishError(Exception):
     """A report could not be published; nothing was lost."""
 
 
+@dataclass
+class Record:
+    """How publishing went since the reporter was started.
+
+    :ivar errors: publisher's name to the number of reports that it could not
+        publish; 0 for one that has not failed
+    :ivar published: publisher's name to the time (seconds since the epoch)
+        of the last report that it did publish
+    """
+
+    errors: dict[str, int] = field(default_factory=dict)
+    published: dict[str, float] = field(default_factory=dict)
+
+
 class Publisher(abc.ABC):
     """Takes a host report to where others read it.
 
     Plugged in under ``nova_vhard.publishers`` and switched on by
     ``[vhard_reporter] publishers``.
+
+    :cvar last: whether it goes after the others, because it tells of them
+    :ivar name: under which it is plugged in
+    :ivar record: how publishing went so far, its own and that of the others
     """
+
+    last = False
+    name = "?"
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         """Keep the configuration; connect on the first report."""
         self.conf = conf
+        self.record = Record()
 
     @abc.abstractmethod
     def publish(self, report: HostReport) -> None:
         """Publish a report.
+
+        It may be broken off at any step by an exception that is no
+        ``Exception``, when the service stops or it takes too long: let it
+        through, and leave nothing half-written.
 
         :raises PublishError: if it did not arrive; it is tried again
         """

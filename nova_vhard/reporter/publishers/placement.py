@@ -22,6 +22,8 @@ class PlacementPublisher(Publisher):
     Nothing is written while nothing changes and the hour does not turn.
     """
 
+    name = "placement"
+
     def __init__(
         self, conf: cfg.ConfigOpts, placement: Placement | None = None
     ) -> None:

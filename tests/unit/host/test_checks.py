@@ -7,6 +7,7 @@ import pytest
 
 from nova_vhard.host import report
 from nova_vhard.host.check import Status
+from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
 from tests.trees import build, capture, pci_host
 
@@ -41,7 +42,7 @@ def captures(tmp_path_factory):
 
 
 def run(name, root):
-    result = CHECKS[name].run(HostRoot(root))
+    result = CHECKS[name].run(Host(HostRoot(root)))
     assert result.reason
     assert bool(result.remediation) == (result.status in (FAIL, UNKNOWN))
     return result
@@ -70,9 +71,14 @@ def test_evidence_is_what_was_read(captures):
     assert run("iommu", root).evidence == (
         "/sys/class/iommu: dmar0",
         "/sys/kernel/iommu_groups: 16 groups with 18 devices",
+        "offered devices not looked at one by one: "
+        "/run/nova-vhard/nova.json: No such file or directory",
     )
     assert run("kernel_aslr", root).evidence == (
         "/proc/sys/kernel/randomize_va_space: 2",
+        "/proc/sys/kernel/kptr_restrict: 0",
+        "/proc/sys/kernel/dmesg_restrict: 1",
+        "/sys/kernel/security/lockdown: [none] integrity confidentiality",
     )
 
 
@@ -188,15 +194,31 @@ def test_interrupt_remapping(tmp_path, interrupts, more, status):
     content = {
         "/proc/interrupts": interrupts,
         "/proc/cmdline": "quiet intremap=off\n",
+        "/sys/module": None,
         **more,
     }
     root = build(tmp_path, content)
     assert run("interrupt_remapping", root).status is status
 
 
+@pytest.mark.parametrize(
+    ("interrupts", "status"), [(REMAPPED, UNKNOWN), (DIRECT, FAIL)]
+)
+def test_where_modules_are_out_of_sight_vfio_may_be_loaded(
+    tmp_path, interrupts, status
+):
+    content = {"/proc/interrupts": interrupts, "/proc/cmdline": ""}
+    root = build(tmp_path, content)
+    assert run("interrupt_remapping", root).status is status
+
+
 @pytest.mark.parametrize("path", ["/proc/interrupts", "/proc/cmdline", TYPE1])
 def test_interrupts_that_are_unreadable_are_unknown(tmp_path, path):
-    content = {"/proc/interrupts": REMAPPED, "/proc/cmdline": ""}
+    content = {
+        "/proc/interrupts": REMAPPED,
+        "/proc/cmdline": "",
+        "/sys/module": None,
+    }
     errors = json.dumps([[path, "EACCES"]])
     root = build(tmp_path, {**content, "/ERRORS.json": errors})
     assert run("interrupt_remapping", root).status is UNKNOWN
@@ -246,3 +268,22 @@ def test_kernel_aslr(tmp_path, value, status):
     path = "/proc/sys/kernel/randomize_va_space"
     content = {"/proc/cmdline": "nokaslr"} | {path: value}
     assert run("kernel_aslr", build(tmp_path, content)).status is status
+
+
+def test_what_an_answer_on_aslr_does_not_hang_on(tmp_path):
+    content = {
+        "/proc/sys/kernel/randomize_va_space": "2\n",
+        "/proc/cmdline": "quiet norandmaps nokaslr\n",
+        "/proc/sys/kernel/kptr_restrict": "0\n",
+        "/sys/kernel/security/lockdown": "[none] integrity\n",
+        "/ERRORS.json": json.dumps(
+            [["/proc/sys/kernel/kptr_restrict", "EACCES"]]
+        ),
+    }
+    result = run("kernel_aslr", build(tmp_path, content))
+    assert result.status is PASS
+    assert result.evidence[1:] == (
+        "/proc/cmdline: norandmaps nokaslr",
+        "cannot be read: /proc/sys/kernel/kptr_restrict: Permission denied",
+        "/sys/kernel/security/lockdown: [none] integrity",
+    )

@@ -10,10 +10,12 @@ from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cli import reporter
 from nova_vhard.host import report
 from nova_vhard.host.check import MAX_EVIDENCE, Check, Result, Status
+from nova_vhard.host.host import Host
 from nova_vhard.host.report import HostReport
 from nova_vhard.host.root import HostRoot
 from tests.trees import build, capture
 
+INSTALLED = {one.name: one for one in report.load()}
 NOW = datetime.datetime(2026, 6, 15, 12, tzinfo=datetime.UTC)
 
 
@@ -45,15 +47,15 @@ def test_only_pass_counts_as_passed():
 class Broken(Check):
     name = "iommu"
 
-    def answer(self, root, evidence):
+    def answer(self, host, evidence):
         evidence += [f"fact {number}" for number in range(MAX_EVIDENCE + 3)]
         raise ZeroDivisionError("oops")
 
 
 def test_a_check_that_crashes_is_unknown_and_takes_no_other_down():
-    kernel_aslr = report.load()[-1]
+    kernel_aslr = INSTALLED["kernel_aslr"]
     checks = [Broken(), kernel_aslr]
-    first, second = report.inspect(HostRoot("/"), NOW, checks).results
+    first, second = report.inspect(Host(), NOW, checks).results
     assert first.status is Status.UNKNOWN
     assert "ZeroDivisionError: oops" in first.reason
     assert len(first.evidence) == MAX_EVIDENCE + 1
@@ -63,7 +65,7 @@ def test_a_check_that_crashes_is_unknown_and_takes_no_other_down():
 
 def test_every_check_of_the_catalogue_is_installed():
     assert [one.name for one in report.load()] == list(CHECKS)
-    found = report.inspect(HostRoot("/nowhere"), NOW, report.load())
+    found = report.inspect(Host(HostRoot("/nowhere")), NOW, report.load())
     assert not any("not installed" in one.reason for one in found.results)
 
 
@@ -72,22 +74,26 @@ def test_a_check_that_is_not_installed_is_unknown(monkeypatch):
     monkeypatch.setattr(report, "CHECKS", {**CHECKS, "novel": info})
     missing = report.load()[-1]
     monkeypatch.setattr("nova_vhard.host.check.CHECKS", {"novel": info})
-    assert missing.run(HostRoot("/")).status is Status.UNKNOWN
+    assert missing.run(Host()).status is Status.UNKNOWN
 
 
 def test_command_on_a_capture(tmp_path, capsys):
     root = capture("vtd-on", tmp_path)
     assert reporter.main(["check", "--root", root, "--format", "json"]) == 1
     results = json.loads(capsys.readouterr().out)["results"]
-    assert [one["status"] for one in results] == [
-        "PASS",
-        "PASS",
-        "FAIL",
-        "PASS",
-    ]
-    assert results[0]["id"] == "Check-Virt-01"
-    assert all(one["evidence"] for one in results)
-    assert results[2]["remediation"]
+    assert [one["check"] for one in results] == list(CHECKS)
+    found = {one["check"]: one for one in results}
+    for name, status in (
+        ("iommu", "PASS"),
+        ("interrupt_remapping", "PASS"),
+        ("iommu_strict", "FAIL"),
+        ("passthrough_disabled", "UNKNOWN"),
+        ("kernel_aslr", "PASS"),
+    ):
+        assert found[name]["status"] == status
+        assert found[name]["evidence"] or status == "UNKNOWN"
+        assert bool(found[name]["remediation"]) == (status != "PASS")
+    assert found["iommu"]["id"] == "Check-Virt-01"
     assert reporter.main(["check", "--root", root]) == 1
     table = capsys.readouterr().out
     assert "boot without iommu=pt" in table

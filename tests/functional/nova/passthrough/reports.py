@@ -13,6 +13,7 @@ from oslo_config import cfg
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report
 from nova_vhard.host.check import Result
+from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
 from nova_vhard.placement import Placement
 from nova_vhard.reporter.connect import AdapterClient
@@ -29,7 +30,7 @@ ABSENT = "none"
 def results(tree: str) -> tuple[Result, ...]:
     """Return what every check says of a captured host."""
     with tempfile.TemporaryDirectory() as folder:
-        root = HostRoot(capture(tree, pathlib.Path(folder)))
+        root = Host(HostRoot(capture(tree, pathlib.Path(folder))))
         return tuple(check.run(root) for check in report.load())
 
 

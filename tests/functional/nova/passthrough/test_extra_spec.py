@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``vhard:require``: what a flavor demands of its host."""
 
+from nova_vhard.catalogue.checks import CHECKS
 from tests.functional.nova import helpers
 from tests.functional.nova.passthrough import base, fleet
 
@@ -36,7 +37,7 @@ class TestWriting(Require):
         self.assertIn("vhard:requires", response.text)
 
     def test_novas_api_accepts_names_of_checks(self):
-        for value in ("iommu", "iommu,kernel_aslr", NAMES):
+        for value in (*CHECKS, "iommu,kernel_aslr", NAMES):
             response = self.write(value)
             self.assertEqual(200, response.status_int, response.text)
 

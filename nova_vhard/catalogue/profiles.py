@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Profiles: named sets of host checks, for wherever checks are named.
+
+Data only, but for ``expand``. A host meets a profile when it has passed each
+of its checks.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named set of host checks.
+
+    :ivar name: name in policies and flavors, ``hosts-baseline``
+    :ivar title: one line
+    :ivar why: what is in it and what is not
+    :ivar checks: names of checks
+    """
+
+    name: str
+    title: str
+    why: str
+    checks: tuple[str, ...]
+
+
+_BASELINE = (
+    "nova_defaults",
+    "qemu_relro",
+    "qemu_canary",
+    "qemu_nx",
+    "qemu_pie",
+    "qemu_fortify",
+    "kernel_aslr",
+    "mac_confinement",
+    "mac_guests",
+)
+_PASSTHROUGH = (
+    "iommu",
+    "interrupt_remapping",
+    "passthrough_disabled",
+    "passthrough_isolated",
+    "passthrough_resettable",
+)
+
+_PROFILES = (
+    Profile(
+        name="hosts-baseline",
+        title="What an ordinary distribution's compute node can prove",
+        why="The compiler hardening that distributions build QEMU with, and "
+        "guests that libvirt confines. Nothing has to be bought or rebuilt. "
+        "selinux_booleans is not in it: it makes no sense under AppArmor; "
+        "name it beside the profile where all hosts run SELinux.",
+        checks=_BASELINE,
+    ),
+    Profile(
+        name="hosts-passthrough",
+        title="What a host of devices for guests must prove",
+        why="For passthrough.require: translation and interrupt remapping, "
+        "and that each offered device can be taken apart from the host and "
+        "be reset. A host that offers no PCI device has nothing to "
+        "isolate and does not pass: where the policy allows mediated "
+        "devices too, name iommu and interrupt_remapping alone. Cleaning "
+        "before re-issue (passthrough_one_time_use) is not in it: virtual "
+        "functions cannot be cleaned so.",
+        checks=_PASSTHROUGH,
+    ),
+    Profile(
+        name="hosts-strict",
+        title="Everything that the guide asks of a host without devices",
+        why="Adds a working IOMMU that the host's own devices go through, a "
+        "QEMU without the devices that the policy refuses, and a measured "
+        "boot. Expect to rebuild QEMU, and to boot without iommu=pt.",
+        checks=(
+            *_BASELINE,
+            "iommu",
+            "interrupt_remapping",
+            "iommu_strict",
+            "passthrough_disabled",
+            "qemu_minimal",
+            "tpm_measured_boot",
+        ),
+    ),
+)
+
+#: Every profile by its name.
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {profile.name: profile for profile in _PROFILES}
+)
+
+
+def expand(names: Iterable[str]) -> frozenset[str]:
+    """Return the checks that names of checks and profiles come to.
+
+    A name that is no profile is kept, also if there is no such check.
+    """
+    found: set[str] = set()
+    for name in names:
+        profile = PROFILES.get(name)
+        found.update(profile.checks if profile else (name,))
+    return frozenset(found)

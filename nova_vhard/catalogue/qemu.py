@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QEMU's devices: which of them serve what Nova lets somebody choose.
+
+Data only. Names are those of ``-device help``; a test holds them against the
+lists of a real QEMU. Symbols are those of QEMU's own Kconfig files (read in
+QEMU 10.0): the smallest parts that a build can leave out. Nova's names are
+those of ``devices.py``, in the spelling that its readers give.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _virtio(name: str) -> tuple[str, ...]:
+    """Return a virtio device on each of its buses."""
+    pci = f"virtio-{name}-pci"
+    return (
+        pci,
+        f"{pci}-transitional",
+        f"{pci}-non-transitional",
+        f"virtio-{name}-device",
+        f"virtio-{name}-ccw",
+    )
+
+
+_FLOPPY = _words("isa-fdc floppy")
+_ATA = _words("ide-hd ide-cd")
+_IDE = (*_words("piix3-ide piix4-ide isa-ide"), *_ATA)
+_SATA = ("ich9-ahci", *_ATA)
+_SCSI = _words("scsi-hd scsi-cd scsi-block scsi-generic")
+_XEN = _words("xen-disk xen-cdrom")
+# What is on a USB bus needs a controller, and where the guest names none
+# libvirt picks one of these, by machine and version.
+_USB = _words(
+    "qemu-xhci usb-ehci pci-ohci piix3-usb-uhci piix4-usb-uhci "
+    "ich9-usb-ehci1 ich9-usb-ehci2 ich9-usb-uhci1 ich9-usb-uhci2 "
+    "ich9-usb-uhci3 ich9-usb-uhci4 ich9-usb-uhci5 ich9-usb-uhci6"
+)
+_USB_DISK = (*_words("usb-storage usb-bot usb-uas"), *_USB)
+
+_BUSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "fdc": _FLOPPY,
+        "ide": _IDE,
+        "sata": _SATA,
+        "scsi": _SCSI,
+        "usb": _USB_DISK,
+        "virtio": _virtio("blk"),
+        "xen": _XEN,
+        # Containers and User-mode Linux: no device of QEMU's.
+        "lxc": (),
+        "uml": (),
+    }
+)
+
+_HDA = _words("hda-duplex hda-micro hda-output")
+_VIRTIO_GPU = _words(
+    "virtio-gpu-pci virtio-gpu-device virtio-gpu-ccw virtio-vga "
+    "virtio-gpu-gl-pci virtio-gpu-gl-device virtio-vga-gl"
+)
+_TABLET = ("usb-tablet", *_USB)
+_WATCHDOG = _words("i6300esb diag288")
+_VIRTIO_IOMMU = _words("virtio-iommu-pci virtio-iommu-device")
+
+_KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
+    "disk_bus": _BUSES,
+    "cdrom_bus": _BUSES,
+    "floppy_bus": _BUSES,
+    "rescue_bus": _BUSES,
+    "scsi_model": {
+        "buslogic": (),
+        "ibmvscsi": ("spapr-vscsi",),
+        "lsilogic": _words("lsi53c895a lsi53c810"),
+        "lsisas1068": ("mptsas1068",),
+        "lsisas1078": _words("megasas megasas-gen2"),
+        "virtio-scsi": _virtio("scsi"),
+        "vmpvscsi": ("pvscsi",),
+    },
+    "vif_model": {
+        "e1000": _words("e1000 e1000-82544gc e1000-82545em"),
+        "e1000e": ("e1000e",),
+        "igb": ("igb",),
+        # Part of boards, and nothing that -device can add.
+        "lan9118": (),
+        "ne2k_pci": _words("ne2k_pci ne2k_isa"),
+        "netfront": ("xen-net-device",),
+        "pcnet": ("pcnet",),
+        "rtl8139": ("rtl8139",),
+        "spapr-vlan": ("spapr-vlan",),
+        # VMware's names for what its own hypervisor has.
+        "sriov": (),
+        "vmxnet": (),
+        "virtio": _virtio("net"),
+        "vmxnet3": ("vmxnet3",),
+    },
+    "video_model": {
+        "bochs": ("bochs-display",),
+        "cirrus": _words("cirrus-vga isa-cirrus-vga"),
+        "gop": (),
+        "none": (),
+        "qxl": _words("qxl qxl-vga"),
+        "vga": _words("VGA secondary-vga isa-vga"),
+        "virtio": _VIRTIO_GPU,
+        "vmvga": ("vmware-svga",),
+        # A back end, and nothing that -device can add.
+        "xen": (),
+    },
+    "input_bus": {
+        "usb": (*_words("usb-tablet usb-kbd usb-mouse"), *_USB),
+        "virtio": _words(
+            "virtio-tablet-pci virtio-tablet-device virtio-tablet-ccw "
+            "virtio-keyboard-pci virtio-keyboard-device virtio-keyboard-ccw "
+            "virtio-mouse-pci virtio-mouse-device virtio-mouse-ccw"
+        ),
+    },
+    "pointer_model": {"usbtablet": _TABLET},
+    "usb_model": {
+        "none": (),
+        # Its symbol selects that of the other.
+        "nec-xhci": _words("nec-usb-xhci qemu-xhci"),
+        "qemu-xhci": ("qemu-xhci",),
+    },
+    # Any number of ports but none.
+    "redirected_usb_ports": {"1": ("usb-redir", *_USB)},
+    "sound_model": {
+        "ac97": ("AC97",),
+        "es1370": ("ES1370",),
+        "ich6": ("intel-hda", *_HDA),
+        "ich9": ("ich9-intel-hda", *_HDA),
+        # Part of machines, and nothing that -device can add.
+        "pcspk": (),
+        "sb16": ("sb16",),
+        "usb": ("usb-audio", *_USB),
+        "virtio": _words("virtio-sound-pci virtio-sound-device"),
+    },
+    "rng_model": {"virtio": _virtio("rng")},
+    "watchdog_action": {
+        "disabled": (),
+        "none": _WATCHDOG,
+        "pause": _WATCHDOG,
+        "poweroff": _WATCHDOG,
+        "reset": _WATCHDOG,
+    },
+    "tpm_model": {
+        "tpm-crb": ("tpm-crb",),
+        "tpm-tis": _words("tpm-tis tpm-tis-device"),
+    },
+    "viommu_model": {
+        # Nova takes virtio with libvirt 8.3, else what the machine has.
+        "auto": (*_VIRTIO_IOMMU, "intel-iommu", "arm-smmuv3"),
+        "intel": ("intel-iommu",),
+        "smmuv3": ("arm-smmuv3",),
+        "virtio": _VIRTIO_IOMMU,
+    },
+}
+
+#: Device kind to Nova's value to the devices of QEMU that serve it: each of
+#: them is of use to some guest with that value. A kind that is not here
+#: (``device_type``, ``machine_type``, …) chooses no device by itself.
+DEVICES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {kind: MappingProxyType(dict(values)) for kind, values in _KINDS.items()}
+)
+
+#: Devices that QEMU has for other machines than x86's.
+ELSEWHERE = frozenset(
+    (
+        "arm-smmuv3",
+        "diag288",
+        "spapr-vlan",
+        "spapr-vscsi",
+        "tpm-tis-device",
+        *(
+            f"virtio-{name}-ccw"
+            for name in (
+                *_words("blk scsi net rng gpu tablet keyboard mouse"),
+            )
+        ),
+    )
+)
+
+_SYMBOLS = {
+    "AC97": "AC97",
+    "AHCI_ICH9": "ich9-ahci",
+    "BOCHS_DISPLAY": "bochs-display",
+    "E1000E_PCI_EXPRESS": "e1000e",
+    "E1000_PCI": "e1000 e1000-82544gc e1000-82545em",
+    "ES1370": "ES1370",
+    "FDC": "floppy",
+    "FDC_ISA": "isa-fdc",
+    "HDA": "intel-hda ich9-intel-hda hda-duplex hda-micro hda-output",
+    "IDE_DEV": "ide-hd ide-cd",
+    "IDE_ISA": "isa-ide",
+    "IDE_PIIX": "piix3-ide piix4-ide",
+    "IGB_PCI_EXPRESS": "igb",
+    "LSI_SCSI_PCI": "lsi53c895a lsi53c810",
+    "MEGASAS_SCSI_PCI": "megasas megasas-gen2",
+    "MPTSAS_SCSI_PCI": "mptsas1068",
+    "NE2000_ISA": "ne2k_isa",
+    "NE2000_PCI": "ne2k_pci",
+    "PCNET_PCI": "pcnet",
+    "QXL": "qxl qxl-vga",
+    "RTL8139_PCI": "rtl8139",
+    "SB16": "sb16",
+    "SCSI": "scsi-hd scsi-cd scsi-block scsi-generic",
+    "SPAPR_VSCSI": "spapr-vscsi",
+    "TPM_CRB": "tpm-crb",
+    "TPM_TIS_ISA": "tpm-tis",
+    "TPM_TIS_SYSBUS": "tpm-tis-device",
+    "USB_AUDIO": "usb-audio",
+    "USB_EHCI_PCI": "usb-ehci ich9-usb-ehci1 ich9-usb-ehci2",
+    "USB_HID": "usb-tablet usb-kbd usb-mouse",
+    "USB_OHCI_PCI": "pci-ohci",
+    "USB_STORAGE_BOT": "usb-bot",
+    "USB_STORAGE_CLASSIC": "usb-storage",
+    "USB_STORAGE_UAS": "usb-uas",
+    "USB_UHCI": "piix3-usb-uhci piix4-usb-uhci ich9-usb-uhci1 "
+    "ich9-usb-uhci2 ich9-usb-uhci3 ich9-usb-uhci4 ich9-usb-uhci5 "
+    "ich9-usb-uhci6",
+    "USB_XHCI_NEC": "nec-usb-xhci",
+    "USB_XHCI_PCI": "qemu-xhci",
+    "VGA_CIRRUS": "cirrus-vga isa-cirrus-vga",
+    "VGA_ISA": "isa-vga",
+    "VGA_PCI": "VGA secondary-vga",
+    "VIRTIO_BLK": " ".join(_virtio("blk")),
+    "VIRTIO_GPU": "virtio-gpu-pci virtio-gpu-device virtio-gpu-ccw "
+    "virtio-gpu-gl-pci virtio-gpu-gl-device",
+    "VIRTIO_INPUT": " ".join(_KINDS["input_bus"]["virtio"]),
+    "VIRTIO_IOMMU": "virtio-iommu-pci virtio-iommu-device",
+    "VIRTIO_NET": " ".join(_virtio("net")),
+    "VIRTIO_RNG": " ".join(_virtio("rng")),
+    "VIRTIO_SCSI": " ".join(_virtio("scsi")),
+    "VIRTIO_SND": "virtio-sound-pci virtio-sound-device",
+    "VIRTIO_VGA": "virtio-vga virtio-vga-gl",
+    "VMWARE_VGA": "vmware-svga",
+    "VMW_PVSCSI_SCSI_PCI": "pvscsi",
+    "VMXNET3_PCI": "vmxnet3",
+    "VTD": "intel-iommu",
+    "WDT_DIAG288": "diag288",
+    "WDT_IB6300ESB": "i6300esb",
+    "XEN_BUS": "xen-disk xen-cdrom xen-net-device",
+}
+
+#: Device of QEMU's to the symbol without which it is not built. Devices of
+#: one symbol can be left out together only. One that is not here has no
+#: symbol of its own.
+KCONFIG: Mapping[str, str] = MappingProxyType(
+    {
+        device: symbol
+        for symbol, devices in _SYMBOLS.items()
+        for device in devices.split()
+    }
+)
+
+#: Machine type to the symbols that it selects: no build that has the machine
+#: can leave them out.
+SELECTED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "pc": frozenset(("IDE_DEV", "IDE_PIIX", "USB_UHCI")),
+        "q35": frozenset(("AHCI_ICH9", "IDE_DEV")),
+    }
+)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The few of Nova's own options that say how a host is set up.
+
+As nova-compute registers them: name, type, default, choices and former names.
+They are read by the root pre-step and by nobody else, and never generated
+into a sample: their documentation is Nova's.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from oslo_config import cfg
+
+_FORMATS = ("iso9660", "vfat")
+_POINTERS = ("ps2mouse", "usbtablet", None)
+_VIRT_TYPES = ("kvm", "lxc", "qemu", "parallels")
+
+#: Group to options. What is not named here is not read.
+OPTS: Mapping[str, tuple[cfg.Opt, ...]] = MappingProxyType(
+    {
+        "DEFAULT": (
+            cfg.BoolOpt("force_config_drive", default=False),
+            cfg.StrOpt(
+                "config_drive_format", default="iso9660", choices=_FORMATS
+            ),
+            cfg.StrOpt(
+                "pointer_model", default="usbtablet", choices=_POINTERS
+            ),
+        ),
+        "libvirt": (
+            cfg.StrOpt("virt_type", default="kvm", choices=_VIRT_TYPES),
+            cfg.ListOpt("hw_machine_type"),
+            cfg.BoolOpt("use_virtio_for_bridges", default=True),
+            cfg.StrOpt("rescue_image_id"),
+        ),
+        "pci": (
+            cfg.MultiStrOpt(
+                "device_spec",
+                default=[],
+                deprecated_opts=[
+                    cfg.DeprecatedOpt("passthrough_whitelist", group="pci"),
+                    cfg.DeprecatedOpt(
+                        "pci_passthrough_whitelist", group="DEFAULT"
+                    ),
+                ],
+            ),
+            cfg.BoolOpt("report_in_placement", default=False),
+        ),
+    }
+)
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Register these options, and none but these."""
+    for group, options in OPTS.items():
+        conf.register_opts(options, None if group == "DEFAULT" else group)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results that are kept from round to round, by what they were made from.
+
+What a binary was built with, or which devices it offers, stays as it is as
+long as the file does. A second round then opens no binary and starts none.
+"""
+
+import json
+import logging
+import os
+from typing import Any
+
+from nova_vhard import files
+
+LOG = logging.getLogger(__name__)
+
+# Longer than any file of ours.
+_LIMIT = 8 << 20
+
+# What this process has found already, by file, for hosts without a folder
+# and for the checks of one round. Replaced whole, never changed.
+_MEMORY: dict[str, dict[str, Any]] = {}
+_WARNED: set[str] = set()
+
+
+def identity(found: os.stat_result) -> str:
+    """Return what changes whenever a file's content or mode may have.
+
+    The time of the last change of status cannot be set by its owner, as
+    that of the last modification can.
+    """
+    return (
+        f"{found.st_dev}:{found.st_ino}:{found.st_size}:"
+        f"{found.st_mtime_ns}:{found.st_ctime_ns}"
+    )
+
+
+class Cache:
+    """The results of one kind: loaded, asked, and saved at the end.
+
+    Only what was asked for or put is kept, so that results of files that
+    are gone go too. A file that cannot be read, is no JSON or of another
+    format counts as empty.
+
+    :param folder: where its file is; None keeps results in memory only
+    :param name: what the results are, ``elf``; with one file for each, two
+        checks that run at once do not take each other's results away
+    :param version: number of the results' format, to be raised by whoever
+        changes their meaning
+    """
+
+    def __init__(self, folder: str | None, name: str, version: int) -> None:
+        """Load what was kept."""
+        file = f"{name}-cache.json"
+        self._folder = folder
+        self._path = os.path.join(folder, file) if folder else file
+        self._version = version
+        before = _MEMORY.get(self._path)
+        if before is None:
+            before = self._load() if folder else {}
+        self._before = before
+        self._now: dict[str, Any] = {}
+        self._new = False
+
+    def get(self, key: str) -> Any | None:
+        """Return what is kept, as JSON has it; None for nothing."""
+        found = self._before.get(key)
+        if found is not None:
+            self._now[key] = found
+        return found
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep a result that JSON can hold."""
+        self._now[key] = value
+        self._new = True
+
+    def save(self) -> None:
+        """Write what was asked for or put, if that is not there already."""
+        _MEMORY[self._path] = self._now
+        changed = self._new or self._now.keys() != self._before.keys()
+        if self._folder is None or not changed:
+            return
+        try:
+            content = {"version": self._version, "results": self._now}
+            files.replace(self._path, json.dumps(content))
+        except OSError as error:
+            # Once a process: the next round would say it again.
+            if self._path not in _WARNED:
+                _WARNED.add(self._path)
+                LOG.warning("Results cannot be kept: %s", error)
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            with open(self._path, encoding="utf-8") as file:
+                content = json.loads(file.read(_LIMIT))
+            if content["version"] == self._version:
+                results: dict[str, Any] = dict(content["results"])
+                return results
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            # Made anew at the end.
+            return {}
+        return {}

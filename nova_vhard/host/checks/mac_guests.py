@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-21: each running guest is confined by a label of its own."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+
+from nova_vhard.host import apparmor, guests, mac, selinux
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import Unreadable
+from nova_vhard.host.words import few, shown
+
+_GOOD = Status.PASS, ""
+
+# Neither libvirt nor the kernel says which model counts: a label may still
+# show that its guest is not confined.
+_NOT_SURE = ""
+
+
+class MacGuests(Check):
+    """The process of each guest has the label of a guest, and no other has it.
+
+    With AppArmor that is ``libvirt-UUID (enforce)``, with SELinux ``svirt_t``
+    or ``svirt_tcg_t`` and two categories.
+
+    =========  ===========================================================
+    PASS       it is so; or no guest runs, and ``mac_confinement`` passes
+    FAIL       a guest has another label or shares its own, its domain is
+               permissive, or nothing is enforced
+    UNKNOWN    a label cannot be read, a guest cannot be seen, or no guest
+               runs and it is not known whether the next is confined
+    =========  ===========================================================
+    """
+
+    name = "mac_guests"
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge the labels in procfs."""
+        answers: list[Answer] = []
+        try:
+            model = mac.counting(host, evidence)
+        except Unreadable as error:
+            model = _NOT_SURE
+            answers.append((Status.UNKNOWN, f"cannot be read: {error}"))
+        table = guests.table(host.root, model == mac.APPARMOR)
+        troubles = [*table.unknown, *_unseen(host, table, evidence)]
+        if not (table.guests or troubles or answers):
+            return _nobody(host, evidence)
+        answers += [(Status.UNKNOWN, one) for one in troubles]
+        judged = [(one, _judge(one, model)) for one in table.guests]
+        # A report has room for some lines only: the worst come first.
+        judged.sort(key=lambda one: one[1][0] is Status.PASS)
+        evidence += [_line(one) for one, _ in judged]
+        answers += [answer for _, answer in judged]
+        answers += _shared(table.guests)
+        if model:
+            answers.append(_enforced(host, model, table, evidence))
+        status, reason = mac.settle(answers)
+        if status is Status.PASS:
+            reason = f"guests with a label of their own: all {len(judged)}"
+        return status, reason
+
+
+def _enforced(
+    host: Host, model: str, table: guests.Table, evidence: list[str]
+) -> Answer:
+    """Judge whether the kernel enforces what the labels promise."""
+    labels = [
+        guest.label
+        for guest in table.guests
+        if (label := selinux.parse(guest.label))
+        and label.type in selinux.GUESTS
+    ]
+    return mac.attempt(mac.effective, host, model, labels, evidence)
+
+
+def _line(guest: guests.Guest) -> str:
+    label = guest.label or f"({guest.trouble})"
+    return f"{guest.source}: {shown(label, 100)} ({shown(guest.name)})"
+
+
+def _nobody(host: Host, evidence: list[str]) -> Answer:
+    """Judge a host without guests by what happens to the next one."""
+    if not guests.complete(host.root):
+        text = "no guest is seen, nor every process (PID namespace, hidepid)"
+        return Status.UNKNOWN, text
+    status, reason = mac.confinement(host, evidence)
+    return status, f"no guest is running; {reason}"
+
+
+def _unseen(
+    host: Host, table: guests.Table, evidence: list[str]
+) -> Iterator[str]:
+    """Yield what libvirt says to run and procfs does not show."""
+    seen = {one.uuid for one in table.guests}
+    try:
+        listed = host.libvirt.running()
+        missing = [one for one in listed if one.uuid not in seen]
+        if missing:
+            # Some may just have started, or ended.
+            again = {one.uuid for one in guests.table(host.root).guests}
+            still = {one.uuid for one in host.libvirt.running()} - again
+            missing = [one for one in missing if one.uuid in still]
+    except Unreadable as error:
+        evidence.append(f"not compared with libvirt: {error}")
+        return
+    if missing:
+        names = few(one.name for one in missing)
+        yield f"libvirt runs guests that procfs does not show: {names}"
+
+
+def _judge(guest: guests.Guest, model: str | None) -> Answer:
+    if guest.trouble:
+        text = f"the label of {shown(guest.name)} cannot be read"
+        return Status.UNKNOWN, text
+    label = selinux.parse(guest.label)
+    if model is None:
+        text = "neither SELinux nor AppArmor is active: guests are unconfined"
+        return Status.FAIL, text
+    if model == mac.SELINUX and label is None:
+        text = f"{shown(guest.label)!r} is no label of SELinux"
+        return Status.UNKNOWN, text
+    if label is None or model == mac.APPARMOR:
+        return _profile(guest)
+    return _domain(guest, label)
+
+
+def _profile(guest: guests.Guest) -> Answer:
+    """Judge AppArmor's label of a guest."""
+    label, who = apparmor.parse(guest.label), shown(guest.name)
+    if label.profile == apparmor.UNCONFINED:
+        return Status.FAIL, f"{who} is unconfined"
+    if label.mode != apparmor.ENFORCE:
+        return Status.FAIL, f"the profile of {who} is not enforced"
+    if not guest.uuid:
+        return Status.UNKNOWN, f"{who} has no uuid to know its profile by"
+    if label.profile != f"libvirt-{guest.uuid}":
+        return Status.FAIL, f"{who} has a profile that is not its own"
+    return _GOOD
+
+
+def _domain(guest: guests.Guest, label: selinux.Label) -> Answer:
+    """Judge SELinux' label of a guest."""
+    who = shown(guest.name)
+    if label.type not in selinux.GUESTS:
+        text = f"{who} runs as {shown(label.type)}"
+        if label.type.startswith("svirt_"):
+            return Status.UNKNOWN, f"{text}, which was not verified"
+        return Status.FAIL, f"{text}, which is not a guest's domain"
+    if label.pair is None:
+        return Status.FAIL, f"{who} has no pair of categories of its own"
+    return _GOOD
+
+
+def _shared(found: tuple[guests.Guest, ...]) -> Iterator[Answer]:
+    """Yield a FAIL for each label that several guests have."""
+    owners: dict[Hashable, list[str]] = defaultdict(list)
+    for one in found:
+        owners[_identity(one)].append(one.name)
+    for identity, names in owners.items():
+        if identity is not None and len(names) > 1:
+            yield Status.FAIL, f"guests share one label: {few(names)}"
+
+
+def _identity(guest: guests.Guest) -> Hashable:
+    """Return what makes a label a guest's own; None if nothing does.
+
+    Of SELinux' labels the categories: their order, the domain and the
+    sensitivity make no difference to who reads whose images.
+    """
+    label = selinux.parse(guest.label)
+    if label:
+        return label.pair
+    profile = apparmor.parse(guest.label).profile
+    return profile if profile not in ("", apparmor.UNCONFINED) else None

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-08: Nova's own defaults are those that the policy assumes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
+from nova_vhard.host import nova_facts
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Expected, Host
+from nova_vhard.host.nova_facts import NovaFacts
+
+
+class NovaDefaults(Check):
+    """An image that says nothing gets what the policy judged.
+
+    =========  ===========================================================
+    PASS       virt type, machine type of each architecture, virtio for
+               network cards and forced config drive are as assumed
+    FAIL       one of them is not
+    UNKNOWN    there is no policy to compare with, or Nova's settings
+               cannot be read
+    =========  ===========================================================
+    """
+
+    name = "nova_defaults"
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Compare Nova's settings with the policy's assumptions."""
+        facts = nova_facts.read(host)
+        different = []
+        for name, found, assumed in _compared(facts, host.expected):
+            evidence.append(f"{facts.path}: {name} = {found}")
+            if found != assumed:
+                different.append(f"{name} is {found}, assumed is {assumed}")
+        evidence += [
+            f"{facts.path}: {name} = {found}" for name, found in _named(facts)
+        ]
+        if not host.expected.policy:
+            return Status.UNKNOWN, "there is no policy to compare with"
+        if different:
+            return Status.FAIL, "; ".join(different)
+        return Status.PASS, "nova's defaults are those that the policy assumes"
+
+
+def _compared(
+    facts: NovaFacts, expected: Expected
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield an option, its value, and the value that the policy assumes."""
+    yield "[libvirt] virt_type", facts.virt_type, expected.virt_type
+    machines = _machines(facts)
+    assumed = {**NOVA_MACHINE_TYPES, **expected.machine_types}
+    for arch in sorted(machines.keys() | expected.machine_types.keys()):
+        found = machines.get(arch) or NOVA_MACHINE_TYPES.get(arch)
+        unset = "" if arch in machines else " (not set)"
+        name = f"[libvirt] hw_machine_type of {arch}{unset}"
+        yield name, found, assumed.get(arch)
+    yield (
+        "[libvirt] use_virtio_for_bridges",
+        facts.use_virtio_for_bridges,
+        expected.virtio_for_bridges,
+    )
+    yield (
+        "[DEFAULT] force_config_drive",
+        facts.force_config_drive,
+        expected.force_config_drive,
+    )
+
+
+def _machines(facts: NovaFacts) -> dict[str, str]:
+    """Return architecture to machine type; of several Nova takes the first."""
+    found: dict[str, str] = {}
+    for one in facts.hw_machine_type:
+        arch, _, machine = one.partition("=")
+        if machine:
+            found.setdefault(arch, machine)
+    return found
+
+
+def _named(facts: NovaFacts) -> Iterator[tuple[str, Any]]:
+    """Yield what the policy assumes nothing of, and a reader wants to know.
+
+    A rescue takes the devices that the rescue image asks for.
+    """
+    if facts.rescue_image_id:
+        yield "[libvirt] rescue_image_id", facts.rescue_image_id
+    yield "[DEFAULT] config_drive_format", facts.config_drive_format
+    yield "[DEFAULT] pointer_model", facts.pointer_model

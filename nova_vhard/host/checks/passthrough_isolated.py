@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-05: offered devices share a group with nothing of the host."""
+
+import re
+
+from nova_vhard.host import iommu, offers, pci
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot
+
+_CMDLINE = "/proc/cmdline"
+# Patched kernels pretend with it that devices are apart.
+_PRETENDED = re.compile(r"(?<!\S)pcie_acs_override=\S*")
+
+
+class PassthroughIsolated(Check):
+    """Whoever is in an offered device's IOMMU group goes with it.
+
+    ==============  ======================================================
+    PASS            every other member of such a group is offered too, is
+                    held by vfio, or is a bridge between PCI buses
+    FAIL            a member stays with the host, or the device is in no
+                    group at all
+    UNKNOWN         Nova's settings, devices or groups cannot be read, or
+                    the kernel was told to pretend that devices are apart
+    NOT_APPLICABLE  Nova offers no device that is there
+    ==============  ======================================================
+    """
+
+    name = "passthrough_isolated"
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge the group of each device that Nova offers."""
+        root = host.root
+        offered = offers.of_host(host, evidence)
+        if not offered:
+            return Status.NOT_APPLICABLE, "nova offers no device"
+        strange = iommu.unverified(root, iommu.units(root), evidence)
+        if strange:
+            return Status.UNKNOWN, strange
+        alone, kept = _company(root, offered)
+        evidence[:0] = [*alone, *kept]
+        if alone:
+            return Status.FAIL, "offered devices are in no IOMMU group"
+        if kept:
+            return Status.FAIL, "offered devices share a group with the host's"
+        evidence += [f"offered: {one}" for one in offered]
+        match = _PRETENDED.search(root.read(_CMDLINE))
+        if match:
+            evidence.insert(0, f"{_CMDLINE}: {match[0]}")
+            return Status.UNKNOWN, "the kernel may pretend groups to be apart"
+        return (
+            Status.PASS,
+            "offered devices share a group with each other only",
+        )
+
+
+def _company(
+    root: HostRoot, offered: list[offers.Offer]
+) -> tuple[list[str], list[str]]:
+    """Return the offered devices without a group, and what stays in one."""
+    groups = {one.name: one for one in iommu.groups(root)}
+    known = {one.device.address for one in offered}
+    alone: list[str] = []
+    judged: dict[str, str] = {}
+    for one in offered:
+        group = iommu.group_of(root, groups, one.device.address)
+        if group is None:
+            alone.append(f"{one}: in no IOMMU group")
+            continue
+        for other in group.devices:
+            if other not in known and other not in judged:
+                judged[other] = _kept(root, group, other)
+    return alone, [text for text in judged.values() if text]
+
+
+def _kept(root: HostRoot, group: iommu.Group, address: str) -> str:
+    """Say why a member of a group stays with the host; empty if not."""
+    kind = pci.device_class(root, address)
+    name = pci.driver(root, address)
+    if kind.startswith(pci.BRIDGE) or pci.is_vfio(name):
+        return ""
+    bound = f"driver {name}" if name else "no driver"
+    return f"{group.path}/devices: {address} (class {kind}, {bound})"

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-07: an offered device is cleaned before the next guest."""
+
+from nova_vhard.host import offers
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.pci import Kind
+
+
+class PassthroughOneTimeUse(Check):
+    """Nova keeps a whole device back until somebody has cleaned it.
+
+    ==============  ======================================================
+    PASS            each offered device of type-PCI and type-PF is
+                    one_time_use
+    FAIL            one of them is not
+    UNKNOWN         Nova's settings or the devices cannot be read
+    NOT_APPLICABLE  Nova offers no such device; VFs cannot be one_time_use
+    ==============  ======================================================
+    """
+
+    name = "passthrough_one_time_use"
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge the entry that covers each device that Nova offers."""
+        offered = offers.of_host(host, evidence)
+        whole = [one for one in offered if one.device.kind is not Kind.VF]
+        functions = len(offered) - len(whole)
+        if functions:
+            text = f"{functions} offered VFs cannot be one_time_use"
+            evidence.append(text)
+        if not whole:
+            return Status.NOT_APPLICABLE, "nova offers no whole device"
+        again = [str(one) for one in whole if not one.spec.one_time_use]
+        if again:
+            evidence[:0] = [f"not one_time_use: {one}" for one in again]
+            return Status.FAIL, "offered devices go from guest to guest"
+        evidence += [f"one_time_use: {one}" for one in whole]
+        return Status.PASS, "each offered device is one_time_use"

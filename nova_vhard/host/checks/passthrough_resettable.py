@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-06: an offered device can be reset by itself."""
+
+from collections import Counter
+
+from nova_vhard.host import iommu, offers
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.pci import PciDevice
+from nova_vhard.host.root import HostRoot, Unreadable
+
+# These reset all that is on the bus behind a bridge.
+_SHARED = frozenset(("bus", "cxl_bus"))
+
+
+class PassthroughResettable(Check):
+    """What a guest did to a device does not outlive the guest.
+
+    ==============  ======================================================
+    PASS            the kernel knows a reset of each offered device's own
+    FAIL            it knows none for one of them, or only that of a bus on
+                    which other devices are
+    UNKNOWN         Nova's settings or the devices cannot be read
+    NOT_APPLICABLE  Nova offers no device that is there
+    ==============  ======================================================
+    """
+
+    name = "passthrough_resettable"
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge the reset methods of each device that Nova offers."""
+        root = host.root
+        offered = offers.of_host(host, evidence)
+        if not offered:
+            return Status.NOT_APPLICABLE, "nova offers no device"
+        buses = Counter(
+            one.rpartition(":")[0] for one in root.names(iommu.DEVICES)
+        )
+        without = []
+        for one in offered:
+            methods = _methods(root, one.device)
+            alone = buses[one.device.bus] == 1
+            if not methods or (set(methods) <= _SHARED and not alone):
+                told = " ".join(methods) or "none"
+                without.append(f"{one}: reset by {told}")
+            else:
+                evidence.append(f"{one}: reset by {' '.join(methods)}")
+        evidence[:0] = without
+        if without:
+            return Status.FAIL, "offered devices have no reset of their own"
+        return Status.PASS, "each offered device has a reset of its own"
+
+
+def _methods(root: HostRoot, device: PciDevice) -> list[str]:
+    """Return the ways in which the kernel can reset a device.
+
+    Kernels before 5.15 do not name them; where such a kernel has a file
+    ``reset``, it found a way that touches no other device.
+
+    :raises Unreadable: if that cannot be told
+    """
+    try:
+        return root.read(f"{device.path}/reset_method").split()
+    except Unreadable as error:
+        if not error.missing:
+            raise
+    return ["reset"] if root.exists(f"{device.path}/reset") else []

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-16: QEMU offers no device that the policy refuses."""
+
+from collections.abc import Iterator
+
+from nova_vhard.catalogue.qemu import DEVICES, KCONFIG, SELECTED
+from nova_vhard.host import qemu, qemu_devices
+from nova_vhard.host.cache import Cache
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Expected, Host
+from nova_vhard.host.root import Unreadable
+
+#: A device kind and a value, in Nova's names.
+Choice = tuple[str, str]
+#: A device of QEMU's to the refused choices that it would serve.
+Extra = dict[str, tuple[Choice, ...]]
+
+
+class QemuMinimal(Check):
+    """What the policy refuses is not in the build.
+
+    =================  ===================================================
+    PASS               no emulator that libvirt would start offers a
+                       device that only refused values need
+    FAIL               one does; the evidence lists what to leave out
+    UNKNOWN            no policy, an emulator that gives no list, a tree
+                       other than this machine's, or libvirt cannot be
+                       asked
+    NOT_APPLICABLE     libvirt would start no emulator
+    =================  ===================================================
+    """
+
+    name = "qemu_minimal"
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Compare what each emulator offers with the policy."""
+        if not host.expected.policy:
+            return Status.UNKNOWN, "no policy was read to compare with"
+        named = qemu.emulators(host)
+        lists, untold = _asked(host, named.paths)
+        extra: Extra = {}
+        asked = []
+        for path, offered in lists.items():
+            found = unwanted(host.expected, offered)
+            extra |= found
+            asked.append(
+                f"{path} -device help: {len(offered)} devices, "
+                f"{len(found)} to leave out"
+            )
+        # What to do first: evidence is cut at some length.
+        evidence += [*_lines(extra), *untold, *asked]
+        if extra:
+            return Status.FAIL, "QEMU offers devices that the policy refuses"
+        if named.doubt or untold:
+            return Status.UNKNOWN, named.doubt or "a QEMU gives no list"
+        if not named.paths:
+            return Status.NOT_APPLICABLE, "libvirt would start no emulator"
+        return Status.PASS, "QEMU offers no device that the policy refuses"
+
+
+def _asked(
+    host: Host, paths: tuple[str, ...]
+) -> tuple[dict[str, frozenset[str]], list[str]]:
+    """Return what each emulator offers, and why others gave no list."""
+    cache = Cache(host.state_dir, qemu_devices.CACHE, qemu_devices.VERSION)
+    lists: dict[str, frozenset[str]] = {}
+    untold: list[str] = []
+    for path in paths:
+        try:
+            lists[path] = qemu_devices.offered(host, cache, path)
+        except Unreadable as error:
+            untold.append(str(error))
+    cache.save()
+    return lists, untold
+
+
+def unwanted(expected: Expected, offered: frozenset[str]) -> Extra:
+    """Return the devices that can be left out.
+
+    A device stays if a value that is not refused needs it, or another device
+    that is built with it, or if the machine type is not built without it.
+
+    :param offered: names of ``-device help``
+    """
+    needed = {
+        _part(device)
+        for kind, value in _choices()
+        if value not in expected.refused.get(kind, ())
+        for device in DEVICES[kind][value]
+    }
+    for machine in expected.machine_types.values():
+        needed |= SELECTED.get(_family(machine), frozenset())
+    found: Extra = {}
+    for kind, value in _choices():
+        if value in expected.refused.get(kind, ()):
+            for one in DEVICES[kind][value]:
+                if one in offered and _part(one) not in needed:
+                    found[one] = (*found.get(one, ()), (kind, value))
+    return found
+
+
+def _choices() -> Iterator[Choice]:
+    for kind, values in DEVICES.items():
+        for value in values:
+            yield kind, value
+
+
+def _part(device: str) -> str:
+    """Return the part of the build that a device comes with."""
+    return KCONFIG.get(device, device)
+
+
+def _family(machine: str) -> str:
+    """Return ``q35`` for ``pc-q35-9.2``, ``pc`` for ``pc-i440fx-9.2``."""
+    if machine.startswith("pc-q35-"):
+        return "q35"
+    return "pc" if machine.startswith("pc-") else machine
+
+
+def _lines(extra: Extra) -> Iterator[str]:
+    """Yield a line on the devices that serve the same refused choices."""
+    grouped: dict[tuple[Choice, ...], list[str]] = {}
+    for device, choices in extra.items():
+        grouped.setdefault(choices, []).append(device)
+    for choices, devices in grouped.items():
+        kinds: dict[str, list[str]] = {}
+        for kind, value in choices:
+            kinds.setdefault(value, []).append(kind)
+        refused = "; ".join(
+            f"{value} ({', '.join(names)})" for value, names in kinds.items()
+        )
+        yield f"leave out {', '.join(devices)}: for {refused}"

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-23: the guide's booleans are off, or wanted."""
+
+from nova_vhard.catalogue.booleans import BOOLEANS, Boolean
+from nova_vhard.host import mac, selinux
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import Unreadable
+from nova_vhard.host.words import few, shown
+
+_GOOD = Status.PASS, ""
+
+
+class SelinuxBooleans(Check):
+    """The booleans that open something of the host to every guest.
+
+    ==============  ======================================================
+    PASS            each that this policy has is off, or wanted on
+    FAIL            one is on, and not wanted
+    UNKNOWN         one cannot be read, or this policy has none of them
+    NOT_APPLICABLE  the kernel does not run SELinux
+    ==============  ======================================================
+    """
+
+    name = "selinux_booleans"
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge what each is now; what is pending is named."""
+        if not _present(host):
+            return Status.NOT_APPLICABLE, "SELinux is not enabled"
+        wanted = host.expected.booleans
+        found = {
+            one.guide: mac.attempt(_judge, host, one, evidence)
+            for one in BOOLEANS
+        }
+        evidence += [
+            f"wanted on, and none that is asked for: {shown(one)}"
+            for one in sorted(wanted - _known())
+        ]
+        answers = [one for one in found.values() if one[0] in _SETTLED]
+        if not answers:
+            text = "this policy has none of the booleans of virtualization"
+            return Status.UNKNOWN, text
+        status, reason = mac.settle(answers)
+        if status is Status.FAIL:
+            every = [text for one, text in answers if one is Status.FAIL]
+            reason = f"on, and not wanted: {few(every)}"
+        if status is Status.PASS:
+            reason = "off, or wanted: all that this policy has"
+        return status, reason
+
+
+_SETTLED = (Status.PASS, Status.FAIL, Status.UNKNOWN)
+
+
+def _known() -> frozenset[str]:
+    return frozenset(
+        name for one in BOOLEANS for name in (one.guide, *one.names)
+    )
+
+
+def _present(host: Host) -> bool:
+    """Tell whether the kernel runs SELinux.
+
+    :raises Unreadable: if that cannot be told
+    """
+    try:
+        host.root.names(selinux.BOOLEANS)
+    except Unreadable as error:
+        if not error.missing or mac.SELINUX in mac.active(host.root):
+            raise
+        return False
+    return True
+
+
+def _judge(host: Host, one: Boolean, evidence: list[str]) -> Answer:
+    """Judge one; NOT_APPLICABLE where this policy does not have it."""
+    for name in one.names:
+        state = selinux.boolean(host.root, name)
+        if state is not None:
+            return _state(host, one, name, state, evidence)
+    evidence.append(f"{selinux.BOOLEANS}: no {' or '.join(one.names)}")
+    return Status.NOT_APPLICABLE, ""
+
+
+def _state(
+    host: Host,
+    one: Boolean,
+    name: str,
+    state: tuple[bool, bool],
+    evidence: list[str],
+) -> Answer:
+    now, pending = state
+    wanted = bool({name, one.guide} & host.expected.booleans)
+    text = f"{int(now)} {int(pending)}"
+    facts = [f"opens {one.opens}", f"default {one.default}"]
+    facts += ["wanted on"] if wanted else []
+    if pending != now:
+        facts.append(f"pending: {'on' if pending else 'off'}")
+    evidence.append(f"{selinux.BOOLEANS}/{name}: {text} ({'; '.join(facts)})")
+    if now and not wanted:
+        return Status.FAIL, name
+    return _GOOD

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What libvirt says of a running guest: a domain's live XML, read.
+
+Source: https://libvirt.org/formatdomain.html, "Hard drives, floppy disks,
+CDROMs" and "Security label".
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+# Attribute of <source> that has the path, by the type of the disk.
+_PATHS = {"file": "file", "block": "dev"}
+
+
+@dataclass(frozen=True)
+class Disk:
+    """One file or device node that a guest's disk is made of.
+
+    :ivar path: on the host
+    :ivar block: whether it is a device node
+    :ivar readonly: whether the guest only reads it; images that another one
+        is backed by are
+    :ivar shareable: whether other guests may write it too
+    """
+
+    path: str
+    block: bool = False
+    readonly: bool = False
+    shareable: bool = False
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One running guest, as libvirt knows it.
+
+    :ivar labels: security model to the label that libvirt remembers; what
+        the guest really has stands in procfs
+    :ivar disks: those that have a path on the host
+    :ivar elsewhere: number of disks without one (network, volume, …)
+    """
+
+    uuid: str
+    name: str
+    labels: dict[str, str]
+    disks: tuple[Disk, ...] = ()
+    elsewhere: int = 0
+
+
+def parse(domain: ElementTree.Element) -> Domain:
+    """Read a ``<domain>``."""
+    layers = [
+        layer
+        for disk in domain.iterfind("devices/disk")
+        for layer in _layers(disk)
+    ]
+    return Domain(
+        uuid=(domain.findtext("uuid") or "").strip().lower(),
+        name=domain.findtext("name") or "",
+        labels={
+            one.get("model", ""): one.findtext("label") or ""
+            for one in domain.iterfind("seclabel")
+        },
+        disks=tuple(one for one in layers if one),
+        elsewhere=sum(one is None for one in layers),
+    )
+
+
+def _layers(disk: ElementTree.Element) -> Iterator[Disk | None]:
+    """Yield a disk's image and all that it is backed by; None: no path."""
+    readonly = disk.find("readonly") is not None
+    shareable = disk.find("shareable") is not None
+    layer: ElementTree.Element | None = disk
+    while layer is not None:
+        source = layer.find("source")
+        if source is not None:
+            kind = layer.get("type", "")
+            path = source.get(_PATHS.get(kind, ""))
+            yield (
+                Disk(path, kind == "block", readonly, shareable)
+                if path
+                else None
+            )
+        layer = layer.find("backingStore")
+        readonly, shareable = True, False
+
+
+def security_models(
+    capabilities: ElementTree.Element,
+) -> dict[str, tuple[str, ...]]:
+    """Return libvirt's security drivers, the first one first.
+
+    :param capabilities: ``<capabilities>``
+    :returns: model (selinux, apparmor, dac, none) to its base labels
+    """
+    return {
+        one.findtext("model") or "": tuple(
+            sorted({label.text or "" for label in one.iterfind("baselabel")})
+        )
+        for one in capabilities.iterfind("host/secmodel")
+    }

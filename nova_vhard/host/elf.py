@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ElfFacts: what a binary was built with.
+
+Where a fact cannot be told it is None, never a guess:
+
+- In a static binary the symbols of the C library cannot be told from the
+  program's own: libc brings ``__stack_chk_fail`` and ``__*_chk`` along. Only
+  their absence from a symbol table that is there tells something.
+- A shared object without them may have no function that needs one.
+- A name counts whether the binary imports or defines it: who defines
+  ``__stack_chk_fail`` brings his own.
+"""
+
+import enum
+import errno
+import os
+import re
+import stat
+from dataclasses import dataclass
+
+from nova_vhard.host.elf_file import BadElf, ElfFile
+from nova_vhard.host.root import HostRoot, Unreadable
+
+_DF_BIND_NOW = 0x8
+_DF_1_NOW = 0x1
+_DF_1_PIE = 0x08000000
+_PF_X, _PF_W = 1, 2
+
+_CANARY = b"\0__stack_chk_fail\0"
+# glibc's fortified functions: __memcpy_chk, __printf_chk. The canary's
+# function is none of them.
+_FORTIFIED = re.compile(rb"\0(__[a-z0-9_]+_chk)(?=\0)")
+# musl checks inline, by headers: no name tells.
+_INLINE = b"ld-musl"
+_MAX_PATH = 4096
+
+
+class Kind(enum.StrEnum):
+    """What a binary is to the loader."""
+
+    EXECUTABLE = "executable, not position independent"
+    STATIC = "static executable, not position independent"
+    PIE = "PIE"
+    STATIC_PIE = "static PIE"
+    SHARED = "shared object"
+
+
+class Relro(enum.StrEnum):
+    """How much the loader makes read-only once it is done."""
+
+    NONE = "none"
+    PARTIAL = "partial"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class ElfFacts:
+    """What a binary was built with.
+
+    :ivar nx: neither stack nor code can be written and executed
+    :ivar canary: whether functions guard their return address; None where
+        that cannot be told
+    :ivar fortify: whether calls to libc are checked; None as above
+    :ivar stripped: whether it has no symbol table
+    """
+
+    kind: Kind
+    relro: Relro
+    nx: bool
+    canary: bool | None
+    fortify: bool | None
+    stripped: bool
+    setuid: bool
+    setgid: bool
+
+
+def examine(root: HostRoot, path: str) -> tuple[os.stat_result, ElfFacts]:
+    """Return what a binary was built with.
+
+    :returns: the file as it was when it was opened, and the facts
+    :raises Unreadable: if it cannot be read, is no ELF file or a damaged
+        one, or pyelftools is not installed
+    """
+    with root.open(path) as file:
+        found = os.fstat(file.fileno())
+        try:
+            return found, _facts(ElfFile(file), found.st_mode)
+        except BadElf as error:
+            text = f"not an ELF file that can be read: {error}"
+            raise Unreadable(path, OSError(errno.ENOEXEC, text)) from error
+        except OSError as error:
+            raise Unreadable(path, error) from error
+        except ImportError as error:
+            text = "pyelftools is not installed (extra [reporter])"
+            raise Unreadable(path, OSError(errno.ENOSYS, text)) from error
+
+
+def _facts(elf: ElfFile, mode: int) -> ElfFacts:
+    interpreters = elf.of_type("PT_INTERP")
+    kind = _kind(elf, bool(interpreters))
+    if kind in (Kind.STATIC, Kind.STATIC_PIE):
+        canary, fortify = _static_canary(elf), None
+    else:
+        names = elf.dynamic_strings()
+        canary = _seen(_CANARY in names, kind)
+        fortify = _seen(_FORTIFIED.search(names) is not None, kind)
+        if not fortify and any(
+            _INLINE in elf.content(one, _MAX_PATH) for one in interpreters
+        ):
+            fortify = None
+    return ElfFacts(
+        kind=kind,
+        relro=_relro(elf, kind),
+        nx=_nx(elf),
+        canary=canary,
+        fortify=fortify,
+        stripped=elf.stripped,
+        setuid=bool(mode & stat.S_ISUID),
+        setgid=bool(mode & stat.S_ISGID),
+    )
+
+
+def _static_canary(elf: ElfFile) -> bool | None:
+    """Return False where not even libc has a canary, else None."""
+    names = elf.symbol_strings()
+    return None if names is None or _CANARY in names else False
+
+
+def _seen(seen: bool, kind: Kind) -> bool | None:
+    """Judge a name that a small module may do without."""
+    if not seen and kind is Kind.SHARED:
+        return None
+    return seen
+
+
+def _kind(elf: ElfFile, interpreter: bool) -> Kind:
+    e_type, tags = elf.header.e_type, elf.dynamic
+    if e_type == "ET_EXEC":
+        return Kind.EXECUTABLE if interpreter or tags else Kind.STATIC
+    if e_type != "ET_DYN":
+        raise BadElf("neither an executable nor a shared object")
+    if tags.get("DT_FLAGS_1", 0) & _DF_1_PIE:
+        return Kind.PIE if interpreter else Kind.STATIC_PIE
+    # Older linkers do not mark a PIE. Some libraries can be executed too,
+    # and have a name to be linked by.
+    if interpreter and "DT_SONAME" not in tags:
+        return Kind.PIE
+    return Kind.SHARED
+
+
+def _relro(elf: ElfFile, kind: Kind) -> Relro:
+    tags = elf.dynamic
+    if not any(one.p_memsz for one in elf.of_type("PT_GNU_RELRO")):
+        return Relro.NONE
+    # The loader binds early for each of the three; a static executable that
+    # is not relocated has nothing to bind lazily.
+    now = (
+        kind is Kind.STATIC
+        or "DT_BIND_NOW" in tags
+        or tags.get("DT_FLAGS", 0) & _DF_BIND_NOW
+        or tags.get("DT_FLAGS_1", 0) & _DF_1_NOW
+    )
+    return Relro.FULL if now else Relro.PARTIAL
+
+
+def _nx(elf: ElfFile) -> bool:
+    """Tell whether nothing can be both written and executed.
+
+    Without PT_GNU_STACK the loader takes the architecture's default, an
+    executable stack.
+    """
+    stacks = elf.of_type("PT_GNU_STACK")
+    both = _PF_W | _PF_X
+    return (
+        bool(stacks)
+        and not any(one.p_flags & _PF_X for one in stacks)
+        and not any(
+            one.p_flags & both == both for one in elf.of_type("PT_LOAD")
+        )
+    )

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guests that run, as procfs shows them: QEMU processes and their labels.
+
+Source: proc(5). What libvirt says of guests is compared with this, and not
+believed instead.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nova_vhard.host.root import HostRoot, Unreadable
+
+PROC = "/proc"
+
+# The kernel's own threads stand in the first PID namespace only, and are
+# root's: who sees them sees the processes of everybody.
+_KTHREADD = "/proc/2/comm"
+
+_EMULATOR = re.compile(r"qemu-system-\S+|qemu-kvm|kvm")
+_DAEMONS = {"libvirtd", "virtqemud"}
+_DELETED = " (deleted)"
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Guest:
+    """One running guest.
+
+    :ivar name: as its command line says; its PID without one
+    :ivar uuid: as its command line says; empty without one
+    :ivar label: of the process; empty if it cannot be read
+    :ivar source: path that the label was read from
+    :ivar trouble: why it cannot be read
+    """
+
+    pid: str
+    name: str
+    uuid: str
+    label: str
+    source: str
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The processes of a host, as far as they can be guests.
+
+    :ivar guests: those that are
+    :ivar unknown: why others cannot be told from guests
+    """
+
+    guests: tuple[Guest, ...]
+    unknown: tuple[str, ...] = ()
+
+
+def table(root: HostRoot, apparmor: bool = False) -> Table:
+    """Return every guest whose process can be seen.
+
+    :param apparmor: whether AppArmor's own file has the label, if there
+    :raises Unreadable: if processes cannot be listed
+    """
+    found, unknown = [], []
+    for pid in root.names(PROC):
+        try:
+            guest = _stable(root, pid, apparmor) if pid.isdecimal() else None
+        except Unreadable as error:
+            unknown.append(str(error))
+        else:
+            found += [guest] if guest else []
+    return Table(tuple(found), tuple(unknown))
+
+
+def complete(root: HostRoot) -> bool:
+    """Tell whether all processes of the host can be seen.
+
+    Not so in a PID namespace, or where /proc is mounted with hidepid.
+    """
+    try:
+        return root.read(_KTHREADD) == "kthreadd"
+    except Unreadable:
+        return False
+
+
+def daemons(root: HostRoot) -> Iterator[str]:
+    """Yield libvirt's daemons and the labels that they run under."""
+    for pid in filter(str.isdecimal, root.names(PROC)):
+        path = f"{PROC}/{pid}"
+        try:
+            names = _programs(root, path, _command(root, path))
+            for name in _DAEMONS & set(names):
+                label, source = _label(root, path, True)
+                yield f"{source}: {label} ({name})"
+        except Unreadable:
+            continue
+
+
+def _stable(root: HostRoot, pid: str, apparmor: bool) -> Guest | None:
+    """Read a process until it stays what it is; None if it is no guest."""
+    path = f"{PROC}/{pid}"
+    for _ in range(_TRIES):
+        before = _command(root, path)
+        if not _is_guest(root, path, before):
+            return None
+        guest = _guest(root, pid, before, apparmor)
+        if not root.exists(path):
+            return None  # it ended meanwhile
+        if _command(root, path) == before:
+            return guest
+    return Guest(pid, pid, "", "", path, "the process keeps changing")
+
+
+def _command(root: HostRoot, path: str) -> list[str]:
+    """Return the words of a command line; none of a process that ended."""
+    try:
+        text = root.read(f"{path}/cmdline")
+    except Unreadable as error:
+        if error.missing:
+            return []
+        raise
+    return text.rstrip("\0").split("\0") if text else []
+
+
+def _is_guest(root: HostRoot, path: str, command: list[str]) -> bool:
+    names = _programs(root, path, command)
+    if not any(_EMULATOR.fullmatch(one) for one in names):
+        return False
+    # A machine without anything is libvirt, or somebody else, who asks QEMU
+    # what it can do.
+    return _option(command, "-machine").split(",")[0] != "none"
+
+
+def _programs(root: HostRoot, path: str, command: list[str]) -> list[str]:
+    """Return the name of the file that a process runs.
+
+    Where only root may see it: each name that the process goes by.
+    """
+    try:
+        linked = root.link(f"{path}/exe")
+    except Unreadable:
+        linked = None
+    if linked:
+        return [linked.removesuffix(_DELETED)]
+    if not command:
+        return []  # a thread of the kernel, or ended
+    names = [command[0].rpartition("/")[2]]
+    try:
+        names.append(root.read(f"{path}/comm"))
+    except Unreadable as error:
+        if not error.missing:
+            raise
+    return names
+
+
+def _guest(
+    root: HostRoot, pid: str, command: list[str], apparmor: bool
+) -> Guest:
+    uuid = _option(command, "-uuid").lower()
+    named = _option(command, "-name").split(",")
+    first = named[0].removeprefix("guest=")
+    name = first or f"process {pid}"
+    path = f"{PROC}/{pid}"
+    try:
+        label, source = _label(root, path, apparmor)
+    except Unreadable as error:
+        return Guest(pid, name, uuid, "", f"{path}/attr/current", str(error))
+    return Guest(pid, name, uuid, label, source)
+
+
+def _label(root: HostRoot, path: str, apparmor: bool) -> tuple[str, str]:
+    """Return the label of a process and the file that it was read from."""
+    for name in ("attr/apparmor/current",) if apparmor else ():
+        try:
+            return _text(root, f"{path}/{name}"), f"{path}/{name}"
+        except Unreadable as error:
+            if not error.missing:
+                raise
+    source = f"{path}/attr/current"
+    return _text(root, source), source
+
+
+def _text(root: HostRoot, path: str) -> str:
+    # SELinux ends a label with a zero byte, AppArmor with a new line.
+    return root.read(path).rstrip("\0\n")
+
+
+def _option(command: list[str], name: str) -> str:
+    """Return the word behind an option; empty without it."""
+    for place, word in enumerate(command[:-1]):
+        if word in (name, f"-{name}"):
+            return command[place + 1]
+    return ""

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Host: all that a check may ask, and what it compares the answers with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from nova_vhard.host.libvirt import Libvirt, NoLibvirt
+from nova_vhard.host.root import HostRoot
+
+_NO_VALUES: Mapping[str, frozenset[str]] = MappingProxyType({})
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the policy and the operator say a host should be like.
+
+    :ivar policy: whether a policy was read; without one, a check that
+        compares with it answers UNKNOWN
+    :ivar refused: device kind to the values, in Nova's names, that the
+        policy does not allow
+    :ivar virt_type: what the policy assumes of ``[libvirt] virt_type``
+    :ivar machine_types: architecture to the machine type that the policy
+        assumes
+    :ivar virtio_for_bridges: what it assumes of ``[libvirt]
+        use_virtio_for_bridges``
+    :ivar force_config_drive: what it assumes of ``[DEFAULT]
+        force_config_drive``
+    :ivar booleans: SELinux booleans that the operator wants on
+    """
+
+    policy: bool = False
+    refused: Mapping[str, frozenset[str]] = _NO_VALUES
+    virt_type: str = ""
+    machine_types: Mapping[str, str] = _NO_NAMES
+    virtio_for_bridges: bool = True
+    force_config_drive: bool = False
+    booleans: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host to be judged: a live one, a container's view, or a capture.
+
+    :ivar root: its file system
+    :ivar libvirt: its libvirt
+    :ivar expected: what it should be like
+    :ivar run_dir: folder of the host in which the root pre-step leaves the
+        few facts that an ordinary user cannot read
+    :ivar state_dir: folder of this machine that outlives a round, for
+        results that are kept by file identity; None keeps nothing
+    """
+
+    root: HostRoot = field(default_factory=HostRoot)
+    libvirt: Libvirt = field(default_factory=NoLibvirt)
+    expected: Expected = Expected()
+    run_dir: str = "/run/nova-vhard"
+    state_dir: str | None = None

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mandatory access control: which module counts, and whether it is enforced.
+
+Where the kernel could have both SELinux and AppArmor, libvirt's security
+driver decides: only that one is told which guest may do what.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nova_vhard.host import apparmor, domains, guests, qemu_conf, selinux
+from nova_vhard.host.check import Answer, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot, Unreadable
+
+LSM = "/sys/kernel/security/lsm"
+
+# SELinux has its file system only where it is enabled.
+FILESYSTEMS = "/proc/filesystems"
+
+SELINUX, APPARMOR = "selinux", "apparmor"
+
+#: What libvirt has drivers for.
+MODELS = (SELINUX, APPARMOR)
+
+#: The label that libvirt starts from where its capabilities name none.
+_BASE = f"system_u:system_r:{selinux.GUESTS[0]}:s0"
+
+_GOOD = Status.PASS, ""
+
+
+def settle(answers: Iterable[Answer]) -> Answer:
+    """Return the worst answer; a FAIL is certain and wins over UNKNOWN."""
+    order = (Status.FAIL, Status.UNKNOWN, Status.PASS)
+    return min(answers, key=lambda one: order.index(one[0]), default=_GOOD)
+
+
+def attempt(judge: Callable[..., Answer], *facts: Any) -> Answer:
+    """Return an answer, UNKNOWN where its evidence cannot be read."""
+    try:
+        return judge(*facts)
+    except Unreadable as error:
+        return Status.UNKNOWN, f"cannot be read: {error}"
+
+
+def driver(host: Host, evidence: list[str]) -> dict[str, tuple[str, ...]]:
+    """Return libvirt's security drivers that are SELinux or AppArmor.
+
+    :returns: model to base labels; empty where guests are not confined
+    :raises Unreadable: without libvirt's answer
+    """
+    found = domains.security_models(host.libvirt.capabilities())
+    evidence.append(f"libvirt <secmodel>: {' '.join(found) or '(none)'}")
+    return {one: labels for one, labels in found.items() if one in MODELS}
+
+
+def active(root: HostRoot) -> tuple[str, ...]:
+    """Return which of SELinux and AppArmor the kernel runs with.
+
+    :raises Unreadable: if that cannot be told
+    """
+    try:
+        names = root.read(LSM).split(",")
+        return tuple(one for one in names if one in MODELS)
+    except Unreadable:
+        # securityfs is not mounted, as in a container.
+        kinds = root.read(FILESYSTEMS).split()
+    found = [SELINUX] if "selinuxfs" in kinds else []
+    return tuple(found + [APPARMOR] * apparmor.enabled(root))
+
+
+def counting(host: Host, evidence: list[str]) -> str | None:
+    """Return the model that counts: libvirt's, or else the kernel's.
+
+    :returns: None where there is none, in the kernel neither
+    :raises Unreadable: if that cannot be told
+    """
+    try:
+        named = driver(host, evidence)
+    except Unreadable as error:
+        evidence.append(str(error))
+        named = {}
+    every = tuple(named) or active(host.root)
+    if len(every) > 1 and not named:
+        text = "SELinux and AppArmor are both active, and libvirt is silent"
+        raise Unreadable(LSM, OSError(0, text))
+    return every[0] if every else None
+
+
+def effective(
+    host: Host, model: str, labels: Iterable[str], evidence: list[str]
+) -> Answer:
+    """Judge whether a model is enforced on processes of these labels."""
+    if model == APPARMOR:
+        return _apparmor(host, evidence)
+    return _selinux(host.root, labels, evidence)
+
+
+def _apparmor(host: Host, evidence: list[str]) -> Answer:
+    on = apparmor.enabled(host.root)
+    evidence.append(f"{apparmor.ENABLED}: {'Y' if on else 'not Y'}")
+    if not on:
+        return Status.FAIL, "AppArmor is not enabled in the kernel"
+    mode = apparmor.mode(host)
+    evidence.append(f"AppArmor's mode of all profiles: {mode}")
+    if mode != apparmor.ENFORCE:
+        return Status.FAIL, f"AppArmor does not enforce: its mode is {mode}"
+    return _GOOD
+
+
+def _selinux(
+    root: HostRoot, labels: Iterable[str], evidence: list[str]
+) -> Answer:
+    try:
+        enforcing = selinux.enforcing(root)
+    except Unreadable as error:
+        if error.missing and SELINUX not in root.read(LSM).split(","):
+            return Status.FAIL, "SELinux is not enabled in the kernel"
+        raise
+    evidence.append(f"{selinux.ENFORCE}: {int(enforcing)}")
+    if not enforcing:
+        return Status.FAIL, "SELinux is permissive"
+    return settle(
+        attempt(_domain, root, one, evidence) for one in _by_type(labels)
+    )
+
+
+def _by_type(labels: Iterable[str]) -> list[str]:
+    """Return one label of each domain."""
+    found = {
+        label.type: one for one in labels if (label := selinux.parse(one))
+    }
+    return list(found.values())
+
+
+def _domain(root: HostRoot, label: str, evidence: list[str]) -> Answer:
+    loose = selinux.permissive(root, label)
+    said = "permissive" if loose else "not permissive"
+    evidence.append(f"{selinux.ACCESS}: {label} is {said}")
+    if loose:
+        return Status.FAIL, f"the domain of {label} is permissive"
+    return _GOOD
+
+
+def confinement(host: Host, evidence: list[str]) -> Answer:
+    """Judge whether the next guest that libvirt starts is confined."""
+    return settle(
+        (
+            attempt(_driver, host, evidence),
+            attempt(_configured, host, evidence),
+        )
+    )
+
+
+def _driver(host: Host, evidence: list[str]) -> Answer:
+    found = driver(host, evidence)
+    if not found:
+        return Status.FAIL, "libvirt's security driver confines no guest"
+    evidence += guests.daemons(host.root)
+    status, reason = settle(
+        attempt(effective, host, model, labels or (_BASE,), evidence)
+        for model, labels in found.items()
+    )
+    if status is Status.PASS:
+        reason = f"libvirt confines guests by {' and '.join(found)}"
+    return status, reason
+
+
+def _configured(host: Host, evidence: list[str]) -> Answer:
+    """Judge qemu.conf, which holds when libvirt starts next."""
+    found = qemu_conf.read(host, evidence)
+    if "none" in found.security_driver:
+        text = "qemu.conf switches the security driver off"
+        return Status.FAIL, text
+    if not found.security_default_confined:
+        return Status.FAIL, "qemu.conf lets guests run unconfined by default"
+    return _GOOD

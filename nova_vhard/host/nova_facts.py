@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How Nova is set up on a host: what the root pre-step found in nova.conf.
+
+nova.conf holds every password and is not the reporter's to read. A command
+that root runs (``nova-vhard-reporter facts``) leaves the few keys that the
+checks need in one file below the run directory. Where it could not, it leaves
+the reason in their place: nobody goes on to believe what held before.
+"""
+
+import json
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any
+
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import unreadable
+
+#: Name of the file below the run directory.
+FILE = "nova.json"
+#: Version of its content: another one is not understood.
+VERSION = 1
+
+_TEXT = str | None
+
+
+@dataclass(frozen=True)
+class NovaFacts:
+    """The keys of nova.conf that the checks need, as nova-compute has them.
+
+    :ivar path: of the file that they were read from
+    :ivar time: when the pre-step read nova.conf (ISO 8601, UTC)
+    :ivar files: the configuration files that it read, in their order
+    :ivar device_spec: ``[pci] device_spec``, each entry as it is written
+    :ivar hw_machine_type: ``[libvirt] hw_machine_type``, ``arch=machine``
+    :ivar rescue_image_id: None where the instance's own image is used
+    """
+
+    path: str
+    time: str
+    files: tuple[str, ...]
+    device_spec: tuple[str, ...]
+    report_in_placement: bool
+    virt_type: str
+    hw_machine_type: tuple[str, ...]
+    use_virtio_for_bridges: bool
+    rescue_image_id: str | None
+    force_config_drive: bool
+    config_drive_format: str | None
+    pointer_model: str | None
+
+
+def path(host: Host) -> str:
+    """Return the path, on the host, of the file of facts."""
+    return f"{host.run_dir.rstrip('/')}/{FILE}"
+
+
+def read(host: Host) -> NovaFacts:
+    """Return what the pre-step found.
+
+    :raises Unreadable: if it did not run, found no configuration that can be
+        believed, or what it left is not understood
+    """
+    place = path(host)
+    text = host.root.read(place)
+    try:
+        found = json.loads(text)
+        if found["version"] != VERSION:
+            raise ValueError(f"version is not {VERSION}")
+        if "error" in found:
+            raise ValueError(_typed(found["error"], str))
+        return _facts(place, found)
+    except KeyError as error:
+        raise unreadable(place, f"has no {error}") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise unreadable(place, str(error)) from error
+
+
+def _facts(place: str, found: dict[str, Any]) -> NovaFacts:
+    default, libvirt, pci = found["DEFAULT"], found["libvirt"], found["pci"]
+    return NovaFacts(
+        path=place,
+        time=_typed(found["time"], str),
+        files=_texts(found["files"]),
+        device_spec=_texts(pci["device_spec"]),
+        report_in_placement=_typed(pci["report_in_placement"], bool),
+        virt_type=_typed(libvirt["virt_type"], str),
+        hw_machine_type=_texts(libvirt["hw_machine_type"] or []),
+        use_virtio_for_bridges=_typed(libvirt["use_virtio_for_bridges"], bool),
+        rescue_image_id=_typed(libvirt["rescue_image_id"], _TEXT),
+        force_config_drive=_typed(default["force_config_drive"], bool),
+        config_drive_format=_typed(default["config_drive_format"], _TEXT),
+        pointer_model=_typed(default["pointer_model"], _TEXT),
+    )
+
+
+def _typed(value: Any, kind: type | UnionType) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{str(value)[:64]!r} is not what belongs there")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_typed(one, str) for one in _typed(value, list))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The PCI devices that Nova offers to guests on a host."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nova_vhard.host import device_spec, nova_facts, pci
+from nova_vhard.host.device_spec import DeviceSpec
+from nova_vhard.host.host import Host
+from nova_vhard.host.pci import PciDevice
+from nova_vhard.host.pci_address import SpecError
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+
+_OPTION = "[pci] device_spec"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A device, and the first entry of ``device_spec`` that covers it."""
+
+    device: PciDevice
+    spec: DeviceSpec
+
+    def __str__(self) -> str:
+        """Name the device for evidence: address, identity and type."""
+        one = self.device
+        return f"{one.address} ({one.vendor}:{one.product}, {one.kind})"
+
+
+def specs(host: Host) -> list[DeviceSpec]:
+    """Return the entries of ``device_spec``.
+
+    :raises Unreadable: without facts, or where Nova refuses an entry
+    """
+    facts = nova_facts.read(host)
+    try:
+        return device_spec.parse(facts.device_spec, facts.report_in_placement)
+    except SpecError as error:
+        raise _refused(error) from error
+
+
+def find(root: HostRoot, entries: Sequence[DeviceSpec]) -> list[Offer]:
+    """Return the devices that entries cover, in the order of addresses.
+
+    :raises Unreadable: if the devices cannot be read, or Nova refuses what
+        an entry leads to
+    """
+    if not entries:
+        return []
+    try:
+        matchers = [(one, device_spec.matcher(root, one)) for one in entries]
+    except SpecError as error:
+        raise _refused(error) from error
+    found = []
+    for device in pci.devices(root):
+        first = next((spec for spec, match in matchers if match(device)), None)
+        if first:
+            found.append(Offer(device, first))
+    return found
+
+
+def of_host(host: Host, evidence: list[str]) -> list[Offer]:
+    """Return the devices that Nova offers on a host.
+
+    :param evidence: gets ``device_spec``, and what nobody offers by it
+    :raises Unreadable: as ``specs`` and ``find``
+    """
+    entries = specs(host)
+    place = nova_facts.path(host)
+    if not entries:
+        evidence.append(f"{place}: {_OPTION} has no entry")
+    evidence += [f"{place}: {_OPTION}: {one.text[:200]}" for one in entries]
+    offers = find(host.root, entries)
+    if entries and not offers:
+        evidence.append(f"{_OPTION} covers no device that is there")
+    return offers
+
+
+def _refused(error: SpecError) -> Unreadable:
+    text = f"nova-compute does not start with it: {error}"
+    return unreadable(_OPTION, text)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Addresses in ``[pci] device_spec``: with stars, or regular expressions.
+
+The meaning is Nova's (``PciAddressSpec`` and its kin in nova/pci/devspec.py).
+"""
+
+import abc
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ANY = "*"
+
+_LARGEST = {"domain": 0xFFFF, "bus": 0xFF, "slot": 0x1F, "function": 0x7}
+_DIGITS = {"domain": 4, "bus": 2, "slot": 2, "function": 1}
+_FIELDS = tuple(_LARGEST)
+_ADDRESS = re.compile(
+    r"([0-9a-f]{4}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])", re.IGNORECASE
+)
+_ONLY_HEX = re.compile(r"[0-9a-fA-F]*")
+
+Fields = tuple[str, str, str, str]
+
+
+class SpecError(ValueError):
+    """Nova refuses this entry: nova-compute does not start with it."""
+
+
+@dataclass(frozen=True)
+class AddressSpec(abc.ABC):
+    """An address with a condition for each field.
+
+    :ivar parts: domain, bus, slot and function
+    """
+
+    parts: Fields
+
+    @abc.abstractmethod
+    def matches(self, address: Fields) -> bool:
+        """Tell whether a device's address fulfils every condition."""
+
+    @property
+    def single(self) -> str | None:
+        """The one address that this looks like, None for several."""
+        if not all(_ONLY_HEX.fullmatch(one) for one in self.parts):
+            return None
+        domain, bus, slot, function = self.parts
+        return f"{domain}:{bus}:{slot}.{function}"
+
+
+class GlobSpec(AddressSpec):
+    """Each field is a number, or a star for any."""
+
+    def matches(self, address: Fields) -> bool:
+        """Compare field by field."""
+        pairs = zip(self.parts, address, strict=True)
+        return all(wanted in (ANY, found) for wanted, found in pairs)
+
+
+class RegexSpec(AddressSpec):
+    """Each field is a regular expression, matched at its beginning."""
+
+    def matches(self, address: Fields) -> bool:
+        """Search at the beginning of each field, as Nova does."""
+        pairs = zip(self.parts, address, strict=True)
+        return all(re.match(wanted, found) for wanted, found in pairs)
+
+
+def quoted(value: object) -> str:
+    """Return the beginning of what stands there, made safe for a line."""
+    return repr(str(value)[:64])
+
+
+def number(name: str, value: str, largest: int, digits: int) -> str:
+    """Return a hexadecimal number as Nova writes it, or the star.
+
+    :param largest: that is allowed
+    :param digits: that it is filled up to
+    :raises SpecError: if it is no number, or too large
+    """
+    if value == ANY:
+        return value
+    try:
+        found = int(value, 16)
+    except ValueError as error:
+        raise SpecError(
+            f"property {name} ({quoted(value)}) does not parse as a hex "
+            "number."
+        ) from error
+    if found > largest:
+        raise SpecError(
+            f"property {name} ({quoted(value)}) is greater than the maximum "
+            f"allowable value ({largest:X})."
+        )
+    return f"{found:0{digits}x}"
+
+
+def read(value: Any) -> AddressSpec:
+    """Read the address of an entry: text with stars, or regular expressions.
+
+    :raises SpecError: if it is no such address
+    """
+    if isinstance(value, str):
+        return glob(value)
+    if isinstance(value, dict):
+        return RegexSpec(_regexes(value))
+    raise SpecError(f"The PCI address {quoted(value)} has an incorrect format")
+
+
+def glob(text: str) -> GlobSpec:
+    """Read an address of which parts may be left away.
+
+    :raises SpecError: if a part is no number, or too large
+    """
+    front, _, function = text.partition(".")
+    fields = front.split(":") if front else []
+    if len(fields) > 3:  # noqa: PLR2004 - domain, bus and slot
+        raise SpecError(f"The PCI address {quoted(text)} has too many fields")
+    fields = [ANY] * (3 - len(fields)) + [one.strip() or ANY for one in fields]
+    # A blank function is no number, where a blank field is any.
+    fields.append(function.strip() if function else ANY)
+    parts = _fields(
+        number(name, one, _LARGEST[name], _DIGITS[name])
+        for name, one in zip(_FIELDS, fields, strict=True)
+    )
+    return GlobSpec(parts)
+
+
+def _regexes(found: Mapping[str, Any]) -> Fields:
+    fields = _fields(found.get(name, ".*") for name in _FIELDS)
+    try:
+        for one in fields:
+            re.compile(one)
+    except (re.error, TypeError, RecursionError, OverflowError) as error:
+        text = f"The PCI address {quoted(found)} has an incorrect format"
+        raise SpecError(text) from error
+    return fields
+
+
+def _fields(parts: Iterable[str]) -> Fields:
+    domain, bus, slot, function = parts
+    return domain, bus, slot, function
+
+
+def split(address: str) -> Fields | None:
+    """Return the fields of an address; None for one that Nova cannot take.
+
+    Domains of 32 bits, as those of Intel's VMD, are such: Nova skips them.
+    """
+    match = _ADDRESS.fullmatch(address)
+    return _fields(match.groups()) if match else None

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The few facts that root's pre-step left for a reporter without rights."""
+
+import errno
+import json
+import posixpath
+from typing import Any
+
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import Unreadable
+
+#: What left them, for messages.
+COMMAND = "nova-vhard-reporter facts"
+
+#: What has them; each is a JSON object in the run directory.
+QEMU = "qemu.json"
+KERNEL = "kernel.json"
+
+
+def left(host: Host, name: str) -> dict[str, Any]:
+    """Return what the pre-step left in a file.
+
+    :param name: QEMU or KERNEL
+    :raises Unreadable: if it is not there, or no JSON object
+    """
+    path = posixpath.join(host.run_dir, name)
+    try:
+        found = json.loads(host.root.read(path))
+    except ValueError as error:
+        raise invalid(path, f"no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise invalid(path, "no JSON object")
+    return found
+
+
+def invalid(path: str, reason: str) -> Unreadable:
+    """Return the error for a file whose content makes no sense."""
+    return Unreadable(path, OSError(errno.EINVAL, reason))
+
+
+def without(error: Unreadable, path: str) -> Unreadable:
+    """Return the error for a fact that only root can read, and did not.
+
+    :param error: why the pre-step's file cannot be read
+    :param path: the fact on the host
+    """
+    text = f"only root can read it; run {COMMAND} as root ({error})"
+    return Unreadable(path, OSError(errno.EACCES, text))

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SELinux: its state, and what labels of processes and files say.
+
+Sources: security/selinux/selinuxfs.c in the kernel (the files' formats),
+selinux_file_context and virt_selinux (manual pages of the policies), and
+libvirt's src/security/security_selinux.c.
+"""
+
+import errno
+from dataclasses import dataclass
+
+from nova_vhard.host.root import HostRoot, Unreadable
+
+ENFORCE = "/sys/fs/selinux/enforce"
+BOOLEANS = "/sys/fs/selinux/booleans"
+ACCESS = "/sys/fs/selinux/access"
+
+#: Domains that libvirt confines guests in, under KVM and under emulation.
+GUESTS = ("svirt_t", "svirt_tcg_t")
+
+_CLASS = "/sys/fs/selinux/class/process/index"
+_LABEL = "security.selinux"
+
+# Outputs that a capture may have: one answer of ACCESS a line, as
+# "label -> answer", and getfattr --absolute-names -n security.selinux.
+_CAPTURED_ACCESS = "/CMD/selinux-access"
+_CAPTURED_LABELS = "/CMD/getfattr-selinux"
+
+# Bit of the last number of an answer: AVD_FLAGS_PERMISSIVE.
+_PERMISSIVE = 1
+_NUMBERS = 6
+_PARTS = 4
+_PAIR = 2
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label, ``user:role:type:level``.
+
+    :ivar type: of a process its domain, of a file its type
+    :ivar level: sensitivity without categories, or a range of two levels
+    :ivar categories: their numbers; of a range those that a process may
+        take on
+    """
+
+    type: str
+    level: str
+    categories: frozenset[int]
+
+    @property
+    def pair(self) -> frozenset[int] | None:
+        """The two categories of a guest; None if it has not just two."""
+        single = "-" not in self.level
+        two = single and len(self.categories) == _PAIR
+        return self.categories if two else None
+
+
+def parse(text: str) -> Label | None:
+    """Read a label; None if it is none.
+
+    ``s0:c1,c2``, ``s0:c2,c1`` and ``s0:c1.c2`` are the same categories.
+    """
+    parts = text.split(":", _PARTS - 1)
+    if len(parts) != _PARTS or not all(parts):
+        return None
+    low, dash, high = parts[3].partition("-")
+    sensitivity, _, categories = (high or low).partition(":")
+    try:
+        found = frozenset(_numbers(categories))
+    except ValueError:
+        return None
+    level = f"{low}{dash}{sensitivity}" if dash else sensitivity
+    return Label(parts[2], level, found)
+
+
+def _numbers(text: str) -> list[int]:
+    found: list[int] = []
+    for part in text.split(",") if text else []:
+        first, _, last = part.partition(".")
+        start = _number(first)
+        found += range(start, (_number(last) if last else start) + 1)
+    return found
+
+
+def _number(category: str) -> int:
+    if category[:1] != "c":
+        raise ValueError(category)
+    return int(category[1:])
+
+
+def enforcing(root: HostRoot) -> bool:
+    """Tell whether SELinux enforces its policy.
+
+    :raises Unreadable: if that cannot be told, or there is no SELinux
+    """
+    return root.read(ENFORCE) == "1"
+
+
+def permissive(root: HostRoot, label: str) -> bool:
+    """Tell whether a process of this label is let do everything.
+
+    A domain can be permissive while ``enforce`` says 1.
+
+    :raises Unreadable: if the kernel does not answer
+    """
+    if root.captured:
+        answer = _captured(root, label)
+    else:
+        number = root.read(_CLASS)
+        answer = root.ask(ACCESS, f"{label} {label} {number}")
+    numbers = answer.split()[:_NUMBERS]
+    if len(numbers) < _NUMBERS or not numbers[-1].isalnum():
+        raise _unreadable(ACCESS, f"the answer is {answer[:60]!r}")
+    return bool(int(numbers[-1], 16) & _PERMISSIVE)
+
+
+def _captured(root: HostRoot, label: str) -> str:
+    """Return the captured answer for the same domain."""
+    wanted = parse(label)
+    for line in root.read(_CAPTURED_ACCESS).splitlines():
+        asked, arrow, answer = line.partition(" -> ")
+        found = parse(asked.strip())
+        if arrow and found and wanted and found.type == wanted.type:
+            return answer
+    raise _unreadable(_CAPTURED_ACCESS, f"nothing about {label[:60]}")
+
+
+def boolean(root: HostRoot, name: str) -> tuple[bool, bool] | None:
+    """Return what a boolean is, and what it will be once committed.
+
+    :returns: None if this policy has none of the name
+    :raises Unreadable: if it cannot be read
+    """
+    path = f"{BOOLEANS}/{name}"
+    try:
+        words = root.read(path).split()
+    except Unreadable as error:
+        if error.missing and root.names(BOOLEANS):
+            return None
+        raise
+    if len(words) != _PAIR or not set(words) <= {"0", "1"}:
+        raise _unreadable(path, f"{' '.join(words)[:60]!r} is no state")
+    return words[0] == "1", words[1] == "1"
+
+
+def file_label(root: HostRoot, path: str) -> str:
+    """Return the label of a file.
+
+    :raises Unreadable: if it cannot be read, or has none
+    """
+    if not root.captured:
+        return root.attribute(path, _LABEL)
+    here = False
+    for line in root.read(_CAPTURED_LABELS).splitlines():
+        if line.startswith("# file: "):
+            here = line.removeprefix("# file: ").lstrip("/") == path[1:]
+        elif here and line.startswith(f"{_LABEL}="):
+            return line.partition("=")[2].strip('"')
+    raise _unreadable(path, "its label is not in the capture")
+
+
+def _unreadable(path: str, reason: str) -> Unreadable:
+    return Unreadable(path, OSError(errno.EIO, reason))

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the devices that Nova offers are behind an IOMMU, each by itself.
+
+What matters for a device that a guest gets is its own group, its link to it
+and its own IOMMU, not that there is one somewhere in the machine.
+"""
+
+from nova_vhard.host import iommu, offers
+from nova_vhard.host.check import Answer, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import Unreadable
+
+
+def amiss(host: Host, evidence: list[str]) -> Answer | None:
+    """Judge each device that Nova offers; None where nothing is amiss.
+
+    Without the facts of nova.conf nobody knows which devices those are. That
+    stands in the evidence then, and the answer is that of the whole machine:
+    ``passthrough_disabled`` is UNKNOWN on such a host, and can be required.
+
+    :param evidence: gets what was found, or why it was not looked for
+    :raises Unreadable: if the devices or the groups cannot be read
+    """
+    try:
+        entries = offers.specs(host)
+    except Unreadable as error:
+        evidence.append(f"offered devices not looked at one by one: {error}")
+        return None
+    offered = offers.find(host.root, entries)
+    if not offered:
+        evidence.append("nova offers no device")
+        return None
+    return _judge(host, offered, evidence)
+
+
+def _judge(
+    host: Host, offered: list[offers.Offer], evidence: list[str]
+) -> Answer | None:
+    root = host.root
+    groups = {one.name: one for one in iommu.groups(root)}
+    alone, unlinked, good = [], [], []
+    for one in offered:
+        group = iommu.group_of(root, groups, one.device.address)
+        unit = root.link(f"{one.device.path}/iommu")
+        if group is None:
+            alone.append(f"offered: {one}: in no IOMMU group")
+        elif unit is None:
+            unlinked.append(f"offered: {one}: {group.path}, no IOMMU")
+        else:
+            good.append(f"offered: {one}: {group.path}, {unit}")
+    evidence[:0] = [*alone, *unlinked]
+    evidence += good
+    if alone:
+        return Status.FAIL, "offered devices are in no IOMMU group"
+    if unlinked:
+        return Status.UNKNOWN, "offered devices are linked to no IOMMU"
+    return None

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pre-step's part about confinement: what only root can read of it.
+
+Each function returns the content of one file of the run directory. None of
+it is a secret: three settings of qemu.conf, AppArmor's mode, the names of
+TPMs with a log.
+"""
+
+import json
+from dataclasses import asdict
+
+from nova_vhard.host import apparmor, qemu_conf, tpm
+from nova_vhard.host.root import HostRoot, Unreadable
+
+
+def qemu(root: HostRoot) -> str:
+    """Return the content of ``qemu.json``.
+
+    :raises Unreadable: if qemu.conf cannot be read or understood; then the
+        file is not to be written, and an older one to be taken away
+    """
+    found: dict[str, object] = {**asdict(qemu_conf.of_root(root))}
+    if root.exists(qemu_conf.PATH):
+        found[qemu_conf.CHANGED] = root.changed(qemu_conf.PATH)
+    return json.dumps(found, indent=2) + "\n"
+
+
+def kernel(root: HostRoot) -> str:
+    """Return the content of ``kernel.json``.
+
+    What cannot be read, or is not there, is left out.
+    """
+    found: dict[str, object] = {
+        tpm.FACT: [
+            one for one in _tpms(root) if _text(root, tpm.event_log(one))
+        ]
+    }
+    mode = _text(root, apparmor.MODE)
+    if mode:
+        found[apparmor.FACT] = mode
+    return json.dumps(found, indent=2) + "\n"
+
+
+def _tpms(root: HostRoot) -> list[str]:
+    try:
+        return tpm.names(root)
+    except Unreadable:
+        return []
+
+
+def _text(root: HostRoot, path: str) -> str:
+    try:
+        return root.read(path)
+    except Unreadable:
+        return ""

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading a few keys of nova.conf, and no others.
+
+nova.conf holds every password. Only the options of ``nova_vhard.conf.nova``
+are registered, so that no other value can get out, nor into an error:
+oslo.config quotes the line that it cannot parse, which is left out.
+"""
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_config import cfg
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.conf import nova
+
+_NAMES = ("nova", "nova-compute")
+_PLACES = ("/etc/nova", "/etc")
+_MACHINE = re.compile(
+    rf"({'|'.join(KINDS['architecture'].values)})=[\w.-]+", re.ASCII
+)
+
+
+class FactsError(ValueError):
+    """Nova's configuration cannot be read, or what was found not written."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What nova-compute reads its configuration from.
+
+    :ivar arguments: ``--config-file=…`` and ``--config-dir=…`` of its command
+        line, in their order; what is not named there it finds itself
+    :ivar root: folder below which it would find it
+    """
+
+    arguments: Sequence[str] = ()
+    root: str = "/"
+
+
+def read(sources: Sources) -> dict[str, Any]:
+    """Return the files that were read, and group to option to value.
+
+    :raises FactsError: if they cannot be read
+    """
+    files = _default(sources.root, ".conf")
+    folders = _default(sources.root, ".conf.d")
+    read = [*files, *folders, *sources.arguments]
+    if not read:
+        raise FactsError(
+            "no nova.conf in /etc/nova or /etc; name what nova-compute "
+            "reads with --nova-config-file"
+        )
+    conf = cfg.ConfigOpts()
+    nova.register(conf)
+    with _explained():
+        # Not the environment: it is ours, and not nova-compute's.
+        conf(
+            list(sources.arguments),
+            project="nova",
+            default_config_files=files,
+            default_config_dirs=folders,
+            use_env=False,
+        )
+    return {"files": read, **_values(conf)}
+
+
+def _default(root: str, extension: str) -> list[str]:
+    """Return what nova-compute finds: at most one for each name."""
+    found = []
+    for name in _NAMES:
+        paths = (
+            os.path.join(root, f"{place}/{name}{extension}".lstrip("/"))
+            for place in _PLACES
+        )
+        first = next((one for one in paths if os.path.exists(one)), None)
+        if first:
+            found.append(first)
+    return found
+
+
+def _values(conf: cfg.ConfigOpts) -> dict[str, dict[str, Any]]:
+    """Return group to option to value; each is checked when it is read."""
+    return {
+        group: {
+            option.dest: _value(conf, group, option.dest) for option in options
+        }
+        for group, options in nova.OPTS.items()
+    }
+
+
+def _value(conf: cfg.ConfigOpts, group: str, name: str) -> Any:
+    """Return a value that cannot have swallowed a line of something else.
+
+    An indented line belongs to the value above it: the next key of a file
+    that is laid out wrongly, and what is secret about it.
+    """
+    where = f"[{group}] {name}"
+    try:
+        value = conf[name] if group == "DEFAULT" else conf[group][name]
+    except (cfg.Error, ValueError):
+        raise FactsError(f"{where} has no valid value") from None
+    if name == "device_spec":
+        for entry in value:
+            _must_be_json(where, entry)
+    elif name == "hw_machine_type":
+        # Nova looks up architectures, and ignores what is none.
+        return [one for one in value or () if _MACHINE.fullmatch(one)]
+    elif isinstance(value, str) and not value.isprintable():
+        raise FactsError(f"{where} has more than one line")
+    return value
+
+
+def _must_be_json(where: str, entry: str) -> None:
+    """Refuse what Nova refuses too, before it is written anywhere."""
+    try:
+        json.loads(entry)
+    except (ValueError, RecursionError):
+        text = f"{where}: an entry is no JSON; nova-compute does not start"
+        raise FactsError(text) from None
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turn oslo.config's errors into one that quotes no foreign line."""
+    try:
+        yield
+    except cfg.ConfigFileParseError as error:
+        raise FactsError(_place(error)) from None
+    except UnicodeDecodeError as error:
+        text = f"a configuration file is not UTF-8, at byte {error.start}"
+        raise FactsError(text) from None
+    except (cfg.ConfigFileValueError, cfg.TemplateSubstitutionError):
+        raise FactsError("a value is not valid") from None
+    except cfg.Error as error:
+        raise FactsError(str(error)) from None
+    except OSError as error:
+        raise FactsError(f"{error.filename}: {error.strerror}") from None
+
+
+def _place(error: cfg.ConfigFileParseError) -> str:
+    """Say where a file cannot be parsed, without what stands there."""
+    cause = error.__context__
+    if isinstance(cause, cfg.ParseError):
+        return f"{cause.filename}: line {cause.lineno}: {cause.msg}"
+    return f"{error.config_file}: cannot be parsed"

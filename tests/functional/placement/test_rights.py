@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sample policy for Placement gives two roles what they need, no more."""
+
+import datetime
+import json
+import pathlib
+
+import pytest
+from keystoneauth1 import adapter, session
+from keystonemiddleware import auth_token
+from oslo_config import cfg
+from oslo_policy import opts as policy_opts
+from oslo_policy import policy as oslo_policy
+from placement import policies
+from placement import policy as placement_policy
+
+from nova_vhard.catalogue import traits
+from nova_vhard.placement import PlacementError
+from nova_vhard.reporter import fleet
+from tests.functional.placement.conftest import SAMPLE
+from tests.unit import docs
+
+FILE = (
+    pathlib.Path(__file__).parents[3]
+    / "etc"
+    / "nova-vhard"
+    / "placement-policy.yaml"
+)
+REPORTER = {
+    "placement:traits:list",
+    "placement:traits:update",
+    "placement:resource_providers:list",
+    "placement:resource_providers:traits:list",
+    "placement:resource_providers:traits:update",
+}
+SWEEP = {*REPORTER, "placement:traits:delete"}
+NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
+OLD = traits.of_hour(NOW - datetime.timedelta(days=3))
+IOMMU = "CUSTOM_VHARD_IOMMU"
+
+
+def enforcer(conf, path):
+    policy_opts.set_defaults(conf, str(path))
+    found = oslo_policy.Enforcer(conf)
+    found.suppress_deprecation_warnings = True
+    found.suppress_default_change_warnings = True
+    found.register_defaults(policies.list_rules())
+    found.load_rules()
+    return found
+
+
+@pytest.fixture
+def shipped():
+    conf = cfg.ConfigOpts()
+    conf([], project="placement")
+    return enforcer(conf, FILE)
+
+
+@pytest.fixture
+def default(tmp_path):
+    conf = cfg.ConfigOpts()
+    conf([], project="placement")
+    return enforcer(conf, tmp_path / "none.yaml")
+
+
+OPERATIONS = sorted(
+    one.name
+    for one in policies.list_rules()
+    if one.name.startswith("placement:")
+)
+
+
+def allowed(rules, *roles):
+    """Return the operations that somebody with roles may do."""
+    credentials = {
+        "roles": list(roles),
+        "user_id": "u",
+        "project_id": "p",
+        "system_scope": None,
+        "domain_id": None,
+    }
+    return {
+        name
+        for name in OPERATIONS
+        if rules.authorize(name, {"project_id": "other"}, credentials)
+    }
+
+
+def test_every_rule_of_the_file_is_one_of_placements(shipped):
+    assert shipped.file_rules
+    assert shipped.file_rules.keys() <= set(OPERATIONS)
+    assert shipped.check_rules(raise_on_violation=True)
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [("vhard-reporter", REPORTER), ("vhard-sweep", SWEEP)],
+)
+def test_a_role_may_do_what_it_needs_and_nothing_else(shipped, role, expected):
+    assert allowed(shipped, role) == expected
+    assert not any(
+        word in name
+        for name in allowed(shipped, role)
+        for word in ("inventories", "allocations", "aggregates", "usages")
+    )
+
+
+@pytest.mark.parametrize("role", ["admin", "service", "reader", "member"])
+def test_nobody_elses_rights_change(shipped, default, role):
+    assert allowed(shipped, role) == allowed(default, role)
+
+
+@pytest.fixture
+def acting(cloud):
+    """Return what makes the next requests those of a role."""
+    conf = cloud._fixture.conf_fixture.conf
+    placement_policy.reset()
+    conf.set_override("policy_file", str(FILE), "oslo_policy")
+    placement_policy.init(conf, suppress_deprecation_warnings=True)
+    admin = cloud._adapter
+
+    def act(role):
+        cloud._adapter = adapter.Adapter(
+            session.Session(auth=None),
+            endpoint_override=admin.endpoint_override,
+            raise_exc=False,
+            additional_headers={"x-auth-token": "u:p", "x-roles": role},
+        )
+        return cloud.placement
+
+    yield act
+    cloud._adapter = admin
+
+
+def test_placement_lets_a_reporter_publish_and_withdraw(cloud, acting):
+    host = cloud.host("a", {SAMPLE})
+    placement = acting("vhard-reporter")
+    found = placement.provider(uuid=host)
+    assert placement.provider(name="a") == found
+    placement.update(host, lambda ours: {IOMMU, OLD})
+    assert cloud.traits(host)[0] == {SAMPLE, IOMMU, OLD}
+    assert fleet.withdraw(placement, host)
+    with pytest.raises(PlacementError, match="403"):
+        placement.delete_trait(IOMMU)
+    url = f"/resource_providers/{host}/inventories"
+    body = {"resource_provider_generation": 9, "inventories": {}}
+    assert cloud.put(url, body, "1.39").status_code == 403
+    assert (
+        cloud.delete(f"/resource_providers/{host}", "1.39").status_code == 403
+    )
+
+
+def test_placement_lets_a_sweep_sweep(cloud, acting):
+    host = cloud.host("a", {SAMPLE, IOMMU, OLD})
+    done = fleet.sweep(acting("vhard-sweep"), NOW, 2)
+    assert (done.silent, done.deleted, done.failed) == (("a",), (OLD,), ())
+    assert cloud.traits(host)[0] == {SAMPLE}
+
+
+def test_access_rules_hold_a_reporter_to_its_own_host(cloud):
+    (shown,) = docs.blocks(docs.TRUST, "json")
+    own = cloud.host("own", {SAMPLE})
+    other = cloud.host("other", {SAMPLE})
+    rules = json.loads(shown.replace("UUID", own))
+    assert {one["service"] for one in rules} == {"placement"}
+
+    def refused(host):
+        cloud.requests.clear()
+        placement = cloud.placement
+        placement.provider(uuid=host)
+        placement.traits()
+        placement.update(host, lambda ours: {IOMMU})
+        return {
+            f"{method} {url}"
+            for method, url in cloud.requests
+            if not any(
+                method == one["method"]
+                and auth_token._path_matches(
+                    url.partition("?")[0], one["path"]
+                )
+                for one in rules
+            )
+        }
+
+    assert refused(own) == set()
+    url = f"/resource_providers/{other}/traits"
+    assert refused(other) == {f"GET {url}", f"PUT {url}"}
+
+
+def test_without_the_role_there_is_nothing(cloud, acting):
+    with pytest.raises(PlacementError, match="403"):
+        acting("member").traits()

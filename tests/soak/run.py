@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The soak: rounds of reports, writes, sweeps and bad days; then the truth."""
+
+import collections
+import datetime
+import functools
+import logging
+import random
+import threading
+import time
+import uuid
+from concurrent import futures
+from dataclasses import dataclass
+
+from nova_vhard.catalogue import traits
+from nova_vhard.placement import PlacementError
+from nova_vhard.reporter import fleet
+from nova_vhard.reporter.connect import connect
+from tests.soak.cloud import Client, Cloud
+from tests.soak.machine import STATES, Machine
+from tests.soak.nova import FOREIGN, NovaCompute
+
+START = datetime.datetime(2026, 6, 15, 12, 2, tzinfo=datetime.UTC)
+#: Simulated time of the whole: the hour turns often, and two pass in silence.
+SPAN = datetime.timedelta(hours=5)
+MAX_REPORT_AGE = 2
+
+WORKERS = 8
+#: Share of requests that go wrong.
+RATE = 0.03
+
+_OLD = traits.of_hour(START - datetime.timedelta(days=3))
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is to be done."""
+
+    reporters: int
+    rounds: int
+
+
+class Soak:
+    """One run.
+
+    :param folder: empty, for all that it writes
+    """
+
+    def __init__(self, size, seed, folder):
+        self._size = size
+        self._random = random.Random(seed)
+        self._round = 0
+        self._counts = collections.Counter()
+        self._wrong = []
+        self._cloud = Cloud(folder, seed, RATE)
+        self._cloud.start()
+        self._truth = Client(self._cloud, truth=True)
+        self._sweeper = connect(self._cloud.conf())
+        self._truth("PUT", f"/traits/{_OLD}")
+        self._machines = [
+            self._machine(number) for number in range(size.reporters)
+        ]
+        self._silences = self._plan()
+
+    def now(self):
+        """Return the simulated time."""
+        return START + SPAN / self._size.rounds * self._round
+
+    def _machine(self, number):
+        provider = str(uuid.UUID(int=self._random.getrandbits(128)))
+        body = {"uuid": provider, "name": f"compute{number}"}
+        status, _ = self._truth("POST", "/resource_providers", body)
+        assert status == 200
+        for name in FOREIGN:
+            if name.startswith("CUSTOM_"):
+                self._truth("PUT", f"/traits/{name}")
+        url = f"/resource_providers/{provider}/traits"
+        body = {"traits": sorted(FOREIGN), "resource_provider_generation": 0}
+        assert self._truth("PUT", url, body)[0] == 200
+        folder = self._cloud.folder / f"compute{number}"
+        machine = Machine(self._cloud, folder, provider, self.now)
+        client = Client(self._cloud)
+        machine.nova = NovaCompute(client, provider)
+        return machine
+
+    def _plan(self):
+        """Return for some machines the rounds in which they are silent."""
+        rounds = self._size.rounds
+        some = self._random.sample(
+            self._machines, max(2, self._size.reporters // 10)
+        )
+        found = {}
+        for number, machine in enumerate(some):
+            first = self._random.randrange(1, max(2, rounds // 4))
+            # Every third does not come back.
+            length = rounds if number % 3 == 0 else rounds * 6 // 10
+            found[machine] = range(first, first + length)
+        return found
+
+    def run(self):
+        """Run to the end; return what happened, and what is wrong."""
+        begun = time.monotonic()
+        with futures.ThreadPoolExecutor(WORKERS) as workers:
+            for number in range(self._size.rounds):
+                self._round = number
+                self._do_round(workers)
+        self._settle()
+        self._judge()
+        self._cloud.kill()
+        return {
+            "reporters": self._size.reporters,
+            "rounds": self._size.rounds,
+            "duration_s": round(time.monotonic() - begun),
+            "restarts": self._cloud.restarts,
+            "server": dict(sorted(self._cloud.happened.items())),
+            "hosts": dict(sorted(self._counts.items())),
+            "wrong": self._wrong,
+        }
+
+    def _do_round(self, workers):
+        jobs = [
+            functools.partial(self._report, machine, self._random.random())
+            for machine in self._machines
+        ]
+        busy = self._random.sample(
+            self._machines, max(1, self._size.reporters // 5)
+        )
+        for machine in busy:
+            seed = self._random.random()
+            jobs.append(functools.partial(self._nova, machine, seed))
+        self._random.shuffle(jobs)
+        sweeps = [self._sweep] if self._round % 2 else []
+        jobs[len(jobs) // 3 : 0] = sweeps
+        bad_day = None
+        if self._round % 7 == 3:
+            bad_day = threading.Thread(target=self._bad_day)
+            bad_day.start()
+        for done in [workers.submit(job) for job in jobs]:
+            done.result()
+        if bad_day:
+            bad_day.join()
+
+    def _bad_day(self):
+        """Placement dies in the middle of it all, and is away for a while."""
+        time.sleep(self._size.reporters / 300)
+        self._cloud.kill()
+        time.sleep(0.5)
+        self._cloud.restart()
+
+    def _report(self, machine, seed):
+        chance = random.Random(seed)
+        if self._round in self._silences.get(machine, ()):
+            machine.silent = True
+            return
+        machine.silent = False
+        if chance.random() < 0.2:
+            machine.become(chance.choice(list(STATES)))
+            self._count("changed trees")
+        lost = chance.random() < 0.02
+        if lost:
+            machine.lose_identity()
+        machine.report()
+        self._count("published" if machine.published else "not published")
+        if lost:
+            assert not machine.published
+            machine.become(machine.state)
+        elif machine.published and chance.random() < 0.05:
+            self._compare_now(machine)
+
+    def _compare_now(self, machine):
+        """What has been published is there at once, and nothing else."""
+        try:
+            found = self._traits(machine)
+        except (OSError, KeyError, TypeError):
+            # Placement is away; there will be other times.
+            return
+        self._count("compared meanwhile")
+        self._same(machine, _ours(found), self._expected(machine), "meanwhile")
+
+    def _nova(self, machine, seed):
+        machine.nova.update(random.Random(seed))
+        self._count("updates by nova-compute")
+
+    def _sweep(self):
+        try:
+            done = fleet.sweep(self._sweeper, self.now(), MAX_REPORT_AGE)
+        except PlacementError:
+            self._count("sweeps that failed")
+            return
+        self._count("sweeps")
+        self._count("swept hosts", len(done.silent))
+
+    def _settle(self):
+        """The bad days are over: every reporter gets through."""
+        self._cloud.kill()
+        self._cloud.restart(rate=0)
+        for machine in self._machines:
+            for _ in range(3):
+                if not machine.silent and not machine.published:
+                    machine.report()
+        self._sweep()
+
+    def _judge(self):
+        states = collections.Counter()
+        for machine in self._machines:
+            found = self._traits(machine)
+            expected = set() if machine.silent else self._expected(machine)
+            self._same(machine, _ours(found), expected, "ours")
+            theirs = FOREIGN | machine.nova.traits
+            self._same(machine, found - _ours(found), theirs, "not ours")
+            inventories = self._inventories(machine)
+            self._same(
+                machine, inventories, machine.nova.inventories, "inventories"
+            )
+            states[machine.state if not machine.silent else "silent"] += 1
+        self._counts["different ends"] = len(states)
+        _, names = self._truth("GET", "/traits?name=startswith:CUSTOM_VHARD_")
+        if _OLD in names["traits"]:
+            self._wrong.append(f"{_OLD} is still there")
+
+    def _expected(self, machine):
+        proven = machine.proven()
+        # Said once more by hand, without any check.
+        assert ("kernel_aslr" in proven) == (
+            "aslr" not in machine.state and machine.state != "nothing"
+        )
+        wanted = {traits.of_check(name) for name in proven}
+        return {*wanted, traits.of_hour(self.now())}
+
+    def _traits(self, machine):
+        url = f"/resource_providers/{machine.provider}/traits"
+        return set(self._truth("GET", url)[1]["traits"])
+
+    def _inventories(self, machine):
+        url = f"/resource_providers/{machine.provider}/inventories"
+        found = self._truth("GET", url)[1]["inventories"]
+        return {name: one["total"] for name, one in found.items()}
+
+    def _same(self, machine, found, expected, what):
+        if found != expected:
+            text = f"{machine.provider} ({machine.state}): {what}"
+            self._wrong.append(f"{text}: {found} and not {expected}")
+
+    def _count(self, what, number=1):
+        # Counter's addition is no single step.
+        with _LOCK:
+            self._counts[what] += number
+
+
+_LOCK = threading.Lock()
+
+
+def _ours(found):
+    return {one for one in found if one.startswith(traits.PREFIX)}
+
+
+def soak(size, seed, folder):
+    """Run a soak; return what happened, and under ``wrong`` what is wrong."""
+    log = logging.getLogger("nova_vhard")
+    before = log.level
+    # What goes wrong here is meant to.
+    log.setLevel(logging.CRITICAL)
+    try:
+        return {"seed": seed, **Soak(size, seed, folder).run()}
+    finally:
+        log.setLevel(before)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts with running guests, laid out from what was captured of them.
+
+The captures of domains have files of procfs, libvirt's XML and outputs of
+commands, by states of one host. Each state is laid over the capture of that
+host here. Nothing in it is made up but where things stand.
+"""
+
+import pathlib
+import re
+import shutil
+
+from tests.trees import capture
+
+# The checks read no more of it; the whole of it takes its time to unpack.
+_OF_HOST = (
+    r"(\./)?(ERRORS|CMD/virsh-cap|etc|proc/(1|self|cmdline|filesystems)"
+    r"|sys/(kernel/security|module/apparmor"
+    r"|fs/selinux/(\w+$|booleans/virt)))"
+)
+_OF_DOMAINS = (
+    r"(\./)?(aa/[\w.-]+$|aa/.*(/proc/|dom-|profiles)"
+    r"|se2/|se/[\w.-]+$|se/permissive/(proc|dom|images))"
+)
+
+KTHREADD = "kthreadd\n"
+APPARMOR_STATES = (
+    "enforce",
+    "complain-b",
+    "unloaded-a",
+    "driver-none",
+    "require-confined",
+)
+
+
+def apparmor(state: str, folder: pathlib.Path) -> pathlib.Path:
+    """Return the tree of a host with AppArmor in a captured state."""
+    root, taken = _host("apparmor-host", "apparmor-domains", folder)
+    _guests(root, taken / "aa" / state)
+    (root / "sys/kernel/security/apparmor/profiles").write_text(
+        (taken / "aa" / state / "profiles").read_text()
+    )
+    none = "-driver-none" if state == "driver-none" else ""
+    shutil.copy(
+        taken / "aa" / f"capabilities{none}.xml",
+        root / "CMD/virsh-capabilities",
+    )
+    if state != "require-confined":
+        qemu_conf(root, (taken / "aa/qemu.conf.default").read_text())
+    return root
+
+
+def selinux(
+    folder: pathlib.Path, enforce: bool = True, permissive: bool = False
+) -> pathlib.Path:
+    """Return the tree of a host with SELinux.
+
+    :param enforce: the host was permissive when its guests were captured
+    :param permissive: whether the answers are those with svirt_t permissive
+    """
+    root, taken = _host(
+        "selinux-host-permissive", "selinux-domains-permissive", folder
+    )
+    _guests(root, taken / "se/permissive")
+    shutil.copy(taken / "se/capabilities.xml", root / "CMD/virsh-capabilities")
+    shutil.copy(
+        taken / "se/permissive/images.getfattr", root / "CMD/getfattr-selinux"
+    )
+    when = "after" if permissive else "before"
+    shutil.copy(taken / f"se2/access-{when}.txt", root / "CMD/selinux-access")
+    (root / "sys/fs/selinux/enforce").write_text(str(int(enforce)))
+    return root
+
+
+def qemu_conf(root: pathlib.Path, text: str) -> None:
+    """Write the host's qemu.conf, which was captured with mode 0600."""
+    (root / "etc/libvirt/qemu.conf").write_text(text)
+
+
+def drop(root: pathlib.Path, *names: str) -> None:
+    """Let guests end."""
+    listed = (root / "CMD/virsh-list").read_text().split()
+    for uuid in list(listed):
+        file = root / f"CMD/virsh-dumpxml-{uuid}"
+        name = re.search("<name>(.*)</name>", file.read_text())[1]
+        if name not in names:
+            continue
+        listed.remove(uuid)
+        shutil.rmtree(process(root, name))
+    (root / "CMD/virsh-list").write_text("\n".join(listed) + "\n")
+
+
+def process(root: pathlib.Path, name: str) -> pathlib.Path:
+    """Return the folder of a guest's process."""
+    word = f"\0guest={name},".encode()
+    (found,) = [
+        one.parent
+        for one in (root / "proc").glob("[0-9]*/cmdline")
+        if word in one.read_bytes()
+    ]
+    return found
+
+
+def whole(root: pathlib.Path) -> pathlib.Path:
+    """Show the kernel's threads, as a whole process table has them."""
+    folder = root / "proc/2"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "comm").write_text(KTHREADD)
+    (folder / "cmdline").write_text("")
+    return root
+
+
+def _host(host: str, domains: str, folder: pathlib.Path) -> tuple:
+    root = pathlib.Path(capture(host, folder, _OF_HOST))
+    taken = pathlib.Path(capture(domains, folder, _OF_DOMAINS))
+    return root, taken
+
+
+def _guests(root: pathlib.Path, state: pathlib.Path) -> None:
+    """Lay the processes and the domains of a state over a host."""
+    for one in (state / "proc").iterdir():
+        to = root / "proc" / one.name
+        shutil.copytree(one, to)
+        if (one / "exe.link").exists():
+            (to / "exe").symlink_to((one / "exe.link").read_text().strip())
+    uuids = []
+    for one in sorted(state.glob("dom-*.xml")):
+        uuid = re.search("<uuid>(.*)</uuid>", one.read_text())[1]
+        shutil.copy(one, root / f"CMD/virsh-dumpxml-{uuid}")
+        uuids.append(uuid)
+    (root / "CMD/virsh-list").write_text("\n".join(uuids) + "\n")

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guests as procfs and libvirt show them: real processes, a real libvirt."""
+
+import contextlib
+import shutil
+import subprocess
+from xml.etree import ElementTree
+
+import pytest
+
+from nova_vhard.host import domains, guests
+from nova_vhard.host.libvirt import CapturedLibvirt, LiveLibvirt
+from nova_vhard.host.root import HostRoot, Unreadable
+from tests.trees import build
+
+UUID = "a979368e-e466-4c94-8d47-9c6b625d612c"
+
+
+@contextlib.contextmanager
+def process(tmp_path, *words):
+    """Run a process whose file has an emulator's name."""
+    program = tmp_path / "qemu-system-x86_64"
+    shutil.copy(shutil.which("sleep"), program)
+    command = ["renamed", "60", *words]
+    running = subprocess.Popen(
+        command, executable=program, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield str(running.pid)
+    finally:
+        running.kill()
+        running.wait()
+
+
+def test_a_live_process_is_known_by_its_file(tmp_path):
+    with process(tmp_path) as pid:
+        found = {one.pid: one for one in guests.table(HostRoot()).guests}
+        assert found[pid].name == f"process {pid}"
+        # A kernel without a security module has no labels: that is said.
+        assert found[pid].label or "attr/current: " in found[pid].trouble
+    assert pid not in {one.pid for one in guests.table(HostRoot()).guests}
+
+
+class Ending(HostRoot):
+    """A host whose guest ends while its label is read."""
+
+    def read(self, path):
+        if path.endswith("/attr/current"):
+            shutil.rmtree(f"{self.root}/proc/7")
+        return super().read(path)
+
+
+class Becoming(HostRoot):
+    """A host on which a number is given to another guest meanwhile."""
+
+    times = 1
+
+    def read(self, path):
+        text = super().read(path)
+        if path.endswith("/attr/current") and self.times:
+            self.times -= 1
+            build(self._path(), {"/proc/7/cmdline": command("second")})
+        return text
+
+    def _path(self):
+        import pathlib
+
+        return pathlib.Path(self.root)
+
+
+def command(name):
+    return f"/usr/bin/qemu-kvm\0-name\0guest={name},x=y\0-uuid\0{UUID}\0"
+
+
+TREE = {
+    "/proc/7/cmdline": command("first"),
+    "/proc/7/attr/current": "label\0",
+    "/proc/self": "-> 7",
+}
+
+
+def test_a_guest_that_ends_meanwhile_is_none(tmp_path):
+    table = guests.table(Ending(build(tmp_path, TREE)))
+    assert table == guests.Table(())
+
+
+def test_a_process_that_becomes_another_is_read_again(tmp_path):
+    (guest,) = guests.table(Becoming(build(tmp_path, TREE))).guests
+    assert (guest.name, guest.uuid, guest.label) == ("second", UUID, "label")
+
+
+def test_what_a_user_may_write_is_not_taken_for_an_option(tmp_path):
+    evil = "-append\0-machine\0none\0-uuid\0x\0"
+    content = {
+        **TREE,
+        "/proc/7/cmdline": f"{command('a')}-machine\0q35,x=y\0{evil}",
+    }
+    (guest,) = guests.table(HostRoot(build(tmp_path, content))).guests
+    assert guest.uuid == UUID
+
+
+def test_daemons_are_named_with_their_labels(tmp_path):
+    content = {
+        "/proc/5/cmdline": "/usr/sbin/virtqemud\0--timeout\0120\0",
+        "/proc/5/attr/current": "system_u:system_r:virtqemud_t:s0\0",
+        "/proc/6/cmdline": "/usr/sbin/libvirtd\0",
+    }
+    root = HostRoot(build(tmp_path, content))
+    assert list(guests.daemons(root)) == [
+        "/proc/5/attr/current: system_u:system_r:virtqemud_t:s0 (virtqemud)"
+    ]
+
+
+XML = """
+<domain>
+  <name>a</name><uuid>A979368E-E466-4C94-8D47-9C6B625D612C</uuid>
+  <devices>
+    <disk type='file' device='disk'>
+      <source file='/i/disk'/>
+      <backingStore type='file'>
+        <source file='/i/_base/1'/>
+        <backingStore/>
+      </backingStore>
+    </disk>
+    <disk type='block' device='disk'>
+      <source dev='/dev/dm-1'/><shareable/>
+    </disk>
+    <disk type='network' device='disk'>
+      <source protocol='rbd' name='vms/x'/>
+    </disk>
+    <disk type='file' device='cdrom'><readonly/></disk>
+    <disk type='file' device='cdrom'>
+      <source file='/i/cd'/><readonly/>
+    </disk>
+  </devices>
+  <seclabel type='dynamic' model='selinux'><label>l</label></seclabel>
+  <seclabel type='none' model='dac'/>
+</domain>
+"""
+
+
+def test_a_domain():
+    assert domains.parse(ElementTree.fromstring(XML)) == domains.Domain(
+        UUID,
+        "a",
+        {"selinux": "l", "dac": ""},
+        (
+            domains.Disk("/i/disk"),
+            domains.Disk("/i/_base/1", readonly=True),
+            domains.Disk("/dev/dm-1", block=True, shareable=True),
+            domains.Disk("/i/cd", readonly=True),
+        ),
+        elsewhere=1,
+    )
+
+
+def test_a_capture_without_a_list_knows_nothing_of_guests(tmp_path):
+    root = build(tmp_path, {f"/CMD/virsh-dumpxml-{UUID}": XML})
+    with pytest.raises(Unreadable, match="virsh-list"):
+        CapturedLibvirt(HostRoot(root)).running()
+    build(tmp_path, {"/CMD/virsh-list": f"{UUID}\n\n"})
+    (found,) = CapturedLibvirt(HostRoot(root)).running()
+    assert found.name == "a"
+
+
+def test_a_live_libvirt():
+    """libvirt's own test driver, which always has one guest."""
+    libvirt = LiveLibvirt("test:///default")
+    try:
+        import libvirt as library  # noqa: F401
+    except ImportError:
+        with pytest.raises(Unreadable, match="package python3-libvirt"):
+            libvirt.running()
+        return
+    (found,) = libvirt.running()
+    assert found.name == "test"
+    assert len(found.uuid) == 36
+    with pytest.raises(Unreadable, match="nowhere"):
+        LiveLibvirt("qemu+unix:///system?socket=/nowhere").running()

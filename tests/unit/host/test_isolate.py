@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A check that hangs or dies takes nothing else down."""
+
+import ctypes
+import faulthandler
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nova_vhard.host import child, isolate
+from nova_vhard.host.check import MAX_EVIDENCE, Check, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.isolate import Isolation, in_process
+
+LIMIT = 0.4
+
+
+class Does(Check):
+    """A check that does something and then passes."""
+
+    def __init__(self, action=lambda: None, name="iommu"):
+        self.name = name
+        self._action = action
+
+    def answer(self, host, evidence):
+        evidence.append(f"pid {os.getpid()}")
+        self._action()
+        return Status.PASS, "done"
+
+
+GOOD = Does(name="kernel_aslr")
+
+
+def die(number):
+    return lambda: os.kill(os.getpid(), number)
+
+
+def hang():
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+    while True:
+        time.sleep(60)
+
+
+def read_nowhere():
+    # pytest's own report of the crash is of no interest.
+    faulthandler.disable()
+    ctypes.string_at(0)
+
+
+def eat_memory():
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 28, 1 << 28))
+    bytearray(1 << 30)
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [
+        (hang, "no answer within 0.4 seconds"),
+        (read_nowhere, "killed by SIGSEGV"),
+        (die(signal.SIGKILL), r"killed by SIGKILL \(out of memory\?\)"),
+        (die(signal.SIGSTOP), "no answer within 0.4 seconds"),
+        (lambda: os._exit(3), "exit status 3"),
+        (lambda: sys.exit(3), "SystemExit: 3"),
+        (lambda: 1 / 0, "ZeroDivisionError"),
+        (eat_memory, "MemoryError"),
+    ],
+)
+def test_the_one_is_unknown_and_the_others_answer(action, reason):
+    bad = Does(action)
+    (first, _), (second, took), (third, _) = Isolation(LIMIT).run(
+        Host(), [GOOD, bad, GOOD]
+    )
+    assert second.status is Status.UNKNOWN
+    assert second.remediation
+    assert re.search(reason, second.reason)
+    assert 0 <= took < 10
+    assert first.status is third.status is Status.PASS
+
+
+def test_checks_do_not_run_in_this_process_and_share_one_child():
+    one, two = Isolation(LIMIT).run(Host(), [GOOD, GOOD])
+    pids = {result.evidence for result, _ in (one, two)}
+    assert len(pids) == 1
+    assert pids != {(f"pid {os.getpid()}",)}
+
+
+def test_the_answer_is_the_same_as_without_a_child():
+    checks = [GOOD, Does(lambda: 1 / 0)]
+    isolated = Isolation(LIMIT).run(Host(), checks)
+    plain = in_process(Host(), checks)
+    for (one, took), (other, _) in zip(isolated, plain, strict=True):
+        assert one.status is other.status
+        assert (one.check, one.reason) == (other.check, other.reason)
+        assert one.remediation == other.remediation
+        assert took >= 0
+
+
+def test_the_seconds_are_those_of_the_check():
+    slow = Does(lambda: time.sleep(0.2))
+    (_, quick), (_, took) = Isolation(5).run(Host(), [GOOD, slow])
+    assert quick < 0.2 <= took < 5
+
+
+def test_each_check_has_the_whole_limit():
+    slow = Does(lambda: time.sleep(LIMIT * 0.7))
+    answers = Isolation(LIMIT).run(Host(), [slow, slow, slow])
+    assert [one.status for one, _ in answers] == [Status.PASS] * 3
+
+
+def test_a_crash_that_is_an_earlier_checks_doing_is_forgiven():
+    broken = []
+    corrupts = Does(lambda: broken.append(True))
+    crashes = Does(lambda: broken and os._exit(1))
+    answers = Isolation(LIMIT).run(Host(), [corrupts, crashes])
+    assert [one.status for one, _ in answers] == [Status.PASS] * 2
+
+
+def test_what_a_check_has_started_ends_with_it(tmp_path):
+    pid_file = tmp_path / "pid"
+
+    def start_and_hang():
+        process = subprocess.Popen(["sleep", "60"])
+        pid_file.write_text(str(process.pid))
+        hang()
+
+    Isolation(LIMIT).run(Host(), [Does(start_and_hang)])
+    assert ended(int(pid_file.read_text()))
+
+
+def ended(pid):
+    """Tell whether a process is gone, or waits for somebody to notice."""
+    for _ in range(100):
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_child_that_cannot_be_killed_is_left_and_not_asked_again(
+    monkeypatch,
+):
+    # As in uninterruptible sleep: SIGKILL does nothing.
+    isolation = Isolation(LIMIT)
+    with monkeypatch.context() as patch:
+        patch.setattr(isolate, "_kill", lambda pid: None)
+        patch.setattr(isolate, "_PATIENCE", 0.05)
+        bad = Does(hang)
+        first = isolation.run(Host(), [bad, GOOD])
+    (pid,) = isolation.stuck.values()
+    assert isolation.stuck == {"iommu": pid}
+    second = isolation.run(Host(), [bad, GOOD])
+    for answers in (first, second):
+        assert [one.status for one, _ in answers] == [
+            Status.UNKNOWN,
+            Status.PASS,
+        ]
+    assert f"process {pid} of an earlier time hangs" in second[0][0].reason
+    os.kill(pid, signal.SIGKILL)
+    assert ended(pid)
+    assert not isolation.stuck
+    ((again, _),) = isolation.run(Host(), [Does()])
+    assert again.status is Status.PASS
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def test_an_interrupted_wait_leaves_no_child():
+    seen = []
+
+    def interrupt():
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            seen.extend(int(one) for one in file.read().split())
+        if seen:
+            raise Interrupted
+
+    begun = time.monotonic()
+    with pytest.raises(Interrupted):
+        Isolation(60, interrupt).run(Host(), [Does(hang)])
+    assert time.monotonic() - begun < 10
+    assert all(ended(pid) for pid in seen)
+
+
+def test_an_answer_without_end_is_cut_off(monkeypatch):
+    monkeypatch.setattr(isolate, "LIMIT", 1 << 17)
+
+    class Talks(Check):
+        name = "iommu"
+
+        def answer(self, host, evidence):
+            evidence.append("x" * (1 << 20))
+            return Status.PASS, "done"
+
+    (one, _), (two, _) = Isolation(5).run(Host(), [Talks(), GOOD])
+    assert one.status is Status.UNKNOWN
+    assert "longer than" in one.reason
+    assert two.status is Status.PASS
+
+
+def test_evidence_arrives_as_it_was():
+    class Evident(Check):
+        name = "iommu"
+
+        def answer(self, host, evidence):
+            evidence += ["a\nb", "\udcff", "ü"] + ["x"] * MAX_EVIDENCE
+            return Status.PASS, 'line\n "two"'
+
+    ((isolated, _),) = Isolation(LIMIT).run(Host(), [Evident()])
+    ((plain, _),) = in_process(Host(), [Evident()])
+    assert isolated == plain
+
+
+def test_without_a_process_every_check_is_unknown(monkeypatch):
+    def refuse():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    answers = Isolation(LIMIT).run(Host(), [GOOD, GOOD])
+    assert {one.status for one, _ in answers} == {Status.UNKNOWN}
+    assert "temporarily unavailable" in answers[0][0].reason
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_no_descriptor_and_no_child_is_left():
+    before = len(os.listdir("/proc/self/fd"))
+    isolation = Isolation(LIMIT)
+    isolation.run(Host(), [GOOD, Does(read_nowhere), Does(hang)])
+    assert len(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_child_whose_parent_is_gone_ends_by_itself(monkeypatch):
+    monkeypatch.setattr(child, "_GRACE", 0.0)
+    monkeypatch.setattr(isolate, "_kill", lambda pid: None)
+    monkeypatch.setattr(isolate, "_PATIENCE", 0.0)
+    isolation = Isolation(LIMIT)
+    isolation.run(Host(), [Does(lambda: time.sleep(60))])
+    for pid in isolation._stuck.values():
+        assert ended(pid)
+
+
+def test_a_child_leaves_no_core_and_goes_first_when_memory_is_short():
+    class Tells(Check):
+        name = "iommu"
+
+        def answer(self, host, evidence):
+            evidence.append(str(resource.getrlimit(resource.RLIMIT_CORE)))
+            with open("/proc/self/oom_score_adj") as file:
+                evidence.append(file.read().strip())
+            return Status.PASS, "done"
+
+    ((one, _),) = Isolation(LIMIT).run(Host(), [Tells()])
+    assert one.evidence == ("(0, 0)", "1000")

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's own defaults against those that the policy assumes."""
+
+import dataclasses
+
+import pytest
+
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.host.check import Status
+from nova_vhard.host.checks.nova_defaults import NovaDefaults
+from nova_vhard.host.host import Expected, Host
+from nova_vhard.host.root import HostRoot
+from tests.trees import build, facts
+
+PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
+ASSUMED = Expected(policy=True, virt_type="kvm")
+Q35 = {"x86_64": "q35"}
+SET = {"libvirt": {"hw_machine_type": ["x86_64=q35"]}}
+
+
+def run(root, expected=ASSUMED):
+    result = NovaDefaults().run(Host(HostRoot(root), expected=expected))
+    mend = CHECKS["nova_defaults"].remediation
+    assert result.remediation == (mend if result.status is not PASS else None)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("found", "assumed", "status"),
+    [
+        ({}, {}, PASS),
+        ({"libvirt": {"virt_type": "qemu"}}, {}, FAIL),
+        ({"libvirt": {"virt_type": "qemu"}}, {"virt_type": "qemu"}, PASS),
+        ({"libvirt": {"use_virtio_for_bridges": False}}, {}, FAIL),
+        (
+            {"libvirt": {"use_virtio_for_bridges": False}},
+            {"virtio_for_bridges": False},
+            PASS,
+        ),
+        ({"default": {"force_config_drive": True}}, {}, FAIL),
+        ({}, {"force_config_drive": True}, FAIL),
+        (
+            {"default": {"force_config_drive": True}},
+            {"force_config_drive": True},
+            PASS,
+        ),
+        # Where nobody says one, Nova's own counts on both sides.
+        ({}, {"machine_types": Q35}, FAIL),
+        ({}, {"machine_types": {"x86_64": "pc", "aarch64": "virt"}}, PASS),
+        (SET, {}, FAIL),
+        (SET, {"machine_types": Q35}, PASS),
+        (SET, {"machine_types": {**Q35, "aarch64": "virt"}}, PASS),
+        (SET, {"machine_types": {"x86_64": "pc-q35-9.0"}}, FAIL),
+        ({"libvirt": {"hw_machine_type": ["x86_64=pc"]}}, {}, PASS),
+        # Of several Nova takes the first that says something.
+        (
+            {"libvirt": {"hw_machine_type": ["x86_64=", "x86_64=q35"]}},
+            {"machine_types": Q35},
+            PASS,
+        ),
+        (
+            {"libvirt": {"hw_machine_type": ["x86_64=pc", "x86_64=q35"]}},
+            {"machine_types": Q35},
+            FAIL,
+        ),
+        # An architecture of which Nova says nothing.
+        ({"libvirt": {"hw_machine_type": ["riscv64=virt"]}}, {}, FAIL),
+    ],
+)  # fmt: skip
+def test_compared(tmp_path, found, assumed, status):
+    root = build(tmp_path, facts(**found))
+    expected = dataclasses.replace(ASSUMED, **assumed)
+    assert run(root, expected).status is status
+
+
+def test_what_differs_is_said(tmp_path):
+    root = build(tmp_path, facts(libvirt={"virt_type": "qemu"}))
+    expected = dataclasses.replace(ASSUMED, machine_types=Q35)
+    assert run(root, expected).reason == (
+        "[libvirt] virt_type is qemu, assumed is kvm; [libvirt] "
+        "hw_machine_type of x86_64 (not set) is pc, assumed is q35"
+    )
+
+
+def test_a_rescue_image_is_named(tmp_path):
+    image = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+    root = build(tmp_path, facts(libvirt={"rescue_image_id": image}))
+    result = run(root)
+    assert result.status is PASS
+    assert (
+        f"/run/nova-vhard/nova.json: [libvirt] rescue_image_id = {image}"
+        in result.evidence
+    )
+
+
+def test_without_a_policy_or_facts(tmp_path):
+    root = build(tmp_path / "facts", facts())
+    result = run(root, Expected())
+    assert result.status is UNKNOWN
+    assert result.reason == "there is no policy to compare with"
+    result = run(build(tmp_path / "nothing", {}))
+    assert result.status is UNKNOWN
+    assert "/run/nova-vhard/nova.json" in result.reason
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"libvirt": {"virt_type": 5}},
+        {"libvirt": {"hw_machine_type": "x86_64=q35"}},
+        {"libvirt": {"hw_machine_type": [5]}},
+        {"libvirt": {"use_virtio_for_bridges": "yes"}},
+        {"default": {"force_config_drive": None}},
+    ],
+)
+def test_facts_of_the_wrong_type(tmp_path, found):
+    result = run(build(tmp_path, facts(**found)))
+    assert result.status is UNKNOWN
+    assert "is not what belongs there" in result.reason

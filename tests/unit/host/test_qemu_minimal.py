@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+"""qemu_minimal: what a real QEMU lists, and programs that play one."""
+
+import json
+import os
+import pathlib
+import time
+from xml.etree import ElementTree
+
+import pytest
+
+from nova_vhard.catalogue.qemu import DEVICES
+from nova_vhard.host import cache, libvirt, qemu_devices, report
+from nova_vhard.host.check import MAX_EVIDENCE, Status
+from nova_vhard.host.checks.qemu_minimal import unwanted
+from nova_vhard.host.host import Expected, Host
+from nova_vhard.host.libvirt import Libvirt
+from nova_vhard.host.root import HostRoot
+from nova_vhard.policy import document
+from nova_vhard.reporter import hosts
+from tests.trees import build, capabilities
+
+PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
+CHECK = {one.name: one for one in report.load()}["qemu_minimal"]
+DATA = pathlib.Path(__file__).parents[2] / "data" / "qemu"
+HELP = DATA / "device-help.txt"
+X86 = "/usr/bin/qemu-system-x86_64"
+
+
+def names(file):
+    return frozenset((DATA / file).read_text(encoding="utf-8").split())
+
+
+FULL = names("device-names-all-modules.txt")
+MICROVM = names("device-names-microvm.txt")
+
+
+def shipped(name, **changes):
+    policy = document.load(document.shipped(name))
+    values = {
+        "policy": True,
+        "refused": hosts.refused(policy),
+        "machine_types": policy.assume.machine_type,
+    }
+    return Expected(**(values | changes))
+
+
+BASELINE = shipped("baseline")
+STRICT = shipped("strict")
+
+
+def test_what_the_shipped_policies_leave_out():
+    out = set(unwanted(BASELINE, FULL))
+    for devices in (
+        "isa-fdc floppy piix3-ide piix4-ide isa-ide",
+        "lsi53c895a lsi53c810 mptsas1068 megasas megasas-gen2 pvscsi",
+        "e1000 e1000-82544gc e1000-82545em e1000e igb ne2k_pci ne2k_isa",
+        "pcnet rtl8139 vmxnet3 xen-net-device xen-disk xen-cdrom",
+        "cirrus-vga isa-cirrus-vga qxl qxl-vga vmware-svga",
+        "sb16 AC97 ES1370 intel-hda ich9-intel-hda hda-duplex",
+        "usb-redir usb-audio usb-storage intel-iommu",
+    ):
+        assert set(devices.split()) <= out
+    # These serve what is allowed.
+    for devices in (
+        "ich9-ahci ide-cd ide-hd scsi-hd scsi-cd scsi-block",
+        "virtio-blk-pci virtio-scsi-pci virtio-net-pci virtio-rng-pci",
+        "VGA bochs-display virtio-vga virtio-gpu-pci virtio-iommu-pci",
+        "usb-tablet qemu-xhci nec-usb-xhci tpm-tis tpm-crb i6300esb",
+    ):
+        assert not set(devices.split()) & out
+    strict = set(unwanted(STRICT, FULL))
+    assert out < strict
+    for devices in (
+        "VGA bochs-display usb-tablet usb-kbd qemu-xhci nec-usb-xhci",
+        "ich9-usb-ehci1 piix3-usb-uhci tpm-tis i6300esb",
+    ):
+        assert set(devices.split()) <= strict
+    assert not {"ich9-ahci", "ide-cd", "virtio-vga", "tpm-crb"} & strict
+
+
+def test_a_build_for_microvm_has_none_of_them():
+    assert not unwanted(STRICT, MICROVM)
+
+
+def test_without_a_rule_nothing_is_left_out():
+    assert not unwanted(Expected(policy=True), FULL)
+
+
+def refusing(**kinds):
+    """Return a policy that allows nothing of these kinds but these words."""
+    refused = {
+        kind: frozenset(DEVICES[kind]) - set(allowed.split())
+        for kind, allowed in kinds.items()
+    }
+    return Expected(policy=True, refused=refused)
+
+
+BUSES = ("disk_bus", "cdrom_bus", "floppy_bus", "rescue_bus")
+
+
+@pytest.mark.parametrize(
+    ("expected", "stays"),
+    [
+        # One of several buses that need it is enough.
+        (refusing(**dict.fromkeys(BUSES[:3], "virtio")), "piix3-ide ide-hd"),
+        (
+            refusing(**dict.fromkeys(BUSES, "virtio ide")),
+            "piix3-ide ide-hd ide-cd",
+        ),
+        # The disk and the CD-ROM are one part of the build.
+        (
+            refusing(
+                **(dict.fromkeys(BUSES, "virtio") | {"cdrom_bus": "sata"})
+            ),
+            "ich9-ahci ide-hd ide-cd",
+        ),
+        # So are all sound cards of Intel's HDA.
+        (refusing(sound_model="ich6"), "intel-hda ich9-intel-hda"),
+        # A USB controller may serve another kind.
+        (
+            refusing(usb_model="none", sound_model="", pointer_model=""),
+            "qemu-xhci usb-tablet",
+        ),
+        (refusing(usb_model="nec-xhci"), "qemu-xhci nec-usb-xhci"),
+    ],
+)
+def test_what_stays(expected, stays):
+    assert not set(stays.split()) & set(unwanted(expected, FULL))
+
+
+@pytest.mark.parametrize(
+    ("machine", "stays", "goes"),
+    [
+        ("q35", "ich9-ahci ide-hd ide-cd", "piix3-ide"),
+        ("pc-q35-9.2", "ich9-ahci ide-hd ide-cd", "piix3-ide"),
+        ("pc", "piix3-ide piix4-ide ide-hd ide-cd", "ich9-ahci"),
+        ("pc-i440fx-9.2", "piix3-ide ide-cd", "ich9-ahci"),
+        ("virt", "", "piix3-ide ich9-ahci ide-hd ide-cd"),
+    ],
+)
+def test_what_a_machine_is_always_built_with_stays(machine, stays, goes):
+    refused = refusing(**dict.fromkeys(BUSES, "virtio")).refused
+    out = set(unwanted(Expected(True, refused, "", {"x86_64": machine}), FULL))
+    assert not set(stays.split()) & out
+    assert set(goes.split()) <= out
+
+
+class Named(Libvirt):
+    """A libvirt that names emulators."""
+
+    def __init__(self, *paths):
+        self._xml = capabilities(*(str(one) for one in paths))
+
+    def capabilities(self):
+        return ElementTree.fromstring(self._xml)
+
+    def running(self):
+        return []
+
+    def domain_capabilities(self, emulator):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Return what puts an emulator into place that is a shell script."""
+
+    def made(script, name="qemu-system-x86_64"):
+        path = tmp_path / "usr" / "bin" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path
+
+    return made
+
+
+def live(*paths, expected=BASELINE, state_dir=None):
+    cache._MEMORY.clear()
+    host = Host(HostRoot("/"), Named(*paths), expected, state_dir=state_dir)
+    return CHECK.run(host)
+
+
+def test_the_list_of_what_to_leave_out(program):
+    path = program(f"cat {HELP}")
+    result = live(path)
+    assert result.status is FAIL
+    assert result.evidence[-1].startswith(
+        f"{path} -device help: 431 devices, "
+    )
+    assert (
+        "leave out e1000, e1000-82544gc, e1000-82545em: for e1000 (vif_model)"
+        in result.evidence
+    )
+    assert (
+        "leave out isa-fdc, floppy: for fdc (disk_bus, cdrom_bus, "
+        "floppy_bus, rescue_bus)" in result.evidence
+    )
+    assert "--with-devices" in result.remediation
+
+
+def test_the_list_is_not_cut_for_two_emulators(program):
+    paths = [
+        program(f"cat {HELP}", name)
+        for name in ("qemu-system-x86_64", "qemu-system-i386")
+    ]
+    result = live(*paths, expected=STRICT)
+    assert result.status is FAIL
+    assert len(result.evidence) <= MAX_EVIDENCE
+
+
+def test_a_minimal_build_passes(program):
+    listed = "\n".join(f'name "{one}"' for one in sorted(MICROVM))
+    path = program(f"cat <<'END'\n{listed}\nEND")
+    result = live(path, expected=STRICT)
+    assert result.status is PASS
+    assert result.evidence == (
+        f"{path} -device help: {len(MICROVM)} devices, 0 to leave out",
+    )
+
+
+def test_how_it_is_asked(program, tmp_path, monkeypatch):
+    monkeypatch.setenv("QEMU_MODULE_DIR", "/nowhere")
+    monkeypatch.setenv("LD_PRELOAD", "/nowhere.so")
+    seen = tmp_path / "seen"
+    path = program(
+        f'echo "$@" > {seen}; env >> {seen}; cat >> {seen}; '
+        "echo 'name \"virtio-net-pci\"'"
+    )
+    assert live(path).status is PASS
+    arguments, *environment = seen.read_text().splitlines()
+    assert "-machine none -device help" in arguments
+    assert "-no-user-config -nodefaults" in arguments
+    names = {one.partition("=")[0] for one in environment}
+    # The shell sets some of its own.
+    assert names <= {"PATH", "LC_ALL", "HOME", "PWD", "SHLVL", "_", "OLDPWD"}
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("exit 0", "lists no device"),
+        (f"cat {HELP}; exit 3", "ended with 3"),
+        (f"cat {HELP}; kill -9 $$", "ended with -9"),
+        ("while :; do echo 'name \"virtio-net-pci\"'; done", "too much"),
+        ("echo 'name \"x\"'; sleep 60", "takes over"),
+        ("echo 'name \"x\"'; sleep 60 & exec sleep 60", "takes over"),
+        ("exec >&-; sleep 60", "does not end"),
+    ],
+)
+def test_an_emulator_that_gives_no_list_is_unknown(
+    program, monkeypatch, script, why
+):
+    limit = 5.0 if why == "too much" else 0.3
+    monkeypatch.setattr(qemu_devices, "_SECONDS", limit)
+    result = live(program(script))
+    assert result.status is UNKNOWN
+    assert why in result.evidence[0]
+
+
+def test_nothing_is_left_running(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(qemu_devices, "_SECONDS", 0.5)
+    numbers = tmp_path / "numbers"
+    path = program(f"sleep 60 & echo $! $$ > {numbers}; wait")
+    assert live(path).status is UNKNOWN
+    for number in numbers.read_text().split():
+        end = time.monotonic() + 5
+        while _runs(int(number)) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not _runs(int(number))
+
+
+def _runs(number):
+    """Tell whether a process is there, and more than a zombie."""
+    try:
+        text = pathlib.Path(f"/proc/{number}/stat").read_text()
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("kind", ["missing", "not executable"])
+def test_an_emulator_that_cannot_be_started_is_unknown(program, kind):
+    path = program("exit 0")
+    path.chmod(0o644)
+    if kind == "missing":
+        path.unlink()
+    assert live(path).status is UNKNOWN
+
+
+def test_one_that_gives_no_list_hides_no_fault_of_another(program):
+    good = program(f"cat {HELP}")
+    other = program("exit 1", "qemu-system-i386")
+    result = live(other, good)
+    assert result.status is FAIL
+    assert any("ended with 1" in one for one in result.evidence)
+
+
+def test_without_a_policy_nobody_is_asked(program, tmp_path):
+    seen = tmp_path / "seen"
+    result = live(program(f"touch {seen}"), expected=Expected())
+    assert result.status is UNKNOWN
+    assert "policy" in result.reason
+    assert not seen.exists()
+
+
+def test_asked_again_only_when_something_has_changed(program, tmp_path):
+    seen = tmp_path / "seen"
+    path = program(f"echo x >> {seen}; cat {HELP}")
+    state = tmp_path / "state"
+    state.mkdir()
+
+    def times():
+        live(path, state_dir=str(state))
+        return len(seen.read_text().split())
+
+    assert [times(), times()] == [1, 1]
+    module = tmp_path / "usr" / "lib" / "x86_64-linux-gnu" / "qemu" / "a.so"
+    module.parent.mkdir(parents=True)
+    module.write_text("")
+    assert [times(), times()] == [2, 2]
+    os.utime(module, (1, 1))
+    assert [times(), times()] == [3, 3]
+    module.unlink()
+    assert [times(), times()] == [4, 4]
+    program(f"echo x >> {seen}; cat {HELP}; :")
+    assert [times(), times()] == [5, 5]
+    (file,) = state.iterdir()
+    content = json.loads(file.read_text())
+    content["results"] = {key: [1, None] for key in content["results"]}
+    file.write_text(json.dumps(content))
+    assert [times(), times()] == [6, 6]
+
+
+def test_of_another_tree_only_what_was_captured(tmp_path):
+    content = {"/CMD/virsh-capabilities": capabilities(X86)}
+    root = HostRoot(build(tmp_path, content))
+    host = Host(root, libvirt.of_tree(root, None), BASELINE)
+    assert CHECK.run(host).status is UNKNOWN
+    list_of_it = "/CMD/qemu-device-help-qemu-system-x86_64"
+    build(tmp_path, {list_of_it: HELP.read_text(encoding="utf-8")})
+    assert CHECK.run(host).status is FAIL
+    build(tmp_path, {list_of_it: 'name "virtio-net-pci", bus PCI\n'})
+    assert CHECK.run(host).status is PASS
+
+
+def test_without_libvirt_or_an_emulator(tmp_path):
+    root = HostRoot(build(tmp_path, {"/usr/bin": None}))
+    assert CHECK.run(Host(root, expected=BASELINE)).status is UNKNOWN
+    assert live().status is Status.NOT_APPLICABLE

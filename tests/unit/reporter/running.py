@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A reporter in a process of its own, with something that goes wrong.
+
+    python -m tests.unit.reporter.running CONFIG WHAT
+
+WHAT is ``check`` (a check hangs), ``publish`` (a publisher hangs) or ``deep``
+(a publisher hangs in a call of C that no exception reaches).
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from nova_vhard.cli import reporter as command
+from nova_vhard.host import report
+from nova_vhard.host.check import Check, Status
+from nova_vhard.reporter.publishers.json_file import JsonPublisher
+
+
+def say(text):
+    print(text, flush=True)
+
+
+class Hangs(Check):
+    name = "iommu"
+
+    def answer(self, host, evidence):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        child = subprocess.Popen(["sleep", "60"])
+        say(f"hangs {os.getpid()} {child.pid}")
+        time.sleep(60)
+        return Status.PASS, "never"
+
+
+class Fast(Check):
+    name = "kernel_aslr"
+
+    def answer(self, host, evidence):
+        return Status.PASS, "done"
+
+
+def hang(self, current):
+    say("hangs")
+    while True:
+        try:
+            time.sleep(60)
+        except Exception:
+            say("a handler of exceptions saw it")
+
+
+def hang_deep(self, current):
+    libc = ctypes.CDLL(None)
+    mutex = ctypes.create_string_buffer(256)
+    libc.pthread_mutex_lock(mutex)
+    say("hangs")
+    libc.pthread_mutex_lock(mutex)
+
+
+def main(config, what):
+    checks = [Hangs(), Fast()] if what == "check" else [Fast()]
+    report.load = lambda: checks
+    if what == "publish":
+        JsonPublisher.publish = hang
+    if what == "deep":
+        JsonPublisher.publish = hang_deep
+    return command.main(["--config-file", config, "run"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A reporter in a container sees the host below another root, or says so."""
+
+import datetime
+import json
+import re
+import shutil
+
+import pytest
+from oslo_config import cfg
+
+from nova_vhard.cli import reporter as command
+from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.host import report
+from nova_vhard.host.check import Status
+from nova_vhard.host.root import Unreadable
+from nova_vhard.placement import ProviderNotFound
+from nova_vhard.reporter import hosts, identity
+from tests.trees import build, capture
+from tests.unit import docs
+
+UUID = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
+PAGE = docs.SOURCE / "admin" / "containers.rst"
+
+
+@pytest.fixture
+def host(tmp_path):
+    """Return the place at which a captured host is mounted."""
+    taken = capture("vtd-on", tmp_path / "captures")
+    mounted = tmp_path / "container" / "host"
+    # What only a capture has is not there.
+    shutil.copytree(taken, mounted, symlinks=True)
+    shutil.rmtree(mounted / "CMD", ignore_errors=True)
+    (mounted / "ERRORS.json").unlink(missing_ok=True)
+    build(mounted, {"/var/lib/nova/compute_id": f"{UUID}\n"})
+    return mounted
+
+
+@pytest.fixture
+def conf(host):
+    conf = cfg.ConfigOpts()
+    conf([], project="test")
+    reporter_conf.register(conf)
+    conf.set_override("root", str(host), "vhard_reporter")
+    return conf
+
+
+def statuses(root, capsys, *before):
+    command.main([*before, "check", "--format", "json", "--root", root])
+    found = json.loads(capsys.readouterr().out)["results"]
+    return {one["check"]: one["status"] for one in found}
+
+
+def test_the_answers_are_the_hosts(host, capsys):
+    found = statuses(str(host), capsys)
+    expected = {
+        "iommu": "PASS",
+        "interrupt_remapping": "PASS",
+        "iommu_strict": "FAIL",
+        "kernel_aslr": "PASS",
+    }
+    assert found.items() >= expected.items()
+
+
+def test_the_option_does_the_same_as_the_argument(host, tmp_path, capsys):
+    config = tmp_path / "reporter.conf"
+    config.write_text(f"[vhard_reporter]\nroot = {host}\n")
+    command.main(["--config-file", str(config), "check", "--format", "json"])
+    by_option = json.loads(capsys.readouterr().out)["results"]
+    by_option = {one["check"]: one["status"] for one in by_option}
+    assert by_option == statuses(str(host), capsys)
+
+
+@pytest.mark.parametrize(
+    ("mount", "lost"),
+    [
+        ("sys", {"iommu", "interrupt_remapping", "iommu_strict"}),
+        ("proc", {"interrupt_remapping", "kernel_aslr"}),
+    ],
+)
+def test_what_is_not_mounted_is_unknown(host, capsys, mount, lost):
+    shutil.rmtree(host / mount)
+    found = statuses(str(host), capsys)
+    assert {found[name] for name in lost} == {"UNKNOWN"}
+
+
+def test_nothing_mounted_proves_nothing(conf, host):
+    shutil.rmtree(host)
+    host.mkdir()
+    found = report.inspect(
+        hosts.of_conf(conf),
+        datetime.datetime.now(datetime.UTC),
+        report.load(),
+    )
+    assert found.passed == frozenset()
+    assert Status.FAIL not in {one.status for one in found.results}
+
+
+def test_links_of_the_host_stay_below_the_root(host, capsys):
+    path = host / "proc/sys/kernel/randomize_va_space"
+    path.unlink()
+    path.symlink_to("/srv/settings/aslr")
+    # The container has no such file, the host has.
+    build(host, {"/srv/settings/aslr": "0\n"})
+    assert statuses(str(host), capsys)["kernel_aslr"] == "FAIL"
+
+
+def test_the_compute_nodes_id_is_the_one_below_the_root(conf):
+    place = hosts.of_conf(conf).root
+    path = conf.vhard_reporter.compute_id_file
+    assert path == "/var/lib/nova/compute_id"
+    assert identity.compute_id(place, path) == UUID
+
+
+def test_without_the_id_nothing_is_reported_for_the_containers_name(
+    conf, host, monkeypatch
+):
+    (host / "var/lib/nova/compute_id").unlink()
+    monkeypatch.setattr("socket.getfqdn", lambda: "3f1c0b7a55ee")
+    monkeypatch.setattr("socket.gethostname", lambda: "3f1c0b7a55ee")
+
+    class Placement:
+        def provider(self, uuid=None, name=None):
+            raise ProviderNotFound(f"no {uuid or name}")
+
+    with pytest.raises(ProviderNotFound, match="named 3f1c0b7a55ee"):
+        identity.provider(Placement(), conf)
+
+
+def test_the_containers_own_libvirt_is_not_asked(conf):
+    with pytest.raises(Unreadable, match="no libvirt_uri is configured"):
+        hosts.of_conf(conf).libvirt.capabilities()
+
+
+def test_a_socket_that_is_not_mounted_is_no_answer(conf, tmp_path):
+    uri = f"qemu+unix:///system?socket={tmp_path}/nobody"
+    conf.set_override("libvirt_uri", uri, "vhard_reporter")
+    with pytest.raises(Unreadable):
+        hosts.of_conf(conf).libvirt.capabilities()
+
+
+def test_the_page_mounts_what_the_options_name():
+    text = docs.words(PAGE)
+    options = {one.dest: one.default for one in reporter_conf.OPTS}
+    for name in ("compute_id_file", "run_dir"):
+        assert f"{options[name]}:/host{options[name]}:ro" in text
+    assert f":{options['state_path']}" in text
+    named = set(
+        re.findall(r"^(\w+) = ", "".join(docs.blocks(PAGE, "ini")), re.M)
+    )
+    assert named <= options.keys()

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long the reporter waits between two rounds."""
+
+import pytest
+from oslo_config import cfg
+
+from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.host.isolate import in_process
+from nova_vhard.reporter import service
+from nova_vhard.reporter.publishers.base import Publisher, PublishError
+from tests.trees import build
+
+
+class Sometimes(Publisher):
+    """Fails as it is told to."""
+
+    def __init__(self, conf, fails):
+        super().__init__(conf)
+        self.fails = list(fails)
+
+    def publish(self, report):
+        if self.fails.pop(0):
+            raise PublishError("down")
+
+
+class Clock:
+    """Time that passes by being slept through."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.slept = []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.slept.append(seconds)
+
+
+def pauses(fails, tmp_path, monkeypatch):
+    conf = cfg.ConfigOpts()
+    conf([], project="test")
+    reporter_conf.register(conf)
+    root = build(tmp_path / "root", {})
+    conf.set_override("root", root, "vhard_reporter")
+    clock = Clock()
+    target = Sometimes(conf, fails)
+    reporter = service.Reporter(conf, [target], run=in_process)
+
+    def sleep(seconds):
+        Clock.sleep(clock, seconds)
+        if not target.fails:
+            reporter.stop()
+
+    monkeypatch.setattr(clock, "sleep", sleep)
+    monkeypatch.setattr(service, "time", clock)
+    reporter.run()
+    return clock.slept
+
+
+def test_an_interval_with_jitter(tmp_path, monkeypatch):
+    found = pauses([False] * 30, tmp_path, monkeypatch)
+    assert len(found) == 30
+    assert all(270 <= one <= 330 for one in found)
+    assert len(set(found)) > 1
+
+
+def test_after_failures_sooner_and_ever_later(tmp_path, monkeypatch):
+    found = pauses([True] * 12 + [False, True], tmp_path, monkeypatch)
+    expected = [10, 20, 40, 80, 160] + [300] * 7 + [300, 10]
+    assert found == [pytest.approx(one, rel=0.1001) for one in expected]

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a service manager hears, over real sockets."""
+
+import os
+import socket
+
+import pytest
+
+from nova_vhard.reporter import systemd
+from nova_vhard.reporter.systemd import Notifier
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request, tmp_path):
+    """Return a socket that listens, and the address for a service."""
+    if request.param == "path":
+        address = name = str(tmp_path / "notify")
+    else:
+        address = f"@nova-vhard-test-{os.getpid()}"
+        name = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(name)
+        listener.settimeout(5)
+        yield listener, address
+
+
+def heard(listener):
+    return listener.recv(4096).decode().split("\n")
+
+
+def test_each_message(manager):
+    listener, address = manager
+    notifier = Notifier(address, watchdog=10)
+    notifier.ready()
+    assert heard(listener) == ["READY=1"]
+    notifier.reloading()
+    first, second = heard(listener)
+    assert first == "RELOADING=1"
+    assert second.partition("=")[0] == "MONOTONIC_USEC"
+    assert int(second.partition("=")[2]) > 0
+    notifier.stopping()
+    assert heard(listener) == ["STOPPING=1"]
+    notifier.status("two\nlines  of text")
+    assert heard(listener) == ["STATUS=two lines of text"]
+
+
+def test_a_sign_of_life_each_half_of_the_watchdogs_time(manager):
+    listener, address = manager
+    now = [100.0]
+    notifier = Notifier(address, watchdog=10, clock=lambda: now[0])
+    assert notifier.period == 5
+    times = []
+    for _ in range(40):
+        notifier.alive()
+        listener.setblocking(False)
+        try:
+            assert heard(listener) == ["WATCHDOG=1"]
+            times.append(now[0])
+        except BlockingIOError:
+            pass
+        now[0] += 0.5
+    assert times == [100, 105, 110, 115]
+    notifier.alive(now=True)
+    assert heard(listener) == ["WATCHDOG=1"]
+
+
+def test_of_the_environment(manager):
+    listener, address = manager
+    environment = {
+        "NOTIFY_SOCKET": address,
+        "WATCHDOG_USEC": "180000000",
+        "WATCHDOG_PID": str(os.getpid()),
+        "PATH": "/bin",
+    }
+    notifier = systemd.of_environment(environment)
+    # No child may take itself for the service.
+    assert environment == {"PATH": "/bin"}
+    assert notifier.period == 90
+    notifier.ready()
+    assert heard(listener) == ["READY=1"]
+
+
+@pytest.mark.parametrize(
+    "watchdog",
+    [
+        {},
+        {"WATCHDOG_USEC": "0"},
+        {"WATCHDOG_USEC": "soon"},
+        {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"},
+    ],
+)
+def test_nobody_watches_this_process(manager, watchdog):
+    _, address = manager
+    found = systemd.of_environment({"NOTIFY_SOCKET": address, **watchdog})
+    assert found.period is None
+
+
+@pytest.mark.parametrize("address", ["", "relative", "vsock:2:1"])
+def test_without_a_manager_nothing_is_said(address):
+    environment = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"}
+    notifier = systemd.of_environment(environment)
+    assert notifier.period is None
+    notifier.ready()
+    notifier.alive(now=True)
+
+
+def test_a_manager_that_is_gone_is_a_warning(tmp_path, caplog):
+    Notifier(str(tmp_path / "nobody")).ready()
+    assert "not told READY=1: No such file" in caplog.text.replace(
+        "[Errno 2] ", ""
+    )

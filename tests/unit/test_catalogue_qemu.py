@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mapping from Nova's names to QEMU's, against a real QEMU's lists."""
+
+import pathlib
+import re
+
+import pytest
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.qemu import DEVICES, ELSEWHERE, KCONFIG, SELECTED
+
+DATA = pathlib.Path(__file__).parents[1] / "data" / "qemu"
+NAMED = {one for values in DEVICES.values() for one in values.values()}
+MAPPED = {device for devices in NAMED for device in devices}
+
+# Kinds that choose no device of QEMU's by themselves: what a bus is used
+# for, the machine and its settings, and switches of what is always there.
+NO_DEVICE = {
+    "architecture",
+    "boot_menu",
+    "config_drive",
+    "device_type",
+    "emulation_architecture",
+    "firmware_stateless",
+    "firmware_type",
+    "guest_agent",
+    "hpet",
+    "ipxe_boot",
+    "machine_type",
+    "mem_encryption",
+    "mem_encryption_model",
+    "pmem",
+    "pmu",
+    "rescue_device",
+    "rng",
+    "secure_boot",
+    "serial_port_count",
+    "tpm_version",
+    "vm_mode",
+}
+
+
+def listed():
+    """Return every name that Debian's QEMU lists."""
+    text = (DATA / "device-help.txt").read_text(encoding="utf-8")
+    more = (DATA / "device-names-all-modules.txt").read_text(encoding="utf-8")
+    return set(re.findall(r'^name "([^"]+)"', text, re.M)) | set(more.split())
+
+
+def test_every_device_exists():
+    assert len(listed()) > 400
+    assert listed() >= MAPPED - ELSEWHERE
+    # And what is said to be elsewhere is, and is mapped.
+    assert not ELSEWHERE & listed()
+    assert ELSEWHERE <= MAPPED
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_value_of_nova_is_mapped(kind):
+    assert (kind in DEVICES) != (kind in NO_DEVICE)
+    if kind in DEVICES and KINDS[kind].value_type == "enum":
+        assert set(DEVICES[kind]) == set(KINDS[kind].values)
+
+
+def test_the_lists_have_no_leftovers():
+    assert set(DEVICES) | NO_DEVICE == set(KINDS)
+    assert set(KCONFIG) <= MAPPED
+    assert set().union(*SELECTED.values()) <= set(KCONFIG.values())
+    # Only these are no part of their own in QEMU's build.
+    assert MAPPED - set(KCONFIG) == {
+        "arm-smmuv3",
+        "spapr-vlan",
+        "usb-redir",
+    }
