@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Benchmarks; each prints one JSON object.
 #
-#   tools/bench.sh filter|glance|nova-api [--check]
+#   tools/bench.sh audit|filter|glance|nova-api [--check]
 #
 # With --check it exits 1 and ends with the line that falls short if a bar is
 # missed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 usage() {
-    echo "usage: tools/bench.sh filter|glance|nova-api [--check]" >&2
+    echo "usage: tools/bench.sh audit|filter|glance|nova-api [--check]" >&2
     exit 2
 }
 case "${1:-}" in
+    audit) module=tests.benchmarks.image_audit ;;
     filter) module=tests.benchmarks.filter_cost ;;
     glance) module=tests.benchmarks.glance_gate ;;
     nova-api) module=tests.benchmarks.nova_gate ;;

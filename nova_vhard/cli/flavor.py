@@ -11,14 +11,12 @@ from osc_lib.command import command
 
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.cli import policies
 from nova_vhard.placement import PlacementError
-from nova_vhard.policy import document
 from nova_vhard.policy.model import PassthroughRule, Values
-from nova_vhard.policy.problems import PolicyError
 from nova_vhard.policy.text import clean
 from nova_vhard.request import passthrough
 
-_POLICY = "/etc/nova-vhard/policy.yaml"
 _SPEC = f"trait:{traits.PREFIX}"
 _REQUIRED = "required"
 _COLUMNS = ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State")
@@ -80,21 +78,13 @@ def plan(flavor: Any, rule: PassthroughRule) -> Plan | None:
 class _FlavorCommand(command.Lister):  # type: ignore[misc]
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "--policy",
-            metavar="<file>",
-            default=_POLICY,
-            help="policy whose passthrough.require is demanded (default: "
-            "%(default)s)",
-        )
+        what = "policy whose passthrough.require is demanded"
+        policies.add_option(parser, what)
         return parser
 
     def plans(self, path: str) -> Iterator[Plan]:
         """Yield every flavor that has to do with us."""
-        try:
-            rule = document.load(path).passthrough
-        except PolicyError as error:
-            raise exceptions.CommandError(str(error)) from error
+        rule = policies.load(path).passthrough
         compute = self.app.client_manager.vhard.compute
         for flavor in compute.flavors(
             details=True, get_extra_specs=True, is_public=None

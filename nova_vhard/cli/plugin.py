@@ -4,6 +4,7 @@
 import argparse
 from typing import Any
 
+import glanceclient
 from keystoneauth1.adapter import Adapter
 from osc_lib import utils
 
@@ -20,6 +21,7 @@ class Client:
     """What the commands need of a cloud.
 
     :ivar compute: openstacksdk's compute proxy
+    :ivar images: python-glanceclient's images, of version 2
     :ivar placement: our own Placement module, as the user
     """
 
@@ -33,6 +35,12 @@ class Client:
             interface=instance.interface,
         )
         self.placement = Placement(AdapterClient(adapter))
+        self.images = glanceclient.Client(
+            "2",
+            session=instance.session,
+            region_name=instance.region_name,
+            interface=instance.interface,
+        ).images
 
 
 def make_client(instance: Any) -> Client:

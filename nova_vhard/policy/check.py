@@ -15,6 +15,7 @@ from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.kinds import DeviceKind
 from nova_vhard.catalogue.profiles import PROFILES
+from nova_vhard.policy.model import Values
 from nova_vhard.policy.problems import Path, nearest
 from nova_vhard.policy.schema import SCHEMA
 from nova_vhard.policy.text import quote
@@ -145,9 +146,22 @@ def _device(rule: dict[str, Any], path: Path) -> Iterator[Fault]:
     kind = KINDS[str(path[1])]
     for index, value in enumerate(rule.get("allow", ())):
         yield from _value(kind, value, (*path, "allow", index))
+    yield from _replacements(kind, rule, path)
     if rule.get("explicit") and not kind.image_properties:
         text = "no image property sets this, so no image can be asked to"
         yield (*path, "explicit"), text
+
+
+def _replacements(
+    kind: DeviceKind, rule: dict[str, Any], path: Path
+) -> Iterator[Fault]:
+    allowed = Values(tuple(kind.canonical(v) for v in rule.get("allow", ())))
+    for old, new in rule.get("replace", {}).items():
+        place = (*path, "replace", old)
+        if old != "*":
+            yield from _value(kind, old, place)
+        if "allow" in rule and kind.canonical(new) not in allowed:
+            yield place, f"{quote(new)} is not in the rule's list allow"
 
 
 def _value(kind: DeviceKind, value: Any, path: Path) -> Iterator[Fault]:

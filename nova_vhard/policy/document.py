@@ -234,6 +234,10 @@ def _rule(name: str, rule: Mapping[str, Any]) -> DeviceRule:
         allow=_values(name, rule["allow"]),
         mode=_mode(rule),
         explicit=rule.get("explicit", False),
+        replace={
+            KINDS[name].canonical(old): KINDS[name].canonical(new)
+            for old, new in rule.get("replace", {}).items()
+        },
     )
 
 

@@ -42,6 +42,14 @@ def describe(violations: Sequence[Violation], subject: Subject) -> str:
     return " ".join(parts)
 
 
+def parts(violation: Violation, subject: Subject) -> tuple[str, str]:
+    """Return what is asked for, and how to fix it, for a table."""
+    if violation.said is not None:
+        return violation.said, ""
+    allowed = f"(allowed: {_allowed(violation)})"
+    return f"{_asked(violation)} {allowed}", _fix(violation, subject)
+
+
 def short(violations: Sequence[Violation], limit: int = SHORT_LIMIT) -> str:
     """Explain violations within a server's fault.
 

@@ -73,12 +73,24 @@ class DeviceRule:
     :ivar mode: the rule's own mode; None where the project's or file's holds
     :ivar explicit: whether the guest's image must say it, so that no default
         of Nova or libosinfo decides
+    :ivar replace: refused value, or ``*``, to the value that the operator
+        holds for a safe replacement in images that exist
     """
 
     kind: str
     allow: Values
     mode: Mode | None = None
     explicit: bool = False
+    replace: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+
+    def replacement(self, value: str | None) -> str | None:
+        """Return what may safely take a value's place; None for nothing.
+
+        Only what the rule allows: a file that extends another may allow
+        less than that one replaces with.
+        """
+        found = self.replace.get(str(value), self.replace.get(ANY))
+        return found if found in self.allow else None
 
     @property
     def id(self) -> str:

@@ -35,6 +35,7 @@ _RULE = _keys(
     allow=_VALUES,
     mode=_MODE,
     explicit=_BOOL,
+    replace={"type": "object", "additionalProperties": _TEXT},
     reason=_TEXT,
 )
 

@@ -16,7 +16,10 @@ import pytest
 
 from tests.functional.glance import service
 from tests.functional.glance.keystone import Keystone
+from tests.functional.glance.shell import openstack
 from tests.functional.glance.wire import User
+
+__all__ = ["openstack"]
 
 # Nova's tests may run in this process later, and Nova insists on choosing the
 # threading model before anything (Glance, too) looks for eventlet.

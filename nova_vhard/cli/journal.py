@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal of an audit: what was done to images, to be undone exactly.
+
+A file of JSON objects, one a line. The first names the cloud and the policy;
+each other one is written, and on the disk, *before* an image is changed. What
+is in the journal may not have happened; what happened is in the journal.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import IO, Any
+
+VERSION = 1
+
+
+class JournalError(Exception):
+    """A journal cannot be written, or is none."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change of one image.
+
+    :ivar before: property to the value it had; None where it was not set
+    :ivar after: property to the value that it was given
+    :ivar status: the status that it had, where it was deactivated
+    """
+
+    image: str
+    before: Mapping[str, str | None] = field(default_factory=dict)
+    after: Mapping[str, str] = field(default_factory=dict)
+    status: str | None = None
+
+
+class Journal:
+    """A journal that is being written.
+
+    :param path: of a file that is not there yet: none is ever written over
+    :raises JournalError: if it cannot be made
+    """
+
+    def __init__(self, path: str, cloud: str, policy: str) -> None:
+        """Make the file, with its first line."""
+        self.path = path
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise JournalError(f"{path}: {error.strerror}") from error
+        self._file: IO[str] = os.fdopen(handle, "w", encoding="utf-8")
+        head = {"journal": VERSION, "cloud": cloud, "policy": policy}
+        self._write(head)
+
+    def add(self, entry: Entry) -> None:
+        """Have an entry on the disk.
+
+        :raises JournalError: if that fails; then nothing may be changed
+        """
+        self._write(asdict(entry))
+
+    def close(self) -> None:
+        """End the file."""
+        self._file.close()
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        try:
+            self._file.write(json.dumps(content) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise JournalError(f"{self.path}: {error.strerror}") from error
+
+
+def read(path: str, cloud: str) -> list[Entry]:
+    """Return the entries of a journal, the oldest first.
+
+    A last line without an end was being written when the power went: its
+    image was not changed.
+
+    :param cloud: where they are to be undone
+    :raises JournalError: if it is no journal, or one of another cloud
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = list(_objects(path, file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise JournalError(f"{path}: {error}") from error
+    head = lines[0] if lines else {}
+    if head.get("journal") != VERSION:
+        raise JournalError(f"{path}: is no journal of an image audit")
+    if head.get("cloud") != cloud:
+        raise JournalError(
+            f"{path}: was written at {head.get('cloud')}, not at {cloud}"
+        )
+    try:
+        return [Entry(**one) for one in lines[1:]]
+    except TypeError as error:
+        raise JournalError(f"{path}: {error}") from error
+
+
+def _objects(path: str, file: IO[str]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(file, 1):
+        if not line.endswith("\n"):
+            return
+        try:
+            found = json.loads(line)
+        except ValueError as error:
+            raise JournalError(f"{path}:{number}: is no JSON") from error
+        if not isinstance(found, dict):
+            raise JournalError(f"{path}:{number}: is no object")
+        yield found

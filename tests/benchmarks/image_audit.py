@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an audit of 10,000 images costs beside plain paging: time, and memory.
+
+A real Glance over HTTP on loopback has the images, every third of which
+violates the policy. ``openstack vhard image audit --all`` and a loop over
+python-glanceclient's own pages (of the same size, and likewise over the hidden
+images too) go through all of them in turn, each in a process of its own, so
+that a process tells what it needed at most.
+"""
+
+import contextlib
+import io
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import glanceclient
+from keystoneauth1 import session, token_endpoint
+
+from nova_vhard.cli import image, image_select
+from nova_vhard.policy import document
+from tests.benchmarks import common
+from tests.benchmarks.client import CACHE, ROOT, serve
+from tests.benchmarks.glance_client import SERVER
+from tests.benchmarks.pass_on import PASS_ON
+from tests.functional.glance import identity
+
+MANY, FEW = 10_000, 1_000
+PAIRS = 5
+PROJECT = "0123456789abcdef0123456789abcdef"
+CLEAN = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio", "os_version": "13"}
+OLD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000", "os_version": "3"}
+THIRD = 3
+
+_NOW = "2026-01-01 00:00:00.000000"
+_IMAGE = (
+    "INSERT INTO images (id, name, status, created_at, updated_at, deleted, "
+    "disk_format, container_format, owner, min_disk, min_ram, protected, "
+    "visibility, os_hidden) VALUES (?, ?, 'queued', ?, ?, 0, 'raw', 'bare', "
+    "?, 0, 0, 0, 'shared', 0)"
+)
+_PROPERTY = (
+    "INSERT INTO image_properties (image_id, name, value, created_at, "
+    "updated_at, deleted) VALUES (?, ?, ?, ?, ?, 0)"
+)
+
+
+def fill(database: Path, first: int, last: int) -> None:
+    """Put images number first to last into Glance's database."""
+    with contextlib.closing(sqlite3.connect(database)) as link, link:
+        for number in range(first, last):
+            image_id = str(uuid.UUID(int=number))
+            name = f"image {number}"
+            link.execute(_IMAGE, (image_id, name, _NOW, _NOW, PROJECT))
+            properties = CLEAN if number % THIRD else OLD
+            link.executemany(
+                _PROPERTY,
+                [(image_id, k, v, _NOW, _NOW) for k, v in properties.items()],
+            )
+
+
+def client(port: int) -> Any:
+    """Return glanceclient's images of a server on loopback."""
+    endpoint = f"http://127.0.0.1:{port}"
+    auth = token_endpoint.Token(endpoint, identity.token(PROJECT))
+    logged_in = session.Session(auth=auth)
+    return glanceclient.Client("2", session=logged_in).images
+
+
+def page(images: Any) -> int:
+    """Go through all images and do nothing; return their number."""
+    return sum(1 for _ in image_select.listed(images, {}))
+
+
+def audit(images: Any) -> int:
+    """Audit all images; return the number of rows."""
+    vhard = SimpleNamespace(images=images)
+    app = SimpleNamespace(
+        client_manager=SimpleNamespace(vhard=vhard), stderr=io.StringIO()
+    )
+    command = image.AuditImages(app, None)
+    baseline = document.shipped("baseline")
+    parsed = command.get_parser("audit").parse_args(
+        ["--all", f"--policy={baseline}"]
+    )
+    _, rows = command.take_action(parsed)
+    return len(list(rows))
+
+
+WAYS = {"page": page, "audit": audit}
+
+
+def run(way: str, port: int) -> dict[str, float]:
+    """Go one way in a new process; return what it took."""
+    done = subprocess.run(
+        [sys.executable, "-m", __spec__.name, way, str(port)],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return dict(json.loads(done.stdout))
+
+
+def child(way: str, port: int) -> None:
+    """Be the new process: print what it took."""
+    images = client(port)
+    start = time.perf_counter()
+    count = WAYS[way](images)
+    taken = time.perf_counter() - start
+    status = Path("/proc/self/status").read_text()
+    (line,) = (x for x in status.splitlines() if x.startswith("VmHWM"))
+    peak = int(line.split()[1]) / 1024
+    print(json.dumps({"taken": taken, "count": count, "peak": peak}))
+
+
+@contextlib.contextmanager
+def glance() -> Iterator[tuple[int, Path]]:
+    """Run a Glance; yield its port and its database."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(dir=CACHE, prefix="audit-"))
+    try:
+        with serve(SERVER, (directory / "glance", PASS_ON)) as ((_, port),):
+            yield port, directory / "glance" / "glance.sqlite"
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def measure() -> common.Figures:
+    """Run Glance and measure everything."""
+    with glance() as (port, database):
+        fill(database, 0, FEW)
+        small = run("audit", port)
+        fill(database, FEW, MANY)
+        pairs = []
+        for number in range(PAIRS):
+            common.progress(f"pair {number + 1} of {PAIRS} ...")
+            ways = ("page", "audit") if number % 2 else ("audit", "page")
+            took = {way: run(way, port) for way in ways}
+            pairs.append((took["audit"]["taken"], took["page"]["taken"]))
+        large = took["audit"]
+    return {
+        "images": int(took["page"]["count"]),
+        "violations": int(large["count"]),
+        **common.median_ratio(pairs).figures("audit_ratio"),
+        "audit_us": common.median_us(pair[0] for pair in pairs),
+        "paging_us": common.median_us(pair[1] for pair in pairs),
+        "audit_peak_mib": round(large["peak"], 1),
+        "paging_peak_mib": round(took["page"]["peak"], 1),
+        "audit_growth_mib": round(large["peak"] - small["peak"], 1),
+    }
+
+
+def bars(figures: common.Figures) -> list[str]:
+    """Name the bars that are missed."""
+    return common.shortfalls(
+        common.at_most(figures, "audit_ratio", 1.3),
+        common.at_least(figures, "images", MANY),
+        common.at_most(figures, "audit_growth_mib", 32),
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and sys.argv[1] in WAYS:
+        child(sys.argv[1], int(sys.argv[2]))
+    else:
+        sys.exit(common.main(__doc__, measure, bars))

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard image audit and restore, by the real command on Glance."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.glance.shell import Command
+from tests.functional.glance.wire import User, Wire, add
+
+POLICY = """
+version: "1"
+extends: baseline
+guest_devices:
+  disk_bus: {allow: [virtio, scsi], replace: {ide: virtio}}
+"""
+OLD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+IDE = {"hw_disk_bus": "ide"}
+RAW = {"disk_format": "raw", "container_format": "bare"}
+
+Audit = Callable[..., list[dict[str, str]]]
+
+
+@pytest.fixture
+def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "audit.yaml"
+    path.write_text(POLICY)
+    return path
+
+
+@pytest.fixture
+def audit(openstack: Command, policy: Path) -> Iterator[Audit]:
+    """Give the command: options in, rows out."""
+
+    def run(*options: str) -> list[dict[str, str]]:
+        status, output = openstack(
+            "vhard", "image", "audit", f"--policy={policy}", "-fjson", *options
+        )
+        assert status == 0, output
+        return rows_of(output)
+
+    return run
+
+
+@pytest.fixture
+def ungated(cloud: None, plain: User) -> None:
+    """Let the clients reach Glance past the gate."""
+    intercept = pytest.importorskip("wsgi_intercept")
+    intercept.add_wsgi_intercept("glance.example", 80, lambda: plain.app)
+
+
+def rows_of(output: str) -> list[dict[str, str]]:
+    """Return the JSON that a command printed, before its other lines."""
+    rows, _ = json.JSONDecoder().raw_decode(output[output.index("[") :])
+    return list(rows)
+
+
+def images(plain: User, *wanted: dict[str, Any]) -> list[Any]:
+    return [plain.create(**one).json for one in wanted]
+
+
+def upload(plain: User, image: str) -> None:
+    path = f"/v2/images/{image}/file"
+    octets = "application/octet-stream"
+    response = plain.send(Wire("PUT", path, b"data", content_type=octets))
+    assert response.status_int == 204, response.text
+
+
+def test_every_violation_has_a_row_with_owner_and_fix(
+    audit: Audit, plain: User
+) -> None:
+    old, _clean = images(plain, OLD, {"hw_disk_bus": "virtio"})
+    rows = audit("--all")
+    mine = [one for one in rows if one["ID"] == old["id"]]
+    assert {one["Owner"] for one in rows} == {plain.project}
+    assert [one["Rule"] for one in mine] == [
+        "guest_devices.disk_bus",
+        "guest_devices.vif_model",
+    ]
+    assert "hw_disk_bus='ide' (allowed: virtio, scsi)" in mine[0]["Asks For"]
+    assert f"--property hw_disk_bus=virtio {old['id']}" in mine[0]["Fix"]
+    assert {one["State"] for one in rows} == {"violates"}
+
+
+def test_hidden_images_are_looked_at_too(audit: Audit, plain: User) -> None:
+    (hidden,) = images(plain, {**IDE, "os_hidden": True})
+    assert hidden["id"] in {one["ID"] for one in audit("--all")}
+
+
+def test_an_image_by_its_name_or_its_id(audit: Audit, plain: User) -> None:
+    one, _other = images(plain, {**IDE, "name": "router"}, IDE)
+    for name in ("router", one["id"]):
+        assert [row["ID"] for row in audit(name)] == [one["id"]]
+
+
+def test_without_yes_nothing_is_done(audit: Audit, plain: User) -> None:
+    old, ide = images(plain, OLD, IDE)
+    rows = audit("--all", "--fix", "--deactivate")
+    said = {one["ID"]: one["State"] for one in rows}
+    assert said[ide["id"]] == "would set hw_disk_bus=virtio"
+    assert said[old["id"]] == "would set hw_disk_bus=virtio; 1 left"
+    for one in (old, ide):
+        assert plain.image(one["id"]) == one
+    assert list(Path().glob("*.journal")) == []
+
+
+def test_fix_sets_what_the_policy_names_and_no_more(
+    audit: Audit, openstack: Command, plain: User
+) -> None:
+    # given images with a device that the policy knows how to replace
+    old, ide = images(plain, OLD, IDE)
+
+    # when they are fixed
+    rows = audit("--all", "--fix", "--yes", "--journal=done")
+
+    # then just that is changed
+    said = {one["ID"]: one["State"] for one in rows}
+    assert said == {ide["id"]: "fixed", old["id"]: "fixed; 1 left"}
+    assert plain.image(ide["id"])["hw_disk_bus"] == "virtio"
+    assert plain.image(old["id"])["hw_vif_model"] == "e1000"
+
+    # and where the gate enforces the policy, nobody can go back
+    _, output = openstack("vhard", "image", "restore", "done", "-fjson")
+    for one in rows_of(output):
+        assert one["State"].startswith("failed: HTTP This cloud's")
+        assert "hw_disk_bus='ide' is not allowed" in one["State"]
+    assert plain.image(ide["id"])["hw_disk_bus"] == "virtio"
+
+
+def test_restore_undoes_exactly_what_was_done(
+    audit: Audit, openstack: Command, plain: User, ungated: None
+) -> None:
+    # given fixed images, one of which somebody has changed since
+    kinds = (OLD, IDE, {**IDE, "name": "changed"})
+    old, ide, changed = images(plain, *kinds)
+    audit("--all", "--fix", "--yes", "--journal=done")
+    plain.update(changed["id"], add("/hw_disk_bus", "scsi"))
+
+    # when the journal is restored
+    _, output = openstack("vhard", "image", "restore", "done", "-fjson")
+
+    # then the others are as before, and the changed one is left alone
+    assert {one["ID"]: one["State"] for one in rows_of(output)} == {
+        ide["id"]: "restored",
+        old["id"]: "restored",
+        changed["id"]: "changed since: hw_disk_bus",
+    }
+    for one in (old, ide):
+        now = plain.image(one["id"])
+        assert {**now, "updated_at": ""} == {**one, "updated_at": ""}
+    # and once more does nothing
+    _, output = openstack("vhard", "image", "restore", "done", "-fjson")
+    assert {one["State"] for one in rows_of(output)} == {
+        "as before already",
+        "changed since: hw_disk_bus",
+    }
+
+
+def test_a_property_that_was_not_set_is_removed_again(
+    audit: Audit, openstack: Command, plain: User, ungated: None
+) -> None:
+    """An ISO on machine type pc: Nova would pick an IDE bus by itself."""
+    wanted = {"disk_format": "iso", "container_format": "bare"}
+    (iso,) = images(plain, {**wanted, "hw_machine_type": "pc"})
+    rows = audit(iso["id"], "--fix", "--yes", "--journal=done")
+    assert {one["State"] for one in rows} == {"fixed; 1 left"}
+    assert plain.image(iso["id"])["hw_cdrom_bus"] == "sata"
+    openstack("vhard", "image", "restore", "done")
+    assert "hw_cdrom_bus" not in plain.image(iso["id"])
+
+
+def test_deactivated_and_reactivated(
+    audit: Audit, openstack: Command, plain: User
+) -> None:
+    # given an image with data
+    (old,) = images(plain, {**OLD, **RAW})
+    upload(plain, old["id"])
+    # when
+    rows = audit("--all", "--deactivate", "--yes", "--journal=done")
+    # then
+    assert {one["State"] for one in rows} == {"deactivated"}
+    assert plain.image(old["id"])["status"] == "deactivated"
+    _, output = openstack("vhard", "image", "restore", "done", "-fjson")
+    assert [one["State"] for one in rows_of(output)] == ["reactivated"]
+    assert plain.image(old["id"])["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "name images, or give --all, --public or --project"),
+        (("--all", "--yes"), "--yes to what?"),
+        (("nobody",), "no image has the name or id nobody"),
+        (("--all", "--policy=none.yaml"), "none.yaml"),
+        (("--all", "--fix", "--yes", "--journal=audit.yaml"), "File exists"),
+    ],
+)
+def test_an_error_is_one_line_and_nothing_is_done(
+    openstack: Command,
+    plain: User,
+    policy: Path,
+    options: tuple[str, ...],
+    said: str,
+) -> None:
+    (ide,) = images(plain, IDE)
+    status, output = openstack(
+        "vhard", "image", "audit", f"--policy={policy}", *options
+    )
+    assert status == 1
+    assert said in output
+    assert len(output.splitlines()) == 1
+    assert plain.image(ide["id"]) == ide
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "No such file"),
+        ("", "is no journal"),
+        ("x\n", "done:1: is no JSON"),
+        ('{"journal": 2}\n', "is no journal"),
+        ('{"journal": 1, "cloud": "http://b"}\n', "was written at http://b"),
+    ],
+)
+def test_what_is_no_journal_of_this_cloud(
+    openstack: Command, policy: Path, text: str | None, said: str
+) -> None:
+    if text is not None:
+        Path("done").write_text(text)
+    status, output = openstack("vhard", "image", "restore", "done")
+    assert status == 1
+    assert said in output
+    assert len(output.splitlines()) == 1
