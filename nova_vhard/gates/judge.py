@@ -22,6 +22,7 @@ from nova_vhard.policy.verdict import (
     charged,
     evaluate,
     soften,
+    violated,
 )
 from nova_vhard.policy.watch import PolicyFile, today
 
@@ -110,8 +111,7 @@ class Judge:
         self, policy: Policy, request: HardwareRequest, subject: Subject
     ) -> frozenset[Key]:
         """Return what a server that exists violates, without an event."""
-        verdict = evaluate(policy, request, subject, today())
-        return frozenset(one.key for one in verdict.violations)
+        return violated(policy, [request], subject, today())
 
     @contextlib.contextmanager
     def event(

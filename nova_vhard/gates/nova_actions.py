@@ -10,15 +10,12 @@ from nova.compute import vm_states
 from nova_vhard.gates.nova_body import Body, section
 from nova_vhard.gates.nova_case import (
     Case,
-    of_volume,
-    read,
     server_subject,
     stored,
     stored_properties,
     with_flavor,
 )
 from nova_vhard.gates.nova_lookup import Lookups
-from nova_vhard.policy.hardware import CDROM, FLOPPY
 from nova_vhard.policy.subject import (
     REBUILD,
     RESCUE,
@@ -27,8 +24,13 @@ from nova_vhard.policy.subject import (
     UNSHELVE,
 )
 from nova_vhard.request import image as image_reader
-
-_DEVICES = {"cdrom": CDROM, "floppy": FLOPPY}
+from nova_vhard.request.parts import (
+    DEVICES,
+    KEPT_CONFIG_DRIVE,
+    of_volume,
+    read,
+    rescue_devices,
+)
 
 
 class Actions:
@@ -95,7 +97,7 @@ class Actions:
         if image is None:
             return None
         case = self._anew(RESCUE, context, server, image)
-        request = case.request.plus(reasons=_rescue_devices(image))
+        request = case.request.plus(reasons=rescue_devices(image))
         properties = image.get("properties") or {}
         if "hw_rescue_bus" in properties or "hw_rescue_device" in properties:
             own = self._own_image(context, server)
@@ -133,9 +135,9 @@ class Actions:
         """
         kept = []
         if server.config_drive:
-            kept.append((CDROM, "the server's config drive"))
+            kept.append(KEPT_CONFIG_DRIVE)
         for device in self._find.devices(context, server):
-            which = _DEVICES.get(device.device_type)
+            which = DEVICES.get(device.device_type)
             if which:
                 kept.append((which, f"the server's {device.device_type}"))
         return kept
@@ -165,11 +167,3 @@ class Actions:
             before=image_reader.read(old),
             touched=frozenset(change),
         )
-
-
-def _rescue_devices(image: Body) -> list[tuple[str, str]]:
-    properties = image.get("properties") or {}
-    device = properties.get("hw_rescue_device")
-    if device not in _DEVICES or "hw_rescue_bus" in properties:
-        return []
-    return [(_DEVICES[device], f"hw_rescue_device={device}")]

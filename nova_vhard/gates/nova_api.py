@@ -37,6 +37,7 @@ from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import Key, Verdict, evaluate, with_more
 from nova_vhard.policy.watch import PolicyUnavailable, today
+from nova_vhard.request.passthrough import owned
 
 LOG = logging.getLogger(__name__)
 
@@ -188,7 +189,7 @@ class NovaGate:
         had, scheduled = (
             frozenset()
             if one is None
-            else self._judge.violated(policy, one, case.subject)
+            else self._judge.violated(policy, owned(one), case.subject)
             for one in (case.had, case.scheduled)
         )
         return had - scheduled

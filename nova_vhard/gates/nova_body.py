@@ -10,8 +10,9 @@ from typing import Any
 from nova.block_device import get_device_letter
 from oslo_utils import strutils
 
-from nova_vhard.policy.hardware import CDROM, Wish
+from nova_vhard.policy.hardware import Wish
 from nova_vhard.request import block_device
+from nova_vhard.request.parts import CONFIG_DRIVE
 
 Body = Mapping[str, Any]
 
@@ -73,5 +74,5 @@ def in_body(server: Body) -> tuple[list[Wish], list[tuple[str, str]]]:
         wishes += more
         reasons += why
     if strutils.bool_from_string(server.get("config_drive")):
-        reasons.append((CDROM, "a config drive, by config_drive"))
+        reasons.append(CONFIG_DRIVE)
     return wishes, reasons

@@ -8,17 +8,12 @@ from typing import Any
 
 from nova_vhard.gates import nova_body
 from nova_vhard.gates.nova_body import Body
-from nova_vhard.gates.nova_case import (
-    Case,
-    of_volume,
-    read,
-    subject_of,
-    with_flavor,
-)
+from nova_vhard.gates.nova_case import Case, subject_of, with_flavor
 from nova_vhard.gates.nova_lookup import LookupFailed, Lookups
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.subject import BOOT
 from nova_vhard.request import passthrough
+from nova_vhard.request.parts import of_volume, read
 
 LOG = logging.getLogger(__name__)
 

@@ -2,16 +2,15 @@
 """A request to the Nova API as a case to be judged, and what it is made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from nova.objects import image_meta
 
-from nova_vhard.policy.hardware import IMAGE, VOLUME, HardwareRequest
+from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.subject import Subject
-from nova_vhard.request import flavor as flavor_reader
-from nova_vhard.request import image as image_reader
-from nova_vhard.request import passthrough, request_spec
+from nova_vhard.request import request_spec
+from nova_vhard.request.parts import with_specs
 
 Body = Mapping[str, Any]
 
@@ -76,36 +75,12 @@ def server_subject(operation: str, context: Any, server: Any) -> Subject:
     )
 
 
-def read(image: Body) -> HardwareRequest:
-    """Read an image as ``Lookups.image`` or ``of_volume`` returns it."""
-    return image_reader.read(
-        image.get("properties") or {},
-        image.get("disk_format"),
-        image.get("origin", IMAGE),
-    )
-
-
-def of_volume(volume: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return a volume's image metadata in the shape of an image."""
-    if volume is None:
-        return None
-    properties = volume.get("volume_image_metadata") or {}
-    return {
-        "origin": VOLUME,
-        "properties": properties,
-        "disk_format": properties.get("disk_format"),
-    }
-
-
 def with_flavor(request: HardwareRequest, flavor: Any) -> HardwareRequest:
     """Return a request with what a Nova Flavor asks for, if there is one."""
     if flavor is None:
         return request
     specs = flavor.extra_specs if "extra_specs" in flavor else {}
-    return replace(
-        request.plus(flavor_reader.read(specs)),
-        passthrough=(*request.passthrough, *passthrough.of_flavor(specs)),
-    )
+    return with_specs(request, specs)
 
 
 def stored(server: Any) -> HardwareRequest:

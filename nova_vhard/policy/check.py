@@ -54,7 +54,7 @@ def faults(data: Any) -> Iterator[Fault]:
     if unmet:
         yield from unmet
         return
-    wrong = list(_schema(data))
+    wrong = list(schema_faults(data))
     yield from wrong
     yield from _meaning(data, [path for path, _ in wrong])
 
@@ -76,9 +76,16 @@ def _requires(spec: Any) -> Iterator[Fault]:
         )
 
 
-def _schema(data: dict[str, Any]) -> Iterator[Fault]:
+def schema_faults(
+    data: Any, validator: jsonschema.Draft202012Validator = _VALIDATOR
+) -> Iterator[Fault]:
+    """Yield what a schema has against some content, in an operator's words.
+
+    :param validator: of a policy's schema, or of one that has no other kinds
+        of demands than that
+    """
     error: Any
-    for error in _VALIDATOR.iter_errors(data):
+    for error in validator.iter_errors(data):
         path = tuple(error.absolute_path)
         if error.validator == "additionalProperties":
             known = error.schema["properties"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.profiles import expand
-from nova_vhard.policy import check, yaml_lines
+from nova_vhard.policy import check, origin, yaml_lines
 from nova_vhard.policy.model import (
     Assume,
     DeviceRule,
@@ -28,8 +28,6 @@ from nova_vhard.policy.problems import PolicyError, Problem, spell
 
 SHIPPED = ("baseline", "strict")
 
-# Lists that add up over files; every other list replaces the one before.
-_ADDED_UP = ("projects", "exemptions")
 _SELECTORS = ("projects", "domains", "images", "flavors", "roles")
 
 
@@ -37,6 +35,14 @@ def shipped(name: str) -> str:
     """Return the path of a policy that comes with the package."""
     folder = importlib.resources.files("nova_vhard.policy") / "shipped"
     return str(folder / f"{name}.yaml")
+
+
+def resolve(name: str, folder: str = "") -> str:
+    """Return the path of a policy: a shipped one's name, or a path.
+
+    :param folder: what a relative path is relative to
+    """
+    return shipped(name) if name in SHIPPED else os.path.join(folder, name)
 
 
 def load(path: str, watched: list[str] | None = None) -> Policy:
@@ -58,17 +64,45 @@ def effective(
     :returns: the merged content, and the files, the outermost first
     :raises PolicyError: with every fault of every file
     """
+    tree, files = merged(path, watched)
+    return origin.plain(tree), files
+
+
+def merged(
+    path: str, watched: list[str] | None = None
+) -> tuple[origin.Tree, list[str]]:
+    """Return what files come to, each value with where it was said.
+
+    :returns: the merged tree, and the files, the outermost first
+    :raises PolicyError: with every fault of every file
+    """
     files: list[str] = [] if watched is None else watched
     problems: list[Problem] = []
-    data = _chain(os.path.abspath(path), files, problems)
+    tree = _chain(os.path.abspath(path), files, problems)
     if not problems:
-        problems += [
-            Problem(files[0], 1, spell(place), message)
-            for place, message in check.duplicates(data)
-        ]
+        nowhere = origin.Said(None, files[0], 1)
+        for place, message in check.duplicates(origin.plain(tree)):
+            said = origin.find(tree, place) or nowhere
+            problems.append(
+                Problem(said.file, said.line, spell(place), message)
+            )
     if problems:
         raise PolicyError(problems)
-    return data, files
+    return tree, files
+
+
+def own(path: str) -> origin.Tree:
+    """Return what one file says itself, whatever it extends.
+
+    :raises PolicyError: with every fault of this file
+    """
+    problems: list[Problem] = []
+    path = os.path.abspath(path)
+    data, lines = _read(path, problems)
+    if problems:
+        raise PolicyError(problems)
+    tree: origin.Tree = origin.tree(data, path, lines)
+    return tree
 
 
 def restore(data: Any, file: str) -> Policy:
@@ -88,25 +122,21 @@ def restore(data: Any, file: str) -> Policy:
 
 def _chain(
     path: str, files: list[str], problems: list[Problem]
-) -> dict[str, Any]:
+) -> origin.Tree:
     files.append(path)
     data, lines = _read(path, problems)
     if not isinstance(data, dict):
         return {}
     base = data.pop("extends", None)
+    tree: origin.Tree = {} if problems else origin.tree(data, path, lines)
     if not isinstance(base, str):
-        return data
-    target = (
-        shipped(base)
-        if base in SHIPPED
-        else os.path.join(os.path.dirname(path), base)
-    )
-    target = os.path.abspath(target)
+        return tree
+    target = os.path.abspath(resolve(base, os.path.dirname(path)))
     line = lines.of(("extends",))
     if target in files:
         text = "extends itself, by way of other files"
         problems.append(Problem(path, line, "extends", text))
-        return data
+        return tree
     if not os.path.exists(target):
         text = (
             f"there is no file {target}, and the policies that ship with "
@@ -114,9 +144,9 @@ def _chain(
         )
         problems.append(Problem(path, line, "extends", text))
         files.append(target)
-        return data
+        return tree
     below = _chain(target, files, problems)
-    return data if problems else _merge(below, data)
+    return tree if problems else _merge(below, tree)
 
 
 def _read(path: str, problems: list[Problem]) -> tuple[Any, yaml_lines.Lines]:
@@ -145,7 +175,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """Mappings merge, lists replace; projects and exemptions add up."""
     merged = dict(base)
     for key, value in over.items():
-        if key in _ADDED_UP:
+        if key in origin.ADDED_UP:
             merged[key] = value + base.get(key, [])
         elif isinstance(value, dict) and isinstance(base.get(key), dict):
             merged[key] = _merge(base[key], value)

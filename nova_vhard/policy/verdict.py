@@ -129,6 +129,20 @@ def evaluate(
     return Verdict(tuple(kept), tuple(exempted), policy.digest)
 
 
+def violated(
+    policy: Policy,
+    requests: Iterable[HardwareRequest],
+    subject: Subject,
+    today: datetime.date,
+) -> frozenset[Key]:
+    """Return what requests violate, such as those that a server stands for."""
+    return frozenset(
+        one.key
+        for request in requests
+        for one in evaluate(policy, request, subject, today).violations
+    )
+
+
 def with_more(verdict: Verdict, more: Iterable[Violation]) -> Verdict:
     """Return a verdict with violations of another kind added."""
     return replace(verdict, violations=(*verdict.violations, *more))

@@ -11,12 +11,14 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from nova_vhard import files
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.problems import PolicyError
+from nova_vhard.policy.text import clean
 
 LOG = logging.getLogger(__name__)
 
@@ -33,6 +35,21 @@ class PolicyUnavailable(Exception):
 def today() -> datetime.date:
     """Return the day by which exemptions are judged (UTC)."""
     return datetime.datetime.now(datetime.UTC).date()
+
+
+def ending(policy: Policy, day: datetime.date) -> Iterator[tuple[int, str]]:
+    """Yield exemptions that are void or soon will be, with what to say.
+
+    :param day: the day (UTC) by which it is told
+    :returns: pairs of the exemption's index in the policy, and a sentence
+    """
+    for index, one in enumerate(policy.exemptions):
+        name = clean(one.id)
+        if one.until < day:
+            yield index, f"Exemption {name} ended on {one.until} and is void."
+        elif one.until - day <= NOTICE:
+            text = f"Exemption {name} ends on {one.until}."
+            yield index, f"{text} Renew or remove it."
 
 
 class PolicyFile:
@@ -126,17 +143,8 @@ class PolicyFile:
 
     def _notice(self, policy: Policy) -> None:
         day = self._noticed = today()
-        for one in policy.exemptions:
-            if one.until < day:
-                LOG.warning(
-                    "Exemption %s ended on %s and is void.", one.id, one.until
-                )
-            elif one.until - day <= NOTICE:
-                LOG.warning(
-                    "Exemption %s ends on %s. Renew or remove it.",
-                    one.id,
-                    one.until,
-                )
+        for _, text in ending(policy, day):
+            LOG.warning("%s", text)
 
     def _keep(self, data: dict[str, Any]) -> None:
         """Write the last good copy, so that a restart has it too."""

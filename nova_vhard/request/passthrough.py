@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from nova_vhard.catalogue.profiles import expand
-from nova_vhard.policy.hardware import Passthrough
+from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 
 _ALIAS = "pci_passthrough:alias"
 _PROFILE = "accel:device_profile"
@@ -61,8 +61,13 @@ def _plus(one: str, other: str) -> str:
         return f"{one}+{other}"
 
 
-def covered(asked: Passthrough) -> list[Passthrough]:
-    """Return what a server has that has this: fewer of it as well."""
+def owned(had: HardwareRequest) -> HardwareRequest:
+    """Return what a server has already: fewer of each device as well."""
+    every = (less for one in had.passthrough for less in _covered(one))
+    return replace(had, passthrough=tuple(every))
+
+
+def _covered(asked: Passthrough) -> list[Passthrough]:
     if not asked.count.isdecimal() or int(asked.count) > _MANY:
         return [asked]
     counts = range(1, int(asked.count) + 1)

@@ -64,8 +64,7 @@ def had_already(spec: nova_spec.RequestSpec, flavor: Any) -> HardwareRequest:
     """
     ports = [one for one in _requests(spec) if passthrough.is_port(one)]
     asked = [*passthrough.of_flavor(_extra_specs(flavor)), *ports]
-    covered = (has for one in asked for has in passthrough.covered(one))
-    return HardwareRequest(passthrough=tuple(covered))
+    return passthrough.owned(HardwareRequest(passthrough=tuple(asked)))
 
 
 def read_image(image: Any) -> HardwareRequest:

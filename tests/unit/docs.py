@@ -22,6 +22,7 @@ SOURCE = ROOT / "doc" / "source"
 README = ROOT / "README.rst"
 CHECKS = SOURCE / "admin" / "checks.rst"
 EVIDENCE = tuple(sorted((SOURCE / "admin").glob("evidence-*.rst")))
+COMMANDS = SOURCE / "admin" / "policy-commands.rst"
 CONTRIBUTOR = SOURCE / "contributor" / "index.rst"
 GATES = SOURCE / "admin" / "gates.rst"
 INSTALL = SOURCE / "install" / "index.rst"

@@ -143,8 +143,8 @@ def test_the_table_of_hosts_has_columns_that_exist(page):
 def test_every_policy_that_is_shown_can_be_loaded(page, tmp_path):
     path = tmp_path / "policy.yaml"
     for block in blocks(page, "yaml"):
-        if "virtoi" in block:
-            continue  # the one with errors, on purpose
+        if "virtoi" in block or "cases:" in block:
+            continue  # the one with errors, on purpose; a file of tests
         text = block.replace("/etc/nova-vhard/policy.yaml", "baseline")
         if "version:" not in text:
             text = f'version: "1"\nextends: baseline\n{text}'

@@ -299,7 +299,7 @@ def test_how_many_a_flavor_asks_for(specs, count):
 )
 def test_more_than_a_server_had_is_a_new_wish(had, wanted, outcome):
     rules = policy(passthrough={"allow": {"aliases": []}})
-    old = passthrough.covered(replace(GPU, count=had))
+    old = passthrough._covered(replace(GPU, count=had))
     before = judge(rules, *old, operation=MOVE)
     already = frozenset(one.key for one in before.violations)
     new = replace(GPU, count=wanted)

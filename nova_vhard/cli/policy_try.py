@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard policy test, and explain: a policy tried without a cloud."""
+
+import argparse
+from typing import Any
+
+from osc_lib import exceptions
+from osc_lib.cli import parseractions
+
+from nova_vhard.cli import case_file
+from nova_vhard.cli.offline import (
+    POLICY,
+    Cell,
+    OfflineLister,
+    OfflineShowOne,
+    Rows,
+    add_date,
+    add_policy,
+    counted,
+    failure,
+    load,
+)
+from nova_vhard.policy import explain
+from nova_vhard.policy.problems import PolicyError, Problem
+from nova_vhard.policy.subject import BOOT
+from nova_vhard.policy.watch import today
+from nova_vhard.request import case as case_reader
+
+_SAME = "ok"
+_DIFFERS = "differs"
+
+
+class RunPolicyTests(OfflineLister):
+    """Compare a policy's verdicts with those that test files expect
+
+    A unit test of a policy: each case of a file describes a request and the
+    verdict that it should get. What is not as expected is shown as a diff.
+    Exit status 0 if all is as expected, else 1. No cloud is asked.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the files and the policy."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "files", metavar="<file>", nargs="+", help="file of cases (YAML)"
+        )
+        add_policy(parser, default=None)
+        add_date(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Return one row a case."""
+        files = _read(parsed_args.files)
+        rows: list[tuple[Any, ...]] = []
+        for one in files:
+            policy = load(parsed_args.policy or one.policy or POLICY)
+            day = parsed_args.date or one.date or today()
+            for test in one.tests:
+                found = test.differences(policy, day)
+                state = _DIFFERS if found else _SAME
+                cell = Cell(found, separator="\n")
+                rows.append((one.path, Cell(test.name), state, cell))
+        wrong = sum(1 for row in rows if row[2] == _DIFFERS)
+        self.status = 1 if wrong else 0
+        self.say(f"{counted(len(rows), 'case')}, {wrong} not as expected")
+        return ("File", "Case", "Result", "Difference"), rows
+
+
+def _read(paths: list[str]) -> list[case_file.CaseFile]:
+    """Read files of tests.
+
+    :raises osc_lib.exceptions.CommandError: with every fault of every file
+    """
+    files: list[case_file.CaseFile] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            files.append(case_file.read(path))
+        except PolicyError as error:
+            problems += error.problems
+    if problems:
+        raise failure(PolicyError(problems))
+    return files
+
+
+class ExplainPolicy(OfflineShowOne):
+    """Say what a policy makes of a request, as its user would read it
+
+    The request is described by options, and no cloud is asked. Exit status 0
+    if it passes (verdict allow, warn, audit or disabled), 1 if it is refused.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add everything that a request consists of."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--operation",
+            choices=list(case_reader.LOOKED_AT),
+            default=BOOT,
+            help="what is asked for (default: %(default)s)",
+        )
+        for option, what in (
+            ("--property", "property of the image"),
+            ("--volume-property", "image metadata of the volume to boot from"),
+            ("--flavor-property", "extra spec of the flavor"),
+            ("--server-property", "image property that the server has"),
+            ("--server-flavor-property", "extra spec of its present flavor"),
+        ):
+            parser.add_argument(
+                option,
+                metavar="<key=value>",
+                action=parseractions.KeyValueAction,
+                help=f"{what} (repeat option for several)",
+            )
+        parser.add_argument(
+            "--block-device",
+            metavar="<key=value>[,<key=value>...]",
+            action=parseractions.MultiKeyValueAction,
+            optional_keys=["device_type", "disk_bus"],
+            help="block device with a device_type or disk_bus of its own "
+            "(repeat option for several)",
+        )
+        parser.add_argument(
+            "--port",
+            metavar="<vnic-type>",
+            action="append",
+            help="port of this vnic type (repeat option for several)",
+        )
+        parser.add_argument(
+            "--config-drive",
+            action="store_true",
+            help="the server has, or is to have, a config drive",
+        )
+        parser.add_argument(
+            "--same-image",
+            action="store_true",
+            help="a server is rebuilt with its own image, not another one",
+        )
+        for option, what in (
+            ("disk-format", "disk format of the image"),
+            ("image", "id of the image"),
+            ("flavor", "name or id of the flavor"),
+            ("project", "id of the project that owns the server or image"),
+            ("domain", "id of the domain of that project"),
+        ):
+            parser.add_argument(
+                f"--{option}", metavar=f"<{option}>", help=what
+            )
+        parser.add_argument(
+            "--role",
+            metavar="<role>",
+            action="append",
+            help="role of who asks (repeat option for several)",
+        )
+        add_policy(parser)
+        add_date(parser)
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """Return what the user, and the operator, would read."""
+        case = case_reader.read(_described(parsed_args))
+        policy = load(parsed_args.policy)
+        day = parsed_args.date or today()
+        verdict = case.verdict(policy, day)
+        said = verdict.refusals or verdict.warnings or verdict.violations
+        long = explain.describe(said, case.subject) if said else None
+        if verdict.refusals:
+            long = explain.long(verdict.refusals, case.subject)
+        self.status = 1 if verdict.refusals else 0
+        return (
+            "verdict",
+            "explanation",
+            "fault",
+            "rules",
+            "exemptions",
+            "host_checks",
+            "policy",
+        ), (
+            verdict.outcome,
+            long,
+            explain.short(verdict.refusals) if verdict.refusals else None,
+            Cell(sorted({one.rule for one in verdict.violations})),
+            Cell(sorted({name for _, name in verdict.exempted})),
+            Cell(sorted(case.host_checks(policy, day))),
+            policy.digest,
+        )
+
+
+def _described(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the description that options come to.
+
+    :raises osc_lib.exceptions.CommandError: for an option that the operation
+        does not look at
+    """
+    placed = case_reader.LOOKED_AT[options.operation]
+    drive = options.config_drive or None
+    on_server = "server" in placed
+    parts: dict[str, dict[str, Any]] = {
+        "image": {
+            "id": options.image,
+            "disk_format": options.disk_format,
+            "properties": options.property,
+        },
+        "volume": {"properties": options.volume_property},
+        "flavor": {
+            "name": options.flavor,
+            "id": options.flavor,
+            "extra_specs": options.flavor_property,
+        },
+        "server": {
+            "properties": options.server_property,
+            "extra_specs": options.server_flavor_property,
+            "config_drive": drive if on_server else None,
+            "same_image": options.same_image,
+        },
+    }
+    whole: dict[str, Any] = {
+        name: {key: value for key, value in part.items() if value}
+        for name, part in parts.items()
+    }
+    whole |= {
+        "block_devices": options.block_device,
+        "ports": options.port,
+        "config_drive": None if on_server else drive,
+    }
+    asked = {name: value for name, value in whole.items() if value}
+    if surplus := sorted(asked.keys() - placed):
+        raise exceptions.CommandError(
+            f"{', '.join(surplus)}: not looked at in operation "
+            f"{options.operation}, which has {', '.join(sorted(placed))}; "
+            "leave the option out"
+        )
+    if "image" in asked and "volume" in asked:
+        raise exceptions.CommandError(
+            "a guest has its metadata from the image or the volume; leave "
+            "one of them out"
+        )
+    who = {
+        "operation": options.operation,
+        "project": options.project,
+        "domain": options.domain,
+        "roles": options.role or [],
+    }
+    return who | asked

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where each value of a policy was said, kept while files are merged.
+
+A tree has the shape of the policy's own content (mappings, and the lists of
+``projects`` and ``exemptions``), with a ``Said`` in place of each value. It is
+merged as plain content would be, because a ``Said`` is a value like another.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nova_vhard.policy.problems import Path
+from nova_vhard.policy.yaml_lines import Lines
+
+Tree = dict[str, Any]
+
+#: Lists that add up over files; every other list replaces the one before.
+ADDED_UP = ("projects", "exemptions")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A value, and where it stands.
+
+    :ivar value: text, boolean or list
+    :ivar file: path of the file
+    :ivar line: line, from 1
+    """
+
+    value: Any
+    file: str
+    line: int
+
+
+def tree(data: Any, file: str, lines: Lines, path: Path = ()) -> Any:
+    """Return the content of one file with the place of each value.
+
+    :param data: plain content that was found valid
+    """
+    if isinstance(data, dict):
+        return {
+            key: tree(value, file, lines, (*path, key))
+            for key, value in data.items()
+        }
+    if isinstance(data, list) and len(path) == 1 and path[0] in ADDED_UP:
+        return [
+            tree(one, file, lines, (*path, index))
+            for index, one in enumerate(data)
+        ]
+    return Said(data, file, lines.of(path))
+
+
+def plain(part: Any) -> Any:
+    """Return the content of a tree without the places."""
+    if isinstance(part, Said):
+        return part.value
+    if isinstance(part, list):
+        return [plain(one) for one in part]
+    return {key: plain(value) for key, value in part.items()}
+
+
+def values(part: Any, path: Path = ()) -> Iterator[tuple[Path, Said]]:
+    """Yield every value of a tree with its path, in the order of the tree."""
+    if isinstance(part, Said):
+        yield path, part
+        return
+    items = enumerate(part) if isinstance(part, list) else part.items()
+    for key, value in items:
+        yield from values(value, (*path, key))
+
+
+def find(part: Any, path: Path) -> Said | None:
+    """Return what is said at a path; for a mapping, the first value in it.
+
+    :returns: None where nothing is said there
+    """
+    for key in path:
+        if isinstance(part, Said):
+            # An entry of a list is where the list is.
+            return part
+        try:
+            part = part[key]
+        except (KeyError, IndexError):
+            return None
+    return next((said for _, said in values(part)), None)

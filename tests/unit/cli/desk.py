@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands of ``openstack vhard`` as openstackclient runs them."""
+
+import io
+import json
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+
+class Done(NamedTuple):
+    """What a command came to.
+
+    :ivar status: exit status
+    :ivar out: what it printed
+    :ivar err: what it said beside that
+    """
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def run(kind: Any, *arguments: str) -> Done:
+    """Run a command through its parser and its formatter.
+
+    There is no client manager: a command that asks a cloud ends with
+    AttributeError.
+    """
+    app = SimpleNamespace(stdout=io.StringIO(), stderr=io.StringIO())
+    command = kind(app, None)
+    options = command.get_parser("test").parse_args(arguments)
+    status = command.run(options)
+    return Done(status, app.stdout.getvalue(), app.stderr.getvalue())
+
+
+def rows(kind: Any, *arguments: str) -> list[dict[str, Any]]:
+    """Return the rows of a command as JSON has them."""
+    found: list[dict[str, Any]] = run(kind, *arguments, "-f", "json").json
+    return found

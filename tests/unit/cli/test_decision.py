@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack vhard decision summary``, over what the code writes."""
+
+import gzip
+import io
+import itertools
+import json
+import logging
+import sys
+import tracemalloc
+from types import SimpleNamespace
+
+import pytest
+from oslo_config import cfg
+from oslo_log import formatters
+from oslo_log import log as oslo_log
+
+from nova_vhard.cli import decision, decision_log
+from nova_vhard.cli.decision import SummarizeDecisions
+from nova_vhard.gates import events
+from nova_vhard.policy.subject import BOOT, MOVE, UPLOAD, Subject
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import image
+from tests.unit.cli.desk import rows, run
+from tests.unit.helpers import TODAY, policy
+
+RULES = {
+    "disk_bus": {"allow": ["virtio"]},
+    "vif_model": {"allow": ["virtio"], "mode": "warn"},
+    "video_model": {"allow": ["virtio"], "mode": "audit"},
+}
+IDE = {"hw_disk_bus": "ide"}
+E1000 = {"hw_vif_model": "e1000"}
+VGA = {"hw_video_model": "vga"}
+DISK, CARD, SCREEN = (f"guest_devices.{kind}" for kind in RULES)
+
+USUAL = ("Requests", "Refused", "Would Be Refused")
+
+
+def record(properties, operation=BOOT, service=False, mode="enforce", **who):
+    """Return the record of one decision, as the code writes it."""
+    records = []
+    handler = SimpleNamespace(level=0, handle=records.append)
+    subject = Subject(operation, **{"project": "p1", "image": "i1", **who})
+    rules = policy(guest_devices=RULES, mode=mode)
+    verdict = evaluate(rules, image.read(properties), subject, TODAY)
+    level = events.LOG.level
+    events.LOG.addHandler(handler)
+    events.LOG.setLevel(logging.INFO)
+    try:
+        events.write("nova-api", subject, verdict, 61e-6, service)
+    finally:
+        events.LOG.removeHandler(handler)
+        events.LOG.setLevel(level)
+    (one,) = records
+    # 2026-11-25 09:14:02 UTC
+    one.created = 1795598042.0
+    return one
+
+
+def plain(*args, **kwargs):
+    """Return the line of one decision: the JSON object alone."""
+    return record(*args, **kwargs).getMessage()
+
+
+def oslo(*args, **kwargs):
+    """Return the line of one decision as oslo.log writes it to a file."""
+    conf = cfg.ConfigOpts()
+    oslo_log.register_options(conf)
+    conf([], project="nova", default_config_files=[])
+    formatter = formatters.ContextFormatter(
+        fmt=None, datefmt=conf.log_date_format, config=conf
+    )
+    return formatter.format(record(*args, **kwargs))
+
+
+def as_json(*args, **kwargs):
+    """Return the line of one decision of oslo.log's JSONFormatter."""
+    formatter = formatters.JSONFormatter(datefmt="%Y-%m-%d %H:%M:%S")
+    return formatter.format(record(*args, **kwargs))
+
+
+def journal(*args, **kwargs):
+    """Return the line of one decision as ``journalctl -o json`` gives it."""
+    message = f"INFO nova_vhard.decisions [-] {plain(*args, **kwargs)}"
+    return json.dumps({"PRIORITY": "6", "MESSAGE": message})
+
+
+def file(tmp_path, *lines, name="nova.log"):
+    path = tmp_path / name
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return str(path)
+
+
+def counts(path, *arguments, by="rule,project,image"):
+    """Return requests, refused and would-be-refused by group."""
+    names = by.split(",")
+    found = rows(SummarizeDecisions, path, "--by", by, *arguments)
+    return {
+        tuple(one[name.title()] for name in names): tuple(
+            one[name] for name in USUAL
+        )
+        for one in found
+    }
+
+
+def test_counts_by_rule_project_and_image(tmp_path):
+    path = file(
+        tmp_path,
+        plain(IDE),
+        plain({**IDE, **E1000}),
+        plain({**E1000, **VGA}),
+        plain(E1000, project="p2"),
+        plain(E1000, image="i2", project="p2"),
+        plain({}),
+    )
+    assert counts(path) == {
+        (CARD, "p1", "i1"): (2, 0, 2),
+        (CARD, "p2", "i1"): (1, 0, 1),
+        (CARD, "p2", "i2"): (1, 0, 1),
+        (DISK, "p1", "i1"): (2, 2, 0),
+        (SCREEN, "p1", "i1"): (1, 0, 1),
+    }
+
+
+def test_the_ones_that_matter_come_first(tmp_path):
+    path = file(
+        tmp_path, plain(IDE), plain(IDE), plain(E1000), plain(VGA), plain(VGA)
+    )
+    found = rows(SummarizeDecisions, path, "--by", "rule")
+    assert [one["Rule"] for one in found] == [SCREEN, CARD, DISK]
+    done = run(SummarizeDecisions, path, "--top", "1", "-f", "value")
+    assert done.out.startswith(f"{SCREEN} p1 i1 2 0 2")
+    assert len(done.out.splitlines()) == 1
+    assert "1 of 3 groups shown" in done.err
+
+
+@pytest.mark.parametrize(
+    ("by", "groups"),
+    [
+        ("project", {("p1",): (2, 1, 1), ("p2",): (1, 0, 1)}),
+        ("operation", {("boot",): (2, 1, 1), ("upload",): (1, 0, 1)}),
+        ("mode", {("enforce",): (1, 1, 0), ("warn",): (3, 0, 3)}),
+        ("outcome", {("refuse",): (1, 1, 0), ("warn",): (2, 0, 2)}),
+        ("gate", {("nova-api",): (3, 1, 2)}),
+        ("domain,flavor", {("d", "f"): (2, 1, 1), (None, None): (1, 0, 1)}),
+        ("rule,rule", {(DISK, DISK): (1, 1, 0), (CARD, CARD): (3, 0, 3)}),
+    ],
+)
+def test_groups_of_another_kind(tmp_path, by, groups):
+    path = file(
+        tmp_path,
+        plain({**IDE, **E1000}, domain="d", flavor="f"),
+        plain(E1000, domain="d", flavor="f"),
+        plain(E1000, operation=UPLOAD, project="p2"),
+    )
+    if by == "rule,rule":
+        groups = {key[:1]: value for key, value in groups.items()}
+        assert {
+            (one["Rule"],): tuple(one[name] for name in USUAL)
+            for one in rows(SummarizeDecisions, path, "--by", by)
+        } == groups
+    else:
+        assert counts(path, by=by) == groups
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rules"),
+    [
+        (["--mode", "warn"], {CARD}),
+        (["--mode", "warn", "--mode", "audit"], {CARD, SCREEN}),
+        (["--mode", "enforce"], {DISK}),
+        (["--outcome", "refuse"], {DISK, CARD}),
+        (["--outcome", "audit"], {SCREEN}),
+        (["--outcome", "refuse", "--mode", "warn"], {CARD}),
+        (["--outcome", "allow"], set()),
+    ],
+)
+def test_filters(tmp_path, arguments, rules):
+    path = file(tmp_path, plain({**IDE, **E1000}), plain(VGA))
+    assert {key[0] for key in counts(path, *arguments)} == rules
+
+
+def test_what_enforcing_would_not_refuse(tmp_path):
+    """Servers that exist are moved, and services are let pass."""
+    path = file(
+        tmp_path,
+        plain(IDE, operation=MOVE),
+        plain(E1000, operation=UPLOAD, service=True),
+    )
+    assert counts(path, by="rule") == {
+        (CARD,): (1, 0, 0),
+        (DISK,): (1, 0, 0),
+    }
+
+
+def test_a_demand_on_hosts_counts_for_each_of_its_rules(tmp_path):
+    event = json.loads(plain(IDE))
+    event["violations"][0]["rule"] = "passthrough.require, hosts.require"
+    path = file(tmp_path, json.dumps(event))
+    assert counts(path, by="rule") == {
+        ("passthrough.require",): (1, 1, 0),
+        ("hosts.require",): (1, 1, 0),
+    }
+
+
+@pytest.mark.parametrize("line", [plain, oslo, as_json, journal])
+def test_lines_of_every_kind_of_log(tmp_path, line):
+    path = file(tmp_path, line(E1000), line(IDE))
+    done = run(SummarizeDecisions, path, "-f", "json")
+    assert {one["Rule"] for one in done.json} == {DISK, CARD}
+    assert done.err.startswith("2 events, 0 lines that cannot be read, 0 ")
+    wanted = None if line in (plain, journal) else "2026-11-25 "
+    for one in done.json:
+        assert one["First"] == one["Last"]
+        assert str(one["First"])[:11] == str(wanted)
+
+
+def test_oslo_log_writes_what_is_read(tmp_path):
+    """The test's own line is what a service's log file has."""
+    line = oslo(IDE)
+    assert line.startswith("2026-11-25 ")
+    assert " INFO nova_vhard.decisions [" in line
+
+
+def test_first_and_last(tmp_path):
+    stamps = ("2026-11-25 09:14:02.5", "2026-11-24T23:00:00Z", "Nov 25 09:00")
+    lines = [
+        f"{stamp} x nova_vhard.decisions {plain(IDE)}" for stamp in stamps
+    ]
+    (one,) = rows(SummarizeDecisions, file(tmp_path, *lines))
+    assert one["Requests"] == 3
+    assert one["First"] == "2026-11-24 23:00:00"
+    assert one["Last"] == "2026-11-25 09:14:02"
+
+
+PREFIX = "2026-11-25 09:14:02.1 1 INFO nova_vhard.decisions [-] "
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        PREFIX,
+        PREFIX + "{",
+        PREFIX + plain(IDE)[:-30],
+        plain(IDE)[:60],
+        PREFIX + "[]",
+        PREFIX + "{}",
+        PREFIX + plain(IDE).replace('"violations":[', '"violations":[1,'),
+        PREFIX + plain(IDE).replace('"operation":"boot"', '"operation":7'),
+        PREFIX + '{"a":' * 100_000,
+        PREFIX + plain(IDE).replace('"gate"', '"g\x00te"'),
+        PREFIX + "x" * (decision_log.LONGEST + 10) + plain(IDE),
+    ],
+    ids=range(11),
+)
+def test_a_line_that_cannot_be_read_is_counted(tmp_path, line):
+    path = file(tmp_path, plain(IDE), line, plain(E1000))
+    done = run(SummarizeDecisions, path, "-f", "json")
+    assert done.status == 0
+    assert {one["Rule"] for one in done.json} == {DISK, CARD}
+    assert "2 events, 1 line that cannot be read, 0 lines about" in done.err
+
+
+def test_what_is_about_something_else_is_passed_over(tmp_path):
+    path = tmp_path / "nova.log"
+    path.write_bytes(
+        b"2026-11-25 09:14:02 1 INFO nova.api.openstack.requestlog GET /\n"
+        b'{"a": 1}\n\xff\xfe\x00\x80\n\n' + plain(IDE).encode()
+    )
+    done = run(SummarizeDecisions, str(path), "-f", "json")
+    assert len(done.json) == 1
+    assert done.err == (
+        "1 event, 0 lines that cannot be read, 3 lines about something else\n"
+    )
+
+
+def test_rotated_and_compressed_files_together(tmp_path):
+    old = tmp_path / "nova.log.2.gz"
+    old.write_bytes(gzip.compress(f"{plain(IDE)}\n".encode()))
+    # Compressed in parts, as logrotate does with copytruncate.
+    parts = tmp_path / "nova.log.1"
+    parts.write_bytes(old.read_bytes() * 2)
+    now = file(tmp_path, plain(IDE))
+    (one,) = rows(SummarizeDecisions, now, str(parts), str(old))
+    assert one["Requests"] == 4
+
+
+@pytest.mark.parametrize("what", ["cut", "garbled"])
+def test_a_damaged_file_is_read_up_to_there(tmp_path, what):
+    lines = [plain(IDE, image=f"i{number}") for number in range(2000)]
+    packed = bytearray(gzip.compress("\n".join(lines).encode()))
+    half = len(packed) // 2
+    if what == "cut":
+        del packed[half:]
+    else:
+        packed[half : half + 400] = b"\xff" * 400
+    path = tmp_path / "nova.log.gz"
+    path.write_bytes(packed)
+    good = file(tmp_path, plain(E1000))
+    done = run(SummarizeDecisions, str(path), good, "-f", "json")
+    assert done.status == 0
+    assert 1 < len(done.json) < 2001
+    assert CARD in {one["Rule"] for one in done.json}
+    assert f"damaged, read up to there: {path}: " in done.err
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_standard_input(monkeypatch, packed):
+    data = f"{plain(IDE)}\n".encode()
+    stream = io.BytesIO(gzip.compress(data) if packed else data)
+    monkeypatch.setattr(
+        sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(stream))
+    )
+    (one,) = rows(SummarizeDecisions, "-")
+    assert one["Requests"] == 1
+
+
+def test_an_empty_file_has_nothing(tmp_path):
+    done = run(SummarizeDecisions, file(tmp_path))
+    assert (done.status, done.out.strip()) == (0, "")
+    assert done.err.startswith("0 events, ")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("nothere", "No such file or directory"), ("", "Is a directory")],
+)
+def test_a_file_that_is_not_there_is_told_before_the_reading(
+    tmp_path, monkeypatch, name, said
+):
+    good = file(tmp_path, plain(IDE))
+    monkeypatch.setattr(decision_log, "events", None)
+    path = str(tmp_path / name)
+    with pytest.raises(decision.exceptions.CommandError) as error:
+        run(SummarizeDecisions, good, path)
+    assert str(error.value) == f"{path}: cannot be read: {said}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--by", "colour"], ["--top", "0"], ["--top", "x"], ["--mode", "none"]],
+)
+def test_a_wrong_option_is_an_error_of_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(SummarizeDecisions, "x", *arguments)
+    assert ended.value.code == 2
+    assert arguments[1] in capsys.readouterr().err
+
+
+def test_outsiders_text_is_cleaned_again(tmp_path):
+    event = json.loads(plain(IDE))
+    event["subject"]["image"] = "\u202e\x1b[31m" + "x" * 200
+    event["violations"][0]["rule"] = "a\nb"
+    out = run(SummarizeDecisions, file(tmp_path, json.dumps(event))).out
+    assert "\x1b" not in out and "\u202e" not in out
+    assert "x" * 65 not in out
+    assert "ab" in out
+
+
+def test_groups_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(decision, "GROUPS", 3)
+    lines = [plain(IDE, image=f"i{number}") for number in range(10)]
+    path = file(tmp_path, *lines, lines[0])
+    done = run(SummarizeDecisions, path, "-f", "json")
+    found = {one["Image"]: one["Requests"] for one in done.json}
+    assert found == {"i0": 2, "i1": 1, "i2": 1, "(others)": 7}
+    assert "more than 3 groups" in done.err
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    """Ten times the events, and one line without an end, in as much memory."""
+    line = f"{oslo(IDE)}\n".encode()
+
+    def peak(count):
+        path = tmp_path / "nova.log.gz"
+        with gzip.open(path, "wb", compresslevel=1) as stream:
+            for part in itertools.repeat(line * 100, count // 100):
+                stream.write(part)
+            stream.write(b"x" * (4 * decision_log.LONGEST))
+        tracemalloc.start()
+        try:
+            (one,) = rows(SummarizeDecisions, str(path))
+            assert one["Requests"] == count
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    small = peak(200)
+    assert peak(2000) < 1.2 * small
+    assert small < 8 * decision_log.LONGEST

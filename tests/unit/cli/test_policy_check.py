@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack vhard policy check``."""
+
+import datetime
+
+import pytest
+
+from nova_vhard.cli.policy import CheckPolicy
+from nova_vhard.policy import document, watch
+from tests.unit.cli.desk import rows, run
+from tests.unit.helpers import write
+
+GOOD = 'version: "1"\nextends: baseline\n'
+TODAY = datetime.date(2026, 6, 15)
+
+EXEMPTIONS = """\
+    version: "1"
+    extends: {base}
+    exemptions:
+      - id: {name}
+        reason: r
+        projects: [p]
+        rules: {{guest_devices.disk_bus: [ide]}}
+        until: {until}
+    """
+
+
+@pytest.fixture(autouse=True)
+def _today(monkeypatch):
+    monkeypatch.setattr("nova_vhard.cli.policy.today", lambda: TODAY)
+
+
+def exempting(path, until, name="a", base="baseline"):
+    text = EXEMPTIONS.format(until=until, name=name, base=base)
+    return write(path, text)
+
+
+@pytest.mark.parametrize("name", document.SHIPPED)
+def test_shipped_policies_are_good(name):
+    done = run(CheckPolicy, document.shipped(name))
+    assert (done.status, done.out.strip()) == (0, "")
+    assert done.err.startswith("0 errors, 0 warnings; policy ")
+    assert document.load(document.shipped(name)).digest in done.err
+
+
+def test_every_error_of_every_file_at_once(tmp_path):
+    # given
+    base = write(
+        tmp_path / "base.yaml",
+        'version: "1"\nguest_devices:\n  disk_bus: {allow: [virtoi]}\n',
+    )
+    top = write(
+        tmp_path / "top.yaml",
+        'version: "1"\nextends: base.yaml\nmode: enforc\nmods: x\n',
+    )
+    # when
+    done = run(CheckPolicy, top, "-f", "json")
+    # then
+    assert done.status == 1
+    assert done.err == "3 errors, 0 warnings\n"
+    assert [
+        (one["Severity"], one["File"], one["Line"], one["Path"])
+        for one in done.json
+    ] == [
+        ("error", base, 3, "guest_devices.disk_bus.allow[0]"),
+        ("error", top, 3, "mode"),
+        ("error", top, 4, "mods"),
+    ]
+    messages = [one["Message"] for one in done.json]
+    for message, near in zip(
+        messages, ("virtio", "enforce", "mode"), strict=True
+    ):
+        assert f"did you mean '{near}'?" in message
+
+
+def test_what_only_shows_in_all_files_has_its_own_place(tmp_path):
+    base = exempting(tmp_path / "base.yaml", "2027-01-01")
+    top = exempting(tmp_path / "top.yaml", "2027-01-01", base="base.yaml")
+    (one,) = rows(CheckPolicy, top)
+    assert (one["File"], one["Line"]) == (base, 4)
+    assert one["Message"] == "'a' is the id of two exemptions"
+
+
+@pytest.mark.parametrize("text", ["", "\x00", "a: [", "- a"])
+def test_a_file_that_is_no_policy(tmp_path, text):
+    path = write(tmp_path / "policy.yaml", text)
+    done = run(CheckPolicy, path, "-f", "json")
+    assert done.status == 1
+    assert {one["Line"] for one in done.json} <= {1, 2}
+    assert done.json
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    (one,) = rows(CheckPolicy, str(tmp_path / "nothere"))
+    assert one["Message"] == "cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        ("2026-06-14", "Exemption a ended on 2026-06-14 and is void."),
+        ("2026-06-15", "Exemption a ends on 2026-06-15. Renew or remove it."),
+        ("2026-06-29", "Exemption a ends on 2026-06-29. Renew or remove it."),
+        ("2026-06-30", None),
+    ],
+)
+def test_exemptions_that_end_are_warnings(tmp_path, until, said):
+    path = exempting(tmp_path / "policy.yaml", until)
+    done = run(CheckPolicy, path, "-f", "json")
+    assert done.status == 0
+    found = [
+        (one["Severity"], one["File"], one["Line"], one["Path"])
+        for one in done.json
+    ]
+    place = ("warning", path, 8, "exemptions[0].until")
+    assert found == ([place] if said else [])
+    assert [one["Message"] for one in done.json] == ([said] if said else [])
+
+
+def test_an_exemption_of_a_file_below_is_named_there(tmp_path):
+    base = exempting(tmp_path / "base.yaml", "2020-01-01", "old")
+    top = exempting(tmp_path / "top.yaml", "2030-01-01", base="base.yaml")
+    (one,) = rows(CheckPolicy, top)
+    assert (one["File"], one["Line"]) == (base, 8)
+    assert "Exemption old ended" in one["Message"]
+
+
+def test_the_services_log_the_same_warning(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(watch, "today", lambda: TODAY)
+    path = exempting(tmp_path / "policy.yaml", "2026-06-14")
+    watch.PolicyFile(path).current()
+    (one,) = rows(CheckPolicy, path)
+    assert one["Message"] in caplog.messages
+
+
+def test_formatters_work(tmp_path):
+    path = write(tmp_path / "policy.yaml", "mode: x\nb: y\n")
+    done = run(
+        CheckPolicy, path, "-f", "value", "-c", "Path", "--sort-column", "Path"
+    )
+    assert done.out.splitlines() == ["", "b", "mode"]

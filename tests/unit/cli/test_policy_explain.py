@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack vhard policy explain``: the verdict as its user reads it."""
+
+import pytest
+from osc_lib.exceptions import CommandError
+
+from nova_vhard.cli.policy_try import ExplainPolicy
+from nova_vhard.policy import explain
+from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy.text import LIMIT
+from tests.unit.cli.desk import run
+from tests.unit.docs import IDE_E1000, README, judged, words
+from tests.unit.helpers import write
+
+IMAGE = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
+
+
+def explained(*arguments, policy="baseline"):
+    done = run(ExplainPolicy, "--policy", policy, *arguments, "-f", "json")
+    return done.status, done.json
+
+
+def test_it_is_what_the_readme_shows():
+    status, said = explained(
+        "--operation=upload",
+        "--property=hw_disk_bus=ide",
+        "--property=hw_vif_model=e1000",
+    )
+    assert (status, said["verdict"]) == (1, "refuse")
+    assert said["explanation"] in words(README)
+    assert said["fault"] in words(README)
+    assert said["rules"] == [
+        "guest_devices.disk_bus",
+        "guest_devices.vif_model",
+    ]
+
+
+def test_it_is_what_a_gate_says_of_the_very_image():
+    refusals = judged("baseline", IDE_E1000).refusals
+    _, said = explained(
+        "--property=hw_disk_bus=ide",
+        "--property=hw_vif_model=e1000",
+        f"--image={IMAGE}",
+    )
+    subject = Subject(BOOT, image=IMAGE)
+    assert said["explanation"] == explain.long(refusals, subject)
+    assert f"hw_disk_bus=virtio {IMAGE}" in said["explanation"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rules"),
+    [
+        (["--flavor-property=hw:sound_model=sb16"], ["sound_model"]),
+        (["--volume-property=hw_disk_bus=ide"], ["disk_bus"]),
+        (["--block-device=device_type=cdrom,disk_bus=ide"], ["cdrom_bus"]),
+        (["--block-device=device_type=lun"], ["device_type"]),
+        (
+            ["--disk-format=iso", "--property=hw_machine_type=pc"],
+            ["cdrom_bus", "machine_type"],
+        ),
+        (
+            ["--config-drive", "--property=hw_machine_type=pc"],
+            ["cdrom_bus", "machine_type"],
+        ),
+        (
+            ["--operation=rescue", "--property=hw_rescue_bus=usb"],
+            ["rescue_bus"],
+        ),
+        (
+            [
+                "--operation=rebuild",
+                "--config-drive",
+                "--property=hw_machine_type=pc",
+                "--server-property=hw_machine_type=q35",
+            ],
+            ["cdrom_bus", "machine_type"],
+        ),
+    ],
+)
+def test_everything_of_a_request_is_judged(arguments, rules):
+    status, said = explained(*arguments)
+    assert (status, said["verdict"]) == (1, "refuse")
+    assert said["rules"] == [f"guest_devices.{one}" for one in rules]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--port=direct"],
+        ["--flavor-property=pci_passthrough:alias=gpu:1"],
+        [
+            "--operation=resize",
+            "--flavor-property=resources:VGPU=1",
+            "--server-flavor-property=pci_passthrough:alias=gpu:1",
+        ],
+    ],
+)
+def test_passthrough_and_what_its_hosts_must_have_proven(arguments):
+    status, said = explained(*arguments)
+    assert status == 1
+    assert said["rules"] == ["passthrough.allow"]
+    assert said["host_checks"] == ["interrupt_remapping", "iommu"]
+
+
+def test_what_passes_with_a_warning_is_explained_to_the_operator():
+    status, said = explained("--operation=move", "--property=hw_disk_bus=ide")
+    assert (status, said["verdict"]) == (0, "warn")
+    assert said["explanation"].startswith("image property hw_disk_bus='ide'")
+    assert "refuses" not in said["explanation"]
+    assert said["fault"] is None
+
+
+def test_what_passes_needs_no_explanation():
+    status, said = explained("--property=hw_disk_bus=virtio")
+    assert (status, said["verdict"], said["explanation"]) == (0, "allow", None)
+    assert said["rules"] == said["exemptions"] == said["host_checks"] == []
+
+
+@pytest.mark.parametrize(
+    ("who", "verdict"),
+    [
+        ([], "refuse"),
+        (["--project=p1"], "refuse"),
+        (["--project=p1", "--role=Member", "--role=Rescuer"], "allow"),
+        (["--role=rescuer", "--project=p2"], "refuse"),
+        (["--domain=lab"], "audit"),
+        (["--flavor=old"], "allow"),
+        (
+            ["--project=p1", "--role=rescuer", "--date=2027-01-01"],
+            "refuse",
+        ),
+    ],
+)
+def test_who_asks_counts(tmp_path, who, verdict):
+    text = """\
+        version: "1"
+        extends: baseline
+        projects: [{domains: [lab], mode: audit}]
+        exemptions:
+          - id: a
+            reason: r
+            projects: [p1]
+            roles: [rescuer]
+            rules: {guest_devices.disk_bus: [ide]}
+            until: 2026-12-31
+          - id: b
+            reason: r
+            flavors: [old]
+            rules: {guest_devices.disk_bus: [ide]}
+            until: 2026-12-31
+        """
+    path = write(tmp_path / "policy.yaml", text)
+    day = [] if "--date=2027-01-01" in who else ["--date=2026-06-15"]
+    status, said = explained(
+        "--property=hw_disk_bus=ide", *day, *who, policy=path
+    )
+    assert said["verdict"] == verdict
+    assert status == (1 if verdict == "refuse" else 0)
+
+
+def test_outsiders_text_is_cut_and_cleaned():
+    value = "ide\u202e\x1b[31m" + "x" * 200
+    _, said = explained(f"--property=hw_disk_bus={value}")
+    for text in (said["explanation"], said["fault"]):
+        assert text.isprintable()
+        assert "x" * (LIMIT + 1) not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--operation=upload", "--port=direct"], "ports: not looked at"),
+        (["--operation=upload", "--config-drive"], "config_drive: not"),
+        (["--server-property=a=b"], "server: not looked at"),
+        (
+            ["--property=a=b", "--volume-property=a=b"],
+            "the image or the volume",
+        ),
+        (["--policy=nothere"], "nothere:1: cannot be read"),
+    ],
+)
+def test_an_error_is_one_line(arguments, said):
+    with pytest.raises(CommandError) as error:
+        explained(*arguments)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--operation=fly",
+        "--date=soon",
+        "--property=novalue",
+        "--block-device=bus=ide",
+    ],
+)
+def test_a_wrong_option_is_an_error_of_usage(argument, capsys):
+    with pytest.raises(SystemExit) as ended:
+        explained(argument)
+    assert ended.value.code == 2
+    assert argument.partition("=")[2].partition("=")[0] in (
+        capsys.readouterr().err
+    )

@@ -1,0 +1,498 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack vhard policy test``: unit tests of a policy."""
+
+import pytest
+import yaml
+from osc_lib.exceptions import CommandError
+
+from nova_vhard.cli.case_schema import CASE
+from nova_vhard.cli.policy_try import RunPolicyTests
+from nova_vhard.request.case import LOOKED_AT
+from tests.unit.cli.desk import rows, run
+from tests.unit.docs import ETC
+from tests.unit.helpers import write
+
+SAMPLE = str(ETC / "policy-tests.yaml")
+
+POLICY = """\
+    version: "1"
+    extends: baseline
+    guest_devices:
+      vif_model: {allow: [virtio], mode: audit}
+      video_model: {allow: [virtio], mode: warn}
+    passthrough:
+      allow: {aliases: [gpu], ports: [vf]}
+      require: [iommu]
+    hosts: {require: [kernel_aslr], mode: warn}
+    projects:
+      - {projects: [trial], mode: audit}
+      - {domains: [lab], mode: warn}
+    exemptions:
+      - id: routers
+        reason: r
+        projects: [p1]
+        images: [i1]
+        rules: {guest_devices.disk_bus: [ide]}
+        until: 2026-12-31
+      - id: team
+        reason: r
+        roles: [Rescuer]
+        rules: {guest_devices.floppy_bus: "*"}
+        until: 2026-12-31
+      - id: pilot
+        reason: r
+        flavors: [pilot]
+        rules: {passthrough.allow: [nic], passthrough.require: [iommu]}
+        until: 2026-12-31
+    """
+IDE = {"properties": {"hw_disk_bus": "ide"}}
+GPU = {"pci_passthrough:alias": "gpu:1"}
+NIC = {"pci_passthrough:alias": "nic:1"}
+
+
+@pytest.fixture
+def policy(tmp_path):
+    return write(tmp_path / "policy.yaml", POLICY)
+
+
+def outcome(tmp_path, case, *arguments, **more):
+    """Run a file with one case; return status and differences."""
+    case = {"name": "n", "operation": "boot", **case}
+    data = {"policy": "policy.yaml", "date": "2026-06-15", "cases": [case]}
+    path = tmp_path / "tests.yaml"
+    path.write_text(yaml.safe_dump(data | more))
+    done = run(RunPolicyTests, str(path), *arguments, "-f", "json")
+    (row,) = done.json
+    assert row["Result"] == ("differs" if done.status else "ok")
+    return done.status, row["Difference"]
+
+
+@pytest.mark.parametrize(
+    ("case", "verdict", "rules", "exemptions", "host_checks"),
+    [
+        ({}, "allow", [], [], []),
+        ({"image": IDE}, "refuse", ["guest_devices.disk_bus"], [], []),
+        ({"volume": IDE}, "refuse", ["guest_devices.disk_bus"], [], []),
+        (
+            {"image": {"properties": {"hw_vif_model": "e1000"}}},
+            "audit",
+            ["guest_devices.vif_model"],
+            [],
+            [],
+        ),
+        (
+            {"image": {"properties": {"hw_video_model": "vga"}}},
+            "warn",
+            ["guest_devices.video_model"],
+            [],
+            [],
+        ),
+        # Who asks.
+        (
+            {"image": IDE, "project": "trial"},
+            "audit",
+            ["guest_devices.disk_bus"],
+            [],
+            [],
+        ),
+        (
+            {"image": IDE, "domain": "lab"},
+            "warn",
+            ["guest_devices.disk_bus"],
+            [],
+            [],
+        ),
+        (
+            {"image": {**IDE, "id": "i1"}, "project": "p1"},
+            "allow",
+            [],
+            ["routers"],
+            [],
+        ),
+        (
+            {"image": {**IDE, "id": "i2"}, "project": "p1"},
+            "refuse",
+            ["guest_devices.disk_bus"],
+            [],
+            [],
+        ),
+        (
+            {
+                "block_devices": [{"device_type": "floppy"}],
+                "roles": ["RESCUER"],
+            },
+            "refuse",
+            ["guest_devices.device_type"],
+            ["team"],
+            [],
+        ),
+        # Devices of the host.
+        ({"flavor": {"extra_specs": GPU}}, "allow", [], [], ["iommu"]),
+        (
+            {"flavor": {"extra_specs": NIC}},
+            "refuse",
+            ["passthrough.allow"],
+            [],
+            ["iommu"],
+        ),
+        (
+            {"flavor": {"extra_specs": NIC, "name": "pilot"}},
+            "allow",
+            [],
+            ["pilot"],
+            [],
+        ),
+        (
+            {"flavor": {"extra_specs": NIC, "id": "pilot"}},
+            "allow",
+            [],
+            ["pilot"],
+            [],
+        ),
+        ({"ports": [{"vnic_type": "direct"}]}, "allow", [], [], ["iommu"]),
+        ({"ports": [{"vnic_type": "normal"}]}, "allow", [], [], []),
+        (
+            {"ports": [{"vnic_type": "vdpa", "id": "x"}]},
+            "refuse",
+            ["passthrough.allow"],
+            [],
+            ["iommu"],
+        ),
+        (
+            {"flavor": {"extra_specs": {"vhard:require": "kernel_aslr"}}},
+            "allow",
+            [],
+            [],
+            ["kernel_aslr"],
+        ),
+        # CD-ROMs that nobody asked for by name.
+        (
+            {
+                "image": {
+                    "disk_format": "iso",
+                    "properties": {"hw_machine_type": "pc"},
+                }
+            },
+            "refuse",
+            ["guest_devices.cdrom_bus", "guest_devices.machine_type"],
+            [],
+            [],
+        ),
+        (
+            {
+                "image": {"properties": {"hw_machine_type": "pc"}},
+                "config_drive": True,
+            },
+            "refuse",
+            ["guest_devices.cdrom_bus", "guest_devices.machine_type"],
+            [],
+            [],
+        ),
+        # Servers that exist.
+        (
+            {"operation": "move", "image": IDE},
+            "warn",
+            ["guest_devices.disk_bus"],
+            [],
+            [],
+        ),
+        (
+            {"operation": "move", "flavor": {"extra_specs": NIC}},
+            "warn",
+            ["passthrough.allow"],
+            [],
+            ["iommu"],
+        ),
+        (
+            {"operation": "rebuild", "image": IDE},
+            "refuse",
+            ["guest_devices.disk_bus"],
+            [],
+            [],
+        ),
+        (
+            {"operation": "rebuild", "image": IDE, "server": IDE},
+            "refuse",
+            ["guest_devices.disk_bus"],
+            [],
+            [],
+        ),
+        (
+            {
+                "operation": "rebuild",
+                "image": IDE,
+                "server": {**IDE, "same_image": True},
+            },
+            "warn",
+            ["guest_devices.disk_bus"],
+            [],
+            [],
+        ),
+        (
+            {"operation": "rebuild", "flavor": {"extra_specs": NIC}},
+            "warn",
+            ["passthrough.allow"],
+            [],
+            [],
+        ),
+        (
+            {
+                "operation": "rebuild",
+                "image": {"properties": {"hw_machine_type": "pc"}},
+                "server": {"config_drive": True},
+            },
+            "refuse",
+            ["guest_devices.cdrom_bus", "guest_devices.machine_type"],
+            [],
+            [],
+        ),
+        (
+            {
+                "operation": "rescue",
+                "image": {"properties": {"hw_rescue_device": "disk"}},
+                "server": {"properties": {"hw_disk_bus": "ide"}},
+                "flavor": {"name": "any", "extra_specs": NIC},
+            },
+            "warn",
+            ["guest_devices.disk_bus"],
+            [],
+            [],
+        ),
+        (
+            {
+                "operation": "rescue",
+                "image": {"properties": {"hw_rescue_device": "floppy"}},
+            },
+            "refuse",
+            ["guest_devices.floppy_bus", "guest_devices.rescue_device"],
+            [],
+            [],
+        ),
+        (
+            {
+                "operation": "resize",
+                "server": {**IDE, "extra_specs": GPU},
+                "flavor": {"extra_specs": NIC},
+            },
+            "refuse",
+            ["guest_devices.disk_bus", "passthrough.allow"],
+            [],
+            ["iommu"],
+        ),
+        (
+            {
+                "operation": "resize",
+                "server": {"extra_specs": NIC},
+                "flavor": {"extra_specs": NIC},
+            },
+            "warn",
+            ["passthrough.allow"],
+            [],
+            ["iommu"],
+        ),
+        (
+            {"operation": "upload", "image": IDE},
+            "refuse",
+            ["guest_devices.disk_bus"],
+            [],
+            [],
+        ),
+    ],
+)
+def test_a_case_gets_its_verdict(
+    tmp_path, policy, case, verdict, rules, exemptions, host_checks
+):
+    expect = {
+        "verdict": verdict,
+        "rules": rules,
+        "exemptions": exemptions,
+        "host_checks": host_checks,
+    }
+    assert outcome(tmp_path, case | {"expect": expect}) == (0, [])
+
+
+def test_what_differs_is_a_diff(tmp_path, policy):
+    expect = {
+        "verdict": "allow",
+        "rules": ["guest_devices.vif_model"],
+        "exemptions": ["routers"],
+        "host_checks": ["iommu"],
+    }
+    assert outcome(tmp_path, {"image": IDE, "expect": expect}) == (
+        1,
+        [
+            "-verdict: allow",
+            "+verdict: refuse",
+            "-rules: guest_devices.vif_model",
+            "+rules: guest_devices.disk_bus",
+            "-exemptions: routers",
+            "-host_checks: iommu",
+        ],
+    )
+
+
+def test_what_is_not_expected_is_not_compared(tmp_path, policy):
+    case = {"image": IDE, "expect": {"verdict": "refuse"}}
+    assert outcome(tmp_path, case) == (0, [])
+
+
+def test_a_policy_that_is_off(tmp_path):
+    write(tmp_path / "policy.yaml", 'version: "1"\nenabled: false\n')
+    case = {"image": IDE, "expect": {"verdict": "disabled", "rules": []}}
+    assert outcome(tmp_path, case) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("day", "verdict"), [("2026-12-31", "allow"), ("2027-01-01", "refuse")]
+)
+def test_the_day_is_the_options_or_the_files(tmp_path, policy, day, verdict):
+    case = {
+        "image": {**IDE, "id": "i1"},
+        "project": "p1",
+        "expect": {"verdict": verdict},
+    }
+    assert outcome(tmp_path, case, date=day) == (0, [])
+    assert outcome(tmp_path, case, "--date", day) == (0, [])
+
+
+def test_the_option_wins_over_the_files_policy(tmp_path, policy):
+    case = {
+        "image": {"properties": {"hw_vif_model": "e1000"}},
+        "expect": {"verdict": "refuse"},
+    }
+    assert outcome(tmp_path, case)[0] == 1
+    assert outcome(tmp_path, case, "--policy", "baseline") == (0, [])
+    assert outcome(tmp_path, case, policy="baseline") == (0, [])
+
+
+def faults(tmp_path, text):
+    """Return the faults of a file of tests, each from its line on."""
+    path = write(tmp_path / "tests.yaml", text)
+    with pytest.raises(CommandError) as error:
+        run(RunPolicyTests, path)
+    said = str(error.value)
+    assert "\n" not in said
+    return said.replace(f"{path}:", "").split("; ")
+
+
+def test_every_fault_at_once(tmp_path):
+    text = """\
+        polic: x
+        date: tomorrow
+        cases:
+          - name: a
+            operation: boott
+            expect: {verdict: refuse}
+          - name: b
+            operation: upload
+            ports: [{vnic_type: direct}]
+            expect:
+              verdict: refuse
+              rules: [guest_devices.disk_buss, hosts.require]
+              host_checks: [iomu]
+          - name: b
+            operation: boot
+            image: {}
+            volume: {}
+            expect: {verdict: allow}
+          - operation: boot
+            flavour: {}
+            expect: {verdict: refus}
+        """
+    assert faults(tmp_path, text) == [
+        "1: polic: is not a known key (did you mean 'policy'?)",
+        "2: date: 'tomorrow' is no date",
+        "write 2027-03-31",
+        "5: cases[0].operation: 'boott' is none of boot, upload, move, "
+        "rebuild, rescue, resize (did you mean 'boot'?)",
+        "9: cases[1].ports: is not looked at in operation upload, which has "
+        "image",
+        "12: cases[1].expect.rules[0]: 'guest_devices.disk_buss' is not a "
+        "rule (did you mean 'guest_devices.disk_bus'?)",
+        "12: cases[1].expect.rules[1]: hosts.require is about hosts",
+        "expect host_checks instead",
+        "13: cases[1].expect.host_checks[0]: 'iomu' is not a check (did you "
+        "mean 'iommu'?)",
+        "14: cases[2].name: 'b' is the name of two cases",
+        "17: cases[2].volume: a guest has its metadata from the image or the "
+        "volume",
+        "19: cases[3]: lacks name",
+        "20: cases[3].flavour: is not a known key (did you mean 'flavor'?)",
+        "21: cases[3].expect.verdict: 'refus' is none of allow, warn, refuse, "
+        "audit, disabled (did you mean 'refuse'?)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds no tests"),
+        ("- a", "must be a mapping"),
+        ("cases: []", "cases: '[]' is empty"),
+        ("cases: {a: b}", "must be a array"),
+        ("policy: x", "lacks cases"),
+        ("cases: [x]", "cases[0]: 'x' must be a object"),
+        ("cases: [", "not YAML"),
+        ("a: 1\na: 2\ncases: [x]", "a: stands here twice"),
+    ],
+)
+def test_a_file_of_another_shape(tmp_path, text, said):
+    assert said in "; ".join(faults(tmp_path, text))
+
+
+def test_faults_of_all_files_at_once(tmp_path):
+    one = write(tmp_path / "one.yaml", "cases: []\n")
+    with pytest.raises(CommandError) as error:
+        run(RunPolicyTests, one, str(tmp_path / "nothere"))
+    assert f"{one}:1: cases" in str(error.value)
+    assert "nothere:1: cannot be read: No such file" in str(error.value)
+
+
+def test_a_policy_with_faults_tests_nothing(tmp_path):
+    policy = write(tmp_path / "bad.yaml", "mode: x\n")
+    with pytest.raises(CommandError, match="'x' is none of enforce"):
+        run(RunPolicyTests, SAMPLE, "--policy", policy)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--policy", "baseline")])
+def test_the_sample_holds(arguments):
+    done = run(RunPolicyTests, SAMPLE, *arguments, "-f", "json")
+    assert (done.status, {one["Result"] for one in done.json}) == (0, {"ok"})
+    assert done.err == f"{len(done.json)} cases, 0 not as expected\n"
+
+
+def test_the_sample_against_strict_lacks_no_refusal():
+    """Strict refuses all that baseline refuses, and says more."""
+    found = rows(RunPolicyTests, SAMPLE, "--policy", "strict")
+    lines = [line for one in found for line in one["Difference"]]
+    assert {line for line in lines if line.startswith("-")} == {
+        "-verdict: allow"
+    }
+
+
+def test_the_sample_has_every_operation_and_key():
+    with open(SAMPLE, encoding="utf-8") as stream:
+        text = stream.read()
+    cases = yaml.safe_load(text)["cases"]
+    assert {one["operation"] for one in cases} == set(LOOKED_AT)
+    # Who asks stands in an example that is commented out.
+    named = {key for one in cases for key in one}
+    unnamed = CASE["properties"].keys() - named
+    assert {key for key in unnamed if f"#    {key}:" not in text} == {"domain"}
+
+
+def test_the_samples_examples_are_cases(tmp_path):
+    text = ETC.joinpath("policy-tests.yaml").read_text(encoding="utf-8")
+    head, _, examples = text.partition("# If your policy has an exemption:")
+    lines = [one for one in examples.splitlines() if one.startswith("#  ")]
+    more = "\n".join(line[1:] for line in lines)
+    path = write(tmp_path / "tests.yaml", f"{head}\n{more}\n")
+    found = rows(RunPolicyTests, path, "--policy", "baseline")
+    assert len(lines) > 10
+    assert [one["Result"] for one in found[-2:]] == ["differs", "differs"]
+
+
+def test_every_key_of_a_case_is_looked_at_somewhere():
+    who = {"name", "operation", "project", "domain", "roles", "expect"}
+    parts = frozenset().union(*LOOKED_AT.values())
+    assert CASE["properties"].keys() == who | parts
