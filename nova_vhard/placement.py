@@ -43,7 +43,15 @@ class Client(Protocol):
 
 
 class PlacementError(Exception):
-    """Placement gave no answer, or one that makes no sense."""
+    """Placement gave no answer, or one that makes no sense.
+
+    :ivar status: HTTP status that was not expected; None without one
+    """
+
+    def __init__(self, said: str, status: int | None = None) -> None:
+        """Keep what is wrong, and the status apart."""
+        super().__init__(said)
+        self.status = status
 
 
 class ProviderNotFound(PlacementError):
@@ -272,4 +280,5 @@ def _body(response: Any) -> dict[str, Any]:
 
 def _unexpected(response: Any) -> PlacementError:
     text = " ".join(str(response.text).split())[:200]
-    return PlacementError(f"status {response.status_code}: {text}")
+    status = response.status_code
+    return PlacementError(f"status {status}: {text}", status)

@@ -30,7 +30,9 @@ step "format" "$bin/ruff" format --check .
 step "types" "$bin/mypy"
 step "import rules" "$bin/lint-imports" --no-cache
 if command -v shellcheck >/dev/null; then
-    step "shell" shellcheck -x tools/*.sh tools/lib/*.sh .ci/run
+    step "shell" shellcheck -x tools/*.sh tools/lib/*.sh .ci/run \
+        devstack/*.sh devstack/settings devstack/override-defaults \
+        tests/devstack/*.sh
 else
     skip "shell" "shellcheck is not installed"
 fi

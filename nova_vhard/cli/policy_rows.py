@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
 from nova_vhard.policy import document, origin
-from nova_vhard.policy.defaults import NOVA_MACHINE_TYPES
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.problems import Path
 from nova_vhard.policy.schema import SCHEMA

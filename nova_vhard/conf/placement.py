@@ -16,7 +16,11 @@ def register(conf: cfg.ConfigOpts) -> None:
     groups.register(conf, GROUP, ())
     loading.register_session_conf_options(conf, GROUP.name)
     loading.register_auth_conf_options(conf, GROUP.name)
-    loading.register_adapter_conf_options(conf, GROUP.name)
+    # Without the deprecated option interface, as Nova: where it is set beside
+    # valid_interfaces, which has a default here, keystoneauth gives up.
+    loading.register_adapter_conf_options(
+        conf, GROUP.name, include_deprecated=False
+    )
     conf.set_default("service_type", "placement", GROUP.name)
     # keystoneauth waits for ever by default.
     conf.set_default("timeout", 30, GROUP.name)
@@ -29,5 +33,5 @@ def list_opts() -> list[cfg.Opt]:
         *loading.get_session_conf_options(),
         *loading.get_auth_common_conf_options(),
         *loading.get_auth_plugin_conf_options("password"),
-        *loading.get_adapter_conf_options(),
+        *loading.get_adapter_conf_options(include_deprecated=False),
     ]

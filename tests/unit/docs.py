@@ -31,6 +31,7 @@ REFERENCE = SOURCE / "admin" / "policy-reference.rst"
 REFUSED = SOURCE / "user" / "why-was-i-refused.rst"
 REPORTER = SOURCE / "admin" / "reporter.rst"
 SOAK = SOURCE / "contributor" / "soak.rst"
+STATUS = SOURCE / "admin" / "status.rst"
 TRUST = SOURCE / "admin" / "trust.rst"
 
 #: Every page that somebody wrote.

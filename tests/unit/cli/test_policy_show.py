@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack vhard policy show``."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from osc_lib.exceptions import CommandError
@@ -61,6 +63,11 @@ def shown(*arguments):
     }
 
 
+def line_of_base(text):
+    """Return the number of the first such line of the shipped policy."""
+    return Path(BASE).read_text().splitlines().index(text) + 1
+
+
 def test_without_effective_the_file_alone(top):
     found = shown(top)
     assert found["extends"] == ("middle.yaml", None, top, 2)
@@ -87,12 +94,17 @@ def test_effective_says_where_each_value_comes_from(top, middle):
         ),
         "guest_devices.vif_model.mode": ("audit", None, top, 4),
         "guest_devices.usb_model.allow": (["none"], "warn", top, 6),
-        "guest_devices.disk_bus.allow": (["virtio", "scsi"], "warn", BASE, 25),
+        "guest_devices.disk_bus.allow": (
+            ["virtio", "scsi"],
+            "warn",
+            BASE,
+            line_of_base("    allow: [virtio, scsi]"),
+        ),
         "passthrough.require": (
             ["iommu", "interrupt_remapping"],
             "warn",
             BASE,
-            74,
+            line_of_base("  require: [iommu, interrupt_remapping]"),
         ),
         "exemptions[0].id": ("top", None, top, 9),
         "exemptions[1].id": ("middle", None, middle, 7),

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of nova-vhard-status, given on its command line."""
+
+from oslo_config import cfg
+
+OPTS = [
+    cfg.MultiStrOpt(
+        "nova-config-file",
+        metavar="FILE",
+        default=["/etc/nova/nova.conf"],
+        help="Configuration file of nova-scheduler and nova-api; again for "
+        "each that they read, in their order. FILE's folder is searched for "
+        "nova.conf.d as well. A file that is not there is said, and what it "
+        "would have shown is a warning; the wrong file shows what does not "
+        "hold.",
+    ),
+    cfg.MultiStrOpt(
+        "glance-config-file",
+        metavar="FILE",
+        default=[
+            "/etc/glance/glance-image-import.conf",
+            "/etc/glance/glance-api.conf",
+        ],
+        help="Configuration file of glance-api; again for each that it "
+        "reads, in its order, the one beside which its paste file lies "
+        "last. What is missing or wrong is handled as with Nova's.",
+    ),
+    cfg.StrOpt(
+        "reporter-config-file",
+        metavar="FILE",
+        default="/etc/nova-vhard/reporter.conf",
+        help="Configuration file of nova-vhard-reporter, whose login to "
+        "Placement is tried as well. Where there is no such file it is not "
+        "tried.",
+    ),
+    cfg.StrOpt(
+        "os-cloud",
+        metavar="NAME",
+        help="Cloud of clouds.yaml to ask for flavors and hypervisors. "
+        "Without it Nova's own login to Placement is used. A login without "
+        "the role admin does not see all of them: that is a warning, never "
+        "a success.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Register them for the command line."""
+    conf.register_cli_opts(OPTS)

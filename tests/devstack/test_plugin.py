@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The devstack plugin's phases, run by bash on the services' own files."""
+
+import configparser
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+
+import pytest
+from oslo_upgradecheck.upgradecheck import Code
+
+from nova_vhard.cli import status
+from nova_vhard.cli.status_checks import gates, policy, settings
+from nova_vhard.policy import document
+from tests.unit.cli.nodes import STOCK, Etc, shipped
+
+pytestmark = pytest.mark.services
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parents[1]
+FUNCTIONS = HERE / "functions.sh"
+SERVICES = "n-api,n-sch,n-cpu,g-api,c-api,placement-api,key"
+FILTERS = f"{STOCK},SameHostFilter,DifferentHostFilter"
+
+# As devstack has written it by the time of post-config.
+NOVA = f"""
+[DEFAULT]
+compute_driver = libvirt.LibvirtDriver
+my_ip = 10.0.0.1
+
+[filter_scheduler]
+enabled_filters = {FILTERS}
+track_instance_changes = False
+
+[service_user]
+auth_type = password
+send_service_user_token = True
+
+[libvirt]
+live_migration_uri = qemu+ssh://stack@%s/system
+virt_type = kvm
+
+[key_manager]
+backend = nova.keymgr.conf_key_mgr.ConfKeyManager
+"""
+BARE = "[DEFAULT]\ndebug = True\n"
+GLANCE = "[DEFAULT]\ndebug = True\n\n[paste_deploy]\nflavor = {}\n"
+FLAVOR = "keystone+cachemanagement"
+IMPORT = "\n[image_import_opts]\nimage_import_plugins = []\n"
+CINDER = "[DEFAULT]\n\n[service_user]\nsend_service_user_token = True\n"
+
+
+class Devstack:
+    """A machine on which devstack runs the plugin.
+
+    :ivar folder: what devstack would put below / and /opt/stack
+    :ivar files: the services' files that the plugin may change
+    """
+
+    def __init__(self, folder, **contents):
+        self.folder = folder
+        texts = {
+            "nova/nova.conf": NOVA,
+            "nova/api-paste.ini": shipped("nova"),
+            "glance/glance-api-paste.ini": shipped("glance"),
+            "glance/glance-api.conf": GLANCE.format(FLAVOR),
+            "glance/glance-image-import.conf": IMPORT,
+            "cinder/cinder.conf": CINDER,
+        } | contents
+        self.files = [folder / name for name in texts]
+        for path, text in zip(self.files, texts.values(), strict=True):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            path.chmod(0o640)
+        self.calls = folder / "calls"
+
+    @property
+    def environment(self):
+        nova, nova_paste, glance_paste, glance, imports, cinder = self.files
+        return {
+            "PATH": os.environ["PATH"],
+            "CALLS": str(self.calls),
+            "PREFIX_BIN": str(pathlib.Path(sys.prefix) / "bin"),
+            "ENABLED_SERVICES": SERVICES,
+            "STACK_USER": str(os.getuid()),
+            "DEST": str(self.folder),
+            "DATA_DIR": str(self.folder / "data"),
+            "KEYSTONE_SERVICE_URI": "http://127.0.0.1:1/identity",
+            "SERVICE_PASSWORD": "secret",
+            "SERVICE_DOMAIN_NAME": "Default",
+            "SERVICE_PROJECT_NAME": "service",
+            "REGION_NAME": "RegionOne",
+            "NOVA_CONF": str(nova),
+            "NOVA_API_PASTE_INI": str(nova_paste),
+            "NOVA_STATE_PATH": str(self.folder / "data/nova"),
+            "NOVA_FILTERS": FILTERS,
+            "GLANCE_API_PASTE_INI": str(glance_paste),
+            "GLANCE_API_CONF": str(glance),
+            "GLANCE_IMAGE_IMPORT_CONF": str(imports),
+            "CINDER_CONF": str(cinder),
+            "NOVA_VHARD_CONF_DIR": str(self.folder / "vhard"),
+            "NOVA_VHARD_DIR": str(ROOT),
+        }
+
+    def run(self, *phase, **more):
+        """Run a phase as devstack does: source it, errors end it."""
+        script = (
+            f"set -o errexit\nsource {FUNCTIONS}\n"
+            f"source {ROOT}/devstack/override-defaults\n"
+            f"source {ROOT}/devstack/settings\n"
+            f"source {ROOT}/devstack/plugin.sh {' '.join(phase)}\n"
+        )
+        ended = subprocess.run(
+            ["bash", "-c", script],
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stderr == ""
+
+    def stack(self, **more):
+        for phase in ("pre-install", "install", "post-config", "extra"):
+            self.run("stack", phase, **more)
+        self.run("stack", "test-config", **more)
+
+    def state(self):
+        """Return name to content of everything, notes apart."""
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_bytes()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file() and path != self.calls
+        }
+
+    def notes(self):
+        """Return what was asked of devstack since the last time."""
+        lines = self.calls.read_text(encoding="utf-8").splitlines()
+        self.calls.unlink()
+        return lines
+
+    def ini(self, number):
+        """Return a file of services as a parser reads it."""
+        parser = configparser.RawConfigParser(strict=False)
+        parser.read_string(self.files[number].read_text(encoding="utf-8"))
+        return parser
+
+    def node(self):
+        """Return the node that nova-vhard-status looks at."""
+        etc = Etc.__new__(Etc)
+        etc.folder = self.folder
+        return etc.node
+
+
+@pytest.fixture
+def devstack(tmp_path):
+    return Devstack(tmp_path)
+
+
+def append(path, text):
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def test_every_gate_is_plugged_in_as_the_status_command_sees_it(devstack):
+    devstack.stack()
+    node = devstack.node()
+    for check in (
+        policy.policy,
+        gates.scheduler,
+        gates.nova_api,
+        gates.glance_api,
+        gates.imports,
+        settings.service_token,
+        settings.defaults,
+    ):
+        result = status._run(check, node, None)
+        assert result.code == Code.SUCCESS, result.details
+    enabled = devstack.ini(0)["filter_scheduler"]["enabled_filters"]
+    assert enabled == f"VirtHardeningFilter,{FILTERS}"
+    text = devstack.files[0].read_text(encoding="utf-8")
+    assert text.count("available_filters = ") == 2
+    assert document.load(str(devstack.folder / "vhard/policy.yaml")).enabled
+
+
+def test_what_is_installed_and_started(devstack):
+    devstack.stack()
+    bin_dir = devstack.environment["PREFIX_BIN"]
+    conf = devstack.folder / "vhard/reporter.conf"
+    reporter = f"{bin_dir}/nova-vhard-reporter"
+    assert [one for one in devstack.notes() if "define" not in one] == [
+        f"setup_develop {ROOT}",
+        "create_service_user vhard-reporter",
+        f"run_process vhard-reporter {reporter} --config-file {conf} run",
+        f"run_process vhard-sweep /bin/bash {ROOT}/devstack/sweep.sh "
+        f"{reporter} {conf} 2",
+    ]
+    assert stat.S_IMODE(conf.stat().st_mode) == 0o600
+    undo = devstack.folder / "data/nova-vhard/undo"
+    assert stat.S_IMODE(undo.stat().st_mode) == 0o700
+    devstack.run("unstack")
+    assert devstack.notes()[1:] == [
+        "stop_process vhard-reporter",
+        "stop_process vhard-sweep",
+    ]
+    devstack.run("clean")
+    assert devstack.notes()[-1] == "pip_uninstall nova-vhard"
+
+
+def test_the_reporters_login_is_one_that_it_takes(devstack):
+    devstack.stack()
+    conf = devstack.folder / "vhard/reporter.conf"
+    parser = configparser.RawConfigParser()
+    parser.read(conf)
+    assert parser["placement"]["username"] == "vhard-reporter"
+    assert parser["placement"]["region_name"] == "RegionOne"
+    ended = subprocess.run(
+        [
+            f"{devstack.environment['PREFIX_BIN']}/nova-vhard-reporter",
+            f"--config-file={conf}",
+            "withdraw",
+            "nobody",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=devstack.environment | {"no_proxy": "*"},
+    )
+    # It knows every option, and gets as far as looking for Keystone.
+    assert ended.returncode == 1
+    assert "connection to http://127.0.0.1:1/identity" in ended.stderr
+
+
+def test_twice_changes_nothing_and_unstack_restores_every_byte(devstack):
+    before = devstack.state()
+    devstack.stack()
+    once = devstack.state()
+    assert all(
+        once[name] != before[name] for name in before if "cin" not in name
+    )
+    devstack.stack()
+    assert devstack.state() == once
+    for _ in range(2):
+        devstack.run("unstack")
+        after = devstack.state()
+        assert {name: after[name] for name in before} == before
+    for _ in range(2):
+        devstack.run("clean")
+        assert devstack.state() == before
+    for path in devstack.files:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_bare_files_get_sections_and_lose_them_again(tmp_path):
+    devstack = Devstack(
+        tmp_path,
+        **{
+            "nova/nova.conf": BARE,
+            "cinder/cinder.conf": BARE.rstrip("\n"),
+            "glance/glance-image-import.conf": "",
+        },
+    )
+    devstack.files[4].unlink()
+    before = devstack.state()
+    devstack.stack()
+    node = devstack.node()
+    assert status._run(gates.scheduler, node, None).code == Code.SUCCESS
+    assert status._run(settings.service_token, node, None).code == 0
+    assert devstack.ini(4)["image_import_opts"]["image_import_plugins"]
+    assert devstack.ini(5)["service_user"]["username"] == "cinder"
+    once = devstack.state()
+    devstack.stack()
+    assert devstack.state() == once
+    devstack.run("unstack")
+    devstack.run("clean")
+    assert devstack.state() == before
+
+
+@pytest.mark.parametrize("nova", [NOVA, BARE])
+def test_what_others_change_since_stays(tmp_path, nova):
+    """devstack itself sets the fixed key after post-config."""
+    contents = {"nova/nova.conf": nova, "cinder/cinder.conf": BARE}
+    devstack = Devstack(tmp_path, **contents)
+    key = "\n[others]\nfixed_key = 1\n"
+    tail = "\n[filter:other]\npaste.filter_factory = other:factory\n"
+    expected = {}
+    for path in devstack.files:
+        more = tail if path.suffix == ".ini" else key
+        text = path.read_text(encoding="utf-8")
+        if path.name == "nova.conf" and nova == NOVA:
+            text = text.replace(f"= {FILTERS}", f"= {FILTERS},BlazarFilter")
+        if path.name == "glance-image-import.conf":
+            text = text.replace("[]", "[inject_image_metadata]")
+        expected[path] = text + more
+    devstack.stack()
+    for path in devstack.files:
+        text = path.read_text(encoding="utf-8")
+        if nova == NOVA:
+            text = text.replace(f"{FILTERS}\n", f"{FILTERS},BlazarFilter\n")
+        text = text.replace("[vhard]\n\n", "[vhard]\n")
+        text = text.replace(
+            "plugins = [vhard]", "plugins = [inject_image_metadata,vhard]"
+        )
+        more = tail if path.suffix == ".ini" else key
+        path.write_text(text + more, encoding="utf-8")
+    devstack.run("unstack")
+    for path, text in expected.items():
+        found = path.read_text(encoding="utf-8")
+        if nova == BARE and path.name == "nova.conf":
+            # NOVA_FILTERS, which devstack wanted there.
+            extra = f"\n[filter_scheduler]\nenabled_filters = {FILTERS}\n"
+            found = found.replace(extra, "")
+        assert found == text, path
+
+
+def test_stacking_again_without_unstack(devstack):
+    """stack.sh writes the services' files anew, and the copies are old."""
+    before = devstack.state()
+    devstack.stack()
+    once = devstack.state()
+    for path in devstack.files:
+        path.write_bytes(before[path.relative_to(devstack.folder).as_posix()])
+    append(devstack.files[0], "\n[new]\nx = 1\n")
+    devstack.stack()
+    for number, path in enumerate(devstack.files):
+        if number:
+            name = path.relative_to(devstack.folder).as_posix()
+            assert path.read_bytes() == once[name]
+    devstack.run("unstack")
+    text = devstack.files[0].read_text(encoding="utf-8")
+    assert text == NOVA + "\n[new]\nx = 1\n"
+
+
+def test_what_an_operator_set_is_kept(tmp_path):
+    nova = NOVA.replace(
+        "[libvirt]\n", "[libvirt]\nhw_machine_type = x86_64=pc-q35-9.2\n"
+    ).replace(
+        "[filter_scheduler]\n",
+        "[filter_scheduler]\navailable_filters = x.all_filters\n"
+        "available_filters = y.Filter\n",
+    )
+    glance = GLANCE.format("keystone") + IMPORT.replace("[]", "[a, b]")
+    devstack = Devstack(
+        tmp_path,
+        **{"nova/nova.conf": nova, "glance/glance-api.conf": glance},
+    )
+    before = devstack.state()
+    devstack.stack()
+    text = devstack.files[0].read_text(encoding="utf-8")
+    assert "hw_machine_type = x86_64=pc-q35-9.2\n" in text
+    assert text.count("available_filters = ") == 3
+    assert "all_filters\n" in text
+    assert "nova.scheduler.filters.all_filters" not in text
+    plugins = devstack.ini(3)["image_import_opts"]["image_import_plugins"]
+    assert plugins == "[a,b,vhard]"
+    append(devstack.files[0], "\n[new]\nx = 1\n")
+    devstack.run("unstack")
+    after = devstack.state()
+    before["nova/nova.conf"] += b"\n[new]\nx = 1\n"
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_compute_node_alone(devstack):
+    before = devstack.state()
+    devstack.stack(ENABLED_SERVICES="n-cpu")
+    changed = {
+        name
+        for name, text in devstack.state().items()
+        if name in before and text != before[name]
+    }
+    assert changed == {"nova/nova.conf"}
+    text = devstack.files[0].read_text(encoding="utf-8")
+    assert "VirtHardeningFilter" not in text
+    assert "hw_machine_type = x86_64=q35" in text
+    notes = devstack.notes()
+    assert any("run_process vhard-reporter" in one for one in notes)
+    assert not any("sweep" in one or "create" in one for one in notes)
+
+
+def test_the_policy_of_local_conf(devstack):
+    devstack.stack(NOVA_VHARD_EXTENDS="strict", NOVA_VHARD_MODE="audit")
+    path = str(devstack.folder / "vhard/policy.yaml")
+    assert document.load(path).mode == "audit"
+    own = devstack.folder / "own.yaml"
+    own.write_text("version: '1'\nmode: warn\n")
+    devstack.stack(NOVA_VHARD_POLICY=str(own))
+    assert document.load(path).mode == "warn"
+
+
+def test_the_sweep_goes_on_and_ends_at_once(tmp_path):
+    """A command that fails does not end it; SIGTERM does."""
+    told = tmp_path / "told"
+    command = tmp_path / "reporter"
+    command.write_text(f'#!/bin/sh\necho "$@" >>{told}\nexit 1\n')
+    command.chmod(0o755)
+    sweep = [str(ROOT / "devstack/sweep.sh"), str(command), "/x.conf", "3"]
+    process = subprocess.Popen(["bash", *sweep])
+    try:
+        while not told.exists() or not told.read_text():
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+    assert (
+        told.read_text() == "--config-file /x.conf sweep --max-report-age 3\n"
+    )

@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-vhard-status: what it says of a node's files."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from oslo_upgradecheck.upgradecheck import Code
+
+from nova_vhard.cli import status
+from nova_vhard.cli.status_checks import gates, policy, settings
+from tests.unit.cli.nodes import (
+    GLANCE,
+    NOVA,
+    POLICY,
+    STOCK,
+    Etc,
+    gated,
+    shipped,
+)
+
+pytestmark = pytest.mark.services
+SUCCESS, WARNING, FAILURE = Code.SUCCESS, Code.WARNING, Code.FAILURE
+AUDIT = "version: '1'\nextends: baseline\nmode: audit\n"
+OURS = "available_filters = nova_vhard.gates.scheduler.VirtHardeningFilter\n"
+ALL = "available_filters = nova.scheduler.filters.all_filters\n"
+
+
+@pytest.fixture
+def etc(tmp_path):
+    return Etc(tmp_path)
+
+
+def look(check, etc):
+    """Run one check as the command does."""
+    return status._run(check, etc.node, None)
+
+
+def test_a_node_where_all_was_done(etc):
+    for check in (
+        policy.policy,
+        gates.scheduler,
+        gates.nova_api,
+        gates.glance_api,
+        gates.imports,
+        settings.service_token,
+        settings.pci_in_placement,
+        settings.prefilter,
+        settings.defaults,
+    ):
+        result = look(check, etc)
+        assert result.code == SUCCESS, result.details
+        assert result.details
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "said"),
+    [
+        (f"{ALL}{OURS}enabled_filters = {STOCK}", FAILURE, "is not in"),
+        (
+            f"{OURS}enabled_filters = VirtHardeningFilter,{STOCK}",
+            FAILURE,
+            "naming ours alone replaces",
+        ),
+        (
+            f"{ALL}enabled_filters = VirtHardeningFilter,{STOCK}",
+            FAILURE,
+            "does not start",
+        ),
+        (
+            f"enabled_filters = VirtHardeningFilter,{STOCK}",
+            FAILURE,
+            "does not start",
+        ),
+        (
+            f"{ALL}{OURS}enabled_filters = {STOCK},VirtHardeningFilter",
+            WARNING,
+            "behind ComputeFilter",
+        ),
+        (
+            f"{ALL}{OURS}enabled_filters = VirtHardeningFilter",
+            WARNING,
+            "lacks ComputeFilter",
+        ),
+        (
+            f"{OURS}available_filters = nova.scheduler.filters."
+            "compute_filter.ComputeFilter\n"
+            "enabled_filters = VirtHardeningFilter,ComputeFilter",
+            SUCCESS,
+            "VirtHardeningFilter, ComputeFilter",
+        ),
+        ("", FAILURE, "is not in enabled_filters"),
+    ],
+)
+def test_scheduler_filter(etc, lines, code, said):
+    etc.nova(f"[filter_scheduler]\n{lines}\n")
+    result = look(gates.scheduler, etc)
+    assert result.code == code
+    assert said in result.details
+
+
+def test_options_in_a_folder_of_more_count(etc):
+    (etc.folder / "nova/nova.conf.d").mkdir()
+    text = f"[filter_scheduler]\nenabled_filters = {STOCK}\n"
+    etc.write("nova/nova.conf.d/local.conf", text)
+    assert look(gates.scheduler, etc).code == FAILURE
+
+
+@pytest.mark.parametrize("way", ["openstack_compute_api_v21", "_compatible"])
+def test_a_nova_pipeline_without_the_gate(etc, way):
+    text = gated("nova")
+    start = text.index(f"{way}]")
+    text = text[:start] + text[start:].replace(" vhard", "", 1)
+    path = etc.write("nova/api-paste.ini", text)
+    result = look(gates.nova_api, etc)
+    assert result.code == FAILURE
+    assert f"{way}] keystone:" in result.details
+    assert f"nova-vhard-paste add nova {path}" in result.details
+
+
+def test_a_nova_paste_file_that_is_named(etc):
+    path = etc.write("nova/other.ini", shipped("nova"))
+    etc.nova(f"{NOVA}[wsgi]\napi_paste_config = {path}\n")
+    result = look(gates.nova_api, etc)
+    assert result.code == FAILURE
+    assert "both" not in result.details
+    assert "legacy_v2_compatible" in result.details
+
+
+@pytest.mark.parametrize(
+    ("paste", "said"),
+    [
+        (None, "there is no api-paste.ini"),
+        ("keystone = x\n", "is no paste file"),
+        ("[filter:x]\n", "no pipeline has keystonecontext"),
+    ],
+)
+def test_a_nova_paste_file_that_cannot_be_used(etc, paste, said):
+    path = etc.folder / "nova/api-paste.ini"
+    path.unlink()
+    if paste is not None:
+        path.write_text(paste)
+    result = look(gates.nova_api, etc)
+    assert result.code == FAILURE
+    assert said in result.details
+
+
+def test_nova_without_users_has_no_gate(etc):
+    etc.nova(NOVA + "[api]\nauth_strategy = noauth2\n")
+    result = look(gates.nova_api, etc)
+    assert result.code == FAILURE
+    assert "noauth2" in result.details
+
+
+FLAVORS = (
+    "",
+    "caching",
+    "cachemanagement",
+    "keystone",
+    "keystone+caching",
+    "keystone+cachemanagement",
+)
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_glance_flavors_with_and_without(etc, flavor):
+    etc.glance(f"[paste_deploy]\nflavor = {flavor}\n")
+    assert look(gates.glance_api, etc).code == SUCCESS
+    option = flavor or "default"
+    lines = [
+        line.replace(" vhard", "") if line.startswith(f"{option} =") else line
+        for line in gated("glance").splitlines()
+    ]
+    etc.write("glance/glance-api-paste.ini", "\n".join(lines))
+    result = look(gates.glance_api, etc)
+    assert result.code == FAILURE
+    assert f"[composite:api] {option}:" in result.details
+
+
+def test_a_glance_paste_file_of_old(etc):
+    text = (
+        "[pipeline:glance-api-keystone]\npipeline = authtoken context {}app\n"
+        "[filter:vhard]\npaste.filter_factory = "
+        "nova_vhard.gates.glance_api:filter_factory\n"
+    )
+    path = etc.write("old.ini", text.format("vhard "))
+    etc.glance(f"[paste_deploy]\nflavor = keystone\nconfig_file = {path}\n")
+    assert look(gates.glance_api, etc).code == SUCCESS
+    path.write_text(text.format(""))
+    assert look(gates.glance_api, etc).code == FAILURE
+
+
+def test_a_glance_flavor_that_does_not_exist(etc):
+    etc.glance("[paste_deploy]\nflavor = trusted-auth\n")
+    result = look(gates.glance_api, etc)
+    assert result.code == FAILURE
+    assert "flavor 'trusted-auth'" in result.details
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "said"),
+    [
+        ("[vhard]", SUCCESS, "[vhard]"),
+        ("[inject_image_metadata, vhard]", SUCCESS, "vhard"),
+        ("[vhard, inject_image_metadata]", WARNING, "behind vhard"),
+        ("[]", FAILURE, "not judged"),
+        ("['no_op']", FAILURE, "not judged"),
+        # Glance does not start with this.
+        ("vhard", FAILURE, "cannot have"),
+    ],
+)
+def test_import_plugins(etc, value, code, said):
+    etc.glance(f"[image_import_opts]\nimage_import_plugins = {value}\n")
+    result = look(gates.imports, etc)
+    assert result.code == code
+    assert said in result.details
+
+
+@pytest.mark.parametrize(
+    ("group", "code", "said"),
+    [
+        ("", WARNING, "shelved"),
+        ("send_service_user_token = false", WARNING, "shelved"),
+        ("send_service_user_token = true", WARNING, "no auth_type"),
+        (
+            "send_service_user_token = true\nauth_section = placement",
+            SUCCESS,
+            "is on",
+        ),
+        ("send_service_user_token = perhaps", FAILURE, "perhaps"),
+    ],
+)
+def test_service_user(etc, group, code, said):
+    etc.nova(f"[service_user]\n{group}\n")
+    result = look(settings.service_token, etc)
+    assert result.code == code
+    assert said in result.details
+
+
+@pytest.mark.parametrize(
+    ("allow", "switch", "code"),
+    [
+        ("{aliases: [gpu]}", "false", WARNING),
+        ("{aliases: [gpu]}", "true", SUCCESS),
+        ("{aliases: '*'}", "false", WARNING),
+        ("{ports: [vf]}", "false", WARNING),
+        ("{mdev: [VGPU]}", "false", SUCCESS),
+        ("{}", "false", SUCCESS),
+    ],
+)
+def test_pci_in_placement(etc, allow, switch, code):
+    etc.write("policy.yaml", f"{POLICY}passthrough: {{allow: {allow}}}\n")
+    etc.nova(f"[filter_scheduler]\npci_in_placement = {switch}\n")
+    assert look(settings.pci_in_placement, etc).code == code
+
+
+def test_a_policy_without_a_word_on_passthrough_allows_it(etc):
+    etc.write("policy.yaml", "version: '1'\n")
+    assert look(settings.pci_in_placement, etc).code == WARNING
+
+
+NONE = "guest_devices: {viommu_model: {allow: []"
+
+
+@pytest.mark.parametrize(
+    ("rules", "code"),
+    [
+        ("", WARNING),
+        (f"{NONE}}}}}\n", SUCCESS),
+        (f"{NONE}, mode: warn}}}}\n", WARNING),
+        (f"mode: audit\n{NONE}}}}}\n", WARNING),
+        (f"mode: audit\n{NONE}, mode: enforce}}}}\n", SUCCESS),
+        (f"enabled: false\n{NONE}}}}}\n", WARNING),
+        (
+            f"{NONE}}}}}\nprojects: [{{mode: audit, projects: [p]}}]\n",
+            WARNING,
+        ),
+    ],
+)
+def test_prefilter_and_viommu(etc, rules, code):
+    etc.write("policy.yaml", POLICY + rules)
+    etc.nova("[scheduler]\nimage_metadata_prefilter = true\n")
+    result = look(settings.prefilter, etc)
+    assert result.code == code, result.details
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ("", SUCCESS, "No libvirt"),
+        ("compute_driver = ironic.IronicDriver", SUCCESS, "No libvirt"),
+        (
+            "compute_driver = libvirt.LibvirtDriver",
+            WARNING,
+            "comes to pc, and the policy assumes q35",
+        ),
+        (
+            "compute_driver = libvirt.LibvirtDriver\n[libvirt]\n"
+            "hw_machine_type = aarch64=virt,x86_64=pc-q35-9.2",
+            SUCCESS,
+            "assumes",
+        ),
+        (
+            "compute_driver = libvirt.LibvirtDriver\nforce_config_drive=1\n"
+            "[libvirt]\nhw_machine_type = x86_64=q35\nvirt_type=qemu\n"
+            "use_virtio_for_bridges=false",
+            WARNING,
+            "virt_type comes to qemu",
+        ),
+    ],
+)
+def test_defaults(etc, options, code, said):
+    etc.nova(f"[DEFAULT]\n{options}\n")
+    result = look(settings.defaults, etc)
+    assert result.code == code
+    assert said in result.details
+    if "virt_type=" in options:
+        assert "use_virtio_for_bridges comes to False" in result.details
+        assert "force_config_drive comes to True" in result.details
+
+
+def test_a_broken_policy_with_and_without_a_last_good_copy(etc):
+    etc.keep("nova-api")
+    etc.write("policy.yaml", "version: '1'\nmode: [\n")
+    result = look(policy.policy, etc)
+    assert result.code == FAILURE
+    assert result.details.count("policy.yaml:3: not YAML") == 1
+    assert "still holds (nova-api: " in result.details
+    # Glance has none.
+    assert "glance-api could go on with" in result.details
+
+
+def test_copies_of_the_policy_that_holds(etc):
+    for service in ("nova-api", "nova-scheduler", "glance-api"):
+        etc.keep(service)
+    result = look(policy.policy, etc)
+    assert result.code == SUCCESS
+    assert result.details.count(" of ") == 1
+
+
+def test_a_stale_copy(etc):
+    etc.keep("nova-scheduler")
+    etc.keep("glance-api", AUDIT)
+    result = look(policy.policy, etc)
+    assert result.code == WARNING
+    assert "glance-api last judged by policy" in result.details
+    assert "nova-scheduler" not in result.details
+
+
+def test_a_copy_of_another_file_or_of_no_use(etc):
+    etc.keep("nova-api", path="/somewhere/else.yaml")
+    etc.write("state/policy-glance-api.json", "{")
+    result = look(policy.policy, etc)
+    assert result.code == WARNING
+    assert "nova-api last judged by /somewhere/else.yaml" in result.details
+    assert "of glance-api cannot be read" in result.details
+
+
+def test_two_policies_and_one_that_is_switched_off(etc):
+    other = etc.write("other.yaml", AUDIT + "enabled: false\n")
+    etc.write(
+        "glance/glance-api.conf", f"{GLANCE}[vhard]\npolicy_file = {other}\n"
+    )
+    result = look(policy.policy, etc)
+    assert result.code == WARNING
+    assert "judge by different policies" in result.details
+    assert "enabled: false" in result.details
+
+
+def run(etc, capsys, *more):
+    code = status.main([*etc.arguments, "upgrade", "check", *more])
+    return code, capsys.readouterr()
+
+
+def test_a_node_without_any_of_the_files(tmp_path, capsys):
+    etc = Etc(tmp_path)
+    for name in ("nova/nova.conf", "glance/glance-api.conf"):
+        (tmp_path / name).unlink()
+    code, (out, err) = run(etc, capsys, "--json")
+    assert code == WARNING
+    assert err == ""
+    found = json.loads(out)
+    assert [one["check"] for one in found["checks"]] == list(status.CHECKS)
+    for one in found["checks"]:
+        assert one["result"] == WARNING
+        assert one["details"].startswith("Not checked: ")
+        assert "Traceback" not in one["details"]
+
+
+def test_a_compute_node_without_glance(etc, capsys):
+    (etc.folder / "glance/glance-api.conf").unlink()
+    _, (out, _) = run(etc, capsys, "--json")
+    found = {one["check"]: one for one in json.loads(out)["checks"]}
+    assert found["Policy"]["result"] == SUCCESS
+    assert found["Glance API gate"]["result"] == WARNING
+    assert "glance-api.conf on this" in found["Glance API gate"]["details"]
+
+
+@pytest.mark.parametrize(
+    "text", ["no group\n", "[x]\n= y\n", "[vhard]\nposture_ttl = 0\n"]
+)
+def test_a_broken_nova_conf_is_said_and_does_not_end_it(etc, capsys, text):
+    etc.write("nova/nova.conf", text)
+    code, (out, err) = run(etc, capsys, "--json")
+    assert code == FAILURE
+    assert "Traceback" not in out + err
+    found = {one["check"]: one for one in json.loads(out)["checks"]}
+    assert found["Glance API gate"]["result"] == SUCCESS
+
+
+def test_the_table_and_wrong_arguments(etc, capsys):
+    code, (out, _) = run(etc, capsys)
+    assert code == FAILURE  # there is no login to Placement
+    assert "| Check: Nova API gate" in out
+    assert "| Result: Success" in out
+    for wrong in (["upgrade", "check", "--bogus"], [], ["--config-file=/x"]):
+        assert status.main(wrong) == 255
+        assert "Traceback" not in "".join(capsys.readouterr())
+    assert status.main(["--help"]) == 0
+
+
+def test_it_runs_where_there_is_neither_nova_nor_glance(etc):
+    code = (
+        "import sys\n"
+        "for name in ('nova', 'glance', 'placement'):\n"
+        "    sys.modules[name] = None\n"
+        "from nova_vhard.cli import status\n"
+        "sys.exit(status.main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", code, *etc.arguments]
+    ended = subprocess.run(
+        [*command, "upgrade", "check", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == FAILURE, ended.stderr
+    found = json.loads(ended.stdout)["checks"]
+    gate = {one["check"]: one["result"] for one in found}
+    assert gate["Nova API gate"] == SUCCESS
+    assert "crashed" not in ended.stdout
