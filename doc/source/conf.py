@@ -32,3 +32,13 @@ html_theme_options = {
     "sidebar_dropdown": "none",
 }
 openstackdocs_auto_name = False
+
+_COMMANDS = {
+    "nova-vhard-exporter": "counts what the gates decide, for Prometheus",
+    "nova-vhard-reporter": "proves a compute node, and says so in Placement",
+    "nova-vhard-status": "says whether the policy is really in force",
+}
+man_pages = [
+    (f"cli/{name}", name, title, [author], 1)
+    for name, title in _COMMANDS.items()
+]

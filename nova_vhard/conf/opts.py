@@ -2,12 +2,13 @@
 """What oslo-config-generator lists.
 
 Namespace ``nova_vhard`` is for nova.conf and glance-api.conf, namespace
-``nova_vhard.reporter`` for the reporter's own file.
+``nova_vhard.reporter`` for the reporter's own file, namespace
+``nova_vhard.exporter`` for the exporter's.
 """
 
 from oslo_config import cfg
 
-from nova_vhard.conf import placement, reporter, vhard
+from nova_vhard.conf import exporter, placement, reporter, vhard
 
 _Listed = list[tuple[cfg.OptGroup, list[cfg.Opt]]]
 
@@ -23,3 +24,8 @@ def list_reporter_opts() -> _Listed:
         (reporter.GROUP, reporter.OPTS),
         (placement.GROUP, placement.list_opts()),
     ]
+
+
+def list_exporter_opts() -> _Listed:
+    """Return the groups that the exporter reads."""
+    return [(exporter.GROUP, exporter.OPTS)]

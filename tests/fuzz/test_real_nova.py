@@ -20,7 +20,7 @@ QUOTA = 0
 
 
 class TestFuzzOfNovaItself(base.FakeDriverCase):
-    """The gate makes nothing a 5xx, and changes no other answer."""
+    """The gate makes nothing a 5xx, and changes no other answer to a boot."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -57,7 +57,7 @@ class TestFuzzOfNovaItself(base.FakeDriverCase):
 
     def test_fuzz_of_the_api(self) -> None:
         gated = self.api_fixture.app()
-        found: Counter[tuple[int, int]] = Counter()
+        found: Counter[int] = Counter()
         for number in range(INPUTS):
             one = Mutator(number)
             environ, body = odd.wish(one)
@@ -67,9 +67,14 @@ class TestFuzzOfNovaItself(base.FakeDriverCase):
             body = self.real(body.decode("latin-1")).encode("latin-1")
             environ["PATH_INFO"] = "/v2.1" + self.real(environ["PATH_INFO"])
             status = self.answer(gated, environ, body)
+            found[status] += 1
+            boot = environ["PATH_INFO"].endswith("/servers")
+            if status < 500 and (status in OWN or not boot):
+                # What the gate refuses is not to happen behind its back: it
+                # would become what the server has already.
+                continue
             alone = self.answer(self.plain, environ, body)
             told = (one.name, environ, body[:500], alone, status)
-            assert status == alone or status in OWN, told
-            found[alone, status] += 1
+            assert status == alone, told
         print(seeds.SEED, found)
-        assert any(status == 403 for _, status in found), found
+        assert found[403], found

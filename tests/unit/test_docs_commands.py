@@ -1,94 +1,182 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page about the commands for a policy is what they do."""
+"""Commands that pages show exist, and do what the pages say."""
 
+import ast
+import contextlib
+import importlib
+import importlib.metadata
+import io
 import re
 import shlex
+import subprocess
 
 import pytest
 
-from nova_vhard.cli import case_file, decision, policy, policy_try
-from nova_vhard.cli.case_schema import SCHEMA
-from nova_vhard.request.case import LOOKED_AT
-from tests.unit.docs import COMMANDS, ETC, blocks, words
+from nova_vhard.gates import http
+from nova_vhard.policy import document
+from nova_vhard.policy.hosts import NO_CANDIDATE, NOBODY, UNKNOWN
+from tests.unit import commands
+from tests.unit.docs import README, ROOT, SOURCE, extension, words
 
-KINDS = {
-    "policy check": policy.CheckPolicy,
-    "policy show": policy.ShowPolicy,
-    "policy test": policy_try.RunPolicyTests,
-    "policy explain": policy_try.ExplainPolicy,
-    "decision summary": decision.SummarizeDecisions,
-}
-
-
-def shown():
-    """Yield the commands of the page: name and arguments."""
-    for block in blocks(COMMANDS, "console"):
-        for line in block.replace("\\\n", " ").strip().splitlines():
-            parts = shlex.split(line.removeprefix("$ openstack vhard "))
-            yield " ".join(parts[:2]), parts[2:]
+QUICK_START = SOURCE / "quick-start.rst"
+ROLL_OUT = SOURCE / "admin" / "roll-out.rst"
+CLOSED = SOURCE / "admin" / "failing-closed.rst"
+MAN_PAGES = {path.stem: path for path in (SOURCE / "cli").glob("nova-*.rst")}
+#: oslo.config's own, which every program of its has.
+OSLO = {"--config-dir", "--config-file", "--shell_completion"}
 
 
-def test_every_command_that_is_shown_takes_its_arguments():
-    names = set()
-    for name, arguments in shown():
-        parser = KINDS[name](None, None).get_parser("test")
-        parser.parse_args(arguments)
-        names.add(name)
-    assert names == set(KINDS)
+SHOWING = (README, QUICK_START, ROLL_OUT, SOURCE / "admin" / "monitoring.rst")
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_options_that_are_named_exist_and_all_of_ours_are(name):
-    text = COMMANDS.read_text(encoding="utf-8")
-    parsers = {one: KINDS[one](None, None).get_parser("test") for one in KINDS}
-    known = {
-        option
-        for one in parsers.values()
-        for option in one._option_string_actions
+@pytest.mark.parametrize(
+    "command", [one for page in SHOWING for one in commands.shown(page)]
+)
+def test_a_command_that_is_shown_exists_and_takes_its_arguments(command):
+    commands.check(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "openstack vhard image adit --all",
+        "tools/demos.sh",
+        "tools/demo.sh --without-doors",
+        "novavhard check",
+        "cp nova-vhard-export.service /etc/systemd/system/",
+    ],
+)
+def test_a_command_that_does_not_exist_would_be_found(command):
+    with pytest.raises((AssertionError, FileNotFoundError)):
+        commands.check(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "openstack vhard image audit --everything",
+        "openstack image create --disk-format x86 y",
+        "nova-vhard-reporter check --quietly",
+        "/opt/nova-vhard/bin/nova-vhard-exporter --port 1",
+    ],
+)
+def test_an_argument_that_is_not_taken_would_be_found(command):
+    with pytest.raises(SystemExit):
+        commands.check(command)
+
+
+def scripts():
+    """Return our programs that are installed, with their functions."""
+    found = importlib.metadata.entry_points(group="console_scripts")
+    return {
+        one.name: one for one in found if one.value.startswith("nova_vhard.")
     }
-    assert set(re.findall(r"(?<![-\w])--[a-z-]+", text)) <= known
-    ours = {
-        option
-        for group in parsers[name]._action_groups[:2]
-        for action in group._group_actions
-        for option in action.option_strings
-        if option.startswith("--") and option != "--help"
-    }
-    assert {one for one in ours if one not in text} == set()
 
 
-def keys(part):
-    for name, value in part.get("properties", {}).items():
-        yield name
-        yield from keys(value)
-    if "items" in part:
-        yield from keys(part["items"])
+def help_of(main, *arguments):
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+        main([*arguments, "--help"])
+    return text.getvalue()
 
 
-def test_every_key_of_a_test_is_explained():
-    # Other keys of a block device are Nova's, and do not count.
-    devices = SCHEMA["properties"]["cases"]["items"]["properties"]
-    others = set(keys(devices["block_devices"])) - {"device_type", "disk_bus"}
-    text = words(COMMANDS)
-    unsaid = {one for one in keys(SCHEMA) if f"``{one}``" not in text}
-    assert unsaid - {"cases"} <= others
-    for operation in LOOKED_AT:
-        assert f"``{operation}``" in text
+def options_of(main):
+    """Return every option of a program and of its commands."""
+    text = help_of(main)
+    for names in re.findall(r"^  \{([\w,]+)\}", text, re.MULTILINE):
+        text += "".join(help_of(main, name) for name in names.split(","))
+    return set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", text, re.MULTILINE))
 
 
-def test_the_file_of_tests_that_is_shown_can_be_read(tmp_path):
-    (block,) = [one for one in blocks(COMMANDS, "yaml") if "cases:" in one]
-    path = tmp_path / "tests.yaml"
-    path.write_text(block, encoding="utf-8")
-    found = case_file.read(str(path))
-    assert found.policy == str(tmp_path / "policy.yaml")
-    (one,) = found.tests
-    assert one.case.subject.image == "5f3e8b6c-6a55-4b0e-9d0d-3f8a55b0a0c1"
-    assert (ETC / "policy-tests.yaml").is_file()
+@pytest.mark.parametrize("name", sorted(scripts().keys() & MAN_PAGES.keys()))
+def test_a_man_page_has_every_option(name):
+    options = options_of(scripts()[name].load())
+    assert "--help" in options
+    text = MAN_PAGES[name].read_text(encoding="utf-8")
+    _, _, section = text.partition("\nOptions\n=======\n")
+    listed = re.findall(r"^``.*``$", section, re.MULTILINE)
+    named = set(re.findall(r"``(--[\w-]+)", "\n".join(listed)))
+    assert named - OSLO == options - OSLO
+    synopsis = text.partition("\nDescription\n")[0]
+    for option in named - {"--help"}:
+        assert option in synopsis
 
 
-def test_limits_that_are_named_are_the_codes():
-    assert f"{decision.GROUPS:,} groups" in words(COMMANDS)
-    assert "end within 14 days" in words(COMMANDS)
-    for name in decision._BY:
-        assert f"``{name}``" in words(COMMANDS)
+def test_every_man_page_is_built():
+    names = {"__file__": str(SOURCE / "conf.py")}
+    exec((SOURCE / "conf.py").read_text(encoding="utf-8"), names)
+    built = {page: name for page, name, *_ in names["man_pages"]}
+    assert built == {f"cli/{name}": name for name in MAN_PAGES}
+    assert {"nova-vhard-exporter", "nova-vhard-reporter"} <= {*MAN_PAGES}
+    index = words(SOURCE / "cli" / "index.rst")
+    assert all(name in index for name in MAN_PAGES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'version: "1"\nextends: baseline\n',
+        'version: "1"\nextends: baseline',
+        'version: "1"\nenabled: true\nextends: baseline\n',
+        'version: "1"\nextends: baseline\nenabled: true',
+    ],
+)
+def test_breaking_the_glass_lets_everything_pass(tmp_path, text):
+    path = tmp_path / "policy.new"
+    path.write_text(text)
+    (shown,) = [
+        one for one in commands.shown(ROLL_OUT) if "enabled: false" in one
+    ]
+    *command, last = shlex.split(shown)
+    assert last == "/etc/nova-vhard/policy.new"
+    subprocess.run([*command, str(path)], check=True)
+    assert not document.load(str(path)).enabled
+
+
+@pytest.mark.parametrize(
+    ("page", "before", "after"),
+    [
+        (
+            "api-paste.ini",
+            "a keystonecontext vhard app",
+            "a keystonecontext app",
+        ),
+        ("glance-api-paste.ini", "a context vhard app", "a context app"),
+    ],
+)
+def test_taking_it_out_undoes_what_install_does(tmp_path, page, before, after):
+    path = tmp_path / page
+    path.write_text(f"keystone = x {before}\n[filter:vhard]\n")
+    (shown,) = [
+        one for one in commands.shown(ROLL_OUT) if one.endswith(f"/{page}")
+    ]
+    *command, _ = shlex.split(shown)
+    subprocess.run([*command, str(path)], check=True)
+    assert path.read_text() == f"keystone = x {after}\n[filter:vhard]\n"
+
+
+def constant(file, name):
+    """Return a text in a file that needs Nova to be imported."""
+    path = ROOT / "nova_vhard" / file
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == name:
+            return ast.literal_eval(node.value)
+    raise AssertionError(name)
+
+
+def test_the_page_says_what_the_gates_answer():
+    text = words(CLOSED)
+    assert http.NO_POLICY_TEXT in text
+    assert constant("gates/nova_api.py", "_LOOKUP_TEXT") in text
+    for said in (NOBODY, NO_CANDIDATE):
+        assert f"*{said.partition(' {')[0]} …*" in text
+    begin, _, end = UNKNOWN.partition("{checks}")
+    assert f"*{begin}… {end.partition(';')[0].strip()}*" in text
+    assert http.NO_POLICY_TEXT.partition(" at the")[0] in words(ROLL_OUT)
+
+
+def test_the_checklist_reads_like_the_guides():
+    text = extension().checklist()
+    titles = re.findall(r"^(Check-Virt-\d\d): (\w+)\n~+$", text, re.MULTILINE)
+    assert titles == sorted(titles)
+    assert len(titles) == text.count(":It passes when:")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from oslo_config import cfg, generator
 
-from nova_vhard.cli import reporter
+from nova_vhard.cli import exporter, reporter
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host.report import HostReport
 from nova_vhard.policy import document
@@ -20,6 +20,10 @@ from nova_vhard.reporter.publishers.base import Record
 from nova_vhard.reporter.publishers.prometheus import _Metrics
 from tests.unit.docs import ETC, REPORTER, ROOT, words
 
+PROGRAMS = {
+    "nova-vhard-exporter": exporter,
+    "nova-vhard-reporter": reporter,
+}
 UNITS = sorted(path.name for path in ETC.glob("*.service"))
 POLICY = (ETC / "policy.yaml").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"(?:^#\S.*\n(?:^#  .*\n)*)", POLICY, re.MULTILINE)
@@ -38,6 +42,11 @@ def generated(settings):
 
 def test_sample_of_the_gates_options_is_what_the_generator_writes():
     sample, expected = generated("config-generator.conf")
+    assert sample == expected
+
+
+def test_sample_of_the_exporters_options_is_what_the_generator_writes():
+    sample, expected = generated("config-generator-exporter.conf")
     assert sample == expected
 
 
@@ -128,20 +137,19 @@ def command(service):
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_a_units_command_is_one_that_the_reporter_knows(name):
+def test_a_units_command_is_one_that_its_program_knows(name):
     service = unit(name)
     program, *arguments = command(service)
-    options = reporter._parser().parse_args(arguments)
+    folder, _, name = program.rpartition("/bin/")
+    options = PROGRAMS[name]._parser().parse_args(arguments)
     handed, _, _ = service["LoadCredential"].partition(":")
     assert options.config_file == [f"/run/credentials/x/{handed}"]
-    assert program.rpartition("/")[2] == "nova-vhard-reporter"
-    folder = program.removesuffix("/bin/nova-vhard-reporter")
     assert f"python3 -m venv {folder} " in words(REPORTER)
 
 
 def test_units_do_what_they_are_there_for():
     names = {"nova-vhard-reporter.service", "nova-vhard-sweep.service"}
-    assert set(UNITS) == names
+    assert set(UNITS) == names | {"nova-vhard-exporter.service"}
     running, sweeping = (
         reporter._parser().parse_args(command(unit(name))[1:])
         for name in sorted(names)
@@ -191,6 +199,14 @@ def test_a_unit_has_no_privilege(name):
     assert service["CapabilityBoundingSet"] == ""
     assert service["ProtectSystem"] == "strict"
     assert service["NoNewPrivileges"] == "yes"
+
+
+def test_the_exporters_sandbox_lets_it_read_logs_and_listen():
+    service = unit("nova-vhard-exporter.service")
+    assert service["SupplementaryGroups"] == "adm"
+    assert "AF_INET" in service["RestrictAddressFamilies"].split()
+    for name in ("InaccessiblePaths", "PrivateNetwork", "TemporaryFileSystem"):
+        assert name not in service
 
 
 def test_the_reporters_sandbox_hides_nothing_that_checks_read():

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-vhard-exporter: count what the gates decide, for Prometheus."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from nova_vhard.conf import exporter as exporter_conf
+
+_DEFAULT_FILE = "/etc/nova-vhard/exporter.conf"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nova-vhard-exporter", description=__doc__
+    )
+    parser.add_argument(
+        "--config-file",
+        action="append",
+        metavar="FILE",
+        help=f"configuration file; default {_DEFAULT_FILE} if it is there",
+    )
+    parser.add_argument("--debug", action="store_true", help="log more")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM; return the exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        _run(_configure(options).vhard_exporter)
+    except (cfg.Error, ValueError) as error:
+        print(f"nova-vhard-exporter: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
+    conf = cfg.ConfigOpts()
+    logging.register_options(conf)
+    conf.set_default("use_stderr", True)
+    exporter_conf.register(conf)
+    files = options.config_file
+    default = [_DEFAULT_FILE] if os.path.exists(_DEFAULT_FILE) else []
+    conf(
+        ["--debug"] if options.debug else [],
+        project="nova-vhard-exporter",
+        default_config_files=files or default,
+    )
+    logging.setup(conf, "nova-vhard-exporter")
+    for option in exporter_conf.OPTS:
+        # oslo.config checks a value when it is read: do so at the start.
+        getattr(conf.vhard_exporter, option.dest)
+    return conf
+
+
+def _files(options: Any) -> list[str]:
+    """Return the logs to follow.
+
+    :raises ValueError: if there is none, or a path is not absolute
+    """
+    if not options.files:
+        raise ValueError(
+            "no log to follow: name them in [vhard_exporter] files of "
+            f"{_DEFAULT_FILE}, or of the file that --config-file names"
+        )
+    for path in options.files:
+        if not os.path.isabs(path):
+            raise ValueError(
+                f"[vhard_exporter] files: {path!r} is no absolute path"
+            )
+    return list(options.files)
+
+
+def _run(options: Any) -> None:
+    """Follow the logs until SIGTERM or SIGINT.
+
+    :raises ValueError: with what is wrong, and how to put it right
+    """
+    files = _files(options)
+    try:
+        from nova_vhard.exporter.service import Exporter
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"the Python package {error.name} is not installed: install "
+            "nova-vhard[exporter]"
+        ) from error
+    exporter = Exporter(files, options.poll_interval)
+
+    def stop(signum: int, frame: Any) -> None:
+        exporter.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    host, port = options.bind_host, options.port
+    try:
+        exporter.run(host, port)
+    except OSError as error:
+        raise ValueError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; see "
+            "[vhard_exporter] bind_host and port"
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

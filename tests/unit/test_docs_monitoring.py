@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Alert rules, the dashboard and the page name metrics that exist."""
+
+import datetime
+import json
+import re
+
+import pytest
+import yaml
+
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.exporter.lines import Decision
+from nova_vhard.exporter.metrics import (
+    GATES,
+    MODES,
+    OUTCOMES,
+    RULES,
+    Metrics,
+)
+from nova_vhard.host.check import Result, Status
+from nova_vhard.host.report import HostReport
+from nova_vhard.reporter.publishers.base import Record
+from nova_vhard.reporter.publishers.prometheus import _Metrics
+from tests.unit.docs import ETC, SOURCE, words
+from tests.unit.promql import OF_THE_SCRAPE, labels_of
+
+PAGE = SOURCE / "admin" / "monitoring.rst"
+DASHBOARD = json.loads(
+    (ETC / "grafana-dashboard.json").read_text(encoding="utf-8")
+)
+GROUPS = yaml.safe_load(
+    (ETC / "prometheus-alerts.yaml").read_text(encoding="utf-8")
+)["groups"]
+ALERTS = [rule for group in GROUPS for rule in group["rules"]]
+PANELS = [one for one in DASHBOARD["panels"] if one["type"] != "row"]
+TARGETS = [target for one in PANELS for target in one["targets"]]
+
+#: What Grafana puts in place of its variables.
+VARIABLES = {"$__rate_interval": "5m", "$gate": "scheduler"}
+VALUES = {
+    "gate": set(GATES),
+    "mode": set(MODES),
+    "outcome": set(OUTCOMES),
+    "rule": set(RULES),
+    "check": set(CHECKS),
+    "status": {one.value for one in Status},
+    "publisher": {"json", "placement", "prometheus"},
+}
+
+
+def families():
+    """Yield every metric of the exporter and of the reporter, in use."""
+    metrics = Metrics(["/var/log/nova/nova-api.log"])
+    violation = (RULES[0], "enforce")
+    metrics.decided(Decision(GATES[0], "enforce", "refuse", (violation,), 0.1))
+    yield from metrics.registry.collect()
+    now = datetime.datetime(2026, 6, 15, tzinfo=datetime.UTC)
+    result = Result("iommu", Status.PASS, "it is on", ())
+    report = HostReport(now, (result,), {"iommu": 0.1})
+    record = Record()
+    record.published["placement"] = now.timestamp()
+    record.errors["placement"] = 1
+    yield from _Metrics(report, record).collect()
+
+
+KNOWN = {
+    sample.name: {name: VALUES.get(name) for name in sample.labels}
+    for family in families()
+    for sample in family.samples
+    if not sample.name.endswith("_created")
+}
+EXPRESSIONS = [one["expr"] for one in (*ALERTS, *TARGETS)]
+
+
+def filled_in(expression):
+    for name, value in VARIABLES.items():
+        expression = expression.replace(name, value)
+    assert "$" not in expression
+    return expression
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_is_about_metrics_and_labels_that_exist(expression):
+    labels_of(filled_in(expression), KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("nova_vhard_decision_total", "no metric nova_vhard_decision_total"),
+        ("nova_vhard_decisions_total{gates='x'}", "no label gates"),
+        ("nova_vhard_decisions_total{outcome='refused'}", "never 'refused'"),
+        ("sum by (rule) (nova_vhard_decisions_total)", "no label rule"),
+        (
+            "nova_vhard_check == 0 and nova_vhard_log_followed == 0",
+            "never match",
+        ),
+        (
+            "histogram_quantile(0.9, nova_vhard_decisions_total)",
+            "needs the label le",
+        ),
+    ],
+)
+def test_a_wrong_expression_would_be_found(expression, said):
+    with pytest.raises(ValueError, match=said):
+        labels_of(expression, KNOWN)
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda one: one["alert"])
+def test_an_alert_speaks_of_labels_that_it_has(alert):
+    labels = labels_of(alert["expr"], KNOWN)
+    texts = " ".join(alert["annotations"].values())
+    named = set(re.findall(r"\$labels\.(\w+)", texts))
+    assert named <= labels
+    assert set(alert["annotations"]) == {"summary", "description"}
+    assert alert["labels"]["severity"] in {"critical", "warning", "info"}
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda one: one["expr"])
+def test_a_legend_has_labels_that_its_panel_has(target):
+    labels = labels_of(filled_in(target["expr"]), KNOWN)
+    assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= labels
+
+
+def test_the_dashboard_is_whole():
+    ids = [one["id"] for one in DASHBOARD["panels"]]
+    assert len(ids) == len(set(ids))
+    variables = {one["name"]: one for one in DASHBOARD["templating"]["list"]}
+    assert set(variables) == {"datasource", "gate"}
+    asked = variables["gate"]["query"]["query"]
+    metric, label = re.fullmatch(
+        r"label_values\((\w+), (\w+)\)", asked
+    ).groups()
+    assert label in KNOWN[metric]
+    for panel in PANELS:
+        assert panel["datasource"]["uid"] == "${datasource}"
+        assert panel["title"] and panel["description"]
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+
+
+def test_every_metric_is_looked_at():
+    text = " ".join(EXPRESSIONS)
+    for name in KNOWN:
+        family = re.sub("_(bucket|count|sum)$", "", name)
+        assert family in text
+
+
+def test_the_page_has_every_metric_of_the_exporter():
+    metrics = Metrics(["/x"])
+    named = set(re.findall(r"``(nova_vhard_\w+)``", words(PAGE)))
+    assert named >= {
+        one.name + ("_total" if one.type == "counter" else "")
+        for one in metrics.registry.collect()
+    }
+    series = {re.sub("_(bucket|count|sum)$", "", name) for name in KNOWN}
+    assert named <= series
+
+
+def test_the_page_has_every_alert():
+    text = words(PAGE)
+    for alert in ALERTS:
+        assert f"``{alert['alert']}``" in text
+
+
+def test_no_label_is_one_that_prometheus_would_replace():
+    for name, labels in KNOWN.items():
+        assert not OF_THE_SCRAPE & labels.keys(), name
