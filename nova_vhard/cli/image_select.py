@@ -9,6 +9,7 @@ from osc_lib import exceptions
 
 from nova_vhard.cli.image_changes import ERRORS
 from nova_vhard.cli.images import Image
+from nova_vhard.cli.projects import project_id
 from nova_vhard.policy.text import clean
 
 _PAGE = 500
@@ -46,7 +47,7 @@ def selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
     if options.public:
         filters["visibility"] = "public"
     elif options.project:
-        filters["owner"] = _project(app, options.project)
+        filters["owner"] = project_id(app, options.project)
     elif not options.all:
         raise exceptions.CommandError(
             "name images, or give --all, --public or --project"
@@ -78,13 +79,3 @@ def _named(images: Any, name: str) -> Image:
         text = f"{some} the name or id {clean(name)}"
         raise exceptions.CommandError(text)
     return same[0]
-
-
-def _project(app: Any, name: str) -> str:
-    """Return a project's id; who may not look it up gives the id itself."""
-    identity = app.client_manager.sdk_connection.identity
-    try:
-        found = identity.find_project(name, ignore_missing=True)
-    except Exception:  # noqa: BLE001 - openstacksdk's; see above
-        return name
-    return str(found.id) if found else name

@@ -27,6 +27,7 @@ class Client:
 
     def __init__(self, instance: Any) -> None:
         """Take the session of openstackclient's client manager."""
+        self._connection = instance.sdk_connection
         self.compute = instance.sdk_connection.compute
         adapter = Adapter(
             session=instance.session,
@@ -41,6 +42,16 @@ class Client:
             region_name=instance.region_name,
             interface=instance.interface,
         ).images
+
+    @property
+    def network(self) -> Any:
+        """openstacksdk's network proxy; a cloud may have none."""
+        return self._connection.network
+
+    @property
+    def block_storage(self) -> Any:
+        """openstacksdk's block storage proxy; a cloud may have none."""
+        return self._connection.block_storage
 
 
 def make_client(instance: Any) -> Client:

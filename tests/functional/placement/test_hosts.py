@@ -1,48 +1,156 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack vhard host list`` on the real Placement."""
+"""``openstack vhard host list`` and ``show`` on the real Placement."""
 
 import datetime
+from types import SimpleNamespace
+
+import pytest
+from osc_lib import exceptions
 
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.cli.host import fleet
+from nova_vhard.catalogue.profiles import PROFILES
+from nova_vhard.cli import host, host_show
+from nova_vhard.cli.fleet import fleet, one_host
 
 NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
+FRESH = traits.of_hour(NOW)
+STALE = traits.of_hour(NOW - datetime.timedelta(hours=9))
 IOMMU = traits.of_check("iommu")
 COMPUTE = "COMPUTE_NODE"
 
 
-def row(name, status, *passed):
-    cells = ("PASS" if check in passed else "-" for check in CHECKS)
-    return (name, status, *cells)
-
-
-def test_one_row_a_compute_node(cloud):
-    fresh = traits.of_hour(NOW)
-    stale = traits.of_hour(NOW - datetime.timedelta(hours=9))
-    cloud.host("b-proven", {COMPUTE, IOMMU, fresh})
-    cloud.host("a-bare", {COMPUTE, fresh})
-    cloud.host("c-stale", {COMPUTE, IOMMU, stale})
+def some_hosts(cloud):
+    cloud.host("b-proven", {COMPUTE, IOMMU, FRESH})
+    cloud.host("a-bare", {COMPUTE, FRESH})
+    cloud.host("c-stale", {COMPUTE, IOMMU, STALE})
     cloud.host("d-silent", {COMPUTE})
     cloud.host("a storage pool", {"CUSTOM_OTHER"})
-    assert fleet(cloud.placement, NOW, 2) == [
-        row("a-bare", "fresh"),
-        row("b-proven", "fresh", "iommu"),
-        row("c-stale", "stale", "iommu"),
-        row("d-silent", "silent"),
+
+
+@pytest.fixture
+def run(cloud, monkeypatch):
+    """Give the commands, at the time NOW: names and rows out."""
+
+    class Time(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return NOW
+
+    for module in (host, host_show):
+        clock = SimpleNamespace(datetime=Time, UTC=datetime.UTC)
+        monkeypatch.setattr(module, "datetime", clock)
+
+    def command(kind, *arguments):
+        vhard = SimpleNamespace(placement=cloud.placement)
+        manager = SimpleNamespace(vhard=vhard)
+        one = kind(SimpleNamespace(client_manager=manager), None)
+        return one.take_action(one.get_parser("test").parse_args(arguments))
+
+    return command
+
+
+def test_one_row_a_compute_node(cloud, run):
+    some_hosts(cloud)
+    columns, rows = run(host.ListHosts)
+    assert columns == ("Host", "Status", "Passed", "Lacks")
+    all_, but_iommu = ", ".join(CHECKS), ", ".join(list(CHECKS)[1:])
+    none, one = f"0/{len(CHECKS)}", f"1/{len(CHECKS)}"
+    assert rows == [
+        ("a-bare", "fresh", none, all_),
+        ("b-proven", "fresh", one, but_iommu),
+        ("c-stale", "stale", one, but_iommu),
+        ("d-silent", "silent", none, all_),
     ]
+
+
+def test_one_column_a_check(cloud, run):
+    some_hosts(cloud)
+    columns, rows = run(host.ListHosts, "--long")
+    assert columns == ("Host", "Status", *CHECKS)
+    found = {
+        row[0]: {
+            name
+            for name, cell in zip(CHECKS, row[2:], strict=True)
+            if cell == "PASS"
+        }
+        for row in rows
+    }
+    assert found == {
+        "a-bare": set(),
+        "b-proven": {"iommu"},
+        "c-stale": {"iommu"},
+        "d-silent": set(),
+    }
+
+
+def test_a_check_that_is_asked_for_has_a_column(cloud, run):
+    some_hosts(cloud)
+    columns, rows = run(host.ListHosts, "-c", "Host", "-c", "iommu")
+    assert columns == (*host.LIST, "iommu")
+    assert [row[-1] for row in rows] == ["-", "PASS", "PASS", "-"]
 
 
 def test_before_any_reporter(cloud):
     cloud.host("a", {COMPUTE})
-    assert fleet(cloud.placement, NOW, 2) == [row("a", "silent")]
+    (one,) = fleet(cloud.placement, NOW, 2)
+    assert (one.name, one.status, one.passed) == ("a", "silent", frozenset())
 
 
 def test_the_requests_do_not_grow_with_the_fleet(cloud):
     counts = []
     for number in range(12):
-        cloud.host(f"host{number}", {COMPUTE, IOMMU, traits.of_hour(NOW)})
+        cloud.host(f"host{number}", {COMPUTE, IOMMU, FRESH})
         cloud.requests.clear()
         fleet(cloud.placement, NOW, 2)
         counts.append(len(cloud.requests))
-    assert len(set(counts)) == 1
+    assert set(counts) == {5}
+
+
+@pytest.mark.parametrize("by", ["name", "uuid"])
+def test_a_host_in_two_requests(cloud, run, by):
+    checks = PROFILES["hosts-passthrough"].checks
+    ours = {traits.of_check(name) for name in checks}
+    uuid = cloud.host("compute-1", {COMPUTE, FRESH, STALE, *ours})
+    cloud.requests.clear()
+    named = {"name": "compute-1", "uuid": uuid}[by]
+    fields = dict(zip(*run(host_show.ShowHost, named), strict=True))
+    assert len(cloud.requests) == 2
+    assert fields["host"] == "compute-1"
+    assert fields["status"] == "fresh"
+    assert fields["report"] == "in the hour from 2026-06-15 12:00 UTC"
+    assert fields["meets"] == "hosts-passthrough"
+    passed = {
+        name for name in CHECKS if fields[name].machine_readable()["passed"]
+    }
+    assert passed == set(checks) & set(CHECKS)
+    assert str(fields["iommu"]) == "PASS: DMA remapping is on"
+    lacking = " ".join(str(fields["kernel_aslr"]).split())
+    info = CHECKS["kernel_aslr"]
+    for part in (info.id, info.title, info.meaning, info.remediation):
+        assert part in lacking
+
+
+@pytest.mark.parametrize(
+    ("has", "status", "said"),
+    [
+        ({IOMMU, STALE}, "stale", "more than 2 hours ago: nothing below"),
+        ({IOMMU}, "stale", "none that is marked"),
+        (set(), "silent", "does its reporter run?"),
+    ],
+)
+def test_a_host_whose_report_does_not_count(cloud, run, has, status, said):
+    cloud.host("compute-1", {COMPUTE, *has})
+    fields = dict(zip(*run(host_show.ShowHost, "compute-1"), strict=True))
+    assert fields["status"] == status
+    assert said in fields["report"]
+    # what it still has is no proof of anything
+    assert fields["meets"] == "none"
+    found = one_host(cloud.placement, "compute-1", NOW, 2)
+    assert found.proven == frozenset()
+
+
+def test_a_host_that_is_not_there(run):
+    with pytest.raises(exceptions.CommandError) as raised:
+        run(host_show.ShowHost, "nobody & all=1")
+    assert "there is no host nobody & all=1" in str(raised.value)

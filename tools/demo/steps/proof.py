@@ -60,10 +60,10 @@ def silent(stage):
     )
 
 
-@telling.step("openstack vhard host list (below)")
+@telling.step("openstack vhard host list --long (below)")
 def fleet(stage):
     """See the whole fleet's posture."""
-    answer = stage.admin.command("vhard", "host", "list")
+    answer = stage.admin.command("vhard", "host", "list", "--long")
     if not answer.success:
         raise telling.NotAsTold(telling.one_line(answer.text))
     stage.notes["fleet"] = answer.text

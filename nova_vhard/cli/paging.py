@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Listings page by page, through openstacksdk's proxies.
+
+Plain dictionaries: an audit of a whole cloud needs a few keys of each, and
+keys that openstacksdk has no name for.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keystoneauth1.exceptions
+from openstack import exceptions
+
+#: What openstacksdk and the session below it raise.
+ERRORS = (
+    exceptions.SDKException,
+    keystoneauth1.exceptions.ClientException,
+)
+
+Params = Sequence[tuple[str, str]]
+
+LIMIT = ("limit", "1000")
+
+
+def pages(
+    proxy: Any,
+    path: str,
+    key: str,
+    params: Params = (),
+    microversion: str | None = None,
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield a listing's pages.
+
+    :param proxy: openstacksdk's proxy of the service
+    :param path: ``/servers/detail``
+    :param key: what the answer keeps the list under, ``servers``
+    :param params: of the query; a name may stand there several times
+    :raises ERRORS: without an answer that makes sense
+    """
+    marker: list[tuple[str, str]] = []
+    while True:
+        query = [*params, *marker]
+        body = get(proxy, path, microversion, query)
+        listed = body.get(key)
+        if not isinstance(listed, list):
+            raise exceptions.SDKException(f"no {key} in the answer to {path}")
+        yield listed
+        if not listed or not _has_next(body.get(f"{key}_links")):
+            return
+        marker = [("marker", str(listed[-1]["id"]))]
+
+
+def get(
+    proxy: Any,
+    path: str,
+    microversion: str | None = None,
+    query: Params = (),
+) -> Mapping[str, Any]:
+    """Return what a GET answers.
+
+    :raises ERRORS: without an answer that makes sense
+    """
+    response = proxy.get(path, params=list(query), microversion=microversion)
+    exceptions.raise_from_response(response)
+    try:
+        body = response.json()
+    except ValueError as error:
+        text = f"the answer to {path} is not JSON"
+        raise exceptions.SDKException(text) from error
+    if not isinstance(body, dict):
+        raise exceptions.SDKException(f"the answer to {path} is no object")
+    return body
+
+
+def _has_next(links: Any) -> bool:
+    return any(one.get("rel") == "next" for one in links or ())

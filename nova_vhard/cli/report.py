@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard report: the cloud as one page to look at."""
+
+import argparse
+import contextlib
+import datetime
+import os
+import pathlib
+import tempfile
+
+from osc_lib import exceptions
+from osc_lib.command import command
+
+from nova_vhard.cli import policies, report_data, report_page
+
+
+class WriteReport(command.Command):  # type: ignore[misc]
+    """Write the fleet, and what violates the policy, as one HTML page
+
+    The page needs nothing but itself: no script, no other file, no network.
+    It shows where this cloud is weak: only you may read the file.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the file, and the policy."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--html",
+            metavar="<file>",
+            required=True,
+            help="file to write; one that is there is replaced in one step",
+        )
+        policies.add_option(parser, "policy by which everything is judged")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Gather everything, then write the file."""
+        policy = policies.load(parsed_args.policy)
+        path = pathlib.Path(parsed_args.html)
+        if not path.parent.is_dir():
+            text = f"{path}: there is no folder {path.parent}"
+            raise exceptions.CommandError(text)
+        now = datetime.datetime.now(datetime.UTC)
+        report = report_data.gather(self.app, policy, now)
+        try:
+            write(path, report_page.render(report))
+        except OSError as error:
+            text = f"{path} cannot be written: {error.strerror}"
+            raise exceptions.CommandError(text) from error
+        for line in (*report.troubles, f"Report: {path}"):
+            self.app.stderr.write(f"{line}\n")
+
+
+def write(path: pathlib.Path, text: str) -> None:
+    """Write a file in one step, for its owner alone; or not at all.
+
+    :raises OSError: if it cannot be written; what was there still is
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise

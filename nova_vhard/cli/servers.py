@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an audit finds in a server, and what that means for it.
+
+Pure functions: no cloud is asked here.
+"""
+
+import datetime
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import (
+    BLOCK_DEVICE,
+    FLAVOR,
+    PASSTHROUGH,
+    VOLUME,
+    HardwareRequest,
+    Wish,
+)
+from nova_vhard.policy.model import Mode, Policy
+from nova_vhard.policy.subject import REBUILD, Subject
+from nova_vhard.policy.text import clean
+from nova_vhard.policy.verdict import Key, Violation, evaluate
+
+Row = tuple[str, ...]
+
+COLUMNS = (
+    "Project",
+    "Host",
+    "Server",
+    "Name",
+    "Rule",
+    "Mode",
+    "Asks For",
+    "Fix",
+    "Means",
+)
+
+#: The rule of a row about something that could not be seen.
+UNSEEN = "-"
+
+_NAME = re.compile(r"(?:/dev/)?(hd|fd|vd|xvd)[a-z0-9]+$")
+# get_dev_prefix_for_disk_bus in nova/virt/libvirt/blockinfo.py. "sd" stands
+# for scsi, sata and usb alike, and says nothing.
+_BUS_OF_NAME: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "hd": ("disk_bus", "ide"),
+        "fd": ("floppy_bus", "fdc"),
+        "vd": ("disk_bus", "virtio"),
+        "xvd": ("disk_bus", "xen"),
+    }
+)
+_AGAIN = {
+    Mode.ENFORCE: "would be refused a rebuild",
+    Mode.WARN: "a rebuild would pass with a warning",
+    Mode.AUDIT: "a rebuild would pass",
+}
+
+_MENDED = "rebuild it: its image asks for something else by now"
+# Nova keeps what it picked itself beside what the image said.
+_PICKED = (
+    "its image does not say it (any more); if its host picked it, set it in "
+    "the image, or correct the host's nova.conf or the policy's assume "
+    "(check nova_defaults); then rebuild it"
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server, as far as it can be seen.
+
+    :ivar host: empty where the API does not show it
+    :ivar flavor: name of the flavor
+    :ivar image: id of the image; None for a server on a volume
+    :ivar had: what it was made of, by the image metadata that Nova keeps
+        with it; None where the API does not show that
+    :ivar now: what a rebuild would read: its image, or the metadata of its
+        root volume, as it is today; None where that cannot be seen
+    :ivar rest: what its flavor and its ports ask for
+    :ivar device_names: ``/dev/vda`` and the like
+    :ivar unseen: what could not be seen, in words
+    """
+
+    id: str
+    name: str = ""
+    project: str = ""
+    host: str = ""
+    flavor: str | None = None
+    flavor_id: str | None = None
+    image: str | None = None
+    had: HardwareRequest | None = None
+    now: HardwareRequest | None = None
+    rest: HardwareRequest = field(default_factory=HardwareRequest)
+    device_names: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> Subject:
+        """Who would ask for it again: its project; nobody knows the user."""
+        return Subject(
+            REBUILD,
+            project=self.project,
+            image=self.image,
+            flavor=self.flavor,
+            flavor_id=self.flavor_id,
+        )
+
+
+def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
+    """Return a row a violation, and one for each thing that is not seen.
+
+    :param today: the day (UTC) by which exemptions are judged
+    """
+    facts = (server.project, server.host, server.id, server.name)
+    about = tuple(clean(fact) for fact in facts)
+    found = [
+        (*about, one.rule, str(one.mode), asked, fix, means)
+        for one, asked, fix, means in _findings(policy, server, today)
+    ]
+    for text in server.unseen:
+        said = f"cannot be seen: {text}"
+        found.append((*about, UNSEEN, "", said, "", "not judged"))
+    return found
+
+
+def alone(rest: HardwareRequest) -> HardwareRequest:
+    """Return a request in which nothing is judged but what it says."""
+    kinds = frozenset(wish.kind for wish in rest.wishes)
+    return replace(rest, devices=frozenset(), only=kinds)
+
+
+def _findings(
+    policy: Policy, server: Server, today: datetime.date
+) -> Iterator[tuple[Violation, str, str, str]]:
+    runs = _violations(policy, server, _runs_with(server), today)
+    known = frozenset(runs) if server.had is not None else frozenset()
+    again = (
+        _violations(policy, server, server.now, today, known)
+        if server.now
+        else {}
+    )
+    for key, one in runs.items():
+        asked, fix = explain.parts(one, server.subject)
+        if _of_image(one) and server.now is not None and key not in again:
+            said = server.now.explicit(one.wish.kind)
+            fix = _MENDED if said else _PICKED
+        means = _means(server, one, again.get(key))
+        yield one, asked, fix, f"{_runs(one)}{means}"
+    for key, one in again.items():
+        if key not in runs:
+            asked, fix = explain.parts(one, server.subject)
+            yield one, asked, fix, _new(server, one)
+    yield from _by_name(policy, server, today, frozenset(runs))
+
+
+def _runs_with(server: Server) -> HardwareRequest:
+    """Return what is known to be in the server."""
+    if server.had is None:
+        return alone(server.rest)
+    whole = server.had.plus(server.rest.wishes)
+    return replace(whole, passthrough=server.rest.passthrough)
+
+
+def _violations(
+    policy: Policy,
+    server: Server,
+    request: HardwareRequest,
+    today: datetime.date,
+    already: frozenset[Key] = frozenset(),
+) -> dict[Key, Violation]:
+    verdict = evaluate(policy, request, server.subject, today, already)
+    return {one.key: one for one in verdict.violations}
+
+
+def _of_image(one: Violation) -> bool:
+    return one.wish.origin not in (FLAVOR, PASSTHROUGH)
+
+
+def _runs(one: Violation) -> str:
+    if one.wish.origin == PASSTHROUGH:
+        return f"has a device of the host ({clean(one.wish.value)})"
+    title = KINDS[one.wish.kind].title
+    if one.wish.value is None:
+        return f"runs with a {title} that cannot be told"
+    return f"runs with {title} {clean(one.wish.value)}"
+
+
+def _means(server: Server, one: Violation, again: Violation | None) -> str:
+    """Say what happens next to what a server runs with."""
+    if not _of_image(one):
+        refused = one.mode is Mode.ENFORCE
+        return "; a boot like it would be refused" if refused else ""
+    if again is not None:
+        return f"; {_AGAIN[again.mode]}"
+    if server.now is not None and server.now.explicit(one.wish.kind):
+        return "; a rebuild would mend it"
+    if server.now is not None:
+        return "; a rebuild would get what its host picks"
+    return "; what a rebuild would read cannot be seen"
+
+
+def _new(server: Server, one: Violation) -> str:
+    """Say what it means that its image asks for it, as that is today."""
+    if one.wish.origin == VOLUME:
+        means = "its root volume asks for it"
+        boots = "; a boot from it would be refused"
+        return means + boots if one.mode is Mode.ENFORCE else means
+    if server.had is not None:
+        return f"{_AGAIN[one.mode]}; it does not run with this"
+    means = "its image asks for it; what it runs with cannot be seen"
+    if one.mode is Mode.ENFORCE:
+        return f"{means}; would be refused a rebuild if this is new to it"
+    return means
+
+
+def _by_name(
+    policy: Policy,
+    server: Server,
+    today: datetime.date,
+    known: frozenset[Key],
+) -> Iterator[tuple[Violation, str, str, str]]:
+    """Yield what the names of disks give away and nothing else has told."""
+    values = {(value, count) for _, value, count in known}
+    request = alone(HardwareRequest(tuple(_wishes(server.device_names))))
+    for one in _violations(policy, server, request, today).values():
+        if (one.wish.value, "") in values:
+            continue
+        title = KINDS[one.wish.kind].title
+        value = clean(one.wish.value)
+        asked, _ = explain.parts(one, server.subject)
+        fix = (
+            f"look at its image and block devices; {KINDS[one.wish.kind].fix}"
+        )
+        means = f"probably runs with {title} {value}: evidence, no proof"
+        yield one, asked, fix, means
+
+
+def _wishes(names: Iterable[str]) -> Iterator[Wish]:
+    for name in names:
+        match = _NAME.match(name)
+        if match:
+            kind, bus = _BUS_OF_NAME[match[1]]
+            source = f"bus by the device name {clean(name)}"
+            yield Wish(kind, bus, source, source, BLOCK_DEVICE)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Glance, Neutron and Cinder for the commands, on what Nova's fixtures keep.
+
+Nova's fixtures are no HTTP services: these answer the few requests of the
+audit in the services' shapes.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+import glanceclient.exc
+from nova import exception
+from openstack import exceptions as sdk
+
+from nova_vhard.placement import Placement
+from tests.functional.nova.passthrough import cloud
+
+
+class _Answer:
+    def __init__(self, body: object, status: int = 200) -> None:
+        self._body = body
+        self.status_code = status
+        self.headers = {"content-type": "application/json"}
+        self.content = b"no such thing"
+        self.reason = self.text = "no such thing"
+        self.url = "http://nowhere"
+        self.request = SimpleNamespace(method="GET", url=self.url)
+
+    def json(self) -> object:
+        return self._body
+
+
+class Images:
+    """glanceclient's images."""
+
+    def __init__(self, glance: Any) -> None:
+        self._glance = glance
+        self.asked: list[str] = []
+        self.down = False
+
+    def list(self, page_size: int, filters: dict[str, str]) -> Any:
+        if self.down:
+            raise glanceclient.exc.HTTPForbidden("not yours")
+        hidden = filters["os_hidden"] == "true"
+        shown = [] if hidden else self._glance.images.values()
+        for one in shown:
+            flat = {**one, **one["properties"]}
+            yield {**flat, "visibility": "public"}
+
+    def get(self, image_id: str) -> dict[str, Any]:
+        self.asked.append(image_id)
+        try:
+            shown = dict(self._glance.show(None, image_id))
+        except exception.ImageNotFound as error:
+            raise glanceclient.exc.HTTPNotFound("no such image") from error
+        return {**shown, **shown.pop("properties", {})}
+
+
+class Network:
+    """openstacksdk's network proxy."""
+
+    def __init__(self, neutron: Any) -> None:
+        self._neutron = neutron
+        self.asked: list[list[tuple[str, str]]] = []
+        self.down = False
+
+    def get(self, path: str, params: Any, **more: Any) -> _Answer:
+        assert path == "/ports", path
+        self.asked.append(params)
+        if self.down:
+            raise sdk.SDKException("Neutron is down")
+        ids = [value for name, value in params if name == "device_id"]
+        fields = [value for name, value in params if name == "fields"]
+        found = self._neutron.list_ports(is_admin=True)["ports"]
+        ports = [
+            {name: port[name] for name in fields if name in port}
+            for port in found
+            if port.get("device_id") in ids
+        ]
+        return _Answer({"ports": ports})
+
+
+class BlockStorage:
+    """openstacksdk's block storage proxy.
+
+    :ivar attached: volume id to pairs of server id and device name
+    """
+
+    def __init__(self, cinder: Any) -> None:
+        self._cinder = cinder
+        self.attached: dict[str, list[tuple[str, str]]] = {}
+        self.asked: list[str] = []
+
+    def get(self, path: str, params: Any, **more: Any) -> _Answer:
+        self.asked.append(path)
+        volume = path.rpartition("/")[2]
+        if volume not in self._cinder.volumes:
+            return _Answer({}, 404)
+        shown = dict(self._cinder.volumes[volume])
+        shown["attachments"] = [
+            {"server_id": server, "device": device}
+            for server, device in self.attached.get(volume, ())
+        ]
+        return _Answer({"volume": shown})
+
+
+def app(case: Any) -> Any:
+    """Return what a command is given of openstackclient.
+
+    :param case: a test case of Nova's
+    """
+    made = cloud.app(case)
+    client = made.client_manager.vhard
+    made.client_manager.vhard = SimpleNamespace(
+        compute=client.compute,
+        placement=client.placement,
+        images=Images(case.glance),
+        network=Network(case.neutron),
+        block_storage=BlockStorage(case.cinder),
+    )
+    made.lines = []
+    made.stderr = SimpleNamespace(write=made.lines.append)
+    return made
+
+
+def placement_down() -> Placement:
+    """Return a Placement that gives no answer."""
+
+    class Down:
+        def get(self, url: str, version: str) -> object:
+            raise ConnectionError("no answer")
+
+    return Placement(Down())

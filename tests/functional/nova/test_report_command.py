@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack vhard report --html`` on Nova's and Placement's own APIs."""
+
+import html
+
+from nova_vhard.cli import report
+from tests.functional.nova import base, desk
+
+
+class TestReport(base.LibvirtCase):
+    API_GATE = None
+    FILTER = None
+
+    def setUp(self):
+        self.flags(hw_machine_type=["x86_64=q35"], group="libvirt")
+        super().setUp()
+        self.app = desk.app(self)
+        self.page = self.directory / "report.html"
+
+    def written(self):
+        """Run the command; return the page."""
+        one = report.WriteReport(self.app, None)
+        one.take_action(
+            one.get_parser("test").parse_args(
+                ["--html", str(self.page), "--policy", str(self.policy_file)]
+            )
+        )
+        return self.page.read_text()
+
+    def test_everything_that_violates_is_on_the_page(self):
+        # given an image, a server and a flavor from before the policy
+        image = self.image(hw_vif_model="e1000", hw_disk_bus="virtio")
+        server = self.active(image, name="<b>old</b>")
+        self._create_flavor(
+            name="with-a-gpu", extra_spec={"pci_passthrough:alias": "gpu:1"}
+        )
+
+        page = self.written()
+
+        for wanted in (image, server, "with-a-gpu", "<bdi>compute1</bdi>"):
+            self.assertIn(wanted, page)
+        self.assertIn(html.escape("<b>old</b>"), page)
+        self.assertNotIn("<b>old</b>", page)
+        self.assertIn("runs with network card e1000", page)
+        self.assertIn("1 hosts: ", page)
+        self.assertNotIn("could not be read", page)
+        self.assertEqual([f"Report: {self.page}\n"], self.app.lines)
+
+    def test_what_cannot_be_read_is_said_and_the_rest_is_written(self):
+        self.active(self.image(hw_vif_model="e1000", hw_disk_bus="virtio"))
+        self.app.client_manager.vhard.images.down = True
+        self.app.client_manager.vhard.placement = desk.placement_down()
+
+        page = self.written()
+
+        self.assertEqual(2, page.count("may hide anything"))
+        self.assertIn("not yours", page)
+        self.assertIn("runs with network card e1000", page)
+        said = "".join(self.app.lines)
+        self.assertIn("fleet could not be read: Placement: ", said)
+        self.assertIn("images could not be read: HTTPForbidden", said)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of 2,000 hosts and 500 violations in Chromium."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nova_vhard.cli import report_page
+from tests import report_pages
+from tests.functional.report import browser
+
+_MISSING = browser.missing()
+if importlib.util.find_spec("selenium") is None:
+    _MISSING.append("selenium")
+
+pytestmark = pytest.mark.skipif(
+    bool(_MISSING), reason=f"not installed: {', '.join(_MISSING)}"
+)
+TAB, ENTER = "\ue004", "\ue007"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[browser.Browser]:
+    with browser.chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("page")
+    path = directory / "report.html"
+    report = report_pages.report(directory)
+    path.write_text(report_page.render(report), encoding="utf-8")
+    return path
+
+
+def test_nothing_is_missing_without_script(
+    chromium: browser.Browser, page: Path
+) -> None:
+    chromium.show(page, script=False)
+    hosts = chromium.elements(".fleet tbody tr")
+    assert len(hosts) == report_pages.HOSTS
+    assert hosts[0].is_displayed()
+    violations = ".rows tbody tr"
+    parts = ("images", "servers", "flavors")
+    found = sum(
+        len(chromium.elements(f"#{part} {violations}")) for part in parts
+    )
+    assert found == report_pages.VIOLATIONS
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_phone_does_not_scroll_sideways(
+    chromium: browser.Browser, page: Path, script: bool
+) -> None:
+    chromium.show(page, browser.NARROW, script=script)
+    assert chromium.width <= browser.NARROW[0]
+    if script:
+        wide = "return document.scrollingElement.scrollWidth"
+        assert chromium.run(wide) <= browser.NARROW[0]
+        # the table of hosts is wider, and scrolls by itself
+        inner = "const one = document.querySelector('.scroll'); "
+        assert chromium.run(f"{inner}return one.scrollWidth > one.clientWidth")
+
+
+def test_names_stay_text(chromium: browser.Browser, page: Path) -> None:
+    chromium.show(page)
+    assert chromium.title.startswith("nova-vhard report")
+    assert chromium.elements("script, img") == []
+    names = {one.text for one in chromium.elements("#images tbody th bdi")}
+    assert report_pages.SCRIPT in names
+    # the override is gone: what is read is in the order of the letters
+    assert "gpj.exe photo" in names
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    "size", [browser.WIDE, browser.NARROW], ids=["wide", "narrow"]
+)
+def test_axe_finds_nothing(
+    chromium: browser.Browser,
+    page: Path,
+    tmp_path: Path,
+    size: tuple[int, int],
+    dark: bool,
+) -> None:
+    if dark or size == browser.NARROW:
+        # Other colours, the same rows: a few of each will do.
+        page = tmp_path / "small.html"
+        report = report_pages.report(tmp_path, hosts=45, violations=48)
+        page.write_text(report_page.render(report), encoding="utf-8")
+    chromium.show(page, size, dark)
+    assert chromium.axe() == []
+
+
+def test_axe_would_find_something(
+    chromium: browser.Browser, tmp_path: Path
+) -> None:
+    page = tmp_path / "bad.html"
+    page.write_text("<p style='color:#aaa;background:#fff'>pale</p>")
+    chromium.show(page)
+    found = {one["id"] for one in chromium.axe()}
+    assert {"color-contrast", "document-title", "html-has-lang"} <= found
+
+
+def test_by_keyboard(chromium: browser.Browser, page: Path) -> None:
+    chromium.show(page)
+    chromium.press(TAB)
+    assert chromium.focused.text == "Skip to the findings"
+    assert chromium.focused.is_displayed()
+    chromium.press(ENTER)
+    assert chromium.focused.get_attribute("id") == "main"
+    chromium.press(TAB)
+    assert chromium.focused.get_attribute("role") == "region"
+
+
+def test_it_is_printed_whole(
+    chromium: browser.Browser, tmp_path: Path
+) -> None:
+    page = tmp_path / "small.html"
+    report = report_pages.report(tmp_path, hosts=200, violations=48)
+    page.write_text(report_page.render(report), encoding="utf-8")
+    chromium.show(page)
+    pdf = chromium.pdf()
+    assert pdf.startswith(b"%PDF-")
+    # 200 hosts do not fit on what the screen shows of their table
+    assert pdf.count(b"/Type /Page\n") > 5
+
+
+def test_pictures_for_the_documentation(
+    chromium: browser.Browser, tmp_path: Path
+) -> None:
+    from tests.functional.report import pictures
+
+    taken = pictures.take(chromium, tmp_path)
+    assert sorted(one.name for one in taken) == sorted(
+        one.name for one in pictures.FOLDER.glob("report-*.png")
+    )
+    assert all(one.read_bytes().startswith(b"\x89PNG") for one in taken)

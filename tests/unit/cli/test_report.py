@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of ``openstack vhard report``, read as a browser would."""
+
+import html.parser
+import itertools
+import stat
+from dataclasses import replace
+
+import pytest
+from osc_lib import exceptions
+
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.cli import report, report_page
+from nova_vhard.cli.fleet import FRESH
+from nova_vhard.cli.report_data import Part
+from tests import report_pages
+
+TABLES = 6
+_VOID = {"meta", "br"}
+
+
+class Page(html.parser.HTMLParser):
+    """Everything about a page that the tests ask."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.texts = [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == [], "elements that are not closed"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+    def handle_data(self, data):
+        self.texts.append((tuple(self.open), data))
+
+    def named(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    def texts_in(self, tag):
+        return [text for path, text in self.texts if tag in path]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return report_pages.report(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def text(made):
+    return report_page.render(made)
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+def test_it_has_what_the_issue_asks_for(made, page):
+    parts = (made.images, made.servers, made.flavors)
+    assert len(made.hosts) == report_pages.HOSTS
+    assert sum(len(one.rows) for one in parts) == report_pages.VIOLATIONS
+    # a row a host, a violation, a check, an exemption; and the heads
+    rows = report_pages.HOSTS + report_pages.VIOLATIONS + len(CHECKS) + 3
+    assert len(page.named("tr")) == rows + TABLES
+
+
+def test_no_script_and_nothing_from_outside(page):
+    names = {name for name, _ in page.tags}
+    assert not names & {
+        *("script", "img", "link", "iframe", "object", "embed", "form"),
+        *("base", "svg", "audio", "video", "source", "input", "button"),
+    }
+    for name, attrs in page.tags:
+        assert not [one for one in attrs if one.startswith("on")], (
+            name,
+            attrs,
+        )
+        assert not attrs.keys() & {"src", "srcset", "background", "ping"}
+        assert attrs.get("href", "#").startswith("#"), attrs
+    (style,) = page.texts_in("style")
+    assert "url(" not in style
+    assert "@import" not in style
+    (csp,) = [
+        one["content"]
+        for one in page.named("meta")
+        if one.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert csp.startswith("default-src 'none'")
+
+
+def test_names_stay_text(page):
+    isolated = page.texts_in("bdi")
+    script = report_pages.SCRIPT
+    assert script in isolated
+    assert '" onmouseover="alert(1)' in isolated
+    assert "{{ 7 * 7 }}{% raw %}" in isolated
+    assert report_pages.HEBREW in isolated
+    assert "gpj.exe photo" in isolated
+
+
+def test_nothing_turns_the_text_around(text):
+    assert not set(text) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
+    assert not [char for char in text if char < " " and char != "\n"]
+
+
+def test_every_link_leads_somewhere(page):
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    targets = {one["href"].removeprefix("#") for one in page.named("a")}
+    assert targets <= set(ids)
+    assert page.named("a")[0] == {"class": "skip", "href": "#main"}
+
+
+def test_headings_captions_and_scopes(page):
+    levels = [int(n[1]) for n, _ in page.tags if n in ("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    pairs = itertools.pairwise(levels)
+    assert all(after - before <= 1 for before, after in pairs)
+    assert len(page.named("table")) == len(page.named("caption")) == TABLES
+    assert {one.get("scope") for one in page.named("th")} == {"col", "row"}
+    assert page.named("html") == [{"lang": "en"}]
+
+
+def test_the_numbers_on_the_tiles(made, page):
+    numbers = [one for one in page.texts_in("strong") if one.strip()]
+    fresh = sum(one.status == FRESH for one in made.hosts)
+    names = {row[0] for row in made.images.rows}
+    assert numbers[0] == f"{fresh}/{len(made.hosts)}"
+    assert numbers[1] == str(len(names))
+    assert numbers[-1] == "3"
+
+
+def test_exemptions_and_when_they_end(page):
+    badges = page.texts_in("span")
+    assert "has ended" in badges
+    assert "ends in 6 days" in badges
+    assert "217 days left" in badges
+
+
+def test_what_could_not_be_read_is_no_clean_bill(made):
+    trouble = Part(trouble="HTTPForbidden: <b>no</b>")
+    broken = replace(made, hosts=(), fleet=trouble, images=trouble)
+    page = Page(report_page.render(broken))
+    words = " ".join(text for _, text in page.texts)
+    assert words.count("may hide anything") == 2
+    assert "hosts: not read" in words
+    assert "images: not read" in words
+    assert "HTTPForbidden: <b>no</b>" in page.texts_in("bdi")
+    assert "None violates the policy." not in words
+    assert broken.troubles == [
+        "fleet could not be read: HTTPForbidden: <b>no</b>",
+        "images could not be read: HTTPForbidden: <b>no</b>",
+    ]
+
+
+def test_a_clean_cloud(made):
+    clean = replace(
+        made, hosts=(), images=Part(), servers=Part(), flavors=Part()
+    )
+    words = " ".join(text for _, text in Page(report_page.render(clean)).texts)
+    assert words.count("None violates the policy.") == 3
+    assert "Placement knows no compute node." in words
+
+
+def test_a_policy_that_is_switched_off_says_so(made):
+    policy = replace(made.policy, enabled=False)
+    off = replace(made, policy=policy)
+    assert "This policy is switched off" in report_page.render(off)
+
+
+def test_the_file_is_replaced_in_one_step(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    report.write(path, "new")
+    assert path.read_text() == "new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        report.write(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_said_before_anything_is_asked(
+    tmp_path,
+):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text('version: "1"\n')
+    one = report.WriteReport(None, None)
+    path = tmp_path / "nowhere" / "report.html"
+    options = one.get_parser("test").parse_args(
+        ["--html", str(path), "--policy", str(policy)]
+    )
+    with pytest.raises(exceptions.CommandError, match="there is no folder"):
+        one.take_action(options)
