@@ -25,3 +25,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     if item.config.getoption("--forbid-skips") and report.skipped:
         report.outcome = "failed"
         report.longrepr = f"skips are forbidden here: {report.longrepr}"
+    # Odd requests leave odd characters in the log, which xdist cannot send.
+    report.sections = [(name, _plain(text)) for name, text in report.sections]
+    if report.failed:
+        report.longrepr = _plain(str(report.longrepr))
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
 
-from nova_vhard.cli import flavor, host
+from nova_vhard.cli import flavor
+from nova_vhard.cli.fleet import fleet
 from nova_vhard.cli.status_checks.answers import (
     NotHere,
     fail,
@@ -143,14 +144,14 @@ def reporters(node: Node) -> Result:
         return fine("The policy asks nothing of hosts.")
     now = datetime.datetime.now(datetime.UTC)
     try:
-        rows = host.fleet(node.placement, now, policy.hosts.max_report_age)
+        found = fleet(node.placement, now, policy.hosts.max_report_age)
     except PlacementError as error:
         said = clean(error, 200)
         return warn(
             f"It is not known which hosts report, because Placement did not "
             f"answer ({said}). See check Placement."
         )
-    status = {row[0]: row[1] for row in rows}
+    status = {one.name: one.status for one in found}
     judged, doubt = _judged(node, set(status))
     status = {name: status.get(name, "silent") for name in judged}
     return together([*_silent(status, policy), *doubt], _all_fresh(status))

@@ -18,7 +18,7 @@ from nova_vhard.host.check import MAX_EVIDENCE, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.isolate import Isolation, in_process
 
-LIMIT = 0.4
+LIMIT = 1.0
 
 
 class Does(Check):
@@ -62,10 +62,10 @@ def eat_memory():
 @pytest.mark.parametrize(
     ("action", "reason"),
     [
-        (hang, "no answer within 0.4 seconds"),
+        (hang, "no answer within 1 seconds"),
         (read_nowhere, "killed by SIGSEGV"),
         (die(signal.SIGKILL), r"killed by SIGKILL \(out of memory\?\)"),
-        (die(signal.SIGSTOP), "no answer within 0.4 seconds"),
+        (die(signal.SIGSTOP), "no answer within 1 seconds"),
         (lambda: os._exit(3), "exit status 3"),
         (lambda: sys.exit(3), "SystemExit: 3"),
         (lambda: 1 / 0, "ZeroDivisionError"),
@@ -234,13 +234,22 @@ def test_without_a_process_every_check_is_unknown(monkeypatch):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def own_children():
+    """Return the processes that this one has started, or has to wait for."""
+    found = set()
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children") as file:
+            found.update(file.read().split())
+    return found
+
+
 def test_no_descriptor_and_no_child_is_left():
     before = len(os.listdir("/proc/self/fd"))
+    children = own_children()
     isolation = Isolation(LIMIT)
     isolation.run(Host(), [GOOD, Does(read_nowhere), Does(hang)])
     assert len(os.listdir("/proc/self/fd")) == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert own_children() <= children
 
 
 def test_a_child_whose_parent_is_gone_ends_by_itself(monkeypatch):
