@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from oslo_config import cfg
-from oslo_log import log as logging
 
+from nova_vhard.cli import daemon
 from nova_vhard.conf import exporter as exporter_conf
 
 _DEFAULT_FILE = "/etc/nova-vhard/exporter.conf"
@@ -42,21 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
-    conf = cfg.ConfigOpts()
-    logging.register_options(conf)
-    conf.set_default("use_stderr", True)
-    exporter_conf.register(conf)
-    files = options.config_file
-    default = [_DEFAULT_FILE] if os.path.exists(_DEFAULT_FILE) else []
-    conf(
-        ["--debug"] if options.debug else [],
-        project="nova-vhard-exporter",
-        default_config_files=files or default,
+    conf = daemon.configure(
+        "nova-vhard-exporter",
+        _DEFAULT_FILE,
+        [exporter_conf.register],
+        options.config_file,
+        options.debug,
     )
-    logging.setup(conf, "nova-vhard-exporter")
-    for option in exporter_conf.OPTS:
-        # oslo.config checks a value when it is read: do so at the start.
-        getattr(conf.vhard_exporter, option.dest)
+    daemon.read_all(conf.vhard_exporter, exporter_conf.OPTS)
     return conf
 
 

@@ -2,15 +2,13 @@
 """openstack vhard report: the cloud as one page to look at."""
 
 import argparse
-import contextlib
 import datetime
-import os
 import pathlib
-import tempfile
 
 from osc_lib import exceptions
 from osc_lib.command import command
 
+from nova_vhard import files
 from nova_vhard.cli import policies, report_data, report_page
 
 
@@ -43,27 +41,9 @@ class WriteReport(command.Command):  # type: ignore[misc]
         now = datetime.datetime.now(datetime.UTC)
         report = report_data.gather(self.app, policy, now)
         try:
-            write(path, report_page.render(report))
+            files.replace(str(path), report_page.render(report))
         except OSError as error:
             text = f"{path} cannot be written: {error.strerror}"
             raise exceptions.CommandError(text) from error
         for line in (*report.troubles, f"Report: {path}"):
             self.app.stderr.write(f"{line}\n")
-
-
-def write(path: pathlib.Path, text: str) -> None:
-    """Write a file in one step, for its owner alone; or not at all.
-
-    :raises OSError: if it cannot be written; what was there still is
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise

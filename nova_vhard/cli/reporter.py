@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_vhard.cli import daemon
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report
@@ -121,23 +122,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
-    conf = cfg.ConfigOpts()
-    logging.register_options(conf)
-    # Standard output is for reports.
-    conf.set_default("use_stderr", True)
-    reporter_conf.register(conf)
-    placement_conf.register(conf)
-    files = options.config_file
-    default = [_DEFAULT_FILE] if HostRoot().exists(_DEFAULT_FILE) else []
-    conf(
-        ["--debug"] if options.debug else [],
-        project="nova-vhard-reporter",
-        default_config_files=files or default,
+    conf = daemon.configure(
+        "nova-vhard-reporter",
+        _DEFAULT_FILE,
+        [reporter_conf.register, placement_conf.register],
+        options.config_file,
+        options.debug,
     )
-    logging.setup(conf, "nova-vhard-reporter")
-    for option in reporter_conf.OPTS:
-        # oslo.config checks a value when it is read: do so at the start.
-        getattr(conf.vhard_reporter, option.dest)
+    daemon.read_all(conf.vhard_reporter, reporter_conf.OPTS)
     return conf
 
 

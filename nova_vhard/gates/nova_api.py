@@ -244,10 +244,12 @@ def _route(method: str, path: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _body(environ: Environ) -> Any:
-    """Read the body as Nova will; None where Nova will refuse it."""
+    """Read the body as Nova will; None where Nova reads or takes none."""
+    if environ["REQUEST_METHOD"] == "DELETE":
+        return None
     request = wsgi.Request(environ)
     length = request.content_length
-    if length and not request.is_body_seekable:
+    if length and length > 0 and not request.is_body_seekable:
         raw = http.read_body(environ, length)
     else:
         raw = request.body

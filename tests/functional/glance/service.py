@@ -25,7 +25,7 @@ _CONFIGURATION = """\
 enabled_backends = fast:file
 enabled_import_methods = [glance-direct]
 [database]
-connection = sqlite:///{directory}/glance.sqlite
+connection = sqlite:///{directory}/glance.sqlite?timeout=60
 [paste_deploy]
 flavor = {flavor}
 [glance_store]

@@ -16,5 +16,5 @@ def test_every_host_has_exactly_what_its_tree_proves(tmp_path):
     assert result["restarts"] > 1
     assert result["server"]["409"] + result["server"]["500"] > 0
     assert result["hosts"]["not published"] > 0
-    assert result["hosts"]["swept hosts"] > 0
+    assert result["hosts"]["sweeps"] > 0
     assert result["hosts"]["different ends"] > 3

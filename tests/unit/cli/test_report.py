@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from osc_lib import exceptions
 
+from nova_vhard import files
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cli import report, report_page
 from nova_vhard.cli.fleet import FRESH
@@ -179,7 +180,7 @@ def test_a_policy_that_is_switched_off_says_so(made):
 def test_the_file_is_replaced_in_one_step(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("old")
-    report.write(path, "new")
+    files.replace(str(path), "new")
     assert path.read_text() == "new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
@@ -192,9 +193,9 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        report.write(path, "new")
+        files.replace(str(path), "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
