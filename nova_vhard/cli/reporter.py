@@ -12,7 +12,6 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from nova_vhard.cli import daemon
-from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report
 from nova_vhard.host.isolate import Isolation
@@ -125,7 +124,7 @@ def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
     conf = daemon.configure(
         "nova-vhard-reporter",
         _DEFAULT_FILE,
-        [reporter_conf.register, placement_conf.register],
+        [reporter_conf.register],
         options.config_file,
         options.debug,
     )

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of group ``placement``: keystoneauth's own, as in nova.conf."""
 
-from keystoneauth1 import loading
 from oslo_config import cfg
 
 from nova_vhard.conf import groups
@@ -13,6 +12,8 @@ GROUP = cfg.OptGroup(
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Register session, auth and adapter options."""
+    from keystoneauth1 import loading
+
     groups.register(conf, GROUP, ())
     loading.register_session_conf_options(conf, GROUP.name)
     loading.register_auth_conf_options(conf, GROUP.name)
@@ -29,6 +30,8 @@ def register(conf: cfg.ConfigOpts) -> None:
 
 def list_opts() -> list[cfg.Opt]:
     """Return what the sample shows."""
+    from keystoneauth1 import loading
+
     return [
         *loading.get_session_conf_options(),
         *loading.get_auth_common_conf_options(),

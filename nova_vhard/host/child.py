@@ -2,6 +2,7 @@
 """What runs in the child process that answers checks."""
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -71,6 +72,8 @@ def serve(
 def _prepare() -> None:
     """Be a process group, mortal, and the first to go for lack of memory."""
     os.setpgid(0, 0)
+    # A collection writes to every object, and would copy all the parent's.
+    gc.freeze()
     for number in _DEFAULTS:
         signal.signal(number, signal.SIG_DFL)
     # The parent's memory has a password in it: no core dump of the copy.

@@ -3,13 +3,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from nova_vhard.host.libvirt import Libvirt, NoLibvirt
 from nova_vhard.host.root import HostRoot
-
-_NO_VALUES: Mapping[str, frozenset[str]] = MappingProxyType({})
-_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -31,9 +27,9 @@ class Expected:
     """
 
     policy: bool = False
-    refused: Mapping[str, frozenset[str]] = _NO_VALUES
+    refused: Mapping[str, frozenset[str]] = field(default_factory=dict)
     virt_type: str = ""
-    machine_types: Mapping[str, str] = _NO_NAMES
+    machine_types: Mapping[str, str] = field(default_factory=dict)
     virtio_for_bridges: bool = True
     force_config_drive: bool = False
     booleans: frozenset[str] = frozenset()

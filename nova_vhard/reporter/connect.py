@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Placement client of our own, by keystoneauth, as ``[placement]`` says."""
+"""A Placement client of our own, by keystoneauth, as ``[placement]`` says.
 
-from typing import Any
+keystoneauth is imported when it is needed first: it is a fifth of the
+reporter's memory, and while the first round of checks runs QEMU takes some.
+"""
 
-from keystoneauth1 import loading
-from keystoneauth1.adapter import Adapter
+from typing import TYPE_CHECKING, Any
+
 from oslo_config import cfg
 
+from nova_vhard.conf import placement as placement_conf
 from nova_vhard.placement import Placement, PlacementError
+
+if TYPE_CHECKING:
+    from keystoneauth1.adapter import Adapter
 
 GROUP = "placement"
 
@@ -15,7 +21,7 @@ GROUP = "placement"
 class AdapterClient:
     """A keystoneauth adapter in the shape that Placement's module wants."""
 
-    def __init__(self, adapter: Adapter) -> None:
+    def __init__(self, adapter: "Adapter") -> None:
         """Keep the adapter, which must not raise on a status."""
         self._adapter = adapter
 
@@ -37,9 +43,12 @@ class AdapterClient:
 def connect(conf: cfg.ConfigOpts) -> Placement:
     """Make a client of what group ``placement`` says.
 
-    :param conf: with the options of ``nova_vhard.conf.placement``
+    :param conf: gets the options of ``nova_vhard.conf.placement``
     :raises PlacementError: if the options do not make a client
     """
+    from keystoneauth1 import loading
+
+    placement_conf.register(conf)
     try:
         auth = loading.load_auth_from_conf_options(conf, GROUP)
         session = loading.load_session_from_conf_options(

@@ -14,7 +14,6 @@ import uuid
 import requests
 from oslo_config import cfg
 
-from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
 from tests.soak.server import COUNTS, TRUTH
 
@@ -89,7 +88,6 @@ class Cloud:
         """
         conf = cfg.ConfigOpts()
         reporter_conf.register(conf)
-        placement_conf.register(conf)
         path = self.folder / f"{uuid.uuid4()}.conf"
         login = f"endpoint = {self.url}\ntoken = admin\ntimeout = 60\n"
         path.write_text(f"[placement]\nauth_type = admin_token\n{login}")

@@ -110,13 +110,14 @@ def _unseen(
 
 
 def _judge(guest: guests.Guest, model: str | None) -> Answer:
+    if model is None:
+        # Whatever a label says; such a kernel has none to read.
+        text = "neither SELinux nor AppArmor is active: guests are unconfined"
+        return Status.FAIL, text
     if guest.trouble:
         text = f"the label of {shown(guest.name)} cannot be read"
         return Status.UNKNOWN, text
     label = selinux.parse(guest.label)
-    if model is None:
-        text = "neither SELinux nor AppArmor is active: guests are unconfined"
-        return Status.FAIL, text
     if model == mac.SELINUX and label is None:
         text = f"{shown(guest.label)!r} is no label of SELinux"
         return Status.UNKNOWN, text

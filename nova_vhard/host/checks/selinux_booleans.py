@@ -26,7 +26,7 @@ class SelinuxBooleans(Check):
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge what each is now; what is pending is named."""
-        if not _present(host):
+        if not _present(host, evidence):
             return Status.NOT_APPLICABLE, "SELinux is not enabled"
         wanted = host.expected.booleans
         found = {
@@ -59,16 +59,22 @@ def _known() -> frozenset[str]:
     )
 
 
-def _present(host: Host) -> bool:
+def _present(host: Host, evidence: list[str]) -> bool:
     """Tell whether the kernel runs SELinux.
 
+    :param evidence: gets what says that it does not
     :raises Unreadable: if that cannot be told
     """
     try:
         host.root.names(selinux.BOOLEANS)
     except Unreadable as error:
-        if not error.missing or mac.SELINUX in mac.active(host.root):
+        if not error.missing:
             raise
+        found = mac.active(host.root)
+        if mac.SELINUX in found:
+            raise
+        listed = " ".join(found) or f"neither {' nor '.join(mac.MODELS)}"
+        evidence += [str(error), f"active in the kernel: {listed}"]
         return False
     return True
 

@@ -50,7 +50,9 @@ def test_captured_apparmor(tmp_path, state, confinement, guests, why):
         mac_trees.drop(root, "dom-none", "dom-allnone")
         result = run("mac_guests", root)
     assert why in result.reason
-    assert run("selinux_booleans", root).status is NOT_APPLICABLE
+    result = run("selinux_booleans", root)
+    assert result.status is NOT_APPLICABLE
+    assert "active in the kernel: apparmor" in result.evidence
     images = FAIL if state == "driver-none" else NOT_APPLICABLE
     assert run("mac_images", root).status is images
 
@@ -444,6 +446,15 @@ GOOD = KERNEL | of(7, "a", UUID, f"libvirt-{UUID} (enforce)\n")
         ),
         # No module that confines anything.
         ({**GOOD, "/sys/kernel/security/lsm": "capability,yama"}, FAIL),
+        # A kernel without any of them, which has no labels to read.
+        (
+            {
+                **GOOD,
+                "/sys/kernel/security/lsm": "capability,yama",
+                "/proc/7/attr/current": None,
+            },
+            FAIL,
+        ),
         # SELinux and AppArmor both, and nobody says which one counts.
         ({**GOOD, "/sys/kernel/security/lsm": "selinux,apparmor"}, UNKNOWN),
         # The kernel does not say, but the guest does.

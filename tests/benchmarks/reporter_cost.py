@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the reporter costs its host and Placement, beside other tools.
+
+On this machine, with a libvirt of its own and a guest. As root, with what
+tests/host/prepare.sh installs; ``tools/bench.sh reporter`` looks for it.
+"""
+
+import datetime
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from oslo_config import cfg
+
+from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.host import qemu
+from nova_vhard.reporter import hosts
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.reporter.service import Reporter as Service
+from tests.benchmarks import common, memory, witness
+from tests.functional.placement.conftest import Cloud
+from tests.host import daemon
+from tests.host.reporter import Reporter
+from tests.soak.cloud import Client
+from tests.soak.cloud import Cloud as PlacementProcess
+
+PAIRS = 7
+ROUNDS = 20
+MIB = 80
+HALF = 0.5
+
+NAME = "benchmark"
+START = datetime.datetime(2026, 6, 15, 12, 0, tzinfo=datetime.UTC)
+PAUSE = datetime.timedelta(minutes=2.5)
+
+_PUBLISHERS = """\
+publishers = placement,json,prometheus
+provider_name = {name}
+textfile_directory = {place}
+[placement]
+auth_type = admin_token
+endpoint = {url}
+token = admin
+"""
+
+
+def taken(command: Iterable[object], codes: tuple[int, ...]) -> float:
+    """Run a command; return its duration in seconds.
+
+    :param codes: exit statuses that are verdicts
+    """
+    words = [str(one) for one in command]
+    begun = time.perf_counter()
+    done = subprocess.run(words, capture_output=True, check=False, timeout=300)
+    seconds = time.perf_counter() - begun
+    if done.returncode not in codes:
+        raise RuntimeError(f"{words}: {done.stderr.decode()}")
+    return seconds
+
+
+def binaries(
+    reporter: Reporter,
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the emulators and the modules that the reporter examines."""
+    host = hosts.of_conf(configured(reporter))
+    emulators = qemu.emulators(host).paths
+    return emulators, qemu.modules(host.root, emulators)
+
+
+def configured(reporter: Reporter) -> cfg.ConfigOpts:
+    """Return a reporter's configuration."""
+    conf = cfg.ConfigOpts()
+    reporter_conf.register(conf)
+    conf([], default_config_files=[str(reporter.config)])
+    return conf
+
+
+def forget(reporter: Reporter) -> None:
+    """Take away all that a reporter has kept."""
+    state = reporter.place / "state"
+    shutil.rmtree(state)
+    state.mkdir()
+
+
+def first_run(reporter: Reporter) -> float:
+    """Return how long the first full run takes."""
+    forget(reporter)
+    return taken(reporter.command("check", "--format", "json"), (0, 1, 2))
+
+
+def checksec(paths: Iterable[str]) -> float:
+    """Return how long checksec takes for some binaries."""
+    return sum(taken(["checksec", f"--file={one}"], (0,)) for one in paths)
+
+
+def first_runs(reporter: Reporter) -> common.Figures:
+    """Compare first full runs with the tools on the same binaries."""
+    emulators, modules = binaries(reporter)
+    ours, validate, large, small = [], [], [], []
+    for number in range(PAIRS + 1):
+        common.progress(f"first runs, pair {number} of {PAIRS} …")
+        took: dict[str, float] = {}
+        turns: list[tuple[str, Callable[[], float]]] = [
+            ("ours", lambda: first_run(reporter)),
+            (
+                "validate",
+                lambda: taken(["virt-host-validate", "qemu"], (0, 1)),
+            ),
+            ("large", lambda: checksec(emulators)),
+            ("small", lambda: checksec(modules)),
+        ]
+        for name, turn in turns if number % 2 else reversed(turns):
+            took[name] = turn()
+        if number:  # the first pair warms up
+            ours.append(took["ours"])
+            validate.append(took["validate"])
+            large.append(took["large"])
+            small.append(took["small"])
+    theirs = [sum(one) for one in zip(validate, large, small, strict=True)]
+    fewer = [sum(one) for one in zip(validate, large, strict=True)]
+    ratio = common.median_ratio(zip(ours, theirs, strict=True))
+    without = common.median_ratio(zip(ours, fewer, strict=True))
+    return {
+        "emulators": len(emulators),
+        "modules": len(modules),
+        "first_run_us": common.median_us(ours),
+        "virt_host_validate_us": common.median_us(validate),
+        "checksec_emulators_us": common.median_us(large),
+        "checksec_modules_us": common.median_us(small),
+        **ratio.figures("first_run_ratio"),
+        **without.figures("first_run_without_modules_ratio"),
+    }
+
+
+def rounds_watched(reporter: Reporter) -> common.Figures:
+    """Watch a first and a second round, each a process of its own."""
+    common.progress("what a second round opens and starts …")
+    forget(reporter)
+    figures: common.Figures = {}
+    for name in ("first", "second"):
+        log = reporter.place / f"{name}.log"
+        program = [sys.executable, "-m", "tests.benchmarks.witness", log]
+        arguments = reporter.command("check", "--format", "json")[1:]
+        taken([*program, *arguments], (0, 1, 2))
+        seen = witness.read(log)
+        figures[f"{name}_round_elf_opens"] = len(seen.elf)
+        figures[f"{name}_round_qemu_starts"] = len(seen.qemu)
+    return figures
+
+
+def peak(place: pathlib.Path, uri: str) -> common.Figures:
+    """Measure a service with all publishers, at a Placement of its own."""
+    common.progress("memory …")
+    (place / "placement").mkdir()
+    placement = PlacementProcess(place / "placement", seed=0, rate=0)
+    placement.start()
+    try:
+        body = {"name": NAME}
+        status, _ = Client(placement)("POST", "/resource_providers", body)
+        if status != 200:
+            raise RuntimeError(f"Placement answers {status}")
+        more = _PUBLISHERS.format(name=NAME, place=place, url=placement.url)
+        reporter = Reporter(place / "service", uri, more)
+        reporter.facts()
+        found = memory.peak_mib(reporter.command("run", "--once"))
+    finally:
+        placement.kill()
+    state = reporter.place / "state"
+    for path in (place / "nova_vhard.prom", state / "report.json"):
+        if not path.exists():
+            raise RuntimeError(f"nothing was published to {path}")
+    return {"peak_mib": found}
+
+
+def clock() -> Iterator[datetime.datetime]:
+    """Yield the times of all rounds, within one hour."""
+    return (START + number * PAUSE for number in range(ROUNDS + 1))
+
+
+def writes(reporter: Reporter) -> common.Figures:
+    """Count writes to a real Placement while nothing changes."""
+    common.progress(f"{ROUNDS} rounds that change nothing …")
+    conf = configured(reporter)
+    conf.set_override("provider_name", NAME, "vhard_reporter")
+    counts = []
+    with Cloud() as cloud:
+        cloud.host(NAME, {"COMPUTE_NODE"})
+        target = PlacementPublisher(conf, cloud.placement)
+        service = Service(conf, [target], now=clock().__next__)
+        for _ in range(ROUNDS + 1):
+            cloud.requests.clear()
+            if not service.once():
+                raise RuntimeError("a report was not published")
+            methods = [method for method, _ in cloud.requests]
+            counts.append(len(methods) - methods.count("GET"))
+    return {
+        "first_round_placement_writes": counts[0],
+        "unchanged_rounds": len(counts) - 1,
+        "placement_writes": sum(counts[1:]),
+    }
+
+
+def measure() -> common.Figures:
+    """Return all figures."""
+    with (
+        daemon.folder() as place,
+        daemon.Libvirt(place / "libvirt") as libvirtd,
+    ):
+        libvirtd.start(NAME)
+        reporter = Reporter(place / "reporter", libvirtd.uri)
+        reporter.facts()
+        figures = {
+            **first_runs(reporter),
+            **rounds_watched(reporter),
+            **writes(reporter),
+        }
+        # QEMU's pages would be shared with the guest's, and count half.
+        libvirtd.end(NAME)
+        return {**figures, **peak(place, libvirtd.uri)}
+
+
+def bars(figures: common.Figures) -> list[str]:
+    """Return what falls short."""
+    first = "first_round"
+    return common.shortfalls(
+        common.at_most(figures, "first_run_ratio_high", HALF),
+        common.at_most(figures, "first_run_without_modules_ratio_high", HALF),
+        # Else nobody has watched.
+        common.at_least(figures, f"{first}_elf_opens", figures["emulators"]),
+        common.at_least(figures, f"{first}_qemu_starts", 1),
+        common.at_least(figures, f"{first}_placement_writes", 1),
+        common.at_most(figures, "second_round_elf_opens", 0),
+        common.at_most(figures, "second_round_qemu_starts", 0),
+        common.at_most(figures, "placement_writes", 0),
+        common.at_most(figures, "peak_mib", MIB),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(__doc__, measure, bars))

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A reporter that is watched: which files it opens, what it starts.
+
+    python -m tests.benchmarks.witness LOG ARGUMENT...
+
+runs ``nova-vhard-reporter ARGUMENT...`` in this process. An audit hook, which
+its children inherit and nothing can take away, writes a line for each.
+"""
+
+import os
+import pathlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nova_vhard.cli import reporter
+
+_OPENED, _STARTED = "opened", "started"
+
+# Event: the place of the program's name or words among its arguments.
+_STARTS = {
+    "subprocess.Popen": 1,
+    "os.exec": 1,
+    "os.posix_spawn": 1,
+    "os.system": 0,
+}
+_ELF = b"\x7fELF"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of one run.
+
+    :ivar elf: paths of the ELF files that were opened, each time
+    :ivar qemu: words of each QEMU process that was started
+    """
+
+    elf: list[str]
+    qemu: list[str]
+
+
+def read(log: pathlib.Path) -> Seen:
+    """Return what a run has left in its log."""
+    lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
+    opened = [path for what, path in lines if what == _OPENED]
+    started = [words for what, words in lines if what == _STARTED]
+    return Seen(
+        [path for path in opened if _is_elf(path)],
+        [words for words in started if "qemu" in words],
+    )
+
+
+def _is_elf(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_ELF)) == _ELF
+    except OSError:
+        return False
+
+
+def watch(log: int) -> Callable[[str, tuple[object, ...]], None]:
+    """Return the hook.
+
+    :param log: descriptor of the log, open for appending
+    """
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str | os.PathLike):
+            line = f"{_OPENED} {os.fspath(arguments[0])}"
+        elif event in _STARTS:
+            line = f"{_STARTED} {arguments[_STARTS[event]]}"
+        else:
+            return
+        os.write(log, f"{line}\n".encode(errors="replace"))
+
+    return hook
+
+
+def main(log: str, *arguments: str) -> int:
+    """Run the reporter, watched."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    sys.addaudithook(watch(os.open(log, flags, 0o600)))
+    return reporter.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

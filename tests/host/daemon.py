@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A libvirt of its own: daemons in the foreground, and guests under emulation.
+
+libvirtd and virtlogd run in mount namespaces in which the folders that they
+write to are some of ours. Nothing of the machine's own libvirt is seen or
+touched, also where one runs; QEMU's processes are the host's, as ever. What
+they read of the host, such as ``/etc/libvirt/qemu.conf``, stays what it is.
+"""
+
+import contextlib
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+
+import libvirt
+
+#: What the daemons write to, and the folder of ours that is there instead.
+_FOLDERS = {
+    "/run/libvirt": "run",
+    "/var/lib/libvirt": "lib",
+    "/var/cache/libvirt": "cache",
+    "/var/log/libvirt": "log",
+    # Guests and networks of the machine's own are not to be started.
+    "/etc/libvirt/qemu": "guests",
+}
+_IN_PLACE = """\
+while [ "$1" != -- ]; do mount --bind "$2" "$1"; shift 2; done
+shift
+exec "$@"
+"""
+
+_CONFIG = """\
+unix_sock_dir = "{folder}/sock"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+log_outputs = "3:file:{folder}/libvirtd.log"
+"""
+
+# Seconds; the first start asks each emulator what it can do.
+_START, _STOP = 120, 20
+
+GUEST = """\
+<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>64</memory>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/>
+      <source file='{disk}'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+    <controller type='usb' model='none'/>
+    <memballoon model='none'/>
+  </devices>
+  {more}
+</domain>
+"""
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[pathlib.Path]:
+    """Make a folder that QEMU's user can get into; remove it at the end."""
+    with tempfile.TemporaryDirectory(prefix="nova-vhard-") as name:
+        os.chmod(name, 0o755)
+        yield pathlib.Path(name)
+
+
+def within(mounts: dict[str, object], *command: object) -> list[str]:
+    """Return a command that sees other files in some places.
+
+    :param mounts: path to what is there instead, for this command alone
+    """
+    pairs = [str(one) for pair in mounts.items() for one in pair]
+    unshare = ["unshare", "--mount", "--propagation", "private"]
+    shell = ["sh", "-ec", _IN_PLACE, "sh"]
+    return [*unshare, *shell, *pairs, "--", *(str(one) for one in command)]
+
+
+class Libvirt:
+    """The daemons, until the block ends.
+
+    :param place: folder for all that they write
+    :ivar uri: where a client without rights reaches libvirtd
+    """
+
+    def __init__(self, place: pathlib.Path) -> None:
+        self._place = place
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._made: list[str] = []
+        self.uri = self._uri("libvirt-sock-ro")
+
+    def __enter__(self) -> "Libvirt":
+        self._place.mkdir(exist_ok=True)
+        for name in ("sock", *_FOLDERS.values()):
+            (self._place / name).mkdir()
+        config = self._place / "libvirtd.conf"
+        config.write_text(_CONFIG.format(folder=self._place))
+        try:
+            self._prepare()
+            self._start("virtlogd", "--pid-file", self._place / "virtlogd.pid")
+            pid_file = ("--pid-file", self._place / "libvirtd.pid")
+            self._start("libvirtd", "--config", config, *pid_file)
+            self._wait()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop()
+        left = self.processes()
+        assert not left, f"left running: {left}"
+
+    def connect(self) -> libvirt.virConnect:
+        """Return a connection that may start guests."""
+        return libvirt.open(self._uri("libvirt-sock"))
+
+    def start(self, name: str, more: str = "") -> str:
+        """Start a guest with a disk of its own; return its uuid.
+
+        :param more: elements of its ``<domain>``
+        """
+        disk = self._place / f"{name}.img"
+        with open(disk, "wb") as file:
+            file.truncate(1 << 20)
+        text = GUEST.format(name=name, disk=disk, more=more)
+        with contextlib.closing(self.connect()) as connection:
+            return str(connection.createXML(text).UUIDString())
+
+    def end(self, name: str) -> None:
+        """End a guest at once."""
+        with contextlib.closing(self.connect()) as connection:
+            connection.lookupByName(name).destroy()
+
+    def processes(self) -> list[str]:
+        """Return the processes whose command lines have our folder."""
+        mine = os.fsencode(self._place)
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                text = path.read_bytes()
+                if mine + b"/" in text:
+                    found.append(f"{path.parent.name}: {text!r}")
+        return found
+
+    def _uri(self, name: str) -> str:
+        return f"qemu+unix:///system?socket={self._place}/sock/{name}"
+
+    def _prepare(self) -> None:
+        """Make the folders that are to be covered, where there are none."""
+        for path in _FOLDERS:
+            if not os.path.isdir(path):
+                os.makedirs(path)
+                self._made.append(path)
+
+    def _start(self, *command: object) -> None:
+        mounts = {path: self._place / name for path, name in _FOLDERS.items()}
+        with open(self._place / f"{command[0]}.out", "wb") as out:
+            process = subprocess.Popen(
+                within(mounts, *command),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._running.append(process)
+
+    def _wait(self) -> None:
+        """Wait until libvirtd answers."""
+        libvirt.registerErrorHandler(lambda context, error: None, None)
+        deadline = time.monotonic() + _START
+        while True:
+            try:
+                with contextlib.closing(self.connect()) as connection:
+                    connection.getCapabilities()
+                return
+            except libvirt.libvirtError as error:
+                ended = any(one.poll() is not None for one in self._running)
+                if ended or time.monotonic() > deadline:
+                    raise RuntimeError(f"{error}\n{self._said()}") from error
+                time.sleep(0.1)
+
+    def _said(self) -> str:
+        """Return what the daemons have to say."""
+        paths = [*self._place.glob("*.out"), *self._place.glob("*.log")]
+        return "\n".join(path.read_text() for path in paths)[-4000:]
+
+    def _stop(self) -> None:
+        """End the guests, then libvirtd, then virtlogd, each by its id."""
+        with (
+            contextlib.suppress(libvirt.libvirtError),
+            contextlib.closing(self.connect()) as connection,
+        ):
+            for domain in connection.listAllDomains():
+                domain.destroy()
+        while self._running:
+            process = self._running.pop()
+            process.terminate()
+            try:
+                process.wait(_STOP)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for path in self._made:
+            with contextlib.suppress(OSError):
+                os.rmdir(path)

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every check on this machine, with a guest that runs."""
+
+import contextlib
+import pathlib
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from nova_vhard.catalogue.checks import CHECKS
+from tests import elf_files
+from tests.host.reporter import Reporter
+
+CONFINING = {"selinux", "apparmor"}
+DEVICES = pathlib.Path("/sys/bus/pci/devices")
+
+
+@pytest.fixture
+def capabilities(libvirtd):
+    with contextlib.closing(libvirtd.connect()) as connection:
+        return ElementTree.fromstring(connection.getCapabilities())
+
+
+@pytest.fixture
+def confines(capabilities):
+    """Whether libvirt has a security driver that confines guests here."""
+    models = capabilities.iterfind("host/secmodel/model")
+    return bool(CONFINING & {one.text for one in models})
+
+
+def text(result):
+    return "\n".join([result["reason"], *result["evidence"]])
+
+
+def test_every_check_answers_in_order(results):
+    assert list(results) == list(CHECKS)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_there_is_evidence_or_what_could_not_be_read(results, name):
+    result = results[name]
+    assert "the check failed" not in result["reason"]
+    if result["status"] == "UNKNOWN":
+        assert re.search(r"/\w+|libvirt", text(result)), result
+    else:
+        assert result["evidence"], result
+    bad = result["status"] in ("FAIL", "UNKNOWN")
+    assert bool(result["remediation"]) == bad
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name in CHECKS if name.startswith("qemu_")],
+)
+def test_the_emulators_are_those_that_libvirt_names(
+    results, capabilities, name
+):
+    named = {one.text for one in capabilities.iterfind("guest/arch/emulator")}
+    assert "/usr/bin/qemu-system-x86_64" in named
+    evidence = "\n".join(results[name]["evidence"])
+    shown = re.findall(r"^(\S+/qemu-system-\w+)[: ]", evidence, re.MULTILINE)
+    assert set(shown) == named
+
+
+def test_the_devices_of_the_ordinary_build_are_too_many(results):
+    result = results["qemu_minimal"]
+    assert result["status"] == "FAIL"
+    assert "leave out rtl8139: for rtl8139 (vif_model)" in result["evidence"]
+
+
+def test_the_guest_is_found_in_procfs(results, confines, guest):
+    result = results["mac_guests"]
+    (line,) = [one for one in result["evidence"] if "(tiny)" in one]
+    pid = re.match(r"/proc/(\d+)/", line)[1]
+    command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    assert command[command.index(b"-uuid") + 1].decode() == guest
+    assert result["status"] == ("PASS" if confines else "FAIL")
+
+
+def test_confinement_is_what_libvirt_says(results, confines):
+    expected = "PASS" if confines else "FAIL"
+    assert results["mac_confinement"]["status"] == expected
+    (line,) = [
+        one
+        for one in results["mac_confinement"]["evidence"]
+        if one.startswith("libvirt <secmodel>: ")
+    ]
+    assert bool(CONFINING & set(line.split())) == confines
+
+
+def test_nova_is_as_the_policy_assumes(results):
+    assert results["nova_defaults"]["status"] == "PASS"
+    assert results["passthrough_disabled"]["status"] == "PASS"
+
+
+def test_a_tpm_is_found_where_there_is_one(results):
+    there = [one.name for one in pathlib.Path("/sys/class/tpm").glob("tpm*")]
+    evidence = text(results["tpm_measured_boot"])
+    assert all(one in evidence for one in there)
+    assert ("there is no TPM" in evidence) == (not there)
+
+
+def test_aslr_is_what_the_kernel_says(results):
+    value = pathlib.Path("/proc/sys/kernel/randomize_va_space").read_text()
+    expected = "PASS" if value.strip() == "2" else "FAIL"
+    assert results["kernel_aslr"]["status"] == expected
+
+
+# What is broken on purpose.
+
+
+def test_a_guest_without_a_label(reporter, libvirtd, guest):
+    libvirtd.start("loose", "<seclabel type='none'/>")
+    try:
+        result = reporter.check()["mac_guests"]
+    finally:
+        libvirtd.end("loose")
+    assert result["status"] == "FAIL"
+    assert any("(loose)" in one for one in result["evidence"])
+
+
+def test_a_guest_that_somebody_else_runs_elsewhere(reporter, place, guest):
+    """Without libvirt the guest is still seen; what it starts is UNKNOWN."""
+    lost = Reporter(place / "lost", f"qemu+unix:///system?socket={place}/no")
+    lost.facts()
+    found = lost.check()
+    for name in ("mac_confinement", "mac_images", "qemu_relro", "qemu_nx"):
+        assert found[name]["status"] in ("UNKNOWN", "FAIL")
+        assert f"{place}/no" in text(found[name])
+    assert any("(tiny)" in one for one in found["mac_guests"]["evidence"])
+
+
+def test_a_weak_emulator_in_place_of_a_good_one(reporter, place):
+    path = "/usr/bin/qemu-system-x86_64"
+    weak = place / "weak"
+    weak.write_bytes(pathlib.Path(path).read_bytes())
+    weak.chmod(0o4755)
+    elf_files.change_header(weak, elf_files.PT_GNU_STACK, flags=7)
+    tags = {
+        elf_files.DT_FLAGS: (elf_files.DT_FLAGS, 0),
+        elf_files.DT_FLAGS_1: (elf_files.DT_FLAGS_1, 0x08000000),
+        elf_files.DT_BIND_NOW: (elf_files.DT_DEBUG, 0),
+    }
+    elf_files.change_tags(weak, tags)
+    found = reporter.check({path: weak})
+    for name, word in (
+        ("qemu_relro", "RELRO partial"),
+        ("qemu_nx", "executable"),
+        ("qemu_pie", "setuid"),
+    ):
+        result = found[name]
+        assert result["status"] == "FAIL", result
+        first = result["evidence"][1]
+        assert first.startswith(f"{path}: ") and word in first
+    assert found["qemu_canary"]["status"] == "PASS"
+
+
+def test_a_weak_binary_that_libvirt_does_not_name(reporter, place, libvirtd):
+    """It counts where nobody can say that it does not."""
+    folder = place / "bin"
+    folder.mkdir()
+    name = "qemu-system-weak"
+    flags = ("-no-pie", "-fno-stack-protector", "-Wl,-z,norelro")
+    elf_files.build(folder / name, flags)
+    mounts = {"/usr/local/bin": folder}
+    assert reporter.check(mounts)["qemu_relro"]["status"] == "PASS"
+    lost = Reporter(place / "alone", f"qemu+unix:///system?socket={place}/no")
+    found = lost.check(mounts)
+    for check in ("qemu_relro", "qemu_canary", "qemu_pie"):
+        assert found[check]["status"] == "FAIL"
+        assert f"/usr/local/bin/{name}" in text(found[check])
+
+
+def test_without_roots_part(place, libvirtd):
+    bare = Reporter(place / "bare", libvirtd.uri)
+    found = bare.check()
+    for name in ("nova_defaults", "passthrough_disabled"):
+        assert found[name]["status"] == "UNKNOWN"
+        assert f"{bare.place}/run/nova.json" in found[name]["reason"]
+
+
+def test_a_device_that_is_offered(place, libvirtd):
+    """Each PCI device of this machine; or one that is not there."""
+    offering = Reporter(place / "offering", libvirtd.uri)
+    there = sorted(one.name for one in DEVICES.glob("*"))
+    address = there[-1] if there else "0000:ff:1f.7"
+    offering.facts({"address": address})
+    found = offering.check()
+    evidence = text(found["passthrough_isolated"])
+    if not there:
+        assert "covers no device that is there" in evidence
+        return
+    assert address in evidence
+    groups = DEVICES / address / "iommu_group"
+    assert (found["iommu"]["status"] == "FAIL") >= (not groups.exists())
+    listed = found["passthrough_disabled"]
+    assert address in text(listed)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tools that others check hosts with say, property by property.
+
+True is what a hardened binary has, False what it lacks; None is no statement.
+"""
+
+import json
+import re
+import subprocess
+
+from tests.host import daemon
+
+#: Our property: the field of checksec, and what it says of it.
+CHECKSEC = {
+    "relro": ("relro", {"full": True, "partial": False, "no": False}),
+    "canary": ("canary", {"yes": True, "no": False}),
+    "nx": ("nx", {"yes": True, "no": False}),
+    "pie": ("pie", {"yes": True, "no": False, "dso": None}),
+    "fortify": ("fortify_source", {"yes": True, "no": False}),
+}
+
+#: Our property: the lines of hardening-check, each of which has to say yes.
+#: It has none about NX.
+HARDENING_CHECK = {
+    "relro": ("Read-only relocations", "Immediate binding"),
+    "canary": ("Stack protected",),
+    "pie": ("Position Independent Executable",),
+    "fortify": ("Fortify Source functions",),
+}
+_WORDS = {"yes": True, "no": False, "unknown": None}
+
+Said = dict[str, bool | None]
+
+
+def checksec(path: object) -> Said:
+    """Ask checksec of a binary."""
+    text = _output("checksec", f"--file={path}", "--output=json")
+    (found,) = json.loads(text).values()
+    return {
+        name: words[found[field]] for name, (field, words) in CHECKSEC.items()
+    }
+
+
+def hardening_check(path: object) -> Said:
+    """Ask hardening-check of a binary."""
+    text = _output("hardening-check", path)
+    found = dict(re.findall(r"^ (.+?): (.+)", text, re.MULTILINE))
+    return {
+        name: _all([_word(found[line]) for line in lines])
+        for name, lines in HARDENING_CHECK.items()
+    }
+
+
+def _word(said: str) -> bool | None:
+    """Read "yes", "no, not found!", "no, … (ignored)" or "unknown, …"."""
+    if said.endswith("(ignored)"):
+        return None
+    return _WORDS[re.match(r"\w+", said)[0]]
+
+
+def _all(said: list[bool | None]) -> bool | None:
+    if False in said:
+        return False
+    return None if None in said else True
+
+
+TOOLS = {"checksec": checksec, "hardening-check": hardening_check}
+
+
+def virt_host_validate(mounts: dict[str, object] | None = None) -> dict:
+    """Ask virt-host-validate; return what it checks to (word, reason).
+
+    :param mounts: path to what is there instead, for it alone
+    """
+    command = ["virt-host-validate", "qemu"]
+    text = _output(*(daemon.within(mounts, *command) if mounts else command))
+    found = re.findall(
+        r"QEMU: Checking (?:for|if) (.+?) *: (PASS|WARN|FAIL)(?: \((.*)\))?$",
+        re.sub(r"\x1b\[[\d;]*m", "", text),
+        re.MULTILINE,
+    )
+    return {what: (word, reason) for what, word, reason in found}
+
+
+def _output(*command: object) -> str:
+    """Return what a command prints; its exit status is a verdict."""
+    return subprocess.run(
+        [str(one) for one in command],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    ).stdout
