@@ -7,8 +7,12 @@ import pytest
 
 from tests import seeds
 
-# It changes the machine: daemons, guests, mounts. ``tox -e host`` asks for it.
-collect_ignore = [] if os.environ.get("NOVA_VHARD_HOST") else ["host"]
+#: What only runs when it is asked for: it needs more than Python packages.
+collect_ignore = [
+    name
+    for name in ("host", "integration")
+    if os.environ.get(f"NOVA_VHARD_{name.upper()}") != "1"
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network service without a port or a security group, for Nova to ask.
+"""A network service that has nothing at all, for Nova to ask.
 
 ``GET /servers/detail`` shows the security groups of every server, by Neutron.
 """
@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.benchmarks import forked
 
-_ANSWER = json.dumps({"ports": [], "security_groups": []}).encode()
+_COLLECTIONS = ("extensions", "networks", "ports", "security_groups")
+_ANSWER = json.dumps({name: [] for name in _COLLECTIONS}).encode()
 
 
 def application(

@@ -22,7 +22,7 @@ ELSEWHERE = ("nova-vhard-status",)
 
 #: What is the system's own. Nothing else may be shown.
 _SYSTEM = frozenset(("cd", "chmod", "cp", "curl", "editor", "mv", "sed"))
-_SYSTEM |= {"journalctl", "python3", "systemctl"}
+_SYSTEM |= {".", "apt-get", "journalctl", "python3", "systemctl", "truncate"}
 
 
 def shown(page: Path) -> list[str]:

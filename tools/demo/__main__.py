@@ -12,7 +12,8 @@ import warnings
 # Deprecations of other people's libraries are not this story's.
 warnings.simplefilter("ignore")
 
-from demo import cloud, place, policies, processes, table  # noqa: E402
+from common import place  # noqa: E402
+from demo import cloud, policies, processes, table  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -12,7 +12,7 @@ _LISTENERS = ("keystone", "glance", "nova", "plain-nova", "placement")
 class Cloud:
     """Keystone's stand-in here; Glance, and Nova with Placement, as processes.
 
-    :param place: demo.place.Place
+    :param place: common.place.Place
     :param gates: whether this project's gates are configured
     :param say: called with (service, what it does) while the cloud starts
     """

@@ -1,20 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The flavors of the demo's cloud."""
 
-from dataclasses import dataclass, field
-
+from common.flavor import Flavor
 from demo import machines
-
-
-@dataclass(frozen=True)
-class Flavor:
-    """A flavor, as the operator made it."""
-
-    id: str
-    name: str
-    memory_mb: int = 512
-    root_gb: int = 1
-    extra_specs: dict[str, str] = field(default_factory=dict)
 
 
 def _with(card):

@@ -21,9 +21,9 @@ from nova.objects import host_mapping  # noqa: E402
 from nova.scheduler import rpcapi as scheduler_rpcapi  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 from oslo_log import log  # noqa: E402
-from oslo_utils import uuidutils  # noqa: E402
 from paste import deploy  # noqa: E402
 
+from common import nova_records  # noqa: E402
 from demo import flavors, stand_ins  # noqa: E402
 
 CONF = cfg.CONF
@@ -45,16 +45,14 @@ class Services:
         """Make the API's database, those of two cells, and the flavors."""
         migration.db_sync(database="api")
         migration.db_sync(database="main")
-        cells = {}
-        for name in ("cell0", "cell1"):
-            cells[name] = f"sqlite:///{self.home}/{name}.sqlite"
         shutil.copy(self.home / "cell1.sqlite", self.home / "cell0.sqlite")
         for path in self.home.glob("*.sqlite"):
             _tune(path)
-        for name, connection in cells.items():
-            _map_cell(name, connection)
+        for name in ("cell0", "cell1"):
+            connection = f"sqlite:///{self.home}/{name}.sqlite"
+            nova_records.map_cell(name, "fake:/", connection)
         for flavor in flavors.FLAVORS:
-            _make_flavor(flavor)
+            nova_records.make_flavor(flavor)
 
     def start_control(self):
         """Start the conductor and the scheduler."""
@@ -123,35 +121,3 @@ def _tune(path):
     # Readers do not wait for the writer, and nothing waits for the disk.
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
-
-
-def _map_cell(name, connection):
-    cell0 = name == "cell0"
-    objects.CellMapping(
-        context.get_admin_context(),
-        uuid=(
-            objects.CellMapping.CELL0_UUID
-            if cell0
-            else uuidutils.generate_uuid()
-        ),
-        name=name,
-        transport_url="none:///" if cell0 else "fake:/",
-        database_connection=connection,
-    ).create()
-
-
-def _make_flavor(flavor):
-    objects.Flavor(
-        context.get_admin_context(),
-        flavorid=flavor.id,
-        name=flavor.name,
-        memory_mb=flavor.memory_mb,
-        vcpus=1,
-        root_gb=flavor.root_gb,
-        ephemeral_gb=0,
-        swap=0,
-        rxtx_factor=1.0,
-        disabled=False,
-        is_public=True,
-        extra_specs=flavor.extra_specs,
-    ).create()

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start, watch and stop the demo's service processes."""
 
-import os
 import queue
 import subprocess
 import sys
 import threading
 import time
 
+from common import commands
 from demo import serve
 
 
@@ -38,7 +38,7 @@ class Process:
                 pass_fds=[one.fileno() for one in sockets],
                 # Ctrl-C is the parent's to handle.
                 start_new_session=True,
-                env=environment(),
+                env=commands.environment(),
                 text=True,
             )
         threading.Thread(
@@ -92,13 +92,3 @@ def wait(waiting, news, say, seconds=180):
         say(process.name, line)
         if line == serve.READY:
             waiting.remove(process)
-
-
-def environment():
-    """Give the environment without the caller's cloud and proxies."""
-    unwanted = ("OS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.upper().startswith(unwanted)
-    }

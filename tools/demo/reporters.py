@@ -3,23 +3,19 @@
 
 import contextlib
 import datetime
-import os
-import pathlib
 import shutil
-import tarfile
 import time
 
 from oslo_config import cfg
 
-from demo import commands, config, machines, processes
+from common import captures, commands
+from demo import config, machines
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report
 from nova_vhard.reporter import hosts
 from nova_vhard.reporter.publishers.placement import PlacementPublisher
 
-_CAPTURES = pathlib.Path(__file__).parents[2] / "tests" / "data" / "captures"
-_IDENTITY = "var/lib/nova/compute_id"
 _COMMAND = "nova-vhard-reporter"
 #: Seconds after which nova-scheduler has seen a change, for sure: the
 #: demo's posture_ttl and its jitter.
@@ -39,7 +35,7 @@ root = {root}
 class Reporters:
     """One reporter a compute, each with a configuration file of its own.
 
-    :param place: demo.place.Place
+    :param place: common.place.Place
     :param keystone: address of the identity service
     """
 
@@ -69,10 +65,7 @@ class Reporters:
         root = self._root(machine)
         if root.exists():
             shutil.rmtree(root)
-        _unpack(_CAPTURES / f"{tree}.tar.gz", root)
-        identity = root / _IDENTITY
-        identity.parent.mkdir(parents=True, exist_ok=True)
-        identity.write_text(f"{machine.node}\n")
+        captures.unpack(tree, root, machine.node)
 
     def report(self, *reporting):
         """Run ``nova-vhard-reporter run --once`` for machines, all at once.
@@ -115,7 +108,7 @@ class Reporters:
             "--config-file",
             str(self._file(machine)),
             *words,
-            environment=processes.environment(),
+            environment=commands.environment(),
         )
 
     def _file(self, machine):
@@ -131,21 +124,3 @@ def _seen():
     until = time.monotonic() + _SEEN
     yield
     time.sleep(max(0, until - time.monotonic()))
-
-
-def _unpack(archive, root):
-    """Unpack a captured tree, so that whoever did can also remove it."""
-    with tarfile.open(archive) as packed:
-        # Links lead where they led on the host, also out of the tree; the
-        # reporter follows them inside of it.
-        packed.extraction_filter = lambda member, _path: member
-        members = [
-            one
-            for one in packed.getmembers()
-            if one.isfile() or one.isdir() or one.issym()
-        ]
-        for one in members:
-            one.mode = 0o755 if one.isdir() else 0o644
-            one.uid, one.gid = os.getuid(), os.getgid()
-            one.uname = one.gname = ""
-        packed.extractall(root, members)

@@ -3,7 +3,8 @@
 
 import traceback
 
-from demo import clients, events, identity, policies, reporters, telling
+from common import events
+from demo import clients, identity, policies, reporters, telling
 
 
 class Stage:

@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass
 
-from demo import clients
+from common import clients
 
 #: Gates as decision events name them, as the table names them.
 GATES = {

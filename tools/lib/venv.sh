@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The virtual environment that demo.sh and test.sh share: .venv in the
-# checkout. To be sourced; needs bash with -euo pipefail.
+# The virtual environment that demo.sh, test.sh and cloud.sh share: .venv in
+# the checkout. To be sourced; needs bash with -euo pipefail.
 #
-#   vhard_venv ROOT   makes or refreshes ROOT/.venv where it is needed, and
-#                     sets VENV to it
+#   vhard_venv ROOT [EXTRA]
+#                     makes or refreshes ROOT/.venv where it is needed, and
+#                     sets VENV to it; with the extra [test] of the package,
+#                     and with another one that is named
 #
 # It is made again when what it was made from has changed: the packaging
 # files, the Python, or the place of the checkout. NOVA_VHARD_PYTHON names
@@ -105,19 +107,17 @@ _vhard_progress() {
     if [[ -t 1 ]]; then echo; fi
 }
 
-# Make the environment and install the checkout and its extra [test].
+# Install the checkout with some of its extras.
 _vhard_install() {
-    local root=$1 python=$2 log
+    local root=$1 extras=$2 log
     log=$VENV/install.log
-    echo "Making .venv with $("$python" --version). This takes a minute or two."
-    "$python" -m venv --clear "$VENV"
     # pbr asks git for the version; a copy without git says it by itself.
     if ! git -C "$root" rev-parse --git-dir >/dev/null 2>&1; then
         PBR_VERSION=$(sed -n 's/^version *= *//p' "$root/setup.cfg")
         export PBR_VERSION
     fi
     if ! (cd "$root" && "$VENV/bin/python" -m pip install \
-        --progress-bar off -e '.[test]' 2>&1) |
+        --progress-bar off -e ".[$extras]" 2>&1) |
         tee "$log" | _vhard_progress; then
         tail -n 20 "$log" >&2
         _vhard_die "The installation failed; all of it is in $log"
@@ -125,7 +125,7 @@ _vhard_install() {
 }
 
 vhard_venv() {
-    local root=$1 python stamp lock
+    local root=$1 extra=${2:-} python stamp lock
     VENV=$root/.venv
     python=$(_vhard_find_python) || exit 1
     # Two scripts started at once: the second waits, then finds it made.
@@ -134,8 +134,16 @@ vhard_venv() {
     stamp=$(_vhard_stamp "$root" "$python")
     if [[ $(cat "$VENV/made-from" 2>/dev/null) != "$stamp" ]] ||
         ! "$VENV/bin/python" -c '' 2>/dev/null; then
-        _vhard_install "$root" "$python"
+        echo "Making .venv with $("$python" --version)." \
+            "This takes a minute or two."
+        "$python" -m venv --clear "$VENV"
+        _vhard_install "$root" test
         printf '%s\n' "$stamp" >"$VENV/made-from"
+    fi
+    if [[ -n $extra && ! -e $VENV/has-$extra ]]; then
+        echo "Adding to .venv what $extra needs."
+        _vhard_install "$root" "test,$extra"
+        touch "$VENV/has-$extra"
     fi
     exec {lock}<&-
 }

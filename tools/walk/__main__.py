@@ -13,7 +13,6 @@ import sys
 from demo import __main__ as demo
 from demo import clients, cloud, identity, place, policies, reporters
 from demo.machines import MACHINES
-
 from walk import fleet
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -3,7 +3,8 @@
 
 import json
 
-from demo import commands, flavors, machines, telling
+from common import commands
+from demo import flavors, machines, telling
 from demo.steps import passthrough
 
 _SPEC = "trait:CUSTOM_VHARD_"

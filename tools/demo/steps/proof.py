@@ -90,7 +90,7 @@ def _report(stage, *reporting):
 
 def _ours(stage, machine):
     """Give our traits of a machine, in words."""
-    traits = stage.admin.traits(machine)
+    traits = stage.admin.traits(machine.node)
     return ", ".join(sorted(one for one in traits if one.startswith(_OURS)))
 
 

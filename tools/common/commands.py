@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that the story runs as a person would."""
+"""Commands that are run as a person would."""
 
 import concurrent.futures
+import os
 import pathlib
 import subprocess
 import sys
@@ -42,3 +43,13 @@ def at_once(call, arguments):
     """
     with concurrent.futures.ThreadPoolExecutor(len(arguments)) as pool:
         return list(pool.map(call, arguments))
+
+
+def environment():
+    """Give the environment without the caller's cloud and proxies."""
+    unwanted = ("OS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(unwanted)
+    }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the demo keeps its files: below .demo/ in the checkout."""
+"""Where a cloud keeps its files: in one directory of the checkout."""
 
 import fcntl
 import pathlib
@@ -7,11 +7,11 @@ import shutil
 
 
 class InUse(Exception):
-    """Another demo runs in this checkout."""
+    """Another process uses the place."""
 
 
 class Place:
-    """The demo's directories.
+    """The directories of a cloud.
 
     :param root: directory that may be emptied
     """
@@ -44,7 +44,7 @@ class Place:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InUse(f"another demo is running in {self.root}") from None
+            raise InUse(f"another process uses {self.root}") from None
         for path in self.root.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

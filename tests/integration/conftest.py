@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One cloud for all tests; each begins and ends with the same policy."""
+
+import json
+import pathlib
+import shutil
+
+import pytest
+
+from cloud import infrastructure, policies, services, users
+from cloud.cloud import Cloud
+from common import events, place
+from tests.integration.people import Person
+
+ROOT = pathlib.Path(__file__).parents[2] / ".cloud-integration"
+
+
+@pytest.fixture(scope="session")
+def cloud(request):
+    """The cloud, with the shortest posture_max_age that there is."""
+    missing = infrastructure.missing()
+    if missing:
+        pytest.fail(f"packages are missing: {' '.join(missing)}")
+    stored = place.Place(ROOT)
+    stored.take()
+    running = Cloud(stored, print)
+    running.up(posture_max_age=60)
+    yield running
+    running.down()
+    assert not running.daemons.leftover()
+    if not request.session.testsfailed:
+        shutil.rmtree(ROOT)
+
+
+def _person(user):
+    @pytest.fixture(scope="session", name=user.name)
+    def made(cloud):
+        return Person(cloud, user)
+
+    return made
+
+
+admin = _person(users.ADMIN)
+member = _person(users.MEMBER)
+reader = _person(users.READER)
+heritage = _person(users.HERITAGE)
+service = _person(users.SERVICE)
+
+
+@pytest.fixture
+def policy(cloud):
+    """Replace the policy of all gates, until the end of the test."""
+
+    def write(text):
+        policies.write(cloud.place.policy, text)
+
+    yield write
+    policies.write(cloud.place.policy, policies.BASELINE)
+
+
+@pytest.fixture
+def faults(cloud):
+    """Let an API have faults (see cloud.faults), until the end."""
+
+    def switch(api, *named):
+        path = services.faults_file(cloud.facts, api)
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(named))
+        draft.replace(path)
+
+    yield switch
+    for path in cloud.place.root.glob("faults-*.json"):
+        path.unlink()
+
+
+@pytest.fixture
+def decisions(cloud):
+    """Call to get the decision events that are new."""
+    found = events.Events(lambda: sorted(cloud.place.logs.glob("*.log")))
+    found.new()
+    return found.new
+
+
+@pytest.fixture
+def old_server(policy, member):
+    """A server that is older than the policy, with devices that it refuses."""
+    policy(policies.OFF)
+    with member.server("old-server", "old-router") as server:
+        policy(policies.BASELINE)
+        yield server
+
+
+@pytest.fixture
+def logs(cloud):
+    """Call with a daemon's name to get the new lines of its log."""
+    path = cloud.place.logs
+    begun = {one.name: one.stat().st_size for one in path.glob("*.log")}
+
+    def new(name):
+        file = f"{name}.log"
+        with open(path / file, encoding="utf-8", errors="replace") as lines:
+            lines.seek(begun.get(file, 0))
+            return lines.read().splitlines()
+
+    return new

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cloud itself: nobody outside of this machine can reach it."""
+
+import contextlib
+import os
+import pathlib
+
+_PROC = pathlib.Path("/proc")
+_LISTENING = "0A"
+# As the kernel writes 127.0.0.1 and ::1, in the bytes' order of the machine.
+_LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
+
+
+def _sockets(pids):
+    """Give the inodes of the sockets that processes have open."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for one in (_PROC / str(pid) / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    yield os.readlink(one)
+
+
+def test_everything_listens_on_loopback_only(cloud):
+    # given
+    sockets = set(_sockets(cloud.daemons.leftover()))
+    found = []
+    # when
+    for table in ("tcp", "tcp6"):
+        text = (_PROC / "net" / table).read_text()
+        for line in text.splitlines()[1:]:
+            fields = line.split()
+            local, state, inode = fields[1], fields[3], fields[9]
+            if state == _LISTENING and f"socket:[{inode}]" in sockets:
+                found.append(local.split(":")[0])
+    # then
+    assert len(found) >= len(cloud.facts.ports) - 1
+    assert set(found) <= _LOOPBACK
+
+
+def test_all_that_was_started_runs(cloud):
+    names = cloud.daemons.names()
+    assert len(names) >= 16
+    ended = [one for one in names if not cloud.daemons.alive(one)]
+    assert all(one.startswith("setup-") for one in ended)
+
+
+def test_the_passwords_are_its_owners_only(cloud):
+    for name in ("clouds.yaml", "cloud.json", "nova/nova.conf"):
+        assert (cloud.place.root / name).stat().st_mode & 0o077 == 0

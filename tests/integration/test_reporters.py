@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reporters as processes: what they say, lose, and leave when killed."""
+
+import contextlib
+import random
+import shutil
+import signal
+import threading
+import time
+
+import pytest
+
+from cloud.machines import MACHINES, PROVEN
+from common import captures
+from tests import seeds
+from tests.integration.people import until
+
+IOMMU = "CUSTOM_VHARD_IOMMU"
+OURS = "CUSTOM_VHARD_"
+FRESH = "CUSTOM_VHARD_REPORTED_"
+
+
+@pytest.fixture
+def tree(cloud):
+    """Make another captured tree a machine's host; its own at the end."""
+
+    def install(machine, name):
+        root = cloud.place.home("hosts") / machine.name
+        shutil.rmtree(root)
+        captures.unpack(name, root, machine.node)
+
+    yield install
+    for machine in MACHINES:
+        install(machine, machine.tree)
+        _again(cloud, machine)
+
+
+def _again(cloud, machine):
+    """Have a reporter report at once."""
+    name = f"reporter-{machine.name}"
+    if cloud.daemons.alive(name):
+        cloud.stop(name)
+    cloud.start(name)
+
+
+def test_placement_knows_what_each_host_has_proven(admin):
+    proven = {one.name: IOMMU in admin.traits(one.node) for one in MACHINES}
+    assert proven == {
+        "compute1": True,
+        "compute2": False,
+        "compute3": False,
+    }
+
+
+def test_the_operator_sees_it(admin):
+    answer = admin.command(
+        *("vhard", "host", "list", "-f", "value"),
+        *("-c", "Host", "-c", "Status", "-c", "iommu"),
+    )
+    assert answer.success, answer.text
+    assert answer.text.splitlines() == [
+        "compute1 fresh PASS",
+        "compute2 fresh -",
+        "compute3 fresh -",
+    ]
+
+
+def test_a_host_that_loses_its_iommu_loses_the_trait(cloud, admin, tree):
+    tree(PROVEN, "vtd-off")
+    _again(cloud, PROVEN)
+    until(lambda: IOMMU not in admin.traits(PROVEN.node))
+    tree(PROVEN, "vtd-on")
+    _again(cloud, PROVEN)
+    until(lambda: IOMMU in admin.traits(PROVEN.node))
+
+
+def test_a_reporter_killed_anywhere_leaves_nothing_untrue(cloud, admin, tree):
+    """Of a host without an IOMMU nothing else is ever seen."""
+    chance = random.Random(seeds.SEED)
+    (other,) = [one for one in MACHINES if one.name == "compute2"]
+    name = f"reporter-{other.name}"
+    before = admin.traits(other.node)
+    seen, ended = [], threading.Event()
+
+    def watch():
+        while not ended.wait(0.02):
+            seen.append(IOMMU in admin.traits(other.node))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for number in range(12):
+            # so that there is something to write each time
+            tree(other, ("none", "vtd-off")[number % 2])
+            cloud.stop(name, signal.SIGKILL)
+            with contextlib.suppress(ValueError):
+                cloud.start(name)
+            # from its imports up to after its last write
+            time.sleep(chance.uniform(0.5, 3))
+    finally:
+        ended.set()
+        watcher.join()
+    # then: the last one, left alone, says what is so
+    tree(other, other.tree)
+    _again(cloud, other)
+    until(lambda: admin.traits(other.node) == before)
+    assert seen and not any(seen)
+
+
+def test_a_provider_keeps_what_is_not_ours(cloud, admin):
+    traits = admin.traits(PROVEN.node)
+    assert "COMPUTE_NODE" in traits
+    _again(cloud, PROVEN)
+    until(lambda: admin.traits(PROVEN.node) >= traits)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bring the cloud up and down, for a person: see tools/cloud.sh."""
+
+import argparse
+import pathlib
+import shutil
+import sys
+import time
+import warnings
+
+# Deprecations of other people's libraries are nobody's concern here.
+warnings.simplefilter("ignore")
+
+from cloud import infrastructure, users  # noqa: E402
+from cloud.cloud import Cloud  # noqa: E402
+from cloud.daemons import Failed  # noqa: E402
+from common import place  # noqa: E402
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2] / ".cloud"
+
+_HELP = """\
+The cloud is up. Its users are {users}:
+
+    . {shown}/rc
+    openstack image list
+    OS_CLOUD=admin openstack compute service list
+
+Policy of all gates: {shown}/policy.yaml
+Logs:                {shown}/logs
+Stop it:             tools/cloud.sh down
+"""
+
+
+def main():
+    """Run a command; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="tools/cloud.sh",
+        description="A real cloud on loopback, with the gates of nova-vhard: "
+        "MariaDB, RabbitMQ, Keystone, Placement, Glance, and Nova with three "
+        "computes (fake driver), as separate processes.",
+    )
+    parser.add_argument("command", choices=sorted(_COMMANDS))
+    command = parser.parse_args().command
+    stored = place.Place(_ROOT)
+    try:
+        return _COMMANDS[command](stored)
+    except (Failed, place.InUse) as error:
+        print(f"tools/cloud.sh: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _up(stored):
+    missing = infrastructure.missing()
+    if missing:
+        raise Failed(
+            "These packages of Debian or Ubuntu are missing: "
+            f"{' '.join(missing)}. As root, once: "
+            "apt-get install rabbitmq-server mariadb-server"
+        )
+    if Cloud(stored).daemons.leftover():
+        raise Failed("the cloud is there already; see tools/cloud.sh status")
+    stored.take()
+    begun = time.monotonic()
+
+    def say(what):
+        print(f"  {time.monotonic() - begun:5.1f} s  {what}", flush=True)
+
+    try:
+        Cloud(stored, say).up()
+    except Failed as error:
+        raise Failed(f"{error}; logs are in {stored.logs}") from None
+    say("done")
+    names = ", ".join(user.name for user in users.USERS)
+    print(_HELP.format(users=names, shown=stored.root.name), end="")
+    return 0
+
+
+def _down(stored):
+    running = Cloud(stored)
+    running.down()
+    left = running.daemons.leftover()
+    if left:
+        raise Failed(f"processes that did not end: {left}")
+    shutil.rmtree(stored.root, ignore_errors=True)
+    print("The cloud is down, and its files are gone.")
+    return 0
+
+
+def _status(stored):
+    """Exit status 0 if everything runs, 1 otherwise."""
+    daemons = Cloud(stored).daemons
+    names = [one for one in daemons.names() if not one.startswith("setup-")]
+    for name in names:
+        print(f"{name:24} {daemons.id(name) or 'has ended'}")
+    if not names:
+        print("There is no cloud.")
+    return 0 if names and all(map(daemons.alive, names)) else 1
+
+
+_COMMANDS = {"up": _up, "down": _down, "status": _status}
+
+if __name__ == "__main__":
+    sys.exit(main())

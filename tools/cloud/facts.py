@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a cloud's processes and users must know of it."""
+
+import json
+import pathlib
+import secrets
+from dataclasses import asdict, dataclass
+
+from cloud import infrastructure, ports
+from common import place
+
+_FILE = "cloud.json"
+_APIS = (
+    "keystone",
+    "placement",
+    "glance",
+    "nova",
+    "plain-nova",
+    "network",
+)
+_PORTS = (*_APIS, "mariadb", "amqp", "erlang", "epmd")
+#: Seconds for which a scheduler keeps what Placement has told, so that a
+#: person does not wait a minute; and after which it trusts no host without
+#: Placement.
+_POSTURE = {"posture_ttl": 1, "posture_max_age": 600}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Addresses, and the one password of everybody.
+
+    :ivar root: directory of the cloud
+    :ivar ports: of everything that listens, by name
+    :ivar posture: options of nova-scheduler, by name
+    """
+
+    root: str
+    ports: dict[str, int]
+    password: str
+    posture: dict[str, int]
+
+    @property
+    def place(self):
+        """The directories."""
+        return place.Place(self.root)
+
+    @property
+    def transport(self):
+        """The address of the message queue."""
+        login = f"cloud:{self.password}"
+        return f"rabbit://{login}@127.0.0.1:{self.ports['amqp']}/"
+
+    def url(self, service):
+        """Give the address of an API."""
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    def database(self, name):
+        """Give the address of a database, for SQLAlchemy."""
+        return infrastructure.connection(
+            self.ports["mariadb"], self.password, name
+        )
+
+    def save(self):
+        """Write them to the cloud's directory."""
+        path = pathlib.Path(self.root) / _FILE
+        path.write_text(json.dumps(asdict(self)))
+
+
+def make(root, **posture):
+    """Choose what is free to be chosen.
+
+    :param posture: options of nova-scheduler that shall not be the default
+    """
+    return Facts(
+        str(root),
+        ports.choose(_PORTS),
+        secrets.token_hex(16),
+        {**_POSTURE, **posture},
+    )
+
+
+def load(root):
+    """Read the facts of a cloud; None when there is none."""
+    try:
+        text = (pathlib.Path(root) / _FILE).read_text()
+    except FileNotFoundError:
+        return None
+    return Facts(**json.loads(text))

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MariaDB and RabbitMQ, as the packages of Debian bring them.
+
+Started by their own commands, not by the system's services: below the
+cloud's directory, on loopback, as whoever starts the cloud.
+"""
+
+import os
+import socket
+import subprocess
+
+from cloud.daemons import Daemon, Failed
+
+_RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+#: file: the Debian package that it is from
+_NEEDED = {
+    "/usr/sbin/mariadbd": "mariadb-server",
+    "/usr/bin/mariadb-install-db": "mariadb-server",
+    _RABBITMQ: "rabbitmq-server",
+    "/usr/bin/epmd": "erlang-base",
+}
+#: Runs before anybody is let in.
+_GRANTS = "grants.sql"
+_DATABASES = (
+    "keystone",
+    "placement",
+    "glance",
+    "nova_api",
+    "nova_cell0",
+    "nova_cell1",
+)
+
+_RABBITMQ_CONF = """\
+listeners.tcp.local = 127.0.0.1:{amqp}
+default_user = cloud
+default_pass = {password}
+loopback_users.cloud = true
+log.file.level = warning
+log.console = false
+# The disk of a laptop may be fuller than a broker likes.
+disk_free_limit.absolute = 50MB
+"""
+
+
+def missing():
+    """Give the Debian packages that are needed and not there."""
+    return sorted(
+        {name for path, name in _NEEDED.items() if not os.path.exists(path)}
+    )
+
+
+def prepare_database(place, password):
+    """Make the files of MariaDB.
+
+    :param place: common.place.Place
+    :param password: of the user ``cloud``
+    """
+    home = place.home("mariadb")
+    home.mkdir()
+    data = home / "data"
+    grants = [
+        f"CREATE OR REPLACE USER cloud@'%' IDENTIFIED BY '{password}';",
+        "GRANT ALL ON *.* TO cloud@'%' WITH GRANT OPTION;",
+        *(f"CREATE DATABASE IF NOT EXISTS {name};" for name in _DATABASES),
+    ]
+    (home / _GRANTS).write_text("\n".join(grants) + "\n")
+    done = subprocess.run(
+        [
+            "/usr/bin/mariadb-install-db",
+            "--no-defaults",
+            f"--datadir={data}",
+            "--skip-name-resolve",
+            "--skip-test-db",
+            # root's way in is the socket, for the same user of this machine.
+            "--auth-root-authentication-method=socket",
+            *_user(),
+        ],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    log = place.logs / "mariadb-install.log"
+    log.write_text(done.stdout)
+    if done.returncode:
+        raise Failed(f"mariadb-install-db failed; see {log}")
+
+
+def database(place, port):
+    """Give the daemon of MariaDB."""
+    home = place.home("mariadb")
+    command = (
+        "/usr/sbin/mariadbd",
+        "--no-defaults",
+        f"--datadir={home / 'data'}",
+        "--bind-address=127.0.0.1",
+        f"--port={port}",
+        # Below the data: the path of a socket must not be long.
+        "--socket=mariadb.sock",
+        f"--init-file={home / _GRANTS}",
+        f"--pid-file={home / 'pid'}",
+        f"--tmpdir={home}",
+        f"--log-error={place.logs / 'mariadb.log'}",
+        "--skip-name-resolve",
+        "--skip-log-bin",
+        "--max-connections=500",
+        "--character-set-server=utf8mb4",
+        # The data are for one run: nothing waits for the disk.
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-doublewrite=0",
+        *_user(),
+    )
+    return Daemon("mariadb", command)
+
+
+def connection(port, password, name):
+    """Give the address of a database, for SQLAlchemy."""
+    host = f"127.0.0.1:{port}"
+    return f"mysql+pymysql://cloud:{password}@{host}/{name}?charset=utf8mb4"
+
+
+def broker(place, ports, password):
+    """Give the daemons of RabbitMQ: Erlang's port mapper, and itself.
+
+    The package's own way would start the port mapper on every address, for
+    whoever comes, and leave it behind.
+
+    :param ports: dict with ``amqp``, ``erlang`` and ``epmd``
+    """
+    home = place.home("rabbitmq")
+    home.mkdir()
+    (home / "rabbitmq.conf").write_text(
+        _RABBITMQ_CONF.format(amqp=ports["amqp"], password=password)
+    )
+    for name in ("plugins", "env.conf"):
+        (home / name).write_text("[].\n" if name == "plugins" else "")
+    mapper = {
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(ports["epmd"]),
+    }
+    local = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
+    environment = {
+        **mapper,
+        # Where Erlang keeps its cookie.
+        "HOME": str(home),
+        "RABBITMQ_NODENAME": "cloud@localhost",
+        "RABBITMQ_DIST_PORT": str(ports["erlang"]),
+        "RABBITMQ_CONF_ENV_FILE": str(home / "env.conf"),
+        "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
+        "RABBITMQ_MNESIA_BASE": str(home / "data"),
+        "RABBITMQ_LOG_BASE": str(place.logs),
+        "RABBITMQ_PID_FILE": str(home / "pid"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": local,
+    }
+    return (
+        Daemon("epmd", ("/usr/bin/epmd",), mapper),
+        Daemon("rabbitmq", (_RABBITMQ,), environment),
+    )
+
+
+def listens(port):
+    """Tell whether somebody listens on a port of loopback."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _user():
+    # root has to say that it means to be root.
+    return ("--user=root",) if os.geteuid() == 0 else ()

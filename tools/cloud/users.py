@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is who in the cloud."""
+
+from dataclasses import dataclass
+
+REGION = "RegionOne"
+
+
+@dataclass(frozen=True)
+class User:
+    """A user, with the one project that it works in."""
+
+    name: str
+    project: str
+    roles: tuple[str, ...]
+
+
+#: Made when Keystone is.
+ADMIN = User("admin", "admin", ("admin",))
+MEMBER = User("member", "shop", ("member",))
+READER = User("reader", "shop", ("reader",))
+#: A member of the project that an exemption may be for.
+HERITAGE = User("heritage", "heritage", ("member",))
+#: nova, glance, placement and the reporters themselves.
+SERVICE = User("service", "service", ("admin", "service"))
+
+MADE = (MEMBER, READER, HERITAGE, SERVICE)
+USERS = (ADMIN, *MADE)
+#: service type: path of its endpoint
+SERVICES = {
+    "compute": "/v2.1",
+    "image": "",
+    "network": "",
+    "placement": "",
+}
