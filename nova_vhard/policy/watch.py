@@ -2,8 +2,8 @@
 """The policy that holds now: re-read on change, the last good one kept.
 
 The file is looked at on each call (one ``stat`` a file) and read again only
-when it changed. One caller reads while the others go on with the last good
-policy; only the very first read is waited for.
+when it changed. One caller reads and the others wait for it: nobody is judged
+by a policy that the file does not say any more.
 """
 
 import datetime
@@ -80,15 +80,11 @@ class PolicyFile:
 
         :raises PolicyUnavailable: if there never was a good one
         """
-        stamp = self._look()
-        if stamp != self._stamp and self._lock.acquire(
-            blocking=self._policy is None
-        ):
-            try:
+        if self._look() != self._stamp:
+            with self._lock:
+                stamp = self._look()
                 if stamp != self._stamp:
                     self._reload(stamp)
-            finally:
-                self._lock.release()
         policy = self._policy
         if policy is None:
             raise PolicyUnavailable(str(self._error))

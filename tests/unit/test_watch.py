@@ -6,6 +6,7 @@ import logging
 import os
 import stat
 import threading
+import time
 
 import pytest
 
@@ -149,6 +150,29 @@ def test_exemptions_that_end_soon_are_named_once_a_day(
     day += datetime.timedelta(days=1)
     file.current()
     assert len(caplog.records) == 5
+
+
+def test_nobody_is_judged_by_the_old_one_while_another_reads_the_new(
+    path, monkeypatch
+):
+    # given a policy, and another that has been on the disk for a while
+    file = PolicyFile(write(path, WARN))
+    assert file.current().mode == "warn"
+    write(path, AUDIT)
+    real, reading = file._reload, threading.Event()
+
+    def slow(stamp):
+        reading.set()
+        time.sleep(0.2)
+        real(stamp)
+
+    monkeypatch.setattr(file, "_reload", slow)
+    # when one caller reads it, then the others wait for what it says
+    first = threading.Thread(target=file.current)
+    first.start()
+    assert reading.wait(5)
+    assert file.current().mode == "audit"
+    first.join()
 
 
 def test_readers_see_one_of_the_two_policies_while_it_changes(path):
