@@ -19,11 +19,16 @@ a ``bars`` function that names what falls short of them::
         sys.exit(common.main(__doc__, measure, bars))
 
 ``main`` prints one JSON object on standard output.  With ``--check`` the bars
-that are missed follow it, one a line, and the exit status is 1.
+that are missed follow it, one a line, and the exit status is 1.  What cannot
+be measured on this machine raises ``Unavailable``: the exit status is 2.
+
+A benchmark whose ratios are compared in CI (``compare``) is given ``quick`` as
+well: it returns the same figures of few rounds.
 """
 
 import argparse
 import json
+import math
 import os
 import platform
 import random
@@ -38,6 +43,10 @@ Figures = dict[str, Any]
 
 RESAMPLES = 2000
 SEED = 20260831  # the same samples always give the same interval
+
+
+class Unavailable(Exception):
+    """This machine lacks what the benchmark needs; says what."""
 
 
 @dataclass(frozen=True)
@@ -100,17 +109,24 @@ def median_us(seconds: Iterable[float]) -> float:
 
 
 def ratio_bar(
-    figures: Figures, name: str, *, at_most: float, width: float
+    figures: Figures,
+    name: str,
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    width: float,
 ) -> str | None:
     """Say how a ratio with an interval misses its bar, or return None.
 
-    It is missed when the whole interval lies beyond ``at_most``, and when the
-    interval is wider than ``width``: then nothing has been shown.  ``name`` is
-    the key that ``Interval.figures`` was given.
+    It is missed when the whole interval lies beyond ``at_most``, or below
+    ``at_least``, and when the interval is wider than ``width``: then nothing
+    has been shown.  ``name`` is the key that ``Interval.figures`` was given.
     """
     low, high = figures[f"{name}_low"], figures[f"{name}_high"]
-    if low > at_most:
+    if at_most is not None and low > at_most:
         return f"{name}: {low} to {high}, at most {at_most} wanted"
+    if at_least is not None and high < at_least:
+        return f"{name}: {low} to {high}, at least {at_least} wanted"
     if round(high - low, 4) > width:
         return (
             f"{name}: {low} to {high} is wider than {width}: "
@@ -151,15 +167,30 @@ def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def percentile(samples: Sequence[float], percent: float) -> float:
+    """Return the sample that so many percent are at most as large as.
+
+    Nearest rank: always one of the samples.  Raises ValueError when there is
+    none.
+    """
+    if not samples:
+        raise ValueError("no samples")
+    rank = math.ceil(len(samples) * percent / 100)
+    return sorted(samples)[max(rank, 1) - 1]
+
+
 def main(
     about: str | None,
     measure: Callable[[], Figures],
     bars: Callable[[Figures], list[str]],
     argv: Sequence[str] | None = None,
+    *,
+    quick: Callable[[], Figures] | None = None,
 ) -> int:
     """Measure, print the JSON object and return the exit status.
 
     ``about`` is the benchmark's docstring, its first line the ``--help``.
+    ``quick`` measures in few rounds, and holds to no bar.
     """
     parser = argparse.ArgumentParser(
         description=(about or "").partition("\n")[0]
@@ -169,12 +200,23 @@ def main(
         action="store_true",
         help="exit 1 and end with the line that falls short",
     )
+    if quick:
+        parser.add_argument(
+            "--quick",
+            action="store_true",
+            help="few rounds, for tools/bench.sh compare; no bars",
+        )
     options = parser.parse_args(argv)
+    few = quick if quick and options.quick else None
     # An end that cleans up, as after Ctrl-C, not a sudden one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    figures = {**measure(), **machine()}
+    try:
+        figures = {**(few or measure)(), **machine()}
+    except Unavailable as error:
+        print(error, file=sys.stderr)
+        return 2
     print(json.dumps(figures, indent=2), flush=True)
-    missed = bars(figures) if options.check else []
+    missed = bars(figures) if options.check and not few else []
     for line in missed:
         print(line, flush=True)
     return 1 if missed else 0

@@ -54,7 +54,7 @@ def _host(index: int) -> host_manager.HostState:
     state = host_manager.HostState(name, name, str(uuid.UUID(int=1)))
     service = {"host": name, "disabled": False, "updated_at": None}
     state.update(
-        compute=_node(name, index),
+        compute=node(name, index),
         service=service,
         aggregates=[],
         inst_dict={},
@@ -68,7 +68,8 @@ def _host(index: int) -> host_manager.HostState:
     return state
 
 
-def _node(name: str, index: int) -> objects.ComputeNode:
+def node(name: str, index: int) -> objects.ComputeNode:
+    """Return the record of a host, as the database of its cell has it."""
     return objects.ComputeNode(
         id=index,
         uuid=str(uuid.UUID(int=index + 2)),

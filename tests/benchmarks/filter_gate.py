@@ -68,6 +68,18 @@ def with_posture(one: Any, hosts: list[Any]) -> Any:
     return one
 
 
+def configure(directory: Path, text: str) -> None:
+    """Put the next filter of this process under a policy of its own.
+
+    :param directory: one without such files that stays
+    """
+    policy = directory / "policy.yaml"
+    policy.write_text(text)
+    vhard_conf.register(CONF)
+    CONF.set_override("policy_file", str(policy), "vhard")
+    CONF.set_override("state_path", str(directory / "state"), "vhard")
+
+
 def gate(directory: Path, text: str) -> Any:
     """Return a new VirtHardeningFilter under a policy of its own.
 
@@ -75,9 +87,5 @@ def gate(directory: Path, text: str) -> Any:
     """
     from nova_vhard.gates.scheduler import VirtHardeningFilter
 
-    policy = directory / "policy.yaml"
-    policy.write_text(text)
-    vhard_conf.register(CONF)
-    CONF.set_override("policy_file", str(policy), "vhard")
-    CONF.set_override("state_path", str(directory / "state"), "vhard")
+    configure(directory, text)
     return VirtHardeningFilter()

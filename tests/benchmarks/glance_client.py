@@ -67,7 +67,9 @@ class Glance(client.Client):
 
 
 @contextmanager
-def serve(*servers: tuple[Path, str]) -> Iterator[list[Glance]]:
+def serve(
+    *servers: tuple[Path, str], module: str = SERVER
+) -> Iterator[list[Glance]]:
     """Run a Glance for each directory and filter until the block ends."""
-    with client.serve(SERVER, *servers) as found:
+    with client.serve(module, *servers) as found:
         yield [Glance(pid, port) for pid, port in found]

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a judgement and the loading of a policy cost, beside other libraries.
+
+An evaluation is an image's properties read and judged, on one core, under
+policies of one and of 10,000 exemptions, and with a wish that an exemption
+lets through.  Its peers judge the same wishes with jsonschema (a validator
+that is made beforehand, with the values that policy baseline allows), and an
+image upload's rule with oslo.policy, whose rules are about who asks alone.
+jsonschema sees what the image says; an evaluation also reads legacy names, and
+judges what Nova picks where the image says nothing.
+
+Loading 10,000 exemptions is all of it: parsed, validated, built.  Its peer is
+``yaml.safe_load`` of the same file, which only parses.
+
+Blocks of evaluations take turns and are timed in the thread's processor time.
+A ratio is that of the blocks right after one another: evaluations a second of
+ours over those of the peer, and time of loading over that of the peer.
+"""
+
+import datetime
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# As for the scheduler; must come before anything of Nova's.
+os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
+
+import jsonschema
+import yaml
+from oslo_config import cfg
+from oslo_policy import policy as oslo_policy
+
+from nova_vhard.policy import document
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import UPLOAD, Subject
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import image
+from tests.benchmarks import common, schema_server
+from tests.benchmarks.filter_fleet import PROJECT
+from tests.benchmarks.filter_gate import policy_text
+from tests.benchmarks.glance_client import IMAGE
+
+MANY = 10000
+BLOCK = 500
+TODAY = datetime.date(2026, 9, 1)
+SUBJECT = Subject(UPLOAD, PROJECT, "default", frozenset(("member", "reader")))
+
+CLEAN = {name: str(IMAGE[name]) for name in IMAGE if name.startswith("hw_")}
+IDE = {**CLEAN, "hw_disk_bus": "ide"}
+
+_RULE = "role:member and project_id:%(owner)s"
+_CREDENTIALS = {"roles": ["member", "reader"], "project_id": PROJECT}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often.
+
+    :ivar blocks: of BLOCK evaluations of each kind
+    :ivar loads: of the policy, and of the file by yaml
+    """
+
+    blocks: int
+    loads: int
+
+
+FULL, QUICK = Plan(60, 9), Plan(20, 2)
+
+
+def ours(policy: Policy, properties: Mapping[str, str]) -> Callable[[], Any]:
+    """Return one evaluation that lets an image pass."""
+
+    def run() -> None:
+        request = image.read(properties, "raw")
+        assert not evaluate(policy, request, SUBJECT, TODAY).refusals
+
+    return run
+
+
+def by_jsonschema() -> Callable[[], Any]:
+    """Return a validation of the same properties."""
+    wanted = {"type": "object", "properties": schema_server.schema()}
+    validator = jsonschema.Draft202012Validator(wanted)
+    assert not validator.is_valid(IDE)
+
+    def run() -> None:
+        assert validator.is_valid(CLEAN)
+
+    return run
+
+
+def by_oslo_policy() -> Callable[[], Any]:
+    """Return an authorization of the upload of an image."""
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[], default_config_dirs=[])
+    enforcer = oslo_policy.Enforcer(conf)
+    enforcer.register_default(oslo_policy.RuleDefault("add_image", _RULE))
+
+    def run() -> None:
+        assert enforcer.authorize(
+            "add_image", {"owner": PROJECT}, _CREDENTIALS
+        )
+
+    return run
+
+
+def block(run: Callable[[], Any], repeats: int = BLOCK) -> float:
+    """Return the seconds of the processor that one run of many takes."""
+    start = time.thread_time()
+    for _ in range(repeats):
+        run()
+    return (time.thread_time() - start) / repeats
+
+
+def taken_in_turns(
+    runs: Mapping[str, Callable[[], Any]], rounds: int, repeats: int
+) -> dict[str, list[float]]:
+    """Return the seconds of one run of each, by rounds after a first one."""
+    samples: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(rounds + 1):
+        order = list(runs.items())
+        for name, run in order[::-1] if number % 2 else order:
+            seconds = block(run, repeats)
+            if number:
+                samples[name].append(seconds)
+    return samples
+
+
+def evaluations(one: Policy, many: Policy, rounds: int) -> common.Figures:
+    """Return evaluations a second, and ratios to the peers'."""
+    common.progress("evaluations ...")
+    samples = taken_in_turns(
+        {
+            "baseline": ours(one, CLEAN),
+            "many_exemptions": ours(many, CLEAN),
+            "exempted": ours(many, IDE),
+            "jsonschema": by_jsonschema(),
+            "oslo_policy": by_oslo_policy(),
+        },
+        rounds,
+        BLOCK,
+    )
+    mine = samples["baseline"]
+    figures: common.Figures = {}
+    for peer in ("jsonschema", "oslo_policy", "many_exemptions"):
+        pairs = zip(samples[peer], mine, strict=True)
+        ratio = common.median_ratio(pairs)
+        if peer == "many_exemptions":
+            figures |= ratio.figures("exemptions_10000_ratio")
+        else:
+            figures |= ratio.figures(f"evaluations_to_{peer}_ratio")
+    for name, seconds in samples.items():
+        each = common.median_us(seconds)
+        figures[f"{name}_us"] = each
+        figures[f"{name}_per_second"] = round(1e6 / each)
+    return figures
+
+
+def loading(path: Path, rounds: int) -> common.Figures:
+    """Return how long a policy takes to load, and yaml to parse it."""
+    common.progress(f"loading {MANY} exemptions ...")
+    text = path.read_text()
+    samples = taken_in_turns(
+        {
+            "load": lambda: document.load(str(path)),
+            "safe_load": lambda: yaml.safe_load(text),
+            "c_safe_load": lambda: yaml.load(text, yaml.CSafeLoader),
+        },
+        rounds,
+        1,
+    )
+    figures: common.Figures = {}
+    for peer in ("safe_load", "c_safe_load"):
+        pairs = zip(samples["load"], samples[peer], strict=True)
+        figures |= common.median_ratio(pairs).figures(f"load_to_{peer}_ratio")
+    for name, seconds in samples.items():
+        figures[f"{name}_10000_exemptions_us"] = common.median_us(seconds)
+    return figures
+
+
+def measured(plan: Plan) -> common.Figures:
+    """Return all figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {number: Path(folder, f"{number}.yaml") for number in (1, MANY)}
+        for number, path in paths.items():
+            path.write_text(policy_text(number))
+        one, many = (document.load(str(path)) for path in paths.values())
+        return {
+            **evaluations(one, many, plan.blocks),
+            **loading(paths[MANY], plan.loads),
+        }
+
+
+def measure() -> common.Figures:
+    """Return all figures."""
+    return measured(FULL)
+
+
+def quick() -> common.Figures:
+    """Return all figures, of few rounds."""
+    return measured(QUICK)
+
+
+def bars(figures: common.Figures) -> list[str]:
+    """Return what falls short."""
+    return common.shortfalls(
+        common.ratio_bar(
+            figures, "evaluations_to_oslo_policy_ratio", at_least=1, width=0.2
+        ),
+        common.ratio_bar(
+            figures, "exemptions_10000_ratio", at_most=1.1, width=0.05
+        ),
+        common.ratio_bar(
+            figures, "load_to_safe_load_ratio", at_most=1, width=0.1
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(__doc__, measure, bars, quick=quick))

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A nova-scheduler in this process, whose fleet and Placement are canned.
+
+It is Nova's own SchedulerManager and HostManager.  Two answers are canned:
+those of Placement, by a stand-in for Nova's report client, and the records of
+compute nodes and services that the cells' databases would give.  What is made
+of them is Nova's for every request: prefilters, HostStates, filters, weights,
+alternates.  The API and cell databases are SQLite.
+"""
+
+import datetime
+import json
+import types
+import uuid
+from pathlib import Path
+from typing import Any
+
+import nova.conf.scheduler
+from nova import config, context, objects
+from nova.db import migration
+from nova.scheduler import manager
+from nova.scheduler.client import report
+from oslo_log import log
+
+from nova_vhard.catalogue import traits
+from tests.benchmarks import filter_fleet
+
+CONF = nova.conf.CONF
+
+_OURS = "nova_vhard.gates.scheduler.VirtHardeningFilter"
+_STOCK = "nova.scheduler.filters.all_filters"
+
+
+_CELL = "sqlite:///{directory}/cell1.sqlite"
+# The services do not report again while this runs.
+_CONFIGURATION = f"""\
+[DEFAULT]
+log_file = {{directory}}/nova-scheduler.log
+use_stderr = false
+transport_url = fake:/
+state_path = {{directory}}
+service_down_time = 86400
+[api_database]
+connection = sqlite:///{{directory}}/api.sqlite
+[database]
+connection = {_CELL}
+[oslo_concurrency]
+lock_path = {{directory}}/locks
+[oslo_messaging_notifications]
+driver = noop
+"""
+
+
+class PlacementStandIn:
+    """Answers what a scheduler asks of Nova's report client.
+
+    Every host is a candidate, and has proven its IOMMU.
+    """
+
+    def __init__(self, nodes: list[Any]) -> None:
+        request = {"VCPU": 4, "MEMORY_MB": 8192, "DISK_GB": 40}
+        self._requests = [
+            {
+                "allocations": {one.uuid: {"resources": request}},
+                "mappings": {"": [one.uuid]},
+            }
+            for one in nodes
+        ]
+        self._summaries = {one.uuid: {} for one in nodes}
+        self._providers = providers_body(nodes)
+
+    def get_allocation_candidates(self, *unused: Any) -> Any:
+        """Return all hosts."""
+        return self._requests, self._summaries, "1.36"
+
+    def claim_resources(self, *unused: Any, **named: Any) -> bool:
+        """Let the first one be taken."""
+        return True
+
+    def get(self, url: str, version: str) -> Any:
+        """Answer our gate."""
+        text = self._providers
+        if url.startswith("/traits"):
+            now = datetime.datetime.now(datetime.UTC)
+            names = [traits.of_check("iommu"), *traits.fresh(now, 2)]
+            text = json.dumps({"traits": names})
+        return types.SimpleNamespace(
+            status_code=200, text=text, json=lambda: json.loads(text)
+        )
+
+
+def providers_body(nodes: list[Any]) -> str:
+    """Return what Placement says of resource providers, as it is sent."""
+    found = [
+        {
+            "uuid": one.uuid,
+            "name": one.hypervisor_hostname,
+            "generation": 7,
+            "root_provider_uuid": one.uuid,
+            "parent_provider_uuid": None,
+            "links": [
+                {
+                    "rel": rel,
+                    "href": f"/resource_providers/{one.uuid}/{rel}",
+                }
+                for rel in (
+                    "self",
+                    "inventories",
+                    "usages",
+                    "aggregates",
+                    "traits",
+                    "allocations",
+                )
+            ],
+        }
+        for one in nodes
+    ]
+    return json.dumps({"resource_providers": found})
+
+
+class Fleet:
+    """Compute nodes with their services, and schedulers over them."""
+
+    def __init__(self, number: int) -> None:
+        self.nodes = [
+            filter_fleet.node(f"compute{index:05}", index)
+            for index in range(number)
+        ]
+        self._services = {
+            one.host: _service(one.id, one.host) for one in self.nodes
+        }
+        stand_in = PlacementStandIn(self.nodes)
+        report.report_client_singleton = lambda: stand_in
+
+    def scheduler(self, *filters: str) -> Any:
+        """Return a SchedulerManager with filters before Nova's default ones."""
+        enabled = [*filters, *default_filters()]
+        available = [_STOCK, *([_OURS] if filters else [])]
+        CONF.set_override("enabled_filters", enabled, "filter_scheduler")
+        CONF.set_override("available_filters", available, "filter_scheduler")
+        made = manager.SchedulerManager()
+        hosts = made.host_manager
+        (cell,) = hosts.cells
+        hosts._get_computes_for_cells = lambda *unused, **named: (
+            {cell: self.nodes},
+            self._services,
+        )
+        hosts._instance_info = {
+            one.host: {"instances": {}, "updated": True} for one in self.nodes
+        }
+        return made
+
+
+def boot(properties: dict[str, str]) -> Any:
+    """Return the RequestSpec of a boot, as nova-conductor sends it.
+
+    :param properties: image properties
+    """
+    made = filter_fleet.spec(properties)
+    made.is_bfv = False
+    made.limits = objects.SchedulerLimits()
+    made.request_level_params = objects.RequestLevelParams()
+    made.requested_networks = objects.NetworkRequestList()
+    made.security_groups = objects.SecurityGroupList()
+    for name, field in made.fields.items():
+        if name not in made and field.nullable:
+            setattr(made, name, None)
+    return made
+
+
+def default_filters() -> list[str]:
+    """Return the names of the filters that Nova enables by default."""
+    (option,) = (
+        one
+        for one in nova.conf.scheduler.filter_scheduler_opts
+        if one.name == "enabled_filters"
+    )
+    return list(option.default)
+
+
+def _service(number: int, host: str) -> objects.Service:
+    """Return a nova-compute that has just reported."""
+    return objects.Service(
+        id=number + 1,
+        host=host,
+        binary="nova-compute",
+        topic="compute",
+        report_count=1,
+        disabled=False,
+        forced_down=False,
+        disabled_reason=None,
+        uuid=str(uuid.uuid4()),
+        last_seen_up=datetime.datetime.now(datetime.UTC),
+        created_at=datetime.datetime.now(datetime.UTC),
+        updated_at=datetime.datetime.now(datetime.UTC),
+    )
+
+
+def prepare(directory: Path) -> None:
+    """Configure Nova in this process: databases, a log file, no queue."""
+    file = directory / "nova.conf"
+    file.write_text(_CONFIGURATION.format(directory=directory))
+    config.parse_args(["nova", f"--config-file={file}"])
+    log.setup(CONF, "nova")
+    objects.register_all()
+    migration.db_sync(database="api")
+    migration.db_sync(database="main")
+    objects.CellMapping(
+        context.get_admin_context(),
+        uuid=str(uuid.uuid4()),
+        name="cell1",
+        transport_url="fake:/",
+        database_connection=_CELL.format(directory=directory),
+    ).create()
