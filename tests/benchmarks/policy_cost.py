@@ -186,7 +186,9 @@ def loading(path: Path, rounds: int) -> common.Figures:
 def measured(plan: Plan) -> common.Figures:
     """Return all figures."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = {number: Path(folder, f"{number}.yaml") for number in (1, MANY)}
+        paths = {
+            number: Path(folder, f"{number}.yaml") for number in (1, MANY)
+        }
         for number, path in paths.items():
             path.write_text(policy_text(number))
         one, many = (document.load(str(path)) for path in paths.values())

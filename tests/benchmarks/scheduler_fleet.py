@@ -3,7 +3,7 @@
 
 It is Nova's own SchedulerManager and HostManager.  Two answers are canned:
 those of Placement, by a stand-in for Nova's report client, and the records of
-compute nodes and services that the cells' databases would give.  What is made
+compute nodes, services and servers that the cells would give.  What is made
 of them is Nova's for every request: prefilters, HostStates, filters, weights,
 alternates.  The API and cell databases are SQLite.
 """
@@ -133,7 +133,7 @@ class Fleet:
         report.report_client_singleton = lambda: stand_in
 
     def scheduler(self, *filters: str) -> Any:
-        """Return a SchedulerManager with filters before Nova's default ones."""
+        """Return a SchedulerManager; filters come before the default ones."""
         enabled = [*filters, *default_filters()]
         available = [_STOCK, *([_OURS] if filters else [])]
         CONF.set_override("enabled_filters", enabled, "filter_scheduler")
@@ -145,9 +145,9 @@ class Fleet:
             {cell: self.nodes},
             self._services,
         )
-        hosts._instance_info = {
-            one.host: {"instances": {}, "updated": True} for one in self.nodes
-        }
+        # What nova-compute tells of its servers: kept in memory there, too.
+        instances: dict[str, Any] = {one.host: {} for one in self.nodes}
+        hosts._get_instance_info = lambda _, node: instances[node.host]
         return made
 
 

@@ -29,7 +29,7 @@ def schema() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, rule in policy.guest_devices.items():
         allowed = {"type": "string", **_allowed(rule.allow.listed)}
-        found |= {one: allowed for one in KINDS[name].image_properties}
+        found |= dict.fromkeys(KINDS[name].image_properties, allowed)
     return found
 
 

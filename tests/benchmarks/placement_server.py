@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Placement over HTTP on loopback for the benchmark; see ``forked``.
+
+One worker of one thread.  What stands for the filter there is the address of
+its database.  Whoever calls is the administrator: tokens are Keystone's work.
+
+Run as ``python -m tests.benchmarks.placement_server DIRECTORY DATABASE`` it
+serves; with a number behind, it makes the database with that many compute
+nodes that have reported.
+"""
+
+import datetime
+import os
+import sqlite3
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import os_traits
+from oslo_config import cfg
+from oslo_log import log
+from placement import conf as options
+from placement import db_api, deploy
+from placement.db.sqlalchemy import models
+
+from nova_vhard.catalogue import traits
+from nova_vhard.catalogue.checks import CHECKS
+from tests.benchmarks import forked
+
+#: When the compute nodes have reported: shortly before the hour turns.
+REPORTED = datetime.datetime(2026, 6, 15, 12, 58, tzinfo=datetime.UTC)
+#: What each of them has passed.
+PASSED = tuple(name for name in CHECKS if "selinux" not in name)
+#: How many traits each has of others: about as many as with libvirt on x86.
+_OTHERS = 40
+_ROWS = 20_000
+
+_CONFIGURATION = """\
+[DEFAULT]
+log_file = {directory}/placement.log
+use_stderr = false
+[api]
+auth_strategy = noauth2
+[placement_database]
+connection = {database}
+sync_on_startup = true
+"""
+
+
+def name_of(number: int) -> str:
+    """Return the host name of a compute node."""
+    return f"compute{number:05}"
+
+
+def prepare(directory: Path, database: str) -> None:
+    """Write the configuration."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "placement.conf").write_text(
+        _CONFIGURATION.format(directory=directory, database=database)
+    )
+
+
+def load(directory: Path) -> Any:
+    """Return Placement, as its WSGI module does."""
+    conf = cfg.ConfigOpts()
+    options.register_opts(conf)
+    log.register_options(conf)
+    conf([], default_config_files=[str(directory / "placement.conf")])
+    log.setup(conf, "placement")
+    db_api.configure(conf)
+    return deploy.loadapp(conf)
+
+
+def fill(directory: Path, number: int) -> None:
+    """Put so many compute nodes into the database."""
+    load(directory)
+    file = directory / "placement.sqlite"
+    if file.exists():
+        with sqlite3.connect(file) as link:
+            # Readers do not wait for the writer.
+            link.execute("PRAGMA journal_mode=WAL")
+    ours = [traits.of_check(name) for name in PASSED]
+    ours.append(traits.of_hour(REPORTED))
+    nodes = range(1, number + 1)
+    table, trait = models.ResourceProvider.__table__, models.Trait.__table__
+    with db_api.get_placement_engine().begin() as link:
+        link.execute(trait.insert(), [{"name": one} for one in ours])
+        names = [*_others(), *ours]
+        found = link.execute(trait.select().where(trait.c.name.in_(names)))
+        ids = [row.id for row in found]
+        for rows in _blocks({"id": one, **_provider(one)} for one in nodes):
+            link.execute(table.insert(), rows)
+        for rows in _blocks(
+            {"resource_provider_id": node, "trait_id": one}
+            for node in nodes
+            for one in ids
+        ):
+            link.execute(models.ResourceProviderTrait.__table__.insert(), rows)
+
+
+def _others() -> list[str]:
+    wanted = ("HW_CPU_X86_", "COMPUTE_")
+    names = [one for one in os_traits.get_traits() if one.startswith(wanted)]
+    return names[:_OTHERS]
+
+
+def _provider(number: int) -> dict[str, Any]:
+    return {
+        "uuid": str(uuid.UUID(int=number)),
+        "name": name_of(number),
+        "generation": 1,
+        "root_provider_id": number,
+    }
+
+
+def _blocks(rows: Iterator[Any]) -> Iterator[list[Any]]:
+    block = []
+    for row in rows:
+        block.append(row)
+        if len(block) == _ROWS:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def main(directory: str, database: str, number: str = "") -> None:
+    """Serve, or make the database."""
+    if not number:
+        forked.main([directory, database], prepare, load)
+        return
+    prepare(Path(directory), database)
+    fill(Path(directory), int(number))
+    os._exit(0)  # Placement's engine has no end of its own
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
