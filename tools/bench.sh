@@ -2,23 +2,36 @@
 # SPDX-License-Identifier: Apache-2.0
 # Benchmarks; each prints one JSON object.
 #
-#   tools/bench.sh audit|filter|glance|nova-api|reporter [--check]
+#   tools/bench.sh audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|all|compare [--check]
 #
 # With --check it exits 1 and ends with the line that falls short if a bar is
-# missed. The last one needs root and what tests/host/prepare.sh installs; where
-# something of it is missing it says so and exits 2.
+# missed. reporter needs root and what tests/host/prepare.sh installs, boots
+# needs MariaDB and RabbitMQ; where something of it is missing it says so and
+# exits 2.
+#
+#   tools/bench.sh all [NAME ...] [--from NAME]
+#
+# runs every benchmark, or those that are named, and writes what it finds onto
+# the page of figures. "compare" holds the ratios of a few rounds to those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 usage() {
-    echo "usage: tools/bench.sh audit|filter|glance|nova-api|reporter [--check]" >&2
+    echo "usage: tools/bench.sh audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|all|compare [--check]" >&2
     exit 2
 }
 case "${1:-}" in
     audit) module=tests.benchmarks.image_audit ;;
+    boots) module=tests.benchmarks.boots ;;
     filter) module=tests.benchmarks.filter_cost ;;
     glance) module=tests.benchmarks.glance_gate ;;
     nova-api) module=tests.benchmarks.nova_gate ;;
+    placement) module=tests.benchmarks.placement_load ;;
+    policy) module=tests.benchmarks.policy_cost ;;
     reporter) module=tests.benchmarks.reporter_cost ;;
+    scheduler) module=tests.benchmarks.scheduler_cost ;;
+    schema) module=tests.benchmarks.schema_gate ;;
+    all) module=tests.benchmarks.everything ;;
+    compare) module=tests.benchmarks.compare ;;
     *) usage ;;
 esac
 name=$1
@@ -37,10 +50,16 @@ if [ "$name" = reporter ]; then
 fi
 # shellcheck source=tools/lib/venv.sh
 . tools/lib/venv.sh
-vhard_venv "$PWD" >&2
+extra=
+case $name in
+    boots | placement) extra=integration ;;
+esac
+vhard_venv "$PWD" "$extra" >&2
 if [ "$name" = reporter ] && ! "$VENV/bin/python" -c 'import libvirt' \
     2>/dev/null; then
     "$VENV/bin/python" -m pip install --quiet --editable "${PWD}[libvirt]" ||
         lacks "libvirt-python cannot be installed"
 fi
+# The cloud is in tools; libraries keep lists of entry points in a cache.
+export PYTHONPATH=$PWD/tools XDG_CACHE_HOME=$VENV/cache
 exec "$VENV/bin/python" -m "$module" "$@"

@@ -30,6 +30,7 @@ import argparse
 import json
 import math
 import os
+import pathlib
 import platform
 import random
 import signal
@@ -43,6 +44,10 @@ Figures = dict[str, Any]
 
 RESAMPLES = 2000
 SEED = 20260831  # the same samples always give the same interval
+
+
+#: What bars have asked for, by figure: for the page of figures.
+_WANTED: dict[str, str] = {}
 
 
 class Unavailable(Exception):
@@ -123,6 +128,10 @@ def ratio_bar(
     has been shown.  ``name`` is the key that ``Interval.figures`` was given.
     """
     low, high = figures[f"{name}_low"], figures[f"{name}_high"]
+    limit = (
+        f"at most {at_most}" if at_least is None else f"at least {at_least}"
+    )
+    _WANTED[name] = limit
     if at_most is not None and low > at_most:
         return f"{name}: {low} to {high}, at most {at_most} wanted"
     if at_least is not None and high < at_least:
@@ -137,6 +146,7 @@ def ratio_bar(
 
 def at_most(figures: Figures, name: str, limit: float) -> str | None:
     """Say how a plain figure exceeds its limit, or return None."""
+    _WANTED[name] = f"at most {limit}"
     if figures[name] > limit:
         return f"{name}: {figures[name]}, at most {limit} wanted"
     return None
@@ -144,6 +154,7 @@ def at_most(figures: Figures, name: str, limit: float) -> str | None:
 
 def at_least(figures: Figures, name: str, limit: float) -> str | None:
     """Say how a plain figure falls below its limit, or return None."""
+    _WANTED[name] = f"at least {limit}"
     if figures[name] < limit:
         return f"{name}: {figures[name]}, at least {limit} wanted"
     return None
@@ -200,6 +211,11 @@ def main(
         action="store_true",
         help="exit 1 and end with the line that falls short",
     )
+    parser.add_argument(
+        "--save",
+        metavar="FILE",
+        help="write figures, bars and those that are missed, as JSON",
+    )
     if quick:
         parser.add_argument(
             "--quick",
@@ -217,6 +233,9 @@ def main(
         return 2
     print(json.dumps(figures, indent=2), flush=True)
     missed = bars(figures) if options.check and not few else []
+    if options.save:
+        found = {"figures": figures, "bars": _WANTED, "missed": missed}
+        pathlib.Path(options.save).write_text(json.dumps(found))
     for line in missed:
         print(line, flush=True)
     return 1 if missed else 0

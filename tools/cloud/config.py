@@ -111,9 +111,9 @@ def write(facts):
     _write(facts, "nova", "databases.conf", _DATABASES)
     _write(facts, "nova", "api.conf", _API)
     nova, glance = place.home("nova"), place.home("glance")
-    (nova / "api-paste.ini").write_text(paste.nova(True))
+    (nova / "api-paste.ini").write_text(paste.nova(facts.gates))
     (nova / "plain-api-paste.ini").write_text(paste.nova(False))
-    (glance / "glance-api-paste.ini").write_text(paste.glance(True))
+    (glance / "glance-api-paste.ini").write_text(paste.glance(facts.gates))
     for machine in MACHINES:
         _write_machine(facts, machine)
 
@@ -177,7 +177,7 @@ def _write(facts, service, name, template, **more):
         auth=options.auth(facts.url("keystone"), facts.password, users.REGION),
         cell1=facts.database("nova_cell1"),
         database=f"connection = {facts.database(service)}",
-        filters=options.filters(True),
+        filters=options.filters(facts.gates),
         logging=options.LOGGING.format(service=service, **common),
         policy=place.policy,
         region=users.REGION,

@@ -32,12 +32,14 @@ class Facts:
     :ivar root: directory of the cloud
     :ivar ports: of everything that listens, by name
     :ivar posture: options of nova-scheduler, by name
+    :ivar gates: whether this project's gates are in the services
     """
 
     root: str
     ports: dict[str, int]
     password: str
     posture: dict[str, int]
+    gates: bool = True
 
     @property
     def place(self):
@@ -66,9 +68,10 @@ class Facts:
         path.write_text(json.dumps(asdict(self)))
 
 
-def make(root, **posture):
+def make(root, gates=True, **posture):
     """Choose what is free to be chosen.
 
+    :param gates: whether this project's gates shall be in the services
     :param posture: options of nova-scheduler that shall not be the default
     """
     return Facts(
@@ -76,6 +79,7 @@ def make(root, **posture):
         ports.choose(_PORTS),
         secrets.token_hex(16),
         {**_POSTURE, **posture},
+        gates,
     )
 
 

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ratios of few rounds beside the committed ones: none may fall by a third.
+
+Of the cheap benchmarks, and ratios to a peer of the same run only: a time says
+as much of the machine as of the code.  A fall is how much worse it has become:
+of 30 % and less it passes.  What has fallen by more is measured once more
+before that is believed.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.benchmarks import everything
+from tests.benchmarks.common import progress
+
+LIMIT = 0.30
+
+Figures = Mapping[str, Mapping[str, Any]]  # benchmark to its figures
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A figure that is compared.
+
+    :ivar more: whether more of it is better
+    """
+
+    benchmark: str
+    name: str
+    more: bool
+
+    def __str__(self) -> str:
+        """Name it."""
+        return f"{self.benchmark}: {self.name}"
+
+
+_FASTER = "times_faster_than_image_properties_1000_ratio"
+
+RATIOS = (
+    Ratio("policy", "evaluations_to_jsonschema_ratio", True),
+    Ratio("policy", "evaluations_to_oslo_policy_ratio", True),
+    Ratio("policy", "exemptions_10000_ratio", False),
+    Ratio("policy", "load_to_safe_load_ratio", False),
+    Ratio("filter", f"vhard_{_FASTER}", True),
+    Ratio("filter", f"vhard_posture_{_FASTER}", True),
+    Ratio("scheduler", "throughput_1000_hosts_ratio", True),
+)
+
+
+def fall(committed: float, now: float, more: bool) -> float:
+    """Return by what part a ratio has become worse; negative if better.
+
+    :param more: whether more of it is better
+    """
+    return 1 - (now / committed if more else committed / now)
+
+
+def compare(
+    committed: Figures, now: Figures, ratios: Iterable[Ratio] = RATIOS
+) -> list[tuple[Ratio, str]]:
+    """Return the ratios that fail, each with why."""
+    failed = []
+    for one in ratios:
+        was = committed.get(one.benchmark, {}).get(one.name)
+        found = now.get(one.benchmark, {}).get(one.name)
+        if not was:
+            failed.append((one, f"{one}: not among the committed figures"))
+        elif not found:
+            failed.append((one, f"{one}: was not measured"))
+        elif (part := fall(was, found, one.more)) > LIMIT:
+            text = f"{one}: {was} committed, {found} now, a fall of {part:.0%}"
+            failed.append((one, text))
+    return failed
+
+
+def measured(benchmarks: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Run benchmarks in few rounds; return their figures."""
+    found = {}
+    for name in dict.fromkeys(benchmarks):
+        progress(f"== {name}")
+        _, saved, _ = everything.run(name, "--quick", limit=300)
+        found[name] = saved.get("figures", {})
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compare; return the exit status."""
+    about = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(
+        prog="tools/bench.sh compare", description=about
+    )
+    parser.add_argument("--check", action="store_true", help="is always so")
+    parser.parse_args(argv)
+    committed = {
+        name: one["figures"] for name, one in everything.kept().items()
+    }
+    now = measured(one.benchmark for one in RATIOS)
+    failed = compare(committed, now)
+    if failed:
+        suspects = [one for one, _ in failed]
+        again = measured(one.benchmark for one in suspects)
+        failed = compare(committed, again, suspects)
+        now |= again
+    shown = {
+        one.name: now.get(one.benchmark, {}).get(one.name) for one in RATIOS
+    }
+    print(json.dumps(shown, indent=2), flush=True)
+    for _, text in failed:
+        print(text, flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

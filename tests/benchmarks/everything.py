@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every benchmark, one after the other, or those that are named.
+
+    tools/bench.sh all [NAME ...] [--from NAME]
+
+Each is run as ``tools/bench.sh NAME --check`` would; what it found is kept as
+soon as it has ended, in doc/source/contributor/figures.json and on the page's
+part beside it, so that a run that is broken off loses nothing.
+``--from NAME`` goes on with that one.  What is not run keeps what it has.
+
+It prints everything that is kept, and ends with what falls short: exit status
+1 then, also for a benchmark that failed or that this machine lacks something
+for.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nova_vhard import files
+from tests.benchmarks import figures_page, steps
+from tests.benchmarks.common import progress
+
+FOLDER = steps.ROOT / "doc" / "source" / "contributor"
+KEPT, PAGE = FOLDER / "figures.json", FOLDER / "figures.inc"
+
+#: Seconds after which a benchmark is told to end.
+LIMIT = 15 * 60
+_STATES = {0: "held", 1: "missed", 2: "unavailable"}
+_PACKAGES = ("nova", "glance", "openstack-placement", "keystone")
+
+
+def machine() -> dict[str, Any]:
+    """Return what kind of machine this is; nothing that tells which."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(memory / 2**30),
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def run(
+    name: str, *options: str, limit: float = LIMIT
+) -> tuple[int, dict[str, Any], str]:
+    """Run one benchmark; its progress is shown.
+
+    :param options: of ``tools/bench.sh NAME``
+    :param limit: seconds after which it is told to end
+    :returns: exit status, what it has saved (nothing where it failed), and
+        the last line that it said on standard error
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "saved.json"
+        command = ["bash", str(steps.SCRIPT), name, *options]
+        process = subprocess.Popen(
+            [*command, "--save", str(saved)],
+            cwd=steps.ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        timer = threading.Timer(limit, process.terminate)
+        timer.start()
+        last = ""
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                progress(f"  {line.rstrip()}")
+                last = line.strip() or last
+            status = process.wait()
+        finally:
+            timer.cancel()
+            process.terminate()
+            process.wait()
+        found = json.loads(saved.read_text()) if saved.exists() else {}
+    return status, found, last
+
+
+def result(name: str) -> dict[str, Any]:
+    """Run one benchmark; return what is kept of it."""
+    begun = time.monotonic()
+    status, saved, last = run(name, "--check")
+    state = _STATES.get(status, "failed")
+    if state in ("held", "missed") and not saved:
+        state = "failed"
+    said = saved.get("missed", [])
+    if state in ("unavailable", "failed"):
+        said = [last.replace(str(steps.ROOT), "...")]
+    return {
+        "state": state,
+        "said": said,
+        "day": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "took_s": round(time.monotonic() - begun),
+        "machine": machine(),
+        "figures": saved.get("figures", {}),
+        "bars": saved.get("bars", {}),
+    }
+
+
+def kept() -> dict[str, Any]:
+    """Return the results that are there."""
+    if not KEPT.exists():
+        return {}
+    return dict(json.loads(KEPT.read_text(encoding="utf-8")))
+
+
+def keep(results: dict[str, Any]) -> None:
+    """Write the results and the page's part."""
+    text = json.dumps(results, indent=2) + "\n"
+    files.replace(str(KEPT), text, 0o644)
+    part = figures_page.page(results, steps.known())
+    files.replace(str(PAGE), part, 0o644)
+
+
+def chosen(names: Sequence[str], first: str | None) -> list[str]:
+    """Return the benchmarks to run.
+
+    :param names: those that are named; all, if none is
+    :param first: the one to go on with
+    """
+    every = list(steps.known())
+    wanted = [one for one in every if one in names] if names else every
+    return wanted[wanted.index(first) :] if first else wanted
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run benchmarks; return the exit status."""
+    every = list(steps.known())
+    parser = argparse.ArgumentParser(prog="tools/bench.sh all")
+    parser.add_argument("names", nargs="*", metavar="NAME", default=[])
+    parser.add_argument("--from", dest="first", choices=every)
+    parser.add_argument(
+        "--check", action="store_true", help="is always so for all of them"
+    )
+    options = parser.parse_args(argv)
+    for name in options.names:
+        if name not in every:
+            parser.error(f"no {name}; there are {', '.join(every)}")
+    # An end that cleans up, as after Ctrl-C, not a sudden one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    wanted, begun = chosen(options.names, options.first), time.monotonic()
+    missed = []
+    for number, name in enumerate(wanted, 1):
+        minutes = (time.monotonic() - begun) / 60
+        progress(f"== {number}/{len(wanted)} {name}, after {minutes:.1f} min")
+        results = kept()
+        results[name] = found = result(name)
+        keep(results)
+        missed += [f"{name}: {line}" for line in found["said"]]
+        if found["state"] != "held" and not found["said"]:
+            missed.append(f"{name}: {found['state']}")
+        progress(f"== {name}: {found['state']}, {found['took_s']} s")
+    print(json.dumps(kept(), indent=2), flush=True)
+    for line in missed:
+        print(line, flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
