@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every benchmark that tools/bench.sh knows is there, and is described."""
 
+import json
 import re
 
+from tests.benchmarks import compare, figures_page, steps
 from tests.unit import docs
 
 SCRIPT = (docs.ROOT / "tools" / "bench.sh").read_text()
@@ -26,3 +28,27 @@ def test_the_contributor_guide_describes_them():
     guide = docs.CONTRIBUTOR.read_text()
     for name in BENCHMARKS:
         assert f"``tools/bench.sh {name}``\n" in guide
+
+
+FOLDER = docs.CONTRIBUTOR.parent
+KEPT = json.loads((FOLDER / "figures.json").read_text())
+
+
+def test_the_page_of_figures_is_what_the_run_has_found():
+    page = figures_page.page(KEPT, steps.known())
+    assert (FOLDER / "figures.inc").read_text() == page
+
+
+def test_the_figures_have_what_ci_compares():
+    for one in compare.RATIOS:
+        assert KEPT[one.benchmark]["figures"][one.name] > 0
+
+
+def test_units_are_at_the_end_of_names():
+    for result in KEPT.values():
+        for name in result["figures"]:
+            assert re.fullmatch("[a-z][a-z0-9_]*", name)
+
+
+def test_all_runs_every_benchmark():
+    assert set(steps.known()) == set(BENCHMARKS) - set(steps.RUNNERS)
