@@ -6,27 +6,25 @@ with our gates in Glance's, Nova's API and nova-scheduler, under policy
 baseline with a demand on every host, and with reporters; one as OpenStack is
 without this project.  Only one of them boots at a time.
 
-A boot takes from POST /servers until GET says ACTIVE, asked every 50 ms, by
-clients that do nothing else.  One client boots by turns on the one and the
-other cloud, now the one first and now the other.  Eight clients boot 16
-servers on the one and then on the other.  ``…_ratio`` is boots a second with
-the gates over boots a second without, of the pairs; pairs are added until its
-interval is narrow or time is up.  Servers are deleted between, not timed.
+A boot takes from POST /servers until GET says ACTIVE, asked every 30 ms (150
+by eight clients), by clients that do nothing else.  One client boots by turns
+on the one and the other cloud, now the one first and now the other.  Eight
+clients boot 16 servers on the one and then on the other.  ``…_ratio`` is boots
+a second with the gates over boots a second without, of the pairs; pairs are
+added until its interval is narrow or time is up.  Servers are deleted between,
+which is not timed.
 
 Needs MariaDB and RabbitMQ.
 """
 
 import concurrent.futures
 import contextlib
-import itertools
-import json
 import shutil
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,82 +34,20 @@ from cloud.cloud import Cloud
 from common.clients import Client as User
 from common.place import Place
 from tests.benchmarks import client, common
+from tests.benchmarks.boot_client import LONG, Desk
+from tests.benchmarks.boot_pairs import Plan, collect, figures
 
 LEAST = 0.95
 WIDTH = 0.05
-#: Of an interval that needs no more pairs.
-NARROW = 0.04
 POLICY = policies.BASELINE + "hosts: {require: [kernel_aslr], mode: enforce}\n"
 # posture_ttl is 1 second in that cloud, so that a person need not wait.
 POSTURE = {"posture_ttl": 60}
 
-_POLL = 0.05
-_LONG = 120
-_VERSION = {"OpenStack-API-Version": "compute 2.90"}
-_FLAVOR = "1"
 
-
-@dataclass(frozen=True)
-class Plan:
-    """How often so many clients boot so many servers on each side.
-
-    :ivar seconds: after which no pair is added, if there are ``least``
-    """
-
-    clients: int
-    servers: int
-    least: int
-    most: int
-    seconds: float
-
-
-PLANS = (Plan(1, 1, 30, 120, 150), Plan(8, 16, 10, 40, 270))
-
-
-class Desk(client.Client):
-    """A client of a Nova API that does nothing but boot."""
-
-    def __init__(self, port: int, token: str, image: str) -> None:
-        super().__init__(0, port)
-        self._headers = {**_VERSION, "X-Auth-Token": token}
-        server = {
-            "name": "benchmark",
-            "imageRef": image,
-            "flavorRef": _FLAVOR,
-            "networks": "none",
-        }
-        self._wish = json.dumps({"server": server}).encode()
-
-    def boot(self) -> tuple[float, str]:
-        """Boot a server; return the seconds until it is there, and its id."""
-        start = time.perf_counter()
-        answer = self._ask("POST", "/v2.1/servers", self._wish, 202)
-        server = answer["server"]["id"]
-        path = f"/v2.1/servers/{server}"
-        while (found := self._ask("GET", path)["server"])["status"] == "BUILD":
-            if time.perf_counter() > start + _LONG:
-                break
-            time.sleep(_POLL)
-        if found["status"] != "ACTIVE":
-            raise RuntimeError(f"a server became {found}")
-        return time.perf_counter() - start, server
-
-    def delete(self, server: str) -> None:
-        """Delete a server; its name may be there for a moment longer."""
-        path = f"/v2.1/servers/{server}"
-        self.timed("DELETE", path, expect=204, **self._headers)
-
-    def left(self) -> int:
-        """Return how many servers are there."""
-        return len(self._ask("GET", "/v2.1/servers")["servers"])
-
-    def _ask(
-        self, method: str, path: str, body: Any = None, expect: int = 200
-    ) -> Any:
-        _, answer = self.timed(
-            method, path, body, expect=expect, **self._headers
-        )
-        return json.loads(answer)
+PLANS = (
+    Plan(1, 1, 0.03, 30, 160, 150),
+    Plan(8, 16, 0.15, 12, 60, 400),
+)
 
 
 class Side:
@@ -145,7 +81,7 @@ class Side:
 
         def boot() -> tuple[float, str]:
             with clients:
-                return self._desk().boot()
+                return self._desk().boot(plan.poll)
 
         start = time.perf_counter()
         done = [self._pool.submit(boot) for _ in range(plan.servers)]
@@ -159,73 +95,16 @@ class Side:
         """Delete servers, and wait until there is none."""
         for server in servers:
             self._desk().delete(server)
-        deadline = time.monotonic() + _LONG
+        deadline = time.monotonic() + LONG
         while self._desk().left():
             if time.monotonic() > deadline:
                 raise RuntimeError("servers that were deleted are there")
-            time.sleep(4 * _POLL)
+            time.sleep(0.2)
 
     def _desk(self) -> Desk:
         if not hasattr(self._desks, "one"):
             self._desks.one = self._make()
         return self._desks.one
-
-
-@dataclass
-class Times:
-    """The pairs of one plan: seconds with the gates, and without."""
-
-    gates: list[float] = field(default_factory=list)
-    plain: list[float] = field(default_factory=list)
-
-    @property
-    def ratio(self) -> common.Interval:
-        """Boots a second with the gates over boots a second without."""
-        return common.median_ratio(zip(self.plain, self.gates, strict=True))
-
-
-def collect(
-    plan: Plan,
-    gates: Callable[[Plan], float],
-    plain: Callable[[Plan], float],
-    clock: Callable[[], float] = time.monotonic,
-) -> Times:
-    """Boot by turns until the interval is narrow, or time is up."""
-    times, begun = Times(), clock()
-    order = [(times.gates, gates), (times.plain, plain)]
-    for number in itertools.count(1):
-        for seconds, boots in order:
-            seconds.append(boots(plan))
-        order.reverse()
-        late = clock() - begun > plan.seconds or number >= plan.most
-        if number >= plan.least and (late or times.ratio.width <= NARROW):
-            return times
-    raise AssertionError("count() has no end")
-
-
-def figures(
-    plan: Plan, times: Times, gates: list[float], plain: list[float]
-) -> common.Figures:
-    """Return the figures of one plan.
-
-    :param gates: seconds of each boot, and likewise ``plain``
-    """
-    name = f"{plan.clients}_client{'s' if plan.clients > 1 else ''}"
-    found = {
-        **times.ratio.figures(f"boots_{name}_ratio"),
-        f"boots_{name}_pairs": len(times.gates),
-    }
-    for side, pairs, boots in (
-        ("gates", times.gates, gates),
-        ("plain", times.plain, plain),
-    ):
-        rate = plan.servers * len(pairs) / sum(pairs)
-        found[f"{side}_{name}_boots_per_second"] = round(rate, 3)
-        for percent in (50, 99):
-            found[f"{side}_{name}_boot_p{percent}_us"] = round(
-                common.percentile(boots, percent) * 1e6
-            )
-    return found
 
 
 def measured(plan: Plan, gates: Side, plain: Side) -> common.Figures:

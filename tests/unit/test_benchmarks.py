@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pure parts of the benchmarks: statistics, comparison, page, clocks."""
 
+import itertools
 import json
 
 import pytest
 
-from tests.benchmarks import common, compare, figures_page, steps
+from tests.benchmarks import (
+    boot_pairs,
+    common,
+    compare,
+    figures_page,
+    steps,
+)
 from tests.benchmarks.compare import Ratio
 
 MORE = Ratio("policy", "rate_ratio", True)
@@ -185,3 +192,45 @@ def test_quick_is_held_to_no_bar():
 
     arguments = ["--quick", "--check"]
     assert common.main("x", bars, bars, arguments, quick=quick) == 0
+
+
+def played(plan, gates, plain, seconds=0.0):
+    """Collect pairs of boots that take what they are said to."""
+    now = [0.0]
+
+    def clock():
+        now[0] += seconds
+        return now[0]
+
+    return boot_pairs.collect(plan, gates, plain, clock)
+
+
+def test_boots_a_second_with_the_gates_over_those_without():
+    plan = boot_pairs.Plan(1, 1, 0.03, 3, 10, 60)
+    times = played(plan, lambda plan: 1.25, lambda plan: 1.0)
+    assert times.ratio.median == 0.8
+    assert len(times.gates) == 3
+    found = boot_pairs.figures(plan, times, [1.25] * 3, [1.0, 1.0, 1.5])
+    assert found["boots_1_client_ratio"] == 0.8
+    assert found["gates_1_client_boots_per_second"] == 0.8
+    assert found["plain_1_client_boot_p50_us"] == 1_000_000
+    assert found["plain_1_client_boot_p99_us"] == 1_500_000
+
+
+@pytest.mark.parametrize(("seconds", "pairs"), [(0, 10), (20, 4), (1000, 3)])
+def test_pairs_are_added_until_time_is_up(seconds, pairs):
+    uneven = itertools.cycle((1.0, 3.0))
+    plan = boot_pairs.Plan(8, 16, 0.1, 3, 10, 60)
+    times = played(plan, lambda plan: next(uneven), lambda plan: 1.0, seconds)
+    assert len(times.gates) == len(times.plain) == pairs
+
+
+def test_the_one_and_the_other_side_boots_first():
+    order = []
+    plan = boot_pairs.Plan(1, 1, 0.03, 2, 2, 60)
+    played(
+        plan,
+        lambda plan: order.append("gates") or 1.0,
+        lambda plan: order.append("plain") or 1.0,
+    )
+    assert order == ["gates", "plain", "plain", "gates"]
