@@ -56,6 +56,9 @@ TIMES_FASTER = 30
 FIXED_US = 300
 GROWTH = 1.25
 FASTER = "{}_times_faster_than_image_properties_{}_ratio"
+# Of the fastest runs: a busy machine takes the caches from a filter that is
+# done in no time more than from one that is not.
+AT_BEST = "{}_times_faster_at_best_{}_ratio"
 
 
 Clock = Callable[[], float]
@@ -142,9 +145,12 @@ def filters_at(
         f"{name}_{number}_us_per_host": round(taken / number * 1e6, 4)
         for name, taken in each.items()
     }
+    peer = "image_properties"
     for name in ("vhard", "vhard_posture"):
-        ratio = each["image_properties"] / each[name]
+        ratio = each[peer] / each[name]
         figures[FASTER.format(name, number)] = round(ratio, 1)
+        ratio = min(samples[peer]) / min(samples[name])
+        figures[AT_BEST.format(name, number)] = round(ratio, 1)
     return figures
 
 
