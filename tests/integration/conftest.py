@@ -9,7 +9,7 @@ import pytest
 
 from cloud import infrastructure, policies, services, users
 from cloud.cloud import Cloud
-from common import events, place
+from common import captures, events, place
 from tests.integration.people import Person
 
 ROOT = pathlib.Path(__file__).parents[2] / ".cloud-integration"
@@ -81,6 +81,14 @@ def decisions(cloud):
     return found.new
 
 
+@pytest.fixture(scope="module")
+def plain_nova(cloud):
+    """Nova's API as it ships; everything behind it has the gates."""
+    cloud.start("plain-nova-api")
+    yield
+    cloud.stop("plain-nova-api")
+
+
 @pytest.fixture
 def old_server(policy, member):
     """A server that is older than the policy, with devices that it refuses."""
@@ -88,6 +96,36 @@ def old_server(policy, member):
     with member.server("old-server", "old-router") as server:
         policy(policies.BASELINE)
         yield server
+
+
+@pytest.fixture
+def report_again(cloud):
+    """Call to have a machine's reporter report at once."""
+
+    def now(machine):
+        name = f"reporter-{machine.name}"
+        if cloud.daemons.alive(name):
+            cloud.stop(name)
+        cloud.start(name)
+
+    return now
+
+
+@pytest.fixture
+def tree(cloud, report_again):
+    """Make another captured tree a machine's host; its own at the end."""
+    changed = []
+
+    def install(machine, name):
+        changed.append(machine)
+        root = cloud.place.home("hosts") / machine.name
+        shutil.rmtree(root)
+        captures.unpack(name, root, machine.node)
+
+    yield install
+    for machine in set(changed):
+        install(machine, machine.tree)
+        report_again(machine)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from cloud.policies import BASELINE
 from tests.integration.people import refusal
+from tests.integration.test_servers import SHORT
 
 STRICTER = BASELINE + "guest_devices: {disk_bus: {allow: [virtio]}}\n"
 #: What every good version says.
@@ -17,7 +18,9 @@ IDE = "image property hw_disk_bus='ide' is not allowed"
 BROKEN = BASELINE[:25]
 # All three hosts have passed it: claims on one get into each other's way.
 HOSTS = "hosts: {require: [kernel_aslr], mode: enforce}\n"
-REPLACEMENTS = 300
+REPLACEMENTS = 1000
+#: Requests at once, a quarter of each kind.
+CROWD = 32
 WORKER = re.compile(r"^\S+ \S+ (\d+) INFO nova_vhard\.decisions ")
 
 
@@ -31,7 +34,7 @@ def replaced(cloud, policy, member):
     count, ended = [0], threading.Event()
 
     def replace():
-        while not ended.wait(0.02):
+        while not ended.wait(0.005):
             count[0] += 1
             policy(BASELINE if count[0] % 2 else STRICTER)
             if count[0] % 10 == 0:
@@ -73,7 +76,25 @@ def test_the_last_policy_holds_after_all(policy, member):
     member.image.delete_image(image)
 
 
-def test_every_scheduler_worker_judges_alike(policy, member, logs):
+@pytest.fixture(params=["threading", "eventlet"])
+def scheduler(request, cloud):
+    """Native threads, as Nova starts it by default, and green ones.
+
+    :returns: the daemon's name
+    """
+    if request.param == "threading":
+        yield "nova-scheduler"
+        return
+    cloud.stop("nova-scheduler")
+    cloud.start("nova-scheduler-eventlet")
+    yield "nova-scheduler-eventlet"
+    cloud.stop("nova-scheduler-eventlet")
+    cloud.start("nova-scheduler")
+
+
+def test_every_scheduler_worker_judges_alike(
+    scheduler, policy, member, logs, plain_nova
+):
     # given: a policy with which each boot leaves an event in the log
     policy(BASELINE + "mode: audit\n" + HOSTS)
 
@@ -87,7 +108,51 @@ def test_every_scheduler_worker_judges_alike(policy, member, logs):
         servers = first + list(pool.map(boot, range(4, 12)))
     # then
     assert {one.status for one in servers} == {"ACTIVE"}
-    found = map(WORKER.match, logs("nova-scheduler"))
+    found = map(WORKER.match, logs(scheduler))
     assert len({one[1] for one in found if one}) == 2
     for one in servers:
         member.remove(one)
+    # and when
+    policy(BASELINE)
+    refused = member.boot("old", "old-router", "plain-nova")
+    # then
+    assert refused.status == "ERROR"
+    assert SHORT in refused.fault["message"]
+    member.remove(refused)
+    assert "Traceback" not in "\n".join(logs(scheduler))
+
+
+def test_of_32_at_once_each_gets_the_answer_that_is_its_own(member, decisions):
+    # given
+    def refused_upload(name):
+        return IDE in refusal(member.upload, name, hw_disk_bus="ide")
+
+    def refused_boot(name):
+        return IDE in refusal(member.ask, name, "old-router")
+
+    def upload(name):
+        image = member.upload(name, hw_disk_bus="virtio")
+        member.image.delete_image(image)
+        return image.status == "active"
+
+    def boot(name):
+        server = member.boot(name, "clean")
+        member.remove(server)
+        return server.status == "ACTIVE" or server.fault
+
+    kinds = (boot, refused_boot, upload, refused_upload)
+    start = threading.Barrier(CROWD)
+
+    def ask(number):
+        start.wait()
+        return kinds[number % 4](f"at-once-{number}")
+
+    # when
+    with concurrent.futures.ThreadPoolExecutor(CROWD) as pool:
+        answers = list(pool.map(ask, range(CROWD)))
+    # then
+    assert answers == [True] * CROWD
+    gates = [one["gate"] for one in decisions() if one["outcome"] == "refuse"]
+    refusals = CROWD // 4
+    assert gates.count("nova-api") == gates.count("glance-api") == refusals
+    assert len(gates) == 2 * refusals

@@ -3,44 +3,17 @@
 
 import contextlib
 import random
-import shutil
 import signal
 import threading
 import time
 
-import pytest
-
 from cloud.machines import MACHINES, PROVEN
-from common import captures
 from tests import seeds
 from tests.integration.people import until
 
 IOMMU = "CUSTOM_VHARD_IOMMU"
 OURS = "CUSTOM_VHARD_"
 FRESH = "CUSTOM_VHARD_REPORTED_"
-
-
-@pytest.fixture
-def tree(cloud):
-    """Make another captured tree a machine's host; its own at the end."""
-
-    def install(machine, name):
-        root = cloud.place.home("hosts") / machine.name
-        shutil.rmtree(root)
-        captures.unpack(name, root, machine.node)
-
-    yield install
-    for machine in MACHINES:
-        install(machine, machine.tree)
-        _again(cloud, machine)
-
-
-def _again(cloud, machine):
-    """Have a reporter report at once."""
-    name = f"reporter-{machine.name}"
-    if cloud.daemons.alive(name):
-        cloud.stop(name)
-    cloud.start(name)
 
 
 def test_placement_knows_what_each_host_has_proven(admin):
@@ -65,16 +38,20 @@ def test_the_operator_sees_it(admin):
     ]
 
 
-def test_a_host_that_loses_its_iommu_loses_the_trait(cloud, admin, tree):
+def test_a_host_that_loses_its_iommu_loses_the_trait(
+    admin, tree, report_again
+):
     tree(PROVEN, "vtd-off")
-    _again(cloud, PROVEN)
+    report_again(PROVEN)
     until(lambda: IOMMU not in admin.traits(PROVEN.node))
     tree(PROVEN, "vtd-on")
-    _again(cloud, PROVEN)
+    report_again(PROVEN)
     until(lambda: IOMMU in admin.traits(PROVEN.node))
 
 
-def test_a_reporter_killed_anywhere_leaves_nothing_untrue(cloud, admin, tree):
+def test_a_reporter_killed_anywhere_leaves_nothing_untrue(
+    cloud, admin, tree, report_again
+):
     """Of a host without an IOMMU nothing else is ever seen."""
     chance = random.Random(seeds.SEED)
     (other,) = [one for one in MACHINES if one.name == "compute2"]
@@ -102,13 +79,13 @@ def test_a_reporter_killed_anywhere_leaves_nothing_untrue(cloud, admin, tree):
         watcher.join()
     # then: the last one, left alone, says what is so
     tree(other, other.tree)
-    _again(cloud, other)
+    report_again(other)
     until(lambda: admin.traits(other.node) == before)
     assert seen and not any(seen)
 
 
-def test_a_provider_keeps_what_is_not_ours(cloud, admin):
+def test_a_provider_keeps_what_is_not_ours(admin, report_again):
     traits = admin.traits(PROVEN.node)
     assert "COMPUTE_NODE" in traits
-    _again(cloud, PROVEN)
+    report_again(PROVEN)
     until(lambda: admin.traits(PROVEN.node) >= traits)

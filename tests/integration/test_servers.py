@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boots, rebuilds, and what becomes of servers that are older."""
 
-import pytest
-
 from cloud.machines import PROVEN
 from cloud.policies import BASELINE
 from tests.integration.people import IDE, REFUSED, refusal
@@ -13,14 +11,6 @@ SHORT = (
     "hw_disk_bus=ide (allowed: virtio, scsi); "
     "hw_vif_model=e1000 (allowed: virtio)"
 )
-
-
-@pytest.fixture(scope="module")
-def plain_nova(cloud):
-    """Nova's API as it ships; everything behind it has the gates."""
-    cloud.start("plain-nova-api")
-    yield
-    cloud.stop("plain-nova-api")
 
 
 def test_a_clean_image_becomes_active(member):

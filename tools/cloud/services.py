@@ -87,6 +87,17 @@ def controls(facts):
     )
 
 
+def eventlet_scheduler(facts):
+    """Give a nova-scheduler on green threads, in place of the other."""
+    (other,) = [one for one in controls(facts) if "sched" in one.name]
+    name = f"{other.name}-eventlet"
+    log = f"--log-file={facts.place.logs / name}.log"
+    # Where it is not set Nova 33 and later take native threads.
+    green = {"OS_NOVA_DISABLE_EVENTLET_PATCHING": "false"}
+    command = (*other.command[:-1], log)
+    return Daemon(name, command, {**other.environment, **green})
+
+
 def compute(facts, machine):
     """Give the daemon of a nova-compute."""
     place = facts.place
@@ -110,6 +121,7 @@ def named(facts, name):
     everything = (
         *(api(facts, one) for one in _APPLICATIONS),
         *controls(facts),
+        eventlet_scheduler(facts),
         *(compute(facts, one) for one in MACHINES),
         *(reporter(facts, one) for one in MACHINES),
     )

@@ -7,10 +7,16 @@ from oslo_config import cfg
 
 from nova_vhard.catalogue import traits
 from nova_vhard.host.report import HostReport
-from nova_vhard.placement import Placement, PlacementError, ProviderNotFound
+from nova_vhard.placement import (
+    Placement,
+    PlacementError,
+    Provider,
+    ProviderNotFound,
+)
 from nova_vhard.reporter import identity
 from nova_vhard.reporter.connect import connect
 from nova_vhard.reporter.publishers.base import Publisher, PublishError
+from nova_vhard.reporter.rivals import Rivals
 
 LOG = logging.getLogger(__name__)
 
@@ -19,7 +25,8 @@ class PlacementPublisher(Publisher):
     """One trait for each passed check, one for the report's hour.
 
     A check that does not pass any more loses its trait with the same write.
-    Nothing is written while nothing changes and the hour does not turn.
+    Nothing is written while nothing changes and the hour does not turn. What
+    another reporter of the same host takes away is not written again.
     """
 
     name = "placement"
@@ -33,6 +40,7 @@ class PlacementPublisher(Publisher):
         """
         super().__init__(conf)
         self._placement = placement
+        self._rivals: Rivals | None = None
 
     def publish(self, report: HostReport) -> None:
         """Make the traits of this host what the report says.
@@ -45,7 +53,12 @@ class PlacementPublisher(Publisher):
             if self._placement is None:
                 self._placement = connect(self.conf)
             provider = identity.provider(self._placement, self.conf)
-            change = self._placement.update(provider.uuid, lambda ours: wanted)
+            rivals = self._others(provider)
+            rivals.begin()
+            change = self._placement.update(
+                provider.uuid, lambda ours: rivals.agreed(ours, wanted)
+            )
+            rivals.done(wanted)
         except ProviderNotFound as error:
             text = f"nova-compute has not made this host known yet: {error}"
             raise PublishError(text) from error
@@ -58,3 +71,9 @@ class PlacementPublisher(Publisher):
                 ", ".join(sorted(change.added)) or "nothing",
                 ", ".join(sorted(change.removed)) or "nothing",
             )
+
+    def _others(self, provider: Provider) -> Rivals:
+        """Return what is known of other reporters of this provider."""
+        if self._rivals is None or self._rivals.provider != provider:
+            self._rivals = Rivals(provider)
+        return self._rivals
