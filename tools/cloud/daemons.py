@@ -137,7 +137,7 @@ class Daemons:
             for one in _PROC.glob("[0-9]*")
             if (fields := _stat(one.name))
             and fields[2] == str(group)
-            and fields[0] != "Z"
+            and (fields[0] != "Z" or _threads(one.name) > 1)
         ]
 
     def _reap(self):
@@ -155,6 +155,17 @@ def _stat(pid):
     except OSError:
         return None
     return text[text.rindex(")") + 2 :].split()
+
+
+def _threads(pid):
+    """Give the number of threads that a process has.
+
+    The first may have ended before others that still listen on a port.
+    """
+    try:
+        return len(os.listdir(_PROC / str(pid) / "task"))
+    except OSError:
+        return 0
 
 
 def _begun(pid):

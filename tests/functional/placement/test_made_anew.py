@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A resource provider that is deleted and made anew under a reporter.
+
+As when ``openstack compute service delete`` takes a node away and nova-compute
+makes it known again, with the uuid of its identity file, or with another.
+"""
+
+import pytest
+
+from nova_vhard.catalogue import traits
+from nova_vhard.reporter.publishers.base import PublishError
+from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from tests.functional.placement.test_reporter import (
+    FOREIGN,
+    NOW,
+    VTD_ON,
+    captures,
+    conf,
+    identify,
+    inspect,
+)
+
+__all__ = ["captures", "conf"]
+PROVEN = VTD_ON | {traits.of_hour(NOW)}
+
+
+@pytest.fixture
+def report(cloud, conf, captures):
+    """Call to have one reporter, which goes on all the time, report."""
+    publisher = PlacementPublisher(conf, cloud.placement)
+    return lambda: publisher.publish(inspect(captures, "vtd-on"))
+
+
+def remove(cloud, host):
+    answer = cloud.delete(f"/resource_providers/{host}", "1.39")
+    assert answer.status_code == 204
+
+
+def test_with_another_uuid_and_the_same_name(cloud, report, tmp_path):
+    # given
+    old = cloud.host("compute", FOREIGN)
+    identify(tmp_path, old)
+    report()
+    assert cloud.traits(old)[0] == FOREIGN | PROVEN
+    # when it is gone, and another host has come
+    remove(cloud, old)
+    other = cloud.host("another", FOREIGN)
+    # then nothing is reported, for nobody else either
+    with pytest.raises(PublishError, match="not made this host known yet"):
+        report()
+    new = cloud.host("compute", FOREIGN)
+    with pytest.raises(PublishError, match=old):
+        report()
+    assert cloud.traits(new)[0] == cloud.traits(other)[0] == FOREIGN
+    # and when nova-compute has written who it is now
+    identify(tmp_path, new)
+    report()
+    # then
+    assert cloud.traits(new)[0] == FOREIGN | PROVEN
+    assert cloud.traits(other)[0] == FOREIGN
+
+
+def test_by_name(cloud, conf, report):
+    conf.set_override("provider_name", "compute", "vhard_reporter")
+    old = cloud.host("compute", FOREIGN)
+    report()
+    remove(cloud, old)
+    with pytest.raises(PublishError, match="not made this host known yet"):
+        report()
+    new = cloud.host("compute", FOREIGN)
+    report()
+    assert cloud.traits(new)[0] == FOREIGN | PROVEN
+
+
+@pytest.mark.parametrize("step", ["GET", "PUT"])
+def test_in_the_middle_of_a_publish(cloud, report, tmp_path, step):
+    # given
+    old = cloud.host("compute", FOREIGN)
+    identify(tmp_path, old)
+
+    def vanish(method, url):
+        if method == step and url.endswith(f"{old}/traits"):
+            cloud.faults.clear()
+            remove(cloud, old)
+
+    cloud.faults.append(vanish)
+    # when
+    with pytest.raises(PublishError, match="not made this host known yet"):
+        report()
+    # then
+    new = cloud.host("compute", FOREIGN)
+    identify(tmp_path, new)
+    report()
+    assert cloud.traits(new)[0] == FOREIGN | PROVEN
