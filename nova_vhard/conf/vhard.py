@@ -31,8 +31,9 @@ OPTS = [
         "policy (one file of mode 0600), so that a worker that is started "
         "again while the policy file is broken has it too. The service's "
         "user must be able to write there. If it cannot, one warning is "
-        "logged and the copy is kept in memory only: after a restart with a "
-        "broken policy file there is then no policy.",
+        "logged, an older copy is removed, and the last good policy is kept "
+        "in memory only: after a restart with a broken policy file there is "
+        "then no policy.",
     ),
     cfg.IntOpt(
         "posture_ttl",

@@ -6,6 +6,7 @@ when it changed. One caller reads and the others wait for it: nobody is judged
 by a policy that the file does not say any more.
 """
 
+import contextlib
 import datetime
 import json
 import logging
@@ -69,6 +70,7 @@ class PolicyFile:
         self._policy: Policy | None = None
         self._error: PolicyError | None = None
         self._noticed: datetime.date | None = None
+        self._unkept = False
 
     @property
     def error(self) -> PolicyError | None:
@@ -113,13 +115,15 @@ class PolicyFile:
 
     def _accept(self, policy: Policy, data: dict[str, Any]) -> None:
         self._error = None
-        if self._policy is None or policy.digest != self._policy.digest:
+        before = self._policy.digest if self._policy else None
+        if policy.digest != before:
             if policy.enabled:
                 LOG.info("Policy %s of %s holds.", policy.digest, self.path)
             else:
                 LOG.warning(
                     "%s says enabled: false. Nothing is refused.", self.path
                 )
+        if policy.digest != before or self._unkept:
             self._keep(data)
         self._policy = policy
         self._noticed = None
@@ -143,16 +147,31 @@ class PolicyFile:
             LOG.warning("%s", text)
 
     def _keep(self, data: dict[str, Any]) -> None:
-        """Write the last good copy, so that a restart has it too."""
+        """Write the last good copy, so that a restart has it too.
+
+        Where that fails an older copy goes: after a restart it would let
+        pass what the last good policy refuses. On a disk that is full that
+        makes the room for the new one.
+        """
         if self._state is None:
             return
+        content = {"path": self.path, "data": data}
         try:
-            _write(self._state, {"path": self.path, "data": data})
-        except OSError as error:
+            _write(self._state, content)
+        except OSError:
+            try:
+                _write_anew(self._state, content)
+            except OSError as error:
+                self._not_kept(error)
+                return
+        self._unkept = False
+
+    def _not_kept(self, error: OSError) -> None:
+        if not self._unkept:
             LOG.warning(
                 "The last good policy is kept in memory only: %s", error
             )
-            self._state = None
+        self._unkept = True
 
     def _restore(self) -> Policy | None:
         if self._state is None:
@@ -184,3 +203,10 @@ def _write(path: str, content: object) -> None:
     """Replace a file of mode 0600 in one step."""
     os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
     files.replace(path, json.dumps(content))
+
+
+def _write_anew(path: str, content: object) -> None:
+    """Write a file after the old one of its name was removed."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    _write(path, content)
