@@ -6,8 +6,7 @@ Pure functions: no cloud is asked here.
 
 import datetime
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
@@ -47,7 +46,7 @@ class Finding:
 
     image: Image
     violations: tuple[Violation, ...]
-    changes: Mapping[str, str] = MappingProxyType({})
+    changes: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self, state: str) -> Iterator[Row]:
         """Yield a row a violation."""
