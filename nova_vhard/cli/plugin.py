@@ -20,7 +20,6 @@ DEFAULT_API_VERSION = "1"
 class Client:
     """What the commands need of a cloud.
 
-    :ivar compute: openstacksdk's compute proxy
     :ivar images: python-glanceclient's images, of version 2
     :ivar placement: our own Placement module, as the user
     """
@@ -28,7 +27,6 @@ class Client:
     def __init__(self, instance: Any) -> None:
         """Take the session of openstackclient's client manager."""
         self._connection = instance.sdk_connection
-        self.compute = instance.sdk_connection.compute
         adapter = Adapter(
             session=instance.session,
             service_type="placement",
@@ -42,6 +40,14 @@ class Client:
             region_name=instance.region_name,
             interface=instance.interface,
         ).images
+
+    @property
+    def compute(self) -> Any:
+        """openstacksdk's compute proxy; a cloud may have none.
+
+        An older openstacksdk asks for the service as soon as it is named.
+        """
+        return self._connection.compute
 
     @property
     def network(self) -> Any:

@@ -11,6 +11,7 @@ from nova import context as nova_context
 from nova import objects
 from nova.scheduler.client import report
 
+from nova_vhard.gates import nova_release
 from nova_vhard.placement import Placement
 from nova_vhard.policy.hosts import (
     NO_CANDIDATE,
@@ -111,18 +112,31 @@ class ProvenHosts:
         self, policy: Policy, demand: Demand, hosts: list[Any]
     ) -> tuple[list[Any], str]:
         """Return the hosts that pass, and the text for none."""
-        question = Question(demand.checks, policy.hosts.max_report_age)
-        proven: frozenset[str] = frozenset()
-        try:
-            proven = self._posture.hosts(question)
-            text = NO_CANDIDATE if proven else NOBODY
-        except PostureUnavailable as error:
-            LOG.error("The hosts' posture is not known: %s", error)
-            text = UNKNOWN
+        proven, text = self._proven(policy, demand)
         left = _that_pass(policy, proven, hosts)
         if not left:
             _log(demand, proven, hosts)
         return left, text
+
+    def _proven(
+        self, policy: Policy, demand: Demand
+    ) -> tuple[frozenset[str], str]:
+        """Return the hosts that have proven it, and the text for none."""
+        ignored = nova_release.ignored(demand.checks)
+        if ignored:
+            LOG.error(
+                "No host counts as proven: Nova %s ignores what %s looks at",
+                nova_release.release(),
+                ", ".join(ignored),
+            )
+            return frozenset(), NOBODY
+        question = Question(demand.checks, policy.hosts.max_report_age)
+        try:
+            proven = self._posture.hosts(question)
+        except PostureUnavailable as error:
+            LOG.error("The hosts' posture is not known: %s", error)
+            return frozenset(), UNKNOWN
+        return proven, NO_CANDIDATE if proven else NOBODY
 
 
 def _that_pass(

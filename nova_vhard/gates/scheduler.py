@@ -8,6 +8,7 @@ from nova import exception
 from nova.scheduler import filters
 from oslo_config import cfg
 
+from nova_vhard.gates import nova_release
 from nova_vhard.gates.judge import Judge
 from nova_vhard.gates.proven import ProvenHosts, present_flavor, unjudged_types
 from nova_vhard.policy import explain
@@ -63,6 +64,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         self._judge = Judge("scheduler", "nova-scheduler")
         self._judge.policy()
         self._hosts = ProvenHosts(cfg.CONF.vhard)
+        nova_release.say_what_it_lacks()
 
     def filter_all(
         self, filter_obj_list: Iterable[Any], spec_obj: Any

@@ -18,6 +18,7 @@ from nova_vhard.policy import document
 from nova_vhard.policy.schema import SCHEMA
 from nova_vhard.reporter.publishers.base import Record
 from nova_vhard.reporter.publishers.prometheus import _Metrics
+from tests import services
 from tests.unit.docs import ETC, REPORTER, ROOT, words
 
 PROGRAMS = {
@@ -59,7 +60,10 @@ def test_sample_of_the_reporters_options_is_what_the_generator_writes():
     # Group placement is keystoneauth's, of whatever version is installed.
     names = set(re.findall(r"^#(\w+) =", login, re.MULTILINE))
     assert "auth_url" in names
-    assert names <= set(re.findall(r"^#(\w+) =", known, re.MULTILINE))
+    lacking = names - set(re.findall(r"^#(\w+) =", known, re.MULTILINE))
+    if lacking and services.NOVA < services.NEWEST:
+        pytest.skip(f"this keystoneauth has no {', '.join(sorted(lacking))}")
+    assert not lacking
 
 
 def uncommented(text):

@@ -6,14 +6,13 @@ configuration and one database: what the gate refuses is put in place, and
 what got stored is read, through the application without it (``plain``).
 """
 
-import contextlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import services
 from tests.functional.glance import service
 from tests.functional.glance.keystone import Keystone
 from tests.functional.glance.shell import openstack
@@ -21,11 +20,8 @@ from tests.functional.glance.wire import User
 
 __all__ = ["openstack"]
 
-# Nova's tests may run in this process later, and Nova insists on choosing the
-# threading model before anything (Glance, too) looks for eventlet.
-os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
-with contextlib.suppress(ImportError):
-    import nova.tests.functional  # noqa: F401
+# Nova's tests may run in this process later, and Glance looks for eventlet.
+services.choose_threads()
 
 BASELINE = 'version: "1"\nextends: baseline\n'
 

@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova and Placement in the test process, on native threads."""
+"""Nova and Placement in the test process."""
 
-import contextlib
 import importlib.util
-import os
 from pathlib import Path
 
 import pytest
 
-# Nova chooses its threading model when this package is first imported, and
-# wants to do so before anything else looks for eventlet.
-os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
-with contextlib.suppress(ImportError):
-    import nova.tests.functional  # noqa: F401
+from tests import services
+
+services.choose_threads(services=True)
 
 MISSING = [
     name

@@ -19,6 +19,7 @@ from nova_vhard.host import device_spec, offers, pci
 from nova_vhard.host.pci_address import SpecError
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.reporter import nova_conf as nova_reader
+from tests import services
 from tests.trees import build, functions
 
 CONF = nova.conf.CONF
@@ -181,7 +182,8 @@ ENTRIES = some.fixed_dictionaries(
         "vendor_id": some.one_of(IDS, some.just(8086), some.none()),
         "product_id": some.one_of(IDS, some.just(10), some.none()),
         "address": some.one_of(GLOBS, REGEXES, some.sampled_from([5, None])),
-        "one_time_use": BOOLEANS,
+        # Before Nova 32 it is a tag like any other, and means nothing.
+        **({"one_time_use": BOOLEANS} if services.NOVA >= 32 else {}),
         "managed": BOOLEANS,
         "live_migratable": BOOLEANS,
         "remote_managed": BOOLEANS,

@@ -39,7 +39,7 @@ def app(case: Any) -> Any:
     :param case: a test case of Nova's
     """
     nova = case.api_fixture.base_url
-    placement = case.placement_fixture.endpoint
+    placement = case.placement.fixture.endpoint
     keystone = session.Session(
         Login({"compute": nova, "placement": placement})
     )

@@ -61,7 +61,7 @@ class Fleet(helpers.Helpers):
         filters = self.scheduler.manager.host_manager.filter_obj_map
         self.filter = filters["VirtHardeningFilter"]
         self.set_clock(self.filter)
-        fixture = self.placement_fixture
+        fixture = self.placement.fixture
         self.reporter = reports.ReporterClient(fixture.endpoint, fixture.token)
 
     def _watch(self) -> None:

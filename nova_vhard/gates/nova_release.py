@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Nova that is installed lacks beside the newest one known here."""
+
+import functools
+import importlib.metadata
+import logging
+from collections.abc import Iterable, Mapping
+
+from nova.objects import image_meta
+
+from nova_vhard.catalogue.devices import KINDS
+
+LOG = logging.getLogger(__name__)
+
+#: Host checks that mean something to Nova from a release on. one_time_use:
+#: nova/pci/devspec.py of Nova 32; before, it is a tag without a meaning.
+_SINCE: Mapping[str, int] = {"passthrough_one_time_use": 32}
+
+
+@functools.cache
+def release() -> int:
+    """Return the first number of Nova's version, such as 31 for 2025.1."""
+    return int(importlib.metadata.version("nova").partition(".")[0])
+
+
+def ignored(checks: Iterable[str]) -> list[str]:
+    """Return checks that prove nothing, as this Nova ignores the setting.
+
+    nova-scheduler is never older than the computes that it serves.
+    """
+    now = release()
+    return sorted(one for one in checks if now < _SINCE.get(one, 0))
+
+
+def unknown_properties() -> list[str]:
+    """Return the judged image properties that this Nova does not know.
+
+    Its guests get no such device, and its RequestSpecs do not tell of them.
+    """
+    known = image_meta.ImageMetaProps.fields
+    judged = {name for one in KINDS.values() for name in one.image_properties}
+    return sorted(judged - known.keys())
+
+
+def say_what_it_lacks() -> None:
+    """Log in one line which wishes the scheduler cannot see."""
+    unknown = unknown_properties()
+    if unknown:
+        LOG.warning(
+            "Nova %s does not know %s: its guests get no such devices, and "
+            "the scheduler sees no such wishes. The gates of the Glance and "
+            "Nova APIs judge these image properties.",
+            release(),
+            ", ".join(unknown),
+        )

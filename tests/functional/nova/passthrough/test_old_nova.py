@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a Nova lacks is said, and nothing is taken for proven by it."""
+
+import fixtures
+from nova.objects import image_meta
+
+from nova_vhard.gates import nova_release, scheduler
+from tests import services
+from tests.functional.nova.passthrough import filter_case, fleet
+
+CHECK = "passthrough_one_time_use"
+DEMAND = {"vhard:require": CHECK}
+ONE_TIME_USE = "one_time_use of PCI devices"
+PROPERTIES = "image properties for sound and USB"
+LOGGER = "nova_vhard.gates.nova_release"
+
+
+class TestOneTimeUse(filter_case.FilterCase):
+    @services.needs_nova(32, ONE_TIME_USE)
+    def test_a_host_that_has_proven_it(self):
+        hosts = [self.proven("clean", CHECK), self.proven("again")]
+
+        self.assertEqual(["clean"], self.left(hosts, self.spec(DEMAND)))
+
+    @services.before_nova(32, ONE_TIME_USE)
+    def test_where_nova_ignores_it_no_host_has_proven_it(self):
+        hosts = [self.proven("clean", CHECK)]
+        log = self.useFixture(fixtures.FakeLogger("nova_vhard.gates.proven"))
+
+        reason = self.reason(hosts, self.spec(DEMAND))
+
+        self.assertIn(fleet.NOBODY.format(CHECK), reason)
+        self.assertEqual(
+            "No host counts as proven: Nova 31 ignores what "
+            f"{CHECK} looks at\n",
+            log.output.partition("No host is left")[0],
+        )
+
+
+class TestProperties(filter_case.FilterCase):
+    def said(self):
+        """Return what a new nova-scheduler says of its Nova."""
+        log = self.useFixture(fixtures.FakeLogger(LOGGER))
+        scheduler.VirtHardeningFilter()
+        return log.output
+
+    @services.needs_nova(32, PROPERTIES)
+    def test_nothing_is_said_where_nothing_lacks(self):
+        self.assertEqual("", self.said())
+
+    @services.before_nova(32, PROPERTIES)
+    def test_the_scheduler_names_what_it_cannot_see(self):
+        said = self.said()
+
+        self.assertEqual(1, said.count("\n"))
+        self.assertIn("Nova 31 does not know hw_", said)
+        for name in nova_release.unknown_properties():
+            self.assertNotIn(name, image_meta.ImageMetaProps.fields)
+            self.assertIn(name, said)
+        self.assertIn("hw_sound_model", said)

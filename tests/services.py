@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Nova that is installed: how it has threads, and what it lacks."""
+
+import contextlib
+import importlib.metadata
+import os
+
+import pytest
+
+
+def _version() -> int:
+    """Return the first number of Nova's version; 0 without Nova."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return int(importlib.metadata.version("nova").partition(".")[0])
+    return 0
+
+
+NOVA = _version()
+
+#: What the catalogue and the samples were written from; older ones know less.
+NEWEST = 34
+
+
+def choose_threads(services: bool = False) -> None:
+    """Import Nova on native threads, where it can run on them.
+
+    Nova chooses when its tests are first imported, and wants to do so before
+    anything else looks for eventlet.
+
+    :param services: whether Nova's services are to run: those of Nova 31
+        cannot do without eventlet. Tests without them are kept apart then
+    """
+    if NOVA > 31 or not services:
+        os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
+    else:
+        # What it imports takes eventlet's sockets for broken ones.
+        import hypothesis  # noqa: F401
+    with contextlib.suppress(ImportError):
+        import nova.tests.functional  # noqa: F401
+
+
+def needs_nova(oldest: int, why: str) -> pytest.MarkDecorator:
+    """Skip a test by name on an older Nova.
+
+    :param why: what the older ones lack
+    """
+    return pytest.mark.skipif(
+        0 < NOVA < oldest, reason=f"Nova {NOVA} lacks it: {why}"
+    )
+
+
+def before_nova(first: int, why: str) -> pytest.MarkDecorator:
+    """Skip a test by name on a Nova that has what it says is lacking."""
+    return pytest.mark.skipif(
+        first <= NOVA, reason=f"Nova {NOVA} has it: {why}"
+    )

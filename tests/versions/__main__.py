@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python -m tests.versions [ENV ...]: the tests on each release.
+
+Runs tox in one environment a release and Python, one after the other, and
+writes the table anew after each.  Ends with 1 if a test failed, or an
+environment did not run to its end.  Named environments are run alone; the
+others keep the rows of their last run.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.versions.record import SUITES
+from tests.versions.table import table
+
+ENVIRONMENTS = (
+    "py311-nova31",
+    "py311-nova32",
+    "py311-nova33",
+    "py311-nova34",
+    "py313-nova34",
+)
+
+_TABLE = Path("doc/source/contributor/versions.inc")
+_ROWS = Path(".cache/versions")
+
+
+def main(wanted: list[str]) -> int:
+    """Run the environments; return the status to end with."""
+    unknown = set(wanted) - set(ENVIRONMENTS)
+    if unknown:
+        names = ", ".join(ENVIRONMENTS)
+        print(f"{', '.join(sorted(unknown))}: not one of {names}")
+        return 2
+    wanted = wanted or list(ENVIRONMENTS)
+    _ROWS.mkdir(parents=True, exist_ok=True)
+    for name in wanted:
+        _file(name).unlink(missing_ok=True)
+    bad = []
+    for name in wanted:
+        print(f"-- {name}", flush=True)
+        if not _run(name):
+            bad.append(name)
+        _TABLE.write_text(table({one: _row(one) for one in ENVIRONMENTS}))
+    for name in bad:
+        print(f"{name}: failed")
+    print(f"{len(wanted) - len(bad)} of {len(wanted)} are good: {_TABLE}")
+    return 1 if bad else 0
+
+
+def _run(name: str) -> bool:
+    """Tell whether all of an environment's tests passed or were skipped."""
+    tox = [sys.executable, "-m", "tox", "run", "-e", name]
+    row = str(_file(name).resolve())
+    done = subprocess.run(
+        tox, env={**os.environ, "NOVA_VHARD_ROW": row}, check=False
+    )
+    return done.returncode == 0 and _row(name) is not None
+
+
+def _row(name: str) -> dict[str, Any] | None:
+    """Return the row of a run that came to its end."""
+    try:
+        row = json.loads(_file(name).read_text())
+    except FileNotFoundError:
+        return None
+    return row if row["suites"] == SUITES else None
+
+
+def _file(name: str) -> Path:
+    return _ROWS / f"{name}.json"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
