@@ -64,7 +64,7 @@ def test_every_spelling_is_read_as_nova_reads_it(kind, name):
             nova = accepted(FIELDS[name], name, spelling)
             if nova is not None:
                 assert kind.canonical(spelling) == nova
-            else:
+            elif services.NOVA >= services.NEWEST:
                 assert kind.canonical(spelling) not in kind.values
 
 
