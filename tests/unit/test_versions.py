@@ -10,8 +10,7 @@ import pytest
 
 from tests.unit.docs import ROOT
 from tests.versions import __main__ as versions
-from tests.versions.record import SUITES
-from tests.versions.table import table
+from tests.versions.table import SUITES, table
 
 pytestmark = pytest.mark.services
 

@@ -14,8 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.versions.record import SUITES
-from tests.versions.table import table
+from tests.versions.table import SUITES, table
 
 ENVIRONMENTS = (
     "py311-nova31",

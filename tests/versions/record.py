@@ -2,7 +2,7 @@
 """A plugin of pytest's: what a run was, added to a row of the table.
 
 ``-p tests.versions.record`` with NOVA_VHARD_ROW, the file with the row;
-without it nothing is written.  A row is whole after all of its SUITES.
+without it nothing is written.  When a row is whole is in table.py.
 """
 
 import collections
@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-#: How many runs of pytest make a row: see commands in tox.ini.
-SUITES = 2
 
 _ROW = "NOVA_VHARD_ROW"
 _SERVICES = ("nova", "glance", "openstack-placement")

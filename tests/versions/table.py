@@ -6,6 +6,9 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
+#: How many runs of pytest make a row: see commands in tox.ini.
+SUITES = 2
+
 _COLUMNS = (
     "Nova",
     "Glance",
