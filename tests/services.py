@@ -52,10 +52,3 @@ def needs_nova(oldest: int, why: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(
         0 < NOVA < oldest, reason=f"Nova {NOVA} lacks it: {why}"
     )
-
-
-def before_nova(first: int, why: str) -> pytest.MarkDecorator:
-    """Skip a test by name on a Nova that has what it says is lacking."""
-    return pytest.mark.skipif(
-        first <= NOVA, reason=f"Nova {NOVA} has it: {why}"
-    )
