@@ -18,9 +18,9 @@ from nova_vhard.host.host import Host
 #: A result, and the seconds that it took.
 Timed = tuple[Result, float]
 
-# Seconds after a check's limit at which a child ends by itself: its parent
-# has been killed and cannot do it.
-_GRACE = 10.0
+#: Seconds after a check's limit at which a child ends by itself: its parent
+#: has been killed and cannot do it.
+GRACE = 10.0
 
 _DEFAULTS = (
     signal.SIGTERM,
@@ -56,20 +56,20 @@ def serve(
     """
     status = 1
     try:
-        _prepare()
+        prepare()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for check in checks:
-            signal.setitimer(signal.ITIMER_REAL, timeout + _GRACE)
+            signal.setitimer(signal.ITIMER_REAL, timeout + GRACE)
             result, seconds = timed(check, host)
             line = json.dumps({**asdict(result), "seconds": seconds})
-            _write(pipe, f"{line}\n".encode())
+            write(pipe, f"{line}\n".encode())
         status = 0
     finally:
         # Nothing of the parent's is to be flushed or closed here.
         os._exit(status)
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """Be a process group, mortal, and the first to go for lack of memory."""
     os.setpgid(0, 0)
     # A collection writes to every object, and would copy all the parent's.
@@ -85,6 +85,7 @@ def _prepare() -> None:
         file.write("1000")
 
 
-def _write(pipe: int, data: bytes) -> None:
+def write(pipe: int, data: bytes) -> None:
+    """Write all of it."""
     while data:
         data = data[os.write(pipe, data) :]
