@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from nova_vhard.host.iommu import DEVICES
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
+#: Ways to reset all that is on the bus behind a bridge.
+SHARED_RESETS = frozenset(("bus", "cxl_bus"))
+
 #: First digits of the class of a bridge between PCI buses.
 BRIDGE = "0x0604"
 
@@ -140,3 +143,15 @@ def is_vfio(name: str | None) -> bool:
     Vendors' variants have it in their names: ``mlx5_vfio_pci``.
     """
     return name is not None and "vfio" in name
+
+
+def reset_methods(root: HostRoot, address: str) -> list[str]:
+    """Return the kernel's ways to reset a device, in the order it tries them.
+
+    The names are those of ``reset_method``: flr, af_flr, device_specific,
+    acpi, pm, bus, cxl_bus.
+
+    :raises Unreadable: if they cannot be read; missing on kernels before
+        5.15, and for a device without any
+    """
+    return root.read(f"{path(address)}/reset_method").split()

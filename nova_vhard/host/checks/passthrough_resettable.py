@@ -6,11 +6,8 @@ from collections import Counter
 from nova_vhard.host import iommu, offers
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.pci import PciDevice
+from nova_vhard.host.pci import SHARED_RESETS, PciDevice, reset_methods
 from nova_vhard.host.root import HostRoot, Unreadable
-
-# These reset all that is on the bus behind a bridge.
-_SHARED = frozenset(("bus", "cxl_bus"))
 
 
 class PassthroughResettable(Check):
@@ -40,7 +37,7 @@ class PassthroughResettable(Check):
         for one in offered:
             methods = _methods(root, one.device)
             alone = buses[one.device.bus] == 1
-            if not methods or (set(methods) <= _SHARED and not alone):
+            if not methods or (set(methods) <= SHARED_RESETS and not alone):
                 told = " ".join(methods) or "none"
                 without.append(f"{one}: reset by {told}")
             else:
@@ -60,7 +57,7 @@ def _methods(root: HostRoot, device: PciDevice) -> list[str]:
     :raises Unreadable: if that cannot be told
     """
     try:
-        return root.read(f"{device.path}/reset_method").split()
+        return reset_methods(root, device.address)
     except Unreadable as error:
         if not error.missing:
             raise

@@ -153,8 +153,8 @@ def test_a_child_that_cannot_be_killed_is_left_and_not_asked_again(
     # As in uninterruptible sleep: SIGKILL does nothing.
     isolation = Isolation(LIMIT)
     with monkeypatch.context() as patch:
-        patch.setattr(isolate, "_kill", lambda pid: None)
-        patch.setattr(isolate, "_PATIENCE", 0.05)
+        patch.setattr(forked, "_kill", lambda pid: None)
+        patch.setattr(forked, "_PATIENCE", 0.05)
         bad = Does(hang)
         first = isolation.run(Host(), [bad, GOOD])
     (pid,) = isolation.stuck.values()
