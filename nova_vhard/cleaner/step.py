@@ -7,16 +7,14 @@ priorities as in Ironic's cleaning. They run in a process of their own
 """
 
 import abc
-import errno
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from nova_vhard.cleaner import sysfs
 from nova_vhard.cleaner.good import GoodState
 from nova_vhard.host.pci import PciDevice
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot
 
 NAMESPACE = "nova_vhard.cleaning_steps"
 
@@ -47,26 +45,7 @@ class Job:
         :param path: absolute path on the host
         :raises Unreadable: with the kernel's own word, if it was refused
         """
-        write(self.root, path, text)
-
-
-def write(root: HostRoot, path: str, text: str) -> None:
-    """Write to a file of the kernel below a root; none is made.
-
-    :raises Unreadable: with the kernel's own word, if it was refused
-    """
-    try:
-        place = os.path.join(root.root, root.real(path).lstrip("/"))
-        handle = os.open(place, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
-        try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError(errno.EINVAL, "not a plain file")
-            # The kernel acts on one write: it is never cut in two.
-            os.write(handle, text.encode())
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise Unreadable(path, error) from error
+        sysfs.write(self.root, path, text)
 
 
 @dataclass(frozen=True)
@@ -90,8 +69,8 @@ class Step(abc.ABC):
     :cvar name: name of its entry point, as the rules write it
     :cvar priority: the higher, the earlier; the rules may say another
     :cvar schema: JSON schema of its settings. Scalars in the file are text
-        or booleans, never numbers. A ``pattern`` needs a ``description``,
-        which follows the value in the error: ``is no …``.
+        or booleans, never numbers. A ``pattern`` needs a ``description``
+        of what a value that does not match is: ``no hexadecimal number``.
     """
 
     name: ClassVar[str]

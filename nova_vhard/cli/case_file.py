@@ -13,7 +13,7 @@ import jsonschema
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.cli.case_schema import SCHEMA
-from nova_vhard.policy import check, document, yaml_lines
+from nova_vhard.policy import document, shape, yaml_lines
 from nova_vhard.policy.hosts import HOSTS_REQUIRE, PASSTHROUGH_REQUIRE
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.problems import (
@@ -133,8 +133,8 @@ def _checked(path: str, report: yaml_lines.Report) -> Any:
     return data
 
 
-def _faults(data: dict[str, Any]) -> Iterator[check.Fault]:
-    wrong = list(check.schema_faults(data, _VALIDATOR))
+def _faults(data: dict[str, Any]) -> Iterator[shape.Fault]:
+    wrong = list(shape.schema_faults(data, _VALIDATOR))
     yield from wrong
     broken = [path[:2] for path, _ in wrong]
     if "date" in data and ("date",) not in broken:
@@ -153,14 +153,14 @@ def _faults(data: dict[str, Any]) -> Iterator[check.Fault]:
         yield from _case(one, place)
 
 
-def _date(text: str) -> Iterator[check.Fault]:
+def _date(text: str) -> Iterator[shape.Fault]:
     try:
         datetime.date.fromisoformat(text)
     except ValueError:
         yield ("date",), f"{quote(text)} is no date; write 2027-03-31"
 
 
-def _case(one: dict[str, Any], place: Path) -> Iterator[check.Fault]:
+def _case(one: dict[str, Any], place: Path) -> Iterator[shape.Fault]:
     operation = one["operation"]
     known = case_reader.LOOKED_AT
     looked_at = known[operation]

@@ -18,9 +18,8 @@ from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.policy.model import Values
 from nova_vhard.policy.problems import Path, nearest
 from nova_vhard.policy.schema import SCHEMA
+from nova_vhard.policy.shape import Fault, schema_faults
 from nova_vhard.policy.text import quote
-
-Fault = tuple[Path, str]
 
 _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 _SELECTORS = ("projects", "domains", "images", "flavors", "roles")
@@ -54,7 +53,7 @@ def faults(data: Any) -> Iterator[Fault]:
     if unmet:
         yield from unmet
         return
-    wrong = list(schema_faults(data))
+    wrong = list(schema_faults(data, _VALIDATOR))
     yield from wrong
     yield from _meaning(data, [path for path, _ in wrong])
 
@@ -74,50 +73,6 @@ def _requires(spec: Any) -> Iterator[Fault]:
             f"this policy needs nova-vhard {spec} and {have} is installed; "
             "upgrade the package on this host first",
         )
-
-
-def schema_faults(
-    data: Any, validator: jsonschema.Draft202012Validator = _VALIDATOR
-) -> Iterator[Fault]:
-    """Yield what a schema has against some content, in an operator's words.
-
-    :param validator: of a policy's schema, or of one that has no other kinds
-        of demands than that
-    """
-    error: Any
-    for error in validator.iter_errors(data):
-        path = tuple(error.absolute_path)
-        if error.validator == "additionalProperties":
-            known = error.schema["properties"]
-            for key in error.instance:
-                if key not in known:
-                    hint = nearest(key, known)
-                    yield (*path, key), f"is not a known key{hint}"
-        else:
-            yield path, _message(error)
-
-
-def _message(error: Any) -> str:
-    """Say what a jsonschema.ValidationError means to an operator."""
-    found = quote(error.instance)
-    expected = error.validator_value
-    if error.validator == "enum":
-        names = [str(one) for one in expected]
-        hint = nearest(error.instance, names)
-        return f"{found} is none of {', '.join(names)}{hint}"
-    if error.validator == "required":
-        missing = [key for key in expected if key not in error.instance]
-        return f"lacks {', '.join(missing)}"
-    if error.validator == "type":
-        wanted = [expected] if isinstance(expected, str) else expected
-        return f"{found} must be a {' or '.join(wanted)}"
-    if error.validator == "pattern" and error.absolute_path[-1] == "until":
-        return f"{found} is no date; write 2027-03-31"
-    if error.validator == "pattern":
-        return f"{found} is no whole number of hours from 2 to 24"
-    if error.validator == "anyOf":
-        return f'{found} must be a list or "*"'
-    return f"{found} is empty"
 
 
 def _meaning(data: dict[str, Any], broken: list[Path]) -> Iterator[Fault]:

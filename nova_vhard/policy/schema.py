@@ -13,7 +13,11 @@ _TEXTS = {"type": "array", "items": _TEXT}
 _SOME_TEXTS = {"type": "array", "items": _TEXT, "minItems": 1}
 _MODE = {"enum": list(MODES)}
 _VALUES = {"type": "array", "items": {"type": ["string", "boolean"]}}
-_HOURS = {"type": "string", "pattern": "^([2-9]|1[0-9]|2[0-4])$"}
+_HOURS = {
+    "type": "string",
+    "pattern": "^([2-9]|1[0-9]|2[0-4])$",
+    "description": "no whole number of hours from 2 to 24",
+}
 _BOOL = {"type": "boolean"}
 
 
@@ -54,7 +58,11 @@ _EXEMPTION = _needs("id", "reason", "rules", "until") | _keys(
             "anyOf": [_VALUES, {"const": "*"}],
         },
     },
-    until={"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
+    until={
+        "type": "string",
+        "pattern": r"^\d{4}-\d{2}-\d{2}$",
+        "description": "no date; write 2027-03-31",
+    },
 )
 
 _PROJECT = _needs("mode") | _keys(
