@@ -57,6 +57,28 @@ class Entry:
             and (not self.classes or digits.startswith(tuple(self.classes)))
         )
 
+    def covers(self, other: "Entry") -> bool:
+        """Tell whether this matches every device that another matches."""
+        return (
+            _within(other.vendors, self.vendors)
+            and _within(other.products, self.products)
+            and (
+                not self.classes
+                or (
+                    bool(other.classes)
+                    and all(
+                        one.startswith(tuple(self.classes))
+                        for one in other.classes
+                    )
+                )
+            )
+        )
+
+
+def _within(narrow: frozenset[str], wide: frozenset[str]) -> bool:
+    """Tell whether a condition, empty for any, lies within another."""
+    return not wide or (bool(narrow) and narrow <= wide)
+
 
 @dataclass(frozen=True)
 class Rules:

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes that a step has started, also those that tried to get away."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+# linux/prctl.h
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+# Seconds that killed processes have to go.
+_PATIENCE = 1.0
+
+
+def adopt() -> None:
+    """Become the parent of all descendants whose parents end.
+
+    :raises OSError: if the kernel does not do that
+    """
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent ends, however that ends.
+
+    :raises OSError: if the kernel does not do that
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes below one that still run, the nearest first.
+
+    Ended ones that nobody has waited for are not among them.
+    """
+    children: dict[int, list[int]] = {}
+    ended: set[int] = set()
+    for one, state, parent in _all():
+        children.setdefault(parent, []).append(one)
+        if state in "ZX":
+            ended.add(one)
+    found: list[int] = []
+    below = [pid]
+    while below:
+        below = [one for parent in below for one in children.get(parent, ())]
+        found += below
+    return [one for one in found if one not in ended]
+
+
+def _all() -> Iterator[tuple[int, str, int]]:
+    """Yield pid, state and parent's pid of every process."""
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        # It may end meanwhile. Its name, in parentheses, can be anything.
+        with (
+            contextlib.suppress(OSError, ValueError),
+            open(f"/proc/{name}/stat", encoding="latin-1") as file,
+        ):
+            fields = file.read().rpartition(")")[2].split()
+            yield int(name), fields[0], int(fields[1])
+
+
+def kill_below(pid: int) -> list[int]:
+    """Kill everything below a process that adopts; return what stays.
+
+    :returns: processes that the kernel does not let go
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while found := descendants(pid):
+        for one in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            return found
+        time.sleep(0.005)
+    return []
