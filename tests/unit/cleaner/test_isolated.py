@@ -1,0 +1,400 @@
+"""A step that hangs, dies or starts others is ended with all of them."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nova_vhard.cleaner import isolated, processes, program
+from nova_vhard.cleaner.isolated import Isolation
+from nova_vhard.cleaner.rules_file import installed_steps
+from nova_vhard.cleaner.step import Outcome, Step
+from nova_vhard.host import forked
+from nova_vhard.host.root import HostRoot, Unreadable
+from tests.unit.cleaner import trees
+
+STEPS = installed_steps()
+LIMIT = 0.5
+
+
+class Does(Step):
+    """A step that does something, and then says that all is clean."""
+
+    name = "does"
+    priority = 1
+    schema = {"type": "object"}
+
+    def __init__(self, action):
+        self._action = action
+
+    def run(self, job):
+        self._action()
+        return Outcome(True, "done", (str(os.getpid()),))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return trees.tree(tmp_path_factory.mktemp("tree"))
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(isolated, "_GRACE", 0.2)
+
+
+def ended(pid):
+    """Tell whether a process is gone, or waits for somebody to notice."""
+    for _ in range(300):
+        try:
+            text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        except FileNotFoundError:
+            return True
+        if text.rpartition(")")[2].split()[0] in "ZX":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def hang():
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+    while True:
+        time.sleep(60)
+
+
+def fifo(root, name):
+    """Put a file that nobody answers in the place of a device's file."""
+    place = trees.folder(root) / name
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+
+
+def test_a_step_runs_in_a_process_of_its_own(root):
+    found = Isolation().run(Does(lambda: None), trees.job(root))
+    assert found.clean
+    assert found.evidence != (str(os.getpid()),)
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        (hang, "did not end within 0.5 seconds"),
+        (lambda: os.kill(os.getpid(), signal.SIGSTOP), "did not end within"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "killed by SIGKILL"),
+        (lambda: os._exit(0), "exit status 0"),
+        (lambda: sys.exit(0), "SystemExit: 0"),
+        (lambda: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_without_an_answer_it_is_not_clean(root, short, action, said):
+    begun = time.monotonic()
+    found = Isolation().run(Does(action), trees.job(root, limit=LIMIT))
+    assert not found.clean
+    assert said in found.said
+    assert time.monotonic() - begun < 20
+
+
+def test_a_reset_that_never_comes_back_is_ended(tmp_path, short):
+    root = trees.tree(tmp_path)
+    fifo(root, "reset")
+    begun = time.monotonic()
+    job = trees.job(root, limit=LIMIT)
+    isolation = Isolation()
+    found = isolation.run(STEPS["function_reset"], job)
+    assert not found.clean
+    assert "did not end within 0.5 seconds, and was ended" in found.said
+    assert time.monotonic() - begun > LIMIT
+    assert not isolation.stuck
+
+
+@pytest.mark.parametrize("name", ["config_space", "rom_digest"])
+def test_a_read_that_never_comes_back_is_ended(
+    tmp_path, short, monkeypatch, name
+):
+    root = trees.tree(tmp_path)
+    enrolled = trees.enroll(root)
+    opened = HostRoot.open
+
+    def never(self, path):
+        if path.endswith(("/config", "/rom")):
+            hang()
+        return opened(self, path)
+
+    monkeypatch.setattr(HostRoot, "open", never)
+    job = trees.job(root, limit=LIMIT, enrolled=enrolled)
+    found = Isolation().run(STEPS[name], job)
+    assert not found.clean
+    assert "did not end within" in found.said
+
+
+def test_to_enroll_a_device_that_hangs_is_an_error(
+    tmp_path, short, monkeypatch
+):
+    root = trees.tree(tmp_path)
+    fifo(root, "rom")
+    with pytest.raises(Unreadable, match="did not end within"):
+        Isolation().record(root, trees.NVME, "now", "ada", LIMIT)
+
+
+def test_a_good_state_is_the_same_from_another_process(tmp_path):
+    root = trees.tree(tmp_path, rom=None)
+    found = Isolation().record(root, trees.NVME, "2026-06-15T12:00:00", "ada")
+    assert found == trees.enroll(root)
+    (trees.folder(root) / "config").write_bytes(b"")
+    with pytest.raises(Unreadable, match="0 bytes"):
+        Isolation().record(root, trees.NVME, "now", "ada")
+
+
+GETS_AWAY = """
+import os, signal, sys, time
+if os.fork():
+    os._exit(0)
+os.setsid()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork():
+    os._exit(0)
+open(sys.argv[1], "w").write(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("after", [hang, lambda: None])
+def test_what_got_away_is_ended_too(root, tmp_path, short, after):
+    pid_file = tmp_path / "pid"
+
+    def start():
+        subprocess.Popen([sys.executable, "-c", GETS_AWAY, str(pid_file)])
+        while not (pid_file.exists() and pid_file.read_text()):
+            time.sleep(0.01)
+        after()
+
+    job = trees.job(root, limit=10 if after is not hang else 3)
+    Isolation().run(Does(start), job)
+    assert ended(int(pid_file.read_text()))
+
+
+def test_one_that_cannot_be_ended_is_left_and_no_step_follows(
+    root, short, monkeypatch
+):
+    isolation = Isolation()
+    with monkeypatch.context() as patch:
+        patch.setattr(forked, "_kill", lambda pid: None)
+        patch.setattr(forked, "_PATIENCE", 0.05)
+        job = trees.job(root, limit=LIMIT)
+        first = isolation.run(Does(hang), job)
+        second = isolation.run(Does(lambda: None), job)
+    (pid,) = isolation.stuck.values()
+    assert isolation.stuck == {trees.NVME: pid}
+    assert f"process {pid} hangs and cannot be ended" in first.said
+    assert not first.clean
+    assert f"not run: process {pid} of an earlier time" in second.said
+    assert not second.clean
+    os.kill(pid, signal.SIGKILL)
+    assert ended(pid)
+    assert not isolation.stuck
+    assert isolation.run(Does(lambda: None), job).clean
+
+
+def test_a_step_does_not_outlive_the_cleaner(root, tmp_path):
+    pid_file = tmp_path / "pid"
+
+    def tell_and_hang():
+        process = subprocess.Popen(["sleep", "60"])
+        pid_file.write_text(f"{os.getpid()} {process.pid}")
+        hang()
+
+    cleaner = os.fork()
+    if not cleaner:
+        Isolation().run(Does(tell_and_hang), trees.job(root, limit=50))
+        os._exit(0)
+    while not (pid_file.exists() and " " in pid_file.read_text()):
+        time.sleep(0.01)
+    step, below = map(int, pid_file.read_text().split())
+    os.kill(cleaner, signal.SIGKILL)
+    os.waitpid(cleaner, 0)
+    assert ended(step)
+    os.kill(below, signal.SIGKILL)
+
+
+def test_no_process_is_not_clean(root, monkeypatch):
+    def refuse():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    found = Isolation().run(Does(lambda: None), trees.job(root))
+    assert not found.clean
+    assert "temporarily unavailable" in found.said
+
+
+def test_the_one_who_waits_is_called_meanwhile(root):
+    calls = []
+    isolation = Isolation(lambda: calls.append(1))
+    isolation.run(Does(lambda: time.sleep(0.6)), trees.job(root))
+    assert len(calls) > 2
+
+
+def test_processes_are_known_by_their_parents():
+    process = subprocess.Popen(["sleep", "60"])
+    assert process.pid in processes.descendants(os.getpid())
+    process.kill()
+    process.wait()
+    assert process.pid not in processes.descendants(os.getpid())
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def owner(self, monkeypatch):
+        monkeypatch.setattr(program, "OWNER", os.getuid())
+
+    def script(self, tmp_path, text, mode=0o755):
+        place = tmp_path / "wipe"
+        place.write_text(f"#!/bin/sh\n{text}\n")
+        place.chmod(mode)
+        return str(place)
+
+    def run(self, root, settings, limit=20):
+        job = trees.job(root, settings, limit=limit)
+        return Isolation().run(STEPS["command"], job)
+
+    def test_exit_status_0_is_clean(self, root, tmp_path):
+        text = 'echo wiped "$1" "$#"; echo done >&2'
+        found = self.run(
+            root,
+            {
+                "program": self.script(tmp_path, text),
+                "arguments": ["a b; $(false)", ""],
+            },
+        )
+        assert found.clean, found
+        assert found.evidence[1:] == (
+            "exit status 0",
+            "wiped a b; $(false) 2",
+            "done",
+        )
+
+    def test_it_gets_the_documented_variables_alone(
+        self, root, tmp_path, monkeypatch
+    ):
+        monkeypatch.setenv("OS_PASSWORD", "secret")
+        place = tmp_path / "env"
+        text = f"/usr/bin/env | /usr/bin/grep -v ^PWD= > {place}"
+        found = self.run(root, {"program": self.script(tmp_path, text)})
+        assert found.clean, found
+        given = dict(
+            one.split("=", 1) for one in place.read_text().splitlines()
+        )
+        given.pop("_", None)
+        assert given == {
+            "VHARD_DEVICE_ADDRESS": "0000:02:00.0",
+            "VHARD_DEVICE_VENDOR": "1b36",
+            "VHARD_DEVICE_PRODUCT": "0010",
+            "VHARD_DEVICE_CLASS": "010802",
+            "VHARD_DEVICE_PATH": (
+                f"{root.root}/sys/bus/pci/devices/0000:02:00.0"
+            ),
+            "VHARD_DEVICE_DRIVER": "",
+            "VHARD_DEVICE_TIME_LIMIT": "20",
+        }
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("exit 3", "exit status 3"),
+            ("kill -9 $$", "killed by SIGKILL"),
+            ("sleep 60 >/dev/null 2>&1 & exit 0", "left 1 processes"),
+            ("setsid sleep 60 & exit 0", "left 1 processes"),
+        ],
+    )
+    def test_anything_else_is_not_clean(self, root, tmp_path, text, said):
+        settings = {"program": self.script(tmp_path, text)}
+        found = self.run(root, settings)
+        assert not found.clean
+        assert said in found.said
+
+    def test_one_that_ignores_sigterm_is_ended_with_its_children(
+        self, root, tmp_path
+    ):
+        pid_file = tmp_path / "pid"
+        text = (
+            f"trap '' TERM; setsid sleep 61 & echo $! > {pid_file}\n"
+            "echo erasing; while :; do sleep 1; done"
+        )
+        settings = {"program": self.script(tmp_path, text)}
+        begun = time.monotonic()
+        found = self.run(root, settings, 1)
+        assert not found.clean
+        assert "did not end within 1 seconds, and was killed" in found.said
+        assert found.evidence[-1] == "erasing"
+        assert time.monotonic() - begun < 30
+        assert ended(int(pid_file.read_text()))
+
+    def test_output_is_cut_and_cleaned(self, root, tmp_path):
+        text = (
+            "/usr/bin/yes filler | /usr/bin/head -c 3500000\n"
+            "printf 'serial \\033[31m%s\\n' evil\n"
+            "printf '%0300d\\n' 1; printf 'no end'"
+        )
+        found = self.run(root, {"program": self.script(tmp_path, text)})
+        assert found.clean
+        assert len(found.evidence) == 22
+        assert found.evidence[-3] == "serial [31mevil"
+        assert len(found.evidence[-2]) == 200
+        assert found.evidence[-1] == "no end"
+
+    def test_others_could_have_changed_it(self, root, tmp_path):
+        found = self.run(
+            root, {"program": self.script(tmp_path, "exit 0", 0o775)}
+        )
+        assert not found.clean
+        assert "others can write to" in found.said
+        assert "mode 0775" in found.said
+        place = self.script(tmp_path, "exit 0")
+        tmp_path.chmod(0o777)
+        assert "others can write" in self.run(root, {"program": place}).said
+        tmp_path.chmod(0o755)
+        assert self.run(root, {"program": place}).clean
+
+    def test_a_link_that_others_can_turn(self, root, tmp_path):
+        theirs = tmp_path / "theirs"
+        theirs.mkdir()
+        (theirs / "true").symlink_to("/usr/bin/true")
+        link = tmp_path / "wipe"
+        link.symlink_to(theirs / "true")
+        settings = {"program": str(link)}
+        assert self.run(root, settings).clean
+        theirs.chmod(0o777)
+        assert "others can write" in self.run(root, settings).said
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+    def test_it_is_anothers(self, root, tmp_path):
+        place = self.script(tmp_path, "exit 0")
+        os.chown(place, 65534, 65534)
+        assert (
+            "is not root's: uid 65534"
+            in self.run(root, {"program": place}).said
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("missing", "No such file"),
+            ("", "is no program"),
+            ("plain", "is no program"),
+            ("loop", "too many links"),
+            ("bad", "Exec format error"),
+        ],
+    )
+    def test_what_cannot_be_run(self, root, tmp_path, name, said):
+        (tmp_path / "plain").write_text("x")
+        (tmp_path / "plain").chmod(0o644)
+        (tmp_path / "loop").symlink_to("loop")
+        (tmp_path / "bad").write_bytes(b"\x7fELF")
+        (tmp_path / "bad").chmod(0o755)
+        found = self.run(root, {"program": str(tmp_path / name)})
+        assert not found.clean
+        assert "was not run" in found.said
+        assert said in found.said

@@ -1,0 +1,98 @@
+"""A captured machine whose devices can be cleaned: real files, and what the
+kernel would do when they are written to."""
+
+import os
+import pathlib
+from dataclasses import dataclass, field
+
+from nova_vhard.cleaner import good
+from nova_vhard.cleaner.step import Job
+from nova_vhard.host import pci
+from nova_vhard.host.root import HostRoot, Unreadable
+from tests.trees import capture
+
+#: Of the captured tree: an NVMe PF (``flr bus``), a NIC PF (``flr pm bus``),
+#: a NIC with ``pm`` alone, and a device without any reset.
+NVME, IGB, E1000E, VIRTIO = (
+    "0000:02:00.0",
+    "0000:01:00.0",
+    "0000:00:11.0",
+    "0000:00:10.0",
+)
+ROM = b"\x55\xaa" + bytes(range(256)) * 8
+RESOURCES = (
+    "0x00000000fe800000 0x00000000fe803fff 0x0000000000140204\n"
+    + "0x0000000000000000 0x0000000000000000 0x0000000000000000\n" * 5
+    + "0x00000000fe840000 0x00000000fe87ffff 0x0000000000046200\n"
+)
+
+
+def tree(tmp_path, address=NVME, rom=ROM):
+    """Return the root of a captured machine of which one device is whole."""
+    root = pathlib.Path(
+        capture("vtd-on", tmp_path, "[.]?/?sys/(bus/pci|devices/pci)")
+    )
+    device = folder(root, address)
+    (device / "resource").write_text(RESOURCES)
+    (device / "reset").write_text("")
+    if rom is not None:
+        (device / "rom").write_text("")
+        (root / "rom.bin").write_bytes(rom)
+    # Nobody is bound to it, and it is quiet, as before its next guest.
+    (device / "driver").unlink(missing_ok=True)
+    patch(device / "config", 4, b"\x02\x00")
+    return HostRoot(str(root))
+
+
+def folder(root, address=NVME):
+    place = root.root if isinstance(root, HostRoot) else root
+    return pathlib.Path(os.path.realpath(f"{place}{pci.path(address)}"))
+
+
+def patch(path, offset, data):
+    """Change some bytes of a file."""
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def byte(root, offset, value, address=NVME):
+    patch(folder(root, address) / "config", offset, bytes([value]))
+
+
+@dataclass(frozen=True)
+class Kernel(Job):
+    """A job whose writes do what the kernel would do.
+
+    :ivar written: what was written, as name and text
+    :ivar on_reset: called with the device's folder for a reset
+    :ivar refuses: name of a file that cannot be written to
+    """
+
+    written: list[tuple[str, str]] = field(default_factory=list)
+    on_reset: object = None
+    refuses: str = ""
+
+    def write(self, path, text):
+        name = os.path.basename(path)
+        self.written.append((name, text))
+        if name == self.refuses:
+            raise Unreadable(path, OSError(25, "Inappropriate ioctl"))
+        if name == "rom":
+            content = pathlib.Path(self.root.root, "rom.bin").read_bytes()
+            file = folder(self.root, self.device.address) / "rom"
+            file.write_bytes(content if text == "1" else b"")
+            return
+        super().write(path, text)
+        if name == "reset" and self.on_reset:
+            self.on_reset(folder(self.root, self.device.address))
+
+
+def job(root, settings=None, address=NVME, enrolled=None, limit=5, **more):
+    device = next(x for x in pci.devices(root) if x.address == address)
+    return Kernel(root, device, settings or {}, enrolled, limit, **more)
+
+
+def enroll(root, address=NVME):
+    write = job(root, address=address).write
+    return good.record(root, address, "2026-06-15T12:00:00", "ada", write)
