@@ -11,7 +11,7 @@ from typing import Any
 from nova_vhard import files
 from nova_vhard.cleaner import config, rom, sysfs
 from nova_vhard.host import pci
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 VERSION = 1
 
@@ -135,7 +135,10 @@ def _regions(root: HostRoot, where: str) -> list[tuple[str, str]]:
         raise
     found = []
     for number, line in enumerate(lines):
-        start, end = (int(one, 16) for one in line.split()[:2])
+        try:
+            start, end = (int(one, 16) for one in line.split()[:2])
+        except ValueError as error:
+            raise unreadable(where, f"{line[:64]!r} is no region") from error
         size = end - start + 1 if end else 0
         found.append((f"region {number}", f"{size} bytes"))
     return found

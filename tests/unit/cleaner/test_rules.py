@@ -1,0 +1,273 @@
+"""Rules files: good ones, and everything that is wrong with others."""
+
+import pathlib
+
+import pytest
+
+from nova_vhard.cleaner.rules_file import RulesError, installed_steps, load
+from nova_vhard.cleaner.step import NAMESPACE, TIME_LIMIT, Step
+from nova_vhard.host.pci import Kind, PciDevice
+
+ROOT = pathlib.Path(__file__).parents[3]
+SAMPLE = str(ROOT / "etc" / "nova-vhard" / "cleaning.yaml.sample")
+
+
+def device(vendor, product="0000"):
+    return PciDevice("0000:00:01.0", vendor, product, Kind.PCI)
+
+
+def rules(tmp_path, text):
+    place = tmp_path / "cleaning.yaml"
+    place.write_text(text)
+    return load(str(place))
+
+
+def faults(tmp_path, text):
+    with pytest.raises(RulesError) as caught:
+        rules(tmp_path, text)
+    start = f"{tmp_path}/cleaning.yaml:"
+    found = [str(one) for one in caught.value.problems]
+    assert all(one.startswith(start) for one in found)
+    return [one.removeprefix(start) for one in found]
+
+
+def test_the_steps_of_the_package():
+    found = installed_steps()
+    assert NAMESPACE == "nova_vhard.cleaning_steps"
+    for name, step in found.items():
+        assert isinstance(step, Step)
+        assert step.name == name
+        assert step.__doc__
+    order = sorted(found, key=lambda name: -found[name].priority)
+    assert order == ["function_reset", "command", "rom_digest", "config_space"]
+
+
+class TestSample:
+    def test_an_nvme_drive(self):
+        found = load(SAMPLE).steps_for(device("144d", "a824"), "0x010802")
+        assert [one.step for one in found] == [
+            "function_reset",
+            "command",
+            "rom_digest",
+            "config_space",
+        ]
+        reset, command = found[:2]
+        assert reset.settings == {"methods": ["flr"]}
+        assert (reset.priority, reset.time_limit) == (90, TIME_LIMIT)
+        assert command.time_limit == 3600
+        assert command.settings["arguments"] == ["--sanitize", "crypto-erase"]
+
+    @pytest.mark.parametrize(
+        ("vendor", "product", "device_class", "name"),
+        [
+            ("144d", "a80a", "0x010802", "nvme"),
+            ("144d", "a80a", "0x010601", None),
+            ("144d", "a80b", "0x010802", None),
+            ("8086", "1572", "0x020000", "nic"),
+            ("10de", "2236", "0x030200", "gpu"),
+            ("10de", "10f0", "0x040300", None),
+            ("1002", "2236", "0x030200", None),
+        ],
+    )
+    def test_which_entry_is_for_a_device(
+        self, vendor, product, device_class, name
+    ):
+        sample = load(SAMPLE)
+        entry = sample.entry_for(device(vendor, product), device_class)
+        assert (entry.name if entry else None) == name
+        steps = sample.steps_for(device(vendor, product), device_class)
+        assert steps == (entry.steps if entry else None)
+
+
+ENTRY = """
+  - name: {name}
+    match: {{{match}}}
+    steps: [{{step: {step}}}]
+"""
+
+
+def entries(*listed):
+    text = "version: '1'\ndevices:"
+    for number, (match, step) in enumerate(listed):
+        text += ENTRY.format(name=f"n{number}", match=match, step=step)
+    return text
+
+
+def test_the_first_entry_that_matches_wins(tmp_path):
+    found = rules(
+        tmp_path,
+        entries(
+            (
+                "vendor: '0xABCD', products: [0x0001]",
+                "command, settings: {program: /bin/x}",
+            ),
+            ("vendor: abcd", "config_space"),
+            ("classes: ['01']", "rom_digest"),
+        ),
+    )
+    steps = {
+        found.steps_for(device(vendor, product), group)[0].step
+        for vendor, product, group in [("abcd", "0001", "0x010802")]
+    }
+    assert steps == {"command"}
+    names = [
+        found.entry_for(device(*which), group).name
+        for which, group in [
+            (("abcd", "0002"), "0x020000"),
+            (("8086", "0001"), "0x018000"),
+        ]
+    ]
+    assert names == ["n1", "n2"]
+    assert found.entry_for(device("8086"), "0x020000") is None
+
+
+def test_priorities_and_order(tmp_path):
+    found = rules(
+        tmp_path,
+        """
+version: "1"
+devices:
+  - name: one
+    match: {vendor: "8086"}
+    steps:
+      - {step: config_space}
+      - {step: command, settings: {program: /a}}
+      - {step: command, settings: {program: /b}}
+      - {step: function_reset, priority: 20, time_limit: 5}
+""",
+    )
+    steps = found.steps_for(device("8086"), "0x020000")
+    assert [(one.step, one.priority) for one in steps] == [
+        ("command", 70),
+        ("command", 70),
+        ("config_space", 30),
+        ("function_reset", 20),
+    ]
+    assert [one.settings.get("program") for one in steps[:2]] == ["/a", "/b"]
+    assert steps[3].time_limit == 5
+
+
+def test_the_digest_is_of_the_meaning(tmp_path):
+    text = entries(("vendor: '8086'", "config_space"))
+    one = rules(tmp_path, text)
+    assert rules(tmp_path, f"# more\n{text}").digest == one.digest
+    other = rules(tmp_path, text.replace("8086", "8087"))
+    assert other.digest != one.digest
+
+
+def test_all_faults_at_once_each_with_its_place(tmp_path):
+    text = """version: "1"
+devcies: []
+devices:
+  - name: one
+    match: {vendor: 80860}
+    steps:
+      - {step: function_rest}
+  - name: two
+    match: {products: ["1572"]}
+    steps:
+      - step: function_reset
+        settings: {methods: [flx], metod: [flr]}
+      - step: command
+        settings: {program: wipe.sh}
+      - step: rom_digest
+        settings: {sha256: [abc], absent: maybe}
+      - step: config_space
+        settings: {ignore: ["0x20-0x10"]}
+  - name: two
+    match: {}
+    steps: []
+  - name: four
+    match: {classes: ["010"]}
+    steps: [{step: config_space, priority: 0, time_limit: 1.5}]
+"""
+    assert faults(tmp_path, text) == [
+        "2: devcies: is not a known key (did you mean 'devices'?)",
+        "5: devices[0].match.vendor: '80860' is no four hexadecimal digits; "
+        "write '144d'",
+        "7: devices[0].steps[0].step: 'function_rest' is none of command, "
+        "config_space, function_reset, rom_digest "
+        "(did you mean 'function_reset'?)",
+        "9: devices[1].match.products: a product's number means nothing "
+        "without its vendor",
+        "12: devices[1].steps[0].settings.methods[0]: 'flx' is none of "
+        "device_specific, acpi, flr, af_flr, pm, bus, cxl_bus "
+        "(did you mean 'flr'?)",
+        "12: devices[1].steps[0].settings.metod: is not a known key "
+        "(did you mean 'methods'?)",
+        "14: devices[1].steps[1].settings.program: 'wipe.sh' is no absolute "
+        "path of a program",
+        "16: devices[1].steps[2].settings.absent: 'maybe' must be a boolean",
+        "16: devices[1].steps[2].settings.sha256[0]: 'abc' is no SHA-256; "
+        "write its 64 hexadecimal digits",
+        "18: devices[1].steps[3].settings: 0x20-0x10 ends before it begins",
+        "20: devices[2].match: '{}' is empty",
+        "21: devices[2].steps: '[]' is empty",
+        "23: devices[3].match.classes[0]: '010' is no class; write two, four "
+        "or six hexadecimal digits: '0108'",
+        "24: devices[3].steps[0].priority: '0' is no whole number from 1 to "
+        "9999",
+        "24: devices[3].steps[0].time_limit: '1.5' is no whole number of "
+        "seconds from 1 to 99999",
+    ]
+
+
+def test_a_name_stands_for_one_entry(tmp_path):
+    text = entries(
+        ("vendor: '8086'", "config_space"), ("vendor: '8087'", "config_space")
+    )
+    assert faults(tmp_path, text.replace("n1", "n0")) == [
+        "7: devices[1].name: 'n0' is the name of two entries"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "hidden"),
+    [
+        ("vendor: '8086'", "vendor: '8086', products: ['0001']", True),
+        ("vendor: '8086', products: ['0001']", "vendor: '8086'", False),
+        ("classes: ['01']", "vendor: '8086', classes: ['0108']", True),
+        ("classes: ['0108']", "classes: ['01']", False),
+        ("classes: ['01']", "vendor: '8086'", False),
+        ("vendor: '8086'", "vendor: '8086', classes: ['02']", True),
+        ("vendor: '8086', classes: ['02']", "vendor: '8086'", False),
+        ("vendor: '8086'", "vendor: '8087'", False),
+    ],
+)
+def test_an_entry_that_is_never_reached(tmp_path, before, after, hidden):
+    text = entries((before, "config_space"), (after, "config_space"))
+    if hidden:
+        (found,) = faults(tmp_path, text)
+        assert "devices[1].match: is never reached: 'n0'" in found
+    else:
+        assert len(rules(tmp_path, text).entries) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "1: must be a mapping with version and devices"),
+        ("- a", "1: must be a mapping with version and devices"),
+        ("version: '1'", "1: lacks devices"),
+        ("version: '2'\ndevices: []", "1: version: '2' is none of 1"),
+        ("version: '1'\ndevices: {}", "2: devices: '{}' must be a array"),
+        ("version: '1'\ndevices: [3]", "2: devices[0]: '3' must be a object"),
+        ("a: b: c", "1: not YAML:"),
+        ("version: !!python/name:os.system ''", "is not supported"),
+    ],
+)
+def test_files_that_are_no_rules(tmp_path, text, said):
+    assert any(said in one for one in faults(tmp_path, text))
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(RulesError, match="cannot be read: No such file"):
+        load(str(tmp_path / "missing.yaml"))
+    (tmp_path / "latin").write_bytes(b"version: '\xff'")
+    with pytest.raises(RulesError, match="is not UTF-8"):
+        load(str(tmp_path / "latin"))
+
+
+def test_no_device_at_all_is_a_file_that_releases_nothing(tmp_path):
+    found = rules(tmp_path, "version: '1'\ndevices: []")
+    assert found.steps_for(device("8086"), "0x020000") is None
