@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Good states: enrolled, kept, read again."""
 
 import json

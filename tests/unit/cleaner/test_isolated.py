@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A step that hangs, dies or starts others is ended with all of them."""
 
 import os

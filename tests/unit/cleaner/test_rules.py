@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules files: good ones, and everything that is wrong with others."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each step, on good, changed and unreadable devices."""
 
 import hashlib

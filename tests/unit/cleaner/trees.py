@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A captured machine whose devices can be cleaned: real files, and what the
 kernel would do when they are written to."""
 

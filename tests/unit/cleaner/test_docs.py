@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the documentation says of cleaning steps is so."""
+
+import re
+import subprocess
+
+import pytest
+
+from nova_vhard.cleaner.rules_file import installed_steps, load
+from nova_vhard.cleaner.step import Job, Outcome, Step
+from nova_vhard.cleaner.steps import function_reset
+from nova_vhard.cleaner.steps.command import environment
+from tests.unit.cleaner import trees
+from tests.unit.docs import CONTRIBUTOR, SOURCE, blocks, words
+
+PAGE = SOURCE / "admin" / "cleaning-steps.rst"
+STEPS = installed_steps()
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_the_table_has_every_step_with_its_priority(name):
+    text = PAGE.read_text()
+    assert f"   * - ``{name}``\n     - {STEPS[name].priority}\n" in text
+    assert f"\nSettings of {name}\n" in text
+    chapter = text.partition(f"\nSettings of {name}\n")[2]
+    for setting in STEPS[name].schema["properties"]:
+        assert f"\n``{setting}``\n" in chapter
+
+
+def test_every_way_to_reset():
+    for name in function_reset.METHODS:
+        assert f"``{name}``" in words(PAGE)
+
+
+def test_every_variable(tmp_path):
+    found = environment(trees.job(trees.tree(tmp_path)))
+    assert set(re.findall(r"``(VHARD_\w+)``", PAGE.read_text())) == set(found)
+
+
+def test_the_example_of_rules(tmp_path):
+    (text,) = blocks(PAGE, "yaml")
+    (tmp_path / "cleaning.yaml").write_text(text)
+    (entry,) = load(str(tmp_path / "cleaning.yaml")).entries
+    assert len(entry.steps) == 4
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_programs_can_be_read_by_a_shell(number):
+    programs = blocks(PAGE, "sh")
+    assert len(programs) == 3
+    subprocess.run(["sh", "-n"], input=programs[number].encode(), check=True)
+    used = set(re.findall(r"VHARD_\w+", programs[number]))
+    assert used
+    assert used <= set(re.findall(r"``(VHARD_\w+)``", PAGE.read_text()))
+
+
+def test_the_example_of_a_step(tmp_path):
+    (text,) = [one for one in blocks(CONTRIBUTOR, "python") if "(Step)" in one]
+    place = {"Job": Job, "Outcome": Outcome, "Step": Step}
+    exec(text, place)
+    root = trees.tree(tmp_path)
+    step = place["PowerState"]()
+    (trees.folder(root) / "power_state").write_text("D0\n")
+    assert step.run(trees.job(root)).clean
+    (trees.folder(root) / "power_state").write_text("D3hot\n")
+    assert not step.run(trees.job(root)).clean
