@@ -133,7 +133,8 @@ def _more(data: bytes, offset: int, extended: bool) -> Iterator[Register]:
                 place = one.offset - offset
                 yield Register(place, one.size, one.name, one.volatile)
         elif found in (layout.VC, layout.VC_MFVC):
-            yield from _channels(data[offset + 4] & 0x7)
+            more = int.from_bytes(data[offset + 4 : offset + 5], "little")
+            yield from _channels(more & 0x7)
     elif found == layout.PCIE and data[offset + 2] & 0xF > 1:
         yield from layout.PCIE_2
     elif found == layout.MSI:

@@ -103,6 +103,9 @@ def run(
 ) -> Ending:
     """Run a program, without a shell, with nothing but this environment.
 
+    It stays in the process group of the step that runs it, so that it ends
+    with that, however that ends.
+
     :param words: its path and its arguments
     :param limit: seconds after which it is killed
     :raises Refused: if it cannot be started
@@ -116,7 +119,6 @@ def run(
             env=dict(environment),
             cwd="/",
             umask=0o077,
-            start_new_session=True,
             # The process that starts it has one thread.
             preexec_fn=processes.die_with_parent,  # noqa: PLW1509
         )
@@ -125,8 +127,10 @@ def run(
     with process, contextlib.closing(_Output(process)) as output:
         ended = output.wait(limit)
         if not ended:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            # It starts nothing more while what it has started is ended.
+            process.send_signal(signal.SIGSTOP)
+            processes.kill_below(process.pid)
+            process.kill()
         status = process.wait()
         output.drain()
         return _ending(status if ended else None, limit, output.end)

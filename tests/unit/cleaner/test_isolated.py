@@ -333,6 +333,14 @@ class TestCommand:
         assert time.monotonic() - begun < 30
         assert ended(int(pid_file.read_text()))
 
+    def test_it_ends_with_its_step_however_that_ends(self, root, tmp_path):
+        pid_file = tmp_path / "pid"
+        text = f"sleep 62 & echo $! > {pid_file}; kill -9 $PPID; wait"
+        found = self.run(root, {"program": self.script(tmp_path, text)})
+        assert not found.clean
+        assert "killed by SIGKILL" in found.said
+        assert ended(int(pid_file.read_text()))
+
     def test_output_is_cut_and_cleaned(self, root, tmp_path):
         text = (
             "/usr/bin/yes filler | /usr/bin/head -c 3500000\n"
