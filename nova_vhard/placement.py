@@ -6,7 +6,7 @@ Microversion 1.39: a list of required traits may name alternatives
 """
 
 import functools
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -58,8 +58,8 @@ class ProviderNotFound(PlacementError):
     """There is no such resource provider."""
 
 
-class _Conflict(Exception):
-    """Somebody else wrote in between."""
+class Conflict(PlacementError):
+    """Somebody else wrote in between: nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,32 @@ class Provider:
 
     uuid: str
     name: str
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a provider has of one resource class.
+
+    :ivar provider: uuid
+    :ivar generation: of the provider when this was read
+    :ivar fields: as Placement writes them, ``total`` and ``reserved`` among
+        them
+    """
+
+    provider: str
+    resource_class: str
+    generation: int
+    fields: Mapping[str, Any]
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return int(self.fields["total"])
+
+    @property
+    def reserved(self) -> int:
+        """How many of them nobody may have."""
+        return int(self.fields["reserved"])
 
 
 @dataclass(frozen=True)
@@ -93,15 +119,17 @@ class Placement:
         """Keep the client; nothing is asked yet."""
         self._client = client
 
-    def traits(self) -> frozenset[str]:
+    def traits(self, prefix: str = names.PREFIX) -> frozenset[str]:
         """Return the names of ours that exist.
 
+        :param prefix: that they begin with
         :raises PlacementError: without an answer that makes sense
         """
-        url = f"/traits?name=startswith:{names.PREFIX}"
-        found = self._get(url, "traits")
+        found = self._get(f"/traits?name=startswith:{prefix}", "traits")
         # Placement's underscore stands for any character.
-        return frozenset(str(one) for one in found if _is_ours(str(one)))
+        return frozenset(
+            str(one) for one in found if str(one).startswith(prefix)
+        )
 
     def providers(
         self, required: Collection[str], any_of: Collection[str] = ()
@@ -157,6 +185,7 @@ class Placement:
         self,
         provider: str,
         wanted: Callable[[frozenset[str]], Iterable[str]],
+        prefix: str = names.PREFIX,
     ) -> Change:
         """Make our traits of a provider what they should be.
 
@@ -168,15 +197,18 @@ class Placement:
         :param provider: uuid
         :param wanted: given our traits as they are, returns them as they
             should be
+        :param prefix: that ours begin with
         :returns: what was written; nothing is written without a difference
         :raises PlacementError: if it did not work out
         """
         trouble: Exception | None = None
         for _ in range(ATTEMPTS):
             now, generation = self.traits_of(provider)
-            ours = frozenset(one for one in now if _is_ours(one))
+            ours = frozenset(one for one in now if one.startswith(prefix))
             want = frozenset(wanted(ours))
-            strangers = sorted(one for one in want if not _is_ours(one))
+            strangers = sorted(
+                one for one in want if not one.startswith(prefix)
+            )
             if strangers:
                 raise ValueError(f"not ours to write: {strangers}")
             if want == ours:
@@ -184,7 +216,7 @@ class Placement:
             self.create_traits(want - ours)
             try:
                 self._write(provider, (now - ours) | want, generation)
-            except _Conflict as error:
+            except Conflict as error:
                 trouble = error
                 continue
             return Change(want - ours, ours - want)
@@ -214,6 +246,87 @@ class Placement:
             return False
         raise _unexpected(response)
 
+    def tree(self, root: str, required: str) -> list[Provider]:
+        """Return the providers below a root that have a trait.
+
+        :param root: uuid of the root provider, which counts too
+        :raises PlacementError: without an answer that makes sense
+        """
+        return self._providers(f"in_tree={quote(root)}&required={required}")
+
+    def inventories(self, provider: str) -> list[Inventory]:
+        """Return what a provider has, one for each resource class.
+
+        :param provider: uuid
+        :raises ProviderNotFound: if there is none
+        """
+        body = self._of(provider, "inventories")
+        try:
+            generation = int(body["resource_provider_generation"])
+            found = [
+                Inventory(provider, name, generation, dict(fields))
+                for name, fields in body["inventories"].items()
+            ]
+            for one in found:
+                _ = one.total, one.reserved
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise PlacementError(f"no inventories: {error!r}") from error
+        return found
+
+    def consumers(self, provider: str) -> tuple[tuple[str, ...], int]:
+        """Return who has something of a provider, and its generation.
+
+        :param provider: uuid
+        :returns: uuids of servers or migrations, sorted
+        :raises ProviderNotFound: if there is none
+        """
+        body = self._of(provider, "allocations")
+        try:
+            generation = int(body["resource_provider_generation"])
+            found = body["allocations"]
+            if not isinstance(found, dict):
+                raise TypeError(type(found).__name__)
+            return tuple(sorted(str(one) for one in found)), generation
+        except (KeyError, TypeError, ValueError) as error:
+            raise PlacementError(f"no allocations: {error!r}") from error
+
+    def reserve(self, inventory: Inventory, reserved: int) -> None:
+        """Write how much of an inventory nobody may have.
+
+        With the generation that was read: nothing is written if anything of
+        the provider has changed since, an allocation included.
+
+        :raises Conflict: if so; what is true must be read anew
+        :raises PlacementError: if it is not known whether it was written
+        """
+        body = {
+            **inventory.fields,
+            "reserved": reserved,
+            "resource_provider_generation": inventory.generation,
+        }
+        url = (
+            f"{_PROVIDERS}/{inventory.provider}/inventories/"
+            f"{inventory.resource_class}"
+        )
+        response = self._call(
+            lambda: self._client.put(url, body, version=VERSION)
+        )
+        if response.status_code == _CONFLICT:
+            raise Conflict(" ".join(str(response.text).split())[:200])
+        if response.status_code == _NOT_FOUND:
+            text = f"no resource provider {inventory.provider}"
+            raise ProviderNotFound(text)
+        if _body(response).get("reserved") != reserved:
+            raise PlacementError("the answer does not say what was written")
+
+    def _of(self, provider: str, part: str) -> dict[str, Any]:
+        """Return a part of a provider."""
+        url = f"{_PROVIDERS}/{quote(provider)}/{part}"
+        response = self._call(lambda: self._client.get(url, version=VERSION))
+        if response.status_code == _NOT_FOUND:
+            raise ProviderNotFound(f"no resource provider {provider}")
+        return _body(response)
+
     def _write(
         self, provider: str, traits: Iterable[str], generation: int
     ) -> None:
@@ -230,7 +343,7 @@ class Placement:
             return
         # 400: a name was deleted since, by a sweep; make it anew.
         if response.status_code in (_CONFLICT, _RACE, _BAD_REQUEST):
-            raise _Conflict(f"{response.status_code} {response.text[:200]}")
+            raise Conflict(f"{response.status_code} {response.text[:200]}")
         if response.status_code == _NOT_FOUND:
             raise ProviderNotFound(f"no resource provider {provider}")
         raise _unexpected(response)
@@ -263,7 +376,7 @@ def _traits_url(provider: str) -> str:
 
 
 def _is_ours(name: str) -> bool:
-    return name.startswith(names.PREFIX)
+    return name.startswith((names.PREFIX, names.DEVICE))
 
 
 def _body(response: Any) -> dict[str, Any]:

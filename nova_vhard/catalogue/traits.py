@@ -4,12 +4,34 @@
 A passed check is ``CUSTOM_VHARD_<CHECK>``; a report's hour is
 ``CUSTOM_VHARD_REPORTED_<YYYYMMDDHH>`` (UTC). The reporter writes them, the
 scheduler's gate asks for them.
+
+What the cleaner says of a passthrough device, and what it is asked to do, is
+``CUSTOM_VHDEV_<ADDRESS>_<WORD>`` on the root provider of its host. The prefix
+is another one: neither the reporter nor a sweep takes these away.
 """
 
 import datetime
+import re
 
 PREFIX = "CUSTOM_VHARD_"
 REPORTED = PREFIX + "REPORTED_"
+
+#: Nova's, on the providers of devices that are for one guest only.
+ONE_TIME_USE = "HW_PCI_ONE_TIME_USE"
+
+DEVICE = "CUSTOM_VHDEV_"
+
+#: Requests of an operator to the cleaner, as words of a device.
+REQUESTED, RELEASE, FORCED, ENROLL = REQUESTS = (
+    "REQUESTED",
+    "RELEASE",
+    "FORCED",
+    "ENROLL",
+)
+
+_DEVICE = re.compile(
+    DEVICE + r"([0-9A-F]{4})_([0-9A-F]{2})_([01][0-9A-F])_([0-7])_([A-Z0-9_]+)"
+)
 
 _HOUR = datetime.timedelta(hours=1)
 _FORMAT = "%Y%m%d%H"
@@ -45,3 +67,21 @@ def fresh(time: datetime.datetime, max_age: int) -> list[str]:
     :param max_age: whole hours, at least 1
     """
     return [of_hour(time - _HOUR * back) for back in range(-1, max_age)]
+
+
+def of_device(address: str, word: str) -> str:
+    """Return a word about a device.
+
+    ``0000:0a:00.1``, ``held`` to ``CUSTOM_VHDEV_0000_0A_00_1_HELD``.
+    """
+    text = re.sub(r"[^A-Z0-9]", "_", f"{address}_{word}".upper())
+    return DEVICE + text
+
+
+def device_of(trait: str) -> tuple[str, str] | None:
+    """Return the address and the word of a device's trait, or None."""
+    match = _DEVICE.fullmatch(trait)
+    if not match:
+        return None
+    domain, bus, slot, function, word = match.groups()
+    return f"{domain}:{bus}:{slot}.{function}".lower(), word

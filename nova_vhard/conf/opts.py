@@ -3,12 +3,13 @@
 
 Namespace ``nova_vhard`` is for nova.conf and glance-api.conf, namespace
 ``nova_vhard.reporter`` for the reporter's own file, namespace
-``nova_vhard.exporter`` for the exporter's.
+``nova_vhard.exporter`` for the exporter's, namespace ``nova_vhard.cleaner``
+for the cleaner's.
 """
 
 from oslo_config import cfg
 
-from nova_vhard.conf import exporter, placement, reporter, vhard
+from nova_vhard.conf import cleaner, exporter, placement, reporter, vhard
 
 _Listed = list[tuple[cfg.OptGroup, list[cfg.Opt]]]
 
@@ -29,3 +30,11 @@ def list_reporter_opts() -> _Listed:
 def list_exporter_opts() -> _Listed:
     """Return the groups that the exporter reads."""
     return [(exporter.GROUP, exporter.OPTS)]
+
+
+def list_cleaner_opts() -> _Listed:
+    """Return the groups that the cleaner reads."""
+    return [
+        (cleaner.GROUP, cleaner.OPTS),
+        (placement.GROUP, placement.list_opts()),
+    ]

@@ -12,6 +12,14 @@ from xml.etree import ElementTree
 # Attribute of <source> that has the path, by the type of the disk.
 _PATHS = {"file": "file", "block": "dev"}
 
+# "Host device assignment", "PCI passthrough of host devices" and disks of
+# type nvme there.
+_PASSED = (
+    "devices/hostdev[@type='pci']/source",
+    "devices/interface[@type='hostdev']/source",
+    "devices/disk[@type='nvme']/source",
+)
+
 
 @dataclass(frozen=True)
 class Disk:
@@ -38,6 +46,8 @@ class Domain:
         the guest really has stands in procfs
     :ivar disks: those that have a path on the host
     :ivar elsewhere: number of disks without one (network, volume, …)
+    :ivar pci: addresses of the host's PCI devices that it has; empty text
+        for one without an address that makes sense
     """
 
     uuid: str
@@ -45,6 +55,7 @@ class Domain:
     labels: dict[str, str]
     disks: tuple[Disk, ...] = ()
     elsewhere: int = 0
+    pci: tuple[str, ...] = ()
 
 
 def parse(domain: ElementTree.Element) -> Domain:
@@ -63,7 +74,28 @@ def parse(domain: ElementTree.Element) -> Domain:
         },
         disks=tuple(one for one in layers if one),
         elsewhere=sum(one is None for one in layers),
+        pci=tuple(_host_devices(domain)),
     )
+
+
+def _host_devices(domain: ElementTree.Element) -> Iterator[str]:
+    """Yield the address of each device that is passed through."""
+    for path in _PASSED:
+        for source in domain.iterfind(path):
+            yield _address(source.find("address"))
+
+
+def _address(found: ElementTree.Element | None) -> str:
+    if found is None:
+        return ""
+    try:
+        domain, bus, slot, function = (
+            int(found.get(name, ""), 0)
+            for name in ("domain", "bus", "slot", "function")
+        )
+    except ValueError:
+        return ""
+    return f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
 
 
 def _layers(disk: ElementTree.Element) -> Iterator[Disk | None]:

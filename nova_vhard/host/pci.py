@@ -67,10 +67,14 @@ def devices(root: HostRoot) -> list[PciDevice]:
 
     :raises Unreadable: if they cannot be listed, or one of them not read
     """
-    return [_device(root, one) for one in root.names(DEVICES)]
+    return [device(root, one) for one in root.names(DEVICES)]
 
 
-def _device(root: HostRoot, address: str) -> PciDevice:
+def device(root: HostRoot, address: str) -> PciDevice:
+    """Return one PCI device.
+
+    :raises Unreadable: if it is not there, or cannot be read
+    """
     place = path(address)
     parent = root.link(f"{place}/physfn")
     if parent:

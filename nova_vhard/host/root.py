@@ -180,16 +180,23 @@ class HostRoot:
 
         :raises Unreadable: if it cannot be read
         """
+        target = self.target(path)
+        return None if target is None else posixpath.basename(target)
+
+    def target(self, path: str) -> str | None:
+        """Return what a link points to, as it stands there; None for none.
+
+        :raises Unreadable: if it cannot be read
+        """
         folder, name = posixpath.split(path)
         try:
             here = os.path.join(self._resolve(folder), name)
             self._as_captured(here.removeprefix(self.root).split("/")[1:])
-            target = os.readlink(here)
+            return os.readlink(here)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
                 return None
             raise Unreadable(path, error) from error
-        return posixpath.basename(target)
 
     def exists(self, path: str) -> bool:
         """Tell whether there is something at a path.

@@ -2,6 +2,7 @@
 """Which resource provider is this host's."""
 
 import socket
+from typing import Any
 
 from oslo_config import cfg
 from oslo_utils import uuidutils
@@ -18,7 +19,15 @@ def provider(placement: Placement, conf: cfg.ConfigOpts) -> Provider:
 
     :raises ProviderNotFound: if there is none
     """
-    options = conf.vhard_reporter
+    return find(placement, conf.vhard_reporter)
+
+
+def find(placement: Placement, options: Any) -> Provider:
+    """Do as ``provider``, by an option group of another program.
+
+    :param options: with provider_name, root and compute_id_file
+    :raises ProviderNotFound: if there is none
+    """
     if options.provider_name:
         return placement.provider(name=options.provider_name)
     uuid = compute_id(HostRoot(options.root), options.compute_id_file)

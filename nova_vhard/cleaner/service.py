@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cleaner: look at every device of the host, wait, again."""
+
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nova_vhard.catalogue import traits
+from nova_vhard.cleaner import devices, lock, rules_file, telling
+from nova_vhard.cleaner.attend import Attendant, Ways, Wish
+from nova_vhard.cleaner.cleaning import Runner, Waits
+from nova_vhard.cleaner.devices import Offered
+from nova_vhard.cleaner.isolated import Isolation
+from nova_vhard.cleaner.journal import Journal, Record, State
+from nova_vhard.cleaner.rules import Rules
+from nova_vhard.cleaner.step import Job, Outcome
+from nova_vhard.host import libvirt
+from nova_vhard.host.root import HostRoot
+from nova_vhard.placement import Placement, PlacementError, Provider
+from nova_vhard.reporter import identity
+
+LOG = logging.getLogger(__name__)
+
+_DEVICES = "devices"
+
+
+@dataclass
+class Round:
+    """What a round came to.
+
+    :ivar records: address to what the journal says
+    :ivar troubles: address, or another subject, to what went wrong
+    """
+
+    records: dict[str, Record] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Tell whether everything could be looked at."""
+        return not self.troubles
+
+
+class Cleaner:
+    """Cleans the one-time-use devices of one host.
+
+    :param options: group ``vhard_cleaner``
+    :param placement: Placement of the cloud
+    :param run: how a step is run; by default in a process of its own
+    """
+
+    def __init__(
+        self, options: Any, placement: Placement, run: Runner | None = None
+    ) -> None:
+        """Keep what it works with; nothing is read yet."""
+        self._options = options
+        self._placement = placement
+        self.isolation = Isolation()
+        self.root = HostRoot(options.root)
+        self.journal = Journal(f"{options.state_path}/{_DEVICES}")
+        self._attendant = Attendant(
+            placement,
+            self.root,
+            libvirt.of_tree(self.root, options.libvirt_uri),
+            self.journal,
+            self._rules,
+            run or self._run,
+            Ways(options.release_automatically, options.attempts),
+        )
+
+    def once(
+        self, only: Collection[str] = (), wish: Wish | None = None
+    ) -> Round:
+        """Look at every device once, and do what is to be done.
+
+        :param only: addresses; all devices by default
+        :param wish: what is asked for these, beside what is in Placement
+        :raises PlacementError: if the devices cannot be listed
+        """
+        done = Round()
+        root = identity.find(self._placement, self._options)
+        offered = devices.offered(self._placement, root)
+        for address in sorted({*only} - {one.address for one in offered}):
+            done.troubles[address] = (
+                f"{root.name} has no provider of a one-time-use device there"
+            )
+        todo = [
+            one
+            for one in offered
+            if one.address not in self._options.keep_reserved
+            and (not only or one.address in only)
+        ]
+        for one in todo:
+            self._attend(one, root, wish, done)
+        if not only:
+            self._tell(root, offered, done)
+        return done
+
+    def _attend(
+        self, one: Offered, root: Provider, wish: Wish | None, done: Round
+    ) -> None:
+        try:
+            with lock.hold(self._options.run_dir, one.address):
+                found = wish or self._asked(one, root)
+                done.records[one.address] = self._attendant.attend(one, found)
+        except (PlacementError, lock.Locked, OSError) as error:
+            LOG.error("%s is left as it is: %s", one.address, error)
+            done.troubles[one.address] = str(error)
+
+    def _asked(self, one: Offered, root: Provider) -> Wish:
+        """Return what is asked for a device; it is not asked any longer.
+
+        :raises PlacementError: if the request cannot be taken away
+        """
+        words = telling.asked(self._placement, root.uuid).get(one.address)
+        words = (words or frozenset()) - {traits.ENROLL}
+        telling.take(self._placement, root.uuid, {one.address: words})
+        force = "asked through Placement" if traits.FORCED in words else ""
+        return Wish(traits.REQUESTED in words, traits.RELEASE in words, force)
+
+    def _tell(
+        self, root: Provider, offered: Iterable[Offered], done: Round
+    ) -> None:
+        words = {}
+        for one in offered:
+            if one.address in done.troubles:
+                words[one.address] = "ERROR"
+            elif one.address in self._options.keep_reserved:
+                words[one.address] = "KEPT"
+            elif word := _word(done.records.get(one.address)):
+                words[one.address] = word
+        try:
+            telling.tell(self._placement, root.uuid, words)
+        except PlacementError as error:
+            LOG.error("Nothing is told about devices: %s", error)
+            done.troubles[root.name] = str(error)
+
+    def _rules(self) -> Rules:
+        try:
+            return rules_file.load(self._options.rules_file)
+        except rules_file.RulesError as error:
+            raise Waits("RULES", str(error)) from error
+
+    def _run(self, name: str, job: Job) -> Outcome:
+        step = rules_file.installed_steps().get(name)
+        if step is None:
+            return Outcome(False, f"step {name} is not installed any more")
+        return self.isolation.run(step, job)
+
+
+def _word(record: Record | None) -> str:
+    """Return what is told about a device; nothing for one in order."""
+    if record is None or record.state is State.IN_USE:
+        return ""
+    return record.word or ("DIRTY" if record.dirty else "")

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of group ``vhard_cleaner``, for nova-vhard-cleaner."""
+
+from oslo_config import cfg
+
+from nova_vhard.conf import groups
+
+GROUP = cfg.OptGroup(
+    "vhard_cleaner",
+    title="Cleaner of a compute node's passthrough devices",
+    help="How nova-vhard-cleaner finds the one-time-use devices of its host, "
+    "cleans them and releases them. The group placement says how it logs "
+    "in; its user needs to be allowed to write inventories and traits (role "
+    "admin or service).",
+)
+
+OPTS = [
+    cfg.IntOpt(
+        "interval",
+        default=60,
+        min=5,
+        max=3600,
+        help="Seconds between two rounds, jittered by a tenth. A device waits "
+        "for its cleaning, and a request of an operator for its answer, as "
+        "long at most, and while other devices are cleaned.",
+    ),
+    cfg.StrOpt(
+        "root",
+        default="/",
+        help="Folder that holds the host's file system; in a container the "
+        "place that it is mounted at. Below it the cleaner reads /proc and "
+        "/sys, and writes to /sys. What cannot be read there keeps a device "
+        "reserved.",
+    ),
+    cfg.StrOpt(
+        "compute_id_file",
+        default="/var/lib/nova/compute_id",
+        help="Path, below root, of the file in which nova-compute keeps the "
+        "uuid of its compute node. Without such a file the host's name is "
+        "taken. A file that cannot be read or holds no uuid is an error: "
+        "nothing is cleaned, rather than for another host.",
+    ),
+    cfg.StrOpt(
+        "provider_name",
+        help="Name of the host's resource provider, which is the "
+        "hypervisor's host name. Set it only where neither the identity "
+        "file nor the host's own name leads there: with a wrong name the "
+        "devices of another host are judged by what this one has at their "
+        "addresses, and released.",
+    ),
+    cfg.StrOpt(
+        "libvirt_uri",
+        help="Where the host's libvirt is reached, such as qemu:///system; "
+        "the connection is read-only. By default that of this machine if "
+        "root is /, and none otherwise. Without an answer every device "
+        "counts as held by a guest, and none is cleaned.",
+    ),
+    cfg.StrOpt(
+        "rules_file",
+        default="/etc/nova-vhard/cleaning.yaml",
+        help="Which devices are cleaned by which steps. Read at the start of "
+        "each round. While it is missing or has a fault, and for a device "
+        "that no entry of it names, nothing is cleaned and nothing "
+        "released.",
+    ),
+    cfg.StrOpt(
+        "state_path",
+        default="/var/lib/nova-vhard-cleaner",
+        help="Folder of the cleaner's own: below devices, what became of "
+        "each device and its good state. It must outlive a restart of the "
+        "host. Where it cannot be written nothing is cleaned; if it is lost, "
+        "uses that only it remembers are lost, and every device has to be "
+        "enrolled anew.",
+    ),
+    cfg.StrOpt(
+        "run_dir",
+        default="/run/nova-vhard-cleaner",
+        help="Folder on this machine for the locks, one for each device. All "
+        "processes that clean on this host must have the same one, else two "
+        "of them may clean one device at once.",
+    ),
+    cfg.BoolOpt(
+        "release_automatically",
+        default=True,
+        help="Whether a device that is clean is released at once. Otherwise "
+        "it stays reserved until 'openstack vhard device release' asks for "
+        "it; if its provider is changed meanwhile it is cleaned again.",
+    ),
+    cfg.ListOpt(
+        "keep_reserved",
+        default=[],
+        help="Addresses of devices, such as 0000:3b:00.0, that are left as "
+        "they are: for one that an operator has reserved by hand, which "
+        "nothing in Placement tells from a used one. An address that is "
+        "misspelled keeps nothing.",
+    ),
+    cfg.IntOpt(
+        "attempts",
+        default=3,
+        min=1,
+        max=100,
+        help="Cleanings that are begun after one use of a device. If all of "
+        "them are broken off (by a crash of the host, say, or because "
+        "Placement's record of the device changed) it stays reserved until "
+        "an operator asks for another one. A step that fails is never tried "
+        "again by itself.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Register this group."""
+    groups.register(conf, GROUP, OPTS)
