@@ -17,8 +17,9 @@ from nova_vhard.cleaner.devices import Offered, View, view
 from nova_vhard.cleaner.held import Holding
 from nova_vhard.cleaner.journal import Journal, Record, State
 from nova_vhard.cleaner.rules import Rules
+from nova_vhard.host import pci
 from nova_vhard.host.libvirt import Libvirt
-from nova_vhard.host.root import HostRoot
+from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.placement import Placement
 
 LOG = logging.getLogger(__name__)
@@ -86,6 +87,8 @@ class Attendant:
         now = release.keep(self.placement, offered.provider)
         if now.consumers:
             return self._used(record, now.consumers)
+        if gone := self._gone(offered.address):
+            return self._waits(record, "GONE", gone, State.DIRTY)
         holding = self._look(offered.address)
         if holding:
             return self._held(record, holding)
@@ -274,6 +277,14 @@ class Attendant:
                 )
             )
         return self._write(record.to(State.RELEASED, text, attempts=0))
+
+    def _gone(self, address: str) -> str:
+        """Say that a device is not there; nothing for one that is."""
+        try:
+            there = self.root.exists(pci.path(address))
+        except Unreadable:
+            return ""  # the look that follows says why
+        return "" if there else f"there is no device {address} on the host"
 
     def _look(self, address: str) -> Holding:
         return held.look(self.root, self.libvirt, address)

@@ -2,19 +2,19 @@
 """The cleaner: look at every device of the host, wait, again."""
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nova_vhard.catalogue import traits
 from nova_vhard.cleaner import devices, lock, rules_file, telling
 from nova_vhard.cleaner.attend import Attendant, Ways, Wish
-from nova_vhard.cleaner.cleaning import Runner, Waits
+from nova_vhard.cleaner.cleaning import Waits
 from nova_vhard.cleaner.devices import Offered
 from nova_vhard.cleaner.isolated import Isolation
 from nova_vhard.cleaner.journal import Journal, Record, State
 from nova_vhard.cleaner.rules import Rules
-from nova_vhard.cleaner.step import Job, Outcome
+from nova_vhard.cleaner.step import Job, Outcome, Step
 from nova_vhard.host import libvirt
 from nova_vhard.host.root import HostRoot
 from nova_vhard.placement import Placement, PlacementError, Provider
@@ -46,16 +46,22 @@ class Cleaner:
 
     :param options: group ``vhard_cleaner``
     :param placement: Placement of the cloud
-    :param run: how a step is run; by default in a process of its own
+    :param steps: by name; by default those that are installed
+    :param alive: called several times a second while a step is waited for
     """
 
     def __init__(
-        self, options: Any, placement: Placement, run: Runner | None = None
+        self,
+        options: Any,
+        placement: Placement,
+        steps: Mapping[str, Step] | None = None,
+        alive: Callable[[], None] | None = None,
     ) -> None:
         """Keep what it works with; nothing is read yet."""
         self._options = options
         self._placement = placement
-        self.isolation = Isolation()
+        self._steps = steps or rules_file.installed_steps()
+        self.isolation = Isolation(alive)
         self.root = HostRoot(options.root)
         self.journal = Journal(f"{options.state_path}/{_DEVICES}")
         self._attendant = Attendant(
@@ -64,7 +70,7 @@ class Cleaner:
             libvirt.of_tree(self.root, options.libvirt_uri),
             self.journal,
             self._rules,
-            run or self._run,
+            self._run,
             Ways(options.release_automatically, options.attempts),
         )
 
@@ -137,15 +143,12 @@ class Cleaner:
 
     def _rules(self) -> Rules:
         try:
-            return rules_file.load(self._options.rules_file)
+            return rules_file.load(self._options.rules_file, self._steps)
         except rules_file.RulesError as error:
             raise Waits("RULES", str(error)) from error
 
     def _run(self, name: str, job: Job) -> Outcome:
-        step = rules_file.installed_steps().get(name)
-        if step is None:
-            return Outcome(False, f"step {name} is not installed any more")
-        return self.isolation.run(step, job)
+        return self.isolation.run(self._steps[name], job)
 
 
 def _word(record: Record | None) -> str:

@@ -1,0 +1,741 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cleaner on the real Placement: cleaned, released, or kept for good."""
+
+import contextlib
+import os
+import shutil
+
+import pytest
+
+from nova_vhard.catalogue import traits
+from nova_vhard.cleaner import lock
+from nova_vhard.cleaner.attend import Wish
+from nova_vhard.cleaner.journal import State
+from nova_vhard.cleaner.step import Outcome, Step
+from nova_vhard.placement import PlacementError
+from tests.functional.placement.conftest import Answer
+from tests.functional.placement.used import NVME, RULES, Used
+from tests.trees import build
+
+DOMAIN = """<domain><uuid>4b1c</uuid><name>g</name><devices>{}</devices>
+</domain>"""
+ADDRESS = "<address domain='0x0000' bus='0x02' slot='0x00' function='0x0'/>"
+HOSTDEV = f"<hostdev type='pci'><source>{ADDRESS}</source></hostdev>"
+
+
+@pytest.fixture
+def used(cloud, tmp_path):
+    return Used(cloud, tmp_path)
+
+
+def virsh(used, devices):
+    build(
+        used.tree,
+        {
+            "/CMD/virsh-list": "4b1c\n",
+            "/CMD/virsh-dumpxml-4b1c": DOMAIN.format(devices),
+        },
+    )
+
+
+def group(used):
+    return os.path.basename(os.readlink(f"{used.firmware.parent}/iommu_group"))
+
+
+def test_used_cleaned_and_given_again(used):
+    assert used.candidates()
+    consumer = used.boot()
+    assert used.round()
+    assert used.record.state is State.IN_USE
+    assert used.record.consumers == (consumer,)
+    used.delete(consumer)
+    assert not used.candidates()
+    assert used.round()
+    assert used.candidates()
+    assert used.firmware.read_text() == "good"
+    assert used.record.state is State.RELEASED
+    assert used.record.consumers == (consumer,)
+    assert [one.said for one in used.record.steps] == ["mended", "it is good"]
+    assert used.words() == set()
+
+
+def test_a_use_that_nobody_saw(used):
+    used.use()
+    used.round()
+    assert used.candidates()
+    assert used.firmware.read_text() == "good"
+
+
+def test_a_free_device_is_left_alone(used):
+    used.cloud.requests.clear()
+    used.round()
+    assert {method for method, _ in used.cloud.requests} == {"GET"}
+    assert not used.journal.addresses()
+
+
+def test_other_fields_of_the_inventory_stay(used):
+    used.use()
+    used.round()
+    (found,) = used.cloud.placement.inventories(used.provider)
+    assert (found.total, found.reserved) == (1, 0)
+    assert found.fields["max_unit"] == 2147483647
+
+
+def test_what_fails_stays_for_good_and_says_why(used):
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    assert used.words() == {"COMPARE"}
+    assert used.record.state is State.FAILED
+    assert "it is good" in used.record.reason
+    # Nothing wears out: not even Placement is written to.
+    used.firmware.write_text("left as it is")
+    used.cloud.requests.clear()
+    for _ in range(5):
+        used.round()
+    assert not used.candidates()
+    assert used.firmware.read_text() == "left as it is"
+    assert {method for method, _ in used.cloud.requests} == {"GET"}
+
+
+def test_asked_for_again(used):
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    used.steps["compare"].good = "good"
+    used.ask(traits.REQUESTED)
+    used.round()
+    assert used.candidates()
+    assert used.words() == set()
+    assert not used.cloud.placement.traits(traits.DEVICE)
+
+
+def test_other_rules_are_another_chance(used):
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    (used.base / "cleaning.yaml").write_text(
+        RULES.replace(", {step: compare}", "")
+    )
+    used.round()
+    assert used.candidates()
+
+
+def test_what_no_rule_names_is_not_released(used):
+    (used.base / "cleaning.yaml").write_text(RULES.replace("0108", "03"))
+    used.use()
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"NO_RULE"}
+    assert "1b36:0010" in used.record.reason
+
+
+@pytest.mark.parametrize("text", ["", "version: '2'", "}", None])
+def test_broken_rules_release_nothing(used, text):
+    used.use()
+    place = used.base / "cleaning.yaml"
+    place.unlink() if text is None else place.write_text(text)
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"RULES"}
+    place.write_text(RULES)
+    used.round()
+    assert used.candidates()
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [
+        HOSTDEV,
+        f"<interface type='hostdev'><source>{ADDRESS}</source></interface>",
+        f"<disk type='nvme'><source type='pci'>{ADDRESS}</source></disk>",
+    ],
+)
+def test_a_guest_of_libvirt_has_it(used, devices):
+    used.use()
+    virsh(used, devices)
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"HELD"}
+    assert "domain 4b1c" in used.record.reason
+    assert used.firmware.read_text() == "evil"
+    build(used.tree, {"/CMD/virsh-list": ""})
+    used.round()
+    assert used.candidates()
+
+
+@pytest.mark.parametrize("place", ["/dev/vfio/{}", "/dev/vfio/noiommu-{}"])
+def test_a_process_has_its_vfio_group(used, place):
+    used.use()
+    fd = place.format(group(used))
+    build(used.tree, {"/proc/77/fd/9": f"-> {fd}"})
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"HELD"}
+    assert f"/proc/77/fd: {fd}" in used.record.reason
+    shutil.rmtree(used.tree / "proc/77")
+    used.round()
+    assert used.candidates()
+
+
+def test_a_process_has_its_vfio_device(used):
+    used.use()
+    build(
+        used.tree,
+        {
+            f"/sys/bus/pci/devices/{NVME}/vfio-dev/vfio3": None,
+            "/proc/77/fd/9": "-> /dev/vfio/devices/vfio3",
+            "/proc/78/fd/9": "-> /dev/vfio/devices/vfio33",
+        },
+    )
+    used.round()
+    assert used.words() == {"HELD"}
+    assert "/proc/78" not in used.record.reason
+
+
+def test_another_group_is_another_device(used):
+    used.use()
+    build(used.tree, {"/proc/77/fd/9": f"-> /dev/vfio/1{group(used)}"})
+    used.round()
+    assert used.candidates()
+
+
+UNKNOWN = {
+    "libvirt is silent": lambda used: (used.tree / "CMD/virsh-list").unlink(),
+    "processes are hidden": lambda used: build(
+        used.tree, {"/proc/2/comm": "bash\n"}
+    ),
+    "a process is not to be read": lambda used: build(
+        used.tree,
+        {"/ERRORS.json": '[["/proc/77/fd", "EACCES"]]', "/proc/77": None},
+    ),
+    "an address makes no sense": lambda used: virsh(
+        used, "<hostdev type='pci'><source/></hostdev>"
+    ),
+    "no /proc": lambda used: shutil.rmtree(used.tree / "proc"),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_unknown_counts_as_held(used, name):
+    used.use()
+    UNKNOWN[name](used)
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"UNKNOWN"}
+    assert used.firmware.read_text() == "evil"
+
+
+def test_a_provider_made_anew_has_forgotten_the_use(used):
+    """Nova loses it; the journal does not."""
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    used.delete_provider()
+    used.round()
+    used.make_provider()
+    assert used.candidates()
+    used.round()
+    assert not used.candidates()
+    assert used.record.state is State.FAILED
+    assert used.words() == {"COMPARE"}
+
+
+def test_a_new_provider_of_a_released_device_is_not_trusted(used):
+    used.use()
+    used.round()
+    used.delete_provider()
+    used.make_provider()
+    used.firmware.write_text("evil")
+    used.round()
+    assert used.candidates()
+    assert used.firmware.read_text() == "good"
+
+
+def test_somebody_lowers_reserved_by_hand(used):
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    used.inventory(reserved=0)
+    used.round()
+    assert not used.candidates()
+
+
+def test_a_boot_that_never_got_there(used):
+    """An allocation without a claim: Nova reserves nothing."""
+    used.allocate("9b9a9f0e-3f3f-4a4f-9e8c-000000000001")
+    used.round()
+    used.delete("9b9a9f0e-3f3f-4a4f-9e8c-000000000001")
+    assert used.candidates()
+    used.round()
+    assert used.record.state is State.RELEASED
+    assert used.record.steps
+
+
+class Meanwhile(Step):
+    """While it is cleaned, something happens."""
+
+    name = "mend"
+    priority = 50
+    schema = {"type": "object"}
+
+    def __init__(self, act):
+        self.act = act
+
+    def run(self, job):
+        return Outcome(True, "mended")
+
+
+def meanwhile(used, act):
+    """Have something happen while the device is cleaned."""
+    cleaner = used.cleaner()
+    real = cleaner.isolation.run
+
+    def run(step, job):
+        found = real(step, job)
+        if step.name == "compare":
+            act()
+        return found
+
+    cleaner.isolation.run = run
+    return cleaner
+
+
+def test_a_guest_gets_it_meanwhile(used):
+    used.use()
+    got = []
+
+    def act():
+        used.inventory(reserved=0)  # an operator, by hand
+        got.append(used.boot())
+
+    meanwhile(used, act).once()
+    assert used.record.state is not State.RELEASED
+    assert not used.candidates()
+    used.delete(got[0])
+    assert used.firmware.read_text() == "evil"
+    used.round()
+    assert used.candidates()
+    assert used.firmware.read_text() == "good"
+
+
+def test_a_guest_comes_and_goes_meanwhile(used):
+    used.use()
+
+    def act():
+        used.inventory(reserved=0)
+        used.use()
+
+    meanwhile(used, act).once()
+    assert not used.candidates()
+    assert used.words() == {"VOID"}
+    used.round()
+    assert used.candidates()
+    assert used.firmware.read_text() == "good"
+
+
+def test_a_guest_without_an_allocation_comes_meanwhile(used):
+    used.use()
+    meanwhile(used, lambda: virsh(used, HOSTDEV)).once()
+    assert not used.candidates()
+    assert used.words() == {"VOID"}
+
+
+def test_a_write_in_the_last_moment(used):
+    used.use()
+
+    def write(method, url):
+        if method == "PUT" and "/inventories/" in url:
+            used.cloud.faults.clear()
+            used.inventory(reserved=0)
+            used.use()
+
+    used.cloud.faults.append(write)
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"VOID"}
+    used.round()
+    assert used.firmware.read_text() == "good"
+
+
+def test_the_device_vanishes(used):
+    used.use()
+    link = used.tree / f"sys/bus/pci/devices/{NVME}"
+    away = link.with_name("away")
+    link.rename(away)
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"GONE"}
+    away.rename(link)
+    used.round()
+    assert used.candidates()
+
+
+def test_the_device_vanishes_in_a_step(used):
+    used.use()
+    link = used.tree / f"sys/bus/pci/devices/{NVME}"
+    meanwhile(used, link.unlink).once()
+    assert not used.candidates()
+
+
+class Hangs(Step):
+    name = "mend"
+    priority = 50
+    schema = {"type": "object"}
+
+    def run(self, job):
+        import time
+
+        time.sleep(600)
+
+
+def test_a_step_that_hangs_is_ended(used):
+    used.steps["mend"] = Hangs()
+    (used.base / "cleaning.yaml").write_text(
+        RULES.replace("step: mend", "step: mend, time_limit: '1'")
+    )
+    used.use()
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"MEND"}
+    assert "did not end within 1 seconds" in used.record.reason
+
+
+class Breaks(Hangs):
+    def run(self, job):
+        os._exit(3)
+
+
+def test_a_step_that_dies(used):
+    used.steps["mend"] = Breaks()
+    used.use()
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"MEND"}
+
+
+FAULTS = {
+    "down": lambda: (_ for _ in ()).throw(ConnectionError("refused")),
+    "409": lambda: Answer(409, "conflict"),
+    "500": lambda: Answer(500, "race"),
+    "503": lambda: Answer(503, "down"),
+    "404": lambda: Answer(404, "none"),
+    "garbage": lambda: Answer(200, "<html>"),
+    "no object": lambda: Answer(200, "[]"),
+    "another object": lambda: Answer(200, '{"resource_providers": [{}]}'),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    "place",
+    ["in_tree", "GET inventories", "allocations", "PUT inventories", "traits"],
+)
+def test_placement_does_not_help(used, name, place):
+    """Whatever it says, wherever: reserved, or clean and released."""
+    used.use()
+    method, _, part = place.rpartition(" ")
+
+    def fault(how, url):
+        return (
+            FAULTS[name]() if how.startswith(method) and part in url else None
+        )
+
+    used.cloud.faults.append(fault)
+    for _ in range(2):
+        with contextlib.suppress(PlacementError):
+            used.round()
+        used.cloud.faults.clear()
+        assert not used.candidates() or used.firmware.read_text() == "good"
+        used.cloud.faults.append(fault)
+    used.cloud.faults.clear()
+    used.round()
+    assert used.candidates()
+    assert used.firmware.read_text() == "good"
+    assert used.words() == set()
+
+
+def test_written_and_not_heard(used):
+    """Placement releases it, and the answer is lost."""
+    used.use()
+
+    def lose(method, url):
+        if method == "PUT" and "/inventories/" in url:
+            used.cloud.faults.clear()
+            used.cloud.put(url, body(), "1.39")
+            raise ConnectionError("reset by peer")
+
+    def body():
+        (now,) = used.cloud.placement.inventories(used.provider)
+        return {
+            **now.fields,
+            "reserved": 0,
+            "resource_provider_generation": now.generation,
+        }
+
+    used.cloud.faults.append(lose)
+    assert not used.round()
+    assert used.record.state is State.CLEAN
+    assert used.candidates()
+    used.round()
+    assert used.record.state is State.RELEASED
+    # The same, but a guest comes and goes before the cleaner looks.
+    used.use()
+    used.cloud.faults.append(lose)
+    used.round()
+    used.use()
+    used.round()
+    assert used.firmware.read_text() == "good"
+
+
+def test_a_release_that_did_not_work_is_tried_without_a_new_cleaning(used):
+    used.use()
+    cleaner = used.cleaner()
+    used.cloud.faults.append(
+        lambda method, url: (
+            Answer(503, "down")
+            if method == "PUT" and "/inventories/" in url
+            else None
+        )
+    )
+    assert not cleaner.once()
+    used.cloud.faults.clear()
+    used.steps["mend"] = used.steps["compare"] = Breaks()
+    assert cleaner.once()
+    assert used.candidates()
+
+
+def test_another_process_is_at_it(used):
+    used.use()
+    with lock.hold(str(used.base / "run"), NVME):
+        assert not used.round()
+    assert not used.candidates()
+    assert used.firmware.read_text() == "evil"
+    used.round()
+    assert used.candidates()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "no", '{"version": 1, "state": "clean"}', "\x00"]
+)
+def test_a_damaged_journal_knows_nothing_good(used, text):
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    used.inventory(reserved=0)
+    with open(used.journal.path(NVME), "w", encoding="utf-8") as file:
+        file.write(text)
+    used.steps["compare"].good = "good"
+    used.firmware.write_text("evil")
+    used.round()
+    assert used.firmware.read_text() == "good"
+    assert used.candidates()
+    assert os.path.exists(used.journal.path(NVME) + ".damaged")
+
+
+def test_a_journal_that_cannot_be_written(used, monkeypatch):
+    used.use()
+
+    def full(path, text, mode=0o600):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("nova_vhard.files.replace", full)
+        assert not used.round()
+    assert not used.candidates()
+    assert used.firmware.read_text() == "evil"
+    assert used.words() == {"ERROR"}
+
+
+def test_kept_by_the_configuration(used):
+    used.set(keep_reserved=[NVME])
+    used.use()
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"KEPT"}
+
+
+def test_released_when_asked_only(used):
+    used.set(release_automatically=False)
+    used.use()
+    cleaner = used.cleaner()
+    cleaner.once()
+    assert not used.candidates()
+    assert used.words() == {"CLEAN"}
+    used.ask(traits.RELEASE)
+    # Another process, which does not clean again.
+    used.steps["mend"] = Breaks()
+    used.round()
+    assert used.candidates()
+    assert used.words() == set()
+
+
+def test_asked_to_release_what_has_changed_since(used):
+    used.set(release_automatically=False)
+    used.use()
+    used.round()
+    used.inventory(reserved=0)
+    used.use()
+    used.ask(traits.RELEASE)
+    used.round()
+    assert not used.candidates()
+    assert used.firmware.read_text() == "good"
+    assert used.words() == {"CLEAN"}
+
+
+def test_asked_to_release_what_is_dirty(used):
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    used.ask(traits.RELEASE)
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"COMPARE"}
+
+
+def test_released_by_force(used):
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    used.round(wish=Wish(force="the vendor has looked at it"), only=[NVME])
+    assert used.candidates()
+    assert used.record.forced == "the vendor has looked at it"
+    assert "not proven clean" in used.record.history[-1].what
+    # It is not taken back, and it is not a proof of the next use.
+    used.round()
+    assert used.candidates()
+    used.use()
+    used.round()
+    assert not used.candidates()
+    assert used.record.forced == ""
+
+
+def test_force_takes_nothing_from_a_guest(used):
+    used.use()
+    virsh(used, HOSTDEV)
+    used.ask(traits.FORCED)
+    used.round()
+    assert not used.candidates()
+    # It was for that moment: not for when the guest is gone.
+    build(used.tree, {"/CMD/virsh-list": ""})
+    used.steps["compare"].good = "better"
+    used.round()
+    assert not used.candidates()
+
+
+def test_a_request_that_cannot_be_taken_is_not_done(used):
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    used.ask(traits.FORCED)
+
+    def fault(method, url):
+        wrong = method == "PUT" and url.endswith("/traits")
+        return Answer(503, "down") if wrong else None
+
+    used.cloud.faults.append(fault)
+    used.round()
+    used.cloud.faults.clear()
+    assert not used.candidates()
+    used.round()
+    assert used.candidates()
+
+
+def test_traits_of_others_stay(used):
+    used.steps["compare"].good = "better"
+    mine = {"COMPUTE_NODE", "CUSTOM_OTHER", "CUSTOM_VHARD_IOMMU"}
+    used.cloud.give(used.root, mine)
+    used.use()
+    used.round()
+    assert used.cloud.traits(used.root)[0] == {
+        *mine,
+        traits.of_device(NVME, "COMPARE"),
+    }
+    used.steps["compare"].good = "good"
+    used.ask(traits.REQUESTED)
+    used.round()
+    assert used.cloud.traits(used.root)[0] == mine
+
+
+def test_a_device_that_nobody_has(used):
+    done = used.round(only=["0000:ff:00.0"])
+    assert "no provider" in done.troubles["0000:ff:00.0"]
+
+
+# Killed with SIGKILL, in a process of its own, at every point of a round.
+
+
+def kill_everywhere(used, prepare, check, **wish):
+    """Kill a round at each of its points; another process goes on."""
+    prepare()
+    names = used.killed_round(**wish)
+    assert len(names) >= 30
+    check(killed=None)
+    for number in range(1, len(names) + 1):
+        prepare()
+        assert used.killed_round(number, **wish) == []
+        safe = used.firmware.read_text() == "good"
+        assert safe or not used.candidates(), names[number - 1]
+        for _ in range(2):
+            used.killed_round()
+        check(killed=names[number - 1])
+    return names
+
+
+def test_killed_everywhere_it_ends_clean_and_released(used):
+    def check(killed):
+        assert used.candidates(), killed
+        assert used.firmware.read_text() == "good", killed
+        assert used.record.state is State.RELEASED, killed
+        assert used.words() == set(), killed
+
+    names = kill_everywhere(used, used.use, check)
+    assert {"mend is half through", "compare ends"} <= set(names)
+    assert sum("/inventories/" in one for one in names) == 2
+    assert sum("journal" in one for one in names) >= 16
+
+
+def test_killed_everywhere_with_a_step_that_fails(used):
+    used.steps["compare"].good = "better"
+
+    def prepare():
+        shutil.rmtree(used.base / "state", ignore_errors=True)
+        used.use()
+
+    def check(killed):
+        assert not used.candidates(), killed
+        assert used.record.state is State.FAILED, killed
+        assert used.words() == {"COMPARE"}, killed
+
+    kill_everywhere(used, prepare, check)
+
+
+def test_killed_everywhere_with_a_provider_made_anew(used):
+    def prepare():
+        used.steps["compare"].good = "better"
+        used.use()
+        used.killed_round()
+        used.delete_provider()
+        used.make_provider()
+        used.steps["compare"].good = "good"
+        # Asked for, so that what failed is cleaned again.
+        used.ask(traits.REQUESTED)
+
+    prepare()
+    names = used.killed_round()
+    assert len(names) >= 30
+    for number in range(1, len(names) + 1):
+        prepare()
+        used.killed_round(number)
+        used.killed_round()
+        safe = used.firmware.read_text() == "good"
+        assert safe or not used.candidates(), names[number - 1]
+        if used.record.state is State.FAILED:
+            # The request was taken, and nothing was done yet: it is still
+            # kept, says so, and can be asked for again.
+            assert not used.candidates(), names[number - 1]
+            assert used.words() == {"COMPARE"}, names[number - 1]
+            used.ask(traits.REQUESTED)
+        used.killed_round()
+        assert used.candidates(), names[number - 1]
+        assert used.firmware.read_text() == "good", names[number - 1]
