@@ -254,6 +254,22 @@ class Placement:
         """
         return self._providers(f"in_tree={quote(root)}&required={required}")
 
+    def below_roots(self, required: str) -> list[tuple[Provider, str]]:
+        """Return the providers of all hosts that have a trait.
+
+        :returns: each with the uuid of its root provider
+        :raises PlacementError: without an answer that makes sense
+        """
+        url = f"{_PROVIDERS}?required={required}"
+        found = self._get(url, "resource_providers")
+        try:
+            return [
+                (Provider(one["uuid"], one["name"]), one["root_provider_uuid"])
+                for one in found
+            ]
+        except (KeyError, TypeError) as error:
+            raise PlacementError(f"not providers: {error!r}") from error
+
     def inventories(self, provider: str) -> list[Inventory]:
         """Return what a provider has, one for each resource class.
 

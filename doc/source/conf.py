@@ -34,6 +34,7 @@ html_theme_options = {
 openstackdocs_auto_name = False
 
 _COMMANDS = {
+    "nova-vhard-cleaner": "cleans passthrough devices before the next guest",
     "nova-vhard-exporter": "counts what the gates decide, for Prometheus",
     "nova-vhard-reporter": "proves a compute node, and says so in Placement",
     "nova-vhard-status": "says whether the policy is really in force",

@@ -137,6 +137,13 @@ class Journal:
         """Keep the folder; nothing is read yet."""
         self.folder = folder
 
+    def prepare(self) -> None:
+        """Make the folder.
+
+        :raises OSError: if that cannot be
+        """
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+
     def path(self, address: str) -> str:
         """Return the path of a device's file."""
         return os.path.join(self.folder, f"{address}.json")
@@ -163,8 +170,7 @@ class Journal:
         """
         path = self.path(address)
         try:
-            with open(path, encoding="utf-8") as file:
-                return parse(json.load(file), address)
+            return self.load(path, address)
         except FileNotFoundError:
             return Record(address)
         except ValueError as error:
@@ -178,12 +184,22 @@ class Journal:
             self.write(record)
             return record
 
+    @staticmethod
+    def load(path: str, address: str) -> Record:
+        """Return the record in a file.
+
+        :raises OSError: if it cannot be read
+        :raises ValueError: if it means nothing, or is of another address
+        """
+        with open(path, encoding="utf-8") as file:
+            return parse(json.load(file), address)
+
     def write(self, record: Record) -> None:
         """Write what is known of a device.
 
         :raises OSError: if that cannot be; what was there is untouched
         """
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        self.prepare()
         text = json.dumps({"version": VERSION, **asdict(record)}, indent=2)
         files.replace(self.path(record.address), f"{text}\n")
 

@@ -7,22 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nova_vhard.catalogue import traits
-from nova_vhard.cleaner import devices, lock, rules_file, telling
+from nova_vhard.cleaner import devices, enrolling, lock, rules_file, telling
 from nova_vhard.cleaner.attend import Attendant, Ways, Wish
 from nova_vhard.cleaner.cleaning import Waits
 from nova_vhard.cleaner.devices import Offered
+from nova_vhard.cleaner.enrolling import Refused
+from nova_vhard.cleaner.good import GoodState
 from nova_vhard.cleaner.isolated import Isolation
 from nova_vhard.cleaner.journal import Journal, Record, State
 from nova_vhard.cleaner.rules import Rules
 from nova_vhard.cleaner.step import Job, Outcome, Step
 from nova_vhard.host import libvirt
-from nova_vhard.host.root import HostRoot
+from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.placement import Placement, PlacementError, Provider
 from nova_vhard.reporter import identity
 
 LOG = logging.getLogger(__name__)
 
 _DEVICES = "devices"
+_DESK = "asked through Placement"
+_NOBODY = "{} has no provider of a one-time-use device there"
 
 
 @dataclass
@@ -64,10 +68,11 @@ class Cleaner:
         self.isolation = Isolation(alive)
         self.root = HostRoot(options.root)
         self.journal = Journal(f"{options.state_path}/{_DEVICES}")
+        self.libvirt = libvirt.of_tree(self.root, options.libvirt_uri)
         self._attendant = Attendant(
             placement,
             self.root,
-            libvirt.of_tree(self.root, options.libvirt_uri),
+            self.libvirt,
             self.journal,
             self._rules,
             self._run,
@@ -87,9 +92,7 @@ class Cleaner:
         root = identity.find(self._placement, self._options)
         offered = devices.offered(self._placement, root)
         for address in sorted({*only} - {one.address for one in offered}):
-            done.troubles[address] = (
-                f"{root.name} has no provider of a one-time-use device there"
-            )
+            done.troubles[address] = _NOBODY.format(root.name)
         todo = [
             one
             for one in offered
@@ -107,21 +110,58 @@ class Cleaner:
     ) -> None:
         try:
             with lock.hold(self._options.run_dir, one.address):
-                found = wish or self._asked(one, root)
+                found = wish or self._asked(one, root, done)
                 done.records[one.address] = self._attendant.attend(one, found)
         except (PlacementError, lock.Locked, OSError) as error:
             LOG.error("%s is left as it is: %s", one.address, error)
             done.troubles[one.address] = str(error)
 
-    def _asked(self, one: Offered, root: Provider) -> Wish:
+    def enroll(self, address: str, by: str, force: bool = False) -> GoodState:
+        """Record the good state of a device.
+
+        :raises Refused: with the reason
+        :raises PlacementError: if Placement does not help
+        :raises OSError: if it cannot be locked or kept
+        """
+        root = identity.find(self._placement, self._options)
+        for one in devices.offered(self._placement, root):
+            if one.address == address:
+                try:
+                    with lock.hold(self._options.run_dir, address):
+                        return self._enroll(one, by, force)
+                except (lock.Locked, Unreadable) as error:
+                    raise Refused(str(error)) from error
+        raise Refused(_NOBODY.format(root.name))
+
+    def _enroll(self, one: Offered, by: str, force: bool = False) -> GoodState:
+        return enrolling.enroll(
+            one,
+            by,
+            placement=self._placement,
+            root=self.root,
+            libvirt=self.libvirt,
+            journal=self.journal,
+            isolation=self.isolation,
+            force=force,
+        )
+
+    def _asked(self, one: Offered, root: Provider, done: Round) -> Wish:
         """Return what is asked for a device; it is not asked any longer.
 
         :raises PlacementError: if the request cannot be taken away
         """
         words = telling.asked(self._placement, root.uuid).get(one.address)
-        words = (words or frozenset()) - {traits.ENROLL}
+        words = words or frozenset()
         telling.take(self._placement, root.uuid, {one.address: words})
-        force = "asked through Placement" if traits.FORCED in words else ""
+        if traits.ENROLL in words:
+            try:
+                self._enroll(one, _DESK)
+                LOG.info("%s is enrolled, %s", one.address, _DESK)
+            except (Refused, Unreadable) as error:
+                text = f"not enrolled: {error}"
+                LOG.error("%s is %s", one.address, text)
+                done.troubles[one.address] = text
+        force = _DESK if traits.FORCED in words else ""
         return Wish(traits.REQUESTED in words, traits.RELEASE in words, force)
 
     def _tell(

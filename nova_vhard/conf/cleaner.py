@@ -5,6 +5,9 @@ from oslo_config import cfg
 
 from nova_vhard.conf import groups
 
+#: Where the cleaner keeps what it knows, by default.
+STATE_PATH = "/var/lib/nova-vhard-cleaner"
+
 GROUP = cfg.OptGroup(
     "vhard_cleaner",
     title="Cleaner of a compute node's passthrough devices",
@@ -65,7 +68,7 @@ OPTS = [
     ),
     cfg.StrOpt(
         "state_path",
-        default="/var/lib/nova-vhard-cleaner",
+        default=STATE_PATH,
         help="Folder of the cleaner's own: below devices, what became of "
         "each device and its good state. It must outlive a restart of the "
         "host. Where it cannot be written nothing is cleaned; if it is lost, "

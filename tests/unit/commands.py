@@ -8,10 +8,11 @@ import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
-from nova_vhard.cli import exporter, reporter
+from nova_vhard.cli import cleaner, exporter, reporter
 from tests.unit.docs import ETC, ROOT, blocks
 
 _PARSERS = {
+    "nova-vhard-cleaner": cleaner._parser,
     "nova-vhard-exporter": exporter._parser,
     "nova-vhard-reporter": reporter._parser,
 }

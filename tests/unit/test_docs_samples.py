@@ -11,7 +11,8 @@ import pytest
 import yaml
 from oslo_config import cfg, generator
 
-from nova_vhard.cli import exporter, reporter
+from nova_vhard.cli import cleaner, exporter, reporter
+from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host.report import HostReport
 from nova_vhard.policy import document
@@ -22,10 +23,14 @@ from tests import services
 from tests.unit.docs import ETC, REPORTER, ROOT, words
 
 PROGRAMS = {
+    "nova-vhard-cleaner": cleaner,
     "nova-vhard-exporter": exporter,
     "nova-vhard-reporter": reporter,
 }
 UNITS = sorted(path.name for path in ETC.glob("*.service"))
+#: Root's: devices are reset, and nobody else sees who has one open.
+CLEANER = "nova-vhard-cleaner.service"
+UNPRIVILEGED = [name for name in UNITS if name != CLEANER]
 POLICY = (ETC / "policy.yaml").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"(?:^#\S.*\n(?:^#  .*\n)*)", POLICY, re.MULTILINE)
 
@@ -49,6 +54,37 @@ def test_sample_of_the_gates_options_is_what_the_generator_writes():
 def test_sample_of_the_exporters_options_is_what_the_generator_writes():
     sample, expected = generated("config-generator-exporter.conf")
     assert sample == expected
+
+
+def test_sample_of_the_cleaners_options_is_what_the_generator_writes():
+    sample, expected = generated("config-generator-cleaner.conf")
+    group = "[vhard_cleaner]\n"
+    assert sample.partition(group)[2] == expected.partition(group)[2] != ""
+
+
+def test_the_cleaners_unit_fits_its_options_and_its_work():
+    service = unit(CLEANER)
+    defaults = {one.dest: one.default for one in cleaner_conf.OPTS}
+    state = f"/var/lib/{service['StateDirectory']}"
+    assert state == defaults["state_path"]
+    run = f"/run/{service['RuntimeDirectory']}"
+    assert run == defaults["run_dir"]
+    options = cleaner._parser().parse_args(command(service)[1:])
+    assert options.command == "run"
+    assert options.config_file == [cleaner._DEFAULT_FILE]
+    for name in (
+        "ProtectKernelTunables",
+        "PrivateDevices",
+        "PrivateUsers",
+        "ProtectClock",
+        "ProcSubset",
+        "ProtectProc",
+        "User",
+        "DynamicUser",
+    ):
+        assert name not in service
+    assert service["ProtectSystem"] == "strict"
+    assert service["NoNewPrivileges"] == "yes"
 
 
 def test_sample_of_the_reporters_options_is_what_the_generator_writes():
@@ -140,7 +176,7 @@ def command(service):
     return shlex.split(text)
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", UNPRIVILEGED)
 def test_a_units_command_is_one_that_its_program_knows(name):
     service = unit(name)
     program, *arguments = command(service)
@@ -153,7 +189,7 @@ def test_a_units_command_is_one_that_its_program_knows(name):
 
 def test_units_do_what_they_are_there_for():
     names = {"nova-vhard-reporter.service", "nova-vhard-sweep.service"}
-    assert set(UNITS) == names | {"nova-vhard-exporter.service"}
+    assert set(UNPRIVILEGED) == names | {"nova-vhard-exporter.service"}
     running, sweeping = (
         reporter._parser().parse_args(command(unit(name))[1:])
         for name in sorted(names)
@@ -196,7 +232,7 @@ def test_the_page_has_every_metric():
     }
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", UNPRIVILEGED)
 def test_a_unit_has_no_privilege(name):
     service = unit(name)
     assert service["DynamicUser"] == "yes"

@@ -700,6 +700,7 @@ def test_killed_everywhere_with_a_step_that_fails(used):
 
     def prepare():
         shutil.rmtree(used.base / "state", ignore_errors=True)
+        used.inventory(reserved=0)
         used.use()
 
     def check(killed):

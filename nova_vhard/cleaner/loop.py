@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop of the service: a round, a wait, a round."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+
+from nova_vhard.cleaner.service import Cleaner
+from nova_vhard.placement import PlacementError
+from nova_vhard.reporter.interrupts import Interrupted, Interrupts
+from nova_vhard.reporter.systemd import Notifier
+
+LOG = logging.getLogger(__name__)
+
+
+class Loop:
+    """Cleans until it is told to stop.
+
+    A stop waits for the step that runs: a device is not left half flashed
+    because of a restart of this service.
+
+    :param make: makes a cleaner, by the configuration as it is then
+    :param interval: seconds between two rounds
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Callable[[], None]], Cleaner],
+        interval: float,
+        notifier: Notifier | None = None,
+    ) -> None:
+        """Keep what it works with; nothing runs yet."""
+        self._notifier = notifier or Notifier()
+        self._cleaner = make(self._notifier.alive)
+        self._make = make
+        self._interval = interval
+        self._interrupts = Interrupts()
+
+    def stop(self) -> None:
+        """End ``run`` before its next round."""
+        self._interrupts.stopping = True
+
+    def run(self) -> None:
+        """Clean until it is told to stop."""
+        with self._interrupts.installed():
+            self._notifier.ready()
+            while not self._interrupts.stopping:
+                self._notifier.alive(now=True)
+                self._notifier.status(self._round())
+                try:
+                    with self._interrupts.breakable(reload=True):
+                        self._wait()
+                except Interrupted:
+                    if self._interrupts.reloading:
+                        self._read_again()
+            self._notifier.stopping()
+
+    def _round(self) -> str:
+        """Go once round; return what came of it in one line."""
+        try:
+            done = self._cleaner.once()
+        except PlacementError as error:
+            LOG.error("Devices are left as they are: %s", error)
+            return f"Placement: {error}"
+        except Exception:
+            LOG.exception("A round failed; devices are left as they are")
+            return "A round failed: see the log"
+        waiting = [
+            f"{one.address} {one.word or one.state}"
+            for one in done.records.values()
+            if one.dirty or one.word
+        ]
+        told = ", ".join(waiting) or "nothing waits"
+        return f"{len(done.records)} devices, {told}"
+
+    def _wait(self) -> None:
+        pause = self._interval * random.uniform(0.9, 1.1)  # noqa: S311
+        until = time.monotonic() + pause
+        while (left := until - time.monotonic()) > 0:
+            self._notifier.alive()
+            time.sleep(min(left, self._notifier.period or left))
+
+    def _read_again(self) -> None:
+        """Take up a changed configuration; a broken one changes nothing."""
+        self._interrupts.reloading = False
+        self._notifier.reloading()
+        try:
+            self._cleaner = self._make(self._notifier.alive)
+        except Exception as error:  # noqa: BLE001 - the old one still holds
+            LOG.error("Not reloaded, what was read before holds: %s", error)
+        self._notifier.ready()

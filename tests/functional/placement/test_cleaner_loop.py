@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cleaner's loop: it goes on after failures, and stops when told."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from nova_vhard.cleaner.loop import Loop
+from tests.functional.placement.conftest import Answer
+from tests.functional.placement.used import Used
+
+
+@pytest.fixture
+def used(cloud, tmp_path):
+    return Used(cloud, tmp_path)
+
+
+def test_it_goes_on_after_a_failure_and_stops_when_told(used):
+    told = []
+
+    class Notifier:
+        period = None
+
+        def ready(self):
+            told.append("ready")
+
+        def alive(self, now=False):
+            pass
+
+        def status(self, text):
+            told.append(text)
+            used.cloud.faults.clear()
+            if "nothing waits" in text:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def reloading(self):
+            told.append("reloading")
+
+        def stopping(self):
+            told.append("stopping")
+
+    used.use()
+    used.cloud.faults.append(lambda method, url: Answer(503, "down"))
+    loop = Loop(lambda alive: used.cleaner(), 0.1, Notifier())
+    guard = threading.Timer(60, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    guard.start()
+    loop.run()
+    guard.cancel()
+    assert told[0] == "ready"
+    assert told[1].startswith("Placement: ")
+    assert told[2] == "1 devices, nothing waits"
+    assert told[-1] == "stopping"
+    assert used.candidates()
+
+
+def test_a_broken_configuration_is_not_taken_up(used):
+    made = []
+
+    def make(alive):
+        made.append(alive)
+        if len(made) > 1:
+            raise ValueError("interval: not a number")
+        return used.cleaner()
+
+    loop = Loop(make, 0.1)
+    loop._read_again()
+    assert len(made) == 2
+    used.use()
+    assert loop._round() == "1 devices, nothing waits"

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-vhard-cleaner and openstack vhard device, on the real Placement."""
+
+import io
+import json
+import types
+
+import pytest
+from osc_lib import exceptions
+
+from nova_vhard.catalogue import device_words, traits
+from nova_vhard.cleaner import good
+from nova_vhard.cleaner.journal import State
+from nova_vhard.cli import cleaner as program
+from nova_vhard.cli import device, device_ask
+from tests.functional.placement.test_cleaner import HOSTDEV, virsh
+from tests.functional.placement.used import CLASS, NVME, Used
+from tests.unit.docs import SOURCE
+
+
+@pytest.fixture
+def used(cloud, tmp_path):
+    return Used(cloud, tmp_path)
+
+
+@pytest.fixture
+def host(used):
+    return used.name.removesuffix(f"_{NVME.upper()}")
+
+
+@pytest.fixture
+def openstack(used):
+    """Run a command; return what it answers or prints."""
+    vhard = types.SimpleNamespace(placement=used.cloud.placement)
+    manager = types.SimpleNamespace(vhard=vhard)
+
+    def run(command, *arguments):
+        out = io.StringIO()
+        app = types.SimpleNamespace(client_manager=manager, stdout=out)
+        one = command(app, None)
+        parsed = one.get_parser("x").parse_args(list(arguments))
+        found = one.take_action(parsed)
+        return found or out.getvalue()
+
+    return run
+
+
+@pytest.fixture
+def ours(used, tmp_path, monkeypatch, capsys):
+    """Run our program; return its status, output and errors."""
+    monkeypatch.setattr(program, "connect", lambda conf: used.cloud.placement)
+    monkeypatch.setattr(
+        "nova_vhard.cleaner.rules_file.installed_steps", lambda: used.steps
+    )
+    monkeypatch.setenv("SUDO_USER", "ada")
+    conf = tmp_path / "cleaner.conf"
+    names = ("root", "state_path", "run_dir", "rules_file")
+    options = used.conf.vhard_cleaner
+    lines = [f"{one} = {getattr(options, one)}" for one in names]
+    conf.write_text("\n".join(["[vhard_cleaner]", *lines]))
+
+    def run(*arguments):
+        capsys.readouterr()
+        status = program.main(["--config-file", str(conf), *arguments])
+        out, err = capsys.readouterr()
+        told = [
+            one for one in err.splitlines() if one.startswith("nova-vhard-")
+        ]
+        return status, out, "\n".join(told)
+
+    return run
+
+
+def rows(found):
+    return [dict(zip(found[0], row, strict=True)) for row in found[1]]
+
+
+def test_a_device_from_guest_to_guest(used, host, openstack, ours):
+    (row,) = rows(openstack(device.ListDevices))
+    assert row == {
+        "Host": host,
+        "Address": NVME,
+        "Resource class": CLASS,
+        "Status": "available",
+        "Why": "",
+    }
+    consumer = used.boot()
+    (row,) = rows(openstack(device.ListDevices, "--host", host))
+    assert row["Status"] == "in use"
+    used.delete(consumer)
+    (row,) = rows(openstack(device.ListDevices, "--reserved"))
+    assert row["Why"] == "no cleaner has said anything of it"
+    used.steps["compare"].good = "better"
+    assert ours("once") == (
+        0,
+        f"{NVME} is failed: compare: it is good\n",
+        "",
+    )
+    (row,) = rows(openstack(device.ListDevices))
+    assert row["Status"] == "reserved"
+    assert row["Why"].startswith("COMPARE: step compare did not end clean")
+    used.steps["compare"].good = "good"
+    told = openstack(device_ask.CleanDevice, host, NVME)
+    assert "in its next round" in told
+    (row,) = rows(openstack(device.ListDevices))
+    assert row["Why"].endswith("; REQUESTED: asked for")
+    assert ours("once") == (0, f"{NVME} is released\n", "")
+    assert not rows(openstack(device.ListDevices, "--reserved"))
+
+
+@pytest.mark.parametrize("place", ["folder", "file"])
+def test_the_evidence(used, host, openstack, place):
+    consumer = used.boot()
+    used.round()
+    used.delete(consumer)
+    used.round()
+    path = used.journal.folder
+    if place == "file":
+        path = used.journal.path(NVME)
+    found = openstack(device.ShowDevice, host, NVME, "--evidence", path)
+    fields = dict(zip(*found, strict=True))
+    assert fields["status"] == "available"
+    assert fields["state"] == "released"
+    assert fields["had_last"] == consumer
+    assert fields["steps"] == (
+        "mend: clean, mended\ncompare: clean, it is good\n  good"
+    )
+    assert f"in use by {consumer}" in fields["history"]
+
+
+def test_no_evidence_here(host, openstack, tmp_path):
+    fields = dict(zip(*openstack(device.ShowDevice, host, NVME), strict=True))
+    assert "on the host" in fields["evidence"]
+    with pytest.raises(exceptions.CommandError, match="no evidence"):
+        openstack(device.ShowDevice, host, NVME, "--evidence", str(tmp_path))
+
+
+def test_evidence_of_another_host(used, host, openstack):
+    used.use()
+    used.round()
+    used.delete_provider()
+    used.make_provider()
+    with pytest.raises(exceptions.CommandError, match="another provider"):
+        openstack(
+            device.ShowDevice, host, NVME, "--evidence", used.journal.folder
+        )
+
+
+def test_the_words_are_on_the_page_and_in_the_code():
+    page = (SOURCE / "admin/cleaning.rst").read_text(encoding="utf-8")
+    for word, meaning in device_words.WORDS.items():
+        assert f"``{word}``\n     - {meaning}\n" in page
+
+
+def test_released_by_force_from_the_desk(used, host, openstack, caplog):
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    command = device_ask.ReleaseDevice
+    for wrong in (
+        ["--force"],
+        ["--reason", "x"],
+        ["--force", "--reason", " "],
+    ):
+        with pytest.raises(exceptions.CommandError, match="go together"):
+            openstack(command, host, NVME, *wrong)
+    assert not used.words() & {*traits.REQUESTS}
+    openstack(command, host, NVME, "--force", "--reason", "case\n4711")
+    assert "by force" in caplog.text
+    assert "'case4711'" in caplog.text
+    assert "nothing proves" in caplog.text
+    used.round()
+    assert used.candidates()
+    assert used.record.forced == "asked through Placement"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        device_ask.CleanDevice,
+        device_ask.EnrollDevice,
+        device_ask.ReleaseDevice,
+    ],
+)
+def test_nothing_is_asked_of_a_device_that_a_guest_has(
+    used, host, openstack, command
+):
+    used.boot()
+    with pytest.raises(exceptions.CommandError, match="is allocated to"):
+        openstack(command, host, NVME)
+    assert used.words() == set()
+
+
+@pytest.mark.parametrize(
+    "device_", [("nowhere", NVME), (None, "0000:ff:00.0"), (None, "x\x1b")]
+)
+def test_a_device_that_is_not_there(host, openstack, device_):
+    with pytest.raises(exceptions.CommandError, match="device list has them"):
+        openstack(device_ask.CleanDevice, device_[0] or host, device_[1])
+
+
+def test_enrolled_from_the_desk(used, host, openstack):
+    openstack(device_ask.EnrollDevice, host, NVME)
+    used.round()
+    state = good.load(used.journal.folder, NVME)
+    assert state.by == "asked through Placement"
+    used.use()
+    with pytest.raises(exceptions.CommandError, match="is reserved"):
+        openstack(device_ask.EnrollDevice, host, NVME)
+
+
+def test_enroll_on_the_host(used, ours):
+    status, out, _ = ours("enroll", NVME)
+    assert (status, out) == (0, f"{NVME} is enrolled by ada\n")
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    status, _, told = ours("enroll", NVME)
+    assert status == 1
+    assert told == "nova-vhard-cleaner: it is failed, and reserved"
+    assert ours("enroll", NVME, "--force")[0] == 0
+    virsh(used, HOSTDEV)
+    status, _, told = ours("enroll", NVME, "--force")
+    assert status == 1
+    assert "domain 4b1c" in told
+
+
+def test_released_by_force_on_the_host(used, ours):
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    assert ours("release", NVME)[0] == 1
+    assert not used.candidates()
+    assert ours("release", NVME, "--force", "--reason", "looked at")[0] == 0
+    assert used.candidates()
+    assert used.record.forced == "ada: looked at"
+    status, out, _ = ours("show", NVME)
+    assert status == 0
+    assert json.loads(out)["forced"] == "ada: looked at"
+
+
+def test_clean_on_the_host(used, ours):
+    assert ours("clean", NVME) == (0, f"{NVME} is released\n", "")
+    used.steps["compare"].good = "better"
+    status, out, _ = ours("clean", NVME)
+    assert status == 1
+    assert out == f"{NVME} is failed: compare: it is good\n"
+    assert used.record.state is State.FAILED
+
+
+def test_check_rules(used, ours, tmp_path):
+    status, out, _ = ours("check-rules")
+    assert (status, out) == (0, "everything: mend, compare\n")
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("version: '1'\ndevices: [{name: x}]\n")
+    status, _, told = ours("check-rules", str(wrong))
+    assert status == 1
+    assert "wrong.yaml" in told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["clean"],
+        ["clean", "3b:00.0"],
+        ["release", NVME, "--force"],
+        ["release", NVME, "--force", "--reason", "\n"],
+        ["release", NVME, "--reason", "x"],
+    ],
+)
+def test_wrong_arguments(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        program.main(arguments)
+    assert ended.value.code == 2
+    assert "nova-vhard-cleaner" in capsys.readouterr().err
+
+
+def test_a_device_that_placement_does_not_have(ours):
+    status, _, told = ours("clean", "0000:ff:00.0")
+    assert status == 1
+    assert "no provider of a one-time-use device" in told
+    assert ours("show", "0000:ff:00.0")[0] == 1
