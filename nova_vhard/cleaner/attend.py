@@ -88,7 +88,7 @@ class Attendant:
         if now.consumers:
             return self._used(record, now.consumers)
         if gone := self._gone(offered.address):
-            return self._waits(record, "GONE", gone, State.DIRTY)
+            return self._waits(record, "GONE", gone, _not_clean(record))
         holding = self._look(offered.address)
         if holding:
             return self._held(record, holding)
@@ -116,8 +116,9 @@ class Attendant:
     def _noticed(self, record: Record, now: View, wish: Wish) -> Record:
         """Write down what Placement and the operator say of a device."""
         if now.reserved and record.state in (State.AVAILABLE, State.RELEASED):
+            changes = {"attempts": 0, "consumers": (), "forced": ""}
             text = "used while nobody looked"
-            return self._write(record.to(State.DIRTY, text, attempts=0))
+            return self._write(record.to(State.DIRTY, text, **changes))
         if wish.clean:
             text = "a cleaning is asked for"
             return self._write(record.to(State.DIRTY, text, attempts=0))
@@ -144,7 +145,7 @@ class Attendant:
         """Leave a device alone that is, or may be, in a guest."""
         self._ours.discard(record.address)
         if not holding.held:
-            state = State.DIRTY if record.state is State.CLEAN else None
+            state = _not_clean(record)
             return self._waits(record, "UNKNOWN", str(holding), state)
         owners = holding.guests or record.consumers
         record = replace(record, consumers=owners, attempts=0)
@@ -155,11 +156,10 @@ class Attendant:
         record: Record,
         word: str,
         reason: str,
-        state: State | None = None,
+        state: State,
     ) -> Record:
-        state = state or record.state
         reason = reason[:500]
-        if state is State.FAILED and state is record.state:
+        if state is State.FAILED:
             return record  # why it failed is not to be forgotten
         if (state, word) != (record.state, record.word):
             return self._write(record.to(state, word=word, reason=reason))
@@ -176,18 +176,24 @@ class Attendant:
             if record.address in self._ours or wish.release:
                 return self._release(record, offered)
             if not self.ways.automatic:
-                return self._waits(record, "CLEAN", "waits to be released")
+                return self._waits(
+                    record, "CLEAN", "waits to be released", State.CLEAN
+                )
         try:
             task = self._plan(record)
         except Waits as error:
-            return self._waits(record, error.word, str(error), State.DIRTY)
+            failed = record.state is State.FAILED
+            state = State.FAILED if failed else State.DIRTY
+            return self._waits(record, error.word, str(error), state)
         if task is None:
             return record
         record = self._clean(record, offered, task, generation)
         if record.state is not State.CLEAN:
             return record
         if not self.ways.automatic:
-            return self._waits(record, "CLEAN", "waits to be released")
+            return self._waits(
+                record, "CLEAN", "waits to be released", State.CLEAN
+            )
         self._ours.add(record.address)
         return self._release(record, offered)
 
@@ -301,6 +307,11 @@ def _still_clean(record: Record, generation: int) -> bool:
         and not record.forced
         and record.generation == generation
     )
+
+
+def _not_clean(record: Record) -> State:
+    """Return a state in which a device is not given to anybody."""
+    return State.DIRTY if record.state is State.CLEAN else record.state
 
 
 def _only_lowered(record: Record, now: View) -> bool:

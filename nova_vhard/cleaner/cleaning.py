@@ -14,6 +14,7 @@ from nova_vhard.cleaner.step import Job, Outcome
 from nova_vhard.host import pci
 from nova_vhard.host.pci import Kind, PciDevice
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.policy.text import clean as clean_text
 
 LOG = logging.getLogger(__name__)
 
@@ -93,7 +94,11 @@ def clean(
                 steps=steps,
             )
             journal.write(record)
-            LOG.error("%s stays reserved: %s", record.address, record.reason)
+            LOG.error(
+                "%s stays reserved: %s",
+                record.address,
+                clean_text(record.reason, 300),
+            )
             return record
         record = replace(record, steps=steps, running="")
         journal.write(record)
@@ -119,7 +124,7 @@ def _run(root: HostRoot, run: Runner, task: Task, rule: StepRule) -> Done:
         rule.step,
         "clean" if found.clean else "not clean",
         seconds,
-        found.said,
+        clean_text(found.said, 300),
     )
     return Done(
         rule.step, found.clean is True, found.said, found.evidence, seconds

@@ -17,8 +17,8 @@ LOG = logging.getLogger(__name__)
 class Loop:
     """Cleans until it is told to stop.
 
-    A stop waits for the step that runs: a device is not left half flashed
-    because of a restart of this service.
+    A stop waits for the device that is being cleaned: none is left half
+    flashed because this service is started again.
 
     :param make: makes a cleaner, by the configuration as it is then
     :param interval: seconds between two rounds
@@ -32,14 +32,15 @@ class Loop:
     ) -> None:
         """Keep what it works with; nothing runs yet."""
         self._notifier = notifier or Notifier()
-        self._cleaner = make(self._notifier.alive)
+        self._cleaner = make(self._alive)
         self._make = make
         self._interval = interval
         self._interrupts = Interrupts()
 
-    def stop(self) -> None:
-        """End ``run`` before its next round."""
-        self._interrupts.stopping = True
+    def _alive(self) -> None:
+        """Give a sign of life; hear of a stop while a step is waited for."""
+        self._notifier.alive()
+        self._cleaner.stopping = self._interrupts.stopping
 
     def run(self) -> None:
         """Clean until it is told to stop."""
@@ -86,7 +87,7 @@ class Loop:
         self._interrupts.reloading = False
         self._notifier.reloading()
         try:
-            self._cleaner = self._make(self._notifier.alive)
+            self._cleaner = self._make(self._alive)
         except Exception as error:  # noqa: BLE001 - the old one still holds
             LOG.error("Not reloaded, what was read before holds: %s", error)
         self._notifier.ready()

@@ -48,6 +48,7 @@ class Round:
 class Cleaner:
     """Cleans the one-time-use devices of one host.
 
+    :ivar stopping: whether no further device is begun
     :param options: group ``vhard_cleaner``
     :param placement: Placement of the cloud
     :param steps: by name; by default those that are installed
@@ -62,6 +63,7 @@ class Cleaner:
         alive: Callable[[], None] | None = None,
     ) -> None:
         """Keep what it works with; nothing is read yet."""
+        self.stopping = False
         self._options = options
         self._placement = placement
         self._steps = steps or rules_file.installed_steps()
@@ -100,6 +102,8 @@ class Cleaner:
             and (not only or one.address in only)
         ]
         for one in todo:
+            if self.stopping:
+                return done
             self._attend(one, root, wish, done)
         if not only:
             self._tell(root, offered, done)

@@ -83,7 +83,7 @@ def help_of(main, *arguments):
 def options_of(main):
     """Return every option of a program and of its commands."""
     text = help_of(main)
-    for names in re.findall(r"^  \{([\w,]+)\}", text, re.MULTILINE):
+    for names in re.findall(r"^  \{([\w,-]+)\}", text, re.MULTILINE):
         text += "".join(help_of(main, name) for name in names.split(","))
     return set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", text, re.MULTILINE))
 

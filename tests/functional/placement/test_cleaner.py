@@ -371,6 +371,38 @@ def test_the_device_vanishes(used):
     assert used.candidates()
 
 
+@pytest.mark.parametrize("how", ["gone", "rules", "unknown"])
+def test_what_failed_is_not_forgotten(used, how):
+    """Nothing but a request or other rules makes it be tried again."""
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    used.steps["compare"].good = "good"
+    place = {
+        "gone": used.tree / f"sys/bus/pci/devices/{NVME}",
+        "rules": used.base / "cleaning.yaml",
+        "unknown": used.tree / "CMD/virsh-list",
+    }[how]
+    away = place.with_name("away")
+    place.rename(away)
+    used.round()
+    away.rename(place)
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"COMPARE"}
+
+
+def test_who_had_it_last_is_not_guessed(used):
+    first = used.boot()
+    used.round()
+    used.delete(first)
+    used.round()
+    assert used.record.consumers == (first,)
+    used.use()
+    used.round()
+    assert used.record.consumers == ()
+
+
 def test_the_device_vanishes_in_a_step(used):
     used.use()
     link = used.tree / f"sys/bus/pci/devices/{NVME}"
