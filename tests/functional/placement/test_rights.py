@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sample policy for Placement gives two roles what they need, no more."""
+"""The sample policy for Placement gives our roles what they need, no more."""
 
 import datetime
 import json
@@ -15,9 +15,11 @@ from placement import policies
 from placement import policy as placement_policy
 
 from nova_vhard.catalogue import traits
+from nova_vhard.cleaner.journal import State
 from nova_vhard.placement import PlacementError
 from nova_vhard.reporter import fleet
 from tests.functional.placement.conftest import SAMPLE
+from tests.functional.placement.used import Used
 from tests.unit import docs
 
 FILE = (
@@ -34,6 +36,12 @@ REPORTER = {
     "placement:resource_providers:traits:update",
 }
 SWEEP = {*REPORTER, "placement:traits:delete"}
+CLEANER = {
+    *REPORTER,
+    "placement:resource_providers:inventories:list",
+    "placement:resource_providers:inventories:update",
+    "placement:resource_providers:allocations:list",
+}
 NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 OLD = traits.of_hour(NOW - datetime.timedelta(days=3))
 IOMMU = "CUSTOM_VHARD_IOMMU"
@@ -148,6 +156,21 @@ def test_placement_lets_a_reporter_publish_and_withdraw(cloud, acting):
     assert (
         cloud.delete(f"/resource_providers/{host}", "1.39").status_code == 403
     )
+
+
+def test_the_cleaners_role_allows_what_it_needs(shipped):
+    assert allowed(shipped, "vhard-cleaner") == CLEANER
+
+
+def test_placement_lets_a_cleaner_clean(cloud, acting, tmp_path):
+    used = Used(cloud, tmp_path)
+    used.use()
+    admin = cloud._adapter
+    acting("vhard-cleaner")
+    assert used.round()
+    assert used.record.state is State.RELEASED
+    cloud._adapter = admin
+    assert used.candidates()
 
 
 def test_placement_lets_a_sweep_sweep(cloud, acting):
