@@ -119,6 +119,11 @@ class Cleaner:
         except (PlacementError, lock.Locked, OSError) as error:
             LOG.error("%s is left as it is: %s", one.address, error)
             done.troubles[one.address] = str(error)
+        except Exception as error:
+            # One device's surprise does not keep the others waiting.
+            LOG.exception("%s is left as it is", one.address)
+            text = f"{type(error).__name__}: {error}"
+            done.troubles[one.address] = text
 
     def enroll(self, address: str, by: str, force: bool = False) -> GoodState:
         """Record the good state of a device.

@@ -117,6 +117,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     ) as error:
         print(f"nova-vhard-cleaner: {error}", file=sys.stderr)
         return 1
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        print(f"nova-vhard-cleaner: crashed: {text}", file=sys.stderr)
+        if options.debug:
+            raise
+        return 1
 
 
 def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:

@@ -579,6 +579,20 @@ def test_a_journal_that_cannot_be_written(used, monkeypatch):
     assert used.words() == {"ERROR"}
 
 
+def test_a_surprise_keeps_the_device(used, monkeypatch):
+    used.use()
+
+    def surprise(*arguments):
+        raise RuntimeError("nobody thought of it")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("nova_vhard.cleaner.held.look", surprise)
+        done = used.round()
+    assert "nobody thought of it" in done.troubles[NVME]
+    assert not used.candidates()
+    assert used.words() == {"ERROR"}
+
+
 def test_kept_by_the_configuration(used):
     used.set(keep_reserved=[NVME])
     used.use()
