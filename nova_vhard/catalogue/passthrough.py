@@ -9,6 +9,27 @@ from types import MappingProxyType
 #: manages.
 PORTS = ("vf", "pf", "vdpa", "remote_managed")
 
+#: Demand of ``passthrough.require`` on each device, not on its host: Nova
+#: holds it back after use until somebody has cleaned it.
+ONE_TIME_USE = "one_time_use"
+
+#: Names in ``passthrough.require`` that are judged per device of a request.
+OF_DEVICES = frozenset((ONE_TIME_USE,))
+
+#: Why a device cannot be held back after use, by the kind of request. Only
+#: an alias for a whole device can: Nova looks for those alone in Placement,
+#: where a used device is reserved (Nova 32 to 34: ``PciDevice.add`` in
+#: nova/compute/pci_placement_translator.py, and
+#: ``generate_request_groups_from_pci_requests`` in
+#: nova/objects/request_spec.py, which leaves ports out).
+NEVER_ONE_TIME: Mapping[str, str] = MappingProxyType(
+    {
+        "ports": "Nova holds back no device that a port gets",
+        "device_profiles": "Nova holds back no accelerator",
+        "mdev": "Nova holds back no mediated device",
+    }
+)
+
 #: List of ``passthrough.allow`` to what a person can do.
 FIXES: Mapping[str, str] = MappingProxyType(
     {

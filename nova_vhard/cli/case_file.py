@@ -12,9 +12,10 @@ import jsonschema
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.passthrough import OF_DEVICES
 from nova_vhard.cli.case_schema import SCHEMA
 from nova_vhard.policy import document, shape, yaml_lines
-from nova_vhard.policy.hosts import HOSTS_REQUIRE, PASSTHROUGH_REQUIRE
+from nova_vhard.policy.hosts import HOSTS_REQUIRE
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.problems import (
     Path,
@@ -24,12 +25,17 @@ from nova_vhard.policy.problems import (
     spell,
 )
 from nova_vhard.policy.text import quote
-from nova_vhard.policy.verdict import PASSTHROUGH_ALLOW
+from nova_vhard.policy.verdict import PASSTHROUGH_ALLOW, PASSTHROUGH_REQUIRE
 from nova_vhard.request import case as case_reader
 
 _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-_RULES = (*(f"guest_devices.{kind}" for kind in KINDS), PASSTHROUGH_ALLOW)
-_OF_HOSTS = (PASSTHROUGH_REQUIRE, HOSTS_REQUIRE)
+_RULES = (
+    *(f"guest_devices.{kind}" for kind in KINDS),
+    PASSTHROUGH_ALLOW,
+    # Of devices that can never be one_time_use; else it is about hosts.
+    PASSTHROUGH_REQUIRE,
+)
+_CHECKS = (*CHECKS, *sorted(OF_DEVICES))
 
 _RESULTS = ("verdict", "rules", "exemptions", "host_checks")
 
@@ -175,13 +181,13 @@ def _case(one: dict[str, Any], place: Path) -> Iterator[shape.Fault]:
         yield (*place, "volume"), text
     expect: Path = (*place, "expect")
     for index, rule in enumerate(one["expect"].get("rules", ())):
-        if rule in _OF_HOSTS:
+        if rule == HOSTS_REQUIRE:
             text = f"{rule} is about hosts; expect host_checks instead"
             yield (*expect, "rules", index), text
         elif rule not in _RULES:
             text = f"{quote(rule)} is not a rule{nearest(rule, _RULES)}"
             yield (*expect, "rules", index), text
     for index, name in enumerate(one["expect"].get("host_checks", ())):
-        if name not in CHECKS:
-            text = f"{quote(name)} is not a check{nearest(name, CHECKS)}"
+        if name not in _CHECKS:
+            text = f"{quote(name)} is not a check{nearest(name, _CHECKS)}"
             yield (*expect, "host_checks", index), text

@@ -20,13 +20,13 @@ from nova_vhard.exporter.lines import Decision
 from nova_vhard.policy.hosts import (
     FLAVOR_REQUIRE,
     HOSTS_REQUIRE,
-    PASSTHROUGH_REQUIRE,
 )
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.verdict import (
     ALLOW,
     DISABLED,
     PASSTHROUGH_ALLOW,
+    PASSTHROUGH_REQUIRE,
     REFUSE,
 )
 

@@ -32,10 +32,16 @@ from nova_vhard.gates.nova_changes import Changes
 from nova_vhard.gates.nova_lookup import LookupFailed, Lookups
 from nova_vhard.gates.proven import ProvenHosts
 from nova_vhard.policy import explain
-from nova_vhard.policy.hosts import PASSTHROUGH_REQUIRE, demands
+from nova_vhard.policy.hosts import demands
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import Subject
-from nova_vhard.policy.verdict import Key, Verdict, evaluate, with_more
+from nova_vhard.policy.verdict import (
+    PASSTHROUGH_REQUIRE,
+    Key,
+    Verdict,
+    evaluate,
+    with_more,
+)
 from nova_vhard.policy.watch import PolicyUnavailable, today
 from nova_vhard.request.passthrough import owned
 

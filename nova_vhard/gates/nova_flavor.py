@@ -10,11 +10,10 @@ from typing import Any
 
 from nova_vhard.catalogue import traits
 from nova_vhard.policy.hardware import Wish
-from nova_vhard.policy.hosts import PASSTHROUGH_REQUIRE
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import FLAVOR, Subject
 from nova_vhard.policy.text import clean
-from nova_vhard.policy.verdict import Violation
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Violation
 from nova_vhard.request import passthrough
 
 _TEXT = (

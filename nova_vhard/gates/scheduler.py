@@ -8,17 +8,18 @@ from nova import exception
 from nova.scheduler import filters
 from oslo_config import cfg
 
-from nova_vhard.gates import nova_release
+from nova_vhard.gates import nova_release, one_time_use
 from nova_vhard.gates.judge import Judge
 from nova_vhard.gates.proven import ProvenHosts, present_flavor, unjudged_types
 from nova_vhard.policy import explain
+from nova_vhard.policy import hosts as host_rules
 from nova_vhard.policy.hardware import HardwareRequest
-from nova_vhard.policy.hosts import demands
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import MOVE, REBUILD, Subject
 from nova_vhard.policy.verdict import (
     PASSTHROUGH_ALLOW,
     Verdict,
+    Violation,
     evaluate,
     with_more,
 )
@@ -85,13 +86,35 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
                 outside = unjudged_types(policy, hosts)
                 kept = [one for one in hosts if one.hypervisor_type in outside]
             else:
-                demanded = demands(policy, request, subject, today())
-                kept, failed = self._hosts.narrow(policy, demanded, hosts)
+                kept, failed = self._proven(
+                    policy, request, subject, spec_obj, hosts
+                )
                 event.verdict = with_more(event.verdict, failed)
         refusals = event.verdict.refusals
         if refusals and not kept:
             raise exception.NoValidHost(reason=explain.short(refusals))
         return kept
+
+    def _proven(
+        self,
+        policy: Policy,
+        request: HardwareRequest,
+        subject: Subject,
+        spec: Any,
+        hosts: list[Any],
+    ) -> tuple[list[Any], list[Violation]]:
+        """Return the hosts that prove what is demanded of them.
+
+        First of the hosts, then of the devices that each would give.
+        """
+        asked = (policy, request, subject, today())
+        demanded = host_rules.demands(*asked)
+        hosts, failed = self._hosts.narrow(policy, demanded, hosts)
+        mode = host_rules.one_time_use(*asked)
+        if mode is None or not hosts:
+            return hosts, failed
+        hosts, more = one_time_use.narrow(policy, mode, hosts, spec)
+        return hosts, [*failed, *more]
 
     def _devices(
         self,

@@ -14,6 +14,7 @@ from packaging.version import Version
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.kinds import DeviceKind
+from nova_vhard.catalogue.passthrough import OF_DEVICES
 from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.policy.model import Values
 from nova_vhard.policy.problems import Path, nearest
@@ -25,6 +26,11 @@ _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 _SELECTORS = ("projects", "domains", "images", "flavors", "roles")
 _PATTERN = frozenset("*?[")
 _HOST_RULES = ("passthrough.require", "hosts.require")
+_REQUIRED = (*CHECKS, *PROFILES)
+_REQUIRED_OF = {
+    "passthrough.require": (*_REQUIRED, *sorted(OF_DEVICES)),
+    "hosts.require": _REQUIRED,
+}
 _RULES = (
     *(f"guest_devices.{kind}" for kind in KINDS),
     "passthrough.allow",
@@ -85,7 +91,7 @@ def _meaning(data: dict[str, Any], broken: list[Path]) -> Iterator[Fault]:
     for path in (("passthrough", "require"), ("hosts", "require")):
         listed = (data.get(path[0]) or {}).get(path[1], ())
         if all(one[: len(path)] != path for one in broken):
-            yield from _check_names(listed, path)
+            yield from _check_names(listed, path, ".".join(path))
     for section, judge in checks:
         if (section,) in broken or not data.get(section):
             continue
@@ -97,11 +103,18 @@ def _meaning(data: dict[str, Any], broken: list[Path]) -> Iterator[Fault]:
                 yield from judge(entries[key], place)
 
 
-def _check_names(listed: Any, path: Path) -> Iterator[Fault]:
+def _check_names(listed: Any, path: Path, rule: str) -> Iterator[Fault]:
+    known = _REQUIRED_OF[rule]
     for index, name in enumerate(listed):
-        if name not in CHECKS and name not in PROFILES:
-            hint = nearest(name, (*CHECKS, *PROFILES))
-            yield (*path, index), f"{quote(name)} is not a check{hint}"
+        if name in known:
+            continue
+        text = f"{quote(name)} is not a check{nearest(name, known)}"
+        if name in OF_DEVICES:
+            text = (
+                f"{quote(name)} is asked of a device, not of a host; it "
+                "belongs into passthrough.require"
+            )
+        yield (*path, index), text
 
 
 def _device(rule: dict[str, Any], path: Path) -> Iterator[Fault]:
@@ -174,7 +187,7 @@ def _exempted(rule: str, values: Any, path: Path) -> Iterator[Fault]:
     elif values == "*" or rule == "passthrough.allow":
         return
     elif rule in _HOST_RULES:
-        yield from _check_names(values, path)
+        yield from _check_names(values, path, rule)
     else:
         kind = KINDS[rule.partition(".")[2]]
         for index, value in enumerate(values):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.passthrough import OF_DEVICES
 from nova_vhard.catalogue.profiles import expand
 from nova_vhard.policy import check, origin, yaml_lines
 from nova_vhard.policy.model import (
@@ -243,10 +244,12 @@ def _passthrough(entry: Mapping[str, Any] | None) -> PassthroughRule | None:
     if entry is None:
         return None
     allow = entry.get("allow", {})
+    required = expand(entry.get("require", ()))
     return PassthroughRule(
         allow={kind: _values(kind, listed) for kind, listed in allow.items()},
-        require=expand(entry.get("require", ())),
+        require=required - OF_DEVICES,
         mode=_mode(entry),
+        of_devices=required & OF_DEVICES,
     )
 
 

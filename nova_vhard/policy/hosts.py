@@ -5,13 +5,13 @@ import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from nova_vhard.catalogue.passthrough import ONE_TIME_USE
 from nova_vhard.policy.hardware import HardwareRequest, Wish
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import REBUILD, Subject
 from nova_vhard.policy.text import clean
-from nova_vhard.policy.verdict import Violation
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Violation
 
-PASSTHROUGH_REQUIRE = "passthrough.require"
 HOSTS_REQUIRE = "hosts.require"
 FLAVOR_REQUIRE = "vhard:require"
 
@@ -91,6 +91,28 @@ def demands(
         for one in _demands(policy, request, subject)
     )
     return [one for one in lifted if one.checks]
+
+
+def one_time_use(
+    policy: Policy,
+    request: HardwareRequest,
+    subject: Subject,
+    today: datetime.date,
+) -> Mode | None:
+    """Return what happens where an alias gets a device that is not so.
+
+    :returns: None where no device needs to be one_time_use
+    """
+    rule = policy.passthrough
+    if rule is None or ONE_TIME_USE not in rule.of_devices:
+        return None
+    if not policy.enabled or subject.operation == REBUILD:
+        return None
+    if all(one.kind != "aliases" for one in request.passthrough):
+        return None
+    if policy.exemption(PASSTHROUGH_REQUIRE, ONE_TIME_USE, subject, today):
+        return None
+    return policy.mode_for(rule.mode, subject)
 
 
 def _demands(

@@ -162,11 +162,13 @@ class PassthroughRule:
 
     :ivar allow: kind of request to the names that may be asked for
     :ivar require: checks that the host must have passed
+    :ivar of_devices: demands on each device of a request: ``one_time_use``
     """
 
     allow: Mapping[str, Values] = field(default_factory=dict)
     require: frozenset[str] = frozenset()
     mode: Mode | None = None
+    of_devices: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

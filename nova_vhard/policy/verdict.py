@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.passthrough import NEVER_ONE_TIME, ONE_TIME_USE
 from nova_vhard.policy.defaults import DEVICE_OF, implied
 from nova_vhard.policy.hardware import PASSTHROUGH, HardwareRequest, Wish
 from nova_vhard.policy.model import (
@@ -16,13 +17,25 @@ from nova_vhard.policy.model import (
     strongest,
     weaker,
 )
-from nova_vhard.policy.subject import Subject
+from nova_vhard.policy.subject import (
+    ATTACH,
+    BOOT,
+    MOVE,
+    RESIZE,
+    UNSHELVE,
+    Subject,
+)
+from nova_vhard.policy.text import clean
 
 ALLOW = "allow"
 REFUSE = "refuse"
 DISABLED = "disabled"
 
 PASSTHROUGH_ALLOW = "passthrough.allow"
+PASSTHROUGH_REQUIRE = "passthrough.require"
+
+#: Operations in which a guest gets devices.
+_ISSUED = frozenset((BOOT, MOVE, RESIZE, UNSHELVE, ATTACH))
 
 #: Rule, value and number: what makes two violations the same one.
 Key = tuple[str, str | None, str]
@@ -151,7 +164,8 @@ def with_more(verdict: Verdict, more: Iterable[Violation]) -> Verdict:
 def _softened(
     policy: Policy, violation: Violation, already: frozenset[Key]
 ) -> Violation:
-    if violation.key not in already:
+    if violation.key not in already or violation.rule == PASSTHROUGH_REQUIRE:
+        # A device never moves without proof, whoever had one before.
         return violation
     mode = weaker(violation.mode, policy.moves_guest_devices)
     return replace(violation, mode=mode)
@@ -196,6 +210,7 @@ def _violations(
         if rule and wish.value not in rule.allow:
             yield _violation(policy, rule, wish, subject)
     yield from _passthrough(policy, request, subject)
+    yield from _never_one_time(policy, request, subject)
     defaults = tuple(implied(request, policy.assume))
     for wish in defaults:
         rule = rules.get(wish.kind)
@@ -252,6 +267,33 @@ def _passthrough(
                 mode,
                 count=one.count,
             )
+
+
+def _never_one_time(
+    policy: Policy, request: HardwareRequest, subject: Subject
+) -> Iterator[Violation]:
+    """Yield devices that can never be one_time_use where each must be.
+
+    What an alias asks for is judged by the hosts' devices.
+    """
+    rule = policy.passthrough
+    if rule is None or ONE_TIME_USE not in rule.of_devices:
+        return
+    if subject.operation not in _ISSUED:
+        return
+    mode = policy.mode_for(rule.mode, subject)
+    for one in request.passthrough:
+        why = NEVER_ONE_TIME.get(one.kind)
+        if why is None:
+            continue
+        said = (
+            f"{clean(one.source)} asks for {clean(one.name)}, which cannot "
+            f"be {ONE_TIME_USE}: {why}"
+        )
+        wish = Wish(one.kind, ONE_TIME_USE, one.source, origin=PASSTHROUGH)
+        yield Violation(
+            PASSTHROUGH_REQUIRE, wish, (), mode, said=said, count=one.name
+        )
 
 
 def _unsaid(

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from nova_vhard.catalogue.passthrough import ONE_TIME_USE
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
-from nova_vhard.policy.hosts import demands
+from nova_vhard.policy.hosts import demands, one_time_use
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import (
     BOOT,
@@ -88,16 +89,18 @@ class Case:
     def host_checks(
         self, policy: Policy, today: datetime.date
     ) -> frozenset[str]:
-        """Return what a host must have proven to be chosen."""
+        """Return what a host, or its devices, must have proven."""
         if self.subject.operation not in _PLACED:
             return frozenset()
         subject = self.subject
         if subject.operation == RESIZE:
             subject = replace(subject, operation=MOVE)
         found = demands(policy, self.request, subject, today)
-        return frozenset().union(
+        checks = frozenset[str]().union(
             *(one.checks for one in found if one.mode is Mode.ENFORCE)
         )
+        mode = one_time_use(policy, self.request, subject, today)
+        return checks | {ONE_TIME_USE} if mode is Mode.ENFORCE else checks
 
 
 def read(data: Data) -> Case:

@@ -7,7 +7,8 @@ from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
 
 from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
-from nova_vhard.cli.status_checks.answers import fine, together, warn
+from nova_vhard.catalogue.passthrough import ONE_TIME_USE
+from nova_vhard.cli.status_checks.answers import fail, fine, together, warn
 from nova_vhard.cli.status_checks.node import Node
 from nova_vhard.policy.model import Assume, Mode, Policy
 
@@ -47,6 +48,14 @@ def pci_in_placement(node: Node) -> Result:
         return fine("The policy allows no PCI passthrough.")
     if node.nova.filter_scheduler.pci_in_placement:
         return fine("pci_in_placement is on.")
+    if rule is not None and ONE_TIME_USE in rule.of_devices:
+        return fail(
+            "passthrough.require of the policy has one_time_use, and "
+            "[filter_scheduler] pci_in_placement is off: no device can be "
+            "proven so, and every request for one is refused. Set [pci] "
+            "report_in_placement on all hosts, then pci_in_placement for "
+            "nova-scheduler."
+        )
     return warn(
         "The policy allows PCI passthrough, and [filter_scheduler] "
         "pci_in_placement is off: one_time_use is then without effect, so "

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scheduler's devices: is each that a request would get one_time_use?
+
+Such a device is reserved in Placement after its first use until somebody has
+cleaned it. That keeps it from the next guest only where Nova asks Placement
+for it ([filter_scheduler] pci_in_placement): each of the host's allocation
+candidates then names the very provider of each device, and Nova's
+PciPassthroughFilter and the claim on the host follow it
+(``PciDeviceStats._filter_pools_based_on_placement_allocation``). So the
+candidates are narrowed, and what is left can only get what was judged. Where
+a request has no such provider, any device of the host may come, also a used
+one: nothing is proven then.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nova.scheduler import filters
+
+from nova_vhard.catalogue.passthrough import ONE_TIME_USE
+from nova_vhard.gates.proven import unjudged_types
+from nova_vhard.policy.hardware import PASSTHROUGH, Wish
+from nova_vhard.policy.model import Mode, Policy
+from nova_vhard.policy.text import clean
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Violation
+
+NO_DEVICE = (
+    "no host with room for this server gives {names} a device that is "
+    "one_time_use; ask the cloud's operator, or do without it"
+)
+NO_PLACEMENT = (
+    "no device for {names} is proven one_time_use: this cloud's scheduler "
+    "does not look for devices in Placement; ask its operator"
+)
+FUNCTION = (
+    "{names} asks for a virtual function, which cannot be one_time_use; ask "
+    "the cloud's operator, or do without it"
+)
+
+_WHOLE = ("type-PCI", "type-PF")
+_FUNCTIONS = ("type-VF", "vdpa")
+
+_CANDIDATES = filters.CandidateFilterMixin()
+
+
+def narrow(
+    policy: Policy, mode: Mode, hosts: list[Any], spec: Any
+) -> tuple[list[Any], list[Violation]]:
+    """Return the hosts that are left, and why none is, if so.
+
+    In mode enforce the candidates of each are narrowed as well; in another
+    one nothing is, and the violation tells what would be.
+
+    :param hosts: Nova HostStates
+    :param spec: Nova RequestSpec that asks for devices by an alias
+    """
+    asked = _asked(spec)
+    outside = unjudged_types(policy, hosts)
+    traced = False
+    left = []
+    for host in hosts:
+        good = _good(host, asked)
+        traced = traced or _traced(host, asked)
+        if host.hypervisor_type in outside:
+            left.append(host)
+        elif good:
+            left.append(host)
+            if mode is Mode.ENFORCE:
+                _keep(host, good)
+    if left:
+        return (left if mode is Mode.ENFORCE else hosts), []
+    failed = [_failed(mode, asked, traced)]
+    return ([] if mode is Mode.ENFORCE else hosts), failed
+
+
+def _asked(spec: Any) -> list[Any]:
+    """Return the InstancePCIRequests that an alias makes."""
+    requests = spec.pci_requests if "pci_requests" in spec else None
+    found = requests.requests if requests else ()
+    return [one for one in found if getattr(one, "alias_name", None)]
+
+
+def _good(host: Any, asked: list[Any]) -> list[Any]:
+    """Return the candidates of a host that get one_time_use devices alone."""
+    providers = _providers(host)
+    if not providers or not asked:
+        return []
+    return [
+        one
+        for one in host.allocation_candidates or ()
+        if providers.issuperset(_gets(one["mappings"], asked))
+    ]
+
+
+def _traced(host: Any, asked: list[Any]) -> bool:
+    """Tell whether Placement was asked for the devices at all."""
+    return any(
+        "" not in _gets(one["mappings"], asked)
+        for one in host.allocation_candidates or ()
+    )
+
+
+def _gets(mappings: Mapping[str, list[str]], asked: list[Any]) -> set[str]:
+    """Return the providers of each device, "" for one that is not said.
+
+    Nova names the group of each device of a request so
+    (``RequestSpec.generate_request_groups_from_pci_requests``).
+    """
+    groups = (
+        f"{one.request_id}-{index}"
+        for one in asked
+        for index in range(one.count)
+    )
+    return {uuid for group in groups for uuid in mappings.get(group) or ("",)}
+
+
+def _providers(host: Any) -> set[str]:
+    """Return the providers of a host's devices that are one_time_use.
+
+    Each whole device has a pool and a provider of its own; of functions of
+    one device none can be so.
+    """
+    good: set[str] = set()
+    bad: set[str] = set()
+    pools = host.pci_stats.pools if host.pci_stats else ()
+    for pool in pools:
+        uuid = pool.get("rp_uuid")
+        if uuid:
+            (good if _is_good(pool) else bad).add(uuid)
+    return good - bad
+
+
+def _is_good(pool: Mapping[str, Any]) -> bool:
+    tag = str(pool.get(ONE_TIME_USE)).lower()
+    return tag == "true" and pool.get("dev_type") in _WHOLE
+
+
+def _keep(host: Any, good: list[Any]) -> None:
+    _CANDIDATES.filter_candidates(
+        host, lambda one: any(one is kept for kept in good)
+    )
+
+
+def _failed(mode: Mode, asked: list[Any], traced: bool) -> Violation:
+    functions = [one for one in asked if _is_function(one)]
+    text = NO_DEVICE if traced else NO_PLACEMENT
+    if functions:
+        text, asked = FUNCTION, functions
+    names = ", ".join(dict.fromkeys(clean(one.alias_name) for one in asked))
+    source = "flavor extra spec pci_passthrough:alias"
+    wish = Wish("aliases", ONE_TIME_USE, source, origin=PASSTHROUGH)
+    said = text.format(names=names or "this server")
+    return Violation(PASSTHROUGH_REQUIRE, wish, (), mode, said=said)
+
+
+def _is_function(request: Any) -> bool:
+    specs = request.spec or ()
+    return any(one.get("dev_type") in _FUNCTIONS for one in specs)
