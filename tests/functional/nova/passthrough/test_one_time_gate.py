@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``passthrough.require: [one_time_use]``: each device of a request."""
+
+from nova_vhard.policy.model import Mode
+from tests.functional.nova.passthrough import base, reissue
+from tests.functional.nova.passthrough.reissue import PF, VF, WHOLE, device
+
+RULE = "passthrough.require"
+NO_DEVICE = "no host with room for this server gives {} a device that is"
+
+
+def policy(more):
+    """Return the policy with some other settings of the rule."""
+    return reissue.POLICY.replace("require:", f"{more}, require:")
+
+
+class TestWhole(reissue.Once):
+    SPEC = (device(WHOLE), device(PF))
+    HAS = {"num_pci": 2, "num_pfs": 1, "num_vfs": 0}
+
+    def test_each_kind_that_can_be_so(self):
+        events = self.decisions()
+        self.assertEqual(base.PROVEN, self.lands_on(self.one(WHOLE, 2)))
+        self.assertEqual(base.PROVEN, self.lands_on(self.one(PF)))
+        self.assertEqual(
+            ["allow", "allow"], [one["outcome"] for one in events]
+        )
+
+
+class TestNotSo(reissue.Once):
+    SPEC = (device(WHOLE, used_once=False), device(VF, used_once=False))
+    HAS = {"num_pci": 1, "num_pfs": 1, "num_vfs": 2}
+
+    def test_refused_with_the_reason(self):
+        events = self.decisions()
+
+        reason = self.refused(self.one())
+
+        self.assertIn(NO_DEVICE.format(WHOLE), reason)
+        self.assertIn("one_time_use", reason)
+        self.assertEqual([RULE], events[-1]["rules"])
+
+    def test_a_function_never_is(self):
+        reason = self.refused(self.one(VF))
+        self.assertIn("function asks for a virtual function", reason)
+        self.assertIn("cannot be one_time_use", reason)
+
+    def test_nor_is_what_a_port_gets(self):
+        port = self.port()
+
+        reason = self.refused(networks=[{"port": port}])
+
+        self.assertIn(f"port {port} asks for vf", reason)
+        self.assertIn("Nova holds back no device that a port gets", reason)
+
+    def test_modes(self):
+        for mode in (Mode.WARN, Mode.AUDIT):
+            self.write_policy(policy(f"mode: {mode}"))
+            events = self.decisions()
+            server = self.build(self.one())
+            self.wait(server, "ACTIVE")
+            self.assertEqual(str(mode), events[-1]["outcome"])
+            self.assertEqual([RULE], events[-1]["rules"])
+            self.delete(server)
+
+    def test_an_exemption_lifts_it(self):
+        self.write_policy(
+            reissue.POLICY + "exemptions:\n"
+            "  - {id: old, reason: r, until: '2999-01-01', roles: [member],\n"
+            "     rules: {passthrough.require: [one_time_use]}}\n"
+        )
+        self.assertEqual(base.PROVEN, self.lands_on(self.one()))
+
+    def test_without_the_rule_nothing_is_asked(self):
+        self.write_policy(reissue.POLICY.replace("[one_time_use]", "[]"))
+        self.assertEqual(base.PROVEN, self.lands_on(self.one()))
+
+
+class TestSome(reissue.Once):
+    """One of two devices of a host is so: Nova must not give the other."""
+
+    SPEC = (
+        device(WHOLE, used_once=False, address="0000:81:00.0"),
+        device(WHOLE, address="0000:81:01.0"),
+    )
+    HAS = {"num_pci": 2, "num_pfs": 0, "num_vfs": 0}
+
+    def test_the_candidates_are_narrowed(self):
+        flavor = self.one()
+        server = self.build(flavor)
+        self.wait(server, "ACTIVE")
+        self.assertIn("slot='0x01'", self.domain_xml(server))
+
+        # the other one is there, and is for nobody
+        self.assertIn(NO_DEVICE.format(WHOLE), self.refused(flavor))
+
+    def test_two_at_once_are_too_many(self):
+        self.assertIn(NO_DEVICE.format(WHOLE), self.refused(self.one(count=2)))
+
+
+class TestForced(reissue.Once):
+    """No filter is asked about a forced host; the alias's trait holds."""
+
+    SPEC = TestSome.SPEC
+    HAS = TestSome.HAS
+    ALIAS = {"traits": "HW_PCI_ONE_TIME_USE"}
+
+    def test_placement_gives_no_other_device(self):
+        forced = {
+            "availability_zone": f"nova:{base.PROVEN}",
+            "roles": ("admin",),
+        }
+        flavor = self.one()
+
+        server = self.build(flavor, **forced)
+        self.wait(server, "ACTIVE")
+        self.assertIn("slot='0x01'", self.domain_xml(server))
+
+        self.fault(self.build(flavor, **forced))
+
+
+class TestNotTracked(reissue.Once):
+    """The scheduler does not ask Placement: a dirty one could be given."""
+
+    TRACKED = False
+
+    def test_nothing_is_proven(self):
+        self.assertIn(
+            "this cloud's scheduler does not look for devices in Placement",
+            self.refused(self.one()),
+        )
+
+
+class TestMoves(reissue.Once):
+    SPEC = (device(WHOLE, used_once=False),)
+    HOSTS = (base.PROVEN, base.OTHER)
+
+    def test_no_server_moves_to_a_device_without_proof(self):
+        self.write_policy(reissue.POLICY.replace("[one_time_use]", "[]"))
+        server = self.build(self.one())
+        self.wait(server, "ACTIVE")
+        before = self.instance(server).host
+
+        self.write_policy(reissue.POLICY + "moves: {hosts: audit}\n")
+        events = self.decisions()
+        self.act(server, {"migrate": None}, roles=("admin",))
+        self.wait(server, "ACTIVE")
+
+        self.assertEqual(before, self.instance(server).host)
+        self.assertEqual("refuse", events[-1]["outcome"])
+        self.assertEqual([RULE], events[-1]["rules"])
