@@ -23,10 +23,12 @@ connection = sqlite:///{home}/cell1.sqlite
 sqlite_synchronous = false
 [filter_scheduler]
 pci_weight_multiplier = 100
+pci_in_placement = true
 [libvirt]
 virt_type = kvm
 hw_machine_type = x86_64=q35
 [pci]
+report_in_placement = true
 {pci}
 """
 )
@@ -76,8 +78,9 @@ def _pci():
     for card in machines.CARDS:
         ids = {"vendor_id": card.vendor_id, "product_id": card.product_id}
         alias = {"name": card.alias, "device_type": "type-PCI", **ids}
+        once = {"one_time_use": "true"} if card.once else {}
         lines += [
-            f"device_spec = {json.dumps(ids)}",
+            f"device_spec = {json.dumps(ids | once)}",
             f"alias = {json.dumps(alias)}",
         ]
     return "\n".join(lines)

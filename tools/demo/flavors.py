@@ -13,5 +13,6 @@ TINY = Flavor("1", "m1.tiny")
 SMALL = Flavor("2", "m1.small", 2048, 20)
 GPU = Flavor("3", "g1.tiny", extra_specs=_with(machines.GPU))
 FPGA = Flavor("4", "f1.tiny", extra_specs=_with(machines.FPGA))
+CRYPTO = Flavor("5", "c1.tiny", extra_specs=_with(machines.CRYPTO))
 
-FLAVORS = (TINY, SMALL, GPU, FPGA)
+FLAVORS = (TINY, SMALL, GPU, FPGA, CRYPTO)

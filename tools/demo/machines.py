@@ -10,16 +10,19 @@ class Card:
     """A kind of PCI device.
 
     :ivar alias: the name that flavors ask for it by
+    :ivar once: whether Nova holds it back after use, until it is cleaned
     """
 
     alias: str
     vendor_id: str
     product_id: str
+    once: bool = False
 
 
 GPU = Card("gpu", "10de", "1db4")
 FPGA = Card("fpga", "10ee", "5000")
-CARDS = (GPU, FPGA)
+CRYPTO = Card("crypto", "8086", "37c8", once=True)
+CARDS = (GPU, FPGA, CRYPTO)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ class Machine:
 VTD_ON, VTD_OFF, NO_IOMMU = "vtd-on", "vtd-off", "none"
 
 #: The one that has devices and can prove its IOMMU.
-PROVEN = Machine("compute1", VTD_ON, ((GPU, 16), (FPGA, 16)))
+PROVEN = Machine("compute1", VTD_ON, ((GPU, 16), (FPGA, 16), (CRYPTO, 1)))
+#: Where the first of its cards of the third kind is (demo.stand_ins).
+CRYPTO_ADDRESS = "0000:83:00.0"
 #: The one that has devices and cannot; with fewer of them, so that Nova's
 #: own weigher would take it first.
 UNPROVEN = Machine("compute2", VTD_OFF, ((GPU, 12), (FPGA, 12)))

@@ -35,6 +35,11 @@ _GPUS = """\
 passthrough:
   allow: {aliases: [gpu]}
 """
+_CLEAN = """\
+passthrough:
+  allow: {aliases: [gpu, crypto]}
+  require: [iommu, interrupt_remapping, one_time_use]
+"""
 
 
 def enforced():
@@ -55,6 +60,11 @@ def with_e1000():
 def with_gpus():
     """Give the same as enforced, but with one kind of passthrough allowed."""
     return _on("enforce", _GPUS)
+
+
+def with_clean_devices():
+    """Give the same, with devices that are cleaned between two guests."""
+    return _on("enforce", _CLEAN)
 
 
 def write(path, text):

@@ -4,7 +4,7 @@
 import traceback
 
 from common import events
-from demo import clients, identity, policies, reporters, telling
+from demo import cleaner, clients, identity, policies, reporters, telling
 
 
 class Stage:
@@ -14,6 +14,7 @@ class Stage:
     :ivar bob: clients of a tenant with an exemption
     :ivar admin: clients of the administrator
     :ivar reporters: demo.reporters.Reporters
+    :ivar cleaner: demo.cleaner.Cleaner of compute1
     :ivar images: images that later steps need, by a short name
     :ivar servers: likewise servers
     :ivar notes: likewise texts
@@ -27,6 +28,7 @@ class Stage:
         self.reporters = reporters.Reporters(
             cloud.place, cloud.url("keystone")
         )
+        self.cleaner = cleaner.Cleaner(cloud.place, cloud.url("keystone"))
         self.images = {}
         self.servers = {}
         self.notes = {}

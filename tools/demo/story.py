@@ -7,6 +7,7 @@ from demo.steps import (
     modes,
     passthrough,
     proof,
+    reissue,
     servers,
     uploads,
 )
@@ -44,5 +45,11 @@ STEPS = (
     flavors.synced,
     flavors.forced_after,
     flavors.lands,
+    reissue.used,
+    reissue.never_cleaned,
+    reissue.dirty,
+    reissue.not_clean,
+    reissue.cleaned,
+    reissue.issued_again,
     proof.fleet,
 )
