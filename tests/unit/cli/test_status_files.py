@@ -255,6 +255,16 @@ def test_pci_in_placement(etc, allow, switch, code):
     assert look(settings.pci_in_placement, etc).code == code
 
 
+@pytest.mark.parametrize(
+    ("switch", "code"), [("false", FAILURE), ("true", SUCCESS)]
+)
+def test_devices_that_must_be_one_time_use(etc, switch, code):
+    rule = "{allow: {aliases: [gpu]}, require: [one_time_use]}"
+    etc.write("policy.yaml", f"{POLICY}passthrough: {rule}\n")
+    etc.nova(f"[filter_scheduler]\npci_in_placement = {switch}\n")
+    assert look(settings.pci_in_placement, etc).code == code
+
+
 def test_a_policy_without_a_word_on_passthrough_allows_it(etc):
     etc.write("policy.yaml", "version: '1'\n")
     assert look(settings.pci_in_placement, etc).code == WARNING
