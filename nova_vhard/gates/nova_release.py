@@ -9,12 +9,16 @@ from collections.abc import Iterable, Mapping
 from nova.objects import image_meta
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.passthrough import ONE_TIME_USE
 
 LOG = logging.getLogger(__name__)
 
-#: Host checks that mean something to Nova from a release on. one_time_use:
+#: Demands that mean something to Nova from a release on. one_time_use:
 #: nova/pci/devspec.py of Nova 32; before, it is a tag without a meaning.
-_SINCE: Mapping[str, int] = {"passthrough_one_time_use": 32}
+_SINCE: Mapping[str, int] = {
+    "passthrough_one_time_use": 32,
+    ONE_TIME_USE: 32,
+}
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from typing import Any
 from nova.scheduler import filters
 
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
+from nova_vhard.gates import nova_release
 from nova_vhard.gates.proven import unjudged_types
 from nova_vhard.policy.hardware import PASSTHROUGH, Wish
 from nova_vhard.policy.model import Mode, Policy
@@ -83,7 +84,7 @@ def _asked(spec: Any) -> list[Any]:
 def _good(host: Any, asked: list[Any]) -> list[Any]:
     """Return the candidates of a host that get one_time_use devices alone."""
     providers = _providers(host)
-    if not providers or not asked:
+    if not providers or not asked or nova_release.ignored((ONE_TIME_USE,)):
         return []
     return [
         one
