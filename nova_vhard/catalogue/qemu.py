@@ -28,11 +28,6 @@ def _virtio(name: str) -> tuple[str, ...]:
 
 
 _FLOPPY = _words("isa-fdc floppy")
-_ATA = _words("ide-hd ide-cd")
-_IDE = (*_words("piix3-ide piix4-ide isa-ide"), *_ATA)
-_SATA = ("ich9-ahci", *_ATA)
-_SCSI = _words("scsi-hd scsi-cd scsi-block scsi-generic")
-_XEN = _words("xen-disk xen-cdrom")
 # What is on a USB bus needs a controller, and where the guest names none
 # libvirt picks one of these, by machine and version.
 _USB = _words(
@@ -40,22 +35,45 @@ _USB = _words(
     "ich9-usb-ehci1 ich9-usb-ehci2 ich9-usb-uhci1 ich9-usb-uhci2 "
     "ich9-usb-uhci3 ich9-usb-uhci4 ich9-usb-uhci5 ich9-usb-uhci6"
 )
-_USB_DISK = (*_words("usb-storage usb-bot usb-uas"), *_USB)
 
-_BUSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "fdc": _FLOPPY,
-        "ide": _IDE,
-        "sata": _SATA,
-        "scsi": _SCSI,
-        "usb": _USB_DISK,
-        "virtio": _virtio("blk"),
-        "xen": _XEN,
-        # Containers and User-mode Linux: no device of QEMU's.
-        "lxc": (),
-        "uml": (),
-    }
-)
+
+def _buses(ata: str, scsi: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the buses of block devices, and what each needs.
+
+    :param ata: devices for it on the buses ``ide`` and ``sata``
+    :param scsi: devices for it on the bus ``scsi``
+    """
+    return MappingProxyType(
+        {
+            "fdc": _FLOPPY,
+            "ide": _words(f"piix3-ide piix4-ide isa-ide {ata}"),
+            "sata": _words(f"ich9-ahci {ata}"),
+            "scsi": _words(scsi),
+            "usb": (*_words("usb-storage usb-bot usb-uas"), *_USB),
+            "virtio": _virtio("blk"),
+            "xen": _words("xen-disk xen-cdrom"),
+            # Containers and User-mode Linux: no device of QEMU's.
+            "lxc": (),
+            "uml": (),
+        }
+    )
+
+
+_DISK = _buses("ide-hd", "scsi-hd")
+_CDROM = _buses("ide-cd", "scsi-cd")
+# A rescue is plugged in as either, by a rule of its own.
+_RESCUE = _buses("ide-hd ide-cd", "scsi-hd scsi-cd")
+# libvirt refuses a floppy on any bus but that of its controller.
+_FLOPPIES = {bus: () for bus in _DISK} | {"fdc": _FLOPPY}
+_LUN = _words("scsi-block scsi-generic")
+_USAGES = {
+    "cdrom": (),
+    "disk": (),
+    "floppy": _FLOPPY,
+    # A folder of the host in a container.
+    "fs": (),
+    "lun": _LUN,
+}
 
 _HDA = _words("hda-duplex hda-micro hda-output")
 _VIRTIO_GPU = _words(
@@ -67,10 +85,12 @@ _WATCHDOG = _words("i6300esb diag288")
 _VIRTIO_IOMMU = _words("virtio-iommu-pci virtio-iommu-device")
 
 _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
-    "disk_bus": _BUSES,
-    "cdrom_bus": _BUSES,
-    "floppy_bus": _BUSES,
-    "rescue_bus": _BUSES,
+    "disk_bus": _DISK,
+    "cdrom_bus": _CDROM,
+    "floppy_bus": _FLOPPIES,
+    "rescue_bus": _RESCUE,
+    "rescue_device": _USAGES,
+    "device_type": _USAGES,
     "scsi_model": {
         "buslogic": (),
         "ibmvscsi": ("spapr-vscsi",),
@@ -160,7 +180,7 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
 
 #: Device kind to Nova's value to the devices of QEMU that serve it: each of
 #: them is of use to some guest with that value. A kind that is not here
-#: (``device_type``, ``machine_type``, …) chooses no device by itself.
+#: (``secure_boot``, ``machine_type``, …) chooses no device by itself.
 DEVICES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {kind: MappingProxyType(dict(values)) for kind, values in _KINDS.items()}
 )
@@ -263,3 +283,59 @@ SELECTED: Mapping[str, frozenset[str]] = MappingProxyType(
         "q35": frozenset(("AHCI_ICH9", "IDE_DEV")),
     }
 )
+
+#: Device to the source file, the variable of its type and the line (in QEMU
+#: 10.0; a patch looks around it) that registers it: what QEMU's own
+#: configuration leaves out only together with others of its symbol, and a
+#: patch to that file by itself. So q35 selects the symbol of ``ide-hd``,
+#: which is that of the SATA CD-ROM.
+TYPES: Mapping[str, tuple[str, str, int]] = MappingProxyType(
+    {
+        "VGA": ("hw/display/vga-pci.c", "vga_info", 423),
+        "ide-hd": ("hw/ide/ide-dev.c", "ide_hd_info", 395),
+        "scsi-block": ("hw/scsi/scsi-disk.c", "scsi_block_info", 3365),
+        "scsi-generic": ("hw/scsi/scsi-generic.c", "scsi_generic_info", 813),
+        "secondary-vga": ("hw/display/vga-pci.c", "secondary_info", 424),
+    }
+)
+
+#: Symbol to those of ``KCONFIG`` that it selects: who has it has them.
+SELECTS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "AHCI_ICH9": frozenset(("IDE_DEV",)),
+        "FDC_ISA": frozenset(("FDC",)),
+        "IDE_ISA": frozenset(("IDE_DEV",)),
+        "IDE_PIIX": frozenset(("IDE_DEV",)),
+        "LSI_SCSI_PCI": frozenset(("SCSI",)),
+        "MEGASAS_SCSI_PCI": frozenset(("SCSI",)),
+        "MPTSAS_SCSI_PCI": frozenset(("SCSI",)),
+        "SPAPR_VSCSI": frozenset(("SCSI",)),
+        "USB_STORAGE_BOT": frozenset(("SCSI",)),
+        "USB_STORAGE_CLASSIC": frozenset(("SCSI",)),
+        "USB_STORAGE_UAS": frozenset(("SCSI",)),
+        "USB_XHCI_NEC": frozenset(("USB_XHCI_PCI",)),
+        "VIRTIO_SCSI": frozenset(("SCSI",)),
+        "VMW_PVSCSI_SCSI_PCI": frozenset(("SCSI",)),
+    }
+)
+
+#: Symbol to those that it needs, though its own Kconfig does not say so:
+#: virtio-vga calls functions of the PCI VGA, and is not linked without.
+LINKED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"VIRTIO_VGA": ("VGA_PCI",)}
+)
+
+
+def part(device: str) -> str:
+    """Return the smallest part of a build that a device comes with.
+
+    A symbol, or the device's own name where it comes and goes alone.
+    """
+    return device if device in TYPES else KCONFIG.get(device, device)
+
+
+def family(machine: str) -> str:
+    """Return ``q35`` for ``pc-q35-9.2``, ``pc`` for ``pc-i440fx-9.2``."""
+    if machine.startswith("pc-q35-"):
+        return "q35"
+    return "pc" if machine.startswith("pc-") else machine

@@ -10,7 +10,7 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 
 #: Lines of evidence that a result keeps; the rest is counted.
-MAX_EVIDENCE = 40
+MAX_EVIDENCE = 48
 
 
 class Status(enum.StrEnum):

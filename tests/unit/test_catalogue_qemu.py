@@ -13,13 +13,12 @@ DATA = pathlib.Path(__file__).parents[1] / "data" / "qemu"
 NAMED = {one for values in DEVICES.values() for one in values.values()}
 MAPPED = {device for devices in NAMED for device in devices}
 
-# Kinds that choose no device of QEMU's by themselves: what a bus is used
-# for, the machine and its settings, and switches of what is always there.
+# Kinds that choose no device of QEMU's by themselves: the machine and its
+# settings, and switches of what is always there.
 NO_DEVICE = {
     "architecture",
     "boot_menu",
     "config_drive",
-    "device_type",
     "emulation_architecture",
     "firmware_stateless",
     "firmware_type",
@@ -31,7 +30,6 @@ NO_DEVICE = {
     "mem_encryption_model",
     "pmem",
     "pmu",
-    "rescue_device",
     "rng",
     "secure_boot",
     "serial_port_count",

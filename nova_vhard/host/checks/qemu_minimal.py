@@ -3,7 +3,13 @@
 
 from collections.abc import Iterator
 
-from nova_vhard.catalogue.qemu import DEVICES, KCONFIG, SELECTED
+from nova_vhard.catalogue.qemu import (
+    DEVICES,
+    SELECTED,
+    SELECTS,
+    family,
+    part,
+)
 from nova_vhard.host import qemu, qemu_devices
 from nova_vhard.host.cache import Cache
 from nova_vhard.host.check import Answer, Check, Status
@@ -78,23 +84,25 @@ def unwanted(expected: Expected, offered: frozenset[str]) -> Extra:
     """Return the devices that can be left out.
 
     A device stays if a value that is not refused needs it, or another device
-    that is built with it, or if the machine type is not built without it.
+    that cannot be had without it, or if the machine type is not built
+    without it.
 
     :param offered: names of ``-device help``
     """
     needed = {
-        _part(device)
+        part(device)
         for kind, value in _choices()
         if value not in expected.refused.get(kind, ())
         for device in DEVICES[kind][value]
     }
     for machine in expected.machine_types.values():
-        needed |= SELECTED.get(_family(machine), frozenset())
+        needed |= SELECTED.get(family(machine), frozenset())
+    needed = needed.union(*(SELECTS.get(one, ()) for one in needed))
     found: Extra = {}
     for kind, value in _choices():
         if value in expected.refused.get(kind, ()):
             for one in DEVICES[kind][value]:
-                if one in offered and _part(one) not in needed:
+                if one in offered and part(one) not in needed:
                     found[one] = (*found.get(one, ()), (kind, value))
     return found
 
@@ -103,18 +111,6 @@ def _choices() -> Iterator[Choice]:
     for kind, values in DEVICES.items():
         for value in values:
             yield kind, value
-
-
-def _part(device: str) -> str:
-    """Return the part of the build that a device comes with."""
-    return KCONFIG.get(device, device)
-
-
-def _family(machine: str) -> str:
-    """Return ``q35`` for ``pc-q35-9.2``, ``pc`` for ``pc-i440fx-9.2``."""
-    if machine.startswith("pc-q35-"):
-        return "q35"
-    return "pc" if machine.startswith("pc-") else machine
 
 
 def _lines(extra: Extra) -> Iterator[str]:
