@@ -64,7 +64,7 @@ _CDROM = _buses("ide-cd", "scsi-cd")
 # A rescue is plugged in as either, by a rule of its own.
 _RESCUE = _buses("ide-hd ide-cd", "scsi-hd scsi-cd")
 # libvirt refuses a floppy on any bus but that of its controller.
-_FLOPPIES = {bus: () for bus in _DISK} | {"fdc": _FLOPPY}
+_FLOPPIES = dict.fromkeys(_DISK, ()) | {"fdc": _FLOPPY}
 _LUN = _words("scsi-block scsi-generic")
 _USAGES = {
     "cdrom": (),
@@ -292,7 +292,7 @@ SELECTED: Mapping[str, frozenset[str]] = MappingProxyType(
 TYPES: Mapping[str, tuple[str, str, int]] = MappingProxyType(
     {
         "VGA": ("hw/display/vga-pci.c", "vga_info", 423),
-        "ide-hd": ("hw/ide/ide-dev.c", "ide_hd_info", 395),
+        "ide-hd": ("hw/ide/ide-dev.c", "ide_hd_info", 262),
         "scsi-block": ("hw/scsi/scsi-disk.c", "scsi_block_info", 3365),
         "scsi-generic": ("hw/scsi/scsi-generic.c", "scsi_generic_info", 813),
         "secondary-vga": ("hw/display/vga-pci.c", "secondary_info", 424),

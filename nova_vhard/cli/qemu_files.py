@@ -79,7 +79,7 @@ def options(plan: Plan) -> str:
     """Return the options of ``configure``, one a line."""
     lines = [
         header(plan)
-        + comment("For: grep -v '^#' configure-options | xargs configure"),
+        + comment("For: grep '^-' configure-options | xargs configure"),
         _option(f"--target-list={plan.arch}-softmmu", "one architecture"),
         _option(
             "--without-default-features",
@@ -159,6 +159,17 @@ def _diff(path: str, changes: list[tuple[int, str, str]]) -> str:
     return "".join(lines)
 
 
+def _readme_patch(found: Iterable[str]) -> str:
+    """Return what applies the patch, if there is one."""
+    if f"{NAME}/types.patch" not in found:
+        return ""
+    return f"""\
+    cp OUT/{NAME}/types.patch debian/patches/{NAME}.patch
+    echo {NAME}.patch >> debian/patches/series
+    dpkg-source --before-build .
+"""
+
+
 def _readme(plan: Plan, found: Iterable[str]) -> str:
     """Return what the folder is, and what to do with it."""
     listed = "\n".join(f"* ``{name}``" for name in found)
@@ -176,16 +187,16 @@ On Debian, in the unpacked source package of QEMU, with OUT for this folder::
     cp -r OUT/{NAME} OUT/debian/{NAME}.mk debian/
     cat OUT/debian/control.{NAME} >> debian/control
     echo 'include debian/{NAME}.mk' >> debian/rules
-    dch --local +vhard 'Only what the policy allows'
+{_readme_patch(found)}    dch --local +vhard 'Only what the policy allows'
     debian/rules {NAME}-package
 
 By hand, in QEMU's own source tree::
 
-    patch -p1 < OUT/{NAME}/types.patch      # where there is one
+    patch -p1 < OUT/{NAME}/types.patch    # where there is one
     cp OUT/{NAME}/devices.mak configs/devices/{plan.arch}-softmmu/{NAME}.mak
     mkdir build && cd build
-    grep -v '^#' OUT/{NAME}/configure-options | xargs ../configure \\
-        --extra-cflags="$(grep -v '^#' OUT/{NAME}/cflags | xargs)" \\
-        --extra-ldflags="$(grep -v '^#' OUT/{NAME}/ldflags | xargs)"
+    grep '^-' OUT/{NAME}/configure-options | xargs ../configure \\
+        --extra-cflags="$(grep '^-' OUT/{NAME}/cflags | xargs)" \\
+        --extra-ldflags="$(grep '^-' OUT/{NAME}/ldflags | xargs)"
     ninja qemu-system-{plan.arch}
 """

@@ -12,10 +12,14 @@ import importlib.resources
 PACKAGE = "qemu-system-x86-vhard"
 
 _TEMPLATES = importlib.resources.files("nova_vhard.cli") / "templates/qemu"
-#: Path of a file to what applies the patch there.
+# The build stops where the patch is there and was not applied.
+_APPLIED = """\
+	grep -q 'nova-vhard: no' hw/*/*.c || { \\
+	    echo 'apply debian/patches first' >&2; exit 1; }
+"""
+#: Path of a file to what the patch takes in it.
 _PATCHED = {
-    "debian/nova-vhard.mk": "\tgrep -q 'nova-vhard: no' hw/*/*.c || \\\n"
-    "\t    patch --forward -F0 -p1 < $(vhard)/types.patch\n",
+    "debian/nova-vhard.mk": _APPLIED,
     "debian/control.nova-vhard": "",
     "rpm/nova-vhard.spec.inc": "Patch900: types.patch\n",
 }

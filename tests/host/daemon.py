@@ -84,11 +84,15 @@ class Libvirt:
     """The daemons, until the block ends.
 
     :param place: folder for all that they write
+    :param mounts: path to what is there instead, for them and their guests
     :ivar uri: where a client without rights reaches libvirtd
     """
 
-    def __init__(self, place: pathlib.Path) -> None:
+    def __init__(
+        self, place: pathlib.Path, mounts: dict[str, object] | None = None
+    ) -> None:
         self._place = place
+        self._mounts = mounts or {}
         self._running: list[subprocess.Popen[bytes]] = []
         self._made: list[str] = []
         self.uri = self._uri("libvirt-sock-ro")
@@ -158,7 +162,9 @@ class Libvirt:
                 self._made.append(path)
 
     def _start(self, *command: object) -> None:
-        mounts = {path: self._place / name for path, name in _FOLDERS.items()}
+        mounts = self._mounts | {
+            path: self._place / name for path, name in _FOLDERS.items()
+        }
         with open(self._place / f"{command[0]}.out", "wb") as out:
             process = subprocess.Popen(
                 within(mounts, *command),

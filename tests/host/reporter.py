@@ -39,15 +39,23 @@ class Reporter:
 
     :param place: folder for its configuration and all that it writes
     :param uri: of libvirt
+    :param more: lines of its configuration
+    :param policy: name of a shipped one
     """
 
-    def __init__(self, place: pathlib.Path, uri: str, more: str = "") -> None:
+    def __init__(
+        self,
+        place: pathlib.Path,
+        uri: str,
+        more: str = "",
+        policy: str = "baseline",
+    ) -> None:
         self.place = place
         self.config = place / "reporter.conf"
         (place / "state").mkdir(parents=True)
-        policy = document.shipped("baseline")
+        path = document.shipped(policy)
         self.config.write_text(
-            _CONFIG.format(uri=uri, policy=policy, place=place) + more
+            _CONFIG.format(uri=uri, policy=path, place=place) + more
         )
 
     def command(self, *words: str) -> list[str]:

@@ -3,14 +3,14 @@
 #
 #   debian/rules nova-vhard-package
 #
-# makes qemu-system-x86-vhard in the folder above. It uses the variables of Debian's
-# rules, in which it is included at the end.
+# makes qemu-system-x86-vhard in the folder above. It uses the variables of
+# Debian's rules, in which it is included at the end.
 
 vhard := debian/nova-vhard
 vhard-build := b/nova-vhard
 vhard-package := qemu-system-x86-vhard
 # Lines without the comments that give the reasons.
-vhard-lines = $(shell grep -v '^\#' $(vhard)/$(1))
+vhard-lines = $(shell grep '^-' $(vhard)/$(1))
 # dpkg's hardening, all of it (bindnow and pie among others), then ours.
 vhard-hardening := DEB_BUILD_MAINT_OPTIONS="hardening=+all" dpkg-buildflags
 vhard-cflags = $(shell $(vhard-hardening) --get CFLAGS) \

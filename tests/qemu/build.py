@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The package of a minimal QEMU, built as the documentation says."""
+
+import hashlib
+import pathlib
+import re
+import shutil
+import subprocess
+
+from nova_vhard.cli.qemu import WriteBuildConfig
+from nova_vhard.cli.qemu_packages import PACKAGE
+from tests.qemu import plans, source
+from tests.unit.cli import desk
+
+SYSTEM = pathlib.Path("/usr/bin/qemu-system-x86_64")
+_OTHERS = ("/usr/bin/qemu-system-i386", "/usr/bin/qemu-system-x86_64-microvm")
+_MODULES = "/usr/lib/*-linux-*/qemu"
+
+
+def package(dsc: pathlib.Path) -> pathlib.Path:
+    """Return the package that the sources and the configuration make.
+
+    One that was made of the very same is not made again.
+    """
+    config = source.CACHE / "config"
+    shutil.rmtree(config, ignore_errors=True)
+    words = [word for one in plans.EXTRAS for word in ("--with", one)]
+    done = desk.run(
+        *(WriteBuildConfig, "--policy", plans.BUILT, *words),
+        *("--output", str(config)),
+    )
+    assert not done.status, done.err
+    place = source.CACHE / f"build-{_digest(dsc, config)}"
+    made = list(place.glob(f"{PACKAGE}_*.deb"))
+    return made[0] if made else _build(dsc, config, place)
+
+
+def _digest(dsc: pathlib.Path, config: pathlib.Path) -> str:
+    """Return what changes with anything that the package is made of."""
+    made = hashlib.sha256(dsc.read_bytes())
+    for path in sorted(one for one in config.rglob("*") if one.is_file()):
+        made.update(f"{path.name}\n".encode() + path.read_bytes())
+    return made.hexdigest()[:16]
+
+
+def _build(
+    dsc: pathlib.Path, config: pathlib.Path, place: pathlib.Path
+) -> pathlib.Path:
+    """Do what the README of the configuration says."""
+    tree = source.unpack(dsc, place / "source")
+    debian = tree / "debian"
+    shutil.copytree(config / "nova-vhard", debian / "nova-vhard")
+    shutil.copy(config / "debian" / "nova-vhard.mk", debian)
+    control = (config / "debian" / "control.nova-vhard").read_text()
+    _append(debian / "control", control)
+    _append(debian / "rules", "include debian/nova-vhard.mk\n")
+    shutil.copy(
+        config / "nova-vhard" / "types.patch",
+        debian / "patches" / "nova-vhard.patch",
+    )
+    _append(debian / "patches" / "series", "nova-vhard.patch\n")
+    source.run("dpkg-source", "--before-build", ".", cwd=tree)
+    source.run(
+        *("nice", "-n", "19", "env", "DEB_BUILD_OPTIONS=parallel=2 terse"),
+        *("debian/rules", "nova-vhard-package"),
+        cwd=tree,
+    )
+    return next(place.glob(f"{PACKAGE}_*.deb"))
+
+
+def _append(path: pathlib.Path, text: str) -> None:
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def installed(
+    emulator: pathlib.Path, place: pathlib.Path
+) -> dict[str, object]:
+    """Return the mounts of a host on which the package is installed.
+
+    It takes the place of Debian's, whose other emulators and modules go.
+    """
+    nothing = place / "nothing"
+    nothing.touch(mode=0o644)
+    empty = place / "empty"
+    empty.mkdir(exist_ok=True)
+    found: dict[str, object] = {str(SYSTEM): emulator}
+    found |= {one: nothing for one in _OTHERS if pathlib.Path(one).exists()}
+    folders = pathlib.Path("/").glob(_MODULES.lstrip("/"))
+    return found | {str(one): empty for one in folders}
+
+
+def libraries(binary: pathlib.Path) -> tuple[int, int]:
+    """Return how many libraries a binary names, and how many are loaded."""
+    text = source.run("objdump", "-p", binary, cwd=binary.parent)
+    named = re.findall(r"^\s+NEEDED\s", text, re.M)
+    loaded = source.run("ldd", binary, cwd=binary.parent)
+    return len(named), len(re.findall(r"=> /", loaded))
+
+
+def devices(binary: pathlib.Path) -> set[str]:
+    """Return the devices that a binary offers, without CPU models."""
+    text = subprocess.run(
+        [binary, "-machine", "none", "-device", "help"],
+        env=source.ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    names = set(re.findall(r'^name "([^"]+)"', text, re.M))
+    return {one for one in names if not one.endswith("-cpu")}
