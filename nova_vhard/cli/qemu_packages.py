@@ -3,7 +3,7 @@
 
 Both build beside the distribution's own builds, from the same source, and
 bring one binary, ``qemu-system-x86_64``, in place of the full package. Their
-texts are the templates; a line ``@PATCH@`` is what a patch takes.
+texts are the templates; their line ``@PATCH@`` is for a patch, if any.
 """
 
 import importlib.resources
@@ -12,17 +12,12 @@ import importlib.resources
 PACKAGE = "qemu-system-x86-vhard"
 
 _TEMPLATES = importlib.resources.files("nova_vhard.cli") / "templates/qemu"
-# The build stops where the patch is there and was not applied.
-_APPLIED = """\
-	grep -q 'nova-vhard: no' hw/*/*.c || { \\
-	    echo 'apply debian/patches first' >&2; exit 1; }
-"""
-#: Path of a file to what the patch takes in it.
-_PATCHED = {
-    "debian/nova-vhard.mk": _APPLIED,
-    "debian/control.nova-vhard": "",
-    "rpm/nova-vhard.spec.inc": "Patch900: types.patch\n",
-}
+_FILES = (
+    "debian/nova-vhard.mk",
+    "debian/control.nova-vhard",
+    "rpm/nova-vhard.spec.inc",
+)
+_PATCH = "Patch900: types.patch\n"
 
 
 def packaging(patched: bool) -> dict[str, str]:
@@ -32,9 +27,9 @@ def packaging(patched: bool) -> dict[str, str]:
     """
     return {
         path: _template(path.rpartition("/")[2]).replace(
-            "@PATCH@\n", patch if patched else ""
+            "@PATCH@\n", _PATCH if patched else ""
         )
-        for path, patch in _PATCHED.items()
+        for path in _FILES
     }
 
 

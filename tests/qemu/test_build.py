@@ -23,7 +23,7 @@ COMES_ALONG = {
     "vmclock",
     "vmgenid",
 }
-# Without them the firmware of the machine would not be found.
+MACHINE = ("-machine", "q35,accel=tcg", "-S")
 QUIET = ("-nodefaults", "-no-user-config", "-display", "none")
 
 
@@ -52,8 +52,7 @@ def test_what_comes_along_is_known(offered, plan):
 def start(binary, *words):
     """Start a machine that ends as soon as it is there."""
     return subprocess.run(
-        [binary, *QUIET, "-machine", "q35,accel=tcg", "-S", *words]
-        + ["-monitor", "stdio"],
+        [binary, *QUIET, *MACHINE, *words, "-monitor", "stdio"],
         input="quit\n",
         env=source.ENVIRONMENT,
         capture_output=True,

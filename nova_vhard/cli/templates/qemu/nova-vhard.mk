@@ -24,7 +24,9 @@ vhard-options = $(common_configure_opts) \
 $(vhard-build)/configured: $(wildcard $(vhard)/*)
 	rm -rf $(vhard-build)
 	mkdir -p $(vhard-build)
-@PATCH@
+	test ! -e $(vhard)/types.patch || \
+	    grep -q 'nova-vhard: no' hw/*/*.c || { \
+	    echo 'debian/patches/nova-vhard.patch is not applied' >&2; exit 1; }
 	cp $(vhard)/devices.mak \
 	    configs/devices/x86_64-softmmu/nova-vhard.mak
 	cd $(vhard-build) && ../../configure $(vhard-options) \
