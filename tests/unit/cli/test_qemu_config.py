@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack vhard qemu build-config``: properties of what it writes."""
+
+import itertools
+import os
+import re
+import stat
+
+import pytest
+from osc_lib.exceptions import CommandError
+
+from nova_vhard.catalogue.qemu import TYPES
+from nova_vhard.catalogue.qemu_build import FLAGS, NOT_FLAGS
+from nova_vhard.cli import qemu
+from nova_vhard.cli.qemu import WriteBuildConfig
+from nova_vhard.policy import document
+from tests.unit.cli.desk import run
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def write(out, *arguments, policy="strict"):
+    return run(
+        *(WriteBuildConfig, "--policy", policy, "--output", str(out)),
+        *arguments,
+    )
+
+
+def tree(out):
+    return {
+        str(path.relative_to(out)): path.read_text()
+        for path in out.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("policy", document.SHIPPED)
+def test_the_files(out, policy):
+    done = write(out, policy=policy)
+    assert done.status == 0
+    assert str(out) in done.err
+    found = tree(out)
+    assert set(found) == qemu._OURS
+    assert not any("@PATCH@" in text for text in found.values())
+    for name in set(found) - {"README.rst"}:
+        assert f"``{name}``" in found["README.rst"]
+    for path in (out, *out.rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o755 if path.is_dir() else 0o644)
+    # Nothing is left beside.
+    assert os.listdir(out.parent) == ["out"]
+
+
+def test_every_choice_has_its_reason(out):
+    write(out)
+    found = tree(out)
+    for name in ("devices.mak", "configure-options", "cflags", "ldflags"):
+        lines = found[f"nova-vhard/{name}"].splitlines()
+        chosen = 0
+        for before, line in itertools.pairwise(lines):
+            if line and not line.startswith("#"):
+                chosen += 1
+                assert before.startswith("# "), line
+        assert chosen >= (4 if name == "ldflags" else 7)
+        assert max(len(line) for line in lines if " " in line) < 80
+
+
+def test_the_options(out):
+    write(out)
+    found = tree(out)["nova-vhard/configure-options"]
+    options = re.findall(r"^-.*$", found, re.M)
+    assert "--with-devices-x86_64=nova-vhard" in options
+    assert "--without-default-features" in options
+    assert "--without-default-devices" in options
+    assert {"--enable-vnc", "--enable-kvm", "--enable-pie"} <= set(options)
+    assert {"--disable-spice", "--disable-tcg"} <= set(options)
+    names = [re.sub("^--(en|dis)able-", "", one) for one in options]
+    assert len(names) == len(set(names))
+
+
+def test_the_flags_of_the_guide(out):
+    write(out)
+    found = tree(out)
+    text = found["nova-vhard/cflags"] + found["nova-vhard/ldflags"]
+    for flag in FLAGS:
+        assert f"\n{flag.text}\n" in text
+    for option in NOT_FLAGS:
+        assert f"Not {option}, of the guide" in text
+    flags = " ".join(re.findall(r"^-.*$", text, re.M))
+    for needed in [
+        "-D_FORTIFY_SOURCE=3",
+        "-fstack-protector-strong",
+        "-Wl,-z,relro",
+        "-Wl,-z,now",
+        "-Wl,-z,noexecstack",
+    ]:
+        assert needed in flags
+
+
+def test_the_patch_takes_each_type_out_once(out):
+    write(out)
+    text = tree(out)["nova-vhard/types.patch"]
+    for device, (path, variable, line) in TYPES.items():
+        assert f"+++ b/{path}\n" in text
+        assert text.count(f"-    type_register_static(&{variable});") == 1
+        assert f"@@ -{line} +{line} @@" in text
+        assert f"no {device} */" in text
+    assert text.count("+++ b/hw/display/vga-pci.c") == 1
+
+
+def test_a_policy_that_needs_each_type_gets_no_patch(out, tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text('version: "1"\n')
+    write(out, policy=str(policy))
+    found = tree(out)
+    assert "nova-vhard/types.patch" not in found
+    assert "patch" not in found["README.rst"].partition("By hand")[0]
+    assert "Patch900" not in found["rpm/nova-vhard.spec.inc"]
+
+
+def test_the_rules_are_a_makefile(out):
+    write(out)
+    text = tree(out)["debian/nova-vhard.mk"]
+    assert "hardening=+all" in text
+    recipes = re.findall(r"^[^\s#].*:.*\n(\t.*\n)+", text, re.M)
+    assert len(recipes) >= 3
+
+
+def test_it_is_the_same_each_time(out, tmp_path):
+    write(out)
+    write(tmp_path / "again")
+    assert tree(out) == tree(tmp_path / "again")
+
+
+def test_an_empty_folder_is_filled(out):
+    out.mkdir()
+    write(out)
+    assert tree(out)
+
+
+def test_a_folder_with_anything_in_it_is_left_alone(out):
+    out.mkdir()
+    (out / "README.rst").write_text("mine")
+    with pytest.raises(CommandError, match="--force"):
+        write(out)
+    assert tree(out) == {"README.rst": "mine"}
+
+
+def test_force_replaces_an_earlier_output_as_a_whole(out):
+    write(out)
+    before = tree(out)
+    write(out, "--force", policy="baseline")
+    assert tree(out) != before
+    assert "IDE_DEV" in tree(out)["nova-vhard/devices.mak"]
+    assert os.listdir(out.parent) == ["out"]
+
+
+def test_force_removes_nothing_of_anybody_else(out):
+    write(out)
+    (out / "notes.txt").write_text("mine")
+    before = tree(out)
+    with pytest.raises(CommandError, match=r"notes\.txt is not of this"):
+        write(out, "--force", policy="baseline")
+    assert tree(out) == before
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
+    with pytest.raises(CommandError, match="there is no folder"):
+        write(tmp_path / "no" / "out")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CommandError, match="is no folder"):
+        write(tmp_path / "file")
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(CommandError, match="is no folder"):
+        write(tmp_path / "link", "--force")
+
+
+def test_a_failure_leaves_what_was_there(out, monkeypatch):
+    write(out)
+    before = tree(out)
+
+    def full(*_arguments, **_more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    with pytest.raises(CommandError, match="No space left"):
+        write(out, "--force")
+    assert tree(out) == before
+    assert os.listdir(out.parent) == ["out"]
+
+
+def test_a_policy_with_errors_writes_nothing(out, tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text('version: "1"\nmode: later\n')
+    with pytest.raises(CommandError, match=r"policy\.yaml"):
+        write(out, policy=str(policy))
+    assert not out.exists()
+
+
+def test_names_of_files_stay_comments(out, tmp_path):
+    policy = tmp_path / "a\nCONFIG_E1000_PCI=y\n.yaml"
+    policy.write_text('version: "1"\nextends: strict\n')
+    write(out, policy=str(policy))
+    assert "\nCONFIG_E1000_PCI" not in tree(out)["nova-vhard/devices.mak"]

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack vhard qemu plan``."""
+
+import pytest
+from osc_lib.exceptions import CommandError
+
+from nova_vhard.catalogue import qemu_build
+from nova_vhard.catalogue.qemu import DEVICES, ELSEWHERE, TYPES
+from nova_vhard.cli import qemu_plan
+from nova_vhard.cli.qemu import PlanQemu
+from nova_vhard.host.checks.qemu_minimal import unwanted
+from nova_vhard.host.host import Expected
+from nova_vhard.policy import document
+from nova_vhard.reporter import hosts
+from tests.unit.cli.desk import rows, run
+from tests.unit.helpers import write
+
+SHIPPED = document.SHIPPED
+NOT_X86 = ELSEWHERE | qemu_build.XEN | qemu_build.UNASKED
+
+
+def of(tmp_path, text="", base="strict"):
+    """Return the plan of a policy that extends a shipped one."""
+    head = f'version: "1"\nextends: {base}\n' if base else 'version: "1"\n'
+    path = write(tmp_path / "policy.yaml", head + text)
+    return qemu_plan.make(document.load(path), "x86_64")
+
+
+def shipped(name, *extras):
+    policy = document.load(document.shipped(name))
+    return qemu_plan.make(policy, "x86_64", extras)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("kind", DEVICES)
+def test_what_is_allowed_is_needed_and_the_rest_is_not(name, kind):
+    plan = shipped(name)
+    refused = hosts.refused(plan.policy).get(kind, frozenset())
+    for value, devices in DEVICES[kind].items():
+        for device in set(devices) - NOT_X86:
+            if value not in refused:
+                assert device in plan.devices
+            # Each known device is in one of the lists, with a reason.
+            assert (device in plan.devices) != (device in plan.left_devices)
+            assert plan.devices.get(device) or plan.left_devices[device]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_check_asks_for_nothing_that_the_plan_builds(name):
+    plan = shipped(name)
+    expected = Expected(
+        policy=True,
+        refused=hosts.refused(plan.policy),
+        machine_types={"x86_64": plan.policy.assume.machine_type["x86_64"]},
+    )
+    every = {
+        device
+        for values in DEVICES.values()
+        for devices in values.values()
+        for device in devices
+    } - NOT_X86
+    assert set(unwanted(expected, frozenset(every))) <= set(plan.left_devices)
+    # And all that the plan leaves out, the check would miss nowhere.
+    assert every & set(plan.left_devices) == set(
+        unwanted(expected, frozenset(every))
+    )
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_nova_and_libvirt_always_add_is_needed(name):
+    plan = shipped(name)
+    for device in [
+        "virtio-balloon-pci",
+        "virtio-rng-pci",
+        "virtio-serial-pci",
+        "isa-serial",
+        "pcie-root-port",
+        "vmcoreinfo",
+    ]:
+        assert device in plan.devices
+    assert {"vnc", "kvm", "seccomp", "vhost-net"} <= set(plan.features)
+    assert plan.machines.keys() == {"q35"}
+    assert plan.left_machines == {
+        "pc": ["guest_devices.machine_type refuses pc"]
+    }
+
+
+def test_strict_needs_no_emulated_hardware():
+    plan = shipped("strict")
+    for device in [
+        "e1000",
+        "ide-hd",
+        "VGA",
+        "secondary-vga",
+        "bochs-display",
+        "usb-tablet",
+        "qemu-xhci",
+        "i6300esb",
+        "tpm-tis",
+        "isa-fdc",
+        "piix3-ide",
+        "vfio-pci",
+        "pci-bridge",
+        "scsi-block",
+    ]:
+        assert device in plan.left_devices
+    assert {"tcg", "spice", "usb-redir", "rbd"} <= set(plan.left_features)
+    assert set(plan.patched()) == set(TYPES)
+    # And these take no code of the disk on SATA with them.
+    assert {"ide-cd", "scsi-hd", "virtio-vga"} <= set(plan.devices)
+
+
+def test_a_sata_disk_for_a_rescue_keeps_the_disk():
+    assert "ide-hd" in shipped("baseline").devices
+
+
+CASES = {
+    "watchdog_action: {allow: [reset]}": "i6300esb pcie-pci-bridge",
+    "vif_model: {allow: [e1000]}": "e1000 e1000-82544gc pcie-pci-bridge",
+    "video_model: {allow: [qxl]}": "qxl qxl-vga",
+    "pointer_model: {allow: [usbtablet]}": "usb-tablet qemu-xhci",
+    "disk_bus: {allow: [sata]}": "ide-hd ich9-ahci",
+    "disk_bus: {allow: [ide]}": "ide-hd piix3-ide",
+    "device_type: {allow: [disk, lun]}": "scsi-block scsi-generic",
+    "redirected_usb_ports: {allow: [0, 1]}": "usb-redir qemu-xhci",
+}
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_each_rule_brings_its_devices(tmp_path, rule):
+    plan = of(tmp_path, f"guest_devices:\n  {rule}\n")
+    strict = shipped("strict")
+    for device in CASES[rule].split():
+        assert device in plan.devices
+    assert not set(CASES[rule].split()) <= set(strict.devices)
+
+
+@pytest.mark.parametrize(
+    ("rule", "features"),
+    [
+        ("video_model: {allow: [qxl]}", {"spice"}),
+        ("redirected_usb_ports: {allow: [1]}", {"spice", "usb-redir"}),
+        ("emulation_architecture: {allow: [x86_64]}", {"tcg"}),
+    ],
+)
+def test_a_rule_brings_its_features(tmp_path, rule, features):
+    plan = of(tmp_path, f"guest_devices:\n  {rule}\n")
+    assert features <= set(plan.features)
+    assert not features & set(plan.left_features)
+    assert not features & set(shipped("strict").features)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "machines"),
+    [
+        ("q35", {"q35"}),
+        ("pc-q35-9.2", {"q35"}),
+        ("pc", {"q35", "pc"}),
+        ("pc-i440fx-*", {"q35", "pc"}),
+        ("pc-i440fx-8.*", {"q35", "pc"}),
+        ("pc-i440fx-9.2", {"q35", "pc"}),
+        ('"*"', {"q35", "pc"}),
+        ("virt", {"q35"}),
+    ],
+)
+def test_the_machine_types_that_it_takes(tmp_path, allowed, machines):
+    """q35 is what the policy assumes where nobody names one."""
+    rule = f"guest_devices:\n  machine_type: {{allow: [{allowed}]}}\n"
+    assert set(of(tmp_path, rule).machines) == machines
+
+
+def test_what_a_machine_brings_stays(tmp_path):
+    plan = of(tmp_path, "guest_devices:\n  machine_type: {allow: [q35, pc]}\n")
+    assert plan.devices["piix3-ide"] == ["is built with machine type pc"]
+    assert "ide-hd" in plan.patched()
+
+
+@pytest.mark.parametrize(
+    ("allow", "vfio", "vdpa"),
+    [
+        ("aliases: [gpu]", True, False),
+        ('mdev: ["CUSTOM_A"]', True, False),
+        ("ports: [vf]", True, False),
+        ("ports: [vdpa]", False, True),
+        ("aliases: []", False, False),
+    ],
+)
+def test_passthrough_takes_vfio(tmp_path, allow, vfio, vdpa):
+    plan = of(tmp_path, f"passthrough:\n  allow: {{{allow}}}\n")
+    assert ("vfio-pci" in plan.devices) == vfio
+    assert ("vfio-pci" in plan.left_devices) != vfio
+    assert ("vhost-vdpa" in plan.features) == vdpa
+
+
+def test_without_rules_all_that_nova_has_is_needed(tmp_path):
+    plan = of(tmp_path, base="")
+    assert {"e1000", "ide-hd", "vfio-pci", "sb16"} <= set(plan.devices)
+    assert plan.devices["e1000"] == ["no rule on vif_model"]
+    assert set(plan.left_devices) == qemu_build.XEN | qemu_build.UNASKED
+    assert not plan.patched()
+
+
+def test_a_tcg_cloud_gets_tcg(tmp_path):
+    plan = of(tmp_path, "assume: {virt_type: qemu}\n")
+    assert "tcg" in plan.features and "kvm" not in plan.features
+
+
+@pytest.mark.parametrize("name", sorted(qemu_build.EXTRAS))
+def test_what_the_operator_adds(name):
+    part = qemu_build.EXTRAS[name]
+    plan = shipped("strict", name)
+    assert set(part.devices) <= set(plan.devices)
+    assert set(part.options) <= set(plan.features)
+    assert set(part.symbols) <= set(plan.symbols)
+
+
+def test_the_table_and_its_json():
+    table = run(PlanQemu, "--policy", "strict")
+    assert table.status == 0
+    assert "CONFIG_E1000_PCI" in table.out
+    assert "pointer_model = ps2mouse" in table.err
+    found = {
+        (one["Type"], one["Name"]): one
+        for one in rows(PlanQemu, "--policy", "strict")
+    }
+    e1000 = found["device", "e1000"]
+    assert e1000["Needed"] is False
+    assert e1000["Build"] == "CONFIG_E1000_PCI"
+    assert e1000["Why"] == ["guest_devices.vif_model refuses e1000"]
+    assert found["device", "ide-hd"]["Build"] == "types.patch"
+    assert found["device", "virtio-blk-pci"]["Needed"] is True
+    assert found["feature", "vnc"]["Build"] == "--enable-vnc"
+    assert found["feature", "spice"]["Build"] == "--disable-spice"
+    assert all(one["Why"] for one in found.values())
+
+
+def test_an_exemption_is_named(tmp_path):
+    text = """\
+exemptions:
+  - id: legacy
+    reason: r
+    projects: [p]
+    rules: {guest_devices.vif_model: [e1000]}
+    until: 2099-01-01
+"""
+    plan = of(tmp_path, text)
+    assert plan.left_devices["e1000"] == [
+        "guest_devices.vif_model refuses e1000, which exemption legacy lets "
+        "through"
+    ]
+    done = run(PlanQemu, "--policy", str(tmp_path / "policy.yaml"))
+    assert "Exemption legacy" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--arch", "aarch64"), ("--with", "everything")]
+)
+def test_a_wrong_option_names_the_right_ones(capsys, arguments):
+    with pytest.raises(SystemExit):
+        run(PlanQemu, "--policy", "strict", *arguments)
+    assert "choose from" in capsys.readouterr().err
+
+
+def test_a_policy_with_errors_plans_nothing(tmp_path):
+    path = write(tmp_path / "policy.yaml", 'version: "1"\nguest: {}\n')
+    with pytest.raises(CommandError, match=r"policy\.yaml:2"):
+        run(PlanQemu, "--policy", path)
