@@ -11,6 +11,7 @@ from nova_vhard.catalogue.qemu import TYPES
 from nova_vhard.catalogue.qemu_build import FLAGS, NOT_FLAGS
 from nova_vhard.cli.qemu_packages import packaging
 from nova_vhard.cli.qemu_plan import Plan
+from nova_vhard.policy.text import clean
 
 #: What the build is called in QEMU's source tree.
 NAME = "nova-vhard"
@@ -33,13 +34,18 @@ def files(plan: Plan) -> dict[str, str]:
 
 def header(plan: Plan) -> str:
     """Return the comment on top of a file: from which policy it is."""
-    names = ", ".join(plan.policy.files)
     text = (
         f"QEMU with what a policy allows, for {plan.arch}. Written by "
         f"openstack vhard qemu build-config from policy "
-        f"{plan.policy.digest} ({names}); change the policy, not this file."
+        f"{plan.policy.digest} ({_names(plan)}); change the policy, not this file."
     )
     return comment(text) + "\n"
+
+
+def _names(plan: Plan) -> str:
+    """Return the policy's files, without the folders of this machine."""
+    paths = (one.rpartition("/")[2] for one in plan.policy.files)
+    return ", ".join(clean(one) for one in paths)
 
 
 def comment(text: str) -> str:
@@ -178,7 +184,7 @@ def _readme(plan: Plan, found: Iterable[str]) -> str:
 {title}
 {"=" * len(title)}
 
-Policy {plan.policy.digest}: {", ".join(plan.policy.files)}
+Policy {plan.policy.digest}: {_names(plan)}
 
 {listed}
 

@@ -38,8 +38,9 @@ def package(dsc: pathlib.Path) -> pathlib.Path:
 def _digest(dsc: pathlib.Path, config: pathlib.Path) -> str:
     """Return what changes with anything that the package is made of."""
     made = hashlib.sha256(dsc.read_bytes())
-    for path in sorted(one for one in config.rglob("*") if one.is_file()):
-        made.update(f"{path.name}\n".encode() + path.read_bytes())
+    for folder in ("debian", "nova-vhard"):
+        for path in sorted((config / folder).iterdir()):
+            made.update(f"{path.name}\n".encode() + path.read_bytes())
     return made.hexdigest()[:16]
 
 
