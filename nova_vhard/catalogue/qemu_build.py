@@ -53,6 +53,11 @@ MACHINES: Mapping[str, Part] = MappingProxyType(
 #: What each guest gets, or may get, whatever its image says.
 ALWAYS = (
     Part(
+        "each guest of a full QEMU has VMware's mouse, since nobody "
+        "switches vmport off, and cannot be migrated to a QEMU without it",
+        symbols=("VMPORT", "VMMOUSE"),
+    ),
+    Part(
         "Nova adds a balloon while [libvirt] mem_stats_period_seconds is "
         "over 0, its default",
         devices=("virtio-balloon-pci",),

@@ -37,7 +37,8 @@ def header(plan: Plan) -> str:
     text = (
         f"QEMU with what a policy allows, for {plan.arch}. Written by "
         f"openstack vhard qemu build-config from policy "
-        f"{plan.policy.digest} ({_names(plan)}); change the policy, not this file."
+        f"{plan.policy.digest} ({_names(plan)}); change the policy, not this "
+        "file."
     )
     return comment(text) + "\n"
 

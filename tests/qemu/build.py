@@ -110,3 +110,9 @@ def devices(binary: pathlib.Path) -> set[str]:
     ).stdout
     names = set(re.findall(r'^name "([^"]+)"', text, re.M))
     return {one for one in names if not one.endswith("-cpu")}
+
+
+def machines(binary: pathlib.Path) -> set[str]:
+    """Return the machine types of a binary, without aliases."""
+    text = source.run(binary, "-machine", "help", cwd=binary.parent)
+    return set(re.findall(r"^(pc-\S+)", text, re.M))

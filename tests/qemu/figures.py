@@ -71,7 +71,6 @@ def measure(binary: pathlib.Path, left: set[str]) -> Figures:
     :param left: devices that the policy does not need
     """
     said = source.run(binary, "--version", cwd=binary.parent)
-    machines = source.run(binary, "-machine", "help", cwd=binary.parent)
     devices = build.devices(binary)
     named, loaded = build.libraries(binary)
     version = re.search(r"version (\S+)", said)
@@ -80,7 +79,7 @@ def measure(binary: pathlib.Path, left: set[str]) -> Figures:
         version=version[1],
         devices=len(devices),
         refused=len(devices & left),
-        machines=len(re.findall(r"^pc\S*-\d\S* ", machines, re.M)),
+        machines=len(build.machines(binary)),
         size=binary.stat().st_size,
         named=named,
         loaded=loaded,
