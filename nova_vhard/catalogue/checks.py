@@ -215,10 +215,11 @@ _CHECKS = (
         "only values which the policy refuses would need. What a build "
         "cannot leave out, because an allowed device or the machine type is "
         "built with it, does not count.",
-        remediation="Leave the listed devices out of the build (QEMU's "
-        "--with-devices-<architecture>), or do not install the packages "
-        "that bring them as modules. Before the USB tablet goes, set "
-        "[DEFAULT] pointer_model = ps2mouse in nova.conf.",
+        remediation="Leave the listed devices out of the build (openstack "
+        "vhard qemu build-config writes what QEMU's "
+        "--with-devices-<architecture> takes), or do not install the "
+        "packages that bring them as modules. Before the USB tablet goes, "
+        "set [DEFAULT] pointer_model = ps2mouse in nova.conf.",
     ),
     CheckInfo(
         id="Check-Virt-20",
