@@ -4,8 +4,6 @@
 import argparse
 import os
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +11,7 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue.qemu import KCONFIG
 from nova_vhard.catalogue.qemu_build import EXTRAS
-from nova_vhard.cli import qemu_files, qemu_plan
+from nova_vhard.cli import qemu_files, qemu_folder, qemu_needs
 from nova_vhard.cli.offline import (
     Cell,
     Offline,
@@ -30,8 +28,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_policy(parser)
     parser.add_argument(
         "--arch",
-        choices=qemu_plan.ARCHITECTURES,
-        default=qemu_plan.ARCHITECTURES[0],
+        choices=qemu_needs.ARCHITECTURES,
+        default=qemu_needs.ARCHITECTURES[0],
         help="architecture of the compute nodes (default: %(default)s); "
         "others are an error",
     )
@@ -49,7 +47,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _plan(parsed_args: argparse.Namespace) -> Plan:
     policy = load(parsed_args.policy)
-    return qemu_plan.make(policy, parsed_args.arch, parsed_args.extras)
+    return qemu_needs.make(policy, parsed_args.arch, parsed_args.extras)
 
 
 class PlanQemu(OfflineLister):
@@ -162,68 +160,11 @@ class WriteBuildConfig(Offline):
         texts = qemu_files.files(plan)
         folder = pathlib.Path(os.path.abspath(parsed_args.output))
         try:
-            _refuse(folder, parsed_args.force)
-            _write(folder, texts)
+            qemu_folder.refuse(folder, parsed_args.force)
+            qemu_folder.write(folder, texts)
         except OSError as error:
             text = f"{folder} cannot be written: {error.strerror}"
             raise exceptions.CommandError(text) from error
         for line in notes(plan):
             self.say(line)
         self.say(f"Written: {folder}, see README.rst there")
-
-
-# Everything that a run may have written.
-_OURS = frozenset(
-    (
-        "README.rst",
-        "debian/control.nova-vhard",
-        "debian/nova-vhard.mk",
-        "nova-vhard/cflags",
-        "nova-vhard/configure-options",
-        "nova-vhard/devices.mak",
-        "nova-vhard/ldflags",
-        "nova-vhard/types.patch",
-        "rpm/nova-vhard.spec.inc",
-    )
-)
-
-
-def _refuse(folder: pathlib.Path, force: bool) -> None:
-    """Say why a folder is not written to, if it is not.
-
-    :raises CommandError: if it holds anything, and may not be replaced
-    """
-    if not folder.parent.is_dir():
-        text = f"{folder}: there is no folder {folder.parent}"
-        raise exceptions.CommandError(text)
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise exceptions.CommandError(f"{folder} is no folder")
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not force:
-        text = f"{folder} is not empty; --force replaces an earlier output"
-        raise exceptions.CommandError(text)
-    for path in folder.rglob("*"):
-        name = str(path.relative_to(folder))
-        if not path.is_dir() and name not in _OURS:
-            text = f"{path} is not of this command; choose another folder"
-            raise exceptions.CommandError(text)
-
-
-def _write(folder: pathlib.Path, texts: dict[str, str]) -> None:
-    """Put a folder in place in one step.
-
-    :raises OSError: if it could not be done; what was there is untouched
-    """
-    new = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
-    made = pathlib.Path(new, "new")
-    try:
-        for name, text in texts.items():
-            path = made / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        if folder.exists():
-            folder.rename(pathlib.Path(new, "old"))
-        made.rename(folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of ``openstack vhard qemu build-config``: whole, or not there."""
+
+import pathlib
+import shutil
+import tempfile
+
+from osc_lib import exceptions
+
+#: Everything that a run may have written.
+OURS = frozenset(
+    (
+        "README.rst",
+        "debian/control.nova-vhard",
+        "debian/nova-vhard.mk",
+        "nova-vhard/cflags",
+        "nova-vhard/configure-options",
+        "nova-vhard/devices.mak",
+        "nova-vhard/ldflags",
+        "nova-vhard/types.patch",
+        "rpm/nova-vhard.spec.inc",
+    )
+)
+
+
+def refuse(folder: pathlib.Path, force: bool) -> None:
+    """Say why a folder is not written to, if it is not.
+
+    :raises CommandError: if it holds anything, and may not be replaced
+    """
+    if not folder.parent.is_dir():
+        text = f"{folder}: there is no folder {folder.parent}"
+        raise exceptions.CommandError(text)
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise exceptions.CommandError(f"{folder} is no folder")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not force:
+        text = f"{folder} is not empty; --force replaces an earlier output"
+        raise exceptions.CommandError(text)
+    for path in folder.rglob("*"):
+        name = str(path.relative_to(folder))
+        if not path.is_dir() and name not in OURS:
+            text = f"{path} is not of this command; choose another folder"
+            raise exceptions.CommandError(text)
+
+
+def write(folder: pathlib.Path, texts: dict[str, str]) -> None:
+    """Put a folder in place in one step.
+
+    :raises OSError: if it could not be done; what was there is untouched
+    """
+    new = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
+    made = pathlib.Path(new, "new")
+    try:
+        for name, text in texts.items():
+            path = made / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        if folder.exists():
+            folder.rename(pathlib.Path(new, "old"))
+        made.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
