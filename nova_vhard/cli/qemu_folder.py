@@ -40,7 +40,8 @@ def refuse(folder: pathlib.Path, force: bool) -> None:
         raise exceptions.CommandError(text)
     for path in folder.rglob("*"):
         name = str(path.relative_to(folder))
-        if not path.is_dir() and name not in OURS:
+        ours = name in OURS or path.is_dir()
+        if path.is_symlink() or not ours:
             text = f"{path} is not of this command; choose another folder"
             raise exceptions.CommandError(text)
 
@@ -57,8 +58,19 @@ def write(folder: pathlib.Path, texts: dict[str, str]) -> None:
             path = made / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        if folder.exists():
-            folder.rename(pathlib.Path(new, "old"))
-        made.rename(folder)
+        _swap(folder, made, pathlib.Path(new, "old"))
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _swap(folder: pathlib.Path, made: pathlib.Path, old: pathlib.Path) -> None:
+    """Put a folder in place of another, or none."""
+    if not folder.exists():
+        made.rename(folder)
+        return
+    folder.rename(old)
+    try:
+        made.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise

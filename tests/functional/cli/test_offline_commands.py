@@ -115,6 +115,27 @@ def test_show(environment: dict[str, str]) -> None:
     )
 
 
+def test_qemu(environment: dict[str, str]) -> None:
+    status, output, _ = run(
+        environment | LOGIN,
+        *("vhard", "qemu", "plan", "--policy", "strict", "--arch", "x86_64"),
+        *("-f", "json"),
+    )
+    assert status == 0
+    found = {one["Name"]: one for one in json.loads(output)}
+    assert found["virtio-net-pci"]["Needed"]
+    assert not found["e1000"]["Needed"]
+    build = ("vhard", "qemu", "build-config", "--policy", "strict")
+    status, _, said = run(environment, *build, "--output", "minimal")
+    assert status == 0
+    folder = Path(environment["HOME"], "minimal")
+    assert said.endswith(f"Written: {folder}, see README.rst there")
+    # once more it is not overwritten
+    status, _, said = run(environment, *build, "--output", "minimal")
+    assert status == 1
+    assert said.startswith(f"{folder} is not empty")
+
+
 def test_a_file_that_is_not_there(environment: dict[str, str]) -> None:
     status, output, said = run(environment, "vhard", "policy", "show", "x")
     assert (status, output) == (1, "")

@@ -3,6 +3,7 @@
 
 import itertools
 import os
+import pathlib
 import re
 import stat
 
@@ -190,6 +191,22 @@ def test_a_failure_leaves_what_was_there(out, monkeypatch):
         write(out, "--force")
     assert tree(out) == before
     assert os.listdir(out.parent) == ["out"]
+
+
+def test_the_old_folder_comes_back_where_the_new_one_cannot(out, monkeypatch):
+    write(out)
+    before = tree(out)
+    rename = pathlib.Path.rename
+
+    def refused(path, target):
+        if path.name == "new":
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr("pathlib.Path.rename", refused)
+    with pytest.raises(CommandError, match="Input/output error"):
+        write(out, "--force", policy="baseline")
+    assert tree(out) == before
 
 
 def test_a_policy_with_errors_writes_nothing(out, tmp_path):
