@@ -55,6 +55,7 @@ ALWAYS = (
     Part(
         "each guest of a full QEMU has VMware's mouse, since nobody "
         "switches vmport off, and cannot be migrated to a QEMU without it",
+        devices=("vmmouse",),
         symbols=("VMPORT", "VMMOUSE"),
     ),
     Part(
