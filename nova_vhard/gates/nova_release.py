@@ -20,6 +20,9 @@ _SINCE: Mapping[str, int] = {
     ONE_TIME_USE: 32,
 }
 
+#: Version of a nova-compute service of Nova 32 (nova/objects/service.py).
+SERVICE_OF_32 = 70
+
 
 @functools.cache
 def release() -> int:

@@ -84,13 +84,24 @@ def _asked(spec: Any) -> list[Any]:
 def _good(host: Any, asked: list[Any]) -> list[Any]:
     """Return the candidates of a host that get one_time_use devices alone."""
     providers = _providers(host)
-    if not providers or not asked or nova_release.ignored((ONE_TIME_USE,)):
+    if not providers or not asked or not _holds_back(host):
         return []
     return [
         one
         for one in host.allocation_candidates or ()
         if providers.issuperset(_gets(one["mappings"], asked))
     ]
+
+
+def _holds_back(host: Any) -> bool:
+    """Tell whether the host's Nova holds used devices back.
+
+    While a cloud is upgraded, computes are older than their scheduler.
+    """
+    if nova_release.ignored((ONE_TIME_USE,)):
+        return False
+    version = (host.service or {}).get("version") or 0
+    return int(version) >= nova_release.SERVICE_OF_32
 
 
 def _traced(host: Any, asked: list[Any]) -> bool:

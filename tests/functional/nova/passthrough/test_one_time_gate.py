@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """``passthrough.require: [one_time_use]``: each device of a request."""
 
+import copy
+
+from nova import exception
+
+from nova_vhard.gates import nova_release
 from nova_vhard.policy.model import Mode
 from tests.functional.nova.passthrough import base, reissue
 from tests.functional.nova.passthrough.reissue import PF, VF, WHOLE, device
@@ -96,6 +101,49 @@ class TestSome(reissue.Once):
 
     def test_two_at_once_are_too_many(self):
         self.assertIn(NO_DEVICE.format(WHOLE), self.refused(self.one(count=2)))
+
+
+class TestNoProof(reissue.Once):
+    """What is no proof that Nova holds a used device back."""
+
+    def test_each_refused(self):
+        host, spec = self.at_a_boot()
+        self.assertEqual([host], self.left(host, spec))
+        old = nova_release.SERVICE_OF_32 - 1
+        for changed in (
+            {"service": {"version": old}},
+            {"service": {}},
+            {"pci_stats": None},
+            {"allocation_candidates": []},
+            {"allocation_candidates": [{"mappings": {"": [host.uuid]}}]},
+        ):
+            other = copy.copy(host)
+            for name, value in changed.items():
+                setattr(other, name, value)
+            refusal = self.assertRaises(
+                exception.NoValidHost, self.left, other, spec
+            )
+            self.assertIn("one_time_use", str(refusal), changed)
+
+    def at_a_boot(self):
+        """Return a host and a RequestSpec as Nova gives them at a boot."""
+        seen = []
+        real = type(self.filter).filter_all
+
+        def keep(one, hosts, spec):
+            hosts = list(hosts)
+            seen.append((copy.deepcopy(hosts[0]), copy.deepcopy(spec)))
+            return real(one, hosts, spec)
+
+        self.stub_out(
+            "nova_vhard.gates.scheduler.VirtHardeningFilter.filter_all", keep
+        )
+        self.wait(self.build(self.one()), "ACTIVE")
+        return seen[0]
+
+    def left(self, host, spec):
+        """Return what the filter leaves of one host."""
+        return list(self.filter.filter_all([host], spec))
 
 
 class TestForced(reissue.Once):
