@@ -8,33 +8,79 @@ import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
-from nova_vhard.cli import cleaner, exporter, reporter
+from oslo_config import cfg
+from oslo_upgradecheck import upgradecheck
+
+from nova_vhard.cli import cleaner, exporter, paste, reporter, status
+from nova_vhard.conf import status as status_conf
 from tests.unit.docs import ETC, ROOT, blocks
 
+
+def _status(arguments: list[str]) -> None:
+    conf = cfg.ConfigOpts()
+    status_conf.register(conf)
+    upgradecheck.register_cli_options(conf, status.Checks(conf))
+    conf(arguments, project="test", default_config_files=[])
+    # oslo.upgradecheck takes any word there.
+    assert conf.command.check == "check", arguments
+
+
 _PARSERS = {
-    "nova-vhard-cleaner": cleaner._parser,
-    "nova-vhard-exporter": exporter._parser,
-    "nova-vhard-reporter": reporter._parser,
+    "nova-vhard-cleaner": cleaner._parser().parse_args,
+    "nova-vhard-exporter": exporter._parser().parse_args,
+    "nova-vhard-paste": paste._parser().parse_args,
+    "nova-vhard-reporter": reporter._parser().parse_args,
+    "nova-vhard-status": _status,
 }
 _GROUPS = ("openstack.vhard.v1", "openstack.image.v2", "openstack.compute.v2")
-
-#: Held against the code only where they are installed.
-ELSEWHERE = ("nova-vhard-status",)
 
 #: What is the system's own. Nothing else may be shown.
 _SYSTEM = frozenset(("cd", "chmod", "cp", "curl", "editor", "mv", "sed"))
 _SYSTEM |= {".", "apt-get", "journalctl", "python3", "systemctl", "truncate"}
 
 
+_PROMPT = re.compile(r"^[#$] ((?:.*\\\n)*.*)\n?", re.MULTILINE)
+_LITERAL = re.compile(r"::\n\n((?: +.*\n|\n)+)")
+#: What begins a command in the middle of a sentence.
+_PROGRAM = re.compile("(openstack|python3|tox|nova-vhard-[a-z]+) |tools/")
+
+
+def sessions(page: Path) -> list[tuple[str, str]]:
+    """Return commands in a page's console blocks, and what follows each.
+
+    A command is in one line, without its prompt.
+    """
+    found = []
+    for block in blocks(page, "console"):
+        prompts = list(_PROMPT.finditer(block))
+        ends = [*(one.start() for one in prompts[1:]), len(block)]
+        for one, end in zip(prompts, ends, strict=True):
+            command = re.sub(r"\\\n\s*", "", one[1])
+            found.append((command, block[one.end() : end]))
+    return found
+
+
 def shown(page: Path) -> list[str]:
-    """Return the commands in a page's console blocks, each in one line."""
+    """Return the commands in a page's console blocks."""
+    return [command for command, _ in sessions(page)]
+
+
+def literal(page: Path) -> list[str]:
+    """Return the lines of a page's literal blocks (``::``)."""
+    text = page.read_text(encoding="utf-8")
     return [
-        re.sub(r"\\\n\s*", "", command)
-        for block in blocks(page, "console")
-        for command in re.findall(
-            r"^\s*[#$] ((?:.*\\\n)*.*)$", block, re.MULTILINE
-        )
+        line.strip()
+        for block in _LITERAL.findall(text)
+        for line in block.splitlines()
+        if line.strip()
     ]
+
+
+def inline(page: Path) -> list[str]:
+    """Return the commands that stand in a page's sentences."""
+    text = page.read_text(encoding="utf-8")
+    found = (" ".join(one.split()) for one in re.findall("``([^`]+)``", text))
+    return [one for one in found if _PROGRAM.match(one)]
 
 
 def check(command: str) -> None:
@@ -45,10 +91,8 @@ def check(command: str) -> None:
     """
     program, *arguments = shlex.split(command)
     name = program.rpartition("/")[2]
-    if name in ELSEWHERE:
-        return
     if name in _PARSERS:
-        _PARSERS[name]().parse_args(arguments)
+        _PARSERS[name](arguments)
     elif name == "openstack":
         _check_openstack(arguments)
     elif program.startswith("tools/"):
@@ -77,8 +121,7 @@ def _check_openstack(words: list[str]) -> None:
             parser = entry.load()(app, None).get_parser(entry.name)
             parser.parse_args(words[length:])
             return
-    given = " ".join(words)
-    assert given.startswith(ELSEWHERE), f"no command openstack {given}"
+    raise AssertionError(f"no command openstack {' '.join(words)}")
 
 
 def _check_files(name: str, arguments: list[str]) -> None:
@@ -88,3 +131,19 @@ def _check_files(name: str, arguments: list[str]) -> None:
         if file.startswith("nova-vhard") and name in ("cp", "systemctl"):
             unit = file if "." in file else f"{file}.service"
             assert (ETC / unit).exists(), unit
+
+
+def alike(output: str) -> str:
+    """Return what a command printed, without what is never the same.
+
+    White space, addresses, ids, times.
+    """
+    for pattern, name in (
+        (r"https?://[^\s,]+", "URL"),
+        (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "ID"),
+        (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
+        (r"\b\d+\.\d s\b", "SECONDS"),
+        (r"\s+", " "),
+    ):
+        output = re.sub(pattern, name, output)
+    return output.strip()

@@ -15,6 +15,7 @@ import pytest
 from nova_vhard.gates import http
 from nova_vhard.policy import document
 from nova_vhard.policy.hosts import NO_CANDIDATE, NOBODY, UNKNOWN
+from tests import ran
 from tests.unit import commands
 from tests.unit.docs import README, ROOT, SOURCE, extension, words
 
@@ -26,7 +27,13 @@ MAN_PAGES = {path.stem: path for path in (SOURCE / "cli").glob("nova-*.rst")}
 OSLO = {"--config-dir", "--config-file", "--shell_completion"}
 
 
-SHOWING = (README, QUICK_START, ROLL_OUT, SOURCE / "admin" / "monitoring.rst")
+SHOWING = (
+    README,
+    QUICK_START,
+    ROLL_OUT,
+    SOURCE / "admin" / "monitoring.rst",
+    SOURCE / "admin" / "status.rst",
+)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +50,7 @@ def test_a_command_that_is_shown_exists_and_takes_its_arguments(command):
         "tools/demos.sh",
         "tools/demo.sh --without-doors",
         "novavhard check",
+        "nova-vhard-status upgrade chek",
         "cp nova-vhard-export.service /etc/systemd/system/",
     ],
 )
@@ -58,11 +66,56 @@ def test_a_command_that_does_not_exist_would_be_found(command):
         "openstack image create --disk-format x86 y",
         "nova-vhard-reporter check --quietly",
         "/opt/nova-vhard/bin/nova-vhard-exporter --port 1",
+        "nova-vhard-paste drop nova /etc/nova/api-paste.ini",
+        "nova-vhard-status upgrade check --jsn",
     ],
 )
 def test_an_argument_that_is_not_taken_would_be_found(command):
     with pytest.raises(SystemExit):
         commands.check(command)
+
+
+def told():
+    """Return every command of README and quick start."""
+    return [
+        command
+        for page in (README, QUICK_START)
+        for found in (commands.shown, commands.literal, commands.inline)
+        for command in found(page)
+    ]
+
+
+RAN = (*ran.ON_THE_DEMO, *ran.ELSEWHERE, *ran.BY_CI)
+
+
+@pytest.mark.parametrize("command", sorted(set(told())))
+def test_a_command_that_is_told_is_run(command):
+    if command.startswith("tox -e "):
+        environment = command.removeprefix("tox -e ")
+        tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
+        assert f"[testenv:{environment}]" in tox
+    elif command in commands.inline(README):
+        # in a sentence: perhaps without its arguments
+        assert any(f"{one} ".startswith(f"{command} ") for one in RAN)
+    else:
+        assert command in RAN
+
+
+def test_what_is_run_is_told_somewhere():
+    assert set(RAN) <= set(told())
+    assert len(RAN) == len(set(RAN))
+
+
+@pytest.mark.parametrize("test", sorted(set(ran.ELSEWHERE.values())))
+def test_the_test_that_runs_a_command_is_there(test):
+    file, _, name = test.partition("::")
+    body = ast.parse((ROOT / file).read_text(encoding="utf-8")).body
+    assert name in {getattr(one, "name", None) for one in body}
+
+
+def test_ci_runs_what_it_is_said_to_run():
+    for command, script in ran.BY_CI.items():
+        assert command in (ROOT / script).read_text(encoding="utf-8")
 
 
 def scripts():
@@ -88,7 +141,7 @@ def options_of(main):
     return set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", sorted(scripts().keys() & MAN_PAGES.keys()))
+@pytest.mark.parametrize("name", sorted(scripts().keys() | MAN_PAGES.keys()))
 def test_a_man_page_has_every_option(name):
     options = options_of(scripts()[name].load())
     assert "--help" in options
@@ -107,7 +160,7 @@ def test_every_man_page_is_built():
     exec((SOURCE / "conf.py").read_text(encoding="utf-8"), names)
     built = {page: name for page, name, *_ in names["man_pages"]}
     assert built == {f"cli/{name}": name for name in MAN_PAGES}
-    assert {"nova-vhard-exporter", "nova-vhard-reporter"} <= {*MAN_PAGES}
+    assert scripts().keys() == MAN_PAGES.keys()
     index = words(SOURCE / "cli" / "index.rst")
     assert all(name in index for name in MAN_PAGES)
 

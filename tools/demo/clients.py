@@ -30,12 +30,14 @@ class Client(clients.Client):
         region=identity.REGION,
         volume=None,
         flavor=flavors.TINY,
+        port=None,
         **more,
     ):
         """Ask for a server, and wait until it is there or has failed.
 
         :param volume: id of a volume to boot from, instead of an image
         :param flavor: demo.flavors.Flavor
+        :param port: id of a port, instead of a new one on the network
         :returns: the server, as the region's API shows it
         """
         if volume:
@@ -51,7 +53,7 @@ class Client(clients.Client):
         server = compute.create_server(
             name=name,
             flavor_id=flavor.id,
-            networks=[{"uuid": NETWORK}],
+            networks=[{"port": port} if port else {"uuid": NETWORK}],
             **more,
         )
         return self.settle(server)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start, watch and stop the demo's service processes."""
 
+import pathlib
 import queue
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import time
 
 from common import commands
 from demo import serve
+
+_TOOLS = pathlib.Path(__file__).resolve().parents[1]
 
 
 class Failed(Exception):
@@ -38,7 +41,7 @@ class Process:
                 pass_fds=[one.fileno() for one in sockets],
                 # Ctrl-C is the parent's to handle.
                 start_new_session=True,
-                env=commands.environment(),
+                env={**commands.environment(), "PYTHONPATH": str(_TOOLS)},
                 text=True,
             )
         threading.Thread(

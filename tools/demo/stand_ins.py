@@ -16,7 +16,7 @@ from nova.tests import fixtures as nova_fixtures
 from nova.tests.fixtures import libvirt as fake_libvirt
 from oslo_config import cfg
 
-from demo import volumes
+from demo import ports, volumes
 
 CONF = cfg.CONF
 
@@ -133,6 +133,20 @@ class _Neutron(nova_fixtures.NeutronFixture):
     """One network that every project of the demo may use."""
 
     network_1 = {**nova_fixtures.NeutronFixture.network_1, "shared": True}
+
+    def setUp(self):
+        """Have the port of the demo, too."""
+        super().setUp()
+        address = {
+            "ip_address": ports.ADDRESS,
+            "subnet_id": self.subnet_1["id"],
+        }
+        port = {
+            **ports.SRIOV_PORT,
+            "network_id": self.network_1["id"],
+            "fixed_ips": [address],
+        }
+        self._ports[port["id"]] = port
 
     def create_port(self, body=None):
         """Make a port that belongs to who asked for it."""

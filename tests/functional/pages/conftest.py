@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's cloud, in the state that the README tells of."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.docs import README, blocks
+
+# As the fixtures of Nova want it; other tests may import Nova later.
+os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
+
+IDE_E1000 = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in this directory: it needs the services."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.services)
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory in which somebody types."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="package")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Give the demo's cloud, with the servers that the README shows."""
+    for name in ("nova", "glance", "placement", "waitress"):
+        pytest.importorskip(name)
+    from common import place
+    from demo import cloud, policies, stage
+
+    stored = place.Place(tmp_path_factory.mktemp("demo"))
+    stored.take()
+    policies.write(stored.policy, policies.OFF)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        cloud.Cloud(stored, True, print) as running,
+    ):
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            patch.delenv(name, raising=False)
+            patch.delenv(name.upper(), raising=False)
+        told = stage.Stage(running)
+        _play(told)
+        yield told
+
+
+def _play(told: Any) -> None:
+    """Have what the README tells of happen."""
+    from demo import identity, machines, ports
+
+    old = told.alice.upload("old-router", **IDE_E1000)
+    clean = told.alice.upload(
+        "clean", hw_disk_bus="virtio", hw_vif_model="virtio"
+    )
+    (policy,) = [one for one in blocks(README, "yaml") if "vf" in one]
+    told.policy(policy)
+    servers = [
+        told.alice.boot("router", identity.PLAIN_REGION, image_id=old.id),
+        told.alice.boot(
+            "with-a-port", port=ports.SRIOV_PORT["id"], image_id=clean.id
+        ),
+    ]
+    for server in servers:
+        assert server.status == "ERROR", server
+    failed = told.reporters.report(machines.PROVEN, machines.UNPROVEN)
+    assert failed == []

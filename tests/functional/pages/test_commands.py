@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of README and quick start, run as they stand there.
+
+``tests/ran.py`` says which are run here, and what runs the others.
+"""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.cli import offline, policies, status
+from tests import ran
+from tests.unit import commands
+from tests.unit.docs import README, SOURCE, blocks
+
+PAGES = (README, SOURCE / "quick-start.rst")
+#: Each command with the outputs that pages show of it.
+SHOWN: dict[str, list[str]] = {one: [] for one in ran.ON_THE_DEMO}
+for page in PAGES:
+    for shown, output in commands.sessions(page):
+        if shown in SHOWN and output.strip():
+            SHOWN[shown].append(output)
+#: What the page does not have: the machine that the demo runs on.
+BESIDE = "| compute4 "
+
+
+@pytest.fixture(scope="package")
+def prepared(home: Path) -> Path:
+    """Give the directory, with the files that the commands name."""
+    (policy,) = blocks(SOURCE / "quick-start.rst", "yaml")
+    (home / "policy.yaml").write_text(policy)
+    (home / "router.img").write_bytes(bytes(1 << 20))
+    return home
+
+
+def run(demo: Any, home: Path, words: list[str], user: str) -> Any:
+    """Run a command of a user's, in that user's environment."""
+    program = Path(sys.executable).with_name(words[0])
+    return subprocess.run(
+        [program, *words[1:]],
+        env=getattr(demo, user)._environment(),
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_a_command_on_the_demo(
+    demo: Any, prepared: Path, command: str
+) -> None:
+    # given
+    how = ran.ON_THE_DEMO[command]
+    log = str(demo.cloud.place.logs / "nova.log")
+    words = [
+        log if one == "/var/log/nova/nova-api.log" else one
+        for one in shlex.split(command)
+    ]
+    # when
+    done = run(demo, prepared, [*words, *how.more], how.user)
+    # then
+    assert done.returncode == how.status, done.stdout
+    assert "Traceback" not in done.stdout
+    printed = "".join(
+        line
+        for line in done.stdout.splitlines(keepends=True)
+        if not line.startswith(BESIDE)
+    )
+    for output in SHOWN[command]:
+        assert commands.alike(printed) == commands.alike(output)
+
+
+def test_the_outputs_of_the_readme_are_compared() -> None:
+    assert sum(map(len, SHOWN.values())) == 4
+
+
+def test_the_policy_that_commands_read_by_themselves() -> None:
+    (named,) = {policies.DEFAULT, offline.POLICY}
+    assert f"``{named}``" in README.read_text(encoding="utf-8")
+
+
+def test_this_very_host(demo: Any, prepared: Path) -> None:
+    done = run(demo, prepared, ["nova-vhard-reporter", "check"], ran.ADMIN)
+    # Whatever it has proven.
+    assert done.returncode in (0, 1), done.stdout
+    assert "Traceback" not in done.stdout
+    for name in CHECKS:
+        assert name in done.stdout
+
+
+def test_the_demos_node(demo: Any, prepared: Path) -> None:
+    # given the files of the demo, which are no node's below /etc
+    place = demo.cloud.place
+    files = [
+        f"--nova-config-file={place.home('nova')}/nova.conf",
+        f"--glance-config-file={place.home('glance')}/glance-api.conf",
+        f"--reporter-config-file={place.home('reporter')}/compute1.conf",
+    ]
+    # when
+    command = ["nova-vhard-status", *files, "upgrade", "check", "--json"]
+    done = run(demo, prepared, command, ran.ADMIN)
+    # then
+    assert "Traceback" not in done.stdout
+    text = done.stdout[done.stdout.index("{") :]
+    found = {one["check"]: one for one in json.loads(text)["checks"]}
+    assert set(found) == set(status.CHECKS)
+    for name in ("Scheduler filter", "Nova API gate", "Glance API gate"):
+        assert found[name]["result"] == 0, found[name]
+    assert found["Placement"]["result"] == 0, found["Placement"]
+    assert done.returncode == max(one["result"] for one in found.values())

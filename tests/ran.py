@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where each command that README and quick start show is really run."""
+
+from dataclasses import dataclass
+
+ALICE, ADMIN = "alice", "admin"
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a command is run on the demo's services.
+
+    :ivar user: whose client it is
+    :ivar status: that it must end with
+    :ivar more: what it is given beside what the page shows
+    """
+
+    user: str = ADMIN
+    status: int = 0
+    more: tuple[str, ...] = ()
+
+
+#: A test writes nothing below /etc, where a command finds its policy.
+_POLICY = ("--policy", "policy.yaml")
+_CREATE = (
+    "openstack image create --file router.img --disk-format qcow2 "
+    "--property hw_disk_bus=ide"
+)
+
+#: By tests/functional/pages/test_commands.py, in the directory of an admin
+#: who has a policy.yaml and a router.img there.
+ON_THE_DEMO = {
+    f"{_CREATE} --property hw_vif_model=e1000 router": Run(ALICE, 1),
+    f"{_CREATE} router": Run(ALICE, 1),
+    "openstack server show -f json -c fault router": Run(ALICE),
+    "openstack server show -f json -c fault with-a-port": Run(ALICE),
+    "openstack vhard host list": Run(),
+    "openstack vhard host list -c Host -c Status -c iommu "
+    "-c interrupt_remapping": Run(),
+    "openstack vhard policy check policy.yaml": Run(),
+    "openstack vhard policy explain --property hw_disk_bus=ide": Run(
+        status=1, more=_POLICY
+    ),
+    "openstack vhard image audit --all": Run(more=_POLICY),
+    "openstack vhard image audit --all --policy policy.yaml": Run(),
+    "openstack vhard server audit --all-projects": Run(more=_POLICY),
+    "openstack vhard decision summary /var/log/nova/nova-api.log": Run(),
+    "openstack vhard report --html report.html": Run(more=_POLICY),
+    "openstack vhard flavor audit --policy policy.yaml": Run(),
+    "openstack vhard flavor sync --yes": Run(more=_POLICY),
+}
+
+_COMMANDS = "tests/functional/pages/test_commands.py"
+_README = "tests/integration/test_readme.py"
+_CLOUD = f"{_README}::test_a_command_on_the_cloud"
+_INSTALL = f"{_README}::test_what_is_installed_runs"
+
+#: Which test runs what is no client's command, or needs more than the demo.
+ELSEWHERE = {
+    "nova-vhard-reporter check": f"{_COMMANDS}::test_this_very_host",
+    "nova-vhard-status upgrade check": f"{_COMMANDS}::test_the_demos_node",
+    "nova-vhard-reporter run": (
+        "tests/integration/test_reporters.py::"
+        "test_placement_knows_what_each_host_has_proven"
+    ),
+    "python3 -m pip install .": _INSTALL,
+    "python3 -m venv /opt/nova-vhard": _INSTALL,
+    "/opt/nova-vhard/bin/pip install .": _INSTALL,
+    "/opt/nova-vhard/bin/nova-vhard-reporter check": _INSTALL,
+    "tools/demo.sh": f"{_README}::test_the_demo",
+    "tools/demo.sh --without-gates": f"{_README}::test_the_demo",
+    "apt-get install rabbitmq-server mariadb-server": (
+        f"{_README}::test_the_packages_that_root_installs"
+    ),
+    "tools/cloud.sh up": _CLOUD,
+    ". .cloud/rc": _CLOUD,
+    "truncate -s 1M router.img": _CLOUD,
+    "openstack image create --file router.img --disk-format raw "
+    "--property hw_disk_bus=ide router": _CLOUD,
+    "openstack server create --image old-router --flavor m1.tiny "
+    "--no-network old": _CLOUD,
+    "openstack server create --image clean --flavor m1.tiny --no-network "
+    "--wait -c name -c status new": _CLOUD,
+    "tools/cloud.sh down": _CLOUD,
+}
+
+#: Command to the script that runs it.
+BY_CI = {"tools/test.sh": ".ci/run"}
