@@ -22,7 +22,7 @@ from nova.api.openstack import wsgi
 from oslo_config import cfg
 from oslo_serialization import jsonutils
 
-from nova_vhard.gates import http, nova_flavor
+from nova_vhard.gates import http, nova_flavor, nova_off
 from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.gates.judge import Judge
 from nova_vhard.gates.nova_actions import Actions
@@ -32,6 +32,7 @@ from nova_vhard.gates.nova_changes import Changes
 from nova_vhard.gates.nova_lookup import LookupFailed, Lookups
 from nova_vhard.gates.proven import ProvenHosts
 from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import demands
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import Subject
@@ -125,10 +126,12 @@ class NovaGate:
             if not self._judged(name, body):
                 return None
             policy = self._judge.policy()
+            context = environ["nova.context"]
             if not policy.enabled:
                 # Break glass: nothing is looked up, nothing can fail.
+                asked = nova_off.subject(name, context, body)
+                self._judge.judge(policy, HardwareRequest(), asked)
                 return None
-            context = environ["nova.context"]
             if name == "flavor":
                 return self._flavor(policy, context, environ, parts, body)
             case = self._case(name, context, environ, parts, body)
