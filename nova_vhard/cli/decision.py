@@ -10,8 +10,9 @@ from osc_lib import exceptions
 
 from nova_vhard.cli import decision_log
 from nova_vhard.cli.case_schema import OUTCOMES
-from nova_vhard.cli.decision_log import STDIN, Event
+from nova_vhard.cli.decision_log import STDIN
 from nova_vhard.cli.offline import Cell, OfflineLister, Rows, counted
+from nova_vhard.decisions import Event
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import MOVE
 from nova_vhard.policy.text import clean

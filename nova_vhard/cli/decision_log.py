@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decision events, read back from log files.
+"""Decision events, read back from log files, plain or compressed.
 
-An event is one JSON object (``nova_vhard.gates.events``). In a file it stands
-alone, behind a prefix of oslo.log, or as the message of a record that is JSON
-itself (oslo.log's JSONFormatter, journald).
+What is an event in a line, ``nova_vhard.decisions`` says.
 """
 
 import contextlib
 import gzip
 import io
-import json
-import re
 import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from nova_vhard import decisions
+from nova_vhard.decisions import Event
 
 #: Bytes; a longer line is no event, and is not kept in memory.
 LONGEST = 1 << 20
@@ -23,27 +22,8 @@ LONGEST = 1 << 20
 STDIN = "-"
 
 _GZIP = b"\x1f\x8b"
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)")
-_TIMES = ("time", "timestamp", "asctime")
-_MESSAGES = ("message", "MESSAGE")
-
-# What a line has that is an event, or was one before it was damaged.
-_MARKS = (b"nova_vhard.decisions", b'{"request":', b'{\\"request\\":')
-
-_DECODE = json.JSONDecoder().raw_decode
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A decision event.
-
-    :ivar data: the JSON object
-    :ivar time: when it was written, ``2026-11-25 09:14:02``; None where the
-        line does not say it
-    """
-
-    data: dict[str, Any]
-    time: str | None
+# What a line of JSON has that is an event, or was one before it was damaged.
+_MARKS = (b'{"request":', b'{\\"request\\":')
 
 
 @dataclass
@@ -101,50 +81,25 @@ def _lines(stream: io.BufferedIOBase) -> Iterator[bytes]:
 
 def _event(line: bytes, found: Read) -> Event | None:
     """Read a line, and count it."""
-    marked = any(mark in line for mark in _MARKS)
-    event = None
-    if marked or line.startswith(b"{"):
-        event = _parsed(line.decode(errors="replace"))
-    if event is not None:
+    try:
+        said = decisions.read(line)
+    except decisions.Unreadable:
+        said, meant = None, _meant(line)
+    else:
+        meant = isinstance(said, Event) and _meant(line)
+    if isinstance(said, Event) and _is_event(said.data):
         found.events += 1
-    elif marked:
+        return said
+    if meant:
         found.unreadable += 1
     elif line.strip():
         found.other += 1
-    return event
-
-
-def _parsed(text: str) -> Event | None:
-    start = text.find('{"request":')
-    if start < 0:
-        start = text.find("{")
-    data = _object(text[start:]) if start >= 0 else None
-    if data is None:
-        return None
-    match = _TIME.search(text[:start])
-    time = _time_of(data) if match is None else f"{match[1]} {match[2]}"
-    for name in _MESSAGES:
-        inner = data.get(name)
-        if isinstance(inner, str):
-            data = _object(inner[max(inner.find("{"), 0) :])
-            break
-    return Event(data, time) if data is not None and _is_event(data) else None
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    try:
-        data, _ = _DECODE(text)
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
-
-
-def _time_of(data: dict[str, Any]) -> str | None:
-    for name in _TIMES:
-        match = _TIME.match(str(data.get(name)))
-        if match is not None:
-            return f"{match[1]} {match[2]}"
     return None
+
+
+def _meant(line: bytes) -> bool:
+    """Tell whether a line should be an event: JSON may be anything."""
+    return not line.startswith(b"{") or any(one in line for one in _MARKS)
 
 
 def _is_event(data: dict[str, Any]) -> bool:

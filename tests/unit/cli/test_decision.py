@@ -22,6 +22,7 @@ from nova_vhard.policy.subject import BOOT, MOVE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
 from tests.unit.cli.desk import rows, run
+from tests.unit.exporter.logs import FORGED, written
 from tests.unit.helpers import TODAY, policy
 
 RULES = {
@@ -273,6 +274,21 @@ def test_what_is_about_something_else_is_passed_over(tmp_path):
     assert done.err == (
         "1 event, 0 lines that cannot be read, 3 lines about something else\n"
     )
+
+
+@pytest.mark.parametrize("name", ["context", "json"])
+def test_what_somebody_else_has_logged_is_not_counted(tmp_path, name):
+    """Whoever makes a service log a request could add to the counts."""
+    log = logging.getLogger("nova.api.openstack.requestlog")
+    with written(name, log) as stream:
+        log.info('192.0.2.1 "GET /%s" status: 404', FORGED)
+        log.info("INFO nova_vhard.decisions [-] %s", FORGED)
+    forged = stream.getvalue().splitlines()
+    entry = json.dumps({"MESSAGE": forged[0]})
+    path = file(tmp_path, *forged, entry, plain(IDE))
+    done = run(SummarizeDecisions, path, "-f", "json")
+    assert [one["Requests"] for one in done.json] == [1]
+    assert done.err.startswith("1 event, 0 lines that cannot be read, 3 ")
 
 
 def test_rotated_and_compressed_files_together(tmp_path):

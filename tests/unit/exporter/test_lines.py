@@ -38,6 +38,21 @@ def test_reads_an_event_without_a_violation(name):
     assert found == lines.Decision("nova-api", None, "allow", (), 61e-6)
 
 
+@FORMATS
+def test_reads_what_the_journal_has(name):
+    entry = {"PRIORITY": "6", "MESSAGE": event(name)}
+    found = lines.read(json.dumps(entry).encode())
+    assert found.outcome == "allow"
+
+
+def test_a_journal_in_a_journal_says_nothing():
+    """As deep as it may be, somebody could write one level more."""
+    inner = {"MESSAGE": event("context")}
+    entry = {"MESSAGE": json.dumps(inner)}
+    with pytest.raises(lines.Unreadable):
+        lines.read(json.dumps(entry).encode())
+
+
 def test_reads_what_syslog_has_put_a_prefix_to():
     found = lines.read((SYSLOG + event("context")).encode())
     assert found.outcome == "allow"

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decision events in the lines of a log, and of policies that are unusable.
+
+A decision event (``nova_vhard.gates.events``) stands alone in its line,
+behind a prefix of oslo.log, or as the message of a record that is JSON itself
+(oslo.log's JSONFormatter, ``journalctl -o json``).
+
+Logs have outsiders' text in them. A line counts only by the name of its
+logger in its own place, in front of everything that somebody else could have
+written; what merely looks like an event further behind does not count.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+#: Logger of the events, and that of the policy file's troubles.
+DECISIONS = "nova_vhard.decisions"
+WATCH = "nova_vhard.policy.watch"
+
+_DECISIONS = f" {DECISIONS} ".encode()
+_WATCH = f" {WATCH} ".encode()
+_PREFIX = 512
+# What syslog puts in front: "Nov 25 09:14:02 host nova-api[4711]: ".
+_SYSLOG = re.compile(rb'^[^\[{"]*\[\d+\]: ')
+# Behind the logger's name oslo.log writes the request's ids in brackets.
+_OUTSIDERS = re.compile(rb'[\[{"]')
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)")
+#: Where a record that is JSON has its time.
+_TIMES = ("time", "timestamp", "asctime")
+#: Where a record of the journal has its line.
+_JOURNAL = "MESSAGE"
+
+
+class Unreadable(Exception):
+    """A line that should be an event is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What should be a decision event; its keys are not checked.
+
+    :ivar data: the JSON object
+    :ivar time: when it was written, ``2026-11-25 09:14:02``; None where the
+        line does not say it
+    """
+
+    data: dict[str, Any]
+    time: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyUnusable:
+    """A service says that its policy file cannot be used as it is."""
+
+
+Said = Event | PolicyUnusable
+
+
+def read(line: bytes) -> Said | None:
+    """Return what a line says; None if it is about something else.
+
+    :raises Unreadable: if it should be an event and is no JSON object
+    """
+    if line.startswith(b"{"):
+        data = _object(line)
+        inner = data.get(_JOURNAL)
+        if not isinstance(inner, str):
+            return _of_record(data)
+        line = inner.encode(errors="replace")
+        if line.startswith(b"{"):
+            return _of_record(_object(line))
+    return _of_text(line)
+
+
+def _of_record(data: dict[str, Any]) -> Said | None:
+    """Read a line that is JSON: an event, or a record with a message."""
+    name, message = data.get("name"), data.get("message")
+    if not isinstance(message, str):
+        return Event(data, _time_of(data))
+    if name == DECISIONS:
+        return Event(_object(message), _time_of(data))
+    if name == WATCH and data.get("levelname") == "ERROR":
+        return PolicyUnusable()
+    return None
+
+
+def _of_text(line: bytes) -> Said | None:
+    """Read a line that has a prefix."""
+    before = _logged_by(_DECISIONS, line)
+    if before is not None:
+        data = _object(line[max(line.find(b"{"), 0) :])
+        return Event(data, _time(before.decode(errors="replace")))
+    before = _logged_by(_WATCH, line)
+    if before is not None and before.split()[-1:] == [b"ERROR"]:
+        return PolicyUnusable()
+    return None
+
+
+def _logged_by(field: bytes, line: bytes) -> bytes | None:
+    """Return what stands before a logger's name in its own place."""
+    before, found, _ = line[:_PREFIX].partition(field)
+    if not found or _OUTSIDERS.search(_SYSLOG.sub(b"", before)):
+        return None
+    return before
+
+
+def _object(text: bytes | str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"no JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise Unreadable("no JSON object")
+    return data
+
+
+def _time_of(data: dict[str, Any]) -> str | None:
+    times = (_time(str(data.get(name))) for name in _TIMES)
+    return next((one for one in times if one is not None), None)
+
+
+def _time(text: str) -> str | None:
+    match = _TIME.search(text)
+    return None if match is None else f"{match[1]} {match[2]}"
