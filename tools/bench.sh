@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Benchmarks; each prints one JSON object.
 #
-#   tools/bench.sh audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|all|compare [--check]
+#   tools/bench.sh audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|server-audit|all|compare [--check]
 #
 # With --check it exits 1 and ends with the line that falls short if a bar is
 # missed. reporter needs root and what tests/host/prepare.sh installs, boots
@@ -16,7 +16,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 usage() {
-    echo "usage: tools/bench.sh audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|all|compare [--check]" >&2
+    echo "usage: tools/bench.sh audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|server-audit|all|compare [--check]" >&2
     exit 2
 }
 case "${1:-}" in
@@ -30,6 +30,7 @@ case "${1:-}" in
     reporter) module=tests.benchmarks.reporter_cost ;;
     scheduler) module=tests.benchmarks.scheduler_cost ;;
     schema) module=tests.benchmarks.schema_gate ;;
+    server-audit) module=tests.benchmarks.server_audit ;;
     all) module=tests.benchmarks.everything ;;
     compare) module=tests.benchmarks.compare ;;
     *) usage ;;

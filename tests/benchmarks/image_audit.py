@@ -4,19 +4,15 @@
 A real Glance over HTTP on loopback has the images, every third of which
 violates the policy. ``openstack vhard image audit --all`` and a loop over
 python-glanceclient's own pages (of the same size, and likewise over the hidden
-images too) go through all of them in turn, each in a process of its own, so
-that a process tells what it needed at most.
+images too) go through all of them, by the method of ``audits``.
 """
 
 import contextlib
 import io
-import json
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,14 +24,13 @@ from keystoneauth1 import session, token_endpoint
 
 from nova_vhard.cli import image, image_select
 from nova_vhard.policy import document
-from tests.benchmarks import common
-from tests.benchmarks.client import CACHE, ROOT, serve
+from tests.benchmarks import audits, common
+from tests.benchmarks.client import CACHE, serve
 from tests.benchmarks.glance_client import SERVER
 from tests.benchmarks.pass_on import PASS_ON
 from tests.functional.glance import identity
 
 MANY, FEW = 10_000, 1_000
-PAIRS = 5
 PROJECT = "0123456789abcdef0123456789abcdef"
 CLEAN = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio", "os_version": "13"}
 OLD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000", "os_version": "3"}
@@ -96,31 +91,7 @@ def audit(images: Any) -> int:
     return len(list(rows))
 
 
-WAYS = {"page": page, "audit": audit}
-
-
-def run(way: str, port: int) -> dict[str, float]:
-    """Go one way in a new process; return what it took."""
-    done = subprocess.run(
-        [sys.executable, "-m", __spec__.name, way, str(port)],
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return dict(json.loads(done.stdout))
-
-
-def child(way: str, port: int) -> None:
-    """Be the new process: print what it took."""
-    images = client(port)
-    start = time.perf_counter()
-    count = WAYS[way](images)
-    taken = time.perf_counter() - start
-    status = Path("/proc/self/status").read_text()
-    (line,) = (x for x in status.splitlines() if x.startswith("VmHWM"))
-    peak = int(line.split()[1]) / 1024
-    print(json.dumps({"taken": taken, "count": count, "peak": peak}))
+WAYS = {audits.PAGE: page, audits.AUDIT: audit}
 
 
 @contextlib.contextmanager
@@ -138,39 +109,24 @@ def glance() -> Iterator[tuple[int, Path]]:
 def measure() -> common.Figures:
     """Run Glance and measure everything."""
     with glance() as (port, database):
+
+        def go(way: str) -> audits.Took:
+            return audits.run(__spec__.name, way, str(port))
+
         fill(database, 0, FEW)
-        small = run("audit", port)
+        small = go(audits.AUDIT)
         fill(database, FEW, MANY)
-        pairs = []
-        for number in range(PAIRS):
-            common.progress(f"pair {number + 1} of {PAIRS} ...")
-            ways = ("page", "audit") if number % 2 else ("audit", "page")
-            took = {way: run(way, port) for way in ways}
-            pairs.append((took["audit"]["taken"], took["page"]["taken"]))
-        large = took["audit"]
-    return {
-        "images": int(took["page"]["count"]),
-        "violations": int(large["count"]),
-        **common.median_ratio(pairs).figures("audit_ratio"),
-        "audit_us": common.median_us(pair[0] for pair in pairs),
-        "paging_us": common.median_us(pair[1] for pair in pairs),
-        "audit_peak_mib": round(large["peak"], 1),
-        "paging_peak_mib": round(took["page"]["peak"], 1),
-        "audit_growth_mib": round(large["peak"] - small["peak"], 1),
-    }
+        return audits.compare(go, small, "images")
 
 
 def bars(figures: common.Figures) -> list[str]:
     """Name the bars that are missed."""
-    return common.shortfalls(
-        common.at_most(figures, "audit_ratio", 1.3),
-        common.at_least(figures, "images", MANY),
-        common.at_most(figures, "audit_growth_mib", 32),
-    )
+    return audits.bars(figures, "images", MANY)
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1] in WAYS:
-        child(sys.argv[1], int(sys.argv[2]))
+        images = client(int(sys.argv[2]))
+        audits.child(lambda: WAYS[sys.argv[1]](images))
     else:
         sys.exit(common.main(__doc__, measure, bars))

@@ -51,9 +51,9 @@ PLAN = Plan(
     warm_up=5,
 )
 
-_SERVER = "tests.benchmarks.nova_server"
+SERVER = "tests.benchmarks.nova_server"
 _DATABASE = "tests.benchmarks.nova_database"
-_NETWORK = "tests.benchmarks.nova_network"
+NETWORK = "tests.benchmarks.nova_network"
 
 _VERSION = {"OpenStack-API-Version": "compute 2.96"}
 _LISTED = {
@@ -112,7 +112,7 @@ def running(
     servers = [(directory / "gate", GATE), (directory / "plain", PASS_ON)]
     for place, _ in servers:
         shutil.copytree(template, place)
-    with client.serve(_SERVER, *servers) as found:
+    with client.serve(SERVER, *servers) as found:
         yield Sides(*(Side(*one, glance, image) for one in found))
 
 
@@ -141,7 +141,7 @@ def measure() -> common.Figures:
             glance_client.serve((directory / "glance" / "api", PASS_ON))
         )
         ((_, network),) = stack.enter_context(
-            client.serve(_NETWORK, (directory / "network" / "api", PASS_ON))
+            client.serve(NETWORK, (directory / "network" / "api", PASS_ON))
         )
         _, image = glance.create()
         glance.fill(image, 1)
