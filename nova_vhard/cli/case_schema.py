@@ -3,77 +3,68 @@
 
 from typing import Any
 
+from nova_vhard.policy.json_schema import (
+    BOOL,
+    TEXT,
+    TEXTS,
+    array,
+    keys,
+    mapping,
+)
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.verdict import ALLOW, DISABLED, REFUSE
 from nova_vhard.request.case import LOOKED_AT
 
 OUTCOMES = (ALLOW, str(Mode.WARN), REFUSE, str(Mode.AUDIT), DISABLED)
 
-_TEXT = {"type": "string", "minLength": 1}
-_TEXTS = {"type": "array", "items": _TEXT}
-_BOOL = {"type": "boolean"}
-
 # Names are the cloud's own, so that any may stand here; values are text or,
 # as YAML reads them, true and false.
-_PROPERTIES = {
-    "type": "object",
-    "additionalProperties": {"type": ["string", "boolean"]},
-}
-_SPECS = {"type": "object", "additionalProperties": {"type": "string"}}
+_PROPERTIES = mapping({"type": ["string", "boolean"]})
+_SPECS = mapping({"type": "string"})
 
-
-def _keys(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": list(required),
-        "properties": properties,
-        "additionalProperties": False,
-    }
-
-
-_DEVICE = _keys(
-    device_type=_TEXT,
-    disk_bus=_TEXT,
-    source_type=_TEXT,
-    destination_type=_TEXT,
-    boot_index=_TEXT,
-    uuid=_TEXT,
-    volume_size=_TEXT,
+_DEVICE = keys(
+    device_type=TEXT,
+    disk_bus=TEXT,
+    source_type=TEXT,
+    destination_type=TEXT,
+    boot_index=TEXT,
+    uuid=TEXT,
+    volume_size=TEXT,
 )
-_PORT = _keys(("vnic_type",), vnic_type=_TEXT, id=_TEXT)
+_PORT = keys("vnic_type", vnic_type=TEXT, id=TEXT)
 
-CASE = _keys(
-    ("name", "operation", "expect"),
-    name=_TEXT,
+CASE = keys(
+    *("name", "operation", "expect"),
+    name=TEXT,
     operation={"enum": list(LOOKED_AT)},
-    project=_TEXT,
-    domain=_TEXT,
-    roles=_TEXTS,
-    image=_keys(id=_TEXT, disk_format=_TEXT, properties=_PROPERTIES),
-    volume=_keys(properties=_PROPERTIES),
-    flavor=_keys(name=_TEXT, id=_TEXT, extra_specs=_SPECS),
-    block_devices={"type": "array", "items": _DEVICE},
-    ports={"type": "array", "items": _PORT},
-    config_drive=_BOOL,
-    server=_keys(
+    project=TEXT,
+    domain=TEXT,
+    roles=TEXTS,
+    image=keys(id=TEXT, disk_format=TEXT, properties=_PROPERTIES),
+    volume=keys(properties=_PROPERTIES),
+    flavor=keys(name=TEXT, id=TEXT, extra_specs=_SPECS),
+    block_devices=array(_DEVICE),
+    ports=array(_PORT),
+    config_drive=BOOL,
+    server=keys(
         properties=_PROPERTIES,
-        disk_format=_TEXT,
+        disk_format=TEXT,
         extra_specs=_SPECS,
-        config_drive=_BOOL,
-        same_image=_BOOL,
+        config_drive=BOOL,
+        same_image=BOOL,
     ),
-    expect=_keys(
-        ("verdict",),
+    expect=keys(
+        "verdict",
         verdict={"enum": list(OUTCOMES)},
-        rules=_TEXTS,
-        exemptions=_TEXTS,
-        host_checks=_TEXTS,
+        rules=TEXTS,
+        exemptions=TEXTS,
+        host_checks=TEXTS,
     ),
 )
 
-SCHEMA: dict[str, Any] = _keys(
-    ("cases",),
-    policy=_TEXT,
-    date=_TEXT,
-    cases={"type": "array", "items": CASE, "minItems": 1},
+SCHEMA: dict[str, Any] = keys(
+    "cases",
+    policy=TEXT,
+    date=TEXT,
+    cases=array(CASE, least=1),
 )

@@ -9,8 +9,8 @@ from osc_lib import exceptions
 
 from nova_vhard.cli.image_changes import ERRORS
 from nova_vhard.cli.images import Image
+from nova_vhard.cli.named import only
 from nova_vhard.cli.projects import project_id
-from nova_vhard.policy.text import clean
 
 _PAGE = 500
 
@@ -74,8 +74,4 @@ def _named(images: Any, name: str) -> Image:
             for one in listed(images, {"name": name})
             if one["name"] == name
         ]
-    if len(same) != 1:
-        some = "several images have" if same else "no image has"
-        text = f"{some} the name or id {clean(name)}"
-        raise exceptions.CommandError(text)
-    return same[0]
+    return only(same, "image", name)

@@ -4,10 +4,7 @@
 import argparse
 from typing import Any
 
-from osc_lib import exceptions
-from osc_lib.cli import parseractions
-
-from nova_vhard.cli import case_file
+from nova_vhard.cli import case_file, case_options
 from nova_vhard.cli.offline import (
     POLICY,
     Cell,
@@ -22,7 +19,6 @@ from nova_vhard.cli.offline import (
 )
 from nova_vhard.policy import explain
 from nova_vhard.policy.problems import PolicyError, Problem
-from nova_vhard.policy.subject import BOOT
 from nova_vhard.policy.watch import today
 from nova_vhard.request import case as case_reader
 
@@ -93,65 +89,7 @@ class ExplainPolicy(OfflineShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add everything that a request consists of."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "--operation",
-            choices=list(case_reader.LOOKED_AT),
-            default=BOOT,
-            help="what is asked for (default: %(default)s)",
-        )
-        for option, what in (
-            ("--property", "property of the image"),
-            ("--volume-property", "image metadata of the volume to boot from"),
-            ("--flavor-property", "extra spec of the flavor"),
-            ("--server-property", "image property that the server has"),
-            ("--server-flavor-property", "extra spec of its present flavor"),
-        ):
-            parser.add_argument(
-                option,
-                metavar="<key=value>",
-                action=parseractions.KeyValueAction,
-                help=f"{what} (repeat option for several)",
-            )
-        parser.add_argument(
-            "--block-device",
-            metavar="<key=value>[,<key=value>...]",
-            action=parseractions.MultiKeyValueAction,
-            optional_keys=["device_type", "disk_bus"],
-            help="block device with a device_type or disk_bus of its own "
-            "(repeat option for several)",
-        )
-        parser.add_argument(
-            "--port",
-            metavar="<vnic-type>",
-            action="append",
-            help="port of this vnic type (repeat option for several)",
-        )
-        parser.add_argument(
-            "--config-drive",
-            action="store_true",
-            help="the server has, or is to have, a config drive",
-        )
-        parser.add_argument(
-            "--same-image",
-            action="store_true",
-            help="a server is rebuilt with its own image, not another one",
-        )
-        for option, what in (
-            ("disk-format", "disk format of the image"),
-            ("image", "id of the image"),
-            ("flavor", "name or id of the flavor"),
-            ("project", "id of the project that owns the server or image"),
-            ("domain", "id of the domain of that project"),
-        ):
-            parser.add_argument(
-                f"--{option}", metavar=f"<{option}>", help=what
-            )
-        parser.add_argument(
-            "--role",
-            metavar="<role>",
-            action="append",
-            help="role of who asks (repeat option for several)",
-        )
+        case_options.add(parser)
         add_policy(parser)
         add_date(parser)
         return parser
@@ -160,7 +98,7 @@ class ExplainPolicy(OfflineShowOne):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return what the user, and the operator, would read."""
-        case = case_reader.read(_described(parsed_args))
+        case = case_reader.read(case_options.described(parsed_args))
         policy = load(parsed_args.policy)
         day = parsed_args.date or today()
         verdict = case.verdict(policy, day)
@@ -186,61 +124,3 @@ class ExplainPolicy(OfflineShowOne):
             Cell(sorted(case.host_checks(policy, day))),
             policy.digest,
         )
-
-
-def _described(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the description that options come to.
-
-    :raises osc_lib.exceptions.CommandError: for an option that the operation
-        does not look at
-    """
-    placed = case_reader.LOOKED_AT[options.operation]
-    drive = options.config_drive or None
-    on_server = "server" in placed
-    parts: dict[str, dict[str, Any]] = {
-        "image": {
-            "id": options.image,
-            "disk_format": options.disk_format,
-            "properties": options.property,
-        },
-        "volume": {"properties": options.volume_property},
-        "flavor": {
-            "name": options.flavor,
-            "id": options.flavor,
-            "extra_specs": options.flavor_property,
-        },
-        "server": {
-            "properties": options.server_property,
-            "extra_specs": options.server_flavor_property,
-            "config_drive": drive if on_server else None,
-            "same_image": options.same_image,
-        },
-    }
-    whole: dict[str, Any] = {
-        name: {key: value for key, value in part.items() if value}
-        for name, part in parts.items()
-    }
-    whole |= {
-        "block_devices": options.block_device,
-        "ports": options.port,
-        "config_drive": None if on_server else drive,
-    }
-    asked = {name: value for name, value in whole.items() if value}
-    if surplus := sorted(asked.keys() - placed):
-        raise exceptions.CommandError(
-            f"{', '.join(surplus)}: not looked at in operation "
-            f"{options.operation}, which has {', '.join(sorted(placed))}; "
-            "leave the option out"
-        )
-    if "image" in asked and "volume" in asked:
-        raise exceptions.CommandError(
-            "a guest has its metadata from the image or the volume; leave "
-            "one of them out"
-        )
-    who = {
-        "operation": options.operation,
-        "project": options.project,
-        "domain": options.domain,
-        "roles": options.role or [],
-    }
-    return who | asked

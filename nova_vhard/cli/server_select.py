@@ -11,8 +11,8 @@ from openstack import exceptions as sdk
 from osc_lib import exceptions
 
 from nova_vhard.cli import paging
+from nova_vhard.cli.named import only
 from nova_vhard.cli.projects import project_id
-from nova_vhard.policy.text import clean
 
 _DETAIL = "/servers/detail"
 
@@ -75,8 +75,4 @@ def _named(
             compute, _DETAIL, "servers", params, microversion
         )
         same = [one for page in listed for one in page if one["name"] == name]
-    if len(same) != 1:
-        some = "several servers have" if same else "no server has"
-        text = f"{some} the name or id {clean(name)}"
-        raise exceptions.CommandError(text)
-    return same[0]
+    return only(same, "server", name)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options that describe a request, and the description they come to."""
+
+import argparse
+from typing import Any
+
+from osc_lib import exceptions
+from osc_lib.cli import parseractions
+
+from nova_vhard.policy.subject import BOOT
+from nova_vhard.request import case as case_reader
+
+_AGAIN = "(repeat option for several)"
+_PROPERTIES = (
+    ("--property", "property of the image"),
+    ("--volume-property", "image metadata of the volume to boot from"),
+    ("--flavor-property", "extra spec of the flavor"),
+    ("--server-property", "image property that the server has"),
+    ("--server-flavor-property", "extra spec of its present flavor"),
+)
+_FACTS = (
+    ("disk-format", "disk format of the image"),
+    ("image", "id of the image"),
+    ("flavor", "name or id of the flavor"),
+    ("project", "id of the project that owns the server or image"),
+    ("domain", "id of the domain of that project"),
+)
+_FLAGS = (
+    ("--config-drive", "the server has, or is to have, a config drive"),
+    (
+        "--same-image",
+        "a server is rebuilt with its own image, not another one",
+    ),
+)
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add everything that a request consists of."""
+    parser.add_argument(
+        "--operation",
+        choices=list(case_reader.LOOKED_AT),
+        default=BOOT,
+        help="what is asked for (default: %(default)s)",
+    )
+    for option, what in _PROPERTIES:
+        parser.add_argument(
+            option,
+            metavar="<key=value>",
+            action=parseractions.KeyValueAction,
+            help=f"{what} {_AGAIN}",
+        )
+    _add_devices(parser)
+    for option, what in _FLAGS:
+        parser.add_argument(option, action="store_true", help=what)
+    for name, what in _FACTS:
+        parser.add_argument(f"--{name}", metavar=f"<{name}>", help=what)
+    parser.add_argument(
+        "--role",
+        metavar="<role>",
+        action="append",
+        help=f"role of who asks {_AGAIN}",
+    )
+
+
+def _add_devices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--block-device",
+        metavar="<key=value>[,<key=value>...]",
+        action=parseractions.MultiKeyValueAction,
+        optional_keys=["device_type", "disk_bus"],
+        help="block device with a device_type or disk_bus of its own "
+        f"{_AGAIN}",
+    )
+    parser.add_argument(
+        "--port",
+        metavar="<vnic-type>",
+        action="append",
+        help=f"port of this vnic type {_AGAIN}",
+    )
+
+
+def described(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the description that options come to.
+
+    :raises osc_lib.exceptions.CommandError: for an option that the operation
+        does not look at
+    """
+    asked = {name: value for name, value in _whole(options).items() if value}
+    _check(options.operation, asked)
+    who = {
+        "operation": options.operation,
+        "project": options.project,
+        "domain": options.domain,
+        "roles": options.role or [],
+    }
+    return who | asked
+
+
+def _whole(options: argparse.Namespace) -> dict[str, Any]:
+    """Return every part of a description; those not asked for are empty."""
+    drive = options.config_drive or None
+    on_server = "server" in case_reader.LOOKED_AT[options.operation]
+    parts = _parts(options, drive if on_server else None)
+    return {
+        **{
+            name: {key: value for key, value in part.items() if value}
+            for name, part in parts.items()
+        },
+        "block_devices": options.block_device,
+        "ports": options.port,
+        "config_drive": None if on_server else drive,
+    }
+
+
+def _parts(
+    options: argparse.Namespace, drive: bool | None
+) -> dict[str, dict[str, Any]]:
+    return {
+        "image": {
+            "id": options.image,
+            "disk_format": options.disk_format,
+            "properties": options.property,
+        },
+        "volume": {"properties": options.volume_property},
+        "flavor": {
+            "name": options.flavor,
+            "id": options.flavor,
+            "extra_specs": options.flavor_property,
+        },
+        "server": {
+            "properties": options.server_property,
+            "extra_specs": options.server_flavor_property,
+            "config_drive": drive,
+            "same_image": options.same_image,
+        },
+    }
+
+
+def _check(operation: str, asked: dict[str, Any]) -> None:
+    placed = case_reader.LOOKED_AT[operation]
+    if surplus := sorted(asked.keys() - placed):
+        raise exceptions.CommandError(
+            f"{', '.join(surplus)}: not looked at in operation "
+            f"{operation}, which has {', '.join(sorted(placed))}; "
+            "leave the option out"
+        )
+    if "image" in asked and "volume" in asked:
+        raise exceptions.CommandError(
+            "a guest has its metadata from the image or the volume; leave "
+            "one of them out"
+        )
