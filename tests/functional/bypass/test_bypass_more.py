@@ -13,30 +13,6 @@ Q35 = {"hw_machine_type": "q35"}
 
 
 class Rows:
-    def volume(self, **metadata):
-        """Put a bootable volume into Cinder; return its id."""
-        volume = str(uuid.uuid4())
-        self.cinder.volumes[volume] = {
-            "id": volume,
-            "display_name": "a volume",
-            "size": 1,
-            "multiattach": False,
-            "bootable": True,
-            "availability_zone": "nova",
-            "volume_image_metadata": metadata,
-        }
-        return volume
-
-    def disk(self, volume, **more):
-        """Return a block device made of a volume, in format 2."""
-        return {
-            "boot_index": 0,
-            "uuid": volume,
-            "source_type": "volume",
-            "destination_type": "volume",
-            **more,
-        }
-
     def rebuild(self, server, **properties):
         image = self.image(**properties)
         return self.act(server, {"rebuild": {"imageRef": image}})

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows 7, 8 and 22: block devices in the body, volumes, and other URLs."""
 
-import uuid
-
 from nova.tests.fixtures import PROJECT_ID
 
 from tests.functional.bypass import ways
@@ -26,20 +24,6 @@ class Rows:
         super().setUp()
         self.clean_image = self.image()
 
-    def volume(self, **metadata):
-        """Put a bootable volume into Cinder; return its id."""
-        volume = str(uuid.uuid4())
-        self.cinder.volumes[volume] = {
-            "id": volume,
-            "display_name": "a volume",
-            "size": 1,
-            "multiattach": False,
-            "bootable": True,
-            "availability_zone": "nova",
-            "volume_image_metadata": metadata,
-        }
-        return volume
-
     def test_bypass_07_bus_in_the_block_device_mapping(self):
         devices = [self.device(disk_bus="ide")]
         response = self.boot(self.clean_image, block_device_mapping_v2=devices)
@@ -49,13 +33,7 @@ class Rows:
         """A CD-ROM on machine type pc has IDE without a word about it."""
         devices = [
             self.device(),
-            {
-                "boot_index": -1,
-                "uuid": self.volume(),
-                "source_type": "volume",
-                "destination_type": "volume",
-                "device_type": "cdrom",
-            },
+            self.disk(self.volume(), boot_index=-1, device_type="cdrom"),
         ]
         response = self.boot(
             self.image(hw_machine_type="pc"),
@@ -66,14 +44,12 @@ class Rows:
     def test_bypass_07_bus_of_a_second_disk(self):
         devices = [
             self.device(),
-            {
-                "boot_index": -1,
-                "uuid": self.volume(),
-                "source_type": "volume",
-                "destination_type": "volume",
-                "disk_bus": "fdc",
-                "device_type": "floppy",
-            },
+            self.disk(
+                self.volume(),
+                boot_index=-1,
+                disk_bus="fdc",
+                device_type="floppy",
+            ),
         ]
         response = self.boot(self.clean_image, block_device_mapping_v2=devices)
         self.boots(response, 'device="floppy"')

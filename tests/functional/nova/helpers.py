@@ -47,6 +47,33 @@ class Helpers:
         }
         return str(self.glance.create(None, image)["id"])
 
+    def volume(self, **metadata: str) -> str:
+        """Put a bootable volume into Cinder; return its id.
+
+        :param metadata: image properties that Cinder keeps with it
+        """
+        volume = str(uuid.uuid4())
+        self.cinder.volumes[volume] = {
+            "id": volume,
+            "display_name": "a volume",
+            "size": 1,
+            "multiattach": False,
+            "bootable": True,
+            "availability_zone": "nova",
+            "volume_image_metadata": metadata,
+        }
+        return volume
+
+    def disk(self, volume: str, **more: Any) -> dict[str, Any]:
+        """Return the root disk made of a volume, in format 2."""
+        return {
+            "boot_index": 0,
+            "uuid": volume,
+            "source_type": "volume",
+            "destination_type": "volume",
+            **more,
+        }
+
     def wish(self, image: str | None, **more: Any) -> dict[str, Any]:
         """Return the body of a POST /servers for the latest microversion."""
         server = {

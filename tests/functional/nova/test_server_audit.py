@@ -263,22 +263,8 @@ class TestRest(AuditCase):
 class TestVolumes(AuditCase):
     def boots_from(self, **metadata):
         """Boot a server from a volume; return both ids."""
-        volume = "0e9c8b7a-0000-4000-8000-000000000001"
-        self.cinder.volumes[volume] = {
-            "id": volume,
-            "display_name": "a volume",
-            "size": 1,
-            "multiattach": False,
-            "bootable": True,
-            "availability_zone": "nova",
-            "volume_image_metadata": metadata,
-        }
-        mapping = {
-            "boot_index": 0,
-            "uuid": volume,
-            "source_type": "volume",
-            "destination_type": "volume",
-        }
+        volume = self.volume(**metadata)
+        mapping = self.disk(volume)
         response = self.boot(None, block_device_mapping_v2=[mapping])
         self.assertEqual(202, response.status_int, response.text)
         one = response.json["server"]["id"]

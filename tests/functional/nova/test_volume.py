@@ -1,40 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boot from volume: the image properties that Cinder keeps."""
 
-import uuid
-
 from tests.functional.nova import base, helpers
 
 
 class VolumeCase(base.LibvirtCase):
     """Has bootable volumes."""
 
-    def volume(self, **metadata):
-        """Put a bootable volume into Cinder; return the mapping for it."""
-        volume = str(uuid.uuid4())
-        self.cinder.volumes[volume] = {
-            "id": volume,
-            "display_name": "a volume",
-            "size": 1,
-            "multiattach": False,
-            "bootable": True,
-            "availability_zone": "nova",
-            "volume_image_metadata": metadata,
-        }
-        return [
-            {
-                "boot_index": 0,
-                "uuid": volume,
-                "source_type": "volume",
-                "destination_type": "volume",
-            }
-        ]
+    def mapping(self, **metadata):
+        """Return the mapping for a new volume."""
+        return [self.disk(self.volume(**metadata))]
 
 
 class TestVolumeImageMetadata(VolumeCase):
     def test_an_ide_volume_is_refused_by_the_api(self):
         # given a volume whose image asked for ide and e1000
-        mapping = self.volume(hw_disk_bus="ide", hw_vif_model="e1000")
+        mapping = self.mapping(hw_disk_bus="ide", hw_vif_model="e1000")
 
         # when a server is booted from it
         response = self.boot(None, block_device_mapping_v2=mapping)
@@ -47,7 +28,7 @@ class TestVolumeImageMetadata(VolumeCase):
         self.assertEqual([], self.servers())
 
     def test_legacy_spellings_are_refused_too(self):
-        mapping = self.volume(vmware_adaptertype="ide")
+        mapping = self.mapping(vmware_adaptertype="ide")
 
         response = self.boot(None, block_device_mapping_v2=mapping)
 
@@ -72,7 +53,7 @@ class TestVolumeImageMetadata(VolumeCase):
         self.assertIn("hw_disk_bus='ide'", base.text(response))
 
     def test_a_clean_volume_boots_to_active(self):
-        mapping = self.volume(hw_disk_bus="virtio")
+        mapping = self.mapping(hw_disk_bus="virtio")
 
         response = self.boot(None, block_device_mapping_v2=mapping)
 
@@ -86,7 +67,7 @@ class TestWithoutTheApiGate(VolumeCase):
     API_GATE = None
 
     def test_an_ide_volume_is_refused_by_the_scheduler(self):
-        mapping = self.volume(hw_disk_bus="ide", hw_vif_model="e1000")
+        mapping = self.mapping(hw_disk_bus="ide", hw_vif_model="e1000")
 
         response = self.boot(None, block_device_mapping_v2=mapping)
 
@@ -97,7 +78,7 @@ class TestWithoutTheApiGate(VolumeCase):
         self.assertIn("hw_vif_model=e1000 (allowed: virtio)", fault)
 
     def test_legacy_spellings_are_refused_too(self):
-        mapping = self.volume(vmware_adaptertype="ide")
+        mapping = self.mapping(vmware_adaptertype="ide")
 
         response = self.boot(None, block_device_mapping_v2=mapping)
 
