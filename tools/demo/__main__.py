@@ -2,7 +2,6 @@
 """Start the cloud, play the story, print the table."""
 
 import argparse
-import os
 import pathlib
 import sys
 import threading
@@ -13,9 +12,9 @@ import warnings
 warnings.simplefilter("ignore")
 
 from common import place  # noqa: E402
-from demo import cloud, policies, processes, table  # noqa: E402
+from demo import processes, startup, table  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+PLACE = place.Place(pathlib.Path(__file__).resolve().parents[2] / ".demo")
 
 
 class Progress:
@@ -41,14 +40,6 @@ def main():
     :returns: exit status: 0 when every step went as told, else 1
     """
     options = _arguments()
-    _no_proxy()
-    stored = place.Place(ROOT / ".demo")
-    try:
-        stored.take()
-    except place.InUse as error:
-        print(f"{error}: wait until it has ended", file=sys.stderr)
-        return 1
-    policies.write(stored.policy, policies.OFF)
     progress = Progress()
     gates = not options.without_gates
     print(
@@ -56,16 +47,19 @@ def main():
         "gates of nova-vhard:"
     )
     try:
-        with cloud.Cloud(stored, gates, progress) as running:
-            good = _play(running)
+        with startup.running(PLACE.root, gates, progress) as one:
+            good = _play(one)
+    except place.InUse as error:
+        print(f"{error}: wait until it has ended", file=sys.stderr)
+        return 1
     except processes.Failed as error:
         print(f"\n{error}. Its logs:", file=sys.stderr)
-        _show_logs(stored, tail=15)
+        _show_logs(tail=15)
         return 1
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130
-    print(f"{progress.seconds():.0f} seconds; logs in {stored.logs}")
+    print(f"{progress.seconds():.0f} seconds; logs in {PLACE.logs}")
     return 0 if good else 1
 
 
@@ -113,15 +107,8 @@ def _summary(out, outcomes):
     out.line(text, good == len(outcomes))
 
 
-def _no_proxy():
-    # Everything is on loopback.
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        os.environ.pop(name, None)
-        os.environ.pop(name.upper(), None)
-
-
-def _show_logs(stored, tail):
-    for log in sorted(stored.logs.glob("*.log")):
+def _show_logs(tail):
+    for log in sorted(PLACE.logs.glob("*.log")):
         lines = log.read_text(errors="replace").splitlines()[-tail:]
         if lines:
             print(f"--- {log}", *lines, sep="\n", file=sys.stderr)

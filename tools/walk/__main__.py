@@ -6,16 +6,14 @@ that was counted apart from it.
 """
 
 import json
-import pathlib
 import re
 import sys
 
+from common import place
 from demo import __main__ as demo
-from demo import clients, cloud, identity, place, policies, reporters
+from demo import clients, identity, policies, reporters, startup
 from demo.machines import MACHINES
 from walk import fleet
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 _POLICY = """\
 version: "1"
@@ -164,18 +162,16 @@ def main():
     """Walk.
 
     :returns: exit status: 0 when every figure agrees
+    :raises processes.Failed: if a service does not start
     """
-    stored = place.Place(ROOT / ".demo")
+    progress = demo.Progress()
     try:
-        stored.take()
+        with startup.running(demo.PLACE.root, True, progress) as one:
+            walk = Walk(one)
+            walk.walk()
     except place.InUse as error:
         print(f"{error}: wait until it has ended", file=sys.stderr)
         return 1
-    policies.write(stored.policy, policies.OFF)
-    progress = demo.Progress()
-    with cloud.Cloud(stored, True, progress) as running:
-        walk = Walk(running)
-        walk.walk()
     print(f"{progress.seconds():.0f} seconds; {walk.wrong} figures disagree")
     return 1 if walk.wrong else 0
 

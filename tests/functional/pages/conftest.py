@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -35,19 +36,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Give the demo's cloud, with the servers that the README shows."""
     for name in ("nova", "glance", "placement", "waitress"):
         pytest.importorskip(name)
-    from common import place
-    from demo import cloud, policies, stage
+    from demo import stage, startup
 
-    stored = place.Place(tmp_path_factory.mktemp("demo"))
-    stored.take()
-    policies.write(stored.policy, policies.OFF)
+    home = tmp_path_factory.mktemp("demo")
     with (
-        pytest.MonkeyPatch.context() as patch,
-        cloud.Cloud(stored, True, print) as running,
+        mock.patch.dict(os.environ),
+        startup.running(home, True, print) as running,
     ):
-        for name in ("http_proxy", "https_proxy", "all_proxy"):
-            patch.delenv(name, raising=False)
-            patch.delenv(name.upper(), raising=False)
         told = stage.Stage(running)
         _play(told)
         yield told
