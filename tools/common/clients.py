@@ -138,13 +138,17 @@ class Client:
         )
         return set(answer.json()["traits"])
 
-    def command(self, *words):
+    def command(self, *words, seconds=120):
         """Run ``openstack``, the plain client.
 
+        :param seconds: after which it has taken too long
         :returns: common.commands.Answer
         """
         return commands.run(
-            "openstack", *words, environment=self._environment()
+            "openstack",
+            *words,
+            environment=self._environment(),
+            seconds=seconds,
         )
 
     def _environment(self):

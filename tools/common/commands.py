@@ -17,9 +17,10 @@ class Answer:
     success: bool
 
 
-def run(name, *words, environment):
+def run(name, *words, environment, seconds=120):
     """Run a command of this Python's environment.
 
+    :param seconds: after which it has taken too long
     :returns: Answer
     """
     program = pathlib.Path(sys.executable).with_name(name)
@@ -31,7 +32,7 @@ def run(name, *words, environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=seconds,
     )
     return Answer(done.stdout.strip(), done.returncode == 0)
 

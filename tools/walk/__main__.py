@@ -15,6 +15,8 @@ from demo import clients, identity, policies, reporters, startup
 from demo.machines import MACHINES
 from walk import fleet
 
+#: Seconds: hundreds of images are changed, on a machine that may be busy.
+_LONG = 900
 _POLICY = """\
 version: "1"
 extends: baseline
@@ -141,7 +143,7 @@ class Walk:
         policy = str(self._cloud.place.policy)
         if words[:2] not in (("image", "restore"), ("host", "list")):
             words = (*words, "--policy", policy)
-        answer = self._admin.command("vhard", *words)
+        answer = self._admin.command("vhard", *words, seconds=_LONG)
         if not answer.success:
             raise RuntimeError(f"{' '.join(words)}: {answer.text}")
         return answer.text
