@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from demo import clients, flavors
 
 IMAGES, SERVERS = 1000, 60
+#: Seconds: dozens of servers are built at once, on a machine that may be busy.
+_LONG = 600
 #: How many of each hundred images have data, and can be deactivated.
 WITH_DATA = 10
 CLEAN = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
@@ -86,9 +88,8 @@ def servers(client):
             min_count=count,
             max_count=count,
         )
-        client.settle(first)
-        for one in compute.servers():
-            settled = client.settle(one)
+        for one in (first, *compute.servers()):
+            settled = client.settle(one, seconds=_LONG)
             if settled.status != "ACTIVE":
                 raise RuntimeError(f"{one.name} is {settled.status}")
     return third
