@@ -48,6 +48,7 @@ ON_THE_DEMO = {
     "openstack vhard report --html report.html": Run(more=_POLICY),
     "openstack vhard flavor audit --policy policy.yaml": Run(),
     "openstack vhard flavor sync --yes": Run(more=_POLICY),
+    "openstack vhard qemu plan": Run(more=_POLICY),
 }
 
 _COMMANDS = "tests/functional/pages/test_commands.py"
