@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nova_vhard.cli import image_select, images, paging, server
+from nova_vhard.cli import devices, image_select, images, paging, server
 from nova_vhard.cli.flavor import plan
 from nova_vhard.cli.fleet import HostPosture, fleet
 from nova_vhard.cli.image_changes import ERRORS as GLANCE_ERRORS
@@ -25,6 +25,7 @@ from nova_vhard.request import passthrough
 
 Row = tuple[str, ...]
 
+DEVICE_COLUMNS = ("Host", "Address", "Resource class", "Why")
 FLAVOR_COLUMNS = ("Flavor", "ID", "Rule", "Mode", "Asks For", "Fix")
 
 _TRAITS = "passthrough.require"
@@ -56,6 +57,7 @@ class Report:
     :ivar max_age: whole hours; an older report of a host counts for nothing
     :ivar hosts: every compute node
     :ivar fleet: why the hosts could not be read, if so
+    :ivar devices: one-time-use devices that nobody has and nobody can get
     """
 
     made: datetime.datetime
@@ -66,11 +68,12 @@ class Report:
     images: Part
     servers: Part
     flavors: Part
+    devices: Part = Part()
 
     @property
     def troubles(self) -> list[str]:
         """What could not be read, a line each."""
-        parts = ("fleet", "images", "servers", "flavors")
+        parts = ("fleet", "images", "servers", "flavors", "devices")
         return [
             f"{name} could not be read: {trouble}"
             for name in parts
@@ -99,6 +102,7 @@ def gather(app: Any, policy: Policy, now: datetime.datetime) -> Report:
         images=_part(lambda: image_rows(client.images, policy, today)),
         servers=servers,
         flavors=_part(lambda: flavor_rows(client.compute, policy, today)),
+        devices=_part(lambda: device_rows(client.placement)),
     )
 
 
@@ -145,6 +149,14 @@ def flavor_rows(
             yield (*about, _TRAITS, str(mode), f"lacks {lacks}", fix)
 
 
+def device_rows(placement: Placement) -> Iterator[Row]:
+    """Yield the devices that wait between two guests, and why."""
+    for one in devices.devices(placement):
+        if one.status == "reserved":
+            kind = one.view.inventory.resource_class
+            yield (clean(one.root.name), one.address, kind, one.why)
+
+
 def _hosts(
     placement: Placement, now: datetime.datetime, age: int
 ) -> tuple[tuple[HostPosture, ...], str | None]:
@@ -160,7 +172,7 @@ def _part(
 ) -> Part:
     try:
         return Part(tuple(rows()), None, tuple(notes()))
-    except (*paging.ERRORS, *GLANCE_ERRORS) as error:
+    except (*paging.ERRORS, *GLANCE_ERRORS, PlacementError) as error:
         # Half a list would pass for the whole.
         text = f"{type(error).__name__}: {clean(error, _TEXT)}"
         return Part(trouble=text)

@@ -18,7 +18,12 @@ from markupsafe import Markup
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cli import images, servers
 from nova_vhard.cli.fleet import FRESH, SILENT, STALE, HostPosture
-from nova_vhard.cli.report_data import FLAVOR_COLUMNS, Part, Report
+from nova_vhard.cli.report_data import (
+    DEVICE_COLUMNS,
+    FLAVOR_COLUMNS,
+    Part,
+    Report,
+)
 from nova_vhard.policy.model import Exemption
 from nova_vhard.policy.text import clean
 
@@ -81,6 +86,7 @@ def render(report: Report) -> str:
         proven=Counter(name for one in report.hosts for name in one.proven),
         cell=_check_cell,
         tables=_tables(report),
+        device_columns=DEVICE_COLUMNS,
         exemptions=_exemptions(report.policy.exemptions, today),
         fresh=FRESH,
         stale=STALE,

@@ -53,9 +53,10 @@ class TestReport(base.LibvirtCase):
 
         page = self.written()
 
-        self.assertEqual(2, page.count("may hide anything"))
+        self.assertEqual(3, page.count("may hide anything"))
         self.assertIn("not yours", page)
         self.assertIn("runs with network card e1000", page)
         said = "".join(self.app.lines)
         self.assertIn("fleet could not be read: Placement: ", said)
         self.assertIn("images could not be read: HTTPForbidden", said)
+        self.assertIn("devices could not be read: PlacementError", said)

@@ -12,7 +12,7 @@ from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cleaner import good
 from nova_vhard.cleaner.journal import State
 from nova_vhard.cli import cleaner as program
-from nova_vhard.cli import device, device_ask
+from nova_vhard.cli import device, device_ask, report_data
 from tests.functional.placement.test_cleaner import HOSTDEV, virsh
 from tests.functional.placement.used import CLASS, NVME, Used
 from tests.unit.docs import SOURCE
@@ -73,6 +73,15 @@ def ours(used, tmp_path, monkeypatch, capsys):
 
 def rows(found):
     return [dict(zip(found[0], row, strict=True)) for row in found[1]]
+
+
+def test_the_report_has_what_waits_and_why(used, host, openstack):
+    rows = report_data.device_rows
+    assert not list(rows(used.cloud.placement))
+    used.use()
+    ((name, address, kind, why),) = rows(used.cloud.placement)
+    assert (name, address, kind) == (host, NVME, CLASS)
+    assert why == "no cleaner has said anything of it"
 
 
 def test_a_device_from_guest_to_guest(used, host, openstack, ours):

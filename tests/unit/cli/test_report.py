@@ -16,7 +16,7 @@ from nova_vhard.cli.fleet import FRESH
 from nova_vhard.cli.report_data import Part
 from tests import report_pages
 
-TABLES = 6
+TABLES = 7
 _VOID = {"meta", "br"}
 
 
@@ -67,8 +67,8 @@ def test_it_has_what_the_issue_asks_for(made, page):
     parts = (made.images, made.servers, made.flavors)
     assert len(made.hosts) == report_pages.HOSTS
     assert sum(len(one.rows) for one in parts) == report_pages.VIOLATIONS
-    # a row a host, a violation, a check, an exemption; and the heads
-    rows = report_pages.HOSTS + report_pages.VIOLATIONS + len(CHECKS) + 3
+    # a row a host, a violation, a check, an exemption, a device; the heads
+    rows = report_pages.HOSTS + report_pages.VIOLATIONS + len(CHECKS) + 5
     assert len(page.named("tr")) == rows + TABLES
 
 
@@ -144,6 +144,21 @@ def test_exemptions_and_when_they_end(page):
     assert "has ended" in badges
     assert "ends in 6 days" in badges
     assert "217 days left" in badges
+
+
+def test_devices_that_wait_and_why(made, page):
+    words = page.texts_in("span") + page.texts_in("bdi")
+    assert "devices wait for cleaning" in words
+    for row in made.devices.rows:
+        assert set(row) <= set(words)
+    trouble = replace(made, devices=Part(trouble="no answer"))
+    words = " ".join(
+        text for _, text in Page(report_page.render(trouble)).texts
+    )
+    assert "devices: not read" in words
+    assert trouble.troubles == ["devices could not be read: no answer"]
+    none = report_page.render(replace(made, devices=Part()))
+    assert 'id="devices"' not in none
 
 
 def test_what_could_not_be_read_is_no_clean_bill(made):
