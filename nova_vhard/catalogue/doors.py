@@ -190,7 +190,10 @@ DOORS = (
         18,
         "A flavor asks for a sound card, USB controller, watchdog or vIOMMU",
         (NOVA_API, SCHEDULER),
-        tests=("test_bypass_18_devices_of_a_flavor",),
+        tests=(
+            "test_bypass_18_devices_of_a_flavor",
+            "test_bypass_18_sound_and_usb_of_a_flavor",
+        ),
     ),
     Door(
         19,

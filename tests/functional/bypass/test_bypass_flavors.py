@@ -5,12 +5,16 @@ import json
 
 from nova.tests.fixtures import libvirt as fakelibvirt
 
+from tests import services
 from tests.functional.bypass import ways
 from tests.functional.nova import base, helpers
 
-DEVICES = (
+#: Extra specs that Nova has since 32.
+SINCE_32 = (
     ("hw:sound_model", "sb16", '<sound model="sb16"'),
     ("hw:usb_model", "nec-xhci", 'model="nec-xhci"'),
+)
+DEVICES = (
     ("hw:watchdog_action", "reset", "<watchdog "),
     ("hw:viommu_model", "intel", '<iommu model="intel"'),
 )
@@ -54,8 +58,15 @@ class Devices(Flavors):
         super().setUp()
 
     def test_bypass_18_devices_of_a_flavor(self):
+        self.each(DEVICES)
+
+    @services.needs_nova(32, "hw:sound_model and hw:usb_model")
+    def test_bypass_18_sound_and_usb_of_a_flavor(self):
+        self.each(SINCE_32)
+
+    def each(self, devices):
         image = self.image(hw_machine_type="q35")
-        for number, (spec, value, device) in enumerate(DEVICES):
+        for number, (spec, value, device) in enumerate(devices):
             self.witness.said.clear()
             flavor = self.flavor(f"flavor{number}", **{spec: value})
             response = self.boot(image, flavorRef=flavor)

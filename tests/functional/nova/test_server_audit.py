@@ -6,6 +6,7 @@ from osc_lib import exceptions
 
 from nova_vhard.cli import paging, server
 from nova_vhard.cli.servers import COLUMNS, UNSEEN
+from tests import services
 from tests.functional.nova import base, desk, helpers
 
 E1000 = {"hw_vif_model": "e1000", "hw_disk_bus": "virtio"}
@@ -186,6 +187,7 @@ class TestImages(AuditCase):
 
 
 class TestRest(AuditCase):
+    @services.needs_nova(32, "hw:sound_model")
     def test_flavors_with_passthrough_and_devices(self):
         clean = self.image(**helpers.CLEAN)
         flavor = self._create_flavor(
@@ -316,9 +318,10 @@ class TestWhich(AuditCase):
             (("oldXone",), "no server has the name or id oldXone"),
             (("../flavors",), "no server has the name or id ../flavors"),
         ):
-            with self.assertRaises(exceptions.CommandError) as raised:
-                self.audit(*way)
-            self.assertIn(said, str(raised.exception))
+            error = self.assertRaises(
+                exceptions.CommandError, self.audit, *way
+            )
+            self.assertIn(said, str(error))
 
     def test_pages_and_few_requests(self):
         """Three servers a page; one look-up an image and one a 50 ports."""

@@ -7,6 +7,7 @@ from nova import exception
 
 from nova_vhard.gates import nova_release
 from nova_vhard.policy.model import Mode
+from tests import services
 from tests.functional.nova.passthrough import base, reissue
 from tests.functional.nova.passthrough.reissue import PF, VF, WHOLE, device
 
@@ -19,6 +20,7 @@ def policy(more):
     return reissue.POLICY.replace("require:", f"{more}, require:")
 
 
+@services.needs_nova(32, "one_time_use of PCI devices")
 class TestWhole(reissue.Once):
     SPEC = (device(WHOLE), device(PF))
     HAS = {"num_pci": 2, "num_pfs": 1, "num_vfs": 0}
@@ -81,6 +83,7 @@ class TestNotSo(reissue.Once):
         self.assertEqual(base.PROVEN, self.lands_on(self.one()))
 
 
+@services.needs_nova(32, "one_time_use of PCI devices")
 class TestSome(reissue.Once):
     """One of two devices of a host is so: Nova must not give the other."""
 
@@ -103,6 +106,7 @@ class TestSome(reissue.Once):
         self.assertIn(NO_DEVICE.format(WHOLE), self.refused(self.one(count=2)))
 
 
+@services.needs_nova(32, "one_time_use of PCI devices")
 class TestNoProof(reissue.Once):
     """What is no proof that Nova holds a used device back."""
 
@@ -146,6 +150,7 @@ class TestNoProof(reissue.Once):
         return list(self.filter.filter_all([host], spec))
 
 
+@services.needs_nova(32, "one_time_use of PCI devices")
 class TestForced(reissue.Once):
     """No filter is asked about a forced host; the alias's trait holds."""
 

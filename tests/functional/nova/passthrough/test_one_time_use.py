@@ -5,10 +5,12 @@ import argparse
 
 from nova_vhard.cleaner.journal import State
 from nova_vhard.cli import device
+from tests import services
 from tests.functional.nova.passthrough import base, cloud, fleet, reissue
 from tests.functional.nova.passthrough.reissue import ADDRESS
 
 
+@services.needs_nova(32, "one_time_use of PCI devices")
 class TestBetweenTwoGuests(reissue.Cleaned):
     def used(self):
         """Give the device to a guest that rewrites it; return its flavor."""
