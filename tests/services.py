@@ -4,6 +4,7 @@
 import contextlib
 import importlib.metadata
 import os
+import sys
 
 import pytest
 
@@ -17,6 +18,9 @@ def _version() -> int:
 
 NOVA = _version()
 
+#: The first one whose own test fixtures run its services on native threads.
+THREADS = 34
+
 #: What the catalogue and the samples were written from; older ones know less.
 NEWEST = 34
 
@@ -28,9 +32,14 @@ def choose_threads(services: bool = False) -> None:
     anything else looks for eventlet.
 
     :param services: whether Nova's services are to run: those of Nova 31
-        cannot do without eventlet. Tests without them are kept apart then
+        cannot do without eventlet, nor can the test fixtures of 32 and 33.
+        Tests without them are kept apart then
+
+    What was chosen first in a process stands.
     """
-    if NOVA > 31 or not services:
+    if "nova.tests.functional" in sys.modules:
+        return
+    if NOVA >= THREADS or not services:
         os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
     else:
         # What it imports takes eventlet's sockets for broken ones.
@@ -51,4 +60,14 @@ def needs_nova(oldest: int, why: str) -> pytest.MarkDecorator:
     """
     return pytest.mark.skipif(
         0 < NOVA < oldest, reason=f"Nova {NOVA} lacks it: {why}"
+    )
+
+
+def needs_threads(why: str) -> pytest.MarkDecorator:
+    """Skip a test by name where Nova's services run under eventlet.
+
+    :param why: what does not run there
+    """
+    return pytest.mark.skipif(
+        0 < NOVA < THREADS, reason=f"Nova {NOVA} under eventlet: {why}"
     )

@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 
+from tests import services
 from tests.unit.docs import README, blocks
 
 # As the fixtures of Nova want it; other tests may import Nova later.
@@ -36,6 +37,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Give the demo's cloud, with the servers that the README shows."""
     for name in ("nova", "glance", "placement", "waitress"):
         pytest.importorskip(name)
+    if services.NOVA < services.THREADS:
+        pytest.skip(f"Nova {services.NOVA}: the demo needs a newer one")
     from demo import stage, startup
 
     home = tmp_path_factory.mktemp("demo")

@@ -9,6 +9,8 @@ from tests import services
 from tests.functional.nova.passthrough import base, cloud, fleet, reissue
 from tests.functional.nova.passthrough.reissue import ADDRESS
 
+STEPS = "a step of the cleaner, which is never patched by it"
+
 
 @services.needs_nova(32, "one_time_use of PCI devices")
 class TestBetweenTwoGuests(reissue.Cleaned):
@@ -40,6 +42,7 @@ class TestBetweenTwoGuests(reissue.Cleaned):
         self.assertIsInstance(options, argparse.Namespace)
         return str(command.take_action(options))
 
+    @services.needs_threads(STEPS)
     def test_the_next_guest_gets_it_cleaned(self):
         # given a device that a guest has used and rewritten
         flavor = self.used()
@@ -62,6 +65,7 @@ class TestBetweenTwoGuests(reissue.Cleaned):
         self._run_periodics()
         self.assertEqual(1, self.reserved())
 
+    @services.needs_threads(STEPS)
     def test_with_a_step_that_fails_nobody_ever_gets_it(self):
         self.rules(reissue.NOTHING, reissue.PROVE)
         flavor = self.used()
