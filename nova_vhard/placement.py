@@ -252,7 +252,8 @@ class Placement:
         :param root: uuid of the root provider, which counts too
         :raises PlacementError: without an answer that makes sense
         """
-        return self._providers(f"in_tree={quote(root)}&required={required}")
+        found = self._having(required, f"in_tree={quote(root)}&")
+        return [one for one, _ in found]
 
     def below_roots(self, required: str) -> list[tuple[Provider, str]]:
         """Return the providers of all hosts that have a trait.
@@ -260,8 +261,22 @@ class Placement:
         :returns: each with the uuid of its root provider
         :raises PlacementError: without an answer that makes sense
         """
-        url = f"{_PROVIDERS}?required={required}"
-        found = self._get(url, "resource_providers")
+        return self._having(required)
+
+    def _having(
+        self, trait: str, query: str = ""
+    ) -> list[tuple[Provider, str]]:
+        """Return providers, and the root of each.
+
+        A trait that a Placement is too old to know is one that nobody has.
+        """
+        url = f"{_PROVIDERS}?{query}required={trait}"
+        try:
+            found = self._get(url, "resource_providers")
+        except PlacementError as error:
+            if error.status != _BAD_REQUEST or self._knows(trait):
+                raise
+            return []
         try:
             return [
                 (Provider(one["uuid"], one["name"]), one["root_provider_uuid"])
@@ -269,6 +284,9 @@ class Placement:
             ]
         except (KeyError, TypeError) as error:
             raise PlacementError(f"not providers: {error!r}") from error
+
+    def _knows(self, trait: str) -> bool:
+        return bool(self._get(f"/traits?name=in:{trait}", "traits"))
 
     def inventories(self, provider: str) -> list[Inventory]:
         """Return what a provider has, one for each resource class.

@@ -58,9 +58,17 @@ def needs_nova(oldest: int, why: str) -> pytest.MarkDecorator:
 
     :param why: what the older ones lack
     """
-    return pytest.mark.skipif(
-        0 < NOVA < oldest, reason=f"Nova {NOVA} lacks it: {why}"
-    )
+    return pytest.mark.skipif(0 < NOVA < oldest, reason=_lacks(why))
+
+
+def skip_before(oldest: int, why: str) -> None:
+    """Skip the test that is running, as ``needs_nova`` does."""
+    if 0 < NOVA < oldest:
+        pytest.skip(_lacks(why))
+
+
+def _lacks(why: str) -> str:
+    return f"Nova {NOVA} lacks it: {why}"
 
 
 def needs_threads(why: str) -> pytest.MarkDecorator:

@@ -37,8 +37,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Give the demo's cloud, with the servers that the README shows."""
     for name in ("nova", "glance", "placement", "waitress"):
         pytest.importorskip(name)
-    if services.NOVA < services.THREADS:
-        pytest.skip(f"Nova {services.NOVA}: the demo needs a newer one")
+    services.skip_before(services.THREADS, "fixtures that the demo is made of")
     from demo import stage, startup
 
     home = tmp_path_factory.mktemp("demo")

@@ -19,6 +19,7 @@ from nova_vhard.cleaner.service import Cleaner
 from nova_vhard.cleaner.step import Outcome, Step
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.host import pci
+from tests import services
 from tests.functional.placement.conftest import Answer
 from tests.trees import build, capture
 
@@ -86,6 +87,7 @@ class Used:
     """A host with one device, and what Nova and guests do with it."""
 
     def __init__(self, cloud, tmp_path, address=NVME):
+        services.skip_before(32, "one_time_use of PCI devices")
         self.cloud, self.address = cloud, address
         self.base = tmp_path
         name = f"node-{uuid.uuid4()}"
