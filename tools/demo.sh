@@ -9,8 +9,8 @@
 #                                  anything, and the exit status is 1
 #
 # Needs Python 3.11, 3.12 or 3.13 and its module venv; nothing else, and no
-# root. Writes only into the checkout: .venv, .demo, and what an editable
-# installation leaves there (all of it ignored by git).
+# root. Writes only into the checkout: .venv, .demo, .cache, and what an
+# editable installation leaves there (all of it ignored by git).
 
 set -euo pipefail
 
@@ -18,5 +18,6 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck source=tools/lib/venv.sh
 source "$root/tools/lib/venv.sh"
 
+vhard_tmp "$root"
 vhard_venv "$root"
 PYTHONPATH=$root/tools exec "$VENV/bin/python" -m demo "$@"

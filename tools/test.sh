@@ -10,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tools/lib/venv.sh
 . tools/lib/venv.sh
+vhard_tmp "$PWD"
 vhard_venv "$PWD"
 
 skipped=()

@@ -30,6 +30,7 @@ def test_never(broken): pass
 def run(folder, row, *arguments):
     """Run pytest as tox does, in a folder of its own."""
     (folder / "test_it.py").write_text(FILE)
+    (folder / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p"]
     return subprocess.run(
         [*command, "tests.versions.record", str(folder), *arguments],

@@ -147,3 +147,11 @@ vhard_venv() {
     fi
     exec {lock}<&-
 }
+
+# Keep temporary files inside the checkout: its directory .cache/tmp.
+#
+#   vhard_tmp ROOT
+vhard_tmp() {
+    export TMPDIR=$1/.cache/tmp
+    mkdir -p "$TMPDIR"
+}
