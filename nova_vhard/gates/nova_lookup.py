@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Look-ups of the Nova API's gate: what a request refers to.
 
-As the user, through Nova's own image, volume and network APIs, at most one
-a referenced object; servers and flavors from Nova's databases.
+As the user, through Nova's own clients of Glance, Cinder and Neutron, at most
+one request a referenced object; servers and flavors from Nova's databases.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,11 @@ from nova import context as nova_context
 from nova import exception, objects
 from nova.api.openstack import common
 from nova.compute import api as compute
-from nova.image import glance
 from nova.network import neutron
 from nova.volume import cinder
 from oslo_utils import uuidutils
+
+from nova_vhard.gates import nova_images
 
 
 class LookupFailed(Exception):
@@ -31,19 +32,16 @@ class Lookups:
 
     def __init__(self) -> None:
         """Make Nova's API objects; they connect when they are used."""
-        self._images = glance.API()
         self._volumes = cinder.API()
         self._ports = neutron.API()
         self._servers = compute.API()
 
     def image(self, context: Any, image_id: Any) -> dict[str, Any] | None:
-        """Return an image as nova.image.glance shows it.
+        """Return an image, see nova_images.
 
         :raises LookupFailed: without an answer that makes sense
         """
-        return self._dict(
-            image_id, lambda: self._images.get(context, image_id)
-        )
+        return self._dict(image_id, lambda: nova_images.get(context, image_id))
 
     def volume(self, context: Any, volume_id: Any) -> dict[str, Any] | None:
         """Return a volume as nova.volume.cinder shows it."""
@@ -157,8 +155,6 @@ def _look_up(call: Callable[[], Any]) -> Any:
     """
     try:
         return call()
-    except exception.ImageNotAuthorized:
-        return None
     except exception.NovaException as error:
         if 400 <= error.code < 500:  # noqa: PLR2004 - HTTP
             return None

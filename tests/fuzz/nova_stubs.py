@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from nova import exception, objects
 
-from nova_vhard.gates import nova_api, nova_lookup
+from nova_vhard.gates import nova_api, nova_images, nova_lookup
 
 objects.register_all()
 
@@ -95,7 +95,7 @@ def gate(application: Any, patch: pytest.MonkeyPatch) -> Any:
     patch.setattr(nova_lookup.compute, "API", SimpleNamespace)
     made = nova_api.NovaGate(application)
     find = made._boot._find
-    find._images = SimpleNamespace(get=_image)
+    patch.setattr(nova_images, "get", _image)
     find._volumes = SimpleNamespace(
         get=_volume, get_snapshot=lambda *_: {"volume_id": VOLUME}
     )

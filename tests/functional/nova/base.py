@@ -20,7 +20,7 @@ from paste import deploy
 from sqlalchemy.exc import SADeprecationWarning
 
 from nova_vhard import conf as vhard_conf
-from tests.functional.nova import service
+from tests.functional.nova import images, service
 from tests.functional.nova.helpers import Helpers
 
 CONF = nova.conf.CONF
@@ -52,6 +52,10 @@ class Gates(Helpers):
         quiet.__enter__()
         self.addCleanup(quiet.__exit__, None, None, None)
         warnings.simplefilter("ignore", SADeprecationWarning)
+        self.stub_out(
+            "nova.image.glance.GlanceClientWrapper.call",
+            images.client_call(lambda: self.glance),
+        )
         self.addCleanup(self.settle)
 
     def _configure(self) -> None:

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import glanceclient.exc
-from nova import exception
 from openstack import exceptions as sdk
 
 from nova_vhard.placement import Placement
+from tests.functional.nova import images
 from tests.functional.nova.passthrough import cloud
 
 
@@ -49,11 +49,7 @@ class Images:
 
     def get(self, image_id: str) -> dict[str, Any]:
         self.asked.append(image_id)
-        try:
-            shown = dict(self._glance.show(None, image_id))
-        except exception.ImageNotFound as error:
-            raise glanceclient.exc.HTTPNotFound("no such image") from error
-        return {**shown, **shown.pop("properties", {})}
+        return images.shown(self._glance, image_id)
 
 
 class Network:
