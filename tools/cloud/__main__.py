@@ -81,7 +81,7 @@ def _up(stored):
 def _down(stored):
     running = Cloud(stored)
     running.down()
-    left = running.daemons.leftover()
+    left = running.daemons.end_leftover()
     if left:
         raise Failed(f"processes that did not end: {left}")
     shutil.rmtree(stored.root, ignore_errors=True)
@@ -95,7 +95,10 @@ def _status(stored):
     names = [one for one in daemons.names() if not one.startswith("setup-")]
     for name in names:
         print(f"{name:24} {daemons.id(name) or 'has ended'}")
-    if not names:
+    left = daemons.leftover()
+    if not names and left:
+        print(f"Left by a cloud: {left}; tools/cloud.sh down ends them.")
+    elif not names:
         print("There is no cloud.")
     return 0 if names and all(map(daemons.alive, names)) else 1
 

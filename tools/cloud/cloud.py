@@ -55,14 +55,14 @@ class Cloud:
 
     def down(self):
         """Stop everything."""
-        # Those that ask first, those that are asked last.
-        first = [
-            one
-            for one in self.daemons.names()
-            if one not in ("mariadb", "rabbitmq", "epmd")
-        ]
+        # Those that ask first, those that are asked last. Without a port
+        # mapper RabbitMQ starts one of its own, even while it ends.
+        last = ("mariadb", "rabbitmq"), ("epmd",)
+        asked = {name for names in last for name in names}
+        first = [one for one in self.daemons.names() if one not in asked]
         self.daemons.stop(*first, seconds=10)
-        self.daemons.stop(*self.daemons.names())
+        for names in last:
+            self.daemons.stop(*names)
 
     def stop(self, name, how=signal.SIGTERM):
         """Stop one daemon."""

@@ -129,6 +129,25 @@ class Daemons:
                     found.append(int(one.name))
         return found
 
+    def end_leftover(self, seconds=10):
+        """End what is left, whatever group it has fled to.
+
+        :returns: the ids of those that are there all the same
+        """
+        deadline = time.monotonic() + seconds
+        number = signal.SIGTERM
+        while left := self.leftover():
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            if time.monotonic() > deadline:
+                if number == signal.SIGKILL:
+                    break
+                number = signal.SIGKILL
+                deadline += seconds
+            time.sleep(0.1)
+        return left
+
     def _members(self, group):
         """Give the processes of a group, without those that have ended."""
         self._reap()
