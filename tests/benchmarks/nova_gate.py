@@ -9,8 +9,8 @@ POST /servers with an image has another bar: the gate has to look up the image
 and the flavor before Nova does so itself.  So ``create_ratio`` is a POST with
 the gate over the sum of three requests without it: the POST, a GET of the
 image from Glance, and a GET of the flavor from Nova.  In truth the image costs
-the gate more than that (python-glanceclient, as Nova uses it, asks for the
-schema of images first) and the flavor less (it is read in-process).
+the gate more than that (it is asked for through Nova's client of Glance, anew
+each time) and the flavor less (it is read in-process).
 
 Nova is its API alone, on SQLite, which oslo.db opens anew for each
 transaction.  Glance is a real one behind HTTP, the same for both; Neutron is a
