@@ -14,7 +14,9 @@ import webob
 from tests.functional.glance import identity
 from tests.functional.glance.wire import User
 
-nova_images = pytest.importorskip("nova_vhard.gates.nova_images")
+nova_images = pytest.importorskip(
+    "nova_vhard.gates.nova_images", reason="Nova is not installed"
+)
 
 
 class Counting:
@@ -98,7 +100,9 @@ def test_it_takes_one_request(nova, gated, at):
 
 
 def test_what_is_glances_own_is_no_property():
-    images = pytest.importorskip("glance.api.v2.images")
+    images = pytest.importorskip(
+        "glance.api.v2.images", reason="Glance is not installed"
+    )
 
     own = {
         name
