@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.benchmarks import common
 
 #: Of an interval that needs no more pairs.
-NARROW = 0.04
+NARROW = 0.045
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,36 @@ class Times:
         """Boots a second with the gates over boots a second without."""
         return common.median_ratio(zip(self.plain, self.gates, strict=True))
 
+    def __str__(self) -> str:
+        found = self.ratio
+        return (
+            f"pair {len(self.gates)}: {self.gates[-1]:.2f} s with the gates, "
+            f"{self.plain[-1]:.2f} without; {found.median:.3f} so far "
+            f"({found.low:.3f} to {found.high:.3f})"
+        )
+
 
 def collect(
     plan: Plan,
     gates: Callable[[Plan], float],
     plain: Callable[[Plan], float],
+    clear: Callable[[], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Times:
-    """Boot by turns until the interval is narrow, or time is up."""
+    """Boot by turns until the interval is narrow, or time is up.
+
+    :param gates: boots on the cloud with the gates; gives the seconds
+    :param plain: the same without
+    :param clear: called after each pair
+    """
     times, begun = Times(), clock()
     order = [(times.gates, gates), (times.plain, plain)]
     for number in itertools.count(1):
         for seconds, boots in order:
             seconds.append(boots(plan))
         order.reverse()
+        clear()
+        common.progress(f"  {times}")
         late = clock() - begun > plan.seconds or number >= plan.most
         if number >= plan.least and (late or times.ratio.width <= NARROW):
             return times

@@ -194,7 +194,7 @@ def test_quick_is_held_to_no_bar():
     assert common.main("x", bars, bars, arguments, quick=quick) == 0
 
 
-def played(plan, gates, plain, seconds=0.0):
+def played(plan, gates, plain, seconds=0.0, clear=lambda: None):
     """Collect pairs of boots that take what they are said to."""
     now = [0.0]
 
@@ -202,7 +202,7 @@ def played(plan, gates, plain, seconds=0.0):
         now[0] += seconds
         return now[0]
 
-    return boot_pairs.collect(plan, gates, plain, clock)
+    return boot_pairs.collect(plan, gates, plain, clear, clock)
 
 
 def test_boots_a_second_with_the_gates_over_those_without():
@@ -225,12 +225,13 @@ def test_pairs_are_added_until_time_is_up(seconds, pairs):
     assert len(times.gates) == len(times.plain) == pairs
 
 
-def test_the_one_and_the_other_side_boots_first():
+def test_the_one_and_the_other_side_boots_first_and_then_all_is_deleted():
     order = []
     plan = boot_pairs.Plan(1, 1, 0.03, 2, 2, 60)
     played(
         plan,
         lambda plan: order.append("gates") or 1.0,
         lambda plan: order.append("plain") or 1.0,
+        clear=lambda: order.append("clear"),
     )
-    assert order == ["gates", "plain", "plain", "gates"]
+    assert order == ["gates", "plain", "clear", "plain", "gates", "clear"]

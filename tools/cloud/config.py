@@ -9,6 +9,9 @@ from cloud import users
 from cloud.machines import MACHINES
 from common import captures, options, paste
 
+#: Seconds; the default of the reporter's.
+_SELDOM = 300
+
 _KEYSTONE = """\
 [DEFAULT]
 {logging}
@@ -35,8 +38,11 @@ posture_max_age = {posture_max_age}
 host = controller
 transport_url = {transport}
 compute_driver = fake.FakeDriverWithoutFakeNodes
+update_resources_interval = {resources_interval}
 [conductor]
 workers = 1
+[filter_scheduler]
+shuffle_best_same_weighed_hosts = {steady}
 [neutron]
 {auth}
 [scheduler]
@@ -73,7 +79,7 @@ log_file = {logs}/reporter-{machine}.log
 use_stderr = false
 [vhard_reporter]
 root = {root}
-interval = 30
+interval = {report_interval}
 state_path = {home}
 policy_file = {policy}
 [placement]
@@ -181,6 +187,9 @@ def _write(facts, service, name, template, **more):
         logging=options.LOGGING.format(service=service, **common),
         policy=place.policy,
         region=users.REGION,
+        report_interval=_SELDOM if facts.steady else 30,
+        resources_interval=_SELDOM if facts.steady else 60,
+        steady=facts.steady,
         transport=facts.transport,
     )
     (place.home(service) / name).write_text(text)

@@ -33,6 +33,8 @@ class Facts:
     :ivar ports: of everything that listens, by name
     :ivar posture: options of nova-scheduler, by name
     :ivar gates: whether this project's gates are in the services
+    :ivar steady: whether it is for measurements: equal hosts share the work,
+        and what is done by the clock is done seldom
     """
 
     root: str
@@ -40,6 +42,7 @@ class Facts:
     password: str
     posture: dict[str, int]
     gates: bool = True
+    steady: bool = False
 
     @property
     def place(self):
@@ -68,10 +71,11 @@ class Facts:
         path.write_text(json.dumps(asdict(self)))
 
 
-def make(root, gates=True, **posture):
+def make(root, gates=True, steady=False, **posture):
     """Choose what is free to be chosen.
 
     :param gates: whether this project's gates shall be in the services
+    :param steady: whether it is for measurements
     :param posture: options of nova-scheduler that shall not be the default
     """
     return Facts(
@@ -80,6 +84,7 @@ def make(root, gates=True, **posture):
         secrets.token_hex(16),
         {**_POSTURE, **posture},
         gates,
+        steady,
     )
 
 
