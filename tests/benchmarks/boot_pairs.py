@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.benchmarks import common
 
 #: Of an interval that needs no more pairs.
-NARROW = 0.045
+NARROW = 0.04
 
 
 @dataclass(frozen=True)
