@@ -16,12 +16,16 @@ NARROW = 0.04
 class Plan:
     """How often so many clients boot so many servers on each side.
 
+    :ivar servers: of one turn
+    :ivar turns: of each side in one pair; by turns, what slows the machine
+        for some seconds slows both
     :ivar poll: seconds between two questions of one client
     :ivar seconds: after which no pair is added, if there are ``least``
     """
 
     clients: int
     servers: int
+    turns: int
     poll: float
     least: int
     most: int
@@ -65,9 +69,12 @@ def collect(
     times, begun = Times(), clock()
     order = [(times.gates, gates), (times.plain, plain)]
     for number in itertools.count(1):
-        for seconds, boots in order:
-            seconds.append(boots(plan))
-        order.reverse()
+        for seconds, _ in order:
+            seconds.append(0.0)
+        for _ in range(plan.turns):
+            for seconds, boots in order:
+                seconds[-1] += boots(plan)
+            order.reverse()
         clear()
         common.progress(f"  {times}")
         late = clock() - begun > plan.seconds or number >= plan.most
@@ -92,7 +99,7 @@ def figures(
         ("gates", times.gates, gates),
         ("plain", times.plain, plain),
     ):
-        rate = plan.servers * len(pairs) / sum(pairs)
+        rate = plan.servers * plan.turns * len(pairs) / sum(pairs)
         found[f"{side}_{name}_boots_per_second"] = round(rate, 3)
         for percent in (50, 99):
             found[f"{side}_{name}_boot_p{percent}_us"] = round(

@@ -206,7 +206,7 @@ def played(plan, gates, plain, seconds=0.0, clear=lambda: None):
 
 
 def test_boots_a_second_with_the_gates_over_those_without():
-    plan = boot_pairs.Plan(1, 1, 0.03, 3, 10, 60)
+    plan = boot_pairs.Plan(1, 1, 1, 0.03, 3, 10, 60)
     times = played(plan, lambda plan: 1.25, lambda plan: 1.0)
     assert times.ratio.median == 0.8
     assert len(times.gates) == 3
@@ -220,14 +220,14 @@ def test_boots_a_second_with_the_gates_over_those_without():
 @pytest.mark.parametrize(("seconds", "pairs"), [(0, 10), (20, 4), (1000, 3)])
 def test_pairs_are_added_until_time_is_up(seconds, pairs):
     uneven = itertools.cycle((1.0, 3.0))
-    plan = boot_pairs.Plan(8, 16, 0.1, 3, 10, 60)
+    plan = boot_pairs.Plan(8, 8, 1, 0.1, 3, 10, 60)
     times = played(plan, lambda plan: next(uneven), lambda plan: 1.0, seconds)
     assert len(times.gates) == len(times.plain) == pairs
 
 
 def test_the_one_and_the_other_side_boots_first_and_then_all_is_deleted():
     order = []
-    plan = boot_pairs.Plan(1, 1, 0.03, 2, 2, 60)
+    plan = boot_pairs.Plan(1, 1, 1, 0.03, 2, 2, 60)
     played(
         plan,
         lambda plan: order.append("gates") or 1.0,
@@ -235,3 +235,19 @@ def test_the_one_and_the_other_side_boots_first_and_then_all_is_deleted():
         clear=lambda: order.append("clear"),
     )
     assert order == ["gates", "plain", "clear", "plain", "gates", "clear"]
+
+
+def test_a_pair_of_several_turns_is_what_they_take_together():
+    order = []
+    gates, plain = itertools.count(2), itertools.count(1)
+    plan = boot_pairs.Plan(1, 1, 4, 0.03, 1, 1, 60)
+    times = played(
+        plan,
+        lambda plan: order.append("g") or next(gates),
+        lambda plan: order.append("p") or next(plain),
+        clear=lambda: order.append("."),
+    )
+    assert "".join(order) == "gppggppg."
+    assert (times.gates, times.plain) == ([14], [10])
+    found = boot_pairs.figures(plan, times, [3.5] * 4, [2.5] * 4)
+    assert found["plain_1_client_boots_per_second"] == 0.4

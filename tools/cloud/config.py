@@ -42,7 +42,7 @@ update_resources_interval = {resources_interval}
 [conductor]
 workers = 1
 [filter_scheduler]
-shuffle_best_same_weighed_hosts = {steady}
+host_subset_size = {subset}
 [neutron]
 {auth}
 [scheduler]
@@ -189,7 +189,7 @@ def _write(facts, service, name, template, **more):
         region=users.REGION,
         report_interval=_SELDOM if facts.steady else 30,
         resources_interval=_SELDOM if facts.steady else 60,
-        steady=facts.steady,
+        subset=len(MACHINES) if facts.steady else 1,
         transport=facts.transport,
     )
     (place.home(service) / name).write_text(text)

@@ -33,7 +33,7 @@ class Facts:
     :ivar ports: of everything that listens, by name
     :ivar posture: options of nova-scheduler, by name
     :ivar gates: whether this project's gates are in the services
-    :ivar steady: whether it is for measurements: equal hosts share the work,
+    :ivar steady: whether it is for measurements: any of the hosts is taken,
         and what is done by the clock is done seldom
     """
 
