@@ -2,6 +2,7 @@
 """All benchmarks in one run: which, what is kept, and how it ends."""
 
 import json
+import signal
 
 import pytest
 
@@ -120,3 +121,12 @@ def test_reports_are_due_once_an_interval():
 )
 def test_kinds_of_requests(request_, kind):
     assert reporter_fleet.kind_of(*request_.split()) == kind
+
+
+def test_a_benchmark_is_ended_at_its_own_limit(monkeypatch, tmp_path):
+    assert set(everything.LIMITS) <= set(steps.known())
+    endless = tmp_path / "bench.sh"
+    endless.write_text("exec sleep 30\n")
+    monkeypatch.setattr(steps, "SCRIPT", endless)
+    monkeypatch.setitem(everything.LIMITS, "boots", 0.1)
+    assert everything.run("boots") == (-signal.SIGTERM, {}, "")
