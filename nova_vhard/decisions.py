@@ -12,6 +12,7 @@ written; what merely looks like an event further behind does not count.
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,37 @@ class PolicyUnusable:
 
 
 Said = Event | PolicyUnusable
+
+
+def violations(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield rule and mode of what an event counts.
+
+    :param data: of an event; a violation has its ``rules``, or in an older
+        event ``rule`` alone, which may name several
+    :raises KeyError, TypeError: if something is missing or of another type
+    """
+    for violation in data["violations"]:
+        for rule in _rules(violation):
+            yield text(rule), text(violation["mode"])
+
+
+def _rules(violation: dict[str, Any]) -> list[Any]:
+    if "rules" not in violation:
+        return text(violation["rule"]).split(", ")
+    found = violation["rules"]
+    if not isinstance(found, list):
+        raise TypeError("a list of rules expected")
+    return found
+
+
+def text(value: Any) -> str:
+    """Return a value that must be text.
+
+    :raises TypeError: if it is something else
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, not {type(value).__name__}")
+    return value
 
 
 def read(line: bytes) -> Said | None:

@@ -59,10 +59,9 @@ class Expected:
         :param today: the day (UTC) by which exemptions are judged
         """
         verdict = self.case.verdict(policy, today)
-        rules = {one.rule for one in verdict.violations}
         found = {
             "verdict": [verdict.outcome],
-            "rules": sorted(rules),
+            "rules": verdict.rules,
             "exemptions": sorted({name for _, name in verdict.exempted}),
             "host_checks": sorted(self.case.host_checks(policy, today)),
         }

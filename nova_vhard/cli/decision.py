@@ -2,7 +2,6 @@
 """openstack vhard decision summary: what enforcing would refuse."""
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,7 @@ from nova_vhard.cli import decision_log
 from nova_vhard.cli.case_schema import OUTCOMES
 from nova_vhard.cli.decision_log import STDIN
 from nova_vhard.cli.offline import Cell, OfflineLister, Rows, counted
-from nova_vhard.decisions import Event
+from nova_vhard.decisions import Event, violations
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import MOVE
 from nova_vhard.policy.text import clean
@@ -81,7 +80,7 @@ class Summary:
             return
         softened = bool(data.get("service")) or data["operation"] == MOVE
         counted: dict[Key, str] = {}
-        for rule, mode in _violated(data):
+        for rule, mode in violations(data):
             if not self.modes or mode in self.modes:
                 key = self._key(data, rule, mode)
                 if counted.get(key) != Mode.ENFORCE:
@@ -115,13 +114,6 @@ class Summary:
                 [name or "" for name in item[0]],
             ),
         )
-
-
-def _violated(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield rule and mode; a demand on hosts may stand for several rules."""
-    for one in data["violations"]:
-        for rule in one["rule"].split(", "):
-            yield rule, one["mode"]
 
 
 class SummarizeDecisions(OfflineLister):

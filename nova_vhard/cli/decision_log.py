@@ -104,17 +104,18 @@ def _meant(line: bytes) -> bool:
 
 def _is_event(data: dict[str, Any]) -> bool:
     """Tell whether an object has what is counted, in its own types."""
-    violations = data.get("violations")
     return (
         isinstance(data.get("gate"), str)
         and isinstance(data.get("outcome"), str)
         and isinstance(data.get("operation"), str)
         and isinstance(data.get("subject"), dict)
-        and isinstance(violations, list)
-        and all(
-            isinstance(one, dict)
-            and isinstance(one.get("rule"), str)
-            and isinstance(one.get("mode"), str)
-            for one in violations
-        )
+        and _has_violations(data)
     )
+
+
+def _has_violations(data: dict[str, Any]) -> bool:
+    try:
+        list(decisions.violations(data))
+    except (KeyError, TypeError):
+        return False
+    return True

@@ -119,7 +119,7 @@ class ExplainPolicy(OfflineShowOne):
             verdict.outcome,
             long,
             explain.short(verdict.refusals) if verdict.refusals else None,
-            Cell(sorted({one.rule for one in verdict.violations})),
+            Cell(verdict.rules),
             Cell(sorted({name for _, name in verdict.exempted})),
             Cell(sorted(case.host_checks(policy, day))),
             policy.digest,

@@ -23,7 +23,7 @@ from nova_vhard.policy.hardware import (
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import REBUILD, Subject
 from nova_vhard.policy.text import clean
-from nova_vhard.policy.verdict import Key, Violation, evaluate
+from nova_vhard.policy.verdict import Violation, ViolationKey, evaluate
 
 Row = tuple[str, ...]
 
@@ -144,8 +144,9 @@ def _findings(
     )
     for key, one in runs.items():
         asked, fix = explain.parts(one, server.subject)
-        if _of_image(one) and server.now is not None and key not in again:
-            said = server.now.explicit(one.wish.kind)
+        choice = _of_image(one)
+        if choice and server.now is not None and key not in again:
+            said = server.now.explicit(choice.kind)
             fix = _MENDED if said else _PICKED
         means = _means(server, one, again.get(key))
         yield one, asked, fix, f"{_runs(one)}{means}"
@@ -169,33 +170,39 @@ def _violations(
     server: Server,
     request: HardwareRequest,
     today: datetime.date,
-    already: frozenset[Key] = frozenset(),
-) -> dict[Key, Violation]:
+    already: frozenset[ViolationKey] = frozenset(),
+) -> dict[ViolationKey, Violation]:
     verdict = evaluate(policy, request, server.subject, today, already)
     return {one.key: one for one in verdict.violations}
 
 
-def _of_image(one: Violation) -> bool:
-    return one.wish.origin not in (FLAVOR, PASSTHROUGH)
+def _of_image(one: Violation) -> Wish | None:
+    """Return the choice, if an image or a block device makes it."""
+    choice = one.choice
+    if choice is None or choice.origin in (FLAVOR, PASSTHROUGH):
+        return None
+    return choice
 
 
 def _runs(one: Violation) -> str:
-    if one.wish.origin == PASSTHROUGH:
-        return f"has a device of the host ({clean(one.wish.value)})"
-    title = KINDS[one.wish.kind].title
-    if one.wish.value is None:
+    choice = one.choice
+    if choice is None or choice.origin == PASSTHROUGH:
+        return f"has a device of the host ({clean(one.cause.value)})"
+    title = KINDS[choice.kind].title
+    if choice.value is None:
         return f"runs with a {title} that cannot be told"
-    return f"runs with {title} {clean(one.wish.value)}"
+    return f"runs with {title} {clean(choice.value)}"
 
 
 def _means(server: Server, one: Violation, again: Violation | None) -> str:
     """Say what happens next to what a server runs with."""
-    if not _of_image(one):
+    choice = _of_image(one)
+    if choice is None:
         refused = one.mode is Mode.ENFORCE
         return "; a boot like it would be refused" if refused else ""
     if again is not None:
         return f"; {_AGAIN[again.mode]}"
-    if server.now is not None and server.now.explicit(one.wish.kind):
+    if server.now is not None and server.now.explicit(choice.kind):
         return "; a rebuild would mend it"
     if server.now is not None:
         return "; a rebuild would get what its host picks"
@@ -204,7 +211,7 @@ def _means(server: Server, one: Violation, again: Violation | None) -> str:
 
 def _new(server: Server, one: Violation) -> str:
     """Say what it means that its image asks for it, as that is today."""
-    if one.wish.origin == VOLUME:
+    if one.choice and one.choice.origin == VOLUME:
         means = "its root volume asks for it"
         boots = "; a boot from it would be refused"
         return means + boots if one.mode is Mode.ENFORCE else means
@@ -220,21 +227,20 @@ def _by_name(
     policy: Policy,
     server: Server,
     today: datetime.date,
-    known: frozenset[Key],
+    known: frozenset[ViolationKey],
 ) -> Iterator[tuple[Violation, str, str, str]]:
     """Yield what the names of disks give away and nothing else has told."""
-    values = {(value, count) for _, value, count in known}
+    values = {key.value for key in known if not key.number}
     request = alone(HardwareRequest(tuple(_wishes(server.device_names))))
     for one in _violations(policy, server, request, today).values():
-        if (one.wish.value, "") in values:
+        choice = one.choice
+        if choice is None or choice.value in values:
             continue
-        title = KINDS[one.wish.kind].title
-        value = clean(one.wish.value)
+        kind = KINDS[choice.kind]
         asked, _ = explain.parts(one, server.subject)
-        fix = (
-            f"look at its image and block devices; {KINDS[one.wish.kind].fix}"
-        )
-        means = f"probably runs with {title} {value}: evidence, no proof"
+        fix = f"look at its image and block devices; {kind.fix}"
+        what = f"{kind.title} {clean(choice.value)}"
+        means = f"probably runs with {what}: evidence, no proof"
         yield one, asked, fix, means
 
 

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_vhard import decisions
-from nova_vhard.decisions import DECISIONS, WATCH, PolicyUnusable, Unreadable
+from nova_vhard.decisions import (
+    DECISIONS,
+    WATCH,
+    PolicyUnusable,
+    Unreadable,
+    text,
+    violations,
+)
 
 __all__ = [
     "DECISIONS",
@@ -56,25 +63,15 @@ def _decision(data: dict[str, Any]) -> Decision:
         mode = data["mode"]
         taken = data["microseconds"]
         return Decision(
-            _text(data["gate"]),
-            None if mode is None else _text(mode),
-            _text(data["outcome"]),
-            tuple(
-                (rule, _text(one["mode"]))
-                for one in data["violations"]
-                for rule in _text(one["rule"]).split(", ")
-            ),
+            text(data["gate"]),
+            None if mode is None else text(mode),
+            text(data["outcome"]),
+            tuple(violations(data)),
             _seconds(taken),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        text = f"no decision event: {type(error).__name__}: {error}"
-        raise Unreadable(text) from error
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text expected, not {type(value).__name__}")
-    return value
+        problem = f"no decision event: {type(error).__name__}: {error}"
+        raise Unreadable(problem) from error
 
 
 def _seconds(microseconds: Any) -> float:

@@ -38,7 +38,7 @@ def write(
         "gate": gate,
         "operation": subject.operation,
         "subject": _subject(subject),
-        "rules": _rules(verdict),
+        "rules": verdict.rules,
         "violations": [_violation(one) for one in verdict.violations],
         "exemptions": sorted({name for _, name in verdict.exempted}),
         "mode": verdict.mode,
@@ -63,17 +63,12 @@ def _subject(subject: Subject) -> dict[str, Any]:
     return known | {"roles": sorted(clean(one) for one in subject.roles)}
 
 
-def _rules(verdict: Verdict) -> list[str]:
-    """Return ids of rules; a demand on hosts may stand for several."""
-    ids = (one.rule.split(", ") for one in verdict.violations)
-    return sorted({one for several in ids for one in several})
-
-
 def _violation(violation: Violation) -> dict[str, Any]:
-    wish = violation.wish
+    cause = violation.cause
     return {
         "rule": violation.rule,
-        "source": clean(wish.source),
-        "value": None if wish.value is None else clean(wish.value),
+        "rules": violation.rules,
+        "source": clean(cause.source),
+        "value": None if cause.value is None else clean(cause.value),
         "mode": violation.mode,
     }

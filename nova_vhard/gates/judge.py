@@ -17,8 +17,8 @@ from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import (
-    Key,
     Verdict,
+    ViolationKey,
     charged,
     evaluate,
     soften,
@@ -72,7 +72,7 @@ class Judge:
         policy: Policy,
         request: HardwareRequest,
         subject: Subject,
-        already: frozenset[Key] = frozenset(),
+        already: frozenset[ViolationKey] = frozenset(),
         service: bool = False,
     ) -> Verdict:
         """Judge a request and write its event.
@@ -109,7 +109,7 @@ class Judge:
 
     def violated(
         self, policy: Policy, request: HardwareRequest, subject: Subject
-    ) -> frozenset[Key]:
+    ) -> frozenset[ViolationKey]:
         """Return what a server that exists violates, without an event."""
         return violated(policy, [request], subject, today())
 

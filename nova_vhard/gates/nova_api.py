@@ -38,8 +38,8 @@ from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import (
     PASSTHROUGH_REQUIRE,
-    Key,
     Verdict,
+    ViolationKey,
     evaluate,
     with_more,
 )
@@ -193,7 +193,7 @@ class NovaGate:
                 event.verdict = self._on_its_host(policy, case, event.verdict)
         return _forbidden(event.verdict, case.subject)
 
-    def _already(self, policy: Policy, case: Case) -> frozenset[Key]:
+    def _already(self, policy: Policy, case: Case) -> frozenset[ViolationKey]:
         """Return the violations that are judged as a move's."""
         had, scheduled = (
             frozenset()

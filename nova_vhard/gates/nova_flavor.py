@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_vhard.catalogue import traits
-from nova_vhard.policy.hardware import Wish
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import FLAVOR, Subject
 from nova_vhard.policy.text import clean
-from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Violation
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 from nova_vhard.request import passthrough
 
 _TEXT = (
@@ -59,10 +58,10 @@ def lacking(
         return []
     what = ", ".join(dict.fromkeys(clean(one.name) for one in asked))
     specs = ", ".join(f"{name}=required" for name in sorted(missing))
-    said = _TEXT.format(what=what, specs=specs)
-    wish = Wish(kind="hosts", value=what, source="flavor extra specs")
+    text = _TEXT.format(what=what, specs=specs)
+    message = Message(text, "flavor extra specs", what)
     mode = policy.mode_for(rule.mode, subject)
-    return [Violation(PASSTHROUGH_REQUIRE, wish, (), mode, said=said)]
+    return [Violation((PASSTHROUGH_REQUIRE,), message, mode)]
 
 
 def _missing(require: frozenset[str], specs: Specs) -> set[str]:

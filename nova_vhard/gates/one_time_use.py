@@ -20,10 +20,9 @@ from nova.scheduler import filters
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
 from nova_vhard.gates import nova_release
 from nova_vhard.gates.proven import unjudged_types
-from nova_vhard.policy.hardware import PASSTHROUGH, Wish
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.text import clean
-from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Violation
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 
 NO_DEVICE = (
     "no host with room for this server gives {names} a device that is "
@@ -160,9 +159,9 @@ def _failed(mode: Mode, asked: list[Any], traced: bool) -> Violation:
         text, asked = FUNCTION, functions
     names = ", ".join(dict.fromkeys(clean(one.alias_name) for one in asked))
     source = "flavor extra spec pci_passthrough:alias"
-    wish = Wish("aliases", ONE_TIME_USE, source, origin=PASSTHROUGH)
     said = text.format(names=names or "this server")
-    return Violation(PASSTHROUGH_REQUIRE, wish, (), mode, said=said)
+    message = Message(said, source, ONE_TIME_USE)
+    return Violation((PASSTHROUGH_REQUIRE,), message, mode)
 
 
 def _is_function(request: Any) -> bool:

@@ -133,7 +133,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         if subject.operation == REBUILD and verdict.refusals:
             had = request_spec.without_image(spec)
         elif subject.operation == MOVE and any(
-            one.rule == PASSTHROUGH_ALLOW for one in verdict.refusals
+            PASSTHROUGH_ALLOW in one.rules for one in verdict.refusals
         ):
             had = request_spec.had_already(spec, present_flavor(spec))
         else:

@@ -14,7 +14,7 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard.policy.text import clean, fit, quote
-from nova_vhard.policy.verdict import Violation
+from nova_vhard.policy.verdict import Message, Violation
 
 #: Bytes of a server's fault that a reason may take up (Nova keeps 230).
 SHORT_LIMIT = 200
@@ -44,10 +44,11 @@ def describe(violations: Sequence[Violation], subject: Subject) -> str:
 
 def parts(violation: Violation, subject: Subject) -> tuple[str, str]:
     """Return what is asked for, and how to fix it, for a table."""
-    if violation.said is not None:
-        return violation.said, ""
+    cause = violation.cause
+    if isinstance(cause, Message):
+        return cause.text, ""
     allowed = f"(allowed: {_allowed(violation)})"
-    return f"{_asked(violation)} {allowed}", _fix(violation, subject)
+    return f"{_asked(cause)} {allowed}", _fix(violation, cause, subject)
 
 
 def short(violations: Sequence[Violation], limit: int = SHORT_LIMIT) -> str:
@@ -65,8 +66,7 @@ def _allowed(violation: Violation) -> str:
     return ", ".join(clean(value) for value in violation.allowed)
 
 
-def _asked(violation: Violation) -> str:
-    wish = violation.wish
+def _asked(wish: Wish) -> str:
     if wish.origin == PASSTHROUGH:
         return f"{wish.source} asks for {quote(wish.value)}, which"
     if wish.implied is None:
@@ -78,23 +78,23 @@ def _asked(violation: Violation) -> str:
 
 
 def _sentence(violation: Violation, subject: Subject) -> str:
-    if violation.said is not None:
-        return f"{violation.said}. [rule {violation.rule}]"
+    cause = violation.cause
+    rule = f"[rule {violation.rule}]"
+    if isinstance(cause, Message):
+        return f"{cause.text}. {rule}"
     allowed = f"(allowed: {_allowed(violation)})"
-    text = f"{_asked(violation)} is not allowed {allowed}"
+    text = f"{_asked(cause)} is not allowed {allowed}"
     if violation.missing:
-        text = f"{_asked(violation)}; it must be set {allowed}"
-    elif violation.wish.implied is not None:
-        text = f"{_asked(violation)}, which is not allowed {allowed}"
-    return (
-        f"{text}. To fix: {_fix(violation, subject)}. [rule {violation.rule}]"
-    )
+        text = f"{_asked(cause)}; it must be set {allowed}"
+    elif cause.implied is not None:
+        text = f"{_asked(cause)}, which is not allowed {allowed}"
+    return f"{text}. To fix: {_fix(violation, cause, subject)}. {rule}"
 
 
 def _phrase(violation: Violation) -> str:
-    if violation.said is not None:
-        return violation.said
-    wish = violation.wish
+    wish = violation.cause
+    if isinstance(wish, Message):
+        return wish.text
     if wish.origin == PASSTHROUGH:
         asked = f"{clean(wish.source)} asks for {clean(wish.value)}"
         return f"{asked} (allowed: {_allowed(violation)})"
@@ -110,8 +110,7 @@ def _phrase(violation: Violation) -> str:
     return f"{asked} (allowed: {_allowed(violation)})"
 
 
-def _fix(violation: Violation, subject: Subject) -> str:
-    wish = violation.wish
+def _fix(violation: Violation, wish: Wish, subject: Subject) -> str:
     if wish.origin == PASSTHROUGH:
         return PASSTHROUGH_FIXES[wish.kind]
     good = next(

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
-from nova_vhard.policy.hardware import HardwareRequest, Wish
+from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import REBUILD, Subject
 from nova_vhard.policy.text import clean
-from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Violation
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 
 HOSTS_REQUIRE = "hosts.require"
 FLAVOR_REQUIRE = "vhard:require"
@@ -57,10 +57,12 @@ class Demand:
         known = all(rule in _WHAT for rule in self.rules)
         parts = [_WHAT[rule] for rule in self.rules if known]
         what = f", or do without {' and '.join(parts)}" if known else ""
-        rule = ", ".join(self.rules)
-        said = text.format(checks=names, what=what)
-        wish = Wish(kind="hosts", value=names, source=rule)
-        return Violation(rule, wish, (), self.mode, said=said)
+        message = Message(
+            text=text.format(checks=names, what=what),
+            source=", ".join(self.rules),
+            value=names,
+        )
+        return Violation(self.rules, message, self.mode)
 
 
 def together(found: Iterable[Demand], mode: Mode) -> Demand | None:

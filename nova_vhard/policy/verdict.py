@@ -4,11 +4,17 @@
 import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import NEVER_ONE_TIME, ONE_TIME_USE
 from nova_vhard.policy.defaults import DEVICE_OF, implied
-from nova_vhard.policy.hardware import PASSTHROUGH, HardwareRequest, Wish
+from nova_vhard.policy.hardware import (
+    PASSTHROUGH,
+    HardwareRequest,
+    Passthrough,
+    Wish,
+)
 from nova_vhard.policy.model import (
     DeviceRule,
     Mode,
@@ -37,37 +43,75 @@ PASSTHROUGH_REQUIRE = "passthrough.require"
 #: Operations in which a guest gets devices.
 _ISSUED = frozenset((BOOT, MOVE, RESIZE, UNSHELVE, ATTACH))
 
-#: Rule, value and number: what makes two violations the same one.
-Key = tuple[str, str | None, str]
-
 _OUTCOMES = {None: ALLOW, Mode.ENFORCE: REFUSE}
+
+
+class ViolationKey(NamedTuple):
+    """What makes two violations the same one.
+
+    :ivar rules: ids of the rules
+    :ivar value: what breaks them
+    :ivar number: how many devices of the host a request asks for
+    :ivar device: which of several, where the value does not say it
+    """
+
+    rules: tuple[str, ...]
+    value: str | None
+    number: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is wrong with a request that is about no choice of a device.
+
+    :ivar text: the whole explanation
+    :ivar source: who asks for it, in words
+    :ivar value: what is lacking, or what lacks it
+    :ivar device: which device of the host, where it is about one
+    """
+
+    text: str
+    source: str
+    value: str
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A wish that breaks a rule.
+    """What breaks a rule: a choice of a device, or what a message says.
 
-    :ivar rule: id of the rule, its place in the policy file
-    :ivar wish: what was asked for, or what Nova would pick
-    :ivar allowed: the values that the policy allows
+    :ivar rules: ids of the rules, their places in the policy file; several
+        only where hosts lack what several demand
+    :ivar cause: the choice, or the message
     :ivar mode: what happens
+    :ivar allowed: the values that the policy allows
     :ivar missing: whether the fault is that the image does not say it
     :ivar count: how many devices of the host are asked for
-    :ivar said: the whole explanation, where it is about no device
     """
 
-    rule: str
-    wish: Wish
-    allowed: tuple[str, ...]
+    rules: tuple[str, ...]
+    cause: Wish | Message
     mode: Mode
+    allowed: tuple[str, ...] = ()
     missing: bool = False
-    said: str | None = None
     count: str = ""
 
     @property
-    def key(self) -> Key:
+    def choice(self) -> Wish | None:
+        """The choice of a device; None where a message stands for it."""
+        return self.cause if isinstance(self.cause, Wish) else None
+
+    @property
+    def rule(self) -> str:
+        """The ids of its rules, for a person."""
+        return ", ".join(self.rules)
+
+    @property
+    def key(self) -> ViolationKey:
         """What makes two violations the same one."""
-        return (self.rule, self.wish.value, self.count)
+        device = "" if isinstance(self.cause, Wish) else self.cause.device
+        return ViolationKey(self.rules, self.cause.value, self.count, device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +142,11 @@ class Verdict:
         return tuple(one for one in self.violations if one.mode is Mode.WARN)
 
     @property
+    def rules(self) -> list[str]:
+        """The ids of the rules that are broken, each once, in order."""
+        return sorted({rule for one in self.violations for rule in one.rules})
+
+    @property
     def mode(self) -> Mode | None:
         """The strongest mode among the violations."""
         return strongest(one.mode for one in self.violations)
@@ -116,7 +165,7 @@ def evaluate(
     request: HardwareRequest,
     subject: Subject,
     today: datetime.date,
-    already: frozenset[Key] = frozenset(),
+    already: frozenset[ViolationKey] = frozenset(),
 ) -> Verdict:
     """Judge what a guest asks for.
 
@@ -132,8 +181,9 @@ def evaluate(
     kept: list[Violation] = []
     exempted: list[tuple[Violation, str]] = []
     for violation in _violations(policy, request, subject):
+        (rule,) = violation.rules
         exemption = policy.exemption(
-            violation.rule, violation.wish.value, subject, today
+            rule, violation.cause.value, subject, today
         )
         if exemption is None:
             kept.append(_softened(policy, violation, already))
@@ -147,7 +197,7 @@ def violated(
     requests: Iterable[HardwareRequest],
     subject: Subject,
     today: datetime.date,
-) -> frozenset[Key]:
+) -> frozenset[ViolationKey]:
     """Return what requests violate, such as those that a server stands for."""
     return frozenset(
         one.key
@@ -162,9 +212,9 @@ def with_more(verdict: Verdict, more: Iterable[Violation]) -> Verdict:
 
 
 def _softened(
-    policy: Policy, violation: Violation, already: frozenset[Key]
+    policy: Policy, violation: Violation, already: frozenset[ViolationKey]
 ) -> Violation:
-    if violation.key not in already or violation.rule == PASSTHROUGH_REQUIRE:
+    if violation.key not in already or PASSTHROUGH_REQUIRE in violation.rules:
         # A device never moves without proof, whoever had one before.
         return violation
     mode = weaker(violation.mode, policy.moves_guest_devices)
@@ -192,7 +242,7 @@ def charged(
     kept = tuple(
         one
         for one in after.violations
-        if one.key not in old or one.wish.names & touched
+        if one.key not in old or (one.choice and one.choice.names & touched)
     )
     return replace(after, violations=kept)
 
@@ -235,7 +285,7 @@ def _violation(
     missing: bool = False,
 ) -> Violation:
     mode = policy.mode_for(rule.mode, subject, policy.moves_guest_devices)
-    return Violation(rule.id, wish, rule.allow.listed, mode, missing)
+    return Violation((rule.id,), wish, mode, rule.allow.listed, missing)
 
 
 def _passthrough(
@@ -253,20 +303,23 @@ def _passthrough(
     for one in request.passthrough:
         allowed = rule.allow.get(one.kind, Values())
         if one.name not in allowed:
-            wish = Wish(
-                kind=one.kind,
-                value=one.name,
-                source=one.source,
-                setting=one.source,
-                origin=PASSTHROUGH,
-            )
             yield Violation(
-                PASSTHROUGH_ALLOW,
-                wish,
-                allowed.listed,
+                (PASSTHROUGH_ALLOW,),
+                _choice(one),
                 mode,
+                allowed.listed,
                 count=one.count,
             )
+
+
+def _choice(asked: Passthrough) -> Wish:
+    return Wish(
+        kind=asked.kind,
+        value=asked.name,
+        source=asked.source,
+        setting=asked.source,
+        origin=PASSTHROUGH,
+    )
 
 
 def _never_one_time(
@@ -286,14 +339,12 @@ def _never_one_time(
         why = NEVER_ONE_TIME.get(one.kind)
         if why is None:
             continue
-        said = (
+        text = (
             f"{clean(one.source)} asks for {clean(one.name)}, which cannot "
             f"be {ONE_TIME_USE}: {why}"
         )
-        wish = Wish(one.kind, ONE_TIME_USE, one.source, origin=PASSTHROUGH)
-        yield Violation(
-            PASSTHROUGH_REQUIRE, wish, (), mode, said=said, count=one.name
-        )
+        message = Message(text, one.source, ONE_TIME_USE, device=one.name)
+        yield Violation((PASSTHROUGH_REQUIRE,), message, mode)
 
 
 def _unsaid(

@@ -49,6 +49,6 @@ def judge(
 def found(verdict: Verdict) -> set[tuple[str, str | None]]:
     """Return kind and value of every violation."""
     return {
-        (one.rule.partition(".")[2], one.wish.value)
+        (one.rule.partition(".")[2], one.cause.value)
         for one in verdict.violations
     }

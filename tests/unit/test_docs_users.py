@@ -92,7 +92,7 @@ def test_users_read_the_short_form_and_the_other_answers():
     assert http.OVERRIDE_TEXT in text
     spec = {"hw:sound_model": "ich6"}
     (one,) = judged("baseline", {}, None, spec).refusals
-    assert f"{one.wish.setting}={one.wish.value}" in text
+    assert f"{one.cause.setting}={one.cause.value}" in text
 
 
 def test_users_read_that_a_device_of_the_host_is_not_offered():

@@ -93,6 +93,7 @@ def test_one_event_a_request(judge, events, mode, enabled, outcome):
         "violations": [
             {
                 "rule": "guest_devices.disk_bus",
+                "rules": ["guest_devices.disk_bus"],
                 "source": "image property hw_disk_bus",
                 "value": "ide",
                 "mode": mode,

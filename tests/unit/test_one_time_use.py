@@ -133,3 +133,11 @@ def test_its_place_is_in_passthrough_require():
     with pytest.raises(PolicyError) as caught:
         rules("one_time_us")
     assert "did you mean 'one_time_use'" in str(caught.value)
+
+
+def test_the_device_makes_the_difference_and_counts_nothing():
+    found = judged(rules("one_time_use"), *NEVER).violations
+    assert [one.key.device for one in found] == [one.name for one in NEVER]
+    assert {
+        (one.key.rules, one.key.value, one.key.number) for one in found
+    } == {((RULE,), "one_time_use", "")}

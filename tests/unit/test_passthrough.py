@@ -168,8 +168,8 @@ def test_only_what_a_resize_brings_in_is_a_new_wish():
     already = frozenset(one.key for one in had.violations)
     nic = Passthrough("aliases", "nic", "s")
     verdict = judge(rules, GPU, nic, operation=MOVE, already=already)
-    assert [one.wish.value for one in verdict.refusals] == ["nic"]
-    assert [one.wish.value for one in verdict.warnings] == ["gpu"]
+    assert [one.cause.value for one in verdict.refusals] == ["nic"]
+    assert [one.cause.value for one in verdict.warnings] == ["gpu"]
 
 
 REQUIRE = {

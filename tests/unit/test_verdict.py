@@ -198,7 +198,7 @@ def test_what_a_change_is_charged_with(before, after, touched, refused):
     verdict = charged(
         judge(make(), after), judge(make(), before), frozenset(touched)
     )
-    assert {one.wish.kind for one in verdict.refusals} == refused
+    assert {one.cause.kind for one in verdict.refusals} == refused
 
 
 def test_a_policy_can_demand_that_the_image_says_it():
@@ -211,7 +211,7 @@ def test_a_policy_can_demand_that_the_image_says_it():
     )
     verdict = judge(rules, {})
     # There is no CD-ROM, so that nothing need be said of its bus.
-    assert {one.wish.setting for one in verdict.refusals} == {
+    assert {one.cause.setting for one in verdict.refusals} == {
         "hw_disk_bus",
         "os_secure_boot",
     }

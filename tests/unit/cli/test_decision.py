@@ -195,9 +195,17 @@ def test_what_enforcing_would_not_refuse(tmp_path):
     }
 
 
-def test_a_demand_on_hosts_counts_for_each_of_its_rules(tmp_path):
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"rules": ["passthrough.require", "hosts.require"]},
+        # as services of an older version write it
+        {"rule": "passthrough.require, hosts.require"},
+    ],
+)
+def test_a_demand_on_hosts_counts_for_each_of_its_rules(tmp_path, rules):
     event = json.loads(plain(IDE))
-    event["violations"][0]["rule"] = "passthrough.require, hosts.require"
+    event["violations"] = [{"mode": "enforce", **rules}]
     path = file(tmp_path, json.dumps(event))
     assert counts(path, by="rule") == {
         ("passthrough.require",): (1, 1, 0),
@@ -367,7 +375,7 @@ def test_a_wrong_option_is_an_error_of_usage(arguments, capsys):
 def test_outsiders_text_is_cleaned_again(tmp_path):
     event = json.loads(plain(IDE))
     event["subject"]["image"] = "\u202e\x1b[31m" + "x" * 200
-    event["violations"][0]["rule"] = "a\nb"
+    event["violations"][0]["rules"] = ["a\nb"]
     out = run(SummarizeDecisions, file(tmp_path, json.dumps(event))).out
     assert "\x1b" not in out and "\u202e" not in out
     assert "x" * 65 not in out

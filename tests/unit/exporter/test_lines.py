@@ -58,10 +58,17 @@ def test_reads_what_syslog_has_put_a_prefix_to():
     assert found.outcome == "allow"
 
 
-def test_a_demand_on_hosts_may_stand_for_several_rules():
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"rules": ["passthrough.require", "hosts.require"]},
+        # as services of an older version write it
+        {"rule": "passthrough.require, hosts.require"},
+    ],
+)
+def test_a_demand_on_hosts_may_stand_for_several_rules(rules):
     data = json.loads(event("bare"))
-    rule = "passthrough.require, hosts.require"
-    data["violations"] = [{"rule": rule, "mode": "warn"}]
+    data["violations"] = [{"mode": "warn", **rules}]
     assert lines.read(json.dumps(data).encode()).violations == (
         ("passthrough.require", "warn"),
         ("hosts.require", "warn"),
@@ -118,6 +125,8 @@ def test_what_somebody_else_has_logged_says_nothing(name, message):
         ({"violations": ["x"]}, "TypeError"),
         ({"violations": [{"rule": "x"}]}, "mode"),
         ({"violations": [{"rule": {}, "mode": "x"}]}, "text expected"),
+        ({"violations": [{"rules": "x", "mode": "x"}]}, "list of rules"),
+        ({"violations": [{"rules": [1], "mode": "x"}]}, "text expected"),
         ({"microseconds": "61"}, "TypeError"),
         ({"microseconds": True}, "number"),
         ({"microseconds": -1}, "no time"),
