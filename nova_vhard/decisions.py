@@ -28,6 +28,9 @@ _SYSLOG = re.compile(rb'^[^\[{"]*\[\d+\]: ')
 # Behind the logger's name oslo.log writes the request's ids in brackets.
 _OUTSIDERS = re.compile(rb'[\[{"]')
 
+#: More violations than any request can have.
+_MANY = 10**9
+
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)")
 #: Where a record that is JSON has its time.
 _TIMES = ("time", "timestamp", "asctime")
@@ -60,16 +63,26 @@ class PolicyUnusable:
 Said = Event | PolicyUnusable
 
 
-def violations(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield rule and mode of what an event counts.
+def violations(data: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Yield rule, mode and number of what an event counts.
 
     :param data: of an event; a violation has its ``rules``, or in an older
-        event ``rule`` alone, which may name several
+        event ``rule`` alone, which may name several; what is left out of the
+        violations is counted in ``more``
     :raises KeyError, TypeError: if something is missing or of another type
     """
     for violation in data["violations"]:
         for rule in _rules(violation):
-            yield text(rule), text(violation["mode"])
+            yield text(rule), text(violation["mode"]), 1
+    for kind in data.get("more", ()):
+        for rule in _rules(kind):
+            yield text(rule), text(kind["mode"]), _number(kind["count"])
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not 0 < value <= _MANY:
+        raise TypeError("a count expected")
+    return value
 
 
 def _rules(violation: dict[str, Any]) -> list[Any]:

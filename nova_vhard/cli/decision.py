@@ -80,7 +80,7 @@ class Summary:
             return
         softened = bool(data.get("service")) or data["operation"] == MOVE
         counted: dict[Key, str] = {}
-        for rule, mode in violations(data):
+        for rule, mode, _ in violations(data):
             if not self.modes or mode in self.modes:
                 key = self._key(data, rule, mode)
                 if counted.get(key) != Mode.ENFORCE:

@@ -49,13 +49,12 @@ class Finding:
     changes: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self, state: str) -> Iterator[Row]:
-        """Yield a row a violation."""
+        """Yield a row a violation, and one for those beyond the limit."""
         image = self.image
         facts = ("id", "name", "owner", "visibility", "status")
         about = tuple(clean(image.get(fact) or "") for fact in facts)
-        for one in self.violations:
-            words = explain.parts(one, _subject(image))
-            yield (*about, one.rule, str(one.mode), *words, state)
+        for words in explain.rows(self.violations, _subject(image)):
+            yield (*about, *words, state)
 
 
 def find(policy: Policy, image: Image, today: datetime.date) -> Finding | None:

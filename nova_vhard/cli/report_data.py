@@ -138,9 +138,8 @@ def flavor_rows(
         )
         subject = Subject(FLAVOR, flavor=flavor.name, flavor_id=flavor.id)
         verdict = evaluate(policy, alone(request), subject, today)
-        for one in verdict.violations:
-            words = explain.parts(one, subject)
-            yield (*about, one.rule, str(one.mode), *words)
+        for words in explain.rows(verdict.violations, subject):
+            yield (*about, *words)
         needs = plan(flavor, rule)
         if needs is not None and needs.lacks:
             mode = policy.mode_for(rule.mode, subject)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.policy import explain
@@ -20,6 +21,7 @@ from nova_vhard.policy.hardware import (
     HardwareRequest,
     Wish,
 )
+from nova_vhard.policy.leading import leading
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import REBUILD, Subject
 from nova_vhard.policy.text import clean
@@ -109,17 +111,25 @@ class Server:
         )
 
 
+class _Finding(NamedTuple):
+    """A violation, what it means for the server, and what to do instead."""
+
+    violation: Violation
+    means: str
+    fix: str | None = None
+
+
 def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
     """Return a row a violation, and one for each thing that is not seen.
+
+    Of very many violations those that stand for all, and one row that counts
+    the others.
 
     :param today: the day (UTC) by which exemptions are judged
     """
     facts = (server.project, server.host, server.id, server.name)
     about = tuple(clean(fact) for fact in facts)
-    found = [
-        (*about, one.rule, str(one.mode), asked, fix, means)
-        for one, asked, fix, means in _findings(policy, server, today)
-    ]
+    found = [(*about, *words) for words in _violating(policy, server, today)]
     for text in server.unseen:
         said = f"cannot be seen: {text}"
         found.append((*about, UNSEEN, "", said, "", "not judged"))
@@ -132,9 +142,24 @@ def alone(rest: HardwareRequest) -> HardwareRequest:
     return replace(rest, devices=frozenset(), only=kinds)
 
 
+def _violating(
+    policy: Policy, server: Server, today: datetime.date
+) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield the end of each row, from the rule on."""
+    findings = {one.violation: one for one in _findings(policy, server, today)}
+    found = leading(tuple(findings))
+    for one in found.shown:
+        asked, fix = explain.parts(one, server.subject)
+        finding = findings[one]
+        fix = finding.fix or fix
+        yield one.rule, str(one.mode), asked, fix, finding.means
+    if found.left_out:
+        yield explain.OTHERS, "", f"and {found.left_out} more", "", ""
+
+
 def _findings(
     policy: Policy, server: Server, today: datetime.date
-) -> Iterator[tuple[Violation, str, str, str]]:
+) -> Iterator[_Finding]:
     runs = _violations(policy, server, _runs_with(server), today)
     known = frozenset(runs) if server.had is not None else frozenset()
     again = (
@@ -143,17 +168,15 @@ def _findings(
         else {}
     )
     for key, one in runs.items():
-        asked, fix = explain.parts(one, server.subject)
-        choice = _of_image(one)
+        choice, fix = _of_image(one), None
         if choice and server.now is not None and key not in again:
             said = server.now.explicit(choice.kind)
             fix = _MENDED if said else _PICKED
         means = _means(server, one, again.get(key))
-        yield one, asked, fix, f"{_runs(one)}{means}"
+        yield _Finding(one, f"{_runs(one)}{means}", fix)
     for key, one in again.items():
         if key not in runs:
-            asked, fix = explain.parts(one, server.subject)
-            yield one, asked, fix, _new(server, one)
+            yield _Finding(one, _new(server, one))
     yield from _by_name(policy, server, today, frozenset(runs))
 
 
@@ -228,7 +251,7 @@ def _by_name(
     server: Server,
     today: datetime.date,
     known: frozenset[ViolationKey],
-) -> Iterator[tuple[Violation, str, str, str]]:
+) -> Iterator[_Finding]:
     """Yield what the names of disks give away and nothing else has told."""
     values = {key.value for key in known if not key.number}
     request = alone(HardwareRequest(tuple(_wishes(server.device_names))))
@@ -237,11 +260,10 @@ def _by_name(
         if choice is None or choice.value in values:
             continue
         kind = KINDS[choice.kind]
-        asked, _ = explain.parts(one, server.subject)
         fix = f"look at its image and block devices; {kind.fix}"
         what = f"{kind.title} {clean(choice.value)}"
         means = f"probably runs with {what}: evidence, no proof"
-        yield one, asked, fix, means
+        yield _Finding(one, means, fix)
 
 
 def _wishes(names: Iterable[str]) -> Iterator[Wish]:

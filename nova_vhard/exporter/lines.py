@@ -29,14 +29,14 @@ __all__ = [
 class Decision:
     """What is counted of a decision event.
 
-    :ivar violations: rule and mode of each
+    :ivar violations: rule, mode and how many
     :ivar seconds: that the judgement took
     """
 
     gate: str
     mode: str | None
     outcome: str
-    violations: tuple[tuple[str, str], ...]
+    violations: tuple[tuple[str, str, int], ...]
     seconds: float
 
 

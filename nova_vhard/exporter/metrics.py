@@ -134,10 +134,10 @@ class Metrics:
         self._decisions.labels(
             gate, _known(mode, MODES), _known(decision.outcome, OUTCOMES)
         ).inc()
-        for rule, strength in decision.violations:
+        for rule, strength, count in decision.violations:
             self._violations.labels(
                 gate, _known(rule, RULES), _known(strength, MODES)
-            ).inc()
+            ).inc(count)
         self._seconds.labels(gate).observe(decision.seconds)
 
     def unreadable(self, file: str) -> None:

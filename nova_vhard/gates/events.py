@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decision events: one JSON object for each judged request."""
 
+import heapq
 import json
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from oslo_context.context import get_current
 
+from nova_vhard.policy.leading import MOST, Kind, leading
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.text import clean
 from nova_vhard.policy.verdict import Verdict, Violation
@@ -33,20 +36,23 @@ def write(
     if not LOG.isEnabledFor(logging.INFO):
         return
     context = get_current()
-    event = {
+    found = leading(verdict.violations)
+    event: dict[str, Any] = {
         "request": context.request_id if context else None,
         "gate": gate,
         "operation": subject.operation,
         "subject": _subject(subject),
         "rules": verdict.rules,
-        "violations": [_violation(one) for one in verdict.violations],
-        "exemptions": sorted({name for _, name in verdict.exempted}),
+        "violations": [_violation(one) for one in found.shown],
+        "exemptions": _names({name for _, name in verdict.exempted}),
         "mode": verdict.mode,
         "outcome": verdict.outcome,
         "service": service,
         "policy": verdict.policy,
         "microseconds": round(taken * 1e6),
     }
+    if found.more:
+        event["more"] = [_kind(kind, n) for kind, n in found.more.items()]
     # The context stands in the event as far as it matters; oslo.log would
     # write all of it out again, which takes longer than the judgement.
     LOG.info(_ENCODE(event), extra={"context": None})
@@ -60,7 +66,18 @@ def _subject(subject: Subject) -> dict[str, Any]:
         "flavor": subject.flavor,
     }
     known = {name: clean(value) for name, value in facts.items() if value}
-    return known | {"roles": sorted(clean(one) for one in subject.roles)}
+    return known | {"roles": _names(subject.roles)}
+
+
+def _names(names: Iterable[str]) -> list[str]:
+    """Return names in order, at most as many as violations."""
+    return [clean(one) for one in heapq.nsmallest(MOST, names)]
+
+
+def _kind(kind: Kind, count: int) -> dict[str, Any]:
+    """Return how many violations are not in the event, of one kind."""
+    rules, mode = kind
+    return {"rules": rules, "mode": mode, "count": count}
 
 
 def _violation(violation: Violation) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A violation in words: long for an API, short for a server's fault."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import FIXES as PASSTHROUGH_FIXES
@@ -12,12 +12,19 @@ from nova_vhard.policy.hardware import (
     VOLUME,
     Wish,
 )
+from nova_vhard.policy.leading import leading
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard.policy.text import clean, fit, quote
 from nova_vhard.policy.verdict import Message, Violation
 
 #: Bytes of a server's fault that a reason may take up (Nova keeps 230).
 SHORT_LIMIT = 200
+
+#: Bytes that the values which a policy allows may take up.
+_ALLOWED_LIMIT = 512
+
+#: The rule of a row of a table that counts further violations.
+OTHERS = "..."
 
 _OPENING = "This cloud's hardening policy refuses the request: "
 
@@ -28,17 +35,20 @@ def long(violations: Sequence[Violation], subject: Subject) -> str:
     :param violations: at least one
     :param subject: who asked, so that the fix names the very image, or the
         upload that is yet to come
-    :returns: one line; each violation with its source, its value, what is
-        allowed, how to fix it, and the rule
+    :returns: one line; each violation (of very many the leading ones) with
+        its source, its value, what is allowed, how to fix it, and the rule
     """
     return _OPENING + describe(violations, subject)
 
 
 def describe(violations: Sequence[Violation], subject: Subject) -> str:
     """Say what is violated, without saying what happens."""
-    parts = [_sentence(one, subject) for one in violations]
+    found = leading(violations)
+    parts = [_sentence(one, subject) for one in found.shown]
     if len(parts) > 1:
         parts = [f"({i}) {part}" for i, part in enumerate(parts, 1)]
+    if found.left_out:
+        parts.append(f"And {found.left_out} more.")
     return " ".join(parts)
 
 
@@ -51,19 +61,36 @@ def parts(violation: Violation, subject: Subject) -> tuple[str, str]:
     return f"{_asked(cause)} {allowed}", _fix(violation, cause, subject)
 
 
+def rows(
+    violations: Sequence[Violation], subject: Subject
+) -> Iterator[tuple[str, str, str, str]]:
+    """Yield rule, mode and ``parts`` of violations, for a table.
+
+    The last of very many says how many more there are.
+    """
+    found = leading(violations)
+    for one in found.shown:
+        yield (one.rule, str(one.mode), *parts(one, subject))
+    if found.left_out:
+        yield OTHERS, "", f"and {found.left_out} more", ""
+
+
 def short(violations: Sequence[Violation], limit: int = SHORT_LIMIT) -> str:
     """Explain violations within a server's fault.
 
     :param violations: at least one
     :param limit: UTF-8 bytes; only whole violations are kept within it
     """
-    return fit([_phrase(one) for one in violations], limit)
+    found = leading(violations)
+    phrases = [_phrase(one) for one in found.shown]
+    return fit(phrases, limit, more=found.left_out)
 
 
 def _allowed(violation: Violation) -> str:
     if not violation.allowed:
         return "none"
-    return ", ".join(clean(value) for value in violation.allowed)
+    allowed = [clean(value) for value in violation.allowed]
+    return fit(allowed, _ALLOWED_LIMIT, ", ")
 
 
 def _asked(wish: Wish) -> str:

@@ -2,6 +2,7 @@
 """What an outsider wrote, made safe for a message, a log line or a page."""
 
 import unicodedata
+from collections.abc import Sequence
 
 LIMIT = 64
 
@@ -30,7 +31,9 @@ def quote(value: object, limit: int = LIMIT) -> str:
     return "'" + clean(value, limit).replace("'", "`") + "'"
 
 
-def fit(parts: list[str], limit: int, separator: str = "; ") -> str:
+def fit(
+    parts: Sequence[str], limit: int, separator: str = "; ", more: int = 0
+) -> str:
     """Join whole parts within a number of UTF-8 bytes.
 
     Parts that do not fit are counted at the end: ``a; b; and 3 more``. A
@@ -38,11 +41,20 @@ def fit(parts: list[str], limit: int, separator: str = "; ") -> str:
 
     :param parts: texts, the most important first
     :param limit: bytes
+    :param more: how many parts there are beside these
     """
-    for count in range(len(parts), 0, -1):
-        left = len(parts) - count
-        tail = f"{separator}and {left} more" if left else ""
-        text = separator.join(parts[:count]) + tail
-        if len(text.encode()) <= limit:
-            return text
+    best, size = 0, -len(separator)
+    for count, part in enumerate(parts, 1):
+        size += len(separator) + len(part.encode(errors="replace"))
+        if size > limit:
+            break
+        if size + len(_rest(len(parts) - count + more, separator)) <= limit:
+            best = count
+    if best:
+        rest = _rest(len(parts) - best + more, separator)
+        return separator.join(parts[:best]) + rest
     return parts[0].encode()[:limit].decode(errors="ignore") if parts else ""
+
+
+def _rest(count: int, separator: str) -> str:
+    return f"{separator}and {count} more" if count else ""

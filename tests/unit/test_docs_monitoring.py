@@ -51,7 +51,7 @@ VALUES = {
 def families():
     """Yield every metric of the exporter and of the reporter, in use."""
     metrics = Metrics(["/var/log/nova/nova-api.log"])
-    violation = (RULES[0], "enforce")
+    violation = (RULES[0], "enforce", 1)
     metrics.decided(Decision(GATES[0], "enforce", "refuse", (violation,), 0.1))
     yield from metrics.registry.collect()
     now = datetime.datetime(2026, 6, 15, tzinfo=datetime.UTC)

@@ -37,3 +37,10 @@ def test_fit():
     assert fit(parts, 19) == "one; and 2 more"
     assert fit(["ääää"], 5) == "ää"
     assert fit([], 5) == ""
+
+
+def test_fit_counts_what_there_is_beside_the_parts():
+    assert fit(["one", "two"], 100, more=7) == "one; two; and 7 more"
+    assert fit(["one", "two"], 19, more=7) == "one; and 8 more"
+    # a part that would fit alone leaves room for the count
+    assert fit(["one", "2"], 15, ", ", more=1) == "one, and 2 more"

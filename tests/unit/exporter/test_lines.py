@@ -27,7 +27,7 @@ def test_reads_an_event_as_it_is_written(name):
         "nova-api",
         "enforce",
         "refuse",
-        (("guest_devices.disk_bus", "enforce"),),
+        (("guest_devices.disk_bus", "enforce", 1),),
         61e-6,
     )
 
@@ -70,8 +70,8 @@ def test_a_demand_on_hosts_may_stand_for_several_rules(rules):
     data = json.loads(event("bare"))
     data["violations"] = [{"mode": "warn", **rules}]
     assert lines.read(json.dumps(data).encode()).violations == (
-        ("passthrough.require", "warn"),
-        ("hosts.require", "warn"),
+        ("passthrough.require", "warn", 1),
+        ("hosts.require", "warn", 1),
     )
 
 
@@ -125,6 +125,9 @@ def test_what_somebody_else_has_logged_says_nothing(name, message):
         ({"violations": ["x"]}, "TypeError"),
         ({"violations": [{"rule": "x"}]}, "mode"),
         ({"violations": [{"rule": {}, "mode": "x"}]}, "text expected"),
+        ({"more": 1}, "not iterable"),
+        ({"more": [{"rules": ["x"], "mode": "x", "count": -1}]}, "a count"),
+        ({"more": [{"rules": ["x"], "mode": "x", "count": True}]}, "a count"),
         ({"violations": [{"rules": "x", "mode": "x"}]}, "list of rules"),
         ({"violations": [{"rules": [1], "mode": "x"}]}, "text expected"),
         ({"microseconds": "61"}, "TypeError"),

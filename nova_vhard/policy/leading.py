@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The violations that stand for all, where a request has very many."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from nova_vhard.policy.model import Mode
+from nova_vhard.policy.verdict import Violation
+
+#: How many violations an answer, a record, an event or a table has at most.
+MOST = 20
+
+_ORDER = {mode: index for index, mode in enumerate(reversed(Mode))}
+
+#: The rules of violations, and their mode.
+Kind = tuple[tuple[str, ...], Mode]
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """Violations to show, and how many more there are.
+
+    :ivar shown: at most ``MOST``, in the order of the request
+    :ivar more: how many others there are, by their rules and mode
+    """
+
+    shown: Sequence[Violation]
+    more: Counter[Kind]
+
+    @property
+    def left_out(self) -> int:
+        """The number of the others."""
+        return self.more.total()
+
+
+def leading(violations: Sequence[Violation]) -> Leading:
+    """Return the violations to show.
+
+    Those that refuse come before those that warn, and one of each rule comes
+    before a second one of any: what is not shown is more of the same.
+    """
+    if len(violations) <= MOST:
+        return Leading(violations, Counter())
+    kinds = [(one.rules, one.mode) for one in violations]
+    first = heapq.nsmallest(MOST, _ranks(kinds))
+    shown = sorted(index for *_, index in first)
+    more = Counter(kinds)
+    more.subtract(kinds[index] for index in shown)
+    return Leading([violations[index] for index in shown], +more)
+
+
+def _ranks(kinds: Iterable[Kind]) -> Iterable[tuple[int, int, int]]:
+    """Yield for each violation where it stands among all."""
+    seen: Counter[Kind] = Counter()
+    for index, kind in enumerate(kinds):
+        yield _ORDER[kind[1]], seen[kind], index
+        seen[kind] += 1

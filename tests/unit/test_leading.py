@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Very many violations: the leading ones are shown, the others counted."""
+
+import json
+
+import pytest
+
+from nova_vhard import decisions
+from nova_vhard.cli import images, servers
+from nova_vhard.exporter import lines
+from nova_vhard.exporter.metrics import Metrics
+from nova_vhard.gates import events
+from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import HardwareRequest, Wish
+from nova_vhard.policy.leading import MOST, leading
+from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
+from tests.unit.exporter.logs import written
+from tests.unit.helpers import TODAY, judge, policy
+
+DISK = ("guest_devices.disk_bus",)
+CARD = ("guest_devices.vif_model",)
+RULES = policy(
+    guest_devices={
+        "disk_bus": {"allow": ["virtio"], "mode": "audit"},
+        "vif_model": {"allow": ["virtio"]},
+        "sound_model": {"allow": [], "mode": "warn"},
+    }
+)
+MANY = 13_796
+IMAGE = {
+    "id": "1f2e",
+    "hw_vif_model": "e1000",
+    "hw_sound_model": "ich6",
+    "block_device_mapping": json.dumps([{"disk_bus": "ide"}] * MANY),
+}
+
+
+@pytest.fixture(scope="module")
+def verdict():
+    return judge(RULES, IMAGE)
+
+
+def test_few_are_shown_as_they_are(verdict):
+    few = verdict.violations[:MOST]
+    assert leading(few).shown == few
+    assert leading(few).left_out == 0
+
+
+def test_what_refuses_and_each_rule_is_shown(verdict):
+    found = leading(verdict.violations)
+    assert len(found.shown) == MOST
+    # the image's own properties stand before its block devices
+    rules = [one.rules for one in found.shown]
+    assert rules.count(DISK) == MOST - 2
+    assert CARD in rules
+    assert dict(found.more) == {(DISK, "audit"): MANY - MOST + 2}
+    later = leading(verdict.violations[::-1])
+    assert {one.rules for one in later.shown} == set(rules)
+    assert later.shown[-1].rules == rules[0]
+
+
+def test_no_more_are_put_into_words(verdict, monkeypatch):
+    written_out = []
+    for name in ("_sentence", "_phrase"):
+        monkeypatch.setattr(
+            explain, name, lambda one, *_: written_out.append(one) or "words"
+        )
+    text = explain.describe(verdict.violations, Subject(UPLOAD))
+    assert text.endswith(f" (20) words And {MANY + 2 - MOST} more.")
+    text = explain.short(verdict.violations)
+    assert text.endswith(f"; words; and {MANY + 2 - MOST} more")
+    assert len(written_out) == 2 * MOST
+
+
+def test_an_event_counts_the_others(verdict):
+    with written("bare", events.LOG) as stream:
+        events.write("glance-api", Subject(UPLOAD), verdict, 0.1)
+    event = json.loads(stream.getvalue())
+    assert len(event["violations"]) == MOST
+    assert event["more"] == [
+        {"rules": list(DISK), "mode": "audit", "count": MANY - MOST + 2}
+    ]
+    assert event["rules"] == verdict.rules
+    # and who reads events misses none
+    assert sum(n for *_, n in decisions.violations(event)) == MANY + 2
+    counted = lines.read(stream.getvalue().encode()).violations
+    assert (CARD[0], "enforce", 1) in counted
+    metrics = Metrics([])
+    metrics.decided(lines.read(stream.getvalue().encode()))
+    labels = {"gate": "glance-api", "rule": DISK[0], "mode": "audit"}
+    name = "nova_vhard_violations_total"
+    assert metrics.registry.get_sample_value(name, labels) == MANY
+    assert len(stream.getvalue()) < 10_000
+
+
+def test_a_table_has_a_row_for_the_others():
+    rows = list(images.find(RULES, IMAGE, TODAY).rows("violates"))
+    assert len(rows) == MOST + 1
+    *_, rule, mode, asked, fix, state = rows[-1]
+    wanted = (explain.OTHERS, "", f"and {MANY + 2 - MOST} more", "")
+    assert (rule, mode, asked, fix) == wanted
+    assert state == "violates"
+
+
+def test_a_server_has_a_row_for_the_others():
+    # one bus twice is one finding, as a rebuild would have it
+    choices = tuple(
+        Wish("disk_bus", f"bus{number}", f"bdm[{number}]")
+        for number in range(MANY)
+    )
+    had = HardwareRequest(wishes=choices)
+    found = servers.rows(RULES, servers.Server("id", had=had), TODAY)
+    assert len(found) == MOST + 1
+    assert found[-1][4:7] == (explain.OTHERS, "", f"and {MANY - MOST} more")
+
+
+def test_no_event_is_longer_than_a_record_may_be():
+    odd = "\U0001f600" * 300
+    subject = Subject(
+        BOOT, odd, odd, frozenset(f"{odd}{n}" for n in range(999)), odd, odd
+    )
+    found = judge(
+        RULES,
+        {"block_device_mapping": json.dumps([{"disk_bus": odd}] * MANY)},
+    )
+    with written("bare", events.LOG) as stream:
+        events.write("glance-api", subject, found, 0.1)
+    assert len(stream.getvalue()) < 64 * 1024
+    assert len(json.loads(stream.getvalue())["subject"]["roles"]) == MOST
