@@ -9,16 +9,16 @@ service forks.
 
 import dataclasses
 import datetime
-import logging
 import random
 import threading
 import time
 from collections.abc import Callable
 
 from nova_vhard.catalogue import traits
+from nova_vhard.log import get_logger
 from nova_vhard.placement import Placement, PlacementError
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class PostureUnavailable(Exception):

@@ -7,7 +7,6 @@ before ``reserved`` was lowered. What the journal does not know for sure
 counts as used.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -20,9 +19,10 @@ from nova_vhard.cleaner.rules import Rules
 from nova_vhard.host import pci
 from nova_vhard.host.libvirt import Libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.log import get_logger
 from nova_vhard.placement import Placement
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One cleaning of one device: its steps in order, all written down."""
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,9 +13,10 @@ from nova_vhard.cleaner.step import Job, Outcome
 from nova_vhard.host import pci
 from nova_vhard.host.pci import Kind, PciDevice
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.log import get_logger
 from nova_vhard.policy.text import clean as clean_text
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 #: Runs the step of a name: nova_vhard/cleaner/isolated.py does.
 Runner = Callable[[str, Job], Outcome]

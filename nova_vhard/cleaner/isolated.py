@@ -8,7 +8,6 @@ it is gone.
 """
 
 import json
-import logging
 import os
 import signal
 from collections.abc import Callable, Iterable
@@ -20,8 +19,9 @@ from nova_vhard.cleaner.step import TIME_LIMIT, Job, Outcome, Step
 from nova_vhard.host import child
 from nova_vhard.host.forked import Ended, Forked, gone
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.log import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 # Seconds that a step has to end by itself, and to tell, after its limit.
 _GRACE = 2.0

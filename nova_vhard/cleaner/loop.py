@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop of the service: a round, a wait, a round."""
 
-import logging
 import random
 import time
 from collections.abc import Callable
 
 from nova_vhard.cleaner.service import Cleaner
+from nova_vhard.log import get_logger
 from nova_vhard.placement import PlacementError
 from nova_vhard.reporter.interrupts import Interrupted, Interrupts
 from nova_vhard.reporter.systemd import Notifier
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class Loop:

@@ -3,7 +3,6 @@
 
 import hashlib
 import json
-import logging
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,12 +13,13 @@ from stevedore import extension
 from nova_vhard.cleaner.rules import Entry, Rules, StepRule
 from nova_vhard.cleaner.rules_schema import schema
 from nova_vhard.cleaner.step import NAMESPACE, TIME_LIMIT, Step
+from nova_vhard.log import get_logger
 from nova_vhard.policy import yaml_lines
 from nova_vhard.policy.problems import Path, PolicyError, Problem, spell
 from nova_vhard.policy.shape import Fault, schema_faults
 from nova_vhard.policy.text import quote
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class RulesError(PolicyError):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cleaner: look at every device of the host, wait, again."""
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +18,11 @@ from nova_vhard.cleaner.rules import Rules
 from nova_vhard.cleaner.step import Job, Outcome, Step
 from nova_vhard.host import libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.log import get_logger
 from nova_vhard.placement import Placement, PlacementError, Provider
 from nova_vhard.reporter import identity
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 _DEVICES = "devices"
 _DESK = "asked through Placement"

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
 from oslo_config import cfg
-from oslo_log import log as logging
 
 from nova_vhard.cleaner import rules_file
 from nova_vhard.cleaner.attend import Wish
@@ -25,8 +24,6 @@ from nova_vhard.placement import PlacementError
 from nova_vhard.policy.text import clean
 from nova_vhard.reporter import systemd
 from nova_vhard.reporter.connect import connect
-
-LOG = logging.getLogger(__name__)
 
 _DEFAULT_FILE = "/etc/nova-vhard/cleaner.conf"
 _ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")

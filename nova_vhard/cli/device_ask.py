@@ -6,7 +6,6 @@ request away before it acts on it, in its next round.
 """
 
 import argparse
-import logging
 
 from osc_lib import exceptions
 from osc_lib.command import command
@@ -15,10 +14,11 @@ from nova_vhard.catalogue import traits
 from nova_vhard.cli import devices
 from nova_vhard.cli.device import add_device
 from nova_vhard.cli.devices import FleetDevice
+from nova_vhard.log import get_logger
 from nova_vhard.placement import Placement, PlacementError
 from nova_vhard.policy.text import clean, quote
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 _NEXT = "the host's cleaner is asked, and acts in its next round"
 _UNPROVEN = (

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from oslo_config import cfg
-from oslo_log import log as logging
 
 from nova_vhard.cli import daemon
 from nova_vhard.conf import reporter as reporter_conf
@@ -29,8 +28,6 @@ from nova_vhard.reporter.connect import connect
 from nova_vhard.reporter.publishers.base import Publisher
 from nova_vhard.reporter.publishing import publishers
 from nova_vhard.reporter.service import Reporter
-
-LOG = logging.getLogger(__name__)
 
 _CRASHED = 255
 _DEFAULT_FILE = "/etc/nova-vhard/reporter.conf"

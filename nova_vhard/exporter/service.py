@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exporter: read what is new in the logs, count it, wait, again."""
 
-import logging
 import threading
 from collections.abc import Iterable
 
@@ -10,9 +9,10 @@ from prometheus_client import start_http_server
 from nova_vhard.exporter import lines
 from nova_vhard.exporter.follow import Follower
 from nova_vhard.exporter.metrics import Metrics
+from nova_vhard.log import get_logger
 from nova_vhard.policy.text import clean
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class Exporter:

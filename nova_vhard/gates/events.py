@@ -4,18 +4,20 @@
 import heapq
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from oslo_context.context import get_current
 
+from nova_vhard.log import MESSAGE_LIMIT, get_logger
 from nova_vhard.policy.leading import MOST, Kind, leading
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.text import clean
 from nova_vhard.policy.verdict import Verdict, Violation
 
 #: Every event is the whole message of one record of this logger.
-LOG = logging.getLogger("nova_vhard.decisions")
+LOG = get_logger("nova_vhard.decisions")
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -55,7 +57,17 @@ def write(
         event["more"] = [_kind(kind, n) for kind, n in found.more.items()]
     # The context stands in the event as far as it matters; oslo.log would
     # write all of it out again, which takes longer than the judgement.
-    LOG.info(_ENCODE(event), extra={"context": None})
+    LOG.info(_encoded(event, verdict), extra={"context": None})
+
+
+def _encoded(event: dict[str, Any], verdict: Verdict) -> str:
+    """Return an event as JSON that no logger has to cut."""
+    text = _ENCODE(event)
+    if len(text) <= MESSAGE_LIMIT:
+        return text
+    kinds = Counter((one.rules, one.mode) for one in verdict.violations)
+    more = [_kind(kind, n) for kind, n in kinds.items()]
+    return _ENCODE({**event, "violations": [], "more": more})
 
 
 def _subject(subject: Subject) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from oslo_config import cfg
 
 from nova_vhard import conf as vhard_conf
 from nova_vhard.gates import events
+from nova_vhard.log import get_logger
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode, Policy
@@ -26,7 +27,7 @@ from nova_vhard.policy.verdict import (
 )
 from nova_vhard.policy.watch import PolicyFile, today
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 @dataclass

@@ -10,7 +10,6 @@ It must stand in both pipelines, v2.1 and v2. What it judges is in ``ROUTES``;
 everything else is passed on untouched.
 """
 
-import logging
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -31,6 +30,7 @@ from nova_vhard.gates.nova_case import Case
 from nova_vhard.gates.nova_changes import Changes
 from nova_vhard.gates.nova_lookup import LookupFailed, Lookups
 from nova_vhard.gates.proven import ProvenHosts
+from nova_vhard.log import get_logger
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import demands
@@ -46,7 +46,7 @@ from nova_vhard.policy.verdict import (
 from nova_vhard.policy.watch import PolicyUnavailable, today
 from nova_vhard.request.passthrough import owned
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 _PROJECT = "(?:/[^/]+)?"
 _SERVERS = f"{_PROJECT}/(?:servers|os-volumes_boot)"

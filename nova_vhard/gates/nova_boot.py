@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What POST /servers asks for, as a case to be judged."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,12 +9,13 @@ from nova_vhard.gates import nova_body
 from nova_vhard.gates.nova_body import Body
 from nova_vhard.gates.nova_case import Case, subject_of, with_flavor
 from nova_vhard.gates.nova_lookup import LookupFailed, Lookups
+from nova_vhard.log import get_logger
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.subject import BOOT
 from nova_vhard.request import passthrough
 from nova_vhard.request.parts import of_volume, read
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class Boot:

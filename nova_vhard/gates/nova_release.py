@@ -3,15 +3,15 @@
 
 import functools
 import importlib.metadata
-import logging
 from collections.abc import Iterable, Mapping
 
 from nova.objects import image_meta
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
+from nova_vhard.log import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 #: Demands that mean something to Nova from a release on. one_time_use:
 #: nova/pci/devspec.py of Nova 32; before, it is a tag without a meaning.

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scheduler's hosts: which of them have proven what is demanded."""
 
-import logging
 from collections.abc import Iterable
 from itertools import compress
 from operator import attrgetter
@@ -12,6 +11,7 @@ from nova import objects
 from nova.scheduler.client import report
 
 from nova_vhard.gates import nova_release
+from nova_vhard.log import get_logger
 from nova_vhard.placement import Placement
 from nova_vhard.policy.hosts import (
     NO_CANDIDATE,
@@ -24,7 +24,7 @@ from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.verdict import Violation
 from nova_vhard.posture import Posture, PostureUnavailable, Question
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 _NAMED = 20
 _UUID = attrgetter("uuid")

@@ -6,13 +6,13 @@ long as the file does. A second round then opens no binary and starts none.
 """
 
 import json
-import logging
 import os
 from typing import Any
 
 from nova_vhard import files
+from nova_vhard.log import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 # Longer than any file of ours.
 _LIMIT = 8 << 20

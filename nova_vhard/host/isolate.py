@@ -8,7 +8,6 @@ left behind: its check is not asked again while it lives.
 """
 
 import json
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
@@ -17,8 +16,9 @@ from nova_vhard.host.check import Check, Result, Status
 from nova_vhard.host.child import Timed
 from nova_vhard.host.forked import Ended, Forked, gone
 from nova_vhard.host.host import Host
+from nova_vhard.log import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 #: Default seconds that one check may take.
 TIMEOUT = 60.0

@@ -3,7 +3,6 @@
 
 import datetime
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,8 +15,9 @@ from nova_vhard.host.check import Answer, Check, Result, Status
 from nova_vhard.host.child import Timed
 from nova_vhard.host.host import Host
 from nova_vhard.host.isolate import Isolation
+from nova_vhard.log import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 NAMESPACE = "nova_vhard.host_checks"
 

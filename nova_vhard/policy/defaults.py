@@ -24,7 +24,7 @@ from nova_vhard.policy.hardware import (
     Wish,
 )
 from nova_vhard.policy.model import Assume
-from nova_vhard.policy.text import quote
+from nova_vhard.policy.text import clean, quote
 
 #: The device that must be there for a kind's default to mean anything.
 DEVICE_OF: Mapping[str, str] = MappingProxyType(
@@ -135,7 +135,7 @@ def _machine(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
         return
     machine = machine_type(request, assume)
     arch = architecture(request, assume)
-    why = f"this cloud's hosts pick {machine} on {arch}"
+    why = f"this cloud's hosts pick {clean(machine)} on {clean(arch)}"
     yield _wish(request, "machine_type", machine, why, _MACHINE_NAMES)
 
 
@@ -166,10 +166,10 @@ def _cdrom_bus(request: HardwareRequest, assume: Assume) -> tuple[str, str]:
         bus = "lxc" if assume.virt_type == "lxc" else "ide"
         return bus, f"with virt_type {assume.virt_type}"
     if arch in _SCSI_CDROM:
-        return "scsi", f"on {arch}"
+        return "scsi", f"on {clean(arch)}"
     machine = machine_type(request, assume) or "pc"
     bus = "sata" if "q35" in machine else "ide"
-    return bus, f"on machine type {machine}"
+    return bus, f"on machine type {clean(machine)}"
 
 
 def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
@@ -179,13 +179,14 @@ def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
     if reason is None or _said(request, "cdrom_bus"):
         return
     bus, where = _cdrom_bus(request, assume)
-    why = f"nova picks {bus} for a CD-ROM ({reason}) {where}"
+    why = f"nova picks {bus} for a CD-ROM ({clean(reason)}) {where}"
     yield _wish(request, "cdrom_bus", bus, why, _CDROM_NAMES)
 
 
 def _floppy(request: HardwareRequest) -> Iterator[Wish]:
     if FLOPPY in request.devices and not _said(request, "floppy_bus"):
-        why = f"nova picks fdc for a floppy ({request.reason(FLOPPY)})"
+        reason = clean(request.reason(FLOPPY))
+        why = f"nova picks fdc for a floppy ({reason})"
         names = ("img_block_device_mapping", "block_device_mapping")
         yield _wish(request, "floppy_bus", "fdc", why, names)
 
@@ -209,7 +210,7 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
     arch = _emulated(request, assume)
     vga = arch in _VGA or assume.virt_type == "parallels"
     model = "vga" if vga else "virtio"
-    why = f"nova picks {model} for a graphics card on {arch}"
+    why = f"nova picks {model} for a graphics card on {clean(arch)}"
     yield _wish(request, "video_model", model, why, _ARCHITECTURE_NAMES)
 
 
@@ -217,7 +218,7 @@ def _firmware(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
     if not _said(request, "firmware_type"):
         arch = _emulated(request, assume)
         firmware = "uefi" if arch == "aarch64" else "bios"
-        why = f"nova picks {firmware} on {arch}"
+        why = f"nova picks {firmware} on {clean(arch)}"
         names = _ARCHITECTURE_NAMES
         yield _wish(request, "firmware_type", firmware, why, names)
 
@@ -263,7 +264,10 @@ def _scsi(
         "s390": "virtio-scsi",
         "s390x": "virtio-scsi",
     }.get(arch, "lsilogic")
-    why = f"libvirt picks {model} as the controller of a scsi bus on {arch}"
+    why = (
+        f"libvirt picks {model} as the controller of a scsi bus on "
+        f"{clean(arch)}"
+    )
     names = ("hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus")
     yield _wish(
         request, "scsi_model", model, why, _ARCHITECTURE_NAMES.union(names)

@@ -14,7 +14,7 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.policy.leading import leading
 from nova_vhard.policy.subject import UPLOAD, Subject
-from nova_vhard.policy.text import clean, fit, quote
+from nova_vhard.policy.text import clean, fit, line, quote
 from nova_vhard.policy.verdict import Message, Violation
 
 #: Bytes of a server's fault that a reason may take up (Nova keeps 230).
@@ -38,7 +38,7 @@ def long(violations: Sequence[Violation], subject: Subject) -> str:
     :returns: one line; each violation (of very many the leading ones) with
         its source, its value, what is allowed, how to fix it, and the rule
     """
-    return _OPENING + describe(violations, subject)
+    return line(_OPENING + describe(violations, subject))
 
 
 def describe(violations: Sequence[Violation], subject: Subject) -> str:
@@ -49,16 +49,16 @@ def describe(violations: Sequence[Violation], subject: Subject) -> str:
         parts = [f"({i}) {part}" for i, part in enumerate(parts, 1)]
     if found.left_out:
         parts.append(f"And {found.left_out} more.")
-    return " ".join(parts)
+    return line(" ".join(parts))
 
 
 def parts(violation: Violation, subject: Subject) -> tuple[str, str]:
     """Return what is asked for, and how to fix it, for a table."""
     cause = violation.cause
     if isinstance(cause, Message):
-        return cause.text, ""
-    allowed = f"(allowed: {_allowed(violation)})"
-    return f"{_asked(cause)} {allowed}", _fix(violation, cause, subject)
+        return line(cause.text), ""
+    asked = f"{_asked(cause)} (allowed: {_allowed(violation)})"
+    return line(asked), line(_fix(violation, cause, subject))
 
 
 def rows(
@@ -83,7 +83,7 @@ def short(violations: Sequence[Violation], limit: int = SHORT_LIMIT) -> str:
     """
     found = leading(violations)
     phrases = [_phrase(one) for one in found.shown]
-    return fit(phrases, limit, more=found.left_out)
+    return line(fit(phrases, limit, more=found.left_out))
 
 
 def _allowed(violation: Violation) -> str:
@@ -95,13 +95,17 @@ def _allowed(violation: Violation) -> str:
 
 def _asked(wish: Wish) -> str:
     if wish.origin == PASSTHROUGH:
-        return f"{wish.source} asks for {quote(wish.value)}, which"
+        return f"{_source(wish)} asks for {quote(wish.value)}, which"
     if wish.implied is None:
-        text = f"{wish.source}={quote(wish.written or wish.value)}"
+        text = f"{_source(wish)}={quote(wish.written or wish.value)}"
         if wish.written and wish.written.lower() != wish.value:
             text += f" (which Nova reads as {wish.kind} {quote(wish.value)})"
         return text
-    return f"{wish.setting} is not set, and {wish.implied}"
+    return f"{clean(wish.setting)} is not set, and {line(wish.implied, 512)}"
+
+
+def _source(wish: Wish) -> str:
+    return clean(wish.source, 128)
 
 
 def _sentence(violation: Violation, subject: Subject) -> str:
@@ -123,7 +127,7 @@ def _phrase(violation: Violation) -> str:
     if isinstance(wish, Message):
         return wish.text
     if wish.origin == PASSTHROUGH:
-        asked = f"{clean(wish.source)} asks for {clean(wish.value)}"
+        asked = f"{_source(wish)} asks for {clean(wish.value)}"
         return f"{asked} (allowed: {_allowed(violation)})"
     if wish.implied is None:
         name = wish.setting or wish.kind
@@ -131,9 +135,9 @@ def _phrase(violation: Violation) -> str:
         if wish.origin == VOLUME:
             asked = f"volume's {asked}"
     elif violation.missing:
-        asked = f"{wish.setting} must be set"
+        asked = f"{clean(wish.setting)} must be set"
     else:
-        asked = f"{wish.setting} not set means {clean(wish.value)}"
+        asked = f"{clean(wish.setting)} not set means {clean(wish.value)}"
     return f"{asked} (allowed: {_allowed(violation)})"
 
 

@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an outsider wrote, made safe for a message, a log line or a page."""
+"""The one sink: what an outsider wrote, made safe for whoever reads it.
+
+Every text that leaves passes through here: answers, logs, events, tables, the
+report, the faults of servers (tests/unit/test_text_sink.py).
+"""
 
 import unicodedata
 from collections.abc import Sequence
 
+#: Characters of a single value.
 LIMIT = 64
 
-# Cc control, Cf format (bidirectional overrides), Cs surrogate, Co private,
-# Zl and Zp line and paragraph separators.
-_UNSAFE = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+#: Bytes of an answer, of a cell of a table, and of a line on a terminal.
+MESSAGE_LIMIT = 16 * 1024
+
+# Cc control, Cf format (bidirectional overrides), Cn not assigned, Cs
+# surrogate, Co private, Zl and Zp line and paragraph separators.
+_UNSAFE = frozenset(("Cc", "Cf", "Cn", "Cs", "Co", "Zl", "Zp"))
 
 
 def clean(value: object, limit: int = LIMIT) -> str:
@@ -17,18 +25,35 @@ def clean(value: object, limit: int = LIMIT) -> str:
     :param value: text from outside; anything else is written out first
     :param limit: characters; what is cut off is marked by an ellipsis
     """
-    text = value if isinstance(value, str) else str(value)
-    safe = text[: 4 * limit]
-    if not safe.isprintable():
-        safe = "".join(
-            char for char in safe if unicodedata.category(char) not in _UNSAFE
-        )
+    safe = _safe(_text(value)[: 4 * limit])
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
 def quote(value: object, limit: int = LIMIT) -> str:
     """Return a cleaned value in quotes."""
     return "'" + clean(value, limit).replace("'", "`") + "'"
+
+
+def line(value: object, limit: int = MESSAGE_LIMIT) -> str:
+    """Return a whole message in one line, for instance of an exception.
+
+    :param value: words of ours, with values of outsiders among them
+    :param limit: UTF-8 bytes; what is cut off is marked by an ellipsis
+    """
+    text = _text(value)[: 4 * limit]
+    if not text.isprintable():
+        text = _safe(" ".join(text.split()))
+    if len(text) <= limit // 4:
+        return text
+    encoded = text.encode()
+    if len(encoded) <= limit:
+        return text
+    return encoded[: limit - 3].decode(errors="ignore") + "…"
+
+
+def lines(value: object, limit: int = MESSAGE_LIMIT) -> str:
+    """Return a text of several lines, such as a table, each made safe."""
+    return "\n".join(line(one, limit) for one in _text(value).split("\n"))
 
 
 def fit(
@@ -53,8 +78,27 @@ def fit(
     if best:
         rest = _rest(len(parts) - best + more, separator)
         return separator.join(parts[:best]) + rest
-    return parts[0].encode()[:limit].decode(errors="ignore") if parts else ""
+    first = line(parts[0]) if parts else ""
+    return first.encode()[:limit].decode(errors="ignore")
 
 
 def _rest(count: int, separator: str) -> str:
     return f"{separator}and {count} more" if count else ""
+
+
+def _text(value: object) -> str:
+    """Return a value as text, whatever writing it out does."""
+    if isinstance(value, str):
+        return value
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a value that cannot be written out
+        return f"<{type(value).__name__}>"
+
+
+def _safe(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        char for char in text if unicodedata.category(char) not in _UNSAFE
+    )

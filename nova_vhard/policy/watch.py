@@ -9,19 +9,19 @@ by a policy that the file does not say any more.
 import contextlib
 import datetime
 import json
-import logging
 import os
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 from nova_vhard import files
+from nova_vhard.log import get_logger
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.problems import PolicyError
 from nova_vhard.policy.text import clean
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 #: Days before its end from which an exemption is named in a warning.
 NOTICE = datetime.timedelta(days=14)

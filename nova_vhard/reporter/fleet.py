@@ -2,13 +2,13 @@
 """Upkeep of everybody's traits: sweep for the cloud, withdraw for a host."""
 
 import datetime
-import logging
 from dataclasses import dataclass
 
 from nova_vhard.catalogue import traits
+from nova_vhard.log import get_logger
 from nova_vhard.placement import Placement, PlacementError, Provider
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 #: Freshness names older than this are deleted.
 KEPT = datetime.timedelta(days=2)

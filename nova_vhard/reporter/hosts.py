@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host that a configuration is about, and what it should be like."""
 
-import logging
 from typing import Any
 
 from oslo_config import cfg
@@ -11,11 +10,12 @@ from nova_vhard.catalogue.kinds import DeviceKind
 from nova_vhard.host import libvirt
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.root import HostRoot
+from nova_vhard.log import get_logger
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.problems import PolicyError
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 def of_conf(conf: cfg.ConfigOpts, root: str | None = None) -> Host:

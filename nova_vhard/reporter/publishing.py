@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The configured publishers, and one report to all of them."""
 
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -10,6 +9,7 @@ from oslo_config import cfg
 from stevedore import named
 
 from nova_vhard.host.report import HostReport
+from nova_vhard.log import get_logger
 from nova_vhard.reporter.interrupts import TimeLimit
 from nova_vhard.reporter.publishers.base import (
     Publisher,
@@ -17,7 +17,7 @@ from nova_vhard.reporter.publishers.base import (
     Record,
 )
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 NAMESPACE = "nova_vhard.publishers"
 

@@ -7,13 +7,13 @@ took it: a sweep and ``withdraw`` take the mark as well. Were it written again
 the two would take turns, and the host would count as proven half of the time.
 """
 
-import logging
 from collections.abc import Iterable
 
 from nova_vhard.catalogue import traits
+from nova_vhard.log import get_logger
 from nova_vhard.placement import Provider
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 _ONE = "There must be one reporter for a host."
 

@@ -4,7 +4,6 @@
 import collections
 import contextlib
 import datetime
-import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from oslo_config import cfg
 
 from nova_vhard.host import report
 from nova_vhard.host.isolate import Isolation
+from nova_vhard.log import get_logger
 from nova_vhard.reporter import hosts, publishing
 from nova_vhard.reporter.interrupts import (
     Interrupted,
@@ -22,7 +22,7 @@ from nova_vhard.reporter.interrupts import (
 from nova_vhard.reporter.publishers.base import Publisher, Record
 from nova_vhard.reporter.systemd import Notifier
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 #: Configuration and publishers, read anew.
 Reload = Callable[[], tuple[cfg.ConfigOpts, Sequence[Publisher]]]

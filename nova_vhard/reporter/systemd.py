@@ -6,13 +6,14 @@ that ``NOTIFY_SOCKET`` names. The libraries for it are not kept any more, are
 written in C, or bring eventlet.
 """
 
-import logging
 import os
 import socket
 import time
 from collections.abc import Callable, MutableMapping
 
-LOG = logging.getLogger(__name__)
+from nova_vhard.log import get_logger
+
+LOG = get_logger(__name__)
 
 # Seconds that the manager may take to make room for a message.
 _PATIENCE = 0.5

@@ -152,7 +152,7 @@ def test_loggers_that_are_named_exist():
     assert DECISIONS.name in named
     for name in set(named) - {DECISIONS.name}:
         file = docs.ROOT / f"{name.replace('.', '/')}.py"
-        assert "LOG = logging.getLogger(__name__)" in file.read_text()
+        assert "LOG = get_logger(__name__)" in file.read_text()
 
 
 @pytest.mark.parametrize(

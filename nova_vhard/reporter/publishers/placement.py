@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publisher ``placement``: traits of the compute node's root provider."""
 
-import logging
-
 from oslo_config import cfg
 
 from nova_vhard.catalogue import traits
 from nova_vhard.host.report import HostReport
+from nova_vhard.log import get_logger
 from nova_vhard.placement import (
     Placement,
     PlacementError,
@@ -18,7 +17,7 @@ from nova_vhard.reporter.connect import connect
 from nova_vhard.reporter.publishers.base import Publisher, PublishError
 from nova_vhard.reporter.rivals import Rivals
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class PlacementPublisher(Publisher):

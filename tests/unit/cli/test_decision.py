@@ -45,14 +45,15 @@ def record(properties, operation=BOOT, service=False, mode="enforce", **who):
     subject = Subject(operation, **{"project": "p1", "image": "i1", **who})
     rules = policy(guest_devices=RULES, mode=mode)
     verdict = evaluate(rules, image.read(properties), subject, TODAY)
-    level = events.LOG.level
-    events.LOG.addHandler(handler)
-    events.LOG.setLevel(logging.INFO)
+    log = logging.getLogger(events.LOG.name)
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
     try:
         events.write("nova-api", subject, verdict, 61e-6, service)
     finally:
-        events.LOG.removeHandler(handler)
-        events.LOG.setLevel(level)
+        log.removeHandler(handler)
+        log.setLevel(level)
     (one,) = records
     # 2026-11-25 09:14:02 UTC
     one.created = 1795598042.0

@@ -41,6 +41,7 @@ def written(name, *loggers):
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter(name))
     RequestContext(request_id="req-1", user_id="u", overwrite=True)
+    loggers = [logging.getLogger(one.name) for one in loggers]
     changed = [(one, one.level, one.propagate) for one in loggers]
     for one in loggers:
         one.addHandler(handler)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may not leave: characters, lines and records that no reader expects."""
+
+import contextlib
+import logging
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from oslo_config import cfg
+from oslo_log import formatters
+from oslo_log import log as oslo_log
+
+#: Bytes of a record, with everything that a formatter adds to it.
+RECORD_LIMIT = 64 * 1024
+
+_UNSAFE = frozenset(("Cc", "Cf", "Cn", "Cs", "Co", "Zl", "Zp"))
+
+
+def unclean(text: str, lines: bool = False) -> str | None:
+    """Return what is wrong with a text; None for a clean one.
+
+    :param lines: whether it may have several lines
+    """
+    if lines:
+        text = text.replace("\n", "")
+    for char in text:
+        if unicodedata.category(char) in _UNSAFE:
+            return f"{char!r} ({unicodedata.category(char)})"
+    return None
+
+
+def formatter() -> logging.Formatter:
+    """Return oslo.log's formatter, as a service has it."""
+    conf = cfg.ConfigOpts()
+    oslo_log.register_options(conf)
+    conf([], project="nova", default_config_files=[])
+    return formatters.ContextFormatter(config=conf)
+
+
+class Records(logging.FileHandler):
+    """A service's log file, and what is wrong with what is written to it.
+
+    :ivar written: number of records
+    :ivar longest: bytes of the longest
+    :ivar faults: what is wrong, with the record
+    """
+
+    def __init__(self, path: str) -> None:
+        """Open a new file in UTF-8."""
+        super().__init__(path, "w", encoding="utf-8")
+        self.setFormatter(formatter())
+        self.written = 0
+        self.longest = 0
+        self.faults: list[str] = []
+        self._end = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, and look at what stands in the file."""
+        if not record.name.startswith("nova_vhard"):
+            return
+        super().emit(record)
+        with open(self.baseFilename, "rb") as file:
+            file.seek(self._end)
+            data = file.read()
+        self._end += len(data)
+        self.written += 1
+        self.longest = max(self.longest, len(data))
+        self.faults += (
+            f"{one}: {record.msg!r}" for one in _faults(data, record)
+        )
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Note a record that cannot be written."""
+        self.faults.append(f"not written: {record.msg!r}")
+
+
+def _faults(data: bytes, record: logging.LogRecord) -> Iterator[str]:
+    if len(data) > RECORD_LIMIT:
+        yield f"{len(data)} bytes"
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        yield str(error)
+        return
+    if not text.endswith("\n"):
+        yield "not written"
+    # A traceback has lines, and each of them is oslo.log's.
+    several = record.exc_info is not None
+    fault = unclean(text.removesuffix("\n"), lines=several)
+    if fault:
+        yield fault
+
+
+@contextlib.contextmanager
+def records(path: str) -> Iterator[Records]:
+    """Write every record of every logger of ours to a new file."""
+    root = logging.getLogger("nova_vhard")
+    handler, level = Records(path), root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield handler
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        handler.close()
+
+
+def cells(rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """Yield what is unclean in the cells of a table."""
+    for row in rows:
+        for cell in row:
+            human = getattr(cell, "human_readable", None)
+            fault = unclean(str(human() if human else cell), human is not None)
+            if fault:
+                yield f"{fault}: {cell!r}"
