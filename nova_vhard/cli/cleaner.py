@@ -3,7 +3,6 @@
 
 import argparse
 import getpass
-import json
 import os
 import re
 import sys
@@ -18,7 +17,7 @@ from nova_vhard.cleaner.enrolling import Refused
 from nova_vhard.cleaner.journal import Record, State
 from nova_vhard.cleaner.loop import Loop
 from nova_vhard.cleaner.service import Cleaner, Round
-from nova_vhard.cli import daemon
+from nova_vhard.cli import daemon, terminal
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.placement import PlacementError
 from nova_vhard.policy.text import clean
@@ -112,11 +111,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         OSError,
         ValueError,
     ) as error:
-        print(f"nova-vhard-cleaner: {error}", file=sys.stderr)
+        terminal.complain(f"nova-vhard-cleaner: {error}")
         return 1
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
-        print(f"nova-vhard-cleaner: crashed: {text}", file=sys.stderr)
+        terminal.complain(f"nova-vhard-cleaner: crashed: {text}")
         if options.debug:
             raise
         return 1
@@ -165,7 +164,7 @@ def _release(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 def _enroll(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     found = _make(conf).enroll(options.address, _who(), options.force)
-    print(f"{found.address} is enrolled by {found.by}")
+    terminal.say(f"{found.address} is enrolled by {found.by}")
     return 0
 
 
@@ -174,7 +173,7 @@ def _show(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     journal = Cleaner(conf.vhard_cleaner, None).journal  # type: ignore[arg-type]
     if options.address not in journal.addresses():
         raise ValueError(f"nothing is known of {options.address}")
-    print(json.dumps(asdict(journal.read(options.address)), indent=2))
+    terminal.show_json(asdict(journal.read(options.address)))
     return 0
 
 
@@ -182,7 +181,7 @@ def _check_rules(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     rules = rules_file.load(options.file or conf.vhard_cleaner.rules_file)
     for entry in rules.entries:
         steps = ", ".join(one.step for one in entry.steps)
-        print(f"{clean(entry.name)}: {steps}")
+        terminal.say(f"{clean(entry.name)}: {steps}")
     return 0
 
 
@@ -192,9 +191,9 @@ def _told(done: Round, *wanted: State) -> int:
     :param wanted: states that are a success; by default each is
     """
     for record in done.records.values():
-        print(_line(record))
+        terminal.say(_line(record))
     for subject, trouble in done.troubles.items():
-        print(f"nova-vhard-cleaner: {subject}: {trouble}", file=sys.stderr)
+        terminal.complain(f"nova-vhard-cleaner: {subject}: {trouble}")
     return 1 if done.troubles or _missed(done.records.values(), wanted) else 0
 
 

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from osc_lib import exceptions
-from osc_lib.command import command
 
 from nova_vhard.cleaner.journal import Journal, Record
-from nova_vhard.cli import devices
+from nova_vhard.cli import devices, output
 from nova_vhard.conf.cleaner import STATE_PATH
 from nova_vhard.placement import PlacementError
 from nova_vhard.policy.text import clean
@@ -34,7 +33,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class ListDevices(command.Lister):  # type: ignore[misc]
+class ListDevices(output.Lister):
     """List devices that are for one guest only, and why some wait
 
     As Placement knows them. A device that is "reserved" is given to nobody:
@@ -76,7 +75,7 @@ class ListDevices(command.Lister):  # type: ignore[misc]
         ]
 
 
-class ShowDevice(command.ShowOne):  # type: ignore[misc]
+class ShowDevice(output.ShowOne):
     """Show a device between two guests: who had it, what proves it clean
 
     On the compute node itself the evidence is read from the cleaner's folder
@@ -152,14 +151,13 @@ def _record(path: str | None, found: devices.FleetDevice) -> Record | None:
 
 def _evidence(record: Record) -> dict[str, Any]:
     steps = [
-        "\n".join(
-            (
-                f"{one.step}: {'clean' if one.clean else 'NOT CLEAN'}, "
-                f"{clean(one.said, _LONG)}",
-                *(f"  {clean(line, _LONG)}" for line in one.evidence),
-            )
-        )
+        line
         for one in record.steps
+        for line in (
+            f"{one.step}: {'clean' if one.clean else 'NOT CLEAN'}, "
+            f"{clean(one.said, _LONG)}",
+            *(f"  {clean(line, _LONG)}" for line in one.evidence),
+        )
     ]
     events = [
         f"{clean(one.when)} {clean(one.what, _LONG)}"
@@ -172,6 +170,6 @@ def _evidence(record: Record) -> dict[str, Any]:
         "had_last": ", ".join(clean(one) for one in record.consumers),
         "rules": record.rules,
         "released_by_force": clean(record.forced, _LONG),
-        "steps": "\n".join(steps),
-        "history": "\n".join(events),
+        "steps": output.Lines(steps),
+        "history": output.Lines(events),
     }

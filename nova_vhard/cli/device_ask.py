@@ -8,10 +8,9 @@ request away before it acts on it, in its next round.
 import argparse
 
 from osc_lib import exceptions
-from osc_lib.command import command
 
 from nova_vhard.catalogue import traits
-from nova_vhard.cli import devices
+from nova_vhard.cli import devices, output
 from nova_vhard.cli.device import add_device
 from nova_vhard.cli.devices import FleetDevice
 from nova_vhard.log import get_logger
@@ -27,7 +26,7 @@ _UNPROVEN = (
 )
 
 
-class _Ask(command.Command):  # type: ignore[misc]
+class _Ask(output.Command):
     """Ask the cleaner of a host for something."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -66,7 +65,7 @@ class _Ask(command.Command):  # type: ignore[misc]
 
     def tell(self, found: FleetDevice) -> None:
         """Print what happens next."""
-        self.app.stdout.write(f"{found.address}: {_NEXT}\n")
+        self.answer(f"{found.address}: {_NEXT}")
 
 
 class CleanDevice(_Ask):

@@ -10,7 +10,7 @@ from typing import Any
 
 from oslo_config import cfg
 
-from nova_vhard.cli import daemon
+from nova_vhard.cli import daemon, terminal
 from nova_vhard.conf import exporter as exporter_conf
 
 _DEFAULT_FILE = "/etc/nova-vhard/exporter.conf"
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _run(_configure(options).vhard_exporter)
     except (cfg.Error, ValueError) as error:
-        print(f"nova-vhard-exporter: {error}", file=sys.stderr)
+        terminal.complain(f"nova-vhard-exporter: {error}")
         return 1
     return 0
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from osc_lib import exceptions
-from osc_lib.command import command
 
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.cli import policies
+from nova_vhard.cli import output, policies
 from nova_vhard.placement import PlacementError
 from nova_vhard.policy.model import PassthroughRule, Values
 from nova_vhard.policy.text import clean
@@ -75,7 +74,7 @@ def plan(flavor: Any, rule: PassthroughRule) -> Plan | None:
     )
 
 
-class _FlavorCommand(command.Lister):  # type: ignore[misc]
+class _FlavorCommand(output.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         what = "policy whose passthrough.require is demanded"

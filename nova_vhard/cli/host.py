@@ -6,9 +6,9 @@ import datetime
 from collections.abc import Iterable
 
 from osc_lib import exceptions
-from osc_lib.command import command
 
 from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.cli import output
 from nova_vhard.cli.fleet import HostPosture, fleet
 from nova_vhard.placement import Placement, PlacementError, Provider
 from nova_vhard.policy.text import clean
@@ -35,7 +35,7 @@ def add_age(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class ListHosts(command.Lister):  # type: ignore[misc]
+class ListHosts(output.Lister):
     """List compute nodes and the checks that they have passed
 
     A host whose report is too old counts for nothing, whatever traits it
@@ -85,7 +85,7 @@ def cells(one: HostPosture, checks: Iterable[str]) -> Row:
     return tuple(_PASSED if name in one.passed else _NOT for name in checks)
 
 
-class WithdrawHosts(command.Command):  # type: ignore[misc]
+class WithdrawHosts(output.Command):
     """Take the traits of hosts that leave from Placement
 
     Stop the reporter of a host first, or it writes everything again. With
@@ -158,7 +158,7 @@ class WithdrawHosts(command.Command):  # type: ignore[misc]
         except PlacementError as error:
             return [f"{clean(host.name)}: {error}"]
         text = ", ".join(sorted(lost)) or "nothing"
-        self.app.stdout.write(f"{clean(host.name)} lost {text}\n")
+        self.answer(f"{clean(host.name)} lost {text}")
         return []
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from cliff.columns import FormattableColumn
 from osc_lib import exceptions
-from osc_lib.command import command
 
 from nova_vhard.catalogue.checks import CHECKS, CheckInfo
+from nova_vhard.cli import output
 from nova_vhard.cli.fleet import SILENT, STALE, HostPosture, one_host
 from nova_vhard.cli.host import add_age
 from nova_vhard.placement import PlacementError, ProviderNotFound
@@ -35,7 +35,7 @@ class CheckColumn(FormattableColumn):  # type: ignore[misc]
         return "\n".join(textwrap.fill(part, _WIDTH) for part in parts)
 
 
-class ShowHost(command.ShowOne):  # type: ignore[misc]
+class ShowHost(output.ShowOne):
     """Show what a compute node has proven, and how to mend what it lacks
 
     As Placement knows it: PASS, or "-" where there is no proof, whatever

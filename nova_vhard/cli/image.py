@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from osc_lib import exceptions
-from osc_lib.command import command
 
-from nova_vhard.cli import image_changes, image_select, policies
+from nova_vhard.cli import image_changes, image_select, output, policies
 from nova_vhard.cli.image_changes import Changes, Wanted
 from nova_vhard.cli.images import COLUMNS, Finding, Row, find
 from nova_vhard.cli.journal import Journal, JournalError, read
@@ -18,7 +17,7 @@ from nova_vhard.policy.model import Policy
 from nova_vhard.policy.text import clean
 
 
-class AuditImages(command.Lister):  # type: ignore[misc]
+class AuditImages(output.Lister):
     """List images that violate the policy: whose, what, and how to fix it
 
     --fix sets properties, and only where the policy names a safe replacement
@@ -61,7 +60,7 @@ class AuditImages(command.Lister):  # type: ignore[misc]
         wanted = Wanted(parsed_args.fix, parsed_args.deactivate)
         if parsed_args.yes and not wanted:
             raise exceptions.CommandError("--yes to what? --fix, --deactivate")
-        audit = _Audit(self.app, policy, wanted, parsed_args)
+        audit = _Audit(self, policy, wanted, parsed_args)
         try:
             return COLUMNS, list(audit.rows())
         except JournalError as error:
@@ -77,13 +76,14 @@ class _Audit:
 
     def __init__(
         self,
-        app: Any,
+        command: output.Command,
         policy: Policy,
         wanted: Wanted,
         options: argparse.Namespace,
     ) -> None:
-        self._app = app
-        self._images = app.client_manager.vhard.images
+        self._app = command.app
+        self._say = command.say
+        self._images = command.app.client_manager.vhard.images
         self._policy = policy
         self._wanted = wanted
         self._options = options
@@ -106,7 +106,7 @@ class _Audit:
             progress.end()
             if self._journal is not None:
                 self._journal.close()
-                self._app.stderr.write(f"Journal: {self._journal.path}\n")
+                self._say(f"Journal: {self._journal.path}")
 
     def _act(self, finding: Finding) -> str:
         if self._options.yes:
@@ -124,7 +124,7 @@ class _Audit:
         return self._journal
 
 
-class RestoreImages(command.Lister):  # type: ignore[misc]
+class RestoreImages(output.Lister):
     """Undo what image audit --fix or --deactivate did, from its journal
 
     Only what still is as the audit left it; what somebody changed since is

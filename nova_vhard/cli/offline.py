@@ -8,8 +8,8 @@ from typing import Any
 
 from cliff.columns import FormattableColumn
 from osc_lib import exceptions
-from osc_lib.command import command
 
+from nova_vhard.cli import output
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.problems import PolicyError
@@ -61,7 +61,7 @@ def _word(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-class Offline(command.Command):  # type: ignore[misc]
+class Offline(output.Command):
     """A command that asks no cloud, and so needs no login.
 
     :ivar status: exit status, where the command itself came to an end
@@ -73,19 +73,15 @@ class Offline(command.Command):  # type: ignore[misc]
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run as any command, and end with this one's exit status."""
-        failed: int = super().run(parsed_args)
+        failed = super().run(parsed_args)
         return failed or self.status
 
-    def say(self, text: str) -> None:
-        """Tell a person, beside the output that a program may read."""
-        print(text, file=self.app.stderr)
 
-
-class OfflineLister(Offline, command.Lister):  # type: ignore[misc]
+class OfflineLister(Offline, output.Lister):
     """A command without a cloud whose output is a table."""
 
 
-class OfflineShowOne(Offline, command.ShowOne):  # type: ignore[misc]
+class OfflineShowOne(Offline, output.ShowOne):
     """A command without a cloud whose output is one thing."""
 
 

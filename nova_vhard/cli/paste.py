@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
-from nova_vhard.cli import paste_file
+from nova_vhard.cli import paste_file, terminal
 from nova_vhard.cli.paste_file import SERVICES, PasteError, Service
 
 _ACTIONS: dict[str, Callable[[str, Service], str]] = {
@@ -52,10 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             _replace(path, new)
     except (OSError, UnicodeDecodeError, PasteError) as error:
         said = getattr(error, "strerror", None) or error
-        print(f"nova-vhard-paste: {options.file}: {said}", file=sys.stderr)
+        terminal.complain(f"nova-vhard-paste: {options.file}: {said}")
         return 1
     done = _DONE[options.action] if new != text else "nothing to change"
-    print(f"{options.file}: {done}")
+    terminal.say(f"{options.file}: {done}")
     return 0
 
 

@@ -6,13 +6,12 @@ import datetime
 import pathlib
 
 from osc_lib import exceptions
-from osc_lib.command import command
 
 from nova_vhard import files
-from nova_vhard.cli import policies, report_data, report_page
+from nova_vhard.cli import output, policies, report_data, report_page
 
 
-class WriteReport(command.Command):  # type: ignore[misc]
+class WriteReport(output.Command):
     """Write the fleet, and what violates the policy, as one HTML page
 
     The page needs nothing but itself: no script, no other file, no network.
@@ -46,4 +45,4 @@ class WriteReport(command.Command):  # type: ignore[misc]
             text = f"{path} cannot be written: {error.strerror}"
             raise exceptions.CommandError(text) from error
         for line in (*report.troubles, f"Report: {path}"):
-            self.app.stderr.write(f"{line}\n")
+            self.say(line)

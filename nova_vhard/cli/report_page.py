@@ -25,7 +25,7 @@ from nova_vhard.cli.report_data import (
     Report,
 )
 from nova_vhard.policy.model import Exemption
-from nova_vhard.policy.text import clean
+from nova_vhard.policy.text import clean, line
 
 #: Days before its end from which on an exemption is named as ending.
 SOON = 14
@@ -72,6 +72,8 @@ def render(report: Report) -> str:
         loader=jinja2.PackageLoader("nova_vhard.cli"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        # What a template does not call an outsider's passes the sink, too.
+        finalize=_clean,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -97,6 +99,10 @@ def render(report: Report) -> str:
 def outside(value: object) -> Markup:
     """Return what somebody outside wrote, safe to stand in the page."""
     return _BDI.format(clean(value, _LONG))
+
+
+def _clean(value: object) -> object:
+    return line(value) if type(value) is str else value
 
 
 def _tables(report: Report) -> tuple[Table, ...]:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from oslo_config import cfg
 
-from nova_vhard.cli import daemon
+from nova_vhard.cli import daemon, terminal
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report
 from nova_vhard.host.isolate import Isolation
@@ -107,11 +107,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _COMMANDS[options.command](_configure(options), options)
     except (cfg.Error, PlacementError, ValueError) as error:
-        print(f"nova-vhard-reporter: {error}", file=sys.stderr)
+        terminal.complain(f"nova-vhard-reporter: {error}")
         return 1
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
-        print(f"nova-vhard-reporter: crashed: {text}", file=sys.stderr)
+        terminal.complain(f"nova-vhard-reporter: crashed: {text}")
         if options.debug:
             raise
         return _CRASHED
@@ -135,7 +135,10 @@ def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     isolation = Isolation(conf.vhard_reporter.check_timeout)
     found = report.inspect(host, now, report.load(), isolation.run)
     as_json = options.format == "json"
-    print(found.as_json() if as_json else found.as_table())
+    if as_json:
+        terminal.show_json(found.content())
+    else:
+        terminal.show(found.as_table())
     return found.exit_status
 
 
@@ -166,10 +169,12 @@ def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 def _sweep(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     now = datetime.datetime.now(datetime.UTC)
     done = fleet.sweep(connect(conf), now, options.max_report_age)
-    print(f"hosts that lost our traits: {', '.join(done.silent) or 'none'}")
-    print(f"freshness names deleted: {len(done.deleted)}")
+    terminal.say(
+        f"hosts that lost our traits: {', '.join(done.silent) or 'none'}"
+    )
+    terminal.say(f"freshness names deleted: {len(done.deleted)}")
     if done.failed:
-        print(f"not done, next time: {', '.join(done.failed)}")
+        terminal.say(f"not done, next time: {', '.join(done.failed)}")
     return 1 if done.failed else 0
 
 
@@ -181,7 +186,7 @@ def _withdraw(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
         else identity.provider(placement, conf)
     )
     lost = fleet.withdraw(placement, host.uuid)
-    print(f"{host.name} lost {', '.join(sorted(lost)) or 'nothing'}")
+    terminal.say(f"{host.name} lost {', '.join(sorted(lost)) or 'nothing'}")
     return 0
 
 

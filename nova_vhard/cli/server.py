@@ -7,16 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from osc_lib import exceptions
-from osc_lib.command import command
 
-from nova_vhard.cli import paging, policies, server_select
+from nova_vhard.cli import output, paging, policies, server_select
 from nova_vhard.cli.progress import Progress
 from nova_vhard.cli.server_facts import Facts
 from nova_vhard.cli.servers import COLUMNS, UNSEEN, Row, rows
 from nova_vhard.policy.model import Policy
 
 
-class AuditServers(command.Lister):  # type: ignore[misc]
+class AuditServers(output.Lister):
     """List servers that violate the policy, and what that means for each
 
     Judged are the image metadata that Nova keeps with a server, what a
@@ -43,7 +42,7 @@ class AuditServers(command.Lister):  # type: ignore[misc]
         except paging.ERRORS as error:
             raise exceptions.CommandError(f"Nova: {error}") from error
         for line in audit.notes():
-            self.app.stderr.write(f"{line}\n")
+            self.say(line)
         return COLUMNS, found
 
 

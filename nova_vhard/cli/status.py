@@ -13,10 +13,12 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 from oslo_upgradecheck.upgradecheck import Result
 
+from nova_vhard.cli import terminal
 from nova_vhard.cli.status_checks import cloud, gates, policy, settings
 from nova_vhard.cli.status_checks.answers import Broken, NotHere, fail, warn
 from nova_vhard.cli.status_checks.node import Node
 from nova_vhard.conf import status as status_conf
+from nova_vhard.policy.text import line
 
 _CRASHED = 255
 
@@ -55,6 +57,11 @@ def _run(
     check: Callable[[Node], Result], node: Node, command: Checks
 ) -> Result:
     """Run one check; whatever is wrong with a file becomes its result."""
+    found = _checked(check, node)
+    return Result(found.code, line(found.details))
+
+
+def _checked(check: Callable[[Node], Result], node: Node) -> Result:
     try:
         return check(node)
     except NotHere as error:
@@ -88,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         )
     except cfg.Error as error:
-        print(f"nova-vhard-status: {error}", file=sys.stderr)
+        terminal.complain(f"nova-vhard-status: {error}")
     except SystemExit as ended:
         # argparse ends with 2, which is a failed check here.
         if not ended.code:

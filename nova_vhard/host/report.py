@@ -16,6 +16,7 @@ from nova_vhard.host.child import Timed
 from nova_vhard.host.host import Host
 from nova_vhard.host.isolate import Isolation
 from nova_vhard.log import get_logger
+from nova_vhard.policy.text import line
 
 LOG = get_logger(__name__)
 
@@ -52,7 +53,11 @@ class HostReport:
         return next((code for status, code in _EXIT if status in found), 0)
 
     def as_json(self) -> str:
-        """Return the report as one JSON object.
+        """Return ``content`` as text."""
+        return json.dumps(self.content(), indent=2)
+
+    def content(self) -> dict[str, Any]:
+        """Return the report as one object for programs.
 
         Its keys are documented for programs (page "Reporter"): none is taken
         away or changes its meaning; new ones may be added.
@@ -65,8 +70,7 @@ class HostReport:
             }
             for one in self.results
         ]
-        content = {"time": self.time.isoformat(), "results": results}
-        return json.dumps(content, indent=2)
+        return {"time": self.time.isoformat(), "results": results}
 
     def as_table(self, width: int = 100) -> str:
         """Return the report for a person, evidence and remediation too."""
@@ -79,7 +83,8 @@ class HostReport:
             lines = [one.reason, *(f"  {fact}" for fact in one.evidence)]
             if one.remediation:
                 lines.append(f"To do: {one.remediation}")
-            table.add_row([one.check, one.status.value, "\n".join(lines)])
+            words = "\n".join(line(one) for one in lines)
+            table.add_row([one.check, one.status.value, words])
         return str(table.get_string())
 
 

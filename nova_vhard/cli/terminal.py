@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a program writes on a terminal: clean lines."""
+
+import json
+import sys
+from typing import Any, TextIO
+
+from nova_vhard.policy.text import line, lines
+
+
+def say(text: object, stream: TextIO | None = None) -> None:
+    """Print a line.
+
+    :param stream: where to; by default standard output
+    """
+    print(line(text), file=stream or sys.stdout)
+
+
+def complain(text: object) -> None:
+    """Print a line on standard error."""
+    say(text, sys.stderr)
+
+
+def show(text: str) -> None:
+    """Print a text of several lines, such as a table."""
+    print(lines(text))
+
+
+def show_json(content: Any) -> None:
+    """Print an object for a machine, in ASCII."""
+    print(json.dumps(content, indent=2))
