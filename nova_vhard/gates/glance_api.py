@@ -26,6 +26,7 @@ from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.gates.judge import Judge
 from nova_vhard.policy import explain
 from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject
+from nova_vhard.policy.text import line
 from nova_vhard.policy.verdict import Verdict
 from nova_vhard.policy.watch import PolicyUnavailable
 from nova_vhard.request import image as image_reader
@@ -222,7 +223,7 @@ def _response(code: int, message: str) -> webob.Response:
         403: "forbidden",
         503: "serviceUnavailable",
     }[code]
-    body = {name: {"code": code, "title": title, "message": message}}
+    body = {name: {"code": code, "title": title, "message": line(message)}}
     return webob.Response(
         status=code, json_body=body, content_type="application/json"
     )

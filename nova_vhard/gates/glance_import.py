@@ -20,6 +20,7 @@ from taskflow.patterns import linear_flow
 from nova_vhard.gates.judge import Judge
 from nova_vhard.policy import explain
 from nova_vhard.policy.subject import UPLOAD, Subject
+from nova_vhard.policy.text import line
 from nova_vhard.request import image as image_reader
 
 
@@ -49,7 +50,9 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             judge = Judge("glance-import", "glance-api")
             verdict, subject = self._verdict(judge)
         except Exception as error:
-            text = f"the hardening policy cannot judge this image: {error}"
+            text = line(
+                f"the hardening policy cannot judge this image: {error}"
+            )
             raise exception.UploadException(text) from error
         if verdict.refusals:
             text = explain.long(verdict.refusals, subject)

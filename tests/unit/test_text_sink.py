@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every text that leaves passes the sink, whoever writes the next module.
+
+Records pass ``nova_vhard.log``, what commands print ``nova_vhard.cli.output``
+and ``terminal``, answers ``nova_vhard.policy.explain`` or ``text``. Here is
+held that there is no other way out.
+"""
+
+import ast
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+import nova_vhard
+
+ROOT = pathlib.Path(nova_vhard.__file__).parent
+SINKS = ("cli/output.py", "cli/terminal.py", "log.py")
+
+#: What a module takes of logging, beside a logger; the rest would go around.
+_OF_LOGGING = frozenset(("DEBUG", "INFO", "WARNING", "ERROR"))
+#: What sets up the logs of a program.
+_SETUP = {
+    "cli/daemon.py": frozenset(("register_options", "setup")),
+}
+#: Where a text leaves in an answer or a fault.
+_KEYWORDS = frozenset(("body", "detail", "explanation", "reason", "text"))
+_RAISED = frozenset(("NoValidHost", "UploadException"))
+_CLEANED = frozenset(
+    ("clean", "describe", "fault_text", "line", "long", "quote", "short")
+)
+
+
+def faults(name: str, tree: ast.Module) -> Iterator[str]:
+    """Yield what goes around the sink.
+
+    :param name: path of the module in the package
+    """
+    for node in ast.walk(tree):
+        fault = _printing(node) or _logging(name, node)
+        if fault and name not in SINKS:
+            yield f"{name}:{node.lineno}: {fault}"
+    if name.startswith("gates/"):
+        for scope in ast.walk(tree):
+            if isinstance(scope, ast.FunctionDef):
+                yield from (
+                    f"{name}:{one.lineno}: {ast.unparse(one)} is not clean"
+                    for one in _answers(scope)
+                )
+
+
+def _printing(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+        "print",
+        "warnings.warn",
+    ):
+        return "use cli.terminal"
+    if isinstance(node, ast.Attribute) and node.attr == "write":
+        stream = ast.unparse(node.value).rpartition(".")[2]
+        if stream in ("stderr", "stdout"):
+            return "use cli.terminal, or say() of a command"
+    if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+        ("osc_lib.command", "cliff.command", "cliff.lister", "cliff.show")
+    ):
+        return "use the commands of cli.output"
+    return None
+
+
+def _logging(name: str, node: ast.AST) -> str | None:
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        allowed = _OF_LOGGING | _SETUP.get(name, frozenset())
+        if node.value.id == "logging" and node.attr not in allowed:
+            return "use nova_vhard.log.get_logger"
+    if isinstance(node, ast.ImportFrom):
+        if node.module == "logging":
+            return "use nova_vhard.log.get_logger"
+        if (node.module or "").startswith("oslo_log") and name not in _SETUP:
+            return "use nova_vhard.log.get_logger"
+    if isinstance(node, ast.Import):
+        for one in node.names:
+            plain = one.name == "logging" and one.asname is None
+            if one.name.startswith(("oslo_log", "logging")) and not plain:
+                return "use nova_vhard.log.get_logger"
+    return None
+
+
+def _answers(scope: ast.FunctionDef) -> Iterator[ast.expr]:
+    """Yield the texts of answers in a function that are not clean."""
+    known: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign):
+            for name in map(ast.unparse, node.targets):
+                known.setdefault(name, []).append(node.value)
+    for node in ast.walk(scope):
+        for text in _texts(node):
+            if not _is_clean(text, known):
+                yield text
+
+
+def _texts(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield what is the text of an answer, or of a fault of a server."""
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == "message":
+                yield value
+    if not isinstance(node, ast.Call):
+        return
+    name = ast.unparse(node.func).rpartition(".")[2]
+    if name in _RAISED:
+        yield from node.args
+    if name in _RAISED or name.startswith("HTTP") or name == "Response":
+        yield from (one.value for one in node.keywords if one.arg in _KEYWORDS)
+
+
+def _is_clean(text: ast.expr, known: dict[str, list[ast.expr]]) -> bool:
+    if isinstance(text, ast.Constant):
+        return True
+    if isinstance(text, ast.Call):
+        return ast.unparse(text.func).rpartition(".")[2] in _CLEANED
+    if isinstance(text, ast.JoinedStr):
+        return all(
+            _is_clean(one.value, known)
+            for one in text.values
+            if isinstance(one, ast.FormattedValue)
+        )
+    if isinstance(text, ast.IfExp):
+        return _is_clean(text.body, known) and _is_clean(text.orelse, known)
+    name = ast.unparse(text).rpartition(".")[2]
+    if name in known:
+        rest = {one: value for one, value in known.items() if one != name}
+        return all(_is_clean(one, rest) for one in known[name])
+    # a constant of ours
+    return name.isupper()
+
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "path", MODULES, ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_nothing_goes_around_the_sink(path):
+    name = path.relative_to(ROOT).as_posix()
+    assert list(faults(name, ast.parse(path.read_text()))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("x.py", "LOG = logging.getLogger('x')"),
+        ("x.py", "logging.error(name)"),
+        ("x.py", "logging.root.error(name)"),
+        ("x.py", "import logging as log"),
+        ("x.py", "from logging import getLogger"),
+        ("x.py", "from oslo_log import log"),
+        ("x.py", "import oslo_log.log"),
+        ("cli/daemon.py", "LOG = logging.getLogger('x')"),
+        ("cli/x.py", "print(name)"),
+        ("cli/x.py", "sys.stderr.write(name)"),
+        ("cli/x.py", "self.app.stdout.write(name)"),
+        ("cli/x.py", "from osc_lib.command import command"),
+        ("gates/x.py", "HTTPForbidden(explanation=name)"),
+        ("gates/x.py", "webob.exc.HTTPForbidden(explanation=f'{name}')"),
+        ("gates/x.py", "NoValidHost(reason=str(error))"),
+        ("gates/x.py", "UploadException(f'cannot: {error}')"),
+        ("gates/x.py", "body = {'code': code, 'message': name}"),
+        ("gates/x.py", "text = f'{name}'; HTTPConflict(explanation=text)"),
+        ("gates/x.py", "HTTPConflict(explanation=A if a else name)"),
+        (
+            "gates/x.py",
+            "text = line(name); text = name; HTTPConflict(explanation=text)",
+        ),
+    ],
+)
+def test_what_goes_around_is_found(name, source):
+    tree = ast.parse(f"def f():\n    {source}")
+    assert len(list(faults(name, tree))) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "LOG.log(logging.INFO, name)",
+        "HTTPForbidden(explanation=explain.long(refusals, subject))",
+        "text = line(name); HTTPConflict(explanation=text)",
+        "HTTPConflict(explanation=http.NO_POLICY_TEXT)",
+        "NoValidHost(reason=f'a {clean(name)}')",
+    ],
+)
+def test_what_is_clean_passes(source):
+    tree = ast.parse(f"def f():\n    {source}")
+    assert list(faults("gates/x.py", tree)) == []
