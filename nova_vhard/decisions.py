@@ -30,6 +30,11 @@ _OUTSIDERS = re.compile(rb'[\[{"]')
 
 #: More violations than any request can have.
 _MANY = 10**9
+# A line of a traceback has no brackets: the level, the name of its logger, and
+# then an exception's text, which may be anything.
+_OTHER_LOGGER = re.compile(
+    rb"\b(?:TRACE|DEBUG|INFO|AUDIT|WARNING|ERROR|CRITICAL)\b.*[A-Za-z]"
+)
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)")
 #: Where a record that is JSON has its time.
@@ -147,7 +152,10 @@ def _of_text(line: bytes) -> Said | None:
 def _logged_by(field: bytes, line: bytes) -> bytes | None:
     """Return what stands before a logger's name in its own place."""
     before, found, _ = line[:_PREFIX].partition(field)
-    if not found or _OUTSIDERS.search(_SYSLOG.sub(b"", before)):
+    if not found:
+        return None
+    own = _SYSLOG.sub(b"", before)
+    if _OUTSIDERS.search(own) or _OTHER_LOGGER.search(own):
         return None
     return before
 

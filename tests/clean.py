@@ -10,6 +10,8 @@ from oslo_config import cfg
 from oslo_log import formatters
 from oslo_log import log as oslo_log
 
+from nova_vhard import decisions
+
 #: Bytes of a record, with everything that a formatter adds to it.
 RECORD_LIMIT = 64 * 1024
 
@@ -37,6 +39,13 @@ def formatter() -> logging.Formatter:
     return formatters.ContextFormatter(config=conf)
 
 
+#: What a reader of logs has to find in a record, and in no other.
+_EVENTS = {
+    (decisions.DECISIONS, "INFO"): decisions.Event,
+    (decisions.WATCH, "ERROR"): decisions.PolicyUnusable,
+}
+
+
 class Records(logging.FileHandler):
     """A service's log file, and what is wrong with what is written to it.
 
@@ -56,8 +65,6 @@ class Records(logging.FileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, and look at what stands in the file."""
-        if not record.name.startswith("nova_vhard"):
-            return
         super().emit(record)
         with open(self.baseFilename, "rb") as file:
             file.seek(self._end)
@@ -84,11 +91,24 @@ def _faults(data: bytes, record: logging.LogRecord) -> Iterator[str]:
         return
     if not text.endswith("\n"):
         yield "not written"
+    read = [_read(line) for line in data.splitlines()]
+    wanted = _EVENTS.get((record.name, record.levelname))
+    if [one for one in read if one] != ([wanted] if wanted else []):
+        yield f"reads as {read}"
     # A traceback has lines, and each of them is oslo.log's.
     several = record.exc_info is not None
     fault = unclean(text.removesuffix("\n"), lines=several)
     if fault:
         yield fault
+
+
+def _read(line: bytes) -> type | None:
+    """Return what our own reader of logs makes of a line."""
+    try:
+        said = decisions.read(line)
+    except decisions.Unreadable as error:
+        return type(error)
+    return None if said is None else type(said)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from osc_lib import exceptions
 from osc_lib.command import command
 
 from nova_vhard.cli import terminal
+from nova_vhard.log import get_logger
 from nova_vhard.policy.text import line
 
 
@@ -43,6 +44,12 @@ def cleaned(value: Any) -> Any:
 
 class Command(command.Command):  # type: ignore[misc]
     """A command; what it says and how it ends is clean."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Log with a logger of ours, arguments too."""
+        super().__init__(*args, **kwargs)
+        kind = type(self)
+        self.log = get_logger(f"{kind.__module__}.{kind.__name__}")
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run it; an error has a clean text, whosoever raises it.

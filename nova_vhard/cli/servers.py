@@ -24,7 +24,7 @@ from nova_vhard.policy.hardware import (
 from nova_vhard.policy.leading import leading
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import REBUILD, Subject
-from nova_vhard.policy.text import clean
+from nova_vhard.policy.text import clean, line
 from nova_vhard.policy.verdict import Violation, ViolationKey, evaluate
 
 Row = tuple[str, ...]
@@ -131,7 +131,7 @@ def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
     about = tuple(clean(fact) for fact in facts)
     found = [(*about, *words) for words in _violating(policy, server, today)]
     for text in server.unseen:
-        said = f"cannot be seen: {text}"
+        said = f"cannot be seen: {line(text)}"
         found.append((*about, UNSEEN, "", said, "", "not judged"))
     return found
 

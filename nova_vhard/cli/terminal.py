@@ -13,7 +13,8 @@ def say(text: object, stream: TextIO | None = None) -> None:
 
     :param stream: where to; by default standard output
     """
-    print(line(text), file=stream or sys.stdout)
+    # in one piece, as progress and other threads write beside it
+    (stream or sys.stdout).write(f"{line(text)}\n")
 
 
 def complain(text: object) -> None:

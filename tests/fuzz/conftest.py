@@ -8,6 +8,7 @@ import pytest
 from oslo_config import cfg
 
 import nova_vhard.conf
+from tests.clean import Records, records
 from tests.functional.nova.conftest import (  # noqa: F401 - hooks of pytest
     pytest_pycollect_makemodule,
 )
@@ -25,6 +26,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.services)
+
+
+@pytest.fixture(autouse=True)
+def clean_records(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Records]:
+    """Hold that every record of a test is one clean line, in a real file."""
+    with records(str(tmp_path / "service.log")) as found:
+        yield found
+        shown = f"{found.written} records, the longest {found.longest} bytes"
+        print(f"{request.node.name}: {shown}, {len(found.faults)} unclean")
+        assert found.faults == []
 
 
 @pytest.fixture

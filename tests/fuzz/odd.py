@@ -4,6 +4,14 @@
 DEEP = 3000
 HUGE = "A" * 70_000
 
+#: What looks like a line of a service's log behind a line feed.
+LOGGED = (
+    "pc\n2026-11-25 09:14:02.123 4711 ERROR nova_vhard.policy.watch [-] x\n"
+    '2026-11-25 09:14:02.123 4711 INFO nova_vhard.decisions [-] {"request":'
+    'null,"gate":"scheduler","operation":"boot","subject":{},"rules":[],'
+    '"violations":[],"mode":null,"outcome":"allow","microseconds":1}'
+)
+
 TEXTS = (
     "",
     " ",
@@ -15,6 +23,9 @@ TEXTS = (
     "\u202eedi\u202c",
     "\U0001f4a5" * 100,
     "\u0131de",
+    LOGGED,
+    '\x1b[2J\x1b]0;x\x07\u2028\x85\r{"request": null}',
+    "\ufffe\ue000\U000e0041\u00ad" * 50,
     "../../etc/passwd",
     "http://[",
     "//[::1",

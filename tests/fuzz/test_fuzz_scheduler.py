@@ -29,6 +29,8 @@ PROPERTIES = {
     "hw_disk_bus": "ide",
     "hw_vif_model": "virtio",
     "hw_machine_type": "pc",
+    "hw_architecture": "x86_64",
+    "hw_emulation_architecture": "aarch64",
     "os_distro": "windows",
     "img_config_drive": "mandatory",
     "hw_cdrom_bus": "sata",

@@ -75,6 +75,28 @@ def test_a_demand_on_hosts_may_stand_for_several_rules(rules):
     )
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        f"{lines.DECISIONS} {FORGED}",
+        f"2026-11-25 09:14:02 1 INFO {lines.DECISIONS} {FORGED}",
+        f"2026-11-25 09:14:02 1 ERROR {lines.WATCH} x",
+        f"ERROR {lines.WATCH} x",
+    ],
+)
+def test_the_text_of_an_exception_says_nothing(forged):
+    """A traceback of the service's own: oslo.log writes no brackets there."""
+    log = logging.getLogger("nova.compute.api")
+    with written("context", log) as stream:
+        try:
+            raise KeyError(f"x {forged}")
+        except KeyError:
+            log.exception("Failed")
+    found = stream.getvalue().encode().splitlines()
+    assert any(forged.encode() in one for one in found)
+    assert [lines.read(one) for one in found] == [None] * len(found)
+
+
 @pytest.mark.parametrize("name", ["context", "json"])
 @pytest.mark.parametrize(
     ("level", "unusable"), [(logging.ERROR, True), (logging.WARNING, False)]

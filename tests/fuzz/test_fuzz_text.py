@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Odd values in tables and messages: nothing but clean lines comes out."""
+
+import datetime
+from collections import Counter
+from typing import Any
+
+import pytest
+import yaml
+from osc_lib import exceptions
+
+from nova_vhard.cli import images, output, servers
+from nova_vhard.cli.policy_try import ExplainPolicy, RunPolicyTests
+from nova_vhard.policy import document, explain
+from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import image as image_reader
+from nova_vhard.request.parts import with_specs
+from tests import seeds
+from tests.clean import unclean
+from tests.fuzz.mutate import Mutator, patience
+from tests.fuzz.odd import TEXTS
+from tests.unit.cli.desk import Done, run
+
+INPUTS = seeds.fuzz_inputs(2_000)
+TODAY = datetime.date(2026, 6, 15)
+FORMATS = ("table", "value", "csv", "json")
+PROPERTIES = {
+    "hw_disk_bus": "ide",
+    "hw_machine_type": "pc",
+    "hw_architecture": "x86_64",
+    "hw_emulation_architecture": "aarch64",
+    "os_distro": "windows",
+    "img_config_drive": "mandatory",
+    "block_device_mapping": [{"device_type": "cdrom", "disk_bus": "ide"}],
+}
+SPECS = {
+    "hw:sound_model": "sb16",
+    "pci_passthrough:alias": "gpu:1,net:2",
+    "accel:device_profile": "fpga",
+    "resources:VGPU": "1",
+    "resources_\n:CUSTOM_X": "1",
+    "vhard:require": "iommu, kernel_aslr",
+}
+FACTS = {
+    "id": "155d900f-4e14-4e4c-a73d-069cbf4541e6",
+    "name": "image",
+    "owner": "project",
+    "visibility": "private",
+    "status": "active",
+    "disk_format": "iso",
+}
+
+
+def mapping(odd: Any) -> dict[str, Any]:
+    return odd if isinstance(odd, dict) else {"hw_disk_bus": odd}
+
+
+def texts(odd: Any) -> dict[str, str]:
+    return {str(name): str(value) for name, value in mapping(odd).items()}
+
+
+def faults(done: Done) -> list[str]:
+    """Return what is unclean in what a command printed."""
+    found = (unclean(text, lines=True) for text in (done.out, done.err))
+    return [one for one in found if one]
+
+
+def table(columns: Any, rows: list[Any], *arguments: str) -> Done:
+    """Print rows as a command with such a table does."""
+
+    class Table(output.Lister):
+        auth_required = False
+
+        def take_action(self, parsed_args: Any) -> Any:
+            self.say(f"{rows[0]} and more" if rows else "")
+            return columns, rows
+
+    return run(Table, *arguments)
+
+
+def test_fuzz_of_the_audits() -> None:
+    policy = document.load(document.shipped("strict"))
+    found: Counter[str] = Counter()
+    for number in range(INPUTS):
+        one = Mutator(number)
+        properties = mapping(one.tree(PROPERTIES, 4))
+        facts = {
+            name: one.one_of((fact, *TEXTS)) for name, fact in FACTS.items()
+        }
+        image = {**texts(properties), **facts}
+        with patience():
+            finding = images.find(policy, image, TODAY)
+            rows = list(finding.rows("violates")) if finding else []
+            had = with_specs(
+                image_reader.read(properties), texts(one.tree(SPECS, 4))
+            )
+            server = servers.Server(
+                *(one.one_of(("x", *TEXTS)) for _ in range(6)),
+                had=had,
+                now=image_reader.read(mapping(one.tree(PROPERTIES, 4))),
+                rest=had,
+                device_names=(one.one_of(("/dev/hda", *TEXTS)),),
+                unseen=(one.one_of(TEXTS),),
+            )
+            seen = servers.rows(policy, server, TODAY)
+        for columns, listed in (
+            (images.COLUMNS, rows),
+            (servers.COLUMNS, seen),
+        ):
+            kind = one.one_of(FORMATS)
+            wrong = faults(table(columns, listed, "-f", kind))
+            assert not wrong, (one.name, kind, wrong)
+            for row in listed:
+                assert not [cell for cell in row if unclean(cell)], one.name
+            found[kind] += len(listed)
+    print(seeds.SEED, found)
+    assert set(found) == set(FORMATS), found
+
+
+def test_fuzz_of_the_explanations() -> None:
+    policy = document.load(document.shipped("strict"))
+    found: Counter[bool] = Counter()
+    for number in range(INPUTS):
+        one = Mutator(number)
+        asked = with_specs(
+            image_reader.read(mapping(one.tree(PROPERTIES, 5))),
+            texts(one.tree(SPECS, 5)),
+        )
+        subject = Subject(BOOT, *(one.one_of(TEXTS) for _ in range(2)))
+        with patience():
+            violations = evaluate(policy, asked, subject, TODAY).violations
+        if not violations:
+            continue
+        long = explain.long(violations, subject)
+        short = explain.short(violations)
+        assert not unclean(long) and not unclean(short), one.name
+        assert len(long.encode()) <= 16 * 1024, one.name
+        assert len(short.encode()) <= explain.SHORT_LIMIT, one.name
+        found[len(violations) > 1] += 1
+    print(seeds.SEED, found)
+    assert found[True]
+
+
+def test_fuzz_of_the_policy_commands(tmp_path: Any) -> None:
+    path = tmp_path / "cases.yaml"
+    found: Counter[str] = Counter()
+    for number in range(max(200, INPUTS // 10)):
+        one = Mutator(number)
+        case = {
+            "name": "n",
+            "operation": "boot",
+            "image": {"properties": texts(one.tree(PROPERTIES))},
+            "expect": {"verdict": "allow", "rules": []},
+        }
+        cases = one.tree({"version": 1, "cases": [case]}, 2)
+        path.write_text(
+            yaml.safe_dump(cases, allow_unicode=True), "utf-8", "surrogatepass"
+        )
+        for kind, arguments in (
+            (RunPolicyTests, (str(path), "--policy", "strict")),
+            (
+                ExplainPolicy,
+                (
+                    "--policy",
+                    "strict",
+                    "--property",
+                    f"hw_machine_type={one.one_of(TEXTS)}",
+                ),
+            ),
+        ):
+            try:
+                with patience():
+                    done = run(kind, *arguments, "-f", one.one_of(FORMATS[:1]))
+            except exceptions.CommandError as error:
+                assert not unclean(str(error)), (one.name, str(error)[:500])
+                found["refused"] += 1
+                continue
+            assert not faults(done), (one.name, faults(done))
+            found["shown"] += 1
+    print(seeds.SEED, found)
+    assert found["shown"] and found["refused"], found
+
+
+@pytest.mark.parametrize("odd", TEXTS, ids=lambda odd: ascii(odd[:12]))
+def test_an_error_of_a_command_is_one_line(odd: str) -> None:
+    class Broken(output.Command):
+        auth_required = False
+
+        def take_action(self, parsed_args: Any) -> Any:
+            raise RuntimeError(f"Glance: {odd}")
+
+    with pytest.raises(Exception) as caught:
+        run(Broken)
+    assert not unclean(str(caught.value))
