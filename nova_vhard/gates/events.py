@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decision events: one JSON object for each judged request."""
 
-import heapq
 import json
 import logging
 from collections import Counter
@@ -83,7 +82,7 @@ def _subject(subject: Subject) -> dict[str, Any]:
 
 def _names(names: Iterable[str]) -> list[str]:
     """Return names in order, at most as many as violations."""
-    return [clean(one) for one in heapq.nsmallest(MOST, names)]
+    return [clean(one) for one in sorted(names)[:MOST]]
 
 
 def _kind(kind: Kind, count: int) -> dict[str, Any]:
