@@ -20,6 +20,7 @@ from nova_vhard.policy.hardware import (
     DISPLAY,
     FLOPPY,
     NIC,
+    SERVER,
     HardwareRequest,
     Wish,
 )
@@ -37,6 +38,7 @@ DEVICE_OF: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_BUSES = frozenset(("disk_bus", "cdrom_bus", "rescue_bus"))
 _SCSI_CDROM = frozenset(
     ("ppc", "ppc64", "ppcle", "ppc64le", "s390", "s390x", "aarch64")
 )
@@ -127,6 +129,7 @@ def _wish(
         origin=request.origin,
         names=frozenset(names) | {setting},
         implied=why,
+        holder=request.holder,
     )
 
 
@@ -250,12 +253,8 @@ def _scsi(
 ) -> Iterator[Wish]:
     if _said(request, "scsi_model"):
         return
-    buses = {
-        wish.value
-        for wish in (*request.wishes, *defaults)
-        if wish.kind in ("disk_bus", "cdrom_bus", "rescue_bus")
-    }
-    if "scsi" not in buses:
+    where = _scsi_disk(request, defaults, assume)
+    if where is None:
         return
     arch = _emulated(request, assume)
     model = {
@@ -266,9 +265,34 @@ def _scsi(
     }.get(arch, "lsilogic")
     why = (
         f"libvirt picks {model} as the controller of a scsi bus on "
-        f"{clean(arch)}"
+        f"{clean(arch)}{where}"
     )
     names = ("hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus")
     yield _wish(
         request, "scsi_model", model, why, _ARCHITECTURE_NAMES.union(names)
     )
+
+
+def _scsi_disk(
+    request: HardwareRequest, defaults: Iterable[Wish], assume: Assume
+) -> str | None:
+    """Return what to say of the disk on a scsi bus; None if there is none."""
+    for wish in filter(_on_scsi, (*request.wishes, *defaults)):
+        kept = wish.origin == SERVER
+        return (
+            f", which the server keeps ({clean(wish.source)})" if kept else ""
+        )
+    disk = request.rescue_disk
+    if disk is not None and any(map(_on_scsi, _of_rescue(disk, assume))):
+        return ", on which the rescue image is plugged in"
+    return None
+
+
+def _of_rescue(disk: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+    for wish in (*disk.wishes, *implied(disk, assume)):
+        if disk.only is None or wish.kind in disk.only:
+            yield wish
+
+
+def _on_scsi(wish: Wish) -> bool:
+    return wish.value == "scsi" and wish.kind in _BUSES

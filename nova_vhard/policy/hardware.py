@@ -9,6 +9,7 @@ IMAGE = "image"
 VOLUME = "volume"
 FLAVOR = "flavor"
 BLOCK_DEVICE = "block_device"
+SERVER = "server"
 PASSTHROUGH = "passthrough"
 
 #: Devices that a guest can really get; only for those is a default judged.
@@ -20,6 +21,37 @@ DISPLAY = "display"
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """The image or volume in whose properties a choice stands.
+
+    :ivar id: its uuid, None where it is not known
+    :ivar project: id of the project that owns it, None where it is not known
+    """
+
+    id: str | None = None
+    project: str | None = None
+
+
+NOBODY = Holder()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a request refers to in a way that nobody can judge.
+
+    :ivar source: where the reference stands, in words
+    :ivar value: the reference as it is written
+    :ivar message: what is wrong with it and how to mend it
+    :ivar names: names of the image properties that it comes from
+    """
+
+    source: str
+    value: str
+    message: str
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """One choice of a virtual device.
 
@@ -28,11 +60,13 @@ class Wish:
         libosinfo picks one that cannot be known here
     :ivar source: who asked, in words: ``image property hw_disk_bus``
     :ivar setting: the name that was set there: ``hw_disk_bus``
-    :ivar origin: IMAGE, VOLUME, FLAVOR or BLOCK_DEVICE
+    :ivar origin: IMAGE, VOLUME, FLAVOR, BLOCK_DEVICE, or SERVER for what a
+        server has had since its boot
     :ivar names: names of the image properties that it comes from, so that a
         change can be charged with it
     :ivar written: the value as it was written, where it differs
     :ivar implied: in words, why Nova picks this value, where nobody asked
+    :ivar holder: the image or volume that it stands in
     """
 
     kind: str
@@ -43,6 +77,7 @@ class Wish:
     names: frozenset[str] = frozenset()
     written: str | None = None
     implied: str | None = None
+    holder: Holder = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +114,11 @@ class HardwareRequest:
     :ivar host_checks: checks that the flavor demands of the host
     :ivar reasons: for devices beyond disk, card and display: why the guest
         gets one (``CDROM`` -> ``a config drive``)
+    :ivar holder: the image or volume that its properties are of
+    :ivar rescue_disk: a disk that another image chooses and that is plugged
+        into this guest: its own kinds are in its ``only``, and its
+        controller is this guest's
+    :ivar faults: references that nobody can judge
     """
 
     wishes: tuple[Wish, ...] = ()
@@ -92,6 +132,9 @@ class HardwareRequest:
     host_checks: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
     emulated: str | None = None
+    holder: Holder = NOBODY
+    rescue_disk: "HardwareRequest | None" = None
+    faults: tuple[Fault, ...] = ()
 
     def explicit(self, kind: str) -> tuple[Wish, ...]:
         """Return the explicit wishes of one kind."""

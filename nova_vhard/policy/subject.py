@@ -2,6 +2,7 @@
 """Who asks: the facts that modes and exemptions are chosen by."""
 
 from dataclasses import dataclass
+from typing import Any
 
 #: Operations; a move concerns a server that exists already.
 BOOT = "boot"
@@ -38,3 +39,43 @@ class Subject:
     image: str | None = None
     flavor: str | None = None
     flavor_id: str | None = None
+
+
+def subject_of(
+    operation: str,
+    context: Any,
+    project: str | None,
+    image: str | None = None,
+    flavor: Any = None,
+) -> Subject:
+    """Return who asks, by the context that a service made of a token.
+
+    Domain and roles are the caller's, and count in the caller's own project
+    only: an administrator who acts on a server lends it no exemption.
+
+    :param operation: one of the operations of this module
+    :param context: an oslo.context RequestContext, or what has its
+        ``project_id``, ``project_domain_id`` and ``roles``; None where a
+        service acts without one
+    :param project: id of the project that owns the server or image; the
+        caller's where it is none, or no text, which the services refuse
+    :param image: id of the image
+    :param flavor: with ``name`` and ``flavorid``, or None
+    """
+    caller = context.project_id if context is not None else None
+    project = project if project and isinstance(project, str) else caller
+    own = context is not None and caller == project
+    return Subject(
+        operation=operation,
+        project=project,
+        domain=context.project_domain_id if own else None,
+        roles=fold_roles(context.roles) if own else frozenset(),
+        image=image if isinstance(image, str) else None,
+        flavor=flavor.name if flavor else None,
+        flavor_id=flavor.flavorid if flavor else None,
+    )
+
+
+def fold_roles(roles: Any) -> frozenset[str]:
+    """Return names of roles as they are compared: Keystone folds case."""
+    return frozenset(str(role).lower() for role in roles or ())

@@ -10,7 +10,9 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import NEVER_ONE_TIME, ONE_TIME_USE
 from nova_vhard.policy.defaults import DEVICE_OF, implied
 from nova_vhard.policy.hardware import (
+    IMAGE,
     PASSTHROUGH,
+    Fault,
     HardwareRequest,
     Passthrough,
     Wish,
@@ -31,12 +33,14 @@ from nova_vhard.policy.subject import (
     UNSHELVE,
     Subject,
 )
-from nova_vhard.policy.text import clean
+from nova_vhard.policy.text import clean, quote
 
 ALLOW = "allow"
 REFUSE = "refuse"
 DISABLED = "disabled"
 
+#: What nobody can judge could break any rule of this section.
+GUEST_DEVICES = "guest_devices"
 PASSTHROUGH_ALLOW = "passthrough.allow"
 PASSTHROUGH_REQUIRE = "passthrough.require"
 
@@ -69,12 +73,14 @@ class Message:
     :ivar source: who asks for it, in words
     :ivar value: what is lacking, or what lacks it
     :ivar device: which device of the host, where it is about one
+    :ivar names: names of the image properties that it comes from
     """
 
     text: str
     source: str
     value: str
     device: str = ""
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +189,26 @@ def evaluate(
     for violation in _violations(policy, request, subject):
         (rule,) = violation.rules
         exemption = policy.exemption(
-            rule, violation.cause.value, subject, today
+            rule, violation.cause.value, _held(subject, violation), today
         )
         if exemption is None:
             kept.append(_softened(policy, violation, already))
         else:
             exempted.append((violation, exemption.id))
     return Verdict(tuple(kept), tuple(exempted), policy.digest)
+
+
+def _held(subject: Subject, violation: Violation) -> Subject:
+    """Return the subject with the image that a choice stands in.
+
+    A rescue is of two images, and an exemption by image is for one.
+    """
+    choice = violation.choice
+    if choice is None or choice.origin != IMAGE or not choice.holder.id:
+        return subject
+    if choice.holder.id == subject.image:
+        return subject
+    return replace(subject, image=choice.holder.id)
 
 
 def violated(
@@ -242,12 +261,32 @@ def charged(
     kept = tuple(
         one
         for one in after.violations
-        if one.key not in old or (one.choice and one.choice.names & touched)
+        if one.key not in old or one.cause.names & touched
     )
     return replace(after, violations=kept)
 
 
 def _violations(
+    policy: Policy, request: HardwareRequest, subject: Subject
+) -> Iterator[Violation]:
+    for fault in request.faults:
+        yield _unjudgeable(policy, fault, subject)
+    yield from _devices(policy, request, subject)
+    if request.rescue_disk is not None:
+        yield from _devices(policy, request.rescue_disk, subject)
+
+
+def _unjudgeable(policy: Policy, fault: Fault, subject: Subject) -> Violation:
+    """Return the violation by what could break any rule of a section."""
+    modes = {rule.mode for rule in policy.guest_devices.values()}
+    found = (policy.mode_for(mode, subject) for mode in modes or {None})
+    text = f"{clean(fault.source)}={quote(fault.value)} {fault.message}"
+    message = Message(text, fault.source, fault.value, names=fault.names)
+    mode = strongest(found) or Mode.ENFORCE
+    return Violation((GUEST_DEVICES,), message, mode)
+
+
+def _devices(
     policy: Policy, request: HardwareRequest, subject: Subject
 ) -> Iterator[Violation]:
     rules = {
@@ -367,4 +406,5 @@ def _nothing(rule: DeviceRule, request: HardwareRequest) -> Wish:
         origin=request.origin,
         names=frozenset((setting,)),
         implied="the host decides",
+        holder=request.holder,
     )

@@ -2,14 +2,22 @@
 """Reader of block device mappings, version 1 and 2.
 
 They arrive in the body of POST /servers and, as JSON, in the image
-properties ``block_device_mapping`` and ``mappings``.
+properties ``block_device_mapping`` and ``mappings``. Of a server that exists
+Nova keeps them in its database.
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from nova_vhard.policy.hardware import BLOCK_DEVICE, CDROM, FLOPPY, Wish
+from nova_vhard.policy.hardware import (
+    BLOCK_DEVICE,
+    CDROM,
+    FLOPPY,
+    NOBODY,
+    Holder,
+    Wish,
+)
 from nova_vhard.policy.text import clean
 
 Reasons = list[tuple[str, str]]
@@ -19,13 +27,19 @@ _DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
 
 # On any other Nova goes on as if no bus was given (``get_info_from_bdm`` in
 # nova/virt/libvirt/blockinfo.py, virt_type kvm and qemu).
-_USED = frozenset(("fdc", "ide", "sata", "scsi", "usb", "virtio"))
+USED = frozenset(("fdc", "ide", "sata", "scsi", "usb", "virtio"))
+
+#: Entries of a property beyond which it is refused unread, and characters:
+#: Glance's own database keeps no longer text.
+MOST_ENTRIES = 256
+MOST_CHARACTERS = 65_535
 
 
 def read(
     entries: Any,
     name: str,
     origin: str = BLOCK_DEVICE,
+    holder: Holder = NOBODY,
 ) -> tuple[list[Wish], Reasons]:
     """Read a list of block device mappings.
 
@@ -33,45 +47,53 @@ def read(
     :param name: the name that the list stands under
     :param origin: where that is: BLOCK_DEVICE for a request's body, IMAGE or
         VOLUME for a property
+    :param holder: which image or volume it is
     :returns: the wishes, and why the guest gets a CD-ROM or a floppy.
         What cannot be read is a wish that no policy allows.
     """
     wishes: list[Wish] = []
     reasons: Reasons = []
-    listed = _listed(entries)
+    listed = _listed(entries, origin)
     if listed is None:
-        return [_unreadable(entries, name, origin)], reasons
+        return [_unreadable(entries, name, origin, holder)], reasons
     for index, entry in enumerate(listed):
         place = f"{name}[{index}]"
         if not isinstance(entry, Mapping):
-            wishes.append(_unreadable(entry, place, origin))
+            wishes.append(_unreadable(entry, place, origin, holder))
             continue
         kind = entry.get("device_type")
         bus = entry.get("disk_bus")
         if kind is not None:
             field = f"{place}.device_type"
-            wishes.append(_wish("device_type", kind, field, origin))
+            wishes.append(_wish("device_type", kind, field, origin, holder))
         if bus is not None:
             field = f"{place}.disk_bus"
             judged = _BUS_KIND.get(str(kind), "disk_bus")
-            wishes.append(_wish(judged, bus, field, origin))
-        if str(bus) not in _USED and str(kind) in _DEVICE:
+            wishes.append(_wish(judged, bus, field, origin, holder))
+        if str(bus) not in USED and str(kind) in _DEVICE:
             reasons.append((_DEVICE[str(kind)], place))
     return wishes, reasons
 
 
-def _listed(entries: Any) -> list[Any] | None:
+def _listed(entries: Any, origin: str) -> list[Any] | None:
+    """Return the entries; None for what is no list, or one too long."""
     if isinstance(entries, str | bytes):
+        if len(entries) > MOST_CHARACTERS:
+            return None
         try:
             entries = json.loads(entries)
         except (ValueError, RecursionError):
             return None
-    if isinstance(entries, list | tuple):
-        return list(entries)
-    return None
+    if not isinstance(entries, list | tuple):
+        return None
+    if origin != BLOCK_DEVICE and len(entries) > MOST_ENTRIES:
+        return None
+    return list(entries)
 
 
-def _wish(kind: str, value: Any, setting: str, origin: str) -> Wish:
+def _wish(
+    kind: str, value: Any, setting: str, origin: str, holder: Holder
+) -> Wish:
     if origin == BLOCK_DEVICE:
         return Wish(kind, str(value), setting, setting, origin)
     return Wish(
@@ -81,10 +103,11 @@ def _wish(kind: str, value: Any, setting: str, origin: str) -> Wish:
         setting=setting,
         origin=origin,
         names=frozenset((setting.partition("[")[0],)),
+        holder=holder,
     )
 
 
-def _unreadable(entry: Any, setting: str, origin: str) -> Wish:
-    """Stand in for what cannot be read: a bus that no policy allows."""
+def _unreadable(entry: Any, setting: str, origin: str, holder: Holder) -> Wish:
+    """Return a bus that no policy allows, for what cannot be read."""
     text = f"unreadable: {clean(entry, 40)}"
-    return _wish("disk_bus", text, setting, origin)
+    return _wish("disk_bus", text, setting, origin, holder)

@@ -5,6 +5,7 @@ It follows ``ImageMetaProps.from_dict`` in nova/objects/image_meta.py: legacy
 names first, then the names of today, which win.
 """
 
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +14,10 @@ from nova_vhard.catalogue.properties import LEGACY_NAMES, VMWARE_ADAPTER
 from nova_vhard.policy.hardware import (
     CDROM,
     IMAGE,
+    NOBODY,
+    Fault,
     HardwareRequest,
+    Holder,
     Wish,
 )
 from nova_vhard.request import block_device
@@ -24,12 +28,18 @@ _KIND_OF: Mapping[str, str] = {
     for name in kind.image_properties
 }
 
+#: What a rescue without an image boots: Nova keeps it with the server, and
+#: opens whatever address stands there (``_get_rescue_image`` in
+#: nova/compute/manager.py, ``get`` of nova.image.glance.API).
+BASE_IMAGE = "base_image_ref"
+
 #: Every property that this reader looks at; a change of another one cannot
 #: change what it returns.
 READ = frozenset(_KIND_OF) | {
     *LEGACY_NAMES,
     *LEGACY_NAMES.values(),
     VMWARE_ADAPTER,
+    BASE_IMAGE,
     "disk_format",
 }
 
@@ -54,6 +64,7 @@ def read(
     properties: Mapping[str, Any],
     disk_format: str | None = None,
     origin: str = IMAGE,
+    holder: Holder = NOBODY,
 ) -> HardwareRequest:
     """Read what an image asks for.
 
@@ -61,19 +72,22 @@ def read(
         not text are read as Nova would write them out
     :param disk_format: the image's disk format, ``iso`` matters
     :param origin: IMAGE, or VOLUME for a volume's image metadata
+    :param holder: which image or volume it is
     """
     effective = _effective(properties)
     # In the order of the catalogue, whatever the order of the body: which
     # violations a short explanation keeps must not be chance.
     wishes = [
-        _wish(name, effective[name], origin)
+        _wish(name, effective[name], origin, holder)
         for name in _KIND_OF
         if name in effective
     ]
     reasons: list[tuple[str, str]] = []
     for name in _MAPPINGS:
-        if properties.get(name):
-            more, why = block_device.read(properties[name], name, origin)
+        if properties.get(name) is not None:
+            more, why = block_device.read(
+                properties[name], name, origin, holder
+            )
             wishes += more
             reasons += why
     reasons += _cdroms(effective, disk_format)
@@ -83,8 +97,36 @@ def read(
         machine_type=_machine_type(effective),
         os_distro=_value(effective, "os_distro"),
         origin=origin,
+        holder=holder,
+        faults=tuple(_faults(properties, origin)),
     )
     return request.plus(wishes, reasons)
+
+
+def _faults(properties: Mapping[str, Any], origin: str) -> Iterator[Fault]:
+    """Yield references that Nova would follow and nobody can judge.
+
+    An empty one is none: Nova's own snapshot of a volume-backed server has
+    it so.
+    """
+    value = properties.get(BASE_IMAGE)
+    if value is None or value == "" or is_image_id(value):
+        return
+    yield Fault(
+        source=f"{origin} property {BASE_IMAGE}",
+        value=_text(value),
+        message="is not the id of an image, and a rescue would boot what it "
+        f"names; leave {BASE_IMAGE} away, or set it to the id of an image",
+        names=frozenset((BASE_IMAGE,)),
+    )
+
+
+def is_image_id(value: Any) -> bool:
+    """Return whether a reference is a UUID in its usual spelling."""
+    try:
+        return bool(str(uuid.UUID(value)) == value.lower())
+    except (AttributeError, TypeError, ValueError):
+        return False
 
 
 def _effective(properties: Mapping[str, Any]) -> dict[str, _Found]:
@@ -129,7 +171,7 @@ def _machine_type(effective: Mapping[str, _Found]) -> str | None:
     return found.value if found else None
 
 
-def _wish(name: str, found: _Found, origin: str) -> Wish:
+def _wish(name: str, found: _Found, origin: str, holder: Holder) -> Wish:
     kind = KINDS[_KIND_OF[name]]
     canonical = kind.canonical(found.value)
     return Wish(
@@ -140,6 +182,7 @@ def _wish(name: str, found: _Found, origin: str) -> Wish:
         origin=origin,
         names=frozenset((found.name, name)),
         written=found.written if found.written != canonical else None,
+        holder=holder,
     )
 
 
