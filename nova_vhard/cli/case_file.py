@@ -26,7 +26,7 @@ from nova_vhard.policy.problems import (
 )
 from nova_vhard.policy.text import quote
 from nova_vhard.policy.verdict import PASSTHROUGH_ALLOW, PASSTHROUGH_REQUIRE
-from nova_vhard.request import case as case_reader
+from nova_vhard.request import described
 
 _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 _RULES = (
@@ -50,7 +50,7 @@ class Expected:
     """
 
     name: str
-    case: case_reader.Case
+    case: described.DescribedRequest
     expect: Mapping[str, Any]
 
     def differences(self, policy: Policy, today: datetime.date) -> list[str]:
@@ -114,7 +114,7 @@ def read(path: str) -> CaseFile:
         policy=document.resolve(named, folder) if named else None,
         date=datetime.date.fromisoformat(day) if day else None,
         tests=tuple(
-            Expected(one["name"], case_reader.read(one), one["expect"])
+            Expected(one["name"], described.read(one), one["expect"])
             for one in data["cases"]
         ),
     )
@@ -167,7 +167,7 @@ def _date(text: str) -> Iterator[shape.Fault]:
 
 def _case(one: dict[str, Any], place: Path) -> Iterator[shape.Fault]:
     operation = one["operation"]
-    known = case_reader.LOOKED_AT
+    known = described.LOOKED_AT
     looked_at = known[operation]
     for key in frozenset().union(*known.values()) & one.keys() - looked_at:
         listed = ", ".join(sorted(looked_at))

@@ -8,7 +8,7 @@ from osc_lib import exceptions
 from osc_lib.cli import parseractions
 
 from nova_vhard.policy.subject import BOOT
-from nova_vhard.request import case as case_reader
+from nova_vhard.request import described
 
 _AGAIN = "(repeat option for several)"
 _PROPERTIES = (
@@ -38,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add everything that a request consists of."""
     parser.add_argument(
         "--operation",
-        choices=list(case_reader.LOOKED_AT),
+        choices=list(described.LOOKED_AT),
         default=BOOT,
         help="what is asked for (default: %(default)s)",
     )
@@ -79,7 +79,7 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def described(options: argparse.Namespace) -> dict[str, Any]:
+def description(options: argparse.Namespace) -> dict[str, Any]:
     """Return the description that options come to.
 
     :raises osc_lib.exceptions.CommandError: for an option that the operation
@@ -99,7 +99,7 @@ def described(options: argparse.Namespace) -> dict[str, Any]:
 def _whole(options: argparse.Namespace) -> dict[str, Any]:
     """Return every part of a description; those not asked for are empty."""
     drive = options.config_drive or None
-    on_server = "server" in case_reader.LOOKED_AT[options.operation]
+    on_server = "server" in described.LOOKED_AT[options.operation]
     parts = _parts(options, drive if on_server else None)
     return {
         **{
@@ -137,7 +137,7 @@ def _parts(
 
 
 def _check(operation: str, asked: dict[str, Any]) -> None:
-    placed = case_reader.LOOKED_AT[operation]
+    placed = described.LOOKED_AT[operation]
     if surplus := sorted(asked.keys() - placed):
         raise exceptions.CommandError(
             f"{', '.join(surplus)}: not looked at in operation "

@@ -13,7 +13,7 @@ from nova_vhard.policy.json_schema import (
 )
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.verdict import ALLOW, DISABLED, REFUSE
-from nova_vhard.request.case import LOOKED_AT
+from nova_vhard.request.described import LOOKED_AT
 
 OUTCOMES = (ALLOW, str(Mode.WARN), REFUSE, str(Mode.AUDIT), DISABLED)
 

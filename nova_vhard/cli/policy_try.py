@@ -20,7 +20,7 @@ from nova_vhard.cli.offline import (
 from nova_vhard.policy import explain
 from nova_vhard.policy.problems import PolicyError, Problem
 from nova_vhard.policy.watch import today
-from nova_vhard.request import case as case_reader
+from nova_vhard.request import described
 
 _SAME = "ok"
 _DIFFERS = "differs"
@@ -98,7 +98,7 @@ class ExplainPolicy(OfflineShowOne):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return what the user, and the operator, would read."""
-        case = case_reader.read(case_options.described(parsed_args))
+        case = described.read(case_options.description(parsed_args))
         policy = load(parsed_args.policy)
         day = parsed_args.date or today()
         verdict = case.verdict(policy, day)

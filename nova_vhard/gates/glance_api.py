@@ -11,35 +11,42 @@ data of an image is never read.
 """
 
 import io
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import webob
 import webob.exc
 from glance.api.v2 import images
-from glance.common import wsgi
+from glance.common import exception, wsgi
 
-from nova_vhard.gates import http
+from nova_vhard.gates import http, routing
 from nova_vhard.gates.glance_image import changed, stored
+from nova_vhard.gates.glance_router import Call, Router
 from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.gates.judge import Judge
+from nova_vhard.log import get_logger
 from nova_vhard.policy import explain
-from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject
+from nova_vhard.policy.hardware import IMAGE, Holder
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject, subject_of
 from nova_vhard.policy.text import line
 from nova_vhard.policy.verdict import Verdict
 from nova_vhard.policy.watch import PolicyUnavailable
 from nova_vhard.request import image as image_reader
 
-_COLLECTION = "/v2/images"
-_MEMBER = re.compile("/v2/images/([^/]+)$")
+LOG = get_logger(__name__)
+
+_CREATE = ("ImagesController", "create")
+_UPDATE = ("ImagesController", "update")
 
 
 class _AnySchema:
     """Glance checks the body against its schema itself, afterwards."""
 
     def validate(self, obj: Any) -> None:
-        """Accept everything."""
+        """Accept every object; nothing else could be read."""
+        if not isinstance(obj, dict):
+            raise exception.InvalidObject(schema="image", reason="no object")
 
 
 class _Buffered(wsgi.Request):  # type: ignore[misc]
@@ -69,11 +76,16 @@ def filter_factory(
 
 
 class GlanceGate:
-    """Refuse image properties that the policy does not allow."""
+    """Refuse image properties that the policy does not allow.
+
+    :param application: the rest of Glance's pipeline
+    :raises nova_vhard.gates.routing.NoRouter: if Glance's router is not in it
+    """
 
     def __init__(self, application: Application) -> None:
-        """Stand in front of the rest of Glance's pipeline."""
+        """Find the router; nothing is asked before the first request."""
         self._application = application
+        self._router = Router(application, (_CREATE, _UPDATE))
         self._judge = Judge("glance-api", "glance-api")
 
     def __call__(
@@ -84,42 +96,44 @@ class GlanceGate:
         if http.overrides_method(environ):
             answer = _response(400, http.OVERRIDE_TEXT)
         elif environ["REQUEST_METHOD"] in ("POST", "PATCH"):
-            answer = self._answer(environ)
+            answer = self._guarded(environ)
         if answer is None:
             return self._application(environ, start_response)
         return answer(environ, start_response)  # type: ignore[no-any-return]
 
-    def _answer(self, environ: Environ) -> webob.Response | None:
-        """Return a refusal, or None to pass the request on."""
-        path = http.path_of(environ)
-        create = environ["REQUEST_METHOD"] == "POST" and path == _COLLECTION
-        member = _MEMBER.match(path)
-        update = environ["REQUEST_METHOD"] == "PATCH" and member
-        if not create and not update:
-            return None
-        request = _Buffered(environ)
+    def _guarded(self, environ: Environ) -> webob.Response | None:
+        """Return a refusal, or None; a fault of ours is neither."""
         try:
-            buffer_body(wsgi.Request(environ))
-            return (
-                self._create(request)
-                if create
-                else self._update(request, member[1] if member else "")
-            )
+            call = self._router.call(environ)
+            return self._answer(environ, call) if call else None
         except PolicyUnavailable:
             return _response(503, http.NO_POLICY_TEXT)
         except webob.exc.HTTPException:
             # Glance gives the same answer, and gives it better.
             return None
-        except Exception:  # noqa: BLE001 - never unjudged into the store
+        except (Malformed, routing.Unroutable):
             return _response(400, http.MALFORMED_TEXT)
+        except Exception:
+            LOG.exception("The gate of the Glance API has failed")
+            context = wsgi.Request(environ).context
+            return _response(503, http.fault_text(context))
 
-    def _create(self, request: wsgi.Request) -> webob.Response | None:
+    def _answer(self, environ: Environ, call: Call) -> webob.Response | None:
+        """Return a refusal, or None to pass the request on."""
         policy = self._judge.policy()
-        wanted = _DESERIALIZER.create(request)
+        request = _Buffered(environ)
+        content = _content(environ, request, call)
+        if call.method == _CREATE:
+            return self._create(policy, request, content)
+        return self._update(policy, request, call, content["changes"])
+
+    def _create(
+        self, policy: Policy, request: wsgi.Request, wanted: dict[str, Any]
+    ) -> webob.Response | None:
         image = wanted["image"]
-        subject = _subject(
-            request, UPLOAD, image.get("owner"), image.get("image_id")
-        )
+        context = request.context
+        owner, image_id = image.get("owner"), image.get("image_id")
+        subject = subject_of(UPLOAD, context, owner, image_id)
         hardware = image_reader.read(
             wanted["extra_properties"], image.get("disk_format")
         )
@@ -129,10 +143,8 @@ class GlanceGate:
         return _refusal(verdict, subject)
 
     def _update(
-        self, request: wsgi.Request, image_id: str
+        self, policy: Policy, request: wsgi.Request, call: Call, changes: Any
     ) -> webob.Response | None:
-        policy = self._judge.policy()
-        changes = _DESERIALIZER.update(request)["changes"]
         touched = frozenset(change["path"][0] for change in changes)
         if not touched & image_reader.READ:
             return None
@@ -140,15 +152,40 @@ class GlanceGate:
         if before is None:
             return None
         after = changed(before, changes)
-        subject = _subject(request, UPDATE, before.get("owner"), image_id)
-        verdict = self._judge.judge_change(
-            policy,
-            image_reader.read(before, before.get("disk_format")),
-            image_reader.read(after, after.get("disk_format")),
-            touched,
-            subject,
+        holder = Holder(call.ids["image_id"], before.get("owner"))
+        subject = subject_of(
+            UPDATE, request.context, holder.project, holder.id
         )
+        old, new = (
+            image_reader.read(image, image.get("disk_format"), IMAGE, holder)
+            for image in (before, after)
+        )
+        verdict = self._judge.judge_change(policy, old, new, touched, subject)
         return _refusal(verdict, subject)
+
+
+class Malformed(Exception):
+    """Raised when the body of a request cannot be read."""
+
+
+def _content(
+    environ: Environ, request: wsgi.Request, call: Call
+) -> dict[str, Any]:
+    """Return what Glance's own deserializer makes of a request.
+
+    :raises webob.exc.HTTPException: what Glance answers
+    :raises Malformed: where Glance itself would fail
+    """
+    _, method = call.method
+    try:
+        buffer_body(wsgi.Request(environ))
+        found = getattr(_DESERIALIZER, method)(request)
+    except webob.exc.HTTPException:
+        raise
+    except Exception as error:
+        # cut off by the client, nested without end, a path that is no text
+        raise Malformed(str(error)) from error
+    return found  # type: ignore[no-any-return]
 
 
 def buffer_body(request: wsgi.Request) -> None:
@@ -170,25 +207,6 @@ def buffer_body(request: wsgi.Request) -> None:
     if not length or environ.get("webob.is_body_seekable"):
         return
     http.read_body(environ, length)
-
-
-def _subject(
-    request: wsgi.Request,
-    operation: str,
-    owner: str | None,
-    image_id: str | None,
-) -> Subject:
-    """Return who asks: the project that owns the image, or will."""
-    context = request.context
-    project = owner or context.project_id
-    own = project == context.project_id
-    return Subject(
-        operation=operation,
-        project=project,
-        domain=context.project_domain_id if own else None,
-        roles=frozenset(context.roles or ()) if own else frozenset(),
-        image=image_id,
-    )
 
 
 def _by_service(request: wsgi.Request) -> bool:

@@ -19,7 +19,7 @@ from taskflow.patterns import linear_flow
 
 from nova_vhard.gates.judge import Judge
 from nova_vhard.policy import explain
-from nova_vhard.policy.subject import UPLOAD, Subject
+from nova_vhard.policy.subject import UPLOAD, Subject, subject_of
 from nova_vhard.policy.text import line
 from nova_vhard.request import image as image_reader
 
@@ -61,23 +61,13 @@ class JudgeImage(task.Task):  # type: ignore[misc]
     def _verdict(self, judge: Judge) -> tuple[Any, Subject]:
         policy = judge.policy()
         image = self._repo.get(self._image_id)
-        subject = _subject(self._context, image.owner, self._image_id)
+        subject = subject_of(
+            UPLOAD, self._context, image.owner, self._image_id
+        )
         request = image_reader.read(
             dict(image.extra_properties), image.disk_format
         )
         return judge.judge(policy, request, subject), subject
-
-
-def _subject(context: Any, owner: str | None, image_id: str) -> Subject:
-    project = owner or context.project_id
-    own = project == context.project_id
-    return Subject(
-        operation=UPLOAD,
-        project=project,
-        domain=context.project_domain_id if own else None,
-        roles=frozenset(context.roles or ()) if own else frozenset(),
-        image=image_id,
-    )
 
 
 def get_flow(**kwargs: Any) -> linear_flow.Flow:

@@ -2,7 +2,6 @@
 """What the API gates do alike with a WSGI request."""
 
 import io
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,7 +10,6 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-_SLASHES = re.compile("/+")
 _OVERRIDE = "_method"
 
 OVERRIDE_TEXT = (
@@ -24,6 +22,16 @@ NO_POLICY_TEXT = (
     "The hardening policy of this cloud cannot be read at the moment, so "
     "that this request cannot be judged. Try again later, or tell the "
     "cloud's operator."
+)
+
+LOOKUP_TEXT = (
+    "What this request refers to cannot be looked up at the moment, so that "
+    "the hardening policy of this cloud cannot judge it. Try again later."
+)
+
+_FAULT_TEXT = (
+    "The hardening policy of this cloud cannot judge this request, by a "
+    "fault of the cloud's own. Tell its operator the request's id: {}"
 )
 
 MALFORMED_TEXT = "The body of the request cannot be read."
@@ -41,10 +49,12 @@ def overrides_method(environ: Environ) -> bool:
     return any(name == _OVERRIDE for name, _ in pairs)
 
 
-def path_of(environ: Environ) -> str:
-    """Return the path with runs of slashes as one, and none at the end."""
-    path = _SLASHES.sub("/", environ.get("PATH_INFO") or "/")
-    return path.rstrip("/") or "/"
+def fault_text(context: Any) -> str:
+    """Return what a user reads of a fault of ours.
+
+    :param context: an oslo.context RequestContext, or None
+    """
+    return _FAULT_TEXT.format(getattr(context, "request_id", None))
 
 
 def read_body(environ: Environ, length: int) -> bytes:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_vhard.catalogue import traits
+from nova_vhard.gates.nova_router import Call
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.subject import FLAVOR, Subject
+from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.text import clean
 from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 from nova_vhard.request import passthrough
@@ -24,19 +25,17 @@ _TEXT = (
 Specs = Mapping[str, Any]
 
 
-def changed(
-    specs: Specs, method: str, names: tuple[str, ...], body: Any
-) -> dict[str, Any]:
+def changed(specs: Specs, call: Call) -> dict[str, Any]:
     """Return extra specs as a request would leave them.
 
     :param specs: as they are
-    :param names: the extra spec in the path, if one stands there
+    :param call: create, update or delete of Nova's controller
     """
-    if method == "DELETE":
-        return {name: specs[name] for name in specs if name not in names}
-    change = body
-    if not names and isinstance(body, dict):
-        change = body.get("extra_specs")
+    _, method, _ = call.method
+    if method == "delete":
+        return {name: specs[name] for name in specs if name != call.ids["id"]}
+    body = call.body()
+    change = body.get("extra_specs") if method == "create" else body
     return {**specs, **(change if isinstance(change, dict) else {})}
 
 
@@ -73,15 +72,3 @@ def _missing(require: frozenset[str], specs: Specs) -> set[str]:
 
 def _texts(specs: Specs) -> dict[str, str]:
     return {str(name): str(value) for name, value in specs.items()}
-
-
-def subject(context: Any, flavor: Any) -> Subject:
-    """Return who writes."""
-    return Subject(
-        operation=FLAVOR,
-        project=context.project_id,
-        domain=context.project_domain_id,
-        roles=frozenset(role.lower() for role in context.roles),
-        flavor=flavor.name,
-        flavor_id=flavor.flavorid,
-    )

@@ -6,11 +6,15 @@ image. Nova's image API would read Glance's schema of images with each image,
 to tell what is Glance's own from properties; its names are known here.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import glanceclient.exc
 from nova import exception
 from nova.image import glance
+
+from nova_vhard.policy.hardware import Holder
+from nova_vhard.request.lookups import Image
 
 #: What every image has by Glance's schema. Another name that Glance gives
 #: itself one day is taken for a property, of which no rule speaks.
@@ -51,6 +55,18 @@ _NO_SUCH = (
     glanceclient.exc.HTTPNotFound,
     glanceclient.exc.HTTPUnauthorized,
 )
+
+
+def read(found: Mapping[str, Any]) -> Image:
+    """Return an image as the readers take it.
+
+    :param found: what ``get`` returned
+    """
+    return Image(
+        properties=found.get("properties") or {},
+        disk_format=found.get("disk_format"),
+        holder=Holder(found.get("id"), found.get("owner")),
+    )
 
 
 def get(context: Any, image_id: str) -> dict[str, Any]:

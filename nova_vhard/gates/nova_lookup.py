@@ -1,163 +1,250 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look-ups of the Nova API's gate: what a request refers to.
+"""Look-ups of the Nova API's gate: what one request refers to.
 
-As the user, through Nova's own clients of Glance, Cinder and Neutron, at most
-one request a referenced object; servers and flavors from Nova's databases.
+As the user, through Nova's own clients of Glance, Cinder and Neutron; servers
+and flavors from Nova's databases. Where Nova has a function that decides what
+is read, that function is called.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from nova import context as nova_context
-from nova import exception, objects
+from nova import block_device, exception, objects
 from nova.api.openstack import common
 from nova.compute import api as compute
 from nova.network import neutron
+from nova.virt import driver
 from nova.volume import cinder
 from oslo_utils import uuidutils
 
-from nova_vhard.gates import nova_images
+from nova_vhard.gates import nova_images, nova_root, nova_servers
+from nova_vhard.request.lookups import (
+    Body,
+    Flavor,
+    Image,
+    KeptDevice,
+    LookupFailed,
+    NotFound,
+    Server,
+)
+
+#: Requests to other services beyond which no more are made for one request.
+MOST = 64
 
 
-class LookupFailed(Exception):
-    """A look-up got no answer, or one that makes no sense."""
-
-
-class Lookups:
-    """What one API worker asks of the services.
-
-    Each look-up returns None where it is answered 4xx: Nova itself answers
-    the request then, and gives the reason better.
-    """
+class Services:
+    """Nova's API objects, which connect when they are used."""
 
     def __init__(self) -> None:
-        """Make Nova's API objects; they connect when they are used."""
-        self._volumes = cinder.API()
-        self._ports = neutron.API()
-        self._servers = compute.API()
+        """Make them, once a worker."""
+        self.volumes = cinder.API()
+        self.ports = neutron.API()
+        self.servers = compute.API()
 
-    def image(self, context: Any, image_id: Any) -> dict[str, Any] | None:
-        """Return an image, see nova_images.
 
-        :raises LookupFailed: without an answer that makes sense
+class NovaLookups:
+    """Answers nova_vhard.request.lookups.Lookups for one request.
+
+    Each object is asked for once, and nothing any more after the first
+    answer that is none.
+
+    :param services: of this worker
+    :param context: nova.context.RequestContext of the user
+    """
+
+    def __init__(self, services: Services, context: Any) -> None:
+        """Ask nothing yet."""
+        self._services = services
+        self._context = context
+        self._found: dict[tuple[str, str], Any] = {}
+        self._error: NotFound | LookupFailed | None = None
+        self._requests = 0
+
+    def boot_image(self, server: Body) -> Image:
+        """Return what Nova takes the devices of a new server from."""
+        reference = server.get("imageRef")
+        if reference:
+            return self.image(reference)
+        legacy = server.get("block_device_mapping")
+        if legacy:
+            return self._root(legacy, True)
+        try:
+            devices = [
+                block_device.BlockDeviceDict.from_api(dict(entry), False)
+                for entry in server.get("block_device_mapping_v2") or ()
+            ]
+        except exception.InvalidBDMFormat as error:
+            raise NotFound(str(error)) from error
+        return self._root(devices, False)
+
+    def _root(self, devices: Iterable[Any], legacy: bool) -> Image:
+        """Return the metadata of a root device.
+
+        Nova's function makes an error of its own of whatever a look-up
+        raises; what was raised counts.
         """
-        return self._dict(image_id, lambda: nova_images.get(context, image_id))
+        try:
+            return nova_root.read(self._context, self, devices, legacy)
+        except exception.NovaException as error:
+            raise self._error or NotFound(str(error)) from error
 
-    def volume(self, context: Any, volume_id: Any) -> dict[str, Any] | None:
+    def boot_flavor(self, reference: Any) -> Flavor:
+        """Return the flavor of a ``flavorRef`` of POST /servers."""
+        try:
+            return self.flavor(common.get_id_from_href(reference))
+        except ValueError as error:
+            # such as http://[, which Nova does not read, either
+            raise NotFound(str(error)) from error
+
+    def flavor(self, flavor_id: str) -> Flavor:
+        """Return a flavor by the id that users give."""
+        return nova_servers.flavor(self.nova_flavor(flavor_id))
+
+    def nova_flavor(self, flavor_id: str) -> Any:
+        """Return the same as a Nova Flavor."""
+        return self._look_up(
+            "flavor",
+            flavor_id,
+            lambda: objects.Flavor.get_by_flavor_id(
+                self._context, flavor_id, read_deleted="no"
+            ),
+        )
+
+    def image(self, image_id: Any) -> Image:
+        """Return an image, see nova_images."""
+        found = self._asked(
+            "image",
+            image_id,
+            lambda: nova_images.get(self._context, image_id),
+        )
+        return nova_images.read(found)
+
+    def volume(self, volume_id: Any) -> dict[str, Any]:
         """Return a volume as nova.volume.cinder shows it."""
-        return self._dict(
-            volume_id, lambda: self._volumes.get(context, volume_id)
+        return self._asked(
+            "volume",
+            volume_id,
+            lambda: self._services.volumes.get(self._context, volume_id),
         )
 
-    def volume_of_snapshot(
-        self, context: Any, snapshot_id: Any
-    ) -> dict[str, Any] | None:
-        """Return the volume that a volume snapshot was taken of."""
-        found = self._dict(
+    def volume_snapshot(self, snapshot_id: Any) -> dict[str, Any]:
+        """Return a volume snapshot likewise."""
+        return self._asked(
+            "snapshot",
             snapshot_id,
-            lambda: self._volumes.get_snapshot(context, snapshot_id),
+            lambda: self._services.volumes.get_snapshot(
+                self._context, snapshot_id
+            ),
         )
-        return self.volume(context, found.get("volume_id")) if found else None
 
-    def port(self, context: Any, port_id: Any) -> dict[str, Any] | None:
+    def port(self, port_id: Any) -> Mapping[str, Any]:
         """Return a port as Neutron shows it to the user.
 
         :raises LookupFailed: also where Neutron hides what kind it is
         """
-        found = self._dict(
-            port_id, lambda: self._ports.show_port(context, port_id)["port"]
+        found = self._asked(
+            "port",
+            port_id,
+            lambda: self._services.ports.show_port(self._context, port_id)[
+                "port"
+            ],
         )
-        if found is not None and "binding:vnic_type" not in found:
-            raise LookupFailed(f"port {port_id} does not show its vnic type")
+        if "binding:vnic_type" not in found:
+            raise LookupFailed("a port does not show its vnic type")
         return found
 
-    def server(self, context: Any, server_id: Any) -> Any:
-        """Return a Nova Instance with flavor and system metadata."""
+    def server(self, server_id: str) -> Server:
+        """Return a server."""
+        return nova_servers.read(self.instance(server_id))
+
+    def instance(self, server_id: str) -> Any:
+        """Return a server as a Nova Instance."""
         if not uuidutils.is_uuid_like(server_id):
-            return None
-        wanted = ["flavor", "system_metadata"]
-        return _look_up(
-            lambda: self._servers.get(
-                context, server_id, expected_attrs=wanted
-            )
-        )
-
-    def devices(self, context: Any, server: Any) -> list[Any]:
-        """Return the BlockDeviceMappings that Nova keeps of a server."""
-        return list(
-            self._in_cell(
-                context,
-                server,
-                lambda cell: (
-                    objects.BlockDeviceMappingList.get_by_instance_uuid(
-                        cell, server.uuid
-                    )
-                ),
-            )
-            or ()
-        )
-
-    def flavor(self, context: Any, flavor_id: str) -> Any:
-        """Return a Nova Flavor by the id that users give."""
-        return _look_up(
-            lambda: objects.Flavor.get_by_flavor_id(
-                context, flavor_id, read_deleted="no"
-            )
-        )
-
-    def flavor_of(self, context: Any, reference: Any) -> Any:
-        """Return the Nova Flavor of a ``flavorRef``, which may be a URL."""
-        try:
-            flavor_id = common.get_id_from_href(reference or "")
-        except ValueError:
-            # such as http://[, which Nova does not read, either
-            return None
-        return self.flavor(context, flavor_id)
-
-    def host(self, context: Any, server: Any) -> Any:
-        """Return the ComputeNode that a server runs on."""
-        return self._in_cell(
-            context,
-            server,
-            lambda cell: objects.ComputeNode.get_by_host_and_nodename(
-                cell, server.host, server.node
+            raise NotFound("no server has such an id")
+        return self._look_up(
+            "server",
+            server_id,
+            lambda: self._services.servers.get(
+                self._context,
+                server_id,
+                expected_attrs=["flavor", "system_metadata"],
             ),
         )
 
-    @staticmethod
-    def _in_cell(context: Any, server: Any, call: Callable[[Any], Any]) -> Any:
-        """Return what is found in the database of a server's cell."""
+    def kept_devices(self, server: Server) -> Iterable[KeptDevice]:
+        """Return the block devices of a server, as Nova's drivers see them."""
+        return nova_servers.kept_devices(self._block_device_info(server))
 
-        def find() -> Any:
-            mapping = objects.InstanceMapping.get_by_instance_uuid(
-                context, server.uuid
-            )
-            cell = mapping.cell_mapping
-            with nova_context.target_cell(context, cell) as targeted:
-                return call(targeted)
+    def own_image(self, server: Server) -> Image | None:
+        """Return what a stable rescue takes the server's devices from."""
+        if server.image:
+            try:
+                return self.image(server.image)
+            except NotFound:
+                return None
+        listed = self._block_device_info(server)["block_device_mapping"]
+        attached = [one for one in listed if one.get("connection_info")]
+        return self._root(attached, False)
 
-        return _look_up(find)
+    def _block_device_info(self, server: Server) -> dict[str, Any]:
+        instance = self.instance(server.id)
+        rows = self._look_up(
+            "devices",
+            server.id,
+            lambda: nova_servers.block_devices(self._context, instance),
+        )
+        info: dict[str, Any] = driver.get_block_device_info(instance, rows)
+        return info
 
-    @staticmethod
-    def _dict(name: Any, call: Callable[[], Any]) -> dict[str, Any] | None:
+    def host(self, server_id: str) -> Any:
+        """Return the ComputeNode that a server runs on."""
+        instance = self.instance(server_id)
+        return self._look_up(
+            "host", server_id, lambda: nova_servers.host(instance)
+        )
+
+    def _asked(
+        self, kind: str, name: Any, call: Callable[[], Any]
+    ) -> dict[str, Any]:
+        """Return what another service says of an object with a uuid.
+
+        :raises NotFound: if it is answered 4xx
+        :raises LookupFailed: if it is answered in another way, or not
+        """
         if not uuidutils.is_uuid_like(name):
-            return None
-        found = _look_up(call)
-        if found is not None and not isinstance(found, dict):
-            raise LookupFailed(f"{name}: the answer makes no sense")
+            raise NotFound(f"no {kind} has such an id")
+        if (kind, name) not in self._found:
+            if self._error is not None:
+                raise self._error
+            if self._requests >= MOST:
+                text = f"more than {MOST} objects are referred to"
+                raise LookupFailed(text)
+            self._requests += 1
+            try:
+                self._look_up(kind, name, call)
+            except (NotFound, LookupFailed) as error:
+                self._error = error
+                raise
+        found = self._found[kind, name]
+        if not isinstance(found, dict):
+            raise LookupFailed(f"the answer about a {kind} is not an object")
         return found
 
+    def _look_up(self, kind: str, name: str, call: Callable[[], Any]) -> Any:
+        """Return what a look-up finds, or found before."""
+        key = (kind, name)
+        if key not in self._found:
+            self._found[key] = _answer(kind, call)
+        return self._found[key]
 
-def _look_up(call: Callable[[], Any]) -> Any:
-    """Return what a look-up finds; None where it is answered 4xx.
 
-    :raises LookupFailed: on anything else
-    """
+def _answer(kind: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
     except exception.NovaException as error:
         if 400 <= error.code < 500:  # noqa: PLR2004 - HTTP
-            return None
-        raise LookupFailed(str(error)) from error
+            raise NotFound(f"the {kind} is not there: {error}") from error
+        raise LookupFailed(f"{kind}: {error}") from error
     except Exception as error:
-        raise LookupFailed(f"{type(error).__name__}: {error}") from error
+        text = f"{kind}: {type(error).__name__}: {error}"
+        raise LookupFailed(text) from error

@@ -13,10 +13,17 @@ from nova_vhard.policy.hardware import (
     HardwareRequest,
     Passthrough,
 )
-from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
+from nova_vhard.policy.subject import (
+    BOOT,
+    MOVE,
+    REBUILD,
+    Subject,
+    subject_of,
+)
 from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
+from nova_vhard.request.lookups import Flavor
 
 
 def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
@@ -118,18 +125,15 @@ def subject(spec: nova_spec.RequestSpec) -> Subject:
     The caller's domain and roles count only when the caller's project is
     the server's: an admin who migrates a server lends it no exemption.
     """
-    context = getattr(spec, "_context", None)
-    project = spec.project_id if "project_id" in spec else None
-    own = context is not None and context.project_id == project
     image = spec.image if "image" in spec else None
-    return Subject(
-        operation=operation(spec),
-        project=project,
-        domain=getattr(context, "project_domain_id", None) if own else None,
-        roles=frozenset(role.lower() for role in (context.roles or ()) if own)
-        if context is not None
-        else frozenset(),
-        image=image.id if image is not None and "id" in image else None,
-        flavor=spec.flavor.name if "name" in spec.flavor else None,
-        flavor_id=spec.flavor.flavorid if "flavorid" in spec.flavor else None,
+    flavor = spec.flavor
+    return subject_of(
+        operation(spec),
+        getattr(spec, "_context", None),
+        spec.project_id if "project_id" in spec else None,
+        image.id if image is not None and "id" in image else None,
+        Flavor(
+            flavor.name if "name" in flavor else None,
+            flavor.flavorid if "flavorid" in flavor else None,
+        ),
     )

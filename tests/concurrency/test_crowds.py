@@ -23,7 +23,7 @@ from nova_vhard.gates.judge import Judge
 from nova_vhard.placement import Placement
 from nova_vhard.policy import hosts as policy_hosts
 from tests.concurrency import crowd
-from tests.fuzz import nova_stubs
+from tests.fuzz import nova_stubs, routers
 from tests.fuzz.service import environment, sent
 
 IMAGE = nova_stubs.CLEAN
@@ -51,6 +51,7 @@ def glance_environ(method: str, path: str, body: bytes) -> dict[str, Any]:
 
 
 def test_glance_create(policy_file: Path) -> None:
+    taken.applications = routers.glance()
     gate = glance_api.GlanceGate(taken)
 
     def ask(bus: str) -> Any:
@@ -61,6 +62,7 @@ def test_glance_create(policy_file: Path) -> None:
 
 
 def test_glance_update(policy_file: Path) -> None:
+    taken.applications = routers.glance()
     gate = glance_api.GlanceGate(taken)
 
     def ask(bus: str) -> Any:
@@ -104,7 +106,9 @@ def test_nova_api(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     who = context.RequestContext("user", "project", is_admin=False)
 
     def ask(bus: str) -> Any:
-        wish = {"server": {"imageRef": images[bus], "flavorRef": "1"}}
+        wish = {
+            "server": {"name": "s", "imageRef": images[bus], "flavorRef": "1"}
+        }
         body = json.dumps(wish).encode()
         environ = environment("POST", "/servers", body, "application/json")
         return answered(gate, environ | {"nova.context": who}, body)

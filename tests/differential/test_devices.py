@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from nova_vhard.gates import nova_body
 from nova_vhard.policy.defaults import implied
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import image as image_reader
+from nova_vhard.request import nova_api
 from tests import seeds
 from tests.differential import nova_devices, nova_host, wishes
 
@@ -38,7 +38,7 @@ def asked_for(guest: wishes.Guest) -> HardwareRequest:
     }
     request = image_reader.read(guest.properties, guest.disk_format)
     request = request.plus(flavor_reader.read(guest.specs))
-    return request.plus(*nova_body.in_body(body))
+    return request.plus(*nova_api.in_body(body))
 
 
 def judged(request: HardwareRequest, host: Any) -> dict[str, set[Any]]:

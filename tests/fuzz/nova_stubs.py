@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from nova import exception, objects
 
-from nova_vhard.gates import nova_api, nova_images, nova_lookup
+from nova_vhard.gates import nova_api, nova_images, nova_servers
+from tests.fuzz import routers
 
 objects.register_all()
 
@@ -69,6 +70,7 @@ def _server(_context: Any, name: Any, **_more: Any) -> Any:
             image_ref=CLEAN,
             vm_state=state,
             config_drive="True",
+            root_device_name=None,
             flavor=flavor("1"),
             system_metadata={
                 "image_hw_disk_bus": "virtio",
@@ -90,23 +92,22 @@ def flavor(name: str) -> Any:
 
 
 def gate(application: Any, patch: pytest.MonkeyPatch) -> Any:
-    """Return a gate that looks up from here."""
-    # It would connect to the message bus.
-    patch.setattr(nova_lookup.compute, "API", SimpleNamespace)
+    """Return a gate that looks up from here, before Nova's own router.
+
+    :param application: what answers in place of Nova's controllers
+    """
+    application.map = routers.nova(patch)
     made = nova_api.NovaGate(application)
-    find = made._boot._find
     patch.setattr(nova_images, "get", _image)
-    find._volumes = SimpleNamespace(
+    made._services.volumes = SimpleNamespace(
         get=_volume, get_snapshot=lambda *_: {"volume_id": VOLUME}
     )
-    find._ports = SimpleNamespace(show_port=_port)
-    find._servers = SimpleNamespace(get=_server)
+    made._services.ports = SimpleNamespace(show_port=_port)
+    made._services.servers = SimpleNamespace(get=_server)
     patch.setattr(
         objects.Flavor,
         "get_by_flavor_id",
         lambda _context, name, **_: flavor(name),
     )
-    patch.setattr(
-        nova_lookup.Lookups, "_in_cell", staticmethod(lambda *_: None)
-    )
+    patch.setattr(nova_servers, "_in_cell", lambda *_: [])
     return made

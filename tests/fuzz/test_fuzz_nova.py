@@ -38,6 +38,7 @@ _BOOT = {
 _CLEAN = {"server": {"name": "s", "imageRef": known.CLEAN, "flavorRef": "1"}}
 _VOLUME = {
     "server": {
+        "name": "server",
         "flavorRef": "http://nova.example/flavors/gpu",
         "block_device_mapping": [
             {"device_name": "vda", "volume_id": known.VOLUME}

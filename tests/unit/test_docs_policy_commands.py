@@ -8,7 +8,7 @@ import pytest
 
 from nova_vhard.cli import case_file, decision, policy, policy_try
 from nova_vhard.cli.case_schema import SCHEMA
-from nova_vhard.request.case import LOOKED_AT
+from nova_vhard.request.described import LOOKED_AT
 from tests.unit.docs import COMMANDS, ETC, blocks, words
 
 KINDS = {

@@ -20,7 +20,7 @@ from nova_vhard.policy.subject import (
     Subject,
 )
 from nova_vhard.policy.verdict import evaluate, violated
-from nova_vhard.request import case
+from nova_vhard.request import described
 from tests.unit.helpers import TODAY, policy
 
 RULE = "passthrough.require"
@@ -122,7 +122,9 @@ def test_an_exemption_and_a_mode():
 def test_a_described_request_tells_it_too():
     flavor = {"extra_specs": {"pci_passthrough:alias": "gpu:1"}}
     data = {"operation": BOOT, "flavor": flavor}
-    checks = case.read(data).host_checks(rules("iommu", "one_time_use"), TODAY)
+    checks = described.read(data).host_checks(
+        rules("iommu", "one_time_use"), TODAY
+    )
     assert checks == {"iommu", "one_time_use"}
 
 

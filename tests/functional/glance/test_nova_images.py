@@ -148,10 +148,11 @@ def test_a_refusal_is_no_image(nova, gated, at, status):
     ],
 )
 def test_what_is_no_answer_is_not_taken_for_one(nova, gated, at, status, body):
-    from nova_vhard.gates import nova_lookup
+    from nova_vhard.gates.nova_lookup import NovaLookups
+    from nova_vhard.request.lookups import LookupFailed
 
     at(answer(status, body))
 
-    lookups = nova_lookup.Lookups.__new__(nova_lookup.Lookups)
-    with pytest.raises(nova_lookup.LookupFailed):
-        lookups.image(nova(gated), str(uuid.uuid4()))
+    lookups = NovaLookups(None, nova(gated))
+    with pytest.raises(LookupFailed):
+        lookups.image(str(uuid.uuid4()))

@@ -7,7 +7,7 @@ from osc_lib.exceptions import CommandError
 
 from nova_vhard.cli.case_schema import CASE
 from nova_vhard.cli.policy_try import RunPolicyTests
-from nova_vhard.request.case import LOOKED_AT
+from nova_vhard.request.described import LOOKED_AT
 from tests.unit.cli.desk import rows, run
 from tests.unit.docs import ETC
 from tests.unit.helpers import write

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a request means to Glance, asked of Glance's own routers.
+
+A twin of its urlmap is given a copy of the request, and notes which
+application it would go to; that application's router says the rest.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from paste import urlmap
+
+from nova_vhard.gates import routing
+from nova_vhard.gates.http import Environ
+
+#: Class of the controller, and its method.
+Method = tuple[str, str]
+
+_FOUND = "vhard.application"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, and the method that Glance calls for it.
+
+    :ivar ids: the variables in the path
+    """
+
+    method: Method
+    ids: dict[str, str]
+
+
+class _Recorder:
+    """Stands in a urlmap, and notes that its application was chosen."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+
+    def __call__(self, environ: Environ, _start: Any) -> list[bytes]:
+        environ[_FOUND] = self._application
+        return []
+
+
+class Router:
+    """Glance's routers, as they stand behind the gate.
+
+    :param application: what stands behind the gate
+    :param judged: the methods that are looked at
+    :raises nova_vhard.gates.routing.NoRouter: if there is none, or none that
+        has them
+    """
+
+    def __init__(self, application: Any, judged: Collection[Method]) -> None:
+        """Find them."""
+        self._judged = frozenset(judged)
+        first, _ = routing.find(application, _routes, "Glance's API")
+        if hasattr(first, "map"):
+            self._twin, listed = None, [first]
+            self._only = first
+        else:
+            listed = [app for _, app in first.applications]
+            self._twin = urlmap.URLMap(not_found_app=_Recorder(None))
+            self._twin.applications = [
+                (place, _Recorder(app)) for place, app in first.applications
+            ]
+        self._maps = {id(app): _map(app) for app in listed}
+        self._kept = listed
+        known = {
+            method
+            for mapper in filter(None, self._maps.values())
+            for method in _methods(mapper)
+        }
+        lacking = sorted(map(str, self._judged - known))
+        if lacking:
+            text = f"this Glance has no {', '.join(lacking)}; see the releases"
+            raise routing.NoRouter(f"{text} that nova-vhard supports")
+
+    def call(self, environ: Environ) -> Call | None:
+        """Return what a request means; None for what is not looked at.
+
+        :raises nova_vhard.gates.routing.Unroutable: where Glance would fail
+        """
+        copied = dict(environ)
+        application = self._application(copied)
+        mapper = self._maps.get(id(application))
+        if mapper is None:
+            return None
+        found = mapper.routematch(copied["PATH_INFO"], copied)
+        if found is None:
+            return None
+        match = dict(found[0])
+        controller = getattr(match.pop("controller", None), "controller", None)
+        method = (type(controller).__name__, match.pop("action", ""))
+        return Call(method, match) if method in self._judged else None
+
+    def _application(self, environ: Environ) -> Any:
+        """Return where a request goes; its environ is changed likewise."""
+        if self._twin is None:
+            return self._only
+        try:
+            self._twin(environ, _ignore)
+        except AssertionError as error:
+            # of a path that does not begin with a slash
+            raise routing.Unroutable(str(error)) from error
+        return environ.get(_FOUND)
+
+
+def _ignore(*_arguments: Any) -> None:
+    """Do nothing with the start of an answer."""
+
+
+def _routes(application: Any) -> bool:
+    return hasattr(application, "map") or hasattr(application, "applications")
+
+
+def _map(application: Any) -> Any:
+    """Return the map of the router behind an application, if there is one."""
+    try:
+        router, _ = routing.find(
+            application, lambda app: hasattr(app, "map"), "Glance's API"
+        )
+    except routing.NoRouter:
+        return None
+    return router.map
+
+
+def _methods(mapper: Any) -> Iterator[Method]:
+    for route in mapper.matchlist:
+        resource = route.defaults.get("controller")
+        controller = getattr(resource, "controller", None)
+        yield type(controller).__name__, str(route.defaults.get("action"))

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which metadata a root device has, asked of Nova's own function.
+
+``nova.block_device.get_bdm_image_metadata`` decides which of a snapshot, an
+image and a volume counts. It is given facades of Glance and Cinder that look
+up through the gate, and that keep what was read.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from nova import block_device
+
+from nova_vhard.policy.hardware import NOBODY, VOLUME, Holder
+from nova_vhard.request.lookups import Image
+
+
+class RootLookups(Protocol):
+    """What a root device may be made of."""
+
+    def image(self, image_id: Any) -> Image:
+        """Return an image."""
+
+    def volume(self, volume_id: Any) -> dict[str, Any]:
+        """Return a volume."""
+
+    def volume_snapshot(self, snapshot_id: Any) -> dict[str, Any]:
+        """Return a volume snapshot."""
+
+
+class _Glance:
+    """Glance, as Nova's function asks it."""
+
+    def __init__(self, find: RootLookups) -> None:
+        self._find = find
+        self.image: Image | None = None
+
+    def get(self, _context: Any, image_id: Any) -> dict[str, Any]:
+        self.image = self._find.image(image_id)
+        return {}
+
+
+class _Cinder:
+    """Cinder, as Nova's function asks it."""
+
+    def __init__(self, find: RootLookups) -> None:
+        self._find = find
+        self.holder = NOBODY
+
+    def get(self, _context: Any, volume_id: Any) -> dict[str, Any]:
+        found = self._find.volume(volume_id)
+        self.holder = Holder(str(volume_id), found.get("project_id"))
+        return found
+
+    def get_snapshot(self, _context: Any, snapshot_id: Any) -> dict[str, Any]:
+        return self._find.volume_snapshot(snapshot_id)
+
+
+def read(
+    context: Any, find: RootLookups, devices: Iterable[Any], legacy: bool
+) -> Image:
+    """Return the metadata that Nova takes a guest's devices from.
+
+    :param context: nova.context.RequestContext
+    :param devices: in the shape that Nova passes: API dictionaries at a
+        boot, a driver's devices in a rescue
+    :param legacy: whether they are of format 1
+    :raises nova.exception.NovaException: in place of what a look-up raises
+    """
+    glance, cinder = _Glance(find), _Cinder(find)
+    found = block_device.get_bdm_image_metadata(
+        context, glance, cinder, devices, legacy
+    )
+    if glance.image is not None:
+        return glance.image
+    properties = found.get("properties") or {}
+    return Image(properties, found.get("disk_format"), VOLUME, cinder.holder)

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a request means to Nova, asked of Nova's own router and schemas.
+
+Nothing here reads a path or chooses a microversion: the router finds the
+controller, its Resource the method and the content of the body, and the
+method's own decorators say what of the body is valid.
+"""
+
+import functools
+import inspect
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from nova import exception
+from nova.api import openstack, validation
+from nova.api.openstack import api_version_request, wsgi
+
+from nova_vhard.gates import http, routing
+from nova_vhard.gates.http import Environ
+
+#: Class of the controller, its method, and the action in the body, if any.
+Method = tuple[str, str, str | None]
+
+# What Nova answers with a 4xx before a controller is called.
+_REFUSED = (
+    exception.InvalidAPIVersionString,
+    exception.InvalidGlobalAPIVersion,
+    exception.InvalidContentType,
+    exception.MalformedRequestBody,
+    exception.ValidationError,
+)
+
+_NOT_IDS = frozenset(("project_id", "format"))
+
+_helper = validation._schema_validation_helper
+_RELAX = "relax_additional_properties"
+#: Nova 31 relaxes bodies of the v2 API by itself.
+_relaxed = (
+    {_RELAX: True} if _RELAX in inspect.signature(_helper).parameters else {}
+)
+
+
+class NotAccepted(Exception):
+    """Raised when Nova itself answers a request with a 4xx."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, and the method that Nova calls for it.
+
+    :ivar method: what it is, to be looked up in a table
+    :ivar ids: the variables in the path
+    """
+
+    method: Method
+    ids: dict[str, str]
+    _request: Any = field(repr=False)
+    _content: bytes = field(repr=False)
+    _resource: Any = field(repr=False)
+    _function: Any = field(repr=False)
+
+    def body(self) -> Any:
+        """Return what Nova's own schemas leave of the body.
+
+        :raises NotAccepted: if they leave nothing
+        """
+        try:
+            found = self._resource._get_request_content(
+                self._content, self._request
+            )
+            body = found.get("body")
+            for schema, versions in _schemas(self._function, self._request):
+                arguments = (None, self._request)
+                _helper(schema, body, *versions, arguments, {}, **_relaxed)
+        except _REFUSED as error:
+            raise NotAccepted(str(error)) from error
+        return body
+
+
+class Router:
+    """Nova's router, as it stands behind the gate.
+
+    :param application: what stands behind the gate
+    :param judged: the methods that are looked at
+    :raises nova_vhard.gates.routing.NoRouter: if there is none, or one that
+        lacks a method that is judged: it may have another name now
+    """
+
+    def __init__(self, application: Any, judged: Collection[Method]) -> None:
+        """Find it."""
+        self._judged = {method[:2] for method in judged}
+        router, passed = routing.find(
+            application, lambda app: hasattr(app, "map"), "Nova's API"
+        )
+        self._map = router.map
+        lacking = sorted(map(str, set(judged) - set(_methods(router.map))))
+        if lacking:
+            text = f"this Nova has no {', '.join(lacking)}; see the releases"
+            raise routing.NoRouter(f"{text} that nova-vhard supports")
+        self._legacy = any(
+            isinstance(app, openstack.LegacyV2CompatibleWrapper)
+            for app in passed
+        )
+
+    def call(self, environ: Environ) -> Call | None:
+        """Return what a request means.
+
+        :param environ: of the request; its body is read and kept
+        :returns: None for what is not looked at
+        :raises NotAccepted: if Nova answers it with a 4xx of its own
+        """
+        found = self._map.routematch(environ["PATH_INFO"], environ)
+        if found is None:
+            return None
+        match = dict(found[0])
+        resource = match.pop("controller", None)
+        action = match.pop("action", None)
+        name = self._judged_class(resource, action)
+        if name is None:
+            return None
+        _keep_body(environ)
+        request = self._request(environ)
+        try:
+            request.set_api_version_request()
+            kind, content = resource.get_body(request)
+            function = resource.get_method(request, action, kind, content)
+        except (AttributeError, TypeError, KeyError, *_REFUSED) as error:
+            raise NotAccepted(str(error)) from error
+        key = wsgi.action_peek(content) if action == "action" else None
+        ids = {name: match[name] for name in match if name not in _NOT_IDS}
+        method = (name, action, key)
+        return Call(method, ids, request, content, resource, function)
+
+    def _judged_class(self, resource: Any, action: Any) -> str | None:
+        """Return the judged class that a controller is of.
+
+        Nova derives controllers from one another, such as that of
+        os-volumes_boot.
+        """
+        controller = getattr(resource, "controller", None)
+        for base in type(controller).__mro__:
+            if (base.__name__, action) in self._judged:
+                return base.__name__
+        return None
+
+    def _request(self, environ: Environ) -> Any:
+        """Return the request as the application behind the gate sees it."""
+        if not self._legacy:
+            return wsgi.Request(environ)
+        request = wsgi.Request(dict(environ))
+        request.set_legacy_v2()
+        for name in (
+            wsgi.API_VERSION_REQUEST_HEADER,
+            wsgi.LEGACY_API_VERSION_REQUEST_HEADER,
+        ):
+            request.headers.pop(name, None)
+        return request
+
+
+def _methods(mapper: Any) -> Iterator[Method]:
+    """Yield the methods that a router knows."""
+    for route in mapper.matchlist:
+        resource = route.defaults.get("controller")
+        controller = type(getattr(resource, "controller", None)).__name__
+        action = route.defaults.get("action")
+        names = getattr(resource, "wsgi_actions", ())
+        for key in names if action == "action" else (None,):
+            yield controller, action, key
+
+
+def _keep_body(environ: Environ) -> None:
+    """Read a body once, so that Nova reads the very same bytes.
+
+    :raises OSError: if the client sends less than it announced
+    """
+    request = wsgi.Request(environ)
+    length = request.content_length
+    if length and length > 0 and not request.is_body_seekable:
+        http.read_body(environ, length)
+    else:
+        request.body  # noqa: B018 - webob keeps what it has read
+
+
+def _schemas(
+    function: Any, request: Any
+) -> Iterator[tuple[Any, tuple[Any, Any]]]:
+    """Yield the schemas that a method has for bodies, with their versions.
+
+    :raises NotAccepted: if the method is not of the request's version
+    """
+    function = _of_version(function, request)
+    while function is not None:
+        kept = _closure(function)
+        if "request_body_schema" in kept:
+            versions = (kept["min_version"], kept["max_version"])
+            yield kept["request_body_schema"], versions
+        function = getattr(function, "__wrapped__", None)
+
+
+def _of_version(function: Any, request: Any) -> Any:
+    """Return the function that Nova calls for the request's microversion."""
+    version = request.api_version_request
+    if getattr(function, "__name__", None) == "version_select":
+        return _selected(function, version)
+    least, most = (
+        getattr(function, name, None)
+        for name in ("min_version", "max_version")
+    )
+    if (least or most) and not version.matches(
+        _version(least), _version(most)
+    ):
+        raise NotAccepted("not in this microversion")
+    return getattr(function, "__func__", function)
+
+
+def _selected(function: Any, version: Any) -> Any:
+    """Return which of Nova 31's versioned methods is called."""
+    kept = _closure(function)
+    for method in kept["self"].versioned_methods[kept["key"]]:
+        if version.matches(method.start_version, method.end_version):
+            return method.func
+    raise NotAccepted("not in this microversion")
+
+
+def _closure(function: Any) -> dict[str, Any]:
+    """Return what a decorator keeps for the function that it has made."""
+    names = getattr(function, "__code__", None)
+    cells = getattr(function, "__closure__", None) or ()
+    free = names.co_freevars if names else ()
+    return {
+        name: cell.cell_contents
+        for name, cell in zip(free, cells, strict=True)
+    }
+
+
+@functools.cache
+def _version(text: str | None) -> Any:
+    return api_version_request.APIVersionRequest(text)

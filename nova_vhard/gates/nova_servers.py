@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers, their devices and hosts, out of Nova's databases."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from nova import context as nova_context
+from nova import objects
+from nova.block_device import strip_dev
+from nova.compute import vm_states
+from nova.objects import image_meta
+
+from nova_vhard.request import request_spec
+from nova_vhard.request.lookups import Flavor, KeptDevice, Server
+
+_PREFIX = "image_"
+
+
+def flavor(found: Any) -> Flavor:
+    """Return a Nova Flavor as the readers take it."""
+    specs = found.extra_specs if "extra_specs" in found else {}
+    return Flavor(found.name, found.flavorid, specs or {})
+
+
+def read(instance: Any) -> Server:
+    """Return a Nova Instance as the readers take it."""
+    metadata = instance.system_metadata
+    meta = image_meta.ImageMeta.from_instance(instance)
+    properties = {
+        name.removeprefix(_PREFIX): value
+        for name, value in metadata.items()
+        if name.startswith(_PREFIX)
+    }
+    return Server(
+        id=instance.uuid,
+        project=instance.project_id,
+        image=instance.image_ref or None,
+        flavor=flavor(instance.flavor),
+        hardware=request_spec.read_image(meta),
+        properties=properties,
+        config_drive=bool(instance.config_drive),
+        base_image=properties.get("base_image_ref"),
+        shelved_image=metadata.get("shelved_image_id"),
+        offloaded=instance.vm_state == vm_states.SHELVED_OFFLOADED,
+        running=instance.vm_state != vm_states.STOPPED,
+    )
+
+
+def kept_devices(info: Mapping[str, Any]) -> Iterator[KeptDevice]:
+    """Yield a server's devices as the readers take them.
+
+    :param info: what nova.virt.driver.get_block_device_info returns
+    """
+    swap = [info["swap"]] if info["swap"] else []
+    for device in (*info["image"], *info["ephemerals"], *swap):
+        yield _kept(device, named=False)
+    for device in info["block_device_mapping"]:
+        yield _kept(device, named=device.get("boot_index") != 0)
+
+
+def _kept(device: Any, *, named: bool) -> KeptDevice:
+    name = device.get("device_name") or device.get("mount_device")
+    bus, kind = device.get("disk_bus"), device.get("device_type")
+    return KeptDevice(bus, kind, strip_dev(name), named)
+
+
+def block_devices(context: Any, instance: Any) -> Any:
+    """Return a server's BlockDeviceMappingList."""
+    return _in_cell(
+        context,
+        instance,
+        lambda cell: objects.BlockDeviceMappingList.get_by_instance_uuid(
+            cell, instance.uuid
+        ),
+    )
+
+
+def host(instance: Any) -> Any:
+    """Return the ComputeNode that a server runs on."""
+    return _in_cell(
+        nova_context.get_admin_context(),
+        instance,
+        lambda cell: objects.ComputeNode.get_by_host_and_nodename(
+            cell, instance.host, instance.node
+        ),
+    )
+
+
+def _in_cell(context: Any, instance: Any, call: Callable[[Any], Any]) -> Any:
+    """Return what is found in the database of a server's cell."""
+    mapping = objects.InstanceMapping.get_by_instance_uuid(
+        context, instance.uuid
+    )
+    with nova_context.target_cell(context, mapping.cell_mapping) as cell:
+        return call(cell)

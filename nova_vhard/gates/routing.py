@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The application behind a paste filter, down to what routes its requests."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+#: Where middleware keeps what stands behind it: webob's and oslo.middleware's
+#: name first.
+_BEHIND = ("application", "app", "_application", "_app", "wrapped")
+_MOST = 64
+
+
+class NoRouter(Exception):
+    """Raised when no router stands behind the gate.
+
+    The service then does not start: a gate that cannot tell what a request
+    means would let it pass.
+    """
+
+
+class Unroutable(Exception):
+    """Raised when the service's own router fails at a request."""
+
+
+def behind(application: Any) -> Iterator[Any]:
+    """Yield an application and everything that stands behind it, in order."""
+    for _ in range(_MOST):
+        yield application
+        found = (getattr(application, name, None) for name in _BEHIND)
+        application = next((app for app in found if callable(app)), None)
+        if application is None:
+            return
+
+
+def find(
+    application: Any, wanted: Callable[[Any], bool], service: str
+) -> tuple[Any, list[Any]]:
+    """Return the first application that is wanted, and what is before it.
+
+    :param wanted: whether an application is the one
+    :param service: name of the service, for the message
+    :raises NoRouter: if there is none
+    """
+    passed: list[Any] = []
+    for candidate in behind(application):
+        if wanted(candidate):
+            return candidate, passed
+        passed.append(candidate)
+    names = ", ".join(type(candidate).__name__ for candidate in passed)
+    raise NoRouter(
+        f"no router of {service} stands behind the filter vhard in this "
+        f"pipeline (found: {names}); put vhard where the documentation says"
+    )

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A described request, judged without a cloud.
+
+The readers of the gates read it. What they look up in Nova, Glance, Cinder or
+Neutron is in the description.
+"""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+from nova_vhard.catalogue.passthrough import ONE_TIME_USE
+from nova_vhard.policy.hardware import VOLUME, HardwareRequest, Holder
+from nova_vhard.policy.hosts import demands, one_time_use
+from nova_vhard.policy.model import Mode, Policy
+from nova_vhard.policy.subject import (
+    BOOT,
+    MOVE,
+    REBUILD,
+    RESCUE,
+    RESIZE,
+    UPLOAD,
+    Subject,
+    subject_of,
+)
+from nova_vhard.policy.verdict import Verdict
+from nova_vhard.request import parts, passthrough
+from nova_vhard.request.lookups import Flavor, Image, KeptDevice, Server
+from nova_vhard.request.nova_api import ServerReader
+from nova_vhard.request.server_request import ServerRequest
+
+#: What is looked at in each operation, beyond who asks. Of the flavor of a
+#: rescue only the name and id count, by which exemptions are chosen.
+LOOKED_AT: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        BOOT: frozenset(
+            (
+                "image",
+                "volume",
+                "flavor",
+                "block_devices",
+                "ports",
+                "config_drive",
+            )
+        ),
+        UPLOAD: frozenset(("image",)),
+        MOVE: frozenset(("image", "volume", "flavor", "ports")),
+        REBUILD: frozenset(("image", "flavor", "server")),
+        RESCUE: frozenset(("image", "flavor", "server")),
+        RESIZE: frozenset(("flavor", "server")),
+    }
+)
+
+#: Operations in which a host is chosen.
+_PLACED = frozenset((BOOT, MOVE, RESIZE))
+
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DescribedRequest:
+    """A described request, read.
+
+    :ivar request: as the gates read it
+    """
+
+    request: ServerRequest
+
+    @property
+    def subject(self) -> Subject:
+        """Who asks."""
+        return self.request.subject
+
+    def verdict(self, policy: Policy, today: datetime.date) -> Verdict:
+        """Return what all gates together decide.
+
+        :param today: the day (UTC) by which exemptions are judged
+        """
+        return self.request.verdict(policy, today)
+
+    def host_checks(
+        self, policy: Policy, today: datetime.date
+    ) -> frozenset[str]:
+        """Return what a host, or its devices, must have proven."""
+        subject, hardware = self.subject, self.request.hardware
+        if subject.operation not in _PLACED:
+            return frozenset()
+        if subject.operation == RESIZE:
+            subject = replace(subject, operation=MOVE)
+        found = demands(policy, hardware, subject, today)
+        checks = frozenset[str]().union(
+            *(demand.checks for demand in found if demand.mode is Mode.ENFORCE)
+        )
+        mode = one_time_use(policy, hardware, subject, today)
+        return checks | {ONE_TIME_USE} if mode is Mode.ENFORCE else checks
+
+
+class Description:
+    """Answers nova_vhard.request.lookups.Lookups from a description.
+
+    :param data: keys of ``LOOKED_AT`` for its operation, and ``operation``,
+        ``project``, ``domain``, ``roles``; all but the first may be missing
+    """
+
+    def __init__(self, data: Data) -> None:
+        """Keep the description."""
+        self._data = data
+
+    def boot_image(self, server: Data) -> Image:
+        """Return the image, or a root volume's metadata."""
+        if "volume" in self._data:
+            properties = self._data["volume"].get("properties", {})
+            return Image(properties, origin=VOLUME)
+        return self.image(None)
+
+    def image(self, image_id: Any) -> Image:
+        """Return the image."""
+        image = self._data.get("image", {})
+        return Image(
+            image.get("properties", {}),
+            image.get("disk_format"),
+            holder=Holder(image.get("id"), self._data.get("project")),
+        )
+
+    def boot_flavor(self, reference: Any) -> Flavor:
+        """Return the flavor."""
+        return self.flavor("")
+
+    def flavor(self, flavor_id: str) -> Flavor:
+        """Return the flavor."""
+        flavor = self._data.get("flavor", {})
+        specs = flavor.get("extra_specs", {})
+        return Flavor(flavor.get("name"), flavor.get("id"), specs)
+
+    def port(self, port_id: Any) -> Mapping[str, Any]:
+        """Return a port by its number."""
+        port = self._data["ports"][port_id]
+        known = {"vnic_type": port} if isinstance(port, str) else port
+        name = known.get("id", "PORT")
+        return {"binding:vnic_type": known["vnic_type"], "id": name}
+
+    def server(self, server_id: str) -> Server:
+        """Return the server, whose own image is not described."""
+        server = self._data.get("server", {})
+        same = self._data["operation"] == REBUILD and server.get("same_image")
+        flavor = replace(
+            self.flavor(""), extra_specs=server.get("extra_specs", {})
+        )
+        return Server(
+            id=server_id,
+            project=self._data.get("project"),
+            image=self.image(None).holder.id if same else "its own image",
+            flavor=flavor,
+            hardware=parts.read(server),
+            properties=server.get("properties", {}),
+            config_drive=bool(server.get("config_drive")),
+        )
+
+    def kept_devices(self, server: Server) -> list[KeptDevice]:
+        """Return the root disk, on the bus that Nova gave it at the boot."""
+        if self._data.get("server", {}).get("disk_format") == "iso":
+            bus = server.properties.get("hw_cdrom_bus")
+            return [KeptDevice(bus, "cdrom")]
+        buses = [
+            wish.value
+            for wish in server.hardware.explicit("disk_bus")
+            if "hw_disk_bus" in wish.names
+        ]
+        by_distro = server.hardware.os_distro is not None
+        default = None if by_distro else "virtio"
+        return [KeptDevice(buses[0] if buses else default)]
+
+    def own_image(self, server: Server) -> None:
+        """Return None: the server's own image is as it was at the boot."""
+
+
+def read(data: Data) -> DescribedRequest:
+    """Read a description, see Description."""
+    find = Description(data)
+    requester = SimpleNamespace(
+        project_id=data.get("project"),
+        project_domain_id=data.get("domain"),
+        roles=data.get("roles", ()),
+    )
+    return DescribedRequest(_READERS[data["operation"]](find, requester, data))
+
+
+def _boot(find: Description, requester: Any, data: Data) -> ServerRequest:
+    ports = range(len(data.get("ports", ())))
+    server = {
+        "block_device_mapping_v2": data.get("block_devices", []),
+        "config_drive": data.get("config_drive"),
+        "networks": [{"port": number} for number in ports],
+    }
+    request = ServerReader(find, requester).boot({"server": server})
+    return _demanding(request, find)
+
+
+def _upload(find: Description, requester: Any, _data: Data) -> ServerRequest:
+    image = find.image(None)
+    subject = subject_of(UPLOAD, requester, None, image.holder.id)
+    return ServerRequest(image.hardware(), subject)
+
+
+def _move(find: Description, requester: Any, data: Data) -> ServerRequest:
+    """Read a move: the server has everything already."""
+    request = _boot(find, requester, data)
+    subject = replace(request.subject, operation=MOVE)
+    return replace(request, subject=subject, existing=(request.hardware,))
+
+
+def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
+    """Read a rebuild; the scheduler judges the flavor, which stays."""
+    request = ServerReader(find, requester).rebuild("server", {})
+    empty = HardwareRequest(devices=frozenset())
+    flavor = parts.with_specs(empty, find.flavor("").extra_specs)
+    kinds = frozenset(wish.kind for wish in flavor.wishes)
+    existing = request.existing if "server" in data else ()
+    return replace(
+        request,
+        hardware=parts.with_specs(
+            request.hardware, find.flavor("").extra_specs
+        ),
+        existing=(*existing, replace(flavor, only=kinds)),
+    )
+
+
+def _rescue(find: Description, requester: Any, data: Data) -> ServerRequest:
+    body = {"rescue": {"rescue_image_ref": "image"}}
+    request = ServerReader(find, requester).rescue("server", body)
+    return request if "server" in data else replace(request, existing=())
+
+
+def _resize(find: Description, requester: Any, _data: Data) -> ServerRequest:
+    request = ServerReader(find, requester).resize("server", {})
+    return _demanding(request, find)
+
+
+def _demanding(request: ServerRequest, find: Description) -> ServerRequest:
+    """Return a request with the checks that its flavor demands."""
+    checks = passthrough.host_checks(find.flavor("").extra_specs)
+    hardware = replace(request.hardware, host_checks=checks)
+    return replace(request, hardware=hardware)
+
+
+_READERS = {
+    BOOT: _boot,
+    UPLOAD: _upload,
+    MOVE: _move,
+    REBUILD: _rebuild,
+    RESCUE: _rescue,
+    RESIZE: _resize,
+}

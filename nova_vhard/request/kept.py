@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Block devices that a server keeps when another image comes.
+
+Nova keeps each one's bus, and takes the controllers and the machine from the
+image of the moment. The order is that of ``get_info_from_bdm`` in
+nova/virt/libvirt/blockinfo.py: a bus, else a volume's name, else its kind.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from nova_vhard.policy.hardware import (
+    CDROM,
+    FLOPPY,
+    SERVER,
+    HardwareRequest,
+    Wish,
+)
+from nova_vhard.request.block_device import USED
+from nova_vhard.request.lookups import KeptDevice
+from nova_vhard.request.parts import KEPT_CONFIG_DRIVE
+
+#: ``get_disk_bus_for_disk_dev``: names that begin so, in its order.
+_BUS_OF_NAME = (("hd", "ide"), ("sd", "scsi"), ("vd", "virtio"), ("fd", "fdc"))
+
+_BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
+_DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
+_KNOWN = frozenset(("disk", "cdrom", "floppy", "lun"))
+
+
+def with_kept(
+    request: HardwareRequest,
+    devices: Iterable[KeptDevice],
+    config_drive: bool,
+) -> HardwareRequest:
+    """Return a request with what the server keeps.
+
+    :param request: what the image of the moment asks for
+    :param config_drive: whether the server has a config drive, whose bus
+        Nova chooses anew
+    """
+    wishes: list[Wish] = []
+    reasons = [KEPT_CONFIG_DRIVE] if config_drive else []
+    for device in devices:
+        kind = device.device_type if device.device_type in _KNOWN else "disk"
+        where = f"the server's {kind} {device.device_name or ''}".rstrip()
+        bus = bus_of(device)
+        if bus is None and kind in _DEVICE:
+            reasons.append((_DEVICE[kind], where))
+        wishes += _choices(kind, bus, where)
+    return request.plus(wishes, dict.fromkeys(reasons))
+
+
+def bus_of(device: KeptDevice) -> str | None:
+    """Return the bus of a device; None where its kind decides."""
+    if device.disk_bus in USED:
+        return device.disk_bus
+    name = (device.named and device.device_name) or ""
+    found = (bus for start, bus in _BUS_OF_NAME if name.startswith(start))
+    return next(found, None)
+
+
+def _choices(kind: str, bus: str | None, where: str) -> Iterator[Wish]:
+    source = f"bus of {where}"
+    if kind != "disk":
+        yield Wish("device_type", kind, f"kind of {where}", where, SERVER)
+    if bus is not None:
+        judged = _BUS_KIND.get(kind, "disk_bus")
+        yield Wish(judged, bus, source, source, SERVER)

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reader of requests to Nova's API that concern a server.
+
+It is given what Nova's own schema leaves of a body, and follows Nova's order
+from there; what a request refers to is looked up through ``Lookups``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from oslo_utils import strutils
+
+from nova_vhard.log import get_logger
+from nova_vhard.policy.hardware import HardwareRequest, Passthrough, Wish
+from nova_vhard.policy.subject import (
+    BOOT,
+    REBUILD,
+    RESCUE,
+    RESIZE,
+    SNAPSHOT,
+    UNSHELVE,
+    Subject,
+    subject_of,
+)
+from nova_vhard.request import block_device, passthrough
+from nova_vhard.request import image as image_reader
+from nova_vhard.request import rescue as rescues
+from nova_vhard.request.kept import with_kept
+from nova_vhard.request.lookups import (
+    Body,
+    Flavor,
+    Image,
+    LookupFailed,
+    Lookups,
+    NotFound,
+    Server,
+)
+from nova_vhard.request.parts import CONFIG_DRIVE, with_specs
+from nova_vhard.request.server_request import ServerRequest
+
+LOG = get_logger(__name__)
+
+_MAPPINGS = ("block_device_mapping_v2", "block_device_mapping")
+
+
+def section(body: Any, name: str) -> dict[str, Any]:
+    """Return an object of a body; an empty one for any other shape."""
+    found = body.get(name) if isinstance(body, Mapping) else None
+    return found if isinstance(found, dict) else {}
+
+
+class ServerReader:
+    """Reads requests about servers.
+
+    :param find: what they refer to
+    :param requester: who sends them: ``project_id``, ``project_domain_id``
+        and ``roles``
+    """
+
+    def __init__(self, find: Lookups, requester: Any) -> None:
+        """Keep both."""
+        self._find = find
+        self._requester = requester
+
+    def subject(
+        self, operation: str, server: Server, image: Image | None = None
+    ) -> Subject:
+        """Return who asks for something about a server."""
+        return subject_of(
+            operation,
+            self._requester,
+            server.project,
+            image.holder.id if image else server.image,
+            server.flavor,
+        )
+
+    def boot(self, body: Body) -> ServerRequest:
+        """Read POST /servers.
+
+        What cannot be looked up is left to the scheduler's gate; what stands
+        in the body itself is judged all the same.
+        """
+        server = section(body, "server")
+        flavor: Flavor | None = None
+        image = Image()
+        ports: list[Passthrough] = []
+        try:
+            flavor = self._find.boot_flavor(server.get("flavorRef"))
+            image = self._find.boot_image(server)
+            ports += self._ports(server)
+        except (NotFound, LookupFailed) as error:
+            LOG.warning("Left to the scheduler's gate: %s", error)
+        request = image.hardware()
+        if flavor is not None:
+            request = with_specs(request, flavor.extra_specs)
+        request = request.plus(*in_body(server))
+        request = replace(request, passthrough=(*request.passthrough, *ports))
+        subject = subject_of(
+            BOOT, self._requester, None, image.holder.id, flavor
+        )
+        return ServerRequest(request, subject)
+
+    def _ports(self, server: Body) -> Iterator[Passthrough]:
+        networks = server.get("networks")
+        for entry in networks if isinstance(networks, list) else ():
+            port_id = entry.get("port") if isinstance(entry, dict) else None
+            if port_id is None:
+                continue
+            asked = passthrough.of_port(self._find.port(port_id))
+            if asked is not None:
+                yield asked
+
+    def rebuild(self, server_id: str, body: Body) -> ServerRequest:
+        """Read the action ``rebuild``.
+
+        Another image is judged by the scheduler too, the same one is not.
+        Nova writes the new image's properties over the old ones before it
+        asks the scheduler, which then cannot know what the server had.
+        """
+        server = self._find.server(server_id)
+        reference = section(body, "rebuild").get("imageRef")
+        image = self._find.image(reference)
+        request = self._anew(REBUILD, server, image)
+        if image.holder.id == server.image:
+            return request
+        return replace(request, scheduled=(image.hardware(),))
+
+    def unshelve(self, server_id: str, body: Body) -> ServerRequest | None:
+        """Read the action ``unshelve``.
+
+        The guest is made of the snapshot's properties as they are now, which
+        no scheduler sees. A volume-backed server has no snapshot.
+        """
+        server = self._find.server(server_id)
+        if not server.offloaded or not server.shelved_image:
+            return None
+        try:
+            image = self._find.image(server.shelved_image)
+        except NotFound:
+            source = "stored image property shelved_image_id"
+            unusable = rescues.Unusable(
+                source, server.shelved_image, "is an image that is not there"
+            )
+            return self._unusable(UNSHELVE, server, unusable)
+        return self._anew(UNSHELVE, server, image)
+
+    def rescue(self, server_id: str, body: Body) -> ServerRequest:
+        """Read the action ``rescue``."""
+        server = self._find.server(server_id)
+        named = section(body, "rescue").get("rescue_image_ref")
+        try:
+            image = rescues.rescue_image(self._find, server, named)
+        except rescues.Unusable as error:
+            return self._unusable(RESCUE, server, error)
+        return ServerRequest(
+            rescues.rescued(self._find, server, image),
+            self.subject(RESCUE, server, image),
+            existing=(self._existing(server),),
+        )
+
+    def resize(self, server_id: str, body: Body) -> ServerRequest:
+        """Read the action ``resize``: what the new flavor brings in."""
+        server = self._find.server(server_id)
+        # Nova's own words for it, a number included
+        reference = str(section(body, "resize").get("flavorRef"))
+        flavor = self._find.flavor(reference)
+        return ServerRequest(
+            with_specs(server.hardware, flavor.extra_specs),
+            self.subject(RESIZE, replace(server, flavor=flavor)),
+            existing=(with_specs(server.hardware, server.flavor.extra_specs),),
+        )
+
+    def snapshot(self, server_id: str, body: Body) -> ServerRequest | None:
+        """Read ``createImage`` and ``createBackup``: metadata of an image."""
+        (action,) = body
+        change = section(body[action], "metadata")
+        if not change:
+            return None
+        server = self._find.server(server_id)
+        return ServerRequest(
+            image_reader.read({**server.properties, **change}),
+            self.subject(SNAPSHOT, server),
+            before=image_reader.read(server.properties),
+            touched=frozenset(change),
+        )
+
+    def _anew(
+        self, operation: str, server: Server, image: Image
+    ) -> ServerRequest:
+        """Return the request of a server that an image is put onto."""
+        return ServerRequest(
+            with_kept(
+                image.hardware(),
+                self._find.kept_devices(server),
+                server.config_drive,
+            ),
+            self.subject(operation, server, image),
+            existing=(self._existing(server),),
+        )
+
+    def _existing(self, server: Server) -> HardwareRequest:
+        return with_kept(
+            server.hardware,
+            self._find.kept_devices(server),
+            server.config_drive,
+        )
+
+    def _unusable(
+        self, operation: str, server: Server, error: rescues.Unusable
+    ) -> ServerRequest:
+        request = HardwareRequest(devices=frozenset(), faults=(error.fault,))
+        return ServerRequest(request, self.subject(operation, server))
+
+
+def in_body(server: Body) -> tuple[list[Wish], list[tuple[str, str]]]:
+    """Return wishes and devices that stand in the body of a boot itself."""
+    wishes: list[Wish] = []
+    reasons: list[tuple[str, str]] = []
+    for name in _MAPPINGS:
+        more, why = block_device.read(server.get(name) or [], name)
+        wishes += more
+        reasons += why
+    if strutils.bool_from_string(server.get("config_drive")):
+        reasons.append(CONFIG_DRIVE)
+    return wishes, reasons

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a rescue makes of a server.
+
+``LibvirtDriver.rescue`` in nova/virt/libvirt/driver.py: a legacy rescue has
+the rescue image's devices and two disks on its bus, nothing else. A stable
+one, which a rescue image with ``hw_rescue_bus`` or ``hw_rescue_device`` asks
+for, has the server's devices under the server's own image, and one disk more.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from nova_vhard.policy.hardware import (
+    CDROM,
+    DISK,
+    FLOPPY,
+    Fault,
+    HardwareRequest,
+)
+from nova_vhard.request.image import BASE_IMAGE, is_image_id
+from nova_vhard.request.kept import with_kept
+from nova_vhard.request.lookups import Image, Lookups, NotFound, Server
+
+#: Seconds that Nova waits for a running guest to shut down before it reads a
+#: root volume's properties: ``[DEFAULT] shutdown_timeout`` as Nova has it.
+SHUTDOWN_TIMEOUT = 60
+_TIMEOUT = "os_shutdown_timeout"
+
+_STABLE = frozenset(("hw_rescue_bus", "hw_rescue_device"))
+_DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
+_BUS_KIND = {CDROM: "cdrom_bus", FLOPPY: "floppy_bus", DISK: "disk_bus"}
+
+
+def is_stable(image: Image) -> bool:
+    """Return whether a rescue image asks for a stable rescue."""
+    return not _STABLE.isdisjoint(image.properties)
+
+
+def rescue_image(find: Lookups, server: Server, named: str | None) -> Image:
+    """Return the image that Nova rescues a server with.
+
+    :param named: ``rescue_image_ref`` of the request
+    :raises NotFound: where Nova's API looks it up as well and answers it
+    :raises Unusable: where only nova-compute would look
+    """
+    if named:
+        return find.image(named)
+    reference = server.base_image or server.image
+    source = f"stored image property {BASE_IMAGE}"
+    if not is_image_id(reference):
+        raise Unusable(source, str(reference), "is not the id of an image")
+    try:
+        return find.image(reference)
+    except NotFound as error:
+        text = "is an image that does not exist, or is not for this project"
+        raise Unusable(source, str(reference), text) from error
+
+
+class Unusable(Exception):
+    """Raised when nova-compute would read what nobody can judge before.
+
+    :ivar fault: which reference, and what to do
+    """
+
+    def __init__(self, source: str, value: str, text: str) -> None:
+        """Say what to do about it."""
+        super().__init__(text)
+        message = f"{text}; name an image to rescue with (--image)"
+        self.fault = Fault(source, value, message)
+
+
+def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
+    """Return what a server has while it is rescued.
+
+    :param image: the rescue image
+    """
+    if not is_stable(image):
+        plain = replace(image, disk_format=None).hardware()
+        return with_kept(_followed(plain), (), server.config_drive)
+    try:
+        own = find.own_image(server)
+    except NotFound:
+        source = "the root volume of this server"
+        text = "cannot be read; a stable rescue takes the devices from it"
+        fault = Fault(source, server.id, text)
+        return HardwareRequest(devices=frozenset(), faults=(fault,))
+    request = server.hardware if own is None else own.hardware()
+    request = with_kept(
+        request, find.kept_devices(server), server.config_drive
+    )
+    return replace(
+        request,
+        rescue_disk=rescue_disk(image),
+        faults=tuple(_slow_shutdown(server)),
+    )
+
+
+def rescue_disk(image: Image) -> HardwareRequest:
+    """Return the one disk that a stable rescue plugs in.
+
+    Its bus is chosen by the rescue image; its controller by the server's.
+    """
+    properties = image.properties
+    read = _followed(image.hardware())
+    device = _DEVICE.get(str(properties.get("hw_rescue_device")), DISK)
+    kinds = {"rescue_bus", "rescue_device"}
+    if "hw_rescue_bus" in properties:
+        return replace(
+            read, devices=frozenset(), reasons=(), only=frozenset(kinds)
+        )
+    reason = f"hw_rescue_device={properties.get('hw_rescue_device')}"
+    return replace(
+        read,
+        devices=frozenset((device,)),
+        reasons=((device, reason),),
+        only=frozenset((*kinds, _BUS_KIND[device])),
+    )
+
+
+def _followed(request: HardwareRequest) -> HardwareRequest:
+    """Return a request without references that a rescue does not follow."""
+    return replace(request, faults=())
+
+
+def _slow_shutdown(server: Server) -> Iterator[Fault]:
+    """Yield a fault where a root volume could change for a long time."""
+    if server.image or not server.running:
+        return
+    value = str(server.properties.get(_TIMEOUT, ""))
+    try:
+        seconds = int(value or 0)
+    except ValueError:
+        # as Nova takes it
+        seconds = 0
+    if seconds <= SHUTDOWN_TIMEOUT:
+        return
+    text = (
+        "is how long Nova waits for this server to shut down, and its root "
+        f"volume could change unseen meanwhile; more than {SHUTDOWN_TIMEOUT} "
+        "seconds are not allowed for a stable rescue of a running server: "
+        "stop the server first"
+    )
+    yield Fault(f"stored image property {_TIMEOUT}", value, text)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One request about a server or an image, ready to be judged."""
+
+import datetime
+from dataclasses import dataclass
+
+from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import Subject
+from nova_vhard.policy.verdict import (
+    Verdict,
+    charged,
+    evaluate,
+    violated,
+)
+from nova_vhard.request.passthrough import owned
+
+
+@dataclass(frozen=True)
+class ServerRequest:
+    """What a request makes of a guest, or of an image.
+
+    :ivar hardware: what the guest gets
+    :ivar existing: what the server has already; violations by it are judged
+        as those of a move
+    :ivar scheduled: what the scheduler will judge as new, whatever the
+        server has: refused before it, where it leaves the server as it is
+    :ivar before: for a change of an image: the image as it is
+    :ivar touched: for a change of an image: the properties that it names
+    :ivar attached_to: id of the server whose host must have proven what new
+        passthrough requires; None where the scheduler looks at the host
+    """
+
+    hardware: HardwareRequest
+    subject: Subject
+    existing: tuple[HardwareRequest, ...] = ()
+    scheduled: tuple[HardwareRequest, ...] = ()
+    before: HardwareRequest | None = None
+    touched: frozenset[str] = frozenset()
+    attached_to: str | None = None
+
+    def verdict(self, policy: Policy, today: datetime.date) -> Verdict:
+        """Return what a policy has to say about it.
+
+        :param today: the day (UTC) by which exemptions are judged
+        """
+        if self.before is not None:
+            return charged(
+                evaluate(policy, self.hardware, self.subject, today),
+                evaluate(policy, self.before, self.subject, today),
+                self.touched,
+            )
+        owned_already = [owned(request) for request in self.existing]
+        existing, scheduled = (
+            violated(policy, requests, self.subject, today)
+            for requests in (owned_already, self.scheduled)
+        )
+        return evaluate(
+            policy, self.hardware, self.subject, today, existing - scheduled
+        )
