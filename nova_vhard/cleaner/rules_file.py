@@ -3,7 +3,6 @@
 
 import hashlib
 import json
-import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from nova_vhard.cleaner.rules import Entry, Rules, StepRule
 from nova_vhard.cleaner.rules_schema import schema
 from nova_vhard.cleaner.step import NAMESPACE, TIME_LIMIT, Step
 from nova_vhard.log import get_logger
-from nova_vhard.policy import yaml_lines
+from nova_vhard.policy import source, yaml_lines
 from nova_vhard.policy.problems import Path, PolicyError, Problem, spell
 from nova_vhard.policy.shape import Fault, schema_faults
 from nova_vhard.policy.text import quote
@@ -73,11 +72,9 @@ def _read(
 ) -> Any:
     """Return the content of a file; what is wrong with it is reported."""
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        return report(1, (), f"is not UTF-8: {error.reason}")
-    except OSError as error:
-        return report(1, (), f"cannot be read: {error.strerror}")
+        text = source.read_text(path)
+    except source.UnreadableError as error:
+        return report(error.line, (), str(error))
     said: list[int] = []
 
     def tell(line: int, place: Path, message: str) -> None:

@@ -13,6 +13,7 @@ from nova_vhard.cli import output
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.problems import PolicyError
+from nova_vhard.policy.source import MAX_LIMIT
 from nova_vhard.policy.text import clean
 
 POLICY = "/etc/nova-vhard/policy.yaml"
@@ -126,7 +127,7 @@ def load(name: str) -> Policy:
     :raises osc_lib.exceptions.CommandError: with every fault of every file
     """
     try:
-        return document.load(document.resolve(name))
+        return document.load(document.resolve(name), limit=MAX_LIMIT)
     except PolicyError as error:
         raise failure(error) from error
 

@@ -15,7 +15,15 @@ from nova_vhard.cli.offline import (
 )
 from nova_vhard.cli.policy_rows import Row, of_file, of_policy
 from nova_vhard.policy import document, origin
-from nova_vhard.policy.problems import Path, PolicyError, Problem, spell
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.problems import (
+    Path,
+    PolicyError,
+    Problem,
+    more_text,
+    spell,
+)
+from nova_vhard.policy.source import MAX_LIMIT, MAX_SIZE
 from nova_vhard.policy.watch import ending, today
 
 _ERROR = "error"
@@ -35,26 +43,39 @@ class CheckPolicy(OfflineLister):
         """Add the file."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("file", metavar="<file>", help="policy file")
+        parser.add_argument(
+            "--max-size",
+            metavar="<bytes>",
+            type=int,
+            default=MAX_SIZE,
+            help="bytes that each file may have: [vhard] policy_max_size of "
+            "the services; a larger one is an error (default: %(default)s)",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Return one row an error or warning."""
         errors: list[Problem] = []
         warnings: list[Problem] = []
-        what = ""
+        what, more = "", 0
         try:
-            tree, files = document.merged(parsed_args.file)
+            tree, files = document.merged(
+                parsed_args.file, limit=parsed_args.max_size
+            )
+            policy = document.build(origin.plain(tree), files)
         except PolicyError as error:
             errors += error.problems
+            more = error.more
         else:
-            policy = document.build(origin.plain(tree), files)
-            warnings += _warnings(tree, files)
+            warnings += _warnings(policy, tree)
             what = f"; policy {policy.digest} of {', '.join(files)}"
         self.status = 1 if errors else 0
         self.say(
-            f"{counted(len(errors), 'error')}, "
+            f"{counted(len(errors) + more, 'error')}, "
             f"{counted(len(warnings), 'warning')}{what}"
         )
+        if more:
+            errors.append(Problem(parsed_args.file, 1, "", more_text(more)))
         columns = ("Severity", "File", "Line", "Path", "Message")
         return columns, [
             (severity, one.file, one.line, one.path, one.message)
@@ -63,8 +84,7 @@ class CheckPolicy(OfflineLister):
         ]
 
 
-def _warnings(tree: origin.Tree, files: list[str]) -> Iterator[Problem]:
-    policy = document.build(origin.plain(tree), files)
+def _warnings(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
     for index, text in ending(policy, today()):
         place: Path = ("exemptions", index, "until")
         said = origin.find(tree, place)
@@ -103,9 +123,9 @@ class ShowPolicy(OfflineLister):
         path = document.resolve(parsed_args.file)
         try:
             rows = (
-                of_policy(*document.merged(path))
+                of_policy(*document.merged(path, limit=MAX_LIMIT))
                 if parsed_args.effective
-                else of_file(document.own(path))
+                else of_file(document.own(path, MAX_LIMIT))
             )
         except PolicyError as error:
             raise failure(error) from error

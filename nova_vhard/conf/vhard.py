@@ -4,6 +4,7 @@
 from oslo_config import cfg
 
 from nova_vhard.conf import groups
+from nova_vhard.policy import source
 
 GROUP = cfg.OptGroup(
     "vhard",
@@ -23,6 +24,18 @@ OPTS = [
         "says why. If there never was a good one, nova-scheduler does not "
         "start, and nova-api and glance-api answer 503 to the requests that "
         "the policy would judge.",
+    ),
+    cfg.IntOpt(
+        "policy_max_size",
+        default=source.MAX_SIZE,
+        min=1024,
+        max=source.MAX_LIMIT,
+        help="Bytes that the policy file, and each file that it extends, may "
+        "have. A larger one is not read and counts as one that cannot be "
+        "used: the last good policy goes on to hold and the log says why. A "
+        "value that is too small for your policy so keeps its changes from "
+        "being taken up; a very large one lets a worker spend seconds of "
+        "processor time on a file that is not meant to be a policy.",
     ),
     cfg.StrOpt(
         "state_path",

@@ -5,7 +5,11 @@ from typing import Any
 
 Schema = dict[str, Any]
 
+#: Characters of a name or value: Nova stores no longer ones.
+NAME_LIMIT = 255
+
 TEXT: Schema = {"type": "string", "minLength": 1}
+NAME: Schema = {**TEXT, "maxLength": NAME_LIMIT}
 BOOL: Schema = {"type": "boolean"}
 
 
@@ -21,7 +25,33 @@ def array(items: Schema, least: int = 0) -> Schema:
 
 def mapping(values: Schema) -> Schema:
     """Return the schema of an object with any keys."""
-    return {"type": "object", "additionalProperties": values}
+    return {
+        "type": "object",
+        "additionalProperties": values,
+        "propertyNames": {"maxLength": NAME_LIMIT},
+    }
+
+
+def list_or_any(items: Schema) -> Schema:
+    """Return the schema of a list, in whose place ``*`` may stand.
+
+    No ``anyOf``: it collects all that is wrong in the list before the first
+    fault can be told.
+    """
+    return {
+        "type": ["array", "string"],
+        "items": items,
+        "pattern": r"^\*\Z",
+        "title": 'a list or "*"',
+    }
+
+
+def titled(schema: Schema, title: str) -> Schema:
+    """Return a schema with the words for what it wants.
+
+    :param title: ``a mapping of device kinds to rules``
+    """
+    return {**schema, "title": title}
 
 
 def keys(*required: str, **properties: Schema) -> Schema:
@@ -38,4 +68,5 @@ def keys(*required: str, **properties: Schema) -> Schema:
 
 
 TEXTS = array(TEXT)
-SOME_TEXTS = array(TEXT, least=1)
+NAMES = array(NAME)
+SOME_NAMES = array(NAME, least=1)

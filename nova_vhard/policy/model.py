@@ -240,13 +240,13 @@ class Policy:
     def _exemptions_by_key(
         self,
     ) -> Mapping[tuple[str, str, str], tuple[Exemption, ...]]:
-        index: dict[tuple[str, str, str], tuple[Exemption, ...]] = {}
+        index: dict[tuple[str, str, str], list[Exemption]] = {}
         for exemption in self.exemptions:
             for rule in exemption.rules:
                 for selector, value in exemption.selectors():
                     key = (rule, selector, value)
-                    index[key] = (*index.get(key, ()), exemption)
-        return index
+                    index.setdefault(key, []).append(exemption)
+        return {key: tuple(listed) for key, listed in index.items()}
 
     def exemption(
         self,

@@ -7,85 +7,119 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import PORTS
 from nova_vhard.policy.json_schema import (
     BOOL,
-    SOME_TEXTS,
+    NAME,
+    NAME_LIMIT,
+    NAMES,
+    SOME_NAMES,
     TEXT,
-    TEXTS,
     array,
     keys,
+    list_or_any,
     mapping,
+    titled,
 )
 
 MODES = ("enforce", "warn", "audit")
 
+#: Values of a rule: each replacement is compared with each allowed value.
+_MOST = 256
+
+#: Characters of a reason, and of a path.
+_LONG = {**TEXT, "maxLength": 4096}
+
 _MODE = {"enum": list(MODES)}
-_VALUES = array({"type": ["string", "boolean"]})
+_VALUE = {"type": ["string", "boolean"], "maxLength": NAME_LIMIT}
+_VALUES = titled(array(_VALUE), "a list of values")
 _HOURS = {
     "type": "string",
-    "pattern": "^([2-9]|1[0-9]|2[0-4])$",
+    "pattern": r"^([2-9]|1[0-9]|2[0-4])\Z",
     "description": "no whole number of hours from 2 to 24",
+    "title": "a whole number of hours from 2 to 24",
 }
-_ANY = {"anyOf": [TEXTS, {"const": "*"}]}
+_ANY = list_or_any(NAME)
+_CHECKS = titled(NAMES, "a list of checks and profiles")
 
 # A file that extends another may give a rule a mode alone: that every rule
 # has its allow list is checked on what they come to together.
 _RULE = keys(
-    allow=_VALUES,
+    allow={**_VALUES, "maxItems": _MOST},
     mode=_MODE,
     explicit=BOOL,
-    replace=mapping(TEXT),
-    reason=TEXT,
+    replace={
+        **mapping(NAME),
+        "maxProperties": _MOST,
+        "title": "a mapping of refused to allowed values",
+    },
+    reason=_LONG,
 )
 
+_IDS = titled(SOME_NAMES, "a list of ids")
 _EXEMPTION = keys(
     *("id", "reason", "rules", "until"),
-    id=TEXT,
-    reason=TEXT,
-    projects=SOME_TEXTS,
-    domains=SOME_TEXTS,
-    images=SOME_TEXTS,
-    flavors=SOME_TEXTS,
-    roles=SOME_TEXTS,
+    id=NAME,
+    reason=_LONG,
+    projects=_IDS,
+    domains=_IDS,
+    images=_IDS,
+    flavors=titled(SOME_NAMES, "a list of names or ids"),
+    roles=titled(SOME_NAMES, "a list of names"),
     rules={
-        **mapping({"anyOf": [_VALUES, {"const": "*"}]}),
+        **mapping(list_or_any(_VALUE)),
         "minProperties": 1,
+        "title": 'a mapping of rule ids to lists of values or "*"',
     },
     until={
         "type": "string",
-        "pattern": r"^\d{4}-\d{2}-\d{2}$",
+        "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z",
         "description": "no date; write 2027-03-31",
+        "title": "a date, as 2027-03-31",
     },
 )
 
-_PROJECT = keys("mode", mode=_MODE, projects=SOME_TEXTS, domains=SOME_TEXTS)
+_PROJECT = keys("mode", mode=_MODE, projects=_IDS, domains=_IDS)
 
 SCHEMA: dict[str, Any] = keys(
     "version",
     version={"enum": ["1"]},
-    requires=TEXT,
+    requires=titled(NAME, 'versions of nova-vhard, as ">=1.0"'),
     enabled=BOOL,
     mode=_MODE,
-    extends=TEXT,
-    applies_to=keys(hypervisor_type=SOME_TEXTS),
+    extends=titled(_LONG, "baseline, strict or the path of a file"),
+    applies_to=keys(
+        hypervisor_type=titled(SOME_NAMES, "a list of hypervisor types")
+    ),
     assume=keys(
         virt_type={"enum": ["kvm", "qemu", "parallels", "lxc"]},
-        architecture=TEXT,
-        machine_type=mapping(TEXT),
+        architecture=NAME,
+        machine_type=titled(
+            mapping(NAME), "a mapping of architectures to machine types"
+        ),
         use_virtio_for_bridges=BOOL,
         force_config_drive=BOOL,
     ),
-    guest_devices=keys(**dict.fromkeys(KINDS, _RULE)),
+    guest_devices=titled(
+        keys(**dict.fromkeys(KINDS, _RULE)),
+        "a mapping of device kinds to rules",
+    ),
     passthrough=keys(
         allow=keys(
             aliases=_ANY,
-            ports=array({"enum": list(PORTS)}),
+            ports=titled(
+                array({"enum": list(PORTS)}), "a list of kinds of ports"
+            ),
             device_profiles=_ANY,
             mdev=_ANY,
         ),
-        require=TEXTS,
+        require=_CHECKS,
         mode=_MODE,
     ),
-    hosts=keys(require=TEXTS, mode=_MODE, max_report_age=_HOURS),
+    hosts=keys(require=_CHECKS, mode=_MODE, max_report_age=_HOURS),
     moves=keys(guest_devices=_MODE, hosts=_MODE),
-    projects=array(_PROJECT),
-    exemptions=array(_EXEMPTION),
+    projects=titled(
+        array(_PROJECT), "a list of entries with mode, projects, domains"
+    ),
+    exemptions=titled(
+        array(_EXEMPTION),
+        "a list of exemptions with id, reason, rules, until",
+    ),
 )

@@ -14,6 +14,7 @@ from nova_vhard.log import get_logger
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.problems import PolicyError
+from nova_vhard.policy.source import MAX_LIMIT
 
 LOG = get_logger(__name__)
 
@@ -38,7 +39,7 @@ def of_conf(conf: cfg.ConfigOpts, root: str | None = None) -> Host:
 def _expected(options: Any) -> Expected:
     booleans = frozenset(options.selinux_booleans)
     try:
-        policy = document.load(options.policy_file)
+        policy = document.load(options.policy_file, limit=MAX_LIMIT)
     except PolicyError as error:
         LOG.warning("Without the policy: %s", error)
         return Expected(booleans=booleans)

@@ -61,7 +61,9 @@ class Node:
             except NotHere:
                 raise error from None
         try:
-            return document.load(conf.vhard.policy_file)
+            return document.load(
+                conf.vhard.policy_file, limit=conf.vhard.policy_max_size
+            )
         except PolicyError as error:
             raise Broken(
                 f"the policy cannot be used ({error.problems[0]})"

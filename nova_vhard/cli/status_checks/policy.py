@@ -101,7 +101,7 @@ def _judge(
             )
     known = path in digests
     try:
-        now = document.load(path)
+        now = document.load(path, limit=conf.vhard.policy_max_size)
     except PolicyError as error:
         digests[path] = None
         said = "" if known else f"{error}. "

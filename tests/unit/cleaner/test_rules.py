@@ -198,7 +198,8 @@ devices:
         "(did you mean 'methods'?)",
         "14: devices[1].steps[1].settings.program: 'wipe.sh' is no absolute "
         "path of a program",
-        "16: devices[1].steps[2].settings.absent: 'maybe' must be a boolean",
+        "16: devices[1].steps[2].settings.absent: 'maybe' must be true or "
+        "false",
         "16: devices[1].steps[2].settings.sha256[0]: 'abc' is no SHA-256; "
         "write its 64 hexadecimal digits",
         "18: devices[1].steps[3].settings: 0x20-0x10 ends before it begins",
@@ -251,8 +252,14 @@ def test_an_entry_that_is_never_reached(tmp_path, before, after, hidden):
         ("- a", "1: must be a mapping with version and devices"),
         ("version: '1'", "1: lacks devices"),
         ("version: '2'\ndevices: []", "1: version: '2' is none of 1"),
-        ("version: '1'\ndevices: {}", "2: devices: '{}' must be a array"),
-        ("version: '1'\ndevices: [3]", "2: devices[0]: '3' must be a object"),
+        (
+            "version: '1'\ndevices: {}",
+            "2: devices: must be a list, not a mapping",
+        ),
+        (
+            "version: '1'\ndevices: [3]",
+            "2: devices[0]: '3' must be a mapping with name, match, steps",
+        ),
         ("a: b: c", "1: not YAML:"),
         ("version: !!python/name:os.system ''", "is not supported"),
     ],

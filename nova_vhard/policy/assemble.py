@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Policy out of the plain data of its files."""
+
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.passthrough import OF_DEVICES
+from nova_vhard.catalogue.profiles import expand
+from nova_vhard.policy.model import (
+    Assume,
+    DeviceRule,
+    Exemption,
+    HostsRule,
+    Mode,
+    PassthroughRule,
+    Policy,
+    ProjectMode,
+    Values,
+)
+
+_SELECTORS = ("projects", "domains", "images", "flavors", "roles")
+
+
+def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
+    """Return the Policy that content comes to which was found valid.
+
+    :param data: the merged content
+    :param files: where it came from
+    """
+    content = json.dumps(data, sort_keys=True).encode()
+    assume = data.get("assume", {})
+    moves = data.get("moves", {})
+    types = data.get("applies_to", {}).get("hypervisor_type", ["QEMU", "KVM"])
+    return Policy(
+        digest=hashlib.sha256(content).hexdigest()[:16],
+        files=tuple(files),
+        enabled=data.get("enabled", True),
+        mode=Mode(data.get("mode", Mode.ENFORCE)),
+        hypervisor_types=frozenset(name.lower() for name in types),
+        assume=Assume(**assume),
+        guest_devices={
+            name: _rule(name, rule)
+            for name, rule in data.get("guest_devices", {}).items()
+        },
+        passthrough=_passthrough(data.get("passthrough")),
+        hosts=_hosts(data.get("hosts", {})),
+        moves_guest_devices=Mode(moves.get("guest_devices", Mode.WARN)),
+        moves_hosts=Mode(moves.get("hosts", Mode.WARN)),
+        projects=tuple(
+            ProjectMode(Mode(one["mode"]), **_sets(one, _SELECTORS[:2]))
+            for one in data.get("projects", ())
+        ),
+        exemptions=tuple(
+            _exemption(one) for one in data.get("exemptions", ())
+        ),
+    )
+
+
+def _sets(
+    entry: Mapping[str, Any], names: tuple[str, ...]
+) -> dict[str, frozenset[str]]:
+    return {name: frozenset(entry.get(name, ())) for name in names}
+
+
+def _values(kind: str, listed: Any) -> Values:
+    if listed == "*":
+        return Values(("*",))
+    if kind == "require":
+        return Values(tuple(sorted(expand(listed))))
+    if kind not in KINDS:
+        return Values(tuple(str(value) for value in listed))
+    return Values(tuple(KINDS[kind].canonical(value) for value in listed))
+
+
+def _mode(entry: Mapping[str, Any]) -> Mode | None:
+    return Mode(entry["mode"]) if "mode" in entry else None
+
+
+def _passthrough(entry: Mapping[str, Any] | None) -> PassthroughRule | None:
+    if entry is None:
+        return None
+    allow = entry.get("allow", {})
+    required = expand(entry.get("require", ()))
+    return PassthroughRule(
+        allow={kind: _values(kind, listed) for kind, listed in allow.items()},
+        require=required - OF_DEVICES,
+        mode=_mode(entry),
+        of_devices=required & OF_DEVICES,
+    )
+
+
+def _hosts(entry: Mapping[str, Any]) -> HostsRule:
+    return HostsRule(
+        require=expand(entry.get("require", ())),
+        mode=_mode(entry),
+        max_report_age=int(entry.get("max_report_age", 2)),
+    )
+
+
+def _rule(name: str, rule: Mapping[str, Any]) -> DeviceRule:
+    return DeviceRule(
+        kind=name,
+        allow=_values(name, rule["allow"]),
+        mode=_mode(rule),
+        explicit=rule.get("explicit", False),
+        replace={
+            KINDS[name].canonical(old): KINDS[name].canonical(new)
+            for old, new in rule.get("replace", {}).items()
+        },
+    )
+
+
+def _exemption(entry: Mapping[str, Any]) -> Exemption:
+    sets = _sets(entry, _SELECTORS)
+    sets["roles"] = frozenset(role.lower() for role in sets["roles"])
+    return Exemption(
+        id=entry["id"],
+        reason=entry["reason"],
+        until=datetime.date.fromisoformat(entry["until"]),
+        rules={
+            rule: _values(rule.partition(".")[2], values)
+            for rule, values in entry["rules"].items()
+        },
+        **sets,
+    )

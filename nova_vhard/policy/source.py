@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The text of a file, of a regular one and of a bounded size.
+
+Whoever reads here never waits for a writer of a pipe, opens no device, and
+never has more in memory than the limit.
+"""
+
+import os
+import stat
+
+#: Bytes of one file, unless the reader says otherwise.
+MAX_SIZE = 2 * 1024 * 1024
+
+#: The largest limit that a service's configuration may set.
+MAX_LIMIT = 16 * 1024 * 1024
+
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+class UnreadableError(Exception):
+    """Raised when a file has no text for us; says why, without its path.
+
+    :ivar line: line of what is wrong, from 1
+    """
+
+    def __init__(self, message: str, line: int = 1) -> None:
+        """Keep what is wrong, and where."""
+        super().__init__(message)
+        self.line = line
+
+
+class TooLargeError(UnreadableError):
+    """Raised when a file is larger than the limit."""
+
+
+def read_text(path: str, limit: int = MAX_SIZE) -> str:
+    """Return the text of a regular file in UTF-8.
+
+    A symbolic link counts as what it leads to: Kubernetes mounts files so.
+
+    :param limit: bytes that the file may have
+    :raises UnreadableError: if it is not there, no regular file, too large,
+        or no text
+    """
+    try:
+        raw = _read_bytes(path, limit)
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UnreadableError(f"cannot be read: {error}") from error
+    if len(raw) > limit:
+        raise TooLargeError(f"is larger than {limit} bytes")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        text = f"is not UTF-8: {error.reason}"
+        raise UnreadableError(text, line) from error
+
+
+def _read_bytes(path: str, limit: int) -> bytes:
+    """Return what is in a file, at most one byte more than the limit."""
+    # Looked at before it is opened as well: to open a device can do
+    # something, and the second look is at what was really opened.
+    _check_kind(os.stat(path).st_mode)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    with open(os.open(path, flags), "rb") as file:
+        _check_kind(os.fstat(file.fileno()).st_mode)
+        return file.read(limit + 1)
+
+
+def _check_kind(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "no file")
+        raise UnreadableError(
+            f"cannot be read: it is {kind}, and must be a regular file"
+        )
