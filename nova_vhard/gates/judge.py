@@ -59,7 +59,9 @@ class Judge:
         vhard_conf.register(conf)
         self.gate = gate
         state = os.path.join(conf.vhard.state_path, f"policy-{service}.json")
-        self._file = PolicyFile(conf.vhard.policy_file, state)
+        self._file = PolicyFile(
+            conf.vhard.policy_file, state, conf.vhard.policy_max_size
+        )
 
     def policy(self) -> Policy:
         """Return the policy that holds now.

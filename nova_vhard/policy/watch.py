@@ -2,8 +2,10 @@
 """The policy that holds now: re-read on change, the last good one kept.
 
 The file is looked at on each call (one ``stat`` a file) and read again only
-when it changed. One caller reads and the others wait for it: nobody is judged
-by a policy that the file does not say any more.
+when it changed. One caller reads it, without holding a lock; the others go on
+with the last good policy meanwhile. So a change takes hold when it has been
+read, and a file that takes long to read holds nobody up but its reader. Only
+where there is no policy yet do the others wait.
 """
 
 import contextlib
@@ -16,9 +18,9 @@ from typing import Any
 
 from nova_vhard import files
 from nova_vhard.log import get_logger
-from nova_vhard.policy import document
+from nova_vhard.policy import document, source
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.problems import PolicyError
+from nova_vhard.policy.problems import PolicyError, UnexpectedError
 from nova_vhard.policy.text import clean
 
 LOG = get_logger(__name__)
@@ -58,13 +60,21 @@ class PolicyFile:
 
     :param path: path of the file
     :param state: path of the last good copy; None keeps none
+    :param limit: bytes that the file, and each that it extends, may have
     """
 
-    def __init__(self, path: str, state: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        state: str | None = None,
+        limit: int = source.MAX_SIZE,
+    ) -> None:
         """Read nothing yet: processes are forked after this."""
         self.path = path
         self._state = state
-        self._lock = threading.Lock()
+        self._limit = limit
+        self._loaded = threading.Condition()
+        self._loading = False
         self._watched: list[str] = [os.path.abspath(path)]
         self._stamp: _Stamp = ()
         self._policy: Policy | None = None
@@ -82,11 +92,13 @@ class PolicyFile:
 
         :raises PolicyUnavailable: if there never was a good one
         """
-        if self._look() != self._stamp:
-            with self._lock:
-                stamp = self._look()
-                if stamp != self._stamp:
-                    self._reload(stamp)
+        if self._look() != self._stamp and self._may_load():
+            try:
+                self._reload(self._look())
+            finally:
+                with self._loaded:
+                    self._loading = False
+                    self._loaded.notify_all()
         policy = self._policy
         if policy is None:
             raise PolicyUnavailable(str(self._error))
@@ -94,18 +106,39 @@ class PolicyFile:
             self._notice(policy)
         return policy
 
+    def _may_load(self) -> bool:
+        """Return whether this caller is the one that reads the file.
+
+        Where another reads it and there is a policy to go on with, False at
+        once; where there is none, after that other is done.
+        """
+        with self._loaded:
+            while self._loading:
+                if self._policy is not None:
+                    return False
+                self._loaded.wait()
+            if self._look() == self._stamp:
+                return False
+            self._loading = True
+            return True
+
     def _look(self) -> _Stamp:
         return tuple(_stat(path) for path in self._watched)
 
     def _reload(self, stamp: _Stamp) -> None:
-        """Read the file; on a fault keep what there was."""
+        """Read the file; on a fault keep what there was.
+
+        :param stamp: what the files looked like before: a change from then
+            on is seen by the next call
+        """
         watched: list[str] = []
         try:
-            data, files = document.effective(self.path, watched)
+            data, read = document.effective(self.path, watched, self._limit)
+            policy = document.build(data, read)
         except PolicyError as error:
             self._fail(error)
         else:
-            self._accept(document.build(data, files), data)
+            self._accept(policy, data)
         if watched == self._watched:
             self._stamp = stamp
         else:
@@ -139,7 +172,11 @@ class PolicyFile:
             else "there is no last good policy"
         )
         if not known:
-            LOG.error("Policy cannot be used, %s: %s", kept, error)
+            # Where the fault is ours, the traceback is for whoever mends it.
+            ours = error if isinstance(error, UnexpectedError) else None
+            LOG.error(
+                "Policy cannot be used, %s: %s", kept, error, exc_info=ours
+            )
 
     def _notice(self, policy: Policy) -> None:
         day = self._noticed = today()
@@ -158,15 +195,15 @@ class PolicyFile:
         content = {"path": self.path, "data": data}
         try:
             _write(self._state, content)
-        except OSError:
+        except Exception:  # noqa: BLE001 - no fault here may cost a policy
             try:
                 _write_anew(self._state, content)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - likewise
                 self._not_kept(error)
                 return
         self._unkept = False
 
-    def _not_kept(self, error: OSError) -> None:
+    def _not_kept(self, error: Exception) -> None:
         if not self._unkept:
             LOG.warning(
                 "The last good policy is kept in memory only: %s", error
@@ -174,27 +211,31 @@ class PolicyFile:
         self._unkept = True
 
     def _restore(self) -> Policy | None:
-        if self._state is None:
+        if self._state is None or not os.path.exists(self._state):
             return None
+        # JSON writes what is not ASCII in up to twice the bytes of UTF-8.
+        limit = 2 * self._limit * document.MAX_FILES
         try:
-            with open(self._state, encoding="utf-8") as copy:
-                kept = json.load(copy)
+            kept = json.loads(source.read_text(self._state, limit))
             if kept["path"] != self.path:
                 return None
             return document.restore(kept["data"], self._state)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            LOG.warning("The last good policy cannot be read: %s", error)
         except PolicyError as error:
             LOG.warning("The last good policy is not valid now: %s", error)
+        except Exception as error:  # noqa: BLE001 - a bad copy is none
+            LOG.warning(
+                "The last good policy cannot be read: %s: %s",
+                type(error).__name__,
+                clean(error, 200),
+            )
         return None
 
 
 def _stat(path: str) -> tuple[int, int, int, int] | None:
     try:
         found = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):
+        # ValueError: no path at all, with a NUL in it.
         return None
     return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 

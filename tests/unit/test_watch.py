@@ -6,17 +6,20 @@ import logging
 import os
 import stat
 import threading
-import time
 
 import pytest
+import yaml
 
-from nova_vhard.policy import watch
+from nova_vhard.policy import document, watch
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 from tests.unit.helpers import write
 
 WARN = "version: '1'\nmode: warn\n"
 AUDIT = "version: '1'\nmode: audit\n"
 BROKEN = "version: '1'\nmode: [\n"
+
+#: Seconds after which what does not happen counts as missing.
+PATIENCE = 60
 
 
 @pytest.fixture
@@ -97,13 +100,38 @@ def test_the_copy_of_another_file_is_not_taken(path, state, tmp_path):
         PolicyFile(other, state).current()
 
 
-@pytest.mark.parametrize("copy", ["{", "[]", '{"path": 1}', "\x00"])
-def test_a_damaged_copy_counts_as_none(path, state, copy):
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "{",
+        "[]",
+        '{"path": 1}',
+        "\x00",
+        "[" * 100_000,
+        '{"path": "PATH"}',
+        '{"path": "PATH", "data": null}',
+        '{"path": "PATH", "data": [1]}',
+        '{"path": "PATH", "data": {"version": "1", "hosts": "strict"}}',
+        '{"path": "PATH", "data": {"version": "1", "mode": 1e999}}',
+    ],
+)
+def test_a_damaged_copy_counts_as_none(path, state, copy, caplog):
     PolicyFile(write(path, WARN), state).current()
     with open(state, "w", encoding="utf-8") as file:
-        file.write(copy)
+        file.write(copy.replace("PATH", str(path)))
     write(path, BROKEN)
-    with pytest.raises(PolicyUnavailable):
+    with pytest.raises(PolicyUnavailable, match="not YAML"):
+        PolicyFile(str(path), state).current()
+    said = [one for one in caplog.messages if "last good policy" in one]
+    assert len(said) == (1 if copy == '{"path": 1}' else 2), said
+
+
+def test_a_copy_that_is_no_file_counts_as_none(path, state):
+    PolicyFile(write(path, WARN), state).current()
+    os.unlink(state)
+    os.mkfifo(state)
+    write(path, BROKEN)
+    with pytest.raises(PolicyUnavailable, match="not YAML"):
         PolicyFile(str(path), state).current()
 
 
@@ -152,27 +180,183 @@ def test_exemptions_that_end_soon_are_named_once_a_day(
     assert len(caplog.records) == 5
 
 
-def test_nobody_is_judged_by_the_old_one_while_another_reads_the_new(
+class Slow:
+    """Reads a policy only when it is let, as from a slow file system."""
+
+    def __init__(self, monkeypatch):
+        self.reading = threading.Event()
+        self.go_on = threading.Event()
+        self.times = 0
+        self._real = document.effective
+        monkeypatch.setattr(document, "effective", self)
+
+    def __call__(self, *arguments):
+        self.times += 1
+        found = self._real(*arguments)
+        self.reading.set()
+        assert self.go_on.wait(PATIENCE)
+        return found
+
+
+class Caller(threading.Thread):
+    """Asks for the policy; keeps what it gets."""
+
+    def __init__(self, file):
+        super().__init__(daemon=True)
+        self._file = file
+        self.start()
+
+    def run(self):
+        try:
+            self.mode = str(self._file.current().mode)
+        except PolicyUnavailable as error:
+            self.mode = str(error)
+
+    def result(self):
+        self.join(PATIENCE)
+        return self.mode
+
+
+def test_others_go_on_with_the_last_good_one_while_one_reads(
     path, monkeypatch
 ):
-    # given a policy, and another that has been on the disk for a while
+    # given a policy, and another that takes long to read
     file = PolicyFile(write(path, WARN))
     assert file.current().mode == "warn"
+    slow = Slow(monkeypatch)
     write(path, AUDIT)
-    real, reading = file._reload, threading.Event()
-
-    def slow(stamp):
-        reading.set()
-        time.sleep(0.2)
-        real(stamp)
-
-    monkeypatch.setattr(file, "_reload", slow)
-    # when one caller reads it, then the others wait for what it says
-    first = threading.Thread(target=file.current)
-    first.start()
-    assert reading.wait(5)
+    reader = Caller(file)
+    assert slow.reading.wait(PATIENCE)
+    # when others ask meanwhile, then nobody waits, and nobody else reads
+    for _ in range(5):
+        assert file.current().mode == "warn"
+    assert slow.times == 1
+    # and the new one holds for everybody as soon as it has been read
+    slow.go_on.set()
+    assert reader.result() == "audit"
     assert file.current().mode == "audit"
-    first.join()
+    assert slow.times == 1
+
+
+def test_a_change_while_one_reads_is_not_lost(path, monkeypatch):
+    # given one that has read a new policy, and does not know it yet
+    file = PolicyFile(write(path, WARN))
+    file.current()
+    slow = Slow(monkeypatch)
+    write(path, AUDIT)
+    reader = Caller(file)
+    assert slow.reading.wait(PATIENCE)
+    # when the file changes once more
+    write(path, "version: '1'\nmode: enforce\n")
+    slow.go_on.set()
+    # then the next call sees it
+    assert reader.result() == "audit"
+    assert file.current().mode == "enforce"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"), [(WARN, "warn"), (BROKEN, "not YAML")]
+)
+def test_the_first_policy_is_waited_for(path, monkeypatch, text, answer):
+    slow = Slow(monkeypatch)
+    file = PolicyFile(write(path, text))
+    reader = Caller(file)
+    if text == WARN:
+        assert slow.reading.wait(PATIENCE)
+    others = [Caller(file) for _ in range(8)]
+    slow.go_on.set()
+    for caller in (reader, *others):
+        assert answer in caller.result()
+    assert slow.times == 1
+
+
+OURS = [
+    AttributeError("'str' object has no attribute 'get'"),
+    RecursionError("maximum recursion depth exceeded"),
+    MemoryError(),
+    UnicodeError("surrogates not allowed"),
+    ValueError("Exceeds the limit (4300 digits)"),
+    OSError(5, "Input/output error"),
+    KeyError("hosts"),
+    yaml.YAMLError("of another kind"),
+]
+
+
+@pytest.mark.parametrize("error", OURS, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "check.faults",
+        "source.read_text",
+        "yaml_lines.read",
+        "origin.plain",
+        "assemble.policy",
+    ],
+)
+def test_any_exception_while_it_is_read_keeps_the_last_good_policy(
+    path, monkeypatch, caplog, place, error
+):
+    # given
+    file = PolicyFile(write(path, WARN))
+    file.current()
+    caplog.clear()
+
+    def fail(*_):
+        raise error
+
+    # when
+    with monkeypatch.context() as patch:
+        patch.setattr(f"nova_vhard.policy.document.{place}", fail)
+        write(path, AUDIT)
+        for _ in range(3):
+            assert file.current().mode == "warn"
+    # then one error names the file, with the traceback of our fault
+    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert f"{path}:1: cannot be read, by a fault" in record.getMessage()
+    assert type(error).__name__ in record.getMessage()
+    assert record.exc_info[1].__cause__ is error
+    # and a change is taken up again
+    write(path, "version: '1'\nmode: enforce\n")
+    assert file.current().mode == "enforce"
+
+
+def test_a_fault_of_the_file_has_no_traceback(path, caplog):
+    file = PolicyFile(write(path, WARN))
+    file.current()
+    write(path, "version: '1'\nhosts: strict\n")
+    assert file.current().mode == "warn"
+    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert f"{path}:2: hosts: 'strict' must be" in record.getMessage()
+    assert not record.exc_info
+
+
+def test_the_size_limit_is_the_callers(path):
+    limit = len(WARN)
+    assert PolicyFile(write(path, WARN), None, limit).current()
+    with pytest.raises(PolicyUnavailable, match=f"larger than {limit - 1} by"):
+        PolicyFile(str(path), None, limit - 1).current()
+
+
+def test_a_pipe_holds_nobody_up(path):
+    file = PolicyFile(write(path, WARN))
+    file.current()
+    path.unlink()
+    os.mkfifo(path)
+    assert file.current().mode == "warn"
+    assert "it is a named pipe" in str(file.error)
+    path.unlink()
+    write(path, AUDIT)
+    assert file.current().mode == "audit"
+
+
+def test_a_name_that_no_file_can_have_is_looked_at_for_ever(path):
+    file = PolicyFile(write(path, WARN))
+    file.current()
+    write(path, 'version: "1"\nextends: "a\\0b"\n')
+    for _ in range(3):
+        assert file.current().mode == "warn"
+    write(path, AUDIT)
+    assert file.current().mode == "audit"
 
 
 def test_readers_see_one_of_the_two_policies_while_it_changes(path):
