@@ -3,8 +3,8 @@
 
 ``NOVA_VHARD_SEED`` is a number, or ``random`` for a new one; it is printed at
 the top of the run and repeats it.  ``NOVA_VHARD_EXAMPLES`` is the number of
-examples of each differential test, ``NOVA_VHARD_FUZZ`` that of the inputs of
-each fuzzed gate.
+examples of each differential test and of mutated policies,
+``NOVA_VHARD_FUZZ`` that of the inputs of each fuzzed gate.
 """
 
 import os
@@ -32,17 +32,21 @@ def fuzz_inputs(fewer: int) -> int:
     return int(os.environ.get("NOVA_VHARD_FUZZ") or fewer)
 
 
-def searched(examples: Any, fewer: int) -> Callable[[Any], Any]:
+def examples(fewer: int) -> int:
+    """Return how many examples to try: as many as asked for, else fewer."""
+    return int(os.environ.get("NOVA_VHARD_EXAMPLES") or fewer)
+
+
+def searched(strategy: Any, fewer: int) -> Callable[[Any], Any]:
     """Decorate a test that searches for a difference, from the seed on.
 
-    :param examples: a strategy of hypothesis
+    :param strategy: what hypothesis makes the examples of
     :param fewer: how many to try where nobody asks for more
     """
     import hypothesis
 
-    times = int(os.environ.get("NOVA_VHARD_EXAMPLES") or fewer)
     settings = hypothesis.settings(
-        max_examples=times,
+        max_examples=examples(fewer),
         deadline=None,
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
@@ -50,7 +54,7 @@ def searched(examples: Any, fewer: int) -> Callable[[Any], Any]:
     )
 
     def decorate(test: Any) -> Any:
-        found = hypothesis.given(examples)(test)
+        found = hypothesis.given(strategy)(test)
         return settings(hypothesis.seed(SEED)(found))
 
     return decorate

@@ -42,7 +42,7 @@ class Mutator:
     :param number: which input of the run this is; with the seed it says all
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int | str) -> None:
         self.random = random.Random(f"{seeds.SEED}/{number}")
         self.name = f"input {number} of NOVA_VHARD_SEED={seeds.SEED}"
 

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies changed at random: each is read, or refused in good words."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nova_vhard.policy import document, problems
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.problems import PolicyError, UnexpectedError
+from tests import seeds
+from tests.fuzz import policy_texts
+from tests.fuzz.mutate import Mutator, patience
+
+#: What a JSON schema calls things, and an operator does not.
+SCHEMA_WORDS = re.compile(
+    r"(must be|not an?) (object|array|string|boolean|null|None)\b"
+)
+DOCUMENTS = seeds.examples(800)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Give a path for a policy, beside one that extends it."""
+    above = 'version: "1"\nextends: policy.yaml\nmode: warn\n'
+    (tmp_path / "above.yaml").write_text(above)
+    return tmp_path / "policy.yaml"
+
+
+def outcome(one: Mutator, path: Path, raw: bytes) -> str:
+    """Load a document; return what became of it."""
+    path.write_bytes(raw)
+    above = path.parent / "above.yaml"
+    with patience():
+        try:
+            found = document.load(str(above if one.chance(0.2) else path))
+        except UnexpectedError as error:
+            raise AssertionError((one.name, raw[:300])) from error
+        except PolicyError as error:
+            check(one, error, raw)
+            return "refused"
+    assert isinstance(found, Policy)
+    return "loaded"
+
+
+def check(one: Mutator, error: PolicyError, raw: bytes) -> None:
+    """Every fault has its place, and is short and clean."""
+    text = str(error)
+    assert len(text) < 64 * 1024, one.name
+    assert text.isprintable(), (one.name, text)
+    assert 0 < len(error.problems) <= problems.KEPT, one.name
+    lines = len(raw.decode(errors="replace").splitlines()) + 1
+    for problem in error.problems:
+        assert 1 <= problem.line <= lines, (one.name, problem)
+        assert problem.message, one.name
+        assert not SCHEMA_WORDS.search(problem.message), problem
+
+
+def restored(one: Mutator, raw: bytes) -> Any:
+    """Take a document for a kept copy, which is JSON."""
+    try:
+        data = json.loads(raw)
+    except ValueError:
+        return
+    with patience():
+        try:
+            document.restore(data, "copy.json")
+        except UnexpectedError as error:
+            raise AssertionError((one.name, raw[:300])) from error
+        except PolicyError:
+            return
+
+
+@pytest.mark.parametrize("name", document.SHIPPED)
+@pytest.mark.parametrize("way", ["tree", "text"])
+def test_fuzz_of_policies(path: Path, name: str, way: str) -> None:
+    """A quarter of the documents: one policy, one way to change it."""
+    change = getattr(policy_texts, f"changed_{way}")
+    found: Counter[str] = Counter()
+    for number in range(DOCUMENTS // 4):
+        one = Mutator(f"{name}/{way}/{number}")
+        raw = change(one, name)
+        found[outcome(one, path, raw)] += 1
+        if way == "tree":
+            restored(one, raw)
+    print(seeds.SEED, name, way, found)
+    assert found["refused"] and found["loaded"], found
