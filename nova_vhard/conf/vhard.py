@@ -53,11 +53,11 @@ OPTS = [
         default=60,
         min=1,
         max=600,
-        help="Seconds for which nova-scheduler keeps what Placement says of "
+        help="Seconds for which a service keeps what Placement says of "
         "the hosts' checks, jittered by a tenth. A host that loses a check "
         "can get a guest that requires it for that long; a smaller value "
         "cannot do harm but asks Placement more often. Read by "
-        "nova-scheduler only.",
+        "nova-scheduler and nova-api.",
     ),
     cfg.IntOpt(
         "posture_max_age",
@@ -67,7 +67,22 @@ OPTS = [
         help="Seconds after which an answer of Placement is not relied on "
         "any more. If Placement cannot be reached for that long, no host "
         "counts as proven: requests that require checks are refused with "
-        "that reason, all others go on. Read by nova-scheduler only.",
+        "that reason, all others go on. Read by nova-scheduler and nova-api.",
+    ),
+    cfg.IntOpt(
+        "posture_timeout",
+        default=30,
+        min=1,
+        max=600,
+        help="Seconds that Placement may take to say what the hosts have "
+        "passed, all requests together. It holds whatever [placement] timeout "
+        "says, which is unlimited by default. A request that waits for the "
+        "answer goes on after that with the last one, or is refused where "
+        "there is none, and another request tries again. If it is smaller "
+        "than what a busy Placement needs, no host counts as proven once "
+        "posture_max_age is over; if it is larger than rpc_response_timeout, "
+        "boots fail by that before they get this gate's reason. Read by "
+        "nova-scheduler and nova-api.",
     ),
 ]
 

@@ -6,9 +6,11 @@ from itertools import compress
 from operator import attrgetter
 from typing import Any
 
+from keystoneauth1 import loading
 from nova import context as nova_context
 from nova import objects
 from nova.scheduler.client import report
+from oslo_config import cfg
 
 from nova_vhard.gates import nova_release
 from nova_vhard.log import get_logger
@@ -73,6 +75,29 @@ def present_flavor(spec: Any) -> Any:
         return objects.Flavor()
 
 
+def _connect(timeout: float) -> Placement:
+    """Return a Placement client whose every request has a time limit.
+
+    Nova's own client shares its session with the rest of the service, and
+    that has no limit by default. This one logs in as Nova's does, and its
+    limit holds for the requests to Keystone too.
+
+    :param timeout: seconds that one request may wait for the next bytes
+    """
+    conf, group = cfg.CONF, "placement"
+    auth = loading.load_auth_from_conf_options(conf, group)
+    session = loading.load_session_from_conf_options(
+        conf,
+        group,
+        auth=auth,
+        timeout=min(conf[group].timeout or timeout, timeout),
+    )
+    adapter = loading.load_adapter_from_conf_options(
+        conf, group, session=session, auth=auth, raise_exc=False
+    )
+    return Placement(report.SchedulerReportClient(adapter=adapter))
+
+
 class ProvenHosts:
     """Narrows hosts by the posture that Placement knows.
 
@@ -81,10 +106,12 @@ class ProvenHosts:
 
     def __init__(self, options: Any) -> None:
         """Ask nothing: nova-scheduler forks its workers after this."""
+        timeout = float(options.posture_timeout)
         self._posture = Posture(
-            lambda: Placement(report.report_client_singleton()),
+            lambda: _connect(timeout),
             options.posture_ttl,
             options.posture_max_age,
+            timeout=timeout,
         )
 
     def narrow(

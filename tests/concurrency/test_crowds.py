@@ -165,10 +165,11 @@ def test_scheduler_while_placement_comes_and_goes(
     good = cloud.host("good", hours | {traits.of_check("iommu")})
     bad = cloud.host("bad", hours)
     asker = Asker([good, bad], {"pci_passthrough:alias": "gpu:1"})
-    monkeypatch.setattr(proven.report, "report_client_singleton", object)
-    monkeypatch.setattr(proven, "Placement", lambda _: Placement(cloud))
+    monkeypatch.setattr(proven, "_connect", lambda _: Placement(cloud))
     asker.gate._hosts = proven.ProvenHosts(
-        SimpleNamespace(posture_ttl=0.02, posture_max_age=0.1)
+        SimpleNamespace(
+            posture_ttl=0.02, posture_max_age=0.1, posture_timeout=30
+        )
     )
     seen: set[Any] = set()
 

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scheduler's own Placement client has a time limit, by Nova's options."""
+
+import http.server
+import json
+import threading
+
+import nova.conf
+import pytest
+
+from nova_vhard.gates import proven
+from nova_vhard.placement import PlacementError
+from nova_vhard.posture import PostureUnavailable, Question
+from tests.functional.placement.test_posture_hangs import Silent
+
+CONF = nova.conf.CONF
+LIMIT = 1
+
+
+@pytest.fixture
+def configure():
+    """Call to let ``[placement]`` lead to an address, and say more."""
+    overridden = []
+
+    def to(url, **more):
+        options = {"auth_type": "none", "endpoint_override": url, **more}
+        for name, value in options.items():
+            CONF.set_override(name, value, "placement")
+            overridden.append(name)
+
+    CONF([], project="nova", default_config_files=[])
+    yield to
+    for name in overridden:
+        CONF.clear_override(name, "placement")
+    CONF.reset()
+
+
+@pytest.mark.parametrize("timeout", [None, 600])
+def test_a_request_ends_whatever_nova_has_for_a_limit(configure, timeout):
+    server = Silent(drips=False)
+    configure(server.url, timeout=timeout)
+    try:
+        with pytest.raises(PlacementError, match=r"[Tt]imed? ?out"):
+            proven._connect(LIMIT).traits()
+        assert server.asked.is_set()
+    finally:
+        server.close()
+
+
+def test_a_shorter_limit_of_novas_holds(configure):
+    server = Silent(drips=False)
+    configure(server.url, timeout=LIMIT)
+    try:
+        with pytest.raises(PlacementError, match=r"[Tt]imed? ?out"):
+            proven._connect(600).traits()
+    finally:
+        server.close()
+
+
+def test_the_option_reaches_the_posture(configure):
+    server = Silent(drips=True)
+    configure(server.url)
+    options = type("Options", (), {})()
+    options.posture_ttl, options.posture_max_age = 60, 600
+    options.posture_timeout = LIMIT
+    hosts = proven.ProvenHosts(options)
+    try:
+        with pytest.raises(PostureUnavailable):
+            hosts._posture.hosts(Question(frozenset(("iommu",)), 2))
+        assert server.asked.is_set()
+    finally:
+        server.close()
+
+
+class Recorder(http.server.BaseHTTPRequestHandler):
+    """Answers with no traits; keeps the headers."""
+
+    def do_GET(self):
+        self.server.headers = dict(self.headers)
+        body = json.dumps({"traits": []}).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_it_speaks_as_novas_own_client_does(configure):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
+    server.status = 200
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    configure(f"http://127.0.0.1:{server.server_address[1]}")
+    try:
+        client = proven._connect(LIMIT * 30)
+        assert client.traits() == set()
+        version = server.headers["OpenStack-API-Version"]
+        assert version == "placement 1.39"
+        # and a status is an answer, not keystoneauth's exception
+        server.status = 418
+        with pytest.raises(PlacementError) as caught:
+            client.traits()
+        assert caught.value.status == 418
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+LOGIN = """\
+[placement]
+auth_type = password
+auth_url = {url}
+username = nova
+password = secret
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+"""
+
+
+def test_the_limit_holds_for_keystone_too(configure, tmp_path):
+    """The requests for a token and for the catalog come first."""
+    server = Silent(drips=False)
+    path = tmp_path / "nova.conf"
+    path.write_text(LOGIN.format(url=server.url))
+    CONF([], project="nova", default_config_files=[str(path)])
+    try:
+        with pytest.raises(PlacementError, match=r"[Tt]imed? ?out"):
+            proven._connect(LIMIT).traits()
+        assert server.asked.is_set()
+    finally:
+        server.close()

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Placement that takes the request and never answers, on a real socket."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+from keystoneauth1 import adapter, session
+
+from nova_vhard.catalogue import traits
+from nova_vhard.placement import Placement
+from nova_vhard.posture import Clock, Posture, PostureUnavailable, Question
+from nova_vhard.reporter.connect import AdapterClient
+from tests.functional.placement.test_posture import START
+
+ASKED = Question(frozenset(("iommu",)), 2)
+IOMMU = traits.of_check("iommu")
+#: Seconds after which what does not happen counts as missing.
+PATIENCE = 60
+#: Seconds of the limit: whatever answers does so in a fraction of it, and
+#: whatever hangs hangs for longer.
+LIMIT = 1.0
+BEGINNING = b"HTTP/1.1 200 OK\r\nX-Filler: "
+
+
+class Silent:
+    """A server that takes requests and does not answer them.
+
+    :param drips: send the header of an answer, byte by byte, without an end:
+        a time limit on the next byte never comes to an end then
+    """
+
+    def __init__(self, drips):
+        self._drips = drips
+        self._over = threading.Event()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.asked = threading.Event()
+        port = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                found, _ = self._socket.accept()
+                threading.Thread(
+                    target=self._hang, args=(found,), daemon=True
+                ).start()
+
+    def _hang(self, connection):
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            self.asked.set()
+            if self._drips:
+                connection.sendall(BEGINNING)
+            while not self._over.wait(LIMIT / 10):
+                if self._drips:
+                    connection.sendall(b"x")
+
+    def close(self):
+        self._over.set()
+        self._socket.close()
+
+
+@pytest.fixture(params=[False, True], ids=["silent", "drips"])
+def silent(request):
+    server = Silent(request.param)
+    yield server
+    server.close()
+
+
+class Switched:
+    """Sends requests to the silent server, then to the real Placement."""
+
+    def __init__(self, silent, cloud):
+        self._silent = AdapterClient(
+            adapter.Adapter(
+                session.Session(auth=None, timeout=LIMIT),
+                endpoint_override=silent.url,
+                service_type="placement",
+            )
+        )
+        self._cloud = cloud
+        self.hangs = True
+
+    def get(self, url, version):
+        client = self._silent if self.hangs else self._cloud
+        return client.get(url, version)
+
+
+def test_a_refresh_that_hangs_keeps_nobody_from_trying(silent, cloud):
+    # given a host that has proven it, and a server that does not say so
+    host = cloud.host("good", {IOMMU, traits.of_hour(START)})
+    client = Switched(silent, cloud)
+    clock = Clock(now=lambda: START)
+    posture = Posture(lambda: Placement(client), 1, 600, clock, LIMIT)
+    said = []
+
+    def ask():
+        try:
+            said.append(posture.hosts(ASKED))
+        except PostureUnavailable as error:
+            said.append(str(error))
+
+    # when 8 ask, then each is told within the limit that nobody knows
+    callers = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    assert silent.asked.wait(PATIENCE)
+    for caller in callers:
+        caller.join(PATIENCE)
+    assert said == ["Placement has not answered yet"] * 8
+    # and when Placement is well, the next one has the answer, though the
+    # first request may hang on
+    client.hangs = False
+    posture._timeout = PATIENCE
+    assert eventually(posture) == {host}
+
+
+def eventually(posture):
+    """Ask until there is an answer: for a tenth of posture_ttl there is not.
+
+    :raises PostureUnavailable: if there is none in the end either
+    """
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with contextlib.suppress(PostureUnavailable):
+            return posture.hosts(ASKED)
+        time.sleep(0.05)
+    return posture.hosts(ASKED)
+
+
+def test_the_last_answer_is_given_meanwhile(silent, cloud):
+    host = cloud.host("good", {IOMMU, traits.of_hour(START)})
+    client = Switched(silent, cloud)
+    client.hangs = False
+    seconds = [0.0]
+    clock = Clock(lambda: seconds[0], lambda: START)
+    posture = Posture(lambda: Placement(client), 60, 600, clock, PATIENCE)
+    posture.hosts(ASKED)
+    posture._timeout = LIMIT
+    client.hangs = True
+    seconds[0] += 100
+    assert posture.hosts(ASKED) == {host}
+    assert silent.asked.is_set()

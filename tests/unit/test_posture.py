@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refreshes of the posture that hang, and answers that nobody wants."""
+
+import datetime
+import threading
+
+import pytest
+
+from nova_vhard import posture_answers
+from nova_vhard.catalogue import traits
+from nova_vhard.placement import PlacementError, Provider
+from nova_vhard.posture import Clock, Posture, PostureUnavailable, Question
+
+NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
+ASKED = Question(frozenset(("iommu",)), 2)
+LIMIT = 30
+#: Seconds after which what does not happen counts as missing.
+PATIENCE = 60
+
+
+class Scripted:
+    """Stands for Placement: each request is one to let go, or not.
+
+    :ivar hosts: names of the hosts that the next request is answered with
+    :ivar hangs: whether it is held up until ``let_go``
+    """
+
+    def __init__(self):
+        self.hosts = {"a"}
+        self.hangs = False
+        self.error = None
+        self.asked = threading.Semaphore(0)
+        self.times = 0
+        self.held = []
+
+    def traits(self):
+        return {traits.of_check("iommu"), traits.of_hour(NOW)}
+
+    def providers(self, required, any_of):
+        hosts, gate = set(self.hosts), threading.Event()
+        self.times += 1
+        if self.hangs:
+            self.held.append(gate)
+            self.asked.release()
+            assert gate.wait(PATIENCE)
+        if self.error:
+            raise self.error
+        return [Provider(host, host) for host in hosts]
+
+    def let_go(self):
+        for gate in self.held:
+            gate.set()
+
+
+class Caller(threading.Thread):
+    """Asks; keeps the hosts, or why there is no answer."""
+
+    def __init__(self, posture, question=ASKED):
+        super().__init__(daemon=True)
+        self._ask = lambda: posture.hosts(question)
+        self.start()
+
+    def run(self):
+        try:
+            self.found = self._ask()
+        except PostureUnavailable as error:
+            self.found = str(error)
+
+    def result(self):
+        self.join(PATIENCE)
+        return self.found
+
+
+@pytest.fixture
+def placement():
+    made = Scripted()
+    yield made
+    made.let_go()
+
+
+@pytest.fixture
+def seconds():
+    return [1000.0]
+
+
+@pytest.fixture
+def posture(placement, seconds):
+    clock = Clock(lambda: seconds[0], lambda: NOW)
+    return Posture(lambda: placement, 60, 600, clock, LIMIT)
+
+
+def hang(placement, posture):
+    """Return a caller whose refresh hangs by now."""
+    placement.hangs = True
+    caller = Caller(posture)
+    assert placement.asked.acquire(timeout=PATIENCE)
+    placement.hangs = False
+    return caller
+
+
+def answered(posture):
+    """Wait until no refresh is under way."""
+    running = list(posture._answers._running)
+    for refresh in running:
+        assert refresh.ended.wait(PATIENCE)
+
+
+def test_after_the_limit_another_takes_over(placement, posture, seconds):
+    # given an answer, and a refresh that hangs
+    assert posture.hosts(ASKED) == {"a"}
+    seconds[0] += 70
+    placement.hosts = {"old"}
+    first = hang(placement, posture)
+    # when its time is not over, then the others go on without asking
+    seconds[0] += LIMIT - 1
+    placement.hosts = {"new"}
+    assert posture.hosts(ASKED) == {"a"}
+    assert placement.times == 2
+    # when it is over, then the next caller asks, and all have what it got
+    seconds[0] += 1
+    assert posture.hosts(ASKED) == {"new"}
+    assert placement.times == 3
+    # and the late answer overwrites nothing
+    placement.let_go()
+    assert first.result() == {"new"}
+    answered(posture)
+    assert posture.hosts(ASKED) == {"new"}
+
+
+def test_a_late_answer_is_better_than_none(placement, posture, seconds):
+    first = hang(placement, posture)
+    seconds[0] += LIMIT + 1
+    placement.let_go()
+    assert first.result() == {"a"}
+    # it is as old as its question
+    seconds[0] += 600 - LIMIT
+    placement.error = PlacementError("down")
+    with pytest.raises(PostureUnavailable, match="601 seconds"):
+        posture.hosts(ASKED)
+
+
+def test_a_late_failure_changes_nothing(placement, posture, seconds):
+    posture.hosts(ASKED)
+    seconds[0] += 70
+    first = hang(placement, posture)
+    seconds[0] += LIMIT
+    assert posture.hosts(ASKED) == {"a"}
+    times = placement.times
+    placement.error = PlacementError("down")
+    placement.let_go()
+    assert first.result() == {"a"}
+    answered(posture)
+    # the answer is kept for its time, not asked for again after a tenth
+    seconds[0] += 10
+    assert posture.hosts(ASKED) == {"a"}
+    assert placement.times == times
+
+
+def test_who_begins_a_refresh_waits_no_longer_than_its_limit(
+    placement, seconds, caplog
+):
+    # given a limit that is over at once
+    clock = Clock(lambda: seconds[0], lambda: NOW)
+    posture = Posture(lambda: placement, 60, 600, clock, 0.05)
+    placement.hangs = True
+    # when nobody has ever answered, then that is what is said
+    with pytest.raises(PostureUnavailable, match="not answered yet"):
+        posture.hosts(ASKED)
+    assert "passed iommu: no answer within 0.05 seconds" in caplog.text
+    # and for a while nobody waits for such a Placement
+    with pytest.raises(PostureUnavailable):
+        posture.hosts(ASKED)
+    assert placement.times == 1
+    # and then the next one tries, and gets an answer
+    placement.hangs = False
+    seconds[0] += 7
+    assert posture.hosts(ASKED) == {"a"}
+
+
+def test_the_last_answer_holds_for_who_has_waited_in_vain(placement, seconds):
+    clock = Clock(lambda: seconds[0], lambda: NOW)
+    posture = Posture(lambda: placement, 60, 600, clock, 0.05)
+    posture.hosts(ASKED)
+    placement.hangs = True
+    seconds[0] += 70
+    assert posture.hosts(ASKED) == {"a"}
+
+
+def test_all_who_wait_for_the_first_answer_get_it(placement, posture):
+    first = hang(placement, posture)
+    others = [Caller(posture) for _ in range(8)]
+    placement.let_go()
+    assert [one.result() for one in (first, *others)] == [{"a"}] * 9
+    assert placement.times == 1
+
+
+def test_a_connection_that_hangs_is_taken_over_too(placement, seconds):
+    made, gate = [], threading.Event()
+    connecting = threading.Event()
+
+    def connect():
+        made.append(None)
+        if len(made) == 1:
+            connecting.set()
+            assert gate.wait(PATIENCE)
+        return placement
+
+    clock = Clock(lambda: seconds[0], lambda: NOW)
+    posture = Posture(connect, 60, 600, clock, LIMIT)
+    first = Caller(posture)
+    assert connecting.wait(PATIENCE)
+    seconds[0] += LIMIT
+    assert posture.hosts(ASKED) == {"a"}
+    gate.set()
+    assert first.result() == {"a"}
+    assert len(made) == 2
+
+
+def test_no_request_begins_after_the_limit(placement, posture, seconds):
+    real = placement.traits
+
+    def slow():
+        seconds[0] += LIMIT
+        return real()
+
+    placement.traits = slow
+    with pytest.raises(PostureUnavailable):
+        posture.hosts(ASKED)
+    assert placement.times == 0
+
+
+def test_a_fault_of_ours_is_no_answer(placement, posture, seconds, caplog):
+    placement.error = KeyError("uuid")
+    with pytest.raises(PostureUnavailable):
+        posture.hosts(ASKED)
+    assert "Traceback" in caplog.text
+    placement.error = None
+    seconds[0] += 7
+    assert posture.hosts(ASKED) == {"a"}
+
+
+def test_without_a_thread_there_is_no_answer(
+    placement, posture, seconds, monkeypatch
+):
+    def full(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        with pytest.raises(PostureUnavailable):
+            posture.hosts(ASKED)
+    seconds[0] += 7
+    assert posture.hosts(ASKED) == {"a"}
+
+
+def test_so_many_hang_at_once_and_no_more(placement, posture, seconds):
+    # given as many refreshes that hang as there may be
+    callers = []
+    for _ in range(posture_answers.HANGING):
+        callers.append(hang(placement, posture))
+        seconds[0] += LIMIT
+    # when another asks, then nobody begins one more
+    with pytest.raises(PostureUnavailable):
+        posture.hosts(ASKED)
+    assert placement.times == posture_answers.HANGING
+    # and when they come to an end, the next one does
+    placement.let_go()
+    for caller in callers:
+        caller.join(PATIENCE)
+    answered(posture)
+    seconds[0] += 100
+    placement.hosts = {"new"}
+    assert posture.hosts(ASKED) == {"new"}
+
+
+def question(number):
+    return Question(frozenset(("iommu", f"check{number}")), 2)
+
+
+def test_what_nobody_has_asked_for_in_an_hour_is_dropped(
+    placement, posture, seconds
+):
+    for number in range(10):
+        posture.hosts(question(number))
+    posture.hosts(ASKED)
+    assert len(posture._answers) == 11
+    # when one of them alone is asked for
+    for _ in range(12):
+        seconds[0] += 301
+        posture.hosts(ASKED)
+    # then it is the only one that is left
+    assert len(posture._answers) == 1
+    assert posture.hosts(ASKED) == {"a"}
+
+
+def test_of_too_many_the_one_that_was_used_longest_ago_goes(
+    placement, posture, seconds
+):
+    for number in range(posture_answers.MOST + 20):
+        seconds[0] += 0.1
+        posture.hosts(question(number))
+        posture.hosts(ASKED)
+    assert len(posture._answers) == posture_answers.MOST
+    # the one that was used all the time has been asked for once
+    times = placement.times
+    posture.hosts(ASKED)
+    assert placement.times == times
