@@ -78,8 +78,8 @@ OPTS = [
         "passed, all requests together. It holds whatever [placement] timeout "
         "says, which is unlimited by default. A request that waits for the "
         "answer goes on after that with the last one, or is refused where "
-        "there is none, and another request tries again. If it is smaller "
-        "than what a busy Placement needs, no host counts as proven once "
+        "there is none, and another request tries again. If a busy "
+        "Placement cannot answer within it, no host counts as proven once "
         "posture_max_age is over; if it is larger than rpc_response_timeout, "
         "boots fail by that before they get this gate's reason. Read by "
         "nova-scheduler and nova-api.",

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nova_vhard.exporter.metrics import GATES, MODES, NONE, OTHER, RULES
 from nova_vhard.exporter.service import Exporter
-from nova_vhard.policy import check
+from nova_vhard.policy import meaning
 from nova_vhard.policy.schema import MODES as OF_THE_SCHEMA
 from tests.unit.docs import ROOT
 from tests.unit.exporter.logs import event
@@ -118,7 +118,7 @@ def test_modes_are_those_of_a_policy_file():
 
 def test_rules_are_those_that_an_exemption_can_lift():
     liftable = {one for one in RULES if ":" not in one}
-    assert liftable == {*check._RULES}
+    assert liftable == {*meaning._RULES}
 
 
 def test_what_cannot_be_read_is_counted_and_the_rest_goes_on(exporter, path):
