@@ -25,6 +25,7 @@ from nova_vhard.policy.model import Mode
 from nova_vhard.policy.verdict import (
     ALLOW,
     DISABLED,
+    GUEST_DEVICES,
     PASSTHROUGH_ALLOW,
     PASSTHROUGH_REQUIRE,
     REFUSE,
@@ -51,6 +52,7 @@ USUAL = (
 )
 OUTCOMES = tuple(outcome for _, outcome in USUAL)
 RULES = (
+    GUEST_DEVICES,
     *(f"guest_devices.{kind}" for kind in KINDS),
     PASSTHROUGH_ALLOW,
     PASSTHROUGH_REQUIRE,
