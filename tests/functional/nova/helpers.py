@@ -96,12 +96,14 @@ class Helpers:
         project: str = PROJECT_ID,
         version: str | None = "latest",
         content_type: str = "application/json",
+        token: str | None = None,
         app: Callable[..., Any] | None = None,
     ) -> webob.Response:
         """Send one request through Nova's whole WSGI pipeline.
 
         :param body: bytes go out as they are, anything else as JSON
         :param version: microversion; None sends no header
+        :param token: what Nova takes for the user's token, and passes on
         :param app: another application than the test's own
         """
         request = webob.Request.blank(path, method=method)
@@ -110,6 +112,8 @@ class Helpers:
         request.headers["X-User-Id"] = user
         request.headers["X-Auth-Project-Id"] = project
         request.headers["X-Roles"] = ",".join(roles)
+        if token:
+            request.headers["X-Auth-Token"] = token
         if version:
             request.headers["OpenStack-API-Version"] = f"compute {version}"
         if body is not None:

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's API alone: what a gate says, where nothing has to happen after it.
+
+Servers are rows of Nova's database, on a host that is not there. A request
+that passes the gate is answered by Nova's API as ever, and what the API sends
+to its conductor and computes goes nowhere.
+"""
+
+from typing import Any
+
+from nova import context, objects
+from nova.compute import power_state, vm_states
+from nova.tests import fixtures as nova_fixtures
+from nova.tests.fixtures import PROJECT_ID
+from nova.tests.functional import integrated_helpers
+from oslo_utils import timeutils
+
+from tests.functional.nova.base import Gates
+
+HOST = "a-host"
+
+
+class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
+    """A cloud of which only the API answers."""
+
+    def _setup_services(self) -> None:
+        api = nova_fixtures.OSAPIFixture(api_version=self.api_major_version)
+        self.api_fixture = self.useFixture(api)
+        self.admin_api = self.api_fixture.admin_api
+        self.api = self.api_fixture.api
+
+    def settle(self) -> None:
+        """Return at once: nothing is at work."""
+
+    def server(
+        self, image: str = "", *disks: dict[str, Any], **metadata: str
+    ) -> str:
+        """Put a server that runs into Nova's database; return its id.
+
+        :param image: the image that it was made of; "" for a volume
+        :param disks: fields of its block device mappings, the root first
+        :param metadata: image properties that Nova keeps with it
+        """
+        admin = context.get_admin_context()
+        cell = self.cell_mappings["cell1"]
+        with context.target_cell(admin, cell) as targeted:
+            instance = objects.Instance(targeted, **_fields(image, metadata))
+            instance.create()
+            root = {"source_type": "image", "destination_type": "local"}
+            if image:
+                disks = ({**root, "image_id": image, "boot_index": 0}, *disks)
+            for fields in disks:
+                objects.BlockDeviceMapping(
+                    targeted, instance_uuid=instance.uuid, **fields
+                ).create()
+        objects.InstanceMapping(
+            admin,
+            instance_uuid=instance.uuid,
+            cell_mapping=cell,
+            project_id=PROJECT_ID,
+            user_id="fake",
+        ).create()
+        return str(instance.uuid)
+
+
+def _fields(image: str, metadata: dict[str, str]) -> dict[str, Any]:
+    """Return what Nova keeps of a server that runs."""
+    kept = {f"image_{name}": value for name, value in metadata.items()}
+    kept.setdefault("image_base_image_ref", image)
+    flavor = objects.Flavor.get_by_flavor_id(context.get_admin_context(), "1")
+    return {
+        "user_id": "fake",
+        "project_id": PROJECT_ID,
+        "display_name": "a server",
+        "image_ref": image,
+        "host": HOST,
+        "vm_state": vm_states.ACTIVE,
+        "power_state": power_state.RUNNING,
+        "launched_at": timeutils.utcnow(),
+        "root_device_name": "/dev/vda",
+        "flavor": flavor,
+        "old_flavor": None,
+        "new_flavor": None,
+        "system_metadata": kept,
+    }
