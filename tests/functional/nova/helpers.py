@@ -64,8 +64,21 @@ class Helpers:
         }
         return volume
 
+    def snapshot(self, volume: str) -> str:
+        """Put a snapshot of a volume into Cinder; return its id."""
+        snapshot = str(uuid.uuid4())
+        self.cinder.volume_snapshots[snapshot] = {
+            "id": snapshot,
+            "volume_id": volume,
+            "size": 1,
+        }
+        return snapshot
+
     def disk(self, volume: str, **more: Any) -> dict[str, Any]:
-        """Return the root disk made of a volume, in format 2."""
+        """Return the root disk made of a volume, in format 2.
+
+        :param more: further keys, or other values
+        """
         return {
             "boot_index": 0,
             "uuid": volume,
