@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Row 32 at Nova: paths that its router reads otherwise than they look."""
+
+from nova.tests.fixtures import PROJECT_ID
+
+from tests.functional.bypass import ways
+from tests.functional.nova import base, helpers, verdicts
+
+IDE = 'bus="ide"'
+CIRRUS = '<model type="cirrus"/>'
+OLD_API = "2.38"
+#: What Nova takes for POST /servers.
+SERVERS = (
+    "/v2.1/servers%0a",
+    "/v2.1//servers",
+    "//v2.1/%73ervers",
+    f"/v2.1/{PROJECT_ID}//servers%0a",
+    "/v2.1/servers?%0a",
+    "/v2/servers%0a",
+    f"/v2//{PROJECT_ID}/servers",
+)
+#: The version of the API may stand in the type of the body.
+VERSION_IN_TYPE = 'application/json; version="2.1/x"'
+#: What is nothing to Nova, or another thing.
+NOTHING = {
+    "/v2.1/servers/": 404,
+    "/v2.1/servers//": 404,
+    "/v2.1/servers%2f": 404,
+    "/v2.1/servers%0d": 404,
+    "/v2.1/servers%0d%0a": 404,
+    "/v2.1/servers%0a%0a": 404,
+    "/v2.1/servers%0a/": 404,
+    "/v2.1/servers%20": 404,
+    "/v2.1/servers;": 404,
+    "/v2.1/servers;a=b": 404,
+    "/v2.1/servers.json": 404,
+    "/v2.1/Servers": 404,
+    "/v2.1/servers%00": 404,
+    "/v2.1/servers%c2%85": 404,
+    "/v2.1/./servers": 404,
+    "/v2.1/%0a/servers": 404,
+    f"/v2.1/{PROJECT_ID}/servers/": 404,
+    "/v2.1/no-project/servers": 404,
+    "/v2.1/deadbeef/servers": 400,
+    "/v2.1/deadbeef%0a/servers": 404,
+    "/v2.1%0a/servers": 300,
+    "/v2.1/servers//action": 404,
+    "/v2/servers/": 404,
+    "/v2/servers.json": 404,
+}
+
+
+class Servers(ways.Ways):
+    def setUp(self):
+        super().setUp()
+        self.ide = self.image(**helpers.IDE)
+
+    def body(self):
+        """Return a body for any version of the API."""
+        server = {"name": "x", "flavorRef": "1", "imageRef": self.ide}
+        return {"server": server}
+
+    def test_bypass_32_path_of_servers(self):
+        for path in SERVERS:
+            self.witness.said.clear()
+            response = self.call("POST", path, self.body(), version=None)
+            self.ends(response, IDE, names=["hw_disk_bus"])
+
+    def test_bypass_32_version_in_the_type_of_the_body(self):
+        for path in ("/servers", "/servers%0a"):
+            self.witness.said.clear()
+            response = self.call(
+                "POST",
+                path,
+                self.body(),
+                version=None,
+                content_type=VERSION_IN_TYPE,
+            )
+            self.ends(response, IDE, names=["hw_disk_bus"])
+
+    def test_bypass_32_path_of_an_action(self):
+        server = self.active(self.image())
+        action = {"rebuild": {"imageRef": self.image(hw_video_model="cirrus")}}
+        for path in ("{id}/action%0a", "{id}//action", "{id}/%61ction"):
+            path = f"/v2.1/servers/{path.format(id=server)}"
+            response = self.call("POST", path, action)
+            self.ends(response, CIRRUS, names=["hw_video_model"])
+            self.wait(server, "ACTIVE")
+
+
+class TestGuarded(Servers, ways.Guarded, base.LibvirtCase):
+    pass
+
+
+class TestOpen(Servers, ways.Open, base.LibvirtCase):
+    pass
+
+
+class Answers(ways.Ways):
+    """What is judged, or left to Nova, by the path alone."""
+
+    def setUp(self):
+        super().setUp()
+        self.flags(instances=1000, cores=1000, ram=-1, group="quota")
+        self.ide = self.image(**helpers.IDE)
+
+    def answers(self, status, method, path, body, **more):
+        """Check that Nova's own answer is left, with and without a gate."""
+        response = self.call(method, path, body, **more)
+        self.assertEqual(status, response.status_int, (path, response.text))
+
+    def refuses(self, method, path, body, **more):
+        response = self.call(method, path, body, **more)
+        if self.GUARDED:
+            self.assertEqual(403, response.status_int, response.text)
+        else:
+            self.assertIn(response.status_int, (200, 202), response.text)
+
+    def test_what_nova_does_not_take_is_novas_to_answer(self):
+        for path, status in NOTHING.items():
+            self.answers(status, "POST", path, self.wish(self.ide))
+        path = "/v2.1/servers"
+        self.answers(404, "post", path, self.wish(self.ide))
+
+    def test_bypass_32_path_of_metadata_of_an_image(self):
+        whole = {"metadata": helpers.IDE}
+        for method, end, body in (
+            ("POST", "%0a", whole),
+            ("PUT", "%0a", whole),
+            ("PUT", "/hw_disk_bus%0a", {"meta": helpers.IDE}),
+        ):
+            path = f"/v2.1/images/{self.image()}/metadata{end}"
+            self.refuses(method, path, body, version=OLD_API)
+
+    def test_slashes_at_the_end_are_novas_to_answer(self):
+        server = self.server(self.image(), hw_vif_model="e1000", **helpers.IDE)
+        path = f"/v2.1/servers/{server}"
+        rebuild = {"rebuild": {"imageRef": self.ide}}
+        card = {"port_id": self.neutron.port_1["id"]}
+        disk = {"volumeId": self.volume()}
+        specs = {"extra_specs": {"pci_passthrough:alias": "a:1"}}
+        admin = {"roles": helpers.ADMIN}
+        for path, body, more in (
+            (f"{path}/action/", rebuild, {}),
+            (f"{path}/os-interface/", {"interfaceAttachment": card}, {}),
+            (f"{path}/os-volume_attachments/", {"volumeAttachment": disk}, {}),
+            (
+                f"/v2.1/images/{self.image()}/metadata/",
+                {"metadata": helpers.IDE},
+                {"version": OLD_API},
+            ),
+            ("/v2.1/flavors/1/os-extra_specs/", specs, admin),
+        ):
+            self.answers(404, "POST", path, body, **more)
+
+    def test_the_old_name_of_servers_is_novas_to_answer(self):
+        """Nova 34 has no os-volumes_boot in its latest version."""
+        plain = self.without_gate()
+        for end in ("", "%0a", "/"):
+            path = f"/v2.1/os-volumes_boot{end}"
+            body = self.wish(self.ide)
+            status = self.call("POST", path, body, app=plain).status_int
+            taken = status < 400  # noqa: PLR2004 - HTTP
+            status = 403 if self.GUARDED and taken else status
+            self.answers(status, "POST", path, body)
+
+
+class TestGuardedAnswers(Answers, ways.Guarded, verdicts.VerdictCase):
+    pass
+
+
+class TestOpenAnswers(Answers, ways.Open, verdicts.VerdictCase):
+    pass

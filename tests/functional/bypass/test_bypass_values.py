@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Row 33: values that are no absence: 0, "", false, and no numbers at all."""
+
+from tests.functional.bypass import ways
+from tests.functional.bypass.test_bypass_flavors import Flavors
+from tests.functional.nova import base, helpers, verdicts
+
+WATCHDOG = "<watchdog "
+IDE = 'bus="ide"'
+#: JSON for the number 0, and for another that Nova writes out as it is.
+ZEROS = {"0": "0", "-0": "0", "0.0": "0.0"}
+#: JSON for a boot index that Nova takes for the root's.
+ROOTS = ("0", "0.0", "-0.0", '"0"', '"-0"', r'"0\n"')
+#: JSON that Nova takes for no boot index.
+NO_INDEX = (
+    *("NaN", "Infinity", "-Infinity", "1e400", "-1e999", "0.5"),
+    *("false", "true", "[]", "{}", '""', '" 0"', '"+0"', '"0_0"', '"x"'),
+)
+#: JSON that Nova takes for no flavor.
+NO_FLAVOR = ("false", "null", "NaN", "Infinity", "[]", "{}", '""')
+#: JSON that Nova takes for no image.
+NO_IMAGE = ("0", "false", "null", "NaN", "[]", "{}")
+
+
+def servers(flavor='"1"', image='""', index="0", volume="", more=""):
+    """Return the body of a POST /servers; all but the volume is JSON."""
+    root = (
+        f'{{"source_type": "volume", "destination_type": "volume", '
+        f'"uuid": "{volume}", "boot_index": {index}}}'
+    )
+    disks = f', "block_device_mapping_v2": [{root}]' if volume else ""
+    return (
+        f'{{"server": {{"name": "x", "networks": "none", '
+        f'"flavorRef": {flavor}, "imageRef": {image}{disks}{more}}}}}'
+    ).encode()
+
+
+class Values(Flavors, ways.Ways):
+    POLICY = "guest_devices: {watchdog_action: {allow: [disabled]}}\n"
+
+    def setUp(self):
+        super().setUp()
+        # Nova's fixture makes no disks: there is none to copy.
+        self.stub_out(
+            "nova.virt.libvirt.driver.LibvirtDriver"
+            ".migrate_disk_and_power_off",
+            lambda *args, **more: "{}",
+        )
+        self.flags(allow_resize_to_same_host=True)
+        for name in sorted(set(ZEROS.values())):
+            self.flavor(name, **{"hw:watchdog_action": "reset"})
+
+    def test_bypass_33_resize_to_the_flavor_of_a_number(self):
+        for number in ZEROS:
+            self.witness.said.clear()
+            server = self.active(self.image(hw_machine_type="q35"))
+            body = f'{{"resize": {{"flavorRef": {number}}}}}'.encode()
+            response = self.act(server, body)
+            self.ends(response, WATCHDOG, names=["hw:watchdog_action"])
+
+    def test_bypass_33_boot_with_the_flavor_of_a_number(self):
+        for number in ZEROS:
+            self.witness.said.clear()
+            image = self.image(hw_machine_type="q35")
+            body = servers(number, f'"{image}"')
+            response = self.call("POST", "/v2.1/servers", body)
+            self.ends(response, WATCHDOG, names=["hw:watchdog_action"])
+
+    def test_bypass_33_boot_index_of_the_root(self):
+        """Under a config drive, which no scheduler sees."""
+        for index in ROOTS:
+            self.witness.said.clear()
+            body = servers(
+                volume=self.volume(hw_machine_type="pc"),
+                index=index,
+                more=', "config_drive": true',
+            )
+            response = self.call("POST", "/v2.1/servers", body)
+            self.ends(response, IDE, names=["hw_cdrom_bus"])
+
+
+class TestGuarded(Values, ways.Guarded, base.LibvirtCase):
+    pass
+
+
+class TestOpen(Values, ways.Open, base.LibvirtCase):
+    pass
+
+
+class Answers(ways.Ways):
+    """What Nova answers 400 stays that, whatever else the body asks for."""
+
+    def answers(self, path, body):
+        response = self.call("POST", path, body)
+        self.assertEqual(400, response.status_int, (body, response.text))
+
+    def test_no_boot_index_is_novas_to_answer(self):
+        ide = self.volume(**helpers.IDE)
+        for volume in (self.volume(), ide):
+            for index in NO_INDEX:
+                body = servers(volume=volume, index=index)
+                self.answers("/v2.1/servers", body)
+
+    def test_no_flavor_is_novas_to_answer(self):
+        path = f"/v2.1/servers/{self.server(self.image())}/action"
+        for image in (self.image(), self.image(**helpers.IDE)):
+            for flavor in NO_FLAVOR:
+                body = servers(flavor, f'"{image}"')
+                self.answers("/v2.1/servers", body)
+                body = f'{{"resize": {{"flavorRef": {flavor}}}}}'.encode()
+                self.answers(path, body)
+
+    def test_no_image_is_novas_to_answer(self):
+        path = f"/v2.1/servers/{self.server(self.image())}/action"
+        ide = self.volume(**helpers.IDE)
+        for image in NO_IMAGE:
+            self.answers("/v2.1/servers", servers(image=image, volume=ide))
+            self.answers(path, f'{{"rebuild": {{"imageRef": {image}}}}}'.encode())
+            named = f'{{"rescue_image_ref": {image}}}'
+            self.answers(path, f'{{"rescue": {named}}}'.encode())
+
+    def test_an_empty_image_is_none(self):
+        """A server that boots from a volume may have an empty imageRef."""
+        ide = self.volume(**helpers.IDE)
+        response = self.call("POST", "/v2.1/servers", servers(volume=ide))
+        expected = 403 if self.GUARDED else 202
+        self.assertEqual(expected, response.status_int, response.text)
+
+
+class TestGuardedAnswers(Answers, ways.Guarded, verdicts.VerdictCase):
+    pass
+
+
+class TestOpenAnswers(Answers, ways.Open, verdicts.VerdictCase):
+    pass
