@@ -84,6 +84,9 @@ def test_what_libosinfo_would_pick_is_unknown(name):
     ("properties", "model"),
     [
         ({"hw_disk_bus": "scsi"}, "lsilogic"),
+        ({"hw_cdrom_bus": "scsi"}, "lsilogic"),
+        ({"hw_rescue_bus": "scsi"}, "lsilogic"),
+        ({"hw_rescue_bus": "virtio"}, None),
         ({**MANDATORY, "hw_architecture": "aarch64"}, "lsilogic"),
         ({"hw_disk_bus": "scsi", "hw_architecture": "ppc64le"}, "ibmvscsi"),
         ({"hw_disk_bus": "scsi", "hw_architecture": "s390x"}, "virtio-scsi"),

@@ -69,9 +69,10 @@ class TestKinds(base.FakeHosts):
         self.useFixture(nova_fixtures.CyborgFixture())
 
     def read(self, kind, **more):
-        """Return what a port of a kind asks for, and the port's id."""
+        """Return what a port of a kind asks for, and the port itself."""
         port = NEUTRON.network_4_port_1 | {"binding:vnic_type": kind} | more
-        port = self.neutron.create_port({"port": port})["port"]["id"]
+        shown = self.neutron.create_port({"port": port})["port"]
+        port = shown["id"]
         wanted = objects.NetworkRequestList(
             objects=[objects.NetworkRequest(port_id=port)]
         )
@@ -79,22 +80,27 @@ class TestKinds(base.FakeHosts):
         _, groups, _ = neutron.API().create_resource_requests(
             context.get_admin_context(), wanted, pci
         )
-        return passthrough.of_requests(pci.requests, groups), port
+        return passthrough.of_requests(pci.requests, groups), shown
 
     def test_each_kind_is_told_from_the_others(self):
         for kind, name in KINDS.items():
-            found, port = self.read(kind)
+            found, shown = self.read(kind)
+            port = shown["id"]
             expected = [] if name is None else [("ports", name)]
             self.assertEqual(
                 expected, [(one.kind, one.name) for one in found], kind
             )
             for one in found:
                 self.assertEqual(f"port {port}", one.source)
+            # the API's gate reads the same of the port as Neutron shows it
+            at_the_api = passthrough.of_port(shown)
+            self.assertEqual(found, [at_the_api] if at_the_api else [], kind)
 
     def test_a_port_with_an_accelerator_counts_as_a_device_profile(self):
         profile = nova_fixtures.CyborgFixture.dp_name
 
-        found, port = self.read(ACCELERATOR, device_profile=profile)
+        found, shown = self.read(ACCELERATOR, device_profile=profile)
+        port = shown["id"]
 
         self.assertIn(
             ("device_profiles", f"port {port}", f"accelerator of port {port}"),

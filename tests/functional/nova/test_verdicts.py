@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which object is judged, where a request could mean several."""
+
+import copy
+
+from tests.functional.nova import base, helpers, verdicts
+
+OLD_API = "2.38"
+STABLE = {"hw_rescue_device": "disk"}
+CONTROLLER = {"hw_scsi_model": "virtio-scsi"}
+
+
+class Verdicts(verdicts.VerdictCase):
+    def refused(self, response, *names):
+        """Check that the gate refused, and what it named."""
+        self.assertEqual(403, response.status_int, response.text)
+        text = base.text(response)
+        self.assertEqual([], [name for name in names if name not in text])
+
+    def passed(self, response):
+        self.assertIn(response.status_int, (200, 202), response.text)
+
+
+class TestRootOnASnapshot(Verdicts):
+    """A volume snapshot has the image metadata of its volume."""
+
+    def boot_from(self, volume):
+        root = self.disk(self.snapshot(volume), source_type="snapshot")
+        return self.boot(None, block_device_mapping_v2=[root])
+
+    def test_a_boot_is_judged_by_the_volume(self):
+        response = self.boot_from(self.volume(**helpers.IDE))
+        self.refused(response, "volume property hw_disk_bus='ide'")
+
+    def test_a_clean_one_is_let_through(self):
+        self.passed(self.boot_from(self.volume(**helpers.CLEAN)))
+
+    def test_format_1_is_judged_by_the_volume(self):
+        snapshot = self.snapshot(self.volume(**helpers.IDE))
+        root = {"device_name": "vda", "snapshot_id": snapshot}
+        response = self.boot(None, block_device_mapping=[root])
+        self.refused(response, "volume property hw_disk_bus='ide'")
+
+
+class TestRescue(Verdicts):
+    def rescue(self, server, **properties):
+        body = properties and {"rescue_image_ref": self.image(**properties)}
+        return self.act(server, {"rescue": body or None})
+
+    def test_by_the_image_that_the_servers_image_was_made_of(self):
+        """Nova prefers it to the server's own."""
+        old = self.image(**helpers.IDE)
+        server = self.server(self.image(), base_image_ref=old)
+        self.refused(self.rescue(server), "hw_disk_bus='ide'", old)
+
+    def test_not_by_the_own_image_where_another_is_preferred(self):
+        own = self.image(**helpers.IDE)
+        server = self.server(own, base_image_ref=self.image())
+        self.passed(self.rescue(server))
+
+    def test_a_reference_to_no_image_is_refused(self):
+        """Somebody could create an image of that id until Nova looks."""
+        missing = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
+        server = self.server(self.image(), base_image_ref=missing)
+        self.refused(self.rescue(server), missing)
+
+    def test_a_scsi_bus_needs_a_controller(self):
+        server = self.server(self.image(hw_disk_bus="virtio"))
+        response = self.rescue(server, **STABLE, hw_rescue_bus="scsi")
+        self.refused(response, "hw_scsi_model", "lsilogic")
+
+    def test_the_controller_is_the_servers(self):
+        server = self.server(self.image(**CONTROLLER), **CONTROLLER)
+        self.passed(self.rescue(server, **STABLE, hw_rescue_bus="scsi"))
+
+
+class TestPorts(Verdicts):
+    """Kinds of ports that bring a device of the host."""
+
+    KINDS = ("direct", "macvtap", "virtio-forwarder")
+
+    def port(self, kind):
+        port = copy.deepcopy(self.neutron.port_1)
+        port["binding:vnic_type"] = kind
+        self.neutron._ports[port["id"]] = port
+        return port["id"]
+
+    def test_virtual_functions_at_a_boot(self):
+        for kind in self.KINDS:
+            networks = [{"port": self.port(kind)}]
+            response = self.boot(self.image(), networks=networks)
+            self.refused(response, "asks for 'vf'")
+
+    def test_virtual_functions_for_a_server_that_runs(self):
+        path = f"/v2.1/servers/{self.server(self.image())}/os-interface"
+        for kind in self.KINDS:
+            body = {"interfaceAttachment": {"port_id": self.port(kind)}}
+            response = self.call("POST", path, body)
+            self.refused(response, "asks for 'vf'")
+
+    def test_a_plain_port_is_let_through(self):
+        networks = [{"port": self.port("normal")}]
+        self.passed(self.boot(self.image(), networks=networks))
+
+
+class TestImageMetadata(Verdicts):
+    """Nova's proxy: PUT of the whole drops what it does not name."""
+
+    POLICY = (
+        "guest_devices: {vif_model: {allow: [virtio], explicit: true}}\n"
+    )
+
+    def write(self, method, path, body):
+        """Write to an image that says its network card."""
+        image = self.image(hw_vif_model="virtio")
+        path = f"/v2.1/images/{image}/metadata{path}"
+        return self.call(method, path, body, version=OLD_API)
+
+    def test_what_it_drops_is_judged(self):
+        response = self.write("PUT", "", {"metadata": {"x": "1"}})
+        self.refused(response, "hw_vif_model")
+
+    def test_nothing_is_dropped_by_the_others(self):
+        self.passed(self.write("POST", "", {"metadata": {"x": "1"}}))
+        self.passed(self.write("PUT", "/x", {"meta": {"x": "1"}}))
+
+    def test_what_it_keeps_is_let_through(self):
+        kept = {"x": "1", "hw_vif_model": "virtio"}
+        self.passed(self.write("PUT", "", {"metadata": kept}))
+
+    def test_nothing_at_all_drops_everything(self):
+        self.refused(self.write("PUT", "", {"metadata": {}}), "hw_vif_model")
