@@ -130,3 +130,26 @@ class TestImageMetadata(Verdicts):
 
     def test_nothing_at_all_drops_everything(self):
         self.refused(self.write("PUT", "", {"metadata": {}}), "hw_vif_model")
+
+
+class TestDroppedForTheSame(Verdicts):
+    """A PUT names what it drops: what is there without it is charged."""
+
+    POLICY = (
+        "guest_devices:\n"
+        "  disk_bus: {allow: [scsi]}\n"
+        "  scsi_model: {allow: [virtio-scsi]}\n"
+    )
+
+    def test_the_default_is_the_bus_that_was_dropped(self):
+        image = self.image(hw_disk_bus="virtio")
+        path = f"/v2.1/images/{image}/metadata"
+        body = {"metadata": {"x": "1"}}
+        response = self.call("PUT", path, body, version=OLD_API)
+        self.refused(response, "hw_disk_bus", "virtio")
+
+    def test_who_adds_something_else_is_not_charged_with_it(self):
+        image = self.image(hw_disk_bus="virtio")
+        path = f"/v2.1/images/{image}/metadata"
+        body = {"metadata": {"x": "1"}}
+        self.passed(self.call("POST", path, body, version=OLD_API))
