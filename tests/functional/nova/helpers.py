@@ -56,6 +56,7 @@ class Helpers:
         self.cinder.volumes[volume] = {
             "id": volume,
             "display_name": "a volume",
+            "display_description": "",
             "size": 1,
             "multiattach": False,
             "bootable": True,
