@@ -283,4 +283,117 @@ DOORS = (
             "test_bypass_27_method_in_the_query_string_of_nova",
         ),
     ),
+    Door(
+        28,
+        "A reference to an image that Nova keeps, base_image_ref, is a URL or "
+        "other text that is no UUID: a rescue opens it",
+        (GLANCE_API, NOVA_API),
+        tests=(
+            "test_bypass_28_any_text_but_a_uuid",
+            "test_bypass_28_create_backup_metadata",
+            "test_bypass_28_create_image_metadata",
+            "test_bypass_28_image_metadata_proxy",
+            "test_bypass_28_reference_by_patch",
+            "test_bypass_28_reference_on_upload",
+            "test_bypass_28_url_in_an_image",
+            "test_bypass_28_url_in_the_metadata_of_a_volume",
+            "test_bypass_28_uuid_of_an_image_that_is_refused",
+        ),
+    ),
+    Door(
+        29,
+        "A server's root was made of a volume snapshot, or of an image in a "
+        "volume: what that is now is what a stable rescue reads",
+        (NOVA_API,),
+        tests=(
+            "test_bypass_29_image_that_a_volume_was_made_of",
+            "test_bypass_29_snapshot_in_format_1",
+            "test_bypass_29_volume_that_a_snapshot_was_taken_of",
+            "test_bypass_29_volume_with_a_snapshot_beside_it",
+        ),
+    ),
+    Door(
+        30,
+        "A block device names two things, or a blank one names any: Nova "
+        "reads the snapshot's volume, then the image, then the volume",
+        (NOVA_API,),
+        tests=(
+            "test_bypass_30_blank_disk_that_names_something",
+            "test_bypass_30_both_in_format_1",
+            "test_bypass_30_controller_of_the_other_image",
+            "test_bypass_30_image_beside_the_source",
+            "test_bypass_30_keys_that_format_1_does_not_have",
+            "test_bypass_30_snapshot_beside_the_source",
+        ),
+    ),
+    Door(
+        31,
+        "The image that comes speaks for devices that stay: the bus of a disk "
+        "is kept, its controller and the machine type are the new image's",
+        (NOVA_API,),
+        tests=(
+            "test_bypass_31_kept_bus_of_a_data_disk",
+            "test_bypass_31_kept_floppy",
+            "test_bypass_31_rebuild_keeps_the_bus_of_a_cdrom",
+            "test_bypass_31_rebuild_keeps_the_bus_of_a_data_disk",
+            "test_bypass_31_rebuild_keeps_the_bus_of_the_root",
+            "test_bypass_31_rebuild_with_the_own_image_changed",
+            "test_bypass_31_rebuild_without_any_property",
+            "test_bypass_31_stable_rescue_cdrom_by_the_rescue_image",
+            "test_bypass_31_stable_rescue_from_a_scsi_cdrom",
+            "test_bypass_31_stable_rescue_from_scsi",
+            "test_bypass_31_stable_rescue_keeps_the_bus",
+            "test_bypass_31_stable_rescue_of_a_server_from_an_iso",
+            "test_bypass_31_stable_rescue_under_a_config_drive",
+            "test_bypass_31_unshelve_keeps_the_bus",
+        ),
+    ),
+    Door(
+        32,
+        "A path that the router reads otherwise than it looks: a newline at "
+        "its end, slashes, a version in a header",
+        (GLANCE_API, NOVA_API),
+        tests=(
+            "test_bypass_32_path_of_an_action",
+            "test_bypass_32_path_of_an_image",
+            "test_bypass_32_path_of_metadata_of_an_image",
+            "test_bypass_32_path_of_servers",
+            "test_bypass_32_path_of_the_collection",
+            "test_bypass_32_version_in_the_type_of_the_body",
+        ),
+    ),
+    Door(
+        33,
+        "A value that looks like none: a flavor by the number 0, a boot index "
+        "of 0.0",
+        (NOVA_API, SCHEDULER),
+        tests=(
+            "test_bypass_33_boot_index_of_the_root",
+            "test_bypass_33_boot_with_the_flavor_of_a_number",
+            "test_bypass_33_resize_to_the_flavor_of_a_number",
+        ),
+    ),
+    Door(
+        34,
+        "A stable rescue reads the server's own image or root volume after "
+        "the guest has shut down, and the guest may take os_shutdown_timeout",
+        (NOVA_API,),
+        instead="Narrowed: refused with a timeout above 60 seconds. What is "
+        "changed within them arrives, until a guard on the host looks at the "
+        "guest itself",
+        tests=(
+            "test_bypass_34_own_image_changed_during_the_shutdown",
+            "test_bypass_34_root_volume_changed_during_the_shutdown",
+        ),
+    ),
+    Door(
+        35,
+        "A port turns direct between the gate and nova-compute",
+        (NOVA_API,),
+        instead="The port is judged as it is when the gate looks. What is "
+        "changed until nova-compute looks arrives, until a guard on the host "
+        "looks at the guest itself; Neutron's rule "
+        "update_port:binding:vnic_type says who may change it",
+        untested="who is first is a matter of time, which no test may rest on",
+    ),
 )

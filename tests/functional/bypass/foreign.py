@@ -56,8 +56,7 @@ class ForeignGlance(fixtures.Fixture):
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
         self.url = (
-            f"http://127.0.0.1:{server.server_port}"
-            f"/v2/images/{self.image_id}"
+            f"http://127.0.0.1:{server.server_port}/v2/images/{self.image_id}"
         )
         self._let_nova_ask_it()
         self._let_nova_keep_tokens()
@@ -100,7 +99,9 @@ class ForeignGlance(fixtures.Fixture):
             return chosen(client, *args, **more)
 
         self.useFixture(
-            fixtures.MonkeyPatch("nova.image.glance.GlanceClientWrapper.call", call)
+            fixtures.MonkeyPatch(
+                "nova.image.glance.GlanceClientWrapper.call", call
+            )
         )
 
     def _answer(self, path: str) -> dict[str, Any]:

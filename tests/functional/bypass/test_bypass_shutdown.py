@@ -19,7 +19,10 @@ CIRRUS = '<model type="cirrus"/>'
 TIMEOUT = "os_shutdown_timeout"
 STABLE = {"hw_rescue_bus": "virtio", "hw_rescue_device": "disk"}
 #: More than a minute, as Nova reads it: int() of the text.
-LONG = ("61", "3600", " 3600", "+3600", "1_000", "３６００", "3600\n")
+LONG = (
+    *("61", "3600", " 3600", "+3600", "1_000", "3600\n"),
+    "\uff13\uff16\uff10\uff10",
+)
 #: A minute, less, or nothing that Nova can read: it takes its own default.
 SHORT = ("60", "0", "-3600", "", "an hour", "3600.5")
 

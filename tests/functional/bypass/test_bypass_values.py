@@ -115,7 +115,9 @@ class Answers(ways.Ways):
         ide = self.volume(**helpers.IDE)
         for image in NO_IMAGE:
             self.answers("/v2.1/servers", servers(image=image, volume=ide))
-            self.answers(path, f'{{"rebuild": {{"imageRef": {image}}}}}'.encode())
+            self.answers(
+                path, f'{{"rebuild": {{"imageRef": {image}}}}}'.encode()
+            )
             named = f'{{"rescue_image_ref": {image}}}'
             self.answers(path, f'{{"rescue": {named}}}'.encode())
 

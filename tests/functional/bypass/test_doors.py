@@ -11,7 +11,7 @@ import pytest
 from nova_vhard.catalogue import doors
 from nova_vhard.catalogue.doors import DOORS, Door
 
-ROWS = 27
+ROWS = 35
 GATES = {
     doors.GLANCE_API,
     doors.GLANCE_IMPORT,

@@ -106,9 +106,7 @@ class TestPorts(Verdicts):
 class TestImageMetadata(Verdicts):
     """Nova's proxy: PUT of the whole drops what it does not name."""
 
-    POLICY = (
-        "guest_devices: {vif_model: {allow: [virtio], explicit: true}}\n"
-    )
+    POLICY = "guest_devices: {vif_model: {allow: [virtio], explicit: true}}\n"
 
     def write(self, method, path, body):
         """Write to an image that says its network card."""
