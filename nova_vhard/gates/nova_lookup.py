@@ -206,12 +206,15 @@ class NovaLookups:
     def _asked(
         self, kind: str, name: Any, call: Callable[[], Any]
     ) -> dict[str, Any]:
-        """Return what another service says of an object with a uuid.
+        """Return what another service says of an object.
+
+        It is asked for by whatever stands in the request, as Nova would.
 
         :raises NotFound: if it is answered 4xx
         :raises LookupFailed: if it is answered in another way, or not
         """
-        if not uuidutils.is_uuid_like(name):
+        if not isinstance(name, str) or not name or "/" in name:
+            # Nova would open an address, which no service is asked for.
             raise NotFound(f"no {kind} has such an id")
         if (kind, name) not in self._found:
             if self._error is not None:

@@ -119,6 +119,11 @@ class Router:
         name = self._judged_class(resource, action)
         if name is None:
             return None
+        context = environ.get("nova.context")
+        if context and match.get("project_id", context.project_id) != (
+            context.project_id
+        ):
+            raise NotAccepted("another project in the path")
         _keep_body(environ)
         request = self._request(environ)
         try:

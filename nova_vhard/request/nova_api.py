@@ -80,21 +80,29 @@ class ServerReader:
 
         What cannot be looked up is left to the scheduler's gate; what stands
         in the body itself is judged all the same.
+
+        :raises LookupFailed: where the body adds devices to an image that
+            cannot be read: no scheduler sees the two together
         """
         server = section(body, "server")
+        wishes, reasons = in_body(server)
         flavor: Flavor | None = None
-        image = Image()
+        image: Image | None = None
         ports: list[Passthrough] = []
         try:
             flavor = self._find.boot_flavor(server.get("flavorRef"))
             image = self._find.boot_image(server)
             ports += self._ports(server)
         except (NotFound, LookupFailed) as error:
+            failed = isinstance(error, LookupFailed)
+            if failed and image is None and (wishes or reasons):
+                raise
             LOG.warning("Left to the scheduler's gate: %s", error)
+        image = image or Image()
         request = image.hardware()
         if flavor is not None:
             request = with_specs(request, flavor.extra_specs)
-        request = request.plus(*in_body(server))
+        request = request.plus(wishes, reasons)
         request = replace(request, passthrough=(*request.passthrough, *ports))
         subject = subject_of(
             BOOT, self._requester, None, image.holder.id, flavor

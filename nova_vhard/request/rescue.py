@@ -21,8 +21,8 @@ from nova_vhard.request.image import BASE_IMAGE, is_image_id
 from nova_vhard.request.kept import with_kept
 from nova_vhard.request.lookups import Image, Lookups, NotFound, Server
 
-#: Seconds that Nova waits for a running guest to shut down before it reads a
-#: root volume's properties: ``[DEFAULT] shutdown_timeout`` as Nova has it.
+#: Seconds that Nova waits for a running guest to shut down before it reads
+#: the server's own image: ``[DEFAULT] shutdown_timeout`` as Nova has it.
 SHUTDOWN_TIMEOUT = 60
 _TIMEOUT = "os_shutdown_timeout"
 
@@ -123,8 +123,11 @@ def _followed(request: HardwareRequest) -> HardwareRequest:
 
 
 def _slow_shutdown(server: Server) -> Iterator[Fault]:
-    """Yield a fault where a root volume could change for a long time."""
-    if server.image or not server.running:
+    """Yield a fault where the server's own image could change for long.
+
+    Nova reads it, or its root volume, once the guest is shut down.
+    """
+    if not server.running:
         return
     value = str(server.properties.get(_TIMEOUT, ""))
     try:
@@ -135,9 +138,9 @@ def _slow_shutdown(server: Server) -> Iterator[Fault]:
     if seconds <= SHUTDOWN_TIMEOUT:
         return
     text = (
-        "is how long Nova waits for this server to shut down, and its root "
-        f"volume could change unseen meanwhile; more than {SHUTDOWN_TIMEOUT} "
-        "seconds are not allowed for a stable rescue of a running server: "
-        "stop the server first"
+        "is how many seconds Nova waits for this server to shut down, and "
+        "its image or root volume could change unseen meanwhile; a stable "
+        f"rescue of a running server may wait {SHUTDOWN_TIMEOUT}: stop the "
+        "server first"
     )
     yield Fault(f"stored image property {_TIMEOUT}", value, text)
