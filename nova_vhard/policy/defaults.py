@@ -284,7 +284,7 @@ def _scsi_disk(
         )
     disk = request.rescue_disk
     if disk is not None and any(map(_on_scsi, _of_rescue(disk, assume))):
-        return ", on which the rescue image is plugged in"
+        return ", on which the rescue disk is plugged in"
     return None
 
 

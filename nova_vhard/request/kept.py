@@ -65,4 +65,4 @@ def _choices(kind: str, bus: str | None, where: str) -> Iterator[Wish]:
         yield Wish("device_type", kind, f"kind of {where}", where, SERVER)
     if bus is not None:
         judged = _BUS_KIND.get(kind, "disk_bus")
-        yield Wish(judged, bus, source, source, SERVER)
+        yield Wish(judged, bus, source, where, SERVER)

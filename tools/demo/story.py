@@ -23,6 +23,7 @@ STEPS = (
     servers.fixed_boot,
     servers.old_boot_without_api_gate,
     servers.rebuild,
+    servers.scsi_rebuild,
     servers.volume_boot,
     servers.exempted_boot,
     doors.block_device,

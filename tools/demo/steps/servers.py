@@ -104,6 +104,37 @@ def rebuild(stage):
 
 
 @telling.step(
+    "A server with a disk on scsi, rebuilt with the clean image, which says "
+    "nothing of scsi; afterwards the server must be as it was"
+)
+def scsi_rebuild(stage):
+    """Say what an innocent rebuild would leave the disk on.
+
+    Nova keeps the bus of a disk, and takes its controller from the image
+    that comes: without a model there libvirt picks one itself.
+    """
+    image = stage.alice.upload(
+        "on-scsi", hw_disk_bus="scsi", hw_scsi_model="virtio-scsi"
+    )
+    server = stage.alice.boot("archive", image_id=image.id)
+    compute = stage.alice.compute()
+    try:
+        answer = telling.refusal(
+            compute.rebuild_server, server, image=stage.images["clean"].id
+        )
+    finally:
+        after = stage.alice.settle(server)
+    answer += f" ({telling.active(after)} still)"
+    return stage.refused(
+        "nova-api",
+        answer,
+        "guest_devices.scsi_model",
+        "hw_scsi_model=virtio-scsi",
+        "on which the server's disk sda stays",
+    )
+
+
+@telling.step(
     "A server from a volume whose image metadata says hw_disk_bus=ide"
 )
 def volume_boot(stage):
