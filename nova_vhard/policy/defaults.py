@@ -280,7 +280,7 @@ def _scsi_disk(
     for wish in filter(_on_scsi, (*request.wishes, *defaults)):
         kept = wish.origin == SERVER
         return (
-            f", which the server keeps ({clean(wish.source)})" if kept else ""
+            f", on which {clean(wish.setting)} stays" if kept else ""
         )
     disk = request.rescue_disk
     if disk is not None and any(map(_on_scsi, _of_rescue(disk, assume))):
