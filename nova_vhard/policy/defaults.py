@@ -279,9 +279,7 @@ def _scsi_disk(
     """Return what to say of the disk on a scsi bus; None if there is none."""
     for wish in filter(_on_scsi, (*request.wishes, *defaults)):
         kept = wish.origin == SERVER
-        return (
-            f", on which {clean(wish.setting)} stays" if kept else ""
-        )
+        return f", on which {clean(wish.setting)} stays" if kept else ""
     disk = request.rescue_disk
     if disk is not None and any(map(_on_scsi, _of_rescue(disk, assume))):
         return ", on which the rescue disk is plugged in"

@@ -40,12 +40,15 @@ def rescue_image(find: Lookups, server: Server, named: str | None) -> Image:
     """Return the image that Nova rescues a server with.
 
     :param named: ``rescue_image_ref`` of the request
-    :raises NotFound: where Nova's API looks it up as well and answers it
+    :raises NotFound: where Nova's API answers the request with a 4xx
     :raises Unusable: where only nova-compute would look
     """
     if named:
         return find.image(named)
     reference = server.base_image or server.image
+    if not reference:
+        # a volume-backed server, to which Nova's API answers 400
+        raise NotFound("there is no image to rescue with")
     source = f"stored image property {BASE_IMAGE}"
     if not is_image_id(reference):
         raise Unusable(source, str(reference), "is not the id of an image")

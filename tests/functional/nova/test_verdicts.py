@@ -42,6 +42,13 @@ class TestRootOnASnapshot(Verdicts):
         self.refused(response, "volume property hw_disk_bus='ide'")
 
 
+VOLUME_ROOT = {
+    "source_type": "volume",
+    "destination_type": "volume",
+    "boot_index": 0,
+}
+
+
 class TestRescue(Verdicts):
     def rescue(self, server, **properties):
         body = properties and {"rescue_image_ref": self.image(**properties)}
@@ -63,6 +70,10 @@ class TestRescue(Verdicts):
         missing = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
         server = self.server(self.image(), base_image_ref=missing)
         self.refused(self.rescue(server), missing)
+
+    def test_a_server_on_a_volume_without_an_image_is_novas_to_answer(self):
+        server = self.server("", {**VOLUME_ROOT, "volume_id": self.volume()})
+        self.assertEqual(400, self.rescue(server).status_int)
 
     def test_a_scsi_bus_needs_a_controller(self):
         server = self.server(self.image(hw_disk_bus="virtio"))
