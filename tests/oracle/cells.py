@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The matrix: operations, roots, and what has changed since the boot."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.oracle.changes import BASES, NOTHING, SPOILED

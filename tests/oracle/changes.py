@@ -2,7 +2,7 @@
 """What has changed since a server was booted, or before it is."""
 
 from tests.oracle.cloud import Cloud
-from tests.oracle.roots import Root
+from tests.oracle.root import Root
 
 NOTHING = "nothing"
 

@@ -6,19 +6,15 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import fixtures
-from lxml import etree
 from nova import context, objects
-from nova.image import glance
-from nova.tests.fixtures import libvirt as fakelibvirt
 
 from tests.functional.nova import base
 from tests.oracle.block_storage import BlockStorage
+from tests.oracle.outside import Outside
 from tests.oracle.spies import Spies
 from tests.oracle.waiting import Waiting
 
 HOSTS = ("compute1", "compute2")
-DRIVER = "nova.virt.libvirt.driver.LibvirtDriver"
 
 
 class Cloud(Waiting, base.LibvirtCase):
@@ -40,8 +36,8 @@ class Cloud(Waiting, base.LibvirtCase):
                 ),
             )
         )
-        self._outside()
         self.record = self.useFixture(Spies()).record
+        self.useFixture(Outside(self, self.record))
 
     def runTest(self) -> None:
         """Be a test case, as Nova's fixtures want one."""
@@ -49,58 +45,6 @@ class Cloud(Waiting, base.LibvirtCase):
     def close(self) -> None:
         """Stop every service."""
         self.doCleanups()
-
-    def _outside(self) -> None:
-        """Do what hosts and other services do for Nova.
-
-        Nova's own tests of the libvirt driver move no disk, either.
-        """
-        self.useFixture(
-            fixtures.MockPatch(
-                f"{DRIVER}.migrate_disk_and_power_off", return_value="{}"
-            )
-        )
-        self.stub_out(
-            "nova.tests.fixtures.libvirt.Domain.migrateToURI3",
-            lambda domain, target, params, flags: self._migrate(
-                domain, target, params["destination_xml"]
-            ),
-        )
-        self._describe = fakelibvirt.Domain.XMLDesc
-        self.stub_out(
-            "nova.tests.fixtures.libvirt.Domain.XMLDesc",
-            lambda domain, flags: self._described(domain, flags),
-        )
-        self.stub_out(
-            "nova.image.glance.get_remote_image_service", self._by_url
-        )
-
-    def _described(self, domain: Any, flags: int) -> str:
-        """Return all of a domain that is to be migrated.
-
-        The fake libvirt forgets what Nova's own tests do not need, and the
-        addresses that libvirt gives.
-        """
-        if not flags & fakelibvirt.VIR_DOMAIN_XML_MIGRATABLE:
-            return str(self._describe(domain, flags))
-        root = etree.fromstring(self.record.domain(domain.UUIDString()))
-        for card in root.iterfind("devices/interface"):
-            etree.SubElement(card, "address", type="pci")
-        return etree.tostring(root, encoding="unicode")
-
-    def _migrate(self, domain: Any, target: str, xml: str) -> None:
-        """Migrate a domain, as libvirt does."""
-        host = next(host for host in HOSTS if host in target)
-        self.record.xml.append((domain.UUIDString(), xml))
-        connection = self.computes[host].driver._host.get_connection()
-        connection.createXML(xml, 0)
-        domain.complete_job()
-
-    def _by_url(self, _context: Any, image: str) -> tuple[Any, str]:
-        """Let every Glance be this one, which Nova's fixture does not."""
-        if "/" in str(image):
-            image, _endpoint = glance._endpoint_from_image_ref(image)
-        return self.glance, image
 
     def call(self, *args: Any, **more: Any) -> Any:
         """Send a request, and keep the id that its context has.

@@ -8,7 +8,7 @@ import webob
 
 from tests.functional.nova import helpers
 from tests.oracle.cloud import Cloud
-from tests.oracle.roots import VIRTIO, Root
+from tests.oracle.root import VIRTIO, Root
 
 Request = Callable[[Cloud, str, Root], webob.Response]
 
@@ -48,10 +48,15 @@ def _admin(action: str, body: object) -> Request:
 
 def boot(cloud: Cloud, root: Root) -> webob.Response:
     """Boot a server with a config drive and a network card."""
-    body = {"networks": [{"port": cloud.port()}], "config_drive": True}
-    body |= root.body
-    image = body.pop("imageRef", None)
-    return cloud.boot(image, **body)
+    server = {
+        "name": "a server",
+        "flavorRef": "1",
+        "networks": [{"port": cloud.port()}],
+        "config_drive": True,
+        **root.body,
+    }
+    path = f"/{root.version}/servers"
+    return cloud.call("POST", path, {"server": server})
 
 
 def _rebuild(cloud: Cloud, server: str, root: Root) -> webob.Response:
@@ -96,9 +101,7 @@ OPERATIONS: dict[str, Operation] = {
     "rebuild": Operation(_rebuild),
     "rebuild-plain": Operation(_rebuild_plain),
     "rescue": Operation(_act("rescue"), ("RESCUE",), Cloud.home),
-    "rescue-image": Operation(
-        _rescue_with(**VIRTIO), ("RESCUE",), Cloud.home
-    ),
+    "rescue-image": Operation(_rescue_with(**VIRTIO), ("RESCUE",), Cloud.home),
     "rescue-stable": Operation(
         _rescue_with(**STABLE), ("RESCUE",), Cloud.home
     ),

@@ -5,7 +5,7 @@ Whatever is not here counts: a reader that a later Nova adds turns a cell red
 until somebody has looked at it.
 """
 
-from tests.oracle.spies import IMAGE, PORT, VOLUME
+from tests.oracle.reads import IMAGE, PORT, VOLUME
 
 _API = "nova.compute.api:API"
 _NEUTRON = "nova.network.neutron:API"

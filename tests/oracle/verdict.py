@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.oracle.devices import Device, broken, devices
 from tests.oracle.readers import HARMLESS
-from tests.oracle.spies import Read
+from tests.oracle.reads import Read
 
 JUDGED, REFUSED, NO_CASE = "judged", "refused", "not a case"
 UNJUDGED, BROKEN = "unjudged", "broken"

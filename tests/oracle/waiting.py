@@ -8,7 +8,7 @@ from nova.tests.functional.api import client
 
 from tests.functional.nova import helpers
 
-POLLS_A_SECOND = 10
+POLLS_A_SECOND = 4
 
 
 class Waiting:
@@ -23,24 +23,17 @@ class Waiting:
         """
         found: dict[str, Any] = {}
         for _ in range(helpers.WAIT_SECONDS * POLLS_A_SECOND):
-            found = self.admin_api.get_server(server)
-            if not found["OS-EXT-STS:task_state"]:
-                failed = self._failed(found, request_id)
-                if failed or (failed == "" and found["status"] in ends):
-                    return failed
             time.sleep(1 / POLLS_A_SECOND)
+            events = self._events(server, request_id)
+            if not events or not all(event["result"] for event in events):
+                continue
+            found = self.admin_api.get_server(server)
+            failed = _failed(found, events)
+            if found["OS-EXT-STS:task_state"] or failed is None:
+                continue
+            if failed or found["status"] in ends:
+                return failed
         raise AssertionError(f"{ends} is not reached: {found}")
-
-    def _failed(self, server: dict[str, Any], request_id: str) -> str | None:
-        """Return how a request failed; None before its end."""
-        events = self._events(server["id"], request_id)
-        if not events or not all(event["result"] for event in events):
-            return None
-        if server["status"] == "ERROR":
-            # Nova writes the fault a moment after the status
-            return server.get("fault", {}).get("message")
-        failed = [event for event in events if event["result"] != "Success"]
-        return "; ".join(_reason(event) for event in failed)
 
     def _events(self, server: str, request_id: str) -> list[dict[str, Any]]:
         path = f"/servers/{server}/os-instance-actions/{request_id}"
@@ -56,10 +49,22 @@ class Waiting:
         for server in self.admin_api.get_servers():
             self.admin_api.delete_server(server["id"])
         for _ in range(helpers.WAIT_SECONDS * POLLS_A_SECOND):
+            time.sleep(1 / POLLS_A_SECOND)
             if not self.admin_api.get_servers():
                 return
-            time.sleep(1 / POLLS_A_SECOND)
         raise AssertionError("servers remain")
+
+
+def _failed(
+    server: dict[str, Any], events: list[dict[str, Any]]
+) -> str | None:
+    """Return how a request failed, "" if it did not; None: not known yet."""
+    if server["status"] == "ERROR":
+        # Nova writes the fault a moment after the status
+        fault = server.get("fault")
+        return str(fault["message"]) if fault else None
+    failed = [event for event in events if event["result"] != "Success"]
+    return "; ".join(_reason(event) for event in failed)
 
 
 def _reason(event: dict[str, Any]) -> str:
