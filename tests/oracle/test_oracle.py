@@ -12,39 +12,40 @@ import pytest
 
 from tests import services
 from tests.oracle import cells, reduced, table, verdict
-from tests.oracle import cloud as clouds
 from tests.oracle.cells import Cell
+from tests.oracle.clouds import Clouds
 from tests.oracle.run import run
 
 FULL = os.environ.get("NOVA_VHARD_ORACLE") == "full"
+CELLS = cells.matrix() if FULL else reduced.cells()
 
 pytestmark = services.needs_threads(
     "a cloud that lives longer than a test, and its live migrations"
 )
 
 
-def _tried(cell: Cell) -> object:
-    name = cell.operation if FULL else "all"
-    group = pytest.mark.xdist_group(name)
-    return pytest.param(name, cell, id=str(cell), marks=group)
-
-
-@pytest.fixture(scope="module")
-def cloud(request: pytest.FixtureRequest) -> Iterator[clouds.Cloud]:
-    """Return the cloud of an operation, or of all."""
-    made = clouds.Cloud("runTest")
-    made.setUp()
+@pytest.fixture(scope="module", name="clouds")
+def _clouds() -> Iterator[Clouds]:
+    made = Clouds()
     yield made
     made.close()
 
 
+def _group(cell: Cell) -> str:
+    return cell.operation if FULL else "all"
+
+
 @pytest.mark.parametrize(
-    ("cloud", "cell"),
-    [_tried(cell) for cell in (cells.matrix() if FULL else reduced.cells())],
-    indirect=["cloud"],
+    "cell",
+    [
+        pytest.param(
+            cell, id=str(cell), marks=pytest.mark.xdist_group(_group(cell))
+        )
+        for cell in CELLS
+    ],
 )
-def test_cell(cloud, cell, record_property):
-    found = run(cloud, cell)
+def test_cell(clouds, cell, record_property):
+    found = run(clouds.named(_group(cell)), cell)
     record_property(table.CELL, str(cell))
     record_property(table.OUTCOME, found.outcome)
     record_property(table.REASON, found.reason)
