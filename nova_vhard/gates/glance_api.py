@@ -111,12 +111,13 @@ class GlanceGate:
         except webob.exc.HTTPException:
             # Glance gives the same answer, and gives it better.
             return None
-        except (Malformed, routing.Unroutable):
+        except (routing.Malformed, routing.Unroutable):
             return _response(400, http.MALFORMED_TEXT)
-        except Exception:
-            LOG.exception("The gate of the Glance API has failed")
-            context = wsgi.Request(environ).context
-            return _response(503, http.fault_text(context))
+        except Exception:  # noqa: BLE001 - report_fault logs it
+            # none where vhard stands before the filter that makes it
+            context = getattr(wsgi.Request(environ), "context", None)
+            text = http.report_fault(LOG, "Glance's API", context)
+            return _response(503, text)
 
     def _answer(self, environ: Environ, call: Call) -> webob.Response | None:
         """Return a refusal, or None to pass the request on."""
@@ -164,27 +165,31 @@ class GlanceGate:
         return _refusal(verdict, subject)
 
 
-class Malformed(Exception):
-    """Raised when the body of a request cannot be read."""
-
-
 def _content(
     environ: Environ, request: wsgi.Request, call: Call
 ) -> dict[str, Any]:
     """Return what Glance's own deserializer makes of a request.
 
     :raises webob.exc.HTTPException: what Glance answers
-    :raises Malformed: where Glance itself would fail
+    :raises nova_vhard.gates.routing.Malformed: where Glance itself would fail
     """
     _, method = call.method
     try:
         buffer_body(wsgi.Request(environ))
+    except OSError as error:
+        raise routing.Malformed(str(error)) from error
+    try:
+        # As Glance calls it: what fails here fails Glance, too.
         found = getattr(_DESERIALIZER, method)(request)
     except webob.exc.HTTPException:
         raise
+    except (OSError, RecursionError, ValueError) as error:
+        # cut off by the client, nested without end, no text
+        raise routing.Malformed(str(error)) from error
     except Exception as error:
-        # cut off by the client, nested without end, a path that is no text
-        raise Malformed(str(error)) from error
+        # such as a path that is a number
+        LOG.exception("Glance itself cannot read the body")
+        raise routing.Malformed(str(error)) from error
     return found  # type: ignore[no-any-return]
 
 

@@ -17,6 +17,12 @@ from nova_vhard.gates.http import Environ
 #: Class of the controller, and its method.
 Method = tuple[str, str]
 
+_SERVICE = "Glance's API"
+_PLACE = (
+    "in glance-api-paste.ini vhard stands directly after context, in every "
+    "pipeline of the composite api"
+)
+
 _FOUND = "vhard.application"
 
 
@@ -54,7 +60,7 @@ class Router:
     def __init__(self, application: Any, judged: Collection[Method]) -> None:
         """Find them."""
         self._judged = frozenset(judged)
-        first, _ = routing.find(application, _routes, "Glance's API")
+        first, _ = routing.find(application, _routes, _SERVICE, _PLACE)
         if hasattr(first, "map"):
             self._twin, listed = None, [first]
             self._only = first
@@ -118,7 +124,7 @@ def _map(application: Any) -> Any:
     """Return the map of the router behind an application, if there is one."""
     try:
         router, _ = routing.find(
-            application, lambda app: hasattr(app, "map"), "Glance's API"
+            application, lambda app: hasattr(app, "map"), _SERVICE, _PLACE
         )
     except routing.NoRouter:
         return None

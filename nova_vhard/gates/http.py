@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the API gates do alike with a WSGI request."""
 
+import contextlib
 import io
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -55,6 +57,21 @@ def fault_text(context: Any) -> str:
     :param context: an oslo.context RequestContext, or None
     """
     return _FAULT_TEXT.format(getattr(context, "request_id", None))
+
+
+def report_fault(
+    logger: logging.LoggerAdapter[logging.Logger], gate: str, context: Any
+) -> str:
+    """Log the exception that is handled; return what a user reads of it.
+
+    A log that fails too makes no fault of the service's of it.
+
+    :param gate: what the gate stands before, such as ``Nova's API``
+    :param context: an oslo.context RequestContext, or None
+    """
+    with contextlib.suppress(Exception):
+        logger.exception("The gate of %s has failed", gate)
+    return fault_text(context)
 
 
 def read_body(environ: Environ, length: int) -> bytes:

@@ -18,7 +18,7 @@ from nova import exception
 from nova.api.openstack import wsgi
 from oslo_config import cfg
 
-from nova_vhard.gates import http, nova_flavor, nova_routes
+from nova_vhard.gates import http, nova_flavor, nova_routes, routing
 from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.gates.judge import Judge
 from nova_vhard.gates.nova_lookup import NovaLookups, Services
@@ -82,6 +82,15 @@ class NovaGate:
     def _guarded(self, environ: Environ) -> webob.exc.HTTPException | None:
         """Return a refusal, or None; a fault of ours is neither."""
         try:
+            return self._attempted(environ)
+        except Exception:  # noqa: BLE001 - report_fault logs it
+            context = environ.get("nova.context")
+            text = http.report_fault(LOG, "Nova's API", context)
+            return webob.exc.HTTPServiceUnavailable(explanation=text)
+
+    def _attempted(self, environ: Environ) -> webob.exc.HTTPException | None:
+        """Return a refusal, or None, also where there is no judgement."""
+        try:
             return self._answer(environ)
         except (NotAccepted, NotFound):
             # Nova looks at the same thing, and gives the reason better.
@@ -94,12 +103,8 @@ class NovaGate:
         except LookupFailed as error:
             LOG.error("Cannot be judged: %s", error)
             text = http.LOOKUP_TEXT
-        except (OSError, RecursionError):
-            # cut off by the client, or nested without end
+        except routing.Malformed:
             return webob.exc.HTTPBadRequest(explanation=http.MALFORMED_TEXT)
-        except Exception:
-            LOG.exception("The gate of the Nova API has failed")
-            text = http.fault_text(environ.get("nova.context"))
         return webob.exc.HTTPServiceUnavailable(explanation=text)
 
     def _answer(self, environ: Environ) -> webob.exc.HTTPException | None:

@@ -31,6 +31,12 @@ _REFUSED = (
     exception.ValidationError,
 )
 
+_PLACE = (
+    "in api-paste.ini vhard stands directly after keystonecontext, in both "
+    "composites, openstack_compute_api_v21 and "
+    "openstack_compute_api_v21_legacy_v2_compatible"
+)
+
 _NOT_IDS = frozenset(("project_id", "format"))
 
 _helper = validation._schema_validation_helper
@@ -64,6 +70,7 @@ class Call:
         """Return what Nova's own schemas leave of the body.
 
         :raises NotAccepted: if they leave nothing
+        :raises nova_vhard.gates.routing.Malformed: if it nests without end
         """
         try:
             found = self._resource._get_request_content(
@@ -75,6 +82,8 @@ class Call:
                 _helper(schema, body, *versions, arguments, {}, **_relaxed)
         except _REFUSED as error:
             raise NotAccepted(str(error)) from error
+        except RecursionError as error:
+            raise routing.Malformed(str(error)) from error
         return body
 
 
@@ -91,7 +100,7 @@ class Router:
         """Find it."""
         self._judged = {method[:2] for method in judged}
         router, passed = routing.find(
-            application, lambda app: hasattr(app, "map"), "Nova's API"
+            application, lambda app: hasattr(app, "map"), "Nova's API", _PLACE
         )
         self._map = router.map
         lacking = sorted(map(str, set(judged) - set(_methods(router.map))))
@@ -109,6 +118,8 @@ class Router:
         :param environ: of the request; its body is read and kept
         :returns: None for what is not looked at
         :raises NotAccepted: if Nova answers it with a 4xx of its own
+        :raises nova_vhard.gates.routing.Malformed: if its body is cut off, or
+            nests without end
         """
         found = self._map.routematch(environ["PATH_INFO"], environ)
         if found is None:
@@ -129,9 +140,15 @@ class Router:
         try:
             request.set_api_version_request()
             kind, content = resource.get_body(request)
+        except _REFUSED as error:
+            raise NotAccepted(str(error)) from error
+        try:
             function = resource.get_method(request, action, kind, content)
         except (AttributeError, TypeError, KeyError, *_REFUSED) as error:
+            # Nova itself takes these for an action that it does not know.
             raise NotAccepted(str(error)) from error
+        except RecursionError as error:
+            raise routing.Malformed(str(error)) from error
         key = wsgi.action_peek(content) if action == "action" else None
         ids = {name: match[name] for name in match if name not in _NOT_IDS}
         method = (name, action, key)
@@ -177,14 +194,18 @@ def _methods(mapper: Any) -> Iterator[Method]:
 def _keep_body(environ: Environ) -> None:
     """Read a body once, so that Nova reads the very same bytes.
 
-    :raises OSError: if the client sends less than it announced
+    :raises nova_vhard.gates.routing.Malformed: if the client sends less than
+        it announced
     """
     request = wsgi.Request(environ)
     length = request.content_length
-    if length and length > 0 and not request.is_body_seekable:
-        http.read_body(environ, length)
-    else:
-        request.body  # noqa: B018 - webob keeps what it has read
+    try:
+        if length and length > 0 and not request.is_body_seekable:
+            http.read_body(environ, length)
+        else:
+            request.body  # noqa: B018 - webob keeps what it has read
+    except OSError as error:
+        raise routing.Malformed(str(error)) from error
 
 
 def _schemas(

@@ -18,6 +18,10 @@ class NoRouter(Exception):
     """
 
 
+class Malformed(Exception):
+    """Raised when the body of a request cannot be read."""
+
+
 class Unroutable(Exception):
     """Raised when the service's own router fails at a request."""
 
@@ -33,12 +37,13 @@ def behind(application: Any) -> Iterator[Any]:
 
 
 def find(
-    application: Any, wanted: Callable[[Any], bool], service: str
+    application: Any, wanted: Callable[[Any], bool], service: str, place: str
 ) -> tuple[Any, list[Any]]:
     """Return the first application that is wanted, and what is before it.
 
     :param wanted: whether an application is the one
     :param service: name of the service, for the message
+    :param place: where the filter belongs in its pipeline, likewise
     :raises NoRouter: if there is none
     """
     passed: list[Any] = []
@@ -49,5 +54,5 @@ def find(
     names = ", ".join(type(candidate).__name__ for candidate in passed)
     raise NoRouter(
         f"no router of {service} stands behind the filter vhard in this "
-        f"pipeline (found: {names}); put vhard where the documentation says"
+        f"pipeline (found: {names}): {place}"
     )
