@@ -8,9 +8,10 @@ from nova import exception
 from nova.scheduler import filters
 from oslo_config import cfg
 
-from nova_vhard.gates import nova_release, one_time_use
+from nova_vhard.gates import http, nova_release, one_time_use
 from nova_vhard.gates.judge import Judge
 from nova_vhard.gates.proven import ProvenHosts, present_flavor, unjudged_types
+from nova_vhard.log import get_logger
 from nova_vhard.policy import explain
 from nova_vhard.policy import hosts as host_rules
 from nova_vhard.policy.hardware import HardwareRequest
@@ -25,6 +26,8 @@ from nova_vhard.policy.verdict import (
 )
 from nova_vhard.policy.watch import today
 from nova_vhard.request import request_spec
+
+LOG = get_logger(__name__)
 
 
 class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
@@ -74,9 +77,21 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
         :param filter_obj_list: Nova HostStates
         :param spec_obj: Nova RequestSpec
-        :raises nova.exception.NoValidHost: if no host is left, with why
+        :raises nova.exception.NoValidHost: if no host is left, with why; also
+            for a fault of ours: what else Nova is given leaves a server in
+            its task, with the name of the exception's class for a reason
         """
-        hosts = list(filter_obj_list)
+        try:
+            return self._filtered(list(filter_obj_list), spec_obj)
+        except exception.NoValidHost:
+            raise
+        except Exception as error:
+            context = getattr(spec_obj, "_context", None)
+            text = http.report_fault(LOG, "the scheduler", context)
+            raise exception.NoValidHost(reason=text) from error
+
+    def _filtered(self, hosts: list[Any], spec_obj: Any) -> list[Any]:
+        """Return the hosts that are left by the policy."""
         policy = self._judge.policy()
         request = request_spec.read(spec_obj)
         subject = request_spec.subject(spec_obj)
