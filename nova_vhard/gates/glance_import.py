@@ -17,11 +17,16 @@ from glance.common import exception
 from taskflow import task
 from taskflow.patterns import linear_flow
 
+from nova_vhard.gates import http
 from nova_vhard.gates.judge import Judge
+from nova_vhard.log import get_logger
 from nova_vhard.policy import explain
 from nova_vhard.policy.subject import UPLOAD, Subject, subject_of
 from nova_vhard.policy.text import line
+from nova_vhard.policy.watch import PolicyUnavailable
 from nova_vhard.request import image as image_reader
+
+LOG = get_logger(__name__)
 
 
 class JudgeImage(task.Task):  # type: ignore[misc]
@@ -49,10 +54,14 @@ class JudgeImage(task.Task):  # type: ignore[misc]
         try:
             judge = Judge("glance-import", "glance-api")
             verdict, subject = self._verdict(judge)
+        except PolicyUnavailable as error:
+            raise exception.UploadException(http.NO_POLICY_TEXT) from error
+        except exception.GlanceException as error:
+            # such as an image that its owner has deleted meanwhile
+            text = f"the hardening policy cannot judge this image: {error}"
+            raise exception.UploadException(line(text)) from error
         except Exception as error:
-            text = line(
-                f"the hardening policy cannot judge this image: {error}"
-            )
+            text = http.report_fault(LOG, "Glance's imports", self._context)
             raise exception.UploadException(text) from error
         if verdict.refusals:
             text = explain.long(verdict.refusals, subject)
