@@ -4,8 +4,11 @@
 import io
 
 import pytest
+from oslo_context.context import RequestContext
 
 from nova_vhard.gates import http
+from nova_vhard.log import get_logger
+from tests import faults
 
 
 @pytest.mark.parametrize(
@@ -27,17 +30,19 @@ def test_a_query_that_would_replace_the_method(query, overrides):
     assert http.overrides_method(environ) is overrides
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/v2/images", "/v2/images"),
-        ("//v2///images//", "/v2/images"),
-        ("/", "/"),
-        ("", "/"),
-    ],
-)
-def test_runs_of_slashes_are_one(path, expected):
-    assert http.path_of({"PATH_INFO": path}) == expected
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_fault_is_told_even_if_it_cannot_be_logged(broken):
+    log = get_logger("nova_vhard.test")
+    context = RequestContext(request_id="req-7", overwrite=False)
+    ways = faults.broken_log(faults.OURS) if broken else faults.errors()
+    with ways as logged:
+        try:
+            raise KeyError(faults.SECRET)
+        except KeyError:
+            text = http.report_fault(log, "a service", context)
+    assert text.endswith("Tell its operator the request's id: req-7")
+    if not broken:
+        faults.check_logged(logged, KeyError)
 
 
 def test_a_body_can_be_read_again():

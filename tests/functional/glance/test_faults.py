@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of our own at Glance's gates: never a pass, never the user's."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import webob
+
+from tests import faults
+from tests.functional.glance.conftest import MakeUser
+from tests.functional.glance.wire import User, Wire, add
+
+GATES = "nova_vhard.gates"
+
+#: In the order in which an upload comes through them.
+CREATE = (
+    f"{GATES}.glance_router.Router.call",
+    f"{GATES}.judge.Judge.policy",
+    f"{GATES}.glance_api.buffer_body",
+    f"{GATES}.glance_api.subject_of",
+    f"{GATES}.glance_api.image_reader.read",
+    f"{GATES}.judge.evaluate",
+    f"{GATES}.events.write",
+    f"{GATES}.events._encoded",
+)
+UPDATE = (
+    f"{GATES}.glance_api.stored",
+    f"{GATES}.glance_api.changed",
+    f"{GATES}.judge.charged",
+)
+IMPORT = (
+    f"{GATES}.glance_import.Judge",
+    f"{GATES}.glance_import.image_reader.read",
+    f"{GATES}.judge.evaluate",
+    f"{GATES}.events.write",
+)
+#: By an OSError it says that the client has sent less than announced.
+READS_BODY = f"{GATES}.glance_api.buffer_body"
+
+CASES = [
+    (place, kind)
+    for place in CREATE
+    for kind in faults.KINDS
+    if kind is not OSError or place != READS_BODY
+]
+
+
+def ours(response: webob.Response) -> None:
+    """Check that a response is what we say of a fault of ours."""
+    assert response.status_int == 503, response.text
+    assert list(response.json) == ["serviceUnavailable"]
+    text = response.json["serviceUnavailable"]["message"]
+    assert "by a fault of the cloud's own" in text
+    assert response.headers["x-openstack-request-id"] in text
+    assert faults.SECRET not in response.text
+
+
+@pytest.mark.parametrize(("place", "kind"), CASES)
+def test_an_upload(
+    gated: User,
+    plain: User,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    kind: type[Exception],
+) -> None:
+    monkeypatch.setattr(place, faults.failing(kind))
+    with faults.errors() as logged:
+        ours(gated.create(hw_disk_bus="virtio"))
+    faults.check_logged(logged, kind)
+    assert plain.images() == []
+
+
+@pytest.mark.parametrize("place", UPDATE)
+def test_a_change(
+    gated: User, plain: User, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    image = plain.create().json
+    monkeypatch.setattr(place, faults.failing(KeyError))
+    with faults.errors() as logged:
+        ours(gated.update(image["id"], add("/hw_disk_bus", "virtio")))
+    faults.check_logged(logged, KeyError)
+    assert plain.images() == [image]
+
+
+def test_what_glance_itself_cannot_read(
+    gated: User, plain: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the body's fault, as far as anybody knows; and it is logged."""
+    from glance.api.v2 import images
+
+    fail = faults.failing(AttributeError)
+    monkeypatch.setattr(images.RequestDeserializer, "create", fail)
+    with faults.errors() as logged:
+        assert gated.create().status_int == 400
+    faults.check_logged(logged, AttributeError)
+
+
+def test_a_refused_upload(
+    gated: User, plain: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = f"{GATES}.glance_api.explain.long"
+    monkeypatch.setattr(place, faults.failing(RuntimeError))
+    ours(gated.create(hw_disk_bus="ide"))
+    assert plain.images() == []
+
+
+def test_what_is_not_judged_goes_on(
+    gated: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in CREATE:
+        monkeypatch.setattr(place, faults.failing(RuntimeError))
+    assert gated.send(Wire("GET", "/v2/images")).status_int == 200
+
+
+@pytest.mark.parametrize("name", [faults.DECISIONS, faults.OURS])
+def test_a_log_that_cannot_be_written(
+    gated: User, plain: User, name: str
+) -> None:
+    with faults.broken_log(name):
+        ours(gated.create())
+        image = plain.create().json
+        ours(gated.update(image["id"], add("/hw_disk_bus", "virtio")))
+    assert plain.images() == [image]
+
+
+class Repository:
+    """Glance's, with one image."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def get(self, image_id: str) -> Any:
+        """Return the image, or raise an error."""
+        if self.error:
+            raise self.error
+        return SimpleNamespace(
+            owner="p1", disk_format="raw", extra_properties={}
+        )
+
+
+def imported(repository: Repository) -> str:
+    """Judge an image in an import task; return what the user reads."""
+    from glance import context
+    from glance.common import exception
+
+    from nova_vhard.gates.glance_import import JudgeImage
+
+    who = context.RequestContext(project_id="p1", request_id="req-7")
+    task = JudgeImage("task", who, repository, "image")
+    with pytest.raises(exception.UploadException) as raised:
+        task.execute()
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("place", IMPORT)
+def test_an_import(
+    under: MakeUser, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    under()
+    monkeypatch.setattr(place, faults.failing(KeyError))
+    with faults.errors() as logged:
+        text = imported(Repository())
+    assert "by a fault of the cloud's own" in text
+    assert "req-7" in text
+    assert faults.SECRET not in text
+    faults.check_logged(logged, KeyError)
+
+
+@pytest.mark.parametrize("name", [faults.DECISIONS, faults.OURS])
+def test_an_import_and_a_log_that_cannot_be_written(
+    under: MakeUser, name: str
+) -> None:
+    under()
+    with faults.broken_log(name):
+        assert "req-7" in imported(Repository())
+
+
+def test_an_import_of_what_is_deleted_meanwhile(under: MakeUser) -> None:
+    from glance.common import exception
+
+    under()
+    with faults.errors() as logged:
+        text = imported(Repository(exception.ImageNotFound("it is gone")))
+    assert "cannot judge this image: it is gone" in text
+    assert logged == []
+
+
+def test_an_import_without_a_policy(under: MakeUser, policy_file: Any) -> None:
+    under(None)
+    text = imported(Repository())
+    assert "cannot be read at the moment" in text
+    assert str(policy_file) not in text

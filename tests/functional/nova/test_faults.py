@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of our own at Nova's gates: never a pass, never the user's."""
+
+from unittest import mock
+
+from nova import exception
+from nova.api import auth
+
+from tests import faults
+from tests.functional.nova import base, helpers, verdicts
+
+GATES = "nova_vhard.gates"
+READER = "nova_vhard.request"
+
+#: In the order in which a request comes through them.
+BOOT = (
+    f"{GATES}.nova_router._schemas",
+    f"{GATES}.nova_router.Router.call",
+    f"{GATES}.judge.Judge.policy",
+    f"{READER}.nova_api.in_body",
+    f"{READER}.nova_api.ServerReader.boot",
+    f"{GATES}.nova_images.read",
+    f"{GATES}.nova_servers.flavor",
+    f"{READER}.server_request.evaluate",
+    f"{GATES}.events.write",
+    f"{GATES}.events._encoded",
+)
+REBUILD = (
+    f"{READER}.nova_api.ServerReader.rebuild",
+    f"{GATES}.nova_servers.read",
+    f"{GATES}.nova_servers.kept_devices",
+    f"{READER}.nova_api.with_kept",
+    f"{READER}.server_request.violated",
+)
+FLAVOR = (
+    f"{GATES}.nova_flavor.changed",
+    f"{GATES}.nova_flavor.lacking",
+    f"{GATES}.nova_api.with_more",
+)
+SPECS = "/v2.1/flavors/1/os-extra_specs"
+
+
+class RequestIds:
+    """Gives a context the id of its request, as ``keystonecontext`` does.
+
+    Nova's stand-in for it, OSAPIFixture, makes another.
+    """
+
+    def setUp(self):
+        super().setUp()
+        name = f"{auth.__name__}.NovaKeystoneContext._create_context"
+        create = auth.NovaKeystoneContext._create_context
+
+        def created(environ, **more):
+            made = create(environ, **more)
+            made.request_id = environ["openstack.request_id"]
+            return made
+
+        self.stub_out(name, created)
+
+
+class TestApi(RequestIds, verdicts.VerdictCase):
+    """What Nova would take, where the gate itself fails."""
+
+    def setUp(self):
+        super().setUp()
+        self.clean = self.image(**helpers.CLEAN)
+
+    def ours(self, response):
+        """Check that a response is what we say of a fault of ours."""
+        self.assertEqual(503, response.status_int, response.text)
+        self.assertEqual(["serviceUnavailable"], list(response.json))
+        told = base.text(response)
+        self.assertIn("by a fault of the cloud's own", told)
+        self.assertIn(response.headers["x-openstack-request-id"], told)
+        self.assertNotIn(faults.SECRET, response.text)
+
+    def broken(self, place, kind, send):
+        """Send a request while something of the gate's raises an error."""
+        with (
+            mock.patch(place, faults.failing(kind)),
+            faults.errors() as logged,
+        ):
+            response = send()
+        self.ours(response)
+        faults.check_logged(logged, kind)
+
+    def test_a_boot(self):
+        for place in BOOT:
+            self.broken(place, RuntimeError, lambda: self.boot(self.clean))
+        self.assertEqual([], self.servers())
+        self.assertEqual(202, self.boot(self.clean).status_int)
+
+    def test_every_kind_of_error(self):
+        """Some of them mean something else, where a body is read."""
+        for place in (BOOT[3], BOOT[-2]):
+            for kind in faults.KINDS:
+                self.broken(place, kind, lambda: self.boot(self.clean))
+        self.assertEqual([], self.servers())
+
+    def test_a_refused_request(self):
+        old = self.image(**helpers.IDE)
+        place = f"{GATES}.nova_api.explain.long"
+        self.broken(place, RuntimeError, lambda: self.boot(old))
+
+    def test_a_rebuild(self):
+        server = self.server(self.clean)
+        body = {"rebuild": {"imageRef": self.image()}}
+        for place in REBUILD:
+            self.broken(place, KeyError, lambda: self.act(server, body))
+        self.assertEqual(self.clean, self.instance(server).image_ref)
+
+    def test_a_write_of_a_flavor(self):
+        body = {"extra_specs": {"hw:cpu_policy": "shared"}}
+        for place in FLAVOR:
+            self.broken(
+                place,
+                TypeError,
+                lambda: self.call("POST", SPECS, body, roles=helpers.ADMIN),
+            )
+        kept = self.call("GET", SPECS, roles=helpers.ADMIN).json
+        self.assertEqual({}, kept["extra_specs"])
+
+    def test_what_is_not_judged_goes_on(self):
+        server = self.server(self.clean)
+        with mock.patch(BOOT[2], faults.failing(RuntimeError)):
+            flavors = self.call("GET", "/v2.1/flavors")
+            self.assertEqual(200, flavors.status_int)
+            reboot = {"reboot": {"type": "HARD"}}
+            self.assertEqual(202, self.act(server, reboot).status_int)
+
+    def test_an_event_that_cannot_be_written_is_no_pass(self):
+        with (
+            faults.broken_log(faults.DECISIONS),
+            faults.errors() as logged,
+        ):
+            response = self.boot(self.clean)
+        self.ours(response)
+        faults.check_logged(logged, OSError)
+        self.assertEqual([], self.servers())
+
+    def test_a_log_that_cannot_be_written_at_all(self):
+        for image in (self.clean, self.image(**helpers.IDE)):
+            with faults.broken_log(faults.OURS):
+                self.ours(self.boot(image))
+        self.assertEqual([], self.servers())
+
+    def test_a_failed_look_up_in_such_a_log(self):
+        """The gate says so in its log, where a rebuild has no other gate."""
+        server = self.server(self.clean)
+        body = {"rebuild": {"imageRef": self.clean}}
+        failing = mock.patch(
+            f"{GATES}.nova_images.get", faults.failing(OSError)
+        )
+        with failing, faults.broken_log(faults.OURS):
+            self.ours(self.act(server, body))
+
+
+class TestScheduler(base.FakeDriverCase):
+    API_GATE = None
+    HOSTS = ()
+    PLACES = (
+        f"{GATES}.judge.Judge.policy",
+        f"{GATES}.scheduler.request_spec.read",
+        f"{GATES}.scheduler.request_spec.subject",
+        f"{GATES}.scheduler.evaluate",
+        f"{GATES}.scheduler.host_rules.demands",
+        f"{GATES}.events.write",
+    )
+
+    def setUp(self):
+        super().setUp()
+        from nova_vhard.gates.scheduler import VirtHardeningFilter
+
+        self.filter = VirtHardeningFilter()
+
+    def refused(self, spec):
+        error = self.assertRaises(
+            exception.NoValidHost, self.filter.filter_all, ["a host"], spec
+        )
+        self.assertIn("by a fault of the cloud's own", str(error))
+        self.assertIn(spec._context.request_id, str(error))
+        self.assertNotIn(faults.SECRET, str(error))
+        self.assertLess(len(str(error)), 256)
+
+    def test_no_host_is_left(self):
+        spec = self.spec_of(helpers.CLEAN)
+        for place in self.PLACES:
+            for kind in faults.KINDS:
+                with (
+                    mock.patch(place, faults.failing(kind)),
+                    faults.errors() as logged,
+                ):
+                    self.refused(spec)
+                faults.check_logged(logged, kind)
+
+    def test_an_event_that_cannot_be_written(self):
+        spec = self.spec_of(helpers.CLEAN)
+        with faults.broken_log(faults.DECISIONS):
+            self.refused(spec)
+        with faults.broken_log(faults.OURS):
+            self.refused(spec)
+
+    def test_a_refusal_is_none(self):
+        with faults.errors() as logged:
+            error = self.assertRaises(
+                exception.NoValidHost,
+                self.filter.filter_all,
+                [],
+                self.spec_of(helpers.IDE),
+            )
+        self.assertIn("hw_disk_bus=ide", str(error))
+        self.assertEqual([], logged)
+
+
+class TestServer(RequestIds, base.FakeDriverCase):
+    """What the owner of a server reads of a fault at the scheduler."""
+
+    API_GATE = None
+
+    def test_its_fault_says_whose_it_is(self):
+        place = f"{GATES}.scheduler.evaluate"
+        with mock.patch(place, faults.failing(RuntimeError)):
+            response = self.boot(self.image(**helpers.CLEAN))
+            server = response.json["server"]["id"]
+            told = self.fault(server)
+        self.assertIn("by a fault of the cloud's own", told)
+        self.assertIn(response.headers["x-openstack-request-id"], told)
