@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gate with no router behind it, or with another one, does not start."""
+
+import configparser
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nova_vhard.gates import routing
+from tests import faults
+from tests.functional.glance import service
+from tests.functional.glance.wire import User
+
+API = "composite:api"
+
+
+def opaque_factory(global_conf: Any, **local_conf: str) -> Callable[..., Any]:
+    """Return a paste filter that shows nobody what stands behind it."""
+    return lambda application: lambda *arguments: application(*arguments)
+
+
+def started(directory: Path, path: Path, old: str, new: str) -> Any:
+    """Start Glance with its pipelines changed by an expression."""
+    paste = configparser.RawConfigParser()
+    paste.optionxform = str  # type: ignore[assignment, method-assign]
+    paste.read(directory / "glance-api-paste.ini")
+    paste["filter:opaque"] = {
+        "paste.filter_factory": f"{__name__}:opaque_factory"
+    }
+    for flavor, pipeline in paste[API].items():
+        paste[API][flavor] = re.sub(old, new, pipeline)
+    with path.open("w") as stream:
+        paste.write(stream)
+    return service.load(path)
+
+
+def test_a_filter_that_hides_the_router(
+    directory: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "paste.ini"
+    with pytest.raises(routing.NoRouter) as raised:
+        started(directory, path, r"\bvhard\b", "vhard opaque")
+    why = str(raised.value)
+    assert "(found: function)" in why
+    assert "directly after context" in why
+    assert "glance-api-paste.ini" in why
+
+
+def test_the_gates_own_place(directory: Path, tmp_path: Path) -> None:
+    """The check of the above: nothing else keeps it down."""
+    assert started(directory, tmp_path / "paste.ini", "vhard", "vhard")
+
+
+def test_a_gate_before_the_context(
+    directory: Path, tmp_path: Path, plain: User
+) -> None:
+    """It starts, and cannot tell who asks."""
+    path = tmp_path / "paste.ini"
+    app = started(directory, path, r"\bcontext vhard\b", "vhard context")
+    with faults.errors() as logged:
+        response = plain.of(app).create(hw_disk_bus="virtio")
+    assert response.status_int == 503
+    assert "by a fault of the cloud's own" in response.text
+    assert len(logged) == 1
+    assert plain.images() == []
+
+
+def test_a_controller_of_another_name(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from glance.api.v2 import images
+
+    class Renamed(images.ImagesController):
+        """What another Glance calls it."""
+
+    monkeypatch.setattr(images, "ImagesController", Renamed)
+    with pytest.raises(routing.NoRouter) as raised:
+        started(directory, tmp_path / "paste.ini", "vhard", "vhard")
+    for method in ("create", "update"):
+        assert f"('ImagesController', '{method}')" in str(raised.value)
+    assert "releases" in str(raised.value)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gate with no router behind it, or with another one, does not start."""
+
+import configparser
+from unittest import mock
+
+from nova.api.openstack import wsgi
+from nova.api.openstack.api_version_request import APIVersionRequest
+from nova.api.openstack.compute import routes, servers
+
+from nova_vhard.gates import nova_router, nova_routes, routing
+from tests.functional.nova import service, verdicts
+
+
+def opaque_factory(global_conf, **local_conf):
+    """Return a paste filter that shows nobody what stands behind it."""
+    return lambda application: lambda *arguments: application(*arguments)
+
+
+class TestRouting(verdicts.VerdictCase):
+    def paste(self, change):
+        """Return the gate's paste file, changed."""
+        path = self.directory / "changed.ini"
+        service.paste_file(path, service.GATE)
+        paste = configparser.RawConfigParser()
+        paste.optionxform = str
+        paste.read(path)
+        change(paste)
+        with path.open("w") as stream:
+            paste.write(stream)
+        return path
+
+    def refused(self, change):
+        """Check that Nova's API does not start; return why."""
+        path = self.paste(change)
+        return str(self.assertRaises(routing.NoRouter, self.load_app, path))
+
+    def test_a_filter_that_hides_the_router(self):
+        factory = f"{__name__}:opaque_factory"
+        for place in service.PIPELINES:
+
+            def hide(paste, place=place):
+                paste["filter:opaque"] = {"paste.filter_factory": factory}
+                pipeline = paste[place]["keystone"]
+                paste[place]["keystone"] = pipeline.replace(
+                    " vhard ", " vhard opaque "
+                )
+
+            why = self.refused(hide)
+            self.assertIn("directly after keystonecontext", why)
+            self.assertIn("api-paste.ini", why)
+            self.assertIn("(found: function)", why)
+
+    def test_a_pipeline_of_another_application(self):
+        def misplace(paste):
+            (name,) = (
+                one
+                for one in paste.sections()
+                if one.endswith(":oscomputeversions")
+            )
+            pipeline = paste[name]["pipeline"]
+            paste[name]["pipeline"] = pipeline.replace(
+                "oscomputeversionapp", "vhard oscomputeversionapp"
+            )
+
+        self.assertIn("openstack_compute_api_v21", self.refused(misplace))
+
+    def test_a_router_that_lacks_what_is_judged(self):
+        for name in ("rebuild", "createImage"):
+            kept = dict(servers.ServersController.wsgi_actions)
+            del kept[name]
+            with mock.patch.object(
+                servers.ServersController, "wsgi_actions", kept
+            ):
+                why = self.refused(lambda paste: None)
+            self.assertIn(f"'{name}'", why)
+            self.assertIn("releases", why)
+
+    def test_a_controller_of_another_name(self):
+        controller = servers.ServersController
+        self.addCleanup(setattr, controller, "__name__", controller.__name__)
+        controller.__name__ = "Renamed"
+        why = self.refused(lambda paste: None)
+        self.assertIn("('ServersController', 'create', None)", why)
+
+    def test_the_gates_own_place(self):
+        """The check of the above: nothing else keeps it down."""
+        self.assertIsNotNone(self.load_app(self.paste(lambda paste: None)))
+
+
+class TestSchemas(verdicts.VerdictCase):
+    """What Nova's schemas leave of a body is read: each method has one."""
+
+    BODILESS = ("delete",)
+
+    def functions(self):
+        """Yield the methods that are judged, with what Nova calls."""
+        for route in routes.APIRouterV21().map.matchlist:
+            resource, action = (
+                route.defaults.get(name) for name in ("controller", "action")
+            )
+            name = type(getattr(resource, "controller", None)).__name__
+            for method in nova_routes.ROUTES:
+                if method[:2] != (name, action):
+                    continue
+                if action == "action":
+                    yield method, resource.wsgi_actions[method[2]]
+                else:
+                    yield method, getattr(resource.controller, action)
+
+    def test_every_method_that_is_judged_has_one(self):
+        request = wsgi.Request.blank("/")
+        request.api_version_request = APIVersionRequest("2.1")
+        found = {
+            method: len(list(nova_router._schemas(function, request)))
+            for method, function in self.functions()
+        }
+        self.assertEqual(set(nova_routes.ROUTES), set(found))
+        lacking = {name for name, number in found.items() if not number}
+        self.assertEqual(
+            {one for one in found if one[1] in self.BODILESS}, lacking
+        )
