@@ -2,6 +2,7 @@
 """Who is judged by which policy, and what becomes of a verdict."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,22 @@ def test_an_exempted_project_is_let_through(
     assert changed.status_int == 200, changed.text
     assert [event["outcome"] for event in events(log)] == ["allow", "allow"]
     assert "old-appliance" in events(log)[0]["exemptions"]
+
+
+@pytest.mark.parametrize("written", ["admin", "Admin"])
+@pytest.mark.parametrize("sent", ["admin", "Admin", "member,ADMIN"])
+def test_an_exempted_role_in_any_case(
+    under: MakeUser, written: str, sent: str
+) -> None:
+    """Keystone has one role of all these names."""
+    # given
+    policy = exemption(project="p")
+    user = under(policy.replace("projects: [p]", f"roles: [{written}]"))
+    assert message(user.create(hw_disk_bus="ide"))
+    # when
+    admin = replace(user, roles=sent)
+    # then
+    assert admin.create(hw_disk_bus="ide").status_int == 201
 
 
 def test_an_exemption_lifts_what_it_names_only(

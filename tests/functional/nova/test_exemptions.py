@@ -77,7 +77,8 @@ class TestExemptions(base.FakeDriverCase):
     def test_role(self):
         image = self.image(**helpers.IDE)
         self.refused(image)
-        self.boots(image, roles=(*helpers.MEMBER, "Museum"))
+        for role in ("museum", "Museum", "MUSEUM"):
+            self.boots(image, roles=(*helpers.MEMBER, role))
 
     def test_an_exemption_lifts_only_what_it_names(self):
         image = self.image(hw_disk_bus="ide", hw_vif_model="e1000")
