@@ -3,10 +3,12 @@
 
 import contextlib
 import io
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
+
+from nova_vhard.log import CleanLogger
+from nova_vhard.policy.text import clean
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -56,12 +58,10 @@ def fault_text(context: Any) -> str:
 
     :param context: an oslo.context RequestContext, or None
     """
-    return _FAULT_TEXT.format(getattr(context, "request_id", None))
+    return _FAULT_TEXT.format(clean(getattr(context, "request_id", None)))
 
 
-def report_fault(
-    logger: logging.LoggerAdapter[logging.Logger], gate: str, context: Any
-) -> str:
+def report_fault(logger: CleanLogger, gate: str, context: Any) -> str:
     """Log the exception that is handled; return what a user reads of it.
 
     A log that fails too makes no fault of the service's of it.

@@ -22,7 +22,8 @@ from nova_vhard.gates import http, nova_flavor, nova_routes, routing
 from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.gates.judge import Judge
 from nova_vhard.gates.nova_lookup import NovaLookups, Services
-from nova_vhard.gates.nova_router import Call, NotAccepted, Router
+from nova_vhard.gates.nova_router import Call, Router
+from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.gates.proven import ProvenHosts
 from nova_vhard.log import get_logger
 from nova_vhard.policy import explain

@@ -6,18 +6,17 @@ controller, its Resource the method and the content of the body, and the
 method's own decorators say what of the body is valid.
 """
 
-import functools
-import inspect
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from nova import exception
-from nova.api import openstack, validation
-from nova.api.openstack import api_version_request, wsgi
+from nova.api import openstack
+from nova.api.openstack import wsgi
 
-from nova_vhard.gates import http, routing
+from nova_vhard.gates import http, nova_schemas, routing
 from nova_vhard.gates.http import Environ
+from nova_vhard.gates.nova_schemas import NotAccepted
 
 #: Class of the controller, its method, and the action in the body, if any.
 Method = tuple[str, str, str | None]
@@ -38,17 +37,6 @@ _PLACE = (
 )
 
 _NOT_IDS = frozenset(("project_id", "format"))
-
-_helper = validation._schema_validation_helper
-_RELAX = "relax_additional_properties"
-#: Nova 31 relaxes bodies of the v2 API by itself.
-_relaxed = (
-    {_RELAX: True} if _RELAX in inspect.signature(_helper).parameters else {}
-)
-
-
-class NotAccepted(Exception):
-    """Raised when Nova itself answers a request with a 4xx."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +65,7 @@ class Call:
                 self._content, self._request
             )
             body = found.get("body")
-            for schema, versions in _schemas(self._function, self._request):
-                arguments = (None, self._request)
-                _helper(schema, body, *versions, arguments, {}, **_relaxed)
+            nova_schemas.validate(self._function, self._request, body)
         except _REFUSED as error:
             raise NotAccepted(str(error)) from error
         except RecursionError as error:
@@ -206,60 +192,3 @@ def _keep_body(environ: Environ) -> None:
             request.body  # noqa: B018 - webob keeps what it has read
     except OSError as error:
         raise routing.Malformed(str(error)) from error
-
-
-def _schemas(
-    function: Any, request: Any
-) -> Iterator[tuple[Any, tuple[Any, Any]]]:
-    """Yield the schemas that a method has for bodies, with their versions.
-
-    :raises NotAccepted: if the method is not of the request's version
-    """
-    function = _of_version(function, request)
-    while function is not None:
-        kept = _closure(function)
-        if "request_body_schema" in kept:
-            versions = (kept["min_version"], kept["max_version"])
-            yield kept["request_body_schema"], versions
-        function = getattr(function, "__wrapped__", None)
-
-
-def _of_version(function: Any, request: Any) -> Any:
-    """Return the function that Nova calls for the request's microversion."""
-    version = request.api_version_request
-    if getattr(function, "__name__", None) == "version_select":
-        return _selected(function, version)
-    least, most = (
-        getattr(function, name, None)
-        for name in ("min_version", "max_version")
-    )
-    if (least or most) and not version.matches(
-        _version(least), _version(most)
-    ):
-        raise NotAccepted("not in this microversion")
-    return getattr(function, "__func__", function)
-
-
-def _selected(function: Any, version: Any) -> Any:
-    """Return which of Nova 31's versioned methods is called."""
-    kept = _closure(function)
-    for method in kept["self"].versioned_methods[kept["key"]]:
-        if version.matches(method.start_version, method.end_version):
-            return method.func
-    raise NotAccepted("not in this microversion")
-
-
-def _closure(function: Any) -> dict[str, Any]:
-    """Return what a decorator keeps for the function that it has made."""
-    names = getattr(function, "__code__", None)
-    cells = getattr(function, "__closure__", None) or ()
-    free = names.co_freevars if names else ()
-    return {
-        name: cell.cell_contents
-        for name, cell in zip(free, cells, strict=True)
-    }
-
-
-@functools.cache
-def _version(text: str | None) -> Any:
-    return api_version_request.APIVersionRequest(text)

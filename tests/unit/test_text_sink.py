@@ -27,7 +27,16 @@ _SETUP = {
 _KEYWORDS = frozenset(("body", "detail", "explanation", "reason", "text"))
 _RAISED = frozenset(("NoValidHost", "UploadException"))
 _CLEANED = frozenset(
-    ("clean", "describe", "fault_text", "line", "long", "quote", "short")
+    (
+        "clean",
+        "describe",
+        "fault_text",
+        "line",
+        "long",
+        "quote",
+        "report_fault",
+        "short",
+    )
 )
 
 

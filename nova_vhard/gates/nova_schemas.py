@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What of a body is valid to Nova, asked of a method's own decorators.
+
+They keep the schemas, each with its microversions, and Nova's own helper
+chooses among them and strips what the v2 API lets pass.
+"""
+
+import functools
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from nova.api import validation
+from nova.api.openstack import api_version_request
+
+_helper = validation._schema_validation_helper
+_RELAX = "relax_additional_properties"
+#: Nova 31 relaxes bodies of the v2 API by itself.
+_relaxed = (
+    {_RELAX: True} if _RELAX in inspect.signature(_helper).parameters else {}
+)
+
+
+class NotAccepted(Exception):
+    """Raised when Nova itself answers a request with a 4xx."""
+
+
+def validate(function: Any, request: Any, body: Any) -> None:
+    """Validate a body; what Nova ignores of it is taken out.
+
+    :param function: method of a controller, as Nova would call it
+    :param request: a Nova Request whose microversion is set
+    :raises NotAccepted: if the method is not of the request's microversion
+    :raises nova.exception.ValidationError: if the body is not valid
+    """
+    for schema, versions in schemas(function, request):
+        _helper(schema, body, *versions, (None, request), {}, **_relaxed)
+
+
+def schemas(
+    function: Any, request: Any
+) -> Iterator[tuple[Any, tuple[Any, Any]]]:
+    """Yield the schemas that a method has for bodies, with their versions.
+
+    :raises NotAccepted: if the method is not of the request's version
+    """
+    function = _of_version(function, request)
+    while function is not None:
+        kept = _closure(function)
+        if "request_body_schema" in kept:
+            versions = (kept["min_version"], kept["max_version"])
+            yield kept["request_body_schema"], versions
+        function = getattr(function, "__wrapped__", None)
+
+
+def _of_version(function: Any, request: Any) -> Any:
+    """Return the function that Nova calls for the request's microversion."""
+    version = request.api_version_request
+    if getattr(function, "__name__", None) == "version_select":
+        return _selected(function, version)
+    least, most = (
+        getattr(function, name, None)
+        for name in ("min_version", "max_version")
+    )
+    if (least or most) and not version.matches(
+        _version(least), _version(most)
+    ):
+        raise NotAccepted("not in this microversion")
+    return getattr(function, "__func__", function)
+
+
+def _selected(function: Any, version: Any) -> Any:
+    """Return which of Nova 31's versioned methods is called."""
+    kept = _closure(function)
+    for method in kept["self"].versioned_methods[kept["key"]]:
+        if version.matches(method.start_version, method.end_version):
+            return method.func
+    raise NotAccepted("not in this microversion")
+
+
+def _closure(function: Any) -> dict[str, Any]:
+    """Return what a decorator keeps for the function that it has made."""
+    names = getattr(function, "__code__", None)
+    cells = getattr(function, "__closure__", None) or ()
+    free = names.co_freevars if names else ()
+    return {
+        name: cell.cell_contents
+        for name, cell in zip(free, cells, strict=True)
+    }
+
+
+@functools.cache
+def _version(text: str | None) -> Any:
+    return api_version_request.APIVersionRequest(text)
