@@ -58,8 +58,10 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             raise exception.UploadException(http.NO_POLICY_TEXT) from error
         except exception.GlanceException as error:
             # such as an image that its owner has deleted meanwhile
-            text = f"the hardening policy cannot judge this image: {error}"
-            raise exception.UploadException(line(text)) from error
+            text = line(
+                f"the hardening policy cannot judge this image: {error}"
+            )
+            raise exception.UploadException(text) from error
         except Exception as error:
             text = http.report_fault(LOG, "Glance's imports", self._context)
             raise exception.UploadException(text) from error
