@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Benchmarks; each prints one JSON object.
 #
-#   tools/bench.sh audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|server-audit|all|compare [--check]
+#   tools/bench.sh abuse|audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|server-audit|all|compare [--check]
 #
 # With --check it exits 1 and ends with the line that falls short if a bar is
 # missed. reporter needs root and what tests/host/prepare.sh installs, boots
@@ -16,10 +16,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 usage() {
-    echo "usage: tools/bench.sh audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|server-audit|all|compare [--check]" >&2
+    echo "usage: tools/bench.sh abuse|audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|server-audit|all|compare [--check]" >&2
     exit 2
 }
 case "${1:-}" in
+    abuse) module=tests.benchmarks.abuse ;;
     audit) module=tests.benchmarks.image_audit ;;
     boots) module=tests.benchmarks.boots ;;
     filter) module=tests.benchmarks.filter_cost ;;

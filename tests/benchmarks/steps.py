@@ -26,6 +26,7 @@ _PEERS = {
     "server-audit": "paging through the servers by openstacksdk",
     "reporter": "virt-host-validate and checksec",
     "placement": "none: parts of one Placement worker",
+    "abuse": "the same services without the gates",
     "boots": "the same cloud without the gates",
 }
 

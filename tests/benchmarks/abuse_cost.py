@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hostile requests cost with the gate, over what they cost without.
+
+``ratio`` is at most 5 exactly when the processor time with the gate is at
+most 5 times that without, or at most 20 ms where that is more; and at most 10
+exactly when answer and log are at most 10 times those without plus 64 KiB.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tests.benchmarks import common
+
+CPU_TIMES, BYTES_TIMES = 5, 10
+#: Seconds that a request may always take, and bytes that come on top.
+FLOOR_S, FREE_BYTES = 0.020, 64 << 10
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a service spends on a request.
+
+    :ivar cpu_s: processor time of the whole process
+    :ivar size: bytes of the answer and of what is logged
+    :ivar lookups: requests to other services
+    """
+
+    cpu_s: float
+    size: int
+    status: int = 0
+    lookups: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An input, and its costs with the gate and without."""
+
+    name: str
+    gate: Cost
+    plain: Cost
+
+    @property
+    def cpu(self) -> float:
+        """Return how many times the processor time is."""
+        return self.gate.cpu_s / max(self.plain.cpu_s, FLOOR_S / CPU_TIMES)
+
+    @property
+    def size(self) -> float:
+        """Return how many times the bytes are."""
+        return self.gate.size / (self.plain.size + FREE_BYTES / BYTES_TIMES)
+
+    @property
+    def beyond(self) -> bool:
+        """Return True if it costs more than it may."""
+        return self.cpu > CPU_TIMES or self.size > BYTES_TIMES
+
+    def __str__(self) -> str:
+        """Return a line for who waits."""
+        return (
+            f"{'BEYOND ' if self.beyond else ''}{self.name}: "
+            f"{_text(self.gate)} with, {_text(self.plain)} without, "
+            f"ratios {self.cpu:.2f} and {self.size:.2f}"
+        )
+
+    def saved(self) -> dict[str, Any]:
+        """Return what ``load`` reads."""
+        return asdict(self)
+
+
+def _text(cost: Cost) -> str:
+    return (
+        f"{cost.status} {cost.cpu_s * 1000:.1f} ms {cost.size} B "
+        f"{cost.lookups} look-ups"
+    )
+
+
+def load(saved: dict[str, Any]) -> Finding:
+    """Return a finding that another process has saved."""
+    return Finding(
+        saved["name"], Cost(**saved["gate"]), Cost(**saved["plain"])
+    )
+
+
+def figures(findings: Iterable[Finding]) -> common.Figures:
+    """Return the worst of all, and each that is beyond."""
+    found = list(findings)
+    result: common.Figures = {}
+    for kind, unit in (("cpu", "ms"), ("bytes", "kib")):
+        worst = max(found, key=lambda finding: _ratio(finding, kind))
+        result |= {
+            f"worst_{kind}_ratio": round(_ratio(worst, kind), 3),
+            f"worst_{kind}_case": worst.name,
+            f"worst_{kind}_gate_{unit}": _amount(worst.gate, kind),
+            f"worst_{kind}_plain_{unit}": _amount(worst.plain, kind),
+        }
+    most = max(found, key=lambda finding: finding.gate.lookups)
+    return {
+        **result,
+        "most_lookups": most.gate.lookups,
+        "most_lookups_case": most.name,
+        "cases": len(found),
+        "cases_beyond": sum(finding.beyond for finding in found),
+        **{k: v for finding in found for k, v in _if_beyond(finding)},
+    }
+
+
+def _if_beyond(finding: Finding) -> Iterator[tuple[str, float]]:
+    for kind, most in (("cpu", CPU_TIMES), ("bytes", BYTES_TIMES)):
+        if _ratio(finding, kind) > most:
+            yield (
+                f"{finding.name}_{kind}_ratio",
+                round(_ratio(finding, kind), 3),
+            )
+
+
+def _ratio(finding: Finding, kind: str) -> float:
+    return finding.cpu if kind == "cpu" else finding.size
+
+
+def _amount(cost: Cost, kind: str) -> float:
+    return round(cost.cpu_s * 1e3 if kind == "cpu" else cost.size / 1024, 1)
