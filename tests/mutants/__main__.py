@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Change lines of the code, and see whether the tests notice.
+
+    python -m tests.mutants [AREA ...] [--all | --count N]
+
+Mutants are drawn by NOVA_VHARD_SEED. Exit status 1: no test has noticed a
+mutant, and ``reasons.yaml`` does not say why none can. What the run has found
+is written where NOVA_VHARD_RECORD says, if every area was tried in full.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests import seeds
+from tests.mutants import survivor
+from tests.mutants.areas import AREAS, Area, drawn
+from tests.mutants.folder import Folder
+from tests.mutants.table import Result, page
+
+#: What mutmut says of a mutant that the tests have noticed.
+KILLED = frozenset(("killed", "timeout", "segfault", "caught by type check"))
+
+
+def tried(area: Area, count: int | None) -> Result:
+    """Run the tests of an area on its mutants.
+
+    :param count: how many are drawn; None for all
+    """
+    folder = Folder(area)
+    every = folder.names()
+    names = every if count is None else drawn(area, every, count, seeds.SEED)
+    states = folder.run(() if count is None else names)
+    alive = [name for name in names if states[name] not in KILLED]
+    diffs = folder.diffs(alive)
+    mutants = [survivor.of_diff(name, diffs[name]) for name in alive]
+    return Result(area.name, len(every), len(names), mutants)
+
+
+def options(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return what is asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutants", description=__doc__
+    )
+    parser.add_argument("areas", nargs="*", metavar="AREA", default=[])
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--all", action="store_true", help="every mutant")
+    amount.add_argument("--count", type=int, help="so many of each area")
+    chosen = parser.parse_args(argv)
+    for name in chosen.areas:
+        if name not in AREAS:
+            parser.error(f"no {name}; there are {', '.join(AREAS)}")
+    return chosen
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Try the areas; return the exit status."""
+    chosen = options(argv)
+    known = survivor.reasons()
+    results = []
+    for name in chosen.areas or AREAS:
+        area = AREAS[name]
+        count = None if chosen.all else chosen.count or area.count
+        results.append(tried(area, count))
+    text = page(results, known, seeds.SEED)
+    print(text)
+    target = os.environ.get("NOVA_VHARD_RECORD")
+    if target and not chosen.areas and not chosen.count:
+        Path(target).write_text(text, encoding="utf-8")
+    alive = [mutant for result in results for mutant in result.alive]
+    unexplained = list(survivor.without_reason(alive, known))
+    for mutant in unexplained:
+        print(f"no test notices {mutant}")
+    return 1 if unexplained else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is mutated, how much of it is drawn, and which tests have to notice.
+
+The tests of an area run for each of its mutants (those of them that reach the
+function), so that they have to be quick: one that boots a guest is none.
+"""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Area:
+    """A package of nova_vhard.
+
+    :ivar count: mutants that are drawn
+    :ivar tests: files and folders with its tests
+    """
+
+    name: str
+    count: int
+    tests: tuple[str, ...]
+
+    @property
+    def files(self) -> str:
+        """Return the pattern of its files."""
+        return f"nova_vhard/{self.name}/*"
+
+
+def _unit(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/unit/{name}.py" for name in names)
+
+
+def _fuzz(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/fuzz/test_fuzz_{name}.py" for name in names)
+
+
+_POLICY = (
+    *_unit("test_document", "test_explain", "test_facts", "test_judge"),
+    *_unit("test_policy_clock", "test_profiles", "test_text", "test_verdict"),
+    *_unit("test_watch", "test_defaults", "test_readers", "test_passthrough"),
+    *_unit("test_image_properties", "test_one_time_use", "test_docs_policy"),
+    *_unit("cli/test_policy_check", "cli/test_policy_explain"),
+    *_unit("cli/test_policy_show", "cli/test_policy_test"),
+    *_fuzz("scheduler"),
+)
+_REQUEST = (
+    *_unit("test_defaults", "test_image_properties", "test_passthrough"),
+    *_unit("test_readers", "test_facts", "cli/test_policy_test"),
+    *_fuzz("nova", "scheduler"),
+)
+_GATES = (
+    *_unit("test_http", "test_judge", "test_one_time_use"),
+    *_fuzz("nova", "glance", "scheduler"),
+)
+AREAS = {
+    area.name: area
+    for area in (
+        Area("policy", 200, _POLICY),
+        Area("request", 80, _REQUEST),
+        Area("gates", 120, _GATES),
+    )
+}
+
+
+def drawn(
+    area: Area, names: Iterable[str], count: int, seed: int
+) -> list[str]:
+    """Return names of mutants, which the seed chooses.
+
+    :param names: of all mutants of the area, in any order
+    :param count: how many; all of them if there are no more
+    """
+    every = sorted(names)
+    chosen = random.Random(f"{seed}/{area.name}")
+    return sorted(chosen.sample(every, min(count, len(every))))

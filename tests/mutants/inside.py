@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked of mutmut in the folder that it works in.
+
+    python inside.py names          makes the mutants; prints their names
+    python inside.py states         prints what became of each
+    python inside.py diffs NAME...  prints what was changed
+
+Each prints one JSON object, behind whatever mutmut says. It is run by path:
+the ``tests`` of the folder are copies, and nothing of them is imported here.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+#: Tells the answer from the rest of the output.
+MARK = "\x1e"
+
+
+def names() -> list[str]:
+    """Make the mutants; return their names."""
+    from mutmut import __main__ as mutmut
+
+    os.environ["MUTANT_UNDER_TEST"] = "mutant_generation"
+    Path("mutants").mkdir(exist_ok=True)
+    mutmut.copy_src_dir()
+    mutmut.copy_also_copy_files()
+    mutmut.setup_source_paths()
+    mutmut.create_mutants(os.cpu_count() or 1)
+    return list(states())
+
+
+def states() -> dict[str, str]:
+    """Return what became of each mutant, in mutmut's words."""
+    from mutmut.__main__ import collect_source_file_mutation_data
+    from mutmut.stats import status_by_exit_code
+
+    mutants, _ = collect_source_file_mutation_data(mutant_names=())
+    return {name: status_by_exit_code[code] for _, name, code in mutants}
+
+
+def diffs(wanted: list[str]) -> dict[str, str]:
+    """Return what was changed in mutants, as unified diffs."""
+    from mutmut.mutation.diff_apply import get_diff_for_mutant
+
+    return {name: get_diff_for_mutant(name) for name in wanted}
+
+
+def main(arguments: list[str]) -> None:
+    """Print the answer."""
+    answer: Any
+    what, *rest = arguments
+    if what == "names":
+        answer = names()
+    elif what == "states":
+        answer = states()
+    else:
+        answer = diffs(rest)
+    print(MARK + json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mutants that are drawn, the table of survivors, and their reasons."""
+
+import tomllib
+
+import pytest
+
+from tests.mutants import __main__ as program
+from tests.mutants import folder, survivor, table
+from tests.mutants.areas import AREAS, Area, drawn
+from tests.mutants.survivor import Mutant
+from tests.unit import docs
+
+AREA = Area("policy", 3, ("tests/unit/test_text.py",))
+NAMES = [f"nova_vhard.policy.text.x_f__mutmut_{number}" for number in range(9)]
+DIFF = """\
+--- nova_vhard/policy/text.py
++++ nova_vhard/policy/text.py
+@@ -1,3 +1,3 @@
+ def clean(text):
+-    if text > 1:
++    if text >= 1:
+         return text
+"""
+MUTANT = Mutant(
+    "nova_vhard.policy.text.x_clean", "if text > 1:", "if text >= 1:"
+)
+REASON = """\
+- function: nova_vhard.policy.text.x_clean
+  was: "if text > 1:"
+  becomes: "if text >= 1:"
+  why: |
+    It makes
+    no difference.
+"""
+
+
+def test_the_seed_draws_the_same_in_any_order():
+    first = drawn(AREA, NAMES, 3, 7)
+    assert first == drawn(AREA, reversed(NAMES), 3, 7)
+    assert len(set(first)) == 3
+    others = {tuple(drawn(AREA, NAMES, 3, seed)) for seed in range(20)}
+    assert len(others) > 5
+
+
+def test_no_more_are_drawn_than_there_are():
+    assert drawn(AREA, NAMES, 99, 7) == NAMES
+
+
+def test_the_areas_have_what_the_issue_asks_for_and_tests():
+    counts = {area.name: area.count for area in AREAS.values()}
+    assert counts == {"policy": 200, "request": 80, "gates": 120}
+    for area in AREAS.values():
+        assert list(docs.ROOT.glob(area.files))
+        assert len(set(area.tests)) == len(area.tests)
+        for test in area.tests:
+            assert (docs.ROOT / test).exists()
+
+
+def test_the_settings_are_what_mutmut_reads():
+    text = folder.settings(AREA, ["tests", "nova_vhard", "doc"])
+    read = tomllib.loads(text)["tool"]["mutmut"]
+    assert read["only_mutate"] == ["nova_vhard/policy/*"]
+    assert read["also_copy"] == ["doc", "tests"]
+    assert read["pytest_add_cli_args_test_selection"] == list(AREA.tests)
+
+
+def test_a_copy_is_mutated_and_never_the_checkout(tmp_path):
+    made = folder.Folder(AREA, tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert made._path == path
+    assert (path / "nova_vhard" / "policy" / "text.py").is_file()
+    assert not (path / ".git").exists()
+    assert "[tool.mutmut]" in (path / "pyproject.toml").read_text()
+    assert "[tool.mutmut]" not in (docs.ROOT / "pyproject.toml").read_text()
+
+
+def test_a_mutant_is_what_its_diff_says_whatever_its_number():
+    for number in (1, 23):
+        name = f"nova_vhard.policy.text.x_clean__mutmut_{number}"
+        assert survivor.of_diff(name, DIFF) == MUTANT
+
+
+@pytest.mark.parametrize(
+    ("mangled", "plain"),
+    [("x_clean", "clean"), ("x__clean", "clean"), ("xǁAǁb", "A.b")],
+)
+def test_a_function_has_the_name_that_a_person_writes(mangled, plain):
+    found = Mutant(f"nova_vhard.policy.text.{mangled}", "", "")
+    assert (found.module, found.plain_name) == (
+        "nova_vhard.policy.text",
+        plain,
+    )
+
+
+def test_a_reason_is_found_by_function_and_lines():
+    known = survivor.reasons(REASON)
+    assert known == {MUTANT: "It makes no difference."}
+    other = Mutant(MUTANT.function, MUTANT.was, "if text < 1:")
+    assert list(survivor.without_reason([MUTANT, other], known)) == [other]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        REASON + REASON,
+        REASON.replace("why", "because"),
+        REASON.replace("It makes\n    no difference.", " "),
+        "- {function: x}",
+    ],
+)
+def test_a_bad_reason_is_an_error(text):
+    with pytest.raises(ValueError, match="reason"):
+        survivor.reasons(text)
+
+
+def test_every_reason_is_about_a_line_that_is_there():
+    for mutant in survivor.reasons():
+        source = docs.ROOT / f"{mutant.module.replace('.', '/')}.py"
+        lines = {line.strip() for line in source.read_text().split("\n")}
+        assert set(mutant.was.split("\n")) <= lines | {""}, mutant
+
+
+def test_the_table_tells_the_explained_from_the_open():
+    result = table.Result(
+        "policy", 900, 200, [MUTANT, Mutant("a.x_b", "`", "")]
+    )
+    text = table.page([result], {MUTANT: "No difference."}, 7)
+    assert "Drawn by seed 7." in text
+    first, second = text.split(".. list-table::")[1:]
+    cells = [line.strip(" *-") for line in first.strip().splitlines()]
+    assert cells[-6:] == [
+        "``nova_vhard.policy``",
+        "900",
+        "200",
+        "198",
+        "1",
+        "1",
+    ]
+    assert "``if text > 1:``" in second and "No difference." in second
+    assert second.count("**none yet**") == 1
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Run the program on areas where this mutant lives; return the status."""
+    monkeypatch.setattr(
+        program,
+        "tried",
+        lambda area, count: table.Result(area.name, 9, count or 9, [MUTANT]),
+    )
+    record = tmp_path / "mutants.inc"
+    monkeypatch.setenv("NOVA_VHARD_RECORD", str(record))
+
+    def go(reasons, *arguments):
+        known = survivor.reasons(reasons)
+        monkeypatch.setattr(survivor, "reasons", lambda: known)
+        status = program.main(arguments)
+        return status, record.exists()
+
+    return go
+
+
+def test_a_survivor_without_a_reason_is_a_failure(run, capsys):
+    assert run("", "--all") == (1, True)
+    assert "if text >= 1:" in capsys.readouterr().out
+
+
+def test_a_survivor_with_a_reason_is_none(run):
+    assert run(REASON) == (0, True)
+
+
+@pytest.mark.parametrize("some", [["policy"], ["--count", "5"]])
+def test_a_part_of_them_is_no_record(run, some):
+    assert run(REASON, *some) == (0, False)
+
+
+def test_what_was_not_tried_is_no_kill(monkeypatch):
+    states = dict(
+        zip(NAMES, ["killed", "not checked", "no tests"] * 3, strict=True)
+    )
+    answers = {
+        "names": lambda self: NAMES,
+        "run": lambda self, names: states,
+        "diffs": lambda self, names: dict.fromkeys(names, DIFF),
+        "__init__": lambda self, area: None,
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(folder.Folder, name, answer)
+    found = program.tried(AREA, None)
+    assert (found.every, found.tried, len(found.alive)) == (9, 9, 6)
