@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.mutants import inside
+from tests.mutants import inside, settings
 from tests.mutants.areas import Area
+from tests.mutants.settings import OPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "mutants"
@@ -20,19 +22,8 @@ CACHE = ROOT / ".cache" / "mutants"
 _LEFT_OUT = (".git", ".tox", ".cache*", ".venv*", "build", "*.egg-info")
 _LEFT_OUT_TOO = (".*_cache", ".demo", ".cloud*", "__pycache__", ".hypothesis")
 
-_SETTINGS = """
-[tool.mutmut]
-source_paths = ["nova_vhard"]
-only_mutate = [{files}]
-also_copy = {others}
-pytest_add_cli_args = {options}
-pytest_add_cli_args_test_selection = {tests}
-timeout_constant = 10.0
-timeout_multiplier = 5.0
-use_git_change_detection = false
-"""
-_OPTIONS = ["-p", "no:cacheprovider", "-p", "no:warnings", "-p", "no:xdist"]
 _WORKERS = 2
+KILLED = "killed"
 #: Inputs of each fuzzed gate: they are tried for every mutant.
 _FUZZ = "300"
 
@@ -42,6 +33,7 @@ class Folder:
 
     def __init__(self, area: Area, cache: Path = CACHE) -> None:
         """Copy the checkout."""
+        self._area = area
         self._path = cache / area.name
         shutil.rmtree(self._path, ignore_errors=True)
         shutil.copytree(
@@ -51,7 +43,7 @@ class Folder:
             ignore=shutil.ignore_patterns(*_LEFT_OUT, *_LEFT_OUT_TOO),
         )
         with (self._path / "pyproject.toml").open("a") as stream:
-            stream.write(settings(area, os.listdir(self._path)))
+            stream.write(settings.text(area, os.listdir(self._path)))
 
     def names(self) -> list[str]:
         """Make the mutants; return their names."""
@@ -71,7 +63,41 @@ class Folder:
         if done.returncode:
             raise RuntimeError(f"mutmut ends with {done.returncode}")
         found = self._ask("states")
-        return {name: found[name] for name in names or found}
+        states = {name: found[name] for name in names or found}
+        return {**states, **self._anew(states)}
+
+    def _anew(self, states: Mapping[str, str]) -> dict[str, str]:
+        """Run all tests on what mutmut could not try, in new processes.
+
+        It forks from a process that has imported the code: what a function
+        has returned by then no mutant of it can change any more.
+
+        :raises RuntimeError: if a test fails by itself
+        """
+        early = set(self._ask("imported"))
+        names = [
+            name
+            for name, state in states.items()
+            if state == "survived" and name.partition("__mutmut_")[0] in early
+        ]
+        names += [name for name in states if states[name] == "no tests"]
+        if names and self._fails(""):
+            raise RuntimeError("a test fails without any mutant")
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            fails = dict(zip(names, pool.map(self._fails, names), strict=True))
+        return dict.fromkeys((name for name in fails if fails[name]), KILLED)
+
+    def _fails(self, name: str) -> bool:
+        """Return True if a test of the area fails on a mutant."""
+        command = [sys.executable, "-m", "pytest", "-x", "-q", *OPTIONS]
+        done = subprocess.run(
+            [*command, *self._area.tests],
+            cwd=self._path / "mutants",
+            env={**self._environment(), "MUTANT_UNDER_TEST": name},
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        return bool(done.returncode)
 
     def diffs(self, names: Sequence[str]) -> dict[str, str]:
         """Return what was changed in mutants."""
@@ -103,17 +129,3 @@ class Folder:
             "OS_NOVA_DISABLE_EVENTLET_PATCHING": "1",
             "NOVA_VHARD_FUZZ": os.environ.get("NOVA_VHARD_FUZZ", _FUZZ),
         }
-
-
-def settings(area: Area, entries: Sequence[str]) -> str:
-    """Return mutmut's settings.
-
-    :param entries: what the folder has
-    """
-    others = sorted(set(entries) - {"nova_vhard"})
-    return _SETTINGS.format(
-        files=json.dumps(area.files),
-        others=json.dumps(others),
-        options=json.dumps(_OPTIONS),
-        tests=json.dumps(area.tests),
-    )

@@ -3,14 +3,17 @@
 
     python inside.py names          makes the mutants; prints their names
     python inside.py states         prints what became of each
+    python inside.py imported       prints what runs when a module is imported
     python inside.py diffs NAME...  prints what was changed
 
 Each prints one JSON object, behind whatever mutmut says. It is run by path:
 the ``tests`` of the folder are copies, and nothing of them is imported here.
 """
 
+import importlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,22 @@ def states() -> dict[str, str]:
     return {name: status_by_exit_code[code] for _, name, code in mutants}
 
 
+def imported() -> list[str]:
+    """Return the functions that run when the mutated modules are imported.
+
+    What they return stands before mutmut chooses a mutant.
+    """
+    from mutmut import __main__ as mutmut
+    from mutmut.state import state
+
+    modules = {re.split(r"\.x[_ǁ]", name)[0] for name in states()}
+    mutmut.setup_source_paths()
+    os.environ["MUTANT_UNDER_TEST"] = "stats"
+    for module in sorted(modules):
+        importlib.import_module(module)
+    return sorted(state()._stats)
+
+
 def diffs(wanted: list[str]) -> dict[str, str]:
     """Return what was changed in mutants, as unified diffs."""
     from mutmut.mutation.diff_apply import get_diff_for_mutant
@@ -50,14 +69,9 @@ def diffs(wanted: list[str]) -> dict[str, str]:
 
 def main(arguments: list[str]) -> None:
     """Print the answer."""
-    answer: Any
     what, *rest = arguments
-    if what == "names":
-        answer = names()
-    elif what == "states":
-        answer = states()
-    else:
-        answer = diffs(rest)
+    ask = {"names": names, "states": states, "imported": imported}
+    answer: Any = diffs(rest) if what == "diffs" else ask[what]()
     print(MARK + json.dumps(answer))
 
 

@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from tests.mutants import __main__ as program
-from tests.mutants import folder, survivor, table
+from tests.mutants import folder, settings, survivor, table
 from tests.mutants.areas import AREAS, Area, drawn
 from tests.mutants.survivor import Mutant
 from tests.unit import docs
@@ -58,7 +58,7 @@ def test_the_areas_have_what_the_issue_asks_for_and_tests():
 
 
 def test_the_settings_are_what_mutmut_reads():
-    text = folder.settings(AREA, ["tests", "nova_vhard", "doc"])
+    text = settings.text(AREA, ["tests", "nova_vhard", "doc"])
     read = tomllib.loads(text)["tool"]["mutmut"]
     assert read["only_mutate"] == ["nova_vhard/policy/*"]
     assert read["also_copy"] == ["doc", "tests"]
@@ -173,6 +173,29 @@ def test_a_survivor_with_a_reason_is_none(run):
 @pytest.mark.parametrize("some", [["policy"], ["--count", "5"]])
 def test_a_part_of_them_is_no_record(run, some):
     assert run(REASON, *some) == (0, False)
+
+
+def test_what_runs_at_import_is_tried_in_a_process_of_its_own(monkeypatch):
+    early, later, untested, noticed = (
+        f"a.x_{name}__mutmut_1" for name in "abcd"
+    )
+    made = folder.Folder.__new__(folder.Folder)
+    begun = []
+    monkeypatch.setattr(made, "_ask", lambda what: ["a.x_a"], raising=False)
+    monkeypatch.setattr(
+        made, "_fails", lambda name: bool(begun.append(name) or name)
+    )
+    states = {
+        early: "survived",
+        later: "survived",
+        untested: "no tests",
+        noticed: "killed",
+    }
+    assert made._anew(states) == {early: "killed", untested: "killed"}
+    assert sorted(begun) == ["", early, untested]
+    monkeypatch.setattr(made, "_fails", lambda name: True)
+    with pytest.raises(RuntimeError, match="without any mutant"):
+        made._anew(states)
 
 
 def test_what_was_not_tried_is_no_kill(monkeypatch):
