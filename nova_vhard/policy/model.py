@@ -260,6 +260,8 @@ class Policy:
         :param value: None for a value that cannot be known, which only an
             exemption for any value covers
         """
+        if not self.exemptions:
+            return None
         keys = (
             ("projects", subject.project),
             ("flavors", subject.flavor),

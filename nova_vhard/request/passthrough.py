@@ -44,13 +44,10 @@ def _summed(asked: Iterable[Passthrough]) -> list[Passthrough]:
     """
     found: dict[tuple[str, str], Passthrough] = {}
     for one in asked:
-        key = (one.kind, one.name)
-        first = found.get(key)
-        found[key] = (
-            replace(first, count=_plus(first.count, one.count))
-            if first
-            else one
-        )
+        first = found.setdefault((one.kind, one.name), one)
+        if first is not one:
+            count = _plus(first.count, one.count)
+            found[one.kind, one.name] = replace(first, count=count)
     return list(found.values())
 
 
@@ -75,11 +72,12 @@ def _covered(asked: Passthrough) -> list[Passthrough]:
 
 
 def _of_flavor(extra_specs: Mapping[str, str]) -> Iterator[Passthrough]:
+    source = f"flavor extra spec {_ALIAS}"
     for part in extra_specs.get(_ALIAS, "").split(","):
-        name, _, count = (piece.strip() for piece in part.partition(":"))
+        name, _, count = part.partition(":")
+        name = name.strip()
         if name:
-            source = f"flavor extra spec {_ALIAS}"
-            yield Passthrough("aliases", name, source, count or "1")
+            yield Passthrough("aliases", name, source, count.strip() or "1")
     profile = extra_specs.get(_PROFILE)
     if profile:
         source = f"flavor extra spec {_PROFILE}"
