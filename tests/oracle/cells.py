@@ -14,9 +14,13 @@ _READING = (BOOT, "rebuild", "rescue", "rescue-stable", "unshelve")
 _REFERRING_ROOTS = ("image", "volume")
 _REFERRING = (BOOT, "rescue", "rescue-stable", "rebuild", "create-image")
 
-#: Nova refuses a legacy rescue of these, whatever has changed.
+#: Nova refuses a legacy rescue of any other root, whatever has changed.
 _LEGACY_RESCUE = ("rescue", "rescue-image")
 _ON_THE_HOST = ("image", "image-scsi", "blank")
+
+#: Nova attaches this root by Cinder's old interface, and cannot rebuild then.
+_REBUILD = ("rebuild", "rebuild-plain")
+_ATTACHED_AS_OF_OLD = "volume+image"
 
 
 @dataclass(frozen=True, order=True)
@@ -29,6 +33,13 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.operation}/{self.root}/{self.change}"
+
+
+def refused_by_nova(cell: Cell) -> bool:
+    """Return True for what is no case, because Nova does not do it."""
+    if cell.operation in _LEGACY_RESCUE:
+        return cell.root not in _ON_THE_HOST
+    return cell.operation in _REBUILD and cell.root == _ATTACHED_AS_OF_OLD
 
 
 def _changes(operation: str, root: str) -> list[str]:

@@ -7,7 +7,7 @@ them, each pair that the matrix has.
 
 from collections.abc import Iterator
 
-from tests.oracle.cells import Cell, matrix
+from tests.oracle.cells import Cell, matrix, refused_by_nova
 
 #: Holes that were found by attacking the gates.
 FOUND = (
@@ -55,16 +55,10 @@ def features(cell: Cell) -> Iterator[tuple[str, str]]:
     yield root, change
 
 
-def _real(cell: Cell) -> bool:
-    """Return False for what Nova refuses to everybody."""
-    legacy = cell.operation in ("rescue", "rescue-image")
-    return not legacy or _ROOTS.get(cell.root) == "host"
-
-
 def cells() -> list[Cell]:
     """Return a cover of what the matrix has, chosen greedily."""
     chosen = list(FOUND)
-    rest = [cell for cell in matrix() if _real(cell)]
+    rest = [cell for cell in matrix() if not refused_by_nova(cell)]
     missing = {feature for cell in rest for feature in features(cell)}
     for cell in chosen:
         missing -= set(features(cell))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each cell of the matrix is green: judged, refused, or none of Nova's.
+"""Each cell of the matrix is green: judged, refused, or no case in Nova.
 
 ``NOVA_VHARD_ORACLE=full``, as ``tox -e oracle`` sets it, is for every cell,
 with a cloud an operation; otherwise a few cells stand for all, in one.
@@ -50,3 +50,5 @@ def test_cell(clouds, cell, record_property):
     record_property(table.OUTCOME, found.outcome)
     record_property(table.REASON, found.reason)
     assert found.outcome not in verdict.RED, found
+    if found.outcome == verdict.NO_CASE:
+        assert cells.refused_by_nova(cell), found
