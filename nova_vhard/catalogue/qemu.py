@@ -60,7 +60,8 @@ def _buses(ata: str, scsi: str) -> Mapping[str, tuple[str, ...]]:
 
 
 _DISK = _buses("ide-hd", "scsi-hd")
-_CDROM = _buses("ide-cd", "scsi-cd")
+# libvirt refuses a CD-ROM on a virtio bus: it is no ejectable medium.
+_CDROM = {**_buses("ide-cd", "scsi-cd"), "virtio": ()}
 # A rescue is plugged in as either, by a rule of its own.
 _RESCUE = _buses("ide-hd ide-cd", "scsi-hd scsi-cd")
 # libvirt refuses a floppy on any bus but that of its controller.
