@@ -74,7 +74,8 @@ _STORAGE = (
         title="bus of the rescue disk",
         why="a rescue attaches the image's disk on this bus, and no "
         "scheduler ever sees it",
-        fix="use virtio or scsi, or leave the property away",
+        fix="a disk works on virtio, a CD-ROM on sata, or on scsi where the "
+        "machine is not of x86; or leave the property away",
         values=_DISK_BUSES,
         image_properties=("hw_rescue_bus",),
     ),
@@ -177,8 +178,8 @@ _CONSOLE = (
         name="pointer_model",
         title="pointer",
         why="a USB tablet brings a USB controller into the guest",
-        fix="leave the property away and set [DEFAULT] pointer_model to "
-        "ps2mouse on the hosts",
+        fix="leave the property away; without it the hosts' [DEFAULT] "
+        "pointer_model decides",
         values=("usbtablet",),
         image_properties=("hw_pointer_model",),
     ),

@@ -11,6 +11,7 @@ from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import Holder
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import UPDATE, Subject
 from nova_vhard.policy.text import clean
@@ -71,7 +72,9 @@ def find(policy: Policy, image: Image, today: datetime.date) -> Finding | None:
 
 def judge(policy: Policy, image: Image, today: datetime.date) -> Verdict:
     """Return what the policy says of an image."""
-    request = image_reader.read(image, image.get("disk_format"))
+    disk_format = image.get("disk_format")
+    holder = Holder(image.get("id"), image.get("owner"), disk_format)
+    request = image_reader.read(image, disk_format, holder=holder)
     return evaluate(policy, request, _subject(image), today)
 
 

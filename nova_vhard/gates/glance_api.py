@@ -153,7 +153,11 @@ class GlanceGate:
         if before is None:
             return None
         after = changed(before, changes)
-        holder = Holder(call.ids["image_id"], before.get("owner"))
+        holder = Holder(
+            call.ids["image_id"],
+            before.get("owner"),
+            before.get("disk_format"),
+        )
         subject = subject_of(
             UPDATE, request.context, holder.project, holder.id
         )

@@ -21,6 +21,7 @@ from nova_vhard.gates import http
 from nova_vhard.gates.judge import Judge
 from nova_vhard.log import get_logger
 from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import NOBODY, Holder
 from nova_vhard.policy.subject import UPLOAD, Subject, subject_of
 from nova_vhard.policy.text import line
 from nova_vhard.policy.watch import PolicyUnavailable
@@ -37,10 +38,21 @@ class JudgeImage(task.Task):  # type: ignore[misc]
     """
 
     def __init__(
-        self, name: str, context: Any, repo: Any, image_id: str
+        self,
+        name: str,
+        context: Any,
+        repo: Any,
+        image_id: str,
+        *,
+        copied: bool = False,
     ) -> None:
-        """Keep what the task is about."""
+        """Keep what the task is about.
+
+        :param copied: whether it copies properties of another image, which
+            it would do again
+        """
         self._context = context
+        self._copied = copied
         self._repo = repo
         self._image_id = image_id
         super().__init__(name=name)
@@ -75,8 +87,11 @@ class JudgeImage(task.Task):  # type: ignore[misc]
         subject = subject_of(
             UPLOAD, self._context, image.owner, self._image_id
         )
+        holder = Holder(self._image_id, image.owner, image.disk_format)
         request = image_reader.read(
-            dict(image.extra_properties), image.disk_format
+            dict(image.extra_properties),
+            image.disk_format,
+            holder=NOBODY if self._copied else holder,
         )
         return judge.judge(policy, request, subject), subject
 
@@ -84,11 +99,14 @@ class JudgeImage(task.Task):  # type: ignore[misc]
 def get_flow(**kwargs: Any) -> linear_flow.Flow:
     """Return the flow that Glance adds to its import task."""
     kind, task_id = kwargs["task_type"], kwargs["task_id"]
+    asked = kwargs.get("import_req") or {}
+    method = (asked.get("method") or {}).get("name")
     return linear_flow.Flow(kind).add(
         JudgeImage(
             f"{kind}-JudgeImage-{task_id}",
             kwargs["context"],
             kwargs["image_repo"],
             kwargs["image_id"],
+            copied=method == "glance-download",
         )
     )

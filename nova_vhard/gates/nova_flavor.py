@@ -10,7 +10,9 @@ from typing import Any
 
 from nova_vhard.catalogue import traits
 from nova_vhard.gates.nova_router import Call
-from nova_vhard.policy.model import Policy
+from nova_vhard.policy.commands import options
+from nova_vhard.policy.hardware import Passthrough
+from nova_vhard.policy.model import PassthroughRule, Policy, Values
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.text import clean
 from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
@@ -18,8 +20,12 @@ from nova_vhard.request import passthrough
 
 _TEXT = (
     "a flavor that asks for {what} needs {specs}, so that its servers run "
-    "only on hosts that have proven it; set them together, or run "
-    "openstack vhard flavor sync"
+    "only on hosts that have proven it"
+)
+_FIX = "make the change with `{options}`, or leave the flavor as it is"
+_REFUSED = (
+    "; the policy refuses its servers all the same until passthrough.allow "
+    "has {names}"
 )
 
 Specs = Mapping[str, Any]
@@ -58,9 +64,24 @@ def lacking(
     what = ", ".join(dict.fromkeys(clean(one.name) for one in asked))
     specs = ", ".join(f"{name}=required" for name in sorted(missing))
     text = _TEXT.format(what=what, specs=specs)
-    message = Message(text, "flavor extra specs", what)
+    refused = _refused(rule, asked)
+    if refused:
+        text += _REFUSED.format(names=refused)
+    required = [(name, "required") for name in sorted(missing)]
+    fix = _FIX.format(options=" ".join(options("--property", required)))
+    message = Message(text, "flavor extra specs", what, fix=fix)
     mode = policy.mode_for(rule.mode, subject)
     return [Violation((PASSTHROUGH_REQUIRE,), message, mode)]
+
+
+def _refused(rule: PassthroughRule, asked: list[Passthrough]) -> str:
+    """Return what no server may have, whatever its flavor requires."""
+    found = (
+        f"{clean(one.name)} in {one.kind}"
+        for one in asked
+        if one.name not in rule.allow.get(one.kind, Values())
+    )
+    return ", ".join(dict.fromkeys(found))
 
 
 def _missing(require: frozenset[str], specs: Specs) -> set[str]:

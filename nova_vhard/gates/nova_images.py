@@ -65,7 +65,9 @@ def read(found: Mapping[str, Any]) -> Image:
     return Image(
         properties=found.get("properties") or {},
         disk_format=found.get("disk_format"),
-        holder=Holder(found.get("id"), found.get("owner")),
+        holder=Holder(
+            found.get("id"), found.get("owner"), found.get("disk_format")
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from nova.block_device import strip_dev
 from nova.compute import vm_states
 from nova.objects import image_meta
 
+from nova_vhard.policy.hardware import STORED
 from nova_vhard.request import request_spec
 from nova_vhard.request.lookups import Flavor, KeptDevice, Server
 
@@ -36,7 +37,7 @@ def read(instance: Any) -> Server:
         project=instance.project_id,
         image=instance.image_ref or None,
         flavor=flavor(instance.flavor),
-        hardware=request_spec.read_image(meta),
+        hardware=request_spec.read_image(meta, STORED),
         properties=properties,
         config_drive=bool(instance.config_drive),
         base_image=properties.get("base_image_ref"),

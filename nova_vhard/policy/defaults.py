@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.guests import BUSES, SCSI
 from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
 from nova_vhard.policy.hardware import (
     CDROM,
@@ -38,7 +39,6 @@ DEVICE_OF: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_BUSES = frozenset(("disk_bus", "cdrom_bus", "rescue_bus"))
 _SCSI_CDROM = frozenset(
     ("ppc", "ppc64", "ppcle", "ppc64le", "s390", "s390x", "aarch64")
 )
@@ -62,7 +62,7 @@ def architecture(request: HardwareRequest, assume: Assume) -> str:
     return request.architecture or assume.architecture
 
 
-def _emulated(request: HardwareRequest, assume: Assume) -> str:
+def qemu_architecture(request: HardwareRequest, assume: Assume) -> str:
     """Return the architecture that QEMU runs.
 
     Nova chooses machine type and buses by ``hw_architecture`` alone, and
@@ -103,8 +103,8 @@ def implied(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
     yield from _scsi(request, wishes, assume)
 
 
-def _said(request: HardwareRequest, kind: str) -> bool:
-    """Tell whether the image itself (not a block device) says it.
+def is_set(request: HardwareRequest, kind: str) -> bool:
+    """Return whether the image itself (not a block device) says it.
 
     The bus of one block device, in the image's own mapping too, is no
     default for the other devices.
@@ -134,7 +134,7 @@ def _wish(
 
 
 def _machine(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
-    if _said(request, "machine_type"):
+    if is_set(request, "machine_type"):
         return
     machine = machine_type(request, assume)
     arch = architecture(request, assume)
@@ -153,7 +153,7 @@ def _by_distro(
 
 
 def _disk(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
-    if DISK not in request.devices or _said(request, "disk_bus"):
+    if DISK not in request.devices or is_set(request, "disk_bus"):
         return
     if request.os_distro:
         yield from _by_distro(request, "disk_bus", "a disk")
@@ -163,7 +163,8 @@ def _disk(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
     yield _wish(request, "disk_bus", bus, why, ("vmware_adaptertype",))
 
 
-def _cdrom_bus(request: HardwareRequest, assume: Assume) -> tuple[str, str]:
+def cdrom_bus(request: HardwareRequest, assume: Assume) -> tuple[str, str]:
+    """Return the bus that Nova picks for a CD-ROM, and why, in words."""
     arch = architecture(request, assume)
     if assume.virt_type in ("lxc", "parallels"):
         bus = "lxc" if assume.virt_type == "lxc" else "ide"
@@ -179,15 +180,15 @@ def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
     reason = request.reason(CDROM)
     if reason is None and assume.force_config_drive:
         reason = "a config drive, which this cloud always adds"
-    if reason is None or _said(request, "cdrom_bus"):
+    if reason is None or is_set(request, "cdrom_bus"):
         return
-    bus, where = _cdrom_bus(request, assume)
+    bus, where = cdrom_bus(request, assume)
     why = f"nova picks {bus} for a CD-ROM ({clean(reason)}) {where}"
     yield _wish(request, "cdrom_bus", bus, why, _CDROM_NAMES)
 
 
 def _floppy(request: HardwareRequest) -> Iterator[Wish]:
-    if FLOPPY in request.devices and not _said(request, "floppy_bus"):
+    if FLOPPY in request.devices and not is_set(request, "floppy_bus"):
         reason = clean(request.reason(FLOPPY))
         why = f"nova picks fdc for a floppy ({reason})"
         names = ("img_block_device_mapping", "block_device_mapping")
@@ -195,7 +196,7 @@ def _floppy(request: HardwareRequest) -> Iterator[Wish]:
 
 
 def _card(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
-    if NIC not in request.devices or _said(request, "vif_model"):
+    if NIC not in request.devices or is_set(request, "vif_model"):
         return
     if request.os_distro:
         yield from _by_distro(request, "vif_model", "a network card")
@@ -208,9 +209,9 @@ def _card(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
 
 
 def _video(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
-    if DISPLAY not in request.devices or _said(request, "video_model"):
+    if DISPLAY not in request.devices or is_set(request, "video_model"):
         return
-    arch = _emulated(request, assume)
+    arch = qemu_architecture(request, assume)
     vga = arch in _VGA or assume.virt_type == "parallels"
     model = "vga" if vga else "virtio"
     why = f"nova picks {model} for a graphics card on {clean(arch)}"
@@ -218,8 +219,8 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
 
 
 def _firmware(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
-    if not _said(request, "firmware_type"):
-        arch = _emulated(request, assume)
+    if not is_set(request, "firmware_type"):
+        arch = qemu_architecture(request, assume)
         firmware = "uefi" if arch == "aarch64" else "bios"
         why = f"nova picks {firmware} on {clean(arch)}"
         names = _ARCHITECTURE_NAMES
@@ -251,18 +252,13 @@ def _asked(request: HardwareRequest, kind: str) -> bool:
 def _scsi(
     request: HardwareRequest, defaults: Iterable[Wish], assume: Assume
 ) -> Iterator[Wish]:
-    if _said(request, "scsi_model"):
+    if is_set(request, "scsi_model"):
         return
     where = _scsi_disk(request, defaults, assume)
     if where is None:
         return
-    arch = _emulated(request, assume)
-    model = {
-        "ppc64": "ibmvscsi",
-        "ppc64le": "ibmvscsi",
-        "s390": "virtio-scsi",
-        "s390x": "virtio-scsi",
-    }.get(arch, "lsilogic")
+    arch = qemu_architecture(request, assume)
+    model = scsi_controller(arch)
     why = (
         f"libvirt picks {model} as the controller of a scsi bus on "
         f"{clean(arch)}{where}"
@@ -271,6 +267,13 @@ def _scsi(
     yield _wish(
         request, "scsi_model", model, why, _ARCHITECTURE_NAMES.union(names)
     )
+
+
+def scsi_controller(arch: str) -> str:
+    """Return the model that libvirt picks as the controller of a scsi bus."""
+    if arch in ("ppc64", "ppc64le"):
+        return "ibmvscsi"
+    return "virtio-scsi" if arch in ("s390", "s390x") else "lsilogic"
 
 
 def _scsi_disk(
@@ -293,4 +296,4 @@ def _of_rescue(disk: HardwareRequest, assume: Assume) -> Iterator[Wish]:
 
 
 def _on_scsi(wish: Wish) -> bool:
-    return wish.value == "scsi" and wish.kind in _BUSES
+    return wish.value == SCSI and wish.kind in BUSES

@@ -4,17 +4,11 @@
 from collections.abc import Iterator, Sequence
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.catalogue.passthrough import FIXES as PASSTHROUGH_FIXES
-from nova_vhard.policy.hardware import (
-    FLAVOR,
-    IMAGE,
-    PASSTHROUGH,
-    VOLUME,
-    Wish,
-)
+from nova_vhard.policy.fixes import how_to_fix
+from nova_vhard.policy.hardware import PASSTHROUGH, VOLUME, Wish
 from nova_vhard.policy.leading import leading
-from nova_vhard.policy.subject import UPLOAD, Subject
-from nova_vhard.policy.text import clean, fit, line, quote
+from nova_vhard.policy.subject import Subject
+from nova_vhard.policy.text import MESSAGE_LIMIT, clean, fit, line, quote
 from nova_vhard.policy.verdict import Message, Violation
 
 #: Bytes of a server's fault that a reason may take up (Nova keeps 230).
@@ -36,29 +30,44 @@ def long(violations: Sequence[Violation], subject: Subject) -> str:
     :param subject: who asked, so that the fix names the very image, or the
         upload that is yet to come
     :returns: one line; each violation (of very many the leading ones) with
-        its source, its value, what is allowed, how to fix it, and the rule
+        its source, its value, what is allowed, and the rule; then how to fix
+        them, commands between backticks
     """
-    return line(_OPENING + describe(violations, subject))
+    return _told(_OPENING, violations, subject)
 
 
 def describe(violations: Sequence[Violation], subject: Subject) -> str:
     """Say what is violated, without saying what happens."""
+    return _told("", violations, subject)
+
+
+def _told(
+    opening: str, violations: Sequence[Violation], subject: Subject
+) -> str:
     found = leading(violations)
-    parts = [_sentence(one, subject) for one in found.shown]
+    parts = [_sentence(one) for one in found.shown]
     if len(parts) > 1:
         parts = [f"({i}) {part}" for i, part in enumerate(parts, 1)]
     if found.left_out:
         parts.append(f"And {found.left_out} more.")
-    return line(" ".join(parts))
+    fix = how_to_fix(found.shown, subject)
+    if fix:
+        fix = line(f" To fix: {fix}")
+    # Whatever is cut, no command is; and nothing but a command looks like
+    # one.
+    limit = MESSAGE_LIMIT - len(fix.encode())
+    said = line(opening + " ".join(parts), limit)
+    return said.replace("`", "'") + fix
 
 
 def parts(violation: Violation, subject: Subject) -> tuple[str, str]:
     """Return what is asked for, and how to fix it, for a table."""
     cause = violation.cause
+    fix = how_to_fix([violation], subject)
     if isinstance(cause, Message):
-        return line(cause.text), ""
+        return line(cause.text), line(fix)
     asked = f"{_asked(cause)} (allowed: {_allowed(violation)})"
-    return line(asked), line(_fix(violation, cause, subject))
+    return line(asked), line("; ".join(filter(None, (fix, _advice(cause)))))
 
 
 def rows(
@@ -108,7 +117,7 @@ def _source(wish: Wish) -> str:
     return clean(wish.source, 128)
 
 
-def _sentence(violation: Violation, subject: Subject) -> str:
+def _sentence(violation: Violation) -> str:
     cause = violation.cause
     rule = f"[rule {violation.rule}]"
     if isinstance(cause, Message):
@@ -119,7 +128,14 @@ def _sentence(violation: Violation, subject: Subject) -> str:
         text = f"{_asked(cause)}; it must be set {allowed}"
     elif cause.implied is not None:
         text = f"{_asked(cause)}, which is not allowed {allowed}"
-    return f"{text}. To fix: {_fix(violation, cause, subject)}. {rule}"
+    advice = _advice(cause)
+    return f"{text}: {advice}. {rule}" if advice else f"{text}. {rule}"
+
+
+def _advice(choice: Wish) -> str:
+    """Return what the catalogue says of a kind of device."""
+    kind = KINDS.get(choice.kind)
+    return kind.fix if kind else ""
 
 
 def _phrase(violation: Violation) -> str:
@@ -139,39 +155,3 @@ def _phrase(violation: Violation) -> str:
     else:
         asked = f"{clean(wish.setting)} not set means {clean(wish.value)}"
     return f"{asked} (allowed: {_allowed(violation)})"
-
-
-def _fix(violation: Violation, wish: Wish, subject: Subject) -> str:
-    if wish.origin == PASSTHROUGH:
-        return PASSTHROUGH_FIXES[wish.kind]
-    good = next(
-        (one for one in violation.allowed if not set(one) & set("*?[")), None
-    )
-    if wish.implied and good is None:
-        # There is nothing to unset, and nothing to name.
-        return KINDS[wish.kind].fix
-    if wish.origin in (IMAGE, VOLUME) and "[" not in wish.setting:
-        command = _property(wish, good, subject)
-    elif wish.origin == FLAVOR:
-        command = f"choose a flavor without {clean(wish.setting)}"
-    else:
-        setting = clean(wish.setting)
-        command = f"set {setting} to {good}" if good else f"drop {setting}"
-    return f"{command}; {KINDS[wish.kind].fix}"
-
-
-def _property(wish: Wish, good: str | None, subject: Subject) -> str:
-    """Say what to type for an image's or a volume's property."""
-    setting = clean(wish.setting)
-    name = KINDS[wish.kind].image_properties[0]
-    if subject.operation == UPLOAD:
-        with_good = f"upload it with --property {name}={good}"
-        return with_good if good else f"upload it without {setting}"
-    what, option = "volume", "--image-property"
-    target = "VOLUME"
-    if wish.origin == IMAGE:
-        what, option = "image", "--property"
-        target = clean(subject.image) if subject.image else "IMAGE"
-    if good is None:
-        return f"openstack {what} unset {option} {setting} {target}"
-    return f"openstack {what} set {option} {name}={good} {target}"

@@ -26,13 +26,19 @@ class Holder:
 
     :ivar id: its uuid, None where it is not known
     :ivar project: id of the project that owns it, None where it is not known
+    :ivar disk_format: of an image, None where it is not known
+    :ivar stored: whether the choice stands in what Nova keeps with a server
+        of the image that it was made of, which nobody can edit
     """
 
     id: str | None = None
     project: str | None = None
+    disk_format: str | None = None
+    stored: bool = False
 
 
 NOBODY = Holder()
+STORED = Holder(stored=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +47,20 @@ class Fault:
 
     :ivar source: where the reference stands, in words
     :ivar value: the reference as it is written
-    :ivar message: what is wrong with it and how to mend it
+    :ivar message: what is wrong with it
     :ivar names: names of the image properties that it comes from
+    :ivar fix: how to mend it; empty where taking the property away does
+    :ivar origin: IMAGE or VOLUME, where it is such a property
+    :ivar holder: the image or volume that it stands in
     """
 
     source: str
     value: str
     message: str
     names: frozenset[str] = frozenset()
+    fix: str = ""
+    origin: str = IMAGE
+    holder: Holder = NOBODY
 
 
 @dataclass(frozen=True, slots=True)

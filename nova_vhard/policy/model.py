@@ -57,10 +57,10 @@ class Values:
         )
 
     @property
-    def example(self) -> str | None:
-        """The first value that is no pattern: what a fix proposes."""
-        return next(
-            (one for one in self.listed if one not in self._patterns), None
+    def literals(self) -> tuple[str, ...]:
+        """The values that are no patterns, in the order of the file."""
+        return tuple(
+            value for value in self.listed if value not in self._patterns
         )
 
 

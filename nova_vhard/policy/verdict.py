@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.catalogue.passthrough import NEVER_ONE_TIME, ONE_TIME_USE
+from nova_vhard.catalogue.passthrough import (
+    FIXES,
+    NEVER_ONE_TIME,
+    ONE_TIME_USE,
+)
 from nova_vhard.policy.defaults import DEVICE_OF, implied
 from nova_vhard.policy.hardware import (
     IMAGE,
@@ -25,6 +29,7 @@ from nova_vhard.policy.model import (
     strongest,
     weaker,
 )
+from nova_vhard.policy.remedy import Change, Properties, Remedies
 from nova_vhard.policy.subject import (
     ATTACH,
     BOOT,
@@ -69,11 +74,12 @@ class ViolationKey(NamedTuple):
 class Message:
     """What is wrong with a request that is about no choice of a device.
 
-    :ivar text: the whole explanation
+    :ivar text: what is wrong
     :ivar source: who asks for it, in words
     :ivar value: what is lacking, or what lacks it
     :ivar device: which device of the host, where it is about one
     :ivar names: names of the image properties that it comes from
+    :ivar fix: what to do about it, where the text does not say it
     """
 
     text: str
@@ -81,6 +87,7 @@ class Message:
     value: str
     device: str = ""
     names: frozenset[str] = frozenset()
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,10 @@ class Violation:
     :ivar allowed: the values that the policy allows
     :ivar missing: whether the fault is that the image does not say it
     :ivar count: how many devices of the host are asked for
+    :ivar changes: what would mend it
+    :ivar carried: what a copy of another project's image has to say
+    :ivar touched: of a change of an image: the properties in it that bring
+        this in; None where an image, or a guest, is judged as a whole
     """
 
     rules: tuple[str, ...]
@@ -102,6 +113,9 @@ class Violation:
     allowed: tuple[str, ...] = ()
     missing: bool = False
     count: str = ""
+    changes: tuple[Change, ...] = ()
+    carried: Properties = ()
+    touched: frozenset[str] | None = None
 
     @property
     def choice(self) -> Wish | None:
@@ -259,7 +273,7 @@ def charged(
     """
     old = {one.key for one in before.violations}
     kept = tuple(
-        one
+        replace(one, touched=one.cause.names & touched)
         for one in after.violations
         if one.key not in old or one.cause.names & touched
     )
@@ -269,25 +283,43 @@ def charged(
 def _violations(
     policy: Policy, request: HardwareRequest, subject: Subject
 ) -> Iterator[Violation]:
+    remedies = Remedies(policy, request, subject)
     for fault in request.faults:
-        yield _unjudgeable(policy, fault, subject)
-    yield from _devices(policy, request, subject)
-    if request.rescue_disk is not None:
-        yield from _devices(policy, request.rescue_disk, subject)
+        yield _unjudgeable(policy, fault, subject, remedies)
+    yield from _devices(policy, request, subject, remedies)
+    disk = request.rescue_disk
+    if disk is not None:
+        remedies = Remedies(policy, disk, subject, request)
+        yield from _devices(policy, disk, subject, remedies)
 
 
-def _unjudgeable(policy: Policy, fault: Fault, subject: Subject) -> Violation:
+def _unjudgeable(
+    policy: Policy, fault: Fault, subject: Subject, remedies: Remedies
+) -> Violation:
     """Return the violation by what could break any rule of a section."""
     modes = {rule.mode for rule in policy.guest_devices.values()}
     found = (policy.mode_for(mode, subject) for mode in modes or {None})
     text = f"{clean(fault.source)}={quote(fault.value)} {fault.message}"
-    message = Message(text, fault.source, fault.value, names=fault.names)
-    mode = strongest(found) or Mode.ENFORCE
-    return Violation((GUEST_DEVICES,), message, mode)
+    message = Message(
+        text, fault.source, fault.value, names=fault.names, fix=fault.fix
+    )
+    return Violation(
+        (GUEST_DEVICES,),
+        message,
+        strongest(found) or Mode.ENFORCE,
+        changes=tuple(
+            Change(fault.origin, name, None, fault.holder)
+            for name in sorted(fault.names)
+        ),
+        carried=remedies.carried(fault.origin, fault.holder),
+    )
 
 
 def _devices(
-    policy: Policy, request: HardwareRequest, subject: Subject
+    policy: Policy,
+    request: HardwareRequest,
+    subject: Subject,
+    remedies: Remedies,
 ) -> Iterator[Violation]:
     rules = {
         kind: rule
@@ -297,7 +329,7 @@ def _devices(
     for wish in request.wishes:
         rule = rules.get(wish.kind)
         if rule and wish.value not in rule.allow:
-            yield _violation(policy, rule, wish, subject)
+            yield _violation(remedies, rule, wish)
     yield from _passthrough(policy, request, subject)
     yield from _never_one_time(policy, request, subject)
     defaults = tuple(implied(request, policy.assume))
@@ -307,24 +339,29 @@ def _devices(
             continue
         known = wish.value is not None
         if known and wish.value not in rule.allow:
-            yield _violation(policy, rule, wish, subject, rule.explicit)
+            yield _violation(remedies, rule, wish, rule.explicit)
         elif rule.explicit:
-            yield _violation(policy, rule, wish, subject, True)
+            yield _violation(remedies, rule, wish, True)
     for rule in rules.values():
         if rule.explicit and _unsaid(rule, request, defaults):
             wish = _nothing(rule, request)
-            yield _violation(policy, rule, wish, subject, True)
+            yield _violation(remedies, rule, wish, True)
 
 
 def _violation(
-    policy: Policy,
-    rule: DeviceRule,
-    wish: Wish,
-    subject: Subject,
-    missing: bool = False,
+    remedies: Remedies, rule: DeviceRule, choice: Wish, missing: bool = False
 ) -> Violation:
-    mode = policy.mode_for(rule.mode, subject, policy.moves_guest_devices)
-    return Violation((rule.id,), wish, mode, rule.allow.listed, missing)
+    policy = remedies.policy
+    moves = policy.moves_guest_devices
+    return Violation(
+        (rule.id,),
+        choice,
+        policy.mode_for(rule.mode, remedies.subject, moves),
+        rule.allow.listed,
+        missing,
+        changes=remedies.changes(choice),
+        carried=remedies.carried(choice.origin, choice.holder),
+    )
 
 
 def _passthrough(
@@ -382,7 +419,13 @@ def _never_one_time(
             f"{clean(one.source)} asks for {clean(one.name)}, which cannot "
             f"be {ONE_TIME_USE}: {why}"
         )
-        message = Message(text, one.source, ONE_TIME_USE, device=one.name)
+        message = Message(
+            text,
+            one.source,
+            ONE_TIME_USE,
+            device=one.name,
+            fix=FIXES[one.kind],
+        )
         yield Violation((PASSTHROUGH_REQUIRE,), message, mode)
 
 

@@ -4,7 +4,7 @@
 from dataclasses import replace
 from typing import Any
 
-from nova_vhard.policy.hardware import BLOCK_DEVICE, HardwareRequest, Wish
+from nova_vhard.policy.hardware import STORED, HardwareRequest, Wish
 from nova_vhard.policy.subject import ATTACH, UPDATE, subject_of
 from nova_vhard.request import passthrough
 from nova_vhard.request.lookups import Body, Lookups
@@ -18,8 +18,9 @@ _PLUGGED_AS_SCSI = Wish(
     kind="disk_bus",
     value="scsi",
     source="a volume that is attached later",
-    setting="a volume that is attached later",
-    origin=BLOCK_DEVICE,
+    setting="hw_disk_bus",
+    names=frozenset(("hw_disk_bus",)),
+    holder=STORED,
 )
 
 

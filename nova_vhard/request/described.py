@@ -12,7 +12,14 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
-from nova_vhard.policy.hardware import VOLUME, HardwareRequest, Holder
+from nova_vhard.policy.fixes import OWN_IMAGE
+from nova_vhard.policy.hardware import (
+    IMAGE,
+    STORED,
+    VOLUME,
+    HardwareRequest,
+    Holder,
+)
 from nova_vhard.policy.hosts import demands, one_time_use
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import (
@@ -153,7 +160,7 @@ class Description:
             project=self._data.get("project"),
             image=self.image(None).holder.id if same else "its own image",
             flavor=flavor,
-            hardware=parts.read(server),
+            hardware=parts.read(server, STORED),
             properties=server.get("properties", {}),
             config_drive=bool(server.get("config_drive")),
         )
@@ -172,8 +179,15 @@ class Description:
         default = None if by_distro else "virtio"
         return [KeptDevice(buses[0] if buses else default)]
 
-    def own_image(self, server: Server) -> None:
-        """Return None: the server's own image is as it was at the boot."""
+    def own_image(self, server: Server) -> Image:
+        """Return the server's own image, which is as it was at the boot."""
+        described = self._data.get("server", {})
+        return Image(
+            server.properties,
+            described.get("disk_format"),
+            described.get("origin", IMAGE),
+            Holder(OWN_IMAGE, self._data.get("project")),
+        )
 
 
 def read(data: Data) -> DescribedRequest:

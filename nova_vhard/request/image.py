@@ -98,12 +98,14 @@ def read(
         os_distro=_value(effective, "os_distro"),
         origin=origin,
         holder=holder,
-        faults=tuple(_faults(properties, origin)),
+        faults=tuple(_faults(properties, origin, holder)),
     )
     return request.plus(wishes, reasons)
 
 
-def _faults(properties: Mapping[str, Any], origin: str) -> Iterator[Fault]:
+def _faults(
+    properties: Mapping[str, Any], origin: str, holder: Holder
+) -> Iterator[Fault]:
     """Yield references that Nova would follow and nobody can judge.
 
     An empty one is none: Nova's own snapshot of a volume-backed server has
@@ -116,8 +118,10 @@ def _faults(properties: Mapping[str, Any], origin: str) -> Iterator[Fault]:
         source=f"{origin} property {BASE_IMAGE}",
         value=_text(value),
         message="is not the id of an image, and a rescue would boot what it "
-        f"names; leave {BASE_IMAGE} away, or set it to the id of an image",
+        "names",
         names=frozenset((BASE_IMAGE,)),
+        origin=origin,
+        holder=holder,
     )
 
 

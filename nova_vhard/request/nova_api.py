@@ -148,7 +148,11 @@ class ServerReader:
         except NotFound:
             source = "stored image property shelved_image_id"
             unusable = rescues.Unusable(
-                source, server.shelved_image, "is an image that is not there"
+                source,
+                server.shelved_image,
+                "is an image that is not there",
+                "create a new server, or ask the cloud's operator for the "
+                "image",
             )
             return self._unusable(UNSHELVE, server, unusable)
         return self._anew(UNSHELVE, server, image)

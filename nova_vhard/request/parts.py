@@ -9,8 +9,10 @@ from nova_vhard.policy.hardware import (
     CDROM,
     FLOPPY,
     IMAGE,
+    NOBODY,
     VOLUME,
     HardwareRequest,
+    Holder,
 )
 from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import image as image_reader
@@ -24,16 +26,18 @@ KEPT_CONFIG_DRIVE = (CDROM, "the server's config drive")
 DEVICES: Mapping[str, str] = {"cdrom": CDROM, "floppy": FLOPPY}
 
 
-def read(image: Mapping[str, Any]) -> HardwareRequest:
+def read(image: Mapping[str, Any], holder: Holder = NOBODY) -> HardwareRequest:
     """Read an image, or a volume as ``of_volume`` returns it.
 
     :param image: with ``properties``, ``disk_format`` and ``origin``, where
         known
+    :param holder: which image or volume it is
     """
     return image_reader.read(
         image.get("properties") or {},
         image.get("disk_format"),
         image.get("origin", IMAGE),
+        holder,
     )
 
 

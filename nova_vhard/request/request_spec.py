@@ -9,8 +9,10 @@ from nova.scheduler import utils as nova_utils
 
 from nova_vhard.policy.hardware import (
     IMAGE,
+    NOBODY,
     VOLUME,
     HardwareRequest,
+    Holder,
     Passthrough,
 )
 from nova_vhard.policy.subject import (
@@ -74,7 +76,7 @@ def had_already(spec: nova_spec.RequestSpec, flavor: Any) -> HardwareRequest:
     return passthrough.owned(HardwareRequest(passthrough=tuple(asked)))
 
 
-def read_image(image: Any) -> HardwareRequest:
+def read_image(image: Any, holder: Holder = NOBODY) -> HardwareRequest:
     """Read a nova ImageMeta object; None where a guest has no image."""
     if image is None:
         return HardwareRequest()
@@ -89,7 +91,7 @@ def read_image(image: Any) -> HardwareRequest:
         }
     disk_format = image.disk_format if "disk_format" in image else None
     return image_reader.read(
-        properties, disk_format, IMAGE if known else VOLUME
+        properties, disk_format, IMAGE if known else VOLUME, holder
     )
 
 

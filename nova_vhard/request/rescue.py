@@ -10,6 +10,7 @@ for, has the server's devices under the server's own image, and one disk more.
 from collections.abc import Iterator
 from dataclasses import replace
 
+from nova_vhard.policy.commands import command
 from nova_vhard.policy.hardware import (
     CDROM,
     DISK,
@@ -50,13 +51,23 @@ def rescue_image(find: Lookups, server: Server, named: str | None) -> Image:
         # a volume-backed server, to which Nova's API answers 400
         raise NotFound("there is no image to rescue with")
     source = f"stored image property {BASE_IMAGE}"
+    fix = _name_an_image(server)
     if not is_image_id(reference):
-        raise Unusable(source, str(reference), "is not the id of an image")
+        text = "is not the id of an image"
+        raise Unusable(source, str(reference), text, fix)
     try:
         return find.image(reference)
     except NotFound as error:
         text = "is an image that does not exist, or is not for this project"
-        raise Unusable(source, str(reference), text) from error
+        raise Unusable(source, str(reference), text, fix) from error
+
+
+def _name_an_image(server: Server) -> str:
+    what = "name an image to rescue with"
+    if server.image is None:
+        what += ", with hw_rescue_device=disk since its root is a volume"
+    words = ("server", "rescue", "--image", "IMAGE", server.id)
+    return f"{what}: {command(*words)}"
 
 
 class Unusable(Exception):
@@ -65,11 +76,10 @@ class Unusable(Exception):
     :ivar fault: which reference, and what to do
     """
 
-    def __init__(self, source: str, value: str, text: str) -> None:
+    def __init__(self, source: str, value: str, text: str, fix: str) -> None:
         """Say what to do about it."""
         super().__init__(text)
-        message = f"{text}; name an image to rescue with (--image)"
-        self.fault = Fault(source, value, message)
+        self.fault = Fault(source, value, text, fix=fix)
 
 
 def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
@@ -85,7 +95,8 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
     except NotFound:
         source = "the root volume of this server"
         text = "cannot be read; a stable rescue takes the devices from it"
-        fault = Fault(source, server.id, text)
+        fix = "ask the cloud's operator for access to this volume"
+        fault = Fault(source, server.id, text, fix=fix)
         return HardwareRequest(devices=frozenset(), faults=(fault,))
     request = server.hardware if own is None else own.hardware()
     request = with_kept(
@@ -143,7 +154,7 @@ def _slow_shutdown(server: Server) -> Iterator[Fault]:
     text = (
         "is how many seconds Nova waits for this server to shut down, and "
         "its image or root volume could change unseen meanwhile; a stable "
-        f"rescue of a running server may wait {SHUTDOWN_TIMEOUT}: stop the "
-        "server first"
+        f"rescue of a running server may wait {SHUTDOWN_TIMEOUT}"
     )
-    yield Fault(f"stored image property {_TIMEOUT}", value, text)
+    fix = f"stop the server first: {command('server', 'stop', server.id)}"
+    yield Fault(f"stored image property {_TIMEOUT}", value, text, fix=fix)

@@ -66,7 +66,7 @@ def test_no_more_are_put_into_words(verdict, monkeypatch):
             explain, name, lambda one, *_: written_out.append(one) or "words"
         )
     text = explain.describe(verdict.violations, Subject(UPLOAD))
-    assert text.endswith(f" (20) words And {MANY + 2 - MOST} more.")
+    assert f" (20) words And {MANY + 2 - MOST} more. To fix: " in text
     text = explain.short(verdict.violations)
     assert text.endswith(f"; words; and {MANY + 2 - MOST} more")
     assert len(written_out) == 2 * MOST

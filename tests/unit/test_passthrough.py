@@ -106,9 +106,9 @@ def test_baseline_allows_no_passthrough():
     assert explain.long(verdict.refusals, Subject(BOOT)) == (
         "This cloud's hardening policy refuses the request: flavor extra "
         "spec pci_passthrough:alias asks for 'gpu', which is not allowed "
-        "(allowed: none). To fix: choose a flavor without "
-        "pci_passthrough:alias, or ask the cloud's operator to allow this "
-        "alias. [rule passthrough.allow]"
+        "(allowed: none). [rule passthrough.allow] To fix: choose a flavor "
+        "without pci_passthrough:alias, or ask the cloud's operator to allow "
+        "this alias"
     )
     assert explain.short(verdict.refusals) == (
         "flavor extra spec pci_passthrough:alias asks for gpu (allowed: none)"

@@ -44,7 +44,7 @@ def test_it_is_what_a_gate_says_of_the_very_image():
     )
     subject = Subject(BOOT, image=IMAGE)
     assert said["explanation"] == explain.long(refusals, subject)
-    assert f"hw_disk_bus=virtio {IMAGE}" in said["explanation"]
+    assert f"hw_vif_model=virtio {IMAGE}`" in said["explanation"]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def old_boot(stage):
 def fixed_boot(stage):
     """Be told how to get a server, and get it."""
     fix = re.search(
-        r"openstack (image set --property \S+ [^\s;]+)",
+        r"`openstack (image set [^`]+)`",
         stage.notes.get("fix", ""),
     )
     if not fix:

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which value a fix proposes: one that is allowed, and that works."""
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.guests import BUSES, SCSI, can_have
+from nova_vhard.policy.commands import is_plain
+from nova_vhard.policy.defaults import (
+    architecture,
+    cdrom_bus,
+    is_set,
+    machine_type,
+    qemu_architecture,
+    scsi_controller,
+)
+from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import ATTACH, Subject
+
+# Buses whose disks Nova plugs into a running guest as something else.
+_NOT_PLUGGED = frozenset(("sata", "usb"))
+
+
+class Proposals:
+    """The values that would mend one guest, by device kind.
+
+    :param request: the choices that are judged
+    """
+
+    def __init__(
+        self, policy: Policy, request: HardwareRequest, subject: Subject
+    ) -> None:
+        """Look for no value yet."""
+        self._policy = policy
+        self._request = request
+        self._subject = subject
+        self._values: dict[str, str | None] = {}
+
+    def value(self, kind: str) -> str | None:
+        """Return the value to set; None for leaving the setting out."""
+        if kind not in self._values:
+            self._values[kind] = self._find(kind)
+        return self._values[kind]
+
+    def bus(self, kind: str) -> str | None:
+        """Return the bus that a device is on with that value, if known."""
+        value = self.value(kind)
+        if kind == "rescue_bus" and value is None:
+            return self._default_bus(self._rescued_as())
+        return value if kind in BUSES else None
+
+    def rescue_bus_but_scsi(self) -> str | None:
+        """Return a bus for a rescue disk that needs no controller."""
+        found = self._usable("rescue_bus", self._rescued_as())
+        return next((bus for bus in found if bus != SCSI), None)
+
+    def scsi_controller(self) -> str | None:
+        """Return the controller to set for a device on scsi.
+
+        :returns: None where the image says one, or where libvirt's own
+            choice is allowed
+        """
+        rule = self._policy.guest_devices.get("scsi_model")
+        if rule is None or is_set(self._request, "scsi_model"):
+            return None
+        arch = qemu_architecture(self._request, self._policy.assume)
+        if scsi_controller(arch) in rule.allow and not rule.explicit:
+            return None
+        return self.value("scsi_model")
+
+    def _find(self, kind: str) -> str | None:
+        device = self._rescued_as() if kind == "rescue_bus" else kind
+        values = self._usable(kind, device)
+        if kind == "rescue_bus" and values == [SCSI]:
+            # Without the property it may need no controller.
+            return None if self._default_is_allowed(device) else SCSI
+        if kind == "machine_type" and not values:
+            return self._default_machine()
+        return values[0] if values else None
+
+    def _usable(self, kind: str, device: str) -> list[str]:
+        """Return the allowed values that work, scsi last.
+
+        :param device: the kind that decides what works
+        """
+        rule = self._policy.guest_devices.get(kind)
+        arch = self._architecture()
+        found = [
+            value
+            for value in (rule.allow.literals if rule else ())
+            if is_plain(value) and can_have(device, value, arch)
+        ]
+        if kind == "disk_bus" and self._subject.operation == ATTACH:
+            found = [bus for bus in found if bus not in _NOT_PLUGGED]
+        if kind in BUSES:
+            found.sort(key=SCSI.__eq__)
+        return found
+
+    def _architecture(self) -> str:
+        """Return what QEMU will run once the violations are mended."""
+        rule = self._policy.guest_devices.get("emulation_architecture")
+        if rule is not None and self._request.emulated not in rule.allow:
+            return architecture(self._request, self._policy.assume)
+        return qemu_architecture(self._request, self._policy.assume)
+
+    def _default_machine(self) -> str | None:
+        rule = self._policy.guest_devices["machine_type"]
+        unset = HardwareRequest(architecture=self._architecture())
+        machine = machine_type(unset, self._policy.assume)
+        return machine if machine in rule.allow else None
+
+    def _rescued_as(self) -> str:
+        """Return the kind that decides which buses a rescue disk can have."""
+        rule = self._policy.guest_devices.get("rescue_device")
+        cdrom = any(
+            choice.value == "cdrom" and (rule is None or "cdrom" in rule.allow)
+            for choice in self._request.explicit("rescue_device")
+        )
+        return "cdrom_bus" if cdrom else "disk_bus"
+
+    def _default_is_allowed(self, device: str) -> bool:
+        rule = self._policy.guest_devices.get(device)
+        return rule is None or self._default_bus(device) in rule.allow
+
+    def _default_bus(self, device: str) -> str | None:
+        """Return the bus of a rescue disk without hw_rescue_bus."""
+        name = KINDS[device].image_properties[0]
+        for choice in self._request.explicit(device):
+            if name in choice.names:
+                return choice.value
+        if device == "cdrom_bus":
+            return cdrom_bus(self._request, self._policy.assume)[0]
+        return None if self._request.os_distro else "virtio"

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What explanations say to do, taken at their word.
+
+``steps`` reads the fix of an explanation, and fails on a text that it does not
+know: a new one is either followed by the tests, or listed in ``BY_HAND``.
+``refused`` is what the shipped policies refuse, out of the catalogue.
+"""
+
+import itertools
+import re
+import shlex
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.kinds import DeviceKind
+from nova_vhard.policy import document
+from nova_vhard.policy.model import Mode, Policy
+
+#: What nobody can do by himself.
+BY_HAND = (
+    r"do without what \w+ is for, or ask the cloud's operator",
+    r"create a new server, or ask the cloud's operator for the image",
+    r"ask the cloud's operator for access to this volume",
+)
+
+_NAMES = r"[\w:]+(?:, [\w:]+)*(?: (?:and|or) [\w:]+)?"
+_NEW = "the metadata of the new image"
+_COMMANDS = "run `(?P<first>[^`]+)`(?:, then `(?P<second>[^`]+)`)?"
+_CLAUSES = {
+    "run": _COMMANDS,
+    "server": r"[\w ,=']+: `(?P<first>openstack server [^`]+)`",
+    "copy": (
+        r"image (?P<image>[\w-]+) belongs to project (?P<owner>\w+), who "
+        "alone can change it; to use a copy of your own, which has no "
+        f"property but these, {_COMMANDS}, and name (?P<name>[\\w-]+) in its "
+        "place"
+    ),
+    "upload": (
+        "upload it(?: with `(?P<options>[^`]+)`(?: and)?)?"
+        f"(?: without (?P<without>{_NAMES}))?"
+    ),
+    "change": (
+        "make the change with `(?P<options>[^`]+)`, (?P<also>or|and) leave "
+        f"(?P<leave>{_NAMES}) as it is"
+    ),
+    "leave": f"leave (?P<leave>{_NAMES}) as it is",
+    "metadata": (
+        f"set (?P<set>[^;]+?) in {_NEW}, (?P<also>or|and) leave "
+        f"(?P<leave>{_NAMES}) out of {_NEW}"
+    ),
+    "no metadata": f"leave (?P<leave>{_NAMES}) out of {_NEW}",
+    "entry": (
+        r"in (?P<list>\w+) of (?P<where>the request|the upload|"
+        r"(?:image|volume) [\w-]+) (?:set \[(?P<index>\d+)\]\.(?P<key>\w+) to "
+        r"(?P<value>\S+?)|leave \[(?P<out>\d+)\](?:\.(?P<field>\w+))? out)"
+    ),
+    "flavor": f"choose a flavor without (?P<without>{_NAMES})",
+    "passthrough flavor": (
+        "choose a flavor without (?:pci_passthrough:alias|"
+        "accel:device_profile|this resource class), or ask the cloud's "
+        "operator to allow (?:this alias|this profile|it)"
+    ),
+    "port": (
+        "use a port of vnic type normal, or ask the cloud's operator to "
+        "allow such ports"
+    ),
+    "kept": (
+        r"Nova keeps the (?P<what>[\w ']+) as long as the server lives: "
+        r"create a new server (?:from an image with (?P<set>\w+=\S+)|"
+        "without it)"
+    ),
+    "stored": (
+        "Nova keeps what the image of a server said when it was built: "
+        "rebuild the server, which writes its root disk anew, or create "
+        r"another one, from an image (?:with (?P<set>\w+=[^;]+?))?"
+        f"(?: and )?(?:without (?P<without>{_NAMES}))?"
+    ),
+    "by hand": "|".join(BY_HAND),
+}
+_COMPILED = {
+    name: re.compile(f"(?:{pattern})(?=; |$)")
+    for name, pattern in _CLAUSES.items()
+}
+# The longest first: one begins like another.
+_ORDER = ("passthrough flavor", *_CLAUSES)
+
+
+class Step(NamedTuple):
+    """One thing to do.
+
+    :ivar kind: key of ``_CLAUSES``
+    :ivar words: its parts, by name; None for one that is not there
+    """
+
+    kind: str
+    words: dict[str, str | None]
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """The words of the commands, as a shell takes them."""
+        found = (self.words.get("first"), self.words.get("second"))
+        return [shlex.split(line) for line in found if line]
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The properties that it says to give."""
+        pairs = (pair.split("=", 1) for pair in self.named("set"))
+        given = shlex.split(self.words.get("options") or "")
+        return options(given) | dict(pairs)
+
+    def named(self, part: str) -> list[str]:
+        """Return the names in a part of it."""
+        return names(self.words.get(part))
+
+
+def names(text: str | None) -> list[str]:
+    """Return the names in ``a, b and c``."""
+    return re.split(r", | and | or ", text) if text else []
+
+
+def options(words: list[str]) -> dict[str, str]:
+    """Return the properties in the options of a command."""
+    pairs = itertools.pairwise(words)
+    return dict(
+        value.split("=", 1)
+        for option, value in pairs
+        if option in ("--property", "--image-property")
+    )
+
+
+def steps(explanation: str) -> list[Step]:
+    """Return what an explanation says to do.
+
+    :raises AssertionError: on words that this module does not know
+    """
+    _, _, rest = explanation.partition(" To fix: ")
+    found = []
+    while rest:
+        for kind in _ORDER:
+            match = _COMPILED[kind].match(rest)
+            if match and match[0]:
+                break
+        else:
+            raise AssertionError(f"nobody can follow: {rest}")
+        found.append(Step(kind, match.groupdict()))
+        rest = rest[match.end() :].removeprefix("; ")
+    assert found, explanation
+    return found
+
+
+def policy(name: str) -> Policy:
+    """Return a shipped policy."""
+    return document.load(document.shipped(name))
+
+
+def values(rules: Policy, kind: DeviceKind) -> list[str]:
+    """Return the values of a kind that a policy refuses."""
+    rule = rules.guest_devices.get(kind.name)
+    if rule is None or rule.mode is Mode.WARN:
+        return []
+    every = kind.values or {
+        "bool": ("true", "false"),
+        "int": ("0", "1", "2"),
+        "text": ("pc", "pc-i440fx-9.0", "isapc"),
+    }.get(kind.value_type, ())
+    return [one for one in every if one not in rule.allow]
+
+
+def refused(
+    rules: Policy, attribute: str = "image_properties"
+) -> Iterator[dict[str, str]]:
+    """Yield settings until every refused value stood in one of them.
+
+    :param attribute: ``image_properties`` or ``extra_specs``
+    """
+    named = {
+        getattr(kind, attribute)[0]: values(rules, kind)
+        for kind in KINDS.values()
+        if getattr(kind, attribute)
+    }
+    wanted = [(name, found) for name, found in named.items() if found]
+    for start in range(0, len(wanted), 5):
+        few = wanted[start : start + 5]
+        for number in range(max(len(found) for _, found in few)):
+            yield {name: found[number % len(found)] for name, found in few}
+
+
+def devices(rules: Policy) -> Iterator[dict[str, str]]:
+    """Yield block devices until every refused value stood in one."""
+    for bus in KINDS["disk_bus"].values:
+        for device, kind in (
+            ("disk", "disk_bus"),
+            ("lun", "disk_bus"),
+            ("cdrom", "cdrom_bus"),
+            ("floppy", "floppy_bus"),
+        ):
+            broken = bus in values(rules, KINDS[kind])
+            if broken or device in values(rules, KINDS["device_type"]):
+                yield {"device_type": device, "disk_bus": bus}
+    yield {"device_type": "floppy"}
