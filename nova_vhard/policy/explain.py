@@ -33,15 +33,15 @@ def long(violations: Sequence[Violation], subject: Subject) -> str:
         its source, its value, what is allowed, and the rule; then how to fix
         them, commands between backticks
     """
-    return _told(_OPENING, violations, subject)
+    return _explained(_OPENING, violations, subject)
 
 
 def describe(violations: Sequence[Violation], subject: Subject) -> str:
     """Say what is violated, without saying what happens."""
-    return _told("", violations, subject)
+    return _explained("", violations, subject)
 
 
-def _told(
+def _explained(
     opening: str, violations: Sequence[Violation], subject: Subject
 ) -> str:
     found = leading(violations)
@@ -56,8 +56,8 @@ def _told(
     # Whatever is cut, no command is; and nothing but a command looks like
     # one.
     limit = MESSAGE_LIMIT - len(fix.encode())
-    said = line(opening + " ".join(parts), limit)
-    return said.replace("`", "'") + fix
+    sentences = line(opening + " ".join(parts), limit)
+    return sentences.replace("`", "'") + fix
 
 
 def parts(violation: Violation, subject: Subject) -> tuple[str, str]:
