@@ -18,6 +18,9 @@ from nova.volume import cinder
 from oslo_utils import uuidutils
 
 from nova_vhard.gates import nova_images, nova_root, nova_servers
+from nova_vhard.gates.nova_schemas import NotAccepted
+from nova_vhard.policy.hardware import STORED, HardwareRequest
+from nova_vhard.request import request_spec
 from nova_vhard.request.lookups import (
     Body,
     Flavor,
@@ -61,21 +64,27 @@ class NovaLookups:
         self._requests = 0
 
     def boot_image(self, server: Body) -> Image:
-        """Return what Nova takes the devices of a new server from."""
+        """Return what Nova takes the devices of a new server from.
+
+        :raises NotAccepted: where Nova's API refuses the block devices
+        """
         reference = server.get("imageRef")
-        if reference:
-            return self.image(reference)
         legacy = server.get("block_device_mapping")
-        if legacy:
-            return self._root(legacy, True)
+        listed = server.get("block_device_mapping_v2") or ()
+        if legacy and listed:
+            raise NotAccepted("block devices in both formats")
         try:
             devices = [
-                block_device.BlockDeviceDict.from_api(dict(entry), False)
-                for entry in server.get("block_device_mapping_v2") or ()
+                block_device.BlockDeviceDict.from_api(
+                    dict(entry), reference not in (None, "")
+                )
+                for entry in listed
             ]
         except exception.InvalidBDMFormat as error:
-            raise NotFound(str(error)) from error
-        return self._root(devices, False)
+            raise NotAccepted(str(error)) from error
+        if reference:
+            return self.image(reference)
+        return self._root(legacy or devices, bool(legacy))
 
     def _root(self, devices: Iterable[Any], legacy: bool) -> Image:
         """Return the metadata of a root device.
@@ -174,6 +183,18 @@ class NovaLookups:
     def kept_devices(self, server: Server) -> Iterable[KeptDevice]:
         """Return the block devices of a server, as Nova's drivers see them."""
         return nova_servers.kept_devices(self._block_device_info(server))
+
+    def recorded_image(self, server: Server) -> HardwareRequest:
+        """Return what a resize takes the server's devices from."""
+        instance = self.instance(server.id)
+        found = self._look_up(
+            "record",
+            server.id,
+            lambda: nova_servers.recorded(self._context, instance),
+        )
+        if found is None:
+            return server.hardware
+        return request_spec.read_image(found, STORED)
 
     def own_image(self, server: Server) -> Image | None:
         """Return what a stable rescue takes the server's devices from."""

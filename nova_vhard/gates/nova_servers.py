@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nova import context as nova_context
-from nova import objects
+from nova import exception, objects
 from nova.block_device import strip_dev
 from nova.compute import vm_states
 from nova.objects import image_meta
+from nova.virt import configdrive
 
 from nova_vhard.policy.hardware import STORED
 from nova_vhard.request import request_spec
@@ -39,12 +40,25 @@ def read(instance: Any) -> Server:
         flavor=flavor(instance.flavor),
         hardware=request_spec.read_image(meta, STORED),
         properties=properties,
-        config_drive=bool(instance.config_drive),
+        config_drive=bool(configdrive.required_by(instance)),
         base_image=properties.get("base_image_ref"),
         shelved_image=metadata.get("shelved_image_id"),
         offloaded=instance.vm_state == vm_states.SHELVED_OFFLOADED,
         running=instance.vm_state != vm_states.STOPPED,
     )
+
+
+def recorded(context: Any, instance: Any) -> Any:
+    """Return the image that a resize or migration makes a guest of.
+
+    :returns: ImageMeta of the server's RequestSpec, which a rebuild with the
+        server's own image leaves as it was; None if there is no record
+    """
+    try:
+        spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
+    except exception.RequestSpecNotFound:
+        return None
+    return spec.image
 
 
 def kept_devices(info: Mapping[str, Any]) -> Iterator[KeptDevice]:

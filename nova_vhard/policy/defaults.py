@@ -281,12 +281,27 @@ def _scsi_disk(
 ) -> str | None:
     """Return what to say of the disk on a scsi bus; None if there is none."""
     for wish in filter(_on_scsi, (*request.wishes, *defaults)):
+        if _is_of_no_device(wish, request, assume):
+            continue
         kept = wish.origin == SERVER
-        return f", on which {clean(wish.setting)} stays" if kept else ""
+        return f", on which {clean(wish.setting)} is" if kept else ""
     disk = request.rescue_disk
     if disk is not None and any(map(_on_scsi, _of_rescue(disk, assume))):
         return ", on which the rescue disk is plugged in"
     return None
+
+
+def _is_of_no_device(
+    wish: Wish, request: HardwareRequest, assume: Assume
+) -> bool:
+    """Return whether it is the bus of CD-ROMs, of which there is none."""
+    setting = KINDS["cdrom_bus"].image_properties[0]
+    return (
+        wish.kind == "cdrom_bus"
+        and setting in wish.names
+        and CDROM not in request.devices
+        and not assume.force_config_drive
+    )
 
 
 def _of_rescue(disk: HardwareRequest, assume: Assume) -> Iterator[Wish]:

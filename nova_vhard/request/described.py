@@ -179,6 +179,10 @@ class Description:
         default = None if by_distro else "virtio"
         return [KeptDevice(buses[0] if buses else default)]
 
+    def recorded_image(self, server: Server) -> HardwareRequest:
+        """Return what the server was made of."""
+        return server.hardware
+
     def own_image(self, server: Server) -> Image:
         """Return the server's own image, which is as it was at the boot."""
         described = self._data.get("server", {})

@@ -22,6 +22,9 @@ from nova_vhard.request.parts import KEPT_CONFIG_DRIVE
 #: ``get_disk_bus_for_disk_dev``: names that begin so, in its order.
 _BUS_OF_NAME = (("hd", "ide"), ("sd", "scsi"), ("vd", "virtio"), ("fd", "fdc"))
 
+#: Disks on these buses are named sda, sdb, …
+_NAMED_SD = frozenset(("scsi", "sata", "usb"))
+
 _BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
 _DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
 _KNOWN = frozenset(("disk", "cdrom", "floppy", "lun"))
@@ -48,6 +51,27 @@ def with_kept(
             reasons.append((_DEVICE[kind], where))
         wishes += _choices(kind, bus, where)
     return request.plus(wishes, dict.fromkeys(reasons))
+
+
+def with_later_disks(
+    request: HardwareRequest, stored: HardwareRequest
+) -> HardwareRequest:
+    """Return a request with the bus of what is attached afterwards.
+
+    Nova names such a disk by the server's stored image, whatever image the
+    guest is made of, and goes by the name alone.
+
+    :param stored: what the server's stored image metadata asks for
+    """
+    buses = {
+        wish.value
+        for wish in stored.explicit("disk_bus")
+        if "hw_disk_bus" in wish.names
+    }
+    if buses.isdisjoint(_NAMED_SD):
+        return request
+    where = "a disk that is attached later"
+    return request.plus([Wish("disk_bus", "scsi", where, where, SERVER)])
 
 
 def bus_of(device: KeptDevice) -> str | None:

@@ -86,6 +86,7 @@ class Server:
     :ivar image: id of its image; None for a volume-backed server
     :ivar hardware: what its own stored image metadata asks for
     :ivar properties: that metadata, names to values
+    :ivar config_drive: whether Nova gives it a config drive
     :ivar base_image: image that a rescue without one boots, if it is stored
     :ivar shelved_image: snapshot that it was shelved to, if any
     :ivar offloaded: whether it is shelved and on no host
@@ -135,6 +136,12 @@ class Lookups(Protocol):
 
     def kept_devices(self, server: Server) -> Iterable[KeptDevice]:
         """Return the block devices of a server."""
+
+    def recorded_image(self, server: Server) -> HardwareRequest:
+        """Return what a resize takes the server's devices from.
+
+        Nova's record of the boot, or of the last rebuild with another image.
+        """
 
     def own_image(self, server: Server) -> Image | None:
         """Return what a stable rescue takes the server's own devices from.

@@ -26,7 +26,7 @@ from nova_vhard.policy.subject import (
 from nova_vhard.request import block_device, passthrough
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import rescue as rescues
-from nova_vhard.request.kept import with_kept
+from nova_vhard.request.kept import with_kept, with_later_disks
 from nova_vhard.request.lookups import (
     Body,
     Flavor,
@@ -155,7 +155,7 @@ class ServerReader:
                 "image",
             )
             return self._unusable(UNSHELVE, server, unusable)
-        return self._anew(UNSHELVE, server, image)
+        return self._stored(self._anew(UNSHELVE, server, image), server)
 
     def rescue(self, server_id: str, body: Body) -> ServerRequest:
         """Read the action ``rescue``."""
@@ -172,16 +172,27 @@ class ServerReader:
         )
 
     def resize(self, server_id: str, body: Body) -> ServerRequest:
-        """Read the action ``resize``: what the new flavor brings in."""
+        """Read the action ``resize``.
+
+        The new flavor brings devices in, and so may Nova's record of the
+        image, which is not always the server's own.
+        """
         server = self._find.server(server_id)
         # Nova's own words for it, a number included
         reference = str(section(body, "resize").get("flavorRef"))
         flavor = self._find.flavor(reference)
-        return ServerRequest(
-            with_specs(server.hardware, flavor.extra_specs),
-            self.subject(RESIZE, replace(server, flavor=flavor)),
-            existing=(with_specs(server.hardware, server.flavor.extra_specs),),
+        made = with_kept(
+            self._find.recorded_image(server),
+            self._find.kept_devices(server),
+            server.config_drive,
         )
+        present = self._existing(server)
+        request = ServerRequest(
+            with_specs(made, flavor.extra_specs),
+            self.subject(RESIZE, replace(server, flavor=flavor)),
+            existing=(with_specs(present, server.flavor.extra_specs),),
+        )
+        return self._stored(request, server)
 
     def snapshot(self, server_id: str, body: Body) -> ServerRequest | None:
         """Read ``createImage`` and ``createBackup``: metadata of an image."""
@@ -210,6 +221,14 @@ class ServerReader:
             self.subject(operation, server, image),
             existing=(self._existing(server),),
         )
+
+    def _stored(self, request: ServerRequest, server: Server) -> ServerRequest:
+        """Return a request that leaves the stored image metadata as it is."""
+        hardware, *existing = (
+            with_later_disks(made, server.hardware)
+            for made in (request.hardware, *request.existing)
+        )
+        return replace(request, hardware=hardware, existing=tuple(existing))
 
     def _existing(self, server: Server) -> HardwareRequest:
         return with_kept(

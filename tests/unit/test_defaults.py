@@ -84,7 +84,9 @@ def test_what_libosinfo_would_pick_is_unknown(name):
     ("properties", "model"),
     [
         ({"hw_disk_bus": "scsi"}, "lsilogic"),
-        ({"hw_cdrom_bus": "scsi"}, "lsilogic"),
+        ({**MANDATORY, "hw_cdrom_bus": "scsi"}, "lsilogic"),
+        # of CD-ROMs that this guest does not have
+        ({"hw_cdrom_bus": "scsi"}, None),
         ({"hw_rescue_bus": "scsi"}, "lsilogic"),
         ({"hw_rescue_bus": "virtio"}, None),
         ({**MANDATORY, "hw_architecture": "aarch64"}, "lsilogic"),

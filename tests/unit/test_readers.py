@@ -101,7 +101,53 @@ def test_block_devices_that_cannot_be_read_are_allowed_by_no_policy(value):
 
 
 def test_an_empty_list_of_block_devices_asks_for_nothing():
-    assert wishes({"block_device_mapping": "[]", "mappings": ""}) == set()
+    assert wishes({"block_device_mapping": "[]", "mappings": "[]"}) == set()
+
+
+@pytest.mark.parametrize("value", ["", "0", "false", "{}", "NaN"])
+def test_what_is_no_list_of_block_devices_is_not_taken_for_none(value):
+    ((kind, found, _),) = wishes({"mappings": value})
+    assert kind == "disk_bus"
+    assert found.startswith("unreadable: ")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        json.dumps([{}] * 257),
+        "[" + " " * 65_535 + "]",
+        "[" * 40_000,
+    ],
+    ids=["entries", "characters", "depth"],
+)
+def test_a_list_beyond_its_bounds_is_refused_unread(value):
+    ((_, found, _),) = wishes({"block_device_mapping": value})
+    assert found.startswith("unreadable: ")
+    assert len(found) < 64
+
+
+@pytest.mark.parametrize("value", ["5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9", ""])
+def test_an_image_that_another_was_made_of_is_known_by_its_id(value):
+    assert image.read({"base_image_ref": value}).faults == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://10.0.0.1/v2/images/5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9",
+        "5f9204ec3e944f279bebfe7bb73b6eb9",
+        "{5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9}",
+        "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9\n",
+        " ",
+        "0",
+        0,
+        False,
+        [],
+    ],
+)
+def test_any_other_reference_is_a_fault(value):
+    (fault,) = image.read({"base_image_ref": value}).faults
+    assert fault.names == {"base_image_ref"}
 
 
 def test_facts_that_defaults_depend_on():

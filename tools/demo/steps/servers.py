@@ -130,7 +130,7 @@ def scsi_rebuild(stage):
         answer,
         "guest_devices.scsi_model",
         "hw_scsi_model=virtio-scsi",
-        "on which the server's disk sda stays",
+        "on which the server's disk sda is",
     )
 
 

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices that come of another record of the image than the gate reads.
+
+Nova keeps up to four: Glance's image, the server's system_metadata, the
+RequestSpec of the last scheduling, and the domain as it was last made.
+"""
+
+from tests.functional.bypass import test_bypass_kept as kept
+from tests.functional.bypass import ways
+from tests.functional.nova import base
+
+NO_DISK = "nova.virt.libvirt.driver.LibvirtDriver.migrate_disk_and_power_off"
+NOWHERE = {"trait:CUSTOM_NOWHERE": "required"}
+
+
+class Stale(kept.Kept):
+    def setUp(self):
+        super().setUp()
+        # Nova's fixture makes no disks: there is none to copy.
+        self.stub_out(NO_DISK, lambda *args, **more: "{}")
+        self.flags(allow_resize_to_same_host=True)
+
+    def again(self, server, image):
+        """Rebuild a server with its own image: nothing is scheduled."""
+        response = self.act(server, {"rebuild": {"imageRef": image}})
+        assert response.status_int == 202, response.text
+        self.wait(server, "ACTIVE")
+        self.witness.said.clear()
+
+    def attach(self, server):
+        path = f"/v2.1/servers/{server}/os-volume_attachments"
+        body = {"volumeAttachment": {"volumeId": self.volume()}}
+        return self.call("POST", path, body)
+
+    def shelved(self, server):
+        """Shelve a server; return the id of its snapshot."""
+        self.act(server, {"shelve": None})
+        self.wait(server, "SHELVED_OFFLOADED")
+        self.witness.said.clear()
+        return self.instance(server).system_metadata["shelved_image_id"]
+
+    def on_virtio(self, properties):
+        """Boot a server whose root alone is not on its image's bus."""
+        image = self.image(**properties)
+        root = {
+            "boot_index": 0,
+            "uuid": image,
+            "source_type": "image",
+            "destination_type": "local",
+            "disk_bus": "virtio",
+        }
+        return self.active(image, block_device_mapping_v2=[root])
+
+    def test_resize_takes_the_machine_of_the_request_spec(self):
+        image, server = self.booted(kept.PC)
+        self.change(image, img_config_drive="mandatory", **kept.Q35)
+        self.again(server, image)
+        response = self.act(server, {"resize": {"flavorRef": "2"}})
+        self.ends(response, kept.IDE)
+
+    def test_resize_takes_the_controller_of_the_request_spec(self):
+        image, server = self.booted(kept.Q35)
+        self.change(image, **kept.SCSI)
+        self.again(server, image)
+        assert self.attach(server).status_int == 202
+        self.settle()
+        self.witness.said.clear()
+        response = self.act(server, {"resize": {"flavorRef": "2"}})
+        self.ends(response, kept.LSI)
+
+    def test_rescue_after_a_rebuild_that_found_no_host(self):
+        """The config drive is asked for by system_metadata alone."""
+        _, server = self.booted(kept.Q35)
+        wanted = {"img_config_drive": "mandatory", **kept.Q35, **NOWHERE}
+        assert self.rebuild(server, **wanted).status_int == 202
+        self.fault(server)
+        self.witness.said.clear()
+        self.ends(self.rescue(server, **kept.PC), kept.IDE)
+
+    def test_unshelve_names_a_disk_by_system_metadata(self):
+        server = self.on_virtio({**kept.SCSI, **kept.Q35})
+        snapshot = self.shelved(server)
+        assert self.attach(server).status_int == 202
+        self.change(snapshot, *kept.SCSI)
+        self.ends(self.act(server, {"unshelve": None}), kept.LSI)
+
+    def test_attach_to_a_domain_without_the_controller(self):
+        server = self.on_virtio({**kept.SCSI, **kept.Q35})
+        self.change(self.shelved(server), *kept.SCSI)
+        response = self.act(server, {"unshelve": None})
+        if response.status_int == 403:
+            return
+        self.wait(server, "ACTIVE")
+        domain = self.domain_xml(server)
+        assert "virtio-scsi" not in domain
+        # libvirt picks a controller for a disk that is plugged in, too
+        self.ends(self.attach(server), 'bus="scsi"')
+
+
+class TestGuarded(Stale, ways.Guarded, base.LibvirtCase):
+    pass
+
+
+class TestOpen(Stale, ways.Open, base.LibvirtCase):
+    pass
+
+
+class OtherArchitecture(kept.Kept):
+    """hosts as the installation guide has them: x86_64=q35 and no more."""
+
+    POLICY = "guest_devices: {machine_type: {allow: [q35], mode: enforce}}\n"
+
+    def setUp(self):
+        super().setUp()
+        self.flags(hw_machine_type=["x86_64=q35"], group="libvirt")
+
+    def test_config_drive_of_i686(self):
+        image = self.image(hw_architecture="i686")
+        self.ends(self.boot(image, config_drive=True), kept.IDE)
+
+    def test_machine_of_i686_by_its_legacy_name(self):
+        image = self.image(architecture="i386")
+        self.ends(self.boot(image), 'machine="pc"')
+
+    def test_legacy_rescue_with_i686(self):
+        _, server = self.booted({}, config_drive=True)
+        self.witness.said.clear()
+        rescue = self.rescue(server, hw_architecture="i686")
+        self.ends(rescue, kept.IDE)
+
+
+class TestGuardedArchitecture(
+    OtherArchitecture, ways.Guarded, base.LibvirtCase
+):
+    pass
+
+
+class TestOpenArchitecture(OtherArchitecture, ways.Open, base.LibvirtCase):
+    pass
