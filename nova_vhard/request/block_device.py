@@ -25,6 +25,14 @@ Reasons = list[tuple[str, str]]
 _BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
 _DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
 
+#: ``new_format_is_swap`` in nova/block_device.py; its driver device has no
+#: device_type (DriverSwapBlockDevice in nova/virt/block_device.py).
+_SWAP = {
+    "source_type": "blank",
+    "destination_type": "local",
+    "guest_format": "swap",
+}
+
 # On any other Nova goes on as if no bus was given (``get_info_from_bdm`` in
 # nova/virt/libvirt/blockinfo.py, virt_type kvm and qemu).
 USED = frozenset(("fdc", "ide", "sata", "scsi", "usb", "virtio"))
@@ -68,11 +76,17 @@ def read(
             wishes.append(_wish("device_type", kind, field, origin, holder))
         if bus is not None:
             field = f"{place}.disk_bus"
-            judged = _BUS_KIND.get(str(kind), "disk_bus")
+            judged = _BUS_KIND.get(_made(entry), "disk_bus")
             wishes.append(_wish(judged, bus, field, origin, holder))
-        if str(bus) not in USED and str(kind) in _DEVICE:
-            reasons.append((_DEVICE[str(kind)], place))
+        if str(bus) not in USED and _made(entry) in _DEVICE:
+            reasons.append((_DEVICE[_made(entry)], place))
     return wishes, reasons
+
+
+def _made(entry: Mapping[str, Any]) -> str:
+    """Return the kind of device that Nova makes: swap is always a disk."""
+    swap = all(entry.get(name) == value for name, value in _SWAP.items())
+    return "disk" if swap else str(entry.get("device_type"))
 
 
 def _listed(entries: Any, origin: str) -> list[Any] | None:

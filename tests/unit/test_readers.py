@@ -100,6 +100,23 @@ def test_block_devices_that_cannot_be_read_are_allowed_by_no_policy(value):
     ]
 
 
+SWAP = {
+    "source_type": "blank",
+    "destination_type": "local",
+    "guest_format": "swap",
+    "device_type": "cdrom",
+}
+
+
+def test_swap_is_a_disk_whatever_its_device_type_says():
+    """Nova's own device for swap has no device_type."""
+    (_, bus), reasons = block_device.read([{**SWAP, "disk_bus": "ide"}], "b")
+    assert (bus.kind, bus.value, reasons) == ("disk_bus", "ide", [])
+    assert block_device.read([SWAP], "b")[1] == []
+    blank = {**SWAP, "destination_type": "volume", "disk_bus": "ide"}
+    assert block_device.read([blank], "b")[0][1].kind == "cdrom_bus"
+
+
 def test_an_empty_list_of_block_devices_asks_for_nothing():
     assert wishes({"block_device_mapping": "[]", "mappings": "[]"}) == set()
 
