@@ -34,6 +34,10 @@ from nova_vhard.request.lookups import (
 #: Requests to other services beyond which no more are made for one request.
 MOST = 64
 
+#: What Nova's own functions raise of block devices, or of a volume's
+#: metadata, that they cannot read; it fails at them itself then.
+_UNREADABLE = (exception.NovaException, OverflowError, TypeError, ValueError)
+
 
 class Services:
     """Nova's API objects, which connect when they are used."""
@@ -80,7 +84,7 @@ class NovaLookups:
                 )
                 for entry in listed
             ]
-        except exception.InvalidBDMFormat as error:
+        except _UNREADABLE as error:
             raise NotAccepted(str(error)) from error
         if reference:
             return self.image(reference)
@@ -94,7 +98,7 @@ class NovaLookups:
         """
         try:
             return nova_root.read(self._context, self, devices, legacy)
-        except exception.NovaException as error:
+        except _UNREADABLE as error:
             raise self._error or NotFound(str(error)) from error
 
     def boot_flavor(self, reference: Any) -> Flavor:
