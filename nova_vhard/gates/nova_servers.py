@@ -67,16 +67,21 @@ def kept_devices(info: Mapping[str, Any]) -> Iterator[KeptDevice]:
     :param info: what nova.virt.driver.get_block_device_info returns
     """
     swap = [info["swap"]] if info["swap"] else []
-    for device in (*info["image"], *info["ephemerals"], *swap):
-        yield _kept(device, named=False)
+    for device in info["image"]:
+        yield _kept(device, root=True)
+    for device in (*info["ephemerals"], *swap):
+        yield _kept(device)
     for device in info["block_device_mapping"]:
-        yield _kept(device, named=device.get("boot_index") != 0)
+        root = device.get("boot_index") == 0
+        yield _kept(device, root=root, named=not root)
 
 
-def _kept(device: Any, *, named: bool) -> KeptDevice:
+def _kept(
+    device: Any, *, root: bool = False, named: bool = False
+) -> KeptDevice:
     name = device.get("device_name") or device.get("mount_device")
     bus, kind = device.get("disk_bus"), device.get("device_type")
-    return KeptDevice(bus, kind, strip_dev(name), named)
+    return KeptDevice(bus, kind, strip_dev(name), named, root)
 
 
 def block_devices(context: Any, instance: Any) -> Any:

@@ -169,7 +169,8 @@ class Description:
         """Return the root disk, on the bus that Nova gave it at the boot."""
         if self._data.get("server", {}).get("disk_format") == "iso":
             bus = server.properties.get("hw_cdrom_bus")
-            return [KeptDevice(bus, "cdrom")]
+            # without a bus that of its kind, as at the boot
+            return [KeptDevice(bus, "cdrom", named=True, root=True)]
         buses = [
             wish.value
             for wish in server.hardware.explicit("disk_bus")
@@ -177,7 +178,7 @@ class Description:
         ]
         by_distro = server.hardware.os_distro is not None
         default = None if by_distro else "virtio"
-        return [KeptDevice(buses[0] if buses else default)]
+        return [KeptDevice(buses[0] if buses else default, root=True)]
 
     def recorded_image(self, server: Server) -> HardwareRequest:
         """Return what the server was made of."""

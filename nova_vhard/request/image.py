@@ -33,6 +33,9 @@ _KIND_OF: Mapping[str, str] = {
 #: nova/compute/manager.py, ``get`` of nova.image.glance.API).
 BASE_IMAGE = "base_image_ref"
 
+#: Why a guest's root is a CD-ROM, whatever bus and kind it had before.
+ISO_IMAGE = (CDROM, "an ISO image")
+
 #: Every property that this reader looks at; a change of another one cannot
 #: change what it returns.
 READ = frozenset(_KIND_OF) | {
@@ -194,6 +197,6 @@ def _cdroms(
     effective: Mapping[str, _Found], disk_format: str | None
 ) -> Iterator[tuple[str, str]]:
     if disk_format == "iso":
-        yield CDROM, "an ISO image"
+        yield ISO_IMAGE
     if _value(effective, "img_config_drive") == "mandatory":
         yield CDROM, "a config drive, by img_config_drive"

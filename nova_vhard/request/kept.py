@@ -3,7 +3,9 @@
 
 Nova keeps each one's bus, and takes the controllers and the machine from the
 image of the moment. The order is that of ``get_info_from_bdm`` in
-nova/virt/libvirt/blockinfo.py: a bus, else a volume's name, else its kind.
+nova/virt/libvirt/blockinfo.py: a bus, else a volume's name, else its kind. A
+root disk or a local one without a bus goes onto the disks' bus, whatever its
+kind is; by name and kind only where its bus is none that Nova knows.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,6 +18,7 @@ from nova_vhard.policy.hardware import (
     Wish,
 )
 from nova_vhard.request.block_device import USED
+from nova_vhard.request.image import ISO_IMAGE
 from nova_vhard.request.lookups import KeptDevice
 from nova_vhard.request.parts import KEPT_CONFIG_DRIVE
 
@@ -44,10 +47,13 @@ def with_kept(
     wishes: list[Wish] = []
     reasons = [KEPT_CONFIG_DRIVE] if config_drive else []
     for device in devices:
+        if device.root and ISO_IMAGE in request.reasons:
+            # its bus and its kind are of the image then (get_root_info)
+            continue
         kind = device.device_type if device.device_type in _KNOWN else "disk"
         where = f"the server's {kind} {device.device_name or ''}".rstrip()
         bus = bus_of(device)
-        if bus is None and kind in _DEVICE:
+        if bus is None and kind in _DEVICE and _by_kind(device):
             reasons.append((_DEVICE[kind], where))
         wishes += _choices(kind, bus, where)
     return request.plus(wishes, dict.fromkeys(reasons))
@@ -75,12 +81,17 @@ def with_later_disks(
 
 
 def bus_of(device: KeptDevice) -> str | None:
-    """Return the bus of a device; None where its kind decides."""
+    """Return the bus of a device; None where its kind or the image decides."""
     if device.disk_bus in USED:
         return device.disk_bus
-    name = (device.named and device.device_name) or ""
+    name = (_by_kind(device) and device.device_name) or ""
     found = (bus for start, bus in _BUS_OF_NAME if name.startswith(start))
     return next(found, None)
+
+
+def _by_kind(device: KeptDevice) -> bool:
+    """Return whether name or kind decide where there is no bus to use."""
+    return device.named or bool(device.disk_bus)
 
 
 def _choices(kind: str, bus: str | None, where: str) -> Iterator[Wish]:

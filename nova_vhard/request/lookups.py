@@ -69,14 +69,17 @@ class KeptDevice:
     :ivar disk_bus: as Nova's database has it, None where it says none
     :ivar device_type: likewise
     :ivar device_name: likewise, without ``/dev/``
-    :ivar named: whether Nova goes by its name where it has no bus: a volume
-        that is not the root
+    :ivar named: whether Nova goes by its name, then its kind, where it has
+        no bus: a volume that is not the root. Any other device then goes
+        onto the disks' bus
+    :ivar root: whether it is the root disk, which an ISO image replaces
     """
 
     disk_bus: str | None = None
     device_type: str | None = None
     device_name: str | None = None
     named: bool = False
+    root: bool = False
 
 
 @dataclass(frozen=True)
