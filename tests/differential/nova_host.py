@@ -66,3 +66,15 @@ def driver_on(host: Assume) -> Any:
     )
     made._host.get_capabilities.return_value.host = cpu
     return made
+
+
+def let_rescue(driver: Any, guest: Any) -> None:
+    """Let a driver rescue without libvirt, as far as the guest's XML.
+
+    :param guest: what to call in place of ``_get_guest_xml``
+    """
+    driver._get_existing_domain_xml = lambda *_, **__: ""
+    driver._get_all_assigned_mediated_devices = lambda *_: {}
+    driver._get_existing_guest_config = lambda *_: None
+    driver._create_image = lambda *_, **__: None
+    driver._get_guest_xml = guest

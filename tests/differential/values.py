@@ -65,3 +65,11 @@ SPECS: dict[str, tuple[str, ...]] = {
     "os:secure_boot": ("required", "disabled"),
     "hw_rng:allowed": ("false", "True"),
 }
+
+#: Objects that tell apart which of them is read.
+OTHER_IMAGE, RESCUE_IMAGE, SNAPSHOT_IMAGE, ROOT_IMAGE = (
+    f"155d900f-4e14-4e4c-a73d-{number:012}" for number in range(1, 5)
+)
+ROOT_VOLUME, SNAPSHOT_VOLUME, SNAPSHOT = (
+    f"3f1c6d3a-7a0e-4f0e-9d4e-{number:012}" for number in range(1, 4)
+)

@@ -13,20 +13,15 @@ from hypothesis import strategies as some
 
 from nova_vhard.catalogue import devices
 from nova_vhard.policy.model import Assume
-from tests.differential.values import (
-    BUSES,
-    IMAGE,
-    OFTEN,
-    PROPERTIES,
-    SPECS,
-    VOLUME,
-)
+from tests.differential import block_devices
+from tests.differential.values import OFTEN, PROPERTIES, SPECS
 
 _KIND_OF = {
     name: kind
     for kind in devices.KINDS.values()
     for name in kind.image_properties
 }
+DISK_FORMATS = some.sampled_from(("raw", "raw", "qcow2", "iso", "ISO"))
 _SPELLINGS = (str.upper, str.title, "{} ".format)
 
 
@@ -57,45 +52,6 @@ def _value(draw: Any, name: str) -> str:
     return str(draw(some.sampled_from(_SPELLINGS))(value) if way else value)
 
 
-_SOURCES = (
-    {"source_type": "blank", "destination_type": "local"},
-    {
-        "source_type": "blank",
-        "destination_type": "local",
-        "guest_format": "swap",
-    },
-    {"source_type": "blank", "destination_type": "volume", "volume_size": 1},
-    {"source_type": "volume", "destination_type": "volume", "uuid": VOLUME},
-)
-_ROOT = {
-    "source_type": "image",
-    "destination_type": "local",
-    "uuid": IMAGE,
-    "boot_index": 0,
-}
-_KINDS = (*(None,) * 6, *("disk",) * 4, *("cdrom",) * 6, "floppy", "lun")
-_BUSES = (None, None, None, *BUSES, "xen", "lxc", "")
-
-
-@some.composite
-def _device(draw: Any, root: bool) -> dict[str, Any]:
-    entry = dict(_ROOT if root else draw(some.sampled_from(_SOURCES)))
-    entry.setdefault("boot_index", -1)
-    kind = draw(some.sampled_from(_KINDS))
-    bus = draw(some.sampled_from(_BUSES))
-    if kind is not None and not root:
-        entry["device_type"] = kind
-    if bus is not None:
-        entry["disk_bus"] = bus
-    return entry
-
-
-@some.composite
-def _devices(draw: Any) -> list[dict[str, Any]]:
-    more = draw(some.lists(_device(False), max_size=2))
-    return [draw(_device(True)), *more]
-
-
 @some.composite
 def hosts(draw: Any) -> Assume:
     """Give a host's settings, as a policy would assume them."""
@@ -112,8 +68,8 @@ def hosts(draw: Any) -> Assume:
 
 
 @some.composite
-def guests(draw: Any) -> Guest:
-    """Give a guest."""
+def properties(draw: Any) -> dict[str, str]:
+    """Give properties of an image, without block devices."""
     often = some.sampled_from(OFTEN)
     names = draw(
         some.lists(
@@ -122,26 +78,33 @@ def guests(draw: Any) -> Guest:
             max_size=7,
         )
     )
-    found = {name: draw(_value(name)) for name in names}
+    return {name: draw(_value(name)) for name in names}
+
+
+@some.composite
+def guests(draw: Any) -> Guest:
+    """Give a guest."""
+    found = draw(properties())
     if draw(some.integers(0, 3)) == 0:
         name = draw(
             some.sampled_from(
                 ("block_device_mapping",) * 15 + ("img_block_device_mapping",)
             )
         )
-        found[name] = json.dumps(draw(_devices()))
+        found[name] = json.dumps(draw(block_devices.devices()))
         found["bdm_v2"] = draw(some.sampled_from(("true",) * 9 + ("True", "")))
     specs = draw(
         some.lists(some.sampled_from(sorted(SPECS)), unique=True, max_size=3)
     )
     return Guest(
         properties=found,
-        disk_format=draw(
-            some.sampled_from(("raw", "raw", "qcow2", "iso", "ISO"))
-        ),
+        disk_format=draw(DISK_FORMATS),
         specs={name: draw(some.sampled_from(SPECS[name])) for name in specs},
-        devices=(draw(some.sampled_from((True, False))) and draw(_devices()))
-        or [dict(_ROOT)],
+        devices=(
+            draw(some.sampled_from((True, False)))
+            and draw(block_devices.devices())
+        )
+        or [dict(block_devices.ROOT)],
         config_drive=draw(some.integers(0, 3)) == 0,
         host=draw(hosts()),
     )

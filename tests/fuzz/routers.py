@@ -13,9 +13,14 @@ from nova.api.openstack.compute import routes
 
 def nova(patch: pytest.MonkeyPatch) -> Any:
     """Return the map of Nova's router; its controllers reach nobody."""
+    return nova_application(patch).map
+
+
+def nova_application(patch: pytest.MonkeyPatch) -> Any:
+    """Return Nova's router itself, which answers requests."""
     for name in ("get_client", "get_notifier"):
         patch.setattr(rpc, name, lambda *_, **__: SimpleNamespace())
-    return routes.APIRouterV21().map
+    return routes.APIRouterV21()
 
 
 def glance() -> list[tuple[tuple[None, str], Any]]:

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is judged of a server that exists, compared with what Nova makes."""
+
+from typing import Any
+
+from nova_vhard.policy.defaults import implied
+from nova_vhard.policy.hardware import SERVER, HardwareRequest
+from tests.differential import servers
+from tests.differential.nova_servers import ExistingServer, Made
+
+_TYPE = {"cdrom_bus": ("cdrom",), "floppy_bus": ("floppy",)}
+
+
+#: What libosinfo picks, and nobody knows here.
+UNKNOWN = {"disk_bus", "vif_model"}
+
+Given = dict[str, set[str]]
+
+
+def judged(request: HardwareRequest, host: Any) -> dict[str, set[Any]]:
+    """Return every value that a policy would judge, by kind."""
+    found: dict[str, set[Any]] = {}
+    for wish in (*request.wishes, *implied(request, host)):
+        found.setdefault(wish.kind, set()).add(wish.value)
+    return found
+
+
+def check_given(given: Given, request: HardwareRequest, host: Any) -> None:
+    """Check that whatever Nova gives is judged."""
+    seen = judged(request, host)
+    for kind, values in given.items():
+        known = seen.get(kind, set())
+        if None in known and values != {None}:
+            # what libosinfo picks, and nothing else, may be unknown
+            assert kind in UNKNOWN, (kind, values, known)
+            assert request.os_distro, (kind, values, known)
+            continue
+        assert values <= known, (kind, values, known)
+
+
+def check_defaults(picked: Given, request: HardwareRequest, host: Any) -> None:
+    """Check that what is taken for a default is what Nova picks."""
+    for wish in implied(request, host):
+        if wish.value is not None and wish.kind != "scsi_model":
+            assert wish.value in picked[wish.kind], (wish, picked)
+
+
+def check(found: ExistingServer, request: HardwareRequest, made: Made) -> None:
+    """Compare what is judged with what Nova makes."""
+    check_given(made.given, request, found.host)
+    check_defaults(made.picked, request, found.host)
+    check_controller(found, request, made)
+    # A volume that is not connected yet may be when the guest is rescued.
+    if found.server.connected or found.server.operation != servers.RESCUE:
+        for wish in request.wishes:
+            if wish.origin == SERVER:
+                check_kept(wish, made)
+    check_rescue_disk(found, request, made)
+
+
+def needs_controller(made: Made) -> bool:
+    """Return whether a device is on a SCSI bus.
+
+    libvirt takes a floppy on no bus but its own.
+    """
+    devices = [(kind, bus) for kind in made.buses for bus in made.buses[kind]]
+    devices += [made.rescue_disk] if made.rescue_disk else []
+    return any(bus == "scsi" and kind != "floppy" for kind, bus in devices)
+
+
+def check_controller(
+    found: ExistingServer, request: HardwareRequest, made: Made
+) -> None:
+    """Check the controller of a SCSI bus: the image's, or libvirt's own."""
+    if not needs_controller(made):
+        return
+    controller = found.driver._get_scsi_controller(found.meta)
+    if controller is not None:
+        assert controller.model in judged(request, found.host)["scsi_model"]
+        return
+    # libvirt's own choice, which Nova does not know
+    chosen = [
+        wish
+        for wish in implied(request, found.host)
+        if wish.kind == "scsi_model"
+    ]
+    assert chosen, (request, made)
+
+
+def check_kept(wish: Any, made: Made) -> None:
+    """Check that Nova gives what the server is judged to keep."""
+    if wish.kind == "device_type":
+        assert wish.value in made.buses, (wish, made)
+        return
+    types = _TYPE.get(wish.kind, ("disk", "lun"))
+    buses = set().union(*(made.buses.get(kind, set()) for kind in types))
+    assert wish.value in buses, (wish, made)
+
+
+def check_rescue_disk(
+    found: ExistingServer, request: HardwareRequest, made: Made
+) -> None:
+    """Check the one disk that a stable rescue plugs in."""
+    disk = request.rescue_disk
+    if made.rescue_disk is None:
+        assert disk is None
+        return
+    assert disk is not None
+    assert disk.only is not None
+    kind, bus = made.rescue_disk
+    seen = judged(disk, found.host)
+    types = seen.get("rescue_device", {"disk"})
+    buses = set().union(
+        *(
+            values
+            for name, values in seen.items()
+            if name in disk.only and name != "rescue_device"
+        )
+    )
+    assert types == {kind}, (types, made)
+    assert buses == {bus} or (disk.os_distro and None in buses), (buses, made)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine that Nova makes a guest of, by Nova's own code."""
+
+from typing import Any
+
+from nova.objects import fields
+from nova.virt import hardware
+from nova.virt.libvirt import config, vif
+
+Given = dict[str, set[str]]
+
+
+def machine(guest: Any) -> Given:
+    """Return the machine, its firmware and its card."""
+    domain = config.LibvirtConfigGuest()
+    domain.os_type = fields.VMMode.HVM
+    guest.driver._configure_guest_by_virt_type(
+        domain, guest.instance, guest.meta, guest.flavor
+    )
+    card = vif.LibvirtGenericVIFDriver().get_base_config(
+        guest.instance,
+        "ca:fe:de:ad:be:ef",
+        guest.meta,
+        guest.flavor,
+        guest.host.virt_type,
+        "normal",
+    )
+    video = guest.driver._get_video_type(guest.meta)
+    found: Given = {
+        "machine_type": {domain.os_mach_type},
+        "firmware_type": {"uefi" if domain.os_firmware else "bios"},
+        # libvirt's own choice
+        "vif_model": {card.model or "rtl8139"},
+        "video_model": {video or config.LibvirtConfigGuestVideo().type},
+    }
+    if domain.os_bootmenu:
+        found["boot_menu"] = {"true"}
+    if guest.driver._get_iommu_model(domain, guest.meta, guest.flavor):
+        found["viommu_model"] = {_said(guest, "viommu_model")}
+    guest.driver._guest_add_watchdog_action(domain, guest.flavor, guest.meta)
+    found["watchdog_action"] = {
+        one.action
+        for one in domain.devices
+        if isinstance(one, config.LibvirtConfigGuestWatchdog)
+    }
+    return found
+
+
+def more(guest: Any) -> Given:
+    """Return what the flavor and the image choose together."""
+    both = (guest.flavor, guest.meta)
+    found: dict[str, Any] = {
+        "sound_model": hardware.get_sound_model(*both),
+        "usb_model": hardware.get_usb_model(*both),
+        "redirected_usb_ports": hardware.get_redirected_usb_ports(*both),
+        "secure_boot": hardware.get_secure_boot_constraint(*both),
+    }
+    ports = hardware.get_number_of_serial_ports(*both)
+    if ports > 1:
+        found["serial_port_count"] = ports
+    tpm = hardware.get_vtpm_constraint(*both)
+    if tpm:
+        found |= {"tpm_version": tpm.version, "tpm_model": tpm.model}
+    encryption = guest.driver._get_mem_encryption_config(*both)
+    if encryption:
+        found["mem_encryption"] = "true"
+        found["mem_encryption_model"] = encryption.model
+    domain = config.LibvirtConfigGuest()
+    domain.os_type = fields.VMMode.HVM
+    pointer = guest.driver._guest_add_pointer_device(domain, guest.meta)
+    if pointer is not None:
+        usb = guest.meta.properties.get("hw_input_bus") is None
+        name = "pointer_model" if usb else "input_bus"
+        found[name] = "usbtablet" if usb else pointer.bus
+    return {kind: {str(one)} for kind, one in found.items() if one}
+
+
+def _said(guest: Any, name: str) -> str:
+    specs = guest.flavor.extra_specs
+    image = guest.meta.properties.get(f"hw_{name}")
+    return str(specs.get(f"hw:{name}") or image)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is judged of a body is what comes to Nova's own function.
+
+Each example is a request. Nova's router, Resource and decorators lead it to a
+controller's function, or answer it themselves; the gate's router says to what
+method it goes, and what the schemas leave of the body.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nova_vhard.gates.nova_router import NotAccepted
+from tests import seeds
+from tests.differential import bodies, nova_api, nova_host
+from tests.fuzz.service import environment, sent
+
+TRIED: Counter[str] = Counter()
+
+#: Status from which on an answer is no refusal.
+BROKEN = 500
+
+Taken = tuple[str, dict[str, Any], str]
+
+
+@pytest.fixture(scope="module")
+def nova() -> Iterator[nova_api.NovaApi]:
+    """Give Nova's API."""
+    with nova_host.nova_at_rest(), pytest.MonkeyPatch.context() as patch:
+        yield nova_api.NovaApi(patch)
+
+
+@pytest.fixture(scope="module")
+def names(nova: nova_api.NovaApi) -> Any:
+    """Stop Nova in its functions; give their names."""
+    return nova.stop_in_methods()
+
+
+def environ_of(request: bodies.Sent) -> dict[str, Any]:
+    """Return what a server makes of a request."""
+    environ = environment(
+        request.method, request.path, request.body, request.content_type
+    )
+    environ |= {**request.version, "nova.context": nova_api.user()}
+    return sent(environ, request.body)
+
+
+def taken(nova: nova_api.NovaApi, request: bodies.Sent) -> Taken | int | None:
+    """Return what comes to Nova's function; None where Nova answers 4xx.
+
+    BROKEN where Nova fails: its os-volumes_boot does, and UTF-16 in a body.
+    """
+    try:
+        status = nova.status(environ_of(request), request.legacy)
+    except nova_api.Reached as reached:
+        ids = dict(reached.found)
+        body = ids.pop("body", None)
+        return reached.name, ids, repr(body)
+    TRIED[f"{status // 100}xx"] += 1
+    return BROKEN if status >= BROKEN else None
+
+
+def judged(
+    nova: nova_api.NovaApi, names: Any, request: bodies.Sent
+) -> Taken | None:
+    """Return what the gate reads; None where Nova answers."""
+    try:
+        call = nova.routers[request.legacy].call(environ_of(request))
+        if call is None or call.method not in names:
+            TRIED["not looked at"] += 1
+            return None
+        # text: that of true, 1 and 1.0 differs, and that of NaN does not
+        return names[call.method], call.ids, repr(call.body())
+    except NotAccepted:
+        return None
+
+
+def search_in(nova: nova_api.NovaApi, names: Any) -> None:
+    """Search in Nova's API."""
+
+    @seeds.searched(bodies.requests(), 500)
+    def search(request: bodies.Sent) -> None:
+        TRIED["examples"] += 1
+        found = taken(nova, request)
+        seen = judged(nova, names, request)
+        assert found in (seen, BROKEN)
+        if found not in (None, BROKEN):
+            TRIED["taken"] += 1
+            TRIED["v2"] += request.legacy
+
+    search()
+
+
+def test_search_of_bodies(nova: nova_api.NovaApi, names: Any) -> None:
+    """Bodies: what comes to Nova's own function is what is judged.
+
+    Many of what is generated must be taken, or nothing is proven.
+    """
+    search_in(nova, names)
+    print(TRIED)
+    tried = TRIED["examples"]
+    assert TRIED["taken"] > tried / 8, TRIED
+    assert TRIED["v2"] > tried / 40, TRIED
+    assert TRIED["4xx"] > tried / 8, TRIED

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is judged of a server that exists is what Nova gives it.
+
+Each example is a server that Nova's own code booted, under the images of some
+time later. The gate reads a reboot, a rebuild, an unshelving or a rescue of
+it through its own look-ups; Nova's driver makes the guest.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from nova import context
+from nova.compute import vm_states
+
+from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.request.lookups import Lookups
+from nova_vhard.request.nova_api import ServerReader
+from tests import seeds
+from tests.differential import nova_booted, nova_servers, servers
+from tests.differential.compare import check, needs_controller
+from tests.differential.nova_servers import ExistingServer
+from tests.differential.values import IMAGE, OTHER_IMAGE, SNAPSHOT_IMAGE
+
+TRIED: Counter[str] = Counter()
+
+_USER = SimpleNamespace(
+    project_id="project", project_domain_id="default", roles=("member",)
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nova(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let Nova's code run without Nova's services."""
+    with nova_booted.nova_at_rest(tmp_path_factory.mktemp("instances")):
+        yield
+
+
+def asked_for(found: ExistingServer) -> HardwareRequest:
+    """Read an operation as the gate of the Nova API does."""
+    server = found.server
+    instance = found.instance.obj_clone()
+    if server.operation == servers.UNSHELVE and not server.volume_backed:
+        instance.vm_state = vm_states.SHELVED_OFFLOADED
+        instance.system_metadata |= {"shelved_image_id": SNAPSHOT_IMAGE}
+    user = context.RequestContext("user", "project")
+    with server.cloud.lookups(user, instance, found.bdms) as find:
+        return _read(server, ServerReader(find, _USER), find)
+
+
+def _read(
+    server: servers.Server, reader: ServerReader, find: Lookups
+) -> HardwareRequest:
+    if server.operation == servers.RESCUE:
+        body = {"rescue": {"rescue_image_ref": server.rescue_image}}
+        return reader.rescue(IMAGE, body).hardware
+    if server.operation == servers.UNSHELVE:
+        request = reader.unshelve(IMAGE, {"unshelve": None})
+        if request is not None:
+            return request.hardware
+    rebuilt = reader.rebuild(IMAGE, {"rebuild": {"imageRef": OTHER_IMAGE}})
+    if server.operation == servers.REBUILD:
+        return rebuilt.hardware
+    (existing,) = rebuilt.existing
+    return existing
+
+
+@seeds.searched(servers.servers(), 600)
+def search(server: servers.Server) -> None:
+    TRIED["examples"] += 1
+    found = nova_servers.existing(server)
+    if found is None:
+        TRIED["not booted"] += 1
+        return
+    request = asked_for(found)
+    made = nova_servers.made(found)
+    if made is None or request.faults:
+        TRIED["refused"] += 1
+        assert made is None or not request.devices
+        return
+    TRIED["made"] += 1
+    TRIED[server.operation] += 1
+    TRIED["stable"] += found.stable
+    TRIED["on a volume"] += server.volume_backed
+    TRIED["on scsi"] += needs_controller(made)
+    check(found, request, made)
+
+
+def test_search_of_servers() -> None:
+    """Servers: what they keep, and what another image gives them, is judged.
+
+    Many of what is generated must be made by Nova, or nothing is proven.
+    """
+    search()
+    print(TRIED)
+    made = TRIED["made"]
+    assert made > TRIED["examples"] / 4, TRIED
+    for name in ("rebuild", "rescue", "stable", "on a volume", "on scsi"):
+        assert TRIED[name] > made / 30, TRIED
