@@ -24,6 +24,13 @@ BY_HAND = (
     r"ask the cloud's operator for access to this volume",
 )
 
+#: Settings of one image: with what strict finds missing in any, no more than
+#: one explanation has.
+_TOGETHER = 14
+
+#: Values of one kind among several: architectures are many and alike.
+_OF_A_KIND = 12
+
 _NAMES = r"[\w:]+(?:, [\w:]+)*(?: (?:and|or) [\w:]+)?"
 _NEW = "the metadata of the new image"
 _COMMANDS = "run `(?P<first>[^`]+)`(?:, then `(?P<second>[^`]+)`)?"
@@ -170,7 +177,9 @@ def values(rules: Policy, kind: DeviceKind) -> list[str]:
 def refused(
     rules: Policy, attribute: str = "image_properties"
 ) -> Iterator[dict[str, str]]:
-    """Yield settings until every refused value stood in one of them.
+    """Yield settings of several kinds at once, each with a refused value.
+
+    Until every value stood in one, but for the many architectures.
 
     :param attribute: ``image_properties`` or ``extra_specs``
     """
@@ -180,9 +189,10 @@ def refused(
         if getattr(kind, attribute)
     }
     wanted = [(name, found) for name, found in named.items() if found]
-    for start in range(0, len(wanted), 5):
-        few = wanted[start : start + 5]
-        for number in range(max(len(found) for _, found in few)):
+    for start in range(0, len(wanted), _TOGETHER):
+        few = wanted[start : start + _TOGETHER]
+        most = max(len(found) for _, found in few)
+        for number in range(min(most, _OF_A_KIND)):
             yield {name: found[number % len(found)] for name, found in few}
 
 

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a refusal says to do, typed: the real command, the real Glance.
+
+For images that are older than the policy, the text is the one that Nova's
+gate gives to who boots them.
+"""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nova_vhard.gates import nova_images
+from nova_vhard.policy import explain
+from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.policy.watch import today
+from tests import following
+from tests.functional.glance.conftest import MakeUser
+from tests.functional.glance.shell import Command
+from tests.functional.glance.wire import User, Wire, add, message
+
+Properties = Mapping[str, str]
+
+_POLICIES = {name: following.policy(name) for name in ("baseline", "strict")}
+_SETTINGS = {
+    name: list(following.refused(rules)) for name, rules in _POLICIES.items()
+}
+_BASE = {"base_image_ref": "http://127.0.0.1/v2/images/x"}
+_EACH = pytest.mark.parametrize("name", _POLICIES)
+
+
+@pytest.fixture
+def gated(name: str, under: MakeUser, policy_file: Path) -> User:
+    """Give the user, at a Glance under a shipped policy."""
+    policy_file.write_text(f'version: "1"\nextends: {name}\n')
+    return under(None)
+
+
+def every(name: str) -> Iterator[Properties]:
+    """Yield properties until each refused value stood in some."""
+    yield from _SETTINGS[name]
+    yield {**_SETTINGS[name][0], **_BASE}
+
+
+def without(properties: Properties, names: list[str]) -> Properties:
+    return {k: v for k, v in properties.items() if k not in names}
+
+
+@_EACH
+def test_an_upload(name: str, gated: User) -> None:
+    for properties in every(name):
+        # given
+        text = message(gated.create(**properties))
+        # when
+        (step,) = following.steps(text)
+        again = without(properties, step.named("without"))
+        response = gated.create(**{**again, **step.given})
+        # then
+        assert response.status_int == 201, response.text
+
+
+@_EACH
+def test_an_upload_typed(
+    name: str, openstack: Command, tmp_path: Path
+) -> None:
+    # given
+    data = tmp_path / "data"
+    data.write_text("data")
+    create = ("image", "create", f"--file={data}", "an-image")
+    properties = _SETTINGS[name][0]
+    given = [f"--property={k}={v}" for k, v in properties.items()]
+    status, output = openstack(*create, *given)
+    assert status == 1
+    # when
+    (step,) = following.steps(output)
+    fragment = shlex.split(step.words["options"] or "")
+    kept = without(properties, step.named("without"))
+    again = [f"--property={k}={v}" for k, v in kept.items()]
+    status, output = openstack(*create, *again, *fragment)
+    # then
+    assert status == 0, output
+
+
+def written(user: User, image: str, properties: Properties) -> int:
+    """Return the status of a PATCH that sets properties."""
+    changes = [add(f"/{name}", value) for name, value in properties.items()]
+    return user.update(image, add("/x", "2"), *changes).status_int
+
+
+@_EACH
+def test_a_change(name: str, gated: User, plain: User) -> None:
+    for properties in every(name):
+        # given
+        image = plain.create(x="1").json["id"]
+        changes = [add(f"/{key}", value) for key, value in properties.items()]
+        text = message(gated.update(image, *changes))
+        # when
+        (step,) = following.steps(text)
+        fewer = without(properties, step.named("leave"))
+        both = step.words.get("also") != "or"
+        more = {**(fewer if both else properties), **step.given}
+        # then
+        assert written(gated, image, more) == 200
+        if not both:
+            image = plain.create(x="1").json["id"]
+            assert written(gated, image, fewer) == 200
+
+
+@pytest.mark.parametrize("name", ["baseline"])
+def test_a_change_typed(name: str, openstack: Command, plain: User) -> None:
+    # given
+    image = plain.create().json["id"]
+    change = ("image", "set", image)
+    status, output = openstack(*change, "--property=hw_disk_bus=ide")
+    assert status == 1
+    # when
+    (step,) = following.steps(output)
+    fragment = shlex.split(step.words["options"] or "")
+    status, output = openstack(*change, *fragment)
+    # then
+    assert status == 0, output
+    assert plain.image(image)["hw_disk_bus"] == "virtio"
+
+
+def shown(user: User, image: str) -> dict[str, Any]:
+    """Return an image as Nova's gate is told of it."""
+    found = user.image(image)
+    own = nova_images._OWN
+    properties = {k: v for k, v in found.items() if k not in own}
+    return {**found, "properties": properties}
+
+
+def at_boot(name: str, user: User, image: str) -> str | None:
+    """Return what is said to who boots an image; None for nothing."""
+    who = Subject(BOOT, project=user.project)
+    request = nova_images.read(shown(user, image)).hardware()
+    found = evaluate(_POLICIES[name], request, who, today()).refusals
+    return explain.long(found, who) if found else None
+
+
+def with_data(user: User, properties: Properties, **more: Any) -> str:
+    """Return the id of an active image."""
+    formats = {"disk_format": "raw", "container_format": "bare"}
+    image = str(user.create(**formats, **properties, **more).json["id"])
+    stream = "application/octet-stream"
+    path = f"/v2/images/{image}/file"
+    answer = user.send(Wire("PUT", path, b"data", content_type=stream))
+    assert answer.status_int == 204, answer.text
+    return image
+
+
+@_EACH
+def test_an_image_that_is_older_than_the_policy(
+    name: str, openstack: Command, plain: User
+) -> None:
+    for properties in every(name):
+        # given
+        image = plain.create(**properties).json["id"]
+        # when
+        text = at_boot(name, plain, image)
+        assert text
+        for step in following.steps(text):
+            assert step.kind == "run"
+            for command in step.commands:
+                assert command.pop(0) == "openstack"
+                status, output = openstack(*command)
+                assert status == 0, output
+        # then
+        assert at_boot(name, plain, image) is None
+
+
+@pytest.fixture
+def elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Run commands in a directory of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    yield
+
+
+@_EACH
+def test_a_public_image_of_another_project(
+    name: str, openstack: Command, plain: User, elsewhere: None
+) -> None:
+    admin = User(plain.app, roles="admin,member,reader")
+    first, *_, last = _SETTINGS[name]
+    for properties in (first, {**last, **_BASE}):
+        # given
+        image = with_data(admin, properties, visibility="public")
+        # when
+        text = at_boot(name, plain, image)
+        assert text
+        (step,) = following.steps(text)
+        assert step.words["owner"] == admin.project
+        before = {one["id"] for one in plain.images()}
+        for command in step.commands:
+            status, output = openstack(*command[1:])
+            assert status == 0, output
+        # then
+        (copy,) = {one["id"] for one in plain.images()} - before
+        found = plain.image(copy)
+        assert (found["status"], found["size"]) == ("active", 4)
+        assert found["name"] == step.words["name"]
+        assert at_boot(name, plain, copy) is None
+
+
+@pytest.mark.parametrize("name", ["baseline"])
+def test_glance_lets_nobody_else_change_a_public_image(
+    name: str, openstack: Command, plain: User
+) -> None:
+    """Which is why the text does not say so."""
+    admin = User(plain.app, roles="admin,member,reader")
+    image = admin.create(visibility="public").json["id"]
+    status, output = openstack(
+        "image", "set", "--property=hw_disk_bus=virtio", image
+    )
+    assert status == 1
+    assert "403" in output
+
+
+@pytest.mark.parametrize("name", ["baseline"])
+def test_taking_away_what_is_needed(
+    name: str, gated: User, plain: User
+) -> None:
+    # given
+    image = plain.create(
+        hw_machine_type="pc", img_config_drive="mandatory", hw_cdrom_bus="sata"
+    ).json["id"]
+    remove = {"op": "remove", "path": "/hw_cdrom_bus"}
+    # when
+    (step,) = following.steps(message(gated.update(image, remove)))
+    # then
+    assert step.named("leave") == ["hw_cdrom_bus"]
+    given = [add(f"/{name}", value) for name, value in step.given.items()]
+    assert gated.update(image, *given).status_int == 200
