@@ -63,6 +63,10 @@ _CLAUSES = {
         r"(?P<value>\S+?)|leave \[(?P<out>\d+)\](?:\.(?P<field>\w+))? out)"
     ),
     "flavor": f"choose a flavor without (?P<without>{_NAMES})",
+    "flavor write": (
+        "make the change with `(?P<options>[^`]+)`, or leave the flavor as "
+        "it is"
+    ),
     "passthrough flavor": (
         "choose a flavor without (?:pci_passthrough:alias|"
         "accel:device_profile|this resource class), or ask the cloud's "
@@ -90,7 +94,7 @@ _COMPILED = {
     for name, pattern in _CLAUSES.items()
 }
 # The longest first: one begins like another.
-_ORDER = ("passthrough flavor", *_CLAUSES)
+_ORDER = ("passthrough flavor", "flavor write", *_CLAUSES)
 
 
 class Step(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 
 from nova import context, objects
 from nova.compute import power_state, vm_states
+from nova.network import model as network_model
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.fixtures import PROJECT_ID
 from nova.tests.functional import integrated_helpers
@@ -60,7 +61,23 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
             project_id=PROJECT_ID,
             user_id="fake",
         ).create()
+        _spec(admin, instance).create()
         return str(instance.uuid)
+
+
+def _spec(admin: Any, instance: Any) -> objects.RequestSpec:
+    """Return what Nova keeps of the request that a server was made by."""
+    return objects.RequestSpec.from_components(
+        admin,
+        instance.uuid,
+        image=objects.ImageMeta.from_instance(instance),
+        flavor=instance.flavor,
+        numa_topology=None,
+        pci_requests=None,
+        filter_properties={},
+        instance_group=None,
+        availability_zone=None,
+    )
 
 
 def _fields(image: str, metadata: dict[str, str]) -> dict[str, Any]:
@@ -72,8 +89,14 @@ def _fields(image: str, metadata: dict[str, str]) -> dict[str, Any]:
         "user_id": "fake",
         "project_id": PROJECT_ID,
         "display_name": "a server",
+        "hostname": "a-server",
         "image_ref": image,
         "host": HOST,
+        "node": HOST,
+        "compute_id": 1,
+        "info_cache": objects.InstanceInfoCache(
+            network_info=network_model.NetworkInfo()
+        ),
         "vm_state": vm_states.ACTIVE,
         "power_state": power_state.RUNNING,
         "launched_at": timeutils.utcnow(),
