@@ -45,7 +45,7 @@ def _changed(draw: Any, tree: Any) -> Any:
     """Change one place of a body."""
     nodes = list(_nodes(tree))
     if not nodes:
-        return draw(some.sampled_from(parts.VALUES))
+        return copy.deepcopy(draw(some.sampled_from(parts.VALUES)))
     node = draw(some.sampled_from(nodes))
     keys = list(node) if isinstance(node, dict) else list(range(len(node)))
     key = draw(some.sampled_from(keys))

@@ -37,10 +37,12 @@ def image_of(number: int, properties: dict[str, str]) -> str:
 
 def _known(things: dict[str, Any], name: Any, error: type[Exception]) -> Any:
     """Return a thing by an id in any of a uuid's spellings."""
-    found = things.get(str(uuid.UUID(str(name))))
-    if found is None:
-        raise error
-    return copy.deepcopy(found)
+    try:
+        known = things[str(uuid.UUID(str(name)))]
+    except (KeyError, ValueError):
+        # as the services answer an id of another shape
+        raise error from None
+    return copy.deepcopy(known)
 
 
 def _image(_context: Any, name: Any) -> dict[str, Any]:
