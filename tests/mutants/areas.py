@@ -36,23 +36,31 @@ def _fuzz(*names: str) -> tuple[str, ...]:
     return tuple(f"tests/fuzz/test_fuzz_{name}.py" for name in names)
 
 
+#: Nova's API without a compute: what a gate says, a second or two each.
+_VERDICTS = tuple(
+    f"tests/functional/nova/test_{name}.py"
+    for name in ("lookups", "schemas", "verdicts")
+)
 _POLICY = (
     *_unit("test_document", "test_explain", "test_facts", "test_judge"),
     *_unit("test_policy_clock", "test_profiles", "test_text", "test_verdict"),
     *_unit("test_watch", "test_defaults", "test_readers", "test_passthrough"),
     *_unit("test_image_properties", "test_one_time_use", "test_docs_policy"),
+    *_unit("test_fixes", "test_leading", "test_subject", "test_text_sink"),
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),
     *_unit("cli/test_policy_show", "cli/test_policy_test"),
     *_fuzz("scheduler"),
 )
 _REQUEST = (
     *_unit("test_defaults", "test_image_properties", "test_passthrough"),
-    *_unit("test_readers", "test_facts", "cli/test_policy_test"),
+    *_unit("test_readers", "test_subject", "cli/test_policy_test"),
     *_fuzz("nova", "scheduler"),
+    *_VERDICTS,
 )
 _GATES = (
-    *_unit("test_http", "test_judge", "test_one_time_use"),
+    *_unit("test_http", "test_judge", "test_leading", "test_one_time_use"),
     *_fuzz("nova", "glance", "scheduler"),
+    *_VERDICTS,
 )
 AREAS = {
     area.name: area
