@@ -87,10 +87,12 @@ class JudgeImage(task.Task):  # type: ignore[misc]
         subject = subject_of(
             UPLOAD, self._context, image.owner, self._image_id
         )
-        holder = Holder(self._image_id, image.owner, image.disk_format)
+        # Whatever a plugin of the import has made of it: a holder is a key.
+        disk_format = str(image.disk_format) if image.disk_format else None
+        holder = Holder(self._image_id, image.owner, disk_format)
         request = image_reader.read(
             dict(image.extra_properties),
-            image.disk_format,
+            disk_format,
             holder=NOBODY if self._copied else holder,
         )
         return judge.judge(policy, request, subject), subject
