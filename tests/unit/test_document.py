@@ -3,7 +3,7 @@
 
 import pytest
 
-from nova_vhard.policy import document
+from nova_vhard.policy import document, yaml_tree
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.problems import PolicyError
 from tests.unit.helpers import write
@@ -99,6 +99,17 @@ def test_every_fault_at_once_with_line_path_and_nearest_name(tmp_path):
             2,
             "matches no value",
         ),
+        (
+            "version: '1'\nassume: {machine_type: q35}\n",
+            2,
+            "assume.machine_type: 'q35' must be a mapping",
+        ),
+        # What is known does not end the search.
+        (
+            "version: '1'\nhosts: {require: [iommu, iomu]}\n",
+            2,
+            "hosts.require[1]: 'iomu' is not a check (did you mean 'iommu'?)",
+        ),
     ],
 )
 def test_fault(tmp_path, text, line, message):
@@ -173,8 +184,36 @@ def test_two_exemptions_of_one_id(tmp_path):
         "{id: a, reason: r, until: 2030-01-01, projects: [p], "
         "rules: {guest_devices.disk_bus: '*'}}"
     )
-    text = f"version: '1'\nexemptions: [{one}, {one}]\n"
-    assert "id of two exemptions" in faults(tmp_path, text)[0][1]
+    text = f"version: '1'\nexemptions:\n- {one}\n- {one}\n"
+    assert faults(tmp_path, text) == [
+        (4, "exemptions[1].id: 'a' is the id of two exemptions")
+    ]
+
+
+def test_a_kind_without_its_values(tmp_path):
+    text = "version: '1'\nguest_devices:\n  disk_bus: {mode: warn}\n"
+    assert faults(tmp_path, text) == [
+        (3, "guest_devices.disk_bus: lacks its list of allowed values")
+    ]
+
+
+def test_what_is_nested_too_deep(tmp_path):
+    depth = yaml_tree.MAX_DEPTH
+    text = f"version: '1'\nmode: {'[' * depth}{']' * depth}\n"
+    ((line, said),) = faults(tmp_path, text)
+    assert line == 2
+    assert said.endswith(f": is nested deeper than {depth} levels")
+
+
+def test_what_is_not_written_has_a_value_of_its_type(tmp_path):
+    text = "version: '1'\nguest_devices: {disk_bus: {allow: [virtio]}}\n"
+    policy = document.load(write(tmp_path / "policy.yaml", text))
+    assert policy.enabled is True
+    assert policy.guest_devices["disk_bus"].explicit is False
+    assert policy.hypervisor_types == {"qemu", "kvm"}
+    assert policy.mode is Mode.ENFORCE
+    assert policy.moves_guest_devices is policy.moves_hosts is Mode.WARN
+    assert policy.hosts.max_report_age == 2
 
 
 def test_ids_of_digits_stay_text(tmp_path):

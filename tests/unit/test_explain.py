@@ -3,8 +3,9 @@
 
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
-from nova_vhard.policy.verdict import evaluate
+from nova_vhard.policy.verdict import Message, Violation, evaluate
 from nova_vhard.request import block_device, flavor, image
 from tests.unit.helpers import TODAY, judge, policy, shipped
 
@@ -169,3 +170,24 @@ def test_what_an_outsider_wrote_is_quoted_cut_and_cleaned():
     assert "hw_disk_bus='ideX-Header: 1xxx" in text
     assert len(text) < 600
     assert text.isprintable()
+
+
+def test_the_cells_of_a_table():
+    (violation,) = judge(BASELINE, {"hw_disk_bus": "ide"}).refusals
+    asked, fix = explain.parts(violation, Subject(UPDATE, image="1f2e"))
+    assert asked == (
+        "image property hw_disk_bus='ide' (allowed: virtio, scsi)"
+    )
+    assert fix == (
+        "run `openstack image set --property hw_disk_bus=virtio 1f2e`; use a "
+        "guest with virtio drivers (Linux has them; Windows gets them from "
+        "virtio-win)"
+    )
+    (row,) = explain.rows([violation], Subject(UPDATE, image="1f2e"))
+    assert row == ("guest_devices.disk_bus", "enforce", asked, fix)
+
+
+def test_a_message_in_a_table_is_its_text_and_its_fix():
+    message = Message("no host has it", "a source", "it", fix="ask")
+    violation = Violation(("hosts.require",), message, Mode.WARN)
+    assert explain.parts(violation, Subject(BOOT)) == ("no host has it", "ask")

@@ -92,6 +92,11 @@ def test_what_can_never_be_so(one, operation):
     assert not judged(rules("iommu"), one, operation=operation).violations
 
 
+def test_an_alias_is_no_end_of_what_is_judged():
+    (refusal,) = judged(rules("one_time_use"), GPU, NEVER[0]).refusals
+    assert refusal.cause.device == "vf"
+
+
 @pytest.mark.parametrize("operation", [REBUILD, RESCUE])
 def test_a_server_that_stays_keeps_its_devices(operation):
     assert not judged(

@@ -6,8 +6,9 @@ import datetime
 import pytest
 
 from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
-from nova_vhard.policy.verdict import charged, evaluate
+from nova_vhard.policy.verdict import charged, evaluate, soften
 from nova_vhard.request import image
 from tests.unit.helpers import TODAY, found, judge, policy
 
@@ -224,3 +225,19 @@ def test_no_rule_no_violation():
     subject = Subject(BOOT)
     verdict = evaluate(policy(), HardwareRequest(), subject, TODAY)
     assert verdict.outcome == "allow"
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcomes"),
+    [
+        (Mode.ENFORCE, ["enforce", "warn"]),
+        (Mode.WARN, ["warn", "warn"]),
+        (Mode.AUDIT, ["audit", "audit"]),
+    ],
+)
+def test_softened_is_nowhere_harder(mode, outcomes):
+    verdict = judge(make(), {"hw_disk_bus": "ide", "hw_machine_type": "pc"})
+    softer = soften(verdict, mode)
+    assert sorted(str(one.mode) for one in softer.violations) == outcomes
+    assert found(softer) == found(verdict)
+    assert softer.policy == verdict.policy

@@ -4,6 +4,7 @@
 import datetime
 import logging
 import os
+import pathlib
 import stat
 import threading
 
@@ -30,6 +31,20 @@ def path(tmp_path):
 @pytest.fixture
 def state(tmp_path):
     return str(tmp_path / "state" / "policy-test.json")
+
+
+def test_nothing_is_wrong_with_what_was_not_read(path):
+    assert PolicyFile(str(path)).error is None
+
+
+def test_a_policy_that_holds_is_named_once(path, caplog):
+    caplog.set_level(logging.INFO)
+    file = PolicyFile(write(path, WARN))
+    digest = file.current().digest
+    # a comment is no other policy
+    write(path, f"# a comment\n{WARN}")
+    assert file.current().digest == digest
+    assert caplog.messages == [f"Policy {digest} of {path} holds."]
 
 
 def test_a_change_is_obeyed_without_a_restart(path):
@@ -124,6 +139,31 @@ def test_a_damaged_copy_counts_as_none(path, state, copy, caplog):
         PolicyFile(str(path), state).current()
     said = [one for one in caplog.messages if "last good policy" in one]
     assert len(said) == (1 if copy == '{"path": 1}' else 2), said
+
+
+@pytest.mark.parametrize(
+    ("copy", "said"),
+    [
+        ("[]", "The last good policy cannot be read: TypeError: "),
+        (
+            '{"path": "PATH", "data": {"version": "9"}}',
+            "The last good policy is not valid now: STATE:1: version: '9' is "
+            "none of 1",
+        ),
+    ],
+)
+def test_why_a_copy_is_not_taken(path, state, copy, said, caplog):
+    PolicyFile(write(path, WARN), state).current()
+    pathlib.Path(state).write_text(copy.replace("PATH", str(path)))
+    write(path, BROKEN)
+    with pytest.raises(PolicyUnavailable):
+        PolicyFile(str(path), state).current()
+    warning, error = caplog.messages
+    assert warning.startswith(said.replace("STATE", state))
+    assert error.startswith(
+        "Policy cannot be used, there is no last good policy: "
+        f"{path}:3: not YAML"
+    )
 
 
 def test_a_copy_that_is_no_file_counts_as_none(path, state):
