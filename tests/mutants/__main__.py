@@ -5,7 +5,8 @@
 
 Mutants are drawn by NOVA_VHARD_SEED. Exit status 1: no test has noticed a
 mutant, and ``reasons.yaml`` does not say why none can. What the run has found
-is written where NOVA_VHARD_RECORD says, if every area was tried in full.
+is written where NOVA_VHARD_RECORD says, if every area was tried; the table
+says how many of its mutants were.
 """
 
 import argparse
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = page(results, known, seeds.SEED)
     print(text)
     target = os.environ.get("NOVA_VHARD_RECORD")
-    if target and not chosen.areas and not chosen.count:
+    if target and not chosen.areas:
         Path(target).write_text(text, encoding="utf-8")
     alive = [mutant for result in results for mutant in result.alive]
     unexplained = list(survivor.without_reason(alive, known))

@@ -39,7 +39,13 @@ def _fuzz(*names: str) -> tuple[str, ...]:
 #: Nova's API without a compute: what a gate says, a second or two each.
 _VERDICTS = tuple(
     f"tests/functional/nova/test_{name}.py"
-    for name in ("lookups", "schemas", "verdicts")
+    for name in (
+        "candidates",
+        "lookups",
+        "request_spec",
+        "schemas",
+        "verdicts",
+    )
 )
 _POLICY = (
     *_unit("test_document", "test_explain", "test_facts", "test_judge"),
@@ -55,6 +61,7 @@ _POLICY = (
 _REQUEST = (
     *_unit("test_defaults", "test_image_properties", "test_passthrough"),
     *_unit("test_readers", "test_subject", "cli/test_policy_test"),
+    *_unit("test_changes"),
     *_fuzz("nova", "scheduler"),
     *_VERDICTS,
 )

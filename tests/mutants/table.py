@@ -34,7 +34,10 @@ def page(
     """
     rows = [("Area", "Mutants", "Tried", "Killed", "Equivalent", "Open")]
     rows += [_row(result, known) for result in results]
-    parts = [_HEAD, f"Drawn by seed {seed}.\n", _table(rows)]
+    tried = sum(result.tried for result in results)
+    every = sum(result.every for result in results)
+    drawn = f"{tried} of {every} mutants, drawn by seed {seed}.\n"
+    parts = [_HEAD, drawn, _table(rows)]
     survivors = list(_survivors(results, known))
     if survivors:
         head = ("Function", "Was", "Became", "Why no test can notice")

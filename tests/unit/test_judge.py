@@ -59,6 +59,8 @@ SUBJECT = Subject(
     domain="d1",
     roles=frozenset(("b", "a")),
     image="i1",
+    flavor="m1\n.small",
+    flavor_id="1",
 )
 
 
@@ -87,6 +89,7 @@ def test_one_event_a_request(judge, events, mode, enabled, outcome):
             "project": "p1",
             "domain": "d1",
             "image": "i1",
+            "flavor": "m1.small",
             "roles": ["a", "b"],
         },
         "rules": ["guest_devices.disk_bus"] * judged,

@@ -126,7 +126,7 @@ def test_the_table_tells_the_explained_from_the_open():
         "policy", 900, 200, [MUTANT, Mutant("a.x_b", "`", "")]
     )
     text = table.page([result], {MUTANT: "No difference."}, 7)
-    assert "Drawn by seed 7." in text
+    assert "200 of 900 mutants, drawn by seed 7." in text
     first, second = text.split(".. list-table::")[1:]
     cells = [line.strip(" *-") for line in first.strip().splitlines()]
     assert cells[-6:] == [
@@ -170,9 +170,13 @@ def test_a_survivor_with_a_reason_is_none(run):
     assert run(REASON) == (0, True)
 
 
-@pytest.mark.parametrize("some", [["policy"], ["--count", "5"]])
-def test_a_part_of_them_is_no_record(run, some):
-    assert run(REASON, *some) == (0, False)
+def test_an_area_is_no_record(run):
+    assert run(REASON, "policy") == (0, False)
+
+
+def test_fewer_of_each_area_are_a_record_that_says_so(run, capsys):
+    assert run(REASON, "--count", "5") == (0, True)
+    assert "15 of 27 mutants" in capsys.readouterr().out
 
 
 def test_what_runs_at_import_is_tried_in_a_process_of_its_own(monkeypatch):

@@ -75,6 +75,42 @@ def test_a_pci_request(fields, kind, name):
         assert found.source == f"port {PORT}"
 
 
+@pytest.mark.parametrize(
+    ("fields", "count"), [({}, "1"), ({"count": 1}, "1"), ({"count": 3}, "3")]
+)
+def test_how_many_a_pci_request_asks_for(fields, count):
+    shape = SimpleNamespace(alias_name="gpu", spec=[{}], **fields)
+    (found,) = passthrough.of_requests([shape])
+    assert found == replace(GPU, count=count)
+
+
+@pytest.mark.parametrize(
+    ("vnic", "kind", "name"),
+    [
+        ("direct", "ports", "vf"),
+        ("macvtap", "ports", "vf"),
+        ("virtio-forwarder", "ports", "vf"),
+        ("direct-physical", "ports", "pf"),
+        ("vdpa", "ports", "vdpa"),
+        ("remote-managed", "ports", "remote_managed"),
+        ("of-tomorrow", "ports", "of-tomorrow"),
+        (None, "ports", "None"),
+        ("accelerator-direct", "device_profiles", f"port {PORT}"),
+        ("accelerator-direct-physical", "device_profiles", f"port {PORT}"),
+    ],
+)
+def test_a_port_that_brings_a_device(vnic, kind, name):
+    found = passthrough.of_port({"id": PORT, "binding:vnic_type": vnic})
+    assert (found.kind, found.name) == (kind, name)
+    assert passthrough.is_port(found)
+
+
+@pytest.mark.parametrize("vnic", ["normal", "baremetal", "smart-nic"])
+def test_a_port_that_brings_none(vnic):
+    port = {"id": PORT, "binding:vnic_type": vnic}
+    assert passthrough.of_port(port) is None
+
+
 def test_an_accelerator_of_a_port():
     groups = [
         SimpleNamespace(requester_id=f"device_profile_0{PORT}"),

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a RequestSpec of Nova's scheduler says, without a cloud."""
+
+import pytest
+from nova import context, objects
+
+from nova_vhard.policy.subject import BOOT, MOVE, REBUILD
+from nova_vhard.request import request_spec
+
+objects.register_all()
+
+SERVER = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
+IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+PORT = "3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11"
+ALIASES = {"pci_passthrough:alias": "gpu:2"}
+
+
+def spec(**fields):
+    """Return the RequestSpec of a boot, with other fields."""
+    who = context.RequestContext(
+        "user",
+        "p1",
+        roles=["Member"],
+        project_domain_id="d1",
+        is_admin=False,
+    )
+    found = {
+        "flavor": objects.Flavor(
+            name="m1.small", flavorid="1", extra_specs=ALIASES
+        ),
+        "image": objects.ImageMeta.from_dict({"id": IMAGE}),
+        "instance_uuid": SERVER,
+        "project_id": "p1",
+        **fields,
+    }
+    return objects.RequestSpec(who, **found)
+
+
+def test_who_asks():
+    subject = request_spec.subject(spec())
+    assert subject.operation == BOOT
+    assert (subject.project, subject.domain) == ("p1", "d1")
+    assert subject.roles == {"member"}
+    assert subject.image == IMAGE
+    assert (subject.flavor, subject.flavor_id) == ("m1.small", "1")
+
+
+def test_who_acts_for_another_project_lends_no_role():
+    subject = request_spec.subject(spec(project_id="p2"))
+    assert subject.project == "p2"
+    assert not subject.roles
+    assert subject.domain is None
+
+
+def test_what_was_never_set_is_none():
+    bare = objects.RequestSpec(flavor=objects.Flavor(), image=None)
+    subject = request_spec.subject(bare)
+    assert subject.operation == BOOT
+    facts = (subject.project, subject.domain, subject.image)
+    assert facts == (None, None, None)
+    assert (subject.flavor, subject.flavor_id) == (None, None)
+
+
+CELL = objects.CellMapping()
+
+
+@pytest.mark.parametrize(
+    ("fields", "operation"),
+    [
+        ({"requested_destination": objects.Destination()}, BOOT),
+        ({"requested_destination": objects.Destination(cell=None)}, BOOT),
+        ({"requested_destination": objects.Destination(cell=CELL)}, MOVE),
+        (
+            {
+                "requested_destination": objects.Destination(
+                    allow_cross_cell_move=True
+                )
+            },
+            MOVE,
+        ),
+        ({"scheduler_hints": {"_nova_check_type": ["rebuild"]}}, REBUILD),
+    ],
+)
+def test_what_it_is_for(fields, operation):
+    assert request_spec.operation(spec(**fields)) == operation
+
+
+def requests():
+    """Return what Nova makes of a flavor's alias, and of a port."""
+    alias = objects.InstancePCIRequest(count=2, alias_name="gpu", spec=[{}])
+    port = objects.InstancePCIRequest(count=1, requester_id=PORT, spec=[])
+    return objects.InstancePCIRequests(
+        requests=[alias, port], instance_uuid=SERVER
+    )
+
+
+def test_a_device_is_asked_for_once_by_flavor_and_request():
+    asked = request_spec.read(spec(pci_requests=requests())).passthrough
+    assert [(one.kind, one.name, one.count) for one in asked] == [
+        ("aliases", "gpu", "2"),
+        ("ports", "vf", "1"),
+    ]
+
+
+def test_before_a_move_a_server_has_its_flavors_devices_and_its_ports():
+    old = objects.Flavor(extra_specs={"pci_passthrough:alias": "nic:2"})
+    had = request_spec.had_already(spec(pci_requests=requests()), old)
+    assert [(one.name, one.count) for one in had.passthrough] == [
+        ("nic", "1"),
+        ("nic", "2"),
+        ("vf", "1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("image", "origin", "value"),
+    [
+        (
+            {"id": IMAGE, "properties": {"hw_disk_bus": "ide"}},
+            "image",
+            "ide",
+        ),
+        ({"properties": {"hw_disk_bus": "ide"}}, "volume", "ide"),
+    ],
+)
+def test_an_image_without_an_id_is_a_volumes(image, origin, value):
+    meta = objects.ImageMeta.from_dict(image)
+    (choice,) = request_spec.read_image(meta).wishes
+    assert (choice.origin, choice.value) == (origin, value)
