@@ -105,12 +105,6 @@ class TestRescue(fixes.Fixes):
             text = self.told(self.rescue(server))
             typed.commands(self, text, self.owned())
 
-    def test_a_rescue_without_an_image_on_a_volume(self):
-        server = self.on_volume(self.volume())
-        text = self.told(self.rescue(server))
-        self.assertIn("hw_rescue_device=disk", text)
-        typed.commands(self, text, self.owned(**STABLE))
-
     def test_a_slow_shutdown(self):
         server = self.server(self.owned(), os_shutdown_timeout="3600")
         image = self.owned(**STABLE)
