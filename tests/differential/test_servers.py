@@ -66,7 +66,7 @@ def _read(
     return existing
 
 
-@seeds.searched(servers.servers(), 600)
+@seeds.searched(servers.servers(), 400)
 def search(server: servers.Server) -> None:
     TRIED["examples"] += 1
     found = nova_servers.existing(server)
