@@ -15,7 +15,7 @@ from nova import context
 from nova.compute import vm_states
 
 from nova_vhard.policy.hardware import HardwareRequest
-from nova_vhard.request.lookups import Lookups
+from nova_vhard.request.lookups import Lookups, NotFound
 from nova_vhard.request.nova_api import ServerReader
 from tests import seeds
 from tests.differential import nova_booted, nova_servers, servers
@@ -73,7 +73,13 @@ def search(server: servers.Server) -> None:
     if found is None:
         TRIED["not booted"] += 1
         return
-    request = asked_for(found)
+    try:
+        request = asked_for(found)
+    except NotFound:
+        # a volume, and no image to rescue it with
+        TRIED["refused"] += 1
+        assert nova_servers.made(found) is None
+        return
     made = nova_servers.made(found)
     if made is None or request.faults:
         TRIED["refused"] += 1
