@@ -163,7 +163,7 @@ def test_explain(environment: dict[str, str], bus: str, status: int) -> None:
     )
     assert (found, said) == (status, "")
     explanation = json.loads(output)["explanation"]
-    assert ("upload it with --property" in str(explanation)) == bool(status)
+    assert ("upload it with `--property" in str(explanation)) == bool(status)
 
 
 def test_summary(environment: dict[str, str]) -> None:

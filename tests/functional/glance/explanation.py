@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What people must be able to read, whole, in a client's own output."""
 
+import re
 from dataclasses import dataclass
 
 from webob import Response
@@ -27,9 +28,14 @@ def _explanation(*refusals: Response) -> Explanation:
     """Return what the API says, from one refusal for each property."""
     texts = [message(refusal) for refusal in refusals]
     opening, _, _ = texts[0].partition(": ")
-    return Explanation(
-        opening, [text.removeprefix(f"{opening}: ") for text in texts]
-    )
+    parts = []
+    for text in texts:
+        sentence, _, fix = text.removeprefix(f"{opening}: ").partition(
+            " To fix: "
+        )
+        # one command mends all of it
+        parts += [sentence, *re.findall(r"--property \w+=\w+", fix)]
+    return Explanation(opening, parts)
 
 
 def of_create(user: User) -> Explanation:

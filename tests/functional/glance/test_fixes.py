@@ -205,6 +205,7 @@ def test_a_public_image_of_another_project(
         assert (found["status"], found["size"]) == ("active", 4)
         assert found["name"] == step.words["name"]
         assert at_boot(name, plain, copy) is None
+        admin.send(Wire("DELETE", f"/v2/images/{image}"))
 
 
 @pytest.mark.parametrize("name", ["baseline"])
@@ -219,6 +220,7 @@ def test_glance_lets_nobody_else_change_a_public_image(
     )
     assert status == 1
     assert "403" in output
+    admin.send(Wire("DELETE", f"/v2/images/{image}"))
 
 
 @pytest.mark.parametrize("name", ["baseline"])
