@@ -41,7 +41,7 @@ def _known(things: dict[str, Any], name: Any, error: type[Exception]) -> Any:
         known = things[str(uuid.UUID(str(name)))]
     except (KeyError, ValueError):
         # as the services answer an id of another shape
-        raise error from None
+        raise error("not there") from None
     return copy.deepcopy(known)
 
 
