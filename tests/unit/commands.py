@@ -141,6 +141,7 @@ def alike(output: str) -> str:
     for pattern, name in (
         (r"https?://[^\s,]+", "URL"),
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "ID"),
+        (r"\b[0-9a-f]{32}\b", "ID"),
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
         (r"\b\d+\.\d s\b", "SECONDS"),
         (r"\s+", " "),
