@@ -15,7 +15,7 @@ from nova_vhard.policy.subject import BOOT, SNAPSHOT, UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import charged, evaluate
 from nova_vhard.request import block_device, image
 from tests import following
-from tests.unit.helpers import TODAY
+from tests.unit.helpers import TODAY, policy
 
 PROJECT = "p1"
 LUN_ON_SCSI = {"device_type": "lun", "disk_bus": "scsi"}
@@ -238,3 +238,30 @@ def test_no_command_is_cut():
     text = say(rules, properties, holder=HOLDERS["own"])
     assert len(text.encode()) <= 16 * 1024
     assert text.endswith(f"{HOLDERS['own'].id}`")
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "fix"),
+    [
+        # what needs no controller comes before what the policy lists first
+        ("baseline", "x86", "with `--property hw_rescue_bus=sata`"),
+        # its own bus, sata, is allowed to a CD-ROM, and no other on the list
+        ("strict", "x86", " and without hw_rescue_bus"),
+        ("baseline", "arm", "without hw_rescue_bus"),
+    ],
+)
+def test_a_cdrom_to_rescue_with(name, machine, fix):
+    cdrom = {"hw_rescue_device": "cdrom", "hw_rescue_bus": "ide"}
+    properties = {**ARCHITECTURES[machine], **cdrom}
+    assert say(POLICIES[name], properties, UPLOAD).endswith(fix)
+
+
+def test_scsi_is_proposed_with_a_controller_and_after_what_needs_none():
+    disks = {"disk_bus": {"allow": ["scsi", "virtio"]}}
+    text = say(policy(guest_devices=disks), {"hw_disk_bus": "ide"}, UPLOAD)
+    assert text.endswith("with `--property hw_disk_bus=virtio`")
+    disks["disk_bus"]["allow"] = ["scsi"]
+    disks["scsi_model"] = {"allow": ["virtio-scsi"]}
+    text = say(policy(guest_devices=disks), {"hw_disk_bus": "ide"}, UPLOAD)
+    given = "--property hw_disk_bus=scsi --property hw_scsi_model=virtio-scsi"
+    assert text.endswith(f"with `{given}`")
