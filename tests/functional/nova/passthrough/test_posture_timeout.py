@@ -7,6 +7,7 @@ import threading
 
 import nova.conf
 import pytest
+from keystoneauth1 import loading
 
 from nova_vhard.gates import proven
 from nova_vhard.placement import PlacementError
@@ -45,6 +46,10 @@ def test_a_request_ends_whatever_nova_has_for_a_limit(configure, timeout):
         assert server.asked.is_set()
     finally:
         server.close()
+        # The plugin demands an address of whoever reads a file afterwards.
+        CONF.reset()
+        demanded = loading.get_auth_plugin_conf_options("password")
+        CONF.unregister_opts(demanded, group="placement")
 
 
 def test_a_shorter_limit_of_novas_holds(configure):
@@ -131,3 +136,7 @@ def test_the_limit_holds_for_keystone_too(configure, tmp_path):
         assert server.asked.is_set()
     finally:
         server.close()
+        # The plugin demands an address of whoever reads a file afterwards.
+        CONF.reset()
+        demanded = loading.get_auth_plugin_conf_options("password")
+        CONF.unregister_opts(demanded, group="placement")
