@@ -112,4 +112,5 @@ def gate(application: Any, patch: pytest.MonkeyPatch) -> Any:
         lambda _context, name, **_: flavor(name),
     )
     patch.setattr(nova_servers, "_in_cell", lambda *_: [])
+    patch.setattr(nova_servers, "recorded", lambda *_: None)
     return made

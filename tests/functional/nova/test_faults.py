@@ -14,7 +14,7 @@ READER = "nova_vhard.request"
 
 #: In the order in which a request comes through them.
 BOOT = (
-    f"{GATES}.nova_router._schemas",
+    f"{GATES}.nova_schemas.schemas",
     f"{GATES}.nova_router.Router.call",
     f"{GATES}.judge.Judge.policy",
     f"{READER}.nova_api.in_body",

@@ -8,7 +8,7 @@ from nova.api.openstack import wsgi
 from nova.api.openstack.api_version_request import APIVersionRequest
 from nova.api.openstack.compute import routes, servers
 
-from nova_vhard.gates import nova_router, nova_routes, routing
+from nova_vhard.gates import nova_routes, nova_schemas, routing
 from tests.functional.nova import service, verdicts
 
 
@@ -112,7 +112,7 @@ class TestSchemas(verdicts.VerdictCase):
         request = wsgi.Request.blank("/")
         request.api_version_request = APIVersionRequest("2.1")
         found = {
-            method: len(list(nova_router._schemas(function, request)))
+            method: len(list(nova_schemas.schemas(function, request)))
             for method, function in self.functions()
         }
         self.assertEqual(set(nova_routes.ROUTES), set(found))
