@@ -3,7 +3,10 @@
 
 import json
 import logging
+import sys
+import threading
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -22,6 +25,15 @@ CLEAN = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
 WAIT_SECONDS = 30
 POLLS_A_SECOND = 20
 IDE = {"hw_disk_bus": "ide"}
+
+
+def stacks() -> str:
+    """Return where every thread stands: what Nova is waiting for."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return "\n".join(
+        f"{names.get(ident)}:\n{''.join(traceback.format_stack(frame, 12))}"
+        for ident, frame in sys._current_frames().items()
+    )
 
 
 class Helpers:
@@ -157,7 +169,7 @@ class Helpers:
             if reached and told and not server["OS-EXT-STS:task_state"]:
                 return server
             time.sleep(1 / POLLS_A_SECOND)
-        raise AssertionError(f"{status} is not reached: {server}")
+        raise AssertionError(f"{status} is not reached: {server}\n{stacks()}")
 
     def active(self, image: str, **more: Any) -> str:
         """Boot a server to ACTIVE; return its id."""
@@ -221,7 +233,7 @@ class Helpers:
             if not any(one["OS-EXT-STS:task_state"] for one in found):
                 return
             time.sleep(1 / POLLS_A_SECOND)
-        raise AssertionError(f"Nova is still at work: {found}")
+        raise AssertionError(f"Nova is still at work: {found}\n{stacks()}")
 
     def allocations(self, server_id: str) -> dict[str, Any]:
         """Return what Placement keeps for a server."""
