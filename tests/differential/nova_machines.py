@@ -46,13 +46,31 @@ def machine(guest: Any) -> Given:
     return found
 
 
+def _ignored(*both: Any) -> None:
+    """Take the place of a choice that an older Nova does not know."""
+
+
+def _encryption(driver: Any, both: Any) -> dict[str, Any]:
+    if not hasattr(driver, "_get_mem_encryption_config"):
+        # Nova 31 has one model, whatever is asked for.
+        return {"mem_encryption": "true"} if driver._sev_enabled(*both) else {}
+    encryption = driver._get_mem_encryption_config(*both)
+    if not encryption:
+        return {}
+    return {
+        "mem_encryption": "true",
+        "mem_encryption_model": encryption.model,
+    }
+
+
 def more(guest: Any) -> Given:
     """Return what the flavor and the image choose together."""
     both = (guest.flavor, guest.meta)
     found: dict[str, Any] = {
-        "sound_model": hardware.get_sound_model(*both),
-        "usb_model": hardware.get_usb_model(*both),
-        "redirected_usb_ports": hardware.get_redirected_usb_ports(*both),
+        kind: getattr(hardware, f"get_{kind}", _ignored)(*both)
+        for kind in ("sound_model", "usb_model", "redirected_usb_ports")
+    }
+    found |= {
         "secure_boot": hardware.get_secure_boot_constraint(*both),
     }
     ports = hardware.get_number_of_serial_ports(*both)
@@ -61,10 +79,7 @@ def more(guest: Any) -> Given:
     tpm = hardware.get_vtpm_constraint(*both)
     if tpm:
         found |= {"tpm_version": tpm.version, "tpm_model": tpm.model}
-    encryption = guest.driver._get_mem_encryption_config(*both)
-    if encryption:
-        found["mem_encryption"] = "true"
-        found["mem_encryption_model"] = encryption.model
+    found |= _encryption(guest.driver, both)
     domain = config.LibvirtConfigGuest()
     domain.os_type = fields.VMMode.HVM
     pointer = guest.driver._guest_add_pointer_device(domain, guest.meta)
