@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""YAML that is refused or reported: the line, the place and the sentence."""
+
+import pytest
+import yaml
+
+from nova_vhard.policy import yaml_lines, yaml_tree
+
+#: What they call such a character; the one counts bytes to it, the other
+#: characters. The first is there where PyYAML was built with libyaml.
+LOADERS = {
+    name: kind
+    for name, kind in {
+        "CSafeLoader": "control",
+        "SafeLoader": "special",
+    }.items()
+    if hasattr(yaml, name)
+}
+
+
+def reported(text, **limits):
+    """Return what a text comes to, and its faults."""
+    faults = []
+    data, _ = yaml_lines.read(
+        text, lambda *fault: faults.append(fault), **limits
+    )
+    return data, faults
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "path", "message"),
+    [
+        ("a: [\n", 2, (), "not YAML: did not find expected node content"),
+        ("a: b\n--- \nc: d\n", 2, (), "a second document begins here"),
+        ("a:\n  ? [b]\n  : c\n", 2, ("a",), "a key must be a word"),
+        ("? {b: c}\n: d\n", 1, (), "a key must be a word"),
+        ("a:\n  <<: {b: c}\n", 2, ("a",), "merge keys (<<) are not supported"),
+        (
+            "a: [b, &c d]\n",
+            1,
+            ("a", 1),
+            "anchor &c is not supported; write the value out",
+        ),
+        (
+            "a: [b, *c]\n",
+            1,
+            ("a", 1),
+            "alias *c is not supported; write the value out",
+        ),
+        (
+            f"a:\n {'[' * yaml_tree.MAX_DEPTH}",
+            2,
+            ("a", *[0] * (yaml_tree.MAX_DEPTH - 1)),
+            "is nested deeper than 32 levels",
+        ),
+    ],
+)
+def test_what_is_the_end(text, line, path, message):
+    assert reported(text) == (None, [(line, path, message)])
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "path", "message"),
+    [
+        ("a: b\na: c\n", {"a": "c"}, ("a",), "stands here twice"),
+        (
+            "a: b\nc: !!python/none d\n",
+            {"a": "b", "c": "d"},
+            ("c",),
+            "tag tag:yaml.org,2002:python/none is not supported",
+        ),
+        (
+            "a: b\nc: !!set {d}\n",
+            {"a": "b", "c": {"d": None}},
+            ("c",),
+            "tag tag:yaml.org,2002:set is not supported",
+        ),
+        (
+            "- b\n- !mine [d]\n",
+            ["b", ["d"]],
+            (1,),
+            "tag !mine is not supported",
+        ),
+    ],
+)
+def test_what_is_not_the_end(text, data, path, message):
+    assert reported(text) == (data, [(2, path, message)])
+
+
+@pytest.mark.parametrize(
+    "text", ["'<<': a\n", "a: !!str b\n", "a: !!seq [b]\n", "a: ! b\n"]
+)
+def test_what_is_no_fault(text):
+    data, faults = reported(text)
+    assert data
+    assert faults == []
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize(
+    ("before", "line"), [("", 1), ("a: b\n", 2), ("ää\n", 2), ("\n\n\n", 4)]
+)
+def test_a_character_that_is_not_allowed(monkeypatch, loader, before, line):
+    monkeypatch.setattr(yaml_lines, "_LOADER", getattr(yaml, loader))
+    message = (
+        f"not YAML: unacceptable character #x0007: {LOADERS[loader]} "
+        "characters are not allowed"
+    )
+    text = f"{before}\x07\n\n\n"
+    assert reported(text) == (None, [(line, (), message)])
+
+
+def test_half_a_character():
+    message = (
+        "not YAML: 'utf-8' codec can't encode character '\\ud800' in position "
+        "8: surrogates not allowed"
+    )
+    assert reported("a: b\nc: \ud800") == (None, [(1, (), message)])
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RecursionError("deep\ndown"), "not YAML: deep"),
+        (RecursionError(), "not YAML: RecursionError"),
+        (yaml.YAMLError("no parser error"), "not YAML: no parser error"),
+        (yaml.MarkedYAMLError(problem="odd"), "not YAML: odd"),
+    ],
+)
+def test_a_fault_without_a_place(monkeypatch, error, message):
+    def fails(*_arguments, **_options):
+        raise error
+
+    monkeypatch.setattr(yaml, "parse", fails)
+    assert reported("a: b\n") == (None, [(1, (), message)])
+
+
+@pytest.mark.parametrize(
+    "text", ["a: b\nc: d\n", "a: [b, c]\n", "a: {b: c}\n"]
+)
+def test_as_many_keys_and_values_as_there_may_be(text):
+    nodes = 5
+    data, faults = reported(text, most=nodes)
+    assert data
+    assert faults == []
+    data, faults = reported(text, most=nodes - 1)
+    assert data is None
+    ((_, _, message),) = faults
+    assert message == "the file has more than 4 keys and values"
+
+
+def test_where_there_are_too_many():
+    data, faults = reported("a: [b,\nc,\nd]\n", most=4)
+    message = "the file has more than 4 keys and values"
+    assert (data, faults) == (None, [(2, ("a", 1), message)])
