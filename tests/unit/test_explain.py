@@ -3,8 +3,10 @@
 
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
+from nova_vhard.policy.text import MESSAGE_LIMIT
 from nova_vhard.policy.verdict import Message, Violation, evaluate
 from nova_vhard.request import block_device, flavor, image
 from tests.unit.helpers import TODAY, judge, policy, shipped
@@ -191,3 +193,20 @@ def test_a_message_in_a_table_is_its_text_and_its_fix():
     message = Message("no host has it", "a source", "it", fix="ask")
     violation = Violation(("hosts.require",), message, Mode.WARN)
     assert explain.parts(violation, Subject(BOOT)) == ("no host has it", "ask")
+
+
+def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
+    fix = "y" * 4000
+    message = Message("x`" * 500, "a source", "it", fix=fix)
+    violation = Violation(("hosts.require",), message, Mode.ENFORCE)
+    text = explain.long([violation] * MOST, Subject(BOOT))
+    sentences, _, whole = text.partition(" To fix: ")
+    assert whole == fix
+    assert len(text.encode()) == MESSAGE_LIMIT
+    assert sentences.endswith("…")
+    assert " (12) x'" in sentences
+    assert "`" not in text
+    # nothing is cut that has the room
+    text = explain.long([violation] * 10, Subject(BOOT))
+    assert " (10) " + message.text.replace("`", "'") + ". [rule " in text
+    assert text.endswith(f"[rule hosts.require] To fix: {fix}")

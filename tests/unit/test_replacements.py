@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``replace`` of a rule: what may take a refused value's place."""
+
+import pytest
+
+from nova_vhard.cli import images
+from nova_vhard.policy.problems import PolicyError
+from tests.unit.helpers import TODAY, policy
+
+
+def rule(replace, allow=("virtio", "scsi"), kind="disk_bus"):
+    devices = {kind: {"allow": list(allow), "replace": replace}}
+    return policy(guest_devices=devices).guest_devices[kind]
+
+
+@pytest.mark.parametrize(
+    ("replace", "value", "good"),
+    [
+        ({"ide": "virtio"}, "ide", "virtio"),
+        ({"ide": "virtio"}, "sata", None),
+        ({"*": "virtio"}, "sata", "virtio"),
+        ({"*": "virtio", "ide": "scsi"}, "ide", "scsi"),
+        ({"*": "virtio", "ide": "scsi"}, "sata", "virtio"),
+        # what libosinfo would pick is not known
+        ({"*": "virtio"}, None, "virtio"),
+        ({"ide": "virtio"}, None, None),
+        ({}, "ide", None),
+    ],
+)
+def test_what_takes_its_place(replace, value, good):
+    assert rule(replace).replacement(value) == good
+
+
+def test_another_spelling_of_either_value():
+    cards = rule({"VirtualE1000": "VirtIO"}, ["virtio"], "vif_model")
+    assert dict(cards.replace) == {"e1000": "virtio"}
+
+
+def test_a_policy_without_replacements_has_none():
+    devices = {"disk_bus": {"allow": ["virtio"]}}
+    disks = policy(guest_devices=devices).guest_devices["disk_bus"]
+    assert dict(disks.replace) == {}
+    assert disks.replacement("ide") is None
+
+
+def test_what_an_image_is_given():
+    rules = policy(
+        guest_devices={
+            "disk_bus": {"allow": ["virtio"], "replace": {"ide": "virtio"}},
+            "vif_model": {"allow": ["virtio"]},
+        }
+    )
+    image = {"id": "1f2e", "hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+    finding = images.find(rules, image, TODAY)
+    assert finding.changes == {"hw_disk_bus": "virtio"}
+    (left,) = images.mended(rules, finding, TODAY)
+    assert left.rule == "guest_devices.vif_model"
+
+
+@pytest.mark.parametrize(
+    ("kind", "replace", "path", "message"),
+    [
+        (
+            "disk_bus",
+            {"ide": "sata"},
+            ".ide",
+            "'sata' is not in the rule's list allow",
+        ),
+        (
+            "disk_bus",
+            {"*": "sata"},
+            ".*",
+            "'sata' is not in the rule's list allow",
+        ),
+        (
+            "disk_bus",
+            {"idee": "virtio"},
+            ".idee",
+            "'idee' is not a disk_bus that nova knows (did you mean 'ide'?)",
+        ),
+        (
+            "serial_port_count",
+            {"two": "virtio"},
+            ".two",
+            "'two' is no number",
+        ),
+    ],
+)
+def test_what_is_wrong_and_where(kind, replace, path, message):
+    allow = ["virtio"] if kind == "disk_bus" else ["*"]
+    with pytest.raises(PolicyError) as caught:
+        rule(replace, allow, kind)
+    (problem,) = caught.value.problems
+    assert problem.path == f"guest_devices.{kind}.replace{path}"
+    assert problem.message == message
