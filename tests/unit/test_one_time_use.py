@@ -19,7 +19,7 @@ from nova_vhard.policy.subject import (
     RESCUE,
     Subject,
 )
-from nova_vhard.policy.verdict import evaluate, violated
+from nova_vhard.policy.verdict import Message, evaluate, violated
 from nova_vhard.request import described
 from tests.unit.helpers import TODAY, policy
 
@@ -90,6 +90,44 @@ def test_what_can_never_be_so(one, operation):
     text = explain.short([refusal])
     assert f"asks for {one.name}, which cannot be one_time_use: Nova" in text
     assert not judged(rules("iommu"), one, operation=operation).violations
+
+
+@pytest.mark.parametrize(
+    ("device", "why", "fix"),
+    [
+        (
+            NEVER[0],
+            "Nova holds back no device that a port gets",
+            "use a port of vnic type normal, or ask the cloud's operator to "
+            "allow such ports",
+        ),
+        (
+            NEVER[2],
+            "Nova holds back no accelerator",
+            "choose a flavor without accel:device_profile, or ask the "
+            "cloud's operator to allow this profile",
+        ),
+        (
+            NEVER[3],
+            "Nova holds back no mediated device",
+            "choose a flavor without this resource class, or ask the "
+            "cloud's operator to allow it",
+        ),
+    ],
+)
+def test_what_is_said_of_it(device, why, fix):
+    (refusal,) = judged(rules("one_time_use"), device).refusals
+    text = (
+        f"{device.source} asks for {device.name}, which cannot be "
+        f"one_time_use: {why}"
+    )
+    assert refusal.cause == Message(
+        text, device.source, "one_time_use", device.name, fix=fix
+    )
+    assert explain.long([refusal], Subject(BOOT)) == (
+        "This cloud's hardening policy refuses the request: "
+        f"{text}. [rule {RULE}] To fix: {fix}"
+    )
 
 
 def test_an_alias_is_no_end_of_what_is_judged():

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exemptions of an image among several, and on the day that is given."""
+
+import datetime
+
+import pytest
+
+from nova_vhard.policy.hardware import (
+    BLOCK_DEVICE,
+    HardwareRequest,
+    Holder,
+    Wish,
+)
+from nova_vhard.policy.subject import BOOT, RESCUE, Subject
+from nova_vhard.policy.verdict import ViolationKey, evaluate, violated
+from nova_vhard.request import image
+from tests.unit.helpers import TODAY, policy
+
+DISK = "guest_devices.disk_bus"
+IDE = {"hw_disk_bus": "ide"}
+
+
+def make(**more):
+    exemption = {
+        "id": "legacy",
+        "reason": "r",
+        "until": "2026-06-15",
+        "projects": ["p1"],
+        "rules": {DISK: ["ide"]},
+        **more,
+    }
+    devices = {"disk_bus": {"allow": ["virtio"]}}
+    return policy(guest_devices=devices, exemptions=[exemption])
+
+
+@pytest.mark.parametrize(
+    ("exempt", "named", "holder", "outcome"),
+    [
+        # the image of the server, and the one that it is rescued with
+        ("i1", "i1", "i1", "allow"),
+        ("i1", "i1", "i2", "refuse"),
+        ("i2", "i1", "i2", "allow"),
+        ("i2", "i1", "i1", "refuse"),
+        # a choice that stands in no image that is known
+        ("i1", "i1", None, "allow"),
+        ("i1", None, "i1", "allow"),
+        ("i1", None, None, "refuse"),
+    ],
+)
+def test_the_image_that_a_choice_stands_in(exempt, named, holder, outcome):
+    rules = make(images=[exempt])
+    request = image.read(IDE, holder=Holder(holder))
+    subject = Subject(RESCUE, "p1", image=named)
+    verdict = evaluate(rules, request, subject, TODAY)
+    assert verdict.outcome == outcome
+    judged = verdict.exempted or verdict.violations
+    assert len(judged) == 1
+
+
+def test_what_is_no_choice_of_an_image_is_the_requests():
+    choice = Wish(
+        "disk_bus", "ide", "s", origin=BLOCK_DEVICE, holder=Holder("i2")
+    )
+    request = HardwareRequest(wishes=(choice,))
+    for named, outcome in (("i1", "allow"), ("i2", "refuse")):
+        subject = Subject(BOOT, "p1", image=named)
+        verdict = evaluate(make(images=["i1"]), request, subject, TODAY)
+        assert verdict.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("days", "project", "lifted"),
+    [(0, "p1", True), (1, "p1", False), (0, "p2", False)],
+)
+def test_what_a_server_violates_by_a_day(days, project, lifted):
+    requests = [image.read(IDE), image.read({"hw_disk_bus": "sata"})]
+    today = TODAY + datetime.timedelta(days=days)
+    keys = violated(make(), requests, Subject(BOOT, project), today)
+    kept = ["sata"] if lifted else ["ide", "sata"]
+    assert keys == {ViolationKey((DISK,), value) for value in kept}
+
+
+def test_nothing_is_violated_by_nothing():
+    assert violated(make(), [], Subject(BOOT), TODAY) == frozenset()
