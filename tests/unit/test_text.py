@@ -3,7 +3,7 @@
 
 import pytest
 
-from nova_vhard.policy.text import clean, fit, quote
+from nova_vhard.policy.text import clean, fit, line, lines, quote
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,47 @@ def test_fit_counts_what_there_is_beside_the_parts():
     assert fit(["one", "two"], 19, more=7) == "one; and 8 more"
     # a part that would fit alone leaves room for the count
     assert fit(["one", "2"], 15, ", ", more=1) == "one, and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("parts", "limit", "expected"),
+    [
+        (["one", "two"], 8, "one; two"),
+        (["one", "two"], 7, "one"),
+        (["one"], 3, "one"),
+        (["one"], 2, "on"),
+        (["äö", "ü"], 8, "äö; ü"),
+        (["äö", "ü"], 7, "äö"),
+        (["one", "two", "three" * 9], 20, "one; two; and 1 more"),
+    ],
+)
+def test_what_fits_to_the_byte(parts, limit, expected):
+    assert fit(parts, limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("x" * 9, 9, "x" * 9),
+        ("x" * 10, 9, "x" * 6 + "…"),
+        ("ä" * 4, 8, "ä" * 4),
+        ("ä" * 5, 8, "ä" * 2 + "…"),
+        ("a\n  b\x1b", 9, "a b"),
+    ],
+)
+def test_a_line_is_as_long_as_the_limit(text, limit, expected):
+    assert line(text, limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a\nb", "a\nb"),
+        ("a\x1b\nb\u2028\n", "a\nb\n"),
+        ("x" * 10 + "\n" + "x" * 9, "x" * 6 + "…\n" + "x" * 9),
+        (7, "7"),
+        (ValueError("a\nb"), "a\nb"),
+    ],
+)
+def test_each_line_of_a_text_is_a_line(value, expected):
+    assert lines(value, 9) == expected
