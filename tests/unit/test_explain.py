@@ -84,6 +84,20 @@ def test_what_must_be_set():
     assert "it must be set (allowed: virtio)" in text
 
 
+def test_what_nobody_picks_must_be_set():
+    rule = {"secure_boot": {"allow": ["required"], "explicit": True}}
+    (violation,) = judge(policy(guest_devices=rule), {}).refusals
+    assert violation.cause.source == "image property os_secure_boot (not set)"
+    asked, _, rest = explain.describe([violation], Subject(UPLOAD)).partition(
+        "; "
+    )
+    assert asked == "os_secure_boot is not set, and the host decides"
+    assert rest.startswith("it must be set (allowed: required): ")
+    assert explain.short([violation]) == (
+        "os_secure_boot must be set (allowed: required)"
+    )
+
+
 def test_volume_flavor_and_block_device_name_their_own_fix():
     request = image.read({"hw_disk_bus": "ide"}, origin="volume")
     assert (

@@ -10,7 +10,7 @@ import pytest
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.policy import explain
-from nova_vhard.policy.hardware import NOBODY, Holder
+from nova_vhard.policy.hardware import NOBODY, HardwareRequest, Holder
 from nova_vhard.policy.subject import BOOT, SNAPSHOT, UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import charged, evaluate
 from nova_vhard.request import block_device, image
@@ -214,6 +214,12 @@ def test_a_list_that_cannot_be_read_goes():
     assert after == {"hw_disk_bus": "virtio"}
     text = say(rules, {"mappings": "[{}, 1]"})
     assert text.endswith("in mappings of image IMAGE leave [1] out")
+    choices, _ = block_device.read("[", "block_device_mapping_v2")
+    request = HardwareRequest(wishes=tuple(choices))
+    refusals = evaluate(rules, request, Subject(BOOT), TODAY).refusals
+    text = explain.long(refusals, Subject(BOOT))
+    fix = "leave block_device_mapping_v2 out of the request"
+    assert text.endswith(f" To fix: {fix}")
 
 
 def test_a_value_of_an_outsider_is_in_no_command():

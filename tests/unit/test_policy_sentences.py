@@ -196,3 +196,12 @@ def test_a_fault_of_the_package(tmp_path, monkeypatch, error, what):
     with pytest.raises(UnexpectedError) as caught:
         document.load(file)
     assert caught.value.__cause__ is error
+
+
+def test_content_that_comes_from_no_file():
+    with pytest.raises(UnexpectedError) as caught:
+        document.build({"mode": "odd"}, [])
+    assert str(caught.value) == (
+        "the defaults:1: cannot be read, by a fault of nova-vhard: "
+        "ValueError: 'odd' is not a valid Mode"
+    )
