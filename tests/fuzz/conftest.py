@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from oslo_config import cfg
 
-import nova_vhard.conf
 from tests.clean import Records, records
 from tests.functional.nova.conftest import (  # noqa: F401 - hooks of pytest
     pytest_pycollect_makemodule,
 )
+from tests.policy_option import policy_option
 
 STRICT = """\
 version: "1"
@@ -43,14 +42,5 @@ def clean_records(
 @pytest.fixture
 def policy_file(tmp_path: Path) -> Iterator[Path]:
     """Give the path of the policy that every gate made from now on reads."""
-    path = tmp_path / "policy.yaml"
-    path.write_text(STRICT)
-    (tmp_path / "state").mkdir()
-    nova_vhard.conf.register(cfg.CONF)
-    cfg.CONF([], project="nova", default_config_files=[])
-    cfg.CONF.set_override("policy_file", str(path), "vhard")
-    cfg.CONF.set_override("state_path", str(tmp_path / "state"), "vhard")
-    yield path
-    cfg.CONF.clear_override("policy_file", "vhard")
-    cfg.CONF.clear_override("state_path", "vhard")
-    cfg.CONF.reset()
+    with policy_option(tmp_path, STRICT) as path:
+        yield path

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said of a write that leaves a flavor without a required trait."""
+
+import json
+
+import pytest
+
+from nova_vhard.gates import nova_flavor
+from nova_vhard.gates.nova_router import Call
+from nova_vhard.policy import explain
+from nova_vhard.policy.model import Mode
+from nova_vhard.policy.subject import FLAVOR, Subject
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE
+from tests.unit.helpers import policy
+
+WHO = Subject(FLAVOR, project="p1")
+IOMMU = "trait:CUSTOM_VHARD_IOMMU"
+ASLR = "trait:CUSTOM_VHARD_KERNEL_ASLR"
+GPU = {"pci_passthrough:alias": "gpu:1"}
+ALLOWED = {"aliases": ["gpu"], "mdev": ["VGPU"]}
+
+
+def violations(before, after, allow=None, **rule):
+    """Return the violations of a write under a rule about passthrough."""
+    rule = {"require": ["iommu"], "allow": allow or ALLOWED, **rule}
+    rules = policy(passthrough=rule)
+    return nova_flavor.lacking(rules, before, after, WHO)
+
+
+def test_every_word_about_one_trait():
+    (violation,) = violations({}, GPU)
+    assert violation.rules == (PASSTHROUGH_REQUIRE,)
+    assert violation.mode is Mode.ENFORCE
+    cause = violation.cause
+    assert cause.text == (
+        "a flavor that asks for gpu needs trait:CUSTOM_VHARD_IOMMU=required, "
+        "so that its servers run only on hosts that have proven it"
+    )
+    assert cause.source == "flavor extra specs"
+    assert cause.value == "gpu"
+    assert cause.fix == (
+        "make the change with `--property trait:CUSTOM_VHARD_IOMMU=required`"
+        ", or leave the flavor as it is"
+    )
+
+
+def test_every_word_about_several():
+    after = {**GPU, "resources:VGPU": "1", "resources1:VGPU": "1"}
+    (violation,) = violations({}, after, require=["kernel_aslr", "iommu"])
+    assert violation.cause.text == (
+        f"a flavor that asks for gpu, VGPU needs {IOMMU}=required, "
+        f"{ASLR}=required, so that its servers run only on hosts that "
+        "have proven it"
+    )
+    assert violation.cause.value == "gpu, VGPU"
+    assert violation.cause.fix == (
+        f"make the change with `--property {IOMMU}=required "
+        f"--property {ASLR}=required`, or leave the flavor as it is"
+    )
+
+
+def test_only_what_is_missing_is_named():
+    (violation,) = violations(
+        {},
+        {**GPU, IOMMU: "required"},
+        require=["kernel_aslr", "iommu"],
+    )
+    assert IOMMU not in violation.cause.text
+    assert IOMMU not in violation.cause.fix
+    assert ASLR in violation.cause.fix
+
+
+@pytest.mark.parametrize(
+    ("after", "names"),
+    [
+        (GPU, "gpu in aliases"),
+        (
+            {**GPU, "resources:VGPU": "1", "resources:CUSTOM_X": "1"},
+            "gpu in aliases, CUSTOM_X in mdev, VGPU in mdev",
+        ),
+        ({"pci_passthrough:alias": "a\nb\u202e:1"}, "ab in aliases"),
+    ],
+)
+def test_what_no_server_may_have_is_named_with_its_list(after, names):
+    (violation,) = violations({}, after, {"aliases": ["net"]})
+    assert violation.cause.text.endswith(
+        " have proven it; the policy refuses its servers all the same until "
+        f"passthrough.allow has {names}"
+    )
+
+
+def test_names_of_outsiders_are_clean_wherever_they_stand():
+    (violation,) = violations({}, {"accel:device_profile": "a\nb"})
+    assert "a flavor that asks for ab needs" in violation.cause.text
+    assert violation.cause.value == "ab"
+
+
+def test_what_the_administrator_reads():
+    text = explain.long(violations({}, GPU), WHO)
+    assert "a flavor that asks for gpu needs" in text
+    assert "`--property trait:CUSTOM_VHARD_IOMMU=required`" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # nothing of the host's
+        ({}, {"hw:cpu_policy": "shared"}),
+        # required already
+        ({}, {**GPU, IOMMU: "required"}),
+        # as it was
+        (GPU, {**GPU, "hw:cpu_policy": "shared"}),
+        # better than it was
+        ({**GPU, IOMMU: "forbidden"}, GPU),
+        # values as JSON has them
+        ({}, {"resources:VGPU": 0}),
+    ],
+)
+def test_what_is_not_charged(before, after):
+    assert violations(before, after) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # another device, or more of them
+        (GPU, {"pci_passthrough:alias": "net:1"}),
+        (GPU, {"pci_passthrough:alias": "gpu:2"}),
+        # what held it is gone, or is none
+        ({**GPU, IOMMU: "required"}, GPU),
+        ({**GPU, IOMMU: "required"}, {**GPU, IOMMU: "forbidden"}),
+        # values as JSON has them
+        ({}, {"resources:VGPU": 1}),
+    ],
+)
+def test_what_is_charged(before, after):
+    assert len(violations(before, after)) == 1
+
+
+@pytest.mark.parametrize("mode", [Mode.WARN, Mode.AUDIT])
+def test_the_mode_is_the_rules(mode):
+    (violation,) = violations({}, GPU, mode=str(mode))
+    assert violation.mode is mode
+
+
+def test_without_the_rule_nothing_is_said():
+    assert nova_flavor.lacking(policy(), {}, GPU, WHO) == []
+
+
+class Unchecked:
+    """A Resource of Nova's that reads JSON, as far as is needed here."""
+
+    def _get_request_content(self, content, _request):
+        return {"body": json.loads(content)}
+
+
+def call(method, body=None, spec="a"):
+    """Return a write of a flavor's extra specs."""
+    content = json.dumps(body).encode()
+    where = ("FlavorExtraSpecsController", method, None)
+    ids = {"flavor_id": "1", "id": spec}
+    return Call(where, ids, None, content, Unchecked(), None)
+
+
+@pytest.mark.parametrize(
+    ("write", "after"),
+    [
+        (call("create", {"extra_specs": {"b": "2"}}), {"a": "1", "b": "2"}),
+        (call("create", {"extra_specs": {"a": "2"}}), {"a": "2"}),
+        (call("update", {"a": "3"}), {"a": "3"}),
+        (call("delete"), {}),
+        (call("delete", spec="b"), {"a": "1"}),
+        # what Nova does not take
+        (call("create", {"extra_specs": None}), {"a": "1"}),
+    ],
+)
+def test_what_a_write_leaves(monkeypatch, write, after):
+    monkeypatch.setattr(
+        "nova_vhard.gates.nova_schemas.validate", lambda *_: None
+    )
+    assert nova_flavor.changed({"a": "1"}, write) == after

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of a service by which its gates find a policy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from oslo_config import cfg
+
+import nova_vhard.conf
+
+
+@contextmanager
+def policy_option(folder: Path, text: str) -> Iterator[Path]:
+    """Let every gate that is made meanwhile read a policy.
+
+    :param folder: empty, for the policy file and the last good policy
+    :param text: the policy
+    """
+    path = folder / "policy.yaml"
+    path.write_text(text)
+    (folder / "state").mkdir()
+    nova_vhard.conf.register(cfg.CONF)
+    cfg.CONF([], project="nova", default_config_files=[])
+    cfg.CONF.set_override("policy_file", str(path), "vhard")
+    cfg.CONF.set_override("state_path", str(folder / "state"), "vhard")
+    try:
+        yield path
+    finally:
+        cfg.CONF.clear_override("policy_file", "vhard")
+        cfg.CONF.clear_override("state_path", "vhard")
+        cfg.CONF.reset()
