@@ -5,14 +5,21 @@ import uuid
 from types import SimpleNamespace
 
 import pytest
-from nova import exception
+from nova import exception, objects
 
 from nova_vhard.gates.nova_lookup import MOST, NovaLookups
-from nova_vhard.request.lookups import LookupFailed, NotFound
+from nova_vhard.gates.nova_schemas import NotAccepted
+from nova_vhard.policy.hardware import STORED, Holder
+from nova_vhard.policy.hardware import VOLUME as ON_A_VOLUME
+from nova_vhard.request import image
+from nova_vhard.request.lookups import Image, LookupFailed, NotFound
 from nova_vhard.request.nova_api import ServerReader
 from tests.functional.nova import helpers  # noqa: F401 - registers objects
 
 WHO = SimpleNamespace(project_id="p", project_domain_id="d", roles=())
+SERVER, IMAGE, VOLUME, SNAPSHOT = (
+    str(uuid.UUID(int=9000 + number)) for number in range(4)
+)
 
 
 class Neutron:
@@ -97,3 +104,200 @@ def test_an_address_is_nobodys_to_open(name):
         with pytest.raises(NotFound):
             look_up(name)
     assert not neutron.asked
+
+
+def test_what_the_operator_reads_of_too_many():
+    find = Lookups(SimpleNamespace(ports=Neutron()), None)
+    *few, one_more = names(MOST + 1)
+    for port in few:
+        find.port(port)
+    with pytest.raises(LookupFailed) as error:
+        find.port(one_more)
+    assert str(error.value) == f"more than {MOST} objects are referred to"
+    # what was looked up before is known all the same
+    assert find.port(few[0])["id"] == few[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        (
+            exception.PortNotFound(port_id="x"),
+            NotFound,
+            "the port is not there: Port id x could not be found.",
+        ),
+        (
+            exception.CinderConnectionFailed(reason="down"),
+            LookupFailed,
+            "port: Connection to cinder host failed: down",
+        ),
+        (OSError("cut off"), LookupFailed, "port: OSError: cut off"),
+    ],
+)
+def test_what_the_operator_reads_of_a_failure(error, kind, text):
+    find = Lookups(SimpleNamespace(ports=Neutron({"a": error})), None)
+    with pytest.raises(kind) as raised:
+        find.port("a")
+    assert str(raised.value) == text
+
+
+def test_a_port_that_does_not_show_its_kind():
+    ports = SimpleNamespace(show_port=lambda *_: {"port": {"id": "a"}})
+    find = Lookups(SimpleNamespace(ports=ports), None)
+    with pytest.raises(LookupFailed) as raised:
+        find.port("a")
+    assert str(raised.value) == "a port does not show its vnic type"
+
+
+def test_an_answer_that_is_no_object():
+    ports = SimpleNamespace(show_port=lambda *_: {"port": ["a"]})
+    find = Lookups(SimpleNamespace(ports=ports), None)
+    with pytest.raises(LookupFailed) as raised:
+        find.port("a")
+    assert str(raised.value) == "the answer about a port is not an object"
+
+
+def test_what_is_asked_for_by_no_name():
+    find = Lookups(SimpleNamespace(ports=Neutron()), None)
+    with pytest.raises(NotFound) as raised:
+        find.port("a/b")
+    assert str(raised.value) == "no port has such an id"
+    with pytest.raises(NotFound) as raised:
+        find.instance("a")
+    assert str(raised.value) == "no server has such an id"
+
+
+ROOT = {
+    "source_type": "volume",
+    "destination_type": "volume",
+    "boot_index": 0,
+    "uuid": VOLUME,
+}
+
+
+@pytest.mark.parametrize(
+    ("server", "text"),
+    [
+        (
+            {
+                "block_device_mapping": [{"device_name": "vda"}],
+                "block_device_mapping_v2": [ROOT],
+            },
+            "block devices in both formats",
+        ),
+        (
+            {"block_device_mapping_v2": [{"source_type": "volume"}]},
+            "Block Device Mapping is Invalid: Missing device UUID.",
+        ),
+    ],
+)
+def test_block_devices_that_nova_does_not_take(server, text):
+    find = NovaLookups(SimpleNamespace(), None)
+    with pytest.raises(NotAccepted) as raised:
+        find.boot_image(server)
+    assert str(raised.value) == text
+
+
+class Cinder:
+    """Cinder with one volume and its snapshot, and who asks."""
+
+    def __init__(self):
+        self.asked = []
+
+    def get(self, who, volume):
+        self.asked.append((who, volume))
+        return {
+            "id": VOLUME,
+            "project_id": "p1",
+            "volume_image_metadata": {"hw_disk_bus": "ide"},
+        }
+
+    def get_snapshot(self, who, snapshot):
+        self.asked.append((who, snapshot))
+        return {"id": SNAPSHOT, "volume_id": VOLUME}
+
+
+@pytest.mark.parametrize(
+    ("root", "asked"),
+    [
+        (ROOT, [VOLUME]),
+        (
+            {**ROOT, "source_type": "snapshot", "uuid": SNAPSHOT},
+            [SNAPSHOT, VOLUME],
+        ),
+    ],
+)
+def test_the_metadata_of_a_volume(root, asked):
+    cinder = Cinder()
+    find = NovaLookups(SimpleNamespace(volumes=cinder), WHO)
+    found = find.boot_image({"block_device_mapping_v2": [root]})
+    assert found == Image(
+        {"hw_disk_bus": "ide"}, None, ON_A_VOLUME, Holder(VOLUME, "p1")
+    )
+    assert cinder.asked == [(WHO, name) for name in asked]
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_volume_that_is_not_there(legacy):
+    cinder = SimpleNamespace(get=raising(exception.VolumeNotFound))
+    find = NovaLookups(SimpleNamespace(volumes=cinder), WHO)
+    old = {"device_name": "vda", "volume_id": VOLUME}
+    body = (
+        {"block_device_mapping": [old]}
+        if legacy
+        else {"block_device_mapping_v2": [ROOT]}
+    )
+    with pytest.raises(NotFound) as raised:
+        find.boot_image(body)
+    assert str(raised.value).startswith("the volume is not there: ")
+
+
+def raising(kind):
+    """Return a look-up that raises an error of Nova's."""
+
+    def look_up(_who, name):
+        raise kind(volume_id=name)
+
+    return look_up
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Give look-ups of a server, and what Nova has recorded of its boot."""
+    kept = objects.Instance(
+        uuid=SERVER,
+        project_id="p1",
+        image_ref=IMAGE,
+        vm_state="active",
+        config_drive="",
+        launched_at=None,
+        flavor=objects.Flavor(name="f", flavorid="1"),
+        system_metadata={"image_hw_disk_bus": "virtio"},
+    )
+    services = SimpleNamespace(get=lambda *_, **__: kept)
+    records = {}
+
+    def record(who, name):
+        assert who is WHO
+        if name not in records:
+            raise exception.RequestSpecNotFound(instance_uuid=name)
+        return records[name]
+
+    monkeypatch.setattr(objects.RequestSpec, "get_by_instance_uuid", record)
+    return NovaLookups(SimpleNamespace(servers=services), WHO), records
+
+
+def test_a_resize_goes_by_the_record_of_the_boot(server):
+    find, records = server
+    meta = {"id": IMAGE, "properties": {"hw_disk_bus": "scsi"}}
+    records[SERVER] = objects.RequestSpec(
+        image=objects.ImageMeta.from_dict(meta)
+    )
+    found = find.recorded_image(find.server(SERVER))
+    assert found == image.read({"hw_disk_bus": "scsi"}, holder=STORED)
+
+
+def test_without_a_record_it_goes_by_the_stored_image(server):
+    find, _ = server
+    found = find.recorded_image(find.server(SERVER))
+    assert found == image.read({"hw_disk_bus": "virtio"}, holder=STORED)

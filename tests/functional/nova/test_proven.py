@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts by what they have proven, and what the operator reads of it."""
+
+import datetime
+import logging
+from types import SimpleNamespace
+
+import pytest
+from nova import context, exception, objects
+
+from nova_vhard.catalogue import traits
+from nova_vhard.gates import nova_release, proven
+from nova_vhard.placement import PlacementError, Provider
+from nova_vhard.policy.hosts import NO_CANDIDATE, NOBODY, UNKNOWN, Demand
+from nova_vhard.policy.model import Mode
+from tests.unit.helpers import policy
+
+objects.register_all()
+
+LOGGER = "nova_vhard.gates.proven"
+RULES = policy(applies_to={"hypervisor_type": ["QEMU", "KVM"]})
+OPTIONS = SimpleNamespace(
+    posture_timeout=30, posture_ttl=60, posture_max_age=600
+)
+SERVER = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
+
+
+class Placement:
+    """Placement, with the hosts that have proven everything.
+
+    :ivar asked: traits that the hosts must have
+    """
+
+    def __init__(self, *hosts, known=("iommu", "kernel_aslr")):
+        self.asked = []
+        self._hosts = hosts
+        self._known = {traits.of_check(name) for name in known}
+
+    def traits(self):
+        now = datetime.datetime.now(datetime.UTC)
+        return {*self._known, traits.of_hour(now)}
+
+    def providers(self, required, _any_of):
+        self.asked.append(set(required))
+        return [Provider(f"uuid-of-{name}", name) for name in self._hosts]
+
+
+@pytest.fixture
+def hosts_of(monkeypatch):
+    """Give a function: the narrower of a fleet in which some have proven."""
+
+    def make(*hosts):
+        placement = Placement(*hosts)
+        monkeypatch.setattr(proven, "_connect", lambda _limit: placement)
+        return proven.ProvenHosts(OPTIONS), placement
+
+    return make
+
+
+@pytest.fixture
+def lines(caplog):
+    """Give a function: what is logged."""
+    caplog.set_level(logging.INFO, LOGGER)
+
+    def read():
+        return [
+            (record.levelname, record.getMessage())
+            for record in caplog.records
+            if record.name == LOGGER
+        ]
+
+    return read
+
+
+def host(name, kind="QEMU"):
+    return SimpleNamespace(
+        host=name, uuid=f"uuid-of-{name}", hypervisor_type=kind
+    )
+
+
+A, B, C = (host(name) for name in "abc")
+BARE = host("metal", "ironic")
+
+
+def demand(*checks, mode=Mode.ENFORCE, rule="hosts.require"):
+    return Demand((rule,), frozenset(checks or ("iommu",)), mode)
+
+
+def texts(failed):
+    """Return the texts of violations, and their modes."""
+    return [(violation.cause.text, violation.mode) for violation in failed]
+
+
+def text(template, checks="iommu", what=""):
+    return template.format(checks=checks, what=what)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "left"),
+    [
+        ([A], [A]),
+        ([A, B], [A]),
+        ([C, B, A], [A]),
+        # a host that the policy leaves alone stays, in its place
+        ([BARE, A, B], [BARE, A]),
+        ([B, BARE], [BARE]),
+        # a type that is not known yet is judged
+        ([A, host("new", None)], [A]),
+        ([host("a", "Kvm"), host("b", "qemu")], [host("a", "Kvm")]),
+    ],
+)
+def test_who_is_left(hosts_of, lines, hosts, left):
+    narrower, placement = hosts_of("a")
+    assert narrower.narrow(RULES, [demand()], hosts) == (left, [])
+    assert placement.asked == [{traits.of_check("iommu")}]
+    assert lines() == []
+
+
+def test_without_a_demand_nobody_is_asked(hosts_of):
+    narrower, placement = hosts_of("a")
+    assert narrower.narrow(RULES, [], [A, B]) == ([A, B], [])
+    assert placement.asked == []
+
+
+def test_no_candidate_has_proven_it(hosts_of, lines):
+    narrower, _ = hosts_of("b", "a")
+    wanted = demand("kernel_aslr", "iommu")
+    left, failed = narrower.narrow(RULES, [wanted], [host("z"), C])
+    assert left == []
+    both = text(NO_CANDIDATE, "iommu, kernel_aslr")
+    assert texts(failed) == [(both, Mode.ENFORCE)]
+    assert lines() == [
+        (
+            "INFO",
+            "No host is left that has proven iommu, kernel_aslr. "
+            "Proven: uuid-of-a, uuid-of-b. Candidates: c, z.",
+        )
+    ]
+
+
+def test_nobody_has_proven_it(hosts_of, lines):
+    narrower, _ = hosts_of()
+    left, failed = narrower.narrow(RULES, [demand()], [])
+    assert left == []
+    assert texts(failed) == [(text(NOBODY), Mode.ENFORCE)]
+    assert lines() == [
+        (
+            "INFO",
+            "No host is left that has proven iommu. "
+            "Proven: none. Candidates: none.",
+        )
+    ]
+
+
+def test_of_a_large_fleet_a_few_are_named(hosts_of, lines):
+    names = [f"{number:02}" for number in range(30)]
+    narrower, _ = hosts_of(*names)
+    narrower.narrow(RULES, [demand()], [host(f"c{name}") for name in names])
+    ((_, line),) = lines()
+    proven_ones, candidates = (
+        ", ".join(f"{start}{name}" for name in names[:20])
+        for start in ("uuid-of-", "c")
+    )
+    assert line == (
+        "No host is left that has proven iommu. "
+        f"Proven: {proven_ones}. Candidates: {candidates}."
+    )
+
+
+def test_placement_does_not_answer(monkeypatch, lines):
+    def connect(_limit):
+        raise PlacementError("no route")
+
+    monkeypatch.setattr(proven, "_connect", connect)
+    narrower = proven.ProvenHosts(OPTIONS)
+    left, failed = narrower.narrow(RULES, [demand()], [A])
+    assert left == []
+    assert texts(failed) == [(text(UNKNOWN), Mode.ENFORCE)]
+    assert lines() == [
+        (
+            "ERROR",
+            "The hosts' posture is not known: Placement has not answered yet",
+        ),
+        (
+            "INFO",
+            "No host is left that has proven iommu. "
+            "Proven: none. Candidates: a.",
+        ),
+    ]
+
+
+def test_what_nova_ignores_nobody_has_proven(hosts_of, lines, monkeypatch):
+    monkeypatch.setattr(nova_release, "release", lambda: 31)
+    narrower, placement = hosts_of("a")
+    wanted = demand("passthrough_one_time_use", "one_time_use", "iommu")
+    left, failed = narrower.narrow(RULES, [wanted], [A])
+    assert left == []
+    checks = "iommu, one_time_use, passthrough_one_time_use"
+    assert texts(failed) == [(text(NOBODY, checks), Mode.ENFORCE)]
+    assert lines()[0] == (
+        "ERROR",
+        "No host counts as proven: Nova 31 ignores what one_time_use, "
+        "passthrough_one_time_use looks at",
+    )
+    assert placement.asked == []
+
+
+@pytest.mark.parametrize("mode", [Mode.WARN, Mode.AUDIT])
+def test_in_another_mode_all_hosts_stay(hosts_of, mode):
+    narrower, _ = hosts_of("a")
+    wanted = [demand(mode=mode)]
+    assert narrower.narrow(RULES, wanted, [B, C]) == (
+        [B, C],
+        [wanted[0].failed(NO_CANDIDATE)],
+    )
+    assert narrower.narrow(RULES, wanted, [A, C]) == ([A, C], [])
+
+
+def test_a_warning_is_about_the_hosts_that_are_left(hosts_of):
+    narrower, placement = hosts_of("a")
+    warned = demand("kernel_aslr", mode=Mode.WARN)
+    left, failed = narrower.narrow(RULES, [warned, demand()], [A, B])
+    assert (left, failed) == ([A], [])
+    assert placement.asked == [
+        {traits.of_check("iommu")},
+        {traits.of_check("kernel_aslr")},
+    ]
+
+
+def test_where_no_host_is_left_there_is_no_warning(hosts_of):
+    narrower, _ = hosts_of()
+    warned = demand("kernel_aslr", mode=Mode.WARN)
+    left, failed = narrower.narrow(RULES, [warned, demand()], [B])
+    assert left == []
+    assert texts(failed) == [(text(NOBODY), Mode.ENFORCE)]
+
+
+CELL = objects.CellMapping(
+    uuid="3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11",
+    name="cell0",
+    transport_url="none:///",
+    database_connection="sqlite://",
+)
+
+
+class TestPresentFlavor:
+    """Of a server that moves, out of its cell's database."""
+
+    @pytest.fixture(autouse=True)
+    def database(self, monkeypatch):
+        self.asked = []
+        self.flavor = objects.Flavor(name="m1.small", flavorid="1")
+        monkeypatch.setattr(context, "CELL_CACHE", {})
+        monkeypatch.setattr(
+            objects.InstanceMapping, "get_by_instance_uuid", self.mapping
+        )
+        monkeypatch.setattr(objects.Instance, "get_by_uuid", self.instance)
+
+    def mapping(self, who, server):
+        self.asked.append((who, server))
+        return objects.InstanceMapping(cell_mapping=CELL)
+
+    def instance(self, who, server, expected_attrs):
+        self.asked.append((who.user_id, who.cell_uuid, server, expected_attrs))
+        return objects.Instance(flavor=self.flavor)
+
+    def spec(self):
+        self.who = context.RequestContext("user", "p1", is_admin=False)
+        return objects.RequestSpec(self.who, instance_uuid=SERVER)
+
+    def test_it_is_the_servers(self, lines):
+        assert proven.present_flavor(self.spec()) is self.flavor
+        assert self.asked == [
+            (self.who, SERVER),
+            ("user", CELL.uuid, SERVER, ["flavor"]),
+        ]
+        assert lines() == []
+
+    def test_where_it_cannot_be_loaded_it_is_empty(self, lines, monkeypatch):
+        def fail(_who, server):
+            raise exception.InstanceMappingNotFound(uuid=server)
+
+        monkeypatch.setattr(
+            objects.InstanceMapping, "get_by_instance_uuid", fail
+        )
+        flavor = proven.present_flavor(self.spec())
+        assert isinstance(flavor, objects.Flavor)
+        assert "extra_specs" not in flavor
+        assert lines() == [
+            (
+                "WARNING",
+                f"The present flavor of {SERVER} cannot be loaded, so that "
+                "all its passthrough counts as new: InstanceMappingNotFound: "
+                f"Instance {SERVER} has no mapping to a cell.",
+            )
+        ]
