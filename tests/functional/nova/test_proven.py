@@ -13,6 +13,7 @@ from nova_vhard.gates import nova_release, proven
 from nova_vhard.placement import PlacementError, Provider
 from nova_vhard.policy.hosts import NO_CANDIDATE, NOBODY, UNKNOWN, Demand
 from nova_vhard.policy.model import Mode
+from tests import logged
 from tests.unit.helpers import policy
 
 objects.register_all()
@@ -62,14 +63,7 @@ def lines(caplog):
     """Give a function: what is logged."""
     caplog.set_level(logging.INFO, LOGGER)
 
-    def read():
-        return [
-            (record.levelname, record.getMessage())
-            for record in caplog.records
-            if record.name == LOGGER
-        ]
-
-    return read
+    return lambda: logged.lines(caplog, LOGGER)
 
 
 def host(name, kind="QEMU"):

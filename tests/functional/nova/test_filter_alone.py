@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scheduler's gate without a scheduler: hosts in, hosts and an event out.
+
+Real RequestSpecs and a real policy; only Placement's answer is given.
+"""
+
+import logging
+
+import pytest
+from nova import exception, objects
+
+from nova_vhard.gates import nova_release, proven, scheduler
+from tests import logged
+from tests.functional.nova.test_proven import Placement, host
+from tests.functional.nova.test_request_spec import CELL, IMAGE, spec
+from tests.policy_option import policy_option
+
+POLICY = """\
+version: "1"
+applies_to: {hypervisor_type: [QEMU]}
+guest_devices: {disk_bus: {allow: [virtio]}}
+passthrough: {allow: {aliases: [gpu], ports: [vf]}, require: [iommu]}
+"""
+A, B, BARE = host("a"), host("b"), host("metal", "ironic")
+NO_CANDIDATE = (
+    "no host with room for this server has proven iommu; try again later, "
+    "or do without passthrough devices"
+)
+
+
+@pytest.fixture
+def gate(tmp_path, monkeypatch, caplog):
+    """Give a gate of a cloud in which host a alone has proven something."""
+    caplog.set_level(logging.INFO)
+    with policy_option(tmp_path, POLICY) as path:
+        made = scheduler.VirtHardeningFilter()
+        placement = Placement("a")
+        monkeypatch.setattr(proven, "_connect", lambda _limit: placement)
+        made.placement, made.policy_file = placement, path
+        yield made
+
+
+def reason(gate, hosts, request):
+    """Return why no host is left."""
+    with pytest.raises(exception.NoValidHost) as raised:
+        gate.filter_all(iter(hosts), request)
+    return raised.value.kwargs["reason"]
+
+
+def event(caplog):
+    """Return the one event, as far as it says what came of the request."""
+    (whole,) = logged.decisions(caplog)
+    assert whole["gate"] == "scheduler"
+    return whole["operation"], whole["outcome"], whole["rules"]
+
+
+def test_the_proven_host_is_left(gate, caplog):
+    assert gate.filter_all(iter([B, A, BARE]), spec()) == [A, BARE]
+    assert event(caplog) == ("boot", "allow", [])
+
+
+def test_no_proven_host_is_a_refusal_with_its_rule(gate, caplog):
+    assert reason(gate, [B], spec()) == NO_CANDIDATE
+    assert event(caplog) == ("boot", "refuse", ["passthrough.require"])
+
+
+def test_in_mode_warn_the_rule_stands_in_the_event(gate, caplog):
+    warned = POLICY.replace("require:", "mode: warn, require:")
+    gate.policy_file.write_text(warned)
+    again = scheduler.VirtHardeningFilter()
+    assert again.filter_all(iter([B]), spec()) == [B]
+    assert event(caplog) == ("boot", "warn", ["passthrough.require"])
+
+
+def test_what_the_devices_violate_stays_beside_the_hosts(gate, caplog):
+    """A device in mode audit, and no host in mode enforce."""
+    audited = POLICY.replace("allow: [virtio]", "allow: [virtio], mode: audit")
+    gate.policy_file.write_text(audited)
+    again = scheduler.VirtHardeningFilter()
+    meta = {"id": IMAGE, "properties": {"hw_disk_bus": "ide"}}
+    request = spec(image=objects.ImageMeta.from_dict(meta))
+    assert reason(again, [B], request) == NO_CANDIDATE
+    rules = ["guest_devices.disk_bus", "passthrough.require"]
+    assert event(caplog) == ("boot", "refuse", rules)
+
+
+@pytest.mark.parametrize("hosts", [[A], [A, BARE]])
+def test_a_refused_device_is_for_hosts_that_are_not_judged(
+    gate, caplog, hosts
+):
+    meta = {"id": IMAGE, "properties": {"hw_disk_bus": "ide"}}
+    request = spec(image=objects.ImageMeta.from_dict(meta))
+    if BARE in hosts:
+        assert gate.filter_all(iter(hosts), request) == [BARE]
+    else:
+        assert "hw_disk_bus=ide" in reason(gate, hosts, request)
+    assert event(caplog) == ("boot", "refuse", ["guest_devices.disk_bus"])
+    assert gate.placement.asked == []
+
+
+def test_a_move_keeps_what_the_server_has(gate, monkeypatch, caplog):
+    """A device that nobody may ask for anew moves to a proven host."""
+    specs = {"pci_passthrough:alias": "old:1"}
+    flavor = objects.Flavor(name="f", flavorid="1", extra_specs=specs)
+    monkeypatch.setattr(scheduler, "present_flavor", lambda _spec: flavor)
+    request = spec(
+        flavor=flavor,
+        requested_destination=objects.Destination(cell=CELL),
+    )
+    assert gate.filter_all(iter([A, B]), request) == [A]
+    operation, outcome, rules = event(caplog)
+    assert operation == "move"
+    assert outcome != "refuse"
+    assert rules == ["passthrough.allow"]
+
+
+def test_a_move_to_what_nobody_may_have_is_refused(gate, monkeypatch):
+    bare = objects.Flavor(name="f", flavorid="1", extra_specs={})
+    monkeypatch.setattr(scheduler, "present_flavor", lambda _spec: bare)
+    specs = {"pci_passthrough:alias": "old:1"}
+    request = spec(
+        flavor=objects.Flavor(name="f", flavorid="2", extra_specs=specs),
+        requested_destination=objects.Destination(cell=CELL),
+    )
+    assert "old" in reason(gate, [A], request)
+
+
+LACKS = "nova_vhard.gates.nova_release"
+
+
+def test_what_a_new_scheduler_says_of_its_nova(gate, monkeypatch, caplog):
+    monkeypatch.setattr(nova_release, "release", lambda: 31)
+    monkeypatch.setattr(
+        nova_release,
+        "unknown_properties",
+        lambda: ["hw_sound_model", "hw_usb_model"],
+    )
+    caplog.clear()
+    scheduler.VirtHardeningFilter()
+    assert logged.lines(caplog, LACKS) == [
+        (
+            "WARNING",
+            "Nova 31 does not know hw_sound_model, hw_usb_model: its guests "
+            "get no such devices, and the scheduler sees no such wishes. The "
+            "gates of the Glance and Nova APIs judge these image properties.",
+        )
+    ]
+
+
+def test_of_a_nova_that_lacks_nothing_nothing_is_said(
+    gate, monkeypatch, caplog
+):
+    monkeypatch.setattr(nova_release, "unknown_properties", list)
+    caplog.clear()
+    scheduler.VirtHardeningFilter()
+    assert logged.lines(caplog, LACKS) == []
+
+
+@pytest.mark.parametrize(
+    ("release", "ignored"),
+    [
+        (31, ["one_time_use", "passthrough_one_time_use"]),
+        (32, []),
+        (34, []),
+    ],
+)
+def test_what_a_release_ignores(monkeypatch, release, ignored):
+    monkeypatch.setattr(nova_release, "release", lambda: release)
+    checks = ("passthrough_one_time_use", "iommu", "one_time_use")
+    assert nova_release.ignored(checks) == ignored
