@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Nova API's gate before Nova's own router, without Nova's services.
+
+Beyond a status: who is asked about a host, what is logged, and what text an
+error has that nobody but a gate reads.
+"""
+
+import json
+import logging
+from types import SimpleNamespace
+
+import pytest
+from nova import context
+from nova.api.openstack import wsgi
+
+from nova_vhard.gates import http, nova_images, nova_lookup, proven, routing
+from nova_vhard.gates.nova_schemas import NotAccepted
+from nova_vhard.request.lookups import NotFound
+from tests import logged
+from tests.functional.nova.test_proven import Placement, host
+from tests.fuzz import nova_stubs as known
+from tests.fuzz.service import Service, environment, sent
+from tests.policy_option import policy_option
+
+LOGGER = "nova_vhard.gates.nova_api"
+POLICY = """\
+version: "1"
+applies_to: {hypervisor_type: [QEMU]}
+guest_devices: {disk_bus: {allow: [virtio]}}
+passthrough: {allow: {aliases: [gpu], ports: [vf]}, require: [iommu]}
+"""
+#: As Nova's router takes one in a path.
+PROJECT = "0a1b"
+INTERFACES = f"/servers/{known.SERVER}/os-interface"
+ATTACH = {"interfaceAttachment": {"port_id": known.PORT}}
+ACTION = f"/servers/{known.SERVER}/action"
+SPECS = "/flavors/1/os-extra_specs"
+GPU = {"extra_specs": {"pci_passthrough:alias": "gpu:1"}}
+DEEP = b'{"rebuild": ' + b"[" * 100_000
+PROOF = "no host with room for this server has proven iommu"
+
+
+def boot(image=known.CLEAN, flavor="1"):
+    """Return the body of a boot."""
+    return {
+        "server": {
+            "name": "server",
+            "imageRef": image,
+            "flavorRef": flavor,
+            "networks": "none",
+        }
+    }
+
+
+def request(method, path, body=None, version="latest"):
+    """Return the environment of a member's request."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    environ = environment(method, path, content, "application/json")
+    environ["HTTP_OPENSTACK_API_VERSION"] = f"compute {version}"
+    environ["nova.context"] = context.RequestContext(
+        "user", PROJECT, roles=["member"], is_admin=False
+    )
+    return sent(environ, content)
+
+
+class Cloud:
+    """A gate, the service behind it, and what it asks Placement."""
+
+    def __init__(self, patch):
+        self._patch = patch
+        self.placement = Placement("a")
+        service = Service(lambda _request: 202, wsgi.Request)
+        self.gate = known.gate(service, patch)
+        patch.setattr(proven, "_connect", lambda _limit: self.placement)
+
+    def send(self, environ):
+        """Return status, headers and text of an answer."""
+        answers = []
+
+        def start(status, headers, *_):
+            answers.append((int(status.split()[0]), dict(headers)))
+
+        text = b"".join(self.gate(environ, start)).decode()
+        ((status, headers),) = answers
+        return SimpleNamespace(status=status, headers=headers, text=text)
+
+    def runs_on(self, node):
+        """Let the server run on a host; None for one that is gone."""
+
+        def look_up(_find, server):
+            assert server == known.SERVER
+            if node is None:
+                raise NotFound("no such host")
+            return node
+
+        self._patch.setattr(nova_lookup.NovaLookups, "host", look_up)
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch, caplog):
+    """Give a function: a cloud under a policy."""
+    caplog.set_level(logging.DEBUG, "nova_vhard")
+    with policy_option(tmp_path, POLICY) as path:
+
+        def made(policy=POLICY):
+            path.write_text(policy)
+            return Cloud(monkeypatch)
+
+        yield made
+
+
+@pytest.fixture
+def cloud(make):
+    return make()
+
+
+def event(caplog):
+    """Return the one event, as far as it says what came of the request."""
+    (whole,) = logged.decisions(caplog)
+    assert whole["gate"] == "nova-api"
+    return whole["operation"], whole["outcome"], whole["rules"]
+
+
+class TestHostOfAnAttachment:
+    """No scheduler sees a port that a running server gets."""
+
+    def test_a_proven_host(self, cloud, caplog):
+        cloud.runs_on(host("a"))
+        assert cloud.send(request("POST", INTERFACES, ATTACH)).status == 202
+        assert event(caplog) == ("attach", "allow", [])
+        assert len(cloud.placement.asked) == 1
+
+    @pytest.mark.parametrize("node", [host("b"), None])
+    def test_another_host_or_none(self, cloud, caplog, node):
+        cloud.runs_on(node)
+        answer = cloud.send(request("POST", INTERFACES, ATTACH))
+        assert answer.status == 403
+        assert PROOF in answer.text
+        assert event(caplog) == ("attach", "refuse", ["passthrough.require"])
+
+    def test_a_host_that_is_not_judged(self, cloud):
+        cloud.runs_on(host("b", "ironic"))
+        assert cloud.send(request("POST", INTERFACES, ATTACH)).status == 202
+
+    def test_in_mode_warn_the_rule_stands_in_the_event(self, make, caplog):
+        cloud = make(POLICY.replace("require:", "mode: warn, require:"))
+        cloud.runs_on(host("b"))
+        assert cloud.send(request("POST", INTERFACES, ATTACH)).status == 202
+        assert event(caplog) == ("attach", "warn", ["passthrough.require"])
+
+    def test_what_hosts_demand_of_every_server_is_no_matter_here(self, make):
+        """The server is there, whatever its host has proven since."""
+        hosts = "hosts: {require: [kernel_aslr]}\n"
+        cloud = make(POLICY.replace("[iommu]", "[]") + hosts)
+        cloud.runs_on(host("b"))
+        assert cloud.send(request("POST", INTERFACES, ATTACH)).status == 202
+        assert cloud.placement.asked == []
+
+    def test_of_what_is_refused_no_host_is_asked(self, make, caplog):
+        cloud = make(POLICY.replace(", ports: [vf]", ""))
+        cloud.runs_on(host("b"))
+        answer = cloud.send(request("POST", INTERFACES, ATTACH))
+        assert answer.status == 403
+        assert PROOF not in answer.text
+        assert event(caplog) == ("attach", "refuse", ["passthrough.allow"])
+        assert cloud.placement.asked == []
+
+    def test_of_a_boot_the_scheduler_asks(self, cloud, caplog):
+        asked = request("POST", "/servers", boot(flavor="gpu"))
+        assert cloud.send(asked).status == 202
+        assert event(caplog) == ("boot", "allow", [])
+        assert cloud.placement.asked == []
+
+
+class TestSwitchedOff:
+    """Break glass: each judged request has its event all the same."""
+
+    @pytest.mark.parametrize(
+        ("operation", "method", "path", "body"),
+        [
+            ("boot", "POST", "/servers", boot(known.OLD)),
+            ("attach", "POST", INTERFACES, ATTACH),
+            ("rebuild", "POST", ACTION, {"rebuild": {"imageRef": known.OLD}}),
+            ("flavor", "POST", SPECS, GPU),
+        ],
+    )
+    def test_all_passes(self, make, caplog, operation, method, path, body):
+        cloud = make(POLICY + "enabled: false\n")
+        assert cloud.send(request(method, path, body)).status == 202
+        assert event(caplog) == (operation, "disabled", [])
+        (whole,) = logged.decisions(caplog)
+        assert whole["subject"] == {"project": PROJECT, "roles": ["member"]}
+
+
+def test_a_write_of_a_flavor_without_its_trait(cloud, caplog):
+    answer = cloud.send(request("POST", SPECS, GPU))
+    assert answer.status == 403
+    assert "trait:CUSTOM_VHARD_IOMMU=required" in answer.text
+    assert event(caplog) == ("flavor", "refuse", ["passthrough.require"])
+
+
+def test_a_write_of_a_flavor_with_its_trait(cloud, caplog):
+    specs = {**GPU["extra_specs"], "trait:CUSTOM_VHARD_IOMMU": "required"}
+    body = {"extra_specs": specs}
+    assert cloud.send(request("POST", SPECS, body)).status == 202
+    assert event(caplog) == ("flavor", "allow", [])
+
+
+def failing(*_):
+    raise OSError("cut off")
+
+
+def test_a_look_up_that_fails_is_logged_with_its_reason(
+    cloud, caplog, monkeypatch
+):
+    monkeypatch.setattr(nova_images, "get", failing)
+    rebuild = {"rebuild": {"imageRef": known.CLEAN}}
+    answer = cloud.send(request("POST", ACTION, rebuild))
+    assert answer.status == 503
+    assert json.loads(answer.text)["serviceUnavailable"]["message"] == (
+        http.LOOKUP_TEXT
+    )
+    assert logged.lines(caplog, LOGGER) == [
+        ("ERROR", "Cannot be judged: image: OSError: cut off")
+    ]
+
+
+class TestShape:
+    """An answer has Nova's own shape, and its headers of the version."""
+
+    def overridden(self, cloud, version):
+        environ = request("POST", "/servers", boot(), version)
+        environ["QUERY_STRING"] = "_method=PUT"
+        answer = cloud.send(environ)
+        assert answer.status == 400
+        (fault,) = json.loads(answer.text).values()
+        assert fault["message"] == http.OVERRIDE_TEXT
+        return answer.headers
+
+    def test_a_version_that_nova_has(self, cloud, caplog):
+        headers = self.overridden(cloud, "2.90")
+        assert headers["OpenStack-API-Version"] == "compute 2.90"
+        assert logged.lines(caplog, LOGGER) == []
+
+    def test_a_version_that_nova_does_not_have(self, cloud, caplog):
+        headers = self.overridden(cloud, "2.9999")
+        assert headers["Content-Type"].startswith("application/json")
+        ((level, line),) = logged.lines(caplog, LOGGER)
+        assert level == "DEBUG"
+        assert line.startswith(
+            "No microversion in the answer: "
+            "Version 2.9999 is not supported by the API."
+        )
+
+
+class TestRouter:
+    """Why there is no judgement: the texts of the gate's own errors."""
+
+    def call(self, cloud, environ):
+        return cloud.gate._router.call(environ)
+
+    @pytest.mark.parametrize("project", ["0a1c", "0a"])
+    def test_another_project_in_the_path(self, cloud, caplog, project):
+        old = request("POST", f"/{project}/servers", boot(known.OLD))
+        with pytest.raises(NotAccepted) as raised:
+            self.call(cloud, dict(old))
+        assert str(raised.value) == "another project in the path"
+        # Nova answers it
+        assert cloud.send(old).status == 202
+        assert logged.decisions(caplog) == []
+
+    def test_the_own_project_in_the_path(self, cloud):
+        old = request("POST", f"/{PROJECT}/servers", boot(known.OLD))
+        assert cloud.send(old).status == 403
+
+    def test_without_a_context_the_path_says_nothing(self, cloud):
+        """vhard stands before the filter that makes it: a fault, no pass."""
+        environ = request("POST", "/0a1c/servers", boot(known.OLD))
+        del environ["nova.context"]
+        assert cloud.send(environ).status == 503
+
+    @pytest.mark.parametrize(
+        ("version", "text"),
+        [
+            ("x", "API Version String x is of invalid format."),
+            ("2.9999", "Version 2.9999 is not supported by the API."),
+        ],
+    )
+    def test_a_version_that_is_none(self, cloud, version, text):
+        environ = request("POST", "/servers", boot(), version)
+        with pytest.raises(NotAccepted) as raised:
+            self.call(cloud, environ)
+        assert str(raised.value).startswith(text)
+
+    def test_an_action_that_nova_does_not_know(self, cloud):
+        environ = request("POST", ACTION, {"rebuilt": None})
+        with pytest.raises(NotAccepted) as raised:
+            self.call(cloud, environ)
+        assert str(raised.value) == str(raised.value.__cause__)
+        assert "rebuilt" in str(raised.value)
+
+    def test_an_action_that_nests_without_end(self, cloud):
+        environ = request("POST", ACTION, DEEP)
+        with pytest.raises(routing.Malformed) as raised:
+            self.call(cloud, environ)
+        assert str(raised.value).startswith("maximum recursion depth")
+        answer = cloud.send(request("POST", ACTION, DEEP))
+        assert answer.status == 400
+        assert http.MALFORMED_TEXT in answer.text
+
+    def test_a_body_that_nests_without_end(self, cloud):
+        call = self.call(cloud, request("POST", "/servers", DEEP))
+        with pytest.raises(routing.Malformed) as raised:
+            call.body()
+        assert str(raised.value).startswith("maximum recursion depth")
+
+    def test_a_body_that_ends_too_early(self, cloud):
+        environ = request("POST", "/servers", boot())
+        environ["CONTENT_LENGTH"] = "9999"
+        with pytest.raises(routing.Malformed) as raised:
+            self.call(cloud, environ)
+        text = "the body is shorter than announced"
+        assert str(raised.value) == text
+
+    def test_a_body_that_nova_does_not_take(self, cloud):
+        call = self.call(cloud, request("POST", "/servers", {"server": {}}))
+        with pytest.raises(NotAccepted) as raised:
+            call.body()
+        text = str(raised.value)
+        assert "is a required property" in text
+
+    def test_what_is_not_looked_at(self, cloud):
+        assert self.call(cloud, request("POST", "/os-keypairs", {})) is None
+        assert self.call(cloud, request("POST", "/nowhere", {})) is None
