@@ -11,8 +11,10 @@ from oslo_context.context import RequestContext
 from nova_vhard import conf as vhard_conf
 from nova_vhard.conf import opts
 from nova_vhard.gates.judge import Judge
+from nova_vhard.policy import explain
 from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject
 from nova_vhard.request import image
+from tests import logged
 from tests.unit.helpers import write
 
 POLICY = """\
@@ -130,6 +132,58 @@ def test_warn_is_a_warning_and_audit_is_the_event_alone(judge, caplog):
             if record.name == "nova_vhard.gates.judge"
         ]
         assert said == levels
+
+
+def lines(caplog):
+    """Return what an operator reads beside the events."""
+    return logged.lines(caplog, "nova_vhard.gates.judge")
+
+
+@pytest.mark.parametrize(
+    ("mode", "service", "level", "done"),
+    [
+        ("enforce", False, "INFO", "refuses"),
+        ("warn", False, "WARNING", "lets pass (mode warn)"),
+        ("enforce", True, "WARNING", "lets pass (a service makes it)"),
+        ("warn", True, "WARNING", "lets pass (a service makes it)"),
+    ],
+)
+def test_the_line_for_the_operator(judge, caplog, mode, service, level, done):
+    caplog.set_level(logging.INFO)
+    one = judge(mode)
+    request = image.read({"hw_disk_bus": "ide"})
+    verdict = one.judge(one.policy(), request, SUBJECT, service=service)
+    why = explain.describe(verdict.violations, SUBJECT)
+    assert "hw_disk_bus='ide' is not allowed" in why
+    assert lines(caplog) == [(level, f"gate {done} upload: {why}")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcome"),
+    [("enforce", "warn"), ("warn", "warn"), ("audit", "audit")],
+)
+def test_what_a_service_makes_passes_and_is_marked(
+    judge, events, mode, outcome
+):
+    one = judge(mode)
+    request = image.read({"hw_disk_bus": "ide"})
+    verdict = one.judge(one.policy(), request, SUBJECT, service=True)
+    assert not verdict.refusals
+    (event,) = events()
+    assert event["service"] is True
+    assert event["outcome"] == outcome
+    assert event["rules"] == ["guest_devices.disk_bus"]
+
+
+def test_what_a_server_had_is_judged_as_a_move(judge, events):
+    one = judge()
+    policy = one.policy()
+    request = image.read({"hw_disk_bus": "ide"})
+    already = one.violated(policy, request, SUBJECT)
+    assert events() == []
+    verdict = one.judge(policy, request, SUBJECT, already)
+    assert not verdict.refusals
+    assert events()[0]["rules"] == ["guest_devices.disk_bus"]
 
 
 def test_a_change_is_one_event(judge, events):

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is said of a write that leaves a flavor without a required trait."""
+"""Writes of flavors: traits that passthrough needs, and our extra spec."""
 
 import json
 
 import pytest
+from nova import exception
 
-from nova_vhard.gates import nova_flavor
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.profiles import PROFILES
+from nova_vhard.gates import extra_specs, nova_flavor
 from nova_vhard.gates.nova_router import Call
 from nova_vhard.policy import explain
 from nova_vhard.policy.model import Mode
@@ -179,3 +182,39 @@ def test_what_a_write_leaves(monkeypatch, write, after):
         "nova_vhard.gates.nova_schemas.validate", lambda *_: None
     )
     assert nova_flavor.changed({"a": "1"}, write) == after
+
+
+@pytest.fixture
+def validator():
+    """Give what Nova validates ``vhard:require`` by."""
+    (only,) = extra_specs.register()
+    return only
+
+
+def test_the_extra_spec_is_described_with_every_name(validator):
+    assert validator.name == "vhard:require"
+    assert validator.value["type"] is str
+    assert validator.value["description"] == "names of checks"
+    text, _, names = validator.description.partition(" Known: ")
+    assert text == (
+        "Checks, or profiles of checks, that a host must have passed before "
+        "a server of this flavor may run on it, separated by commas."
+    )
+    assert names == ", ".join([*CHECKS, *PROFILES]) + "."
+
+
+@pytest.mark.parametrize(
+    "value",
+    [*CHECKS, *PROFILES, "iommu,kernel_aslr", "iommu , kernel_aslr,iommu"],
+)
+def test_names_that_the_extra_spec_takes(validator, value):
+    validator.validate("vhard:require", value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "x", "IOMMU", "iommu,", ",iommu", "iommu iommu", "iommu,,iommu"],
+)
+def test_what_the_extra_spec_does_not_take(validator, value):
+    with pytest.raises(exception.ValidationError):
+        validator.validate("vhard:require", value)

@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Glance's gates before Glance's own router, without Glance's database.
+
+Header by header and name by name: what a status does not show.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests import logged
+from tests.functional.glance.wire import Wire, add, create, remove, update
+from tests.policy_option import policy_option
+
+pytest.importorskip("glance", reason="Glance is not installed")
+
+from glance.api.v2 import router
+from glance.common import exception, wsgi
+from glance.context import RequestContext
+
+from nova_vhard.gates import (
+    glance_api,
+    glance_image,
+    glance_import,
+    http,
+    routing,
+)
+from tests.fuzz.service import Service
+
+POLICY = """\
+version: "1"
+guest_devices:
+  cdrom_bus: {allow: [sata]}
+  disk_bus: {allow: [virtio]}
+"""
+LOGGER = "nova_vhard.gates.glance_api"
+IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+STORED = {"id": IMAGE, "owner": "p1", "disk_format": "raw", "name": "x"}
+IDE = {"hw_disk_bus": "ide"}
+#: Without a bus of its own an ISO image is on ide, which is refused.
+ISO = {"disk_format": "iso", "hw_machine_type": "pc"}
+
+
+class Cloud:
+    """A gate before a Glance with one image.
+
+    :ivar environs: of what has come through the gate
+    """
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Any] | None = dict(STORED)
+        self.environs: list[dict[str, Any]] = []
+        # as Glance's urlmap has it
+        v2 = router.API(wsgi.APIMapper())
+        self.applications = [((None, "/v2"), v2)]
+        self.gate = glance_api.GlanceGate(self)
+        self._service = Service(lambda _request: 201, wsgi.Request)
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Any:
+        """Answer as Glance."""
+        self.environs.append(dict(environ))
+        if environ["REQUEST_METHOD"] != "GET":
+            return self._service(environ, start)
+        if self.stored is None:
+            start("404 Not Found", [])
+            return [b""]
+        start("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(self.stored).encode()]
+
+    def send(
+        self, wire: Wire, service_roles: Any = None, **headers: str
+    ) -> SimpleNamespace:
+        """Return status, headers and JSON of an answer."""
+        environ = wire.about(IMAGE).environ()
+        environ.update(headers)
+        context = RequestContext(
+            user_id="user", project_id="p1", roles=["member"]
+        )
+        context.service_roles = service_roles
+        environ["webob.adhoc_attrs"] = {"context": context}
+        answers: list[tuple[int, dict[str, str]]] = []
+
+        def start(status: str, found: Any, *_: Any) -> None:
+            answers.append((int(status.split()[0]), dict(found)))
+
+        body = b"".join(self.gate(environ, start))
+        ((status, found),) = answers
+        return SimpleNamespace(
+            status=status, headers=found, json=json.loads(body)
+        )
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Cloud]:
+    """Give a cloud under the policy."""
+    caplog.set_level(logging.INFO, "nova_vhard")
+    with policy_option(tmp_path, POLICY):
+        yield Cloud()
+
+
+def event(caplog: pytest.LogCaptureFixture) -> tuple[Any, ...]:
+    """Return the one event, as far as it says what came of the request."""
+    (whole,) = logged.decisions(caplog)
+    assert whole["gate"] == "glance-api"
+    return whole["operation"], whole["outcome"], whole["service"]
+
+
+def test_the_shape_of_a_refusal(cloud: Cloud) -> None:
+    answer = cloud.send(create(IDE))
+    assert answer.status == 403
+    assert answer.headers["Content-Type"] == "application/json"
+    (name,) = answer.json
+    assert name == "forbidden"
+    message = answer.json[name].pop("message")
+    assert "hw_disk_bus='ide' is not allowed" in message
+    assert answer.json[name] == {"code": 403, "title": "Forbidden"}
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "title"),
+    [
+        (400, "badRequest", "Bad Request"),
+        (403, "forbidden", "Forbidden"),
+        (503, "serviceUnavailable", "Service Unavailable"),
+    ],
+)
+def test_the_shape_of_each_answer(code: int, name: str, title: str) -> None:
+    answer = glance_api._response(code, "two\nlines")
+    assert answer.status_int == code
+    assert answer.headers["Content-Type"] == "application/json"
+    message = "two lines"
+    assert answer.json == {
+        name: {"code": code, "title": title, "message": message}
+    }
+
+
+class TestIso:
+    """What an image's format makes of it is judged at each door."""
+
+    def test_an_upload(
+        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        answer = cloud.send(create(ISO))
+        assert answer.status == 403
+        assert "an ISO image" in answer.json["forbidden"]["message"]
+        assert event(caplog) == ("upload", "refuse", False)
+
+    def test_the_same_properties_of_another_format(self, cloud: Cloud) -> None:
+        raw = {**ISO, "disk_format": "raw"}
+        assert cloud.send(create(raw)).status == 201
+
+    def test_a_change(
+        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        cloud.stored = {**STORED, "hw_machine_type": "pc"}
+        answer = cloud.send(update(add("/disk_format", "iso")))
+        assert answer.status == 403
+        assert event(caplog) == ("update", "refuse", False)
+
+
+class TestService:
+    """An image that a service makes for a user is never refused."""
+
+    CONFIRMED = {"HTTP_X_SERVICE_IDENTITY_STATUS": "Confirmed"}
+
+    @pytest.mark.parametrize(
+        "roles", [["service"], ["Service"], ["other", "SERVICE"]]
+    )
+    def test_a_confirmed_one(
+        self,
+        cloud: Cloud,
+        caplog: pytest.LogCaptureFixture,
+        roles: list[str],
+    ) -> None:
+        answer = cloud.send(create(IDE), roles, **self.CONFIRMED)
+        assert answer.status == 201
+        assert event(caplog) == ("upload", "warn", True)
+
+    @pytest.mark.parametrize(
+        ("roles", "headers"),
+        [
+            (None, CONFIRMED),
+            ([], CONFIRMED),
+            (["member"], CONFIRMED),
+            (["service"], {}),
+            (["service"], {"HTTP_X_SERVICE_IDENTITY_STATUS": "Invalid"}),
+        ],
+    )
+    def test_none(
+        self,
+        cloud: Cloud,
+        caplog: pytest.LogCaptureFixture,
+        roles: Any,
+        headers: dict[str, str],
+    ) -> None:
+        answer = cloud.send(create(IDE), roles, **headers)
+        assert answer.status == 403
+        assert event(caplog) == ("upload", "refuse", False)
+
+
+class TestChange:
+    """The stored image is read as the user who changes it."""
+
+    def test_what_the_read_has_of_the_request(self, cloud: Cloud) -> None:
+        wire = update(add("/hw_disk_bus", "virtio"))
+        answer = cloud.send(
+            wire,
+            QUERY_STRING="a=b",
+            HTTP_ACCEPT="text/plain",
+            HTTP_ACCEPT_ENCODING="gzip",
+            HTTP_CONTENT_TYPE="x/y",
+            HTTP_RANGE="bytes=0-1",
+            HTTP_X_AUTH_TOKEN="token",
+        )
+        assert answer.status == 201
+        read, passed = cloud.environs
+        assert read["REQUEST_METHOD"] == "GET"
+        assert read["PATH_INFO"] == passed["PATH_INFO"]
+        assert read["HTTP_X_AUTH_TOKEN"] == "token"
+        assert read["HTTP_ACCEPT"] == "application/json"
+        assert read["QUERY_STRING"] == ""
+        assert read["CONTENT_LENGTH"] == "0"
+        assert read["wsgi.input"].read() == b""
+        assert passed["REQUEST_METHOD"] == "PATCH"
+        assert passed["HTTP_RANGE"] == "bytes=0-1"
+        assert glance_image._DROPPED.isdisjoint(read)
+
+    def test_what_glance_does_not_show_is_its_own_to_answer(
+        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        cloud.stored = None
+        assert cloud.send(update(add("/hw_disk_bus", "ide"))).status == 201
+        assert logged.decisions(caplog) == []
+
+    def test_of_other_properties_nothing_is_read(self, cloud: Cloud) -> None:
+        assert cloud.send(update(add("/name", "y"))).status == 201
+        assert len(cloud.environs) == 1
+
+
+def test_only_what_belongs_to_the_user_goes_into_the_read() -> None:
+    notes = {"context": "who"}
+    kept = {"PATH_INFO": "/v2/images/x", "HTTP_X_ROLES": "member"}
+    dropped = {
+        "CONTENT_TYPE": "x/y",
+        "HTTP_ACCEPT_ENCODING": "gzip",
+        "HTTP_CONTENT_TYPE": "x/y",
+        "HTTP_RANGE": "bytes=0-1",
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input_terminated": True,
+        "webob.is_body_seekable": True,
+        "webob._parsed_query_vars": (),
+    }
+    environ = {**kept, **dropped, "webob.adhoc_attrs": notes}
+    fresh = glance_image._get(environ)
+    assert fresh.pop("wsgi.input").read() == b""
+    assert fresh.pop("webob.adhoc_attrs") == notes
+    assert environ["webob.adhoc_attrs"] is notes
+    assert fresh == {
+        **kept,
+        "REQUEST_METHOD": "GET",
+        "QUERY_STRING": "",
+        "CONTENT_LENGTH": "0",
+        "HTTP_ACCEPT": "application/json",
+    }
+
+
+def test_the_notes_of_the_read_are_its_own() -> None:
+    notes = {"context": "who"}
+    fresh = glance_image._get({"webob.adhoc_attrs": notes})
+    fresh["webob.adhoc_attrs"]["more"] = 1
+    assert notes == {"context": "who"}
+
+
+@pytest.mark.parametrize(
+    ("change", "after"),
+    [
+        (add("/a", "2"), {"a": "2"}),
+        (add("/b", "2"), {"a": "1", "b": "2"}),
+        (remove("/a"), {}),
+        (remove("/b"), {"a": "1"}),
+    ],
+)
+def test_what_a_change_makes_of_an_image(
+    change: dict[str, Any], after: dict[str, str]
+) -> None:
+    read = {**change, "path": [change["path"].strip("/")]}
+    before = {"a": "1"}
+    assert glance_image.changed(before, [read]) == after
+    assert before == {"a": "1"}
+
+
+class TestMalformed:
+    """Bodies that Glance itself cannot read, and why."""
+
+    def refused(self, cloud: Cloud, wire: Wire) -> str:
+        """Check that the gate refuses; return the text of its own error."""
+        answer = cloud.send(wire)
+        assert answer.status == 400
+        fault = answer.json["badRequest"]["message"]
+        assert fault == http.MALFORMED_TEXT
+        environ = wire.about(IMAGE).environ()
+        call = cloud.gate._router.call(environ)
+        assert call is not None
+        with pytest.raises(routing.Malformed) as raised:
+            glance_api._content(environ, wsgi.Request(environ), call)
+        return str(raised.value)
+
+    def test_without_end(
+        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        deep = Wire("POST", "/v2/images", b"[" * 100_000)
+        text = self.refused(cloud, deep)
+        assert text.startswith("maximum recursion depth exceeded")
+        assert logged.lines(caplog, LOGGER) == []
+
+    def test_what_fails_glance_is_logged(
+        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        number = {"op": "add", "path": 7, "value": "x"}
+        text = self.refused(cloud, update(number))
+        assert "int" in text
+        line = ("ERROR", "Glance itself cannot read the body")
+        assert logged.lines(caplog, LOGGER) == [line, line]
+
+    def test_cut_off(self, cloud: Cloud) -> None:
+        answer = cloud.send(create(IDE), CONTENT_LENGTH="999")
+        assert answer.status == 400
+
+    def test_another_method_in_the_query(self, cloud: Cloud) -> None:
+        answer = cloud.send(create({}), QUERY_STRING="_method=PATCH")
+        assert answer.status == 400
+        fault = answer.json["badRequest"]["message"]
+        assert fault == http.OVERRIDE_TEXT
+
+
+@pytest.mark.usefixtures("cloud")
+class TestImport:
+    """The task that Glance adds to its imports."""
+
+    @staticmethod
+    def flow(**more: Any) -> Any:
+        return glance_import.get_flow(
+            task_type="api_image_import",
+            task_id="task-1",
+            context=RequestContext(user_id="user", project_id="p1"),
+            image_id=IMAGE,
+            **more,
+        )
+
+    def test_names_are_what_glance_logs(self) -> None:
+        flow = self.flow(image_repo=None)
+        assert flow.name == "api_image_import"
+        ((task, _),) = flow.iter_nodes()
+        assert task.name == "api_image_import-JudgeImage-task-1"
+
+    @pytest.mark.parametrize(
+        ("asked", "copied"),
+        [
+            (None, False),
+            ({}, False),
+            ({"method": None}, False),
+            ({"method": {"name": "web-download"}}, False),
+            ({"method": {"name": "glance-download"}}, True),
+        ],
+    )
+    def test_by_which_it_knows_a_copy(self, asked: Any, copied: bool) -> None:
+        flow = self.flow(image_repo=None, import_req=asked)
+        ((task, _),) = flow.iter_nodes()
+        assert task._copied is copied
+
+    def test_it_judges_the_image_of_the_task(
+        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        image = SimpleNamespace(
+            owner="p1", disk_format="raw", extra_properties=IDE
+        )
+        repo = SimpleNamespace(get={IMAGE: image}.__getitem__)
+        ((task, _),) = self.flow(image_repo=repo).iter_nodes()
+        with pytest.raises(exception.UploadException) as raised:
+            task.execute()
+        assert "hw_disk_bus='ide' is not allowed" in str(raised.value)
+        (whole,) = logged.decisions(caplog)
+        assert whole["gate"] == "glance-import"
+        assert whole["subject"]["image"] == IMAGE
+        assert whole["outcome"] == "refuse"
