@@ -47,6 +47,17 @@ _VERDICTS = tuple(
         "verdicts",
     )
 )
+#: Parts of Nova's gates without any service of it: milliseconds.
+_ALONE = tuple(
+    f"tests/functional/nova/test_{name}.py"
+    for name in (
+        "api_alone",
+        "filter_alone",
+        "flavor_writes",
+        "proven",
+        "servers_read",
+    )
+)
 _POLICY = (
     *_unit("test_document", "test_explain", "test_facts", "test_judge"),
     *_unit("test_policy_clock", "test_profiles", "test_text", "test_verdict"),
@@ -72,6 +83,8 @@ _GATES = (
     *_unit("test_http", "test_judge", "test_leading", "test_one_time_use"),
     *_fuzz("nova", "glance", "scheduler"),
     *_VERDICTS,
+    *_ALONE,
+    "tests/functional/glance/test_alone.py",
 )
 AREAS = {
     area.name: area
