@@ -28,6 +28,9 @@ _BUS_OF_NAME = (("hd", "ide"), ("sd", "scsi"), ("vd", "virtio"), ("fd", "fdc"))
 #: Disks on these buses are named sda, sdb, …
 _NAMED_SD = frozenset(("scsi", "sata", "usb"))
 
+#: Where the bus of a disk comes from that is attached after an unshelve.
+LATER = "a disk that is attached later"
+
 _BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
 _DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
 _KNOWN = frozenset(("disk", "cdrom", "floppy", "lun"))
@@ -76,8 +79,7 @@ def with_later_disks(
     }
     if buses.isdisjoint(_NAMED_SD):
         return request
-    where = "a disk that is attached later"
-    return request.plus([Wish("disk_bus", "scsi", where, where, SERVER)])
+    return request.plus([Wish("disk_bus", "scsi", LATER, LATER, SERVER)])
 
 
 def bus_of(device: KeptDevice) -> str | None:

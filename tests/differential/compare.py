@@ -5,6 +5,7 @@ from typing import Any
 
 from nova_vhard.policy.defaults import implied
 from nova_vhard.policy.hardware import SERVER, HardwareRequest
+from nova_vhard.request.kept import LATER
 from tests.differential import servers
 from tests.differential.nova_servers import ExistingServer, Made
 
@@ -53,7 +54,9 @@ def check(found: ExistingServer, request: HardwareRequest, made: Made) -> None:
     # A volume that is not connected yet may be when the guest is rescued.
     if found.server.connected or found.server.operation != servers.RESCUE:
         for wish in request.wishes:
-            if wish.origin == SERVER:
+            # The disk that may come is judged whether it comes or not.
+            absent = wish.setting == LATER and not found.server.attached
+            if wish.origin == SERVER and not absent:
                 check_kept(wish, made)
     check_rescue_disk(found, request, made)
 
