@@ -5,11 +5,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from nova_vhard.policy.subject import ATTACH
+from nova_vhard.policy.hardware import (
+    STORED,
+    HardwareRequest,
+    Holder,
+    Passthrough,
+    Wish,
+)
+from nova_vhard.policy.subject import ATTACH, UPDATE, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
 from nova_vhard.request.changes import ChangeReader
-from nova_vhard.request.lookups import Flavor, Server
+from nova_vhard.request.lookups import Flavor, Image, Server
+from nova_vhard.request.server_request import ServerRequest
 from tests.unit.helpers import TODAY, found, policy
 
 WHO = SimpleNamespace(project_id="p1", project_domain_id="d1", roles=("a",))
@@ -22,6 +30,10 @@ RULES = policy(
     }
 )
 OLD = {"hw_video_model": "cirrus", "hw_vif_model": "e1000"}
+PORTS = {
+    kind: {"id": kind, "binding:vnic_type": kind}
+    for kind in ("normal", "direct")
+}
 
 
 def attached(method, body, **properties):
@@ -33,7 +45,9 @@ def attached(method, body, **properties):
         Flavor("m1.small", "1"),
         image.read({**OLD, **properties}),
     )
-    find = SimpleNamespace(server={server.id: server}.__getitem__)
+    find = SimpleNamespace(
+        server={server.id: server}.__getitem__, port=PORTS.__getitem__
+    )
     return getattr(ChangeReader(find, WHO), method)(server.id, body)
 
 
@@ -73,3 +87,83 @@ def test_who_attaches(method):
     assert (subject.operation, subject.project) == (ATTACH, "p1")
     assert (subject.image, subject.flavor) == ("an-image", "m1.small")
     assert subject.roles == {"a"}
+
+
+def test_a_later_volume_is_what_brings_scsi_in():
+    request = attached("attach_volume", {}, hw_disk_bus="usb")
+    assert request.hardware.wishes[-1] == Wish(
+        kind="disk_bus",
+        value="scsi",
+        source="a volume that is attached later",
+        setting="hw_disk_bus",
+        names=frozenset(("hw_disk_bus",)),
+        holder=STORED,
+    )
+
+
+def of_port(port_id):
+    body = {"interfaceAttachment": {"port_id": port_id}}
+    return attached("attach_interface", body)
+
+
+def test_a_port_that_brings_a_device_is_judged_on_the_servers_host():
+    request = of_port("direct")
+    asked = Passthrough("ports", "vf", "port direct")
+    assert request == ServerRequest(
+        HardwareRequest(passthrough=(asked,), only=frozenset()),
+        attached("attach_interface", {}).subject,
+        attached_to="a-server",
+    )
+
+
+@pytest.mark.parametrize("port_id", ["normal", None])
+def test_a_port_that_brings_none_is_a_network_card(port_id):
+    assert of_port(port_id) == attached("attach_interface", {})
+
+
+IDE = {"hw_disk_bus": "ide"}
+SATA = {"hw_disk_bus": "sata"}
+BOTH = {"hw_disk_bus": "ide", "hw_cdrom_bus": "sata"}
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "new", "touched"),
+    [
+        ("add_metadata", {"metadata": SATA}, SATA, {"hw_disk_bus"}),
+        ("add_metadata", {"meta": SATA}, SATA, {"hw_disk_bus"}),
+        (
+            "add_metadata",
+            {"metadata": {"hw_cdrom_bus": "sata"}},
+            BOTH,
+            {"hw_cdrom_bus"},
+        ),
+        ("add_metadata", {}, IDE, set()),
+        ("replace_metadata", {"metadata": {}}, {}, {"hw_disk_bus"}),
+        (
+            "replace_metadata",
+            {"metadata": {"hw_cdrom_bus": "sata"}},
+            {"hw_cdrom_bus": "sata"},
+            {"hw_cdrom_bus", "hw_disk_bus"},
+        ),
+        ("remove_metadata", "hw_disk_bus", {}, {"hw_disk_bus"}),
+        ("remove_metadata", "hw_cdrom_bus", IDE, {"hw_cdrom_bus"}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("project", "facts"),
+    [("p1", {"domain": "d1", "roles": frozenset("a")}), ("p2", {})],
+)
+def test_a_change_of_an_images_metadata(
+    method, change, new, touched, project, facts
+):
+    """Whoever sends it, it is a change of the project's image."""
+    holder = Holder("an-image", project, "qcow2")
+    old = Image(IDE, "qcow2", holder=holder)
+    find = SimpleNamespace(image={holder.id: old}.__getitem__)
+    request = getattr(ChangeReader(find, WHO), method)(holder.id, change)
+    assert request == ServerRequest(
+        Image(new, "qcow2", holder=holder).hardware(),
+        Subject(UPDATE, project, image=holder.id, **facts),
+        before=old.hardware(),
+        touched=frozenset(touched),
+    )

@@ -3,9 +3,9 @@
 
 import pytest
 
-from nova_vhard.policy.hardware import CDROM, HardwareRequest
+from nova_vhard.policy.hardware import CDROM, SERVER, HardwareRequest, Wish
 from nova_vhard.request import image
-from nova_vhard.request.kept import with_kept
+from nova_vhard.request.kept import with_kept, with_later_disks
 from nova_vhard.request.lookups import KeptDevice
 
 
@@ -55,3 +55,63 @@ def test_an_iso_image_replaces_the_root():
     assert kept(root, request) == ([], "an ISO image")
     other = KeptDevice("scsi", "disk", "sdb")
     assert kept(other, request)[0] == [("disk_bus", "scsi")]
+
+
+@pytest.mark.parametrize(
+    ("device", "where", "bus_kind"),
+    [
+        (KeptDevice("scsi", "cdrom", "sda"), "cdrom sda", "cdrom_bus"),
+        (KeptDevice("usb", "floppy", "sdb"), "floppy sdb", "floppy_bus"),
+        (KeptDevice("scsi", "lun"), "lun", "disk_bus"),
+    ],
+)
+def test_a_device_that_stays_is_named_after_the_server(
+    device, where, bus_kind
+):
+    place = f"the server's {where}"
+    kind = device.device_type
+    assert with_kept(HardwareRequest(), [device], False).wishes == (
+        Wish("device_type", kind, f"kind of {place}", place, SERVER),
+        Wish(bus_kind, device.disk_bus, f"bus of {place}", place, SERVER),
+    )
+
+
+@pytest.mark.parametrize("kind", [None, "disk", "of-tomorrow"])
+def test_a_disk_that_stays_is_judged_by_its_bus_alone(kind):
+    place = "the server's disk vda"
+    device = KeptDevice("virtio", kind, "vda")
+    assert with_kept(HardwareRequest(), [device], False).wishes == (
+        Wish("disk_bus", "virtio", f"bus of {place}", place, SERVER),
+    )
+
+
+def test_a_config_drive_stays():
+    assert with_kept(HardwareRequest(), [], True).reasons == (
+        (CDROM, "the server's config drive"),
+    )
+
+
+@pytest.mark.parametrize("bus", ["scsi", "sata", "usb"])
+def test_a_later_disk_beside_one_that_is_named_sda_is_on_scsi(bus):
+    place = "a disk that is attached later"
+    stored = image.read({"hw_disk_bus": bus})
+    assert with_later_disks(HardwareRequest(), stored).wishes == (
+        Wish("disk_bus", "scsi", place, place, SERVER),
+    )
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {},
+        {"hw_disk_bus": "virtio"},
+        {"hw_disk_bus": "ide"},
+        # one block device's bus is not the bus of the others
+        {"mappings": '[{"disk_bus": "sata"}]'},
+        {"hw_cdrom_bus": "sata"},
+    ],
+)
+def test_any_other_later_disk_is_as_the_image_says(properties):
+    request = HardwareRequest()
+    stored = image.read(properties)
+    assert with_later_disks(request, stored) is request

@@ -53,6 +53,8 @@ def request(*asked, checks=()):
 def test_a_flavor(specs, expected):
     found = passthrough.of_flavor(specs)
     assert [(one.kind, one.name) for one in found] == expected
+    sources = {f"flavor extra spec {spec}" for spec in specs}
+    assert {one.source for one in found} <= sources
 
 
 @pytest.mark.parametrize(
@@ -101,8 +103,36 @@ def test_how_many_a_pci_request_asks_for(fields, count):
 )
 def test_a_port_that_brings_a_device(vnic, kind, name):
     found = passthrough.of_port({"id": PORT, "binding:vnic_type": vnic})
-    assert (found.kind, found.name) == (kind, name)
+    whose = "accelerator of port" if kind == "device_profiles" else "port"
+    assert found == Passthrough(kind, name, f"{whose} {PORT}")
     assert passthrough.is_port(found)
+
+
+@pytest.mark.parametrize(
+    ("vnic", "expected"),
+    [
+        ("direct", Passthrough("ports", "vf", "port unknown")),
+        (
+            "accelerator-direct",
+            Passthrough(
+                "device_profiles",
+                "port unknown",
+                "accelerator of port unknown",
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize("port", [{}, {"id": None}, {"id": ""}])
+def test_a_port_without_an_id(port, vnic, expected):
+    found = passthrough.of_port({**port, "binding:vnic_type": vnic})
+    assert found == expected
+
+
+@pytest.mark.parametrize("fields", [{}, {"requester_id": None}])
+def test_a_pci_request_of_a_port_that_is_not_known(fields):
+    shape = SimpleNamespace(alias_name=None, spec=[{}], **fields)
+    (found,) = passthrough.of_requests([shape])
+    assert found == Passthrough("ports", "vf", "port unknown")
 
 
 @pytest.mark.parametrize("vnic", ["normal", "baremetal", "smart-nic"])
@@ -119,8 +149,10 @@ def test_an_accelerator_of_a_port():
         SimpleNamespace(requester_id=None),
     ]
     (found,) = passthrough.of_requests([], groups)
-    assert found.kind == "device_profiles"
-    assert found.name == f"port {PORT}"
+    place = f"port {PORT}"
+    assert found == Passthrough(
+        "device_profiles", place, f"accelerator of {place}"
+    )
 
 
 def test_checks_that_a_flavor_demands():

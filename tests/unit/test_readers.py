@@ -5,7 +5,15 @@ import json
 
 import pytest
 
-from nova_vhard.policy.hardware import CDROM, FLOPPY
+from nova_vhard.policy.hardware import (
+    BLOCK_DEVICE,
+    CDROM,
+    FLAVOR,
+    FLOPPY,
+    VOLUME,
+    Holder,
+    Wish,
+)
 from nova_vhard.request import block_device, flavor, image
 
 
@@ -143,6 +151,64 @@ def test_a_list_beyond_its_bounds_is_refused_unread(value):
     assert len(found) < 64
 
 
+HOLDER = Holder("a-volume", "p1")
+
+
+@pytest.mark.parametrize(
+    ("value", "place", "text"),
+    [
+        ("{", "mappings", "{"),
+        ({"a": 1}, "mappings", "{'a': 1}"),
+        ([7], "mappings[0]", "7"),
+        ('[{}, "a\\n"]', "mappings[1]", "a"),
+        ("x" * 99, "mappings", "x" * 39 + "…"),
+    ],
+)
+def test_what_cannot_be_read_is_shown_with_its_place(value, place, text):
+    wish = Wish(
+        kind="disk_bus",
+        value=f"unreadable: {text}",
+        source=f"volume property {place}",
+        setting=place,
+        origin=VOLUME,
+        names=frozenset(("mappings",)),
+        holder=HOLDER,
+    )
+    assert block_device.read(value, "mappings", VOLUME, HOLDER) == ([wish], [])
+
+
+def test_the_choices_of_an_entry_are_named_after_their_place():
+    entries = [{"device_type": "lun", "disk_bus": "ide"}]
+    kind, bus = block_device.read(entries, "mappings", VOLUME, HOLDER)[0]
+    common = {
+        "origin": VOLUME,
+        "names": frozenset(("mappings",)),
+        "holder": HOLDER,
+    }
+    assert kind == Wish(
+        "device_type",
+        "lun",
+        "volume property mappings[0].device_type",
+        "mappings[0].device_type",
+        **common,
+    )
+    assert bus == Wish(
+        "disk_bus",
+        "ide",
+        "volume property mappings[0].disk_bus",
+        "mappings[0].disk_bus",
+        **common,
+    )
+
+
+def test_the_list_of_a_request_has_no_bound_here():
+    """What an image or a volume says is bounded, a body is Nova's matter."""
+    wishes, _ = block_device.read([{"disk_bus": "ide"}] * 257, "devices")
+    assert len(wishes) == 257
+    place = "devices[256].disk_bus"
+    assert wishes[-1] == Wish("disk_bus", "ide", place, place, BLOCK_DEVICE)
+
+
 @pytest.mark.parametrize("value", ["5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9", ""])
 def test_an_image_that_another_was_made_of_is_known_by_its_id(value):
     assert image.read({"base_image_ref": value}).faults == ()
@@ -232,4 +298,23 @@ def test_flavor_extra_specs():
         ("pmem", "small", "hw:pmem"),
         ("sound_model", "ich9", "hw:sound_model"),
         ("rng", "true", "hw_rng:allowed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "canonical", "written"),
+    [("true", "true", None), ("True", "true", "True"), ("0", "false", "0")],
+)
+def test_a_flavors_choice_is_shown_as_it_was_written(
+    value, canonical, written
+):
+    assert flavor.read({"hw_rng:allowed": value}) == [
+        Wish(
+            kind="rng",
+            value=canonical,
+            source="flavor extra spec hw_rng:allowed",
+            setting="hw_rng:allowed",
+            origin=FLAVOR,
+            written=written,
+        )
     ]

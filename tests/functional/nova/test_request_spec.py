@@ -4,6 +4,7 @@
 import pytest
 from nova import context, objects
 
+from nova_vhard.policy.hardware import CDROM, Passthrough
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD
 from nova_vhard.request import request_spec
 
@@ -127,3 +128,53 @@ def test_an_image_without_an_id_is_a_volumes(image, origin, value):
     meta = objects.ImageMeta.from_dict(image)
     (choice,) = request_spec.read_image(meta).wishes
     assert (choice.origin, choice.value) == (origin, value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reasons"),
+    [
+        ({"disk_format": "iso"}, ((CDROM, "an ISO image"),)),
+        ({"disk_format": "raw"}, ()),
+        ({}, ()),
+    ],
+)
+def test_an_iso_image_is_a_cdrom(fields, reasons):
+    image = objects.ImageMeta(id=IMAGE, **fields)
+    assert request_spec.read_image(image).reasons == reasons
+    assert request_spec.read(spec(image=image)).reasons == reasons
+
+
+def test_an_accelerator_of_a_port_is_in_a_group_of_its_own():
+    name = f"device_profile_0{PORT}"
+    groups = [objects.RequestGroup(requester_id=name)]
+    asked = request_spec.read(spec(requested_resources=groups)).passthrough
+    place = f"port {PORT}"
+    accelerator = Passthrough(
+        "device_profiles", place, f"accelerator of {place}"
+    )
+    assert asked[1:] == (accelerator,)
+
+
+def test_a_pci_request_without_alias_and_port():
+    """Nova leaves fields of it unset, and reads those as None."""
+    request = objects.InstancePCIRequest(count=1, spec=[])
+    pci = objects.InstancePCIRequests(requests=[request], instance_uuid=SERVER)
+    asked = request_spec.read(spec(pci_requests=pci)).passthrough
+    assert asked[1:] == (Passthrough("ports", "vf", "port unknown"),)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"requested_destination": objects.Destination()},
+        {"image": objects.ImageMeta()},
+    ],
+)
+def test_to_read_it_fills_no_field_in(fields):
+    """Nova fills fields in as soon as they are asked for, and sends them."""
+    request = spec(**fields)
+    before = request.obj_to_primitive()
+    for read in (request_spec.read, request_spec.subject):
+        read(request)
+    assert request.obj_to_primitive() == before
