@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is looked up in a description is named as it is in a cloud."""
+
+import pytest
+
+from nova_vhard.policy.fixes import OWN_IMAGE
+from nova_vhard.policy.hardware import (
+    CDROM,
+    IMAGE,
+    NOBODY,
+    SERVER,
+    STORED,
+    VOLUME,
+    HardwareRequest,
+    Holder,
+    Passthrough,
+    Wish,
+)
+from nova_vhard.policy.subject import Subject
+from nova_vhard.request import described
+
+IDE = {"properties": {"hw_disk_bus": "ide"}}
+ISO = {"disk_format": "iso"}
+ALIAS = {"extra_specs": {"pci_passthrough:alias": "gpu"}}
+DEMAND = {"extra_specs": {"vhard:require": "iommu"}}
+
+
+def read(operation, **data):
+    return described.read({"operation": operation, **data}).request
+
+
+def bus(origin, holder):
+    return Wish(
+        kind="disk_bus",
+        value="ide",
+        source=f"{origin} property hw_disk_bus",
+        setting="hw_disk_bus",
+        origin=origin,
+        names=frozenset(("hw_disk_bus",)),
+        holder=holder,
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "origin", "holder"),
+    [
+        ("image", IMAGE, Holder("i1", "p1")),
+        ("volume", VOLUME, NOBODY),
+    ],
+)
+@pytest.mark.parametrize("operation", ["boot", "move"])
+def test_a_root_is_an_image_or_a_volume(operation, key, origin, holder):
+    request = read(operation, project="p1", **{key: {**IDE, "id": "i1"}})
+    hardware = request.hardware
+    assert hardware.wishes == (bus(origin, holder),)
+    assert (hardware.origin, hardware.holder) == (origin, holder)
+
+
+def test_a_root_volume_without_metadata():
+    request = read("boot", volume={})
+    assert request.hardware == HardwareRequest(origin=VOLUME)
+
+
+@pytest.mark.parametrize(
+    "operation", ["boot", "upload", "move", "rebuild", "rescue", "resize"]
+)
+def test_who_asks(operation):
+    data = {"project": "p1", "domain": "d1", "roles": ["Reader"]}
+    subject = described.read({"operation": operation, **data}).subject
+    image = "its own image" if operation == "resize" else None
+    assert subject == Subject(
+        operation, "p1", "d1", frozenset(("reader",)), image
+    )
+
+
+@pytest.mark.parametrize(
+    ("port", "name"),
+    [
+        ("direct", "PORT"),
+        ({"vnic_type": "direct"}, "PORT"),
+        ({"vnic_type": "direct", "id": "a-port"}, "a-port"),
+    ],
+)
+def test_a_port_has_a_name(port, name):
+    assert read("boot", ports=["normal", port]).hardware.passthrough == (
+        Passthrough("ports", "vf", f"port {name}"),
+    )
+
+
+@pytest.mark.parametrize("operation", ["boot", "move", "resize"])
+def test_a_flavor_demands_checks_of_a_host(operation):
+    assert read(operation, flavor=DEMAND).hardware.host_checks == {"iommu"}
+
+
+def kept(server):
+    """Return what a rebuild finds of a server's own root disk."""
+    request = read("rebuild", server=server)
+    return [
+        (wish.kind, wish.value, wish.source)
+        for wish in request.hardware.wishes
+        if wish.origin == SERVER
+    ], request.hardware.reasons
+
+
+CDROM_KIND = ("device_type", "cdrom", "kind of the server's cdrom")
+
+
+def on(value):
+    return [("disk_bus", value, "bus of the server's disk")]
+
+
+@pytest.mark.parametrize(
+    ("server", "wishes", "reasons"),
+    [
+        ({}, on("virtio"), ()),
+        ({"disk_format": "raw"}, on("virtio"), ()),
+        (IDE, on("ide"), ()),
+        # its bus is what libosinfo picked, or what the image said
+        ({"properties": {"os_distro": "x"}}, [], ()),
+        (
+            {"properties": {"os_distro": "x", "hw_disk_bus": "ide"}},
+            on("ide"),
+            (),
+        ),
+        # the bus of one block device is not the root's
+        (
+            {"properties": {"mappings": '[{"disk_bus": "usb"}]'}},
+            on("virtio"),
+            (),
+        ),
+        (ISO, [CDROM_KIND], ((CDROM, "the server's cdrom"),)),
+        (
+            {**ISO, "properties": {"hw_cdrom_bus": "scsi"}},
+            [CDROM_KIND, ("cdrom_bus", "scsi", "bus of the server's cdrom")],
+            (),
+        ),
+    ],
+)
+def test_a_server_keeps_its_root_disk(server, wishes, reasons):
+    assert kept(server) == (wishes, reasons)
+
+
+def test_a_server_of_an_iso_image_has_it_as_a_cdrom():
+    request = read("resize", server=ISO)
+    (present,) = request.existing
+    for hardware in (request.hardware, present):
+        assert hardware.reasons == ((CDROM, "an ISO image"),)
+        assert not hardware.wishes
+
+
+def test_a_server_has_its_devices_of_what_nova_stores():
+    request = read("rebuild", server={**IDE, "config_drive": True})
+    (present, flavor) = request.existing
+    assert present.wishes[0] == bus(IMAGE, STORED)
+    assert present.reasons == ((CDROM, "the server's config drive"),)
+    assert flavor.only == frozenset()
+
+
+def test_a_resize_is_from_the_flavor_that_the_server_has():
+    request = read("resize", server=ALIAS, flavor={"name": "large"})
+    (present,) = request.existing
+    source = "flavor extra spec pci_passthrough:alias"
+    assert present.passthrough == (Passthrough("aliases", "gpu", source),)
+    assert request.hardware.passthrough == ()
+    assert request.subject.flavor == "large"
+
+
+@pytest.mark.parametrize(
+    ("server", "origin"), [({}, IMAGE), ({"origin": VOLUME}, VOLUME)]
+)
+def test_a_stable_rescue_is_under_the_servers_own_image(server, origin):
+    request = read(
+        "rescue",
+        project="p1",
+        image={"properties": {"hw_rescue_device": "disk"}},
+        server={**IDE, **server},
+    )
+    holder = Holder(OWN_IMAGE, "p1")
+    assert request.hardware.wishes[0] == bus(origin, holder)
+    assert (request.hardware.origin, request.hardware.holder) == (
+        origin,
+        holder,
+    )
+
+
+@pytest.mark.parametrize("operation", ["rebuild", "rescue"])
+def test_without_a_server_nothing_is_there_already(operation):
+    existing = read(operation, image=IDE).existing
+    assert not any(hardware.wishes for hardware in existing)

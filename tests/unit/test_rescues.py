@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a rescue is made of, and what nobody can judge of it."""
+
+import pytest
+
+from nova_vhard.policy.hardware import (
+    CDROM,
+    DISK,
+    FLOPPY,
+    STORED,
+    VOLUME,
+    Fault,
+    HardwareRequest,
+)
+from nova_vhard.request import image as image_reader
+from nova_vhard.request.kept import with_kept
+from nova_vhard.request.lookups import Image, KeptDevice, NotFound, Server
+from nova_vhard.request.rescue import (
+    Unusable,
+    rescue_disk,
+    rescue_image,
+    rescued,
+)
+from tests.unit.lookups import lookups
+
+IMAGE_ID = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
+BASE_ID = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+IMAGES = {IMAGE_ID: Image({"a": "1"}), BASE_ID: Image({"b": "2"})}
+STABLE = Image({"hw_rescue_device": "disk"})
+COMMAND = "`openstack server rescue --image IMAGE a-server`"
+ADDRESS = "http://10.0.0.1/image"
+
+
+def server(**more):
+    properties = more.get("properties", {})
+    return Server(
+        **{
+            "id": "a-server",
+            "image": IMAGE_ID,
+            "hardware": image_reader.read(properties, holder=STORED),
+            **more,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "named", "expected"),
+    [
+        ({}, IMAGE_ID, IMAGE_ID),
+        ({}, None, IMAGE_ID),
+        ({"base_image": BASE_ID}, "", BASE_ID),
+        ({"base_image": BASE_ID}, IMAGE_ID, IMAGE_ID),
+        ({"base_image": BASE_ID, "image": None}, None, BASE_ID),
+        ({"base_image": ADDRESS}, BASE_ID, BASE_ID),
+    ],
+)
+def test_the_image_that_is_rescued_with(more, named, expected):
+    find = lookups(image=IMAGES)
+    assert rescue_image(find, server(**more), named) is IMAGES[expected]
+
+
+@pytest.mark.parametrize(
+    ("more", "named"), [({"image": None}, None), ({}, "gone")]
+)
+def test_no_image_to_rescue_with_is_novas_to_answer(more, named):
+    with pytest.raises(NotFound):
+        rescue_image(lookups(image=IMAGES), server(**more), named)
+
+
+NO_ID = "is not the id of an image"
+NOBODYS = "is an image that does not exist, or is not for this project"
+GONE = "3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11"
+
+
+@pytest.mark.parametrize(
+    ("more", "value", "text"),
+    [
+        ({"base_image": ADDRESS}, ADDRESS, NO_ID),
+        ({"base_image": GONE}, GONE, NOBODYS),
+        ({"image": GONE}, GONE, NOBODYS),
+    ],
+)
+def test_what_only_the_compute_service_would_look_at(more, value, text):
+    with pytest.raises(Unusable, match=f"^{text}$") as error:
+        rescue_image(lookups(image=IMAGES), server(**more), None)
+    assert error.value.fault == Fault(
+        "stored image property base_image_ref",
+        value,
+        text,
+        fix=f"name an image to rescue with: {COMMAND}",
+    )
+
+
+def test_a_root_on_a_volume_is_rescued_with_a_disk():
+    """Nova has no legacy rescue of such a server."""
+    on_volume = server(image=None, base_image=ADDRESS)
+    with pytest.raises(Unusable) as error:
+        rescue_image(lookups(image=IMAGES), on_volume, None)
+    assert error.value.fault.fix == (
+        "name an image to rescue with, with hw_rescue_device=disk since its "
+        f"root is a volume: {COMMAND}"
+    )
+
+
+def test_a_root_volume_that_cannot_be_read():
+    fault = Fault(
+        "the root volume of this server",
+        "a-server",
+        "cannot be read; a stable rescue takes the devices from it",
+        fix="ask the cloud's operator for access to this volume",
+    )
+    assert rescued(lookups(own_image={}), server(), STABLE) == (
+        HardwareRequest(devices=frozenset(), faults=(fault,))
+    )
+
+
+def test_a_legacy_rescue_is_of_the_rescue_image_alone():
+    """Its own references are not followed, nor is it ever a CD-ROM."""
+    properties = {"hw_disk_bus": "ide", "base_image_ref": ADDRESS}
+    of_disk = image_reader.read({"hw_disk_bus": "ide"})
+    for drive in (True, False):
+        hardware = rescued(
+            lookups(), server(config_drive=drive), Image(properties, "iso")
+        )
+        assert hardware == with_kept(of_disk, (), drive)
+
+
+@pytest.mark.parametrize(
+    "own", [None, Image({"hw_disk_bus": "sata"}, origin=VOLUME)]
+)
+def test_a_stable_rescue_adds_a_disk_to_what_the_server_has(own):
+    stays = [KeptDevice("scsi", "lun", "sdb")]
+    existing = server(properties={"hw_disk_bus": "ide"}, config_drive=True)
+    find = lookups(
+        own_image={"a-server": own}, kept_devices={"a-server": stays}
+    )
+    hardware = rescued(find, existing, STABLE)
+    made_of = existing.hardware if own is None else own.hardware()
+    before = with_kept(made_of, stays, True)
+    assert hardware.wishes == before.wishes
+    assert hardware.reasons == before.reasons
+    assert (hardware.origin, hardware.holder) == (before.origin, before.holder)
+    assert hardware.rescue_disk == rescue_disk(STABLE)
+    assert hardware.faults == ()
+
+
+BOTH = frozenset(("rescue_bus", "rescue_device"))
+
+
+@pytest.mark.parametrize(
+    ("device", "expected", "bus"),
+    [
+        ("disk", DISK, "disk_bus"),
+        ("cdrom", CDROM, "cdrom_bus"),
+        ("floppy", FLOPPY, "floppy_bus"),
+        ("of-tomorrow", DISK, "disk_bus"),
+    ],
+)
+def test_the_kind_of_the_disk_of_a_stable_rescue(device, expected, bus):
+    disk = rescue_disk(
+        Image({"hw_rescue_device": device, "base_image_ref": ADDRESS})
+    )
+    assert disk.devices == {expected}
+    assert disk.reasons == ((expected, f"hw_rescue_device={device}"),)
+    assert disk.only == BOTH | {bus}
+    assert disk.faults == ()
+
+
+def test_the_bus_of_the_disk_of_a_stable_rescue():
+    disk = rescue_disk(
+        Image({"hw_rescue_device": "cdrom", "hw_rescue_bus": "usb"}, "iso")
+    )
+    assert (disk.devices, disk.reasons) == (frozenset(), ())
+    assert disk.only == BOTH
+
+
+@pytest.mark.parametrize(
+    ("value", "running", "slow"),
+    [
+        ("61", True, True),
+        (61, True, True),
+        ("61", False, False),
+        ("60", True, False),
+        ("", True, False),
+        ("soon", True, False),
+    ],
+)
+def test_a_server_that_shuts_down_slowly(value, running, slow):
+    fault = Fault(
+        "stored image property os_shutdown_timeout",
+        str(value),
+        "is how many seconds Nova waits for this server to shut down, and "
+        "its image or root volume could change unseen meanwhile; a stable "
+        "rescue of a running server may wait 60",
+        fix="stop the server first: `openstack server stop a-server`",
+    )
+    existing = server(
+        properties={"os_shutdown_timeout": value}, running=running
+    )
+    find = lookups(own_image={"a-server": None}, kept_devices={"a-server": ()})
+    expected = (fault,) if slow else ()
+    assert rescued(find, existing, STABLE).faults == expected
+    # a legacy one reads none of it
+    assert rescued(find, existing, Image()).faults == ()
