@@ -75,7 +75,8 @@ _POLICY = (
 _REQUEST = (
     *_unit("test_defaults", "test_image_properties", "test_passthrough"),
     *_unit("test_readers", "test_subject", "cli/test_policy_test"),
-    *_unit("test_changes"),
+    *_unit("test_changes", "test_kept", "test_rescues"),
+    *_unit("test_described", "test_server_reader"),
     *_fuzz("nova", "scheduler"),
     *_VERDICTS,
 )
