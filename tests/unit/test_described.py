@@ -187,3 +187,22 @@ def test_a_stable_rescue_is_under_the_servers_own_image(server, origin):
 def test_without_a_server_nothing_is_there_already(operation):
     existing = read(operation, image=IDE).existing
     assert not any(hardware.wishes for hardware in existing)
+
+
+def test_a_stable_rescue_of_a_server_of_an_iso_image():
+    stable = {"properties": {"hw_rescue_device": "disk"}}
+    hardware = read("rescue", image=stable, server=ISO).hardware
+    assert hardware.reasons == ((CDROM, "an ISO image"),)
+
+
+@pytest.mark.parametrize("operation", ["boot", "upload", "move", "rebuild"])
+def test_an_iso_image_that_comes(operation):
+    hardware = read(operation, image={**ISO, **IDE}).hardware
+    assert hardware.reasons == ((CDROM, "an ISO image"),)
+    assert hardware.wishes[0] == bus(IMAGE, NOBODY)
+
+
+@pytest.mark.parametrize("operation", ["boot", "move"])
+def test_a_config_drive_is_asked_for(operation):
+    hardware = read(operation, config_drive=True).hardware
+    assert hardware.reasons == ((CDROM, "a config drive, by config_drive"),)

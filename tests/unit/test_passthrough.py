@@ -373,3 +373,19 @@ def test_more_than_a_server_had_is_a_new_wish(had, wanted, outcome):
     new = replace(GPU, count=wanted)
     verdict = judge(rules, new, operation=MOVE, already=already)
     assert verdict.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("count", "counts"),
+    [
+        ("1", ["1"]),
+        ("3", ["1", "2", "3"]),
+        ("0", []),
+        ("1025", ["1025"]),
+        ("x+2", ["x+2"]),
+    ],
+)
+def test_who_has_a_number_of_devices_has_each_smaller_one(count, counts):
+    had = request(replace(GPU, count=count), checks=["iommu"])
+    asked = tuple(replace(GPU, count=number) for number in counts)
+    assert passthrough.owned(had) == request(*asked, checks=["iommu"])

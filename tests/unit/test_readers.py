@@ -10,7 +10,9 @@ from nova_vhard.policy.hardware import (
     CDROM,
     FLAVOR,
     FLOPPY,
+    IMAGE,
     VOLUME,
+    Fault,
     Holder,
     Wish,
 )
@@ -318,3 +320,60 @@ def test_a_flavors_choice_is_shown_as_it_was_written(
             written=written,
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("properties", "kind", "value", "name", "written"),
+    [
+        ({"hw_disk_bus": "ide"}, "disk_bus", "ide", "hw_disk_bus", None),
+        ({"hw_vif_model": "E1000"}, "vif_model", "e1000", None, "E1000"),
+        ({"vmware_adaptertype": "x"}, "disk_bus", "scsi", "hw_disk_bus", "x"),
+    ],
+)
+def test_an_images_choice_is_shown_as_it_was_written(
+    properties, kind, value, name, written
+):
+    (setting,) = properties
+    request = image.read(properties, None, VOLUME, HOLDER)
+    assert (request.origin, request.holder) == (VOLUME, HOLDER)
+    assert request.explicit(kind) == (
+        Wish(
+            kind=kind,
+            value=value,
+            source=f"volume property {setting}",
+            setting=setting,
+            origin=VOLUME,
+            names=frozenset((setting, name or setting)),
+            written=written,
+            holder=HOLDER,
+        ),
+    )
+
+
+@pytest.mark.parametrize("origin", [IMAGE, VOLUME])
+def test_a_reference_at_fault_is_shown_with_its_place(origin):
+    request = image.read({"base_image_ref": "x"}, None, origin, HOLDER)
+    assert request.faults == (
+        Fault(
+            source=f"{origin} property base_image_ref",
+            value="x",
+            message="is not the id of an image, and a rescue would boot what "
+            "it names",
+            names=frozenset(("base_image_ref",)),
+            origin=origin,
+            holder=HOLDER,
+        ),
+    )
+
+
+def test_why_an_image_brings_a_cdrom():
+    request = image.read({"img_config_drive": "mandatory"}, "iso")
+    assert request.reasons == (
+        (CDROM, "an ISO image"),
+        (CDROM, "a config drive, by img_config_drive"),
+    )
+
+
+def test_the_architecture_that_is_emulated():
+    request = image.read({"hw_emulation_architecture": "AMD64"})
+    assert request.emulated == "x86_64"
