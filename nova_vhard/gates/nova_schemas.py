@@ -66,7 +66,7 @@ def _of_version(function: Any, request: Any) -> Any:
         _version(least), _version(most)
     ):
         raise NotAccepted("not in this microversion")
-    return getattr(function, "__func__", function)
+    return function
 
 
 def _selected(function: Any, version: Any) -> Any:
