@@ -3,75 +3,28 @@
 
 import argparse
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from osc_lib import exceptions
 
-from nova_vhard.catalogue import traits
-from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cli import output, policies
 from nova_vhard.placement import PlacementError
-from nova_vhard.policy.model import PassthroughRule, Values
+from nova_vhard.policy.model import PassthroughRule
 from nova_vhard.policy.text import clean
-from nova_vhard.request import passthrough
+from nova_vhard.request.flavor_traits import (
+    REQUIRED,
+    TraitPlan,
+    plan_traits,
+)
 
-_SPEC = f"trait:{traits.PREFIX}"
-_REQUIRED = "required"
 _COLUMNS = ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a flavor's extra specs need.
-
-    :ivar flavor: openstacksdk flavor
-    :ivar asks: the passthrough that it asks for
-    :ivar lacks: our extra specs that it needs
-    :ivar surplus: our extra specs that nothing demands any more
-    """
-
-    flavor: Any
-    asks: tuple[str, ...]
-    lacks: tuple[str, ...]
-    surplus: tuple[str, ...]
-
-    def row(self, state: str) -> tuple[str, ...]:
-        """Return a row of the table."""
-        listed = (self.asks, self.lacks, self.surplus)
-        cells = (", ".join(clean(one) for one in part) for part in listed)
-        return (clean(self.flavor.name), *cells, state)
-
-
-def plan(flavor: Any, rule: PassthroughRule) -> Plan | None:
-    """Compare a flavor with what the policy demands.
-
-    Only passthrough that the policy allows counts: what it refuses boots
-    nowhere, and a custom resource class that it does not name may be a bare
-    metal node's, whose hosts report nothing.
-
-    :returns: None for a flavor that has nothing to do with us
-    """
-    specs = flavor.extra_specs or {}
-    asked = [
-        one
-        for one in passthrough.of_flavor(specs)
-        if one.name in rule.allow.get(one.kind, Values())
-    ]
-    checks = set(passthrough.host_checks(specs) & CHECKS.keys())
-    if asked:
-        checks.update(rule.require)
-    wanted = {f"trait:{traits.of_check(name)}" for name in checks}
-    ours = {name for name in specs if name.startswith(_SPEC)}
-    if not asked and not wanted and not ours:
-        return None
-    good = {name for name in ours if specs[name] == _REQUIRED}
-    return Plan(
-        flavor,
-        tuple(dict.fromkeys(f"{one.kind}: {one.name}" for one in asked)),
-        tuple(sorted(wanted - good)),
-        tuple(sorted(ours - wanted)),
-    )
+def _row(plan: TraitPlan, state: str) -> tuple[str, ...]:
+    """Return a row of the table."""
+    listed = (plan.passthrough, plan.lacks, plan.surplus)
+    cells = (", ".join(map(clean, names)) for names in listed)
+    return (clean(plan.flavor.name), *cells, state)
 
 
 class _FlavorCommand(output.Lister):
@@ -81,16 +34,19 @@ class _FlavorCommand(output.Lister):
         policies.add_option(parser, what)
         return parser
 
-    def plans(self, path: str) -> Iterator[Plan]:
-        """Yield every flavor that has to do with us."""
+    def plans(self, path: str) -> Iterator[TraitPlan]:
+        """Yield a plan for every flavor with traits of ours, or need of them.
+
+        :param path: of the policy, or its name
+        """
         rule = policies.load(path).passthrough
         compute = self.app.client_manager.vhard.compute
         for flavor in compute.flavors(
             details=True, get_extra_specs=True, is_public=None
         ):
-            found = plan(flavor, rule or PassthroughRule())
-            if found is not None:
-                yield found
+            plan = plan_traits(flavor, rule or PassthroughRule())
+            if plan is not None:
+                yield plan
 
 
 class AuditFlavors(_FlavorCommand):
@@ -106,8 +62,8 @@ class AuditFlavors(_FlavorCommand):
     ) -> tuple[Iterable[str], Iterable[tuple[str, ...]]]:
         """Return one row a flavor."""
         return _COLUMNS, [
-            one.row("differs" if one.lacks or one.surplus else "in sync")
-            for one in self.plans(parsed_args.policy)
+            _row(plan, "differs" if plan.differs else "in sync")
+            for plan in self.plans(parsed_args.policy)
         ]
 
 
@@ -130,28 +86,27 @@ class SyncFlavors(_FlavorCommand):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Iterable[str], Iterable[tuple[str, ...]]]:
         """Return one row a flavor that differs."""
-        todo = [
-            one
-            for one in self.plans(parsed_args.policy)
-            if one.lacks or one.surplus
-        ]
+        plans = self.plans(parsed_args.policy)
+        changes = [plan for plan in plans if plan.differs]
         if not parsed_args.yes:
-            return _COLUMNS, [one.row("would change") for one in todo]
+            return _COLUMNS, [_row(plan, "would change") for plan in changes]
         client = self.app.client_manager.vhard
-        names = {spec.partition(":")[2] for one in todo for spec in one.lacks}
+        specs = {spec for plan in changes for spec in plan.lacks}
         try:
             # A required trait without a name would be an error of Placement
             # for every boot.
-            client.placement.create_traits(names)
+            client.placement.create_traits(
+                {spec.partition(":")[2] for spec in specs}
+            )
         except PlacementError as error:
             raise exceptions.CommandError(f"Placement: {error}") from error
-        return _COLUMNS, [_apply(client.compute, one) for one in todo]
+        return _COLUMNS, [_apply(client.compute, plan) for plan in changes]
 
 
-def _apply(compute: Any, one: Plan) -> tuple[str, ...]:
-    if one.lacks:
-        specs = dict.fromkeys(one.lacks, _REQUIRED)
-        compute.create_flavor_extra_specs(one.flavor, specs)
-    for name in one.surplus:
-        compute.delete_flavor_extra_specs_property(one.flavor, name)
-    return one.row("changed")
+def _apply(compute: Any, plan: TraitPlan) -> tuple[str, ...]:
+    if plan.lacks:
+        specs = dict.fromkeys(plan.lacks, REQUIRED)
+        compute.create_flavor_extra_specs(plan.flavor, specs)
+    for name in plan.surplus:
+        compute.delete_flavor_extra_specs_property(plan.flavor, name)
+    return _row(plan, "changed")

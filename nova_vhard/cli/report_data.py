@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_vhard.cli import devices, image_select, images, paging, server
-from nova_vhard.cli.flavor import plan
 from nova_vhard.cli.fleet import HostPosture, fleet
 from nova_vhard.cli.image_changes import ERRORS as GLANCE_ERRORS
 from nova_vhard.cli.progress import Progress
@@ -22,6 +21,7 @@ from nova_vhard.policy.text import clean
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import passthrough
+from nova_vhard.request.flavor_traits import plan_traits
 
 Row = tuple[str, ...]
 
@@ -140,7 +140,7 @@ def flavor_rows(
         verdict = evaluate(policy, alone(request), subject, today)
         for words in explain.rows(verdict.violations, subject):
             yield (*about, *words)
-        needs = plan(flavor, rule)
+        needs = plan_traits(flavor, rule)
         if needs is not None and needs.lacks:
             mode = policy.mode_for(rule.mode, subject)
             lacks = ", ".join(clean(one) for one in needs.lacks)

@@ -12,7 +12,6 @@ import pytest
 
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.cli.flavor import plan
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.gates.events import LOG as DECISIONS
 from nova_vhard.host import check, report
@@ -29,6 +28,7 @@ from nova_vhard.policy.hosts import (
 )
 from nova_vhard.policy.model import Mode, Values
 from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.request.flavor_traits import plan_traits
 from tests.trees import build, capture
 from tests.unit import docs
 
@@ -136,7 +136,7 @@ def test_the_extra_specs_are_those_that_sync_writes():
 
     baseline = document.load(document.shipped("baseline"))
     allow = {"aliases": Values(("gpu",))}
-    found = plan(Flavor, replace(baseline.passthrough, allow=allow))
+    found = plan_traits(Flavor, replace(baseline.passthrough, allow=allow))
     shown = re.findall(
         r"^   (trait:\w+)=required$",
         docs.PASSTHROUGH.read_text(encoding="utf-8"),

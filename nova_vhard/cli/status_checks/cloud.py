@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
 
-from nova_vhard.cli import flavor
 from nova_vhard.cli.fleet import fleet
 from nova_vhard.cli.status_checks.answers import (
     NotHere,
@@ -23,6 +22,7 @@ from nova_vhard.placement import VERSION, PlacementError
 from nova_vhard.policy.model import PassthroughRule, Policy
 from nova_vhard.policy.text import clean
 from nova_vhard.reporter.connect import connect
+from nova_vhard.request.flavor_traits import TraitPlan, plan_traits
 
 _NO_LOGIN = (401,)
 _NO_ROLE = (403,)
@@ -82,7 +82,7 @@ def flavors(node: Node) -> Result:
             for one in node.compute.flavors(
                 details=True, get_extra_specs=True, is_public=None
             )
-            if (plan := flavor.plan(one, rule)) is not None
+            if (plan := plan_traits(one, rule)) is not None
         ]
         unseen = list(_unseen(node, "flavors that are not public"))
     except Exception as error:  # noqa: BLE001 - keystoneauth's and the SDK's
@@ -92,7 +92,7 @@ def flavors(node: Node) -> Result:
     return together(found, said)
 
 
-def _flavors(plans: Iterable[flavor.Plan]) -> Iterator[Result]:
+def _flavors(plans: Iterable[TraitPlan]) -> Iterator[Result]:
     fix = "Run openstack vhard flavor sync, then the same with --yes."
     plans = list(plans)
     lacking = [one.flavor.name for one in plans if one.lacks]

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from nova_vhard.cli.flavor import plan
 from nova_vhard.policy.model import PassthroughRule, Values
+from nova_vhard.request.flavor_traits import plan_traits
 
 RULE = PassthroughRule(
     allow={
@@ -24,7 +24,7 @@ ASLR = "trait:CUSTOM_VHARD_KERNEL_ASLR"
 
 def made(specs):
     flavor = SimpleNamespace(name="f", extra_specs=specs)
-    return plan(flavor, RULE)
+    return plan_traits(flavor, RULE)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,8 @@ def test_a_flavor_that_has_nothing_to_do_with_us(specs):
     assert made(specs) is None
 
 
-def test_a_row_says_what_is_asked_for():
-    row = made({**ALIAS, IOMMU: "required"}).row("differs")
-    assert row == ("f", "aliases: gpu", REMAPPING, "", "differs")
+def test_what_is_asked_for_is_named_with_its_kind():
+    plan = made({**ALIAS, IOMMU: "required"})
+    assert plan.passthrough == ("aliases: gpu",)
+    assert plan.lacks == (REMAPPING,)
+    assert plan.differs
