@@ -10,7 +10,7 @@ from oslo_config import cfg
 from oslo_log import formatters
 from oslo_log import log as oslo_log
 
-from nova_vhard import decisions
+from nova_vhard.common import decisions
 
 #: Bytes of a record, with everything that a formatter adds to it.
 RECORD_LIMIT = 64 * 1024

@@ -17,7 +17,7 @@ class Disk:
     """A disk of its own where root may mount one, else a folder.
 
     Of a folder the first thing that a full disk refuses is made to fail, for
-    all that is written by ``nova_vhard.files``.
+    all that is written by ``nova_vhard.common.files``.
 
     :ivar folder: where it is
     """

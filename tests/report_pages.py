@@ -8,9 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.cli import report_data, servers
-from nova_vhard.cli.fleet import FRESH, SILENT, STALE, HostPosture
-from nova_vhard.cli.report_data import Part, Report
+from nova_vhard.osc.report import data
+from nova_vhard.osc.report.data import Part, Report
+from nova_vhard.osc.server import servers
+from nova_vhard.placement.fleet import (
+    FRESH,
+    SILENT,
+    STALE,
+    HostPosture,
+)
 from nova_vhard.policy import document
 from nova_vhard.request import image as image_reader
 
@@ -102,8 +108,8 @@ def report(
     )
     flavors = [_flavor(number, names) for number in range(third // 2)]
     compute = SimpleNamespace(flavors=lambda **wanted: flavors)
-    images = tuple(report_data.image_rows(glance, policy, today))
-    flavor_rows = tuple(report_data.flavor_rows(compute, policy, today))
+    images = tuple(data.image_rows(glance, policy, today))
+    flavor_rows = tuple(data.flavor_rows(compute, policy, today))
     left = violations - len(images) - len(flavor_rows)
     # Some belong to a project that is exempt.
     every = (

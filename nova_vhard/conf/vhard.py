@@ -3,8 +3,8 @@
 
 from oslo_config import cfg
 
+from nova_vhard.common import source
 from nova_vhard.conf import groups
-from nova_vhard.policy import source
 
 GROUP = cfg.OptGroup(
     "vhard",

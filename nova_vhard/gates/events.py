@@ -9,10 +9,10 @@ from typing import Any
 
 from oslo_context.context import get_current
 
-from nova_vhard.log import MESSAGE_LIMIT, get_logger
+from nova_vhard.common.log import MESSAGE_LIMIT, get_logger
+from nova_vhard.common.text import clean
 from nova_vhard.policy.leading import MOST, Kind, leading
 from nova_vhard.policy.subject import Subject
-from nova_vhard.policy.text import clean
 from nova_vhard.policy.verdict import Verdict, Violation
 
 #: Every event is the whole message of one record of this logger.

@@ -19,17 +19,17 @@ import webob.exc
 from glance.api.v2 import images
 from glance.common import exception, wsgi
 
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import line
 from nova_vhard.gates import http, routing
 from nova_vhard.gates.glance_image import changed, stored
 from nova_vhard.gates.glance_router import Call, Router
 from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.gates.judge import Judge
-from nova_vhard.log import get_logger
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import IMAGE, Holder
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject, subject_of
-from nova_vhard.policy.text import line
 from nova_vhard.policy.verdict import Verdict
 from nova_vhard.policy.watch import PolicyUnavailable
 from nova_vhard.request import image as image_reader

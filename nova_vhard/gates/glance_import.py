@@ -17,13 +17,13 @@ from glance.common import exception
 from taskflow import task
 from taskflow.patterns import linear_flow
 
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import line
 from nova_vhard.gates import http
 from nova_vhard.gates.judge import Judge
-from nova_vhard.log import get_logger
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import NOBODY, Holder
 from nova_vhard.policy.subject import UPLOAD, Subject, subject_of
-from nova_vhard.policy.text import line
 from nova_vhard.policy.watch import PolicyUnavailable
 from nova_vhard.request import image as image_reader
 

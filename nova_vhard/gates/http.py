@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from nova_vhard.log import CleanLogger
-from nova_vhard.policy.text import clean
+from nova_vhard.common.log import CleanLogger
+from nova_vhard.common.text import clean
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from oslo_config import cfg
 
 from nova_vhard import conf as vhard_conf
+from nova_vhard.common.log import get_logger
 from nova_vhard.gates import events
-from nova_vhard.log import get_logger
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode, Policy

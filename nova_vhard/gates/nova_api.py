@@ -18,6 +18,7 @@ from nova import exception
 from nova.api.openstack import wsgi
 from oslo_config import cfg
 
+from nova_vhard.common.log import get_logger
 from nova_vhard.gates import http, nova_flavor, nova_routes, routing
 from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.gates.judge import Judge
@@ -25,7 +26,6 @@ from nova_vhard.gates.nova_lookup import NovaLookups, Services
 from nova_vhard.gates.nova_router import Call, Router
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.gates.proven import ProvenHosts
-from nova_vhard.log import get_logger
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import demands

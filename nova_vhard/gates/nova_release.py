@@ -9,7 +9,7 @@ from nova.objects import image_meta
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
-from nova_vhard.log import get_logger
+from nova_vhard.common.log import get_logger
 
 LOG = get_logger(__name__)
 

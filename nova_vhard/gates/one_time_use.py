@@ -18,10 +18,10 @@ from typing import Any
 from nova.scheduler import filters
 
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
+from nova_vhard.common.text import clean
 from nova_vhard.gates import nova_release
 from nova_vhard.gates.proven import unjudged_types
 from nova_vhard.policy.model import Mode, Policy
-from nova_vhard.policy.text import clean
 from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 
 NO_DEVICE = (

@@ -12,9 +12,14 @@ from nova import objects
 from nova.scheduler.client import report
 from oslo_config import cfg
 
+from nova_vhard.common.log import get_logger
 from nova_vhard.gates import nova_release
-from nova_vhard.log import get_logger
-from nova_vhard.placement import Placement
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.posture import (
+    Posture,
+    PostureUnavailable,
+    Question,
+)
 from nova_vhard.policy.hosts import (
     NO_CANDIDATE,
     NOBODY,
@@ -24,7 +29,6 @@ from nova_vhard.policy.hosts import (
 )
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.verdict import Violation
-from nova_vhard.posture import Posture, PostureUnavailable, Question
 
 LOG = get_logger(__name__)
 

@@ -8,10 +8,10 @@ from nova import exception
 from nova.scheduler import filters
 from oslo_config import cfg
 
+from nova_vhard.common.log import get_logger
 from nova_vhard.gates import http, nova_release, one_time_use
 from nova_vhard.gates.judge import Judge
 from nova_vhard.gates.proven import ProvenHosts, present_flavor, unjudged_types
-from nova_vhard.log import get_logger
 from nova_vhard.policy import explain
 from nova_vhard.policy import hosts as host_rules
 from nova_vhard.policy.hardware import HardwareRequest

@@ -9,8 +9,8 @@ import json
 import os
 from typing import Any
 
-from nova_vhard import files
-from nova_vhard.log import get_logger
+from nova_vhard.common import files
+from nova_vhard.common.log import get_logger
 
 LOG = get_logger(__name__)
 

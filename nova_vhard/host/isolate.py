@@ -11,12 +11,12 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
+from nova_vhard.common.log import get_logger
 from nova_vhard.host import child
 from nova_vhard.host.check import Check, Result, Status
 from nova_vhard.host.child import Timed
 from nova_vhard.host.forked import Ended, Forked, gone
 from nova_vhard.host.host import Host
-from nova_vhard.log import get_logger
 
 LOG = get_logger(__name__)
 

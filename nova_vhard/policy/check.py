@@ -9,12 +9,12 @@ import jsonschema
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
-from nova_vhard.policy.json_schema import NAME_LIMIT
+from nova_vhard.common.json_schema import NAME_LIMIT
+from nova_vhard.common.problems import Hints
+from nova_vhard.common.schema_errors import Fault, schema_faults
+from nova_vhard.common.text import quote
 from nova_vhard.policy.meaning import Meaning
-from nova_vhard.policy.problems import Hints
 from nova_vhard.policy.schema import SCHEMA
-from nova_vhard.policy.shape import Fault, schema_faults
-from nova_vhard.policy.text import quote
 
 _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 

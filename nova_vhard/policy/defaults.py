@@ -15,6 +15,7 @@ from types import MappingProxyType
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.guests import BUSES, SCSI
 from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
+from nova_vhard.common.text import clean, quote
 from nova_vhard.policy.hardware import (
     CDROM,
     DISK,
@@ -26,7 +27,6 @@ from nova_vhard.policy.hardware import (
     Wish,
 )
 from nova_vhard.policy.model import Assume
-from nova_vhard.policy.text import clean, quote
 
 #: The device that must be there for a kind's default to mean anything.
 DEVICE_OF: Mapping[str, str] = MappingProxyType(

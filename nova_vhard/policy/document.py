@@ -7,23 +7,25 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nova_vhard.policy import (
-    assemble,
-    check,
-    origin,
+from nova_vhard.common import (
     source,
     yaml_lines,
     yaml_tree,
 )
-from nova_vhard.policy.model import Policy
-from nova_vhard.policy.problems import (
+from nova_vhard.common.problems import (
     PATH_LIMIT,
     PolicyError,
     Problems,
     unexpected,
 )
-from nova_vhard.policy.source import MAX_SIZE
-from nova_vhard.policy.text import clean
+from nova_vhard.common.source import MAX_SIZE
+from nova_vhard.common.text import clean
+from nova_vhard.policy import (
+    assemble,
+    check,
+    origin,
+)
+from nova_vhard.policy.model import Policy
 
 SHIPPED = ("baseline", "strict")
 

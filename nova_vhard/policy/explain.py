@@ -4,11 +4,17 @@
 from collections.abc import Iterator, Sequence
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.common.text import (
+    MESSAGE_LIMIT,
+    clean,
+    fit,
+    line,
+    quote,
+)
 from nova_vhard.policy.fixes import how_to_fix
 from nova_vhard.policy.hardware import PASSTHROUGH, VOLUME, Wish
 from nova_vhard.policy.leading import leading
 from nova_vhard.policy.subject import Subject
-from nova_vhard.policy.text import MESSAGE_LIMIT, clean, fit, line, quote
 from nova_vhard.policy.verdict import Message, Violation
 
 #: Bytes of a server's fault that a reason may take up (Nova keeps 230).

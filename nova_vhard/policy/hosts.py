@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
+from nova_vhard.common.text import clean
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import REBUILD, Subject
-from nova_vhard.policy.text import clean
 from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 
 HOSTS_REQUIRE = "hosts.require"

@@ -11,10 +11,10 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.kinds import DeviceKind
 from nova_vhard.catalogue.passthrough import OF_DEVICES
 from nova_vhard.catalogue.profiles import PROFILES
+from nova_vhard.common.problems import Hints, Path
+from nova_vhard.common.schema_errors import Fault
+from nova_vhard.common.text import quote
 from nova_vhard.policy.model import Values
-from nova_vhard.policy.problems import Hints, Path
-from nova_vhard.policy.shape import Fault
-from nova_vhard.policy.text import quote
 
 #: Patterns of one file: each is made a regular expression of.
 MAX_PATTERNS = 10_000

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nova_vhard.policy.problems import Path
-from nova_vhard.policy.yaml_lines import Lines
+from nova_vhard.common.problems import Path
+from nova_vhard.common.yaml_lines import Lines
 
 Tree = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import PORTS
-from nova_vhard.policy.json_schema import (
+from nova_vhard.common.json_schema import (
     BOOL,
     NAME,
     NAME_LIMIT,

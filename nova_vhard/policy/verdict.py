@@ -12,6 +12,7 @@ from nova_vhard.catalogue.passthrough import (
     NEVER_ONE_TIME,
     ONE_TIME_USE,
 )
+from nova_vhard.common.text import clean, quote
 from nova_vhard.policy.defaults import DEVICE_OF, implied
 from nova_vhard.policy.hardware import (
     IMAGE,
@@ -38,7 +39,6 @@ from nova_vhard.policy.subject import (
     UNSHELVE,
     Subject,
 )
-from nova_vhard.policy.text import clean, quote
 
 ALLOW = "allow"
 REFUSE = "refuse"

@@ -16,12 +16,12 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from nova_vhard import files
-from nova_vhard.log import get_logger
-from nova_vhard.policy import document, source
+from nova_vhard.common import files, source
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.problems import PolicyError, UnexpectedError
+from nova_vhard.common.text import clean
+from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.problems import PolicyError, UnexpectedError
-from nova_vhard.policy.text import clean
 
 LOG = get_logger(__name__)
 

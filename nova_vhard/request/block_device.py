@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from nova_vhard.common.text import clean
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
     CDROM,
@@ -18,7 +19,6 @@ from nova_vhard.policy.hardware import (
     Holder,
     Wish,
 )
-from nova_vhard.policy.text import clean
 
 Reasons = list[tuple[str, str]]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from oslo_utils import strutils
 
-from nova_vhard.log import get_logger
+from nova_vhard.common.log import get_logger
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough, Wish
 from nova_vhard.policy.subject import (
     BOOT,

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nova_vhard import files
+from nova_vhard.common import files
 from tests.benchmarks import figures_page, steps
 from tests.benchmarks.common import progress
 

@@ -11,8 +11,8 @@ from oslo_log import log
 
 from nova_vhard import conf as vhard_conf
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import Placement
-from nova_vhard.posture import Posture
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.posture import Posture
 from tests.benchmarks.filter_fleet import PROJECT
 
 CONF = nova.conf.CONF

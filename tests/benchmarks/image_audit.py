@@ -22,7 +22,8 @@ from typing import Any
 import glanceclient
 from keystoneauth1 import session, token_endpoint
 
-from nova_vhard.cli import image, image_select
+from nova_vhard.osc.image import audit as image
+from nova_vhard.osc.image import selection
 from nova_vhard.policy import document
 from tests.benchmarks import audits, common
 from tests.benchmarks.client import CACHE, serve
@@ -73,7 +74,7 @@ def client(port: int) -> Any:
 
 def page(images: Any) -> int:
     """Go through all images and do nothing; return their number."""
-    return sum(1 for _ in image_select.listed(images, {}))
+    return sum(1 for _ in selection.listed(images, {}))
 
 
 def audit(images: Any) -> int:

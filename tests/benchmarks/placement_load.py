@@ -33,8 +33,12 @@ from cloud import infrastructure, ports
 from cloud.daemons import Daemons
 from common.place import Place
 from nova_vhard.conf import vhard as vhard_conf
-from nova_vhard.posture import Clock, Posture, Question
-from nova_vhard.reporter.connect import connect
+from nova_vhard.placement.connect import connect
+from nova_vhard.placement.posture import (
+    Clock,
+    Posture,
+    Question,
+)
 from tests.benchmarks import client, common, placement_server, reporter_fleet
 
 REPORTERS = 10_000

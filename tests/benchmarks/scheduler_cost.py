@@ -33,8 +33,8 @@ os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
 
 from nova import context
 
-from nova_vhard.placement import Placement
-from nova_vhard.posture import Posture, Question
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.posture import Posture, Question
 from tests.benchmarks import (
     common,
     filter_cost,

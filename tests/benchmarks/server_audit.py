@@ -23,7 +23,8 @@ import glanceclient
 import openstack
 from keystoneauth1 import adapter, session, token_endpoint
 
-from nova_vhard.cli import paging, server
+from nova_vhard.osc import paging
+from nova_vhard.osc.server import audit as server
 from nova_vhard.policy import document
 from tests.benchmarks import (
     audits,

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nova_vhard.cli import reporter
+from nova_vhard.cmd import reporter
 
 _OPENED, _STARTED = "opened", "started"
 

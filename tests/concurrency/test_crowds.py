@@ -20,7 +20,7 @@ from nova import context, exception, objects
 from nova_vhard.catalogue import traits
 from nova_vhard.gates import glance_api, glance_import, proven, scheduler
 from nova_vhard.gates.judge import Judge
-from nova_vhard.placement import Placement
+from nova_vhard.placement.client import Placement
 from nova_vhard.policy import hosts as policy_hosts
 from tests.concurrency import crowd
 from tests.fuzz import nova_stubs, routers

@@ -11,8 +11,12 @@ import sys
 import pytest
 from oslo_upgradecheck.upgradecheck import Code
 
-from nova_vhard.cli import status
-from nova_vhard.cli.status_checks import gates, policy, settings
+from nova_vhard.cmd import status
+from nova_vhard.cmd.status_checks import (
+    gates,
+    policy,
+    settings,
+)
 from nova_vhard.policy import document
 from tests.unit.cli.nodes import STOCK, Etc, shipped
 

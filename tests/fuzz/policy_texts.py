@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from nova_vhard.policy import document, yaml_lines
+from nova_vhard.common import yaml_lines
+from nova_vhard.policy import document
 from tests.fuzz import odd
 from tests.fuzz.mutate import Mutator
 

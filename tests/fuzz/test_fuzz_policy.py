@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from nova_vhard.policy import document, problems
+from nova_vhard.common import problems
+from nova_vhard.common.problems import PolicyError, UnexpectedError
+from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.problems import PolicyError, UnexpectedError
 from tests import seeds
 from tests.fuzz import policy_texts
 from tests.fuzz.mutate import Mutator, patience

@@ -14,7 +14,7 @@ import pytest
 from nova import context, exception, objects
 
 from nova_vhard.gates import proven, scheduler
-from nova_vhard.placement import PlacementError
+from nova_vhard.placement.client import PlacementError
 from tests import seeds
 from tests.fuzz.mutate import Mutator, patience
 from tests.fuzz.odd import TEXTS

@@ -9,8 +9,10 @@ import pytest
 import yaml
 from osc_lib import exceptions
 
-from nova_vhard.cli import images, output, servers
-from nova_vhard.cli.policy_try import ExplainPolicy, RunPolicyTests
+from nova_vhard.osc import output
+from nova_vhard.osc.image import images
+from nova_vhard.osc.policy.trial import ExplainPolicy, RunPolicyTests
+from nova_vhard.osc.server import servers
 from nova_vhard.policy import document, explain
 from nova_vhard.policy.subject import BOOT, Subject
 from nova_vhard.policy.verdict import evaluate

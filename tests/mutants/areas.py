@@ -23,9 +23,14 @@ class Area:
     tests: tuple[str, ...]
 
     @property
-    def files(self) -> str:
-        """Return the pattern of its files."""
-        return f"nova_vhard/{self.name}/*"
+    def files(self) -> list[str]:
+        """Return the patterns of its files."""
+        rooms = _ROOMS.get(self.name, (self.name,))
+        return [f"nova_vhard/{room}/*" for room in rooms]
+
+
+#: Areas of more than the package that they are named after.
+_ROOMS = {"policy": ("policy", "common")}
 
 
 def _unit(*names: str) -> tuple[str, ...]:

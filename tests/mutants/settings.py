@@ -9,7 +9,7 @@ from tests.mutants.areas import Area
 _SETTINGS = """
 [tool.mutmut]
 source_paths = ["nova_vhard"]
-only_mutate = [{files}]
+only_mutate = {files}
 also_copy = {others}
 pytest_add_cli_args = {options}
 pytest_add_cli_args_test_selection = {tests}

@@ -3,7 +3,7 @@
 
 ``reasons.yaml`` lists those that are equivalent::
 
-    - function: nova_vhard.policy.text.x_clean
+    - function: nova_vhard.common.text.x_clean
       was: return str(text)[:LIMIT]
       becomes: return str(text)[:LIMIT + 0]
       why: Adding nothing changes nothing.

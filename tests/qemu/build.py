@@ -7,8 +7,8 @@ import re
 import shutil
 import subprocess
 
-from nova_vhard.cli.qemu import WriteBuildConfig
-from nova_vhard.cli.qemu_packages import PACKAGE
+from nova_vhard.osc.qemu.commands import WriteBuildConfig
+from nova_vhard.osc.qemu.packages import PACKAGE
 from tests.qemu import plans, source
 from tests.unit.cli import desk
 

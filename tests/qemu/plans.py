@@ -3,8 +3,8 @@
 
 import pathlib
 
-from nova_vhard.cli import qemu_needs
-from nova_vhard.cli.qemu_plan import Plan
+from nova_vhard.osc.qemu import needs
+from nova_vhard.osc.qemu.plan import Plan
 from nova_vhard.policy import document
 
 #: The policy that the build is made for.
@@ -19,4 +19,4 @@ def of(name: str, place: pathlib.Path, *extras: str) -> Plan:
     path = pathlib.Path(place, "permissive.yaml")
     path.write_text(PERMISSIVE, encoding="utf-8")
     found = str(path) if name == "permissive" else document.shipped(name)
-    return qemu_needs.make(document.load(found), "x86_64", extras)
+    return needs.make(document.load(found), "x86_64", extras)

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from nova_vhard.catalogue import qemu, qemu_build
-from nova_vhard.cli import qemu_files
+from nova_vhard.osc.qemu import files
 from tests.qemu import kconfig, plans
 
 DATA = pathlib.Path(__file__).parents[1] / "data" / "qemu"
@@ -31,7 +31,7 @@ def policy(request):
 @pytest.mark.parametrize("extras", EXTRAS, ids=("plain", "extras"))
 def test_the_checker_accepts_the_configuration(tree, tmp_path, policy, extras):
     plan = plans.of(policy, tmp_path, *extras)
-    text = qemu_files.devices(plan)
+    text = files.devices(plan)
     found = kconfig.check(tree, text, tmp_path, set(plan.features))
     # All that was asked for, and nothing that was to stay out.
     assert set(plan.symbols) <= found
@@ -43,7 +43,7 @@ def test_the_checker_accepts_the_configuration(tree, tmp_path, policy, extras):
 @pytest.mark.parametrize("symbol", ["E1000", "NO_SUCH_DEVICE", "ide_dev"])
 def test_the_checker_would_find_a_wrong_one(tree, tmp_path, symbol):
     plan = plans.of("strict", tmp_path)
-    text = qemu_files.devices(plan) + f"CONFIG_{symbol}=y\n"
+    text = files.devices(plan) + f"CONFIG_{symbol}=y\n"
     with pytest.raises(ValueError):
         kconfig.check(tree, text, tmp_path)
 
@@ -146,7 +146,7 @@ def test_the_patch_applies_and_takes_each_type_out(tree, tmp_path):
     assert set(plan.patched()) == set(qemu.TYPES)
     done = subprocess.run(
         ["patch", "--dry-run", "-t", "-F0", "-p1"],
-        input=qemu_files.types_patch(plan),
+        input=files.types_patch(plan),
         cwd=tree,
         capture_output=True,
         text=True,

@@ -13,9 +13,9 @@ from concurrent import futures
 from dataclasses import dataclass
 
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import PlacementError
-from nova_vhard.reporter import fleet
-from nova_vhard.reporter.connect import connect
+from nova_vhard.placement import upkeep
+from nova_vhard.placement.client import PlacementError
+from nova_vhard.placement.connect import connect
 from tests.soak.cloud import Client, Cloud
 from tests.soak.machine import STATES, Machine
 from tests.soak.nova import FOREIGN, NovaCompute
@@ -183,7 +183,7 @@ class Soak:
 
     def _sweep(self):
         try:
-            done = fleet.sweep(self._sweeper, self.now(), MAX_REPORT_AGE)
+            done = upkeep.sweep(self._sweeper, self.now(), MAX_REPORT_AGE)
         except PlacementError:
             self._count("sweeps that failed")
             return

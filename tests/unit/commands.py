@@ -11,7 +11,13 @@ from types import SimpleNamespace
 from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
-from nova_vhard.cli import cleaner, exporter, paste, reporter, status
+from nova_vhard.cmd import (
+    cleaner,
+    paste,
+    reporter,
+    status,
+)
+from nova_vhard.cmd.exporter import program as exporter
 from nova_vhard.conf import status as status_conf
 from tests.unit.docs import ETC, ROOT, blocks
 

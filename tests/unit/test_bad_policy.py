@@ -11,9 +11,10 @@ import time
 
 import pytest
 
-from nova_vhard.cli.policy import CheckPolicy
-from nova_vhard.policy import document, problems, source
-from nova_vhard.policy.problems import PolicyError
+from nova_vhard.common import problems, source
+from nova_vhard.common.problems import PolicyError
+from nova_vhard.osc.policy.show import CheckPolicy
+from nova_vhard.policy import document
 from nova_vhard.policy.schema import SCHEMA
 from tests.unit.cli.desk import rows, run
 from tests.unit.helpers import write

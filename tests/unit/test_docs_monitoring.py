@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.exporter.lines import Decision
-from nova_vhard.exporter.metrics import (
+from nova_vhard.cmd.exporter.lines import Decision
+from nova_vhard.cmd.exporter.metrics import (
     GATES,
     MODES,
     OUTCOMES,
@@ -19,8 +19,8 @@ from nova_vhard.exporter.metrics import (
 )
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
-from nova_vhard.reporter.publishers.base import Record
-from nova_vhard.reporter.publishers.prometheus import _Metrics
+from nova_vhard.node.reporter.publishers.base import Record
+from nova_vhard.node.reporter.publishers.prometheus import _Metrics
 from tests.unit.docs import ETC, SOURCE, words
 from tests.unit.promql import OF_THE_SCRAPE, labels_of
 

@@ -8,13 +8,13 @@ import pytest
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import PORTS
 from nova_vhard.catalogue.properties import LEGACY_NAMES
+from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy import document
 from nova_vhard.policy.hosts import (
     FLAVOR_REQUIRE,
     HOSTS_REQUIRE,
     PASSTHROUGH_REQUIRE,
 )
-from nova_vhard.policy.problems import PolicyError
 from nova_vhard.policy.schema import SCHEMA
 from nova_vhard.policy.verdict import PASSTHROUGH_ALLOW
 from tests.unit.docs import PAGES, REFERENCE, blocks, extension, words

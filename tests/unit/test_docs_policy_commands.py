@@ -6,17 +6,22 @@ import shlex
 
 import pytest
 
-from nova_vhard.cli import case_file, decision, policy, policy_try
-from nova_vhard.cli.case_schema import SCHEMA
+from nova_vhard.osc.decision import summary
+from nova_vhard.osc.policy import (
+    case_file,
+    show,
+    trial,
+)
+from nova_vhard.osc.policy.case_schema import SCHEMA
 from nova_vhard.request.described import LOOKED_AT
 from tests.unit.docs import COMMANDS, ETC, blocks, words
 
 KINDS = {
-    "policy check": policy.CheckPolicy,
-    "policy show": policy.ShowPolicy,
-    "policy test": policy_try.RunPolicyTests,
-    "policy explain": policy_try.ExplainPolicy,
-    "decision summary": decision.SummarizeDecisions,
+    "policy check": show.CheckPolicy,
+    "policy show": show.ShowPolicy,
+    "policy test": trial.RunPolicyTests,
+    "policy explain": trial.ExplainPolicy,
+    "decision summary": summary.SummarizeDecisions,
 }
 
 
@@ -88,7 +93,7 @@ def test_the_file_of_tests_that_is_shown_can_be_read(tmp_path):
 
 
 def test_limits_that_are_named_are_the_codes():
-    assert f"{decision.GROUPS:,} groups" in words(COMMANDS)
+    assert f"{summary.GROUPS:,} groups" in words(COMMANDS)
     assert "end within 14 days" in words(COMMANDS)
-    for name in decision._BY:
+    for name in summary._BY:
         assert f"``{name}``" in words(COMMANDS)

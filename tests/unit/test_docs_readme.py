@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.cli import reporter
+from nova_vhard.cmd import reporter
 from nova_vhard.conf import placement, vhard
 from nova_vhard.policy import document, explain
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough

@@ -11,14 +11,15 @@ import pytest
 import yaml
 from oslo_config import cfg, generator
 
-from nova_vhard.cli import cleaner, exporter, reporter
+from nova_vhard.cmd import cleaner, reporter
+from nova_vhard.cmd.exporter import program as exporter
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host.report import HostReport
+from nova_vhard.node.reporter.publishers.base import Record
+from nova_vhard.node.reporter.publishers.prometheus import _Metrics
 from nova_vhard.policy import document
 from nova_vhard.policy.schema import SCHEMA
-from nova_vhard.reporter.publishers.base import Record
-from nova_vhard.reporter.publishers.prometheus import _Metrics
 from tests import services
 from tests.unit.docs import ETC, REPORTER, ROOT, words
 

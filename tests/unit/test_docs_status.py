@@ -3,8 +3,8 @@
 
 import re
 
-from nova_vhard.cli import paste, status
-from nova_vhard.cli.status_checks import gates
+from nova_vhard.cmd import paste, status
+from nova_vhard.cmd.status_checks import gates
 from nova_vhard.conf import status as status_conf
 from tests.unit.docs import INSTALL, ROOT, STATUS, blocks, words
 

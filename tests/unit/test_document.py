@@ -3,9 +3,10 @@
 
 import pytest
 
-from nova_vhard.policy import document, yaml_tree
+from nova_vhard.common import yaml_tree
+from nova_vhard.common.problems import PolicyError
+from nova_vhard.policy import document
 from nova_vhard.policy.model import Mode
-from nova_vhard.policy.problems import PolicyError
 from tests.unit.helpers import write
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refusals in words that a tenant can act on."""
 
+from nova_vhard.common.text import MESSAGE_LIMIT
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
-from nova_vhard.policy.text import MESSAGE_LIMIT
 from nova_vhard.policy.verdict import Message, Violation, evaluate
 from nova_vhard.request import block_device, flavor, image
 from tests.unit.helpers import TODAY, judge, policy, shipped

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from nova_vhard.cli import reporter
+from nova_vhard.cmd import reporter
 from nova_vhard.conf import nova
 from nova_vhard.host import nova_facts
 from nova_vhard.host.host import Host

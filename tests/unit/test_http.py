@@ -6,8 +6,8 @@ import io
 import pytest
 from oslo_context.context import RequestContext
 
+from nova_vhard.common.log import get_logger
 from nova_vhard.gates import http
-from nova_vhard.log import get_logger
 from tests import faults
 
 

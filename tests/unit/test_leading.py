@@ -5,11 +5,12 @@ import json
 
 import pytest
 
-from nova_vhard import decisions
-from nova_vhard.cli import images, servers
-from nova_vhard.exporter import lines
-from nova_vhard.exporter.metrics import Metrics
+from nova_vhard.cmd.exporter import lines
+from nova_vhard.cmd.exporter.metrics import Metrics
+from nova_vhard.common import decisions
 from nova_vhard.gates import events
+from nova_vhard.osc.image import images
+from nova_vhard.osc.server import servers
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest, Wish
 from nova_vhard.policy.leading import MOST, leading

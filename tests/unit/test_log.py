@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from nova_vhard.log import MESSAGE_LIMIT, get_logger
-from nova_vhard.policy.text import line, lines
+from nova_vhard.common.log import MESSAGE_LIMIT, get_logger
+from nova_vhard.common.text import line, lines
 from tests.clean import RECORD_LIMIT, records
 
 LOG = get_logger("nova_vhard.test")

@@ -12,10 +12,10 @@ from tests.mutants.survivor import Mutant
 from tests.unit import docs
 
 AREA = Area("policy", 3, ("tests/unit/test_text.py",))
-NAMES = [f"nova_vhard.policy.text.x_f__mutmut_{number}" for number in range(9)]
+NAMES = [f"nova_vhard.common.text.x_f__mutmut_{number}" for number in range(9)]
 DIFF = """\
---- nova_vhard/policy/text.py
-+++ nova_vhard/policy/text.py
+--- nova_vhard/common/text.py
++++ nova_vhard/common/text.py
 @@ -1,3 +1,3 @@
  def clean(text):
 -    if text > 1:
@@ -23,10 +23,10 @@ DIFF = """\
          return text
 """
 MUTANT = Mutant(
-    "nova_vhard.policy.text.x_clean", "if text > 1:", "if text >= 1:"
+    "nova_vhard.common.text.x_clean", "if text > 1:", "if text >= 1:"
 )
 REASON = """\
-- function: nova_vhard.policy.text.x_clean
+- function: nova_vhard.common.text.x_clean
   was: "if text > 1:"
   becomes: "if text >= 1:"
   why: |
@@ -51,7 +51,8 @@ def test_the_areas_have_what_the_issue_asks_for_and_tests():
     counts = {area.name: area.count for area in AREAS.values()}
     assert counts == {"policy": 200, "request": 80, "gates": 120}
     for area in AREAS.values():
-        assert list(docs.ROOT.glob(area.files))
+        for pattern in area.files:
+            assert list(docs.ROOT.glob(pattern))
         assert len(set(area.tests)) == len(area.tests)
         for test in area.tests:
             assert (docs.ROOT / test).exists()
@@ -60,7 +61,10 @@ def test_the_areas_have_what_the_issue_asks_for_and_tests():
 def test_the_settings_are_what_mutmut_reads():
     text = settings.text(AREA, ["tests", "nova_vhard", "doc"])
     read = tomllib.loads(text)["tool"]["mutmut"]
-    assert read["only_mutate"] == ["nova_vhard/policy/*"]
+    assert read["only_mutate"] == [
+        "nova_vhard/policy/*",
+        "nova_vhard/common/*",
+    ]
     assert read["also_copy"] == ["doc", "tests"]
     assert read["pytest_add_cli_args_test_selection"] == list(AREA.tests)
 
@@ -69,7 +73,7 @@ def test_a_copy_is_mutated_and_never_the_checkout(tmp_path):
     made = folder.Folder(AREA, tmp_path)
     (path,) = tmp_path.iterdir()
     assert made._path == path
-    assert (path / "nova_vhard" / "policy" / "text.py").is_file()
+    assert (path / "nova_vhard" / "common" / "text.py").is_file()
     assert not (path / ".git").exists()
     assert "[tool.mutmut]" in (path / "pyproject.toml").read_text()
     assert "[tool.mutmut]" not in (docs.ROOT / "pyproject.toml").read_text()
@@ -77,7 +81,7 @@ def test_a_copy_is_mutated_and_never_the_checkout(tmp_path):
 
 def test_a_mutant_is_what_its_diff_says_whatever_its_number():
     for number in (1, 23):
-        name = f"nova_vhard.policy.text.x_clean__mutmut_{number}"
+        name = f"nova_vhard.common.text.x_clean__mutmut_{number}"
         assert survivor.of_diff(name, DIFF) == MUTANT
 
 
@@ -86,9 +90,9 @@ def test_a_mutant_is_what_its_diff_says_whatever_its_number():
     [("x_clean", "clean"), ("x__clean", "clean"), ("xǁAǁb", "A.b")],
 )
 def test_a_function_has_the_name_that_a_person_writes(mangled, plain):
-    found = Mutant(f"nova_vhard.policy.text.{mangled}", "", "")
+    found = Mutant(f"nova_vhard.common.text.{mangled}", "", "")
     assert (found.module, found.plain_name) == (
-        "nova_vhard.policy.text",
+        "nova_vhard.common.text",
         plain,
     )
 

@@ -6,11 +6,11 @@ What hosts' devices say is in tests/functional/nova/passthrough.
 
 import pytest
 
+from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import demands, one_time_use
 from nova_vhard.policy.model import Mode
-from nova_vhard.policy.problems import PolicyError
 from nova_vhard.policy.subject import (
     ATTACH,
     BOOT,

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import (
@@ -16,7 +17,6 @@ from nova_vhard.policy.hosts import (
     together,
 )
 from nova_vhard.policy.model import Mode
-from nova_vhard.policy.problems import PolicyError
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import passthrough

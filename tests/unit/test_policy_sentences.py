@@ -3,8 +3,8 @@
 
 import pytest
 
+from nova_vhard.common.problems import PolicyError, UnexpectedError
 from nova_vhard.policy import check, document, meaning
-from nova_vhard.policy.problems import PolicyError, UnexpectedError
 from tests.unit.helpers import write
 
 HEAD = "version: '1'\n"

@@ -6,10 +6,15 @@ import threading
 
 import pytest
 
-from nova_vhard import posture_answers
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import PlacementError, Provider
-from nova_vhard.posture import Clock, Posture, PostureUnavailable, Question
+from nova_vhard.placement import posture_answers
+from nova_vhard.placement.client import PlacementError, Provider
+from nova_vhard.placement.posture import (
+    Clock,
+    Posture,
+    PostureUnavailable,
+    Question,
+)
 
 NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 ASKED = Question(frozenset(("iommu",)), 2)

@@ -5,8 +5,8 @@ import pytest
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.catalogue.profiles import PROFILES, expand
+from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy import document
-from nova_vhard.policy.problems import PolicyError
 from nova_vhard.request import passthrough
 from tests.unit import docs
 

@@ -3,8 +3,8 @@
 
 import pytest
 
-from nova_vhard.cli import images
-from nova_vhard.policy.problems import PolicyError
+from nova_vhard.common.problems import PolicyError
+from nova_vhard.osc.image import images
 from tests.unit.helpers import TODAY, policy
 
 

@@ -3,8 +3,8 @@
 
 import pytest
 
-from nova_vhard.policy import problems
-from nova_vhard.policy.json_schema import (
+from nova_vhard.common import problems
+from nova_vhard.common.json_schema import (
     BOOL,
     NAME,
     NAME_LIMIT,
@@ -15,8 +15,8 @@ from nova_vhard.policy.json_schema import (
     mapping,
     titled,
 )
-from nova_vhard.policy.problems import PolicyError, Problems
-from nova_vhard.policy.shape import describe
+from nova_vhard.common.problems import PolicyError, Problems
+from nova_vhard.common.schema_errors import describe
 from tests.unit.helpers import policy
 
 LONG = "x" * (NAME_LIMIT + 1)

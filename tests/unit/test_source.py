@@ -7,8 +7,8 @@ import stat
 
 import pytest
 
-from nova_vhard.policy import source
-from nova_vhard.policy.source import (
+from nova_vhard.common import source
+from nova_vhard.common.source import (
     TooLargeError,
     UnreadableError,
     read_text,

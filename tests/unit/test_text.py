@@ -3,7 +3,13 @@
 
 import pytest
 
-from nova_vhard.policy.text import clean, fit, line, lines, quote
+from nova_vhard.common.text import (
+    clean,
+    fit,
+    line,
+    lines,
+    quote,
+)
 
 
 @pytest.mark.parametrize(

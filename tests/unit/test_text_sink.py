@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every text that leaves passes the sink, whoever writes the next module.
 
-Records pass ``nova_vhard.log``, what commands print ``nova_vhard.cli.output``
-and ``terminal``, answers ``nova_vhard.policy.explain`` or ``text``. Here is
-held that there is no other way out.
+Records pass ``nova_vhard.common.log``, what commands print
+``nova_vhard.osc.output`` and ``nova_vhard.common.terminal``, answers
+``nova_vhard.policy.explain`` or ``nova_vhard.common.text``. Here is held that
+there is no other way out.
 """
 
 import ast
@@ -15,13 +16,13 @@ import pytest
 import nova_vhard
 
 ROOT = pathlib.Path(nova_vhard.__file__).parent
-SINKS = ("cli/output.py", "cli/terminal.py", "log.py")
+SINKS = ("osc/output.py", "common/terminal.py", "common/log.py")
 
 #: What a module takes of logging, beside a logger; the rest would go around.
 _OF_LOGGING = frozenset(("DEBUG", "INFO", "WARNING", "ERROR"))
 #: What sets up the logs of a program.
 _SETUP = {
-    "cli/daemon.py": frozenset(("register_options", "setup")),
+    "cmd/daemon.py": frozenset(("register_options", "setup")),
 }
 #: Where a text leaves in an answer or a fault.
 _KEYWORDS = frozenset(("body", "detail", "explanation", "reason", "text"))
@@ -79,17 +80,17 @@ def _logging(name: str, node: ast.AST) -> str | None:
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         allowed = _OF_LOGGING | _SETUP.get(name, frozenset())
         if node.value.id == "logging" and node.attr not in allowed:
-            return "use nova_vhard.log.get_logger"
+            return "use nova_vhard.common.log.get_logger"
     if isinstance(node, ast.ImportFrom):
         if node.module == "logging":
-            return "use nova_vhard.log.get_logger"
+            return "use nova_vhard.common.log.get_logger"
         if (node.module or "").startswith("oslo_log") and name not in _SETUP:
-            return "use nova_vhard.log.get_logger"
+            return "use nova_vhard.common.log.get_logger"
     if isinstance(node, ast.Import):
         for one in node.names:
             plain = one.name == "logging" and one.asname is None
             if one.name.startswith(("oslo_log", "logging")) and not plain:
-                return "use nova_vhard.log.get_logger"
+                return "use nova_vhard.common.log.get_logger"
     return None
 
 
@@ -163,11 +164,11 @@ def test_nothing_goes_around_the_sink(path):
         ("x.py", "from logging import getLogger"),
         ("x.py", "from oslo_log import log"),
         ("x.py", "import oslo_log.log"),
-        ("cli/daemon.py", "LOG = logging.getLogger('x')"),
-        ("cli/x.py", "print(name)"),
-        ("cli/x.py", "sys.stderr.write(name)"),
-        ("cli/x.py", "self.app.stdout.write(name)"),
-        ("cli/x.py", "from osc_lib.command import command"),
+        ("cmd/daemon.py", "LOG = logging.getLogger('x')"),
+        ("osc/x.py", "print(name)"),
+        ("osc/x.py", "sys.stderr.write(name)"),
+        ("osc/x.py", "self.app.stdout.write(name)"),
+        ("osc/x.py", "from osc_lib.command import command"),
         ("gates/x.py", "HTTPForbidden(explanation=name)"),
         ("gates/x.py", "webob.exc.HTTPForbidden(explanation=f'{name}')"),
         ("gates/x.py", "NoValidHost(reason=str(error))"),

@@ -4,7 +4,7 @@
 import pytest
 import yaml
 
-from nova_vhard.policy import yaml_lines, yaml_tree
+from nova_vhard.common import yaml_lines, yaml_tree
 
 #: What they call such a character; the one counts bytes to it, the other
 #: characters. The first is there where PyYAML was built with libyaml.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The policy files of the cloud, and the images that are older than them."""
 
-from nova_vhard import files
+from nova_vhard.common import files
 
 #: Every gate lets everything pass.
 OFF = """\

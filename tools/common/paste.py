@@ -4,7 +4,7 @@
 import pathlib
 import sys
 
-from nova_vhard.cli import paste_file
+from nova_vhard.cmd import paste_file
 
 _SHIPPED = {
     "nova": "etc/nova/api-paste.ini",

@@ -13,8 +13,8 @@ from demo import config, machines
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report
-from nova_vhard.reporter import hosts
-from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.node.reporter import hosts
+from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 
 _COMMAND = "nova-vhard-reporter"
 #: Seconds after which nova-scheduler has seen a change, for sure: the

@@ -11,7 +11,7 @@ from typing import Any
 import glanceclient.exc
 from openstack import exceptions as sdk
 
-from nova_vhard.placement import Placement
+from nova_vhard.placement.client import Placement
 from tests.functional.nova import images
 from tests.functional.nova.passthrough import cloud
 

@@ -10,7 +10,7 @@ from nova import context, exception, objects
 
 from nova_vhard.catalogue import traits
 from nova_vhard.gates import nova_release, proven
-from nova_vhard.placement import PlacementError, Provider
+from nova_vhard.placement.client import PlacementError, Provider
 from nova_vhard.policy.hosts import NO_CANDIDATE, NOBODY, UNKNOWN, Demand
 from nova_vhard.policy.model import Mode
 from tests import logged

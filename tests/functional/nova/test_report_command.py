@@ -3,7 +3,7 @@
 
 import html
 
-from nova_vhard.cli import report
+from nova_vhard.osc.report import command
 from tests.functional.nova import base, desk
 
 
@@ -19,7 +19,7 @@ class TestReport(base.LibvirtCase):
 
     def written(self):
         """Run the command; return the page."""
-        one = report.WriteReport(self.app, None)
+        one = command.WriteReport(self.app, None)
         one.take_action(
             one.get_parser("test").parse_args(
                 ["--html", str(self.page), "--policy", str(self.policy_file)]

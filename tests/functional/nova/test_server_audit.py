@@ -4,8 +4,9 @@
 from nova.tests.fixtures import PROJECT_ID
 from osc_lib import exceptions
 
-from nova_vhard.cli import paging, server
-from nova_vhard.cli.servers import COLUMNS, UNSEEN
+from nova_vhard.osc import paging
+from nova_vhard.osc.server import audit as server
+from nova_vhard.osc.server.servers import COLUMNS, UNSEEN
 from tests import services
 from tests.functional.nova import base, desk, helpers
 
@@ -178,7 +179,7 @@ class TestImages(AuditCase):
             shown = microversion and "2.97"
             return show(proxy, path, shown, query)
 
-        self.stub_out("nova_vhard.cli.paging.get", older)
+        self.stub_out("nova_vhard.osc.paging.get", older)
         row = self.rows_of(old)[CARD]
 
         self.assertIn("what it runs with cannot be seen", row["Means"])

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.cli import offline, policies, status
+from nova_vhard.cmd import status
+from nova_vhard.osc import offline, policies
 from tests import ran
 from tests.unit import commands
 from tests.unit.docs import README, SOURCE, blocks

@@ -76,7 +76,7 @@ class Cloud:
     @property
     def placement(self):
         """Our own module, speaking to this Placement."""
-        from nova_vhard.placement import Placement
+        from nova_vhard.placement.client import Placement
 
         return Placement(self)
 

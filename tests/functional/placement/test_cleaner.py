@@ -8,11 +8,11 @@ import shutil
 import pytest
 
 from nova_vhard.catalogue import traits
-from nova_vhard.cleaner import lock
-from nova_vhard.cleaner.attend import Wish
-from nova_vhard.cleaner.journal import State
-from nova_vhard.cleaner.step import Outcome, Step
-from nova_vhard.placement import PlacementError
+from nova_vhard.node.cleaner import lock
+from nova_vhard.node.cleaner.attend import Wish
+from nova_vhard.node.cleaner.journal import State
+from nova_vhard.node.cleaner.step import Outcome, Step
+from nova_vhard.placement.client import PlacementError
 from tests.functional.placement.conftest import Answer
 from tests.functional.placement.used import NVME, RULES, Used
 from tests.trees import build
@@ -572,7 +572,7 @@ def test_a_journal_that_cannot_be_written(used, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("nova_vhard.files.replace", full)
+        patched.setattr("nova_vhard.common.files.replace", full)
         assert not used.round()
     assert not used.candidates()
     assert used.firmware.read_text() == "evil"
@@ -586,7 +586,7 @@ def test_a_surprise_keeps_the_device(used, monkeypatch):
         raise RuntimeError("nobody thought of it")
 
     with monkeypatch.context() as patched:
-        patched.setattr("nova_vhard.cleaner.held.look", surprise)
+        patched.setattr("nova_vhard.node.cleaner.held.look", surprise)
         done = used.round()
     assert "nobody thought of it" in done.troubles[NVME]
     assert not used.candidates()

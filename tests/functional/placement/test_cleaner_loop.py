@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from nova_vhard.cleaner.loop import Loop
+from nova_vhard.node.cleaner.loop import Loop
 from tests.functional.placement.conftest import Answer
 from tests.functional.placement.used import Used
 

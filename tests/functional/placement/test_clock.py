@@ -9,10 +9,14 @@ import datetime
 import pytest
 
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import Placement
-from nova_vhard.posture import Clock, Posture, Question
-from nova_vhard.reporter import fleet
-from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.placement import upkeep
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.posture import (
+    Clock,
+    Posture,
+    Question,
+)
 from tests.functional.placement.test_posture import START, Time
 from tests.functional.placement.test_reporter import (
     FOREIGN,
@@ -69,7 +73,7 @@ def test_of_a_host(cloud, host, report, posture, time, wrong):
     assert posture.hosts(IOMMU) == set()
     mark = {traits.of_hour(NOW + wrong)}
     assert cloud.traits(host)[0] == FOREIGN | VTD_ON | mark
-    assert fleet.sweep(cloud.placement, NOW, 2).silent == ("compute",)
+    assert upkeep.sweep(cloud.placement, NOW, 2).silent == ("compute",)
     assert cloud.traits(host)[0] == FOREIGN
     # and when it is set right
     report(NOW)
@@ -82,7 +86,7 @@ def test_of_a_host(cloud, host, report, posture, time, wrong):
 def test_of_the_sweep(cloud, host, report, posture, time, wrong):
     report(NOW)
     # when
-    fleet.sweep(cloud.placement, NOW + wrong, 2)
+    upkeep.sweep(cloud.placement, NOW + wrong, 2)
     # then: it takes the proven for silent, and says so
     assert cloud.traits(host)[0] == FOREIGN
     assert posture.hosts(IOMMU) == set()
@@ -95,7 +99,7 @@ def test_of_the_sweep(cloud, host, report, posture, time, wrong):
 def test_of_a_sweep_that_is_three_days_ahead(cloud, host, report, posture):
     """It also deletes the name of the mark that everybody uses."""
     report(NOW)
-    fleet.sweep(cloud.placement, NOW + 3 * DAY, 2)
+    upkeep.sweep(cloud.placement, NOW + 3 * DAY, 2)
     assert not MARK & cloud.names()
     report(NOW)
     assert posture.hosts(IOMMU) == {host}

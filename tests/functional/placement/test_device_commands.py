@@ -9,10 +9,11 @@ import pytest
 from osc_lib import exceptions
 
 from nova_vhard.catalogue import device_words, traits
-from nova_vhard.cleaner import good
-from nova_vhard.cleaner.journal import State
-from nova_vhard.cli import cleaner as program
-from nova_vhard.cli import device, device_ask, report_data
+from nova_vhard.cmd import cleaner as program
+from nova_vhard.node.cleaner import good
+from nova_vhard.node.cleaner.journal import State
+from nova_vhard.osc.device import requests, show
+from nova_vhard.osc.report import data
 from tests.functional.placement.test_cleaner import HOSTDEV, virsh
 from tests.functional.placement.used import CLASS, NVME, Used
 from tests.unit.docs import SOURCE
@@ -50,7 +51,8 @@ def ours(used, tmp_path, monkeypatch, capsys):
     """Run our program; return its status, output and errors."""
     monkeypatch.setattr(program, "connect", lambda conf: used.cloud.placement)
     monkeypatch.setattr(
-        "nova_vhard.cleaner.rules_file.installed_steps", lambda: used.steps
+        "nova_vhard.node.cleaner.rules_file.installed_steps",
+        lambda: used.steps,
     )
     monkeypatch.setenv("SUDO_USER", "ada")
     conf = tmp_path / "cleaner.conf"
@@ -76,7 +78,7 @@ def rows(found):
 
 
 def test_the_report_has_what_waits_and_why(used, host, openstack):
-    rows = report_data.device_rows
+    rows = data.device_rows
     assert not list(rows(used.cloud.placement))
     used.use()
     ((name, address, kind, why),) = rows(used.cloud.placement)
@@ -85,7 +87,7 @@ def test_the_report_has_what_waits_and_why(used, host, openstack):
 
 
 def test_a_device_from_guest_to_guest(used, host, openstack, ours):
-    (row,) = rows(openstack(device.ListDevices))
+    (row,) = rows(openstack(show.ListDevices))
     assert row == {
         "Host": host,
         "Address": NVME,
@@ -94,10 +96,10 @@ def test_a_device_from_guest_to_guest(used, host, openstack, ours):
         "Why": "",
     }
     consumer = used.boot()
-    (row,) = rows(openstack(device.ListDevices, "--host", host))
+    (row,) = rows(openstack(show.ListDevices, "--host", host))
     assert row["Status"] == "in use"
     used.delete(consumer)
-    (row,) = rows(openstack(device.ListDevices, "--reserved"))
+    (row,) = rows(openstack(show.ListDevices, "--reserved"))
     assert row["Why"] == "no cleaner has said anything of it"
     used.steps["compare"].good = "better"
     assert ours("once") == (
@@ -105,16 +107,16 @@ def test_a_device_from_guest_to_guest(used, host, openstack, ours):
         f"{NVME} is failed: compare: it is good\n",
         "",
     )
-    (row,) = rows(openstack(device.ListDevices))
+    (row,) = rows(openstack(show.ListDevices))
     assert row["Status"] == "reserved"
     assert row["Why"].startswith("COMPARE: step compare did not end clean")
     used.steps["compare"].good = "good"
-    told = openstack(device_ask.CleanDevice, host, NVME)
+    told = openstack(requests.CleanDevice, host, NVME)
     assert "in its next round" in told
-    (row,) = rows(openstack(device.ListDevices))
+    (row,) = rows(openstack(show.ListDevices))
     assert row["Why"].endswith("; REQUESTED: asked for")
     assert ours("once") == (0, f"{NVME} is released\n", "")
-    assert not rows(openstack(device.ListDevices, "--reserved"))
+    assert not rows(openstack(show.ListDevices, "--reserved"))
 
 
 @pytest.mark.parametrize("place", ["folder", "file"])
@@ -126,7 +128,7 @@ def test_the_evidence(used, host, openstack, place):
     path = used.journal.folder
     if place == "file":
         path = used.journal.path(NVME)
-    found = openstack(device.ShowDevice, host, NVME, "--evidence", path)
+    found = openstack(show.ShowDevice, host, NVME, "--evidence", path)
     fields = dict(zip(*found, strict=True))
     assert fields["status"] == "available"
     assert fields["state"] == "released"
@@ -138,10 +140,10 @@ def test_the_evidence(used, host, openstack, place):
 
 
 def test_no_evidence_here(host, openstack, tmp_path):
-    fields = dict(zip(*openstack(device.ShowDevice, host, NVME), strict=True))
+    fields = dict(zip(*openstack(show.ShowDevice, host, NVME), strict=True))
     assert "on the host" in fields["evidence"]
     with pytest.raises(exceptions.CommandError, match="no evidence"):
-        openstack(device.ShowDevice, host, NVME, "--evidence", str(tmp_path))
+        openstack(show.ShowDevice, host, NVME, "--evidence", str(tmp_path))
 
 
 def test_evidence_of_another_host(used, host, openstack):
@@ -151,7 +153,7 @@ def test_evidence_of_another_host(used, host, openstack):
     used.make_provider()
     with pytest.raises(exceptions.CommandError, match="another provider"):
         openstack(
-            device.ShowDevice, host, NVME, "--evidence", used.journal.folder
+            show.ShowDevice, host, NVME, "--evidence", used.journal.folder
         )
 
 
@@ -165,7 +167,7 @@ def test_released_by_force_from_the_desk(used, host, openstack, caplog):
     used.steps["compare"].good = "better"
     used.use()
     used.round()
-    command = device_ask.ReleaseDevice
+    command = requests.ReleaseDevice
     for wrong in (
         ["--force"],
         ["--reason", "x"],
@@ -186,9 +188,9 @@ def test_released_by_force_from_the_desk(used, host, openstack, caplog):
 @pytest.mark.parametrize(
     "command",
     [
-        device_ask.CleanDevice,
-        device_ask.EnrollDevice,
-        device_ask.ReleaseDevice,
+        requests.CleanDevice,
+        requests.EnrollDevice,
+        requests.ReleaseDevice,
     ],
 )
 def test_nothing_is_asked_of_a_device_that_a_guest_has(
@@ -205,17 +207,17 @@ def test_nothing_is_asked_of_a_device_that_a_guest_has(
 )
 def test_a_device_that_is_not_there(host, openstack, device_):
     with pytest.raises(exceptions.CommandError, match="device list has them"):
-        openstack(device_ask.CleanDevice, device_[0] or host, device_[1])
+        openstack(requests.CleanDevice, device_[0] or host, device_[1])
 
 
 def test_enrolled_from_the_desk(used, host, openstack):
-    openstack(device_ask.EnrollDevice, host, NVME)
+    openstack(requests.EnrollDevice, host, NVME)
     used.round()
     state = good.load(used.journal.folder, NVME)
     assert state.by == "asked through Placement"
     used.use()
     with pytest.raises(exceptions.CommandError, match="is reserved"):
-        openstack(device_ask.EnrollDevice, host, NVME)
+        openstack(requests.EnrollDevice, host, NVME)
 
 
 def test_enroll_on_the_host(used, ours):

@@ -10,8 +10,8 @@ from osc_lib import exceptions
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.catalogue.profiles import PROFILES
-from nova_vhard.cli import host, host_show
-from nova_vhard.cli.fleet import fleet, one_host
+from nova_vhard.osc.host import listing, show
+from nova_vhard.placement.fleet import fleet, one_host
 
 NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 FRESH = traits.of_hour(NOW)
@@ -37,7 +37,7 @@ def run(cloud, monkeypatch):
         def now(cls, tz=None):
             return NOW
 
-    for module in (host, host_show):
+    for module in (listing, show):
         clock = SimpleNamespace(datetime=Time, UTC=datetime.UTC)
         monkeypatch.setattr(module, "datetime", clock)
 
@@ -52,7 +52,7 @@ def run(cloud, monkeypatch):
 
 def test_one_row_a_compute_node(cloud, run):
     some_hosts(cloud)
-    columns, rows = run(host.ListHosts)
+    columns, rows = run(listing.ListHosts)
     assert columns == ("Host", "Status", "Passed", "Lacks")
     all_, but_iommu = ", ".join(CHECKS), ", ".join(list(CHECKS)[1:])
     none, one = f"0/{len(CHECKS)}", f"1/{len(CHECKS)}"
@@ -66,7 +66,7 @@ def test_one_row_a_compute_node(cloud, run):
 
 def test_one_column_a_check(cloud, run):
     some_hosts(cloud)
-    columns, rows = run(host.ListHosts, "--long")
+    columns, rows = run(listing.ListHosts, "--long")
     assert columns == ("Host", "Status", *CHECKS)
     found = {
         row[0]: {
@@ -86,8 +86,8 @@ def test_one_column_a_check(cloud, run):
 
 def test_a_check_that_is_asked_for_has_a_column(cloud, run):
     some_hosts(cloud)
-    columns, rows = run(host.ListHosts, "-c", "Host", "-c", "iommu")
-    assert columns == (*host.LIST, "iommu")
+    columns, rows = run(listing.ListHosts, "-c", "Host", "-c", "iommu")
+    assert columns == (*listing.LIST, "iommu")
     assert [row[-1] for row in rows] == ["-", "PASS", "PASS", "-"]
 
 
@@ -114,7 +114,7 @@ def test_a_host_in_two_requests(cloud, run, by):
     uuid = cloud.host("compute-1", {COMPUTE, FRESH, STALE, *ours})
     cloud.requests.clear()
     named = {"name": "compute-1", "uuid": uuid}[by]
-    fields = dict(zip(*run(host_show.ShowHost, named), strict=True))
+    fields = dict(zip(*run(show.ShowHost, named), strict=True))
     assert len(cloud.requests) == 2
     assert fields["host"] == "compute-1"
     assert fields["status"] == "fresh"
@@ -141,7 +141,7 @@ def test_a_host_in_two_requests(cloud, run, by):
 )
 def test_a_host_whose_report_does_not_count(cloud, run, has, status, said):
     cloud.host("compute-1", {COMPUTE, *has})
-    fields = dict(zip(*run(host_show.ShowHost, "compute-1"), strict=True))
+    fields = dict(zip(*run(show.ShowHost, "compute-1"), strict=True))
     assert fields["status"] == status
     assert said in fields["report"]
     # what it still has is no proof of anything
@@ -152,5 +152,5 @@ def test_a_host_whose_report_does_not_count(cloud, run, has, status, said):
 
 def test_a_host_that_is_not_there(run):
     with pytest.raises(exceptions.CommandError) as raised:
-        run(host_show.ShowHost, "nobody & all=1")
+        run(show.ShowHost, "nobody & all=1")
     assert "there is no host nobody & all=1" in str(raised.value)

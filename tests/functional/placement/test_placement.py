@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from nova_vhard.placement import (
+from nova_vhard.placement.client import (
     ATTEMPTS,
     PlacementError,
     Provider,

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import Placement
-from nova_vhard.posture import (
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.posture import (
     Clock,
     Posture,
     PostureUnavailable,

@@ -10,9 +10,14 @@ import pytest
 from keystoneauth1 import adapter, session
 
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import Placement
-from nova_vhard.posture import Clock, Posture, PostureUnavailable, Question
-from nova_vhard.reporter.connect import AdapterClient
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.connect import AdapterClient
+from nova_vhard.placement.posture import (
+    Clock,
+    Posture,
+    PostureUnavailable,
+    Question,
+)
 from tests.functional.placement.test_posture import START
 
 ASKED = Question(frozenset(("iommu",)), 2)

@@ -8,15 +8,15 @@ import pytest
 from oslo_config import cfg
 
 from nova_vhard.catalogue import traits
-from nova_vhard.cli import reporter as command
+from nova_vhard.cmd import reporter as command
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
-from nova_vhard.reporter import fleet
-from nova_vhard.reporter.publishers.base import PublishError
-from nova_vhard.reporter.publishers.placement import PlacementPublisher
-from nova_vhard.reporter.service import Reporter
+from nova_vhard.node.reporter.publishers.base import PublishError
+from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.node.reporter.service import Reporter
+from nova_vhard.placement import upkeep
 from tests.functional.placement.conftest import SAMPLE, Answer
 from tests.trees import build, capture
 
@@ -178,7 +178,7 @@ def test_sweep_takes_our_traits_from_silent_hosts_only(cloud):
         "unmarked": cloud.host("unmarked", FOREIGN | VTD_ON),
         "foreign": cloud.host("foreign", FOREIGN),
     }
-    done = fleet.sweep(cloud.placement, NOW, 2)
+    done = upkeep.sweep(cloud.placement, NOW, 2)
     assert set(done.silent) == {"silent", "unmarked"}
     left = {name: cloud.traits(uuid)[0] for name, uuid in hosts.items()}
     assert left == {
@@ -200,7 +200,7 @@ def test_sweep_spares_a_host_that_reports_meanwhile(cloud):
             cloud.give(host, FOREIGN | VTD_ON | {mark})
 
     cloud.faults.append(report_meanwhile)
-    assert not fleet.sweep(cloud.placement, NOW, 2).silent
+    assert not upkeep.sweep(cloud.placement, NOW, 2).silent
     assert cloud.traits(host)[0] == FOREIGN | VTD_ON | {mark}
 
 
@@ -212,13 +212,13 @@ def test_sweep_deletes_freshness_names_older_than_two_days(cloud):
     for name in names.values():
         cloud.put(f"/traits/{name}", None, "1.39")
     cloud.host("silent", {names["older"]})
-    done = fleet.sweep(cloud.placement, NOW, 2)
+    done = upkeep.sweep(cloud.placement, NOW, 2)
     assert set(done.deleted) == {names["old"], names["older"]}
     assert cloud.names() == {names["young"]}
 
 
 def test_sweep_of_an_empty_cloud(cloud):
-    assert fleet.sweep(cloud.placement, NOW, 2) == fleet.Sweep()
+    assert upkeep.sweep(cloud.placement, NOW, 2) == upkeep.Sweep()
 
 
 def test_sweep_goes_on_after_a_host_that_fails(cloud):
@@ -230,7 +230,7 @@ def test_sweep_goes_on_after_a_host_that_fails(cloud):
         return Answer(403, "no") if wanted else None
 
     cloud.faults.append(refuse)
-    done = fleet.sweep(cloud.placement, NOW, 2)
+    done = upkeep.sweep(cloud.placement, NOW, 2)
     assert done.silent == ("second",)
     assert done.failed == ("first",)
     assert cloud.traits(second)[0] == set()
@@ -238,7 +238,7 @@ def test_sweep_goes_on_after_a_host_that_fails(cloud):
 
 def test_withdraw(cloud):
     host = cloud.host("a", FOREIGN | VTD_ON)
-    assert fleet.withdraw(cloud.placement, host) == VTD_ON
+    assert upkeep.withdraw(cloud.placement, host) == VTD_ON
     assert cloud.traits(host)[0] == FOREIGN
 
 

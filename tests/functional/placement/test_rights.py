@@ -15,9 +15,9 @@ from placement import policies
 from placement import policy as placement_policy
 
 from nova_vhard.catalogue import traits
-from nova_vhard.cleaner.journal import State
-from nova_vhard.placement import PlacementError
-from nova_vhard.reporter import fleet
+from nova_vhard.node.cleaner.journal import State
+from nova_vhard.placement import upkeep
+from nova_vhard.placement.client import PlacementError
 from tests.functional.placement.conftest import SAMPLE
 from tests.functional.placement.used import Used
 from tests.unit import docs
@@ -147,7 +147,7 @@ def test_placement_lets_a_reporter_publish_and_withdraw(cloud, acting):
     assert placement.provider(name="a") == found
     placement.update(host, lambda ours: {IOMMU, OLD})
     assert cloud.traits(host)[0] == {SAMPLE, IOMMU, OLD}
-    assert fleet.withdraw(placement, host)
+    assert upkeep.withdraw(placement, host)
     with pytest.raises(PlacementError, match="403"):
         placement.delete_trait(IOMMU)
     url = f"/resource_providers/{host}/inventories"
@@ -175,7 +175,7 @@ def test_placement_lets_a_cleaner_clean(cloud, acting, tmp_path):
 
 def test_placement_lets_a_sweep_sweep(cloud, acting):
     host = cloud.host("a", {SAMPLE, IOMMU, OLD})
-    done = fleet.sweep(acting("vhard-sweep"), NOW, 2)
+    done = upkeep.sweep(acting("vhard-sweep"), NOW, 2)
     assert (done.silent, done.deleted, done.failed) == (("a",), (OLD,), ())
     assert cloud.traits(host)[0] == {SAMPLE}
 

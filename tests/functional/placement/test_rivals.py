@@ -11,9 +11,9 @@ import logging
 import pytest
 
 from nova_vhard.catalogue import traits
-from nova_vhard.reporter import fleet
-from nova_vhard.reporter.publishers.base import PublishError
-from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.node.reporter.publishers.base import PublishError
+from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.placement import upkeep
 from tests.functional.placement.test_reporter import (
     FOREIGN,
     NONE,
@@ -156,8 +156,8 @@ def test_a_sweep_or_an_operator_is_no_other_reporter(
 ):
     only = reporter()
     for withdraw in (
-        lambda: fleet.withdraw(cloud.placement, host),
-        lambda: fleet.sweep(
+        lambda: upkeep.withdraw(cloud.placement, host),
+        lambda: upkeep.sweep(
             cloud.placement, NOW + datetime.timedelta(hours=5), 2
         ),
     ):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from osc_lib import exceptions
 
-from nova_vhard.cli.host import WithdrawHosts
+from nova_vhard.osc.host.listing import WithdrawHosts
 from tests.functional.placement.conftest import SAMPLE, Answer
 
 OURS = {"CUSTOM_VHARD_IOMMU", "CUSTOM_VHARD_REPORTED_2026061512"}

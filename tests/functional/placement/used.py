@@ -14,11 +14,11 @@ import uuid
 from oslo_config import cfg
 
 from nova_vhard.catalogue import traits
-from nova_vhard.cleaner import journal
-from nova_vhard.cleaner.service import Cleaner
-from nova_vhard.cleaner.step import Outcome, Step
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.host import pci
+from nova_vhard.node.cleaner import journal
+from nova_vhard.node.cleaner.service import Cleaner
+from nova_vhard.node.cleaner.step import Outcome, Step
 from tests import services
 from tests.functional.placement.conftest import Answer
 from tests.trees import build, capture
@@ -274,7 +274,7 @@ class Used:
         return names
 
     def _be_killed(self, theirs, back, last, wish):
-        from nova_vhard.placement import Placement
+        from nova_vhard.placement.client import Placement
 
         points.names, points.last = [], last
         real = journal.files.replace

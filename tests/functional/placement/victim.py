@@ -11,10 +11,10 @@ import sys
 from oslo_config import cfg
 
 from nova_vhard.conf import reporter as reporter_conf
-from nova_vhard.placement import Placement
-from nova_vhard.reporter.connect import connect
-from nova_vhard.reporter.publishers.json_file import JsonPublisher
-from nova_vhard.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.node.reporter.publishers.json_file import JsonPublisher
+from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.connect import connect
 
 BEFORE, AFTER = "before", "after"
 

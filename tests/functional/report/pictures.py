@@ -8,7 +8,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from nova_vhard.cli import policies, report_page
+from nova_vhard.osc import policies
+from nova_vhard.osc.report import page as report_page
 from tests import report_pages
 from tests.functional.report import browser
 

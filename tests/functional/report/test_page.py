@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_vhard.cli import report_page
+from nova_vhard.osc.report import page as report_page
 from tests import report_pages
 from tests.functional.report import browser
 

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from nova_vhard.cleaner import config, config_layout
+from nova_vhard.node.cleaner import config, config_layout
 from tests.unit.cleaner import trees
 from tests.unit.cleaner.trees import E1000E, IGB, NVME, VIRTIO
 

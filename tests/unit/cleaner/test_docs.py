@@ -6,10 +6,14 @@ import subprocess
 
 import pytest
 
-from nova_vhard.cleaner.rules_file import installed_steps, load
-from nova_vhard.cleaner.step import Job, Outcome, Step
-from nova_vhard.cleaner.steps import function_reset
-from nova_vhard.cleaner.steps.command import environment
+from nova_vhard.node.cleaner.rules_file import installed_steps, load
+from nova_vhard.node.cleaner.step import (
+    Job,
+    Outcome,
+    Step,
+)
+from nova_vhard.node.cleaner.steps import function_reset
+from nova_vhard.node.cleaner.steps.command import environment
 from tests.unit.cleaner import trees
 from tests.unit.docs import CONTRIBUTOR, SOURCE, blocks, words
 

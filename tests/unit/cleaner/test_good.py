@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from nova_vhard.cleaner import good
 from nova_vhard.host.root import Unreadable
+from nova_vhard.node.cleaner import good
 from tests.unit.cleaner import trees
 from tests.unit.cleaner.trees import NVME
 

@@ -10,12 +10,16 @@ import time
 
 import pytest
 
-from nova_vhard.cleaner import isolated, processes, program
-from nova_vhard.cleaner.isolated import Isolation
-from nova_vhard.cleaner.rules_file import installed_steps
-from nova_vhard.cleaner.step import Outcome, Step
 from nova_vhard.host import forked
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.node.cleaner import (
+    isolated,
+    processes,
+    program,
+)
+from nova_vhard.node.cleaner.isolated import Isolation
+from nova_vhard.node.cleaner.rules_file import installed_steps
+from nova_vhard.node.cleaner.step import Outcome, Step
 from tests.unit.cleaner import trees
 
 STEPS = installed_steps()

@@ -6,10 +6,10 @@ import os
 import pathlib
 from dataclasses import dataclass, field
 
-from nova_vhard.cleaner import good
-from nova_vhard.cleaner.step import Job
 from nova_vhard.host import pci
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.node.cleaner import good
+from nova_vhard.node.cleaner.step import Job
 from tests.trees import capture
 
 #: Of the captured tree: an NVMe PF (``flr bus``), a NIC PF (``flr pm bus``),

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 from oslo_config import cfg
 
-from nova_vhard.cli import paste_file
-from nova_vhard.cli.status_checks.node import Node
+from nova_vhard.cmd import paste_file
+from nova_vhard.cmd.status_checks.node import Node
 from nova_vhard.conf import status as status_conf
 from nova_vhard.policy import document
 

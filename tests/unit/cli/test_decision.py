@@ -15,9 +15,10 @@ from oslo_config import cfg
 from oslo_log import formatters
 from oslo_log import log as oslo_log
 
-from nova_vhard.cli import decision, decision_log
-from nova_vhard.cli.decision import SummarizeDecisions
 from nova_vhard.gates import events
+from nova_vhard.osc.decision import log as decision_log
+from nova_vhard.osc.decision import summary
+from nova_vhard.osc.decision.summary import SummarizeDecisions
 from nova_vhard.policy.subject import BOOT, MOVE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
@@ -357,7 +358,7 @@ def test_a_file_that_is_not_there_is_told_before_the_reading(
     good = file(tmp_path, plain(IDE))
     monkeypatch.setattr(decision_log, "events", None)
     path = str(tmp_path / name)
-    with pytest.raises(decision.exceptions.CommandError) as error:
+    with pytest.raises(summary.exceptions.CommandError) as error:
         run(SummarizeDecisions, good, path)
     assert str(error.value) == f"{path}: cannot be read: {said}"
 
@@ -384,7 +385,7 @@ def test_outsiders_text_is_cleaned_again(tmp_path):
 
 
 def test_groups_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(decision, "GROUPS", 3)
+    monkeypatch.setattr(summary, "GROUPS", 3)
     lines = [plain(IDE, image=f"i{number}") for number in range(10)]
     path = file(tmp_path, *lines, lines[0])
     done = run(SummarizeDecisions, path, "-f", "json")

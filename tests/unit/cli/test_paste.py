@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from nova_vhard.cli import paste
-from nova_vhard.cli.paste_file import (
+from nova_vhard.cmd import paste
+from nova_vhard.cmd.paste_file import (
     SERVICES,
     PasteError,
     add,

@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from nova_vhard.cli.policy import CheckPolicy
+from nova_vhard.osc.policy.show import CheckPolicy
 from nova_vhard.policy import document, watch
 from tests.unit.cli.desk import rows, run
 from tests.unit.helpers import write
@@ -27,7 +27,7 @@ EXEMPTIONS = """\
 
 @pytest.fixture(autouse=True)
 def _today(monkeypatch):
-    monkeypatch.setattr("nova_vhard.cli.policy.today", lambda: TODAY)
+    monkeypatch.setattr("nova_vhard.osc.policy.show.today", lambda: TODAY)
 
 
 def exempting(path, until, name="a", base="baseline"):

@@ -4,10 +4,10 @@
 import pytest
 from osc_lib.exceptions import CommandError
 
-from nova_vhard.cli.policy_try import ExplainPolicy
+from nova_vhard.common.text import LIMIT
+from nova_vhard.osc.policy.trial import ExplainPolicy
 from nova_vhard.policy import explain
 from nova_vhard.policy.subject import BOOT, Subject
-from nova_vhard.policy.text import LIMIT
 from tests.unit.cli.desk import run
 from tests.unit.docs import IDE_E1000, README, judged, words
 from tests.unit.helpers import write

@@ -8,7 +8,7 @@ import yaml
 from osc_lib.exceptions import CommandError
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.cli.policy import ShowPolicy
+from nova_vhard.osc.policy.show import ShowPolicy
 from nova_vhard.policy import document
 from tests.unit.cli.desk import rows, run
 from tests.unit.helpers import write

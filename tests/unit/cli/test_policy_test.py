@@ -7,8 +7,8 @@ import pytest
 import yaml
 from osc_lib.exceptions import CommandError
 
-from nova_vhard.cli.case_schema import CASE
-from nova_vhard.cli.policy_try import RunPolicyTests
+from nova_vhard.osc.policy.case_schema import CASE
+from nova_vhard.osc.policy.trial import RunPolicyTests
 from nova_vhard.request.described import LOOKED_AT
 from tests.unit.cli.desk import rows, run
 from tests.unit.docs import ETC

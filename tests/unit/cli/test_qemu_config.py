@@ -12,8 +12,8 @@ from osc_lib.exceptions import CommandError
 
 from nova_vhard.catalogue.qemu import TYPES
 from nova_vhard.catalogue.qemu_build import FLAGS, NOT_FLAGS
-from nova_vhard.cli import qemu_folder
-from nova_vhard.cli.qemu import WriteBuildConfig
+from nova_vhard.osc.qemu import folder
+from nova_vhard.osc.qemu.commands import WriteBuildConfig
 from nova_vhard.policy import document
 from tests.unit.cli.desk import run
 
@@ -44,7 +44,7 @@ def test_the_files(out, policy):
     assert done.status == 0
     assert str(out) in done.err
     found = tree(out)
-    assert set(found) == qemu_folder.OURS
+    assert set(found) == folder.OURS
     assert not any("@PATCH@" in text for text in found.values())
     for name in set(found) - {"README.rst"}:
         assert f"``{name}``" in found["README.rst"]

@@ -6,12 +6,12 @@ from osc_lib.exceptions import CommandError
 
 from nova_vhard.catalogue import qemu_build
 from nova_vhard.catalogue.qemu import DEVICES, ELSEWHERE, TYPES
-from nova_vhard.cli import qemu_needs
-from nova_vhard.cli.qemu import PlanQemu
 from nova_vhard.host.checks.qemu_minimal import unwanted
 from nova_vhard.host.host import Expected
+from nova_vhard.node.reporter import hosts
+from nova_vhard.osc.qemu import needs
+from nova_vhard.osc.qemu.commands import PlanQemu
 from nova_vhard.policy import document
-from nova_vhard.reporter import hosts
 from tests.unit.cli.desk import rows, run
 from tests.unit.helpers import write
 
@@ -23,12 +23,12 @@ def of(tmp_path, text="", base="strict"):
     """Return the plan of a policy that extends a shipped one."""
     head = f'version: "1"\nextends: {base}\n' if base else 'version: "1"\n'
     path = write(tmp_path / "policy.yaml", head + text)
-    return qemu_needs.make(document.load(path), "x86_64")
+    return needs.make(document.load(path), "x86_64")
 
 
 def shipped(name, *extras):
     policy = document.load(document.shipped(name))
-    return qemu_needs.make(policy, "x86_64", extras)
+    return needs.make(policy, "x86_64", extras)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

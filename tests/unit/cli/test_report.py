@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 from osc_lib import exceptions
 
-from nova_vhard import files
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.cli import report, report_page
-from nova_vhard.cli.fleet import FRESH
-from nova_vhard.cli.report_data import Part
+from nova_vhard.common import files
+from nova_vhard.osc.report import command
+from nova_vhard.osc.report import page as report_page
+from nova_vhard.osc.report.data import Part
+from nova_vhard.placement.fleet import FRESH
 from tests import report_pages
 
 TABLES = 7
@@ -220,7 +221,7 @@ def test_a_folder_that_is_not_there_is_said_before_anything_is_asked(
 ):
     policy = tmp_path / "policy.yaml"
     policy.write_text('version: "1"\n')
-    one = report.WriteReport(None, None)
+    one = command.WriteReport(None, None)
     path = tmp_path / "nowhere" / "report.html"
     options = one.get_parser("test").parse_args(
         ["--html", str(path), "--policy", str(policy)]

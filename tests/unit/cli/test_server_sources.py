@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 from openstack import exceptions
 
-from nova_vhard.cli import paging, server_sources
-from nova_vhard.cli.server_sources import Sources
+from nova_vhard.osc import paging
+from nova_vhard.osc.server import sources as server_sources
+from nova_vhard.osc.server.sources import Sources
 
 
 class Glance:

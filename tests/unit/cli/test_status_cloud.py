@@ -10,8 +10,8 @@ import pytest
 from keystoneauth1 import exceptions
 from oslo_upgradecheck.upgradecheck import Code
 
-from nova_vhard.cli import status
-from nova_vhard.cli.status_checks import cloud
+from nova_vhard.cmd import status
+from nova_vhard.cmd.status_checks import cloud
 from tests.unit.cli.nodes import POLICY, Etc, compute
 
 pytestmark = pytest.mark.services

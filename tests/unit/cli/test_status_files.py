@@ -8,8 +8,12 @@ import sys
 import pytest
 from oslo_upgradecheck.upgradecheck import Code
 
-from nova_vhard.cli import status
-from nova_vhard.cli.status_checks import gates, policy, settings
+from nova_vhard.cmd import status
+from nova_vhard.cmd.status_checks import (
+    gates,
+    policy,
+    settings,
+)
 from tests.unit.cli.nodes import (
     GLANCE,
     NOVA,
@@ -435,7 +439,7 @@ def test_it_runs_where_there_is_neither_nova_nor_glance(etc):
         "import sys\n"
         "for name in ('nova', 'glance', 'placement'):\n"
         "    sys.modules[name] = None\n"
-        "from nova_vhard.cli import status\n"
+        "from nova_vhard.cmd import status\n"
         "sys.exit(status.main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", code, *etc.arguments]

@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from nova_vhard.cli import exporter
+from nova_vhard.cmd.exporter import program
 from tests.unit.exporter.logs import event
 
 _WAIT = 60
@@ -39,7 +39,12 @@ def configured(tmp_path, **options):
 
 @contextlib.contextmanager
 def running(arguments):
-    command = [sys.executable, "-m", "nova_vhard.cli.exporter", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "nova_vhard.cmd.exporter.program",
+        *arguments,
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         yield process
@@ -79,9 +84,9 @@ def test_serves_what_is_written_and_stops_on_sigterm(tmp_path, path):
 
 
 def test_it_listens_on_loopback_alone_by_default(tmp_path, path):
-    parser = exporter._parser()
+    parser = program._parser()
     arguments = configured(tmp_path, files=path)
-    conf = exporter._configure(parser.parse_args(arguments))
+    conf = program._configure(parser.parse_args(arguments))
     assert conf.vhard_exporter.bind_host == "127.0.0.1"
 
 
@@ -89,7 +94,7 @@ def test_a_port_that_is_in_use_is_one_clear_error(tmp_path, path, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         arguments = configured(tmp_path, files=path, port=port)
-        assert exporter.main(arguments) == 1
+        assert program.main(arguments) == 1
     assert capsys.readouterr().err.strip().splitlines()[-1] == (
         f"nova-vhard-exporter: cannot listen on 127.0.0.1, port {port}: "
         "Address already in use; see [vhard_exporter] bind_host and port"
@@ -107,7 +112,7 @@ def test_a_port_that_is_in_use_is_one_clear_error(tmp_path, path, capsys):
     ],
 )
 def test_a_wrong_option_is_one_clear_error(tmp_path, capsys, options, said):
-    assert exporter.main(configured(tmp_path, **options)) == 1
+    assert program.main(configured(tmp_path, **options)) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("nova-vhard-exporter: ")
     assert said in line
@@ -121,10 +126,10 @@ def python(text):
 def test_without_its_extra_it_says_what_to_install():
     found = python(
         "import sys; sys.modules['prometheus_client'] = None\n"
-        "from nova_vhard.cli import exporter\n"
+        "from nova_vhard.cmd.exporter import program\n"
         "from oslo_config import cfg\n"
         "class Options: files = ['/x']\n"
-        "try: exporter._run(Options)\n"
+        "try: program._run(Options)\n"
         "except ValueError as error: print(error)\n"
     )
     assert "install nova-vhard[exporter]" in found.stdout
@@ -133,7 +138,8 @@ def test_without_its_extra_it_says_what_to_install():
 def test_importing_it_starts_no_thread():
     found = python(
         "import threading\n"
-        "import nova_vhard.cli.exporter, nova_vhard.exporter.service\n"
+        "import nova_vhard.cmd.exporter.program\n"
+        "import nova_vhard.cmd.exporter.service\n"
         "print(threading.active_count())\n"
     )
     assert found.stdout == "1\n"

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from nova_vhard.exporter import follow
-from nova_vhard.exporter.follow import Follower
+from nova_vhard.cmd.exporter import follow
+from nova_vhard.cmd.exporter.follow import Follower
 
 
 @pytest.fixture

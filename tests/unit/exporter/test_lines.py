@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from nova_vhard.exporter import lines
+from nova_vhard.cmd.exporter import lines
 from nova_vhard.gates import events
 from nova_vhard.policy import watch
 from tests.unit.exporter.logs import FORGED, event, written

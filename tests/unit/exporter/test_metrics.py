@@ -8,8 +8,14 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from nova_vhard.exporter.metrics import GATES, MODES, NONE, OTHER, RULES
-from nova_vhard.exporter.service import Exporter
+from nova_vhard.cmd.exporter.metrics import (
+    GATES,
+    MODES,
+    NONE,
+    OTHER,
+    RULES,
+)
+from nova_vhard.cmd.exporter.service import Exporter
 from nova_vhard.policy import meaning
 from nova_vhard.policy.schema import MODES as OF_THE_SCHEMA
 from nova_vhard.policy.verdict import GUEST_DEVICES

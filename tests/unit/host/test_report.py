@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.cli import reporter
+from nova_vhard.cmd import reporter
 from nova_vhard.host import report
 from nova_vhard.host.check import MAX_EVIDENCE, Check, Result, Status
 from nova_vhard.host.host import Host

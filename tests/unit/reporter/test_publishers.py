@@ -17,15 +17,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
-from nova_vhard.reporter import publishing
-from nova_vhard.reporter.interrupts import TimeLimit
-from nova_vhard.reporter.publishers.base import (
+from nova_vhard.node.interrupts import TimeLimit
+from nova_vhard.node.reporter import publishing
+from nova_vhard.node.reporter.publishers.base import (
     Publisher,
     PublishError,
     Record,
 )
-from nova_vhard.reporter.publishers.json_file import JsonPublisher
-from nova_vhard.reporter.publishers.prometheus import PrometheusPublisher
+from nova_vhard.node.reporter.publishers.json_file import JsonPublisher
+from nova_vhard.node.reporter.publishers.prometheus import PrometheusPublisher
 
 NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 REPORT = HostReport(
@@ -239,7 +239,7 @@ def test_one_that_cannot_be_loaded_is_named_with_the_reason(conf, monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(
         sys.modules,
-        "nova_vhard.reporter.publishers.prometheus",
+        "nova_vhard.node.reporter.publishers.prometheus",
     )
     conf.set_override("publishers", ["prometheus"], "vhard_reporter")
     with pytest.raises(

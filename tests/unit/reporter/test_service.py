@@ -60,7 +60,7 @@ class Manager:
         if what:
             command += ["tests.unit.reporter.running", str(self.config), what]
         else:
-            command += ["nova_vhard.cli.reporter"]
+            command += ["nova_vhard.cmd.reporter"]
             command += ["--config-file", str(self.config), "run"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -218,7 +218,7 @@ def test_no_sign_of_life_from_one_that_is_stopped(manager):
 
 
 def test_once_is_no_service(manager):
-    command = [sys.executable, "-m", "nova_vhard.cli.reporter"]
+    command = [sys.executable, "-m", "nova_vhard.cmd.reporter"]
     command += ["--config-file", str(manager.config), "run", "--once"]
     manager.process = subprocess.Popen(
         command, cwd=ROOT, env=manager.environment, stdout=subprocess.PIPE

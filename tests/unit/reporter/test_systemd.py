@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from nova_vhard.reporter import systemd
-from nova_vhard.reporter.systemd import Notifier
+from nova_vhard.node import systemd
+from nova_vhard.node.systemd import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -8,7 +8,7 @@ from keystoneauth1 import plugin, session
 from nova.tests.fixtures import PROJECT_ID
 from openstack import connection
 
-from nova_vhard.cli.plugin import Client
+from nova_vhard.osc.plugin import Client
 
 _HEADERS = {
     "X-Auth-Token": "admin",

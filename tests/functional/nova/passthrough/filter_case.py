@@ -7,7 +7,7 @@ from nova import exception, objects
 from nova.scheduler import filters, host_manager
 
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import Placement
+from nova_vhard.placement.client import Placement
 from tests.functional.nova.passthrough import base
 
 

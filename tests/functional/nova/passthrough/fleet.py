@@ -13,9 +13,9 @@ from nova.scheduler.client import report as report_client
 
 from nova_vhard.catalogue import traits
 from nova_vhard.host.report import HostReport
-from nova_vhard.placement import Placement
-from nova_vhard.posture import Clock
-from nova_vhard.reporter import fleet
+from nova_vhard.placement import upkeep
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.posture import Clock
 from tests.functional.nova import helpers
 from tests.functional.nova.passthrough import reports
 
@@ -112,7 +112,7 @@ class Fleet(helpers.Helpers):
 
     def withdraw(self, host: str) -> None:
         """Take all our traits from a host."""
-        fleet.withdraw(Placement(self.reporter), self.provider(host))
+        upkeep.withdraw(Placement(self.reporter), self.provider(host))
 
     def traits(self, host: str) -> set[str]:
         """Return the traits of a host's root provider."""

@@ -2,8 +2,8 @@
 """``openstack vhard flavor audit`` and ``sync``, on Nova and Placement."""
 
 from nova_vhard.catalogue import traits
-from nova_vhard.cli import flavor as command
-from nova_vhard.placement import Placement
+from nova_vhard.osc.flavor import audit as command
+from nova_vhard.placement.client import Placement
 from tests.functional.nova.passthrough import base, cloud
 
 IOMMU = f"trait:{traits.of_check('iommu')}"

@@ -3,8 +3,8 @@
 
 import argparse
 
-from nova_vhard.cleaner.journal import State
-from nova_vhard.cli import device
+from nova_vhard.node.cleaner.journal import State
+from nova_vhard.osc.device import show
 from tests import services
 from tests.functional.nova.passthrough import base, cloud, fleet, reissue
 from tests.functional.nova.passthrough.reissue import ADDRESS
@@ -28,7 +28,7 @@ class TestBetweenTwoGuests(reissue.Cleaned):
 
     def row(self):
         """Return what ``openstack vhard device list`` says of the device."""
-        command = device.ListDevices(cloud.app(self), None)
+        command = show.ListDevices(cloud.app(self), None)
         options = command.get_parser("list").parse_args([])
         _, rows = command.take_action(options)
         (row,) = rows
@@ -36,7 +36,7 @@ class TestBetweenTwoGuests(reissue.Cleaned):
 
     def shown(self):
         """Return what ``openstack vhard device show`` says, as a text."""
-        command = device.ShowDevice(cloud.app(self), None)
+        command = show.ShowDevice(cloud.app(self), None)
         words = [base.PROVEN, ADDRESS, "--evidence", self.evidence]
         options = command.get_parser("show").parse_args(words)
         self.assertIsInstance(options, argparse.Namespace)

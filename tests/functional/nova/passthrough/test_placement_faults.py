@@ -98,7 +98,7 @@ class TestLastAnswer(base.Devices):
     def test_it_holds_until_posture_max_age_and_no_longer(self):
         # given a Placement that is down, and somebody who reads the log
         self.placement_fault = FAULTS["down"]
-        log = self.log_of("nova_vhard.posture")
+        log = self.log_of("nova_vhard.placement.posture")
 
         # when the last answer is not too old (600 s), then it holds
         self.later(seconds=590)

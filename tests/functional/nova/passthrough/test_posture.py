@@ -4,8 +4,8 @@
 import datetime
 
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import Placement
-from nova_vhard.reporter import fleet as upkeep
+from nova_vhard.placement import upkeep as upkeep
+from nova_vhard.placement.client import Placement
 from tests.functional.nova.passthrough import base, fleet
 
 HOUR = datetime.timedelta(hours=1)

@@ -10,8 +10,8 @@ import pytest
 from keystoneauth1 import loading
 
 from nova_vhard.gates import proven
-from nova_vhard.placement import PlacementError
-from nova_vhard.posture import PostureUnavailable, Question
+from nova_vhard.placement.client import PlacementError
+from nova_vhard.placement.posture import PostureUnavailable, Question
 from tests.functional.placement.test_posture_hangs import Silent
 
 CONF = nova.conf.CONF

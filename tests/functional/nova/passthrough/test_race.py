@@ -12,7 +12,7 @@ from nova import context, objects
 from nova.scheduler.client import report as report_client
 
 from nova_vhard.catalogue import traits
-from nova_vhard.placement import Placement
+from nova_vhard.placement.client import Placement
 from tests.functional.nova.passthrough import base, reports
 
 PUT = "nova.scheduler.client.report.SchedulerReportClient.put"

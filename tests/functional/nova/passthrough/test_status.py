@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from oslo_upgradecheck.upgradecheck import Code
 
 from nova_vhard.catalogue import traits
-from nova_vhard.cli import status
-from nova_vhard.cli.status_checks import cloud as checks
-from nova_vhard.placement import Placement
+from nova_vhard.cmd import status
+from nova_vhard.cmd.status_checks import cloud as checks
+from nova_vhard.placement.client import Placement
 from tests.functional.nova.passthrough import base, cloud
 from tests.unit.cli.nodes import NOVA, Etc
 

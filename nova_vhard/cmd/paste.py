@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-vhard-paste: put the gates into the paste files, or take them out."""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+
+from nova_vhard.cmd import paste_file
+from nova_vhard.cmd.paste_file import (
+    SERVICES,
+    PasteError,
+    Service,
+)
+from nova_vhard.common import terminal
+
+_ACTIONS: dict[str, Callable[[str, Service], str]] = {
+    "add": paste_file.add,
+    "remove": paste_file.remove,
+}
+_DONE = {"add": "has the gate now", "remove": "has no gate any more"}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nova-vhard-paste",
+        description="Put the gate into every pipeline of users' requests of "
+        "a paste file, behind the filter that makes the context, or take it "
+        "out. Doing it twice changes nothing, and remove restores what was "
+        "there before add. Restart the service afterwards.",
+    )
+    parser.add_argument("action", choices=sorted(_ACTIONS))
+    parser.add_argument("service", choices=sorted(SERVICES))
+    parser.add_argument(
+        "file",
+        help="api-paste.ini of nova-api, or glance-api-paste.ini of "
+        "glance-api; it is replaced in one step, and not touched if "
+        "anything is wrong",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Change one file; return 0 if it is as asked, 1 if it is as before."""
+    options = _parser().parse_args(argv)
+    change = _ACTIONS[options.action]
+    # A link stays one; the file behind it is replaced.
+    path = os.path.realpath(options.file)
+    try:
+        text = pathlib.Path(path).read_bytes().decode()
+        new = change(text, SERVICES[options.service])
+        if new != text:
+            _replace(path, new)
+    except (OSError, UnicodeDecodeError, PasteError) as error:
+        said = getattr(error, "strerror", None) or error
+        terminal.complain(f"nova-vhard-paste: {options.file}: {said}")
+        return 1
+    done = _DONE[options.action] if new != text else "nothing to change"
+    terminal.say(f"{options.file}: {done}")
+    return 0
+
+
+def _replace(path: str, text: str) -> None:
+    """Write a file anew in one step, its owner and mode kept."""
+    before = os.stat(path)
+    handle, name = tempfile.mkstemp(dir=os.path.dirname(path))
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+        shutil.copystat(path, name)
+        os.utime(name)
+        if (before.st_uid, before.st_gid) != (os.getuid(), os.getgid()):
+            os.chown(name, before.st_uid, before.st_gid)
+        os.replace(name, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-vhard-reporter: prove a host, and say so in Placement."""
+
+import argparse
+import datetime
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from oslo_config import cfg
+
+from nova_vhard.cmd import daemon
+from nova_vhard.common import terminal
+from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.host import report
+from nova_vhard.host.isolate import Isolation
+from nova_vhard.host.root import HostRoot
+from nova_vhard.node import identity, systemd
+from nova_vhard.node.reporter import (
+    facts,
+    hosts,
+    nova_conf,
+)
+from nova_vhard.node.reporter.publishers.base import Publisher
+from nova_vhard.node.reporter.publishing import publishers
+from nova_vhard.node.reporter.service import Reporter
+from nova_vhard.placement import upkeep
+from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.connect import connect
+
+_CRASHED = 255
+_DEFAULT_FILE = "/etc/nova-vhard/reporter.conf"
+
+
+class _Parser(argparse.ArgumentParser):
+    """A wrong argument is no result of a check: it ends with 255."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_CRASHED, f"{self.format_usage()}{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="nova-vhard-reporter", description=__doc__)
+    parser.add_argument(
+        "--config-file",
+        action="append",
+        metavar="FILE",
+        help=f"configuration file; default {_DEFAULT_FILE} if it is there",
+    )
+    parser.add_argument("--debug", action="store_true", help="log more")
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser(
+        "check",
+        help="run every check and print what it found; exit status 0 if "
+        "nothing is amiss, 1 for any FAIL, 2 for any UNKNOWN",
+    )
+    check.add_argument("--root", metavar="DIR", help="where the host's / is")
+    check.add_argument("--format", choices=("table", "json"), default="table")
+    _add_facts(commands)
+    run = commands.add_parser("run", help="report again and again")
+    run.add_argument("--once", action="store_true", help="report once, end")
+    sweep = commands.add_parser(
+        "sweep", help="take our traits from hosts that have fallen silent"
+    )
+    sweep.add_argument(
+        "--max-report-age",
+        type=int,
+        choices=range(2, 25),
+        default=2,
+        metavar="HOURS",
+        help="2 to 24; not smaller than max_report_age of the policy",
+    )
+    withdraw = commands.add_parser(
+        "withdraw", help="take our traits from one host"
+    )
+    withdraw.add_argument(
+        "host", nargs="?", help="name of its provider; default this host"
+    )
+    return parser
+
+
+def _add_facts(commands: Any) -> None:
+    parser = commands.add_parser(
+        "facts",
+        help="as root: leave the few keys of nova.conf and qemu.conf that "
+        "the checks need in the run directory; exit status 1 if some cannot "
+        "be read, and what was there of them before is void",
+    )
+    # One list, in the order given: a later one wins, as in nova-compute.
+    for name, what in (("file", "FILE"), ("dir", "DIR")):
+        parser.add_argument(
+            f"--nova-config-{name}",
+            action="append",
+            default=[],
+            dest="nova_arguments",
+            type=f"--config-{name}={{}}".format,
+            metavar=what,
+            help=f"a --config-{name} of nova-compute; default as "
+            "nova-compute finds it in /etc/nova and /etc",
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        return _COMMANDS[options.command](_configure(options), options)
+    except (cfg.Error, PlacementError, ValueError) as error:
+        terminal.complain(f"nova-vhard-reporter: {error}")
+        return 1
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        terminal.complain(f"nova-vhard-reporter: crashed: {text}")
+        if options.debug:
+            raise
+        return _CRASHED
+
+
+def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
+    conf = daemon.configure(
+        "nova-vhard-reporter",
+        _DEFAULT_FILE,
+        [reporter_conf.register],
+        options.config_file,
+        options.debug,
+    )
+    daemon.read_all(conf.vhard_reporter, reporter_conf.OPTS)
+    return conf
+
+
+def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
+    now = datetime.datetime.now(datetime.UTC)
+    host = hosts.of_conf(conf, options.root)
+    isolation = Isolation(conf.vhard_reporter.check_timeout)
+    found = report.inspect(host, now, report.load(), isolation.run)
+    as_json = options.format == "json"
+    if as_json:
+        terminal.show_json(found.content())
+    else:
+        terminal.show(found.as_table())
+    return found.exit_status
+
+
+def _facts(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
+    root, run_dir = conf.vhard_reporter.root, conf.vhard_reporter.run_dir
+    now = datetime.datetime.now(datetime.UTC)
+    target = os.path.join(root, run_dir.lstrip("/"))
+    sources = nova_conf.Sources(options.nova_arguments, root)
+    facts.leave(sources, HostRoot(root), target, now)
+    return 0
+
+
+def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
+    notifier = systemd.of_environment(os.environ)
+
+    def reload() -> tuple[cfg.ConfigOpts, Sequence[Publisher]]:
+        fresh = _configure(options)
+        return fresh, publishers(fresh)
+
+    targets = publishers(conf)
+    reporter = Reporter(conf, targets, reload=reload, notifier=notifier)
+    if options.once:
+        return 0 if reporter.report_once() else 1
+    reporter.run()
+    return 0
+
+
+def _sweep(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
+    now = datetime.datetime.now(datetime.UTC)
+    done = upkeep.sweep(connect(conf), now, options.max_report_age)
+    terminal.say(
+        f"hosts that lost our traits: {', '.join(done.silent) or 'none'}"
+    )
+    terminal.say(f"freshness names deleted: {len(done.deleted)}")
+    if done.failed:
+        terminal.say(f"not done, next time: {', '.join(done.failed)}")
+    return 1 if done.failed else 0
+
+
+def _withdraw(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
+    placement: Placement = connect(conf)
+    host = (
+        placement.provider(name=options.host)
+        if options.host
+        else identity.provider(placement, conf)
+    )
+    lost = upkeep.withdraw(placement, host.uuid)
+    terminal.say(f"{host.name} lost {', '.join(sorted(lost)) or 'nothing'}")
+    return 0
+
+
+_COMMANDS = {
+    "check": _check,
+    "facts": _facts,
+    "run": _run,
+    "sweep": _sweep,
+    "withdraw": _withdraw,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-vhard-status upgrade check: is the policy really in force?
+
+Exit status 0 if all is well, 1 for any warning, 2 for any failure, 255 if
+the command itself could not run.
+"""
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+
+from oslo_config import cfg
+from oslo_upgradecheck import upgradecheck
+from oslo_upgradecheck.upgradecheck import Result
+
+from nova_vhard.cmd.status_checks import (
+    cloud,
+    gates,
+    policy,
+    settings,
+)
+from nova_vhard.cmd.status_checks.answers import (
+    Broken,
+    NotHere,
+    fail,
+    warn,
+)
+from nova_vhard.cmd.status_checks.node import Node
+from nova_vhard.common import terminal
+from nova_vhard.common.text import line
+from nova_vhard.conf import status as status_conf
+
+_CRASHED = 255
+
+#: Name to function, in the order of the table.
+CHECKS: dict[str, Callable[[Node], Result]] = {
+    "Policy": policy.policy,
+    "Scheduler filter": gates.scheduler,
+    "Nova API gate": gates.nova_api,
+    "Glance API gate": gates.glance_api,
+    "Glance import gate": gates.imports,
+    "Placement": cloud.placement,
+    "Service user token": settings.service_token,
+    "PCI in Placement": settings.pci_in_placement,
+    "Passthrough flavors": cloud.flavors,
+    "Reporters": cloud.reporters,
+    "Image metadata prefilter": settings.prefilter,
+    "Defaults of nova-compute": settings.defaults,
+}
+
+
+class Checks(upgradecheck.UpgradeCommands):  # type: ignore[misc]
+    """The checks, as oslo.upgradecheck runs them."""
+
+    display_title = "nova-vhard Status Check Results"
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        """Keep the command's options, which are parsed later."""
+        node = Node(conf)
+        self._upgrade_checks = tuple(
+            (name, functools.partial(_run, check, node))
+            for name, check in CHECKS.items()
+        )
+
+
+def _run(
+    check: Callable[[Node], Result], node: Node, command: Checks
+) -> Result:
+    """Run one check; whatever is wrong with a file becomes its result."""
+    found = _checked(check, node)
+    return Result(found.code, line(found.details))
+
+
+def _checked(check: Callable[[Node], Result], node: Node) -> Result:
+    try:
+        return check(node)
+    except NotHere as error:
+        return warn(
+            f"Not checked: there is no {error} on this node, or none that "
+            "this user may see. Run this command where the service runs, or "
+            "name its file (--help)."
+        )
+    except Broken as error:
+        return fail(f"Not checked: {error}.")
+    except cfg.Error as error:
+        said = " ".join(str(error).split())
+        return fail(f"An option has a value that it cannot have: {said}")
+    except Exception as error:  # noqa: BLE001 - the others still say theirs
+        return fail(f"The check crashed: {type(error).__name__}: {error}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    conf = cfg.ConfigOpts()
+    status_conf.register(conf)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return int(
+            upgradecheck.main(
+                conf,
+                "nova-vhard-status",
+                Checks(conf),
+                arguments,
+                default_config_files=[],
+            )
+        )
+    except cfg.Error as error:
+        terminal.complain(f"nova-vhard-status: {error}")
+    except SystemExit as ended:
+        # argparse ends with 2, which is a failed check here.
+        if not ended.code:
+            return 0
+    return _CRASHED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

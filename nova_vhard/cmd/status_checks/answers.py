@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results of status checks, and how several become one."""
+
+from collections.abc import Collection, Iterable
+
+from oslo_upgradecheck.upgradecheck import Code, Result
+
+from nova_vhard.common.text import clean
+
+_NAMED = 5
+
+
+class NotHere(Exception):
+    """What a check wants to read is not on this node."""
+
+
+class Broken(Exception):
+    """What a check wants to read is here and cannot be used."""
+
+
+def fine(said: str) -> Result:
+    """Return a success, with what was read."""
+    return Result(Code.SUCCESS, said)
+
+
+def warn(said: str) -> Result:
+    """Return a warning: what is wrong, and the fix."""
+    return Result(Code.WARNING, said)
+
+
+def fail(said: str) -> Result:
+    """Return a failure: what is wrong, and the fix."""
+    return Result(Code.FAILURE, said)
+
+
+def together(found: Iterable[Result], said: str) -> Result:
+    """Return one result of several: the worst code, every text.
+
+    :param said: what to say where nothing was found
+    """
+    results = sorted(found, key=lambda one: one.code, reverse=True)
+    if not results:
+        return fine(said)
+    return Result(results[0].code, " ".join(one.details for one in results))
+
+
+def named(names: Collection[str]) -> str:
+    """Return the first few of many names, safe to show."""
+    shown = ", ".join(clean(one) for one in sorted(names)[:_NAMED])
+    more = len(names) - _NAMED
+    return f"{shown} and {more} more" if more > 0 else shown

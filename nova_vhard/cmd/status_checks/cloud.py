@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cloud: Placement answers, flavors are in sync, hosts report."""
+
+import contextlib
+import datetime
+from collections.abc import Iterable, Iterator
+
+from oslo_config import cfg
+from oslo_upgradecheck.upgradecheck import Result
+
+from nova_vhard.cmd.status_checks.answers import (
+    NotHere,
+    fail,
+    fine,
+    named,
+    together,
+    warn,
+)
+from nova_vhard.cmd.status_checks.node import Node
+from nova_vhard.common.text import clean
+from nova_vhard.placement.client import VERSION, PlacementError
+from nova_vhard.placement.connect import connect
+from nova_vhard.placement.fleet import fleet
+from nova_vhard.policy.model import PassthroughRule, Policy
+from nova_vhard.request.flavor_traits import TraitPlan, plan_traits
+
+_NO_LOGIN = (401,)
+_NO_ROLE = (403,)
+_TOO_OLD = (406,)
+_FRESH = "fresh"
+
+
+def placement(node: Node) -> Result:
+    """Try each login to Placement that this node has.
+
+    Only reads are tried; Placement's default policy asks the same roles for
+    reading and for writing traits.
+    """
+    logins: dict[str, cfg.ConfigOpts] = {}
+    found: list[Result | None] = []
+    with contextlib.suppress(NotHere):
+        logins["reporter.conf"] = node.reporter
+    try:
+        logins["nova.conf"] = node.nova
+    except NotHere as error:
+        if not logins:
+            raise
+        found.append(warn(f"{error} is not on this node: no login to try."))
+    found += [_try(name, conf) for name, conf in logins.items()]
+    listed = " and ".join(logins)
+    said = f"Placement answers ({VERSION}), by the login of {listed}."
+    return together((one for one in found if one), said)
+
+
+def _try(name: str, conf: cfg.ConfigOpts) -> Result | None:
+    """Return what is wrong with a login, None if it works."""
+    where = f"group [placement] of {name}"
+    try:
+        if not (conf.placement.auth_type or conf.placement.auth_section):
+            return fail(f"There is no auth_type in {where}: set the login.")
+        connect(conf).traits()
+    except PlacementError as error:
+        if error.status in _NO_ROLE:
+            fix = f"give the user of {where} the role service"
+        elif error.status in _NO_LOGIN:
+            fix = f"mend the login in {where}"
+        elif error.status in _TOO_OLD:
+            fix = f"upgrade Placement: microversion {VERSION} is needed"
+        else:
+            fix = f"see that Placement runs, and mend {where}"
+        said = clean(error, 200)
+        return fail(f"Placement, by the login of {name}: {said}. Fix: {fix}.")
+    return None
+
+
+def flavors(node: Node) -> Result:
+    """Judge the traits of passthrough flavors, as flavor sync would."""
+    rule = node.policy.passthrough or PassthroughRule()
+    try:
+        plans = [
+            plan
+            for one in node.compute.flavors(
+                details=True, get_extra_specs=True, is_public=None
+            )
+            if (plan := plan_traits(one, rule)) is not None
+        ]
+        unseen = list(_unseen(node, "flavors that are not public"))
+    except Exception as error:  # noqa: BLE001 - keystoneauth's and the SDK's
+        return _no_answer("flavors", error)
+    found = [*_flavors(plans), *unseen]
+    said = f"{len(plans)} flavors have to do with hosts' checks; in sync."
+    return together(found, said)
+
+
+def _flavors(plans: Iterable[TraitPlan]) -> Iterator[Result]:
+    fix = "Run openstack vhard flavor sync, then the same with --yes."
+    plans = list(plans)
+    lacking = [one.flavor.name for one in plans if one.lacks]
+    surplus = [one.flavor.name for one in plans if one.surplus]
+    if lacking:
+        yield fail(
+            f"{len(lacking)} flavors lack traits that the policy demands "
+            f"({named(lacking)}): a forced host need not have proven "
+            f"anything, and nova-api may refuse their servers. {fix}"
+        )
+    if surplus:
+        yield warn(
+            f"{len(surplus)} flavors demand traits that nothing asks for any "
+            f"more ({named(surplus)}): they fit fewer hosts. {fix}"
+        )
+
+
+def _unseen(node: Node, what: str) -> Iterator[Result]:
+    """Yield a warning if the login may not see everything."""
+    sees = node.sees_all()
+    if not sees:
+        why = "has no role admin" if sees is False else "tells no role"
+        yield warn(
+            f"The login {why}, so that {what} may be missing here. Name a "
+            "cloud of clouds.yaml with --os-cloud, of a user with role admin."
+        )
+
+
+def _no_answer(what: str, error: Exception) -> Result:
+    said = clean(f"{type(error).__name__}: {error}", 200)
+    return warn(
+        f"It is not known which {what} there are, because the Nova API did "
+        f"not answer ({said}). Name a cloud of clouds.yaml with --os-cloud, "
+        "of a user with role admin."
+    )
+
+
+def reporters(node: Node) -> Result:
+    """Judge whether every host that is judged reports.
+
+    =======  ==========================================================
+    SUCCESS  every one has a fresh report, or the policy needs none
+    WARNING  some have none: they get no guest that needs proof
+    FAILURE  none has one: no guest that needs proof can run at all
+    =======  ==========================================================
+    """
+    policy = node.policy
+    if not _needs_reports(policy):
+        return fine("The policy asks nothing of hosts.")
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        found = fleet(node.placement, now, policy.hosts.max_report_age)
+    except PlacementError as error:
+        said = clean(error, 200)
+        return warn(
+            f"It is not known which hosts report, because Placement did not "
+            f"answer ({said}). See check Placement."
+        )
+    status = {one.name: one.status for one in found}
+    judged, doubt = _judged(node, set(status))
+    status = {name: status.get(name, "silent") for name in judged}
+    return together([*_silent(status, policy), *doubt], _all_fresh(status))
+
+
+def _needs_reports(policy: Policy) -> bool:
+    rule = policy.passthrough
+    offered = rule is not None and any(
+        one.listed for one in rule.allow.values()
+    )
+    return bool(policy.hosts.require) or bool(
+        offered and rule and rule.require
+    )
+
+
+def _judged(node: Node, names: set[str]) -> tuple[set[str], list[Result]]:
+    """Return the hosts that the policy judges, and what is in doubt."""
+    try:
+        found = list(node.compute.hypervisors(details=True))
+        doubt = list(_unseen(node, "hypervisors"))
+    except Exception as error:  # noqa: BLE001 - keystoneauth's and the SDK's
+        return names, [_no_answer("hypervisors", error)]
+    types = node.policy.hypervisor_types
+    judged = {
+        clean(one.name)
+        for one in found
+        if str(one.hypervisor_type).lower() in types
+    }
+    return judged, doubt
+
+
+def _silent(status: dict[str, str], policy: Policy) -> Iterator[Result]:
+    silent = [name for name, one in status.items() if one != _FRESH]
+    if not silent:
+        return
+    hours = policy.hosts.max_report_age
+    answer = fail if len(silent) == len(status) else warn
+    yield answer(
+        f"{len(silent)} of {len(status)} hosts have not reported within "
+        f"{hours} hours ({named(silent)}): no guest that needs proof lands "
+        "there. Start nova-vhard-reporter on them, and look in its journal; "
+        "openstack vhard host list has all of them."
+    )
+
+
+def _all_fresh(status: dict[str, str]) -> str:
+    return f"{len(status)} hosts are judged, and each has a fresh report."

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gates: each is plugged in where it must be."""
+
+from collections.abc import Iterator
+
+from oslo_upgradecheck.upgradecheck import Result
+
+from nova_vhard.cmd import paste_file
+from nova_vhard.cmd.paste_file import SERVICES, Sections
+from nova_vhard.cmd.status_checks import files
+from nova_vhard.cmd.status_checks.answers import (
+    Broken,
+    fail,
+    fine,
+    together,
+    warn,
+)
+from nova_vhard.cmd.status_checks.node import Node
+
+FILTER = "VirtHardeningFilter"
+_FILTER_CLASS = f"nova_vhard.gates.scheduler.{FILTER}"
+_STOCK = "nova.scheduler.filters.all_filters"
+_STOCK_FOLDER = "nova.scheduler.filters."
+#: Without it disabled and dead hosts get guests.
+_COMPUTE = "ComputeFilter"
+_PLUGIN = "vhard"
+
+
+def scheduler(node: Node) -> Result:
+    """Judge the scheduler's filters.
+
+    =======  ==========================================================
+    SUCCESS  ours is the first of several, and all can be found
+    WARNING  ours is not the first, or stands without Nova's own
+    FAILURE  ours is not enabled, or a filter cannot be found
+    =======  ==========================================================
+    """
+    group = node.nova.filter_scheduler
+    enabled = [one for one in group.enabled_filters if one]
+    found = _filters(enabled, group.available_filters)
+    return together(found, f"enabled_filters: {', '.join(enabled)}")
+
+
+def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:
+    where = "[filter_scheduler] of nova-scheduler's nova.conf"
+    if FILTER not in enabled:
+        yield fail(
+            f"{FILTER} is not in enabled_filters: nothing is judged where "
+            f"servers are placed. Put it first, in {where}."
+        )
+        return
+    if _FILTER_CLASS not in available:
+        yield fail(
+            f"available_filters does not name {_FILTER_CLASS}: "
+            f"nova-scheduler does not start. Add it, in {where}."
+        )
+    if not any(one.startswith(_STOCK_FOLDER) for one in available):
+        yield fail(
+            "available_filters names no filter of Nova's own: naming ours "
+            "alone replaces the default. Add a line available_filters = "
+            f"{_STOCK}, in {where}."
+        )
+    if enabled[0] != FILTER:
+        yield warn(
+            f"{FILTER} stands behind {enabled[0]}: where that leaves no "
+            f"host, no user reads why. Put it first, in {where}."
+        )
+    if _COMPUTE not in enabled:
+        yield warn(
+            f"enabled_filters lacks {_COMPUTE}: were Nova's own filters "
+            f"dropped when {FILTER} was added? Put them back, in {where}."
+        )
+
+
+def nova_api(node: Node) -> Result:
+    """Judge every pipeline of nova-api that serves users.
+
+    A gate in ``/v2.1`` alone can be walked around by ``/v2``.
+    """
+    conf = node.nova
+    if conf.api.auth_strategy != "keystone":
+        raise Broken(
+            f"[api] auth_strategy is {conf.api.auth_strategy!r}: requests "
+            "have no user that could be judged. Set it to keystone."
+        )
+    path, text = files.paste(conf, conf.wsgi.api_paste_config)
+    service = SERVICES["nova"]
+    try:
+        lacking = paste_file.unguarded(text, service)
+    except paste_file.PasteError as error:
+        raise Broken(f"{path}: {error}") from error
+    return _result(path, lacking, "nova")
+
+
+def glance_api(node: Node) -> Result:
+    """Judge the pipeline of glance-api's flavor."""
+    conf = node.glance
+    flavor = conf.paste_deploy.flavor or ""
+    name = conf.paste_deploy.config_file or conf.config_file[-1].rpartition(
+        "/"
+    )[2].replace(".conf", "-paste.ini")
+    path, text = files.paste(conf, name)
+    service = SERVICES["glance"]
+    try:
+        sections = paste_file.read(text)
+    except paste_file.PasteError as error:
+        raise Broken(f"{path}: {error}") from error
+    place, pipeline = _of_flavor(path, sections, flavor)
+    names = paste_file.gates(sections, service)
+    if paste_file.guarded(pipeline, service, names):
+        return fine(f"{path}: {place} has the gate.")
+    return _result(path, [place], "glance")
+
+
+def _of_flavor(path: str, sections: Sections, flavor: str) -> tuple[str, str]:
+    """Return the pipeline of a flavor, and where it stands.
+
+    Either the application is a pipeline itself, as in files of old, or its
+    ``/`` is one that is chosen by flavor.
+    """
+    application = f"glance-api-{flavor}" if flavor else "glance-api"
+    alone = sections.get(f"pipeline:{application}", {})
+    if "pipeline" in alone:
+        return f"[pipeline:{application}]", alone["pipeline"]
+    root = sections.get(f"composite:{application}", {}).get("/", "")
+    option = flavor or "default"
+    try:
+        pipeline = sections[f"composite:{root}"][option]
+    except KeyError:
+        raise Broken(
+            f"{path} has no pipeline of [paste_deploy] flavor {flavor!r}: "
+            "name one that it has"
+        ) from None
+    return f"[composite:{root}] {option}", pipeline
+
+
+def _result(path: str, lacking: list[str], service: str) -> Result:
+    if not lacking:
+        return fine(f"{path}: every pipeline of users has the gate.")
+    return fail(
+        f"{path}: no gate behind the context in {', '.join(lacking)}: "
+        "requests that come that way are not judged. Run nova-vhard-paste "
+        f"add {service} {path}, and restart {service}-api."
+    )
+
+
+def imports(node: Node) -> Result:
+    """Judge the plug-ins of Glance's image imports."""
+    plugins = list(node.glance.image_import_opts.image_import_plugins)
+    listed = ", ".join(plugins)
+    if _PLUGIN not in plugins:
+        return fail(
+            f"[image_import_opts] image_import_plugins is [{listed}]: what "
+            "an import brings in is not judged. Add vhard, as the last, in "
+            "glance-api.conf."
+        )
+    if plugins[-1] != _PLUGIN:
+        return warn(
+            f"[image_import_opts] image_import_plugins is [{listed}]: what "
+            "those behind vhard add is not judged. Make vhard the last, in "
+            "glance-api.conf."
+        )
+    return fine(f"image_import_plugins: [{listed}]")

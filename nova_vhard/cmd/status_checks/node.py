@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a check can ask: this node's files, and the cloud through them."""
+
+import functools
+from typing import Any
+
+import openstack
+from keystoneauth1 import loading
+from openstack.connection import Connection
+from oslo_config import cfg
+
+from nova_vhard.cmd.status_checks import files
+from nova_vhard.cmd.status_checks.answers import Broken, NotHere
+from nova_vhard.common.problems import PolicyError
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.connect import connect
+from nova_vhard.policy import document
+from nova_vhard.policy.model import Policy
+
+
+class Node:
+    """This node and its cloud; each thing is read once, on first use.
+
+    :param conf: with the options of ``nova_vhard.conf.status``
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        """Read nothing yet."""
+        self._conf = conf
+
+    @functools.cached_property
+    def nova(self) -> cfg.ConfigOpts:
+        """Nova's configuration.
+
+        :raises NotHere, Broken: if there is none that can be used
+        """
+        return files.nova(self._conf.nova_config_file)
+
+    @functools.cached_property
+    def glance(self) -> cfg.ConfigOpts:
+        """Glance's configuration; raises as ``nova`` does."""
+        return files.glance(self._conf.glance_config_file)
+
+    @functools.cached_property
+    def reporter(self) -> cfg.ConfigOpts:
+        """The reporter's configuration; raises as ``nova`` does."""
+        return files.reporter(self._conf.reporter_config_file)
+
+    @functools.cached_property
+    def policy(self) -> Policy:
+        """The policy in the file that Nova's gates read, else Glance's.
+
+        :raises NotHere: if neither is on this node
+        :raises Broken: if it cannot be used
+        """
+        try:
+            conf = self.nova
+        except NotHere as error:
+            try:
+                conf = self.glance
+            except NotHere:
+                raise error from None
+        try:
+            return document.load(
+                conf.vhard.policy_file, limit=conf.vhard.policy_max_size
+            )
+        except PolicyError as error:
+            raise Broken(
+                f"the policy cannot be used ({error.problems[0]})"
+            ) from error
+
+    @functools.cached_property
+    def placement(self) -> Placement:
+        """Placement, as nova-scheduler logs in to it.
+
+        :raises PlacementError: if the login makes no sense
+        """
+        return connect(self.nova)
+
+    @functools.cached_property
+    def cloud(self) -> Connection:
+        """The cloud's APIs, by ``--os-cloud`` or else by Nova's login."""
+        if self._conf.os_cloud:
+            return openstack.connect(cloud=self._conf.os_cloud)
+        group = "placement"
+        auth = loading.load_auth_from_conf_options(self.nova, group)
+        session = loading.load_session_from_conf_options(
+            self.nova, group, auth=auth
+        )
+        options = self.nova[group]
+        return Connection(session=session, region_name=options.region_name)
+
+    @functools.cached_property
+    def compute(self) -> Any:
+        """openstacksdk's compute proxy."""
+        return self.cloud.compute
+
+    def sees_all(self) -> bool | None:
+        """Tell whether the login has role admin; None if nobody says."""
+        session = self.cloud.session
+        try:
+            access = session.auth.get_access(session)
+        except AttributeError:
+            # A token that was handed over; no role is known of it.
+            return None
+        return "admin" in {role.lower() for role in access.role_names}

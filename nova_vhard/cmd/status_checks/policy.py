@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy: it can be used, and it is the one that is used."""
+
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from oslo_config import cfg
+from oslo_upgradecheck.upgradecheck import Result
+
+from nova_vhard.cmd.status_checks.answers import (
+    NotHere,
+    fail,
+    together,
+    warn,
+)
+from nova_vhard.cmd.status_checks.node import Node
+from nova_vhard.common.problems import PolicyError
+from nova_vhard.policy import document
+from nova_vhard.policy.model import Policy
+
+_SERVICES = (
+    ("nova", ("nova-scheduler", "nova-api")),
+    ("glance", ("glance-api",)),
+)
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """The last good policy that a service kept.
+
+    :ivar path: file that it was read from
+    :ivar digest: None where this version cannot use it
+    """
+
+    service: str
+    path: str
+    digest: str | None
+
+
+def policy(node: Node) -> Result:
+    """Judge the policy file, and what the services made of it.
+
+    =======  ==========================================================
+    SUCCESS  it can be used, and every copy that a service keeps is of it
+    WARNING  a service keeps another policy, or nothing is refused
+    FAILURE  it cannot be used
+    =======  ==========================================================
+    """
+    confs = _configurations(node)
+    if not confs:
+        raise NotHere("nova.conf or glance-api.conf")
+    digests: dict[str, str | None] = {}
+    results: list[Result] = []
+    for services, conf in confs:
+        results += _judge(services, conf, digests)
+    if None not in digests.values() and len(set(digests.values())) > 1:
+        listed = " and ".join(f"{one} ({digests[one]})" for one in digests)
+        results.append(
+            warn(
+                f"Nova and Glance judge by different policies: {listed}. "
+                "Name one file in [vhard] policy_file of both."
+            )
+        )
+    listed = ", ".join(f"policy {digests[one]} of {one}" for one in digests)
+    return together(results, f"{listed} can be used.")
+
+
+def _configurations(
+    node: Node,
+) -> list[tuple[tuple[str, ...], cfg.ConfigOpts]]:
+    found: list[tuple[tuple[str, ...], cfg.ConfigOpts]] = []
+    for name, services in _SERVICES:
+        try:
+            found.append((services, getattr(node, name)))
+        except NotHere:
+            continue
+    return found
+
+
+def _judge(
+    services: tuple[str, ...],
+    conf: cfg.ConfigOpts,
+    digests: dict[str, str | None],
+) -> Iterator[Result]:
+    """Judge one configuration's policy; what a file says is said once.
+
+    :param digests: of the files so far, None for a broken one; added to
+    """
+    path = os.path.abspath(conf.vhard.policy_file)
+    copies: list[_Copy] = []
+    for service in services:
+        try:
+            copies += _kept(service, conf.vhard.state_path)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            yield warn(
+                f"The copy of the last good policy of {service} cannot be "
+                f"read: {error}. Run this command as root."
+            )
+    known = path in digests
+    try:
+        now = document.load(path, limit=conf.vhard.policy_max_size)
+    except PolicyError as error:
+        digests[path] = None
+        said = "" if known else f"{error}. "
+        yield fail(said + _who_goes_on(services, copies, path))
+        return
+    digests[path] = now.digest
+    yield from _stale(now, path, copies)
+    if not now.enabled and not known:
+        yield warn(
+            f"{path} says enabled: false, and nothing is refused. Take that "
+            "line away to enforce again."
+        )
+
+
+def _kept(service: str, folder: str) -> Iterator[_Copy]:
+    """Yield the copy of a service, if it keeps one.
+
+    :raises OSError, ValueError, KeyError, TypeError: if it is no copy
+    """
+    file = os.path.join(folder, f"policy-{service}.json")
+    try:
+        text = pathlib.Path(file).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    copy = json.loads(text)
+    try:
+        digest = document.restore(copy["data"], file).digest
+    except PolicyError:
+        digest = None
+    yield _Copy(service, os.path.abspath(copy["path"]), digest)
+
+
+def _who_goes_on(
+    services: tuple[str, ...], copies: list[_Copy], path: str
+) -> str:
+    """Say what holds while a policy file is broken."""
+    going_on = [one for one in copies if one.path == path and one.digest]
+    if not going_on:
+        return (
+            f"Nothing is known that {' and '.join(services)} could go on "
+            "with: nova-scheduler does not start, and the APIs answer 503. "
+            "Mend the file; no restart is needed where a service runs."
+        )
+    listed = ", ".join(f"{one.service}: {one.digest}" for one in going_on)
+    return (
+        f"The last good policy still holds ({listed}). Mend the file; no "
+        "restart is needed."
+    )
+
+
+def _stale(now: Policy, path: str, copies: list[_Copy]) -> Iterator[Result]:
+    for one in copies:
+        if one.path != path:
+            yield warn(
+                f"{one.service} last judged by {one.path}, not by {path}: "
+                "restart it."
+            )
+        elif one.digest != now.digest:
+            yield warn(
+                f"{one.service} last judged by policy "
+                f"{one.digest or 'of another version'}, and {path} is "
+                f"{now.digest}: it has judged nothing since the file "
+                "changed, does not run, or cannot write its copy. Look for "
+                "'holds' in its log."
+            )

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loggers whose every record is one clean line, whatever is logged.
+
+Records go to the handlers of Nova, Glance or a program of ours. None of them
+looks at what is in a record: a line feed in a value makes a line that looks
+like one of the service's own, and a lone surrogate has the handler drop the
+record.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from nova_vhard.common.text import line
+
+#: Bytes of a message without and with a traceback: with oslo.log's prefixes
+#: a record stays below 64 KiB.
+MESSAGE_LIMIT = 48 * 1024
+_WITH_TRACEBACK = 24 * 1024
+
+#: The last frames of a traceback, and how many causes, are logged.
+_FRAMES = 12
+_CAUSES = 3
+_CAUSE_LIMIT = 1024
+
+_ExcInfo: TypeAlias = tuple[
+    type[BaseException], BaseException, TracebackType | None
+]
+
+
+def get_logger(name: str) -> "CleanLogger":
+    """Return the logger of a module; every module logs with one of these."""
+    return CleanLogger(logging.getLogger(name))
+
+
+class CleanLogger(logging.LoggerAdapter[logging.Logger]):
+    """A logger that cleans and cuts a record before any handler sees it."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        """Stand in front of a logger."""
+        super().__init__(logger, None)
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        """Log a message with its arguments, as ``Logger.log`` does."""
+        if not self.isEnabledFor(level):
+            return
+        kwargs["exc_info"] = _cleaned(kwargs.get("exc_info"))
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
+        limit = _WITH_TRACEBACK if kwargs["exc_info"] else MESSAGE_LIMIT
+        text = line(_formatted(msg, args), limit)
+        try:
+            # In a block that handles an exception, oslo.log adds the text of
+            # that one to the line; not that of a ValueError.
+            raise ValueError
+        except ValueError:
+            self.logger.log(level, text, **kwargs)
+
+
+def _formatted(msg: object, args: tuple[Any, ...]) -> str:
+    try:
+        values = args[0] if args and isinstance(args[0], Mapping) else args
+        return str(msg) % values if args else str(msg)
+    except Exception:  # noqa: BLE001 - a value that cannot be written out
+        return f"{msg!r}, {len(args)} values that cannot be written out"
+
+
+def _cleaned(exc_info: Any) -> _ExcInfo | None:
+    """Return an exception to log, with texts that are clean.
+
+    :param exc_info: what ``Logger.log`` takes: a truth value, an exception or
+        a tuple
+    """
+    if not exc_info:
+        return None
+    if isinstance(exc_info, BaseException):
+        error: BaseException | None = exc_info
+    else:
+        given = exc_info if isinstance(exc_info, tuple) else sys.exc_info()
+        error = given[1]
+    if error is None:
+        return None
+    copy = _copied(error, _CAUSES)
+    return type(copy), copy, copy.__traceback__
+
+
+def _copied(error: BaseException, causes: int) -> BaseException:
+    """Return an exception of the same name and place with a clean text."""
+    kind = type(error)
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    copy: BaseException = type(kind.__name__, (Exception,), names)(
+        line(error, _CAUSE_LIMIT)
+    )
+    cause = error.__cause__ or (
+        None if error.__suppress_context__ else error.__context__
+    )
+    if cause is not None and causes:
+        copy.__cause__ = _copied(cause, causes - 1)
+    copy.__suppress_context__ = True
+    return copy.with_traceback(_shortened(error.__traceback__))
+
+
+def _shortened(trace: TracebackType | None) -> TracebackType | None:
+    """Return the last frames of a traceback."""
+    frames = []
+    while trace is not None:
+        frames.append(trace)
+        trace = trace.tb_next
+    short = None
+    for one in reversed(frames[-_FRAMES:]):
+        short = TracebackType(short, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return short

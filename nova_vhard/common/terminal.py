@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a program writes on a terminal: clean lines."""
+
+import json
+import sys
+from typing import Any, TextIO
+
+from nova_vhard.common.text import line, lines
+
+
+def say(text: object, stream: TextIO | None = None) -> None:
+    """Print a line.
+
+    :param stream: where to; by default standard output
+    """
+    # in one piece, as progress and other threads write beside it
+    (stream or sys.stdout).write(f"{line(text)}\n")
+
+
+def complain(text: object) -> None:
+    """Print a line on standard error."""
+    say(text, sys.stderr)
+
+
+def show(text: str) -> None:
+    """Print a text of several lines, such as a table."""
+    print(lines(text))
+
+
+def show_json(content: Any) -> None:
+    """Print an object for a machine, in ASCII."""
+    print(json.dumps(content, indent=2))

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What became of each device, on disk: state, evidence, history.
+
+One file a device, replaced in one step and on the disk before anything
+happens that it speaks of. By address, not by provider: Nova may delete a
+provider and make it anew, and forgets then that the device was used.
+"""
+
+import contextlib
+import datetime
+import enum
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from nova_vhard.common import files
+
+VERSION = 1
+
+#: Events that are kept of a device.
+HISTORY = 100
+
+_FILE = re.compile(
+    r"([0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7])\.json", re.ASCII
+)
+
+
+class State(enum.StrEnum):
+    """Where a device is on its way from guest to guest."""
+
+    AVAILABLE = "available"  # no use of it is known
+    IN_USE = "in use"
+    DIRTY = "dirty"  # used, and waits to be cleaned
+    CLEANING = "cleaning"
+    FAILED = "failed"  # a step did not end clean; stays so until asked
+    CLEAN = "clean"  # every step ended clean, not released yet
+    RELEASED = "released"
+
+
+_NOT_CLEAN = (State.IN_USE, State.DIRTY, State.CLEANING, State.FAILED)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that ended.
+
+    :ivar evidence: in the host's own words
+    :ivar seconds: that it took
+    """
+
+    step: str
+    clean: bool
+    said: str
+    evidence: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a device."""
+
+    when: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a device.
+
+    :ivar provider: uuid of its provider when this was written; empty for
+        none
+    :ivar word: why it waits or failed, in a word for a trait: a step's
+        name, NO_RULE, HELD, …; empty for nothing to tell
+    :ivar reason: the same as a sentence
+    :ivar generation: of the provider when the cleaning began
+    :ivar attempts: cleanings that were begun since the last use
+    :ivar rules: digest of the rules that it was cleaned by
+    :ivar consumers: who had it last, uuids of servers or migrations
+    :ivar steps: of the last cleaning, those that ended
+    :ivar running: the step that was begun and has not ended; empty for none
+    :ivar forced: why it was released without being clean; empty if it was
+        not
+    """
+
+    address: str
+    provider: str = ""
+    state: State = State.AVAILABLE
+    word: str = ""
+    reason: str = ""
+    generation: int | None = None
+    attempts: int = 0
+    rules: str = ""
+    consumers: tuple[str, ...] = ()
+    steps: tuple[Done, ...] = ()
+    running: str = ""
+    forced: str = ""
+    since: str = ""
+    history: tuple[Event, ...] = ()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether it was used and not cleaned since."""
+        return self.state in _NOT_CLEAN
+
+    def to(self, state: State, what: str = "", **changes: Any) -> "Record":
+        """Return this device in a state, with an event for its history.
+
+        :param what: happened; by default the new state
+        :param changes: other fields; word, reason and running become empty
+            without one
+        """
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        event = Event(now, what or changes.get("reason") or state.value)
+        empty = {"word": "", "reason": "", "running": ""}
+        return replace(
+            self,
+            **{
+                **empty,
+                "state": state,
+                "since": now,
+                "history": (*self.history, event)[-HISTORY:],
+                **changes,
+            },
+        )
+
+
+class Journal:
+    """The records of a host's devices.
+
+    :param folder: in which each device has a file; made when it is needed
+    """
+
+    def __init__(self, folder: str) -> None:
+        """Keep the folder; nothing is read yet."""
+        self.folder = folder
+
+    def prepare(self) -> None:
+        """Make the folder.
+
+        :raises OSError: if that cannot be
+        """
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+
+    def path(self, address: str) -> str:
+        """Return the path of a device's file."""
+        return os.path.join(self.folder, f"{address}.json")
+
+    def addresses(self) -> list[str]:
+        """Return the devices that there is a file of.
+
+        :raises OSError: if they cannot be listed
+        """
+        try:
+            names = sorted(os.listdir(self.folder))
+        except FileNotFoundError:
+            return []
+        found = [_FILE.fullmatch(one) for one in names]
+        return [match.group(1) for match in found if match]
+
+    def read(self, address: str) -> Record:
+        """Return what is known of a device.
+
+        A file that means nothing is kept aside, and the device counts as
+        used: nobody knows.
+
+        :raises OSError: if it cannot be read
+        """
+        path = self.path(address)
+        try:
+            return self.load(path, address)
+        except FileNotFoundError:
+            return Record(address)
+        except ValueError as error:
+            # A second name: the file is never away, not for a moment.
+            with contextlib.suppress(OSError):
+                os.link(path, f"{path}.damaged")
+            text = f"its journal was damaged: {error}"[:200]
+            record = Record(address).to(
+                State.DIRTY, word="JOURNAL", reason=text
+            )
+            self.write(record)
+            return record
+
+    @staticmethod
+    def load(path: str, address: str) -> Record:
+        """Return the record in a file.
+
+        :raises OSError: if it cannot be read
+        :raises ValueError: if it means nothing, or is of another address
+        """
+        with open(path, encoding="utf-8") as file:
+            return parse(json.load(file), address)
+
+    def write(self, record: Record) -> None:
+        """Write what is known of a device.
+
+        :raises OSError: if that cannot be; what was there is untouched
+        """
+        self.prepare()
+        text = json.dumps({"version": VERSION, **asdict(record)}, indent=2)
+        files.replace(self.path(record.address), f"{text}\n")
+
+
+def parse(data: Any, address: str) -> Record:
+    """Read a record.
+
+    :raises ValueError: if it is none that this version wrote
+    """
+    if not isinstance(data, Mapping) or data.get("version") != VERSION:
+        raise ValueError("not of this version")
+    fields = {name: data[name] for name in data if name != "version"}
+    try:
+        fields["state"] = State(fields["state"])
+        fields["steps"] = tuple(
+            Done(**{**one, "evidence": tuple(one["evidence"])})
+            for one in fields["steps"]
+        )
+        fields["history"] = tuple(Event(**one) for one in fields["history"])
+        fields["consumers"] = tuple(fields["consumers"])
+        record = Record(**fields)
+        if not isinstance(record.attempts + (record.generation or 0), int):
+            raise TypeError("no numbers")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a record: {error!r}") from error
+    if record.address != address:
+        raise ValueError(f"a record of {record.address!r}"[:80])
+    return record

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An operator's own program: whether it may be run, and running it."""
+
+import contextlib
+import os
+import select
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from nova_vhard.node.cleaner import processes
+
+#: Who has to own a program: root.
+OWNER = 0
+
+#: Bytes at the end of what it prints that are kept.
+KEPT = 16 << 10
+
+_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_MAX_LINKS = 40
+# Seconds that what a program leaves behind has to end by itself.
+_PATIENCE = 1.0
+
+
+class Refused(Exception):
+    """A program must not be run, or cannot be."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a program ended.
+
+    :ivar status: its exit status, None if it was ended
+    :ivar said: how it ended, in words
+    :ivar output: the end of what it printed
+    """
+
+    status: int | None
+    said: str
+    output: bytes
+
+
+def check(path: str) -> str:
+    """Return the real path of a program that nobody but root can change.
+
+    Every folder and link on the way is looked at too: who can change one of
+    them can put another program in its place.
+
+    :raises Refused: with the place that somebody else can change
+    """
+    place, mode = "/", 0
+    for place in _way(path):
+        try:
+            found = os.lstat(place)
+        except OSError as error:
+            raise Refused(f"{place}: {error.strerror}") from error
+        mode = found.st_mode
+        if found.st_uid not in (0, OWNER):
+            raise Refused(f"{place} is not root's: uid {found.st_uid}")
+        # In a folder like /tmp nobody takes away what is root's; a link has
+        # no mode of its own.
+        sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
+        if mode & _OTHERS and not sticky and not stat.S_ISLNK(mode):
+            told = f"mode {stat.S_IMODE(mode):04o}"
+            raise Refused(f"others can write to {place}: {told}")
+    if not stat.S_ISREG(mode) or not os.access(place, os.X_OK):
+        raise Refused(f"{place} is no program")
+    return place
+
+
+def _way(path: str) -> Iterator[str]:
+    """Yield every folder and link on the way to a file, and the file.
+
+    :raises Refused: for links without end
+    """
+    here = "/"
+    yield here
+    left = path.split("/")
+    links = 0
+    while left:
+        part = left.pop(0)
+        if part in ("", "."):
+            continue
+        up = part == ".."
+        place = os.path.dirname(here) if up else os.path.join(here, part)
+        yield place
+        if not os.path.islink(place):
+            here = place
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            raise Refused(f"{path}: too many links")
+        target = os.readlink(place)
+        here = "/" if target.startswith("/") else here
+        left = target.split("/") + left
+
+
+def run(
+    words: Sequence[str], environment: Mapping[str, str], limit: float
+) -> Ending:
+    """Run a program, without a shell, with nothing but this environment.
+
+    It stays in the process group of the step that runs it, so that it ends
+    with that, however that ends.
+
+    :param words: its path and its arguments
+    :param limit: seconds after which it is killed
+    :raises Refused: if it cannot be started
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603 - see check()
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            cwd="/",
+            umask=0o077,
+            # The process that starts it has one thread.
+            preexec_fn=processes.die_with_parent,  # noqa: PLW1509
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise Refused(f"{words[0]}: {error}") from error
+    with process, contextlib.closing(_Output(process)) as output:
+        ended = output.wait(limit)
+        if not ended:
+            # It starts nothing more while what it has started is ended.
+            process.send_signal(signal.SIGSTOP)
+            processes.kill_below(process.pid)
+            process.kill()
+        status = process.wait()
+        output.drain()
+        return _ending(status if ended else None, limit, output.end)
+
+
+def _ending(status: int | None, limit: float, output: bytes) -> Ending:
+    if status is None:
+        text = f"it did not end within {limit:g} seconds, and was killed"
+    elif status < 0:
+        number = -status
+        text = f"it was killed by {signal.Signals(number).name}"
+    elif left := _left():
+        status = None
+        text = f"it left {left} processes running, which were killed"
+    else:
+        text = f"exit status {status}"
+    return Ending(status, text, output)
+
+
+def _left() -> int:
+    """Return how many processes a program has left behind."""
+    deadline = time.monotonic() + _PATIENCE
+    while (found := processes.descendants(os.getpid())) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.02)
+    return len(found)
+
+
+class _Output:
+    """The end of what a process prints."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        if process.stdout is None:
+            raise ValueError("the process has no pipe")
+        self.end = b""
+        self._pipe = process.stdout.fileno()
+        os.set_blocking(self._pipe, False)
+        self._ended = os.pidfd_open(process.pid)
+
+    def wait(self, limit: float) -> bool:
+        """Read until the process has ended; tell whether it has, in time."""
+        deadline = time.monotonic() + limit
+        waiting = select.poll()
+        waiting.register(self._ended, select.POLLIN)
+        waiting.register(self._pipe, select.POLLIN)
+        while (left := deadline - time.monotonic()) > 0:
+            ready = {number for number, _ in waiting.poll(left * 1000)}
+            if self._ended in ready:
+                return True
+            if self._pipe in ready and not self._read():
+                waiting.unregister(self._pipe)
+        return False
+
+    def drain(self) -> None:
+        """Read what is there still, however much others print meanwhile."""
+        for _ in range(KEPT >> 10):
+            if not self._read():
+                return
+
+    def _read(self) -> bool:
+        """Read a part; tell whether there can be more."""
+        try:
+            part = os.read(self._pipe, 1 << 16)
+        except BlockingIOError:
+            return False
+        self.end = (self.end + part)[-KEPT:]
+        return bool(part)
+
+    def close(self) -> None:
+        """Close what it has opened itself."""
+        os.close(self._ended)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load and validate a rules file, as a policy file is."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema
+from stevedore import extension
+
+from nova_vhard.common import source, yaml_lines
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.problems import (
+    Path,
+    PolicyError,
+    Problem,
+    spell,
+)
+from nova_vhard.common.schema_errors import Fault, schema_faults
+from nova_vhard.common.text import quote
+from nova_vhard.node.cleaner.rules import (
+    Entry,
+    Rules,
+    StepRule,
+)
+from nova_vhard.node.cleaner.rules_schema import schema
+from nova_vhard.node.cleaner.step import (
+    NAMESPACE,
+    TIME_LIMIT,
+    Step,
+)
+
+LOG = get_logger(__name__)
+
+
+class RulesError(PolicyError):
+    """A rules file cannot be used.
+
+    :ivar problems: every fault that was found, by line
+    """
+
+
+def installed_steps() -> dict[str, Step]:
+    """Return every step that is installed, by name.
+
+    One that cannot be loaded is logged and left out: rules that name it are
+    refused.
+    """
+
+    def unusable(_: Any, entry: Any, error: BaseException) -> None:
+        LOG.error("Cleaning step %s cannot be loaded: %s", entry.name, error)
+
+    manager = extension.ExtensionManager(
+        NAMESPACE, invoke_on_load=True, on_load_failure_callback=unusable
+    )
+    return {one.name: one.obj for one in manager}
+
+
+def load(path: str, steps: Mapping[str, Step] | None = None) -> Rules:
+    """Read a rules file.
+
+    :param steps: steps by name; by default those that are installed
+    :raises RulesError: with every fault of the file
+    """
+    steps = installed_steps() if steps is None else steps
+    problems: list[Problem] = []
+
+    def report(line: int, place: Path, message: str) -> None:
+        problems.append(Problem(path, line, spell(place), message))
+
+    data = _read(path, steps, report)
+    if problems:
+        raise RulesError(problems)
+    content = json.dumps(data, sort_keys=True).encode()
+    return Rules(
+        file=path,
+        digest=hashlib.sha256(content).hexdigest()[:16],
+        entries=tuple(_entry(one, steps) for one in data["devices"]),
+    )
+
+
+def _read(
+    path: str, steps: Mapping[str, Step], report: yaml_lines.Report
+) -> Any:
+    """Return the content of a file; what is wrong with it is reported."""
+    try:
+        text = source.read_text(path)
+    except source.UnreadableError as error:
+        return report(error.line, (), str(error))
+    said: list[int] = []
+
+    def tell(line: int, place: Path, message: str) -> None:
+        said.append(line)
+        report(line, place, message)
+
+    data, lines = yaml_lines.read(text, tell)
+    if data is None and said:
+        return None
+    if not isinstance(data, dict):
+        return report(1, (), "must be a mapping with version and devices")
+    for place, message in _faults(data, steps):
+        report(lines.of(place), place, message)
+    return data
+
+
+def _faults(
+    data: dict[str, Any], steps: Mapping[str, Step]
+) -> Iterator[Fault]:
+    validator = jsonschema.Draft202012Validator(schema(steps))
+    wrong = list(schema_faults(data, validator))
+    yield from wrong
+    broken = {path[:2] for path, _ in wrong}
+    if ("devices",) in broken or not isinstance(data.get("devices"), list):
+        return
+    names: set[str] = set()
+    before: list[Entry] = []
+    for index, one in enumerate(data["devices"]):
+        place: Path = ("devices", index)
+        if place in broken:
+            continue
+        if one["name"] in names:
+            text = f"{quote(one['name'])} is the name of two entries"
+            yield (*place, "name"), text
+        names.add(one["name"])
+        yield from _settings(one["steps"], steps, (*place, "steps"))
+        if "products" in one["match"] and "vendor" not in one["match"]:
+            text = "a product's number means nothing without its vendor"
+            yield (*place, "match", "products"), text
+        yield from _reached(_entry(one, steps), before, place)
+
+
+def _settings(
+    listed: list[dict[str, Any]], steps: Mapping[str, Step], path: Path
+) -> Iterator[Fault]:
+    for index, one in enumerate(listed):
+        place: Path = (*path, index, "settings")
+        step, settings = steps[one["step"]], one.get("settings", {})
+        validator = jsonschema.Draft202012Validator(step.schema)
+        wrong = list(schema_faults(settings, validator))
+        yield from ((place + fault, text) for fault, text in wrong)
+        if not wrong:
+            yield from ((place, text) for text in step.faults(settings))
+
+
+def _reached(
+    entry: Entry, before: list[Entry], place: Path
+) -> Iterator[Fault]:
+    for one in before:
+        if one.covers(entry):
+            yield (
+                (*place, "match"),
+                f"is never reached: {quote(one.name)}, which stands before "
+                "it, matches all of it; put it before that",
+            )
+            break
+    before.append(entry)
+
+
+def _entry(one: Mapping[str, Any], steps: Mapping[str, Step]) -> Entry:
+    match = one["match"]
+    found = [_step(step, steps) for step in one["steps"]]
+    return Entry(
+        name=one["name"],
+        vendors=_numbers([match["vendor"]] if "vendor" in match else []),
+        products=_numbers(match.get("products", [])),
+        classes=_numbers(match.get("classes", [])),
+        # Of two with the same priority the one that stands first is first.
+        steps=tuple(sorted(found, key=lambda step: -step.priority)),
+    )
+
+
+def _numbers(texts: list[str]) -> frozenset[str]:
+    return frozenset(one.lower().removeprefix("0x") for one in texts)
+
+
+def _step(one: Mapping[str, Any], steps: Mapping[str, Step]) -> StepRule:
+    return StepRule(
+        step=one["step"],
+        settings=one.get("settings", {}),
+        priority=int(one.get("priority", steps[one["step"]].priority)),
+        time_limit=float(one.get("time_limit", TIME_LIMIT)),
+    )

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kernel resets the device, in a way that is named and verified."""
+
+from nova_vhard.host import pci
+from nova_vhard.host.iommu import DEVICES
+from nova_vhard.host.pci import SHARED_RESETS, PciDevice
+from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.node.cleaner import config
+from nova_vhard.node.cleaner.step import (
+    Job,
+    Outcome,
+    Step,
+)
+
+#: What each way is worth, the names being the kernel's (drivers/pci/pci.c).
+METHODS = {
+    "device_specific": "the kernel's own recipe for this device",
+    "acpi": "the firmware's recipe for this slot",
+    "flr": "function level reset, by the specification of all the function",
+    "af_flr": "function level reset of a conventional PCI function",
+    "pm": "weaker: power state D3hot and back, the device may keep state",
+    "bus": "weaker in what it names: all behind the bridge is reset",
+    "cxl_bus": "weaker in what it names: all behind the bridge is reset",
+}
+
+_BUS_MASTER = 0x4
+
+
+class FunctionReset(Step):
+    """Clear what a guest left in the registers of a device.
+
+    The kernel tries a device's ways one after the other until one works and
+    does not tell which. So it is left one way only meanwhile.
+    """
+
+    name = "function_reset"
+    priority = 90
+    schema = {
+        "type": "object",
+        "properties": {
+            "methods": {
+                "type": "array",
+                "items": {"enum": list(METHODS)},
+                "minItems": 1,
+            },
+        },
+        "additionalProperties": False,
+    }
+
+    def run(self, job: Job) -> Outcome:
+        """Reset, and look whether the device is as it has to be."""
+        offered = _methods(job.root, job.device)
+        told = f"reset_method: {' '.join(offered) or 'none'}"
+        wanted = job.settings.get("methods", offered)
+        method = next((one for one in wanted if one in offered), None)
+        if method is None:
+            return Outcome(False, _without(offered, wanted), (told,))
+        meaning = METHODS.get(method, "of unknown worth")
+        evidence = [told, f"{method}: {meaning}"]
+        if method in SHARED_RESETS:
+            evidence.append(_company(job.root, job.device))
+        before = config.command(config.read(job.root, job.device.address))
+        _reset(job, method, offered)
+        wrong = _verify(job, offered, before, evidence)
+        if wrong:
+            return Outcome(False, wrong, tuple(evidence))
+        return Outcome(True, f"reset by {method}", tuple(evidence))
+
+
+def _methods(root: HostRoot, device: PciDevice) -> list[str]:
+    try:
+        return pci.reset_methods(root, device.address)
+    except Unreadable as error:
+        # Told apart from a device that is gone.
+        if error.missing and root.exists(device.path):
+            return []
+        raise
+
+
+def _without(offered: list[str], wanted: list[str]) -> str:
+    if not offered:
+        return "the kernel knows no way to reset this device"
+    return f"the kernel cannot reset it by {' or '.join(wanted)}"
+
+
+def _company(root: HostRoot, device: PciDevice) -> str:
+    addresses = [one for one in root.names(DEVICES) if one != device.address]
+    shared = [one for one in addresses if one.startswith(f"{device.bus}:")]
+    return f"on its bus besides: {' '.join(shared) or 'nothing'}"
+
+
+def _reset(job: Job, method: str, offered: list[str]) -> None:
+    """Reset by one way, and leave the kernel the choice that it had.
+
+    :raises Unreadable: if any of that is refused
+    """
+    choice = f"{job.device.path}/reset_method"
+    narrow = offered != [method]
+    if narrow:
+        job.write(choice, method)
+    try:
+        job.write(f"{job.device.path}/reset", "1")
+    finally:
+        if narrow:
+            job.write(choice, " ".join(offered))
+
+
+def _verify(
+    job: Job, offered: list[str], before: int, evidence: list[str]
+) -> str | None:
+    """Return what is wrong after the reset, None for nothing."""
+    now = pci.reset_methods(job.root, job.device.address)
+    if now != offered:
+        evidence.append(f"reset_method after it: {' '.join(now) or 'none'}")
+        return "the ways to reset it have changed with the reset"
+    data = config.read(job.root, job.device.address)
+    found = tuple(data[at : at + 2][::-1].hex() for at in (0, 2))
+    evidence.append(f"after it: {found[0]}:{found[1]}")
+    if found != (job.device.vendor, job.device.product):
+        return "another device answers after the reset"
+    after = config.command(data)
+    driver = pci.driver(job.root, job.device.address)
+    evidence.append(
+        f"command register: 0x{before:04x} before, 0x{after:04x} after; "
+        f"driver: {driver or 'none'}"
+    )
+    if after & ~before:
+        return "the reset has switched on what was off"
+    if after & _BUS_MASTER and (driver is None or pci.is_vfio(driver)):
+        return "it can still write to memory by itself (bus master)"
+    return None

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host that a configuration is about, and what it should be like."""
+
+from typing import Any
+
+from oslo_config import cfg
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.kinds import DeviceKind
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.problems import PolicyError
+from nova_vhard.common.source import MAX_LIMIT
+from nova_vhard.host import libvirt
+from nova_vhard.host.host import Expected, Host
+from nova_vhard.host.root import HostRoot
+from nova_vhard.policy import document
+from nova_vhard.policy.model import Policy
+
+LOG = get_logger(__name__)
+
+
+def of_conf(conf: cfg.ConfigOpts, root: str | None = None) -> Host:
+    """Return the host to report on.
+
+    :param conf: with the group ``vhard_reporter``
+    :param root: in place of the configured one
+    """
+    options = conf.vhard_reporter
+    place = HostRoot(root or options.root)
+    return Host(
+        root=place,
+        libvirt=libvirt.of_tree(place, options.libvirt_uri),
+        expected=_expected(options),
+        run_dir=options.run_dir,
+        state_dir=options.state_path,
+    )
+
+
+def _expected(options: Any) -> Expected:
+    booleans = frozenset(options.selinux_booleans)
+    try:
+        policy = document.load(options.policy_file, limit=MAX_LIMIT)
+    except PolicyError as error:
+        LOG.warning("Without the policy: %s", error)
+        return Expected(booleans=booleans)
+    return Expected(
+        policy=True,
+        refused=refused(policy),
+        virt_type=policy.assume.virt_type,
+        machine_types=policy.assume.machine_type,
+        virtio_for_bridges=policy.assume.use_virtio_for_bridges,
+        force_config_drive=policy.assume.force_config_drive,
+        booleans=booleans,
+    )
+
+
+def refused(policy: Policy) -> dict[str, frozenset[str]]:
+    """Return the values that Nova knows and a policy does not allow.
+
+    :returns: device kind to values; a kind without a rule is not named. Of a
+        kind that is a number, 1 stands for every number but 0
+    """
+    return {
+        name: frozenset(
+            value for value in _values(KINDS[name]) if value not in rule.allow
+        )
+        for name, rule in policy.guest_devices.items()
+    }
+
+
+def _values(kind: DeviceKind) -> tuple[str, ...]:
+    return ("0", "1") if kind.value_type == "int" else kind.values

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configured publishers, and one report to all of them."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from oslo_config import cfg
+from stevedore import named
+
+from nova_vhard.common.log import get_logger
+from nova_vhard.host.report import HostReport
+from nova_vhard.node.interrupts import TimeLimit
+from nova_vhard.node.reporter.publishers.base import (
+    Publisher,
+    PublishError,
+    Record,
+)
+
+LOG = get_logger(__name__)
+
+NAMESPACE = "nova_vhard.publishers"
+
+
+def publishers(conf: cfg.ConfigOpts) -> list[Publisher]:
+    """Return the configured publishers, in their order, the last ones last.
+
+    :raises ValueError: where one is not installed, or cannot be loaded
+    """
+    manager = named.NamedExtensionManager(
+        NAMESPACE,
+        conf.vhard_reporter.publishers,
+        invoke_on_load=True,
+        invoke_args=(conf,),
+        name_order=True,
+        on_load_failure_callback=_unusable,
+        on_missing_entrypoints_callback=_missing,
+    )
+    found: list[Publisher] = [one.obj for one in manager]
+    for one in manager:
+        one.obj.name = one.name
+    return sorted(found, key=lambda one: one.last)
+
+
+def _unusable(manager: Any, entry_point: Any, error: BaseException) -> None:
+    text = f"{entry_point.name} cannot be loaded: {error}"
+    if isinstance(error, ImportError):
+        text += " (what publishers need is in nova-vhard[reporter])"
+    raise ValueError(f"[vhard_reporter] publishers: {text}") from error
+
+
+def _missing(names: set[str]) -> None:
+    raise ValueError(f"[vhard_reporter] publishers: no {', '.join(names)}")
+
+
+def publish(
+    report: HostReport,
+    targets: Sequence[Publisher],
+    record: Record,
+    limited: Callable[[], AbstractContextManager[None]],
+) -> dict[str, str]:
+    """Publish a report everywhere; one failure does not stop the others.
+
+    :param record: how publishing went so far; added to
+    :param limited: the limit of time for one publisher
+    :returns: name of each publisher that failed, and why
+    """
+    failed: dict[str, str] = {}
+    for target in targets:
+        name = target.name
+        target.record = record
+        record.errors.setdefault(name, 0)
+        trouble = _try(target, report, limited)
+        if trouble is None:
+            record.published[name] = report.time.timestamp()
+            continue
+        record.errors[name] += 1
+        failed[name] = trouble
+        LOG.error("Not published, tried again later: %s: %s", name, trouble)
+    return failed
+
+
+def _try(
+    target: Publisher,
+    report: HostReport,
+    limited: Callable[[], AbstractContextManager[None]],
+) -> str | None:
+    """Publish a report; return why it did not arrive, if so."""
+    try:
+        with limited():
+            target.publish(report)
+    except TimeLimit:
+        return "it took too long"
+    except PublishError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - one must not stop the rest
+        return f"{type(error).__name__}: {error}"
+    return None

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two reporters for one host: what they do not agree on is not claimed.
+
+Placement does not say who wrote a trait. But when a check's trait that this
+reporter wrote is gone, while the mark of an hour is there, another reporter
+took it: a sweep and ``withdraw`` take the mark as well. Were it written again
+the two would take turns, and the host would count as proven half of the time.
+"""
+
+from collections.abc import Iterable
+
+from nova_vhard.catalogue import traits
+from nova_vhard.common.log import get_logger
+from nova_vhard.placement.client import Provider
+
+LOG = get_logger(__name__)
+
+_ONE = "There must be one reporter for a host."
+
+
+class Rivals:
+    """What another reporter of a host was seen to do.
+
+    :param provider: the host's resource provider
+    """
+
+    def __init__(self, provider: Provider) -> None:
+        """Nothing is known of another."""
+        self.provider = provider
+        # What this reporter wrote last; None when it may not have arrived.
+        self._written: frozenset[str] | None = None
+        self._before: frozenset[str] | None = None
+        self._given: frozenset[str] = frozenset()
+        self._taken: frozenset[str] = frozenset()
+        self._said: frozenset[str] = frozenset()
+
+    def begin(self) -> None:
+        """Begin a write, of which it is not known whether it will arrive."""
+        self._before, self._written = self._written, None
+
+    def agreed(
+        self, ours: frozenset[str], wanted: Iterable[str]
+    ) -> frozenset[str]:
+        """Return what to write: all that is wanted and not in dispute.
+
+        :param ours: our traits of the provider as they are
+        :param wanted: what this reporter has found
+        """
+        want = frozenset(wanted)
+        known = _checks(ours)
+        if self._before is not None:
+            self._given = known - self._before - want
+            if known != ours:
+                self._taken |= _checks(self._before)
+        self._taken = self._taken & want - known
+        return want - self._taken
+
+    def done(self, wanted: Iterable[str]) -> None:
+        """End a write that has arrived; say what is new of another."""
+        self._written = frozenset(wanted) - self._taken
+        if self._given:
+            LOG.warning(
+                "%s: another reporter has found %s, and this one has not: "
+                "taken away. %s",
+                self.provider.name,
+                ", ".join(sorted(self._given)),
+                _ONE,
+            )
+        if self._taken - self._said:
+            LOG.warning(
+                "%s: another reporter has taken away %s, which this one has "
+                "found: left out until the other finds it too, or this one "
+                "is started again. %s",
+                self.provider.name,
+                ", ".join(sorted(self._taken)),
+                _ONE,
+            )
+        self._said = self._taken
+
+
+def _checks(names: frozenset[str]) -> frozenset[str]:
+    """Return the traits of checks, without the marks of hours."""
+    return frozenset(
+        one for one in names if not one.startswith(traits.REPORTED)
+    )

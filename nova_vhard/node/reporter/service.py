@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reporter: check, publish, wait, again."""
+
+import collections
+import contextlib
+import datetime
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from oslo_config import cfg
+
+from nova_vhard.common.log import get_logger
+from nova_vhard.host import report
+from nova_vhard.host.isolate import Isolation
+from nova_vhard.node.interrupts import (
+    Interrupted,
+    Interrupts,
+    last_resort,
+)
+from nova_vhard.node.reporter import hosts, publishing
+from nova_vhard.node.reporter.publishers.base import Publisher, Record
+from nova_vhard.node.systemd import Notifier
+
+LOG = get_logger(__name__)
+
+#: Configuration and publishers, read anew.
+Reload = Callable[[], tuple[cfg.ConfigOpts, Sequence[Publisher]]]
+
+_FIRST_RETRY = 10.0
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Reporter:
+    """Reports on one host.
+
+    :param targets: where reports go
+    :param reload: reads the configuration anew; by default it stays
+    :param notifier: of the service manager
+    :param now: the clock (aware)
+    :param run: how checks are run; by default isolated, each with a limit of
+        time
+    """
+
+    def __init__(  # noqa: PLR0913 - each has a default
+        self,
+        conf: cfg.ConfigOpts,
+        targets: Sequence[Publisher],
+        *,
+        reload: Reload | None = None,
+        notifier: Notifier | None = None,
+        now: Callable[[], datetime.datetime] = _now,
+        run: report.Runner | None = None,
+    ) -> None:
+        """Keep the configuration; nothing runs yet."""
+        self._use(conf, targets)
+        self._reload = reload
+        self._notifier = notifier or Notifier()
+        self._now = now
+        self._isolation = Isolation(
+            conf.vhard_reporter.check_timeout, self._notifier.alive
+        )
+        self._run = run or self._isolation.run
+        self._interrupts = Interrupts()
+        self._record = Record()
+        self._failures = 0
+
+    def _use(self, conf: cfg.ConfigOpts, targets: Sequence[Publisher]) -> None:
+        self._conf = conf
+        self._options = conf.vhard_reporter
+        self._targets = targets
+        self._checks = report.load()
+
+    def stop(self) -> None:
+        """End ``run`` before its next round."""
+        self._interrupts.stopping = True
+
+    def once(self) -> bool:
+        """Check and publish once.
+
+        :returns: whether every publisher took the report
+        """
+        self._notifier.alive(now=True)
+        host = hosts.of_conf(self._conf)
+        with self._interrupts.breakable():
+            current = report.inspect(
+                host, self._now(), self._checks, self._run
+            )
+        failed = publishing.publish(
+            current, self._targets, self._record, self._limited
+        )
+        self._notifier.status(_status(current, failed))
+        return not failed
+
+    @contextlib.contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Keep one publisher within its time, which a watchdog may shorten."""
+        self._notifier.alive(now=True)
+        limit = float(self._options.publish_timeout)
+        limit = min(limit, self._notifier.period or limit)
+        with last_resort(), self._interrupts.breakable(limit=limit):
+            yield
+
+    def report_once(self) -> bool:
+        """Do as ``once``, and stop at once when asked to.
+
+        :returns: whether every publisher took the report
+        """
+        with self._interrupts.installed():
+            try:
+                return self.once()
+            except Interrupted:
+                return False
+
+    def run(self) -> None:
+        """Report until it is told to stop."""
+        with self._interrupts.installed():
+            self._notifier.ready()
+            while not self._interrupts.stopping:
+                with contextlib.suppress(Interrupted):
+                    self._failures = 0 if self.once() else self._failures + 1
+                    self._wait(self._pause())
+                if self._interrupts.reloading:
+                    self._read_again()
+            self._notifier.stopping()
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for the next round, a reload or the end."""
+        until = time.monotonic() + seconds
+        with self._interrupts.breakable(reload=True):
+            while (left := until - time.monotonic()) > 0:
+                self._notifier.alive()
+                time.sleep(min(left, self._notifier.period or left))
+
+    def _read_again(self) -> None:
+        """Take up a changed configuration; a broken one changes nothing."""
+        self._interrupts.reloading = False
+        self._notifier.reloading()
+        try:
+            if self._reload:
+                self._use(*self._reload())
+                self._isolation.timeout = self._options.check_timeout
+                self._failures = 0
+        except Exception as error:  # noqa: BLE001 - the old one still holds
+            LOG.error("Not reloaded, what was read before holds: %s", error)
+        else:
+            LOG.info("Reloaded")
+        self._notifier.ready()
+
+    def _pause(self) -> float:
+        """Return seconds to the next report, jittered by a tenth.
+
+        After a failure sooner: 10 seconds, doubled each time.
+        """
+        interval = float(self._options.interval)
+        if self._failures:
+            retry = _FIRST_RETRY * 2.0 ** min(self._failures - 1, 10)
+            interval = min(interval, retry)
+        return interval * random.uniform(0.9, 1.1)  # noqa: S311
+
+
+def _status(current: report.HostReport, failed: dict[str, str]) -> str:
+    """Return a round in one line."""
+    counts = collections.Counter(one.status.value for one in current.results)
+    text = ", ".join(f"{counts[one]} {one}" for one in sorted(counts))
+    lost = "".join(f"; not to {name}: {why}" for name, why in failed.items())
+    return f"Report of {current.time:%Y-%m-%d %H:%M:%S} UTC: {text}{lost}"

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decision events, read back from log files, plain or compressed.
+
+What is an event in a line, ``nova_vhard.decisions`` says.
+"""
+
+import contextlib
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from nova_vhard.common import decisions
+from nova_vhard.common.decisions import Event
+
+#: Bytes; a longer line is no event, and is not kept in memory.
+LONGEST = 1 << 20
+
+STDIN = "-"
+
+_GZIP = b"\x1f\x8b"
+# What a line of JSON has that is an event, or was one before it was damaged.
+_MARKS = (b'{"request":', b'{\\"request\\":')
+
+
+@dataclass
+class Read:
+    """What was found so far.
+
+    :ivar events: number of events
+    :ivar other: number of lines about something else
+    :ivar unreadable: number of lines that should be events and are not
+    :ivar damaged: files that end in the middle, with what is wrong
+    """
+
+    events: int = 0
+    other: int = 0
+    unreadable: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+
+def events(path: str, found: Read) -> Iterator[Event]:
+    """Yield the events of a file, line by line, in little memory.
+
+    :param path: of a text or gzip file; ``-`` is standard input
+    :param found: counts go here
+    :raises OSError: if the file cannot be opened or read
+    """
+    with _opened(path) as stream:
+        try:
+            for line in _lines(stream):
+                event = _event(line, found)
+                if event is not None:
+                    yield event
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            found.damaged.append(f"{path}: {error}")
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[io.BufferedIOBase]:
+    with contextlib.ExitStack() as stack:
+        stream: Any = sys.stdin.buffer
+        if path != STDIN:
+            stream = stack.enter_context(open(path, "rb"))
+        if stream.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
+            stream = stack.enter_context(gzip.GzipFile(fileobj=stream))
+        yield stream
+
+
+def _lines(stream: io.BufferedIOBase) -> Iterator[bytes]:
+    """Yield lines; of one that is too long the first part only."""
+    while line := stream.readline(LONGEST):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = stream.readline(LONGEST)
+        yield line
+
+
+def _event(line: bytes, found: Read) -> Event | None:
+    """Read a line, and count it."""
+    try:
+        said = decisions.read(line)
+    except decisions.Unreadable:
+        said, meant = None, _meant(line)
+    else:
+        meant = isinstance(said, Event) and _meant(line)
+    if isinstance(said, Event) and _is_event(said.data):
+        found.events += 1
+        return said
+    if meant:
+        found.unreadable += 1
+    elif line.strip():
+        found.other += 1
+    return None
+
+
+def _meant(line: bytes) -> bool:
+    """Tell whether a line should be an event: JSON may be anything."""
+    return not line.startswith(b"{") or any(one in line for one in _MARKS)
+
+
+def _is_event(data: dict[str, Any]) -> bool:
+    """Tell whether an object has what is counted, in its own types."""
+    return (
+        isinstance(data.get("gate"), str)
+        and isinstance(data.get("outcome"), str)
+        and isinstance(data.get("operation"), str)
+        and isinstance(data.get("subject"), dict)
+        and _has_violations(data)
+    )
+
+
+def _has_violations(data: dict[str, Any]) -> bool:
+    try:
+        list(decisions.violations(data))
+    except (KeyError, TypeError):
+        return False
+    return True

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard decision summary: what enforcing would refuse."""
+
+import argparse
+from dataclasses import dataclass, field
+from typing import Any
+
+from osc_lib import exceptions
+
+from nova_vhard.common.decisions import Event, violations
+from nova_vhard.common.text import clean
+from nova_vhard.osc.decision import log
+from nova_vhard.osc.decision.log import STDIN
+from nova_vhard.osc.offline import (
+    Cell,
+    OfflineLister,
+    Rows,
+    counted,
+)
+from nova_vhard.osc.policy.case_schema import OUTCOMES
+from nova_vhard.policy.model import Mode
+from nova_vhard.policy.subject import MOVE
+
+_OF_EVENT = ("gate", "operation", "outcome")
+_OF_SUBJECT = ("project", "domain", "image", "flavor")
+_BY = ("rule", *_OF_SUBJECT, *_OF_EVENT, "mode")
+_USUAL = "rule,project,image"
+
+#: Groups in memory; what further ones would count is counted together.
+GROUPS = 100_000
+_OTHERS = "(others)"
+
+Key = tuple[str | None, ...]
+
+
+@dataclass
+class Group:
+    """What was counted of one group.
+
+    :ivar requests: requests that broke a rule
+    :ivar refused: of those, the ones that the rule refused
+    :ivar would: of those, the ones that passed and would be refused if the
+        rule's mode were enforce
+    """
+
+    requests: int = 0
+    refused: int = 0
+    would: int = 0
+    first: str | None = None
+    last: str | None = None
+
+    def add(self, mode: str, softened: bool, time: str | None) -> None:
+        """Count a request.
+
+        :param softened: whether enforcing would not refuse it
+        """
+        self.requests += 1
+        if mode == Mode.ENFORCE:
+            self.refused += 1
+        elif not softened:
+            self.would += 1
+        if time is not None:
+            self.first = min(self.first or time, time)
+            self.last = max(self.last or time, time)
+
+
+@dataclass
+class Summary:
+    """Counts by group, in bounded memory.
+
+    :ivar by: names of what makes a group, of ``_BY``
+    :ivar modes: modes that are counted; empty for all
+    :ivar outcomes: outcomes of requests that are counted; empty for all
+    """
+
+    by: tuple[str, ...]
+    modes: frozenset[str] = frozenset()
+    outcomes: frozenset[str] = frozenset()
+    groups: dict[Key, Group] = field(default_factory=dict)
+
+    def add(self, event: Event) -> None:
+        """Count an event: once for each group that it belongs to."""
+        data = event.data
+        if self.outcomes and data["outcome"] not in self.outcomes:
+            return
+        softened = bool(data.get("service")) or data["operation"] == MOVE
+        counted: dict[Key, str] = {}
+        for rule, mode, _ in violations(data):
+            if not self.modes or mode in self.modes:
+                key = self._key(data, rule, mode)
+                if counted.get(key) != Mode.ENFORCE:
+                    counted[key] = mode
+        for key, mode in counted.items():
+            self._group(key).add(mode, softened, event.time)
+
+    def _key(self, data: dict[str, Any], rule: str, mode: str) -> Key:
+        known = {"rule": rule, "mode": mode}
+        known |= {name: data[name] for name in _OF_EVENT}
+        known |= {name: data["subject"].get(name) for name in _OF_SUBJECT}
+        # Keys are cut, so that a damaged log takes no more memory.
+        return tuple(
+            None if known[name] is None else clean(known[name])
+            for name in self.by
+        )
+
+    def _group(self, key: Key) -> Group:
+        if key not in self.groups and len(self.groups) >= GROUPS:
+            key = (_OTHERS,) * len(key)
+        return self.groups.setdefault(key, Group())
+
+    def ordered(self) -> list[tuple[Key, Group]]:
+        """Return the groups, those that matter most first."""
+        return sorted(
+            self.groups.items(),
+            key=lambda item: (
+                -item[1].would,
+                -item[1].refused,
+                -item[1].requests,
+                [name or "" for name in item[0]],
+            ),
+        )
+
+
+class SummarizeDecisions(OfflineLister):
+    """Count what the policy refuses, and what it would refuse if enforced
+
+    Reads decision events (records of logger nova_vhard.decisions) from log
+    files, plain or gzip. "Would Be Refused" counts what passed with mode warn
+    or audit; not what services do for users, and not moves of servers, which
+    have a key of their own in the policy. No cloud is asked.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the files, and what is counted."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "files",
+            metavar="<file>",
+            nargs="+",
+            help='log file, plain or gzip; "-" is standard input',
+        )
+        parser.add_argument(
+            "--by",
+            metavar="<name>[,<name>...]",
+            type=_names,
+            default=_USUAL,
+            help=f"what makes a group, of {', '.join(_BY)} (default: "
+            "%(default)s)",
+        )
+        parser.add_argument(
+            "--mode",
+            action="append",
+            choices=[str(mode) for mode in Mode],
+            help="count violations in this mode only (repeat for several)",
+        )
+        parser.add_argument(
+            "--outcome",
+            action="append",
+            choices=list(OUTCOMES),
+            help="count requests with this outcome only (repeat for several)",
+        )
+        parser.add_argument(
+            "--top",
+            metavar="<number>",
+            type=_positive,
+            help="show only so many groups, the largest (default: all)",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Return one row a group."""
+        summary = Summary(
+            parsed_args.by,
+            frozenset(parsed_args.mode or ()),
+            frozenset(parsed_args.outcome or ()),
+        )
+        found = log.Read()
+        try:
+            _open_all(parsed_args.files)
+            for path in parsed_args.files:
+                for event in log.events(path, found):
+                    summary.add(event)
+        except OSError as error:
+            text = f"{error.filename or path}: cannot be read: "
+            raise exceptions.CommandError(text + str(error.strerror)) from None
+        rows = summary.ordered()
+        self._report(found, len(rows), parsed_args.top)
+        columns = (*(name.title() for name in parsed_args.by), *_COLUMNS)
+        return columns, [
+            _row(key, group) for key, group in rows[: parsed_args.top]
+        ]
+
+    def _report(self, found: log.Read, groups: int, top: int | None) -> None:
+        """Say what the table does not."""
+        self.say(
+            f"{counted(found.events, 'event')}, "
+            f"{counted(found.unreadable, 'line')} that cannot be read, "
+            f"{counted(found.other, 'line')} about something else"
+        )
+        for text in found.damaged:
+            self.say(f"damaged, read up to there: {text}")
+        if groups > GROUPS:
+            self.say(
+                f"more than {GROUPS} groups; the rest is counted as "
+                f"{_OTHERS}; choose fewer names for --by"
+            )
+        if top is not None and groups > top:
+            self.say(f"{top} of {counted(groups, 'group')} shown")
+
+
+_COLUMNS = ("Requests", "Refused", "Would Be Refused", "First", "Last")
+
+
+def _row(key: Key, group: Group) -> tuple[Any, ...]:
+    return (
+        *(Cell(name) for name in key),
+        group.requests,
+        group.refused,
+        group.would,
+        Cell(group.first),
+        Cell(group.last),
+    )
+
+
+def _open_all(paths: list[str]) -> None:
+    """Find out before the long reading that a file cannot be read."""
+    for path in paths:
+        if path != STDIN:
+            with open(path, "rb") as stream:
+                stream.peek(1)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(one.strip() for one in text.split(",")))
+    for name in names:
+        if name not in _BY:
+            known = ", ".join(_BY)
+            message = f"{clean(name)!r} is none of {known}"
+            raise argparse.ArgumentTypeError(message)
+    return names
+
+
+def _positive(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")

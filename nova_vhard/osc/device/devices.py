@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one-time-use devices of a cloud, as Placement knows them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from osc_lib import exceptions
+
+from nova_vhard.catalogue import device_words, traits
+from nova_vhard.common.text import clean
+from nova_vhard.placement.client import (
+    Placement,
+    Provider,
+    ProviderNotFound,
+)
+from nova_vhard.placement.devices import View, view
+
+_NAME = re.compile(
+    r"(.+)_([0-9A-F]{4}:[0-9A-F]{2}:[01][0-9A-F]\.[0-7])", re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class FleetDevice:
+    """A device of a host.
+
+    :ivar root: provider of its host
+    :ivar words: that are told of it or asked for it
+    """
+
+    address: str
+    root: Provider
+    view: View
+    words: frozenset[str]
+
+    @property
+    def asked(self) -> list[str]:
+        """What operators ask for and the cleaner has not taken up."""
+        return sorted(self.words & {*traits.REQUESTS})
+
+    @property
+    def told(self) -> list[str]:
+        """What the cleaner tells."""
+        return sorted(self.words - {*traits.REQUESTS})
+
+    @property
+    def status(self) -> str:
+        """``in use``, ``available`` or ``reserved``."""
+        if self.view.consumers:
+            return "in use"
+        return "reserved" if self.view.reserved else "available"
+
+    @property
+    def why(self) -> str:
+        """Why it is not to be had, and what is asked; empty for nothing."""
+        parts = [f"{one}: {device_words.meaning(one)}" for one in self.told]
+        parts += [f"{one}: asked for" for one in self.asked]
+        if not parts and self.status == "reserved":
+            parts = ["no cleaner has said anything of it"]
+        return "; ".join(parts)
+
+
+def devices(placement: Placement, host: str = "") -> Iterator[FleetDevice]:
+    """Yield the devices of a host, or of all hosts, in order of their names.
+
+    :raises PlacementError: without an answer that makes sense
+    """
+    roots: dict[str, tuple[Provider, frozenset[str]]] = {}
+    found = placement.below_roots(traits.ONE_TIME_USE)
+    for provider, uuid in sorted(found, key=lambda one: one[0].name):
+        match = _NAME.fullmatch(provider.name)
+        if not match or (host and match.group(1) != host):
+            continue
+        try:
+            if uuid not in roots:
+                root = placement.provider(uuid=uuid)
+                roots[uuid] = root, placement.traits_of(uuid)[0]
+            root, ours = roots[uuid]
+            address = match.group(2).lower()
+            words = (traits.device_of(one) or ("", "") for one in ours)
+            yield FleetDevice(
+                address,
+                root,
+                view(placement, provider),
+                frozenset(word for at, word in words if at == address),
+            )
+        except ProviderNotFound:
+            continue  # deleted meanwhile
+
+
+def one(placement: Placement, host: str, address: str) -> FleetDevice:
+    """Return one device.
+
+    :raises osc_lib.exceptions.CommandError: if there is none
+    :raises PlacementError: without an answer that makes sense
+    """
+    for device in devices(placement, host):
+        if device.address == address.lower():
+            return device
+    raise exceptions.CommandError(
+        f"host {clean(host)} has no one-time-use device {clean(address)}; "
+        "openstack vhard device list has them"
+    )

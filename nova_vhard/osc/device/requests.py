@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard device clean, release and enroll: requests to a host.
+
+They reach the host's cleaner as traits of its root provider: it takes a
+request away before it acts on it, in its next round.
+"""
+
+import argparse
+
+from osc_lib import exceptions
+
+from nova_vhard.catalogue import traits
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import clean, quote
+from nova_vhard.osc import output
+from nova_vhard.osc.device import devices
+from nova_vhard.osc.device.devices import FleetDevice
+from nova_vhard.osc.device.show import add_device
+from nova_vhard.placement.client import Placement, PlacementError
+
+LOG = get_logger(__name__)
+
+_NEXT = "the host's cleaner is asked, and acts in its next round"
+_UNPROVEN = (
+    "nothing proves that this device is clean: what its last guest wrote into "
+    "it, firmware included, reaches the next guest and the host"
+)
+
+
+class _Ask(output.Command):
+    """Ask the cleaner of a host for something."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the device."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        add_device(parser)
+        return parser
+
+    def ask(self, parsed_args: argparse.Namespace, word: str) -> FleetDevice:
+        """Ask.
+
+        :raises osc_lib.exceptions.CommandError: if that did not work out
+        """
+        placement: Placement = self.app.client_manager.vhard.placement
+        try:
+            found = devices.one(
+                placement, parsed_args.host, parsed_args.address
+            )
+            self.check(found)
+            trait = traits.of_device(found.address, word)
+            placement.update(
+                found.root.uuid, lambda ours: ours | {trait}, traits.DEVICE
+            )
+        except PlacementError as error:
+            raise exceptions.CommandError(f"Placement: {error}") from error
+        return found
+
+    def check(self, found: FleetDevice) -> None:
+        """Refuse what cannot be done: nobody takes from a guest."""
+        if found.view.consumers:
+            raise exceptions.CommandError(
+                f"{found.address} is allocated to "
+                f"{', '.join(found.view.consumers)}: it is cleaned when that "
+                "is gone"
+            )
+
+    def tell(self, found: FleetDevice) -> None:
+        """Print what happens next."""
+        self.answer(f"{found.address}: {_NEXT}")
+
+
+class CleanDevice(_Ask):
+    """Have a device cleaned anew, whatever became of it before
+
+    A step that failed is not tried again by itself; this asks for it. A
+    device that is available is reserved until it is clean.
+    """
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Ask for a cleaning."""
+        self.tell(self.ask(parsed_args, traits.REQUESTED))
+
+
+class ReleaseDevice(_Ask):
+    """Release a device that is clean, or by force one that is not proven so
+
+    A clean device waits for this only where the host's configuration has
+    release_automatically = false; the cleaner refuses any other. With
+    --force it releases the device unless a guest has it, whatever its
+    steps have found.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add force, and its reason."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--force",
+            action="store_true",
+            help="release it although nothing proves that it is clean",
+        )
+        parser.add_argument(
+            "--reason",
+            metavar="<text>",
+            default="",
+            help="why; must be given with --force, and is logged here (on "
+            "the host: nova-vhard-cleaner release, which keeps it)",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Ask for a release."""
+        reason = clean(parsed_args.reason, 200).strip()
+        if parsed_args.force != bool(reason):
+            text = "--force and --reason go together"
+            raise exceptions.CommandError(text)
+        if not parsed_args.force:
+            self.tell(self.ask(parsed_args, traits.RELEASE))
+            return
+        found = self.ask(parsed_args, traits.FORCED)
+        LOG.warning(
+            "Device %s of %s: release by force is asked for: %s. %s",
+            found.address,
+            clean(found.root.name),
+            quote(reason, 200),
+            _UNPROVEN,
+        )
+        self.tell(found)
+
+
+class EnrollDevice(_Ask):
+    """Have the good state of a new device recorded
+
+    The cleaner compares the device with it after each guest. It refuses for
+    a device that was used and is not clean: that one is enrolled on the host
+    itself, with nova-vhard-cleaner enroll --force.
+    """
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Ask for an enrolment."""
+        self.tell(self.ask(parsed_args, traits.ENROLL))
+
+    def check(self, found: FleetDevice) -> None:
+        """Refuse for a device that is not there to be looked at."""
+        super().check(found)
+        if found.view.reserved:
+            raise exceptions.CommandError(
+                f"{found.address} is reserved ({found.why}): enroll it "
+                "before its first use, or when it is clean"
+            )

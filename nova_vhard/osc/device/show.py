@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard device list, and show: devices between two guests."""
+
+import argparse
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from osc_lib import exceptions
+
+from nova_vhard.common.text import clean
+from nova_vhard.conf.cleaner import STATE_PATH
+from nova_vhard.node.cleaner.journal import Journal, Record
+from nova_vhard.osc import output
+from nova_vhard.osc.device import devices
+from nova_vhard.placement.client import PlacementError
+
+LIST = ("Host", "Address", "Resource class", "Status", "Why")
+
+_LONG = 300
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name a device."""
+    parser.add_argument(
+        "host",
+        metavar="<host>",
+        help="name of the compute node (openstack vhard device list)",
+    )
+    parser.add_argument(
+        "address",
+        metavar="<address>",
+        help="PCI address of the device on it, such as 0000:3b:00.0",
+    )
+
+
+class ListDevices(output.Lister):
+    """List devices that are for one guest only, and why some wait
+
+    As Placement knows them. A device that is "reserved" is given to nobody:
+    its host's nova-vhard-cleaner says why.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add which devices."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--host", metavar="<host>", default="", help="only of this host"
+        )
+        parser.add_argument(
+            "--reserved",
+            action="store_true",
+            help="only those that nobody has and nobody can get",
+        )
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Iterable[str], Iterable[tuple[str, ...]]]:
+        """Return one row a device."""
+        placement = self.app.client_manager.vhard.placement
+        try:
+            found = list(devices.devices(placement, parsed_args.host))
+        except PlacementError as error:
+            raise exceptions.CommandError(f"Placement: {error}") from error
+        return LIST, [
+            (
+                clean(one.root.name),
+                one.address,
+                one.view.inventory.resource_class,
+                one.status,
+                one.why,
+            )
+            for one in found
+            if not parsed_args.reserved or one.status == "reserved"
+        ]
+
+
+class ShowDevice(output.ShowOne):
+    """Show a device between two guests: who had it, what proves it clean
+
+    On the compute node itself the evidence is read from the cleaner's folder
+    if that may be read; elsewhere from what --evidence names.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the device, and where its evidence is."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        add_device(parser)
+        parser.add_argument(
+            "--evidence",
+            metavar="<path>",
+            help="a copy of the cleaner's folder devices, or of a file in it",
+        )
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """Return what Placement and the journal say."""
+        placement = self.app.client_manager.vhard.placement
+        try:
+            found = devices.one(
+                placement, parsed_args.host, parsed_args.address
+            )
+        except PlacementError as error:
+            raise exceptions.CommandError(f"Placement: {error}") from error
+        fields: dict[str, Any] = {
+            "host": clean(found.root.name),
+            "address": found.address,
+            "provider": found.view.inventory.provider,
+            "resource_class": found.view.inventory.resource_class,
+            "status": found.status,
+            "why": found.why,
+            "consumers": ", ".join(found.view.consumers),
+        }
+        record = _record(parsed_args.evidence, found)
+        fields.update(_evidence(record) if record else _NO_EVIDENCE)
+        return tuple(fields), tuple(fields.values())
+
+
+_NO_EVIDENCE = {
+    "evidence": "on the host: nova-vhard-cleaner show <address>, or a copy "
+    "of its folder devices with --evidence"
+}
+
+
+def _record(path: str | None, found: devices.FleetDevice) -> Record | None:
+    """Return a device's journal, None where there is none to be read.
+
+    :raises osc_lib.exceptions.CommandError: if what was named is no help
+    """
+    folder = path or os.path.join(STATE_PATH, "devices")
+    file = folder if os.path.isfile(folder) else None
+    journal = Journal(os.path.dirname(file) if file else folder)
+    place = file or journal.path(found.address)
+    try:
+        record = journal.load(place, found.address)
+    except (OSError, ValueError) as error:
+        if path is None:
+            return None
+        text = f"no evidence of {found.address} in {path}: {error}"
+        raise exceptions.CommandError(text) from error
+    # Another host has a device at the same address.
+    if record.provider != found.view.inventory.provider:
+        if path is None:
+            return None
+        text = f"{place} is of another provider, {clean(record.provider)}"
+        raise exceptions.CommandError(text)
+    return record
+
+
+def _evidence(record: Record) -> dict[str, Any]:
+    steps = [
+        line
+        for one in record.steps
+        for line in (
+            f"{one.step}: {'clean' if one.clean else 'NOT CLEAN'}, "
+            f"{clean(one.said, _LONG)}",
+            *(f"  {clean(line, _LONG)}" for line in one.evidence),
+        )
+    ]
+    events = [
+        f"{clean(one.when)} {clean(one.what, _LONG)}"
+        for one in record.history[-20:]
+    ]
+    return {
+        "state": str(record.state),
+        "since": record.since,
+        "reason": clean(record.reason, _LONG),
+        "had_last": ", ".join(clean(one) for one in record.consumers),
+        "rules": record.rules,
+        "released_by_force": clean(record.forced, _LONG),
+        "steps": output.Lines(steps),
+        "history": output.Lines(events),
+    }

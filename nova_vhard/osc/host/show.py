@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard host show: what one host has proven, and what it lacks."""
+
+import argparse
+import datetime
+import textwrap
+from typing import Any
+
+from cliff.columns import FormattableColumn
+from osc_lib import exceptions
+
+from nova_vhard.catalogue.checks import CHECKS, CheckInfo
+from nova_vhard.common.text import clean
+from nova_vhard.osc import output
+from nova_vhard.osc.host.listing import add_age
+from nova_vhard.placement.client import PlacementError, ProviderNotFound
+from nova_vhard.placement.fleet import (
+    SILENT,
+    STALE,
+    HostPosture,
+    one_host,
+)
+
+_WIDTH = 72
+
+
+class CheckColumn(FormattableColumn):  # type: ignore[misc]
+    """A check: lines for a person, an object for a machine."""
+
+    def human_readable(self) -> str:
+        """Return the result; of a missing one, what it means, and the fix."""
+        one = self._value
+        if one["passed"]:
+            return f"PASS: {one['title']}"
+        parts = (
+            f"- not proven: {one['title']} ({one['id']})",
+            f"means: {one['meaning']}",
+            f"to mend: {one['remediation']}",
+        )
+        return "\n".join(textwrap.fill(part, _WIDTH) for part in parts)
+
+
+class ShowHost(output.ShowOne):
+    """Show what a compute node has proven, and how to mend what it lacks
+
+    As Placement knows it: PASS, or "-" where there is no proof, whatever
+    the reason. The reason, with its evidence, nova-vhard-reporter check
+    prints on the host itself.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the host, and the age from which a report is stale."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "host",
+            metavar="<host>",
+            help="name of the compute node (openstack vhard host list), or "
+            "uuid of its resource provider",
+        )
+        add_age(parser)
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """Return freshness, profiles, and a field a check."""
+        placement = self.app.client_manager.vhard.placement
+        now = datetime.datetime.now(datetime.UTC)
+        age = parsed_args.max_report_age
+        try:
+            found = one_host(placement, parsed_args.host, now, age)
+        except ProviderNotFound as error:
+            text = (
+                f"there is no host {clean(parsed_args.host)}; openstack "
+                "vhard host list has the names"
+            )
+            raise exceptions.CommandError(text) from error
+        except PlacementError as error:
+            raise exceptions.CommandError(f"Placement: {error}") from error
+        fields = {
+            "host": clean(found.name),
+            "status": found.status,
+            "report": _report(found, age),
+            "meets": ", ".join(one.name for one in found.meets()) or "none",
+        }
+        checks = {
+            name: CheckColumn(_check(info, name in found.passed))
+            for name, info in CHECKS.items()
+        }
+        return (*fields, *checks), (*fields.values(), *checks.values())
+
+
+def _report(one: HostPosture, age: int) -> str:
+    if one.status == SILENT:
+        return "none that Placement knows of; does its reporter run?"
+    if one.reported is None:
+        return "none that is marked with its hour: nothing below counts"
+    told = f"in the hour from {one.reported:%Y-%m-%d %H}:00 UTC"
+    if one.status == STALE:
+        told += f", more than {age} hours ago: nothing below counts"
+    return told
+
+
+def _check(info: CheckInfo, passed: bool) -> dict[str, Any]:
+    return {
+        "passed": passed,
+        "id": info.id,
+        "title": info.title,
+        "meaning": info.meaning,
+        "remediation": info.remediation,
+    }

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard image audit, and restore."""
+
+import argparse
+import datetime
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from osc_lib import exceptions
+
+from nova_vhard.common.text import clean
+from nova_vhard.osc import output, policies
+from nova_vhard.osc.image import changes, selection
+from nova_vhard.osc.image.changes import Changes, Wanted
+from nova_vhard.osc.image.images import (
+    COLUMNS,
+    Finding,
+    Row,
+    find,
+)
+from nova_vhard.osc.image.journal import (
+    Journal,
+    JournalError,
+    read,
+)
+from nova_vhard.osc.progress import Progress
+from nova_vhard.policy.model import Policy
+
+
+class AuditImages(output.Lister):
+    """List images that violate the policy: whose, what, and how to fix it
+
+    --fix sets properties, and only where the policy names a safe replacement
+    (guest_devices.*.replace). Without --yes it only says what it would do.
+    What is done stands in a journal, which openstack vhard image restore
+    undoes.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add which images, and what to do about them."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        selection.add_options(parser)
+        policies.add_option(parser, "policy by which images are judged")
+        parser.add_argument(
+            "--fix",
+            action="store_true",
+            help="set what the policy names as a safe replacement",
+        )
+        parser.add_argument(
+            "--deactivate",
+            action="store_true",
+            help="deactivate what violates the policy (after --fix: still)",
+        )
+        parser.add_argument(
+            "--yes", action="store_true", help="do it, not only say it"
+        )
+        parser.add_argument(
+            "--journal",
+            metavar="<file>",
+            help="where to write what was done; must not be there yet "
+            "(default: vhard-images-TIME.journal in this folder)",
+        )
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Iterable[str], Iterable[Row]]:
+        """Return one row a violation."""
+        policy = policies.load(parsed_args.policy)
+        wanted = Wanted(parsed_args.fix, parsed_args.deactivate)
+        if parsed_args.yes and not wanted:
+            raise exceptions.CommandError("--yes to what? --fix, --deactivate")
+        audit = _Audit(self, policy, wanted, parsed_args)
+        try:
+            return COLUMNS, list(audit.rows())
+        except JournalError as error:
+            raise exceptions.CommandError(
+                f"nothing more done: {error}"
+            ) from error
+        except changes.ERRORS as error:
+            raise exceptions.CommandError(f"Glance: {error}") from error
+
+
+class _Audit:
+    """One audit."""
+
+    def __init__(
+        self,
+        command: output.Command,
+        policy: Policy,
+        wanted: Wanted,
+        options: argparse.Namespace,
+    ) -> None:
+        self._app = command.app
+        self._say = command.say
+        self._images = command.app.client_manager.vhard.images
+        self._policy = policy
+        self._wanted = wanted
+        self._options = options
+        self._journal: Journal | None = None
+        today = datetime.datetime.now(datetime.UTC).date()
+        self._changes = Changes(
+            self._images, self._opened, policy, wanted, today
+        )
+
+    def rows(self) -> Iterator[Row]:
+        progress, found = Progress("images"), 0
+        try:
+            for image in selection.selected(self._app, self._options):
+                finding = find(self._policy, image, self._changes.today)
+                if finding is not None:
+                    found += 1
+                    yield from finding.rows(self._act(finding))
+                progress.step(found)
+        finally:
+            progress.end()
+            if self._journal is not None:
+                self._journal.close()
+                self._say(f"Journal: {self._journal.path}")
+
+    def _act(self, finding: Finding) -> str:
+        if self._options.yes:
+            return self._changes.carry_out(finding)
+        return self._changes.plan(finding)
+
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            now = datetime.datetime.now(datetime.UTC)
+            path = self._options.journal or (
+                f"vhard-images-{now:%Y%m%dT%H%M%SZ}.journal"
+            )
+            cloud = _cloud(self._images)
+            self._journal = Journal(path, cloud, self._policy.digest)
+        return self._journal
+
+
+class RestoreImages(output.Lister):
+    """Undo what image audit --fix or --deactivate did, from its journal
+
+    Only what still is as the audit left it; what somebody changed since is
+    named and left alone. The gate of the Glance API judges this like any
+    other change: while the policy enforces what is to be restored, it
+    refuses; set its mode to audit, or exempt the project, before.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the journal."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "journal", metavar="<journal>", help="file that the audit wrote"
+        )
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Iterable[str], Iterable[Row]]:
+        """Return one row an entry, the last one first."""
+        images = self.app.client_manager.vhard.images
+        try:
+            entries = read(parsed_args.journal, _cloud(images))
+        except JournalError as error:
+            raise exceptions.CommandError(str(error)) from error
+        return ("ID", "State"), [
+            (clean(one.image), changes.undo(images, one))
+            for one in reversed(entries)
+        ]
+
+
+def _cloud(images: Any) -> str:
+    return str(images.http_client.get_endpoint())

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an audit does to images, and how it is undone.
+
+Each change is in the journal before it is made. An image is read again right
+before: what somebody changed since it was listed is judged, not overwritten.
+"""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import glanceclient.exc
+import keystoneauth1.exceptions
+
+from nova_vhard.common.text import clean
+from nova_vhard.osc.image.images import (
+    Finding,
+    find,
+    mended,
+)
+from nova_vhard.osc.image.journal import Entry, Journal
+from nova_vhard.policy.model import Policy
+
+ERRORS = (
+    glanceclient.exc.BaseException,
+    glanceclient.exc.ClientException,
+    keystoneauth1.exceptions.ClientException,
+    TypeError,  # glanceclient's, where its schema refuses a value
+)
+ACTIVE = "active"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an audit shall do about a finding.
+
+    :ivar fix: whether to set what the policy names as safe
+    :ivar deactivate: whether to deactivate what is left violating
+    """
+
+    fix: bool = False
+    deactivate: bool = False
+
+    def __bool__(self) -> bool:
+        """Tell whether anything shall be done."""
+        return self.fix or self.deactivate
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What shall be done about findings, and with what.
+
+    :ivar images: glanceclient's images
+    :ivar journal: returns the journal, made when it is first needed
+    :ivar today: the day (UTC) by which exemptions are judged
+    """
+
+    images: Any
+    journal: Callable[[], Journal]
+    policy: Policy
+    wanted: Wanted
+    today: datetime.date
+
+    def plan(self, finding: Finding) -> str:
+        """Say what would be done, without doing it."""
+        if not self.wanted:
+            return "violates"
+        said, left = [], len(finding.violations)
+        if self.wanted.fix and finding.changes:
+            listed = (f"{k}={clean(v)}" for k, v in finding.changes.items())
+            said.append(f"would set {', '.join(listed)}")
+            left = self._left(finding)
+        if left and self._quarantines(finding):
+            said.append("would deactivate")
+        return _told(said, left)
+
+    def carry_out(self, finding: Finding) -> str:
+        """Do it; return what became of it.
+
+        :raises JournalError: then nothing more may be done
+        """
+        try:
+            image = dict(self.images.get(finding.image["id"]))
+            fresh = find(self.policy, image, self.today)
+            if fresh is None:
+                return "is in order by now"
+            return self._change(fresh)
+        except ERRORS as error:
+            return failed(error)
+
+    def _change(self, finding: Finding) -> str:
+        said, left = [], len(finding.violations)
+        if self.wanted.fix and finding.changes:
+            said.append(self._set(finding))
+            left = self._left(finding)
+        if left and self._quarantines(finding):
+            said.append(self._deactivate(finding))
+        return _told(said, left)
+
+    def _left(self, finding: Finding) -> int:
+        return len(mended(self.policy, finding, self.today))
+
+    def _quarantines(self, finding: Finding) -> bool:
+        return self.wanted.deactivate and finding.image["status"] == ACTIVE
+
+    def _set(self, finding: Finding) -> str:
+        image, changes = finding.image, finding.changes
+        before = {name: image.get(name) for name in changes}
+        self.journal().add(Entry(image["id"], before, changes))
+        self.images.update(image["id"], **changes)
+        return "fixed"
+
+    def _deactivate(self, finding: Finding) -> str:
+        image = finding.image
+        self.journal().add(Entry(image["id"], status=image["status"]))
+        self.images.deactivate(image["id"])
+        return "deactivated"
+
+
+def _told(said: list[str], left: int) -> str:
+    if not said:
+        return "nothing safe to do"
+    active = "deactivat" not in said[-1]
+    return "; ".join([*said, f"{left} left"] if left and active else said)
+
+
+def failed(error: Exception) -> str:
+    """Say why a change was not made."""
+    return f"failed: {clean(' '.join(str(error).split()), 200)}"
+
+
+def undo(images: Any, entry: Entry) -> str:
+    """Undo one entry of a journal; return what became of it."""
+    try:
+        image = dict(images.get(entry.image))
+        if entry.status is not None:
+            if image["status"] != "deactivated":
+                return f"is {image['status']} already"
+            images.reactivate(entry.image)
+            return "reactivated"
+        return _reset(images, entry, image)
+    except glanceclient.exc.HTTPNotFound:
+        return "is gone"
+    except ERRORS as error:
+        return failed(error)
+
+
+def _reset(images: Any, entry: Entry, image: dict[str, Any]) -> str:
+    now = {name: image.get(name) for name in entry.after}
+    if now == entry.before:
+        return "as before already"
+    strange = [
+        name
+        for name, value in now.items()
+        if value not in (entry.after[name], entry.before.get(name))
+    ]
+    if strange:
+        return f"changed since: {', '.join(clean(one) for one in strange)}"
+    remove = [name for name, value in entry.before.items() if value is None]
+    values = {k: v for k, v in entry.before.items() if v is not None}
+    images.update(entry.image, remove_props=remove, **values)
+    return "restored"

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an audit finds in an image, and what would mend it.
+
+Pure functions: no cloud is asked here.
+"""
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.common.text import clean
+from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import Holder
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import UPDATE, Subject
+from nova_vhard.policy.verdict import Verdict, Violation, evaluate
+from nova_vhard.request import image as image_reader
+
+#: What glanceclient returns of an image: names to values.
+Image = Mapping[str, Any]
+
+Row = tuple[str, ...]
+
+COLUMNS = (
+    "ID",
+    "Name",
+    "Owner",
+    "Visibility",
+    "Status",
+    "Rule",
+    "Mode",
+    "Asks For",
+    "Fix",
+    "State",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An image that violates the policy.
+
+    :ivar violations: each of them, whatever its mode
+    :ivar changes: property to the safe value that the policy names for it
+    """
+
+    image: Image
+    violations: tuple[Violation, ...]
+    changes: Mapping[str, str] = field(default_factory=dict)
+
+    def rows(self, state: str) -> Iterator[Row]:
+        """Yield a row a violation, and one for those beyond the limit."""
+        image = self.image
+        facts = ("id", "name", "owner", "visibility", "status")
+        about = tuple(clean(image.get(fact) or "") for fact in facts)
+        for words in explain.rows(self.violations, _subject(image)):
+            yield (*about, *words, state)
+
+
+def find(policy: Policy, image: Image, today: datetime.date) -> Finding | None:
+    """Judge an image as it is; None where nothing is violated.
+
+    :param today: the day (UTC) by which exemptions are judged
+    """
+    verdict = judge(policy, image, today)
+    if not verdict.violations:
+        return None
+    changes = replacements(policy, verdict)
+    return Finding(image, verdict.violations, changes)
+
+
+def judge(policy: Policy, image: Image, today: datetime.date) -> Verdict:
+    """Return what the policy says of an image."""
+    disk_format = image.get("disk_format")
+    holder = Holder(image.get("id"), image.get("owner"), disk_format)
+    request = image_reader.read(image, disk_format, holder=holder)
+    return evaluate(policy, request, _subject(image), today)
+
+
+def replacements(policy: Policy, verdict: Verdict) -> dict[str, str]:
+    """Return the properties to set, as far as the policy names them."""
+    found = {}
+    for choice in filter(None, (one.choice for one in verdict.violations)):
+        kind = KINDS.get(choice.kind)
+        rule = policy.guest_devices.get(choice.kind)
+        good = rule.replacement(choice.value) if rule else None
+        if kind is None or good is None or "[" in choice.setting:
+            # What stands in a list of block devices is not one value.
+            continue
+        found[kind.image_properties[0]] = good
+    return found
+
+
+def mended(
+    policy: Policy, finding: Finding, today: datetime.date
+) -> tuple[Violation, ...]:
+    """Return the violations that would be left after the changes."""
+    after = {**finding.image, **finding.changes}
+    return judge(policy, after, today).violations
+
+
+def _subject(image: Image) -> Subject:
+    return Subject(UPDATE, project=image.get("owner"), image=image.get("id"))

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which images an audit looks at, page by page."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from osc_lib import exceptions
+
+from nova_vhard.osc.image.changes import ERRORS
+from nova_vhard.osc.image.images import Image
+from nova_vhard.osc.named import only
+from nova_vhard.osc.projects import project_id
+
+_PAGE = 500
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the ways to say which images."""
+    parser.add_argument(
+        "image", nargs="*", metavar="<image>", help="names or ids of images"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--all", action="store_true", help="every image that you may see"
+    )
+    which.add_argument(
+        "--public", action="store_true", help="public images only"
+    )
+    which.add_argument(
+        "--project", metavar="<project>", help="images of a project"
+    )
+
+
+def selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
+    """Yield the images that the options name.
+
+    :param app: openstackclient's application
+    :raises CommandError: where they name none, or one that is not there
+    """
+    images = app.client_manager.vhard.images
+    if options.image:
+        for name in options.image:
+            yield dict(_named(images, name))
+        return
+    filters = {}
+    if options.public:
+        filters["visibility"] = "public"
+    elif options.project:
+        filters["owner"] = project_id(app, options.project)
+    elif not options.all:
+        raise exceptions.CommandError(
+            "name images, or give --all, --public or --project"
+        )
+    yield from listed(images, filters)
+
+
+def listed(images: Any, filters: dict[str, Any]) -> Iterator[Image]:
+    """Yield images page by page; a listing has hidden ones or the others."""
+    visibility = {"visibility": "all"} | filters
+    for hidden in (False, True):
+        which = {**visibility, "os_hidden": str(hidden).lower()}
+        for image in images.list(page_size=_PAGE, filters=which):
+            yield dict(image)
+
+
+def _named(images: Any, name: str) -> Image:
+    try:
+        found: Image = images.get(name)
+        return found
+    except ERRORS:
+        same = [
+            one
+            for one in listed(images, {"name": name})
+            if one["name"] == name
+        ]
+    return only(same, "image", name)

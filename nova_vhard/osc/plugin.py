@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The openstackclient plugin: what ``openstack vhard`` stands on."""
+
+import argparse
+from typing import Any
+
+import glanceclient
+from keystoneauth1.adapter import Adapter
+from osc_lib import utils
+
+from nova_vhard.placement.client import Placement
+from nova_vhard.placement.connect import AdapterClient
+
+API_NAME = "vhard"
+API_VERSION_OPTION = "os_vhard_api_version"
+API_VERSIONS = {"1": "nova_vhard.osc.plugin.Client"}
+DEFAULT_API_VERSION = "1"
+
+
+class Client:
+    """What the commands need of a cloud.
+
+    :ivar images: python-glanceclient's images, of version 2
+    :ivar placement: our own Placement module, as the user
+    """
+
+    def __init__(self, instance: Any) -> None:
+        """Take the session of openstackclient's client manager."""
+        self._connection = instance.sdk_connection
+        adapter = Adapter(
+            session=instance.session,
+            service_type="placement",
+            region_name=instance.region_name,
+            interface=instance.interface,
+        )
+        self.placement = Placement(AdapterClient(adapter))
+        self.images = glanceclient.Client(
+            "2",
+            session=instance.session,
+            region_name=instance.region_name,
+            interface=instance.interface,
+        ).images
+
+    @property
+    def compute(self) -> Any:
+        """openstacksdk's compute proxy; a cloud may have none.
+
+        An older openstacksdk asks for the service as soon as it is named.
+        """
+        return self._connection.compute
+
+    @property
+    def network(self) -> Any:
+        """openstacksdk's network proxy; a cloud may have none."""
+        return self._connection.network
+
+    @property
+    def block_storage(self) -> Any:
+        """openstacksdk's block storage proxy; a cloud may have none."""
+        return self._connection.block_storage
+
+
+def make_client(instance: Any) -> Client:
+    """Return the client of ``app.client_manager.vhard``."""
+    return Client(instance)
+
+
+def build_option_parser(
+    parser: argparse.ArgumentParser,
+) -> argparse.ArgumentParser:
+    """Add the version option that every plugin has."""
+    parser.add_argument(
+        "--os-vhard-api-version",
+        metavar="<vhard-api-version>",
+        default=utils.env("OS_VHARD_API_VERSION", default="1"),
+        choices=sorted(API_VERSIONS),
+        help="version of the vhard commands; there is only 1",
+    )
+    return parser

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file of policy tests: requests, and the verdicts that they should get."""
+
+import datetime
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.passthrough import OF_DEVICES
+from nova_vhard.common import schema_errors, yaml_lines
+from nova_vhard.common.problems import (
+    Path,
+    PolicyError,
+    Problem,
+    nearest,
+    spell,
+)
+from nova_vhard.common.text import quote
+from nova_vhard.osc.policy.case_schema import SCHEMA
+from nova_vhard.policy import document
+from nova_vhard.policy.hosts import HOSTS_REQUIRE
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.verdict import PASSTHROUGH_ALLOW, PASSTHROUGH_REQUIRE
+from nova_vhard.request import described
+
+_VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+_RULES = (
+    *(f"guest_devices.{kind}" for kind in KINDS),
+    PASSTHROUGH_ALLOW,
+    # Of devices that can never be one_time_use; else it is about hosts.
+    PASSTHROUGH_REQUIRE,
+)
+_CHECKS = (*CHECKS, *sorted(OF_DEVICES))
+
+_RESULTS = ("verdict", "rules", "exemptions", "host_checks")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A test: a request, and what should come of it.
+
+    :ivar case: as the reader takes it
+    :ivar expect: ``verdict``, and where it matters ``rules``, ``exemptions``
+        and ``host_checks``
+    """
+
+    name: str
+    case: described.DescribedRequest
+    expect: Mapping[str, Any]
+
+    def differences(self, policy: Policy, today: datetime.date) -> list[str]:
+        """Return what is not as expected, as lines of a diff.
+
+        :param today: the day (UTC) by which exemptions are judged
+        """
+        verdict = self.case.verdict(policy, today)
+        found = {
+            "verdict": [verdict.outcome],
+            "rules": verdict.rules,
+            "exemptions": sorted({name for _, name in verdict.exempted}),
+            "host_checks": sorted(self.case.host_checks(policy, today)),
+        }
+        wanted = {**self.expect, "verdict": [self.expect["verdict"]]}
+        return [
+            f"{sign}{name}: {one}"
+            for name in _RESULTS
+            if name in wanted
+            for sign, one in _diff(wanted[name], found[name])
+        ]
+
+
+def _diff(wanted: list[str], found: list[str]) -> Iterator[tuple[str, str]]:
+    yield from (("-", one) for one in sorted(set(wanted) - set(found)))
+    yield from (("+", one) for one in sorted(set(found) - set(wanted)))
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """A file of tests.
+
+    :ivar policy: path of the policy that it names, if any
+    :ivar date: the day by which exemptions are judged, if it says one
+    """
+
+    path: str
+    policy: str | None
+    date: datetime.date | None
+    tests: tuple[Expected, ...]
+
+
+def read(path: str) -> CaseFile:
+    """Read a file of tests.
+
+    :raises PolicyError: with every fault of the file
+    """
+    problems: list[Problem] = []
+
+    def report(line: int, place: Path, message: str) -> None:
+        problems.append(Problem(path, line, spell(place), message))
+
+    data = _checked(path, report)
+    if problems:
+        raise PolicyError(problems)
+    folder = os.path.dirname(path)
+    named = data.get("policy")
+    day = data.get("date")
+    return CaseFile(
+        path=path,
+        policy=document.resolve(named, folder) if named else None,
+        date=datetime.date.fromisoformat(day) if day else None,
+        tests=tuple(
+            Expected(one["name"], described.read(one), one["expect"])
+            for one in data["cases"]
+        ),
+    )
+
+
+def _checked(path: str, report: yaml_lines.Report) -> Any:
+    """Return the content of a file; what is wrong with it is reported."""
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        return report(1, (), f"is not UTF-8: {error.reason}")
+    except OSError as error:
+        return report(1, (), f"cannot be read: {error.strerror}")
+    data, lines = yaml_lines.read(text, report)
+    if data is None:
+        return report(1, (), "holds no tests; it needs a list cases")
+    if not isinstance(data, dict):
+        return report(1, (), "must be a mapping with a list cases")
+    for place, message in _faults(data):
+        report(lines.of(place), place, message)
+    return data
+
+
+def _faults(data: dict[str, Any]) -> Iterator[schema_errors.Fault]:
+    wrong = list(schema_errors.schema_faults(data, _VALIDATOR))
+    yield from wrong
+    broken = [path[:2] for path, _ in wrong]
+    if "date" in data and ("date",) not in broken:
+        yield from _date(data["date"])
+    if ("cases",) in broken or "cases" not in data:
+        return
+    names: set[str] = set()
+    for index, one in enumerate(data["cases"]):
+        place: Path = ("cases", index)
+        if place in broken:
+            continue
+        if one["name"] in names:
+            name = quote(one["name"])
+            yield (*place, "name"), f"{name} is the name of two cases"
+        names.add(one["name"])
+        yield from _case(one, place)
+
+
+def _date(text: str) -> Iterator[schema_errors.Fault]:
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        yield ("date",), f"{quote(text)} is no date; write 2027-03-31"
+
+
+def _case(one: dict[str, Any], place: Path) -> Iterator[schema_errors.Fault]:
+    operation = one["operation"]
+    known = described.LOOKED_AT
+    looked_at = known[operation]
+    for key in frozenset().union(*known.values()) & one.keys() - looked_at:
+        listed = ", ".join(sorted(looked_at))
+        yield (
+            (*place, key),
+            f"is not looked at in operation {operation}, which has {listed}",
+        )
+    if "image" in one and "volume" in one:
+        text = "a guest has its metadata from the image or the volume"
+        yield (*place, "volume"), text
+    expect: Path = (*place, "expect")
+    for index, rule in enumerate(one["expect"].get("rules", ())):
+        if rule == HOSTS_REQUIRE:
+            text = f"{rule} is about hosts; expect host_checks instead"
+            yield (*expect, "rules", index), text
+        elif rule not in _RULES:
+            text = f"{quote(rule)} is not a rule{nearest(rule, _RULES)}"
+            yield (*expect, "rules", index), text
+    for index, name in enumerate(one["expect"].get("host_checks", ())):
+        if name not in _CHECKS:
+            text = f"{quote(name)} is not a check{nearest(name, _CHECKS)}"
+            yield (*expect, "host_checks", index), text

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lines of ``openstack vhard policy show``."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
+from nova_vhard.common.problems import Path
+from nova_vhard.policy import document, origin
+from nova_vhard.policy.model import Mode, Policy
+from nova_vhard.policy.schema import SCHEMA
+
+DEFAULT = "default"
+_NOTHING = "(nothing)"
+_NOT_JUDGED = "(not judged)"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One key of a policy.
+
+    :ivar value: None where nothing is judged
+    :ivar mode: what happens where the rule is broken; None for no rule
+    :ivar file: who says it: path of a file, or ``default``
+    :ivar line: line in that file, from 1
+    :ivar none: the word for no value
+    """
+
+    path: Path
+    value: Any
+    mode: Mode | None
+    file: str
+    line: int | None
+    none: str = _NOTHING
+
+
+def of_file(tree: origin.Tree) -> Iterator[Row]:
+    """Yield what one file says, in its own order."""
+    for path, said in origin.values(tree):
+        yield Row(path, said.value, None, said.file, said.line)
+
+
+def of_policy(tree: origin.Tree, files: list[str]) -> list[Row]:
+    """Return what a policy comes to, in the order of the reference.
+
+    :param tree: as ``document.merged`` returns it
+    :param files: likewise
+    """
+    policy = document.build(origin.plain(tree), files)
+    said = {
+        path: Row(path, one.value, _mode(policy, path), one.file, one.line)
+        for path, one in origin.values(tree)
+        if path[0] != "guest_devices" or path[-1] != "reason"
+    }
+    unsaid = {
+        path: Row(path, value, _mode(policy, path), DEFAULT, None, _NOT_JUDGED)
+        if value is None
+        else Row(path, value, _mode(policy, path), DEFAULT, None)
+        for path, value in _defaults(policy)
+        if path not in said
+    }
+    return sorted((said | unsaid).values(), key=_place)
+
+
+def _place(row: Row) -> tuple[int, int]:
+    """Return what sorts by section, and kinds as in the catalogue.
+
+    Everything else stays in the order in which it was said.
+    """
+    sections = list(SCHEMA["properties"])
+    kinds = list(KINDS)
+    second = row.path[1] if len(row.path) > 1 else None
+    known = row.path[0] == "guest_devices"
+    return (
+        sections.index(str(row.path[0])),
+        kinds.index(str(second)) if known else 0,
+    )
+
+
+def _mode(policy: Policy, path: Path) -> Mode | None:
+    """Return the mode of a rule, where no project has one of its own."""
+    if path[0] == "guest_devices" and path[-1] == "allow":
+        return policy.guest_devices[str(path[1])].mode or policy.mode
+    if path[0] == "passthrough" and path[1:] and path[1] != "mode":
+        rule = policy.passthrough
+        return (rule.mode if rule else None) or policy.mode
+    if path == ("hosts", "require"):
+        return policy.hosts.mode or policy.mode
+    return None
+
+
+def _defaults(policy: Policy) -> Iterator[tuple[Path, Any]]:
+    """Yield every default with its path; None for what is not judged."""
+    bare = document.build({}, [])
+    yield ("enabled",), bare.enabled
+    yield ("mode",), str(bare.mode)
+    types = sorted(name.upper() for name in bare.hypervisor_types)
+    yield ("applies_to", "hypervisor_type"), types
+    for one in fields(bare.assume):
+        if one.name != "machine_type":
+            yield ("assume", one.name), getattr(bare.assume, one.name)
+    for arch, machine in NOVA_MACHINE_TYPES.items():
+        yield ("assume", "machine_type", arch), machine
+    for kind in KINDS:
+        if kind not in policy.guest_devices:
+            yield ("guest_devices", kind), None
+    if policy.passthrough is None:
+        yield ("passthrough",), None
+    else:
+        allow = SCHEMA["properties"]["passthrough"]["properties"]["allow"]
+        for kind in allow["properties"]:
+            yield ("passthrough", "allow", kind), []
+        yield ("passthrough", "require"), []
+    yield ("hosts", "require"), []
+    yield ("hosts", "max_report_age"), str(bare.hosts.max_report_age)
+    yield ("moves", "guest_devices"), str(bare.moves_guest_devices)
+    yield ("moves", "hosts"), str(bare.moves_hosts)

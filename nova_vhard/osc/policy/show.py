@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard policy check, and show: a policy file on the desk."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from nova_vhard.common.problems import (
+    Path,
+    PolicyError,
+    Problem,
+    more_text,
+    spell,
+)
+from nova_vhard.common.source import MAX_LIMIT, MAX_SIZE
+from nova_vhard.osc.offline import (
+    POLICY,
+    Cell,
+    OfflineLister,
+    Rows,
+    counted,
+    failure,
+)
+from nova_vhard.osc.policy.rows import (
+    Row,
+    of_file,
+    of_policy,
+)
+from nova_vhard.policy import document, origin
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.watch import ending, today
+
+_ERROR = "error"
+_WARNING = "warning"
+
+
+class CheckPolicy(OfflineLister):
+    """Say everything that is wrong with a policy file
+
+    All errors of the file, and of those that it extends, each with its place
+    and the nearest known name; and the exemptions that are void or end within
+    14 days, which are warnings. Exit status 0 without an error, else 1. No
+    cloud is asked.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the file."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("file", metavar="<file>", help="policy file")
+        parser.add_argument(
+            "--max-size",
+            metavar="<bytes>",
+            type=int,
+            default=MAX_SIZE,
+            help="bytes that each file may have: [vhard] policy_max_size of "
+            "the services; a larger one is an error (default: %(default)s)",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Return one row an error or warning."""
+        errors: list[Problem] = []
+        warnings: list[Problem] = []
+        what, more = "", 0
+        try:
+            tree, files = document.merged(
+                parsed_args.file, limit=parsed_args.max_size
+            )
+            policy = document.build(origin.plain(tree), files)
+        except PolicyError as error:
+            errors += error.problems
+            more = error.more
+        else:
+            warnings += _warnings(policy, tree)
+            what = f"; policy {policy.digest} of {', '.join(files)}"
+        self.status = 1 if errors else 0
+        self.say(
+            f"{counted(len(errors) + more, 'error')}, "
+            f"{counted(len(warnings), 'warning')}{what}"
+        )
+        if more:
+            errors.append(Problem(parsed_args.file, 1, "", more_text(more)))
+        columns = ("Severity", "File", "Line", "Path", "Message")
+        return columns, [
+            (severity, one.file, one.line, one.path, one.message)
+            for severity, found in ((_ERROR, errors), (_WARNING, warnings))
+            for one in found
+        ]
+
+
+def _warnings(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
+    for index, text in ending(policy, today()):
+        place: Path = ("exemptions", index, "until")
+        said = origin.find(tree, place)
+        if said is not None:
+            yield Problem(said.file, said.line, spell(place), text)
+
+
+class ShowPolicy(OfflineLister):
+    """Show a policy, each line with the place that says it
+
+    Without --effective only what the file says itself. With it what the file,
+    those that it extends and the defaults come to, reasons left out; "default"
+    is where nothing says it. No cloud is asked.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the file and the choice of the view."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "file",
+            metavar="<file>",
+            nargs="?",
+            default=POLICY,
+            help=f"policy file, or {' or '.join(document.SHIPPED)}, which "
+            "ship with the package (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--effective",
+            action="store_true",
+            help="with all that it extends, and the defaults",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Return one row a key."""
+        path = document.resolve(parsed_args.file)
+        try:
+            rows = (
+                of_policy(*document.merged(path, limit=MAX_LIMIT))
+                if parsed_args.effective
+                else of_file(document.own(path, MAX_LIMIT))
+            )
+        except PolicyError as error:
+            raise failure(error) from error
+        return ("Key", "Value", "Mode", "File", "Line"), [
+            _cells(row) for row in rows
+        ]
+
+
+def _cells(row: Row) -> tuple[Any, ...]:
+    return (
+        spell(row.path),
+        Cell(row.value, row.none),
+        Cell(row.mode),
+        row.file,
+        Cell(row.line),
+    )

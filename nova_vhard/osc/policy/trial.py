@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard policy test, and explain: a policy tried without a cloud."""
+
+import argparse
+from typing import Any
+
+from nova_vhard.common.problems import PolicyError, Problem
+from nova_vhard.osc.offline import (
+    POLICY,
+    Cell,
+    OfflineLister,
+    OfflineShowOne,
+    Rows,
+    add_date,
+    add_policy,
+    counted,
+    failure,
+    load,
+)
+from nova_vhard.osc.policy import case_file, case_options
+from nova_vhard.policy import explain
+from nova_vhard.policy.watch import today
+from nova_vhard.request import described
+
+_SAME = "ok"
+_DIFFERS = "differs"
+
+
+class RunPolicyTests(OfflineLister):
+    """Compare a policy's verdicts with those that test files expect
+
+    A unit test of a policy: each case of a file describes a request and the
+    verdict that it should get. What is not as expected is shown as a diff.
+    Exit status 0 if all is as expected, else 1. No cloud is asked.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the files and the policy."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "files", metavar="<file>", nargs="+", help="file of cases (YAML)"
+        )
+        add_policy(parser, default=None)
+        add_date(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Return one row a case."""
+        files = _read(parsed_args.files)
+        rows: list[tuple[Any, ...]] = []
+        for one in files:
+            policy = load(parsed_args.policy or one.policy or POLICY)
+            day = parsed_args.date or one.date or today()
+            for test in one.tests:
+                found = test.differences(policy, day)
+                state = _DIFFERS if found else _SAME
+                cell = Cell(found, separator="\n")
+                rows.append((one.path, Cell(test.name), state, cell))
+        wrong = sum(1 for row in rows if row[2] == _DIFFERS)
+        self.status = 1 if wrong else 0
+        self.say(f"{counted(len(rows), 'case')}, {wrong} not as expected")
+        return ("File", "Case", "Result", "Difference"), rows
+
+
+def _read(paths: list[str]) -> list[case_file.CaseFile]:
+    """Read files of tests.
+
+    :raises osc_lib.exceptions.CommandError: with every fault of every file
+    """
+    files: list[case_file.CaseFile] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            files.append(case_file.read(path))
+        except PolicyError as error:
+            problems += error.problems
+    if problems:
+        raise failure(PolicyError(problems))
+    return files
+
+
+class ExplainPolicy(OfflineShowOne):
+    """Say what a policy makes of a request, as its user would read it
+
+    The request is described by options, and no cloud is asked. Exit status 0
+    if it passes (verdict allow, warn, audit or disabled), 1 if it is refused.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add everything that a request consists of."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        case_options.add(parser)
+        add_policy(parser)
+        add_date(parser)
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """Return what the user, and the operator, would read."""
+        case = described.read(case_options.description(parsed_args))
+        policy = load(parsed_args.policy)
+        day = parsed_args.date or today()
+        verdict = case.verdict(policy, day)
+        said = verdict.refusals or verdict.warnings or verdict.violations
+        long = explain.describe(said, case.subject) if said else None
+        if verdict.refusals:
+            long = explain.long(verdict.refusals, case.subject)
+        self.status = 1 if verdict.refusals else 0
+        return (
+            "verdict",
+            "explanation",
+            "fault",
+            "rules",
+            "exemptions",
+            "host_checks",
+            "policy",
+        ), (
+            verdict.outcome,
+            long,
+            explain.short(verdict.refusals) if verdict.refusals else None,
+            Cell(verdict.rules),
+            Cell(sorted({name for _, name in verdict.exempted})),
+            Cell(sorted(case.host_checks(policy, day))),
+            policy.digest,
+        )

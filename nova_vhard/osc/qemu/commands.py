@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard qemu plan, and build-config: QEMU by the policy."""
+
+import argparse
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+from osc_lib import exceptions
+
+from nova_vhard.catalogue.qemu import KCONFIG
+from nova_vhard.catalogue.qemu_build import EXTRAS
+from nova_vhard.osc.offline import (
+    Cell,
+    Offline,
+    OfflineLister,
+    Rows,
+    add_policy,
+    counted,
+    load,
+)
+from nova_vhard.osc.qemu import (
+    files,
+    needs,
+)
+from nova_vhard.osc.qemu import (
+    folder as qemu_folder,
+)
+from nova_vhard.osc.qemu.plan import (
+    DEVICE,
+    FEATURE,
+    MACHINE,
+    Plan,
+    Reasons,
+)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_policy(parser)
+    parser.add_argument(
+        "--arch",
+        choices=needs.ARCHITECTURES,
+        default=needs.ARCHITECTURES[0],
+        help="architecture of the compute nodes (default: %(default)s); "
+        "others are an error",
+    )
+    parser.add_argument(
+        "--with",
+        dest="extras",
+        action="append",
+        choices=sorted(EXTRAS),
+        default=[],
+        help="what your hosts need and no policy has a word for; repeat for "
+        "more. Without one that Nova uses here, guests that want it do not "
+        "start",
+    )
+
+
+def _plan(parsed_args: argparse.Namespace) -> Plan:
+    policy = load(parsed_args.policy)
+    return needs.make(policy, parsed_args.arch, parsed_args.extras)
+
+
+class PlanQemu(OfflineLister):
+    """Say what a compute node needs of QEMU under a policy, and why
+
+    One line a machine type, device or feature of QEMU's build: those that the
+    policy allows, those that Nova and libvirt always add, then those that
+    nobody needs. What is not listed is not needed either. No cloud is asked.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the policy, the architecture, and what is to be added."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_options(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Rows:
+        """Return one row a part."""
+        plan = _plan(parsed_args)
+        for line in notes(plan):
+            self.say(line)
+        return ("Needed", "Type", "Name", "Build", "Why"), list(_rows(plan))
+
+
+def _rows(plan: Plan) -> Iterator[tuple[Any, ...]]:
+    for needed, kind, found in (
+        (True, MACHINE, plan.machines),
+        (True, DEVICE, plan.devices),
+        (True, FEATURE, plan.features),
+        (False, MACHINE, plan.left_machines),
+        (False, DEVICE, plan.left_devices),
+        (False, FEATURE, plan.left_features),
+    ):
+        yield from _of_kind(plan, needed, kind, found)
+
+
+def _of_kind(
+    plan: Plan, needed: bool, kind: str, found: Reasons
+) -> Iterator[tuple[Any, ...]]:
+    patched = plan.patched()
+    for name, why in found.items():
+        if kind == FEATURE:
+            build = f"--{'enable' if needed else 'disable'}-{name}"
+        elif name in patched:
+            build = "types.patch"
+        else:
+            symbol = KCONFIG.get(name)
+            build = f"CONFIG_{symbol}" if symbol else ""
+        yield (
+            Cell(needed),
+            kind,
+            name,
+            build,
+            Cell(why, separator="; "),
+        )
+
+
+def notes(plan: Plan) -> Iterator[str]:
+    """Yield what an operator has to know before such a QEMU runs."""
+    yield (
+        f"{counted(len(plan.devices), 'device')} needed, "
+        f"{len(plan.left_devices)} known and not needed; "
+        f"policy {plan.policy.digest}"
+    )
+    if "usb-tablet" in plan.left_devices:
+        yield (
+            "Without the USB tablet: set [DEFAULT] pointer_model = ps2mouse "
+            "in nova.conf of these hosts first, or no guest starts"
+        )
+    for one in plan.policy.exemptions:
+        if any(rule.startswith("guest_devices.") for rule in one.rules):
+            yield (
+                f"Exemption {one.id} lets guests have devices that this QEMU "
+                "may lack: keep hosts with a full one for them"
+            )
+
+
+class WriteBuildConfig(Offline):
+    """Write what QEMU's own build system needs to build the plan
+
+    The device configuration (--with-devices), the options of configure, of
+    the compiler and of the linker, a patch for devices that QEMU's
+    configuration cannot leave out alone, an overlay for Debian's source
+    package, and a part of an RPM spec. Each choice has its reason in a
+    comment. The folder is there as a whole or not at all. No cloud is asked.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the folder, and what the plan has."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        _add_options(parser)
+        parser.add_argument(
+            "--output",
+            metavar="<folder>",
+            required=True,
+            help="folder to write; one that is there and not empty is an "
+            "error without --force",
+        )
+        parser.add_argument(
+            "--force",
+            action="store_true",
+            help="replace a folder that an earlier run wrote; one with "
+            "anything else in it is an error still",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Make the plan, then write it."""
+        plan = _plan(parsed_args)
+        texts = files.files(plan)
+        folder = pathlib.Path(os.path.abspath(parsed_args.output))
+        try:
+            qemu_folder.refuse(folder, parsed_args.force)
+            qemu_folder.write(folder, texts)
+        except OSError as error:
+            text = f"{folder} cannot be written: {error.strerror}"
+            raise exceptions.CommandError(text) from error
+        for line in notes(plan):
+            self.say(line)
+        self.say(f"Written: {folder}, see README.rst there")

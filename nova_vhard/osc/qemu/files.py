@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of ``openstack vhard qemu build-config``: a plan, to be built.
+
+Each is text in which a comment gives the reason of each choice.
+"""
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from nova_vhard.catalogue.qemu import TYPES
+from nova_vhard.catalogue.qemu_build import FLAGS, NOT_FLAGS
+from nova_vhard.common.text import clean
+from nova_vhard.osc.qemu.packages import packaging
+from nova_vhard.osc.qemu.plan import Plan
+
+#: What the build is called in QEMU's source tree.
+NAME = "nova-vhard"
+_WIDTH = 78
+
+
+def files(plan: Plan) -> dict[str, str]:
+    """Return path below the folder to text."""
+    patch = types_patch(plan)
+    found = {
+        f"{NAME}/devices.mak": devices(plan),
+        f"{NAME}/configure-options": options(plan),
+        f"{NAME}/cflags": flags(plan, linker=False),
+        f"{NAME}/ldflags": flags(plan, linker=True),
+        **({f"{NAME}/types.patch": patch} if patch else {}),
+        **packaging(bool(patch)),
+    }
+    return found | {"README.rst": _readme(plan, found)}
+
+
+def header(plan: Plan) -> str:
+    """Return the comment on top of a file: from which policy it is."""
+    text = (
+        f"QEMU with what a policy allows, for {plan.arch}. Written by "
+        f"openstack vhard qemu build-config from policy "
+        f"{plan.policy.digest} ({_names(plan)}); change the policy, not this "
+        "file."
+    )
+    return comment(text) + "\n"
+
+
+def _names(plan: Plan) -> str:
+    """Return the policy's files, without the folders of this machine."""
+    paths = (one.rpartition("/")[2] for one in plan.policy.files)
+    return ", ".join(clean(one) for one in paths)
+
+
+def comment(text: str) -> str:
+    """Return text as lines of comment."""
+    filled = textwrap.fill(text, _WIDTH - 2, break_on_hyphens=False)
+    return textwrap.indent(filled, "# ") + "\n"
+
+
+def _because(reasons: Iterable[str], most: int = 3) -> str:
+    """Return some reasons as a comment; the plan has them all."""
+    listed = list(reasons)
+    more = f"; and {len(listed) - most} more" if len(listed) > most else ""
+    return comment("; ".join(listed[:most]) + more)
+
+
+def devices(plan: Plan) -> str:
+    """Return the device configuration: ``--with-devices-<arch>``."""
+    symbols = (
+        f"{_because(_of_symbol(plan, symbol, why))}CONFIG_{symbol}=y\n"
+        for symbol, why in plan.symbols.items()
+    )
+    note = comment(
+        "Read with --without-default-devices: what is not named here, or "
+        "selected by what is, is not built."
+    )
+    return "\n".join((header(plan) + note, *symbols))
+
+
+def _of_symbol(plan: Plan, symbol: str, why: list[str]) -> Iterator[str]:
+    """Yield why a symbol is set, and for a device why that is needed."""
+    for one in why:
+        reasons = plan.devices.get(one)
+        yield f"{one}: {reasons[0]}" if reasons else one
+
+
+def options(plan: Plan) -> str:
+    """Return the options of ``configure``, one a line."""
+    lines = [
+        header(plan)
+        + comment("For: grep '^-' configure-options | xargs configure"),
+        _option(f"--target-list={plan.arch}-softmmu", "one architecture"),
+        _option(
+            "--without-default-features",
+            "what is not named here is off, also if its library is there",
+        ),
+        _option(
+            "--without-default-devices", "likewise the devices of the file"
+        ),
+        _option(
+            f"--with-devices-{plan.arch}={NAME}",
+            f"devices.mak, as configs/devices/{plan.arch}-softmmu/{NAME}.mak",
+        ),
+        _option("--audio-drv-list=", "no sound goes anywhere"),
+        _option("--enable-pie", "the guide's -pie -fPIE"),
+    ]
+    for name, why in plan.features.items():
+        lines.append(f"{_because(why)}--enable-{name}\n")
+    for name, why in plan.left_features.items():
+        lines.append(f"{_because(why)}--disable-{name}\n")
+    return "\n".join(lines)
+
+
+def _option(text: str, why: str) -> str:
+    return f"{comment(why)}{text}\n"
+
+
+def flags(plan: Plan, linker: bool) -> str:
+    """Return the options of the compiler, or of the linker."""
+    lines = [
+        header(plan)
+        + comment(
+            "They come after the distribution's own (dpkg-buildflags, "
+            "%{build_cflags}); the last one counts."
+        )
+    ]
+    lines += [
+        _option(one.text, one.why) for one in FLAGS if one.linker == linker
+    ]
+    if not linker:
+        lines += [
+            comment(f"Not {text}, of the guide: {why}")
+            for text, why in NOT_FLAGS.items()
+        ]
+    return "\n".join(lines)
+
+
+def types_patch(plan: Plan) -> str:
+    """Return the patch that leaves single types out; empty for none."""
+    hunks: dict[str, list[tuple[int, str, str]]] = {}
+    for device in plan.patched():
+        path, variable, line = TYPES[device]
+        hunks.setdefault(path, []).append((line, variable, device))
+    if not hunks:
+        return ""
+    text = (
+        "Description: leave out device types that share their code\n"
+        " QEMU's configuration leaves these out only together with others\n"
+        " that the policy needs: "
+        f"{', '.join(plan.patched())}.\n"
+        " A type that is not registered cannot be asked for.\n"
+        "Forwarded: not-needed\n\n"
+    )
+    return text + "".join(
+        _diff(path, sorted(changes)) for path, changes in hunks.items()
+    )
+
+
+def _diff(path: str, changes: list[tuple[int, str, str]]) -> str:
+    """Return the changes of a file; each takes a line in place of a line."""
+    lines = [f"--- a/{path}\n+++ b/{path}\n"]
+    for line, variable, device in changes:
+        lines.append(
+            f"@@ -{line} +{line} @@\n"
+            f"-    type_register_static(&{variable});\n"
+            f"+    (void){variable}; /* nova-vhard: no {device} */\n"
+        )
+    return "".join(lines)
+
+
+def _readme_patch(found: Iterable[str]) -> str:
+    """Return what applies the patch, if there is one."""
+    if f"{NAME}/types.patch" not in found:
+        return ""
+    return f"""\
+    cp OUT/{NAME}/types.patch debian/patches/{NAME}.patch
+    echo {NAME}.patch >> debian/patches/series
+    dpkg-source --before-build .
+"""
+
+
+def _readme(plan: Plan, found: Iterable[str]) -> str:
+    """Return what the folder is, and what to do with it."""
+    listed = "\n".join(f"* ``{name}``" for name in found)
+    title = f"QEMU for {plan.arch} under one policy"
+    return f"""\
+{title}
+{"=" * len(title)}
+
+Policy {plan.policy.digest}: {_names(plan)}
+
+{listed}
+
+On Debian, in the unpacked source package of QEMU, with OUT for this folder::
+
+    cp -r OUT/{NAME} OUT/debian/{NAME}.mk debian/
+    cat OUT/debian/control.{NAME} >> debian/control
+    echo 'include debian/{NAME}.mk' >> debian/rules
+{_readme_patch(found)}    dch --local +vhard 'Only what the policy allows'
+    debian/rules {NAME}-package
+
+By hand, in QEMU's own source tree::
+
+    patch -p1 < OUT/{NAME}/types.patch    # where there is one
+    cp OUT/{NAME}/devices.mak configs/devices/{plan.arch}-softmmu/{NAME}.mak
+    mkdir build && cd build
+    grep '^-' OUT/{NAME}/configure-options | xargs ../configure \\
+        --extra-cflags="$(grep '^-' OUT/{NAME}/cflags | xargs)" \\
+        --extra-ldflags="$(grep '^-' OUT/{NAME}/ldflags | xargs)"
+    ninja qemu-system-{plan.arch}
+"""

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the report is made of, gathered by the audits' own functions."""
+
+import argparse
+import datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nova_vhard.common.text import clean
+from nova_vhard.osc import paging
+from nova_vhard.osc.device import devices
+from nova_vhard.osc.image import images, selection
+from nova_vhard.osc.image.changes import ERRORS as GLANCE_ERRORS
+from nova_vhard.osc.progress import Progress
+from nova_vhard.osc.server import audit as server
+from nova_vhard.osc.server.servers import alone
+from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.fleet import HostPosture, fleet
+from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.model import PassthroughRule, Policy
+from nova_vhard.policy.subject import FLAVOR, Subject
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import flavor as flavor_reader
+from nova_vhard.request import passthrough
+from nova_vhard.request.flavor_traits import plan_traits
+
+Row = tuple[str, ...]
+
+DEVICE_COLUMNS = ("Host", "Address", "Resource class", "Why")
+FLAVOR_COLUMNS = ("Flavor", "ID", "Rule", "Mode", "Asks For", "Fix")
+
+_TRAITS = "passthrough.require"
+_ALL = argparse.Namespace(
+    server=[], all_projects=True, project=None, host=None
+)
+_TEXT = 200
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the report.
+
+    :ivar rows: one a violation, in the columns of the audit
+    :ivar trouble: why it could not be read, None where it was
+    :ivar notes: what the rows do not say
+    """
+
+    rows: tuple[Row, ...] = ()
+    trouble: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the page shows.
+
+    :ivar made: aware time
+    :ivar max_age: whole hours; an older report of a host counts for nothing
+    :ivar hosts: every compute node
+    :ivar fleet: why the hosts could not be read, if so
+    :ivar devices: one-time-use devices that nobody has and nobody can get
+    """
+
+    made: datetime.datetime
+    policy: Policy
+    max_age: int
+    hosts: tuple[HostPosture, ...]
+    fleet: Part
+    images: Part
+    servers: Part
+    flavors: Part
+    devices: Part = Part()
+
+    @property
+    def troubles(self) -> list[str]:
+        """What could not be read, a line each."""
+        parts = ("fleet", "images", "servers", "flavors", "devices")
+        return [
+            f"{name} could not be read: {trouble}"
+            for name in parts
+            if (trouble := getattr(self, name).trouble)
+        ]
+
+
+def gather(app: Any, policy: Policy, now: datetime.datetime) -> Report:
+    """Ask the cloud for everything; what cannot be read is said in its part.
+
+    :param app: openstackclient's application
+    :param now: aware time
+    """
+    client = app.client_manager.vhard
+    age = policy.hosts.max_report_age
+    today = now.astimezone(datetime.UTC).date()
+    hosts, trouble = _hosts(client.placement, now, age)
+    audit = server.Audit(app, policy)
+    servers = _part(lambda: sorted(audit.rows(_ALL)), audit.notes)
+    return Report(
+        made=now,
+        policy=policy,
+        max_age=age,
+        hosts=hosts,
+        fleet=Part(trouble=trouble),
+        images=_part(lambda: image_rows(client.images, policy, today)),
+        servers=servers,
+        flavors=_part(lambda: flavor_rows(client.compute, policy, today)),
+        devices=_part(lambda: device_rows(client.placement)),
+    )
+
+
+def image_rows(
+    glance: Any, policy: Policy, today: datetime.date
+) -> Iterator[Row]:
+    """Yield a row a violation, in the audit's columns but the last."""
+    progress, count = Progress("images"), 0
+    try:
+        for image in selection.listed(glance, {}):
+            finding = images.find(policy, image, today)
+            if finding is not None:
+                count += 1
+                yield from (row[:-1] for row in finding.rows(""))
+            progress.step(count)
+    finally:
+        progress.end()
+
+
+def flavor_rows(
+    compute: Any, policy: Policy, today: datetime.date
+) -> Iterator[Row]:
+    """Yield what flavors ask for in vain, and passthrough traits they lack."""
+    rule = policy.passthrough or PassthroughRule()
+    for flavor in compute.flavors(
+        details=True, get_extra_specs=True, is_public=None
+    ):
+        about = (clean(flavor.name), clean(flavor.id))
+        specs = flavor.extra_specs or {}
+        request = HardwareRequest(
+            wishes=tuple(flavor_reader.read(specs)),
+            passthrough=tuple(passthrough.of_flavor(specs)),
+        )
+        subject = Subject(FLAVOR, flavor=flavor.name, flavor_id=flavor.id)
+        verdict = evaluate(policy, alone(request), subject, today)
+        for words in explain.rows(verdict.violations, subject):
+            yield (*about, *words)
+        needs = plan_traits(flavor, rule)
+        if needs is not None and needs.lacks:
+            mode = policy.mode_for(rule.mode, subject)
+            lacks = ", ".join(clean(one) for one in needs.lacks)
+            fix = "openstack vhard flavor sync"
+            yield (*about, _TRAITS, str(mode), f"lacks {lacks}", fix)
+
+
+def device_rows(placement: Placement) -> Iterator[Row]:
+    """Yield the devices that wait between two guests, and why."""
+    for one in devices.devices(placement):
+        if one.status == "reserved":
+            kind = one.view.inventory.resource_class
+            yield (clean(one.root.name), one.address, kind, one.why)
+
+
+def _hosts(
+    placement: Placement, now: datetime.datetime, age: int
+) -> tuple[tuple[HostPosture, ...], str | None]:
+    try:
+        return tuple(fleet(placement, now, age)), None
+    except PlacementError as error:
+        return (), f"Placement: {clean(error, _TEXT)}"
+
+
+def _part(
+    rows: Callable[[], Iterable[Row]],
+    notes: Callable[[], Iterable[str]] = tuple,
+) -> Part:
+    try:
+        return Part(tuple(rows()), None, tuple(notes()))
+    except (*paging.ERRORS, *GLANCE_ERRORS, PlacementError) as error:
+        # Half a list would pass for the whole.
+        text = f"{type(error).__name__}: {clean(error, _TEXT)}"
+        return Part(trouble=text)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report as one HTML page, without script and without references.
+
+What anybody outside wrote is cleaned of control characters and of those that
+turn the direction of text, escaped, and isolated (``bdi``), so that a name
+can neither be markup nor turn the words beside it around.
+"""
+
+import datetime
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.common.text import clean, line
+from nova_vhard.osc.image import images
+from nova_vhard.osc.report.data import (
+    DEVICE_COLUMNS,
+    FLAVOR_COLUMNS,
+    Part,
+    Report,
+)
+from nova_vhard.osc.server import servers
+from nova_vhard.placement.fleet import (
+    FRESH,
+    SILENT,
+    STALE,
+    HostPosture,
+)
+from nova_vhard.policy.model import Exemption
+
+#: Days before its end from which on an exemption is named as ending.
+SOON = 14
+
+_LONG = 2000
+_SELECTORS = ("projects", "domains", "images", "flavors", "roles")
+_BDI = Markup("<bdi>{}</bdi>")
+_ABOUT_IMAGES = (("Image", "Name", "ID"), ("Owner", "Owner", ""))
+_ABOUT_SERVERS = (
+    ("Server", "Name", "Server"),
+    ("Project", "Project", ""),
+    ("Host", "Host", ""),
+)
+_ABOUT_FLAVORS = (("Flavor", "Flavor", "ID"),)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: a label for narrow screens, a text, a second line."""
+
+    label: str
+    text: str
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Violations of one kind, as the page shows them.
+
+    :ivar count: how many things violate, not how many rows there are
+    """
+
+    id: str
+    title: str
+    what: str
+    part: Part
+    rows: Sequence[Sequence[Cell]]
+    count: int
+
+
+def render(report: Report) -> str:
+    """Return the page."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("nova_vhard.osc.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        # What a template does not call an outsider's passes the sink, too.
+        finalize=_clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["outside"] = outside
+    today = report.made.astimezone(datetime.UTC).date()
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        report=report,
+        made=f"{report.made.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC",
+        checks=tuple(CHECKS.values()),
+        statuses=Counter(one.status for one in report.hosts),
+        proven=Counter(name for one in report.hosts for name in one.proven),
+        cell=_check_cell,
+        tables=_tables(report),
+        device_columns=DEVICE_COLUMNS,
+        exemptions=_exemptions(report.policy.exemptions, today),
+        fresh=FRESH,
+        stale=STALE,
+        silent=SILENT,
+    )
+
+
+def outside(value: object) -> Markup:
+    """Return what somebody outside wrote, safe to stand in the page."""
+    return _BDI.format(clean(value, _LONG))
+
+
+def _clean(value: object) -> object:
+    return line(value) if type(value) is str else value
+
+
+def _tables(report: Report) -> tuple[Table, ...]:
+    return (
+        _table(
+            ("images", "Images", "image"),
+            report.images,
+            images.COLUMNS[:-1],
+            _ABOUT_IMAGES,
+        ),
+        _table(
+            ("servers", "Servers", "server"),
+            report.servers,
+            servers.COLUMNS,
+            _ABOUT_SERVERS,
+        ),
+        _table(
+            ("flavors", "Flavors", "flavor"),
+            report.flavors,
+            FLAVOR_COLUMNS,
+            _ABOUT_FLAVORS,
+        ),
+    )
+
+
+def _table(
+    names: tuple[str, str, str],
+    part: Part,
+    columns: Sequence[str],
+    about: Sequence[tuple[str, str, str]],
+) -> Table:
+    _, _, key = about[0]
+    rows = [dict(zip(columns, row, strict=True)) for row in part.rows]
+    broken = {row[key] for row in rows if row["Rule"] != servers.UNSEEN}
+    cells = [tuple(_cells(row, about)) for row in rows]
+    return Table(*names, part, cells, len(broken))
+
+
+def _cells(
+    row: Mapping[str, str], about: Sequence[tuple[str, str, str]]
+) -> Iterator[Cell]:
+    for label, name, more in about:
+        if more and not row[name]:
+            yield Cell(label, row[more])
+        else:
+            yield Cell(label, row[name] or "-", row.get(more, ""))
+    rule = "not judged" if row["Rule"] == servers.UNSEEN else row["Rule"]
+    yield Cell("Rule", rule, row["Mode"])
+    yield Cell("Asks for", row["Asks For"])
+    yield Cell("To fix", row["Fix"] or "-")
+    if "Means" in row:
+        yield Cell("Means", row["Means"])
+
+
+def _check_cell(host: HostPosture, name: str) -> str:
+    if name not in host.passed:
+        return "no"
+    return "yes" if host.status == FRESH else "old"
+
+
+def _exemptions(
+    exemptions: Sequence[Exemption], today: datetime.date
+) -> list[dict[str, Any]]:
+    """Return exemptions, the one that ends first before the others."""
+    return [
+        {
+            "id": one.id,
+            "reason": one.reason,
+            "who": _who(one),
+            "rules": [
+                f"{rule}: {', '.join(values.listed)}"
+                for rule, values in one.rules.items()
+            ],
+            "until": one.until.isoformat(),
+            "state": _state((one.until - today).days),
+        }
+        for one in sorted(exemptions, key=lambda one: one.until)
+    ]
+
+
+def _who(one: Exemption) -> list[str]:
+    return [
+        f"{name}: {', '.join(sorted(getattr(one, name)))}"
+        for name in _SELECTORS
+        if getattr(one, name)
+    ]
+
+
+def _state(days: int) -> tuple[str, str]:
+    """Return a class of the page's style, and words."""
+    if days < 0:
+        return "bad", "has ended"
+    if days <= SOON:
+        return "soon", f"ends in {days} days" if days else "ends today"
+    return "good", f"{days} days left"

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the APIs show of servers, read with few requests.
+
+For 1,000 servers: one request for the servers, 20 for their ports, and one
+for each distinct image and for each volume of a server that boots from one.
+Besides, once: one for 1,000 hosts (to leave other hypervisors alone) and,
+where the policy has exemptions by flavor, one for 1,000 flavors.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from openstack import utils
+
+from nova_vhard.common.text import clean
+from nova_vhard.osc.server.servers import Server, alone
+from nova_vhard.osc.server.sources import (
+    Found,
+    Image,
+    Sources,
+)
+from nova_vhard.policy.hardware import CDROM, HardwareRequest, Passthrough
+from nova_vhard.policy.model import Policy
+from nova_vhard.request import flavor as flavor_reader
+from nova_vhard.request import image as image_reader
+from nova_vhard.request import passthrough
+
+# From 2.98 on (2025.1) Nova shows the image metadata that it keeps.
+_NEWEST = "2.98"
+_ATTR = "OS-EXT-SRV-ATTR:"
+_CDROM_BUS = "cdrom_bus"
+_ATTACHED = "os-extended-volumes:volumes_attached"
+
+_NEVER = (
+    "Not in Nova's API, and not judged: block devices beyond what the names "
+    "of root disks tell; who may ask (exemptions for roles and domains)."
+)
+_NOT_KEPT = (
+    "This Nova does not show the image metadata that it keeps with a server "
+    "(that began with microversion 2.98, 2025.1): servers were judged by "
+    "their images as they are today."
+)
+
+Shown = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Flavor:
+    """A server's flavor, as far as it can be seen."""
+
+    name: str | None
+    id: str | None
+    specs: Mapping[str, str] | None
+
+
+class Facts:
+    """Turns servers as Nova shows them into what can be judged.
+
+    :ivar microversion: to ask Nova with; None for a Nova without any
+    """
+
+    def __init__(self, client: Any, policy: Policy) -> None:
+        """Ask Nova for its microversions, and nothing else yet.
+
+        :param client: ``nova_vhard.osc.plugin.Client``
+        """
+        self.microversion = utils.maximum_supported_microversion(
+            client.compute, _NEWEST
+        )
+        self._sources = Sources(client, self.microversion)
+        self._types = policy.hypervisor_types
+        self._by_flavor = any(one.flavors for one in policy.exemptions)
+        self._count: Counter[str] = Counter()
+
+    def of_page(self, page: list[dict[str, Any]]) -> Iterator[Server]:
+        """Yield the servers of a page that the policy is about."""
+        judged = [one for one in page if not self._elsewhere(one)]
+        ports = self._sources.ports([str(one["id"]) for one in judged])
+        for one in judged:
+            yield self._server(one, ports[str(one["id"])])
+
+    def notes(self) -> list[str]:
+        """Return what holds for the audit as a whole."""
+        notes = [_NEVER]
+        if self._count["not kept"]:
+            notes.append(_NOT_KEPT)
+        if self._count["elsewhere"]:
+            notes.append(
+                f"{self._count['elsewhere']} servers on hypervisors that "
+                "the policy is not about were left out."
+            )
+        return [*notes, *self._sources.notes]
+
+    def _elsewhere(self, shown: Shown) -> bool:
+        """Tell whether a server is on a hypervisor of another type."""
+        node = shown.get(f"{_ATTR}hypervisor_hostname")
+        kind = self._sources.hypervisor_type(node) if node else None
+        other = kind is not None and kind not in self._types
+        self._count["elsewhere"] += other
+        return other
+
+    def _server(self, shown: Shown, ports: Found[list[Any]]) -> Server:
+        flavor = self._flavor(shown.get("flavor") or {})
+        unseen = [ports.trouble] if ports.trouble else []
+        rest = HardwareRequest()
+        if flavor.specs is None:
+            unseen.append("the extra specs of its flavor")
+        else:
+            rest = rest.plus(flavor_reader.read(flavor.specs))
+        devices = passthrough.of_flavor(flavor.specs or {})
+        asked = [*devices, *_of_ports(ports.value or (), unseen)]
+        server = Server(
+            id=str(shown["id"]),
+            name=str(shown.get("name") or ""),
+            project=str(shown.get("tenant_id") or ""),
+            host=str(shown.get(f"{_ATTR}host") or ""),
+            flavor=flavor.name,
+            flavor_id=flavor.id,
+            rest=alone(replace(rest, passthrough=tuple(asked))),
+            unseen=tuple(unseen),
+        )
+        image = shown.get("image")
+        if isinstance(image, dict) and image.get("id"):
+            return self._on_image(server, shown, image)
+        return self._on_volume(server, shown)
+
+    def _on_image(self, server: Server, shown: Shown, image: Shown) -> Server:
+        """Add what the image says, as Nova keeps it and as it is today."""
+        found = self._sources.image(str(image["id"]))
+        now, kept = found.value, image.get("properties")
+        had = None
+        if isinstance(kept, dict):
+            had = _kept(kept, now, shown)
+        else:
+            self._count["not kept"] += 1
+        name = shown.get(f"{_ATTR}root_device_name")
+        return replace(
+            server,
+            image=str(image["id"]),
+            had=had,
+            now=_with_kept(now.request, shown) if now else None,
+            device_names=(str(name),) if name else (),
+            unseen=(*server.unseen, *found.troubles),
+        )
+
+    def _on_volume(self, server: Server, shown: Shown) -> Server:
+        """Add what the root volume says, and what the disks are called."""
+        root = str(shown.get(f"{_ATTR}root_device_name") or "")
+        attached = [str(one["id"]) for one in shown.get(_ATTACHED) or ()]
+        found = [self._sources.volume(one) for one in attached]
+        troubles = [text for one in found for text in one.troubles]
+        volumes = [one.value for one in found if one.value is not None]
+        names = {one.device_on(server.id) for one in volumes} | {root}
+        roots = [
+            one.request
+            for one in volumes
+            if len(attached) == 1 or root == (one.device_on(server.id) or "-")
+        ]
+        if len(roots) != 1:
+            troubles = troubles or ["which of its volumes it boots from"]
+        return replace(
+            server,
+            now=_with_kept(roots[0], shown) if len(roots) == 1 else None,
+            device_names=tuple(sorted(name for name in names if name)),
+            unseen=(*server.unseen, *troubles),
+        )
+
+    def _flavor(self, shown: Shown) -> _Flavor:
+        name, known = shown.get("original_name"), shown.get("extra_specs")
+        specs = known if isinstance(known, dict) else None
+        flavor_id = shown.get("id")
+        if flavor_id or specs is None or self._by_flavor:
+            found = self._sources.flavor(name, flavor_id)
+            if found is not None:
+                return _Flavor(
+                    found.name, found.id, found.specs if flavor_id else specs
+                )
+        return _Flavor(name, flavor_id, specs)
+
+
+def _kept(
+    properties: Shown, now: Image | None, shown: Shown
+) -> HardwareRequest:
+    """Read the image metadata that Nova keeps with a server.
+
+    Nova adds what it picked itself, a bus for CD-ROMs also to a server that
+    has none: that is no wish of anybody's.
+    """
+    disk_format = now.disk_format if now else None
+    had = _with_kept(image_reader.read(properties, disk_format), shown)
+    if had.reason(CDROM) or not now or now.request.explicit(_CDROM_BUS):
+        return had
+    wishes = tuple(one for one in had.wishes if one.kind != _CDROM_BUS)
+    return replace(had, wishes=wishes)
+
+
+def _with_kept(request: HardwareRequest, shown: Shown) -> HardwareRequest:
+    """Add the config drive, which every rebuild makes again."""
+    if str(shown.get("config_drive")).lower() != "true":
+        return request
+    return request.plus(reasons=[(CDROM, "the server's config drive")])
+
+
+def _of_ports(ports: Any, unseen: list[str]) -> Iterator[Passthrough]:
+    for port in ports:
+        if "binding:vnic_type" not in port:
+            unseen.append(f"what kind port {clean(port.get('id'))} is of")
+            continue
+        asked = passthrough.of_port(port)
+        if asked is not None:
+            yield asked

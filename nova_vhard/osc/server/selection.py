@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which servers an audit looks at, page by page."""
+
+import argparse
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from openstack import exceptions as sdk
+from osc_lib import exceptions
+
+from nova_vhard.osc import paging
+from nova_vhard.osc.named import only
+from nova_vhard.osc.projects import project_id
+
+_DETAIL = "/servers/detail"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the ways to say which servers."""
+    parser.add_argument(
+        "server",
+        nargs="*",
+        metavar="<server>",
+        help="ids of servers, or names of your own project's",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--all-projects", action="store_true", help="every server"
+    )
+    which.add_argument(
+        "--project", metavar="<project>", help="servers of a project"
+    )
+    which.add_argument(
+        "--host", metavar="<host>", help="servers on a compute host"
+    )
+
+
+def pages(
+    app: Any, options: argparse.Namespace, microversion: str | None
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the servers that the options name, as Nova shows them.
+
+    :param app: openstackclient's application
+    :raises CommandError: where they name none, or one that is not there
+    """
+    compute = app.client_manager.vhard.compute
+    if options.server:
+        for name in options.server:
+            yield [_named(compute, name, microversion)]
+        return
+    params = [("all_tenants", "1"), paging.LIMIT]
+    if options.project:
+        params.append(("project_id", project_id(app, options.project)))
+    elif options.host:
+        params.append(("host", options.host))
+    elif not options.all_projects:
+        raise exceptions.CommandError(
+            "name servers, or give --all-projects, --project or --host"
+        )
+    yield from paging.pages(compute, _DETAIL, "servers", params, microversion)
+
+
+def _named(
+    compute: Any, name: str, microversion: str | None
+) -> dict[str, Any]:
+    try:
+        path = f"/servers/{quote(name, safe='')}"
+        return dict(paging.get(compute, path, microversion)["server"])
+    except (sdk.NotFoundException, sdk.BadRequestException):
+        # Nova's filter is a regular expression.
+        params = [("name", f"^{re.escape(name)}$"), paging.LIMIT]
+        listed = paging.pages(
+            compute, _DETAIL, "servers", params, microversion
+        )
+        same = [one for page in listed for one in page if one["name"] == name]
+    return only(same, "server", name)

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an audit finds in a server, and what that means for it.
+
+Pure functions: no cloud is asked here.
+"""
+
+import datetime
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.common.text import clean, line
+from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import (
+    BLOCK_DEVICE,
+    FLAVOR,
+    PASSTHROUGH,
+    VOLUME,
+    HardwareRequest,
+    Wish,
+)
+from nova_vhard.policy.leading import leading
+from nova_vhard.policy.model import Mode, Policy
+from nova_vhard.policy.subject import REBUILD, Subject
+from nova_vhard.policy.verdict import Violation, ViolationKey, evaluate
+
+Row = tuple[str, ...]
+
+COLUMNS = (
+    "Project",
+    "Host",
+    "Server",
+    "Name",
+    "Rule",
+    "Mode",
+    "Asks For",
+    "Fix",
+    "Means",
+)
+
+#: The rule of a row about something that could not be seen.
+UNSEEN = "-"
+
+_NAME = re.compile(r"(?:/dev/)?(hd|fd|vd|xvd)[a-z0-9]+$")
+# get_dev_prefix_for_disk_bus in nova/virt/libvirt/blockinfo.py. "sd" stands
+# for scsi, sata and usb alike, and says nothing.
+_BUS_OF_NAME: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "hd": ("disk_bus", "ide"),
+        "fd": ("floppy_bus", "fdc"),
+        "vd": ("disk_bus", "virtio"),
+        "xvd": ("disk_bus", "xen"),
+    }
+)
+_AGAIN = {
+    Mode.ENFORCE: "would be refused a rebuild",
+    Mode.WARN: "a rebuild would pass with a warning",
+    Mode.AUDIT: "a rebuild would pass",
+}
+
+_MENDED = "rebuild it: its image asks for something else by now"
+# Nova keeps what it picked itself beside what the image said.
+_PICKED = (
+    "its image does not say it (any more); if its host picked it, set it in "
+    "the image, or correct the host's nova.conf or the policy's assume "
+    "(check nova_defaults); then rebuild it"
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server, as far as it can be seen.
+
+    :ivar host: empty where the API does not show it
+    :ivar flavor: name of the flavor
+    :ivar image: id of the image; None for a server on a volume
+    :ivar had: what it was made of, by the image metadata that Nova keeps
+        with it; None where the API does not show that
+    :ivar now: what a rebuild would read: its image, or the metadata of its
+        root volume, as it is today; None where that cannot be seen
+    :ivar rest: what its flavor and its ports ask for
+    :ivar device_names: ``/dev/vda`` and the like
+    :ivar unseen: what could not be seen, in words
+    """
+
+    id: str
+    name: str = ""
+    project: str = ""
+    host: str = ""
+    flavor: str | None = None
+    flavor_id: str | None = None
+    image: str | None = None
+    had: HardwareRequest | None = None
+    now: HardwareRequest | None = None
+    rest: HardwareRequest = field(default_factory=HardwareRequest)
+    device_names: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> Subject:
+        """Who would ask for it again: its project; nobody knows the user."""
+        return Subject(
+            REBUILD,
+            project=self.project,
+            image=self.image,
+            flavor=self.flavor,
+            flavor_id=self.flavor_id,
+        )
+
+
+class _Finding(NamedTuple):
+    """A violation, what it means for the server, and what to do instead."""
+
+    violation: Violation
+    means: str
+    fix: str | None = None
+
+
+def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
+    """Return a row a violation, and one for each thing that is not seen.
+
+    Of very many violations those that stand for all, and one row that counts
+    the others.
+
+    :param today: the day (UTC) by which exemptions are judged
+    """
+    facts = (server.project, server.host, server.id, server.name)
+    about = tuple(clean(fact) for fact in facts)
+    found = [(*about, *words) for words in _violating(policy, server, today)]
+    for text in server.unseen:
+        said = f"cannot be seen: {line(text)}"
+        found.append((*about, UNSEEN, "", said, "", "not judged"))
+    return found
+
+
+def alone(rest: HardwareRequest) -> HardwareRequest:
+    """Return a request in which nothing is judged but what it says."""
+    kinds = frozenset(wish.kind for wish in rest.wishes)
+    return replace(rest, devices=frozenset(), only=kinds)
+
+
+def _violating(
+    policy: Policy, server: Server, today: datetime.date
+) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield the end of each row, from the rule on."""
+    findings = {one.violation: one for one in _findings(policy, server, today)}
+    found = leading(tuple(findings))
+    for one in found.shown:
+        asked, fix = explain.parts(one, server.subject)
+        finding = findings[one]
+        fix = finding.fix or fix
+        yield one.rule, str(one.mode), asked, fix, finding.means
+    if found.left_out:
+        yield explain.OTHERS, "", f"and {found.left_out} more", "", ""
+
+
+def _findings(
+    policy: Policy, server: Server, today: datetime.date
+) -> Iterator[_Finding]:
+    runs = _violations(policy, server, _runs_with(server), today)
+    known = frozenset(runs) if server.had is not None else frozenset()
+    again = (
+        _violations(policy, server, server.now, today, known)
+        if server.now
+        else {}
+    )
+    for key, one in runs.items():
+        choice, fix = _of_image(one), None
+        if choice and server.now is not None and key not in again:
+            said = server.now.explicit(choice.kind)
+            fix = _MENDED if said else _PICKED
+        means = _means(server, one, again.get(key))
+        yield _Finding(one, f"{_runs(one)}{means}", fix)
+    for key, one in again.items():
+        if key not in runs:
+            yield _Finding(one, _new(server, one))
+    yield from _by_name(policy, server, today, frozenset(runs))
+
+
+def _runs_with(server: Server) -> HardwareRequest:
+    """Return what is known to be in the server."""
+    if server.had is None:
+        return alone(server.rest)
+    whole = server.had.plus(server.rest.wishes)
+    return replace(whole, passthrough=server.rest.passthrough)
+
+
+def _violations(
+    policy: Policy,
+    server: Server,
+    request: HardwareRequest,
+    today: datetime.date,
+    already: frozenset[ViolationKey] = frozenset(),
+) -> dict[ViolationKey, Violation]:
+    verdict = evaluate(policy, request, server.subject, today, already)
+    return {one.key: one for one in verdict.violations}
+
+
+def _of_image(one: Violation) -> Wish | None:
+    """Return the choice, if an image or a block device makes it."""
+    choice = one.choice
+    if choice is None or choice.origin in (FLAVOR, PASSTHROUGH):
+        return None
+    return choice
+
+
+def _runs(one: Violation) -> str:
+    choice = one.choice
+    if choice is None or choice.origin == PASSTHROUGH:
+        return f"has a device of the host ({clean(one.cause.value)})"
+    title = KINDS[choice.kind].title
+    if choice.value is None:
+        return f"runs with a {title} that cannot be told"
+    return f"runs with {title} {clean(choice.value)}"
+
+
+def _means(server: Server, one: Violation, again: Violation | None) -> str:
+    """Say what happens next to what a server runs with."""
+    choice = _of_image(one)
+    if choice is None:
+        refused = one.mode is Mode.ENFORCE
+        return "; a boot like it would be refused" if refused else ""
+    if again is not None:
+        return f"; {_AGAIN[again.mode]}"
+    if server.now is not None and server.now.explicit(choice.kind):
+        return "; a rebuild would mend it"
+    if server.now is not None:
+        return "; a rebuild would get what its host picks"
+    return "; what a rebuild would read cannot be seen"
+
+
+def _new(server: Server, one: Violation) -> str:
+    """Say what it means that its image asks for it, as that is today."""
+    if one.choice and one.choice.origin == VOLUME:
+        means = "its root volume asks for it"
+        boots = "; a boot from it would be refused"
+        return means + boots if one.mode is Mode.ENFORCE else means
+    if server.had is not None:
+        return f"{_AGAIN[one.mode]}; it does not run with this"
+    means = "its image asks for it; what it runs with cannot be seen"
+    if one.mode is Mode.ENFORCE:
+        return f"{means}; would be refused a rebuild if this is new to it"
+    return means
+
+
+def _by_name(
+    policy: Policy,
+    server: Server,
+    today: datetime.date,
+    known: frozenset[ViolationKey],
+) -> Iterator[_Finding]:
+    """Yield what the names of disks give away and nothing else has told."""
+    values = {key.value for key in known if not key.number}
+    request = alone(HardwareRequest(tuple(_wishes(server.device_names))))
+    for one in _violations(policy, server, request, today).values():
+        choice = one.choice
+        if choice is None or choice.value in values:
+            continue
+        kind = KINDS[choice.kind]
+        fix = f"look at its image and block devices; {kind.fix}"
+        what = f"{kind.title} {clean(choice.value)}"
+        means = f"probably runs with {what}: evidence, no proof"
+        yield _Finding(one, means, fix)
+
+
+def _wishes(names: Iterable[str]) -> Iterator[Wish]:
+    for name in names:
+        match = _NAME.match(name)
+        if match:
+            kind, bus = _BUS_OF_NAME[match[1]]
+            source = f"bus by the device name {clean(name)}"
+            yield Wish(kind, bus, source, source, BLOCK_DEVICE)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What servers refer to: images, volumes, ports, flavors, hypervisors.
+
+Each is asked for once; what was asked is kept for the last few thousand, so
+that memory does not grow with the cloud.
+"""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from nova_vhard.common.text import clean
+from nova_vhard.osc import paging
+from nova_vhard.osc.image.changes import ERRORS as GLANCE_ERRORS
+from nova_vhard.policy.hardware import VOLUME, HardwareRequest
+from nova_vhard.request import image as image_reader
+
+_KEPT = 4096
+# Ids in one query: 2.4 KB, where a web server's limit may be 4 KB for all.
+_IDS = 50
+_TEXT = 120
+_VNIC_TYPE = "binding:vnic_type"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found(Generic[T]):
+    """What was found, or why it was not.
+
+    :ivar trouble: in words; None where it was found
+    """
+
+    value: T | None = None
+    trouble: str | None = None
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """The trouble, if there is one."""
+        return (self.trouble,) if self.trouble else ()
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image: what it asks for, and its disk format."""
+
+    request: HardwareRequest
+    disk_format: str | None
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume.
+
+    :ivar request: what its image metadata asks for
+    :ivar devices: pairs of server id and device name
+    """
+
+    request: HardwareRequest
+    devices: tuple[tuple[str, str], ...]
+
+    def device_on(self, server: str) -> str | None:
+        """Return the name that it was attached to a server by."""
+        return dict(self.devices).get(server)
+
+
+@dataclass(frozen=True)
+class Flavor:
+    """A flavor as it is today; specs is None where they are not shown."""
+
+    id: str
+    name: str
+    specs: Mapping[str, str] | None
+
+
+class Sources:
+    """Looks up what servers refer to.
+
+    :ivar notes: what could not be asked at all
+    """
+
+    def __init__(self, client: Any, microversion: str | None) -> None:
+        """Ask nothing yet."""
+        self._client = client
+        self._version = microversion
+        self._images: OrderedDict[str, Found[Image]] = OrderedDict()
+        self._volumes: OrderedDict[str, Found[Volume]] = OrderedDict()
+        self._types: dict[str, str] | None = None
+        self._flavors: dict[tuple[str, str], Flavor] | None = None
+        self.notes: list[str] = []
+
+    def image(self, image_id: str) -> Found[Image]:
+        """Return an image as glanceclient shows it."""
+
+        def ask() -> Image:
+            shown = dict(self._client.images.get(image_id))
+            disk_format = shown.get("disk_format")
+            return Image(image_reader.read(shown, disk_format), disk_format)
+
+        what = f"image {clean(image_id)}"
+        return _once(self._images, image_id, ask, what)
+
+    def volume(self, volume_id: str) -> Found[Volume]:
+        """Return a volume as Cinder shows it."""
+
+        def ask() -> Volume:
+            proxy = self._client.block_storage
+            return _volume(paging.get(proxy, f"/volumes/{volume_id}"))
+
+        what = f"volume {clean(volume_id)}"
+        return _once(self._volumes, volume_id, ask, what)
+
+    def ports(self, servers: list[str]) -> dict[str, Found[list[Any]]]:
+        """Return the ports of servers, in few requests."""
+        found: dict[str, Found[list[Any]]] = {}
+        for start in range(0, len(servers), _IDS):
+            ids = servers[start : start + _IDS]
+            try:
+                ports = self._ports(ids)
+            except paging.ERRORS as error:
+                text = f"its ports (Neutron: {clean(error, _TEXT)})"
+                found |= dict.fromkeys(ids, Found(trouble=text))
+                continue
+            found |= {one: Found(ports[one]) for one in ids}
+        return found
+
+    def _ports(self, ids: Iterable[str]) -> dict[str, list[Any]]:
+        ports = defaultdict(list)
+        params = [("device_id", one) for one in ids]
+        params += [
+            ("fields", name) for name in ("id", "device_id", _VNIC_TYPE)
+        ]
+        proxy = self._client.network
+        for page in paging.pages(proxy, "/ports", "ports", params):
+            for port in page:
+                ports[str(port.get("device_id"))].append(port)
+        return ports
+
+    def hypervisor_type(self, node: str) -> str | None:
+        """Return the type of a node's hypervisor, None where not shown."""
+        if self._types is None:
+            try:
+                self._types = dict(self._hypervisors())
+            except paging.ERRORS as error:
+                self._types = {}
+                self.notes.append(
+                    "Types of hypervisors cannot be seen, so servers on all "
+                    f"of them were judged: {clean(error, _TEXT)}"
+                )
+        return self._types.get(node)
+
+    def _hypervisors(self) -> Iterator[tuple[str, str]]:
+        path, key = "/os-hypervisors/detail", "hypervisors"
+        params = [paging.LIMIT] if self._version else []
+        for page in paging.pages(
+            self._client.compute, path, key, params, self._version
+        ):
+            for one in page:
+                kind = str(one.get("hypervisor_type")).lower()
+                yield str(one.get("hypervisor_hostname")), kind
+
+    def flavor(self, name: str | None, flavor_id: str | None) -> Flavor | None:
+        """Return a flavor by its id, or by its name, None if it is gone."""
+        if self._flavors is None:
+            try:
+                self._flavors = {
+                    key: one
+                    for one in self._all_flavors()
+                    for key in (("name", one.name), ("id", one.id))
+                }
+            except paging.ERRORS as error:
+                self._flavors = {}
+                text = f"Flavors cannot be listed: {clean(error, _TEXT)}"
+                self.notes.append(text)
+        key = ("id", flavor_id) if flavor_id else ("name", name or "")
+        return self._flavors.get(key)
+
+    def _all_flavors(self) -> Iterator[Flavor]:
+        params = [("is_public", "none"), paging.LIMIT]
+        for page in paging.pages(
+            self._client.compute,
+            "/flavors/detail",
+            "flavors",
+            params,
+            self._version,
+        ):
+            for one in page:
+                specs = one.get("extra_specs")
+                yield Flavor(str(one["id"]), str(one["name"]), specs)
+
+
+def _once(
+    kept: OrderedDict[str, Found[T]],
+    key: str,
+    ask: Callable[[], T],
+    what: str,
+) -> Found[T]:
+    """Return what was found before, or ask; forget the oldest."""
+    if key in kept:
+        kept.move_to_end(key)
+        return kept[key]
+    try:
+        found = Found(ask())
+    except (*paging.ERRORS, *GLANCE_ERRORS) as error:
+        found = Found(trouble=f"{what} ({clean(error, _TEXT)})")
+    kept[key] = found
+    if len(kept) > _KEPT:
+        kept.popitem(last=False)
+    return found
+
+
+def _volume(body: Mapping[str, Any]) -> Volume:
+    shown = body.get("volume") or {}
+    properties = shown.get("volume_image_metadata") or {}
+    attached = shown.get("attachments") or ()
+    return Volume(
+        image_reader.read(properties, properties.get("disk_format"), VOLUME),
+        tuple(
+            (str(one.get("server_id")), str(one.get("device") or ""))
+            for one in attached
+        ),
+    )

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Placement client of our own, by keystoneauth, as ``[placement]`` says.
+
+keystoneauth is imported when it is needed first: it is a fifth of the
+reporter's memory, and while the first round of checks runs QEMU takes some.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from oslo_config import cfg
+
+from nova_vhard.conf import placement as placement_conf
+from nova_vhard.placement.client import Placement, PlacementError
+
+if TYPE_CHECKING:
+    from keystoneauth1.adapter import Adapter
+
+GROUP = "placement"
+
+
+class AdapterClient:
+    """A keystoneauth adapter in the shape that Placement's module wants."""
+
+    def __init__(self, adapter: "Adapter") -> None:
+        """Keep the adapter, which must not raise on a status."""
+        self._adapter = adapter
+
+    def get(self, url: str, version: str) -> Any:
+        """Send a GET."""
+        return self._adapter.get(url, microversion=version, raise_exc=False)
+
+    def put(self, url: str, data: Any, version: str) -> Any:
+        """Send a PUT of JSON."""
+        return self._adapter.put(
+            url, json=data, microversion=version, raise_exc=False
+        )
+
+    def delete(self, url: str, version: str) -> Any:
+        """Send a DELETE."""
+        return self._adapter.delete(url, microversion=version, raise_exc=False)
+
+
+def connect(conf: cfg.ConfigOpts) -> Placement:
+    """Make a client of what group ``placement`` says.
+
+    :param conf: gets the options of ``nova_vhard.conf.placement``
+    :raises PlacementError: if the options do not make a client
+    """
+    from keystoneauth1 import loading
+
+    placement_conf.register(conf)
+    try:
+        auth = loading.load_auth_from_conf_options(conf, GROUP)
+        session = loading.load_session_from_conf_options(
+            conf, GROUP, auth=auth
+        )
+        adapter = loading.load_adapter_from_conf_options(
+            conf, GROUP, session=session, auth=auth
+        )
+    except Exception as error:
+        # keystoneauth's own errors have no common class.
+        raise PlacementError(f"group {GROUP}: {error}") from error
+    return Placement(AdapterClient(adapter))

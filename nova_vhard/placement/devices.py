@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The devices of a host that are for one guest only, as Placement has them.
+
+nova-compute makes one provider for each whole PCI device, below that of the
+compute node (``PlacementView`` in nova/compute/pci_placement_translator.py):
+``<name of the root>_<ADDRESS>`` with HW_PCI_ONE_TIME_USE. It raises
+``reserved`` to ``total`` when a guest has the device, and never lowers it.
+"""
+
+import re
+from dataclasses import dataclass
+
+from nova_vhard.catalogue import traits
+from nova_vhard.placement.client import (
+    Conflict,
+    Inventory,
+    Placement,
+    PlacementError,
+    Provider,
+)
+
+_ADDRESS = re.compile(r"[0-9A-F]{4}:[0-9A-F]{2}:[01][0-9A-F]\.[0-7]")
+
+#: Tries to read two things that are of one moment.
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A device that Nova offers to one guest only.
+
+    :ivar address: ``0000:0a:00.1``
+    :ivar provider: its own, below the host's
+    """
+
+    address: str
+    provider: Provider
+
+
+@dataclass(frozen=True)
+class View:
+    """What Placement says of a device, all of one moment.
+
+    :ivar consumers: uuids of servers or migrations that it is allocated to
+    """
+
+    inventory: Inventory
+    consumers: tuple[str, ...]
+
+    @property
+    def reserved(self) -> bool:
+        """Whether no guest can get it."""
+        return self.inventory.reserved >= self.inventory.total
+
+
+def offered(placement: Placement, root: Provider) -> list[Offered]:
+    """Return the one-time-use devices of a host, in order of addresses.
+
+    :raises PlacementError: without an answer that makes sense
+    """
+    below = placement.tree(root.uuid, traits.ONE_TIME_USE)
+    found = []
+    for one in below:
+        name = one.name.removeprefix(f"{root.name}_")
+        if not _ADDRESS.fullmatch(name):
+            text = f"provider {one.uuid} ({one.name[:200]!r})"
+            raise PlacementError(f"{text} is not named by a device's address")
+        found.append(Offered(name.lower(), one))
+    return sorted(found, key=lambda one: one.address)
+
+
+def view(placement: Placement, provider: Provider) -> View:
+    """Return what Placement says of a device now.
+
+    :raises Conflict: if it changes all the time
+    :raises PlacementError: without an answer that makes sense
+    """
+    for _ in range(_TRIES):
+        inventories = placement.inventories(provider.uuid)
+        if len(inventories) != 1:
+            text = f"{len(inventories)} inventories in place of one"
+            raise PlacementError(f"provider {provider.name}: {text}")
+        consumers, generation = placement.consumers(provider.uuid)
+        if generation == inventories[0].generation:
+            return View(inventories[0], consumers)
+    raise Conflict(f"provider {provider.name} changes all the time")

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fleet's posture as Placement knows it: who has passed what."""
+
+import datetime
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nova_vhard.catalogue import traits
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.profiles import PROFILES, Profile
+from nova_vhard.placement.client import Placement
+
+FRESH, STALE, SILENT = "fresh", "stale", "silent"
+
+_COMPUTE = "COMPUTE_NODE"
+
+
+@dataclass(frozen=True)
+class HostPosture:
+    """What a host has proven.
+
+    :ivar status: FRESH, STALE (its last report is too old, and nothing that
+        it still has counts) or SILENT (it has no trait of ours)
+    :ivar passed: names of the checks that it has a trait for
+    :ivar reported: start of the hour (UTC) of its last report, None where
+        that is not known
+    """
+
+    name: str
+    status: str
+    passed: frozenset[str]
+    reported: datetime.datetime | None = None
+
+    @property
+    def proven(self) -> frozenset[str]:
+        """The checks that count: none but for a fresh report."""
+        return self.passed if self.status == FRESH else frozenset()
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """The checks that it has no trait for, in the catalogue's order."""
+        return tuple(name for name in CHECKS if name not in self.passed)
+
+    def meets(self) -> tuple[Profile, ...]:
+        """Return the profiles of whose checks it has proven each."""
+        return tuple(
+            one
+            for one in PROFILES.values()
+            if self.proven.issuperset(one.checks)
+        )
+
+
+def fleet(
+    placement: Placement, now: datetime.datetime, max_age: int
+) -> list[HostPosture]:
+    """Return every compute node, sorted by name.
+
+    Requests: four, and one for each check that any host has passed: their
+    number does not grow with the fleet.
+
+    :param now: aware time
+    :param max_age: whole hours; an older report is stale
+    :raises PlacementError: without an answer that makes sense
+    """
+    known = placement.traits()
+    hosts = {one.uuid: one.name for one in placement.providers({_COMPUTE})}
+    reported = _with_any(placement, known, traits.fresh(now, max_age))
+    ever = _with_any(placement, known, known)
+    passed = {
+        name: _with_any(placement, known, [traits.of_check(name)])
+        for name in CHECKS
+    }
+    found = (
+        HostPosture(
+            name,
+            _status(key in reported, key in ever),
+            frozenset(check for check in CHECKS if key in passed[check]),
+        )
+        for key, name in hosts.items()
+    )
+    return sorted(found, key=lambda one: one.name)
+
+
+def one_host(
+    placement: Placement, name: str, now: datetime.datetime, max_age: int
+) -> HostPosture:
+    """Return one host, in two requests.
+
+    :param name: name or uuid of its resource provider
+    :raises ProviderNotFound: if there is none
+    """
+    is_uuid = _is_uuid(name)
+    found = placement.provider(name if is_uuid else None, name)
+    has, _ = placement.traits_of(found.uuid)
+    ours = [one for one in has if one.startswith(traits.PREFIX)]
+    hours = [hour for one in ours if (hour := traits.hour_of(one))]
+    return HostPosture(
+        found.name,
+        _status(not has.isdisjoint(traits.fresh(now, max_age)), bool(ours)),
+        frozenset(one for one in CHECKS if traits.of_check(one) in has),
+        max(hours, default=None),
+    )
+
+
+def _is_uuid(name: str) -> bool:
+    try:
+        return str(uuid.UUID(name)) == name.lower()
+    except ValueError:
+        return False
+
+
+def _with_any(
+    placement: Placement, known: frozenset[str], wanted: Iterable[str]
+) -> frozenset[str]:
+    """Return the hosts with any of some traits, of those that exist."""
+    names = known.intersection(wanted)
+    if not names:
+        return frozenset()
+    return frozenset(one.uuid for one in placement.providers((), names))
+
+
+def _status(reported: bool, ever: bool) -> str:
+    if reported:
+        return FRESH
+    return STALE if ever else SILENT

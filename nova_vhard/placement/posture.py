@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which hosts have proven what: the fleet as Placement knows it.
+
+Kept for a while and refreshed by one caller while the others go on with the
+last answer; only the very first answer is waited for. A refresh has a thread
+of its own and a time limit: whoever began it waits no longer than that, and
+after it another caller may begin the next, whatever the first one hangs in
+(Placement, Keystone, a resolver). No thread is started and nothing is asked
+before the first call, so that it can be made before a service forks.
+"""
+
+import dataclasses
+import datetime
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from nova_vhard.catalogue import traits
+from nova_vhard.common.log import get_logger
+from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.posture_answers import (
+    Answer,
+    Answers,
+    Refresh,
+)
+
+LOG = get_logger(__name__)
+
+#: Seconds that a refresh may take, unless the service says otherwise.
+TIMEOUT = 30.0
+
+
+class PostureUnavailable(Exception):
+    """Nobody knows which hosts have proven it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What is asked of the fleet.
+
+    :ivar checks: names of the checks that a host must have passed
+    :ivar max_age: whole hours; an older status counts as none
+    """
+
+    checks: frozenset[str]
+    max_age: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Clock:
+    """Time, as tests replace it."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(
+        datetime.UTC
+    )
+
+
+class Posture:
+    """The fleet's posture, one answer a question.
+
+    :param connect: makes the Placement client, on first use; its requests
+        should have a time limit too, so that what hangs comes to an end
+    :param ttl: seconds for which an answer is kept, jittered by a tenth
+    :param max_age: seconds after which an answer is not to be relied on
+    :param timeout: seconds that a refresh, all its requests together, may
+        take
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Placement],
+        ttl: float,
+        max_age: float,
+        clock: Clock | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """Ask nothing yet."""
+        self._connect = connect
+        self._ttl = ttl
+        self._max_age = max_age
+        self._timeout = timeout
+        self._clock = clock or Clock()
+        self._placement: Placement | None = None
+        self._answers: Answers[Question] = Answers()
+
+    def hosts(self, question: Question) -> frozenset[str]:
+        """Return the hosts that have proven something.
+
+        :returns: uuids of their root resource providers
+        :raises PostureUnavailable: if there is no answer, or only one that
+            is too old
+        """
+        now = self._clock.monotonic()
+        answer = self._answers.of(question, now)
+        if now >= answer.due:
+            self._renew(question, answer, now)
+        return self._reliable(answer)
+
+    def _renew(self, question: Question, answer: Answer, now: float) -> None:
+        """Begin a refresh, or wait for another's where there is no answer."""
+        first = answer.answered is None
+        refresh, begun = self._answers.begin(answer, now, self._timeout)
+        if refresh is not None and begun:
+            self._start(question, answer, refresh)
+            self._wait(question, answer, refresh)
+        elif refresh is not None and first:
+            refresh.ended.wait(refresh.deadline - now)
+
+    def _reliable(self, answer: Answer) -> frozenset[str]:
+        answered, hosts = answer.answered, answer.hosts
+        if answered is None:
+            raise PostureUnavailable("Placement has not answered yet")
+        age = self._clock.monotonic() - answered
+        if age > self._max_age:
+            text = f"Placement has not answered for {age:.0f} seconds"
+            raise PostureUnavailable(text)
+        return hosts
+
+    def _start(
+        self, question: Question, answer: Answer, refresh: Refresh
+    ) -> None:
+        thread = threading.Thread(
+            target=self._refresh,
+            args=(question, answer, refresh),
+            name="vhard-posture",
+            daemon=True,
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # The process may have no more threads.
+            self._failed(question, answer, refresh, error)
+
+    def _wait(
+        self, question: Question, answer: Answer, refresh: Refresh
+    ) -> None:
+        """Wait for a refresh that was begun just now; give it up in time."""
+        if refresh.ended.wait(self._timeout):
+            return
+        self._answers.postpone(answer, refresh, self._soon())
+        self._warn(question, f"no answer within {self._timeout:g} seconds")
+
+    def _soon(self) -> float:
+        """Return when to try again after a failure.
+
+        Nobody is kept waiting for a Placement that is down: after a tenth of
+        the time for which an answer is kept.
+        """
+        return self._clock.monotonic() + self._ttl / 10
+
+    def _refresh(
+        self, question: Question, answer: Answer, refresh: Refresh
+    ) -> None:
+        """Get an answer: what a refresh's thread does."""
+        try:
+            hosts = self._ask(question, refresh)
+        except PlacementError as error:
+            self._failed(question, answer, refresh, error)
+        except BaseException as error:
+            LOG.exception("Placement's answer about hosts cannot be read")
+            self._failed(question, answer, refresh, error)
+        else:
+            jitter = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+            due = self._clock.monotonic() + self._ttl * jitter
+            self._answers.succeed(answer, refresh, hosts, due)
+
+    def _failed(
+        self,
+        question: Question,
+        answer: Answer,
+        refresh: Refresh,
+        error: BaseException,
+    ) -> None:
+        self._warn(question, error)
+        self._answers.fail(answer, refresh, self._soon())
+
+    @staticmethod
+    def _warn(question: Question, error: object) -> None:
+        LOG.warning(
+            "Placement does not say which hosts have passed %s: %s",
+            ", ".join(sorted(question.checks)) or "anything",
+            error,
+        )
+
+    def _ask(self, question: Question, refresh: Refresh) -> frozenset[str]:
+        """Ask Placement: one GET for names, one for hosts."""
+        placement = self._connected()
+        known = placement.traits()
+        required = {traits.of_check(name) for name in question.checks}
+        hours = traits.fresh(self._clock.now(), question.max_age)
+        reported = known.intersection(hours)
+        if not required <= known or not reported:
+            # No host can have a trait whose name does not exist.
+            return frozenset()
+        if self._clock.monotonic() >= refresh.deadline:
+            raise PlacementError("the time for all requests is over")
+        found = placement.providers(required, reported)
+        return frozenset(one.uuid for one in found)
+
+    def _connected(self) -> Placement:
+        """Return the client; two that are made at once do no harm."""
+        if self._placement is None:
+            try:
+                self._placement = self._connect()
+            except Exception as error:
+                text = f"no connection: {type(error).__name__}: {error}"
+                raise PlacementError(text) from error
+        return self._placement

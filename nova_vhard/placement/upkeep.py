@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Upkeep of everybody's traits: sweep for the cloud, withdraw for a host."""
+
+import datetime
+from dataclasses import dataclass
+
+from nova_vhard.catalogue import traits
+from nova_vhard.common.log import get_logger
+from nova_vhard.placement.client import (
+    Placement,
+    PlacementError,
+    Provider,
+)
+
+LOG = get_logger(__name__)
+
+#: Freshness names older than this are deleted.
+KEPT = datetime.timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep did.
+
+    :ivar silent: names of the hosts that lost our traits
+    :ivar deleted: freshness names that are gone
+    :ivar failed: hosts and names that could not be dealt with this time
+    """
+
+    silent: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def sweep(
+    placement: Placement, now: datetime.datetime, max_report_age: int
+) -> Sweep:
+    """Take our traits from hosts that have fallen silent.
+
+    :param now: aware time
+    :param max_report_age: whole hours; not smaller than the policy's
+    :raises PlacementError: if it could not even be begun
+    """
+    known = placement.traits()
+    marks = frozenset(traits.fresh(now, max_report_age))
+    silent: list[str] = []
+    failed: list[str] = []
+    for host in _unmarked(placement, known, marks):
+        # Judged again on what is written over: a report may have arrived
+        # since.
+        try:
+            change = placement.update(
+                host.uuid, lambda ours: ours if ours & marks else ()
+            )
+        except PlacementError as error:
+            LOG.error("%s keeps its traits: %s", host.name, error)
+            failed.append(host.name)
+            continue
+        if change:
+            silent.append(host.name)
+            LOG.warning(
+                "%s has not reported for %d hours or longer; lost %s",
+                host.name,
+                max_report_age,
+                ", ".join(sorted(change.removed)),
+            )
+    deleted, kept = _delete(placement, known, now)
+    return Sweep(tuple(silent), deleted, (*failed, *kept))
+
+
+def _unmarked(
+    placement: Placement, known: frozenset[str], marks: frozenset[str]
+) -> list[Provider]:
+    """Return the hosts that have traits of ours and no fresh mark."""
+    if not known:
+        return []
+    fresh: set[str] = set()
+    if known & marks:
+        found = placement.providers((), known & marks)
+        fresh = {one.uuid for one in found}
+    ours = placement.providers((), known)
+    return [one for one in ours if one.uuid not in fresh]
+
+
+def _delete(
+    placement: Placement, known: frozenset[str], now: datetime.datetime
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Delete old freshness names; return those gone, and those that stay."""
+    deleted: list[str] = []
+    failed: list[str] = []
+    for name in sorted(known):
+        hour = traits.hour_of(name)
+        if hour is None or now - hour <= KEPT:
+            continue
+        try:
+            gone = placement.delete_trait(name)
+        except PlacementError as error:
+            LOG.error("%s cannot be deleted: %s", name, error)
+            gone = False
+        (deleted if gone else failed).append(name)
+    return tuple(deleted), tuple(failed)
+
+
+def withdraw(placement: Placement, provider: str) -> frozenset[str]:
+    """Take all our traits from one host.
+
+    :param provider: uuid
+    :returns: what it lost
+    :raises PlacementError: if it could not be done
+    """
+    return placement.update(provider, lambda ours: ()).removed
+
+
+def forget(placement: Placement) -> tuple[str, ...]:
+    """Delete all names of ours, after the last host was withdrawn.
+
+    :returns: those that stay, because a host still has them
+    :raises PlacementError: if it could not be done
+    """
+    names = sorted(placement.traits())
+    return tuple(one for one in names if not placement.delete_trait(one))
