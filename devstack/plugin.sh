@@ -314,7 +314,7 @@ function nova_vhard_clean {
 }
 
 case "${1:-} ${2:-}" in
-    "stack install") setup_develop "$NOVA_VHARD_DIR" ;;
+    "stack install") setup_develop "$NOVA_VHARD_DIR" client,node ;;
     "stack post-config") nova_vhard_configure ;;
     "stack extra") nova_vhard_start ;;
     "unstack "*) nova_vhard_unstack ;;

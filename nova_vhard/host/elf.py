@@ -91,7 +91,7 @@ def examine(root: HostRoot, path: str) -> tuple[os.stat_result, ElfFacts]:
         except OSError as error:
             raise Unreadable(path, error) from error
         except ImportError as error:
-            text = "pyelftools is not installed (extra [reporter])"
+            text = "pyelftools is not installed (extra [node])"
             raise Unreadable(path, OSError(errno.ENOSYS, text)) from error
 
 

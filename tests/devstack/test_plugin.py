@@ -195,7 +195,7 @@ def test_what_is_installed_and_started(devstack):
     conf = devstack.folder / "vhard/reporter.conf"
     reporter = f"{bin_dir}/nova-vhard-reporter"
     assert [one for one in devstack.notes() if "define" not in one] == [
-        f"setup_develop {ROOT}",
+        f"setup_develop {ROOT} client,node",
         "create_service_user vhard-reporter",
         f"run_process vhard-reporter {reporter} --config-file {conf} run",
         f"run_process vhard-sweep /bin/bash {ROOT}/devstack/sweep.sh "

@@ -45,7 +45,7 @@ def publishers(conf: cfg.ConfigOpts) -> list[Publisher]:
 def _unusable(manager: Any, entry_point: Any, error: BaseException) -> None:
     text = f"{entry_point.name} cannot be loaded: {error}"
     if isinstance(error, ImportError):
-        text += " (what publishers need is in nova-vhard[reporter])"
+        text += " (what publishers need is in nova-vhard[node])"
     raise ValueError(f"[vhard_reporter] publishers: {text}") from error
 
 

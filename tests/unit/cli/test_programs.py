@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program whose extra is not installed says which, in one line."""
+
+import subprocess
+import sys
+
+import pytest
+
+#: Program, a package that it needs, and the extra that brings it.
+_LACKING = [
+    ("cleaner", "stevedore", "node"),
+    ("cleaner", "oslo_log", "node"),
+    ("exporter", "oslo_log", "exporter"),
+    ("reporter", "prettytable", "node"),
+    ("status", "oslo_upgradecheck", "client"),
+]
+
+
+def run(program, missing):
+    code = (
+        "import sys\n"
+        f"sys.modules[{missing!r}] = None\n"
+        "from nova_vhard.cmd import programs\n"
+        f"sys.argv = ['nova-vhard-{program}', '--help']\n"
+        f"sys.exit(programs.{program}())\n"
+    )
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("program", "package", "extra"), _LACKING)
+def test_the_extra_is_named(program, package, extra):
+    ended = run(program, package)
+    assert ended.returncode == 255
+    assert ended.stdout == ""
+    assert ended.stderr == (
+        f"nova-vhard-{program}: the Python package {package} is not "
+        f"installed: install nova-vhard[{extra}]\n"
+    )
+
+
+@pytest.mark.parametrize("program", sorted({row[0] for row in _LACKING}))
+def test_with_everything_it_starts(program):
+    ended = run(program, "no_such_package")
+    assert ended.returncode == 0, ended.stderr
+    assert f"usage: nova-vhard-{program}" in ended.stdout
+
+
+def test_a_module_of_ours_that_is_missing_is_a_fault():
+    ended = run("reporter", "nova_vhard.host.report")
+    assert "Traceback" in ended.stderr
+    assert "install nova-vhard" not in ended.stderr
