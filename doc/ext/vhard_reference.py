@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vhard_bypasses import bypasses
 from vhard_checks import checklist, profiles
-from vhard_doors import doors
 from vhard_policies import shipped_policies
 from vhard_rst import heading, literals, plain, table
 
@@ -54,7 +54,7 @@ def write(source: Path) -> None:
     for name, text in (
         ("checklist.inc", checklist()),
         ("device-kinds.inc", device_kinds()),
-        ("doors.inc", doors()),
+        ("bypasses.inc", bypasses()),
         ("profiles.inc", profiles()),
         ("shipped-policies.inc", shipped_policies()),
     ):

@@ -19,6 +19,7 @@ import webob.exc
 from glance.api.v2 import images
 from glance.common import exception, wsgi
 
+from nova_vhard.catalogue.gates import GLANCE_API
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
 from nova_vhard.gates import http, routing
@@ -86,7 +87,7 @@ class GlanceGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, (_CREATE, _UPDATE))
-        self._judge = Judge("glance-api", "glance-api")
+        self._judge = Judge(GLANCE_API, "glance-api")
 
     def __call__(
         self, environ: Environ, start_response: StartResponse

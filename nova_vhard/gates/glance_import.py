@@ -17,6 +17,7 @@ from glance.common import exception
 from taskflow import task
 from taskflow.patterns import linear_flow
 
+from nova_vhard.catalogue.gates import GLANCE_IMPORT
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
 from nova_vhard.gates import http
@@ -64,7 +65,7 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             reads in the task's message; also without a policy
         """
         try:
-            judge = Judge("glance-import", "glance-api")
+            judge = Judge(GLANCE_IMPORT, "glance-api")
             verdict, subject = self._verdict(judge)
         except PolicyUnavailable as error:
             raise exception.UploadException(http.NO_POLICY_TEXT) from error

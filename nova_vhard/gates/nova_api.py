@@ -18,6 +18,7 @@ from nova import exception
 from nova.api.openstack import wsgi
 from oslo_config import cfg
 
+from nova_vhard.catalogue.gates import NOVA_API
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import http, nova_flavor, nova_routes, routing
 from nova_vhard.gates.http import Application, Environ, StartResponse
@@ -63,7 +64,7 @@ class NovaGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, nova_routes.ROUTES)
-        self._judge = Judge("nova-api", "nova-api")
+        self._judge = Judge(NOVA_API, "nova-api")
         self._services = Services()
         self._hosts = ProvenHosts(cfg.CONF.vhard)
 

@@ -8,6 +8,7 @@ from nova import exception
 from nova.scheduler import filters
 from oslo_config import cfg
 
+from nova_vhard.catalogue.gates import SCHEDULER
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import http, nova_release, one_time_use
 from nova_vhard.gates.judge import Judge
@@ -65,7 +66,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         :raises PolicyUnavailable: if there never was a good one
         """
         super().__init__()
-        self._judge = Judge("scheduler", "nova-scheduler")
+        self._judge = Judge(SCHEDULER, "nova-scheduler")
         self._judge.policy()
         self._hosts = ProvenHosts(cfg.CONF.vhard)
         nova_release.say_what_it_lacks()

@@ -14,8 +14,8 @@ from prometheus_client import (
     Histogram,
 )
 
-from nova_vhard.catalogue import doors
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.gates import GATES
 from nova_vhard.cmd.exporter.lines import Decision
 from nova_vhard.policy.hosts import (
     FLAVOR_REQUIRE,
@@ -35,12 +35,6 @@ OTHER = "other"
 #: The mode of a decision without a violation.
 NONE = "none"
 
-GATES = (
-    doors.GLANCE_API,
-    doors.GLANCE_IMPORT,
-    doors.NOVA_API,
-    doors.SCHEDULER,
-)
 MODES = (*(str(mode) for mode in Mode), NONE)
 #: Mode and outcome that go together: a series each, from the start on.
 USUAL = (

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every known way round the gates, what closes it, and the test of it.
 
-Data only: the page "What each gate sees" is made of it, and a test holds it
-against the tests that exist.
+Data only: the page "What each gate sees" is made of it, and ``test_table.py``
+holds it against the tests that exist.
 """
 
 from dataclasses import dataclass
 
-GLANCE_API = "glance-api"
-GLANCE_IMPORT = "glance-import"
-NOVA_API = "nova-api"
-SCHEDULER = "scheduler"
+from nova_vhard.catalogue.gates import (
+    GLANCE_API,
+    GLANCE_IMPORT,
+    NOVA_API,
+    SCHEDULER,
+)
+
 FLAVOR_WRITES = "flavor writes"
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Bypass:
     """One way by which a refused device could reach a guest.
 
     :ivar number: its number, which the names of its tests begin with
@@ -35,34 +38,34 @@ class Door:
     untested: str = ""
 
 
-DOORS = (
-    Door(
+BYPASSES = (
+    Bypass(
         1,
         "An image is created with a property that chooses a device",
         (GLANCE_API, NOVA_API, SCHEDULER),
         tests=("test_bypass_01_property_on_upload",),
     ),
-    Door(
+    Bypass(
         2,
         "A property is added to an image later, in any way of writing a "
         "JSON patch that Glance understands",
         (GLANCE_API, NOVA_API, SCHEDULER),
         tests=("test_bypass_02_property_by_patch",),
     ),
-    Door(
+    Bypass(
         3,
         "A legacy name, a legacy value or another case stands for the same "
         "device",
         (GLANCE_API, NOVA_API, SCHEDULER),
         tests=("test_bypass_03_legacy_names_and_case",),
     ),
-    Door(
+    Bypass(
         4,
         "The image property block_device_mapping carries a disk_bus",
         (GLANCE_API, NOVA_API, SCHEDULER),
         tests=("test_bypass_04_block_device_mapping_property",),
     ),
-    Door(
+    Bypass(
         5,
         "os_distro has libosinfo pick the device on the host",
         (GLANCE_API, NOVA_API, SCHEDULER),
@@ -70,7 +73,7 @@ DOORS = (
         "the device: which one libosinfo picks is known on the host alone",
         tests=("test_bypass_05_os_distro_under_an_explicit_rule",),
     ),
-    Door(
+    Bypass(
         6,
         "No property at all: a config drive or another CD-ROM on machine "
         "type pc gets an IDE bus",
@@ -82,7 +85,7 @@ DOORS = (
             "test_bypass_06_root_volume_in_format_1_behind_another",
         ),
     ),
-    Door(
+    Bypass(
         7,
         "disk_bus or device_type stands in the block device mapping of "
         "POST /servers, in either format",
@@ -94,13 +97,13 @@ DOORS = (
             "test_bypass_07_format_1",
         ),
     ),
-    Door(
+    Bypass(
         8,
         "A server boots from a volume whose image metadata its owner wrote",
         (NOVA_API, SCHEDULER),
         tests=("test_bypass_08_volume_image_metadata",),
     ),
-    Door(
+    Bypass(
         9,
         "Properties come in inside an import task: glance-download, "
         "injected metadata",
@@ -112,13 +115,13 @@ DOORS = (
             "test_bypass_09_without_the_plugin_it_becomes_active",
         ),
     ),
-    Door(
+    Bypass(
         10,
         "An image is older than the policy, or comes from another region",
         (NOVA_API, SCHEDULER),
         tests=("test_bypass_10_image_that_is_older_than_the_policy",),
     ),
-    Door(
+    Bypass(
         11,
         "A server is rescued with another image, or its own as it is now; "
         "a stable device rescue reads the server's image anew",
@@ -131,7 +134,7 @@ DOORS = (
             "test_bypass_11_stable_rescue_reads_the_root_volume_anew",
         ),
     ),
-    Door(
+    Bypass(
         12,
         "A shelved server's snapshot gets a new property, and the server is "
         "unshelved",
@@ -141,14 +144,14 @@ DOORS = (
             "test_bypass_12_machine_type_under_a_config_drive",
         ),
     ),
-    Door(
+    Bypass(
         13,
         "A rebuild that the scheduler refuses leaves the new image's "
         "properties behind, and a hard reboot applies them",
         (NOVA_API,),
         tests=("test_bypass_13_rejected_rebuild_then_hard_reboot",),
     ),
-    Door(
+    Bypass(
         14,
         "A server is rebuilt from another image, or from its own, changed",
         (NOVA_API,),
@@ -158,7 +161,7 @@ DOORS = (
             "test_bypass_14_machine_type_under_a_config_drive",
         ),
     ),
-    Door(
+    Bypass(
         15,
         "An admin forces a host: no filter is asked",
         (NOVA_API,),
@@ -168,14 +171,14 @@ DOORS = (
         "who may force one",
         tests=("test_bypass_15_forced_host",),
     ),
-    Door(
+    Bypass(
         16,
         "nova-manage writes a server's image properties or machine type",
         instead="Who can run it owns Nova's database. The scheduler's gate "
         "speaks at the next move, by moves.guest_devices",
         untested="no request is made that a gate could judge",
     ),
-    Door(
+    Bypass(
         17,
         "A network card or volume is plugged into a server that is older "
         "than the policy",
@@ -186,7 +189,7 @@ DOORS = (
             "test_bypass_17_sata_becomes_scsi_when_it_is_plugged_in",
         ),
     ),
-    Door(
+    Bypass(
         18,
         "A flavor asks for a sound card, USB controller, watchdog or vIOMMU",
         (NOVA_API, SCHEDULER),
@@ -195,7 +198,7 @@ DOORS = (
             "test_bypass_18_sound_and_usb_of_a_flavor",
         ),
     ),
-    Door(
+    Bypass(
         19,
         "The host's own configuration picks the device: "
         "use_virtio_for_bridges, or a scsi bus without a model",
@@ -203,7 +206,7 @@ DOORS = (
         "rules are judged by it",
         untested="a host's configuration is not a request",
     ),
-    Door(
+    Bypass(
         20,
         "hw_viommu_model switches Nova's image metadata prefilter off",
         (GLANCE_API, NOVA_API, SCHEDULER),
@@ -211,7 +214,7 @@ DOORS = (
         "prefilter",
         tests=("test_bypass_20_viommu_that_switches_novas_prefilter_off",),
     ),
-    Door(
+    Bypass(
         21,
         "A port with a device of the host is plugged into a running server",
         (NOVA_API,),
@@ -220,7 +223,7 @@ DOORS = (
             "test_bypass_21_port_of_a_virtual_function_hot_plugged",
         ),
     ),
-    Door(
+    Bypass(
         22,
         "Another URL: the v2 pipeline, a project id in the path, "
         "os-volumes_boot",
@@ -231,7 +234,7 @@ DOORS = (
             "test_bypass_22_old_name_of_servers",
         ),
     ),
-    Door(
+    Bypass(
         23,
         "A resize brings in passthrough: the scheduler sees a move",
         (NOVA_API, SCHEDULER, FLAVOR_WRITES),
@@ -241,7 +244,7 @@ DOORS = (
             "test_bypass_23_more_passthrough_on_a_flavor_that_lacks_traits",
         ),
     ),
-    Door(
+    Bypass(
         24,
         "Nova's image metadata proxy, to microversion 2.38",
         (NOVA_API, GLANCE_API),
@@ -251,7 +254,7 @@ DOORS = (
             "test_bypass_24_image_metadata_proxy_put_one",
         ),
     ),
-    Door(
+    Bypass(
         25,
         "createImage or createBackup with metadata for the new image",
         (NOVA_API,),
@@ -260,7 +263,7 @@ DOORS = (
             "test_bypass_25_create_image_metadata",
         ),
     ),
-    Door(
+    Bypass(
         26,
         "Cinder uploads a volume, with its image metadata, as a new image",
         (GLANCE_API, NOVA_API, SCHEDULER),
@@ -274,7 +277,7 @@ DOORS = (
             "test_bypass_26_upload_of_a_volume_without_a_service",
         ),
     ),
-    Door(
+    Bypass(
         27,
         "_method in the query string replaces the method behind a gate",
         (GLANCE_API, NOVA_API),
@@ -283,7 +286,7 @@ DOORS = (
             "test_bypass_27_method_in_the_query_string_of_nova",
         ),
     ),
-    Door(
+    Bypass(
         28,
         "A reference to an image that Nova keeps, base_image_ref, is a URL or "
         "other text that is no UUID: a rescue opens it",
@@ -300,7 +303,7 @@ DOORS = (
             "test_bypass_28_uuid_of_an_image_that_is_refused",
         ),
     ),
-    Door(
+    Bypass(
         29,
         "A server's root was made of a volume snapshot, or of an image in a "
         "volume: what that is now is what a stable rescue reads",
@@ -312,7 +315,7 @@ DOORS = (
             "test_bypass_29_volume_with_a_snapshot_beside_it",
         ),
     ),
-    Door(
+    Bypass(
         30,
         "A block device names two things, or a blank one names any: Nova "
         "reads the snapshot's volume, then the image, then the volume",
@@ -326,7 +329,7 @@ DOORS = (
             "test_bypass_30_snapshot_beside_the_source",
         ),
     ),
-    Door(
+    Bypass(
         31,
         "The image that comes speaks for devices that stay: the bus of a disk "
         "is kept, its controller and the machine type are the new image's",
@@ -348,7 +351,7 @@ DOORS = (
             "test_bypass_31_unshelve_keeps_the_bus",
         ),
     ),
-    Door(
+    Bypass(
         32,
         "A path that the router reads otherwise than it looks: a newline at "
         "its end, slashes, a version in a header",
@@ -362,7 +365,7 @@ DOORS = (
             "test_bypass_32_version_in_the_type_of_the_body",
         ),
     ),
-    Door(
+    Bypass(
         33,
         "A value that looks like none: a flavor by the number 0, a boot index "
         "of 0.0",
@@ -373,7 +376,7 @@ DOORS = (
             "test_bypass_33_resize_to_the_flavor_of_a_number",
         ),
     ),
-    Door(
+    Bypass(
         34,
         "A stable rescue reads the server's own image or root volume after "
         "the guest has shut down, and the guest may take os_shutdown_timeout",
@@ -386,7 +389,7 @@ DOORS = (
             "test_bypass_34_root_volume_changed_during_the_shutdown",
         ),
     ),
-    Door(
+    Bypass(
         35,
         "A port turns direct between the gate and nova-compute",
         (NOVA_API,),

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of the gates, as decision events and metrics have them."""
+
+GLANCE_API = "glance-api"
+GLANCE_IMPORT = "glance-import"
+NOVA_API = "nova-api"
+SCHEDULER = "scheduler"
+
+GATES = (GLANCE_API, GLANCE_IMPORT, NOVA_API, SCHEDULER)
