@@ -17,7 +17,7 @@ from nova_vhard.common.text import clean
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.node import systemd
 from nova_vhard.node.cleaner import rules_file
-from nova_vhard.node.cleaner.attend import Wish
+from nova_vhard.node.cleaner.attend import OperatorRequest
 from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.journal import Record, State
 from nova_vhard.node.cleaner.loop import Loop
@@ -153,13 +153,13 @@ def _once(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 
 def _clean(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    done = _make(conf).once([options.address], Wish(clean=True))
+    done = _make(conf).once([options.address], OperatorRequest(clean=True))
     return _told(done, State.RELEASED, State.CLEAN)
 
 
 def _release(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     force = f"{_who()}: {options.reason}" if options.force else ""
-    wish = Wish(release=True, force=force)
+    wish = OperatorRequest(release=True, force=force)
     return _told(_make(conf).once([options.address], wish), State.RELEASED)
 
 

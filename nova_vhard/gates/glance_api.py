@@ -23,10 +23,10 @@ from nova_vhard.catalogue.gates import GLANCE_API
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
 from nova_vhard.gates import http, routing
+from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.gates.glance_image import changed, stored
 from nova_vhard.gates.glance_router import Call, Router
 from nova_vhard.gates.http import Application, Environ, StartResponse
-from nova_vhard.gates.judge import Judge
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import IMAGE, Holder
 from nova_vhard.policy.model import Policy
@@ -87,7 +87,7 @@ class GlanceGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, (_CREATE, _UPDATE))
-        self._judge = Judge(GLANCE_API, "glance-api")
+        self._judge = PolicyEnforcer(GLANCE_API, "glance-api")
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -236,7 +236,7 @@ def _by_service(request: wsgi.Request) -> bool:
 def _refusal(verdict: Verdict, subject: Subject) -> webob.Response | None:
     if not verdict.refusals:
         return None
-    return _response(403, explain.long(verdict.refusals, subject))
+    return _response(403, explain.api_message(verdict.refusals, subject))
 
 
 def _response(code: int, message: str) -> webob.Response:

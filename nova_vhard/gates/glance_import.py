@@ -21,7 +21,7 @@ from nova_vhard.catalogue.gates import GLANCE_IMPORT
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
 from nova_vhard.gates import http
-from nova_vhard.gates.judge import Judge
+from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import NOBODY, Holder
 from nova_vhard.policy.subject import UPLOAD, Subject, subject_of
@@ -65,7 +65,7 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             reads in the task's message; also without a policy
         """
         try:
-            judge = Judge(GLANCE_IMPORT, "glance-api")
+            judge = PolicyEnforcer(GLANCE_IMPORT, "glance-api")
             verdict, subject = self._verdict(judge)
         except PolicyUnavailable as error:
             raise exception.UploadException(http.NO_POLICY_TEXT) from error
@@ -79,10 +79,10 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             text = http.report_fault(LOG, "Glance's imports", self._context)
             raise exception.UploadException(text) from error
         if verdict.refusals:
-            text = explain.long(verdict.refusals, subject)
+            text = explain.api_message(verdict.refusals, subject)
             raise exception.UploadException(text)
 
-    def _verdict(self, judge: Judge) -> tuple[Any, Subject]:
+    def _verdict(self, judge: PolicyEnforcer) -> tuple[Any, Subject]:
         policy = judge.policy()
         image = self._repo.get(self._image_id)
         subject = subject_of(

@@ -21,15 +21,15 @@ from oslo_config import cfg
 from nova_vhard.catalogue.gates import NOVA_API
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import http, nova_flavor, nova_routes, routing
+from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.gates.http import Application, Environ, StartResponse
-from nova_vhard.gates.judge import Judge
 from nova_vhard.gates.nova_lookup import NovaLookups, Services
 from nova_vhard.gates.nova_router import Call, Router
 from nova_vhard.gates.nova_schemas import NotAccepted
-from nova_vhard.gates.proven import ProvenHosts
+from nova_vhard.gates.posture_filter import PostureFilter
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
-from nova_vhard.policy.hosts import demands
+from nova_vhard.policy.hosts import host_requirements
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import FLAVOR, Subject, subject_of
 from nova_vhard.policy.verdict import (
@@ -64,9 +64,9 @@ class NovaGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, nova_routes.ROUTES)
-        self._judge = Judge(NOVA_API, "nova-api")
+        self._judge = PolicyEnforcer(NOVA_API, "nova-api")
         self._services = Services()
-        self._hosts = ProvenHosts(cfg.CONF.vhard)
+        self._hosts = PostureFilter(cfg.CONF.vhard)
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -147,7 +147,9 @@ class NovaGate:
         verdict: Verdict,
     ) -> Verdict:
         """Judge passthrough that no scheduler sees by the server's host."""
-        found = demands(policy, request.hardware, request.subject, today())
+        found = host_requirements(
+            policy, request.hardware, request.subject, today()
+        )
         demanded = [
             demand
             for demand in found
@@ -159,7 +161,7 @@ class NovaGate:
             hosts = [find.host(str(request.attached_to))]
         except NotFound:
             hosts = []
-        _, failed = self._hosts.narrow(policy, demanded, hosts)
+        _, failed = self._hosts.filter_hosts(policy, demanded, hosts)
         return with_more(verdict, failed)
 
     def _flavor(
@@ -181,7 +183,7 @@ def _forbidden(
 ) -> webob.exc.HTTPException | None:
     if not verdict.refusals:
         return None
-    explanation = explain.long(verdict.refusals, subject)
+    explanation = explain.api_message(verdict.refusals, subject)
     return webob.exc.HTTPForbidden(explanation=explanation)
 
 

@@ -20,7 +20,7 @@ from nova.scheduler import filters
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
 from nova_vhard.common.text import clean
 from nova_vhard.gates import nova_release
-from nova_vhard.gates.proven import unjudged_types
+from nova_vhard.gates.posture_filter import unjudged_types
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 
@@ -43,7 +43,7 @@ _FUNCTIONS = ("type-VF", "vdpa")
 _CANDIDATES = filters.CandidateFilterMixin()
 
 
-def narrow(
+def filter_hosts(
     policy: Policy, mode: Mode, hosts: list[Any], spec: Any
 ) -> tuple[list[Any], list[Violation]]:
     """Return the hosts that are left, and why none is, if so.

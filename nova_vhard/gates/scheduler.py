@@ -11,8 +11,12 @@ from oslo_config import cfg
 from nova_vhard.catalogue.gates import SCHEDULER
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import http, nova_release, one_time_use
-from nova_vhard.gates.judge import Judge
-from nova_vhard.gates.proven import ProvenHosts, present_flavor, unjudged_types
+from nova_vhard.gates.enforcer import PolicyEnforcer
+from nova_vhard.gates.posture_filter import (
+    PostureFilter,
+    present_flavor,
+    unjudged_types,
+)
 from nova_vhard.policy import explain
 from nova_vhard.policy import hosts as host_rules
 from nova_vhard.policy.hardware import HardwareRequest
@@ -66,9 +70,9 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         :raises PolicyUnavailable: if there never was a good one
         """
         super().__init__()
-        self._judge = Judge(SCHEDULER, "nova-scheduler")
+        self._judge = PolicyEnforcer(SCHEDULER, "nova-scheduler")
         self._judge.policy()
-        self._hosts = ProvenHosts(cfg.CONF.vhard)
+        self._hosts = PostureFilter(cfg.CONF.vhard)
         nova_release.say_what_it_lacks()
 
     def filter_all(
@@ -108,7 +112,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
                 event.verdict = with_more(event.verdict, failed)
         refusals = event.verdict.refusals
         if refusals and not kept:
-            raise exception.NoValidHost(reason=explain.short(refusals))
+            raise exception.NoValidHost(reason=explain.fault_message(refusals))
         return kept
 
     def _proven(
@@ -124,12 +128,12 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         First of the hosts, then of the devices that each would give.
         """
         asked = (policy, request, subject, today())
-        demanded = host_rules.demands(*asked)
-        hosts, failed = self._hosts.narrow(policy, demanded, hosts)
+        demanded = host_rules.host_requirements(*asked)
+        hosts, failed = self._hosts.filter_hosts(policy, demanded, hosts)
         mode = host_rules.one_time_use(*asked)
         if mode is None or not hosts:
             return hosts, failed
-        hosts, more = one_time_use.narrow(policy, mode, hosts, spec)
+        hosts, more = one_time_use.filter_hosts(policy, mode, hosts, spec)
         return hosts, [*failed, *more]
 
     def _devices(

@@ -23,8 +23,8 @@ from nova_vhard.policy.hardware import (
     FLOPPY,
     NIC,
     SERVER,
+    DeviceChoice,
     HardwareRequest,
-    Wish,
 )
 from nova_vhard.policy.model import Assume
 
@@ -79,7 +79,9 @@ def machine_type(request: HardwareRequest, assume: Assume) -> str | None:
     return assume.machine_type.get(arch) or NOVA_MACHINE_TYPES.get(arch)
 
 
-def implied(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+def implied(
+    request: HardwareRequest, assume: Assume
+) -> Iterator[DeviceChoice]:
     """Yield what Nova picks where the request says nothing.
 
     Only for devices that this guest really gets. A value that libosinfo may
@@ -119,9 +121,9 @@ def _wish(
     value: str | None,
     why: str,
     names: Iterable[str] = (),
-) -> Wish:
+) -> DeviceChoice:
     setting = KINDS[kind].image_properties[0]
-    return Wish(
+    return DeviceChoice(
         kind=kind,
         value=value,
         source=f"{request.origin} property {setting} (not set)",
@@ -133,7 +135,9 @@ def _wish(
     )
 
 
-def _machine(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+def _machine(
+    request: HardwareRequest, assume: Assume
+) -> Iterator[DeviceChoice]:
     if is_set(request, "machine_type"):
         return
     machine = machine_type(request, assume)
@@ -144,7 +148,7 @@ def _machine(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
 
 def _by_distro(
     request: HardwareRequest, kind: str, what: str
-) -> Iterator[Wish]:
+) -> Iterator[DeviceChoice]:
     why = (
         f"libosinfo may pick any kind for {what}, by os_distro "
         f"{quote(request.os_distro)}"
@@ -152,7 +156,7 @@ def _by_distro(
     yield _wish(request, kind, None, why, ("os_distro", "vmware_ostype"))
 
 
-def _disk(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+def _disk(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if DISK not in request.devices or is_set(request, "disk_bus"):
         return
     if request.os_distro:
@@ -176,7 +180,7 @@ def cdrom_bus(request: HardwareRequest, assume: Assume) -> tuple[str, str]:
     return bus, f"on machine type {clean(machine)}"
 
 
-def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     reason = request.reason(CDROM)
     if reason is None and assume.force_config_drive:
         reason = "a config drive, which this cloud always adds"
@@ -187,7 +191,7 @@ def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
     yield _wish(request, "cdrom_bus", bus, why, _CDROM_NAMES)
 
 
-def _floppy(request: HardwareRequest) -> Iterator[Wish]:
+def _floppy(request: HardwareRequest) -> Iterator[DeviceChoice]:
     if FLOPPY in request.devices and not is_set(request, "floppy_bus"):
         reason = clean(request.reason(FLOPPY))
         why = f"nova picks fdc for a floppy ({reason})"
@@ -195,7 +199,7 @@ def _floppy(request: HardwareRequest) -> Iterator[Wish]:
         yield _wish(request, "floppy_bus", "fdc", why, names)
 
 
-def _card(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if NIC not in request.devices or is_set(request, "vif_model"):
         return
     if request.os_distro:
@@ -208,7 +212,7 @@ def _card(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
         yield _wish(request, "vif_model", "rtl8139", why)
 
 
-def _video(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if DISPLAY not in request.devices or is_set(request, "video_model"):
         return
     arch = qemu_architecture(request, assume)
@@ -218,7 +222,9 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
     yield _wish(request, "video_model", model, why, _ARCHITECTURE_NAMES)
 
 
-def _firmware(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+def _firmware(
+    request: HardwareRequest, assume: Assume
+) -> Iterator[DeviceChoice]:
     if not is_set(request, "firmware_type"):
         arch = qemu_architecture(request, assume)
         firmware = "uefi" if arch == "aarch64" else "bios"
@@ -227,14 +233,14 @@ def _firmware(request: HardwareRequest, assume: Assume) -> Iterator[Wish]:
         yield _wish(request, "firmware_type", firmware, why, names)
 
 
-def _tpm(request: HardwareRequest) -> Iterator[Wish]:
+def _tpm(request: HardwareRequest) -> Iterator[DeviceChoice]:
     if _asked(request, "tpm_version") and not _asked(request, "tpm_model"):
         why = "nova picks tpm-tis for a TPM"
         names = ("hw_tpm_version",)
         yield _wish(request, "tpm_model", "tpm-tis", why, names)
 
 
-def _encryption(request: HardwareRequest) -> Iterator[Wish]:
+def _encryption(request: HardwareRequest) -> Iterator[DeviceChoice]:
     wanted = request.explicit("mem_encryption")
     if any(wish.value == "true" for wish in wanted) and not _asked(
         request, "mem_encryption_model"
@@ -250,8 +256,8 @@ def _asked(request: HardwareRequest, kind: str) -> bool:
 
 
 def _scsi(
-    request: HardwareRequest, defaults: Iterable[Wish], assume: Assume
-) -> Iterator[Wish]:
+    request: HardwareRequest, defaults: Iterable[DeviceChoice], assume: Assume
+) -> Iterator[DeviceChoice]:
     if is_set(request, "scsi_model"):
         return
     where = _scsi_disk(request, defaults, assume)
@@ -277,7 +283,7 @@ def scsi_controller(arch: str) -> str:
 
 
 def _scsi_disk(
-    request: HardwareRequest, defaults: Iterable[Wish], assume: Assume
+    request: HardwareRequest, defaults: Iterable[DeviceChoice], assume: Assume
 ) -> str | None:
     """Return what to say of the disk on a scsi bus; None if there is none."""
     for wish in filter(_on_scsi, (*request.wishes, *defaults)):
@@ -292,7 +298,7 @@ def _scsi_disk(
 
 
 def _is_of_no_device(
-    wish: Wish, request: HardwareRequest, assume: Assume
+    wish: DeviceChoice, request: HardwareRequest, assume: Assume
 ) -> bool:
     """Return whether it is the bus of CD-ROMs, of which there is none."""
     setting = KINDS["cdrom_bus"].image_properties[0]
@@ -304,11 +310,13 @@ def _is_of_no_device(
     )
 
 
-def _of_rescue(disk: HardwareRequest, assume: Assume) -> Iterator[Wish]:
+def _of_rescue(
+    disk: HardwareRequest, assume: Assume
+) -> Iterator[DeviceChoice]:
     for wish in (*disk.wishes, *implied(disk, assume)):
         if disk.only is None or wish.kind in disk.only:
             yield wish
 
 
-def _on_scsi(wish: Wish) -> bool:
+def _on_scsi(wish: DeviceChoice) -> bool:
     return wish.value == SCSI and wish.kind in BUSES

@@ -12,7 +12,7 @@ from nova_vhard.common.text import (
     quote,
 )
 from nova_vhard.policy.fixes import how_to_fix
-from nova_vhard.policy.hardware import PASSTHROUGH, VOLUME, Wish
+from nova_vhard.policy.hardware import PASSTHROUGH, VOLUME, DeviceChoice
 from nova_vhard.policy.leading import leading
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import Message, Violation
@@ -29,7 +29,7 @@ OTHERS = "..."
 _OPENING = "This cloud's hardening policy refuses the request: "
 
 
-def long(violations: Sequence[Violation], subject: Subject) -> str:
+def api_message(violations: Sequence[Violation], subject: Subject) -> str:
     """Explain violations to the person who asked.
 
     :param violations: at least one
@@ -90,7 +90,9 @@ def rows(
         yield OTHERS, "", f"and {found.left_out} more", ""
 
 
-def short(violations: Sequence[Violation], limit: int = SHORT_LIMIT) -> str:
+def fault_message(
+    violations: Sequence[Violation], limit: int = SHORT_LIMIT
+) -> str:
     """Explain violations within a server's fault.
 
     :param violations: at least one
@@ -108,7 +110,7 @@ def _allowed(violation: Violation) -> str:
     return fit(allowed, _ALLOWED_LIMIT, ", ")
 
 
-def _asked(wish: Wish) -> str:
+def _asked(wish: DeviceChoice) -> str:
     if wish.origin == PASSTHROUGH:
         return f"{_source(wish)} asks for {quote(wish.value)}, which"
     if wish.implied is None:
@@ -119,7 +121,7 @@ def _asked(wish: Wish) -> str:
     return f"{clean(wish.setting)} is not set, and {line(wish.implied, 512)}"
 
 
-def _source(wish: Wish) -> str:
+def _source(wish: DeviceChoice) -> str:
     return clean(wish.source, 128)
 
 
@@ -138,7 +140,7 @@ def _sentence(violation: Violation) -> str:
     return f"{text}: {advice}. {rule}" if advice else f"{text}. {rule}"
 
 
-def _advice(choice: Wish) -> str:
+def _advice(choice: DeviceChoice) -> str:
     """Return what the catalogue says of a kind of device."""
     kind = KINDS.get(choice.kind)
     return kind.fix if kind else ""

@@ -64,7 +64,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DeviceChoice:
     """One choice of a virtual device.
 
     :ivar kind: name of the device kind, ``disk_bus``
@@ -133,7 +133,7 @@ class HardwareRequest:
     :ivar faults: references that nobody can judge
     """
 
-    wishes: tuple[Wish, ...] = ()
+    wishes: tuple[DeviceChoice, ...] = ()
     devices: frozenset[str] = frozenset((DISK, NIC, DISPLAY))
     architecture: str | None = None
     machine_type: str | None = None
@@ -148,13 +148,13 @@ class HardwareRequest:
     rescue_disk: "HardwareRequest | None" = None
     faults: tuple[Fault, ...] = ()
 
-    def explicit(self, kind: str) -> tuple[Wish, ...]:
+    def explicit(self, kind: str) -> tuple[DeviceChoice, ...]:
         """Return the explicit wishes of one kind."""
         return tuple(wish for wish in self.wishes if wish.kind == kind)
 
     def plus(
         self,
-        wishes: Iterable[Wish] = (),
+        wishes: Iterable[DeviceChoice] = (),
         reasons: Iterable[tuple[str, str]] = (),
     ) -> "HardwareRequest":
         """Return this request with more wishes and more devices.

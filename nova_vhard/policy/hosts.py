@@ -36,7 +36,7 @@ _WHAT = {
 
 
 @dataclass(frozen=True)
-class Demand:
+class HostRequirement:
     """Checks that a host must have passed for one request.
 
     :ivar rules: ids of the rules that demand it
@@ -65,22 +65,24 @@ class Demand:
         return Violation(self.rules, message, self.mode)
 
 
-def together(found: Iterable[Demand], mode: Mode) -> Demand | None:
+def merge_requirements(
+    found: Iterable[HostRequirement], mode: Mode
+) -> HostRequirement | None:
     """Return what all demands of one mode come to; None for none."""
     chosen = [one for one in found if one.mode is mode]
     if not chosen:
         return None
     rules = tuple(rule for one in chosen for rule in one.rules)
     checks = frozenset().union(*(one.checks for one in chosen))
-    return Demand(rules, checks, mode)
+    return HostRequirement(rules, checks, mode)
 
 
-def demands(
+def host_requirements(
     policy: Policy,
     request: HardwareRequest,
     subject: Subject,
     today: datetime.date,
-) -> list[Demand]:
+) -> list[HostRequirement]:
     """Return what the hosts for a request must have passed.
 
     A rebuild stays where it is and is never judged by its host. A device is
@@ -90,7 +92,7 @@ def demands(
         return []
     lifted = (
         _without_exempted(policy, one, subject, today)
-        for one in _demands(policy, request, subject)
+        for one in _host_requirements(policy, request, subject)
     )
     return [one for one in lifted if one.checks]
 
@@ -117,25 +119,30 @@ def one_time_use(
     return policy.mode_for(rule.mode, subject)
 
 
-def _demands(
+def _host_requirements(
     policy: Policy, request: HardwareRequest, subject: Subject
-) -> Iterator[Demand]:
+) -> Iterator[HostRequirement]:
     rule = policy.passthrough
     if rule is not None and rule.require and request.passthrough:
         mode = policy.mode_for(rule.mode, subject)
-        yield Demand((PASSTHROUGH_REQUIRE,), rule.require, mode)
+        yield HostRequirement((PASSTHROUGH_REQUIRE,), rule.require, mode)
     hosts = policy.hosts
     if hosts.require:
         mode = policy.mode_for(hosts.mode, subject, policy.moves_hosts)
-        yield Demand((HOSTS_REQUIRE,), hosts.require, mode)
+        yield HostRequirement((HOSTS_REQUIRE,), hosts.require, mode)
     if request.host_checks:
         # The flavor's own demand is no rule that could be rolled out.
-        yield Demand((FLAVOR_REQUIRE,), request.host_checks, Mode.ENFORCE)
+        yield HostRequirement(
+            (FLAVOR_REQUIRE,), request.host_checks, Mode.ENFORCE
+        )
 
 
 def _without_exempted(
-    policy: Policy, demand: Demand, subject: Subject, today: datetime.date
-) -> Demand:
+    policy: Policy,
+    demand: HostRequirement,
+    subject: Subject,
+    today: datetime.date,
+) -> HostRequirement:
     checks = frozenset(
         one
         for one in demand.checks

@@ -14,9 +14,9 @@ from nova_vhard.policy.hardware import (
     NOBODY,
     PASSTHROUGH,
     SERVER,
+    DeviceChoice,
     HardwareRequest,
     Holder,
-    Wish,
 )
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.proposals import Proposals
@@ -77,7 +77,7 @@ class Remedies:
         self._proposals = Proposals(policy, request, subject)
         self._copies: dict[Holder, Properties] = {}
 
-    def changes(self, choice: Wish) -> tuple[Change, ...]:
+    def changes(self, choice: DeviceChoice) -> tuple[Change, ...]:
         """Return what would mend a choice; nothing where nothing can."""
         if choice.origin == PASSTHROUGH:
             return ()
@@ -121,7 +121,7 @@ class Remedies:
             )
         return self._copies[holder]
 
-    def _is_kept(self, choice: Wish) -> bool:
+    def _is_kept(self, choice: DeviceChoice) -> bool:
         if "[" in choice.setting or choice.origin != IMAGE:
             return False
         rule = self.policy.guest_devices.get(choice.kind)
@@ -136,7 +136,7 @@ class Remedies:
         name = KINDS["scsi_model"].image_properties[0]
         return (Change(self._own.origin, name, value, self._own.holder),)
 
-    def _another_rescue_bus(self, choice: Wish) -> Change | None:
+    def _another_rescue_bus(self, choice: DeviceChoice) -> Change | None:
         """Return another bus for a rescue disk on scsi.
 
         Its controller is the server's: another bus is the way out where its
@@ -155,7 +155,7 @@ class Remedies:
         return Change(disk.origin, name, bus, disk.holder) if bus else None
 
 
-def _change(choice: Wish, value: str | None) -> Change | None:
+def _change(choice: DeviceChoice, value: str | None) -> Change | None:
     names = KINDS[choice.kind].image_properties
     name = names[0] if names else ""
     if choice.origin == SERVER:

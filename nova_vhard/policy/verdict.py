@@ -17,10 +17,10 @@ from nova_vhard.policy.defaults import DEVICE_OF, implied
 from nova_vhard.policy.hardware import (
     IMAGE,
     PASSTHROUGH,
+    DeviceChoice,
     Fault,
     HardwareRequest,
     Passthrough,
-    Wish,
 )
 from nova_vhard.policy.model import (
     DeviceRule,
@@ -108,7 +108,7 @@ class Violation:
     """
 
     rules: tuple[str, ...]
-    cause: Wish | Message
+    cause: DeviceChoice | Message
     mode: Mode
     allowed: tuple[str, ...] = ()
     missing: bool = False
@@ -118,9 +118,9 @@ class Violation:
     touched: frozenset[str] | None = None
 
     @property
-    def choice(self) -> Wish | None:
+    def choice(self) -> DeviceChoice | None:
         """The choice of a device; None where a message stands for it."""
-        return self.cause if isinstance(self.cause, Wish) else None
+        return self.cause if isinstance(self.cause, DeviceChoice) else None
 
     @property
     def rule(self) -> str:
@@ -130,7 +130,9 @@ class Violation:
     @property
     def key(self) -> ViolationKey:
         """What makes two violations the same one."""
-        device = "" if isinstance(self.cause, Wish) else self.cause.device
+        device = (
+            "" if isinstance(self.cause, DeviceChoice) else self.cause.device
+        )
         return ViolationKey(self.rules, self.cause.value, self.count, device)
 
 
@@ -262,7 +264,7 @@ def soften(verdict: Verdict, mode: Mode) -> Verdict:
     return replace(verdict, violations=softer)
 
 
-def charged(
+def introduced_violations(
     after: Verdict, before: Verdict, touched: frozenset[str]
 ) -> Verdict:
     """Return the verdict on a change: what it brings in, or keeps.
@@ -349,7 +351,10 @@ def _devices(
 
 
 def _violation(
-    remedies: Remedies, rule: DeviceRule, choice: Wish, missing: bool = False
+    remedies: Remedies,
+    rule: DeviceRule,
+    choice: DeviceChoice,
+    missing: bool = False,
 ) -> Violation:
     policy = remedies.policy
     moves = policy.moves_guest_devices
@@ -388,8 +393,8 @@ def _passthrough(
             )
 
 
-def _choice(asked: Passthrough) -> Wish:
-    return Wish(
+def _choice(asked: Passthrough) -> DeviceChoice:
+    return DeviceChoice(
         kind=asked.kind,
         value=asked.name,
         source=asked.source,
@@ -430,7 +435,9 @@ def _never_one_time(
 
 
 def _unsaid(
-    rule: DeviceRule, request: HardwareRequest, defaults: tuple[Wish, ...]
+    rule: DeviceRule,
+    request: HardwareRequest,
+    defaults: tuple[DeviceChoice, ...],
 ) -> bool:
     """Tell whether a kind that has no default of its own is not set."""
     if rule.kind in DEVICE_OF or rule.kind == "scsi_model":
@@ -439,9 +446,9 @@ def _unsaid(
     return all(wish.kind != rule.kind for wish in said)
 
 
-def _nothing(rule: DeviceRule, request: HardwareRequest) -> Wish:
+def _nothing(rule: DeviceRule, request: HardwareRequest) -> DeviceChoice:
     setting = KINDS[rule.kind].image_properties[0]
-    return Wish(
+    return DeviceChoice(
         kind=rule.kind,
         value=None,
         source=f"{request.origin} property {setting} (not set)",

@@ -16,8 +16,8 @@ from nova_vhard.policy.hardware import (
     CDROM,
     FLOPPY,
     NOBODY,
+    DeviceChoice,
     Holder,
-    Wish,
 )
 
 Reasons = list[tuple[str, str]]
@@ -48,7 +48,7 @@ def read(
     name: str,
     origin: str = BLOCK_DEVICE,
     holder: Holder = NOBODY,
-) -> tuple[list[Wish], Reasons]:
+) -> tuple[list[DeviceChoice], Reasons]:
     """Read a list of block device mappings.
 
     :param entries: the list, or JSON text of it, as it was found
@@ -59,7 +59,7 @@ def read(
     :returns: the wishes, and why the guest gets a CD-ROM or a floppy.
         What cannot be read is a wish that no policy allows.
     """
-    wishes: list[Wish] = []
+    wishes: list[DeviceChoice] = []
     reasons: Reasons = []
     listed = _listed(entries, origin)
     if listed is None:
@@ -107,10 +107,10 @@ def _listed(entries: Any, origin: str) -> list[Any] | None:
 
 def _wish(
     kind: str, value: Any, setting: str, origin: str, holder: Holder
-) -> Wish:
+) -> DeviceChoice:
     if origin == BLOCK_DEVICE:
-        return Wish(kind, str(value), setting, setting, origin)
-    return Wish(
+        return DeviceChoice(kind, str(value), setting, setting, origin)
+    return DeviceChoice(
         kind=kind,
         value=str(value),
         source=f"{origin} property {setting}",
@@ -121,7 +121,9 @@ def _wish(
     )
 
 
-def _unreadable(entry: Any, setting: str, origin: str, holder: Holder) -> Wish:
+def _unreadable(
+    entry: Any, setting: str, origin: str, holder: Holder
+) -> DeviceChoice:
     """Return a bus that no policy allows, for what cannot be read."""
     text = f"unreadable: {clean(entry, 40)}"
     return _wish("disk_bus", text, setting, origin, holder)

@@ -4,7 +4,7 @@
 from dataclasses import replace
 from typing import Any
 
-from nova_vhard.policy.hardware import STORED, HardwareRequest, Wish
+from nova_vhard.policy.hardware import STORED, DeviceChoice, HardwareRequest
 from nova_vhard.policy.subject import ATTACH, UPDATE, subject_of
 from nova_vhard.request import passthrough
 from nova_vhard.request.lookups import Body, Lookups
@@ -14,7 +14,7 @@ from nova_vhard.request.server_request import ServerRequest
 # Nova names a disk on these buses sda, sdb, …, and plugs a later one in by
 # its name alone: as scsi (get_disk_bus_for_disk_dev in blockinfo.py).
 _NAMED_SD = frozenset(("sata", "usb"))
-_PLUGGED_AS_SCSI = Wish(
+_PLUGGED_AS_SCSI = DeviceChoice(
     kind="disk_bus",
     value="scsi",
     source="a volume that is attached later",

@@ -20,7 +20,7 @@ from nova_vhard.policy.hardware import (
     HardwareRequest,
     Holder,
 )
-from nova_vhard.policy.hosts import demands, one_time_use
+from nova_vhard.policy.hosts import host_requirements, one_time_use
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import (
     BOOT,
@@ -96,7 +96,7 @@ class DescribedRequest:
             return frozenset()
         if subject.operation == RESIZE:
             subject = replace(subject, operation=MOVE)
-        found = demands(policy, hardware, subject, today)
+        found = host_requirements(policy, hardware, subject, today)
         checks = frozenset[str]().union(
             *(demand.checks for demand in found if demand.mode is Mode.ENFORCE)
         )

@@ -4,14 +4,14 @@
 from collections.abc import Mapping
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.policy.hardware import FLAVOR, Wish
+from nova_vhard.policy.hardware import FLAVOR, DeviceChoice
 
 _KIND_OF: Mapping[str, str] = {
     spec: kind.name for kind in KINDS.values() for spec in kind.extra_specs
 }
 
 
-def read(extra_specs: Mapping[str, str]) -> list[Wish]:
+def read(extra_specs: Mapping[str, str]) -> list[DeviceChoice]:
     """Read what a flavor asks for.
 
     :param extra_specs: names to values, as Nova stores them
@@ -22,7 +22,7 @@ def read(extra_specs: Mapping[str, str]) -> list[Wish]:
         value = extra_specs[spec]
         canonical = kind.canonical(value)
         wishes.append(
-            Wish(
+            DeviceChoice(
                 kind=kind.name,
                 value=canonical,
                 source=f"flavor extra spec {spec}",

@@ -15,10 +15,10 @@ from nova_vhard.policy.hardware import (
     CDROM,
     IMAGE,
     NOBODY,
+    DeviceChoice,
     Fault,
     HardwareRequest,
     Holder,
-    Wish,
 )
 from nova_vhard.request import block_device
 
@@ -178,10 +178,12 @@ def _machine_type(effective: Mapping[str, _Found]) -> str | None:
     return found.value if found else None
 
 
-def _wish(name: str, found: _Found, origin: str, holder: Holder) -> Wish:
+def _wish(
+    name: str, found: _Found, origin: str, holder: Holder
+) -> DeviceChoice:
     kind = KINDS[_KIND_OF[name]]
     canonical = kind.canonical(found.value)
-    return Wish(
+    return DeviceChoice(
         kind=kind.name,
         value=canonical,
         source=f"{origin} property {found.name}",

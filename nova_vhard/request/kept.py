@@ -14,8 +14,8 @@ from nova_vhard.policy.hardware import (
     CDROM,
     FLOPPY,
     SERVER,
+    DeviceChoice,
     HardwareRequest,
-    Wish,
 )
 from nova_vhard.request.block_device import USED
 from nova_vhard.request.image import ISO_IMAGE
@@ -47,7 +47,7 @@ def with_kept(
     :param config_drive: whether the server has a config drive, whose bus
         Nova chooses anew
     """
-    wishes: list[Wish] = []
+    wishes: list[DeviceChoice] = []
     reasons = [KEPT_CONFIG_DRIVE] if config_drive else []
     for device in devices:
         if device.root and ISO_IMAGE in request.reasons:
@@ -79,7 +79,9 @@ def with_later_disks(
     }
     if buses.isdisjoint(_NAMED_SD):
         return request
-    return request.plus([Wish("disk_bus", "scsi", LATER, LATER, SERVER)])
+    return request.plus(
+        [DeviceChoice("disk_bus", "scsi", LATER, LATER, SERVER)]
+    )
 
 
 def bus_of(device: KeptDevice) -> str | None:
@@ -96,10 +98,12 @@ def _by_kind(device: KeptDevice) -> bool:
     return device.named or bool(device.disk_bus)
 
 
-def _choices(kind: str, bus: str | None, where: str) -> Iterator[Wish]:
+def _choices(kind: str, bus: str | None, where: str) -> Iterator[DeviceChoice]:
     source = f"bus of {where}"
     if kind != "disk":
-        yield Wish("device_type", kind, f"kind of {where}", where, SERVER)
+        yield DeviceChoice(
+            "device_type", kind, f"kind of {where}", where, SERVER
+        )
     if bus is not None:
         judged = _BUS_KIND.get(kind, "disk_bus")
-        yield Wish(judged, bus, source, where, SERVER)
+        yield DeviceChoice(judged, bus, source, where, SERVER)

@@ -12,7 +12,11 @@ from typing import Any
 from oslo_utils import strutils
 
 from nova_vhard.common.log import get_logger
-from nova_vhard.policy.hardware import HardwareRequest, Passthrough, Wish
+from nova_vhard.policy.hardware import (
+    DeviceChoice,
+    HardwareRequest,
+    Passthrough,
+)
 from nova_vhard.policy.subject import (
     BOOT,
     REBUILD,
@@ -244,9 +248,9 @@ class ServerReader:
         return ServerRequest(request, self.subject(operation, server))
 
 
-def in_body(server: Body) -> tuple[list[Wish], list[tuple[str, str]]]:
+def in_body(server: Body) -> tuple[list[DeviceChoice], list[tuple[str, str]]]:
     """Return wishes and devices that stand in the body of a boot itself."""
-    wishes: list[Wish] = []
+    wishes: list[DeviceChoice] = []
     reasons: list[tuple[str, str]] = []
     for name in _MAPPINGS:
         more, why = block_device.read(server.get(name) or [], name)

@@ -58,13 +58,13 @@ def _plus(one: str, other: str) -> str:
         return f"{one}+{other}"
 
 
-def owned(had: HardwareRequest) -> HardwareRequest:
+def up_to_current_count(had: HardwareRequest) -> HardwareRequest:
     """Return what a server has already: fewer of each device as well."""
-    every = (less for one in had.passthrough for less in _covered(one))
+    every = (less for one in had.passthrough for less in _up_to(one))
     return replace(had, passthrough=tuple(every))
 
 
-def _covered(asked: Passthrough) -> list[Passthrough]:
+def _up_to(asked: Passthrough) -> list[Passthrough]:
     if not asked.count.isdecimal() or int(asked.count) > _MANY:
         return [asked]
     counts = range(1, int(asked.count) + 1)

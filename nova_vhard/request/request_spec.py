@@ -73,7 +73,9 @@ def had_already(spec: nova_spec.RequestSpec, flavor: Any) -> HardwareRequest:
     """
     ports = [one for one in _requests(spec) if passthrough.is_port(one)]
     asked = [*passthrough.of_flavor(_extra_specs(flavor)), *ports]
-    return passthrough.owned(HardwareRequest(passthrough=tuple(asked)))
+    return passthrough.up_to_current_count(
+        HardwareRequest(passthrough=tuple(asked))
+    )
 
 
 def read_image(image: Any, holder: Holder = NOBODY) -> HardwareRequest:

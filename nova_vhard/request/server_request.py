@@ -9,11 +9,11 @@ from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import (
     Verdict,
-    charged,
     evaluate,
+    introduced_violations,
     violated,
 )
-from nova_vhard.request.passthrough import owned
+from nova_vhard.request.passthrough import up_to_current_count
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,14 @@ class ServerRequest:
         :param today: the day (UTC) by which exemptions are judged
         """
         if self.before is not None:
-            return charged(
+            return introduced_violations(
                 evaluate(policy, self.hardware, self.subject, today),
                 evaluate(policy, self.before, self.subject, today),
                 self.touched,
             )
-        owned_already = [owned(request) for request in self.existing]
+        owned_already = [
+            up_to_current_count(request) for request in self.existing
+        ]
         existing, scheduled = (
             violated(policy, requests, self.subject, today)
             for requests in (owned_already, self.scheduled)

@@ -18,8 +18,13 @@ from glance.context import RequestContext
 from nova import context, exception, objects
 
 from nova_vhard.catalogue import traits
-from nova_vhard.gates import glance_api, glance_import, proven, scheduler
-from nova_vhard.gates.judge import Judge
+from nova_vhard.gates import (
+    glance_api,
+    glance_import,
+    posture_filter,
+    scheduler,
+)
+from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.placement.client import Placement
 from nova_vhard.policy import hosts as policy_hosts
 from tests.concurrency import crowd
@@ -77,7 +82,7 @@ def test_glance_update(policy_file: Path) -> None:
 def test_glance_import(
     policy_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = Judge("glance-import", "glance-api")
+    judge = PolicyEnforcer("glance-import", "glance-api")
     monkeypatch.setattr(glance_import, "Judge", lambda *_: judge)
     who = RequestContext(user_id="user", project_id="project")
 
@@ -165,8 +170,8 @@ def test_scheduler_while_placement_comes_and_goes(
     good = cloud.host("good", hours | {traits.of_check("iommu")})
     bad = cloud.host("bad", hours)
     asker = Asker([good, bad], {"pci_passthrough:alias": "gpu:1"})
-    monkeypatch.setattr(proven, "_connect", lambda _: Placement(cloud))
-    asker.gate._hosts = proven.ProvenHosts(
+    monkeypatch.setattr(posture_filter, "_connect", lambda _: Placement(cloud))
+    asker.gate._hosts = posture_filter.PostureFilter(
         SimpleNamespace(
             posture_ttl=0.02, posture_max_age=0.1, posture_timeout=30
         )

@@ -17,7 +17,8 @@ import jsonschema
 import pytest
 import webob
 
-from nova_vhard.gates import glance_api, judge
+from nova_vhard.gates import enforcer as judge
+from nova_vhard.gates import glance_api
 from nova_vhard.policy.hardware import NOBODY, HardwareRequest
 from nova_vhard.request import image as reader
 from tests import seeds
@@ -28,7 +29,7 @@ from tests.functional.glance.wire import User, create
 TRIED: Counter[str] = Counter()
 
 
-class Judged(judge.Judge):
+class Judged(judge.PolicyEnforcer):
     """A judge who writes down what is brought before him."""
 
     def __init__(self, *args: Any, **more: Any) -> None:

@@ -13,7 +13,7 @@ from glance.common import exception, wsgi
 from glance.context import RequestContext
 
 from nova_vhard.gates import glance_api, glance_import
-from nova_vhard.gates.judge import Judge
+from nova_vhard.gates.enforcer import PolicyEnforcer
 from tests import seeds
 from tests.functional.glance.wire import PATCH_20, PATCH_21
 from tests.fuzz import routers
@@ -115,7 +115,7 @@ def properties(one: Mutator) -> Any:
 def test_fuzz_of_the_import(
     policy_file: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = Judge("glance-import", "glance-api")
+    judge = PolicyEnforcer("glance-import", "glance-api")
     monkeypatch.setattr(glance_import, "Judge", lambda *_: judge)
     context = RequestContext(user_id="user", project_id="project")
     found: Counter[str] = Counter()

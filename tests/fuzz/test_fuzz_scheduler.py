@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from nova import context, exception, objects
 
-from nova_vhard.gates import proven, scheduler
+from nova_vhard.gates import posture_filter, scheduler
 from nova_vhard.placement.client import PlacementError
 from tests import seeds
 from tests.fuzz.mutate import Mutator, patience
@@ -140,8 +140,10 @@ def test_fuzz_of_the_filter(
         policy_file.read_text().replace("require: []", "require: [iommu]")
         + "hosts: {require: [kernel_aslr], mode: audit}\n"
     )
-    monkeypatch.setattr(proven, "Placement", NoPlacement)
-    monkeypatch.setattr(proven.report, "report_client_singleton", lambda: None)
+    monkeypatch.setattr(posture_filter, "Placement", NoPlacement)
+    monkeypatch.setattr(
+        posture_filter.report, "report_client_singleton", lambda: None
+    )
     gate = scheduler.VirtHardeningFilter()
     found: Counter[str] = Counter()
     for number in range(INPUTS):

@@ -134,8 +134,8 @@ def test_fuzz_of_the_explanations() -> None:
             violations = evaluate(policy, asked, subject, TODAY).violations
         if not violations:
             continue
-        long = explain.long(violations, subject)
-        short = explain.short(violations)
+        long = explain.api_message(violations, subject)
+        short = explain.fault_message(violations)
         assert not unclean(long) and not unclean(short), one.name
         assert len(long.encode()) <= 16 * 1024, one.name
         assert len(short.encode()) <= explain.SHORT_LIMIT, one.name

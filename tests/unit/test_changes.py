@@ -7,10 +7,10 @@ import pytest
 
 from nova_vhard.policy.hardware import (
     STORED,
+    DeviceChoice,
     HardwareRequest,
     Holder,
     Passthrough,
-    Wish,
 )
 from nova_vhard.policy.subject import ATTACH, UPDATE, Subject
 from nova_vhard.policy.verdict import evaluate
@@ -91,7 +91,7 @@ def test_who_attaches(method):
 
 def test_a_later_volume_is_what_brings_scsi_in():
     request = attached("attach_volume", {}, hw_disk_bus="usb")
-    assert request.hardware.wishes[-1] == Wish(
+    assert request.hardware.wishes[-1] == DeviceChoice(
         kind="disk_bus",
         value="scsi",
         source="a volume that is attached later",

@@ -11,10 +11,10 @@ from nova_vhard.policy.hardware import (
     SERVER,
     STORED,
     VOLUME,
+    DeviceChoice,
     HardwareRequest,
     Holder,
     Passthrough,
-    Wish,
 )
 from nova_vhard.policy.subject import Subject
 from nova_vhard.request import described
@@ -30,7 +30,7 @@ def read(operation, **data):
 
 
 def bus(origin, holder):
-    return Wish(
+    return DeviceChoice(
         kind="disk_bus",
         value="ide",
         source=f"{origin} property hw_disk_bus",

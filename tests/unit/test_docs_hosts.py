@@ -23,8 +23,8 @@ from nova_vhard.policy.hosts import (
     NO_CANDIDATE,
     NOBODY,
     UNKNOWN,
-    demands,
-    together,
+    host_requirements,
+    merge_requirements,
 )
 from nova_vhard.policy.model import Mode, Values
 from nova_vhard.policy.subject import BOOT, Subject
@@ -124,9 +124,9 @@ def test_the_page_names_options_and_traits_that_exist():
 def test_the_three_explanations_are_the_codes(page, said):
     baseline = document.load(document.shipped("baseline"))
     asked = HardwareRequest(passthrough=(Passthrough("aliases", "a", "f"),))
-    found = demands(baseline, asked, Subject(BOOT), docs.TODAY)
-    demand = together(found, Mode.ENFORCE)
-    assert explain.short([demand.failed(said)]) in docs.words(page)
+    found = host_requirements(baseline, asked, Subject(BOOT), docs.TODAY)
+    demand = merge_requirements(found, Mode.ENFORCE)
+    assert explain.fault_message([demand.failed(said)]) in docs.words(page)
 
 
 def test_the_extra_specs_are_those_that_sync_writes():

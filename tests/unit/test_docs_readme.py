@@ -15,7 +15,11 @@ from nova_vhard.cmd import reporter
 from nova_vhard.conf import placement, vhard
 from nova_vhard.policy import document, explain
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
-from nova_vhard.policy.hosts import NOBODY, demands, together
+from nova_vhard.policy.hosts import (
+    NOBODY,
+    host_requirements,
+    merge_requirements,
+)
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
@@ -38,8 +42,8 @@ ALL_PAGES = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 def test_readme_shows_a_real_refusal():
     refusals = judged("baseline", IDE_E1000).refusals
-    assert explain.long(refusals, Subject(UPLOAD)) in words(README)
-    assert explain.short(refusals) in words(README)
+    assert explain.api_message(refusals, Subject(UPLOAD)) in words(README)
+    assert explain.fault_message(refusals) in words(README)
 
 
 def test_readme_shows_the_refusal_of_a_policy_that_it_shows(tmp_path):
@@ -56,12 +60,12 @@ def test_readme_shows_the_refusal_of_a_policy_that_it_shows(tmp_path):
     )
     # when
     verdict = evaluate(policy, asked, Subject(BOOT), TODAY)
-    demand = together(
-        demands(policy, asked, Subject(BOOT), TODAY), Mode.ENFORCE
+    demand = merge_requirements(
+        host_requirements(policy, asked, Subject(BOOT), TODAY), Mode.ENFORCE
     )
     # then
     assert verdict.violations == ()
-    said = explain.short([demand.failed(NOBODY)])
+    said = explain.fault_message([demand.failed(NOBODY)])
     assert f"No valid host was found. {said}" in words(README)
     for check in demand.checks:
         assert f"``{check}``" in words(README)

@@ -50,7 +50,7 @@ def test_event_is_what_the_code_writes(caplog):
 
 def test_users_read_a_whole_refusal_with_their_images_id():
     refusals = judged("baseline", IDE).refusals
-    said = explain.long(refusals, Subject(UPDATE, image=IMAGE))
+    said = explain.api_message(refusals, Subject(UPDATE, image=IMAGE))
     assert said in words(REFUSED)
 
 
@@ -87,7 +87,9 @@ def test_users_read_what_the_code_says(policy, asked):
 
 def test_users_read_the_short_form_and_the_other_answers():
     text = words(REFUSED)
-    assert explain.short(judged("baseline", IDE_E1000).refusals) in text
+    assert (
+        explain.fault_message(judged("baseline", IDE_E1000).refusals) in text
+    )
     assert http.NO_POLICY_TEXT in text
     assert http.OVERRIDE_TEXT in text
     spec = {"hw:sound_model": "ich6"}
@@ -105,4 +107,4 @@ def test_users_read_that_a_device_of_the_host_is_not_offered():
     baseline = document.load(document.shipped("baseline"))
     request = HardwareRequest(passthrough=tuple(asked))
     verdict = evaluate(baseline, request, Subject(BOOT), TODAY)
-    assert explain.short(verdict.refusals) in words(REFUSED)
+    assert explain.fault_message(verdict.refusals) in words(REFUSED)

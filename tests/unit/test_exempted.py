@@ -7,9 +7,9 @@ import pytest
 
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
+    DeviceChoice,
     HardwareRequest,
     Holder,
-    Wish,
 )
 from nova_vhard.policy.subject import BOOT, RESCUE, Subject
 from nova_vhard.policy.verdict import ViolationKey, evaluate, violated
@@ -58,7 +58,7 @@ def test_the_image_that_a_choice_stands_in(exempt, named, holder, outcome):
 
 
 def test_what_is_no_choice_of_an_image_is_the_requests():
-    choice = Wish(
+    choice = DeviceChoice(
         "disk_bus", "ide", "s", origin=BLOCK_DEVICE, holder=Holder("i2")
     )
     request = HardwareRequest(wishes=(choice,))

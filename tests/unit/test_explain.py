@@ -16,12 +16,12 @@ BASELINE = shipped("baseline")
 
 def say(properties, rules=BASELINE, disk_format=None):
     refusals = judge(rules, properties, disk_format).refusals
-    return explain.long(refusals, Subject(UPDATE))
+    return explain.api_message(refusals, Subject(UPDATE))
 
 
 def say_request(request, rules=BASELINE):
     verdict = evaluate(rules, request, Subject(BOOT), TODAY)
-    return explain.long(verdict.refusals, Subject(BOOT, image="1f2e"))
+    return explain.api_message(verdict.refusals, Subject(BOOT, image="1f2e"))
 
 
 def test_property_value_allowed_fix_and_rule():
@@ -55,14 +55,14 @@ def test_a_default_says_who_picks_what_and_why():
 
 def test_the_fix_names_the_image_or_the_upload():
     refusals = judge(BASELINE, {"hw_disk_bus": "ide"}).refusals
-    text = explain.long(refusals, Subject(BOOT, image="1f2e"))
+    text = explain.api_message(refusals, Subject(BOOT, image="1f2e"))
     assert "openstack image set --property hw_disk_bus=virtio 1f2e" in text
-    text = explain.long(refusals, Subject(UPLOAD, image="1f2e"))
+    text = explain.api_message(refusals, Subject(UPLOAD, image="1f2e"))
     assert text.endswith(
         "To fix: upload it with `--property hw_disk_bus=virtio`"
     )
     refusals = judge(BASELINE, {"hw_floppy_bus": "fdc"}).refusals
-    text = explain.long(refusals, Subject(UPLOAD))
+    text = explain.api_message(refusals, Subject(UPLOAD))
     assert text.endswith("To fix: upload it without hw_floppy_bus")
 
 
@@ -93,7 +93,7 @@ def test_what_nobody_picks_must_be_set():
     )
     assert asked == "os_secure_boot is not set, and the host decides"
     assert rest.startswith("it must be set (allowed: required): ")
-    assert explain.short([violation]) == (
+    assert explain.fault_message([violation]) == (
         "os_secure_boot must be set (allowed: required)"
     )
 
@@ -152,7 +152,7 @@ def test_short_keeps_whole_violations_within_200_bytes():
         "hw_sound_model": "sb16",
         "hw_scsi_model": "lsilogic",
     }
-    text = explain.short(judge(BASELINE, many).refusals)
+    text = explain.fault_message(judge(BASELINE, many).refusals)
     assert len(text.encode()) <= 200
     assert text.startswith("hw_disk_bus=ide (allowed: virtio, scsi); ")
     assert text.endswith("and 2 more")
@@ -162,7 +162,7 @@ def test_short_keeps_whole_violations_within_200_bytes():
 
 def test_short_of_a_default_and_of_what_must_be_set():
     verdict = judge(BASELINE, {"hw_machine_type": "pc"}, "iso")
-    assert explain.short(verdict.refusals) == (
+    assert explain.fault_message(verdict.refusals) == (
         "hw_cdrom_bus not set means ide (allowed: sata, scsi)"
     )
 
@@ -170,12 +170,14 @@ def test_short_of_a_default_and_of_what_must_be_set():
 def test_short_tells_a_volume_from_an_image():
     request = image.read({"hw_disk_bus": "ide"}, origin="volume")
     verdict = evaluate(BASELINE, request, Subject(BOOT), TODAY)
-    assert explain.short(verdict.refusals).startswith("volume's hw_disk_bus=")
+    assert explain.fault_message(verdict.refusals).startswith(
+        "volume's hw_disk_bus="
+    )
 
 
 def test_bytes_are_counted_not_characters():
     verdict = judge(BASELINE, {"hw_disk_bus": "ä" * 60})
-    text = explain.short(verdict.refusals, 100)
+    text = explain.fault_message(verdict.refusals, 100)
     assert len(text.encode()) <= 100
     assert text.startswith("hw_disk_bus=ää")
 
@@ -213,7 +215,7 @@ def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
     fix = "y" * 4000
     message = Message("x`" * 500, "a source", "it", fix=fix)
     violation = Violation(("hosts.require",), message, Mode.ENFORCE)
-    text = explain.long([violation] * MOST, Subject(BOOT))
+    text = explain.api_message([violation] * MOST, Subject(BOOT))
     sentences, _, whole = text.partition(" To fix: ")
     assert whole == fix
     assert len(text.encode()) == MESSAGE_LIMIT
@@ -221,6 +223,6 @@ def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
     assert " (12) x'" in sentences
     assert "`" not in text
     # nothing is cut that has the room
-    text = explain.long([violation] * 10, Subject(BOOT))
+    text = explain.api_message([violation] * 10, Subject(BOOT))
     assert " (10) " + message.text.replace("`", "'") + ". [rule " in text
     assert text.endswith(f"[rule hosts.require] To fix: {fix}")

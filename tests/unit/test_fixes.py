@@ -12,7 +12,7 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import NOBODY, HardwareRequest, Holder
 from nova_vhard.policy.subject import BOOT, SNAPSHOT, UPDATE, UPLOAD, Subject
-from nova_vhard.policy.verdict import charged, evaluate
+from nova_vhard.policy.verdict import evaluate, introduced_violations
 from nova_vhard.request import block_device, image
 from tests import following
 from tests.unit.helpers import TODAY, policy
@@ -48,7 +48,7 @@ def say(rules, properties, operation=BOOT, origin="image", holder=NOBODY):
     who = Subject(operation, project=PROJECT)
     request = image.read(properties, None, origin, holder)
     found = evaluate(rules, request, who, TODAY).refusals
-    return explain.long(found, who) if found else None
+    return explain.api_message(found, who) if found else None
 
 
 def singles(rules):
@@ -128,8 +128,8 @@ def changing(rules, before, change, operation):
         evaluate(rules, image.read(properties), who, TODAY)
         for properties in ({**before, **change}, before)
     )
-    found = charged(after, old, frozenset(change)).refusals
-    return explain.long(found, who) if found else None
+    found = introduced_violations(after, old, frozenset(change)).refusals
+    return explain.api_message(found, who) if found else None
 
 
 @RULES
@@ -181,7 +181,7 @@ def test_block_devices_of_a_request(rules):
     def explained(entries):
         request = image.read(whole).plus(*block_device.read(entries, name))
         found = evaluate(rules, request, Subject(BOOT), TODAY).refusals
-        return explain.long(found, Subject(BOOT)) if found else None
+        return explain.api_message(found, Subject(BOOT)) if found else None
 
     for device in following.devices(rules):
         text = explained([{}, device])
@@ -217,7 +217,7 @@ def test_a_list_that_cannot_be_read_goes():
     choices, _ = block_device.read("[", "block_device_mapping_v2")
     request = HardwareRequest(wishes=tuple(choices))
     refusals = evaluate(rules, request, Subject(BOOT), TODAY).refusals
-    text = explain.long(refusals, Subject(BOOT))
+    text = explain.api_message(refusals, Subject(BOOT))
     fix = "leave block_device_mapping_v2 out of the request"
     assert text.endswith(f" To fix: {fix}")
 

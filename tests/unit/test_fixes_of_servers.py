@@ -13,9 +13,9 @@ from nova_vhard.policy.hardware import (
     SERVER,
     STORED,
     VOLUME,
+    DeviceChoice,
     HardwareRequest,
     Holder,
-    Wish,
 )
 from nova_vhard.policy.subject import REBUILD, RESCUE, Subject
 from nova_vhard.policy.verdict import evaluate
@@ -66,7 +66,7 @@ def test_a_device_that_a_server_keeps(kind, value, fix):
         "sound_model": {"allow": []},
         "device_type": {"allow": ["disk"]},
     }
-    kept = Wish(kind, value, "server's sda", "sda", SERVER)
+    kept = DeviceChoice(kind, value, "server's sda", "sda", SERVER)
     request = HardwareRequest(wishes=(kept,), only=frozenset((kind,)))
     assert fixes(policy(guest_devices=devices), request, REBUILD) == {
         kind: "Nova keeps the server's sda as long as the server lives: "

@@ -10,7 +10,7 @@ from oslo_context.context import RequestContext
 
 from nova_vhard import conf as vhard_conf
 from nova_vhard.conf import opts
-from nova_vhard.gates.judge import Judge
+from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.policy import explain
 from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject
 from nova_vhard.request import image
@@ -35,7 +35,7 @@ def judge(tmp_path):
         path = write(tmp_path / "policy.yaml", text)
         conf.set_override("policy_file", path, "vhard")
         conf.set_override("state_path", str(tmp_path / "state"), "vhard")
-        return Judge("gate", "service", conf)
+        return PolicyEnforcer("gate", "service", conf)
 
     return make
 
@@ -129,14 +129,14 @@ def test_warn_is_a_warning_and_audit_is_the_event_alone(judge, caplog):
         said = [
             record.levelname
             for record in caplog.records
-            if record.name == "nova_vhard.gates.judge"
+            if record.name == "nova_vhard.gates.enforcer"
         ]
         assert said == levels
 
 
 def lines(caplog):
     """Return what an operator reads beside the events."""
-    return logged.lines(caplog, "nova_vhard.gates.judge")
+    return logged.lines(caplog, "nova_vhard.gates.enforcer")
 
 
 @pytest.mark.parametrize(

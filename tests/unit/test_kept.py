@@ -3,7 +3,12 @@
 
 import pytest
 
-from nova_vhard.policy.hardware import CDROM, SERVER, HardwareRequest, Wish
+from nova_vhard.policy.hardware import (
+    CDROM,
+    SERVER,
+    DeviceChoice,
+    HardwareRequest,
+)
 from nova_vhard.request import image
 from nova_vhard.request.kept import with_kept, with_later_disks
 from nova_vhard.request.lookups import KeptDevice
@@ -71,8 +76,10 @@ def test_a_device_that_stays_is_named_after_the_server(
     place = f"the server's {where}"
     kind = device.device_type
     assert with_kept(HardwareRequest(), [device], False).wishes == (
-        Wish("device_type", kind, f"kind of {place}", place, SERVER),
-        Wish(bus_kind, device.disk_bus, f"bus of {place}", place, SERVER),
+        DeviceChoice("device_type", kind, f"kind of {place}", place, SERVER),
+        DeviceChoice(
+            bus_kind, device.disk_bus, f"bus of {place}", place, SERVER
+        ),
     )
 
 
@@ -81,7 +88,7 @@ def test_a_disk_that_stays_is_judged_by_its_bus_alone(kind):
     place = "the server's disk vda"
     device = KeptDevice("virtio", kind, "vda")
     assert with_kept(HardwareRequest(), [device], False).wishes == (
-        Wish("disk_bus", "virtio", f"bus of {place}", place, SERVER),
+        DeviceChoice("disk_bus", "virtio", f"bus of {place}", place, SERVER),
     )
 
 
@@ -96,7 +103,7 @@ def test_a_later_disk_beside_one_that_is_named_sda_is_on_scsi(bus):
     place = "a disk that is attached later"
     stored = image.read({"hw_disk_bus": bus})
     assert with_later_disks(HardwareRequest(), stored).wishes == (
-        Wish("disk_bus", "scsi", place, place, SERVER),
+        DeviceChoice("disk_bus", "scsi", place, place, SERVER),
     )
 
 

@@ -12,7 +12,7 @@ from nova_vhard.gates import events
 from nova_vhard.osc.image import images
 from nova_vhard.osc.server import servers
 from nova_vhard.policy import explain
-from nova_vhard.policy.hardware import HardwareRequest, Wish
+from nova_vhard.policy.hardware import DeviceChoice, HardwareRequest
 from nova_vhard.policy.leading import MOST, leading
 from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
 from tests.unit.exporter.logs import written
@@ -69,7 +69,7 @@ def test_no_more_are_put_into_words(verdict, monkeypatch):
         )
     text = explain.describe(verdict.violations, Subject(UPLOAD))
     assert f" (20) words And {MANY + 2 - MOST} more. To fix: " in text
-    text = explain.short(verdict.violations)
+    text = explain.fault_message(verdict.violations)
     assert text.endswith(f"; words; and {MANY + 2 - MOST} more")
     assert len(written_out) == 2 * MOST
 
@@ -107,7 +107,7 @@ def test_a_table_has_a_row_for_the_others():
 def test_a_server_has_a_row_for_the_others():
     # one bus twice is one finding, as a rebuild would have it
     choices = tuple(
-        Wish("disk_bus", f"bus{number}", f"bdm[{number}]")
+        DeviceChoice("disk_bus", f"bus{number}", f"bdm[{number}]")
         for number in range(MANY)
     )
     had = HardwareRequest(wishes=choices)

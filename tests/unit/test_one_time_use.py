@@ -9,7 +9,7 @@ import pytest
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
-from nova_vhard.policy.hosts import demands, one_time_use
+from nova_vhard.policy.hosts import host_requirements, one_time_use
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import (
     ATTACH,
@@ -66,7 +66,7 @@ def mode(rule, *asked, operation=BOOT):
 def test_it_is_asked_of_devices_and_not_of_hosts():
     rule = rules("iommu", "one_time_use")
     request = HardwareRequest(passthrough=(GPU,))
-    (demand,) = demands(rule, request, Subject(BOOT), TODAY)
+    (demand,) = host_requirements(rule, request, Subject(BOOT), TODAY)
     assert demand.checks == {"iommu"}
     assert mode(rule, GPU) is Mode.ENFORCE
     assert not judged(rule, GPU).violations
@@ -87,7 +87,7 @@ def test_what_can_never_be_so(one, operation):
         rules("one_time_use"), one, operation=operation
     ).refusals
     assert refusal.rule == RULE
-    text = explain.short([refusal])
+    text = explain.fault_message([refusal])
     assert f"asks for {one.name}, which cannot be one_time_use: Nova" in text
     assert not judged(rules("iommu"), one, operation=operation).violations
 
@@ -124,7 +124,7 @@ def test_what_is_said_of_it(device, why, fix):
     assert refusal.cause == Message(
         text, device.source, "one_time_use", device.name, fix=fix
     )
-    assert explain.long([refusal], Subject(BOOT)) == (
+    assert explain.api_message([refusal], Subject(BOOT)) == (
         "This cloud's hardening policy refuses the request: "
         f"{text}. [rule {RULE}] To fix: {fix}"
     )

@@ -13,8 +13,8 @@ from nova_vhard.policy.hosts import (
     NO_CANDIDATE,
     NOBODY,
     UNKNOWN,
-    demands,
-    together,
+    host_requirements,
+    merge_requirements,
 )
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
@@ -171,14 +171,14 @@ def judge(rules, *asked, operation=BOOT, already=frozenset()):
 
 def test_baseline_allows_no_passthrough():
     verdict = judge(shipped("baseline"), GPU)
-    assert explain.long(verdict.refusals, Subject(BOOT)) == (
+    assert explain.api_message(verdict.refusals, Subject(BOOT)) == (
         "This cloud's hardening policy refuses the request: flavor extra "
         "spec pci_passthrough:alias asks for 'gpu', which is not allowed "
         "(allowed: none). [rule passthrough.allow] To fix: choose a flavor "
         "without pci_passthrough:alias, or ask the cloud's operator to allow "
         "this alias"
     )
-    assert explain.short(verdict.refusals) == (
+    assert explain.fault_message(verdict.refusals) == (
         "flavor extra spec pci_passthrough:alias asks for gpu (allowed: none)"
     )
 
@@ -225,7 +225,9 @@ def test_modes_and_exemptions_of_passthrough():
     rules = {**rules, "require": ["iommu", "kernel_aslr"]}
     lifted = policy(passthrough=rules, exemptions=[exemption])
     assert judge(lifted, GPU).outcome == "allow"
-    (left,) = demands(lifted, request(GPU), Subject(BOOT, "p1"), TODAY)
+    (left,) = host_requirements(
+        lifted, request(GPU), Subject(BOOT, "p1"), TODAY
+    )
     assert left.checks == {"kernel_aslr"}
 
 
@@ -269,7 +271,9 @@ REQUIRE = {
 )  # fmt: skip
 def test_what_hosts_must_have_proven(keys, operation, asked, expected):
     rules = policy(**REQUIRE, **keys)
-    found = demands(rules, request(*asked), Subject(operation), TODAY)
+    found = host_requirements(
+        rules, request(*asked), Subject(operation), TODAY
+    )
     assert {
         (check, str(one.mode)) for one in found for check in one.checks
     } == expected
@@ -278,19 +282,19 @@ def test_what_hosts_must_have_proven(keys, operation, asked, expected):
 def test_a_flavors_own_demand_holds_in_any_mode():
     rules = policy(mode="audit")
     asked = request(checks=["iommu"])
-    (found,) = demands(rules, asked, Subject(BOOT), TODAY)
+    (found,) = host_requirements(rules, asked, Subject(BOOT), TODAY)
     assert found.mode is Mode.ENFORCE
     assert found.checks == {"iommu"}
 
 
 def test_demands_of_one_mode_are_one_question():
     rules = policy(**REQUIRE)
-    found = demands(rules, request(GPU), Subject(BOOT), TODAY)
-    demand = together(found, Mode.ENFORCE)
+    found = host_requirements(rules, request(GPU), Subject(BOOT), TODAY)
+    demand = merge_requirements(found, Mode.ENFORCE)
     assert demand.checks == {"iommu", "kernel_aslr"}
-    assert together(found, Mode.WARN) is None
+    assert merge_requirements(found, Mode.WARN) is None
     said = {
-        explain.short([demand.failed(text)])
+        explain.fault_message([demand.failed(text)])
         for text in (NOBODY, NO_CANDIDATE, UNKNOWN)
     }
     assert said == {
@@ -306,9 +310,9 @@ def test_demands_of_one_mode_are_one_question():
 def test_what_a_person_can_do_without_is_said():
     rules = policy(passthrough=REQUIRE["passthrough"])
     asked = request(GPU, checks=["kernel_aslr"])
-    found = demands(rules, asked, Subject(BOOT), TODAY)
-    demand = together(found, Mode.ENFORCE)
-    assert explain.short([demand.failed(NOBODY)]) == (
+    found = host_requirements(rules, asked, Subject(BOOT), TODAY)
+    demand = merge_requirements(found, Mode.ENFORCE)
+    assert explain.fault_message([demand.failed(NOBODY)]) == (
         "no host of this cloud has proven iommu, kernel_aslr; ask the "
         "cloud's operator, or do without passthrough devices and this flavor"
     )
@@ -367,7 +371,7 @@ def test_how_many_a_flavor_asks_for(specs, count):
 )
 def test_more_than_a_server_had_is_a_new_wish(had, wanted, outcome):
     rules = policy(passthrough={"allow": {"aliases": []}})
-    old = passthrough._covered(replace(GPU, count=had))
+    old = passthrough._up_to(replace(GPU, count=had))
     before = judge(rules, *old, operation=MOVE)
     already = frozenset(one.key for one in before.violations)
     new = replace(GPU, count=wanted)
@@ -388,4 +392,6 @@ def test_more_than_a_server_had_is_a_new_wish(had, wanted, outcome):
 def test_who_has_a_number_of_devices_has_each_smaller_one(count, counts):
     had = request(replace(GPU, count=count), checks=["iommu"])
     asked = tuple(replace(GPU, count=number) for number in counts)
-    assert passthrough.owned(had) == request(*asked, checks=["iommu"])
+    assert passthrough.up_to_current_count(had) == request(
+        *asked, checks=["iommu"]
+    )

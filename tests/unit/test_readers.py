@@ -12,9 +12,9 @@ from nova_vhard.policy.hardware import (
     FLOPPY,
     IMAGE,
     VOLUME,
+    DeviceChoice,
     Fault,
     Holder,
-    Wish,
 )
 from nova_vhard.request import block_device, flavor, image
 
@@ -167,7 +167,7 @@ HOLDER = Holder("a-volume", "p1")
     ],
 )
 def test_what_cannot_be_read_is_shown_with_its_place(value, place, text):
-    wish = Wish(
+    wish = DeviceChoice(
         kind="disk_bus",
         value=f"unreadable: {text}",
         source=f"volume property {place}",
@@ -187,14 +187,14 @@ def test_the_choices_of_an_entry_are_named_after_their_place():
         "names": frozenset(("mappings",)),
         "holder": HOLDER,
     }
-    assert kind == Wish(
+    assert kind == DeviceChoice(
         "device_type",
         "lun",
         "volume property mappings[0].device_type",
         "mappings[0].device_type",
         **common,
     )
-    assert bus == Wish(
+    assert bus == DeviceChoice(
         "disk_bus",
         "ide",
         "volume property mappings[0].disk_bus",
@@ -208,7 +208,9 @@ def test_the_list_of_a_request_has_no_bound_here():
     wishes, _ = block_device.read([{"disk_bus": "ide"}] * 257, "devices")
     assert len(wishes) == 257
     place = "devices[256].disk_bus"
-    assert wishes[-1] == Wish("disk_bus", "ide", place, place, BLOCK_DEVICE)
+    assert wishes[-1] == DeviceChoice(
+        "disk_bus", "ide", place, place, BLOCK_DEVICE
+    )
 
 
 @pytest.mark.parametrize("value", ["5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9", ""])
@@ -311,7 +313,7 @@ def test_a_flavors_choice_is_shown_as_it_was_written(
     value, canonical, written
 ):
     assert flavor.read({"hw_rng:allowed": value}) == [
-        Wish(
+        DeviceChoice(
             kind="rng",
             value=canonical,
             source="flavor extra spec hw_rng:allowed",
@@ -337,7 +339,7 @@ def test_an_images_choice_is_shown_as_it_was_written(
     request = image.read(properties, None, VOLUME, HOLDER)
     assert (request.origin, request.holder) == (VOLUME, HOLDER)
     assert request.explicit(kind) == (
-        Wish(
+        DeviceChoice(
             kind=kind,
             value=value,
             source=f"volume property {setting}",

@@ -37,12 +37,12 @@ def test_what_is_said_of_a_reference():
         TEXT, "image property base_image_ref", "http://x", names=names
     )
     assert violation.changes == (Change("image", "base_image_ref", None),)
-    assert explain.long([violation], Subject(BOOT)) == (
+    assert explain.api_message([violation], Subject(BOOT)) == (
         "This cloud's hardening policy refuses the request: "
         f"{TEXT}. [rule guest_devices] To fix: run `openstack image unset "
         "--property base_image_ref IMAGE`"
     )
-    assert explain.short([violation]) == TEXT
+    assert explain.fault_message([violation]) == TEXT
 
 
 def test_a_volume_is_another_place():

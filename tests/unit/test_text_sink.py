@@ -29,14 +29,14 @@ _KEYWORDS = frozenset(("body", "detail", "explanation", "reason", "text"))
 _RAISED = frozenset(("NoValidHost", "UploadException"))
 _CLEANED = frozenset(
     (
+        "api_message",
         "clean",
         "describe",
+        "fault_message",
         "fault_text",
         "line",
-        "long",
         "quote",
         "report_fault",
-        "short",
     )
 )
 
@@ -191,7 +191,7 @@ def test_what_goes_around_is_found(name, source):
     "source",
     [
         "LOG.log(logging.INFO, name)",
-        "HTTPForbidden(explanation=explain.long(refusals, subject))",
+        "HTTPForbidden(explanation=explain.api_message(refusals, subject))",
         "text = line(name); HTTPConflict(explanation=text)",
         "HTTPConflict(explanation=http.NO_POLICY_TEXT)",
         "NoValidHost(reason=f'a {clean(name)}')",

@@ -8,7 +8,7 @@ import pytest
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
-from nova_vhard.policy.verdict import charged, evaluate, soften
+from nova_vhard.policy.verdict import evaluate, introduced_violations, soften
 from nova_vhard.request import image
 from tests.unit.helpers import TODAY, found, judge, policy
 
@@ -196,7 +196,7 @@ def test_only_an_exemption_for_any_value_lifts_an_unknown_one():
     ],
 )
 def test_what_a_change_is_charged_with(before, after, touched, refused):
-    verdict = charged(
+    verdict = introduced_violations(
         judge(make(), after), judge(make(), before), frozenset(touched)
     )
     assert {one.cause.kind for one in verdict.refusals} == refused

@@ -54,7 +54,7 @@ class Ways:
 
 
 @dataclass(frozen=True)
-class Wish:
+class OperatorRequest:
     """What an operator asks for a device.
 
     :ivar clean: clean it anew, whatever became of it
@@ -68,7 +68,7 @@ class Wish:
 
 
 @dataclass
-class Attendant:
+class DeviceLifecycle:
     """Deals with devices, one after the other; their locks are held.
 
     :ivar rules: reads the rules; raises Waits if they cannot be used
@@ -84,7 +84,9 @@ class Attendant:
     ways: Ways = Ways()
     _ours: set[str] = field(default_factory=set)
 
-    def attend(self, offered: Offered, wish: Wish = Wish()) -> Record:
+    def attend(
+        self, offered: Offered, wish: OperatorRequest = OperatorRequest()
+    ) -> Record:
         """Do for a device what is to be done now.
 
         :returns: what the journal says then
@@ -129,7 +131,9 @@ class Attendant:
             )
         return self._write(record.to(State.DIRTY, text, provider=uuid))
 
-    def _noticed(self, record: Record, now: View, wish: Wish) -> Record:
+    def _noticed(
+        self, record: Record, now: View, wish: OperatorRequest
+    ) -> Record:
         """Write down what Placement and the operator say of a device."""
         if now.reserved and record.state in (State.AVAILABLE, State.RELEASED):
             changes = {"attempts": 0, "consumers": (), "forced": ""}
@@ -184,7 +188,11 @@ class Attendant:
         return record
 
     def _reserved(
-        self, record: Record, offered: Offered, now: View, wish: Wish
+        self,
+        record: Record,
+        offered: Offered,
+        now: View,
+        wish: OperatorRequest,
     ) -> Record:
         """Go on with a device that nobody has and nobody can get."""
         generation = now.inventory.generation

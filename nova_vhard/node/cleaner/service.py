@@ -16,9 +16,9 @@ from nova_vhard.node.cleaner import (
     rules_file,
 )
 from nova_vhard.node.cleaner.attend import (
-    Attendant,
+    DeviceLifecycle,
+    OperatorRequest,
     Ways,
-    Wish,
 )
 from nova_vhard.node.cleaner.cleaning import Waits
 from nova_vhard.node.cleaner.enrolling import Refused
@@ -92,7 +92,7 @@ class Cleaner:
         self.root = HostRoot(options.root)
         self.journal = Journal(f"{options.state_path}/{_DEVICES}")
         self.libvirt = libvirt.of_tree(self.root, options.libvirt_uri)
-        self._attendant = Attendant(
+        self._attendant = DeviceLifecycle(
             placement,
             self.root,
             self.libvirt,
@@ -103,7 +103,7 @@ class Cleaner:
         )
 
     def once(
-        self, only: Collection[str] = (), wish: Wish | None = None
+        self, only: Collection[str] = (), wish: OperatorRequest | None = None
     ) -> Round:
         """Look at every device once, and do what is to be done.
 
@@ -131,7 +131,11 @@ class Cleaner:
         return done
 
     def _attend(
-        self, one: Offered, root: Provider, wish: Wish | None, done: Round
+        self,
+        one: Offered,
+        root: Provider,
+        wish: OperatorRequest | None,
+        done: Round,
     ) -> None:
         try:
             with lock.hold(self._options.run_dir, one.address):
@@ -175,7 +179,9 @@ class Cleaner:
             force=force,
         )
 
-    def _asked(self, one: Offered, root: Provider, done: Round) -> Wish:
+    def _asked(
+        self, one: Offered, root: Provider, done: Round
+    ) -> OperatorRequest:
         """Return what is asked for a device; it is not asked any longer.
 
         :raises PlacementError: if the request cannot be taken away
@@ -194,7 +200,9 @@ class Cleaner:
                 LOG.error("%s is %s", one.address, text)
                 done.troubles[one.address] = text
         force = _DESK if traits.FORCED in words else ""
-        return Wish(traits.REQUESTED in words, traits.RELEASE in words, force)
+        return OperatorRequest(
+            traits.REQUESTED in words, traits.RELEASE in words, force
+        )
 
     def _tell(
         self, root: Provider, offered: Iterable[Offered], done: Round

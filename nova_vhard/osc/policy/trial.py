@@ -105,7 +105,7 @@ class ExplainPolicy(OfflineShowOne):
         said = verdict.refusals or verdict.warnings or verdict.violations
         long = explain.describe(said, case.subject) if said else None
         if verdict.refusals:
-            long = explain.long(verdict.refusals, case.subject)
+            long = explain.api_message(verdict.refusals, case.subject)
         self.status = 1 if verdict.refusals else 0
         return (
             "verdict",
@@ -118,7 +118,9 @@ class ExplainPolicy(OfflineShowOne):
         ), (
             verdict.outcome,
             long,
-            explain.short(verdict.refusals) if verdict.refusals else None,
+            explain.fault_message(verdict.refusals)
+            if verdict.refusals
+            else None,
             Cell(verdict.rules),
             Cell(sorted({name for _, name in verdict.exempted})),
             Cell(sorted(case.host_checks(policy, day))),

@@ -19,8 +19,8 @@ from nova_vhard.policy.hardware import (
     FLAVOR,
     PASSTHROUGH,
     VOLUME,
+    DeviceChoice,
     HardwareRequest,
-    Wish,
 )
 from nova_vhard.policy.leading import leading
 from nova_vhard.policy.model import Mode, Policy
@@ -199,7 +199,7 @@ def _violations(
     return {one.key: one for one in verdict.violations}
 
 
-def _of_image(one: Violation) -> Wish | None:
+def _of_image(one: Violation) -> DeviceChoice | None:
     """Return the choice, if an image or a block device makes it."""
     choice = one.choice
     if choice is None or choice.origin in (FLAVOR, PASSTHROUGH):
@@ -266,10 +266,10 @@ def _by_name(
         yield _Finding(one, means, fix)
 
 
-def _wishes(names: Iterable[str]) -> Iterator[Wish]:
+def _wishes(names: Iterable[str]) -> Iterator[DeviceChoice]:
     for name in names:
         match = _NAME.match(name)
         if match:
             kind, bus = _BUS_OF_NAME[match[1]]
             source = f"bus by the device name {clean(name)}"
-            yield Wish(kind, bus, source, source, BLOCK_DEVICE)
+            yield DeviceChoice(kind, bus, source, source, BLOCK_DEVICE)

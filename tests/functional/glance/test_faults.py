@@ -16,23 +16,23 @@ GATES = "nova_vhard.gates"
 #: In the order in which an upload comes through them.
 CREATE = (
     f"{GATES}.glance_router.Router.call",
-    f"{GATES}.judge.Judge.policy",
+    f"{GATES}.enforcer.PolicyEnforcer.policy",
     f"{GATES}.glance_api.buffer_body",
     f"{GATES}.glance_api.subject_of",
     f"{GATES}.glance_api.image_reader.read",
-    f"{GATES}.judge.evaluate",
+    f"{GATES}.enforcer.evaluate",
     f"{GATES}.events.write",
     f"{GATES}.events._encoded",
 )
 UPDATE = (
     f"{GATES}.glance_api.stored",
     f"{GATES}.glance_api.changed",
-    f"{GATES}.judge.charged",
+    f"{GATES}.enforcer.introduced_violations",
 )
 IMPORT = (
-    f"{GATES}.glance_import.Judge",
+    f"{GATES}.glance_import.PolicyEnforcer",
     f"{GATES}.glance_import.image_reader.read",
-    f"{GATES}.judge.evaluate",
+    f"{GATES}.enforcer.evaluate",
     f"{GATES}.events.write",
 )
 #: By an OSError it says that the client has sent less than announced.
@@ -99,7 +99,7 @@ def test_what_glance_itself_cannot_read(
 def test_a_refused_upload(
     gated: User, plain: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = f"{GATES}.glance_api.explain.long"
+    place = f"{GATES}.glance_api.explain.api_message"
     monkeypatch.setattr(place, faults.failing(RuntimeError))
     ours(gated.create(hw_disk_bus="ide"))
     assert plain.images() == []

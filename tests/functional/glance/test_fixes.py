@@ -138,7 +138,7 @@ def at_boot(name: str, user: User, image: str) -> str | None:
     who = Subject(BOOT, project=user.project)
     request = nova_images.read(shown(user, image)).hardware()
     found = evaluate(_POLICIES[name], request, who, today()).refusals
-    return explain.long(found, who) if found else None
+    return explain.api_message(found, who) if found else None
 
 
 def with_data(user: User, properties: Properties, **more: Any) -> str:

@@ -13,7 +13,13 @@ import pytest
 from nova import context
 from nova.api.openstack import wsgi
 
-from nova_vhard.gates import http, nova_images, nova_lookup, proven, routing
+from nova_vhard.gates import (
+    http,
+    nova_images,
+    nova_lookup,
+    posture_filter,
+    routing,
+)
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.request.lookups import NotFound
 from tests import logged
@@ -71,7 +77,9 @@ class Cloud:
         self.placement = Placement("a")
         service = Service(lambda _request: 202, wsgi.Request)
         self.gate = known.gate(service, patch)
-        patch.setattr(proven, "_connect", lambda _limit: self.placement)
+        patch.setattr(
+            posture_filter, "_connect", lambda _limit: self.placement
+        )
 
     def send(self, environ):
         """Return status, headers and text of an answer."""

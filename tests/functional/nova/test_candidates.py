@@ -63,30 +63,30 @@ def host(*candidates, pools=(GOOD, USED), kind="QEMU", version=70):
     )
 
 
-def narrow(hosts, mode=Mode.ENFORCE, spec=None):
-    return one_time_use.narrow(POLICY, mode, hosts, spec or request())
+def filter_hosts(hosts, mode=Mode.ENFORCE, spec=None):
+    return one_time_use.filter_hosts(POLICY, mode, hosts, spec or request())
 
 
 def test_hosts_and_candidates_without_a_good_device_go():
     both = host(candidate("used"), candidate("good"))
     other = host(candidate("used"))
-    assert narrow([other, both]) == ([both], [])
+    assert filter_hosts([other, both]) == ([both], [])
     assert both.allocation_candidates == [candidate("good")]
 
 
 def test_in_another_mode_nothing_is_narrowed():
     both = host(candidate("used"), candidate("good"))
     hosts = [host(candidate("used")), both]
-    assert narrow(hosts, Mode.WARN) == (hosts, [])
+    assert filter_hosts(hosts, Mode.WARN) == (hosts, [])
     assert len(both.allocation_candidates) == 2
 
 
 def test_each_device_of_a_request_is_looked_at():
     two = request(count=2)
     mixed = host(candidate("good", "used"))
-    assert narrow([mixed], spec=two)[0] == []
+    assert filter_hosts([mixed], spec=two)[0] == []
     whole = host(candidate("good", "good"))
-    assert narrow([whole], spec=two)[0] == [whole]
+    assert filter_hosts([whole], spec=two)[0] == [whole]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_each_device_of_a_request_is_looked_at():
     ],
 )
 def test_what_is_no_proof(made):
-    left, (violation,) = narrow([made()])
+    left, (violation,) = filter_hosts([made()])
     assert left == []
     assert violation.rules == (PASSTHROUGH_REQUIRE,)
     assert violation.mode is Mode.ENFORCE
@@ -119,7 +119,7 @@ def test_what_is_no_proof(made):
 def test_a_whole_device_may_have_functions():
     pools = ({**GOOD, "dev_type": "type-PF"},)
     good = host(candidate("good"), pools=pools)
-    assert narrow([good]) == ([good], [])
+    assert filter_hosts([good]) == ([good], [])
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_whole_device_may_have_functions():
     ],
 )
 def test_why_no_host_is_left(hosts, spec, text):
-    left, failed = narrow(hosts, spec=spec)
+    left, failed = filter_hosts(hosts, spec=spec)
     assert (not left) is (text is not None)
     assert [one.cause.text for one in failed] == (
         [text.format(names="gpu")] if text else []
@@ -146,18 +146,18 @@ def test_why_no_host_is_left(hosts, spec, text):
 
 def test_a_host_that_is_not_judged_stays_as_it_is():
     ironic = host(candidate("used"), kind="ironic")
-    assert narrow([ironic]) == ([ironic], [])
+    assert filter_hosts([ironic]) == ([ironic], [])
     assert len(ironic.allocation_candidates) == 1
 
 
 def test_a_failure_in_mode_warn_leaves_the_hosts():
     hosts = [host(candidate("used"))]
-    left, (violation,) = narrow(hosts, Mode.WARN)
+    left, (violation,) = filter_hosts(hosts, Mode.WARN)
     assert left == hosts
     assert violation.mode is Mode.WARN
 
 
 def test_without_a_device_nothing_is_proven():
     bare = SimpleContainer(pci_requests=None)
-    _, (violation,) = narrow([host(candidate("good"))], spec=bare)
+    _, (violation,) = filter_hosts([host(candidate("good"))], spec=bare)
     assert "for this server" in violation.cause.text

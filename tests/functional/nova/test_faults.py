@@ -16,7 +16,7 @@ READER = "nova_vhard.request"
 BOOT = (
     f"{GATES}.nova_schemas.schemas",
     f"{GATES}.nova_router.Router.call",
-    f"{GATES}.judge.Judge.policy",
+    f"{GATES}.enforcer.PolicyEnforcer.policy",
     f"{READER}.nova_api.in_body",
     f"{READER}.nova_api.ServerReader.boot",
     f"{GATES}.nova_images.read",
@@ -100,7 +100,7 @@ class TestApi(RequestIds, verdicts.VerdictCase):
 
     def test_a_refused_request(self):
         old = self.image(**helpers.IDE)
-        place = f"{GATES}.nova_api.explain.long"
+        place = f"{GATES}.nova_api.explain.api_message"
         self.broken(place, RuntimeError, lambda: self.boot(old))
 
     def test_a_rebuild(self):
@@ -160,11 +160,11 @@ class TestScheduler(base.FakeDriverCase):
     API_GATE = None
     HOSTS = ()
     PLACES = (
-        f"{GATES}.judge.Judge.policy",
+        f"{GATES}.enforcer.PolicyEnforcer.policy",
         f"{GATES}.scheduler.request_spec.read",
         f"{GATES}.scheduler.request_spec.subject",
         f"{GATES}.scheduler.evaluate",
-        f"{GATES}.scheduler.host_rules.demands",
+        f"{GATES}.scheduler.host_rules.host_requirements",
         f"{GATES}.events.write",
     )
 

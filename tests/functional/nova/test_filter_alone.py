@@ -9,7 +9,11 @@ import logging
 import pytest
 from nova import exception, objects
 
-from nova_vhard.gates import nova_release, proven, scheduler
+from nova_vhard.gates import (
+    nova_release,
+    posture_filter,
+    scheduler,
+)
 from tests import logged
 from tests.functional.nova.test_proven import Placement, host
 from tests.functional.nova.test_request_spec import CELL, IMAGE, spec
@@ -35,7 +39,9 @@ def gate(tmp_path, monkeypatch, caplog):
     with policy_option(tmp_path, POLICY) as path:
         made = scheduler.VirtHardeningFilter()
         placement = Placement("a")
-        monkeypatch.setattr(proven, "_connect", lambda _limit: placement)
+        monkeypatch.setattr(
+            posture_filter, "_connect", lambda _limit: placement
+        )
         made.placement, made.policy_file = placement, path
         yield made
 

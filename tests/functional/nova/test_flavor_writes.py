@@ -99,7 +99,7 @@ def test_names_of_outsiders_are_clean_wherever_they_stand():
 
 
 def test_what_the_administrator_reads():
-    text = explain.long(violations({}, GPU), WHO)
+    text = explain.api_message(violations({}, GPU), WHO)
     assert "a flavor that asks for gpu needs" in text
     assert "`--property trait:CUSTOM_VHARD_IOMMU=required`" in text
 

@@ -9,16 +9,21 @@ import pytest
 from nova import context, exception, objects
 
 from nova_vhard.catalogue import traits
-from nova_vhard.gates import nova_release, proven
+from nova_vhard.gates import nova_release, posture_filter
 from nova_vhard.placement.client import PlacementError, Provider
-from nova_vhard.policy.hosts import NO_CANDIDATE, NOBODY, UNKNOWN, Demand
+from nova_vhard.policy.hosts import (
+    NO_CANDIDATE,
+    NOBODY,
+    UNKNOWN,
+    HostRequirement,
+)
 from nova_vhard.policy.model import Mode
 from tests import logged
 from tests.unit.helpers import policy
 
 objects.register_all()
 
-LOGGER = "nova_vhard.gates.proven"
+LOGGER = "nova_vhard.gates.posture_filter"
 RULES = policy(applies_to={"hypervisor_type": ["QEMU", "KVM"]})
 OPTIONS = SimpleNamespace(
     posture_timeout=30, posture_ttl=60, posture_max_age=600
@@ -48,12 +53,14 @@ class Placement:
 
 @pytest.fixture
 def hosts_of(monkeypatch):
-    """Give a function: the narrower of a fleet in which some have proven."""
+    """Give a function: the filter of a fleet in which some have proven."""
 
     def make(*hosts):
         placement = Placement(*hosts)
-        monkeypatch.setattr(proven, "_connect", lambda _limit: placement)
-        return proven.ProvenHosts(OPTIONS), placement
+        monkeypatch.setattr(
+            posture_filter, "_connect", lambda _limit: placement
+        )
+        return posture_filter.PostureFilter(OPTIONS), placement
 
     return make
 
@@ -77,7 +84,7 @@ BARE = host("metal", "ironic")
 
 
 def demand(*checks, mode=Mode.ENFORCE, rule="hosts.require"):
-    return Demand((rule,), frozenset(checks or ("iommu",)), mode)
+    return HostRequirement((rule,), frozenset(checks or ("iommu",)), mode)
 
 
 def texts(failed):
@@ -104,22 +111,22 @@ def text(template, checks="iommu", what=""):
     ],
 )
 def test_who_is_left(hosts_of, lines, hosts, left):
-    narrower, placement = hosts_of("a")
-    assert narrower.narrow(RULES, [demand()], hosts) == (left, [])
+    proven_hosts, placement = hosts_of("a")
+    assert proven_hosts.filter_hosts(RULES, [demand()], hosts) == (left, [])
     assert placement.asked == [{traits.of_check("iommu")}]
     assert lines() == []
 
 
 def test_without_a_demand_nobody_is_asked(hosts_of):
-    narrower, placement = hosts_of("a")
-    assert narrower.narrow(RULES, [], [A, B]) == ([A, B], [])
+    proven_hosts, placement = hosts_of("a")
+    assert proven_hosts.filter_hosts(RULES, [], [A, B]) == ([A, B], [])
     assert placement.asked == []
 
 
 def test_no_candidate_has_proven_it(hosts_of, lines):
-    narrower, _ = hosts_of("b", "a")
+    proven_hosts, _ = hosts_of("b", "a")
     wanted = demand("kernel_aslr", "iommu")
-    left, failed = narrower.narrow(RULES, [wanted], [host("z"), C])
+    left, failed = proven_hosts.filter_hosts(RULES, [wanted], [host("z"), C])
     assert left == []
     both = text(NO_CANDIDATE, "iommu, kernel_aslr")
     assert texts(failed) == [(both, Mode.ENFORCE)]
@@ -133,8 +140,8 @@ def test_no_candidate_has_proven_it(hosts_of, lines):
 
 
 def test_nobody_has_proven_it(hosts_of, lines):
-    narrower, _ = hosts_of()
-    left, failed = narrower.narrow(RULES, [demand()], [])
+    proven_hosts, _ = hosts_of()
+    left, failed = proven_hosts.filter_hosts(RULES, [demand()], [])
     assert left == []
     assert texts(failed) == [(text(NOBODY), Mode.ENFORCE)]
     assert lines() == [
@@ -148,8 +155,10 @@ def test_nobody_has_proven_it(hosts_of, lines):
 
 def test_of_a_large_fleet_a_few_are_named(hosts_of, lines):
     names = [f"{number:02}" for number in range(30)]
-    narrower, _ = hosts_of(*names)
-    narrower.narrow(RULES, [demand()], [host(f"c{name}") for name in names])
+    proven_hosts, _ = hosts_of(*names)
+    proven_hosts.filter_hosts(
+        RULES, [demand()], [host(f"c{name}") for name in names]
+    )
     ((_, line),) = lines()
     proven_ones, candidates = (
         ", ".join(f"{start}{name}" for name in names[:20])
@@ -165,9 +174,9 @@ def test_placement_does_not_answer(monkeypatch, lines):
     def connect(_limit):
         raise PlacementError("no route")
 
-    monkeypatch.setattr(proven, "_connect", connect)
-    narrower = proven.ProvenHosts(OPTIONS)
-    left, failed = narrower.narrow(RULES, [demand()], [A])
+    monkeypatch.setattr(posture_filter, "_connect", connect)
+    proven_hosts = posture_filter.PostureFilter(OPTIONS)
+    left, failed = proven_hosts.filter_hosts(RULES, [demand()], [A])
     assert left == []
     assert texts(failed) == [(text(UNKNOWN), Mode.ENFORCE)]
     assert lines() == [
@@ -185,9 +194,9 @@ def test_placement_does_not_answer(monkeypatch, lines):
 
 def test_what_nova_ignores_nobody_has_proven(hosts_of, lines, monkeypatch):
     monkeypatch.setattr(nova_release, "release", lambda: 31)
-    narrower, placement = hosts_of("a")
+    proven_hosts, placement = hosts_of("a")
     wanted = demand("passthrough_one_time_use", "one_time_use", "iommu")
-    left, failed = narrower.narrow(RULES, [wanted], [A])
+    left, failed = proven_hosts.filter_hosts(RULES, [wanted], [A])
     assert left == []
     checks = "iommu, one_time_use, passthrough_one_time_use"
     assert texts(failed) == [(text(NOBODY, checks), Mode.ENFORCE)]
@@ -201,19 +210,19 @@ def test_what_nova_ignores_nobody_has_proven(hosts_of, lines, monkeypatch):
 
 @pytest.mark.parametrize("mode", [Mode.WARN, Mode.AUDIT])
 def test_in_another_mode_all_hosts_stay(hosts_of, mode):
-    narrower, _ = hosts_of("a")
+    proven_hosts, _ = hosts_of("a")
     wanted = [demand(mode=mode)]
-    assert narrower.narrow(RULES, wanted, [B, C]) == (
+    assert proven_hosts.filter_hosts(RULES, wanted, [B, C]) == (
         [B, C],
         [wanted[0].failed(NO_CANDIDATE)],
     )
-    assert narrower.narrow(RULES, wanted, [A, C]) == ([A, C], [])
+    assert proven_hosts.filter_hosts(RULES, wanted, [A, C]) == ([A, C], [])
 
 
 def test_a_warning_is_about_the_hosts_that_are_left(hosts_of):
-    narrower, placement = hosts_of("a")
+    proven_hosts, placement = hosts_of("a")
     warned = demand("kernel_aslr", mode=Mode.WARN)
-    left, failed = narrower.narrow(RULES, [warned, demand()], [A, B])
+    left, failed = proven_hosts.filter_hosts(RULES, [warned, demand()], [A, B])
     assert (left, failed) == ([A], [])
     assert placement.asked == [
         {traits.of_check("iommu")},
@@ -222,9 +231,9 @@ def test_a_warning_is_about_the_hosts_that_are_left(hosts_of):
 
 
 def test_where_no_host_is_left_there_is_no_warning(hosts_of):
-    narrower, _ = hosts_of()
+    proven_hosts, _ = hosts_of()
     warned = demand("kernel_aslr", mode=Mode.WARN)
-    left, failed = narrower.narrow(RULES, [warned, demand()], [B])
+    left, failed = proven_hosts.filter_hosts(RULES, [warned, demand()], [B])
     assert left == []
     assert texts(failed) == [(text(NOBODY), Mode.ENFORCE)]
 
@@ -263,7 +272,7 @@ class TestPresentFlavor:
         return objects.RequestSpec(self.who, instance_uuid=SERVER)
 
     def test_it_is_the_servers(self, lines):
-        assert proven.present_flavor(self.spec()) is self.flavor
+        assert posture_filter.present_flavor(self.spec()) is self.flavor
         assert self.asked == [
             (self.who, SERVER),
             ("user", CELL.uuid, SERVER, ["flavor"]),
@@ -277,7 +286,7 @@ class TestPresentFlavor:
         monkeypatch.setattr(
             objects.InstanceMapping, "get_by_instance_uuid", fail
         )
-        flavor = proven.present_flavor(self.spec())
+        flavor = posture_filter.present_flavor(self.spec())
         assert isinstance(flavor, objects.Flavor)
         assert "extra_specs" not in flavor
         assert lines() == [

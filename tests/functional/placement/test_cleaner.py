@@ -9,7 +9,7 @@ import pytest
 
 from nova_vhard.catalogue import traits
 from nova_vhard.node.cleaner import lock
-from nova_vhard.node.cleaner.attend import Wish
+from nova_vhard.node.cleaner.attend import DeviceChoice
 from nova_vhard.node.cleaner.journal import State
 from nova_vhard.node.cleaner.step import Outcome, Step
 from nova_vhard.placement.client import PlacementError
@@ -643,7 +643,9 @@ def test_released_by_force(used):
     used.steps["compare"].good = "better"
     used.use()
     used.round()
-    used.round(wish=Wish(force="the vendor has looked at it"), only=[NVME])
+    used.round(
+        wish=DeviceChoice(force="the vendor has looked at it"), only=[NVME]
+    )
     assert used.candidates()
     assert used.record.forced == "the vendor has looked at it"
     assert "not proven clean" in used.record.history[-1].what

@@ -43,7 +43,7 @@ def test_it_is_what_a_gate_says_of_the_very_image():
         f"--image={IMAGE}",
     )
     subject = Subject(BOOT, image=IMAGE)
-    assert said["explanation"] == explain.long(refusals, subject)
+    assert said["explanation"] == explain.api_message(refusals, subject)
     assert f"hw_vif_model=virtio {IMAGE}`" in said["explanation"]
 
 

@@ -114,7 +114,7 @@ def test_gates_are_those_that_judge():
     # not imported: this test needs neither Nova nor Glance
     folder = ROOT / "nova_vhard" / "gates"
     text = "".join(path.read_text() for path in folder.glob("*.py"))
-    names = re.findall(r'Judge\(([A-Z_]+), "', text)
+    names = re.findall(r'PolicyEnforcer\(([A-Z_]+), "', text)
     assert sorted(GATES) == sorted(getattr(gates, name) for name in names)
 
 

@@ -242,7 +242,5 @@ def test_one_that_cannot_be_loaded_is_named_with_the_reason(conf, monkeypatch):
         "nova_vhard.node.reporter.publishers.prometheus",
     )
     conf.set_override("publishers", ["prometheus"], "vhard_reporter")
-    with pytest.raises(
-        ValueError, match=r"prometheus cannot be .*\[node\]"
-    ):
+    with pytest.raises(ValueError, match=r"prometheus cannot be .*\[node\]"):
         publishing.publishers(conf)

@@ -19,7 +19,7 @@ from oslo_config import cfg
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.host import pci
 from nova_vhard.node.cleaner import journal
-from nova_vhard.node.cleaner.attend import Wish
+from nova_vhard.node.cleaner.attend import OperatorRequest
 from nova_vhard.node.cleaner.service import Cleaner, Round
 from nova_vhard.placement.client import Placement
 from tests.functional.nova.passthrough import base
@@ -177,7 +177,9 @@ class Cleaned(Once):
 
     def clean(self, **wish: Any) -> Round:
         """Let the cleaner make a round."""
-        return self.cleaner.once((ADDRESS,) if wish else (), Wish(**wish))
+        return self.cleaner.once(
+            (ADDRESS,) if wish else (), OperatorRequest(**wish)
+        )
 
     def record(self) -> journal.Record:
         """Return what the journal says of the device."""

@@ -4,7 +4,7 @@
 from tests.functional.nova.passthrough import base, fleet
 from tests.functional.nova.passthrough.test_placement_faults import FAULTS
 
-SCHEDULER = "nova_vhard.gates.proven"
+SCHEDULER = "nova_vhard.gates.posture_filter"
 WHAT = "or do without passthrough devices"
 CHECKS = "interrupt_remapping, iommu"
 NOBODY = fleet.NOBODY.format(CHECKS) + f"ask the cloud's operator, {WHAT}"

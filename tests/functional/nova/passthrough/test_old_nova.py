@@ -27,7 +27,9 @@ class TestOneTimeUse(filter_case.FilterCase):
             self.assertEqual([], nova_release.ignored([CHECK]))
             return
         hosts = [self.proven("clean", CHECK)]
-        log = self.useFixture(fixtures.FakeLogger("nova_vhard.gates.proven"))
+        log = self.useFixture(
+            fixtures.FakeLogger("nova_vhard.gates.posture_filter")
+        )
 
         reason = self.reason(hosts, self.spec(DEMAND))
 

@@ -145,9 +145,11 @@ class TestServerWithDevice(Servers):
             InstanceMapping=SimpleNamespace(get_by_instance_uuid=fail),
         )
         self.useFixture(
-            fixtures.MonkeyPatch("nova_vhard.gates.proven.objects", broken)
+            fixtures.MonkeyPatch(
+                "nova_vhard.gates.posture_filter.objects", broken
+            )
         )
-        log = self.log_of("nova_vhard.gates.proven")
+        log = self.log_of("nova_vhard.gates.posture_filter")
 
         self.move({"migrate": None})
 

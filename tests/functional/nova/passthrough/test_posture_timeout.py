@@ -9,7 +9,7 @@ import nova.conf
 import pytest
 from keystoneauth1 import loading
 
-from nova_vhard.gates import proven
+from nova_vhard.gates import posture_filter
 from nova_vhard.placement.client import PlacementError
 from nova_vhard.placement.posture import PostureUnavailable, Question
 from tests.functional.placement.test_posture_hangs import Silent
@@ -42,7 +42,7 @@ def test_a_request_ends_whatever_nova_has_for_a_limit(configure, timeout):
     configure(server.url, timeout=timeout)
     try:
         with pytest.raises(PlacementError, match=r"[Tt]imed? ?out"):
-            proven._connect(LIMIT).traits()
+            posture_filter._connect(LIMIT).traits()
         assert server.asked.is_set()
     finally:
         server.close()
@@ -57,7 +57,7 @@ def test_a_shorter_limit_of_novas_holds(configure):
     configure(server.url, timeout=LIMIT)
     try:
         with pytest.raises(PlacementError, match=r"[Tt]imed? ?out"):
-            proven._connect(600).traits()
+            posture_filter._connect(600).traits()
     finally:
         server.close()
 
@@ -68,7 +68,7 @@ def test_the_option_reaches_the_posture(configure):
     options = type("Options", (), {})()
     options.posture_ttl, options.posture_max_age = 60, 600
     options.posture_timeout = LIMIT
-    hosts = proven.ProvenHosts(options)
+    hosts = posture_filter.PostureFilter(options)
     try:
         with pytest.raises(PostureUnavailable):
             hosts._posture.hosts(Question(frozenset(("iommu",)), 2))
@@ -98,7 +98,7 @@ def test_it_speaks_as_novas_own_client_does(configure):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     configure(f"http://127.0.0.1:{server.server_address[1]}")
     try:
-        client = proven._connect(LIMIT * 30)
+        client = posture_filter._connect(LIMIT * 30)
         assert client.traits() == set()
         version = server.headers["OpenStack-API-Version"]
         assert version == "placement 1.39"
@@ -132,7 +132,7 @@ def test_the_limit_holds_for_keystone_too(configure, tmp_path):
     CONF([], project="nova", default_config_files=[str(path)])
     try:
         with pytest.raises(PlacementError, match=r"[Tt]imed? ?out"):
-            proven._connect(LIMIT).traits()
+            posture_filter._connect(LIMIT).traits()
         assert server.asked.is_set()
     finally:
         server.close()

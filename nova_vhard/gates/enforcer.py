@@ -20,8 +20,8 @@ from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import (
     Verdict,
     ViolationKey,
-    charged,
     evaluate,
+    introduced_violations,
     soften,
     violated,
 )
@@ -44,7 +44,7 @@ def _done(verdict: Verdict, service: bool) -> str:
     return f"lets pass ({why})"
 
 
-class Judge:
+class PolicyEnforcer:
     """The judge of one gate.
 
     :param gate: name of the gate in events and logs
@@ -103,7 +103,7 @@ class Judge:
         """Judge what a change brings in, or keeps in what it touches."""
         day = today()
         with self.event(subject) as event:
-            event.verdict = charged(
+            event.verdict = introduced_violations(
                 evaluate(policy, after, subject, day),
                 evaluate(policy, before, subject, day),
                 touched,

@@ -24,8 +24,8 @@ from nova_vhard.policy.hosts import (
     NO_CANDIDATE,
     NOBODY,
     UNKNOWN,
-    Demand,
-    together,
+    HostRequirement,
+    merge_requirements,
 )
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.verdict import Violation
@@ -102,7 +102,7 @@ def _connect(timeout: float) -> Placement:
     return Placement(report.SchedulerReportClient(adapter=adapter))
 
 
-class ProvenHosts:
+class PostureFilter:
     """Narrows hosts by the posture that Placement knows.
 
     :param options: group ``vhard`` of the configuration
@@ -118,21 +118,21 @@ class ProvenHosts:
             timeout=timeout,
         )
 
-    def narrow(
-        self, policy: Policy, demanded: list[Demand], hosts: list[Any]
+    def filter_hosts(
+        self, policy: Policy, demanded: list[HostRequirement], hosts: list[Any]
     ) -> tuple[list[Any], list[Violation]]:
         """Return the hosts that are left, and why none is, if so.
 
         :param hosts: Nova HostStates
         """
         failed: list[Violation] = []
-        demand = together(demanded, Mode.ENFORCE)
+        demand = merge_requirements(demanded, Mode.ENFORCE)
         if demand is not None:
             hosts, text = self._left(policy, demand, hosts)
             if not hosts:
                 return [], [demand.failed(text)]
         for mode in (Mode.WARN, Mode.AUDIT):
-            demand = together(demanded, mode)
+            demand = merge_requirements(demanded, mode)
             if demand is not None:
                 left, text = self._left(policy, demand, hosts)
                 if not left:
@@ -140,7 +140,7 @@ class ProvenHosts:
         return hosts, failed
 
     def _left(
-        self, policy: Policy, demand: Demand, hosts: list[Any]
+        self, policy: Policy, demand: HostRequirement, hosts: list[Any]
     ) -> tuple[list[Any], str]:
         """Return the hosts that pass, and the text for none."""
         proven, text = self._proven(policy, demand)
@@ -150,7 +150,7 @@ class ProvenHosts:
         return left, text
 
     def _proven(
-        self, policy: Policy, demand: Demand
+        self, policy: Policy, demand: HostRequirement
     ) -> tuple[frozenset[str], str]:
         """Return the hosts that have proven it, and the text for none."""
         ignored = nova_release.ignored(demand.checks)
@@ -190,7 +190,9 @@ def _that_pass(
     ]
 
 
-def _log(demand: Demand, proven: Iterable[str], hosts: Iterable[Any]) -> None:
+def _log(
+    demand: HostRequirement, proven: Iterable[str], hosts: Iterable[Any]
+) -> None:
     """Name for the operator what the user is not told."""
     LOG.info(
         "No host is left that has proven %s. Proven: %s. Candidates: %s.",
