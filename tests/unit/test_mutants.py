@@ -43,6 +43,17 @@ def test_the_seed_draws_the_same_in_any_order():
     assert len(others) > 5
 
 
+def test_what_moves_or_comes_elsewhere_changes_no_draw():
+    names = [f"here.text.x_clean__mutmut_{number}" for number in range(99)]
+    moved = [name.replace("here", "there") for name in names]
+    first = [
+        name.replace("here", "there") for name in drawn(AREA, names, 9, 7)
+    ]
+    assert first == drawn(AREA, moved, 9, 7)
+    more = drawn(AREA, [*moved, "there.other.x_f__mutmut_1"], 9, 7)
+    assert len(set(first) & set(more)) >= 8
+
+
 def test_no_more_are_drawn_than_there_are():
     assert drawn(AREA, NAMES, 99, 7) == NAMES
 
