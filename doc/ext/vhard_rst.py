@@ -7,7 +7,7 @@ from typing import Any
 
 def heading(text: str) -> str:
     """Return a heading of the lowest level that the pages use."""
-    return f"{text}\n{'~' * len(text)}\n"
+    return f"{text}\n{'-' * len(text)}\n"
 
 
 def table(

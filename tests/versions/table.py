@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of the versions, of the rows that runs have left."""
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -79,8 +80,23 @@ def _tests(name: str, row: Row) -> list[str]:
         lines.append(f"\nSkipped in ``{name}``:\n\n")
     for reason, tests in sorted(row["skipped"].items()):
         names = ", ".join(f"``{_short(test)}``" for test in sorted(tests))
-        lines.append(f"- {reason}: {names}\n")
+        lines.append(_item(f"{reason}: {names}"))
     return lines
+
+
+def _item(text: str) -> str:
+    """Return an item of a list, in lines that docutils takes."""
+    return (
+        textwrap.fill(
+            text,
+            79,
+            initial_indent="- ",
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        + "\n"
+    )
 
 
 def _short(test: str) -> str:
