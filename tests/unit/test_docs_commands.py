@@ -221,6 +221,6 @@ def test_the_page_says_what_the_gates_answer():
 
 def test_the_checklist_reads_like_the_guides():
     text = extension().checklist()
-    titles = re.findall(r"^(Check-Virt-\d\d): (\w+)\n~+$", text, re.MULTILINE)
+    titles = re.findall(r"^(Check-Virt-\d\d): (\w+)\n-+$", text, re.MULTILINE)
     assert titles == sorted(titles)
     assert len(titles) == text.count(":It passes when:")
