@@ -83,7 +83,7 @@ def test_glance_import(
     policy_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge = PolicyEnforcer("glance-import", "glance-api")
-    monkeypatch.setattr(glance_import, "Judge", lambda *_: judge)
+    monkeypatch.setattr(glance_import, "PolicyEnforcer", lambda *_: judge)
     who = RequestContext(user_id="user", project_id="project")
 
     def ask(bus: str) -> Any:

@@ -80,7 +80,7 @@ def gate(directory: Any) -> Any:
 
     (directory / "vhard.yaml").write_text('version: "1"\n')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(glance_api, "Judge", watched)
+        patch.setattr(glance_api, "PolicyEnforcer", watched)
         app = service.load(directory / "glance-api-paste.ini")
     (one,) = {id(made): made for made in judges}.values()
     return app, one.seen

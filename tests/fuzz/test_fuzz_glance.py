@@ -116,7 +116,7 @@ def test_fuzz_of_the_import(
     policy_file: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge = PolicyEnforcer("glance-import", "glance-api")
-    monkeypatch.setattr(glance_import, "Judge", lambda *_: judge)
+    monkeypatch.setattr(glance_import, "PolicyEnforcer", lambda *_: judge)
     context = RequestContext(user_id="user", project_id="project")
     found: Counter[str] = Counter()
     for number in range(INPUTS):
