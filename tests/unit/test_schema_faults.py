@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a schema has against a policy, sentence by sentence; and how many."""
 
+import itertools
+
 import pytest
+from jsonschema import Draft202012Validator
 
 from nova_vhard.common import problems
 from nova_vhard.common.json_schema import (
@@ -15,8 +18,15 @@ from nova_vhard.common.json_schema import (
     mapping,
     titled,
 )
-from nova_vhard.common.problems import PolicyError, Problems
-from nova_vhard.common.schema_errors import describe
+from nova_vhard.common.problems import (
+    Hints,
+    PolicyError,
+    Problem,
+    Problems,
+    nearest,
+    unexpected,
+)
+from nova_vhard.common.schema_errors import describe, schema_faults
 from tests.unit.helpers import policy
 
 LONG = "x" * (NAME_LIMIT + 1)
@@ -122,6 +132,145 @@ TEN = "a mapping with k0, k1, k2, k3, k4, k5, k6, k7, k8, k9"
 )
 def test_what_a_schema_wants(schema, text):
     assert describe(schema) == text
+
+
+NO_LIST = 'must be a list or "*"'
+ANY_NAMES = (list_or_any, NAME)
+MAPPING = (mapping, TEXT)
+RULE = (keys, "a")
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "expected"),
+    [
+        ((array, TEXT), [], []),
+        ((array, TEXT), ["a", ""], [((1,), "'' is empty")]),
+        ((array, TEXT), "a", [((), "'a' must be a list")]),
+        ((array, TEXT, 1), [], [((), "'[]' is empty")]),
+        ((array, TEXT, 1), ["a"], []),
+        (MAPPING, {}, []),
+        (MAPPING, {"a": "b"}, []),
+        (MAPPING, {"a": ""}, [(("a",), "'' is empty")]),
+        (MAPPING, {"x" * NAME_LIMIT: "b"}, []),
+        (
+            MAPPING,
+            {LONG: "b"},
+            [((), f"'{CUT}' is longer than 255 characters")],
+        ),
+        (MAPPING, "a", [((), "'a' must be a mapping")]),
+        (MAPPING, ["a"], [((), "must be a mapping, not a list")]),
+        (ANY_NAMES, "*", []),
+        (ANY_NAMES, [], []),
+        (ANY_NAMES, ["a"], []),
+        (ANY_NAMES, ["a", ""], [((1,), "'' is empty")]),
+        (ANY_NAMES, "a", [((), f"'a' {NO_LIST}")]),
+        (ANY_NAMES, "a*", [((), f"'a*' {NO_LIST}")]),
+        (ANY_NAMES, "**", [((), f"'**' {NO_LIST}")]),
+        (ANY_NAMES, "*\n", [((), f"'*' {NO_LIST}")]),
+        (ANY_NAMES, {}, [((), f"{NO_LIST}, not a mapping")]),
+        (ANY_NAMES, True, [((), f"'true' {NO_LIST}")]),
+        ((titled, BOOL, "a switch"), False, []),
+        ((titled, BOOL, "a switch"), "A", [((), "'A' must be a switch")]),
+        (RULE, {}, [((), "lacks a")]),
+        (RULE, {"a": "x"}, []),
+        (RULE, {"a": ""}, [(("a",), "'' is empty")]),
+        (
+            RULE,
+            {"a": "x", "aa": ""},
+            [(("aa",), "is not a known key (did you mean 'a'?)")],
+        ),
+        (RULE, "x", [((), "'x' must be a mapping with a, b")]),
+    ],
+    ids=itertools.count(),
+)
+def test_what_each_part_of_a_schema_refuses(part, value, expected):
+    function, *arguments = part
+    more = {"a": TEXT, "b": TEXT} if function is keys else {}
+    validator = Draft202012Validator(function(*arguments, **more))
+    assert list(schema_faults(value, validator)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "hint"),
+    [
+        ("Warn", "Warn", " (did you mean 'warn'?)"),
+        ("XyZ", "XyZ", ""),
+        (True, "true", ""),
+        (False, "false", ""),
+    ],
+    ids=["near", "odd", "true", "false"],
+)
+def test_a_value_is_named_as_it_is_written(value, text, hint):
+    message = f"'{text}' is none of enforce, warn, audit{hint}"
+    assert faults(mode=value) == [("mode", message)]
+
+
+def test_so_is_one_that_is_of_another_type():
+    assert faults(enabled="Maybe") == [
+        ("enabled", "'Maybe' must be true or false")
+    ]
+
+
+def test_only_so_many_near_names_are_looked_for():
+    hints = Hints(2)
+    near = " (did you mean 'virtio'?)"
+    found = [hints.nearest("virtoi", ["virtio"]) for _ in range(5)]
+    assert found == [near, near, "", "", ""]
+    assert nearest("virtoi", ["virtio"]) == near
+
+
+def test_so_many_near_names_are_for_the_faults_that_are_kept():
+    hints = Hints()
+    found = [hints.nearest("virtoi", ["virtio"]) for _ in range(102)]
+    assert [bool(near) for near in found] == [True] * 100 + [False] * 2
+
+
+DEEP = ("a" * 70, 3, *["b" * 60] * 5)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ((), ""),
+        (("a", 0, "b\nc"), "a[0].bc"),
+        ((7, "a"), "[7].a"),
+        # a key is cut, and so is what they come to
+        (("a" * 70,), "a" * 63 + "…"),
+        (DEEP, ("a" * 63 + "…[3]" + f".{'b' * 60}" * 5)[:255] + "…"),
+    ],
+    ids=["none", "plain", "number", "key", "deep"],
+)
+def test_a_place_is_bounded(path, place):
+    faulty = Problems()
+    faulty.add("p.yaml", 2, path, "is wrong")
+    assert faulty.kept == [Problem("p.yaml", 2, place, "is wrong")]
+
+
+def test_a_message_is_bounded():
+    faulty = Problems()
+    faulty.add("p.yaml", 2, (), "x" * 512)
+    faulty.add("p.yaml", 3, (), "x" * 513)
+    first, second = (problem.message for problem in faulty.kept)
+    assert first == "x" * 512
+    assert second == "x" * 511 + "…"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("odd\nthing", ": oddthing"),
+        ("x" * 256, ": " + "x" * 256),
+        ("x" * 257, ": " + "x" * 255 + "…"),
+    ],
+    ids=["none", "lines", "long", "longer"],
+)
+def test_a_fault_of_ours_is_bounded(text, expected):
+    message = "cannot be read, by a fault of nova-vhard: OSError"
+    error = unexpected("p.yaml", OSError(text))
+    (problem,) = error.problems
+    assert problem == Problem("p.yaml", 1, "", message + expected)
+    assert str(error) == f"p.yaml:1: {message}{expected}"
 
 
 def collected(count):

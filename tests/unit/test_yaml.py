@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """YAML that is refused or reported: the line, the place and the sentence."""
 
+import re
+
 import pytest
 import yaml
 
@@ -57,6 +59,14 @@ def reported(text, **limits):
 )
 def test_what_is_the_end(text, line, path, message):
     assert reported(text) == (None, [(line, path, message)])
+
+
+def test_what_is_refused_says_so():
+    builder = yaml_tree.TreeBuilder(lambda *_: None)
+    text = "alias *c is not supported; write the value out"
+    with pytest.raises(yaml_tree.Refused, match=f"^{re.escape(text)}$"):
+        for event in yaml.parse("a: *c\n"):
+            builder.take(event)
 
 
 @pytest.mark.parametrize(
