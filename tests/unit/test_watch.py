@@ -2,6 +2,7 @@
 """A watched policy file: reload, last good copy, exemptions that end."""
 
 import datetime
+import errno
 import logging
 import os
 import pathlib
@@ -73,7 +74,7 @@ def test_an_extended_file_that_appears_later_is_seen(path, tmp_path):
 @pytest.mark.parametrize("breakage", ["broken", "deleted", "truncated"])
 def test_a_bad_file_keeps_the_last_good_policy(path, breakage, caplog):
     file = PolicyFile(write(path, WARN))
-    file.current()
+    digest = file.current().digest
     if breakage == "broken":
         write(path, BROKEN)
     elif breakage == "deleted":
@@ -82,10 +83,12 @@ def test_a_bad_file_keeps_the_last_good_policy(path, breakage, caplog):
         path.write_text("")
     for _ in range(5):
         assert file.current().mode == "warn"
-    errors = [one for one in caplog.records if one.levelname == "ERROR"]
-    assert len(errors) == 1
-    assert "still holds" in errors[0].getMessage()
+    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
     assert file.error is not None
+    assert record.getMessage() == (
+        f"Policy cannot be used, the last good policy, {digest}, still "
+        f"holds: {file.error}"
+    )
     write(path, AUDIT)
     assert file.current().mode == "audit"
     assert file.error is None
@@ -180,21 +183,75 @@ def test_a_copy_that_is_no_file_counts_as_none(path, state):
 def test_where_the_copy_cannot_be_written_there_is_one_warning(
     path, tmp_path, caplog
 ):
+    caplog.set_level(logging.WARNING)
     (tmp_path / "state").write_text("a file, no folder")
     file = PolicyFile(write(path, WARN), str(tmp_path / "state" / "copy"))
     assert file.current().mode == "warn"
     write(path, AUDIT)
     assert file.current().mode == "audit"
-    said = [one for one in caplog.records if "memory only" in one.message]
-    assert len(said) == 1
+    assert caplog.messages == [
+        "The last good policy is kept in memory only: [Errno 20] Not a "
+        f"directory: '{tmp_path / 'state' / 'copy'}'"
+    ]
+
+
+def test_a_copy_takes_the_room_of_the_old_one(
+    path, state, caplog, monkeypatch
+):
+    caplog.set_level(logging.WARNING)
+    # given an old copy that fills the disk
+    real = os.fsync
+    failures = [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))]
+
+    def fsync(descriptor):
+        if failures:
+            raise failures.pop()
+        real(descriptor)
+
+    file = PolicyFile(write(path, WARN), state)
+    file.current()
+    monkeypatch.setattr(os, "fsync", fsync)
+    # when another policy is kept
+    write(path, AUDIT)
+    digest = file.current().digest
+    # then the copy is of the new one, and nothing is told
+    assert not failures
+    assert not caplog.messages
+    write(path, BROKEN)
+    restarted = PolicyFile(str(path), state).current()
+    assert (restarted.mode, restarted.digest) == ("audit", digest)
+
+
+def test_an_old_copy_goes_where_no_new_one_can_be_written(
+    path, state, caplog, monkeypatch
+):
+    caplog.set_level(logging.WARNING)
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = PolicyFile(write(path, WARN), state)
+    file.current()
+    monkeypatch.setattr(os, "fsync", full)
+    write(path, AUDIT)
+    file.current()
+    assert not os.path.exists(state)
+    assert caplog.messages == [
+        "The last good policy is kept in memory only: [Errno 28] No space "
+        "left on device"
+    ]
 
 
 def test_switched_off_is_said_once(path, caplog):
+    caplog.set_level(logging.WARNING)
     file = PolicyFile(write(path, "version: '1'\nenabled: false\n"))
     for _ in range(3):
         assert not file.current().enabled
-    said = [one for one in caplog.records if "Nothing is refused" in one.msg]
-    assert len(said) == 1
+    assert caplog.messages == [
+        f"{path} says enabled: false. Nothing is refused."
+    ]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
 
 
 def test_exemptions_that_end_soon_are_named_once_a_day(
@@ -213,10 +270,10 @@ def test_exemptions_that_end_soon_are_named_once_a_day(
     caplog.set_level(logging.WARNING)
     file.current()
     file.current()
-    said = [one.getMessage() for one in caplog.records]
-    assert len(said) == 2
-    assert "over ended on 2026-06-14 and is void" in said[0]
-    assert "soon ends on 2026-06-29" in said[1]
+    assert caplog.messages == [
+        "Exemption over ended on 2026-06-14 and is void.",
+        "Exemption soon ends on 2026-06-29. Renew or remove it.",
+    ]
     day += datetime.timedelta(days=1)
     file.current()
     assert len(caplog.records) == 5
