@@ -100,6 +100,23 @@ def test_controller_of_a_scsi_bus(properties, model):
     assert picked(properties).get("scsi_model") == model
 
 
+@pytest.mark.parametrize(
+    ("arch", "model"),
+    [
+        ("ppc64", "ibmvscsi"),
+        ("ppc64le", "ibmvscsi"),
+        ("ppc", "lsilogic"),
+        ("s390", "virtio-scsi"),
+        ("s390x", "virtio-scsi"),
+        ("x86_64", "lsilogic"),
+        ("aarch64", "lsilogic"),
+    ],
+)
+def test_the_controller_is_by_the_architecture(arch, model):
+    properties = {"hw_disk_bus": "scsi", "hw_architecture": arch}
+    assert picked(properties)["scsi_model"] == model
+
+
 def test_machine_video_and_firmware():
     found = picked({})
     assert found["machine_type"] == "pc"

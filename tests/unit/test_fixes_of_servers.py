@@ -159,6 +159,38 @@ def test_a_cdrom_takes_a_bus_that_cdroms_have():
     assert answers == {"scsi_model": fix}
 
 
+def set_on(image_id, *options):
+    words = " ".join(f"--property {option}" for option in options)
+    return f"run `openstack image set {words} {image_id}`"
+
+
+@pytest.mark.parametrize(
+    ("properties", "own", "origin", "controller"),
+    [
+        # of the image that is rescued, not of the one that rescues
+        ({}, OWN, "image", set_on("0ef1", CONTROLLER)),
+        (
+            {},
+            Holder("7701"),
+            VOLUME,
+            f"run `openstack volume set --image-property {CONTROLLER} 7701`",
+        ),
+        # which has one already
+        ({"hw_scsi_model": "virtio-scsi"}, OWN, "image", None),
+    ],
+    ids=["image", "volume", "controller"],
+)
+def test_a_rescue_disk_that_has_to_go_onto_scsi(
+    properties, own, origin, controller
+):
+    # on virtio, the bus without the property, it may not be
+    rule = rules("scsi", disk_bus={"allow": ["sata"]})
+    properties = {**properties, "hw_disk_bus": "sata"}
+    answers = rescued(rule, own, properties, origin, hw_rescue_bus="ide")
+    steps = [set_on("4e5c", "hw_rescue_bus=scsi"), controller]
+    assert answers == {"rescue_bus": "; ".join(filter(None, steps))}
+
+
 def copied(*options):
     given = " ".join(f"--property {option}" for option in options)
     return (

@@ -18,7 +18,7 @@ from nova_vhard.policy.hosts import (
 )
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
-from nova_vhard.policy.verdict import evaluate
+from nova_vhard.policy.verdict import Message, Violation, evaluate
 from nova_vhard.request import passthrough
 from tests.unit.helpers import TODAY, policy, shipped
 
@@ -305,6 +305,23 @@ def test_demands_of_one_mode_are_one_question():
         "which hosts have proven iommu, kernel_aslr is not known at the "
         "moment; try again in a few minutes",
     }
+
+
+def test_a_host_that_is_missing_breaks_all_that_demands_it():
+    rules = policy(**REQUIRE)
+    found = host_requirements(rules, request(GPU), Subject(BOOT), TODAY)
+    demand = merge_requirements(found, Mode.ENFORCE)
+    ids = ("passthrough.require", "hosts.require")
+    checks = "iommu, kernel_aslr"
+    assert demand.failed(UNKNOWN) == Violation(
+        ids,
+        Message(UNKNOWN.format(checks=checks), ", ".join(ids), checks),
+        Mode.ENFORCE,
+    )
+    for one in found:
+        alone = one.failed(NO_CANDIDATE)
+        assert (alone.rules, alone.mode) == (one.rules, one.mode)
+        assert alone.cause.value == ", ".join(sorted(one.checks))
 
 
 def test_what_a_person_can_do_without_is_said():

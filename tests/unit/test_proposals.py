@@ -107,6 +107,37 @@ def test_a_rescue_bus_and_its_controller(allow, properties, expected):
     assert changes(devices, properties, "rescue_bus") == expected
 
 
+ARM = {"hw_architecture": "aarch64"}
+EMULATED = {"hw_emulation_architecture": "aarch64"}
+Q35 = {"machine_type": {"x86_64": "pc-q35-9.2"}}
+
+
+@pytest.mark.parametrize(
+    ("allow", "properties", "assume", "machine"),
+    [
+        # one that is spelt out is proposed, else Nova's own choice
+        (["q35", "pc*"], {}, {}, "q35"),
+        (["pc*"], {}, {}, "pc"),
+        (["pc-q35-*"], {}, Q35, "pc-q35-9.2"),
+        (["vir*"], ARM, {}, "virt"),
+        (["vir*"], EMULATED, {}, "virt"),
+        # which the policy may refuse as well
+        (["pc-q35-*"], {}, {}, None),
+        (["pc*"], ARM, {}, None),
+        ([], {}, {}, None),
+    ],
+)
+def test_a_machine_type_where_the_policy_has_patterns(
+    allow, properties, assume, machine
+):
+    rules = policy(
+        assume=assume, guest_devices={"machine_type": {"allow": allow}}
+    )
+    properties = {**properties, "hw_machine_type": "odd"}
+    (violation,) = judge(rules, properties).refusals
+    assert violation.changes == (Change("image", "hw_machine_type", machine),)
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "value"),
     [
