@@ -18,6 +18,7 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.policy.subject import Subject
 from nova_vhard.request import described
+from tests.unit.helpers import TODAY, policy
 
 IDE = {"properties": {"hw_disk_bus": "ide"}}
 ISO = {"disk_format": "iso"}
@@ -138,6 +139,37 @@ def on(value):
 )
 def test_a_server_keeps_its_root_disk(server, wishes, reasons):
     assert kept(server) == (wishes, reasons)
+
+
+@pytest.mark.parametrize("server", [{}, IDE, ISO])
+def test_an_iso_image_takes_the_place_of_the_root_disk(server):
+    hardware = read("rebuild", server=server, image=ISO).hardware
+    assert hardware.wishes == ()
+    assert hardware.reasons == ((CDROM, "an ISO image"),)
+
+
+@pytest.mark.parametrize(
+    ("operation", "mode", "checks"),
+    [
+        ("boot", "enforce", {"iommu", "one_time_use"}),
+        ("move", "enforce", {"iommu", "one_time_use"}),
+        ("resize", "enforce", {"iommu", "one_time_use"}),
+        ("boot", "warn", set()),
+        # no host is chosen
+        ("rebuild", "enforce", set()),
+        ("rescue", "enforce", set()),
+    ],
+)
+def test_what_a_host_and_its_devices_must_have_proven(operation, mode, checks):
+    rules = policy(
+        passthrough={
+            "allow": {"aliases": "*"},
+            "require": ["iommu", "one_time_use"],
+            "mode": mode,
+        }
+    )
+    data = {"operation": operation, "flavor": ALIAS}
+    assert described.read(data).host_checks(rules, TODAY) == checks
 
 
 def test_a_server_of_an_iso_image_has_it_as_a_cdrom():

@@ -16,7 +16,7 @@ from nova_vhard.policy.hardware import (
     Fault,
     Holder,
 )
-from nova_vhard.request import block_device, flavor, image
+from nova_vhard.request import block_device, flavor, image, nova_api
 
 
 def wishes(properties):
@@ -260,6 +260,58 @@ def test_names_that_a_change_is_charged_by():
     assert wish.names == {"block_device_mapping"}
     for name in wish.names:
         assert name in image.READ
+
+
+LISTS = (
+    "block_device_mapping",
+    "img_block_device_mapping",
+    "mappings",
+    "img_mappings",
+)
+DRIVES = [{"device_type": "cdrom"}, {"disk_bus": "ide"}]
+
+
+def test_what_an_image_says_in_several_places_is_all_read():
+    properties = {
+        "img_config_drive": "mandatory",
+        "hw_vif_model": "e1000",
+        "hw_disk_bus": "usb",
+        **{name: json.dumps(DRIVES) for name in LISTS},
+    }
+    request = image.read(properties, "iso")
+    assert sorted((one.setting, one.value) for one in request.wishes) == (
+        sorted(
+            [
+                ("hw_disk_bus", "usb"),
+                ("hw_vif_model", "e1000"),
+                ("img_config_drive", "mandatory"),
+                *((f"{name}[0].device_type", "cdrom") for name in LISTS),
+                *((f"{name}[1].disk_bus", "ide") for name in LISTS),
+            ]
+        )
+    )
+    assert request.reasons == (
+        *((CDROM, f"{name}[0]") for name in LISTS),
+        (CDROM, "an ISO image"),
+        (CDROM, "a config drive, by img_config_drive"),
+    )
+
+
+def test_what_the_body_of_a_boot_says_in_several_places_is_all_read():
+    names = ("block_device_mapping", "block_device_mapping_v2")
+    body = {**dict.fromkeys(names, DRIVES), "config_drive": True}
+    wishes, reasons = nova_api.in_body(body)
+    assert sorted(wish.setting for wish in wishes) == sorted(
+        f"{name}{field}"
+        for name in names
+        for field in ("[0].device_type", "[1].disk_bus")
+    )
+    assert sorted(reasons) == sorted(
+        [
+            *((CDROM, f"{name}[0]") for name in names),
+            (CDROM, "a config drive, by config_drive"),
+        ]
+    )
 
 
 def test_block_device_mappings_of_a_request():
