@@ -75,13 +75,16 @@ _POLICY = (
     *_unit("test_schema_faults", "test_source", "test_yaml"),
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),
     *_unit("cli/test_policy_show", "cli/test_policy_test"),
+    *_unit("cli/test_decision", "exporter/test_lines"),
+    *_unit("exporter/test_metrics"),
     *_fuzz("scheduler"),
 )
 _REQUEST = (
     *_unit("test_defaults", "test_image_properties", "test_passthrough"),
     *_unit("test_readers", "test_subject", "cli/test_policy_test"),
     *_unit("test_changes", "test_kept", "test_rescues"),
-    *_unit("test_described", "test_server_reader"),
+    *_unit("test_described", "test_flavor_traits", "test_one_time_use"),
+    *_unit("test_server_reader"),
     *_fuzz("nova", "scheduler"),
     *_VERDICTS,
 )
