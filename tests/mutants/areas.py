@@ -75,7 +75,7 @@ _POLICY = (
     *_unit("test_schema_faults", "test_source", "test_yaml"),
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),
     *_unit("cli/test_policy_show", "cli/test_policy_test"),
-    *_unit("cli/test_decision", "exporter/test_lines"),
+    *_unit("cli/test_decision", "exporter/test_lines", "test_decisions"),
     *_unit("exporter/test_metrics"),
     *_fuzz("scheduler"),
 )
