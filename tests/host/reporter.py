@@ -27,7 +27,7 @@ state_path = {place}/state
 NOVA_CONF = """\
 [libvirt]
 virt_type = kvm
-hw_machine_type = x86_64=q35,i686=q35
+hw_machine_type = x86_64=q35
 [pci]
 report_in_placement = false
 {device_spec}
