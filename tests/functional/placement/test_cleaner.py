@@ -9,7 +9,7 @@ import pytest
 
 from nova_vhard.catalogue import traits
 from nova_vhard.node.cleaner import lock
-from nova_vhard.node.cleaner.attend import DeviceChoice
+from nova_vhard.node.cleaner.attend import OperatorRequest
 from nova_vhard.node.cleaner.journal import State
 from nova_vhard.node.cleaner.step import Outcome, Step
 from nova_vhard.placement.client import PlacementError
@@ -644,7 +644,7 @@ def test_released_by_force(used):
     used.use()
     used.round()
     used.round(
-        wish=DeviceChoice(force="the vendor has looked at it"), only=[NVME]
+        wish=OperatorRequest(force="the vendor has looked at it"), only=[NVME]
     )
     assert used.candidates()
     assert used.record.forced == "the vendor has looked at it"
