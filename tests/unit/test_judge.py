@@ -197,6 +197,14 @@ def test_a_change_is_one_event(judge, events):
     assert [event["outcome"] for event in events()] == ["refuse"]
 
 
+def test_the_last_good_policy_is_kept_under_the_services_name(judge, tmp_path):
+    good = judge().policy()
+    (kept,) = (tmp_path / "state").iterdir()
+    assert kept.name == "policy-service.json"
+    # and a service that starts with a file of faults has it
+    assert judge(mode="none").policy().digest == good.digest
+
+
 def test_what_is_set_in_one_configuration_is_not_set_in_another(judge):
     judge()
     other = cfg.ConfigOpts()

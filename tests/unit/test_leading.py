@@ -8,13 +8,19 @@ import pytest
 from nova_vhard.cmd.exporter import lines
 from nova_vhard.cmd.exporter.metrics import Metrics
 from nova_vhard.common import decisions
+from nova_vhard.common.log import MESSAGE_LIMIT
 from nova_vhard.gates import events
 from nova_vhard.osc.image import images
 from nova_vhard.osc.server import servers
 from nova_vhard.policy import explain
-from nova_vhard.policy.hardware import DeviceChoice, HardwareRequest
+from nova_vhard.policy.hardware import (
+    DeviceChoice,
+    HardwareRequest,
+    Passthrough,
+)
 from nova_vhard.policy.leading import MOST, leading
 from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
+from nova_vhard.policy.verdict import evaluate
 from tests.unit.exporter.logs import written
 from tests.unit.helpers import TODAY, judge, policy
 
@@ -129,3 +135,37 @@ def test_no_event_is_longer_than_a_record_may_be():
         events.write("glance-api", subject, found, 0.1)
     assert len(stream.getvalue()) < 64 * 1024
     assert len(json.loads(stream.getvalue())["subject"]["roles"]) == MOST
+
+
+def test_an_event_that_is_too_long_counts_them_all():
+    """A character of an odd name is twelve bytes of JSON."""
+    odd = "\U0001f600" * 62
+    names = [f"{number:02}{odd}" for number in range(2 * MOST)]
+    exemptions = [
+        {
+            "id": name,
+            "reason": "old",
+            "until": "2999-01-01",
+            "projects": names[:1],
+            "rules": {"passthrough.allow": [name]},
+        }
+        for name in names[:MOST]
+    ]
+    rules = policy(
+        passthrough={"allow": {"aliases": []}}, exemptions=exemptions
+    )
+    devices = tuple(Passthrough("aliases", name, "flavor") for name in names)
+    facts = dict.fromkeys(("project", "domain", "image", "flavor"), names[0])
+    subject = Subject(BOOT, roles=frozenset(names), **facts)
+    verdict = evaluate(
+        rules, HardwareRequest(passthrough=devices), subject, TODAY
+    )
+    with written("bare", events.LOG) as stream:
+        events.write("nova-api", subject, verdict, 0.1)
+    event = json.loads(stream.getvalue())
+    assert len(event["exemptions"]) == MOST
+    assert event["violations"] == []
+    kind = {"rules": ["passthrough.allow"], "mode": "enforce"}
+    assert event["more"] == [{**kind, "count": MOST}]
+    assert event["rules"] == ["passthrough.allow"]
+    assert len(stream.getvalue()) <= MESSAGE_LIMIT
