@@ -30,6 +30,7 @@ from nova_vhard.gates import (
     http,
     routing,
 )
+from nova_vhard.request import image as image_reader
 from tests.fuzz.service import Service
 
 POLICY = """\
@@ -42,6 +43,9 @@ LOGGER = "nova_vhard.gates.glance_api"
 IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
 STORED = {"id": IMAGE, "owner": "p1", "disk_format": "raw", "name": "x"}
 IDE = {"hw_disk_bus": "ide"}
+PROPERTY = "--property hw_disk_bus=virtio"
+#: As Glance's database has one.
+OLD = SimpleNamespace(owner="p1", disk_format="raw", extra_properties=IDE)
 #: Without a bus of its own an ISO image is on ide, which is refused.
 ISO = {"disk_format": "iso", "hw_machine_type": "pc"}
 
@@ -50,11 +54,13 @@ class Cloud:
     """A gate before a Glance with one image.
 
     :ivar environs: of what has come through the gate
+    :ivar context: of the last request
     """
 
     def __init__(self) -> None:
         self.stored: dict[str, Any] | None = dict(STORED)
         self.environs: list[dict[str, Any]] = []
+        self.context: RequestContext | None = None
         # as Glance's urlmap has it
         v2 = router.API(wsgi.APIMapper())
         self.applications = [((None, "/v2"), v2)]
@@ -82,6 +88,7 @@ class Cloud:
             user_id="user", project_id="p1", roles=["member"]
         )
         context.service_roles = service_roles
+        self.context = context
         environ["webob.adhoc_attrs"] = {"context": context}
         answers: list[tuple[int, dict[str, str]]] = []
 
@@ -137,6 +144,67 @@ def test_the_shape_of_each_answer(code: int, name: str, title: str) -> None:
     assert answer.json == {
         name: {"code": code, "title": title, "message": message}
     }
+
+
+def test_of_whom_and_what_the_event_of_an_upload_is(
+    cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert cloud.send(create({"id": IMAGE})).status == 201
+    (whole,) = logged.decisions(caplog)
+    assert whole["subject"] == {
+        "project": "p1",
+        "image": IMAGE,
+        "roles": ["member"],
+    }
+
+
+def without_a_policy(folder: Path) -> None:
+    """Leave nothing of a policy that no gate has read yet."""
+    (folder / "policy.yaml").write_text("")
+
+
+def failing(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("broken")
+
+
+class TestUnable:
+    """A request that cannot be judged is refused, and says why."""
+
+    WIRES = (create(IDE), update(add("/hw_disk_bus", "ide")))
+
+    def refused(self, cloud: Cloud, wire: Wire) -> str:
+        """Check the shape of an answer; return its text."""
+        answer = cloud.send(wire)
+        assert answer.status == 503
+        fault = answer.json["serviceUnavailable"]
+        assert fault["code"] == 503
+        text: str = fault["message"]
+        return text
+
+    @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.method)
+    def test_without_a_policy(
+        self, cloud: Cloud, tmp_path: Path, wire: Wire
+    ) -> None:
+        without_a_policy(tmp_path)
+        assert self.refused(cloud, wire) == http.NO_POLICY_TEXT
+        assert cloud.environs == []
+
+    @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.method)
+    def test_by_a_fault_of_ours(
+        self,
+        cloud: Cloud,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+        wire: Wire,
+    ) -> None:
+        monkeypatch.setattr(image_reader, "read", failing)
+        text = self.refused(cloud, wire)
+        assert cloud.context is not None
+        assert cloud.context.request_id in text
+        assert text == http.fault_text(cloud.context)
+        line = ("ERROR", "The gate of Glance's API has failed")
+        assert logged.lines(caplog, LOGGER) == [line]
+        assert logged.decisions(caplog) == []
 
 
 class TestIso:
@@ -303,7 +371,10 @@ class TestMalformed:
         assert answer.status == 400
         fault = answer.json["badRequest"]["message"]
         assert fault == http.MALFORMED_TEXT
-        environ = wire.about(IMAGE).environ()
+        return self.reason(cloud, wire.about(IMAGE).environ())
+
+    def reason(self, cloud: Cloud, environ: dict[str, Any]) -> str:
+        """Return the text of the gate's own error."""
         call = cloud.gate._router.call(environ)
         assert call is not None
         with pytest.raises(routing.Malformed) as raised:
@@ -330,6 +401,11 @@ class TestMalformed:
     def test_cut_off(self, cloud: Cloud) -> None:
         answer = cloud.send(create(IDE), CONTENT_LENGTH="999")
         assert answer.status == 400
+        fault = answer.json["badRequest"]["message"]
+        assert fault == http.MALFORMED_TEXT
+        environ = {**create(IDE).environ(), "CONTENT_LENGTH": "999"}
+        text = "the body is shorter than announced"
+        assert self.reason(cloud, environ) == text
 
     def test_another_method_in_the_query(self, cloud: Cloud) -> None:
         answer = cloud.send(create({}), QUERY_STRING="_method=PATCH")
@@ -376,15 +452,70 @@ class TestImport:
     def test_it_judges_the_image_of_the_task(
         self, cloud: Cloud, caplog: pytest.LogCaptureFixture
     ) -> None:
-        image = SimpleNamespace(
-            owner="p1", disk_format="raw", extra_properties=IDE
-        )
-        repo = SimpleNamespace(get={IMAGE: image}.__getitem__)
-        ((task, _),) = self.flow(image_repo=repo).iter_nodes()
-        with pytest.raises(exception.UploadException) as raised:
-            task.execute()
-        assert "hw_disk_bus='ide' is not allowed" in str(raised.value)
+        assert "hw_disk_bus='ide' is not allowed" in self.ran(OLD)
         (whole,) = logged.decisions(caplog)
         assert whole["gate"] == "glance-import"
         assert whole["subject"]["image"] == IMAGE
         assert whole["outcome"] == "refuse"
+
+    def ran(self, image: Any, **more: Any) -> str:
+        """Return why a task refuses."""
+        repo = SimpleNamespace(get={IMAGE: image}.__getitem__)
+        ((task, _),) = self.flow(image_repo=repo, **more).iter_nodes()
+        with pytest.raises(exception.UploadException) as raised:
+            task.execute()
+        return str(raised.value)
+
+    @pytest.mark.parametrize(
+        ("method", "fix"),
+        [
+            (
+                "web-download",
+                f"run `openstack image set {PROPERTY} {IMAGE}`",
+            ),
+            ("glance-download", f"upload it with `{PROPERTY}`"),
+        ],
+        ids=["set", "copied"],
+    )
+    def test_how_to_mend_it(self, method: str, fix: str) -> None:
+        """A copy would bring the properties again."""
+        text = self.ran(OLD, import_req={"method": {"name": method}})
+        assert text.endswith(f" To fix: {fix}")
+
+    def test_a_task_is_no_copy_unless_it_is_said(self) -> None:
+        repo = SimpleNamespace(get={IMAGE: OLD}.__getitem__)
+        context = RequestContext(user_id="user", project_id="p1")
+        task = glance_import.JudgeImage("task", context, repo, IMAGE)
+        with pytest.raises(exception.UploadException) as raised:
+            task.execute()
+        assert str(raised.value) == self.ran(OLD)
+
+    def test_without_a_policy(self, tmp_path: Path) -> None:
+        without_a_policy(tmp_path)
+        assert self.ran(OLD) == http.NO_POLICY_TEXT
+
+    def test_an_image_that_is_gone(self) -> None:
+        def get(_image: str) -> Any:
+            raise exception.ImageNotFound("No image found")
+
+        repo = SimpleNamespace(get=get)
+        ((task, _),) = self.flow(image_repo=repo).iter_nodes()
+        with pytest.raises(exception.UploadException) as raised:
+            task.execute()
+        text = "the hardening policy cannot judge this image: No image found"
+        assert str(raised.value) == text
+
+    def test_a_fault_of_ours(
+        self,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(image_reader, "read", failing)
+        repo = SimpleNamespace(get={IMAGE: OLD}.__getitem__)
+        ((task, _),) = self.flow(image_repo=repo).iter_nodes()
+        with pytest.raises(exception.UploadException) as raised:
+            task.execute()
+        assert str(raised.value) == http.fault_text(task._context)
+        assert logged.lines(caplog, "nova_vhard.gates.glance_import") == [
+            ("ERROR", "The gate of Glance's imports has failed")
+        ]
