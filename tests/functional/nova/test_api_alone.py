@@ -218,6 +218,19 @@ def failing(*_):
     raise OSError("cut off")
 
 
+def test_a_fault_of_ours_is_logged(cloud, caplog, monkeypatch):
+    monkeypatch.setattr(cloud.gate._router, "call", failing)
+    asked = request("POST", "/servers", boot())
+    answer = cloud.send(asked)
+    assert answer.status == 503
+    text = http.fault_text(asked["nova.context"])
+    assert asked["nova.context"].request_id in text
+    assert json.loads(answer.text)["serviceUnavailable"]["message"] == text
+    assert logged.lines(caplog, LOGGER) == [
+        ("ERROR", "The gate of Nova's API has failed")
+    ]
+
+
 def test_a_look_up_that_fails_is_logged_with_its_reason(
     cloud, caplog, monkeypatch
 ):

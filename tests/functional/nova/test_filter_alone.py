@@ -10,6 +10,7 @@ import pytest
 from nova import exception, objects
 
 from nova_vhard.gates import (
+    http,
     nova_release,
     posture_filter,
     scheduler,
@@ -129,6 +130,24 @@ def test_a_move_to_what_nobody_may_have_is_refused(gate, monkeypatch):
         requested_destination=objects.Destination(cell=CELL),
     )
     assert "old" in reason(gate, [A], request)
+
+
+@pytest.mark.parametrize("requested", [spec(), None], ids=["spec", "none"])
+def test_a_fault_of_ours_is_no_host_and_logged(
+    gate, monkeypatch, caplog, requested
+):
+    """Without a context the id of the request is not known."""
+
+    def fail(_spec):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(scheduler.request_spec, "read", fail)
+    context = requested._context if requested else None
+    assert reason(gate, [A], requested) == http.fault_text(context)
+    assert logged.lines(caplog, "nova_vhard.gates.scheduler") == [
+        ("ERROR", "The gate of the scheduler has failed")
+    ]
+    assert logged.decisions(caplog) == []
 
 
 LACKS = "nova_vhard.gates.nova_release"

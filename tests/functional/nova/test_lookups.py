@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from nova import exception, objects
 
+from nova_vhard.gates import nova_images, nova_servers
 from nova_vhard.gates.nova_lookup import MOST, NovaLookups
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.policy.hardware import STORED, Holder
@@ -15,6 +16,8 @@ from nova_vhard.request import image
 from nova_vhard.request.lookups import Image, LookupFailed, NotFound
 from nova_vhard.request.nova_api import ServerReader
 from tests.functional.nova import helpers  # noqa: F401 - registers objects
+from tests.functional.nova.test_servers_read import VOLUME as IN_CINDER
+from tests.functional.nova.test_servers_read import device
 
 WHO = SimpleNamespace(project_id="p", project_domain_id="d", roles=())
 SERVER, IMAGE, VOLUME, SNAPSHOT = (
@@ -198,6 +201,41 @@ def test_block_devices_that_nova_does_not_take(server, text):
     assert str(raised.value) == text
 
 
+LOCAL = {
+    "source_type": "image",
+    "destination_type": "local",
+    "boot_index": 0,
+    "uuid": IMAGE,
+}
+
+
+def test_an_image_that_is_a_block_device_too(monkeypatch):
+    asked = []
+
+    def get(who, name):
+        asked.append((who, name))
+        return {"id": name, "properties": {"hw_disk_bus": "ide"}}
+
+    monkeypatch.setattr(nova_images, "get", get)
+    find = NovaLookups(SimpleNamespace(), WHO)
+    body = {"imageRef": IMAGE, "block_device_mapping_v2": [LOCAL]}
+    root = find.boot_image(body)
+    assert root == Image({"hw_disk_bus": "ide"}, holder=Holder(IMAGE))
+    assert asked == [(WHO, IMAGE)]
+
+
+@pytest.mark.parametrize("image_ref", [{}, {"imageRef": ""}])
+def test_a_block_device_that_is_the_image(image_ref):
+    """Nova takes it beside the image alone."""
+    find = NovaLookups(SimpleNamespace(), WHO)
+    with pytest.raises(NotAccepted) as raised:
+        find.boot_image({**image_ref, "block_device_mapping_v2": [LOCAL]})
+    assert str(raised.value) == (
+        "Block Device Mapping is Invalid: "
+        "Mapping image to local is not supported."
+    )
+
+
 class Cinder:
     """Cinder with one volume and its snapshot, and who asks."""
 
@@ -301,3 +339,64 @@ def test_without_a_record_it_goes_by_the_stored_image(server):
     find, _ = server
     found = find.recorded_image(find.server(SERVER))
     assert found == image.read({"hw_disk_bus": "virtio"}, holder=STORED)
+
+
+def test_the_host_of_a_server(server, monkeypatch):
+    find, _ = server
+    node = objects.ComputeNode(uuid=SERVER)
+    asked = []
+    monkeypatch.setattr(
+        nova_servers, "host", lambda of: asked.append(of) or node
+    )
+    assert find.host(SERVER) is node
+    assert find.host(SERVER) is node
+    assert asked == [find.instance(SERVER)]
+
+
+class TestOwnImage:
+    """What a stable rescue takes the devices of a server from."""
+
+    @pytest.fixture
+    def find(self, server, monkeypatch):
+        """Give look-ups of a server on a volume, and its block devices."""
+        lookups, _ = server
+        rows = []
+        monkeypatch.setattr(
+            nova_servers,
+            "block_devices",
+            lambda *_: objects.BlockDeviceMappingList(objects=rows),
+        )
+        instance = lookups.instance(SERVER)
+        instance.image_ref = ""
+        instance.root_device_name = "/dev/vda"
+        lookups._services.volumes = Cinder()
+        return lookups, rows
+
+    def root(self, info):
+        """Return the row of a volume on which the server stands."""
+        volume = {**IN_CINDER, "volume_id": VOLUME}
+        return device(1, **volume, boot_index=0, connection_info=info)
+
+    def test_the_metadata_of_its_volume(self, find):
+        lookups, rows = find
+        rows.append(self.root('{"driver_volume_type": "iscsi"}'))
+        metadata = lookups.own_image(lookups.server(SERVER))
+        assert metadata == Image(
+            {"hw_disk_bus": "ide"}, None, ON_A_VOLUME, Holder(VOLUME, "p1")
+        )
+
+    def test_a_volume_that_is_not_attached(self, find):
+        """Nova looks at none of which it does not know the connection."""
+        lookups, rows = find
+        rows.append(self.root(None))
+        metadata = lookups.own_image(lookups.server(SERVER))
+        assert metadata == Image({}, None, ON_A_VOLUME)
+        assert lookups._services.volumes.asked == []
+
+    def test_an_image_that_is_gone(self, server, monkeypatch):
+        def get(_who, name):
+            raise exception.ImageNotFound(image_id=name)
+
+        monkeypatch.setattr(nova_images, "get", get)
+        lookups, _ = server
+        assert lookups.own_image(lookups.server(SERVER)) is None

@@ -2,11 +2,17 @@
 """Hosts by what they have proven, and what the operator reads of it."""
 
 import datetime
+import json
 import logging
 from types import SimpleNamespace
 
 import pytest
+import requests
+from keystoneauth1 import fixture as keystone
+from keystoneauth1 import loading
 from nova import context, exception, objects
+from oslo_config import cfg
+from requests.adapters import HTTPAdapter
 
 from nova_vhard.catalogue import traits
 from nova_vhard.gates import nova_release, posture_filter
@@ -297,3 +303,87 @@ class TestPresentFlavor:
                 f"Instance {SERVER} has no mapping to a cell.",
             )
         ]
+
+
+KEYSTONE, PLACEMENT = "http://keystone.test/v3", "http://placement.test"
+
+
+class TestConnect:
+    """By what the service has in its group ``placement``, as Nova does."""
+
+    @pytest.fixture
+    def configure(self, tmp_path, monkeypatch):
+        """Give a function: set the limit that the group has, if any.
+
+        In a configuration of its own: what a login needs is registered in it,
+        and stays.
+        """
+        path = tmp_path / "nova.conf"
+        conf = cfg.ConfigOpts()
+        loading.register_auth_conf_options(conf, "placement")
+        loading.register_session_conf_options(conf, "placement")
+        loading.register_adapter_conf_options(conf, "placement")
+        conf.set_default("service_type", "placement", "placement")
+        conf.set_default("valid_interfaces", ["internal"], "placement")
+        monkeypatch.setattr(posture_filter, "cfg", SimpleNamespace(CONF=conf))
+
+        def configured(limit):
+            lines = [
+                "[placement]",
+                "auth_type = v3password",
+                f"auth_url = {KEYSTONE}",
+                "username = nova",
+                "password = secret",
+                "user_domain_id = default",
+                "project_id = services",
+                *([f"timeout = {limit}"] if limit else ()),
+            ]
+            path.write_text("\n".join(lines))
+            conf([], project="nova", default_config_files=[str(path)])
+
+        return configured
+
+    @pytest.fixture
+    def sent(self, monkeypatch):
+        """Give what is sent to Keystone and to Placement."""
+        requests_sent = []
+        token = keystone.V3Token()
+        token.add_service("placement").add_endpoint("internal", PLACEMENT)
+        headers = {"X-Subject-Token": "token"}
+
+        def send(_adapter, request, timeout=None, **_more):
+            requests_sent.append((request, timeout))
+            answer = requests.Response()
+            answer.request, answer.url = request, request.url
+            if request.url.startswith(KEYSTONE):
+                answer.status_code = 201
+                answer.headers.update(headers)
+                answer._content = json.dumps(token).encode()
+            else:
+                answer.status_code = 503
+                answer._content = b"down"
+            return answer
+
+        monkeypatch.setattr(HTTPAdapter, "send", send)
+        return requests_sent
+
+    @pytest.mark.parametrize(
+        ("limit", "most"), [(None, 30.0), (7, 7.0), (60, 30.0)]
+    )
+    def test_what_is_sent(self, configure, sent, limit, most):
+        configure(limit)
+        client = posture_filter._connect(30.0)
+        # nothing is asked before the first question
+        assert sent == []
+        # an answer of Placement's is for our client to judge
+        with pytest.raises(PlacementError) as raised:
+            client.traits()
+        assert raised.value.status == 503
+        (login, first), (question, second) = sent
+        assert (first, second) == (most, most)
+        assert login.url == f"{KEYSTONE}/auth/tokens"
+        user = json.loads(login.body)["auth"]["identity"]["password"]["user"]
+        assert user["name"] == "nova"
+        assert question.url.startswith(f"{PLACEMENT}/traits")
+        assert question.headers["X-Auth-Token"] == "token"
+        assert question.headers["OpenStack-API-Version"] == "placement 1.39"
