@@ -31,7 +31,7 @@ class Fixes(verdicts.VerdictCase):
     def rules(self):
         return following.policy(self.NAME)
 
-    def up_to_current_count(self, owner=PROJECT_ID, **properties):
+    def owned(self, owner=PROJECT_ID, **properties):
         """Put an image of a project into Glance; return its id."""
         image = self.image(**properties)
         self.glance.images[image]["owner"] = owner
