@@ -45,7 +45,7 @@ def _done(verdict: Verdict, service: bool) -> str:
 
 
 class PolicyEnforcer:
-    """The judge of one gate.
+    """Applies the policy that holds to the requests of one gate.
 
     :param gate: name of the gate in events and logs
     :param service: name of the service, for the last good policy's file

@@ -87,7 +87,7 @@ class GlanceGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, (_CREATE, _UPDATE))
-        self._judge = PolicyEnforcer(GLANCE_API, "glance-api")
+        self._enforcer = PolicyEnforcer(GLANCE_API, "glance-api")
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -122,7 +122,7 @@ class GlanceGate:
 
     def _answer(self, environ: Environ, call: Call) -> webob.Response | None:
         """Return a refusal, or None to pass the request on."""
-        policy = self._judge.policy()
+        policy = self._enforcer.policy()
         request = _Buffered(environ)
         content = _content(environ, request, call)
         if call.method == _CREATE:
@@ -139,7 +139,7 @@ class GlanceGate:
         hardware = image_reader.read(
             wanted["extra_properties"], image.get("disk_format")
         )
-        verdict = self._judge.judge(
+        verdict = self._enforcer.judge(
             policy, hardware, subject, service=_by_service(request)
         )
         return _refusal(verdict, subject)
@@ -166,7 +166,9 @@ class GlanceGate:
             image_reader.read(image, image.get("disk_format"), IMAGE, holder)
             for image in (before, after)
         )
-        verdict = self._judge.judge_change(policy, old, new, touched, subject)
+        verdict = self._enforcer.judge_change(
+            policy, old, new, touched, subject
+        )
         return _refusal(verdict, subject)
 
 

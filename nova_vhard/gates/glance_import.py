@@ -65,8 +65,8 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             reads in the task's message; also without a policy
         """
         try:
-            judge = PolicyEnforcer(GLANCE_IMPORT, "glance-api")
-            verdict, subject = self._verdict(judge)
+            enforcer = PolicyEnforcer(GLANCE_IMPORT, "glance-api")
+            verdict, subject = self._verdict(enforcer)
         except PolicyUnavailable as error:
             raise exception.UploadException(http.NO_POLICY_TEXT) from error
         except exception.GlanceException as error:
@@ -82,8 +82,8 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             text = explain.api_message(verdict.refusals, subject)
             raise exception.UploadException(text)
 
-    def _verdict(self, judge: PolicyEnforcer) -> tuple[Any, Subject]:
-        policy = judge.policy()
+    def _verdict(self, enforcer: PolicyEnforcer) -> tuple[Any, Subject]:
+        policy = enforcer.policy()
         image = self._repo.get(self._image_id)
         subject = subject_of(
             UPLOAD, self._context, image.owner, self._image_id
@@ -96,7 +96,7 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             disk_format,
             holder=NOBODY if self._copied else holder,
         )
-        return judge.judge(policy, request, subject), subject
+        return enforcer.judge(policy, request, subject), subject
 
 
 def get_flow(**kwargs: Any) -> linear_flow.Flow:

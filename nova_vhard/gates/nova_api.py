@@ -64,7 +64,7 @@ class NovaGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, nova_routes.ROUTES)
-        self._judge = PolicyEnforcer(NOVA_API, "nova-api")
+        self._enforcer = PolicyEnforcer(NOVA_API, "nova-api")
         self._services = Services()
         self._hosts = PostureFilter(cfg.CONF.vhard)
 
@@ -114,12 +114,12 @@ class NovaGate:
         route = nova_routes.ROUTES.get(call.method) if call else None
         if call is None or route is None:
             return None
-        policy = self._judge.policy()
+        policy = self._enforcer.policy()
         context = environ["nova.context"]
         if not policy.enabled:
             # Break glass: nothing is looked up, nothing can fail.
             subject = subject_of(route.operation, context, None)
-            self._judge.judge(policy, HardwareRequest(), subject)
+            self._enforcer.judge(policy, HardwareRequest(), subject)
             return None
         find = NovaLookups(self._services, context)
         if route.operation == FLAVOR:
@@ -131,7 +131,7 @@ class NovaGate:
     def _refusal(
         self, policy: Policy, find: NovaLookups, request: ServerRequest
     ) -> webob.exc.HTTPException | None:
-        with self._judge.event(request.subject) as event:
+        with self._enforcer.event(request.subject) as event:
             event.verdict = request.verdict(policy, today())
             if request.attached_to and not event.verdict.refusals:
                 event.verdict = self._on_its_host(
@@ -150,18 +150,18 @@ class NovaGate:
         found = host_requirements(
             policy, request.hardware, request.subject, today()
         )
-        demanded = [
-            demand
-            for demand in found
-            if demand.rules == (PASSTHROUGH_REQUIRE,)
+        requirements = [
+            requirement
+            for requirement in found
+            if requirement.rules == (PASSTHROUGH_REQUIRE,)
         ]
-        if not demanded:
+        if not requirements:
             return verdict
         try:
             hosts = [find.host(str(request.attached_to))]
         except NotFound:
             hosts = []
-        _, failed = self._hosts.filter_hosts(policy, demanded, hosts)
+        _, failed = self._hosts.filter_hosts(policy, requirements, hosts)
         return with_more(verdict, failed)
 
     def _flavor(
@@ -172,7 +172,7 @@ class NovaGate:
         before = dict(flavor.extra_specs)
         after = nova_flavor.changed(before, call)
         subject = subject_of(FLAVOR, context, None, flavor=flavor)
-        with self._judge.event(subject) as event:
+        with self._enforcer.event(subject) as event:
             failed = nova_flavor.lacking(policy, before, after, subject)
             event.verdict = with_more(Verdict(policy=policy.digest), failed)
         return _forbidden(event.verdict, subject)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scheduler's hosts: which of them have proven what is demanded."""
+"""The scheduler's hosts: which of them have proven what is required."""
 
 from collections.abc import Iterable
 from itertools import compress
@@ -119,41 +119,44 @@ class PostureFilter:
         )
 
     def filter_hosts(
-        self, policy: Policy, demanded: list[HostRequirement], hosts: list[Any]
+        self,
+        policy: Policy,
+        requirements: list[HostRequirement],
+        hosts: list[Any],
     ) -> tuple[list[Any], list[Violation]]:
         """Return the hosts that are left, and why none is, if so.
 
         :param hosts: Nova HostStates
         """
         failed: list[Violation] = []
-        demand = merge_requirements(demanded, Mode.ENFORCE)
-        if demand is not None:
-            hosts, text = self._left(policy, demand, hosts)
+        requirement = merge_requirements(requirements, Mode.ENFORCE)
+        if requirement is not None:
+            hosts, text = self._left(policy, requirement, hosts)
             if not hosts:
-                return [], [demand.failed(text)]
+                return [], [requirement.failed(text)]
         for mode in (Mode.WARN, Mode.AUDIT):
-            demand = merge_requirements(demanded, mode)
-            if demand is not None:
-                left, text = self._left(policy, demand, hosts)
+            requirement = merge_requirements(requirements, mode)
+            if requirement is not None:
+                left, text = self._left(policy, requirement, hosts)
                 if not left:
-                    failed.append(demand.failed(text))
+                    failed.append(requirement.failed(text))
         return hosts, failed
 
     def _left(
-        self, policy: Policy, demand: HostRequirement, hosts: list[Any]
+        self, policy: Policy, requirement: HostRequirement, hosts: list[Any]
     ) -> tuple[list[Any], str]:
         """Return the hosts that pass, and the text for none."""
-        proven, text = self._proven(policy, demand)
+        proven, text = self._proven(policy, requirement)
         left = _that_pass(policy, proven, hosts)
         if not left:
-            _log(demand, proven, hosts)
+            _log(requirement, proven, hosts)
         return left, text
 
     def _proven(
-        self, policy: Policy, demand: HostRequirement
+        self, policy: Policy, requirement: HostRequirement
     ) -> tuple[frozenset[str], str]:
         """Return the hosts that have proven it, and the text for none."""
-        ignored = nova_release.ignored(demand.checks)
+        ignored = nova_release.ignored(requirement.checks)
         if ignored:
             LOG.error(
                 "No host counts as proven: Nova %s ignores what %s looks at",
@@ -161,7 +164,7 @@ class PostureFilter:
                 ", ".join(ignored),
             )
             return frozenset(), NOBODY
-        question = Question(demand.checks, policy.hosts.max_report_age)
+        question = Question(requirement.checks, policy.hosts.max_report_age)
         try:
             proven = self._posture.hosts(question)
         except PostureUnavailable as error:
@@ -191,12 +194,12 @@ def _that_pass(
 
 
 def _log(
-    demand: HostRequirement, proven: Iterable[str], hosts: Iterable[Any]
+    requirement: HostRequirement, proven: Iterable[str], hosts: Iterable[Any]
 ) -> None:
     """Name for the operator what the user is not told."""
     LOG.info(
         "No host is left that has proven %s. Proven: %s. Candidates: %s.",
-        ", ".join(sorted(demand.checks)),
+        ", ".join(sorted(requirement.checks)),
         ", ".join(sorted(proven)[:_NAMED]) or "none",
         ", ".join(sorted(one.host for one in hosts)[:_NAMED]) or "none",
     )

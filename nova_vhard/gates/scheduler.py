@@ -42,7 +42,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
     =================  ==============  ==================  ==============
     host               request         request allowed,    request
-                       allowed         checks demanded     refused
+                       allowed         checks requirements     refused
     =================  ==============  ==================  ==============
     in applies_to      passes          passes if proven    does not pass
     not in applies_to  passes          passes              passes
@@ -70,8 +70,8 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         :raises PolicyUnavailable: if there never was a good one
         """
         super().__init__()
-        self._judge = PolicyEnforcer(SCHEDULER, "nova-scheduler")
-        self._judge.policy()
+        self._enforcer = PolicyEnforcer(SCHEDULER, "nova-scheduler")
+        self._enforcer.policy()
         self._hosts = PostureFilter(cfg.CONF.vhard)
         nova_release.say_what_it_lacks()
 
@@ -97,10 +97,10 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
     def _filtered(self, hosts: list[Any], spec_obj: Any) -> list[Any]:
         """Return the hosts that are left by the policy."""
-        policy = self._judge.policy()
+        policy = self._enforcer.policy()
         request = request_spec.read(spec_obj)
         subject = request_spec.subject(spec_obj)
-        with self._judge.event(subject) as event:
+        with self._enforcer.event(subject) as event:
             event.verdict = self._devices(policy, request, subject, spec_obj)
             if event.verdict.refusals:
                 outside = unjudged_types(policy, hosts)
@@ -123,13 +123,13 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         spec: Any,
         hosts: list[Any],
     ) -> tuple[list[Any], list[Violation]]:
-        """Return the hosts that prove what is demanded of them.
+        """Return the hosts that prove what is required of them.
 
         First of the hosts, then of the devices that each would give.
         """
         asked = (policy, request, subject, today())
-        demanded = host_rules.host_requirements(*asked)
-        hosts, failed = self._hosts.filter_hosts(policy, demanded, hosts)
+        requirements = host_rules.host_requirements(*asked)
+        hosts, failed = self._hosts.filter_hosts(policy, requirements, hosts)
         mode = host_rules.one_time_use(*asked)
         if mode is None or not hosts:
             return hosts, failed
@@ -158,5 +158,5 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
             had = request_spec.had_already(spec, present_flavor(spec))
         else:
             return verdict
-        already = self._judge.violated(policy, had, subject)
+        already = self._enforcer.violated(policy, had, subject)
         return evaluate(policy, request, subject, today(), already)

@@ -39,7 +39,7 @@ _WHAT = {
 class HostRequirement:
     """Checks that a host must have passed for one request.
 
-    :ivar rules: ids of the rules that demand it
+    :ivar rules: ids of the rules that require it
     :ivar checks: names of the checks
     :ivar mode: what happens where a host has not passed them
     """
@@ -68,7 +68,7 @@ class HostRequirement:
 def merge_requirements(
     found: Iterable[HostRequirement], mode: Mode
 ) -> HostRequirement | None:
-    """Return what all demands of one mode come to; None for none."""
+    """Return what all requirements of one mode come to; None for none."""
     chosen = [one for one in found if one.mode is mode]
     if not chosen:
         return None
@@ -131,7 +131,7 @@ def _host_requirements(
         mode = policy.mode_for(hosts.mode, subject, policy.moves_hosts)
         yield HostRequirement((HOSTS_REQUIRE,), hosts.require, mode)
     if request.host_checks:
-        # The flavor's own demand is no rule that could be rolled out.
+        # The flavor's own requirement is no rule that could be rolled out.
         yield HostRequirement(
             (FLAVOR_REQUIRE,), request.host_checks, Mode.ENFORCE
         )
@@ -139,13 +139,13 @@ def _host_requirements(
 
 def _without_exempted(
     policy: Policy,
-    demand: HostRequirement,
+    requirement: HostRequirement,
     subject: Subject,
     today: datetime.date,
 ) -> HostRequirement:
     checks = frozenset(
         one
-        for one in demand.checks
-        if policy.exemption(demand.rules[0], one, subject, today) is None
+        for one in requirement.checks
+        if policy.exemption(requirement.rules[0], one, subject, today) is None
     )
-    return replace(demand, checks=checks)
+    return replace(requirement, checks=checks)

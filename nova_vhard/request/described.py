@@ -98,7 +98,11 @@ class DescribedRequest:
             subject = replace(subject, operation=MOVE)
         found = host_requirements(policy, hardware, subject, today)
         checks = frozenset[str]().union(
-            *(demand.checks for demand in found if demand.mode is Mode.ENFORCE)
+            *(
+                requirement.checks
+                for requirement in found
+                if requirement.mode is Mode.ENFORCE
+            )
         )
         mode = one_time_use(policy, hardware, subject, today)
         return checks | {ONE_TIME_USE} if mode is Mode.ENFORCE else checks
