@@ -48,6 +48,8 @@ connection = {_CELL}
 lock_path = {{directory}}/locks
 [oslo_messaging_notifications]
 driver = noop
+[placement]
+auth_type = none
 """
 
 
@@ -130,7 +132,9 @@ class Fleet:
             one.host: _service(one.id, one.host) for one in self.nodes
         }
         stand_in = PlacementStandIn(self.nodes)
+        # The scheduler's own client, and the one that our filter makes.
         report.report_client_singleton = lambda: stand_in
+        report.SchedulerReportClient = lambda **unused: stand_in
 
     def scheduler(self, *filters: str) -> Any:
         """Return a SchedulerManager; filters come before the default ones."""
