@@ -17,6 +17,8 @@ _ALIAS = "pci_passthrough:alias"
 _PROFILE = "accel:device_profile"
 _REQUIRE = "vhard:require"
 _MANY = 1024
+#: Aliases of a flavor that are read; Nova has room for 255 characters.
+MOST_ALIASES = 256
 
 # resources:VGPU, resources1:VGPU, resources_GPU:CUSTOM_NVIDIA_11
 _RESOURCE = re.compile(r"resources[^:]*:(VGPU|CUSTOM_\w+)$")
@@ -72,12 +74,7 @@ def _up_to(asked: Passthrough) -> list[Passthrough]:
 
 
 def _of_flavor(extra_specs: Mapping[str, str]) -> Iterator[Passthrough]:
-    source = f"flavor extra spec {_ALIAS}"
-    for part in extra_specs.get(_ALIAS, "").split(","):
-        name, _, count = part.partition(":")
-        name = name.strip()
-        if name:
-            yield Passthrough("aliases", name, source, count.strip() or "1")
+    yield from _aliases(extra_specs.get(_ALIAS, ""))
     profile = extra_specs.get(_PROFILE)
     if profile:
         source = f"flavor extra spec {_PROFILE}"
@@ -88,6 +85,24 @@ def _of_flavor(extra_specs: Mapping[str, str]) -> Iterator[Passthrough]:
         if match and count != "0":
             source = f"flavor extra spec {spec}"
             yield Passthrough("mdev", match[1], source, count)
+
+
+def _aliases(text: str) -> Iterator[Passthrough]:
+    """Yield what the aliases of a flavor ask for.
+
+    What stands behind the last that is read counts as one name, as it
+    stands: no policy allows it, and its cost does not grow.
+    """
+    source = f"flavor extra spec {_ALIAS}"
+    *parts, last = f"{text},".split(",", MOST_ALIASES)
+    for part in parts:
+        name, _, count = part.partition(":")
+        name = name.strip()
+        if name:
+            yield Passthrough("aliases", name, source, count.strip() or "1")
+    rest = last.removesuffix(",")
+    if rest:
+        yield Passthrough("aliases", rest, source)
 
 
 def of_requests(

@@ -382,6 +382,30 @@ def test_how_many_a_flavor_asks_for(specs, count):
     assert found.count == count
 
 
+@pytest.mark.parametrize("rest", ["gpu", "gpu:1,nic:1", "nic,gpu", ","])
+def test_aliases_behind_the_last_that_is_read_count_as_they_stand(rest):
+    read = ",".join(["gpu:1"] * passthrough.MOST_ALIASES)
+    first, *others = passthrough.of_flavor(
+        {"pci_passthrough:alias": f"{read},{rest}"}
+    )
+    assert first.name == "gpu"
+    if rest == "gpu":
+        assert first.count == str(passthrough.MOST_ALIASES + 1)
+        assert not others
+    else:
+        assert first.count == str(passthrough.MOST_ALIASES)
+        assert [(one.name, one.count) for one in others] == [(rest, "1")]
+
+
+@pytest.mark.parametrize("end", ["", ","])
+def test_as_many_aliases_as_are_read_are_nothing_but_aliases(end):
+    names = [f"gpu{index}" for index in range(passthrough.MOST_ALIASES)]
+    found = passthrough.of_flavor(
+        {"pci_passthrough:alias": ",".join(names) + end}
+    )
+    assert [one.name for one in found] == names
+
+
 @pytest.mark.parametrize(
     ("had", "wanted", "outcome"),
     [("1", "1", "warn"), ("2", "1", "warn"), ("1", "2", "refuse")],
