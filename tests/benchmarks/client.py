@@ -59,6 +59,18 @@ class Client:
         return round(int(line.split()[1]) / 1024, 1)
 
 
+def _ready(line: str, log: Path) -> tuple[int, tuple[int, int]]:
+    """Return the index of a server that is ready, its process id and port.
+
+    :raises RuntimeError: if it could not start
+    """
+    index, *where = map(int, line.split() or [0])
+    if not where:
+        raise RuntimeError(log.read_text())
+    pid, port = where
+    return index, (pid, port)
+
+
 @contextmanager
 def serve(
     module: str, *servers: tuple[Path, str]
@@ -66,7 +78,7 @@ def serve(
     """Run a server for each directory and filter until the block ends.
 
     :param module: one that calls ``forked.main``
-    :returns: process id and port of each
+    :returns: process id and port of each, in the order of ``servers``
     """
     arguments = [str(part) for server in servers for part in server]
     log = servers[0][0].parent / "log"
@@ -83,10 +95,9 @@ def serve(
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        lines = [process.stdout.readline().split() for _ in servers]
-        if not all(lines):
-            raise RuntimeError(log.read_text())
-        yield [(int(pid), int(port)) for pid, port in lines]
+        # A server is known by its index, not by when it got ready.
+        ready = dict(_ready(process.stdout.readline(), log) for _ in servers)
+        yield [ready[index] for index in range(len(servers))]
     finally:
         process.stdin.close()
         process.stdout.read()  # ends when the last of them has ended

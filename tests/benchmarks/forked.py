@@ -3,8 +3,9 @@
 
 A module that is run as ``python -m MODULE DIRECTORY FILTER ...`` calls
 ``main``: for each directory it forks a server with the paste filter factory
-FILTER in its pipeline, which prints its process id and its port (an empty
-line when it cannot start), and serves until the standard input is closed.
+FILTER in its pipeline, which prints which of them it is, its process id and
+its port (nothing but which it is when it cannot start), and serves until the
+standard input is closed. They get ready in any order.
 
 Processes that were started apart differ by some percent in speed for no other
 reason than where their memory lies; forked ones do not.  So whatever a server
@@ -35,21 +36,22 @@ def main(arguments: list[str], prepare: Prepare, load: Load) -> None:
     :param prepare: runs here, ``load`` in the server's own process
     """
     answers = sys.stdout.fileno()
-    for name, our_filter in zip(arguments[::2], arguments[1::2], strict=True):
+    servers = zip(arguments[::2], arguments[1::2], strict=True)
+    for index, (name, our_filter) in enumerate(servers):
         directory = Path(name).resolve()
         prepare(directory, our_filter)
         if os.fork() == 0:
             try:
-                _serve(load, directory, answers)
+                _serve(load, directory, index, answers)
             except Exception:
                 traceback.print_exc()
-            os.write(answers, b"\n")
+            os.write(answers, f"{index}\n".encode())
             os._exit(1)
     sys.stdin.read()
 
 
-def _serve(load: Load, directory: Path, answers: int) -> None:
-    """Serve from a directory; write process id and port to a pipe."""
+def _serve(load: Load, directory: Path, index: int, answers: int) -> None:
+    """Serve from a directory; write index, process id and port to a pipe."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     server = waitress.create_server(
         load(directory),
@@ -58,7 +60,8 @@ def _serve(load: Load, directory: Path, answers: int) -> None:
         threads=1,
         max_request_body_size=_LARGEST_BODY,
     )
-    os.write(answers, f"{os.getpid()} {server.effective_port}\n".encode())
+    ready = f"{index} {os.getpid()} {server.effective_port}\n"
+    os.write(answers, ready.encode())
     server.run()
 
 
