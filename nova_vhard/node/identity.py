@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which resource provider is this host's."""
 
+import contextlib
 import socket
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from oslo_config import cfg
 from oslo_utils import uuidutils
@@ -13,6 +15,19 @@ from nova_vhard.placement.client import (
     Provider,
     ProviderNotFound,
 )
+
+
+class Key(NamedTuple):
+    """What a resource provider is asked for by: its uuid or its name."""
+
+    uuid: str | None = None
+    name: str | None = None
+
+    def __str__(self) -> str:
+        """Say it as a query of Placement does."""
+        if self.uuid:
+            return f"uuid={quote(self.uuid)}"
+        return f"name={quote(self.name or '')}"
 
 
 def provider(placement: Placement, conf: cfg.ConfigOpts) -> Provider:
@@ -32,18 +47,34 @@ def find(placement: Placement, options: Any) -> Provider:
     :param options: with provider_name, root and compute_id_file
     :raises ProviderNotFound: if there is none
     """
+    return first(placement, keys(options))
+
+
+def keys(options: Any) -> tuple[Key, ...]:
+    """Return by what the provider of this host may be known, best first.
+
+    :param options: as for ``find``
+    :raises ProviderNotFound: if the identity file cannot be read
+    """
     if options.provider_name:
-        return placement.provider(name=options.provider_name)
+        return (Key(name=options.provider_name),)
     uuid = compute_id(HostRoot(options.root), options.compute_id_file)
     if uuid:
-        return placement.provider(uuid=uuid)
+        return (Key(uuid=uuid),)
     names = dict.fromkeys((socket.getfqdn(), socket.gethostname()))
-    for name in names:
-        try:
-            return placement.provider(name=name)
-        except ProviderNotFound:
-            continue
-    raise ProviderNotFound(f"no resource provider named {' or '.join(names)}")
+    return tuple(Key(name=name) for name in names)
+
+
+def first(placement: Placement, candidates: tuple[Key, ...]) -> Provider:
+    """Return the provider of the first key that has one.
+
+    :raises ProviderNotFound: if none has
+    """
+    for key in candidates:
+        with contextlib.suppress(ProviderNotFound):
+            return placement.provider(key.uuid, key.name)
+    wanted = " or ".join(map(str, candidates))
+    raise ProviderNotFound(f"no resource provider with {wanted}")
 
 
 def compute_id(root: HostRoot, path: str) -> str | None:

@@ -137,7 +137,7 @@ class Load:
     :param folder: of the clients' configurations
     :param port: of Placement
     :param moments: seconds from the start, in order
-    :param said: the report of all
+    :param moment: of the reports
     """
 
     def __init__(
@@ -145,22 +145,43 @@ class Load:
         folder: Path,
         port: int,
         moments: Iterable[float],
-        said: HostReport,
+        moment: datetime.datetime,
     ) -> None:
-        self._folder, self._port, self._said = folder, port, said
-        self._waiting = iter(list(enumerate(moments, 1)))
+        self._folder, self._port = folder, port
+        self._moment = moment
+        self._due = list(enumerate(moments, 1))
+        self._waiting = iter(self._due)
         self._lock = threading.Lock()
         self._begun = 0.0
         self._seen = Seen()
+        self._publishers: dict[int, PlacementPublisher] = {}
+
+    def prepare(self) -> None:
+        """Send each reporter's report of an interval before.
+
+        Afterwards it knows its provider, and has written the mark of the hour
+        if it was to.
+        """
+        seen = Seen()
+        conf = configured(self._folder, self._port)
+        client = Placement(_Counting(connect(conf)._client, seen))
+        before = self._moment - datetime.timedelta(seconds=default_interval())
+        for number, _ in self._due:
+            own = configured(self._folder, self._port)
+            name = placement_server.name_of(number)
+            own.set_override("provider_name", name, "vhard_reporter")
+            publisher = PlacementPublisher(own, client)
+            publisher.publish(report(before))
+            self._publishers[number] = publisher
 
     def play(self) -> Seen:
         """Send them all, by some threads of one client each."""
         clients = [threading.Thread(target=self._send) for _ in range(CLIENTS)]
         self._begun = time.monotonic()
-        for one in clients:
-            one.start()
-        for one in clients:
-            one.join()
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
         return self._seen
 
     def _next(self) -> tuple[int, float] | None:
@@ -169,21 +190,20 @@ class Load:
 
     def _send(self) -> None:
         conf = configured(self._folder, self._port)
-        client = _Counting(connect(conf)._client, self._seen)
-        publisher = PlacementPublisher(conf, Placement(client))
-        while (found := self._next()) is not None:
-            number, moment = found
+        client = Placement(_Counting(connect(conf)._client, self._seen))
+        while (due := self._next()) is not None:
+            number, moment = due
             wait = self._begun + moment - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
-            name = placement_server.name_of(number)
-            conf.set_override("provider_name", name, "vhard_reporter")
+            publisher = self._publishers[number]
+            publisher._placement = client
             self._report(publisher)
 
     def _report(self, publisher: PlacementPublisher) -> None:
         start = time.perf_counter()
         try:
-            publisher.publish(self._said)
+            publisher.publish(report(self._moment))
         except PublishError as error:
             self._seen.failed.append(str(error))
         self._seen.seconds.append(time.perf_counter() - start)

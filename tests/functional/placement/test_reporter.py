@@ -3,6 +3,7 @@
 
 import datetime
 import json
+import uuid
 
 import pytest
 from oslo_config import cfg
@@ -95,9 +96,63 @@ def test_the_hour_turns(cloud, conf, tmp_path, captures):
     identify(tmp_path, host)
     publisher = PlacementPublisher(conf, cloud.placement)
     publisher.publish(inspect(captures, "vtd-on"))
-    publisher.publish(inspect(captures, "vtd-on", NOW + HOUR))
-    expected = FOREIGN | VTD_ON | {traits.of_hour(NOW + HOUR)}
-    assert cloud.traits(host)[0] == expected
+    # Each host writes the new mark at a second of the hour of its own.
+    spread = 3600 - 3 * conf.vhard_reporter.interval
+    offset = uuid.UUID(host).int % spread
+    turn = NOW.replace(minute=0) + HOUR
+    due = turn + datetime.timedelta(seconds=offset)
+    for moment in (turn, due - datetime.timedelta(seconds=1), due):
+        publisher.publish(inspect(captures, "vtd-on", moment))
+        hour = NOW if turn <= moment < due else due
+        expected = FOREIGN | VTD_ON | {traits.of_hour(hour)}
+        assert cloud.traits(host)[0] == expected
+    # and what is lost meanwhile is written at once
+    later = due + HOUR
+    publisher.publish(inspect(captures, "none", later.replace(minute=0)))
+    assert cloud.traits(host)[0] & VTD_ON == NONE & VTD_ON
+
+
+def test_a_program_that_reports_once_writes_the_mark_at_once(
+    cloud, conf, tmp_path, captures
+):
+    host = cloud.host("compute", FOREIGN)
+    identify(tmp_path, host)
+    turn = NOW.replace(minute=0) + HOUR
+    for moment in (NOW, turn):
+        publisher = PlacementPublisher(conf, cloud.placement)
+        publisher.publish(inspect(captures, "vtd-on", moment))
+    assert traits.of_hour(turn) in cloud.traits(host)[0]
+
+
+def test_with_a_long_interval_the_mark_is_written_when_the_hour_turns(
+    cloud, conf, tmp_path, captures
+):
+    host = cloud.host("compute", FOREIGN)
+    identify(tmp_path, host)
+    conf.set_override("interval", 1200, "vhard_reporter")
+    publisher = PlacementPublisher(conf, cloud.placement)
+    publisher.publish(inspect(captures, "vtd-on"))
+    turn = NOW.replace(minute=0) + HOUR
+    publisher.publish(inspect(captures, "vtd-on", turn))
+    assert traits.of_hour(turn) in cloud.traits(host)[0]
+
+
+def test_a_report_in_the_steady_state_is_one_request(
+    cloud, conf, tmp_path, captures
+):
+    host = cloud.host("compute", FOREIGN)
+    identify(tmp_path, host)
+    publisher = PlacementPublisher(conf, cloud.placement)
+    publisher.publish(inspect(captures, "vtd-on"))
+    cloud.requests.clear()
+    publisher.publish(inspect(captures, "vtd-on"))
+    url = f"/resource_providers/{host}/traits"
+    assert cloud.requests == [("GET", url)]
+    # and another host's id in the file is seen at once
+    other = cloud.host("other", FOREIGN)
+    identify(tmp_path, other)
+    publisher.publish(inspect(captures, "vtd-on"))
+    assert cloud.traits(other)[0] >= VTD_ON
 
 
 def test_a_placement_that_is_down_loses_nothing(

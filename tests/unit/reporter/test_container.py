@@ -124,7 +124,7 @@ def test_without_the_id_nothing_is_reported_for_the_containers_name(
         def provider(self, uuid=None, name=None):
             raise ProviderNotFound(f"no {uuid or name}")
 
-    with pytest.raises(ProviderNotFound, match="named 3f1c0b7a55ee"):
+    with pytest.raises(ProviderNotFound, match="name=3f1c0b7a55ee"):
         identity.provider(Placement(), conf)
 
 

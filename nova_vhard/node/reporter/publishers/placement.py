@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publisher ``placement``: traits of the compute node's root provider."""
 
+import datetime
+import uuid
+
 from oslo_config import cfg
 
 from nova_vhard.catalogue import traits
@@ -10,6 +13,7 @@ from nova_vhard.node import identity
 from nova_vhard.node.reporter.publishers.base import Publisher, PublishError
 from nova_vhard.node.reporter.rivals import Rivals
 from nova_vhard.placement.client import (
+    Change,
     Placement,
     PlacementError,
     Provider,
@@ -19,13 +23,17 @@ from nova_vhard.placement.connect import connect
 
 LOG = get_logger(__name__)
 
+_HOUR = datetime.timedelta(hours=1)
+#: Reports before the end of an hour in which its mark may be written.
+_TRIES = 3
+
 
 class PlacementPublisher(Publisher):
     """One trait for each passed check, one for the report's hour.
 
     A check that does not pass any more loses its trait with the same write.
-    Nothing is written while nothing changes and the hour does not turn. What
-    another reporter of the same host takes away is not written again.
+    Nothing is written while nothing changes and the mark of the hour need not
+    be. What another reporter of the same host takes away is not written again.
     """
 
     name = "placement"
@@ -39,6 +47,7 @@ class PlacementPublisher(Publisher):
         """
         super().__init__(conf)
         self._placement = placement
+        self._known: tuple[tuple[identity.Key, ...], Provider] | None = None
         self._rivals: Rivals | None = None
 
     def publish(self, report: HostReport) -> None:
@@ -46,18 +55,8 @@ class PlacementPublisher(Publisher):
 
         :raises PublishError: if Placement did not take them
         """
-        wanted = {traits.of_check(name) for name in report.passed}
-        wanted.add(traits.of_hour(report.time))
         try:
-            if self._placement is None:
-                self._placement = connect(self.conf)
-            provider = identity.provider(self._placement, self.conf)
-            rivals = self._others(provider)
-            rivals.begin()
-            change = self._placement.update(
-                provider.uuid, lambda ours: rivals.agreed(ours, wanted)
-            )
-            rivals.done(wanted)
+            provider, change = self._write(report)
         except ProviderNotFound as error:
             text = f"nova-compute has not made this host known yet: {error}"
             raise PublishError(text) from error
@@ -71,8 +70,94 @@ class PlacementPublisher(Publisher):
                 ", ".join(sorted(change.removed)) or "nothing",
             )
 
+    def _write(self, report: HostReport) -> tuple[Provider, Change]:
+        """Write the traits; look for the provider only where it is unknown.
+
+        :raises ProviderNotFound: if there is none, or none any more
+        """
+        if self._placement is None:
+            self._placement = connect(self.conf)
+        keys = identity.keys(self.conf.vhard_reporter)
+        if self._known is None or self._known[0] != keys:
+            return self._write_to_found(self._placement, keys, report)
+        provider, offset = self._known[1], self._offset(self._known[1])
+        try:
+            change = self._update(self._placement, provider, report, offset)
+            return provider, change
+        except ProviderNotFound:
+            # made anew since, by a nova-compute that was set up again
+            return self._write_to_found(self._placement, keys, report)
+
+    def _write_to_found(
+        self,
+        placement: Placement,
+        keys: tuple[identity.Key, ...],
+        report: HostReport,
+    ) -> tuple[Provider, Change]:
+        """Look for the provider, and write the mark of the hour at once.
+
+        A program that reports once may not be called again in time.
+        """
+        provider = identity.first(placement, keys)
+        change = self._update(placement, provider, report, 0)
+        # Of several names another may be the right one by the next time.
+        self._known = (keys, provider) if len(keys) == 1 else None
+        return provider, change
+
+    def _update(
+        self,
+        placement: Placement,
+        provider: Provider,
+        report: HostReport,
+        offset: int,
+    ) -> Change:
+        """Make our traits of a provider what a report says.
+
+        :param offset: second of the hour from which on its mark is written
+        """
+        rivals = self._others(provider)
+        passed = frozenset(map(traits.of_check, report.passed))
+        wanted = passed
+
+        def agreed(ours: frozenset[str]) -> frozenset[str]:
+            nonlocal wanted
+            wanted = passed | {_mark(ours, report.time, offset)}
+            return rivals.agreed(ours, wanted)
+
+        rivals.begin()
+        change = placement.update(provider.uuid, agreed)
+        rivals.done(wanted)
+        return change
+
+    def _offset(self, provider: Provider) -> int:
+        """Return from which second of an hour on a host writes its mark.
+
+        Early enough to try twice again before the hour is over.
+        """
+        spread = _HOUR.seconds - _TRIES * self.conf.vhard_reporter.interval
+        return uuid.UUID(provider.uuid).int % spread if spread > 0 else 0
+
     def _others(self, provider: Provider) -> Rivals:
         """Return what is known of other reporters of this provider."""
         if self._rivals is None or self._rivals.provider != provider:
             self._rivals = Rivals(provider)
         return self._rivals
+
+
+def _mark(ours: frozenset[str], moment: datetime.datetime, offset: int) -> str:
+    """Return the mark of the hour that a host is to have.
+
+    The mark of the hour before counts throughout this one: max_report_age of
+    a policy is two hours at least. So each host has a second of the hour of
+    its own for the new one, and they do not all write when the hour turns.
+
+    :param ours: our traits of the provider as they are
+    :param offset: second of the hour
+    """
+    current, before = (
+        traits.of_hour(moment - _HOUR * back) for back in (0, 1)
+    )
+    second = moment.minute * 60 + moment.second
+    if before in ours and current not in ours and second < offset:
+        return before
+    return current
