@@ -8,6 +8,7 @@ application in this process.  The functional tests and the benchmark use it.
 """
 
 import configparser
+import functools
 import importlib.metadata
 import re
 import subprocess
@@ -44,6 +45,7 @@ state_path = {directory}/state
 """
 
 
+@functools.cache
 def shipped_paste_file() -> Path:
     """Return glance-api-paste.ini as the installed Glance ships it."""
     files = importlib.metadata.files("glance") or []

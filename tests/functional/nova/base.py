@@ -20,10 +20,11 @@ from paste import deploy
 from sqlalchemy.exc import SADeprecationWarning
 
 from nova_vhard import conf as vhard_conf
-from tests.functional.nova import images, service
+from tests.functional.nova import images, quick, service
 from tests.functional.nova.helpers import Helpers
 
 CONF = nova.conf.CONF
+quick.install()
 
 
 class Gates(Helpers):
@@ -85,6 +86,7 @@ class Gates(Helpers):
     @staticmethod
     def load_app(paste: Path) -> Any:
         """Return Nova's compute API, as another worker would have it."""
+        quick.router.cache_clear()
         return deploy.loadapp(f"config:{paste}", name="osapi_compute")
 
     def without_gate(self) -> Any:

@@ -2,6 +2,7 @@
 """Nova's shipped paste file and a policy file, in a directory of their own."""
 
 import configparser
+import functools
 import importlib.metadata
 import os
 from pathlib import Path
@@ -22,6 +23,7 @@ applies_to: {hypervisor_type: [QEMU, KVM, fake]}
 """
 
 
+@functools.cache
 def shipped_paste_file() -> Path:
     """Return api-paste.ini as the installed Nova ships it."""
     for file in importlib.metadata.files("nova") or []:

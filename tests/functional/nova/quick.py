@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Nova does again for each test, done once for each application.
+
+Nova makes a controller for every route of every router, and a router for
+every version of its API: a good 400 controllers an application, of which 60
+differ. One of a kind is enough, since a controller keeps nothing of a request.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from nova.api.openstack.compute import routes
+
+
+@functools.lru_cache(maxsize=1)
+def router(_paste_file: str) -> routes.APIRouterV21:
+    """Return the router of an application, for each of its pipelines.
+
+    Whoever loads a second application of one file clears the cache first.
+    """
+    return routes.APIRouterV21()
+
+
+def _factory(
+    _class: type, global_config: dict[str, str], **_local_config: str
+) -> routes.APIRouterV21:
+    """Stand in for the router's factory of paste."""
+    return router(global_config["__file__"])
+
+
+def _of_a_kind(build: Callable[..., None]) -> Callable[..., None]:
+    """Let a router have one controller of a kind."""
+
+    @functools.wraps(build)
+    def init(self: routes.APIRouterV21, *args: Any, **kwargs: Any) -> None:
+        every = routes.ROUTE_LIST
+        once = functools.cache(lambda make: make())
+
+        def shared(methods: Any) -> Any:
+            if isinstance(methods, str):
+                return methods
+            return {
+                method: [functools.partial(once, make), action]
+                for method, (make, action) in methods.items()
+            }
+
+        routes.ROUTE_LIST = tuple(
+            (path, shared(methods)) for path, methods in every
+        )
+        try:
+            build(self, *args, **kwargs)
+        finally:
+            routes.ROUTE_LIST = every
+
+    return init
+
+
+def install() -> None:
+    """Have it so from now on in this process."""
+    routes.APIRouterV21.__init__ = _of_a_kind(routes.APIRouterV21.__init__)
+    routes.APIRouterV21.factory = classmethod(_factory)
