@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-ALICE, ADMIN = "alice", "admin"
+MEMBER, ADMIN = "member", "admin"
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ _CREATE = (
 #: By tests/functional/pages/test_commands.py, in the directory of an admin
 #: who has a policy.yaml and a router.img there.
 ON_THE_DEMO = {
-    f"{_CREATE} --property hw_vif_model=e1000 router": Run(ALICE, 1),
-    f"{_CREATE} router": Run(ALICE, 1),
-    "openstack server show -f json -c fault router": Run(ALICE),
-    "openstack server show -f json -c fault with-a-port": Run(ALICE),
+    f"{_CREATE} --property hw_vif_model=e1000 router": Run(MEMBER, 1),
+    f"{_CREATE} router": Run(MEMBER, 1),
+    "openstack server show -f json -c fault router": Run(MEMBER),
+    "openstack server show -f json -c fault with-a-port": Run(MEMBER),
     "openstack vhard host list": Run(),
     "openstack vhard host list -c Host -c Status -c iommu "
     "-c interrupt_remapping": Run(),

@@ -20,4 +20,4 @@ source "$root/tools/lib/venv.sh"
 
 vhard_tmp "$root"
 vhard_venv "$root"
-PYTHONPATH=$root/tools exec "$VENV/bin/python" -m demo "$@"
+PYTHONPATH=$root/tools exec "$VENV/bin/python" -m story "$@"

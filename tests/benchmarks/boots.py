@@ -33,10 +33,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cloud import infrastructure, policies, setup_users, users
+from cloud import infrastructure, policies, users
+from cloud.clients import Client as User
 from cloud.cloud import Cloud
-from common.clients import Client as User
-from common.place import Place
+from cloud.place import Place
 from tests.benchmarks import client, common
 from tests.benchmarks.boot_client import LONG, Desk
 from tests.benchmarks.boot_pairs import Plan, collect, figures
@@ -62,14 +62,7 @@ class Side:
 
     def __init__(self, running: Cloud) -> None:
         facts = running.facts
-        member = User(
-            users.MEMBER,
-            facts.password,
-            facts.url("keystone") + "/v3",
-            users.REGION,
-            running.place.root / "home",
-        )
-        admin = setup_users.client(facts)
+        member, admin = User(facts, users.MEMBER), User(facts, users.ADMIN)
         image = admin.image.find_image("clean", ignore_missing=False).id
         token = member.session.get_token()
         self._make = lambda: Desk(facts.ports["nova"], token, image)

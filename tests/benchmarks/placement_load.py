@@ -31,7 +31,7 @@ from typing import Any
 
 from cloud import infrastructure, ports
 from cloud.daemons import Daemons
-from common.place import Place
+from cloud.place import Place
 from nova_vhard.conf import vhard as vhard_conf
 from nova_vhard.placement.connect import connect
 from nova_vhard.placement.posture import (

@@ -7,9 +7,16 @@ import shutil
 
 import pytest
 
-from cloud import infrastructure, policies, services, users
+from cloud import (
+    captures,
+    events,
+    infrastructure,
+    place,
+    policies,
+    services,
+    users,
+)
 from cloud.cloud import Cloud
-from common import captures, events, place
 from tests.integration.people import Person
 
 ROOT = pathlib.Path(__file__).parents[2] / ".cloud-integration"
@@ -35,7 +42,7 @@ def cloud(request):
 def _person(user):
     @pytest.fixture(scope="session", name=user.name)
     def made(cloud):
-        return Person(cloud, user)
+        return Person(cloud.facts, user)
 
     return made
 
@@ -76,7 +83,7 @@ def faults(cloud):
 @pytest.fixture
 def decisions(cloud):
     """Call to get the decision events that are new."""
-    found = events.Events(lambda: sorted(cloud.place.logs.glob("*.log")))
+    found = events.Events(cloud.place)
     found.new()
     return found.new
 
@@ -119,7 +126,6 @@ def tree(cloud, report_again):
     def install(machine, name):
         changed.append(machine)
         root = cloud.place.home("hosts") / machine.name
-        shutil.rmtree(root)
         captures.unpack(name, root, machine.node)
 
     yield install

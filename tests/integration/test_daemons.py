@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from cloud import place
 from cloud.daemons import Daemon, Daemons
-from common import place
 
 # A child in a group of its own, as a port mapper that RabbitMQ starts.
 _FLEES = """

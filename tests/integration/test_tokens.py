@@ -43,7 +43,7 @@ def test_a_users_token_that_ends_between_two_requests(
         "imageRef": member.image_id("old-router"),
         "flavorRef": "1",
     }
-    token = Person(cloud, users.MEMBER).token
+    token = Person(cloud.facts, users.MEMBER).token
     began = time.monotonic()
 
     def ask(url, body, **more):
@@ -65,7 +65,7 @@ def test_a_users_token_that_ends_between_two_requests(
     assert not any(REFUSED in one.text for one in after)
     assert not list(member.compute().servers(name="short-lived"))
     # for a service that began before, Keystone lets it pass
-    confirmed = {"X-Service-Token": Person(cloud, users.SERVICE).token}
+    confirmed = {"X-Service-Token": Person(cloud.facts, users.SERVICE).token}
     snapshot = ask(images, image, **confirmed)
     assert snapshot.status_code == 201
     member.image.delete_image(snapshot.json()["id"])

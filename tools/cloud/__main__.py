@@ -11,10 +11,9 @@ import warnings
 # Deprecations of other people's libraries are nobody's concern here.
 warnings.simplefilter("ignore")
 
-from cloud import infrastructure, users  # noqa: E402
+from cloud import infrastructure, place, users  # noqa: E402
 from cloud.cloud import Cloud  # noqa: E402
 from cloud.daemons import Failed  # noqa: E402
-from common import place  # noqa: E402
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2] / ".cloud"
 
@@ -41,9 +40,8 @@ def main():
     )
     parser.add_argument("command", choices=sorted(_COMMANDS))
     command = parser.parse_args().command
-    stored = place.Place(_ROOT)
     try:
-        return _COMMANDS[command](stored)
+        return _COMMANDS[command](place.Place(_ROOT))
     except (Failed, place.InUse) as error:
         print(f"tools/cloud.sh: {error}", file=sys.stderr)
         return 1
@@ -78,10 +76,23 @@ def _up(stored):
     return 0
 
 
+def _play(stored):
+    """Play the story; exit status 0 if every step went as told."""
+    from story import play
+
+    if not all(_states(stored).values()):
+        raise Failed("there is no cloud; start one: tools/cloud.sh up")
+    cloud = Cloud(stored)
+    try:
+        return 0 if play.play(cloud, play.GATES) else 1
+    finally:
+        cloud.stop("plain-nova-api")
+
+
 def _down(stored):
-    running = Cloud(stored)
-    running.down()
-    left = running.daemons.end_leftover()
+    cloud = Cloud(stored)
+    cloud.down()
+    left = cloud.daemons.end_leftover()
     if left:
         raise Failed(f"processes that did not end: {left}")
     shutil.rmtree(stored.root, ignore_errors=True)
@@ -89,21 +100,28 @@ def _down(stored):
     return 0
 
 
+def _states(stored):
+    """Return the id, or None, of each daemon that has been started."""
+    ids = Cloud(stored).daemons.ids()
+    return {
+        name: pid for name, pid in ids.items() if not name.startswith("setup-")
+    }
+
+
 def _status(stored):
     """Exit status 0 if everything runs, 1 otherwise."""
-    daemons = Cloud(stored).daemons
-    names = [one for one in daemons.names() if not one.startswith("setup-")]
-    for name in names:
-        print(f"{name:24} {daemons.id(name) or 'has ended'}")
-    left = daemons.leftover()
-    if not names and left:
+    states = _states(stored)
+    for name, pid in states.items():
+        print(f"{name:24} {pid or 'has ended'}")
+    left = Cloud(stored).daemons.leftover()
+    if not states and left:
         print(f"Left by a cloud: {left}; tools/cloud.sh down ends them.")
-    elif not names:
+    elif not states:
         print("There is no cloud.")
-    return 0 if names and all(map(daemons.alive, names)) else 1
+    return 0 if states and all(states.values()) else 1
 
 
-_COMMANDS = {"up": _up, "down": _down, "status": _status}
+_COMMANDS = {"up": _up, "play": _play, "down": _down, "status": _status}
 
 if __name__ == "__main__":
     sys.exit(main())

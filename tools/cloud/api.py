@@ -8,36 +8,49 @@
 import importlib
 import sys
 
-_MODULE, _PORT, _FAULTS = sys.argv[1:]
-# The services would take the arguments for theirs.
-del sys.argv[1:]
-# First of all: nova's decides on how to do threads.
-_application = importlib.import_module(_MODULE).application
 
-import waitress  # noqa: E402
-from waitress import channel, task  # noqa: E402
+def serve(application, port, faults):
+    """Serve an application until the process ends."""
+    # Nova's decides on how to do threads, and is imported before.
+    import waitress
+    from waitress import channel, task
 
-from cloud.faults import Faults  # noqa: E402
+    from cloud.faults import Faults
+
+    class LastRequest(task.WSGITask):
+        """A request after which the connection is closed.
+
+        nova-scheduler speaks to Placement before it forks its workers. They
+        would go on with the one connection that they all have, and read each
+        other's answers.
+        """
+
+        def build_response_header(self):
+            """Do as if the client had asked for it."""
+            self.request.headers["CONNECTION"] = "close"
+            return super().build_response_header()
+
+    channel.HTTPChannel.task_class = LastRequest
+    waitress.serve(
+        Faults(application, faults),
+        host="127.0.0.1",
+        port=int(port),
+        threads=8,
+        # Servers of one process share a loop otherwise.
+        map={},
+    )
 
 
-class _LastOne(task.WSGITask):
-    """A request after which the connection is closed.
+def main(module, port, faults):
+    """Import a module's application, and serve it."""
+    # The services would take the arguments for theirs.
+    del sys.argv[1:]
+    application = importlib.import_module(module).application
+    from cloud import daemons
 
-    nova-scheduler speaks to Placement before it forks its workers. They
-    would go on with the one connection that they all have, and read each
-    other's answers.
-    """
-
-    def build_response_header(self):
-        """Do as if the client had asked for it."""
-        self.request.headers["CONNECTION"] = "close"
-        return super().build_response_header()
+    daemons.end_with_parent()
+    serve(application, port, faults)
 
 
-channel.HTTPChannel.task_class = _LastOne
-waitress.serve(
-    Faults(_application, _FAULTS),
-    host="127.0.0.1",
-    port=int(_PORT),
-    threads=8,
-)
+if __name__ == "__main__":
+    main(*sys.argv[1:])

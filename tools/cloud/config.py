@@ -1,16 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration files of the cloud's services, written to disk."""
+"""The configuration files of a cloud's services, written to disk."""
 
+import json
+import pathlib
 import shlex
+import sys
 
 import yaml
 
-from cloud import users
-from cloud.machines import MACHINES
-from common import captures, options, paste
+from cloud import captures, machines, users
+from nova_vhard.cmd import paste_file
 
 #: Seconds; the default of the reporter's.
 _SELDOM = 300
+
+_LOGGING = """\
+debug = false
+log_file = {logs}/{service}.log
+use_stderr = false
+"""
+_AUTH = """\
+auth_type = password
+auth_url = {keystone}/v3
+username = service
+password = {password}
+project_name = service
+user_domain_id = default
+project_domain_id = default
+region_name = {region}
+"""
+_VHARD = """\
+[vhard]
+policy_file = {policy}
+state_path = {home}/vhard
+"""
 
 _KEYSTONE = """\
 [DEFAULT]
@@ -28,15 +51,79 @@ key_repository = {home}/keys
 password_hash_rounds = 4
 """
 
-_NOVA = (
-    options.NOVA
-    + options.VHARD
-    + """\
-posture_ttl = {posture_ttl}
-posture_max_age = {posture_max_age}
+_PLACEMENT = """\
 [DEFAULT]
+use_stderr = false
+[api]
+auth_strategy = keystone
+[keystone_authtoken]
+{auth}
+[placement_database]
+{database}
+sync_on_startup = true
+"""
+
+_GLANCE = f"""\
+[DEFAULT]
+{{logging}}
+enabled_backends = files:file
+[database]
+{{database}}
+[files]
+filesystem_store_datadir = {{home}}/images
+[glance_store]
+default_backend = files
+[keystone_authtoken]
+{{auth}}
+[os_glance_staging_store]
+filesystem_store_datadir = {{home}}/staging
+[os_glance_tasks_store]
+filesystem_store_datadir = {{home}}/tasks
+[oslo_messaging_notifications]
+driver = noop
+[paste_deploy]
+flavor = keystone
+config_file = {{home}}/glance-api-paste.ini
+{_VHARD}"""
+_GLANCE_STORES = ("images", "staging", "tasks")
+
+_NOVA = f"""\
+[DEFAULT]
+{{logging}}
 host = controller
-transport_url = {transport}
+my_ip = 127.0.0.1
+state_path = {{home}}
+instances_path = {{home}}/instances
+transport_url = {{transport}}
+periodic_fuzzy_delay = 0
+[filter_scheduler]
+{{filters}}
+[glance]
+region_name = {{region}}
+[keystone_authtoken]
+{{auth}}
+[key_manager]
+backend = nova.keymgr.conf_key_mgr.ConfKeyManager
+[oslo_concurrency]
+lock_path = {{home}}/locks
+[oslo_messaging_notifications]
+driver = noop
+[placement]
+{{auth}}
+[quota]
+driver = nova.quota.NoopQuotaDriver
+[service_user]
+send_service_user_token = true
+{{auth}}
+[wsgi]
+api_paste_config = {{home}}/api-paste.ini
+{_VHARD}
+posture_ttl = {{posture_ttl}}
+posture_max_age = {{posture_max_age}}
+"""
+#: Many processes, with a hypervisor that is none.
+_NOVA_LARGE = """\
+[DEFAULT]
 compute_driver = fake.FakeDriverWithoutFakeNodes
 update_resources_interval = {resources_interval}
 [conductor]
@@ -50,16 +137,33 @@ workers = 2
 [vnc]
 enabled = false
 """
-)
-
+#: One process, with the real driver over a libvirt that is none.
+_NOVA_SMALL = """\
+[DEFAULT]
+compute_driver = libvirt.LibvirtDriver
+vif_plugging_timeout = 0
+vif_plugging_is_fatal = false
+[filter_scheduler]
+pci_weight_multiplier = 100
+pci_in_placement = true
+[libvirt]
+virt_type = kvm
+hw_machine_type = x86_64=q35
+[pci]
+report_in_placement = true
+{pci}
+"""
+_DATABASE = """\
+connection = {}
+# Nothing waits for the disk: the data are for one run.
+sqlite_synchronous = false"""
 #: Of all services but nova-compute, which must not have it.
 _DATABASES = """\
 [api_database]
-connection = {api}
+{api}
 [database]
-connection = {cell1}
+{cell1}
 """
-
 _COMPUTE = """\
 [DEFAULT]
 host = {machine}
@@ -67,7 +171,6 @@ state_path = {home}
 instances_path = {home}/instances
 log_file = {logs}/nova-compute-{machine}.log
 """
-
 _API = """\
 [DEFAULT]
 log_file = {logs}/nova-api.log
@@ -79,6 +182,7 @@ log_file = {logs}/reporter-{machine}.log
 use_stderr = false
 [vhard_reporter]
 root = {root}
+{name}
 interval = {report_interval}
 state_path = {home}
 policy_file = {policy}
@@ -86,6 +190,19 @@ policy_file = {policy}
 timeout = 30
 {auth}
 """
+
+#: The lines that README.rst tells an operator to add to nova.conf, the
+#: stock filters after ours.
+_OUR_FILTERS = """\
+available_filters = nova.scheduler.filters.all_filters
+available_filters = nova_vhard.gates.scheduler.VirtHardeningFilter
+enabled_filters = VirtHardeningFilter,{stock}
+"""
+_STOCK = (
+    "ComputeFilter,ComputeCapabilitiesFilter,ImagePropertiesFilter,"
+    "ServerGroupAntiAffinityFilter,ServerGroupAffinityFilter,"
+    "PciPassthroughFilter,NUMATopologyFilter"
+)
 
 _RC = """\
 # The plain openstack client of this cloud: as admin, member, reader or
@@ -104,53 +221,55 @@ def write(facts):
 
     :param facts: cloud.facts.Facts
     """
-    place = facts.place
-    for service in ("keystone", "nova", "glance", "placement", "reporters"):
-        (place.home(service) / "vhard").mkdir(parents=True)
+    home = facts.place.home
+    for service in ("keystone", "nova", "glance", "placement"):
+        (home(service) / "vhard").mkdir(parents=True)
+    for store in _GLANCE_STORES:
+        (home("glance") / store).mkdir()
     _write(facts, "keystone", "keystone.conf", _KEYSTONE)
-    _write(facts, "placement", "placement.conf", options.PLACEMENT)
-    glance = options.GLANCE + options.VHARD
-    _write(facts, "glance", "glance-api.conf", glance)
-    for store in options.GLANCE_STORES:
-        (place.home("glance") / store).mkdir()
-    _write(facts, "nova", "nova.conf", _NOVA, **facts.posture)
+    _write(facts, "placement", "placement.conf", _PLACEMENT)
+    _write(facts, "glance", "glance-api.conf", _GLANCE)
+    nova = _NOVA + (_NOVA_SMALL if facts.small else _NOVA_LARGE)
+    _write(facts, "nova", "nova.conf", nova, **facts.posture)
     _write(facts, "nova", "databases.conf", _DATABASES)
     _write(facts, "nova", "api.conf", _API)
-    nova, glance = place.home("nova"), place.home("glance")
-    (nova / "api-paste.ini").write_text(paste.nova(facts.gates))
-    (nova / "plain-api-paste.ini").write_text(paste.nova(False))
-    (glance / "glance-api-paste.ini").write_text(paste.glance(facts.gates))
-    for machine in MACHINES:
+    for service, path, gates in (
+        ("nova", "api-paste.ini", facts.gates),
+        ("nova", "plain-api-paste.ini", False),
+        ("glance", "glance-api-paste.ini", facts.gates),
+    ):
+        (home(service) / path).write_text(_paste(service, gates))
+    for machine in facts.machines:
         _write_machine(facts, machine)
+
+
+def _paste(service, gate):
+    """Return the paste file that a service ships, with our gate or not."""
+    (path,) = (pathlib.Path(sys.prefix) / "etc" / service).glob(
+        "*api-paste.ini"
+    )
+    text = path.read_text(encoding="utf-8")
+    return paste_file.add(text, paste_file.SERVICES[service]) if gate else text
 
 
 def _write_machine(facts, machine):
     """Write what nova-compute and the reporter of a machine read."""
-    place = facts.place
-    home = place.home(machine.name)
+    home = facts.place.home(machine.name)
     home.mkdir()
     (home / "compute_id").write_text(f"{machine.node}\n")
-    root = place.home("hosts") / machine.name
-    captures.unpack(machine.tree, root, machine.node)
-    for name, template in (
-        ("nova-compute.conf", _COMPUTE),
-        ("reporter.conf", _REPORTER),
-    ):
-        _write(
-            facts,
-            machine.name,
-            name,
-            template,
-            machine=machine.name,
-            root=root,
-        )
+    root, name = facts.place.home("hosts") / machine.name, ""
+    if machine.tree:
+        captures.unpack(machine.tree, root, machine.node)
+    else:
+        # It may be somebody else's compute node.
+        root, name = "/", f"provider_name = {machine.name}"
+    more = {"machine": machine.name, "root": root, "name": name}
+    _write(facts, machine.name, "nova-compute.conf", _COMPUTE, **more)
+    _write(facts, machine.name, "reporter.conf", _REPORTER, **more)
 
 
-def write_clients(facts, bin):
-    """Write what the plain client reads: clouds.yaml, and a file to source.
-
-    :param bin: directory of the ``openstack`` command
-    """
+def write_clients(facts):
+    """Write what the plain client reads: clouds.yaml, and a file to source."""
     common = {"user_domain_id": "default", "project_domain_id": "default"}
     clouds = {
         user.name: {
@@ -169,27 +288,52 @@ def write_clients(facts, bin):
     }
     path = facts.place.root / "clouds.yaml"
     path.write_text(yaml.safe_dump({"clouds": clouds}))
-    rc = _RC.format(clouds=shlex.quote(str(path)), bin=shlex.quote(str(bin)))
+    bin = shlex.quote(str(pathlib.Path(sys.executable).parent))
+    rc = _RC.format(clouds=shlex.quote(str(path)), bin=bin)
     (facts.place.root / "rc").write_text(rc)
 
 
-def _write(facts, service, name, template, **more):
+def auth(facts):
+    """Return the options by which a service logs in, as text."""
+    return _AUTH.format(
+        keystone=facts.url("keystone"),
+        password=facts.password,
+        region=users.REGION,
+    )
+
+
+def _pci():
+    lines = []
+    for card in machines.CARDS:
+        ids = {"vendor_id": card.vendor_id, "product_id": card.product_id}
+        alias = {"name": card.alias, "device_type": "type-PCI", **ids}
+        once = {"one_time_use": "true"} if card.once else {}
+        lines += [
+            f"device_spec = {json.dumps(ids | once)}",
+            f"alias = {json.dumps(alias)}",
+        ]
+    return "\n".join(lines)
+
+
+def _write(facts, service, file, template, **more):
     place = facts.place
     common = {"logs": place.logs, "home": place.home(service)}
+    filters = _OUR_FILTERS if facts.gates else "enabled_filters = {stock}"
     text = template.format(
         **common,
         **more,
-        api=facts.database("nova_api"),
-        auth=options.auth(facts.url("keystone"), facts.password, users.REGION),
-        cell1=facts.database("nova_cell1"),
-        database=f"connection = {facts.database(service)}",
-        filters=options.filters(facts.gates),
-        logging=options.LOGGING.format(service=service, **common),
+        api=_DATABASE.format(facts.database("nova_api")),
+        auth=auth(facts),
+        cell1=_DATABASE.format(facts.database("nova_cell1")),
+        database=_DATABASE.format(facts.database(service)),
+        filters=filters.format(stock=_STOCK),
+        logging=_LOGGING.format(service=service, **common),
+        pci=_pci(),
         policy=place.policy,
         region=users.REGION,
         report_interval=_SELDOM if facts.steady else 30,
         resources_interval=_SELDOM if facts.steady else 60,
-        subset=len(MACHINES) if facts.steady else 1,
+        subset=len(facts.machines) if facts.steady else 1,
         transport=facts.transport,
     )
-    (place.home(service) / name).write_text(text)
+    (place.home(service) / file).write_text(text)

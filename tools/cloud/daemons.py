@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start, watch and stop processes that outlive the command that starts them.
+"""Start, watch and stop processes, which may outlive who starts them.
 
 Each is the leader of a process group of its own and has a file with its
 process id. It is stopped by that id, never by a name.
 """
 
 import contextlib
+import ctypes
 import os
 import pathlib
 import signal
@@ -13,10 +14,13 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-from common import commands
+from cloud import commands
 
 #: Set in the environment of all processes of a cloud, to its directory.
 MARK = "NOVA_VHARD_CLOUD"
+#: Set where they are to end with who has started them.
+ATTACHED = "NOVA_VHARD_ATTACHED"
+_PR_SET_PDEATHSIG = 1
 _PROC = pathlib.Path("/proc")
 
 
@@ -39,11 +43,15 @@ class Daemon:
 class Daemons:
     """The processes of one cloud.
 
-    :param place: common.place.Place
+    :param place: cloud.place.Place
+    :param attached: whether those that run our modules end with this process
     """
 
-    def __init__(self, place):
+    def __init__(self, place, attached=False):
         self._place = place
+        self._more = {MARK: str(place.root)}
+        if attached:
+            self._more[ATTACHED] = "1"
         self._files = place.home("run")
         # Those that this process has started itself, to be reaped by it.
         self._children = {}
@@ -63,7 +71,7 @@ class Daemons:
                 env={
                     **commands.environment(),
                     **daemon.environment,
-                    MARK: str(self._place.root),
+                    **self._more,
                 },
             )
         self._children[daemon.name] = child
@@ -71,15 +79,15 @@ class Daemons:
         self._file(daemon.name).write_text(f"{child.pid} {begun}\n")
 
     def names(self):
-        """Give the names of what was started and not stopped."""
-        return sorted(one.name for one in self._files.glob("*"))
+        """Return the names of what was started and not stopped."""
+        return sorted(file.name for file in self._files.glob("*"))
 
     def alive(self, name):
-        """Tell whether a process runs."""
+        """Return whether a process runs."""
         return self.id(name) is not None
 
     def id(self, name):
-        """Give the id of a process; None when it has ended."""
+        """Return the id of a process; None when it has ended."""
         try:
             pid, begun = self._file(name).read_text().split()
         except (OSError, ValueError):
@@ -87,8 +95,12 @@ class Daemons:
         # Another process may have the id by now.
         return int(pid) if _begun(pid) == begun else None
 
+    def ids(self):
+        """Return the id of each process, by its name."""
+        return {name: self.id(name) for name in self.names()}
+
     def result(self, name):
-        """Give the exit status of a process of this object; None: it runs."""
+        """Return the exit status of a process started here; None: it runs."""
         return self._children[name].poll()
 
     def send(self, name, number):
@@ -119,15 +131,15 @@ class Daemons:
             self._file(name).unlink(missing_ok=True)
 
     def leftover(self):
-        """Give the ids of all processes that this cloud has, by their mark."""
+        """Return the ids of all processes of this cloud, by their mark."""
         self._reap()
         mark = f"{MARK}={self._place.root}".encode()
-        found = []
-        for one in _PROC.glob("[0-9]*"):
+        pids = []
+        for process in _PROC.glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if mark in (one / "environ").read_bytes().split(b"\0"):
-                    found.append(int(one.name))
-        return found
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    pids.append(int(process.name))
+        return pids
 
     def end_leftover(self, seconds=10):
         """End what is left, whatever group it has fled to.
@@ -149,14 +161,14 @@ class Daemons:
         return left
 
     def _members(self, group):
-        """Give the processes of a group, without those that have ended."""
+        """Return the processes of a group, without those that have ended."""
         self._reap()
         return [
-            one.name
-            for one in _PROC.glob("[0-9]*")
-            if (fields := _stat(one.name))
+            process.name
+            for process in _PROC.glob("[0-9]*")
+            if (fields := _stat(process.name))
             and fields[2] == str(group)
-            and (fields[0] != "Z" or _threads(one.name) > 1)
+            and (fields[0] != "Z" or _threads(process.name) > 1)
         ]
 
     def _reap(self):
@@ -167,8 +179,17 @@ class Daemons:
         return self._files / name
 
 
+def end_with_parent():
+    """Have the kernel end this process with its parent, where that is wanted.
+
+    However the parent ends: nothing of it is left then.
+    """
+    if os.environ.get(ATTACHED):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _stat(pid):
-    """Give the fields of /proc/PID/stat from the state on; see proc(5)."""
+    """Return the fields of /proc/PID/stat from the state on; see proc(5)."""
     try:
         text = (_PROC / str(pid) / "stat").read_text()
     except OSError:
@@ -177,7 +198,7 @@ def _stat(pid):
 
 
 def _threads(pid):
-    """Give the number of threads that a process has.
+    """Return the number of threads that a process has.
 
     The first may have ended before others that still listen on a port.
     """
@@ -188,6 +209,6 @@ def _threads(pid):
 
 
 def _begun(pid):
-    """Give when a process began; None when it has ended."""
+    """Return when a process began; None when it has ended."""
     fields = _stat(pid)
     return fields[19] if fields and fields[0] != "Z" else None

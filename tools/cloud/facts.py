@@ -6,19 +6,11 @@ import pathlib
 import secrets
 from dataclasses import asdict, dataclass
 
-from cloud import infrastructure, ports
-from common import place
+from cloud import infrastructure, machines, place, ports
 
 _FILE = "cloud.json"
-_APIS = (
-    "keystone",
-    "placement",
-    "glance",
-    "nova",
-    "plain-nova",
-    "network",
-)
-_PORTS = (*_APIS, "mariadb", "amqp", "erlang", "epmd")
+APIS = ("keystone", "placement", "glance", "nova", "plain-nova", "network")
+_PORTS = (*APIS, "mariadb", "amqp", "erlang", "epmd")
 #: Seconds for which a scheduler keeps what Placement has told, so that a
 #: person does not wait a minute; and after which it trusts no host without
 #: Placement.
@@ -35,6 +27,7 @@ class Facts:
     :ivar gates: whether this project's gates are in the services
     :ivar steady: whether it is for measurements: any of the hosts is taken,
         and what is done by the clock is done seldom
+    :ivar small: whether Nova is one process, with stand-ins around it
     """
 
     root: str
@@ -43,6 +36,7 @@ class Facts:
     posture: dict[str, int]
     gates: bool = True
     steady: bool = False
+    small: bool = False
 
     @property
     def place(self):
@@ -50,17 +44,26 @@ class Facts:
         return place.Place(self.root)
 
     @property
+    def machines(self):
+        """The compute nodes."""
+        return (*machines.MACHINES, *[machines.THIS][: self.small])
+
+    @property
     def transport(self):
         """The address of the message queue."""
+        if self.small:
+            return "fake:/"
         login = f"cloud:{self.password}"
         return f"rabbit://{login}@127.0.0.1:{self.ports['amqp']}/"
 
     def url(self, service):
-        """Give the address of an API."""
+        """Return the address of an API."""
         return f"http://127.0.0.1:{self.ports[service]}"
 
     def database(self, name):
-        """Give the address of a database, for SQLAlchemy."""
+        """Return the address of a database, for SQLAlchemy."""
+        if self.small:
+            return f"sqlite:///{self.root}/{name}.sqlite"
         return infrastructure.connection(
             self.ports["mariadb"], self.password, name
         )
@@ -71,11 +74,9 @@ class Facts:
         path.write_text(json.dumps(asdict(self)))
 
 
-def make(root, gates=True, steady=False, **posture):
+def make(root, gates=True, steady=False, small=False, **posture):
     """Choose what is free to be chosen.
 
-    :param gates: whether this project's gates shall be in the services
-    :param steady: whether it is for measurements
     :param posture: options of nova-scheduler that shall not be the default
     """
     return Facts(
@@ -85,6 +86,7 @@ def make(root, gates=True, steady=False, **posture):
         {**_POSTURE, **posture},
         gates,
         steady,
+        small,
     )
 
 

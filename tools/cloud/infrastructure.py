@@ -43,7 +43,7 @@ disk_free_limit.absolute = 50MB
 
 
 def missing():
-    """Give the Debian packages that are needed and not there."""
+    """Return the Debian packages that are needed and not there."""
     return sorted(
         {name for path, name in _NEEDED.items() if not os.path.exists(path)}
     )
@@ -52,7 +52,7 @@ def missing():
 def prepare_database(place, password):
     """Make the files of MariaDB.
 
-    :param place: common.place.Place
+    :param place: cloud.place.Place
     :param password: of the user ``cloud``
     """
     home = place.home("mariadb")
@@ -88,7 +88,7 @@ def prepare_database(place, password):
 
 
 def database(place, port):
-    """Give the daemon of MariaDB."""
+    """Return the daemon of MariaDB."""
     home = place.home("mariadb")
     command = (
         "/usr/sbin/mariadbd",
@@ -115,13 +115,13 @@ def database(place, port):
 
 
 def connection(port, password, name):
-    """Give the address of a database, for SQLAlchemy."""
+    """Return the address of a database, for SQLAlchemy."""
     host = f"127.0.0.1:{port}"
     return f"mysql+pymysql://cloud:{password}@{host}/{name}?charset=utf8mb4"
 
 
 def broker(place, ports, password):
-    """Give the daemons of RabbitMQ: Erlang's port mapper, and itself.
+    """Return the daemons of RabbitMQ: Erlang's port mapper, and itself.
 
     The package's own way would start the port mapper on every address, for
     whoever comes, and leave it behind.
@@ -161,7 +161,7 @@ def broker(place, ports, password):
 
 
 def listens(port):
-    """Tell whether somebody listens on a port of loopback."""
+    """Return whether somebody listens on a port of loopback."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 

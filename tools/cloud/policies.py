@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy files of the cloud, and the images that are older than them."""
+"""The policy files of a cloud, and the images that are older than them."""
 
 from nova_vhard.common import files
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemons of the cloud that are OpenStack's, and this project's."""
+"""The daemons of a cloud that are OpenStack's, and this project's."""
 
 import pathlib
 import sys
 
 from cloud.daemons import Daemon
-from cloud.machines import MACHINES
 
 _TOOLS = pathlib.Path(__file__).parents[1]
 _BIN = pathlib.Path(sys.executable).parent
@@ -23,47 +22,52 @@ _APPLICATIONS = {
 }
 
 
-def setups(facts):
-    """Give the one-time work on the databases, as daemons that end."""
-    place = facts.place
-    keystone = place.home("keystone") / "keystone.conf"
-    glance = place.home("glance") / "glance-api.conf"
-    return (
-        _module(
-            "setup-keystone",
-            "cloud.setup_keystone",
-            keystone,
-            facts.url("keystone"),
-            facts.password,
-        ),
-        _module(
-            "setup-nova",
-            "cloud.setup_nova",
-            place.home("nova"),
-            facts.database("nova_cell1"),
-            facts.transport,
-        ),
-        _command("setup-glance", "glance-manage", glance, "db", "sync"),
+def setup_keystone(facts):
+    """Return the one-time work on Keystone, as a daemon that ends."""
+    return _module(
+        "setup-keystone",
+        "cloud.setup_keystone",
+        facts.place.home("keystone") / "keystone.conf",
+        facts.url("keystone"),
+        facts.password,
     )
 
 
+def setup_nova(facts):
+    """Return the one-time work on Nova, as a daemon that ends."""
+    return _module(
+        "setup-nova",
+        "cloud.setup_nova",
+        facts.place.home("nova"),
+        facts.database("nova_cell1"),
+        facts.transport,
+    )
+
+
+def setup_glance(facts):
+    """Return the one-time work on Glance, as a daemon that ends."""
+    file = facts.place.home("glance") / "glance-api.conf"
+    return _command("setup-glance", "glance-manage", file, "db", "sync")
+
+
 def api(facts, service):
-    """Give the daemon of an API.
+    """Return the daemon of an API.
 
     :param service: a name of ``_APPLICATIONS``
     """
     place = facts.place
     homes = {
-        f"OS_{one.upper()}_CONFIG_DIR": str(place.home(one))
-        for one in ("keystone", "placement", "glance", "nova")
+        f"OS_{name.upper()}_CONFIG_DIR": str(place.home(name))
+        for name in ("keystone", "placement", "glance", "nova")
     }
     # The first one is taken for the paste file; the last one names a log.
     paste = f"{service.removesuffix('nova')}api-paste.ini"
     files = {"OS_NOVA_CONFIG_FILES": f"{paste};{_NOVA};api.conf"}
+    small = facts.small and service == "keystone"
     return _module(
         f"{service}-api",
         "cloud.api",
-        _APPLICATIONS[service],
+        "cloud.keystone" if small else _APPLICATIONS[service],
         facts.ports[service],
         faults_file(facts, service),
         **homes,
@@ -72,12 +76,18 @@ def api(facts, service):
 
 
 def faults_file(facts, service):
-    """Give the file in which an API's faults are named; see cloud.faults."""
+    """Return the file in which an API's faults are named (cloud.faults)."""
     return facts.place.root / f"faults-{service}.json"
 
 
+def one_process(facts):
+    """Return the daemon that is all of Nova, and Placement."""
+    native = {"OS_NOVA_DISABLE_EVENTLET_PATCHING": "1"}
+    return _module("nova", "cloud.one_process", facts.root, **native)
+
+
 def controls(facts):
-    """Give the daemons of nova-conductor and nova-scheduler."""
+    """Return the daemons of nova-conductor and nova-scheduler."""
     home, logs = facts.place.home("nova"), facts.place.logs
     databases = f"--config-file={home / 'databases.conf'}"
     log = "--log-file={}/{}.log".format
@@ -88,8 +98,8 @@ def controls(facts):
 
 
 def eventlet_scheduler(facts):
-    """Give a nova-scheduler on green threads, in place of the other."""
-    (other,) = [one for one in controls(facts) if "sched" in one.name]
+    """Return a nova-scheduler on green threads, in place of the other."""
+    _, other = controls(facts)
     name = f"{other.name}-eventlet"
     log = f"--log-file={facts.place.logs / name}.log"
     # Where it is not set Nova 33 and later take native threads.
@@ -99,7 +109,7 @@ def eventlet_scheduler(facts):
 
 
 def compute(facts, machine):
-    """Give the daemon of a nova-compute."""
+    """Return the daemon of a nova-compute."""
     place = facts.place
     return _module(
         f"nova-compute-{machine.name}",
@@ -110,22 +120,27 @@ def compute(facts, machine):
 
 
 def reporter(facts, machine):
-    """Give the daemon of a machine's reporter."""
-    file = facts.place.home(machine.name) / "reporter.conf"
+    """Return the daemon of a machine's reporter."""
+    file = reporter_file(facts, machine)
     name = f"reporter-{machine.name}"
     return _command(name, "nova-vhard-reporter", file, "run")
 
 
+def reporter_file(facts, machine):
+    """Return the configuration file of a machine's reporter."""
+    return facts.place.home(machine.name) / "reporter.conf"
+
+
 def named(facts, name):
-    """Give the daemon of a name, to start it again."""
+    """Return the daemon of a name, to start it again."""
     everything = (
-        *(api(facts, one) for one in _APPLICATIONS),
+        *(api(facts, service) for service in _APPLICATIONS),
         *controls(facts),
         eventlet_scheduler(facts),
-        *(compute(facts, one) for one in MACHINES),
-        *(reporter(facts, one) for one in MACHINES),
+        *(compute(facts, machine) for machine in facts.machines),
+        *(reporter(facts, machine) for machine in facts.machines),
     )
-    return {one.name: one for one in everything}[name]
+    return {daemon.name: daemon for daemon in everything}[name]
 
 
 def _module(name, module, *arguments, **environment):

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make Nova's databases, and make its computes known when they are there.
 
-Run as ``python -m cloud.setup_nova HOME MARIADB TRANSPORT``. What nova-manage
+Run as ``python -m cloud.setup_nova HOME CELL1 TRANSPORT``. What nova-manage
 does in seven calls, each of which imports Nova anew. It ends when all
 computes are known; the databases are ready when the file ``databases-ready``
 is in HOME, beside Nova's configuration.
 
-MARIADB is the address of cell1's database; that of cell0 is named alike.
+CELL1 is the address of cell1's database; that of cell0 is named alike.
 """
 
 import pathlib
@@ -20,39 +20,76 @@ monkey_patch.patch(backend="threading")
 from nova import config, context, objects  # noqa: E402
 from nova.db import migration  # noqa: E402
 from nova.objects import host_mapping  # noqa: E402
+from oslo_utils import uuidutils  # noqa: E402
 
-from cloud.machines import MACHINES  # noqa: E402
-from common import flavor, nova_records  # noqa: E402
-
-_FLAVORS = (
-    flavor.Flavor("1", "m1.tiny"),
-    flavor.Flavor("2", "m1.small", 1024, 2),
-)
+from cloud import machines  # noqa: E402
 
 
 def main(home, cell1, transport):
     """Do it."""
+    configure(home)
+    make_databases(cell1, transport)
+    (pathlib.Path(home) / "databases-ready").touch()
+    known = 0
+    while known < len(machines.MACHINES):
+        time.sleep(0.3)
+        known += len(host_mapping.discover_hosts(context.get_admin_context()))
+
+
+def configure(home):
+    """Have Nova read its configuration."""
     files = [f"{home}/{name}" for name in ("nova.conf", "databases.conf")]
-    config.parse_args(["nova", *(f"--config-file={one}" for one in files)])
+    config.parse_args(["nova", *(f"--config-file={file}" for file in files)])
     objects.register_all()
+
+
+def make_databases(cell1, transport):
+    """Make the API's database, those of two cells, and the flavors."""
     admin = context.get_admin_context()
     migration.db_sync(database="api")
     migration.db_sync(database="main")
-    cell0 = cell1.replace("cell1", "cell0")
-    nova_records.map_cell("cell0", transport, cell0)
-    nova_records.map_cell("cell1", transport, cell1)
-    mapping = objects.CellMapping.get_by_uuid(
-        admin, objects.CellMapping.CELL0_UUID
+    # The one without computes.
+    cell0 = _map_cell(
+        admin,
+        "cell0",
+        objects.CellMapping.CELL0_UUID,
+        "none:///",
+        cell1.replace("cell1", "cell0"),
     )
-    with context.target_cell(admin, mapping) as targeted:
+    _map_cell(admin, "cell1", uuidutils.generate_uuid(), transport, cell1)
+    with context.target_cell(admin, cell0) as targeted:
         migration.db_sync(database="main", context=targeted)
-    for one in _FLAVORS:
-        nova_records.make_flavor(one)
-    (pathlib.Path(home) / "databases-ready").touch()
-    known = 0
-    while known < len(MACHINES):
-        time.sleep(0.3)
-        known += len(host_mapping.discover_hosts(admin))
+    for flavor in machines.FLAVORS:
+        _make_flavor(admin, flavor)
+
+
+def _map_cell(admin, name, uuid, transport, connection):
+    cell = objects.CellMapping(
+        admin,
+        uuid=uuid,
+        name=name,
+        transport_url=transport,
+        database_connection=connection,
+    )
+    cell.create()
+    return cell
+
+
+def _make_flavor(admin, flavor):
+    objects.Flavor(
+        admin,
+        flavorid=flavor.id,
+        name=flavor.name,
+        memory_mb=flavor.memory_mb,
+        vcpus=1,
+        root_gb=flavor.root_gb,
+        ephemeral_gb=0,
+        swap=0,
+        rxtx_factor=1.0,
+        disabled=False,
+        is_public=True,
+        extra_specs=flavor.extra_specs,
+    ).create()
 
 
 if __name__ == "__main__":

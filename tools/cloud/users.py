@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is who in the cloud."""
+"""Who is who in a cloud."""
 
 from dataclasses import dataclass
 
@@ -26,10 +26,10 @@ SERVICE = User("service", "service", ("admin", "service"))
 
 MADE = (MEMBER, READER, HERITAGE, SERVICE)
 USERS = (ADMIN, *MADE)
-#: service type: path of its endpoint
+#: service type: name of the API in cloud.facts, and path of its endpoint
 SERVICES = {
-    "compute": "/v2.1",
-    "image": "",
-    "network": "",
-    "placement": "",
+    "compute": ("nova", "/v2.1"),
+    "image": ("glance", ""),
+    "network": ("network", ""),
+    "placement": ("placement", ""),
 }

@@ -45,7 +45,7 @@ def run(demo: Any, home: Path, words: list[str], user: str) -> Any:
     program = Path(sys.executable).with_name(words[0])
     return subprocess.run(
         [program, *words[1:]],
-        env=getattr(demo, user)._environment(),
+        env=getattr(demo, user).environment(),
         cwd=home,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -104,7 +104,7 @@ def test_the_demos_node(demo: Any, prepared: Path) -> None:
     files = [
         f"--nova-config-file={place.home('nova')}/nova.conf",
         f"--glance-config-file={place.home('glance')}/glance-api.conf",
-        f"--reporter-config-file={place.home('reporter')}/compute1.conf",
+        f"--reporter-config-file={place.home('compute1')}/reporter.conf",
     ]
     # when
     command = ["nova-vhard-status", *files, "upgrade", "check", "--json"]

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that are run as a person would."""
+
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed, and whether it was successful."""
+
+    text: str
+    success: bool
+
+
+def run(name, *words, environment, seconds=120):
+    """Run a command of this Python's environment.
+
+    :param seconds: after which it has taken too long
+    :returns: Answer
+    """
+    program = pathlib.Path(sys.executable).with_name(name)
+    done = subprocess.run(
+        [program, *words],
+        env=environment,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds,
+    )
+    return Answer(done.stdout.strip(), done.returncode == 0)
+
+
+def at_once(call, arguments):
+    """Call a function with each of some arguments, all at the same time.
+
+    :returns: what came of it, in the order of the arguments
+    """
+    with concurrent.futures.ThreadPoolExecutor(len(arguments)) as pool:
+        return list(pool.map(call, arguments))
+
+
+def environment():
+    """Return the environment without the caller's cloud and proxies."""
+    unwanted = ("OS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(unwanted)
+    }

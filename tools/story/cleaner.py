@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cleaner of compute1, and the card that it cleans.
+
+The card is one of fake libvirt's; the cleaner finds it at the same address of
+the tree that stands for the host. What a guest can change of it is the file
+``firmware`` in its folder.
+"""
+
+import json
+
+from cloud import commands, config, machines
+from story import telling
+
+_CARD = machines.CRYPTO
+_FILE = """\
+[DEFAULT]
+log_file = {log}
+[vhard_cleaner]
+root = {root}
+rules_file = {home}/cleaning.yaml
+state_path = {home}
+run_dir = {home}
+[placement]
+{auth}
+"""
+_FIRMWARE = '"$VHARD_DEVICE_PATH/firmware"'
+_FLASH = f"echo good > {_FIRMWARE}"
+_READ = f"cat {_FIRMWARE}; grep -qx good {_FIRMWARE}"
+
+
+class Cleaner:
+    """nova-vhard-cleaner of the one host with a card of this kind.
+
+    :param facts: cloud.facts.Facts
+    """
+
+    def __init__(self, facts):
+        self._facts = facts
+        self._home = facts.place.home("cleaner")
+        self._root = facts.place.home("hosts") / machines.PROVEN.name
+        self._card = (
+            self._root / "sys/bus/pci/devices" / machines.CRYPTO_ADDRESS
+        )
+
+    def plug(self):
+        """Have the card in the host's tree, as it left its factory."""
+        group = self._root / "sys/kernel/iommu_groups/83"
+        files = {
+            self._card / "vendor": f"0x{_CARD.vendor_id}",
+            self._card / "device": f"0x{_CARD.product_id}",
+            self._card / "class": "0x0b4000",
+            self._card / "firmware": "good",
+            group / "type": "DMA-FQ",
+            self._root / "CMD/virsh-list": "",
+            self._root / "proc/2/comm": "kthreadd",
+        }
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{text}\n" if text else "")
+        # The captured processes are there without what they had open.
+        for process in (self._root / "proc").glob("[0-9]*"):
+            (process / "fd").mkdir(exist_ok=True)
+        (group / "devices").mkdir()
+        (group / "devices" / machines.CRYPTO_ADDRESS).symlink_to(self._card)
+        link = self._card / "iommu_group"
+        link.symlink_to("../../../../kernel/iommu_groups/83")
+
+    def rewrite(self):
+        """Do what a guest with the card may do."""
+        (self._card / "firmware").write_text("a guest was here\n")
+
+    def rules(self, *programs):
+        """Write which programs of a shell clean such a card."""
+        steps = [
+            {
+                "step": "command",
+                "settings": {"program": "/bin/sh", "arguments": ["-c", text]},
+            }
+            for text in programs
+        ]
+        match = {"vendor": _CARD.vendor_id, "products": [_CARD.product_id]}
+        entry = {"name": _CARD.alias, "match": match, "steps": steps}
+        text = json.dumps({"version": "1", "devices": [entry]})
+        self._home.mkdir(exist_ok=True)
+        (self._home / "cleaning.yaml").write_text(text)
+
+    def read(self):
+        """Have rules that read the firmware, and no more."""
+        self.rules(_READ)
+
+    def flash(self):
+        """Have rules that write the firmware anew before they read it."""
+        self.rules(_FLASH, _READ)
+
+    def once(self):
+        """Run ``nova-vhard-cleaner once``; return what it prints."""
+        file = self._home / "cleaner.conf"
+        text = _FILE.format(
+            log=self._facts.place.logs / "cleaner.log",
+            root=self._root,
+            home=self._home,
+            auth=config.auth(self._facts),
+        )
+        file.write_text(text)
+        answer = commands.run(
+            "nova-vhard-cleaner",
+            f"--config-file={file}",
+            "once",
+            environment=commands.environment(),
+        )
+        if not answer.success:
+            raise telling.NotAsTold(telling.line(answer.text))
+        return telling.line(answer.text)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device between two guests: used, dirty, cleaned, issued again."""
+
+from cloud import machines
+from story.steps.passthrough import REQUIRE, boot, lands_on_proven
+from story.telling import (
+    NotAsTold,
+    Outcome,
+    by_placement,
+    expect,
+    fault,
+    rows,
+    step,
+)
+
+_CLEAN = """\
+passthrough:
+  allow: {aliases: [gpu, crypto]}
+  require: [iommu, interrupt_remapping, one_time_use]
+"""
+_CRYPTO = machines.CRYPTO_FLAVOR
+
+
+@step(
+    "passthrough.require gets one_time_use; a server of c1.tiny, whose alias "
+    "crypto is for a card that Nova gives to one guest only",
+    small=True,
+)
+def used(stage):
+    """Give the card to a guest, which rewrites its firmware."""
+    stage.enforce(_CLEAN)
+    stage.cleaner.plug()
+    stage.cleaner.read()
+    server = stage.servers["crypto"] = boot(stage, "crypto-1", _CRYPTO)
+    text = stage.landed(server, machines.PROVEN)
+    stage.cleaner.once()
+    stage.cleaner.rewrite()
+    return stage.passed(text, "allow", "nova-api", "scheduler")
+
+
+@step("A server of g1.tiny: Nova never holds back a used GPU here", small=True)
+def never_cleaned(stage):
+    """Refuse devices that are not held back for cleaning."""
+    text = fault(boot(stage, "gpu-7"))
+    return stage.refused("scheduler", text, REQUIRE, "gpu", "one_time_use")
+
+
+@step("crypto-1 is deleted; the next server of c1.tiny", small=True)
+def dirty(stage):
+    """Have Nova give a used card to nobody."""
+    stage.member.remove(stage.servers["crypto"])
+    return by_placement(boot(stage, "crypto-2", _CRYPTO))
+
+
+@step(
+    "The cleaner of compute1 reads the card's firmware (its rules have no "
+    "more); then another server of c1.tiny",
+    small=True,
+)
+def not_clean(stage):
+    """Keep what is not clean, and tell the operator why."""
+    stage.cleaner.once()
+    row = _row(stage)
+    expect(f"{row}", "reserved", "COMMAND")
+    refused = by_placement(boot(stage, "crypto-3", _CRYPTO))
+    text = f"openstack vhard device list: {row['Status']}, {row['Why']}"
+    return Outcome("cleaner", f"{text}; {refused.text}")
+
+
+@step("The rules flash the card first; the cleaner runs again", small=True)
+def cleaned(stage):
+    """Clean the card, prove it, and release it."""
+    stage.cleaner.flash()
+    text = stage.cleaner.once()
+    row = _row(stage)
+    if row["Status"] == "reserved":
+        raise NotAsTold(f"{row}: {text}")
+    return Outcome("cleaner", text)
+
+
+@step("Once more a server of c1.tiny", small=True)
+def issued_again(stage):
+    """Give the clean card to the next guest."""
+    return lands_on_proven(stage, "crypto-4", _CRYPTO)
+
+
+def _row(stage):
+    """Return the card's row of ``openstack vhard device list``."""
+    table = rows(stage.admin, "device", "list")
+    by_address = {row["Address"]: row for row in table}
+    if machines.CRYPTO_ADDRESS not in by_address:
+        raise NotAsTold(f"the card is not in {by_address}")
+    return by_address[machines.CRYPTO_ADDRESS]

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers: booted, rebuilt, and refused."""
+
+import re
+
+from story.steps.uploads import DISK_BUS
+from story.telling import NotAsTold, line, output, refusal, shown, step
+
+_IDE = (DISK_BUS, "hw_disk_bus", "virtio")
+#: Of small clouds (cloud.stand_ins).
+_VOLUME = "1de00000-0000-4000-8000-000000000001"
+
+
+@step("A server from the clean image")
+def clean_boot(stage):
+    """Give a server to whoever asks for good hardware."""
+    server = stage.member.boot("web", image_id=stage.images["clean"].id)
+    stage.servers["clean"] = server
+    return stage.passed(shown(server), "allow", "nova-api", "scheduler")
+
+
+@step("A server from old-web, an image that is older than the policy")
+def old_boot(stage):
+    """Answer at once, before there is a server."""
+    image = stage.images["web"].id
+    text = refusal(stage.member.ask, "web-2", image_id=image)
+    stage.notes["fix"] = text
+    return stage.refused("nova-api", text, *_IDE)
+
+
+@step("The very command that this explanation gives; then once more")
+def fixed_boot(stage):
+    """Be told how to get a server, and get it."""
+    fix = re.search(
+        r"`openstack (image set [^`]+)`", stage.notes.get("fix", "")
+    )
+    if not fix:
+        raise NotAsTold("there is no explanation to follow")
+    output(stage.member, *fix[1].split())
+    server = stage.member.boot("web-2", image_id=stage.images["web"].id)
+    text = f"openstack {fix[1]}: done; {shown(server)}"
+    return stage.passed(text, "allow", "glance-api", "nova-api", "scheduler")
+
+
+@step(
+    "A server from old-router at a nova-api whose paste file has no gate "
+    "yet; then openstack server show"
+)
+def old_boot_without_api_gate(stage):
+    """Have the scheduler answer, in the server's fault."""
+    image = stage.images["old"].id
+    server = stage.member.boot("router-1", "plain-nova", image_id=image)
+    if server.status != "ERROR":
+        raise NotAsTold(
+            f"not refused: server {server.name} is {server.status}"
+        )
+    words = ("-f", "json", "-c", "status", "-c", "fault", server.id)
+    text = line(output(stage.member, "server", "show", *words))
+    wanted = ("No valid host was found", "hw_disk_bus=ide", "virtio")
+    return stage.refused("scheduler", text, DISK_BUS, *wanted)
+
+
+@step(
+    "A rebuild of the server web with old-router; afterwards web must be "
+    "as it was"
+)
+def rebuild(stage):
+    """Refuse before Nova has touched the server."""
+    text, after = _rebuild(stage, stage.servers["clean"], stage.images["old"])
+    if after.image.id != stage.images["clean"].id:
+        raise NotAsTold("the server has another image now")
+    return stage.refused("nova-api", text, *_IDE)
+
+
+@step(
+    "A server with a disk on scsi, rebuilt with the clean image, which says "
+    "nothing of scsi; afterwards the server must be as it was"
+)
+def scsi_rebuild(stage):
+    """Say what an innocent rebuild would leave the disk on.
+
+    Nova keeps the bus of a disk, and takes its controller from the image
+    that comes: without a model there libvirt picks one itself.
+    """
+    image = stage.member.upload(
+        "on-scsi", hw_disk_bus="scsi", hw_scsi_model="virtio-scsi"
+    )
+    server = stage.member.boot("archive", image_id=image.id)
+    text, _ = _rebuild(stage, server, stage.images["clean"])
+    return stage.refused(
+        "nova-api",
+        text,
+        "guest_devices.scsi_model",
+        "hw_scsi_model=virtio-scsi",
+        "on which the server's disk sda is",
+    )
+
+
+def _rebuild(stage, server, image):
+    """Return why a rebuild is refused, and the server as it is then."""
+    try:
+        text = refusal(
+            stage.member.compute().rebuild_server, server, image=image.id
+        )
+    finally:
+        after = stage.member.settle(server)
+    return f"{text} ({shown(after)} still)", after
+
+
+@step(
+    "A server from a volume whose image metadata says hw_disk_bus=ide",
+    small=True,
+)
+def volume_boot(stage):
+    """See the properties that Cinder keeps with a volume."""
+    text = refusal(stage.member.ask, "router-2", volume=_VOLUME)
+    return stage.refused("nova-api", text, *_IDE)
+
+
+@step(
+    "A server from old-router for the project heritage, which has an "
+    "exemption in the policy"
+)
+def exempted_boot(stage):
+    """Let through what somebody has signed for."""
+    server = stage.heritage.boot("router", image_id=stage.images["old"].id)
+    return stage.passed(shown(server), "allow", "nova-api", "scheduler")

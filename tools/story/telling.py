@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a step of the story is written down, and what steps demand."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cloud import clients
+
+#: Gates as decision events name them, as the table names them.
+GATES = {
+    "glance-api": "Glance API",
+    "nova-api": "Nova API",
+    "scheduler": "scheduler",
+}
+
+
+class NotAsTold(Exception):
+    """Something went otherwise than the step tells."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step came to.
+
+    :ivar gate: the gate that answered, for the table
+    :ivar text: the answer as the user sees it
+    """
+
+    gate: str
+    text: str
+    as_told: bool = True
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    :ivar title: what is tried, for the table
+    :ivar play: takes the Stage, returns an Outcome, raises NotAsTold
+    :ivar small: whether it needs what only a small cloud has: devices,
+        volumes, reporters that run when they are told to
+    """
+
+    title: str
+    play: Callable
+    small: bool = False
+
+
+def step(title, small=False):
+    """Make a step of a function."""
+    return lambda play: Step(title, play, small)
+
+
+def expect(text, *words):
+    """Demand that a text has words in it."""
+    missing = [word for word in words if word not in text]
+    if missing:
+        raise NotAsTold(f"{', '.join(missing)} not in: {text}")
+
+
+def same(what, counted, found):
+    """Compare a figure with one that was counted apart from it."""
+    if counted != found:
+        raise NotAsTold(f"{what}: {counted} counted, {found} found")
+    return f"{counted} {what}"
+
+
+def refusal(call, *arguments, **more):
+    """Return the refusal of a client's library, on one line.
+
+    :raises NotAsTold: when nothing refuses
+    """
+    try:
+        result = call(*arguments, **more)
+    except clients.REFUSALS as error:
+        return line(error)
+    name = getattr(result, "status", None) or result
+    raise NotAsTold(f"not refused: the service answered {name}")
+
+
+def refused_command(client, *words):
+    """Return what a command prints when it is refused, on one line.
+
+    :raises NotAsTold: when it is not
+    """
+    answer = client.command(*words)
+    if answer.success:
+        raise NotAsTold("not refused: the command was successful")
+    return line(answer.text)
+
+
+def output(client, *words, **more):
+    """Return what a command prints; it has to be successful."""
+    answer = client.command(*words, **more)
+    if not answer.success:
+        raise NotAsTold(f"{' '.join(words)}: {line(answer.text)}")
+    return answer.text
+
+
+def rows(client, *words, **more):
+    """Return the rows of a command of ``openstack vhard``, as dicts."""
+    text = output(client, "vhard", *words, "-f", "json", **more)
+    return json.JSONDecoder().raw_decode(text[text.index("[") :])[0]
+
+
+def line(text):
+    """Put a text on one line."""
+    return re.sub(r"\s+", " ", str(text)).strip()
+
+
+def fault(server):
+    """Return the reason for which a server could not be made."""
+    if server.status != "ERROR":
+        raise NotAsTold(
+            f"not refused: server {server.name} is {server.status}"
+        )
+    return line(server.fault["message"])
+
+
+def shown(server, status="ACTIVE"):
+    """Demand that a server has a status; return a sentence about it."""
+    if server.status != status:
+        why = (server.fault or {}).get("message", "no fault")
+        raise NotAsTold(f"server {server.name} is {server.status}: {why}")
+    return f"server {server.name} is {status}"
+
+
+def by_placement(server):
+    """Demand that Placement alone has refused a server."""
+    text = fault(server)
+    # Placement gives no reasons. Whatever else there is would be one.
+    if text != "No valid host was found.":
+        raise NotAsTold(f"another refusal: {text}")
+    return Outcome("Placement", text)
