@@ -15,10 +15,6 @@
 # the page of figures. "compare" holds the ratios of a few rounds to those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() {
-    echo "usage: tools/bench.sh abuse|audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|server-audit|all|compare [--check]" >&2
-    exit 2
-}
 case "${1:-}" in
     abuse) module=tests.benchmarks.abuse ;;
     audit) module=tests.benchmarks.image_audit ;;
@@ -34,7 +30,10 @@ case "${1:-}" in
     server-audit) module=tests.benchmarks.server_audit ;;
     all) module=tests.benchmarks.everything ;;
     compare) module=tests.benchmarks.compare ;;
-    *) usage ;;
+    *)
+        sed -n 's/^# *\(tools.*check.$\)/usage: \1/p' "$0" >&2
+        exit 2
+        ;;
 esac
 name=$1
 shift

@@ -6,6 +6,7 @@
 # computes (fake driver), with the gates of this project.
 #
 #   tools/cloud.sh up      starts it, and says how to use it
+#   tools/cloud.sh play    plays the story of tools/demo.sh on it
 #   tools/cloud.sh status  what runs; exit status 0 if everything does
 #   tools/cloud.sh down    stops it and removes .cloud
 #

@@ -7,6 +7,8 @@
 #   tools/demo.sh                  exit status 0: every step went as told
 #   tools/demo.sh --without-gates  the same without the gates: no gate refuses
 #                                  anything, and the exit status is 1
+#   tools/demo.sh --walk           from installed to enforcing and back, with
+#                                  a thousand images
 #
 # Needs Python 3.11, 3.12 or 3.13 and its module venv; nothing else, and no
 # root. Writes only into the checkout: .venv, .demo, .cache, and what an

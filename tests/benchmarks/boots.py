@@ -154,7 +154,7 @@ def measure() -> common.Figures:
     client.CACHE.mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(dir=client.CACHE, prefix="boots-"))
     with (
-        cloud(directory / "gates", gates=True, **POSTURE) as gates,
+        cloud(directory / "gates", gates=True, posture=POSTURE) as gates,
         cloud(directory / "plain", gates=False) as plain,
     ):
         found: common.Figures = {}

@@ -29,7 +29,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cloud import infrastructure, ports
+from cloud import infrastructure
 from cloud.daemons import Daemons
 from cloud.place import Place
 from nova_vhard.conf import vhard as vhard_conf
@@ -72,7 +72,10 @@ def database(directory: Path) -> Iterator[Database]:
         return
     place = Place(directory / "mariadb")
     place.take()
-    password, (port,) = secrets.token_hex(8), ports.choose(["it"]).values()
+    password, (port,) = (
+        secrets.token_hex(8),
+        infrastructure.choose_ports(["it"]).values(),
+    )
     infrastructure.prepare_database(place, password)
     daemons = Daemons(place)
     daemons.start(infrastructure.database(place, port))

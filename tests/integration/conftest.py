@@ -9,7 +9,6 @@ import pytest
 
 from cloud import (
     captures,
-    events,
     infrastructure,
     place,
     policies,
@@ -31,7 +30,7 @@ def cloud(request):
     stored = place.Place(ROOT)
     stored.take()
     running = Cloud(stored, print)
-    running.up(posture_max_age=60)
+    running.up(posture={"posture_max_age": 60})
     yield running
     running.down()
     assert not running.daemons.leftover()
@@ -67,7 +66,7 @@ def policy(cloud):
 
 @pytest.fixture
 def faults(cloud):
-    """Let an API have faults (see cloud.faults), until the end."""
+    """Let an API have faults (see faults.py), until the end."""
 
     def switch(api, *named):
         path = services.faults_file(cloud.facts, api)
@@ -83,7 +82,7 @@ def faults(cloud):
 @pytest.fixture
 def decisions(cloud):
     """Call to get the decision events that are new."""
-    found = events.Events(cloud.place)
+    found = place.Events(cloud.place)
     found.new()
     return found.new
 

@@ -5,7 +5,6 @@ import argparse
 import pathlib
 import shutil
 import sys
-import time
 import warnings
 
 # Deprecations of other people's libraries are nobody's concern here.
@@ -31,7 +30,6 @@ Stop it:             tools/cloud.sh down
 
 
 def main():
-    """Run a command; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="tools/cloud.sh",
         description="A real cloud on loopback, with the gates of nova-vhard: "
@@ -61,11 +59,7 @@ def _up(stored):
     if Cloud(stored).daemons.leftover():
         raise Failed("the cloud is there already; see tools/cloud.sh status")
     stored.take()
-    begun = time.monotonic()
-
-    def say(what):
-        print(f"  {time.monotonic() - begun:5.1f} s  {what}", flush=True)
-
+    say = place.progress()
     try:
         Cloud(stored, say).up()
     except Failed as error:
@@ -80,13 +74,9 @@ def _play(stored):
     """Play the story; exit status 0 if every step went as told."""
     from story import play
 
-    if not all(_states(stored).values()):
+    if not Cloud(stored).daemons.ids():
         raise Failed("there is no cloud; start one: tools/cloud.sh up")
-    cloud = Cloud(stored)
-    try:
-        return 0 if play.play(cloud, play.GATES) else 1
-    finally:
-        cloud.stop("plain-nova-api")
+    return 0 if play.play(Cloud(stored), play.GATES) else 1
 
 
 def _down(stored):
@@ -100,20 +90,13 @@ def _down(stored):
     return 0
 
 
-def _states(stored):
-    """Return the id, or None, of each daemon that has been started."""
-    ids = Cloud(stored).daemons.ids()
-    return {
-        name: pid for name, pid in ids.items() if not name.startswith("setup-")
-    }
-
-
 def _status(stored):
     """Exit status 0 if everything runs, 1 otherwise."""
-    states = _states(stored)
+    daemons = Cloud(stored).daemons
+    states = daemons.ids()
     for name, pid in states.items():
         print(f"{name:24} {pid or 'has ended'}")
-    left = Cloud(stored).daemons.leftover()
+    left = daemons.leftover()
     if not states and left:
         print(f"Left by a cloud: {left}; tools/cloud.sh down ends them.")
     elif not states:

@@ -2,7 +2,7 @@
 """Serve a WSGI application on loopback.
 
 ``python -m cloud.api MODULE PORT FAULTS``: MODULE has it as its attribute
-``application``; FAULTS is the file of cloud.faults.
+``application``; FAULTS is the file of tests.integration.faults.
 """
 
 import importlib
@@ -10,12 +10,11 @@ import sys
 
 
 def serve(application, port, faults):
-    """Serve an application until the process ends."""
     # Nova's decides on how to do threads, and is imported before.
     import waitress
     from waitress import channel, task
 
-    from cloud.faults import Faults
+    from tests.integration.faults import Faults
 
     class LastRequest(task.WSGITask):
         """A request after which the connection is closed.
@@ -26,7 +25,6 @@ def serve(application, port, faults):
         """
 
         def build_response_header(self):
-            """Do as if the client had asked for it."""
             self.request.headers["CONNECTION"] = "close"
             return super().build_response_header()
 
@@ -42,7 +40,6 @@ def serve(application, port, faults):
 
 
 def main(module, port, faults):
-    """Import a module's application, and serve it."""
     # The services would take the arguments for theirs.
     del sys.argv[1:]
     application = importlib.import_module(module).application

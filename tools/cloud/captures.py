@@ -7,7 +7,6 @@ import shutil
 import tarfile
 
 _CAPTURES = pathlib.Path(__file__).parents[2] / "tests" / "data" / "captures"
-_IDENTITY = "var/lib/nova/compute_id"
 
 
 def unpack(tree, root, node):
@@ -15,8 +14,6 @@ def unpack(tree, root, node):
 
     Whoever unpacks it can also remove it.
 
-    :param tree: name of the capture
-    :param root: where it goes
     :param node: the compute node's uuid, as nova-compute keeps it in a file
     """
     if root.exists():
@@ -35,6 +32,6 @@ def unpack(tree, root, node):
             member.uid, member.gid = os.getuid(), os.getgid()
             member.uname = member.gname = ""
         packed.extractall(root, members)
-    identity = root / _IDENTITY
+    identity = root / "var/lib/nova/compute_id"
     identity.parent.mkdir(parents=True, exist_ok=True)
     identity.write_text(f"{node}\n")

@@ -22,19 +22,14 @@ _DATA = b"a disk of a few bytes, for nobody looks inside"
 
 
 class Client:
-    """The clients of one user.
-
-    :param facts: cloud.facts.Facts
-    :param user: cloud.users.User
-    """
+    """The clients of one user."""
 
     def __init__(self, facts, user):
         self.user = user
         self._facts = facts
-        self._auth_url = facts.url("keystone") + "/v3"
         self.session = session.Session(
             auth=v3.Password(
-                auth_url=self._auth_url,
+                auth_url=facts.url("keystone") + "/v3",
                 username=user.name,
                 password=facts.password,
                 project_name=user.project,
@@ -45,10 +40,7 @@ class Client:
 
     @functools.cache  # noqa: B019  as long as a run
     def sdk(self, service="nova"):
-        """Return openstacksdk.
-
-        :param service: the API of Nova; ``plain-nova`` has no gate
-        """
+        """Return openstacksdk, with Nova by its API ``plain-nova`` or not."""
         url = f"{self._facts.url(service)}/v2.1"
         return openstack.connection.Connection(
             session=self.session,
@@ -58,23 +50,19 @@ class Client:
 
     @functools.cached_property
     def glance(self):
-        """python-glanceclient, as a library."""
         return glanceclient.Client(
             "2", session=self.session, region_name=users.REGION
         )
 
     @property
     def image(self):
-        """openstacksdk's view of Glance."""
         return self.sdk().image
 
     @property
     def project(self):
-        """The id of the project."""
         return self.session.get_project_id()
 
     def compute(self, service="nova"):
-        """Return openstacksdk's view of Nova."""
         return self.sdk(service).compute
 
     def upload(self, name, **properties):
@@ -90,25 +78,9 @@ class Client:
         return self.image.get_image(created.id)
 
     def ask(
-        self,
-        name,
-        service="nova",
-        volume=None,
-        flavor=machines.TINY,
-        port=None,
-        **more,
+        self, name, service="nova", flavor=machines.TINY, port=None, **more
     ):
-        """Ask for a server; return it as it is at once.
-
-        :param volume: id of a volume to boot from, instead of an image
-        :param flavor: cloud.machines.Flavor
-        :param port: id of a port, instead of no network at all
-        :raises: what openstacksdk raises when it is refused
-        """
-        if volume:
-            disk = {"uuid": volume, "boot_index": 0, "source_type": "volume"}
-            disk["destination_type"] = "volume"
-            more["block_device_mapping"] = [disk]
+        """Ask for a server, with a port or no network; return it at once."""
         return self.compute(service).create_server(
             name=name,
             flavor_id=flavor.id,
@@ -121,10 +93,9 @@ class Client:
         return self.settle(self.ask(*arguments, **more))
 
     def settle(self, server, seconds=60, leaving=None):
-        """Wait until nothing is being done to a server any more.
+        """Wait until nothing is being done to a server, and return it.
 
         :param leaving: a status that it rests in, but will leave by itself
-        :returns: the server
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -141,25 +112,12 @@ class Client:
             time.sleep(0.1)
 
     def remove(self, server):
-        """Delete a server, and wait until it is gone."""
         self.compute().delete_server(server.id, ignore_missing=True)
         self.compute().wait_for_delete(server, interval=0.2, wait=60)
 
     def host(self, server):
         """Return the name of a server's compute, which admins may see."""
         return self.compute().get_server(server.id).compute_host
-
-    def last_event(self, server):
-        """Return the newest entry of ``openstack server event list``.
-
-        :returns: what was asked for, whether it failed, and the details,
-            which only admins are shown
-        """
-        compute = self.compute()
-        newest = next(iter(compute.server_actions(server)))
-        action = compute.get_server_action(newest.request_id, server)
-        details = {event.details for event in action.events if event.details}
-        return action.action, action.message, "; ".join(sorted(details))
 
     def traits(self, provider):
         """Return the names of a resource provider's traits, as a set."""
@@ -169,11 +127,7 @@ class Client:
         return set(answer.json().get("traits", ()))
 
     def command(self, *words, seconds=120):
-        """Run ``openstack``, the plain client.
-
-        :param seconds: after which it has taken too long
-        :returns: cloud.commands.Answer
-        """
+        """Run ``openstack``, the plain client."""
         return commands.run(
             "openstack",
             *words,
@@ -182,21 +136,12 @@ class Client:
         )
 
     def environment(self):
-        """Return the environment of the user's commands."""
         home = str(self._facts.place.home("home"))
         return {
             **commands.environment(),
-            # No clouds.yaml of the caller's.
             "HOME": home,
             "XDG_CONFIG_HOME": home,
             "PYTHONWARNINGS": "ignore",
-            "OS_AUTH_TYPE": "password",
-            "OS_AUTH_URL": self._auth_url,
-            "OS_IDENTITY_API_VERSION": "3",
-            "OS_USERNAME": self.user.name,
-            "OS_PASSWORD": self._facts.password,
-            "OS_PROJECT_NAME": self.user.project,
-            "OS_USER_DOMAIN_ID": "default",
-            "OS_PROJECT_DOMAIN_ID": "default",
-            "OS_REGION_NAME": users.REGION,
+            "OS_CLIENT_CONFIG_FILE": f"{self._facts.root}/clouds.yaml",
+            "OS_CLOUD": self.user.name,
         }

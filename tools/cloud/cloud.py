@@ -27,7 +27,6 @@ _LONG = 240
 class Cloud:
     """A cloud of many processes in a directory.
 
-    :param place: cloud.place.Place, taken by the caller
     :param say: called with each step of the start
     """
 
@@ -64,7 +63,6 @@ class Cloud:
             os.umask(umask)
 
     def down(self):
-        """Stop everything."""
         last = {name for names in self.last for name in names}
         first = [name for name in self.daemons.names() if name not in last]
         self.daemons.stop(*first, seconds=10)
@@ -72,7 +70,6 @@ class Cloud:
             self.daemons.stop(*names)
 
     def stop(self, name, how=signal.SIGTERM):
-        """Stop one daemon."""
         self.daemons.stop(name, how=how)
 
     def start(self, name):
@@ -93,7 +90,6 @@ class Cloud:
             infrastructure.database(self.place, ports["mariadb"])
         )
         config.write(self.facts)
-        config.write_clients(self.facts)
         self.listening("mariadb")
         self._say("Keystone, Placement")
         self._identity()
@@ -106,9 +102,8 @@ class Cloud:
             self._reporters()
 
     def _identity(self):
-        for setup in (services.setup_keystone, services.setup_nova):
-            self.daemons.start(setup(self.facts))
-        self.daemons.start(services.setup_glance(self.facts))
+        for daemon in services.setups(self.facts):
+            self.daemons.start(daemon)
         for name in ("network", "placement"):
             self.daemons.start(services.api(self.facts, name))
         self.ended("setup-keystone")
@@ -133,7 +128,6 @@ class Cloud:
         self.until("Nova's services", self._services_up)
 
     def _services_up(self):
-        """Return whether all of Nova's services say that they are up."""
         try:
             states = [one.state for one in self._admin().compute().services()]
         except openstack.exceptions.SDKException:
@@ -152,7 +146,6 @@ class Cloud:
         self.until("the reports", self._reported)
 
     def _reported(self):
-        """Return whether all machines have reported to Placement."""
         fresh = "CUSTOM_VHARD_REPORTED"
         return all(
             any(name.startswith(fresh) for name in self._admin().traits(node))
@@ -163,13 +156,13 @@ class Cloud:
         return clients.Client(self.facts, users.ADMIN)
 
     def listening(self, name):
-        """Wait until somebody listens on a port of the facts."""
         port = self.facts.ports[name]
         self.until(name, lambda: infrastructure.listens(port))
 
     def ended(self, name):
         """Wait until a process that does one thing has done it."""
         self.until(name, lambda: self.daemons.result(name) == 0)
+        self.daemons.stop(name)
 
     def until(self, what, condition):
         """Wait for something, for as long as everything runs.
@@ -179,9 +172,7 @@ class Cloud:
         deadline = time.monotonic() + _LONG
         while not condition():
             for name in self.daemons.names():
-                setup = name.startswith("setup-")
-                done = setup and self.daemons.result(name) == 0
-                if not done and not self.daemons.alive(name):
+                if not self.daemons.alive(name) and self.daemons.result(name):
                     raise Failed(f"{name} has ended")
             if time.monotonic() > deadline:
                 raise Failed(f"not there in {_LONG} s: {what}")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that are run as a person would."""
 
-import concurrent.futures
 import os
 import pathlib
 import subprocess
@@ -18,11 +17,7 @@ class Answer:
 
 
 def run(name, *words, environment, seconds=120):
-    """Run a command of this Python's environment.
-
-    :param seconds: after which it has taken too long
-    :returns: Answer
-    """
+    """Run a command of this Python's environment."""
     program = pathlib.Path(sys.executable).with_name(name)
     done = subprocess.run(
         [program, *words],
@@ -35,15 +30,6 @@ def run(name, *words, environment, seconds=120):
         timeout=seconds,
     )
     return Answer(done.stdout.strip(), done.returncode == 0)
-
-
-def at_once(call, arguments):
-    """Call a function with each of some arguments, all at the same time.
-
-    :returns: what came of it, in the order of the arguments
-    """
-    with concurrent.futures.ThreadPoolExecutor(len(arguments)) as pool:
-        return list(pool.map(call, arguments))
 
 
 def environment():

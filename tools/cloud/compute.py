@@ -28,11 +28,7 @@ def _snapshot(self, context, instance, image_id, update_task_state):
         "name": images.get(context, image_id)["name"],
         "disk_format": "raw",
         "container_format": "bare",
-        "properties": {
-            "image_location": "snapshot",
-            "image_state": "available",
-            "owner_id": instance.project_id,
-        },
+        "properties": {"owner_id": instance.project_id},
     }
     disk = io.BytesIO(b"a disk of a few bytes")
     images.update(context, image_id, metadata, disk)

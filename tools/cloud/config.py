@@ -211,16 +211,12 @@ unset $(env | sed -n 's/^\\(OS_[A-Z_]*\\)=.*/\\1/p')
 export OS_CLIENT_CONFIG_FILE={clouds}
 export OS_CLOUD=member
 export PATH={bin}:$PATH
-# Of the libraries' lists of entry points.
 export XDG_CACHE_HOME={bin}/../cache
 """
 
 
 def write(facts):
-    """Write every configuration file.
-
-    :param facts: cloud.facts.Facts
-    """
+    """Write every configuration file."""
     home = facts.place.home
     for service in ("keystone", "nova", "glance", "placement"):
         (home(service) / "vhard").mkdir(parents=True)
@@ -241,6 +237,7 @@ def write(facts):
         (home(service) / path).write_text(_paste(service, gates))
     for machine in facts.machines:
         _write_machine(facts, machine)
+    _write_clients(facts)
 
 
 def _paste(service, gate):
@@ -253,7 +250,6 @@ def _paste(service, gate):
 
 
 def _write_machine(facts, machine):
-    """Write what nova-compute and the reporter of a machine read."""
     home = facts.place.home(machine.name)
     home.mkdir()
     (home / "compute_id").write_text(f"{machine.node}\n")
@@ -268,9 +264,8 @@ def _write_machine(facts, machine):
     _write(facts, machine.name, "reporter.conf", _REPORTER, **more)
 
 
-def write_clients(facts):
+def _write_clients(facts):
     """Write what the plain client reads: clouds.yaml, and a file to source."""
-    common = {"user_domain_id": "default", "project_domain_id": "default"}
     clouds = {
         user.name: {
             "auth": {
@@ -278,7 +273,8 @@ def write_clients(facts):
                 "username": user.name,
                 "password": facts.password,
                 "project_name": user.project,
-                **common,
+                "user_domain_id": "default",
+                "project_domain_id": "default",
             },
             "region_name": users.REGION,
             # The first one with which a server needs no network is 2.37.
@@ -286,15 +282,14 @@ def write_clients(facts):
         }
         for user in users.USERS
     }
-    path = facts.place.root / "clouds.yaml"
+    path = facts.place.home("clouds.yaml")
     path.write_text(yaml.safe_dump({"clouds": clouds}))
     bin = shlex.quote(str(pathlib.Path(sys.executable).parent))
     rc = _RC.format(clouds=shlex.quote(str(path)), bin=bin)
-    (facts.place.root / "rc").write_text(rc)
+    facts.place.home("rc").write_text(rc)
 
 
 def auth(facts):
-    """Return the options by which a service logs in, as text."""
     return _AUTH.format(
         keystone=facts.url("keystone"),
         password=facts.password,

@@ -14,6 +14,8 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
+import psutil
+
 from cloud import commands
 
 #: Set in the environment of all processes of a cloud, to its directory.
@@ -21,7 +23,6 @@ MARK = "NOVA_VHARD_CLOUD"
 #: Set where they are to end with who has started them.
 ATTACHED = "NOVA_VHARD_ATTACHED"
 _PR_SET_PDEATHSIG = 1
-_PROC = pathlib.Path("/proc")
 
 
 class Failed(Exception):
@@ -30,10 +31,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Daemon:
-    """What to run.
-
-    :ivar environment: in addition to the caller's
-    """
+    """What to run; the environment is in addition to the caller's."""
 
     name: str
     command: tuple[str, ...]
@@ -43,7 +41,6 @@ class Daemon:
 class Daemons:
     """The processes of one cloud.
 
-    :param place: cloud.place.Place
     :param attached: whether those that run our modules end with this process
     """
 
@@ -76,44 +73,37 @@ class Daemons:
             )
         self._children[daemon.name] = child
         begun = _begun(child.pid)
-        self._file(daemon.name).write_text(f"{child.pid} {begun}\n")
+        (self._files / daemon.name).write_text(f"{child.pid} {begun}\n")
 
     def names(self):
-        """Return the names of what was started and not stopped."""
         return sorted(file.name for file in self._files.glob("*"))
 
     def alive(self, name):
-        """Return whether a process runs."""
         return self.id(name) is not None
 
     def id(self, name):
         """Return the id of a process; None when it has ended."""
         try:
-            pid, begun = self._file(name).read_text().split()
+            pid, begun = (self._files / name).read_text().split()
         except (OSError, ValueError):
             return None
         # Another process may have the id by now.
         return int(pid) if _begun(pid) == begun else None
 
     def ids(self):
-        """Return the id of each process, by its name."""
         return {name: self.id(name) for name in self.names()}
 
     def result(self, name):
         """Return the exit status of a process started here; None: it runs."""
-        return self._children[name].poll()
+        child = self._children.get(name)
+        return child.poll() if child else None
 
     def send(self, name, number):
-        """Send a signal to the group of a process.
-
-        :returns: whether there was one
-        """
+        """Send a signal to the group of a process, if there is one."""
         group = self.id(name)
-        with contextlib.suppress(ProcessLookupError):
-            if group:
+        if group:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, number)
-                return True
-        return False
 
     def stop(self, *names, how=signal.SIGTERM, seconds=15):
         """Stop processes together; force those that take too long."""
@@ -128,87 +118,63 @@ class Daemons:
                         os.killpg(group, signal.SIGKILL)
                 time.sleep(0.05)
         for name in names:
-            self._file(name).unlink(missing_ok=True)
+            (self._files / name).unlink(missing_ok=True)
 
     def leftover(self):
         """Return the ids of all processes of this cloud, by their mark."""
         self._reap()
-        mark = f"{MARK}={self._place.root}".encode()
-        pids = []
-        for process in _PROC.glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if mark in (process / "environ").read_bytes().split(b"\0"):
-                    pids.append(int(process.name))
-        return pids
+        return [
+            process.pid
+            for process in psutil.process_iter(["environ"])
+            if (process.info["environ"] or {}).get(MARK) == self._more[MARK]
+        ]
 
     def end_leftover(self, seconds=10):
         """End what is left, whatever group it has fled to.
 
         :returns: the ids of those that are there all the same
         """
-        deadline = time.monotonic() + seconds
-        number = signal.SIGTERM
-        while left := self.leftover():
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            if time.monotonic() > deadline:
-                if number == signal.SIGKILL:
-                    break
-                number = signal.SIGKILL
-                deadline += seconds
-            time.sleep(0.1)
-        return left
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + seconds
+            while (left := self.leftover()) and time.monotonic() < deadline:
+                for pid in left:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
+                time.sleep(0.1)
+        return self.leftover()
 
     def _members(self, group):
-        """Return the processes of a group, without those that have ended."""
+        """Return the processes of a group, without those that have ended.
+
+        The first thread may have ended before others that still listen.
+        """
         self._reap()
-        return [
-            process.name
-            for process in _PROC.glob("[0-9]*")
-            if (fields := _stat(process.name))
-            and fields[2] == str(group)
-            and (fields[0] != "Z" or _threads(process.name) > 1)
-        ]
+        members = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, ProcessLookupError):
+                ended = process.status() == psutil.STATUS_ZOMBIE
+                if os.getpgid(process.pid) == group and (
+                    not ended or process.num_threads() > 1
+                ):
+                    members.append(process)
+        return members
 
     def _reap(self):
         for child in self._children.values():
             child.poll()
 
-    def _file(self, name):
-        return self._files / name
-
 
 def end_with_parent():
-    """Have the kernel end this process with its parent, where that is wanted.
-
-    However the parent ends: nothing of it is left then.
-    """
+    """Have the kernel end this process with its parent, if that is wanted."""
     if os.environ.get(ATTACHED):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _stat(pid):
-    """Return the fields of /proc/PID/stat from the state on; see proc(5)."""
+def _begun(pid):
+    """Return when a process began, see proc(5); None when it has ended."""
     try:
-        text = (_PROC / str(pid) / "stat").read_text()
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    return text[text.rindex(")") + 2 :].split()
-
-
-def _threads(pid):
-    """Return the number of threads that a process has.
-
-    The first may have ended before others that still listen on a port.
-    """
-    try:
-        return len(os.listdir(_PROC / str(pid) / "task"))
-    except OSError:
-        return 0
-
-
-def _begun(pid):
-    """Return when a process began; None when it has ended."""
-    fields = _stat(pid)
-    return fields[19] if fields and fields[0] != "Z" else None
+    state, *fields = text.rpartition(")")[2].split()
+    return None if state == "Z" else fields[18]

@@ -4,9 +4,9 @@
 import json
 import pathlib
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
-from cloud import infrastructure, machines, place, ports
+from cloud import infrastructure, machines, place
 
 _FILE = "cloud.json"
 APIS = ("keystone", "placement", "glance", "nova", "plain-nova", "network")
@@ -31,37 +31,34 @@ class Facts:
     """
 
     root: str
-    ports: dict[str, int]
-    password: str
     posture: dict[str, int]
+    ports: dict[str, int] = field(
+        default_factory=lambda: infrastructure.choose_ports(_PORTS)
+    )
+    password: str = field(default_factory=lambda: secrets.token_hex(16))
     gates: bool = True
     steady: bool = False
     small: bool = False
 
     @property
     def place(self):
-        """The directories."""
         return place.Place(self.root)
 
     @property
     def machines(self):
-        """The compute nodes."""
         return (*machines.MACHINES, *[machines.THIS][: self.small])
 
     @property
     def transport(self):
-        """The address of the message queue."""
         if self.small:
             return "fake:/"
         login = f"cloud:{self.password}"
         return f"rabbit://{login}@127.0.0.1:{self.ports['amqp']}/"
 
     def url(self, service):
-        """Return the address of an API."""
         return f"http://127.0.0.1:{self.ports[service]}"
 
     def database(self, name):
-        """Return the address of a database, for SQLAlchemy."""
         if self.small:
             return f"sqlite:///{self.root}/{name}.sqlite"
         return infrastructure.connection(
@@ -69,25 +66,13 @@ class Facts:
         )
 
     def save(self):
-        """Write them to the cloud's directory."""
         path = pathlib.Path(self.root) / _FILE
         path.write_text(json.dumps(asdict(self)))
 
 
-def make(root, gates=True, steady=False, small=False, **posture):
-    """Choose what is free to be chosen.
-
-    :param posture: options of nova-scheduler that shall not be the default
-    """
-    return Facts(
-        str(root),
-        ports.choose(_PORTS),
-        secrets.token_hex(16),
-        {**_POSTURE, **posture},
-        gates,
-        steady,
-        small,
-    )
+def make(root, posture=None, **more):
+    """Choose what is free to be chosen, but some of the posture."""
+    return Facts(str(root), {**_POSTURE, **(posture or {})}, **more)
 
 
 def load(root):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MariaDB and RabbitMQ, as the packages of Debian bring them.
+"""Ports; MariaDB and RabbitMQ, as the packages of Debian bring them.
 
 Started by their own commands, not by the system's services: below the
 cloud's directory, on loopback, as whoever starts the cloud.
 """
 
+import contextlib
 import os
+import random
 import socket
 import subprocess
 
@@ -19,16 +21,11 @@ _NEEDED = {
     _RABBITMQ: "rabbitmq-server",
     "/usr/bin/epmd": "erlang-base",
 }
+# Below those that the kernel gives to outgoing connections by default, so
+# that none of them takes a port between its choice and its use.
+_RANGE = range(10_000, 32_000)
 #: Runs before anybody is let in.
 _GRANTS = "grants.sql"
-_DATABASES = (
-    "keystone",
-    "placement",
-    "glance",
-    "nova_api",
-    "nova_cell0",
-    "nova_cell1",
-)
 
 _RABBITMQ_CONF = """\
 listeners.tcp.local = 127.0.0.1:{amqp}
@@ -43,32 +40,29 @@ disk_free_limit.absolute = 50MB
 
 
 def missing():
-    """Return the Debian packages that are needed and not there."""
     return sorted(
         {name for path, name in _NEEDED.items() if not os.path.exists(path)}
     )
 
 
 def prepare_database(place, password):
-    """Make the files of MariaDB.
-
-    :param place: cloud.place.Place
-    :param password: of the user ``cloud``
-    """
+    """Make the files of MariaDB, with a password of the user ``cloud``."""
     home = place.home("mariadb")
     home.mkdir()
-    data = home / "data"
     grants = [
         f"CREATE OR REPLACE USER cloud@'%' IDENTIFIED BY '{password}';",
         "GRANT ALL ON *.* TO cloud@'%' WITH GRANT OPTION;",
-        *(f"CREATE DATABASE IF NOT EXISTS {name};" for name in _DATABASES),
+        *(
+            f"CREATE DATABASE IF NOT EXISTS {name};"
+            for name in _DATABASES.split()
+        ),
     ]
     (home / _GRANTS).write_text("\n".join(grants) + "\n")
     done = subprocess.run(
         [
             "/usr/bin/mariadb-install-db",
             "--no-defaults",
-            f"--datadir={data}",
+            f"--datadir={home / 'data'}",
             "--skip-name-resolve",
             "--skip-test-db",
             # root's way in is the socket, for the same user of this machine.
@@ -79,43 +73,42 @@ def prepare_database(place, password):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
     )
     log = place.logs / "mariadb-install.log"
-    log.write_text(done.stdout)
+    log.write_bytes(done.stdout)
     if done.returncode:
         raise Failed(f"mariadb-install-db failed; see {log}")
 
 
 def database(place, port):
-    """Return the daemon of MariaDB."""
     home = place.home("mariadb")
-    command = (
-        "/usr/sbin/mariadbd",
-        "--no-defaults",
-        f"--datadir={home / 'data'}",
-        "--bind-address=127.0.0.1",
-        f"--port={port}",
-        # Below the data: the path of a socket must not be long.
-        "--socket=mariadb.sock",
-        f"--init-file={home / _GRANTS}",
-        f"--pid-file={home / 'pid'}",
-        f"--tmpdir={home}",
-        f"--log-error={place.logs / 'mariadb.log'}",
-        "--skip-name-resolve",
-        "--skip-log-bin",
-        "--max-connections=500",
-        "--character-set-server=utf8mb4",
-        # The data are for one run: nothing waits for the disk.
-        "--innodb-flush-log-at-trx-commit=0",
-        "--innodb-doublewrite=0",
-        *_user(),
+    return Daemon(
+        "mariadb",
+        (
+            "/usr/sbin/mariadbd",
+            "--no-defaults",
+            f"--datadir={home / 'data'}",
+            "--bind-address=127.0.0.1",
+            f"--port={port}",
+            # Below the data: the path of a socket must not be long.
+            "--socket=mariadb.sock",
+            f"--init-file={home / _GRANTS}",
+            f"--pid-file={home / 'pid'}",
+            f"--tmpdir={home}",
+            f"--log-error={place.logs / 'mariadb.log'}",
+            "--skip-name-resolve",
+            "--skip-log-bin",
+            "--max-connections=500",
+            "--character-set-server=utf8mb4",
+            # The data are for one run: nothing waits for the disk.
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-doublewrite=0",
+            *_user(),
+        ),
     )
-    return Daemon("mariadb", command)
 
 
 def connection(port, password, name):
-    """Return the address of a database, for SQLAlchemy."""
     host = f"127.0.0.1:{port}"
     return f"mysql+pymysql://cloud:{password}@{host}/{name}?charset=utf8mb4"
 
@@ -125,16 +118,14 @@ def broker(place, ports, password):
 
     The package's own way would start the port mapper on every address, for
     whoever comes, and leave it behind.
-
-    :param ports: dict with ``amqp``, ``erlang`` and ``epmd``
     """
     home = place.home("rabbitmq")
     home.mkdir()
     (home / "rabbitmq.conf").write_text(
         _RABBITMQ_CONF.format(amqp=ports["amqp"], password=password)
     )
-    for name in ("plugins", "env.conf"):
-        (home / name).write_text("[].\n" if name == "plugins" else "")
+    (home / "plugins").write_text("[].\n")
+    (home / "env.conf").touch()
     mapper = {
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_EPMD_PORT": str(ports["epmd"]),
@@ -161,9 +152,23 @@ def broker(place, ports, password):
 
 
 def listens(port):
-    """Return whether somebody listens on a port of loopback."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def choose_ports(names):
+    """Choose a free TCP port for each name; return a dict."""
+    with contextlib.ExitStack() as held:
+        return {name: _bind(held) for name in names}
+
+
+def _bind(held):
+    listener = held.enter_context(socket.socket())
+    # Not a seeded choice: two clouds on one machine shall not meet.
+    while True:
+        with contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", random.choice(_RANGE)))
+            return listener.getsockname()[1]
 
 
 def _user():

@@ -5,11 +5,12 @@ It speaks as much of the v3 API as keystonemiddleware and the clients ask:
 version discovery, POST and GET /v3/auth/tokens.
 """
 
-import json
 import os
 import uuid
 
+import webob
 from keystoneauth1 import fixture
+from webob import dec
 
 from cloud import daemons, facts, users
 
@@ -17,10 +18,7 @@ _IMPLIED = {"admin": ("member", "reader"), "member": ("reader",)}
 
 
 class Keystone:
-    """A WSGI application.
-
-    :param facts: cloud.facts.Facts
-    """
+    """A WSGI application."""
 
     def __init__(self, facts):
         self._facts = facts
@@ -28,48 +26,36 @@ class Keystone:
         self._users = {user.name: user for user in users.USERS}
         self._tokens = {}
 
-    def __call__(self, environ, start_response):
-        """Answer a request."""
-        status, body, *headers = self._answer(environ)
-        payload = json.dumps(body).encode()
-        headers.append(("Content-Type", "application/json"))
-        headers.append(("Content-Length", str(len(payload))))
-        start_response(status, headers)
-        return [payload]
-
-    def _answer(self, environ):
-        path = environ["PATH_INFO"].rstrip("/")
+    @dec.wsgify
+    def __call__(self, request):
+        path = request.path.rstrip("/")
         version = fixture.V3Discovery(self._url)
         if path == "/v3":
-            return "200 OK", {"version": version}
+            return _response(200, {"version": version})
         if path == "":
-            versions = {"versions": {"values": [version]}}
-            return "300 Multiple Choices", versions
-        method = environ["REQUEST_METHOD"]
-        if path == "/v3/auth/tokens" and method == "POST":
-            return self._issue(environ)
-        if path == "/v3/auth/tokens" and method == "GET":
-            return self._validate(environ)
-        return _error("404 Not Found", f"{method} {path} is not played here")
+            return _response(300, {"versions": {"values": [version]}})
+        if path == "/v3/auth/tokens" and request.method == "POST":
+            return self._issue(request.json["auth"])
+        if path == "/v3/auth/tokens" and request.method == "GET":
+            return self._validate(request.headers)
+        return _response(404)
 
-    def _issue(self, environ):
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        wanted = json.loads(environ["wsgi.input"].read(length))["auth"]
+    def _issue(self, wanted):
         claim = wanted["identity"].get("password", {}).get("user", {})
         user = self._users.get(claim.get("name"))
         if user is None or claim.get("password") != self._facts.password:
-            return _error("401 Unauthorized", "no such user and password")
+            return _response(401)
         name = uuid.uuid4().hex
         self._tokens[name] = token = self._token(user)
-        return "201 Created", token, ("X-Subject-Token", name)
+        return _response(201, token, name)
 
-    def _validate(self, environ):
-        name = environ.get("HTTP_X_SUBJECT_TOKEN", "")
-        if environ.get("HTTP_X_AUTH_TOKEN") not in self._tokens:
-            return _error("401 Unauthorized", "no such token asks")
+    def _validate(self, headers):
+        name = headers.get("X-Subject-Token")
+        if headers.get("X-Auth-Token") not in self._tokens:
+            return _response(401)
         if name not in self._tokens:
-            return _error("404 Not Found", "no such token")
-        return "200 OK", self._tokens[name], ("X-Subject-Token", name)
+            return _response(404)
+        return _response(200, self._tokens[name], name)
 
     def _token(self, user):
         domain = {"domain_id": "default", "domain_name": "Default"}
@@ -100,14 +86,13 @@ def identifier(kind, name):
     return uuid.uuid5(uuid.NAMESPACE_DNS, f"{kind}.{name}").hex
 
 
-def _error(status, message):
-    code, _, title = status.partition(" ")
-    error = {"code": int(code), "title": title, "message": message}
-    return status, {"error": error}
+def _response(status, body=None, token=None):
+    body = body or {"error": {"code": status, "message": "no"}}
+    response = webob.Response(json_body=body, status=status)
+    if token:
+        response.headers["X-Subject-Token"] = token
+    return response
 
 
-def __getattr__(name):
-    # Of the cloud that this process is of, for cloud.api alone.
-    if name == "application":
-        return Keystone(facts.load(os.environ[daemons.MARK]))
-    raise AttributeError(name)
+#: Of the cloud that this process is of.
+application = Keystone(facts.load(os.environ[daemons.MARK]))

@@ -23,8 +23,12 @@ GPU = Card("gpu", "10de", "1db4")
 FPGA = Card("fpga", "10ee", "5000")
 CRYPTO = Card("crypto", "8086", "37c8", once=True)
 CARDS = (GPU, FPGA, CRYPTO)
-#: Where the first card of the third kind is (cloud.stand_ins).
+#: Where a small cloud (cloud.stand_ins) has the first card of the third kind.
 CRYPTO_ADDRESS = "0000:83:00.0"
+#: A volume there, of an image that asked for an IDE disk; and a tenant's port
+#: on a virtual function, which is a device of the host.
+IDE_VOLUME = "1de00000-0000-4000-8000-000000000001"
+SRIOV_PORT = "f0000000-0000-4000-8000-000000000001"
 
 
 @dataclass(frozen=True)

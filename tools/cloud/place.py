@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a cloud keeps its files: in one directory of the checkout."""
+"""Where a cloud keeps its files, in one directory; what it says there."""
 
 import fcntl
+import json
 import pathlib
 import shutil
+import time
+
+_DECISIONS = " nova_vhard.decisions "
 
 
 class InUse(Exception):
@@ -11,10 +15,7 @@ class InUse(Exception):
 
 
 class Place:
-    """The directories of a cloud.
-
-    :param root: directory that may be emptied
-    """
+    """The directories of a cloud; the root may be emptied."""
 
     def __init__(self, root):
         self.root = pathlib.Path(root).resolve()
@@ -23,11 +24,9 @@ class Place:
         self._lock = None
 
     def home(self, service):
-        """Return the directory of a service's configuration and data."""
         return self.root / service
 
     def log_files(self):
-        """Return the files that the services log to."""
         return sorted(self.logs.glob("*.log"))
 
     def take(self):
@@ -50,3 +49,36 @@ class Place:
                 path.unlink()
         self.logs.mkdir()
         (self.root / "home").mkdir()
+
+
+class Events:
+    """The decision events of the gates, as an operator finds them."""
+
+    def __init__(self, place):
+        self._place = place
+        self._read = {}
+
+    def new(self):
+        """Return the new decision events, as dicts, oldest first a log."""
+        events = []
+        for log in self._place.log_files():
+            with open(log, encoding="utf-8", errors="replace") as lines:
+                lines.seek(self._read.get(log, 0))
+                text = lines.read()
+                self._read[log] = lines.tell()
+            events += [
+                json.loads(line[line.index("{") :])
+                for line in text.splitlines()
+                if _DECISIONS in line and "{" in line
+            ]
+        return events
+
+
+def progress():
+    """Return a function that prints what is done, and the time it takes."""
+    begun = time.monotonic()
+
+    def say(what):
+        print(f"  {time.monotonic() - begun:5.1f} s  {what}", flush=True)
+
+    return say

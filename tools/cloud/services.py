@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemons of a cloud that are OpenStack's, and this project's."""
 
+import os
 import pathlib
 import sys
 
+from cloud import users
 from cloud.daemons import Daemon
 
 _TOOLS = pathlib.Path(__file__).parents[1]
 _BIN = pathlib.Path(sys.executable).parent
 #: Where the modules that are run are found.
 _PATH = {"PYTHONPATH": f"{_TOOLS}:{_TOOLS.parent}"}
-_NOVA = "nova.conf;databases.conf"
 _APPLICATIONS = {
     "keystone": "keystone.wsgi.api",
     "placement": "placement.wsgi.api",
@@ -22,47 +23,48 @@ _APPLICATIONS = {
 }
 
 
-def setup_keystone(facts):
-    """Return the one-time work on Keystone, as a daemon that ends."""
-    return _module(
-        "setup-keystone",
-        "cloud.setup_keystone",
-        facts.place.home("keystone") / "keystone.conf",
-        facts.url("keystone"),
-        facts.password,
+def setups(facts):
+    """Return the one-time work on the databases, as daemons that end."""
+    home = facts.place.home
+    if not facts.small:
+        yield _setup_keystone(facts)
+        yield _module(
+            "setup-nova",
+            "cloud.setup_nova",
+            home("nova"),
+            facts.database("nova_cell1"),
+            facts.transport,
+        )
+    file = home("glance") / "glance-api.conf"
+    yield _command("setup-glance", "glance-manage", file, "db", "sync")
+
+
+def _setup_keystone(facts):
+    file = facts.place.home("keystone") / "keystone.conf"
+    manage = f"{_BIN / 'keystone-manage'} --config-file={file}"
+    owner = f"--keystone-user={os.getuid()} --keystone-group={os.getgid()}"
+    url = facts.url("keystone") + "/v3"
+    calls = (
+        "db_sync",
+        *(f"{kind}_setup {owner}" for kind in ("fernet", "receipt")),
+        f"credential_setup {owner}",
+        f"bootstrap --bootstrap-password={facts.password} "
+        f"--bootstrap-region-id={users.REGION} "
+        f"--bootstrap-public-url={url} --bootstrap-internal-url={url}",
     )
-
-
-def setup_nova(facts):
-    """Return the one-time work on Nova, as a daemon that ends."""
-    return _module(
-        "setup-nova",
-        "cloud.setup_nova",
-        facts.place.home("nova"),
-        facts.database("nova_cell1"),
-        facts.transport,
-    )
-
-
-def setup_glance(facts):
-    """Return the one-time work on Glance, as a daemon that ends."""
-    file = facts.place.home("glance") / "glance-api.conf"
-    return _command("setup-glance", "glance-manage", file, "db", "sync")
+    script = " && ".join(f"{manage} {call}" for call in calls)
+    return Daemon("setup-keystone", ("/bin/sh", "-c", script), _PATH)
 
 
 def api(facts, service):
-    """Return the daemon of an API.
-
-    :param service: a name of ``_APPLICATIONS``
-    """
+    """Return the daemon of an API, by its name in ``_APPLICATIONS``."""
     place = facts.place
     homes = {
         f"OS_{name.upper()}_CONFIG_DIR": str(place.home(name))
         for name in ("keystone", "placement", "glance", "nova")
     }
     # The first one is taken for the paste file; the last one names a log.
-    paste = f"{service.removesuffix('nova')}api-paste.ini"
-    files = {"OS_NOVA_CONFIG_FILES": f"{paste};{_NOVA};api.conf"}
+    files = f"{paste_file(service)};nova.conf;databases.conf;api.conf"
     small = facts.small and service == "keystone"
     return _module(
         f"{service}-api",
@@ -70,24 +72,25 @@ def api(facts, service):
         "cloud.keystone" if small else _APPLICATIONS[service],
         facts.ports[service],
         faults_file(facts, service),
+        OS_NOVA_CONFIG_FILES=files,
         **homes,
-        **files,
     )
 
 
+def paste_file(service):
+    return f"{service.removesuffix('nova')}api-paste.ini"
+
+
 def faults_file(facts, service):
-    """Return the file in which an API's faults are named (cloud.faults)."""
     return facts.place.root / f"faults-{service}.json"
 
 
 def one_process(facts):
-    """Return the daemon that is all of Nova, and Placement."""
     native = {"OS_NOVA_DISABLE_EVENTLET_PATCHING": "1"}
     return _module("nova", "cloud.one_process", facts.root, **native)
 
 
 def controls(facts):
-    """Return the daemons of nova-conductor and nova-scheduler."""
     home, logs = facts.place.home("nova"), facts.place.logs
     databases = f"--config-file={home / 'databases.conf'}"
     log = "--log-file={}/{}.log".format
@@ -109,7 +112,6 @@ def eventlet_scheduler(facts):
 
 
 def compute(facts, machine):
-    """Return the daemon of a nova-compute."""
     place = facts.place
     return _module(
         f"nova-compute-{machine.name}",
@@ -120,19 +122,16 @@ def compute(facts, machine):
 
 
 def reporter(facts, machine):
-    """Return the daemon of a machine's reporter."""
     file = reporter_file(facts, machine)
     name = f"reporter-{machine.name}"
     return _command(name, "nova-vhard-reporter", file, "run")
 
 
 def reporter_file(facts, machine):
-    """Return the configuration file of a machine's reporter."""
     return facts.place.home(machine.name) / "reporter.conf"
 
 
 def named(facts, name):
-    """Return the daemon of a name, to start it again."""
     everything = (
         *(api(facts, service) for service in _APPLICATIONS),
         *controls(facts),

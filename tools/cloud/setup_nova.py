@@ -26,7 +26,6 @@ from cloud import machines  # noqa: E402
 
 
 def main(home, cell1, transport):
-    """Do it."""
     configure(home)
     make_databases(cell1, transport)
     (pathlib.Path(home) / "databases-ready").touch()
@@ -37,7 +36,6 @@ def main(home, cell1, transport):
 
 
 def configure(home):
-    """Have Nova read its configuration."""
     files = [f"{home}/{name}" for name in ("nova.conf", "databases.conf")]
     config.parse_args(["nova", *(f"--config-file={file}" for file in files)])
     objects.register_all()
@@ -49,30 +47,22 @@ def make_databases(cell1, transport):
     migration.db_sync(database="api")
     migration.db_sync(database="main")
     # The one without computes.
-    cell0 = _map_cell(
-        admin,
-        "cell0",
-        objects.CellMapping.CELL0_UUID,
-        "none:///",
-        cell1.replace("cell1", "cell0"),
-    )
-    _map_cell(admin, "cell1", uuidutils.generate_uuid(), transport, cell1)
-    with context.target_cell(admin, cell0) as targeted:
-        migration.db_sync(database="main", context=targeted)
+    none = objects.CellMapping.CELL0_UUID, "none:///"
+    other = uuidutils.generate_uuid(), transport
+    for name, (uuid, url) in (("cell0", none), ("cell1", other)):
+        cell = objects.CellMapping(
+            admin,
+            uuid=uuid,
+            name=name,
+            transport_url=url,
+            database_connection=cell1.replace("cell1", name),
+        )
+        cell.create()
+        if name == "cell0":
+            with context.target_cell(admin, cell) as targeted:
+                migration.db_sync(database="main", context=targeted)
     for flavor in machines.FLAVORS:
         _make_flavor(admin, flavor)
-
-
-def _map_cell(admin, name, uuid, transport, connection):
-    cell = objects.CellMapping(
-        admin,
-        uuid=uuid,
-        name=name,
-        transport_url=transport,
-        database_connection=connection,
-    )
-    cell.create()
-    return cell
 
 
 def _make_flavor(admin, flavor):

@@ -5,10 +5,7 @@ from cloud import clients, users
 
 
 def make(facts):
-    """Make them all.
-
-    :param facts: cloud.facts.Facts
-    """
+    """Make them all."""
     identity = clients.Client(facts, users.ADMIN).sdk().identity
     roles = {role.name: role.id for role in identity.roles()}
     projects = {}

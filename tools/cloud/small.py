@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small cloud, which needs neither root nor packages of a distribution.
 
-Nova and Placement are one process; Keystone, libvirt, Neutron and Cinder are
-stand-ins; the databases are SQLite's. It ends with who has started it.
+Nova is one process; Keystone, libvirt, Neutron and Cinder are stand-ins; the
+databases are SQLite's. It ends with who has started it.
 """
 
 import contextlib
@@ -19,18 +19,20 @@ class SmallCloud(Cloud):
     last = ()
 
     def start_all(self):
-        """Start the daemons, in the order in which they need each other."""
         self._say("Keystone, Glance's database")
         config.write(self.facts)
         self.daemons.start(services.api(self.facts, "keystone"))
-        self.daemons.start(services.setup_glance(self.facts))
+        for daemon in services.setups(self.facts):
+            self.daemons.start(daemon)
         self.listening("keystone")
         self._say("Nova, Placement")
+        self.daemons.start(services.api(self.facts, "placement"))
+        self.listening("placement")
         self.daemons.start(services.one_process(self.facts))
         self.ended("setup-glance")
         self._say("Glance")
         self.daemons.start(services.api(self.facts, "glance"))
-        for name in ("glance", "placement", "plain-nova", "nova"):
+        for name in ("glance", "plain-nova", "nova"):
             self.listening(name)
         self._say("done")
 
@@ -41,9 +43,6 @@ def running(root, gates, say):
 
     :param root: directory for its files, which is emptied
     :param gates: whether this project's gates are configured
-    :param say: called with each step of the start
-    :raises place.InUse: if another process uses the directory
-    :raises daemons.Failed: if a service does not start
     """
     stored = place.Place(root)
     stored.take()

@@ -16,7 +16,7 @@ from nova.tests import fixtures as nova_fixtures
 from nova.tests.fixtures import libvirt as fake_libvirt
 from oslo_config import cfg
 
-from cloud import keystone, users
+from cloud import keystone, machines, users
 
 CONF = cfg.CONF
 
@@ -28,43 +28,21 @@ _LIBVIRT = 11_003_000
 _QEMU = 10_000_000
 _DISK = {"total": 128, "used": 44, "free": 84}
 
-#: Made from an image that asked for an IDE disk; Cinder keeps the image's
-#: properties with the volume, where tenants can also change them.
-IDE_VOLUME = "1de00000-0000-4000-8000-000000000001"
+#: Cinder keeps an image's properties with the volume, where tenants can also
+#: change them.
 _VOLUME = {
-    "id": IDE_VOLUME,
-    "display_name": "old-root-disk",
+    "id": machines.IDE_VOLUME,
     "size": 1,
     "multiattach": False,
     "bootable": True,
     "availability_zone": "nova",
     "volume_image_metadata": {
         "image_id": "1de00000-0000-4000-8000-0000000000ff",
-        "image_name": "old-router",
         "hw_disk_bus": "ide",
         "min_ram": "0",
         "min_disk": "0",
         "size": "1",
     },
-}
-#: A tenant's port on a virtual function: a device of the host.
-SRIOV_PORT = "f0000000-0000-4000-8000-000000000001"
-_PORT = {
-    "id": SRIOV_PORT,
-    "name": "a virtual function",
-    "description": "",
-    "admin_state_up": True,
-    "status": "ACTIVE",
-    "mac_address": "52:54:00:1e:59:c9",
-    "tenant_id": keystone.identifier("project", users.MEMBER.project),
-    "project_id": keystone.identifier("project", users.MEMBER.project),
-    "device_id": "",
-    "resource_request": {},
-    "binding:profile": {},
-    "binding:vif_details": {"vlan": 100},
-    "binding:vif_type": "hw_veb",
-    "binding:vnic_type": "direct",
-    "port_security_enabled": False,
 }
 
 
@@ -72,12 +50,11 @@ class StandIns(fixtures.Fixture):
     """Everything that nova-compute would find outside of Nova."""
 
     def setUp(self):
-        """Put them in place."""
         super().setUp()
         self.useFixture(nova_fixtures.DatabaseWriteLock())
         self.neutron = self.useFixture(_Neutron(self))
         self.cinder = self.useFixture(nova_fixtures.CinderFixture(self))
-        self.cinder.volumes[IDE_VOLUME] = copy.deepcopy(_VOLUME)
+        self.cinder.volumes[machines.IDE_VOLUME] = copy.deepcopy(_VOLUME)
         self.useFixture(nova_fixtures.LibvirtImageBackendFixture())
         self.useFixture(nova_fixtures.CGroupsFixture())
         self.libvirt = self.useFixture(nova_fixtures.LibvirtFixture())
@@ -100,11 +77,7 @@ class StandIns(fixtures.Fixture):
 
     @contextlib.contextmanager
     def host(self, machine):
-        """Be a machine while its nova-compute starts.
-
-        :param machine: cloud.machines.Machine
-        :returns: its connection to libvirt
-        """
+        """Be a machine with its libvirt while its nova-compute starts."""
         connection = fake_libvirt.Connection(
             "qemu:///system",
             version=_LIBVIRT,
@@ -122,12 +95,10 @@ class StandIns(fixtures.Fixture):
             yield connection
 
     def flags(self, group=None, **options):
-        """Set options, as Nova's fixtures ask their test to."""
         for name, value in options.items():
             CONF.set_override(name, value, group)
 
     def stub_out(self, old, new):
-        """Replace something, as Nova's fixtures ask their test to."""
         self.useFixture(fixtures.MonkeyPatch(old, new))
 
     def _patch(self, name, value=None, **more):
@@ -150,7 +121,6 @@ def _snapshot(driver, context, instance, image_id, update_task_state):
 
 
 def _devices(machine):
-    """Make the PCI devices of a machine, each in a slot of its own."""
     made = fake_libvirt.HostPCIDevicesInfo(num_pci=0, num_pfs=0, num_vfs=0)
     for bus, (card, count) in enumerate(machine.cards, 0x81):
         for slot in range(count):
@@ -173,12 +143,15 @@ class _Neutron(nova_fixtures.NeutronFixture):
     network_1 = {**nova_fixtures.NeutronFixture.network_1, "shared": True}
 
     def setUp(self):
-        """Have the port, too."""
         super().setUp()
         subnet = self.subnet_1["id"]
         address = {"ip_address": "192.168.1.99", "subnet_id": subnet}
-        self._ports[SRIOV_PORT] = {
-            **_PORT,
+        project = keystone.identifier("project", users.MEMBER.project)
+        self._ports[machines.SRIOV_PORT] = {
+            **self.sriov_port,
+            "id": machines.SRIOV_PORT,
+            "tenant_id": project,
+            "project_id": project,
             "network_id": self.network_1["id"],
             "fixed_ips": [address],
         }

@@ -4,7 +4,6 @@
 import argparse
 import pathlib
 import sys
-import time
 import warnings
 
 # Deprecations of other people's libraries are not this story's.
@@ -17,39 +16,28 @@ _PLACE = place.Place(pathlib.Path(__file__).resolve().parents[2] / ".demo")
 
 
 def main():
-    """Play the story.
-
-    :returns: exit status: 0 when every step went as told, else 1
-    """
+    """Play the story; return 0 when every step went as told, else 1."""
     options = _arguments()
-    begun = time.monotonic()
-
-    def say(what):
-        print(f"  {time.monotonic() - begun:5.1f} s  {what}", flush=True)
-
     gates = not options.without_gates
     print(
         f"Starting Glance and Nova {'with' if gates else 'WITHOUT'} the "
         "gates of nova-vhard:"
     )
+    say = place.progress()
     try:
         with small.running(_PLACE.root, gates, say) as cloud:
             # It takes a while to import.
             from story import play
 
-            steps = play.WALK if options.walk else play.GATES
-            good = play.play(cloud, steps)
-    except place.InUse as error:
-        print(error, file=sys.stderr)
-        return 1
-    except Failed as error:
-        print(f"\n{error}. Its logs:", file=sys.stderr)
-        _show_logs(tail=15)
+            story = play.WALK if options.walk else play.GATES + play.DEVICES
+            good = play.play(cloud, story)
+    except (Failed, place.InUse) as error:
+        print(f"{error}; logs are in {_PLACE.logs}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130
-    print(f"{time.monotonic() - begun:.0f} seconds; logs in {_PLACE.logs}")
+    say(f"the end; logs are in {_PLACE.logs}")
     return 0 if good else 1
 
 
@@ -72,13 +60,6 @@ def _arguments():
         "with a thousand images; it takes minutes",
     )
     return parser.parse_args()
-
-
-def _show_logs(tail):
-    for log in _PLACE.log_files():
-        lines = log.read_text(errors="replace").splitlines()[-tail:]
-        if lines:
-            print(f"--- {log}", *lines, sep="\n", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ the tree that stands for the host. What a guest can change of it is the file
 ``firmware`` in its folder.
 """
 
-import json
-
 from cloud import commands, config, machines
 from story import telling
 
@@ -23,16 +21,24 @@ run_dir = {home}
 [placement]
 {auth}
 """
+_RULES = """\
+version: "1"
+devices:
+- name: {card.alias}
+  match: {{vendor: "{card.vendor_id}", products: ["{card.product_id}"]}}
+  steps:
+"""
+_STEP = """\
+  - step: command
+    settings: {{program: /bin/sh, arguments: ["-c", '{}']}}
+"""
 _FIRMWARE = '"$VHARD_DEVICE_PATH/firmware"'
 _FLASH = f"echo good > {_FIRMWARE}"
 _READ = f"cat {_FIRMWARE}; grep -qx good {_FIRMWARE}"
 
 
 class Cleaner:
-    """nova-vhard-cleaner of the one host with a card of this kind.
-
-    :param facts: cloud.facts.Facts
-    """
+    """nova-vhard-cleaner of the one host with a card of this kind."""
 
     def __init__(self, facts):
         self._facts = facts
@@ -69,31 +75,16 @@ class Cleaner:
         """Do what a guest with the card may do."""
         (self._card / "firmware").write_text("a guest was here\n")
 
-    def rules(self, *programs):
-        """Write which programs of a shell clean such a card."""
-        steps = [
-            {
-                "step": "command",
-                "settings": {"program": "/bin/sh", "arguments": ["-c", text]},
-            }
-            for text in programs
-        ]
-        match = {"vendor": _CARD.vendor_id, "products": [_CARD.product_id]}
-        entry = {"name": _CARD.alias, "match": match, "steps": steps}
-        text = json.dumps({"version": "1", "devices": [entry]})
+    def rules(self, flash):
+        """Have the firmware read, after it is written anew or not."""
+        programs = (_FLASH, _READ) if flash else (_READ,)
         self._home.mkdir(exist_ok=True)
-        (self._home / "cleaning.yaml").write_text(text)
-
-    def read(self):
-        """Have rules that read the firmware, and no more."""
-        self.rules(_READ)
-
-    def flash(self):
-        """Have rules that write the firmware anew before they read it."""
-        self.rules(_FLASH, _READ)
+        (self._home / "cleaning.yaml").write_text(
+            _RULES.format(card=_CARD)
+            + "".join(_STEP.format(program) for program in programs)
+        )
 
     def once(self):
-        """Run ``nova-vhard-cleaner once``; return what it prints."""
         file = self._home / "cleaner.conf"
         text = _FILE.format(
             log=self._facts.place.logs / "cleaner.log",

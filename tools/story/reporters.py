@@ -26,16 +26,11 @@ def install(facts, machine, tree):
 
 
 def report(facts, *reporting):
-    """Run ``nova-vhard-reporter run --once`` for machines, all at once.
-
-    :raises NotAsTold: if one is not successful
-    """
-    answers = commands.at_once(
-        lambda machine: _run(facts, machine, "run", "--once"), reporting
-    )
-    for machine, answer in zip(reporting, answers, strict=True):
+    """Run ``nova-vhard-reporter run --once`` for machines."""
+    for machine in reporting:
+        answer = _run(facts, machine, "run", "--once")
         if not answer.success:
-            raise telling.NotAsTold(f"no report of {machine.name}")
+            raise telling.NotAsTold(f"{machine.name}: {answer.text}")
     time.sleep(_SEEN)
 
 
@@ -53,7 +48,6 @@ def report_of_long_ago(facts, machine, hours):
 
 
 def sweep(facts):
-    """Run ``nova-vhard-reporter sweep``; return what it prints."""
     answer = _run(facts, machines.PROVEN, "sweep")
     time.sleep(_SEEN)
     return telling.line(answer.text)

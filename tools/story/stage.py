@@ -4,7 +4,7 @@
 import datetime
 import traceback
 
-from cloud import clients, events, policies, users
+from cloud import clients, place, policies, users
 from story import cleaner, telling
 from story.telling import NotAsTold, Outcome
 
@@ -23,7 +23,6 @@ exemptions:
 class Stage:
     """What the steps play with.
 
-    :param cloud: cloud.cloud.Cloud
     :ivar member: clients of a tenant like any other
     :ivar heritage: clients of a tenant with an exemption
     :ivar admin: clients of the administrator
@@ -42,7 +41,7 @@ class Stage:
         self.images = {}
         self.servers = {}
         self.notes = {}
-        self.decisions = events.Events(cloud.place).new
+        self.decisions = place.Events(cloud.place).new
 
     def policy(self, text):
         """Replace the policy file. Nothing is started again."""
@@ -57,10 +56,7 @@ class Stage:
         self.policy(f"{policies.BASELINE}mode: {mode}\n{rules}{exemption}")
 
     def play(self, step):
-        """Play a step.
-
-        :returns: Outcome; a failure of any kind is one that is not as told
-        """
+        """Play a step; a failure of any kind is an Outcome not as told."""
         self.decisions()
         try:
             return step.play(self)
@@ -112,11 +108,7 @@ class Stage:
         return Outcome(f"{names}: {outcome}", text)
 
     def landed(self, server, machine, status="ACTIVE"):
-        """Judge where a server is.
-
-        :param machine: the cloud.machines.Machine that it must be on
-        :returns: a sentence about it
-        """
+        """Judge where a server is; return a sentence about it."""
         text = telling.shown(server, status)
         host = self.admin.host(server)
         if host != machine.name:

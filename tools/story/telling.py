@@ -22,11 +22,7 @@ class NotAsTold(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step came to.
-
-    :ivar gate: the gate that answered, for the table
-    :ivar text: the answer as the user sees it
-    """
+    """What a step came to: who answered, and the answer that a user sees."""
 
     gate: str
     text: str
@@ -35,22 +31,24 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Step:
-    """One step.
-
-    :ivar title: what is tried, for the table
-    :ivar play: takes the Stage, returns an Outcome, raises NotAsTold
-    :ivar small: whether it needs what only a small cloud has: devices,
-        volumes, reporters that run when they are told to
-    """
+    """What is tried; what plays it takes a Stage, and returns an Outcome."""
 
     title: str
     play: Callable
-    small: bool = False
 
 
-def step(title, small=False):
-    """Make a step of a function."""
-    return lambda play: Step(title, play, small)
+def step(title):
+    return lambda play: Step(title, play)
+
+
+def steps(*modules):
+    """Return the steps of modules, in the order in which they are written."""
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, Step)
+    ]
 
 
 def expect(text, *words):
@@ -68,10 +66,7 @@ def same(what, counted, found):
 
 
 def refusal(call, *arguments, **more):
-    """Return the refusal of a client's library, on one line.
-
-    :raises NotAsTold: when nothing refuses
-    """
+    """Return the refusal of a client's library, on one line."""
     try:
         result = call(*arguments, **more)
     except clients.REFUSALS as error:
@@ -81,10 +76,7 @@ def refusal(call, *arguments, **more):
 
 
 def refused_command(client, *words):
-    """Return what a command prints when it is refused, on one line.
-
-    :raises NotAsTold: when it is not
-    """
+    """Return what a command prints when it is refused, on one line."""
     answer = client.command(*words)
     if answer.success:
         raise NotAsTold("not refused: the command was successful")
@@ -92,7 +84,6 @@ def refused_command(client, *words):
 
 
 def output(client, *words, **more):
-    """Return what a command prints; it has to be successful."""
     answer = client.command(*words, **more)
     if not answer.success:
         raise NotAsTold(f"{' '.join(words)}: {line(answer.text)}")
@@ -106,7 +97,6 @@ def rows(client, *words, **more):
 
 
 def line(text):
-    """Put a text on one line."""
     return re.sub(r"\s+", " ", str(text)).strip()
 
 

@@ -53,7 +53,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def _play(told: Any) -> None:
     """Have what the README tells of happen."""
-    from cloud import machines, stand_ins
+    from cloud import machines
     from story import reporters
 
     old = told.member.upload("old-router", **IDE_E1000)
@@ -65,7 +65,7 @@ def _play(told: Any) -> None:
     servers = [
         told.member.boot("router", "plain-nova", image_id=old.id),
         told.member.boot(
-            "with-a-port", port=stand_ins.SRIOV_PORT, image_id=clean.id
+            "with-a-port", port=machines.SRIOV_PORT, image_id=clean.id
         ),
     ]
     for server in servers:

@@ -10,7 +10,6 @@ from story.telling import NotAsTold, Outcome, refusal, shown, step
     "mapping of the request"
 )
 def block_device(stage):
-    """See what no RequestSpec, and so no scheduler filter, is told."""
     image = stage.images["clean"].id
     disk = {
         "boot_index": 0,
@@ -33,7 +32,6 @@ def block_device(stage):
     "scheduler; afterwards web must be as it was"
 )
 def rescue(stage):
-    """Judge what nobody else would."""
     server, image = stage.servers["clean"], stage.images["old"].id
     compute = stage.member.compute()
     text = refusal(compute.rescue_server, server, image_ref=image)
@@ -46,7 +44,6 @@ def rescue(stage):
     "shelved, for which Nova makes an image that asks for ide"
 )
 def old_server(stage):
-    """Never strand a server that exists."""
     server, admin, member = stage.servers["old"], stage.admin, stage.member
     before = admin.host(server)
     admin.compute().migrate_server(server)
@@ -66,7 +63,6 @@ def old_server(stage):
 
 @step("A new server of that image; then openstack server unshelve veteran")
 def snapshot(stage):
-    """Tell a new request from what a server has already."""
     server, member = stage.servers["old"], stage.member
     name = f"{server.name}-shelved"
     image = next(member.image.images(name=name, sort="created_at:desc"))

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flavors that say to Placement itself what a host must have proven."""
 
-from cloud import commands, machines
+from cloud import machines
 from story import reporters
-from story.steps.passthrough import REQUIRE, lands_on_proven
+from story.steps.devices import REQUIRE, lands_on_proven
 from story.telling import (
     NotAsTold,
     Outcome,
     by_placement,
+    expect,
+    line,
+    output,
     refused_command,
     rows,
     shown,
@@ -24,11 +27,9 @@ _GPU = machines.GPU_FLAVOR
 
 @step(
     "openstack flavor set --property pci_passthrough:alias=gpu:1 m1.small: "
-    "Placement would not be told what its hosts must have proven",
-    small=True,
+    "Placement would not be told what its hosts must have proven"
 )
 def without_traits(stage):
-    """Have the operator write both, or neither."""
     words = ("flavor", "set", "--property", "pci_passthrough:alias=gpu:1")
     text = refused_command(stage.admin, *words, machines.SMALL.name)
     specs = (f"{name}=required" for name in _WANTED)
@@ -37,11 +38,9 @@ def without_traits(stage):
 
 @step(
     "VT-d of compute1 is proven again; the admin forces a server of g1.tiny "
-    "onto compute2 (--availability-zone nova:compute2)",
-    small=True,
+    "onto compute2 (--availability-zone nova:compute2)"
 )
 def forced_before(stage):
-    """Know the limit: Nova asks no filter about a forced host."""
     reporters.report(stage.facts, machines.PROVEN)
     server = _forced(stage, "forced-1")
     text = f"{shown(server)} on {stage.admin.host(server)}"
@@ -50,14 +49,10 @@ def forced_before(stage):
 
 @step(
     "openstack vhard flavor audit; flavor sync, which only says what it "
-    "would do; flavor sync --yes",
-    small=True,
+    "would do; flavor sync --yes"
 )
 def synced(stage):
-    """Put the policy's demand where Placement itself enforces it."""
-    audit, dry = commands.at_once(
-        lambda words: _flavor(stage, *words), [("audit",), ("sync",)]
-    )
+    audit, dry = _flavor(stage, "audit"), _flavor(stage, "sync")
     if _specs(stage):
         raise NotAsTold("sync without --yes has changed the flavor")
     done = _flavor(stage, "sync", "--yes")
@@ -67,16 +62,29 @@ def synced(stage):
     return Outcome("-", f"{_GPU.name} {text}{done['State']}")
 
 
-@step("The admin forces the same server onto compute2 once more", small=True)
+@step("The admin forces the same server onto compute2 once more")
 def forced_after(stage):
-    """Have Placement refuse what no filter is asked about."""
     return by_placement(_forced(stage, "forced-2"))
 
 
-@step("A server of the synced g1.tiny that nobody forces anywhere", small=True)
+@step("A server of the synced g1.tiny that nobody forces anywhere")
 def lands(stage):
-    """Go on as before for everybody else."""
     return lands_on_proven(stage, "gpu-6")
+
+
+@step("openstack vhard host list --long (below)")
+def fleet(stage):
+    text = output(stage.admin, "vhard", "host", "list", "--long")
+    stage.notes["fleet"] = text
+    expect(
+        line(text),
+        "| compute1 | fresh | PASS | PASS |",
+        "| compute2 | fresh | - | PASS |",
+        "| compute3 | fresh | - | - |",
+        # Whatever the machine is that this runs on.
+        "| compute4 | fresh |",
+    )
+    return Outcome("-", "each host, with what it has proven")
 
 
 def _forced(stage, name):
@@ -99,7 +107,6 @@ def _flavor(stage, *words):
 
 
 def _specs(stage):
-    """Return the extra specs of g1.tiny that are ours."""
     compute = stage.admin.compute()
     flavor = compute.get_flavor(_GPU.id, get_extra_specs=True)
     return {

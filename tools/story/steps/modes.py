@@ -11,7 +11,6 @@ _E1000 = "guest_devices: {vif_model: {allow: [virtio, e1000]}}\n"
 
 @step("The policy is edited to mode: warn, and an ide image is uploaded")
 def warn(stage):
-    """Let it pass, with an event that tells the operator."""
     stage.enforce(mode="warn")
     try:
         stage.member.upload("warned", hw_disk_bus="ide")
@@ -29,7 +28,6 @@ def warn(stage):
     "and no process was started again"
 )
 def edited(stage):
-    """Obey the file as it is now."""
     before = stage.cloud.daemons.ids()
     _refused_e1000(stage)
     stage.enforce(_E1000)

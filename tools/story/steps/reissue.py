@@ -2,7 +2,7 @@
 """A device between two guests: used, dirty, cleaned, issued again."""
 
 from cloud import machines
-from story.steps.passthrough import REQUIRE, boot, lands_on_proven
+from story.steps.devices import REQUIRE, boot, lands_on_proven
 from story.telling import (
     NotAsTold,
     Outcome,
@@ -23,14 +23,12 @@ _CRYPTO = machines.CRYPTO_FLAVOR
 
 @step(
     "passthrough.require gets one_time_use; a server of c1.tiny, whose alias "
-    "crypto is for a card that Nova gives to one guest only",
-    small=True,
+    "crypto is for a card that Nova gives to one guest only"
 )
 def used(stage):
-    """Give the card to a guest, which rewrites its firmware."""
     stage.enforce(_CLEAN)
     stage.cleaner.plug()
-    stage.cleaner.read()
+    stage.cleaner.rules(flash=False)
     server = stage.servers["crypto"] = boot(stage, "crypto-1", _CRYPTO)
     text = stage.landed(server, machines.PROVEN)
     stage.cleaner.once()
@@ -38,27 +36,23 @@ def used(stage):
     return stage.passed(text, "allow", "nova-api", "scheduler")
 
 
-@step("A server of g1.tiny: Nova never holds back a used GPU here", small=True)
+@step("A server of g1.tiny: Nova never holds back a used GPU here")
 def never_cleaned(stage):
-    """Refuse devices that are not held back for cleaning."""
     text = fault(boot(stage, "gpu-7"))
     return stage.refused("scheduler", text, REQUIRE, "gpu", "one_time_use")
 
 
-@step("crypto-1 is deleted; the next server of c1.tiny", small=True)
+@step("crypto-1 is deleted; the next server of c1.tiny")
 def dirty(stage):
-    """Have Nova give a used card to nobody."""
     stage.member.remove(stage.servers["crypto"])
     return by_placement(boot(stage, "crypto-2", _CRYPTO))
 
 
 @step(
     "The cleaner of compute1 reads the card's firmware (its rules have no "
-    "more); then another server of c1.tiny",
-    small=True,
+    "more); then another server of c1.tiny"
 )
 def not_clean(stage):
-    """Keep what is not clean, and tell the operator why."""
     stage.cleaner.once()
     row = _row(stage)
     expect(f"{row}", "reserved", "COMMAND")
@@ -67,10 +61,9 @@ def not_clean(stage):
     return Outcome("cleaner", f"{text}; {refused.text}")
 
 
-@step("The rules flash the card first; the cleaner runs again", small=True)
+@step("The rules flash the card first; the cleaner runs again")
 def cleaned(stage):
-    """Clean the card, prove it, and release it."""
-    stage.cleaner.flash()
+    stage.cleaner.rules(flash=True)
     text = stage.cleaner.once()
     row = _row(stage)
     if row["Status"] == "reserved":
@@ -78,14 +71,12 @@ def cleaned(stage):
     return Outcome("cleaner", text)
 
 
-@step("Once more a server of c1.tiny", small=True)
+@step("Once more a server of c1.tiny")
 def issued_again(stage):
-    """Give the clean card to the next guest."""
     return lands_on_proven(stage, "crypto-4", _CRYPTO)
 
 
 def _row(stage):
-    """Return the card's row of ``openstack vhard device list``."""
     table = rows(stage.admin, "device", "list")
     by_address = {row["Address"]: row for row in table}
     if machines.CRYPTO_ADDRESS not in by_address:

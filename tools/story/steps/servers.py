@@ -6,14 +6,11 @@ import re
 from story.steps.uploads import DISK_BUS
 from story.telling import NotAsTold, line, output, refusal, shown, step
 
-_IDE = (DISK_BUS, "hw_disk_bus", "virtio")
-#: Of small clouds (cloud.stand_ins).
-_VOLUME = "1de00000-0000-4000-8000-000000000001"
+IDE = (DISK_BUS, "hw_disk_bus", "virtio")
 
 
 @step("A server from the clean image")
 def clean_boot(stage):
-    """Give a server to whoever asks for good hardware."""
     server = stage.member.boot("web", image_id=stage.images["clean"].id)
     stage.servers["clean"] = server
     return stage.passed(shown(server), "allow", "nova-api", "scheduler")
@@ -21,16 +18,14 @@ def clean_boot(stage):
 
 @step("A server from old-web, an image that is older than the policy")
 def old_boot(stage):
-    """Answer at once, before there is a server."""
     image = stage.images["web"].id
     text = refusal(stage.member.ask, "web-2", image_id=image)
     stage.notes["fix"] = text
-    return stage.refused("nova-api", text, *_IDE)
+    return stage.refused("nova-api", text, *IDE)
 
 
 @step("The very command that this explanation gives; then once more")
 def fixed_boot(stage):
-    """Be told how to get a server, and get it."""
     fix = re.search(
         r"`openstack (image set [^`]+)`", stage.notes.get("fix", "")
     )
@@ -47,7 +42,6 @@ def fixed_boot(stage):
     "yet; then openstack server show"
 )
 def old_boot_without_api_gate(stage):
-    """Have the scheduler answer, in the server's fault."""
     image = stage.images["old"].id
     server = stage.member.boot("router-1", "plain-nova", image_id=image)
     if server.status != "ERROR":
@@ -65,11 +59,10 @@ def old_boot_without_api_gate(stage):
     "as it was"
 )
 def rebuild(stage):
-    """Refuse before Nova has touched the server."""
     text, after = _rebuild(stage, stage.servers["clean"], stage.images["old"])
     if after.image.id != stage.images["clean"].id:
         raise NotAsTold("the server has another image now")
-    return stage.refused("nova-api", text, *_IDE)
+    return stage.refused("nova-api", text, *IDE)
 
 
 @step(
@@ -108,20 +101,9 @@ def _rebuild(stage, server, image):
 
 
 @step(
-    "A server from a volume whose image metadata says hw_disk_bus=ide",
-    small=True,
-)
-def volume_boot(stage):
-    """See the properties that Cinder keeps with a volume."""
-    text = refusal(stage.member.ask, "router-2", volume=_VOLUME)
-    return stage.refused("nova-api", text, *_IDE)
-
-
-@step(
     "A server from old-router for the project heritage, which has an "
     "exemption in the policy"
 )
 def exempted_boot(stage):
-    """Let through what somebody has signed for."""
     server = stage.heritage.boot("router", image_id=stage.images["old"].id)
     return stage.passed(shown(server), "allow", "nova-api", "scheduler")

@@ -12,7 +12,6 @@ DISK_BUS, VIF_MODEL = "guest_devices.disk_bus", "guest_devices.vif_model"
     "old-web of a tenant and the public old-router, and a server of old-web"
 )
 def before_the_policy(stage):
-    """Have images that are older than the policy."""
     stage.policy(policies.OFF)
     web = stage.member.upload("old-web", hw_disk_bus="ide")
     old = stage.admin.upload(
@@ -36,7 +35,6 @@ def before_the_policy(stage):
     "--property hw_vif_model=e1000"
 )
 def upload(stage):
-    """See the plain client's own output, and all violations at once."""
     text = refused_command(
         stage.member,
         *("image", "create", "--disk-format", "raw"),
@@ -53,7 +51,6 @@ def upload(stage):
     "vmware_adaptertype=ide, hw_vif_model=VirtualE1000"
 )
 def legacy_upload(stage):
-    """Be read as Nova will read it."""
     text = refusal(
         stage.member.glance.images.create,
         name="my-router",
@@ -68,7 +65,6 @@ def legacy_upload(stage):
 
 @step("A clean image: hw_disk_bus=virtio, hw_vif_model=virtio")
 def clean_upload(stage):
-    """Let good images in."""
     image = stage.member.upload("clean", **policies.IMAGES["clean"])
     stage.images["clean"] = image
     text = f"image clean is {_active(image)}"
@@ -77,7 +73,6 @@ def clean_upload(stage):
 
 @step("openstack image set --property hw_disk_bus=ide, of the clean image")
 def change(stage):
-    """Refuse what an upload would be refused, and keep the image as it was."""
     image = stage.images["clean"].id
     words = ("image", "set", "--property", "hw_disk_bus=ide", image)
     try:

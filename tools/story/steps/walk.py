@@ -34,44 +34,41 @@ passthrough:
     f"for e1000 too, and {_SERVERS} servers, a third of them of an ide image"
 )
 def before_the_policy(stage):
-    """Count what violates while it is made."""
     ide = worse = active = 0
     for number in range(_IMAGES):
         kind = _KINDS[number % len(_KINDS)]
         data = number % 100 < _WITH_DATA
         # One after another: SQLite does not take two writers.
-        _image(stage, number, kind, data)
+        _image(stage.member.glance.images, number, kind, data)
         ide += kind is _IDE
         worse += kind is _WORSE
         active += kind is _WORSE and data
     old = _SERVERS // 3
-    _boot(stage, "clean", _CLEAN, _SERVERS - old)
-    _boot(stage, "old", _IDE, old)
+    _boot(stage.member, "clean", _CLEAN, _SERVERS - old)
+    _boot(stage.member, "old", _IDE, old)
     # The image of the old servers is one more.
-    stage.notes |= {"violating": ide + 1 + worse, "old": old}
-    stage.notes |= {"worse": worse, "active": active}
-    stage.notes["before"] = _snapshot(stage)
-    return Outcome("-", f"{ide + 1 + worse} images and {old} servers violate")
+    violating = ide + 1 + worse
+    stage.notes |= {"violating": violating, "worse": worse, "active": active}
+    stage.notes |= {"old": old, "before": _snapshot(stage)}
+    return Outcome("-", f"{violating} images and {old} servers violate")
 
 
-def _image(stage, number, kind, data):
-    images = stage.member.glance.images
-    image = images.create(
+def _image(glance, number, kind, data):
+    image = glance.create(
         name=f"image {number}",
         disk_format="raw",
         container_format="bare",
         **kind,
     )
     if data:
-        images.upload(image.id, io.BytesIO(b"data"))
+        glance.upload(image.id, io.BytesIO(b"data"))
 
 
-def _boot(stage, name, kind, count):
-    image = stage.member.upload(f"of the {name} servers", **kind)
-    many = {"min_count": count, "max_count": count}
-    first = stage.member.ask(name, image_id=image.id, **many)
-    for server in (first, *stage.member.compute().servers()):
-        shown(stage.member.settle(server, seconds=_LONG))
+def _boot(member, name, kind, count):
+    image = member.upload(f"of the {name} servers", **kind)
+    member.ask(name, image_id=image.id, min_count=count, max_count=count)
+    for server in member.compute().servers():
+        shown(member.settle(server, seconds=_LONG))
 
 
 def _snapshot(stage):
@@ -84,19 +81,17 @@ def _snapshot(stage):
         filters = {"visibility": "all", "os_hidden": hidden}
         images = stage.admin.glance.images
         for image in images.list(page_size=500, filters=filters):
-            facts[image.id] = dict(image)
-            del facts[image.id]["updated_at"]
+            facts[image.id] = {**image, "updated_at": None}
     return facts
 
 
 @step("mode: audit; openstack vhard image audit --all; server audit")
 def audits(stage):
-    """Know what would break, and nothing changes."""
     stage.enforce(_RULES, mode="audit")
     images = _audit(stage)
     servers = _rows(stage, "server", "audit", "--all-projects")
     old = [row for row in servers if row["Rule"] != "-"]
-    return _all_same(
+    return _same(
         ("images that violate", stage.notes["violating"], _ids(images)),
         ("servers that violate", stage.notes["old"], _ids(old)),
     )
@@ -104,43 +99,38 @@ def audits(stage):
 
 @step("mode: enforce; image audit --all --fix --yes; then once more without")
 def mends(stage):
-    """Fix what is safe to fix."""
     stage.enforce(_RULES)
     fixed = _audit(stage, "--fix", "--yes", _journal(stage, "fix"))
-    left = _audit(stage)
-    return _all_same(
+    return _same(
         ("images fixed", stage.notes["violating"], _ids(fixed)),
-        ("images left", stage.notes["worse"], _ids(left)),
+        ("images left", stage.notes["worse"], _ids(_audit(stage))),
     )
 
 
 @step("image audit --all --deactivate --yes")
 def quarantines(stage):
-    """Have nobody boot what cannot be fixed."""
-    table = _audit(
-        stage, "--deactivate", "--yes", _journal(stage, "quarantine")
-    )
+    journal = _journal(stage, "quarantine")
+    table = _audit(stage, "--deactivate", "--yes", journal)
     done = [row for row in table if row["State"] == "deactivated"]
-    now = _snapshot(stage).values()
-    status = sum(image["status"] == "deactivated" for image in now)
+    states = [image["status"] for image in _snapshot(stage).values()]
     active = stage.notes["active"]
-    return _all_same(
+    return _same(
         ("images deactivated", active, _ids(done)),
-        ("of them, as Glance says", active, status),
+        ("of them, as Glance says", active, states.count("deactivated")),
     )
 
 
 @step("mode: audit again; image restore of both journals")
 def goes_back(stage):
-    """Roll the policy back, and undo everything."""
     stage.enforce(_RULES, mode="audit")
-    states = [
-        len({row["State"] for row in _restore(stage, name)})
-        for name in ("quarantine", "fix")
-    ]
+    states = []
+    for name in ("quarantine", "fix"):
+        path = _journal(stage, name).partition("=")[2]
+        table = rows(stage.admin, "image", "restore", path, seconds=_LONG)
+        states.append(len({row["State"] for row in table}))
     before, after = stage.notes["before"], _snapshot(stage)
     different = [key for key in before if before[key] != after.get(key)]
-    return _all_same(
+    return _same(
         ("ways that each restore ended", [1, 1], states),
         ("images that differ", 0, len(different)),
         ("images in all", len(before), len(after)),
@@ -149,23 +139,20 @@ def goes_back(stage):
 
 @step("The reporters run; host list; flavor sync --yes; flavor audit")
 def hosts(stage):
-    """Prove the hosts, and tell Placement what flavors need."""
     reporters.report(stage.facts, *stage.facts.machines)
-    table = rows(stage.admin, "host", "list")
-    fresh = [row for row in table if row["Status"] == "fresh"]
+    states = [row["Status"] for row in rows(stage.admin, "host", "list")]
     synced = _rows(stage, "flavor", "sync", "--yes")
-    audited = _rows(stage, "flavor", "audit")
-    good = [row for row in audited if row["State"] == "in sync"]
-    return _all_same(
-        ("hosts that report", len(stage.facts.machines), len(fresh)),
+    flavors = [row["State"] for row in _rows(stage, "flavor", "audit")]
+    machines = len(stage.facts.machines)
+    return _same(
+        ("hosts that report", machines, states.count("fresh")),
         ("flavors synced", 2, len(synced)),
-        ("flavors in sync", 2, len(good)),
+        ("flavors in sync", 2, flavors.count("in sync")),
     )
 
 
 @step("openstack vhard report --html report.html")
 def report(stage):
-    """Write it all on one page."""
     path = stage.cloud.place.root / "report.html"
     words = ("vhard", "report", f"--html={path}", _policy(stage))
     output(stage.admin, *words, seconds=_LONG)
@@ -177,20 +164,15 @@ def report(stage):
         if image.get("hw_disk_bus") == "ide"
     }
     counted = stage.notes["violating"]
-    return _all_same(("images on the page", counted, len(ids & violating)))
+    return _same(("images on the page", counted, len(ids & violating)))
 
 
-def _all_same(*figures):
+def _same(*figures):
     return Outcome("-", "; ".join(same(*figure) for figure in figures))
 
 
 def _audit(stage, *words):
     return _rows(stage, "image", "audit", "--all", *words)
-
-
-def _restore(stage, name):
-    path = _journal(stage, name).partition("=")[2]
-    return rows(stage.admin, "image", "restore", path, seconds=_LONG)
 
 
 def _rows(stage, *words):
