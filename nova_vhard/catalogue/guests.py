@@ -20,6 +20,18 @@ _ARM = frozenset(("aarch64", "armv6", "armv7l", "armv7b"))
 SCSI = "scsi"
 BUSES = frozenset(("disk_bus", "cdrom_bus", "rescue_bus"))
 
+#: What libvirt takes for the controller of a scsi bus where nobody says, by
+#: architecture, and under the empty name for every other one.
+SCSI_CONTROLLERS: Mapping[str, str] = MappingProxyType(
+    {
+        "": "lsilogic",
+        "ppc64": "ibmvscsi",
+        "ppc64le": "ibmvscsi",
+        "s390": "virtio-scsi",
+        "s390x": "virtio-scsi",
+    }
+)
+
 _X86_BUSES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "disk_bus": frozenset(("virtio", SCSI, "sata", "usb", "ide")),

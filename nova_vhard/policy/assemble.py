@@ -15,14 +15,17 @@ from nova_vhard.policy.model import (
     DeviceRule,
     Exemption,
     HostsRule,
+    HotPlug,
     Mode,
+    OnHost,
     PassthroughRule,
     Policy,
     ProjectMode,
+    Unanswered,
     Values,
 )
 
-_SELECTORS = ("projects", "domains", "images", "flavors", "roles")
+_SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 
 
 def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
@@ -50,6 +53,7 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
         hosts=_hosts(data.get("hosts", {})),
         moves_guest_devices=Mode(moves.get("guest_devices", Mode.WARN)),
         moves_hosts=Mode(moves.get("hosts", Mode.WARN)),
+        on_host=_on_host(data.get("on_host", {})),
         projects=tuple(
             ProjectMode(Mode(one["mode"]), **_sets(one, _SELECTORS[:2]))
             for one in data.get("projects", ())
@@ -98,6 +102,14 @@ def _hosts(entry: Mapping[str, Any]) -> HostsRule:
         require=expand(entry.get("require", ())),
         mode=_mode(entry),
         max_report_age=int(entry.get("max_report_age", 2)),
+    )
+
+
+def _on_host(entry: Mapping[str, Any]) -> OnHost:
+    return OnHost(
+        mode=Mode(entry.get("mode", Mode.AUDIT)),
+        hot_plug=HotPlug(entry.get("hot_plug", HotPlug.REPORT)),
+        unanswered=Unanswered(entry.get("unanswered", Unanswered.ALLOW)),
     )
 
 

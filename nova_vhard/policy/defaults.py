@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.catalogue.guests import BUSES, SCSI
+from nova_vhard.catalogue.guests import BUSES, SCSI, SCSI_CONTROLLERS
 from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
 from nova_vhard.common.text import clean, quote
 from nova_vhard.policy.hardware import (
@@ -90,6 +90,8 @@ def implied(
     :param request: the explicit choices
     :param assume: the host settings that the policy assumes
     """
+    if request.complete:
+        return
     wishes = [
         *_machine(request, assume),
         *_disk(request, assume),
@@ -277,9 +279,7 @@ def _scsi(
 
 def scsi_controller(arch: str) -> str:
     """Return the model that libvirt picks as the controller of a scsi bus."""
-    if arch in ("ppc64", "ppc64le"):
-        return "ibmvscsi"
-    return "virtio-scsi" if arch in ("s390", "s390x") else "lsilogic"
+    return SCSI_CONTROLLERS.get(arch, SCSI_CONTROLLERS[""])
 
 
 def _scsi_disk(

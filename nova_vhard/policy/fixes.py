@@ -13,6 +13,7 @@ from nova_vhard.policy.commands import command, options, plain
 from nova_vhard.policy.copies import how_to_copy
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
+    DOMAIN,
     FLAVOR,
     IMAGE,
     PASSTHROUGH,
@@ -25,6 +26,13 @@ from nova_vhard.policy.verdict import Message, Violation
 
 #: What stands for the image that a server was made of, if it is not known.
 OWN_IMAGE = "SERVERS_IMAGE"
+
+#: What to do about what a guest is started with.
+ON_HOST = (
+    "look at what the server's image, flavor, volumes and ports ask for "
+    "('openstack vhard server audit'): what Nova keeps of them goes with a "
+    "rebuild or with the server"
+)
 
 #: Bytes of an answer that its fixes may take up.
 LIMIT = 8 * 1024
@@ -50,6 +58,8 @@ def _without_a_setting(violations: Iterable[Violation]) -> Iterator[str]:
         cause = violation.cause
         if isinstance(cause, Message):
             yield from filter(None, [cause.fix])
+        elif cause.origin == DOMAIN:
+            yield ON_HOST
         elif cause.origin == PASSTHROUGH:
             yield PASSTHROUGH_FIXES[cause.kind]
         elif not violation.changes and not violation.touched:

@@ -11,6 +11,7 @@ FLAVOR = "flavor"
 BLOCK_DEVICE = "block_device"
 SERVER = "server"
 PASSTHROUGH = "passthrough"
+DOMAIN = "domain"
 
 #: Devices that a guest can really get; only for those is a default judged.
 DISK = "disk"
@@ -72,13 +73,15 @@ class DeviceChoice:
         libosinfo picks one that cannot be known here
     :ivar source: who asked, in words: ``image property hw_disk_bus``
     :ivar setting: the name that was set there: ``hw_disk_bus``
-    :ivar origin: IMAGE, VOLUME, FLAVOR, BLOCK_DEVICE, or SERVER for what a
-        server has had since its boot
+    :ivar origin: IMAGE, VOLUME, FLAVOR, BLOCK_DEVICE, SERVER for what a
+        server has had since its boot, or DOMAIN for what libvirt starts
     :ivar names: names of the image properties that it comes from, so that a
         change can be charged with it
     :ivar written: the value as it was written, where it differs
     :ivar implied: in words, why Nova picks this value, where nobody asked
     :ivar holder: the image or volume that it stands in
+    :ivar synonyms: other words for the same device, any of which a rule may
+        allow: libvirt's ``pc-q35-10.0`` is a ``q35``
     """
 
     kind: str
@@ -90,6 +93,7 @@ class DeviceChoice:
     written: str | None = None
     implied: str | None = None
     holder: Holder = NOBODY
+    synonyms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +106,14 @@ class Passthrough:
     :ivar source: who asked, in words
     :ivar count: how many; more than a server had before is a new wish. A
         number that cannot be read is text, which equals no other
+    :ivar synonyms: other names, any of which may stand there
     """
 
     kind: str
     name: str
     source: str
     count: str = "1"
+    synonyms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,8 @@ class HardwareRequest:
         into this guest: its own kinds are in its ``only``, and its
         controller is this guest's
     :ivar faults: references that nobody can judge
+    :ivar complete: whether it is all that the guest has, so that nothing is
+        implied by what it does not say
     """
 
     wishes: tuple[DeviceChoice, ...] = ()
@@ -147,6 +155,7 @@ class HardwareRequest:
     holder: Holder = NOBODY
     rescue_disk: "HardwareRequest | None" = None
     faults: tuple[Fault, ...] = ()
+    complete: bool = False
 
     def explicit(self, kind: str) -> tuple[DeviceChoice, ...]:
         """Return the explicit wishes of one kind."""

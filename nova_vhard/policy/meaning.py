@@ -19,7 +19,7 @@ from nova_vhard.policy.model import Values
 #: Patterns of one file: each is made a regular expression of.
 MAX_PATTERNS = 10_000
 
-_SELECTORS = ("projects", "domains", "images", "flavors", "roles")
+_SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 _PATTERN = frozenset("*?[")
 _HOST_RULES = ("passthrough.require", "hosts.require")
 _REQUIRED = (*CHECKS, *PROFILES)

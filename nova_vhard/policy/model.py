@@ -113,6 +113,10 @@ class ProjectMode:
         )
 
 
+#: Selectors that an exemption can be found by, the narrowest first.
+_INDEXED = ("servers", "projects", "flavors", "domains", "roles")
+
+
 @dataclass(frozen=True)
 class Exemption:
     """A named, reasoned, dated permission to break named rules.
@@ -133,6 +137,7 @@ class Exemption:
     images: frozenset[str] = frozenset()
     flavors: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    servers: frozenset[str] = frozenset()
 
     def covers(self, subject: Subject, today: datetime.date) -> bool:
         """Tell whether it holds today for who asks."""
@@ -144,12 +149,13 @@ class Exemption:
                 (self.images, {subject.image}),
                 (self.flavors, {subject.flavor, subject.flavor_id}),
                 (self.roles, subject.roles),
+                (self.servers, {subject.server}),
             )
         )
 
     def selectors(self) -> Iterable[tuple[str, str]]:
         """Yield the selector values that it can be found by."""
-        for selector in ("projects", "flavors", "domains", "roles"):
+        for selector in _INDEXED:
             values = getattr(self, selector)
             if values:
                 yield from ((selector, value) for value in values)
@@ -194,6 +200,32 @@ class Assume:
     force_config_drive: bool = False
 
 
+class HotPlug(enum.StrEnum):
+    """What the guard does about a device that was plugged into a guest."""
+
+    REPORT = "report"
+    DETACH = "detach"
+
+
+class Unanswered(enum.StrEnum):
+    """What libvirt's hook does where no guard answers it."""
+
+    ALLOW = "allow"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class OnHost:
+    """What the guard does on a host: the gate before libvirt's start.
+
+    :ivar mode: the hardest that a violation is taken there
+    """
+
+    mode: Mode = Mode.AUDIT
+    hot_plug: HotPlug = HotPlug.REPORT
+    unanswered: Unanswered = Unanswered.ALLOW
+
+
 @dataclass(frozen=True)
 class Policy:
     """One policy, complete: what ``extends`` and the defaults come to.
@@ -214,6 +246,7 @@ class Policy:
     hosts: HostsRule = field(default_factory=HostsRule)
     moves_guest_devices: Mode = Mode.WARN
     moves_hosts: Mode = Mode.WARN
+    on_host: OnHost = field(default_factory=OnHost)
     projects: tuple[ProjectMode, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
 
@@ -263,6 +296,7 @@ class Policy:
         if not self.exemptions:
             return None
         keys = (
+            ("servers", subject.server or None),
             ("projects", subject.project),
             ("flavors", subject.flavor),
             ("flavors", subject.flavor_id),

@@ -9,6 +9,7 @@ from nova_vhard.catalogue.guests import SCSI
 from nova_vhard.policy.defaults import implied
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
+    DOMAIN,
     FLAVOR,
     IMAGE,
     NOBODY,
@@ -79,7 +80,7 @@ class Remedies:
 
     def changes(self, choice: DeviceChoice) -> tuple[Change, ...]:
         """Return what would mend a choice; nothing where nothing can."""
-        if choice.origin == PASSTHROUGH:
+        if choice.origin in (PASSTHROUGH, DOMAIN):
             return ()
         if choice.origin == FLAVOR:
             return (Change(FLAVOR, choice.setting, None),)

@@ -20,6 +20,8 @@ from nova_vhard.common.json_schema import (
 )
 
 MODES = ("enforce", "warn", "audit")
+HOT_PLUG = ("report", "detach")
+UNANSWERED = ("allow", "refuse")
 
 #: Values of a rule: each replacement is compared with each allowed value.
 _MOST = 256
@@ -63,6 +65,7 @@ _EXEMPTION = keys(
     images=_IDS,
     flavors=titled(SOME_NAMES, "a list of names or ids"),
     roles=titled(SOME_NAMES, "a list of names"),
+    servers=_IDS,
     rules={
         **mapping(list_or_any(_VALUE)),
         "minProperties": 1,
@@ -115,6 +118,11 @@ SCHEMA: dict[str, Any] = keys(
     ),
     hosts=keys(require=_CHECKS, mode=_MODE, max_report_age=_HOURS),
     moves=keys(guest_devices=_MODE, hosts=_MODE),
+    on_host=keys(
+        mode=_MODE,
+        hot_plug={"enum": list(HOT_PLUG)},
+        unanswered={"enum": list(UNANSWERED)},
+    ),
     projects=titled(
         array(_PROJECT), "a list of entries with mode, projects, domains"
     ),

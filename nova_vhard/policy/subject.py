@@ -16,6 +16,8 @@ FLAVOR = "flavor"
 UPLOAD = "upload"
 UPDATE = "update"
 SNAPSHOT = "snapshot"
+#: libvirt is about to start a guest, or has plugged something into it.
+START = "start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Subject:
     :ivar image: id of the image
     :ivar flavor: name of the flavor
     :ivar flavor_id: id of the flavor that users give
+    :ivar server: id of the server; empty where there is none yet
     """
 
     operation: str
@@ -39,6 +42,7 @@ class Subject:
     image: str | None = None
     flavor: str | None = None
     flavor_id: str | None = None
+    server: str = ""
 
 
 def subject_of(

@@ -24,6 +24,7 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.policy.model import (
     DeviceRule,
+    Exemption,
     Mode,
     Policy,
     Values,
@@ -203,15 +204,29 @@ def evaluate(
     kept: list[Violation] = []
     exempted: list[tuple[Violation, str]] = []
     for violation in _violations(policy, request, subject):
-        (rule,) = violation.rules
-        exemption = policy.exemption(
-            rule, violation.cause.value, _held(subject, violation), today
-        )
+        exemption = _exemption(policy, violation, subject, today)
         if exemption is None:
             kept.append(_softened(policy, violation, already))
         else:
             exempted.append((violation, exemption.id))
     return Verdict(tuple(kept), tuple(exempted), policy.digest)
+
+
+def _exemption(
+    policy: Policy,
+    violation: Violation,
+    subject: Subject,
+    today: datetime.date,
+) -> Exemption | None:
+    """Return what lifts a violation, by whichever name of its device."""
+    (rule,) = violation.rules
+    subject = _held(subject, violation)
+    choice = violation.choice
+    for value in (violation.cause.value, *(choice.synonyms if choice else ())):
+        found = policy.exemption(rule, value, subject, today)
+        if found is not None:
+            return found
+    return None
 
 
 def _held(subject: Subject, violation: Violation) -> Subject:
@@ -330,7 +345,7 @@ def _devices(
     }
     for wish in request.wishes:
         rule = rules.get(wish.kind)
-        if rule and wish.value not in rule.allow:
+        if rule and not _in(rule.allow, wish.value, wish.synonyms):
             yield _violation(remedies, rule, wish)
     yield from _passthrough(policy, request, subject)
     yield from _never_one_time(policy, request, subject)
@@ -344,10 +359,15 @@ def _devices(
             yield _violation(remedies, rule, wish, rule.explicit)
         elif rule.explicit:
             yield _violation(remedies, rule, wish, True)
-    for rule in rules.values():
+    for rule in () if request.complete else rules.values():
         if rule.explicit and _unsaid(rule, request, defaults):
             wish = _nothing(rule, request)
             yield _violation(remedies, rule, wish, True)
+
+
+def _in(allowed: Values, value: str | None, synonyms: tuple[str, ...]) -> bool:
+    """Return whether a value is allowed, by whichever of its names."""
+    return value in allowed or any(name in allowed for name in synonyms)
 
 
 def _violation(
@@ -383,7 +403,7 @@ def _passthrough(
     mode = policy.mode_for(rule.mode, subject)
     for one in request.passthrough:
         allowed = rule.allow.get(one.kind, Values())
-        if one.name not in allowed:
+        if not _in(allowed, one.name, one.synonyms):
             yield Violation(
                 (PASSTHROUGH_ALLOW,),
                 _choice(one),
@@ -400,6 +420,7 @@ def _choice(asked: Passthrough) -> DeviceChoice:
         source=asked.source,
         setting=asked.source,
         origin=PASSTHROUGH,
+        synonyms=asked.synonyms,
     )
 
 
