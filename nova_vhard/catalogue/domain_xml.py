@@ -4,88 +4,36 @@
 Data only. Sources: https://libvirt.org/formatdomain.html, and what
 ``qemuDomainDefAddDefaultDevices`` of libvirt and nova/virt/libvirt/driver.py
 add by themselves. A test holds every device kind against ``PLACES`` and
-``UNTOLD``: it is in one of them.
+``UNTOLD``: it is in one of them. No gate in a service of OpenStack needs this,
+so it is not in the catalogue that they load.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from nova_vhard.catalogue.guests import SCSI_CONTROLLERS
-
-#: Values by the architecture of the guest; under the empty name those of
-#: every other one.
-ByArchitecture = Mapping[str, tuple[str, ...]]
-Words = Mapping[str, tuple[str, ...]]
-
-_NO_VALUES: Words = MappingProxyType({})
-_NO_NAMES: Mapping[str, str] = MappingProxyType({})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class XmlPlace:
-    """Elements of a domain, each of which is a device of one kind.
-
-    :ivar path: of the elements below ``<domain>``, as ElementTree takes it
-    :ivar value: where an element has its value: ``@bus``, ``target/@bus``,
-        the name of a child for its text, or empty for its own text; None
-        where the value is ``true`` because the element is there
-    :ivar only: attribute of the elements to the values of it that count
-    :ivar but: attribute of the elements to the values of it that do not
-    :ivar source: what the name of their source must end with
-    :ivar but_source: what the name of their source must not end with
-    :ivar count: whether the value is how many such elements there are
-    :ivar missing: architecture to the value that libvirt takes where there
-        is none; without that it cannot be known
-    :ivar added: values that libvirt or Nova add by themselves, so that
-        nobody asked for them
-    :ivar words: libvirt's word to what a policy may call it, the word that
-        it is reported by first
-    :ivar families: beginning of a value to the name of all such values
-    """
-
-    path: str
-    value: str | None = ""
-    only: Words = _NO_VALUES
-    but: Words = _NO_VALUES
-    source: str = ""
-    but_source: str = ""
-    count: bool = False
-    missing: Mapping[str, str] = _NO_NAMES
-    added: ByArchitecture = _NO_VALUES
-    words: Words = _NO_VALUES
-    families: Mapping[str, str] = _NO_NAMES
-
-    def missing_on(self, architecture: str) -> str | None:
-        """Return what libvirt takes where there is no value."""
-        return self.missing.get(architecture, self.missing.get(""))
-
-    def is_added(self, value: str, architecture: str) -> bool:
-        """Return whether libvirt or Nova add such a device by themselves."""
-        added = self.added.get(architecture, self.added.get("", ()))
-        return value in added
-
-    def names(self, value: str) -> tuple[str, ...]:
-        """Return what a policy may call a value, the usual word first."""
-        for start, family in self.families.items():
-            if value.startswith(start):
-                return family, value
-        return self.words.get(value, (value,))
-
+from nova_vhard.catalogue.xml_place import ByArchitecture, Words, XmlPlace
 
 #: How nova/virt/libvirt/driver.py names the disk of a rescue.
 RESCUE_DISK = "disk.rescue"
 
 _DISK = "devices/disk"
-_HOST_DEVICE = ("hostdev", "vdpa")
-_YES = MappingProxyType({"yes": ("true",), "no": ("false",)})
-_ON = MappingProxyType({"on": ("true",), "off": ("false",)})
+_BUS = "target/@bus"
+_YES: Words = {"yes": ("true",), "no": ("false",)}
+_ON: Words = {"on": ("true",), "off": ("false",)}
+_X86 = ("i686", "x86_64")
+
+
+def _by_architecture(x86: str, other: str) -> ByArchitecture:
+    on_x86 = dict.fromkeys(_X86, tuple(x86.split()))
+    return {**on_x86, "": tuple(other.split())}
+
 
 _STORAGE: Mapping[str, tuple[XmlPlace, ...]] = {
     "disk_bus": (
         XmlPlace(
             path=_DISK,
-            value="target/@bus",
+            value=_BUS,
             but={"device": ("cdrom", "floppy")},
             but_source=RESCUE_DISK,
         ),
@@ -93,7 +41,7 @@ _STORAGE: Mapping[str, tuple[XmlPlace, ...]] = {
     "cdrom_bus": (
         XmlPlace(
             path=_DISK,
-            value="target/@bus",
+            value=_BUS,
             only={"device": ("cdrom",)},
             but_source=RESCUE_DISK,
         ),
@@ -101,21 +49,19 @@ _STORAGE: Mapping[str, tuple[XmlPlace, ...]] = {
     "floppy_bus": (
         XmlPlace(
             path=_DISK,
-            value="target/@bus",
+            value=_BUS,
             only={"device": ("floppy",)},
             but_source=RESCUE_DISK,
         ),
     ),
-    "rescue_bus": (
-        XmlPlace(path=_DISK, value="target/@bus", source=RESCUE_DISK),
-    ),
+    "rescue_bus": (XmlPlace(path=_DISK, value=_BUS, source=RESCUE_DISK),),
     "rescue_device": (
         XmlPlace(
             path=_DISK,
             value="@device",
             source=RESCUE_DISK,
             missing={"": "disk"},
-            # a legacy rescue and one without hw_rescue_device
+            # the disk of a rescue whose image says nothing
             added={"": ("disk",)},
         ),
     ),
@@ -136,6 +82,13 @@ _STORAGE: Mapping[str, tuple[XmlPlace, ...]] = {
             missing=SCSI_CONTROLLERS,
         ),
     ),
+    "pmem": (
+        XmlPlace(
+            path="devices/memory",
+            only={"model": ("nvdimm", "virtio-pmem")},
+            spec="hw:pmem",
+        ),
+    ),
 }
 
 _NETWORK: Mapping[str, tuple[XmlPlace, ...]] = {
@@ -143,12 +96,181 @@ _NETWORK: Mapping[str, tuple[XmlPlace, ...]] = {
         XmlPlace(
             path="devices/interface",
             value="model/@type",
-            but={"type": _HOST_DEVICE},
+            but={"type": ("hostdev", "vdpa")},
             missing={"": "rtl8139"},
         ),
     ),
 }
 
+_CONSOLE: Mapping[str, tuple[XmlPlace, ...]] = {
+    "video_model": (XmlPlace(path="devices/video", value="model/@type"),),
+    "input_bus": (
+        # pointer_model of nova.conf puts a tablet on USB into every guest
+        XmlPlace(
+            path="devices/input[@type='tablet']",
+            value="@bus",
+            added={"": ("ps2", "usb")},
+        ),
+        XmlPlace(
+            path="devices/input[@type='keyboard']",
+            value="@bus",
+            added=_by_architecture("ps2", "ps2 usb"),
+        ),
+        XmlPlace(
+            path="devices/input",
+            value="@bus",
+            but={"type": ("evdev", "keyboard", "passthrough", "tablet")},
+            added=_by_architecture("ps2", "ps2 usb"),
+        ),
+    ),
+    "usb_model": (
+        XmlPlace(
+            path="devices/controller[@type='usb']",
+            value="@model",
+            added=_by_architecture(
+                "none piix3-uhci", "none piix3-uhci pci-ohci qemu-xhci"
+            ),
+        ),
+    ),
+    "redirected_usb_ports": (XmlPlace(path="devices/redirdev", count=True),),
+    "sound_model": (XmlPlace(path="devices/sound", value="@model"),),
+    "serial_port_count": (
+        XmlPlace(path="devices/serial", count=True, added={"": ("1",)}),
+    ),
+    "guest_agent": (
+        XmlPlace(
+            path="devices/channel/target[@name='org.qemu.guest_agent.0']",
+            value=None,
+        ),
+    ),
+}
+
+_MACHINE: Mapping[str, tuple[XmlPlace, ...]] = {
+    "machine_type": (
+        XmlPlace(
+            path="os/type",
+            value="@machine",
+            # libvirt writes the newest version in place of such a name
+            families={
+                "pc-q35-": "q35",
+                "pc-i440fx-": "pc",
+                "pseries-": "pseries",
+                "s390-ccw-virtio-": "s390-ccw-virtio",
+                "virt-": "virt",
+            },
+        ),
+    ),
+    "architecture": (XmlPlace(path="os/type", value="@arch"),),
+    "vm_mode": (
+        XmlPlace(
+            path="os/type",
+            words={"linux": ("xen",), "xenpvh": ("xen",)},
+        ),
+    ),
+    "firmware_type": (
+        XmlPlace(
+            path="os",
+            value="@firmware|loader/@type",
+            missing={"": "bios"},
+            words={"efi": ("uefi",), "pflash": ("uefi",), "rom": ("bios",)},
+        ),
+    ),
+    "firmware_stateless": (
+        XmlPlace(path="os/loader[@stateless]", value="@stateless", words=_YES),
+    ),
+    "secure_boot": (
+        XmlPlace(
+            path="os/loader[@secure]",
+            value="@secure",
+            added={"": ("no",)},
+            words={"yes": ("required", "optional")},
+        ),
+        XmlPlace(
+            path="os/firmware/feature[@name='secure-boot']",
+            value="@enabled",
+            added={"": ("no",)},
+            words={"yes": ("required", "optional")},
+        ),
+    ),
+    "boot_menu": (XmlPlace(path="os/bootmenu", value="@enable", words=_YES),),
+    "hpet": (
+        XmlPlace(
+            path="clock/timer[@name='hpet']",
+            value="@present",
+            missing={"": "yes"},
+            added={"": ("no",)},
+            words=_YES,
+        ),
+    ),
+    "pmu": (
+        XmlPlace(
+            path="features/pmu",
+            value="@state",
+            missing={"": "on"},
+            words=_ON,
+        ),
+    ),
+}
+
+_OTHER: Mapping[str, tuple[XmlPlace, ...]] = {
+    "rng_model": (
+        # Nova's, unless the flavor forbids it
+        XmlPlace(path="devices/rng", value="@model", added={"": ("virtio",)}),
+    ),
+    "watchdog_action": (
+        # itco is a part of q35, and does what another watchdog does
+        XmlPlace(
+            path="devices/watchdog",
+            value="@action",
+            but={"model": ("itco",)},
+            missing={"": "reset"},
+        ),
+    ),
+    "tpm_model": (
+        XmlPlace(path="devices/tpm", value="@model", missing={"": "tpm-tis"}),
+    ),
+    "tpm_version": (XmlPlace(path="devices/tpm", value="backend/@version"),),
+    "viommu_model": (
+        XmlPlace(
+            path="devices/iommu",
+            value="@model",
+            words={
+                model: (model, "auto")
+                for model in ("intel", "smmuv3", "virtio")
+            },
+        ),
+    ),
+    "mem_encryption": (XmlPlace(path="launchSecurity", value=None),),
+    "mem_encryption_model": (
+        XmlPlace(
+            path="launchSecurity[@type='sev']",
+            value="policy",
+            words={"0x0033": ("amd-sev",), "0x0037": ("amd-sev-es",)},
+        ),
+        XmlPlace(
+            path="launchSecurity",
+            value="@type",
+            but={"type": ("sev",)},
+            words={"sev-snp": ("amd-sev-snp",), "tdx": ("intel-tdx",)},
+        ),
+    ),
+}
+
+#: Name of a device kind to where it stands.
 PLACES: Mapping[str, tuple[XmlPlace, ...]] = MappingProxyType(
-    {**_STORAGE, **_NETWORK}
+    {**_STORAGE, **_NETWORK, **_CONSOLE, **_MACHINE, **_OTHER}
+)
+
+#: Name of a device kind to why no domain tells what was asked for.
+UNTOLD: Mapping[str, str] = MappingProxyType(
+    {
+        "config_drive": "a config drive may be the user's own wish; its bus "
+        "is judged",
+        "pointer_model": "the hosts' [DEFAULT] pointer_model puts the same "
+        "tablet into every guest",
+        "emulation_architecture": "a domain says what QEMU runs, which is "
+        "judged as the architecture, and not what the host is",
+        "ipxe_boot": "Nova's libvirt driver makes nothing of it",
+        "rng": "Nova adds one unless the flavor forbids it",
+    }
 )

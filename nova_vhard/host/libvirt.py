@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
+from nova_vhard.common import xml
 from nova_vhard.host import domains
 from nova_vhard.host.root import HostRoot, Unreadable
 
@@ -160,9 +161,9 @@ class LiveLibvirt(Libvirt):
 
 def _parse(text: str) -> ElementTree.Element:
     try:
-        return ElementTree.fromstring(text)  # noqa: S314 - libvirt's own
-    except ElementTree.ParseError as error:
-        raise _unreadable(f"no XML: {error}") from error
+        return xml.parse(text)
+    except xml.XmlError as error:
+        raise _unreadable(str(error)) from error
 
 
 def _unreadable(reason: str) -> Unreadable:

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices in the XML of a libvirt domain that are of no device kind.
+
+Data only: what is the host's own, what every guest may have, and what a
+policy has no word for.
+"""
+
+from dataclasses import dataclass
+
+from nova_vhard.catalogue.xml_place import XmlPlace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostDevicePlace:
+    """Elements of a domain that hand a device of the host to the guest.
+
+    :ivar places: of the elements
+    :ivar flavor: lists of ``passthrough.allow`` that a flavor asks by for
+        such a device
+    :ivar kind: the list that a device belongs to which no flavor asks for
+    :ivar names: what may stand in that list for it
+    """
+
+    places: tuple[XmlPlace, ...]
+    flavor: tuple[str, ...] = ()
+    kind: str
+    names: tuple[str, ...]
+
+
+#: Stands in no list: only ``*`` allows it.
+UNKNOWN_DEVICE = "unknown"
+
+HOST_DEVICES = (
+    HostDevicePlace(
+        places=(XmlPlace(path="devices/hostdev[@type='pci']"),),
+        flavor=("aliases", "device_profiles"),
+        kind="ports",
+        names=("pf",),
+    ),
+    HostDevicePlace(
+        places=(XmlPlace(path="devices/hostdev[@type='mdev']"),),
+        flavor=("mdev", "device_profiles"),
+        kind="mdev",
+        names=(UNKNOWN_DEVICE,),
+    ),
+    HostDevicePlace(
+        places=(
+            XmlPlace(path="devices/interface[@type='hostdev']"),
+            # vnic type macvtap
+            XmlPlace(path="devices/interface/source[@mode='passthrough']"),
+        ),
+        kind="ports",
+        names=("vf", "remote_managed"),
+    ),
+    HostDevicePlace(
+        places=(XmlPlace(path="devices/interface[@type='vdpa']"),),
+        kind="ports",
+        names=("vdpa",),
+    ),
+    HostDevicePlace(
+        places=(
+            XmlPlace(path="devices/disk[@type='nvme']"),
+            XmlPlace(path="devices/disk[@type='vhostvdpa']"),
+        ),
+        kind="aliases",
+        names=(UNKNOWN_DEVICE,),
+    ),
+)
+
+#: Elements below ``<devices>`` that are judged, or that every guest may have.
+KNOWN_DEVICES = frozenset(
+    (
+        *("audio", "channel", "console", "controller", "disk", "emulator"),
+        *("filesystem", "graphics", "hostdev", "hub", "input", "interface"),
+        *("iommu", "memballoon", "memory", "nvram", "panic", "redirdev"),
+        *("redirfilter", "rng", "serial", "sound", "tpm", "video"),
+        "watchdog",
+    )
+)
+
+#: Elements of other namespaces below ``<domain>`` that give a guest nothing.
+HARMLESS = frozenset(
+    ("{http://libvirt.org/schemas/domain/qemu/1.0}deprecation",)
+)
+
+#: What a policy has no word for, and Nova makes for nobody: which of it
+#: counts, as far as an element beside it is known.
+NO_WORD = (
+    # Nova's are shares of Manila
+    XmlPlace(
+        path="devices/filesystem",
+        value="driver/@type",
+        added={"": ("virtiofs",)},
+    ),
+    XmlPlace(
+        path="devices/hostdev",
+        value="@type",
+        but={"type": ("pci", "mdev")},
+    ),
+    # They hand an input device of the host to the guest.
+    XmlPlace(
+        path="devices/input",
+        value="@type",
+        only={"type": ("evdev", "passthrough")},
+    ),
+    # They are another process's, or the host's own.
+    XmlPlace(
+        path="devices/tpm/backend",
+        value="@type",
+        added={"": ("emulator",)},
+    ),
+    XmlPlace(
+        path="devices/memory",
+        value="@model",
+        only={"model": ("sgx-epc",)},
+    ),
+)

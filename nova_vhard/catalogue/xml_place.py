@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of a place in the XML of a libvirt domain."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+#: Values by the architecture of the guest; under the empty name those of
+#: every other one.
+ByArchitecture = Mapping[str, tuple[str, ...]]
+Words = Mapping[str, tuple[str, ...]]
+
+_NO_VALUES: Words = MappingProxyType({})
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class XmlPlace:
+    """Elements of a domain, each of which is a device of one kind.
+
+    :ivar path: of the elements below ``<domain>``, as ElementTree takes it
+    :ivar value: where an element has its value: ``@bus``, ``target/@bus``,
+        the name of a child for its text, or empty for its own text; several,
+        the first of which counts, are parted by a ``|``. None where the value
+        is ``true`` because the element is there
+    :ivar only: attribute of the elements to the values of it that count
+    :ivar but: attribute of the elements to the values of it that do not
+    :ivar source: what the name of their source must end with
+    :ivar but_source: what the name of their source must not end with
+    :ivar spec: extra spec of the server's flavor that has the value, since
+        the element has none
+    :ivar count: whether the value is how many such elements there are
+    :ivar missing: architecture to the value that libvirt takes where there
+        is none; without that it cannot be known
+    :ivar added: values that libvirt or Nova add by themselves, so that
+        nobody asked for them
+    :ivar words: libvirt's word to what a policy may call it, the word that
+        it is reported by first
+    :ivar families: beginning of a value to the name of all such values
+    """
+
+    path: str
+    value: str | None = ""
+    only: Words = _NO_VALUES
+    but: Words = _NO_VALUES
+    source: str = ""
+    but_source: str = ""
+    spec: str = ""
+    count: bool = False
+    missing: Mapping[str, str] = _NO_NAMES
+    added: ByArchitecture = _NO_VALUES
+    words: Words = _NO_VALUES
+    families: Mapping[str, str] = _NO_NAMES
+
+    def missing_on(self, architecture: str) -> str | None:
+        """Return what libvirt takes where there is no value."""
+        return self.missing.get(architecture, self.missing.get(""))
+
+    def is_added(self, value: str, architecture: str) -> bool:
+        """Return whether libvirt or Nova add such a device by themselves."""
+        added = self.added.get(architecture, self.added.get("", ()))
+        return value in added
+
+    def names(self, value: str) -> tuple[str, ...]:
+        """Return what a policy may call a value, the usual word first."""
+        for start, family in self.families.items():
+            if value.startswith(start):
+                return family, value
+        return self.words.get(value, (value,))

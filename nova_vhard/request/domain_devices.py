@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The devices in the XML of a libvirt domain, as choices that are judged."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from xml.etree.ElementTree import Element
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.domain_devices import (
+    HARMLESS,
+    HOST_DEVICES,
+    KNOWN_DEVICES,
+    NO_WORD,
+    UNKNOWN_DEVICE,
+    HostDevicePlace,
+)
+from nova_vhard.catalogue.domain_xml import PLACES
+from nova_vhard.catalogue.xml_place import XmlPlace
+from nova_vhard.common.text import clean
+from nova_vhard.policy.hardware import (
+    DOMAIN,
+    DeviceChoice,
+    Fault,
+    HardwareRequest,
+    Passthrough,
+)
+from nova_vhard.request import passthrough
+
+#: Child and attribute that tell a device from others, for a person.
+_TELLING = (("target", "dev"), ("mac", "address"))
+
+#: Extra specs of the server's flavor; None where they are not known.
+Specs = Mapping[str, str] | None
+
+
+def read(domain: Element, specs: Specs) -> HardwareRequest:
+    """Read every device of a domain.
+
+    :param domain: ``<domain>``
+    :param specs: extra specs of the flavor, by Nova's metadata
+    """
+    return HardwareRequest(
+        wishes=tuple(_choices(domain, specs or {})),
+        devices=frozenset(),
+        passthrough=tuple(_host_devices(domain, specs)),
+        host_checks=passthrough.host_checks(specs or {}),
+        faults=tuple(_faults(domain)),
+        complete=True,
+    )
+
+
+def _choices(
+    domain: Element, specs: Mapping[str, str]
+) -> Iterator[DeviceChoice]:
+    """Yield each choice once, in the order of the catalogue."""
+    architecture = _architecture(domain)
+    seen: set[tuple[str, str | None]] = set()
+    for kind in KINDS:
+        for place in PLACES.get(kind, ()):
+            for value, device in _values(domain, place, architecture, specs):
+                if (kind, value) not in seen:
+                    seen.add((kind, value))
+                    yield _choice(kind, place, value, device)
+
+
+def _architecture(domain: Element) -> str:
+    system = domain.find("os/type")
+    return "" if system is None else system.get("arch", "")
+
+
+def _values(
+    domain: Element,
+    place: XmlPlace,
+    architecture: str,
+    specs: Mapping[str, str],
+) -> Iterator[tuple[str | None, Element]]:
+    """Yield the values that count, each with the element that has it."""
+    elements = _elements(domain, place)
+    if place.count and elements:
+        values: list[str | None] = [str(len(elements))]
+    elif place.spec:
+        values = [specs.get(place.spec)] * len(elements)
+    else:
+        values = [
+            _value(element, place.value) or place.missing_on(architecture)
+            for element in elements
+        ]
+    for value, element in zip(values, elements, strict=False):
+        if value is None or not place.is_added(value, architecture):
+            yield value, element
+
+
+def _elements(domain: Element, place: XmlPlace) -> list[Element]:
+    return [
+        element
+        for element in domain.iterfind(place.path)
+        if _counts(element, place)
+    ]
+
+
+def _counts(element: Element, place: XmlPlace) -> bool:
+    if any(element.get(name) not in some for name, some in place.only.items()):
+        return False
+    if any(element.get(name) in some for name, some in place.but.items()):
+        return False
+    if place.source:
+        return _is_from(element, place.source)
+    return not place.but_source or not _is_from(element, place.but_source)
+
+
+def _is_from(disk: Element, ending: str) -> bool:
+    """Return whether the name of a disk's source ends so."""
+    source = disk.find("source")
+    return source is not None and any(
+        value.endswith(ending) for value in source.attrib.values()
+    )
+
+
+def _value(element: Element, where: str | None) -> str | None:
+    """Return the value of an element; None where it has none."""
+    if where is None:
+        return "true"
+    values = (_at(element, place) for place in where.split("|"))
+    return next(filter(None, values), None)
+
+
+def _at(element: Element, where: str) -> str | None:
+    path, attribute, name = where.rpartition("@")
+    if not attribute:
+        return (element.findtext(where or ".") or "").strip()
+    child = element.find(path.rstrip("/") or ".")
+    return None if child is None else child.get(name)
+
+
+def _choice(
+    kind: str, place: XmlPlace, value: str | None, device: Element
+) -> DeviceChoice:
+    names = [
+        KINDS[kind].canonical(name)
+        for name in (place.names(value) if value is not None else ())
+    ]
+    which = _which(device)
+    source = KINDS[kind].title
+    if which:
+        source = f"{source} of {device.tag} {which}"
+    usual = names[0] if names else None
+    return DeviceChoice(
+        kind=kind,
+        value=usual,
+        source=source,
+        setting=source,
+        origin=DOMAIN,
+        written=value if value != usual else None,
+        synonyms=tuple(names[1:]),
+    )
+
+
+def _which(device: Element) -> str:
+    """Return what tells a device from others; empty where nothing does."""
+    for path, name in _TELLING:
+        child = device.find(path)
+        value = child.get(name) if child is not None else None
+        if value:
+            return clean(value)
+    return ""
+
+
+def _host_devices(domain: Element, specs: Specs) -> Iterator[Passthrough]:
+    """Yield the devices of the host that the guest gets."""
+    wanted = passthrough.of_flavor(specs or {})
+    for place in HOST_DEVICES:
+        devices = [
+            device
+            for elements in place.places
+            for device in _elements(domain, elements)
+        ]
+        if devices:
+            yield from _handed(place, devices, specs is not None, wanted)
+
+
+def _handed(
+    place: HostDevicePlace,
+    devices: list[Element],
+    known: bool,
+    wanted: Iterable[Passthrough],
+) -> Iterator[Passthrough]:
+    """Yield who asks for devices: the flavor, and else what they are.
+
+    :param known: whether it is known what the flavor asks for
+    """
+    rest = len(devices)
+    for request in wanted:
+        if request.kind in place.flavor:
+            yield request
+            rest -= int(request.count) if request.count.isdecimal() else rest
+    if rest <= 0:
+        return
+    source = f"{devices[-1].tag} of the domain"
+    if known or not place.flavor:
+        name, *synonyms = place.names
+        yield Passthrough(place.kind, name, source, str(rest), tuple(synonyms))
+    else:
+        yield Passthrough(place.flavor[0], UNKNOWN_DEVICE, source, str(rest))
+
+
+def _faults(domain: Element) -> Iterator[Fault]:
+    """Yield what a policy has no word for, each thing once."""
+    for device in dict.fromkeys(_without_a_word(domain)):
+        yield Fault(
+            source="device",
+            value=device,
+            message="is one that no rule is about, and that Nova gives to no "
+            "guest",
+            origin=DOMAIN,
+            fix="start the guest without it",
+        )
+
+
+def _without_a_word(domain: Element) -> Iterator[str]:
+    """Yield what such devices are called."""
+    for element in domain:
+        if element.tag.startswith("{") and element.tag not in HARMLESS:
+            # QEMU's own arguments, past everything that libvirt checks
+            yield element.tag.rpartition("}")[2]
+    for device in domain.iterfind("devices/*"):
+        if device.tag not in KNOWN_DEVICES:
+            yield device.tag
+    for place in NO_WORD:
+        for value, device in _values(domain, place, "", {}):
+            yield f"{device.tag} {value or ''}".rstrip()
