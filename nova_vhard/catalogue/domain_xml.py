@@ -23,6 +23,17 @@ _YES: Words = {"yes": ("true",), "no": ("false",)}
 _ON: Words = {"on": ("true",), "off": ("false",)}
 _X86 = ("i686", "x86_64")
 
+#: Architecture of a host to those that it runs without emulation.
+RUN_NATIVELY: ByArchitecture = MappingProxyType(
+    {
+        "aarch64": ("aarch64", "armv7l"),
+        "i686": ("i686",),
+        "ppc64le": ("ppc64", "ppc64le"),
+        "s390x": ("s390", "s390x"),
+        "x86_64": ("i686", "x86_64"),
+    }
+)
+
 
 def _by_architecture(x86: str, other: str) -> ByArchitecture:
     on_x86 = dict.fromkeys(_X86, tuple(x86.split()))
@@ -127,6 +138,7 @@ _CONSOLE: Mapping[str, tuple[XmlPlace, ...]] = {
         XmlPlace(
             path="devices/controller[@type='usb']",
             value="@model",
+            missing={**dict.fromkeys(_X86, "piix3-uhci"), "": "qemu-xhci"},
             added=_by_architecture(
                 "none piix3-uhci", "none piix3-uhci pci-ohci qemu-xhci"
             ),
@@ -160,10 +172,16 @@ _MACHINE: Mapping[str, tuple[XmlPlace, ...]] = {
             },
         ),
     ),
-    "architecture": (XmlPlace(path="os/type", value="@arch"),),
+    "emulation_architecture": (
+        XmlPlace(
+            path="os/type", value="@arch", added=RUN_NATIVELY, of_host=True
+        ),
+    ),
     "vm_mode": (
         XmlPlace(
             path="os/type",
+            # Nova's own choice
+            added={"": ("hvm",)},
             words={"linux": ("xen",), "xenpvh": ("xen",)},
         ),
     ),
@@ -268,8 +286,8 @@ UNTOLD: Mapping[str, str] = MappingProxyType(
         "is judged",
         "pointer_model": "the hosts' [DEFAULT] pointer_model puts the same "
         "tablet into every guest",
-        "emulation_architecture": "a domain says what QEMU runs, which is "
-        "judged as the architecture, and not what the host is",
+        "architecture": "every domain says one; what its host does not run "
+        "itself is judged as emulation_architecture",
         "ipxe_boot": "Nova's libvirt driver makes nothing of it",
         "rng": "Nova adds one unless the flavor forbids it",
     }

@@ -34,6 +34,7 @@ class XmlPlace:
         is none; without that it cannot be known
     :ivar added: values that libvirt or Nova add by themselves, so that
         nobody asked for them
+    :ivar of_host: whether ``added`` is by the architecture of the host
     :ivar words: libvirt's word to what a policy may call it, the word that
         it is reported by first
     :ivar families: beginning of a value to the name of all such values
@@ -49,6 +50,7 @@ class XmlPlace:
     count: bool = False
     missing: Mapping[str, str] = _NO_NAMES
     added: ByArchitecture = _NO_VALUES
+    of_host: bool = False
     words: Words = _NO_VALUES
     families: Mapping[str, str] = _NO_NAMES
 

@@ -4,6 +4,7 @@
 What a device kind is in it stands in ``nova_vhard.catalogue.domain_xml``.
 """
 
+import platform
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -37,11 +38,12 @@ class Domain:
     subject: Subject
 
 
-def read(text: bytes, operation: str) -> Domain:
+def read(text: bytes, operation: str, host: str = "") -> Domain:
     """Read the XML that libvirt hands to its hook, or shows of a guest.
 
     :param text: the document, in UTF-8
     :param operation: in the course of what, of ``policy.subject``
+    :param host: architecture of the host; empty for this machine's
     :raises DomainError: if it is no XML, no domain, too large or hostile
     """
     try:
@@ -55,7 +57,9 @@ def read(text: bytes, operation: str) -> Domain:
     return Domain(
         name=domain.findtext("name") or "",
         uuid=uuid,
-        request=domain_devices.read(domain, _extra_specs(instance)),
+        request=domain_devices.read(
+            domain, _extra_specs(instance), host or platform.machine()
+        ),
         subject=_subject(instance, uuid, operation),
     )
 

@@ -2,6 +2,7 @@
 """The devices in the XML of a libvirt domain, as choices that are judged."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from nova_vhard.catalogue.devices import KINDS
@@ -28,64 +29,72 @@ from nova_vhard.request import passthrough
 #: Child and attribute that tell a device from others, for a person.
 _TELLING = (("target", "dev"), ("mac", "address"))
 
-#: Extra specs of the server's flavor; None where they are not known.
-Specs = Mapping[str, str] | None
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the devices of a domain are read by, beside themselves.
+
+    :ivar specs: extra specs of the server's flavor; None where they are not
+        known
+    :ivar architecture: of the guest
+    :ivar host: architecture of the host
+    """
+
+    specs: Mapping[str, str] | None
+    architecture: str
+    host: str
 
 
-def read(domain: Element, specs: Specs) -> HardwareRequest:
+def read(
+    domain: Element, specs: Mapping[str, str] | None, host: str
+) -> HardwareRequest:
     """Read every device of a domain.
 
     :param domain: ``<domain>``
     :param specs: extra specs of the flavor, by Nova's metadata
+    :param host: architecture of the host
     """
+    system = domain.find("os/type")
+    architecture = "" if system is None else system.get("arch", "")
+    facts = Facts(specs, architecture, host)
     return HardwareRequest(
-        wishes=tuple(_choices(domain, specs or {})),
+        wishes=tuple(_choices(domain, facts)),
         devices=frozenset(),
-        passthrough=tuple(_host_devices(domain, specs)),
+        passthrough=tuple(_host_devices(domain, facts)),
         host_checks=passthrough.host_checks(specs or {}),
-        faults=tuple(_faults(domain)),
+        faults=tuple(_faults(domain, facts)),
         complete=True,
     )
 
 
-def _choices(
-    domain: Element, specs: Mapping[str, str]
-) -> Iterator[DeviceChoice]:
+def _choices(domain: Element, facts: Facts) -> Iterator[DeviceChoice]:
     """Yield each choice once, in the order of the catalogue."""
-    architecture = _architecture(domain)
     seen: set[tuple[str, str | None]] = set()
     for kind in KINDS:
         for place in PLACES.get(kind, ()):
-            for value, device in _values(domain, place, architecture, specs):
+            for value, device in _values(domain, place, facts):
                 if (kind, value) not in seen:
                     seen.add((kind, value))
                     yield _choice(kind, place, value, device)
 
 
-def _architecture(domain: Element) -> str:
-    system = domain.find("os/type")
-    return "" if system is None else system.get("arch", "")
-
-
 def _values(
-    domain: Element,
-    place: XmlPlace,
-    architecture: str,
-    specs: Mapping[str, str],
+    domain: Element, place: XmlPlace, facts: Facts
 ) -> Iterator[tuple[str | None, Element]]:
     """Yield the values that count, each with the element that has it."""
     elements = _elements(domain, place)
     if place.count and elements:
         values: list[str | None] = [str(len(elements))]
     elif place.spec:
-        values = [specs.get(place.spec)] * len(elements)
+        values = [(facts.specs or {}).get(place.spec)] * len(elements)
     else:
+        missing = place.missing_on(facts.architecture)
         values = [
-            _value(element, place.value) or place.missing_on(architecture)
-            for element in elements
+            _value(element, place.value) or missing for element in elements
         ]
+    by = facts.host if place.of_host else facts.architecture
     for value, element in zip(values, elements, strict=False):
-        if value is None or not place.is_added(value, architecture):
+        if value is None or not place.is_added(value, by):
             yield value, element
 
 
@@ -164,9 +173,10 @@ def _which(device: Element) -> str:
     return ""
 
 
-def _host_devices(domain: Element, specs: Specs) -> Iterator[Passthrough]:
+def _host_devices(domain: Element, facts: Facts) -> Iterator[Passthrough]:
     """Yield the devices of the host that the guest gets."""
-    wanted = passthrough.of_flavor(specs or {})
+    known = facts.specs is not None
+    wanted = passthrough.of_flavor(facts.specs or {})
     for place in HOST_DEVICES:
         devices = [
             device
@@ -174,7 +184,7 @@ def _host_devices(domain: Element, specs: Specs) -> Iterator[Passthrough]:
             for device in _elements(domain, elements)
         ]
         if devices:
-            yield from _handed(place, devices, specs is not None, wanted)
+            yield from _handed(place, devices, known, wanted)
 
 
 def _handed(
@@ -202,9 +212,9 @@ def _handed(
         yield Passthrough(place.flavor[0], UNKNOWN_DEVICE, source, str(rest))
 
 
-def _faults(domain: Element) -> Iterator[Fault]:
+def _faults(domain: Element, facts: Facts) -> Iterator[Fault]:
     """Yield what a policy has no word for, each thing once."""
-    for device in dict.fromkeys(_without_a_word(domain)):
+    for device in dict.fromkeys(_without_a_word(domain, facts)):
         yield Fault(
             source="device",
             value=device,
@@ -215,7 +225,7 @@ def _faults(domain: Element) -> Iterator[Fault]:
         )
 
 
-def _without_a_word(domain: Element) -> Iterator[str]:
+def _without_a_word(domain: Element, facts: Facts) -> Iterator[str]:
     """Yield what such devices are called."""
     for element in domain:
         if element.tag.startswith("{") and element.tag not in HARMLESS:
@@ -225,5 +235,5 @@ def _without_a_word(domain: Element) -> Iterator[str]:
         if device.tag not in KNOWN_DEVICES:
             yield device.tag
     for place in NO_WORD:
-        for value, device in _values(domain, place, "", {}):
+        for value, device in _values(domain, place, facts):
             yield f"{device.tag} {value or ''}".rstrip()

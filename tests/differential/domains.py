@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a domain tells, compared with what was judged and what Nova gives."""
+
+from typing import Any
+from xml.etree import ElementTree
+
+from nova_vhard.catalogue.domain_xml import UNTOLD
+from nova_vhard.policy.hardware import DOMAIN, HardwareRequest
+from nova_vhard.policy.subject import BOOT
+from nova_vhard.request import domain
+from tests.differential.compare import Given, judged
+from tests.differential.wishes import Guest
+
+#: Why a domain does not tell a value that Nova gives, by device kind. A kind
+#: of UNTOLD is told for no value.
+NOT_TOLD: dict[str, str] = {
+    **UNTOLD,
+    "disk_bus": "the bus of what is plugged in later",
+    "usb_model": "none, and what libvirt picks where a tablet is on USB",
+    "secure_boot": "without UEFI there is none, whatever the image says",
+    "serial_port_count": "without [serial_console] there is one port",
+    "rescue_device": "a disk is what a rescue has by itself",
+}
+#: Device kind to the one that the gates judge such a value as.
+_JUDGED_AS = {
+    "cdrom_bus": "disk_bus",
+    "emulation_architecture": "architecture",
+}
+
+
+def read(xml: str, guest: Guest) -> domain.Domain:
+    """Read a domain as on the host of a guest."""
+    return domain.read(xml.encode(), BOOT, guest.host.architecture)
+
+
+def told(found: domain.Domain) -> dict[str, set[Any]]:
+    """Return each kind's values, under all their names."""
+    values: dict[str, set[Any]] = {}
+    for choice in found.request.wishes:
+        assert choice.origin == DOMAIN
+        names = {choice.value, *choice.synonyms}
+        values.setdefault(choice.kind, set()).update(names)
+    return values
+
+
+def check_no_surprise(
+    found: domain.Domain, request: HardwareRequest, host: Any
+) -> None:
+    """Check that a host judges nothing that no gate has judged.
+
+    What libosinfo picks is unknown to the gates, and known here. A CD-ROM
+    that Nova puts onto the disks' bus is judged with the disks by the gates.
+    An image of another architecture never gets to a host by itself.
+    """
+    known = judged(request, host)
+    for kind, other in _JUDGED_AS.items():
+        known[kind] = known.get(kind, set()) | known.get(other, set())
+    assert not found.request.faults
+    for choice in found.request.wishes:
+        values = known.get(choice.kind, set())
+        names = {choice.value, *choice.synonyms}
+        # an empty machine type is libvirt's to fill in
+        known_here = None in values or (None in names and "" in values)
+        assert names & values or known_here, (choice, values)
+
+
+def check_nothing_missed(xml: str, given: Given, guest: Guest) -> None:
+    """Check that what Nova gives is told, or that it is known why not."""
+    values = told(read(xml, guest))
+    for kind, some in given.items():
+        for value in some - values.get(kind, set()):
+            assert kind in NOT_TOLD, (kind, value, values)
+            if kind == "usb_model":
+                check_controller(xml, value)
+            elif kind == "secure_boot":
+                assert "uefi" not in values["firmware_type"]
+            elif kind == "disk_bus":
+                check_later_bus(value, guest)
+
+
+def check_later_bus(value: str, guest: Guest) -> None:
+    """Check that a bus is that of disks which are plugged in later."""
+    names = {"hw_disk_bus", "vmware_adaptertype", "disk_bus"}
+    said = bool(names & guest.properties.keys())
+    assert said or guest.devices, (value, guest)
+
+
+def check_controller(xml: str, value: str) -> None:
+    """Check that there is no controller, or the one that libvirt picks.
+
+    Nova drops the model where the guest has a tablet on USB.
+    """
+    root = ElementTree.fromstring(xml)
+    path = f"devices/controller[@type='usb'][@model='{value}']"
+    if value != "none" and root.findall(path):
+        system = root.find("os/type")
+        assert system is not None
+        assert system.get("arch") not in ("i686", "x86_64"), xml

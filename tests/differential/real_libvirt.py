@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real libvirt beside the tests, in a process of its own.
+
+Its bindings are looked for in this Python and in the system's;
+``NOVA_VHARD_LIBVIRT_PATH`` names a folder that has them elsewhere.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_SCRIPT = Path(__file__).with_name("libvirt_define.py")
+_PYTHONS = (sys.executable, "/usr/bin/python3")
+
+
+class RealLibvirt:
+    """Defines domains.
+
+    :ivar version: of libvirt, such as 11003000
+    """
+
+    def __init__(self, child: Any, version: int) -> None:
+        self._child = child
+        self.version = version
+
+    def defined(self, xml: str) -> tuple[str | None, str]:
+        """Return what libvirt would start, or None and why it would not."""
+        # Of this machine, which may have no KVM.
+        xml = xml.replace('<domain type="kvm">', '<domain type="qemu">')
+        xml = xml.replace('mode="host-model"', 'mode="maximum"')
+        xml = xml.replace(' match="exact"', "")
+        self._child.stdin.write(json.dumps(xml) + "\n")
+        self._child.stdin.flush()
+        text, why = json.loads(self._child.stdout.readline())
+        return text, why
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[RealLibvirt | None]:
+    """Give a libvirt; None where there is none.
+
+    :param folder: of its own
+    """
+    path = os.environ.get("NOVA_VHARD_LIBVIRT_PATH", "")
+    for python in _PYTHONS:
+        child = subprocess.Popen(
+            [python, str(_SCRIPT), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": path},
+        )
+        with child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            first = child.stdout.readline()
+            if first:
+                yield RealLibvirt(child, json.loads(first))
+                child.stdin.close()
+                return
+    yield None

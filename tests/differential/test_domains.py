@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host judges of a guest is what the gates have judged of it.
+
+Each example is a guest of which Nova's own driver makes a domain; where there
+is a libvirt, it defines the domain and the one that it would start is read
+as well.
+"""
+
+import datetime
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import strategies as some
+
+from nova_vhard.policy import document
+from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.model import Assume, Policy
+from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy.verdict import evaluate
+from tests import seeds
+from tests.differential import (
+    block_devices,
+    domains,
+    nova_devices,
+    nova_domains,
+    real_libvirt,
+    wishes,
+)
+from tests.differential.test_devices import asked_for
+
+TRIED: Counter[str] = Counter()
+TODAY = datetime.date(2026, 11, 27)
+Q35 = Assume(machine_type={"x86_64": "q35"})
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[nova_domains.Host]:
+    with nova_domains.host() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def libvirt(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[real_libvirt.RealLibvirt | None]:
+    with real_libvirt.started(tmp_path_factory.mktemp("libvirt")) as found:
+        yield found
+
+
+def compare(
+    xml: str,
+    guest: wishes.Guest,
+    request: HardwareRequest,
+    given: nova_devices.Given | None,
+) -> None:
+    found = domains.read(xml, guest)
+    assert found.subject == Subject(
+        BOOT,
+        "project",
+        None,
+        frozenset(),
+        found.uuid,
+        "flavor",
+        "1",
+        found.uuid,
+    )
+    domains.check_no_surprise(found, request, guest.host)
+    if given is not None:
+        domains.check_nothing_missed(xml, given, guest)
+
+
+def test_search_of_domains(
+    host: nova_domains.Host, libvirt: real_libvirt.RealLibvirt | None
+) -> None:
+    """Domains: what the driver's XML tells is what was judged before."""
+
+    @seeds.searched(
+        some.tuples(wishes.guests(), some.sampled_from(nova_domains.POINTERS)),
+        150,
+    )
+    def search(example: tuple[wishes.Guest, str | None]) -> None:
+        guest, pointer = example
+        TRIED["examples"] += 1
+        xml = host.domain(guest, pointer)
+        if xml is None:
+            TRIED["refused"] += 1
+            return
+        TRIED["made"] += 1
+        request, given = asked_for(guest), nova_devices.given(guest)
+        devices = given[0] if given else None
+        compare(xml, guest, request, devices)
+        defined, _ = libvirt.defined(xml) if libvirt else (None, "")
+        if defined is not None:
+            TRIED["defined"] += 1
+            compare(defined, guest, request, devices)
+
+    search()
+    print(TRIED)
+    assert TRIED["made"] > TRIED["examples"] / 4, TRIED
+    if libvirt:
+        assert TRIED["defined"] > TRIED["made"] / 10, TRIED
+
+
+def shipped(name: str) -> Policy:
+    return document.load(document.shipped(name))
+
+
+@pytest.mark.parametrize("pointer", nova_domains.POINTERS)
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+@pytest.mark.parametrize("config_drive", [False, True])
+def test_clean_guest_is_never_refused(
+    host: nova_domains.Host,
+    libvirt: real_libvirt.RealLibvirt | None,
+    pointer: str | None,
+    machine: str,
+    config_drive: bool,
+) -> None:
+    """A guest that asks for nothing passes baseline, as libvirt starts it.
+
+    On pc the config drive is a CD-ROM on IDE, which baseline refuses
+    everywhere.
+    """
+    asked = {} if machine == "q35" else {"hw_cdrom_bus": "sata"}
+    guest = wishes.Guest(
+        asked,
+        "raw",
+        {},
+        [dict(block_devices.ROOT)],
+        config_drive,
+        Assume(machine_type={"x86_64": machine}),
+    )
+    xml = host.domain(guest, pointer)
+    assert xml is not None
+    texts = [xml]
+    if libvirt:
+        defined, why = libvirt.defined(xml)
+        assert defined is not None, why
+        texts.append(defined)
+    for text in texts:
+        found = domains.read(text, guest)
+        verdict = evaluate(
+            shipped("baseline"), found.request, found.subject, TODAY
+        )
+        rules = [] if machine == "q35" else ["guest_devices.machine_type"]
+        assert not verdict.refusals
+        assert verdict.rules == rules
