@@ -35,6 +35,18 @@ from nova_vhard.request import request_spec
 LOG = get_logger(__name__)
 
 
+def all_filters() -> list[type[filters.BaseHostFilter]]:
+    """Return Nova's own filter classes and the hardening filter.
+
+    Nova takes a function for a value of ``available_filters``. This one is
+    for deployment tools that can write a single value only::
+
+        [filter_scheduler]
+        available_filters = nova_vhard.gates.scheduler.all_filters
+    """
+    return [*filters.all_filters(), VirtHardeningFilter]
+
+
 class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
     """Refuse a request for virtual devices that the policy does not allow.
 

@@ -19,6 +19,7 @@ from nova_vhard.cmd.status_checks.node import Node
 
 FILTER = "VirtHardeningFilter"
 _FILTER_CLASS = f"nova_vhard.gates.scheduler.{FILTER}"
+_ALL = "nova_vhard.gates.scheduler.all_filters"
 _STOCK = "nova.scheduler.filters.all_filters"
 _STOCK_FOLDER = "nova.scheduler.filters."
 #: Without it disabled and dead hosts get guests.
@@ -49,17 +50,7 @@ def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:
             f"servers are placed. Put it first, in {where}."
         )
         return
-    if _FILTER_CLASS not in available:
-        yield fail(
-            f"available_filters does not name {_FILTER_CLASS}: "
-            f"nova-scheduler does not start. Add it, in {where}."
-        )
-    if not any(one.startswith(_STOCK_FOLDER) for one in available):
-        yield fail(
-            "available_filters names no filter of Nova's own: naming ours "
-            "alone replaces the default. Add a line available_filters = "
-            f"{_STOCK}, in {where}."
-        )
+    yield from _available(available, where)
     if enabled[0] != FILTER:
         yield warn(
             f"{FILTER} stands behind {enabled[0]}: where that leaves no "
@@ -69,6 +60,23 @@ def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:
         yield warn(
             f"enabled_filters lacks {_COMPUTE}: were Nova's own filters "
             f"dropped when {FILTER} was added? Put them back, in {where}."
+        )
+
+
+def _available(available: list[str], where: str) -> Iterator[Result]:
+    """Yield a failure for each filter class that Nova would not find."""
+    if _ALL in available:
+        return
+    if _FILTER_CLASS not in available:
+        yield fail(
+            f"available_filters does not name {_FILTER_CLASS}: "
+            f"nova-scheduler does not start. Add it, in {where}."
+        )
+    if not any(name.startswith(_STOCK_FOLDER) for name in available):
+        yield fail(
+            "available_filters names no filter of Nova's own: naming ours "
+            "alone replaces the default. Add a line available_filters = "
+            f"{_STOCK}, in {where}."
         )
 
 

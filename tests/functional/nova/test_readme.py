@@ -60,6 +60,16 @@ class TestReadme(base.FakeDriverCase):
         self.assertIn("ImagePropertiesFilter", stock)
         self.assertEqual(stock | {OURS}, known)
 
+    def test_a_single_value_finds_the_same_filters(self):
+        """What a deployment tool without lists of values can write."""
+        single = filters.HostFilterHandler().get_matching_classes(
+            ["nova_vhard.gates.scheduler.all_filters"]
+        )
+        self.assertEqual(
+            sorted(self.manager.filter_cls_map),
+            sorted(one.__name__ for one in single),
+        )
+
     def test_the_option_is_named_twice(self):
         """It replaces Nova's default, so that both must be named."""
         lines = [

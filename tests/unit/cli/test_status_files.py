@@ -41,6 +41,14 @@ def look(check, etc):
     return status._run(check, etc.node, None)
 
 
+def test_a_single_value_names_every_filter(etc):
+    single = "available_filters = nova_vhard.gates.scheduler.all_filters\n"
+    lines = f"{single}enabled_filters = VirtHardeningFilter,{STOCK}\n"
+    etc.nova(f"[filter_scheduler]\n{lines}")
+    result = look(gates.scheduler, etc)
+    assert result.code == SUCCESS, result.details
+
+
 def test_a_node_where_all_was_done(etc):
     for check in (
         policy.policy,
