@@ -23,7 +23,8 @@ OPTS = [
         "cannot be used, the last good policy goes on to hold and the log "
         "says why. If there never was a good one, nova-scheduler does not "
         "start, and nova-api and glance-api answer 503 to the requests that "
-        "the policy would judge.",
+        "the policy would judge. While a file of this name with .disabled "
+        "behind it is there, nothing is refused.",
     ),
     cfg.IntOpt(
         "policy_max_size",

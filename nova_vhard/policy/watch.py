@@ -9,6 +9,7 @@ where there is no policy yet do the others wait.
 """
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -16,7 +17,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from nova_vhard.common import files, source
+from nova_vhard.common import files, mounts, source
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import PolicyError, UnexpectedError
 from nova_vhard.common.text import clean
@@ -24,6 +25,9 @@ from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
 
 LOG = get_logger(__name__)
+
+#: What follows the policy file's name in that of the file that disables it.
+DISABLED = ".disabled"
 
 #: Days before its end from which an exemption is named in a warning.
 NOTICE = datetime.timedelta(days=14)
@@ -55,6 +59,15 @@ def ending(policy: Policy, day: datetime.date) -> Iterator[tuple[int, str]]:
             yield index, f"{text} Renew or remove it."
 
 
+def disabled(path: str) -> bool:
+    """Return whether a file beside the policy file disables it.
+
+    It has the policy file's name and ``.disabled`` behind it. What it holds
+    is not read. One that cannot be seen is none: the policy holds.
+    """
+    return os.path.exists(path + DISABLED)
+
+
 class PolicyFile:
     """A policy file that is watched.
 
@@ -81,6 +94,8 @@ class PolicyFile:
         self._error: PolicyError | None = None
         self._noticed: datetime.date | None = None
         self._unkept = False
+        self._mounts: list[str] = []
+        self._disabled: Policy | None = None
 
     @property
     def error(self) -> PolicyError | None:
@@ -90,8 +105,34 @@ class PolicyFile:
     def current(self) -> Policy:
         """Return the policy that holds now.
 
+        While it is disabled (see ``disabled``) that is the same with
+        ``enabled: false``, also where there is no policy at all.
+
         :raises PolicyUnavailable: if there never was a good one
         """
+        if disabled(self.path):
+            return self._without_effect()
+        if self._disabled is not None:
+            self._disabled = None
+            LOG.warning("%s%s is gone.", self.path, DISABLED)
+        return self._latest()
+
+    def _without_effect(self) -> Policy:
+        """Return the policy as it is while a file disables it."""
+        try:
+            policy = self._latest()
+        except PolicyUnavailable:
+            policy = document.build({"version": "1"}, [])
+        if self._disabled is None:
+            LOG.warning(
+                "%s%s is there. Nothing is refused.", self.path, DISABLED
+            )
+        if self._disabled is None or self._disabled.digest != policy.digest:
+            self._disabled = dataclasses.replace(policy, enabled=False)
+        return self._disabled
+
+    def _latest(self) -> Policy:
+        """Return the last good policy, of the file as it is now if it is."""
         if self._look() != self._stamp and self._may_load():
             try:
                 self._reload(self._look())
@@ -139,6 +180,7 @@ class PolicyFile:
             self._fail(error)
         else:
             self._accept(policy, data)
+        self._notice_mounts(watched)
         if watched == self._watched:
             self._stamp = stamp
         else:
@@ -182,6 +224,14 @@ class PolicyFile:
         day = self._noticed = today()
         for _, text in ending(policy, day):
             LOG.warning("%s", text)
+
+    def _notice_mounts(self, paths: list[str]) -> None:
+        """Warn once of files whose successors would not be seen."""
+        warnings = [text for path in paths if (text := mounts.warning(path))]
+        for text in warnings:
+            if text not in self._mounts:
+                LOG.warning("%s", text)
+        self._mounts = warnings
 
     def _keep(self, data: dict[str, Any]) -> None:
         """Write the last good copy, so that a restart has it too.

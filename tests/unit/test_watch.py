@@ -12,6 +12,7 @@ import threading
 import pytest
 import yaml
 
+from nova_vhard.common import mounts
 from nova_vhard.policy import document, watch
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 from tests.unit.helpers import write
@@ -479,3 +480,80 @@ def test_readers_see_one_of_the_two_policies_while_it_changes(path):
     assert seen <= {"warn", "audit"}
     write(path, AUDIT)
     assert file.current().mode == "audit"
+
+
+def test_a_file_beside_it_disables_the_policy_at_once(path, caplog):
+    file = PolicyFile(write(path, WARN))
+    digest = file.current().digest
+    flag = path.with_name("policy.yaml.disabled")
+    flag.touch()
+    for _ in range(2):
+        policy = file.current()
+        assert (policy.enabled, policy.digest) == (False, digest)
+    assert caplog.messages == [f"{flag} is there. Nothing is refused."]
+    flag.unlink()
+    assert file.current().enabled
+    assert caplog.messages[1:] == [f"{flag} is gone."]
+
+
+def test_what_is_disabled_is_the_policy_of_the_moment(path):
+    file = PolicyFile(write(path, WARN))
+    path.with_name("policy.yaml.disabled").touch()
+    assert file.current().mode == "warn"
+    write(path, AUDIT)
+    assert (file.current().mode, file.current().enabled) == ("audit", False)
+
+
+def test_no_policy_at_all_can_be_disabled(path):
+    write(path, BROKEN)
+    flag = path.with_name("policy.yaml.disabled")
+    flag.touch()
+    file = PolicyFile(str(path))
+    assert not file.current().enabled
+    flag.unlink()
+    with pytest.raises(PolicyUnavailable):
+        file.current()
+
+
+def test_a_flag_that_cannot_be_seen_is_none(path):
+    file = PolicyFile(write(path, WARN))
+    path.with_name("policy.yaml.disabled").symlink_to("nowhere")
+    assert file.current().enabled
+
+
+@pytest.fixture
+def mountinfo(tmp_path, monkeypatch):
+    """Return a list of mounts that can be written."""
+    file = tmp_path / "mountinfo"
+    monkeypatch.setattr(mounts, "_MOUNTS", str(file))
+    return file
+
+
+ROW = "36 35 98:0 /etc/x {} rw,noatime master:1 - ext4 /dev/root rw\n"
+
+
+def test_a_file_that_is_a_mount_is_named_once(path, mountinfo, caplog):
+    mountinfo.write_text(ROW.format("/") + ROW.format(path))
+    file = PolicyFile(write(path, WARN))
+    file.current()
+    write(path, AUDIT)
+    file.current()
+    assert [text for text in caplog.messages if "mount" in text] == [
+        f"{path} is a mount of its own: one that replaces it is not seen "
+        "here. Mount its folder instead, and restart."
+    ]
+
+
+def test_a_folder_that_is_a_mount_is_as_it_should_be(path, mountinfo, caplog):
+    mountinfo.write_text(ROW.format(path.parent))
+    PolicyFile(write(path, WARN)).current()
+    assert caplog.messages == []
+
+
+def test_names_in_the_list_of_mounts_are_unescaped():
+    text = ROW.format("/a\\040b\\134c") + "nonsense\n"
+    assert mounts.mount_points(text) == {"/a b\\c"}
+
+
+def test_a_list_of_mounts_that_cannot_be_read_says_nothing(path, mountinfo):
+    assert mounts.warning(write(path, WARN)) is None

@@ -17,8 +17,9 @@ from nova_vhard.cmd.status_checks.answers import (
     warn,
 )
 from nova_vhard.cmd.status_checks.node import Node
+from nova_vhard.common import mounts
 from nova_vhard.common.problems import PolicyError
-from nova_vhard.policy import document
+from nova_vhard.policy import document, watch
 from nova_vhard.policy.model import Policy
 
 _SERVICES = (
@@ -109,11 +110,24 @@ def _judge(
         return
     digests[path] = now.digest
     yield from _stale(now, path, copies)
+    if not known:
+        yield from _beside(path)
     if not now.enabled and not known:
         yield warn(
             f"{path} says enabled: false, and nothing is refused. Take that "
             "line away to enforce again."
         )
+
+
+def _beside(path: str) -> Iterator[Result]:
+    """Yield what disables a policy file, or keeps its changes away."""
+    if watch.disabled(path):
+        yield warn(
+            f"{path}{watch.DISABLED} is there, and nothing is refused. "
+            "Remove it to enforce again."
+        )
+    if mounted := mounts.warning(path):
+        yield warn(mounted)
 
 
 def _kept(service: str, folder: str) -> Iterator[_Copy]:

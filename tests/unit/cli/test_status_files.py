@@ -14,6 +14,7 @@ from nova_vhard.cmd.status_checks import (
     policy,
     settings,
 )
+from nova_vhard.common import mounts
 from tests.unit.cli.nodes import (
     GLANCE,
     NOVA,
@@ -462,3 +463,13 @@ def test_it_runs_where_there_is_neither_nova_nor_glance(etc):
     gate = {one["check"]: one["result"] for one in found}
     assert gate["Nova API gate"] == SUCCESS
     assert "crashed" not in ended.stdout
+
+
+def test_what_is_beside_the_policy_file_is_a_warning(etc, monkeypatch):
+    path = etc.folder / "policy.yaml"
+    path.with_name("policy.yaml.disabled").touch()
+    monkeypatch.setattr(mounts, "warning", lambda path: "It is a mount.")
+    result = look(policy.policy, etc)
+    assert result.code == WARNING
+    assert f"{path}.disabled is there" in result.details
+    assert result.details.count("It is a mount.") == 1

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are mounted by themselves, as container engines may do it.
+
+Such a file stays the one that was mounted: another that is renamed over it
+outside is not seen through the mount. proc_pid_mountinfo(5).
+"""
+
+import os
+import re
+
+_MOUNTS = "/proc/self/mountinfo"
+#: Bytes of the list of mounts that are read: some 10,000 mounts.
+_LIMIT = 2 * 1024 * 1024
+_MOUNT_POINT = 4
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+def warning(path: str) -> str | None:
+    """Return what is wrong with how a file is mounted, and the fix.
+
+    :param path: path of a file, which need not exist
+    :returns: None if it is no mount point, or that cannot be read
+    """
+    try:
+        real = os.path.realpath(path)
+        with open(_MOUNTS, "rb") as file:
+            mounts = file.read(_LIMIT).decode(errors="surrogateescape")
+        links = os.stat(real).st_nlink
+    except (OSError, ValueError):
+        return None
+    if real not in mount_points(mounts):
+        return None
+    what = (
+        "was replaced where it is mounted from, and is still the old one here"
+        if links == 0
+        else "is a mount of its own: one that replaces it is not seen here"
+    )
+    return f"{path} {what}. Mount its folder instead, and restart."
+
+
+def mount_points(text: str) -> frozenset[str]:
+    """Return the mount points of a mountinfo file's text."""
+    rows = (line.split(" ") for line in text.splitlines())
+    return frozenset(
+        _OCTAL.sub(lambda code: chr(int(code[1], 8)), row[_MOUNT_POINT])
+        for row in rows
+        if len(row) > _MOUNT_POINT
+    )
