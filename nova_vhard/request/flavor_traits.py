@@ -35,6 +35,14 @@ class TraitPlan:
         """Return True if the flavor has to be changed."""
         return bool(self.lacks or self.surplus)
 
+    @property
+    def required(self) -> frozenset[str]:
+        """The traits of ours that the flavor requires once it is changed."""
+        specs = self.flavor.extra_specs or {}
+        now = {name for name in specs if name.startswith(_SPEC)}
+        after = now.difference(self.surplus).union(self.lacks)
+        return frozenset(name.partition(":")[2] for name in after)
+
 
 def plan_traits(flavor: Any, rule: PassthroughRule) -> TraitPlan | None:
     """Compare the required traits of a flavor with a policy.

@@ -2,21 +2,28 @@
 """openstack vhard flavor audit, and sync: passthrough flavors' traits."""
 
 import argparse
+import datetime
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from osc_lib import exceptions
 
+from nova_vhard.catalogue import traits
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output, policies
-from nova_vhard.placement.client import PlacementError
-from nova_vhard.policy.model import PassthroughRule
+from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.fleet import fleet
+from nova_vhard.policy.model import Mode, PassthroughRule, Policy
 from nova_vhard.request.flavor_traits import (
     REQUIRED,
     TraitPlan,
     plan_traits,
 )
 
+#: Flavors that a refusal names.
+_NAMED = 5
+_CHANGE = "would change"
+_UNPROVEN = "would change, and boot nowhere: no host has proven it"
 _COLUMNS = ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State")
 
 
@@ -34,12 +41,12 @@ class _FlavorCommand(output.Lister):
         policies.add_option(parser, what)
         return parser
 
-    def plans(self, path: str) -> Iterator[TraitPlan]:
+    def plans(self, policy: Policy) -> Iterator[TraitPlan]:
         """Yield a plan for every flavor with traits of ours, or need of them.
 
-        :param path: of the policy, or its name
+        :param policy: whose ``passthrough`` says which traits are needed
         """
-        rule = policies.load(path).passthrough
+        rule = policy.passthrough
         compute = self.app.client_manager.vhard.compute
         for flavor in compute.flavors(
             details=True, get_extra_specs=True, is_public=None
@@ -63,7 +70,7 @@ class AuditFlavors(_FlavorCommand):
         """Return one row a flavor."""
         return _COLUMNS, [
             _row(plan, "differs" if plan.differs else "in sync")
-            for plan in self.plans(parsed_args.policy)
+            for plan in self.plans(policies.load(parsed_args.policy))
         ]
 
 
@@ -71,7 +78,8 @@ class SyncFlavors(_FlavorCommand):
     """Give passthrough flavors the traits that the policy demands
 
     Adds and removes extra specs trait:CUSTOM_VHARD_... and no others.
-    Without --yes it only says what it would do.
+    Without --yes it only says what it would do. Nothing is changed while no
+    host has proven what one of the flavors would require.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -80,17 +88,31 @@ class SyncFlavors(_FlavorCommand):
         parser.add_argument(
             "--yes", action="store_true", help="do it, not only say it"
         )
+        parser.add_argument(
+            "--unproven",
+            action="store_true",
+            help="do it also where no host has proven what a flavor then "
+            "requires: its servers boot nowhere, in any mode of the policy",
+        )
         return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Iterable[str], Iterable[tuple[str, ...]]]:
         """Return one row a flavor that differs."""
-        plans = self.plans(parsed_args.policy)
-        changes = [plan for plan in plans if plan.differs]
-        if not parsed_args.yes:
-            return _COLUMNS, [_row(plan, "would change") for plan in changes]
+        policy = policies.load(parsed_args.policy)
+        changes = [plan for plan in self.plans(policy) if plan.differs]
         client = self.app.client_manager.vhard
+        stranded = _stranded(client.placement, changes, policy)
+        if any(plan.lacks for plan in changes):
+            self._warn_of_mode(policy)
+        if not parsed_args.yes:
+            return _COLUMNS, [
+                _row(plan, _UNPROVEN if plan in stranded else _CHANGE)
+                for plan in changes
+            ]
+        if stranded and not parsed_args.unproven:
+            raise exceptions.CommandError(_refusal(stranded))
         specs = {spec for plan in changes for spec in plan.lacks}
         try:
             # A required trait without a name would be an error of Placement
@@ -101,6 +123,56 @@ class SyncFlavors(_FlavorCommand):
         except PlacementError as error:
             raise exceptions.CommandError(f"Placement: {error}") from error
         return _COLUMNS, [_apply(client.compute, plan) for plan in changes]
+
+    def _warn_of_mode(self, policy: Policy) -> None:
+        """Warn where the policy refuses less than the traits would."""
+        rule = policy.passthrough or PassthroughRule()
+        mode = rule.mode or policy.mode
+        if policy.enabled and mode is Mode.ENFORCE:
+            return
+        state = f"is in mode {mode}" if policy.enabled else "is off"
+        self.log.warning(
+            "The policy %s, and traits on flavors know no modes: Placement "
+            "offers proven hosts only, as if it enforced.",
+            state,
+        )
+
+
+def _stranded(
+    placement: Placement, changes: list[TraitPlan], policy: Policy
+) -> list[TraitPlan]:
+    """Return the changes that leave a flavor without any proven host.
+
+    :raises CommandError: if Placement does not say which hosts are proven
+    """
+    adding = [plan for plan in changes if plan.lacks]
+    if not adding:
+        return []
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        hosts = fleet(placement, now, policy.hosts.max_report_age)
+    except PlacementError as error:
+        raise exceptions.CommandError(f"Placement: {error}") from error
+    proven = [{traits.of_check(name) for name in one.proven} for one in hosts]
+    return [
+        plan
+        for plan in adding
+        if not any(plan.required <= passed for passed in proven)
+    ]
+
+
+def _refusal(stranded: list[TraitPlan]) -> str:
+    """Say which flavors would have no host, and what to do."""
+    names = ", ".join(clean(plan.flavor.name) for plan in stranded[:_NAMED])
+    more = len(stranded) - _NAMED
+    rest = f" and {more} more" if more > 0 else ""
+    lacking = sorted({spec for plan in stranded for spec in plan.required})
+    return (
+        f"No host has proven what {names}{rest} would require "
+        f"({', '.join(lacking)}), so that their servers would boot nowhere, "
+        "in mode audit too. Nothing was changed. Look at openstack vhard "
+        "host list; --unproven does it all the same."
+    )
 
 
 def _apply(compute: Any, plan: TraitPlan) -> tuple[str, ...]:

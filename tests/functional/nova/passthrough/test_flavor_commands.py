@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack vhard flavor audit`` and ``sync``, on Nova and Placement."""
 
+import datetime
+
+from osc_lib.exceptions import CommandError
+
 from nova_vhard.catalogue import traits
 from nova_vhard.osc.flavor import audit as command
 from nova_vhard.placement.client import Placement
@@ -44,7 +48,9 @@ class FlavorCommands(base.FakeHosts):
         return self.run_command(command.AuditFlavors)
 
     def sync(self, *arguments):
-        return self.run_command(command.SyncFlavors, *arguments)
+        """Sync in a cloud none of whose hosts has proven anything."""
+        options = ("--unproven",) if "--yes" in arguments else ()
+        return self.run_command(command.SyncFlavors, *arguments, *options)
 
     def specs(self, flavor):
         return self.admin_api.get_extra_specs(flavor)
@@ -86,12 +92,33 @@ class TestCommands(FlavorCommands):
     def test_sync_only_says_it_without_yes(self):
         gpu = self.made("gpu", base.ONE_GPU)
 
+        state = "would change, and boot nowhere: no host has proven it"
         self.assertEqual(
-            {"gpu": ("aliases: gpu", BOTH, "", "would change")}, self.sync()
+            {"gpu": ("aliases: gpu", BOTH, "", state)}, self.sync()
         )
 
         self.assertEqual(base.ONE_GPU, self.specs(gpu))
         self.assertEqual(set(), Placement(self.reporter).traits())
+
+    def test_sync_strands_no_flavor(self):
+        gpu = self.made("gpu", base.ONE_GPU)
+        was = self.made("was", {ASLR: "required"})
+
+        with self.assertRaisesRegex(
+            CommandError, "No host has proven what gpu would require"
+        ):
+            self.run_command(command.SyncFlavors, "--yes")
+
+        self.assertEqual(base.ONE_GPU, self.specs(gpu))
+        self.assertEqual({ASLR: "required"}, self.specs(was))
+        self.assertEqual(set(), Placement(self.reporter).traits())
+
+    def test_sync_warns_that_traits_know_no_modes(self):
+        self.made("gpu", base.ONE_GPU)
+        self.write_policy(f"mode: audit\n{ALLOWED}")
+        with self.assertLogs("nova_vhard.osc.flavor") as logs:
+            self.sync()
+        self.assertIn("is in mode audit", logs.output[0])
 
     def test_sync_adds_and_removes_exactly_ours(self):
         # given flavors that lack, have too much of, and forbid our traits
@@ -143,7 +170,7 @@ class TestSyncedFlavor(base.Devices):
 
     def test_a_flavor_that_sync_has_been_at(self):
         # given a flavor that sync gave its traits
-        self.prove(base.PROVEN)
+        self.prove(base.PROVEN, at=datetime.datetime.now(datetime.UTC))
         gpu = self.gpu()
         one = command.SyncFlavors(cloud.app(self), None)
         options = one.get_parser("test").parse_args(
