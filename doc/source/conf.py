@@ -20,6 +20,8 @@ copyright = "nova-vhard developers, Apache License 2.0"
 master_doc = "index"
 source_suffix = ".rst"
 exclude_patterns = ["_generated"]
+# titlerow.html: the theme's says "OpenStack API Documentation" over each page.
+templates_path = ["_templates"]
 nitpicky = True
 pygments_style = "native"
 

@@ -20,16 +20,16 @@ from tests.unit.docs import README, ROOT, SOURCE
 
 QUICK_START = SOURCE / "quick-start.rst"
 _THIS = f"tests/integration/{Path(__file__).name}"
-#: Commands of the README's cloud, in their order, and what it shows of each.
+#: Commands of the page's cloud, in their order, and what it shows of each.
 CLOUD = {
     command: output
-    for command, output in commands.sessions(README)
+    for command, output in commands.sessions(QUICK_START)
     if ran.ELSEWHERE.get(command) == f"{_THIS}::test_a_command_on_the_cloud"
 }
 #: What ``up`` tells to type next.
 SAID = re.findall("^    (.*openstack .*)$", CLOUD["tools/cloud.sh up"], re.M)
 _MARK = "@@ "
-#: Where the outputs of the README end before those of the commands do.
+#: Where the outputs of the page end before those of the commands do.
 _MORE = "…"
 
 
@@ -128,7 +128,7 @@ def test_the_demo(command, status, last):
 
 def test_the_packages_that_root_installs():
     (command,) = [
-        one for one in commands.shown(README) if one.startswith("apt-get")
+        one for one in commands.shown(QUICK_START) if one.startswith("apt-get")
     ]
     # They are there already, or the other tests could not have run.
     program, verb, *packages = shlex.split(command)

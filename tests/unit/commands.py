@@ -42,7 +42,8 @@ _GROUPS = ("openstack.vhard.v1", "openstack.image.v2", "openstack.compute.v2")
 
 #: What is the system's own. Nothing else may be shown.
 _SYSTEM = frozenset(("cd", "chmod", "cp", "curl", "editor", "mv", "sed"))
-_SYSTEM |= {".", "apt-get", "journalctl", "python3", "systemctl", "truncate"}
+_SYSTEM |= {".", "apt-get", "journalctl", "python3", "systemctl", "touch"}
+_SYSTEM |= {"truncate"}
 
 
 _PROMPT = re.compile(r"^[#$] ((?:.*\\\n)*.*)\n?", re.MULTILINE)

@@ -94,7 +94,10 @@ def test_a_command_that_is_told_is_run(command):
         environment = command.removeprefix("tox -e ")
         tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
         assert f"[testenv:{environment}]" in tox
-    elif command in commands.inline(README):
+    elif command in {
+        *commands.inline(README),
+        *commands.inline(QUICK_START),
+    }:
         # in a sentence: perhaps without its arguments
         assert any(f"{one} ".startswith(f"{command} ") for one in RAN)
     else:
