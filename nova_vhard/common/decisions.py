@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decision events in the lines of a log, and of policies that are unusable.
 
-A decision event (``nova_vhard.gates.events``) stands alone in its line,
+A decision event (``nova_vhard.policy.events``) stands alone in its line,
 behind a prefix of oslo.log, or as the message of a record that is JSON itself
 (oslo.log's JSONFormatter, ``journalctl -o json``).
 

@@ -12,8 +12,7 @@ from oslo_config import cfg
 
 from nova_vhard import conf as vhard_conf
 from nova_vhard.common.log import get_logger
-from nova_vhard.gates import events
-from nova_vhard.policy import explain
+from nova_vhard.policy import events, explain
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import Subject

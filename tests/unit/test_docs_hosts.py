@@ -13,11 +13,11 @@ import pytest
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.conf import reporter as reporter_conf
-from nova_vhard.gates.events import LOG as DECISIONS
 from nova_vhard.host import check, report
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
 from nova_vhard.policy import document, explain
+from nova_vhard.policy.events import LOG as DECISIONS
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import (
     NO_CANDIDATE,

@@ -7,8 +7,8 @@ import logging
 import pytest
 from oslo_context.context import RequestContext
 
-from nova_vhard.gates import events, http
-from nova_vhard.policy import document, explain
+from nova_vhard.gates import http
+from nova_vhard.policy import document, events, explain
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate

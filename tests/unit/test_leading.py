@@ -9,10 +9,9 @@ from nova_vhard.cmd.exporter import lines
 from nova_vhard.cmd.exporter.metrics import Metrics
 from nova_vhard.common import decisions
 from nova_vhard.common.log import MESSAGE_LIMIT
-from nova_vhard.gates import events
 from nova_vhard.osc.image import images
 from nova_vhard.osc.server import servers
-from nova_vhard.policy import explain
+from nova_vhard.policy import events, explain
 from nova_vhard.policy.hardware import (
     DeviceChoice,
     HardwareRequest,

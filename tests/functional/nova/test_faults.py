@@ -22,8 +22,8 @@ BOOT = (
     f"{GATES}.nova_images.read",
     f"{GATES}.nova_servers.flavor",
     f"{READER}.server_request.evaluate",
-    f"{GATES}.events.write",
-    f"{GATES}.events._encoded",
+    "nova_vhard.policy.events.write",
+    "nova_vhard.policy.events._encoded",
 )
 REBUILD = (
     f"{READER}.nova_api.ServerReader.rebuild",
@@ -165,7 +165,7 @@ class TestScheduler(base.FakeDriverCase):
         f"{GATES}.scheduler.request_spec.subject",
         f"{GATES}.scheduler.evaluate",
         f"{GATES}.scheduler.host_rules.host_requirements",
-        f"{GATES}.events.write",
+        "nova_vhard.policy.events.write",
     )
 
     def setUp(self):

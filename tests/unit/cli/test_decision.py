@@ -15,10 +15,10 @@ from oslo_config import cfg
 from oslo_log import formatters
 from oslo_log import log as oslo_log
 
-from nova_vhard.gates import events
 from nova_vhard.osc.decision import log as decision_log
 from nova_vhard.osc.decision import summary
 from nova_vhard.osc.decision.summary import SummarizeDecisions
+from nova_vhard.policy import events
 from nova_vhard.policy.subject import BOOT, MOVE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image

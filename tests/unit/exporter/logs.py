@@ -10,7 +10,7 @@ from oslo_context.context import RequestContext
 from oslo_log import formatters
 from oslo_log import log as oslo_log
 
-from nova_vhard.gates import events
+from nova_vhard.policy import events
 from nova_vhard.policy.subject import BOOT, Subject
 from tests.unit.docs import judged
 

@@ -7,8 +7,7 @@ import logging
 import pytest
 
 from nova_vhard.cmd.exporter import lines
-from nova_vhard.gates import events
-from nova_vhard.policy import watch
+from nova_vhard.policy import events, watch
 from tests.unit.exporter.logs import FORGED, event, written
 
 FORMATS = pytest.mark.parametrize("name", ["bare", "context", "json"])
