@@ -38,6 +38,7 @@ openstackdocs_auto_name = False
 _COMMANDS = {
     "nova-vhard-cleaner": "cleans passthrough devices before the next guest",
     "nova-vhard-exporter": "counts what the gates decide, for Prometheus",
+    "nova-vhard-guard": "judges what libvirt is about to start on a host",
     "nova-vhard-paste": "puts the gates into paste files, or takes them out",
     "nova-vhard-reporter": "proves a compute node, and says so in Placement",
     "nova-vhard-status": "says whether the policy is really in force",

@@ -26,6 +26,11 @@ def exporter(argv: Sequence[str] | None = None) -> int:
     )
 
 
+def guard(argv: Sequence[str] | None = None) -> int:
+    """Run nova-vhard-guard; return its exit status."""
+    return _run("guard", "nova_vhard.cmd.guard", "node", argv)
+
+
 def reporter(argv: Sequence[str] | None = None) -> int:
     """Run nova-vhard-reporter; return its exit status."""
     return _run("reporter", "nova_vhard.cmd.reporter", "node", argv)

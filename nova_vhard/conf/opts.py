@@ -4,12 +4,19 @@
 Namespace ``nova_vhard`` is for nova.conf and glance-api.conf, namespace
 ``nova_vhard.reporter`` for the reporter's own file, namespace
 ``nova_vhard.exporter`` for the exporter's, namespace ``nova_vhard.cleaner``
-for the cleaner's.
+for the cleaner's, namespace ``nova_vhard.guard`` for the guard's.
 """
 
 from oslo_config import cfg
 
-from nova_vhard.conf import cleaner, exporter, placement, reporter, vhard
+from nova_vhard.conf import (
+    cleaner,
+    exporter,
+    guard,
+    placement,
+    reporter,
+    vhard,
+)
 
 _Listed = list[tuple[cfg.OptGroup, list[cfg.Opt]]]
 
@@ -38,3 +45,8 @@ def list_cleaner_opts() -> _Listed:
         (cleaner.GROUP, cleaner.OPTS),
         (placement.GROUP, placement.list_opts()),
     ]
+
+
+def list_guard_opts() -> _Listed:
+    """Return the groups that the guard reads."""
+    return [(guard.GROUP, guard.OPTS)]

@@ -17,6 +17,8 @@ LOG = get_logger(__name__)
 
 # Seconds that the manager may take to make room for a message.
 _PATIENCE = 0.5
+# File descriptor of the first socket that the manager hands over.
+_FIRST_SOCKET = 3
 
 
 class Notifier:
@@ -102,3 +104,19 @@ def of_environment(environment: MutableMapping[str, str]) -> Notifier:
     mine = process in ("", str(os.getpid()))
     watched = mine and period.isdecimal() and int(period) > 0
     return Notifier(address, int(period) / 1e6 if watched else None)
+
+
+def listeners(environment: MutableMapping[str, str]) -> list[socket.socket]:
+    """Return the sockets that the service manager holds for this process.
+
+    The protocol of sd_listen_fds(3). Takes the variables away, as above.
+    """
+    process = environment.pop("LISTEN_PID", "")
+    count = environment.pop("LISTEN_FDS", "")
+    environment.pop("LISTEN_FDNAMES", None)
+    if process != str(os.getpid()) or not count.isdecimal():
+        return []
+    numbers = range(_FIRST_SOCKET, _FIRST_SOCKET + int(count))
+    for number in numbers:
+        os.set_inheritable(number, False)
+    return [socket.socket(fileno=number) for number in numbers]

@@ -75,6 +75,7 @@ def _subject(subject: Subject) -> dict[str, Any]:
         "domain": subject.domain,
         "image": subject.image,
         "flavor": subject.flavor,
+        "server": subject.server,
     }
     known = {name: clean(value) for name, value in facts.items() if value}
     return known | {"roles": _names(subject.roles)}

@@ -27,6 +27,7 @@ UNKNOWN = (
     "which hosts have proven {checks} is not known at the moment; try again "
     "in a few minutes"
 )
+THIS_HOST = "this host has not proven {checks}; ask the cloud's operator{what}"
 
 # What a person can do without; every guest needs what hosts.require says.
 _WHAT = {
@@ -51,7 +52,7 @@ class HostRequirement:
     def failed(self, text: str) -> Violation:
         """Return the violation where no host is left.
 
-        :param text: NOBODY, NO_CANDIDATE or UNKNOWN
+        :param text: NOBODY, NO_CANDIDATE, UNKNOWN or THIS_HOST
         """
         names = ", ".join(clean(one) for one in sorted(self.checks))
         known = all(rule in _WHAT for rule in self.rules)

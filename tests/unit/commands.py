@@ -13,6 +13,7 @@ from oslo_upgradecheck import upgradecheck
 
 from nova_vhard.cmd import (
     cleaner,
+    guard,
     paste,
     reporter,
     status,
@@ -34,6 +35,7 @@ def _status(arguments: list[str]) -> None:
 _PARSERS = {
     "nova-vhard-cleaner": cleaner._parser().parse_args,
     "nova-vhard-exporter": exporter._parser().parse_args,
+    "nova-vhard-guard": guard._parser().parse_args,
     "nova-vhard-paste": paste._parser().parse_args,
     "nova-vhard-reporter": reporter._parser().parse_args,
     "nova-vhard-status": _status,

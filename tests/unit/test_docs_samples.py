@@ -11,11 +11,13 @@ import pytest
 import yaml
 from oslo_config import cfg, generator
 
-from nova_vhard.cmd import cleaner, reporter
+from nova_vhard.cmd import cleaner, guard, reporter
 from nova_vhard.cmd.exporter import program as exporter
 from nova_vhard.conf import cleaner as cleaner_conf
+from nova_vhard.conf import guard as guard_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host.report import HostReport
+from nova_vhard.node.guard import metrics as guard_metrics
 from nova_vhard.node.reporter.publishers.base import Record
 from nova_vhard.node.reporter.publishers.prometheus import _Metrics
 from nova_vhard.policy import document
@@ -26,12 +28,15 @@ from tests.unit.docs import ETC, REPORTER, ROOT, words
 PROGRAMS = {
     "nova-vhard-cleaner": cleaner,
     "nova-vhard-exporter": exporter,
+    "nova-vhard-guard": guard,
     "nova-vhard-reporter": reporter,
 }
 UNITS = sorted(path.name for path in ETC.glob("*.service"))
 #: Root's: devices are reset, and nobody else sees who has one open.
 CLEANER = "nova-vhard-cleaner.service"
-UNPRIVILEGED = [name for name in UNITS if name != CLEANER]
+#: Root's: libvirt takes a device from a guest for nobody else.
+GUARD = "nova-vhard-guard.service"
+UNPRIVILEGED = [name for name in UNITS if name not in (CLEANER, GUARD)]
 POLICY = (ETC / "policy.yaml").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"(?:^#\S.*\n(?:^#  .*\n)*)", POLICY, re.MULTILINE)
 
@@ -86,6 +91,41 @@ def test_the_cleaners_unit_fits_its_options_and_its_work():
         assert name not in service
     assert service["ProtectSystem"] == "strict"
     assert service["NoNewPrivileges"] == "yes"
+
+
+def test_sample_of_the_guards_options_is_what_the_generator_writes():
+    sample, expected = generated("config-generator-guard.conf")
+    assert sample == expected
+
+
+def test_the_guards_units_fit_its_options_and_its_work():
+    service = unit(GUARD)
+    defaults = {one.dest: one.default for one in guard_conf.OPTS}
+    assert f"/var/lib/{service['StateDirectory']}" == defaults["state_path"]
+    # The socket's folder too: it must not go when the service stops.
+    assert f"/run/{service['RuntimeDirectory']}" == defaults["run_dir"]
+    assert service["RuntimeDirectoryPreserve"] == "yes"
+    options = guard._parser().parse_args(command(service)[1:])
+    assert options.command == "run"
+    assert options.config_file == [guard._DEFAULT_FILE]
+    assert service["RestrictAddressFamilies"] == "AF_UNIX"
+    assert service["PrivateNetwork"] == "yes"
+    assert service["CapabilityBoundingSet"] == "CAP_DAC_READ_SEARCH"
+    text = (ETC / "nova-vhard-guard.socket").read_text(encoding="utf-8")
+    assert f"ListenStream={defaults['run_dir']}/guard.sock\n" in text
+    for daemon in ("libvirtd", "virtqemud"):
+        assert re.search(rf"^Before=.*\b{daemon}.socket", text, re.MULTILINE)
+
+
+def test_the_page_of_the_guard_has_every_metric():
+    page = ROOT / "doc" / "source" / "admin" / "guard.rst"
+    metrics = guard_metrics.Metrics()
+    metrics.guarded = True
+    named = set(re.findall(r"``(nova_vhard_guard_\w+)``", words(page)))
+    assert named == {
+        one.name + ("_total" if one.type == "counter" else "")
+        for one in metrics.collect()
+    }
 
 
 def test_sample_of_the_reporters_options_is_what_the_generator_writes():
@@ -161,7 +201,8 @@ def test_sample_policy_has_an_example_of_every_key(tmp_path):
 
 def unit(name):
     """Return group [Service] of a unit."""
-    parser = configparser.ConfigParser(interpolation=None)
+    # A list in a unit may stand in several lines.
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str
     parser.read_string((ETC / name).read_text(encoding="utf-8"))
     return parser["Service"]

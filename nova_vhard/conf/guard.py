@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of group ``vhard_guard``, for nova-vhard-guard."""
+
+from oslo_config import cfg
+
+from nova_vhard.conf import groups
+
+GROUP = cfg.OptGroup(
+    "vhard_guard",
+    title="Guard of a compute node",
+    help="How nova-vhard-guard judges what libvirt is about to start on its "
+    "host, and where its hook finds it.",
+)
+
+OPTS = [
+    cfg.StrOpt(
+        "policy_file",
+        default="/etc/nova-vhard/policy.yaml",
+        help="Policy that guests are judged by. It is read again when it "
+        "changes. If it cannot be used the last good one goes on to hold and "
+        "the log says why; if there never was a good one, guests are treated "
+        "as if the guard did not answer.",
+    ),
+    cfg.StrOpt(
+        "state_path",
+        default="/var/lib/nova-vhard-guard",
+        help="Folder of the guard's own: what each guest last ran with, the "
+        "last good policy, and what the hook does without an answer. It must "
+        "outlive a restart of the host. Where it cannot be written an error "
+        "is logged and counted, and after a restart every guest counts as one "
+        "that had its devices before. The hook has this path in it: run "
+        "nova-vhard-guard install again after a change.",
+    ),
+    cfg.StrOpt(
+        "run_dir",
+        default="/run/nova-vhard-guard",
+        help="Folder of the socket guard.sock, at which the hook asks, and "
+        "of guard.json, which says whether the guard is in force. If "
+        "nova-vhard-guard.socket names another place than this, or the hook "
+        "was installed with another one, no guest is judged: run "
+        "nova-vhard-guard install again after a change, then "
+        "nova-vhard-guard probe.",
+    ),
+    cfg.StrOpt(
+        "hooks_dir",
+        default="/etc/libvirt/hooks",
+        help="Folder of libvirt's hooks, as libvirt's daemon sees it: "
+        "nova-vhard-guard install writes below qemu.d in it. In another "
+        "folder the hook is never called; nova-vhard-guard probe shows it.",
+    ),
+    cfg.StrOpt(
+        "libvirt_uri",
+        default="qemu:///system",
+        help="Where libvirt is reached with the right to change guests. "
+        "Without an answer guests are judged all the same when they start; "
+        "what is plugged into a running one is not seen, deleted guests are "
+        "not forgotten, and nothing proves that the guard is in force.",
+    ),
+    cfg.ListOpt(
+        "libvirt_pid_files",
+        default=["/run/virtqemud.pid", "/run/libvirtd.pid"],
+        help="Files with the process id of libvirt's daemon, for install and "
+        "uninstall where systemd does not run the daemon: it gets SIGHUP to "
+        "look for hooks again. If none of them names a daemon, install says "
+        "so and libvirt calls the hook from its next start.",
+    ),
+    cfg.StrOpt(
+        "libvirt_user",
+        default="root",
+        help="User that libvirt's daemon, and so the hook, runs as. Beside "
+        "root only this user is answered at the socket. A name that this "
+        "host does not know: the guard does not start.",
+    ),
+    cfg.StrOpt(
+        "report_file",
+        default="/var/lib/nova-vhard-reporter/report.json",
+        help="The host's last report, as the reporter's publisher json "
+        "leaves it: by this a guest with devices of the host is judged. If "
+        "it is missing, damaged or older than the policy's max_report_age, "
+        "the host has proven nothing.",
+    ),
+    cfg.StrOpt(
+        "textfile_directory",
+        help="Folder, as in node_exporter's option "
+        "--collector.textfile.directory, in which nova_vhard_guard.prom is "
+        "replaced each interval. Without one there are no metrics. If it "
+        "cannot be written the old file stays and an error is logged.",
+    ),
+    cfg.IntOpt(
+        "interval",
+        default=60,
+        min=5,
+        max=600,
+        help="Seconds between two rounds, in which the policy is looked at, "
+        "deleted guests are forgotten and metrics are written. Starts and "
+        "hot plugs do not wait for it.",
+    ),
+    cfg.IntOpt(
+        "probe_interval",
+        default=600,
+        min=60,
+        max=3600,
+        help="Seconds between two proofs that libvirt asks this guard: a "
+        "domain that can never start. The host's check guard_in_force is "
+        "UNKNOWN when the last proof is older than three of these. Each "
+        "leaves an error in libvirt's log.",
+    ),
+    cfg.IntOpt(
+        "threads",
+        default=8,
+        min=2,
+        max=64,
+        help="Guests that are judged at once; the others wait for their turn "
+        "within the two seconds that the hook has. More of them does not "
+        "judge faster than the host's processors.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Register this group."""
+    groups.register(conf, GROUP, OPTS)

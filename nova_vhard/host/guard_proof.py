@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the guard of a host has left: whether libvirt asks it.
+
+nova-vhard-guard, which root runs, replaces it at each of its probes and takes
+it away when it stops.
+"""
+
+import datetime
+import json
+from dataclasses import dataclass
+
+from nova_vhard.host.root import HostRoot, unreadable
+
+#: Where it is on a host, and the version of its content.
+FOLDER = "/run/nova-vhard-guard"
+FILE = "guard.json"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class GuardProof:
+    """What a probe of the guard came to.
+
+    :ivar time: when it was made (aware)
+    :ivar valid: how long it counts
+    :ivar guarded: whether libvirt asked the guard, and it answered
+    :ivar reason: in the guard's words
+    :ivar mode: what the guard does: enforce, warn, audit, or disabled
+    """
+
+    time: datetime.datetime
+    valid: datetime.timedelta
+    guarded: bool
+    reason: str
+    mode: str
+
+
+def read(root: HostRoot) -> GuardProof:
+    """Return the last proof.
+
+    :raises Unreadable: if there is none, or it makes no sense
+    """
+    path = f"{FOLDER}/{FILE}"
+    text = root.read(path)
+    try:
+        found = json.loads(text)
+        if found["version"] != VERSION:
+            raise ValueError(f"version is not {VERSION}")
+        time = datetime.datetime.fromisoformat(found["time"])
+        if time.tzinfo is None:
+            raise ValueError("time has no zone")
+        return GuardProof(
+            time=time,
+            valid=datetime.timedelta(seconds=float(found["valid"])),
+            guarded=found["guarded"] is True,
+            reason=str(found["reason"]),
+            mode=str(found["mode"]),
+        )
+    except KeyError as error:
+        raise unreadable(path, f"has no {error}") from error
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise unreadable(path, str(error)) from error

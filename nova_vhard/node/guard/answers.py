@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemon answers at its socket. It asks nobody for it."""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from nova_vhard.common import files
+from nova_vhard.common.log import get_logger
+from nova_vhard.node.guard import probe, wire
+from nova_vhard.node.guard.judge import Judge
+from nova_vhard.node.guard.metrics import Metrics
+from nova_vhard.node.guard.wire import Answer, Request, Word
+from nova_vhard.policy.model import Mode, Policy, Unanswered
+from nova_vhard.policy.subject import MOVE, START
+from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
+
+LOG = get_logger(__name__)
+
+#: In the state folder while the policy says ``unanswered: refuse``: the hook
+#: looks for it when no daemon answers.
+REFUSE_FILE = "refuse-unanswered"
+
+_ALLOW = Answer(Word.ALLOW)
+_OPERATIONS = {wire.MIGRATE: MOVE, wire.PREPARE: START}
+
+
+class Answers:
+    """Answers to requests; called by several threads.
+
+    :param file: the policy, watched
+    :param state_path: folder for what the hook does without an answer
+    :param status: returns what an operator is shown, beside the policy
+    """
+
+    def __init__(
+        self,
+        file: PolicyFile,
+        judge: Judge,
+        metrics: Metrics,
+        state_path: str,
+        status: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
+        """Keep what it works with."""
+        self._file = file
+        self._judge = judge
+        self._metrics = metrics
+        self._refuse_file = os.path.join(state_path, REFUSE_FILE)
+        self._unanswered: Unanswered | None = None
+        self._status = status
+
+    def policy(self) -> Policy:
+        """Return the policy that holds; let the hook know what it needs.
+
+        :raises PolicyUnavailable: if there never was a good one
+        """
+        policy = self._file.current()
+        wanted = policy.on_host.unanswered
+        if wanted != self._unanswered:
+            self._tell(wanted)
+        return policy
+
+    def __call__(self, request: Request) -> Answer:
+        """Return the answer to a request."""
+        if request.operation == wire.STATUS:
+            return Answer(Word.ALLOW, json.dumps(self._shown()))
+        if request.operation == wire.RESTORE:
+            # It is judged at prepare, which follows: refused here, libvirt
+            # would delete what was saved of the guest.
+            self._metrics.restored()
+            return _ALLOW
+        try:
+            policy = self.policy()
+        except PolicyUnavailable as error:
+            return Answer(Word.UNANSWERED, f"there is no policy: {error}")
+        if probe.is_probe(request.name):
+            return Answer(Word.REFUSE, probe.answer(request.name))
+        return self._judged(policy, request)
+
+    def _judged(self, policy: Policy, request: Request) -> Answer:
+        operation = _OPERATIONS[request.operation]
+        try:
+            found = self._judge.judge(policy, request.xml, operation)
+        except Exception:
+            LOG.exception("A guest could not be judged: %s", request.name)
+            self._metrics.decided(operation, "error")
+            if policy.enabled and policy.on_host.mode is Mode.ENFORCE:
+                text = "nova-vhard-guard failed; its log says why"
+                return Answer(Word.REFUSE, text)
+            return _ALLOW
+        self._metrics.decided(operation, found.verdict.outcome)
+        if not found.refused:
+            return _ALLOW
+        text = f"nova-vhard-guard: {found.text(wire.TEXT_LIMIT - 64)}"
+        return Answer(Word.REFUSE, text)
+
+    def _tell(self, wanted: Unanswered) -> None:
+        """Leave what the hook does without an answer."""
+        try:
+            if wanted is Unanswered.REFUSE:
+                files.replace(self._refuse_file, "", 0o644)
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._refuse_file)
+        except OSError as error:
+            LOG.error("The hook does not learn on_host.unanswered: %s", error)
+        else:
+            self._unanswered = wanted
+
+    def _shown(self) -> dict[str, Any]:
+        """Return what the daemon works with."""
+        shown: dict[str, Any] = {"policy": None}
+        with contextlib.suppress(PolicyUnavailable):
+            policy = self.policy()
+            shown = {
+                "policy": policy.digest,
+                "enabled": policy.enabled,
+                "mode": policy.on_host.mode,
+                "hot_plug": policy.on_host.hot_plug,
+                "unanswered": policy.on_host.unanswered,
+            }
+        error = self._file.error
+        shown["fault"] = None if error is None else str(error)[:512]
+        return shown | {"guests": len(self._judge.memory)} | self._status()

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices that are plugged into running guests: no hook is called for them.
+
+libvirt tells of one after the guest has it. It is judged then, and taken from
+the guest where the policy says so.
+"""
+
+import threading
+from xml.etree import ElementTree
+
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import clean
+from nova_vhard.node.guard import judge as judging
+from nova_vhard.node.guard.judge import Judge, Judgement
+from nova_vhard.node.guard.libvirtd import (
+    Connection,
+    GuestGone,
+    LibvirtError,
+)
+from nova_vhard.node.guard.metrics import DETACHED, KEPT, Metrics
+from nova_vhard.policy.hosts import HOSTS_REQUIRE
+from nova_vhard.policy.model import HotPlug as Treatment
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import ATTACH
+from nova_vhard.request.domain import DomainError
+
+LOG = get_logger(__name__)
+
+#: How often a guest is asked for a device; each time libvirt waits 5 seconds.
+TRIES = 3
+#: Devices that are being taken away at once.
+MOST = 16
+
+
+class HotPlug:
+    """Judges what is plugged in, and takes away what is refused."""
+
+    def __init__(self, judge: Judge, metrics: Metrics) -> None:
+        """Keep what it works with."""
+        self._judge = judge
+        self._metrics = metrics
+        self._slots = threading.Semaphore(MOST)
+
+    def added(
+        self, connection: Connection, policy: Policy, uuid: str, alias: str
+    ) -> threading.Thread | None:
+        """Judge a guest that has got a device.
+
+        :returns: the thread that takes it away again, if one does
+        :raises LibvirtError: if libvirt does not answer
+        """
+        try:
+            xml = connection.xml(uuid)
+        except GuestGone:
+            return None
+        found = self._judge.judge(policy, xml, ATTACH)
+        self._metrics.decided(ATTACH, found.verdict.outcome)
+        if (
+            not found.refused
+            or policy.on_host.hot_plug is not Treatment.DETACH
+        ):
+            return None
+        device = self._refused_device(policy, xml, alias, found)
+        if device is None:
+            return None
+        return self._take_away(connection, uuid, alias, device)
+
+    def _refused_device(
+        self, policy: Policy, xml: bytes, alias: str, found: Judgement
+    ) -> str | None:
+        """Return a device's element, if the refusal is because of it.
+
+        The guest is read once more with this device alone.
+        """
+        domain = ElementTree.fromstring(xml)  # noqa: S314 - libvirt's own
+        devices = domain.find("devices")
+        if devices is None:
+            return None
+        device = next((one for one in devices if _is(one, alias)), None)
+        if device is None:
+            return None
+        devices[:] = [device]
+        try:
+            alone = judging.read(ElementTree.tostring(domain), ATTACH)
+        except DomainError:
+            # The whole guest could not be read either.
+            return None
+        keys = {
+            violation.key
+            for violation in self._judge.verdict(policy, alone).refusals
+            if violation.rules != (HOSTS_REQUIRE,)
+        }
+        if not any(one.key in keys for one in found.verdict.refusals):
+            return None
+        return ElementTree.tostring(device, encoding="unicode")
+
+    def _take_away(
+        self, connection: Connection, uuid: str, alias: str, device: str
+    ) -> threading.Thread | None:
+        if not self._slots.acquire(blocking=False):
+            self._kept(uuid, alias, f"{MOST} others are being taken away")
+            return None
+        thread = threading.Thread(
+            target=self._detach,
+            args=(connection, uuid, alias, device),
+            daemon=True,
+        )
+        thread.start()
+        return thread
+
+    def _detach(
+        self, connection: Connection, uuid: str, alias: str, device: str
+    ) -> None:
+        """Ask for a device several times; alert if the guest keeps it."""
+        reason = "the guest does not give it up"
+        try:
+            for _ in range(TRIES):
+                try:
+                    connection.detach(uuid, device)
+                except GuestGone:
+                    return
+                except LibvirtError as error:
+                    reason = str(error)
+                if not _has(connection, uuid, alias):
+                    self._metrics.plugged(DETACHED)
+                    LOG.warning("%s was taken from guest %s", alias, uuid)
+                    return
+            self._kept(uuid, alias, reason)
+        except Exception as error:  # noqa: BLE001 - a thread of its own
+            self._kept(uuid, alias, str(error))
+        finally:
+            self._slots.release()
+
+    def _kept(self, uuid: str, alias: str, reason: str) -> None:
+        self._metrics.plugged(KEPT)
+        LOG.error(
+            "Guest %s keeps %s, which the policy refuses: %s",
+            uuid,
+            clean(alias),
+            reason,
+        )
+
+
+def _has(connection: Connection, uuid: str, alias: str) -> bool:
+    """Return whether a running guest has a device.
+
+    :raises LibvirtError: if libvirt does not say
+    """
+    try:
+        xml = connection.xml(uuid)
+    except GuestGone:
+        return False
+    domain = ElementTree.fromstring(xml)  # noqa: S314 - libvirt's own
+    return any(_is(device, alias) for device in domain.iterfind("devices/*"))
+
+
+def _is(device: ElementTree.Element, alias: str) -> bool:
+    return any(found.get("name") == alias for found in device.iter("alias"))

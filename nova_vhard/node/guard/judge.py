@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guard's judgement: a domain XML in, a verdict and its event out."""
+
+import datetime
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from nova_vhard.catalogue.gates import GUARD
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import clean
+from nova_vhard.node.guard import wire
+from nova_vhard.node.guard.memory import Choice, Memory
+from nova_vhard.node.guard.posture import NotProven
+from nova_vhard.policy import events, explain
+from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.hosts import THIS_HOST, host_requirements
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import ATTACH, MOVE, Subject
+from nova_vhard.policy.verdict import (
+    GUEST_DEVICES,
+    Message,
+    Verdict,
+    Violation,
+    evaluate,
+    soften,
+    with_more,
+)
+from nova_vhard.policy.watch import today
+from nova_vhard.request import domain as domain_reader
+from nova_vhard.request.domain import Domain, DomainError
+
+LOG = get_logger(__name__)
+
+_FAULT = "fault"
+#: Kinds that a guest has only while it is rescued.
+_RESCUE = frozenset(("rescue_bus", "rescue_device"))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came of one guest.
+
+    :ivar domain: as it was read; None where it could not be read
+    :ivar verdict: everything that the policy says
+    :ivar subject: who it was judged for
+    """
+
+    domain: Domain | None
+    verdict: Verdict
+    subject: Subject
+
+    @property
+    def refused(self) -> bool:
+        """Whether the guest, or the device, is refused."""
+        return bool(self.verdict.refusals)
+
+    def text(self, limit: int) -> str:
+        """Return why it is refused, for whoever reads libvirt's error."""
+        return explain.fault_message(self.verdict.refusals, limit)
+
+
+class Judge:
+    """Judges the guests of one host.
+
+    :param memory: what guests had before
+    :param proven: returns the checks that the host has passed, by the hours
+        that a report may be old; raises NotProven
+    """
+
+    def __init__(
+        self, memory: Memory, proven: Callable[[int], frozenset[str]]
+    ) -> None:
+        """Keep what it works with."""
+        self.memory = memory
+        self._proven = proven
+
+    def judge(self, policy: Policy, xml: bytes, operation: str) -> Judgement:
+        """Judge a guest, remember it if it may run, and write the event.
+
+        :param xml: the whole domain XML
+        :param operation: START, MOVE or ATTACH of a Subject
+        """
+        start = time.perf_counter()
+        try:
+            domain = read(xml, operation)
+        except DomainError as error:
+            found = _unreadable(policy, operation, error)
+        else:
+            verdict = self.verdict(policy, domain)
+            found = Judgement(domain, verdict, domain.subject)
+            if not found.refused or self._adopts(domain):
+                self._remember(domain)
+        taken = time.perf_counter() - start
+        events.write(GUARD, found.subject, found.verdict, taken)
+        _log(found)
+        return found
+
+    def _adopts(self, domain: Domain) -> bool:
+        """Return whether a guest counts as there before the guard.
+
+        Until all guests of the host have been taken in, nobody can tell who
+        is new.
+        """
+        known = self.memory.choices(domain.uuid)
+        return known is None and not self.memory.adopted
+
+    def _remember(self, domain: Domain) -> None:
+        """Keep what a guest runs with.
+
+        After a rescue it has its other devices again.
+        """
+        rescued = any(wish.kind in _RESCUE for wish in domain.request.wishes)
+        more = rescued or domain.subject.operation == ATTACH
+        self.memory.keep(domain.uuid, chosen(domain.request), more)
+
+    def verdict(self, policy: Policy, domain: Domain) -> Verdict:
+        """Return the verdict on a guest, nowhere harder than ``on_host``."""
+        subject, day = domain.subject, today()
+        known = self.memory.choices(domain.uuid)
+        # What comes by live migration has run elsewhere.
+        before = subject.operation == MOVE or self._adopts(domain)
+        verdict = evaluate(policy, domain.request, subject, day)
+        existing = frozenset(
+            violation.key
+            for violation in verdict.violations
+            if before or _choices(violation) & (known or frozenset())
+        )
+        if existing:
+            verdict = evaluate(policy, domain.request, subject, day, existing)
+        if before or known is not None:
+            subject = replace(subject, operation=MOVE)
+        lacking = self._lacking(policy, domain.request, subject, day)
+        return soften(with_more(verdict, lacking), policy.on_host.mode)
+
+    def _lacking(
+        self,
+        policy: Policy,
+        request: HardwareRequest,
+        subject: Subject,
+        day: datetime.date,
+    ) -> list[Violation]:
+        """Return what this host has not proven and this guest needs."""
+        required = host_requirements(policy, request, subject, day)
+        if not required:
+            return []
+        try:
+            passed = self._proven(policy.hosts.max_report_age)
+        except NotProven as error:
+            LOG.error("This host has proven nothing: %s", error)
+            passed = frozenset()
+        return [
+            replace(need, checks=need.checks - passed).failed(THIS_HOST)
+            for need in required
+            if need.checks - passed
+        ]
+
+
+def read(xml: bytes, operation: str) -> Domain:
+    """Read a domain XML that fits.
+
+    :raises DomainError: for one that does not, or cannot be read
+    """
+    if len(xml) > wire.LIMIT:
+        raise DomainError(f"it is larger than {wire.LIMIT} bytes")
+    return domain_reader.read(xml, operation)
+
+
+def chosen(request: HardwareRequest) -> frozenset[Choice]:
+    """Return the devices of a request, as violations would name them."""
+    found = {
+        Choice(wish.kind, value)
+        for wish in request.wishes
+        for value in (wish.value, *wish.synonyms)
+    }
+    found |= {
+        Choice(asked.kind, asked.name, asked.count)
+        for asked in request.passthrough
+    }
+    found |= {Choice(_FAULT, fault.value) for fault in request.faults}
+    return frozenset(found)
+
+
+def _choices(violation: Violation) -> frozenset[Choice]:
+    """Return the device that a violation is about, by each of its names."""
+    cause = violation.cause
+    if not isinstance(cause, Message):
+        names = (cause.value, *cause.synonyms)
+        return frozenset(
+            Choice(cause.kind, name, violation.count) for name in names
+        )
+    if violation.rules == (GUEST_DEVICES,):
+        return frozenset((Choice(_FAULT, cause.value),))
+    return frozenset()
+
+
+def _unreadable(
+    policy: Policy, operation: str, error: DomainError
+) -> Judgement:
+    """Return the judgement of a guest that nobody can read."""
+    subject = Subject(operation)
+    if not policy.enabled:
+        return Judgement(
+            None, Verdict(policy=policy.digest, enabled=False), subject
+        )
+    message = Message(
+        f"the domain XML cannot be judged: {clean(error, 200)}",
+        source="domain XML",
+        value="",
+    )
+    mode = policy.mode_for(None, subject)
+    violation = Violation((GUEST_DEVICES,), message, mode)
+    verdict = Verdict((violation,), policy=policy.digest)
+    return Judgement(None, soften(verdict, policy.on_host.mode), subject)
+
+
+def _log(found: Judgement) -> None:
+    verdict = found.verdict
+    worst = verdict.refusals or verdict.warnings
+    if worst:
+        LOG.log(
+            logging.ERROR if verdict.refusals else logging.WARNING,
+            "guard %s %s of %s: %s",
+            "refuses" if verdict.refusals else "lets pass (mode warn)",
+            found.subject.operation,
+            _name(found.domain),
+            explain.describe(worst, found.subject),
+        )
+
+
+def _name(domain: Domain | None) -> str:
+    if domain is None:
+        return "a guest"
+    return f"{clean(domain.name)} ({clean(domain.uuid)})"

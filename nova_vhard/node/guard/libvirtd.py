@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guard's connection to libvirt: guests, devices, events.
+
+Nothing here is needed to answer the hook.
+"""
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from nova_vhard.common.text import line
+
+# Seconds between two signs of life of the daemon, and how many may be missed.
+_KEEPALIVE, _MISSED = 5, 3
+
+
+class LibvirtError(Exception):
+    """libvirt did not do what it was asked for, in its own words."""
+
+
+class GuestGone(LibvirtError):
+    """There is no such guest any more."""
+
+
+@functools.cache
+def _module() -> Any:
+    """Return libvirt-python, with its event loop running in a thread.
+
+    :raises LibvirtError: if it is not installed
+    """
+    try:
+        import libvirt
+    except ImportError as error:
+        text = (
+            "libvirt-python is not installed (package python3-libvirt, or "
+            "the extra [libvirt])"
+        )
+        raise LibvirtError(text) from error
+    # Else it prints its errors to standard error by itself.
+    libvirt.registerErrorHandler(lambda context, error: None, None)
+    libvirt.virEventRegisterDefaultImpl()
+
+    def loop() -> None:
+        while True:
+            libvirt.virEventRunDefaultImpl()
+
+    threading.Thread(target=loop, name="libvirt-events", daemon=True).start()
+    return libvirt
+
+
+@contextlib.contextmanager
+def _explained() -> Any:
+    libvirt = _module()
+    try:
+        yield libvirt
+    except libvirt.libvirtError as error:
+        gone = error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN
+        kind = GuestGone if gone else LibvirtError
+        raise kind(line(error, 4096)) from error
+
+
+class Connection:
+    """A connection that may change guests.
+
+    :param uri: such as ``qemu:///system``
+    :raises LibvirtError: if there is none
+    """
+
+    def __init__(self, uri: str) -> None:
+        """Connect; a daemon that starts its guests answers after that."""
+        with _explained() as libvirt:
+            self._connection = libvirt.open(uri)
+            self._connection.setKeepAlive(_KEEPALIVE, _MISSED)
+
+    def close(self) -> None:
+        """Let go of it, whether it is alive or not."""
+        with contextlib.suppress(LibvirtError), _explained():
+            self._connection.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the daemon is still there."""
+        with contextlib.suppress(LibvirtError), _explained():
+            return bool(self._connection.isAlive())
+        return False
+
+    def on_device(self, added: Callable[[str, str], None]) -> None:
+        """Call a function for each device that is plugged into a guest.
+
+        :param added: is given the guest's uuid and the device's alias, in
+            libvirt's own thread: it must not ask libvirt
+        """
+
+        def heard(connection: Any, domain: Any, alias: str, _: Any) -> None:
+            added(domain.UUIDString(), alias)
+
+        with _explained() as libvirt:
+            self._connection.domainEventRegisterAny(
+                None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, heard, None
+            )
+
+    def guests(self) -> dict[str, bool]:
+        """Return the uuids of all guests, and whether each runs."""
+        with _explained():
+            return {
+                domain.UUIDString(): bool(domain.isActive())
+                for domain in self._connection.listAllDomains()
+            }
+
+    def xml(self, uuid: str) -> bytes:
+        """Return a guest's XML, live if it runs.
+
+        :raises GuestGone: if there is no such guest
+        """
+        with _explained():
+            text = self._connection.lookupByUUIDString(uuid).XMLDesc(0)
+            return str(text).encode()
+
+    def detach(self, uuid: str, device: str) -> None:
+        """Ask a running guest to give up a device; it may keep it.
+
+        :param device: the device's own element
+        """
+        with _explained() as libvirt:
+            domain = self._connection.lookupByUUIDString(uuid)
+            live = libvirt.VIR_DOMAIN_AFFECT_LIVE
+            domain.detachDeviceFlags(device, live)
+
+    def capabilities(self) -> str:
+        """Return ``<capabilities>``."""
+        with _explained():
+            return str(self._connection.getCapabilities())
+
+    def start(self, xml: str) -> str | None:
+        """Start a transient guest that is not to start.
+
+        :returns: libvirt's refusal; None if it was started, and ended again
+        """
+        libvirt = _module()
+        try:
+            domain = self._connection.createXML(xml)
+        except libvirt.libvirtError as error:
+            if not self.alive:
+                raise LibvirtError(line(error, 4096)) from error
+            return line(error, 4096)
+        with _explained():
+            domain.destroy()
+        return None

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each guest of this host last ran with, on disk.
+
+A guest's devices from before are an existing violation at most: what it had is
+judged by the policy's ``moves``, what is new by its ``on_host.mode``.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from nova_vhard.common import files
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.source import read_text
+
+LOG = get_logger(__name__)
+
+VERSION = 1
+FILE = "guests.json"
+
+#: Guests that are remembered, and choices of one.
+MOST_GUESTS = 10_000
+MOST_CHOICES = 512
+
+#: Bytes of the file that are read.
+_LIMIT = 64 << 20
+#: Seconds without a trace of a guest after which it is forgotten. Nova takes
+#: a domain away and defines it anew at each hard reboot.
+FORGOTTEN = 24 * 3600.0
+# Seconds after which it is written down again that a guest is there.
+_SEEN_AGAIN = 3600.0
+
+
+class Choice(NamedTuple):
+    """A device that a guest ran with, as violations name it.
+
+    :ivar kind: device kind, or kind of passthrough
+    :ivar value: its value; None where that is not known
+    :ivar number: of devices of the host; empty for others
+    """
+
+    kind: str
+    value: str | None
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """What is remembered of a guest.
+
+    :ivar choices: what it last ran with
+    :ivar seen: seconds since the epoch when libvirt last had it
+    """
+
+    choices: frozenset[Choice]
+    seen: float
+
+
+class Memory:
+    """The guests of a host; safe to use by several threads.
+
+    :param folder: in which it has its file; made if it is not there
+    :param clock: seconds since the epoch
+    :ivar adopted: whether all guests of the host have been taken in once.
+        Until then nobody can tell a new one from one that was there before
+    :ivar trouble: why what is remembered is not on the disk; empty if it is
+    """
+
+    def __init__(
+        self, folder: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Read the file; one that is damaged is as none, with an alert."""
+        self.adopted = False
+        self.trouble = ""
+        self._path = os.path.join(folder, FILE)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._guests: dict[str, Guest] = {}
+        self._changed = False
+        self._load()
+
+    def __len__(self) -> int:
+        """Return the number of guests that are remembered."""
+        return len(self._guests)
+
+    def choices(self, uuid: str) -> frozenset[Choice] | None:
+        """Return what a guest last ran with; None for one not known."""
+        guest = self._guests.get(uuid)
+        return None if guest is None else guest.choices
+
+    def keep(
+        self, uuid: str, choices: Collection[Choice], more: bool = False
+    ) -> None:
+        """Remember what a guest runs with.
+
+        :param more: whether this comes to what it had, rather than in its
+            place
+        """
+        with self._lock:
+            before = self._guests.pop(uuid, None)
+            if more and before is not None:
+                choices = {*before.choices, *choices}
+            found = frozenset(sorted(choices, key=str)[:MOST_CHOICES])
+            self._guests[uuid] = Guest(found, self._clock())
+            # The one that was kept longest ago goes first.
+            while len(self._guests) > MOST_GUESTS:
+                del self._guests[next(iter(self._guests))]
+            self._changed = True
+
+    def look_over(self, present: Collection[str]) -> list[str]:
+        """Forget who has been gone for long; return their uuids.
+
+        :param present: uuids of all guests that libvirt has
+        """
+        now = self._clock()
+        with self._lock:
+            for uuid in self._guests.keys() & set(present):
+                if abs(now - self._guests[uuid].seen) > _SEEN_AGAIN:
+                    guest = replace(self._guests[uuid], seen=now)
+                    self._guests[uuid] = guest
+                    self._changed = True
+            gone = [
+                uuid
+                for uuid, guest in self._guests.items()
+                if now - guest.seen >= FORGOTTEN
+            ]
+            for uuid in gone:
+                del self._guests[uuid]
+                self._changed = True
+        return gone
+
+    def adopt(self) -> None:
+        """Note that all guests of the host have been taken in."""
+        with self._lock:
+            self.adopted = True
+            self._changed = True
+
+    def save(self) -> None:
+        """Write the file, if anything changed; complain if that fails."""
+        with self._lock:
+            if not self._changed:
+                return
+            self._changed = False
+            content = _content(self._guests.items(), self.adopted)
+        try:
+            os.makedirs(os.path.dirname(self._path), 0o700, exist_ok=True)
+            files.replace(self._path, json.dumps(content))
+        except OSError as error:
+            self._changed = True
+            if str(error) != self.trouble:
+                LOG.error("Guests are remembered until a restart: %s", error)
+            self.trouble = str(error)
+        else:
+            self.trouble = ""
+
+    def _load(self) -> None:
+        if not os.path.lexists(self._path):
+            return
+        try:
+            found = json.loads(read_text(self._path, _LIMIT))
+            if found["version"] != VERSION:
+                raise ValueError(f"version {found['version']}")
+            self._guests = {
+                str(uuid): _guest(entry)
+                for uuid, entry in found["guests"].items()
+            }
+            self.adopted = found["adopted"] is True
+        except Exception as error:  # noqa: BLE001 - a bad memory is none
+            self._guests = {}
+            LOG.error(
+                "What guests had before is lost, and all that run count as "
+                "there before: %s: %s: %s",
+                self._path,
+                type(error).__name__,
+                error,
+            )
+
+
+def _content(
+    guests: Iterable[tuple[str, Guest]], adopted: bool
+) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "adopted": adopted,
+        "guests": {
+            uuid: {
+                "seen": int(guest.seen),
+                "choices": sorted(guest.choices, key=str),
+            }
+            for uuid, guest in guests
+        },
+    }
+
+
+def _guest(entry: dict[str, Any]) -> Guest:
+    choices = frozenset(
+        Choice(str(kind), None if value is None else str(value), str(number))
+        for kind, value, number in entry["choices"]
+    )
+    return Guest(choices, float(entry["seen"]))

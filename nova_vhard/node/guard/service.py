@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guard's daemon: answers the hook, watches the guests that run."""
+
+import contextlib
+import datetime
+import os
+import pwd
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.source import MAX_LIMIT
+from nova_vhard.host import guard_proof
+from nova_vhard.node.guard import posture, server
+from nova_vhard.node.guard.answers import Answers
+from nova_vhard.node.guard.judge import Judge
+from nova_vhard.node.guard.memory import Memory
+from nova_vhard.node.guard.metrics import Metrics
+from nova_vhard.node.guard.watcher import Watcher
+from nova_vhard.node.interrupts import Interrupted, Interrupts
+from nova_vhard.node.systemd import Notifier
+from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
+
+LOG = get_logger(__name__)
+
+SOCKET = "guard.sock"
+#: The last good policy, in the state folder.
+POLICY = "policy.json"
+# Seconds after which what guests run with is on the disk.
+_SAVED = 1.0
+
+
+def socket_path(options: Any) -> str:
+    """Return where the hook asks."""
+    return os.path.join(options.run_dir, SOCKET)
+
+
+class Guard:
+    """The daemon of one host.
+
+    :param options: group ``vhard_guard``
+    :param listeners: sockets that the service manager holds; without any it
+        makes its own
+    :raises ValueError: for a user that this host does not know
+    :raises OSError: if there can be no socket or state
+    """
+
+    def __init__(
+        self,
+        options: Any,
+        notifier: Notifier | None = None,
+        listeners: Sequence[socket.socket] = (),
+    ) -> None:
+        """Read what is remembered; nobody is answered yet."""
+        self._options = options
+        self._notifier = notifier or Notifier()
+        self._interrupts = Interrupts()
+        os.makedirs(options.state_path, 0o700, exist_ok=True)
+        os.makedirs(options.run_dir, 0o755, exist_ok=True)
+        state = os.path.join(options.state_path, POLICY)
+        self._file = PolicyFile(options.policy_file, state, MAX_LIMIT)
+        self.metrics = Metrics()
+        self.memory = Memory(options.state_path)
+        judge = Judge(self.memory, self._proven)
+        self.answers = Answers(
+            self._file, judge, self.metrics, options.state_path, self._status
+        )
+        self.watcher = Watcher(
+            options, self.answers.policy, judge, self.metrics
+        )
+        listener = next(iter(listeners), None)
+        self._server = server.Server(
+            listener or server.listen(socket_path(options)),
+            self.answers,
+            _users(options.libvirt_user),
+            options.threads,
+        )
+
+    def run(self) -> None:
+        """Guard until it is told to stop."""
+        with self._interrupts.installed():
+            self._server.start()
+            self.watcher.start()
+            self._notifier.ready()
+            while not self._interrupts.stopping:
+                with contextlib.suppress(Interrupted):
+                    self._notifier.status(self._round())
+                    self._wait()
+                self._interrupts.reloading = False
+            self._notifier.stopping()
+            self._stop()
+
+    def _stop(self) -> None:
+        self._server.stop()
+        self.watcher.stop()
+        self.memory.save()
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(self._options.run_dir, guard_proof.FILE))
+
+    def _round(self) -> str:
+        """Look at the policy, write metrics; return a line about it."""
+        try:
+            policy = self.answers.policy()
+            text = f"policy {policy.digest}, mode {policy.on_host.mode}"
+        except PolicyUnavailable as error:
+            text = f"no policy: {error}"
+        self.metrics.usable = self._file.error is None
+        self.metrics.guests = len(self.memory)
+        self.metrics.rejected = self._server.rejected
+        folder = self._options.textfile_directory
+        if folder:
+            try:
+                self.metrics.write(folder)
+            except OSError as error:
+                LOG.error("Metrics are not written: %s", error)
+        return f"{text}, {len(self.memory)} guests known"
+
+    def _wait(self) -> None:
+        """Wait for the next round; write down what guests run with."""
+        until = time.monotonic() + self._options.interval
+        while (rest := until - time.monotonic()) > 0:
+            self._notifier.alive()
+            self.memory.save()
+            with self._interrupts.breakable(reload=True):
+                time.sleep(min(rest, _SAVED))
+
+    def _proven(self, hours: int) -> frozenset[str]:
+        now = datetime.datetime.now(datetime.UTC)
+        return posture.passed(self._options.report_file, hours, now)
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "adopted": self.memory.adopted,
+            "not_kept": self.memory.trouble,
+            "libvirt": self.metrics.connected,
+        }
+
+
+def _users(name: str) -> frozenset[int]:
+    """Return who may ask: root, libvirt's user, and who runs the daemon."""
+    try:
+        user = pwd.getpwnam(name).pw_uid
+    except KeyError:
+        text = f"[vhard_guard] libvirt_user: there is no user {name}"
+        raise ValueError(text) from None
+    return frozenset((0, user, os.geteuid()))

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is in place of a guard on this host, a line each."""
+
+import datetime
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nova_vhard.node.guard import install, posture, service, wire
+
+# Seconds that the daemon may take to answer.
+_LIMIT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One part of the guard.
+
+    :ivar good: whether nothing is amiss with it
+    """
+
+    subject: str
+    text: str
+    good: bool
+
+
+def lines(options: Any) -> list[Line]:
+    """Return what there is of the guard.
+
+    :param options: group ``vhard_guard``
+    """
+    return [_hook(options), _socket(options), *_daemon(options)]
+
+
+def _hook(options: Any) -> Line:
+    path = install.path(options)
+    try:
+        found = install.installed(options)
+        mode = stat.S_IMODE(os.stat(path).st_mode) if found else 0
+    except (OSError, ValueError) as error:
+        return Line("hook", f"{path}: {error}", False)
+    if found is None:
+        text = f"{path} is not there; run nova-vhard-guard install"
+        return Line("hook", text, False)
+    if found != install.text(options) or mode != install.MODE:
+        text = f"{path} is of another version; run nova-vhard-guard install"
+        return Line("hook", text, False)
+    return Line("hook", f"{path} is in place", True)
+
+
+def _socket(options: Any) -> Line:
+    path = service.socket_path(options)
+    try:
+        good = stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError as error:
+        return Line("socket", f"{path}: {error.strerror}", False)
+    text = "is there" if good else "is no socket"
+    return Line("socket", f"{path} {text}", good)
+
+
+def _daemon(options: Any) -> Iterator[Line]:
+    request = wire.Request(wire.STATUS, "", b"")
+    try:
+        answer = wire.ask(service.socket_path(options), request, _LIMIT)
+        found = json.loads(answer.text)
+    except (OSError, ValueError) as error:
+        yield Line("daemon", f"does not answer: {error}", False)
+        return
+    yield _answering(found)
+    yield _policy(found)
+    yield _report(options)
+
+
+def _answering(found: dict[str, Any]) -> Line:
+    parts = [f"answers, {found['guests']} guests known"]
+    if not found["adopted"]:
+        parts.append("the guests of this host are not taken in yet")
+    if not found["libvirt"]:
+        parts.append("libvirt is not reached")
+    if found["not_kept"]:
+        parts.append(f"not on the disk: {found['not_kept']}")
+    return Line("daemon", "; ".join(parts), len(parts) == 1)
+
+
+def _policy(found: dict[str, Any]) -> Line:
+    if not found["policy"]:
+        return Line("policy", f"there is none: {found['fault']}", False)
+    if not found["enabled"]:
+        text = f"{found['policy']} says enabled: false"
+        return Line("policy", text, False)
+    text = (
+        f"{found['policy']}, mode {found['mode']}, hot_plug "
+        f"{found['hot_plug']}, unanswered {found['unanswered']}"
+    )
+    if found["fault"]:
+        text += f"; the file cannot be used now: {found['fault']}"
+    return Line("policy", text, not found["fault"])
+
+
+def _report(options: Any) -> Line:
+    """Return what hosts need only whose guests need a proof."""
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        passed = posture.passed(options.report_file, 24, now)
+    except posture.NotProven as error:
+        return Line("report", f"this host has proven nothing: {error}", True)
+    return Line("report", f"{len(passed)} checks passed", True)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guard beside libvirt: hot plugs, deleted guests, proofs.
+
+One thread of its own, since libvirt may not answer for long, as while it
+starts its guests. The hook is answered without it.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from nova_vhard.common.log import get_logger
+from nova_vhard.node.guard import probe
+from nova_vhard.node.guard.hot_plug import HotPlug
+from nova_vhard.node.guard.judge import Judge
+from nova_vhard.node.guard.libvirtd import (
+    Connection,
+    GuestGone,
+    LibvirtError,
+)
+from nova_vhard.node.guard.metrics import Metrics
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import ATTACH
+from nova_vhard.policy.watch import PolicyUnavailable
+
+LOG = get_logger(__name__)
+
+#: Devices of which libvirt has told and that are not judged yet.
+MOST = 4096
+
+# Seconds between two tries to reach libvirt, and for a thread to end.
+_RETRY, _STOP = 5.0, 2.0
+_DISABLED = "disabled"
+
+
+class Watcher:
+    """Watches the guests that run.
+
+    :param options: group ``vhard_guard``
+    :param policy: returns the policy that holds, or raises PolicyUnavailable
+    :param connect: connects to libvirt
+    """
+
+    def __init__(
+        self,
+        options: Any,
+        policy: Callable[[], Policy],
+        judge: Judge,
+        metrics: Metrics,
+        connect: Callable[[str], Connection] = Connection,
+    ) -> None:
+        """Keep what it works with; nothing runs yet."""
+        self._options = options
+        self._policy = policy
+        self._judge = judge
+        self._metrics = metrics
+        self._connect = connect
+        self._hot_plug = HotPlug(judge, metrics)
+        self._added: queue.Queue[tuple[str, str] | None] = queue.Queue(MOST)
+        self._overrun = False
+        self._stopping = threading.Event()
+        self._trouble = ""
+        self._thread = threading.Thread(
+            target=self._run, name="watcher", daemon=True
+        )
+
+    def start(self) -> None:
+        """Watch from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, unless libvirt does not let go."""
+        self._stopping.set()
+        self.heard(None)
+        self._thread.join(_STOP)
+
+    def heard(self, device: tuple[str, str] | None) -> None:
+        """Take note of a device; called by libvirt's own thread.
+
+        :param device: a guest's uuid and the device's alias
+        """
+        try:
+            self._added.put_nowait(device)
+        except queue.Full:
+            self._overrun = True
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._watch()
+            except LibvirtError as error:
+                if str(error) != self._trouble:
+                    LOG.error("Running guests are not watched: %s", error)
+                self._trouble = str(error)
+            except Exception:
+                LOG.exception("Running guests are not watched")
+            self._metrics.connected = False
+            self._stopping.wait(_RETRY)
+
+    def _watch(self) -> None:
+        """Watch until the connection is lost.
+
+        :raises LibvirtError: when it is
+        """
+        connection = self._connect(self._options.libvirt_uri)
+        try:
+            connection.on_device(lambda *device: self.heard(device))
+            self._metrics.connected = True
+            self._trouble = ""
+            self.look_at_all(connection)
+            due = proof_due = 0.0
+            while not self._stopping.is_set() and connection.alive:
+                now = time.monotonic()
+                if now >= proof_due:
+                    proof_due = now + self._options.probe_interval
+                    self.prove(connection)
+                if now >= due:
+                    due = now + self._options.interval
+                    self._judge.memory.look_over(connection.guests())
+                self._next(connection, min(due, proof_due) - now)
+        finally:
+            connection.close()
+
+    def _next(self, connection: Connection, seconds: float) -> None:
+        """Judge the next device, if one comes in time."""
+        try:
+            device = self._added.get(timeout=max(0.0, min(seconds, _RETRY)))
+        except queue.Empty:
+            device = None
+        if self._overrun:
+            self._overrun = False
+            self.look_at_all(connection)
+        if device is None:
+            return
+        try:
+            policy = self._policy()
+        except PolicyUnavailable as error:
+            LOG.error("A hot plug is not judged, no policy: %s", error)
+            return
+        self._hot_plug.added(connection, policy, *device)
+
+    def look_at_all(self, connection: Connection) -> None:
+        """Judge every guest that runs, and adopt all guests if need be.
+
+        Nothing is taken from a guest here: it may have had it at its start.
+
+        :raises LibvirtError: if libvirt does not answer
+        """
+        try:
+            policy = self._policy()
+        except PolicyUnavailable as error:
+            LOG.error("Running guests are not judged, no policy: %s", error)
+            return
+        for uuid, runs in connection.guests().items():
+            if runs or not self._judge.memory.adopted:
+                self._look_at(connection, policy, uuid)
+        if not self._judge.memory.adopted:
+            self._judge.memory.adopt()
+            count = len(self._judge.memory)
+            LOG.warning("%d guests count as there before the guard", count)
+
+    def _look_at(
+        self, connection: Connection, policy: Policy, uuid: str
+    ) -> None:
+        try:
+            xml = connection.xml(uuid)
+        except GuestGone:
+            return
+        found = self._judge.judge(policy, xml, ATTACH)
+        self._metrics.decided(ATTACH, found.verdict.outcome)
+
+    def prove(self, connection: Connection) -> probe.Proof:
+        """Probe the guard and leave what comes of it.
+
+        :raises LibvirtError: if libvirt does not answer
+        """
+        found = probe.prove(connection.capabilities(), connection.start)
+        if found.guarded != self._metrics.guarded:
+            level = logging.INFO if found.guarded else logging.ERROR
+            word = "in force" if found.guarded else "not in force"
+            LOG.log(level, "The guard is %s: %s", word, found.reason)
+        self._metrics.guarded = found.guarded
+        self._metrics.proven = time.time()
+        valid = 3.0 * self._options.probe_interval
+        try:
+            probe.leave(self._options.run_dir, found, self._mode(), valid)
+        except OSError as error:
+            LOG.error("The check guard_in_force sees no proof: %s", error)
+        return found
+
+    def _mode(self) -> str:
+        """Return what the guard does, in a word."""
+        try:
+            policy = self._policy()
+        except PolicyUnavailable:
+            return _DISABLED
+        return str(policy.on_host.mode) if policy.enabled else _DISABLED

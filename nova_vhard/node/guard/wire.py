@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hook and daemon say to each other.
+
+A request is one line, ``OPERATION NAME``, and behind it the domain XML up to
+the end of the stream. An answer is one word in a line and a text. The hook,
+which imports nothing of ours, has a copy of this format.
+"""
+
+import enum
+import socket
+import time
+from dataclasses import dataclass
+
+from nova_vhard.common.text import line
+
+#: Bytes of a domain XML. The hook sends one more of a longer one.
+LIMIT = 4 << 20
+#: Bytes of the line in front: an operation, and a name of libvirt's.
+HEAD_LIMIT = 1024
+#: Bytes of an answer's text: it ends in a log of Nova's.
+TEXT_LIMIT = 2048
+
+#: libvirt's operations that the hook asks about.
+MIGRATE = "migrate"
+PREPARE = "prepare"
+RESTORE = "restore"
+#: An operator's question: what does the daemon work with?
+STATUS = "status"
+
+OPERATIONS = (MIGRATE, PREPARE, RESTORE, STATUS)
+
+
+class BadRequest(ValueError):
+    """What a client sent is no request."""
+
+
+class Word(enum.StrEnum):
+    """What the daemon says of a guest."""
+
+    ALLOW = "allow"
+    REFUSE = "refuse"
+    #: There is no policy to judge by: the hook does as without a daemon.
+    UNANSWERED = "unanswered"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question about a guest.
+
+    :ivar operation: one of OPERATIONS
+    :ivar name: libvirt's name of the guest
+    :ivar xml: the domain XML, at most LIMIT + 1 bytes
+    """
+
+    operation: str
+    name: str
+    xml: bytes
+
+    @property
+    def whole(self) -> bool:
+        """Whether the XML is within the limit, and so complete."""
+        return len(self.xml) <= LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the daemon says.
+
+    :ivar text: one line for whoever reads libvirt's error
+    """
+
+    word: Word
+    text: str = ""
+
+    def encoded(self) -> bytes:
+        """Return the bytes to send."""
+        return f"{self.word}\n{line(self.text, TEXT_LIMIT)}".encode(
+            errors="replace"
+        )
+
+
+def receive(peer: socket.socket, seconds: float) -> Request:
+    """Read a request to its end.
+
+    :param seconds: that the whole of it may take
+    :raises BadRequest: if it is none, or too long for one
+    :raises OSError: if it does not come in time
+    """
+    deadline = time.monotonic() + seconds
+    most = HEAD_LIMIT + LIMIT + 1
+    data = bytearray()
+    while part := _part(peer, deadline):
+        data += part
+        if len(data) > most:
+            raise BadRequest("too long")
+    head, newline, _ = data[:HEAD_LIMIT].partition(b"\n")
+    operation, _, name = head.decode(errors="replace").partition(" ")
+    if not newline or operation not in OPERATIONS:
+        raise BadRequest("no operation")
+    return Request(operation, name, bytes(data[len(head) + 1 :]))
+
+
+def _part(peer: socket.socket, deadline: float) -> bytes:
+    rest = deadline - time.monotonic()
+    if rest <= 0:
+        raise TimeoutError("the request does not end")
+    peer.settimeout(rest)
+    return peer.recv(1 << 18)
+
+
+def ask(path: str, request: Request, seconds: float) -> Answer:
+    """Ask a daemon, as the hook does.
+
+    :param path: of its socket
+    :raises OSError: without an answer within the time
+    """
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(seconds)
+        peer.connect(path)
+        head = f"{request.operation} {request.name}\n".encode()
+        peer.sendall(head + request.xml)
+        peer.shutdown(socket.SHUT_WR)
+        deadline = time.monotonic() + seconds
+        data = bytearray()
+        while (part := _part(peer, deadline)) and len(data) < 1 << 16:
+            data += part
+    word, _, text = data.decode(errors="replace").partition("\n")
+    try:
+        return Answer(Word(word), text)
+    except ValueError:
+        raise ConnectionError("no answer") from None

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-vhard-guard as a process, beside a libvirt of its own."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+PROGRAM = pathlib.Path(sys.executable).with_name("nova-vhard-guard")
+
+_CONFIG = """\
+[vhard_guard]
+policy_file = {place}/policy.yaml
+state_path = {place}/state
+run_dir = {place}/run
+hooks_dir = {hooks}
+libvirt_uri = {uri}
+libvirt_pid_files = {pid_file}
+report_file = {place}/report.json
+textfile_directory = {place}/metrics
+interval = 5
+probe_interval = 60
+"""
+
+# Seconds until something that was begun has to be over.
+PATIENCE = 30
+
+
+class Guard:
+    """A guard with a configuration, a policy and logs of its own.
+
+    :param place: folder for all of it
+    :param hooks: folder that libvirt's daemon takes for its hooks
+    :param uri: of libvirt, with the right to change guests
+    """
+
+    def __init__(
+        self,
+        place: pathlib.Path,
+        hooks: pathlib.Path,
+        uri: str,
+        pid_file: pathlib.Path,
+    ) -> None:
+        self.place = place
+        self.hook = hooks / "qemu.d" / "nova-vhard-guard"
+        self._process: subprocess.Popen[bytes] | None = None
+        for name in ("metrics", "run", "state"):
+            (place / name).mkdir(parents=True)
+        config = _CONFIG.format(
+            place=place, hooks=hooks, uri=uri, pid_file=pid_file
+        )
+        (place / "guard.conf").write_text(config)
+
+    def policy(self, text: str) -> None:
+        """Put a policy in place of what was there, in one step."""
+        fresh = self.place / "policy.new"
+        fresh.write_text(text)
+        os.replace(fresh, self.place / "policy.yaml")
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a subcommand."""
+        return subprocess.run(
+            self._words(*words),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def start(self) -> None:
+        """Start the daemon; it answers when this returns."""
+        with open(self.place / "guard.log", "ab") as log:
+            self._process = subprocess.Popen(
+                self._words("run"),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        wait(lambda: "daemon: answers" in self.command("status").stdout)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """End the daemon, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    def log(self) -> str:
+        """Return what the daemon has logged."""
+        return (self.place / "guard.log").read_text()
+
+    def events(self) -> Iterator[dict]:
+        """Yield the decision events that it has written."""
+        for line in self.log().splitlines():
+            if " nova_vhard.decisions " in line:
+                yield json.loads(line[line.index("{") :])
+
+    def outcomes(self) -> list[tuple[str, str]]:
+        """Return operation and outcome of each event."""
+        return [(e["operation"], e["outcome"]) for e in self.events()]
+
+    def _words(self, *words: str) -> list[str]:
+        config = str(self.place / "guard.conf")
+        return [str(PROGRAM), "--config-file", config, *words]
+
+
+def wait(is_so, seconds: float = PATIENCE) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
