@@ -23,8 +23,10 @@ _FOLDERS = {
     "/var/lib/libvirt": "lib",
     "/var/cache/libvirt": "cache",
     "/var/log/libvirt": "log",
-    # Guests and networks of the machine's own are not to be started.
+    # Guests and networks of the machine's own are not to be started, and its
+    # hooks not to be called.
     "/etc/libvirt/qemu": "guests",
+    "/etc/libvirt/hooks": "hooks",
 }
 _IN_PLACE = """\
 while [ "$1" != -- ]; do mount --bind "$2" "$1"; shift 2; done
@@ -51,10 +53,11 @@ GUEST = """\
     <disk type='file' device='disk'>
       <driver name='qemu' type='raw'/>
       <source file='{disk}'/>
-      <target dev='vda' bus='virtio'/>
+      <target dev='{target}' bus='{bus}'/>
     </disk>
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
+    {devices}
   </devices>
   {more}
 </domain>
@@ -86,6 +89,9 @@ class Libvirt:
     :param place: folder for all that they write
     :param mounts: path to what is there instead, for them and their guests
     :ivar uri: where a client without rights reaches libvirtd
+    :ivar own_uri: where one with rights does
+    :ivar hooks: the folder that libvirtd takes for /etc/libvirt/hooks
+    :ivar pid_file: of libvirtd
     """
 
     def __init__(
@@ -96,6 +102,9 @@ class Libvirt:
         self._running: list[subprocess.Popen[bytes]] = []
         self._made: list[str] = []
         self.uri = self._uri("libvirt-sock-ro")
+        self.own_uri = self._uri("libvirt-sock")
+        self.hooks = place / _FOLDERS["/etc/libvirt/hooks"]
+        self.pid_file = place / "libvirtd.pid"
 
     def __enter__(self) -> "Libvirt":
         self._place.mkdir(exist_ok=True)
@@ -106,7 +115,7 @@ class Libvirt:
         try:
             self._prepare()
             self._start("virtlogd", "--pid-file", self._place / "virtlogd.pid")
-            pid_file = ("--pid-file", self._place / "libvirtd.pid")
+            pid_file = ("--pid-file", self.pid_file)
             self._start("libvirtd", "--config", config, *pid_file)
             self._wait()
         except BaseException:
@@ -121,19 +130,45 @@ class Libvirt:
 
     def connect(self) -> libvirt.virConnect:
         """Return a connection that may start guests."""
-        return libvirt.open(self._uri("libvirt-sock"))
+        return libvirt.open(self.own_uri)
 
-    def start(self, name: str, more: str = "") -> str:
+    def start(self, name: str, more: str = "", **kinds: str) -> str:
         """Start a guest with a disk of its own; return its uuid.
 
         :param more: elements of its ``<domain>``
+        :param kinds: of ``describe``
         """
-        disk = self._place / f"{name}.img"
-        with open(disk, "wb") as file:
-            file.truncate(1 << 20)
-        text = GUEST.format(name=name, disk=disk, more=more)
+        text = self.describe(name, more=more, **kinds)
         with contextlib.closing(self.connect()) as connection:
             return str(connection.createXML(text).UUIDString())
+
+    def describe(
+        self,
+        name: str,
+        more: str = "",
+        bus: str = "virtio",
+        devices: str = "",
+        disk: bool = True,
+    ) -> str:
+        """Return the XML of a guest.
+
+        :param bus: of its disk
+        :param devices: elements of its ``<devices>``
+        :param disk: whether its disk is there; else it can never start
+        """
+        path = self._place / f"{name}.img"
+        if disk:
+            with open(path, "wb") as file:
+                file.truncate(1 << 20)
+        target = "vda" if bus == "virtio" else "sda"
+        return GUEST.format(
+            name=name,
+            disk=path,
+            more=more,
+            bus=bus,
+            target=target,
+            devices=devices,
+        )
 
     def end(self, name: str) -> None:
         """End a guest at once."""

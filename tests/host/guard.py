@@ -82,6 +82,15 @@ class Guard:
             )
         wait(lambda: "daemon: answers" in self.command("status").stdout)
 
+    @property
+    def running(self) -> bool:
+        """Whether the daemon has been started and not been ended."""
+        return self._process is not None
+
+    def send(self, number: int) -> None:
+        """Send a signal to the daemon."""
+        os.kill(self._process.pid, number)
+
     def kill(self, number: int = signal.SIGKILL) -> None:
         """End the daemon, if it runs."""
         if self._process is not None:

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guard between a real libvirt and its guests."""
+
+import collections
+import concurrent.futures
+import contextlib
+import itertools
+import signal
+import threading
+import time
+
+import libvirt
+import pytest
+
+from tests.host import daemon
+from tests.host.guard import Guard, wait
+
+POLICY = """\
+version: "1"
+extends: baseline
+on_host: {{mode: {mode}, hot_plug: {hot_plug}, unanswered: {unanswered}}}
+"""
+REFUSED = "nova-vhard-guard: "
+CARD = "<interface type='ethernet'><model type='e1000e'/></interface>"
+PORTS = "".join(
+    f"<controller type='pci' index='{index}' model='pcie-root-port'/>"
+    for index in range(1, 5)
+)
+#: Guests that are started at once.
+MANY = 200
+
+
+def policy(mode="enforce", hot_plug="report", unanswered="allow"):
+    return POLICY.format(mode=mode, hot_plug=hot_plug, unanswered=unanswered)
+
+
+@pytest.fixture(scope="module")
+def host(place):
+    with daemon.Libvirt(place / "guarded") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def connection(host):
+    with contextlib.closing(host.connect()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def installed(place, host):
+    """Return a guard that is installed and runs."""
+    found = Guard(place / "guard", host.hooks, host.own_uri, host.pid_file)
+    found.policy(policy())
+    found.start()
+    assert found.command("install").returncode == 0
+    wait(lambda: found.command("probe").returncode == 0)
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def guard(installed, connection):
+    """Return the guard, in mode enforce; take all guests away afterwards."""
+    installed.policy(policy())
+    if not installed.running:
+        installed.start()
+    yield installed
+    for domain in connection.listAllDomains():
+        persistent = domain.isPersistent()
+        if domain.isActive():
+            domain.destroy()
+        if persistent:
+            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+
+
+def refusal(call, *arguments):
+    """Return what libvirt says of what the guard refuses."""
+    with pytest.raises(libvirt.libvirtError, match=REFUSED) as caught:
+        call(*arguments)
+    return str(caught.value)
+
+
+def test_a_probe_of_a_host_without_a_guard(place, host):
+    found = Guard(place / "none", host.hooks, host.own_uri, host.pid_file)
+    done = found.command("probe")
+    assert done.returncode == 1
+    assert done.stdout.startswith("unguarded: ")
+    assert done.stdout.count("\n") == 1
+    assert found.command("status").returncode == 1
+
+
+def test_a_probe_of_a_guarded_host(guard, connection):
+    done = guard.command("probe")
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1)
+    assert done.stdout.startswith("guarded: ")
+    status = guard.command("status")
+    assert status.returncode == 0, status.stdout
+    assert connection.listAllDomains() == []
+    # The same hook, and nobody behind it.
+    guard.kill()
+    done = guard.command("probe")
+    assert (done.returncode, done.stdout.count("\n")) == (1, 1)
+
+
+def test_nothing_is_known_without_libvirt(place, host):
+    found = Guard(
+        place / "lost",
+        host.hooks,
+        "qemu+unix:///system?socket=/no",
+        host.pid_file,
+    )
+    done = found.command("probe")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_guest_that_is_refused_never_runs(guard, host, connection):
+    said = refusal(connection.createXML, host.describe("bad", bus="sata"))
+    assert "disk bus of disk sda=sata (allowed: virtio, scsi)" in said
+    assert connection.listAllDomains() == []
+    assert not [one for one in host.processes() if "bad.img" in one]
+    host.start("good")
+    assert guard.outcomes()[-2:] == [("start", "refuse"), ("start", "allow")]
+
+
+@pytest.mark.parametrize("mode", ["audit", "warn"])
+def test_a_mode_that_refuses_nothing(guard, host, mode):
+    guard.policy(policy(mode))
+    host.start("bad", bus="sata")
+    assert guard.outcomes()[-1] == ("start", mode)
+
+
+def test_what_a_guest_had_follows_it(guard, host, connection):
+    guard.policy(policy("audit"))
+    guest = connection.defineXML(host.describe("old", bus="sata"))
+    guest.create()
+    guard.policy(policy())
+    # A hard reboot, as Nova does it.
+    guest.destroy()
+    guest.undefine()
+    guest = connection.defineXML(
+        host.describe(
+            "old", bus="sata", more=f"<uuid>{guest.UUIDString()}</uuid>"
+        )
+    )
+    guest.create()
+    assert guard.outcomes()[-1] == ("start", "warn")
+    guest.destroy()
+    # The same with one device more, and the daemon started again.
+    guard.kill(signal.SIGTERM)
+    guard.start()
+    guest = connection.defineXML(
+        host.describe(
+            "old",
+            bus="sata",
+            devices=CARD,
+            more=f"<uuid>{guest.UUIDString()}</uuid>",
+        )
+    )
+    assert "=e1000e (allowed: virtio)" in refusal(guest.create)
+
+
+def test_a_guest_from_a_saved_state(guard, host, connection):
+    guard.policy(policy("audit"))
+    guest = connection.defineXML(host.describe("saved", bus="sata"))
+    guest.create()
+    guest.managedSave()
+    guard.policy(policy())
+    guest.create()
+    assert guest.isActive()
+    assert guard.outcomes()[-1] == ("start", "warn")
+    metrics = guard.place / "metrics" / "nova_vhard_guard.prom"
+    wait(lambda: 'operation="restore"' in metrics.read_text())
+
+
+def test_without_a_daemon(guard, host, connection):
+    guard.policy(policy(unanswered="refuse"))
+    host.start("first")
+    guard.kill()
+    with pytest.raises(libvirt.libvirtError, match="does not answer"):
+        host.start("refused")
+    guard.start()
+    guard.policy(policy())
+    host.start("second")
+    guard.kill()
+    begin = time.monotonic()
+    host.start("unjudged", bus="sata")
+    assert time.monotonic() - begin < 30
+    # It comes back: what runs is judged, and left alone.
+    guard.start()
+    wait(lambda: ("attach", "refuse") in guard.outcomes())
+    assert len(connection.listAllDomains()) == 3
+
+
+def test_a_daemon_that_hangs(guard, host):
+    guard.send(signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        host.start("unjudged", bus="sata")
+        assert time.monotonic() - begin < 30
+    finally:
+        guard.send(signal.SIGCONT)
+
+
+def plug(connection, uuid, device=CARD):
+    guest = connection.lookupByUUIDString(uuid)
+    guest.attachDeviceFlags(device, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    return guest
+
+
+def test_a_device_that_is_plugged_in_is_reported(guard, host, connection):
+    uuid = host.start("plugged", devices=PORTS)
+    guest = plug(connection, uuid)
+    wait(lambda: ("attach", "refuse") in guard.outcomes())
+    assert "e1000e" in guest.XMLDesc(0)
+    # What is plugged in against the policy is not what it had.
+    guest.destroy()
+    more = f"<uuid>{uuid}</uuid>"
+    refusal(connection.createXML, host.describe("plugged", more, devices=CARD))
+
+
+def test_a_device_that_a_guest_keeps_is_an_alert(guard, host, connection):
+    guard.policy(policy(hot_plug="detach"))
+    uuid = host.start("keeps", devices=PORTS)
+    plug(connection, uuid)
+    wait(lambda: f"Guest {uuid} keeps" in guard.log(), 60)
+    # What is allowed stays.
+    assert "virtio" in connection.lookupByUUIDString(uuid).XMLDesc(0)
+
+
+def test_a_device_that_a_guest_gives_up_is_taken_away(guard, host, connection):
+    guard.policy(policy(hot_plug="detach"))
+    text = host.describe("gives")
+    disk = text[text.index("<disk") : text.index("</disk>")] + "</disk>"
+    text = text.replace("usb' model='none'/", "usb' model='qemu-xhci'/")
+    guest = connection.createXML(text)
+    # QEMU takes a USB device away without the guest's help.
+    disk = disk.replace("bus='virtio'", "bus='usb'").replace("vda", "sda")
+    host.describe("other")
+    disk = disk.replace("gives.img", "other.img")
+    plug(connection, guest.UUIDString(), disk)
+    wait(lambda: f"taken from guest {guest.UUIDString()}" in guard.log())
+    assert "bus='usb'" not in guest.XMLDesc(0)
+    assert "bus='virtio'" in guest.XMLDesc(0)
+
+
+def start_all(host, texts):
+    """Start guests at once; return what became of each, counted."""
+    connections = itertools.cycle([host.connect() for _ in range(20)])
+
+    def one(pair):
+        text, connection = pair
+        try:
+            connection.createXML(text)
+        except libvirt.libvirtError as error:
+            if REFUSED in str(error):
+                return "refused"
+            # The guard let it pass.
+            return "passed" if "storage file" in str(error) else str(error)
+        return "started"
+
+    with concurrent.futures.ThreadPoolExecutor(100) as pool:
+        return collections.Counter(
+            pool.map(one, zip(texts, connections, strict=False))
+        )
+
+
+def test_many_guests_at_once(guard, host):
+    texts = [
+        host.describe(f"m{i}", bus="sata" if i % 2 else "virtio", disk=False)
+        for i in range(MANY)
+    ]
+    before = len(guard.outcomes())
+    unanswered = guard.log().count("is not answered")
+    counts = start_all(host, texts)
+    print(f"{MANY} starts at once: {dict(counts)}")
+    assert counts == {"refused": MANY // 2, "passed": MANY // 2}
+    assert len(guard.outcomes()) - before == MANY
+    assert guard.log().count("is not answered") == unanswered
+
+
+def test_a_daemon_that_is_killed_while_guests_start(guard, host):
+    texts = [
+        host.describe(f"k{i}", bus="sata", disk=False)
+        for i in range(MANY // 4)
+    ]
+    stop = threading.Event()
+
+    def kill():
+        while not stop.wait(0.3):
+            guard.kill()
+            guard.start()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        counts = start_all(host, texts)
+    finally:
+        stop.set()
+        killer.join()
+    print(f"{len(texts)} starts, daemon killed: {dict(counts)}")
+    # Refused, or let pass as the policy says of a guard that is not there.
+    assert counts.keys() <= {"refused", "passed"}
+    assert counts.total() == len(texts)
+
+
+def test_uninstall_leaves_nothing(guard, host):
+    guard.policy(policy(unanswered="refuse"))
+    host.start("one")
+    guard.kill()
+    assert guard.command("uninstall").returncode == 0
+    assert list(host.hooks.iterdir()) == []
+    assert list((guard.place / "state").iterdir()) == []
+    assert list((guard.place / "run").iterdir()) == []
+    # Its guest runs on, and others start.
+    host.start("two", bus="sata")
+    with contextlib.closing(host.connect()) as own:
+        assert len(own.listAllDomains()) == 2
