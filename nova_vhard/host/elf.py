@@ -16,6 +16,7 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nova_vhard.host.elf_file import BadElf, ElfFile
@@ -25,6 +26,7 @@ _DF_BIND_NOW = 0x8
 _DF_1_NOW = 0x1
 _DF_1_PIE = 0x08000000
 _PF_X, _PF_W = 1, 2
+_PAGE = 4096
 
 _CANARY = b"\0__stack_chk_fail\0"
 # glibc's fortified functions: __memcpy_chk, __printf_chk. The canary's
@@ -32,7 +34,6 @@ _CANARY = b"\0__stack_chk_fail\0"
 _FORTIFIED = re.compile(rb"\0(__[a-z0-9_]+_chk)(?=\0)")
 # musl checks inline, by headers: no name tells.
 _INLINE = b"ld-musl"
-_MAX_PATH = 4096
 
 
 class Kind(enum.StrEnum):
@@ -57,21 +58,28 @@ class Relro(enum.StrEnum):
 class ElfFacts:
     """What a binary was built with.
 
+    :ivar relro: None where that cannot be told
     :ivar nx: neither stack nor code can be written and executed
     :ivar canary: whether functions guard their return address; None where
         that cannot be told
     :ivar fortify: whether calls to libc are checked; None as above
     :ivar stripped: whether it has no symbol table
+    :ivar needed: names of the libraries that it is loaded with
+    :ivar search: folders that it names itself to look for them in
+    :ivar machine: machine, width and order of bytes, as pyelftools names them
     """
 
     kind: Kind
-    relro: Relro
+    relro: Relro | None
     nx: bool
     canary: bool | None
     fortify: bool | None
     stripped: bool
     setuid: bool
     setgid: bool
+    needed: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    machine: str = ""
 
 
 def examine(root: HostRoot, path: str) -> tuple[os.stat_result, ElfFacts]:
@@ -82,17 +90,24 @@ def examine(root: HostRoot, path: str) -> tuple[os.stat_result, ElfFacts]:
         one, or pyelftools is not installed
     """
     with root.open(path) as file:
-        found = os.fstat(file.fileno())
+        opened = os.fstat(file.fileno())
         try:
-            return found, _facts(ElfFile(file), found.st_mode)
-        except BadElf as error:
-            text = f"not an ELF file that can be read: {error}"
-            raise Unreadable(path, OSError(errno.ENOEXEC, text)) from error
-        except OSError as error:
-            raise Unreadable(path, error) from error
+            return opened, _facts(ElfFile(file), opened.st_mode)
         except ImportError as error:
             text = "pyelftools is not installed (extra [node])"
             raise Unreadable(path, OSError(errno.ENOSYS, text)) from error
+        except OSError as error:
+            raise Unreadable(path, error) from error
+        except Exception as error:  # noqa: BLE001 - as many as fields
+            # Whatever pyelftools says of a file that is damaged.
+            text = f"not an ELF file that can be read: {_reason(error)}"
+            raise Unreadable(path, OSError(errno.ENOEXEC, text)) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, BadElf):
+        return str(error)
+    return f"damaged or cut off ({type(error).__name__})"
 
 
 def _facts(elf: ElfFile, mode: int) -> ElfFacts:
@@ -105,7 +120,7 @@ def _facts(elf: ElfFile, mode: int) -> ElfFacts:
         canary = _seen(_CANARY in names, kind)
         fortify = _seen(_FORTIFIED.search(names) is not None, kind)
         if not fortify and any(
-            _INLINE in elf.content(one, _MAX_PATH) for one in interpreters
+            _INLINE in part.data() for part in interpreters
         ):
             fortify = None
     return ElfFacts(
@@ -114,10 +129,23 @@ def _facts(elf: ElfFile, mode: int) -> ElfFacts:
         nx=_nx(elf),
         canary=canary,
         fortify=fortify,
-        stripped=elf.stripped,
+        stripped=elf.symbol_strings() is None,
         setuid=bool(mode & stat.S_ISUID),
         setgid=bool(mode & stat.S_ISGID),
+        needed=tuple(tag.needed for tag in elf.tags("DT_NEEDED")),
+        search=tuple(_search(elf)),
+        machine=f"{elf.header.e_machine} {elf.header.e_ident.EI_CLASS} "
+        f"{elf.header.e_ident.EI_DATA}",
     )
+
+
+def _search(elf: ElfFile) -> Iterator[str]:
+    """Yield the folders of DT_RUNPATH, or else of DT_RPATH."""
+    for kind, name in (("DT_RUNPATH", "runpath"), ("DT_RPATH", "rpath")):
+        for tag in elf.tags(kind):
+            yield from getattr(tag, name).split(":")
+        if kind in elf.dynamic:
+            return
 
 
 def _static_canary(elf: ElfFile) -> bool | None:
@@ -139,7 +167,7 @@ def _kind(elf: ElfFile, interpreter: bool) -> Kind:
         return Kind.EXECUTABLE if interpreter or tags else Kind.STATIC
     if e_type != "ET_DYN":
         raise BadElf("neither an executable nor a shared object")
-    if tags.get("DT_FLAGS_1", 0) & _DF_1_PIE:
+    if elf.value("DT_FLAGS_1") & _DF_1_PIE:
         return Kind.PIE if interpreter else Kind.STATIC_PIE
     # Older linkers do not mark a PIE. Some libraries can be executed too,
     # and have a name to be linked by.
@@ -148,19 +176,33 @@ def _kind(elf: ElfFile, interpreter: bool) -> Kind:
     return Kind.SHARED
 
 
-def _relro(elf: ElfFile, kind: Kind) -> Relro:
-    tags = elf.dynamic
-    if not any(one.p_memsz for one in elf.of_type("PT_GNU_RELRO")):
+def _relro(elf: ElfFile, kind: Kind) -> Relro | None:
+    protected = [
+        (part["p_vaddr"], (part["p_vaddr"] + part["p_memsz"]) & -_PAGE)
+        for part in elf.of_type("PT_GNU_RELRO")
+        if part["p_memsz"]
+    ]
+    if not protected:
         return Relro.NONE
     # The loader binds early for each of the three; a static executable that
     # is not relocated has nothing to bind lazily.
     now = (
         kind is Kind.STATIC
-        or "DT_BIND_NOW" in tags
-        or tags.get("DT_FLAGS", 0) & _DF_BIND_NOW
-        or tags.get("DT_FLAGS_1", 0) & _DF_1_NOW
+        or "DT_BIND_NOW" in elf.dynamic
+        or elf.value("DT_FLAGS") & _DF_BIND_NOW
+        or elf.value("DT_FLAGS_1") & _DF_1_NOW
     )
-    return Relro.FULL if now else Relro.PARTIAL
+    if not now:
+        return Relro.PARTIAL
+    # Bound early is not yet read-only: the kernel protects whole pages of
+    # that segment, and a slot elsewhere can be written for ever.
+    slots = elf.call_slots()
+    if slots is None:
+        return None
+    inside = all(
+        any(start <= slot < end for start, end in protected) for slot in slots
+    )
+    return Relro.FULL if inside else Relro.PARTIAL
 
 
 def _nx(elf: ElfFile) -> bool:
@@ -173,8 +215,8 @@ def _nx(elf: ElfFile) -> bool:
     both = _PF_W | _PF_X
     return (
         bool(stacks)
-        and not any(one.p_flags & _PF_X for one in stacks)
+        and not any(part["p_flags"] & _PF_X for part in stacks)
         and not any(
-            one.p_flags & both == both for one in elf.of_type("PT_LOAD")
+            part["p_flags"] & both == both for part in elf.of_type("PT_LOAD")
         )
     )

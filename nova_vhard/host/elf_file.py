@@ -1,34 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
 """The few parts of an ELF file that tell how it was built.
 
-The program headers, the dynamic section and one string table; never a symbol
-and, but for whether there is a symbol table, no section header: those may be
-stripped. pyelftools lays out the structures; what it is handed is cut to
-size first, so that no file, however damaged, costs time or memory.
+pyelftools reads them. It is shown the file as the kernel and the loader see
+it, without section headers: those may be stripped or wrong. They are looked
+at for symbols and for relocations of a static program, which no program
+header leads to. The file is mapped, so that no field of it makes anybody read
+more than there is.
 
 Source: System V ABI, chapters 4 and 5; Linux Standard Base, chapter 10.
 """
 
-import io
+import mmap
+import struct
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from typing import Any, BinaryIO
 
-# Tables that are longer come from no linker; names, from none of QEMU's.
-_MAX_ENTRIES = 1024
-_MAX_STRINGS = 64 << 20
+#: A table that is longer comes from no linker.
+MAX_ENTRIES = 1024
 
-_MAGIC = b"\x7fELF"
-_CLASSES = {1: 32, 2: 64}
-_LITTLE = {1: True, 2: False}
+# Type of the relocations whose slots hold an address that the program finds
+# out by itself at its start (IFUNC), by machine.
+_IRELATIVE = {
+    "EM_386": 42,
+    "EM_X86_64": 37,
+    "EM_ARM": 160,
+    "EM_AARCH64": 1032,
+    "EM_PPC64": 248,
+    "EM_S390": 61,
+    "EM_RISCV": 58,
+    "EM_LOONGARCH": 12,
+}
+_DT_RELA = 7
+_WORD = {32: "I", 64: "Q"}
+_TYPE = {32: 0xFF, 64: 0xFFFFFFFF}
 
 
 class BadElf(Exception):
-    """A file is no ELF file, or a damaged one."""
+    """Raised for what is no ELF file, or a damaged one."""
 
 
 class ElfFile:
     """An ELF file that was opened.
+
+    Anything that pyelftools raises for a damaged file may leave a method.
 
     :param stream: of the file; read only while this is in use
     :raises BadElf: if it is no ELF file
@@ -36,145 +52,120 @@ class ElfFile:
     """
 
     def __init__(self, stream: BinaryIO) -> None:
-        """Read the file's header and its program headers."""
-        from elftools.elf.structs import ELFStructs
+        """Read the header and the program headers."""
+        from elftools.elf.elffile import ELFFile
 
-        self._stream = stream
-        ident = self._bytes(0, 16)
-        if not ident.startswith(_MAGIC):
+        if not stream.read(4).startswith(b"\x7fELF"):
             raise BadElf("no ELF file")
-        try:
-            bits, little = _CLASSES[ident[4]], _LITTLE[ident[5]]
-        except KeyError as error:
-            raise BadElf("neither 32 nor 64 bits of a known order") from error
-        self._structs = ELFStructs(little_endian=little, elfclass=bits)
-        self._structs.create_basic_structs()
-        self.header = self._one(self._structs.Elf_Ehdr, 0)
-        self._structs.create_advanced_structs(
-            self.header.e_type, self.header.e_machine, None
-        )
-        self.segments = list(
-            self._table(
-                self._structs.Elf_Phdr,
-                self.header.e_phoff,
-                self.header.e_phentsize,
-                self.header.e_phnum,
-            )
-        )
+        content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        self._whole = ELFFile(content)
+        self._loaded = ELFFile(content)
+        self._loaded.header["e_shoff"] = 0
+        self.header = self._loaded.header
+        if self._loaded.num_segments() > MAX_ENTRIES:
+            raise BadElf("more program headers than any linker writes")
+        self.segments = list(self._loaded.iter_segments())
 
     def of_type(self, name: str) -> list[Any]:
         """Return the program headers of a type, such as ``PT_GNU_STACK``."""
-        return [one for one in self.segments if one.p_type == name]
-
-    def content(self, segment: Any, limit: int) -> bytes:
-        """Return the bytes of a segment in the file, at most a limit."""
-        return self._bytes(segment.p_offset, min(segment.p_filesz, limit))
+        return [part for part in self.segments if part["p_type"] == name]
 
     @cached_property
-    def dynamic(self) -> dict[Any, int]:
-        """The last value of each tag in the dynamic section.
+    def dynamic(self) -> dict[Any, Any]:
+        """The last entry of each tag in the dynamic section."""
+        return {tag.entry.d_tag: tag for tag in self.tags()}
 
-        ``DT_FLAGS`` and others to values; empty without a section.
-        """
-        found: dict[Any, int] = {}
+    def tags(self, kind: str | None = None) -> Iterator[Any]:
+        """Yield the entries of the dynamic section, of a tag or all."""
         segments = self.of_type("PT_DYNAMIC")
         if len(segments) > 1:
             raise BadElf("more than one dynamic section")
         for segment in segments:
-            struct = self._structs.Elf_Dyn
-            size = struct.sizeof()
-            count = segment.p_filesz // size
-            for one in self._table(struct, segment.p_offset, size, count):
-                if one.d_tag == "DT_NULL":
-                    break
-                found[one.d_tag] = one.d_val
-        return found
+            for tag in islice(segment.iter_tags(), MAX_ENTRIES):
+                if kind in (None, tag.entry.d_tag):
+                    yield tag
+
+    def value(self, tag: str) -> int:
+        """Return the value of a tag of the dynamic section, 0 without it."""
+        return int(self.dynamic[tag].entry.d_val) if tag in self.dynamic else 0
 
     def dynamic_strings(self) -> bytes:
-        """Return the string table of the dynamic section.
+        """Return the names of the dynamic section, each between NULs."""
+        return self._at("DT_STRTAB", self.value("DT_STRSZ"))
 
-        :returns: names between NULs; empty without a dynamic section
-        """
-        if "DT_STRTAB" not in self.dynamic:
-            return b""
-        offset = self._offset(self.dynamic["DT_STRTAB"])
-        return self._strings(offset, self.dynamic.get("DT_STRSZ", 0))
+    @cached_property
+    def sections(self) -> list[Any] | None:
+        """The sections; None where they are stripped or make no sense."""
+        if not 0 < self._whole.num_sections() <= MAX_ENTRIES:
+            return None
+        try:
+            return list(self._whole.iter_sections())
+        except Exception:  # noqa: BLE001 - nothing that runs depends on it
+            return None
 
     def symbol_strings(self) -> bytes | None:
         """Return the names of the symbol table; None where it is stripped."""
-        if self._symbol_names is None:
-            return None
-        names = self._symbol_names
-        return self._strings(names.sh_offset, names.sh_size)
-
-    @property
-    def stripped(self) -> bool:
-        """Whether it has no symbol table, or none that can be found."""
-        return self._symbol_names is None
-
-    @cached_property
-    def _symbol_names(self) -> Any | None:
-        """The section header of the symbol table's names."""
-        header = self.header
-        try:
-            sections = list(
-                self._table(
-                    self._structs.Elf_Shdr,
-                    header.e_shoff,
-                    header.e_shentsize,
-                    header.e_shnum,
-                )
-            )
-            for one in sections:
-                if one.sh_type == "SHT_SYMTAB":
-                    return sections[one.sh_link]
-        except (BadElf, IndexError):
-            # The kernel and the loader do without section headers, and so
-            # does everything else that is asked here.
-            return None
+        for section in self.sections or ():
+            if section["sh_type"] == "SHT_SYMTAB":
+                names: bytes = section.stringtable.data()
+                return b"\0" + names + b"\0"
         return None
 
-    def _offset(self, address: int) -> int:
-        """Return where in the file an address is loaded from."""
-        for one in self.of_type("PT_LOAD"):
-            if one.p_vaddr <= address < one.p_vaddr + one.p_filesz:
-                return int(address - one.p_vaddr + one.p_offset)
-        raise BadElf("an address that no segment loads")
+    def call_slots(self) -> list[int] | None:
+        """Return the addresses of the slots that calls go through.
 
-    def _strings(self, offset: int, size: int) -> bytes:
-        if size > _MAX_STRINGS:
-            raise BadElf("a string table that is too long")
-        # So that each name has a NUL before and behind it.
-        return b"\0" + self._bytes(offset, size) + b"\0"
-
-    def _table(
-        self, struct: Any, offset: int, size: int, count: int
-    ) -> Iterator[Any]:
-        """Yield the entries of a table."""
-        if count and size != struct.sizeof():
-            raise BadElf("entries of an unknown size")
-        if count > _MAX_ENTRIES:
-            raise BadElf("a longer table than any linker writes")
-        content = io.BytesIO(self._bytes(offset, size * count))
-        for _ in range(count):
-            yield struct.parse_stream(content)
-
-    def _one(self, struct: Any, offset: int) -> Any:
-        content = self._bytes(offset, struct.sizeof())
-        return struct.parse_stream(io.BytesIO(content))
-
-    def _bytes(self, offset: int, size: int) -> bytes:
-        """Return that many bytes of the file.
-
-        :raises BadElf: if it has not so many
+        :returns: those of the procedure linkage table, and of functions that
+            are chosen at the start; None where that cannot be told, in a
+            static program without section headers
         """
-        try:
-            self._stream.seek(offset)
-            found = self._stream.read(size)
-        except (OverflowError, ValueError) as error:
-            raise BadElf("an offset that no file has") from error
-        if len(found) != size:
-            raise BadElf(
-                "cut off, or no ELF file" if not offset else "cut off"
-            )
-        return found
+        if self.dynamic:
+            width = "A" if self.value("DT_PLTREL") == _DT_RELA else ""
+            jumps = self._at("DT_JMPREL", self.value("DT_PLTRELSZ"))
+            found = [slot for slot, _ in self._relocations(jumps, width)]
+            for width in ("", "A"):
+                size = self.value(f"DT_REL{width}SZ")
+                table = self._at(f"DT_REL{width}", size)
+                found += self._chosen(table, width)
+            return found
+        if self.sections is None:
+            return None
+        return [
+            slot
+            for section in self.sections
+            for width in ("", "A")
+            if section["sh_type"] == f"SHT_REL{width}"
+            for slot in self._chosen(section.data(), width)
+        ]
+
+    def _chosen(self, table: bytes, width: str) -> Iterator[int]:
+        kind = _IRELATIVE.get(self.header.e_machine)
+        for slot, found in self._relocations(table, width):
+            if found == kind:
+                yield slot
+
+    def _relocations(
+        self, table: bytes, width: str
+    ) -> Iterator[tuple[int, int]]:
+        """Yield address and type of each relocation, of REL or RELA."""
+        order = "<" if self._loaded.little_endian else ">"
+        bits = self._loaded.elfclass
+        entry = struct.Struct(f"{order}{(3 if width else 2)}{_WORD[bits]}")
+        whole = len(table) // entry.size * entry.size
+        for fields in entry.iter_unpack(table[:whole]):
+            yield fields[0], fields[1] & _TYPE[bits]
+
+    def _at(self, tag: str, size: int) -> bytes:
+        """Return the bytes that an address in the dynamic section leads to.
+
+        :returns: empty without that entry
+        """
+        if tag not in self.dynamic:
+            return b""
+        address = self.dynamic[tag].entry.d_ptr
+        offset = next(self._loaded.address_offsets(address, size), None)
+        if offset is None:
+            raise BadElf("an address that no segment loads")
+        content = self._loaded.stream[offset : offset + size]
+        if len(content) != size:
+            raise BadElf("cut off")
+        return bytes(content)

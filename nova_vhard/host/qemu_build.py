@@ -14,7 +14,7 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 
 _CACHE = "elf"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,16 @@ def _facts(host: Host, cache: Cache, path: str) -> ElfFacts:
 def _of_json(value: Any) -> ElfFacts | None:
     """Return facts that were kept; None for anything else."""
     try:
-        kind, relro = Kind(value["kind"]), Relro(value["relro"])
-        facts = ElfFacts(**{**value, "kind": kind, "relro": relro})
+        relro = value["relro"] and Relro(value["relro"])
+        facts = ElfFacts(
+            **{
+                **value,
+                "kind": Kind(value["kind"]),
+                "relro": relro,
+                "needed": tuple(value["needed"]),
+                "search": tuple(value["search"]),
+            }
+        )
     except (TypeError, ValueError, KeyError):
         return None
     surely = (facts.nx, facts.stripped, facts.setuid, facts.setgid)

@@ -343,7 +343,7 @@ def damaged(**changes):
         damaged(nx="yes"),
         damaged(canary=1),
         damaged(kind="novel"),
-        damaged(relro=None),
+        damaged(relro="novel"),
         damaged(more=True),
     ],
 )

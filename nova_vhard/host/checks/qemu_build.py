@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-10 to 14: how QEMU's binaries were built, a class a property."""
+
+from collections.abc import Callable
+
+from nova_vhard.host import qemu_build
+from nova_vhard.host.check import Answer, Check
+from nova_vhard.host.elf import ElfFacts, Kind, Relro
+from nova_vhard.host.host import Host
+from nova_vhard.host.qemu_build import Property
+
+_WORDS = {True: "seen", False: "not seen", None: "cannot be told"}
+_INDEPENDENT = (Kind.PIE, Kind.STATIC_PIE)
+
+_OTHERS = """
+
+    =================  ===================================================
+    PASS               {passes}
+    FAIL               {fails}
+    UNKNOWN            a binary of which it cannot be told, that cannot be
+                       read, or libvirt cannot be asked
+    NOT_APPLICABLE     libvirt would start no emulator
+    =================  ===================================================
+    """
+
+
+class _Build(Check):
+    """Asks one property of every binary of QEMU's."""
+
+    asked: Property
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Ask every binary."""
+        return qemu_build.judge(host, evidence, self.asked)
+
+
+def _answers(passes: str, fails: str) -> Callable[[type[Check]], type[Check]]:
+    """Return a decorator that writes the answers into the docstring."""
+
+    def written(check: type[Check]) -> type[Check]:
+        table = _OTHERS.format(passes=passes, fails=fails)
+        check.__doc__ = f"{check.__doc__}{table}"
+        return check
+
+    return written
+
+
+@_answers("every emulator, and every module", "one has it in part, or not")
+class QemuRelro(_Build):
+    """All slots that calls go through are read-only before the start."""
+
+    name = "qemu_relro"
+    asked = Property(
+        name="full RELRO",
+        has=lambda facts: facts.relro and facts.relro is Relro.FULL,
+        shown=lambda facts: f"{facts.kind}, RELRO {facts.relro or '?'}",
+    )
+
+
+@_answers("every emulator has them", "one has none")
+class QemuCanary(_Build):
+    """Functions check a canary on the stack before they return."""
+
+    name = "qemu_canary"
+    asked = Property(
+        name="stack canaries",
+        has=lambda facts: facts.canary,
+        shown=lambda facts: (
+            f"{facts.kind}, {'stripped' if facts.stripped else 'with symbols'}"
+            f", stack canary {_WORDS[facts.canary]}"
+        ),
+    )
+
+
+@_answers("every emulator, and every module", "one has such a stack or code")
+class QemuNx(_Build):
+    """No executable stack, and no segment that is written and executed.
+
+    A binary that does not say has an executable stack: so the loader takes
+    it.
+    """
+
+    name = "qemu_nx"
+    asked = Property(
+        name="NX",
+        has=lambda facts: facts.nx,
+        shown=lambda facts: (
+            f"{'nothing' if facts.nx else 'stack or a segment'} both writable "
+            "and executable"
+        ),
+    )
+
+
+def _pie(facts: ElfFacts) -> bool | None:
+    if facts.setuid or facts.setgid:
+        return False
+    # An emulator that is a library to all appearances.
+    return None if facts.kind is Kind.SHARED else facts.kind in _INDEPENDENT
+
+
+@_answers("every emulator", "one is not a PIE, or is setuid or setgid")
+class QemuPie(_Build):
+    """The kernel may load an emulator anywhere, and it runs as its caller."""
+
+    name = "qemu_pie"
+    asked = Property(
+        name="PIE and neither setuid nor setgid",
+        has=_pie,
+        shown=lambda facts: (
+            f"{facts.kind}{', setuid' if facts.setuid else ''}"
+            f"{', setgid' if facts.setgid else ''}"
+        ),
+        # Shared objects are position independent by nature.
+        modules=False,
+    )
+
+
+@_answers("every emulator calls them", "one calls none")
+class QemuFortify(_Build):
+    """Functions of glibc's that check the size of what they write are called.
+
+    It cannot be told of a static emulator, nor of one for musl.
+    """
+
+    name = "qemu_fortify"
+    asked = Property(
+        name="FORTIFY",
+        has=lambda facts: facts.fortify,
+        shown=lambda facts: (
+            f"{facts.kind}, fortified functions {_WORDS[facts.fortify]}"
+        ),
+    )
