@@ -13,6 +13,8 @@ is another one: neither the reporter nor a sweep takes these away.
 import datetime
 import re
 
+from nova_vhard.common import pci
+
 PREFIX = "CUSTOM_VHARD_"
 REPORTED = PREFIX + "REPORTED_"
 
@@ -29,9 +31,9 @@ REQUESTED, RELEASE, FORCED, ENROLL = REQUESTS = (
     "ENROLL",
 )
 
-_DEVICE = re.compile(
-    DEVICE + r"([0-9A-F]{4})_([0-9A-F]{2})_([01][0-9A-F])_([0-7])_([A-Z0-9_]+)"
-)
+# Of an address, each a part of a trait; then the word.
+_FIELDS = 4
+_WORD = re.compile(r"[A-Z0-9_]+")
 
 _HOUR = datetime.timedelta(hours=1)
 _FORMAT = "%Y%m%d%H"
@@ -80,8 +82,9 @@ def of_device(address: str, word: str) -> str:
 
 def device_of(trait: str) -> tuple[str, str] | None:
     """Return the address and the word of a device's trait, or None."""
-    match = _DEVICE.fullmatch(trait)
-    if not match:
+    parts = trait.removeprefix(DEVICE).split("_", _FIELDS)
+    if not trait.startswith(DEVICE) or len(parts) <= _FIELDS:
         return None
-    domain, bus, slot, function, word = match.groups()
-    return f"{domain}:{bus}:{slot}.{function}".lower(), word
+    domain, bus, slot, function, word = parts
+    address = pci.address(f"{domain}:{bus}:{slot}.{function}")
+    return (address, word) if address and _WORD.fullmatch(word) else None

@@ -4,7 +4,6 @@
 import argparse
 import getpass
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from dataclasses import asdict
 from oslo_config import cfg
 
 from nova_vhard.cmd import daemon
-from nova_vhard.common import terminal
+from nova_vhard.common import pci, terminal
 from nova_vhard.common.text import clean
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.node import systemd
@@ -26,16 +25,16 @@ from nova_vhard.placement.client import PlacementError
 from nova_vhard.placement.connect import connect
 
 _DEFAULT_FILE = "/etc/nova-vhard/cleaner.conf"
-_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 
 
 def _address(text: str) -> str:
-    if not _ADDRESS.fullmatch(text.lower()):
+    address = pci.address(text)
+    if address is None:
         raise argparse.ArgumentTypeError(
             f"{text[:64]!r} is no address of a PCI device, such as "
             "0000:3b:00.0"
         )
-    return text.lower()
+    return address
 
 
 def _reason(text: str) -> str:

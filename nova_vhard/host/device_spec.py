@@ -14,6 +14,7 @@ from typing import Any
 
 from oslo_utils import strutils
 
+from nova_vhard.common import pci as pci_text
 from nova_vhard.host import pci
 from nova_vhard.host.pci import PciDevice
 from nova_vhard.host.pci_address import (
@@ -24,7 +25,6 @@ from nova_vhard.host.pci_address import (
     number,
     quoted,
     read,
-    split,
 )
 from nova_vhard.host.root import HostRoot, unreadable
 
@@ -154,7 +154,7 @@ def matcher(root: HostRoot, spec: DeviceSpec) -> Callable[[PciDevice], bool]:
             spec.vendor in (ANY, device.vendor)
             and spec.product in (ANY, device.product)
             and any(
-                (fields := split(one)) and address.matches(fields)
+                (fields := pci_text.fields(one)) and address.matches(fields)
                 for one in (physical and device.parent, device.address)
                 if one
             )

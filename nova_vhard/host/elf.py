@@ -98,7 +98,7 @@ def examine(root: HostRoot, path: str) -> tuple[os.stat_result, ElfFacts]:
             raise Unreadable(path, OSError(errno.ENOSYS, text)) from error
         except OSError as error:
             raise Unreadable(path, error) from error
-        except Exception as error:  # noqa: BLE001 - as many as fields
+        except Exception as error:
             # Whatever pyelftools says of a file that is damaged.
             text = f"not an ELF file that can be read: {_reason(error)}"
             raise Unreadable(path, OSError(errno.ENOEXEC, text)) from error

@@ -57,7 +57,8 @@ class ElfFile:
 
         if not stream.read(4).startswith(b"\x7fELF"):
             raise BadElf("no ELF file")
-        content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        content: Any = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        self._content = content
         self._whole = ELFFile(content)
         self._loaded = ELFFile(content)
         self._loaded.header["e_shoff"] = 0
@@ -165,7 +166,7 @@ class ElfFile:
         offset = next(self._loaded.address_offsets(address, size), None)
         if offset is None:
             raise BadElf("an address that no segment loads")
-        content = self._loaded.stream[offset : offset + size]
+        content: bytes = self._content[offset : offset + size]
         if len(content) != size:
             raise BadElf("cut off")
-        return bytes(content)
+        return content

@@ -1,26 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A child process that answers, and that is ended when it does not."""
+"""A child process that answers, and that is ended when it does not.
 
+Checks and cleaning steps run in one. It ends with the process that started
+it, leaves no core, is the first to go where memory is short, and takes along
+all that it has started, also what has left its process group or was left by
+its parent.
+"""
+
+import contextlib
+import gc
+import json
 import os
+import resource
 import select
 import signal
 import time
-from collections.abc import Callable, Iterable
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn
+
+from nova_vhard.host import processes
 
 #: Longest answer that is taken, in bytes.
 LIMIT = 1 << 20
 
-Work = Callable[[int, Iterable[int]], NoReturn]
+#: Seconds after an answer's limit at which a child ends by itself: its
+#: parent cannot do it.
+GRACE = 10.0
 
 # Seconds between two signs of life while a child is waited for.
 _BEAT = 0.25
 # Seconds that a killed child has to go.
 _PATIENCE = 0.5
 
+_DEFAULTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+
 
 class Ended(Exception):
-    """A child gave no answer.
+    """Raised when a child gave no answer.
 
     :ivar seconds: that it was waited for
     :ivar crashed: whether it died, rather than took too long
@@ -34,25 +50,31 @@ class Ended(Exception):
 
 
 class Forked:
-    """A process that answers, one line after the other.
+    """A process that answers, one answer after the other.
 
-    :param work: what it does, with the descriptor that its answers go to
-        and the signals to block from when it is ready for them; never
-        returns
+    :param answers: called in the child; each answer is what JSON can hold
     :param what: one thing that it does, in a word: ``check``
     :param timeout: seconds that one answer may take
     :param alive: called several times a second while one is waited for
+    :ivar left: processes below it that the kernel does not let go
     :raises OSError: if there can be none
     """
 
     def __init__(
-        self, work: Work, what: str, timeout: float, alive: Callable[[], None]
+        self,
+        answers: Callable[[], Iterator[Any]],
+        what: str,
+        timeout: float,
+        alive: Callable[[], None],
     ) -> None:
         """Start it."""
         self._what = what
         self._timeout = timeout
         self._alive = alive
         self._text = b""
+        self._owes = False
+        self.left: list[int] = []
+        parent = os.getpid()
         # No signal between a child and the knowledge of its pid; and none
         # for the child before it has handlers of its own.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -62,7 +84,7 @@ class Forked:
                 self.pid = os.fork()
                 if not self.pid:
                     os.close(self._read)
-                    work(write, mask)
+                    _serve(answers, write, timeout + GRACE, mask, parent)
             except OSError:
                 os.close(self._read)
                 raise
@@ -71,11 +93,12 @@ class Forked:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    def line(self) -> bytes:
+    def answer(self) -> Any:
         """Wait for the next answer, and return it.
 
         :raises Ended: without one
         """
+        self._owes = True
         begun = time.monotonic()
         deadline = begun + self._timeout
         waiting = select.poll()
@@ -97,7 +120,10 @@ class Forked:
                 text = f"its answer is longer than {LIMIT} bytes"
                 raise Ended(text, begun, False)
         line, _, self._text = self._text.partition(b"\n")
-        return line
+        content = json.loads(line)
+        self.left = content["left"]
+        self._owes = False
+        return content["answer"]
 
     def _fate(self) -> str:
         """Say how the child ended."""
@@ -110,15 +136,83 @@ class Forked:
         memory = " (out of memory?)" if name == "SIGKILL" else ""
         return f"killed by {name}{memory}"
 
-    def end(self) -> bool:
-        """End it with all that it has started; tell whether it is gone."""
-        self.kill()
-        os.close(self._read)
-        return _wait(self.pid)
+    def end(self) -> int | None:
+        """End it with all that it has started.
 
-    def kill(self) -> None:
-        """Kill it with its process group."""
+        :returns: a process that the kernel does not let go, None if all are
+            gone
+        """
+        # What is below it first, so that nothing gets away. With the answer
+        # nothing is.
+        if self._owes and not _ended(self.pid):
+            os.kill(self.pid, signal.SIGSTOP)
+            self.left += processes.kill_below(self.pid)
         _kill(self.pid)
+        os.close(self._read)
+        if not _wait(self.pid):
+            return self.pid
+        return self.left[0] if self.left else None
+
+
+class Hanging(dict[str, int]):
+    """What a process hangs at that cannot be ended: name to its pid."""
+
+    def current(self) -> dict[str, int]:
+        """Return those that hang still, and forget the others."""
+        for name in [name for name, pid in self.items() if _over(pid)]:
+            del self[name]
+        return dict(self)
+
+
+def _serve(
+    answers: Callable[[], Iterator[Any]],
+    pipe: int,
+    limit: float,
+    mask: Iterable[int],
+    parent: int,
+) -> NoReturn:
+    """Be the child: answer, one line of JSON each, and end."""
+    status = 1
+    try:
+        _prepare()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        # Its parent may have ended before it was to die with it.
+        if os.getppid() != parent:
+            raise SystemExit
+        signal.setitimer(signal.ITIMER_REAL, limit)
+        for answer in answers():
+            # Nothing that it has started runs on when the answer is there.
+            left = processes.kill_below(os.getpid())
+            line = json.dumps({"answer": answer, "left": left})
+            _write(pipe, f"{line}\n".encode())
+            signal.setitimer(signal.ITIMER_REAL, limit)
+        status = 0
+    finally:
+        # Nothing of the parent's is to be flushed or closed here.
+        os._exit(status)
+
+
+def _prepare() -> None:
+    """Be a process group, mortal, and the first to go for lack of memory."""
+    os.setpgid(0, 0)
+    processes.adopt()
+    processes.die_with_parent()
+    # A collection writes to every object, and would copy all the parent's.
+    gc.freeze()
+    for number in _DEFAULTS:
+        signal.signal(number, signal.SIG_DFL)
+    # The parent's memory has a password in it: no core dump of the copy.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/self/oom_score_adj", "w", encoding="ascii") as file,
+    ):
+        file.write("1000")
+
+
+def _write(pipe: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(pipe, data) :]
 
 
 def _kill(pid: int) -> None:
@@ -130,8 +224,14 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def _ended(pid: int) -> bool:
+    """Return whether a child has ended; it can still be waited for."""
+    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    return os.waitid(os.P_PID, pid, flags) is not None
+
+
 def _wait(pid: int, reap: bool = True) -> bool:
-    """Wait a little for the end of a child; tell whether it has ended."""
+    """Wait a little for the end of a child; return whether it has ended."""
     flags = os.WEXITED | os.WNOHANG | (0 if reap else os.WNOWAIT)
     deadline = time.monotonic() + _PATIENCE
     pause = 0.0005
@@ -147,10 +247,13 @@ def _wait(pid: int, reap: bool = True) -> bool:
         pause = min(pause * 2, 0.02)
 
 
-def gone(pid: int) -> bool:
-    """Tell whether a child has ended; it is waited for then."""
+def _over(pid: int) -> bool:
+    """Return whether a process has ended, a child or a child's child."""
     try:
-        done, _ = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
+        os.kill(pid, 0)
+        return _ended(pid) and os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ProcessLookupError:
         return True
-    return bool(done)
+    except ChildProcessError:
+        # No child of this one, and there.
+        return False

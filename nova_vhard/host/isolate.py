@@ -7,15 +7,14 @@ next. A child that cannot even be killed (it waits for a dead disk, say) is
 left behind: its check is not asked again while it lives.
 """
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from nova_vhard.common.log import get_logger
-from nova_vhard.host import child
 from nova_vhard.host.check import Check, Result, Status
-from nova_vhard.host.child import Timed
-from nova_vhard.host.forked import Ended, Forked, gone
+from nova_vhard.host.forked import Ended, Forked, Hanging
 from nova_vhard.host.host import Host
 
 LOG = get_logger(__name__)
@@ -23,10 +22,24 @@ LOG = get_logger(__name__)
 #: Default seconds that one check may take.
 TIMEOUT = 60.0
 
+#: A result, and the seconds that it took.
+Timed = tuple[Result, float]
+
+
+def timed(check: Check, host: Host) -> Timed:
+    """Run a check; return its result and the seconds that it took."""
+    begun = time.monotonic()
+    try:
+        result = check.run(host)
+    except BaseException as error:  # noqa: BLE001 - sys.exit() in a check
+        text = f"the check failed: {type(error).__name__}: {error}"
+        result = check.unknown(text)
+    return result, round(time.monotonic() - begun, 6)
+
 
 def in_process(host: Host, checks: Sequence[Check]) -> tuple[Timed, ...]:
     """Run checks without any isolation: for trees that are known."""
-    return tuple(child.timed(check, host) for check in checks)
+    return tuple(timed(check, host) for check in checks)
 
 
 class Isolation:
@@ -42,15 +55,12 @@ class Isolation:
         """Start nothing yet."""
         self.timeout = timeout
         self._alive = alive or (lambda: None)
-        self._stuck: dict[str, int] = {}
+        self._hanging = Hanging()
 
     @property
     def stuck(self) -> dict[str, int]:
         """Checks whose children cannot be ended, with the children's pids."""
-        self._stuck = {
-            name: pid for name, pid in self._stuck.items() if not gone(pid)
-        }
-        return dict(self._stuck)
+        return self._hanging.current()
 
     def run(self, host: Host, checks: Sequence[Check]) -> tuple[Timed, ...]:
         """Run checks on a host.
@@ -95,7 +105,7 @@ class Isolation:
         try:
             while left:
                 asked = checks[left[0]]
-                found[left[0]] = _parse(running.line())
+                found[left[0]] = _parse(running.answer())
                 del left[0]
         except Ended as error:
             # A crash may be an earlier check's doing: asked again, as the
@@ -105,22 +115,22 @@ class Isolation:
                 found[left[0]] = asked.unknown(str(error)), error.seconds
                 del left[0]
         finally:
-            if not running.end():
-                LOG.error(
-                    "Check %s: process %d hangs", asked.name, running.pid
-                )
-                self._stuck[asked.name] = running.pid
+            pid = running.end()
+            if pid is not None:
+                LOG.error("Check %s: process %d hangs", asked.name, pid)
+                self._hanging[asked.name] = pid
         return left
 
     def _start(self, host: Host, checks: Sequence[Check]) -> Forked:
-        def work(pipe: int, mask: Iterable[int]) -> NoReturn:
-            child.serve(host, checks, pipe, self.timeout, mask)
+        def answers() -> Iterator[Any]:
+            for check in checks:
+                result, seconds = timed(check, host)
+                yield {**asdict(result), "seconds": seconds}
 
-        return Forked(work, "check", self.timeout, self._alive)
+        return Forked(answers, "check", self.timeout, self._alive)
 
 
-def _parse(line: bytes) -> Timed:
-    fields = json.loads(line)
+def _parse(fields: dict[str, Any]) -> Timed:
     seconds = fields.pop("seconds")
     fields["status"] = Status(fields["status"])
     fields["evidence"] = tuple(fields["evidence"])

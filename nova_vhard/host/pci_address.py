@@ -15,9 +15,6 @@ ANY = "*"
 _LARGEST = {"domain": 0xFFFF, "bus": 0xFF, "slot": 0x1F, "function": 0x7}
 _DIGITS = {"domain": 4, "bus": 2, "slot": 2, "function": 1}
 _FIELDS = tuple(_LARGEST)
-_ADDRESS = re.compile(
-    r"([0-9a-f]{4}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])", re.IGNORECASE
-)
 _ONLY_HEX = re.compile(r"[0-9a-fA-F]*")
 
 Fields = tuple[str, str, str, str]
@@ -141,12 +138,3 @@ def _regexes(found: Mapping[str, Any]) -> Fields:
 def _fields(parts: Iterable[str]) -> Fields:
     domain, bus, slot, function = parts
     return domain, bus, slot, function
-
-
-def split(address: str) -> Fields | None:
-    """Return the fields of an address; None for one that Nova cannot take.
-
-    Domains of 32 bits, as those of Intel's VMD, are such: Nova skips them.
-    """
-    match = _ADDRESS.fullmatch(address)
-    return _fields(match.groups()) if match else None

@@ -14,9 +14,8 @@ from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
 from nova_vhard.host.check import Answer, Check, Result, Status
-from nova_vhard.host.child import Timed
 from nova_vhard.host.host import Host
-from nova_vhard.host.isolate import Isolation
+from nova_vhard.host.isolate import Isolation, Timed
 
 LOG = get_logger(__name__)
 

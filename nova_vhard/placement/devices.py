@@ -7,10 +7,10 @@ compute node (``PlacementView`` in nova/compute/pci_placement_translator.py):
 ``reserved`` to ``total`` when a guest has the device, and never lowers it.
 """
 
-import re
 from dataclasses import dataclass
 
 from nova_vhard.catalogue import traits
+from nova_vhard.common import pci
 from nova_vhard.placement.client import (
     Conflict,
     Inventory,
@@ -18,8 +18,6 @@ from nova_vhard.placement.client import (
     PlacementError,
     Provider,
 )
-
-_ADDRESS = re.compile(r"[0-9A-F]{4}:[0-9A-F]{2}:[01][0-9A-F]\.[0-7]")
 
 #: Tries to read two things that are of one moment.
 _TRIES = 5
@@ -62,10 +60,11 @@ def offered(placement: Placement, root: Provider) -> list[Offered]:
     found = []
     for one in below:
         name = one.name.removeprefix(f"{root.name}_")
-        if not _ADDRESS.fullmatch(name):
+        address = pci.address(name)
+        if address is None:
             text = f"provider {one.uuid} ({one.name[:200]!r})"
             raise PlacementError(f"{text} is not named by a device's address")
-        found.append(Offered(name.lower(), one))
+        found.append(Offered(address, one))
     return sorted(found, key=lambda one: one.address)
 
 

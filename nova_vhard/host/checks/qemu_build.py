@@ -45,6 +45,10 @@ def _answers(passes: str, fails: str) -> Callable[[type[Check]], type[Check]]:
     return written
 
 
+def _relro(facts: ElfFacts) -> bool | None:
+    return None if facts.relro is None else facts.relro is Relro.FULL
+
+
 @_answers("every emulator, and every module", "one has it in part, or not")
 class QemuRelro(_Build):
     """All slots that calls go through are read-only before the start."""
@@ -52,7 +56,7 @@ class QemuRelro(_Build):
     name = "qemu_relro"
     asked = Property(
         name="full RELRO",
-        has=lambda facts: facts.relro and facts.relro is Relro.FULL,
+        has=_relro,
         shown=lambda facts: f"{facts.kind}, RELRO {facts.relro or '?'}",
     )
 

@@ -7,18 +7,14 @@ for the device, say) is left behind, and no step is run on that device until
 it is gone.
 """
 
-import json
-import os
-import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Any, NoReturn
+from typing import Any
 
 from nova_vhard.common.log import get_logger
-from nova_vhard.host import child
-from nova_vhard.host.forked import Ended, Forked, gone
+from nova_vhard.host.forked import Ended, Forked, Hanging
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
-from nova_vhard.node.cleaner import good, processes
+from nova_vhard.node.cleaner import good
 from nova_vhard.node.cleaner.step import (
     TIME_LIMIT,
     Job,
@@ -47,15 +43,12 @@ class Isolation:
     def __init__(self, alive: Callable[[], None] | None = None) -> None:
         """Start nothing yet."""
         self._alive = alive or (lambda: None)
-        self._stuck: dict[str, int] = {}
+        self._hanging = Hanging()
 
     @property
     def stuck(self) -> dict[str, int]:
         """Addresses of devices whose processes cannot be ended: pids."""
-        self._stuck = {
-            name: pid for name, pid in self._stuck.items() if not _over(pid)
-        }
-        return dict(self._stuck)
+        return self._hanging.current()
 
     def run(self, step: Step, job: Job) -> Outcome:
         """Run a step.
@@ -111,79 +104,31 @@ class Isolation:
         """
         if pid := self.stuck.get(address):
             raise _NoAnswer(f"not run: process {pid} of an earlier time hangs")
+
+        def answers() -> Iterator[Any]:
+            yield work()
+
         try:
-            running = _Running(work, limit, self._alive)
+            running = Forked(answers, "step", limit + _GRACE, self._alive)
         except OSError as error:
             text = f"no process can be started for it: {error}"
             raise _NoAnswer(text) from error
         answer: dict[str, Any] = {}
-        failed = None
+        reasons: list[str] = []
         try:
-            answer = json.loads(running.line())
-            running.left = answer.pop("left")
+            answer = running.answer()
         except Ended as error:
-            failed = str(error)
-            if not error.crashed and error.seconds >= limit:
-                failed = f"did not end within {limit:g} seconds, and was ended"
+            late = not error.crashed and error.seconds >= limit
+            text = f"did not end within {limit:g} seconds, and was ended"
+            reasons.append(text if late else str(error))
         finally:
-            if not running.end():
-                running.left.append(running.pid)
-            if running.left:
-                self._stuck[address] = running.left[0]
-        if running.left:
-            hangs = f"process {running.left[0]} hangs and cannot be ended"
-            raise _NoAnswer(f"{failed}; {hangs}" if failed else hangs)
-        if failed:
-            raise _NoAnswer(failed)
+            pid = running.end()
+            if pid is not None:
+                self._hanging[address] = pid
+                reasons.append(f"process {pid} hangs and cannot be ended")
+        if reasons:
+            raise _NoAnswer("; ".join(reasons))
         return answer
-
-
-class _Running(Forked):
-    """The process of a step.
-
-    :ivar left: what is below it and does not let itself be killed
-    """
-
-    def __init__(
-        self, work: _Work, limit: float, alive: Callable[[], None]
-    ) -> None:
-        self.left: list[int] = []
-        parent = os.getpid()
-
-        def serve(pipe: int, mask: Iterable[int]) -> NoReturn:
-            _serve(work, pipe, limit, mask, parent)
-
-        super().__init__(serve, "step", limit + _GRACE, alive)
-
-    def kill(self) -> None:
-        """Kill what is below it first, so that nothing gets away."""
-        if not _ended(self.pid):
-            os.kill(self.pid, signal.SIGSTOP)
-            self.left += processes.kill_below(self.pid)
-        super().kill()
-
-
-def _ended(pid: int) -> bool:
-    """Tell whether a child has ended; it can still be waited for."""
-    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, pid, flags) is not None
-
-
-def _over(pid: int) -> bool:
-    """Tell whether a process has ended, a child or a child's child."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return gone(pid) if _is_child(pid) else False
-
-
-def _is_child(pid: int) -> bool:
-    try:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
 
 
 def _outcome(step: Step, job: Job) -> Outcome:
@@ -195,26 +140,3 @@ def _outcome(step: Step, job: Job) -> Outcome:
     except BaseException as error:  # noqa: BLE001 - sys.exit() in a plugin
         text = f"the step failed: {type(error).__name__}: {error}"
         return Outcome(False, text)
-
-
-def _serve(
-    work: _Work, pipe: int, limit: float, mask: Iterable[int], parent: int
-) -> NoReturn:
-    """Be the child: work, answer in one line of JSON, and end."""
-    status = 1
-    try:
-        child.prepare()
-        processes.adopt()
-        processes.die_with_parent()
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.setitimer(signal.ITIMER_REAL, limit + _GRACE + child.GRACE)
-        if os.getppid() != parent:
-            raise SystemExit
-        answer = work()
-        # It answers last: nothing that it has started runs on then.
-        answer["left"] = processes.kill_below(os.getpid())
-        child.write(pipe, f"{json.dumps(answer)}\n".encode())
-        status = 0
-    finally:
-        # Nothing of the parent's is to be flushed or closed here.
-        os._exit(status)

@@ -11,21 +11,16 @@ import datetime
 import enum
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nova_vhard.common import files
+from nova_vhard.common import files, pci
 
 VERSION = 1
 
 #: Events that are kept of a device.
 HISTORY = 100
-
-_FILE = re.compile(
-    r"([0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7])\.json", re.ASCII
-)
 
 
 class State(enum.StrEnum):
@@ -157,8 +152,12 @@ class Journal:
             names = sorted(os.listdir(self.folder))
         except FileNotFoundError:
             return []
-        found = [_FILE.fullmatch(one) for one in names]
-        return [match.group(1) for match in found if match]
+        stems = [name.removesuffix(".json") for name in names]
+        return [
+            stem
+            for stem, name in zip(stems, names, strict=True)
+            if stem != name and pci.address(stem) == stem
+        ]
 
     def read(self, address: str) -> Record:
         """Return what is known of a device.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nova_vhard.node.cleaner import processes
+from nova_vhard.host import processes
 
 #: Who has to own a program: root.
 OWNER = 0

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one-time-use devices of a cloud, as Placement knows them."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from osc_lib import exceptions
 
 from nova_vhard.catalogue import device_words, traits
+from nova_vhard.common import pci
 from nova_vhard.common.text import clean
 from nova_vhard.placement.client import (
     Placement,
@@ -15,10 +15,6 @@ from nova_vhard.placement.client import (
     ProviderNotFound,
 )
 from nova_vhard.placement.devices import View, view
-
-_NAME = re.compile(
-    r"(.+)_([0-9A-F]{4}:[0-9A-F]{2}:[01][0-9A-F]\.[0-7])", re.DOTALL
-)
 
 
 @dataclass(frozen=True)
@@ -69,15 +65,15 @@ def devices(placement: Placement, host: str = "") -> Iterator[FleetDevice]:
     roots: dict[str, tuple[Provider, frozenset[str]]] = {}
     found = placement.below_roots(traits.ONE_TIME_USE)
     for provider, uuid in sorted(found, key=lambda one: one[0].name):
-        match = _NAME.fullmatch(provider.name)
-        if not match or (host and match.group(1) != host):
+        name, _, suffix = provider.name.rpartition("_")
+        address = pci.address(suffix)
+        if not (name and address) or (host and name != host):
             continue
         try:
             if uuid not in roots:
                 root = placement.provider(uuid=uuid)
                 roots[uuid] = root, placement.traits_of(uuid)[0]
             root, ours = roots[uuid]
-            address = match.group(2).lower()
             words = (traits.device_of(one) or ("", "") for one in ours)
             yield FleetDevice(
                 address,

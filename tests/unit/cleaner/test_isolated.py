@@ -10,11 +10,10 @@ import time
 
 import pytest
 
-from nova_vhard.host import forked
+from nova_vhard.host import forked, processes
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node.cleaner import (
     isolated,
-    processes,
     program,
 )
 from nova_vhard.node.cleaner.isolated import Isolation

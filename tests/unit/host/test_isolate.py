@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from nova_vhard.host import child, forked
+from nova_vhard.host import forked
 from nova_vhard.host.check import MAX_EVIDENCE, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.isolate import Isolation, in_process
@@ -253,12 +253,12 @@ def test_no_descriptor_and_no_child_is_left():
 
 
 def test_a_child_whose_parent_is_gone_ends_by_itself(monkeypatch):
-    monkeypatch.setattr(child, "GRACE", 0.0)
+    monkeypatch.setattr(forked, "GRACE", 0.0)
     monkeypatch.setattr(forked, "_kill", lambda pid: None)
     monkeypatch.setattr(forked, "_PATIENCE", 0.0)
     isolation = Isolation(LIMIT)
     isolation.run(Host(), [Does(lambda: time.sleep(60))])
-    for pid in isolation._stuck.values():
+    for pid in isolation._hanging.values():
         assert ended(pid)
 
 

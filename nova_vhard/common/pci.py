@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The address of a PCI function: ``0000:0a:00.1``."""
+
+import re
+
+_ADDRESS = re.compile(
+    r"([0-9a-f]{4}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def fields(text: str) -> tuple[str, str, str, str] | None:
+    """Return domain, bus, slot and function, as they are written.
+
+    :returns: None for what is no address. Domains of 32 bits, as those of
+        Intel's VMD, are none: Nova skips them
+    """
+    match = _ADDRESS.fullmatch(text)
+    if not match:
+        return None
+    domain, bus, slot, function = match.groups()
+    return domain, bus, slot, function
+
+
+def address(text: str) -> str | None:
+    """Return an address in lower case; None for what is none."""
+    return text.lower() if fields(text) else None
