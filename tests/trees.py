@@ -11,6 +11,9 @@ from typing import Any
 CAPTURES = pathlib.Path(__file__).parent / "data" / "captures"
 FACTS = "/run/nova-vhard/nova.json"
 
+#: No host is without a driver of a PCI device.
+DRIVERS = {"/sys/bus/pci/drivers/pcieport/0000:ff:1c.0": ""}
+
 
 def capture(name: str, folder: pathlib.Path, only: str = "") -> str:
     """Unpack a captured tree; return its root.
@@ -80,6 +83,7 @@ def pci_host(
         "/sys/class/iommu": None,
         "/sys/bus/pci/devices": None,
         "/sys/module": None,
+        **DRIVERS,
     }
     if unit:
         content[f"/sys/class/iommu/{unit}"] = "-> ../../devices/virtual/x"
@@ -159,7 +163,10 @@ def functions(
     :param devices: address to ``vendor:device``
     :param vfs: address of a PF to those of its VFs
     """
-    content: dict[str, str | None] = {"/sys/bus/pci/devices": None}
+    content: dict[str, str | None] = {
+        "/sys/bus/pci/devices": None,
+        **DRIVERS,
+    }
     for one, identity in devices.items():
         vendor, _, product = identity.partition(":")
         content[f"/sys/devices/{one}/vendor"] = f"0x{vendor}\n"

@@ -33,6 +33,7 @@ OPTS: Mapping[str, tuple[cfg.Opt, ...]] = MappingProxyType(
             cfg.BoolOpt("use_virtio_for_bridges", default=True),
             cfg.StrOpt("rescue_image_id"),
         ),
+        "devices": (cfg.ListOpt("enabled_mdev_types", default=[]),),
         "pci": (
             cfg.MultiStrOpt(
                 "device_spec",

@@ -4,10 +4,26 @@
 import abc
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.common.log import get_logger
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
+
+LOG = get_logger(__name__)
+
+_FAULT = (
+    "This is a fault of the check. Report it, with the traceback in the "
+    "reporter's log."
+)
+_NO_ANSWER = (
+    "Run nova-vhard-reporter check on the host, and look at the reporter's "
+    "log for what hangs or ends the check."
+)
+_LOOK = (
+    "Look at the evidence; the documentation of the check says what it needs."
+)
 
 #: Lines of evidence that a result keeps; the rest is counted.
 MAX_EVIDENCE = 48
@@ -39,6 +55,19 @@ class Result:
     remediation: str | None = None
 
 
+class Answer(NamedTuple):
+    """What a check has come to.
+
+    :ivar reason: a sentence
+    :ivar step: what to do next, where that is not what the check's own
+        remediation says: true for this reason, and on this platform
+    """
+
+    status: Status
+    reason: str
+    step: str = ""
+
+
 class Check(abc.ABC):
     """One question about a host.
 
@@ -50,8 +79,10 @@ class Check(abc.ABC):
     name: str
 
     @abc.abstractmethod
-    def answer(self, host: Host, evidence: list[str]) -> "Answer":
-        """Return status and reason.
+    def answer(
+        self, host: Host, evidence: list[str]
+    ) -> Answer | tuple[Status, str]:
+        """Return status, reason, and the next step if it has one of its own.
 
         :param evidence: to be filled with what was read
         :raises Unreadable: where that decides the answer
@@ -61,27 +92,50 @@ class Check(abc.ABC):
         """Answer the question, with evidence, whatever happens."""
         evidence: list[str] = []
         try:
-            status, reason = self.answer(host, evidence)
+            answer = Answer(*self.answer(host, evidence))
         except Unreadable as error:
-            status, reason = Status.UNKNOWN, f"cannot be read: {error}"
-        except Exception as error:  # noqa: BLE001 - one must not fail all
-            text = f"{type(error).__name__}: {error}"
-            status, reason = Status.UNKNOWN, f"the check failed: {text}"
-        return self._result(status, reason, evidence)
+            answer = unread(error)
+        except Exception as error:
+            LOG.exception("Check %s failed", self.name)
+            text = f"the check failed: {type(error).__name__}: {error}"
+            answer = Answer(Status.UNKNOWN, text, _FAULT)
+        return self._result(answer, evidence)
 
-    def unknown(self, reason: str) -> Result:
+    def unknown(self, reason: str, step: str = "") -> Result:
         """Answer UNKNOWN in place of a check that gave no answer."""
-        return self._result(Status.UNKNOWN, reason, [])
+        answer = Answer(Status.UNKNOWN, reason, step or _NO_ANSWER)
+        return self._result(answer, [])
 
-    def _result(
-        self, status: Status, reason: str, evidence: list[str]
-    ) -> Result:
+    def _result(self, answer: Answer, evidence: list[str]) -> Result:
+        status, reason, step = answer
         if len(evidence) > MAX_EVIDENCE:
             more = len(evidence) - MAX_EVIDENCE
             evidence = [*evidence[:MAX_EVIDENCE], f"and {more} more"]
-        good = status in (Status.PASS, Status.NOT_APPLICABLE)
-        mend = None if good else CHECKS[self.name].remediation
-        return Result(self.name, status, reason, tuple(evidence), mend)
+        facts = tuple(evidence)
+        if status in (Status.PASS, Status.NOT_APPLICABLE):
+            return Result(self.name, status, reason, facts)
+        if status is Status.FAIL:
+            step = step or CHECKS[self.name].remediation
+        return Result(self.name, status, reason, facts, step or _LOOK)
 
 
-Answer = tuple[Status, str]
+def unread(error: Unreadable) -> Answer:
+    """Return the answer where evidence cannot be read."""
+    return Answer(
+        Status.UNKNOWN, f"cannot be read: {error}", error.step or _show(error)
+    )
+
+
+def _show(error: Unreadable) -> str:
+    """Return what makes a fact readable, by why it is not."""
+    if error.missing:
+        return (
+            f"Let the reporter see {error.path} of the host. It is not there: "
+            "in a container, mount it below [vhard_reporter] root."
+        )
+    if error.denied:
+        return (
+            f"Let the reporter read {error.path}, or run nova-vhard-reporter "
+            "check as root."
+        )
+    return f"Look at {error.path}: what is there cannot be understood."

@@ -26,9 +26,14 @@ from nova_vhard.host.pci_address import (
     quoted,
     read,
 )
-from nova_vhard.host.root import HostRoot, unreadable
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 NET = "/sys/class/net"
+
+_OUT_OF_SIGHT = (
+    "Run the reporter in the host's network namespace (in a container, with "
+    "the host's network), or name the device by its address."
+)
 
 _CONDITIONS = ("vendor_id", "product_id", "devname", "address")
 _STRICT = ("managed", "live_migratable", "one_time_use")
@@ -178,12 +183,29 @@ def _resolved(
     return address, pci.total_vfs(root, single) > 0
 
 
+def _sees_cards(root: HostRoot) -> bool:
+    """Return whether interfaces of real devices are in sight.
+
+    In a network namespace of its own a reporter sees none of the host's.
+    """
+    try:
+        names = root.names(NET)
+    except Unreadable as error:
+        if error.missing:
+            return False
+        raise
+    return any(root.exists(f"{NET}/{name}/device") for name in names)
+
+
 def _of_interface(root: HostRoot, name: str) -> AddressSpec | None:
     """Return the address of a network interface's device, if it has one."""
     place = f"{NET}/{name}/device"
     if "\0" in name:
         raise SpecError(f"devname {quoted(name)} is no name")
     if not root.exists(place):
+        if not _sees_cards(root):
+            text = f"no network card is in sight, nor {name[:64]!r}"
+            raise unreadable(NET, text, _OUT_OF_SIGHT)
         return None
     target = root.link(place)
     if target is None:

@@ -9,6 +9,8 @@ IOMMU registers were read beside it.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from nova_vhard.host import platform
+from nova_vhard.host.check import Answer, Status
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 GROUPS = "/sys/kernel/iommu_groups"
@@ -16,11 +18,14 @@ CLASS = "/sys/class/iommu"
 DEVICES = "/sys/bus/pci/devices"
 
 #: Names of IOMMUs under /sys/class/iommu of platforms that were verified.
-VERIFIED = ("dmar", "ivhd")
+VERIFIED = ("dmar", "ivhd", "smmu3.")
 
 _XEN = "/sys/hypervisor"
 # What ``xl info`` said, in a capture: only root can ask the hypervisor.
 _XL_INFO = "/CMD/xl-info"
+
+#: Type of a group whose devices the host's drivers use untranslated.
+IDENTITY = "identity"
 
 #: vfio makes this group itself where there is no IOMMU.
 NOIOMMU = "vfio-noiommu"
@@ -95,23 +100,22 @@ def group_of(
 
 def unverified(
     root: HostRoot, names: Collection[str], evidence: list[str]
-) -> str | None:
-    """Say why these IOMMUs' platform was not verified; None if it was.
+) -> Answer | None:
+    """Return UNKNOWN for IOMMUs of a platform that was not verified.
 
     :param evidence: gets what such a platform says of itself
+    :returns: None if it was
     """
-    if _xen(root):
+    if platform.is_xen(root):
         evidence += _of_xen(root)
-        return "not verified on this platform: Xen"
+        text = "not verified on this platform: Xen"
+        return Answer(Status.UNKNOWN, text, platform.NO_XEN)
     strange = [one for one in names if not one.startswith(VERIFIED)]
     if strange:
         evidence += [f"{CLASS}: {one}" for one in strange]
-        return f"not verified on this platform: {', '.join(strange)}"
+        text = f"not verified on this platform: {', '.join(strange)}"
+        return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
     return None
-
-
-def _xen(root: HostRoot) -> bool:
-    return _optional(root, f"{_XEN}/type") == "xen"
 
 
 def _of_xen(root: HostRoot) -> list[str]:

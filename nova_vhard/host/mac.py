@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nova_vhard.host import apparmor, domains, guests, qemu_conf, selinux
-from nova_vhard.host.check import Answer, Status
+from nova_vhard.host.check import Answer, Status, unread
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 
@@ -26,7 +26,7 @@ MODELS = (SELINUX, APPARMOR)
 #: The label that libvirt starts from where its capabilities name none.
 _BASE = f"system_u:system_r:{selinux.GUESTS[0]}:s0"
 
-_GOOD = Status.PASS, ""
+_GOOD = Answer(Status.PASS, "")
 
 
 def settle(answers: Iterable[Answer]) -> Answer:
@@ -40,7 +40,7 @@ def attempt(judge: Callable[..., Answer], *facts: Any) -> Answer:
     try:
         return judge(*facts)
     except Unreadable as error:
-        return Status.UNKNOWN, f"cannot be read: {error}"
+        return unread(error)
 
 
 def driver(host: Host, evidence: list[str]) -> dict[str, tuple[str, ...]]:
@@ -100,11 +100,13 @@ def _apparmor(host: Host, evidence: list[str]) -> Answer:
     on = apparmor.enabled(host.root)
     evidence.append(f"{apparmor.ENABLED}: {'Y' if on else 'not Y'}")
     if not on:
-        return Status.FAIL, "AppArmor is not enabled in the kernel"
+        return Answer(Status.FAIL, "AppArmor is not enabled in the kernel")
     mode = apparmor.mode(host)
     evidence.append(f"AppArmor's mode of all profiles: {mode}")
     if mode != apparmor.ENFORCE:
-        return Status.FAIL, f"AppArmor does not enforce: its mode is {mode}"
+        return Answer(
+            Status.FAIL, f"AppArmor does not enforce: its mode is {mode}"
+        )
     return _GOOD
 
 
@@ -115,11 +117,11 @@ def _selinux(
         enforcing = selinux.enforcing(root)
     except Unreadable as error:
         if error.missing and SELINUX not in root.read(LSM).split(","):
-            return Status.FAIL, "SELinux is not enabled in the kernel"
+            return Answer(Status.FAIL, "SELinux is not enabled in the kernel")
         raise
     evidence.append(f"{selinux.ENFORCE}: {int(enforcing)}")
     if not enforcing:
-        return Status.FAIL, "SELinux is permissive"
+        return Answer(Status.FAIL, "SELinux is permissive")
     return settle(
         attempt(_domain, root, one, evidence) for one in _by_type(labels)
     )
@@ -138,7 +140,7 @@ def _domain(root: HostRoot, label: str, evidence: list[str]) -> Answer:
     said = "permissive" if loose else "not permissive"
     evidence.append(f"{selinux.ACCESS}: {label} is {said}")
     if loose:
-        return Status.FAIL, f"the domain of {label} is permissive"
+        return Answer(Status.FAIL, f"the domain of {label} is permissive")
     return _GOOD
 
 
@@ -152,18 +154,27 @@ def confinement(host: Host, evidence: list[str]) -> Answer:
     )
 
 
+def nobody(host: Host, evidence: list[str]) -> Answer:
+    """Judge a host without guests by what happens to the next one."""
+    answer = confinement(host, evidence)
+    return answer._replace(reason=f"no guest is running; {answer.reason}")
+
+
 def _driver(host: Host, evidence: list[str]) -> Answer:
     found = driver(host, evidence)
     if not found:
-        return Status.FAIL, "libvirt's security driver confines no guest"
+        return Answer(
+            Status.FAIL, "libvirt's security driver confines no guest"
+        )
     evidence += guests.daemons(host.root)
-    status, reason = settle(
+    answer = settle(
         attempt(effective, host, model, labels or (_BASE,), evidence)
         for model, labels in found.items()
     )
-    if status is Status.PASS:
-        reason = f"libvirt confines guests by {' and '.join(found)}"
-    return status, reason
+    if answer.status is Status.PASS:
+        text = f"libvirt confines guests by {' and '.join(found)}"
+        return Answer(Status.PASS, text)
+    return answer
 
 
 def _configured(host: Host, evidence: list[str]) -> Answer:
@@ -171,7 +182,9 @@ def _configured(host: Host, evidence: list[str]) -> Answer:
     found = qemu_conf.read(host, evidence)
     if "none" in found.security_driver:
         text = "qemu.conf switches the security driver off"
-        return Status.FAIL, text
+        return Answer(Status.FAIL, text)
     if not found.security_default_confined:
-        return Status.FAIL, "qemu.conf lets guests run unconfined by default"
+        return Answer(
+            Status.FAIL, "qemu.conf lets guests run unconfined by default"
+        )
     return _GOOD

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any
 
+from nova_vhard.host import prestep
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import unreadable
+from nova_vhard.host.root import Unreadable, unreadable
 
 #: Name of the file below the run directory.
 FILE = "nova.json"
@@ -31,6 +32,8 @@ class NovaFacts:
     :ivar time: when the pre-step read nova.conf (ISO 8601, UTC)
     :ivar files: the configuration files that it read, in their order
     :ivar device_spec: ``[pci] device_spec``, each entry as it is written
+    :ivar mdev_types: ``[devices] enabled_mdev_types``; None from a pre-step
+        that did not look
     :ivar hw_machine_type: ``[libvirt] hw_machine_type``, ``arch=machine``
     :ivar rescue_image_id: None where the instance's own image is used
     """
@@ -47,6 +50,7 @@ class NovaFacts:
     force_config_drive: bool
     config_drive_format: str | None
     pointer_model: str | None
+    mdev_types: tuple[str, ...] | None = None
 
 
 def path(host: Host) -> str:
@@ -61,7 +65,11 @@ def read(host: Host) -> NovaFacts:
         believed, or what it left is not understood
     """
     place = path(host)
-    text = host.root.read(place)
+    try:
+        text = host.root.read(place)
+    except Unreadable as error:
+        error.step = prestep.STEP
+        raise
     try:
         found = json.loads(text)
         if found["version"] != VERSION:
@@ -70,9 +78,15 @@ def read(host: Host) -> NovaFacts:
             raise ValueError(_typed(found["error"], str))
         return _facts(place, found)
     except KeyError as error:
-        raise unreadable(place, f"has no {error}") from error
+        raise unreadable(place, f"has no {error}", prestep.STEP) from error
     except (ValueError, TypeError, RecursionError) as error:
-        raise unreadable(place, str(error)) from error
+        raise unreadable(place, str(error), prestep.STEP) from error
+
+
+def old(host: Host) -> Unreadable:
+    """Return the error for facts of a pre-step that looked at less."""
+    text = "of an older pre-step, without [devices]"
+    return unreadable(path(host), text, prestep.STEP)
 
 
 def _facts(place: str, found: dict[str, Any]) -> NovaFacts:
@@ -90,7 +104,13 @@ def _facts(place: str, found: dict[str, Any]) -> NovaFacts:
         force_config_drive=_typed(default["force_config_drive"], bool),
         config_drive_format=_typed(default["config_drive_format"], _TEXT),
         pointer_model=_typed(default["pointer_model"], _TEXT),
+        mdev_types=_mdev_types(found),
     )
+
+
+def _mdev_types(found: dict[str, Any]) -> tuple[str, ...] | None:
+    devices = found.get("devices")
+    return None if devices is None else _texts(devices["enabled_mdev_types"])
 
 
 def _typed(value: Any, kind: type | UnionType) -> Any:

@@ -12,6 +12,12 @@ from nova_vhard.host.root import Unreadable
 #: What left them, for messages.
 COMMAND = "nova-vhard-reporter facts"
 
+#: What to do where they are missing, old or make no sense.
+STEP = (
+    f"Run {COMMAND} as root on the host; it leaves what only root can read, "
+    "or says what it could not read."
+)
+
 #: What has them; each is a JSON object in the run directory.
 QEMU = "qemu.json"
 KERNEL = "kernel.json"
@@ -35,7 +41,7 @@ def left(host: Host, name: str) -> dict[str, Any]:
 
 def invalid(path: str, reason: str) -> Unreadable:
     """Return the error for a file whose content makes no sense."""
-    return Unreadable(path, OSError(errno.EINVAL, reason))
+    return Unreadable(path, OSError(errno.EINVAL, reason), STEP)
 
 
 def without(error: Unreadable, path: str) -> Unreadable:
@@ -45,4 +51,4 @@ def without(error: Unreadable, path: str) -> Unreadable:
     :param path: the fact on the host
     """
     text = f"only root can read it; run {COMMAND} as root ({error})"
-    return Unreadable(path, OSError(errno.EACCES, text))
+    return Unreadable(path, OSError(errno.EACCES, text), STEP)

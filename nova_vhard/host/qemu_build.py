@@ -70,15 +70,15 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
     evidence += [*without, *untold, *good, *_counted(found, asked)]
     if without:
         text = f"{len(without)} of QEMU's binaries without {asked.name}"
-        return Status.FAIL, text
+        return Answer(Status.FAIL, text)
     if named.doubt:
-        return Status.UNKNOWN, named.doubt
+        return Answer(Status.UNKNOWN, named.doubt)
     if untold:
         text = f"{asked.name}: cannot be told of all of QEMU's binaries"
-        return Status.UNKNOWN, text
+        return Answer(Status.UNKNOWN, text)
     if not named.paths:
-        return Status.NOT_APPLICABLE, "libvirt would start no emulator"
-    return Status.PASS, f"{asked.name}: every emulator"
+        return Answer(Status.NOT_APPLICABLE, "libvirt would start no emulator")
+    return Answer(Status.PASS, f"{asked.name}: every emulator")
 
 
 def examined(host: Host, paths: tuple[str, ...]) -> list[Binary]:

@@ -107,7 +107,9 @@ class _Missing(Check):
         self.name = name
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
-        return Status.UNKNOWN, "the check is not installed, or not loadable"
+        return Answer(
+            Status.UNKNOWN, "the check is not installed, or not loadable"
+        )
 
 
 #: Runs checks on a host; a result and its seconds for each, in their order.

@@ -29,19 +29,26 @@ class Unreadable(Exception):
     """A fact cannot be read.
 
     :ivar path: path on the host
-    :ivar missing: whether there is no such file, rather than no permission
+    :ivar missing: whether there is no such file
+    :ivar denied: whether there is no permission to read it
+    :ivar step: what to do about it, where whoever raises it knows
     """
 
-    def __init__(self, path: str, error: OSError) -> None:
+    def __init__(self, path: str, error: OSError, step: str = "") -> None:
         """Say which path, in the words of the system."""
         self.path = path
         self.missing = error.errno in _MISSING
+        self.denied = error.errno in (errno.EACCES, errno.EPERM)
+        self.step = step
         super().__init__(f"{path}: {error.strerror}")
 
 
-def unreadable(path: str, reason: str) -> Unreadable:
-    """Return the error for a fact that is there and means nothing."""
-    return Unreadable(path, OSError(errno.EINVAL, reason))
+def unreadable(path: str, reason: str, step: str = "") -> Unreadable:
+    """Return the error for a fact that is there and means nothing.
+
+    :param step: what to do about it
+    """
+    return Unreadable(path, OSError(errno.EINVAL, reason), step)
 
 
 class HostRoot:

@@ -7,15 +7,25 @@ drivers/char/tpm/eventlog/common.c in the kernel.
 
 import posixpath
 
-from nova_vhard.host import prestep
+from nova_vhard.host import event_log, prestep
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 CLASS = "/sys/class/tpm"
 SECURITY = "/sys/kernel/security"
 
-#: Key of the pre-step's kernel.json: names of TPMs with an event log.
-FACT = "tpm_event_logs"
+#: Key of the pre-step's kernel.json: name of each TPM with a log to what
+#: the log makes of its PCRs, or to why it cannot be replayed.
+FACT = "tpm_replays"
+
+_READ_IT = (
+    "Look at the event log with tpm2_eventlog (tpm2-tools): the firmware wrote"
+    " what cannot be replayed. An update of the firmware may mend it."
+)
+_NO_BANK = (
+    "Switch a SHA-256 bank of the TPM on (tpm2_pcrallocate sha256:all, then "
+    "a reboot), and run a kernel of 5.12 or later, which shows its PCRs."
+)
 
 
 def names(root: HostRoot) -> list[str]:
@@ -32,39 +42,97 @@ def names(root: HostRoot) -> list[str]:
         raise
 
 
-def event_log(name: str) -> str:
+def event_log_path(name: str) -> str:
     """Return the path of a TPM's boot event log."""
     return f"{SECURITY}/{name}/binary_bios_measurements"
 
 
-def logged(host: Host, name: str, evidence: list[str]) -> bool:
-    """Tell whether there is a boot event log with something in it.
+def read_log(root: HostRoot, name: str) -> event_log.Replay | None:
+    """Return what a TPM's boot event log makes of its PCRs.
 
-    :raises Unreadable: if neither the kernel nor the pre-step says so
+    :returns: None where the firmware left no log
+    :raises Unreadable: if it cannot be read or replayed
     """
-    path = event_log(name)
+    path = event_log_path(name)
     try:
-        found = bool(host.root.read(path))
+        with root.open(path) as file:
+            content = file.read(event_log.LIMIT)
     except Unreadable as error:
-        if error.missing and host.root.exists(f"{SECURITY}/lsm"):
-            # securityfs is mounted, and the firmware left no log.
-            evidence.append(f"{path}: not there")
-            return False
-        if error.missing:
+        # Where securityfs is not mounted nobody knows.
+        if error.missing and root.exists(f"{SECURITY}/lsm"):
+            return None
+        raise
+    except OSError as error:
+        raise Unreadable(path, error) from error
+    try:
+        return event_log.replay(content)
+    except event_log.BadLog as error:
+        text = f"the log cannot be replayed: {error}"
+        raise unreadable(path, text, _READ_IT) from error
+
+
+def replayed(
+    host: Host, name: str, evidence: list[str]
+) -> event_log.Replay | None:
+    """Return what the log makes of the PCRs, as read here or by the pre-step.
+
+    :raises Unreadable: if neither can be had
+    """
+    path = event_log_path(name)
+    try:
+        replay = read_log(host.root, name)
+    except Unreadable as error:
+        if not error.denied:
             raise
         path = posixpath.join(host.run_dir, prestep.KERNEL)
-        found = name in _left(host, event_log(name))
-    evidence.append(f"{path}: {name} has {'a' if found else 'no'} log")
-    return found
+        replay = _left(host, name)
+    evidence.append(f"{path}: {name} has {'a' if replay else 'no'} log")
+    return replay
 
 
-def _left(host: Host, path: str) -> list[str]:
+def _left(host: Host, name: str) -> event_log.Replay | None:
+    path = event_log_path(name)
     try:
-        names = prestep.left(host, prestep.KERNEL)[FACT]
+        each = prestep.left(host, prestep.KERNEL)[FACT]
+        found = each.get(name)
+        if found is None:
+            return None
+        if isinstance(found, str):
+            raise unreadable(path, found, _READ_IT)
+        return {
+            str(bank): {int(pcr): str(value) for pcr, value in pcrs.items()}
+            for bank, pcrs in found.items()
+        }
     except Unreadable as error:
+        if error.path == path:
+            raise
         raise prestep.without(error, path) from error
-    except KeyError as error:
+    except (KeyError, AttributeError, ValueError) as error:
         raise prestep.invalid(path, f"not from {prestep.COMMAND}") from error
-    if not isinstance(names, list):
-        raise prestep.invalid(path, f"not from {prestep.COMMAND}")
-    return names
+
+
+def differing(
+    root: HostRoot, name: str, replay: event_log.Replay, evidence: list[str]
+) -> list[str]:
+    """Return the PCRs that are not what the log makes of them.
+
+    :returns: ``sha256:4`` for PCR 4 of that bank
+    :raises Unreadable: if no bank of the log can be compared
+    """
+    lines, found = [], []
+    for bank, pcrs in replay.items():
+        folder = f"{CLASS}/{name}/pcr-{bank}"
+        if not root.exists(folder):
+            continue
+        wrong = [
+            f"{bank}:{pcr}"
+            for pcr, value in pcrs.items()
+            if root.read(f"{folder}/{pcr}").lower() != value
+        ]
+        found += wrong
+        lines.append(f"{folder}: {len(pcrs) - len(wrong)} as in the log")
+    if not lines:
+        text = "the kernel shows no bank of PCRs that the log has"
+        raise unreadable(f"{CLASS}/{name}", text, _NO_BANK)
+    evidence += lines
+    return found

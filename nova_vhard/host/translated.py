@@ -5,10 +5,17 @@ What matters for a device that a guest gets is its own group, its link to it
 and its own IOMMU, not that there is one somewhere in the machine.
 """
 
-from nova_vhard.host import iommu, offers
+from collections.abc import Sequence
+
+from nova_vhard.host import iommu, offers, pci, platform
 from nova_vhard.host.check import Answer, Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import Unreadable
+from nova_vhard.host.root import HostRoot, Unreadable
+
+_UNLINKED = (
+    "Let the reporter see the host's own /sys: a device in a group has a link "
+    "to its IOMMU there."
+)
 
 
 def amiss(host: Host, evidence: list[str]) -> Answer | None:
@@ -38,20 +45,41 @@ def _judge(
 ) -> Answer | None:
     root = host.root
     groups = {one.name: one for one in iommu.groups(root)}
-    alone, unlinked, good = [], [], []
+    without, unlinked, good = [], [], []
+    lines = []
     for one in offered:
         group = iommu.group_of(root, groups, one.device.address)
         unit = root.link(f"{one.device.path}/iommu")
         if group is None:
-            alone.append(f"offered: {one}: in no IOMMU group")
+            without.append(one.device.address)
+            lines.append(f"offered: {one}: in no IOMMU group")
         elif unit is None:
             unlinked.append(f"offered: {one}: {group.path}, no IOMMU")
         else:
             good.append(f"offered: {one}: {group.path}, {unit}")
-    evidence[:0] = [*alone, *unlinked]
+    evidence[:0] = [*lines, *unlinked]
     evidence += good
-    if alone:
-        return Status.FAIL, "offered devices are in no IOMMU group"
+    if without:
+        return alone(root, without)
     if unlinked:
-        return Status.UNKNOWN, "offered devices are linked to no IOMMU"
+        text = "offered devices are linked to no IOMMU"
+        return Answer(Status.UNKNOWN, text, _UNLINKED)
     return None
+
+
+def alone(root: HostRoot, addresses: Sequence[str]) -> Answer:
+    """Judge offered devices that are in no IOMMU group.
+
+    On Arm with a device tree a device is in none until a driver is bound to
+    it; vfio-pci is one.
+
+    :param addresses: of these devices, at least one
+    """
+    text = "offered devices are in no IOMMU group"
+    arm = platform.of(root) is platform.Platform.ARM
+    if arm and iommu.units(root):
+        free = [name for name in addresses if pci.driver(root, name) is None]
+        if len(free) == len(addresses):
+            step = f"Bind a driver to {', '.join(free[:3])}, such as vfio-pci."
+            return Answer(Status.UNKNOWN, f"{text} yet", step)
+    return Answer(Status.FAIL, text, platform.remedy(root, platform.IOMMU_OFF))

@@ -1,33 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-02: interrupts are remapped, and vfio insists on it."""
 
-import re
-
-from nova_vhard.host import iommu, translated
+from nova_vhard.host import (
+    interrupts,
+    iommu,
+    module_parameters,
+    platform,
+    translated,
+)
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.interrupts import Interrupts
 
-_INTERRUPTS = "/proc/interrupts"
+_PARAMETER = "allow_unsafe_interrupts"
+_MODULES = ("vfio_iommu_type1", "iommufd")
+
 _UNSAFE = (
-    "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts",
-    "/sys/module/iommufd/parameters/allow_unsafe_interrupts",
+    f"Take {_PARAMETER} of vfio_iommu_type1 and iommufd out of the places "
+    "that the evidence names, and load the modules again."
 )
-_MODULES = "/sys/module"
-_CMDLINE = "/proc/cmdline"
-_UNSAFE_BOOT = re.compile(
-    r"\b(?:vfio_iommu_type1|iommufd)\.allow_unsafe_interrupts=[1yYtTo]\S*"
-)
-_TRUE = frozenset(("Y", "1"))
-
-# Interrupt controllers of x86 that a device raises interrupts through; the
-# IOMMU's own (DMAR-MSI) and the timer's (HPET-MSI) are not remapped.
-_DEVICE = re.compile(r"(?:IO-APIC|PCI-MSIX?(?:-\S+)?)$")
-_REMAPPED = "IR-"
 
 
 class InterruptRemapping(Check):
-    """Every device's interrupt controller has the prefix ``IR-``.
+    """Every interrupt of a device goes through remapping of its own.
+
+    On x86 the controller's name begins with ``IR-``, on Arm with ``ITS-`` and
+    there is an IOMMU that is driven.
 
     =========  ===========================================================
     PASS       all of them do, vfio does not allow others, and each device
@@ -43,58 +41,60 @@ class InterruptRemapping(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge /proc/interrupts and vfio's parameters."""
         root = host.root
-        remapped, direct = _controllers(root.read(_INTERRUPTS))
-        evidence.append(
-            f"{_INTERRUPTS}: {len(remapped)} lines with {_REMAPPED}, "
-            f"{len(direct)} without"
-        )
-        evidence += [f"{_INTERRUPTS}: {one}" for one in direct[:3]]
-        unsafe = _unsafe(root, evidence)
-        if unsafe:
-            return Status.FAIL, "vfio allows interrupts that are not remapped"
+        lines = interrupts.read(root)
+        evidence += _lines(lines)
+        unsafe = [
+            module_parameters.is_on(root, module, _PARAMETER, evidence)
+            for module in _MODULES
+        ]
+        if any(unsafe):
+            text = "vfio allows interrupts that are not remapped"
+            return Answer(Status.FAIL, text, _UNSAFE)
         strange = iommu.unverified(root, [], evidence)
         if strange:
-            return Status.UNKNOWN, strange
-        if not remapped and not direct:
-            text = "not verified on this platform: no x86 interrupts"
-            return Status.UNKNOWN, text
-        if direct:
-            return Status.FAIL, "interrupts of devices are not remapped"
+            return strange
+        answer = _judge(host, lines, evidence)
+        if answer.status is not Status.PASS:
+            return answer
         amiss = translated.amiss(host, evidence)
         if amiss:
             return amiss
-        # Where the modules are out of sight, vfio may be loaded all the same.
-        root.names(_MODULES)
-        return Status.PASS, "interrupts of devices are remapped"
+        # Out of sight, vfio may be loaded, or be told to, all the same.
+        root.names(module_parameters.MODULES)
+        module_parameters.words(root)
+        return answer
 
 
-def _controllers(text: str) -> tuple[list[str], list[str]]:
-    """Return the lines of devices, remapped and not."""
-    remapped: list[str] = []
-    direct: list[str] = []
-    for line in text.splitlines():
-        for word in line.split()[1:]:
-            plain = word.removeprefix(_REMAPPED)
-            if _DEVICE.match(plain):
-                found = remapped if plain != word else direct
-                found.append(line.strip())
-                break
-    return remapped, direct
+def _lines(lines: Interrupts) -> list[str]:
+    """Return the evidence: how many of each kind, and the first that are bad.
+
+    :param lines: of devices
+    """
+    path = interrupts.PATH
+    good = len(lines.remapped) + len(lines.translated)
+    bad = (*lines.direct, *lines.strange)
+    prefix = "ITS-" if lines.translated else "IR-"
+    text = f"{path}: {good} lines with {prefix}, {len(bad)} without"
+    return [text, *(f"{path}: {line}" for line in bad[:3])]
 
 
-def _unsafe(root: HostRoot, evidence: list[str]) -> bool:
-    """Tell whether vfio allows unsafe interrupts, now or once loaded."""
-    allowed = False
-    for path in _UNSAFE:
-        try:
-            value = root.read(path)
-        except Unreadable as error:
-            if not error.missing:
-                raise
-            continue
-        evidence.append(f"{path}: {value}")
-        allowed |= value in _TRUE
-    match = _UNSAFE_BOOT.search(root.read(_CMDLINE))
-    if match:
-        evidence.append(f"{_CMDLINE}: {match[0]}")
-    return allowed or match is not None
+def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
+    root = host.root
+    if lines.direct:
+        step = platform.remedy(root, platform.INTERRUPTS_DIRECT)
+        text = "interrupts of devices are not remapped"
+        return Answer(Status.FAIL, text, step)
+    if lines.strange or not (lines.remapped or lines.translated):
+        text = "not verified on this platform: its interrupt controllers"
+        return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
+    if lines.translated:
+        units = iommu.units(root)
+        evidence.append(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")
+        strange = iommu.unverified(root, units, evidence)
+        if strange:
+            return strange
+        if not units:
+            text = "interrupts go through an ITS, but no IOMMU is driven"
+            step = platform.remedy(root, platform.IOMMU_OFF)
+            return Answer(Status.UNKNOWN, text, step)
+    return Answer(Status.PASS, "interrupts of devices are remapped")

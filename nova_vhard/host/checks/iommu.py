@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-01: DMA remapping is really on."""
 
-from nova_vhard.host import iommu, translated
+from nova_vhard.host import iommu, module_parameters, platform, translated
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 
-_NOIOMMU_PARAMETER = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
-_TRUE = frozenset(("Y", "1"))
+_MODULE, _PARAMETER = "vfio", "enable_unsafe_noiommu_mode"
+
+_NOIOMMU = (
+    f"Take {_PARAMETER} of vfio out of the places that the evidence names, "
+    "and load vfio again."
+)
+_NO_UNIT = (
+    "Let the reporter see the host's own /sys: one of /sys/class/iommu and "
+    "/sys/kernel/iommu_groups is not the kernel's."
+)
 
 
 class Iommu(Check):
@@ -15,7 +23,7 @@ class Iommu(Check):
 
     =========  ===========================================================
     PASS       devices are in groups, each that Nova offers among them, and
-               an Intel or AMD IOMMU is driven
+               an IOMMU of Intel, AMD or Arm (SMMUv3) is driven
     FAIL       no group has a device, one that Nova offers is in none, or
                vfio may do without an IOMMU
     UNKNOWN    unreadable, contradictory, or a platform not verified
@@ -27,7 +35,7 @@ class Iommu(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the effective state."""
         root = host.root
-        unsafe = _noiommu(root, evidence)
+        unsafe = module_parameters.is_on(root, _MODULE, _PARAMETER, evidence)
         units = iommu.units(root)
         evidence.append(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")
         groups = iommu.groups(root)
@@ -42,31 +50,25 @@ class Iommu(Check):
             for one in fakes
         ]
         if unsafe or fakes:
-            return Status.FAIL, "vfio may hand out devices without an IOMMU"
+            text = "vfio may hand out devices without an IOMMU"
+            return Answer(Status.FAIL, text, _NOIOMMU)
         strange = iommu.unverified(root, units, evidence)
         if strange:
-            return Status.UNKNOWN, strange
+            return strange
         amiss = translated.amiss(host, evidence)
         if amiss:
             return amiss
         if not real:
-            return Status.FAIL, "no device is in an IOMMU group"
+            return _nothing(root)
         if not units:
             text = "devices are in groups, but no IOMMU is driven"
-            return Status.UNKNOWN, text
+            return Answer(Status.UNKNOWN, text, _NO_UNIT)
         return _linked(root, real, evidence)
 
 
-def _noiommu(root: HostRoot, evidence: list[str]) -> bool:
-    """Tell whether vfio may do without an IOMMU."""
-    try:
-        value = root.read(_NOIOMMU_PARAMETER)
-    except Unreadable as error:
-        if not error.missing:
-            raise
-        return False
-    evidence.append(f"{_NOIOMMU_PARAMETER}: {value}")
-    return value in _TRUE
+def _nothing(root: HostRoot) -> Answer:
+    step = platform.remedy(root, platform.IOMMU_OFF)
+    return Answer(Status.FAIL, "no device is in an IOMMU group", step)
 
 
 def _linked(
@@ -86,5 +88,25 @@ def _linked(
         evidence.append(f"devices in no group: {' '.join(without)}")
     if lost or not grouped & set(addresses):
         text = "groups and PCI devices do not agree"
-        return Status.UNKNOWN, text
-    return Status.PASS, "devices are translated by an IOMMU"
+        return Answer(Status.UNKNOWN, text, _NO_UNIT)
+    identity = [group for group in groups if _bypasses(root, group)]
+    if identity:
+        return Answer(
+            Status.PASS,
+            "an IOMMU translates what is given to guests; the host's own "
+            f"devices of {len(identity)} groups bypass it",
+        )
+    return Answer(Status.PASS, "devices are translated by an IOMMU")
+
+
+def _bypasses(root: HostRoot, group: iommu.Group) -> bool:
+    """Return whether the host's drivers bypass translation in a group.
+
+    Older kernels do not say.
+    """
+    try:
+        return root.read(f"{group.path}/type") == iommu.IDENTITY
+    except Unreadable as error:
+        if error.missing:
+            return False
+        raise

@@ -3,12 +3,16 @@
 
 from collections import Counter
 
-from nova_vhard.host import iommu, translated
+from nova_vhard.host import iommu, platform, translated
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 
-_IDENTITY = "identity"
-_TRANSLATED = frozenset(("DMA", "DMA-FQ", "blocked", "unmanaged"))
+_PASSTHROUGH = (
+    "Boot without iommu=pt and iommu.passthrough=1. Where the kernel was "
+    "built with CONFIG_IOMMU_DEFAULT_PASSTHROUGH, add iommu.passthrough=0."
+)
+_LAZY = "DMA-FQ"
+_TRANSLATED = frozenset(("DMA", _LAZY, "blocked", "unmanaged"))
 
 
 class IommuStrict(Check):
@@ -34,26 +38,38 @@ class IommuStrict(Check):
         ]
         strange = iommu.unverified(root, iommu.units(root), evidence)
         if strange:
-            return Status.UNKNOWN, strange
+            return strange
         amiss = translated.amiss(host, evidence)
         if amiss:
             return amiss
         if not real:
             evidence.append(f"{iommu.GROUPS}: no groups with devices")
-            return Status.FAIL, "no device is in an IOMMU group"
+            step = platform.remedy(root, platform.IOMMU_OFF)
+            text = "no device is in an IOMMU group"
+            return Answer(Status.FAIL, text, step)
         types = {one.path: root.read(f"{one.path}/type") for one in real}
         counts = Counter(types.values())
         evidence += [
             f"{iommu.GROUPS}/*/type: {kind or '(empty)'} in {count} groups"
             for kind, count in sorted(counts.items())
         ]
-        if _IDENTITY in counts:
-            named = [path for path, kind in types.items() if kind == _IDENTITY]
-            evidence += [f"{path}/type: {_IDENTITY}" for path in named[:3]]
-            return Status.FAIL, "host devices bypass translation"
+        if iommu.IDENTITY in counts:
+            named = [
+                path for path, kind in types.items() if kind == iommu.IDENTITY
+            ]
+            evidence += [
+                f"{path}/type: {iommu.IDENTITY}" for path in named[:3]
+            ]
+            text = "host devices bypass translation"
+            return Answer(Status.FAIL, text, _PASSTHROUGH)
         unknown = sorted(set(counts) - _TRANSLATED)
         if unknown:
             text = f"types that are not known: {' '.join(unknown)}"
-            return Status.UNKNOWN, text
-        lazy = " (batched invalidation)" if "DMA-FQ" in counts else ""
-        return Status.PASS, f"host devices are translated{lazy}"
+            return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
+        if _LAZY in counts:
+            return Answer(
+                Status.PASS,
+                "host devices are translated, lazily (batched invalidation, "
+                "DMA-FQ): not what the kernel calls strict",
+            )
+        return Answer(Status.PASS, "host devices are translated, strictly")

@@ -45,10 +45,12 @@ class KernelAslr(Check):
         evidence.append(f"{_SYSCTL}: {value}")
         evidence += _aside(root)
         if value == _FULL:
-            return Status.PASS, "address spaces are randomized in full"
+            return Answer(Status.PASS, "address spaces are randomized in full")
         if value in _MEANING:
-            return Status.FAIL, _MEANING[value]
-        return Status.UNKNOWN, f"{value[:20]!r} is not a value that is known"
+            return Answer(Status.FAIL, _MEANING[value])
+        return Answer(
+            Status.UNKNOWN, f"{value[:20]!r} is not a value that is known"
+        )
 
 
 def _aside(root: HostRoot) -> list[str]:

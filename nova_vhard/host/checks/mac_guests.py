@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 
 from nova_vhard.host import apparmor, guests, mac, selinux
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import Answer, Check, Status, unread
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.words import few, shown
 
-_GOOD = Status.PASS, ""
+_GOOD = Answer(Status.PASS, "")
 
 # Neither libvirt nor the kernel says which model counts: a label may still
 # show that its guest is not confined.
@@ -41,12 +41,12 @@ class MacGuests(Check):
             model = mac.counting(host, evidence)
         except Unreadable as error:
             model = _NOT_SURE
-            answers.append((Status.UNKNOWN, f"cannot be read: {error}"))
+            answers.append(unread(error))
         table = guests.table(host.root, model == mac.APPARMOR)
         troubles = [*table.unknown, *_unseen(host, table, evidence)]
         if not (table.guests or troubles or answers):
             return _nobody(host, evidence)
-        answers += [(Status.UNKNOWN, one) for one in troubles]
+        answers += [Answer(Status.UNKNOWN, one) for one in troubles]
         judged = [(one, _judge(one, model)) for one in table.guests]
         # A report has room for some lines only: the worst come first.
         judged.sort(key=lambda one: one[1][0] is Status.PASS)
@@ -55,10 +55,11 @@ class MacGuests(Check):
         answers += _shared(table.guests)
         if model:
             answers.append(_enforced(host, model, table, evidence))
-        status, reason = mac.settle(answers)
-        if status is Status.PASS:
-            reason = f"guests with a label of their own: all {len(judged)}"
-        return status, reason
+        answer = mac.settle(answers)
+        if answer.status is Status.PASS:
+            text = f"guests with a label of their own: all {len(judged)}"
+            return Answer(Status.PASS, text)
+        return answer
 
 
 def _enforced(
@@ -83,9 +84,8 @@ def _nobody(host: Host, evidence: list[str]) -> Answer:
     """Judge a host without guests by what happens to the next one."""
     if not guests.complete(host.root):
         text = "no guest is seen, nor every process (PID namespace, hidepid)"
-        return Status.UNKNOWN, text
-    status, reason = mac.confinement(host, evidence)
-    return status, f"no guest is running; {reason}"
+        return Answer(Status.UNKNOWN, text)
+    return mac.nobody(host, evidence)
 
 
 def _unseen(
@@ -113,14 +113,14 @@ def _judge(guest: guests.Guest, model: str | None) -> Answer:
     if model is None:
         # Whatever a label says; such a kernel has none to read.
         text = "neither SELinux nor AppArmor is active: guests are unconfined"
-        return Status.FAIL, text
+        return Answer(Status.FAIL, text)
     if guest.trouble:
         text = f"the label of {shown(guest.name)} cannot be read"
-        return Status.UNKNOWN, text
+        return Answer(Status.UNKNOWN, text)
     label = selinux.parse(guest.label)
     if model == mac.SELINUX and label is None:
         text = f"{shown(guest.label)!r} is no label of SELinux"
-        return Status.UNKNOWN, text
+        return Answer(Status.UNKNOWN, text)
     if label is None or model == mac.APPARMOR:
         return _profile(guest)
     return _domain(guest, label)
@@ -130,13 +130,15 @@ def _profile(guest: guests.Guest) -> Answer:
     """Judge AppArmor's label of a guest."""
     label, who = apparmor.parse(guest.label), shown(guest.name)
     if label.profile == apparmor.UNCONFINED:
-        return Status.FAIL, f"{who} is unconfined"
+        return Answer(Status.FAIL, f"{who} is unconfined")
     if label.mode != apparmor.ENFORCE:
-        return Status.FAIL, f"the profile of {who} is not enforced"
+        return Answer(Status.FAIL, f"the profile of {who} is not enforced")
     if not guest.uuid:
-        return Status.UNKNOWN, f"{who} has no uuid to know its profile by"
+        return Answer(
+            Status.UNKNOWN, f"{who} has no uuid to know its profile by"
+        )
     if label.profile != f"libvirt-{guest.uuid}":
-        return Status.FAIL, f"{who} has a profile that is not its own"
+        return Answer(Status.FAIL, f"{who} has a profile that is not its own")
     return _GOOD
 
 
@@ -146,10 +148,12 @@ def _domain(guest: guests.Guest, label: selinux.Label) -> Answer:
     if label.type not in selinux.GUESTS:
         text = f"{who} runs as {shown(label.type)}"
         if label.type.startswith("svirt_"):
-            return Status.UNKNOWN, f"{text}, which was not verified"
-        return Status.FAIL, f"{text}, which is not a guest's domain"
+            return Answer(Status.UNKNOWN, f"{text}, which was not verified")
+        return Answer(Status.FAIL, f"{text}, which is not a guest's domain")
     if label.pair is None:
-        return Status.FAIL, f"{who} has no pair of categories of its own"
+        return Answer(
+            Status.FAIL, f"{who} has no pair of categories of its own"
+        )
     return _GOOD
 
 
@@ -160,7 +164,7 @@ def _shared(found: tuple[guests.Guest, ...]) -> Iterator[Answer]:
         owners[_identity(one)].append(one.name)
     for identity, names in owners.items():
         if identity is not None and len(names) > 1:
-            yield Status.FAIL, f"guests share one label: {few(names)}"
+            yield Answer(Status.FAIL, f"guests share one label: {few(names)}")
 
 
 def _identity(guest: guests.Guest) -> Hashable:

@@ -7,7 +7,7 @@ from nova_vhard.host.domains import Disk, Domain
 from nova_vhard.host.host import Host
 from nova_vhard.host.words import shown
 
-_GOOD = Status.PASS, ""
+_GOOD = Answer(Status.PASS, "")
 
 _OWN = "svirt_image_t"
 _READONLY = "virt_content_t"
@@ -40,14 +40,13 @@ class MacImages(Check):
         found = mac.driver(host, evidence)
         if not found:
             text = "libvirt has no security driver that labels images"
-            return Status.FAIL, text
+            return Answer(Status.FAIL, text)
         if mac.SELINUX not in found:
             text = "AppArmor labels no images: profiles name their paths"
-            return Status.NOT_APPLICABLE, text
+            return Answer(Status.NOT_APPLICABLE, text)
         running = host.libvirt.running()
         if not running:
-            status, reason = mac.confinement(host, evidence)
-            return status, f"no guest is running; {reason}"
+            return mac.nobody(host, evidence)
         labels = {
             one.uuid: selinux.parse(one.label)
             for one in guests.table(host.root).guests
@@ -58,10 +57,11 @@ class MacImages(Check):
         # What ended meanwhile has no label of its own any more.
         still = {one.uuid for one in host.libvirt.running()}
         answers = [one for uuid in still & set(judged) for one in judged[uuid]]
-        status, reason = mac.settle(answers)
-        if status is Status.PASS:
-            reason = f"images with a label that is due: all {len(answers)}"
-        return status, reason
+        answer = mac.settle(answers)
+        if answer.status is Status.PASS:
+            text = f"images with a label that is due: all {len(answers)}"
+            return Answer(Status.PASS, text)
+        return answer
 
 
 def _domain(
@@ -108,17 +108,23 @@ def _judge(
 ) -> Answer:
     path = shown(disk.path)
     if label is None:
-        return Status.UNKNOWN, f"the label of {path} is none of SELinux"
+        return Answer(
+            Status.UNKNOWN, f"the label of {path} is none of SELinux"
+        )
     if label.type in _common(disk) and not label.categories:
         return _GOOD
     if label.type != _OWN:
-        return Status.FAIL, f"{path} has the label {shown(label.type)}"
+        return Answer(Status.FAIL, f"{path} has the label {shown(label.type)}")
     if not label.categories:
-        return Status.FAIL, f"every guest may write {path}"
+        return Answer(Status.FAIL, f"every guest may write {path}")
     if guest is None:
-        return Status.UNKNOWN, f"the guest of {path} is not seen in procfs"
+        return Answer(
+            Status.UNKNOWN, f"the guest of {path} is not seen in procfs"
+        )
     if label.categories != guest.pair:
-        return Status.FAIL, f"{path} has the categories of another guest"
+        return Answer(
+            Status.FAIL, f"{path} has the categories of another guest"
+        )
     return _GOOD
 
 

@@ -37,10 +37,12 @@ class NovaDefaults(Check):
             f"{facts.path}: {name} = {found}" for name, found in _named(facts)
         ]
         if not host.expected.policy:
-            return Status.UNKNOWN, "there is no policy to compare with"
+            return Answer(Status.UNKNOWN, "there is no policy to compare with")
         if different:
-            return Status.FAIL, "; ".join(different)
-        return Status.PASS, "nova's defaults are those that the policy assumes"
+            return Answer(Status.FAIL, "; ".join(different))
+        return Answer(
+            Status.PASS, "nova's defaults are those that the policy assumes"
+        )
 
 
 def _compared(

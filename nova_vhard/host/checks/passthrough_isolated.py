@@ -3,14 +3,22 @@
 
 import re
 
-from nova_vhard.host import iommu, offers, pci
+from nova_vhard.host import iommu, offers, pci, translated
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
 
 _CMDLINE = "/proc/cmdline"
 # Patched kernels pretend with it that devices are apart.
-_PRETENDED = re.compile(r"(?<!\S)pcie_acs_override=\S*")
+_PRETENDED = re.compile(r"(?<!\S)pcie[-_]acs[-_]override=\S*")
+
+# Bridges of any kind without a driver, or with one that does no DMA of its
+# own: the kernel hands out the rest of their group
+# (``iommu_group_claim_dma_owner``).
+_BRIDGE = "0x06"
+_HARMLESS = (None, "pcieport", "pci-stub")
+
+_PRETENDS = "Boot without pcie_acs_override: what it pretends is not so."
 
 
 class PassthroughIsolated(Check):
@@ -34,22 +42,25 @@ class PassthroughIsolated(Check):
         root = host.root
         offered = offers.of_host(host, evidence)
         if not offered:
-            return Status.NOT_APPLICABLE, "nova offers no device"
+            return Answer(Status.NOT_APPLICABLE, "nova offers no device")
         strange = iommu.unverified(root, iommu.units(root), evidence)
         if strange:
-            return Status.UNKNOWN, strange
+            return strange
         alone, kept = _company(root, offered)
-        evidence[:0] = [*alone, *kept]
+        evidence[:0] = [*alone.values(), *kept]
         if alone:
-            return Status.FAIL, "offered devices are in no IOMMU group"
+            return translated.alone(root, list(alone))
         if kept:
-            return Status.FAIL, "offered devices share a group with the host's"
+            return Answer(
+                Status.FAIL, "offered devices share a group with the host's"
+            )
         evidence += [f"offered: {one}" for one in offered]
         match = _PRETENDED.search(root.read(_CMDLINE))
         if match:
             evidence.insert(0, f"{_CMDLINE}: {match[0]}")
-            return Status.UNKNOWN, "the kernel may pretend groups to be apart"
-        return (
+            text = "the kernel may pretend groups to be apart"
+            return Answer(Status.UNKNOWN, text, _PRETENDS)
+        return Answer(
             Status.PASS,
             "offered devices share a group with each other only",
         )
@@ -57,16 +68,19 @@ class PassthroughIsolated(Check):
 
 def _company(
     root: HostRoot, offered: list[offers.Offer]
-) -> tuple[list[str], list[str]]:
-    """Return the offered devices without a group, and what stays in one."""
+) -> tuple[dict[str, str], list[str]]:
+    """Return the offered devices without a group, and what stays in one.
+
+    :returns: address to a line on it; a line on each that stays
+    """
     groups = {one.name: one for one in iommu.groups(root)}
     known = {one.device.address for one in offered}
-    alone: list[str] = []
+    alone: dict[str, str] = {}
     judged: dict[str, str] = {}
     for one in offered:
         group = iommu.group_of(root, groups, one.device.address)
         if group is None:
-            alone.append(f"{one}: in no IOMMU group")
+            alone[one.device.address] = f"{one}: in no IOMMU group"
             continue
         for other in group.devices:
             if other not in known and other not in judged:
@@ -78,7 +92,9 @@ def _kept(root: HostRoot, group: iommu.Group, address: str) -> str:
     """Say why a member of a group stays with the host; empty if not."""
     kind = pci.device_class(root, address)
     name = pci.driver(root, address)
-    if kind.startswith(pci.BRIDGE) or pci.is_vfio(name):
+    if pci.is_vfio(name) or (kind.startswith(_BRIDGE) and name in _HARMLESS):
+        return ""
+    if kind.startswith(pci.BRIDGE):
         return ""
     bound = f"driver {name}" if name else "no driver"
     return f"{group.path}/devices: {address} (class {kind}, {bound})"

@@ -30,10 +30,12 @@ class PassthroughOneTimeUse(Check):
             text = f"{functions} offered VFs cannot be one_time_use"
             evidence.append(text)
         if not whole:
-            return Status.NOT_APPLICABLE, "nova offers no whole device"
+            return Answer(Status.NOT_APPLICABLE, "nova offers no whole device")
         again = [str(one) for one in whole if not one.spec.one_time_use]
         if again:
             evidence[:0] = [f"not one_time_use: {one}" for one in again]
-            return Status.FAIL, "offered devices go from guest to guest"
+            return Answer(
+                Status.FAIL, "offered devices go from guest to guest"
+            )
         evidence += [f"one_time_use: {one}" for one in whole]
-        return Status.PASS, "each offered device is one_time_use"
+        return Answer(Status.PASS, "each offered device is one_time_use")

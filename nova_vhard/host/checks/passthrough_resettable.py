@@ -29,7 +29,7 @@ class PassthroughResettable(Check):
         root = host.root
         offered = offers.of_host(host, evidence)
         if not offered:
-            return Status.NOT_APPLICABLE, "nova offers no device"
+            return Answer(Status.NOT_APPLICABLE, "nova offers no device")
         buses = Counter(
             one.rpartition(":")[0] for one in root.names(iommu.DEVICES)
         )
@@ -44,8 +44,12 @@ class PassthroughResettable(Check):
                 evidence.append(f"{one}: reset by {' '.join(methods)}")
         evidence[:0] = without
         if without:
-            return Status.FAIL, "offered devices have no reset of their own"
-        return Status.PASS, "each offered device has a reset of its own"
+            return Answer(
+                Status.FAIL, "offered devices have no reset of their own"
+            )
+        return Answer(
+            Status.PASS, "each offered device has a reset of its own"
+        )
 
 
 def _methods(root: HostRoot, device: PciDevice) -> list[str]:

@@ -41,7 +41,7 @@ class QemuMinimal(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Compare what each emulator offers with the policy."""
         if not host.expected.policy:
-            return Status.UNKNOWN, "no policy was read to compare with"
+            return Answer(Status.UNKNOWN, "no policy was read to compare with")
         named = qemu.emulators(host)
         lists, untold = _asked(host, named.paths)
         extra: Extra = {}
@@ -56,12 +56,20 @@ class QemuMinimal(Check):
         # What to do first: evidence is cut at some length.
         evidence += [*_lines(extra), *untold, *asked]
         if extra:
-            return Status.FAIL, "QEMU offers devices that the policy refuses"
+            return Answer(
+                Status.FAIL, "QEMU offers devices that the policy refuses"
+            )
         if named.doubt or untold:
-            return Status.UNKNOWN, named.doubt or "a QEMU gives no list"
+            return Answer(
+                Status.UNKNOWN, named.doubt or "a QEMU gives no list"
+            )
         if not named.paths:
-            return Status.NOT_APPLICABLE, "libvirt would start no emulator"
-        return Status.PASS, "QEMU offers no device that the policy refuses"
+            return Answer(
+                Status.NOT_APPLICABLE, "libvirt would start no emulator"
+            )
+        return Answer(
+            Status.PASS, "QEMU offers no device that the policy refuses"
+        )
 
 
 def _asked(

@@ -8,7 +8,7 @@ from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.words import few, shown
 
-_GOOD = Status.PASS, ""
+_GOOD = Answer(Status.PASS, "")
 
 
 class SelinuxBooleans(Check):
@@ -27,7 +27,7 @@ class SelinuxBooleans(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge what each is now; what is pending is named."""
         if not _present(host, evidence):
-            return Status.NOT_APPLICABLE, "SELinux is not enabled"
+            return Answer(Status.NOT_APPLICABLE, "SELinux is not enabled")
         wanted = host.expected.booleans
         found = {
             one.guide: mac.attempt(_judge, host, one, evidence)
@@ -40,14 +40,19 @@ class SelinuxBooleans(Check):
         answers = [one for one in found.values() if one[0] in _SETTLED]
         if not answers:
             text = "this policy has none of the booleans of virtualization"
-            return Status.UNKNOWN, text
-        status, reason = mac.settle(answers)
-        if status is Status.FAIL:
-            every = [text for one, text in answers if one is Status.FAIL]
-            reason = f"on, and not wanted: {few(every)}"
-        if status is Status.PASS:
-            reason = "off, or wanted: all that this policy has"
-        return status, reason
+            return Answer(Status.UNKNOWN, text)
+        answer = mac.settle(answers)
+        if answer.status is Status.FAIL:
+            names = [
+                other.reason
+                for other in answers
+                if other.status is Status.FAIL
+            ]
+            return Answer(Status.FAIL, f"on, and not wanted: {few(names)}")
+        if answer.status is Status.PASS:
+            text = "off, or wanted: all that this policy has"
+            return Answer(Status.PASS, text)
+        return answer
 
 
 _SETTLED = (Status.PASS, Status.FAIL, Status.UNKNOWN)
@@ -86,7 +91,7 @@ def _judge(host: Host, one: Boolean, evidence: list[str]) -> Answer:
         if state is not None:
             return _state(host, one, name, state, evidence)
     evidence.append(f"{selinux.BOOLEANS}: no {' or '.join(one.names)}")
-    return Status.NOT_APPLICABLE, ""
+    return Answer(Status.NOT_APPLICABLE, "")
 
 
 def _state(
@@ -105,5 +110,5 @@ def _state(
         facts.append(f"pending: {'on' if pending else 'off'}")
     evidence.append(f"{selinux.BOOLEANS}/{name}: {text} ({'; '.join(facts)})")
     if now and not wanted:
-        return Status.FAIL, name
+        return Answer(Status.FAIL, name)
     return _GOOD

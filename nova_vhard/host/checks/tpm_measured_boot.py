@@ -4,20 +4,33 @@
 from nova_vhard.host import mac, tpm
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
+from nova_vhard.host.words import few
 
 _VERSION = "2"
+
+_NO_TPM = (
+    "Switch the TPM 2.0 on in the firmware (on x86 often called PTT or fTPM)."
+    " A machine without one cannot be attested."
+)
+_NO_LOG = "Boot by UEFI, with measured boot on in the firmware."
+_DIFFERENT = (
+    "Reboot the host. If it stays so, take it out of service and look at the "
+    "log with tpm2_eventlog: what was measured is not what was written down."
+)
 
 
 class TpmMeasuredBoot(Check):
     """A TPM 2.0 is there, and the firmware left a boot event log for it.
 
-    That is presence, not attestation: nobody has compared the log with the
-    TPM, or either with what should have booted.
+    The log's events, replayed, are what the TPM's registers hold. That is no
+    attestation: nobody has compared either with what should have booted.
 
     =========  ===========================================================
-    PASS       both are there, for one TPM
-    FAIL       no TPM, only TPMs of another version, or no event log
-    UNKNOWN    one of them cannot be read
+    PASS       both are there for one TPM, and PCRs 0 to 7 are what the
+               log makes of them
+    FAIL       no TPM, only TPMs of another version, no event log, or one
+               that does not lead to the PCRs
+    UNKNOWN    one of them cannot be read, or the log not replayed
     =========  ===========================================================
     """
 
@@ -28,7 +41,7 @@ class TpmMeasuredBoot(Check):
         names = tpm.names(host.root)
         evidence.append(f"{tpm.CLASS}: {' '.join(names) or '(empty)'}")
         if not names:
-            return Status.FAIL, "there is no TPM"
+            return Answer(Status.FAIL, "there is no TPM", _NO_TPM)
         answers = [mac.attempt(_judge, host, one, evidence) for one in names]
         for wanted in (Status.PASS, Status.UNKNOWN):
             for answer in answers:
@@ -42,7 +55,14 @@ def _judge(host: Host, name: str, evidence: list[str]) -> Answer:
     version = host.root.read(path)
     evidence.append(f"{path}: {version}")
     if version != _VERSION:
-        return Status.FAIL, f"{name} is no TPM 2.0"
-    if not tpm.logged(host, name, evidence):
-        return Status.FAIL, f"the firmware left no event log for {name}"
-    return Status.PASS, f"{name} is a TPM 2.0 with a boot event log"
+        return Answer(Status.FAIL, f"{name} is no TPM 2.0", _NO_TPM)
+    replay = tpm.replayed(host, name, evidence)
+    if replay is None:
+        text = f"the firmware left no event log for {name}"
+        return Answer(Status.FAIL, text, _NO_LOG)
+    wrong = tpm.differing(host.root, name, replay, evidence)
+    if wrong:
+        text = f"the event log of {name} does not lead to {few(wrong)}"
+        return Answer(Status.FAIL, text, _DIFFERENT)
+    text = f"{name} is a TPM 2.0, and its PCRs are those of the boot event log"
+    return Answer(Status.PASS, text)

@@ -2,11 +2,12 @@
 """The pre-step's part about confinement: what only root can read of it.
 
 Each function returns the content of one file of the run directory. None of
-it is a secret: three settings of qemu.conf, AppArmor's mode, the names of
-TPMs with a log.
+it is a secret: three settings of qemu.conf, AppArmor's mode, what the
+event logs of TPMs make of their PCRs.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from nova_vhard.host import apparmor, qemu_conf, tpm
@@ -31,14 +32,25 @@ def kernel(root: HostRoot) -> str:
     What cannot be read, or is not there, is left out.
     """
     found: dict[str, object] = {
-        tpm.FACT: [
-            one for one in _tpms(root) if _text(root, tpm.event_log(one))
-        ]
+        tpm.FACT: dict(_replays(root)),
     }
     mode = _text(root, apparmor.MODE)
     if mode:
         found[apparmor.FACT] = mode
     return json.dumps(found, indent=2) + "\n"
+
+
+def _replays(root: HostRoot) -> Iterator[tuple[str, object]]:
+    """Yield the TPMs with a log, and what it makes of the PCRs or why not."""
+    for name in _tpms(root):
+        try:
+            replay: object = tpm.read_log(root, name)
+        except Unreadable as error:
+            if error.missing:
+                continue
+            replay = str(error)
+        if replay is not None:
+            yield name, replay
 
 
 def _tpms(root: HostRoot) -> list[str]:

@@ -133,8 +133,9 @@ MISLEADING = {
         (without(GOOD, "/sys/kernel"), UNKNOWN),
         (without(GOOD, "/sys/bus"), UNKNOWN),
         (without(GOOD, "/sys/kernel/iommu_groups/0/devices"), UNKNOWN),
+        (pci_host(GROUPS, "smmu3.0x0000000009050000"), PASS),
         # Platforms of which there is no capture.
-        (pci_host(GROUPS, "smmu3.0x0000000009050000"), UNKNOWN),
+        (pci_host(GROUPS, "arm-smmu.0x0000000009050000"), UNKNOWN),
         (pci_host(GROUPS, "virtio0"), UNKNOWN),
         ({**GOOD, "/sys/hypervisor/type": "xen\n"}, UNKNOWN),
     ],
@@ -240,7 +241,8 @@ ONE = "/sys/kernel/iommu_groups/1/type"
         ({**pci_host(GROUPS), ONE: "novel\n"}, UNKNOWN),
         ({**pci_host(GROUPS), ONE: ""}, UNKNOWN),
         (without(pci_host(GROUPS), ONE), UNKNOWN),
-        (pci_host(GROUPS, "smmu3.0x9050000"), UNKNOWN),
+        (pci_host(GROUPS, "smmu3.0x9050000"), PASS),
+        (pci_host(GROUPS, "virtio0"), UNKNOWN),
         ({}, UNKNOWN),
     ],
 )

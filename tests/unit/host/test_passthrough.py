@@ -13,7 +13,15 @@ from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.pci import Kind, devices
 from nova_vhard.host.root import HostRoot
-from tests.trees import FACTS, build, capture, facts, functions, pci_host
+from tests.trees import (
+    DRIVERS,
+    FACTS,
+    build,
+    capture,
+    facts,
+    functions,
+    pci_host,
+)
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
 NOTHING = Status.NOT_APPLICABLE
@@ -268,7 +276,16 @@ def classed(address, number):
         # A bridge between buses passes on, and can do nothing by itself.
         (made({"0": [CARD, HOST]}, classed(HOST, "0x060400")), PASS),
         (made({"0": [CARD, HOST]}, classed(HOST, "0x060401")), PASS),
-        (made({"0": [CARD, HOST]}, classed(HOST, "0x060000")), FAIL),
+        # So with one that no driver has, and not with one that a driver has.
+        (made({"0": [CARD, HOST]}, classed(HOST, "0x060000")), PASS),
+        (
+            made(
+                {"0": [CARD, HOST]},
+                classed(HOST, "0x060100") | bind(HOST, "lpc_ich"),
+            ),
+            FAIL,
+        ),
+        (made({"0": [CARD, HOST]}, classed(HOST, "0x0c0500")), FAIL),
         (made({"0": [CARD, OTHER]}, facts({"address": "0000:00:10.*"})), PASS),
         # Held by vfio: it does not stay with the host.
         (made({"0": [CARD, OTHER]}, bind(OTHER)), PASS),
@@ -290,7 +307,8 @@ def classed(address, number):
             ),
             UNKNOWN,
         ),
-        (made({"0": [CARD]}, unit="smmu3.0x9050000"), UNKNOWN),
+        (made({"0": [CARD]}, unit="smmu3.0x9050000"), PASS),
+        (made({"0": [CARD]}, unit="virtio0"), UNKNOWN),
         (made({"0": [CARD]}, {"/sys/hypervisor/type": "xen"}), UNKNOWN),
     ],
 )  # fmt: skip
@@ -398,6 +416,67 @@ def test_devname(tmp_path):
     content[f"{NET}/eth0"] = f"-> ../../devices/{pf}/net/eth0"
     root = build(tmp_path / "d", content | facts({"devname": "eth0"}))
     assert "not a link" in run(ONE_TIME, root).reason
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {f"{NET}/lo/address": "00:00:00:00:00:00"},
+        {"/sys/class/net": None},
+    ],
+)
+def test_a_devname_whose_interfaces_are_out_of_sight(tmp_path, content):
+    """A network namespace of the reporter's own proves no absence."""
+    tree = functions({CARD: "8086:10d3"}) | content
+    root = build(tmp_path, tree | facts({"devname": "eth0"}))
+    for name in (ISOLATED, RESETTABLE, ONE_TIME, DISABLED):
+        result = run(name, root)
+        assert result.status is UNKNOWN
+        assert "network namespace" in result.remediation
+
+
+MDEV = "/sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
+VDPA = "/sys/bus/vdpa/devices/vdpa0"
+MDEVS = {f"{MDEV}/mdev_type": "-> ../../mdev_supported_types/nvidia-35"}
+VDPAS = {
+    VDPA: f"-> ../../../devices/pci0000:00/{CARD}/vdpa0",
+    f"{PLACE}/{CARD}/vdpa0/driver": "-> ../../bus/vdpa/drivers/vhost_vdpa",
+}
+
+
+def mdev_types(*types):
+    found = json.loads(facts()[FACTS])
+    found["devices"] = {"enabled_mdev_types": list(types)}
+    return {FACTS: json.dumps(found)}
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (MDEVS | mdev_types(), FAIL),
+        (MDEVS | mdev_types("nvidia-36"), FAIL),
+        (MDEVS | mdev_types("nvidia-35"), PASS),
+        # The pre-step that did not look at [devices].
+        (MDEVS | facts(), UNKNOWN),
+        (VDPAS | facts(), FAIL),
+        (VDPAS | facts({"address": CARD}), PASS),
+        ({**VDPAS, f"{PLACE}/{CARD}/vdpa0/driver": "-> ../x/virtio_vdpa"}
+            | facts(), PASS),
+    ],
+)  # fmt: skip
+def test_other_devices_that_wait_for_a_guest(tmp_path, content, status):
+    tree = pci_host({"0": [CARD]}) | BOOT | content
+    assert run(DISABLED, build(tmp_path, tree)).status is status
+
+
+def test_a_tree_without_drivers_proves_nothing(tmp_path):
+    tree = pci_host({"0": [CARD]}) | facts()
+    for path in DRIVERS:
+        del tree[path]
+    result = run(DISABLED, build(tmp_path, tree))
+    assert result.status is UNKNOWN
+    assert "no device has a driver" in result.reason
 
 
 @pytest.mark.parametrize("name", ["iommu", "iommu_strict"])

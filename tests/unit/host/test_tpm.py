@@ -1,80 +1,171 @@
 # SPDX-License-Identifier: Apache-2.0
 """A TPM 2.0 and its boot event log, and what the pre-step leaves of them."""
 
+import hashlib
 import json
+import os
+import pathlib
+import struct
 
 import pytest
 
-from nova_vhard.host import report
+from nova_vhard.host import event_log, report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
 from nova_vhard.node.reporter import facts_qemu
-from tests.trees import build
+from tests.trees import build, capture
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
-(CHECK,) = [one for one in report.load() if one.name == "tpm_measured_boot"]
+(CHECK,) = [each for each in report.load() if each.name == "tpm_measured_boot"]
 
-MAJOR = "/sys/class/tpm/tpm0/tpm_version_major"
+FOLDER = "/sys/class/tpm/tpm0"
+MAJOR = f"{FOLDER}/tpm_version_major"
 LOG = "/sys/kernel/security/tpm0/binary_bios_measurements"
 LEFT = "/run/nova-vhard/kernel.json"
-CLASS = {"/sys/class/net": None}
 BARE = {"/sys/kernel/security/lsm": "capability", MAJOR: "2\n"}
-GOOD = {**BARE, LOG: "\0\0\0\0\x03\0\0\0Spec ID Event03"}
-SECOND = {
-    MAJOR.replace("tpm0", "tpm1"): "2\n",
-    LOG.replace("tpm0", "tpm1"): "\0\0\0\0\x03",
-}
+SHA256 = 11
+
+
+def head(*banks):
+    listed = b"".join(struct.pack("<HH", *each) for each in banks)
+    content = b"Spec ID Event03\0" + bytes(8)
+    content += struct.pack("<I", len(banks)) + listed + b"\0"
+    return struct.pack("<II20xI", 0, 3, len(content)) + content
+
+
+def event(pcr, digest, kind=8, number=SHA256, content=b"x"):
+    fixed = struct.pack("<IIIH", pcr, kind, 1, number)
+    return fixed + digest + struct.pack("<I", len(content)) + content
+
+
+DIGEST = hashlib.sha256(b"measured").digest()
+HEAD = head((SHA256, 32))
+GOOD = HEAD + event(4, DIGEST) + event(9, DIGEST)
+EXTENDED = hashlib.sha256(bytes(32) + DIGEST).hexdigest()
+PCRS = {f"{FOLDER}/pcr-sha256/{pcr}": "0" * 64 for pcr in range(8)}
+PCRS[f"{FOLDER}/pcr-sha256/4"] = EXTENDED.upper()
 
 
 def errors(path, name="EACCES"):
     return {"/ERRORS.json": json.dumps([[path, name]])}
 
 
+def tree(folder, content, log=GOOD):
+    root = build(folder, content)
+    if log is not None:
+        place = pathlib.Path(root, LOG[1:])
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(log)
+    return HostRoot(root)
+
+
+def left(replay):
+    return {LEFT: json.dumps({"tpm_replays": {"tpm0": replay}})}
+
+
+REPLAY = {"sha256": {str(pcr): "0" * 64 for pcr in range(8)} | {"4": EXTENDED}}
+WRONG = {"sha256": {str(pcr): "0" * 64 for pcr in range(8)}}
+CLOSED = errors(LOG)
+
+
 @pytest.mark.parametrize(
-    ("content", "status"),
+    ("content", "log", "status"),
     [
-        (GOOD, PASS),
-        (CLASS, FAIL),
-        ({"/sys/class/tpm": None}, FAIL),
-        ({**GOOD, MAJOR: "1\n"}, FAIL),
-        ({**GOOD, LOG: ""}, FAIL),
-        (BARE, FAIL),
-        # One good TPM is enough, whatever the other is.
-        ({**GOOD, MAJOR: "1\n", **SECOND}, PASS),
-        ({**GOOD, **SECOND, **errors(LOG)}, PASS),
+        (BARE | PCRS, GOOD, PASS),
+        ({"/sys/class/net": None}, None, FAIL),
+        ({"/sys/class/tpm": None}, None, FAIL),
+        (BARE | PCRS | {MAJOR: "1\n"}, GOOD, FAIL),
+        (BARE | PCRS, None, FAIL),
+        # The log is of another boot, or of somebody else.
+        (BARE | PCRS, HEAD + event(4, bytes(32)), FAIL),
+        (BARE | PCRS, HEAD, FAIL),
+        (BARE | PCRS, GOOD + event(7, DIGEST), FAIL),
+        # An event that is no measurement; one of the host's own later.
+        (BARE | PCRS, GOOD + event(7, DIGEST, kind=3), PASS),
+        (BARE | PCRS, GOOD + event(11, DIGEST), PASS),
+        # Nothing, a byte, a header, half an event, another format.
+        (BARE | PCRS, b"", UNKNOWN),
+        (BARE | PCRS, b"\0", UNKNOWN),
+        (BARE | PCRS, HEAD[:-3], UNKNOWN),
+        (BARE | PCRS, GOOD[:-1], UNKNOWN),
+        (BARE | PCRS, HEAD + event(4, bytes(20), number=4), UNKNOWN),
+        (BARE | PCRS, head((4, 20)) + event(4, bytes(20), number=4), UNKNOWN),
+        (BARE | PCRS, bytes(64), UNKNOWN),
+        (BARE | PCRS, b"\xff" * 4096, UNKNOWN),
+        # The kernel does not show the registers.
+        (BARE, GOOD, UNKNOWN),
         # Read by root alone.
-        ({**GOOD, **errors(LOG)}, UNKNOWN),
-        ({**GOOD, **errors(LOG), LEFT: '{"tpm_event_logs": []}'}, FAIL),
-        ({**GOOD, **errors(LOG), LEFT: '{"tpm_event_logs": ["tpm0"]}'}, PASS),
-        ({**GOOD, **errors(LOG), LEFT: '{"tpm_event_logs": "tpm0"}'}, UNKNOWN),
-        ({**GOOD, **errors(LOG), LEFT: "{}"}, UNKNOWN),
+        (BARE | PCRS | CLOSED, GOOD, UNKNOWN),
+        (BARE | PCRS | CLOSED | left(REPLAY), GOOD, PASS),
+        (BARE | PCRS | CLOSED | left(WRONG), GOOD, FAIL),
+        (BARE | PCRS | CLOSED | left("cut off"), GOOD, UNKNOWN),
+        (BARE | PCRS | CLOSED | left({"sha256": 7}), GOOD, UNKNOWN),
+        (BARE | PCRS | CLOSED | {LEFT: '{"tpm_replays": {}}'}, GOOD, FAIL),
+        (BARE | PCRS | CLOSED | {LEFT: '{"tpm_replays": []}'}, GOOD, UNKNOWN),
+        (
+            BARE | PCRS | CLOSED | {LEFT: '{"tpm_event_logs": ["tpm0"]}'},
+            GOOD,
+            UNKNOWN,
+        ),
         # securityfs is not mounted; an old kernel.
-        ({MAJOR: "2\n"}, UNKNOWN),
-        ({"/sys/class/tpm/tpm0/device/caps": "TCG version: 1.2"}, UNKNOWN),
-        ({}, UNKNOWN),
-        ({**GOOD, **errors("/sys/class/tpm")}, UNKNOWN),
+        ({MAJOR: "2\n"}, None, UNKNOWN),
+        ({f"{FOLDER}/device/caps": "TCG version: 1.2"}, None, UNKNOWN),
+        ({}, None, UNKNOWN),
+        (BARE | PCRS | errors("/sys/class/tpm"), GOOD, UNKNOWN),
     ],
 )
-def test_tpm(tmp_path, content, status):
-    result = CHECK.run(Host(HostRoot(build(tmp_path, content))))
+def test_tpm(tmp_path, content, log, status):
+    result = CHECK.run(Host(tree(tmp_path, content, log)))
     assert result.status is status
     assert "check failed" not in result.reason
+    assert bool(result.remediation) == (status is not PASS)
+
+
+def test_where_the_firmware_began_is_part_of_the_first_register():
+    begun = b"StartupLocality\0\x03"
+    none = bytes(32)
+    log = HEAD + event(0, none, kind=3, content=begun)
+    assert event_log.replay(log)["sha256"][0] == "0" * 63 + "3"
+
+
+def test_a_changed_digest_of_a_real_log_is_noticed(tmp_path):
+    root = pathlib.Path(capture("vtd-tpm", tmp_path))
+    assert CHECK.run(Host(HostRoot(str(root)))).status is PASS
+    place = root / LOG[1:]
+    content = place.read_bytes()
+    replay = event_log.replay(content)
+    assert set(replay) >= {"sha256"}
+    for start in range(200, len(content) - 32, 997):
+        changed = content[:start] + bytes([content[start] ^ 1])
+        place.unlink()
+        place.write_bytes(changed + content[start + 1 :])
+        status = CHECK.run(Host(HostRoot(str(root)))).status
+        # What an event says beside its digest is not measured.
+        if status is PASS:
+            assert event_log.replay(place.read_bytes()) == replay
+
+
+def test_a_pipe_in_place_of_the_log_does_not_hang(tmp_path):
+    root = tree(tmp_path, BARE | PCRS, None)
+    place = pathlib.Path(root.root, LOG[1:])
+    place.parent.mkdir(parents=True)
+    os.mkfifo(place)
+    assert CHECK.run(Host(root)).status is UNKNOWN
 
 
 def test_the_pre_step_leaves_what_the_check_reads(tmp_path):
     mode = {"/sys/module/apparmor/parameters/mode": "enforce\n"}
-    root = HostRoot(build(tmp_path / "root", {**GOOD, **mode}))
+    root = tree(tmp_path / "root", BARE | PCRS | mode)
     text = facts_qemu.kernel(root)
     assert json.loads(text) == {
         "apparmor_mode": "enforce",
-        "tpm_event_logs": ["tpm0"],
+        "tpm_replays": {"tpm0": REPLAY},
     }
-    content = {**GOOD, **errors(LOG), LEFT: text}
-    user = HostRoot(build(tmp_path / "user", content))
+    user = tree(tmp_path / "user", BARE | PCRS | CLOSED | {LEFT: text})
     assert CHECK.run(Host(user)).status is PASS
 
 
 def test_the_pre_step_where_nothing_can_be_read(tmp_path):
     text = facts_qemu.kernel(HostRoot(build(tmp_path, {})))
-    assert json.loads(text) == {"tpm_event_logs": []}
+    assert json.loads(text) == {"tpm_replays": {}}

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The firmware's log of what it measured, and what it makes of the PCRs.
+
+Source: TCG PC Client Platform Firmware Profile, chapter "Event Logging"
+(TCG_PCR_EVENT, TCG_PCR_EVENT2, TCG_EfiSpecIDEvent, StartupLocality).
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+#: Banks that are believed: name as in sysfs to TPM_ALG_ID.
+BANKS = {"sha256": 0x000B, "sha384": 0x000C, "sha512": 0x000D}
+
+#: What the firmware measures into, before anything of the host runs.
+FIRMWARE = range(8)
+
+#: No log is longer, nor has more events.
+LIMIT = 4 << 20
+_MAX_EVENTS = 20_000
+_MAX_BANKS = 16
+
+_NO_ACTION = 3
+_SPEC_ID = b"Spec ID Event03\0"
+_LOCALITY = b"StartupLocality\0"
+_SHA1 = 20
+
+#: Name of a bank to PCR to its value in hexadecimal digits.
+Replay = Mapping[str, Mapping[int, str]]
+
+
+class BadLog(ValueError):
+    """Raised for a log that ends early, or is of another format."""
+
+
+@dataclass(frozen=True)
+class _Event:
+    pcr: int
+    kind: int
+    digests: Mapping[int, bytes]
+    content: bytes
+
+
+class _Reader:
+    """Reads numbers and bytes, one after the other."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._place = 0
+
+    def __bool__(self) -> bool:
+        return self._place < len(self._content)
+
+    def take(self, size: int) -> bytes:
+        """Return the next bytes.
+
+        :raises BadLog: if there are not so many
+        """
+        part = self._content[self._place : self._place + size]
+        if len(part) != size:
+            raise BadLog(f"it ends within an event, at byte {self._place}")
+        self._place += size
+        return part
+
+    def numbers(self, layout: str) -> tuple[int, ...]:
+        """Return the next numbers, of a layout as struct has it."""
+        layout = f"<{layout}"
+        return struct.unpack(layout, self.take(struct.calcsize(layout)))
+
+
+def replay(content: bytes) -> Replay:
+    """Return what the events of a log make of the firmware's PCRs.
+
+    :returns: each bank that the log has; PCRs without an event too
+    :raises BadLog: if it cannot be replayed to its end
+    """
+    reader = _Reader(content)
+    sizes = _sizes(reader)
+    values = {
+        name: {pcr: bytes(sizes[number]) for pcr in FIRMWARE}
+        for name, number in BANKS.items()
+        if number in sizes
+    }
+    if not values:
+        raise BadLog("it has no SHA-256 digests")
+    for event in _events(reader, sizes):
+        for name, pcrs in values.items():
+            _extend(name, pcrs, event)
+    return {
+        name: {pcr: value.hex() for pcr, value in pcrs.items()}
+        for name, pcrs in values.items()
+    }
+
+
+def _extend(name: str, pcrs: dict[int, bytes], event: _Event) -> None:
+    """Do to the PCRs of a bank what an event did."""
+    if event.kind == _NO_ACTION:
+        locality = event.content.removeprefix(_LOCALITY)
+        if event.pcr == 0 and len(locality) == 1:
+            pcrs[0] = pcrs[0][:-1] + locality
+    elif event.pcr in pcrs:
+        before = pcrs[event.pcr]
+        digest = event.digests.get(BANKS[name])
+        if digest is None:
+            raise BadLog(f"an event without its {name} digest")
+        pcrs[event.pcr] = hashlib.new(name, before + digest).digest()
+
+
+def _sizes(reader: _Reader) -> dict[int, int]:
+    """Return the algorithms of a log and the sizes of their digests."""
+    pcr, kind = reader.numbers("II")
+    reader.take(_SHA1)
+    (size,) = reader.numbers("I")
+    head = _Reader(reader.take(size))
+    if pcr or kind != _NO_ACTION or head.take(len(_SPEC_ID)) != _SPEC_ID:
+        raise BadLog("it does not begin as the log of a TPM 2.0")
+    # Class, version and width of the platform's integers.
+    head.take(8)
+    (count,) = head.numbers("I")
+    if count > _MAX_BANKS:
+        raise BadLog("more banks than any TPM has")
+    return dict([head.numbers("HH") for _ in range(count)])  # type: ignore[misc]
+
+
+def _events(reader: _Reader, sizes: Mapping[int, int]) -> Iterator[_Event]:
+    for _ in range(_MAX_EVENTS):
+        if not reader:
+            return
+        pcr, kind, count = reader.numbers("III")
+        if count > _MAX_BANKS:
+            raise BadLog("an event with more digests than any TPM has")
+        digests = {}
+        for _ in range(count):
+            (number,) = reader.numbers("H")
+            if number not in sizes:
+                raise BadLog(f"a digest of the unknown algorithm {number:#x}")
+            digests[number] = reader.take(sizes[number])
+        (size,) = reader.numbers("I")
+        yield _Event(pcr, kind, digests, reader.take(size))
+    raise BadLog("more events than any firmware writes")

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which interrupts of devices are remapped, by their controllers' names.
+
+``/proc/interrupts`` names the controller of each. On x86 the kernel puts
+``IR-`` before those behind the interrupt remapping of an IOMMU; on Arm those
+behind an ITS, which knows a device by its identity, begin with ``ITS-``.
+
+Sources: arch/x86/kernel/apic/vector.c, drivers/iommu/*/irq_remapping.c,
+drivers/irqchip/irq-gic-v3-its*.c and irq-gic-v2m.c, and
+drivers/pci/msi/irqdomain.c in the kernel.
+"""
+
+import re
+from dataclasses import dataclass
+
+from nova_vhard.common import pci as address_of
+from nova_vhard.host import pci
+from nova_vhard.host.root import HostRoot
+
+PATH = "/proc/interrupts"
+
+#: Class of an IOMMU's own function.
+_IOMMU = "0x0806"
+
+_CHIP = re.compile(
+    r"(?P<parent>\S*?)(?P<kind>IO-APIC|PCI-MSIX?|MSI|pMSI)"
+    r"(?:-(?P<address>\S+))?"
+)
+# Their parents: nothing at all on x86, and a frame that any device may write
+# any interrupt to on Arm.
+_DIRECT = ("", "GICv2m-", "MBI-")
+_X86, _ARM = "IR-", "ITS-"
+
+
+@dataclass(frozen=True)
+class Interrupts:
+    """The lines of devices.
+
+    :ivar remapped: whose controller is behind an IOMMU's remapping
+    :ivar translated: whose controller is an ITS
+    :ivar direct: whose controller is neither
+    :ivar strange: whose controller nobody has looked at
+    """
+
+    remapped: tuple[str, ...] = ()
+    translated: tuple[str, ...] = ()
+    direct: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
+
+
+def read(root: HostRoot) -> Interrupts:
+    """Return the interrupts of devices.
+
+    :raises Unreadable: if they cannot be read, or it cannot be told whether
+        one is the IOMMU's own
+    """
+    kinds: dict[str, list[str]] = {}
+    for line in root.read(PATH).splitlines():
+        kind = _kind(root, line)
+        if kind:
+            kinds.setdefault(kind, []).append(" ".join(line.split()))
+    return Interrupts(**{kind: tuple(each) for kind, each in kinds.items()})
+
+
+def _kind(root: HostRoot, line: str) -> str:
+    """Return what the interrupt of a line is; empty for no device's."""
+    number, _, rest = line.partition(":")
+    if not number.strip().isdigit():
+        return ""
+    words = rest.split()
+    while words and words[0].isdigit():
+        del words[0]
+    match = _CHIP.fullmatch(words[0]) if words else None
+    if not match:
+        return ""
+    parent, kind = match["parent"], match["kind"]
+    if parent == _X86:
+        return "remapped"
+    if parent == _ARM:
+        return "translated"
+    # MSI without a bus is that of another part of the machine (DMAR-MSI,
+    # HPET-MSI, IOMMU-MSI); by itself, GICv2m's before Linux 6.11.
+    if kind in ("MSI", "pMSI"):
+        return "direct" if (parent, kind) == ("", "MSI") else ""
+    if parent not in _DIRECT:
+        return "strange"
+    own = kind != "IO-APIC" and _is_iommu(root, match["address"], words[1:])
+    return "" if own else "direct"
+
+
+def _is_iommu(root: HostRoot, address: str | None, words: list[str]) -> bool:
+    """Return whether an interrupt is the IOMMU's own.
+
+    It is never remapped. Its class says so, and not the name behind it, which
+    a driver chooses.
+    """
+    if address is None:
+        address = _of_number(words[0] if words else "")
+    if address is None or not address_of.fields(address):
+        return False
+    if not root.exists(pci.path(address)):
+        return False
+    return pci.device_class(root, address).startswith(_IOMMU)
+
+
+def _of_number(word: str) -> str | None:
+    """Return the address in the number of an interrupt on older kernels.
+
+    ``4096-edge``: domain, bus, device and function above 11 bits for the
+    vector's index (``pci_msi_domain_calc_hwirq``).
+    """
+    digits = word.partition("-")[0]
+    if not digits.isdigit():
+        return None
+    number = int(digits) >> 11
+    domain, bus = number >> 16, number >> 8 & 0xFF
+    slot, function = number >> 3 & 0x1F, number & 7
+    return f"{domain:04x}:{bus:02x}:{slot:02x}.{function}"

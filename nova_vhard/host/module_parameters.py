@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of kernel modules: what they are, and what they will be.
+
+A module that is loaded shows a parameter; one that is loaded later gets it
+from modprobe's configuration and from the kernel command line.
+
+Sources: kernel/params.c (``next_arg``, ``parameq``) and lib/kstrtox.c
+(``kstrtobool``) in the kernel; modprobe.d(5).
+"""
+
+import re
+from collections.abc import Iterator
+
+from nova_vhard.host.root import HostRoot, Unreadable
+
+CMDLINE = "/proc/cmdline"
+MODULES = "/sys/module"
+
+#: Where modprobe looks; of two files of one name it reads the first.
+_FOLDERS = (
+    "/etc/modprobe.d",
+    "/run/modprobe.d",
+    "/usr/local/lib/modprobe.d",
+    "/usr/lib/modprobe.d",
+    "/lib/modprobe.d",
+)
+_WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
+_COMMANDS = ("options", "install")
+# What a module that is loaded shows.
+_SHOWN = ("Y", "N", "1", "0")
+_TRUE = ("y", "t", "1", "on")
+
+
+def words(root: HostRoot) -> list[str]:
+    """Return the words of the command line that are the kernel's.
+
+    :raises Unreadable: if it cannot be read
+    """
+    found = _WORD.findall(root.read(CMDLINE))
+    return found[: found.index("--")] if "--" in found else found
+
+
+def is_on(root: HostRoot, module: str, name: str, evidence: list[str]) -> bool:
+    """Return whether a parameter is on, or will be once the module is loaded.
+
+    A place that is not there says nothing.
+
+    :param evidence: gets every place that says something of it
+    :raises Unreadable: if one of them cannot be read
+    """
+    on = False
+    path = f"{MODULES}/{module}/parameters/{name}"
+    for place, value in (*_loaded(root, path), *_wanted(root, module, name)):
+        evidence.append(f"{place}: {value}")
+        on |= _is_true(value)
+    return on
+
+
+def _loaded(root: HostRoot, path: str) -> Iterator[tuple[str, str]]:
+    try:
+        yield path, root.read(path)
+    except Unreadable as error:
+        if not error.missing:
+            raise
+
+
+def _wanted(
+    root: HostRoot, module: str, name: str
+) -> Iterator[tuple[str, str]]:
+    """Yield each place that sets a parameter, and the words there."""
+    wanted = f"{module}.{name}"
+    for word in _words_if_there(root):
+        if _plain(word) == wanted:
+            yield CMDLINE, word
+    for path, line in _lines(root):
+        command, _, rest = line.partition(" ")
+        target, _, rest = rest.strip().partition(" ")
+        if command in _COMMANDS and _same(target) == module:
+            for word in _WORD.findall(rest):
+                if _plain(word) == name:
+                    yield path, word
+
+
+def _words_if_there(root: HostRoot) -> list[str]:
+    try:
+        return words(root)
+    except Unreadable as error:
+        if error.missing:
+            return []
+        raise
+
+
+def _plain(word: str) -> str:
+    """Return the name of a parameter: dashes are underscores to the kernel."""
+    return _same(word.strip('"').partition("=")[0])
+
+
+def _same(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _is_true(word: str) -> bool:
+    """Return whether the kernel takes a parameter's word for yes.
+
+    A name without a value is yes; of a value the first letter counts, or the
+    first two where it is an o.
+    """
+    if "=" in word:
+        word = word.strip('"').partition("=")[2].strip('"')
+    elif word not in _SHOWN:
+        return True
+    return word.lower().startswith(_TRUE)
+
+
+def _lines(root: HostRoot) -> Iterator[tuple[str, str]]:
+    """Yield path and line of modprobe's configuration."""
+    seen: set[str] = set()
+    for folder in _FOLDERS:
+        for name in _names(root, folder):
+            path = f"{folder}/{name}"
+            if name in seen or root.real(path) == "/dev/null":
+                seen.add(name)
+                continue
+            seen.add(name)
+            text = root.read(path).replace("\\\n", " ")
+            for line in text.splitlines():
+                yield path, " ".join(line.split())
+
+
+def _names(root: HostRoot, folder: str) -> list[str]:
+    try:
+        return [name for name in root.names(folder) if name.endswith(".conf")]
+    except Unreadable as error:
+        if error.missing:
+            return []
+        raise

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The platform that a host is, and what mends it there.
+
+A remedy that is true for Intel is none for Arm: what to do about an IOMMU or
+about interrupts is chosen by what the host is made of.
+"""
+
+import enum
+
+from nova_vhard.host.root import HostRoot, Unreadable
+
+_CPUINFO = "/proc/cpuinfo"
+_XEN = "/sys/hypervisor/type"
+
+_UNITS = "/sys/class/iommu"
+
+_DRIVEN = {"dmar": "intel", "ivhd": "amd", "smmu": "arm"}
+_SIGNS = {
+    "GenuineIntel": "intel",
+    "AuthenticAMD": "amd",
+    "HygonGenuine": "amd",
+    "CPU implementer": "arm",
+}
+
+
+class Platform(enum.StrEnum):
+    """What decides how devices are kept apart."""
+
+    INTEL = "intel"
+    AMD = "amd"
+    ARM = "arm"
+    XEN = "xen"
+    OTHER = "other"
+
+
+IOMMU_OFF = {
+    Platform.INTEL: "Switch VT-d on in the firmware, and boot with "
+    "intel_iommu=on and without intel_iommu=off.",
+    Platform.AMD: "Switch AMD-Vi (often called IOMMU, or SVM) on in the "
+    "firmware, and boot without amd_iommu=off.",
+    Platform.ARM: "Switch the SMMU on in the firmware, which has to describe "
+    "it to the kernel (IORT or device tree). A machine without one cannot "
+    "keep a device from the host's memory: offer none of its devices.",
+    Platform.OTHER: "Switch the machine's IOMMU on in the firmware and in "
+    "the kernel. Without one, offer none of its devices.",
+}
+
+INTERRUPTS_DIRECT = {
+    Platform.INTEL: "Switch interrupt remapping (and x2APIC) on in the "
+    "firmware, and boot without intremap=off.",
+    Platform.AMD: "Switch AMD-Vi on in the firmware, and boot without "
+    "amd_iommu=off and intremap=off.",
+    Platform.ARM: "There is nothing to switch on: only an interrupt "
+    "controller with an ITS (GICv3 or later) tells devices apart. Offer none "
+    "of this machine's devices to guests.",
+    Platform.OTHER: "Without an interrupt controller that tells devices "
+    "apart, offer none of this machine's devices to guests.",
+}
+
+NO_XEN = (
+    "Nova 31 and later start no guest under Xen: boot the kernel without "
+    "the hypervisor."
+)
+NOT_VERIFIED = (
+    "Nothing on the host settles it: what the kernel shows here was never "
+    "compared with the hardware's own registers. Do not require this check "
+    "of such hosts, and offer none of their devices where you need it."
+)
+
+
+def of(root: HostRoot) -> Platform:
+    """Return the platform of a host, OTHER where it does not say."""
+    if is_xen(root):
+        return Platform.XEN
+    try:
+        units = " ".join(root.names(_UNITS))
+    except Unreadable:
+        units = ""
+    try:
+        text = root.read(_CPUINFO)
+    except Unreadable:
+        text = ""
+    # A virtual machine may have the IOMMU of another maker.
+    signs = {sign: name for sign, name in _DRIVEN.items() if sign in units}
+    signs |= {sign: name for sign, name in _SIGNS.items() if sign in text}
+    return Platform(next(iter(signs.values()), Platform.OTHER))
+
+
+def is_xen(root: HostRoot) -> bool:
+    """Return whether the kernel runs under Xen.
+
+    :raises Unreadable: if that cannot be told
+    """
+    try:
+        return root.read(_XEN) == "xen"
+    except Unreadable as error:
+        if error.missing:
+            return False
+        raise
+
+
+def remedy(root: HostRoot, remedies: dict[Platform, str]) -> str:
+    """Return the remedy that is true on a host."""
+    return remedies.get(of(root), remedies[Platform.OTHER])

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices that wait for a guest: bound to vfio, vDPA, mediated.
+
+Sources: Documentation/driver-api/vfio.rst and vfio-mediated-device.rst and
+Documentation/ABI/testing/sysfs-bus-vdpa in the kernel; ``[devices]`` in
+nova/conf/devices.py.
+"""
+
+from collections.abc import Iterator
+
+from nova_vhard.common import pci as pci_text
+from nova_vhard.host import iommu, nova_facts, pci
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+
+_DRIVERS = "/sys/bus/pci/drivers"
+_MDEV = "/sys/bus/mdev/devices"
+_VDPA = "/sys/bus/vdpa/devices"
+
+# The driver of a vDPA device that a guest gets; virtio_vdpa is the host's.
+_FOR_GUESTS = "vhost_vdpa"
+
+_NO_DRIVERS = (
+    "Let the reporter see the host's own /sys: no device there has a driver, "
+    "which no host is without."
+)
+
+
+def of_host(host: Host, offered: frozenset[str]) -> tuple[list[str], int]:
+    """Return what waits for a guest and is not offered.
+
+    :param offered: addresses of the PCI devices that Nova offers
+    :returns: a line for each that nobody offers, and how many wait at all
+    :raises Unreadable: if a device or its driver cannot be read
+    """
+    found = [
+        *_bound(host.root, offered),
+        *_vdpa(host.root, offered),
+        *_mediated(host),
+    ]
+    return [line for line, known in found if not known], len(found)
+
+
+def _bound(
+    root: HostRoot, offered: frozenset[str]
+) -> Iterator[tuple[str, bool]]:
+    """Yield each PCI device that vfio has, and whether it is offered."""
+    names = root.names(iommu.DEVICES)
+    drivers = {name: pci.driver(root, name) for name in names}
+    if names and not any(drivers.values()) and not _has_drivers(root):
+        raise unreadable(_DRIVERS, "no device has a driver", _NO_DRIVERS)
+    for name, driver in drivers.items():
+        if pci.is_vfio(driver):
+            yield f"{pci.path(name)}/driver: {driver}", name in offered
+
+
+def _has_drivers(root: HostRoot) -> bool:
+    """Return whether the kernel's list of drivers has devices."""
+    return any(
+        pci_text.fields(name)
+        for driver in _names(root, _DRIVERS)
+        for name in _names(root, f"{_DRIVERS}/{driver}")
+    )
+
+
+def _vdpa(
+    root: HostRoot, offered: frozenset[str]
+) -> Iterator[tuple[str, bool]]:
+    """Yield each vDPA device that a guest can get.
+
+    Nova offers one by the address of the function that it is made of.
+    """
+    for name in _names(root, _VDPA):
+        path = f"{_VDPA}/{name}"
+        driver = root.link(f"{path}/driver")
+        if driver != _FOR_GUESTS:
+            continue
+        parents = set(root.real(path).split("/"))
+        yield f"{path}/driver: {driver}", bool(parents & offered)
+
+
+def _mediated(host: Host) -> Iterator[tuple[str, bool]]:
+    """Yield each mediated device, and whether Nova may hand its type out."""
+    names = _names(host.root, _MDEV)
+    if not names:
+        return
+    facts = nova_facts.read(host)
+    if facts.mdev_types is None:
+        raise nova_facts.old(host)
+    for name in names:
+        path = f"{_MDEV}/{name}/mdev_type"
+        kind = host.root.link(path)
+        yield f"{path}: {kind}", kind in facts.mdev_types
+
+
+def _names(root: HostRoot, path: str) -> list[str]:
+    try:
+        return root.names(path)
+    except Unreadable as error:
+        if error.missing:
+            return []
+        raise

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Controllers of interrupts, and parameters of modules, as the kernel has
+them."""
+
+import pytest
+
+from nova_vhard.host import interrupts, module_parameters
+from nova_vhard.host.root import HostRoot, Unreadable
+from tests.trees import build
+
+FUNCTION = "/sys/bus/pci/devices/0000:00:00.2"
+IOMMU = {f"{FUNCTION}/class": "0x080600\n"}
+CARD = {f"{FUNCTION}/class": "0x020000\n"}
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "kind"),
+    [
+        ("PCI-MSI-0000:00:00.2 0-edge AMD-Vi", IOMMU, ""),
+        # Domain, bus, device and function in the number, on older kernels.
+        ("PCI-MSI 4096-edge AMD-Vi", IOMMU, ""),
+        # The name of the action is a driver's to choose.
+        ("PCI-MSI-0000:00:00.2 0-edge AMD-Vi", CARD, "direct"),
+        ("PCI-MSI 4096-edge AMD-Vi", CARD, "direct"),
+        ("PCI-MSI 6144-edge AMD-Vi", IOMMU, "direct"),
+        ("PCI-MSI-0000:00:00.2 0-edge eth0", IOMMU, ""),
+        ("PCI-MSI-0000:00:05.0 0-edge AMD-Vi", IOMMU, "direct"),
+        ("PCI-MSI-edge AMD-Vi", IOMMU, "direct"),
+        ("IR-PCI-MSIX-0000:00:00.2 1-edge eth", CARD, "remapped"),
+        ("IR-IO-APIC 2-edge timer", {}, "remapped"),
+        ("IO-APIC 2-edge timer", {}, "direct"),
+        ("IO-APIC-edge timer", {}, "direct"),
+        ("DMAR-MSI 0-edge dmar0", {}, ""),
+        ("HPET-MSI 0-edge hpet0", {}, ""),
+        ("IOMMU-MSI 368-edge AMD-Vi0-Evt", {}, ""),
+        ("ITS-PCI-MSIX-0000:00:02.0 0 Edge pciehp", {}, "translated"),
+        ("ITS-MSI 16384 Edge nvme0q0", {}, "translated"),
+        ("ITS-pMSI 0 Edge x", {}, "translated"),
+        ("GICv2m-PCI-MSIX-0000:00:02.0 0 Edge pciehp", {}, "direct"),
+        ("MSI 16384 Edge nvme0q0", {}, "direct"),
+        ("HV-PCI-MSIX-0001:00:02.0 0-edge mlx5", {}, "strange"),
+        ("xen-pirq -ioapic-edge i8042", {}, ""),
+        ("GICv3 27 Level arch_timer", {}, ""),
+    ],
+)
+def test_a_line(tmp_path, line, more, kind):
+    text = f"   CPU0 CPU1\n 24:  0  7  {line}\nLOC: 1 2 Local PCI-MSI\n"
+    root = HostRoot(build(tmp_path, {"/proc/interrupts": text} | more))
+    lines = interrupts.read(root)
+    for name in ("remapped", "translated", "direct", "strange"):
+        assert len(getattr(lines, name)) == (name == kind), name
+
+
+PLACE = "/etc/modprobe.d/vfio.conf"
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "more", "on"),
+    [
+        ("m_x.unsafe=1", {}, True),
+        ("m_x.unsafe=on", {}, True),
+        ("m_x.unsafe=yes", {}, True),
+        ("m_x.unsafe=T", {}, True),
+        ("m_x.unsafe", {}, True),
+        ("m-x.un-safe m-x.unsafe", {}, True),
+        ('"m_x.unsafe=1"', {}, True),
+        ("m_x.unsafe=off", {}, False),
+        ("m_x.unsafe=of", {}, False),
+        ("m_x.unsafe=0 m_x.unsafe=N", {}, False),
+        ("m_x.unsafely=1 xm_x.unsafe=1", {}, False),
+        ('a="b m_x.unsafe=1"', {}, False),
+        # What follows is for init.
+        ("quiet -- m_x.unsafe=1", {}, False),
+        ("", {PLACE: "options m-x unsafe=1\n"}, True),
+        ("", {PLACE: "options m_x a=0 \\\n  unsafe\n"}, True),
+        ("", {PLACE: "options m_x unsafe=0\n# options m_x unsafe=1"}, False),
+        ("", {PLACE: "options m_y unsafe=1\n"}, False),
+        ("", {"/etc/modprobe.d/x": "options m_x unsafe=1\n"}, False),
+        ("", {"/usr/lib/modprobe.d/a.conf": "options m_x unsafe=1\n"}, True),
+        # The first of a name counts, and nothing is as good as any.
+        (
+            "",
+            {
+                PLACE: "-> /dev/null",
+                "/usr/lib/modprobe.d/vfio.conf": "options m_x unsafe=1\n",
+            },
+            False,
+        ),
+        (
+            "",
+            {PLACE: "install m_x /sbin/modprobe -i m_x unsafe=1\n"},
+            True,
+        ),
+        ("", {"/sys/module/m_x/parameters/unsafe": "Y\n"}, True),
+        ("", {"/sys/module/m_x/parameters/unsafe": "N\n"}, False),
+    ],
+)
+def test_a_parameter(tmp_path, cmdline, more, on):
+    content = {"/proc/cmdline": f"{cmdline}\n", "/dev/null": ""} | more
+    root = HostRoot(build(tmp_path, content))
+    evidence = []
+    assert module_parameters.is_on(root, "m_x", "unsafe", evidence) is on
+    assert bool(evidence) >= on
+
+
+def test_a_configuration_that_cannot_be_read_is_no_answer(tmp_path):
+    errors = {"/ERRORS.json": '[["/etc/modprobe.d", "EACCES"]]'}
+    content = {"/proc/cmdline": "", PLACE: "options m_x unsafe=1"} | errors
+    root = HostRoot(build(tmp_path, content))
+    with pytest.raises(Unreadable):
+        module_parameters.is_on(root, "m_x", "unsafe", [])
