@@ -13,7 +13,7 @@ from oslo_config import cfg
 from nova_vhard.cmd import daemon
 from nova_vhard.common import terminal
 from nova_vhard.conf import reporter as reporter_conf
-from nova_vhard.host import report
+from nova_vhard.host import report, report_formats
 from nova_vhard.host.isolate import Isolation
 from nova_vhard.host.root import HostRoot
 from nova_vhard.node import identity, systemd
@@ -30,6 +30,8 @@ from nova_vhard.placement.client import Placement, PlacementError
 from nova_vhard.placement.connect import connect
 
 _CRASHED = 255
+# As any UNKNOWN: nothing could be looked at.
+_UNKNOWN = 2
 _DEFAULT_FILE = "/etc/nova-vhard/reporter.conf"
 
 
@@ -53,10 +55,30 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         help="run every check and print what it found; exit status 0 if "
-        "nothing is amiss, 1 for any FAIL, 2 for any UNKNOWN",
+        "nothing is amiss, 1 for any FAIL, 2 for any UNKNOWN or where there "
+        "is no such --root, 255 for wrong arguments or a crash",
     )
-    check.add_argument("--root", metavar="DIR", help="where the host's / is")
-    check.add_argument("--format", choices=("table", "json"), default="table")
+    check.add_argument(
+        "--root",
+        metavar="DIR",
+        help="where the host's / is; what is no folder ends with 2",
+    )
+    check.add_argument(
+        "-f",
+        "--format",
+        choices=tuple(report_formats.FORMATS),
+        default="table",
+        help="how it is printed; default table, the worst first",
+    )
+    check.add_argument(
+        "-c",
+        "--column",
+        action="append",
+        choices=tuple(report_formats.COLUMNS),
+        default=[],
+        dest="columns",
+        help="a column, can be repeated; junit has no columns",
+    )
     _add_facts(commands)
     run = commands.add_parser("run", help="report again and again")
     run.add_argument("--once", action="store_true", help="report once, end")
@@ -131,14 +153,19 @@ def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
 
 def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     now = datetime.datetime.now(datetime.UTC)
-    host = hosts.of_conf(conf, options.root)
+    root = options.root or conf.vhard_reporter.root
+    if not os.path.isdir(root):
+        terminal.complain(
+            f"nova-vhard-reporter: {root}: no folder that can be read; name "
+            "the one that holds the host's / with --root or [vhard_reporter] "
+            "root"
+        )
+        return _UNKNOWN
+    host = hosts.of_conf(conf, root)
     isolation = Isolation(conf.vhard_reporter.check_timeout)
     found = report.inspect(host, now, report.load(), isolation.run)
-    as_json = options.format == "json"
-    if as_json:
-        terminal.show_json(found.content())
-    else:
-        terminal.show(found.as_table())
+    text = report_formats.FORMATS[options.format](found, options.columns)
+    (terminal.show if options.format == "table" else terminal.show_data)(text)
     return found.exit_status
 
 

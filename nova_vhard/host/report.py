@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import prettytable
 from stevedore import extension
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.common.log import get_logger
-from nova_vhard.common.text import line
 from nova_vhard.host.check import Answer, Check, Result, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.isolate import Isolation, Timed
@@ -70,21 +68,6 @@ class HostReport:
             for one in self.results
         ]
         return {"time": self.time.isoformat(), "results": results}
-
-    def as_table(self, width: int = 100) -> str:
-        """Return the report for a person, evidence and remediation too."""
-        table = prettytable.PrettyTable(
-            ["check", "result", "why, evidence, what to do"], align="l"
-        )
-        table.hrules = prettytable.HRuleStyle.ALL
-        table.max_width["why, evidence, what to do"] = width
-        for one in self.results:
-            lines = [one.reason, *(f"  {fact}" for fact in one.evidence)]
-            if one.remediation:
-                lines.append(f"To do: {one.remediation}")
-            words = "\n".join(line(one) for one in lines)
-            table.add_row([one.check, one.status.value, words])
-        return str(table.get_string())
 
 
 def load() -> list[Check]:

@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host's report, and the command that prints it."""
 
+import collections
+import csv
 import datetime
+import io
 import json
+import os
+import re
+from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cmd import reporter
@@ -16,6 +23,7 @@ from nova_vhard.host.root import HostRoot
 from tests.trees import build, capture
 
 INSTALLED = {one.name: one for one in report.load()}
+OTHERS = ("NOT_APPLICABLE", "PASS")
 NOW = datetime.datetime(2026, 6, 15, 12, tzinfo=datetime.UTC)
 
 
@@ -96,7 +104,69 @@ def test_command_on_a_capture(tmp_path, capsys):
     assert found["iommu"]["id"] == "Check-Virt-01"
     assert reporter.main(["check", "--root", root]) == 1
     table = capsys.readouterr().out
-    assert "boot without iommu=pt" in table
+    assert "Boot without iommu=pt" in table
+
+
+@pytest.fixture
+def checked(tmp_path, capsys):
+    """Return what prints the check of a captured tree."""
+    root = capture("vtd-on", tmp_path)
+
+    def printed(*words):
+        assert reporter.main(["check", "--root", root, *words]) == 1
+        return capsys.readouterr().out
+
+    return printed
+
+
+def test_every_format_says_the_same(checked):
+    whole = json.loads(checked("-f", "json"))
+    statuses = {one["check"]: one["status"] for one in whole["results"]}
+    counts = collections.Counter(statuses.values())
+    assert whole["totals"] == {
+        name: counts[name] for name in ("FAIL", "UNKNOWN", *OTHERS)
+    }
+    assert list(yaml.safe_load(checked("-f", "yaml"))) == list(whole)
+    rows = list(csv.DictReader(io.StringIO(checked("-f", "csv"))))
+    assert {row["Check"]: row["Result"] for row in rows} == statuses
+    order = [list(whole["totals"]).index(row["Result"]) for row in rows]
+    assert order == sorted(order)
+    suite = ElementTree.fromstring(checked("-f", "junit"))
+    assert {each.get("name") for each in suite} == set(statuses)
+    for name, kind in (("FAIL", "failure"), ("UNKNOWN", "error")):
+        assert len(suite.findall(f"testcase/{kind}")) == counts[name]
+    table = checked().splitlines()
+    total = ", ".join(f"{n} {name}" for name, n in whole["totals"].items())
+    assert table[-1] == total
+    shown = re.findall(
+        r"^\| (Check-Virt-\d\d) \| (\w+)", "\n".join(table), re.M
+    )
+    assert [one[1] for one in shown] == [row["Check"] for row in rows]
+
+
+def test_columns(checked):
+    words = ("-c", "Check", "-c", "Result")
+    header, *rows = checked("-f", "csv", *words).splitlines()
+    assert header == '"Check","Result"'
+    assert '"iommu","PASS"' in rows
+    content = json.loads(checked("-f", "json", *words))
+    assert set(content["results"][0]) == {"check", "status"}
+    assert "Check-Virt" not in checked(*words)
+
+
+@pytest.mark.parametrize("kind", ["missing", "file", "pipe"])
+def test_a_root_that_is_none_is_one_line(tmp_path, capsys, kind):
+    place = tmp_path / kind
+    if kind == "file":
+        place.write_text("")
+    if kind == "pipe":
+        os.mkfifo(place)
+    assert reporter.main(["check", "--root", str(place)]) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    (line,) = err.splitlines()
+    assert str(place) in line
+    assert "--root" in line
 
 
 def test_command_where_nothing_can_be_read(tmp_path, capsys):

@@ -141,9 +141,11 @@ def test_a_changed_digest_of_a_real_log_is_noticed(tmp_path):
         place.unlink()
         place.write_bytes(changed + content[start + 1 :])
         status = CHECK.run(Host(HostRoot(str(root)))).status
-        # What an event says beside its digest is not measured.
+        # Nobody can compare the digests of a bank that the TPM has off, and
+        # what an event says beside its digests is not measured.
         if status is PASS:
-            assert event_log.replay(place.read_bytes()) == replay
+            now = event_log.replay(place.read_bytes())["sha256"]
+            assert now == replay["sha256"]
 
 
 def test_a_pipe_in_place_of_the_log_does_not_hang(tmp_path):
