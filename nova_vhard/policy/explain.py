@@ -14,6 +14,7 @@ from nova_vhard.common.text import (
 from nova_vhard.policy.fixes import how_to_fix
 from nova_vhard.policy.hardware import PASSTHROUGH, VOLUME, DeviceChoice
 from nova_vhard.policy.leading import leading
+from nova_vhard.policy.refusal import OPENING, TO_FIX
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import Message, Violation
 
@@ -26,8 +27,6 @@ _ALLOWED_LIMIT = 512
 #: The rule of a row of a table that counts further violations.
 OTHERS = "..."
 
-_OPENING = "This cloud's hardening policy refuses the request: "
-
 
 def api_message(violations: Sequence[Violation], subject: Subject) -> str:
     """Explain violations to the person who asked.
@@ -39,7 +38,7 @@ def api_message(violations: Sequence[Violation], subject: Subject) -> str:
         its source, its value, what is allowed, and the rule; then how to fix
         them, commands between backticks
     """
-    return _explained(_OPENING, violations, subject)
+    return _explained(OPENING, violations, subject)
 
 
 def describe(violations: Sequence[Violation], subject: Subject) -> str:
@@ -58,7 +57,7 @@ def _explained(
         parts.append(f"And {found.left_out} more.")
     fix = how_to_fix(found.shown, subject)
     if fix:
-        fix = line(f" To fix: {fix}")
+        fix = line(f"{TO_FIX}{fix}")
     # Whatever is cut, no command is; and nothing but a command looks like
     # one.
     limit = MESSAGE_LIMIT - len(fix.encode())

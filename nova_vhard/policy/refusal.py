@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The text of a refusal, taken apart again for whoever shows it.
+
+Some clients pass on nothing but the text, Horizon among them. Its grammar, in
+the order in which ``read`` takes it apart::
+
+    answer    = before refusal [" (HTTP 403)" [" (Request-ID: " id ")"]]
+    refusal   = OPENING sentences [" To fix: " fix]
+    sentences = sentence / 2*("(" number ") " sentence) [" And " number
+                " more."]
+    sentence  = words " [rule " rules "]"
+    fix       = words *("`" command "`" words)
+
+``before`` is the client's own. Words that others wrote have no
+backtick outside of ``fix``, so that nothing but a command looks like one. The
+last " To fix: " behind a rule is the one that counts: there is none in a fix.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nova_vhard.common.text import MESSAGE_LIMIT, line
+
+#: How the text of every refusal begins.
+OPENING = "This cloud's hardening policy refuses the request: "
+
+#: What stands between the violations and how to fix them.
+TO_FIX = " To fix: "
+
+_CLIENT = re.compile(r" \(HTTP \d{3}\)(?: \(Request-ID: [^()]*\))?\s*\Z")
+_FIX = re.compile(rf"(?:\]|\] And \d+ more\.){TO_FIX}")
+_MORE = re.compile(r" And (\d+) more\.")
+_RULE = re.compile(r"(.*) \[rule ([^\[\]]+)\]", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One violation.
+
+    :ivar text: what is asked for, what is allowed, and what to know
+    :ivar rule: ids of the rules; empty where the text was cut
+    """
+
+    text: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of how to fix what is refused.
+
+    :ivar command: whether the text is to be pasted as it is
+    """
+
+    text: str
+    command: bool
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a refusal says.
+
+    :ivar message: all of it, in one line
+    :ivar more: how many violations there are beside the sentences
+    :ivar fix: empty where the sentences say it themselves
+    """
+
+    message: str
+    violations: tuple[Sentence, ...]
+    more: int
+    fix: tuple[Step, ...]
+
+
+def read(text: str) -> Refusal | None:
+    """Return the refusal in what a client says of an answer.
+
+    :param text: of an exception or a message of the client
+    :returns: None if there is none in it
+    """
+    _, opening, rest = text[: 2 * MESSAGE_LIMIT].partition(OPENING)
+    if not opening:
+        return None
+    rest = line(_CLIENT.sub("", rest))
+    *_, last = (None, *_FIX.finditer(rest))
+    sentences, fix = rest, ""
+    if last:
+        end = last.end() - len(TO_FIX)
+        sentences, fix = rest[:end], rest[last.end() :]
+    more = _MORE.search(sentences, max(sentences.rfind("]"), 0))
+    return Refusal(
+        OPENING + rest,
+        tuple(_violations(sentences[: more and more.start()])),
+        int(more[1]) if more else 0,
+        tuple(_steps(fix)),
+    )
+
+
+def _violations(sentences: str) -> Iterator[Sentence]:
+    """Yield the violations; they are numbered if there are several."""
+    number = 1
+    rest = sentences.removeprefix("(1) ")
+    while rest != sentences:
+        number += 1
+        sentence, found, following = rest.partition(f"] ({number}) ")
+        if not found:
+            break
+        yield _sentence(f"{sentence}]")
+        rest = following
+    yield _sentence(rest)
+
+
+def _sentence(text: str) -> Sentence:
+    found = _RULE.fullmatch(text)
+    return Sentence(*found.groups()) if found else Sentence(text, "")
+
+
+def _steps(fix: str) -> Iterator[Step]:
+    """Yield words and commands; an odd backtick opens no command."""
+    parts = fix.split("`")
+    if len(parts) % 2 == 0:
+        parts[-2:] = ["`".join(parts[-2:])]
+    for index, part in enumerate(parts):
+        if part:
+            yield Step(part, index % 2 == 1)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Django application."""
+
+from django.apps import AppConfig
+from django.conf import settings
+
+MIDDLEWARE = "nova_vhard_dashboard.middleware.RefusalMiddleware"
+
+
+class DashboardConfig(AppConfig):  # type: ignore[misc]
+    """Adds the middleware, which Horizon's plugin files cannot name."""
+
+    name = "nova_vhard_dashboard"
+    verbose_name = "Hardening policy"
+
+    def ready(self) -> None:
+        """Add the middleware, nearest to the views.
+
+        Django makes the middlewares after all applications are ready. The
+        nearest one sees an answer before Horizon makes a page of it.
+        """
+        if MIDDLEWARE not in settings.MIDDLEWARE:
+            settings.MIDDLEWARE = (*settings.MIDDLEWARE, MIDDLEWARE)

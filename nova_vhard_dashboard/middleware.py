@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A refusal by the gates, told by the dashboard's server to its pages.
+
+Horizon passes a refusal on as text, in three places: a JSON string of its own
+API, a message beside a redirect, or an exception that nobody has handled. Each
+becomes one answer, ``{"nova_vhard": {...}}`` with status 403, which
+static/vhard/refusal.js shows. What is no refusal is left alone.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from nova_vhard.policy import refusal
+from nova_vhard.policy.refusal import Refusal
+
+_FORBIDDEN = 403
+_JSON = "application/json"
+
+
+class RefusalMiddleware:
+    """Answers with the refusal where a request met one.
+
+    :param get_response: the view, or the next middleware before it
+    """
+
+    def __init__(
+        self, get_response: Callable[[HttpRequest], HttpResponse]
+    ) -> None:
+        """Keep what answers a request."""
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Return the answer, or the refusal that it is about."""
+        response = self._get_response(request)
+        found = _of_api(response) or _of_messages(request)
+        return _answer(request, found) if found else response
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponse | None:
+        """Answer for a view without Horizon's own handling of exceptions.
+
+        Such as POST /api/glance/images/, by which a file is uploaded.
+        """
+        found = refusal.read(str(exception)) if _by_script(request) else None
+        return _answer(request, found) if found else None
+
+
+def _by_script(request: HttpRequest) -> bool:
+    """Return whether a page's script waits for the answer."""
+    return request.headers.get("X-Requested-With") == "XMLHttpRequest"
+
+
+def _of_api(response: HttpResponse) -> Refusal | None:
+    """Return the refusal in an answer of Horizon's own API."""
+    if response.status_code != _FORBIDDEN or response.streaming:
+        return None
+    if not response.get("Content-Type", "").startswith(_JSON):
+        return None
+    try:
+        text = json.loads(response.content)
+    except ValueError:
+        return None
+    return refusal.read(text) if isinstance(text, str) else None
+
+
+def _of_messages(request: HttpRequest) -> Refusal | None:
+    """Return the refusal in a message of a dialog's view.
+
+    A view that was refused redirects: the dialog would be lost, and the
+    message be shown on another page.
+    """
+    if request.method != "POST" or not _by_script(request):
+        return None
+    for tag, text, _ in _messages(request):
+        found = refusal.read(text) if tag == "error" else None
+        if found:
+            return found
+    return None
+
+
+def _messages(request: HttpRequest) -> list[Any]:
+    """Return the messages that Horizon sends with its answer."""
+    kept = getattr(request, "horizon", {})
+    return kept.get("async_messages", [])  # type: ignore[no-any-return]
+
+
+def _answer(request: HttpRequest, found: Refusal) -> HttpResponse:
+    """Return the refusal alone, without Horizon's other messages."""
+    _messages(request).clear()
+    return JsonResponse({"nova_vhard": asdict(found)}, status=_FORBIDDEN)

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keeps a dialog open, with what was typed, when what it sent was refused.
+ *
+ * Horizon's services make a success of a refusal: they catch it, add a toast,
+ * and resolve. So a promise that was refused is never settled for them. The
+ * dialog itself is told by a promise of its own, which is rejected.
+ */
+(function (global) {
+  'use strict';
+
+  angular
+    .module('horizon.app.nova_vhard', ['horizon.framework'])
+    .factory('novaVhardDialogs', dialogs)
+    .config(intercept)
+    .run(guardDialogs);
+
+  dialogs.$inject = ['$q', '$timeout'];
+
+  function dialogs($q, $timeout) {
+    var waiting = [];
+    var quiet = false;
+    return {guarded: guarded, refuse: refuse, isQuiet: isQuiet};
+
+    /* Return a function whose promise is rejected when it is refused. */
+    function guarded(submit) {
+      return function () {
+        var mine = $q.defer();
+        waiting.push(mine);
+        submit.apply(this, arguments).then(mine.resolve, mine.reject);
+        return mine.promise.finally(function () {
+          waiting.splice(waiting.indexOf(mine), 1);
+        });
+      };
+    }
+
+    /* Reject what waits; return whether anything does. */
+    function refuse() {
+      waiting.forEach(function (deferred) { deferred.reject(''); });
+      // What a dialog makes of that is done before the next tick.
+      quiet = waiting.length > 0;
+      $timeout(function () { quiet = false; });
+      return quiet;
+    }
+
+    function isQuiet() {
+      return quiet;
+    }
+  }
+
+  intercept.$inject = ['$httpProvider'];
+
+  function intercept($httpProvider) {
+    // The last one sees an answer before Horizon's own does.
+    $httpProvider.interceptors.push(interceptor);
+  }
+
+  interceptor.$inject = ['$q', '$injector'];
+
+  function interceptor($q, $injector) {
+    return {responseError: function (error) {
+      var refusal = global.novaVhard.find(error.data);
+      if (!refusal) {
+        return $q.reject(error);
+      }
+      global.novaVhard.show(refusal);
+      return $injector.get('novaVhardDialogs').refuse() ? $q(angular.noop)
+        : $q.reject(error);
+    }};
+  }
+
+  guardDialogs.$inject = ['$injector', 'novaVhardDialogs'];
+
+  function guardDialogs($injector, dialogs) {
+    guard('horizon.app.core.metadata.service', 'editMetadata');
+    guard('launchInstanceModel', 'createInstance');
+    wrap('horizon.framework.widgets.modal.wizard-modal.service', 'modal',
+      function (modal, params) {
+        var held = params && params.submit
+          ? {submit: dialogs.guarded(params.submit)} : {};
+        return modal(angular.extend({}, params, held));
+      });
+    wrap('horizon.framework.widgets.toast.service', 'add',
+      function (add, type, text) {
+        return dialogs.isQuiet() ? undefined : add(type, text);
+      });
+
+    function guard(name, method) {
+      change(name, method, dialogs.guarded);
+    }
+
+    function wrap(name, method, around) {
+      change(name, method, function (original) {
+        return around.bind(null, original);
+      });
+    }
+
+    /* A part that this Horizon does not have needs no change. */
+    function change(name, method, changed) {
+      if ($injector.has(name)) {
+        var service = $injector.get(name);
+        service[method] = changed(service[method]);
+      }
+    }
+  }
+
+  /* The dialogs that Django makes: jQuery sends what is in them. */
+  $.ajaxPrefilter(function (options) {
+    var failed = options.error;
+    options.error = function (request) {
+      var refusal = request.status === 403 &&
+        global.novaVhard.find(request.responseText);
+      if (refusal) {
+        global.novaVhard.show(refusal);
+      } else if (failed) {
+        failed.apply(this, arguments);
+      }
+    };
+  });
+})(window);
