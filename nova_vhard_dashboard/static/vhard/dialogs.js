@@ -26,6 +26,7 @@
     function guarded(submit) {
       return function () {
         var mine = $q.defer();
+        global.novaVhard.clear();
         waiting.push(mine);
         submit.apply(this, arguments).then(mine.resolve, mine.reject);
         return mine.promise.finally(function () {
@@ -99,22 +100,52 @@
     function change(name, method, changed) {
       if ($injector.has(name)) {
         var service = $injector.get(name);
-        service[method] = changed(service[method]);
+        service[method] = changed(service[method].bind(service));
       }
     }
   }
 
-  /* The dialogs that Django makes: jQuery sends what is in them. */
+  /* The dialogs that Django makes: jQuery sends what is in them, and Horizon
+   * drops them before they are sent. What is typed stays in one that is kept.
+   */
   $.ajaxPrefilter(function (options) {
-    var failed = options.error;
-    options.error = function (request) {
-      var refusal = request.status === 403 &&
+    var dialog = $('#modal_wrapper .modal:visible').last();
+    var refusal = null;
+    if (!options.beforeSend || !dialog.find('form').length) {
+      return;
+    }
+    around('beforeSend', function (original) {
+      // Horizon drops the last one only.
+      var last = $('<div class="modal"></div>').appendTo('#modal_wrapper');
+      var answer = original();
+      last.remove();
+      return answer;
+    });
+    around('success', function (original) {
+      dialog.remove();
+      original();
+    });
+    around('error', function (original, request) {
+      refusal = request.status === 403 &&
         global.novaVhard.find(request.responseText);
-      if (refusal) {
-        global.novaVhard.show(refusal);
-      } else if (failed) {
-        failed.apply(this, arguments);
+      if (!refusal) {
+        dialog.remove();
+        original();
       }
-    };
+    });
+    around('complete', function (original) {
+      original();
+      if (refusal) {
+        dialog.modal('show');
+        global.novaVhard.show(refusal);
+      }
+    });
+
+    function around(name, call) {
+      var original = options[name] || $.noop;
+      options[name] = function (request) {
+        return call(Function.apply.bind(original, this, arguments), request);
+      };
+    }
   });
 })(window);
