@@ -27,7 +27,7 @@ NOVAS_PREFIX = "No valid host was found. "
 
 ERROR, FAULT = "ERROR", "fault"
 #: Seconds between two looks at a server, and their number.
-PAUSE, POLLS = 0.1, 200
+PAUSE, POLLS = 0.02, 1500
 
 #: What a user reads, by the checks; none names a host or a count.
 NOBODY = "no host of this cloud has proven {}; "
@@ -153,15 +153,16 @@ class Fleet(helpers.Helpers):
 
         :returns: the server
         """
+        server: dict[str, Any] = {}
         for _ in range(POLLS):
-            server = dict(self.admin_api.get_server(server_id))
-            now = server["status"]
-            resting = not server["OS-EXT-STS:task_state"]
-            # Nova writes the fault a moment after the status.
-            if now == status and resting and (now != ERROR or FAULT in server):
-                return server
-            if {now, status} == {ERROR, "ACTIVE"} and resting:
-                break
+            if server_id not in self.busy():
+                server = dict(self.admin_api.get_server(server_id))
+                now = server["status"]
+                # Nova writes the fault a moment after the status.
+                if now == status and (now != ERROR or FAULT in server):
+                    return server
+                if {now, status} == {ERROR, "ACTIVE"}:
+                    break
             time.sleep(PAUSE)
         raise AssertionError(f"{status} is not reached: {server}")
 
