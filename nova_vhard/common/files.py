@@ -30,6 +30,24 @@ def replace(path: str, text: str, mode: int = 0o600) -> None:
     _sync(folder)
 
 
+def create(path: str, text: str, mode: int = 0o644) -> None:
+    """Write a file that is not there yet.
+
+    :param mode: permissions of the file
+    :raises FileExistsError: if something has that name
+    :raises OSError: if it could not be done; then there is no file
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    temporary = f"{path}.{os.getpid()}.new"
+    try:
+        replace(temporary, text, mode)
+        os.link(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+    _sync(folder)
+
+
 def _sync(folder: str) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -160,7 +160,7 @@ class Description:
             self.flavor(""), extra_specs=server.get("extra_specs", {})
         )
         return Server(
-            id=server_id,
+            id=server.get("id", ""),
             project=self._data.get("project"),
             image=self.image(None).holder.id if same else "its own image",
             flavor=flavor,

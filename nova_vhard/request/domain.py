@@ -53,6 +53,8 @@ def read(text: bytes, operation: str, host: str = "") -> Domain:
     uuid = (domain.findtext("uuid") or "").strip().lower()
     if domain.tag != "domain" or not is_image_id(uuid):
         raise DomainError("the domain's XML is not of a domain with a uuid")
+    if domain.find("os/type") is None:
+        raise DomainError("the domain's XML says no machine")
     instance = domain.find(_INSTANCE)
     return Domain(
         name=domain.findtext("name") or "",

@@ -71,13 +71,14 @@ class ServerReader:
         self, operation: str, server: Server, image: Image | None = None
     ) -> Subject:
         """Return who asks for something about a server."""
-        return subject_of(
+        subject = subject_of(
             operation,
             self._requester,
             server.project,
             image.holder.id if image else server.image,
             server.flavor,
         )
+        return replace(subject, server=server.id)
 
     def boot(self, body: Body) -> ServerRequest:
         """Read POST /servers.

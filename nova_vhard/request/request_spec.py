@@ -131,7 +131,7 @@ def subject(spec: nova_spec.RequestSpec) -> Subject:
     """
     image = spec.image if "image" in spec else None
     flavor = spec.flavor
-    return subject_of(
+    asking = subject_of(
         operation(spec),
         getattr(spec, "_context", None),
         spec.project_id if "project_id" in spec else None,
@@ -141,3 +141,5 @@ def subject(spec: nova_spec.RequestSpec) -> Subject:
             flavor.flavorid if "flavorid" in flavor else None,
         ),
     )
+    server = spec.instance_uuid if "instance_uuid" in spec else None
+    return replace(asking, server=server or "")

@@ -243,6 +243,7 @@ def subject(operation, image=OLD_ID, flavor=SMALL):
         image=image,
         flavor=flavor.name,
         flavor_id=flavor.flavorid,
+        server="a-server",
     )
 
 

@@ -24,6 +24,7 @@ _FACTS = (
     ("flavor", "name or id of the flavor"),
     ("project", "id of the project that owns the server or image"),
     ("domain", "id of the domain of that project"),
+    ("server", "id of the server"),
 )
 _FLAGS = (
     ("--config-drive", "the server has, or is to have, a config drive"),
@@ -128,6 +129,7 @@ def _parts(
             "extra_specs": options.flavor_property,
         },
         "server": {
+            "id": options.server,
             "properties": options.server_property,
             "extra_specs": options.server_flavor_property,
             "config_drive": drive,

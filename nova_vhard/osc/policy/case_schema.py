@@ -47,6 +47,7 @@ CASE = keys(
     ports=array(_PORT),
     config_drive=BOOL,
     server=keys(
+        id=TEXT,
         properties=_PROPERTIES,
         disk_format=TEXT,
         extra_specs=_SPECS,

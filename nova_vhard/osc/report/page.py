@@ -8,7 +8,7 @@ can neither be markup nor turn the words beside it around.
 
 import datetime
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +31,14 @@ from nova_vhard.placement.fleet import (
     STALE,
     HostPosture,
 )
+from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.model import Exemption
 
 #: Days before its end from which on an exemption is named as ending.
 SOON = 14
 
 _LONG = 2000
-_SELECTORS = ("projects", "domains", "images", "flavors", "roles")
+_SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 _BDI = Markup("<bdi>{}</bdi>")
 _ABOUT_IMAGES = (("Image", "Name", "ID"), ("Owner", "Owner", ""))
 _ABOUT_SERVERS = (
@@ -191,10 +192,17 @@ def _exemptions(
 
 def _who(one: Exemption) -> list[str]:
     return [
-        f"{name}: {', '.join(sorted(getattr(one, name)))}"
+        f"{name}: {_listed(getattr(one, name))}"
         for name in _SELECTORS
         if getattr(one, name)
     ]
+
+
+def _listed(names: Collection[str]) -> str:
+    """Return names in order; of very many the first ones, and a count."""
+    shown = sorted(names)[:MOST]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _state(days: int) -> tuple[str, str]:

@@ -8,13 +8,14 @@ from typing import Any
 
 from osc_lib import exceptions
 
+from nova_vhard.common.text import quote
 from nova_vhard.osc import (
     output,
     paging,
     policies,
 )
 from nova_vhard.osc.progress import Progress
-from nova_vhard.osc.server import selection
+from nova_vhard.osc.server import exempting, selection
 from nova_vhard.osc.server.facts import Facts
 from nova_vhard.osc.server.servers import (
     COLUMNS,
@@ -39,35 +40,94 @@ class AuditServers(output.Lister):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         selection.add_options(parser)
         policies.add_option(parser, "policy by which servers are judged")
+        parser.add_argument(
+            "--write-exemptions",
+            metavar="<file>",
+            help="write a policy file with exemptions for the servers that "
+            "violate the policy: each may keep what it has, and nothing "
+            "else. A file that is there already is not overwritten",
+        )
+        parser.add_argument(
+            "--until",
+            metavar="<date>",
+            type=_day,
+            help="last day on which those exemptions hold, as 2027-03-31 "
+            f"(default: in {exempting.DAYS} days)",
+        )
         return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Iterable[str], Iterable[Row]]:
         """Return one row a violation."""
+        target = parsed_args.write_exemptions
+        if target:
+            exempting.refuse_existing(target)
+        elif parsed_args.until:
+            raise exceptions.CommandError(
+                "--until is for the exemptions of --write-exemptions"
+            )
         policy = policies.load(parsed_args.policy)
-        audit = Audit(self.app, policy)
+        audit = Audit(self.app, policy, listing=bool(target))
         try:
             found = list(audit.rows(parsed_args))
         except paging.ERRORS as error:
             raise exceptions.CommandError(f"Nova: {error}") from error
-        for line in audit.notes():
+        notes = audit.notes()
+        if target:
+            notes += _written(target, audit, parsed_args)
+        for line in notes:
             self.say(line)
         return COLUMNS, found
+
+
+def _written(
+    path: str, audit: "Audit", options: argparse.Namespace
+) -> list[str]:
+    """Write the exemptions; return what a person should know of them."""
+    until = options.until or audit.today + datetime.timedelta(exempting.DAYS)
+    if audit.exempted.servers:
+        exempting.write(path, options.policy, audit.exempted, until)
+    return list(exempting.notes(path, audit.exempted))
+
+
+def _day(text: str) -> datetime.date:
+    """Return a date that is not over.
+
+    :raises ArgumentTypeError: if it is none
+    """
+    try:
+        day = datetime.date.fromisoformat(text)
+    except ValueError:
+        day = datetime.date.min
+    if day < datetime.datetime.now(datetime.UTC).date():
+        raise argparse.ArgumentTypeError(
+            f"{quote(text)} is no day to come; write it as 2027-03-31"
+        )
+    return day
 
 
 class Audit:
     """One audit of servers.
 
     :ivar seen: how many servers were looked at
+    :ivar today: the day (UTC) of the audit
+    :ivar exempted: the servers that violate the policy, if they are listed
     """
 
-    def __init__(self, app: Any, policy: Policy) -> None:
-        """Ask nothing yet."""
+    def __init__(
+        self, app: Any, policy: Policy, listing: bool = False
+    ) -> None:
+        """Ask nothing yet.
+
+        :param listing: whether the servers that violate are to be exempted
+        """
         self._app = app
+        self._listing = listing
         self._policy = policy
         self._facts = Facts(app.client_manager.vhard, policy)
-        self._today = datetime.datetime.now(datetime.UTC).date()
+        self.today = datetime.datetime.now(datetime.UTC).date()
+        self.exempted = exempting.ExemptionList(policy, self.today)
         self.seen = 0
         self._violate = 0
         self._unseen = 0
@@ -85,7 +145,9 @@ class Audit:
                 self._app, options, facts.microversion
             ):
                 for server in facts.of_page(page):
-                    found = rows(self._policy, server, self._today)
+                    found = rows(self._policy, server, self.today)
+                    if self._listing:
+                        self.exempted.add(server)
                     rules = [row[COLUMNS.index("Rule")] for row in found]
                     self._violate += any(rule != UNSEEN for rule in rules)
                     self._unseen += UNSEEN in rules

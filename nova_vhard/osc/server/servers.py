@@ -108,6 +108,7 @@ class Server:
             image=self.image,
             flavor=self.flavor,
             flavor_id=self.flavor_id,
+            server=self.id,
         )
 
 
@@ -134,6 +135,23 @@ def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
         said = f"cannot be seen: {line(text)}"
         found.append((*about, UNSEEN, "", said, "", "not judged"))
     return found
+
+
+def violations(
+    policy: Policy, server: Server, today: datetime.date
+) -> Iterator[Violation]:
+    """Yield what a server has that violates the policy, as far as is known.
+
+    Not what its image asks for by now: that would be new to it, unless Nova
+    does not show what the server was made of.
+    """
+    known = _violations(policy, server, _runs_with(server), today)
+    if server.had is None and server.now is not None:
+        now = _violations(policy, server, server.now, today)
+        known = {**now, **known}
+    yield from known.values()
+    for finding in _by_name(policy, server, today, frozenset(known)):
+        yield finding.violation
 
 
 def alone(rest: HardwareRequest) -> HardwareRequest:

@@ -7,6 +7,10 @@ from osc_lib import exceptions
 from nova_vhard.osc import paging
 from nova_vhard.osc.server import audit as server
 from nova_vhard.osc.server.servers import COLUMNS, UNSEEN
+from nova_vhard.policy import document, watch
+from nova_vhard.policy.subject import START
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import domain
 from tests import services
 from tests.functional.nova import base, desk, helpers
 
@@ -336,3 +340,43 @@ class TestWhich(AuditCase):
         self.assertEqual([image], self.client.images.asked)
         self.assertEqual(3, len(self.client.network.asked))
         self.assertIn("7 servers looked at, 7 violate", self.app.lines[0])
+
+
+class TestExemptions(AuditCase):
+    def test_a_listed_server_keeps_what_it_has_and_no_more(self):
+        # given a server from before the policy, and a list of such
+        old = self.active(self.image(**E1000))
+        target = self.directory / "list.yaml"
+        asked = ("--all-projects", "--write-exemptions", str(target))
+        self.audit(*asked)
+
+        # when the policy extends the list
+        policy = self.policy_file.read_text()
+        self.policy_file.write_text(
+            policy.replace("extends: baseline", f"extends: {target}")
+        )
+
+        # then what it runs with is nothing that an audit complains of
+        self.assertEqual({}, self.rows_of(old))
+        # nor a host, which refuses another server with the same card
+        rules = document.load(str(self.policy_file))
+        xml = self.domain_xml(old)
+        other = xml.replace(old, "155d900f-4e14-4e4c-a73d-069cbf4541e6")
+        for text, broken in ((xml, []), (other, [CARD])):
+            found = domain.read(text.encode(), START, "x86_64")
+            verdict = evaluate(
+                rules, found.request, found.subject, watch.today()
+            )
+            self.assertEqual(broken, verdict.rules)
+
+        # and the list is not written over
+        self.assertRaisesRegex(
+            exceptions.CommandError, "there already", self.audit, *asked
+        )
+
+    def test_no_list_of_a_clean_cloud(self):
+        self.active(self.image(**helpers.CLEAN))
+        target = self.directory / "list.yaml"
+        self.audit("--all-projects", "--write-exemptions", str(target))
+        self.assertFalse(target.exists())
+        self.assertIn("was not written", "".join(self.app.lines))

@@ -1,0 +1,429 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a domain that libvirt starts is judged by."""
+
+import pytest
+
+from nova_vhard.catalogue import domain_devices, domain_xml
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.common import xml
+from nova_vhard.policy.hardware import DOMAIN, Passthrough
+from nova_vhard.policy.subject import MOVE, START, Subject
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import domain
+from tests.unit.domain_texts import UUID, instance, spec, text
+from tests.unit.helpers import TODAY, policy, shipped
+
+#: What every domain of ``text`` says beside its devices.
+ALWAYS = {("machine_type", "q35"), ("firmware_type", "bios")}
+
+
+def disk(bus, device=" device='disk'", source="/x/disk"):
+    return (
+        f"<disk type='file'{device}><source file='{source}'/>"
+        f"<target dev='d' bus='{bus}'/></disk>"
+    )
+
+
+def read(*arguments, host="x86_64", **more):
+    return domain.read(text(*arguments, **more), START, host)
+
+
+def choices(found):
+    return {(one.kind, one.value) for one in found.request.wishes}
+
+
+CDROM, FLOPPY, LUN = (f" device='{one}'" for one in ("cdrom", "floppy", "lun"))
+
+
+@pytest.mark.parametrize(
+    ("devices", "expected"),
+    [
+        (disk("virtio"), {("disk_bus", "virtio")}),
+        (disk("ide", ""), {("disk_bus", "ide")}),
+        (
+            disk("ide", " device='odd'"),
+            {("disk_bus", "ide"), ("device_type", "odd")},
+        ),
+        (disk("sata", CDROM), {("cdrom_bus", "sata")}),
+        (
+            disk("fdc", FLOPPY),
+            {("floppy_bus", "fdc"), ("device_type", "floppy")},
+        ),
+        (disk("scsi", LUN), {("disk_bus", "scsi"), ("device_type", "lun")}),
+        ("<disk type='file' device='disk'/>", {("disk_bus", None)}),
+        # a rescue's disk is judged as one
+        (disk("ide", source="/x/disk.rescue"), {("rescue_bus", "ide")}),
+        (
+            disk("ide", CDROM, "/x/disk.rescue"),
+            {("rescue_bus", "ide"), ("rescue_device", "cdrom")},
+        ),
+        (disk("ide", CDROM, "/x/disk.config.rescue"), {("cdrom_bus", "ide")}),
+        ("<controller type='scsi'/>", {("scsi_model", "lsilogic")}),
+        (
+            "<controller type='scsi' model='virtio-scsi'/>",
+            {("scsi_model", "virtio-scsi")},
+        ),
+        ("<controller type='sata'/><controller type='pci'/>", set()),
+        ("<controller type='usb' model='piix3-uhci'/>", set()),
+        ("<controller type='usb' model='none'/>", set()),
+        ("<controller type='usb'/>", set()),
+        (
+            "<controller type='usb' model='qemu-xhci'/>",
+            {("usb_model", "qemu-xhci")},
+        ),
+        ("<interface type='bridge'/>", {("vif_model", "rtl8139")}),
+        (
+            "<interface type='bridge'><model type='e1000'/></interface>",
+            {("vif_model", "e1000")},
+        ),
+        ("<video><model type='cirrus'/></video>", {("video_model", "cirrus")}),
+        ("<video/>", {("video_model", None)}),
+        ("<input type='tablet' bus='usb'/>", set()),
+        ("<input type='mouse' bus='ps2'/>", set()),
+        ("<input type='keyboard' bus='ps2'/>", set()),
+        ("<input type='keyboard' bus='usb'/>", {("input_bus", "usb")}),
+        ("<input type='mouse' bus='usb'/>", {("input_bus", "usb")}),
+        ("<input type='tablet' bus='virtio'/>", {("input_bus", "virtio")}),
+        ("<sound model='ich6'/>", {("sound_model", "ich6")}),
+        ("<audio id='1' type='none'/>", set()),
+        ("<redirdev bus='usb'/>" * 3, {("redirected_usb_ports", "3")}),
+        ("<serial type='pty'/>", set()),
+        ("<serial type='pty'/>" * 2, {("serial_port_count", "2")}),
+        (
+            "<channel><target name='org.qemu.guest_agent.0'/></channel>",
+            {("guest_agent", "true")},
+        ),
+        ("<channel><target name='com.redhat.spice.0'/></channel>", set()),
+        ("<watchdog model='itco' action='reset'/>", set()),
+        (
+            "<watchdog model='i6300esb' action='pause'/>",
+            {("watchdog_action", "pause")},
+        ),
+        ("<rng model='virtio'/>", set()),
+        (
+            "<tpm model='tpm-tis'><backend type='emulator' version='1.2'/>"
+            "</tpm>",
+            {("tpm_model", "tpm-tis"), ("tpm_version", "1.2")},
+        ),
+        ("<iommu model='intel'/>", {("viommu_model", "intel")}),
+        ("<memory model='dimm'/>", set()),
+        ("<memory model='nvdimm'/>", {("pmem", None)}),
+        ("<memballoon model='virtio'/><graphics type='vnc'/>", set()),
+        ("<filesystem><driver type='virtiofs'/></filesystem>", set()),
+    ],
+)
+def test_devices(devices, expected):
+    found = read(devices)
+    assert choices(found) == ALWAYS | expected
+    assert not found.request.faults
+    assert all(one.origin == DOMAIN for one in found.request.wishes)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("<clock><timer name='hpet' present='no'/></clock>", set()),
+        ("<clock><timer name='hpet'/></clock>", {("hpet", "true")}),
+        ("<features><pmu state='off'/></features>", {("pmu", "false")}),
+        ("<features><pmu/></features>", {("pmu", "true")}),
+        (
+            "<launchSecurity type='sev'><policy>0x0037</policy>"
+            "</launchSecurity>",
+            {
+                ("mem_encryption", "true"),
+                ("mem_encryption_model", "amd-sev-es"),
+            },
+        ),
+        (
+            "<launchSecurity type='sev'><policy>0x0001</policy>"
+            "</launchSecurity>",
+            {("mem_encryption", "true"), ("mem_encryption_model", "0x0001")},
+        ),
+        (
+            "<launchSecurity type='tdx'/>",
+            {
+                ("mem_encryption", "true"),
+                ("mem_encryption_model", "intel-tdx"),
+            },
+        ),
+    ],
+)
+def test_what_stands_beside_the_devices(more, expected):
+    assert choices(read(more=more)) == ALWAYS | expected
+
+
+def system(inside="", arch="x86_64", machine="pc-q35-10.0", word="hvm", **own):
+    attributes = "".join(f" {name}='{own[name]}'" for name in own)
+    return (
+        f"<os{attributes}><type arch='{arch}' machine='{machine}'>{word}"
+        f"</type>{inside}</os>"
+    )
+
+
+UEFI = ("firmware_type", "uefi")
+
+
+@pytest.mark.parametrize(
+    ("text_of_os", "expected"),
+    [
+        (system(), set()),
+        (system(firmware="efi"), {UEFI}),
+        (system("<loader type='pflash'/>"), {UEFI}),
+        (system("<loader type='rom'/>"), {("firmware_type", "bios")}),
+        (system("<loader secure='no'/>"), set()),
+        (system("<loader secure='yes'/>"), {("secure_boot", "required")}),
+        (
+            system(
+                "<firmware><feature name='secure-boot' enabled='yes'/>"
+                "</firmware>",
+                firmware="efi",
+            ),
+            {UEFI, ("secure_boot", "required")},
+        ),
+        (
+            system("<loader stateless='yes'/>"),
+            {("firmware_stateless", "true")},
+        ),
+        (system("<bootmenu enable='yes'/>"), {("boot_menu", "true")}),
+        (system(machine="pc-i440fx-10.0"), {("machine_type", "pc")}),
+        (system(machine="pc-q35-noble"), {("machine_type", "q35")}),
+        (system(machine="microvm"), {("machine_type", "microvm")}),
+        (system(word="linux"), {("vm_mode", "xen")}),
+        (
+            system(arch="aarch64", machine="virt-10.0"),
+            {
+                ("machine_type", "virt"),
+                ("emulation_architecture", "aarch64"),
+            },
+        ),
+        (system(arch="i686"), set()),
+    ],
+)
+def test_systems(text_of_os, expected):
+    kinds = {kind for kind, _ in expected}
+    rest = {choice for choice in ALWAYS if choice[0] not in kinds}
+    assert choices(read(system=text_of_os)) == rest | expected
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        (["q35"], False),
+        (["pc-q35-*"], False),
+        (["pc-q35-10.0"], False),
+        (["pc-q35-9.*"], True),
+        (["pc"], True),
+        ([], True),
+    ],
+)
+def test_machine_is_allowed_by_either_name(allowed, refused):
+    rules = policy(guest_devices={"machine_type": {"allow": allowed}})
+    found = read()
+    verdict = evaluate(rules, found.request, found.subject, TODAY)
+    assert bool(verdict.refusals) == refused
+
+
+@pytest.mark.parametrize("value", ["q35", "pc-q35-10.0"])
+def test_machine_is_exempted_by_either_name(value):
+    exemption = {
+        "id": "one",
+        "reason": "r",
+        "until": "2026-06-15",
+        "servers": [UUID],
+        "rules": {"guest_devices.machine_type": [value]},
+    }
+    rules = policy(
+        guest_devices={"machine_type": {"allow": ["pc"]}},
+        exemptions=[exemption],
+    )
+    found = read()
+    verdict = evaluate(rules, found.request, found.subject, TODAY)
+    assert not verdict.violations
+    assert [name for _, name in verdict.exempted] == ["one"]
+
+
+PCI = "<hostdev mode='subsystem' type='pci'/>"
+MDEV = "<hostdev mode='subsystem' type='mdev'/>"
+HOSTDEV, VDPA, MACVTAP = (
+    f"<interface type='{kind}'><source {mode}/></interface>"
+    for kind, mode in (
+        ("hostdev", ""),
+        ("vdpa", ""),
+        ("direct", "mode='passthrough'"),
+    )
+)
+GPU = spec("pci_passthrough:alias", "gpu:2")
+VGPU = spec("resources:VGPU", "1")
+FPGA = spec("accel:device_profile", "fpga")
+
+
+@pytest.mark.parametrize(
+    ("devices", "specs", "expected"),
+    [
+        ("", GPU + VGPU, []),
+        (PCI * 2, GPU, [("aliases", "gpu", "2")]),
+        (PCI * 3, GPU, [("aliases", "gpu", "2"), ("ports", "pf", "1")]),
+        (PCI, "", [("ports", "pf", "1")]),
+        (PCI, FPGA, [("device_profiles", "fpga", "1")]),
+        (PCI, None, [("aliases", "unknown", "1")]),
+        (MDEV, VGPU, [("mdev", "VGPU", "1")]),
+        (MDEV, "", [("mdev", "unknown", "1")]),
+        (MDEV, GPU, [("mdev", "unknown", "1")]),
+        (HOSTDEV * 2, "", [("ports", "vf", "2")]),
+        (HOSTDEV, None, [("ports", "vf", "1")]),
+        (MACVTAP, "", [("ports", "vf", "1")]),
+        (VDPA, "", [("ports", "vdpa", "1")]),
+        (
+            "<disk type='nvme'><target bus='virtio'/></disk>",
+            "",
+            [("aliases", "unknown", "1")],
+        ),
+    ],
+)
+def test_devices_of_the_host(devices, specs, expected):
+    found = read(devices, meta=instance(specs)).request.passthrough
+    assert [(one.kind, one.name, one.count) for one in found] == expected
+
+
+def test_a_port_may_be_managed_remotely():
+    (asked,) = read(HOSTDEV).request.passthrough
+    assert asked == Passthrough(
+        "ports", "vf", "interface of the domain", "1", ("remote_managed",)
+    )
+    for allowed in ("vf", "remote_managed"):
+        rules = policy(passthrough={"allow": {"ports": [allowed]}})
+        found = read(HOSTDEV)
+        assert not evaluate(
+            rules, found.request, found.subject, TODAY
+        ).violations
+
+
+def test_flavor_demands_checks_of_the_host():
+    meta = instance(spec("vhard:require", "iommu"))
+    assert read(meta=meta).request.host_checks == {"iommu"}
+
+
+@pytest.mark.parametrize(
+    ("devices", "expected"),
+    [
+        ("<vsock model='virtio'/>", "vsock"),
+        ("<shmem name='x'/>", "shmem"),
+        ("<smartcard mode='host'/>", "smartcard"),
+        ("<parallel type='pty'/>", "parallel"),
+        ("<unheard-of/>", "unheard-of"),
+        ("<hostdev mode='subsystem' type='usb'/>", "hostdev usb"),
+        ("<hostdev mode='subsystem' type='scsi'/>", "hostdev scsi"),
+        ("<filesystem type='mount'/>", "filesystem"),
+        ("<input type='evdev'/>", "input evdev"),
+        (
+            "<tpm model='tpm-tis'><backend type='passthrough'/></tpm>",
+            "backend passthrough",
+        ),
+    ],
+)
+def test_what_no_rule_is_about_is_refused(devices, expected):
+    found = read(devices * 2)
+    assert [one.value for one in found.request.faults] == [expected]
+    verdict = evaluate(
+        shipped("baseline"), found.request, found.subject, TODAY
+    )
+    refused = [one for one in verdict.refusals if one.rule == "guest_devices"]
+    assert [one.cause.value for one in refused] == [expected]
+
+
+def test_arguments_for_qemu_are_refused():
+    space = "http://libvirt.org/schemas/domain/qemu/1.0"
+    more = (
+        f"<q:commandline xmlns:q='{space}'><q:arg value='-x'/>"
+        f"</q:commandline><q:deprecation xmlns:q='{space}' behavior='omit'/>"
+    )
+    (fault,) = read(more=more).request.faults
+    assert fault.value == "commandline"
+
+
+def test_subject_is_of_novas_metadata():
+    assert domain.read(text(), MOVE).subject == Subject(
+        MOVE, "p1", image="i1", flavor="m1", flavor_id="42", server=UUID
+    )
+    assert domain.read(text(meta=instance(image="")), START).subject == (
+        Subject(START, "p1", flavor="m1", flavor_id="42", server=UUID)
+    )
+    found = domain.read(text(meta="<metadata/>"), START)
+    assert found.subject == Subject(START, server=UUID)
+    assert (found.name, found.uuid) == ("instance-1", UUID)
+
+
+def test_nothing_is_implied_by_what_a_domain_does_not_say():
+    found = read()
+    for name in ("baseline", "strict"):
+        verdict = evaluate(shipped(name), found.request, found.subject, TODAY)
+        rules = [] if name == "baseline" else ["guest_devices.firmware_type"]
+        assert verdict.rules == rules
+
+
+def test_flavor_names_persistent_memory():
+    meta = instance(spec("hw:pmem", "6GB"))
+    found = read("<memory model='nvdimm'/>", meta=meta)
+    assert ("pmem", "6GB") in choices(found)
+
+
+def test_every_kind_has_a_place_or_a_reason():
+    kinds = set(KINDS)
+    assert domain_xml.PLACES.keys() | domain_xml.UNTOLD.keys() == kinds
+    assert not domain_xml.PLACES.keys() & domain_xml.UNTOLD.keys()
+
+
+def test_every_place_is_of_a_device_that_is_known():
+    tags = {
+        place.path.split("/")[1].partition("[")[0]
+        for places in domain_xml.PLACES.values()
+        for place in places
+        if place.path.startswith("devices/")
+    }
+    assert tags <= domain_devices.KNOWN_DEVICES
+
+
+BOMB = (
+    "<!DOCTYPE d [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;'>]>"
+    "<domain><name>&b;</name></domain>"
+)
+EXTERNAL = (
+    "<!DOCTYPE d SYSTEM 'file:///etc/passwd'><domain><name>x</name></domain>"
+)
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        (b"", "is no XML"),
+        (b"<domain", "is no XML"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"\x00" * 20, "is no XML"),
+        (b"<domain/>", "is not of a domain with a uuid"),
+        (text(system="<os/>"), "says no machine"),
+        (b"<guest/>", "is not of a domain with a uuid"),
+        (b"<domain><uuid>1</uuid></domain>", "is not of a domain"),
+        (BOMB.encode(), "is a document type"),
+        (EXTERNAL.encode(), "is a document type"),
+        (b"<!DOCTYPE d><domain/>", "is a document type"),
+        (b"<domain>&other;</domain>", "is no XML"),
+        (b"<domain a='1' a='2'/>", "is no XML"),
+        (b"<d>" * 300 + b"</d>" * 300, "is more than 256 elements in each"),
+        (
+            b"<d>" + b"<e/>" * xml.MAX_ELEMENTS + b"</d>",
+            f"is more than {xml.MAX_ELEMENTS} elements",
+        ),
+        (b" " * (xml.MAX_SIZE + 1), f"is larger than {xml.MAX_SIZE} bytes"),
+        (
+            b"<?xml version='1.0' encoding='utf-7'?><domain/>",
+            "is not of a domain",
+        ),
+    ],
+)
+def test_what_is_no_domain_says_so_in_a_line(document, why):
+    with pytest.raises(domain.DomainError) as caught:
+        domain.read(document, START)
+    message = str(caught.value)
+    assert message.startswith(f"the domain's XML {why}")
+    assert "\n" not in message
+    assert len(message) < 200
