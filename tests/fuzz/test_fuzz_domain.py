@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Odd domains: each is read and judged, or refused in one clean line."""
+
+import datetime
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree
+
+from nova_vhard.catalogue.domain_devices import HOST_DEVICES, NO_WORD
+from nova_vhard.catalogue.domain_xml import PLACES
+from nova_vhard.catalogue.xml_place import XmlPlace
+from nova_vhard.policy import document, explain
+from nova_vhard.policy.subject import START
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import domain
+from tests import seeds
+from tests.clean import unclean
+from tests.fuzz.mutate import Mutator, patience
+from tests.fuzz.odd import TEXTS
+from tests.unit.domain_texts import text
+
+INPUTS = seeds.fuzz_inputs(600)
+TODAY = datetime.date(2026, 6, 15)
+DEVICES = (
+    "<disk type='file' device='disk'><source file='/x/disk'/>"
+    "<target dev='vda' bus='virtio'/></disk>"
+    "<controller type='scsi' model='lsilogic'/>"
+    "<interface type='bridge'><model type='e1000'/></interface>"
+    "<hostdev type='pci'/><video><model type='cirrus'/></video>"
+    "<input type='tablet' bus='usb'/><redirdev/><tpm model='tpm-tis'/>"
+)
+#: What a byte is replaced by, so that XML is no XML any more.
+BYTES = (b"<", b">", b"&", b"'", b"\x00", b"\xff", b"<!DOCTYPE x>", b"")
+
+
+def paths() -> Iterator[str]:
+    """Yield what the reader looks at, so that what is made is looked at."""
+    places: list[XmlPlace] = [*NO_WORD]
+    for listed in PLACES.values():
+        places += listed
+    for host_device in HOST_DEVICES:
+        places += host_device.places
+    for place in places:
+        yield place.path.partition("[")[0]
+
+
+PATHS = sorted(set(paths()))
+
+
+def grown(one: Mutator, root: Any) -> None:
+    """Add an element where the reader looks for one."""
+    parent = root
+    for tag in one.one_of(PATHS).split("/"):
+        found = parent.find(tag)
+        if found is None or one.chance(0.5):
+            found = ElementTree.SubElement(parent, tag)
+        parent = found
+    for name in ("type", "model", "bus", "device"):
+        if one.chance(0.5):
+            parent.set(name, one.one_of(("pci", "usb", "disk", *TEXTS)))
+
+
+def changed(one: Mutator, root: Any) -> None:
+    """Make one place of a tree odd."""
+    nodes = list(root.iter())
+    node = one.one_of(nodes)
+    way = one.random.randint(0, 4)
+    if way == 0 and node.attrib:
+        node.set(one.one_of(sorted(node.attrib)), one.one_of(TEXTS))
+    elif way == 1:
+        node.text = one.one_of(TEXTS)
+    elif way == 2 and len(node):
+        node.remove(one.one_of(list(node)))
+    elif way == 3:
+        node.tag = one.one_of(("disk", "odd", "{urn:x}y", nodes[-1].tag))
+    else:
+        grown(one, root)
+
+
+def made(one: Mutator) -> bytes:
+    """Return an odd document."""
+    root = ElementTree.fromstring(text(DEVICES))
+    for _ in range(one.random.randint(0, 6)):
+        changed(one, root)
+    raw = ElementTree.tostring(root, encoding="unicode")
+    document = raw.encode(errors="replace")
+    if one.chance(0.2):
+        at = one.random.randrange(len(document))
+        return document[:at] + one.one_of(BYTES) + document[at + 1 :]
+    return document
+
+
+def test_fuzz_of_domains() -> None:
+    """Domains: none is a traceback, a hang, or an unclean line."""
+    policy = document.load(document.shipped("strict"))
+    count: Counter[str] = Counter()
+    for number in range(INPUTS):
+        one = Mutator(f"domain {number}")
+        given = made(one)
+        with patience():
+            try:
+                found = domain.read(given, START, "x86_64")
+            except domain.DomainError as error:
+                assert not unclean(str(error)), (one.name, given)
+                count["refused"] += 1
+                continue
+            verdict = evaluate(policy, found.request, found.subject, TODAY)
+            words = explain.describe(verdict.violations, found.subject)
+        assert not unclean(words), (one.name, given)
+        count["read"] += 1
+        count["violate"] += bool(verdict.violations)
+        count["faults"] += bool(found.request.faults)
+        count["of the host"] += bool(found.request.passthrough)
+    print(seeds.SEED, count)
+    for name in ("refused", "read", "violate", "faults", "of the host"):
+        assert count[name] > INPUTS / 50, count
