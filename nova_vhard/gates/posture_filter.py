@@ -14,12 +14,12 @@ from oslo_config import cfg
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import nova_release
-from nova_vhard.placement.client import Placement
 from nova_vhard.placement.posture import (
     Posture,
     PostureUnavailable,
     Question,
 )
+from nova_vhard.placement.reader import PlacementReader
 from nova_vhard.policy.hosts import (
     NO_CANDIDATE,
     NOBODY,
@@ -79,7 +79,7 @@ def present_flavor(spec: Any) -> Any:
         return objects.Flavor()
 
 
-def _connect(timeout: float) -> Placement:
+def _connect(timeout: float) -> PlacementReader:
     """Return a Placement client whose every request has a time limit.
 
     Nova's own client shares its session with the rest of the service, and
@@ -99,7 +99,7 @@ def _connect(timeout: float) -> Placement:
     adapter = loading.load_adapter_from_conf_options(
         conf, group, session=session, auth=auth, raise_exc=False
     )
-    return Placement(report.SchedulerReportClient(adapter=adapter))
+    return PlacementReader(report.SchedulerReportClient(adapter=adapter))
 
 
 class PostureFilter:

@@ -18,12 +18,12 @@ from collections.abc import Callable
 
 from nova_vhard.catalogue import traits
 from nova_vhard.common.log import get_logger
-from nova_vhard.placement.client import Placement, PlacementError
 from nova_vhard.placement.posture_answers import (
     Answer,
     Answers,
     Refresh,
 )
+from nova_vhard.placement.reader import PlacementError, PlacementReader
 
 LOG = get_logger(__name__)
 
@@ -70,7 +70,7 @@ class Posture:
 
     def __init__(
         self,
-        connect: Callable[[], Placement],
+        connect: Callable[[], PlacementReader],
         ttl: float,
         max_age: float,
         clock: Clock | None = None,
@@ -82,7 +82,7 @@ class Posture:
         self._max_age = max_age
         self._timeout = timeout
         self._clock = clock or Clock()
-        self._placement: Placement | None = None
+        self._placement: PlacementReader | None = None
         self._answers: Answers[Question] = Answers()
 
     def hosts(self, question: Question) -> frozenset[str]:
@@ -199,7 +199,7 @@ class Posture:
         found = placement.providers(required, reported)
         return frozenset(one.uuid for one in found)
 
-    def _connected(self) -> Placement:
+    def _connected(self) -> PlacementReader:
         """Return the client; two that are made at once do no harm."""
         if self._placement is None:
             try:

@@ -136,7 +136,7 @@ def test_a_writer_that_never_stops_is_an_error_and_nothing_is_lost(cloud):
         return Answer(409, "again") if wanted else None
 
     cloud.faults.append(refuse)
-    with pytest.raises(PlacementError, match="409 again"):
+    with pytest.raises(PlacementError, match="409: again"):
         cloud.placement.update(provider, lambda ours: {IOMMU})
     cloud.faults.clear()
     assert cloud.traits(provider)[0] == FOREIGN

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests to Placement, and what a scheduler reads there.
+
+Every request goes through ``PlacementReader.request``, with a table of what
+statuses mean. Microversion 1.39: a list of required traits may name
+alternatives (``required=A&required=in:B,C``).
+"""
+
+import contextlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nova_vhard.catalogue import traits as names
+
+VERSION = "1.39"
+PROVIDERS = "/resource_providers"
+
+
+class Client(Protocol):
+    """What is asked of a client: Nova's SchedulerReportClient fits."""
+
+    def get(self, url: str, version: str) -> Any:
+        """Return a response with status_code, text and json()."""
+
+    def put(self, url: str, data: Any, version: str) -> Any:
+        """Return a response."""
+
+    def delete(self, url: str, version: str) -> Any:
+        """Return a response."""
+
+
+class PlacementError(Exception):
+    """Raised when Placement gives no answer, or one that makes no sense.
+
+    :ivar status: HTTP status that was not expected; None without one
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        """Keep what is wrong, and the status apart."""
+        super().__init__(message)
+        self.status = status
+
+
+#: HTTP status to the error that it means, None for an answer that is taken.
+#: Every other status is a PlacementError.
+Statuses = Mapping[int, type[PlacementError] | None]
+OK: Statuses = {200: None}
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A resource provider."""
+
+    uuid: str
+    name: str
+
+
+class PlacementReader:
+    """Placement, as far as schedulers go.
+
+    :param client: carries out the requests; errors of its own are turned
+        into PlacementError
+    """
+
+    def __init__(self, client: Client) -> None:
+        """Keep the client; nothing is asked yet."""
+        self._client = client
+
+    def request(
+        self, method: str, url: str, *data: Any, statuses: Statuses = OK
+    ) -> Any:
+        """Carry out a request.
+
+        :param method: of the client: ``get``, ``put``, ``delete``
+        :param data: the body of a ``put``
+        :raises PlacementError: without an answer, or as the statuses say
+        """
+        try:
+            response = getattr(self._client, method)(
+                url, *data, version=VERSION
+            )
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            raise PlacementError(text) from error
+        error_type = statuses.get(response.status_code, PlacementError)
+        if error_type is None:
+            return response
+        text = " ".join(str(response.text).split())[:200]
+        status = response.status_code
+        raise error_type(f"status {status}: {text}", status)
+
+    def get(self, url: str, statuses: Statuses = OK) -> dict[str, Any]:
+        """Return the JSON object that a GET is answered with."""
+        with shape("a JSON object"):
+            return dict(self.request("get", url, statuses=statuses).json())
+
+    def traits(self, prefix: str = names.PREFIX) -> frozenset[str]:
+        """Return the names of ours that exist.
+
+        :param prefix: that they begin with
+        :raises PlacementError: without an answer that makes sense
+        """
+        body = self.get(f"/traits?name=startswith:{prefix}")
+        with shape("a list of traits"):
+            # Placement's underscore stands for any character.
+            return frozenset(
+                name for name in body["traits"] if name.startswith(prefix)
+            )
+
+    def providers(
+        self, required: Collection[str], any_of: Collection[str] = ()
+    ) -> list[Provider]:
+        """Return the providers that have all of some traits.
+
+        One request. Every name must exist, else Placement answers 400.
+
+        :param required: traits that a provider must have, all of them
+        :param any_of: traits of which it must have one; none for no demand
+        :raises PlacementError: without an answer that makes sense
+        """
+        wanted = []
+        if required:
+            wanted.append("required=" + ",".join(sorted(required)))
+        if any_of:
+            wanted.append("required=in:" + ",".join(sorted(any_of)))
+        return self._providers("&".join(wanted))
+
+    def _providers(self, query: str) -> list[Provider]:
+        body = self.get(f"{PROVIDERS}?{query}")
+        with shape("a list of providers"):
+            return [
+                Provider(entry["uuid"], entry["name"])
+                for entry in body["resource_providers"]
+            ]
+
+
+@contextlib.contextmanager
+def shape(what: str) -> Iterator[None]:
+    """Turn what a body of another shape leads to into a PlacementError.
+
+    :param what: what the body ought to be
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PlacementError(f"not {what}: {error!r}") from error
