@@ -290,6 +290,19 @@ _CHECKS = (
         "The log is readable by root alone: run nova-vhard-reporter facts as "
         "root.",
     ),
+    CheckInfo(
+        id="Check-Virt-44",
+        name="guard_in_force",
+        title="What libvirt starts is judged on the host",
+        guide="Beyond the guide: a start or hard reboot asks no scheduler, "
+        "and what was judged before can have changed",
+        meaning="libvirt asks nova-vhard-guard before it starts a guest, by "
+        "a probe of the last minutes, and the policy has it refuse what "
+        "breaks a rule.",
+        remediation="Run nova-vhard-guard status and nova-vhard-guard probe "
+        "as root. Where libvirt does not ask, run nova-vhard-guard install; "
+        "where the mode is audit or warn, that is a step of the roll-out.",
+    ),
 )
 
 #: Every check by its name, in the order of the documentation.

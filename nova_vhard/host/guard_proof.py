@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from nova_vhard.host.root import HostRoot, unreadable
 
+#: Where libvirt has the guard's hook, by default.
+HOOK = "/etc/libvirt/hooks/qemu.d/nova-vhard-guard"
+
 #: Where it is on a host, and the version of its content.
 FOLDER = "/run/nova-vhard-guard"
 FILE = "guard.json"

@@ -37,7 +37,8 @@ def passed(path: str, max_age: int, now: datetime.datetime) -> frozenset[str]:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise NotProven(f"{path} is no report: {error}") from error
     if not -_AHEAD <= age <= datetime.timedelta(hours=max_age):
-        raise NotProven(f"{path} is of {time}: older than {max_age} hours")
+        text = f"{path} is of {time}, not of the last {max_age} hours"
+        raise NotProven(text)
     return names
 
 

@@ -78,6 +78,10 @@ class Guard:
             options.threads,
         )
 
+    def stop(self) -> None:
+        """End ``run`` before its next round."""
+        self._interrupts.stopping = True
+
     def run(self) -> None:
         """Guard until it is told to stop."""
         with self._interrupts.installed():
@@ -90,9 +94,9 @@ class Guard:
                     self._wait()
                 self._interrupts.reloading = False
             self._notifier.stopping()
-            self._stop()
+            self._end()
 
-    def _stop(self) -> None:
+    def _end(self) -> None:
         self._server.stop()
         self.watcher.stop()
         self.memory.save()
@@ -121,6 +125,8 @@ class Guard:
         """Wait for the next round; write down what guests run with."""
         until = time.monotonic() + self._options.interval
         while (rest := until - time.monotonic()) > 0:
+            if self._interrupts.stopping:
+                return
             self._notifier.alive()
             self.memory.save()
             with self._interrupts.breakable(reload=True):

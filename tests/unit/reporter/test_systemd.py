@@ -109,3 +109,35 @@ def test_a_manager_that_is_gone_is_a_warning(tmp_path, caplog):
     assert "not told READY=1: No such file" in caplog.text.replace(
         "[Errno 2] ", ""
     )
+
+
+def test_the_sockets_that_the_manager_holds(monkeypatch):
+    with socket.socket(socket.AF_UNIX) as listener:
+        copy = os.dup(listener.fileno())
+        os.set_inheritable(copy, True)
+        monkeypatch.setattr(systemd, "_FIRST_SOCKET", copy)
+        environment = {
+            "LISTEN_PID": str(os.getpid()),
+            "LISTEN_FDS": "1",
+            "LISTEN_FDNAMES": "guard.sock",
+        }
+        (found,) = systemd.listeners(environment)
+        with found:
+            assert found.fileno() == copy
+            assert found.family is socket.AF_UNIX
+            assert not found.get_inheritable()
+        assert environment == {}
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"LISTEN_PID": "1", "LISTEN_FDS": "1"},
+        {"LISTEN_PID": str(os.getpid())},
+        {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "x"},
+        {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "0"},
+    ],
+)
+def test_no_socket_is_handed_over(environment):
+    assert systemd.listeners(dict(environment)) == []

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-44: what libvirt starts is judged on the host, and refused."""
+
+import datetime
+
+from nova_vhard.host import guard_proof
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+
+_ENFORCE = "enforce"
+# A proof of later than now is a clock that was set back.
+_AHEAD = datetime.timedelta(minutes=5)
+
+
+class GuardInForce(Check):
+    """nova-vhard-guard has proven that libvirt asks it, and refuses.
+
+    ==============  ======================================================
+    PASS            its last probe was answered by the guard itself, and
+                    ``on_host.mode`` is ``enforce``
+    FAIL            libvirt did not ask it, or nothing would be refused
+    UNKNOWN         it has left no proof, or an old one: it may be down
+    NOT_APPLICABLE  neither its hook nor a proof is there
+    ==============  ======================================================
+
+    A probe is a domain whose disk does not exist: see
+    ``nova_vhard.node.guard.probe``.
+    """
+
+    name = "guard_in_force"
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge the guard's last proof."""
+        root = host.root
+        proof = f"{guard_proof.FOLDER}/{guard_proof.FILE}"
+        hook = root.exists(guard_proof.HOOK)
+        evidence.append(f"{guard_proof.HOOK}: {'there' if hook else 'none'}")
+        if not hook and not root.exists(proof):
+            evidence.append(f"{proof}: none")
+            return Status.NOT_APPLICABLE, "this host has no guard"
+        found = guard_proof.read(root)
+        evidence.append(f"{proof}: {found.time:%Y-%m-%d %H:%M:%S} UTC: ")
+        evidence[-1] += f"{found.reason}; mode {found.mode}"
+        age = datetime.datetime.now(datetime.UTC) - found.time
+        if not -_AHEAD <= age <= found.valid:
+            text = "the guard has proven nothing lately; it may be down"
+            return Status.UNKNOWN, text
+        if not found.guarded:
+            return Status.FAIL, "libvirt starts guests without asking it"
+        if found.mode != _ENFORCE:
+            return Status.FAIL, f"it refuses nothing: mode {found.mode}"
+        return Status.PASS, "libvirt asks the guard, and the guard refuses"

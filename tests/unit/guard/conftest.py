@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A judge with a policy, a memory and a report of its own."""
+
+import datetime
+import json
+import logging
+import tempfile
+
+import pytest
+
+from nova_vhard.node.guard import posture
+from nova_vhard.node.guard.judge import Judge
+from nova_vhard.node.guard.memory import Memory
+from tests.unit.guard import domains
+
+
+@pytest.fixture
+def events(caplog):
+    """Return a function that returns the events so far."""
+    caplog.set_level(logging.INFO, "nova_vhard.decisions")
+
+    def found():
+        return [
+            json.loads(record.message)
+            for record in caplog.records
+            if record.name == "nova_vhard.decisions"
+        ]
+
+    return found
+
+
+@pytest.fixture
+def memory(tmp_path):
+    """Return the memory of a host all whose guests have been taken in."""
+    found = Memory(str(tmp_path / "state"))
+    found.adopt()
+    return found
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Return the path of a report; it is not there yet."""
+    return tmp_path / "report.json"
+
+
+@pytest.fixture
+def judge(memory, report):
+    def proven(hours):
+        now = datetime.datetime.now(datetime.UTC)
+        return posture.passed(str(report), hours, now)
+
+    return Judge(memory, proven)
+
+
+@pytest.fixture
+def policy(tmp_path):
+    """Return a function that loads a policy."""
+    return lambda more="": domains.policy(tmp_path / "policy.yaml", more)
+
+
+@pytest.fixture
+def short():
+    """Return a folder whose path leaves room for a socket's name."""
+    with tempfile.TemporaryDirectory(prefix="vhard-", dir="/tmp") as folder:
+        yield folder

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemon answers, and what it leaves for the hook."""
+
+import json
+
+import pytest
+
+from nova_vhard.node.guard import probe, wire
+from nova_vhard.node.guard.answers import REFUSE_FILE, Answers
+from nova_vhard.node.guard.metrics import Metrics
+from nova_vhard.node.guard.wire import Request, Word
+from nova_vhard.policy.watch import PolicyFile
+from tests.unit.guard import domains
+from tests.unit.guard.domains import ENFORCE, UUID, xml
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "policy.yaml"
+
+
+@pytest.fixture
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def answers(tmp_path, path, judge, metrics):
+    domains.policy(path, ENFORCE)
+    file = PolicyFile(str(path), str(tmp_path / "state" / "policy.json"))
+    (tmp_path / "state").mkdir(exist_ok=True)
+    return Answers(file, judge, metrics, str(tmp_path / "state"))
+
+
+def counted(metrics, operation, outcome):
+    return metrics._decisions[operation, outcome]
+
+
+@pytest.mark.parametrize(
+    ("operation", "bus", "word"),
+    [
+        (wire.PREPARE, "virtio", Word.ALLOW),
+        (wire.PREPARE, "sata", Word.REFUSE),
+        (wire.MIGRATE, "sata", Word.ALLOW),
+        (wire.RESTORE, "sata", Word.ALLOW),
+    ],
+)
+def test_an_answer(answers, operation, bus, word):
+    found = answers(Request(operation, "x", xml(bus)))
+    assert found.word is word
+    assert found.text.startswith("nova-vhard-guard: ") == (word == "refuse")
+
+
+def test_a_migration_and_the_start_that_follows(answers):
+    assert answers(Request(wire.MIGRATE, "x", xml("sata"))).word == "allow"
+    assert answers(Request(wire.PREPARE, "x", xml("sata"))).word == "allow"
+    assert answers(Request(wire.PREPARE, "x", xml("ide"))).word == "refuse"
+
+
+def test_a_restore_says_nothing_of_what_a_guest_had(
+    answers, judge, metrics, events
+):
+    answers(Request(wire.RESTORE, "x", xml("sata")))
+    assert judge.memory.choices(UUID) is None
+    assert events() == []
+    assert counted(metrics, "restore", "allow") == 1
+    assert answers(Request(wire.PREPARE, "x", xml("sata"))).word == "refuse"
+
+
+def test_without_any_policy(tmp_path, judge, metrics, events):
+    file = PolicyFile(str(tmp_path / "none.yaml"))
+    answers = Answers(file, judge, metrics, str(tmp_path))
+    for name in ("x", "nova-vhard-probe-1"):
+        found = answers(Request(wire.PREPARE, name, xml()))
+        assert found.word is Word.UNANSWERED
+        assert "there is no policy" in found.text
+    assert events() == []
+    shown = json.loads(answers(Request(wire.STATUS, "", b"")).text)
+    assert shown["policy"] is None
+    assert "none.yaml" in shown["fault"]
+
+
+def test_a_policy_that_breaks_goes_on_to_hold(answers, path):
+    assert answers(Request(wire.PREPARE, "x", xml("sata"))).word == "refuse"
+    path.write_text("version: [")
+    assert answers(Request(wire.PREPARE, "x", xml("sata"))).word == "refuse"
+    domains.policy(path)
+    assert answers(Request(wire.PREPARE, "x", xml("sata"))).word == "allow"
+
+
+def test_the_hook_learns_what_it_does_without_an_answer(
+    tmp_path, answers, path
+):
+    left = tmp_path / "state" / REFUSE_FILE
+    request = Request(wire.PREPARE, "x", xml())
+    for wanted in ("refuse", "allow", "refuse"):
+        domains.policy(path, f"on_host: {{unanswered: {wanted}}}\n")
+        answers(request)
+        assert left.exists() == (wanted == "refuse")
+    # The last good policy counts.
+    path.write_text("version: [")
+    answers(request)
+    assert left.exists()
+
+
+def test_a_hook_that_cannot_learn_it_is_an_alert(
+    tmp_path, judge, metrics, path, caplog
+):
+    domains.policy(path, "on_host: {unanswered: refuse}\n")
+    place = str(tmp_path / "gone")
+    answers = Answers(PolicyFile(str(path)), judge, metrics, place)
+    answers.policy()
+    assert "The hook does not learn" in caplog.text
+    (tmp_path / "gone").mkdir()
+    answers.policy()
+    assert (tmp_path / "gone" / REFUSE_FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        (ENFORCE, Word.REFUSE),
+        ("on_host: {mode: warn}\n", Word.ALLOW),
+        ("enabled: false\n" + ENFORCE, Word.ALLOW),
+    ],
+)
+def test_a_fault_of_the_guards_own(
+    answers, judge, metrics, path, caplog, monkeypatch, more, word
+):
+    domains.policy(path, more)
+    monkeypatch.setattr(judge, "judge", lambda *arguments: 1 // 0)
+    found = answers(Request(wire.PREPARE, "x", xml()))
+    assert found.word is word
+    assert "ZeroDivisionError" in caplog.text
+    assert counted(metrics, "start", "error") == 1
+
+
+def test_a_probe_is_answered_whatever_the_mode_is(answers, path, events):
+    for more in (ENFORCE, "enabled: false\n", ""):
+        domains.policy(path, more)
+        name = "nova-vhard-probe-0123"
+        found = answers(Request(wire.PREPARE, name, b"<domain/>"))
+        assert found.word is Word.REFUSE
+        assert found.text == probe.answer(name)
+    assert events() == []
+
+
+def test_what_an_operator_is_shown(answers, path):
+    answers(Request(wire.PREPARE, "x", xml()))
+    shown = json.loads(answers(Request(wire.STATUS, "", b"")).text)
+    assert shown["guests"] == 1
+    assert (shown["mode"], shown["hot_plug"]) == ("enforce", "report")
+    path.write_text("version: [")
+    shown = json.loads(answers(Request(wire.STATUS, "", b"")).text)
+    assert shown["policy"]
+    assert "policy.yaml" in shown["fault"]
+
+
+def test_no_secret_is_logged_or_kept(tmp_path, answers, caplog):
+    secret = "<graphics type='vnc' passwd='swordfish'/>"
+    for operation in wire.OPERATIONS[:3]:
+        for text in (xml("sata", secret), xml("sata", secret)[:-5]):
+            answers(Request(operation, "x", text))
+    answers._judge.memory.save()
+    assert "swordfish" not in caplog.text
+    for path in (tmp_path / "state").iterdir():
+        assert "swordfish" not in path.read_text()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device that is plugged in: judged, taken away, or kept."""
+
+import pytest
+
+from nova_vhard.node.guard.hot_plug import MOST, TRIES, HotPlug
+from nova_vhard.node.guard.metrics import DETACHED, KEPT, Metrics
+from nova_vhard.policy.subject import START
+from tests.unit.guard import domains
+from tests.unit.guard.domains import CARD, PASSED, UUID, xml
+from tests.unit.guard.libvirts import FakeConnection
+
+DETACH = "on_host: {mode: enforce, hot_plug: detach}\n"
+REPORT = "on_host: {mode: enforce}\n"
+
+
+@pytest.fixture
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def hot_plug(judge, metrics):
+    return HotPlug(judge, metrics)
+
+
+@pytest.mark.parametrize(
+    ("more", "gives", "asked", "detached", "kept"),
+    [
+        (DETACH, 1, 1, 1, 0),
+        (DETACH, TRIES, TRIES, 1, 0),
+        (DETACH, None, TRIES, 0, 1),
+        (REPORT, 1, 0, 0, 0),
+        ("on_host: {hot_plug: detach}\n", 1, 0, 0, 0),
+    ],
+)
+def test_a_card(
+    hot_plug,
+    judge,
+    metrics,
+    policy,
+    events,
+    caplog,
+    more,
+    gives,
+    asked,
+    detached,
+    kept,
+):
+    holds = policy(more)
+    judge.judge(holds, xml(), START)
+    connection = FakeConnection({UUID: xml(devices=CARD)})
+    connection.gives = gives
+    thread = hot_plug.added(connection, holds, UUID, "net1")
+    if thread is not None:
+        thread.join()
+    assert len(connection.asked) == asked
+    assert all("e1000e" in device for device in connection.asked)
+    assert metrics._hot_plugs[DETACHED] == detached
+    assert metrics._hot_plugs[KEPT] == kept
+    assert (f"Guest {UUID} keeps net1" in caplog.text) == bool(kept)
+    assert [event["operation"] for event in events()] == ["start", "attach"]
+
+
+def test_what_was_there_is_left_alone(hot_plug, judge, policy):
+    """A good card is plugged into a guest that already breaks a rule."""
+    holds = policy(DETACH)
+    judge.judge(holds, xml(), START)
+    good = CARD.replace("e1000e", "virtio").replace("net1", "net2")
+    connection = FakeConnection({UUID: xml(devices=CARD + good)})
+    assert hot_plug.added(connection, holds, UUID, "net2") is None
+    assert connection.asked == []
+    assert hot_plug.added(connection, holds, UUID, "net9") is None
+
+
+def test_an_unproven_host_is_no_fault_of_a_device(hot_plug, judge, policy):
+    required = "hosts: {require: [iommu]}\nmoves: {hosts: enforce}\n"
+    holds = policy(DETACH + required)
+    good = CARD.replace("e1000e", "virtio")
+    connection = FakeConnection({UUID: xml(devices=good)})
+    assert hot_plug.added(connection, holds, UUID, "net1") is None
+
+
+def test_a_device_of_an_unproven_host(hot_plug, judge, policy):
+    allow = "passthrough: {allow: {aliases: ['*'], ports: [vf]}, "
+    holds = policy(DETACH + allow + "require: [iommu]}\n")
+    judge.judge(holds, xml(), START)
+    connection = FakeConnection({UUID: xml(devices=PASSED)})
+    hot_plug.added(connection, holds, UUID, "hostdev0").join()
+    assert len(connection.asked) == TRIES
+
+
+def test_a_guest_that_ends_meanwhile(hot_plug, judge, policy, metrics):
+    holds = policy(DETACH)
+    assert hot_plug.added(FakeConnection(), holds, UUID, "net1") is None
+    connection = FakeConnection({UUID: xml(devices=CARD)})
+    connection.detach = lambda uuid, device: connection.running.clear()
+    hot_plug.added(connection, holds, UUID, "net1").join()
+    assert metrics._hot_plugs[DETACHED] == 1
+
+
+def test_more_devices_than_can_be_waited_for(
+    hot_plug, policy, metrics, caplog
+):
+    holds = policy(DETACH)
+    for _ in range(MOST):
+        assert hot_plug._slots.acquire(blocking=False)
+    other = domains.another()
+    connection = FakeConnection({other: xml(devices=CARD, server=other)})
+    assert hot_plug.added(connection, holds, other, "net1") is None
+    assert metrics._hot_plugs[KEPT] == 1
+    assert f"Guest {other} keeps net1" in caplog.text

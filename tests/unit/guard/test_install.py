@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Putting the hook in place, looking at it, taking it away; by the program."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+
+import pytest
+from oslo_config import cfg
+
+from nova_vhard.cmd import guard as program
+from nova_vhard.conf import guard as guard_conf
+from nova_vhard.node.guard import install, libvirtd, service, status
+from nova_vhard.node.guard.service import Guard
+from nova_vhard.node.guard.watcher import Watcher
+from tests.unit.guard import domains
+from tests.unit.guard.domains import ENFORCE
+from tests.unit.guard.libvirts import FakeConnection
+
+
+@pytest.fixture
+def config(tmp_path, short):
+    """Return the path of a configuration; a policy is there."""
+    domains.policy(tmp_path / "policy.yaml", ENFORCE)
+    path = tmp_path / "guard.conf"
+    path.write_text(
+        "[vhard_guard]\n"
+        f"policy_file = {tmp_path}/policy.yaml\n"
+        f"state_path = {tmp_path}/state\n"
+        f"run_dir = {short}/run\n"
+        f"hooks_dir = {tmp_path}/hooks\n"
+        f"libvirt_pid_files = {tmp_path}/libvirtd.pid\n"
+        f"report_file = {tmp_path}/report.json\n"
+        f"textfile_directory = {tmp_path}\n"
+        "threads = 2\n"
+    )
+    return path
+
+
+@pytest.fixture
+def options(config):
+    conf = cfg.ConfigOpts()
+    guard_conf.register(conf)
+    conf([], default_config_files=[str(config)], project="test")
+    return conf.vhard_guard
+
+
+@pytest.fixture
+def run(config, monkeypatch, capsys):
+    """Return a function that runs the program; no systemd is there."""
+    monkeypatch.setattr(install, "_RUN_SYSTEMD", str(config) + ".none")
+
+    def ran(*words):
+        code = program.main(["--config-file", str(config), *words])
+        return code, *capsys.readouterr()
+
+    return ran
+
+
+@contextlib.contextmanager
+def running(options):
+    """Run the daemon in a thread."""
+    found = Guard(options)
+    thread = threading.Thread(target=found.run)
+    service._SAVED = 0.01
+    thread.start()
+    try:
+        yield found
+    finally:
+        found.stop()
+        thread.join()
+
+
+def test_install_and_uninstall(run, options, tmp_path):
+    code, out, _ = run("install")
+    assert code == 0
+    assert out.count("\n") == 1
+    assert "no daemon of libvirt was found" in out
+    hook = tmp_path / "hooks" / "qemu.d" / "nova-vhard-guard"
+    text = hook.read_text()
+    assert os.stat(hook).st_mode & 0o777 == 0o755
+    assert f'SOCKET = "{options.run_dir}/guard.sock"\n' in text
+    assert f'REFUSE = "{tmp_path}/state/refuse-unanswered"\n' in text
+    compile(text, str(hook), "exec")
+    assert run("install")[0] == 0
+    assert os.listdir(hook.parent) == ["nova-vhard-guard"]
+    with running(options) as guard:
+        domains.policy(
+            tmp_path / "policy.yaml", "on_host: {unanswered: refuse}"
+        )
+        guard.answers.policy()
+    assert sorted(os.listdir(tmp_path / "state"))
+    for _ in range(2):
+        code, out, _ = run("uninstall")
+        assert (code, out.count("\n")) == (0, 1)
+    assert os.listdir(tmp_path / "hooks") == []
+    assert os.listdir(tmp_path / "state") == []
+    assert os.listdir(options.run_dir) == []
+
+
+def test_other_hooks_stay(run, tmp_path):
+    other = tmp_path / "hooks" / "qemu.d" / "other"
+    run("install")
+    other.write_text("#!/bin/sh\n")
+    run("uninstall")
+    assert os.listdir(other.parent) == ["other"]
+
+
+def test_a_daemon_without_systemd_hears_of_it(run, tmp_path):
+    sleeper = shutil.copy(shutil.which("sleep"), tmp_path / "libvirtd")
+    with subprocess.Popen([sleeper, "60"]) as process:
+        (tmp_path / "libvirtd.pid").write_text(f"{process.pid}\n")
+        code, out, _ = run("install")
+        assert code == 0
+        assert f"process {process.pid} looks for hooks again" in out
+        assert process.wait(30) == -signal.SIGHUP
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", str(2**40), "{own}"])
+def test_a_process_that_is_no_libvirt_is_left_alone(run, tmp_path, text):
+    path = tmp_path / "libvirtd.pid"
+    path.write_text(text.format(own=os.getpid()))
+    code, out, _ = run("install")
+    assert (code, "no daemon of libvirt was found" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("active", "fails", "said"),
+    [
+        ("virtqemud.service", "", "virtqemud.service looks for hooks"),
+        ("libvirtd.service", "", "libvirtd.service looks for hooks"),
+        ("none", "", "no daemon of libvirt was found"),
+        ("libvirtd.service", "reload", "systemctl reload libvirtd.service"),
+    ],
+)
+def test_a_daemon_of_systemds(run, tmp_path, monkeypatch, active, fails, said):
+    place = tmp_path / "bin"
+    place.mkdir()
+    (place / "systemctl").write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n'
+        f'[ "$1" != "{fails}" ] || exit 1\n'
+        f'[ "$1" != is-active ] || [ "$3" = {active} ]\n'
+    )
+    (place / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+    monkeypatch.setattr(install, "_RUN_SYSTEMD", str(tmp_path))
+    code, out, err = run("install")
+    assert said in out + err
+    assert code == (1 if fails else 0)
+    asked = (tmp_path / "asked").read_text()
+    assert (f"reload {active}" in asked) == (active != "none")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(run, tmp_path):
+    (tmp_path / "hooks").write_text("no folder")
+    code, out, err = run("install")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert str(tmp_path / "hooks") in err
+
+
+def test_status_of_a_host_without_a_guard(run):
+    code, out, _ = run("status")
+    assert code == 1
+    subjects = [line.partition(":")[0] for line in out.splitlines()]
+    assert subjects == ["hook", "socket", "daemon"]
+    assert "run nova-vhard-guard install" in out
+
+
+def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
+    # No libvirt is looked for, so that it counts as reached.
+    monkeypatch.setattr(Watcher, "_run", lambda self: None)
+    run("install")
+    domains.report(report, "iommu", "kernel_aslr")
+    with running(options) as guard:
+        guard.metrics.connected = True
+        guard.memory.adopt()
+        lines = status.lines(options)
+        assert all(line.good for line in lines), lines
+        text = "\n".join(line.text for line in lines)
+        assert "mode enforce, hot_plug report, unanswered allow" in text
+        assert "2 checks passed" in text
+        # Whatever is amiss is said.
+        hook = tmp_path / "hooks" / "qemu.d" / "nova-vhard-guard"
+        hook.write_text("exit 0")
+        (tmp_path / "policy.yaml").write_text("version: [")
+        guard.metrics.connected = False
+        guard.memory.adopted = False
+        guard.memory.trouble = "disk full"
+        report.unlink()
+        lines = status.lines(options)
+    bad = {line.subject for line in lines if not line.good}
+    assert bad == {"hook", "daemon", "policy"}
+    text = "\n".join(line.text for line in lines)
+    for part in (
+        "of another version",
+        "cannot be used now",
+        "libvirt is not reached",
+        "not taken in yet",
+        "disk full",
+        "proven nothing",
+    ):
+        assert part in text
+
+
+def test_the_daemon_writes_what_it_counts(options, tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "_SAVED", 0.01)
+    path = tmp_path / "nova_vhard_guard.prom"
+    with running(options):
+        while not path.exists():
+            os.sched_yield()
+    text = path.read_text()
+    assert "nova_vhard_guard_policy_usable 1.0" in text
+    assert 'nova_vhard_guard_hot_plugs_total{result="kept"} 0.0' in text
+    assert os.stat(path).st_mode & 0o777 == 0o644
+
+
+def test_a_stop_takes_the_proof_away(options, short):
+    with running(options):
+        proof = os.path.join(options.run_dir, "guard.json")
+        with open(proof, "w") as file:
+            file.write("{}")
+    assert not os.path.exists(proof)
+
+
+@pytest.mark.parametrize(
+    ("says", "code", "word"),
+    [
+        (lambda name: f"nova-vhard-guard answers {name}", 0, "guarded"),
+        (lambda name: "Cannot access storage file", 1, "unguarded"),
+    ],
+)
+def test_a_probe(run, monkeypatch, says, code, word):
+    connection = FakeConnection()
+    connection.says = says
+    monkeypatch.setattr(libvirtd, "Connection", lambda uri: connection)
+    found, out, err = run("probe")
+    assert (found, out.count("\n"), err) == (code, 1, "")
+    assert out.startswith(f"{word}: ")
+    assert connection.closed
+
+
+def test_a_probe_without_libvirt(run, monkeypatch):
+    def fail(uri):
+        raise libvirtd.LibvirtError("no\nsocket")
+
+    monkeypatch.setattr(libvirtd, "Connection", fail)
+    code, out, err = run("probe")
+    assert (code, out) == (2, "")
+    assert err == "nova-vhard-guard: not known: no socket\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("libvirt_user = nobody-of-this-host", "there is no user"),
+        ("threads = 1", "threads"),
+        ("interval = x", "interval"),
+        ("state_path = /proc/nothing", "/proc/nothing"),
+    ],
+)
+def test_a_wrong_option_is_one_line(run, config, line, said):
+    config.write_text(config.read_text() + line + "\n")
+    code, out, err = run("run")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert said in err
+
+
+def test_a_crash_is_one_line(run, monkeypatch):
+    monkeypatch.setattr(install, "install", lambda options: 1 // 0)
+    code, out, err = run("install")
+    assert (code, out, err.count("\n")) == (255, "", 1)
+    assert "crashed" in err

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the guard says of a guest, by mode, by what it had, by its host."""
+
+import pytest
+
+from nova_vhard.node.guard import wire
+from nova_vhard.node.guard.memory import Memory
+from nova_vhard.policy.subject import ATTACH, MOVE, START
+from tests.unit.guard import domains
+from tests.unit.guard.domains import CARD, ENFORCE, PASSED, UUID, xml
+
+AUDIT = "on_host: {mode: audit}\n"
+WARN = "on_host: {mode: warn}\n"
+MOVES = "moves: {guest_devices: enforce}\n"
+RULE = "guest_devices: {disk_bus: {mode: warn}}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "operation", "before", "outcome"),
+    [
+        # A guest that nobody has seen.
+        ("", START, None, "audit"),
+        (AUDIT, START, None, "audit"),
+        (WARN, START, None, "warn"),
+        (ENFORCE, START, None, "refuse"),
+        (ENFORCE + RULE, START, None, "warn"),
+        # One that had the same, or something else.
+        (ENFORCE, START, "sata", "warn"),
+        (ENFORCE + MOVES, START, "sata", "refuse"),
+        (AUDIT + MOVES, START, "sata", "audit"),
+        (ENFORCE, START, "virtio", "refuse"),
+        # One that comes by live migration had everything.
+        (ENFORCE, MOVE, None, "warn"),
+        (ENFORCE + MOVES, MOVE, None, "refuse"),
+        (AUDIT + MOVES, MOVE, None, "audit"),
+        # Hot plug.
+        (ENFORCE, ATTACH, "virtio", "refuse"),
+        (ENFORCE, ATTACH, "sata", "warn"),
+        ("enabled: false\n" + ENFORCE, START, None, "disabled"),
+    ],
+)
+def test_a_refused_disk(
+    judge, policy, events, more, operation, before, outcome
+):
+    holds = policy(more)
+    if before is not None:
+        judge.judge(policy(AUDIT), xml(before), START)
+        holds = policy(more)
+    found = judge.judge(holds, xml("sata"), operation)
+    assert found.verdict.outcome == outcome
+    assert found.refused == (outcome == "refuse")
+    event = events()[-1]
+    assert (event["gate"], event["operation"]) == ("guard", operation)
+    assert event["outcome"] == outcome
+    assert event["subject"]["server"] == UUID
+    if outcome != "disabled":
+        assert event["rules"] == ["guest_devices.disk_bus"]
+    if outcome == "refuse":
+        assert "=sata (allowed: virtio, scsi)" in found.text(200)
+
+
+def test_what_is_refused_is_not_remembered(judge, policy, memory):
+    holds = policy(ENFORCE)
+    for _ in range(2):
+        assert judge.judge(holds, xml("sata"), START).refused
+    assert memory.choices(UUID) is None
+
+
+def test_what_is_plugged_in_comes_to_what_a_guest_had(judge, policy):
+    audit, holds = policy(AUDIT), policy(ENFORCE)
+    judge.judge(audit, xml("sata"), START)
+    judge.judge(audit, xml("virtio", CARD), ATTACH)
+    assert judge.judge(holds, xml("sata", CARD), START).refused is False
+    # What a start leaves out is gone.
+    judge.judge(holds, xml(), START)
+    assert judge.judge(holds, xml("sata"), START).refused
+
+
+def test_a_rescue_does_not_lose_what_a_guest_had(judge, policy):
+    holds = policy(ENFORCE)
+    judge.judge(policy(AUDIT), xml("sata"), START)
+    judge.judge(holds, xml("virtio", source="disk.rescue"), START)
+    assert judge.judge(holds, xml("sata"), START).refused is False
+
+
+def test_guests_that_are_there_before_the_guard(tmp_path, judge, policy):
+    judge.memory = Memory(str(tmp_path / "fresh"))
+    holds = policy(ENFORCE)
+    assert judge.judge(holds, xml("sata"), START).verdict.outcome == "warn"
+    judge.memory.adopt()
+    other = domains.another()
+    assert judge.judge(holds, xml("sata"), START).verdict.outcome == "warn"
+    assert judge.judge(holds, xml("sata", server=other), START).refused
+
+
+def test_a_guest_is_taken_in_even_if_it_is_refused(tmp_path, judge, policy):
+    judge.memory = Memory(str(tmp_path / "fresh"))
+    holds = policy(ENFORCE + MOVES)
+    assert judge.judge(holds, xml("sata"), START).refused
+    judge.memory.adopt()
+    holds = policy(ENFORCE)
+    assert judge.judge(holds, xml("sata"), START).verdict.outcome == "warn"
+
+
+@pytest.mark.parametrize(
+    ("passed", "hours", "operation", "refused"),
+    [
+        (("iommu",), 0, START, False),
+        (("iommu",), 1.5, START, False),
+        (("iommu",), 2.5, START, True),
+        (("iommu",), -1, START, True),
+        ((), 0, START, True),
+        (None, 0, START, True),
+        # A device never moves without proof.
+        ((), 0, MOVE, True),
+        (("iommu",), 0, MOVE, False),
+    ],
+)
+def test_a_device_of_the_host(
+    judge, policy, report, passed, hours, operation, refused
+):
+    if passed is not None:
+        domains.report(report, *passed, hours=hours)
+    everything = "passthrough: {allow: {aliases: ['*'], ports: [vf, pf, vdpa, "
+    everything += "remote_managed], mdev: ['*'], device_profiles: ['*']}, "
+    holds = policy(ENFORCE + everything + "require: [iommu]}\n")
+    found = judge.judge(holds, xml(devices=PASSED), operation)
+    assert found.refused == refused
+    if refused:
+        assert found.verdict.rules == ["passthrough.require"]
+        assert "this host has not proven iommu" in found.text(200)
+
+
+@pytest.mark.parametrize(
+    ("known", "moves", "outcome"),
+    [
+        (False, "", "refuse"),
+        (True, "", "warn"),
+        (True, "moves: {hosts: enforce}\n", "refuse"),
+    ],
+)
+def test_what_every_guest_needs_of_its_host(
+    judge, policy, known, moves, outcome
+):
+    if known:
+        judge.judge(policy(AUDIT), xml(), START)
+    holds = policy(ENFORCE + moves + "hosts: {require: [iommu]}\n")
+    assert judge.judge(holds, xml(), START).verdict.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"", "no XML"),
+        (b"<domain", "no XML"),
+        (b"\xff\xfe", "UTF-8"),
+        (b"<domain/>", "uuid"),
+        (b"<!DOCTYPE x [<!ENTITY a 'b'>]><domain>&a;</domain>", "document"),
+        (b"<a>" * 300, "elements"),
+        (b"<!--" + b" " * wire.LIMIT + b"-->", "larger"),
+    ],
+    ids=lambda value: str(value[:12]),
+)
+@pytest.mark.parametrize(
+    ("more", "outcome"), [(ENFORCE, "refuse"), (AUDIT, "audit")]
+)
+def test_what_nobody_can_read(
+    judge, policy, events, text, said, more, outcome
+):
+    found = judge.judge(policy(more), text, START)
+    assert found.verdict.outcome == outcome
+    assert found.domain is None
+    assert events()[-1]["rules"] == ["guest_devices"]
+    assert said in found.verdict.violations[0].cause.text
+    if outcome == "refuse":
+        assert "\n" not in found.text(200)
+
+
+def test_a_policy_that_is_switched_off_refuses_nothing(judge, policy):
+    holds = policy("enabled: false\n" + ENFORCE)
+    assert judge.judge(holds, b"no xml", START).refused is False
+
+
+def test_an_exemption_for_a_server(judge, policy):
+    exemptions = (
+        "exemptions:\n"
+        f"  - {{id: old, reason: older, servers: ['{UUID}'],\n"
+        "     rules: {guest_devices.disk_bus: [sata]}, until: 2999-01-01}\n"
+    )
+    holds = policy(ENFORCE + exemptions)
+    assert judge.judge(holds, xml("sata"), START).refused is False
+    other = domains.another()
+    assert judge.judge(holds, xml("sata", server=other), START).refused
+    assert judge.judge(holds, xml("ide"), START).refused

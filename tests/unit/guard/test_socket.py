@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hook, as a process, and the daemon's socket: real ones."""
+
+import contextlib
+import os
+import pathlib
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from nova_vhard.node.guard import hook, server, wire
+from nova_vhard.node.guard.server import Server
+from nova_vhard.node.guard.wire import Answer, Request, Word
+
+PATH = pathlib.Path(hook.__file__)
+PYTHON = "/usr/bin/python3"
+XML = b"<domain/>"
+ALLOW = Answer(Word.ALLOW)
+REFUSE = Answer(Word.REFUSE, "no\nsuch disk")
+UNANSWERED = Answer(Word.UNANSWERED, "there is no policy")
+
+
+@contextlib.contextmanager
+def serving(folder, answer, users=None, threads=4):
+    """Answer at a socket; yield its path and the server."""
+    path = os.path.join(folder, "guard.sock")
+    users = frozenset((os.geteuid(),)) if users is None else users
+    found = Server(server.listen(path), answer, users, threads)
+    found.start()
+    try:
+        yield path, found
+    finally:
+        found.stop()
+
+
+def hooked(folder, operation, xml=XML, name="instance-1"):
+    """Run the hook as libvirt does, with paths of this test."""
+    text = PATH.read_text().replace(hook.SOCKET, f"{folder}/guard.sock")
+    text = text.replace(hook.REFUSE, f"{folder}/refuse")
+    place = pathlib.Path(folder) / "hook"
+    place.write_text(text)
+    return subprocess.run(
+        [PYTHON, "-IS", place, name, operation, "begin", "-"],
+        input=xml,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+
+
+needs_python = pytest.mark.skipif(
+    not os.path.exists(PYTHON), reason="the system has no python3"
+)
+
+
+def test_the_hook_is_short_and_libvirt_can_run_it():
+    text = PATH.read_text()
+    assert len(text.splitlines()) < 60
+    assert text.startswith("#!/usr/bin/python3 -IS\n")
+    assert hook.SECONDS + 0.1 < 2
+
+
+@needs_python
+@pytest.mark.parametrize(
+    ("operation", "answer", "status", "said"),
+    [
+        ("prepare", ALLOW, 0, b""),
+        ("prepare", REFUSE, 1, b"no such disk"),
+        ("migrate", REFUSE, 1, b"no such disk"),
+        # libvirt would delete the saved state.
+        ("restore", REFUSE, 0, b"no such disk"),
+        ("prepare", UNANSWERED, 0, b""),
+        ("started", REFUSE, 0, b""),
+        ("reconnect", REFUSE, 0, b""),
+    ],
+)
+def test_the_hook_does_what_the_daemon_says(
+    short, operation, answer, status, said
+):
+    asked = []
+
+    def give(request):
+        asked.append(request)
+        return answer
+
+    with serving(short, give):
+        done = hooked(short, operation)
+    assert (done.returncode, done.stderr, done.stdout) == (status, said, b"")
+    expected = [Request(operation, "instance-1", XML)]
+    assert asked == (expected if operation in wire.OPERATIONS else [])
+
+
+@needs_python
+@pytest.mark.parametrize(("refuses", "status"), [(False, 0), (True, 1)])
+@pytest.mark.parametrize("answers", [None, UNANSWERED])
+def test_the_hook_without_an_answer(short, refuses, status, answers):
+    if refuses:
+        pathlib.Path(short, "refuse").touch()
+    with contextlib.ExitStack() as stack:
+        if answers:
+            stack.enter_context(serving(short, lambda request: answers))
+        done = hooked(short, "prepare", name="a\x1bname")
+    assert (done.returncode, done.stdout) == (status, b"")
+    assert (b"does not answer" in done.stderr) == refuses
+    assert b"\x1b" not in done.stderr
+
+
+@needs_python
+def test_the_hook_does_not_wait_for_a_daemon_that_hangs(short):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{short}/guard.sock")
+        listener.listen()
+        text = PATH.read_text().replace("SECONDS = 1.8", "SECONDS = 0.2")
+        text = text.replace(hook.SOCKET, f"{short}/guard.sock")
+        place = pathlib.Path(short) / "hook"
+        place.write_text(text)
+        command = [PYTHON, "-IS", place, "one", "prepare", "begin", "-"]
+        done = subprocess.run(
+            command, input=XML, capture_output=True, timeout=30, check=False
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_request_and_its_answer(short):
+    with serving(short, lambda request: REFUSE) as (path, _):
+        request = Request(wire.PREPARE, "a guest", XML)
+        # One line, whatever was in it.
+        expected = Answer(Word.REFUSE, "no such disk")
+        assert wire.ask(path, request, 5) == expected
+
+
+def test_many_at_once_are_all_answered(short):
+    """Many more than threads: the others wait in the kernel."""
+    asked = []
+
+    def give(request):
+        asked.append(request.name)
+        return Answer(Word.REFUSE, request.name)
+
+    with serving(short, give, threads=2) as (path, running):
+        found = {}
+
+        def ask(name):
+            request = Request(wire.PREPARE, name, XML)
+            found[name] = wire.ask(path, request, 60).text
+
+        clients = [
+            threading.Thread(target=ask, args=(f"g{i}",)) for i in range(200)
+        ]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+    names = [f"g{i}" for i in range(200)]
+    assert found == {name: name for name in names}
+    assert sorted(asked) == sorted(names)
+    assert running.rejected == 0
+
+
+def raw(path, data, half=True):
+    """Send bytes; return what comes back until the end."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(30)
+        peer.connect(path)
+        with contextlib.suppress(OSError):
+            peer.sendall(data)
+            if half:
+                peer.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            return peer.recv(100)
+    return b""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\n",
+        b"prepare",
+        b"kill x\n<domain/>",
+        b"x" * 5000,
+        b"\0" * 20,
+        b"prepare x\n" + b"x" * (wire.LIMIT + wire.HEAD_LIMIT + 10),
+    ],
+    ids=lambda data: str(data[:8]),
+)
+def test_what_is_no_request_is_closed_on(short, data, caplog):
+    asked = []
+    with serving(short, asked.append) as (path, running):
+        assert raw(path, data) == b""
+        # and the next is answered
+        running._answer = lambda request: ALLOW
+        assert wire.ask(path, Request(wire.PREPARE, "", XML), 5) == ALLOW
+    assert asked == []
+    assert running.rejected == 1
+    assert "Traceback" not in caplog.text
+
+
+def test_a_document_that_is_too_long_is_the_judges_to_refuse(short):
+    asked = []
+
+    def give(request):
+        asked.append(request)
+        return ALLOW
+
+    with serving(short, give) as (path, _):
+        xml = b"x" * (wire.LIMIT + 1)
+        assert wire.ask(path, Request(wire.PREPARE, "n", xml), 30) == ALLOW
+    assert len(asked[0].xml) > wire.LIMIT
+
+
+def test_a_request_that_does_not_end_is_closed_on(short, monkeypatch):
+    monkeypatch.setattr(server, "_RECEIVE", 0.05)
+    asked = []
+    with serving(short, asked.append) as (path, running):
+        assert raw(path, b"prepare x\n", half=False) == b""
+        assert running.rejected == 1
+    assert asked == []
+
+
+def test_who_may_not_ask_is_closed_on(short, caplog):
+    asked = []
+    nobody = frozenset((os.geteuid() + 1,))
+    with serving(short, asked.append, nobody) as (path, running):
+        assert raw(path, b"prepare x\n<domain/>") == b""
+    assert asked == []
+    assert running.rejected == 1
+    assert f"user {os.geteuid()} may not ask" in caplog.text
+
+
+def test_the_socket_is_its_owners(short):
+    with serving(short, lambda request: ALLOW) as (path, _):
+        assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_a_fault_of_an_answer_ends_no_thread(short, caplog):
+    def fail(request):
+        raise ZeroDivisionError
+
+    with serving(short, fail, threads=1) as (path, running):
+        for _ in range(2):
+            with pytest.raises(ConnectionError):
+                wire.ask(path, Request(wire.PREPARE, "x", XML), 5)
+        assert running.rejected == 2
+    assert caplog.text.count("ZeroDivisionError") >= 2
+
+
+def test_a_stop_lets_an_answer_be_made(short):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def give(request):
+        begun.set()
+        go_on.wait(30)
+        return REFUSE
+
+    found = []
+    with serving(short, give) as (path, _):
+        request = Request(wire.PREPARE, "x", XML)
+        client = threading.Thread(
+            target=lambda: found.append(wire.ask(path, request, 30))
+        )
+        client.start()
+        assert begun.wait(30)
+        threading.Timer(0.05, go_on.set).start()
+        begin = time.monotonic()
+    client.join()
+    assert found[0].word is Word.REFUSE
+    assert time.monotonic() - begin < 30

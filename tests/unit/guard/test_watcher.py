@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guard beside libvirt: taken in, judged again, forgotten, proven."""
+
+import json
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from nova_vhard.node.guard import probe, watcher
+from nova_vhard.node.guard.libvirtd import LibvirtError
+from nova_vhard.node.guard.memory import FORGOTTEN, Memory
+from nova_vhard.node.guard.metrics import Metrics
+from nova_vhard.node.guard.watcher import Watcher
+from nova_vhard.policy.watch import PolicyUnavailable
+from tests.unit.guard import domains
+from tests.unit.guard.domains import CARD, ENFORCE, UUID, xml
+from tests.unit.guard.libvirts import FakeConnection
+
+OTHER = domains.another()
+
+
+@pytest.fixture
+def holds(policy):
+    return policy(ENFORCE)
+
+
+@pytest.fixture
+def options(tmp_path):
+    (tmp_path / "run").mkdir()
+    return SimpleNamespace(
+        libvirt_uri="qemu:///system",
+        run_dir=str(tmp_path / "run"),
+        interval=5,
+        probe_interval=60,
+    )
+
+
+@pytest.fixture
+def make(options, judge, holds):
+    def made(connect=None, policy=lambda: holds):
+        return Watcher(options, policy, judge, Metrics(), connect)
+
+    return made
+
+
+def test_all_guests_are_taken_in_once(tmp_path, judge, make, events, caplog):
+    judge.memory = memory = Memory(str(tmp_path / "fresh"))
+    connection = FakeConnection(
+        {UUID: xml("sata")}, {OTHER: xml("ide", server=OTHER)}
+    )
+    make().look_at_all(connection)
+    assert memory.adopted
+    assert len(memory) == 2
+    assert [event["outcome"] for event in events()] == ["warn", "warn"]
+    assert "2 guests count as there before" in caplog.text
+    # From now on who runs is judged, and who is unknown is new.
+    new = domains.another()
+    connection.running[new] = xml("sata", server=new)
+    make().look_at_all(connection)
+    assert len(memory) == 2
+    outcomes = sorted(event["outcome"] for event in events()[2:])
+    assert outcomes == ["refuse", "warn"]
+    assert connection.asked == []
+
+
+def test_nobody_is_taken_in_without_an_answer(tmp_path, judge, make):
+    judge.memory = Memory(str(tmp_path / "fresh"))
+    connection = FakeConnection({UUID: xml()})
+    connection.alive = False
+    with pytest.raises(LibvirtError):
+        make().look_at_all(connection)
+    assert not judge.memory.adopted
+
+
+def test_nobody_is_judged_without_a_policy(judge, make, caplog):
+    def none():
+        raise PolicyUnavailable("no file")
+
+    connection = FakeConnection({UUID: xml("sata")})
+    found = make(policy=none)
+    found.look_at_all(connection)
+    found.heard((UUID, "net1"))
+    found._next(connection, 1)
+    assert len(judge.memory) == 0
+    assert caplog.text.count("no file") == 2
+
+
+@pytest.mark.parametrize(
+    ("says", "guarded"),
+    [
+        (lambda name: f"Hook failed: {probe.answer(name)}", True),
+        (lambda name: probe.answer("nova-vhard-probe-other"), False),
+        (lambda name: f"Cannot access storage file '/x/{name}'", False),
+        (lambda name: f"nova-vhard-guard does not answer: {name}", False),
+        (lambda name: None, False),
+    ],
+)
+def test_a_proof(options, tmp_path, make, says, guarded):
+    connection = FakeConnection()
+    connection.says = says
+    assert make().prove(connection).guarded == guarded
+    found = json.loads((tmp_path / "run" / "guard.json").read_text())
+    assert (found["guarded"], found["mode"]) == (guarded, "enforce")
+    assert found["valid"] == 180
+
+
+def test_a_proof_that_cannot_be_left_is_an_alert(options, make, caplog):
+    options.run_dir = "/nonexistent"
+    make().prove(FakeConnection())
+    assert "guard_in_force sees no proof" in caplog.text
+
+
+def test_the_mode_of_a_policy_that_refuses_nothing(options, make, policy):
+    off = policy("enabled: false\n" + ENFORCE)
+    assert make(policy=lambda: off)._mode() == "disabled"
+
+
+def watching(found, connections):
+    """Let a watcher watch until all connections were used."""
+    done = threading.Event()
+    left = list(connections)
+
+    def connect(uri):
+        if not left:
+            done.set()
+            raise LibvirtError("no more")
+        connection = left.pop(0)
+        if isinstance(connection, Exception):
+            raise connection
+        return connection
+
+    found._connect = connect
+    found.start()
+    return done
+
+
+def test_a_device_is_judged_when_libvirt_tells_of_it(
+    make, judge, monkeypatch, events
+):
+    monkeypatch.setattr(watcher, "_RETRY", 0.01)
+    connection = FakeConnection({UUID: xml()})
+    found = make()
+    done = watching(found, [LibvirtError("not yet"), connection])
+    while connection.added is None:
+        done.wait(0.01)
+    connection.running[UUID] = xml(devices=CARD)
+    connection.added(UUID, "net1")
+    while not any(event["outcome"] == "refuse" for event in events()):
+        done.wait(0.01)
+    # The daemon is started again: watched anew.
+    connection.alive = False
+    assert done.wait(30)
+    found.stop()
+    assert connection.closed
+    assert not found._metrics.connected
+
+
+def test_more_devices_than_can_be_kept_are_looked_at_all_the_same(
+    make, monkeypatch, events
+):
+    monkeypatch.setattr(watcher, "MOST", 1)
+    found = make()
+    connection = FakeConnection({UUID: xml(), OTHER: xml(server=OTHER)})
+    for uuid in (UUID, OTHER):
+        found.heard((uuid, "net1"))
+    found._next(connection, 0)
+    servers = {event["subject"]["server"] for event in events()}
+    assert servers == {UUID, OTHER}
+
+
+def test_guests_that_are_gone_are_forgotten(make, judge, monkeypatch):
+    monkeypatch.setattr(watcher, "_RETRY", 0.01)
+    now = [1e9]
+    judge.memory._clock = lambda: now[0]
+    judge.memory.keep(OTHER, set())
+    now[0] += FORGOTTEN
+    connection = FakeConnection({UUID: xml()})
+    found = make()
+    done = watching(found, [connection])
+    while judge.memory.choices(OTHER) is not None:
+        done.wait(0.01)
+    found.stop()
+    assert judge.memory.choices(UUID) is not None
+
+
+def test_a_fault_of_our_own_does_not_end_it(make, monkeypatch, caplog):
+    monkeypatch.setattr(watcher, "_RETRY", 0.01)
+    found = make()
+    done = watching(found, [ZeroDivisionError("ours")])
+    assert done.wait(30)
+    found.stop()
+    assert "ZeroDivisionError" in caplog.text

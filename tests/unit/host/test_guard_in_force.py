@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""guard_in_force: what the guard's last proof is worth."""
+
+import datetime
+import json
+
+import pytest
+
+from nova_vhard.host import guard_proof
+from nova_vhard.host.check import Status
+from nova_vhard.host.checks.guard_in_force import GuardInForce
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot
+from nova_vhard.node.guard import probe
+from tests.trees import build
+
+PROOF = f"{guard_proof.FOLDER}/{guard_proof.FILE}"
+GUARDED = probe.Proof(True, "libvirt asks the guard")
+
+
+def run(root, content):
+    return GuardInForce().run(Host(HostRoot(build(root, content))))
+
+
+def proof(folder, found=GUARDED, mode="enforce", seconds=0.0):
+    """Return what a daemon leaves, written some seconds ago."""
+    probe.leave(str(folder), found, mode, 1800)
+    content = json.loads((folder / guard_proof.FILE).read_text())
+    time = datetime.datetime.now(datetime.UTC)
+    time -= datetime.timedelta(seconds=seconds)
+    return content | {"time": time.isoformat()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "said"),
+    [
+        ({}, Status.PASS, "refuses"),
+        ({"mode": "warn"}, Status.FAIL, "mode warn"),
+        ({"mode": "audit"}, Status.FAIL, "mode audit"),
+        ({"mode": "disabled"}, Status.FAIL, "mode disabled"),
+        (
+            {"found": probe.Proof(False, "no storage file")},
+            Status.FAIL,
+            "without asking",
+        ),
+        ({"seconds": 1790}, Status.PASS, "refuses"),
+        ({"seconds": 1810}, Status.UNKNOWN, "may be down"),
+        ({"seconds": -3600}, Status.UNKNOWN, "may be down"),
+    ],
+)
+def test_a_proof(tmp_path, changes, status, said):
+    content = {
+        PROOF: json.dumps(proof(tmp_path, **changes)),
+        guard_proof.HOOK: "#!/bin/sh",
+    }
+    found = run(tmp_path / "root", content)
+    assert found.status is status
+    assert said in found.reason
+    assert any(PROOF in fact for fact in found.evidence)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"time": "now"},
+        {"time": "2026-01-01T00:00:00"},
+        {"valid": "x"},
+        {"valid": 1e300},
+        {"mode": None, "time": None},
+    ],
+)
+def test_a_proof_that_makes_no_sense(tmp_path, change):
+    text = json.dumps(proof(tmp_path) | change)
+    assert run(tmp_path / "root", {PROOF: text}).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "no json"])
+def test_a_proof_that_is_none(tmp_path, text):
+    assert run(tmp_path / "root", {PROOF: text}).status is Status.UNKNOWN
+
+
+def test_a_hook_without_a_proof(tmp_path):
+    found = run(tmp_path / "root", {guard_proof.HOOK: "#!/bin/sh"})
+    assert found.status is Status.UNKNOWN
+    assert PROOF in found.reason
+
+
+def test_a_host_without_a_guard(tmp_path):
+    found = run(tmp_path / "root", {"/etc": None})
+    assert found.status is Status.NOT_APPLICABLE
+    assert len(found.evidence) == 2
+
+
+def test_the_proof_is_where_the_guard_leaves_it():
+    from nova_vhard.conf import guard
+
+    defaults = {option.dest: option.default for option in guard.OPTS}
+    assert defaults["run_dir"] == guard_proof.FOLDER
+    assert guard_proof.HOOK.startswith(defaults["hooks_dir"])
