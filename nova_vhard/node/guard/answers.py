@@ -49,18 +49,34 @@ class Answers:
         self._metrics = metrics
         self._refuse_file = os.path.join(state_path, REFUSE_FILE)
         self._unanswered: Unanswered | None = None
+        self._policy: Policy | None = None
+        self._reason = "it has not been read yet"
         self._status = status
 
-    def policy(self) -> Policy:
-        """Return the policy that holds; let the hook know what it needs.
+    def refresh(self) -> None:
+        """Read the policy again if it changed; let the hook know of it.
 
-        :raises PolicyUnavailable: if there never was a good one
+        To read a large one takes longer than a hook waits: it is done beside
+        the answers.
         """
-        policy = self._file.current()
+        try:
+            policy = self._file.current()
+        except PolicyUnavailable as error:
+            self._reason = str(error)
+            return
+        self._policy = policy
         wanted = policy.on_host.unanswered
         if wanted != self._unanswered:
             self._tell(wanted)
-        return policy
+
+    def policy(self) -> Policy:
+        """Return the policy that holds.
+
+        :raises PolicyUnavailable: if there never was a good one
+        """
+        if self._policy is None:
+            raise PolicyUnavailable(self._reason)
+        return self._policy
 
     def __call__(self, request: Request) -> Answer:
         """Return the answer to a request."""

@@ -12,6 +12,7 @@ import selectors
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 
 from nova_vhard.common.log import get_logger
@@ -25,8 +26,9 @@ BACKLOG = 1024
 
 #: Seconds for a request to arrive, and for its answer to be taken.
 _RECEIVE, _SEND = 1.2, 0.5
-# Seconds that a stop waits for an answer that is being made.
-_STOP = 3.0
+# Seconds that a stop waits for an answer that is being made, and a thread
+# after a connection that could not be taken.
+_STOP, _PAUSE = 3.0, 0.2
 
 _CREDENTIALS = struct.Struct("3i")
 
@@ -109,7 +111,11 @@ class Server:
         """Answer one connection, if no other thread has taken it."""
         try:
             peer, _ = self._listener.accept()
-        except OSError:
+        except BlockingIOError:
+            return
+        except OSError as error:
+            LOG.error("No connection can be taken: %s", error)
+            time.sleep(_PAUSE)
             return
         try:
             with peer:

@@ -28,8 +28,9 @@ LOG = get_logger(__name__)
 SOCKET = "guard.sock"
 #: The last good policy, in the state folder.
 POLICY = "policy.json"
-# Seconds after which what guests run with is on the disk.
-_SAVED = 1.0
+# Seconds after which a changed policy holds, and what guests run with is on
+# the disk.
+_LOOK = 1.0
 
 
 def socket_path(options: Any) -> str:
@@ -85,6 +86,7 @@ class Guard:
     def run(self) -> None:
         """Guard until it is told to stop."""
         with self._interrupts.installed():
+            self.answers.refresh()
             self._server.start()
             self.watcher.start()
             self._notifier.ready()
@@ -104,7 +106,7 @@ class Guard:
             os.unlink(os.path.join(self._options.run_dir, guard_proof.FILE))
 
     def _round(self) -> str:
-        """Look at the policy, write metrics; return a line about it."""
+        """Write metrics; return a line about what goes on."""
         try:
             policy = self.answers.policy()
             text = f"policy {policy.digest}, mode {policy.on_host.mode}"
@@ -122,15 +124,16 @@ class Guard:
         return f"{text}, {len(self.memory)} guests known"
 
     def _wait(self) -> None:
-        """Wait for the next round; write down what guests run with."""
+        """Wait for the next round; look at the policy, save the memory."""
         until = time.monotonic() + self._options.interval
         while (rest := until - time.monotonic()) > 0:
             if self._interrupts.stopping:
                 return
             self._notifier.alive()
+            self.answers.refresh()
             self.memory.save()
             with self._interrupts.breakable(reload=True):
-                time.sleep(min(rest, _SAVED))
+                time.sleep(min(rest, _LOOK))
 
     def _proven(self, hours: int) -> frozenset[str]:
         now = datetime.datetime.now(datetime.UTC)

@@ -115,14 +115,19 @@ class Watcher:
             while not self._stopping.is_set() and connection.alive:
                 now = time.monotonic()
                 if now >= proof_due:
-                    proof_due = now + self._options.probe_interval
-                    self.prove(connection)
+                    found = self.prove(connection)
+                    proof_due = now + self._until_proof(found.guarded)
                 if now >= due:
                     due = now + self._options.interval
                     self._judge.memory.look_over(connection.guests())
                 self._next(connection, min(due, proof_due) - now)
         finally:
             connection.close()
+
+    def _until_proof(self, guarded: bool) -> float:
+        """Return seconds to the next proof: soon, while there is none."""
+        options = self._options
+        return float(options.probe_interval if guarded else options.interval)
 
     def _next(self, connection: Connection, seconds: float) -> None:
         """Judge the next device, if one comes in time."""

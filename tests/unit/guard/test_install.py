@@ -52,6 +52,8 @@ def options(config):
 def run(config, monkeypatch, capsys):
     """Return a function that runs the program; no systemd is there."""
     monkeypatch.setattr(install, "_RUN_SYSTEMD", str(config) + ".none")
+    # The log stays pytest's.
+    monkeypatch.setattr("oslo_log.log.setup", lambda *arguments: None)
 
     def ran(*words):
         code = program.main(["--config-file", str(config), *words])
@@ -91,7 +93,7 @@ def test_install_and_uninstall(run, options, tmp_path):
         domains.policy(
             tmp_path / "policy.yaml", "on_host: {unanswered: refuse}"
         )
-        guard.answers.policy()
+        guard.answers.refresh()
     assert sorted(os.listdir(tmp_path / "state"))
     for _ in range(2):
         code, out, _ = run("uninstall")
@@ -186,6 +188,7 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
         hook = tmp_path / "hooks" / "qemu.d" / "nova-vhard-guard"
         hook.write_text("exit 0")
         (tmp_path / "policy.yaml").write_text("version: [")
+        guard.answers.refresh()
         guard.metrics.connected = False
         guard.memory.adopted = False
         guard.memory.trouble = "disk full"
@@ -206,7 +209,7 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
 
 
 def test_the_daemon_writes_what_it_counts(options, tmp_path, monkeypatch):
-    monkeypatch.setattr(service, "_SAVED", 0.01)
+    monkeypatch.setattr(service, "_LOOK", 0.01)
     path = tmp_path / "nova_vhard_guard.prom"
     with running(options):
         while not path.exists():

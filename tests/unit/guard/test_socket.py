@@ -217,7 +217,7 @@ def test_a_request_that_does_not_end_is_closed_on(short, monkeypatch):
     asked = []
     with serving(short, asked.append) as (path, running):
         assert raw(path, b"prepare x\n", half=False) == b""
-        assert running.rejected == 1
+    assert running.rejected == 1
     assert asked == []
 
 
@@ -244,7 +244,7 @@ def test_a_fault_of_an_answer_ends_no_thread(short, caplog):
         for _ in range(2):
             with pytest.raises(ConnectionError):
                 wire.ask(path, Request(wire.PREPARE, "x", XML), 5)
-        assert running.rejected == 2
+    assert running.rejected == 2
     assert caplog.text.count("ZeroDivisionError") >= 2
 
 
