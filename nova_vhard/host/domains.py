@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 # Attribute of <source> that has the path, by the type of the disk.
-_PATHS = {"file": "file", "block": "dev"}
+_PATHS = {"file": "file", "block": "dev", "dir": "dir"}
 
 # "Host device assignment", "PCI passthrough of host devices" and disks of
 # type nvme there.
@@ -27,6 +27,7 @@ class Disk:
 
     :ivar path: on the host
     :ivar block: whether it is a device node
+    :ivar folder: whether it is a folder that the guest shares with the host
     :ivar readonly: whether the guest only reads it; images that another one
         is backed by are
     :ivar shareable: whether other guests may write it too
@@ -36,6 +37,7 @@ class Disk:
     block: bool = False
     readonly: bool = False
     shareable: bool = False
+    folder: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Domain:
     :ivar elsewhere: number of disks without one (network, volume, …)
     :ivar pci: addresses of the host's PCI devices that it has; empty text
         for one without an address that makes sense
+    :ivar emulator: path, as libvirt sees it
     """
 
     uuid: str
@@ -56,6 +59,7 @@ class Domain:
     disks: tuple[Disk, ...] = ()
     elsewhere: int = 0
     pci: tuple[str, ...] = ()
+    emulator: str = ""
 
 
 def parse(domain: ElementTree.Element) -> Domain:
@@ -65,6 +69,7 @@ def parse(domain: ElementTree.Element) -> Domain:
         for disk in domain.iterfind("devices/disk")
         for layer in _layers(disk)
     ]
+    layers += _others(domain)
     return Domain(
         uuid=(domain.findtext("uuid") or "").strip().lower(),
         name=domain.findtext("name") or "",
@@ -75,6 +80,7 @@ def parse(domain: ElementTree.Element) -> Domain:
         disks=tuple(one for one in layers if one),
         elsewhere=sum(one is None for one in layers),
         pci=tuple(_host_devices(domain)),
+        emulator=(domain.findtext("devices/emulator") or "").strip(),
     )
 
 
@@ -106,15 +112,47 @@ def _layers(disk: ElementTree.Element) -> Iterator[Disk | None]:
     while layer is not None:
         source = layer.find("source")
         if source is not None:
-            kind = layer.get("type", "")
-            path = source.get(_PATHS.get(kind, ""))
-            yield (
-                Disk(path, kind == "block", readonly, shareable)
-                if path
-                else None
-            )
+            yield _image(layer, readonly, shareable)
+            # Of a qcow2 with its data in a file of its own.
+            store = source.find("dataStore")
+            if store is not None:
+                yield _image(store, readonly, shareable)
         layer = layer.find("backingStore")
         readonly, shareable = True, False
+    # What a running copy of the disk writes to.
+    mirror = disk.find("mirror")
+    if mirror is not None:
+        yield _image(mirror)
+
+
+def _image(
+    layer: ElementTree.Element, readonly: bool = False, shareable: bool = False
+) -> Disk | None:
+    """Return what an element with a type and a source leads to."""
+    kind = layer.get("type", "")
+    source = layer.find("source")
+    path = None if source is None else source.get(_PATHS.get(kind, ""))
+    # Older libvirt names a mirror's file itself.
+    path = path or layer.get("file")
+    if not path:
+        return None
+    return Disk(path, kind == "block", readonly, shareable, kind == "dir")
+
+
+def _others(domain: ElementTree.Element) -> Iterator[Disk | None]:
+    """Yield what a guest writes beside its disks: its NVRAM, shared folders.
+
+    "BIOS bootloader" and "Filesystems" there.
+    """
+    nvram = domain.find("os/nvram")
+    if nvram is not None:
+        path = (nvram.text or "").strip()
+        yield Disk(path) if path else _image(nvram)
+    for element in domain.iterfind("devices/filesystem"):
+        source = element.find("source")
+        path = "" if source is None else source.get("dir") or ""
+        readonly = element.find("readonly") is not None
+        yield Disk(path, readonly=readonly, folder=True) if path else None
 
 
 def security_models(

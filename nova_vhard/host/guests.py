@@ -19,7 +19,8 @@ _KTHREADD = "/proc/2/comm"
 
 _EMULATOR = re.compile(r"qemu-system-\S+|qemu-kvm|kvm")
 _DAEMONS = {"libvirtd", "virtqemud"}
-_DELETED = " (deleted)"
+#: The kernel's word behind a file that is not there any more.
+DELETED = " (deleted)"
 _TRIES = 3
 
 
@@ -32,6 +33,8 @@ class Guest:
     :ivar label: of the process; empty if it cannot be read
     :ivar source: path that the label was read from
     :ivar trouble: why it cannot be read
+    :ivar program: path of what it runs, in its own root, with DELETED behind
+        it where it is gone; a bare name where only root may see it
     """
 
     pid: str
@@ -40,6 +43,7 @@ class Guest:
     label: str
     source: str
     trouble: str = ""
+    program: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def table(root: HostRoot, apparmor: bool = False) -> Table:
     :raises Unreadable: if processes cannot be listed
     """
     found, unknown = [], []
-    for pid in root.names(PROC):
+    for pid in _pids(root):
         try:
             guest = _stable(root, pid, apparmor) if pid.isdecimal() else None
         except Unreadable as error:
@@ -82,15 +86,37 @@ def complete(root: HostRoot) -> bool:
         return False
 
 
-def daemons(root: HostRoot) -> Iterator[str]:
-    """Yield libvirt's daemons and the labels that they run under."""
-    for pid in filter(str.isdecimal, root.names(PROC)):
+def daemon_pids(root: HostRoot) -> Iterator[tuple[str, str]]:
+    """Yield pid and name of each of libvirt's daemons.
+
+    :raises Unreadable: if processes cannot be listed
+    """
+    for pid in filter(str.isdecimal, _pids(root)):
         path = f"{PROC}/{pid}"
         try:
             names = _programs(root, path, _command(root, path))
-            for name in _DAEMONS & set(names):
-                label, source = _label(root, path, True)
-                yield f"{source}: {label} ({name})"
+        except Unreadable:
+            continue
+        for name in sorted(_DAEMONS & set(names)):
+            yield pid, name
+
+
+def _pids(root: HostRoot) -> list[str]:
+    """Return the names in /proc; none in a capture that has none."""
+    try:
+        return root.names(PROC)
+    except Unreadable as error:
+        if error.missing and root.captured:
+            return []
+        raise
+
+
+def daemons(root: HostRoot) -> Iterator[str]:
+    """Yield libvirt's daemons and the labels that they run under."""
+    for pid, name in daemon_pids(root):
+        try:
+            label, source = _label(root, f"{PROC}/{pid}", True)
+            yield f"{source}: {label} ({name})"
         except Unreadable:
             continue
 
@@ -140,7 +166,7 @@ def _programs(root: HostRoot, path: str, command: list[str]) -> list[str]:
     except Unreadable:
         linked = None
     if linked:
-        return [linked.removesuffix(_DELETED)]
+        return [linked.removesuffix(DELETED)]
     if not command:
         return []  # a thread of the kernel, or ended
     names = [command[0].rpartition("/")[2]]
@@ -159,12 +185,23 @@ def _guest(
     named = _option(command, "-name").split(",")
     first = named[0].removeprefix("guest=")
     name = first or f"process {pid}"
-    path = f"{PROC}/{pid}"
+    path, trouble = f"{PROC}/{pid}", ""
     try:
         label, source = _label(root, path, apparmor)
     except Unreadable as error:
-        return Guest(pid, name, uuid, "", f"{path}/attr/current", str(error))
-    return Guest(pid, name, uuid, label, source)
+        label, source = "", f"{path}/attr/current"
+        trouble = str(error)
+    program = _program(root, path, command)
+    return Guest(pid, name, uuid, label, source, trouble, program)
+
+
+def _program(root: HostRoot, path: str, command: list[str]) -> str:
+    """Return what a process runs; libvirt gives a path as its first word."""
+    try:
+        linked = root.target(f"{path}/exe")
+    except Unreadable:
+        linked = None
+    return linked or (command[0] if command else "")
 
 
 def _label(root: HostRoot, path: str, apparmor: bool) -> tuple[str, str]:

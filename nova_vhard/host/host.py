@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from nova_vhard.host.libvirt import Libvirt, NoLibvirt
 from nova_vhard.host.root import HostRoot
 
+#: What to do where a check has no policy to compare with.
+NO_POLICY = (
+    "Put the cloud's policy where [vhard_reporter] policy_file names it; "
+    "openstack vhard policy check says whether it can be read."
+)
+
 
 @dataclass(frozen=True)
 class Expected:

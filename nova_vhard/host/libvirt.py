@@ -8,16 +8,37 @@ which security models it has. What guests really are is read from procfs.
 import abc
 import contextlib
 import errno
+import importlib.util
 import os
+import shutil
 from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
 from nova_vhard.common import xml
-from nova_vhard.host import domains
+from nova_vhard.host import command, domains
 from nova_vhard.host.root import HostRoot, Unreadable
 
 _CAPTURED = "/CMD/virsh-"
+
+# Where virsh is looked for; seconds that it may take. The first question
+# makes libvirt ask each emulator what it can do.
+_VIRSH = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin"
+_SECONDS = 30.0
+
+_LOOK = "Look at what libvirt answers: virsh -r capabilities."
+_NO_CLIENT = (
+    "Install libvirt-clients (virsh), or the extra [libvirt] of nova-vhard "
+    "(package python3-libvirt)."
+)
+_NO_DAEMON = (
+    "Start libvirtd or virtqemud, and let the reporter reach its read-only "
+    "socket; [vhard_reporter] libvirt_uri says where that is."
+)
+_NO_URI = (
+    "Name libvirt's socket in [vhard_reporter] libvirt_uri, such as "
+    "qemu+unix:///system?socket=/host/run/libvirt/libvirt-sock-ro."
+)
 
 
 class Libvirt(abc.ABC):
@@ -53,17 +74,20 @@ class NoLibvirt(Libvirt):
         """Keep the reason."""
         self._reason = reason
 
+    def _error(self) -> Unreadable:
+        return _unreadable(self._reason, _NO_URI)
+
     def capabilities(self) -> ElementTree.Element:
         """Raise Unreadable with the reason."""
-        raise _unreadable(self._reason)
+        raise self._error()
 
     def domain_capabilities(self, emulator: str) -> ElementTree.Element:
         """Raise Unreadable with the reason."""
-        raise _unreadable(self._reason)
+        raise self._error()
 
     def running(self) -> list[domains.Domain]:
         """Raise Unreadable with the reason."""
-        raise _unreadable(self._reason)
+        raise self._error()
 
 
 class CapturedLibvirt(Libvirt):
@@ -96,6 +120,55 @@ class CapturedLibvirt(Libvirt):
 
     def _parse(self, name: str) -> ElementTree.Element:
         return _parse(self._root.read(_CAPTURED + name))
+
+
+class VirshLibvirt(Libvirt):
+    """A daemon, asked by ``virsh -r``, where libvirt-python is missing.
+
+    :param uri: such as ``qemu:///system``
+    """
+
+    def __init__(self, uri: str) -> None:
+        """Keep the address; each question starts a virsh."""
+        self._uri = uri
+
+    def capabilities(self) -> ElementTree.Element:
+        """Ask the daemon."""
+        return _parse(self._ask("capabilities"))
+
+    def domain_capabilities(self, emulator: str) -> ElementTree.Element:
+        """Ask the daemon."""
+        return _parse(self._ask("domcapabilities", "--emulatorbin", emulator))
+
+    def running(self) -> list[domains.Domain]:
+        """Ask the daemon."""
+        found = []
+        for uuid in self._ask("list", "--uuid").split():
+            try:
+                text = self._ask("dumpxml", uuid)
+            except Unreadable:
+                if uuid in self._ask("list", "--uuid").split():
+                    raise
+                continue  # it ended meanwhile
+            found.append(domains.parse(_parse(text)))
+        return found
+
+    def _ask(self, *words: str) -> str:
+        """Return what virsh prints.
+
+        :raises Unreadable: without an answer
+        """
+        program = shutil.which("virsh", path=_VIRSH)
+        if program is None:
+            text = "neither libvirt-python nor virsh is installed"
+            raise _unreadable(text, _NO_CLIENT)
+        try:
+            return command.output(
+                [program, "-r", "-q", "-c", self._uri, *words], _SECONDS
+            )
+        except (OSError, command.Failed) as error:
+            text = f"{self._uri}: virsh -r {words[0]} {error}"
+            raise _unreadable(text, _NO_DAEMON) from error
 
 
 class LiveLibvirt(Libvirt):
@@ -139,14 +212,8 @@ class LiveLibvirt(Libvirt):
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Any]:
-        try:
-            import libvirt
-        except ImportError as error:
-            text = (
-                "libvirt-python is not installed (package python3-libvirt, "
-                "or the extra [libvirt])"
-            )
-            raise _unreadable(text) from error
+        import libvirt
+
         # Else it prints its errors to standard error by itself.
         libvirt.registerErrorHandler(lambda context, error: None, None)
         try:
@@ -156,7 +223,7 @@ class LiveLibvirt(Libvirt):
             finally:
                 connection.close()
         except libvirt.libvirtError as error:
-            raise _unreadable(f"{self._uri}: {error}") from error
+            raise _unreadable(f"{self._uri}: {error}", _NO_DAEMON) from error
 
 
 def _parse(text: str) -> ElementTree.Element:
@@ -166,8 +233,15 @@ def _parse(text: str) -> ElementTree.Element:
         raise _unreadable(str(error)) from error
 
 
-def _unreadable(reason: str) -> Unreadable:
-    return Unreadable("libvirt", OSError(errno.EIO, reason))
+def _unreadable(reason: str, step: str = _LOOK) -> Unreadable:
+    return Unreadable("libvirt", OSError(errno.EIO, reason), step)
+
+
+def live(uri: str) -> Libvirt:
+    """Return a daemon, asked by what is installed for it."""
+    if importlib.util.find_spec("libvirt") is None:
+        return VirshLibvirt(uri)
+    return LiveLibvirt(uri)
 
 
 def of_tree(root: HostRoot, uri: str | None) -> Libvirt:
@@ -178,9 +252,9 @@ def of_tree(root: HostRoot, uri: str | None) -> Libvirt:
         for this machine itself, and what was captured for any other tree
     """
     if uri:
-        return LiveLibvirt(uri)
+        return live(uri)
     if root.root == os.sep:
-        return LiveLibvirt("qemu:///system")
+        return live("qemu:///system")
     if root.exists("/CMD"):
         return CapturedLibvirt(root)
     return NoLibvirt("the root is not / and no libvirt_uri is configured")

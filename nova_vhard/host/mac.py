@@ -26,6 +26,23 @@ MODELS = (SELINUX, APPARMOR)
 #: The label that libvirt starts from where its capabilities name none.
 _BASE = f"system_u:system_r:{selinux.GUESTS[0]}:s0"
 
+NO_DRIVER = (
+    "Take security_driver out of /etc/libvirt/qemu.conf, enable SELinux or "
+    "AppArmor in the kernel, and start libvirtd or virtqemud again."
+)
+_ENFORCE_SELINUX = (
+    "setenforce 1, and SELINUX=enforcing in /etc/selinux/config for the next "
+    "boot."
+)
+_ENFORCE_APPARMOR = (
+    "Boot with apparmor=1 security=apparmor, and write enforce into "
+    "/sys/module/apparmor/parameters/mode."
+)
+_NOT_READ = (
+    "Start libvirtd or virtqemud again (systemctl restart; guests run on): it "
+    "reads qemu.conf only then."
+)
+
 _GOOD = Answer(Status.PASS, "")
 
 
@@ -100,13 +117,13 @@ def _apparmor(host: Host, evidence: list[str]) -> Answer:
     on = apparmor.enabled(host.root)
     evidence.append(f"{apparmor.ENABLED}: {'Y' if on else 'not Y'}")
     if not on:
-        return Answer(Status.FAIL, "AppArmor is not enabled in the kernel")
+        text = "AppArmor is not enabled in the kernel"
+        return Answer(Status.FAIL, text, _ENFORCE_APPARMOR)
     mode = apparmor.mode(host)
     evidence.append(f"AppArmor's mode of all profiles: {mode}")
     if mode != apparmor.ENFORCE:
-        return Answer(
-            Status.FAIL, f"AppArmor does not enforce: its mode is {mode}"
-        )
+        text = f"AppArmor does not enforce: its mode is {mode}"
+        return Answer(Status.FAIL, text, _ENFORCE_APPARMOR)
     return _GOOD
 
 
@@ -121,7 +138,7 @@ def _selinux(
         raise
     evidence.append(f"{selinux.ENFORCE}: {int(enforcing)}")
     if not enforcing:
-        return Answer(Status.FAIL, "SELinux is permissive")
+        return Answer(Status.FAIL, "SELinux is permissive", _ENFORCE_SELINUX)
     return settle(
         attempt(_domain, root, one, evidence) for one in _by_type(labels)
     )
@@ -140,7 +157,10 @@ def _domain(root: HostRoot, label: str, evidence: list[str]) -> Answer:
     said = "permissive" if loose else "not permissive"
     evidence.append(f"{selinux.ACCESS}: {label} is {said}")
     if loose:
-        return Answer(Status.FAIL, f"the domain of {label} is permissive")
+        kind = selinux.parse(label)
+        step = f"semanage permissive -d {kind.type if kind else 'svirt_t'}"
+        text = f"the domain of {label} is permissive"
+        return Answer(Status.FAIL, text, step)
     return _GOOD
 
 
@@ -163,9 +183,8 @@ def nobody(host: Host, evidence: list[str]) -> Answer:
 def _driver(host: Host, evidence: list[str]) -> Answer:
     found = driver(host, evidence)
     if not found:
-        return Answer(
-            Status.FAIL, "libvirt's security driver confines no guest"
-        )
+        text = "libvirt's security driver confines no guest"
+        return Answer(Status.FAIL, text, NO_DRIVER)
     evidence += guests.daemons(host.root)
     answer = settle(
         attempt(effective, host, model, labels or (_BASE,), evidence)
@@ -178,13 +197,19 @@ def _driver(host: Host, evidence: list[str]) -> Answer:
 
 
 def _configured(host: Host, evidence: list[str]) -> Answer:
-    """Judge qemu.conf, which holds when libvirt starts next."""
-    found = qemu_conf.read(host, evidence)
-    if "none" in found.security_driver:
+    """Judge qemu.conf, as the daemon read it and as it will."""
+    return settle(_keys(found) for found in qemu_conf.read(host, evidence))
+
+
+def _keys(read: qemu_conf.Read) -> Answer:
+    """Judge the keys for a daemon; those that it has not read do not help."""
+    if "none" in read.confinement.security_driver:
         text = "qemu.conf switches the security driver off"
         return Answer(Status.FAIL, text)
-    if not found.security_default_confined:
-        return Answer(
-            Status.FAIL, "qemu.conf lets guests run unconfined by default"
-        )
+    if not read.confinement.security_default_confined:
+        text = "qemu.conf lets guests run unconfined by default"
+        return Answer(Status.FAIL, text)
+    if read.stale:
+        text = "qemu.conf was changed since libvirt's daemon started"
+        return Answer(Status.UNKNOWN, text, _NOT_READ)
     return _GOOD

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """QEMU's binaries on a host: which they are.
 
-What counts is what libvirt would start: the emulators that its capabilities
-name. Without libvirt nobody can say which those are; then the binaries in
-the places where libvirt looks are examined all the same, because one that is
-built wrongly there is wrong for certain.
+What counts is what guests run, and what libvirt would start: the emulators
+that its capabilities and its guests name. Without libvirt nobody can say
+which those are; then the binaries in the places where libvirt looks are
+examined all the same, because one that is built wrongly there is wrong for
+certain.
 """
 
 import re
 from dataclasses import dataclass
 
+from nova_vhard.host.check import Answer, unread
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.running import Running, Target
 
 #: Where libvirt's QEMU driver looks for emulators.
 _FOLDERS = ("/usr/local/bin", "/usr/bin")
@@ -28,27 +31,68 @@ _SUFFIXES = ("qemu", "qemu-kvm")
 class Emulators:
     """The emulators of a host.
 
-    :ivar paths: absolute paths on the host, sorted
-    :ivar doubt: why nobody can say that these are all; None if libvirt can
+    :ivar targets: what libvirt would start, and what guests run
+    :ivar doubts: why nobody can say that these are all, or the right ones
+    :ivar source: what says so, for the evidence
     """
 
-    paths: tuple[str, ...]
-    doubt: str | None = None
+    targets: tuple[Target, ...]
+    doubts: tuple[Answer, ...] = ()
+    source: str = "named by libvirt"
 
 
 def emulators(host: Host) -> Emulators:
-    """Return the system emulators that libvirt would start."""
+    """Return every emulator that runs, and those that libvirt would start.
+
+    :raises Unreadable: if it cannot be told where emulators are
+    """
+    running = Running(host)
     try:
-        found = host.libvirt.capabilities()
+        found, doubts = running.of_guests()
     except Unreadable as error:
-        doubt = f"which emulators libvirt would start cannot be told: {error}"
-        return Emulators(_in_usual_places(host.root), doubt)
+        found, doubts = [], [unread(error)]
+    source = "named by libvirt"
+    try:
+        paths = _named(host)
+    except Unreadable as error:
+        # Nobody can say which libvirt would start: one that is wrong is
+        # wrong, and all that are right are no answer.
+        text = f"which emulators libvirt would start cannot be told: {error}"
+        doubts.insert(0, unread(error)._replace(reason=text))
+        source = "found without libvirt"
+        here = _in_usual_places(host.root)
+        found += [Target(host.root, path, path) for path in here]
+        paths = []
+    for path in paths:
+        try:
+            found += running.of_daemon(path)
+        except Unreadable as error:
+            doubts.append(unread(error))
+    unique = {(each.root.root, each.path): each for each in found}
+    ordered = sorted(unique.values(), key=lambda each: each.label)
+    return Emulators(tuple(ordered), tuple(doubts), source)
+
+
+def _named(host: Host) -> list[str]:
+    """Return the paths that libvirt's capabilities and its guests name.
+
+    :raises Unreadable: without libvirt's answer
+    """
+    capabilities = host.libvirt.capabilities()
     named = {
-        (one.text or "").strip()
+        (element.text or "").strip()
         for place in ("guest/arch/emulator", "guest/arch/domain/emulator")
-        for one in found.iterfind(place)
+        for element in capabilities.iterfind(place)
     }
-    return Emulators(tuple(sorted(named - {""})))
+    try:
+        named |= {domain.emulator for domain in host.libvirt.running()}
+    except Unreadable as error:
+        # A capture without its guests; whose programs are in procfs anyway.
+        if not host.root.captured:
+            raise
+        if not error.missing:
+            raise
+    return sorted(named - {""})
 
 
 def _in_usual_places(root: HostRoot) -> tuple[str, ...]:
@@ -80,16 +124,19 @@ def _there(root: HostRoot, path: str) -> bool:
         return True
 
 
-def modules(root: HostRoot, paths: tuple[str, ...]) -> list[str]:
-    """Return the shared objects that QEMU loads as modules.
+def modules(target: Target) -> list[str]:
+    """Return the shared objects that an emulator loads as modules.
 
-    :param paths: of emulators; modules are below the same prefix
+    They are below the same prefix; of a program that was replaced nobody
+    knows them.
+
     :raises Unreadable: if a folder of them cannot be listed
     """
-    prefixes = set()
-    for path in paths:
-        for one in (path, root.real(path)):
-            prefixes.add(one.rsplit("/", 2)[0])
+    root = target.root
+    prefixes = {
+        path.rsplit("/", 2)[0]
+        for path in (target.path, root.real(target.path))
+    }
     return [
         f"{folder}/{name}"
         for prefix in sorted(prefixes)

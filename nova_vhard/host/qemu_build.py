@@ -1,20 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """How QEMU's binaries were built: one property asked of all of them."""
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from posixpath import dirname
 from typing import Any
 
 from nova_vhard.host import qemu
 from nova_vhard.host.cache import Cache, identity
-from nova_vhard.host.check import Answer, Status
+from nova_vhard.host.check import Answer, Status, unread
 from nova_vhard.host.elf import ElfFacts, Kind, Relro, examine
+from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import Unreadable
+from nova_vhard.host.libraries import Loader
+from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.running import Target
+
+_UNTOLD = (
+    "Install the distribution's own QEMU, dynamically linked and with its "
+    "section headers: nothing in the binaries that the evidence names tells."
+)
 
 _CACHE = "elf"
 _VERSION = 2
+
+
+class Kept(enum.StrEnum):
+    """What a file is to QEMU."""
+
+    EMULATOR = "emulator"
+    MODULE = "module"
+    LIBRARY = "library"
 
 
 @dataclass(frozen=True)
@@ -24,33 +41,33 @@ class Property:
     :ivar name: what a good binary has, ``full RELRO``
     :ivar has: whether a binary has it; None if that cannot be told
     :ivar shown: what was read of it, for the evidence
-    :ivar modules: whether modules are asked too. One of which it cannot be
-        told then is no fault: it may have nothing to protect
+    :ivar kinds: which files are asked. An emulator alone has to have it for
+        certain: another file may have nothing to protect
     """
 
     name: str
     has: Callable[[ElfFacts], bool | None]
     shown: Callable[[ElfFacts], str]
-    modules: bool = True
+    kinds: tuple[Kept, ...] = (Kept.EMULATOR, Kept.MODULE)
 
 
 @dataclass(frozen=True)
 class Binary:
     """A file of QEMU's.
 
-    :ivar module: whether it is a module, else an emulator
+    :ivar label: its path, and whose it is where that matters
     :ivar facts: what it was built with; None if that cannot be read
     :ivar error: why it cannot, with the path
     """
 
-    path: str
-    module: bool
+    label: str
+    kind: Kept
     facts: ElfFacts | None = None
-    error: str = ""
+    error: Unreadable | None = None
 
 
 def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
-    """Ask a property of every emulator and every module.
+    """Ask a property of every emulator and of all that it loads.
 
     A binary without it is a FAIL whether or not the others can be read.
 
@@ -58,50 +75,114 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
     :raises Unreadable: if it cannot be told where emulators are
     """
     named = qemu.emulators(host)
-    listed = ", ".join(named.paths) or "none"
-    source = "found without libvirt" if named.doubt else "named by libvirt"
-    evidence.append(f"emulators {source}: {listed}")
-    found = [
-        one
-        for one in examined(host, named.paths)
-        if asked.modules or not one.module
+    listed = ", ".join(each.label for each in named.targets) or "none"
+    evidence.append(f"emulators {named.source}: {listed}")
+    binaries = [
+        each
+        for each in Examination(host).of(named.targets)
+        if each.kind in asked.kinds
     ]
-    without, untold, good = _sorted(found, asked)
-    evidence += [*without, *untold, *good, *_counted(found, asked)]
+    without, untold, good = _sorted(binaries, asked)
+    if Kept.LIBRARY in asked.kinds:
+        _add_stacks(host, named.targets, without, untold)
+    doubts = [answer.reason for answer in named.doubts[1:]]
+    evidence += [*without, *untold, *doubts, *good, *_counted(binaries, asked)]
     if without:
         text = f"{len(without)} of QEMU's binaries without {asked.name}"
         return Answer(Status.FAIL, text)
-    if named.doubt:
-        return Answer(Status.UNKNOWN, named.doubt)
+    if named.doubts:
+        return named.doubts[0]
+    errors = [each.error for each in binaries if each.error]
+    if errors:
+        text = f"{asked.name}: cannot be told of all of QEMU's binaries"
+        return unread(errors[0])._replace(reason=text)
     if untold:
         text = f"{asked.name}: cannot be told of all of QEMU's binaries"
-        return Answer(Status.UNKNOWN, text)
-    if not named.paths:
-        return Answer(Status.NOT_APPLICABLE, "libvirt would start no emulator")
+        return Answer(Status.UNKNOWN, text, _UNTOLD)
+    if not named.targets:
+        text = "libvirt would start no emulator"
+        return Answer(Status.NOT_APPLICABLE, text)
     return Answer(Status.PASS, f"{asked.name}: every emulator")
 
 
-def examined(host: Host, paths: tuple[str, ...]) -> list[Binary]:
-    """Return emulators and their modules with what they were built with.
+class Examination:
+    """Reads what binaries were built with, each once.
 
     A file that is as it was in an earlier round is not opened again.
+
+    :param host: whose
     """
-    cache = Cache(host.state_dir, _CACHE, _VERSION)
-    found = [_examined(host, cache, path, module=False) for path in paths]
-    try:
-        modules = qemu.modules(host.root, paths)
-        found += [_examined(host, cache, one, module=True) for one in modules]
-    except Unreadable as error:
-        found.append(Binary(error.path, module=True, error=str(error)))
-    cache.save()
-    return found
 
+    def __init__(self, host: Host) -> None:
+        """Load what was found in earlier rounds."""
+        self._cache = Cache(host.state_dir, _CACHE, _VERSION)
+        self._loaders: dict[str, Loader] = {}
 
-def _examined(host: Host, cache: Cache, path: str, module: bool) -> Binary:
-    try:
-        return Binary(path, module, _facts(host, cache, path))
-    except Unreadable as error:
-        return Binary(path, module, error=str(error))
+    def of(self, targets: Sequence[Target]) -> Iterator[Binary]:
+        """Yield the emulators, their modules, and the libraries of both."""
+        seen: set[tuple[str, str]] = set()
+        for target in targets:
+            for label, kind, path in self._files(target):
+                if (target.root.root, path) in seen:
+                    continue
+                seen.add((target.root.root, path))
+                binary = self._binary(label, kind, target.root, path)
+                yield binary
+                if binary.facts and not target.replaced:
+                    yield from self._libraries(
+                        target.root, path, binary.facts, seen
+                    )
+        self._cache.save()
+
+    def _files(self, target: Target) -> Iterator[tuple[str, Kept, str]]:
+        yield target.label, Kept.EMULATOR, target.path
+        if target.replaced:
+            return
+        try:
+            paths = qemu.modules(target)
+        except Unreadable as error:
+            # It is opened again, and says why it cannot be read.
+            paths = [error.path]
+        for path in paths:
+            yield path, Kept.MODULE, path
+
+    def _binary(
+        self, label: str, kind: Kept, root: HostRoot, path: str
+    ) -> Binary:
+        try:
+            return Binary(label, kind, self._facts(root, path))
+        except Unreadable as error:
+            return Binary(label, kind, error=error)
+
+    def _libraries(
+        self,
+        root: HostRoot,
+        path: str,
+        facts: ElfFacts,
+        seen: set[tuple[str, str]],
+    ) -> Iterator[Binary]:
+        if root.root not in self._loaders:
+            self._loaders[root.root] = Loader(root, self._facts)
+        for library, found in self._loaders[root.root].loaded(path, facts):
+            if (root.root, library) in seen:
+                continue
+            seen.add((root.root, library))
+            if isinstance(found, Unreadable):
+                yield Binary(library, Kept.LIBRARY, error=found)
+            else:
+                yield Binary(library, Kept.LIBRARY, found)
+
+    def _facts(self, root: HostRoot, path: str) -> ElfFacts:
+        """Return what a binary was built with, read only if it is new.
+
+        :raises Unreadable: if it cannot be told
+        """
+        known = _of_json(self._cache.get(identity(root.stat(path))))
+        if known is not None:
+            return known
+        opened, facts = examine(root, path)
+        self._cache.put(identity(opened), asdict(facts))
+        return facts
 
 
 def _sorted(
@@ -111,43 +192,63 @@ def _sorted(
     without: list[str] = []
     untold: list[str] = []
     good: list[str] = []
-    for one in found:
-        if one.facts is None:
-            untold.append(one.error)
+    for each in found:
+        if each.error:
+            untold.append(str(each.error))
+        if each.facts is None:
             continue
-        line = f"{one.path}: {asked.shown(one.facts)}"
-        has = asked.has(one.facts)
+        line = f"{each.label}: {asked.shown(each.facts)}"
+        has = asked.has(each.facts)
         if has is False:
             without.append(line)
-        elif not one.module:
+        elif each.kind is Kept.EMULATOR:
             (good if has else untold).append(line)
     return without, untold, good
 
 
-def _counted(found: list[Binary], asked: Property) -> list[str]:
-    """Return a line on each folder of modules."""
-    folders: dict[str, list[bool]] = {}
-    for one in found:
-        if one.module and one.facts is not None:
-            seen = asked.has(one.facts) is True
-            folders.setdefault(dirname(one.path), []).append(seen)
-    return [
-        f"{folder}/*.so: {asked.name} seen in {sum(seen)} of {len(seen)}"
-        for folder, seen in folders.items()
-    ]
+def _add_stacks(
+    host: Host,
+    targets: Sequence[Target],
+    without: list[str],
+    untold: list[str],
+) -> None:
+    """Add the guests whose stack is executable, as the kernel shows it.
 
-
-def _facts(host: Host, cache: Cache, path: str) -> ElfFacts:
-    """Return what a binary was built with, read only if it is new.
-
-    :raises Unreadable: if it cannot be told
+    Only root sees it. Of a program that was replaced nothing else tells what
+    its libraries made of it.
     """
-    known = _of_json(cache.get(identity(host.root.stat(path))))
-    if known is not None:
-        return known
-    opened, facts = examine(host.root, path)
-    cache.put(identity(opened), asdict(facts))
-    return facts
+    for target in targets:
+        if target.guest is None:
+            continue
+        path = f"{PROC}/{target.guest.pid}/maps"
+        try:
+            text = host.root.read(path)
+        except Unreadable as error:
+            if target.replaced:
+                untold.append(str(error))
+            continue
+        stacks = [line for line in text.splitlines() if "[stack]" in line]
+        without += [f"{path}: {line}" for line in stacks if "x" in _mode(line)]
+
+
+def _mode(line: str) -> str:
+    return line.split()[1]
+
+
+def _counted(found: list[Binary], asked: Property) -> list[str]:
+    """Return a line on each folder of modules, and on the libraries."""
+    folders: dict[str, list[bool]] = {}
+    for each in found:
+        if each.kind is Kept.EMULATOR or each.facts is None:
+            continue
+        module = each.kind is Kept.MODULE
+        where = f"{dirname(each.label)}/*.so" if module else "libraries"
+        seen = asked.has(each.facts) is True
+        folders.setdefault(where, []).append(seen)
+    return [
+        f"{where}: {asked.name} seen in {sum(seen)} of {len(seen)}"
+        for where, seen in folders.items()
+    ]
 
 
 def _of_json(value: Any) -> ElfFacts | None:

@@ -7,17 +7,26 @@ Source: the comments in libvirt's src/qemu/qemu.conf.in.
 """
 
 import posixpath
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nova_vhard.host import prestep, virconf
+from nova_vhard.host import guests, prestep, virconf
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.running import Running, Target, changed, start_of
 
 PATH = "/etc/libvirt/qemu.conf"
 
 #: Key of the pre-step's qemu.json: when it was changed, as it was read.
 CHANGED = "changed"
+
+#: Likewise: pid and start of the daemons, and whether the file was changed
+#: since one of them started.
+DAEMONS, STALE = "daemons", "changed_since"
+
+# Seconds.
+_SLACK = 2
 
 # What has this folder is libvirt's QEMU driver; clients have /etc/libvirt too.
 _DOMAINS = "/etc/libvirt/qemu"
@@ -72,24 +81,92 @@ def _boolean(values: dict[str, Any], key: str, default: bool) -> bool:
     return bool(value)
 
 
-def read(host: Host, evidence: list[str]) -> Confinement:
-    """Return the keys, from the file or from what the pre-step left.
+@dataclass(frozen=True)
+class Read:
+    """What a daemon read of its qemu.conf, or will.
 
-    :raises Unreadable: if neither can be read
+    :ivar stale: the file was changed since the daemon started, and it has
+        not read that
     """
-    path = PATH
+
+    confinement: Confinement
+    stale: bool = False
+
+
+def read(host: Host, evidence: list[str]) -> list[Read]:
+    """Return the keys for each of libvirt's daemons.
+
+    They are those of the file that the daemon sees; of this root's where no
+    daemon runs, which the next one will read.
+
+    :raises Unreadable: if they cannot be read
+    """
     try:
-        found = of_root(host.root)
+        targets = list(Running(host).of_daemon(PATH))
     except Unreadable as error:
-        if error.missing:
+        if not error.missing and error.path == PATH:
+            return [_of_prestep(host, evidence, None)]
+        raise
+    return [_of_target(host, target, evidence) for target in targets]
+
+
+def _of_target(host: Host, target: Target, evidence: list[str]) -> Read:
+    try:
+        found = of_root(target.root)
+    except Unreadable as error:
+        if not error.denied:
             raise
-        path = posixpath.join(host.run_dir, prestep.QEMU)
-        found = _left(host, path)
-    evidence += [
+        return _of_prestep(host, evidence, target)
+    evidence += _lines(target.label, found)
+    return Read(found, is_stale(host.root, target))
+
+
+def _of_prestep(
+    host: Host, evidence: list[str], target: Target | None
+) -> Read:
+    """Return what root's pre-step left.
+
+    :param target: the file, where it can be seen that it was not changed
+        since; None for one in another root
+    """
+    path = posixpath.join(host.run_dir, prestep.QEMU)
+    found, stale = _left(host, path, target)
+    evidence += _lines(path, found)
+    return Read(found, stale)
+
+
+def _lines(path: str, found: Confinement) -> list[str]:
+    return [
         f"{path}: {key} = {_written(value)}"
         for key, value in asdict(found).items()
     ]
-    return found
+
+
+def is_stale(root: HostRoot, target: Target) -> bool:
+    """Return whether a file was changed since its daemon started.
+
+    :param root: of the host
+    :raises Unreadable: if that cannot be told
+    """
+    if not target.pid:
+        return False
+    try:
+        when = changed(target.root, PATH)
+    except Unreadable as error:
+        if error.missing:
+            return False
+        raise
+    return when > start_of(root, target.pid)
+
+
+def starts(root: HostRoot) -> dict[str, int]:
+    """Return pid and start of each of libvirt's daemons, to know them by.
+
+    :raises Unreadable: if that cannot be told
+    """
+    return {
+        pid: int(start_of(root, pid)) for pid, _ in guests.daemon_pids(root)
+    }
 
 
 def of_root(root: HostRoot) -> Confinement:
@@ -112,22 +189,64 @@ def of_root(root: HostRoot) -> Confinement:
         raise prestep.invalid(PATH, str(error)) from error
 
 
-def _left(host: Host, path: str) -> Confinement:
+def _left(
+    host: Host, path: str, target: Target | None
+) -> tuple[Confinement, bool]:
     try:
         values = prestep.left(host, prestep.QEMU)
     except Unreadable as error:
         raise prestep.without(error, PATH) from error
-    if _changed(host.root) not in (None, values.get(CHANGED)):
-        text = f"{PATH} was changed since; run {prestep.COMMAND} again"
-        raise prestep.invalid(path, text)
+    if target is None:
+        known = values.get(DAEMONS)
+        if not isinstance(known, dict) or not _same(host.root, known):
+            text = f"of other daemons; run {prestep.COMMAND} again"
+            raise prestep.invalid(path, text)
+        stale = values.get(STALE) is not False
+    else:
+        if _changed(host.root) not in (None, values.get(CHANGED)):
+            text = f"{PATH} was changed since; run {prestep.COMMAND} again"
+            raise prestep.invalid(path, text)
+        stale = _is_stale_if_seen(host.root, target, values)
     try:
-        return Confinement(
+        found = Confinement(
             _names(values[_DRIVER]),
             _boolean({_DEFAULT: values[_DEFAULT]}, _DEFAULT, True),
             _boolean({_REQUIRE: values[_REQUIRE]}, _REQUIRE, False),
         )
     except (KeyError, ValueError) as error:
         raise prestep.invalid(path, f"not from {prestep.COMMAND}") from error
+    return found, stale
+
+
+def _same(root: HostRoot, known: Mapping[str, Any]) -> bool:
+    """Return whether the daemons are those of the pre-step.
+
+    The start of one is a second off where the clock was set.
+    """
+    now = starts(root)
+    return (
+        bool(now)
+        and now.keys() == known.keys()
+        and all(
+            isinstance(known[pid], int) and abs(known[pid] - start) <= _SLACK
+            for pid, start in now.items()
+        )
+    )
+
+
+def _is_stale_if_seen(
+    root: HostRoot, target: Target, values: Mapping[str, Any]
+) -> bool:
+    """Return whether the daemon is older than the file.
+
+    Whoever cannot get to the folder believes the pre-step.
+    """
+    try:
+        return is_stale(root, target)
+    except Unreadable as error:
+        if not error.denied:
+            raise
+    return values.get(STALE) is True
 
 
 def _changed(root: HostRoot) -> int | None:

@@ -67,6 +67,33 @@ class HostRoot:
         """Whether this is a capture, with outputs of commands in ``CMD``."""
         return os.path.isdir(os.path.join(self.root, "CMD"))
 
+    @property
+    def live(self) -> bool:
+        """Whether its ``/proc`` is a kernel's, so that it is no copy."""
+        try:
+            handle = os.open(os.path.join(self.root, "proc"), os.O_PATH)
+        except OSError:
+            return False
+        try:
+            return _filesystem(handle) == "proc"
+        finally:
+            os.close(handle)
+
+    def may_list(self, path: str) -> bool:
+        """Return whether a folder can be listed, a process's root too.
+
+        Of a copy only what is a folder there, never what a link leads to.
+        """
+        place = os.path.join(self.root, path.lstrip("/"))
+        if os.path.islink(place) and not self.live:
+            return False
+        return os.path.isdir(place) and os.access(place, os.R_OK | os.X_OK)
+
+    def may_open(self, path: str) -> bool:
+        """Return whether a process's file, such as ``exe``, can be opened."""
+        place = os.path.join(self.root, path.lstrip("/"))
+        return self.live and os.access(place, os.R_OK)
+
     def read(self, path: str) -> str:
         """Return the text of a file, without white space around it.
 

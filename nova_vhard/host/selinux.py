@@ -114,6 +114,37 @@ def permissive(root: HostRoot, label: str) -> bool:
     return bool(int(numbers[-1], 16) & _PERMISSIVE)
 
 
+def may_write(
+    root: HostRoot, process: str, file: str, kind: str
+) -> bool | None:
+    """Return whether a process of a label may write a file of a label.
+
+    :param kind: the kernel's class of files: file, blk_file, dir
+    :returns: the policy's word alone, whatever is permissive; None of a
+        capture that did not keep it
+    :raises Unreadable: if the kernel does not answer
+    """
+    folder = f"/sys/fs/selinux/class/{kind}"
+    if root.captured:
+        return _captured_write(root, f"{process} {file} {kind} write")
+    number = root.read(f"{folder}/index")
+    bit = root.read(f"{folder}/perms/write")
+    answer = root.ask(ACCESS, f"{process} {file} {number}")
+    try:
+        return bool(int(answer.split()[0], 16) >> (int(bit) - 1) & 1)
+    except (ValueError, IndexError) as error:
+        text = f"the answer is {answer[:60]!r}"
+        raise _unreadable(ACCESS, text) from error
+
+
+def _captured_write(root: HostRoot, question: str) -> bool | None:
+    for line in root.read(_CAPTURED_ACCESS).splitlines():
+        asked, arrow, answer = line.partition(" -> ")
+        if arrow and asked.strip() == question:
+            return answer.strip() == "yes"
+    return None
+
+
 def _captured(root: HostRoot, label: str) -> str:
     """Return the captured answer for the same domain."""
     wanted = parse(label)

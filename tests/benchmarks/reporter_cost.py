@@ -66,8 +66,9 @@ def binaries(
 ) -> tuple[tuple[str, ...], list[str]]:
     """Return the emulators and the modules that the reporter examines."""
     host = hosts.of_conf(configured(reporter))
-    emulators = qemu.emulators(host).paths
-    return emulators, qemu.modules(host.root, emulators)
+    targets = qemu.emulators(host).targets
+    modules = {path for each in targets for path in qemu.modules(each)}
+    return tuple(each.path for each in targets), sorted(modules)
 
 
 def configured(reporter: Reporter) -> cfg.ConfigOpts:

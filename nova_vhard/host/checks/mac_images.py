@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-22: images carry the label of their guest, or the rest label."""
 
+from collections.abc import Mapping
+
 from nova_vhard.host import guests, mac, selinux
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.domains import Disk, Domain
 from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot
 from nova_vhard.host.words import shown
 
 _GOOD = Answer(Status.PASS, "")
@@ -20,16 +23,35 @@ _REST = "virt_image_t"
 _NODE = "fixed_disk_device_t"
 
 
+_RELABEL = (
+    "Stop the guest, restorecon the image, and start the guest again: libvirt "
+    "labels it then. A file system that keeps no labels of its own (NFS "
+    "without labels, FUSE) cannot keep guests apart by SELinux."
+)
+
+_ASK = "Run nova-vhard-reporter check on the host, where the kernel answers."
+
+#: What the kernel calls a kind of file.
+_CLASSES = {True: "blk_file", False: "file"}
+
+
 class MacImages(Check):
     """The images of running guests have labels that keep other guests out.
 
+    The kernel is asked whether another guest that runs may write one.
+
     ==============  ======================================================
     PASS            each has its guest's categories, the read-only, the
-                    shareable or the rest label; or no guest runs, and
+                    shareable or the rest label, no other guest may write
+                    it, and that is enforced; or no guest runs, and
                     ``mac_confinement`` passes
-    FAIL            one has another label, or libvirt has no security driver
-    UNKNOWN         no answer of libvirt, or a label cannot be read
-    NOT_APPLICABLE  AppArmor, which gives images no labels
+    FAIL            one has another label, another guest may write it,
+                    SELinux or a guest's domain is permissive, or libvirt
+                    has no security driver
+    UNKNOWN         no answer of libvirt or the kernel, or a label cannot
+                    be read
+    NOT_APPLICABLE  AppArmor, which gives images no labels; or no guest has
+                    an image on this host
     ==============  ======================================================
     """
 
@@ -40,7 +62,7 @@ class MacImages(Check):
         found = mac.driver(host, evidence)
         if not found:
             text = "libvirt has no security driver that labels images"
-            return Answer(Status.FAIL, text)
+            return Answer(Status.FAIL, text, mac.NO_DRIVER)
         if mac.SELINUX not in found:
             text = "AppArmor labels no images: profiles name their paths"
             return Answer(Status.NOT_APPLICABLE, text)
@@ -48,26 +70,42 @@ class MacImages(Check):
         if not running:
             return mac.nobody(host, evidence)
         labels = {
-            one.uuid: selinux.parse(one.label)
-            for one in guests.table(host.root).guests
+            guest.uuid: guest.label for guest in guests.table(host.root).guests
         }
         judged = {
-            one.uuid: _domain(host, one, labels, evidence) for one in running
+            domain.uuid: _domain(host, domain, labels, evidence)
+            for domain in running
         }
         # What ended meanwhile has no label of its own any more.
-        still = {one.uuid for one in host.libvirt.running()}
-        answers = [one for uuid in still & set(judged) for one in judged[uuid]]
+        still = {domain.uuid for domain in host.libvirt.running()}
+        answers = [
+            answer for uuid in still & set(judged) for answer in judged[uuid]
+        ]
+        if not answers:
+            text = "no running guest has an image on this host"
+            return Answer(Status.NOT_APPLICABLE, text)
+        count = len(answers)
+        answers.append(_enforced(host, labels, evidence))
         answer = mac.settle(answers)
         if answer.status is Status.PASS:
-            text = f"images with a label that is due: all {len(answers)}"
+            text = f"images with a label that is due: all {count}"
             return Answer(Status.PASS, text)
         return answer
+
+
+def _enforced(
+    host: Host, labels: Mapping[str, str], evidence: list[str]
+) -> Answer:
+    """Judge whether the kernel enforces what labels promise."""
+    return mac.attempt(
+        mac.effective, host, mac.SELINUX, labels.values(), evidence
+    )
 
 
 def _domain(
     host: Host,
     domain: Domain,
-    labels: dict[str, selinux.Label | None],
+    labels: Mapping[str, str],
     evidence: list[str],
 ) -> list[Answer]:
     if domain.elsewhere:
@@ -75,9 +113,8 @@ def _domain(
             f"{shown(domain.name)}: {domain.elsewhere} disks without a path "
             "on the host"
         )
-    guest = labels.get(domain.uuid)
     return [
-        mac.attempt(_image, host, domain, disk, guest, evidence)
+        mac.attempt(_image, host, domain, disk, labels, evidence)
         for disk in domain.disks
     ]
 
@@ -86,7 +123,7 @@ def _image(
     host: Host,
     domain: Domain,
     disk: Disk,
-    guest: selinux.Label | None,
+    labels: Mapping[str, str],
     evidence: list[str],
 ) -> Answer:
     text = selinux.file_label(host.root, disk.path)
@@ -95,18 +132,51 @@ def _image(
     whose = f"{shown(domain.name)}, {kind}"
     line = f"{shown(disk.path, 200)}: {shown(text, 100)} ({whose})"
     label = selinux.parse(text)
-    answer = _judge(disk, label, guest)
-    if answer[0] is Status.PASS:
+    guest = selinux.parse(labels.get(domain.uuid, ""))
+    answer = mac.settle(
+        (
+            _judge(disk, label, guest),
+            _others(host.root, domain, disk, labels, text),
+        )
+    )
+    if answer.status is Status.PASS:
         evidence.append(line)
     else:
         evidence.insert(0, line)
     return answer
 
 
+def _others(
+    root: HostRoot,
+    domain: Domain,
+    disk: Disk,
+    labels: Mapping[str, str],
+    text: str,
+) -> Answer:
+    """Ask the kernel whether another guest may write an image."""
+    if disk.shareable:
+        return _GOOD
+    kind = "dir" if disk.folder else _CLASSES[disk.block]
+    for uuid, label in labels.items():
+        if uuid == domain.uuid or not selinux.parse(label):
+            continue
+        may = selinux.may_write(root, label, text, kind)
+        if may:
+            reason = f"another guest may write {shown(disk.path)}"
+            return Answer(Status.FAIL, reason, _RELABEL)
+        if may is None and disk.folder:
+            reason = f"nobody says which guests may write {shown(disk.path)}"
+            return Answer(Status.UNKNOWN, reason, _ASK)
+    return _GOOD
+
+
 def _judge(
     disk: Disk, label: selinux.Label | None, guest: selinux.Label | None
 ) -> Answer:
     path = shown(disk.path)
+    if disk.folder:
+        # Whose label an operator chooses: the kernel alone says who may.
+        return _GOOD
     if label is None:
         return Answer(
             Status.UNKNOWN, f"the label of {path} is none of SELinux"

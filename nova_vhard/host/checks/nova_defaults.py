@@ -7,7 +7,7 @@ from typing import Any
 from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
 from nova_vhard.host import nova_facts
 from nova_vhard.host.check import Answer, Check, Status
-from nova_vhard.host.host import Expected, Host
+from nova_vhard.host.host import NO_POLICY, Expected, Host
 from nova_vhard.host.nova_facts import NovaFacts
 
 
@@ -37,7 +37,8 @@ class NovaDefaults(Check):
             f"{facts.path}: {name} = {found}" for name, found in _named(facts)
         ]
         if not host.expected.policy:
-            return Answer(Status.UNKNOWN, "there is no policy to compare with")
+            text = "there is no policy to compare with"
+            return Answer(Status.UNKNOWN, text, NO_POLICY)
         if different:
             return Answer(Status.FAIL, "; ".join(different))
         return Answer(

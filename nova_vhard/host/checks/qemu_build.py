@@ -7,7 +7,7 @@ from nova_vhard.host import qemu_build
 from nova_vhard.host.check import Answer, Check
 from nova_vhard.host.elf import ElfFacts, Kind, Relro
 from nova_vhard.host.host import Host
-from nova_vhard.host.qemu_build import Property
+from nova_vhard.host.qemu_build import Kept, Property
 
 _WORDS = {True: "seen", False: "not seen", None: "cannot be told"}
 _INDEPENDENT = (Kind.PIE, Kind.STATIC_PIE)
@@ -76,7 +76,7 @@ class QemuCanary(_Build):
     )
 
 
-@_answers("every emulator, and every module", "one has such a stack or code")
+@_answers("every emulator, module and library", "one has such a stack or code")
 class QemuNx(_Build):
     """No executable stack, and no segment that is written and executed.
 
@@ -92,6 +92,8 @@ class QemuNx(_Build):
             f"{'nothing' if facts.nx else 'stack or a segment'} both writable "
             "and executable"
         ),
+        # One that wants an executable stack gets it for all of QEMU.
+        kinds=tuple(Kept),
     )
 
 
@@ -115,7 +117,7 @@ class QemuPie(_Build):
             f"{', setgid' if facts.setgid else ''}"
         ),
         # Shared objects are position independent by nature.
-        modules=False,
+        kinds=(Kept.EMULATOR,),
     )
 
 

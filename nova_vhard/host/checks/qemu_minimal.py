@@ -12,9 +12,10 @@ from nova_vhard.catalogue.qemu import (
 )
 from nova_vhard.host import qemu, qemu_devices
 from nova_vhard.host.cache import Cache
-from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.check import Answer, Check, Status, unread
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.root import Unreadable
+from nova_vhard.host.running import Target
 
 #: A device kind and a value, in Nova's names.
 Choice = tuple[str, str]
@@ -43,47 +44,44 @@ class QemuMinimal(Check):
         if not host.expected.policy:
             return Answer(Status.UNKNOWN, "no policy was read to compare with")
         named = qemu.emulators(host)
-        lists, untold = _asked(host, named.paths)
+        lists, untold = _asked(host, named.targets)
         extra: Extra = {}
         asked = []
-        for path, offered in lists.items():
+        for label, offered in lists.items():
             found = unwanted(host.expected, offered)
             extra |= found
             asked.append(
-                f"{path} -device help: {len(offered)} devices, "
+                f"{label} -device help: {len(offered)} devices, "
                 f"{len(found)} to leave out"
             )
         # What to do first: evidence is cut at some length.
-        evidence += [*_lines(extra), *untold, *asked]
+        evidence += [*_lines(extra), *map(str, untold), *asked]
         if extra:
-            return Answer(
-                Status.FAIL, "QEMU offers devices that the policy refuses"
-            )
-        if named.doubt or untold:
-            return Answer(
-                Status.UNKNOWN, named.doubt or "a QEMU gives no list"
-            )
-        if not named.paths:
-            return Answer(
-                Status.NOT_APPLICABLE, "libvirt would start no emulator"
-            )
-        return Answer(
-            Status.PASS, "QEMU offers no device that the policy refuses"
-        )
+            text = "QEMU offers devices that the policy refuses"
+            return Answer(Status.FAIL, text)
+        if named.doubts:
+            return named.doubts[0]
+        if untold:
+            return unread(untold[0])._replace(reason="a QEMU gives no list")
+        if not named.targets:
+            text = "libvirt would start no emulator"
+            return Answer(Status.NOT_APPLICABLE, text)
+        text = "QEMU offers no device that the policy refuses"
+        return Answer(Status.PASS, text)
 
 
 def _asked(
-    host: Host, paths: tuple[str, ...]
-) -> tuple[dict[str, frozenset[str]], list[str]]:
+    host: Host, targets: tuple[Target, ...]
+) -> tuple[dict[str, frozenset[str]], list[Unreadable]]:
     """Return what each emulator offers, and why others gave no list."""
     cache = Cache(host.state_dir, qemu_devices.CACHE, qemu_devices.VERSION)
     lists: dict[str, frozenset[str]] = {}
-    untold: list[str] = []
-    for path in paths:
+    untold: list[Unreadable] = []
+    for target in targets:
         try:
-            lists[path] = qemu_devices.offered(host, cache, path)
+            lists[target.label] = qemu_devices.offered(host, cache, target)
         except Unreadable as error:
-            untold.append(str(error))
+            untold.append(error)
     cache.save()
     return lists, untold
 

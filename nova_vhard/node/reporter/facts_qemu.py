@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from nova_vhard.host import apparmor, qemu_conf, tpm
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.guests import PROC
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.running import Running, Target
 
 
 def qemu(root: HostRoot) -> str:
@@ -20,10 +23,36 @@ def qemu(root: HostRoot) -> str:
     :raises Unreadable: if qemu.conf cannot be read or understood; then the
         file is not to be written, and an older one to be taken away
     """
-    found: dict[str, object] = {**asdict(qemu_conf.of_root(root))}
-    if root.exists(qemu_conf.PATH):
-        found[qemu_conf.CHANGED] = root.changed(qemu_conf.PATH)
+    targets = _targets(root)
+    each = [qemu_conf.of_root(target.root) for target in targets]
+    if any(other != each[0] for other in each):
+        text = "two of libvirt's daemons have different ones"
+        raise unreadable(qemu_conf.PATH, text)
+    found: dict[str, object] = {**asdict(each[0])}
+    if targets[0].root.exists(qemu_conf.PATH):
+        found[qemu_conf.CHANGED] = targets[0].root.changed(qemu_conf.PATH)
+    if any(target.pid for target in targets):
+        daemons = qemu_conf.starts(root)
+        found[qemu_conf.DAEMONS] = daemons
+        found[qemu_conf.STALE] = any(
+            qemu_conf.is_stale(root, target) for target in targets
+        )
     return json.dumps(found, indent=2) + "\n"
+
+
+def _targets(root: HostRoot) -> list[Target]:
+    """Return qemu.conf as each daemon of libvirt's sees it.
+
+    Where not all processes can be seen, that of this root: the reporter,
+    which sees no more, judges it by that.
+    """
+    try:
+        return list(Running(Host(root)).of_daemon(qemu_conf.PATH))
+    except Unreadable as error:
+        if error.path != PROC:
+            raise
+        path = qemu_conf.PATH
+        return [Target(root, path, path)]
 
 
 def kernel(root: HostRoot) -> str:

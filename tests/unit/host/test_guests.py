@@ -2,6 +2,7 @@
 """Guests as procfs and libvirt show them: real processes, a real libvirt."""
 
 import contextlib
+import importlib.util
 import shutil
 import subprocess
 from xml.etree import ElementTree
@@ -9,7 +10,13 @@ from xml.etree import ElementTree
 import pytest
 
 from nova_vhard.host import domains, guests
-from nova_vhard.host.libvirt import CapturedLibvirt, LiveLibvirt
+from nova_vhard.host import libvirt as library
+from nova_vhard.host.libvirt import (
+    CapturedLibvirt,
+    LiveLibvirt,
+    VirshLibvirt,
+    of_tree,
+)
 from nova_vhard.host.root import HostRoot, Unreadable
 from tests.trees import build
 
@@ -163,17 +170,83 @@ def test_a_capture_without_a_list_knows_nothing_of_guests(tmp_path):
     assert found.name == "a"
 
 
+UNREACHABLE = "qemu+unix:///system?socket=/nowhere"
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("libvirt") is None,
+    reason="libvirt-python is not installed",
+)
 def test_a_live_libvirt():
     """libvirt's own test driver, which always has one guest."""
-    libvirt = LiveLibvirt("test:///default")
-    try:
-        import libvirt as library  # noqa: F401
-    except ImportError:
-        with pytest.raises(Unreadable, match="package python3-libvirt"):
-            libvirt.running()
-        return
-    (found,) = libvirt.running()
+    (found,) = LiveLibvirt("test:///default").running()
     assert found.name == "test"
     assert len(found.uuid) == 36
     with pytest.raises(Unreadable, match="nowhere"):
-        LiveLibvirt("qemu+unix:///system?socket=/nowhere").running()
+        LiveLibvirt(UNREACHABLE).running()
+
+
+@pytest.mark.skipif(
+    shutil.which("virsh") is None, reason="libvirt-clients is not installed"
+)
+def test_virsh_in_place_of_libvirt_python():
+    asked = VirshLibvirt("test:///default")
+    (found,) = asked.running()
+    assert found.name == "test"
+    assert len(found.uuid) == 36
+    assert asked.capabilities().tag == "capabilities"
+    with pytest.raises(Unreadable, match="nowhere") as caught:
+        VirshLibvirt(UNREACHABLE).capabilities()
+    assert "Start libvirtd" in caught.value.step
+
+
+def test_without_any_client_of_libvirts(monkeypatch):
+    monkeypatch.setattr(library, "_VIRSH", "/nowhere")
+    with pytest.raises(Unreadable, match="nor virsh") as caught:
+        VirshLibvirt(UNREACHABLE).running()
+    assert "libvirt-clients" in caught.value.step
+
+
+def test_libvirt_is_asked_by_what_is_installed(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert isinstance(of_tree(HostRoot(), None), VirshLibvirt)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    assert isinstance(of_tree(HostRoot(), None), LiveLibvirt)
+
+
+MORE = """
+<domain>
+  <name>a</name><uuid>u</uuid>
+  <os><nvram type='file'><source file='/n/vars'/></nvram></os>
+  <devices>
+    <emulator>/opt/qemu</emulator>
+    <disk type='file' device='disk'>
+      <source file='/i/disk'>
+        <dataStore type='file'><source file='/i/data'/></dataStore>
+      </source>
+      <mirror type='block' job='copy'><source dev='/dev/dm-9'/></mirror>
+    </disk>
+    <filesystem type='mount'>
+      <driver type='virtiofs'/><source dir='/shared'/>
+    </filesystem>
+  </devices>
+</domain>
+"""
+
+
+def test_whatever_a_guest_writes_is_an_image():
+    found = domains.parse(ElementTree.fromstring(MORE))
+    assert found.emulator == "/opt/qemu"
+    assert found.disks == (
+        domains.Disk("/i/disk"),
+        domains.Disk("/i/data"),
+        domains.Disk("/dev/dm-9", block=True),
+        domains.Disk("/n/vars"),
+        domains.Disk("/shared", folder=True),
+    )
+    old = MORE.replace(
+        "<nvram type='file'><source file='/n/vars'/>", "<nvram>/v"
+    )
+    assert (
+        domains.Disk("/v") in domains.parse(ElementTree.fromstring(old)).disks
+    )

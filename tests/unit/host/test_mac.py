@@ -4,6 +4,7 @@
 import errno
 import json
 import os
+import re
 
 import pytest
 
@@ -102,7 +103,8 @@ def test_captured_selinux(
     result = run("mac_guests", root)
     assert result.status is guests
     assert why in result.reason
-    assert run("mac_images", root).status is PASS
+    # Labels that nothing enforces keep nobody out.
+    assert run("mac_images", root).status is confinement
 
 
 @pytest.mark.parametrize(
@@ -551,6 +553,35 @@ def test_label_of_an_image(tmp_path, image, label, status):
     if status is FAIL:
         assert image in result.reason
         assert image in result.evidence[0]
+
+
+WRITE = "{} {} file write -> {}\n"
+
+
+@pytest.mark.parametrize(("word", "status"), [("yes", FAIL), ("no", PASS)])
+def test_the_kernel_says_whether_another_guest_may_write(
+    tmp_path, word, status
+):
+    root = mac_trees.selinux(tmp_path)
+    mac_trees.drop(root, *ALL_BUT_GOOD)
+    file = root / "CMD/selinux-access"
+    # dom-b, of dom-a's image.
+    process = "system_u:system_r:svirt_t:s0:c246,c295"
+    text = file.read_text() + "\n" + WRITE.format(process, A, word)
+    file.write_text(text)
+    result = run("mac_images", root)
+    assert result.status is status
+    assert ("another guest may write" in result.reason) == (status is FAIL)
+
+
+def test_guests_without_an_image_here(tmp_path):
+    root = mac_trees.selinux(tmp_path)
+    mac_trees.drop(root, *ALL_BUT_GOOD)
+    for file in (root / "CMD").glob("virsh-dumpxml-*"):
+        text = re.sub("(?s)<disk .*?</disk>", "", file.read_text())
+        text = re.sub("(?s)<nvram.*?</nvram>", "", text)
+        file.write_text(text)
+    assert run("mac_images", root).status is NOT_APPLICABLE
 
 
 def test_an_image_whose_guest_is_not_seen_is_unknown(tmp_path):

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Another program's output, within limits of time and size."""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+
+#: Bytes of output that are taken.
+LIMIT = 4 << 20
+
+# QEMU_MODULE_DIR, LIBVIRT_DEFAULT_URI and the loader's variables among others
+# stay out.
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": "/"}
+_KEPT = 300
+
+
+class Failed(Exception):
+    """Raised when a program gives no output to be believed."""
+
+
+def output(command: Sequence[str], seconds: float) -> str:
+    """Return what a program prints before it ends with 0.
+
+    :param command: path and arguments
+    :raises Failed: if it fails, takes too long or says too much
+    :raises OSError: if it cannot be started
+    """
+    process = subprocess.Popen(  # noqa: S603 - what a caller names
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=_ENVIRONMENT,
+        cwd="/",
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + seconds
+    with process:
+        try:
+            text = _read(process, deadline)
+            status = process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired as error:
+            _end(process)
+            raise Failed(f"takes over {seconds:.0f} s") from error
+        except BaseException:
+            _end(process)
+            raise
+    if status:
+        words = " ".join(text.split())[:_KEPT]
+        raise Failed(f"ended with {status}: {words}")
+    return text
+
+
+def _read(process: subprocess.Popen[bytes], deadline: float) -> str:
+    """Return what a process writes until it closes its output."""
+    assert process.stdout is not None  # noqa: S101 - a pipe, as asked for
+    parts: list[bytes] = []
+    left = LIMIT
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while selector.select(max(0.0, deadline - time.monotonic())):
+            part = os.read(process.stdout.fileno(), 1 << 16)
+            if not part:
+                return b"".join(parts).decode("utf-8", "replace")
+            parts.append(part)
+            left -= len(part)
+            if left < 0:
+                raise Failed("says too much")
+    raise subprocess.TimeoutExpired(process.args, 0)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process, and what a wrapper script has started."""
+    with contextlib.suppress(
+        ProcessLookupError, PermissionError, subprocess.TimeoutExpired
+    ):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(1.0)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The libraries that the loader loads with a binary.
+
+They are looked for where ld.so(8) looks: DT_RPATH or DT_RUNPATH, the cache
+that ldconfig wrote, the usual folders. What LD_LIBRARY_PATH of libvirt's
+daemon adds is not seen.
+"""
+
+import posixpath
+import struct
+from collections.abc import Callable, Iterator
+
+from nova_vhard.host.elf import ElfFacts
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+
+_CACHE = "/etc/ld.so.cache"
+_MAGIC = b"glibc-ld.so.cache1.1"
+_HEADER, _ENTRY = 48, struct.Struct("<iIIIQ")
+_MAX_CACHE, _MAX_ENTRIES = 8 << 20, 100_000
+_MAX_LIBRARIES = 2000
+
+_FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
+_MULTIARCH = ("/lib", "/usr/lib")
+
+_SHOW = (
+    "Let the reporter see the host's libraries and /etc/ld.so.cache, below "
+    "the same root as the emulator."
+)
+
+#: Returns what a file was built with.
+Examine = Callable[[HostRoot, str], ElfFacts]
+
+
+class Loader:
+    """Finds libraries below one root, as its loader would.
+
+    :param examine: of a file; an Unreadable counts as an answer
+    """
+
+    def __init__(self, root: HostRoot, examine: Examine) -> None:
+        """Read the loader's cache."""
+        self._root = root
+        self._examine = examine
+        self._cached = _cache(root)
+        self._usual = _usual(root)
+
+    def loaded(
+        self, path: str, facts: ElfFacts
+    ) -> Iterator[tuple[str, ElfFacts | Unreadable]]:
+        """Yield each library that is loaded with a binary, directly or not.
+
+        :returns: path and facts; or why it cannot be found or read
+        """
+        seen: set[str] = set()
+        waiting = [(path, facts, name) for name in facts.needed]
+        while waiting and len(seen) < _MAX_LIBRARIES:
+            owner, of_owner, name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            try:
+                library, found = self._find(owner, of_owner, name)
+            except Unreadable as error:
+                yield name, error
+                continue
+            yield library, found
+            waiting += [(library, found, each) for each in found.needed]
+
+    def _find(
+        self, owner: str, facts: ElfFacts, name: str
+    ) -> tuple[str, ElfFacts]:
+        """Return the first library of a name that fits its owner.
+
+        :raises Unreadable: if there is none, or it cannot be read
+        """
+        for path in self._candidates(owner, facts, name):
+            if not self._root.exists(path):
+                continue
+            found = self._examine(self._root, path)
+            if found.machine == facts.machine:
+                return path, found
+        raise unreadable(owner, f"its library {name[:64]} is not found", _SHOW)
+
+    def _candidates(
+        self, owner: str, facts: ElfFacts, name: str
+    ) -> Iterator[str]:
+        if "/" in name:
+            yield name
+            return
+        origin = posixpath.dirname(owner)
+        for folder in facts.search:
+            plain = folder.replace("$ORIGIN", origin)
+            yield f"{plain.replace('${ORIGIN}', origin)}/{name}"
+        yield from self._cached.get(name, ())
+        for folder in self._usual:
+            yield f"{folder}/{name}"
+
+
+def _usual(root: HostRoot) -> list[str]:
+    """Return the folders without a cache, Debian's for each machine too."""
+    found = list(_FOLDERS)
+    for folder in _MULTIARCH:
+        try:
+            names = root.names(folder)
+        except Unreadable:
+            continue
+        found += [f"{folder}/{name}" for name in names if "-linux-" in name]
+    return found
+
+
+def _cache(root: HostRoot) -> dict[str, list[str]]:
+    """Return the names in the loader's cache with the paths of each.
+
+    Source: ``struct cache_file_new`` in glibc's sysdeps/generic/dl-cache.h.
+    A cache that is not there, or of another order of bytes, has none.
+    """
+    try:
+        with root.open(_CACHE) as file:
+            content = file.read(_MAX_CACHE)
+    except (Unreadable, OSError):
+        return {}
+    if not content.startswith(_MAGIC) or len(content) < _HEADER:
+        return {}
+    (count,) = struct.unpack_from("<I", content, len(_MAGIC))
+    found: dict[str, list[str]] = {}
+    for number in range(min(count, _MAX_ENTRIES)):
+        place = _HEADER + number * _ENTRY.size
+        if place + _ENTRY.size > len(content):
+            return {}
+        _, key, value, _, _ = _ENTRY.unpack_from(content, place)
+        name, path = _text(content, key), _text(content, value)
+        found.setdefault(name, []).append(path)
+    return found
+
+
+def _text(content: bytes, place: int) -> str:
+    return content[place : content.find(b"\0", place)].decode(
+        "utf-8", "replace"
+    )

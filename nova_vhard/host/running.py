@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What really runs: libvirt's daemon and QEMU, and the files that are theirs.
+
+A path means a file only together with the root and the mount namespace of the
+process that opens it. libvirt in a container names an emulator that is another
+file here, or none; a guest may run a file that was replaced since. So each
+file is opened where its process would open it, or it is not judged.
+
+Source: proc(5), for everybody ``/proc/PID/mountinfo`` and ``/proc/PID/stat``,
+for root and the process's own user ``/proc/PID/root`` and ``/proc/PID/exe``.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from nova_vhard.host import guests
+from nova_vhard.host.check import Answer, Status, unread
+from nova_vhard.host.guests import DELETED, PROC, Guest
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+
+_AS_ROOT = (
+    "Run nova-vhard-reporter check as root: only root sees the files of that "
+    "process. Or run the reporter in the same container, with the same root."
+)
+_RESTART = (
+    "Stop and start the guest, or migrate it away and back: it runs with what "
+    "was there when it was started."
+)
+_WHOLE_TABLE = (
+    "Let the reporter see every process of the host: run it in the host's PID "
+    "namespace, with a /proc that is not mounted with hidepid."
+)
+
+# Clock ticks a second in /proc/PID/stat, the same on every Linux.
+_TICKS = 100
+# Of /proc/PID/stat behind the name: when the process was started.
+_START = 19
+
+#: File system that a file is on, and its path there.
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A line of mountinfo.
+
+    :ivar point: where it is mounted, below the root of the process
+    :ivar device: its file system, ``254:1``
+    :ivar root: what of the file system is mounted there
+    """
+
+    point: str
+    device: str
+    root: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file to be judged.
+
+    :ivar root: where it is to be opened
+    :ivar path: below that root
+    :ivar label: for evidence: the path, and whose it is where that matters
+    :ivar guest: who runs it; None for what libvirt would start
+    :ivar pid: of the process that opens it; empty where none runs
+    """
+
+    root: HostRoot
+    path: str
+    label: str
+    guest: Guest | None = None
+    pid: str = ""
+
+    @property
+    def replaced(self) -> bool:
+        """Whether a guest runs it and nobody else can any more."""
+        return isinstance(self.root, _Program)
+
+
+class _Program(HostRoot):
+    """The program of a process, whatever the path; also a deleted one."""
+
+    def _resolve(self, path: str) -> str:
+        return self.root
+
+
+class Running:
+    """The processes of a host that count, and how to reach their files.
+
+    :param host: whose
+    """
+
+    def __init__(self, host: Host) -> None:
+        """Keep the host; nothing is read yet."""
+        self._host = host
+        self._root = host.root
+
+    @cached_property
+    def guests(self) -> guests.Table:
+        """Every QEMU that is a guest."""
+        return guests.table(self._root)
+
+    @cached_property
+    def daemons(self) -> list[tuple[str, str]]:
+        """Pid and name of each of libvirt's daemons."""
+        return list(guests.daemon_pids(self._root))
+
+    @cached_property
+    def _mounts(self) -> tuple[Mount, ...]:
+        """What is mounted where, for the reporter's own view of the host."""
+        here = "self" if self._root.root == os.sep else "1"
+        return mounts(self._root, here)
+
+    def of_daemon(self, path: str) -> Iterator[Target]:
+        """Yield a path as each of libvirt's daemons would open it.
+
+        :raises Unreadable: if it cannot be reached, or it is not known
+            whether there is a daemon
+        """
+        if not self.daemons:
+            self._must_be_whole()
+            yield Target(self._root, path, path)
+        for pid, name in self.daemons:
+            yield self._target(pid, f"{name}, process {pid}", path)
+
+    def _must_be_whole(self) -> None:
+        """Raise where a daemon may run that is not seen.
+
+        A capture is a host by itself: what is in it is all there is.
+        """
+        if not (self._root.captured or guests.complete(self._root)):
+            text = "not every process is seen, nor a daemon of libvirt's"
+            raise unreadable(PROC, text, _WHOLE_TABLE)
+
+    def of_guests(self) -> tuple[list[Target], list[Answer]]:
+        """Return the program of each guest, and why others cannot be judged.
+
+        :raises Unreadable: if processes cannot be listed
+        """
+        found: list[Target] = []
+        doubts = [
+            Answer(Status.UNKNOWN, text, _WHOLE_TABLE)
+            for text in self.guests.unknown
+        ]
+        for guest in self.guests.guests:
+            try:
+                found.append(self._of_guest(guest))
+            except Unreadable as error:
+                doubts.append(unread(error))
+        return found, doubts
+
+    def _of_guest(self, guest: Guest) -> Target:
+        who = f"guest {guest.name}, process {guest.pid}"
+        path = guest.program.removesuffix(DELETED)
+        link = f"{PROC}/{guest.pid}/exe"
+        if path != guest.program:
+            if self._root.live and self._root.may_open(link):
+                root = _Program(os.path.join(self._root.root, link[1:]))
+                return Target(root, path, f"{guest.program} ({who})", guest)
+            raise unreadable(path, f"replaced since {who} started", _RESTART)
+        if not path.startswith("/"):
+            raise unreadable(link, f"the program of {who}", _AS_ROOT)
+        target = self._target(guest.pid, who, path, guest)
+        started = start_of(self._root, guest.pid)
+        if changed(target.root, path) > started:
+            raise unreadable(path, f"changed since {who} started", _RESTART)
+        return target
+
+    def _target(
+        self, pid: str, who: str, path: str, guest: Guest | None = None
+    ) -> Target:
+        """Return a path as a process would open it.
+
+        :raises Unreadable: if it is another file than here, out of reach
+        """
+        if self._is_here(pid, path):
+            return Target(self._root, path, path, guest, pid)
+        folder = f"{PROC}/{pid}/root"
+        if not self._root.may_list(folder):
+            text = f"another file in the root of {who}, which only root sees"
+            raise unreadable(path, text, _AS_ROOT)
+        root = HostRoot(os.path.join(self._root.root, folder[1:]))
+        return Target(root, path, f"{path} ({who})", guest, pid)
+
+    def _is_here(self, pid: str, path: str) -> bool:
+        """Return whether a process and the reporter see one file at a path."""
+        theirs = mounts(self._root, pid)
+        paths = {path}
+        try:
+            paths.add(self._root.real(path))
+        except Unreadable as error:
+            if not error.missing:
+                raise
+        return all(
+            place(self._mounts, each) == place(theirs, each) for each in paths
+        )
+
+
+def mounts(root: HostRoot, pid: str) -> tuple[Mount, ...]:
+    """Return what is mounted where for a process.
+
+    :raises Unreadable: if it cannot be read
+    """
+    found = []
+    for line in root.read(f"{PROC}/{pid}/mountinfo").splitlines():
+        # 36 35 98:0 /root /mount options [...] - type source options
+        fields = line.split()
+        if len(fields) > 4:  # noqa: PLR2004 - up to the mount point
+            found.append(
+                Mount(_plain(fields[4]), fields[2], _plain(fields[3]))
+            )
+    return tuple(found)
+
+
+def _plain(text: str) -> str:
+    r"""Return a path without the escapes of mountinfo, such as \040."""
+    first, *rest = text.split("\\")
+    return first + "".join(chr(int(part[:3], 8)) + part[3:] for part in rest)
+
+
+def place(found: tuple[Mount, ...], path: str) -> Place | None:
+    """Return where a path leads to, None if nothing is mounted there.
+
+    The last of those that are mounted over each other counts.
+    """
+    best = None
+    for mount in found:
+        inside = mount.point == "/" or f"{path}/".startswith(f"{mount.point}/")
+        if inside and (best is None or len(mount.point) >= len(best.point)):
+            best = mount
+    if best is None:
+        return None
+    rest = path if best.point == "/" else path[len(best.point) :]
+    return best.device, f"{best.root.rstrip('/')}{rest}"
+
+
+def start_of(root: HostRoot, pid: str) -> float:
+    """Return when a process was started, in seconds since 1970.
+
+    :raises Unreadable: if that cannot be told
+    """
+    path = f"{PROC}/{pid}/stat"
+    text = root.read(path)
+    try:
+        # The name, in parentheses, can be anything.
+        ticks = int(text.rpartition(")")[2].split()[_START])
+    except (ValueError, IndexError) as error:
+        raise unreadable(path, "no start of a process") from error
+    return _boot(root) + ticks / _TICKS
+
+
+def _boot(root: HostRoot) -> float:
+    """Return when the host was booted; whole seconds only of a capture."""
+    if root.live:
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    path = f"{PROC}/stat"
+    for line in root.read(path).splitlines():
+        if line.startswith("btime "):
+            return float(line.split()[1])
+    raise unreadable(path, "does not say when the host was booted")
+
+
+def changed(root: HostRoot, path: str) -> float:
+    """Return when a file or its mode changed last, in seconds since 1970.
+
+    A capture keeps the time of its content alone.
+
+    :raises Unreadable: if that cannot be told
+    """
+    status = root.stat(path)
+    nanoseconds = status.st_ctime_ns if root.live else status.st_mtime_ns
+    return nanoseconds / 1e9

@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks are bound to what really runs, and to the file that it runs."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+from xml.etree import ElementTree
+
+import pytest
+
+from nova_vhard.host import domains, libvirt, report, running
+from nova_vhard.host.check import Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot
+from tests import elf_files
+from tests.trees import build, capabilities
+
+PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
+CHECKS = {each.name: each for each in report.load()}
+
+compiled = pytest.mark.skipif(
+    elf_files.COMPILER is None, reason="gcc is not installed"
+)
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+X86 = "/usr/bin/qemu-system-x86_64"
+OWN = "/opt/qemu/bin/qemu-system-x86_64"
+HERE = "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
+CONTAINER = "700 1 0:55 / / rw,relatime - overlay overlay rw\n"
+BOUND = "701 700 254:1 /etc/libvirt /etc/libvirt rw - ext4 /dev/vda1 rw\n"
+BOOT = 1_000_000_000
+WAITS = "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n"
+
+
+class Named(libvirt.NoLibvirt):
+    """A libvirt that names emulators, and guests with emulators."""
+
+    def __init__(self, *paths, guests=()):
+        super().__init__()
+        self._paths, self._guests = paths, guests
+
+    def capabilities(self):
+        return ElementTree.fromstring(capabilities(*self._paths))
+
+    def running(self):
+        return [
+            domains.Domain("u", "a", {}, emulator=path)
+            for path in self._guests
+        ]
+
+
+def process(pid, name, mounts=HERE, started=1000, **more):
+    """Return the files of a process that everybody can read.
+
+    :param started: seconds after boot
+    """
+    fields = ["S", *("0" for _ in range(18)), str(started * 100), "0"]
+    return {
+        f"/proc/{pid}/cmdline": f"{name}\0-name\0guest=a\0-uuid\0u\0",
+        f"/proc/{pid}/mountinfo": mounts,
+        f"/proc/{pid}/stat": f"{pid} (a) b) {' '.join(fields)}",
+        **{f"/proc/{pid}/{path}": text for path, text in more.items()},
+    }
+
+
+def tree(folder, *processes, changed=BOOT):
+    """Return a captured host with QEMU and some processes."""
+    content = {
+        "/CMD/virsh-capabilities": capabilities(X86),
+        "/proc/stat": f"cpu 1\nbtime {BOOT}\n",
+        "/proc/1/mountinfo": HERE,
+        "/etc/libvirt/qemu.conf": "",
+    }
+    for each in processes:
+        content |= each
+    root = pathlib.Path(build(folder, content))
+    put(root, X86)
+    for path in (X86, "/etc/libvirt/qemu.conf"):
+        os.utime(root / path[1:], (changed, changed))
+    return root
+
+
+def put(root, path, names=(b"__stack_chk_fail", b"__memcpy_chk")):
+    place = root / path[1:]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(elf_files.made(64, "<", list(names)))
+
+
+def run(name, root, found=None, **more):
+    place = HostRoot(str(root))
+    host = Host(place, found or libvirt.of_tree(place, None), **more)
+    result = CHECKS[name].run(host)
+    assert "check failed" not in result.reason
+    return result
+
+
+DAEMON = process(5, "/usr/sbin/libvirtd")
+GUEST = process(7, X86)
+
+
+def test_a_daemon_and_a_guest_that_see_the_same_file(tmp_path):
+    root = tree(tmp_path, DAEMON, GUEST)
+    assert run("qemu_canary", root).status is PASS
+
+
+@pytest.mark.parametrize("name", ["libvirtd", "virtqemud"])
+@pytest.mark.parametrize("check", ["qemu_canary", "qemu_pie", "qemu_relro"])
+def test_a_daemon_in_a_namespace_of_its_own_is_not_judged_by_another_file(
+    tmp_path, name, check
+):
+    there = process(5, f"/usr/sbin/{name}", CONTAINER)
+    root = tree(tmp_path, there)
+    result = run(check, root)
+    assert result.status is UNKNOWN
+    assert f"{name}, process 5" in result.reason
+    assert "as root" in result.remediation
+    # Root sees the file that it is.
+    put(root, f"/proc/5/root{X86}")
+    assert run(check, root).status is PASS
+    put(root, f"/proc/5/root{X86}", ())
+    result = run("qemu_canary", root)
+    assert result.status is FAIL
+    assert f"{X86} ({name}, process 5)" in result.evidence[1]
+
+
+def test_a_link_in_a_copy_is_never_followed_to_this_machine(tmp_path):
+    there = process(5, "/usr/sbin/libvirtd", CONTAINER, root="-> /")
+    assert run("qemu_canary", tree(tmp_path, there)).status is UNKNOWN
+
+
+def test_a_daemon_whose_mounts_are_out_of_sight(tmp_path):
+    there = process(5, "/usr/sbin/libvirtd")
+    del there["/proc/5/mountinfo"]
+    assert run("qemu_canary", tree(tmp_path, there)).status is UNKNOWN
+
+
+def test_where_a_file_is_bound_into_a_container_it_is_the_same(tmp_path):
+    there = process(5, "/usr/sbin/libvirtd", CONTAINER + BOUND)
+    root = HostRoot(str(tree(tmp_path, there)))
+    host = Host(root)
+    (target,) = running.Running(host).of_daemon("/etc/libvirt/qemu.conf")
+    assert target.root is root
+
+
+@pytest.mark.parametrize(
+    ("mounts", "path", "expected"),
+    [
+        (HERE, "/usr/bin/x", ("254:1", "/usr/bin/x")),
+        (HERE + BOUND, "/etc/libvirt/x", ("254:1", "/etc/libvirt/x")),
+        (CONTAINER + BOUND, "/etc/libvirtd", ("0:55", "/etc/libvirtd")),
+        ("1 0 0:9 /@ / rw - btrfs x rw\n", "/usr", ("0:9", "/@/usr")),
+        (HERE + HERE.replace("254:1", "254:2"), "/a", ("254:2", "/a")),
+        (
+            HERE + r"2 1 8:1 / /a\040b rw - ext4 x rw",
+            "/a b/c",
+            ("8:1", "/c"),
+        ),
+        ("", "/usr", None),
+    ],
+)
+def test_places(tmp_path, mounts, path, expected):
+    root = HostRoot(build(tmp_path, {"/proc/3/mountinfo": mounts}))
+    assert running.place(running.mounts(root, "3"), path) == expected
+
+
+def test_a_guest_whose_file_was_changed_since_it_started(tmp_path):
+    root = tree(tmp_path, DAEMON, GUEST, changed=BOOT + 1001)
+    result = run("qemu_canary", root)
+    assert result.status is UNKNOWN
+    assert "changed since guest a, process 7 started" in result.reason
+    assert "migrate" in result.remediation
+
+
+def test_a_guest_whose_file_is_gone(tmp_path):
+    gone = process(7, "qemu", exe=f"-> {X86} (deleted)")
+    result = run("qemu_canary", tree(tmp_path, DAEMON, gone))
+    assert result.status is UNKNOWN
+    assert "replaced since" in result.reason
+
+
+def test_a_guest_with_an_emulator_of_its_own(tmp_path):
+    """libvirt's capabilities name another one."""
+    root = tree(tmp_path, DAEMON, process(7, OWN))
+    put(root, OWN, ())
+    os.utime(root / OWN[1:], (BOOT, BOOT))
+    result = run("qemu_canary", root)
+    assert result.status is FAIL
+    assert result.evidence[1].startswith(f"{OWN}: ")
+
+
+def test_the_emulator_in_a_live_domain_counts(tmp_path):
+    root = tree(tmp_path, DAEMON)
+    put(root, "/opt/other", ())
+    found = Named(X86, guests=["/opt/other"])
+    assert run("qemu_canary", root, found).status is FAIL
+
+
+def test_a_guest_that_cannot_be_told_is_named(tmp_path):
+    bare = process(7, "qemu-system-x86_64")
+    result = run("qemu_canary", tree(tmp_path, DAEMON, bare))
+    assert result.status is UNKNOWN
+    assert "process 7" in result.reason
+
+
+CONF = "/etc/libvirt/qemu.conf"
+SELINUX = {
+    "/sys/fs/selinux/enforce": "1",
+    "/sys/fs/selinux/class/process/index": "2",
+    "/CMD/selinux-access": "u:r:svirt_t:s0 -> 0 f 0 f 1 0",
+}
+DRIVER = (
+    "<capabilities><host><secmodel><model>selinux</model>"
+    "<baselabel type='kvm'>u:r:svirt_t:s0</baselabel></secmodel></host>"
+    "</capabilities>"
+)
+
+
+def confined(folder, *processes, **more):
+    root = tree(folder, SELINUX, *processes, **more)
+    (root / "CMD/virsh-capabilities").write_text(DRIVER)
+    return root
+
+
+def test_qemu_conf_is_the_daemons(tmp_path):
+    there = process(5, "/usr/sbin/libvirtd", CONTAINER)
+    root = confined(tmp_path, there)
+    assert run("mac_confinement", root).status is UNKNOWN
+    loose = {f"/proc/5/root{CONF}": "security_default_confined = 0\n"}
+    build(root, loose)
+    os.utime(root / f"proc/5/root{CONF}", (BOOT, BOOT))
+    result = run("mac_confinement", root)
+    assert result.status is FAIL
+    assert any("libvirtd, process 5" in fact for fact in result.evidence)
+
+
+@pytest.mark.parametrize(
+    ("changed", "text", "status"),
+    [
+        (BOOT + 999, "", PASS),
+        (BOOT + 1001, "", UNKNOWN),
+        # The next start will be worse.
+        (BOOT + 1001, "security_default_confined = 0\n", FAIL),
+    ],
+)
+def test_qemu_conf_is_what_the_daemon_has_read(
+    tmp_path, changed, text, status
+):
+    root = confined(tmp_path, DAEMON)
+    (root / CONF[1:]).write_text(text)
+    os.utime(root / CONF[1:], (changed, changed))
+    result = run("mac_confinement", root)
+    assert result.status is status
+    if status is UNKNOWN:
+        assert "again" in result.remediation
+
+
+def test_without_a_whole_table_a_daemon_may_run_elsewhere(tmp_path):
+    root = confined(tmp_path)
+    shutil.move(root / "CMD", tmp_path / "moved")
+    found = Named(X86)
+    result = run("qemu_canary", root, found)
+    assert result.status is UNKNOWN
+    assert "PID namespace" in result.remediation
+    build(root, {"/proc/2/comm": "kthreadd\n"})
+    assert run("qemu_canary", root, found).status is PASS
+
+
+# Real processes on this machine.
+
+
+@pytest.fixture(scope="module")
+def binaries(tmp_path_factory):
+    """Return two programs that wait, one of them without a canary."""
+    folder = tmp_path_factory.mktemp("waits")
+    good = elf_files.LIBRARY + WAITS
+    flags = (*elf_files.GOOD, "-fstack-protector-all")
+    return (
+        elf_files.build(folder / "good", flags, good),
+        elf_files.build(
+            folder / "weak", (*flags, "-fno-stack-protector"), WAITS
+        ),
+    )
+
+
+@contextlib.contextmanager
+def started(*words, **how):
+    child = subprocess.Popen(words, **how)
+    try:
+        yield child.pid
+    finally:
+        child.kill()
+        child.wait()
+
+
+def until(path, *words):
+    """Wait until a process runs what it is to run."""
+    deadline = time.monotonic() + 20
+    while path.name not in os.readlink(words[0]):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def live(path, name="qemu_canary"):
+    result = CHECKS[name].run(Host(HostRoot(), Named(str(path))))
+    return result, [fact for fact in result.evidence if str(path) in fact]
+
+
+@compiled
+@as_root
+def test_a_guest_on_a_file_that_was_replaced_on_disk(tmp_path, binaries):
+    good, weak = binaries
+    path = tmp_path / "qemu-system-x86_64"
+    shutil.copy(weak, path)
+    with started(str(path)) as pid:
+        until(path, f"/proc/{pid}/exe")
+        shutil.copy(good, tmp_path / "new")
+        os.replace(tmp_path / "new", path)
+        result, facts = live(path)
+    assert result.status is FAIL
+    assert any("(deleted)" in fact and "not seen" in fact for fact in facts)
+
+
+@compiled
+@as_root
+def test_a_daemon_in_a_real_mount_namespace(tmp_path, binaries):
+    good, weak = binaries
+    path, daemon = tmp_path / "qemu-system-x86_64", tmp_path / "libvirtd"
+    shutil.copy(good, path)
+    shutil.copy(good, daemon)
+    words = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
+    script = f"mount --bind {weak} {path} && exec {daemon}"
+    with started(*words, script) as pid:
+        until(daemon, f"/proc/{pid}/exe")
+        result, facts = live(path)
+    assert result.status is FAIL
+    assert any("(libvirtd, process" in fact for fact in facts)
+
+
+@compiled
+def test_a_library_with_an_executable_stack(tmp_path):
+    flags = ("-fPIC", "-shared", "-Wl,-z,execstack")
+    library = elf_files.build(tmp_path / "libloose.so", flags, elf_files.SMALL)
+    path = tmp_path / "qemu-system-x86_64"
+    words = (
+        *elf_files.GOOD,
+        "-Wl,--no-as-needed",
+        f"-L{tmp_path}",
+        "-Wl,-rpath,$ORIGIN",
+    )
+    source = elf_files.SOURCE
+    (tmp_path / "source.c").write_text(source)
+    subprocess.run(
+        ["gcc", *words, "source.c", "-lloose", "-o", str(path)],
+        cwd=tmp_path,
+        check=True,
+    )
+    host = Host(HostRoot(), Named(str(path)))
+    result = CHECKS["qemu_nx"].run(host)
+    assert result.status is FAIL
+    assert result.evidence[1].startswith(f"{library}: stack")
+    library.unlink()
+    assert CHECKS["qemu_nx"].run(host).status is UNKNOWN
