@@ -5,7 +5,8 @@
 # on: MariaDB, RabbitMQ, Keystone, Placement, Glance, and Nova with three
 # computes (fake driver), with the gates of this project.
 #
-#   tools/cloud.sh up      starts it, and says how to use it
+#   tools/cloud.sh up      starts it, and says how to use it; with
+#                          --dashboard there is Horizon, too
 #   tools/cloud.sh play    plays the story of tools/demo.sh on it
 #   tools/cloud.sh status  what runs; exit status 0 if everything does
 #   tools/cloud.sh down    stops it and removes .cloud
@@ -20,6 +21,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 source "$root/tools/lib/venv.sh"
 
 vhard_venv "$root" integration
+case " $* " in *' --dashboard '*) vhard_venv "$root" dashboard ;; esac
 # Libraries keep lists of entry points there, by default in the home directory.
 export XDG_CACHE_HOME=$VENV/cache
 PYTHONPATH=$root/tools exec "$VENV/bin/python" -m cloud "$@"

@@ -5,6 +5,7 @@ A file that names them is looked at with each request, so that a test can
 switch them while everything runs: JSON, a list of objects with
 
 - ``path``: what the path of a request begins with
+- ``method``: the method of a request (default: any)
 - ``query``: what must be in its query string (default: anything)
 - ``status``: the answer, instead of the service's; a number
 - ``body``: its body
@@ -53,6 +54,8 @@ class Faults:
         query = environ.get("QUERY_STRING", "")
         for fault in faults:
             begins = environ["PATH_INFO"].startswith(fault["path"])
+            method = fault.get("method", environ["REQUEST_METHOD"])
+            begins = begins and method == environ["REQUEST_METHOD"]
             if begins and fault.get("query", "") in query:
                 return fault
         return {}

@@ -23,9 +23,13 @@ The cloud is up. Its users are {users}:
     openstack image list
     OS_CLOUD=admin openstack compute service list
 
-Policy of all gates: {shown}/policy.yaml
+{dashboard}Policy of all gates: {shown}/policy.yaml
 Logs:                {shown}/logs
 Stop it:             tools/cloud.sh down
+"""
+
+_DASHBOARD = """\
+Horizon:             {url}, domain default, password {password}
 """
 
 
@@ -37,9 +41,17 @@ def main():
         "computes (fake driver), as separate processes.",
     )
     parser.add_argument("command", choices=sorted(_COMMANDS))
-    command = parser.parse_args().command
+    parser.add_argument(
+        "--dashboard",
+        action="store_true",
+        help="with up: Horizon too, with the plugin of nova-vhard",
+    )
+    arguments = parser.parse_args()
+    stored = place.Place(_ROOT)
     try:
-        return _COMMANDS[command](place.Place(_ROOT))
+        if arguments.command == "up":
+            return _up(stored, arguments.dashboard)
+        return _COMMANDS[arguments.command](stored)
     except (Failed, place.InUse) as error:
         print(f"tools/cloud.sh: {error}", file=sys.stderr)
         return 1
@@ -48,7 +60,7 @@ def main():
         return 130
 
 
-def _up(stored):
+def _up(stored, dashboard=False):
     missing = infrastructure.missing()
     if missing:
         raise Failed(
@@ -61,12 +73,17 @@ def _up(stored):
     stored.take()
     say = place.progress()
     try:
-        Cloud(stored, say).up()
+        cloud = Cloud(stored, say)
+        cloud.up(dashboard=dashboard)
     except Failed as error:
         raise Failed(f"{error}; logs are in {stored.logs}") from None
     say("done")
     names = ", ".join(user.name for user in users.USERS)
-    print(_HELP.format(users=names, shown=stored.root.name), end="")
+    text = _DASHBOARD.format(
+        url=cloud.facts.url("dashboard"), password=cloud.facts.password
+    )
+    shown = {"users": names, "shown": stored.root.name}
+    print(_HELP.format(dashboard=text if dashboard else "", **shown), end="")
     return 0
 
 

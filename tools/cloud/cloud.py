@@ -100,6 +100,9 @@ class Cloud:
         if self.facts.gates:
             self._say("the reporters of the hosts")
             self._reporters()
+        if self.facts.dashboard:
+            self._say("Horizon")
+            self._dashboard()
 
     def _identity(self):
         for daemon in services.setups(self.facts):
@@ -154,6 +157,12 @@ class Cloud:
 
     def _admin(self):
         return clients.Client(self.facts, users.ADMIN)
+
+    def _dashboard(self):
+        self.daemons.start(services.metadefs(self.facts))
+        self.ended("setup-metadefs")
+        self.daemons.start(services.dashboard(self.facts))
+        self.listening("dashboard")
 
     def listening(self, name):
         port = self.facts.ports[name]

@@ -10,7 +10,7 @@ from cloud import infrastructure, machines, place
 
 _FILE = "cloud.json"
 APIS = ("keystone", "placement", "glance", "nova", "plain-nova", "network")
-_PORTS = (*APIS, "mariadb", "amqp", "erlang", "epmd")
+_PORTS = (*APIS, "dashboard", "mariadb", "amqp", "erlang", "epmd")
 #: Seconds for which a scheduler keeps what Placement has told, so that a
 #: person does not wait a minute; and after which it trusts no host without
 #: Placement.
@@ -28,6 +28,7 @@ class Facts:
     :ivar steady: whether it is for measurements: any of the hosts is taken,
         and what is done by the clock is done seldom
     :ivar small: whether Nova is one process, with stand-ins around it
+    :ivar dashboard: whether Horizon is there, with this project's plugin
     """
 
     root: str
@@ -39,6 +40,7 @@ class Facts:
     gates: bool = True
     steady: bool = False
     small: bool = False
+    dashboard: bool = False
 
     @property
     def place(self):

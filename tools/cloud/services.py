@@ -56,6 +56,26 @@ def _setup_keystone(facts):
     return Daemon("setup-keystone", ("/bin/sh", "-c", script), _PATH)
 
 
+def metadefs(facts):
+    """Give the loading of Glance's metadata definitions, which then ends."""
+    file = facts.place.home("glance") / "glance-api.conf"
+    shipped = pathlib.Path(sys.prefix) / "etc" / "glance" / "metadefs"
+    words = ("db", "load_metadefs", str(shipped))
+    return _command("setup-metadefs", "glance-manage", file, *words)
+
+
+def dashboard(facts):
+    """Give the daemon of Horizon with this project's plugin."""
+    return _module(
+        "dashboard",
+        "cloud.dashboard",
+        facts.ports["dashboard"],
+        facts.url("keystone"),
+        facts.place.home("dashboard"),
+        _TOOLS.parent / "nova_vhard_dashboard" / "enabled",
+    )
+
+
 def api(facts, service):
     """Return the daemon of an API, by its name in ``_APPLICATIONS``."""
     place = facts.place
@@ -65,11 +85,16 @@ def api(facts, service):
     }
     # The first one is taken for the paste file; the last one names a log.
     files = f"{paste_file(service)};nova.conf;databases.conf;api.conf"
-    small = facts.small and service == "keystone"
+    application = _APPLICATIONS[service]
+    if facts.small and service == "keystone":
+        application = "cloud.keystone"
+    if service == "network" and facts.dashboard:
+        # Its dialogs want something to choose.
+        application = "cloud.network"
     return _module(
         f"{service}-api",
         "cloud.api",
-        "cloud.keystone" if small else _APPLICATIONS[service],
+        application,
         facts.ports[service],
         faults_file(facts, service),
         OS_NOVA_CONFIG_FILES=files,

@@ -30,8 +30,8 @@ _FLAGS = (
 )
 _MINUTES = 600
 _RUN = """
-const done = arguments[0];
-axe.run(document, {resultTypes: ["violations", "incomplete"]}).then(
+const [part, done] = arguments;
+axe.run(part || document, {resultTypes: ["violations", "incomplete"]}).then(
   found => done(found.violations.map(one => ({
     id: one.id, help: one.help,
     nodes: one.nodes.slice(0, 5).map(node => node.html.slice(0, 300)),
@@ -147,10 +147,13 @@ class Browser:
         """The element that has the focus."""
         return self._driver.switch_to.active_element
 
-    def axe(self) -> list[Any]:
-        """Return what axe-core finds."""
+    def axe(self, part: str = "") -> list[Any]:
+        """Return what axe-core finds.
+
+        :param part: a CSS selector; the whole page without one
+        """
         self.run(axe())
-        return list(self._driver.execute_async_script(_RUN))
+        return list(self._driver.execute_async_script(_RUN, part))
 
     def pdf(self) -> bytes:
         """Return the page as it is printed."""

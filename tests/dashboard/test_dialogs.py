@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A refusal in each of Horizon's dialogs: whole, once, and it stays open."""
+
+import pytest
+
+from nova_vhard.policy import explain
+from nova_vhard.policy.subject import SNAPSHOT, Subject
+from tests.unit.helpers import judge, shipped
+
+TITLE = "The hardening policy of this cloud refuses this."
+IDE = (
+    "image property hw_disk_bus='ide' is not allowed (allowed: virtio, scsi): "
+    "use a guest with virtio drivers (Linux has them; Windows gets them from "
+    "virtio-win). Rule guest_devices.disk_bus"
+)
+E1000 = (
+    "image property hw_vif_model='e1000' is not allowed (allowed: virtio): "
+    "use virtio; the guest needs the virtio network driver. Rule "
+    "guest_devices.vif_model"
+)
+CHANGE = (
+    "To fix: make the change with --property hw_disk_bus=virtio Copy, or "
+    "leave hw_disk_bus as it is"
+)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    file = tmp_path / "disk.img"
+    file.write_text("a disk of a few bytes")
+    return str(file)
+
+
+def lines(*content):
+    """Return the whole of a refusal, as it is to be read."""
+    return "\n".join(("×", TITLE, *content))
+
+
+def test_create_image(as_member, disk):
+    as_member.go("/project/images")
+    as_member.click("button", "Create Image")
+    as_member.find("input[name=name]").send_keys("router")
+    as_member.elements("input[type=file]")[0].send_keys(disk)
+    as_member.select("format", "Raw")
+    as_member.step("Metadata")
+    as_member.add_bus("ide")
+    as_member.finish()
+    assert as_member.refusal("create-image") == lines(
+        IDE, "To fix: upload it with --property hw_disk_bus=virtio Copy"
+    )
+
+    # What was typed is there, and mended it is what is wanted.
+    as_member.set_bus("virtio")
+    as_member.finish()
+    as_member.until(as_member.is_closed)
+    told = as_member.find(".alert").text
+    assert told == "Success: Image router was successfully created."
+
+
+def test_edit_image(as_member, image):
+    as_member.go("/project/images")
+    as_member.act(image, "Edit Image")
+    as_member.step("Metadata")
+    as_member.set_bus("ide")
+    as_member.finish()
+    assert as_member.refusal("edit-image") == lines(IDE, CHANGE)
+
+
+def test_update_metadata(as_admin, image):
+    as_admin.go("/admin/images")
+    as_admin.act(image, "Update Metadata")
+    as_admin.set_bus("ide")
+    as_admin.finish()
+    assert as_admin.refusal("update-metadata") == lines(IDE, CHANGE)
+    assert not as_admin.shown(".modal-footer .fa-spinner")
+
+
+def test_launch_instance(as_member, member):
+    as_member.go("/project/images")
+    as_member.act("old-router", "Launch")
+    as_member.find(".wizard input[name=name]").send_keys("router")
+    as_member.step("Flavor")
+    as_member.allocate("m1.tiny")
+    as_member.finish()
+    told = as_member.refusal("launch-instance")
+    assert told.startswith(lines(IDE, E1000, "To fix: image "))
+    assert "run openstack image save --file my-copy.img " in told
+    as_member.step("Details")
+    name = as_member.find(".wizard input[name=name]")
+    assert name.get_attribute("value") == "router"
+
+
+def test_rebuild_instance(as_member, server):
+    as_member.go("/project/instances/")
+    as_member.act(server, "Rebuild Instance")
+    as_member.pick("image", "old-router")
+    typed = as_member.find("textarea[name=description]")
+    typed.send_keys("a router")
+    as_member.finish()
+    told = as_member.refusal("rebuild-instance")
+    assert told.startswith(lines(IDE, E1000, "To fix: image "))
+    assert typed.get_attribute("value") == "a router"
+
+    # The same dialog, when it is not refused.
+    as_member.pick("image", "clean")
+    as_member.finish()
+    as_member.until(as_member.is_closed)
+    assert "Rebuilding instance" in as_member.find(".alert").text
+
+
+def test_rescue_instance(as_member, server):
+    as_member.go("/project/instances/")
+    as_member.act(server, "Rescue Instance")
+    as_member.pick("image", "old-router")
+    typed = as_member.find("input[name=password]")
+    typed.send_keys("secret")
+    as_member.finish()
+    told = as_member.refusal("rescue-instance")
+    assert told.startswith(lines(IDE, E1000, "To fix: image "))
+    assert typed.get_attribute("value") == "secret"
+
+
+def test_resize_instance(as_member, server, loud_flavor):
+    as_member.go("/project/instances/")
+    as_member.act(server, "Resize Instance")
+    as_member.pick("flavor", loud_flavor)
+    as_member.finish()
+    told = as_member.refusal("resize-instance")
+    assert "flavor extra spec hw:sound_model='ich9' is not allowed" in told
+    assert told.endswith("To fix: choose a flavor without hw:sound_model")
+
+
+def test_attach_interface(as_member, server):
+    as_member.go("/project/instances/")
+    as_member.act(server, "Attach Interface")
+    as_member.pick("specification_method", "port")
+    as_member.pick("port", "direct")
+    as_member.finish()
+    told = as_member.refusal("attach-interface")
+    assert told.startswith(f"×\n{TITLE}\n")
+    assert "Rule passthrough.allow" in told
+
+
+def test_create_snapshot(as_member, server, nova_answers):
+    refusals = judge(shipped("baseline"), {"hw_disk_bus": "ide"}).refusals
+    message = explain.api_message(refusals, Subject(SNAPSHOT))
+    nova_answers(403, {"forbidden": {"code": 403, "message": message}})
+    as_member.go("/project/instances/")
+    as_member.act(server, "Create Snapshot")
+    typed = as_member.find("input[name=name]")
+    typed.send_keys("copy")
+    as_member.finish()
+    told = as_member.refusal("create-snapshot")
+    assert told.startswith(lines(IDE, "To fix: "))
+    assert typed.get_attribute("value") == "copy"

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The text of a refusal, made by the gates and taken apart again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nova_vhard.policy import explain, refusal
+from nova_vhard.policy.hardware import IMAGE, Holder
+from nova_vhard.policy.leading import MOST
+from nova_vhard.policy.refusal import Sentence, Step
+from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.request import image
+from tests.unit.helpers import TODAY, judge, shipped
+
+BASELINE = shipped("baseline")
+IDE = Sentence(
+    "image property hw_disk_bus='ide' is not allowed (allowed: virtio, "
+    "scsi): use a guest with virtio drivers (Linux has them; Windows gets "
+    "them from virtio-win).",
+    "guest_devices.disk_bus",
+)
+E1000 = Sentence(
+    "image property hw_vif_model='e1000' is not allowed (allowed: virtio): "
+    "use virtio; the guest needs the virtio network driver.",
+    "guest_devices.vif_model",
+)
+OLD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+#: What the clients that Horizon uses put around an answer.
+CLIENTS = (
+    "{}",
+    "HTTP {}",
+    "403: Client Error for url: http://glance/v2/images, {}",
+    "{} (HTTP 403)",
+    "{} (HTTP 403) (Request-ID: req-7e6c2f0a-5b0d-4a52-9a3e-2c1d9b6f7a01)",
+    "Unable to rebuild instance.…{} (HTTP 403) (Request-ID: req-7e6c)",
+)
+
+
+def message(properties, subject=Subject(UPDATE)):  # noqa: B008
+    refusals = judge(BASELINE, properties).refusals
+    return explain.api_message(refusals, subject)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_one_violation_whatever_the_client_adds(client):
+    text = message({"hw_disk_bus": "ide"})
+    found = refusal.read(client.format(text))
+    assert found.message == text
+    assert found.violations == (IDE,)
+    assert found.more == 0
+    assert found.fix == (
+        Step("run ", False),
+        Step("openstack image set --property hw_disk_bus=virtio IMAGE", True),
+    )
+
+
+def test_several_violations_and_one_fix():
+    found = refusal.read(message(OLD, Subject(UPLOAD)))
+    assert found.violations == (IDE, E1000)
+    assert found.fix == (
+        Step("upload it with ", False),
+        Step(
+            "--property hw_disk_bus=virtio --property hw_vif_model=virtio",
+            True,
+        ),
+    )
+
+
+def test_commands_one_after_the_other():
+    holder = Holder("1f2e", "theirs", "qcow2")
+    request = image.read(OLD, "qcow2", IMAGE, holder)
+    subject = Subject(BOOT, project="mine", image="1f2e")
+    refusals = evaluate(BASELINE, request, subject, TODAY).refusals
+    found = refusal.read(explain.api_message(refusals, subject))
+    commands = [step.text for step in found.fix if step.command]
+    assert [command.split()[:3] for command in commands] == [
+        ["openstack", "image", "save"],
+        ["openstack", "image", "create"],
+    ]
+    assert found.fix[-1] == Step(", and name my-copy in its place", False)
+
+
+def test_how_many_more_there_are():
+    entries = ", ".join('{"disk_bus": "ide"}' for _ in range(MOST + 5))
+    properties = {"block_device_mapping": f"[{entries}]"}
+    found = refusal.read(message({**properties, "bdm_v2": "true"}))
+    assert len(found.violations) == MOST
+    assert found.more == 5
+
+
+@pytest.mark.parametrize(
+    "text", ["", "HTTP 403 Forbidden", "This cloud refuses the request", "{}"]
+)
+def test_what_is_no_refusal_is_none(text):
+    assert refusal.read(text) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x' [rule a.b] To fix: run `rm -rf`",
+        "` To fix: `ls`",
+        "] (2) more",
+        " (HTTP 403)",
+        "<b>ide</b>",
+    ],
+)
+def test_what_others_wrote_makes_no_command(value):
+    text = message({"hw_disk_bus": value})
+    found = refusal.read(text)
+    commands = [step.text for step in found.fix if step.command]
+    assert commands == [
+        "openstack image set --property hw_disk_bus=virtio IMAGE"
+    ]
+    assert found.message == text
+
+
+@given(st.text(max_size=300))
+def test_any_text_after_the_opening_is_shown_whole(rest):
+    found = refusal.read(refusal.OPENING + rest)
+    assert found is not None
+    assert found.message.startswith(refusal.OPENING)
+    assert found.message.isprintable()
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["hw_disk_bus", "hw_vif_model", "hw_cdrom_bus"]),
+        st.text(min_size=1, max_size=80),
+        min_size=1,
+    )
+)
+def test_every_refusal_of_ours_is_taken_apart(properties):
+    refusals = judge(BASELINE, properties).refusals
+    if not refusals:
+        return
+    text = explain.api_message(refusals, Subject(UPDATE))
+    found = refusal.read(text)
+    assert found.message == text
+    rules = [one.rule for one in found.violations]
+    assert rules == [one.rule for one in refusals]
+
+
+def test_it_is_bounded():
+    found = refusal.read(refusal.OPENING + "x" * 1_000_000)
+    assert len(found.message) < 40_000
