@@ -52,7 +52,8 @@ class RefusalMiddleware:
 
 def _by_script(request: HttpRequest) -> bool:
     """Return whether a page's script waits for the answer."""
-    return request.headers.get("X-Requested-With") == "XMLHttpRequest"
+    sender: str | None = request.headers.get("X-Requested-With")
+    return sender == "XMLHttpRequest"
 
 
 def _of_api(response: HttpResponse) -> Refusal | None:

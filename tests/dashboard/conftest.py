@@ -100,9 +100,7 @@ def image(member):
 @pytest.fixture(scope="session")
 def loud_flavor(admin):
     """The name of a flavor that asks for what the policy refuses."""
-    made = admin.compute().create_flavor(
-        name="loud", ram=512, disk=1, vcpus=1
-    )
+    made = admin.compute().create_flavor(name="loud", ram=512, disk=1, vcpus=1)
     admin.compute().create_flavor_extra_specs(
         made.id, {"hw:sound_model": "ich9"}
     )

@@ -7,6 +7,8 @@ from nova_vhard.policy import explain
 from nova_vhard.policy.subject import SNAPSHOT, Subject
 from tests.unit.helpers import judge, shipped
 
+#: The button that closes it.
+CLOSE = "\N{MULTIPLICATION SIGN}"
 TITLE = "The hardening policy of this cloud refuses this."
 IDE = (
     "image property hw_disk_bus='ide' is not allowed (allowed: virtio, scsi): "
@@ -33,7 +35,7 @@ def disk(tmp_path):
 
 def lines(*content):
     """Return the whole of a refusal, as it is to be read."""
-    return "\n".join(("×", TITLE, *content))
+    return "\n".join((CLOSE, TITLE, *content))
 
 
 def test_create_image(as_member, disk):
@@ -137,7 +139,7 @@ def test_attach_interface(as_member, server):
     as_member.pick("port", "direct")
     as_member.finish()
     told = as_member.refusal("attach-interface")
-    assert told.startswith(f"×\n{TITLE}\n")
+    assert told.startswith(lines(""))
     assert "Rule passthrough.allow" in told
 
 

@@ -191,7 +191,7 @@ timeout = 30
 {auth}
 """
 
-#: The lines that README.rst tells an operator to add to nova.conf, the
+#: The lines that doc/source/install tells an operator to add to nova.conf, the
 #: stock filters after ours.
 _OUR_FILTERS = """\
 available_filters = nova.scheduler.filters.all_filters

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The middleware alone: what it answers, and what it leaves as it is."""
+
+import json
+
+import django
+import pytest
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.test import RequestFactory
+
+from nova_vhard.policy import explain
+from nova_vhard.policy.subject import UPLOAD, Subject
+from nova_vhard_dashboard import apps
+from nova_vhard_dashboard.middleware import RefusalMiddleware
+from tests.unit.helpers import judge, shipped
+
+settings.configure(
+    INSTALLED_APPS=["nova_vhard_dashboard"],
+    MIDDLEWARE=("one.of.horizons",),
+)
+django.setup()
+
+AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
+REFUSED = explain.api_message(
+    judge(shipped("baseline"), {"hw_disk_bus": "ide"}).refusals,
+    Subject(UPLOAD),
+)
+
+
+def sent(response, method="post", messages=(), **headers):
+    """Return the request, and what the middleware makes of its answer."""
+    request = getattr(RequestFactory(), method)("/", **headers)
+    request.horizon = {"async_messages": list(messages)}
+    return request, RefusalMiddleware(lambda _: response)(request)
+
+
+def told(response):
+    assert response.status_code == 403
+    return json.loads(response.content)["nova_vhard"]
+
+
+def test_it_is_the_one_nearest_to_the_views():
+    assert settings.MIDDLEWARE == ("one.of.horizons", apps.MIDDLEWARE)
+
+
+def test_an_answer_of_horizons_api():
+    answer = JsonResponse(f"HTTP {REFUSED}", safe=False, status=403)
+    _, response = sent(answer)
+    found = told(response)
+    assert found["message"] == REFUSED
+    assert found["violations"][0]["rule"] == "guest_devices.disk_bus"
+    assert found["fix"][1] == {
+        "text": "--property hw_disk_bus=virtio",
+        "command": True,
+    }
+
+
+def test_a_message_beside_a_redirect():
+    messages = [
+        ["error", f"Unable to rebuild instance.…{REFUSED} (HTTP 403)", ""],
+        ["success", "done", ""],
+    ]
+    answer = HttpResponseRedirect("/project/instances/")
+    request, response = sent(answer, messages=messages, **AJAX)
+    assert told(response)["message"] == REFUSED
+    assert request.horizon["async_messages"] == []
+
+
+def test_an_exception_that_nobody_handled():
+    middleware = RefusalMiddleware(lambda _: None)
+    request = RequestFactory().post("/api/glance/images/", **AJAX)
+    error = ValueError(f"HTTP {REFUSED}")
+    response = middleware.process_exception(request, error)
+    assert told(response)["message"] == REFUSED
+    assert middleware.process_exception(request, ValueError("no")) is None
+    plain = RequestFactory().post("/api/glance/images/")
+    assert middleware.process_exception(plain, error) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HttpResponse("a page"),
+        HttpResponse(b"\xff{", content_type="application/json", status=403),
+        JsonResponse("HTTP 403 Forbidden", safe=False, status=403),
+        JsonResponse({"message": REFUSED}, status=403),
+        JsonResponse({"description": REFUSED}),
+        HttpResponseRedirect("/auth/login/"),
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_everything_else_is_left_as_it_is(answer, method):
+    messages = [
+        ["error", "Unable to rebuild instance.…busy (HTTP 409)", ""],
+        ["success", REFUSED, ""],
+    ]
+    request, response = sent(answer, method, messages, **AJAX)
+    assert response is answer
+    assert request.horizon["async_messages"] == messages
+
+
+def test_a_page_without_script_is_left_as_it_is():
+    answer = HttpResponseRedirect("/")
+    assert sent(answer, messages=[["error", REFUSED, ""]])[1] is answer
