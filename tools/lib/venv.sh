@@ -39,7 +39,7 @@ _vhard_stamp() {
     {
         cat "$root"/{setup.cfg,pyproject.toml,requirements.txt}
         "$python" -c 'import sys; print(sys.version, sys.base_prefix)'
-        printf '%s\n' "$root"
+        printf '%s\n' "$root" ${TOX_CONSTRAINTS_FILE:+"$TOX_CONSTRAINTS_FILE"}
     } | sha256sum
 }
 
@@ -53,6 +53,7 @@ _vhard_install() {
         export PBR_VERSION
     fi
     if ! (cd "$root" && "$VENV/bin/python" -m pip install \
+        ${TOX_CONSTRAINTS_FILE:+-c "$TOX_CONSTRAINTS_FILE"} \
         --progress-bar off -e ".[$extras]") >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         _vhard_die "The installation failed; all of it is in $log"
