@@ -8,7 +8,7 @@ is that of whoever looks, not that of the service.
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from oslo_config import cfg
 
@@ -118,6 +118,21 @@ def read(project: str, files: Sequence[str]) -> cfg.ConfigOpts:
 def _register(conf: cfg.ConfigOpts, groups: dict[str, list[cfg.Opt]]) -> None:
     for group, options in groups.items():
         conf.register_opts(options, None if group == "DEFAULT" else group)
+
+
+def wsgi_paste(conf: cfg.ConfigOpts, environ: Mapping[str, str]) -> str:
+    """Return the path of the paste file that nova-api loads under WSGI.
+
+    It is the first of ``OS_NOVA_CONFIG_FILES`` in ``OS_NOVA_CONFIG_DIR``,
+    whatever ``[wsgi] api_paste_config`` says.
+
+    :param environ: environment of nova-api; the folder of nova.conf and
+        ``api-paste.ini`` stand for what is not in it
+    """
+    beside = os.path.dirname(conf.config_file[-1])
+    folder = environ.get("OS_NOVA_CONFIG_DIR", beside).strip()
+    first = environ.get("OS_NOVA_CONFIG_FILES", "").partition(";")[0]
+    return os.path.join(folder, first or "api-paste.ini")
 
 
 def paste(conf: cfg.ConfigOpts, name: str) -> tuple[str, str]:

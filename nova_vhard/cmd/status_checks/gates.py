@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gates: each is plugged in where it must be."""
 
+import os
 from collections.abc import Iterator
 
+from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
 
 from nova_vhard.cmd import paste_file
@@ -83,7 +85,10 @@ def _available(available: list[str], where: str) -> Iterator[Result]:
 def nova_api(node: Node) -> Result:
     """Judge every pipeline of nova-api that serves users.
 
-    A gate in ``/v2.1`` alone can be walked around by ``/v2``.
+    A gate in ``/v2.1`` alone can be walked around by ``/v2``. The file is
+    the one that nova-api loads under WSGI. That of ``[wsgi]
+    api_paste_config``, which only a nova-api that serves by itself reads
+    (before Nova 32), is judged too where it is another.
     """
     conf = node.nova
     if conf.api.auth_strategy != "keystone":
@@ -91,10 +96,37 @@ def nova_api(node: Node) -> Result:
             f"[api] auth_strategy is {conf.api.auth_strategy!r}: requests "
             "have no user that could be judged. Set it to keystone."
         )
-    path, text = files.paste(conf, conf.wsgi.api_paste_config)
-    service = SERVICES["nova"]
+    loaded = files.wsgi_paste(conf, os.environ)
+    if not os.path.exists(loaded):
+        return _not_under_wsgi(conf, loaded)
+    result = _nova_file(conf, loaded)
+    named = conf.find_file(conf.wsgi.api_paste_config)
+    if named is None or os.path.realpath(named) == os.path.realpath(loaded):
+        return result
+    other = _nova_file(conf, named)
+    why = f"It is what [wsgi] api_paste_config names, and {loaded} is loaded."
+    text = f"{other.details} {why}"
+    return together([result, fine(text) if not other.code else warn(text)], "")
+
+
+def _not_under_wsgi(conf: cfg.ConfigOpts, path: str) -> Result:
+    """Judge the file that is named where that of WSGI is not there."""
+    doubt = warn(
+        f"Under WSGI nova-api loads {path}, which is not there. Run this "
+        "command with the OS_NOVA_CONFIG_DIR and OS_NOVA_CONFIG_FILES that "
+        "nova-api has."
+    )
+    return together([_nova_file(conf, conf.wsgi.api_paste_config), doubt], "")
+
+
+def _nova_file(conf: cfg.ConfigOpts, name: str) -> Result:
+    """Judge a paste file of Nova's.
+
+    :raises Broken: if there is none of that name, or it cannot be used
+    """
+    path, text = files.paste(conf, name)
     try:
-        lacking = paste_file.unguarded(text, service)
+        lacking = paste_file.unguarded(text, SERVICES["nova"])
     except paste_file.PasteError as error:
         raise Broken(f"{path}: {error}") from error
     return _result(path, lacking, "nova")

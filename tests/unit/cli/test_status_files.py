@@ -4,12 +4,14 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from oslo_upgradecheck.upgradecheck import Code
 
 from nova_vhard.cmd import status
 from nova_vhard.cmd.status_checks import (
+    files,
     gates,
     policy,
     settings,
@@ -130,15 +132,6 @@ def test_a_nova_pipeline_without_the_gate(etc, way):
     assert result.code == FAILURE
     assert f"{way}] keystone:" in result.details
     assert f"nova-vhard-paste add nova {path}" in result.details
-
-
-def test_a_nova_paste_file_that_is_named(etc):
-    path = etc.write("nova/other.ini", shipped("nova"))
-    etc.nova(f"{NOVA}[wsgi]\napi_paste_config = {path}\n")
-    result = look(gates.nova_api, etc)
-    assert result.code == FAILURE
-    assert "both" not in result.details
-    assert "legacy_v2_compatible" in result.details
 
 
 @pytest.mark.parametrize(
@@ -473,3 +466,50 @@ def test_what_is_beside_the_policy_file_is_a_warning(etc, monkeypatch):
     assert result.code == WARNING
     assert f"{path}.disabled is there" in result.details
     assert result.details.count("It is a mount.") == 1
+
+
+def test_the_file_that_wsgi_loads_decides(etc, monkeypatch):
+    """[wsgi] api_paste_config is not read under WSGI."""
+    named = etc.write("nova/named.ini", gated("nova"))
+    loaded = etc.write("nova/api-paste.ini", shipped("nova"))
+    etc.nova(f"{NOVA}[wsgi]\napi_paste_config = {named}\n")
+    result = look(gates.nova_api, etc)
+    assert result.code == FAILURE
+    assert f"{loaded}: no gate" in result.details
+    monkeypatch.setenv("OS_NOVA_CONFIG_FILES", "named.ini;nova.conf")
+    monkeypatch.setenv("OS_NOVA_CONFIG_DIR", str(etc.folder / "nova"))
+    assert look(gates.nova_api, etc).code == SUCCESS
+
+
+def test_another_file_without_the_gate_is_a_warning(etc):
+    named = etc.write("nova/named.ini", shipped("nova"))
+    etc.nova(f"{NOVA}[wsgi]\napi_paste_config = {named}\n")
+    result = look(gates.nova_api, etc)
+    assert result.code == WARNING
+    assert "is what [wsgi] api_paste_config names" in result.details
+    assert "legacy_v2_compatible" in result.details
+
+
+def test_a_file_of_wsgi_that_is_not_there_is_a_warning(etc, monkeypatch):
+    monkeypatch.setenv("OS_NOVA_CONFIG_DIR", str(etc.folder / "else"))
+    result = look(gates.nova_api, etc)
+    assert result.code == WARNING
+    assert f"{etc.folder}/else/api-paste.ini, which is not" in result.details
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"OS_NOVA_CONFIG_DIR": " /srv "},
+        {"OS_NOVA_CONFIG_FILES": "my.ini;nova.conf"},
+        {"OS_NOVA_CONFIG_FILES": ""},
+        {"OS_NOVA_CONFIG_DIR": "/srv", "OS_NOVA_CONFIG_FILES": "/etc/x.ini"},
+    ],
+)
+def test_the_file_of_wsgi_is_the_one_that_nova_itself_finds(environ):
+    from nova.api.openstack import wsgi_app
+
+    conf = SimpleNamespace(config_file=["/etc/nova/nova.conf"])
+    first, *_ = wsgi_app._get_config_files(environ)
+    assert files.wsgi_paste(conf, environ) == first
