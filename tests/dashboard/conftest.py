@@ -7,10 +7,10 @@ import pathlib
 import shutil
 
 import pytest
+from common import place
 
 from cloud import infrastructure, services, users
 from cloud.cloud import Cloud
-from common import place
 from tests.dashboard.pages import Horizon
 from tests.functional.report import browser
 from tests.integration.people import Person

@@ -37,16 +37,19 @@ class GuardInForce(Check):
         evidence.append(f"{guard_proof.HOOK}: {'there' if hook else 'none'}")
         if not hook and not root.exists(proof):
             evidence.append(f"{proof}: none")
-            return Status.NOT_APPLICABLE, "this host has no guard"
+            return Answer(Status.NOT_APPLICABLE, "this host has no guard")
         found = guard_proof.read(root)
         evidence.append(f"{proof}: {found.time:%Y-%m-%d %H:%M:%S} UTC: ")
         evidence[-1] += f"{found.reason}; mode {found.mode}"
         age = datetime.datetime.now(datetime.UTC) - found.time
         if not -_AHEAD <= age <= found.valid:
             text = "the guard has proven nothing lately; it may be down"
-            return Status.UNKNOWN, text
+            return Answer(Status.UNKNOWN, text)
         if not found.guarded:
-            return Status.FAIL, "libvirt starts guests without asking it"
+            text = "libvirt starts guests without asking it"
+            return Answer(Status.FAIL, text)
         if found.mode != _ENFORCE:
-            return Status.FAIL, f"it refuses nothing: mode {found.mode}"
-        return Status.PASS, "libvirt asks the guard, and the guard refuses"
+            text = f"it refuses nothing: mode {found.mode}"
+            return Answer(Status.FAIL, text)
+        text = "libvirt asks the guard, and the guard refuses"
+        return Answer(Status.PASS, text)
