@@ -140,7 +140,7 @@ def test_fuzz_of_the_filter(
         policy_file.read_text().replace("require: []", "require: [iommu]")
         + "hosts: {require: [kernel_aslr], mode: audit}\n"
     )
-    monkeypatch.setattr(posture_filter, "Placement", NoPlacement)
+    monkeypatch.setattr(posture_filter, "PlacementReader", NoPlacement)
     monkeypatch.setattr(
         posture_filter.report, "report_client_singleton", lambda: None
     )
