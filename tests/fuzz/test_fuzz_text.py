@@ -24,7 +24,7 @@ from tests.fuzz.mutate import Mutator, patience
 from tests.fuzz.odd import TEXTS
 from tests.unit.cli.desk import Done, run
 
-INPUTS = seeds.fuzz_inputs(2_000)
+INPUTS = seeds.fuzz_inputs(300)
 TODAY = datetime.date(2026, 6, 15)
 FORMATS = ("table", "value", "csv", "json")
 PROPERTIES = {
@@ -147,7 +147,7 @@ def test_fuzz_of_the_explanations() -> None:
 def test_fuzz_of_the_policy_commands(tmp_path: Any) -> None:
     path = tmp_path / "cases.yaml"
     found: Counter[str] = Counter()
-    for number in range(max(200, INPUTS // 10)):
+    for number in range(max(100, INPUTS // 10)):
         one = Mutator(number)
         case = {
             "name": "n",

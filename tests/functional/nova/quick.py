@@ -17,6 +17,8 @@ import fixtures
 from nova.api.openstack.compute import routes
 from nova.tests import fixtures as nova_fixtures
 
+from tests.functional.placement import quick as placement_quick
+
 
 @functools.lru_cache(maxsize=1)
 def router(_paste_file: str) -> routes.APIRouterV21:
@@ -66,3 +68,4 @@ def install() -> None:
     routes.APIRouterV21.__init__ = _of_a_kind(routes.APIRouterV21.__init__)
     routes.APIRouterV21.factory = classmethod(_factory)
     nova_fixtures.PolicyFixture = fixtures.Fixture
+    placement_quick.install()

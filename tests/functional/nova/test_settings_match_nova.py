@@ -19,7 +19,7 @@ from nova_vhard.host import device_spec, offers, pci
 from nova_vhard.host.pci_address import SpecError
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node.reporter import nova_conf as nova_reader
-from tests import services
+from tests import seeds, services
 from tests.trees import build, functions
 
 CONF = nova.conf.CONF
@@ -224,8 +224,7 @@ def test_the_same_devices_by_the_same_entries(root, in_placement):
     CONF.set_override("report_in_placement", in_placement, "pci")
     outcomes = set()
 
-    @hypothesis.settings(max_examples=1500, deadline=None)
-    @hypothesis.given(some.lists(TEXTS, max_size=3))
+    @seeds.searched(some.lists(TEXTS, max_size=3), 400)
     def compare(entries):
         expected = nova_offers(root, entries)
         assert we_offer(root, entries) == expected

@@ -60,6 +60,10 @@ class Cloud:
         from keystoneauth1 import adapter, session
         from placement.tests.functional.fixtures import placement
 
+        from tests.functional.placement import quick
+
+        quick.install()
+
         self._fixture = placement.PlacementFixture()
         self._fixture.setUp()
         self._adapter = adapter.Adapter(
