@@ -52,6 +52,9 @@ WRONG = {
     "extends: [baseline]": (
         "must be baseline, strict or the path of a file, not a list"
     ),
+    "on_host: audit": (
+        "'audit' must be a mapping with mode, hot_plug, unanswered"
+    ),
     "moves: warn": "'warn' must be a mapping with guest_devices, hosts",
     "applies_to: [QEMU]": "must be a mapping with hypervisor_type, not a list",
 }

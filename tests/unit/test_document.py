@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loading a policy file: what is accepted, and how a fault is named."""
 
+import re
+
 import pytest
 
 from nova_vhard.common import yaml_tree
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy import document
-from nova_vhard.policy.model import Mode
+from nova_vhard.policy.model import HotPlug, Mode, OnHost, Unanswered
 from tests.unit.helpers import write
 
 
@@ -215,6 +217,38 @@ def test_what_is_not_written_has_a_value_of_its_type(tmp_path):
     assert policy.mode is Mode.ENFORCE
     assert policy.moves_guest_devices is policy.moves_hosts is Mode.WARN
     assert policy.hosts.max_report_age == 2
+    assert policy.on_host == OnHost(Mode.AUDIT, HotPlug.REPORT)
+    assert policy.on_host.unanswered is Unanswered.ALLOW
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("{mode: enforce}", OnHost(Mode.ENFORCE)),
+        ("{hot_plug: detach}", OnHost(hot_plug=HotPlug.DETACH)),
+        ("{unanswered: refuse}", OnHost(unanswered=Unanswered.REFUSE)),
+    ],
+)
+def test_section_on_host(tmp_path, section, expected):
+    text = f"version: '1'\nextends: strict\non_host: {section}\n"
+    path = write(tmp_path / "policy.yaml", text)
+    assert document.load(path).on_host == expected
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("{mode: none}", "'none' is none of enforce, warn, audit"),
+        ("{hot_plug: warn}", "'warn' is none of report, detach"),
+        ("{unanswered: maybe}", "'maybe' is none of allow, refuse"),
+        ("{unansweredd: allow}", "did you mean 'unanswered'?"),
+    ],
+)
+def test_section_on_host_with_a_fault(tmp_path, section, message):
+    text = f"version: '1'\non_host: {section}\n"
+    path = write(tmp_path / "policy.yaml", text)
+    with pytest.raises(PolicyError, match=re.escape(message)):
+        document.load(path)
 
 
 def test_ids_of_digits_stay_text(tmp_path):

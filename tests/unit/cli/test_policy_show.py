@@ -147,6 +147,7 @@ def test_effective_is_the_policy(name):
         assert mode == str(rule.mode or policy.mode)
     assert found["hosts.require"][0] == sorted(policy.hosts.require)
     assert found["moves.hosts"][0] == policy.moves_hosts
+    assert found["on_host.mode"][0] == policy.on_host.mode
 
 
 def test_what_nothing_says_is_default(tmp_path):
