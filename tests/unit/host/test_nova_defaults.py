@@ -20,8 +20,9 @@ SET = {"libvirt": {"hw_machine_type": ["x86_64=q35"]}}
 
 def run(root, expected=ASSUMED):
     result = NovaDefaults().run(Host(HostRoot(root), expected=expected))
+    assert bool(result.remediation) == (result.status is not PASS)
     mend = CHECKS["nova_defaults"].remediation
-    assert result.remediation == (mend if result.status is not PASS else None)
+    assert (result.remediation == mend) == (result.status is FAIL)
     return result
 
 
