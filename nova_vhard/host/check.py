@@ -6,7 +6,6 @@ import enum
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.common.log import get_logger
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
@@ -46,6 +45,7 @@ class Result:
     :ivar reason: the answer in a sentence
     :ivar evidence: what was read, in the host's own words
     :ivar remediation: what to do; None where there is nothing to do
+    :ivar id: number of the check in the documentation
     """
 
     check: str
@@ -53,6 +53,7 @@ class Result:
     reason: str
     evidence: tuple[str, ...] = ()
     remediation: str | None = None
+    id: str = ""
 
 
 class Answer(NamedTuple):
@@ -69,14 +70,28 @@ class Answer(NamedTuple):
 
 
 class Check(abc.ABC):
-    """One question about a host.
+    """One question about a host, with all that is to be said of it.
 
-    A subclass names its entry in the catalogue and answers in ``answer``.
-    Evidence that cannot be read makes the answer UNKNOWN: a check lets
-    ``Unreadable`` through and never guesses.
+    :cvar name: its name in policies, ``iommu``
+    :cvar id: its number in the documentation, ``Check-Virt-01``
+    :cvar title: one line
+    :cvar guide: paragraph of the OpenStack Security Guide that it serves
+        (chapter "Hardening the Virtualization Layers"), or the reason why it
+        goes beyond it
+    :cvar meaning: what PASS says
+    :cvar remediation: what to do when it is FAIL, and the answer does not say
+
+    A subclass says what it is and answers in ``answer``. Evidence that cannot
+    be read makes the answer UNKNOWN: a check lets ``Unreadable`` through and
+    never guesses.
     """
 
     name: str
+    id: str = ""
+    title: str = ""
+    guide: str = ""
+    meaning: str = ""
+    remediation: str = ""
 
     @abc.abstractmethod
     def answer(
@@ -113,10 +128,11 @@ class Check(abc.ABC):
             evidence = [*evidence[:MAX_EVIDENCE], f"and {more} more"]
         facts = tuple(evidence)
         if status in (Status.PASS, Status.NOT_APPLICABLE):
-            return Result(self.name, status, reason, facts)
+            return Result(self.name, status, reason, facts, None, self.id)
         if status is Status.FAIL:
-            step = step or CHECKS[self.name].remediation
-        return Result(self.name, status, reason, facts, step or _LOOK)
+            step = step or self.remediation
+        step = step or _LOOK
+        return Result(self.name, status, reason, facts, step, self.id)
 
 
 def unread(error: Unreadable) -> Answer:

@@ -7,17 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from stevedore import extension
-
-from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.common.log import get_logger
-from nova_vhard.host.check import Answer, Check, Result, Status
+from nova_vhard.host.check import Check, Result, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.isolate import Isolation, Timed
+from nova_vhard.host.plugins import load
 
-LOG = get_logger(__name__)
-
-NAMESPACE = "nova_vhard.host_checks"
+__all__ = ("HostReport", "Runner", "inspect", "load")
 
 # A FAIL wins over an UNKNOWN: it is certain.
 _EXIT = ((Status.FAIL, 1), (Status.UNKNOWN, 2))
@@ -61,38 +56,13 @@ class HostReport:
         """
         results: list[dict[str, Any]] = [
             {
-                "id": CHECKS[one.check].id,
+                "id": one.id,
                 **asdict(one),
                 "seconds": self.seconds.get(one.check),
             }
             for one in self.results
         ]
         return {"time": self.time.isoformat(), "results": results}
-
-
-def load() -> list[Check]:
-    """Return every installed check, in the order of the documentation."""
-    manager = extension.ExtensionManager(
-        NAMESPACE, invoke_on_load=True, on_load_failure_callback=_log
-    )
-    found: dict[str, Check] = {one.name: one.obj for one in manager}
-    return [found.get(name) or _Missing(name) for name in CHECKS]
-
-
-def _log(manager: Any, entry_point: Any, error: BaseException) -> None:
-    LOG.error("Check %s cannot be loaded: %s", entry_point.name, error)
-
-
-class _Missing(Check):
-    """Stands for a check that is not installed, or cannot be loaded."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def answer(self, host: Host, evidence: list[str]) -> Answer:
-        return Answer(
-            Status.UNKNOWN, "the check is not installed, or not loadable"
-        )
 
 
 #: Runs checks on a host; a result and its seconds for each, in their order.

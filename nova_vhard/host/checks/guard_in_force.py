@@ -28,6 +28,21 @@ class GuardInForce(Check):
     """
 
     name = "guard_in_force"
+    id = "Check-Virt-44"
+    title = "What libvirt starts is judged on the host"
+    guide = (
+        "Beyond the guide: a start or hard reboot asks no scheduler, and what "
+        "was judged before can have changed"
+    )
+    meaning = (
+        "libvirt asks nova-vhard-guard before it starts a guest, by a probe "
+        "of the last minutes, and the policy has it refuse what breaks a rule."
+    )
+    remediation = (
+        "Run nova-vhard-guard status and nova-vhard-guard probe as root. "
+        "Where libvirt does not ask, run nova-vhard-guard install; where the "
+        "mode is audit or warn, that is a step of the roll-out."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the guard's last proof."""

@@ -37,6 +37,19 @@ class InterruptRemapping(Check):
     """
 
     name = "interrupt_remapping"
+    id = "Check-Virt-02"
+    title = "Interrupts are remapped"
+    guide = "Physical hardware (PCI passthrough)"
+    meaning = (
+        "Every interrupt of a device goes through the IOMMU, so that a "
+        "guest cannot forge one for the host, and vfio does not allow "
+        "devices without."
+    )
+    remediation = (
+        "Switch interrupt remapping on in the firmware and boot without "
+        "intremap=off; the report says how on the host's platform. Unset "
+        "allow_unsafe_interrupts of vfio_iommu_type1 and iommufd."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge /proc/interrupts and vfio's parameters."""

@@ -31,6 +31,21 @@ class Iommu(Check):
     """
 
     name = "iommu"
+    id = "Check-Virt-01"
+    title = "DMA remapping is on"
+    guide = "Physical hardware (PCI passthrough)"
+    meaning = (
+        "The kernel has put PCI devices into IOMMU groups behind a working "
+        "IOMMU (Intel, AMD, or Arm's SMMUv3), and vfio is not told to do "
+        "without. What the kernel command line, the ACPI tables or the log "
+        "say is not asked: each of them can say yes while translation is "
+        "off."
+    )
+    remediation = (
+        "Switch the IOMMU (VT-d, AMD-Vi, SMMU) on in the firmware and in "
+        "the kernel; the report says how on the host's platform. Unset "
+        "vfio's enable_unsafe_noiommu_mode."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the effective state."""

@@ -27,6 +27,19 @@ class IommuStrict(Check):
     """
 
     name = "iommu_strict"
+    id = "Check-Virt-03"
+    title = "Host devices are in translated domains"
+    guide = "Physical hardware (PCI passthrough)"
+    meaning = (
+        "No device of the host itself bypasses translation (identity "
+        "domains), so that a device that misbehaves reaches its own "
+        "buffers only. Lazy invalidation (DMA-FQ), which is not what the "
+        "kernel calls strict, passes and is named."
+    )
+    remediation = (
+        "Boot without iommu=pt and iommu.passthrough=1. Where there is no "
+        "IOMMU group, see Check-Virt-01."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the type of every group."""

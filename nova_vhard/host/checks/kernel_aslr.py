@@ -37,6 +37,18 @@ class KernelAslr(Check):
     """
 
     name = "kernel_aslr"
+    id = "Check-Virt-15"
+    title = "Address spaces are randomized"
+    guide = "Compiler hardening"
+    meaning = (
+        "The kernel places stack, libraries and heap of a position "
+        "independent QEMU at random addresses (kernel.randomize_va_space = "
+        "2)."
+    )
+    remediation = (
+        "Set kernel.randomize_va_space = 2 in /etc/sysctl.d and boot "
+        "without norandmaps."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the sysctl."""

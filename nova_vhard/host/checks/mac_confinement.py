@@ -18,6 +18,24 @@ class MacConfinement(Check):
     """
 
     name = "mac_confinement"
+    id = "Check-Virt-20"
+    title = "libvirt confines guests"
+    guide = "Mandatory access controls"
+    meaning = (
+        "libvirt has SELinux or AppArmor as its security driver, the "
+        "kernel enforces it, for the domain of guests too, and qemu.conf "
+        "confines a guest of which nothing is said. Whether a guest of "
+        "which something else is said is refused "
+        "(security_require_confined) stands in the evidence."
+    )
+    remediation = (
+        "Enable SELinux or AppArmor in the kernel and set it to enforce "
+        "(setenforce 1 and SELINUX=enforcing; apparmor=1); semanage "
+        "permissive -d svirt_t. In /etc/libvirt/qemu.conf take "
+        "security_driver out, set security_default_confined = 1 and "
+        "security_require_confined = 1, and start libvirtd or virtqemud "
+        "again."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge libvirt, the kernel and qemu.conf."""

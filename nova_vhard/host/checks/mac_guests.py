@@ -33,6 +33,21 @@ class MacGuests(Check):
     """
 
     name = "mac_guests"
+    id = "Check-Virt-21"
+    title = "Each running guest is confined, by a label of its own"
+    guide = "sVirt"
+    meaning = (
+        "The kernel shows a guest's label on the process of every guest, "
+        "no two guests have the same, and it is enforced. With no guest "
+        "running it passes where Check-Virt-20 does: the first guest will "
+        "be confined."
+    )
+    remediation = (
+        "See Check-Virt-20, then stop and start (or migrate away) the "
+        "guests that are named: a label is given when a guest starts. For "
+        "AppArmor put a profile back to enforce with aa-enforce. Take "
+        "static and none seclabels out of their domains."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the labels in procfs."""

@@ -56,6 +56,22 @@ class MacImages(Check):
     """
 
     name = "mac_images"
+    id = "Check-Virt-22"
+    title = "Images have the labels that are due"
+    guide = "Labels and categories"
+    meaning = (
+        "With SELinux, no image of a running guest is open to another "
+        "guest, by its label and by the kernel's word: each has its "
+        "guest's categories, or the label for read-only, shareable or "
+        "unused images. AppArmor labels no images; there Check-Virt-21 "
+        "says what holds."
+    )
+    remediation = (
+        "Stop the guest, restorecon the image, and start the guest again: "
+        "libvirt labels it then. File systems that keep no labels of their "
+        "own (NFS without labels, FUSE) cannot keep guests apart by "
+        "SELinux."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the labels of the images that libvirt names."""

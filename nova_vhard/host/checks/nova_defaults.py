@@ -24,6 +24,21 @@ class NovaDefaults(Check):
     """
 
     name = "nova_defaults"
+    id = "Check-Virt-08"
+    title = "Nova's own defaults are those that the policy assumes"
+    guide = (
+        "Beyond the guide: a guest whose image says nothing gets what the "
+        "host's nova.conf says, and the policy has to know it"
+    )
+    meaning = (
+        "virt_type, hw_machine_type, use_virtio_for_bridges and "
+        "force_config_drive of this host are what the policy's assume "
+        "says, so that what the gates judged is what the guest gets."
+    )
+    remediation = (
+        "Correct nova.conf on this host and restart nova-compute, or the "
+        "key assume of the policy."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Compare Nova's settings with the policy's assumptions."""

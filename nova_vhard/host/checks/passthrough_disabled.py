@@ -20,6 +20,21 @@ class PassthroughDisabled(Check):
     """
 
     name = "passthrough_disabled"
+    id = "Check-Virt-04"
+    title = "No device waits for a guest unless Nova offers it"
+    guide = "Physical hardware (PCI passthrough)"
+    meaning = (
+        "Passthrough is off: Nova offers no device of this host, and none "
+        "waits for a guest: bound to vfio, vDPA, or mediated. Or it is on "
+        "for devices that the operator has listed in [pci] device_spec or "
+        "[devices] enabled_mdev_types, and for no other."
+    )
+    remediation = (
+        "Unbind the named devices from vfio or vhost_vdpa "
+        "(driver_override, driverctl, vfio-pci.ids= at boot), remove the "
+        "mediated devices, or list them in [pci] device_spec or [devices] "
+        "enabled_mdev_types."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Compare what waits for guests with what Nova offers."""

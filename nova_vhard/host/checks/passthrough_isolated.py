@@ -36,6 +36,20 @@ class PassthroughIsolated(Check):
     """
 
     name = "passthrough_isolated"
+    id = "Check-Virt-05"
+    title = "Offered devices share an IOMMU group with nothing of the host"
+    guide = "Physical hardware (PCI passthrough)"
+    meaning = (
+        "No device that stays with the host is in the IOMMU group of one "
+        "that a guest can get: behind the same switch without ACS they "
+        "could reach each other without passing the IOMMU."
+    )
+    remediation = (
+        "Move the card to a slot that has a group of its own, switch ACS "
+        "on in the firmware, offer all functions of the group, or take the "
+        "device out of [pci] device_spec. Never boot with "
+        "pcie_acs_override."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the group of each device that Nova offers."""

@@ -20,6 +20,19 @@ class PassthroughOneTimeUse(Check):
     """
 
     name = "passthrough_one_time_use"
+    id = "Check-Virt-07"
+    title = "Each offered whole device is cleaned before it is issued again"
+    guide = "Physical hardware (PCI passthrough)"
+    meaning = (
+        "Nova reserves a type-PCI or type-PF device after its guest is "
+        "gone, until somebody has cleaned it and lifted the reservation. "
+        "VFs cannot be one_time_use and are not judged."
+    )
+    remediation = (
+        "Set one_time_use in the device's entry of [pci] device_spec, with "
+        "[pci] report_in_placement, and clean devices before their "
+        "reservation in Placement is lifted."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the entry that covers each device that Nova offers."""

@@ -23,6 +23,18 @@ class PassthroughResettable(Check):
     """
 
     name = "passthrough_resettable"
+    id = "Check-Virt-06"
+    title = "Each offered device can be reset by itself"
+    guide = "Physical hardware (PCI passthrough)"
+    meaning = (
+        "The kernel can put each device that a guest can get back into its "
+        "first state without touching another device. What the device "
+        "stores for good (firmware, disks) survives a reset."
+    )
+    remediation = (
+        "Take the device out of [pci] device_spec, or update its firmware; "
+        "where somebody has emptied reset_method, write default into it."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the reset methods of each device that Nova offers."""

@@ -54,6 +54,19 @@ class QemuRelro(_Build):
     """All slots that calls go through are read-only before the start."""
 
     name = "qemu_relro"
+    id = "Check-Virt-10"
+    title = "QEMU has full RELRO"
+    guide = "Compiler hardening"
+    meaning = (
+        "In every emulator that runs or that libvirt would start, and in "
+        "every module that they load, the tables that calls go through are "
+        "read-only once the program has started, so that a guest that can "
+        "write there cannot redirect calls."
+    )
+    remediation = (
+        "Install a QEMU that was built with it, or rebuild it with "
+        "LDFLAGS=-Wl,-z,relro,-z,now."
+    )
     asked = Property(
         name="full RELRO",
         has=_relro,
@@ -66,6 +79,19 @@ class QemuCanary(_Build):
     """Functions check a canary on the stack before they return."""
 
     name = "qemu_canary"
+    id = "Check-Virt-11"
+    title = "QEMU guards its stacks"
+    guide = "Compiler hardening"
+    meaning = (
+        "Every emulator that runs or that libvirt would start has "
+        "functions that check a canary on the stack before they return. "
+        "Modules are counted in the evidence: one without may have no "
+        "function that needs it."
+    )
+    remediation = (
+        "Install a QEMU that was built with it, or rebuild it with "
+        "CFLAGS=-fstack-protector-strong."
+    )
     asked = Property(
         name="stack canaries",
         has=lambda facts: facts.canary,
@@ -85,6 +111,19 @@ class QemuNx(_Build):
     """
 
     name = "qemu_nx"
+    id = "Check-Virt-12"
+    title = "QEMU executes nothing that it can write"
+    guide = "Compiler hardening"
+    meaning = (
+        "No emulator that runs or that libvirt would start, and no module "
+        "or library that they load, asks for an executable stack or for "
+        "code that can be written."
+    )
+    remediation = (
+        "Install a QEMU that was built with it, or rebuild it with "
+        "LDFLAGS=-Wl,-z,noexecstack, and with assembler files that have a "
+        "section .note.GNU-stack."
+    )
     asked = Property(
         name="NX",
         has=lambda facts: facts.nx,
@@ -109,6 +148,20 @@ class QemuPie(_Build):
     """The kernel may load an emulator anywhere, and it runs as its caller."""
 
     name = "qemu_pie"
+    id = "Check-Virt-13"
+    title = "QEMU is position independent, and not setuid"
+    guide = "Compiler hardening"
+    meaning = (
+        "Every emulator that runs or that libvirt would start is a PIE, so "
+        "that the kernel can place its code at random (Check-Virt-15), and "
+        "none is setuid or setgid: libvirt gives it the rights that it "
+        "needs."
+    )
+    remediation = (
+        "Install a QEMU that was built with it, or rebuild it with "
+        "./configure --enable-pie. Take setuid and setgid away: chmod "
+        "ug-s."
+    )
     asked = Property(
         name="PIE and neither setuid nor setgid",
         has=_pie,
@@ -129,6 +182,19 @@ class QemuFortify(_Build):
     """
 
     name = "qemu_fortify"
+    id = "Check-Virt-14"
+    title = "QEMU's calls to libc are fortified"
+    guide = "Compiler hardening"
+    meaning = (
+        "Every emulator that runs or that libvirt would start calls "
+        "functions of glibc's that check the size of what they write "
+        "(__memcpy_chk and its like). The stack canary's function is none "
+        "of them. Modules are counted in the evidence."
+    )
+    remediation = (
+        "Install a QEMU that was built with it, or rebuild it with "
+        "CFLAGS=-O2 -D_FORTIFY_SOURCE=2."
+    )
     asked = Property(
         name="FORTIFY",
         has=lambda facts: facts.fortify,

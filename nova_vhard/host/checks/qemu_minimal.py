@@ -38,6 +38,22 @@ class QemuMinimal(Check):
     """
 
     name = "qemu_minimal"
+    id = "Check-Virt-16"
+    title = "QEMU offers no device that the policy refuses"
+    guide = "Minimizing the QEMU code base"
+    meaning = (
+        "No emulator that runs or that libvirt would start offers a device "
+        "that only values which the policy refuses would need. What a "
+        "build cannot leave out, because an allowed device or the machine "
+        "type is built with it, does not count."
+    )
+    remediation = (
+        "Leave the listed devices out of the build (openstack vhard qemu "
+        "build-config writes what QEMU's --with-devices-<architecture> "
+        "takes), or do not install the packages that bring them as "
+        "modules. Before the USB tablet goes, set [DEFAULT] pointer_model "
+        "= ps2mouse in nova.conf."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Compare what each emulator offers with the policy."""

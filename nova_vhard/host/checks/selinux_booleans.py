@@ -23,6 +23,17 @@ class SelinuxBooleans(Check):
     """
 
     name = "selinux_booleans"
+    id = "Check-Virt-23"
+    title = "The guide's SELinux booleans are off, or wanted"
+    guide = "Booleans"
+    meaning = (
+        "None of the eight booleans that the guide names opens a thing of "
+        "the host to every guest, unless the operator said so."
+    )
+    remediation = (
+        "setsebool -P NAME off; or name it in [vhard_reporter] "
+        "selinux_booleans, if this host cannot do without."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge what each is now; what is pending is named."""

@@ -35,6 +35,23 @@ class TpmMeasuredBoot(Check):
     """
 
     name = "tpm_measured_boot"
+    id = "Check-Virt-30"
+    title = "A TPM 2.0 is there, and its boot event log leads to its PCRs"
+    guide = (
+        "Integrity life-cycle, secure bootstrapping: what a verifier of "
+        "the boot needs"
+    )
+    meaning = (
+        "The host could be attested: it has a TPM 2.0, the firmware wrote "
+        "down what it measured, and what it wrote is what PCRs 0 to 7 "
+        "hold. That is no attestation: nobody has compared them with what "
+        "should have booted."
+    )
+    remediation = (
+        "Switch the TPM 2.0 on in the firmware and boot by UEFI. Where the "
+        "log does not lead to the PCRs, reboot; if it stays so, take the "
+        "host out of service."
+    )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge each TPM; one that has both is enough."""

@@ -9,8 +9,9 @@ from typing import Any
 from cliff.columns import FormattableColumn
 from osc_lib import exceptions
 
-from nova_vhard.catalogue.checks import CHECKS, CheckInfo
 from nova_vhard.common.text import clean
+from nova_vhard.host import plugins
+from nova_vhard.host.check import Check
 from nova_vhard.osc import output
 from nova_vhard.osc.host.listing import add_age
 from nova_vhard.placement.client import PlacementError, ProviderNotFound
@@ -84,8 +85,8 @@ class ShowHost(output.ShowOne):
             "meets": ", ".join(one.name for one in found.meets()) or "none",
         }
         checks = {
-            name: CheckColumn(_check(info, name in found.passed))
-            for name, info in CHECKS.items()
+            check.name: CheckColumn(_check(check, check.name in found.passed))
+            for check in plugins.load()
         }
         return (*fields, *checks), (*fields.values(), *checks.values())
 
@@ -101,7 +102,7 @@ def _report(one: HostPosture, age: int) -> str:
     return told
 
 
-def _check(info: CheckInfo, passed: bool) -> dict[str, Any]:
+def _check(info: Check, passed: bool) -> dict[str, Any]:
     return {
         "passed": passed,
         "id": info.id,

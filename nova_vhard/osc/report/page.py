@@ -15,8 +15,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.common.text import clean, line
+from nova_vhard.host import plugins
 from nova_vhard.osc.image import images
 from nova_vhard.osc.report.data import (
     DEVICE_COLUMNS,
@@ -90,7 +90,7 @@ def render(report: Report) -> str:
     return template.render(
         report=report,
         made=f"{report.made.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC",
-        checks=tuple(CHECKS.values()),
+        checks=tuple(plugins.load()),
         statuses=Counter(one.status for one in report.hosts),
         proven=Counter(name for one in report.hosts for name in one.proven),
         cell=_check_cell,

@@ -5,7 +5,6 @@ import dataclasses
 
 import pytest
 
-from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.host.check import Status
 from nova_vhard.host.checks.nova_defaults import NovaDefaults
 from nova_vhard.host.host import Expected, Host
@@ -21,7 +20,7 @@ SET = {"libvirt": {"hw_machine_type": ["x86_64=q35"]}}
 def run(root, expected=ASSUMED):
     result = NovaDefaults().run(Host(HostRoot(root), expected=expected))
     assert bool(result.remediation) == (result.status is not PASS)
-    mend = CHECKS["nova_defaults"].remediation
+    mend = NovaDefaults.remediation
     assert (result.remediation == mend) == (result.status is FAIL)
     return result
 

@@ -77,14 +77,6 @@ def test_every_check_of_the_catalogue_is_installed():
     assert not any("not installed" in one.reason for one in found.results)
 
 
-def test_a_check_that_is_not_installed_is_unknown(monkeypatch):
-    info = CHECKS["iommu"]
-    monkeypatch.setattr(report, "CHECKS", {**CHECKS, "novel": info})
-    missing = report.load()[-1]
-    monkeypatch.setattr("nova_vhard.host.check.CHECKS", {"novel": info})
-    assert missing.run(Host()).status is Status.UNKNOWN
-
-
 def test_command_on_a_capture(tmp_path, capsys):
     root = capture("vtd-on", tmp_path)
     assert reporter.main(["check", "--root", root, "--format", "json"]) == 1

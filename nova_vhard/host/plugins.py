@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The installed checks: ours, and those of other packages.
+
+A check is a class under the entry point group ``nova_vhard.host_checks``, by
+its name. One that cannot be loaded, or says too little of itself, is answered
+by UNKNOWN with the reason: never by silence, and never by another of its name.
+"""
+
+from collections import defaultdict
+from importlib import metadata
+from importlib.metadata import EntryPoint
+
+from nova_vhard.catalogue.checks import NAMESPACE, OURS, is_name
+from nova_vhard.common.log import get_logger
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+
+LOG = get_logger(__name__)
+
+_TEXTS = ("id", "title", "guide", "meaning", "remediation")
+_NUMBER = "Check-Virt-"
+
+_INSTALL = (
+    "Install nova-vhard again (pip install 'nova-vhard[node]'), so that its "
+    "entry points are those of this version."
+)
+_MEND = "Take that package out, or install a version of it that is right."
+
+
+class Faulty(Exception):
+    """Raised for a check that cannot be used."""
+
+
+class _Unusable(Check):
+    """Answers for a check that is not there, or cannot be used."""
+
+    def __init__(self, name: str, reason: str, step: str) -> None:
+        self.name = name
+        self.id = OURS.get(name, "")
+        self._answer = Answer(Status.UNKNOWN, reason, step)
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        return self._answer
+
+
+def load() -> list[Check]:
+    """Return every check: ours in the order of the documentation, others'."""
+    points: dict[str, list[EntryPoint]] = defaultdict(list)
+    for point in metadata.entry_points(group=NAMESPACE):
+        points[point.name].append(point)
+    names = [*OURS, *sorted(points.keys() - OURS.keys())]
+    return [_check(name, points.get(name, [])) for name in names]
+
+
+def _check(name: str, points: list[EntryPoint]) -> Check:
+    try:
+        return _loaded(name, points)
+    except Faulty as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 - anything in a plugin
+        reason = f"it cannot be loaded: {type(error).__name__}: {error}"
+    LOG.error("Check %s: %s", name, reason)
+    ours = name in OURS and len(points) <= 1
+    return _Unusable(name, reason, _INSTALL if ours else _MEND)
+
+
+def _loaded(name: str, points: list[EntryPoint]) -> Check:
+    """Return the check of a name.
+
+    :raises Faulty: if there is none, more than one, or it says too little
+    """
+    if not points:
+        raise Faulty("the check is not installed")
+    if len(points) > 1:
+        raise Faulty(
+            "several packages have a check of this name: "
+            f"{', '.join(sorted(point.value for point in points))}"
+        )
+    if name in OURS and not points[0].value.startswith("nova_vhard."):
+        raise Faulty(
+            f"{points[0].value} has the name of a check of nova-vhard's"
+        )
+    if not is_name(name):
+        raise Faulty("its name makes no trait: a-z, 0-9 and _, not reported…")
+    check = points[0].load()()
+    _must_be_whole(name, check)
+    return check  # type: ignore[no-any-return]
+
+
+def _must_be_whole(name: str, check: object) -> None:
+    """Raise where a check does not say what reports and policies need.
+
+    :raises Faulty: with what is missing
+    """
+    if not isinstance(check, Check):
+        raise Faulty("it is no nova_vhard.host.check.Check")
+    if check.name != name:
+        raise Faulty(f"it calls itself {check.name!r}")
+    for text in _TEXTS:
+        value = getattr(check, text, None)
+        if not isinstance(value, str) or not value:
+            raise Faulty(f"it has no {text}")
+    if name not in OURS and check.id.startswith(_NUMBER):
+        raise Faulty(f"{check.id} is a number of nova-vhard's own")

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A check of another package is one like ours, and a faulty one is UNKNOWN."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from nova_vhard.catalogue.checks import OURS, is_name
+
+GOOD = """
+from nova_vhard.host.check import Answer, Check, Status
+
+class Smt(Check):
+    '''Threads share no core.'''
+    name = "smt"
+    id = "Site-01"
+    title = "Threads share no core"
+    guide = "Beyond the guide"
+    meaning = "No two guests share a core."
+    remediation = "Boot with nosmt."
+
+    def answer(self, host, evidence):
+        evidence.append("a fact")
+        return Status.PASS, "they do not"
+
+class Named(Smt):
+    name = "another"
+
+class Silent(Smt):
+    name = "silent"
+    meaning = ""
+
+class Ours(Smt):
+    name = "ours"
+    id = "Check-Virt-01"
+
+class Iommu(Smt):
+    name = "iommu"
+
+class Reported(Smt):
+    name = "reported_2026112612"
+
+class Breaks(Smt):
+    name = "breaks"
+    def __init__(self):
+        raise OSError("no disk")
+
+class Late(Smt):
+    name = "late"
+    def answer(self, host, evidence):
+        raise ZeroDivisionError("oops")
+
+def function():
+    return 7
+"""
+
+ENTRIES = {
+    "smt": "Smt",
+    "misnamed": "Named",
+    "silent": "Silent",
+    "ours": "Ours",
+    "iommu": "Iommu",
+    "reported_2026112612": "Reported",
+    "breaks": "Breaks",
+    "late": "Late",
+    "seven": "function",
+    "gone": "Gone",
+    "Two Words": "Smt",
+}
+
+REPORT = """
+import datetime, json, sys
+from nova_vhard.catalogue import traits
+from nova_vhard.host import report, isolate
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot
+now = datetime.datetime.now(datetime.UTC)
+host = Host(HostRoot("/nowhere"))
+found = report.inspect(host, now, report.load(), isolate.in_process)
+content = found.content()["results"]
+passed = [traits.of_check(name) for name in found.passed]
+json.dump([content, passed], sys.stdout)
+"""
+
+POLICY = """
+import sys
+from nova_vhard.gates.extra_specs import register
+from nova_vhard.policy import document
+document.load(sys.argv[1])
+(validator,) = register()
+validator.validate("vhard:require", "smt,iommu")
+print(*[name for name in sys.modules if name.startswith("tiny")])
+"""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """Install a tiny package; return what runs a program that sees it."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "tiny.py").write_text(GOOD)
+    info = folder / "tiny-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
+    )
+    lines = [f"{name} = tiny:{kind}" for name, kind in ENTRIES.items()]
+    text = "\n".join(["[nova_vhard.host_checks]", *lines])
+    (info / "entry_points.txt").write_text(text + "\n")
+
+    def run(code, *words):
+        path = os.pathsep.join([*filter(None, sys.path), str(folder)])
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert not done.returncode, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def reported(package):
+    results, passed = json.loads(package(REPORT))
+    return {each["check"]: each for each in results}, passed
+
+
+def test_it_is_run_and_reported_like_ours(reported):
+    results, passed = reported
+    assert list(results)[: len(OURS)] == list(OURS)
+    found = results["smt"]
+    assert (found["status"], found["id"]) == ("PASS", "Site-01")
+    assert found["evidence"] == ["a fact"]
+    assert passed == ["CUSTOM_VHARD_SMT"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("iommu", "several packages have a check of this name"),
+        ("misnamed", "calls itself 'another'"),
+        ("silent", "it has no meaning"),
+        ("ours", "a number of nova-vhard's own"),
+        ("reported_2026112612", "makes no trait"),
+        ("Two Words", "makes no trait"),
+        ("breaks", "cannot be loaded: OSError: no disk"),
+        ("late", "the check failed: ZeroDivisionError: oops"),
+        ("seven", "it is no nova_vhard.host.check.Check"),
+        ("gone", "cannot be loaded: AttributeError"),
+    ],
+)
+def test_a_faulty_one_is_unknown_with_its_reason(reported, name, reason):
+    found = reported[0][name]
+    assert found["status"] == "UNKNOWN"
+    assert reason in found["reason"]
+    assert found["remediation"]
+
+
+def test_policies_and_flavors_require_it_and_load_nothing_of_it(
+    package, tmp_path
+):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        'version: "1"\nextends: baseline\nhosts: {require: [smt]}\n'
+    )
+    assert package(POLICY, str(policy)).split() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [
+        ("smt", True),
+        ("cpu_2", True),
+        ("reported", False),
+        ("reported_2026112612", False),
+        ("Smt", False),
+        ("2smt", False),
+        ("a-b", False),
+        ("", False),
+        ("a" * 65, False),
+    ],
+)
+def test_a_name_makes_a_trait(name, good):
+    assert is_name(name) is good
