@@ -10,16 +10,11 @@ Nova that is installed.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nova_vhard.catalogue.kinds import DeviceKind
+from nova_vhard.catalogue.kinds import DeviceKind, words
 
+_DISK_BUSES = words("fdc ide sata scsi usb virtio xen lxc uml")
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-_DISK_BUSES = _words("fdc ide sata scsi usb virtio xen lxc uml")
-
-_ARCHITECTURES = _words(
+_ARCHITECTURES = words(
     "alpha armv6 armv7l armv7b aarch64 cris i686 ia64 lm32 m68k "
     "microblaze microblazeel mips mipsel mips64 mips64el "
     "openrisc parisc parisc64 ppc ppcle ppc64 ppc64le ppcemb "
@@ -102,7 +97,7 @@ _STORAGE = (
         why="QEMU's LSI, MegaRAID and pvscsi controllers emulate hardware "
         "in full; virtio-scsi does not",
         fix="set hw_scsi_model to virtio-scsi, or use disk bus virtio",
-        values=_words(
+        values=words(
             "buslogic ibmvscsi lsilogic lsisas1068 lsisas1078 virtio-"
             "scsi vmpvscsi"
         ),
@@ -137,7 +132,7 @@ _NETWORK = (
         why="e1000, rtl8139, ne2k and pcnet emulate network hardware in "
         "full, code in which guests have escaped before",
         fix="use virtio; the guest needs the virtio network driver",
-        values=_words(
+        values=words(
             "virtio ne2k_pci pcnet rtl8139 e1000 e1000e netfront spapr-"
             "vlan lan9118 sriov vmxnet vmxnet3 igb"
         ),
@@ -163,7 +158,7 @@ _CONSOLE = (
         why="cirrus, vmvga and qxl are large device models that a server "
         "does not need",
         fix="use virtio, or vga where the guest has no driver",
-        values=_words("cirrus qxl vga vmvga xen virtio gop none bochs"),
+        values=words("cirrus qxl vga vmvga xen virtio gop none bochs"),
         image_properties=("hw_video_model",),
     ),
     DeviceKind(
@@ -207,7 +202,7 @@ _CONSOLE = (
         title="sound card",
         why="sound cards emulate hardware in full and have had escapes",
         fix="leave the setting away",
-        values=_words("sb16 es1370 pcspk ac97 ich6 ich9 usb virtio"),
+        values=words("sb16 es1370 pcspk ac97 ich6 ich9 usb virtio"),
         image_properties=("hw_sound_model",),
         extra_specs=("hw:sound_model",),
     ),

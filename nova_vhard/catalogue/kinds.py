@@ -10,6 +10,11 @@ _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 _TRUE = frozenset(("1", "t", "true", "on", "y", "yes"))
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a text: how the catalogue writes lists of names."""
+    return tuple(text.split())
+
+
 @dataclass(frozen=True)
 class DeviceKind:
     """One thing that Nova lets somebody choose about a guest's hardware.

@@ -10,9 +10,7 @@ those of ``devices.py``, in the spelling that its readers give.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
+from nova_vhard.catalogue.kinds import words
 
 
 def _virtio(name: str) -> tuple[str, ...]:
@@ -27,10 +25,10 @@ def _virtio(name: str) -> tuple[str, ...]:
     )
 
 
-_FLOPPY = _words("isa-fdc floppy")
+_FLOPPY = words("isa-fdc floppy")
 # What is on a USB bus needs a controller, and where the guest names none
 # libvirt picks one of these, by machine and version.
-_USB = _words(
+_USB = words(
     "qemu-xhci usb-ehci pci-ohci piix3-usb-uhci piix4-usb-uhci "
     "ich9-usb-ehci1 ich9-usb-ehci2 ich9-usb-uhci1 ich9-usb-uhci2 "
     "ich9-usb-uhci3 ich9-usb-uhci4 ich9-usb-uhci5 ich9-usb-uhci6"
@@ -46,12 +44,12 @@ def _buses(ata: str, scsi: str) -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType(
         {
             "fdc": _FLOPPY,
-            "ide": _words(f"piix3-ide piix4-ide isa-ide {ata}"),
-            "sata": _words(f"ich9-ahci {ata}"),
-            "scsi": _words(scsi),
-            "usb": (*_words("usb-storage usb-bot usb-uas"), *_USB),
+            "ide": words(f"piix3-ide piix4-ide isa-ide {ata}"),
+            "sata": words(f"ich9-ahci {ata}"),
+            "scsi": words(scsi),
+            "usb": (*words("usb-storage usb-bot usb-uas"), *_USB),
             "virtio": _virtio("blk"),
-            "xen": _words("xen-disk xen-cdrom"),
+            "xen": words("xen-disk xen-cdrom"),
             # Containers and User-mode Linux: no device of QEMU's.
             "lxc": (),
             "uml": (),
@@ -66,7 +64,7 @@ _CDROM = {**_buses("ide-cd", "scsi-cd"), "virtio": ()}
 _RESCUE = _buses("ide-hd ide-cd", "scsi-hd scsi-cd")
 # libvirt refuses a floppy on any bus but that of its controller.
 _FLOPPIES = dict.fromkeys(_DISK, ()) | {"fdc": _FLOPPY}
-_LUN = _words("scsi-block scsi-generic")
+_LUN = words("scsi-block scsi-generic")
 _USAGES = {
     "cdrom": (),
     "disk": (),
@@ -76,14 +74,14 @@ _USAGES = {
     "lun": _LUN,
 }
 
-_HDA = _words("hda-duplex hda-micro hda-output")
-_VIRTIO_GPU = _words(
+_HDA = words("hda-duplex hda-micro hda-output")
+_VIRTIO_GPU = words(
     "virtio-gpu-pci virtio-gpu-device virtio-gpu-ccw virtio-vga "
     "virtio-gpu-gl-pci virtio-gpu-gl-device virtio-vga-gl"
 )
 _TABLET = ("usb-tablet", *_USB)
-_WATCHDOG = _words("i6300esb diag288")
-_VIRTIO_IOMMU = _words("virtio-iommu-pci virtio-iommu-device")
+_WATCHDOG = words("i6300esb diag288")
+_VIRTIO_IOMMU = words("virtio-iommu-pci virtio-iommu-device")
 
 _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
     "disk_bus": _DISK,
@@ -95,19 +93,19 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
     "scsi_model": {
         "buslogic": (),
         "ibmvscsi": ("spapr-vscsi",),
-        "lsilogic": _words("lsi53c895a lsi53c810"),
+        "lsilogic": words("lsi53c895a lsi53c810"),
         "lsisas1068": ("mptsas1068",),
-        "lsisas1078": _words("megasas megasas-gen2"),
+        "lsisas1078": words("megasas megasas-gen2"),
         "virtio-scsi": _virtio("scsi"),
         "vmpvscsi": ("pvscsi",),
     },
     "vif_model": {
-        "e1000": _words("e1000 e1000-82544gc e1000-82545em"),
+        "e1000": words("e1000 e1000-82544gc e1000-82545em"),
         "e1000e": ("e1000e",),
         "igb": ("igb",),
         # Part of boards, and nothing that -device can add.
         "lan9118": (),
-        "ne2k_pci": _words("ne2k_pci ne2k_isa"),
+        "ne2k_pci": words("ne2k_pci ne2k_isa"),
         "netfront": ("xen-net-device",),
         "pcnet": ("pcnet",),
         "rtl8139": ("rtl8139",),
@@ -120,19 +118,19 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
     },
     "video_model": {
         "bochs": ("bochs-display",),
-        "cirrus": _words("cirrus-vga isa-cirrus-vga"),
+        "cirrus": words("cirrus-vga isa-cirrus-vga"),
         "gop": (),
         "none": (),
-        "qxl": _words("qxl qxl-vga"),
-        "vga": _words("VGA secondary-vga isa-vga"),
+        "qxl": words("qxl qxl-vga"),
+        "vga": words("VGA secondary-vga isa-vga"),
         "virtio": _VIRTIO_GPU,
         "vmvga": ("vmware-svga",),
         # A back end, and nothing that -device can add.
         "xen": (),
     },
     "input_bus": {
-        "usb": (*_words("usb-tablet usb-kbd usb-mouse"), *_USB),
-        "virtio": _words(
+        "usb": (*words("usb-tablet usb-kbd usb-mouse"), *_USB),
+        "virtio": words(
             "virtio-tablet-pci virtio-tablet-device virtio-tablet-ccw "
             "virtio-keyboard-pci virtio-keyboard-device virtio-keyboard-ccw "
             "virtio-mouse-pci virtio-mouse-device virtio-mouse-ccw"
@@ -142,7 +140,7 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
     "usb_model": {
         "none": (),
         # Its symbol selects that of the other.
-        "nec-xhci": _words("nec-usb-xhci qemu-xhci"),
+        "nec-xhci": words("nec-usb-xhci qemu-xhci"),
         "qemu-xhci": ("qemu-xhci",),
     },
     # Any number of ports but none.
@@ -156,7 +154,7 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
         "pcspk": (),
         "sb16": ("sb16",),
         "usb": ("usb-audio", *_USB),
-        "virtio": _words("virtio-sound-pci virtio-sound-device"),
+        "virtio": words("virtio-sound-pci virtio-sound-device"),
     },
     "rng_model": {"virtio": _virtio("rng")},
     "watchdog_action": {
@@ -168,7 +166,7 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
     },
     "tpm_model": {
         "tpm-crb": ("tpm-crb",),
-        "tpm-tis": _words("tpm-tis tpm-tis-device"),
+        "tpm-tis": words("tpm-tis tpm-tis-device"),
     },
     "viommu_model": {
         # Nova takes virtio with libvirt 8.3, else what the machine has.
@@ -196,9 +194,7 @@ ELSEWHERE = frozenset(
         "tpm-tis-device",
         *(
             f"virtio-{name}-ccw"
-            for name in (
-                *_words("blk scsi net rng gpu tablet keyboard mouse"),
-            )
+            for name in (*words("blk scsi net rng gpu tablet keyboard mouse"),)
         ),
     )
 )

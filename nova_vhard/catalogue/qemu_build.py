@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
+from nova_vhard.catalogue.kinds import words
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ ALWAYS = (
     Part(
         "libvirt's channels, such as the guest agent's; servers that exist "
         "may have one, and can be moved here",
-        devices=_words("virtio-serial-pci virtserialport virtconsole"),
+        devices=words("virtio-serial-pci virtserialport virtconsole"),
         symbols=("VIRTIO_SERIAL",),
     ),
     Part(
@@ -113,7 +111,7 @@ CHOSEN: Mapping[tuple[str, str], Part] = MappingProxyType(
         ("video_model", "qxl"): Part("QXL is SPICE's", options=("spice",)),
         ("redirected_usb_ports", "1"): Part(
             "USB devices of a console client, over SPICE",
-            options=_words("spice usb-redir"),
+            options=words("spice usb-redir"),
         ),
         ("tpm_model", "tpm-crb"): Part("a TPM", options=("tpm",)),
         ("tpm_model", "tpm-tis"): Part("a TPM", options=("tpm",)),
@@ -131,7 +129,7 @@ VDPA = Part("vDPA ports", options=("vhost-vdpa",))
 
 #: Conventional PCI devices: on q35 libvirt puts them behind a bridge.
 CONVENTIONAL = frozenset(
-    _words(
+    words(
         "AC97 ES1370 intel-hda i6300esb e1000 ne2k_pci pcnet rtl8139 "
         "lsi53c895a mptsas1068 megasas cirrus-vga vmware-svga usb-ehci "
         "pci-ohci"
@@ -146,10 +144,10 @@ BRIDGE = Part(
 #: Devices that serve a value only where something else than Nova asks for
 #: them: 3D acceleration, which Nova never switches on.
 UNASKED = frozenset(
-    _words("virtio-gpu-gl-pci virtio-gpu-gl-device virtio-vga-gl")
+    words("virtio-gpu-gl-pci virtio-gpu-gl-device virtio-vga-gl")
 )
 #: Devices of Xen guests: Nova refuses them on KVM and QEMU.
-XEN = frozenset(_words("xen-disk xen-cdrom xen-net-device"))
+XEN = frozenset(words("xen-disk xen-cdrom xen-net-device"))
 
 _FEATURES_ON = {
     "vnc": "Nova's graphical console",

@@ -4,6 +4,7 @@
 from oslo_config import cfg
 
 from nova_vhard.conf import groups
+from nova_vhard.conf.vhard import POLICY_FILE
 
 GROUP = cfg.OptGroup(
     "vhard_reporter",
@@ -62,7 +63,7 @@ OPTS = [
     ),
     cfg.StrOpt(
         "policy_file",
-        default="/etc/nova-vhard/policy.yaml",
+        default=POLICY_FILE,
         help="Policy that the host is compared with: the devices that it "
         "refuses and the settings that it assumes. Without a policy that can "
         "be read the checks that compare with it are UNKNOWN.",

@@ -6,6 +6,9 @@ from oslo_config import cfg
 from nova_vhard.common import source
 from nova_vhard.conf import groups
 
+#: Where a policy is, unless an option says otherwise.
+POLICY_FILE = "/etc/nova-vhard/policy.yaml"
+
 GROUP = cfg.OptGroup(
     "vhard",
     title="Hardening of virtual hardware",
@@ -16,7 +19,7 @@ GROUP = cfg.OptGroup(
 OPTS = [
     cfg.StrOpt(
         "policy_file",
-        default="/etc/nova-vhard/policy.yaml",
+        default=POLICY_FILE,
         help="Path of the policy file. It is read again when it changes; no "
         "restart is needed. Replace it in one step (write another file and "
         "rename it), so that no half-written file is read. If the file "

@@ -7,16 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from cliff.columns import FormattableColumn
-from osc_lib import exceptions
 
-from nova_vhard.common.problems import PolicyError
-from nova_vhard.common.source import MAX_LIMIT
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output
-from nova_vhard.policy import document
-from nova_vhard.policy.model import Policy
-
-POLICY = "/etc/nova-vhard/policy.yaml"
 
 #: Characters of a cell. A policy's reasons are longer than other values.
 _LONG = 1024
@@ -86,21 +79,6 @@ class OfflineShowOne(Offline, output.ShowOne):
     """A command without a cloud whose output is one thing."""
 
 
-def add_policy(
-    parser: argparse.ArgumentParser, default: str | None = POLICY
-) -> None:
-    """Add the option that names a policy."""
-    end = f"; default {default}" if default else ""
-    parser.add_argument(
-        "--policy",
-        metavar="<file>",
-        default=default,
-        help="policy to judge by: a file, or "
-        f"{' or '.join(document.SHIPPED)}, which ship with the package{end}; "
-        "one with errors judges nothing, and the command ends with 1",
-    )
-
-
 def add_date(parser: argparse.ArgumentParser) -> None:
     """Add the option that names the day by which exemptions are judged."""
     parser.add_argument(
@@ -118,23 +96,6 @@ def _date(text: str) -> datetime.date:
     except ValueError as error:
         message = f"{text!r} is no date; write 2027-03-31"
         raise argparse.ArgumentTypeError(message) from error
-
-
-def load(name: str) -> Policy:
-    """Load a policy.
-
-    :param name: a path, or the name of a shipped policy
-    :raises osc_lib.exceptions.CommandError: with every fault of every file
-    """
-    try:
-        return document.load(document.resolve(name), limit=MAX_LIMIT)
-    except PolicyError as error:
-        raise failure(error) from error
-
-
-def failure(error: PolicyError) -> exceptions.CommandError:
-    """Return what ends a command with one line and exit status 1."""
-    return exceptions.CommandError(str(error))
 
 
 def counted(count: int, word: str, plural: str | None = None) -> str:

@@ -1,36 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The option ``--policy`` of the commands that judge by a policy."""
+"""The option ``--policy`` of the commands, and the policy that it names."""
 
 import argparse
 
 from osc_lib import exceptions
 
 from nova_vhard.common.problems import PolicyError
+from nova_vhard.common.source import MAX_LIMIT
+from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
 
-DEFAULT = "/etc/nova-vhard/policy.yaml"
 
-
-def add_option(parser: argparse.ArgumentParser, what: str) -> None:
+def add_option(
+    parser: argparse.ArgumentParser,
+    what: str = "policy to judge by",
+    default: str | None = POLICY_FILE,
+) -> None:
     """Add the option.
 
     :param what: what the policy is for, for the help
     """
+    end = f"; default {default}" if default else ""
     parser.add_argument(
         "--policy",
         metavar="<file>",
-        default=DEFAULT,
-        help=f"{what} (default: %(default)s)",
+        default=default,
+        help=f"{what}: a file, or {' or '.join(document.SHIPPED)}, which ship "
+        f"with the package{end}; one with errors judges nothing, and the "
+        "command ends with 1",
     )
 
 
-def load(path: str) -> Policy:
+def load(name: str) -> Policy:
     """Return a policy.
 
-    :raises CommandError: with every fault of the file
+    :param name: a path, or the name of a shipped policy
+    :raises osc_lib.exceptions.CommandError: with every fault of every file
     """
     try:
-        return document.load(path)
+        return document.load(document.resolve(name), limit=MAX_LIMIT)
     except PolicyError as error:
-        raise exceptions.CommandError(str(error)) from error
+        raise failure(error) from error
+
+
+def failure(error: PolicyError) -> exceptions.CommandError:
+    """Return what ends a command with one line and exit status 1."""
+    return exceptions.CommandError(str(error))

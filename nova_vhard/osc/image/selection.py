@@ -9,7 +9,7 @@ from osc_lib import exceptions
 
 from nova_vhard.osc.image.changes import ERRORS
 from nova_vhard.osc.image.images import Image
-from nova_vhard.osc.named import only
+from nova_vhard.osc.named import find
 from nova_vhard.osc.projects import project_id
 
 _PAGE = 500
@@ -41,7 +41,13 @@ def selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
     images = app.client_manager.vhard.images
     if options.image:
         for name in options.image:
-            yield dict(_named(images, name))
+            yield find(
+                "image",
+                name,
+                images.get,
+                ERRORS,
+                lambda name: listed(images, {"name": name}),
+            )
         return
     filters = {}
     if options.public:
@@ -62,16 +68,3 @@ def listed(images: Any, filters: dict[str, Any]) -> Iterator[Image]:
         which = {**visibility, "os_hidden": str(hidden).lower()}
         for image in images.list(page_size=_PAGE, filters=which):
             yield dict(image)
-
-
-def _named(images: Any, name: str) -> Image:
-    try:
-        found: Image = images.get(name)
-        return found
-    except ERRORS:
-        same = [
-            one
-            for one in listed(images, {"name": name})
-            if one["name"] == name
-        ]
-    return only(same, "image", name)

@@ -13,13 +13,13 @@ from nova_vhard.common.problems import (
     spell,
 )
 from nova_vhard.common.source import MAX_LIMIT, MAX_SIZE
+from nova_vhard.conf.vhard import POLICY_FILE
+from nova_vhard.osc import policies
 from nova_vhard.osc.offline import (
-    POLICY,
     Cell,
     OfflineLister,
     Rows,
     counted,
-    failure,
 )
 from nova_vhard.osc.policy.rows import (
     Row,
@@ -111,7 +111,7 @@ class ShowPolicy(OfflineLister):
             "file",
             metavar="<file>",
             nargs="?",
-            default=POLICY,
+            default=POLICY_FILE,
             help=f"policy file, or {' or '.join(document.SHIPPED)}, which "
             "ship with the package (default: %(default)s)",
         )
@@ -132,7 +132,7 @@ class ShowPolicy(OfflineLister):
                 else of_file(document.own(path, MAX_LIMIT))
             )
         except PolicyError as error:
-            raise failure(error) from error
+            raise policies.failure(error) from error
         return ("Key", "Value", "Mode", "File", "Line"), [
             _cells(row) for row in rows
         ]

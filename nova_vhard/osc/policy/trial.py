@@ -5,17 +5,15 @@ import argparse
 from typing import Any
 
 from nova_vhard.common.problems import PolicyError, Problem
+from nova_vhard.conf.vhard import POLICY_FILE
+from nova_vhard.osc import policies
 from nova_vhard.osc.offline import (
-    POLICY,
     Cell,
     OfflineLister,
     OfflineShowOne,
     Rows,
     add_date,
-    add_policy,
     counted,
-    failure,
-    load,
 )
 from nova_vhard.osc.policy import case_file, case_options
 from nova_vhard.policy import explain
@@ -40,7 +38,7 @@ class RunPolicyTests(OfflineLister):
         parser.add_argument(
             "files", metavar="<file>", nargs="+", help="file of cases (YAML)"
         )
-        add_policy(parser, default=None)
+        policies.add_option(parser, default=None)
         add_date(parser)
         return parser
 
@@ -49,7 +47,8 @@ class RunPolicyTests(OfflineLister):
         files = _read(parsed_args.files)
         rows: list[tuple[Any, ...]] = []
         for one in files:
-            policy = load(parsed_args.policy or one.policy or POLICY)
+            name = parsed_args.policy or one.policy or POLICY_FILE
+            policy = policies.load(name)
             day = parsed_args.date or one.date or today()
             for test in one.tests:
                 found = test.differences(policy, day)
@@ -75,7 +74,7 @@ def _read(paths: list[str]) -> list[case_file.CaseFile]:
         except PolicyError as error:
             problems += error.problems
     if problems:
-        raise failure(PolicyError(problems))
+        raise policies.failure(PolicyError(problems))
     return files
 
 
@@ -90,7 +89,7 @@ class ExplainPolicy(OfflineShowOne):
         """Add everything that a request consists of."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         case_options.add(parser)
-        add_policy(parser)
+        policies.add_option(parser)
         add_date(parser)
         return parser
 
@@ -99,7 +98,7 @@ class ExplainPolicy(OfflineShowOne):
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return what the user, and the operator, would read."""
         case = described.read(case_options.description(parsed_args))
-        policy = load(parsed_args.policy)
+        policy = policies.load(parsed_args.policy)
         day = parsed_args.date or today()
         verdict = case.verdict(policy, day)
         said = verdict.refusals or verdict.warnings or verdict.violations

@@ -11,14 +11,13 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue.qemu import KCONFIG
 from nova_vhard.catalogue.qemu_build import EXTRAS
+from nova_vhard.osc import policies
 from nova_vhard.osc.offline import (
     Cell,
     Offline,
     OfflineLister,
     Rows,
-    add_policy,
     counted,
-    load,
 )
 from nova_vhard.osc.qemu import (
     files,
@@ -37,7 +36,7 @@ from nova_vhard.osc.qemu.plan import (
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    add_policy(parser)
+    policies.add_option(parser)
     parser.add_argument(
         "--arch",
         choices=needs.ARCHITECTURES,
@@ -58,7 +57,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan(parsed_args: argparse.Namespace) -> Plan:
-    policy = load(parsed_args.policy)
+    policy = policies.load(parsed_args.policy)
     return needs.make(policy, parsed_args.arch, parsed_args.extras)
 
 

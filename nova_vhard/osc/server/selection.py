@@ -11,7 +11,7 @@ from openstack import exceptions as sdk
 from osc_lib import exceptions
 
 from nova_vhard.osc import paging
-from nova_vhard.osc.named import only
+from nova_vhard.osc.named import find
 from nova_vhard.osc.projects import project_id
 
 _DETAIL = "/servers/detail"
@@ -65,14 +65,17 @@ def pages(
 def _named(
     compute: Any, name: str, microversion: str | None
 ) -> dict[str, Any]:
-    try:
+    def get(name: str) -> dict[str, Any]:
         path = f"/servers/{quote(name, safe='')}"
         return dict(paging.get(compute, path, microversion)["server"])
-    except (sdk.NotFoundException, sdk.BadRequestException):
+
+    def listed(name: str) -> Iterator[dict[str, Any]]:
         # Nova's filter is a regular expression.
         params = [("name", f"^{re.escape(name)}$"), paging.LIMIT]
-        listed = paging.pages(
+        for page in paging.pages(
             compute, _DETAIL, "servers", params, microversion
-        )
-        same = [one for page in listed for one in page if one["name"] == name]
-    return only(same, "server", name)
+        ):
+            yield from page
+
+    missing = (sdk.NotFoundException, sdk.BadRequestException)
+    return find("server", name, get, missing, listed)

@@ -15,7 +15,7 @@ import pytest
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cmd import status
-from nova_vhard.osc import offline, policies
+from nova_vhard.conf.vhard import POLICY_FILE
 from tests import ran
 from tests.unit import commands
 from tests.unit.docs import README, SOURCE, blocks
@@ -85,8 +85,7 @@ def test_the_outputs_of_the_readme_are_compared() -> None:
 
 
 def test_the_policy_that_commands_read_by_themselves() -> None:
-    (named,) = {policies.DEFAULT, offline.POLICY}
-    assert f"``{named}``" in README.read_text(encoding="utf-8")
+    assert f"``{POLICY_FILE}``" in README.read_text(encoding="utf-8")
 
 
 def test_this_very_host(demo: Any, prepared: Path) -> None:

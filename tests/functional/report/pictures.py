@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from nova_vhard.osc import policies
+from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.osc.report import page as report_page
 from tests import report_pages
 from tests.functional.report import browser
@@ -29,7 +29,7 @@ def take(chromium: browser.Browser, folder: Path) -> list[Path]:
         directory = Path(name)
         page = directory / "report.html"
         report = report_pages.report(directory, 40, 36, _NAMES)
-        policy = replace(report.policy, files=(policies.DEFAULT,))
+        policy = replace(report.policy, files=(POLICY_FILE,))
         report = replace(report, policy=policy)
         page.write_text(report_page.render(report), encoding="utf-8")
         taken = []

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command that judges by a policy takes one that ships by its name."""
+
+import importlib.metadata
+from types import SimpleNamespace
+
+import pytest
+from osc_lib import exceptions
+
+from nova_vhard.conf.vhard import POLICY_FILE
+from nova_vhard.osc import policies
+from nova_vhard.policy import document
+
+#: ``policy test`` asks each file for the policy that it is for.
+DEFAULTS = {"vhard_policy_test": None}
+APP = SimpleNamespace(client_manager=None)
+
+
+def parsers():
+    for entry in importlib.metadata.entry_points(group="openstack.vhard.v1"):
+        parser = entry.load()(APP, None).get_parser(entry.name)
+        if "--policy" in parser.format_help():
+            yield entry.name, parser
+
+
+def test_the_option_is_the_same_everywhere():
+    found = dict(parsers())
+    assert len(found) >= 9
+    for name, parser in found.items():
+        text = " ".join(parser.format_help().split())
+        assert "a file, or baseline or strict, which ship with" in text, name
+        default = DEFAULTS.get(name, POLICY_FILE)
+        assert parser.get_default("policy") == default, name
+
+
+@pytest.mark.parametrize("name", document.SHIPPED)
+def test_a_shipped_policy_is_loaded_by_its_name(name):
+    assert policies.load(name).guest_devices
+
+
+def test_what_is_no_policy_ends_the_command_with_its_place(tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text("version: 2\n")
+    with pytest.raises(exceptions.CommandError, match=r"policy.yaml:1"):
+        policies.load(str(path))
