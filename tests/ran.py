@@ -75,6 +75,9 @@ ELSEWHERE = {
         f"{_README}::test_the_packages_that_root_installs"
     ),
     "tools/cloud.sh up": _CLOUD,
+    "tools/cloud.sh play": (
+        "tests/integration/test_story.py::test_the_story_goes_as_told"
+    ),
     ". .cloud/rc": _CLOUD,
     "truncate -s 1M router.img": _CLOUD,
     "openstack image create --file router.img --disk-format raw "
