@@ -18,7 +18,7 @@ from story.telling import steps
 
 #: What the gates refuse and let pass.
 GATES = steps(uploads, servers, doors, modes)
-#: What needs devices, volumes, and reporters that run when they are told to.
+#: What needs libvirt, volumes, and reporters that run when they are told to.
 DEVICES = steps(devices, flavors, reissue)
 #: The way from installed to enforcing, and back.
 WALK = steps(walk)

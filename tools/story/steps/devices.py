@@ -4,7 +4,7 @@
 from cloud import machines
 from cloud.machines import PROVEN, UNPROVEN
 from story import reporters
-from story.steps.servers import IDE
+from story.steps.servers import IDE, refused_rebuild
 from story.telling import (
     NotAsTold,
     Outcome,
@@ -42,6 +42,30 @@ def volume_boot(stage):
     disk |= {"source_type": "volume", "destination_type": "volume"}
     text = refusal(stage.member.ask, "router-2", block_device_mapping=[disk])
     return stage.refused("nova-api", text, *IDE)
+
+
+@step(
+    "A server with a disk on scsi, rebuilt with the clean image, which says "
+    "nothing of scsi; afterwards the server must be as it was"
+)
+def scsi_rebuild(stage):
+    """Say what an innocent rebuild would leave the disk on.
+
+    Nova keeps the bus of a disk, and takes its controller from the image
+    that comes: without a model there libvirt picks one itself.
+    """
+    image = stage.member.upload(
+        "on-scsi", hw_disk_bus="scsi", hw_scsi_model="virtio-scsi"
+    )
+    server = stage.member.boot("archive", image_id=image.id)
+    text, _ = refused_rebuild(stage, server, stage.images["clean"])
+    return stage.refused(
+        "nova-api",
+        text,
+        "guest_devices.scsi_model",
+        "hw_scsi_model=virtio-scsi",
+        "on which the server's disk sda is",
+    )
 
 
 @step(
