@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-vhard-status upgrade check: is the policy really in force?
+"""nova-vhard-status upgrade check, and probe: is the policy really in force?
 
 Exit status 0 if all is well, 1 for any warning, 2 for any failure, 255 if
 the command itself could not run.
@@ -17,6 +17,7 @@ from nova_vhard.cmd.status_checks import (
     cloud,
     gates,
     policy,
+    probe,
     settings,
 )
 from nova_vhard.cmd.status_checks.answers import (
@@ -31,6 +32,7 @@ from nova_vhard.common.text import line
 from nova_vhard.conf import status as status_conf
 
 _CRASHED = 255
+_PROBE = "probe"
 
 #: Name to function, in the order of the table.
 CHECKS: dict[str, Callable[[Node], Result]] = {
@@ -54,13 +56,23 @@ class Checks(upgradecheck.UpgradeCommands):  # type: ignore[misc]
 
     display_title = "nova-vhard Status Check Results"
 
+    #: Name to function, in the order of the table.
+    checks = CHECKS
+
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         """Keep the command's options, which are parsed later."""
         node = Node(conf)
         self._upgrade_checks = tuple(
             (name, functools.partial(_run, check, node))
-            for name, check in CHECKS.items()
+            for name, check in self.checks.items()
         )
+
+
+class Probes(Checks):
+    """What the running APIs are asked, by the command ``probe``."""
+
+    display_title = "nova-vhard Probe Results"
+    checks = probe.CHECKS
 
 
 def _run(
@@ -89,17 +101,30 @@ def _checked(check: Callable[[Node], Result], node: Node) -> Result:
         return fail(f"The check crashed: {type(error).__name__}: {error}")
 
 
+def chosen(argv: Sequence[str]) -> tuple[type[Checks], list[str]]:
+    """Return the checks that are asked for, and oslo.upgradecheck's words.
+
+    It knows the command ``upgrade check`` only, whose results it prints.
+    """
+    arguments = list(argv)
+    if arguments.count(_PROBE) != 1 or "upgrade" in arguments:
+        return Checks, arguments
+    place = arguments.index(_PROBE)
+    arguments[place : place + 1] = ["upgrade", "check"]
+    return Probes, arguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     conf = cfg.ConfigOpts()
     status_conf.register(conf)
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    commands, arguments = chosen(sys.argv[1:] if argv is None else argv)
     try:
         return int(
             upgradecheck.main(
                 conf,
                 "nova-vhard-status",
-                Checks(conf),
+                commands(conf),
                 arguments,
                 default_config_files=[],
             )

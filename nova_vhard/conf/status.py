@@ -41,6 +41,24 @@ OPTS = [
         "the role admin does not see all of them: that is a warning, never "
         "a success.",
     ),
+    cfg.StrOpt(
+        "policy",
+        metavar="FILE",
+        help="Policy that is to be in force, where no nova.conf or "
+        "glance-api.conf here names it. Another than the services judge by "
+        "makes probe ask for what they do not refuse, which looks like a "
+        "gate that is missing.",
+    ),
+    cfg.IntOpt(
+        "times",
+        metavar="N",
+        default=1,
+        min=1,
+        max=100,
+        help="How often probe asks each endpoint, each time on a new "
+        "connection. With fewer than there are workers behind a load "
+        "balancer one without a gate may not be met.",
+    ),
 ]
 
 

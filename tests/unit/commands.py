@@ -26,7 +26,8 @@ from tests.unit.docs import ETC, ROOT, blocks
 def _status(arguments: list[str]) -> None:
     conf = cfg.ConfigOpts()
     status_conf.register(conf)
-    upgradecheck.register_cli_options(conf, status.Checks(conf))
+    checks, arguments = status.chosen(arguments)
+    upgradecheck.register_cli_options(conf, checks(conf))
     conf(arguments, project="test", default_config_files=[])
     # oslo.upgradecheck takes any word there.
     assert conf.command.check == "check", arguments

@@ -21,6 +21,8 @@ def test_every_option_is_explained():
     assert found == [one.name for one in status_conf.OPTS]
     for one in status_conf.OPTS:
         default = one.default or ()
+        if isinstance(default, int):
+            default = str(default)
         for path in [default] if isinstance(default, str) else default:
             assert f"``{path}``" in words(STATUS)
 

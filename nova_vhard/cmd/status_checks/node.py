@@ -11,11 +11,25 @@ from oslo_config import cfg
 
 from nova_vhard.cmd.status_checks import files
 from nova_vhard.cmd.status_checks.answers import Broken, NotHere
+from nova_vhard.common import source
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
+
+
+def _policy(path: str, limit: int = source.MAX_SIZE) -> Policy:
+    """Return the policy of a file.
+
+    :raises Broken: if it cannot be used
+    """
+    try:
+        return document.load(path, limit=limit)
+    except PolicyError as error:
+        raise Broken(
+            f"the policy cannot be used ({error.problems[0]})"
+        ) from error
 
 
 class Node:
@@ -53,6 +67,8 @@ class Node:
         :raises NotHere: if neither is on this node
         :raises Broken: if it cannot be used
         """
+        if self._conf.policy:
+            return _policy(self._conf.policy)
         try:
             conf = self.nova
         except NotHere as error:
@@ -60,14 +76,12 @@ class Node:
                 conf = self.glance
             except NotHere:
                 raise error from None
-        try:
-            return document.load(
-                conf.vhard.policy_file, limit=conf.vhard.policy_max_size
-            )
-        except PolicyError as error:
-            raise Broken(
-                f"the policy cannot be used ({error.problems[0]})"
-            ) from error
+        return _policy(conf.vhard.policy_file, conf.vhard.policy_max_size)
+
+    @property
+    def times(self) -> int:
+        """How often a probe asks each endpoint."""
+        return int(self._conf.times)
 
     @functools.cached_property
     def placement(self) -> Placement:

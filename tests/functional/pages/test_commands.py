@@ -117,3 +117,21 @@ def test_the_demos_node(demo: Any, prepared: Path) -> None:
         assert found[name]["result"] == 0, found[name]
     assert found["Placement"]["result"] == 0, found["Placement"]
     assert done.returncode == max(one["result"] for one in found.values())
+
+
+def test_the_demos_apis_are_probed(demo: Any, prepared: Path) -> None:
+    place = demo.cloud.place
+    files = [
+        f"--nova-config-file={place.home('nova')}/nova.conf",
+        f"--glance-config-file={place.home('glance')}/glance-api.conf",
+        f"--policy={prepared}/policy.yaml",
+        "--times=2",
+    ]
+    command = ["nova-vhard-status", *files, "probe", "--json"]
+    done = run(demo, prepared, command, ran.ADMIN)
+    assert done.returncode == 0, done.stdout
+    text = done.stdout[done.stdout.index("{") :]
+    rows = json.loads(text)["checks"]
+    assert len(rows) == 3
+    for row in rows:
+        assert "2 of 2 refused by the gate" in row["details"]
