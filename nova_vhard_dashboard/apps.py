@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Django application."""
 
-from django.apps import AppConfig
+import importlib
+
+from django.apps import AppConfig, apps
 from django.conf import settings
 
 MIDDLEWARE = "nova_vhard_dashboard.middleware.RefusalMiddleware"
@@ -21,3 +23,6 @@ class DashboardConfig(AppConfig):  # type: ignore[misc]
         """
         if MIDDLEWARE not in settings.MIDDLEWARE:
             settings.MIDDLEWARE = (*settings.MIDDLEWARE, MIDDLEWARE)
+        # Horizon's API takes what has registered itself by then.
+        if apps.is_installed("openstack_dashboard"):
+            importlib.import_module("nova_vhard_dashboard.rest")

@@ -8,4 +8,5 @@ ADD_SCSS_FILES = ["vhard/refusal.scss"]
 ADD_JS_FILES = [
     "vhard/refusal.js",
     "vhard/dialogs.js",
+    "vhard/image.js",
 ]

@@ -149,7 +149,8 @@ class Horizon:
         self.find(f"{_DIALOG} {_REFUSAL}")
         self.until(lambda: not self.shown(".modal.loading"))
         if picture:
-            self.chromium.picture(self._pictures / f"{picture}.png")
+            file = self._pictures / f"{picture}.png"
+            self.find(".modal-content").screenshot(str(file))
         return self.told()
 
     def told(self) -> str:

@@ -18,6 +18,7 @@ CACHES = {{
 COMPRESS_ENABLED = True
 DEBUG = False
 LOCAL_PATH = "{local}"
+NOVA_VHARD_POLICY_FILE = "{policy}"
 OPENSTACK_HOST = "127.0.0.1"
 OPENSTACK_KEYSTONE_URL = "{keystone}/v3"
 SECRET_KEY = "{secret}"
@@ -30,7 +31,7 @@ WEBROOT = "/"
 def configure(home, keystone, plugin=None):
     """Write the settings of Horizon, and have it find them.
 
-    :param home: pathlib.Path of a directory
+    :param home: pathlib.Path of a directory of a cloud
     :param keystone: address of Keystone's API
     :param plugin: directory of a plugin's ``enabled`` file
     """
@@ -39,7 +40,11 @@ def configure(home, keystone, plugin=None):
     (local / "__init__.py").touch()
     (local / "local_settings.py").write_text(
         _SETTINGS.format(
-            home=home, local=local, keystone=keystone, secret="of one cloud"
+            home=home,
+            local=local,
+            keystone=keystone,
+            policy=home.parent / "policy.yaml",
+            secret="of one cloud",
         )
     )
     # Horizon looks for the package "local" on the path.

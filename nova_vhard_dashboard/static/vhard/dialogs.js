@@ -10,7 +10,7 @@
   'use strict';
 
   angular
-    .module('horizon.app.nova_vhard', ['horizon.framework'])
+    .module('horizon.app.nova_vhard', ['horizon.framework', 'horizon.app.core'])
     .factory('novaVhardDialogs', dialogs)
     .config(intercept)
     .run(guardDialogs);

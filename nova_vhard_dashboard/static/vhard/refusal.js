@@ -11,7 +11,7 @@
   var DIALOGS = '[uib-modal-window] .modal-body, ' +
     '#modal_wrapper .modal:not(.loading) .modal-body';
 
-  global.novaVhard = {find: find, show: show, clear: clear};
+  global.novaVhard = {find: find, show: show, clear: clear, told: told};
 
   /* Return the refusal in a body, an object or a JSON text; or null. */
   function find(body) {
@@ -45,8 +45,15 @@
 
   function block(refusal) {
     var title = gettext('The hardening policy of this cloud refuses this.');
+    var content = [closing()].concat(told(refusal, title));
+    var shown = element('div', 'alert alert-danger word-wrap ' + CLASS, content);
+    shown.setAttribute('role', 'alert');
+    return shown;
+  }
+
+  /* Return what a refusal says, as elements under a title. */
+  function told(refusal, title) {
     var content = [
-      closing(),
       element('p', '', [element('strong', '', [title])]),
       element('ul', '', refusal.violations.map(violation))
     ];
@@ -59,9 +66,7 @@
         element('strong', '', [gettext('To fix:')]), ' '
       ].concat([].concat.apply([], refusal.fix.map(step)))));
     }
-    var shown = element('div', 'alert alert-danger word-wrap ' + CLASS, content);
-    shown.setAttribute('role', 'alert');
-    return shown;
+    return content;
   }
 
   function violation(sentence) {
