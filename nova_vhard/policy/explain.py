@@ -24,6 +24,10 @@ SHORT_LIMIT = 200
 #: Bytes that the values which a policy allows may take up.
 _ALLOWED_LIMIT = 512
 
+#: What marks a cut, in as many bytes as an ellipsis. Horizon takes a message
+#: apart at an ellipsis, and shows its first two parts only.
+_CUT = "..."
+
 #: The rule of a row of a table that counts further violations.
 OTHERS = "..."
 
@@ -62,7 +66,7 @@ def _explained(
     # one.
     limit = MESSAGE_LIMIT - len(fix.encode())
     sentences = line(opening + " ".join(parts), limit)
-    return sentences.replace("`", "'") + fix
+    return (sentences.replace("`", "'") + fix).replace("…", _CUT)
 
 
 def parts(violation: Violation, subject: Subject) -> tuple[str, str]:

@@ -219,7 +219,8 @@ def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
     sentences, _, whole = text.partition(" To fix: ")
     assert whole == fix
     assert len(text.encode()) == MESSAGE_LIMIT
-    assert sentences.endswith("…")
+    assert sentences.endswith("...")
+    assert "…" not in text
     assert " (12) x'" in sentences
     assert "`" not in text
     # nothing is cut that has the room
