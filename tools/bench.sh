@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Benchmarks; each prints one JSON object.
 #
-#   tools/bench.sh abuse|audit|boots|filter|glance|nova-api|placement|policy|reporter|scheduler|schema|server-audit|all|compare [--check]
+#   tools/bench.sh abuse|audit|boots|filter|glance|guard|nova-api|placement|policy|reporter|scheduler|schema|server-audit|all|compare [--check]
 #
 # With --check it exits 1 and ends with the line that falls short if a bar is
 # missed. reporter needs root and what tests/host/prepare.sh installs, boots
@@ -21,6 +21,7 @@ case "${1:-}" in
     boots) module=tests.benchmarks.boots ;;
     filter) module=tests.benchmarks.filter_cost ;;
     glance) module=tests.benchmarks.glance_gate ;;
+    guard) module=tests.benchmarks.guard_cost ;;
     nova-api) module=tests.benchmarks.nova_gate ;;
     placement) module=tests.benchmarks.placement_load ;;
     policy) module=tests.benchmarks.policy_cost ;;

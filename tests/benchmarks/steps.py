@@ -25,6 +25,7 @@ _PEERS = {
     "audit": "paging through the images by python-glanceclient",
     "server-audit": "paging through the servers by openstacksdk",
     "reporter": "virt-host-validate and checksec",
+    "guard": "a hook that ends at once, and one exempted server",
     "placement": "none: parts of one Placement worker",
     "abuse": "the same services without the gates",
     "boots": "the same cloud without the gates",

@@ -115,7 +115,8 @@ def test_gates_are_those_that_judge():
     folder = ROOT / "nova_vhard" / "gates"
     text = "".join(path.read_text() for path in folder.glob("*.py"))
     names = re.findall(r'PolicyEnforcer\(([A-Z_]+), "', text)
-    assert sorted(GATES) == sorted(getattr(gates, name) for name in names)
+    named = sorted(getattr(gates, name) for name in names)
+    assert sorted({*GATES} - {gates.GUARD}) == named
 
 
 def test_modes_are_those_of_a_policy_file():

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the guard adds to the start of a guest, and how much it remembers.
+
+The hook is timed as libvirt runs it, from its start to its end, in its own
+processor time, beside a hook that ends at once: what is compared is what it
+does beyond being a program in Python. Both take turns. The daemon answers in
+this process.
+
+A judgement is one answer of the daemon: the XML of a domain read, judged, its
+event written, and what the guest has remembered. It is timed in the thread's
+processor time, under policies with one exempted server and with 10,000.
+
+Memory is what a daemon's process has more after 10,000 starts of as many
+guests.
+"""
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from nova_vhard.node.guard import hook, server, wire
+from nova_vhard.node.guard.answers import Answers
+from nova_vhard.node.guard.judge import Judge
+from nova_vhard.node.guard.memory import Memory
+from nova_vhard.node.guard.metrics import Metrics
+from nova_vhard.node.guard.wire import Answer, Request
+from nova_vhard.policy.watch import PolicyFile
+from tests.benchmarks import common
+from tests.unit.guard import domains
+
+HOOKS, BLOCKS, BLOCK, STARTS = 60, 80, 100, 10_000
+MANY = 10_000
+PYTHON = "/usr/bin/python3"
+_EMPTY = f"#!{PYTHON} -IS\nimport sys\nsys.exit(0)\n"
+
+
+def exempting(count: int) -> str:
+    """Return the lines of a policy that exempts some servers."""
+    servers = ", ".join(str(uuid.uuid4()) for _ in range(count))
+    return (
+        f"{domains.ENFORCE}exemptions:\n  - id: older\n    reason: older\n"
+        f"    servers: [{servers}]\n    until: 2999-01-01\n"
+        "    rules: {guest_devices.disk_bus: [sata]}\n"
+    )
+
+
+def answering(folder: Path, more: str) -> Answers:
+    """Return what answers by a policy."""
+    folder.mkdir()
+    path = folder / "policy.yaml"
+    path.write_text(domains.POLICY + more)
+    memory = Memory(str(folder))
+    memory.adopt()
+    judge = Judge(memory, lambda hours: frozenset())
+    found = Answers(PolicyFile(str(path)), judge, Metrics(), str(folder))
+    found.refresh()
+    return found
+
+
+def start(answers: Answers, name: str = domains.UUID) -> Answer:
+    """Ask about a start."""
+    xml = domains.xml(devices=domains.CARD.replace("e1000e", "virtio"))
+    xml = xml.replace(domains.UUID.encode(), name.encode())
+    return answers(Request(wire.PREPARE, "instance-00000001", xml))
+
+
+def judged(answers: Answers) -> float:
+    """Return the processor's seconds of one answer of many."""
+    begin = time.thread_time()
+    for _ in range(BLOCK):
+        assert start(answers).word == "allow"
+    return (time.thread_time() - begin) / BLOCK
+
+
+def judgements(folder: Path) -> common.Figures:
+    """Return what a judgement costs."""
+    common.progress(f"judgements, 1 and {MANY} exempted servers ...")
+    few = answering(folder / "few", exempting(1))
+    many = answering(folder / "many", exempting(MANY))
+    pairs = [(judged(many), judged(few)) for _ in range(BLOCKS)][1:]
+    return {
+        **common.median_ratio(pairs).figures("exemptions_10000_ratio"),
+        "judged_us": common.median_us(one for _, one in pairs),
+        "judged_10000_exemptions_us": common.median_us(
+            one for one, _ in pairs
+        ),
+    }
+
+
+@contextlib.contextmanager
+def hooks(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield a hook that is answered, and one that is empty."""
+    answers = answering(folder / "daemon", domains.ENFORCE)
+    path = str(folder / "guard.sock")
+    running = server.Server(
+        server.listen(path), answers, frozenset((os.geteuid(),))
+    )
+    text = Path(hook.__file__).read_text(encoding="utf-8")
+    places = folder / "hook", folder / "empty"
+    places[0].write_text(text.replace(hook.SOCKET, path))
+    places[1].write_text(_EMPTY)
+    running.start()
+    try:
+        yield places
+    finally:
+        running.stop()
+
+
+def run_hook(place: Path) -> float:
+    """Return the processor's seconds of a hook, its start included."""
+    command = [PYTHON, "-IS", str(place), "x", "prepare", "begin", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(domains.xml())
+            process.stdin.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_utime + usage.ru_stime
+
+
+def of_the_hook(folder: Path) -> common.Figures:
+    """Return what the hook costs beyond an empty one."""
+    common.progress("hooks ...")
+    with hooks(folder) as (ours, empty):
+        pairs = [(run_hook(ours), run_hook(empty)) for _ in range(HOOKS)][1:]
+    beyond = common.bootstrap_median([one - other for one, other in pairs])
+    return {
+        "hook_us": common.median_us(one for one, _ in pairs),
+        "empty_hook_us": common.median_us(one for _, one in pairs),
+        "hook_beyond_empty_us": round(beyond.median * 1e6, 2),
+        "hook_beyond_empty_us_low": round(beyond.low * 1e6, 2),
+        "hook_beyond_empty_us_high": round(beyond.high * 1e6, 2),
+    }
+
+
+def resident_mib() -> float:
+    """Return the memory of this process now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def remembered(folder: Path) -> common.Figures:
+    """Return what 10,000 guests add to a daemon's memory."""
+    common.progress(f"{STARTS} guests ...")
+    answers = answering(folder / "memory", domains.ENFORCE)
+    for _ in range(100):
+        start(answers)
+    before = resident_mib()
+    for _ in range(STARTS):
+        start(answers, str(uuid.uuid4()))
+    after = resident_mib()
+    for _ in range(STARTS):
+        start(answers, str(uuid.uuid4()))
+    return {
+        "memory_10000_starts_mib": round(after - before, 2),
+        "memory_20000_starts_mib": round(resident_mib() - before, 2),
+    }
+
+
+def measure() -> common.Figures:
+    """Return all figures."""
+    # Events are made, and go nowhere.
+    log = logging.getLogger("nova_vhard.decisions")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.addHandler(logging.NullHandler())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        return {
+            **of_the_hook(folder),
+            **judgements(folder),
+            **remembered(folder),
+        }
+
+
+def bars(figures: common.Figures) -> list[str]:
+    """Return what falls short."""
+    return common.shortfalls(
+        common.at_most(figures, "hook_beyond_empty_us", 50_000),
+        common.ratio_bar(
+            figures, "exemptions_10000_ratio", at_most=1.1, width=0.15
+        ),
+        common.at_most(figures, "memory_10000_starts_mib", 32),
+        common.at_most(figures, "memory_20000_starts_mib", 48),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(__doc__, measure, bars))
