@@ -223,9 +223,9 @@ def _exemption(
     subject = _held(subject, violation)
     choice = violation.choice
     for value in (violation.cause.value, *(choice.synonyms if choice else ())):
-        found = policy.exemption(rule, value, subject, today)
-        if found is not None:
-            return found
+        exemption = policy.exemption(rule, value, subject, today)
+        if exemption is not None:
+            return exemption
     return None
 
 

@@ -132,7 +132,7 @@ class Host:
             self.networks,
             made.meta,
             info,
-            rescue={} if rescue else None,
+            rescue={"kernel_id": "", "ramdisk_id": ""} if rescue else None,
             block_device_info=devices,
             context=context.RequestContext("user", "project"),
         ).to_xml()

@@ -77,7 +77,7 @@ def test_search_of_domains(
 
     @seeds.searched(
         some.tuples(wishes.guests(), some.sampled_from(nova_domains.POINTERS)),
-        150,
+        60,
     )
     def search(example: tuple[wishes.Guest, str | None]) -> None:
         guest, pointer = example
@@ -100,6 +100,25 @@ def test_search_of_domains(
     assert TRIED["made"] > TRIED["examples"] / 4, TRIED
     if libvirt:
         assert TRIED["defined"] > TRIED["made"] / 10, TRIED
+
+
+def test_disk_of_a_rescue_is_told_as_one(host: nova_domains.Host) -> None:
+    """A rescue with an image's own bus and device, beside all other disks."""
+    guest = wishes.Guest(
+        {"hw_disk_bus": "virtio", "hw_cdrom_bus": "sata"},
+        "raw",
+        {},
+        [dict(block_devices.ROOT)],
+        True,
+        Q35,
+    )
+    xml = host.domain(guest, "ps2mouse", rescue=True)
+    assert xml is not None
+    assert "disk.rescue" in xml
+    values = domains.told(domains.read(xml, guest))
+    assert values["rescue_bus"] == {"virtio"}
+    assert values["disk_bus"] == {"virtio"}
+    assert values["cdrom_bus"] == {"sata"}
 
 
 def shipped(name: str) -> Policy:

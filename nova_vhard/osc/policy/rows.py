@@ -117,5 +117,5 @@ def _defaults(policy: Policy) -> Iterator[tuple[Path, Any]]:
     yield ("hosts", "max_report_age"), str(bare.hosts.max_report_age)
     yield ("moves", "guest_devices"), str(bare.moves_guest_devices)
     yield ("moves", "hosts"), str(bare.moves_hosts)
-    for one in fields(bare.on_host):
-        yield ("on_host", one.name), str(getattr(bare.on_host, one.name))
+    for key in fields(bare.on_host):
+        yield ("on_host", key.name), str(getattr(bare.on_host, key.name))

@@ -56,7 +56,7 @@ class ExemptionList:
         """Add a server, if it violates the policy."""
         broken = list(violations(self._policy, server, self._today))
         devices = frozenset(filter(None, map(_device, broken)))
-        self.left_out += any(_device(one) is None for one in broken)
+        self.left_out += None in map(_device, broken)
         if devices:
             self._servers[devices].append(server.id)
             self.servers += 1

@@ -44,6 +44,7 @@ def test_who_asks():
     assert subject.roles == {"member"}
     assert subject.image == IMAGE
     assert (subject.flavor, subject.flavor_id) == ("m1.small", "1")
+    assert subject.server == SERVER
 
 
 def test_who_acts_for_another_project_lends_no_role():
@@ -60,6 +61,7 @@ def test_what_was_never_set_is_none():
     facts = (subject.project, subject.domain, subject.image)
     assert facts == (None, None, None)
     assert (subject.flavor, subject.flavor_id) == (None, None)
+    assert not subject.server
 
 
 CELL = objects.CellMapping()

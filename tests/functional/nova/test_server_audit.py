@@ -345,7 +345,7 @@ class TestWhich(AuditCase):
 class TestExemptions(AuditCase):
     def test_a_listed_server_keeps_what_it_has_and_no_more(self):
         # given a server from before the policy, and a list of such
-        old = self.active(self.image(**E1000))
+        old = self.active(self.image(hw_disk_bus="ide"))
         target = self.directory / "list.yaml"
         asked = ("--all-projects", "--write-exemptions", str(target))
         self.audit(*asked)
@@ -358,7 +358,7 @@ class TestExemptions(AuditCase):
 
         # then what it runs with is nothing that an audit complains of
         self.assertEqual({}, self.rows_of(old))
-        # nor a host, which refuses another server with the same card
+        # nor a host, which refuses another server with the same disk
         rules = document.load(str(self.policy_file))
         xml = self.domain_xml(old)
         other = xml.replace(old, "155d900f-4e14-4e4c-a73d-069cbf4541e6")
@@ -368,7 +368,7 @@ class TestExemptions(AuditCase):
                 rules, found.request, found.subject, watch.today()
             )
             # of the rest the fake libvirt keeps too little
-            self.assertEqual(refused, CARD in verdict.rules)
+            self.assertEqual(refused, DISK in verdict.rules)
 
         # and the list is not written over
         self.assertRaisesRegex(
