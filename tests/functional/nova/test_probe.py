@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The request of nova-vhard-status probe, on Nova with and without the gate."""
+"""What nova-vhard-status probe asks, of Nova with and without the gate."""
 
 from nova_vhard.cmd.status_checks import probe
 from tests.functional.nova import base
