@@ -60,7 +60,7 @@ def _has_scsi(given: nova_devices.Given) -> bool:
     return any("scsi" in given[kind] for kind in kinds)
 
 
-@seeds.searched(wishes.guests(), 1500)
+@seeds.searched(wishes.guests(), 500)
 def search(guest: wishes.Guest) -> None:
     TRIED["examples"] += 1
     check(guest)

@@ -14,7 +14,7 @@ from tests.fuzz import nova_stubs as known
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.service import Service, check, environment
 
-INPUTS = seeds.fuzz_inputs(10_000)
+INPUTS = seeds.fuzz_inputs(2_000)
 
 _BOOT = {
     "server": {

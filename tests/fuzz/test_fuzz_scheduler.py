@@ -21,7 +21,7 @@ from tests.fuzz.odd import TEXTS
 
 objects.register_all()
 
-INPUTS = seeds.fuzz_inputs(10_000)
+INPUTS = seeds.fuzz_inputs(2_000)
 #: What is left of a fault's 255 bytes behind Nova's own words.
 FAULT = 230
 UUID = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
