@@ -19,7 +19,7 @@ from nova_vhard.policy import explain
 from tests.unit.helpers import write
 
 SUCCESS, WARNING, FAILURE = Code.SUCCESS, Code.WARNING, Code.FAILURE
-REFUSAL = f"{explain._OPENING}…"
+REFUSAL = f"{explain.OPENING}…"
 
 
 class Api:
@@ -151,7 +151,7 @@ def test_a_policy_that_refuses_nothing_cannot_be_probed(ask, api, policy):
 
 
 def test_the_words_of_a_refusal_are_the_gates():
-    assert explain._OPENING.startswith(probe._REFUSES)
+    assert explain.OPENING.startswith(probe._REFUSES)
 
 
 def test_the_command_runs_the_probes_alone(monkeypatch, capsys):
