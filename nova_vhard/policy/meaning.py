@@ -20,7 +20,8 @@ from nova_vhard.policy.model import Values
 MAX_PATTERNS = 10_000
 
 _SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
-_PATTERN = frozenset("*?[")
+#: Characters that make a pattern of a value.
+PATTERN = frozenset("*?[")
 _HOST_RULES = ("passthrough.require", "hosts.require")
 _REQUIRED = (*CHECKS, *PROFILES)
 _REQUIRED_OF = {
@@ -127,7 +128,7 @@ class Meaning:
             return
         if not kind.values or text in kind.values:
             return
-        if set(text) & _PATTERN:
+        if set(text) & PATTERN:
             self._patterns += 1
             if self._patterns == MAX_PATTERNS:
                 yield path, f"is one pattern too many: number {MAX_PATTERNS}"

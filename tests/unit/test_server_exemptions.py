@@ -12,9 +12,9 @@ from nova_vhard.osc.server.servers import Server
 from nova_vhard.policy import document
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.model import Exemption
-from nova_vhard.policy.subject import BOOT, MOVE, START, Subject
+from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, START, Subject
 from nova_vhard.policy.verdict import evaluate
-from nova_vhard.request import domain, image
+from nova_vhard.request import described, domain, image
 from tests.unit.domain_texts import UUID, text
 from tests.unit.helpers import TODAY, judge, policy, write
 
@@ -134,6 +134,22 @@ def test_what_nobody_can_name_is_counted_and_not_listed(path):
     assert "can name" in list(exempting.notes("list", strict))[1]
 
 
+@pytest.mark.parametrize(
+    "machine", ["*", "pc*", "pc-?", "[p]c", "p" * 300, "pc\n", "", "pc\x1b"]
+)
+def test_value_of_an_outsider_becomes_no_pattern(path, machine):
+    content = listed(path, server(1, {"hw_machine_type": machine}))
+    assert (content.servers, content.left_out) == (0, 1)
+
+
+def test_value_that_nova_does_not_know_is_not_listed(path):
+    odd = {"hw_disk_bus": "odd", "hw_redirected_usb_ports": "many"}
+    content = listed(path, server(1, {**E1000, **odd}))
+    (exemption,) = content.exemptions(UNTIL)
+    assert exemption["rules"] == {CARD: ["e1000"]}
+    assert content.left_out == 1
+
+
 def test_server_of_which_nova_does_not_show_what_it_was_made_of(path):
     volume = Server(ident(1), now=image.read(IDE))
     (exemption,) = listed(path, volume).exemptions(UNTIL)
@@ -214,6 +230,30 @@ def test_ten_thousand_exemptions_are_looked_up_not_searched(monkeypatch):
     assert rules_of(rules, E1000, server=ident(7)) == []
     assert rules_of(rules, E1000, server=ident(10_000)) == [CARD]
     assert asked == ["e7"]
+
+
+def test_described_request_is_of_a_server():
+    rules = policy(
+        guest_devices={"vif_model": {"allow": ["virtio"]}},
+        exemptions=[
+            {
+                "id": "e",
+                "reason": "r",
+                "until": "2026-06-15",
+                "servers": [ident(1)],
+                "rules": {CARD: ["e1000"]},
+            }
+        ],
+    )
+    for number, outcome in ((1, "allow"), (2, "refuse")):
+        case = described.read(
+            {
+                "operation": REBUILD,
+                "server": {"id": ident(number)},
+                "image": {"properties": E1000},
+            }
+        )
+        assert case.verdict(rules, TODAY).outcome == outcome
 
 
 def test_server_and_project_must_both_fit():

@@ -15,10 +15,14 @@ from typing import Any
 import yaml
 from osc_lib import exceptions
 
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.kinds import DeviceKind
 from nova_vhard.common import files
+from nova_vhard.common.json_schema import NAME_LIMIT
 from nova_vhard.common.text import line
 from nova_vhard.osc.server.servers import Server, violations
 from nova_vhard.policy import check, document, origin
+from nova_vhard.policy.meaning import PATTERN
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.verdict import GUEST_DEVICES, Violation
 
@@ -91,7 +95,30 @@ def _device(violation: Violation) -> Device | None:
     """Return what an exemption has to name; None where it cannot."""
     (rule,) = violation.rules
     value = violation.cause.value
-    return None if value is None or rule == GUEST_DEVICES else (rule, value)
+    if value is None or rule == GUEST_DEVICES or not _is_plain(value):
+        return None
+    kind = KINDS.get(rule.partition(".")[2])
+    return (rule, value) if kind is None or _is_known(kind, value) else None
+
+
+def _is_known(kind: DeviceKind, value: str) -> bool:
+    """Return whether a policy may name such a value."""
+    if kind.value_type == "int":
+        return value.isascii() and value.isdecimal()
+    return not kind.values or value in kind.values
+
+
+def _is_plain(value: str) -> bool:
+    """Return whether a value stands for itself alone.
+
+    What an outsider wrote must not become a pattern, which would let
+    anything through.
+    """
+    return (
+        value.isprintable()
+        and 0 < len(value) <= NAME_LIMIT
+        and (not set(value) & PATTERN)
+    )
 
 
 def _by_rule(devices: Iterable[Device]) -> dict[str, list[str]]:
