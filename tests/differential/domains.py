@@ -27,6 +27,7 @@ NOT_TOLD: dict[str, str] = {
 _JUDGED_AS = {
     "cdrom_bus": "disk_bus",
     "emulation_architecture": "architecture",
+    "floppy_bus": "disk_bus",
 }
 
 
@@ -50,8 +51,8 @@ def check_no_surprise(
 ) -> None:
     """Check that a host judges nothing that no gate has judged.
 
-    What libosinfo picks is unknown to the gates, and known here. A CD-ROM
-    that Nova puts onto the disks' bus is judged with the disks by the gates.
+    What libosinfo picks is unknown to the gates, and known here. A CD-ROM or
+    floppy that Nova puts onto the disks' bus is judged with the disks there.
     An image of another architecture never gets to a host by itself.
     """
     known = judged(request, host)

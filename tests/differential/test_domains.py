@@ -7,6 +7,7 @@ as well.
 """
 
 import datetime
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 
@@ -28,6 +29,7 @@ from tests.differential import (
     wishes,
 )
 from tests.differential.test_devices import asked_for
+from tests.differential.values import PROPERTIES, SPECS
 
 TRIED: Counter[str] = Counter()
 TODAY = datetime.date(2026, 11, 27)
@@ -100,6 +102,43 @@ def test_search_of_domains(
     assert TRIED["made"] > TRIED["examples"] / 4, TRIED
     if libvirt:
         assert TRIED["defined"] > TRIED["made"] / 10, TRIED
+
+
+def pairs(values: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    for name, listed in values.items():
+        yield from ((name, value) for value in listed)
+
+
+def singles() -> Iterator[tuple[wishes.Guest, str | None]]:
+    """Yield a guest for each value that an image or a flavor can say.
+
+    Machines and pointers take turns.
+    """
+    turns = itertools.cycle(
+        itertools.product(("q35", "pc"), nova_domains.POINTERS)
+    )
+    asked = [
+        *(({name: value}, {}) for name, value in pairs(PROPERTIES)),
+        *(({}, {name: value}) for name, value in pairs(SPECS)),
+    ]
+    for (properties, specs), (machine, pointer) in zip(
+        asked, turns, strict=False
+    ):
+        host = Assume(machine_type={"x86_64": machine})
+        root = [dict(block_devices.ROOT)]
+        yield wishes.Guest(properties, "raw", specs, root, True, host), pointer
+
+
+def test_every_value_by_itself(host: nova_domains.Host) -> None:
+    made = 0
+    for guest, pointer in singles():
+        xml = host.domain(guest, pointer)
+        if xml is None:
+            continue
+        made += 1
+        given = nova_devices.given(guest)
+        compare(xml, guest, asked_for(guest), given[0] if given else None)
+    assert made > 60, made
 
 
 def test_disk_of_a_rescue_is_told_as_one(host: nova_domains.Host) -> None:
