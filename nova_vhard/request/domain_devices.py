@@ -26,6 +26,9 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.request import passthrough
 
+#: Digits of a number of devices; no guest has more.
+_DIGITS = 4
+
 #: Child and attribute that tell a device from others, for a person.
 _TELLING = (("target", "dev"), ("mac", "address"))
 
@@ -201,7 +204,7 @@ def _handed(
     for request in wanted:
         if request.kind in place.flavor:
             yield request
-            rest -= int(request.count) if request.count.isdecimal() else rest
+            rest -= _number(request.count, rest)
     if rest <= 0:
         return
     source = f"{devices[-1].tag} of the domain"
@@ -210,6 +213,12 @@ def _handed(
         yield Passthrough(place.kind, name, source, str(rest), tuple(synonyms))
     else:
         yield Passthrough(place.flavor[0], UNKNOWN_DEVICE, source, str(rest))
+
+
+def _number(count: str, rest: int) -> int:
+    """Return a number of devices; what is no small number is all the rest."""
+    small = count.isascii() and count.isdecimal() and len(count) <= _DIGITS
+    return int(count) if small else rest
 
 
 def _faults(domain: Element, facts: Facts) -> Iterator[Fault]:

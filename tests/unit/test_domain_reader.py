@@ -253,6 +253,8 @@ HOSTDEV, VDPA, MACVTAP = (
     )
 )
 GPU = spec("pci_passthrough:alias", "gpu:2")
+MANY = spec("pci_passthrough:alias", f"gpu:{'9' * 5000}")
+ODD = spec("pci_passthrough:alias", "gpu:x")
 VGPU = spec("resources:VGPU", "1")
 FPGA = spec("accel:device_profile", "fpga")
 
@@ -265,6 +267,8 @@ FPGA = spec("accel:device_profile", "fpga")
         (PCI * 3, GPU, [("aliases", "gpu", "2"), ("ports", "pf", "1")]),
         (PCI, "", [("ports", "pf", "1")]),
         (PCI, FPGA, [("device_profiles", "fpga", "1")]),
+        (PCI * 2, MANY, [("aliases", "gpu", "9" * 5000)]),
+        (PCI * 2, ODD, [("aliases", "gpu", "x")]),
         (PCI, None, [("aliases", "unknown", "1")]),
         (MDEV, VGPU, [("mdev", "VGPU", "1")]),
         (MDEV, "", [("mdev", "unknown", "1")]),
