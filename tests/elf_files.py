@@ -2,6 +2,7 @@
 """ELF files for tests: compiled ones, and what a linker would not write."""
 
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -67,6 +68,12 @@ def build(
         timeout=120,
     )
     return path
+
+
+def libraries() -> list[str]:
+    """Return what every program of this machine is loaded with."""
+    text = subprocess.check_output(["ldd", "/bin/true"], text=True)
+    return sorted(set(re.findall(r"(/\S+)", text)))
 
 
 def headers(data: bytes) -> list[tuple[int, ...]]:

@@ -52,6 +52,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help="log more")
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_check(commands)
+    _add_facts(commands)
+    run = commands.add_parser("run", help="report again and again")
+    run.add_argument("--once", action="store_true", help="report once, end")
+    sweep = commands.add_parser(
+        "sweep", help="take our traits from hosts that have fallen silent"
+    )
+    sweep.add_argument(
+        "--max-report-age",
+        type=int,
+        choices=range(2, 25),
+        default=2,
+        metavar="HOURS",
+        help="2 to 24; not smaller than max_report_age of the policy",
+    )
+    withdraw = commands.add_parser(
+        "withdraw", help="take our traits from one host"
+    )
+    withdraw.add_argument(
+        "host", nargs="?", help="name of its provider; default this host"
+    )
+    return parser
+
+
+def _add_check(commands: Any) -> None:
     check = commands.add_parser(
         "check",
         help="run every check and print what it found; exit status 0 if "
@@ -79,27 +104,6 @@ def _parser() -> argparse.ArgumentParser:
         dest="columns",
         help="a column, can be repeated; junit has no columns",
     )
-    _add_facts(commands)
-    run = commands.add_parser("run", help="report again and again")
-    run.add_argument("--once", action="store_true", help="report once, end")
-    sweep = commands.add_parser(
-        "sweep", help="take our traits from hosts that have fallen silent"
-    )
-    sweep.add_argument(
-        "--max-report-age",
-        type=int,
-        choices=range(2, 25),
-        default=2,
-        metavar="HOURS",
-        help="2 to 24; not smaller than max_report_age of the policy",
-    )
-    withdraw = commands.add_parser(
-        "withdraw", help="take our traits from one host"
-    )
-    withdraw.add_argument(
-        "host", nargs="?", help="name of its provider; default this host"
-    )
-    return parser
 
 
 def _add_facts(commands: Any) -> None:

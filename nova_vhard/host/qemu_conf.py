@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nova_vhard.host import guests, prestep, virconf
+from nova_vhard.host import prestep, virconf
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.running import Running, Target, changed, start_of
@@ -164,9 +164,8 @@ def starts(root: HostRoot) -> dict[str, int]:
 
     :raises Unreadable: if that cannot be told
     """
-    return {
-        pid: int(start_of(root, pid)) for pid, _ in guests.daemon_pids(root)
-    }
+    daemons = Running(Host(root)).daemons
+    return {pid: int(start_of(root, pid)) for pid, _ in daemons}
 
 
 def of_root(root: HostRoot) -> Confinement:

@@ -38,7 +38,7 @@ _WHOLE_TABLE = (
 # Clock ticks a second in /proc/PID/stat, the same on every Linux.
 _TICKS = 100
 # Of /proc/PID/stat behind the name: when the process was started.
-_START = 19
+_PARENT, _START = 1, 19
 
 #: File system that a file is on, and its path there.
 Place = tuple[str, str]
@@ -106,8 +106,16 @@ class Running:
 
     @cached_property
     def daemons(self) -> list[tuple[str, str]]:
-        """Pid and name of each of libvirt's daemons."""
-        return list(guests.daemon_pids(self._root))
+        """Pid and name of each of libvirt's daemons.
+
+        Not what one of them has forked and not yet made another program of.
+        """
+        found = dict(guests.daemon_pids(self._root))
+        return [
+            (pid, name)
+            for pid, name in found.items()
+            if parent_of(self._root, pid) not in found
+        ]
 
     @cached_property
     def _mounts(self) -> tuple[Mount, ...]:
@@ -125,7 +133,15 @@ class Running:
             self._must_be_whole()
             yield Target(self._root, path, path)
         for pid, name in self.daemons:
-            yield self._target(pid, f"{name}, process {pid}", path)
+            try:
+                yield self._target(pid, f"{name}, process {pid}", path)
+            except Unreadable:
+                if self._runs(pid):
+                    raise
+
+    def _runs(self, pid: str) -> bool:
+        """Return whether a process has not ended meanwhile."""
+        return self._root.exists(f"{PROC}/{pid}")
 
     def _must_be_whole(self) -> None:
         """Raise where a daemon may run that is not seen.
@@ -150,7 +166,8 @@ class Running:
             try:
                 found.append(self._of_guest(guest))
             except Unreadable as error:
-                doubts.append(unread(error))
+                if self._runs(guest.pid):
+                    doubts.append(unread(error))
         return found, doubts
 
     def _of_guest(self, guest: Guest) -> Target:
@@ -243,14 +260,28 @@ def start_of(root: HostRoot, pid: str) -> float:
 
     :raises Unreadable: if that cannot be told
     """
-    path = f"{PROC}/{pid}/stat"
-    text = root.read(path)
+    return _boot(root) + int(_status(root, pid)[_START]) / _TICKS
+
+
+def parent_of(root: HostRoot, pid: str) -> str:
+    """Return the pid of a process's parent; empty where it is out of sight."""
     try:
-        # The name, in parentheses, can be anything.
-        ticks = int(text.rpartition(")")[2].split()[_START])
-    except (ValueError, IndexError) as error:
-        raise unreadable(path, "no start of a process") from error
-    return _boot(root) + ticks / _TICKS
+        return _status(root, pid)[_PARENT]
+    except Unreadable:
+        return ""
+
+
+def _status(root: HostRoot, pid: str) -> list[str]:
+    """Return the fields of a process's ``stat`` behind its name.
+
+    :raises Unreadable: if they cannot be read
+    """
+    path = f"{PROC}/{pid}/stat"
+    # The name, in parentheses, can be anything.
+    fields = root.read(path).rpartition(")")[2].split()
+    if len(fields) <= _START or not fields[_START].isdigit():
+        raise unreadable(path, "does not say what a process is")
+    return fields
 
 
 def _boot(root: HostRoot) -> float:

@@ -282,3 +282,19 @@ def test_nothing_old_is_left_where_nothing_new_can_be(
     assert not os.listdir(command.root / "run/nova-vhard")
     monkeypatch.setattr(os, "replace", real)
     assert command({NOVA: FULL}) == (0, "")
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_pipe_in_place_of_nova_conf_does_not_hang(command, tmp_path, kind):
+    place = tmp_path / "pipe.conf"
+    if kind == "folder":
+        place = tmp_path / "conf.d" / "pipe.conf"
+        place.parent.mkdir()
+    os.mkfifo(place)
+    option = {
+        "file": ("--nova-config-file", str(place)),
+        "folder": ("--nova-config-dir", str(place.parent)),
+    }[kind]
+    status, error = command({}, *option)
+    assert status == 1
+    assert f"{place}: neither a file nor a folder" in error

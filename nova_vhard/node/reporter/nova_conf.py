@@ -56,6 +56,8 @@ def read(sources: Sources) -> dict[str, Any]:
             "no nova.conf in /etc/nova or /etc; name what nova-compute "
             "reads with --nova-config-file"
         )
+    for path in read:
+        _must_be_plain(path.partition("=")[2] if "=" in path else path)
     conf = cfg.ConfigOpts()
     nova.register(conf)
     with _explained():
@@ -68,6 +70,23 @@ def read(sources: Sources) -> dict[str, Any]:
             use_env=False,
         )
     return {"files": read, **_values(conf)}
+
+
+def _must_be_plain(path: str) -> None:
+    """Refuse what is neither a file nor a folder of them.
+
+    A pipe or a device in the place of nova.conf would be waited for.
+
+    :raises FactsError: for anything else that is there
+    """
+    each = [path]
+    with contextlib.suppress(OSError):
+        each += [os.path.join(path, name) for name in os.listdir(path)]
+    for name in each:
+        if os.path.exists(name) and not (
+            os.path.isfile(name) or os.path.isdir(name)
+        ):
+            raise FactsError(f"{name}: neither a file nor a folder")
 
 
 def _default(root: str, extension: str) -> list[str]:

@@ -3,9 +3,7 @@
 
 import json
 import os
-import re
 import shutil
-import subprocess
 
 import pytest
 
@@ -43,13 +41,7 @@ FAULTS = {
 SO = ("-fPIC", "-shared")
 
 #: What every program of this machine is loaded with.
-LIBRARIES = sorted(
-    set(
-        re.findall(
-            r"(/\S+)", subprocess.check_output(["ldd", "/bin/true"], text=True)
-        )
-    )
-)
+LIBRARIES = elf_files.libraries()
 
 
 @pytest.fixture(scope="module")

@@ -137,6 +137,14 @@ def test_a_daemon_whose_mounts_are_out_of_sight(tmp_path):
     assert run("qemu_canary", tree(tmp_path, there)).status is UNKNOWN
 
 
+def test_what_a_daemon_has_forked_is_no_daemon(tmp_path):
+    """It may be on its way into the namespace of a guest."""
+    forked = process(6, "/usr/sbin/libvirtd", CONTAINER)
+    forked["/proc/6/stat"] = forked["/proc/6/stat"].replace(" S 0", " S 5", 1)
+    root = tree(tmp_path, DAEMON, forked)
+    assert run("qemu_canary", root).status is PASS
+
+
 def test_where_a_file_is_bound_into_a_container_it_is_the_same(tmp_path):
     there = process(5, "/usr/sbin/libvirtd", CONTAINER + BOUND)
     root = HostRoot(str(tree(tmp_path, there)))
@@ -341,25 +349,31 @@ def test_a_daemon_in_a_real_mount_namespace(tmp_path, binaries):
 
 @compiled
 def test_a_library_with_an_executable_stack(tmp_path):
+    root = tree(tmp_path / "root")
+    folder = root / "usr/bin"
     flags = ("-fPIC", "-shared", "-Wl,-z,execstack")
-    library = elf_files.build(tmp_path / "libloose.so", flags, elf_files.SMALL)
-    path = tmp_path / "qemu-system-x86_64"
+    library = folder / "libloose.so"
+    elf_files.build(library, flags, elf_files.SMALL)
     words = (
         *elf_files.GOOD,
         "-Wl,--no-as-needed",
-        f"-L{tmp_path}",
+        f"-L{folder}",
         "-Wl,-rpath,$ORIGIN",
     )
-    source = elf_files.SOURCE
-    (tmp_path / "source.c").write_text(source)
+    (tmp_path / "source.c").write_text(elf_files.SOURCE)
     subprocess.run(
-        ["gcc", *words, "source.c", "-lloose", "-o", str(path)],
+        ["gcc", *words, "source.c", "-lloose", "-o", str(root / X86[1:])],
         cwd=tmp_path,
         check=True,
     )
-    host = Host(HostRoot(), Named(str(path)))
-    result = CHECKS["qemu_nx"].run(host)
+    for path in elf_files.libraries():
+        place = root / path[1:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    result = run("qemu_nx", root)
     assert result.status is FAIL
-    assert result.evidence[1].startswith(f"{library}: stack")
+    assert result.evidence[1].startswith("/usr/bin/libloose.so: stack")
     library.unlink()
-    assert CHECKS["qemu_nx"].run(host).status is UNKNOWN
+    result = run("qemu_nx", root)
+    assert result.status is UNKNOWN
+    assert "libloose.so is not found" in " ".join(result.evidence)
