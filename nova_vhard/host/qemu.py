@@ -95,6 +95,21 @@ def _named(host: Host) -> list[str]:
     return sorted(named - {""})
 
 
+def out_of_sight(host: Host) -> list[Target]:
+    """Return the emulators in the roots of daemons that are another one.
+
+    :raises Unreadable: if a root cannot be read
+    """
+    running = Running(host)
+    found = []
+    for pid, _ in running.daemons:
+        root = running.root_of(pid)
+        for path in _in_usual_places(root):
+            targets = running.of_daemon(path)
+            found += [each for each in targets if each.pid == pid]
+    return [each for each in found if each.root is not host.root]
+
+
 def _in_usual_places(root: HostRoot) -> tuple[str, ...]:
     found = []
     for folder in _FOLDERS:

@@ -2,12 +2,12 @@
 """How QEMU's binaries were built: one property asked of all of them."""
 
 import enum
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from posixpath import dirname
 from typing import Any
 
-from nova_vhard.host import qemu
+from nova_vhard.host import container_binaries, prestep, qemu
 from nova_vhard.host.cache import Cache, identity
 from nova_vhard.host.check import Answer, Status, unread
 from nova_vhard.host.elf import ElfFacts, Kind, Relro, examine
@@ -115,6 +115,7 @@ class Examination:
 
     def __init__(self, host: Host) -> None:
         """Load what was found in earlier rounds."""
+        self._host = host
         self._cache = Cache(host.state_dir, _CACHE, _VERSION)
         self._loaders: dict[str, Loader] = {}
 
@@ -122,6 +123,9 @@ class Examination:
         """Yield the emulators, their modules, and the libraries of both."""
         seen: set[tuple[str, str]] = set()
         for target in targets:
+            if target.place:
+                yield from self._left(target)
+                continue
             for label, kind, path in self._files(target):
                 if (target.root.root, path) in seen:
                     continue
@@ -133,6 +137,16 @@ class Examination:
                         target.root, path, binary.facts, seen
                     )
         self._cache.save()
+
+    def _left(self, target: Target) -> Iterator[Binary]:
+        """Yield what the pre-step found of one that is out of sight."""
+        try:
+            found = container_binaries.of_target(self._host, target)
+        except Unreadable as error:
+            yield Binary(target.label, Kept.EMULATOR, error=error)
+            return
+        for each in found:
+            yield _of_prestep(target, each)
 
     def _files(self, target: Target) -> Iterator[tuple[str, Kept, str]]:
         yield target.label, Kept.EMULATOR, target.path
@@ -183,6 +197,29 @@ class Examination:
         opened, facts = examine(root, path)
         self._cache.put(identity(opened), asdict(facts))
         return facts
+
+
+def _of_prestep(target: Target, found: Mapping[str, Any]) -> Binary:
+    label = str(found.get("label"))
+    try:
+        kind = Kept(str(found.get("kind")))
+    except ValueError:
+        kind = Kept.EMULATOR
+    facts = _of_json(found.get("facts"))
+    if facts:
+        return Binary(label, kind, facts)
+    text = str(found.get("error"))
+    return Binary(label, kind, error=prestep.invalid(target.label, text))
+
+
+def as_json(binary: Binary) -> dict[str, Any]:
+    """Return what the pre-step leaves of a file."""
+    return {
+        "label": binary.label,
+        "kind": binary.kind.value,
+        "facts": asdict(binary.facts) if binary.facts else None,
+        "error": str(binary.error) if binary.error else None,
+    }
 
 
 def _sorted(

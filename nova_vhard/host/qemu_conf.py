@@ -101,16 +101,13 @@ def read(host: Host, evidence: list[str]) -> list[Read]:
 
     :raises Unreadable: if they cannot be read
     """
-    try:
-        targets = list(Running(host).of_daemon(PATH))
-    except Unreadable as error:
-        if not error.missing and error.path == PATH:
-            return [_of_prestep(host, evidence, None)]
-        raise
+    targets = list(Running(host).of_daemon(PATH))
     return [_of_target(host, target, evidence) for target in targets]
 
 
 def _of_target(host: Host, target: Target, evidence: list[str]) -> Read:
+    if target.place:
+        return _of_prestep(host, evidence, None)
     try:
         found = of_root(target.root)
     except Unreadable as error:

@@ -10,6 +10,7 @@ Source: proc(5), for everybody ``/proc/PID/mountinfo`` and ``/proc/PID/stat``,
 for root and the process's own user ``/proc/PID/root`` and ``/proc/PID/exe``.
 """
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -67,6 +68,7 @@ class Target:
     :ivar label: for evidence: the path, and whose it is where that matters
     :ivar guest: who runs it; None for what libvirt would start
     :ivar pid: of the process that opens it; empty where none runs
+    :ivar place: where it is, of one that is out of sight here
     """
 
     root: HostRoot
@@ -74,6 +76,7 @@ class Target:
     label: str
     guest: Guest | None = None
     pid: str = ""
+    place: Place | None = None
 
     @property
     def replaced(self) -> bool:
@@ -86,6 +89,14 @@ class _Program(HostRoot):
 
     def _resolve(self, path: str) -> str:
         return self.root
+
+
+class _OutOfSight(HostRoot):
+    """The root of a process, which only root sees."""
+
+    def _resolve(self, path: str) -> str:
+        text = "in the root of another process, which only root sees"
+        raise OSError(errno.EACCES, text)
 
 
 class Running:
@@ -143,6 +154,13 @@ class Running:
         """Return whether a process has not ended meanwhile."""
         return self._root.exists(f"{PROC}/{pid}")
 
+    def root_of(self, pid: str) -> HostRoot:
+        """Return the root of a process, for who may list it."""
+        folder = f"{PROC}/{pid}/root"
+        if not self._root.may_list(folder):
+            return self._root
+        return HostRoot(os.path.join(self._root.root, folder[1:]))
+
     def _must_be_whole(self) -> None:
         """Raise where a daemon may run that is not seen.
 
@@ -182,6 +200,8 @@ class Running:
         if not path.startswith("/"):
             raise unreadable(link, f"the program of {who}", _AS_ROOT)
         target = self._target(guest.pid, who, path, guest)
+        if target.place:
+            return target
         started = start_of(self._root, guest.pid)
         if changed(target.root, path) > started:
             raise unreadable(path, f"changed since {who} started", _RESTART)
@@ -197,11 +217,12 @@ class Running:
         if self._is_here(pid, path):
             return Target(self._root, path, path, guest, pid)
         folder = f"{PROC}/{pid}/root"
-        if not self._root.may_list(folder):
-            text = f"another file in the root of {who}, which only root sees"
-            raise unreadable(path, text, _AS_ROOT)
-        root = HostRoot(os.path.join(self._root.root, folder[1:]))
-        return Target(root, path, f"{path} ({who})", guest, pid)
+        label = f"{path} ({who})"
+        where = os.path.join(self._root.root, folder[1:])
+        if self._root.may_list(folder):
+            return Target(HostRoot(where), path, label, guest, pid)
+        there = place(mounts(self._root, pid), path)
+        return Target(_OutOfSight(where), path, label, guest, pid, there)
 
     def _is_here(self, pid: str, path: str) -> bool:
         """Return whether a process and the reporter see one file at a path."""

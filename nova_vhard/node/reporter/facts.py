@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable, Iterator
 
 from nova_vhard.common import files
+from nova_vhard.host import container_binaries, prestep
 from nova_vhard.host import nova_facts as host_facts
-from nova_vhard.host import prestep
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node.reporter import facts_qemu, nova_facts
 from nova_vhard.node.reporter.nova_conf import FactsError, Sources
@@ -35,6 +35,7 @@ def leave(
         for name, content in (
             (prestep.QEMU, facts_qemu.qemu),
             (prestep.KERNEL, facts_qemu.kernel),
+            (container_binaries.FILE, facts_qemu.binaries),
         ):
             with _noted(failed):
                 _leave(os.path.join(run_dir, name), content, root)
@@ -54,7 +55,12 @@ def _forgetting(run_dir: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for name in (host_facts.FILE, prestep.QEMU, prestep.KERNEL):
+        for name in (
+            host_facts.FILE,
+            prestep.QEMU,
+            prestep.KERNEL,
+            container_binaries.FILE,
+        ):
             _forget(os.path.join(run_dir, name))
         raise
 

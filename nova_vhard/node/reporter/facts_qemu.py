@@ -10,11 +10,25 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from nova_vhard.host import apparmor, qemu_conf, tpm
+from nova_vhard.host import (
+    apparmor,
+    container_binaries,
+    qemu_build,
+    qemu_conf,
+    tpm,
+)
+from nova_vhard.host import qemu as qemu_binaries
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
-from nova_vhard.host.running import Running, Target
+from nova_vhard.host.running import (
+    Running,
+    Target,
+    changed,
+    mounts,
+    place,
+    start_of,
+)
 
 
 def qemu(root: HostRoot) -> str:
@@ -53,6 +67,43 @@ def _targets(root: HostRoot) -> list[Target]:
             raise
         path = qemu_conf.PATH
         return [Target(root, path, path)]
+
+
+def binaries(root: HostRoot) -> str:
+    """Return the content of ``binaries.json``.
+
+    It has the emulators of each daemon whose root is not this one, with all
+    that they load: each file once, and by its number.
+
+    :raises Unreadable: if a process or a root cannot be read
+    """
+    host = Host(root)
+    files: list[dict[str, object]] = []
+    numbers: dict[tuple[str, str], int] = {}
+    emulators = []
+    for target in qemu_binaries.out_of_sight(host):
+        listed = []
+        for binary in qemu_build.Examination(host).of([target]):
+            key = target.pid, binary.label
+            if key not in numbers:
+                numbers[key] = len(files)
+                files.append(qemu_build.as_json(binary))
+            listed.append(numbers[key])
+        emulators.append(
+            {
+                "place": place(mounts(root, target.pid), target.path),
+                "pid": target.pid,
+                "start": int(start_of(root, target.pid)),
+                "changed": changed(target.root, target.path),
+                container_binaries.FILES: listed,
+            }
+        )
+    return json.dumps(
+        {
+            container_binaries.FILES: files,
+            container_binaries.EMULATORS: emulators,
+        }
+    )
 
 
 def kernel(root: HostRoot) -> str:

@@ -2,6 +2,7 @@
 """Checks are bound to what really runs, and to the file that it runs."""
 
 import contextlib
+import itertools
 import os
 import pathlib
 import shutil
@@ -15,6 +16,7 @@ from nova_vhard.host import domains, libvirt, report, running
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
+from nova_vhard.node.reporter import facts_qemu
 from tests import elf_files
 from tests.trees import build, capabilities
 
@@ -32,6 +34,7 @@ HERE = "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
 CONTAINER = "700 1 0:55 / / rw,relatime - overlay overlay rw\n"
 BOUND = "701 700 254:1 /etc/libvirt /etc/libvirt rw - ext4 /dev/vda1 rw\n"
 BOOT = 1_000_000_000
+NUMBERS = itertools.count()
 WAITS = "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n"
 
 
@@ -115,8 +118,8 @@ def test_a_daemon_in_a_namespace_of_its_own_is_not_judged_by_another_file(
     root = tree(tmp_path, there)
     result = run(check, root)
     assert result.status is UNKNOWN
-    assert f"{name}, process 5" in result.reason
-    assert "as root" in result.remediation
+    assert f"{name}, process 5" in result.evidence[1]
+    assert "nova-vhard-reporter facts as root" in result.remediation
     # Root sees the file that it is.
     put(root, f"/proc/5/root{X86}")
     assert run(check, root).status is PASS
@@ -135,6 +138,37 @@ def test_a_daemon_whose_mounts_are_out_of_sight(tmp_path):
     there = process(5, "/usr/sbin/libvirtd")
     del there["/proc/5/mountinfo"]
     assert run("qemu_canary", tree(tmp_path, there)).status is UNKNOWN
+
+
+def test_an_ordinary_user_goes_by_what_the_pre_step_found(tmp_path):
+    """Of a daemon in a container, and of its guests with the same file."""
+    there = process(5, "/usr/sbin/libvirtd", CONTAINER, started=500)
+    guest = process(7, X86, CONTAINER)
+    as_root = tree(tmp_path / "root", there, guest)
+    put(as_root, f"/proc/5/root{X86}", ())
+    put(as_root, f"/proc/7/root{X86}", ())
+    for pid in (5, 7):
+        os.utime(as_root / f"proc/{pid}/root{X86}", (BOOT, BOOT))
+    text = facts_qemu.binaries(HostRoot(str(as_root)))
+    left = {"/run/nova-vhard/binaries.json": text}
+
+    def status(name, *processes):
+        number = str(next(NUMBERS))
+        root = tree(tmp_path / number, there, guest, left, *processes)
+        return run(name, root).status
+
+    assert status("qemu_canary") is FAIL
+    assert status("qemu_pie") is PASS
+    # Another daemon by now; a guest on another file; one that is older.
+    again = process(5, "/usr/sbin/libvirtd", CONTAINER, started=900)
+    assert status("qemu_pie", again) is UNKNOWN
+    moved = CONTAINER.replace("0:55", "0:56")
+    assert status("qemu_pie", process(7, X86, moved)) is UNKNOWN
+    older = process(7, X86, CONTAINER, started=-1)
+    assert status("qemu_pie", older) is UNKNOWN
+    for text in ("", "[]", "{}", '{"emulators": [7]}'):
+        left["/run/nova-vhard/binaries.json"] = text
+        assert status("qemu_pie") is UNKNOWN
 
 
 def test_what_a_daemon_has_forked_is_no_daemon(tmp_path):

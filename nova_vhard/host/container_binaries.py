@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What root's pre-step found of emulators in the roots of other processes.
+
+libvirt in a container has files that only root sees. The pre-step leaves what
+each was built with, with the place on its file system that it was found at,
+and the daemon that it belongs to. It holds while that daemon runs; for a guest
+that was started after the file had changed last.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nova_vhard.host import prestep
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import Unreadable
+from nova_vhard.host.running import Target, start_of
+
+#: Name of the file below the run directory, and its keys.
+FILE = "binaries.json"
+FILES, EMULATORS = "files", "emulators"
+
+# Seconds that a start is off where the clock was set.
+_SLACK = 2
+
+
+def of_target(host: Host, target: Target) -> list[Mapping[str, Any]]:
+    """Return what an emulator and all that it loads were built with.
+
+    :param target: one that is out of sight here
+    :returns: label, kind, and facts or error of each file
+    :raises Unreadable: if the pre-step has left nothing that holds
+    """
+    try:
+        content = prestep.left(host, FILE)
+    except Unreadable as error:
+        raise prestep.without(error, target.label) from error
+    try:
+        for entry in content[EMULATORS]:
+            if _holds(host, target, entry):
+                return [content[FILES][number] for number in entry[FILES]]
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        text = f"not from {prestep.COMMAND}"
+        raise prestep.invalid(FILE, text) from error
+    text = f"has nothing of {target.label}; run {prestep.COMMAND} again"
+    raise prestep.invalid(FILE, text)
+
+
+def _holds(host: Host, target: Target, entry: Mapping[str, Any]) -> bool:
+    """Return whether what is left of an emulator is of this one."""
+    if tuple(entry["place"]) != target.place:
+        return False
+    try:
+        started = start_of(host.root, str(entry["pid"]))
+    except Unreadable as error:
+        if error.missing:
+            return False
+        raise
+    if abs(started - entry["start"]) > _SLACK:
+        return False
+    own = target.guest is None
+    return own or start_of(host.root, target.pid) > entry["changed"]
