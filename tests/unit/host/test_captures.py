@@ -23,7 +23,7 @@ EXPECTED = {
     "apparmor-host": (FAIL, FAIL, FAIL, UNKNOWN),
     "arm-none": (FAIL, UNKNOWN, FAIL, FAIL),
     "none": (FAIL, FAIL, FAIL, FAIL),
-    "selinux-host-permissive": (FAIL, FAIL, FAIL, UNKNOWN),
+    "selinux-host-permissive": (FAIL, FAIL, FAIL, FAIL),
     "smmuv3": (PASS, PASS, PASS, FAIL),
     "smmuv3-pt": (PASS, PASS, FAIL, FAIL),
     "smmuv3-v2m": (PASS, FAIL, PASS, FAIL),

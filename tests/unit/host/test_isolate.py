@@ -252,14 +252,16 @@ def test_no_descriptor_and_no_child_is_left():
     assert own_children() <= children
 
 
-def test_a_child_whose_parent_is_gone_ends_by_itself(monkeypatch):
+def test_a_child_whose_parent_does_not_end_it_ends_by_itself(monkeypatch):
     monkeypatch.setattr(forked, "GRACE", 0.0)
-    monkeypatch.setattr(forked, "_kill", lambda pid: None)
-    monkeypatch.setattr(forked, "_PATIENCE", 0.0)
-    isolation = Isolation(LIMIT)
-    isolation.run(Host(), [Does(lambda: time.sleep(60))])
-    for pid in isolation._hanging.values():
-        assert ended(pid)
+
+    def answers():
+        time.sleep(60)
+        yield 1
+
+    running = forked.Forked(answers, "check", 0.2, lambda: None)
+    assert ended(running.pid)
+    assert running.end() is None
 
 
 def test_a_child_leaves_no_core_and_goes_first_when_memory_is_short():
