@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cloud as a whole: up, down, and its parts stopped and started."""
 
+import functools
 import os
 import signal
 import time
@@ -132,13 +133,14 @@ class Cloud:
 
     def _services_up(self):
         try:
-            states = [one.state for one in self._admin().compute().services()]
+            listed = self._admin.compute().services()
+            states = [service.state for service in listed]
         except openstack.exceptions.SDKException:
             return False
         return states == ["up"] * (len(self.facts.machines) + 2)
 
     def _seed(self):
-        admin = self._admin()
+        admin = self._admin
         for name, properties in policies.IMAGES.items():
             admin.upload(name, visibility="public", **properties)
         policies.write(self.place.policy, policies.BASELINE)
@@ -151,10 +153,11 @@ class Cloud:
     def _reported(self):
         fresh = "CUSTOM_VHARD_REPORTED"
         return all(
-            any(name.startswith(fresh) for name in self._admin().traits(node))
+            any(name.startswith(fresh) for name in self._admin.traits(node))
             for node in (machine.node for machine in self.facts.machines)
         )
 
+    @functools.cached_property
     def _admin(self):
         return clients.Client(self.facts, users.ADMIN)
 

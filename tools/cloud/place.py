@@ -26,9 +26,6 @@ class Place:
     def home(self, service):
         return self.root / service
 
-    def log_files(self):
-        return sorted(self.logs.glob("*.log"))
-
     def take(self):
         """Make the place this process's own, and empty it.
 
@@ -61,7 +58,7 @@ class Events:
     def new(self):
         """Return the new decision events, as dicts, oldest first a log."""
         events = []
-        for log in self._place.log_files():
+        for log in sorted(self._place.logs.glob("*.log")):
             with open(log, encoding="utf-8", errors="replace") as lines:
                 lines.seek(self._read.get(log, 0))
                 text = lines.read()

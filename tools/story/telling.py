@@ -58,10 +58,10 @@ def expect(text, *words):
         raise NotAsTold(f"{', '.join(missing)} not in: {text}")
 
 
-def same(what, counted, found):
+def same(what, counted, printed):
     """Compare a figure with one that was counted apart from it."""
-    if counted != found:
-        raise NotAsTold(f"{what}: {counted} counted, {found} found")
+    if counted != printed:
+        raise NotAsTold(f"{what}: {counted} counted, {printed} printed")
     return f"{counted} {what}"
 
 
