@@ -157,7 +157,9 @@ def _result(url: str, value: str, answers: Counter[str]) -> Result:
     """
     total = sum(answers.values())
     where = f"POST {clean(url, 200)} with {_KIND} {value}"
-    listed = ", ".join(f"{answers[one]} {one}" for one in sorted(answers))
+    listed = ", ".join(
+        f"{count} {text}" for text, count in sorted(answers.items())
+    )
     if set(answers) == {"refused by the gate"}:
         return fine(f"{where}: {total} of {total} refused by the gate.")
     text = f"{where}, {total} times: {listed}."

@@ -153,7 +153,9 @@ def _stranded(
         hosts = fleet(placement, now, policy.hosts.max_report_age)
     except PlacementError as error:
         raise exceptions.CommandError(f"Placement: {error}") from error
-    proven = [{traits.of_check(name) for name in one.proven} for one in hosts]
+    proven = [
+        {traits.of_check(name) for name in host.proven} for host in hosts
+    ]
     return [
         plan
         for plan in adding
