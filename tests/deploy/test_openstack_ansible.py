@@ -117,7 +117,8 @@ def test_one_value_names_every_filter(tmp_path):
 
 def test_a_mapping_without_values_gives_a_line_for_each(tmp_path):
     group = scheduler(tmp_path, {ALL: None, BLAZAR: None})
-    assert group.available_filters == [ALL, BLAZAR]
+    # Their order means nothing to Nova, and the plugin has one of its own.
+    assert sorted(group.available_filters) == sorted([ALL, BLAZAR])
 
 
 def test_a_list_would_become_one_name(tmp_path):
