@@ -77,9 +77,9 @@ def admin(cloud):
 
 @pytest.fixture(scope="session")
 def server(member):
-    """The name of a server as it ought to be."""
+    """A server as it ought to be."""
     with member.server("shop-front", "clean") as made:
-        yield made.name
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -139,8 +139,11 @@ class Horizon:
     def finish(self) -> None:
         """Press the button that sends a dialog."""
         button = ".modal-footer .finish, .modal-footer .btn-primary"
-        buttons = self.until(lambda: self.shown(button))
-        buttons[-1].click()
+        # A wizard has it ready as soon as it has loaded what it needs.
+        ready = self.until(
+            lambda: [one for one in self.shown(button) if one.is_enabled()]
+        )
+        ready[-1].click()
 
     def refusal(self, picture: str = "") -> str:
         """Wait for a refusal; return all that is told of anything wrong.

@@ -41,7 +41,7 @@ def lines(*content):
 def test_create_image(as_member, disk):
     as_member.go("/project/images")
     as_member.click("button", "Create Image")
-    as_member.find("input[name=name]").send_keys("router")
+    as_member.find("input[name=name]").send_keys("edge-fw")
     as_member.elements("input[type=file]")[0].send_keys(disk)
     as_member.select("format", "Raw")
     as_member.step("Metadata")
@@ -55,8 +55,7 @@ def test_create_image(as_member, disk):
     as_member.set_bus("virtio")
     as_member.finish()
     as_member.until(as_member.is_closed)
-    told = as_member.find(".alert").text
-    assert told == "Success: Image router was successfully created."
+    assert as_member.find("tbody tr", "edge-fw")
 
 
 def test_edit_image(as_member, image):
@@ -92,9 +91,9 @@ def test_launch_instance(as_member, member):
     assert name.get_attribute("value") == "router"
 
 
-def test_rebuild_instance(as_member, server):
+def test_rebuild_instance(as_member, member, server):
     as_member.go("/project/instances/")
-    as_member.act(server, "Rebuild Instance")
+    as_member.act(server.name, "Rebuild Instance")
     as_member.pick("image", "old-router")
     typed = as_member.find("textarea[name=description]")
     typed.send_keys("a router")
@@ -107,12 +106,13 @@ def test_rebuild_instance(as_member, server):
     as_member.pick("image", "clean")
     as_member.finish()
     as_member.until(as_member.is_closed)
-    assert "Rebuilding instance" in as_member.find(".alert").text
+    actions = member.compute().server_actions(server)
+    assert next(iter(actions)).action == "rebuild"
 
 
 def test_rescue_instance(as_member, server):
     as_member.go("/project/instances/")
-    as_member.act(server, "Rescue Instance")
+    as_member.act(server.name, "Rescue Instance")
     as_member.pick("image", "old-router")
     typed = as_member.find("input[name=password]")
     typed.send_keys("secret")
@@ -124,7 +124,7 @@ def test_rescue_instance(as_member, server):
 
 def test_resize_instance(as_member, server, loud_flavor):
     as_member.go("/project/instances/")
-    as_member.act(server, "Resize Instance")
+    as_member.act(server.name, "Resize Instance")
     as_member.pick("flavor", loud_flavor)
     as_member.finish()
     told = as_member.refusal("resize-instance")
@@ -134,7 +134,7 @@ def test_resize_instance(as_member, server, loud_flavor):
 
 def test_attach_interface(as_member, server):
     as_member.go("/project/instances/")
-    as_member.act(server, "Attach Interface")
+    as_member.act(server.name, "Attach Interface")
     as_member.pick("specification_method", "port")
     as_member.pick("port", "direct")
     as_member.finish()
@@ -148,7 +148,7 @@ def test_create_snapshot(as_member, server, nova_answers):
     message = explain.api_message(refusals, Subject(SNAPSHOT))
     nova_answers(403, {"forbidden": {"code": 403, "message": message}})
     as_member.go("/project/instances/")
-    as_member.act(server, "Create Snapshot")
+    as_member.act(server.name, "Create Snapshot")
     typed = as_member.find("input[name=name]")
     typed.send_keys("copy")
     as_member.finish()

@@ -24,7 +24,7 @@ def test_another_error_is_horizons(
 ):
     nova_answers(status, body)
     as_member.go("/project/instances/")
-    as_member.act(server, "Rebuild Instance")
+    as_member.act(server.name, "Rebuild Instance")
     as_member.pick("image", "clean")
     as_member.finish()
     as_member.until(as_member.is_closed)
