@@ -13,6 +13,7 @@ import pathlib
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 
 import libvirt
@@ -83,11 +84,20 @@ def within(mounts: dict[str, object], *command: object) -> list[str]:
     return [*unshare, *shell, *pairs, "--", *(str(one) for one in command)]
 
 
+def _named(host: str) -> list[str]:
+    """Return what runs a command on a host of another name."""
+    if not host:
+        return []
+    shell = f'hostname {host} && exec "$@"'
+    return ["unshare", "--uts", "sh", "-ec", shell, "sh"]
+
+
 class Libvirt:
     """The daemons, until the block ends.
 
     :param place: folder for all that they write
     :param mounts: path to what is there instead, for them and their guests
+    :param host: name of a host of their own, so that guests can come to it
     :ivar uri: where a client without rights reaches libvirtd
     :ivar own_uri: where one with rights does
     :ivar hooks: the folder that libvirtd takes for /etc/libvirt/hooks
@@ -95,8 +105,12 @@ class Libvirt:
     """
 
     def __init__(
-        self, place: pathlib.Path, mounts: dict[str, object] | None = None
+        self,
+        place: pathlib.Path,
+        mounts: dict[str, object] | None = None,
+        host: str = "",
     ) -> None:
+        self._host = host
         self._place = place
         self._mounts = mounts or {}
         self._running: list[subprocess.Popen[bytes]] = []
@@ -111,7 +125,10 @@ class Libvirt:
         for name in ("sock", *_FOLDERS.values()):
             (self._place / name).mkdir()
         config = self._place / "libvirtd.conf"
-        config.write_text(_CONFIG.format(folder=self._place))
+        text = _CONFIG.format(folder=self._place)
+        if self._host:
+            text += f'host_uuid = "{uuid.uuid4()}"\n'
+        config.write_text(text)
         try:
             self._prepare()
             self._start("virtlogd", "--pid-file", self._place / "virtlogd.pid")
@@ -202,7 +219,7 @@ class Libvirt:
         }
         with open(self._place / f"{command[0]}.out", "wb") as out:
             process = subprocess.Popen(
-                within(mounts, *command),
+                [*_named(self._host), *within(mounts, *command)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

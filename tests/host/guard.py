@@ -10,6 +10,9 @@ import sys
 import time
 from collections.abc import Iterator
 
+from nova_vhard.node.guard import wire
+from nova_vhard.policy import document
+
 PROGRAM = pathlib.Path(sys.executable).with_name("nova-vhard-guard")
 
 _CONFIG = """\
@@ -56,10 +59,20 @@ class Guard:
         (place / "guard.conf").write_text(config)
 
     def policy(self, text: str) -> None:
-        """Put a policy in place of what was there, in one step."""
+        """Put a policy in place, in one step; a daemon that runs takes it."""
         fresh = self.place / "policy.new"
         fresh.write_text(text)
-        os.replace(fresh, self.place / "policy.yaml")
+        path = self.place / "policy.yaml"
+        os.replace(fresh, path)
+        if self.running:
+            digest = document.load(str(path)).digest
+            wait(lambda: digest in self.shown())
+
+    def shown(self) -> str:
+        """Return what the daemon says of itself."""
+        request = wire.Request(wire.STATUS, "", b"")
+        path = str(self.place / "run" / "guard.sock")
+        return wire.ask(path, request, PATIENCE).text
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a subcommand."""

@@ -61,9 +61,9 @@ def installed(place, host):
 @pytest.fixture
 def guard(installed, connection):
     """Return the guard, in mode enforce; take all guests away afterwards."""
-    installed.policy(policy())
     if not installed.running:
         installed.start()
+    installed.policy(policy())
     yield installed
     for domain in connection.listAllDomains():
         persistent = domain.isPersistent()
