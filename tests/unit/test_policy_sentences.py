@@ -113,7 +113,7 @@ def problems(path, **limit):
             "{guest_devices.disk_bus: [ide]}}\n",
             3,
             "exemptions[0]",
-            "names none of projects, domains, images, flavors, roles",
+            "names none of projects, domains, images, flavors, roles, servers",
         ),
         (
             f"{HEAD}exemptions:\n- {{{EXEMPTION}, roles: [r], rules: "
