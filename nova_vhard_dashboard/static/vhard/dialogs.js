@@ -105,6 +105,12 @@
     }
   }
 
+  // Else Horizon lets a form be sent once. A dialog is closed to a second
+  // click by itself, as long as it works.
+  horizon.modals.addModalInitFunction(function (modal) {
+    $(modal).find('form .btn-primary').addClass('always-enabled');
+  });
+
   /* The dialogs that Django makes: jQuery sends what is in them, and Horizon
    * drops them before they are sent. What is typed stays in one that is kept.
    */
