@@ -13,7 +13,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from tests.functional.report import browser
 
 #: Seconds; on a machine that is busy.
-_LONG = 90
+_LONG = 180
 _REFUSAL = ".nova-vhard-refusal"
 _DIALOG = ".modal-dialog"
 _PICK = """

@@ -76,10 +76,13 @@ def test_update_metadata(as_admin, image):
     assert not as_admin.shown(".modal-footer .fa-spinner")
 
 
-def test_launch_instance(as_member, member):
+def test_launch_instance(as_member):
     as_member.go("/project/images")
     as_member.act("old-router", "Launch")
     as_member.find(".wizard input[name=name]").send_keys("router")
+    # The only one is chosen as soon as everything is loaded.
+    as_member.step("Networks")
+    assert as_member.find(".step tbody tr", "private")
     as_member.step("Flavor")
     as_member.allocate("m1.tiny")
     as_member.finish()
