@@ -99,15 +99,15 @@ def _probe(options: Any) -> int:
     try:
         connection = libvirtd.Connection(options.libvirt_uri)
         try:
-            found = probe.prove(connection.capabilities(), connection.start)
+            proof = probe.prove(connection.capabilities(), connection.start)
         finally:
             connection.close()
     except libvirtd.LibvirtError as error:
         terminal.complain(f"nova-vhard-guard: not known: {error}")
         return _NOT_TOLD
-    word = "guarded" if found.guarded else "unguarded"
-    terminal.say(f"{word}: {found.reason}")
-    return 0 if found.guarded else 1
+    word = "guarded" if proof.guarded else "unguarded"
+    terminal.say(f"{word}: {proof.reason}")
+    return 0 if proof.guarded else 1
 
 
 def _run(options: Any) -> int:

@@ -46,18 +46,18 @@ def read(root: HostRoot) -> GuardProof:
     path = f"{FOLDER}/{FILE}"
     text = root.read(path)
     try:
-        found = json.loads(text)
-        if found["version"] != VERSION:
+        content = json.loads(text)
+        if content["version"] != VERSION:
             raise ValueError(f"version is not {VERSION}")
-        time = datetime.datetime.fromisoformat(found["time"])
+        time = datetime.datetime.fromisoformat(content["time"])
         if time.tzinfo is None:
             raise ValueError("time has no zone")
         return GuardProof(
             time=time,
-            valid=datetime.timedelta(seconds=float(found["valid"])),
-            guarded=found["guarded"] is True,
-            reason=str(found["reason"]),
-            mode=str(found["mode"]),
+            valid=datetime.timedelta(seconds=float(content["valid"])),
+            guarded=content["guarded"] is True,
+            reason=str(content["reason"]),
+            mode=str(content["mode"]),
         )
     except KeyError as error:
         raise unreadable(path, f"has no {error}") from error

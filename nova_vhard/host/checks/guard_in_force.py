@@ -47,24 +47,26 @@ class GuardInForce(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the guard's last proof."""
         root = host.root
-        proof = f"{guard_proof.FOLDER}/{guard_proof.FILE}"
+        place = f"{guard_proof.FOLDER}/{guard_proof.FILE}"
         hook = root.exists(guard_proof.HOOK)
         evidence.append(f"{guard_proof.HOOK}: {'there' if hook else 'none'}")
-        if not hook and not root.exists(proof):
-            evidence.append(f"{proof}: none")
+        if not hook and not root.exists(place):
+            evidence.append(f"{place}: none")
             return Answer(Status.NOT_APPLICABLE, "this host has no guard")
-        found = guard_proof.read(root)
-        evidence.append(f"{proof}: {found.time:%Y-%m-%d %H:%M:%S} UTC: ")
-        evidence[-1] += f"{found.reason}; mode {found.mode}"
-        age = datetime.datetime.now(datetime.UTC) - found.time
-        if not -_AHEAD <= age <= found.valid:
+        proof = guard_proof.read(root)
+        time = f"{proof.time:%Y-%m-%d %H:%M:%S}"
+        evidence.append(
+            f"{place}: {time} UTC: {proof.reason}; mode {proof.mode}"
+        )
+        age = datetime.datetime.now(datetime.UTC) - proof.time
+        if not -_AHEAD <= age <= proof.valid:
             text = "the guard has proven nothing lately; it may be down"
             return Answer(Status.UNKNOWN, text)
-        if not found.guarded:
+        if not proof.guarded:
             text = "libvirt starts guests without asking it"
             return Answer(Status.FAIL, text)
-        if found.mode != _ENFORCE:
-            text = f"it refuses nothing: mode {found.mode}"
+        if proof.mode != _ENFORCE:
+            text = f"it refuses nothing: mode {proof.mode}"
             return Answer(Status.FAIL, text)
         text = "libvirt asks the guard, and the guard refuses"
         return Answer(Status.PASS, text)

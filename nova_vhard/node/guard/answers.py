@@ -66,6 +66,8 @@ class Answers:
             return
         self._policy = policy
         wanted = policy.on_host.unanswered
+        if not policy.enabled:
+            wanted = Unanswered.ALLOW
         if wanted != self._unanswered:
             self._tell(wanted)
 
@@ -98,7 +100,7 @@ class Answers:
     def _judged(self, policy: Policy, request: Request) -> Answer:
         operation = _OPERATIONS[request.operation]
         try:
-            found = self._judge.judge(policy, request.xml, operation)
+            judgement = self._judge.judge(policy, request.xml, operation)
         except Exception:
             LOG.exception("A guest could not be judged: %s", request.name)
             self._metrics.decided(operation, "error")
@@ -106,10 +108,10 @@ class Answers:
                 text = "nova-vhard-guard failed; its log says why"
                 return Answer(Word.REFUSE, text)
             return _ALLOW
-        self._metrics.decided(operation, found.verdict.outcome)
-        if not found.refused:
+        self._metrics.decided(operation, judgement.verdict.outcome)
+        if not judgement.refused:
             return _ALLOW
-        text = f"nova-vhard-guard: {found.text(wire.TEXT_LIMIT - 64)}"
+        text = f"nova-vhard-guard: {judgement.text(wire.TEXT_LIMIT - 64)}"
         return Answer(Word.REFUSE, text)
 
     def _tell(self, wanted: Unanswered) -> None:

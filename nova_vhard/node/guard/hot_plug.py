@@ -53,20 +53,20 @@ class HotPlug:
             xml = connection.xml(uuid)
         except GuestGone:
             return None
-        found = self._judge.judge(policy, xml, ATTACH)
-        self._metrics.decided(ATTACH, found.verdict.outcome)
+        judgement = self._judge.judge(policy, xml, ATTACH)
+        self._metrics.decided(ATTACH, judgement.verdict.outcome)
         if (
-            not found.refused
+            not judgement.refused
             or policy.on_host.hot_plug is not Treatment.DETACH
         ):
             return None
-        device = self._refused_device(policy, xml, alias, found)
+        device = self._refused_device(policy, xml, alias, judgement)
         if device is None:
             return None
         return self._take_away(connection, uuid, alias, device)
 
     def _refused_device(
-        self, policy: Policy, xml: bytes, alias: str, found: Judgement
+        self, policy: Policy, xml: bytes, alias: str, judgement: Judgement
     ) -> str | None:
         """Return a device's element, if the refusal is because of it.
 
@@ -76,7 +76,9 @@ class HotPlug:
         devices = domain.find("devices")
         if devices is None:
             return None
-        device = next((one for one in devices if _is(one, alias)), None)
+        device = next(
+            (element for element in devices if _is(element, alias)), None
+        )
         if device is None:
             return None
         devices[:] = [device]
@@ -90,7 +92,9 @@ class HotPlug:
             for violation in self._judge.verdict(policy, alone).refusals
             if violation.rules != (HOSTS_REQUIRE,)
         }
-        if not any(one.key in keys for one in found.verdict.refusals):
+        if not any(
+            refusal.key in keys for refusal in judgement.verdict.refusals
+        ):
             return None
         return ElementTree.tostring(device, encoding="unicode")
 
@@ -155,4 +159,4 @@ def _has(connection: Connection, uuid: str, alias: str) -> bool:
 
 
 def _is(device: ElementTree.Element, alias: str) -> bool:
-    return any(found.get("name") == alias for found in device.iter("alias"))
+    return any(name.get("name") == alias for name in device.iter("alias"))

@@ -86,16 +86,16 @@ class Judge:
         try:
             domain = read(xml, operation)
         except DomainError as error:
-            found = _unreadable(policy, operation, error)
+            judgement = _unreadable(policy, operation, error)
         else:
             verdict = self.verdict(policy, domain)
-            found = Judgement(domain, verdict, domain.subject)
-            if not found.refused or self._adopts(domain):
+            judgement = Judgement(domain, verdict, domain.subject)
+            if not judgement.refused or self._adopts(domain):
                 self._remember(domain)
         taken = time.perf_counter() - start
-        events.write(GUARD, found.subject, found.verdict, taken)
-        _log(found)
-        return found
+        events.write(GUARD, judgement.subject, judgement.verdict, taken)
+        _log(judgement)
+        return judgement
 
     def _adopts(self, domain: Domain) -> bool:
         """Return whether a guest counts as there before the guard.
@@ -111,7 +111,9 @@ class Judge:
 
         After a rescue it has its other devices again.
         """
-        rescued = any(wish.kind in _RESCUE for wish in domain.request.wishes)
+        rescued = any(
+            choice.kind in _RESCUE for choice in domain.request.wishes
+        )
         more = rescued or domain.subject.operation == ATTACH
         self.memory.keep(domain.uuid, chosen(domain.request), more)
 
@@ -169,17 +171,17 @@ def read(xml: bytes, operation: str) -> Domain:
 
 def chosen(request: HardwareRequest) -> frozenset[Choice]:
     """Return the devices of a request, as violations would name them."""
-    found = {
-        Choice(wish.kind, value)
-        for wish in request.wishes
-        for value in (wish.value, *wish.synonyms)
+    choices = {
+        Choice(choice.kind, value)
+        for choice in request.wishes
+        for value in (choice.value, *choice.synonyms)
     }
-    found |= {
+    choices |= {
         Choice(asked.kind, asked.name, asked.count)
         for asked in request.passthrough
     }
-    found |= {Choice(_FAULT, fault.value) for fault in request.faults}
-    return frozenset(found)
+    choices |= {Choice(_FAULT, fault.value) for fault in request.faults}
+    return frozenset(choices)
 
 
 def _choices(violation: Violation) -> frozenset[Choice]:
@@ -215,17 +217,17 @@ def _unreadable(
     return Judgement(None, soften(verdict, policy.on_host.mode), subject)
 
 
-def _log(found: Judgement) -> None:
-    verdict = found.verdict
+def _log(judgement: Judgement) -> None:
+    verdict = judgement.verdict
     worst = verdict.refusals or verdict.warnings
     if worst:
         LOG.log(
             logging.ERROR if verdict.refusals else logging.WARNING,
             "guard %s %s of %s: %s",
             "refuses" if verdict.refusals else "lets pass (mode warn)",
-            found.subject.operation,
-            _name(found.domain),
-            explain.describe(worst, found.subject),
+            judgement.subject.operation,
+            _name(judgement.domain),
+            explain.describe(worst, judgement.subject),
         )
 
 

@@ -104,8 +104,8 @@ class Memory:
             before = self._guests.pop(uuid, None)
             if more and before is not None:
                 choices = {*before.choices, *choices}
-            found = frozenset(sorted(choices, key=str)[:MOST_CHOICES])
-            self._guests[uuid] = Guest(found, self._clock())
+            most = frozenset(sorted(choices, key=str)[:MOST_CHOICES])
+            self._guests[uuid] = Guest(most, self._clock())
             # The one that was kept longest ago goes first.
             while len(self._guests) > MOST_GUESTS:
                 del self._guests[next(iter(self._guests))]
@@ -161,14 +161,14 @@ class Memory:
         if not os.path.lexists(self._path):
             return
         try:
-            found = json.loads(read_text(self._path, _LIMIT))
-            if found["version"] != VERSION:
-                raise ValueError(f"version {found['version']}")
+            content = json.loads(read_text(self._path, _LIMIT))
+            if content["version"] != VERSION:
+                raise ValueError(f"version {content['version']}")
             self._guests = {
                 str(uuid): _guest(entry)
-                for uuid, entry in found["guests"].items()
+                for uuid, entry in content["guests"].items()
             }
-            self.adopted = found["adopted"] is True
+            self.adopted = content["adopted"] is True
         except Exception as error:  # noqa: BLE001 - a bad memory is none
             self._guests = {}
             LOG.error(

@@ -28,9 +28,9 @@ def passed(path: str, max_age: int, now: datetime.datetime) -> frozenset[str]:
     :raises NotProven: if there is none, or it is damaged or too old
     """
     try:
-        found = json.loads(read_text(path))
-        time = datetime.datetime.fromisoformat(found["time"])
-        names = frozenset(_passed(found["results"]))
+        report = json.loads(read_text(path))
+        time = datetime.datetime.fromisoformat(report["time"])
+        names = frozenset(_passed(report["results"]))
         age = now - time
     except UnreadableError as error:
         raise NotProven(f"{path} {error}") from error

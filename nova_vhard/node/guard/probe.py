@@ -67,21 +67,21 @@ def prove(capabilities: str, start: Callable[[str], str | None]) -> Proof:
         for one that was started, and ended again
     """
     name = f"{_PREFIX}{uuid.uuid4().hex[:16]}"
-    said = start(_xml(name, capabilities))
-    if said is None:
+    refusal = start(_xml(name, capabilities))
+    if refusal is None:
         return Proof(False, "libvirt started a domain without its disk")
-    if answer(name) in said:
+    if answer(name) in refusal:
         return Proof(True, "libvirt asks the guard, and the guard answers")
-    return Proof(False, f"libvirt did not ask it: {clean(said, 300)}")
+    return Proof(False, f"libvirt did not ask it: {clean(refusal, 300)}")
 
 
 def _xml(name: str, capabilities: str) -> str:
     """Return a domain of a kind that this libvirt takes."""
-    found = ElementTree.fromstring(capabilities)  # noqa: S314 - libvirt's own
-    arch = found.findtext("host/cpu/arch") or "x86_64"
+    host = ElementTree.fromstring(capabilities)  # noqa: S314 - libvirt's own
+    arch = host.findtext("host/cpu/arch") or "x86_64"
     kinds = [
         domain.get("type", "")
-        for guest in found.iterfind("guest/arch")
+        for guest in host.iterfind("guest/arch")
         if guest.get("name") == arch
         for domain in guest.iterfind("domain")
     ]

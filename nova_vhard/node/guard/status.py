@@ -38,14 +38,14 @@ def lines(options: Any) -> list[Line]:
 def _hook(options: Any) -> Line:
     path = install.path(options)
     try:
-        found = install.installed(options)
-        mode = stat.S_IMODE(os.stat(path).st_mode) if found else 0
+        hook = install.installed(options)
+        mode = stat.S_IMODE(os.stat(path).st_mode) if hook else 0
     except (OSError, ValueError) as error:
         return Line("hook", f"{path}: {error}", False)
-    if found is None:
+    if hook is None:
         text = f"{path} is not there; run nova-vhard-guard install"
         return Line("hook", text, False)
-    if found != install.text(options) or mode != install.MODE:
+    if hook != install.text(options) or mode != install.MODE:
         text = f"{path} is of another version; run nova-vhard-guard install"
         return Line("hook", text, False)
     return Line("hook", f"{path} is in place", True)
@@ -65,39 +65,39 @@ def _daemon(options: Any) -> Iterator[Line]:
     request = wire.Request(wire.STATUS, "", b"")
     try:
         answer = wire.ask(service.socket_path(options), request, _LIMIT)
-        found = json.loads(answer.text)
+        answered = json.loads(answer.text)
     except (OSError, ValueError) as error:
         yield Line("daemon", f"does not answer: {error}", False)
         return
-    yield _answering(found)
-    yield _policy(found)
+    yield _answering(answered)
+    yield _policy(answered)
     yield _report(options)
 
 
-def _answering(found: dict[str, Any]) -> Line:
-    parts = [f"answers, {found['guests']} guests known"]
-    if not found["adopted"]:
+def _answering(answered: dict[str, Any]) -> Line:
+    parts = [f"answers, {answered['guests']} guests known"]
+    if not answered["adopted"]:
         parts.append("the guests of this host are not taken in yet")
-    if not found["libvirt"]:
+    if not answered["libvirt"]:
         parts.append("libvirt is not reached")
-    if found["not_kept"]:
-        parts.append(f"not on the disk: {found['not_kept']}")
+    if answered["not_kept"]:
+        parts.append(f"not on the disk: {answered['not_kept']}")
     return Line("daemon", "; ".join(parts), len(parts) == 1)
 
 
-def _policy(found: dict[str, Any]) -> Line:
-    if not found["policy"]:
-        return Line("policy", f"there is none: {found['fault']}", False)
-    if not found["enabled"]:
-        text = f"{found['policy']} says enabled: false"
+def _policy(answered: dict[str, Any]) -> Line:
+    if not answered["policy"]:
+        return Line("policy", f"there is none: {answered['fault']}", False)
+    if not answered["enabled"]:
+        text = f"{answered['policy']} says enabled: false"
         return Line("policy", text, False)
     text = (
-        f"{found['policy']}, mode {found['mode']}, hot_plug "
-        f"{found['hot_plug']}, unanswered {found['unanswered']}"
+        f"{answered['policy']}, mode {answered['mode']}, hot_plug "
+        f"{answered['hot_plug']}, unanswered {answered['unanswered']}"
     )
-    if found["fault"]:
-        text += f"; the file cannot be used now: {found['fault']}"
-    return Line("policy", text, not found["fault"])
+    if answered["fault"]:
+        text += f"; the file cannot be used now: {answered['fault']}"
+    return Line("policy", text, not answered["fault"])
 
 
 def _report(options: Any) -> Line:

@@ -115,8 +115,8 @@ class Watcher:
             while not self._stopping.is_set() and connection.alive:
                 now = time.monotonic()
                 if now >= proof_due:
-                    found = self.prove(connection)
-                    proof_due = now + self._until_proof(found.guarded)
+                    proof = self.prove(connection)
+                    proof_due = now + self._until_proof(proof.guarded)
                 if now >= due:
                     due = now + self._options.interval
                     self._judge.memory.look_over(connection.guests())
@@ -174,27 +174,27 @@ class Watcher:
             xml = connection.xml(uuid)
         except GuestGone:
             return
-        found = self._judge.judge(policy, xml, ATTACH)
-        self._metrics.decided(ATTACH, found.verdict.outcome)
+        judgement = self._judge.judge(policy, xml, ATTACH)
+        self._metrics.decided(ATTACH, judgement.verdict.outcome)
 
     def prove(self, connection: Connection) -> probe.Proof:
         """Probe the guard and leave what comes of it.
 
         :raises LibvirtError: if libvirt does not answer
         """
-        found = probe.prove(connection.capabilities(), connection.start)
-        if found.guarded != self._metrics.guarded:
-            level = logging.INFO if found.guarded else logging.ERROR
-            word = "in force" if found.guarded else "not in force"
-            LOG.log(level, "The guard is %s: %s", word, found.reason)
-        self._metrics.guarded = found.guarded
+        proof = probe.prove(connection.capabilities(), connection.start)
+        if proof.guarded != self._metrics.guarded:
+            level = logging.INFO if proof.guarded else logging.ERROR
+            word = "in force" if proof.guarded else "not in force"
+            LOG.log(level, "The guard is %s: %s", word, proof.reason)
+        self._metrics.guarded = proof.guarded
         self._metrics.proven = time.time()
         valid = 3.0 * self._options.probe_interval
         try:
-            probe.leave(self._options.run_dir, found, self._mode(), valid)
+            probe.leave(self._options.run_dir, proof, self._mode(), valid)
         except OSError as error:
             LOG.error("The check guard_in_force sees no proof: %s", error)
-        return found
+        return proof
 
     def _mode(self) -> str:
         """Return what the guard does, in a word."""

@@ -103,6 +103,13 @@ def test_the_hook_learns_what_it_does_without_an_answer(
         domains.policy(path, f"on_host: {{unanswered: {wanted}}}\n")
         answers.refresh()
         assert left.exists() == (wanted == "refuse")
+    # A policy that is switched off refuses nothing.
+    off = "enabled: false\non_host: {unanswered: refuse}\n"
+    domains.policy(path, off)
+    answers.refresh()
+    assert not left.exists()
+    domains.policy(path, "on_host: {unanswered: refuse}\n")
+    answers.refresh()
     # The last good policy counts.
     path.write_text("version: [")
     answers.refresh()
