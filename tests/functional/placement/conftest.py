@@ -77,6 +77,15 @@ class Cloud:
     def __exit__(self, *error: object) -> None:
         self._fixture.cleanUp()
 
+    @staticmethod
+    def database():
+        """Return the connection that Placement has to its database."""
+        from placement import db_api
+
+        manager = db_api.placement_context_manager
+        with manager.writer.get_engine().connect() as connection:
+            return connection.connection.driver_connection
+
     @property
     def placement(self):
         """Our own module, speaking to this Placement."""

@@ -713,14 +713,15 @@ def test_a_device_that_nobody_has(used):
 # Killed with SIGKILL, in a process of its own, at every point of a round.
 
 
-def kill_everywhere(used, prepare, check, every=1):
-    """Kill a round at its points; another process goes on."""
-    prepare()
+def kill_everywhere(used, check, every=1):
+    """Kill a round after a guest at its points; another process goes on."""
+    used.use()
+    back = used.kept()
     names = used.killed_round()
     assert len(names) >= 30
     check(killed=None)
     for number in range(1, len(names) + 1, every):
-        prepare()
+        back()
         assert used.killed_round(number) == []
         safe = used.firmware.read_text() == "good"
         assert safe or not used.candidates(), names[number - 1]
@@ -736,7 +737,10 @@ def test_killed_everywhere_it_ends_clean_and_released(used):
         assert used.record.state is State.RELEASED, killed
         assert used.words() == set(), killed
 
-    names = kill_everywhere(used, used.use, check)
+    # Not the device's first life: there is a journal of it.
+    used.use()
+    used.round()
+    names = kill_everywhere(used, check)
     assert {"mend is half through", "compare ends"} <= set(names)
     assert sum("/inventories/" in one for one in names) == 2
     assert sum("journal" in one for one in names) >= 16
@@ -745,37 +749,29 @@ def test_killed_everywhere_it_ends_clean_and_released(used):
 def test_killed_everywhere_with_a_step_that_fails(used):
     used.steps["compare"].good = "better"
 
-    def prepare():
-        shutil.rmtree(used.base / "state", ignore_errors=True)
-        used.cloud.give(used.root, {"COMPUTE_NODE"})
-        used.inventory(reserved=0)
-        used.use()
-
     def check(killed):
         assert not used.candidates(), killed
         assert used.record.state is State.FAILED, killed
         assert used.words() == {"COMPARE"}, killed
 
-    kill_everywhere(used, prepare, check, every=2)
+    kill_everywhere(used, check, every=2)
 
 
 def test_killed_everywhere_with_a_provider_made_anew(used):
-    def prepare():
-        used.steps["compare"].good = "better"
-        used.use()
-        used.killed_round()
-        used.cloud.give(used.root, {"COMPUTE_NODE"})
-        used.delete_provider()
-        used.make_provider()
-        used.steps["compare"].good = "good"
-        # Asked for, so that what failed is cleaned again.
-        used.ask(traits.REQUESTED)
-
-    prepare()
+    used.steps["compare"].good = "better"
+    used.use()
+    used.killed_round()
+    used.cloud.give(used.root, {"COMPUTE_NODE"})
+    used.delete_provider()
+    used.make_provider()
+    used.steps["compare"].good = "good"
+    # Asked for, so that what failed is cleaned again.
+    used.ask(traits.REQUESTED)
+    back = used.kept()
     names = used.killed_round()
     assert len(names) >= 30
     for number in range(1, len(names) + 1, 2):
-        prepare()
+        back()
         used.killed_round(number)
         used.killed_round()
         safe = used.firmware.read_text() == "good"

@@ -8,7 +8,9 @@ What a guest leaves behind is a file, ``firmware``, in the device's folder:
 import os
 import pathlib
 import pickle
+import shutil
 import signal
+import sqlite3
 import uuid
 
 from oslo_config import cfg
@@ -236,6 +238,26 @@ class Used:
         ours = self.cloud.traits(self.root)[0]
         name = traits.of_device(self.address, word)
         self.cloud.give(self.root, ours | {name})
+
+    def kept(self):
+        """Return a function that puts Placement and the host back as now."""
+        state, copy = self.base / "state", self.base / "state-as-it-was"
+        shutil.rmtree(copy, ignore_errors=True)
+        if state.exists():
+            shutil.copytree(state, copy)
+        firmware, provider = self.firmware.read_text(), self.provider
+        database = sqlite3.connect(":memory:")
+        self.cloud.database().backup(database)
+
+        def back():
+            shutil.rmtree(state, ignore_errors=True)
+            if copy.exists():
+                shutil.copytree(copy, state)
+            self.firmware.write_text(firmware)
+            self.provider = provider
+            database.backup(self.cloud.database())
+
+        return back
 
     def killed_round(self, last=None, **wish):
         """One round of a process that is killed at a point of it.
