@@ -36,7 +36,6 @@ __all__ = [
 ATTEMPTS = 10
 
 _BAD_REQUEST = 400
-_NO_TRAITS: dict[str, Any] = {"traits": []}
 
 
 class ProviderNotFound(PlacementError):
@@ -208,10 +207,11 @@ class Placement(PlacementReader):
         A trait that a Placement is too old to know is one that nobody has.
         """
         try:
-            body = self.get(f"{PROVIDERS}?{query}required={trait}")
+            url = f"{PROVIDERS}?{query}required={trait}"
+            entries = self.entries(url, "resource_providers")
         except PlacementError as error:
             known = f"/traits?name=in:{trait}"
-            if error.status != _BAD_REQUEST or self.get(known) != _NO_TRAITS:
+            if error.status != _BAD_REQUEST or self.entries(known, "traits"):
                 raise
             return []
         with shape("a list of providers"):
@@ -220,7 +220,7 @@ class Placement(PlacementReader):
                     Provider(entry["uuid"], entry["name"]),
                     entry["root_provider_uuid"],
                 )
-                for entry in body["resource_providers"]
+                for entry in entries
             ]
 
     def inventories(self, provider: str) -> list[Inventory]:

@@ -95,17 +95,24 @@ class PlacementReader:
         with shape("a JSON object"):
             return dict(self.request("get", url, statuses=statuses).json())
 
+    def entries(self, url: str, key: str) -> list[Any]:
+        """Return the list that the answer to a GET has under a key."""
+        entries = self.get(url).get(key)
+        if not isinstance(entries, list):
+            raise PlacementError(f"no {key} in the answer to {url}")
+        return entries
+
     def traits(self, prefix: str = names.PREFIX) -> frozenset[str]:
         """Return the names of ours that exist.
 
         :param prefix: that they begin with
         :raises PlacementError: without an answer that makes sense
         """
-        body = self.get(f"/traits?name=startswith:{prefix}")
+        entries = self.entries(f"/traits?name=startswith:{prefix}", "traits")
         with shape("a list of traits"):
             # Placement's underscore stands for any character.
             return frozenset(
-                name for name in body["traits"] if name.startswith(prefix)
+                name for name in entries if name.startswith(prefix)
             )
 
     def providers(
@@ -127,11 +134,10 @@ class PlacementReader:
         return self._providers("&".join(wanted))
 
     def _providers(self, query: str) -> list[Provider]:
-        body = self.get(f"{PROVIDERS}?{query}")
+        entries = self.entries(f"{PROVIDERS}?{query}", "resource_providers")
         with shape("a list of providers"):
             return [
-                Provider(entry["uuid"], entry["name"])
-                for entry in body["resource_providers"]
+                Provider(entry["uuid"], entry["name"]) for entry in entries
             ]
 
 
