@@ -23,7 +23,8 @@ objects.register_all()
 MEMBER = ("reader", "member")
 ADMIN = ("reader", "member", "admin")
 CLEAN = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
-WAIT_SECONDS = 30
+#: Long enough for a machine that has much else to do.
+WAIT_SECONDS = 300
 POLLS_A_SECOND = 50
 IDE = {"hw_disk_bus": "ide"}
 

@@ -10,6 +10,7 @@ the shipped one before a service starts: it need not be read.
 """
 
 import functools
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ import fixtures
 from nova.api.openstack.compute import routes
 from nova.tests import fixtures as nova_fixtures
 
+from tests import services
 from tests.functional.placement import quick as placement_quick
 
 
@@ -69,3 +71,18 @@ def install() -> None:
     routes.APIRouterV21.factory = classmethod(_factory)
     nova_fixtures.PolicyFixture = fixtures.Fixture
     placement_quick.install()
+    if services.NOVA >= services.THREADS:
+        _patient("nova.tests.fixtures.nova")
+        _patient("nova.tests.functional.fixtures")
+
+
+def _patient(name: str) -> None:
+    """Have a writer wait for another for minutes, where SQLite waits 5 s."""
+    module: Any = importlib.import_module(name)
+    make = module._use_file_backed_sqlite_with_wal
+
+    def patient(database: str) -> tuple[str, str]:
+        url, path = make(database)
+        return f"{url}?timeout=300", path
+
+    module._use_file_backed_sqlite_with_wal = patient

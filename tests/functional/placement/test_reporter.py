@@ -13,6 +13,7 @@ from nova_vhard.cmd import reporter as command
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report
 from nova_vhard.host.host import Host
+from nova_vhard.host.isolate import Isolation
 from nova_vhard.host.root import HostRoot
 from nova_vhard.node.reporter.publishers.base import PublishError
 from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
@@ -51,7 +52,9 @@ def identify(tmp_path, text):
 
 def inspect(captures, tree, time=NOW):
     root = Host(HostRoot(capture(tree, captures)))
-    return report.inspect(root, time, report.load())
+    # Whatever else this machine has to do.
+    run = Isolation(timeout=600).run
+    return report.inspect(root, time, report.load(), run)
 
 
 def test_a_report_becomes_traits(cloud, conf, tmp_path, captures):

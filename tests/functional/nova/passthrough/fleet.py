@@ -27,7 +27,7 @@ NOVAS_PREFIX = "No valid host was found. "
 
 ERROR, FAULT = "ERROR", "fault"
 #: Seconds between two looks at a server, and their number.
-PAUSE, POLLS = 0.02, 1500
+PAUSE, POLLS = 0.02, 15000
 
 #: What a user reads, by the checks; none names a host or a count.
 NOBODY = "no host of this cloud has proven {}; "
