@@ -59,12 +59,12 @@ class Loader:
                 continue
             seen.add(name)
             try:
-                library, found = self._find(owner, of_owner, name)
+                library, result = self._find(owner, of_owner, name)
             except Unreadable as error:
                 yield name, error
                 continue
-            yield library, found
-            waiting += [(library, found, each) for each in found.needed]
+            yield library, result
+            waiting += [(library, result, each) for each in result.needed]
 
     def _find(
         self, owner: str, facts: ElfFacts, name: str
@@ -76,9 +76,9 @@ class Loader:
         for path in self._candidates(owner, facts, name):
             if not self._root.exists(path):
                 continue
-            found = self._examine(self._root, path)
-            if found.machine == facts.machine:
-                return path, found
+            result = self._examine(self._root, path)
+            if result.machine == facts.machine:
+                return path, result
         raise unreadable(owner, f"its library {name[:64]} is not found", _SHOW)
 
     def _candidates(
@@ -98,14 +98,14 @@ class Loader:
 
 def _usual(root: HostRoot) -> list[str]:
     """Return the folders without a cache, Debian's for each machine too."""
-    found = list(_FOLDERS)
+    result = list(_FOLDERS)
     for folder in _MULTIARCH:
         try:
             names = root.names(folder)
         except Unreadable:
             continue
-        found += [f"{folder}/{name}" for name in names if "-linux-" in name]
-    return found
+        result += [f"{folder}/{name}" for name in names if "-linux-" in name]
+    return result
 
 
 def _cache(root: HostRoot) -> dict[str, list[str]]:
@@ -122,15 +122,15 @@ def _cache(root: HostRoot) -> dict[str, list[str]]:
     if not content.startswith(_MAGIC) or len(content) < _HEADER:
         return {}
     (count,) = struct.unpack_from("<I", content, len(_MAGIC))
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for number in range(min(count, _MAX_ENTRIES)):
         place = _HEADER + number * _ENTRY.size
         if place + _ENTRY.size > len(content):
             return {}
         _, key, value, _, _ = _ENTRY.unpack_from(content, place)
         name, path = _text(content, key), _text(content, value)
-        found.setdefault(name, []).append(path)
-    return found
+        result.setdefault(name, []).append(path)
+    return result
 
 
 def _text(content: bytes, place: int) -> str:

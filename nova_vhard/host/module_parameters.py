@@ -36,8 +36,8 @@ def words(root: HostRoot) -> list[str]:
 
     :raises Unreadable: if it cannot be read
     """
-    found = _WORD.findall(root.read(CMDLINE))
-    return found[: found.index("--")] if "--" in found else found
+    result = _WORD.findall(root.read(CMDLINE))
+    return result[: result.index("--")] if "--" in result else result
 
 
 def is_on(root: HostRoot, module: str, name: str, evidence: list[str]) -> bool:

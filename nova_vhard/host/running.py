@@ -121,11 +121,11 @@ class Running:
 
         Not what one of them has forked and not yet made another program of.
         """
-        found = dict(guests.daemon_pids(self._root))
+        result = dict(guests.daemon_pids(self._root))
         return [
             (pid, name)
-            for pid, name in found.items()
-            if parent_of(self._root, pid) not in found
+            for pid, name in result.items()
+            if parent_of(self._root, pid) not in result
         ]
 
     @cached_property
@@ -175,18 +175,18 @@ class Running:
 
         :raises Unreadable: if processes cannot be listed
         """
-        found: list[Target] = []
+        result: list[Target] = []
         doubts = [
             Answer(Status.UNKNOWN, text, _WHOLE_TABLE)
             for text in self.guests.unknown
         ]
         for guest in self.guests.guests:
             try:
-                found.append(self._of_guest(guest))
+                result.append(self._of_guest(guest))
             except Unreadable as error:
                 if self._runs(guest.pid):
                     doubts.append(unread(error))
-        return found, doubts
+        return result, doubts
 
     def _of_guest(self, guest: Guest) -> Target:
         who = f"guest {guest.name}, process {guest.pid}"
@@ -243,15 +243,15 @@ def mounts(root: HostRoot, pid: str) -> tuple[Mount, ...]:
 
     :raises Unreadable: if it cannot be read
     """
-    found = []
+    result = []
     for line in root.read(f"{PROC}/{pid}/mountinfo").splitlines():
         # 36 35 98:0 /root /mount options [...] - type source options
         fields = line.split()
         if len(fields) > 4:  # noqa: PLR2004 - up to the mount point
-            found.append(
+            result.append(
                 Mount(_plain(fields[4]), fields[2], _plain(fields[3]))
             )
-    return tuple(found)
+    return tuple(result)
 
 
 def _plain(text: str) -> str:
@@ -260,13 +260,13 @@ def _plain(text: str) -> str:
     return first + "".join(chr(int(part[:3], 8)) + part[3:] for part in rest)
 
 
-def place(found: tuple[Mount, ...], path: str) -> Place | None:
+def place(result: tuple[Mount, ...], path: str) -> Place | None:
     """Return where a path leads to, None if nothing is mounted there.
 
     The last of those that are mounted over each other counts.
     """
     best = None
-    for mount in found:
+    for mount in result:
         inside = mount.point == "/" or f"{path}/".startswith(f"{mount.point}/")
         if inside and (best is None or len(mount.point) >= len(best.point)):
             best = mount

@@ -94,14 +94,14 @@ def _left(host: Host, name: str) -> event_log.Replay | None:
     path = event_log_path(name)
     try:
         each = prestep.left(host, prestep.KERNEL)[FACT]
-        found = each.get(name)
-        if found is None:
+        result = each.get(name)
+        if result is None:
             return None
-        if isinstance(found, str):
-            raise unreadable(path, found, _READ_IT)
+        if isinstance(result, str):
+            raise unreadable(path, result, _READ_IT)
         return {
             str(bank): {int(pcr): str(value) for pcr, value in pcrs.items()}
-            for bank, pcrs in found.items()
+            for bank, pcrs in result.items()
         }
     except Unreadable as error:
         if error.path == path:
@@ -119,7 +119,7 @@ def differing(
     :returns: ``sha256:4`` for PCR 4 of that bank
     :raises Unreadable: if no bank of the log can be compared
     """
-    lines, found = [], []
+    lines, result = [], []
     for bank, pcrs in replay.items():
         folder = f"{CLASS}/{name}/pcr-{bank}"
         if not root.exists(folder):
@@ -129,10 +129,10 @@ def differing(
             for pcr, value in pcrs.items()
             if root.read(f"{folder}/{pcr}").lower() != value
         ]
-        found += wrong
+        result += wrong
         lines.append(f"{folder}: {len(pcrs) - len(wrong)} as in the log")
     if not lines:
         text = "the kernel shows no bank of PCRs that the log has"
         raise unreadable(f"{CLASS}/{name}", text, _NO_BANK)
     evidence += lines
-    return found
+    return result

@@ -33,12 +33,12 @@ def of_host(host: Host, offered: frozenset[str]) -> tuple[list[str], int]:
     :returns: a line for each that nobody offers, and how many wait at all
     :raises Unreadable: if a device or its driver cannot be read
     """
-    found = [
+    result = [
         *_bound(host.root, offered),
         *_vdpa(host.root, offered),
         *_mediated(host),
     ]
-    return [line for line, known in found if not known], len(found)
+    return [line for line, known in result if not known], len(result)
 
 
 def _bound(
