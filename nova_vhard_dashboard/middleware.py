@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A refusal by the gates, told by the dashboard's server to its pages.
+"""A refusal by the gates, passed on by the dashboard to its pages.
 
 Horizon passes a refusal on as text, in three places: a JSON string of its own
 API, a message beside a redirect, or an exception that nobody has handled. Each
@@ -14,8 +14,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from nova_vhard.policy import refusal
-from nova_vhard.policy.refusal import Refusal
+from nova_vhard.policy.refusal import Refusal, read
 
 _FORBIDDEN = 403
 _JSON = "application/json"
@@ -36,8 +35,8 @@ class RefusalMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Return the answer, or the refusal that it is about."""
         response = self._get_response(request)
-        found = _of_api(response) or _of_messages(request)
-        return _answer(request, found) if found else response
+        refusal = _of_api(response) or _of_messages(request)
+        return _answer(request, refusal) if refusal else response
 
     def process_exception(
         self, request: HttpRequest, exception: Exception
@@ -46,8 +45,8 @@ class RefusalMiddleware:
 
         Such as POST /api/glance/images/, by which a file is uploaded.
         """
-        found = refusal.read(str(exception)) if _by_script(request) else None
-        return _answer(request, found) if found else None
+        refusal = read(str(exception)) if _by_script(request) else None
+        return _answer(request, refusal) if refusal else None
 
 
 def _by_script(request: HttpRequest) -> bool:
@@ -66,7 +65,7 @@ def _of_api(response: HttpResponse) -> Refusal | None:
         text = json.loads(response.content)
     except ValueError:
         return None
-    return refusal.read(text) if isinstance(text, str) else None
+    return read(text) if isinstance(text, str) else None
 
 
 def _of_messages(request: HttpRequest) -> Refusal | None:
@@ -78,9 +77,9 @@ def _of_messages(request: HttpRequest) -> Refusal | None:
     if request.method != "POST" or not _by_script(request):
         return None
     for tag, text, _ in _messages(request):
-        found = refusal.read(text) if tag == "error" else None
-        if found:
-            return found
+        refusal = read(text) if tag == "error" else None
+        if refusal:
+            return refusal
     return None
 
 
@@ -90,7 +89,7 @@ def _messages(request: HttpRequest) -> list[Any]:
     return kept.get("async_messages", [])  # type: ignore[no-any-return]
 
 
-def _answer(request: HttpRequest, found: Refusal) -> HttpResponse:
+def _answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """Return the refusal alone, without Horizon's other messages."""
     _messages(request).clear()
-    return JsonResponse({"nova_vhard": asdict(found)}, status=_FORBIDDEN)
+    return JsonResponse({"nova_vhard": asdict(refusal)}, status=_FORBIDDEN)

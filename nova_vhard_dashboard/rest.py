@@ -64,8 +64,8 @@ def verdict(image: Any, caller: _Caller) -> dict[str, Any]:
     holder = Holder(image.get("id"), image.get("owner"), disk_format)
     request = image_reader.read(image, disk_format, IMAGE, holder)
     subject = subject_of(BOOT, caller, None, holder.id)
-    found = evaluate(policy, request, subject, today())
-    parts = {"refusals": found.refusals, "warnings": found.warnings}
+    judged = evaluate(policy, request, subject, today())
+    parts = {"refusals": judged.refusals, "warnings": judged.warnings}
     texts = {
         name: explain.api_message(violations, subject)
         for name, violations in parts.items()

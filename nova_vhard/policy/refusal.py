@@ -102,8 +102,8 @@ def _violations(sentences: str) -> Iterator[Sentence]:
     rest = sentences.removeprefix("(1) ")
     while rest != sentences:
         number += 1
-        sentence, found, following = rest.partition(f"] ({number}) ")
-        if not found:
+        sentence, separator, following = rest.partition(f"] ({number}) ")
+        if not separator:
             break
         yield _sentence(f"{sentence}]")
         rest = following
@@ -111,8 +111,8 @@ def _violations(sentences: str) -> Iterator[Sentence]:
 
 
 def _sentence(text: str) -> Sentence:
-    found = _RULE.fullmatch(text)
-    return Sentence(*found.groups()) if found else Sentence(text, "")
+    match = _RULE.fullmatch(text)
+    return Sentence(*match.groups()) if match else Sentence(text, "")
 
 
 def _steps(fix: str) -> Iterator[Step]:
