@@ -16,21 +16,21 @@ from nova_vhard.host.libvirt import Libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node.cleaner import (
     cleaning,
-    held,
     release,
+    usage,
 )
 from nova_vhard.node.cleaner.cleaning import (
     Runner,
     Task,
     Waits,
 )
-from nova_vhard.node.cleaner.held import Holding
 from nova_vhard.node.cleaner.journal import (
     Journal,
     Record,
     State,
 )
 from nova_vhard.node.cleaner.rules import Rules
+from nova_vhard.node.cleaner.usage import Usage
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.devices import (
     Offered,
@@ -161,7 +161,7 @@ class DeviceLifecycle:
         text = f"in use by {', '.join(consumers)}"
         return self._write(record.to(State.IN_USE, text, consumers=consumers))
 
-    def _held(self, record: Record, holding: Holding) -> Record:
+    def _held(self, record: Record, holding: Usage) -> Record:
         """Leave a device alone that is, or may be, in a guest."""
         self._ours.discard(record.address)
         if not holding.held:
@@ -316,8 +316,8 @@ class DeviceLifecycle:
             return ""  # the look that follows says why
         return "" if there else f"there is no device {address} on the host"
 
-    def _look(self, address: str) -> Holding:
-        return held.look(self.root, self.libvirt, address)
+    def _look(self, address: str) -> Usage:
+        return usage.look(self.root, self.libvirt, address)
 
     def _write(self, record: Record) -> Record:
         self.journal.write(record)

@@ -10,8 +10,8 @@ from nova_vhard.common.text import clean as clean_text
 from nova_vhard.host import pci
 from nova_vhard.host.pci import Kind, PciDevice
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.node.cleaner import good
-from nova_vhard.node.cleaner.good import GoodState
+from nova_vhard.node.cleaner import baseline
+from nova_vhard.node.cleaner.baseline import Baseline
 from nova_vhard.node.cleaner.journal import (
     Done,
     Journal,
@@ -48,7 +48,7 @@ class Task:
 
     device: PciDevice
     steps: tuple[StepRule, ...]
-    good: GoodState | None
+    good: Baseline | None
     rules: str
 
 
@@ -70,8 +70,8 @@ def plan(root: HostRoot, rules: Rules, folder: str, address: str) -> Task:
         text = f"no entry of {rules.file} is for {device.vendor}:"
         raise Waits("NO_RULE", f"{text}{device.product}")
     try:
-        state = good.load(folder, address)
-    except good.GoodStateError as error:
+        state = baseline.load(folder, address)
+    except baseline.BaselineError as error:
         raise Waits("GOOD_STATE", str(error)) from error
     return Task(device, steps, state, rules.digest)
 

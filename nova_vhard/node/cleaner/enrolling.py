@@ -5,8 +5,8 @@ import datetime
 
 from nova_vhard.host.libvirt import Libvirt
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node.cleaner import good, held
-from nova_vhard.node.cleaner.good import GoodState
+from nova_vhard.node.cleaner import baseline, usage
+from nova_vhard.node.cleaner.baseline import Baseline
 from nova_vhard.node.cleaner.isolated import Isolation
 from nova_vhard.node.cleaner.journal import Journal
 from nova_vhard.placement import devices
@@ -28,7 +28,7 @@ def enroll(  # noqa: PLR0913 - what a device is judged by
     journal: Journal,
     isolation: Isolation,
     force: bool = False,
-) -> GoodState:
+) -> Baseline:
     """Record a device's good state; its lock is held.
 
     :param by: who vouches for it
@@ -48,7 +48,7 @@ def enroll(  # noqa: PLR0913 - what a device is judged by
             if before.reserved
             else f"it is {record.state}"
         )
-    if holding := held.look(root, libvirt, offered.address):
+    if holding := usage.look(root, libvirt, offered.address):
         raise Refused(str(holding))
     when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     found = isolation.record(root, offered.address, when, by)
@@ -56,5 +56,5 @@ def enroll(  # noqa: PLR0913 - what a device is judged by
     if after.inventory.generation != before.inventory.generation:
         raise Refused("its provider was changed meanwhile; try again")
     journal.prepare()
-    good.save(journal.folder, found)
+    baseline.save(journal.folder, found)
     return found

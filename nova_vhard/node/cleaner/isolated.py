@@ -14,7 +14,7 @@ from typing import Any
 from nova_vhard.common.log import get_logger
 from nova_vhard.host.forked import Ended, Forked, Hanging
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
-from nova_vhard.node.cleaner import good
+from nova_vhard.node.cleaner import baseline
 from nova_vhard.node.cleaner.step import (
     TIME_LIMIT,
     Job,
@@ -77,15 +77,15 @@ class Isolation:
         when: str,
         by: str,
         time_limit: float = TIME_LIMIT,
-    ) -> good.GoodState:
-        """Read a device's good state, as good.record() does.
+    ) -> baseline.Baseline:
+        """Read a device's good state, as baseline.record() does.
 
         :raises Unreadable: if it cannot be read, or not in time
         """
 
         def work() -> dict[str, Any]:
             try:
-                return good.record(root, address, when, by).as_json()
+                return baseline.record(root, address, when, by).as_json()
             except Unreadable as error:
                 return {"unreadable": str(error)}
 
@@ -95,7 +95,7 @@ class Isolation:
             raise unreadable(address, str(error)) from error
         if "unreadable" in found:
             raise unreadable(address, found["unreadable"])
-        return good.parse(found)
+        return baseline.parse(found)
 
     def _ask(self, work: _Work, address: str, limit: float) -> dict[str, Any]:
         """Return the answer of a process.

@@ -8,7 +8,7 @@ cleaning. Raising takes nothing from anybody and is tried again.
 
 from collections.abc import Callable
 
-from nova_vhard.node.cleaner.held import Holding
+from nova_vhard.node.cleaner.usage import Usage
 from nova_vhard.placement import devices
 from nova_vhard.placement.client import (
     Conflict,
@@ -27,7 +27,7 @@ def lower(
     placement: Placement,
     provider: Provider,
     generation: int | None,
-    look: Callable[[], Holding],
+    look: Callable[[], Usage],
 ) -> None:
     """Let the next guest have a device.
 

@@ -20,9 +20,9 @@ from nova_vhard.node.cleaner.attend import (
     OperatorRequest,
     Ways,
 )
+from nova_vhard.node.cleaner.baseline import Baseline
 from nova_vhard.node.cleaner.cleaning import Waits
 from nova_vhard.node.cleaner.enrolling import Refused
-from nova_vhard.node.cleaner.good import GoodState
 from nova_vhard.node.cleaner.isolated import Isolation
 from nova_vhard.node.cleaner.journal import (
     Journal,
@@ -150,7 +150,7 @@ class Cleaner:
             text = f"{type(error).__name__}: {error}"
             done.troubles[one.address] = text
 
-    def enroll(self, address: str, by: str, force: bool = False) -> GoodState:
+    def enroll(self, address: str, by: str, force: bool = False) -> Baseline:
         """Record the good state of a device.
 
         :raises Refused: with the reason
@@ -167,7 +167,7 @@ class Cleaner:
                     raise Refused(str(error)) from error
         raise Refused(_NOBODY.format(root.name))
 
-    def _enroll(self, one: Offered, by: str, force: bool = False) -> GoodState:
+    def _enroll(self, one: Offered, by: str, force: bool = False) -> Baseline:
         return enrolling.enroll(
             one,
             by,

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from nova_vhard.host.pci import PciDevice
 from nova_vhard.host.root import HostRoot
 from nova_vhard.node.cleaner import sysfs
-from nova_vhard.node.cleaner.good import GoodState
+from nova_vhard.node.cleaner.baseline import Baseline
 
 NAMESPACE = "nova_vhard.cleaning_steps"
 
@@ -36,7 +36,7 @@ class Job:
     root: HostRoot
     device: PciDevice
     settings: Mapping[str, Any]
-    good: GoodState | None
+    good: Baseline | None
     time_limit: float = TIME_LIMIT
 
     def write(self, path: str, text: str) -> None:

@@ -586,7 +586,7 @@ def test_a_surprise_keeps_the_device(used, monkeypatch):
         raise RuntimeError("nobody thought of it")
 
     with monkeypatch.context() as patched:
-        patched.setattr("nova_vhard.node.cleaner.held.look", surprise)
+        patched.setattr("nova_vhard.node.cleaner.usage.look", surprise)
         done = used.round()
     assert "nobody thought of it" in done.troubles[NVME]
     assert not used.candidates()

@@ -10,7 +10,7 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue import device_words, traits
 from nova_vhard.cmd import cleaner as program
-from nova_vhard.node.cleaner import good
+from nova_vhard.node.cleaner import baseline
 from nova_vhard.node.cleaner.journal import State
 from nova_vhard.osc.device import requests, show
 from nova_vhard.osc.report import data
@@ -213,7 +213,7 @@ def test_a_device_that_is_not_there(host, openstack, device_):
 def test_enrolled_from_the_desk(used, host, openstack):
     openstack(requests.EnrollDevice, host, NVME)
     used.round()
-    state = good.load(used.journal.folder, NVME)
+    state = baseline.load(used.journal.folder, NVME)
     assert state.by == "asked through Placement"
     used.use()
     with pytest.raises(exceptions.CommandError, match="is reserved"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from nova_vhard.host import pci
 from nova_vhard.host.root import HostRoot, Unreadable
-from nova_vhard.node.cleaner import good
+from nova_vhard.node.cleaner import baseline
 from nova_vhard.node.cleaner.step import Job
 from tests.trees import capture
 
@@ -96,4 +96,4 @@ def job(root, settings=None, address=NVME, enrolled=None, limit=5, **more):
 
 def enroll(root, address=NVME):
     write = job(root, address=address).write
-    return good.record(root, address, "2026-06-15T12:00:00", "ada", write)
+    return baseline.record(root, address, "2026-06-15T12:00:00", "ada", write)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nova_vhard.node.cleaner import config
-from nova_vhard.node.cleaner.good import identity_differences
+from nova_vhard.node.cleaner.baseline import identity_differences
 from nova_vhard.node.cleaner.step import (
     Job,
     Outcome,

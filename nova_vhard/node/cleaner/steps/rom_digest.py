@@ -2,7 +2,7 @@
 """The option ROM is hashed and compared with what is allowed."""
 
 from nova_vhard.node.cleaner import rom
-from nova_vhard.node.cleaner.good import UNREAD, GoodState
+from nova_vhard.node.cleaner.baseline import UNREAD, Baseline
 from nova_vhard.node.cleaner.step import (
     Job,
     Outcome,
@@ -62,7 +62,7 @@ def _told(found: str | None) -> str:
     return f"sha256 {found}" if found else "an option ROM that was not read"
 
 
-def _wrong_without(good: GoodState | None, absent: bool) -> str | None:
+def _wrong_without(good: Baseline | None, absent: bool) -> str | None:
     if good is not None and good.rom is not None:
         return "the option ROM that was enrolled is gone"
     if not absent:
@@ -70,9 +70,7 @@ def _wrong_without(good: GoodState | None, absent: bool) -> str | None:
     return None
 
 
-def _wrong(
-    found: str, listed: list[str], good: GoodState | None
-) -> str | None:
+def _wrong(found: str, listed: list[str], good: Baseline | None) -> str | None:
     if good is not None and good.rom is None:
         return "it has an option ROM, and none was enrolled"
     enrolled = good.rom if good is not None else UNREAD

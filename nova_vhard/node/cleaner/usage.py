@@ -21,7 +21,7 @@ _VIRTUAL_FUNCTION = re.compile(r"virtfn\d+")
 
 
 @dataclass(frozen=True)
-class Holding:
+class Usage:
     """Who holds a device.
 
     :ivar held: what says that it is held, in the host's words
@@ -42,7 +42,7 @@ class Holding:
         return "; ".join(self.held + self.unknown)
 
 
-def look(root: HostRoot, libvirt: Libvirt, address: str) -> Holding:
+def look(root: HostRoot, libvirt: Libvirt, address: str) -> Usage:
     """Look now who holds a device, or one of its virtual functions."""
     held: list[str] = []
     unknown: list[str] = []
@@ -64,7 +64,7 @@ def look(root: HostRoot, libvirt: Libvirt, address: str) -> Holding:
             unknown.append("/proc: not all processes of the host are seen")
     except Unreadable as error:
         unknown.append(str(error))
-    return Holding(tuple(held), tuple(unknown), tuple(owners))
+    return Usage(tuple(held), tuple(unknown), tuple(owners))
 
 
 def _functions(root: HostRoot, address: str) -> Iterator[str]:

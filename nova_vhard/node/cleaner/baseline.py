@@ -19,7 +19,7 @@ from nova_vhard.node.cleaner import (
 
 VERSION = 1
 
-#: GoodState.rom of a device with a ROM that could not be read.
+#: Baseline.rom of a device with a ROM that could not be read.
 UNREAD = ""
 
 # Files of a device's folder that say what it is.
@@ -35,12 +35,12 @@ _IDENTITY = (
 _REGIONS = 7
 
 
-class GoodStateError(Exception):
+class BaselineError(Exception):
     """A kept good state cannot be used."""
 
 
 @dataclass(frozen=True)
-class GoodState:
+class Baseline:
     """What a device was like when somebody said that it is good.
 
     :ivar identity: files of its folder in sysfs (vendor, device, class, …)
@@ -65,10 +65,10 @@ class GoodState:
         return {"version": VERSION, **plain}
 
 
-def parse(data: Any) -> GoodState:
+def parse(data: Any) -> Baseline:
     """Return a good state out of plain data.
 
-    :raises GoodStateError: if it is none that this version wrote
+    :raises BaselineError: if it is none that this version wrote
     """
     try:
         fields = dict(data)
@@ -78,21 +78,21 @@ def parse(data: Any) -> GoodState:
         fields["identity"] = tuple(
             (str(name), str(value)) for name, value in fields["identity"]
         )
-        found = GoodState(**fields)
+        found = Baseline(**fields)
     except (LookupError, TypeError, ValueError) as error:
-        raise GoodStateError(f"no good state: {error}") from error
+        raise BaselineError(f"no good state: {error}") from error
     texts = (found.address, found.when, found.by)
     if len(found.config) not in config.SIZES or not (
         all(isinstance(one, str) for one in texts)
         and isinstance(found.rom, str | None)
     ):
-        raise GoodStateError("no good state: a field is of the wrong kind")
+        raise BaselineError("no good state: a field is of the wrong kind")
     return found
 
 
 def record(
     root: HostRoot, address: str, when: str, by: str, write: Any = None
-) -> GoodState:
+) -> Baseline:
     """Read what a device is like now.
 
     It can hang, as a device can: see isolated.py.
@@ -106,7 +106,7 @@ def record(
         found = rom.digest(root, write, address)
     except Unreadable:
         found = UNREAD
-    return GoodState(
+    return Baseline(
         address=address,
         identity=identity(root, address),
         config=config.read(root, address),
@@ -148,7 +148,7 @@ def _regions(root: HostRoot, where: str) -> list[tuple[str, str]]:
     return found
 
 
-def identity_differences(good: GoodState, root: HostRoot) -> list[str]:
+def identity_differences(good: Baseline, root: HostRoot) -> list[str]:
     """Return in words what a device says of itself that it did not say.
 
     :raises Unreadable: if it cannot be read now
@@ -170,7 +170,7 @@ def path(folder: str, address: str) -> str:
     return os.path.join(folder, f"{address}.good.json")
 
 
-def save(folder: str, state: GoodState) -> None:
+def save(folder: str, state: Baseline) -> None:
     """Keep a good state in place of an earlier one.
 
     :raises OSError: if that cannot be; the earlier one is untouched
@@ -179,10 +179,10 @@ def save(folder: str, state: GoodState) -> None:
     files.replace(path(folder, state.address), text + "\n")
 
 
-def load(folder: str, address: str) -> GoodState | None:
+def load(folder: str, address: str) -> Baseline | None:
     """Return a device's good state, None for a device not enrolled.
 
-    :raises GoodStateError: if there is one that cannot be used
+    :raises BaselineError: if there is one that cannot be used
     """
     where = path(folder, address)
     try:
@@ -191,9 +191,9 @@ def load(folder: str, address: str) -> GoodState | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise GoodStateError(f"{where}: {error.strerror}") from error
-    except (ValueError, GoodStateError) as error:
-        raise GoodStateError(f"{where}: {error}") from error
+        raise BaselineError(f"{where}: {error.strerror}") from error
+    except (ValueError, BaselineError) as error:
+        raise BaselineError(f"{where}: {error}") from error
     if found.address != address:
-        raise GoodStateError(f"{where}: of another device")
+        raise BaselineError(f"{where}: of another device")
     return found

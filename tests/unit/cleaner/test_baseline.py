@@ -7,7 +7,7 @@ import os
 import pytest
 
 from nova_vhard.host.root import Unreadable
-from nova_vhard.node.cleaner import good
+from nova_vhard.node.cleaner import baseline
 from tests.unit.cleaner import trees
 from tests.unit.cleaner.trees import NVME
 
@@ -19,12 +19,12 @@ def state(tmp_path):
 
 @pytest.fixture
 def kept(tmp_path, state):
-    good.save(str(tmp_path), state)
-    return good.path(str(tmp_path), NVME)
+    baseline.save(str(tmp_path), state)
+    return baseline.path(str(tmp_path), NVME)
 
 
 def test_what_is_kept_is_what_was_enrolled(tmp_path, state, kept):
-    assert good.load(str(tmp_path), NVME) == state
+    assert baseline.load(str(tmp_path), NVME) == state
     assert os.stat(kept).st_mode & 0o777 == 0o600
     assert ("class", "0x010802") in state.identity
     assert ("region 6", "262144 bytes") in state.identity
@@ -33,7 +33,7 @@ def test_what_is_kept_is_what_was_enrolled(tmp_path, state, kept):
 
 
 def test_a_device_that_was_not_enrolled(tmp_path):
-    assert good.load(str(tmp_path), NVME) is None
+    assert baseline.load(str(tmp_path), NVME) is None
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_a_file_that_is_none(tmp_path, kept, change, said):
         data = json.load(file)
     with open(kept, "w") as file:
         json.dump({**data, **change}, file)
-    with pytest.raises(good.GoodStateError, match=said) as caught:
-        good.load(str(tmp_path), NVME)
+    with pytest.raises(baseline.BaselineError, match=said) as caught:
+        baseline.load(str(tmp_path), NVME)
     assert kept in str(caught.value)
 
 
@@ -63,14 +63,14 @@ def test_a_file_that_is_none(tmp_path, kept, change, said):
 def test_garbage(tmp_path, kept, text):
     with open(kept, "w") as file:
         file.write(text)
-    with pytest.raises(good.GoodStateError):
-        good.load(str(tmp_path), NVME)
+    with pytest.raises(baseline.BaselineError):
+        baseline.load(str(tmp_path), NVME)
 
 
 def test_a_rom_that_cannot_be_read_is_told_from_none(tmp_path):
     root = trees.tree(tmp_path)
     (trees.folder(root) / "boot_vga").write_text("1\n")
-    assert trees.enroll(root).rom == good.UNREAD
+    assert trees.enroll(root).rom == baseline.UNREAD
     (trees.folder(root) / "rom").unlink()
     assert trees.enroll(root).rom is None
 
@@ -80,7 +80,7 @@ def test_a_device_that_is_not_whole_cannot_be_enrolled(tmp_path, name):
     root = trees.tree(tmp_path)
     (trees.folder(root) / name).unlink()
     with pytest.raises(Unreadable, match=name):
-        good.record(root, NVME, "now", "ada")
+        baseline.record(root, NVME, "now", "ada")
 
 
 def test_regions_that_are_none(tmp_path):
