@@ -5,7 +5,7 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from oslo_config import cfg
@@ -19,12 +19,19 @@ from nova_vhard.node.cleaner import rules_file
 from nova_vhard.node.cleaner.attend import OperatorRequest
 from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.journal import Record, State
-from nova_vhard.node.cleaner.loop import Loop
+from nova_vhard.node.cleaner.loop import CleanerService
 from nova_vhard.node.cleaner.service import Cleaner, Round
-from nova_vhard.placement.client import PlacementError
+from nova_vhard.node.runtime import Runtime
 from nova_vhard.placement.connect import connect
 
-_DEFAULT_FILE = "/etc/nova-vhard/cleaner.conf"
+_PROGRAM = daemon.Program(
+    "nova-vhard-cleaner",
+    "/etc/nova-vhard/cleaner.conf",
+    cleaner_conf.register,
+    "vhard_cleaner",
+    cleaner_conf.OPTS,
+    (Refused, rules_file.RulesError),
+)
 
 
 def _address(text: str) -> str:
@@ -43,54 +50,41 @@ def _reason(text: str) -> str:
     return clean(text, 200).strip()
 
 
+#: Commands with what they do, in the order of the help.
+_HELP = {
+    "clean": "clean a device now, whatever became of it before",
+    "release": "release a device that is clean, or by force",
+    "enroll": "record what a device is like now as its good state",
+    "show": "print a device's journal as JSON",
+    "run": "clean until SIGTERM",
+    "once": "look at every device once and clean what is to be",
+    "check-rules": "check a rules file and print its entries",
+}
+_OF_A_DEVICE = ("clean", "release", "enroll", "show")
+_FORCE = {
+    "release": "release it although nothing proves that it is clean",
+    "enroll": "also of a device that was used and is not clean, that was "
+    "released by force, or that Nova knows anew: whoever enrolls it vouches "
+    "for it",
+}
+_REASON = "why; must be given with --force, and is kept in its history"
+_FILE = "by default the configured one"
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="nova-vhard-cleaner", description=__doc__
-    )
-    parser.add_argument(
-        "--config-file",
-        action="append",
-        metavar="FILE",
-        help=f"configuration file; default {_DEFAULT_FILE} if it is there",
-    )
-    parser.add_argument("--debug", action="store_true", help="log more")
+    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
+    _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="clean until SIGTERM")
-    commands.add_parser(
-        "once", help="look at every device once and clean what is to be"
-    )
-    again = commands.add_parser(
-        "clean", help="clean a device now, whatever became of it before"
-    )
-    letting = commands.add_parser(
-        "release", help="release a device that is clean, or by force"
-    )
-    letting.add_argument(
-        "--force",
-        action="store_true",
-        help="release it although nothing proves that it is clean",
-    )
-    letting.add_argument(
-        "--reason",
-        type=_reason,
-        help="why; must be given with --force, and is kept in its history",
-    )
-    vouch = commands.add_parser(
-        "enroll", help="record what a device is like now as its good state"
-    )
-    vouch.add_argument(
-        "--force",
-        action="store_true",
-        help="also of a device that was used and is not clean: whoever "
-        "enrolls it vouches for it",
-    )
-    show = commands.add_parser("show", help="print a device's journal as JSON")
-    for one in (again, letting, vouch, show):
-        one.add_argument("address", type=_address, metavar="ADDRESS")
-    check = commands.add_parser(
-        "check-rules", help="check a rules file and print its entries"
-    )
-    check.add_argument("file", nargs="?", help="by default the configured one")
+    added = {
+        name: commands.add_parser(name, help=text)
+        for name, text in _HELP.items()
+    }
+    for name in _OF_A_DEVICE:
+        added[name].add_argument("address", type=_address, metavar="ADDRESS")
+    for name, text in _FORCE.items():
+        added[name].add_argument("--force", action="store_true", help=text)
+    added["release"].add_argument("--reason", type=_reason, help=_REASON)
+    added["check-rules"].add_argument("file", nargs="?", help=_FILE)
     return parser
 
 
@@ -100,71 +94,52 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.command == "release" and options.force != bool(options.reason):
         parser.error("release: --force and --reason go together")
-    try:
-        conf = _configure(options)
-        return _COMMANDS[options.command](conf, options)
-    except (
-        cfg.Error,
-        PlacementError,
-        Refused,
-        rules_file.RulesError,
-        OSError,
-        ValueError,
-    ) as error:
-        terminal.complain(f"nova-vhard-cleaner: {error}")
-        return 1
-    except Exception as error:
-        text = f"{type(error).__name__}: {error}"
-        terminal.complain(f"nova-vhard-cleaner: crashed: {text}")
-        if options.debug:
-            raise
-        return 1
+    return _PROGRAM.run(_COMMANDS[options.command], options)
 
 
-def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
-    conf = daemon.configure(
-        "nova-vhard-cleaner",
-        _DEFAULT_FILE,
-        [cleaner_conf.register],
-        options.config_file,
-        options.debug,
+def _make(conf: cfg.ConfigOpts, runtime: Runtime | None = None) -> Cleaner:
+    """Return a cleaner; in a daemon it gives signs of life."""
+    if runtime is None:
+        return Cleaner(conf.vhard_cleaner, connect(conf))
+    return Cleaner(
+        conf.vhard_cleaner,
+        connect(conf, runtime.notifier.alive),
+        alive=runtime.notifier.alive,
+        stopping=runtime.stopping,
     )
-    daemon.read_all(conf.vhard_cleaner, cleaner_conf.OPTS)
-    return conf
-
-
-def _make(conf: cfg.ConfigOpts) -> Cleaner:
-    return Cleaner(conf.vhard_cleaner, connect(conf))
 
 
 def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    def make(alive: Callable[[], None]) -> Cleaner:
-        fresh = _configure(options)
-        return Cleaner(fresh.vhard_cleaner, connect(fresh), alive=alive)
+    runtime = Runtime(systemd.of_environment(os.environ))
 
-    notifier = systemd.of_environment(os.environ)
-    Loop(make, conf.vhard_cleaner.interval, notifier).run()
+    def service(conf: cfg.ConfigOpts) -> CleanerService:
+        interval = conf.vhard_cleaner.interval
+        return CleanerService(_make(conf, runtime), interval, runtime)
+
+    again = _PROGRAM.configure
+    runtime.run(service(conf), lambda: service(again(options)))
     return 0
 
 
 def _once(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    return _told(_make(conf).once())
+    return _print_round(_make(conf).once())
 
 
 def _clean(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     done = _make(conf).once([options.address], OperatorRequest(clean=True))
-    return _told(done, State.RELEASED, State.CLEAN)
+    return _print_round(done, State.RELEASED, State.CLEAN)
 
 
 def _release(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     force = f"{_who()}: {options.reason}" if options.force else ""
-    wish = OperatorRequest(release=True, force=force)
-    return _told(_make(conf).once([options.address], wish), State.RELEASED)
+    request = OperatorRequest(release=True, force=force)
+    done = _make(conf).once([options.address], request)
+    return _print_round(done, State.RELEASED)
 
 
 def _enroll(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    found = _make(conf).enroll(options.address, _who(), options.force)
-    terminal.say(f"{found.address} is enrolled by {found.by}")
+    state = _make(conf).enroll(options.address, _who(), options.force)
+    terminal.say(f"{state.address} is enrolled by {state.by}")
     return 0
 
 
@@ -178,14 +153,15 @@ def _show(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 
 def _check_rules(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    rules = rules_file.load(options.file or conf.vhard_cleaner.rules_file)
+    path = options.file or conf.vhard_cleaner.rules_file
+    rules = rules_file.load(path)
     for entry in rules.entries:
-        steps = ", ".join(one.step for one in entry.steps)
+        steps = ", ".join(rule.step for rule in entry.steps)
         terminal.say(f"{clean(entry.name)}: {steps}")
     return 0
 
 
-def _told(done: Round, *wanted: State) -> int:
+def _print_round(done: Round, *wanted: State) -> int:
     """Print what became of devices; return the exit status.
 
     :param wanted: states that are a success; by default each is
@@ -198,8 +174,8 @@ def _told(done: Round, *wanted: State) -> int:
 
 
 def _missed(records: Iterable[Record], wanted: Sequence[State]) -> bool:
-    found = [one.state for one in records]
-    return bool(wanted) and (not found or not set(found) <= set(wanted))
+    states = {record.state for record in records}
+    return bool(wanted) and not (states and states <= set(wanted))
 
 
 def _line(record: Record) -> str:

@@ -1,41 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
 """What our programs with a configuration file of their own do alike."""
 
+import argparse
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_vhard.common import terminal
+from nova_vhard.placement.client import PlacementError
 
-def configure(
-    program: str,
-    default_file: str,
-    register: Sequence[Callable[[cfg.ConfigOpts], None]],
-    files: Sequence[str] | None,
-    debug: bool,
-) -> cfg.ConfigOpts:
-    """Read a program's configuration and set up its log.
+#: Runs a command; returns the exit status of the program.
+Command = Callable[[cfg.ConfigOpts, argparse.Namespace], int]
 
-    :param default_file: read if it is there and ``files`` names none
-    :param register: each registers an option group
-    :raises oslo_config.cfg.Error: for a file that cannot be read
+#: What is the operator's to put right: one line, and no traceback.
+_EXPECTED = (cfg.Error, PlacementError, OSError, ValueError)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program with a configuration file of its own.
+
+    :ivar name: ``nova-vhard-reporter``
+    :ivar default_file: read if it is there and no other is named
+    :ivar register: registers its option group
+    :ivar group: name of that
+    :ivar options: in that group
+    :ivar expected: its own errors that are the operator's to put right
+    :ivar amiss: exit status after such an error
+    :ivar crashed: exit status after any other error
     """
-    conf = cfg.ConfigOpts()
-    logging.register_options(conf)
-    # Standard output is for results.
-    conf.set_default("use_stderr", True)
-    for one in register:
-        one(conf)
-    default = [default_file] if os.path.exists(default_file) else []
-    conf(
-        ["--debug"] if debug else [],
-        project=program,
-        default_config_files=files or default,
-    )
-    logging.setup(conf, program)
-    return conf
+
+    name: str
+    default_file: str
+    register: Callable[[cfg.ConfigOpts], None]
+    group: str
+    options: Sequence[cfg.Opt]
+    expected: tuple[type[Exception], ...] = ()
+    amiss: int = 1
+    crashed: int = 1
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what every program takes: --config-file and --debug."""
+        parser.add_argument(
+            "--config-file",
+            action="append",
+            metavar="FILE",
+            help="configuration file; default "
+            f"{self.default_file} if it is there",
+        )
+        parser.add_argument("--debug", action="store_true", help="log more")
+
+    def configure(self, options: argparse.Namespace) -> cfg.ConfigOpts:
+        """Read the configuration and set up the log.
+
+        :raises oslo_config.cfg.Error: for a file that cannot be read
+        :raises ValueError: for an option that makes no sense
+        """
+        conf = cfg.ConfigOpts()
+        logging.register_options(conf)
+        # Standard output is for results.
+        conf.set_default("use_stderr", True)
+        self.register(conf)
+        there = os.path.exists(self.default_file)
+        files = options.config_file or [self.default_file] * there
+        conf(
+            ["--debug"] if options.debug else [],
+            project=self.name,
+            default_config_files=files,
+        )
+        logging.setup(conf, self.name)
+        read_all(conf[self.group], self.options)
+        return conf
+
+    def run(self, command: Command, options: argparse.Namespace) -> int:
+        """Run a command; return the exit status.
+
+        What is wrong is one line on standard error.
+        """
+        try:
+            return command(self.configure(options), options)
+        except (*_EXPECTED, *self.expected) as error:
+            terminal.complain(f"{self.name}: {error}")
+            return self.amiss
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            terminal.complain(f"{self.name}: crashed: {text}")
+            if options.debug:
+                raise
+            return self.crashed
 
 
 def read_all(group: Any, options: Sequence[cfg.Opt]) -> None:

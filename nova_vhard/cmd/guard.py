@@ -5,6 +5,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from oslo_config import cfg
@@ -16,9 +17,15 @@ from nova_vhard.node import systemd
 from nova_vhard.node.guard import install, libvirtd, probe, status
 from nova_vhard.node.guard.service import Guard
 
-_DEFAULT_FILE = "/etc/nova-vhard/guard.conf"
-_CRASHED = 255
 _NOT_TOLD = 2
+_PROGRAM = daemon.Program(
+    "nova-vhard-guard",
+    "/etc/nova-vhard/guard.conf",
+    guard_conf.register,
+    "vhard_guard",
+    guard_conf.OPTS,
+    crashed=255,
+)
 
 _COMMANDS_HELP = {
     "install": "put the hook where libvirt calls it, and have libvirt look",
@@ -33,16 +40,8 @@ _COMMANDS_HELP = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="nova-vhard-guard", description=__doc__
-    )
-    parser.add_argument(
-        "--config-file",
-        action="append",
-        metavar="FILE",
-        help=f"configuration file; default {_DEFAULT_FILE} if it is there",
-    )
-    parser.add_argument("--debug", action="store_true", help="log more")
+    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
+    _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in _COMMANDS_HELP.items():
         commands.add_parser(name, help=text)
@@ -52,30 +51,12 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
     options = _parser().parse_args(argv)
-    try:
-        conf = _configure(options)
-        return _COMMANDS[options.command](conf.vhard_guard)
-    except (cfg.Error, OSError, ValueError) as error:
-        terminal.complain(f"nova-vhard-guard: {error}")
-        return _NOT_TOLD if options.command == "probe" else 1
-    except Exception as error:
-        text = f"{type(error).__name__}: {error}"
-        terminal.complain(f"nova-vhard-guard: crashed: {text}")
-        if options.debug:
-            raise
-        return _CRASHED
+    amiss = _NOT_TOLD if options.command == "probe" else 1
+    return replace(_PROGRAM, amiss=amiss).run(_command, options)
 
 
-def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
-    conf = daemon.configure(
-        "nova-vhard-guard",
-        _DEFAULT_FILE,
-        [guard_conf.register],
-        options.config_file,
-        options.debug,
-    )
-    daemon.read_all(conf.vhard_guard, guard_conf.OPTS)
-    return conf
+def _command(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
+    return _COMMANDS[options.command](conf.vhard_guard)
 
 
 def _install(options: Any) -> int:

@@ -22,17 +22,24 @@ from nova_vhard.node.reporter import (
     hosts,
     nova_conf,
 )
-from nova_vhard.node.reporter.publishers.base import Publisher
 from nova_vhard.node.reporter.publishing import publishers
 from nova_vhard.node.reporter.service import Reporter
+from nova_vhard.node.runtime import Runtime
 from nova_vhard.placement import upkeep
-from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
 
 _CRASHED = 255
 # As any UNKNOWN: nothing could be looked at.
 _UNKNOWN = 2
-_DEFAULT_FILE = "/etc/nova-vhard/reporter.conf"
+_PROGRAM = daemon.Program(
+    "nova-vhard-reporter",
+    "/etc/nova-vhard/reporter.conf",
+    reporter_conf.register,
+    "vhard_reporter",
+    reporter_conf.OPTS,
+    crashed=_CRASHED,
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,14 +50,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="nova-vhard-reporter", description=__doc__)
-    parser.add_argument(
-        "--config-file",
-        action="append",
-        metavar="FILE",
-        help=f"configuration file; default {_DEFAULT_FILE} if it is there",
-    )
-    parser.add_argument("--debug", action="store_true", help="log more")
+    parser = _Parser(prog=_PROGRAM.name, description=__doc__)
+    _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_check(commands)
     _add_facts(commands)
@@ -130,29 +131,7 @@ def _add_facts(commands: Any) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
     options = _parser().parse_args(argv)
-    try:
-        return _COMMANDS[options.command](_configure(options), options)
-    except (cfg.Error, PlacementError, ValueError) as error:
-        terminal.complain(f"nova-vhard-reporter: {error}")
-        return 1
-    except Exception as error:
-        text = f"{type(error).__name__}: {error}"
-        terminal.complain(f"nova-vhard-reporter: crashed: {text}")
-        if options.debug:
-            raise
-        return _CRASHED
-
-
-def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
-    conf = daemon.configure(
-        "nova-vhard-reporter",
-        _DEFAULT_FILE,
-        [reporter_conf.register],
-        options.config_file,
-        options.debug,
-    )
-    daemon.read_all(conf.vhard_reporter, reporter_conf.OPTS)
-    return conf
+    return _PROGRAM.run(_COMMANDS[options.command], options)
 
 
 def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
@@ -167,10 +146,10 @@ def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
         return _UNKNOWN
     host = hosts.of_conf(conf, root)
     isolation = Isolation(conf.vhard_reporter.check_timeout)
-    found = report.inspect(host, now, report.load(), isolation.run)
-    text = report_formats.FORMATS[options.format](found, options.columns)
+    current = report.inspect(host, now, report.load(), isolation.run)
+    text = report_formats.FORMATS[options.format](current, options.columns)
     (terminal.show if options.format == "table" else terminal.show_data)(text)
-    return found.exit_status
+    return current.exit_status
 
 
 def _facts(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
@@ -183,17 +162,15 @@ def _facts(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 
 def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    notifier = systemd.of_environment(os.environ)
+    runtime = Runtime(systemd.of_environment(os.environ))
 
-    def reload() -> tuple[cfg.ConfigOpts, Sequence[Publisher]]:
-        fresh = _configure(options)
-        return fresh, publishers(fresh)
+    def reporter(conf: cfg.ConfigOpts) -> Reporter:
+        return Reporter(conf, publishers(conf), runtime=runtime)
 
-    targets = publishers(conf)
-    reporter = Reporter(conf, targets, reload=reload, notifier=notifier)
+    first = reporter(conf)
     if options.once:
-        return 0 if reporter.report_once() else 1
-    reporter.run()
+        return 0 if first.report_once() else 1
+    runtime.run(first, lambda: reporter(_PROGRAM.configure(options)))
     return 0
 
 

@@ -5,6 +5,7 @@ keystoneauth is imported when it is needed first: it is a fifth of the
 reporter's memory, and while the first round of checks runs QEMU takes some.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
@@ -21,29 +22,41 @@ GROUP = "placement"
 class AdapterClient:
     """A keystoneauth adapter in the shape that Placement's module wants."""
 
-    def __init__(self, adapter: "Adapter") -> None:
-        """Keep the adapter, which must not raise on a status."""
+    def __init__(
+        self, adapter: "Adapter", alive: Callable[[], None] = lambda: None
+    ) -> None:
+        """Keep the adapter, which must not raise on a status.
+
+        :param alive: called before each request
+        """
         self._adapter = adapter
+        self._alive = alive
 
     def get(self, url: str, version: str) -> Any:
         """Send a GET."""
+        self._alive()
         return self._adapter.get(url, microversion=version, raise_exc=False)
 
     def put(self, url: str, data: Any, version: str) -> Any:
         """Send a PUT of JSON."""
+        self._alive()
         return self._adapter.put(
             url, json=data, microversion=version, raise_exc=False
         )
 
     def delete(self, url: str, version: str) -> Any:
         """Send a DELETE."""
+        self._alive()
         return self._adapter.delete(url, microversion=version, raise_exc=False)
 
 
-def connect(conf: cfg.ConfigOpts) -> Placement:
+def connect(
+    conf: cfg.ConfigOpts, alive: Callable[[], None] = lambda: None
+) -> Placement:
     """Make a client of what group ``placement`` says.
 
     :param conf: gets the options of ``nova_vhard.conf.placement``
+    :param alive: called before each request, for a service's manager
     :raises PlacementError: if the options do not make a client
     """
     from keystoneauth1 import loading
@@ -60,4 +73,4 @@ def connect(conf: cfg.ConfigOpts) -> Placement:
     except Exception as error:
         # keystoneauth's own errors have no common class.
         raise PlacementError(f"group {GROUP}: {error}") from error
-    return Placement(AdapterClient(adapter))
+    return Placement(AdapterClient(adapter, alive))

@@ -77,7 +77,7 @@ def test_the_cleaners_unit_fits_its_options_and_its_work():
     assert run == defaults["run_dir"]
     options = cleaner._parser().parse_args(command(service)[1:])
     assert options.command == "run"
-    assert options.config_file == [cleaner._DEFAULT_FILE]
+    assert options.config_file == [cleaner._PROGRAM.default_file]
     for name in (
         "ProtectKernelTunables",
         "PrivateDevices",

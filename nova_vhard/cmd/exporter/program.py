@@ -11,47 +11,29 @@ from typing import Any
 from oslo_config import cfg
 
 from nova_vhard.cmd import daemon
-from nova_vhard.common import terminal
 from nova_vhard.conf import exporter as exporter_conf
 
 _DEFAULT_FILE = "/etc/nova-vhard/exporter.conf"
 
 
+_PROGRAM = daemon.Program(
+    "nova-vhard-exporter",
+    _DEFAULT_FILE,
+    exporter_conf.register,
+    "vhard_exporter",
+    exporter_conf.OPTS,
+)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="nova-vhard-exporter", description=__doc__
-    )
-    parser.add_argument(
-        "--config-file",
-        action="append",
-        metavar="FILE",
-        help=f"configuration file; default {_DEFAULT_FILE} if it is there",
-    )
-    parser.add_argument("--debug", action="store_true", help="log more")
+    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
+    _PROGRAM.add_arguments(parser)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM; return the exit status."""
-    options = _parser().parse_args(argv)
-    try:
-        _run(_configure(options).vhard_exporter)
-    except (cfg.Error, ValueError) as error:
-        terminal.complain(f"nova-vhard-exporter: {error}")
-        return 1
-    return 0
-
-
-def _configure(options: argparse.Namespace) -> cfg.ConfigOpts:
-    conf = daemon.configure(
-        "nova-vhard-exporter",
-        _DEFAULT_FILE,
-        [exporter_conf.register],
-        options.config_file,
-        options.debug,
-    )
-    daemon.read_all(conf.vhard_exporter, exporter_conf.OPTS)
-    return conf
+    return _PROGRAM.run(_run, _parser().parse_args(argv))
 
 
 def _files(options: Any) -> list[str]:
@@ -72,7 +54,12 @@ def _files(options: Any) -> list[str]:
     return list(options.files)
 
 
-def _run(options: Any) -> None:
+def _run(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
+    _follow(conf.vhard_exporter)
+    return 0
+
+
+def _follow(options: Any) -> None:
     """Follow the logs until SIGTERM or SIGINT.
 
     :raises ValueError: with what is wrong, and how to put it right

@@ -69,11 +69,11 @@ class Round:
 class Cleaner:
     """Cleans the one-time-use devices of one host.
 
-    :ivar stopping: whether no further device is begun
     :param options: group ``vhard_cleaner``
     :param placement: Placement of the cloud
     :param steps: by name; by default those that are installed
     :param alive: called several times a second while a step is waited for
+    :param stopping: whether no further device is to be begun
     """
 
     def __init__(
@@ -82,9 +82,10 @@ class Cleaner:
         placement: Placement,
         steps: Mapping[str, Step] | None = None,
         alive: Callable[[], None] | None = None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """Keep what it works with; nothing is read yet."""
-        self.stopping = False
+        self._stopping = stopping
         self._options = options
         self._placement = placement
         self._steps = steps or rules_file.installed_steps()
@@ -123,7 +124,7 @@ class Cleaner:
             and (not only or one.address in only)
         ]
         for one in todo:
-            if self.stopping:
+            if self._stopping():
                 return done
             self._attend(one, root, wish, done)
         if not only:

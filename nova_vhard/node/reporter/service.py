@@ -5,7 +5,6 @@ import collections
 import contextlib
 import datetime
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 from oslo_config import cfg
@@ -13,19 +12,12 @@ from oslo_config import cfg
 from nova_vhard.common.log import get_logger
 from nova_vhard.host import report
 from nova_vhard.host.isolate import Isolation
-from nova_vhard.node.interrupts import (
-    Interrupted,
-    Interrupts,
-    last_resort,
-)
+from nova_vhard.node.interrupts import Interrupted, last_resort
 from nova_vhard.node.reporter import hosts, publishing
 from nova_vhard.node.reporter.publishers.base import Publisher, Record
-from nova_vhard.node.systemd import Notifier
+from nova_vhard.node.runtime import Runtime
 
 LOG = get_logger(__name__)
-
-#: Configuration and publishers, read anew.
-Reload = Callable[[], tuple[cfg.ConfigOpts, Sequence[Publisher]]]
 
 _FIRST_RETRY = 10.0
 
@@ -38,45 +30,41 @@ class Reporter:
     """Reports on one host.
 
     :param targets: where reports go
-    :param reload: reads the configuration anew; by default it stays
-    :param notifier: of the service manager
+    :param runtime: what it runs in
     :param now: the clock (aware)
     :param run: how checks are run; by default isolated, each with a limit of
         time
     """
 
-    def __init__(  # noqa: PLR0913 - each has a default
+    def __init__(
         self,
         conf: cfg.ConfigOpts,
         targets: Sequence[Publisher],
         *,
-        reload: Reload | None = None,
-        notifier: Notifier | None = None,
+        runtime: Runtime | None = None,
         now: Callable[[], datetime.datetime] = _now,
         run: report.Runner | None = None,
     ) -> None:
         """Keep the configuration; nothing runs yet."""
-        self._use(conf, targets)
-        self._reload = reload
-        self._notifier = notifier or Notifier()
-        self._now = now
-        self._isolation = Isolation(
-            conf.vhard_reporter.check_timeout, self._notifier.alive
-        )
-        self._run = run or self._isolation.run
-        self._interrupts = Interrupts()
-        self._record = Record()
-        self._failures = 0
-
-    def _use(self, conf: cfg.ConfigOpts, targets: Sequence[Publisher]) -> None:
         self._conf = conf
         self._options = conf.vhard_reporter
         self._targets = targets
         self._checks = report.load()
+        self._now = now
+        self._runtime = runtime or Runtime()
+        self._notifier = self._runtime.notifier
+        self._interrupts = self._runtime.interrupts
+        isolation = Isolation(
+            self._options.check_timeout, self._notifier.alive
+        )
+        self._run = run or isolation.run
+        self._record = Record()
+        self._failures = 0
 
-    def stop(self) -> None:
-        """End ``run`` before its next round."""
-        self._interrupts.stopping = True
+    def round(self) -> float:
+        """Report; return the seconds until the next report."""
+        self._failures = 0 if self.once() else self._failures + 1
+        return self._pause()
 
     def once(self) -> bool:
         """Check and publish once.
@@ -114,41 +102,6 @@ class Reporter:
                 return self.once()
             except Interrupted:
                 return False
-
-    def run(self) -> None:
-        """Report until it is told to stop."""
-        with self._interrupts.installed():
-            self._notifier.ready()
-            while not self._interrupts.stopping:
-                with contextlib.suppress(Interrupted):
-                    self._failures = 0 if self.once() else self._failures + 1
-                    self._wait(self._pause())
-                if self._interrupts.reloading:
-                    self._read_again()
-            self._notifier.stopping()
-
-    def _wait(self, seconds: float) -> None:
-        """Wait for the next round, a reload or the end."""
-        until = time.monotonic() + seconds
-        with self._interrupts.breakable(reload=True):
-            while (left := until - time.monotonic()) > 0:
-                self._notifier.alive()
-                time.sleep(min(left, self._notifier.period or left))
-
-    def _read_again(self) -> None:
-        """Take up a changed configuration; a broken one changes nothing."""
-        self._interrupts.reloading = False
-        self._notifier.reloading()
-        try:
-            if self._reload:
-                self._use(*self._reload())
-                self._isolation.timeout = self._options.check_timeout
-                self._failures = 0
-        except Exception as error:  # noqa: BLE001 - the old one still holds
-            LOG.error("Not reloaded, what was read before holds: %s", error)
-        else:
-            LOG.info("Reloaded")
-        self._notifier.ready()
 
     def _pause(self) -> float:
         """Return seconds to the next report, jittered by a tenth.

@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from nova_vhard.node.cleaner.loop import Loop
+from nova_vhard.node.cleaner.loop import CleanerService
+from nova_vhard.node.runtime import Runtime
 from tests.functional.placement.conftest import Answer
 from tests.functional.placement.used import Used
 
@@ -43,10 +44,11 @@ def test_it_goes_on_after_a_failure_and_stops_when_told(used):
 
     used.use()
     used.cloud.faults.append(lambda method, url: Answer(503, "down"))
-    loop = Loop(lambda alive: used.cleaner(), 0.1, Notifier())
+    runtime = Runtime(Notifier())
+    service = CleanerService(used.cleaner(), 0.1, runtime)
     guard = threading.Timer(60, lambda: os.kill(os.getpid(), signal.SIGTERM))
     guard.start()
-    loop.run()
+    runtime.run(service)
     guard.cancel()
     assert told[0] == "ready"
     assert told[1].startswith("Placement: ")
@@ -56,16 +58,14 @@ def test_it_goes_on_after_a_failure_and_stops_when_told(used):
 
 
 def test_a_broken_configuration_is_not_taken_up(used):
-    made = []
+    runtime = Runtime()
+    service = CleanerService(used.cleaner(), 0.1, runtime)
 
-    def make(alive):
-        made.append(alive)
-        if len(made) > 1:
-            raise ValueError("interval: not a number")
-        return used.cleaner()
+    def again():
+        raise ValueError("interval: not a number")
 
-    loop = Loop(make, 0.1)
-    loop._read_again()
-    assert len(made) == 2
+    assert runtime._made_anew(service, again) is service
+    fresh = CleanerService(used.cleaner(), 0.1, runtime)
+    assert runtime._made_anew(service, lambda: fresh) is fresh
     used.use()
-    assert loop._round() == "1 devices, nothing waits"
+    assert fresh._once() == "1 devices, nothing waits"

@@ -49,7 +49,7 @@ def openstack(used):
 @pytest.fixture
 def ours(used, tmp_path, monkeypatch, capsys):
     """Run our program; return its status, output and errors."""
-    monkeypatch.setattr(program, "connect", lambda conf: used.cloud.placement)
+    monkeypatch.setattr(program, "connect", lambda *_: used.cloud.placement)
     monkeypatch.setattr(
         "nova_vhard.node.cleaner.rules_file.installed_steps",
         lambda: used.steps,

@@ -18,6 +18,7 @@ from nova_vhard.host.root import HostRoot
 from nova_vhard.node.reporter.publishers.base import PublishError
 from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.node.reporter.service import Reporter
+from nova_vhard.node.runtime import Runtime
 from nova_vhard.placement import upkeep
 from tests.functional.placement.conftest import SAMPLE, Answer
 from tests.trees import build, capture
@@ -215,13 +216,14 @@ def test_the_service_goes_on_after_a_failure_and_stops_at_once(
     host = cloud.host("compute", FOREIGN)
     identify(tmp_path, host)
     publisher = PlacementPublisher(conf, cloud.placement)
-    service = Reporter(conf, [publisher])
+    runtime = Runtime()
+    service = Reporter(conf, [publisher], runtime=runtime)
     cloud.faults.append(lambda method, url: Answer(503, "down"))
     assert not service.once()
     cloud.faults.clear()
     assert service.once()
-    service.stop()
-    service.run()
+    runtime.stop()
+    runtime.run(service)
 
 
 def test_sweep_takes_our_traits_from_silent_hosts_only(cloud):

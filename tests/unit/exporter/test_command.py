@@ -86,7 +86,7 @@ def test_serves_what_is_written_and_stops_on_sigterm(tmp_path, path):
 def test_it_listens_on_loopback_alone_by_default(tmp_path, path):
     parser = program._parser()
     arguments = configured(tmp_path, files=path)
-    conf = program._configure(parser.parse_args(arguments))
+    conf = program._PROGRAM.configure(parser.parse_args(arguments))
     assert conf.vhard_exporter.bind_host == "127.0.0.1"
 
 
@@ -129,7 +129,7 @@ def test_without_its_extra_it_says_what_to_install():
         "from nova_vhard.cmd.exporter import program\n"
         "from oslo_config import cfg\n"
         "class Options: files = ['/x']\n"
-        "try: program._run(Options)\n"
+        "try: program._follow(Options)\n"
         "except ValueError as error: print(error)\n"
     )
     assert "install nova-vhard[exporter]" in found.stdout

@@ -6,6 +6,7 @@ from oslo_config import cfg
 
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host.isolate import in_process
+from nova_vhard.node import runtime
 from nova_vhard.node.reporter import service
 from nova_vhard.node.reporter.publishers.base import Publisher, PublishError
 from tests.trees import build
@@ -46,16 +47,17 @@ def pauses(fails, tmp_path, monkeypatch):
     conf.set_override("root", root, "vhard_reporter")
     clock = Clock()
     target = Sometimes(conf, fails)
-    reporter = service.Reporter(conf, [target], run=in_process)
+    daemon = runtime.Runtime()
+    reporter = service.Reporter(conf, [target], runtime=daemon, run=in_process)
 
     def sleep(seconds):
         Clock.sleep(clock, seconds)
         if not target.fails:
-            reporter.stop()
+            daemon.stop()
 
     monkeypatch.setattr(clock, "sleep", sleep)
-    monkeypatch.setattr(service, "time", clock)
-    reporter.run()
+    monkeypatch.setattr(runtime, "time", clock)
+    daemon.run(reporter)
     return clock.slept
 
 

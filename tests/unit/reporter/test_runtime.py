@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemons of a node do alike: ready, rounds, SIGHUP, the end."""
+
+import os
+import signal
+
+from nova_vhard.node.runtime import Runtime
+from nova_vhard.placement.connect import AdapterClient
+
+
+class Manager:
+    """Writes down what a service manager would hear."""
+
+    period = None
+
+    def __init__(self):
+        self.heard = []
+
+    def __getattr__(self, name):
+        return lambda **_: self.heard.append(name)
+
+
+class Rounds:
+    """A service that sends its own process signals, one a round."""
+
+    def __init__(self, *signals):
+        self.signals = list(signals)
+
+    def round(self):
+        number = self.signals.pop(0)
+        if number:
+            os.kill(os.getpid(), number)
+        return 0.0
+
+
+def test_ready_rounds_and_the_end():
+    manager = Manager()
+    service = Rounds(None, None, signal.SIGTERM)
+    before = signal.getsignal(signal.SIGTERM)
+    Runtime(manager).run(service)
+    assert service.signals == []
+    assert manager.heard == ["ready", *["alive"] * 3, "stopping"]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_sighup_makes_the_service_anew():
+    manager = Manager()
+    fresh = Rounds(signal.SIGTERM)
+    Runtime(manager).run(Rounds(signal.SIGHUP), lambda: fresh)
+    assert fresh.signals == []
+    assert manager.heard[1:4] == ["alive", "reloading", "ready"]
+
+
+def test_one_that_cannot_be_made_anew_goes_on(caplog):
+    def again():
+        raise ValueError("interval: not a number")
+
+    service = Rounds(signal.SIGHUP, signal.SIGTERM)
+    Runtime(Manager()).run(service, again)
+    assert service.signals == []
+    assert "interval: not a number" in caplog.text
+
+
+def test_a_sign_of_life_before_each_request():
+    class Adapter:
+        def get(self, url, **_):
+            return url
+
+        put = delete = get
+
+    signs = []
+    client = AdapterClient(Adapter(), lambda: signs.append(1))
+    client.get("/", "1.39")
+    client.put("/", {}, "1.39")
+    client.delete("/", "1.39")
+    assert len(signs) == 3
