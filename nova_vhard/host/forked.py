@@ -56,6 +56,9 @@ class Forked:
     :param what: one thing that it does, in a word: ``check``
     :param timeout: seconds that one answer may take
     :param alive: called several times a second while one is waited for
+    :param supervised: whether a process stands above it, which hears of the
+        end of whoever started it whatever it does with signals, and ends all
+        that it has started
     :ivar left: processes below it that the kernel does not let go
     :raises OSError: if there can be none
     """
@@ -66,6 +69,8 @@ class Forked:
         what: str,
         timeout: float,
         alive: Callable[[], None],
+        *,
+        supervised: bool = False,
     ) -> None:
         """Start it."""
         self._what = what
@@ -84,7 +89,8 @@ class Forked:
                 self.pid = os.fork()
                 if not self.pid:
                     os.close(self._read)
-                    _serve(answers, write, timeout + GRACE, mask, parent)
+                    be = _supervise if supervised else _serve
+                    be(answers, write, timeout + GRACE, mask, parent)
             except OSError:
                 os.close(self._read)
                 raise
@@ -190,6 +196,50 @@ def _serve(
     finally:
         # Nothing of the parent's is to be flushed or closed here.
         os._exit(status)
+
+
+def _supervise(
+    answers: Callable[[], Iterator[Any]],
+    pipe: int,
+    limit: float,
+    mask: Iterable[int],
+    parent: int,
+) -> NoReturn:
+    """Be above a child that answers; end as it ends, with all it started."""
+    status = 1
+    try:
+        _prepare()
+        for number in (signal.SIGTERM, signal.SIGALRM):
+            signal.signal(number, processes.die_with_all)
+        processes.die_with_parent(signal.SIGTERM)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if os.getppid() != parent:
+            raise SystemExit
+        # Should the child have switched its own limit off.
+        signal.setitimer(signal.ITIMER_REAL, limit + GRACE)
+        supervisor = os.getpid()
+        pid = os.fork()
+        if not pid:
+            _serve(answers, pipe, limit, mask, supervisor)
+        os.close(pipe)
+        status = _outlive(pid)
+    finally:
+        os._exit(status)
+
+
+def _outlive(pid: int) -> int:
+    """Wait for a child, and end what it has left; end as it did if killed.
+
+    :returns: its exit status
+    """
+    _, status = os.waitpid(pid, 0)
+    processes.kill_below(os.getpid())
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    return os.waitstatus_to_exitcode(status)
 
 
 def _prepare() -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import NoReturn
 
 # linux/prctl.h
 _PR_SET_PDEATHSIG = 1
@@ -24,12 +25,21 @@ def adopt() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def die_with_parent() -> None:
-    """Be killed when the parent ends, however that ends.
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Get a signal when the parent ends, however that ends.
 
     :raises OSError: if the kernel does not do that
     """
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(_PR_SET_PDEATHSIG, number)
+
+
+def die_with_all(number: int, frame: object) -> NoReturn:
+    """Kill everything below this process, then end: a signal's handler.
+
+    The process must adopt().
+    """
+    kill_below(os.getpid())
+    os._exit(128 + number)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -109,7 +109,9 @@ class Isolation:
             yield work()
 
         try:
-            running = Forked(answers, "step", limit + _GRACE, self._alive)
+            running = Forked(
+                answers, "step", limit + _GRACE, self._alive, supervised=True
+            )
         except OSError as error:
             text = f"no process can be started for it: {error}"
             raise _NoAnswer(text) from error

@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """One lock a device: two cleaners never work on the same one.
 
-It is the kernel's, and ends with the process and with the children that it
-forked for steps: while a step still runs, nobody else begins.
+It is the kernel's, and ends with the process, with the children that it
+forked for steps, and with the programs that those have started: while any of
+them still runs, nobody else begins.
 """
 
 import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+
+# Descriptors of the locks that this process holds.
+_held: set[int] = set()
+
+
+def descriptors() -> tuple[int, ...]:
+    """Return the descriptors of the locks that are held, for a child."""
+    return tuple(_held)
 
 
 class Locked(Exception):
@@ -33,6 +42,8 @@ def hold(folder: str, address: str) -> Iterator[None]:
         except BlockingIOError as error:
             text = f"{address}: another process is at it ({path})"
             raise Locked(text) from error
+        _held.add(handle)
         yield
     finally:
+        _held.discard(handle)
         os.close(handle)

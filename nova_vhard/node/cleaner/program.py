@@ -5,22 +5,17 @@ import contextlib
 import os
 import select
 import signal
-import stat
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nova_vhard.host import processes
-
-#: Who has to own a program: root.
-OWNER = 0
+from nova_vhard.node.cleaner import lock, trusted
 
 #: Bytes at the end of what it prints that are kept.
 KEPT = 16 << 10
 
-_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-_MAX_LINKS = 40
 # Seconds that what a program leaves behind has to end by itself.
 _PATIENCE = 1.0
 
@@ -46,56 +41,15 @@ class Ending:
 def check(path: str) -> str:
     """Return the real path of a program that nobody but root can change.
 
-    Every folder and link on the way is looked at too: who can change one of
-    them can put another program in its place.
-
     :raises Refused: with the place that somebody else can change
     """
-    place, mode = "/", 0
-    for place in _way(path):
-        try:
-            found = os.lstat(place)
-        except OSError as error:
-            raise Refused(f"{place}: {error.strerror}") from error
-        mode = found.st_mode
-        if found.st_uid not in (0, OWNER):
-            raise Refused(f"{place} is not root's: uid {found.st_uid}")
-        # In a folder like /tmp nobody takes away what is root's; a link has
-        # no mode of its own.
-        sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
-        if mode & _OTHERS and not sticky and not stat.S_ISLNK(mode):
-            told = f"mode {stat.S_IMODE(mode):04o}"
-            raise Refused(f"others can write to {place}: {told}")
-    if not stat.S_ISREG(mode) or not os.access(place, os.X_OK):
+    try:
+        place = trusted.check(path)
+    except trusted.Untrusted as error:
+        raise Refused(str(error)) from error
+    if not os.access(place, os.X_OK):
         raise Refused(f"{place} is no program")
     return place
-
-
-def _way(path: str) -> Iterator[str]:
-    """Yield every folder and link on the way to a file, and the file.
-
-    :raises Refused: for links without end
-    """
-    here = "/"
-    yield here
-    left = path.split("/")
-    links = 0
-    while left:
-        part = left.pop(0)
-        if part in ("", "."):
-            continue
-        up = part == ".."
-        place = os.path.dirname(here) if up else os.path.join(here, part)
-        yield place
-        if not os.path.islink(place):
-            here = place
-            continue
-        links += 1
-        if links > _MAX_LINKS:
-            raise Refused(f"{path}: too many links")
-        target = os.readlink(place)
-        here = "/" if target.startswith("/") else here
-        left = target.split("/") + left
 
 
 def run(
@@ -118,6 +72,8 @@ def run(
             stderr=subprocess.STDOUT,
             env=dict(environment),
             cwd="/",
+            # Whatever it starts holds the device's lock as long as it runs.
+            pass_fds=lock.descriptors(),
             umask=0o077,
             # The process that starts it has one thread.
             preexec_fn=processes.die_with_parent,  # noqa: PLW1509

@@ -14,7 +14,7 @@ from nova_vhard.host import forked, processes
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node.cleaner import (
     isolated,
-    program,
+    lock,
 )
 from nova_vhard.node.cleaner.isolated import Isolation
 from nova_vhard.node.cleaner.rules_file import installed_steps
@@ -224,6 +224,21 @@ def test_a_step_does_not_outlive_the_cleaner(root, tmp_path):
     os.kill(below, signal.SIGKILL)
 
 
+def test_what_a_killed_step_has_started_is_ended(root, tmp_path):
+    """Out of memory, say: nobody of ours is there to end the rest."""
+    pid_file = tmp_path / "pid"
+
+    def start_and_die():
+        process = subprocess.Popen(["sleep", "60"])
+        pid_file.write_text(str(process.pid))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    outcome = Isolation().run(Does(start_and_die), trees.job(root))
+    assert not outcome.clean
+    assert "SIGKILL" in outcome.said
+    assert ended(int(pid_file.read_text()))
+
+
 def test_no_process_is_not_clean(root, monkeypatch):
     def refuse():
         raise BlockingIOError(11, "Resource temporarily unavailable")
@@ -249,11 +264,73 @@ def test_processes_are_known_by_their_parents():
     assert process.pid not in processes.descendants(os.getpid())
 
 
-class TestCommand:
-    @pytest.fixture(autouse=True)
-    def owner(self, monkeypatch):
-        monkeypatch.setattr(program, "OWNER", os.getuid())
+def test_whoever_was_started_holds_the_lock(tmp_path):
+    """A cleaner that is killed leaves no device to another one too early."""
+    folder = str(tmp_path / "run")
+    with lock.hold(folder, "device"):
+        started = subprocess.Popen(
+            ["sleep", "60"], pass_fds=lock.descriptors()
+        )
+    assert lock.descriptors() == ()
+    with pytest.raises(lock.Locked), lock.hold(folder, "device"):
+        pass
+    started.kill()
+    started.wait()
+    with lock.hold(folder, "device"):
+        pass
 
+
+def soon(condition, seconds=60):
+    """Return whether something becomes so, on a machine that is busy."""
+    until = time.monotonic() + seconds
+    while not (so := condition()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return so
+
+
+def free(folder):
+    """Return whether nobody has the lock."""
+    try:
+        with lock.hold(folder, "device"):
+            return True
+    except lock.Locked:
+        return False
+
+
+CHILD = """
+import sys
+from nova_vhard.node.cleaner import lock
+from nova_vhard.node.cleaner.isolated import Isolation
+from nova_vhard.node.cleaner.rules_file import installed_steps
+from nova_vhard.host.root import HostRoot
+from tests.unit.cleaner import trees
+root, program, run = sys.argv[1:]
+job = trees.job(HostRoot(root), {"program": program}, limit=600)
+with lock.hold(run, "device"):
+    Isolation().run(installed_steps()["command"], job)
+"""
+
+
+def test_a_killed_cleaner_takes_all_that_it_started_along(root, tmp_path):
+    """Also what a program has started, and has no lock any longer."""
+    place, run = tmp_path / "pid", str(tmp_path / "run")
+    program = tmp_path / "wipe"
+    writes = f"(exec 3>&- 4>&- 5>&-; echo $$ > {place}; exec sleep 600) & wait"
+    program.write_text(f"#!/bin/bash\n{writes.replace('$$', '$BASHPID')}\n")
+    program.chmod(0o755)
+    arguments = [str(root.root), str(program), run]
+    cleaner = subprocess.Popen([sys.executable, "-c", CHILD, *arguments])
+    while not (place.exists() and place.read_text().strip()):
+        assert cleaner.poll() is None
+        time.sleep(0.01)
+    cleaner.kill()
+    cleaner.wait()
+    pid = int(place.read_text())
+    assert soon(lambda: ended(pid))
+    assert soon(lambda: free(run))
+
+
+class TestCommand:
     def script(self, tmp_path, text, mode=0o755):
         place = tmp_path / "wipe"
         place.write_text(f"#!/bin/sh\n{text}\n")
@@ -394,7 +471,7 @@ class TestCommand:
         ("name", "said"),
         [
             ("missing", "No such file"),
-            ("", "is no program"),
+            ("", "is no plain file"),
             ("plain", "is no program"),
             ("loop", "too many links"),
             ("bad", "Exec format error"),

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that nobody but root, or whoever runs this, can change."""
+
+import os
+import stat
+from collections.abc import Iterator
+
+_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_MAX_LINKS = 40
+
+
+class Untrusted(Exception):
+    """Raised when somebody else can change a file, or it is no file."""
+
+
+def check(path: str) -> str:
+    """Return the real path of a file that nobody else can change.
+
+    Nobody but root, which the cleaner runs as, or whoever runs it.
+
+    Every folder and link on the way is looked at too: who can change one of
+    them can put another file in its place.
+
+    :raises Untrusted: with the place that somebody else can change
+    """
+    place, mode = "/", 0
+    for place in _way(path):
+        try:
+            status = os.lstat(place)
+        except OSError as error:
+            raise Untrusted(f"{place}: {error.strerror}") from error
+        mode = status.st_mode
+        if status.st_uid not in (0, os.geteuid()):
+            raise Untrusted(f"{place} is not root's: uid {status.st_uid}")
+        # In a folder like /tmp nobody takes away what is root's; a link has
+        # no mode of its own.
+        sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
+        if mode & _OTHERS and not sticky and not stat.S_ISLNK(mode):
+            text = f"others can write to {place}: mode"
+            raise Untrusted(f"{text} {stat.S_IMODE(mode):04o}")
+    if not stat.S_ISREG(mode):
+        raise Untrusted(f"{place} is no plain file")
+    return place
+
+
+def _way(path: str) -> Iterator[str]:
+    """Yield every folder and link on the way to a file, and the file.
+
+    :raises Untrusted: for links without end
+    """
+    here = "/"
+    yield here
+    left = path.split("/")
+    links = 0
+    while left:
+        part = left.pop(0)
+        if part in ("", "."):
+            continue
+        up = part == ".."
+        place = os.path.dirname(here) if up else os.path.join(here, part)
+        yield place
+        if not os.path.islink(place):
+            here = place
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            raise Untrusted(f"{path}: too many links")
+        target = os.readlink(place)
+        here = "/" if target.startswith("/") else here
+        left = target.split("/") + left
