@@ -2,31 +2,35 @@
 """Files that are replaced in one step: nobody ever reads half of one."""
 
 import contextlib
+import fcntl
 import os
-import tempfile
+from collections.abc import Iterator
 
 
 def replace(path: str, text: str, mode: int = 0o600) -> None:
     """Write a file in place of another, or none.
 
-    It is on the disk before it gets its name. Its folder must be there.
+    It is on the disk before it gets its name. Its folder must be there. What
+    a kill leaves behind has a name of its own, ``.<name>.new``, and the next
+    write takes it.
 
     :param mode: permissions of the file
     :raises OSError: if it could not be done; what was there is untouched
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    folder, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(folder, f".{name}.new")
+    with _alone(temporary) as handle:
+        try:
+            os.ftruncate(handle, 0)
+            with open(handle, "w", encoding="utf-8", closefd=False) as file:
+                file.write(text)
+            os.fchmod(handle, mode)
+            os.fsync(handle)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
     _sync(folder)
 
 
@@ -46,6 +50,37 @@ def create(path: str, text: str, mode: int = 0o644) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
     _sync(folder)
+
+
+@contextlib.contextmanager
+def _alone(path: str) -> Iterator[int]:
+    """Give the descriptor of a file that no other writer has now.
+
+    :raises OSError: if there can be none, or it is somebody else's
+    """
+    while True:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(path, flags, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_uid != os.geteuid():
+                raise PermissionError(1, "somebody else's", path)
+            if _is(path, handle):
+                yield handle
+                return
+        finally:
+            os.close(handle)
+
+
+def _is(path: str, handle: int) -> bool:
+    """Return whether a path still leads to an open file.
+
+    Another writer may have given it its final name meanwhile.
+    """
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def _sync(folder: str) -> None:
