@@ -17,6 +17,7 @@ WORDS = {
     "JOURNAL": "its journal was damaged, and it is cleaned to be sure",
     "KEPT": "the host's configuration says to leave it as it is",
     "NO_RULE": "no entry of the host's cleaning.yaml is for it",
+    "REFUSED": "a request was refused; the host's log says why",
     "RULES": "the host's cleaning.yaml is missing or has a fault",
     "UNKNOWN": "it cannot be told whether a guest has it",
     "UNREADABLE": "the host's kernel does not tell what it is",

@@ -35,6 +35,8 @@ REQUESTED, RELEASE, FORCED, ENROLL = REQUESTS = (
 _FIELDS = 4
 _WORD = re.compile(r"[A-Z0-9_]+")
 
+_REQUEST = re.compile(f"({'|'.join(REQUESTS)})(?:_G([0-9]{{1,10}}))?")
+
 _HOUR = datetime.timedelta(hours=1)
 _FORMAT = "%Y%m%d%H"
 
@@ -88,3 +90,24 @@ def device_of(trait: str) -> tuple[str, str] | None:
     domain, bus, slot, function, word = parts
     address = pci.address(f"{domain}:{bus}:{slot}.{function}")
     return (address, word) if address and _WORD.fullmatch(word) else None
+
+
+def request_word(name: str, generation: int) -> str:
+    """Return the word of a request: ``FORCED``, 17 to ``FORCED_G17``.
+
+    :param name: one of REQUESTS
+    :param generation: of the device's provider, which the request is for
+    """
+    return f"{name}_G{generation}"
+
+
+def request_of(word: str) -> tuple[str, int | None] | None:
+    """Return a request's name and generation, None for another word.
+
+    Without a generation a request is for no moment, and is void.
+    """
+    match = _REQUEST.fullmatch(word)
+    if not match:
+        return None
+    name, generation = match.groups()
+    return name, None if generation is None else int(generation)

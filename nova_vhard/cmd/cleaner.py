@@ -15,8 +15,8 @@ from nova_vhard.common import pci, terminal
 from nova_vhard.common.text import clean
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.node import systemd
-from nova_vhard.node.cleaner import rules_file
-from nova_vhard.node.cleaner.attend import OperatorRequest
+from nova_vhard.node.cleaner import rules_file, trusted
+from nova_vhard.node.cleaner.decide import OperatorRequest
 from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.journal import Record, State
 from nova_vhard.node.cleaner.loop import CleanerService
@@ -30,7 +30,7 @@ _PROGRAM = daemon.Program(
     cleaner_conf.register,
     "vhard_cleaner",
     cleaner_conf.OPTS,
-    (Refused, rules_file.RulesError),
+    (Refused, rules_file.RulesError, trusted.Untrusted),
 )
 
 
@@ -153,7 +153,7 @@ def _show(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 
 def _check_rules(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    path = options.file or conf.vhard_cleaner.rules_file
+    path = options.file or trusted.check(conf.vhard_cleaner.rules_file)
     rules = rules_file.load(path)
     for entry in rules.entries:
         steps = ", ".join(rule.step for rule in entry.steps)

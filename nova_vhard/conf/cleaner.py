@@ -46,10 +46,11 @@ OPTS = [
     cfg.StrOpt(
         "provider_name",
         help="Name of the host's resource provider, which is the "
-        "hypervisor's host name. Set it only where neither the identity "
-        "file nor the host's own name leads there: with a wrong name the "
-        "devices of another host are judged by what this one has at their "
-        "addresses, and released.",
+        "hypervisor's host name. By default the provider that the identity "
+        "file names must carry one of the host's own names; otherwise "
+        "nothing is cleaned. Set it only where it carries another: with a "
+        "wrong name the devices of another host are judged by what this one "
+        "has at their addresses, and released.",
     ),
     cfg.StrOpt(
         "libvirt_uri",
@@ -88,6 +89,27 @@ OPTS = [
         help="Whether a device that is clean is released at once. Otherwise "
         "it stays reserved until 'openstack vhard device release' asks for "
         "it; if its provider is changed meanwhile it is cleaned again.",
+    ),
+    cfg.BoolOpt(
+        "trust_placement_requests",
+        default=False,
+        help="Whether requests that reach this host through Placement may "
+        "release a device without proof (FORCED) or record a new good state "
+        "(ENROLL). Anybody who can write traits can make such a request, "
+        "every reporter of the cloud among them: with true, the password of "
+        "one host makes the cleaners of all hosts release dirty devices. "
+        "Otherwise both are refused, and done on the host itself, with "
+        "nova-vhard-cleaner.",
+    ),
+    cfg.BoolOpt(
+        "trust_new",
+        default=False,
+        help="Whether a device of which there is no journal, and which is "
+        "not reserved, is taken for clean: for the first start of a cleaner "
+        "on a host whose devices nobody has used yet. Otherwise it is "
+        "reserved and cleaned once. Take it out after the first round: with "
+        "true, a host that was installed anew, or has lost its state_path, "
+        "offers what a guest left behind to the next one.",
     ),
     cfg.ListOpt(
         "keep_reserved",

@@ -41,6 +41,28 @@ def provider(placement: Placement, conf: cfg.ConfigOpts) -> Provider:
     return find(placement, conf.vhard_reporter)
 
 
+def own(placement: Placement, options: Any) -> Provider:
+    """Do as ``find``, for whoever acts on what it finds there.
+
+    A provider's uuid can be another host's: of a copied identity file, say.
+    So its name has to be one of this host's, or the configured one.
+
+    :raises ProviderNotFound: if there is none, or it is named otherwise
+    """
+    provider = find(placement, options)
+    if options.provider_name:
+        return provider
+    names = _names() + _canonical_names()
+    names += _written_name(HostRoot(options.root))
+    if provider.name not in names:
+        raise ProviderNotFound(
+            f"provider {provider.uuid} is named {provider.name[:200]!r}, and "
+            f"this host {' or '.join(dict.fromkeys(names))}: if it is this "
+            "host's all the same, set provider_name"
+        )
+    return provider
+
+
 def find(placement: Placement, options: Any) -> Provider:
     """Do as ``provider``, by an option group of another program.
 
@@ -75,6 +97,31 @@ def first(placement: Placement, candidates: tuple[Key, ...]) -> Provider:
             return placement.provider(key.uuid, key.name)
     wanted = " or ".join(map(str, candidates))
     raise ProviderNotFound(f"no resource provider with {wanted}")
+
+
+def _names() -> list[str]:
+    """Return the names of this host."""
+    return list(dict.fromkeys((socket.getfqdn(), socket.gethostname())))
+
+
+def _canonical_names() -> list[str]:
+    """Return the name that libvirt, and so Nova, may give this host.
+
+    As virGetHostname() of libvirt does.
+    """
+    host, flags = socket.gethostname(), socket.AI_CANONNAME
+    with contextlib.suppress(OSError, UnicodeError):
+        entries = socket.getaddrinfo(host, None, flags=flags)
+        return [entry[3] for entry in entries if entry[3]]
+    return []
+
+
+def _written_name(root: HostRoot) -> list[str]:
+    """Return the name in the host's file, for a cleaner in a container."""
+    try:
+        return [root.read("/etc/hostname")]
+    except Unreadable:
+        return []
 
 
 def compute_id(root: HostRoot, path: str) -> str | None:

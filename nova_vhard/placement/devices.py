@@ -51,21 +51,26 @@ class View:
         return self.inventory.reserved >= self.inventory.total
 
 
-def offered(placement: Placement, root: Provider) -> list[Offered]:
+def offered(
+    placement: Placement, root: Provider
+) -> tuple[list[Offered], list[str]]:
     """Return the one-time-use devices of a host, in order of addresses.
 
+    :returns: the devices; and what is wrong with each provider whose name
+        names no device of this host, which nobody can then clean
     :raises PlacementError: without an answer that makes sense
     """
-    below = placement.tree(root.uuid, traits.ONE_TIME_USE)
-    found = []
-    for one in below:
-        name = one.name.removeprefix(f"{root.name}_")
+    devices: dict[str, Offered] = {}
+    faults = []
+    for provider in placement.tree(root.uuid, traits.ONE_TIME_USE):
+        name = provider.name.removeprefix(f"{root.name}_")
         address = pci.address(name)
-        if address is None:
-            text = f"provider {one.uuid} ({one.name[:200]!r})"
-            raise PlacementError(f"{text} is not named by a device's address")
-        found.append(Offered(address, one))
-    return sorted(found, key=lambda one: one.address)
+        if address is None or name != address.upper():
+            text = f"provider {provider.uuid} ({provider.name[:200]!r})"
+            faults.append(f"{text} is not named by a device's address")
+        else:
+            devices[address] = Offered(address, provider)
+    return [devices[address] for address in sorted(devices)], faults
 
 
 def view(placement: Placement, provider: Provider) -> View:

@@ -20,12 +20,31 @@ def asked(placement: Placement, root: str) -> Asked:
     :param root: uuid of its root provider
     :raises PlacementError: without an answer that makes sense
     """
-    found: dict[str, frozenset[str]] = {}
+    requests: dict[str, frozenset[str]] = {}
     for trait in placement.traits_of(root)[0]:
         address, word = traits.device_of(trait) or ("", "")
-        if word in traits.REQUESTS:
-            found[address] = found.get(address, frozenset()) | {word}
-    return found
+        if traits.request_of(word):
+            requests[address] = requests.get(address, frozenset()) | {word}
+    return requests
+
+
+def latest(words: Collection[str]) -> tuple[frozenset[str], int | None]:
+    """Return the requests of the latest generation among some, and that.
+
+    :param words: requests for one device: ``FORCED_G17``
+    :returns: names (traits.REQUESTS), and the generation of the device's
+        provider that they are for; no names and None for none that has one
+    """
+    requests = [traits.request_of(word) for word in words]
+    bound = {
+        (generation, name)
+        for name, generation in filter(None, requests)
+        if generation is not None
+    }
+    if not bound:
+        return frozenset(), None
+    newest = max(bound)[0]
+    return frozenset(name for at, name in bound if at == newest), newest
 
 
 def take(placement: Placement, root: str, wishes: Asked) -> None:
@@ -55,9 +74,9 @@ def tell(placement: Placement, root: str, words: Mapping[str, str]) -> None:
 
     def mend(ours: frozenset[str]) -> Collection[str]:
         requests = {
-            one
-            for one in ours
-            if (traits.device_of(one) or ("", ""))[1] in traits.REQUESTS
+            trait
+            for trait in ours
+            if traits.request_of((traits.device_of(trait) or ("", ""))[1])
         }
         return requests | wanted
 

@@ -15,6 +15,7 @@ _FILE = """\
 log_file = {log}
 [vhard_cleaner]
 root = {root}
+provider_name = {host}
 rules_file = {home}/cleaning.yaml
 state_path = {home}
 run_dir = {home}

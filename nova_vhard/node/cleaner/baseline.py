@@ -78,16 +78,16 @@ def parse(data: Any) -> Baseline:
         fields["identity"] = tuple(
             (str(name), str(value)) for name, value in fields["identity"]
         )
-        found = Baseline(**fields)
+        state = Baseline(**fields)
     except (LookupError, TypeError, ValueError) as error:
         raise BaselineError(f"no good state: {error}") from error
-    texts = (found.address, found.when, found.by)
-    if len(found.config) not in config.SIZES or not (
-        all(isinstance(one, str) for one in texts)
-        and isinstance(found.rom, str | None)
+    texts = (state.address, state.when, state.by)
+    if len(state.config) not in config.SIZES or not (
+        all(isinstance(text, str) for text in texts)
+        and isinstance(state.rom, str | None)
     ):
         raise BaselineError("no good state: a field is of the wrong kind")
-    return found
+    return state
 
 
 def record(
@@ -103,14 +103,14 @@ def record(
     """
     write = write or functools.partial(sysfs.write, root)
     try:
-        found = rom.digest(root, write, address)
+        digest = rom.digest(root, write, address)
     except Unreadable:
-        found = UNREAD
+        digest = UNREAD
     return Baseline(
         address=address,
         identity=identity(root, address),
         config=config.read(root, address),
-        rom=found,
+        rom=digest,
         when=when,
         by=by,
     )
@@ -122,8 +122,8 @@ def identity(root: HostRoot, address: str) -> tuple[tuple[str, str], ...]:
     :raises Unreadable: if it does not say it
     """
     folder = pci.path(address)
-    found = [(one, root.read(f"{folder}/{one}")) for one in _IDENTITY]
-    return (*found, *_regions(root, f"{folder}/resource"))
+    fields = [(name, root.read(f"{folder}/{name}")) for name in _IDENTITY]
+    return (*fields, *_regions(root, f"{folder}/resource"))
 
 
 def _regions(root: HostRoot, where: str) -> list[tuple[str, str]]:
@@ -137,15 +137,15 @@ def _regions(root: HostRoot, where: str) -> list[tuple[str, str]]:
         if error.missing:
             return []
         raise
-    found = []
+    sizes = []
     for number, line in enumerate(lines):
         try:
-            start, end = (int(one, 16) for one in line.split()[:2])
+            start, end = (int(digits, 16) for digits in line.split()[:2])
         except ValueError as error:
             raise unreadable(where, f"{line[:64]!r} is no region") from error
         size = end - start + 1 if end else 0
-        found.append((f"region {number}", f"{size} bytes"))
-    return found
+        sizes.append((f"region {number}", f"{size} bytes"))
+    return sizes
 
 
 def identity_differences(good: Baseline, root: HostRoot) -> list[str]:
@@ -157,7 +157,7 @@ def identity_differences(good: Baseline, root: HostRoot) -> list[str]:
     return [
         f"{name}: enrolled {before.get(name, 'nothing')}, "
         f"now {now.get(name, 'nothing')}"
-        for name in (*before, *(one for one in now if one not in before))
+        for name in (*before, *(name for name in now if name not in before))
         if before.get(name) != now.get(name)
     ]
 
@@ -187,13 +187,13 @@ def load(folder: str, address: str) -> Baseline | None:
     where = path(folder, address)
     try:
         text = pathlib.Path(where).read_text(encoding="utf-8")
-        found = parse(json.loads(text))
+        state = parse(json.loads(text))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise BaselineError(f"{where}: {error.strerror}") from error
     except (ValueError, BaselineError) as error:
         raise BaselineError(f"{where}: {error}") from error
-    if found.address != address:
+    if state.address != address:
         raise BaselineError(f"{where}: of another device")
-    return found
+    return state

@@ -15,12 +15,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nova_vhard.common import files, pci
+from nova_vhard.common import files, pci, source
 
 VERSION = 1
 
 #: Events that are kept of a device.
 HISTORY = 100
+
+_SUFFIX = ".json"
+
+
+def _now() -> datetime.datetime:
+    """Return the time of an event, for people: nothing is decided by it."""
+    return datetime.datetime.now(datetime.UTC)
 
 
 class State(enum.StrEnum):
@@ -107,7 +114,7 @@ class Record:
         :param changes: other fields; word, reason and running become empty
             without one
         """
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        now = _now().isoformat(timespec="seconds")
         event = Event(now, what or changes.get("reason") or state.value)
         empty = {"word": "", "reason": "", "running": ""}
         return replace(
@@ -152,18 +159,18 @@ class Journal:
             names = sorted(os.listdir(self.folder))
         except FileNotFoundError:
             return []
-        stems = [name.removesuffix(".json") for name in names]
-        return [
-            stem
-            for stem, name in zip(stems, names, strict=True)
-            if stem != name and pci.address(stem) == stem
+        stems = [
+            name.removesuffix(_SUFFIX)
+            for name in names
+            if name.endswith(_SUFFIX)
         ]
+        return [stem for stem in stems if pci.address(stem) == stem]
 
     def read(self, address: str) -> Record:
         """Return what is known of a device.
 
-        A file that means nothing is kept aside, and the device counts as
-        used: nobody knows.
+        A file that means nothing is set aside, and the device counts as
+        used: nobody knows. It is replaced by what is written next.
 
         :raises OSError: if it cannot be read
         """
@@ -177,11 +184,7 @@ class Journal:
             with contextlib.suppress(OSError):
                 os.link(path, f"{path}.damaged")
             text = f"its journal was damaged: {error}"[:200]
-            record = Record(address).to(
-                State.DIRTY, word="JOURNAL", reason=text
-            )
-            self.write(record)
-            return record
+            return Record(address).to(State.DIRTY, word="JOURNAL", reason=text)
 
     @staticmethod
     def load(path: str, address: str) -> Record:
@@ -190,8 +193,14 @@ class Journal:
         :raises OSError: if it cannot be read
         :raises ValueError: if it means nothing, or is of another address
         """
-        with open(path, encoding="utf-8") as file:
-            return parse(json.load(file), address)
+        try:
+            return parse(json.loads(source.read_text(path)), address)
+        except source.UnreadableError as error:
+            if isinstance(error.__cause__, OSError):
+                raise error.__cause__ from error
+            raise ValueError(str(error)) from error
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
 
     def write(self, record: Record) -> None:
         """Write what is known of a device.
@@ -214,10 +223,12 @@ def parse(data: Any, address: str) -> Record:
     try:
         fields["state"] = State(fields["state"])
         fields["steps"] = tuple(
-            Done(**{**one, "evidence": tuple(one["evidence"])})
-            for one in fields["steps"]
+            Done(**{**step, "evidence": tuple(step["evidence"])})
+            for step in fields["steps"]
         )
-        fields["history"] = tuple(Event(**one) for one in fields["history"])
+        fields["history"] = tuple(
+            Event(**event) for event in fields["history"]
+        )
         fields["consumers"] = tuple(fields["consumers"])
         record = Record(**fields)
         if not isinstance(record.attempts + (record.generation or 0), int):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cleaner: look at every device of the host, wait, again."""
+"""The cleaner: look at every device of the host once."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,37 +10,18 @@ from nova_vhard.common.log import get_logger
 from nova_vhard.host import libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node import identity
-from nova_vhard.node.cleaner import (
-    enrolling,
-    lock,
-    rules_file,
-)
-from nova_vhard.node.cleaner.attend import (
-    DeviceLifecycle,
-    OperatorRequest,
-    Ways,
-)
+from nova_vhard.node.cleaner import enrolling, lock, rules_file, trusted
+from nova_vhard.node.cleaner.attend import DeviceLifecycle
 from nova_vhard.node.cleaner.baseline import Baseline
 from nova_vhard.node.cleaner.cleaning import Waits
+from nova_vhard.node.cleaner.decide import OperatorRequest, Settings
 from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.isolated import Isolation
-from nova_vhard.node.cleaner.journal import (
-    Journal,
-    Record,
-    State,
-)
+from nova_vhard.node.cleaner.journal import Journal, Record, State
 from nova_vhard.node.cleaner.rules import Rules
-from nova_vhard.node.cleaner.step import (
-    Job,
-    Outcome,
-    Step,
-)
+from nova_vhard.node.cleaner.step import Job, Outcome, Step
 from nova_vhard.placement import devices, request_traits
-from nova_vhard.placement.client import (
-    Placement,
-    PlacementError,
-    Provider,
-)
+from nova_vhard.placement.client import Placement, PlacementError, Provider
 from nova_vhard.placement.devices import Offered
 
 LOG = get_logger(__name__)
@@ -48,6 +29,7 @@ LOG = get_logger(__name__)
 _DEVICES = "devices"
 _DESK = "asked through Placement"
 _NOBODY = "{} has no provider of a one-time-use device there"
+_VOUCHING = frozenset((traits.FORCED, traits.ENROLL))
 
 
 @dataclass
@@ -56,14 +38,22 @@ class Round:
 
     :ivar records: address to what the journal says
     :ivar troubles: address, or another subject, to what went wrong
+    :ivar refused: addresses of which a request was not carried out
     """
 
     records: dict[str, Record] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        """Tell whether everything could be looked at."""
+        """Return whether everything could be looked at."""
         return not self.troubles
+
+    def refuse(self, address: str, reason: str) -> None:
+        """Keep that a request for a device is not carried out."""
+        LOG.error("%s: a request is refused: %s", address, reason)
+        self.troubles[address] = reason
+        self.refused.add(address)
 
 
 class Cleaner:
@@ -93,63 +83,75 @@ class Cleaner:
         self.root = HostRoot(options.root)
         self.journal = Journal(f"{options.state_path}/{_DEVICES}")
         self.libvirt = libvirt.of_tree(self.root, options.libvirt_uri)
-        self._attendant = DeviceLifecycle(
+        self._round = Round()
+        self._lifecycle = DeviceLifecycle(
             placement,
             self.root,
             self.libvirt,
             self.journal,
             self._rules,
             self._run,
-            Ways(options.release_automatically, options.attempts),
+            Settings(
+                options.release_automatically,
+                options.attempts,
+                options.trust_new,
+            ),
+            self._refuse,
         )
 
     def once(
-        self, only: Collection[str] = (), wish: OperatorRequest | None = None
+        self,
+        only: Collection[str] = (),
+        request: OperatorRequest | None = None,
     ) -> Round:
         """Look at every device once, and do what is to be done.
 
         :param only: addresses; all devices by default
-        :param wish: what is asked for these, beside what is in Placement
+        :param request: what is asked for these, beside what is in Placement
         :raises PlacementError: if the devices cannot be listed
         """
-        done = Round()
-        root = identity.find(self._placement, self._options)
-        offered = devices.offered(self._placement, root)
-        for address in sorted({*only} - {one.address for one in offered}):
+        done = self._round = Round()
+        root = identity.own(self._placement, self._options)
+        offered, faults = devices.offered(self._placement, root)
+        for fault in faults:
+            LOG.error("It is left as it is: %s", fault)
+            done.troubles[fault] = "it is left as it is"
+        for address in {*only} - {device.address for device in offered}:
             done.troubles[address] = _NOBODY.format(root.name)
-        todo = [
-            one
-            for one in offered
-            if one.address not in self._options.keep_reserved
-            and (not only or one.address in only)
-        ]
-        for one in todo:
+        for device in offered:
             if self._stopping():
                 return done
-            self._attend(one, root, wish, done)
+            kept = device.address in self._options.keep_reserved
+            if not kept and (not only or device.address in only):
+                self._attend(device, root, request, done)
         if not only:
-            self._tell(root, offered, done)
+            self._publish(root, offered, done)
         return done
 
     def _attend(
         self,
-        one: Offered,
+        device: Offered,
         root: Provider,
-        wish: OperatorRequest | None,
+        request: OperatorRequest | None,
         done: Round,
     ) -> None:
+        address = device.address
         try:
-            with lock.hold(self._options.run_dir, one.address):
-                found = wish or self._asked(one, root, done)
-                done.records[one.address] = self._attendant.attend(one, found)
+            with lock.hold(self._options.run_dir, address):
+                request = request or self._requested(device, root)
+                record = self._lifecycle.attend(device, request)
+                done.records[address] = record
         except (PlacementError, lock.Locked, OSError) as error:
-            LOG.error("%s is left as it is: %s", one.address, error)
-            done.troubles[one.address] = str(error)
+            LOG.error("%s is left as it is: %s", address, error)
+            done.troubles[address] = str(error)
         except Exception as error:
             # One device's surprise does not keep the others waiting.
-            LOG.exception("%s is left as it is", one.address)
+            LOG.exception("%s is left as it is", address)
             text = f"{type(error).__name__}: {error}"
-            done.troubles[one.address] = text
+            done.troubles[address] = text
+
+    def _refuse(self, address: str, reason: str) -> None:
+        self._round.refuse(address, reason)
 
     def enroll(self, address: str, by: str, force: bool = False) -> Baseline:
         """Record the good state of a device.
@@ -158,19 +160,25 @@ class Cleaner:
         :raises PlacementError: if Placement does not help
         :raises OSError: if it cannot be locked or kept
         """
-        root = identity.find(self._placement, self._options)
-        for one in devices.offered(self._placement, root):
-            if one.address == address:
+        root = identity.own(self._placement, self._options)
+        for device in devices.offered(self._placement, root)[0]:
+            if device.address == address:
                 try:
                     with lock.hold(self._options.run_dir, address):
-                        return self._enroll(one, by, force)
+                        return self._enroll(device, by, force)
                 except (lock.Locked, Unreadable) as error:
                     raise Refused(str(error)) from error
         raise Refused(_NOBODY.format(root.name))
 
-    def _enroll(self, one: Offered, by: str, force: bool = False) -> Baseline:
+    def _enroll(
+        self,
+        device: Offered,
+        by: str,
+        force: bool = False,
+        generation: int | None = None,
+    ) -> Baseline:
         return enrolling.enroll(
-            one,
+            device,
             by,
             placement=self._placement,
             root=self.root,
@@ -178,54 +186,76 @@ class Cleaner:
             journal=self.journal,
             isolation=self.isolation,
             force=force,
+            generation=generation,
         )
 
-    def _asked(
-        self, one: Offered, root: Provider, done: Round
-    ) -> OperatorRequest:
+    def _requested(self, device: Offered, root: Provider) -> OperatorRequest:
         """Return what is asked for a device; it is not asked any longer.
 
         :raises PlacementError: if the request cannot be taken away
         """
-        words = request_traits.asked(self._placement, root.uuid).get(
-            one.address
-        )
-        words = words or frozenset()
-        request_traits.take(self._placement, root.uuid, {one.address: words})
-        if traits.ENROLL in words:
-            try:
-                self._enroll(one, _DESK)
-                LOG.info("%s is enrolled, %s", one.address, _DESK)
-            except (Refused, Unreadable) as error:
-                text = f"not enrolled: {error}"
-                LOG.error("%s is %s", one.address, text)
-                done.troubles[one.address] = text
-        force = _DESK if traits.FORCED in words else ""
-        return OperatorRequest(
-            traits.REQUESTED in words, traits.RELEASE in words, force
-        )
+        address, uuid = device.address, root.uuid
+        words = request_traits.asked(self._placement, uuid).get(address, ())
+        if not words:
+            return OperatorRequest()
+        request_traits.take(self._placement, uuid, {address: words})
+        names, generation = request_traits.latest(words)
+        if generation is None:
+            text = "void: it is for no generation of the device's provider"
+            self._refuse(address, text)
+        if not self._options.trust_placement_requests and names & _VOUCHING:
+            listed = ", ".join(sorted(names & _VOUCHING))
+            text = f"{listed} through Placement; do it on this host"
+            self._refuse(address, f"{text} (trust_placement_requests)")
+            names -= _VOUCHING
+        if traits.ENROLL in names:
+            self._enroll_requested(device, generation)
+        force = _DESK if traits.FORCED in names else ""
+        clean, release = traits.REQUESTED in names, traits.RELEASE in names
+        return OperatorRequest(clean, release, force, generation)
 
-    def _tell(
+    def _enroll_requested(
+        self, device: Offered, generation: int | None
+    ) -> None:
+        try:
+            self._enroll(device, _DESK, generation=generation)
+            LOG.info("%s is enrolled, %s", device.address, _DESK)
+        except (Refused, Unreadable) as error:
+            self._refuse(device.address, f"not enrolled: {error}")
+
+    def _publish(
         self, root: Provider, offered: Iterable[Offered], done: Round
     ) -> None:
-        words = {}
-        for one in offered:
-            if one.address in done.troubles:
-                words[one.address] = "ERROR"
-            elif one.address in self._options.keep_reserved:
-                words[one.address] = "KEPT"
-            elif word := _word(done.records.get(one.address)):
-                words[one.address] = word
+        """Write a word about each device that is not to be had."""
+        words = {
+            device.address: word
+            for device in offered
+            if (word := self._word(device.address, done))
+        }
         try:
             request_traits.tell(self._placement, root.uuid, words)
         except PlacementError as error:
             LOG.error("Nothing is told about devices: %s", error)
             done.troubles[root.name] = str(error)
 
+    def _word(self, address: str, done: Round) -> str:
+        if address in done.refused:
+            return "REFUSED"
+        if address in done.troubles:
+            return "ERROR"
+        if address in self._options.keep_reserved:
+            return "KEPT"
+        return _word(done.records.get(address))
+
     def _rules(self) -> Rules:
+        """Return the rules.
+
+        :raises Waits: if they cannot be used, or others can change them
+        """
+        path = self._options.rules_file
         try:
-            return rules_file.load(self._options.rules_file, self._steps)
-        except rules_file.RulesError as error:
+            return rules_file.load(trusted.check(path), self._steps)
+        except (rules_file.RulesError, trusted.Untrusted) as error:
             raise Waits("RULES", str(error)) from error
 
     def _run(self, name: str, job: Job) -> Outcome:

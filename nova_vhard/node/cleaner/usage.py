@@ -42,6 +42,10 @@ class Usage:
         return "; ".join(self.held + self.unknown)
 
 
+#: Nobody has it, and that is known.
+NOBODY = Usage()
+
+
 def look(root: HostRoot, libvirt: Libvirt, address: str) -> Usage:
     """Look now who holds a device, or one of its virtual functions."""
     held: list[str] = []
@@ -71,26 +75,26 @@ def _functions(root: HostRoot, address: str) -> Iterator[str]:
     """Yield the addresses of a device's virtual functions."""
     for name in root.names(pci.path(address)):
         if _VIRTUAL_FUNCTION.fullmatch(name):
-            found = root.link(f"{pci.path(address)}/{name}")
-            if found:
-                yield found
+            function = root.link(f"{pci.path(address)}/{name}")
+            if function:
+                yield function
 
 
 def _opened(root: HostRoot, address: str) -> list[str]:
     """Return which process has a file of VFIO open that leads to a device."""
     files = set()
-    for one in (address, *_functions(root, address)):
-        files |= set(_files(root, one))
-    found = []
+    for function in (address, *_functions(root, address)):
+        files |= set(_files(root, function))
+    holders = []
     for pid in root.names(guests.PROC):
         if pid.isdecimal():
-            found += [
+            holders += [
                 f"{guests.PROC}/{pid}/fd: {target}"
                 for target in _targets(root, pid)
                 # A guest may have a /dev of its own: only the end is alike.
                 if target.endswith(tuple(files))
             ]
-    return found
+    return holders
 
 
 def _files(root: HostRoot, address: str) -> Iterator[str]:

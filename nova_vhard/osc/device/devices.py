@@ -33,12 +33,14 @@ class FleetDevice:
     @property
     def asked(self) -> list[str]:
         """What operators ask for and the cleaner has not taken up."""
-        return sorted(self.words & {*traits.REQUESTS})
+        requests = map(traits.request_of, self.words)
+        return sorted(request[0] for request in requests if request)
 
     @property
     def told(self) -> list[str]:
         """What the cleaner tells."""
-        return sorted(self.words - {*traits.REQUESTS})
+        words = self.words
+        return sorted(word for word in words if not traits.request_of(word))
 
     @property
     def status(self) -> str:

@@ -47,7 +47,10 @@ class _Ask(output.Command):
                 placement, parsed_args.host, parsed_args.address
             )
             self.check(found)
-            trait = traits.of_device(found.address, word)
+            # For this moment: void as soon as its provider changes.
+            generation = found.view.inventory.generation
+            bound = traits.request_word(word, generation)
+            trait = traits.of_device(found.address, bound)
             placement.update(
                 found.root.uuid, lambda ours: ours | {trait}, traits.DEVICE
             )
@@ -87,8 +90,11 @@ class ReleaseDevice(_Ask):
     A clean device waits for this only where the host's configuration has
     release_automatically = false; the cleaner refuses any other. With
     --force it releases the device unless a guest has it, whatever its
-    steps have found.
+    steps have found; a host obeys that only where its configuration has
+    trust_placement_requests = true.
     """
+
+    _force = False
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add force, and its reason."""
@@ -107,6 +113,14 @@ class ReleaseDevice(_Ask):
         )
         return parser
 
+    def check(self, found: FleetDevice) -> None:
+        """Refuse to force what is on offer: a later use is another matter."""
+        super().check(found)
+        if self._force and not found.view.reserved:
+            raise exceptions.CommandError(
+                f"{found.address} is not reserved: there is nothing to force"
+            )
+
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Ask for a release."""
         reason = clean(parsed_args.reason, 200).strip()
@@ -116,6 +130,7 @@ class ReleaseDevice(_Ask):
         if not parsed_args.force:
             self.tell(self.ask(parsed_args, traits.RELEASE))
             return
+        self._force = True
         found = self.ask(parsed_args, traits.FORCED)
         LOG.warning(
             "Device %s of %s: release by force is asked for: %s. %s",
@@ -130,9 +145,10 @@ class ReleaseDevice(_Ask):
 class EnrollDevice(_Ask):
     """Have the good state of a new device recorded
 
-    The cleaner compares the device with it after each guest. It refuses for
-    a device that was used and is not clean: that one is enrolled on the host
-    itself, with nova-vhard-cleaner enroll --force.
+    The cleaner compares the device with it after each guest. A host obeys
+    this only where its configuration has trust_placement_requests = true;
+    elsewhere, and a device that was used and is not clean, is enrolled on
+    the host itself, with nova-vhard-cleaner enroll.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

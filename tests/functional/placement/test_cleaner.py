@@ -4,12 +4,14 @@
 import contextlib
 import os
 import shutil
+import uuid
 
 import pytest
 
 from nova_vhard.catalogue import traits
-from nova_vhard.node.cleaner import lock
-from nova_vhard.node.cleaner.attend import OperatorRequest
+from nova_vhard.node.cleaner import baseline, lock
+from nova_vhard.node.cleaner.decide import OperatorRequest
+from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.journal import State
 from nova_vhard.node.cleaner.step import Outcome, Step
 from nova_vhard.placement.client import PlacementError
@@ -70,7 +72,7 @@ def test_a_free_device_is_left_alone(used):
     used.cloud.requests.clear()
     used.round()
     assert {method for method, _ in used.cloud.requests} == {"GET"}
-    assert not used.journal.addresses()
+    assert used.journal.addresses() == [NVME]
 
 
 def test_other_fields_of_the_inventory_stay(used):
@@ -548,7 +550,12 @@ def test_another_process_is_at_it(used):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", "no", '{"version": 1, "state": "clean"}', "\x00"]
+    "text",
+    [
+        *("", "{}", "[]", "no", "\x00", "[" * 100_000),
+        '{"version": 1, "state": "clean"}',
+    ],
+    ids=["empty", "{}", "[]", "no", "NUL", "deep", "poor"],
 )
 def test_a_damaged_journal_knows_nothing_good(used, text):
     used.steps["compare"].good = "better"
@@ -644,7 +651,8 @@ def test_released_by_force(used):
     used.use()
     used.round()
     used.round(
-        wish=OperatorRequest(force="the vendor has looked at it"), only=[NVME]
+        request=OperatorRequest(force="the vendor has looked at it"),
+        only=[NVME],
     )
     assert used.candidates()
     assert used.record.forced == "the vendor has looked at it"
@@ -659,6 +667,7 @@ def test_released_by_force(used):
 
 
 def test_force_takes_nothing_from_a_guest(used):
+    used.set(trust_placement_requests=True)
     used.use()
     virsh(used, HOSTDEV)
     used.ask(traits.FORCED)
@@ -672,6 +681,7 @@ def test_force_takes_nothing_from_a_guest(used):
 
 
 def test_a_request_that_cannot_be_taken_is_not_done(used):
+    used.set(trust_placement_requests=True)
     used.steps["compare"].good = "better"
     used.use()
     used.round()
@@ -687,6 +697,166 @@ def test_a_request_that_cannot_be_taken_is_not_done(used):
     assert not used.candidates()
     used.round()
     assert used.candidates()
+
+
+@pytest.mark.parametrize("word", [traits.FORCED, traits.ENROLL])
+def test_nobody_vouches_through_placement_by_default(used, word):
+    """Any reporter of the cloud can write such a trait."""
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    used.ask(word)
+    done = used.round()
+    assert "trust_placement_requests" in done.troubles[NVME]
+    assert used.words() == {"REFUSED"}
+    assert not used.candidates()
+    assert baseline.load(used.journal.folder, NVME) is None
+    # It is said once; then why it is not to be had.
+    assert used.round()
+    assert used.words() == {"COMPARE"}
+
+
+def test_force_does_not_outlive_its_moment(used):
+    """Asked for during a cleaning, a later use is not released by it."""
+    used.set(trust_placement_requests=True)
+    used.use()
+    meanwhile(used, lambda: used.ask(traits.FORCED)).once()
+    assert used.candidates()
+    used.steps["mend"] = used.steps["compare"]
+    used.use()
+    done = used.round()
+    assert not used.candidates()
+    assert "void" in done.troubles[NVME]
+    assert used.record.forced == ""
+    used.round()
+    assert not used.candidates()
+
+
+def test_a_request_for_no_generation_is_void(used):
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    ours = used.cloud.traits(used.root)[0]
+    old = traits.of_device(NVME, traits.REQUESTED)
+    used.cloud.give(used.root, ours | {old})
+    assert "void" in used.round().troubles[NVME]
+    assert used.record.state is State.FAILED
+    assert old not in used.cloud.traits(used.root)[0]
+
+
+def test_force_for_a_device_on_offer_is_refused(used):
+    request = OperatorRequest(force="to be sure")
+    done = used.round(request=request, only=[NVME])
+    assert "it is not reserved" in done.troubles[NVME]
+    assert used.record.forced == ""
+    # Nor does it wait for a use.
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    assert not used.candidates()
+
+
+def test_a_device_without_a_journal_is_cleaned_once(used):
+    """The host was installed anew, and Nova has forgotten the use too."""
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    shutil.rmtree(used.base / "state")
+    used.delete_provider()
+    used.make_provider()
+    assert used.candidates()
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"COMPARE"}
+    used.steps["compare"].good = "good"
+    used.ask(traits.REQUESTED)
+    used.round()
+    assert used.candidates()
+
+
+def test_free_devices_of_a_first_roll_out_can_be_trusted(used):
+    shutil.rmtree(used.base / "state")
+    used.set(trust_new=True)
+    used.round()
+    assert used.candidates()
+    assert used.record.state is State.AVAILABLE
+    assert not used.record.steps
+    # Only as long as its provider is the same.
+    used.delete_provider()
+    used.make_provider()
+    used.round()
+    assert used.record.steps
+
+
+def test_reserved_before_anything_is_written(used, monkeypatch):
+    """A full disk leaves no device on offer that is known to be dirty."""
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    used.delete_provider()
+    used.make_provider()
+
+    def full(path, text, mode=0o600):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("nova_vhard.common.files.replace", full)
+        assert not used.round()
+    assert not used.candidates()
+
+
+def test_a_provider_of_another_host_is_left_alone(used):
+    """Two hosts with one compute_id: only its own may act on it."""
+    used.use()
+    (used.tree / "etc/hostname").write_text("another.example.org\n")
+    with pytest.raises(PlacementError, match=r"another\.example\.org"):
+        used.round()
+    assert not used.candidates()
+    assert used.firmware.read_text() == "evil"
+    used.set(provider_name=used.name.rpartition("_")[0])
+    used.round()
+    assert used.candidates()
+
+
+def test_an_odd_provider_stops_nothing_but_itself(used):
+    odd = str(uuid.uuid4())
+    body = {"uuid": odd, "name": "odd", "parent_provider_uuid": used.root}
+    used.send("post", "/resource_providers", body)
+    used.cloud.give(odd, {traits.ONE_TIME_USE})
+    used.use()
+    done = used.round()
+    assert any(odd in subject for subject in done.troubles)
+    assert used.candidates()
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o602])
+def test_rules_that_others_can_write_are_no_rules(used, mode):
+    used.use()
+    place = used.base / "cleaning.yaml"
+    place.chmod(mode)
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"RULES"}
+    assert "others can write" in used.record.reason
+    place.chmod(0o644)
+    used.round()
+    assert used.candidates()
+
+
+def test_who_vouches_sees_what_was_forced_and_a_new_provider(used):
+    cleaner = used.cleaner()
+    cleaner.enroll(NVME, "ada")
+    used.steps["compare"].good = "better"
+    used.use()
+    used.round()
+    used.round(request=OperatorRequest(force="looked at"), only=[NVME])
+    with pytest.raises(Refused, match="released by force: looked at"):
+        cleaner.enroll(NVME, "ada")
+    used.delete_provider()
+    used.make_provider()
+    with pytest.raises(Refused, match="a new one"):
+        cleaner.enroll(NVME, "ada")
+    assert cleaner.enroll(NVME, "ada", force=True).by == "ada"
 
 
 def test_traits_of_others_stay(used):
@@ -782,6 +952,32 @@ def test_killed_everywhere_with_a_provider_made_anew(used):
             assert not used.candidates(), names[number - 1]
             assert used.words() == {"COMPARE"}, names[number - 1]
             used.ask(traits.REQUESTED)
+        used.killed_round()
+        assert used.candidates(), names[number - 1]
+        assert used.firmware.read_text() == "good", names[number - 1]
+
+
+def test_killed_everywhere_with_a_lost_journal(used):
+    """The device is on offer, and a guest had it: reserved, then cleaned."""
+    used.steps["compare"].good = "good"
+
+    def prepare():
+        used.use()
+        shutil.rmtree(used.base / "state", ignore_errors=True)
+        used.delete_provider()
+        used.make_provider()
+
+    prepare()
+    names = used.killed_round()
+    first = next(at for at, name in enumerate(names) if "journal" in name)
+    reserved = [at for at, name in enumerate(names) if "after put" in name]
+    assert "/inventories/" in names[reserved[0]]
+    assert reserved[0] < first
+    for number in range(reserved[0] + 1, len(names) + 1, 2):
+        prepare()
+        used.killed_round(number)
+        safe = used.firmware.read_text() == "good"
+        assert safe or not used.candidates(), names[number - 1]
         used.killed_round()
         assert used.candidates(), names[number - 1]
         assert used.firmware.read_text() == "good", names[number - 1]

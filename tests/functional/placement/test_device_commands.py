@@ -164,6 +164,11 @@ def test_the_words_are_on_the_page_and_in_the_code():
 
 
 def test_released_by_force_from_the_desk(used, host, openstack, caplog):
+    used.set(trust_placement_requests=True)
+    with pytest.raises(exceptions.CommandError, match="is not reserved"):
+        openstack(
+            requests.ReleaseDevice, host, NVME, "--force", "--reason", "x"
+        )
     used.steps["compare"].good = "better"
     used.use()
     used.round()
@@ -211,6 +216,7 @@ def test_a_device_that_is_not_there(host, openstack, device_):
 
 
 def test_enrolled_from_the_desk(used, host, openstack):
+    used.set(trust_placement_requests=True)
     openstack(requests.EnrollDevice, host, NVME)
     used.round()
     state = baseline.load(used.journal.folder, NVME)

@@ -109,6 +109,7 @@ class Used:
                 "/proc/2/comm": "kthreadd\n",
                 "/proc/2/fd": None,
                 "/var/lib/nova/compute_id": self.root,
+                "/etc/hostname": f"{name}\n",
             },
         )
         (tmp_path / "cleaning.yaml").write_text(RULES)
@@ -125,6 +126,12 @@ class Used:
         self.journal = journal.Journal(str(tmp_path / "state/devices"))
         self.make_provider()
         self.firmware.write_text("good")
+        # It has been cleaned here before.
+        self.journal.write(
+            journal.Record(address, provider=self.provider).to(
+                journal.State.RELEASED
+            )
+        )
 
     def set(self, **options):
         for name, value in options.items():
@@ -234,9 +241,13 @@ class Used:
         found = [traits.device_of(one) for one in ours]
         return {one[1] for one in found if one and one[0] == self.address}
 
-    def ask(self, word):
+    def ask(self, word, generation=None):
+        """Ask through Placement, for this moment by default."""
+        if generation is None:
+            generation = self.cloud.traits(self.provider)[1]
         ours = self.cloud.traits(self.root)[0]
-        name = traits.of_device(self.address, word)
+        bound = traits.request_word(word, generation)
+        name = traits.of_device(self.address, bound)
         self.cloud.give(self.root, ours | {name})
 
     def kept(self):

@@ -19,7 +19,7 @@ from oslo_config import cfg
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.host import pci
 from nova_vhard.node.cleaner import journal
-from nova_vhard.node.cleaner.attend import OperatorRequest
+from nova_vhard.node.cleaner.decide import OperatorRequest
 from nova_vhard.node.cleaner.service import Cleaner, Round
 from nova_vhard.placement.client import Placement
 from tests.functional.nova.passthrough import base
@@ -147,6 +147,7 @@ class Cleaned(Once):
             "state_path": str(folder),
             "run_dir": str(folder),
             "rules_file": str(self.rules_file),
+            "provider_name": base.PROVEN,
         }.items():
             conf.set_override(name, value, "vhard_cleaner")
         self.cleaner = Cleaner(conf.vhard_cleaner, Placement(self.reporter))

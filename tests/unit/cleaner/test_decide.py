@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done next for a device: a table."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from nova_vhard.host.pci import Kind, PciDevice
+from nova_vhard.node.cleaner.cleaning import Task, Waits
+from nova_vhard.node.cleaner.decide import (
+    HostView,
+    OperatorRequest,
+    Settings,
+    Verb,
+    decide,
+)
+from nova_vhard.node.cleaner.journal import Record, State
+from nova_vhard.node.cleaner.usage import Usage
+from nova_vhard.placement.client import Inventory
+from nova_vhard.placement.devices import View
+
+UUID = "9d6c"
+CARD = PciDevice("0000:3b:00.0", "1b36", "0010", Kind.PCI)
+TASK = Task(CARD, (), None, "rules")
+FREE = HostView(task=TASK)
+HELD = HostView(Usage(held=("a domain",), guests=("g",)))
+UNKNOWN = HostView(Usage(unknown=("libvirt is silent",)))
+GONE = HostView(waits=Waits("GONE", "not there"))
+NO_RULE = HostView(waits=Waits("NO_RULE", "none"))
+ASKED = OperatorRequest(clean=True)
+RELEASE = OperatorRequest(release=True)
+FORCE = OperatorRequest(force="why")
+MANUAL = Settings(automatic=False)
+TRUST = Settings(trust_new=True)
+
+
+def record(state=State.RELEASED, provider=UUID, **fields):
+    fields = {"generation": 7, "rules": "rules", **fields}
+    return Record(CARD.address, provider, state, **fields)
+
+
+def view(reserved=True, consumers=(), generation=7):
+    fields = {"total": 1, "reserved": int(reserved)}
+    inventory = Inventory(UUID, "CUSTOM_CARD", generation, fields)
+    return View(inventory, tuple(consumers))
+
+
+NEW = Record(CARD.address)
+OFFER = view(reserved=False)
+USED = view(consumers=["s"])
+KEPT = view()
+DIRTY, CLEANING, FAILED = map(
+    record, (State.DIRTY, State.CLEANING, State.FAILED)
+)
+CLEAN, RELEASED, IN_USE = map(
+    record, (State.CLEAN, State.RELEASED, State.IN_USE)
+)
+
+TABLE: dict[str, tuple[Any, ...]] = {
+    # record, view, verb and state, and what else there is
+    "never seen": (NEW, OFFER, "RESERVE dirty"),
+    "never seen, reserved": (NEW, KEPT, "NOTE dirty"),
+    "never seen, trusted": (
+        NEW,
+        OFFER,
+        "LEAVE available",
+        {"settings": TRUST},
+    ),
+    "reserved is not trusted": (NEW, KEPT, "NOTE dirty", {"settings": TRUST}),
+    "never seen, in use": (NEW, USED, "LEAVE in use", {"settings": TRUST}),
+    "on offer": (RELEASED, OFFER, "LEAVE"),
+    "used unseen": (RELEASED, KEPT, "NOTE dirty"),
+    "in use": (RELEASED, USED, "LEAVE in use"),
+    "still in use": (record(State.IN_USE, consumers=("s",)), USED, "LEAVE"),
+    "given back": (IN_USE, KEPT, "NOTE dirty"),
+    "given back, on offer": (IN_USE, OFFER, "RESERVE dirty"),
+    "dirty, on offer": (DIRTY, OFFER, "RESERVE dirty"),
+    "failed, on offer": (FAILED, OFFER, "RESERVE"),
+    "a new provider": (
+        record(provider="old"),
+        OFFER,
+        "RESERVE dirty",
+        {"settings": TRUST},
+    ),
+    "a new provider, clean": (record(State.CLEAN, "old"), KEPT, "NOTE dirty"),
+    "a new provider, failed": (
+        record(State.FAILED, "old"),
+        OFFER,
+        "RESERVE failed",
+    ),
+    "released before a crash": (
+        record(State.CLEAN, generation=6),
+        OFFER,
+        "LEAVE released",
+    ),
+    "clean, lowered by others": (
+        record(State.CLEAN, generation=5),
+        OFFER,
+        "RESERVE dirty",
+    ),
+    "not looked at": (DIRTY, KEPT, "LOOK"),
+    "to clean": (DIRTY, KEPT, "CLEAN cleaning", {"host": FREE}),
+    "broken off": (CLEANING, KEPT, "CLEAN cleaning", {"host": FREE}),
+    "broken off for good": (
+        record(State.CLEANING, attempts=3),
+        KEPT,
+        "LEAVE failed",
+        {"host": FREE},
+    ),
+    "other rules": (
+        record(State.CLEANING, attempts=3, rules="old"),
+        KEPT,
+        "CLEAN cleaning",
+        {"host": FREE},
+    ),
+    "failed": (FAILED, KEPT, "LEAVE", {"host": FREE}),
+    "failed by other rules": (
+        record(State.FAILED, rules="old"),
+        KEPT,
+        "CLEAN cleaning",
+        {"host": FREE},
+    ),
+    "failed, asked for": (FAILED, KEPT, "NOTE dirty", {"request": ASKED}),
+    "held": (DIRTY, KEPT, "LEAVE dirty", {"host": HELD}),
+    "clean, held": (CLEAN, KEPT, "LEAVE dirty", {"host": HELD}),
+    "unknown": (CLEAN, KEPT, "LEAVE dirty", {"host": UNKNOWN}),
+    "gone": (DIRTY, KEPT, "LEAVE dirty", {"host": GONE, "request": FORCE}),
+    "no rule": (DIRTY, KEPT, "LEAVE dirty", {"host": NO_RULE}),
+    "failed, held": (FAILED, KEPT, "LEAVE", {"host": HELD}),
+    "clean": (CLEAN, KEPT, "RELEASE", {"host": FREE, "request": RELEASE}),
+    "clean by an earlier process": (
+        CLEAN,
+        KEPT,
+        "CLEAN cleaning",
+        {"host": FREE},
+    ),
+    "clean, waits": (
+        CLEAN,
+        KEPT,
+        "LEAVE clean",
+        {"host": FREE, "settings": MANUAL},
+    ),
+    "clean, changed since": (
+        record(State.CLEAN, generation=6),
+        KEPT,
+        "CLEAN cleaning",
+        {"host": FREE, "request": RELEASE, "settings": MANUAL},
+    ),
+    "dirty is not released": (
+        DIRTY,
+        KEPT,
+        "CLEAN cleaning",
+        {"host": FREE, "request": RELEASE, "settings": MANUAL},
+    ),
+    "forced": (
+        FAILED,
+        KEPT,
+        "RELEASE clean",
+        {"host": FREE, "request": FORCE},
+    ),
+    "forced without a rule": (
+        DIRTY,
+        KEPT,
+        "RELEASE clean",
+        {"host": NO_RULE, "request": FORCE},
+    ),
+    "forced, held": (
+        DIRTY,
+        KEPT,
+        "LEAVE dirty",
+        {"host": HELD, "request": FORCE},
+    ),
+    "forced, on offer": (RELEASED, OFFER, "REFUSE", {"request": FORCE}),
+    "forced, lost": (FAILED, OFFER, "REFUSE", {"request": FORCE}),
+    "forced, in use": (RELEASED, USED, "REFUSE", {"request": FORCE}),
+    "forced once is no proof": (
+        record(State.CLEAN, forced="why"),
+        KEPT,
+        "CLEAN cleaning",
+        {"host": FREE, "request": RELEASE},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_what_is_done_next(name):
+    before, now, expected, *more = TABLE[name]
+    action = decide(before, now, **{"host": None, **dict(*more)})
+    state = f" {action.state}" if action.state else ""
+    assert f"{action.verb.name}{state}" == expected
+
+
+@pytest.mark.parametrize("request_", [ASKED, RELEASE, FORCE])
+def test_a_request_of_another_moment_is_void(request_):
+    old = dataclasses.replace(request_, generation=6)
+    action = decide(record(State.FAILED), view(), FREE, old)
+    assert action.verb is Verb.REFUSE
+    assert "void" in action.text
+    now = dataclasses.replace(request_, generation=7)
+    assert decide(record(State.FAILED), view(), FREE, now).verb is not (
+        Verb.REFUSE
+    )
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("reserved", [False, True])
+@pytest.mark.parametrize("provider", ["", "old", UUID])
+@pytest.mark.parametrize("host", [None, FREE, HELD, UNKNOWN, GONE])
+def test_nothing_is_released_that_is_not_proven_clean(
+    state, reserved, provider, host
+):
+    """Whatever is known: a release is of a clean record, reserved now."""
+    for generation in (None, 6, 7):
+        before = record(state, provider, generation=generation)
+        action = decide(before, view(reserved), host, RELEASE, MANUAL)
+        if action.verb is Verb.RELEASE:
+            assert (state, provider) == (State.CLEAN, UUID)
+            assert reserved
+            assert generation == 7
+            assert host is FREE
+        if action.verb is Verb.CLEAN:
+            assert reserved
+            assert host is FREE
+
+
+def test_nothing_is_written_of_a_device_on_offer_that_may_be_dirty():
+    """Reserved first, so that a full disk keeps it reserved."""
+    for state in State:
+        for provider in ("", "old", UUID):
+            action = decide(record(state, provider), OFFER, None)
+            if action.state and action.state.value in ("dirty", "failed"):
+                assert action.verb is Verb.RESERVE
