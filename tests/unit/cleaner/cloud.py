@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One device in a Placement that is a few dictionaries, for the model.
+
+Generations are Placement's: each write of an inventory, of traits or of an
+allocation makes a new one, and a write with an old one is a conflict.
+"""
+
+import json
+
+ROOT, CLASS = "root", "CUSTOM_CARD"
+
+
+class Answer:
+    def __init__(self, status_code, body=None):
+        self.status_code, self.body = status_code, body
+        self.text = json.dumps(body)
+
+    def json(self):
+        return self.body
+
+
+class Cloud:
+    """A client for ``nova_vhard.placement.client.Placement``.
+
+    :ivar before: called with method and address before each request
+    :ivar after: likewise after it, when it is carried out
+    :ivar on_offer: called when a write puts the device on offer
+    """
+
+    def __init__(self):
+        self.providers = 0
+        self.consumers = []
+        self.root_traits = set()
+        self.before = self.after = lambda method, url: None
+        self.on_offer = lambda: None
+        self.make()
+
+    # What Nova and operators do.
+
+    def make(self):
+        """Make the device's provider, or make it anew."""
+        self.providers += 1
+        self.provider = f"provider-{self.providers}"
+        self.reserved = 0
+        self.generation = 1
+
+    def reserve(self, reserved):
+        self.reserved = reserved
+        self.generation += 1
+
+    def allocate(self, consumer):
+        """Return whether a boot got the device."""
+        if self.consumers or self.reserved:
+            return False
+        self.consumers.append(consumer)
+        self.generation += 1
+        return True
+
+    def free(self):
+        self.consumers.clear()
+        self.generation += 1
+
+    @property
+    def offered(self):
+        return not self.consumers and not self.reserved
+
+    # What the cleaner asks.
+
+    def get(self, url, version):
+        return self._answer("GET", url, None)
+
+    def put(self, url, data, version):
+        return self._answer("PUT", url, data)
+
+    def delete(self, url, version):
+        return Answer(204)
+
+    def _answer(self, method, url, data):
+        self.before(method, url)
+        answer = self._carried_out(method, url, data)
+        self.after(method, url)
+        return answer
+
+    def _carried_out(self, method, url, data):
+        _, _, uuid, *part = f"{url}///".split("/")
+        if url.startswith("/traits"):
+            return Answer(204)
+        if uuid not in (ROOT, self.provider):
+            return Answer(404)
+        if part[0] == "traits":
+            return self._traits(data)
+        body = {"resource_provider_generation": self.generation}
+        if part[0] == "allocations":
+            return Answer(
+                200,
+                {**body, "allocations": {name: {} for name in self.consumers}},
+            )
+        if method == "PUT":
+            return self._inventory(data)
+        fields = {"total": 1, "reserved": self.reserved}
+        return Answer(200, {**body, "inventories": {CLASS: fields}})
+
+    def _inventory(self, data):
+        if data["resource_provider_generation"] != self.generation:
+            return Answer(409)
+        self.reserve(data["reserved"])
+        if self.offered:
+            self.on_offer()
+        return Answer(200, data)
+
+    def _traits(self, data):
+        if data is not None:
+            self.root_traits = {*data["traits"]}
+        traits = sorted(self.root_traits)
+        body = {"traits": traits, "resource_provider_generation": 1}
+        return Answer(200, body)

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No sequence of events puts a device on offer as a guest left it.
+
+Two cleaners with the real journal and the real Placement module over a
+Placement of a few dictionaries; guests, crashes, faults, full disks, lost and
+damaged journals, operators and Nova's own forgetting come in any order, at
+any point of a round. NOVA_VHARD_EXAMPLES=5000 makes a long search of it.
+"""
+
+import contextlib
+import datetime
+import os
+import pathlib
+import shutil
+import tempfile
+from unittest import mock
+
+from hypothesis import HealthCheck, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from nova_vhard.host.pci import Kind, PciDevice
+from nova_vhard.host.root import HostRoot
+from nova_vhard.node.cleaner import attend, cleaning, journal
+from nova_vhard.node.cleaner.attend import DeviceLifecycle
+from nova_vhard.node.cleaner.cleaning import Task, Waits
+from nova_vhard.node.cleaner.decide import OperatorRequest, Settings
+from nova_vhard.node.cleaner.journal import Journal
+from nova_vhard.node.cleaner.rules import StepRule
+from nova_vhard.node.cleaner.step import Outcome
+from nova_vhard.node.cleaner.usage import Usage
+from nova_vhard.placement.client import Placement, PlacementError, Provider
+from nova_vhard.placement.devices import Offered
+from tests import seeds
+from tests.unit.cleaner.cloud import Cloud
+
+ADDRESS = "0000:3b:00.0"
+STEPS = 30
+
+#: A round that cleans and releases has 33.
+POINTS = st.integers(1, 36)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours may catch it."""
+
+
+class Host:
+    """One host and its cleaners: what a kill does not take away."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.cloud = Cloud()
+        self.dirty = False  # whether a guest's leavings are in the device
+        self.guest = False  # whether a guest is on the host
+        self.excused = False  # whether somebody else put it on offer
+        self.vouched = False  # whether an operator put it on offer so
+        self.force = False  # whether an operator vouches for it, now
+        self.trust = False  # whether a device without a journal is clean
+        self.late = False  # whether somebody came after the last look
+        self.works = True  # whether the steps find it clean
+        self.silent = False  # whether libvirt answers
+        self.points, self.events = 0, {}
+        self.disk_full = False
+        self.clock = datetime.datetime(2026, 6, 15, tzinfo=datetime.UTC)
+        self.cloud.before = self.cloud.after = self.reach
+        self.cloud.on_offer = self.offered
+        self.rules = "first"
+
+    def reach(self, *place):
+        """Be at a point of a round at which anything may happen."""
+        self.points += 1
+        if event := self.events.pop(self.points, None):
+            event()
+
+    def offered(self):
+        """Hold what a cleaner must never do."""
+        excused = self.force or self.late
+        if not excused:
+            assert not self.guest, "released while a guest has it"
+            assert not self.dirty, "released as a guest left it"
+        self.excused = self.vouched = excused
+
+    # The host, as the cleaner sees it.
+
+    def usage(self, *_):
+        self.reach("look")
+        self.late = False
+        if self.silent:
+            return Usage(unknown=("libvirt is silent",))
+        return Usage(("a domain has it",) if self.guest else ())
+
+    def plan(self, *_):
+        if not self.rules:
+            raise Waits("RULES", "no rules")
+        device = PciDevice(ADDRESS, "1b36", "0010", Kind.PCI)
+        steps = (StepRule("wipe", {}, 2, 1.0), StepRule("prove", {}, 1, 1.0))
+        return Task(device, steps, None, self.rules)
+
+    def run(self, step, job):
+        self.reach(f"{step} begins")
+        if step == "wipe" and self.works:
+            self.dirty = False
+        self.reach(f"{step} ends")
+        return Outcome(not self.dirty, "proven" if not self.dirty else "not")
+
+    def replace(self, path, text, mode=0o600):
+        self.reach("before a write")
+        if self.disk_full:
+            raise OSError(28, "No space left on device")
+        part = pathlib.Path(path).with_suffix(".new")
+        part.write_text(text)
+        part.rename(path)
+        self.reach("after a write")
+
+    # Guests.
+
+    def boot(self):
+        """A server gets the device, as Nova gives it out."""
+        if self.cloud.allocate("server"):
+            self.cloud.reserve(1)
+            self.guest = self.dirty = True
+            self.excused = self.vouched = self.force = False
+
+    def leave(self):
+        if self.guest:
+            self.guest, self.dirty = False, True
+        if self.cloud.consumers:
+            self.cloud.free()
+
+    def intrude(self):
+        """A guest is started past Nova; only the host shows it."""
+        if self.cloud.reserved and not self.cloud.consumers:
+            self.guest = self.dirty = self.late = True
+
+    def sneak(self):
+        """Somebody lowers ``reserved``, and a guest comes and goes."""
+        self.lower()
+        self.visit()
+
+    def visit(self):
+        self.boot()
+        self.leave()
+
+    def forget(self):
+        """Nova makes the provider anew: it has forgotten every use."""
+        if not self.cloud.consumers and (self.known or not self.trust):
+            self.cloud.make()
+            self.excused = True
+
+    def lower(self):
+        """Somebody lowers ``reserved`` by hand.
+
+        Of a use that the cleaner has not seen yet nothing tells it then.
+        """
+        if not self.cloud.consumers:
+            self.cloud.reserve(0)
+            self.excused = True
+            self.vouched = not (self.known and self.known.dirty)
+
+    @property
+    def known(self):
+        """The cleaner's record of the device; None without a journal."""
+        path = self.folder / "devices" / f"{ADDRESS}.json"
+        return (
+            journal.Journal(path.parent).read(ADDRESS)
+            if (path.exists())
+            else None
+        )
+
+    def touch(self):
+        """Nova changes something else of the provider."""
+        self.cloud.generation += 1
+
+    def kill(self):
+        raise Killed
+
+    def fault(self):
+        raise ConnectionError("reset by peer")
+
+
+def events(names):
+    """Return what happens at which points of a round."""
+    return st.dictionaries(POINTS, st.sampled_from(names), max_size=2)
+
+
+ANYTHING = ("boot", "visit", "leave", "touch", "fault", "kill", "lower")
+ANYTHING += ("sneak", "intrude")
+
+
+#: What can be amiss with a host during a round; mostly nothing is.
+TROUBLES = st.sampled_from(
+    ("none",) * 6 + ("disk", "libvirt", "steps", "no rules", "other rules")
+)
+
+
+class Model(RuleBasedStateMachine):
+    """One device of one host."""
+
+    @initialize(trust=st.booleans(), automatic=st.booleans())
+    def start(self, trust, automatic):
+        self.stack = contextlib.ExitStack()
+        folder = self.stack.enter_context(_memory())
+        self.host = Host(folder)
+        # Whoever trusts a new device says that it is clean.
+        self.trust = self.host.trust = trust
+        self.settings = Settings(automatic, 3, trust)
+        for place, name, value in (
+            (attend.usages, "look", self.host.usage),
+            (cleaning, "plan", self.host.plan),
+            (journal.files, "replace", self.host.replace),
+            (journal, "_now", lambda: self.host.clock),
+            (HostRoot, "exists", lambda *_: True),
+        ):
+            self.stack.enter_context(mock.patch.object(place, name, value))
+        self.cleaners = [self.cleaner(), self.cleaner()]
+
+    def teardown(self):
+        if hasattr(self, "stack"):
+            self.stack.close()
+
+    def cleaner(self):
+        return DeviceLifecycle(
+            Placement(self.host.cloud),
+            HostRoot(str(self.host.folder)),
+            None,
+            Journal(str(self.host.folder / "devices")),
+            lambda: None,
+            self.host.run,
+            self.settings,
+            lambda address, reason: None,
+        )
+
+    def round(self, which, happens, trouble="none", request=None):
+        """Let a cleaner make a round; return whether it got through.
+
+        :param trouble: what is amiss with the host meanwhile
+        """
+        host = self.host
+        host.disk_full = trouble == "disk"
+        host.silent = trouble == "libvirt"
+        host.works = trouble != "steps"
+        host.rules = {"no rules": "", "other rules": "second"}.get(
+            trouble, "first"
+        )
+        host.points = 0
+        host.events = {at: getattr(host, name) for at, name in happens.items()}
+        offered = Offered(ADDRESS, Provider(host.cloud.provider, "device"))
+        arguments = (request,) if request else ()
+        try:
+            self.cleaners[which].attend(offered, *arguments)
+        except Killed:
+            self.cleaners[which] = self.cleaner()
+            return False
+        except (PlacementError, OSError):
+            return False
+        finally:
+            host.events, host.force = {}, False
+        return True
+
+    @rule(
+        which=st.integers(0, 1),
+        visited=st.booleans(),
+        happens=events(ANYTHING),
+        trouble=TROUBLES,
+    )
+    def cleans(self, which, visited, happens, trouble):
+        if visited:
+            self.host.visit()
+        self.round(which, happens, trouble)
+
+    @rule(which=st.integers(0, 1), trouble=TROUBLES)
+    def cleans_in_peace(self, which, trouble):
+        host = self.host
+        if self.round(which, {}, trouble) and not host.vouched:
+            if host.cloud.offered:
+                assert not host.dirty, "on offer, dirty, after a quiet round"
+            host.excused = False
+
+    @rule(
+        which=st.integers(0, 1),
+        happens=events(ANYTHING),
+        old=st.integers(0, 2),
+        what=st.sampled_from(("clean", "release", "force")),
+        trouble=TROUBLES,
+    )
+    def is_asked(self, which, happens, old, what, trouble):
+        host = self.host
+        generation = host.cloud.generation - old
+        wish = {what: "looked at" if what == "force" else True}
+        request = OperatorRequest(generation=generation, **wish)
+        # Whoever forces vouches for what is reserved at that moment.
+        host.force = what == "force" and not old and bool(host.cloud.reserved)
+        self.round(which, happens, trouble, request)
+
+    @rule(name=st.sampled_from(("boot", "leave", "visit", "touch", "intrude")))
+    def a_guest(self, name):
+        getattr(self.host, name)()
+
+    @rule(name=st.sampled_from(("forget", "lower")))
+    def nova_forgets(self, name):
+        getattr(self.host, name)()
+
+    @rule(which=st.integers(0, 1))
+    def restarts(self, which):
+        self.cleaners[which] = self.cleaner()
+
+    @precondition(lambda self: not self.trust)
+    @rule()
+    def loses_its_journals(self):
+        shutil.rmtree(self.host.folder / "devices", ignore_errors=True)
+        self.cleaners = [self.cleaner(), self.cleaner()]
+
+    @rule(text=st.sampled_from(("", "{}", "[" * 5000, "\x00")))
+    def damages_its_journal(self, text):
+        place = self.host.folder / "devices" / f"{ADDRESS}.json"
+        if place.exists():
+            place.write_text(text)
+
+    @rule(days=st.integers(-5000, 5000))
+    def clock(self, days):
+        self.host.clock += datetime.timedelta(days)
+
+    @invariant()
+    def only_others_offer_it_dirty(self):
+        host = getattr(self, "host", None)
+        if host and host.cloud.offered and not host.excused:
+            assert not host.dirty, "on offer as a guest left it"
+
+
+@contextlib.contextmanager
+def _memory():
+    """Give a folder that is in memory, where there is one."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield folder
+
+
+def test_it_is_never_on_offer_as_a_guest_left_it():
+    run_state_machine_as_test(
+        seed(seeds.SEED)(Model),
+        settings=settings(
+            max_examples=seeds.examples(40),
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
