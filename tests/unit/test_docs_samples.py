@@ -77,7 +77,13 @@ def test_the_cleaners_unit_fits_its_options_and_its_work():
     assert run == defaults["run_dir"]
     options = cleaner._parser().parse_args(command(service)[1:])
     assert options.command == "run"
-    assert options.config_file == [cleaner._PROGRAM.default_file]
+    assert options.config_file == ["/run/credentials/x/cleaner.conf"]
+    handed = f"cleaner.conf:{cleaner._PROGRAM.default_file}"
+    assert service["LoadCredential"] == handed
+    text = (ETC / CLEANER).read_text(encoding="utf-8")
+    lines = re.findall("^SystemCallFilter=(.*)", text, re.MULTILINE)
+    # A list of what is let through, first; then what is not.
+    assert lines[:2] == ["@system-service", "~@privileged @resources"]
     for name in (
         "ProtectKernelTunables",
         "PrivateDevices",
