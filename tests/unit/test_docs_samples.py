@@ -113,7 +113,7 @@ def test_the_guards_units_fit_its_options_and_its_work():
     assert service["RuntimeDirectoryPreserve"] == "yes"
     options = guard._parser().parse_args(command(service)[1:])
     assert options.command == "run"
-    assert options.config_file == [guard._DEFAULT_FILE]
+    assert options.config_file == [guard._PROGRAM.default_file]
     assert service["RestrictAddressFamilies"] == "AF_UNIX"
     assert service["PrivateNetwork"] == "yes"
     assert service["CapabilityBoundingSet"] == "CAP_DAC_READ_SEARCH"

@@ -67,7 +67,6 @@ def running(options):
     """Run the daemon in a thread."""
     found = Guard(options)
     thread = threading.Thread(target=found.run)
-    service._SAVED = 0.01
     thread.start()
     try:
         yield found
