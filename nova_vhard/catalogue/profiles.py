@@ -96,8 +96,8 @@ def expand(names: Iterable[str]) -> frozenset[str]:
 
     A name that is no profile is kept, also if there is no such check.
     """
-    found: set[str] = set()
+    result: set[str] = set()
     for name in names:
         profile = PROFILES.get(name)
-        found.update(profile.checks if profile else (name,))
-    return frozenset(found)
+        result.update(profile.checks if profile else (name,))
+    return frozenset(result)

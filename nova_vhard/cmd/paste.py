@@ -56,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if new != text:
             _replace(path, new)
     except (OSError, UnicodeDecodeError, PasteError) as error:
-        said = getattr(error, "strerror", None) or error
-        terminal.complain(f"nova-vhard-paste: {options.file}: {said}")
+        stated = getattr(error, "strerror", None) or error
+        terminal.complain(f"nova-vhard-paste: {options.file}: {stated}")
         return 1
     done = _DONE[options.action] if new != text else "nothing to change"
     terminal.say(f"{options.file}: {done}")

@@ -39,8 +39,8 @@ class Service:
 
 
 SERVICES = {
-    one.name: one
-    for one in (
+    item.name: item
+    for item in (
         Service(
             "nova",
             "nova_vhard.gates.nova_api:filter_factory",
@@ -65,8 +65,8 @@ def read(text: str) -> Sections:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        said = " ".join(str(error).split())
-        raise PasteError(f"is no paste file: {said}") from error
+        stated = " ".join(str(error).split())
+        raise PasteError(f"is no paste file: {stated}") from error
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
@@ -103,14 +103,14 @@ def unguarded(text: str, service: Service) -> list[str]:
     """
     sections = read(text)
     names = gates(sections, service)
-    found = list(_pipelines(sections, service))
-    if not found:
+    result = list(_pipelines(sections, service))
+    if not result:
         raise PasteError(
             f"no pipeline has {' or '.join(service.after)}: is it the file "
             f"of {service.name}-api?"
         )
     return [
-        place for place, value in found if not guarded(value, service, names)
+        place for place, value in result if not guarded(value, service, names)
     ]
 
 
@@ -137,7 +137,7 @@ def add(text: str, service: Service) -> str:
     text = remove(text, service)
     if f"filter:{NAME}" in read(text):
         raise PasteError(f"[filter:{NAME}] is something else already")
-    anchors = "|".join(re.escape(one) for one in service.after)
+    anchors = "|".join(re.escape(item) for item in service.after)
     word = re.compile(rf"(?<=[\s=:])({anchors})(?=\s+\S|\s*$)")
     text = _each_pipeline(text, lambda line: word.sub(rf"\1 {NAME}", line))
     end = "\n" if text.endswith("\n") else ""
@@ -163,17 +163,17 @@ def remove(text: str, service: Service) -> str:
 
 def _without_section(text: str, name: str) -> str:
     """Cut out a section, and the blank line that set it off."""
-    found = re.search(
+    match = re.search(
         rf"^\[{re.escape(name)}\][^\n]*(?:\n(?!\s*\[)[^\n]*)*",
         text,
         re.MULTILINE,
     )
-    if found is None:
+    if match is None:
         raise PasteError(f"[{name}] is indented: take it out by hand")
-    before, behind = text[: found.start()], text[found.end() :]
+    before, behind = text[: match.start()], text[match.end() :]
     if behind:
         return before.rstrip("\n") + behind
-    if found[0].endswith("\n"):
+    if match[0].endswith("\n"):
         return before[:-1] if before.endswith("\n\n") else before
     # A file that does not end with a newline did not do so before either.
     return before.removesuffix("\n").removesuffix("\n")

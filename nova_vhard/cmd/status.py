@@ -79,8 +79,8 @@ def _run(
     check: Callable[[Node], Result], node: Node, command: Checks
 ) -> Result:
     """Run one check; whatever is wrong with a file becomes its result."""
-    found = _checked(check, node)
-    return Result(found.code, line(found.details))
+    result = _checked(check, node)
+    return Result(result.code, line(result.details))
 
 
 def _checked(check: Callable[[Node], Result], node: Node) -> Result:
@@ -95,8 +95,8 @@ def _checked(check: Callable[[Node], Result], node: Node) -> Result:
     except Broken as error:
         return fail(f"Not checked: {error}.")
     except cfg.Error as error:
-        said = " ".join(str(error).split())
-        return fail(f"An option has a value that it cannot have: {said}")
+        stated = " ".join(str(error).split())
+        return fail(f"An option has a value that it cannot have: {stated}")
     except Exception as error:  # noqa: BLE001 - the others still say theirs
         return fail(f"The check crashed: {type(error).__name__}: {error}")
 

@@ -93,10 +93,10 @@ def _number(value: Any) -> int:
 def _rules(violation: dict[str, Any]) -> list[Any]:
     if "rules" not in violation:
         return text(violation["rule"]).split(", ")
-    found = violation["rules"]
-    if not isinstance(found, list):
+    rules = violation["rules"]
+    if not isinstance(rules, list):
         raise TypeError("a list of rules expected")
-    return found
+    return rules
 
 
 def text(value: Any) -> str:
@@ -151,8 +151,8 @@ def _of_text(line: bytes) -> Said | None:
 
 def _logged_by(field: bytes, line: bytes) -> bytes | None:
     """Return what stands before a logger's name in its own place."""
-    before, found, _ = line[:_PREFIX].partition(field)
-    if not found:
+    before, result, _ = line[:_PREFIX].partition(field)
+    if not result:
         return None
     own = _SYSLOG.sub(b"", before)
     if _OUTSIDERS.search(own) or _OTHER_LOGGER.search(own):
@@ -172,7 +172,7 @@ def _object(text: bytes | str) -> dict[str, Any]:
 
 def _time_of(data: dict[str, Any]) -> str | None:
     times = (_time(str(data.get(name))) for name in _TIMES)
-    return next((one for one in times if one is not None), None)
+    return next((time for time in times if time is not None), None)
 
 
 def _time(text: str) -> str | None:

@@ -108,6 +108,8 @@ def _shortened(trace: TracebackType | None) -> TracebackType | None:
         frames.append(trace)
         trace = trace.tb_next
     short = None
-    for one in reversed(frames[-_FRAMES:]):
-        short = TracebackType(short, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    for frame in reversed(frames[-_FRAMES:]):
+        short = TracebackType(
+            short, frame.tb_frame, frame.tb_lasti, frame.tb_lineno
+        )
     return short

@@ -138,9 +138,9 @@ class PolicyError(Exception):
 
         :param more: faults that are not among the problems
         """
-        found = sorted(set(problems))
-        self.problems = tuple(found[:KEPT])
-        self.more = more + len(found) - len(self.problems)
+        result = sorted(set(problems))
+        self.problems = tuple(result[:KEPT])
+        self.more = more + len(result) - len(self.problems)
         super().__init__(self._text())
 
     def _text(self) -> str:
@@ -162,8 +162,8 @@ def unexpected(file: str, error: Exception) -> UnexpectedError:
     :param file: path of the file that was being read
     """
     text = f"cannot be read, by a fault of nova-vhard: {type(error).__name__}"
-    said = clean(error, PATH_LIMIT)
-    message = f"{text}: {said}" if said else text
+    stated = clean(error, PATH_LIMIT)
+    message = f"{text}: {stated}" if stated else text
     return UnexpectedError([Problem(file, 1, "", message)])
 
 

@@ -53,7 +53,7 @@ def line(value: object, limit: int = MESSAGE_LIMIT) -> str:
 
 def lines(value: object, limit: int = MESSAGE_LIMIT) -> str:
     """Return a text of several lines, such as a table, each made safe."""
-    return "\n".join(line(one, limit) for one in _text(value).split("\n"))
+    return "\n".join(line(part, limit) for part in _text(value).split("\n"))
 
 
 def fit(

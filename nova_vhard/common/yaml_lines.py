@@ -63,8 +63,8 @@ def read(
     except yaml.reader.ReaderError as error:
         _report_character(text, error, report)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        report(1, (), f"not YAML: {said}")
+        stated = (str(error).splitlines() or [type(error).__name__])[0]
+        report(1, (), f"not YAML: {stated}")
     else:
         return builder.data, lines
     return None, lines
@@ -80,5 +80,5 @@ def _report_character(
         if error.encoding == "unicode"
         else text.encode()[: error.position].decode(errors="ignore")
     )
-    said = str(error).splitlines()[0]
-    report(before.count("\n") + 1, (), f"not YAML: {said}")
+    stated = str(error).splitlines()[0]
+    report(before.count("\n") + 1, (), f"not YAML: {stated}")

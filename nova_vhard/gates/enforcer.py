@@ -126,13 +126,13 @@ class PolicyEnforcer:
         taken = time.perf_counter() - start
         verdict = event.verdict
         events.write(self.gate, subject, verdict, taken, service)
-        said = verdict.refusals or verdict.warnings
-        if said:
+        stated = verdict.refusals or verdict.warnings
+        if stated:
             LOG.log(
                 logging.INFO if verdict.refusals else logging.WARNING,
                 "%s %s %s: %s",
                 self.gate,
                 _done(verdict, service),
                 subject.operation,
-                explain.describe(said, subject),
+                explain.describe(stated, subject),
             )

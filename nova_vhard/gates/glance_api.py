@@ -187,7 +187,7 @@ def _content(
         raise routing.Malformed(str(error)) from error
     try:
         # As Glance calls it: what fails here fails Glance, too.
-        found = getattr(_DESERIALIZER, method)(request)
+        result = getattr(_DESERIALIZER, method)(request)
     except webob.exc.HTTPException:
         raise
     except (OSError, RecursionError, ValueError) as error:
@@ -197,7 +197,7 @@ def _content(
         # such as a path that is a number
         LOG.exception("Glance itself cannot read the body")
         raise routing.Malformed(str(error)) from error
-    return found  # type: ignore[no-any-return]
+    return result  # type: ignore[no-any-return]
 
 
 def buffer_body(request: wsgi.Request) -> None:

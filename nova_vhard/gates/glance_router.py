@@ -92,10 +92,10 @@ class Router:
         mapper = self._maps.get(id(application))
         if mapper is None:
             return None
-        found = mapper.routematch(copied["PATH_INFO"], copied)
-        if found is None:
+        result = mapper.routematch(copied["PATH_INFO"], copied)
+        if result is None:
             return None
-        match = dict(found[0])
+        match = dict(result[0])
         controller = getattr(match.pop("controller", None), "controller", None)
         method = (type(controller).__name__, match.pop("action", ""))
         return Call(method, match) if method in self._judged else None

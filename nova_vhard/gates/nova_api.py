@@ -147,12 +147,12 @@ class NovaGate:
         verdict: Verdict,
     ) -> Verdict:
         """Judge passthrough that no scheduler sees by the server's host."""
-        found = host_requirements(
+        result = host_requirements(
             policy, request.hardware, request.subject, today()
         )
         requirements = [
             requirement
-            for requirement in found
+            for requirement in result
             if requirement.rules == (PASSTHROUGH_REQUIRE,)
         ]
         if not requirements:

@@ -61,7 +61,7 @@ def lacking(
     same = asked == passthrough.of_flavor(_texts(before))
     if not missing or (same and missing <= _missing(rule.require, before)):
         return []
-    what = ", ".join(dict.fromkeys(clean(one.name) for one in asked))
+    what = ", ".join(dict.fromkeys(clean(item.name) for item in asked))
     specs = ", ".join(f"{name}=required" for name in sorted(missing))
     text = _TEXT.format(what=what, specs=specs)
     refused = _refused(rule, asked)
@@ -76,12 +76,12 @@ def lacking(
 
 def _refused(rule: PassthroughRule, asked: list[Passthrough]) -> str:
     """Return what no server may have, whatever its flavor requires."""
-    found = (
-        f"{clean(one.name)} in {one.kind}"
-        for one in asked
-        if one.name not in rule.allow.get(one.kind, Values())
+    result = (
+        f"{clean(item.name)} in {item.kind}"
+        for item in asked
+        if item.name not in rule.allow.get(item.kind, Values())
     )
-    return ", ".join(dict.fromkeys(found))
+    return ", ".join(dict.fromkeys(result))
 
 
 def _missing(require: frozenset[str], specs: Specs) -> set[str]:

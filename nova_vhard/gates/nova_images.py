@@ -57,16 +57,16 @@ _NO_SUCH = (
 )
 
 
-def read(found: Mapping[str, Any]) -> Image:
+def read(fields: Mapping[str, Any]) -> Image:
     """Return an image as the readers take it.
 
-    :param found: what ``get`` returned
+    :param fields: what ``get`` returned
     """
     return Image(
-        properties=found.get("properties") or {},
-        disk_format=found.get("disk_format"),
+        properties=fields.get("properties") or {},
+        disk_format=fields.get("disk_format"),
         holder=Holder(
-            found.get("id"), found.get("owner"), found.get("disk_format")
+            fields.get("id"), fields.get("owner"), fields.get("disk_format")
         ),
     )
 
@@ -86,16 +86,16 @@ def get(context: Any, image_id: str) -> dict[str, Any]:
     client = glance.GlanceClientWrapper()
     path = f"/v2/images/{image_id}"
     try:
-        _, found = client.call(
+        _, result = client.call(
             context, 2, "get", controller="http_client", args=(path,)
         )
     except _NO_SUCH as error:
         raise exception.ImageNotFound(image_id=image_id) from error
     return {
-        "id": found["id"],
-        "owner": found.get("owner"),
-        "disk_format": found.get("disk_format"),
+        "id": result["id"],
+        "owner": result.get("owner"),
+        "disk_format": result.get("disk_format"),
         "properties": {
-            name: value for name, value in found.items() if name not in _OWN
+            name: value for name, value in result.items() if name not in _OWN
         },
     }

@@ -125,12 +125,12 @@ class NovaLookups:
 
     def image(self, image_id: Any) -> Image:
         """Return an image, see nova_images."""
-        found = self._asked(
+        result = self._asked(
             "image",
             image_id,
             lambda: nova_images.get(self._context, image_id),
         )
-        return nova_images.read(found)
+        return nova_images.read(result)
 
     def volume(self, volume_id: Any) -> dict[str, Any]:
         """Return a volume as nova.volume.cinder shows it."""
@@ -155,16 +155,16 @@ class NovaLookups:
 
         :raises LookupFailed: also where Neutron hides what kind it is
         """
-        found = self._asked(
+        result = self._asked(
             "port",
             port_id,
             lambda: self._services.ports.show_port(self._context, port_id)[
                 "port"
             ],
         )
-        if "binding:vnic_type" not in found:
+        if "binding:vnic_type" not in result:
             raise LookupFailed("a port does not show its vnic type")
-        return found
+        return result
 
     def server(self, server_id: str) -> Server:
         """Return a server."""
@@ -191,14 +191,14 @@ class NovaLookups:
     def recorded_image(self, server: Server) -> HardwareRequest:
         """Return what a resize takes the server's devices from."""
         instance = self.instance(server.id)
-        found = self._look_up(
+        result = self._look_up(
             "record",
             server.id,
             lambda: nova_servers.recorded(self._context, instance),
         )
-        if found is None:
+        if result is None:
             return server.hardware
-        return request_spec.read_image(found, STORED)
+        return request_spec.read_image(result, STORED)
 
     def own_image(self, server: Server) -> Image | None:
         """Return what a stable rescue takes the server's devices from."""
@@ -208,7 +208,7 @@ class NovaLookups:
             except NotFound:
                 return None
         listed = self._block_device_info(server)["block_device_mapping"]
-        attached = [one for one in listed if one.get("connection_info")]
+        attached = [item for item in listed if item.get("connection_info")]
         return self._root(attached, False)
 
     def _block_device_info(self, server: Server) -> dict[str, Any]:
@@ -253,10 +253,10 @@ class NovaLookups:
             except (NotFound, LookupFailed) as error:
                 self._error = error
                 raise
-        found = self._found[kind, name]
-        if not isinstance(found, dict):
+        result = self._found[kind, name]
+        if not isinstance(result, dict):
             raise LookupFailed(f"the answer about a {kind} is not an object")
-        return found
+        return result
 
     def _look_up(self, kind: str, name: str, call: Callable[[], Any]) -> Any:
         """Return what a look-up finds, or found before."""

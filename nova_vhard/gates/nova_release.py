@@ -36,7 +36,7 @@ def ignored(checks: Iterable[str]) -> list[str]:
     nova-scheduler is never older than the computes that it serves.
     """
     now = release()
-    return sorted(one for one in checks if now < _SINCE.get(one, 0))
+    return sorted(check for check in checks if now < _SINCE.get(check, 0))
 
 
 def unknown_properties() -> list[str]:
@@ -45,7 +45,9 @@ def unknown_properties() -> list[str]:
     Its guests get no such device, and its RequestSpecs do not tell of them.
     """
     known = image_meta.ImageMetaProps.fields
-    judged = {name for one in KINDS.values() for name in one.image_properties}
+    judged = {
+        name for kind in KINDS.values() for name in kind.image_properties
+    }
     return sorted(judged - known.keys())
 
 

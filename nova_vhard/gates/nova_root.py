@@ -48,9 +48,9 @@ class _Cinder:
         self.holder = NOBODY
 
     def get(self, _context: Any, volume_id: Any) -> dict[str, Any]:
-        found = self._find.volume(volume_id)
-        self.holder = Holder(str(volume_id), found.get("project_id"))
-        return found
+        result = self._find.volume(volume_id)
+        self.holder = Holder(str(volume_id), result.get("project_id"))
+        return result
 
     def get_snapshot(self, _context: Any, snapshot_id: Any) -> dict[str, Any]:
         return self._find.volume_snapshot(snapshot_id)
@@ -68,10 +68,10 @@ def read(
     :raises nova.exception.NovaException: in place of what a look-up raises
     """
     glance, cinder = _Glance(find), _Cinder(find)
-    found = block_device.get_bdm_image_metadata(
+    result = block_device.get_bdm_image_metadata(
         context, glance, cinder, devices, legacy
     )
     if glance.image is not None:
         return glance.image
-    properties = found.get("properties") or {}
-    return Image(properties, found.get("disk_format"), VOLUME, cinder.holder)
+    properties = result.get("properties") or {}
+    return Image(properties, result.get("disk_format"), VOLUME, cinder.holder)

@@ -61,10 +61,10 @@ class Call:
         :raises nova_vhard.gates.routing.Malformed: if it nests without end
         """
         try:
-            found = self._resource._get_request_content(
+            request_content = self._resource._get_request_content(
                 self._content, self._request
             )
-            body = found.get("body")
+            body = request_content.get("body")
             nova_schemas.validate(self._function, self._request, body)
         except _REFUSED as error:
             raise NotAccepted(str(error)) from error
@@ -107,10 +107,10 @@ class Router:
         :raises nova_vhard.gates.routing.Malformed: if its body is cut off, or
             nests without end
         """
-        found = self._map.routematch(environ["PATH_INFO"], environ)
-        if found is None:
+        result = self._map.routematch(environ["PATH_INFO"], environ)
+        if result is None:
             return None
-        match = dict(found[0])
+        match = dict(result[0])
         resource = match.pop("controller", None)
         action = match.pop("action", None)
         name = self._judged_class(resource, action)

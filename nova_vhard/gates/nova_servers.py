@@ -18,10 +18,10 @@ from nova_vhard.request.lookups import Flavor, KeptDevice, Server
 _PREFIX = "image_"
 
 
-def flavor(found: Any) -> Flavor:
+def flavor(value: Any) -> Flavor:
     """Return a Nova Flavor as the readers take it."""
-    specs = found.extra_specs if "extra_specs" in found else {}
-    return Flavor(found.name, found.flavorid, specs or {})
+    specs = value.extra_specs if "extra_specs" in value else {}
+    return Flavor(value.name, value.flavorid, specs or {})
 
 
 def read(instance: Any) -> Server:

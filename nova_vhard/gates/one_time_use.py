@@ -76,8 +76,8 @@ def filter_hosts(
 def _asked(spec: Any) -> list[Any]:
     """Return the InstancePCIRequests that an alias makes."""
     requests = spec.pci_requests if "pci_requests" in spec else None
-    found = requests.requests if requests else ()
-    return [one for one in found if getattr(one, "alias_name", None)]
+    result = requests.requests if requests else ()
+    return [item for item in result if getattr(item, "alias_name", None)]
 
 
 def _good(host: Any, asked: list[Any]) -> list[Any]:
@@ -86,9 +86,9 @@ def _good(host: Any, asked: list[Any]) -> list[Any]:
     if not providers or not asked or not _holds_back(host):
         return []
     return [
-        one
-        for one in host.allocation_candidates or ()
-        if providers.issuperset(_gets(one["mappings"], asked))
+        candidate
+        for candidate in host.allocation_candidates or ()
+        if providers.issuperset(_gets(candidate["mappings"], asked))
     ]
 
 
@@ -106,8 +106,8 @@ def _holds_back(host: Any) -> bool:
 def _traced(host: Any, asked: list[Any]) -> bool:
     """Tell whether Placement was asked for the devices at all."""
     return any(
-        "" not in _gets(one["mappings"], asked)
-        for one in host.allocation_candidates or ()
+        "" not in _gets(candidate["mappings"], asked)
+        for candidate in host.allocation_candidates or ()
     )
 
 
@@ -118,9 +118,9 @@ def _gets(mappings: Mapping[str, list[str]], asked: list[Any]) -> set[str]:
     (``RequestSpec.generate_request_groups_from_pci_requests``).
     """
     groups = (
-        f"{one.request_id}-{index}"
-        for one in asked
-        for index in range(one.count)
+        f"{item.request_id}-{index}"
+        for item in asked
+        for index in range(item.count)
     )
     return {uuid for group in groups for uuid in mappings.get(group) or ("",)}
 
@@ -148,22 +148,22 @@ def _is_good(pool: Mapping[str, Any]) -> bool:
 
 def _keep(host: Any, good: list[Any]) -> None:
     _CANDIDATES.filter_candidates(
-        host, lambda one: any(one is kept for kept in good)
+        host, lambda item: any(item is kept for kept in good)
     )
 
 
 def _failed(mode: Mode, asked: list[Any], traced: bool) -> Violation:
-    functions = [one for one in asked if _is_function(one)]
+    functions = [item for item in asked if _is_function(item)]
     text = NO_DEVICE if traced else NO_PLACEMENT
     if functions:
         text, asked = FUNCTION, functions
-    names = ", ".join(dict.fromkeys(clean(one.alias_name) for one in asked))
+    names = ", ".join(dict.fromkeys(clean(item.alias_name) for item in asked))
     source = "flavor extra spec pci_passthrough:alias"
-    said = text.format(names=names or "this server")
-    message = Message(said, source, ONE_TIME_USE)
+    stated = text.format(names=names or "this server")
+    message = Message(stated, source, ONE_TIME_USE)
     return Violation((PASSTHROUGH_REQUIRE,), message, mode)
 
 
 def _is_function(request: Any) -> bool:
     specs = request.spec or ()
-    return any(one.get("dev_type") in _FUNCTIONS for one in specs)
+    return any(spec.get("dev_type") in _FUNCTIONS for spec in specs)

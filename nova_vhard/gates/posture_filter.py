@@ -44,10 +44,10 @@ def unjudged_types(policy: Policy, hosts: list[Any]) -> frozenset[str]:
 
     :param hosts: Nova HostStates
     """
-    found = set(map(_TYPE, hosts))
+    result = set(map(_TYPE, hosts))
     return frozenset(
         kind
-        for kind in found
+        for kind in result
         if kind and kind.lower() not in policy.hypervisor_types
     )
 
@@ -187,9 +187,9 @@ def _that_pass(
     if not outside:
         return left
     return [
-        one
-        for one in hosts
-        if one.uuid in proven or one.hypervisor_type in outside
+        host
+        for host in hosts
+        if host.uuid in proven or host.hypervisor_type in outside
     ]
 
 
@@ -201,5 +201,5 @@ def _log(
         "No host is left that has proven %s. Proven: %s. Candidates: %s.",
         ", ".join(sorted(requirement.checks)),
         ", ".join(sorted(proven)[:_NAMED]) or "none",
-        ", ".join(sorted(one.host for one in hosts)[:_NAMED]) or "none",
+        ", ".join(sorted(host.host for host in hosts)[:_NAMED]) or "none",
     )

@@ -30,8 +30,8 @@ def behind(application: Any) -> Iterator[Any]:
     """Yield an application and everything that stands behind it, in order."""
     for _ in range(_MOST):
         yield application
-        found = (getattr(application, name, None) for name in _BEHIND)
-        application = next((app for app in found if callable(app)), None)
+        result = (getattr(application, name, None) for name in _BEHIND)
+        application = next((app for app in result if callable(app)), None)
         if application is None:
             return
 

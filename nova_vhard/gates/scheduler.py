@@ -116,7 +116,9 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
             event.verdict = self._devices(policy, request, subject, spec_obj)
             if event.verdict.refusals:
                 outside = unjudged_types(policy, hosts)
-                kept = [one for one in hosts if one.hypervisor_type in outside]
+                kept = [
+                    host for host in hosts if host.hypervisor_type in outside
+                ]
             else:
                 kept, failed = self._proven(
                     policy, request, subject, spec_obj, hosts
@@ -165,7 +167,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         if subject.operation == REBUILD and verdict.refusals:
             had = request_spec.without_image(spec)
         elif subject.operation == MOVE and any(
-            PASSTHROUGH_ALLOW in one.rules for one in verdict.refusals
+            PASSTHROUGH_ALLOW in refusal.rules for refusal in verdict.refusals
         ):
             had = request_spec.had_already(spec, present_flavor(spec))
         else:

@@ -70,9 +70,9 @@ def mode(host: Host) -> str:
         if error.missing:
             return ENFORCE
     try:
-        found = prestep.left(host, prestep.KERNEL)[FACT]
+        result = prestep.left(host, prestep.KERNEL)[FACT]
     except Unreadable as error:
         raise prestep.without(error, MODE) from error
     except KeyError as error:
         raise prestep.invalid(MODE, f"not from {prestep.COMMAND}") from error
-    return str(found)
+    return str(result)

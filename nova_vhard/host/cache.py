@@ -23,15 +23,15 @@ _MEMORY: dict[str, dict[str, Any]] = {}
 _WARNED: set[str] = set()
 
 
-def identity(found: os.stat_result) -> str:
+def identity(stat_result: os.stat_result) -> str:
     """Return what changes whenever a file's content or mode may have.
 
     The time of the last change of status cannot be set by its owner, as
     that of the last modification can.
     """
     return (
-        f"{found.st_dev}:{found.st_ino}:{found.st_size}:"
-        f"{found.st_mtime_ns}:{found.st_ctime_ns}"
+        f"{stat_result.st_dev}:{stat_result.st_ino}:{stat_result.st_size}:"
+        f"{stat_result.st_mtime_ns}:{stat_result.st_ctime_ns}"
     )
 
 
@@ -64,10 +64,10 @@ class Cache:
 
     def get(self, key: str) -> Any | None:
         """Return what is kept, as JSON has it; None for nothing."""
-        found = self._before.get(key)
-        if found is not None:
-            self._now[key] = found
-        return found
+        result = self._before.get(key)
+        if result is not None:
+            self._now[key] = result
+        return result
 
     def put(self, key: str, value: Any) -> None:
         """Keep a result that JSON can hold."""

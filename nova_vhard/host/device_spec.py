@@ -86,14 +86,14 @@ def parse(
     specs = []
     for entry in entries:
         try:
-            found = json.loads(entry)
+            result = json.loads(entry)
         except (ValueError, RecursionError) as error:
             raise SpecError(f"Invalid entry: {quoted(entry)}") from error
-        for one in found if isinstance(found, list) else [found]:
-            if not isinstance(one, dict):
-                text = f"Invalid entry: {quoted(one)}; Expecting list or dict"
+        for item in result if isinstance(result, list) else [result]:
+            if not isinstance(item, dict):
+                text = f"Invalid entry: {quoted(item)}; Expecting list or dict"
                 raise SpecError(text)
-            specs.append(_spec(one, report_in_placement))
+            specs.append(_spec(item, report_in_placement))
     return specs
 
 
@@ -159,9 +159,9 @@ def matcher(root: HostRoot, spec: DeviceSpec) -> Callable[[PciDevice], bool]:
             spec.vendor in (ANY, device.vendor)
             and spec.product in (ANY, device.product)
             and any(
-                (fields := pci_text.fields(one)) and address.matches(fields)
-                for one in (physical and device.parent, device.address)
-                if one
+                (fields := pci_text.fields(item)) and address.matches(fields)
+                for item in (physical and device.parent, device.address)
+                if item
             )
         )
 

@@ -74,11 +74,11 @@ def parse(domain: ElementTree.Element) -> Domain:
         uuid=(domain.findtext("uuid") or "").strip().lower(),
         name=domain.findtext("name") or "",
         labels={
-            one.get("model", ""): one.findtext("label") or ""
-            for one in domain.iterfind("seclabel")
+            item.get("model", ""): item.findtext("label") or ""
+            for item in domain.iterfind("seclabel")
         },
-        disks=tuple(one for one in layers if one),
-        elsewhere=sum(one is None for one in layers),
+        disks=tuple(item for item in layers if item),
+        elsewhere=sum(item is None for item in layers),
         pci=tuple(_host_devices(domain)),
         emulator=(domain.findtext("devices/emulator") or "").strip(),
     )
@@ -91,12 +91,12 @@ def _host_devices(domain: ElementTree.Element) -> Iterator[str]:
             yield _address(source.find("address"))
 
 
-def _address(found: ElementTree.Element | None) -> str:
-    if found is None:
+def _address(element: ElementTree.Element | None) -> str:
+    if element is None:
         return ""
     try:
         domain, bus, slot, function = (
-            int(found.get(name, ""), 0)
+            int(element.get(name, ""), 0)
             for name in ("domain", "bus", "slot", "function")
         )
     except ValueError:
@@ -164,8 +164,8 @@ def security_models(
     :returns: model (selinux, apparmor, dac, none) to its base labels
     """
     return {
-        one.findtext("model") or "": tuple(
-            sorted({label.text or "" for label in one.iterfind("baselabel")})
+        item.findtext("model") or "": tuple(
+            sorted({label.text or "" for label in item.iterfind("baselabel")})
         )
-        for one in capabilities.iterfind("host/secmodel")
+        for item in capabilities.iterfind("host/secmodel")
     }

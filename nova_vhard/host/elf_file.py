@@ -122,12 +122,12 @@ class ElfFile:
         if self.dynamic:
             width = "A" if self.value("DT_PLTREL") == _DT_RELA else ""
             jumps = self._at("DT_JMPREL", self.value("DT_PLTRELSZ"))
-            found = [slot for slot, _ in self._relocations(jumps, width)]
+            result = [slot for slot, _ in self._relocations(jumps, width)]
             for width in ("", "A"):
                 size = self.value(f"DT_REL{width}SZ")
                 table = self._at(f"DT_REL{width}", size)
-                found += self._chosen(table, width)
-            return found
+                result += self._chosen(table, width)
+            return result
         if self.sections is None:
             return None
         return [
@@ -140,8 +140,8 @@ class ElfFile:
 
     def _chosen(self, table: bytes, width: str) -> Iterator[int]:
         kind = _IRELATIVE.get(self.header.e_machine)
-        for slot, found in self._relocations(table, width):
-            if found == kind:
+        for slot, result in self._relocations(table, width):
+            if result == kind:
                 yield slot
 
     def _relocations(

@@ -64,15 +64,15 @@ def table(root: HostRoot, apparmor: bool = False) -> Table:
     :param apparmor: whether AppArmor's own file has the label, if there
     :raises Unreadable: if processes cannot be listed
     """
-    found, unknown = [], []
+    result, unknown = [], []
     for pid in _pids(root):
         try:
             guest = _stable(root, pid, apparmor) if pid.isdecimal() else None
         except Unreadable as error:
             unknown.append(str(error))
         else:
-            found += [guest] if guest else []
-    return Table(tuple(found), tuple(unknown))
+            result += [guest] if guest else []
+    return Table(tuple(result), tuple(unknown))
 
 
 def complete(root: HostRoot) -> bool:
@@ -149,7 +149,7 @@ def _command(root: HostRoot, path: str) -> list[str]:
 
 def _is_guest(root: HostRoot, path: str, command: list[str]) -> bool:
     names = _programs(root, path, command)
-    if not any(_EMULATOR.fullmatch(one) for one in names):
+    if not any(_EMULATOR.fullmatch(name) for name in names):
         return False
     # A machine without anything is libvirt, or somebody else, who asks QEMU
     # what it can do.

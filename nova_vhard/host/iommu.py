@@ -54,12 +54,12 @@ def groups(root: HostRoot) -> list[Group]:
 
     :raises Unreadable: if the kernel shows no such folder, or hides it
     """
-    found = []
+    result = []
     for name in root.names(GROUPS):
         path = f"{GROUPS}/{name}"
         devices = tuple(root.names(f"{path}/devices"))
-        found.append(Group(name, devices, _is_noiommu(root, path)))
-    return found
+        result.append(Group(name, devices, _is_noiommu(root, path)))
+    return result
 
 
 def _is_noiommu(root: HostRoot, path: str) -> bool:
@@ -110,9 +110,9 @@ def unverified(
         evidence += _of_xen(root)
         text = "not verified on this platform: Xen"
         return Answer(Status.UNKNOWN, text, platform.NO_XEN)
-    strange = [one for one in names if not one.startswith(VERIFIED)]
+    strange = [name for name in names if not name.startswith(VERIFIED)]
     if strange:
-        evidence += [f"{CLASS}: {one}" for one in strange]
+        evidence += [f"{CLASS}: {item}" for item in strange]
         text = f"not verified on this platform: {', '.join(strange)}"
         return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
     return None
@@ -120,18 +120,18 @@ def unverified(
 
 def _of_xen(root: HostRoot) -> list[str]:
     """Return what Xen says of itself; ``hvm_directio`` is an IOMMU."""
-    found = []
+    result = []
     for path in (f"{_XEN}/type", f"{_XEN}/properties/capabilities"):
         text = _optional(root, path)
         if text is not None:
-            found.append(f"{path}: {text[:200]}")
-    told = _optional(root, _XL_INFO) or ""
-    found += [
-        f"xl info: {' '.join(one.split())}"
-        for one in told.splitlines()
-        if one.startswith("virt_caps")
+            result.append(f"{path}: {text[:200]}")
+    known = _optional(root, _XL_INFO) or ""
+    result += [
+        f"xl info: {' '.join(line.split())}"
+        for line in known.splitlines()
+        if line.startswith("virt_caps")
     ]
-    return found
+    return result
 
 
 def _optional(root: HostRoot, path: str) -> str | None:

@@ -68,25 +68,25 @@ class Isolation:
         :returns: a Result and the seconds that it took for each check, in
             their order
         """
-        found: dict[int, Timed] = {}
+        result: dict[int, Timed] = {}
         stuck = self.stuck
         for number, check in enumerate(checks):
             if pid := stuck.get(check.name):
                 text = f"not asked: process {pid} of an earlier time hangs"
-                found[number] = check.unknown(text), 0.0
+                result[number] = check.unknown(text), 0.0
         todo: Sequence[int] = [
-            one for one in range(len(checks)) if one not in found
+            item for item in range(len(checks)) if item not in result
         ]
         while todo:
-            todo = self._ask(host, checks, todo, found)
-        return tuple(found[number] for number in range(len(checks)))
+            todo = self._ask(host, checks, todo, result)
+        return tuple(result[number] for number in range(len(checks)))
 
     def _ask(
         self,
         host: Host,
         checks: Sequence[Check],
         todo: Sequence[int],
-        found: dict[int, Timed],
+        fields: dict[int, Timed],
     ) -> Sequence[int]:
         """Let one child answer as many checks as it can.
 
@@ -94,25 +94,25 @@ class Isolation:
         :returns: those that are left
         """
         try:
-            running = self._start(host, [checks[one] for one in todo])
+            running = self._start(host, [checks[item] for item in todo])
         except OSError as error:
             text = f"no process can be started for it: {error}"
             for number in todo:
-                found[number] = checks[number].unknown(text), 0.0
+                fields[number] = checks[number].unknown(text), 0.0
             return ()
         left = list(todo)
         asked = checks[left[0]]
         try:
             while left:
                 asked = checks[left[0]]
-                found[left[0]] = _parse(running.answer())
+                fields[left[0]] = _parse(running.answer())
                 del left[0]
         except Ended as error:
             # A crash may be an earlier check's doing: asked again, as the
             # first of another child.
             if not error.crashed or len(left) == len(todo):
                 LOG.warning("Check %s: %s", asked.name, error)
-                found[left[0]] = asked.unknown(str(error)), error.seconds
+                fields[left[0]] = asked.unknown(str(error)), error.seconds
                 del left[0]
         finally:
             pid = running.end()

@@ -103,10 +103,10 @@ class CapturedLibvirt(Libvirt):
 
     def domain_capabilities(self, emulator: str) -> ElementTree.Element:
         """Parse ``CMD/virsh-domcapabilities``, if it is this emulator's."""
-        found = self._parse("domcapabilities")
-        if found.findtext("path") != emulator:
+        result = self._parse("domcapabilities")
+        if result.findtext("path") != emulator:
             raise _unreadable(f"the capture has none of {emulator}")
-        return found
+        return result
 
     def running(self) -> list[domains.Domain]:
         """Parse ``CMD/virsh-dumpxml-UUID`` of each in ``CMD/virsh-list``.
@@ -142,7 +142,7 @@ class VirshLibvirt(Libvirt):
 
     def running(self) -> list[domains.Domain]:
         """Ask the daemon."""
-        found = []
+        result = []
         for uuid in self._ask("list", "--uuid").split():
             try:
                 text = self._ask("dumpxml", uuid)
@@ -150,8 +150,8 @@ class VirshLibvirt(Libvirt):
                 if uuid in self._ask("list", "--uuid").split():
                     raise
                 continue  # it ended meanwhile
-            found.append(domains.parse(_parse(text)))
-        return found
+            result.append(domains.parse(_parse(text)))
+        return result
 
     def _ask(self, *words: str) -> str:
         """Return what virsh prints.
@@ -195,7 +195,7 @@ class LiveLibvirt(Libvirt):
 
     def running(self) -> list[domains.Domain]:
         """Ask the daemon."""
-        found = []
+        result = []
         with self._connected() as connection:
             import libvirt
 
@@ -207,8 +207,8 @@ class LiveLibvirt(Libvirt):
                     if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                         continue  # it ended meanwhile
                     raise
-                found.append(domains.parse(_parse(text)))
-        return found
+                result.append(domains.parse(_parse(text)))
+        return result
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Any]:

@@ -49,7 +49,9 @@ _GOOD = Answer(Status.PASS, "")
 def settle(answers: Iterable[Answer]) -> Answer:
     """Return the worst answer; a FAIL is certain and wins over UNKNOWN."""
     order = (Status.FAIL, Status.UNKNOWN, Status.PASS)
-    return min(answers, key=lambda one: order.index(one[0]), default=_GOOD)
+    return min(
+        answers, key=lambda answer: order.index(answer[0]), default=_GOOD
+    )
 
 
 def attempt(judge: Callable[..., Answer], *facts: Any) -> Answer:
@@ -66,9 +68,9 @@ def driver(host: Host, evidence: list[str]) -> dict[str, tuple[str, ...]]:
     :returns: model to base labels; empty where guests are not confined
     :raises Unreadable: without libvirt's answer
     """
-    found = domains.security_models(host.libvirt.capabilities())
-    evidence.append(f"libvirt <secmodel>: {' '.join(found) or '(none)'}")
-    return {one: labels for one, labels in found.items() if one in MODELS}
+    result = domains.security_models(host.libvirt.capabilities())
+    evidence.append(f"libvirt <secmodel>: {' '.join(result) or '(none)'}")
+    return {item: labels for item, labels in result.items() if item in MODELS}
 
 
 def active(root: HostRoot) -> tuple[str, ...]:
@@ -78,12 +80,12 @@ def active(root: HostRoot) -> tuple[str, ...]:
     """
     try:
         names = root.read(LSM).split(",")
-        return tuple(one for one in names if one in MODELS)
+        return tuple(name for name in names if name in MODELS)
     except Unreadable:
         # securityfs is not mounted, as in a container.
         kinds = root.read(FILESYSTEMS).split()
-    found = [SELINUX] if "selinuxfs" in kinds else []
-    return tuple(found + [APPARMOR] * apparmor.enabled(root))
+    result = [SELINUX] if "selinuxfs" in kinds else []
+    return tuple(result + [APPARMOR] * apparmor.enabled(root))
 
 
 def counting(host: Host, evidence: list[str]) -> str | None:
@@ -140,22 +142,22 @@ def _selinux(
     if not enforcing:
         return Answer(Status.FAIL, "SELinux is permissive", _ENFORCE_SELINUX)
     return settle(
-        attempt(_domain, root, one, evidence) for one in _by_type(labels)
+        attempt(_domain, root, item, evidence) for item in _by_type(labels)
     )
 
 
 def _by_type(labels: Iterable[str]) -> list[str]:
     """Return one label of each domain."""
-    found = {
-        label.type: one for one in labels if (label := selinux.parse(one))
+    result = {
+        label.type: item for item in labels if (label := selinux.parse(item))
     }
-    return list(found.values())
+    return list(result.values())
 
 
 def _domain(root: HostRoot, label: str, evidence: list[str]) -> Answer:
     loose = selinux.permissive(root, label)
-    said = "permissive" if loose else "not permissive"
-    evidence.append(f"{selinux.ACCESS}: {label} is {said}")
+    stated = "permissive" if loose else "not permissive"
+    evidence.append(f"{selinux.ACCESS}: {label} is {stated}")
     if loose:
         kind = selinux.parse(label)
         step = f"semanage permissive -d {kind.type if kind else 'svirt_t'}"
@@ -181,24 +183,24 @@ def nobody(host: Host, evidence: list[str]) -> Answer:
 
 
 def _driver(host: Host, evidence: list[str]) -> Answer:
-    found = driver(host, evidence)
-    if not found:
+    result = driver(host, evidence)
+    if not result:
         text = "libvirt's security driver confines no guest"
         return Answer(Status.FAIL, text, NO_DRIVER)
     evidence += guests.daemons(host.root)
     answer = settle(
         attempt(effective, host, model, labels or (_BASE,), evidence)
-        for model, labels in found.items()
+        for model, labels in result.items()
     )
     if answer.status is Status.PASS:
-        text = f"libvirt confines guests by {' and '.join(found)}"
+        text = f"libvirt confines guests by {' and '.join(result)}"
         return Answer(Status.PASS, text)
     return answer
 
 
 def _configured(host: Host, evidence: list[str]) -> Answer:
     """Judge qemu.conf, as the daemon read it and as it will."""
-    return settle(_keys(found) for found in qemu_conf.read(host, evidence))
+    return settle(_keys(result) for result in qemu_conf.read(host, evidence))
 
 
 def _keys(read: qemu_conf.Read) -> Answer:

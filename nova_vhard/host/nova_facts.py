@@ -71,12 +71,12 @@ def read(host: Host) -> NovaFacts:
         error.step = prestep.STEP
         raise
     try:
-        found = json.loads(text)
-        if found["version"] != VERSION:
+        result = json.loads(text)
+        if result["version"] != VERSION:
             raise ValueError(f"version is not {VERSION}")
-        if "error" in found:
-            raise ValueError(_typed(found["error"], str))
-        return _facts(place, found)
+        if "error" in result:
+            raise ValueError(_typed(result["error"], str))
+        return _facts(place, result)
     except KeyError as error:
         raise unreadable(place, f"has no {error}", prestep.STEP) from error
     except (ValueError, TypeError, RecursionError) as error:
@@ -89,12 +89,12 @@ def old(host: Host) -> Unreadable:
     return unreadable(path(host), text, prestep.STEP)
 
 
-def _facts(place: str, found: dict[str, Any]) -> NovaFacts:
-    default, libvirt, pci = found["DEFAULT"], found["libvirt"], found["pci"]
+def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
+    default, libvirt, pci = fields["DEFAULT"], fields["libvirt"], fields["pci"]
     return NovaFacts(
         path=place,
-        time=_typed(found["time"], str),
-        files=_texts(found["files"]),
+        time=_typed(fields["time"], str),
+        files=_texts(fields["files"]),
         device_spec=_texts(pci["device_spec"]),
         report_in_placement=_typed(pci["report_in_placement"], bool),
         virt_type=_typed(libvirt["virt_type"], str),
@@ -104,12 +104,12 @@ def _facts(place: str, found: dict[str, Any]) -> NovaFacts:
         force_config_drive=_typed(default["force_config_drive"], bool),
         config_drive_format=_typed(default["config_drive_format"], _TEXT),
         pointer_model=_typed(default["pointer_model"], _TEXT),
-        mdev_types=_mdev_types(found),
+        mdev_types=_mdev_types(fields),
     )
 
 
-def _mdev_types(found: dict[str, Any]) -> tuple[str, ...] | None:
-    devices = found.get("devices")
+def _mdev_types(fields: dict[str, Any]) -> tuple[str, ...] | None:
+    devices = fields.get("devices")
     return None if devices is None else _texts(devices["enabled_mdev_types"])
 
 
@@ -120,4 +120,4 @@ def _typed(value: Any, kind: type | UnionType) -> Any:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(_typed(one, str) for one in _typed(value, list))
+    return tuple(_typed(item, str) for item in _typed(value, list))

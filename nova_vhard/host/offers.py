@@ -23,8 +23,9 @@ class Offer:
 
     def __str__(self) -> str:
         """Name the device for evidence: address, identity and type."""
-        one = self.device
-        return f"{one.address} ({one.vendor}:{one.product}, {one.kind})"
+        device = self.device
+        identity = f"{device.vendor}:{device.product}"
+        return f"{device.address} ({identity}, {device.kind})"
 
 
 def specs(host: Host) -> list[DeviceSpec]:
@@ -48,15 +49,17 @@ def find(root: HostRoot, entries: Sequence[DeviceSpec]) -> list[Offer]:
     if not entries:
         return []
     try:
-        matchers = [(one, device_spec.matcher(root, one)) for one in entries]
+        matchers = [
+            (entry, device_spec.matcher(root, entry)) for entry in entries
+        ]
     except SpecError as error:
         raise _refused(error) from error
-    found = []
+    result = []
     for device in pci.devices(root):
         first = next((spec for spec, match in matchers if match(device)), None)
         if first:
-            found.append(Offer(device, first))
-    return found
+            result.append(Offer(device, first))
+    return result
 
 
 def of_host(host: Host, evidence: list[str]) -> list[Offer]:
@@ -69,7 +72,9 @@ def of_host(host: Host, evidence: list[str]) -> list[Offer]:
     place = nova_facts.path(host)
     if not entries:
         evidence.append(f"{place}: {_OPTION} has no entry")
-    evidence += [f"{place}: {_OPTION}: {one.text[:200]}" for one in entries]
+    evidence += [
+        f"{place}: {_OPTION}: {entry.text[:200]}" for entry in entries
+    ]
     offers = find(host.root, entries)
     if entries and not offers:
         evidence.append(f"{_OPTION} covers no device that is there")

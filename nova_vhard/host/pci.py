@@ -67,7 +67,7 @@ def devices(root: HostRoot) -> list[PciDevice]:
 
     :raises Unreadable: if they cannot be listed, or one of them not read
     """
-    return [device(root, one) for one in root.names(DEVICES)]
+    return [device(root, name) for name in root.names(DEVICES)]
 
 
 def device(root: HostRoot, address: str) -> PciDevice:
@@ -107,7 +107,7 @@ def virtual_functions(root: HostRoot, address: str) -> bool:
     if total_vfs(root, address) > 0:
         return True
     names = root.names(path(address))
-    return any(_VIRTUAL_FUNCTION.fullmatch(one) for one in names)
+    return any(_VIRTUAL_FUNCTION.fullmatch(name) for name in names)
 
 
 def total_vfs(root: HostRoot, address: str) -> int:

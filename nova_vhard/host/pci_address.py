@@ -40,7 +40,7 @@ class AddressSpec(abc.ABC):
     @property
     def single(self) -> str | None:
         """The one address that this looks like, None for several."""
-        if not all(_ONLY_HEX.fullmatch(one) for one in self.parts):
+        if not all(_ONLY_HEX.fullmatch(part) for part in self.parts):
             return None
         domain, bus, slot, function = self.parts
         return f"{domain}:{bus}:{slot}.{function}"
@@ -52,7 +52,7 @@ class GlobSpec(AddressSpec):
     def matches(self, address: Fields) -> bool:
         """Compare field by field."""
         pairs = zip(self.parts, address, strict=True)
-        return all(wanted in (ANY, found) for wanted, found in pairs)
+        return all(wanted in (ANY, result) for wanted, result in pairs)
 
 
 class RegexSpec(AddressSpec):
@@ -61,7 +61,7 @@ class RegexSpec(AddressSpec):
     def matches(self, address: Fields) -> bool:
         """Search at the beginning of each field, as Nova does."""
         pairs = zip(self.parts, address, strict=True)
-        return all(re.match(wanted, found) for wanted, found in pairs)
+        return all(re.match(wanted, result) for wanted, result in pairs)
 
 
 def quoted(value: object) -> str:
@@ -79,18 +79,18 @@ def number(name: str, value: str, largest: int, digits: int) -> str:
     if value == ANY:
         return value
     try:
-        found = int(value, 16)
+        result = int(value, 16)
     except ValueError as error:
         raise SpecError(
             f"property {name} ({quoted(value)}) does not parse as a hex "
             "number."
         ) from error
-    if found > largest:
+    if result > largest:
         raise SpecError(
             f"property {name} ({quoted(value)}) is greater than the maximum "
             f"allowable value ({largest:X})."
         )
-    return f"{found:0{digits}x}"
+    return f"{result:0{digits}x}"
 
 
 def read(value: Any) -> AddressSpec:
@@ -114,23 +114,25 @@ def glob(text: str) -> GlobSpec:
     fields = front.split(":") if front else []
     if len(fields) > 3:  # noqa: PLR2004 - domain, bus and slot
         raise SpecError(f"The PCI address {quoted(text)} has too many fields")
-    fields = [ANY] * (3 - len(fields)) + [one.strip() or ANY for one in fields]
+    fields = [ANY] * (3 - len(fields)) + [
+        field.strip() or ANY for field in fields
+    ]
     # A blank function is no number, where a blank field is any.
     fields.append(function.strip() if function else ANY)
     parts = _fields(
-        number(name, one, _LARGEST[name], _DIGITS[name])
-        for name, one in zip(_FIELDS, fields, strict=True)
+        number(name, field, _LARGEST[name], _DIGITS[name])
+        for name, field in zip(_FIELDS, fields, strict=True)
     )
     return GlobSpec(parts)
 
 
-def _regexes(found: Mapping[str, Any]) -> Fields:
-    fields = _fields(found.get(name, ".*") for name in _FIELDS)
+def _regexes(result: Mapping[str, Any]) -> Fields:
+    fields = _fields(result.get(name, ".*") for name in _FIELDS)
     try:
-        for one in fields:
-            re.compile(one)
+        for field in fields:
+            re.compile(field)
     except (re.error, TypeError, RecursionError, OverflowError) as error:
-        text = f"The PCI address {quoted(found)} has an incorrect format"
+        text = f"The PCI address {quoted(result)} has an incorrect format"
         raise SpecError(text) from error
     return fields
 

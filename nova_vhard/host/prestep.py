@@ -31,12 +31,12 @@ def left(host: Host, name: str) -> dict[str, Any]:
     """
     path = posixpath.join(host.run_dir, name)
     try:
-        found = json.loads(host.root.read(path))
+        result = json.loads(host.root.read(path))
     except ValueError as error:
         raise invalid(path, f"no JSON: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(result, dict):
         raise invalid(path, "no JSON object")
-    return found
+    return result
 
 
 def invalid(path: str, reason: str) -> Unreadable:

@@ -56,16 +56,18 @@ def descendants(pid: int) -> list[int]:
     """
     children: dict[int, list[int]] = {}
     ended: set[int] = set()
-    for one, state, parent in _all():
-        children.setdefault(parent, []).append(one)
+    for item, state, parent in _all():
+        children.setdefault(parent, []).append(item)
         if state in "ZX":
-            ended.add(one)
-    found: list[int] = []
+            ended.add(item)
+    result: list[int] = []
     below = [pid]
     while below:
-        below = [one for parent in below for one in children.get(parent, ())]
-        found += below
-    return [one for one in found if one not in ended]
+        below = [
+            child for parent in below for child in children.get(parent, ())
+        ]
+        result += below
+    return [item for item in result if item not in ended]
 
 
 def _all() -> Iterator[tuple[int, str, int]]:
@@ -88,11 +90,11 @@ def kill_below(pid: int) -> list[int]:
     :returns: processes that the kernel does not let go
     """
     deadline = time.monotonic() + _PATIENCE
-    while found := descendants(pid):
-        for one in found:
+    while result := descendants(pid):
+        for item in result:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(one, signal.SIGKILL)
+                os.kill(item, signal.SIGKILL)
         if time.monotonic() > deadline:
-            return found
+            return result
         time.sleep(0.005)
     return []

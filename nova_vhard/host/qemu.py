@@ -48,9 +48,9 @@ def emulators(host: Host) -> Emulators:
     """
     running = Running(host)
     try:
-        found, doubts = running.of_guests()
+        result, doubts = running.of_guests()
     except Unreadable as error:
-        found, doubts = [], [unread(error)]
+        result, doubts = [], [unread(error)]
     source = "named by libvirt"
     try:
         paths = _named(host)
@@ -61,14 +61,14 @@ def emulators(host: Host) -> Emulators:
         doubts.insert(0, unread(error)._replace(reason=text))
         source = "found without libvirt"
         here = _in_usual_places(host.root)
-        found += [Target(host.root, path, path) for path in here]
+        result += [Target(host.root, path, path) for path in here]
         paths = []
     for path in paths:
         try:
-            found += running.of_daemon(path)
+            result += running.of_daemon(path)
         except Unreadable as error:
             doubts.append(unread(error))
-    unique = {(each.root.root, each.path): each for each in found}
+    unique = {(each.root.root, each.path): each for each in result}
     ordered = sorted(unique.values(), key=lambda each: each.label)
     return Emulators(tuple(ordered), tuple(doubts), source)
 
@@ -101,24 +101,24 @@ def out_of_sight(host: Host) -> list[Target]:
     :raises Unreadable: if a root cannot be read
     """
     running = Running(host)
-    found = []
+    result = []
     for pid, _ in running.daemons:
         root = running.root_of(pid)
         for path in _in_usual_places(root):
             targets = running.of_daemon(path)
-            found += [each for each in targets if each.pid == pid]
-    return [each for each in found if each.root is not host.root]
+            result += [each for each in targets if each.pid == pid]
+    return [each for each in result if each.root is not host.root]
 
 
 def _in_usual_places(root: HostRoot) -> tuple[str, ...]:
-    found = []
+    result = []
     for folder in _FOLDERS:
-        found += [
+        result += [
             f"{folder}/{name}"
             for name in _names(root, folder)
             if _NAME.fullmatch(name)
         ]
-    return tuple(found + [one for one in _OTHERS if _there(root, one)])
+    return tuple(result + [other for other in _OTHERS if _there(root, other)])
 
 
 def _names(root: HostRoot, folder: str) -> list[str]:
@@ -162,8 +162,8 @@ def modules(target: Target) -> list[str]:
 
 
 def _module_folders(root: HostRoot, prefix: str) -> list[str]:
-    found = {}
-    for library in (f"{prefix}/{one}" for one in _LIBRARIES):
+    result = {}
+    for library in (f"{prefix}/{item}" for item in _LIBRARIES):
         for parent in (
             library,
             *(
@@ -175,5 +175,5 @@ def _module_folders(root: HostRoot, prefix: str) -> list[str]:
             for suffix in _SUFFIXES:
                 folder = f"{parent}/{suffix}"
                 if root.exists(folder):
-                    found[root.real(folder)] = folder
-    return sorted(found.values())
+                    result[root.real(folder)] = folder
+    return sorted(result.values())

@@ -141,11 +141,11 @@ class Examination:
     def _left(self, target: Target) -> Iterator[Binary]:
         """Yield what the pre-step found of one that is out of sight."""
         try:
-            found = container_binaries.of_target(self._host, target)
+            result = container_binaries.of_target(self._host, target)
         except Unreadable as error:
             yield Binary(target.label, Kept.EMULATOR, error=error)
             return
-        for each in found:
+        for each in result:
             yield _of_prestep(target, each)
 
     def _files(self, target: Target) -> Iterator[tuple[str, Kept, str]]:
@@ -177,14 +177,14 @@ class Examination:
     ) -> Iterator[Binary]:
         if root.root not in self._loaders:
             self._loaders[root.root] = Loader(root, self._facts)
-        for library, found in self._loaders[root.root].loaded(path, facts):
+        for library, result in self._loaders[root.root].loaded(path, facts):
             if (root.root, library) in seen:
                 continue
             seen.add((root.root, library))
-            if isinstance(found, Unreadable):
-                yield Binary(library, Kept.LIBRARY, error=found)
+            if isinstance(result, Unreadable):
+                yield Binary(library, Kept.LIBRARY, error=result)
             else:
-                yield Binary(library, Kept.LIBRARY, found)
+                yield Binary(library, Kept.LIBRARY, result)
 
     def _facts(self, root: HostRoot, path: str) -> ElfFacts:
         """Return what a binary was built with, read only if it is new.
@@ -199,16 +199,16 @@ class Examination:
         return facts
 
 
-def _of_prestep(target: Target, found: Mapping[str, Any]) -> Binary:
-    label = str(found.get("label"))
+def _of_prestep(target: Target, fields: Mapping[str, Any]) -> Binary:
+    label = str(fields.get("label"))
     try:
-        kind = Kept(str(found.get("kind")))
+        kind = Kept(str(fields.get("kind")))
     except ValueError:
         kind = Kept.EMULATOR
-    facts = _of_json(found.get("facts"))
+    facts = _of_json(fields.get("facts"))
     if facts:
         return Binary(label, kind, facts)
-    text = str(found.get("error"))
+    text = str(fields.get("error"))
     return Binary(label, kind, error=prestep.invalid(target.label, text))
 
 
@@ -223,13 +223,13 @@ def as_json(binary: Binary) -> dict[str, Any]:
 
 
 def _sorted(
-    found: list[Binary], asked: Property
+    entries: list[Binary], asked: Property
 ) -> tuple[list[str], list[str], list[str]]:
     """Return lines on what has it not, cannot be told of, and has it."""
     without: list[str] = []
     untold: list[str] = []
     good: list[str] = []
-    for each in found:
+    for each in entries:
         if each.error:
             untold.append(str(each.error))
         if each.facts is None:
@@ -272,10 +272,10 @@ def _mode(line: str) -> str:
     return line.split()[1]
 
 
-def _counted(found: list[Binary], asked: Property) -> list[str]:
+def _counted(entries: list[Binary], asked: Property) -> list[str]:
     """Return a line on each folder of modules, and on the libraries."""
     folders: dict[str, list[bool]] = {}
-    for each in found:
+    for each in entries:
         if each.kind is Kept.EMULATOR or each.facts is None:
             continue
         module = each.kind is Kept.MODULE
@@ -305,7 +305,7 @@ def _of_json(value: Any) -> ElfFacts | None:
         return None
     surely = (facts.nx, facts.stripped, facts.setuid, facts.setgid)
     maybe = (facts.canary, facts.fortify)
-    good = all(type(one) is bool for one in surely) and all(
-        one is None or type(one) is bool for one in maybe
+    good = all(type(item) is bool for item in surely) and all(
+        item is None or type(item) is bool for item in maybe
     )
     return facts if good else None

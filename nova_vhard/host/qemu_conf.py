@@ -68,7 +68,7 @@ def parse(text: str) -> Confinement:
 
 def _names(value: Any) -> tuple[str, ...]:
     if not isinstance(value, (tuple, list)) or not all(
-        isinstance(one, str) for one in value
+        isinstance(item, str) for item in value
     ):
         raise ValueError(f"{_DRIVER} is no name or list of names")
     return tuple(value)
@@ -109,13 +109,13 @@ def _of_target(host: Host, target: Target, evidence: list[str]) -> Read:
     if target.place:
         return _of_prestep(host, evidence, None)
     try:
-        found = of_root(target.root)
+        result = of_root(target.root)
     except Unreadable as error:
         if not error.denied:
             raise
         return _of_prestep(host, evidence, target)
-    evidence += _lines(target.label, found)
-    return Read(found, is_stale(host.root, target))
+    evidence += _lines(target.label, result)
+    return Read(result, is_stale(host.root, target))
 
 
 def _of_prestep(
@@ -127,15 +127,15 @@ def _of_prestep(
         since; None for one in another root
     """
     path = posixpath.join(host.run_dir, prestep.QEMU)
-    found, stale = _left(host, path, target)
-    evidence += _lines(path, found)
-    return Read(found, stale)
+    result, stale = _left(host, path, target)
+    evidence += _lines(path, result)
+    return Read(result, stale)
 
 
-def _lines(path: str, found: Confinement) -> list[str]:
+def _lines(path: str, confinement: Confinement) -> list[str]:
     return [
         f"{path}: {key} = {_written(value)}"
-        for key, value in asdict(found).items()
+        for key, value in asdict(confinement).items()
     ]
 
 
@@ -204,14 +204,14 @@ def _left(
             raise prestep.invalid(path, text)
         stale = _is_stale_if_seen(host.root, target, values)
     try:
-        found = Confinement(
+        confinement = Confinement(
             _names(values[_DRIVER]),
             _boolean({_DEFAULT: values[_DEFAULT]}, _DEFAULT, True),
             _boolean({_REQUIRE: values[_REQUIRE]}, _REQUIRE, False),
         )
     except (KeyError, ValueError) as error:
         raise prestep.invalid(path, f"not from {prestep.COMMAND}") from error
-    return found, stale
+    return confinement, stale
 
 
 def _same(root: HostRoot, known: Mapping[str, Any]) -> bool:

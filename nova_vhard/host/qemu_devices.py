@@ -51,11 +51,13 @@ def offered(host: Host, cache: Cache, target: Target) -> frozenset[str]:
         raise Unreadable(emulator, OSError(errno.EXDEV, text), _ELSEWHERE)
     key = _identity(target)
     known = cache.get(key)
-    if isinstance(known, list) and all(isinstance(one, str) for one in known):
+    if isinstance(known, list) and all(
+        isinstance(item, str) for item in known
+    ):
         return frozenset(known)
-    found = _names(emulator, _ask(emulator))
-    cache.put(key, sorted(found))
-    return found
+    result = _names(emulator, _ask(emulator))
+    cache.put(key, sorted(result))
+    return result
 
 
 def _identity(target: Target) -> str:
@@ -67,10 +69,10 @@ def _identity(target: Target) -> str:
 
 
 def _names(emulator: str, text: str) -> frozenset[str]:
-    found = frozenset(_NAME.findall(text))
-    if not found:
+    result = frozenset(_NAME.findall(text))
+    if not result:
         raise _failed(emulator, "-device help lists no device")
-    return found
+    return result
 
 
 def _ask(emulator: str) -> str:

@@ -35,14 +35,16 @@ class HostReport:
     def passed(self) -> frozenset[str]:
         """Names of the checks that passed."""
         return frozenset(
-            one.check for one in self.results if one.status is Status.PASS
+            result.check
+            for result in self.results
+            if result.status is Status.PASS
         )
 
     @property
     def exit_status(self) -> int:
         """0 if nothing is amiss, 1 for any FAIL, else 2 for any UNKNOWN."""
-        found = {one.status for one in self.results}
-        return next((code for status, code in _EXIT if status in found), 0)
+        result = {item.status for item in self.results}
+        return next((code for status, code in _EXIT if status in result), 0)
 
     def as_json(self) -> str:
         """Return ``content`` as text."""
@@ -56,11 +58,11 @@ class HostReport:
         """
         results: list[dict[str, Any]] = [
             {
-                "id": one.id,
-                **asdict(one),
-                "seconds": self.seconds.get(one.check),
+                "id": result.id,
+                **asdict(result),
+                "seconds": self.seconds.get(result.check),
             }
-            for one in self.results
+            for result in self.results
         ]
         return {"time": self.time.isoformat(), "results": results}
 

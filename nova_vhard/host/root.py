@@ -140,10 +140,10 @@ class HostRoot:
         :raises Unreadable: if the links on the way lead nowhere
         """
         try:
-            found = os.path.relpath(self._resolve(path), self.root)
+            result = os.path.relpath(self._resolve(path), self.root)
         except OSError as error:
             raise Unreadable(path, error) from error
-        return "/" if found == "." else f"/{found}"
+        return "/" if result == "." else f"/{result}"
 
     @staticmethod
     def _content(handle: int) -> str:
@@ -268,7 +268,7 @@ class HostRoot:
             target = os.readlink(here)
             if target.startswith("/"):
                 done = []
-            left = [one for one in target.split("/") if one] + left
+            left = [item for item in target.split("/") if item] + left
         self._as_captured(done)
         return os.path.join(self.root, *done)
 

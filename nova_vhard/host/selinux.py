@@ -66,20 +66,20 @@ def parse(text: str) -> Label | None:
     low, dash, high = parts[3].partition("-")
     sensitivity, _, categories = (high or low).partition(":")
     try:
-        found = frozenset(_numbers(categories))
+        result = frozenset(_numbers(categories))
     except ValueError:
         return None
     level = f"{low}{dash}{sensitivity}" if dash else sensitivity
-    return Label(parts[2], level, found)
+    return Label(parts[2], level, result)
 
 
 def _numbers(text: str) -> list[int]:
-    found: list[int] = []
+    result: list[int] = []
     for part in text.split(",") if text else []:
         first, _, last = part.partition(".")
         start = _number(first)
-        found += range(start, (_number(last) if last else start) + 1)
-    return found
+        result += range(start, (_number(last) if last else start) + 1)
+    return result
 
 
 def _number(category: str) -> int:
@@ -150,8 +150,8 @@ def _captured(root: HostRoot, label: str) -> str:
     wanted = parse(label)
     for line in root.read(_CAPTURED_ACCESS).splitlines():
         asked, arrow, answer = line.partition(" -> ")
-        found = parse(asked.strip())
-        if arrow and found and wanted and found.type == wanted.type:
+        result = parse(asked.strip())
+        if arrow and result and wanted and result.type == wanted.type:
             return answer
     raise _unreadable(_CAPTURED_ACCESS, f"nothing about {label[:60]}")
 

@@ -44,19 +44,19 @@ def _judge(
     host: Host, offered: list[offers.Offer], evidence: list[str]
 ) -> Answer | None:
     root = host.root
-    groups = {one.name: one for one in iommu.groups(root)}
+    groups = {item.name: item for item in iommu.groups(root)}
     without, unlinked, good = [], [], []
     lines = []
-    for one in offered:
-        group = iommu.group_of(root, groups, one.device.address)
-        unit = root.link(f"{one.device.path}/iommu")
+    for item in offered:
+        group = iommu.group_of(root, groups, item.device.address)
+        unit = root.link(f"{item.device.path}/iommu")
         if group is None:
-            without.append(one.device.address)
-            lines.append(f"offered: {one}: in no IOMMU group")
+            without.append(item.device.address)
+            lines.append(f"offered: {item}: in no IOMMU group")
         elif unit is None:
-            unlinked.append(f"offered: {one}: {group.path}, no IOMMU")
+            unlinked.append(f"offered: {item}: {group.path}, no IOMMU")
         else:
-            good.append(f"offered: {one}: {group.path}, {unit}")
+            good.append(f"offered: {item}: {group.path}, {unit}")
     evidence[:0] = [*lines, *unlinked]
     evidence += good
     if without:

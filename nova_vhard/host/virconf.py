@@ -25,7 +25,7 @@ def parse(text: str) -> dict[str, Any]:
     :raises ValueError: for what libvirt would not understand either, and for
         a key that is set twice, differently
     """
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     place = _SKIPPED.match(text, 0)
     while place and place.end() < len(text):
         statement = _STATEMENT.match(text, place.end())
@@ -33,15 +33,15 @@ def parse(text: str) -> dict[str, Any]:
             line = text.count("\n", 0, place.end()) + 1
             raise ValueError(f"line {line} is no setting")
         key, value = statement["key"], _value(statement["value"])
-        if found.setdefault(key, value) != value:
+        if result.setdefault(key, value) != value:
             raise ValueError(f"{key} is set twice, differently")
         place = _SKIPPED.match(text, statement.end())
-    return found
+    return result
 
 
 def _value(text: str) -> Any:
     if text[0] == "[":
-        return tuple(_plain(one) for one in _STRINGS.findall(text) if one)
+        return tuple(_plain(item) for item in _STRINGS.findall(text) if item)
     return _plain(text) if text[0] in "\"'" else int(text)
 
 

@@ -16,6 +16,6 @@ def shown(text: str, limit: int = LIMIT) -> str:
 
 def few(texts: Iterable[str]) -> str:
     """Return the first texts, joined, and how many more there are."""
-    every = [shown(one) for one in texts]
+    every = [shown(item) for item in texts]
     more = f" and {len(every) - _FEW} more" if len(every) > _FEW else ""
     return ", ".join(every[:_FEW]) + more

@@ -54,7 +54,7 @@ class Interrupts:
             yield
             return
         numbers = (*_STOPS, signal.SIGHUP, signal.SIGALRM)
-        before = {one: signal.signal(one, self._on) for one in numbers}
+        before = {item: signal.signal(item, self._on) for item in numbers}
         self._installed = True
         try:
             yield

@@ -34,7 +34,7 @@ class Cell(FormattableColumn):  # type: ignore[misc]
     def human_readable(self) -> str:
         """Return words."""
         if isinstance(self._value, list):
-            words = (_word(one) for one in self._value)
+            words = (_word(item) for item in self._value)
             return self._separator.join(words) or self._none
         return self._none if self._value is None else _word(self._value)
 
@@ -47,7 +47,7 @@ class Cell(FormattableColumn):  # type: ignore[misc]
 
 def _cleaned(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return [_cleaned(one) for one in value]
+        return [_cleaned(item) for item in value]
     return clean(value, _LONG) if isinstance(value, str) else value
 
 

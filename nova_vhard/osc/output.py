@@ -34,9 +34,9 @@ def cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return line(value)
     if isinstance(value, dict):
-        return {line(name): cleaned(one) for name, one in value.items()}
+        return {line(name): cleaned(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [cleaned(one) for one in value]
+        return [cleaned(item) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
     return line(value)
@@ -98,7 +98,7 @@ class ShowOne(Command, command.ShowOne):  # type: ignore[misc]
         data: Sequence[Any],
     ) -> int:
         """Write the fields, each of them clean."""
-        row = tuple(cleaned(one) for one in data)
+        row = tuple(cleaned(item) for item in data)
         return int(super().produce_output(parsed_args, column_names, row))
 
 

@@ -73,4 +73,4 @@ def get(
 
 
 def _has_next(links: Any) -> bool:
-    return any(one.get("rel") == "next" for one in links or ())
+    return any(link.get("rel") == "next" for link in links or ())

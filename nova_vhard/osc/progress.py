@@ -22,16 +22,16 @@ class Progress:
         self._count = 0
         self._next = 0.0
 
-    def step(self, found: int) -> None:
+    def step(self, number: int) -> None:
         """Count one more.
 
-        :param found: how many violate so far
+        :param number: how many violate so far
         """
         self._count += 1
         now = time.monotonic()
         if self._shown and now >= self._next:
             self._next = now + _EVERY
-            self._write(f"{self._count} {self._what}, {found} violate")
+            self._write(f"{self._count} {self._what}, {number} violate")
 
     def end(self) -> None:
         """Clear the line."""

@@ -15,7 +15,7 @@ def project_id(app: Any, name: str) -> str:
     try:
         # The proxy itself fails where the catalogue has no such service.
         identity = connection.identity
-        found = identity.find_project(name, ignore_missing=True)
+        project = identity.find_project(name, ignore_missing=True)
     except ERRORS:
         return name
-    return str(found.id) if found else name
+    return str(project.id) if project else name

@@ -45,9 +45,9 @@ class HostPosture:
     def meets(self) -> tuple[Profile, ...]:
         """Return the profiles of whose checks it has proven each."""
         return tuple(
-            one
-            for one in PROFILES.values()
-            if self.proven.issuperset(one.checks)
+            profile
+            for profile in PROFILES.values()
+            if self.proven.issuperset(profile.checks)
         )
 
 
@@ -64,14 +64,17 @@ def fleet(
     :raises PlacementError: without an answer that makes sense
     """
     known = placement.traits()
-    hosts = {one.uuid: one.name for one in placement.providers({_COMPUTE})}
+    hosts = {
+        provider.uuid: provider.name
+        for provider in placement.providers({_COMPUTE})
+    }
     reported = _with_any(placement, known, traits.fresh(now, max_age))
     ever = _with_any(placement, known, known)
     passed = {
         name: _with_any(placement, known, [traits.of_check(name)])
         for name in CHECKS
     }
-    found = (
+    result = (
         HostPosture(
             name,
             _status(key in reported, key in ever),
@@ -79,7 +82,7 @@ def fleet(
         )
         for key, name in hosts.items()
     )
-    return sorted(found, key=lambda one: one.name)
+    return sorted(result, key=lambda item: item.name)
 
 
 def one_host(
@@ -91,14 +94,14 @@ def one_host(
     :raises ProviderNotFound: if there is none
     """
     is_uuid = _is_uuid(name)
-    found = placement.provider(name if is_uuid else None, name)
-    has, _ = placement.traits_of(found.uuid)
-    ours = [one for one in has if one.startswith(traits.PREFIX)]
-    hours = [hour for one in ours if (hour := traits.hour_of(one))]
+    result = placement.provider(name if is_uuid else None, name)
+    has, _ = placement.traits_of(result.uuid)
+    ours = [item for item in has if item.startswith(traits.PREFIX)]
+    hours = [hour for item in ours if (hour := traits.hour_of(item))]
     return HostPosture(
-        found.name,
+        result.name,
         _status(not has.isdisjoint(traits.fresh(now, max_age)), bool(ours)),
-        frozenset(one for one in CHECKS if traits.of_check(one) in has),
+        frozenset(check for check in CHECKS if traits.of_check(check) in has),
         max(hours, default=None),
     )
 
@@ -117,7 +120,9 @@ def _with_any(
     names = known.intersection(wanted)
     if not names:
         return frozenset()
-    return frozenset(one.uuid for one in placement.providers((), names))
+    return frozenset(
+        provider.uuid for provider in placement.providers((), names)
+    )
 
 
 def _status(reported: bool, ever: bool) -> str:

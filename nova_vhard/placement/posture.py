@@ -196,8 +196,8 @@ class Posture:
             return frozenset()
         if self._clock.monotonic() >= refresh.deadline:
             raise PlacementError("the time for all requests is over")
-        found = placement.providers(required, reported)
-        return frozenset(one.uuid for one in found)
+        result = placement.providers(required, reported)
+        return frozenset(item.uuid for item in result)
 
     def _connected(self) -> PlacementReader:
         """Return the client; two that are made at once do no harm."""

@@ -104,7 +104,7 @@ class Answers(Generic[Key]):
                 return None, False
             if answer.refresh is not None and now < answer.refresh.deadline:
                 return answer.refresh, False
-            if sum(now >= one.deadline for one in self._running) >= HANGING:
+            if sum(now >= item.deadline for item in self._running) >= HANGING:
                 return None, False
             self._begun += 1
             refresh = Refresh(self._begun, now, now + limit)

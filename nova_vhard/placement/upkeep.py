@@ -76,10 +76,10 @@ def _unmarked(
         return []
     fresh: set[str] = set()
     if known & marks:
-        found = placement.providers((), known & marks)
-        fresh = {one.uuid for one in found}
+        result = placement.providers((), known & marks)
+        fresh = {item.uuid for item in result}
     ours = placement.providers((), known)
-    return [one for one in ours if one.uuid not in fresh]
+    return [item for item in ours if item.uuid not in fresh]
 
 
 def _delete(
@@ -118,4 +118,4 @@ def forget(placement: Placement) -> tuple[str, ...]:
     :raises PlacementError: if it could not be done
     """
     names = sorted(placement.traits())
-    return tuple(one for one in names if not placement.delete_trait(one))
+    return tuple(name for name in names if not placement.delete_trait(name))

@@ -55,11 +55,13 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
         moves_hosts=Mode(moves.get("hosts", Mode.WARN)),
         on_host=_on_host(data.get("on_host", {})),
         projects=tuple(
-            ProjectMode(Mode(one["mode"]), **_sets(one, _SELECTORS[:2]))
-            for one in data.get("projects", ())
+            ProjectMode(
+                Mode(project["mode"]), **_sets(project, _SELECTORS[:2])
+            )
+            for project in data.get("projects", ())
         ),
         exemptions=tuple(
-            _exemption(one) for one in data.get("exemptions", ())
+            _exemption(exemption) for exemption in data.get("exemptions", ())
         ),
     )
 

@@ -21,8 +21,8 @@ _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 def installed_version() -> Version:
     """Return the version of this package without any suffix."""
-    found = Version(importlib.metadata.version("nova-vhard"))
-    return Version(found.base_version)
+    version = Version(importlib.metadata.version("nova-vhard"))
+    return Version(version.base_version)
 
 
 def faults(data: Any) -> Iterator[Fault]:

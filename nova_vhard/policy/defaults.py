@@ -114,7 +114,7 @@ def is_set(request: HardwareRequest, kind: str) -> bool:
     default for the other devices.
     """
     setting = KINDS[kind].image_properties[0]
-    return any(setting in wish.names for wish in request.explicit(kind))
+    return any(setting in choice.names for choice in request.explicit(kind))
 
 
 def _wish(
@@ -244,7 +244,7 @@ def _tpm(request: HardwareRequest) -> Iterator[DeviceChoice]:
 
 def _encryption(request: HardwareRequest) -> Iterator[DeviceChoice]:
     wanted = request.explicit("mem_encryption")
-    if any(wish.value == "true" for wish in wanted) and not _asked(
+    if any(choice.value == "true" for choice in wanted) and not _asked(
         request, "mem_encryption_model"
     ):
         why = "nova picks amd-sev for encrypted memory"
@@ -254,7 +254,7 @@ def _encryption(request: HardwareRequest) -> Iterator[DeviceChoice]:
 
 def _asked(request: HardwareRequest, kind: str) -> bool:
     """Tell whether the image or the flavor asks for one."""
-    return any(wish.value for wish in request.explicit(kind))
+    return any(choice.value for choice in request.explicit(kind))
 
 
 def _scsi(
@@ -286,11 +286,11 @@ def _scsi_disk(
     request: HardwareRequest, defaults: Iterable[DeviceChoice], assume: Assume
 ) -> str | None:
     """Return what to say of the disk on a scsi bus; None if there is none."""
-    for wish in filter(_on_scsi, (*request.wishes, *defaults)):
-        if _is_of_no_device(wish, request, assume):
+    for choice in filter(_on_scsi, (*request.wishes, *defaults)):
+        if _is_of_no_device(choice, request, assume):
             continue
-        kept = wish.origin == SERVER
-        return f", on which {clean(wish.setting)} is" if kept else ""
+        kept = choice.origin == SERVER
+        return f", on which {clean(choice.setting)} is" if kept else ""
     disk = request.rescue_disk
     if disk is not None and any(map(_on_scsi, _of_rescue(disk, assume))):
         return ", on which the rescue disk is plugged in"
@@ -298,13 +298,13 @@ def _scsi_disk(
 
 
 def _is_of_no_device(
-    wish: DeviceChoice, request: HardwareRequest, assume: Assume
+    choice: DeviceChoice, request: HardwareRequest, assume: Assume
 ) -> bool:
     """Return whether it is the bus of CD-ROMs, of which there is none."""
     setting = KINDS["cdrom_bus"].image_properties[0]
     return (
-        wish.kind == "cdrom_bus"
-        and setting in wish.names
+        choice.kind == "cdrom_bus"
+        and setting in choice.names
         and CDROM not in request.devices
         and not assume.force_config_drive
     )
@@ -313,10 +313,10 @@ def _is_of_no_device(
 def _of_rescue(
     disk: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
-    for wish in (*disk.wishes, *implied(disk, assume)):
-        if disk.only is None or wish.kind in disk.only:
-            yield wish
+    for choice in (*disk.wishes, *implied(disk, assume)):
+        if disk.only is None or choice.kind in disk.only:
+            yield choice
 
 
-def _on_scsi(wish: DeviceChoice) -> bool:
-    return wish.value == SCSI and wish.kind in BUSES
+def _on_scsi(choice: DeviceChoice) -> bool:
+    return choice.value == SCSI and choice.kind in BUSES

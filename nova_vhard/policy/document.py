@@ -113,8 +113,8 @@ def _check_merged(tree: origin.Tree, file: str, problems: Problems) -> None:
     for place, message in check.duplicates(origin.plain(tree)):
         if problems.full:
             return
-        found = origin.find(tree, place) or nowhere
-        problems.add(found.file, found.line, place, message)
+        result = origin.find(tree, place) or nowhere
+        problems.add(result.file, result.line, place, message)
 
 
 def own(path: str, limit: int = MAX_SIZE) -> origin.Tree:

@@ -37,14 +37,14 @@ def write(
     if not LOG.isEnabledFor(logging.INFO):
         return
     context = get_current()
-    found = leading(verdict.violations)
+    result = leading(verdict.violations)
     event: dict[str, Any] = {
         "request": context.request_id if context else None,
         "gate": gate,
         "operation": subject.operation,
         "subject": _subject(subject),
         "rules": verdict.rules,
-        "violations": [_violation(one) for one in found.shown],
+        "violations": [_violation(item) for item in result.shown],
         "exemptions": _names({name for _, name in verdict.exempted}),
         "mode": verdict.mode,
         "outcome": verdict.outcome,
@@ -52,8 +52,8 @@ def write(
         "policy": verdict.policy,
         "microseconds": round(taken * 1e6),
     }
-    if found.more:
-        event["more"] = [_kind(kind, n) for kind, n in found.more.items()]
+    if result.more:
+        event["more"] = [_kind(kind, n) for kind, n in result.more.items()]
     # The context stands in the event as far as it matters; oslo.log would
     # write all of it out again, which takes longer than the judgement.
     LOG.info(_encoded(event, verdict), extra={"context": None})
@@ -64,7 +64,9 @@ def _encoded(event: dict[str, Any], verdict: Verdict) -> str:
     text = _ENCODE(event)
     if len(text) <= MESSAGE_LIMIT:
         return text
-    kinds = Counter((one.rules, one.mode) for one in verdict.violations)
+    kinds = Counter(
+        (violation.rules, violation.mode) for violation in verdict.violations
+    )
     more = [_kind(kind, n) for kind, n in kinds.items()]
     return _ENCODE({**event, "violations": [], "more": more})
 
@@ -83,7 +85,7 @@ def _subject(subject: Subject) -> dict[str, Any]:
 
 def _names(names: Iterable[str]) -> list[str]:
     """Return names in order, at most as many as violations."""
-    return [clean(one) for one in sorted(names)[:MOST]]
+    return [clean(name) for name in sorted(names)[:MOST]]
 
 
 def _kind(kind: Kind, count: int) -> dict[str, Any]:

@@ -53,13 +53,13 @@ def describe(violations: Sequence[Violation], subject: Subject) -> str:
 def _explained(
     opening: str, violations: Sequence[Violation], subject: Subject
 ) -> str:
-    found = leading(violations)
-    parts = [_sentence(one) for one in found.shown]
+    result = leading(violations)
+    parts = [_sentence(item) for item in result.shown]
     if len(parts) > 1:
         parts = [f"({i}) {part}" for i, part in enumerate(parts, 1)]
-    if found.left_out:
-        parts.append(f"And {found.left_out} more.")
-    fix = how_to_fix(found.shown, subject)
+    if result.left_out:
+        parts.append(f"And {result.left_out} more.")
+    fix = how_to_fix(result.shown, subject)
     if fix:
         fix = line(f"{TO_FIX}{fix}")
     # Whatever is cut, no command is; and nothing but a command looks like
@@ -86,11 +86,11 @@ def rows(
 
     The last of very many says how many more there are.
     """
-    found = leading(violations)
-    for one in found.shown:
-        yield (one.rule, str(one.mode), *parts(one, subject))
-    if found.left_out:
-        yield OTHERS, "", f"and {found.left_out} more", ""
+    result = leading(violations)
+    for item in result.shown:
+        yield (item.rule, str(item.mode), *parts(item, subject))
+    if result.left_out:
+        yield OTHERS, "", f"and {result.left_out} more", ""
 
 
 def fault_message(
@@ -101,9 +101,9 @@ def fault_message(
     :param violations: at least one
     :param limit: UTF-8 bytes; only whole violations are kept within it
     """
-    found = leading(violations)
-    phrases = [_phrase(one) for one in found.shown]
-    return line(fit(phrases, limit, more=found.left_out))
+    result = leading(violations)
+    phrases = [_phrase(item) for item in result.shown]
+    return line(fit(phrases, limit, more=result.left_out))
 
 
 def _allowed(violation: Violation) -> str:
@@ -113,19 +113,23 @@ def _allowed(violation: Violation) -> str:
     return fit(allowed, _ALLOWED_LIMIT, ", ")
 
 
-def _asked(wish: DeviceChoice) -> str:
-    if wish.origin == PASSTHROUGH:
-        return f"{_source(wish)} asks for {quote(wish.value)}, which"
-    if wish.implied is None:
-        text = f"{_source(wish)}={quote(wish.written or wish.value)}"
-        if wish.written and wish.written.lower() != wish.value:
-            text += f" (which Nova reads as {wish.kind} {quote(wish.value)})"
+def _asked(choice: DeviceChoice) -> str:
+    if choice.origin == PASSTHROUGH:
+        return f"{_source(choice)} asks for {quote(choice.value)}, which"
+    if choice.implied is None:
+        text = f"{_source(choice)}={quote(choice.written or choice.value)}"
+        if choice.written and choice.written.lower() != choice.value:
+            text += (
+                f" (which Nova reads as {choice.kind} {quote(choice.value)})"
+            )
         return text
-    return f"{clean(wish.setting)} is not set, and {line(wish.implied, 512)}"
+    return (
+        f"{clean(choice.setting)} is not set, and {line(choice.implied, 512)}"
+    )
 
 
-def _source(wish: DeviceChoice) -> str:
-    return clean(wish.source, 128)
+def _source(choice: DeviceChoice) -> str:
+    return clean(choice.source, 128)
 
 
 def _sentence(violation: Violation) -> str:
@@ -150,19 +154,19 @@ def _advice(choice: DeviceChoice) -> str:
 
 
 def _phrase(violation: Violation) -> str:
-    wish = violation.cause
-    if isinstance(wish, Message):
-        return wish.text
-    if wish.origin == PASSTHROUGH:
-        asked = f"{_source(wish)} asks for {clean(wish.value)}"
+    cause = violation.cause
+    if isinstance(cause, Message):
+        return cause.text
+    if cause.origin == PASSTHROUGH:
+        asked = f"{_source(cause)} asks for {clean(cause.value)}"
         return f"{asked} (allowed: {_allowed(violation)})"
-    if wish.implied is None:
-        name = wish.setting or wish.kind
-        asked = f"{clean(name)}={clean(wish.written or wish.value)}"
-        if wish.origin == VOLUME:
+    if cause.implied is None:
+        name = cause.setting or cause.kind
+        asked = f"{clean(name)}={clean(cause.written or cause.value)}"
+        if cause.origin == VOLUME:
             asked = f"volume's {asked}"
     elif violation.missing:
-        asked = f"{clean(wish.setting)} must be set"
+        asked = f"{clean(cause.setting)} must be set"
     else:
-        asked = f"{clean(wish.setting)} not set means {clean(wish.value)}"
+        asked = f"{clean(cause.setting)} not set means {clean(cause.value)}"
     return f"{asked} (allowed: {_allowed(violation)})"

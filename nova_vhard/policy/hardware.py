@@ -159,7 +159,7 @@ class HardwareRequest:
 
     def explicit(self, kind: str) -> tuple[DeviceChoice, ...]:
         """Return the explicit wishes of one kind."""
-        return tuple(wish for wish in self.wishes if wish.kind == kind)
+        return tuple(choice for choice in self.wishes if choice.kind == kind)
 
     def plus(
         self,

@@ -54,7 +54,7 @@ class HostRequirement:
 
         :param text: NOBODY, NO_CANDIDATE, UNKNOWN or THIS_HOST
         """
-        names = ", ".join(clean(one) for one in sorted(self.checks))
+        names = ", ".join(clean(check) for check in sorted(self.checks))
         known = all(rule in _WHAT for rule in self.rules)
         parts = [_WHAT[rule] for rule in self.rules if known]
         what = f", or do without {' and '.join(parts)}" if known else ""
@@ -67,14 +67,14 @@ class HostRequirement:
 
 
 def merge_requirements(
-    found: Iterable[HostRequirement], mode: Mode
+    entries: Iterable[HostRequirement], mode: Mode
 ) -> HostRequirement | None:
     """Return what all requirements of one mode come to; None for none."""
-    chosen = [one for one in found if one.mode is mode]
+    chosen = [item for item in entries if item.mode is mode]
     if not chosen:
         return None
-    rules = tuple(rule for one in chosen for rule in one.rules)
-    checks = frozenset().union(*(one.checks for one in chosen))
+    rules = tuple(rule for item in chosen for rule in item.rules)
+    checks = frozenset().union(*(item.checks for item in chosen))
     return HostRequirement(rules, checks, mode)
 
 
@@ -92,10 +92,10 @@ def host_requirements(
     if not policy.enabled or subject.operation == REBUILD:
         return []
     lifted = (
-        _without_exempted(policy, one, subject, today)
-        for one in _host_requirements(policy, request, subject)
+        _without_exempted(policy, requirement, subject, today)
+        for requirement in _host_requirements(policy, request, subject)
     )
-    return [one for one in lifted if one.checks]
+    return [item for item in lifted if item.checks]
 
 
 def one_time_use(
@@ -113,7 +113,7 @@ def one_time_use(
         return None
     if not policy.enabled or subject.operation == REBUILD:
         return None
-    if all(one.kind != "aliases" for one in request.passthrough):
+    if all(item.kind != "aliases" for item in request.passthrough):
         return None
     if policy.exemption(PASSTHROUGH_REQUIRE, ONE_TIME_USE, subject, today):
         return None
@@ -145,8 +145,9 @@ def _without_exempted(
     today: datetime.date,
 ) -> HostRequirement:
     checks = frozenset(
-        one
-        for one in requirement.checks
-        if policy.exemption(requirement.rules[0], one, subject, today) is None
+        check
+        for check in requirement.checks
+        if policy.exemption(requirement.rules[0], check, subject, today)
+        is None
     )
     return replace(requirement, checks=checks)

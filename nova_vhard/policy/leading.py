@@ -43,7 +43,7 @@ def leading(violations: Sequence[Violation]) -> Leading:
     """
     if len(violations) <= MOST:
         return Leading(violations, Counter())
-    kinds = [(one.rules, one.mode) for one in violations]
+    kinds = [(violation.rules, violation.mode) for violation in violations]
     first = heapq.nsmallest(MOST, _ranks(kinds))
     shown = sorted(index for *_, index in first)
     more = Counter(kinds)

@@ -26,9 +26,9 @@ class Mode(enum.StrEnum):
 _STRENGTH = {mode: index for index, mode in enumerate(Mode)}
 
 
-def weaker(one: Mode, other: Mode) -> Mode:
+def weaker(mode: Mode, other: Mode) -> Mode:
     """Return the mode that refuses less."""
-    return min(one, other, key=_STRENGTH.__getitem__)
+    return min(mode, other, key=_STRENGTH.__getitem__)
 
 
 def strongest(modes: Iterable[Mode]) -> Mode | None:
@@ -48,12 +48,13 @@ class Values:
 
     @cached_property
     def _patterns(self) -> tuple[str, ...]:
-        return tuple(one for one in self.listed if set(one) & set("*?["))
+        return tuple(item for item in self.listed if set(item) & set("*?["))
 
     def __contains__(self, value: object) -> bool:
         """Tell whether a value, as Nova would read it, is in the list."""
         return value in self._exact or any(
-            fnmatch.fnmatchcase(str(value), one) for one in self._patterns
+            fnmatch.fnmatchcase(str(value), pattern)
+            for pattern in self._patterns
         )
 
     @property
@@ -89,8 +90,8 @@ class DeviceRule:
         Only what the rule allows: a file that extends another may allow
         less than that one replaces with.
         """
-        found = self.replace.get(str(value), self.replace.get(ANY))
-        return found if found in self.allow else None
+        result = self.replace.get(str(value), self.replace.get(ANY))
+        return result if result in self.allow else None
 
     @property
     def id(self) -> str:
@@ -264,7 +265,11 @@ class Policy:
         :param moves: what ``moves`` says of such rules, if anything
         """
         mode = rule_mode or next(
-            (one.mode for one in self.projects if one.covers(subject)),
+            (
+                project.mode
+                for project in self.projects
+                if project.covers(subject)
+            ),
             self.mode,
         )
         return weaker(mode, moves) if subject.operation == MOVE else mode
@@ -306,9 +311,9 @@ class Policy:
         for selector, name in keys:
             if name is None:
                 continue
-            found = self._exemptions_by_key.get((rule, selector, name), ())
-            for one in found:
+            result = self._exemptions_by_key.get((rule, selector, name), ())
+            for item in result:
                 wanted = ANY if value is None else value
-                if wanted in one.rules[rule] and one.covers(subject, today):
-                    return one
+                if wanted in item.rules[rule] and item.covers(subject, today):
+                    return item
         return None

@@ -45,8 +45,8 @@ def tree(data: Any, file: str, lines: Lines, path: Path = ()) -> Any:
         }
     if isinstance(data, list) and len(path) == 1 and path[0] in ADDED_UP:
         return [
-            tree(one, file, lines, (*path, index))
-            for index, one in enumerate(data)
+            tree(item, file, lines, (*path, index))
+            for index, item in enumerate(data)
         ]
     return Said(data, file, lines.of(path))
 
@@ -56,7 +56,7 @@ def plain(part: Any) -> Any:
     if isinstance(part, Said):
         return part.value
     if isinstance(part, list):
-        return [plain(one) for one in part]
+        return [plain(item) for item in part]
     return {key: plain(value) for key, value in part.items()}
 
 
@@ -83,4 +83,4 @@ def find(part: Any, path: Path) -> Said | None:
             part = part[key]
         except (KeyError, IndexError):
             return None
-    return next((said for _, said in values(part)), None)
+    return next((stated for _, stated in values(part)), None)

@@ -50,8 +50,8 @@ class Proposals:
 
     def rescue_bus_but_scsi(self) -> str | None:
         """Return a bus for a rescue disk that needs no controller."""
-        found = self._usable("rescue_bus", self._rescued_as())
-        return next((bus for bus in found if bus != SCSI), None)
+        result = self._usable("rescue_bus", self._rescued_as())
+        return next((bus for bus in result if bus != SCSI), None)
 
     def scsi_controller(self) -> str | None:
         """Return the controller to set for a device on scsi.
@@ -84,16 +84,16 @@ class Proposals:
         """
         rule = self._policy.guest_devices.get(kind)
         arch = self._architecture()
-        found = [
+        result = [
             value
             for value in (rule.allow.literals if rule else ())
             if is_plain(value) and can_have(device, value, arch)
         ]
         if kind == "disk_bus" and self._subject.operation == ATTACH:
-            found = [bus for bus in found if bus not in _NOT_PLUGGED]
+            result = [bus for bus in result if bus not in _NOT_PLUGGED]
         if kind in BUSES:
-            found.sort(key=SCSI.__eq__)
-        return found
+            result.sort(key=SCSI.__eq__)
+        return result
 
     def _architecture(self) -> str:
         """Return what QEMU will run once the violations are mended."""

@@ -156,23 +156,31 @@ class Verdict:
     def refusals(self) -> tuple[Violation, ...]:
         """The violations that refuse the request."""
         return tuple(
-            one for one in self.violations if one.mode is Mode.ENFORCE
+            violation
+            for violation in self.violations
+            if violation.mode is Mode.ENFORCE
         )
 
     @property
     def warnings(self) -> tuple[Violation, ...]:
         """The violations that pass with a warning."""
-        return tuple(one for one in self.violations if one.mode is Mode.WARN)
+        return tuple(
+            violation
+            for violation in self.violations
+            if violation.mode is Mode.WARN
+        )
 
     @property
     def rules(self) -> list[str]:
         """The ids of the rules that are broken, each once, in order."""
-        return sorted({rule for one in self.violations for rule in one.rules})
+        return sorted(
+            {rule for violation in self.violations for rule in violation.rules}
+        )
 
     @property
     def mode(self) -> Mode | None:
         """The strongest mode among the violations."""
-        return strongest(one.mode for one in self.violations)
+        return strongest(violation.mode for violation in self.violations)
 
     @property
     def outcome(self) -> str:
@@ -250,9 +258,9 @@ def violated(
 ) -> frozenset[ViolationKey]:
     """Return what requests violate, such as those that a server stands for."""
     return frozenset(
-        one.key
+        violation.key
         for request in requests
-        for one in evaluate(policy, request, subject, today).violations
+        for violation in evaluate(policy, request, subject, today).violations
     )
 
 
@@ -274,7 +282,8 @@ def _softened(
 def soften(verdict: Verdict, mode: Mode) -> Verdict:
     """Return a verdict that is nowhere harder than a mode."""
     softer = tuple(
-        replace(one, mode=weaker(one.mode, mode)) for one in verdict.violations
+        replace(violation, mode=weaker(violation.mode, mode))
+        for violation in verdict.violations
     )
     return replace(verdict, violations=softer)
 
@@ -288,11 +297,11 @@ def introduced_violations(
     :param before: on the image as it is
     :param touched: names of the properties that the change names
     """
-    old = {one.key for one in before.violations}
+    old = {violation.key for violation in before.violations}
     kept = tuple(
-        replace(one, touched=one.cause.names & touched)
-        for one in after.violations
-        if one.key not in old or one.cause.names & touched
+        replace(violation, touched=violation.cause.names & touched)
+        for violation in after.violations
+        if violation.key not in old or violation.cause.names & touched
     )
     return replace(after, violations=kept)
 
@@ -315,7 +324,7 @@ def _unjudgeable(
 ) -> Violation:
     """Return the violation by what could break any rule of a section."""
     modes = {rule.mode for rule in policy.guest_devices.values()}
-    found = (policy.mode_for(mode, subject) for mode in modes or {None})
+    result = (policy.mode_for(mode, subject) for mode in modes or {None})
     text = f"{clean(fault.source)}={quote(fault.value)} {fault.message}"
     message = Message(
         text, fault.source, fault.value, names=fault.names, fix=fault.fix
@@ -323,7 +332,7 @@ def _unjudgeable(
     return Violation(
         (GUEST_DEVICES,),
         message,
-        strongest(found) or Mode.ENFORCE,
+        strongest(result) or Mode.ENFORCE,
         changes=tuple(
             Change(fault.origin, name, None, fault.holder)
             for name in sorted(fault.names)
@@ -343,26 +352,26 @@ def _devices(
         for kind, rule in policy.guest_devices.items()
         if request.only is None or kind in request.only
     }
-    for wish in request.wishes:
-        rule = rules.get(wish.kind)
-        if rule and not _in(rule.allow, wish.value, wish.synonyms):
-            yield _violation(remedies, rule, wish)
+    for choice in request.wishes:
+        rule = rules.get(choice.kind)
+        if rule and not _in(rule.allow, choice.value, choice.synonyms):
+            yield _violation(remedies, rule, choice)
     yield from _passthrough(policy, request, subject)
     yield from _never_one_time(policy, request, subject)
     defaults = tuple(implied(request, policy.assume))
-    for wish in defaults:
-        rule = rules.get(wish.kind)
+    for choice in defaults:
+        rule = rules.get(choice.kind)
         if rule is None:
             continue
-        known = wish.value is not None
-        if known and wish.value not in rule.allow:
-            yield _violation(remedies, rule, wish, rule.explicit)
+        known = choice.value is not None
+        if known and choice.value not in rule.allow:
+            yield _violation(remedies, rule, choice, rule.explicit)
         elif rule.explicit:
-            yield _violation(remedies, rule, wish, True)
+            yield _violation(remedies, rule, choice, True)
     for rule in () if request.complete else rules.values():
         if rule.explicit and _unsaid(rule, request, defaults):
-            wish = _nothing(rule, request)
-            yield _violation(remedies, rule, wish, True)
+            choice = _nothing(rule, request)
+            yield _violation(remedies, rule, choice, True)
 
 
 def _in(allowed: Values, value: str | None, synonyms: tuple[str, ...]) -> bool:
@@ -401,15 +410,15 @@ def _passthrough(
     if rule is None:
         return
     mode = policy.mode_for(rule.mode, subject)
-    for one in request.passthrough:
-        allowed = rule.allow.get(one.kind, Values())
-        if not _in(allowed, one.name, one.synonyms):
+    for item in request.passthrough:
+        allowed = rule.allow.get(item.kind, Values())
+        if not _in(allowed, item.name, item.synonyms):
             yield Violation(
                 (PASSTHROUGH_ALLOW,),
-                _choice(one),
+                _choice(item),
                 mode,
                 allowed.listed,
-                count=one.count,
+                count=item.count,
             )
 
 
@@ -437,20 +446,20 @@ def _never_one_time(
     if subject.operation not in _ISSUED:
         return
     mode = policy.mode_for(rule.mode, subject)
-    for one in request.passthrough:
-        why = NEVER_ONE_TIME.get(one.kind)
+    for item in request.passthrough:
+        why = NEVER_ONE_TIME.get(item.kind)
         if why is None:
             continue
         text = (
-            f"{clean(one.source)} asks for {clean(one.name)}, which cannot "
+            f"{clean(item.source)} asks for {clean(item.name)}, which cannot "
             f"be {ONE_TIME_USE}: {why}"
         )
         message = Message(
             text,
-            one.source,
+            item.source,
             ONE_TIME_USE,
-            device=one.name,
-            fix=FIXES[one.kind],
+            device=item.name,
+            fix=FIXES[item.kind],
         )
         yield Violation((PASSTHROUGH_REQUIRE,), message, mode)
 
@@ -463,8 +472,8 @@ def _unsaid(
     """Tell whether a kind that has no default of its own is not set."""
     if rule.kind in DEVICE_OF or rule.kind == "scsi_model":
         return False
-    said = (*request.explicit(rule.kind), *defaults)
-    return all(wish.kind != rule.kind for wish in said)
+    stated = (*request.explicit(rule.kind), *defaults)
+    return all(choice.kind != rule.kind for choice in stated)
 
 
 def _nothing(rule: DeviceRule, request: HardwareRequest) -> DeviceChoice:

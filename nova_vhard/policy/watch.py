@@ -50,12 +50,15 @@ def ending(policy: Policy, day: datetime.date) -> Iterator[tuple[int, str]]:
     :param day: the day (UTC) by which it is told
     :returns: pairs of the exemption's index in the policy, and a sentence
     """
-    for index, one in enumerate(policy.exemptions):
-        name = clean(one.id)
-        if one.until < day:
-            yield index, f"Exemption {name} ended on {one.until} and is void."
-        elif one.until - day <= NOTICE:
-            text = f"Exemption {name} ends on {one.until}."
+    for index, exemption in enumerate(policy.exemptions):
+        name = clean(exemption.id)
+        if exemption.until < day:
+            yield (
+                index,
+                f"Exemption {name} ended on {exemption.until} and is void.",
+            )
+        elif exemption.until - day <= NOTICE:
+            text = f"Exemption {name} ends on {exemption.until}."
             yield index, f"{text} Renew or remove it."
 
 
@@ -283,11 +286,16 @@ class PolicyFile:
 
 def _stat(path: str) -> tuple[int, int, int, int] | None:
     try:
-        found = os.stat(path)
+        result = os.stat(path)
     except (OSError, ValueError):
         # ValueError: no path at all, with a NUL in it.
         return None
-    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+    return (
+        result.st_mtime_ns,
+        result.st_ctime_ns,
+        result.st_size,
+        result.st_ino,
+    )
 
 
 def _write(path: str, content: object) -> None:

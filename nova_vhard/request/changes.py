@@ -58,8 +58,8 @@ class ChangeReader:
         server = self._find.server(server_id)
         request = server.hardware
         if any(
-            wish.kind == "disk_bus" and wish.value in _NAMED_SD
-            for wish in request.wishes
+            choice.kind == "disk_bus" and choice.value in _NAMED_SD
+            for choice in request.wishes
         ):
             request = request.plus([_PLUGGED_AS_SCSI])
         only = frozenset(("disk_bus", "scsi_model"))

@@ -96,11 +96,11 @@ class DescribedRequest:
             return frozenset()
         if subject.operation == RESIZE:
             subject = replace(subject, operation=MOVE)
-        found = host_requirements(policy, hardware, subject, today)
+        result = host_requirements(policy, hardware, subject, today)
         checks = frozenset[str]().union(
             *(
                 requirement.checks
-                for requirement in found
+                for requirement in result
                 if requirement.mode is Mode.ENFORCE
             )
         )
@@ -176,9 +176,9 @@ class Description:
             # without a bus that of its kind, as at the boot
             return [KeptDevice(bus, "cdrom", named=True, root=True)]
         buses = [
-            wish.value
-            for wish in server.hardware.explicit("disk_bus")
-            if "hw_disk_bus" in wish.names
+            choice.value
+            for choice in server.hardware.explicit("disk_bus")
+            if "hw_disk_bus" in choice.names
         ]
         by_distro = server.hardware.os_distro is not None
         default = None if by_distro else "virtio"
@@ -239,7 +239,7 @@ def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
     request = ServerReader(find, requester).rebuild("server", {})
     empty = HardwareRequest(devices=frozenset())
     flavor = parts.with_specs(empty, find.flavor("").extra_specs)
-    kinds = frozenset(wish.kind for wish in flavor.wishes)
+    kinds = frozenset(choice.kind for choice in flavor.wishes)
     existing = request.existing if "server" in data else ()
     return replace(
         request,

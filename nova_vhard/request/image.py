@@ -138,21 +138,21 @@ def is_image_id(value: Any) -> bool:
 
 def _effective(properties: Mapping[str, Any]) -> dict[str, _Found]:
     """Map each name of today to what Nova takes for it."""
-    found: dict[str, _Found] = {}
+    result: dict[str, _Found] = {}
     for legacy, name in LEGACY_NAMES.items():
         if legacy in properties:
-            found[name] = _found(legacy, properties[legacy])
+            result[name] = _found(legacy, properties[legacy])
     adapter = properties.get(VMWARE_ADAPTER)
     if adapter:
         written = _text(adapter)
         bus = "ide" if adapter == "ide" else "scsi"
-        found["hw_disk_bus"] = _Found(bus, VMWARE_ADAPTER, written)
+        result["hw_disk_bus"] = _Found(bus, VMWARE_ADAPTER, written)
         if bus == "scsi":
-            found["hw_scsi_model"] = _found(VMWARE_ADAPTER, adapter)
+            result["hw_scsi_model"] = _found(VMWARE_ADAPTER, adapter)
     for name, value in properties.items():
         if name in READ and name not in LEGACY_NAMES:
-            found[name] = _found(name, value)
-    return found
+            result[name] = _found(name, value)
+    return result
 
 
 def _found(name: str, value: Any) -> _Found:
@@ -174,23 +174,23 @@ def _value(effective: Mapping[str, _Found], name: str) -> str | None:
 
 def _machine_type(effective: Mapping[str, _Found]) -> str | None:
     """Return the machine type; an empty one is no default to Nova."""
-    found = effective.get("hw_machine_type")
-    return found.value if found else None
+    hw_machine_type = effective.get("hw_machine_type")
+    return hw_machine_type.value if hw_machine_type else None
 
 
 def _wish(
-    name: str, found: _Found, origin: str, holder: Holder
+    name: str, result: _Found, origin: str, holder: Holder
 ) -> DeviceChoice:
     kind = KINDS[_KIND_OF[name]]
-    canonical = kind.canonical(found.value)
+    canonical = kind.canonical(result.value)
     return DeviceChoice(
         kind=kind.name,
         value=canonical,
-        source=f"{origin} property {found.name}",
-        setting=found.name,
+        source=f"{origin} property {result.name}",
+        setting=result.name,
         origin=origin,
-        names=frozenset((found.name, name)),
-        written=found.written if found.written != canonical else None,
+        names=frozenset((result.name, name)),
+        written=result.written if result.written != canonical else None,
         holder=holder,
     )
 

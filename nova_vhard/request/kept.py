@@ -73,9 +73,9 @@ def with_later_disks(
     :param stored: what the server's stored image metadata asks for
     """
     buses = {
-        wish.value
-        for wish in stored.explicit("disk_bus")
-        if "hw_disk_bus" in wish.names
+        choice.value
+        for choice in stored.explicit("disk_bus")
+        if "hw_disk_bus" in choice.names
     }
     if buses.isdisjoint(_NAMED_SD):
         return request
@@ -89,8 +89,8 @@ def bus_of(device: KeptDevice) -> str | None:
     if device.disk_bus in USED:
         return device.disk_bus
     name = (_by_kind(device) and device.device_name) or ""
-    found = (bus for start, bus in _BUS_OF_NAME if name.startswith(start))
-    return next(found, None)
+    result = (bus for start, bus in _BUS_OF_NAME if name.startswith(start))
+    return next(result, None)
 
 
 def _by_kind(device: KeptDevice) -> bool:

@@ -50,8 +50,8 @@ _MAPPINGS = ("block_device_mapping_v2", "block_device_mapping")
 
 def section(body: Any, name: str) -> dict[str, Any]:
     """Return an object of a body; an empty one for any other shape."""
-    found = body.get(name) if isinstance(body, Mapping) else None
-    return found if isinstance(found, dict) else {}
+    result = body.get(name) if isinstance(body, Mapping) else None
+    return result if isinstance(result, dict) else {}
 
 
 class ServerReader:

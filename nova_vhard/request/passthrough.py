@@ -44,25 +44,25 @@ def _summed(asked: Iterable[Passthrough]) -> list[Passthrough]:
 
     ``gpu:1,gpu:1`` is two devices, and so are two groups of one each.
     """
-    found: dict[tuple[str, str], Passthrough] = {}
-    for one in asked:
-        first = found.setdefault((one.kind, one.name), one)
-        if first is not one:
-            count = _plus(first.count, one.count)
-            found[one.kind, one.name] = replace(first, count=count)
-    return list(found.values())
+    result: dict[tuple[str, str], Passthrough] = {}
+    for item in asked:
+        first = result.setdefault((item.kind, item.name), item)
+        if first is not item:
+            count = _plus(first.count, item.count)
+            result[item.kind, item.name] = replace(first, count=count)
+    return list(result.values())
 
 
-def _plus(one: str, other: str) -> str:
+def _plus(item: str, other: str) -> str:
     try:
-        return str(int(one) + int(other))
+        return str(int(item) + int(other))
     except ValueError:
-        return f"{one}+{other}"
+        return f"{item}+{other}"
 
 
 def up_to_current_count(had: HardwareRequest) -> HardwareRequest:
     """Return what a server has already: fewer of each device as well."""
-    every = (less for one in had.passthrough for less in _up_to(one))
+    every = (less for item in had.passthrough for less in _up_to(item))
     return replace(had, passthrough=tuple(every))
 
 
@@ -113,14 +113,14 @@ def of_requests(
     :param pci_requests: InstancePCIRequest objects
     :param groups: RequestGroup objects
     """
-    found = _summed(_of_request(one) for one in pci_requests)
-    found += [
+    result = _summed(_of_request(pci_request) for pci_request in pci_requests)
+    result += [
         Passthrough(
             "device_profiles", f"port {port}", f"accelerator of port {port}"
         )
         for port in _accelerator_ports(groups)
     ]
-    return found
+    return result
 
 
 def is_port(asked: Passthrough) -> bool:
@@ -195,4 +195,4 @@ def host_checks(extra_specs: Mapping[str, str]) -> frozenset[str]:
     host has passed them.
     """
     text = extra_specs.get(_REQUIRE, "")
-    return expand(filter(None, (one.strip() for one in text.split(","))))
+    return expand(filter(None, (part.strip() for part in text.split(","))))

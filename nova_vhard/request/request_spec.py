@@ -71,7 +71,9 @@ def had_already(spec: nova_spec.RequestSpec, flavor: Any) -> HardwareRequest:
     :param flavor: the server's present flavor. Ports never come in by a
         move: Nova copies them.
     """
-    ports = [one for one in _requests(spec) if passthrough.is_port(one)]
+    ports = [
+        request for request in _requests(spec) if passthrough.is_port(request)
+    ]
     asked = [*passthrough.of_flavor(_extra_specs(flavor)), *ports]
     return passthrough.up_to_current_count(
         HardwareRequest(passthrough=tuple(asked))

@@ -48,10 +48,10 @@ def read(line: bytes) -> Said | None:
 
     :raises Unreadable: if it should be an event and cannot be read
     """
-    said = decisions.read(line)
-    if isinstance(said, decisions.Event):
-        return _decision(said.data)
-    return said
+    stated = decisions.read(line)
+    if isinstance(stated, decisions.Event):
+        return _decision(stated.data)
+    return stated
 
 
 def _decision(data: dict[str, Any]) -> Decision:

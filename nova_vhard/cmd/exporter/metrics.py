@@ -119,8 +119,8 @@ class Metrics:
             registry=self.registry,
         )
         for file in files:
-            for one in (self._unreadable, self._errors, self._unusable):
-                one.labels(file)
+            for item in (self._unreadable, self._errors, self._unusable):
+                item.labels(file)
             self._followed.labels(file)
 
     def decided(self, decision: Decision) -> None:

@@ -25,11 +25,11 @@ class Exporter:
     def __init__(self, files: Iterable[str], interval: float) -> None:
         """Open nothing yet."""
         # A file that is named twice is counted once.
-        self._followers = [Follower(one) for one in dict.fromkeys(files)]
+        self._followers = [Follower(file) for file in dict.fromkeys(files)]
         self._interval = interval
         self._stop = threading.Event()
         self._errors: dict[str, str] = {}
-        self.metrics = Metrics(one.path for one in self._followers)
+        self.metrics = Metrics(follower.path for follower in self._followers)
 
     def stop(self) -> None:
         """End ``run`` soon."""
@@ -75,14 +75,14 @@ class Exporter:
 
     def _take(self, path: str, line: bytes) -> None:
         try:
-            said = lines.read(line)
+            stated = lines.read(line)
         except lines.Unreadable as error:
             LOG.debug("%s: %s", path, clean(error))
             self.metrics.unreadable(path)
             return
-        if isinstance(said, lines.Decision):
-            self.metrics.decided(said)
-        elif said is not None:
+        if isinstance(stated, lines.Decision):
+            self.metrics.decided(stated)
+        elif stated is not None:
             self.metrics.unusable(path)
 
     def _failed(self, path: str, error: OSError) -> None:

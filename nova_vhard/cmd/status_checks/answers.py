@@ -18,34 +18,36 @@ class Broken(Exception):
     """What a check wants to read is here and cannot be used."""
 
 
-def fine(said: str) -> Result:
+def fine(stated: str) -> Result:
     """Return a success, with what was read."""
-    return Result(Code.SUCCESS, said)
+    return Result(Code.SUCCESS, stated)
 
 
-def warn(said: str) -> Result:
+def warn(stated: str) -> Result:
     """Return a warning: what is wrong, and the fix."""
-    return Result(Code.WARNING, said)
+    return Result(Code.WARNING, stated)
 
 
-def fail(said: str) -> Result:
+def fail(stated: str) -> Result:
     """Return a failure: what is wrong, and the fix."""
-    return Result(Code.FAILURE, said)
+    return Result(Code.FAILURE, stated)
 
 
-def together(found: Iterable[Result], said: str) -> Result:
+def together(entries: Iterable[Result], stated: str) -> Result:
     """Return one result of several: the worst code, every text.
 
-    :param said: what to say where nothing was found
+    :param stated: what to say where nothing was found
     """
-    results = sorted(found, key=lambda one: one.code, reverse=True)
+    results = sorted(entries, key=lambda item: item.code, reverse=True)
     if not results:
-        return fine(said)
-    return Result(results[0].code, " ".join(one.details for one in results))
+        return fine(stated)
+    return Result(
+        results[0].code, " ".join(result.details for result in results)
+    )
 
 
 def named(names: Collection[str]) -> str:
     """Return the first few of many names, safe to show."""
-    shown = ", ".join(clean(one) for one in sorted(names)[:_NAMED])
+    shown = ", ".join(clean(name) for name in sorted(names)[:_NAMED])
     more = len(names) - _NAMED
     return f"{shown} and {more} more" if more > 0 else shown

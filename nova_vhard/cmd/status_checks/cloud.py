@@ -37,7 +37,7 @@ def placement(node: Node) -> Result:
     reading and for writing traits.
     """
     logins: dict[str, cfg.ConfigOpts] = {}
-    found: list[Result | None] = []
+    result: list[Result | None] = []
     with contextlib.suppress(NotHere):
         logins["reporter.conf"] = node.reporter
     try:
@@ -45,11 +45,11 @@ def placement(node: Node) -> Result:
     except NotHere as error:
         if not logins:
             raise
-        found.append(warn(f"{error} is not on this node: no login to try."))
-    found += [_try(name, conf) for name, conf in logins.items()]
+        result.append(warn(f"{error} is not on this node: no login to try."))
+    result += [_try(name, conf) for name, conf in logins.items()]
     listed = " and ".join(logins)
-    said = f"Placement answers ({VERSION}), by the login of {listed}."
-    return together((one for one in found if one), said)
+    stated = f"Placement answers ({VERSION}), by the login of {listed}."
+    return together((item for item in result if item), stated)
 
 
 def _try(name: str, conf: cfg.ConfigOpts) -> Result | None:
@@ -68,8 +68,10 @@ def _try(name: str, conf: cfg.ConfigOpts) -> Result | None:
             fix = f"upgrade Placement: microversion {VERSION} is needed"
         else:
             fix = f"see that Placement runs, and mend {where}"
-        said = clean(error, 200)
-        return fail(f"Placement, by the login of {name}: {said}. Fix: {fix}.")
+        stated = clean(error, 200)
+        return fail(
+            f"Placement, by the login of {name}: {stated}. Fix: {fix}."
+        )
     return None
 
 
@@ -79,24 +81,24 @@ def flavors(node: Node) -> Result:
     try:
         plans = [
             plan
-            for one in node.compute.flavors(
+            for flavor in node.compute.flavors(
                 details=True, get_extra_specs=True, is_public=None
             )
-            if (plan := plan_traits(one, rule)) is not None
+            if (plan := plan_traits(flavor, rule)) is not None
         ]
         unseen = list(_unseen(node, "flavors that are not public"))
     except Exception as error:  # noqa: BLE001 - keystoneauth's and the SDK's
         return _no_answer("flavors", error)
-    found = [*_flavors(plans), *unseen]
-    said = f"{len(plans)} flavors have to do with hosts' checks; in sync."
-    return together(found, said)
+    result = [*_flavors(plans), *unseen]
+    stated = f"{len(plans)} flavors have to do with hosts' checks; in sync."
+    return together(result, stated)
 
 
 def _flavors(plans: Iterable[TraitPlan]) -> Iterator[Result]:
     fix = "Run openstack vhard flavor sync, then the same with --yes."
     plans = list(plans)
-    lacking = [one.flavor.name for one in plans if one.lacks]
-    surplus = [one.flavor.name for one in plans if one.surplus]
+    lacking = [plan.flavor.name for plan in plans if plan.lacks]
+    surplus = [plan.flavor.name for plan in plans if plan.surplus]
     if lacking:
         yield fail(
             f"{len(lacking)} flavors lack traits that the policy demands "
@@ -122,10 +124,10 @@ def _unseen(node: Node, what: str) -> Iterator[Result]:
 
 
 def _no_answer(what: str, error: Exception) -> Result:
-    said = clean(f"{type(error).__name__}: {error}", 200)
+    stated = clean(f"{type(error).__name__}: {error}", 200)
     return warn(
         f"It is not known which {what} there are, because the Nova API did "
-        f"not answer ({said}). Name a cloud of clouds.yaml with --os-cloud, "
+        f"not answer ({stated}). Name a cloud of clouds.yaml with --os-cloud, "
         "of a user with role admin."
     )
 
@@ -144,14 +146,14 @@ def reporters(node: Node) -> Result:
         return fine("The policy asks nothing of hosts.")
     now = datetime.datetime.now(datetime.UTC)
     try:
-        found = fleet(node.placement, now, policy.hosts.max_report_age)
+        result = fleet(node.placement, now, policy.hosts.max_report_age)
     except PlacementError as error:
-        said = clean(error, 200)
+        stated = clean(error, 200)
         return warn(
             f"It is not known which hosts report, because Placement did not "
-            f"answer ({said}). See check Placement."
+            f"answer ({stated}). See check Placement."
         )
-    status = {one.name: one.status for one in found}
+    status = {item.name: item.status for item in result}
     judged, doubt = _judged(node, set(status))
     status = {name: status.get(name, "silent") for name in judged}
     return together([*_silent(status, policy), *doubt], _all_fresh(status))
@@ -160,7 +162,7 @@ def reporters(node: Node) -> Result:
 def _needs_reports(policy: Policy) -> bool:
     rule = policy.passthrough
     offered = rule is not None and any(
-        one.listed for one in rule.allow.values()
+        item.listed for item in rule.allow.values()
     )
     return bool(policy.hosts.require) or bool(
         offered and rule and rule.require
@@ -170,21 +172,21 @@ def _needs_reports(policy: Policy) -> bool:
 def _judged(node: Node, names: set[str]) -> tuple[set[str], list[Result]]:
     """Return the hosts that the policy judges, and what is in doubt."""
     try:
-        found = list(node.compute.hypervisors(details=True))
+        result = list(node.compute.hypervisors(details=True))
         doubt = list(_unseen(node, "hypervisors"))
     except Exception as error:  # noqa: BLE001 - keystoneauth's and the SDK's
         return names, [_no_answer("hypervisors", error)]
     types = node.policy.hypervisor_types
     judged = {
-        clean(one.name)
-        for one in found
-        if str(one.hypervisor_type).lower() in types
+        clean(item.name)
+        for item in result
+        if str(item.hypervisor_type).lower() in types
     }
     return judged, doubt
 
 
 def _silent(status: dict[str, str], policy: Policy) -> Iterator[Result]:
-    silent = [name for name, one in status.items() if one != _FRESH]
+    silent = [name for name, item in status.items() if item != _FRESH]
     if not silent:
         return
     hours = policy.hosts.max_report_age

@@ -96,7 +96,7 @@ def read(project: str, files: Sequence[str]) -> cfg.ConfigOpts:
     :raises NotHere: if it is not on this node
     :raises Broken: if they cannot be read
     """
-    there = [one for one in files if os.path.exists(one)]
+    there = [file for file in files if os.path.exists(file)]
     if files[-1] not in there:
         raise NotHere(files[-1])
     more = os.path.join(os.path.dirname(files[-1]), f"{project}.conf.d")
@@ -110,8 +110,8 @@ def read(project: str, files: Sequence[str]) -> cfg.ConfigOpts:
             use_env=False,
         )
     except (cfg.Error, OSError, UnicodeDecodeError) as error:
-        said = " ".join(str(error).split())
-        raise Broken(f"{', '.join(there)}: {said}") from error
+        stated = " ".join(str(error).split())
+        raise Broken(f"{', '.join(there)}: {stated}") from error
     return conf
 
 

@@ -39,9 +39,13 @@ def scheduler(node: Node) -> Result:
     =======  ==========================================================
     """
     group = node.nova.filter_scheduler
-    enabled = [one for one in group.enabled_filters if one]
-    found = _filters(enabled, group.available_filters)
-    return together(found, f"enabled_filters: {', '.join(enabled)}")
+    enabled = [
+        enabled_filter
+        for enabled_filter in group.enabled_filters
+        if enabled_filter
+    ]
+    result = _filters(enabled, group.available_filters)
+    return together(result, f"enabled_filters: {', '.join(enabled)}")
 
 
 def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:

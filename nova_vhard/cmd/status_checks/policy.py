@@ -58,27 +58,31 @@ def policy(node: Node) -> Result:
     for services, conf in confs:
         results += _judge(services, conf, digests)
     if None not in digests.values() and len(set(digests.values())) > 1:
-        listed = " and ".join(f"{one} ({digests[one]})" for one in digests)
+        listed = " and ".join(
+            f"{digest} ({digests[digest]})" for digest in digests
+        )
         results.append(
             warn(
                 f"Nova and Glance judge by different policies: {listed}. "
                 "Name one file in [vhard] policy_file of both."
             )
         )
-    listed = ", ".join(f"policy {digests[one]} of {one}" for one in digests)
+    listed = ", ".join(
+        f"policy {digests[digest]} of {digest}" for digest in digests
+    )
     return together(results, f"{listed} can be used.")
 
 
 def _configurations(
     node: Node,
 ) -> list[tuple[tuple[str, ...], cfg.ConfigOpts]]:
-    found: list[tuple[tuple[str, ...], cfg.ConfigOpts]] = []
+    result: list[tuple[tuple[str, ...], cfg.ConfigOpts]] = []
     for name, services in _SERVICES:
         try:
-            found.append((services, getattr(node, name)))
+            result.append((services, getattr(node, name)))
         except NotHere:
             continue
-    return found
+    return result
 
 
 def _judge(
@@ -105,8 +109,8 @@ def _judge(
         now = document.load(path, limit=conf.vhard.policy_max_size)
     except PolicyError as error:
         digests[path] = None
-        said = "" if known else f"{error}. "
-        yield fail(said + _who_goes_on(services, copies, path))
+        stated = "" if known else f"{error}. "
+        yield fail(stated + _who_goes_on(services, copies, path))
         return
     digests[path] = now.digest
     yield from _stale(now, path, copies)
@@ -152,14 +156,14 @@ def _who_goes_on(
     services: tuple[str, ...], copies: list[_Copy], path: str
 ) -> str:
     """Say what holds while a policy file is broken."""
-    going_on = [one for one in copies if one.path == path and one.digest]
+    going_on = [copy for copy in copies if copy.path == path and copy.digest]
     if not going_on:
         return (
             f"Nothing is known that {' and '.join(services)} could go on "
             "with: nova-scheduler does not start, and the APIs answer 503. "
             "Mend the file; no restart is needed where a service runs."
         )
-    listed = ", ".join(f"{one.service}: {one.digest}" for one in going_on)
+    listed = ", ".join(f"{item.service}: {item.digest}" for item in going_on)
     return (
         f"The last good policy still holds ({listed}). Mend the file; no "
         "restart is needed."
@@ -167,16 +171,16 @@ def _who_goes_on(
 
 
 def _stale(now: Policy, path: str, copies: list[_Copy]) -> Iterator[Result]:
-    for one in copies:
-        if one.path != path:
+    for copy in copies:
+        if copy.path != path:
             yield warn(
-                f"{one.service} last judged by {one.path}, not by {path}: "
+                f"{copy.service} last judged by {copy.path}, not by {path}: "
                 "restart it."
             )
-        elif one.digest != now.digest:
+        elif copy.digest != now.digest:
             yield warn(
-                f"{one.service} last judged by policy "
-                f"{one.digest or 'of another version'}, and {path} is "
+                f"{copy.service} last judged by policy "
+                f"{copy.digest or 'of another version'}, and {path} is "
                 f"{now.digest}: it has judged nothing since the file "
                 "changed, does not run, or cannot write its copy. Look for "
                 "'holds' in its log."

@@ -97,7 +97,7 @@ def _weakest(policy: Policy, own: Mode | None) -> Mode:
         return Mode.AUDIT
     modes = {own or policy.mode}
     if own is None:
-        modes.update(one.mode for one in policy.projects)
+        modes.update(project.mode for project in policy.projects)
     return next(mode for mode in Mode if mode in modes)
 
 
@@ -113,8 +113,8 @@ def defaults(node: Node) -> Result:
             "No libvirt nova-compute reads this nova.conf (compute_driver "
             f"is {driver or 'not set'})."
         )
-    found = _differences(conf, node.policy.assume)
-    return together(found, "nova.conf does what the policy assumes.")
+    result = _differences(conf, node.policy.assume)
+    return together(result, "nova.conf does what the policy assumes.")
 
 
 def _differences(conf: cfg.ConfigOpts, assume: Assume) -> Iterator[Result]:
@@ -149,8 +149,8 @@ def _differences(conf: cfg.ConfigOpts, assume: Assume) -> Iterator[Result]:
 
 def _machine_type(conf: cfg.ConfigOpts, architecture: str) -> str:
     """Return what Nova picks: its own default where nothing is set."""
-    for one in conf.libvirt.hw_machine_type:
-        name, _, machine = one.partition("=")
+    for item in conf.libvirt.hw_machine_type:
+        name, _, machine = item.partition("=")
         if name == architecture and machine:
             return str(machine)
     return NOVA_MACHINE_TYPES.get(architecture, "")

@@ -54,15 +54,17 @@ class Iommu(Check):
         units = iommu.units(root)
         evidence.append(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")
         groups = iommu.groups(root)
-        real = [one for one in groups if one.devices and not one.noiommu]
-        count = sum(len(one.devices) for one in real)
+        real = [
+            group for group in groups if group.devices and not group.noiommu
+        ]
+        count = sum(len(item.devices) for item in real)
         evidence.append(
             f"{iommu.GROUPS}: {len(real)} groups with {count} devices"
         )
-        fakes = [one for one in groups if one.noiommu]
+        fakes = [group for group in groups if group.noiommu]
         evidence += [
-            f"{one.path}/name: {iommu.NOIOMMU}: {' '.join(one.devices)}"
-            for one in fakes
+            f"{fake.path}/name: {iommu.NOIOMMU}: {' '.join(fake.devices)}"
+            for fake in fakes
         ]
         if unsafe or fakes:
             text = "vfio may hand out devices without an IOMMU"
@@ -91,13 +93,13 @@ def _linked(
 ) -> Answer:
     """Ask the PCI devices themselves, which must agree with the groups."""
     addresses = root.names(iommu.DEVICES)
-    grouped = {one for group in groups for one in group.devices}
-    without = [one for one in addresses if one not in grouped]
+    grouped = {device for group in groups for device in group.devices}
+    without = [address for address in addresses if address not in grouped]
     lost = [
-        one
-        for one in addresses
-        if one in grouped
-        and root.link(f"{iommu.DEVICES}/{one}/iommu_group") is None
+        address
+        for address in addresses
+        if address in grouped
+        and root.link(f"{iommu.DEVICES}/{address}/iommu_group") is None
     ]
     if without:
         evidence.append(f"devices in no group: {' '.join(without)}")

@@ -45,9 +45,9 @@ class IommuStrict(Check):
         """Judge the type of every group."""
         root = host.root
         real = [
-            one
-            for one in iommu.groups(root)
-            if one.devices and not one.noiommu
+            group
+            for group in iommu.groups(root)
+            if group.devices and not group.noiommu
         ]
         strange = iommu.unverified(root, iommu.units(root), evidence)
         if strange:
@@ -60,7 +60,7 @@ class IommuStrict(Check):
             step = platform.remedy(root, platform.IOMMU_OFF)
             text = "no device is in an IOMMU group"
             return Answer(Status.FAIL, text, step)
-        types = {one.path: root.read(f"{one.path}/type") for one in real}
+        types = {item.path: root.read(f"{item.path}/type") for item in real}
         counts = Counter(types.values())
         evidence += [
             f"{iommu.GROUPS}/*/type: {kind or '(empty)'} in {count} groups"

@@ -67,16 +67,16 @@ class KernelAslr(Check):
 
 def _aside(root: HostRoot) -> list[str]:
     """Return lines on what decides nothing; none on what is not there."""
-    found = []
+    result = []
     for path in (_CMDLINE, *_ASIDE):
         try:
             text = root.read(path)
         except Unreadable as error:
             if not error.missing:
-                found.append(f"cannot be read: {error}")
+                result.append(f"cannot be read: {error}")
             continue
         if path == _CMDLINE:
-            text = " ".join(one for one in text.split() if one in _BOOT)
+            text = " ".join(part for part in text.split() if part in _BOOT)
         if text:
-            found.append(f"{path}: {text}")
-    return found
+            result.append(f"{path}: {text}")
+    return result

@@ -61,11 +61,11 @@ class MacGuests(Check):
         troubles = [*table.unknown, *_unseen(host, table, evidence)]
         if not (table.guests or troubles or answers):
             return _nobody(host, evidence)
-        answers += [Answer(Status.UNKNOWN, one) for one in troubles]
-        judged = [(one, _judge(one, model)) for one in table.guests]
+        answers += [Answer(Status.UNKNOWN, trouble) for trouble in troubles]
+        judged = [(guest, _judge(guest, model)) for guest in table.guests]
         # A report has room for some lines only: the worst come first.
-        judged.sort(key=lambda one: one[1][0] is Status.PASS)
-        evidence += [_line(one) for one, _ in judged]
+        judged.sort(key=lambda item: item[1][0] is Status.PASS)
+        evidence += [_line(item) for item, _ in judged]
         answers += [answer for _, answer in judged]
         answers += _shared(table.guests)
         if model:
@@ -107,20 +107,20 @@ def _unseen(
     host: Host, table: guests.Table, evidence: list[str]
 ) -> Iterator[str]:
     """Yield what libvirt says to run and procfs does not show."""
-    seen = {one.uuid for one in table.guests}
+    seen = {guest.uuid for guest in table.guests}
     try:
         listed = host.libvirt.running()
-        missing = [one for one in listed if one.uuid not in seen]
+        missing = [item for item in listed if item.uuid not in seen]
         if missing:
             # Some may just have started, or ended.
-            again = {one.uuid for one in guests.table(host.root).guests}
-            still = {one.uuid for one in host.libvirt.running()} - again
-            missing = [one for one in missing if one.uuid in still]
+            again = {guest.uuid for guest in guests.table(host.root).guests}
+            still = {item.uuid for item in host.libvirt.running()} - again
+            missing = [item for item in missing if item.uuid in still]
     except Unreadable as error:
         evidence.append(f"not compared with libvirt: {error}")
         return
     if missing:
-        names = few(one.name for one in missing)
+        names = few(item.name for item in missing)
         yield f"libvirt runs guests that procfs does not show: {names}"
 
 
@@ -172,11 +172,11 @@ def _domain(guest: guests.Guest, label: selinux.Label) -> Answer:
     return _GOOD
 
 
-def _shared(found: tuple[guests.Guest, ...]) -> Iterator[Answer]:
+def _shared(entries: tuple[guests.Guest, ...]) -> Iterator[Answer]:
     """Yield a FAIL for each label that several guests have."""
     owners: dict[Hashable, list[str]] = defaultdict(list)
-    for one in found:
-        owners[_identity(one)].append(one.name)
+    for item in entries:
+        owners[_identity(item)].append(item.name)
     for identity, names in owners.items():
         if identity is not None and len(names) > 1:
             yield Answer(Status.FAIL, f"guests share one label: {few(names)}")

@@ -75,11 +75,11 @@ class MacImages(Check):
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the labels of the images that libvirt names."""
-        found = mac.driver(host, evidence)
-        if not found:
+        result = mac.driver(host, evidence)
+        if not result:
             text = "libvirt has no security driver that labels images"
             return Answer(Status.FAIL, text, mac.NO_DRIVER)
-        if mac.SELINUX not in found:
+        if mac.SELINUX not in result:
             text = "AppArmor labels no images: profiles name their paths"
             return Answer(Status.NOT_APPLICABLE, text)
         running = host.libvirt.running()

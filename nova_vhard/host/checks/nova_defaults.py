@@ -44,12 +44,13 @@ class NovaDefaults(Check):
         """Compare Nova's settings with the policy's assumptions."""
         facts = nova_facts.read(host)
         different = []
-        for name, found, assumed in _compared(facts, host.expected):
-            evidence.append(f"{facts.path}: {name} = {found}")
-            if found != assumed:
-                different.append(f"{name} is {found}, assumed is {assumed}")
+        for name, result, assumed in _compared(facts, host.expected):
+            evidence.append(f"{facts.path}: {name} = {result}")
+            if result != assumed:
+                different.append(f"{name} is {result}, assumed is {assumed}")
         evidence += [
-            f"{facts.path}: {name} = {found}" for name, found in _named(facts)
+            f"{facts.path}: {name} = {result}"
+            for name, result in _named(facts)
         ]
         if not host.expected.policy:
             text = "there is no policy to compare with"
@@ -69,10 +70,10 @@ def _compared(
     machines = _machines(facts)
     assumed = {**NOVA_MACHINE_TYPES, **expected.machine_types}
     for arch in sorted(machines.keys() | expected.machine_types.keys()):
-        found = machines.get(arch) or NOVA_MACHINE_TYPES.get(arch)
+        result = machines.get(arch) or NOVA_MACHINE_TYPES.get(arch)
         unset = "" if arch in machines else " (not set)"
         name = f"[libvirt] hw_machine_type of {arch}{unset}"
-        yield name, found, assumed.get(arch)
+        yield name, result, assumed.get(arch)
     yield (
         "[libvirt] use_virtio_for_bridges",
         facts.use_virtio_for_bridges,
@@ -87,12 +88,12 @@ def _compared(
 
 def _machines(facts: NovaFacts) -> dict[str, str]:
     """Return architecture to machine type; of several Nova takes the first."""
-    found: dict[str, str] = {}
-    for one in facts.hw_machine_type:
-        arch, _, machine = one.partition("=")
+    result: dict[str, str] = {}
+    for item in facts.hw_machine_type:
+        arch, _, machine = item.partition("=")
         if machine:
-            found.setdefault(arch, machine)
-    return found
+            result.setdefault(arch, machine)
+    return result
 
 
 def _named(facts: NovaFacts) -> Iterator[tuple[str, Any]]:

@@ -68,7 +68,7 @@ class PassthroughIsolated(Check):
             return Answer(
                 Status.FAIL, "offered devices share a group with the host's"
             )
-        evidence += [f"offered: {one}" for one in offered]
+        evidence += [f"offered: {item}" for item in offered]
         match = _PRETENDED.search(root.read(_CMDLINE))
         if match:
             evidence.insert(0, f"{_CMDLINE}: {match[0]}")
@@ -87,14 +87,14 @@ def _company(
 
     :returns: address to a line on it; a line on each that stays
     """
-    groups = {one.name: one for one in iommu.groups(root)}
-    known = {one.device.address for one in offered}
+    groups = {item.name: item for item in iommu.groups(root)}
+    known = {item.device.address for item in offered}
     alone: dict[str, str] = {}
     judged: dict[str, str] = {}
-    for one in offered:
-        group = iommu.group_of(root, groups, one.device.address)
+    for item in offered:
+        group = iommu.group_of(root, groups, item.device.address)
         if group is None:
-            alone[one.device.address] = f"{one}: in no IOMMU group"
+            alone[item.device.address] = f"{item}: in no IOMMU group"
             continue
         for other in group.devices:
             if other not in known and other not in judged:

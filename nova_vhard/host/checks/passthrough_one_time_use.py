@@ -37,18 +37,18 @@ class PassthroughOneTimeUse(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the entry that covers each device that Nova offers."""
         offered = offers.of_host(host, evidence)
-        whole = [one for one in offered if one.device.kind is not Kind.VF]
+        whole = [item for item in offered if item.device.kind is not Kind.VF]
         functions = len(offered) - len(whole)
         if functions:
             text = f"{functions} offered VFs cannot be one_time_use"
             evidence.append(text)
         if not whole:
             return Answer(Status.NOT_APPLICABLE, "nova offers no whole device")
-        again = [str(one) for one in whole if not one.spec.one_time_use]
+        again = [str(item) for item in whole if not item.spec.one_time_use]
         if again:
-            evidence[:0] = [f"not one_time_use: {one}" for one in again]
+            evidence[:0] = [f"not one_time_use: {item}" for item in again]
             return Answer(
                 Status.FAIL, "offered devices go from guest to guest"
             )
-        evidence += [f"one_time_use: {one}" for one in whole]
+        evidence += [f"one_time_use: {item}" for item in whole]
         return Answer(Status.PASS, "each offered device is one_time_use")

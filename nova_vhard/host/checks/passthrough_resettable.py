@@ -43,17 +43,17 @@ class PassthroughResettable(Check):
         if not offered:
             return Answer(Status.NOT_APPLICABLE, "nova offers no device")
         buses = Counter(
-            one.rpartition(":")[0] for one in root.names(iommu.DEVICES)
+            name.rpartition(":")[0] for name in root.names(iommu.DEVICES)
         )
         without = []
-        for one in offered:
-            methods = _methods(root, one.device)
-            alone = buses[one.device.bus] == 1
+        for item in offered:
+            methods = _methods(root, item.device)
+            alone = buses[item.device.bus] == 1
             if not methods or (set(methods) <= SHARED_RESETS and not alone):
-                told = " ".join(methods) or "none"
-                without.append(f"{one}: reset by {told}")
+                known = " ".join(methods) or "none"
+                without.append(f"{item}: reset by {known}")
             else:
-                evidence.append(f"{one}: reset by {' '.join(methods)}")
+                evidence.append(f"{item}: reset by {' '.join(methods)}")
         evidence[:0] = without
         if without:
             return Answer(

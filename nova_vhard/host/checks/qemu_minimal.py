@@ -64,11 +64,11 @@ class QemuMinimal(Check):
         extra: Extra = {}
         asked = []
         for label, offered in lists.items():
-            found = unwanted(host.expected, offered)
-            extra |= found
+            result = unwanted(host.expected, offered)
+            extra |= result
             asked.append(
                 f"{label} -device help: {len(offered)} devices, "
-                f"{len(found)} to leave out"
+                f"{len(result)} to leave out"
             )
         # What to do first: evidence is cut at some length.
         evidence += [*_lines(extra), *map(str, untold), *asked]
@@ -119,14 +119,14 @@ def unwanted(expected: Expected, offered: frozenset[str]) -> Extra:
     }
     for machine in expected.machine_types.values():
         needed |= SELECTED.get(family(machine), frozenset())
-    needed = needed.union(*(SELECTS.get(one, ()) for one in needed))
-    found: Extra = {}
+    needed = needed.union(*(SELECTS.get(item, ()) for item in needed))
+    result: Extra = {}
     for kind, value in _choices():
         if value in expected.refused.get(kind, ()):
-            for one in DEVICES[kind][value]:
-                if one in offered and part(one) not in needed:
-                    found[one] = (*found.get(one, ()), (kind, value))
-    return found
+            for item in DEVICES[kind][value]:
+                if item in offered and part(item) not in needed:
+                    result[item] = (*result.get(item, ()), (kind, value))
+    return result
 
 
 def _choices() -> Iterator[Choice]:

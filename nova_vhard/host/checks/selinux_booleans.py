@@ -40,15 +40,15 @@ class SelinuxBooleans(Check):
         if not _present(host, evidence):
             return Answer(Status.NOT_APPLICABLE, "SELinux is not enabled")
         wanted = host.expected.booleans
-        found = {
-            one.guide: mac.attempt(_judge, host, one, evidence)
-            for one in BOOLEANS
+        result = {
+            boolean.guide: mac.attempt(_judge, host, boolean, evidence)
+            for boolean in BOOLEANS
         }
         evidence += [
-            f"wanted on, and none that is asked for: {shown(one)}"
-            for one in sorted(wanted - _known())
+            f"wanted on, and none that is asked for: {shown(item)}"
+            for item in sorted(wanted - _known())
         ]
-        answers = [one for one in found.values() if one[0] in _SETTLED]
+        answers = [item for item in result.values() if item[0] in _SETTLED]
         if not answers:
             text = "this policy has none of the booleans of virtualization"
             return Answer(Status.UNKNOWN, text)
@@ -71,7 +71,9 @@ _SETTLED = (Status.PASS, Status.FAIL, Status.UNKNOWN)
 
 def _known() -> frozenset[str]:
     return frozenset(
-        name for one in BOOLEANS for name in (one.guide, *one.names)
+        name
+        for boolean in BOOLEANS
+        for name in (boolean.guide, *boolean.names)
     )
 
 
@@ -86,36 +88,36 @@ def _present(host: Host, evidence: list[str]) -> bool:
     except Unreadable as error:
         if not error.missing:
             raise
-        found = mac.active(host.root)
-        if mac.SELINUX in found:
+        result = mac.active(host.root)
+        if mac.SELINUX in result:
             raise
-        listed = " ".join(found) or f"neither {' nor '.join(mac.MODELS)}"
+        listed = " ".join(result) or f"neither {' nor '.join(mac.MODELS)}"
         evidence += [str(error), f"active in the kernel: {listed}"]
         return False
     return True
 
 
-def _judge(host: Host, one: Boolean, evidence: list[str]) -> Answer:
+def _judge(host: Host, boolean: Boolean, evidence: list[str]) -> Answer:
     """Judge one; NOT_APPLICABLE where this policy does not have it."""
-    for name in one.names:
+    for name in boolean.names:
         state = selinux.boolean(host.root, name)
         if state is not None:
-            return _state(host, one, name, state, evidence)
-    evidence.append(f"{selinux.BOOLEANS}: no {' or '.join(one.names)}")
+            return _state(host, boolean, name, state, evidence)
+    evidence.append(f"{selinux.BOOLEANS}: no {' or '.join(boolean.names)}")
     return Answer(Status.NOT_APPLICABLE, "")
 
 
 def _state(
     host: Host,
-    one: Boolean,
+    boolean: Boolean,
     name: str,
     state: tuple[bool, bool],
     evidence: list[str],
 ) -> Answer:
     now, pending = state
-    wanted = bool({name, one.guide} & host.expected.booleans)
+    wanted = bool({name, boolean.guide} & host.expected.booleans)
     text = f"{int(now)} {int(pending)}"
-    facts = [f"opens {one.opens}", f"default {one.default}"]
+    facts = [f"opens {boolean.opens}", f"default {boolean.default}"]
     facts += ["wanted on"] if wanted else []
     if pending != now:
         facts.append(f"pending: {'on' if pending else 'off'}")

@@ -59,7 +59,7 @@ class TpmMeasuredBoot(Check):
         evidence.append(f"{tpm.CLASS}: {' '.join(names) or '(empty)'}")
         if not names:
             return Answer(Status.FAIL, "there is no TPM", _NO_TPM)
-        answers = [mac.attempt(_judge, host, one, evidence) for one in names]
+        answers = [mac.attempt(_judge, host, name, evidence) for name in names]
         for wanted in (Status.PASS, Status.UNKNOWN):
             for answer in answers:
                 if answer[0] is wanted:

@@ -118,19 +118,23 @@ def _run(root: HostRoot, run: Runner, task: Task, rule: StepRule) -> Done:
     job = Job(root, task.device, rule.settings, task.good, rule.time_limit)
     begun = time.monotonic()
     try:
-        found = run(rule.step, job)
+        outcome = run(rule.step, job)
     except Exception as error:  # noqa: BLE001 - whatever a runner raises
         text = f"could not be run: {type(error).__name__}: {error}"
-        found = Outcome(False, text)
+        outcome = Outcome(False, text)
     seconds = round(time.monotonic() - begun, 3)
     LOG.info(
         "%s: step %s ended %s after %s s: %s",
         task.device.address,
         rule.step,
-        "clean" if found.clean else "not clean",
+        "clean" if outcome.clean else "not clean",
         seconds,
-        clean_text(found.said, 300),
+        clean_text(outcome.said, 300),
     )
     return Done(
-        rule.step, found.clean is True, found.said, found.evidence, seconds
+        rule.step,
+        outcome.clean is True,
+        outcome.said,
+        outcome.evidence,
+        seconds,
     )

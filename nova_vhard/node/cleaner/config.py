@@ -69,22 +69,22 @@ def differences(
         for offset, bits in enumerate(mask)
         if (good[offset] ^ now[offset]) & bits
     }
-    found: list[str] = []
-    for one in registers:
-        whole = range(one.offset, one.offset + one.size)
+    result: list[str] = []
+    for register in registers:
+        whole = range(register.offset, register.offset + register.size)
         if changed.intersection(whole):
-            found.append(_told(one.name, whole, good, now))
+            result.append(_told(register.name, whole, good, now))
             changed.difference_update(whole)
     for run in _runs(sorted(changed)):
-        found.append(_told(_place(good, run.start), run, good, now))
-    return found
+        result.append(_told(_place(good, run.start), run, good, now))
+    return result
 
 
 def _told(name: str, where: range, good: bytes, now: bytes) -> str:
-    one, other = (
+    item, other = (
         data[where.start : where.stop][::-1].hex() for data in (good, now)
     )
-    return f"{name} (0x{where.start:02x}): enrolled 0x{one}, now 0x{other}"
+    return f"{name} (0x{where.start:02x}): enrolled 0x{item}, now 0x{other}"
 
 
 def _runs(offsets: list[int]) -> Iterator[range]:
@@ -101,9 +101,9 @@ def _runs(offsets: list[int]) -> Iterator[range]:
 def _mask(data: bytes, registers: Iterable[Register]) -> bytearray:
     """Return a space in which each bit that is compared is 1."""
     mask = bytearray(b"\xff" * len(data))
-    for one in registers:
-        volatile = one.volatile.to_bytes(one.size, "little")
-        for offset, bits in enumerate(volatile, one.offset):
+    for register in registers:
+        volatile = register.volatile.to_bytes(register.size, "little")
+        for offset, bits in enumerate(volatile, register.offset):
             if offset < len(mask):
                 mask[offset] &= ~bits & 0xFF
     return mask
@@ -115,29 +115,29 @@ def _registers(data: bytes) -> Iterator[Register]:
     if not data[0x0E] & 0x7F:
         yield from _bars(data, layout.BAR_OFFSET, "Base address")
     for offset, known, extended in _capabilities(data):
-        for one in (*known.registers, *_more(data, offset, extended)):
+        for register in (*known.registers, *_more(data, offset, extended)):
             yield Register(
-                offset + one.offset,
-                one.size,
-                f"{known.name}: {one.name}",
-                one.volatile,
+                offset + register.offset,
+                register.size,
+                f"{known.name}: {register.name}",
+                register.volatile,
             )
 
 
 def _more(data: bytes, offset: int, extended: bool) -> Iterator[Register]:
     """Yield the registers that a capability has by what it says itself."""
-    found = data[offset]
+    result = data[offset]
     if extended:
-        if found == layout.SRIOV:
-            for one in _bars(data, offset + 0x24, "VF base address"):
-                place = one.offset - offset
-                yield Register(place, one.size, one.name, one.volatile)
-        elif found in (layout.VC, layout.VC_MFVC):
+        if result == layout.SRIOV:
+            for bar in _bars(data, offset + 0x24, "VF base address"):
+                place = bar.offset - offset
+                yield Register(place, bar.size, bar.name, bar.volatile)
+        elif result in (layout.VC, layout.VC_MFVC):
             more = int.from_bytes(data[offset + 4 : offset + 5], "little")
             yield from _channels(more & 0x7)
-    elif found == layout.PCIE and data[offset + 2] & 0xF > 1:
+    elif result == layout.PCIE and data[offset + 2] & 0xF > 1:
         yield from layout.PCIE_2
-    elif found == layout.MSI:
+    elif result == layout.MSI:
         yield from _messages(data[offset + 2] | data[offset + 3] << 8)
 
 

@@ -60,9 +60,11 @@ class Isolation:
             return asdict(_outcome(step, job))
 
         try:
-            found = self._ask(work, job.device.address, job.time_limit)
+            result = self._ask(work, job.device.address, job.time_limit)
             return Outcome(
-                bool(found["clean"]), found["said"], tuple(found["evidence"])
+                bool(result["clean"]),
+                result["said"],
+                tuple(result["evidence"]),
             )
         except _NoAnswer as error:
             LOG.error(
@@ -90,12 +92,12 @@ class Isolation:
                 return {"unreadable": str(error)}
 
         try:
-            found = self._ask(work, address, time_limit)
+            result = self._ask(work, address, time_limit)
         except _NoAnswer as error:
             raise unreadable(address, str(error)) from error
-        if "unreadable" in found:
-            raise unreadable(address, found["unreadable"])
-        return baseline.parse(found)
+        if "unreadable" in result:
+            raise unreadable(address, result["unreadable"])
+        return baseline.parse(result)
 
     def _ask(self, work: _Work, address: str, limit: float) -> dict[str, Any]:
         """Return the answer of a process.

@@ -109,11 +109,11 @@ def _ending(status: int | None, limit: float, output: bytes) -> Ending:
 def _left() -> int:
     """Return how many processes a program has left behind."""
     deadline = time.monotonic() + _PATIENCE
-    while (found := processes.descendants(os.getpid())) and (
+    while (result := processes.descendants(os.getpid())) and (
         time.monotonic() < deadline
     ):
         time.sleep(0.02)
-    return len(found)
+    return len(result)
 
 
 class _Output:

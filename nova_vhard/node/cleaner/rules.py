@@ -67,8 +67,8 @@ class Entry:
                 or (
                     bool(other.classes)
                     and all(
-                        one.startswith(tuple(self.classes))
-                        for one in other.classes
+                        class_.startswith(tuple(self.classes))
+                        for class_ in other.classes
                     )
                 )
             )

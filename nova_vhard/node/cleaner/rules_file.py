@@ -54,7 +54,7 @@ def installed_steps() -> dict[str, Step]:
     manager = extension.ExtensionManager(
         NAMESPACE, invoke_on_load=True, on_load_failure_callback=unusable
     )
-    return {one.name: one.obj for one in manager}
+    return {item.name: item.obj for item in manager}
 
 
 def load(path: str, steps: Mapping[str, Step] | None = None) -> Rules:
@@ -76,7 +76,7 @@ def load(path: str, steps: Mapping[str, Step] | None = None) -> Rules:
     return Rules(
         file=path,
         digest=hashlib.sha256(content).hexdigest()[:16],
-        entries=tuple(_entry(one, steps) for one in data["devices"]),
+        entries=tuple(_entry(device, steps) for device in data["devices"]),
     )
 
 
@@ -88,14 +88,14 @@ def _read(
         text = source.read_text(path)
     except source.UnreadableError as error:
         return report(error.line, (), str(error))
-    said: list[int] = []
+    stated: list[int] = []
 
     def tell(line: int, place: Path, message: str) -> None:
-        said.append(line)
+        stated.append(line)
         report(line, place, message)
 
     data, lines = yaml_lines.read(text, tell)
-    if data is None and said:
+    if data is None and stated:
         return None
     if not isinstance(data, dict):
         return report(1, (), "must be a mapping with version and devices")
@@ -115,27 +115,27 @@ def _faults(
         return
     names: set[str] = set()
     before: list[Entry] = []
-    for index, one in enumerate(data["devices"]):
+    for index, device in enumerate(data["devices"]):
         place: Path = ("devices", index)
         if place in broken:
             continue
-        if one["name"] in names:
-            text = f"{quote(one['name'])} is the name of two entries"
+        if device["name"] in names:
+            text = f"{quote(device['name'])} is the name of two entries"
             yield (*place, "name"), text
-        names.add(one["name"])
-        yield from _settings(one["steps"], steps, (*place, "steps"))
-        if "products" in one["match"] and "vendor" not in one["match"]:
+        names.add(device["name"])
+        yield from _settings(device["steps"], steps, (*place, "steps"))
+        if "products" in device["match"] and "vendor" not in device["match"]:
             text = "a product's number means nothing without its vendor"
             yield (*place, "match", "products"), text
-        yield from _reached(_entry(one, steps), before, place)
+        yield from _reached(_entry(device, steps), before, place)
 
 
 def _settings(
     listed: list[dict[str, Any]], steps: Mapping[str, Step], path: Path
 ) -> Iterator[Fault]:
-    for index, one in enumerate(listed):
+    for index, item in enumerate(listed):
         place: Path = (*path, index, "settings")
-        step, settings = steps[one["step"]], one.get("settings", {})
+        step, settings = steps[item["step"]], item.get("settings", {})
         validator = jsonschema.Draft202012Validator(step.schema)
         wrong = list(schema_faults(settings, validator))
         yield from ((place + fault, text) for fault, text in wrong)
@@ -146,38 +146,38 @@ def _settings(
 def _reached(
     entry: Entry, before: list[Entry], place: Path
 ) -> Iterator[Fault]:
-    for one in before:
-        if one.covers(entry):
+    for item in before:
+        if item.covers(entry):
             yield (
                 (*place, "match"),
-                f"is never reached: {quote(one.name)}, which stands before "
+                f"is never reached: {quote(item.name)}, which stands before "
                 "it, matches all of it; put it before that",
             )
             break
     before.append(entry)
 
 
-def _entry(one: Mapping[str, Any], steps: Mapping[str, Step]) -> Entry:
-    match = one["match"]
-    found = [_step(step, steps) for step in one["steps"]]
+def _entry(fields: Mapping[str, Any], steps: Mapping[str, Step]) -> Entry:
+    match = fields["match"]
+    result = [_step(step, steps) for step in fields["steps"]]
     return Entry(
-        name=one["name"],
+        name=fields["name"],
         vendors=_numbers([match["vendor"]] if "vendor" in match else []),
         products=_numbers(match.get("products", [])),
         classes=_numbers(match.get("classes", [])),
         # Of two with the same priority the one that stands first is first.
-        steps=tuple(sorted(found, key=lambda step: -step.priority)),
+        steps=tuple(sorted(result, key=lambda step: -step.priority)),
     )
 
 
 def _numbers(texts: list[str]) -> frozenset[str]:
-    return frozenset(one.lower().removeprefix("0x") for one in texts)
+    return frozenset(item.lower().removeprefix("0x") for item in texts)
 
 
-def _step(one: Mapping[str, Any], steps: Mapping[str, Step]) -> StepRule:
+def _step(fields: Mapping[str, Any], steps: Mapping[str, Step]) -> StepRule:
     return StepRule(
-        step=one["step"],
-        settings=one.get("settings", {}),
-        priority=int(one.get("priority", steps[one["step"]].priority)),
-        time_limit=float(one.get("time_limit", TIME_LIMIT)),
+        step=fields["step"],
+        settings=fields.get("settings", {}),
+        priority=int(fields.get("priority", steps[fields["step"]].priority)),
+        time_limit=float(fields.get("time_limit", TIME_LIMIT)),
     )

@@ -42,16 +42,16 @@ def qemu(root: HostRoot) -> str:
     if any(other != each[0] for other in each):
         text = "two of libvirt's daemons have different ones"
         raise unreadable(qemu_conf.PATH, text)
-    found: dict[str, object] = {**asdict(each[0])}
+    result: dict[str, object] = {**asdict(each[0])}
     if targets[0].root.exists(qemu_conf.PATH):
-        found[qemu_conf.CHANGED] = targets[0].root.changed(qemu_conf.PATH)
+        result[qemu_conf.CHANGED] = targets[0].root.changed(qemu_conf.PATH)
     if any(target.pid for target in targets):
         daemons = qemu_conf.starts(root)
-        found[qemu_conf.DAEMONS] = daemons
-        found[qemu_conf.STALE] = any(
+        result[qemu_conf.DAEMONS] = daemons
+        result[qemu_conf.STALE] = any(
             qemu_conf.is_stale(root, target) for target in targets
         )
-    return json.dumps(found, indent=2) + "\n"
+    return json.dumps(result, indent=2) + "\n"
 
 
 def _targets(root: HostRoot) -> list[Target]:
@@ -111,13 +111,13 @@ def kernel(root: HostRoot) -> str:
 
     What cannot be read, or is not there, is left out.
     """
-    found: dict[str, object] = {
+    result: dict[str, object] = {
         tpm.FACT: dict(_replays(root)),
     }
     mode = _text(root, apparmor.MODE)
     if mode:
-        found[apparmor.FACT] = mode
-    return json.dumps(found, indent=2) + "\n"
+        result[apparmor.FACT] = mode
+    return json.dumps(result, indent=2) + "\n"
 
 
 def _replays(root: HostRoot) -> Iterator[tuple[str, object]]:

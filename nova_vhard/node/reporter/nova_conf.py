@@ -91,16 +91,16 @@ def _must_be_plain(path: str) -> None:
 
 def _default(root: str, extension: str) -> list[str]:
     """Return what nova-compute finds: at most one for each name."""
-    found = []
+    result = []
     for name in _NAMES:
         paths = (
             os.path.join(root, f"{place}/{name}{extension}".lstrip("/"))
             for place in _PLACES
         )
-        first = next((one for one in paths if os.path.exists(one)), None)
+        first = next((path for path in paths if os.path.exists(path)), None)
         if first:
-            found.append(first)
-    return found
+            result.append(first)
+    return result
 
 
 def _values(conf: cfg.ConfigOpts) -> dict[str, dict[str, Any]]:
@@ -129,7 +129,7 @@ def _value(conf: cfg.ConfigOpts, group: str, name: str) -> Any:
             _must_be_json(where, entry)
     elif name == "hw_machine_type":
         # Nova looks up architectures, and ignores what is none.
-        return [one for one in value or () if _MACHINE.fullmatch(one)]
+        return [item for item in value or () if _MACHINE.fullmatch(item)]
     elif isinstance(value, str) and not value.isprintable():
         raise FactsError(f"{where} has more than one line")
     return value

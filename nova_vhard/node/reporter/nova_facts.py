@@ -32,14 +32,14 @@ def publish(
     try:
         with _forgetting(target):
             try:
-                found = {**stamp, **nova_conf.read(sources)}
+                result = {**stamp, **nova_conf.read(sources)}
             except FactsError as error:
                 _write(target, {**stamp, "error": str(error)})
                 raise
-            _write(target, found)
+            _write(target, result)
     except OSError as error:
         raise FactsError(f"{target}: {error.strerror}") from error
-    return found
+    return result
 
 
 @contextlib.contextmanager

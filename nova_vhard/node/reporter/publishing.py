@@ -36,10 +36,10 @@ def publishers(conf: cfg.ConfigOpts) -> list[Publisher]:
         on_load_failure_callback=_unusable,
         on_missing_entrypoints_callback=_missing,
     )
-    found: list[Publisher] = [one.obj for one in manager]
-    for one in manager:
-        one.obj.name = one.name
-    return sorted(found, key=lambda one: one.last)
+    result: list[Publisher] = [item.obj for item in manager]
+    for item in manager:
+        item.obj.name = item.name
+    return sorted(result, key=lambda item: item.last)
 
 
 def _unusable(manager: Any, entry_point: Any, error: BaseException) -> None:

@@ -81,5 +81,5 @@ class Rivals:
 def _checks(names: frozenset[str]) -> frozenset[str]:
     """Return the traits of checks, without the marks of hours."""
     return frozenset(
-        one for one in names if not one.startswith(traits.REPORTED)
+        name for name in names if not name.startswith(traits.REPORTED)
     )

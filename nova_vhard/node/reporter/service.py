@@ -117,7 +117,9 @@ class Reporter:
 
 def _status(current: report.HostReport, failed: dict[str, str]) -> str:
     """Return a round in one line."""
-    counts = collections.Counter(one.status.value for one in current.results)
-    text = ", ".join(f"{counts[one]} {one}" for one in sorted(counts))
+    counts = collections.Counter(
+        result.status.value for result in current.results
+    )
+    text = ", ".join(f"{counts[count]} {count}" for count in sorted(counts))
     lost = "".join(f"; not to {name}: {why}" for name, why in failed.items())
     return f"Report of {current.time:%Y-%m-%d %H:%M:%S} UTC: {text}{lost}"

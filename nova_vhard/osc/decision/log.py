@@ -42,21 +42,21 @@ class Read:
     damaged: list[str] = field(default_factory=list)
 
 
-def events(path: str, found: Read) -> Iterator[Event]:
+def events(path: str, read: Read) -> Iterator[Event]:
     """Yield the events of a file, line by line, in little memory.
 
     :param path: of a text or gzip file; ``-`` is standard input
-    :param found: counts go here
+    :param read: counts go here
     :raises OSError: if the file cannot be opened or read
     """
     with _opened(path) as stream:
         try:
             for line in _lines(stream):
-                event = _event(line, found)
+                event = _event(line, read)
                 if event is not None:
                     yield event
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            found.damaged.append(f"{path}: {error}")
+            read.damaged.append(f"{path}: {error}")
 
 
 @contextlib.contextmanager
@@ -79,27 +79,27 @@ def _lines(stream: io.BufferedIOBase) -> Iterator[bytes]:
         yield line
 
 
-def _event(line: bytes, found: Read) -> Event | None:
+def _event(line: bytes, read: Read) -> Event | None:
     """Read a line, and count it."""
     try:
-        said = decisions.read(line)
+        stated = decisions.read(line)
     except decisions.Unreadable:
-        said, meant = None, _meant(line)
+        stated, meant = None, _meant(line)
     else:
-        meant = isinstance(said, Event) and _meant(line)
-    if isinstance(said, Event) and _is_event(said.data):
-        found.events += 1
-        return said
+        meant = isinstance(stated, Event) and _meant(line)
+    if isinstance(stated, Event) and _is_event(stated.data):
+        read.events += 1
+        return stated
     if meant:
-        found.unreadable += 1
+        read.unreadable += 1
     elif line.strip():
-        found.other += 1
+        read.other += 1
     return None
 
 
 def _meant(line: bytes) -> bool:
     """Tell whether a line should be an event: JSON may be anything."""
-    return not line.startswith(b"{") or any(one in line for one in _MARKS)
+    return not line.startswith(b"{") or any(mark in line for mark in _MARKS)
 
 
 def _is_event(data: dict[str, Any]) -> bool:

@@ -174,30 +174,30 @@ class SummarizeDecisions(OfflineLister):
             frozenset(parsed_args.mode or ()),
             frozenset(parsed_args.outcome or ()),
         )
-        found = log.Read()
+        result = log.Read()
         try:
             _open_all(parsed_args.files)
             for path in parsed_args.files:
-                for event in log.events(path, found):
+                for event in log.events(path, result):
                     summary.add(event)
         except OSError as error:
             text = f"{error.filename or path}: cannot be read: "
             raise exceptions.CommandError(text + str(error.strerror)) from None
         rows = summary.ordered()
-        self._report(found, len(rows), parsed_args.top)
+        self._report(result, len(rows), parsed_args.top)
         columns = (*(name.title() for name in parsed_args.by), *_COLUMNS)
         return columns, [
             _row(key, group) for key, group in rows[: parsed_args.top]
         ]
 
-    def _report(self, found: log.Read, groups: int, top: int | None) -> None:
+    def _report(self, read: log.Read, groups: int, top: int | None) -> None:
         """Say what the table does not."""
         self.say(
-            f"{counted(found.events, 'event')}, "
-            f"{counted(found.unreadable, 'line')} that cannot be read, "
-            f"{counted(found.other, 'line')} about something else"
+            f"{counted(read.events, 'event')}, "
+            f"{counted(read.unreadable, 'line')} that cannot be read, "
+            f"{counted(read.other, 'line')} about something else"
         )
-        for text in found.damaged:
+        for text in read.damaged:
             self.say(f"damaged, read up to there: {text}")
         if groups > GROUPS:
             self.say(
@@ -231,7 +231,7 @@ def _open_all(paths: list[str]) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(one.strip() for one in text.split(",")))
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for name in names:
         if name not in _BY:
             known = ", ".join(_BY)

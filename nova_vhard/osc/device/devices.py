@@ -52,8 +52,8 @@ class FleetDevice:
     @property
     def why(self) -> str:
         """Why it is not to be had, and what is asked; empty for nothing."""
-        parts = [f"{one}: {device_words.meaning(one)}" for one in self.told]
-        parts += [f"{one}: asked for" for one in self.asked]
+        parts = [f"{item}: {device_words.meaning(item)}" for item in self.told]
+        parts += [f"{item}: asked for" for item in self.asked]
         if not parts and self.status == "reserved":
             parts = ["no cleaner has said anything of it"]
         return "; ".join(parts)
@@ -65,8 +65,8 @@ def devices(placement: Placement, host: str = "") -> Iterator[FleetDevice]:
     :raises PlacementError: without an answer that makes sense
     """
     roots: dict[str, tuple[Provider, frozenset[str]]] = {}
-    found = placement.below_roots(traits.ONE_TIME_USE)
-    for provider, uuid in sorted(found, key=lambda one: one[0].name):
+    result = placement.below_roots(traits.ONE_TIME_USE)
+    for provider, uuid in sorted(result, key=lambda item: item[0].name):
         name, _, suffix = provider.name.rpartition("_")
         address = pci.address(suffix)
         if not (name and address) or (host and name != host):
@@ -76,7 +76,7 @@ def devices(placement: Placement, host: str = "") -> Iterator[FleetDevice]:
                 root = placement.provider(uuid=uuid)
                 roots[uuid] = root, placement.traits_of(uuid)[0]
             root, ours = roots[uuid]
-            words = (traits.device_of(one) or ("", "") for one in ours)
+            words = (traits.device_of(item) or ("", "") for item in ours)
             yield FleetDevice(
                 address,
                 root,

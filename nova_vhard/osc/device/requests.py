@@ -43,33 +43,33 @@ class _Ask(output.Command):
         """
         placement: Placement = self.app.client_manager.vhard.placement
         try:
-            found = devices.one(
+            result = devices.one(
                 placement, parsed_args.host, parsed_args.address
             )
-            self.check(found)
+            self.check(result)
             # For this moment: void as soon as its provider changes.
-            generation = found.view.inventory.generation
+            generation = result.view.inventory.generation
             bound = traits.request_word(word, generation)
-            trait = traits.of_device(found.address, bound)
+            trait = traits.of_device(result.address, bound)
             placement.update(
-                found.root.uuid, lambda ours: ours | {trait}, traits.DEVICE
+                result.root.uuid, lambda ours: ours | {trait}, traits.DEVICE
             )
         except PlacementError as error:
             raise exceptions.CommandError(f"Placement: {error}") from error
-        return found
+        return result
 
-    def check(self, found: FleetDevice) -> None:
+    def check(self, device: FleetDevice) -> None:
         """Refuse what cannot be done: nobody takes from a guest."""
-        if found.view.consumers:
+        if device.view.consumers:
             raise exceptions.CommandError(
-                f"{found.address} is allocated to "
-                f"{', '.join(found.view.consumers)}: it is cleaned when that "
+                f"{device.address} is allocated to "
+                f"{', '.join(device.view.consumers)}: it is cleaned when that "
                 "is gone"
             )
 
-    def tell(self, found: FleetDevice) -> None:
+    def tell(self, device: FleetDevice) -> None:
         """Print what happens next."""
-        self.answer(f"{found.address}: {_NEXT}")
+        self.answer(f"{device.address}: {_NEXT}")
 
 
 class CleanDevice(_Ask):
@@ -113,12 +113,12 @@ class ReleaseDevice(_Ask):
         )
         return parser
 
-    def check(self, found: FleetDevice) -> None:
+    def check(self, device: FleetDevice) -> None:
         """Refuse to force what is on offer: a later use is another matter."""
-        super().check(found)
-        if self._force and not found.view.reserved:
+        super().check(device)
+        if self._force and not device.view.reserved:
             raise exceptions.CommandError(
-                f"{found.address} is not reserved: there is nothing to force"
+                f"{device.address} is not reserved: there is nothing to force"
             )
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -131,15 +131,15 @@ class ReleaseDevice(_Ask):
             self.tell(self.ask(parsed_args, traits.RELEASE))
             return
         self._force = True
-        found = self.ask(parsed_args, traits.FORCED)
+        result = self.ask(parsed_args, traits.FORCED)
         LOG.warning(
             "Device %s of %s: release by force is asked for: %s. %s",
-            found.address,
-            clean(found.root.name),
+            result.address,
+            clean(result.root.name),
             quote(reason, 200),
             _UNPROVEN,
         )
-        self.tell(found)
+        self.tell(result)
 
 
 class EnrollDevice(_Ask):
@@ -155,11 +155,11 @@ class EnrollDevice(_Ask):
         """Ask for an enrolment."""
         self.tell(self.ask(parsed_args, traits.ENROLL))
 
-    def check(self, found: FleetDevice) -> None:
+    def check(self, device: FleetDevice) -> None:
         """Refuse for a device that is not there to be looked at."""
-        super().check(found)
-        if found.view.reserved:
+        super().check(device)
+        if device.view.reserved:
             raise exceptions.CommandError(
-                f"{found.address} is reserved ({found.why}): enroll it "
+                f"{device.address} is reserved ({device.why}): enroll it "
                 "before its first use, or when it is clean"
             )

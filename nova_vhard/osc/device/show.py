@@ -60,19 +60,19 @@ class ListDevices(output.Lister):
         """Return one row a device."""
         placement = self.app.client_manager.vhard.placement
         try:
-            found = list(devices.devices(placement, parsed_args.host))
+            result = list(devices.devices(placement, parsed_args.host))
         except PlacementError as error:
             raise exceptions.CommandError(f"Placement: {error}") from error
         return LIST, [
             (
-                clean(one.root.name),
-                one.address,
-                one.view.inventory.resource_class,
-                one.status,
-                one.why,
+                clean(item.root.name),
+                item.address,
+                item.view.inventory.resource_class,
+                item.status,
+                item.why,
             )
-            for one in found
-            if not parsed_args.reserved or one.status == "reserved"
+            for item in result
+            if not parsed_args.reserved or item.status == "reserved"
         ]
 
 
@@ -100,21 +100,21 @@ class ShowDevice(output.ShowOne):
         """Return what Placement and the journal say."""
         placement = self.app.client_manager.vhard.placement
         try:
-            found = devices.one(
+            result = devices.one(
                 placement, parsed_args.host, parsed_args.address
             )
         except PlacementError as error:
             raise exceptions.CommandError(f"Placement: {error}") from error
         fields: dict[str, Any] = {
-            "host": clean(found.root.name),
-            "address": found.address,
-            "provider": found.view.inventory.provider,
-            "resource_class": found.view.inventory.resource_class,
-            "status": found.status,
-            "why": found.why,
-            "consumers": ", ".join(found.view.consumers),
+            "host": clean(result.root.name),
+            "address": result.address,
+            "provider": result.view.inventory.provider,
+            "resource_class": result.view.inventory.resource_class,
+            "status": result.status,
+            "why": result.why,
+            "consumers": ", ".join(result.view.consumers),
         }
-        record = _record(parsed_args.evidence, found)
+        record = _record(parsed_args.evidence, result)
         fields.update(_evidence(record) if record else _NO_EVIDENCE)
         return tuple(fields), tuple(fields.values())
 
@@ -125,7 +125,7 @@ _NO_EVIDENCE = {
 }
 
 
-def _record(path: str | None, found: devices.FleetDevice) -> Record | None:
+def _record(path: str | None, device: devices.FleetDevice) -> Record | None:
     """Return a device's journal, None where there is none to be read.
 
     :raises osc_lib.exceptions.CommandError: if what was named is no help
@@ -133,16 +133,16 @@ def _record(path: str | None, found: devices.FleetDevice) -> Record | None:
     folder = path or os.path.join(STATE_PATH, "devices")
     file = folder if os.path.isfile(folder) else None
     journal = Journal(os.path.dirname(file) if file else folder)
-    place = file or journal.path(found.address)
+    place = file or journal.path(device.address)
     try:
-        record = journal.load(place, found.address)
+        record = journal.load(place, device.address)
     except (OSError, ValueError) as error:
         if path is None:
             return None
-        text = f"no evidence of {found.address} in {path}: {error}"
+        text = f"no evidence of {device.address} in {path}: {error}"
         raise exceptions.CommandError(text) from error
     # Another host has a device at the same address.
-    if record.provider != found.view.inventory.provider:
+    if record.provider != device.view.inventory.provider:
         if path is None:
             return None
         text = f"{place} is of another provider, {clean(record.provider)}"
@@ -153,22 +153,24 @@ def _record(path: str | None, found: devices.FleetDevice) -> Record | None:
 def _evidence(record: Record) -> dict[str, Any]:
     steps = [
         line
-        for one in record.steps
+        for step in record.steps
         for line in (
-            f"{one.step}: {'clean' if one.clean else 'NOT CLEAN'}, "
-            f"{clean(one.said, _LONG)}",
-            *(f"  {clean(line, _LONG)}" for line in one.evidence),
+            f"{step.step}: {'clean' if step.clean else 'NOT CLEAN'}, "
+            f"{clean(step.said, _LONG)}",
+            *(f"  {clean(line, _LONG)}" for line in step.evidence),
         )
     ]
     events = [
-        f"{clean(one.when)} {clean(one.what, _LONG)}"
-        for one in record.history[-20:]
+        f"{clean(item.when)} {clean(item.what, _LONG)}"
+        for item in record.history[-20:]
     ]
     return {
         "state": str(record.state),
         "since": record.since,
         "reason": clean(record.reason, _LONG),
-        "had_last": ", ".join(clean(one) for one in record.consumers),
+        "had_last": ", ".join(
+            clean(consumer) for consumer in record.consumers
+        ),
         "rules": record.rules,
         "released_by_force": clean(record.forced, _LONG),
         "steps": output.Lines(steps),

@@ -69,24 +69,31 @@ class ListHosts(output.Lister):
         if parsed_args.long:
             checks = tuple(CHECKS)
             return (*LIST[:2], *checks), [
-                (*row(one)[:2], *cells(one, checks)) for one in hosts
+                (*row(host)[:2], *cells(host, checks)) for host in hosts
             ]
-        asked = [one.lower() for one in parsed_args.columns]
+        asked = [column.lower() for column in parsed_args.columns]
         checks = tuple(name for name in CHECKS if name in asked)
         return (*LIST, *checks), [
-            (*row(one), *cells(one, checks)) for one in hosts
+            (*row(host), *cells(host, checks)) for host in hosts
         ]
 
 
-def row(one: HostPosture) -> Row:
+def row(posture: HostPosture) -> Row:
     """Return a host as a row of LIST."""
-    passed = f"{len(one.passed)}/{len(CHECKS)}"
-    return (clean(one.name), one.status, passed, ", ".join(one.lacks))
+    passed = f"{len(posture.passed)}/{len(CHECKS)}"
+    return (
+        clean(posture.name),
+        posture.status,
+        passed,
+        ", ".join(posture.lacks),
+    )
 
 
-def cells(one: HostPosture, checks: Iterable[str]) -> Row:
+def cells(posture: HostPosture, checks: Iterable[str]) -> Row:
     """Return PASS or ``-`` for each of some checks."""
-    return tuple(_PASSED if name in one.passed else _NOT for name in checks)
+    return tuple(
+        _PASSED if name in posture.passed else _NOT for name in checks
+    )
 
 
 class WithdrawHosts(output.Command):
@@ -151,7 +158,7 @@ class WithdrawHosts(output.Command):
         if not sure and not _confirmed(len(hosts)):
             raise exceptions.CommandError("nothing was withdrawn")
         failed = []
-        for host in sorted(hosts, key=lambda one: one.name):
+        for host in sorted(hosts, key=lambda item: item.name):
             failed += self._withdraw(placement, host)
         return [*failed, *forget(placement)]
 

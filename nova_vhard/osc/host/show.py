@@ -30,13 +30,13 @@ class CheckColumn(FormattableColumn):  # type: ignore[misc]
 
     def human_readable(self) -> str:
         """Return the result; of a missing one, what it means, and the fix."""
-        one = self._value
-        if one["passed"]:
-            return f"PASS: {one['title']}"
+        value = self._value
+        if value["passed"]:
+            return f"PASS: {value['title']}"
         parts = (
-            f"- not proven: {one['title']} ({one['id']})",
-            f"means: {one['meaning']}",
-            f"to mend: {one['remediation']}",
+            f"- not proven: {value['title']} ({value['id']})",
+            f"means: {value['meaning']}",
+            f"to mend: {value['remediation']}",
         )
         return "\n".join(textwrap.fill(part, _WIDTH) for part in parts)
 
@@ -69,7 +69,7 @@ class ShowHost(output.ShowOne):
         now = datetime.datetime.now(datetime.UTC)
         age = parsed_args.max_report_age
         try:
-            found = one_host(placement, parsed_args.host, now, age)
+            result = one_host(placement, parsed_args.host, now, age)
         except ProviderNotFound as error:
             text = (
                 f"there is no host {clean(parsed_args.host)}; openstack "
@@ -79,27 +79,27 @@ class ShowHost(output.ShowOne):
         except PlacementError as error:
             raise exceptions.CommandError(f"Placement: {error}") from error
         fields = {
-            "host": clean(found.name),
-            "status": found.status,
-            "report": _report(found, age),
-            "meets": ", ".join(one.name for one in found.meets()) or "none",
+            "host": clean(result.name),
+            "status": result.status,
+            "report": _report(result, age),
+            "meets": ", ".join(meet.name for meet in result.meets()) or "none",
         }
         checks = {
-            check.name: CheckColumn(_check(check, check.name in found.passed))
+            check.name: CheckColumn(_check(check, check.name in result.passed))
             for check in plugins.load()
         }
         return (*fields, *checks), (*fields.values(), *checks.values())
 
 
-def _report(one: HostPosture, age: int) -> str:
-    if one.status == SILENT:
+def _report(posture: HostPosture, age: int) -> str:
+    if posture.status == SILENT:
         return "none that Placement knows of; does its reporter run?"
-    if one.reported is None:
+    if posture.reported is None:
         return "none that is marked with its hour: nothing below counts"
-    told = f"in the hour from {one.reported:%Y-%m-%d %H}:00 UTC"
-    if one.status == STALE:
-        told += f", more than {age} hours ago: nothing below counts"
-    return told
+    known = f"in the hour from {posture.reported:%Y-%m-%d %H}:00 UTC"
+    if posture.status == STALE:
+        known += f", more than {age} hours ago: nothing below counts"
+    return known
 
 
 def _check(info: Check, passed: bool) -> dict[str, Any]:

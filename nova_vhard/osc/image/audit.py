@@ -104,14 +104,14 @@ class _Audit:
         )
 
     def rows(self) -> Iterator[Row]:
-        progress, found = Progress("images"), 0
+        progress, result = Progress("images"), 0
         try:
             for image in selection.selected(self._app, self._options):
                 finding = find(self._policy, image, self._changes.today)
                 if finding is not None:
-                    found += 1
+                    result += 1
                     yield from finding.rows(self._act(finding))
-                progress.step(found)
+                progress.step(result)
         finally:
             progress.end()
             if self._journal is not None:
@@ -161,8 +161,8 @@ class RestoreImages(output.Lister):
         except JournalError as error:
             raise exceptions.CommandError(str(error)) from error
         return ("ID", "State"), [
-            (clean(one.image), changes.undo(images, one))
-            for one in reversed(entries)
+            (clean(entry.image), changes.undo(images, entry))
+            for entry in reversed(entries)
         ]
 
 

@@ -66,14 +66,14 @@ class Changes:
         """Say what would be done, without doing it."""
         if not self.wanted:
             return "violates"
-        said, left = [], len(finding.violations)
+        stated, left = [], len(finding.violations)
         if self.wanted.fix and finding.changes:
             listed = (f"{k}={clean(v)}" for k, v in finding.changes.items())
-            said.append(f"would set {', '.join(listed)}")
+            stated.append(f"would set {', '.join(listed)}")
             left = self._left(finding)
         if left and self._quarantines(finding):
-            said.append("would deactivate")
-        return _told(said, left)
+            stated.append("would deactivate")
+        return _told(stated, left)
 
     def carry_out(self, finding: Finding) -> str:
         """Do it; return what became of it.
@@ -90,13 +90,13 @@ class Changes:
             return failed(error)
 
     def _change(self, finding: Finding) -> str:
-        said, left = [], len(finding.violations)
+        stated, left = [], len(finding.violations)
         if self.wanted.fix and finding.changes:
-            said.append(self._set(finding))
+            stated.append(self._set(finding))
             left = self._left(finding)
         if left and self._quarantines(finding):
-            said.append(self._deactivate(finding))
-        return _told(said, left)
+            stated.append(self._deactivate(finding))
+        return _told(stated, left)
 
     def _left(self, finding: Finding) -> int:
         return len(mended(self.policy, finding, self.today))
@@ -118,11 +118,13 @@ class Changes:
         return "deactivated"
 
 
-def _told(said: list[str], left: int) -> str:
-    if not said:
+def _told(entries: list[str], left: int) -> str:
+    if not entries:
         return "nothing safe to do"
-    active = "deactivat" not in said[-1]
-    return "; ".join([*said, f"{left} left"] if left and active else said)
+    active = "deactivat" not in entries[-1]
+    return "; ".join(
+        [*entries, f"{left} left"] if left and active else entries
+    )
 
 
 def failed(error: Exception) -> str:
@@ -156,7 +158,7 @@ def _reset(images: Any, entry: Entry, image: dict[str, Any]) -> str:
         if value not in (entry.after[name], entry.before.get(name))
     ]
     if strange:
-        return f"changed since: {', '.join(clean(one) for one in strange)}"
+        return f"changed since: {', '.join(clean(item) for item in strange)}"
     remove = [name for name, value in entry.before.items() if value is None]
     values = {k: v for k, v in entry.before.items() if v is not None}
     images.update(entry.image, remove_props=remove, **values)

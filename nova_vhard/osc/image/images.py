@@ -80,16 +80,18 @@ def judge(policy: Policy, image: Image, today: datetime.date) -> Verdict:
 
 def replacements(policy: Policy, verdict: Verdict) -> dict[str, str]:
     """Return the properties to set, as far as the policy names them."""
-    found = {}
-    for choice in filter(None, (one.choice for one in verdict.violations)):
+    result = {}
+    for choice in filter(
+        None, (violation.choice for violation in verdict.violations)
+    ):
         kind = KINDS.get(choice.kind)
         rule = policy.guest_devices.get(choice.kind)
         good = rule.replacement(choice.value) if rule else None
         if kind is None or good is None or "[" in choice.setting:
             # What stands in a list of block devices is not one value.
             continue
-        found[kind.image_properties[0]] = good
-    return found
+        result[kind.image_properties[0]] = good
+    return result
 
 
 def mended(

@@ -94,7 +94,7 @@ def read(path: str, cloud: str) -> list[Entry]:
             f"{path}: was written at {head.get('cloud')}, not at {cloud}"
         )
     try:
-        return [Entry(**one) for one in lines[1:]]
+        return [Entry(**line) for line in lines[1:]]
     except TypeError as error:
         raise JournalError(f"{path}: {error}") from error
 
@@ -104,9 +104,9 @@ def _objects(path: str, file: IO[str]) -> Iterator[dict[str, Any]]:
         if not line.endswith("\n"):
             return
         try:
-            found = json.loads(line)
+            result = json.loads(line)
         except ValueError as error:
             raise JournalError(f"{path}:{number}: is no JSON") from error
-        if not isinstance(found, dict):
+        if not isinstance(result, dict):
             raise JournalError(f"{path}:{number}: is no object")
-        yield found
+        yield result

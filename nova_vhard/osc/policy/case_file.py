@@ -60,7 +60,7 @@ class Expected:
         :param today: the day (UTC) by which exemptions are judged
         """
         verdict = self.case.verdict(policy, today)
-        found = {
+        result = {
             "verdict": [verdict.outcome],
             "rules": verdict.rules,
             "exemptions": sorted({name for _, name in verdict.exempted}),
@@ -68,16 +68,16 @@ class Expected:
         }
         wanted = {**self.expect, "verdict": [self.expect["verdict"]]}
         return [
-            f"{sign}{name}: {one}"
+            f"{sign}{name}: {item}"
             for name in _RESULTS
             if name in wanted
-            for sign, one in _diff(wanted[name], found[name])
+            for sign, item in _diff(wanted[name], result[name])
         ]
 
 
-def _diff(wanted: list[str], found: list[str]) -> Iterator[tuple[str, str]]:
-    yield from (("-", one) for one in sorted(set(wanted) - set(found)))
-    yield from (("+", one) for one in sorted(set(found) - set(wanted)))
+def _diff(wanted: list[str], entries: list[str]) -> Iterator[tuple[str, str]]:
+    yield from (("-", item) for item in sorted(set(wanted) - set(entries)))
+    yield from (("+", item) for item in sorted(set(entries) - set(wanted)))
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ def read(path: str) -> CaseFile:
         policy=document.resolve(named, folder) if named else None,
         date=datetime.date.fromisoformat(day) if day else None,
         tests=tuple(
-            Expected(one["name"], described.read(one), one["expect"])
-            for one in data["cases"]
+            Expected(case["name"], described.read(case), case["expect"])
+            for case in data["cases"]
         ),
     )
 
@@ -148,15 +148,15 @@ def _faults(data: dict[str, Any]) -> Iterator[schema_errors.Fault]:
     if ("cases",) in broken or "cases" not in data:
         return
     names: set[str] = set()
-    for index, one in enumerate(data["cases"]):
+    for index, case in enumerate(data["cases"]):
         place: Path = ("cases", index)
         if place in broken:
             continue
-        if one["name"] in names:
-            name = quote(one["name"])
+        if case["name"] in names:
+            name = quote(case["name"])
             yield (*place, "name"), f"{name} is the name of two cases"
-        names.add(one["name"])
-        yield from _case(one, place)
+        names.add(case["name"])
+        yield from _case(case, place)
 
 
 def _date(text: str) -> Iterator[schema_errors.Fault]:
@@ -166,28 +166,30 @@ def _date(text: str) -> Iterator[schema_errors.Fault]:
         yield ("date",), f"{quote(text)} is no date; write 2027-03-31"
 
 
-def _case(one: dict[str, Any], place: Path) -> Iterator[schema_errors.Fault]:
-    operation = one["operation"]
+def _case(
+    fields: dict[str, Any], place: Path
+) -> Iterator[schema_errors.Fault]:
+    operation = fields["operation"]
     known = described.LOOKED_AT
     looked_at = known[operation]
-    for key in frozenset().union(*known.values()) & one.keys() - looked_at:
+    for key in frozenset().union(*known.values()) & fields.keys() - looked_at:
         listed = ", ".join(sorted(looked_at))
         yield (
             (*place, key),
             f"is not looked at in operation {operation}, which has {listed}",
         )
-    if "image" in one and "volume" in one:
+    if "image" in fields and "volume" in fields:
         text = "a guest has its metadata from the image or the volume"
         yield (*place, "volume"), text
     expect: Path = (*place, "expect")
-    for index, rule in enumerate(one["expect"].get("rules", ())):
+    for index, rule in enumerate(fields["expect"].get("rules", ())):
         if rule == HOSTS_REQUIRE:
             text = f"{rule} is about hosts; expect host_checks instead"
             yield (*expect, "rules", index), text
         elif rule not in _RULES:
             text = f"{quote(rule)} is not a rule{nearest(rule, _RULES)}"
             yield (*expect, "rules", index), text
-    for index, name in enumerate(one["expect"].get("host_checks", ())):
+    for index, name in enumerate(fields["expect"].get("host_checks", ())):
         if name not in _CHECKS:
             text = f"{quote(name)} is not a check{nearest(name, _CHECKS)}"
             yield (*expect, "host_checks", index), text

@@ -38,8 +38,8 @@ class Row:
 
 def of_file(tree: origin.Tree) -> Iterator[Row]:
     """Yield what one file says, in its own order."""
-    for path, said in origin.values(tree):
-        yield Row(path, said.value, None, said.file, said.line)
+    for path, stated in origin.values(tree):
+        yield Row(path, stated.value, None, stated.file, stated.line)
 
 
 def of_policy(tree: origin.Tree, files: list[str]) -> list[Row]:
@@ -49,9 +49,9 @@ def of_policy(tree: origin.Tree, files: list[str]) -> list[Row]:
     :param files: likewise
     """
     policy = document.build(origin.plain(tree), files)
-    said = {
-        path: Row(path, one.value, _mode(policy, path), one.file, one.line)
-        for path, one in origin.values(tree)
+    stated = {
+        path: Row(path, item.value, _mode(policy, path), item.file, item.line)
+        for path, item in origin.values(tree)
         if path[0] != "guest_devices" or path[-1] != "reason"
     }
     unsaid = {
@@ -59,9 +59,9 @@ def of_policy(tree: origin.Tree, files: list[str]) -> list[Row]:
         if value is None
         else Row(path, value, _mode(policy, path), DEFAULT, None)
         for path, value in _defaults(policy)
-        if path not in said
+        if path not in stated
     }
-    return sorted((said | unsaid).values(), key=_place)
+    return sorted((stated | unsaid).values(), key=_place)
 
 
 def _place(row: Row) -> tuple[int, int]:
@@ -98,9 +98,9 @@ def _defaults(policy: Policy) -> Iterator[tuple[Path, Any]]:
     yield ("mode",), str(bare.mode)
     types = sorted(name.upper() for name in bare.hypervisor_types)
     yield ("applies_to", "hypervisor_type"), types
-    for one in fields(bare.assume):
-        if one.name != "machine_type":
-            yield ("assume", one.name), getattr(bare.assume, one.name)
+    for field in fields(bare.assume):
+        if field.name != "machine_type":
+            yield ("assume", field.name), getattr(bare.assume, field.name)
     for arch, machine in NOVA_MACHINE_TYPES.items():
         yield ("assume", "machine_type", arch), machine
     for kind in KINDS:

@@ -82,18 +82,18 @@ class CheckPolicy(OfflineLister):
             errors.append(Problem(parsed_args.file, 1, "", more_text(more)))
         columns = ("Severity", "File", "Line", "Path", "Message")
         return columns, [
-            (severity, one.file, one.line, one.path, one.message)
-            for severity, found in ((_ERROR, errors), (_WARNING, warnings))
-            for one in found
+            (severity, item.file, item.line, item.path, item.message)
+            for severity, result in ((_ERROR, errors), (_WARNING, warnings))
+            for item in result
         ]
 
 
 def _warnings(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
     for index, text in ending(policy, today()):
         place: Path = ("exemptions", index, "until")
-        said = origin.find(tree, place)
-        if said is not None:
-            yield Problem(said.file, said.line, spell(place), text)
+        stated = origin.find(tree, place)
+        if stated is not None:
+            yield Problem(stated.file, stated.line, spell(place), text)
 
 
 class ShowPolicy(OfflineLister):

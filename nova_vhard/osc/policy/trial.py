@@ -46,15 +46,15 @@ class RunPolicyTests(OfflineLister):
         """Return one row a case."""
         files = _read(parsed_args.files)
         rows: list[tuple[Any, ...]] = []
-        for one in files:
-            name = parsed_args.policy or one.policy or POLICY_FILE
+        for file in files:
+            name = parsed_args.policy or file.policy or POLICY_FILE
             policy = policies.load(name)
-            day = parsed_args.date or one.date or today()
-            for test in one.tests:
-                found = test.differences(policy, day)
-                state = _DIFFERS if found else _SAME
-                cell = Cell(found, separator="\n")
-                rows.append((one.path, Cell(test.name), state, cell))
+            day = parsed_args.date or file.date or today()
+            for test in file.tests:
+                result = test.differences(policy, day)
+                state = _DIFFERS if result else _SAME
+                cell = Cell(result, separator="\n")
+                rows.append((file.path, Cell(test.name), state, cell))
         wrong = sum(1 for row in rows if row[2] == _DIFFERS)
         self.status = 1 if wrong else 0
         self.say(f"{counted(len(rows), 'case')}, {wrong} not as expected")
@@ -101,8 +101,8 @@ class ExplainPolicy(OfflineShowOne):
         policy = policies.load(parsed_args.policy)
         day = parsed_args.date or today()
         verdict = case.verdict(policy, day)
-        said = verdict.refusals or verdict.warnings or verdict.violations
-        long = explain.describe(said, case.subject) if said else None
+        stated = verdict.refusals or verdict.warnings or verdict.violations
+        long = explain.describe(stated, case.subject) if stated else None
         if verdict.refusals:
             long = explain.api_message(verdict.refusals, case.subject)
         self.status = 1 if verdict.refusals else 0

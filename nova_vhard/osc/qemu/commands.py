@@ -84,7 +84,7 @@ class PlanQemu(OfflineLister):
 
 
 def _rows(plan: Plan) -> Iterator[tuple[Any, ...]]:
-    for needed, kind, found in (
+    for needed, kind, result in (
         (True, MACHINE, plan.machines),
         (True, DEVICE, plan.devices),
         (True, FEATURE, plan.features),
@@ -92,14 +92,14 @@ def _rows(plan: Plan) -> Iterator[tuple[Any, ...]]:
         (False, DEVICE, plan.left_devices),
         (False, FEATURE, plan.left_features),
     ):
-        yield from _of_kind(plan, needed, kind, found)
+        yield from _of_kind(plan, needed, kind, result)
 
 
 def _of_kind(
-    plan: Plan, needed: bool, kind: str, found: Reasons
+    plan: Plan, needed: bool, kind: str, reasons: Reasons
 ) -> Iterator[tuple[Any, ...]]:
     patched = plan.patched()
-    for name, why in found.items():
+    for name, why in reasons.items():
         if kind == FEATURE:
             build = f"--{'enable' if needed else 'disable'}-{name}"
         elif name in patched:
@@ -128,11 +128,11 @@ def notes(plan: Plan) -> Iterator[str]:
             "Without the USB tablet: set [DEFAULT] pointer_model = ps2mouse "
             "in nova.conf of these hosts first, or no guest starts"
         )
-    for one in plan.policy.exemptions:
-        if any(rule.startswith("guest_devices.") for rule in one.rules):
+    for exemption in plan.policy.exemptions:
+        if any(rule.startswith("guest_devices.") for rule in exemption.rules):
             yield (
-                f"Exemption {one.id} lets guests have devices that this QEMU "
-                "may lack: keep hosts with a full one for them"
+                f"Exemption {exemption.id} lets guests have devices that this "
+                "QEMU may lack: keep hosts with a full one for them"
             )
 
 

@@ -21,7 +21,7 @@ _WIDTH = 78
 def files(plan: Plan) -> dict[str, str]:
     """Return path below the folder to text."""
     patch = types_patch(plan)
-    found = {
+    result = {
         f"{NAME}/devices.mak": devices(plan),
         f"{NAME}/configure-options": options(plan),
         f"{NAME}/cflags": flags(plan, linker=False),
@@ -29,7 +29,7 @@ def files(plan: Plan) -> dict[str, str]:
         **({f"{NAME}/types.patch": patch} if patch else {}),
         **packaging(bool(patch)),
     }
-    return found | {"README.rst": _readme(plan, found)}
+    return result | {"README.rst": _readme(plan, result)}
 
 
 def header(plan: Plan) -> str:
@@ -45,8 +45,8 @@ def header(plan: Plan) -> str:
 
 def _names(plan: Plan) -> str:
     """Return the policy's files, without the folders of this machine."""
-    paths = (one.rpartition("/")[2] for one in plan.policy.files)
-    return ", ".join(clean(one) for one in paths)
+    paths = (file.rpartition("/")[2] for file in plan.policy.files)
+    return ", ".join(clean(path) for path in paths)
 
 
 def comment(text: str) -> str:
@@ -77,9 +77,9 @@ def devices(plan: Plan) -> str:
 
 def _of_symbol(plan: Plan, symbol: str, why: list[str]) -> Iterator[str]:
     """Yield why a symbol is set, and for a device why that is needed."""
-    for one in why:
-        reasons = plan.devices.get(one)
-        yield f"{one}: {reasons[0]}" if reasons else one
+    for item in why:
+        reasons = plan.devices.get(item)
+        yield f"{item}: {reasons[0]}" if reasons else item
 
 
 def options(plan: Plan) -> str:
@@ -123,7 +123,7 @@ def flags(plan: Plan, linker: bool) -> str:
         )
     ]
     lines += [
-        _option(one.text, one.why) for one in FLAGS if one.linker == linker
+        _option(flag.text, flag.why) for flag in FLAGS if flag.linker == linker
     ]
     if not linker:
         lines += [
@@ -166,9 +166,9 @@ def _diff(path: str, changes: list[tuple[int, str, str]]) -> str:
     return "".join(lines)
 
 
-def _readme_patch(found: Iterable[str]) -> str:
+def _readme_patch(entries: Iterable[str]) -> str:
     """Return what applies the patch, if there is one."""
-    if f"{NAME}/types.patch" not in found:
+    if f"{NAME}/types.patch" not in entries:
         return ""
     return f"""\
     cp OUT/{NAME}/types.patch debian/patches/{NAME}.patch
@@ -177,9 +177,9 @@ def _readme_patch(found: Iterable[str]) -> str:
 """
 
 
-def _readme(plan: Plan, found: Iterable[str]) -> str:
+def _readme(plan: Plan, entries: Iterable[str]) -> str:
     """Return what the folder is, and what to do with it."""
-    listed = "\n".join(f"* ``{name}``" for name in found)
+    listed = "\n".join(f"* ``{name}``" for name in entries)
     title = f"QEMU for {plan.arch} under one policy"
     return f"""\
 {title}
@@ -194,7 +194,7 @@ On Debian, in the unpacked source package of QEMU, with OUT for this folder::
     cp -r OUT/{NAME} OUT/debian/{NAME}.mk debian/
     cat OUT/debian/control.{NAME} >> debian/control
     echo 'include debian/{NAME}.mk' >> debian/rules
-{_readme_patch(found)}    dch --local +vhard 'Only what the policy allows'
+{_readme_patch(entries)}    dch --local +vhard 'Only what the policy allows'
     debian/rules {NAME}-package
 
 By hand, in QEMU's own source tree::

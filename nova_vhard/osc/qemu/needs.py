@@ -65,7 +65,7 @@ def _add_machines(plan: Plan) -> None:
             why = f"assume.machine_type: {plan.arch} is {name}"
         elif rule is None:
             why = "no rule on machine_type"
-        elif any(_fits(one, name) for one in rule.allow.listed):
+        elif any(_fits(item, name) for item in rule.allow.listed):
             why = f"guest_devices.machine_type allows {name}"
         else:
             note(plan.left_machines, name, refusal(plan, rule.kind, [name]))
@@ -94,9 +94,9 @@ def _add_chosen(plan: Plan) -> None:
             for device in devices:
                 if _possible(device):
                     note(plan.devices, device, _allowance(plan, kind, value))
-    for (kind, value), found in catalogue.CHOSEN.items():
+    for (kind, value), result in catalogue.CHOSEN.items():
         if _allowed(plan.policy, kind, value):
-            add(plan, found, f"{_allowance(plan, kind, value)}: ")
+            add(plan, result, f"{_allowance(plan, kind, value)}: ")
 
 
 def _possible(device: str) -> bool:
@@ -119,10 +119,10 @@ def _allowance(plan: Plan, kind: str, value: str) -> str:
 
 
 def _add_always(plan: Plan) -> None:
-    for found in catalogue.ALWAYS:
-        if found.unless and not _allowed(plan.policy, *found.unless):
+    for alway in catalogue.ALWAYS:
+        if alway.unless and not _allowed(plan.policy, *alway.unless):
             continue
-        add(plan, found)
+        add(plan, alway)
 
 
 def _add_passthrough(plan: Plan) -> None:
@@ -152,12 +152,12 @@ def _add_inseparable(plan: Plan) -> None:
     needed: Reasons = {}
     for device in plan.devices:
         symbol = part(device)
-        for one in (symbol, *SELECTS.get(symbol, ())):
-            note(needed, one, f"is built with {device}")
+        for item in (symbol, *SELECTS.get(symbol, ())):
+            note(needed, item, f"is built with {device}")
     for machine in plan.machines:
         for symbol in sorted(SELECTED.get(machine, ())):
-            for one in (symbol, *SELECTS.get(symbol, ())):
-                note(needed, one, f"is built with machine type {machine}")
+            for item in (symbol, *SELECTS.get(symbol, ())):
+                note(needed, item, f"is built with machine type {machine}")
     for device in _known():
         if device not in plan.devices and part(device) in needed:
             note(plan.devices, device, needed[part(device)][0])
@@ -215,7 +215,7 @@ def _leave(plan: Plan) -> None:
                 else:
                     why = "Nova never asks for 3D acceleration"
                 note(plan.left_devices, device, why)
-    for found in (catalogue.PASSTHROUGH, catalogue.BRIDGE):
-        for device in found.devices:
+    for result in (catalogue.PASSTHROUGH, catalogue.BRIDGE):
+        for device in result.devices:
             if device not in plan.devices:
-                note(plan.left_devices, device, f"nothing needs {found.why}")
+                note(plan.left_devices, device, f"nothing needs {result.why}")

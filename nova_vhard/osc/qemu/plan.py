@@ -51,19 +51,19 @@ class Plan:
 
 def _brought(plan: Plan) -> set[str]:
     """Return the symbols that are set, and those that they select."""
-    found = set(plan.symbols)
+    result = set(plan.symbols)
     for machine in plan.machines:
-        found |= SELECTED.get(machine, frozenset())
-    return found.union(*(SELECTS.get(one, ()) for one in found))
+        result |= SELECTED.get(machine, frozenset())
+    return result.union(*(SELECTS.get(item, ()) for item in result))
 
 
-def add(plan: Plan, found: Part, before: str = "") -> None:
+def add(plan: Plan, part: Part, before: str = "") -> None:
     """Note a part as needed."""
-    why = before + found.why
+    why = before + part.why
     for names, known in (
-        (found.devices, plan.devices),
-        (found.symbols, plan.symbols),
-        (found.options, plan.features),
+        (part.devices, plan.devices),
+        (part.symbols, plan.symbols),
+        (part.options, plan.features),
     ):
         for name in names:
             note(known, name, why)
@@ -81,9 +81,9 @@ def refusal(plan: Plan, kind: str, values: list[str]) -> str:
     rule = f"guest_devices.{kind}"
     text = f"{rule} refuses {', '.join(values)}"
     letting = sorted(
-        one.id
-        for one in plan.policy.exemptions
-        if any(value in one.rules.get(rule, ()) for value in values)
+        exemption.id
+        for exemption in plan.policy.exemptions
+        if any(value in exemption.rules.get(rule, ()) for value in values)
     )
     if letting:
         text += f", which exemption {', '.join(letting)} lets through"

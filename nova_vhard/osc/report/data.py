@@ -146,17 +146,17 @@ def flavor_rows(
         needs = plan_traits(flavor, rule)
         if needs is not None and needs.lacks:
             mode = policy.mode_for(rule.mode, subject)
-            lacks = ", ".join(clean(one) for one in needs.lacks)
+            lacks = ", ".join(clean(lack) for lack in needs.lacks)
             fix = "openstack vhard flavor sync"
             yield (*about, _TRAITS, str(mode), f"lacks {lacks}", fix)
 
 
 def device_rows(placement: Placement) -> Iterator[Row]:
     """Yield the devices that wait between two guests, and why."""
-    for one in devices.devices(placement):
-        if one.status == "reserved":
-            kind = one.view.inventory.resource_class
-            yield (clean(one.root.name), one.address, kind, one.why)
+    for device in devices.devices(placement):
+        if device.status == "reserved":
+            kind = device.view.inventory.resource_class
+            yield (clean(device.root.name), device.address, kind, device.why)
 
 
 def _hosts(

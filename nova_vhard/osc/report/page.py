@@ -91,8 +91,8 @@ def render(report: Report) -> str:
         report=report,
         made=f"{report.made.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC",
         checks=tuple(plugins.load()),
-        statuses=Counter(one.status for one in report.hosts),
-        proven=Counter(name for one in report.hosts for name in one.proven),
+        statuses=Counter(host.status for host in report.hosts),
+        proven=Counter(name for host in report.hosts for name in host.proven),
         cell=_check_cell,
         tables=_tables(report),
         device_columns=DEVICE_COLUMNS,
@@ -176,25 +176,25 @@ def _exemptions(
     """Return exemptions, the one that ends first before the others."""
     return [
         {
-            "id": one.id,
-            "reason": one.reason,
-            "who": _who(one),
+            "id": item.id,
+            "reason": item.reason,
+            "who": _who(item),
             "rules": [
                 f"{rule}: {', '.join(values.listed)}"
-                for rule, values in one.rules.items()
+                for rule, values in item.rules.items()
             ],
-            "until": one.until.isoformat(),
-            "state": _state((one.until - today).days),
+            "until": item.until.isoformat(),
+            "state": _state((item.until - today).days),
         }
-        for one in sorted(exemptions, key=lambda one: one.until)
+        for item in sorted(exemptions, key=lambda exemption: exemption.until)
     ]
 
 
-def _who(one: Exemption) -> list[str]:
+def _who(exemption: Exemption) -> list[str]:
     return [
-        f"{name}: {_listed(getattr(one, name))}"
+        f"{name}: {_listed(getattr(exemption, name))}"
         for name in _SELECTORS
-        if getattr(one, name)
+        if getattr(exemption, name)
     ]
 
 

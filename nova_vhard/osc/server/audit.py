@@ -70,7 +70,7 @@ class AuditServers(output.Lister):
         policy = policies.load(parsed_args.policy)
         audit = Audit(self.app, policy, listing=bool(target))
         try:
-            found = list(audit.rows(parsed_args))
+            result = list(audit.rows(parsed_args))
         except paging.ERRORS as error:
             raise exceptions.CommandError(f"Nova: {error}") from error
         notes = audit.notes()
@@ -78,7 +78,7 @@ class AuditServers(output.Lister):
             notes += _written(target, audit, parsed_args)
         for line in notes:
             self.say(line)
-        return COLUMNS, found
+        return COLUMNS, result
 
 
 def _written(
@@ -145,13 +145,13 @@ class Audit:
                 self._app, options, facts.microversion
             ):
                 for server in facts.of_page(page):
-                    found = rows(self._policy, server, self.today)
+                    result = rows(self._policy, server, self.today)
                     if self._listing:
                         self.exempted.add(server)
-                    rules = [row[COLUMNS.index("Rule")] for row in found]
+                    rules = [row[COLUMNS.index("Rule")] for row in result]
                     self._violate += any(rule != UNSEEN for rule in rules)
                     self._unseen += UNSEEN in rules
-                    yield from found
+                    yield from result
                     progress.step(self._violate)
                 self.seen += len(page)
         finally:

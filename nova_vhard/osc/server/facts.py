@@ -71,15 +71,17 @@ class Facts:
         )
         self._sources = Sources(client, self.microversion)
         self._types = policy.hypervisor_types
-        self._by_flavor = any(one.flavors for one in policy.exemptions)
+        self._by_flavor = any(
+            exemption.flavors for exemption in policy.exemptions
+        )
         self._count: Counter[str] = Counter()
 
     def of_page(self, page: list[dict[str, Any]]) -> Iterator[Server]:
         """Yield the servers of a page that the policy is about."""
-        judged = [one for one in page if not self._elsewhere(one)]
-        ports = self._sources.ports([str(one["id"]) for one in judged])
-        for one in judged:
-            yield self._server(one, ports[str(one["id"])])
+        judged = [item for item in page if not self._elsewhere(item)]
+        ports = self._sources.ports([str(item["id"]) for item in judged])
+        for item in judged:
+            yield self._server(item, ports[str(item["id"])])
 
     def notes(self) -> list[str]:
         """Return what holds for the audit as a whole."""
@@ -128,8 +130,8 @@ class Facts:
 
     def _on_image(self, server: Server, shown: Shown, image: Shown) -> Server:
         """Add what the image says, as Nova keeps it and as it is today."""
-        found = self._sources.image(str(image["id"]))
-        now, kept = found.value, image.get("properties")
+        result = self._sources.image(str(image["id"]))
+        now, kept = result.value, image.get("properties")
         had = None
         if isinstance(kept, dict):
             had = _kept(kept, now, shown)
@@ -142,21 +144,22 @@ class Facts:
             had=had,
             now=_with_kept(now.request, shown) if now else None,
             device_names=(str(name),) if name else (),
-            unseen=(*server.unseen, *found.troubles),
+            unseen=(*server.unseen, *result.troubles),
         )
 
     def _on_volume(self, server: Server, shown: Shown) -> Server:
         """Add what the root volume says, and what the disks are called."""
         root = str(shown.get(f"{_ATTR}root_device_name") or "")
-        attached = [str(one["id"]) for one in shown.get(_ATTACHED) or ()]
-        found = [self._sources.volume(one) for one in attached]
-        troubles = [text for one in found for text in one.troubles]
-        volumes = [one.value for one in found if one.value is not None]
-        names = {one.device_on(server.id) for one in volumes} | {root}
+        attached = [str(item["id"]) for item in shown.get(_ATTACHED) or ()]
+        result = [self._sources.volume(item) for item in attached]
+        troubles = [text for item in result for text in item.troubles]
+        volumes = [item.value for item in result if item.value is not None]
+        names = {volume.device_on(server.id) for volume in volumes} | {root}
         roots = [
-            one.request
-            for one in volumes
-            if len(attached) == 1 or root == (one.device_on(server.id) or "-")
+            volume.request
+            for volume in volumes
+            if len(attached) == 1
+            or root == (volume.device_on(server.id) or "-")
         ]
         if len(roots) != 1:
             troubles = troubles or ["which of its volumes it boots from"]
@@ -172,10 +175,12 @@ class Facts:
         specs = known if isinstance(known, dict) else None
         flavor_id = shown.get("id")
         if flavor_id or specs is None or self._by_flavor:
-            found = self._sources.flavor(name, flavor_id)
-            if found is not None:
+            result = self._sources.flavor(name, flavor_id)
+            if result is not None:
                 return _Flavor(
-                    found.name, found.id, found.specs if flavor_id else specs
+                    result.name,
+                    result.id,
+                    result.specs if flavor_id else specs,
                 )
         return _Flavor(name, flavor_id, specs)
 
@@ -192,7 +197,7 @@ def _kept(
     had = _with_kept(image_reader.read(properties, disk_format), shown)
     if had.reason(CDROM) or not now or now.request.explicit(_CDROM_BUS):
         return had
-    wishes = tuple(one for one in had.wishes if one.kind != _CDROM_BUS)
+    wishes = tuple(item for item in had.wishes if item.kind != _CDROM_BUS)
     return replace(had, wishes=wishes)
 
 

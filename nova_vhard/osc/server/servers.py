@@ -130,11 +130,11 @@ def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
     """
     facts = (server.project, server.host, server.id, server.name)
     about = tuple(clean(fact) for fact in facts)
-    found = [(*about, *words) for words in _violating(policy, server, today)]
+    result = [(*about, *words) for words in _violating(policy, server, today)]
     for text in server.unseen:
-        said = f"cannot be seen: {line(text)}"
-        found.append((*about, UNSEEN, "", said, "", "not judged"))
-    return found
+        stated = f"cannot be seen: {line(text)}"
+        result.append((*about, UNSEEN, "", stated, "", "not judged"))
+    return result
 
 
 def violations(
@@ -156,7 +156,7 @@ def violations(
 
 def alone(rest: HardwareRequest) -> HardwareRequest:
     """Return a request in which nothing is judged but what it says."""
-    kinds = frozenset(wish.kind for wish in rest.wishes)
+    kinds = frozenset(choice.kind for choice in rest.wishes)
     return replace(rest, devices=frozenset(), only=kinds)
 
 
@@ -164,15 +164,17 @@ def _violating(
     policy: Policy, server: Server, today: datetime.date
 ) -> Iterator[tuple[str, str, str, str, str]]:
     """Yield the end of each row, from the rule on."""
-    findings = {one.violation: one for one in _findings(policy, server, today)}
-    found = leading(tuple(findings))
-    for one in found.shown:
-        asked, fix = explain.parts(one, server.subject)
-        finding = findings[one]
+    findings = {
+        item.violation: item for item in _findings(policy, server, today)
+    }
+    result = leading(tuple(findings))
+    for item in result.shown:
+        asked, fix = explain.parts(item, server.subject)
+        finding = findings[item]
         fix = finding.fix or fix
-        yield one.rule, str(one.mode), asked, fix, finding.means
-    if found.left_out:
-        yield explain.OTHERS, "", f"and {found.left_out} more", "", ""
+        yield item.rule, str(item.mode), asked, fix, finding.means
+    if result.left_out:
+        yield explain.OTHERS, "", f"and {result.left_out} more", "", ""
 
 
 def _findings(
@@ -185,16 +187,16 @@ def _findings(
         if server.now
         else {}
     )
-    for key, one in runs.items():
-        choice, fix = _of_image(one), None
+    for key, run in runs.items():
+        choice, fix = _of_image(run), None
         if choice and server.now is not None and key not in again:
-            said = server.now.explicit(choice.kind)
-            fix = _MENDED if said else _PICKED
-        means = _means(server, one, again.get(key))
-        yield _Finding(one, f"{_runs(one)}{means}", fix)
-    for key, one in again.items():
+            stated = server.now.explicit(choice.kind)
+            fix = _MENDED if stated else _PICKED
+        means = _means(server, run, again.get(key))
+        yield _Finding(run, f"{_runs(run)}{means}", fix)
+    for key, item in again.items():
         if key not in runs:
-            yield _Finding(one, _new(server, one))
+            yield _Finding(item, _new(server, item))
     yield from _by_name(policy, server, today, frozenset(runs))
 
 
@@ -214,32 +216,34 @@ def _violations(
     already: frozenset[ViolationKey] = frozenset(),
 ) -> dict[ViolationKey, Violation]:
     verdict = evaluate(policy, request, server.subject, today, already)
-    return {one.key: one for one in verdict.violations}
+    return {violation.key: violation for violation in verdict.violations}
 
 
-def _of_image(one: Violation) -> DeviceChoice | None:
+def _of_image(violation: Violation) -> DeviceChoice | None:
     """Return the choice, if an image or a block device makes it."""
-    choice = one.choice
+    choice = violation.choice
     if choice is None or choice.origin in (FLAVOR, PASSTHROUGH):
         return None
     return choice
 
 
-def _runs(one: Violation) -> str:
-    choice = one.choice
+def _runs(violation: Violation) -> str:
+    choice = violation.choice
     if choice is None or choice.origin == PASSTHROUGH:
-        return f"has a device of the host ({clean(one.cause.value)})"
+        return f"has a device of the host ({clean(violation.cause.value)})"
     title = KINDS[choice.kind].title
     if choice.value is None:
         return f"runs with a {title} that cannot be told"
     return f"runs with {title} {clean(choice.value)}"
 
 
-def _means(server: Server, one: Violation, again: Violation | None) -> str:
+def _means(
+    server: Server, violation: Violation, again: Violation | None
+) -> str:
     """Say what happens next to what a server runs with."""
-    choice = _of_image(one)
+    choice = _of_image(violation)
     if choice is None:
-        refused = one.mode is Mode.ENFORCE
+        refused = violation.mode is Mode.ENFORCE
         return "; a boot like it would be refused" if refused else ""
     if again is not None:
         return f"; {_AGAIN[again.mode]}"
@@ -250,16 +254,16 @@ def _means(server: Server, one: Violation, again: Violation | None) -> str:
     return "; what a rebuild would read cannot be seen"
 
 
-def _new(server: Server, one: Violation) -> str:
+def _new(server: Server, violation: Violation) -> str:
     """Say what it means that its image asks for it, as that is today."""
-    if one.choice and one.choice.origin == VOLUME:
+    if violation.choice and violation.choice.origin == VOLUME:
         means = "its root volume asks for it"
         boots = "; a boot from it would be refused"
-        return means + boots if one.mode is Mode.ENFORCE else means
+        return means + boots if violation.mode is Mode.ENFORCE else means
     if server.had is not None:
-        return f"{_AGAIN[one.mode]}; it does not run with this"
+        return f"{_AGAIN[violation.mode]}; it does not run with this"
     means = "its image asks for it; what it runs with cannot be seen"
-    if one.mode is Mode.ENFORCE:
+    if violation.mode is Mode.ENFORCE:
         return f"{means}; would be refused a rebuild if this is new to it"
     return means
 
@@ -273,15 +277,15 @@ def _by_name(
     """Yield what the names of disks give away and nothing else has told."""
     values = {key.value for key in known if not key.number}
     request = alone(HardwareRequest(tuple(_wishes(server.device_names))))
-    for one in _violations(policy, server, request, today).values():
-        choice = one.choice
+    for violation in _violations(policy, server, request, today).values():
+        choice = violation.choice
         if choice is None or choice.value in values:
             continue
         kind = KINDS[choice.kind]
         fix = f"look at its image and block devices; {kind.fix}"
         what = f"{kind.title} {clean(choice.value)}"
         means = f"probably runs with {what}: evidence, no proof"
-        yield _Finding(one, means, fix)
+        yield _Finding(violation, means, fix)
 
 
 def _wishes(names: Iterable[str]) -> Iterator[DeviceChoice]:

@@ -113,21 +113,21 @@ class Sources:
 
     def ports(self, servers: list[str]) -> dict[str, Found[list[Any]]]:
         """Return the ports of servers, in few requests."""
-        found: dict[str, Found[list[Any]]] = {}
+        result: dict[str, Found[list[Any]]] = {}
         for start in range(0, len(servers), _IDS):
             ids = servers[start : start + _IDS]
             try:
                 ports = self._ports(ids)
             except paging.ERRORS as error:
                 text = f"its ports (Neutron: {clean(error, _TEXT)})"
-                found |= dict.fromkeys(ids, Found(trouble=text))
+                result |= dict.fromkeys(ids, Found(trouble=text))
                 continue
-            found |= {one: Found(ports[one]) for one in ids}
-        return found
+            result |= {id_: Found(ports[id_]) for id_ in ids}
+        return result
 
     def _ports(self, ids: Iterable[str]) -> dict[str, list[Any]]:
         ports = defaultdict(list)
-        params = [("device_id", one) for one in ids]
+        params = [("device_id", id_) for id_ in ids]
         params += [
             ("fields", name) for name in ("id", "device_id", _VNIC_TYPE)
         ]
@@ -156,18 +156,18 @@ class Sources:
         for page in paging.pages(
             self._client.compute, path, key, params, self._version
         ):
-            for one in page:
-                kind = str(one.get("hypervisor_type")).lower()
-                yield str(one.get("hypervisor_hostname")), kind
+            for item in page:
+                kind = str(item.get("hypervisor_type")).lower()
+                yield str(item.get("hypervisor_hostname")), kind
 
     def flavor(self, name: str | None, flavor_id: str | None) -> Flavor | None:
         """Return a flavor by its id, or by its name, None if it is gone."""
         if self._flavors is None:
             try:
                 self._flavors = {
-                    key: one
-                    for one in self._all_flavors()
-                    for key in (("name", one.name), ("id", one.id))
+                    key: item
+                    for item in self._all_flavors()
+                    for key in (("name", item.name), ("id", item.id))
                 }
             except paging.ERRORS as error:
                 self._flavors = {}
@@ -185,9 +185,9 @@ class Sources:
             params,
             self._version,
         ):
-            for one in page:
-                specs = one.get("extra_specs")
-                yield Flavor(str(one["id"]), str(one["name"]), specs)
+            for item in page:
+                specs = item.get("extra_specs")
+                yield Flavor(str(item["id"]), str(item["name"]), specs)
 
 
 def _once(
@@ -201,13 +201,13 @@ def _once(
         kept.move_to_end(key)
         return kept[key]
     try:
-        found = Found(ask())
+        result = Found(ask())
     except (*paging.ERRORS, *GLANCE_ERRORS) as error:
-        found = Found(trouble=f"{what} ({clean(error, _TEXT)})")
-    kept[key] = found
+        result = Found(trouble=f"{what} ({clean(error, _TEXT)})")
+    kept[key] = result
     if len(kept) > _KEPT:
         kept.popitem(last=False)
-    return found
+    return result
 
 
 def _volume(body: Mapping[str, Any]) -> Volume:
@@ -217,7 +217,7 @@ def _volume(body: Mapping[str, Any]) -> Volume:
     return Volume(
         image_reader.read(properties, properties.get("disk_format"), VOLUME),
         tuple(
-            (str(one.get("server_id")), str(one.get("device") or ""))
-            for one in attached
+            (str(item.get("server_id")), str(item.get("device") or ""))
+            for item in attached
         ),
     )

@@ -50,7 +50,7 @@ class Command(Step):
             return Outcome(False, f"{path} was not run: {error}")
         lines = ended.output.decode("utf-8", "replace").splitlines()
         evidence = [clean(" ".join(words), _WIDTH), ended.said]
-        evidence += [clean(one, _WIDTH) for one in lines[-_LINES:]]
+        evidence += [clean(line, _WIDTH) for line in lines[-_LINES:]]
         return Outcome(
             ended.status == 0, f"{path}: {ended.said}", tuple(evidence)
         )

@@ -59,17 +59,17 @@ class ConfigSpace(Step):
                 f"{len(changed)} registers are not as they were enrolled",
                 (*changed[:_MOST], *tail, about),
             )
-        told = [f"{len(now)} bytes compared", about]
+        known = [f"{len(now)} bytes compared", about]
         if ignored:
-            told.append(f"not compared by the rules: {', '.join(ignored)}")
-        return Outcome(True, "as it was enrolled", tuple(told))
+            known.append(f"not compared by the rules: {', '.join(ignored)}")
+        return Outcome(True, "as it was enrolled", tuple(known))
 
     def faults(self, settings: Mapping[str, Any]) -> list[str]:
         """Return the ranges that end before they begin."""
         return [
-            f"{one} ends before it begins"
-            for one in settings.get("ignore", ())
-            if not _range(one)
+            f"{item} ends before it begins"
+            for item in settings.get("ignore", ())
+            if not _range(item)
         ]
 
 
@@ -79,4 +79,4 @@ def _range(text: str) -> range:
 
 
 def _offsets(ignored: Iterable[str]) -> set[int]:
-    return {offset for one in ignored for offset in _range(one)}
+    return {offset for item in ignored for offset in _range(item)}

@@ -50,13 +50,13 @@ class FunctionReset(Step):
     def run(self, job: Job) -> Outcome:
         """Reset, and look whether the device is as it has to be."""
         offered = _methods(job.root, job.device)
-        told = f"reset_method: {' '.join(offered) or 'none'}"
+        known = f"reset_method: {' '.join(offered) or 'none'}"
         wanted = job.settings.get("methods", offered)
-        method = next((one for one in wanted if one in offered), None)
+        method = next((item for item in wanted if item in offered), None)
         if method is None:
-            return Outcome(False, _without(offered, wanted), (told,))
+            return Outcome(False, _without(offered, wanted), (known,))
         meaning = METHODS.get(method, "of unknown worth")
-        evidence = [told, f"{method}: {meaning}"]
+        evidence = [known, f"{method}: {meaning}"]
         if method in SHARED_RESETS:
             evidence.append(_company(job.root, job.device))
         before = config.command(config.read(job.root, job.device.address))
@@ -84,8 +84,14 @@ def _without(offered: list[str], wanted: list[str]) -> str:
 
 
 def _company(root: HostRoot, device: PciDevice) -> str:
-    addresses = [one for one in root.names(DEVICES) if one != device.address]
-    shared = [one for one in addresses if one.startswith(f"{device.bus}:")]
+    addresses = [
+        name for name in root.names(DEVICES) if name != device.address
+    ]
+    shared = [
+        address
+        for address in addresses
+        if address.startswith(f"{device.bus}:")
+    ]
     return f"on its bus besides: {' '.join(shared) or 'nothing'}"
 
 
@@ -114,9 +120,9 @@ def _verify(
         evidence.append(f"reset_method after it: {' '.join(now) or 'none'}")
         return "the ways to reset it have changed with the reset"
     data = config.read(job.root, job.device.address)
-    found = tuple(data[at : at + 2][::-1].hex() for at in (0, 2))
-    evidence.append(f"after it: {found[0]}:{found[1]}")
-    if found != (job.device.vendor, job.device.product):
+    result = tuple(data[at : at + 2][::-1].hex() for at in (0, 2))
+    evidence.append(f"after it: {result[0]}:{result[1]}")
+    if result != (job.device.vendor, job.device.product):
         return "another device answers after the reset"
     after = config.command(data)
     driver = pci.driver(job.root, job.device.address)

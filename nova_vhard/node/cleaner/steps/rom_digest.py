@@ -41,25 +41,25 @@ class RomDigest(Step):
 
     def run(self, job: Job) -> Outcome:
         """Read, hash and compare."""
-        found = rom.digest(job.root, job.write, job.device.address)
-        evidence = [f"now: {_told(found)}"]
+        result = rom.digest(job.root, job.write, job.device.address)
+        evidence = [f"now: {_told(result)}"]
         if job.good is not None:
             evidence.append(f"enrolled: {_told(job.good.rom)}")
-        listed = [one.lower() for one in job.settings.get("sha256", ())]
-        if found is None:
+        listed = [item.lower() for item in job.settings.get("sha256", ())]
+        if result is None:
             absent = bool(job.settings.get("absent"))
             wrong = _wrong_without(job.good, absent)
-            said = "it has no option ROM, as the rules allow"
+            stated = "it has no option ROM, as the rules allow"
         else:
-            wrong = _wrong(found, listed, job.good)
-            said = "its option ROM is a known one"
-        return Outcome(not wrong, wrong or said, tuple(evidence))
+            wrong = _wrong(result, listed, job.good)
+            stated = "its option ROM is a known one"
+        return Outcome(not wrong, wrong or stated, tuple(evidence))
 
 
-def _told(found: str | None) -> str:
-    if found is None:
+def _told(result: str | None) -> str:
+    if result is None:
         return "no option ROM"
-    return f"sha256 {found}" if found else "an option ROM that was not read"
+    return f"sha256 {result}" if result else "an option ROM that was not read"
 
 
 def _wrong_without(good: Baseline | None, absent: bool) -> str | None:
@@ -70,13 +70,15 @@ def _wrong_without(good: Baseline | None, absent: bool) -> str | None:
     return None
 
 
-def _wrong(found: str, listed: list[str], good: Baseline | None) -> str | None:
+def _wrong(
+    result: str, listed: list[str], good: Baseline | None
+) -> str | None:
     if good is not None and good.rom is None:
         return "it has an option ROM, and none was enrolled"
     enrolled = good.rom if good is not None else UNREAD
-    if enrolled and found != enrolled:
+    if enrolled and result != enrolled:
         return "its option ROM is not the enrolled one"
-    if listed and found not in listed:
+    if listed and result not in listed:
         return "its option ROM is none of those that the rules list"
     if not listed and not enrolled:
         return "its option ROM can be compared with nothing"

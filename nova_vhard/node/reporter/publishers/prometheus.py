@@ -71,44 +71,44 @@ class _Metrics(Collector):
         yield self._errors()
 
     def _checks(self) -> Metric:
-        found = GaugeMetricFamily(
+        result = GaugeMetricFamily(
             "nova_vhard_check",
             "1 for the status that a check has, 0 for the others.",
             labels=("check", "status"),
         )
-        for one in self._report.results:
+        for item in self._report.results:
             for status in Status:
-                value = float(one.status is status)
-                found.add_metric((one.check, status.value), value)
-        return found
+                value = float(item.status is status)
+                result.add_metric((item.check, status.value), value)
+        return result
 
     def _durations(self) -> Metric:
-        found = GaugeMetricFamily(
+        result = GaugeMetricFamily(
             "nova_vhard_check_duration_seconds",
             "Seconds that a check took.",
             labels=("check",),
         )
         for name, seconds in self._report.seconds.items():
-            found.add_metric((name,), seconds)
-        return found
+            result.add_metric((name,), seconds)
+        return result
 
     def _published(self) -> Metric:
-        found = GaugeMetricFamily(
+        result = GaugeMetricFamily(
             "nova_vhard_published_timestamp_seconds",
             "When a publisher last took a report, in seconds since the epoch.",
             labels=("publisher",),
         )
         for name, time in sorted(self._record.published.items()):
-            found.add_metric((name,), time)
-        return found
+            result.add_metric((name,), time)
+        return result
 
     def _errors(self) -> Metric:
-        found = CounterMetricFamily(
+        result = CounterMetricFamily(
             "nova_vhard_publish_errors",
             "Reports that a publisher could not publish since the reporter "
             "was started.",
             labels=("publisher",),
         )
         for name, errors in sorted(self._record.errors.items()):
-            found.add_metric((name,), errors)
-        return found
+            result.add_metric((name,), errors)
+        return result
