@@ -282,7 +282,7 @@ PLACES: Mapping[str, tuple[XmlPlace, ...]] = MappingProxyType(
 #: Name of a device kind to why no domain tells what was asked for.
 UNTOLD: Mapping[str, str] = MappingProxyType(
     {
-        "config_drive": "a config drive may be the user's own wish; its bus "
+        "config_drive": "a config drive may be the user's own; its bus "
         "is judged",
         "pointer_model": "the hosts' [DEFAULT] pointer_model puts the same "
         "tablet into every guest",

@@ -52,12 +52,12 @@ def unknown_properties() -> list[str]:
 
 
 def say_what_it_lacks() -> None:
-    """Log in one line which wishes the scheduler cannot see."""
+    """Log in one line which choices the scheduler cannot see."""
     unknown = unknown_properties()
     if unknown:
         LOG.warning(
             "Nova %s does not know %s: its guests get no such devices, and "
-            "the scheduler sees no such wishes. The gates of the Glance and "
+            "the scheduler sees no such choices. The gates of the Glance and "
             "Nova APIs judge these image properties.",
             release(),
             ", ".join(unknown),

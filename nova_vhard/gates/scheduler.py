@@ -69,7 +69,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         enabled_filters = VirtHardeningFilter,ComputeFilter,...
     """
 
-    # A rebuild with another image is a new wish.
+    # A rebuild with another image is a new choice.
     RUN_ON_REBUILD = True
 
     # Hosts are narrowed once and stay narrowed: a refusal in the middle of

@@ -47,7 +47,7 @@ def latest(words: Collection[str]) -> tuple[frozenset[str], int | None]:
     return frozenset(name for at, name in bound if at == newest), newest
 
 
-def take(placement: Placement, root: str, wishes: Asked) -> None:
+def take(placement: Placement, root: str, choices: Asked) -> None:
     """Take requests off a host, before they are done.
 
     One that is done and still there would be done again, for another use.
@@ -56,7 +56,7 @@ def take(placement: Placement, root: str, wishes: Asked) -> None:
     """
     gone = {
         traits.of_device(address, word)
-        for address, words in wishes.items()
+        for address, words in choices.items()
         for word in words
     }
     if gone:

@@ -92,7 +92,7 @@ def implied(
     """
     if request.complete:
         return
-    wishes = [
+    choices = [
         *_machine(request, assume),
         *_disk(request, assume),
         *_cdrom(request, assume),
@@ -103,8 +103,8 @@ def implied(
         *_tpm(request),
         *_encryption(request),
     ]
-    yield from wishes
-    yield from _scsi(request, wishes, assume)
+    yield from choices
+    yield from _scsi(request, choices, assume)
 
 
 def is_set(request: HardwareRequest, kind: str) -> bool:
@@ -117,7 +117,7 @@ def is_set(request: HardwareRequest, kind: str) -> bool:
     return any(setting in choice.names for choice in request.explicit(kind))
 
 
-def _wish(
+def _choice(
     request: HardwareRequest,
     kind: str,
     value: str | None,
@@ -145,7 +145,7 @@ def _machine(
     machine = machine_type(request, assume)
     arch = architecture(request, assume)
     why = f"this cloud's hosts pick {clean(machine)} on {clean(arch)}"
-    yield _wish(request, "machine_type", machine, why, _MACHINE_NAMES)
+    yield _choice(request, "machine_type", machine, why, _MACHINE_NAMES)
 
 
 def _by_distro(
@@ -155,7 +155,7 @@ def _by_distro(
         f"libosinfo may pick any kind for {what}, by os_distro "
         f"{quote(request.os_distro)}"
     )
-    yield _wish(request, kind, None, why, ("os_distro", "vmware_ostype"))
+    yield _choice(request, kind, None, why, ("os_distro", "vmware_ostype"))
 
 
 def _disk(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
@@ -166,7 +166,7 @@ def _disk(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
         return
     bus = {"lxc": "lxc", "parallels": "scsi"}.get(assume.virt_type, "virtio")
     why = f"nova picks {bus} for a disk"
-    yield _wish(request, "disk_bus", bus, why, ("vmware_adaptertype",))
+    yield _choice(request, "disk_bus", bus, why, ("vmware_adaptertype",))
 
 
 def cdrom_bus(request: HardwareRequest, assume: Assume) -> tuple[str, str]:
@@ -190,7 +190,7 @@ def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
         return
     bus, where = cdrom_bus(request, assume)
     why = f"nova picks {bus} for a CD-ROM ({clean(reason)}) {where}"
-    yield _wish(request, "cdrom_bus", bus, why, _CDROM_NAMES)
+    yield _choice(request, "cdrom_bus", bus, why, _CDROM_NAMES)
 
 
 def _floppy(request: HardwareRequest) -> Iterator[DeviceChoice]:
@@ -198,7 +198,7 @@ def _floppy(request: HardwareRequest) -> Iterator[DeviceChoice]:
         reason = clean(request.reason(FLOPPY))
         why = f"nova picks fdc for a floppy ({reason})"
         names = ("img_block_device_mapping", "block_device_mapping")
-        yield _wish(request, "floppy_bus", "fdc", why, names)
+        yield _choice(request, "floppy_bus", "fdc", why, names)
 
 
 def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
@@ -208,10 +208,10 @@ def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
         yield from _by_distro(request, "vif_model", "a network card")
     elif assume.use_virtio_for_bridges:
         why = "nova picks virtio for a network card"
-        yield _wish(request, "vif_model", "virtio", why)
+        yield _choice(request, "vif_model", "virtio", why)
     else:
         why = "libvirt picks rtl8139 for a network card"
-        yield _wish(request, "vif_model", "rtl8139", why)
+        yield _choice(request, "vif_model", "rtl8139", why)
 
 
 def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
@@ -221,7 +221,7 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     vga = arch in _VGA or assume.virt_type == "parallels"
     model = "vga" if vga else "virtio"
     why = f"nova picks {model} for a graphics card on {clean(arch)}"
-    yield _wish(request, "video_model", model, why, _ARCHITECTURE_NAMES)
+    yield _choice(request, "video_model", model, why, _ARCHITECTURE_NAMES)
 
 
 def _firmware(
@@ -232,14 +232,14 @@ def _firmware(
         firmware = "uefi" if arch == "aarch64" else "bios"
         why = f"nova picks {firmware} on {clean(arch)}"
         names = _ARCHITECTURE_NAMES
-        yield _wish(request, "firmware_type", firmware, why, names)
+        yield _choice(request, "firmware_type", firmware, why, names)
 
 
 def _tpm(request: HardwareRequest) -> Iterator[DeviceChoice]:
     if _asked(request, "tpm_version") and not _asked(request, "tpm_model"):
         why = "nova picks tpm-tis for a TPM"
         names = ("hw_tpm_version",)
-        yield _wish(request, "tpm_model", "tpm-tis", why, names)
+        yield _choice(request, "tpm_model", "tpm-tis", why, names)
 
 
 def _encryption(request: HardwareRequest) -> Iterator[DeviceChoice]:
@@ -249,7 +249,7 @@ def _encryption(request: HardwareRequest) -> Iterator[DeviceChoice]:
     ):
         why = "nova picks amd-sev for encrypted memory"
         names = ("hw_mem_encryption",)
-        yield _wish(request, "mem_encryption_model", "amd-sev", why, names)
+        yield _choice(request, "mem_encryption_model", "amd-sev", why, names)
 
 
 def _asked(request: HardwareRequest, kind: str) -> bool:
@@ -272,7 +272,7 @@ def _scsi(
         f"{clean(arch)}{where}"
     )
     names = ("hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus")
-    yield _wish(
+    yield _choice(
         request, "scsi_model", model, why, _ARCHITECTURE_NAMES.union(names)
     )
 
@@ -286,7 +286,7 @@ def _scsi_disk(
     request: HardwareRequest, defaults: Iterable[DeviceChoice], assume: Assume
 ) -> str | None:
     """Return what to say of the disk on a scsi bus; None if there is none."""
-    for choice in filter(_on_scsi, (*request.wishes, *defaults)):
+    for choice in filter(_on_scsi, (*request.choices, *defaults)):
         if _is_of_no_device(choice, request, assume):
             continue
         kept = choice.origin == SERVER
@@ -313,7 +313,7 @@ def _is_of_no_device(
 def _of_rescue(
     disk: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
-    for choice in (*disk.wishes, *implied(disk, assume)):
+    for choice in (*disk.choices, *implied(disk, assume)):
         if disk.only is None or choice.kind in disk.only:
             yield choice
 

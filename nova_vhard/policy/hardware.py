@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HardwareRequest: what a guest asks for, each wish with its source."""
+"""HardwareRequest: what a guest asks for, each choice with its source."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-#: Where a wish can be written down.
+#: Where a choice can be written down.
 IMAGE = "image"
 VOLUME = "volume"
 FLAVOR = "flavor"
@@ -104,7 +104,7 @@ class Passthrough:
         list of ``passthrough.allow`` that must name it
     :ivar name: what must stand there
     :ivar source: who asked, in words
-    :ivar count: how many; more than a server had before is a new wish. A
+    :ivar count: how many; more than a server had before is a new one. A
         number that cannot be read is text, which equals no other
     :ivar synonyms: other names, any of which may stand there
     """
@@ -120,7 +120,7 @@ class Passthrough:
 class HardwareRequest:
     """The device choices of one guest, and what its defaults depend on.
 
-    :ivar wishes: the explicit choices, in the order in which they were read
+    :ivar choices: the explicit choices, in the order in which they were read
     :ivar devices: the devices that the guest really gets (DISK, CDROM, …)
     :ivar architecture: guest architecture, None where the host decides
     :ivar emulated: architecture that QEMU emulates in its place, if any
@@ -141,7 +141,7 @@ class HardwareRequest:
         implied by what it does not say
     """
 
-    wishes: tuple[DeviceChoice, ...] = ()
+    choices: tuple[DeviceChoice, ...] = ()
     devices: frozenset[str] = frozenset((DISK, NIC, DISPLAY))
     architecture: str | None = None
     machine_type: str | None = None
@@ -158,22 +158,22 @@ class HardwareRequest:
     complete: bool = False
 
     def explicit(self, kind: str) -> tuple[DeviceChoice, ...]:
-        """Return the explicit wishes of one kind."""
-        return tuple(choice for choice in self.wishes if choice.kind == kind)
+        """Return the explicit choices of one kind."""
+        return tuple(choice for choice in self.choices if choice.kind == kind)
 
     def plus(
         self,
-        wishes: Iterable[DeviceChoice] = (),
+        choices: Iterable[DeviceChoice] = (),
         reasons: Iterable[tuple[str, str]] = (),
     ) -> "HardwareRequest":
-        """Return this request with more wishes and more devices.
+        """Return this request with more choices and more devices.
 
         :param reasons: pairs of device and why the guest gets it
         """
         more = tuple(reasons)
         return replace(
             self,
-            wishes=self.wishes + tuple(wishes),
+            choices=self.choices + tuple(choices),
             devices=self.devices | {device for device, _ in more},
             reasons=self.reasons + more,
         )

@@ -117,7 +117,7 @@ class Remedies:
         if holder not in self._copies:
             self._copies[holder] = tuple(
                 (choice.setting, choice.written or str(choice.value))
-                for choice in self._request.wishes
+                for choice in self._request.choices
                 if choice.holder == holder and self._is_kept(choice)
             )
         return self._copies[holder]

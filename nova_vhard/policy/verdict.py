@@ -352,7 +352,7 @@ def _devices(
         for kind, rule in policy.guest_devices.items()
         if request.only is None or kind in request.only
     }
-    for choice in request.wishes:
+    for choice in request.choices:
         rule = rules.get(choice.kind)
         if rule and not _in(rule.allow, choice.value, choice.synonyms):
             yield _violation(remedies, rule, choice)

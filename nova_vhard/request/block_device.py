@@ -56,10 +56,10 @@ def read(
     :param origin: where that is: BLOCK_DEVICE for a request's body, IMAGE or
         VOLUME for a property
     :param holder: which image or volume it is
-    :returns: the wishes, and why the guest gets a CD-ROM or a floppy.
-        What cannot be read is a wish that no policy allows.
+    :returns: the choices, and why the guest gets a CD-ROM or a floppy.
+        What cannot be read is a choice that no policy allows.
     """
-    wishes: list[DeviceChoice] = []
+    choices: list[DeviceChoice] = []
     reasons: Reasons = []
     listed = _listed(entries, origin)
     if listed is None:
@@ -67,20 +67,20 @@ def read(
     for index, entry in enumerate(listed):
         place = f"{name}[{index}]"
         if not isinstance(entry, Mapping):
-            wishes.append(_unreadable(entry, place, origin, holder))
+            choices.append(_unreadable(entry, place, origin, holder))
             continue
         kind = entry.get("device_type")
         bus = entry.get("disk_bus")
         if kind is not None:
             field = f"{place}.device_type"
-            wishes.append(_wish("device_type", kind, field, origin, holder))
+            choices.append(_choice("device_type", kind, field, origin, holder))
         if bus is not None:
             field = f"{place}.disk_bus"
             judged = _BUS_KIND.get(_made(entry), "disk_bus")
-            wishes.append(_wish(judged, bus, field, origin, holder))
+            choices.append(_choice(judged, bus, field, origin, holder))
         if str(bus) not in USED and _made(entry) in _DEVICE:
             reasons.append((_DEVICE[_made(entry)], place))
-    return wishes, reasons
+    return choices, reasons
 
 
 def _made(entry: Mapping[str, Any]) -> str:
@@ -105,7 +105,7 @@ def _listed(entries: Any, origin: str) -> list[Any] | None:
     return list(entries)
 
 
-def _wish(
+def _choice(
     kind: str, value: Any, setting: str, origin: str, holder: Holder
 ) -> DeviceChoice:
     if origin == BLOCK_DEVICE:
@@ -126,4 +126,4 @@ def _unreadable(
 ) -> DeviceChoice:
     """Return a bus that no policy allows, for what cannot be read."""
     text = f"unreadable: {clean(entry, 40)}"
-    return _wish("disk_bus", text, setting, origin, holder)
+    return _choice("disk_bus", text, setting, origin, holder)

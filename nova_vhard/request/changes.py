@@ -59,7 +59,7 @@ class ChangeReader:
         request = server.hardware
         if any(
             choice.kind == "disk_bus" and choice.value in _NAMED_SD
-            for choice in request.wishes
+            for choice in request.choices
         ):
             request = request.plus([_PLUGGED_AS_SCSI])
         only = frozenset(("disk_bus", "scsi_model"))

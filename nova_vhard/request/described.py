@@ -239,7 +239,7 @@ def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
     request = ServerReader(find, requester).rebuild("server", {})
     empty = HardwareRequest(devices=frozenset())
     flavor = parts.with_specs(empty, find.flavor("").extra_specs)
-    kinds = frozenset(choice.kind for choice in flavor.wishes)
+    kinds = frozenset(choice.kind for choice in flavor.choices)
     existing = request.existing if "server" in data else ()
     return replace(
         request,

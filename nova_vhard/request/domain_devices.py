@@ -61,7 +61,7 @@ def read(
     architecture = "" if system is None else system.get("arch", "")
     facts = Facts(specs, architecture, host)
     return HardwareRequest(
-        wishes=tuple(_choices(domain, facts)),
+        choices=tuple(_choices(domain, facts)),
         devices=frozenset(),
         passthrough=tuple(_host_devices(domain, facts)),
         host_checks=passthrough.host_checks(specs or {}),

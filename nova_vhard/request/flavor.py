@@ -16,12 +16,12 @@ def read(extra_specs: Mapping[str, str]) -> list[DeviceChoice]:
 
     :param extra_specs: names to values, as Nova stores them
     """
-    wishes = []
+    choices = []
     for spec in sorted(_KIND_OF.keys() & extra_specs.keys()):
         kind = KINDS[_KIND_OF[spec]]
         value = extra_specs[spec]
         canonical = kind.canonical(value)
-        wishes.append(
+        choices.append(
             DeviceChoice(
                 kind=kind.name,
                 value=canonical,
@@ -31,4 +31,4 @@ def read(extra_specs: Mapping[str, str]) -> list[DeviceChoice]:
                 written=value if value != canonical else None,
             )
         )
-    return wishes
+    return choices

@@ -80,8 +80,8 @@ def read(
     effective = _effective(properties)
     # In the order of the catalogue, whatever the order of the body: which
     # violations a short explanation keeps must not be chance.
-    wishes = [
-        _wish(name, effective[name], origin, holder)
+    choices = [
+        _choice(name, effective[name], origin, holder)
         for name in _KIND_OF
         if name in effective
     ]
@@ -91,7 +91,7 @@ def read(
             more, why = block_device.read(
                 properties[name], name, origin, holder
             )
-            wishes += more
+            choices += more
             reasons += why
     reasons += _cdroms(effective, disk_format)
     request = HardwareRequest(
@@ -103,7 +103,7 @@ def read(
         holder=holder,
         faults=tuple(_faults(properties, origin, holder)),
     )
-    return request.plus(wishes, reasons)
+    return request.plus(choices, reasons)
 
 
 def _faults(
@@ -178,7 +178,7 @@ def _machine_type(effective: Mapping[str, _Found]) -> str | None:
     return hw_machine_type.value if hw_machine_type else None
 
 
-def _wish(
+def _choice(
     name: str, result: _Found, origin: str, holder: Holder
 ) -> DeviceChoice:
     kind = KINDS[_KIND_OF[name]]

@@ -47,7 +47,7 @@ def with_kept(
     :param config_drive: whether the server has a config drive, whose bus
         Nova chooses anew
     """
-    wishes: list[DeviceChoice] = []
+    choices: list[DeviceChoice] = []
     reasons = [KEPT_CONFIG_DRIVE] if config_drive else []
     for device in devices:
         if device.root and ISO_IMAGE in request.reasons:
@@ -58,8 +58,8 @@ def with_kept(
         bus = bus_of(device)
         if bus is None and kind in _DEVICE and _by_kind(device):
             reasons.append((_DEVICE[kind], where))
-        wishes += _choices(kind, bus, where)
-    return request.plus(wishes, dict.fromkeys(reasons))
+        choices += _choices(kind, bus, where)
+    return request.plus(choices, dict.fromkeys(reasons))
 
 
 def with_later_disks(

@@ -90,7 +90,7 @@ class ServerReader:
             cannot be read: no scheduler sees the two together
         """
         server = section(body, "server")
-        wishes, reasons = in_body(server)
+        choices, reasons = in_body(server)
         flavor: Flavor | None = None
         image: Image | None = None
         ports: list[Passthrough] = []
@@ -100,14 +100,14 @@ class ServerReader:
             ports += self._ports(server)
         except (NotFound, LookupFailed) as error:
             failed = isinstance(error, LookupFailed)
-            if failed and image is None and (wishes or reasons):
+            if failed and image is None and (choices or reasons):
                 raise
             LOG.warning("Left to the scheduler's gate: %s", error)
         image = image or Image()
         request = image.hardware()
         if flavor is not None:
             request = with_specs(request, flavor.extra_specs)
-        request = request.plus(wishes, reasons)
+        request = request.plus(choices, reasons)
         request = replace(request, passthrough=(*request.passthrough, *ports))
         subject = subject_of(
             BOOT, self._requester, None, image.holder.id, flavor
@@ -250,13 +250,13 @@ class ServerReader:
 
 
 def in_body(server: Body) -> tuple[list[DeviceChoice], list[tuple[str, str]]]:
-    """Return wishes and devices that stand in the body of a boot itself."""
-    wishes: list[DeviceChoice] = []
+    """Return choices and devices that stand in the body of a boot itself."""
+    choices: list[DeviceChoice] = []
     reasons: list[tuple[str, str]] = []
     for name in _MAPPINGS:
         more, why = block_device.read(server.get(name) or [], name)
-        wishes += more
+        choices += more
         reasons += why
     if strutils.bool_from_string(server.get("config_drive")):
         reasons.append(CONFIG_DRIVE)
-    return wishes, reasons
+    return choices, reasons

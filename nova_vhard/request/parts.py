@@ -18,7 +18,7 @@ from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
 
-#: Why a guest gets a CD-ROM: its own wish at boot, and what it has since.
+#: Why a guest gets a CD-ROM: its own choice at boot, and what it has since.
 CONFIG_DRIVE = (CDROM, "a config drive, by config_drive")
 KEPT_CONFIG_DRIVE = (CDROM, "the server's config drive")
 

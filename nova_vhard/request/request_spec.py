@@ -39,7 +39,7 @@ def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
     image = spec.image if "image" in spec else None
     rest = without_image(spec)
     return replace(
-        read_image(image).plus(rest.wishes),
+        read_image(image).plus(rest.choices),
         passthrough=rest.passthrough,
         host_checks=rest.host_checks,
     )
@@ -50,7 +50,7 @@ def without_image(spec: nova_spec.RequestSpec) -> HardwareRequest:
     specs = _extra_specs(spec.flavor)
     asked = [*passthrough.of_flavor(specs), *_requests(spec)]
     return HardwareRequest(
-        wishes=tuple(flavor_reader.read(specs)),
+        choices=tuple(flavor_reader.read(specs)),
         devices=frozenset(),
         passthrough=tuple(dict.fromkeys(asked)),
         host_checks=passthrough.host_checks(specs),

@@ -26,7 +26,7 @@ class Desk(client.Client):
             "flavorRef": _FLAVOR,
             "networks": "none",
         }
-        self._wish = json.dumps({"server": server}).encode()
+        self._choice = json.dumps({"server": server}).encode()
 
     def boot(self, poll: float) -> tuple[float, str]:
         """Boot a server; return the seconds until it is there, and its id.
@@ -36,7 +36,7 @@ class Desk(client.Client):
             a whole step, or not at all
         """
         start = time.perf_counter()
-        answer = self._ask("POST", "/v2.1/servers", self._wish, 202)
+        answer = self._ask("POST", "/v2.1/servers", self._choice, 202)
         server = answer["server"]["id"]
         path = f"/v2.1/servers/{server}"
         time.sleep(poll * random.random())

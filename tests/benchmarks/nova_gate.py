@@ -75,7 +75,7 @@ class Side(client.Client):
             "flavorRef": nova_cloud.FLAVOR,
             "networks": "none",
         }
-        self._wish = json.dumps({"server": server}).encode()
+        self._choice = json.dumps({"server": server}).encode()
 
     def servers_detail(self) -> float:
         """Time the list of servers."""
@@ -92,7 +92,9 @@ class Side(client.Client):
     def create(self) -> float:
         """Time the creation of a server of an image."""
         path = "/v2.1/servers"
-        return self.timed("POST", path, self._wish, expect=202, **_VERSION)[0]
+        return self.timed("POST", path, self._choice, expect=202, **_VERSION)[
+            0
+        ]
 
     def image(self) -> float:
         """Time the showing of the image, which no gate of Nova's sees."""

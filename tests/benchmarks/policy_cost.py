@@ -3,7 +3,7 @@
 
 An evaluation is an image's properties read and judged, on one core, under
 policies of one and of 10,000 exemptions, and with a wish that an exemption
-lets through.  Its peers judge the same wishes with jsonschema (a validator
+lets through.  Its peers judge the same choices with jsonschema (a validator
 that is made beforehand, with the values that policy baseline allows), and an
 image upload's rule with oslo.policy, whose rules are about who asks alone.
 jsonschema sees what the image says; an evaluation also reads legacy names, and

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as some
 
-from tests.differential import wishes
+from tests.differential import choices
 from tests.differential.cloud import Cloud
 from tests.differential.values import (
     BUSES,
@@ -24,8 +24,8 @@ from tests.differential.values import (
 @some.composite
 def _image(draw: Any) -> dict[str, Any]:
     return {
-        "properties": draw(wishes.properties()),
-        "disk_format": draw(wishes.DISK_FORMATS),
+        "properties": draw(choices.properties()),
+        "disk_format": draw(choices.DISK_FORMATS),
     }
 
 
@@ -52,7 +52,7 @@ def clouds(draw: Any, booted: dict[str, Any]) -> Cloud:
         images[IMAGE] = booted if own == "as booted" else draw(_image())
     images[RESCUE_IMAGE] = draw(_rescue_image())
     volumes = {
-        name: {"volume_image_metadata": draw(wishes.properties()), "size": 1}
+        name: {"volume_image_metadata": draw(choices.properties()), "size": 1}
         for name in (ROOT_VOLUME, SNAPSHOT_VOLUME, VOLUME)
     }
     snapshots = {SNAPSHOT: {"volume_id": SNAPSHOT_VOLUME}}

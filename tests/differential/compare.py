@@ -21,7 +21,7 @@ Given = dict[str, set[str]]
 def judged(request: HardwareRequest, host: Any) -> dict[str, set[Any]]:
     """Return every value that a policy would judge, by kind."""
     found: dict[str, set[Any]] = {}
-    for wish in (*request.wishes, *implied(request, host)):
+    for wish in (*request.choices, *implied(request, host)):
         found.setdefault(wish.kind, set()).add(wish.value)
     return found
 
@@ -53,7 +53,7 @@ def check(found: ExistingServer, request: HardwareRequest, made: Made) -> None:
     check_controller(found, request, made)
     # A volume that is not connected yet may be when the guest is rescued.
     if found.server.connected or found.server.operation != servers.RESCUE:
-        for wish in request.wishes:
+        for wish in request.choices:
             # The disk that may come is judged whether it comes or not.
             absent = wish.setting == LATER and not found.server.attached
             if wish.origin == SERVER and not absent:

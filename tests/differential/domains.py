@@ -8,8 +8,8 @@ from nova_vhard.catalogue.domain_xml import UNTOLD
 from nova_vhard.policy.hardware import DOMAIN, HardwareRequest
 from nova_vhard.policy.subject import BOOT
 from nova_vhard.request import domain
+from tests.differential.choices import Guest
 from tests.differential.compare import Given, judged
-from tests.differential.wishes import Guest
 
 #: Why a domain does not tell a value that Nova gives, by device kind. A kind
 #: of UNTOLD is told for no value.
@@ -39,7 +39,7 @@ def read(xml: str, guest: Guest) -> domain.Domain:
 def told(found: domain.Domain) -> dict[str, set[Any]]:
     """Return each kind's values, under all their names."""
     values: dict[str, set[Any]] = {}
-    for choice in found.request.wishes:
+    for choice in found.request.choices:
         assert choice.origin == DOMAIN
         names = {choice.value, *choice.synonyms}
         values.setdefault(choice.kind, set()).update(names)
@@ -59,7 +59,7 @@ def check_no_surprise(
     for kind, other in _JUDGED_AS.items():
         known[kind] = known.get(kind, set()) | known.get(other, set())
     assert not found.request.faults
-    for choice in found.request.wishes:
+    for choice in found.request.choices:
         values = known.get(choice.kind, set())
         names = {choice.value, *choice.synonyms}
         # an empty machine type is libvirt's to fill in

@@ -14,8 +14,8 @@ from nova.virt import driver as virt_driver
 from nova.virt.libvirt import blockinfo
 
 from tests.differential import nova_host, nova_machines
+from tests.differential.choices import Guest
 from tests.differential.values import IMAGE
-from tests.differential.wishes import Guest
 
 #: What Nova raises for a guest that it does not make.
 REFUSED = (ValueError, TypeError, AttributeError, exception.NovaException)

@@ -24,8 +24,8 @@ from nova.virt import fake, osinfo
 from nova.virt.libvirt import blockinfo, driver
 
 from tests.differential import nova_devices, nova_host
+from tests.differential.choices import Guest
 from tests.differential.values import VOLUME
-from tests.differential.wishes import Guest
 
 CONF = nova.conf.CONF
 

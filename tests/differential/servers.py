@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as some
 
 from nova_vhard.policy.model import Assume
-from tests.differential import block_devices, clouds, wishes
+from tests.differential import block_devices, choices, clouds
 from tests.differential.cloud import Cloud
 from tests.differential.values import (
     RESCUE_IMAGE,
@@ -64,7 +64,7 @@ class Server:
     :ivar rescue_image: id of the image to rescue with, None for none
     """
 
-    guest: wishes.Guest
+    guest: choices.Guest
     volume_backed: bool
     edits: tuple[dict[str, str | None], ...]
     attached: int
@@ -80,15 +80,15 @@ def servers(draw: Any) -> Server:
     """Give a server."""
     root = draw(some.sampled_from(_ROOTS))
     devices = draw(block_devices.devices(root))
-    guest = replace(draw(wishes.guests()), devices=devices, specs={})
+    guest = replace(draw(choices.guests()), devices=devices, specs={})
     if root is not block_devices.ROOT:
         # Cinder keeps text, which Nova does not read as block devices
-        guest = replace(guest, properties=draw(wishes.properties()))
+        guest = replace(guest, properties=draw(choices.properties()))
     booted = {
         "properties": guest.properties,
         "disk_format": guest.disk_format,
     }
-    host = draw(some.one_of(some.just(guest.host), wishes.hosts()))
+    host = draw(some.one_of(some.just(guest.host), choices.hosts()))
     return Server(
         guest=guest,
         volume_backed=root is not block_devices.ROOT,

@@ -15,7 +15,7 @@ from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import nova_api
 from tests import seeds
-from tests.differential import nova_devices, nova_host, wishes
+from tests.differential import choices, nova_devices, nova_host
 from tests.differential.compare import check_defaults, check_given, judged
 
 TRIED: Counter[str] = Counter()
@@ -28,7 +28,7 @@ def nova() -> Iterator[None]:
         yield
 
 
-def asked_for(guest: wishes.Guest) -> HardwareRequest:
+def asked_for(guest: choices.Guest) -> HardwareRequest:
     """Read a guest as the gate of the Nova API does."""
     body = {
         "block_device_mapping_v2": guest.devices,
@@ -39,7 +39,7 @@ def asked_for(guest: wishes.Guest) -> HardwareRequest:
     return request.plus(*nova_api.in_body(body))
 
 
-def check(guest: wishes.Guest) -> None:
+def check(guest: choices.Guest) -> None:
     """Compare the two."""
     found = nova_devices.given(guest)
     if found is None:
@@ -60,8 +60,8 @@ def _has_scsi(given: nova_devices.Given) -> bool:
     return any("scsi" in given[kind] for kind in kinds)
 
 
-@seeds.searched(wishes.guests(), 500)
-def search(guest: wishes.Guest) -> None:
+@seeds.searched(choices.guests(), 500)
+def search(guest: choices.Guest) -> None:
     TRIED["examples"] += 1
     check(guest)
 

@@ -22,11 +22,11 @@ from nova_vhard.policy.verdict import evaluate
 from tests import seeds
 from tests.differential import (
     block_devices,
+    choices,
     domains,
     nova_devices,
     nova_domains,
     real_libvirt,
-    wishes,
 )
 from tests.differential.test_devices import asked_for
 from tests.differential.values import PROPERTIES, SPECS
@@ -52,7 +52,7 @@ def libvirt(
 
 def compare(
     xml: str,
-    guest: wishes.Guest,
+    guest: choices.Guest,
     request: HardwareRequest,
     given: nova_devices.Given | None,
 ) -> None:
@@ -78,10 +78,12 @@ def test_search_of_domains(
     """Domains: what the driver's XML tells is what was judged before."""
 
     @seeds.searched(
-        some.tuples(wishes.guests(), some.sampled_from(nova_domains.POINTERS)),
+        some.tuples(
+            choices.guests(), some.sampled_from(nova_domains.POINTERS)
+        ),
         60,
     )
-    def search(example: tuple[wishes.Guest, str | None]) -> None:
+    def search(example: tuple[choices.Guest, str | None]) -> None:
         guest, pointer = example
         TRIED["examples"] += 1
         xml = host.domain(guest, pointer)
@@ -109,7 +111,7 @@ def pairs(values: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
         yield from ((name, value) for value in listed)
 
 
-def singles() -> Iterator[tuple[wishes.Guest, str | None]]:
+def singles() -> Iterator[tuple[choices.Guest, str | None]]:
     """Yield a guest for each value that an image or a flavor can say.
 
     Machines and pointers take turns.
@@ -126,7 +128,10 @@ def singles() -> Iterator[tuple[wishes.Guest, str | None]]:
     ):
         host = Assume(machine_type={"x86_64": machine})
         root = [dict(block_devices.ROOT)]
-        yield wishes.Guest(properties, "raw", specs, root, True, host), pointer
+        yield (
+            choices.Guest(properties, "raw", specs, root, True, host),
+            pointer,
+        )
 
 
 def test_every_value_by_itself(host: nova_domains.Host) -> None:
@@ -143,7 +148,7 @@ def test_every_value_by_itself(host: nova_domains.Host) -> None:
 
 def test_disk_of_a_rescue_is_told_as_one(host: nova_domains.Host) -> None:
     """A rescue with an image's own bus and device, beside all other disks."""
-    guest = wishes.Guest(
+    guest = choices.Guest(
         {"hw_disk_bus": "virtio", "hw_cdrom_bus": "sata"},
         "raw",
         {},
@@ -180,7 +185,7 @@ def test_clean_guest_is_never_refused(
     everywhere.
     """
     asked = {} if machine == "q35" else {"hw_cdrom_bus": "sata"}
-    guest = wishes.Guest(
+    guest = choices.Guest(
         asked,
         "raw",
         {},

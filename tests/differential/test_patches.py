@@ -106,8 +106,8 @@ def taken(
 
 def nobodys(request: HardwareRequest) -> HardwareRequest:
     """Return a request of which nobody knows whose image it is."""
-    wishes = (replace(wish, holder=NOBODY) for wish in request.wishes)
-    return replace(request, wishes=tuple(wishes), holder=NOBODY)
+    choices = (replace(wish, holder=NOBODY) for wish in request.choices)
+    return replace(request, choices=tuple(choices), holder=NOBODY)
 
 
 def no_worse(response: webob.Response, plain: User, wire: Any) -> None:

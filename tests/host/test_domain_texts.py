@@ -33,7 +33,7 @@ def test_domains_of_libvirts_own_tests():
             continue
         assert found.uuid
         counts["read"] += 1
-        for choice in found.request.wishes:
+        for choice in found.request.choices:
             counts[choice.kind] += 1
         counts["no word"] += len(found.request.faults)
         counts["of the host"] += len(found.request.passthrough)

@@ -50,16 +50,16 @@ def test_a_users_token_that_ends_between_two_requests(
         headers = {"X-Auth-Token": token, **more}
         return requests.post(url, json=body, headers=headers, timeout=60)
 
-    wishes = ((images, image), (servers, {"server": server}))
+    choices = ((images, image), (servers, {"server": server}))
     # when
-    before = [ask(*wish) for wish in wishes]
+    before = [ask(*wish) for wish in choices]
     # then
     assert time.monotonic() - began < LIFE, "void: the machine is too slow"
     assert [one.status_code for one in before] == [403, 403]
     assert all(IDE in one.text for one in before)
     # and when
     time.sleep(LIFE + 1)
-    after = [ask(*wish) for wish in wishes]
+    after = [ask(*wish) for wish in choices]
     # then
     assert [one.status_code for one in after] == [401, 401]
     assert not any(REFUSED in one.text for one in after)

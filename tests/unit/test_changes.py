@@ -91,7 +91,7 @@ def test_who_attaches(method):
 
 def test_a_later_volume_is_what_brings_scsi_in():
     request = attached("attach_volume", {}, hw_disk_bus="usb")
-    assert request.hardware.wishes[-1] == DeviceChoice(
+    assert request.hardware.choices[-1] == DeviceChoice(
         kind="disk_bus",
         value="scsi",
         source="a volume that is attached later",

@@ -16,8 +16,8 @@ MANDATORY = {"img_config_drive": "mandatory"}
 def picked(properties, disk_format=None, **assume):
     """Return kind to value of what is picked for an image."""
     request = image.read(properties, disk_format)
-    wishes = implied(request, Assume(**assume))
-    return {wish.kind: wish.value for wish in wishes}
+    choices = implied(request, Assume(**assume))
+    return {wish.kind: wish.value for wish in choices}
 
 
 @pytest.mark.parametrize(
@@ -220,10 +220,10 @@ def test_model_of_a_tpm_and_of_encrypted_memory():
 
 def test_the_flavor_may_say_the_model_of_a_tpm():
     specs = {"hw:tpm_version": "2.0"}
-    request = HardwareRequest(wishes=tuple(flavor.read(specs)))
+    request = HardwareRequest(choices=tuple(flavor.read(specs)))
     found = {wish.kind: wish.value for wish in implied(request, Assume())}
     assert found["tpm_model"] == "tpm-tis"
     specs["hw:tpm_model"] = "tpm-crb"
-    request = HardwareRequest(wishes=tuple(flavor.read(specs)))
+    request = HardwareRequest(choices=tuple(flavor.read(specs)))
     kinds = {wish.kind for wish in implied(request, Assume())}
     assert "tpm_model" not in kinds

@@ -53,7 +53,7 @@ def bus(origin, holder):
 def test_a_root_is_an_image_or_a_volume(operation, key, origin, holder):
     request = read(operation, project="p1", **{key: {**IDE, "id": "i1"}})
     hardware = request.hardware
-    assert hardware.wishes == (bus(origin, holder),)
+    assert hardware.choices == (bus(origin, holder),)
     assert (hardware.origin, hardware.holder) == (origin, holder)
 
 
@@ -98,7 +98,7 @@ def kept(server):
     request = read("rebuild", server=server)
     return [
         (wish.kind, wish.value, wish.source)
-        for wish in request.hardware.wishes
+        for wish in request.hardware.choices
         if wish.origin == SERVER
     ], request.hardware.reasons
 
@@ -111,7 +111,7 @@ def on(value):
 
 
 @pytest.mark.parametrize(
-    ("server", "wishes", "reasons"),
+    ("server", "choices", "reasons"),
     [
         ({}, on("virtio"), ()),
         ({"disk_format": "raw"}, on("virtio"), ()),
@@ -137,14 +137,14 @@ def on(value):
         ),
     ],
 )
-def test_a_server_keeps_its_root_disk(server, wishes, reasons):
-    assert kept(server) == (wishes, reasons)
+def test_a_server_keeps_its_root_disk(server, choices, reasons):
+    assert kept(server) == (choices, reasons)
 
 
 @pytest.mark.parametrize("server", [{}, IDE, ISO])
 def test_an_iso_image_takes_the_place_of_the_root_disk(server):
     hardware = read("rebuild", server=server, image=ISO).hardware
-    assert hardware.wishes == ()
+    assert hardware.choices == ()
     assert hardware.reasons == ((CDROM, "an ISO image"),)
 
 
@@ -177,13 +177,13 @@ def test_a_server_of_an_iso_image_has_it_as_a_cdrom():
     (present,) = request.existing
     for hardware in (request.hardware, present):
         assert hardware.reasons == ((CDROM, "an ISO image"),)
-        assert not hardware.wishes
+        assert not hardware.choices
 
 
 def test_a_server_has_its_devices_of_what_nova_stores():
     request = read("rebuild", server={**IDE, "config_drive": True})
     (present, flavor) = request.existing
-    assert present.wishes[0] == bus(IMAGE, STORED)
+    assert present.choices[0] == bus(IMAGE, STORED)
     assert present.reasons == ((CDROM, "the server's config drive"),)
     assert flavor.only == frozenset()
 
@@ -208,7 +208,7 @@ def test_a_stable_rescue_is_under_the_servers_own_image(server, origin):
         server={**IDE, **server},
     )
     holder = Holder(OWN_IMAGE, "p1")
-    assert request.hardware.wishes[0] == bus(origin, holder)
+    assert request.hardware.choices[0] == bus(origin, holder)
     assert (request.hardware.origin, request.hardware.holder) == (
         origin,
         holder,
@@ -218,7 +218,7 @@ def test_a_stable_rescue_is_under_the_servers_own_image(server, origin):
 @pytest.mark.parametrize("operation", ["rebuild", "rescue"])
 def test_without_a_server_nothing_is_there_already(operation):
     existing = read(operation, image=IDE).existing
-    assert not any(hardware.wishes for hardware in existing)
+    assert not any(hardware.choices for hardware in existing)
 
 
 def test_a_stable_rescue_of_a_server_of_an_iso_image():
@@ -231,7 +231,7 @@ def test_a_stable_rescue_of_a_server_of_an_iso_image():
 def test_an_iso_image_that_comes(operation):
     hardware = read(operation, image={**ISO, **IDE}).hardware
     assert hardware.reasons == ((CDROM, "an ISO image"),)
-    assert hardware.wishes[0] == bus(IMAGE, NOBODY)
+    assert hardware.choices[0] == bus(IMAGE, NOBODY)
 
 
 @pytest.mark.parametrize("operation", ["boot", "move"])

@@ -29,7 +29,7 @@ def read(*arguments, host="x86_64", **more):
 
 
 def choices(found):
-    return {(one.kind, one.value) for one in found.request.wishes}
+    return {(one.kind, one.value) for one in found.request.choices}
 
 
 CDROM, FLOPPY, LUN = (f" device='{one}'" for one in ("cdrom", "floppy", "lun"))
@@ -116,7 +116,7 @@ def test_devices(devices, expected):
     found = read(devices)
     assert choices(found) == ALWAYS | expected
     assert not found.request.faults
-    assert all(one.origin == DOMAIN for one in found.request.wishes)
+    assert all(one.origin == DOMAIN for one in found.request.choices)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_what_is_no_choice_of_an_image_is_the_requests():
     choice = DeviceChoice(
         "disk_bus", "ide", "s", origin=BLOCK_DEVICE, holder=Holder("i2")
     )
-    request = HardwareRequest(wishes=(choice,))
+    request = HardwareRequest(choices=(choice,))
     for named, outcome in (("i1", "allow"), ("i2", "refuse")):
         subject = Subject(BOOT, "p1", image=named)
         verdict = evaluate(make(images=["i1"]), request, subject, TODAY)

@@ -106,14 +106,14 @@ def test_volume_flavor_and_block_device_name_their_own_fix():
     ) in say_request(request)
     command = "openstack volume set --image-property hw_disk_bus=virtio VOLUME"
     assert f"`{command}`" in say_request(request)
-    wishes = flavor.read({"hw:sound_model": "ich9"})
-    text = say_request(HardwareRequest().plus(wishes))
+    choices = flavor.read({"hw:sound_model": "ich9"})
+    text = say_request(HardwareRequest().plus(choices))
     assert "flavor extra spec hw:sound_model='ich9'" in text
     assert "choose a flavor without hw:sound_model" in text
-    wishes, _ = block_device.read(
+    choices, _ = block_device.read(
         [{}, {"disk_bus": "ide"}], "block_device_mapping_v2"
     )
-    text = say_request(HardwareRequest().plus(wishes))
+    text = say_request(HardwareRequest().plus(choices))
     assert "block_device_mapping_v2[1].disk_bus='ide'" in text
     place = "in block_device_mapping_v2 of the request"
     assert f"{place} set [1].disk_bus to virtio" in text

@@ -215,7 +215,7 @@ def test_a_list_that_cannot_be_read_goes():
     text = say(rules, {"mappings": "[{}, 1]"})
     assert text.endswith("in mappings of image IMAGE leave [1] out")
     choices, _ = block_device.read("[", "block_device_mapping_v2")
-    request = HardwareRequest(wishes=tuple(choices))
+    request = HardwareRequest(choices=tuple(choices))
     refusals = evaluate(rules, request, Subject(BOOT), TODAY).refusals
     text = explain.api_message(refusals, Subject(BOOT))
     fix = "leave block_device_mapping_v2 out of the request"

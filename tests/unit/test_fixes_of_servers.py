@@ -67,7 +67,7 @@ def test_a_device_that_a_server_keeps(kind, value, fix):
         "device_type": {"allow": ["disk"]},
     }
     kept = DeviceChoice(kind, value, "server's sda", "sda", SERVER)
-    request = HardwareRequest(wishes=(kept,), only=frozenset((kind,)))
+    request = HardwareRequest(choices=(kept,), only=frozenset((kind,)))
     assert fixes(policy(guest_devices=devices), request, REBUILD) == {
         kind: "Nova keeps the server's sda as long as the server lives: "
         f"create a new server {fix}"

@@ -19,7 +19,7 @@ def kept(device, request=None):
     found = with_kept(request or HardwareRequest(), [device], False)
     return [
         (wish.kind, wish.value)
-        for wish in found.wishes
+        for wish in found.choices
         if wish.kind != "device_type"
     ], found.reason(CDROM)
 
@@ -75,7 +75,7 @@ def test_a_device_that_stays_is_named_after_the_server(
 ):
     place = f"the server's {where}"
     kind = device.device_type
-    assert with_kept(HardwareRequest(), [device], False).wishes == (
+    assert with_kept(HardwareRequest(), [device], False).choices == (
         DeviceChoice("device_type", kind, f"kind of {place}", place, SERVER),
         DeviceChoice(
             bus_kind, device.disk_bus, f"bus of {place}", place, SERVER
@@ -87,7 +87,7 @@ def test_a_device_that_stays_is_named_after_the_server(
 def test_a_disk_that_stays_is_judged_by_its_bus_alone(kind):
     place = "the server's disk vda"
     device = KeptDevice("virtio", kind, "vda")
-    assert with_kept(HardwareRequest(), [device], False).wishes == (
+    assert with_kept(HardwareRequest(), [device], False).choices == (
         DeviceChoice("disk_bus", "virtio", f"bus of {place}", place, SERVER),
     )
 
@@ -102,7 +102,7 @@ def test_a_config_drive_stays():
 def test_a_later_disk_beside_one_that_is_named_sda_is_on_scsi(bus):
     place = "a disk that is attached later"
     stored = image.read({"hw_disk_bus": bus})
-    assert with_later_disks(HardwareRequest(), stored).wishes == (
+    assert with_later_disks(HardwareRequest(), stored).choices == (
         DeviceChoice("disk_bus", "scsi", place, place, SERVER),
     )
 

@@ -115,7 +115,7 @@ def test_a_server_has_a_row_for_the_others():
         DeviceChoice("disk_bus", f"bus{number}", f"bdm[{number}]")
         for number in range(MANY)
     )
-    had = HardwareRequest(wishes=choices)
+    had = HardwareRequest(choices=choices)
     found = servers.rows(RULES, servers.Server("id", had=had), TODAY)
     assert len(found) == MOST + 1
     assert found[-1][4:7] == (explain.OTHERS, "", f"and {MANY - MOST} more")

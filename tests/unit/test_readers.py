@@ -19,9 +19,9 @@ from nova_vhard.policy.hardware import (
 from nova_vhard.request import block_device, flavor, image, nova_api
 
 
-def wishes(properties):
+def choices(properties):
     request = image.read(properties)
-    return {(one.kind, one.value, one.setting) for one in request.wishes}
+    return {(one.kind, one.value, one.setting) for one in request.choices}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def wishes(properties):
     ],
 )
 def test_image_properties(properties, expected):
-    assert wishes(properties) == expected
+    assert choices(properties) == expected
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_image_properties(properties, expected):
 @pytest.mark.parametrize("encode", [json.dumps, lambda listed: listed])
 def test_block_devices_in_an_image(name, encode):
     listed = [{}, {"disk_bus": "ide", "device_type": "cdrom"}]
-    assert wishes({name: encode(listed)}) == {
+    assert choices({name: encode(listed)}) == {
         ("device_type", "cdrom", f"{name}[1].device_type"),
         ("cdrom_bus", "ide", f"{name}[1].disk_bus"),
     }
@@ -104,7 +104,7 @@ def test_block_devices_in_an_image(name, encode):
     "value", ["{", '{"disk_bus": "ide"}', "7", "[7]", "[" * 5000, "null"]
 )
 def test_block_devices_that_cannot_be_read_are_allowed_by_no_policy(value):
-    found = wishes({"block_device_mapping": value})
+    found = choices({"block_device_mapping": value})
     assert [(kind, said[:11]) for kind, said, _ in found] == [
         ("disk_bus", "unreadable:")
     ]
@@ -128,12 +128,12 @@ def test_swap_is_a_disk_whatever_its_device_type_says():
 
 
 def test_an_empty_list_of_block_devices_asks_for_nothing():
-    assert wishes({"block_device_mapping": "[]", "mappings": "[]"}) == set()
+    assert choices({"block_device_mapping": "[]", "mappings": "[]"}) == set()
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "{}", "NaN"])
 def test_what_is_no_list_of_block_devices_is_not_taken_for_none(value):
-    ((kind, found, _),) = wishes({"mappings": value})
+    ((kind, found, _),) = choices({"mappings": value})
     assert kind == "disk_bus"
     assert found.startswith("unreadable: ")
 
@@ -148,7 +148,7 @@ def test_what_is_no_list_of_block_devices_is_not_taken_for_none(value):
     ids=["entries", "characters", "depth"],
 )
 def test_a_list_beyond_its_bounds_is_refused_unread(value):
-    ((_, found, _),) = wishes({"block_device_mapping": value})
+    ((_, found, _),) = choices({"block_device_mapping": value})
     assert found.startswith("unreadable: ")
     assert len(found) < 64
 
@@ -205,10 +205,10 @@ def test_the_choices_of_an_entry_are_named_after_their_place():
 
 def test_the_list_of_a_request_has_no_bound_here():
     """What an image or a volume says is bounded, a body is Nova's matter."""
-    wishes, _ = block_device.read([{"disk_bus": "ide"}] * 257, "devices")
-    assert len(wishes) == 257
+    choices, _ = block_device.read([{"disk_bus": "ide"}] * 257, "devices")
+    assert len(choices) == 257
     place = "devices[256].disk_bus"
-    assert wishes[-1] == DeviceChoice(
+    assert choices[-1] == DeviceChoice(
         "disk_bus", "ide", place, place, BLOCK_DEVICE
     )
 
@@ -253,10 +253,10 @@ def test_facts_that_defaults_depend_on():
 
 
 def test_names_that_a_change_is_charged_by():
-    (wish,) = image.read({"vmware_adaptertype": "ide"}).wishes
+    (wish,) = image.read({"vmware_adaptertype": "ide"}).choices
     assert wish.names == {"vmware_adaptertype", "hw_disk_bus"}
     value = '[{"disk_bus": "ide"}]'
-    (wish,) = image.read({"block_device_mapping": value}).wishes
+    (wish,) = image.read({"block_device_mapping": value}).choices
     assert wish.names == {"block_device_mapping"}
     for name in wish.names:
         assert name in image.READ
@@ -279,7 +279,7 @@ def test_what_an_image_says_in_several_places_is_all_read():
         **{name: json.dumps(DRIVES) for name in LISTS},
     }
     request = image.read(properties, "iso")
-    assert sorted((one.setting, one.value) for one in request.wishes) == (
+    assert sorted((one.setting, one.value) for one in request.choices) == (
         sorted(
             [
                 ("hw_disk_bus", "usb"),
@@ -300,8 +300,8 @@ def test_what_an_image_says_in_several_places_is_all_read():
 def test_what_the_body_of_a_boot_says_in_several_places_is_all_read():
     names = ("block_device_mapping", "block_device_mapping_v2")
     body = {**dict.fromkeys(names, DRIVES), "config_drive": True}
-    wishes, reasons = nova_api.in_body(body)
-    assert sorted(wish.setting for wish in wishes) == sorted(
+    choices, reasons = nova_api.in_body(body)
+    assert sorted(wish.setting for wish in choices) == sorted(
         f"{name}{field}"
         for name in names
         for field in ("[0].device_type", "[1].disk_bus")

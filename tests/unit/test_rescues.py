@@ -137,7 +137,7 @@ def test_a_stable_rescue_adds_a_disk_to_what_the_server_has(own):
     hardware = rescued(find, existing, STABLE)
     made_of = existing.hardware if own is None else own.hardware()
     before = with_kept(made_of, stays, True)
-    assert hardware.wishes == before.wishes
+    assert hardware.choices == before.choices
     assert hardware.reasons == before.reasons
     assert (hardware.origin, hardware.holder) == (before.origin, before.holder)
     assert hardware.rescue_disk == rescue_disk(STABLE)

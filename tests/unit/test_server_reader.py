@@ -116,7 +116,7 @@ def test_a_boot_has_what_image_flavor_body_and_ports_bring():
         networks=[{"port": "direct"}, {"port": "vdpa"}],
     )
     hardware = request.hardware
-    assert [(wish.value, wish.source) for wish in hardware.wishes] == [
+    assert [(wish.value, wish.source) for wish in hardware.choices] == [
         ("ide", "image property hw_disk_bus"),
         ("true", "flavor extra spec hw_rng:allowed"),
         ("cdrom", "block_device_mapping_v2[0].device_type"),
@@ -194,7 +194,7 @@ def test_what_is_not_known_at_a_boot_is_left_to_the_scheduler(
     known = {**PORTS, "2": LARGE, NEW_ID: NEW, reference: error}
     ports = [{"port": "direct"}, {"port": "vdpa"}, {"port": "normal"}]
     request = boot(reader(**{method: known}), networks=ports)
-    assert {wish.source for wish in request.hardware.wishes} == sources
+    assert {wish.source for wish in request.hardware.choices} == sources
     assert (VF in request.hardware.passthrough) == (method == "port")
     assert caplog.messages == [f"Left to the scheduler's gate: {error}"]
     assert caplog.records[0].levelname == "WARNING"
@@ -231,8 +231,8 @@ def test_devices_are_added_to_no_image_that_cannot_be_read(method, keys):
 def test_devices_are_judged_without_what_is_not_there(more, keys):
     """No such image: Nova answers. No port: the scheduler has the image."""
     request = boot(reader(**more), networks=[{"port": "direct"}], **keys)
-    wishes, reasons = nova_api.in_body(keys)
-    assert set(wishes) <= set(request.hardware.wishes)
+    choices, reasons = nova_api.in_body(keys)
+    assert set(choices) <= set(request.hardware.choices)
     assert set(reasons) <= set(request.hardware.reasons)
 
 

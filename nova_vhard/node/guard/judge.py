@@ -112,7 +112,7 @@ class Judge:
         After a rescue it has its other devices again.
         """
         rescued = any(
-            choice.kind in _RESCUE for choice in domain.request.wishes
+            choice.kind in _RESCUE for choice in domain.request.choices
         )
         more = rescued or domain.subject.operation == ATTACH
         self.memory.keep(domain.uuid, chosen(domain.request), more)
@@ -173,7 +173,7 @@ def chosen(request: HardwareRequest) -> frozenset[Choice]:
     """Return the devices of a request, as violations would name them."""
     choices = {
         Choice(choice.kind, value)
-        for choice in request.wishes
+        for choice in request.choices
         for value in (choice.value, *choice.synonyms)
     }
     choices |= {

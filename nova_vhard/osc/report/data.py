@@ -136,7 +136,7 @@ def flavor_rows(
         about = (clean(flavor.name), clean(flavor.id))
         specs = flavor.extra_specs or {}
         request = HardwareRequest(
-            wishes=tuple(flavor_reader.read(specs)),
+            choices=tuple(flavor_reader.read(specs)),
             passthrough=tuple(passthrough.of_flavor(specs)),
         )
         subject = Subject(FLAVOR, flavor=flavor.name, flavor_id=flavor.id)

@@ -191,14 +191,14 @@ def _kept(
     """Read the image metadata that Nova keeps with a server.
 
     Nova adds what it picked itself, a bus for CD-ROMs also to a server that
-    has none: that is no wish of anybody's.
+    has none: that is nobody's choice.
     """
     disk_format = now.disk_format if now else None
     had = _with_kept(image_reader.read(properties, disk_format), shown)
     if had.reason(CDROM) or not now or now.request.explicit(_CDROM_BUS):
         return had
-    wishes = tuple(item for item in had.wishes if item.kind != _CDROM_BUS)
-    return replace(had, wishes=wishes)
+    choices = tuple(item for item in had.choices if item.kind != _CDROM_BUS)
+    return replace(had, choices=choices)
 
 
 def _with_kept(request: HardwareRequest, shown: Shown) -> HardwareRequest:

@@ -156,7 +156,7 @@ def violations(
 
 def alone(rest: HardwareRequest) -> HardwareRequest:
     """Return a request in which nothing is judged but what it says."""
-    kinds = frozenset(choice.kind for choice in rest.wishes)
+    kinds = frozenset(choice.kind for choice in rest.choices)
     return replace(rest, devices=frozenset(), only=kinds)
 
 
@@ -204,7 +204,7 @@ def _runs_with(server: Server) -> HardwareRequest:
     """Return what is known to be in the server."""
     if server.had is None:
         return alone(server.rest)
-    whole = server.had.plus(server.rest.wishes)
+    whole = server.had.plus(server.rest.choices)
     return replace(whole, passthrough=server.rest.passthrough)
 
 

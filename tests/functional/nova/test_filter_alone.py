@@ -166,7 +166,7 @@ def test_what_a_new_scheduler_says_of_its_nova(gate, monkeypatch, caplog):
         (
             "WARNING",
             "Nova 31 does not know hw_sound_model, hw_usb_model: its guests "
-            "get no such devices, and the scheduler sees no such wishes. The "
+            "get no such devices, and the scheduler sees no such choices. The "
             "gates of the Glance and Nova APIs judge these image properties.",
         )
     ]

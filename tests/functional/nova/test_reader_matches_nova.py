@@ -49,7 +49,7 @@ def nova_reads(found):
 def we_read(request):
     """Return what a request says: property of today to value."""
     read = {}
-    for wish in request.wishes:
+    for wish in request.choices:
         assert wish.origin == hardware.IMAGE
         name = devices.KINDS[wish.kind].image_properties[0]
         assert name not in read, "one wish a property"

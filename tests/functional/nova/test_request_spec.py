@@ -128,7 +128,7 @@ def test_before_a_move_a_server_has_its_flavors_devices_and_its_ports():
 )
 def test_an_image_without_an_id_is_a_volumes(image, origin, value):
     meta = objects.ImageMeta.from_dict(image)
-    (choice,) = request_spec.read_image(meta).wishes
+    (choice,) = request_spec.read_image(meta).choices
     assert (choice.origin, choice.value) == (origin, value)
 
 
