@@ -192,6 +192,18 @@ class Libvirt:
         with contextlib.closing(self.connect()) as connection:
             connection.lookupByName(name).destroy()
 
+    @contextlib.contextmanager
+    def covered(self, path: str, instead: pathlib.Path) -> Iterator[None]:
+        """Have another file in a place that the daemon sees, for a while."""
+        pid = self.pid_file.read_text().strip()
+        inside = ["nsenter", f"--mount=/proc/{pid}/ns/mnt"]
+        mount = [*inside, "mount", "--bind", str(instead), path]
+        subprocess.run(mount, check=True)
+        try:
+            yield
+        finally:
+            subprocess.run([*inside, "umount", path], check=True)
+
     def processes(self) -> list[str]:
         """Return the processes whose command lines have our folder."""
         mine = os.fsencode(self._place)
