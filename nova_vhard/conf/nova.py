@@ -33,7 +33,13 @@ OPTS: Mapping[str, tuple[cfg.Opt, ...]] = MappingProxyType(
             cfg.BoolOpt("use_virtio_for_bridges", default=True),
             cfg.StrOpt("rescue_image_id"),
         ),
-        "devices": (cfg.ListOpt("enabled_mdev_types", default=[]),),
+        "devices": (
+            cfg.ListOpt(
+                "enabled_mdev_types",
+                default=[],
+                deprecated_name="enabled_vgpu_types",
+            ),
+        ),
         "pci": (
             cfg.MultiStrOpt(
                 "device_spec",

@@ -483,6 +483,7 @@ def test_readers_see_one_of_the_two_policies_while_it_changes(path):
 
 
 def test_a_file_beside_it_disables_the_policy_at_once(path, caplog):
+    caplog.set_level(logging.WARNING)
     file = PolicyFile(write(path, WARN))
     digest = file.current().digest
     flag = path.with_name("policy.yaml.disabled")
@@ -533,6 +534,7 @@ ROW = "36 35 98:0 /etc/x {} rw,noatime master:1 - ext4 /dev/root rw\n"
 
 
 def test_a_file_that_is_a_mount_is_named_once(path, mountinfo, caplog):
+    caplog.set_level(logging.WARNING)
     mountinfo.write_text(ROW.format("/") + ROW.format(path))
     file = PolicyFile(write(path, WARN))
     file.current()
@@ -545,6 +547,7 @@ def test_a_file_that_is_a_mount_is_named_once(path, mountinfo, caplog):
 
 
 def test_a_folder_that_is_a_mount_is_as_it_should_be(path, mountinfo, caplog):
+    caplog.set_level(logging.WARNING)
     mountinfo.write_text(ROW.format(path.parent))
     PolicyFile(write(path, WARN)).current()
     assert caplog.messages == []

@@ -310,7 +310,8 @@ def test_the_pre_step_reads_what_nova_reads(tmp_path, text):
     file.write_text(text)
     argument = f"--config-file={file}"
     real = cfg.ConfigOpts()
-    for module in (nova.conf.compute, nova.conf.configdrive):
+    modules = nova.conf.compute, nova.conf.configdrive, nova.conf.devices
+    for module in modules:
         module.register_opts(real)
     nova.conf.libvirt.register_opts(real)
     nova.conf.pci.register_opts(real)

@@ -77,4 +77,5 @@ def test_no_report_proves_nothing(tmp_path):
 
 def test_what_tests_write_is_a_report(tmp_path):
     domains.report(tmp_path / "r", "iommu")
-    assert posture.passed(str(tmp_path / "r"), 2, NOW) == {"iommu"}
+    now = datetime.datetime.now(datetime.UTC)
+    assert posture.passed(str(tmp_path / "r"), 2, now) == {"iommu"}

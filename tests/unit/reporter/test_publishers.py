@@ -31,8 +31,21 @@ NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 REPORT = HostReport(
     NOW,
     (
-        Result("iommu", Status.PASS, "it is on", ("/sys: 1",)),
-        Result("kernel_aslr", Status.UNKNOWN, "why", (), "do this"),
+        Result(
+            "iommu",
+            Status.PASS,
+            "it is on",
+            ("/sys: 1",),
+            id="Check-Virt-01",
+        ),
+        Result(
+            "kernel_aslr",
+            Status.UNKNOWN,
+            "why",
+            (),
+            "do this",
+            "Check-Virt-15",
+        ),
     ),
     {"iommu": 0.25, "kernel_aslr": 60.0},
 )
