@@ -85,7 +85,7 @@ def test_the_outputs_of_the_readme_are_compared() -> None:
 
 
 def test_the_policy_that_commands_read_by_themselves() -> None:
-    assert f"``{POLICY_FILE}``" in QUICK_START.read_text(encoding="utf-8")
+    assert f"``{POLICY_FILE}``" in PAGES[1].read_text(encoding="utf-8")
 
 
 def test_this_very_host(demo: Any, prepared: Path) -> None:
