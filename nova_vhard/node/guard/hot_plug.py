@@ -18,10 +18,11 @@ from nova_vhard.node.guard.libvirtd import (
     LibvirtError,
 )
 from nova_vhard.node.guard.metrics import DETACHED, KEPT, Metrics
-from nova_vhard.policy.hosts import HOSTS_REQUIRE
+from nova_vhard.policy.hosts import FLAVOR_REQUIRE, HOSTS_REQUIRE
 from nova_vhard.policy.model import HotPlug as Treatment
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import ATTACH
+from nova_vhard.policy.verdict import Verdict, ViolationKey
 from nova_vhard.request.domain import DomainError
 
 LOG = get_logger(__name__)
@@ -30,6 +31,9 @@ LOG = get_logger(__name__)
 TRIES = 3
 #: Devices that are being taken away at once.
 MOST = 16
+
+# What every guest of a host, or of a flavor, needs: no device's fault.
+_OF_HOSTS = ((HOSTS_REQUIRE,), (FLAVOR_REQUIRE,))
 
 
 class HotPlug:
@@ -70,33 +74,43 @@ class HotPlug:
     ) -> str | None:
         """Return a device's element, if the refusal is because of it.
 
-        The guest is read once more with this device alone.
+        It is where the guest is refused what it would not be refused without
+        the device, or what a guest without any device would not be.
         """
         domain = ElementTree.fromstring(xml)  # noqa: S314 - libvirt's own
         devices = domain.find("devices")
         if devices is None:
             return None
+        every = list(devices)
         device = next(
-            (element for element in devices if _is(element, alias)), None
+            (element for element in every if _is(element, alias)), None
         )
         if device is None:
             return None
-        devices[:] = [device]
+        others = [element for element in every if element is not device]
+
+        def refusals(kept: list[ElementTree.Element]) -> set[ViolationKey]:
+            devices[:] = kept
+            return self._refusals(policy, ElementTree.tostring(domain))
+
+        whole = _of_devices(judgement.verdict)
         try:
-            alone = judging.read(ElementTree.tostring(domain), ATTACH)
+            without = whole - refusals(others)
+            alone = whole & refusals([device]) - refusals([])
         except DomainError:
             # The whole guest could not be read either.
             return None
-        keys = {
-            violation.key
-            for violation in self._judge.verdict(policy, alone).refusals
-            if violation.rules != (HOSTS_REQUIRE,)
-        }
-        if not any(
-            refusal.key in keys for refusal in judgement.verdict.refusals
-        ):
+        if not without | alone:
             return None
         return ElementTree.tostring(device, encoding="unicode")
+
+    def _refusals(self, policy: Policy, xml: bytes) -> set[ViolationKey]:
+        """Return what is refused of a guest, but for what its host lacks.
+
+        :raises DomainError: if it cannot be read
+        """
+        domain = judging.read(xml, ATTACH)
+        return _of_devices(self._judge.verdict(policy, domain))
 
     def _take_away(
         self, connection: Connection, uuid: str, alias: str, device: str
@@ -143,6 +157,15 @@ class HotPlug:
             clean(alias),
             reason,
         )
+
+
+def _of_devices(verdict: Verdict) -> set[ViolationKey]:
+    """Return the refusals that a device can be the reason of."""
+    return {
+        violation.key
+        for violation in verdict.refusals
+        if violation.rules not in _OF_HOSTS
+    }
 
 
 def _has(connection: Connection, uuid: str, alias: str) -> bool:

@@ -5,7 +5,8 @@ import pytest
 
 from nova_vhard.node.guard.hot_plug import MOST, TRIES, HotPlug
 from nova_vhard.node.guard.metrics import DETACHED, KEPT, Metrics
-from nova_vhard.policy.subject import START
+from nova_vhard.policy.subject import ATTACH, START
+from tests.unit import domain_texts
 from tests.unit.guard import domains
 from tests.unit.guard.domains import CARD, PASSED, UUID, xml
 from tests.unit.guard.libvirts import FakeConnection
@@ -79,6 +80,60 @@ def test_an_unproven_host_is_no_fault_of_a_device(hot_plug, judge, policy):
     good = CARD.replace("e1000e", "virtio")
     connection = FakeConnection({UUID: xml(devices=good)})
     assert hot_plug.added(connection, holds, UUID, "net1") is None
+
+
+GOOD = CARD.replace("e1000e", "virtio")
+VF = "<interface type='hostdev'><alias name='{}'/></interface>".format
+PC = b"pc-i440fx-10.0"
+
+
+def test_no_device_is_to_blame_for_the_rest_of_a_guest(
+    hot_plug, judge, policy
+):
+    """Its flavor needs a proof, its machine is refused also when it moves."""
+    holds = policy(DETACH)
+    needs = domain_texts.instance(domain_texts.spec("vhard:require", "smt"))
+    guest = domain_texts.text(GOOD, meta=needs)
+    judge.memory.keep(domain_texts.UUID, ())
+    connection = FakeConnection({domain_texts.UUID: guest})
+    name = domain_texts.UUID
+    assert hot_plug.added(connection, holds, name, "net1") is None
+    holds = policy(
+        f"{DETACH}moves: {{guest_devices: enforce}}\n"
+        "guest_devices: {machine_type: {mode: enforce}}\n"
+    )
+    old = xml(devices=GOOD).replace(b"pc-q35-10.0", PC)
+    assert judge.judge(holds, old, ATTACH).refused
+    connection = FakeConnection({UUID: old})
+    assert hot_plug.added(connection, holds, UUID, "net1") is None
+
+
+@pytest.mark.parametrize(
+    ("allowed", "specs", "first", "second", "alias"),
+    [
+        # one of two, of which the guest may keep the first
+        ("passthrough: {require: []}\n", "", VF("vf0"), VF("vf1"), "vf1"),
+        # beside what the flavor's alias asks for
+        (
+            "passthrough: {allow: {aliases: [gpu]}, require: []}\n",
+            domain_texts.spec("pci_passthrough:alias", "gpu:1"),
+            PASSED,
+            PASSED.replace("hostdev0", "hostdev1"),
+            "hostdev1",
+        ),
+    ],
+)
+def test_one_device_too_many(
+    hot_plug, judge, policy, allowed, specs, first, second, alias
+):
+    meta, name = domain_texts.instance(specs), domain_texts.UUID
+    before = domain_texts.text(first, meta=meta)
+    judge.judge(policy("on_host: {mode: audit}\n"), before, START)
+    after = domain_texts.text(first + second, meta=meta)
+    connection = FakeConnection({name: after})
+    hot_plug.added(connection, policy(DETACH + allowed), name, alias).join()
+    assert len(connection.asked) == TRIES
+    assert all(alias in device for device in connection.asked)
 
 
 def test_a_device_of_an_unproven_host(hot_plug, judge, policy):
