@@ -4,7 +4,7 @@
 import datetime
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from nova_vhard.catalogue.gates import GUARD
@@ -127,7 +127,7 @@ class Judge:
         existing = frozenset(
             violation.key
             for violation in verdict.violations
-            if before or _choices(violation) & (known or frozenset())
+            if before or _had(known or (), violation)
         )
         if existing:
             verdict = evaluate(policy, domain.request, subject, day, existing)
@@ -171,11 +171,7 @@ def read(xml: bytes, operation: str) -> Domain:
 
 def chosen(request: HardwareRequest) -> frozenset[Choice]:
     """Return the devices of a request, as violations would name them."""
-    choices = {
-        Choice(choice.kind, value)
-        for choice in request.choices
-        for value in (choice.value, *choice.synonyms)
-    }
+    choices = {Choice(choice.kind, choice.value) for choice in request.choices}
     choices |= {
         Choice(asked.kind, asked.name, asked.count)
         for asked in request.passthrough
@@ -184,17 +180,32 @@ def chosen(request: HardwareRequest) -> frozenset[Choice]:
     return frozenset(choices)
 
 
-def _choices(violation: Violation) -> frozenset[Choice]:
-    """Return the device that a violation is about, by each of its names."""
+def _had(known: Iterable[Choice], violation: Violation) -> bool:
+    """Return whether a guest had what violates a rule, and as many of it.
+
+    Devices have a word in common that are not the same: Nova's ``auto`` is
+    any guest IOMMU. So the usual word alone counts.
+    """
     cause = violation.cause
-    if not isinstance(cause, Message):
-        names = (cause.value, *cause.synonyms)
-        return frozenset(
-            Choice(cause.kind, name, violation.count) for name in names
-        )
-    if violation.rules == (GUEST_DEVICES,):
-        return frozenset((Choice(_FAULT, cause.value),))
-    return frozenset()
+    if isinstance(cause, Message):
+        fault = Choice(_FAULT, cause.value)
+        return violation.rules == (GUEST_DEVICES,) and fault in known
+    return any(
+        (choice.kind, choice.value) == (cause.kind, cause.value)
+        and _includes(choice.number, violation.count)
+        for choice in known
+    )
+
+
+def _includes(number: str, count: str) -> bool:
+    """Return whether a number of devices is as much as another, or more.
+
+    What is no number is as much as itself.
+    """
+    try:
+        return int(number) >= int(count)
+    except ValueError:
+        return number == count
 
 
 def _unreadable(

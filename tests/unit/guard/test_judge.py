@@ -76,6 +76,34 @@ def test_what_is_plugged_in_comes_to_what_a_guest_had(judge, policy):
     assert judge.judge(holds, xml("sata"), START).refused
 
 
+def iommu(model):
+    return f"<iommu model='{model}'/>"
+
+
+def cards(number):
+    return "<interface type='hostdev'/>" * number
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "outcome"),
+    [
+        # Nova's word "auto" is any of these; the guest had another one.
+        (iommu("virtio"), iommu("intel"), "refuse"),
+        (iommu("intel"), iommu("intel"), "warn"),
+        # fewer devices of the host are nothing new, more are
+        (cards(2), cards(1), "warn"),
+        (cards(2), cards(2), "warn"),
+        (cards(2), cards(3), "refuse"),
+        (cards(2), "", "allow"),
+    ],
+)
+def test_what_a_guest_had_is_that_device(judge, policy, before, now, outcome):
+    more = "passthrough: {require: []}\n"
+    judge.judge(policy(AUDIT + more), xml(devices=before), START)
+    found = judge.judge(policy(ENFORCE + more), xml(devices=now), START)
+    assert found.verdict.outcome == outcome
+
+
 def test_a_rescue_does_not_lose_what_a_guest_had(judge, policy):
     holds = policy(ENFORCE)
     judge.judge(policy(AUDIT), xml("sata"), START)
