@@ -61,6 +61,9 @@ class Watcher:
         self._hot_plug = HotPlug(judge, metrics)
         self._added: queue.Queue[tuple[str, str] | None] = queue.Queue(MOST)
         self._overrun = False
+        # Whether guests wait for a policy to be judged by.
+        self._unjudged = False
+        self._proven_mode = ""
         self._stopping = threading.Event()
         self._trouble = ""
         self._thread = threading.Thread(
@@ -114,7 +117,9 @@ class Watcher:
             due = proof_due = 0.0
             while not self._stopping.is_set() and connection.alive:
                 now = time.monotonic()
-                if now >= proof_due:
+                if self._unjudged and self._has_policy():
+                    self.look_at_all(connection)
+                if now >= proof_due or self._mode() != self._proven_mode:
                     proof = self.prove(connection)
                     proof_due = now + self._until_proof(proof.guarded)
                 if now >= due:
@@ -158,7 +163,9 @@ class Watcher:
             policy = self._policy()
         except PolicyUnavailable as error:
             LOG.error("Running guests are not judged, no policy: %s", error)
+            self._unjudged = True
             return
+        self._unjudged = False
         for uuid, runs in connection.guests().items():
             if runs or not self._judge.memory.adopted:
                 self._look_at(connection, policy, uuid)
@@ -189,17 +196,29 @@ class Watcher:
             LOG.log(level, "The guard is %s: %s", word, proof.reason)
         self._metrics.guarded = proof.guarded
         self._metrics.proven = time.time()
+        self._proven_mode = mode = self._mode()
         valid = 3.0 * self._options.probe_interval
         try:
-            probe.leave(self._options.run_dir, proof, self._mode(), valid)
+            probe.leave(self._options.run_dir, proof, mode, valid)
         except OSError as error:
             LOG.error("The check guard_in_force sees no proof: %s", error)
         return proof
 
+    def _has_policy(self) -> bool:
+        try:
+            self._policy()
+        except PolicyUnavailable:
+            return False
+        return True
+
     def _mode(self) -> str:
-        """Return what the guard does, in a word."""
+        """Return what the guard does, in a word.
+
+        Until all guests have been taken in, each counts as there before.
+        """
         try:
             policy = self._policy()
         except PolicyUnavailable:
             return _DISABLED
-        return str(policy.on_host.mode) if policy.enabled else _DISABLED
+        refuses = policy.enabled and self._judge.memory.adopted
+        return str(policy.on_host.mode) if refuses else _DISABLED

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guard beside libvirt: taken in, judged again, forgotten, proven."""
 
+import contextlib
 import json
 import threading
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from nova_vhard.node.guard.libvirtd import LibvirtError
 from nova_vhard.node.guard.memory import FORGOTTEN, Memory
 from nova_vhard.node.guard.metrics import Metrics
 from nova_vhard.node.guard.watcher import Watcher
+from nova_vhard.policy.subject import START
 from nova_vhard.policy.watch import PolicyUnavailable
 from tests.unit.guard import domains
 from tests.unit.guard.domains import CARD, ENFORCE, UUID, xml
@@ -154,6 +156,47 @@ def test_a_device_is_judged_when_libvirt_tells_of_it(
     found.stop()
     assert connection.closed
     assert not found._metrics.connected
+
+
+def test_a_policy_that_comes_late(
+    tmp_path, make, judge, holds, policy, monkeypatch
+):
+    """Guests are taken in then, and the proof has the mode of the day."""
+    monkeypatch.setattr(watcher, "_RETRY", 0.01)
+    judge.memory = Memory(str(tmp_path / "fresh"))
+    policies = []
+
+    def current():
+        if not policies:
+            raise PolicyUnavailable("no file")
+        return policies[-1]
+
+    def proven(mode):
+        for _ in range(3000):
+            with contextlib.suppress(OSError):
+                proof = json.loads((tmp_path / "run/guard.json").read_text())
+                if proof["mode"] == mode:
+                    return
+            done.wait(0.01)
+        pytest.fail(f"no proof says {mode}")
+
+    connection = FakeConnection({UUID: xml()})
+    found = make(policy=current)
+    done = watching(found, [connection])
+    proven("disabled")
+    assert not judge.memory.adopted
+    policies.append(holds)
+    proven("enforce")
+    assert judge.memory.adopted
+    assert judge.judge(holds, xml("sata", server=OTHER), START).refused
+    policies.append(policy("enabled: false\n" + ENFORCE))
+    proven("disabled")
+    found.stop()
+
+
+def test_guests_that_are_not_taken_in_yet(tmp_path, make, judge):
+    judge.memory = Memory(str(tmp_path / "fresh"))
+    assert make()._mode() == "disabled"
 
 
 def test_more_devices_than_can_be_kept_are_looked_at_all_the_same(
