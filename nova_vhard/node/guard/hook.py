@@ -48,6 +48,7 @@ def main(name: str = "", operation: str = "", *_: str) -> int:
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
         allowed, text = ask(operation, name)
+        signal.setitimer(signal.ITIMER_REAL, 0)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         signal.setitimer(signal.ITIMER_REAL, 0)
         allowed, text = unanswered(name, str(error) or "too late")

