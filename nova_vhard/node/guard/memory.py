@@ -164,8 +164,11 @@ class Memory:
             content = json.loads(read_text(self._path, _LIMIT))
             if content["version"] != VERSION:
                 raise ValueError(f"version {content['version']}")
+            # While the daemon is down it sees nobody: each is given the time
+            # anew, as Nova makes domains anew when it starts a host's guests.
+            now = self._clock()
             self._guests = {
-                str(uuid): _guest(entry)
+                str(uuid): replace(_guest(entry), seen=now)
                 for uuid, entry in content["guests"].items()
             }
             self.adopted = content["adopted"] is True

@@ -106,6 +106,19 @@ def test_who_is_gone_for_long_is_forgotten(tmp_path, clock):
     assert found.look_over(["stays"]) == []
 
 
+def test_a_host_that_was_off_for_long_forgets_nobody(tmp_path, clock):
+    """Nova makes each domain anew when it starts the guests again."""
+    found = Memory(str(tmp_path), clock)
+    found.keep("one", {A})
+    found.save()
+    clock.now += 3 * FORGOTTEN
+    again = Memory(str(tmp_path), clock)
+    assert again.look_over([]) == []
+    assert again.choices("one") == {A}
+    clock.now += FORGOTTEN
+    assert again.look_over([]) == ["one"]
+
+
 def test_a_memory_has_a_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(memories, "MOST_GUESTS", 3)
     monkeypatch.setattr(memories, "MOST_CHOICES", 2)
