@@ -126,13 +126,16 @@ class PolicyFile:
             policy = self._latest()
         except PolicyUnavailable:
             policy = document.build({"version": "1"}, [])
-        if self._disabled is None:
+        # Another caller may see the file go meanwhile.
+        without = self._disabled
+        if without is None:
             LOG.warning(
                 "%s%s is there. Nothing is refused.", self.path, DISABLED
             )
-        if self._disabled is None or self._disabled.digest != policy.digest:
-            self._disabled = dataclasses.replace(policy, enabled=False)
-        return self._disabled
+        if without is None or without.digest != policy.digest:
+            without = dataclasses.replace(policy, enabled=False)
+            self._disabled = without
+        return without
 
     def _latest(self) -> Policy:
         """Return the last good policy, of the file as it is now if it is."""

@@ -505,6 +505,36 @@ def test_what_is_disabled_is_the_policy_of_the_moment(path):
     assert (file.current().mode, file.current().enabled) == ("audit", False)
 
 
+class Interleaved(PolicyFile):
+    """Another caller has seen the file go just before a look of this one.
+
+    :ivar looks: to go until that one
+    """
+
+    looks = 0
+
+    @property
+    def _disabled(self):
+        self.looks -= 1
+        if self.looks == 0:
+            self._kept = None
+        return self._kept
+
+    @_disabled.setter
+    def _disabled(self, policy):
+        self._kept = policy
+
+
+@pytest.mark.parametrize("looks", range(1, 5))
+def test_callers_that_see_the_file_come_and_go(path, looks):
+    path.with_name("policy.yaml.disabled").touch()
+    file = Interleaved(write(path, WARN))
+    first = file.current()
+    file.looks = looks
+    assert file.current() == first
+    assert not first.enabled
+
+
 def test_no_policy_at_all_can_be_disabled(path):
     write(path, BROKEN)
     flag = path.with_name("policy.yaml.disabled")
