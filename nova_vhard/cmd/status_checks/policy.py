@@ -110,7 +110,12 @@ def _judge(
     except PolicyError as error:
         digests[path] = None
         stated = "" if known else f"{error}. "
-        yield fail(stated + _who_goes_on(services, copies, path))
+        if watch.disabled(path):
+            yield fail(stated.strip() or f"{path} cannot be used.")
+        else:
+            yield fail(stated + _who_goes_on(services, copies, path))
+        if not known:
+            yield from _beside(path)
         return
     digests[path] = now.digest
     yield from _stale(now, path, copies)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_vhard.node.guard import install, posture, service, wire
+from nova_vhard.policy import watch
 
 # Seconds that the daemon may take to answer.
 _LIMIT = 2.0
@@ -70,7 +71,7 @@ def _daemon(options: Any) -> Iterator[Line]:
         yield Line("daemon", f"does not answer: {error}", False)
         return
     yield _answering(answered)
-    yield _policy(answered)
+    yield _policy(answered, options.policy_file)
     yield _report(options)
 
 
@@ -85,11 +86,14 @@ def _answering(answered: dict[str, Any]) -> Line:
     return Line("daemon", "; ".join(parts), len(parts) == 1)
 
 
-def _policy(answered: dict[str, Any]) -> Line:
+def _policy(answered: dict[str, Any], path: str) -> Line:
     if not answered["policy"]:
         return Line("policy", f"there is none: {answered['fault']}", False)
     if not answered["enabled"]:
-        text = f"{answered['policy']} says enabled: false"
+        reason = "it says enabled: false"
+        if watch.disabled(path):
+            reason = f"{path}{watch.DISABLED} is there"
+        text = f"{answered['policy']} refuses nothing: {reason}"
         return Line("policy", text, False)
     text = (
         f"{answered['policy']}, mode {answered['mode']}, hot_plug "

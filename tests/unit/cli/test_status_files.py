@@ -468,6 +468,18 @@ def test_what_is_beside_the_policy_file_is_a_warning(etc, monkeypatch):
     assert result.details.count("It is a mount.") == 1
 
 
+def test_a_broken_policy_that_is_disabled_does_not_hold(etc):
+    """The last good one does not go on to hold, nor does a service stop."""
+    path = etc.folder / "policy.yaml"
+    path.write_text("version: '1'\nmode: [\n")
+    path.with_name("policy.yaml.disabled").touch()
+    result = look(policy.policy, etc)
+    assert result.code == FAILURE
+    assert f"{path}.disabled is there, and nothing is" in result.details
+    assert "still holds" not in result.details
+    assert "does not start" not in result.details
+
+
 def test_the_file_that_wsgi_loads_decides(etc, monkeypatch):
     """[wsgi] api_paste_config is not read under WSGI."""
     named = etc.write("nova/named.ini", gated("nova"))

@@ -207,6 +207,25 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
         assert part in text
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_status_says_what_disables_a_policy(
+    options, tmp_path, monkeypatch, beside
+):
+    monkeypatch.setattr(Watcher, "_run", lambda self: None)
+    path = tmp_path / "policy.yaml"
+    with running(options) as guard:
+        if beside:
+            path.with_name("policy.yaml.disabled").touch()
+        else:
+            domains.policy(path, "enabled: false\n")
+        guard.answers.refresh()
+        lines = status.lines(options)
+    (line,) = (line for line in lines if line.subject == "policy")
+    assert not line.good
+    assert "refuses nothing: " in line.text
+    assert (f"{path}.disabled is there" in line.text) == beside
+
+
 def test_the_daemon_writes_what_it_counts(options, tmp_path, monkeypatch):
     monkeypatch.setattr(service, "_LOOK", 0.01)
     path = tmp_path / "nova_vhard_guard.prom"
