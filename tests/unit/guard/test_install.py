@@ -213,12 +213,11 @@ def test_status_says_what_disables_a_policy(
 ):
     monkeypatch.setattr(Watcher, "_run", lambda self: None)
     path = tmp_path / "policy.yaml"
-    with running(options) as guard:
-        if beside:
-            path.with_name("policy.yaml.disabled").touch()
-        else:
-            domains.policy(path, "enabled: false\n")
-        guard.answers.refresh()
+    if beside:
+        path.with_name("policy.yaml.disabled").touch()
+    else:
+        domains.policy(path, "enabled: false\n")
+    with running(options):
         lines = status.lines(options)
     (line,) = (line for line in lines if line.subject == "policy")
     assert not line.good
