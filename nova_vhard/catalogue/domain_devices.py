@@ -83,9 +83,64 @@ HARMLESS = frozenset(
     ("{http://libvirt.org/schemas/domain/qemu/1.0}deprecation",)
 )
 
+# Where a guest's disk, or an image that it is based on, may be.
+_STORED = ("block", "file", "network")
+
+
+def _image(path: str) -> XmlPlace:
+    """Return the place of images below a disk."""
+    return XmlPlace(
+        path=path, value="@type", missing={"": "file"}, added={"": _STORED}
+    )
+
+
+def _port(name: str) -> XmlPlace:
+    """Return the place of what Nova connects to a file or a socket.
+
+    Others are devices of the host, whatever these are.
+    """
+    return XmlPlace(
+        path=f"devices/{name}",
+        value="@type",
+        added={"": ("file", "null", "pty", "spicevmc", "tcp", "unix")},
+    )
+
+
 #: What a policy has no word for, and Nova makes for nobody: which of it
 #: counts, as far as an element beside it is known.
 NO_WORD = (
+    # A folder of the host, another process's disk, a volume of a pool
+    XmlPlace(
+        path="devices/disk",
+        value="@type",
+        but={"type": ("nvme", "vhostvdpa")},
+        missing={"": "file"},
+        added={"": _STORED},
+    ),
+    _image("devices/disk//backingStore"),
+    _image("devices/disk//dataStore"),
+    _image("devices/disk/mirror"),
+    # What libvirt makes of one of a network of its own shows later only: it
+    # may be a device of the host.
+    XmlPlace(
+        path="devices/interface",
+        value="@type",
+        added={
+            "": (
+                *("bridge", "direct", "ethernet", "hostdev", "vdpa"),
+                "vhostuser",
+            )
+        },
+    ),
+    _port("serial"),
+    _port("console"),
+    _port("channel"),
+    # Others ask another process of the host.
+    XmlPlace(
+        path="devices/rng/backend",
+        value="@model",
+        added={"": ("builtin", "random")},
+    ),
     # Nova's are shares of Manila
     XmlPlace(
         path="devices/filesystem",

@@ -42,7 +42,7 @@ def paths() -> Iterator[str]:
     for host_device in HOST_DEVICES:
         places += host_device.places
     for place in places:
-        yield place.path.partition("[")[0]
+        yield place.path.partition("[")[0].replace("//", "/")
 
 
 PATHS = sorted(set(paths()))

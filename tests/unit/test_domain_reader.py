@@ -90,10 +90,11 @@ CDROM, FLOPPY, LUN = (f" device='{one}'" for one in ("cdrom", "floppy", "lun"))
         ("<serial type='pty'/>", set()),
         ("<serial type='pty'/>" * 2, {("serial_port_count", "2")}),
         (
-            "<channel><target name='org.qemu.guest_agent.0'/></channel>",
+            "<channel type='unix'><target name='org.qemu.guest_agent.0'/>"
+            "</channel>",
             {("guest_agent", "true")},
         ),
-        ("<channel><target name='com.redhat.spice.0'/></channel>", set()),
+        ("<channel type='spicevmc'><target name='c'/></channel>", set()),
         ("<watchdog model='itco' action='reset'/>", set()),
         (
             "<watchdog model='i6300esb' action='pause'/>",
@@ -319,6 +320,27 @@ def test_flavor_demands_checks_of_the_host():
         ("<hostdev mode='subsystem' type='scsi'/>", "hostdev scsi"),
         ("<filesystem type='mount'/>", "filesystem"),
         ("<input type='evdev'/>", "input evdev"),
+        ("<disk type='dir'/>", "disk dir"),
+        ("<disk type='vhostuser'/>", "disk vhostuser"),
+        ("<disk type='volume'/>", "disk volume"),
+        (
+            "<disk><backingStore type='file'><backingStore type='nvme'/>"
+            "</backingStore></disk>",
+            "backingStore nvme",
+        ),
+        (
+            "<disk><source><dataStore type='nvme'/></source></disk>",
+            "dataStore nvme",
+        ),
+        ("<disk><mirror type='vhostuser'/></disk>", "mirror vhostuser"),
+        # libvirt asks its own network what this is when the guest starts
+        ("<interface type='network'/>", "interface network"),
+        ("<interface type='user'/>", "interface user"),
+        ("<serial type='dev'/>", "serial dev"),
+        ("<console type='dev'/>", "console dev"),
+        ("<channel type='dev'/>", "channel dev"),
+        ("<channel type='udp'/>", "channel udp"),
+        ("<rng><backend model='egd'/></rng>", "backend egd"),
         (
             "<tpm model='tpm-tis'><backend type='passthrough'/></tpm>",
             "backend passthrough",
@@ -333,6 +355,25 @@ def test_what_no_rule_is_about_is_refused(devices, expected):
     )
     refused = [one for one in verdict.refusals if one.rule == "guest_devices"]
     assert [one.cause.value for one in refused] == [expected]
+
+
+def test_what_libvirt_and_nova_write_of_what_is_behind_a_device():
+    words = ["block", "file", "network"]
+    devices = [f"<disk type='{word}'><backingStore/></disk>" for word in words]
+    words = ["bridge", "direct", "ethernet", "hostdev", "vdpa", "vhostuser"]
+    devices += [f"<interface type='{word}'/>" for word in words]
+    for name in ("serial", "console", "channel"):
+        words = ["file", "null", "pty", "spicevmc", "tcp", "unix"]
+        devices += [f"<{name} type='{word}'/>" for word in words]
+    devices += [
+        "<disk type='block'><source><dataStore type='file'/></source>"
+        "<mirror file='/x'/><backingStore type='network'><backingStore "
+        "type='block'><backingStore/></backingStore></backingStore></disk>",
+        "<disk type='nvme'/><disk type='vhostvdpa'/>",
+        "<rng><backend model='random'/></rng>",
+        "<rng><backend model='builtin'/></rng>",
+    ]
+    assert not read("".join(devices)).request.faults
 
 
 def test_arguments_for_qemu_are_refused():
