@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 
 
@@ -59,12 +60,16 @@ def _alone(path: str) -> Iterator[int]:
     :raises OSError: if there can be none, or it is somebody else's
     """
     while True:
+        # Where others may write to the folder, nothing of theirs is waited
+        # for: neither a reader of a pipe nor a lock.
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        handle = os.open(path, flags, 0o600)
+        handle = os.open(path, flags | os.O_NONBLOCK, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if os.fstat(handle).st_uid != os.geteuid():
+            status = os.fstat(handle)
+            ours = status.st_uid == os.geteuid()
+            if not ours or not stat.S_ISREG(status.st_mode):
                 raise PermissionError(1, "somebody else's", path)
+            fcntl.flock(handle, fcntl.LOCK_EX)
             if _is(path, handle):
                 yield handle
                 return

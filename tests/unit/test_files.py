@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file that is replaced is whole, whoever is killed or writes beside it."""
 
+import fcntl
 import os
 import signal
 import threading
@@ -53,3 +54,40 @@ def test_nothing_is_written_through_a_link(tmp_path):
     with pytest.raises(OSError, match="symbolic"):
         files.replace(str(tmp_path / "state.json"), "new")
     assert target.read_text() == "kept"
+
+
+@pytest.fixture
+def no_wait():
+    """Interrupt what waits for somebody else."""
+
+    def fail(*_):
+        pytest.fail("it waits")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_no_reader_of_a_pipe_is_waited_for(tmp_path, no_wait):
+    """A folder of metrics may be another user's."""
+    os.mkfifo(tmp_path / ".state.json.new")
+    with pytest.raises(OSError, match="No such device"):
+        files.replace(str(tmp_path / "state.json"), "new")
+    reader = os.open(tmp_path / ".state.json.new", os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(OSError, match="somebody else"):
+        files.replace(str(tmp_path / "state.json"), "new")
+    os.close(reader)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_no_lock_of_another_user_is_waited_for(tmp_path, no_wait):
+    theirs = tmp_path / ".state.json.new"
+    theirs.write_text("theirs")
+    os.chown(theirs, 65534, 65534)
+    with theirs.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="somebody else"):
+            files.replace(str(tmp_path / "state.json"), "new")
+    assert theirs.read_text() == "theirs"
