@@ -9,6 +9,7 @@ from typing import Any
 
 from nova_vhard.common import files
 from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import clean
 from nova_vhard.node.guard import probe, wire
 from nova_vhard.node.guard.judge import Judge
 from nova_vhard.node.guard.metrics import Metrics
@@ -22,6 +23,10 @@ LOG = get_logger(__name__)
 #: In the state folder while the policy says ``unanswered: refuse``: the hook
 #: looks for it when no daemon answers.
 REFUSE_FILE = "refuse-unanswered"
+
+#: Characters of a text in what an operator is shown: two of them, of four
+#: bytes each, fit into an answer.
+SHOWN = 192
 
 _ALLOW = Answer(Word.ALLOW)
 _OPERATIONS = {wire.MIGRATE: MOVE, wire.PREPARE: START}
@@ -83,7 +88,8 @@ class Answers:
     def __call__(self, request: Request) -> Answer:
         """Return the answer to a request."""
         if request.operation == wire.STATUS:
-            return Answer(Word.ALLOW, json.dumps(self._shown()))
+            shown = json.dumps(self._shown(), ensure_ascii=False)
+            return Answer(Word.ALLOW, shown)
         if request.operation == wire.RESTORE:
             # It is judged at prepare, which follows: refused here, libvirt
             # would delete what was saved of the guest.
@@ -140,5 +146,5 @@ class Answers:
                 "unanswered": policy.on_host.unanswered,
             }
         error = self._file.error
-        shown["fault"] = None if error is None else str(error)[:512]
+        shown["fault"] = None if error is None else clean(error, SHOWN)
         return shown | {"guests": len(self._judge.memory)} | self._status()

@@ -12,9 +12,10 @@ from typing import Any
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.source import MAX_LIMIT
+from nova_vhard.common.text import clean
 from nova_vhard.host import guard_proof
 from nova_vhard.node.guard import posture, server
-from nova_vhard.node.guard.answers import Answers
+from nova_vhard.node.guard.answers import SHOWN, Answers
 from nova_vhard.node.guard.judge import Judge
 from nova_vhard.node.guard.memory import Memory
 from nova_vhard.node.guard.metrics import Metrics
@@ -142,7 +143,7 @@ class Guard:
     def _status(self) -> dict[str, Any]:
         return {
             "adopted": self.memory.adopted,
-            "not_kept": self.memory.trouble,
+            "not_kept": clean(self.memory.trouble, SHOWN),
             "libvirt": self.metrics.connected,
         }
 

@@ -207,6 +207,19 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
         assert part in text
 
 
+def test_status_of_a_host_with_much_to_say(options, tmp_path, monkeypatch):
+    """Its answer is not cut off, whatever alphabet its faults are in."""
+    monkeypatch.setattr(Watcher, "_run", lambda self: None)
+    key = "\u0416" * 90
+    faults = "".join(f"{key}{number}: 1\n" for number in range(9))
+    (tmp_path / "policy.yaml").write_text(f"version: '1'\n{faults}")
+    with running(options) as guard:
+        guard.memory.trouble = "\U00010400" * 2000
+        lines = {line.subject: line for line in status.lines(options)}
+    assert "not on the disk: \U00010400" in lines["daemon"].text
+    assert "policy.yaml:2: \u0416" in lines["policy"].text
+
+
 @pytest.mark.parametrize("beside", [True, False])
 def test_status_says_what_disables_a_policy(
     options, tmp_path, monkeypatch, beside
