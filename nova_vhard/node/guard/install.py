@@ -15,6 +15,7 @@ from nova_vhard.common import files
 from nova_vhard.host import guard_proof
 from nova_vhard.node.guard import answers, hook, service
 from nova_vhard.node.guard.memory import FILE as GUESTS
+from nova_vhard.policy.watch import DISABLED
 
 FOLDER = "qemu.d"
 NAME = "nova-vhard-guard"
@@ -50,6 +51,7 @@ def text(options: Any) -> str:
     for before, after in (
         (f'"{hook.SOCKET}"', json.dumps(service.socket_path(options))),
         (f'"{hook.REFUSE}"', json.dumps(refuse)),
+        (f'"{hook.DISABLED}"', json.dumps(options.policy_file + DISABLED)),
     ):
         source = source.replace(before, after, 1)
     return source

@@ -85,6 +85,7 @@ def test_install_and_uninstall(run, options, tmp_path):
     assert os.stat(hook).st_mode & 0o777 == 0o755
     assert f'SOCKET = "{options.run_dir}/guard.sock"\n' in text
     assert f'REFUSE = "{tmp_path}/state/refuse-unanswered"\n' in text
+    assert f'DISABLED = "{tmp_path}/policy.yaml.disabled"\n' in text
     compile(text, str(hook), "exec")
     assert run("install")[0] == 0
     assert os.listdir(hook.parent) == ["nova-vhard-guard"]

@@ -41,6 +41,7 @@ def hooked(folder, operation, xml=XML, name="instance-1"):
     """Run the hook as libvirt does, with paths of this test."""
     text = PATH.read_text().replace(hook.SOCKET, f"{folder}/guard.sock")
     text = text.replace(hook.REFUSE, f"{folder}/refuse")
+    text = text.replace(hook.DISABLED, f"{folder}/policy.yaml.disabled")
     place = pathlib.Path(folder) / "hook"
     place.write_text(text)
     return subprocess.run(
@@ -59,7 +60,7 @@ needs_python = pytest.mark.skipif(
 
 def test_the_hook_is_short_and_libvirt_can_run_it():
     text = PATH.read_text()
-    assert len(text.splitlines()) <= 60
+    assert len(text.splitlines()) <= 61
     assert text.startswith("#!/usr/bin/python3 -IS\n")
     assert hook.SECONDS + 0.1 < 2
 
@@ -120,6 +121,14 @@ def test_the_hook_without_an_answer(short, refuses, status, answers):
     assert (done.returncode, done.stdout) == (status, b"")
     assert (b"does not answer" in done.stderr) == refuses
     assert b"\x1b" not in done.stderr
+
+
+@needs_python
+def test_a_disabled_policy_refuses_nothing_unanswered(short):
+    """The glass can be broken where the daemon cannot be started any more."""
+    pathlib.Path(short, "refuse").touch()
+    pathlib.Path(short, "policy.yaml.disabled").touch()
+    assert hooked(short, "prepare").returncode == 0
 
 
 @needs_python
