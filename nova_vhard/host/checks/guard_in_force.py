@@ -17,7 +17,7 @@ class GuardInForce(Check):
 
     ==============  ======================================================
     PASS            its last probe was answered by the guard itself, and
-                    ``on_host.mode`` is ``enforce``
+                    ``on_host.mode`` and a rule's own mode are ``enforce``
     FAIL            libvirt did not ask it, or nothing would be refused
     UNKNOWN         it has left no proof, or an old one: it may be down
     NOT_APPLICABLE  neither its hook nor a proof is there

@@ -110,7 +110,7 @@ class Answers:
         except Exception:
             LOG.exception("A guest could not be judged: %s", request.name)
             self._metrics.decided(operation, "error")
-            if policy.enabled and policy.on_host.mode is Mode.ENFORCE:
+            if policy.enabled and policy.mode_on_host is Mode.ENFORCE:
                 text = "nova-vhard-guard failed; its log says why"
                 return Answer(Word.REFUSE, text)
             return _ALLOW
@@ -141,7 +141,7 @@ class Answers:
             shown = {
                 "policy": policy.digest,
                 "enabled": policy.enabled,
-                "mode": policy.on_host.mode,
+                "mode": policy.mode_on_host,
                 "hot_plug": policy.on_host.hot_plug,
                 "unanswered": policy.on_host.unanswered,
             }

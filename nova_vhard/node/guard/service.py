@@ -110,7 +110,7 @@ class Guard:
         """Write metrics; return a line about what goes on."""
         try:
             policy = self.answers.policy()
-            text = f"policy {policy.digest}, mode {policy.on_host.mode}"
+            text = f"policy {policy.digest}, mode {policy.mode_on_host}"
         except PolicyUnavailable as error:
             text = f"no policy: {error}"
         self.metrics.usable = self._file.error is None

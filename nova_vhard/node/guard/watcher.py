@@ -221,4 +221,4 @@ class Watcher:
         except PolicyUnavailable:
             return _DISABLED
         refuses = policy.enabled and self._judge.memory.adopted
-        return str(policy.on_host.mode) if refuses else _DISABLED
+        return str(policy.mode_on_host) if refuses else _DISABLED

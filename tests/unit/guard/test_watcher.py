@@ -13,6 +13,7 @@ from nova_vhard.node.guard.libvirtd import LibvirtError
 from nova_vhard.node.guard.memory import FORGOTTEN, Memory
 from nova_vhard.node.guard.metrics import Metrics
 from nova_vhard.node.guard.watcher import Watcher
+from nova_vhard.policy import document
 from nova_vhard.policy.subject import START
 from nova_vhard.policy.watch import PolicyUnavailable
 from tests.unit.guard import domains
@@ -116,6 +117,31 @@ def test_a_proof_that_cannot_be_left_is_an_alert(options, make, caplog):
 def test_the_mode_of_a_policy_that_refuses_nothing(options, make, policy):
     off = policy("enabled: false\n" + ENFORCE)
     assert make(policy=lambda: off)._mode() == "disabled"
+
+
+@pytest.mark.parametrize(
+    ("more", "mode"),
+    [
+        ("", "enforce"),
+        ("mode: warn\n", "warn"),
+        ("mode: audit\nguest_devices: {disk_bus: {mode: audit}}\n", "warn"),
+        ("mode: audit\npassthrough: {mode: enforce}\n", "enforce"),
+        ("mode: audit\nhosts: {mode: enforce}\n", "warn"),
+        (
+            "mode: audit\nprojects: [{mode: enforce, projects: [p1]}]\n",
+            "enforce",
+        ),
+        ("on_host: {mode: audit}\n", "audit"),
+    ],
+)
+def test_the_mode_is_no_harder_than_any_rule(make, tmp_path, more, mode):
+    """In baseline the rule on the machine type has mode warn of its own."""
+    path = tmp_path / "policy.yaml"
+    base = "version: '1'\nextends: baseline\n"
+    base += more if "on_host" in more else more + ENFORCE
+    path.write_text(base)
+    holds = document.load(str(path))
+    assert make(policy=lambda: holds)._mode() == mode
 
 
 def watching(found, connections):
