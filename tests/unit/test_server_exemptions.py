@@ -104,7 +104,7 @@ def test_servers_with_the_same_devices_are_one_exemption(path, tmp_path):
 
 def test_host_lets_a_listed_server_start(path, tmp_path):
     rules = written(path, tmp_path, Server(UUID, had=image.read(E1000)))
-    card = "<interface><model type='{}'/></interface>"
+    card = "<interface type='bridge'><model type='{}'/></interface>"
     for model, refused in (("e1000", []), ("rtl8139", [CARD])):
         found = domain.read(text(card.format(model)), START, "x86_64")
         verdict = evaluate(rules, found.request, found.subject, TODAY)
