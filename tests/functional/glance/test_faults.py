@@ -21,8 +21,8 @@ CREATE = (
     f"{GATES}.glance_api.subject_of",
     f"{GATES}.glance_api.image_reader.read",
     f"{GATES}.enforcer.evaluate",
-    f"{GATES}.events.write",
-    f"{GATES}.events._encoded",
+    "nova_vhard.policy.events.write",
+    "nova_vhard.policy.events._encoded",
 )
 UPDATE = (
     f"{GATES}.glance_api.stored",
@@ -33,7 +33,7 @@ IMPORT = (
     f"{GATES}.glance_import.PolicyEnforcer",
     f"{GATES}.glance_import.image_reader.read",
     f"{GATES}.enforcer.evaluate",
-    f"{GATES}.events.write",
+    "nova_vhard.policy.events.write",
 )
 #: By an OSError it says that the client has sent less than announced.
 READS_BODY = f"{GATES}.glance_api.buffer_body"

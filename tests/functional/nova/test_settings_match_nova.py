@@ -295,6 +295,8 @@ use_virtio_for_bridges = 0
 rescue_image_id = 155d900f-4e14-4e4c-a73d-069cbf4541e6
 hw_machine_type = x86_64=q35,
     aarch64=virt
+[devices]
+enabled_vgpu_types = nvidia-35
 [pci]
 report_in_placement = yes
 passthrough_whitelist = {"tag": "\\$b"}
