@@ -142,6 +142,11 @@ def test_of_32_at_once_each_gets_the_answer_that_is_its_own(member, decisions):
         member.remove(server)
         return came
 
+    # The first request after a change reads the policy; those beside it are
+    # judged by the one before.
+    assert refused_upload("first")
+    assert refused_boot("first")
+    decisions()
     kinds = (boot, refused_boot, upload, refused_upload)
     start = threading.Barrier(CROWD)
 

@@ -90,6 +90,7 @@ class Cleaner:
         text = _FILE.format(
             log=self._facts.place.logs / "cleaner.log",
             root=self._root,
+            host=machines.PROVEN.name,
             home=self._home,
             auth=config.auth(self._facts),
         )
