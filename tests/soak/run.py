@@ -175,7 +175,8 @@ class Soak:
             # Placement is away; there will be other times.
             return
         self._count("compared meanwhile")
-        self._same(machine, _ours(found), self._expected(machine), "meanwhile")
+        expected = self._expected(machine) | self._mark(found)
+        self._same(machine, _ours(found), expected, "meanwhile")
 
     def _nova(self, machine, seed):
         machine.nova.update(random.Random(seed))

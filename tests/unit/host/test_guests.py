@@ -173,33 +173,6 @@ def test_a_capture_without_a_list_knows_nothing_of_guests(tmp_path):
 UNREACHABLE = "qemu+unix:///system?socket=/nowhere"
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("libvirt") is None,
-    reason="libvirt-python is not installed",
-)
-def test_a_live_libvirt():
-    """libvirt's own test driver, which always has one guest."""
-    (found,) = LiveLibvirt("test:///default").running()
-    assert found.name == "test"
-    assert len(found.uuid) == 36
-    with pytest.raises(Unreadable, match="nowhere"):
-        LiveLibvirt(UNREACHABLE).running()
-
-
-@pytest.mark.skipif(
-    shutil.which("virsh") is None, reason="libvirt-clients is not installed"
-)
-def test_virsh_in_place_of_libvirt_python():
-    asked = VirshLibvirt("test:///default")
-    (found,) = asked.running()
-    assert found.name == "test"
-    assert len(found.uuid) == 36
-    assert asked.capabilities().tag == "capabilities"
-    with pytest.raises(Unreadable, match="nowhere") as caught:
-        VirshLibvirt(UNREACHABLE).capabilities()
-    assert "Start libvirtd" in caught.value.step
-
-
 def test_without_any_client_of_libvirts(monkeypatch):
     monkeypatch.setattr(library, "_VIRSH", "/nowhere")
     with pytest.raises(Unreadable, match="nor virsh") as caught:

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libvirt's own test driver, by libvirt-python and by virsh."""
+
+import shutil
+
+import pytest
+
+from nova_vhard.host.libvirt import LiveLibvirt, VirshLibvirt
+from nova_vhard.host.root import Unreadable
+
+UNREACHABLE = "qemu+unix:///system?socket=/nowhere"
+
+
+def test_a_live_libvirt():
+    """libvirt's own test driver, which always has one guest."""
+    (found,) = LiveLibvirt("test:///default").running()
+    assert found.name == "test"
+    assert len(found.uuid) == 36
+    with pytest.raises(Unreadable, match="nowhere"):
+        LiveLibvirt(UNREACHABLE).running()
+
+
+@pytest.mark.skipif(
+    shutil.which("virsh") is None, reason="libvirt-clients is not installed"
+)
+def test_virsh_in_place_of_libvirt_python():
+    asked = VirshLibvirt("test:///default")
+    (found,) = asked.running()
+    assert found.name == "test"
+    assert len(found.uuid) == 36
+    assert asked.capabilities().tag == "capabilities"
+    with pytest.raises(Unreadable, match="nowhere") as caught:
+        VirshLibvirt(UNREACHABLE).capabilities()
+    assert "Start libvirtd" in caught.value.step
