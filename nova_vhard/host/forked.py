@@ -8,6 +8,7 @@ its parent.
 """
 
 import contextlib
+import functools
 import gc
 import json
 import os
@@ -89,8 +90,13 @@ class Forked:
                 self.pid = os.fork()
                 if not self.pid:
                     os.close(self._read)
-                    be = _supervise if supervised else _serve
-                    be(answers, write, timeout + GRACE, mask, parent)
+                    limit = timeout + GRACE
+                    work = functools.partial(_serve, answers, write, limit)
+                    if supervised:
+                        work = functools.partial(
+                            _supervise, work, write, limit, mask
+                        )
+                    _live(work, mask, parent)
             except OSError:
                 os.close(self._read)
                 raise
@@ -170,14 +176,10 @@ class Hanging(dict[str, int]):
         return dict(self)
 
 
-def _serve(
-    answers: Callable[[], Iterator[Any]],
-    pipe: int,
-    limit: float,
-    mask: Iterable[int],
-    parent: int,
+def _live(
+    work: Callable[[], int], mask: Iterable[int], parent: int
 ) -> NoReturn:
-    """Be the child: answer, one line of JSON each, and end."""
+    """Be a child: work, and end with the exit status that comes of it."""
     status = 1
     try:
         _prepare()
@@ -185,46 +187,44 @@ def _serve(
         # Its parent may have ended before it was to die with it.
         if os.getppid() != parent:
             raise SystemExit
-        signal.setitimer(signal.ITIMER_REAL, limit)
-        for answer in answers():
-            # Nothing that it has started runs on when the answer is there.
-            left = processes.kill_below(os.getpid())
-            line = json.dumps({"answer": answer, "left": left})
-            _write(pipe, f"{line}\n".encode())
-            signal.setitimer(signal.ITIMER_REAL, limit)
-        status = 0
+        status = work()
     finally:
         # Nothing of the parent's is to be flushed or closed here.
         os._exit(status)
 
 
+def _serve(
+    answers: Callable[[], Iterator[Any]], pipe: int, limit: float
+) -> int:
+    """Answer, one line of JSON each; return the exit status."""
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    for answer in answers():
+        # Nothing that it has started runs on when the answer is there.
+        left = processes.kill_below(os.getpid())
+        line = json.dumps({"answer": answer, "left": left})
+        _write(pipe, f"{line}\n".encode())
+        signal.setitimer(signal.ITIMER_REAL, limit)
+    return 0
+
+
 def _supervise(
-    answers: Callable[[], Iterator[Any]],
-    pipe: int,
-    limit: float,
-    mask: Iterable[int],
-    parent: int,
-) -> NoReturn:
-    """Be above a child that answers; end as it ends, with all it started."""
-    status = 1
-    try:
-        _prepare()
-        for number in (signal.SIGTERM, signal.SIGALRM):
-            signal.signal(number, processes.die_with_all)
-        processes.die_with_parent(signal.SIGTERM)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if os.getppid() != parent:
-            raise SystemExit
-        # Should the child have switched its own limit off.
-        signal.setitimer(signal.ITIMER_REAL, limit + GRACE)
-        supervisor = os.getpid()
-        pid = os.fork()
-        if not pid:
-            _serve(answers, pipe, limit, mask, supervisor)
-        os.close(pipe)
-        status = _outlive(pid)
-    finally:
-        os._exit(status)
+    work: Callable[[], int], pipe: int, limit: float, mask: Iterable[int]
+) -> int:
+    """Have a process below do the work; end as it ends, with all it started.
+
+    :returns: its exit status
+    """
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, processes.die_with_all)
+    processes.die_with_parent(signal.SIGTERM)
+    # Should the child have switched its own limit off.
+    signal.setitimer(signal.ITIMER_REAL, limit + GRACE)
+    supervisor = os.getpid()
+    pid = os.fork()
+    if not pid:
+        _live(work, mask, supervisor)
+    os.close(pipe)
+    return _outlive(pid)
 
 
 def _outlive(pid: int) -> int:

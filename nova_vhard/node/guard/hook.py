@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """libvirt's hook: ask nova-vhard-guard; stdout would replace the XML."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -13,12 +14,11 @@ DISABLED = "/etc/nova-vhard/policy.yaml.disabled"
 SECONDS = 1.8
 
 
-def ask(operation: str, name: str) -> tuple[bool, str]:
+def ask(head: str) -> tuple[bool, str]:
     """Return whether the daemon lets the guest start, and its text."""
     with socket.socket(socket.AF_UNIX) as peer:
         peer.connect(SOCKET)
-        xml = sys.stdin.buffer.read((4 << 20) + 1)
-        peer.sendall(os.fsencode(f"{operation} {name}\n") + xml)
+        peer.sendall(os.fsencode(head) + sys.stdin.buffer.read((4 << 20) + 1))
         peer.shutdown(socket.SHUT_WR)
         answer = peer.makefile("rb").read(1 << 16).decode(errors="replace")
     word, _, text = answer.partition("\n")
@@ -32,12 +32,10 @@ def unanswered(name: str, error: str) -> tuple[bool, str]:
     allowed = os.path.exists(DISABLED) or not os.path.lexists(REFUSE)
     done = "starts unjudged" if allowed else "is refused"
     text = f"nova-vhard-guard does not answer ({error}): {name!r} {done}"
-    try:
+    with contextlib.suppress(OSError, ValueError):  # noqa: SIM117 - short
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
             log.settimeout(0.1)
             log.sendto(f"<25>{text}".encode()[:1024], "/dev/log")
-    except (OSError, ValueError):
-        pass
     return allowed, text
 
 
@@ -48,7 +46,7 @@ def main(name: str = "", operation: str = "", *_: str) -> int:
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
-        allowed, text = ask(operation, name)
+        allowed, text = ask(f"{operation} {name}\n")
         signal.setitimer(signal.ITIMER_REAL, 0)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         signal.setitimer(signal.ITIMER_REAL, 0)
