@@ -113,6 +113,7 @@ def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     runtime = Runtime(systemd.of_environment(os.environ))
 
     def service(conf: cfg.ConfigOpts) -> CleanerService:
+        """Return the service by the configuration as it is now."""
         interval = conf.vhard_cleaner.interval
         return CleanerService(_make(conf, runtime), interval, runtime)
 

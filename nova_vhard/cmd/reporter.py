@@ -46,6 +46,7 @@ class _Parser(argparse.ArgumentParser):
     """A wrong argument is no result of a check: it ends with 255."""
 
     def error(self, message: str) -> NoReturn:
+        """End with another status than that of an UNKNOWN."""
         self.exit(_CRASHED, f"{self.format_usage()}{self.prog}: {message}\n")
 
 
@@ -165,6 +166,7 @@ def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     runtime = Runtime(systemd.of_environment(os.environ))
 
     def reporter(conf: cfg.ConfigOpts) -> Reporter:
+        """Return the service by the configuration as it is now."""
         return Reporter(conf, publishers(conf), runtime=runtime)
 
     first = reporter(conf)

@@ -36,6 +36,7 @@ class _Glance:
         self.image: Image | None = None
 
     def get(self, _context: Any, image_id: Any) -> dict[str, Any]:
+        """Keep the image that is read; its properties are read elsewhere."""
         self.image = self._find.image(image_id)
         return {}
 
@@ -48,11 +49,13 @@ class _Cinder:
         self.holder = NOBODY
 
     def get(self, _context: Any, volume_id: Any) -> dict[str, Any]:
+        """Return a volume, and keep whose it is."""
         result = self._find.volume(volume_id)
         self.holder = Holder(str(volume_id), result.get("project_id"))
         return result
 
     def get_snapshot(self, _context: Any, snapshot_id: Any) -> dict[str, Any]:
+        """Return a volume snapshot, as Nova's client does."""
         return self._find.volume_snapshot(snapshot_id)
 
 

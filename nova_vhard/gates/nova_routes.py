@@ -47,6 +47,7 @@ def _server(name: str, key: str = "id") -> Reader:
     def read(
         find: Lookups, who: Any, ids: Mapping[str, str], body: Any
     ) -> ServerRequest | None:
+        """Read a request about the server of the path."""
         reader = getattr(ServerReader(find, who), name)
         return reader(ids[key], body)  # type: ignore[no-any-return]
 
@@ -59,6 +60,7 @@ def _change(name: str, *keys: str, body: bool = True) -> Reader:
     def read(
         find: Lookups, who: Any, ids: Mapping[str, str], content: Any
     ) -> ServerRequest | None:
+        """Read a request about what the path names."""
         reader = getattr(ChangeReader(find, who), name)
         arguments = [ids[key] for key in keys]
         return reader(*arguments, *([content] if body else []))  # type: ignore[no-any-return]

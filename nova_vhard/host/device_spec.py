@@ -155,6 +155,7 @@ def matcher(root: HostRoot, spec: DeviceSpec) -> Callable[[PciDevice], bool]:
         return lambda device: False
 
     def matches(device: PciDevice) -> bool:
+        """Return whether a device has the entry's ids."""
         return (
             spec.vendor in (ANY, device.vendor)
             and spec.product in (ANY, device.product)

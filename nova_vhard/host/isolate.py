@@ -123,6 +123,7 @@ class Isolation:
 
     def _start(self, host: Host, checks: Sequence[Check]) -> Forked:
         def answers() -> Iterator[Any]:
+            """Yield the answer to each check, and its seconds."""
             for check in checks:
                 result, seconds = timed(check, host)
                 yield {**asdict(result), "seconds": seconds}

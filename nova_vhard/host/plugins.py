@@ -40,6 +40,7 @@ class _Unusable(Check):
         self._answer = Answer(Status.UNKNOWN, reason, step)
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Return the answer that it was made with."""
         return self._answer
 
 

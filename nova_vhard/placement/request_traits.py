@@ -73,6 +73,7 @@ def tell(placement: Placement, root: str, words: Mapping[str, str]) -> None:
     wanted = {traits.of_device(*item) for item in words.items()}
 
     def mend(ours: frozenset[str]) -> Collection[str]:
+        """Return the traits with the requests that are wanted."""
         requests = {
             trait
             for trait in ours

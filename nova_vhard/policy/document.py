@@ -199,6 +199,7 @@ def _read(
     count = problems.count
 
     def report(line: int, place: yaml_lines.Path, message: str) -> None:
+        """Note a fault of the file."""
         problems.add(path, line, place, message)
 
     try:

@@ -98,6 +98,7 @@ class Metrics:
 
     def _make_of_files(self, files: Iterable[str]) -> None:
         def counter(name: str, text: str) -> Counter:
+            """Return a counter of a file."""
             return Counter(name, text, ("file",), registry=self.registry)
 
         self._unreadable = counter(

@@ -75,6 +75,7 @@ def _follow(options: Any) -> None:
     exporter = Exporter(files, options.poll_interval)
 
     def stop(signum: int, frame: Any) -> None:
+        """End the exporter: a signal's handler."""
         exporter.stop()
 
     signal.signal(signal.SIGTERM, stop)

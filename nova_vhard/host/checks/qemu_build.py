@@ -38,6 +38,7 @@ def _answers(passes: str, fails: str) -> Callable[[type[Check]], type[Check]]:
     """Return a decorator that writes the answers into the docstring."""
 
     def written(check: type[Check]) -> type[Check]:
+        """Return the check with the table in its docstring."""
         table = _OTHERS.format(passes=passes, fails=fails)
         check.__doc__ = f"{check.__doc__}{table}"
         return check

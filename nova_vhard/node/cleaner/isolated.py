@@ -57,6 +57,7 @@ class Isolation:
         """
 
         def work() -> dict[str, Any]:
+            """Run the step."""
             return asdict(_outcome(step, job))
 
         try:
@@ -86,6 +87,7 @@ class Isolation:
         """
 
         def work() -> dict[str, Any]:
+            """Read the good state, or say why it cannot be read."""
             try:
                 return baseline.record(root, address, when, by).as_json()
             except Unreadable as error:
@@ -108,6 +110,7 @@ class Isolation:
             raise _NoAnswer(f"not run: process {pid} of an earlier time hangs")
 
         def answers() -> Iterator[Any]:
+            """Yield the one answer."""
             yield work()
 
         try:

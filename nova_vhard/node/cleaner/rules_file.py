@@ -49,6 +49,7 @@ def installed_steps() -> dict[str, Step]:
     """
 
     def unusable(_: Any, entry: Any, error: BaseException) -> None:
+        """Log a step that cannot be loaded."""
         LOG.error("Cleaning step %s cannot be loaded: %s", entry.name, error)
 
     manager = extension.ExtensionManager(
@@ -67,6 +68,7 @@ def load(path: str, steps: Mapping[str, Step] | None = None) -> Rules:
     problems: list[Problem] = []
 
     def report(line: int, place: Path, message: str) -> None:
+        """Note a fault of the file."""
         problems.append(Problem(path, line, spell(place), message))
 
     data = _read(path, steps, report)
@@ -91,6 +93,7 @@ def _read(
     stated: list[int] = []
 
     def tell(line: int, place: Path, message: str) -> None:
+        """Note a fault at an entry's place."""
         stated.append(line)
         report(line, place, message)
 

@@ -90,6 +90,7 @@ class HotPlug:
         others = [element for element in every if element is not device]
 
         def refusals(kept: list[ElementTree.Element]) -> set[ViolationKey]:
+            """Return what is refused of the domain as it is now."""
             devices[:] = kept
             return self._refusals(policy, ElementTree.tostring(domain))
 

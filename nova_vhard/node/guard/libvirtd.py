@@ -43,6 +43,7 @@ def _module() -> Any:
     libvirt.virEventRegisterDefaultImpl()
 
     def loop() -> None:
+        """Run libvirt's events for as long as the process lives."""
         while True:
             libvirt.virEventRunDefaultImpl()
 
@@ -94,6 +95,7 @@ class Connection:
         """
 
         def heard(connection: Any, domain: Any, alias: str, _: Any) -> None:
+            """Pass on a device that libvirt tells of."""
             added(domain.UUIDString(), alias)
 
         with _explained() as libvirt:

@@ -36,6 +36,7 @@ def _row(plan: TraitPlan, state: str) -> tuple[str, ...]:
 
 class _FlavorCommand(output.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser, with the options of this command."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         what = "policy whose passthrough.require is demanded"
         policies.add_option(parser, what)

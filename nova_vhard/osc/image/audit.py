@@ -104,6 +104,7 @@ class _Audit:
         )
 
     def rows(self) -> Iterator[Row]:
+        """Yield a row for each image."""
         progress, result = Progress("images"), 0
         try:
             for image in selection.selected(self._app, self._options):

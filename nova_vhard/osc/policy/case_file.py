@@ -102,6 +102,7 @@ def read(path: str) -> CaseFile:
     problems: list[Problem] = []
 
     def report(line: int, place: Path, message: str) -> None:
+        """Note a fault of the file."""
         problems.append(Problem(path, line, spell(place), message))
 
     data = _checked(path, report)

@@ -66,10 +66,12 @@ def _named(
     compute: Any, name: str, microversion: str | None
 ) -> dict[str, Any]:
     def get(name: str) -> dict[str, Any]:
+        """Return one server, by its path."""
         path = f"/servers/{quote(name, safe='')}"
         return dict(paging.get(compute, path, microversion)["server"])
 
     def listed(name: str) -> Iterator[dict[str, Any]]:
+        """Yield the servers of the list, page by page."""
         # Nova's filter is a regular expression.
         params = [("name", f"^{re.escape(name)}$"), paging.LIMIT]
         for page in paging.pages(

@@ -94,6 +94,7 @@ class Sources:
         """Return an image as glanceclient shows it."""
 
         def ask() -> Image:
+            """Ask Glance."""
             shown = dict(self._client.images.get(image_id))
             disk_format = shown.get("disk_format")
             return Image(image_reader.read(shown, disk_format), disk_format)
@@ -105,6 +106,7 @@ class Sources:
         """Return a volume as Cinder shows it."""
 
         def ask() -> Volume:
+            """Ask Cinder."""
             proxy = self._client.block_storage
             return _volume(paging.get(proxy, f"/volumes/{volume_id}"))
 

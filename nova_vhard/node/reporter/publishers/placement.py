@@ -120,6 +120,7 @@ class PlacementPublisher(Publisher):
         wanted = passed
 
         def agreed(ours: frozenset[str]) -> frozenset[str]:
+            """Return the traits that are written, by those that are there."""
             nonlocal wanted
             wanted = passed | {_mark(ours, report.time, offset)}
             return rivals.agreed(ours, wanted)
