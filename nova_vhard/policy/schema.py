@@ -56,6 +56,14 @@ _RULE = keys(
 )
 
 _IDS = titled(SOME_NAMES, "a list of ids")
+# Nova writes an id in one way, and it is compared as it is written.
+_SERVER = {
+    "type": "string",
+    "pattern": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z",
+    "description": "no id of a server; write it as 'openstack server list' "
+    "does: 155d900f-4e14-4e4c-a73d-069cbf4541e6",
+    "title": "the id of a server",
+}
 _EXEMPTION = keys(
     *("id", "reason", "rules", "until"),
     id=NAME,
@@ -65,7 +73,7 @@ _EXEMPTION = keys(
     images=_IDS,
     flavors=titled(SOME_NAMES, "a list of names or ids"),
     roles=titled(SOME_NAMES, "a list of names"),
-    servers=_IDS,
+    servers=titled(array(_SERVER, least=1), "a list of ids"),
     rules={
         **mapping(list_or_any(_VALUE)),
         "minProperties": 1,

@@ -130,6 +130,16 @@ def problems(path, **limit):
             "'soon' is no date; write 2027-03-31",
         ),
         (
+            f"{HEAD}exemptions:\n- {{{EXEMPTION}, servers: [155D900F-4E14-"
+            "4E4C-A73D-069CBF4541E6], rules: "
+            "{guest_devices.disk_bus: [ide]}}\n",
+            3,
+            "exemptions[0].servers[0]",
+            "'155D900F-4E14-4E4C-A73D-069CBF4541E6' is no id of a server; "
+            "write it as 'openstack server list' does: "
+            "155d900f-4e14-4e4c-a73d-069cbf4541e6",
+        ),
+        (
             f"{HEAD}exemptions:\n- {{{EXEMPTION}, roles: [r], rules: "
             "{mode: [warn]}}\n",
             3,
