@@ -157,10 +157,11 @@ class Load:
         self._publishers: dict[int, PlacementPublisher] = {}
 
     def prepare(self) -> None:
-        """Send each reporter's report of an interval before.
+        """Send each reporter's first report, and that of an interval before.
 
-        Afterwards it knows its provider, and has written the mark of the hour
-        if it was to.
+        The first is of when its mark was there already, for a reporter's
+        first report writes the mark at once.  Afterwards it knows its
+        provider, and has written the mark of the hour if it was to.
         """
         seen = Seen()
         conf = configured(self._folder, self._port)
@@ -171,6 +172,7 @@ class Load:
             name = placement_server.name_of(number)
             own.set_override("provider_name", name, "vhard_reporter")
             publisher = PlacementPublisher(own, client)
+            publisher.publish(report(placement_server.REPORTED))
             publisher.publish(report(before))
             self._publishers[number] = publisher
 
