@@ -5,18 +5,24 @@ Nova makes a controller for every route of every router, and a router for
 every version of its API: a good 400 controllers an application, of which 60
 differ. One of a kind is enough, since a controller keeps nothing of a request.
 
+Each of Nova's transactions opens its file of SQLite and closes it again, which
+takes longer than what it does there. Here a connection is kept for the next.
+
 The policy that Nova's base fixture makes up (YAML of 200 rules) is replaced by
 the shipped one before a service starts: it need not be read.
 """
 
 import functools
 import importlib
+import types
 from collections.abc import Callable
 from typing import Any
 
 import fixtures
 from nova.api.openstack.compute import routes
 from nova.tests import fixtures as nova_fixtures
+from oslo_db.sqlalchemy import engines
+from sqlalchemy import pool
 
 from tests import services
 from tests.functional.placement import quick as placement_quick
@@ -65,12 +71,27 @@ def _of_a_kind(build: Callable[..., None]) -> Callable[..., None]:
     return init
 
 
+class KeptPool(pool.QueuePool):
+    """Connections to a file, as many as are wanted at once, and no fewer."""
+
+    def __init__(self, creator: Callable[..., Any], **settings: Any) -> None:
+        settings |= {"pool_size": 0, "use_lifo": True, "pre_ping": False}
+        super().__init__(creator, **settings)
+
+
+def _keep_connections() -> None:
+    """Give the engines of files the pool above; oslo.db gives them none."""
+    pools = {**vars(pool), "NullPool": KeptPool}
+    engines.pool = types.SimpleNamespace(**pools)
+
+
 def install() -> None:
     """Have it so from now on in this process."""
     routes.APIRouterV21.__init__ = _of_a_kind(routes.APIRouterV21.__init__)
     routes.APIRouterV21.factory = classmethod(_factory)
     nova_fixtures.PolicyFixture = fixtures.Fixture
     placement_quick.install()
+    _keep_connections()
     if services.NOVA >= services.THREADS:
         _patient("nova.tests.fixtures.nova")
         _patient("nova.tests.functional.fixtures")

@@ -6,19 +6,19 @@ many times. No cell is targeted for it: Nova's fixture has one lock for that,
 and who holds it may wait for a writer that waits for it.
 """
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
-import sqlalchemy
 from nova import objects
 from nova.db.api import api as api_database
 from nova.db.main import api as database
 
-AT_WORK = sqlalchemy.text(
+AT_WORK = (
     "SELECT uuid FROM instances WHERE deleted = 0 "
     "AND (task_state IS NOT NULL OR vm_state = 'building')"
 )
-REQUESTED = sqlalchemy.text("SELECT instance_uuid FROM build_requests")
+REQUESTED = "SELECT instance_uuid FROM build_requests"
 
 
 def busy(cells: Iterable[objects.CellMapping]) -> set[str]:
@@ -33,6 +33,7 @@ def busy(cells: Iterable[objects.CellMapping]) -> set[str]:
     return servers
 
 
-def _ids(manager: Any, query: sqlalchemy.TextClause) -> set[str]:
-    with manager.reader.get_engine().connect() as connection:
-        return set(connection.execute(query).scalars())
+def _ids(manager: Any, query: str) -> set[str]:
+    engine = manager.reader.get_engine()
+    with contextlib.closing(engine.raw_connection()) as connection:
+        return {found for (found,) in connection.execute(query)}
