@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Change lines of the code, and see whether the tests notice.
 
-    python -m tests.mutants [AREA ...] [--all | --count N]
+    python -m tests.mutants [AREA ...] [--all | --count N] [--resume]
 
 Mutants are drawn by NOVA_VHARD_SEED. Exit status 1: no test has noticed a
 mutant, and ``reasons.yaml`` does not say why none can. What the run has found
@@ -21,19 +21,21 @@ from tests.mutants.areas import AREAS, Area, drawn
 from tests.mutants.folder import Folder
 from tests.mutants.table import Result, page
 
-#: What mutmut says of a mutant that the tests have noticed.
-KILLED = frozenset(("killed", "timeout", "segfault", "caught by type check"))
+#: What became of a mutant that the tests have noticed.
+KILLED = frozenset(("killed", "timeout"))
 
 
-def tried(area: Area, count: int | None) -> Result:
+def tried(area: Area, count: int | None, resume: bool = False) -> Result:
     """Run the tests of an area on its mutants.
 
     :param count: how many are drawn; None for all
+    :param resume: whether what an earlier run has killed is dead
     """
-    folder = Folder(area)
+    folder = Folder(area, resume=resume)
     every = folder.names()
-    names = every if count is None else drawn(area, every, count, seeds.SEED)
-    states = folder.run(() if count is None else names)
+    amount = len(every) if count is None else count
+    names = drawn(area, every, amount, seeds.SEED)
+    states = folder.run({name: every[name] for name in names})
     alive = [name for name in names if states[name] not in KILLED]
     diffs = folder.diffs(alive)
     mutants = [survivor.of_diff(name, diffs[name]) for name in alive]
@@ -49,6 +51,11 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--all", action="store_true", help="every mutant")
     amount.add_argument("--count", type=int, help="so many of each area")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="do not try again what an earlier run has killed",
+    )
     chosen = parser.parse_args(argv)
     for name in chosen.areas:
         if name not in AREAS:
@@ -64,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in chosen.areas or AREAS:
         area = AREAS[name]
         count = None if chosen.all else chosen.count or area.count
-        results.append(tried(area, count))
+        results.append(tried(area, count, chosen.resume))
     text = page(results, known, seeds.SEED)
     print(text)
     target = os.environ.get("NOVA_VHARD_RECORD")

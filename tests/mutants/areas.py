@@ -77,6 +77,10 @@ _POLICY = (
     *_unit("cli/test_policy_show", "cli/test_policy_test"),
     *_unit("cli/test_decision", "exporter/test_lines", "test_decisions"),
     *_unit("exporter/test_metrics"),
+    *_unit("test_bad_policy", "test_files", "test_refusal"),
+    *_unit("test_server_exemptions", "test_text_sink"),
+    *_unit("host/test_guests", "host/test_running", "host/test_mac"),
+    *_unit("host/test_passthrough", "test_domain_reader"),
     *_fuzz("scheduler"),
 )
 _REQUEST = (
@@ -84,12 +88,13 @@ _REQUEST = (
     *_unit("test_readers", "test_subject", "cli/test_policy_test"),
     *_unit("test_changes", "test_kept", "test_rescues"),
     *_unit("test_described", "test_flavor_traits", "test_one_time_use"),
-    *_unit("test_server_reader"),
+    *_unit("test_server_reader", "test_domain_reader", "guard/test_judge"),
     *_fuzz("nova", "scheduler"),
     *_VERDICTS,
 )
 _GATES = (
     *_unit("test_http", "test_judge", "test_leading", "test_one_time_use"),
+    *_unit("test_posture"),
     *_fuzz("nova", "glance", "scheduler"),
     *_VERDICTS,
     *_ALONE,

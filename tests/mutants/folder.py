@@ -23,18 +23,28 @@ _LEFT_OUT = (".git", ".tox", ".cache*", ".venv*", "build", "*.egg-info")
 _LEFT_OUT_TOO = (".*_cache", ".demo", ".cloud*", "__pycache__", ".hypothesis")
 
 _WORKERS = 2
+#: Limits of time are so many times longer for what has run into them.
+_PATIENCE = 4
 KILLED = "killed"
 #: Inputs of each fuzzed gate: they are tried for every mutant.
-_FUZZ = "300"
+_FUZZ = "60"
 
 
 class Folder:
     """The copy for an area; an older one is replaced."""
 
-    def __init__(self, area: Area, cache: Path = CACHE) -> None:
-        """Copy the checkout."""
+    def __init__(
+        self, area: Area, cache: Path = CACHE, resume: bool = False
+    ) -> None:
+        """Copy the checkout.
+
+        :param resume: whether mutants that an earlier run has killed are dead
+        """
         self._area = area
         self._path = cache / area.name
+        self._results = cache / f"{area.name}.jsonl"
+        if not resume:
+            self._results.unlink(missing_ok=True)
         shutil.rmtree(self._path, ignore_errors=True)
         shutil.copytree(
             ROOT,
@@ -45,32 +55,73 @@ class Folder:
         with (self._path / "pyproject.toml").open("a") as stream:
             stream.write(settings.text(area, os.listdir(self._path)))
 
-    def names(self) -> list[str]:
-        """Make the mutants; return their names."""
-        return list(self._ask("names"))
+    def names(self) -> dict[str, str]:
+        """Make the mutants; return a digest of each by its name."""
+        return dict(self._ask("names"))
 
-    def run(self, names: Sequence[str]) -> dict[str, str]:
+    def run(self, mutants: Mapping[str, str]) -> dict[str, str]:
         """Run the tests on mutants; return what became of each.
 
-        :param names: all if none
+        :param mutants: names, with digests
         :raises RuntimeError: if it cannot, as where a test fails by itself
         """
-        command = [sys.executable, "-m", "mutmut", "run"]
-        command += ["--max-children", str(_WORKERS), *names]
+        dead = {
+            digest
+            for digest, state in self._states().items()
+            if state == KILLED
+        }
+        left = {
+            name: digest
+            for name, digest in mutants.items()
+            if digest not in dead
+        }
+        self._fork(left, _WORKERS, 1)
+        states = self._states()
+        late = {
+            name: digest
+            for name, digest in left.items()
+            if states[digest] == "timeout"
+        }
+        # Alone, since a busy machine may have been what was slow.
+        self._fork(late, 1, _PATIENCE)
+        states = self._states()
+        named = {name: states[digest] for name, digest in mutants.items()}
+        return {**named, **self._anew(named)}
+
+    def _states(self) -> dict[str, str]:
+        """Return what became of mutants so far, by their digests."""
+        if not self._results.exists():
+            return {}
+        with self._results.open(encoding="utf-8") as lines:
+            entries = [json.loads(line) for line in lines]
+        return {entry["digest"]: entry["state"] for entry in entries}
+
+    def _fork(
+        self, mutants: Mapping[str, str], workers: int, patience: int
+    ) -> None:
+        """Run the tests on mutants in forks; add to the results."""
+        if not mutants:
+            return
+        wanted = self._path / "wanted.json"
+        order = {"mutants": mutants, "workers": workers, "patience": patience}
+        wanted.write_text(json.dumps(order))
+        command = [sys.executable, "-m", "tests.mutants.forks", str(wanted)]
+        command += [str(self._results), *OPTIONS, *self._area.tests]
         done = subprocess.run(
-            command, cwd=self._path, env=self._environment(), check=False
+            command,
+            cwd=self._path / "mutants",
+            env=self._environment(),
+            stdout=subprocess.DEVNULL,
+            check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"mutmut ends with {done.returncode}")
-        found = self._ask("states")
-        states = {name: found[name] for name in names or found}
-        return {**states, **self._anew(states)}
+            raise RuntimeError(f"the tests end with {done.returncode}")
 
     def _anew(self, states: Mapping[str, str]) -> dict[str, str]:
-        """Run all tests on what mutmut could not try, in new processes.
+        """Run all tests on what no fork could try, in new processes.
 
-        It forks from a process that has imported the code: what a function
-        has returned by then no mutant of it can change any more.
+        A fork has imported the code: what a function has returned by then no
+        mutant of it can change any more.
 
         :raises RuntimeError: if a test fails by itself
         """
@@ -78,9 +129,9 @@ class Folder:
         names = [
             name
             for name, state in states.items()
-            if state == "survived" and name.partition("__mutmut_")[0] in early
+            if state in ("survived", "no tests")
+            and name.partition("__mutmut_")[0] in early
         ]
-        names += [name for name in states if states[name] == "no tests"]
         if names and self._fails(""):
             raise RuntimeError("a test fails without any mutant")
         with ThreadPoolExecutor(_WORKERS) as pool:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is asked of mutmut in the folder that it works in.
 
-    python inside.py names          makes the mutants; prints their names
-    python inside.py states         prints what became of each
+    python inside.py names          makes the mutants; prints their names,
+                                    each with a digest of its function
     python inside.py imported       prints what runs when a module is imported
     python inside.py diffs NAME...  prints what was changed
 
@@ -10,6 +10,7 @@ Each prints one JSON object, behind whatever mutmut says. It is run by path:
 the ``tests`` of the folder are copies, and nothing of them is imported here.
 """
 
+import hashlib
 import importlib
 import json
 import os
@@ -22,8 +23,8 @@ from typing import Any
 MARK = "\x1e"
 
 
-def names() -> list[str]:
-    """Make the mutants; return their names."""
+def names() -> dict[str, str]:
+    """Make the mutants; return a digest of each by its name."""
     from mutmut import __main__ as mutmut
 
     os.environ["MUTANT_UNDER_TEST"] = "mutant_generation"
@@ -32,16 +33,25 @@ def names() -> list[str]:
     mutmut.copy_also_copy_files()
     mutmut.setup_source_paths()
     mutmut.create_mutants(os.cpu_count() or 1)
-    return list(states())
+    return _digests()
 
 
-def states() -> dict[str, str]:
-    """Return what became of each mutant, in mutmut's words."""
+def _digests() -> dict[str, str]:
+    """Return a digest of each mutant: of its function, not of its number."""
     from mutmut.__main__ import collect_source_file_mutation_data
-    from mutmut.stats import status_by_exit_code
+    from mutmut.mutation.data import MutantLineSpans
 
-    mutants, _ = collect_source_file_mutation_data(mutant_names=())
-    return {name: status_by_exit_code[code] for _, name, code in mutants}
+    digests = {}
+    _, files = collect_source_file_mutation_data(mutant_names=())
+    for path, data in files.items():
+        every = list(data.exit_code_by_key)
+        spans = MutantLineSpans.load(path)
+        plain = [name.rpartition(".")[2] for name in every]
+        sources = spans.read_function_sources(plain) if every else []
+        for name, source in zip(every, sources, strict=True):
+            text = path + re.sub(r"__mutmut_\w+", "", source)
+            digests[name] = hashlib.sha256(text.encode()).hexdigest()
+    return digests
 
 
 def imported() -> list[str]:
@@ -52,7 +62,7 @@ def imported() -> list[str]:
     from mutmut import __main__ as mutmut
     from mutmut.state import state
 
-    modules = {re.split(r"\.x[_ǁ]", name)[0] for name in states()}
+    modules = {re.split(r"\.x[_ǁ]", name)[0] for name in _digests()}
     mutmut.setup_source_paths()
     os.environ["MUTANT_UNDER_TEST"] = "stats"
     for module in sorted(modules):
@@ -70,8 +80,8 @@ def diffs(wanted: list[str]) -> dict[str, str]:
 def main(arguments: list[str]) -> None:
     """Print the answer."""
     what, *rest = arguments
-    ask = {"names": names, "states": states, "imported": imported}
-    answer: Any = diffs(rest) if what == "diffs" else ask[what]()
+    ask: dict[str, Any] = {"names": names, "imported": imported}
+    answer = diffs(rest) if what == "diffs" else ask[what]()
     print(MARK + json.dumps(answer))
 
 

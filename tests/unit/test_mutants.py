@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mutants that are drawn, the table of survivors, and their reasons."""
 
+import json
+import os
+import signal
+import tempfile
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from tests.mutants import __main__ as program
-from tests.mutants import folder, settings, survivor, table
+from tests.mutants import folder, processes, settings, survivor, table
 from tests.mutants.areas import AREAS, Area, drawn
 from tests.mutants.survivor import Mutant
 from tests.unit import docs
@@ -77,7 +82,6 @@ def test_the_settings_are_what_mutmut_reads():
         "nova_vhard/common/*",
     ]
     assert read["also_copy"] == ["doc", "tests"]
-    assert read["pytest_add_cli_args_test_selection"] == list(AREA.tests)
 
 
 def test_a_copy_is_mutated_and_never_the_checkout(tmp_path):
@@ -162,7 +166,9 @@ def run(monkeypatch, tmp_path):
     monkeypatch.setattr(
         program,
         "tried",
-        lambda area, count: table.Result(area.name, 9, count or 9, [MUTANT]),
+        lambda area, count, resume: table.Result(
+            area.name, 9, count or 9, [MUTANT]
+        ),
     )
     record = tmp_path / "mutants.inc"
     monkeypatch.setenv("NOVA_VHARD_RECORD", str(record))
@@ -210,8 +216,8 @@ def test_what_runs_at_import_is_tried_in_a_process_of_its_own(monkeypatch):
         untested: "no tests",
         noticed: "killed",
     }
-    assert made._anew(states) == {early: "killed", untested: "killed"}
-    assert sorted(begun) == ["", early, untested]
+    assert made._anew(states) == {early: "killed"}
+    assert sorted(begun) == ["", early]
     monkeypatch.setattr(made, "_fails", lambda name: True)
     with pytest.raises(RuntimeError, match="without any mutant"):
         made._anew(states)
@@ -222,12 +228,101 @@ def test_what_was_not_tried_is_no_kill(monkeypatch):
         zip(NAMES, ["killed", "not checked", "no tests"] * 3, strict=True)
     )
     answers = {
-        "names": lambda self: NAMES,
+        "names": lambda self: dict.fromkeys(NAMES, "digest"),
         "run": lambda self, names: states,
         "diffs": lambda self, names: dict.fromkeys(names, DIFF),
-        "__init__": lambda self, area: None,
+        "__init__": lambda self, area, resume: None,
     }
     for name, answer in answers.items():
         monkeypatch.setattr(folder.Folder, name, answer)
     found = program.tried(AREA, None)
     assert (found.every, found.tried, len(found.alive)) == (9, 9, 6)
+
+
+@pytest.fixture
+def results(monkeypatch, tmp_path):
+    """Return a folder whose forks come to these ends; what was tried."""
+    tried = []
+
+    def fork(self, mutants, workers, patience):
+        tried.append((sorted(mutants), workers))
+        with self._results.open("a") as stream:
+            for name, digest in mutants.items():
+                entry = {"digest": digest, "state": ends[name].pop(0)}
+                stream.write(json.dumps(entry) + "\n")
+
+    ends = {
+        "a": ["killed"],
+        "b": ["timeout", "survived"],
+        "c": ["timeout", "timeout"],
+        "d": ["survived", "killed"],
+    }
+    root = tmp_path / "checkout"
+    root.mkdir()
+    (root / "pyproject.toml").touch()
+    monkeypatch.setattr(folder, "ROOT", root)
+    monkeypatch.setattr(folder.Folder, "_fork", fork)
+    monkeypatch.setattr(folder.Folder, "_anew", lambda self, states: {})
+    return lambda **more: (folder.Folder(AREA, tmp_path, **more), tried)
+
+
+def test_what_was_late_beside_others_is_tried_alone(results):
+    made, tried = results()
+    states = made.run({"a": "1", "b": "2", "c": "3"})
+    assert states == {"a": "killed", "b": "survived", "c": "timeout"}
+    assert tried == [(["a", "b", "c"], 2), (["b", "c"], 1)]
+
+
+def test_a_run_goes_on_without_the_dead_who_are_known_by_digests(results):
+    made, _ = results()
+    made.run({"a": "1", "d": "4"})
+    made, tried = results(resume=True)
+    assert made.run({"z": "1", "d": "4"}) == {"z": "killed", "d": "killed"}
+    assert tried[2:] == [(["d"], 2), ([], 1)]
+
+
+def test_a_run_begins_without_what_an_earlier_one_has_found(results):
+    made, _ = results()
+    made.run({"a": "1"})
+    made, _ = results()
+    assert not made._results.exists()
+
+
+def test_jobs_are_done_once_each_beside_each_other(tmp_path):
+    def do(job):
+        with (tmp_path / str(job)).open("x") as stream:
+            stream.write(str(os.getpid()))
+
+    processes.spread(2, range(300), do)
+    assert len(list(tmp_path.iterdir())) == 300
+    with pytest.raises(RuntimeError, match="ended early"):
+        processes.spread(2, [0], do)
+
+
+@pytest.mark.parametrize(
+    ("run", "status"),
+    [
+        (lambda: None, 0),
+        (lambda: os._exit(3), 3),
+        (lambda: os.kill(os.getpid(), signal.SIGXCPU), None),
+        (lambda: os.kill(os.getpid(), signal.SIGTERM), -signal.SIGTERM),
+        (lambda: {}["key"], 1),
+    ],
+)
+def test_how_a_process_ends(run, status, capfd):
+    assert processes.alone(run, 60, 600) == status
+
+
+def test_who_waits_for_what_never_comes_is_stopped():
+    assert processes.alone(signal.pause, 60, 0.01) is None
+
+
+def test_the_files_of_a_process_go_with_it(tmp_path):
+    note = tmp_path / "note"
+
+    def run():
+        place = tempfile.mkdtemp()
+        note.write_text(place)
+
+    assert processes.alone(run, 60, 600) == 0
+    assert not Path(note.read_text()).exists()
