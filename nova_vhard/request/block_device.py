@@ -71,22 +71,22 @@ def read(
             continue
         kind = entry.get("device_type")
         bus = entry.get("disk_bus")
+        device = str(None if _is_swap(entry) else kind)
         if kind is not None:
             field = f"{place}.device_type"
             choices.append(_choice("device_type", kind, field, origin, holder))
         if bus is not None:
             field = f"{place}.disk_bus"
-            judged = _BUS_KIND.get(_made(entry), "disk_bus")
+            judged = _BUS_KIND.get(device, "disk_bus")
             choices.append(_choice(judged, bus, field, origin, holder))
-        if str(bus) not in USED and _made(entry) in _DEVICE:
-            reasons.append((_DEVICE[_made(entry)], place))
+        if str(bus) not in USED and device in _DEVICE:
+            reasons.append((_DEVICE[device], place))
     return choices, reasons
 
 
-def _made(entry: Mapping[str, Any]) -> str:
-    """Return the kind of device that Nova makes: swap is always a disk."""
-    swap = all(entry.get(name) == value for name, value in _SWAP.items())
-    return "disk" if swap else str(entry.get("device_type"))
+def _is_swap(entry: Mapping[str, Any]) -> bool:
+    """Return whether Nova makes swap of it: a disk, whatever its kind."""
+    return all(entry.get(name) == value for name, value in _SWAP.items())
 
 
 def _listed(entries: Any, origin: str) -> list[Any] | None:

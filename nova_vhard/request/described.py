@@ -137,10 +137,15 @@ class Description:
 
     def boot_flavor(self, reference: Any) -> Flavor:
         """Return the flavor."""
-        return self.flavor("")
+        return self.the_flavor
 
     def flavor(self, flavor_id: str) -> Flavor:
         """Return the flavor."""
+        return self.the_flavor
+
+    @property
+    def the_flavor(self) -> Flavor:
+        """The flavor, whatever its id is."""
         flavor = self._data.get("flavor", {})
         specs = flavor.get("extra_specs", {})
         return Flavor(flavor.get("name"), flavor.get("id"), specs)
@@ -157,7 +162,7 @@ class Description:
         server = self._data.get("server", {})
         same = self._data["operation"] == REBUILD and server.get("same_image")
         flavor = replace(
-            self.flavor(""), extra_specs=server.get("extra_specs", {})
+            self.the_flavor, extra_specs=server.get("extra_specs", {})
         )
         return Server(
             id=server.get("id", ""),
@@ -238,13 +243,13 @@ def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
     """Read a rebuild; the scheduler judges the flavor, which stays."""
     request = ServerReader(find, requester).rebuild("server", {})
     empty = HardwareRequest(devices=frozenset())
-    flavor = parts.with_specs(empty, find.flavor("").extra_specs)
+    flavor = parts.with_specs(empty, find.the_flavor.extra_specs)
     kinds = frozenset(choice.kind for choice in flavor.choices)
     existing = request.existing if "server" in data else ()
     return replace(
         request,
         hardware=parts.with_specs(
-            request.hardware, find.flavor("").extra_specs
+            request.hardware, find.the_flavor.extra_specs
         ),
         existing=(*existing, replace(flavor, only=kinds)),
     )
@@ -263,7 +268,7 @@ def _resize(find: Description, requester: Any, _data: Data) -> ServerRequest:
 
 def _demanding(request: ServerRequest, find: Description) -> ServerRequest:
     """Return a request with the checks that its flavor demands."""
-    checks = passthrough.host_checks(find.flavor("").extra_specs)
+    checks = passthrough.host_checks(find.the_flavor.extra_specs)
     hardware = replace(request.hardware, host_checks=checks)
     return replace(request, hardware=hardware)
 

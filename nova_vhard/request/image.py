@@ -119,7 +119,7 @@ def _faults(
         return
     yield Fault(
         source=f"{origin} property {BASE_IMAGE}",
-        value=_text(value),
+        value=str(value),
         message="is not the id of an image, and a rescue would boot what it "
         "names",
         names=frozenset((BASE_IMAGE,)),
@@ -144,24 +144,20 @@ def _effective(properties: Mapping[str, Any]) -> dict[str, _Found]:
             result[name] = _found(legacy, properties[legacy])
     adapter = properties.get(VMWARE_ADAPTER)
     if adapter:
-        written = _text(adapter)
+        written = str(adapter)
         bus = "ide" if adapter == "ide" else "scsi"
         result["hw_disk_bus"] = _Found(bus, VMWARE_ADAPTER, written)
         if bus == "scsi":
             result["hw_scsi_model"] = _found(VMWARE_ADAPTER, adapter)
     for name, value in properties.items():
-        if name in READ and name not in LEGACY_NAMES:
+        if name in READ:
             result[name] = _found(name, value)
     return result
 
 
 def _found(name: str, value: Any) -> _Found:
-    text = _text(value)
+    text = str(value)
     return _Found(text, name, text)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
 
 
 def _value(effective: Mapping[str, _Found], name: str) -> str | None:

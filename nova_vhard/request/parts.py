@@ -7,10 +7,8 @@ from typing import Any
 
 from nova_vhard.policy.hardware import (
     CDROM,
-    FLOPPY,
     IMAGE,
     NOBODY,
-    VOLUME,
     HardwareRequest,
     Holder,
 )
@@ -22,12 +20,9 @@ from nova_vhard.request import passthrough
 CONFIG_DRIVE = (CDROM, "a config drive, by config_drive")
 KEPT_CONFIG_DRIVE = (CDROM, "the server's config drive")
 
-#: Device types that bring a device with a default of its own.
-DEVICES: Mapping[str, str] = {"cdrom": CDROM, "floppy": FLOPPY}
-
 
 def read(image: Mapping[str, Any], holder: Holder = NOBODY) -> HardwareRequest:
-    """Read an image, or a volume as ``of_volume`` returns it.
+    """Read an image, or the volume that stands in its place.
 
     :param image: with ``properties``, ``disk_format`` and ``origin``, where
         known
@@ -41,18 +36,6 @@ def read(image: Mapping[str, Any], holder: Holder = NOBODY) -> HardwareRequest:
     )
 
 
-def of_volume(volume: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return a volume's image metadata in the shape of an image."""
-    if volume is None:
-        return None
-    properties = volume.get("volume_image_metadata") or {}
-    return {
-        "origin": VOLUME,
-        "properties": properties,
-        "disk_format": properties.get("disk_format"),
-    }
-
-
 def with_specs(
     request: HardwareRequest, specs: Mapping[str, str]
 ) -> HardwareRequest:
@@ -61,12 +44,3 @@ def with_specs(
         request.plus(flavor_reader.read(specs)),
         passthrough=(*request.passthrough, *passthrough.of_flavor(specs)),
     )
-
-
-def rescue_devices(image: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the CD-ROM or floppy that a rescue image is plugged in as."""
-    properties = image.get("properties") or {}
-    device = str(properties.get("hw_rescue_device"))
-    if device not in DEVICES or "hw_rescue_bus" in properties:
-        return []
-    return [(DEVICES[device], f"hw_rescue_device={device}")]

@@ -143,13 +143,12 @@ def _slow_shutdown(server: Server) -> Iterator[Fault]:
     """
     if not server.running:
         return
-    value = str(server.properties.get(_TIMEOUT, ""))
+    value = str(server.properties.get(_TIMEOUT))
     try:
-        seconds = int(value or 0)
+        if int(value) <= SHUTDOWN_TIMEOUT:
+            return
     except ValueError:
-        # as Nova takes it
-        seconds = 0
-    if seconds <= SHUTDOWN_TIMEOUT:
+        # Nova takes it for the time that it always waits.
         return
     text = (
         "is how many seconds Nova waits for this server to shut down, and "

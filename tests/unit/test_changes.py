@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is plugged into a server that runs, and what is judged of it then."""
 
+import datetime
 from types import SimpleNamespace
 
 import pytest
@@ -167,3 +168,37 @@ def test_a_change_of_an_images_metadata(
         before=old.hardware(),
         touched=frozenset(touched),
     )
+
+
+HARD = image.read(IDE)
+EMPTY = HardwareRequest()
+WHOSE = Subject(UPDATE, "p1")
+BUS = frozenset(("hw_disk_bus",))
+
+
+@pytest.mark.parametrize(
+    ("request_", "refused"),
+    [
+        (ServerRequest(HARD, WHOSE), True),
+        (ServerRequest(HARD, WHOSE, before=HARD), False),
+        (ServerRequest(HARD, WHOSE, before=EMPTY, touched=BUS), True),
+        (ServerRequest(HARD, WHOSE, existing=(HARD,)), False),
+        (ServerRequest(HARD, WHOSE, (HARD,), scheduled=(HARD,)), True),
+    ],
+)
+@pytest.mark.parametrize("day", [-1, 0, 1])
+def test_exemptions_hold_up_to_their_last_day(request_, refused, day):
+    rules = policy(
+        guest_devices={"disk_bus": {"allow": ["virtio"]}},
+        exemptions=[
+            {
+                "id": "old",
+                "reason": "its driver",
+                "projects": ["p1"],
+                "rules": {"guest_devices.disk_bus": ["ide"]},
+                "until": TODAY.isoformat(),
+            }
+        ],
+    )
+    verdict = request_.verdict(rules, TODAY + datetime.timedelta(days=day))
+    assert (verdict.outcome == "refuse") is (refused and day > 0)

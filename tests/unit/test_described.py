@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is looked up in a description is named as it is in a cloud."""
 
+from dataclasses import replace
+
 import pytest
 
 from nova_vhard.policy.fixes import OWN_IMAGE
@@ -17,7 +19,8 @@ from nova_vhard.policy.hardware import (
     Passthrough,
 )
 from nova_vhard.policy.subject import Subject
-from nova_vhard.request import described
+from nova_vhard.request import described, image
+from nova_vhard.request.lookups import Flavor, Server
 from tests.unit.helpers import TODAY, policy
 
 IDE = {"properties": {"hw_disk_bus": "ide"}}
@@ -72,6 +75,45 @@ def test_who_asks(operation):
     assert subject == Subject(
         operation, "p1", "d1", frozenset(("reader",)), image
     )
+
+
+def test_a_server_is_all_that_is_described():
+    server = {"id": "a-server", "config_drive": 1, **IDE, **ALIAS}
+    data = {
+        "operation": "rebuild",
+        "project": "p1",
+        "flavor": {"name": "m1.small", "id": "7", **DEMAND},
+        "image": {"id": "i1"},
+    }
+    expected = Server(
+        "a-server",
+        "p1",
+        "its own image",
+        Flavor("m1.small", "7", ALIAS["extra_specs"]),
+        image.read(IDE["properties"], holder=STORED),
+        IDE["properties"],
+        config_drive=True,
+    )
+    for same in (False, True):
+        description = {**data, "server": {**server, "same_image": same}}
+        answer = described.Description(description).server("any")
+        own = "i1" if same else "its own image"
+        assert answer == replace(expected, image=own)
+
+
+def test_nothing_is_known_of_a_server_that_is_not_described():
+    server = described.Description({"operation": "resize"}).server("any")
+    hardware = HardwareRequest(holder=STORED)
+    empty = Flavor(None, None, {})
+    assert server == Server("", None, "its own image", empty, hardware)
+
+
+def test_a_flavor_has_a_name_and_an_id():
+    data = {"flavor": {"name": "m1.small", "id": "7", **ALIAS}}
+    expected = Flavor("m1.small", "7", ALIAS["extra_specs"])
+    description = described.Description(data)
+    assert description.flavor("any") == expected
+    assert description.boot_flavor("any") == expected
 
 
 @pytest.mark.parametrize(
@@ -170,6 +212,21 @@ def test_what_a_host_and_its_devices_must_have_proven(operation, mode, checks):
     )
     data = {"operation": operation, "flavor": ALIAS}
     assert described.read(data).host_checks(rules, TODAY) == checks
+
+
+@pytest.mark.parametrize(
+    ("operation", "checks"),
+    [("boot", {"iommu"}), ("move", set()), ("resize", set())],
+)
+def test_a_resize_looks_for_a_host_as_a_move_does(operation, checks):
+    rules = policy(hosts={"require": ["iommu"]}, moves={"hosts": "warn"})
+    data = described.read({"operation": operation})
+    assert data.host_checks(rules, TODAY) == checks
+
+
+def test_a_server_of_a_volume_has_its_devices_of_that():
+    request = read("resize", server={**IDE, "origin": VOLUME})
+    assert request.hardware.choices[0] == bus(VOLUME, STORED)
 
 
 def test_a_server_of_an_iso_image_has_it_as_a_cdrom():

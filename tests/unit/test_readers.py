@@ -100,6 +100,16 @@ def test_block_devices_in_an_image(name, encode):
     }
 
 
+@pytest.mark.parametrize("name", ["mappings", "block_device_mapping"])
+@pytest.mark.parametrize("value", ["{", [7], [{"disk_bus": "ide"}]])
+def test_a_device_in_a_mapping_knows_where_it_stands(name, value):
+    holder = Holder("8c1f", "5e0d")
+    (choice,) = image.read({name: value}, None, VOLUME, holder).choices
+    assert (choice.origin, choice.holder) == (VOLUME, holder)
+    assert choice.source == f"volume property {choice.setting}"
+    assert choice.names == {name}
+
+
 @pytest.mark.parametrize(
     "value", ["{", '{"disk_bus": "ide"}', "7", "[7]", "[" * 5000, "null"]
 )
@@ -108,6 +118,27 @@ def test_block_devices_that_cannot_be_read_are_allowed_by_no_policy(value):
     assert [(kind, said[:11]) for kind, said, _ in found] == [
         ("disk_bus", "unreadable:")
     ]
+
+
+def test_a_device_behind_one_that_cannot_be_read_is_read():
+    assert choices({"mappings": [7, {"disk_bus": "ide"}]}) == {
+        ("disk_bus", "unreadable: 7", "mappings[0]"),
+        ("disk_bus", "ide", "mappings[1].disk_bus"),
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{}] * block_device.MOST_ENTRIES,
+        "[" + " " * (block_device.MOST_CHARACTERS - 2) + "]",
+    ],
+)
+def test_as_much_as_may_be_is_read(value):
+    assert choices({"mappings": value}) == set()
+    more = [*value, {}] if isinstance(value, list) else value + " "
+    ((kind, found, _),) = choices({"mappings": more})
+    assert (kind, found[:11]) == ("disk_bus", "unreadable:")
 
 
 SWAP = {

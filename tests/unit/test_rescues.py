@@ -60,10 +60,14 @@ def test_the_image_that_is_rescued_with(more, named, expected):
 
 
 @pytest.mark.parametrize(
-    ("more", "named"), [({"image": None}, None), ({}, "gone")]
+    ("more", "named", "text"),
+    [
+        ({"image": None}, None, "^there is no image to rescue with$"),
+        ({}, "gone", "gone"),
+    ],
 )
-def test_no_image_to_rescue_with_is_novas_to_answer(more, named):
-    with pytest.raises(NotFound):
+def test_no_image_to_rescue_with_is_novas_to_answer(more, named, text):
+    with pytest.raises(NotFound, match=text):
         rescue_image(lookups(image=IMAGES), server(**more), named)
 
 
