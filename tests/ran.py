@@ -54,6 +54,7 @@ ON_THE_DEMO = {
 _COMMANDS = "tests/functional/pages/test_commands.py"
 _README = "tests/integration/test_readme.py"
 _CLOUD = f"{_README}::test_a_command_on_the_cloud"
+_FIRST = "tests/host/test_first_minutes.py"
 _INSTALL = f"{_README}::test_what_is_installed_runs"
 
 #: Which test runs what is no client's command, or needs more than the demo.
@@ -68,10 +69,15 @@ ELSEWHERE = {
     "python3 -m venv /opt/nova-vhard": _INSTALL,
     "python3 -m pip install '.[client]'": _INSTALL,
     "/opt/nova-vhard/bin/pip install '.[node]'": _INSTALL,
-    "/opt/nova-vhard/bin/nova-vhard-reporter check": _INSTALL,
+    "/opt/nova-vhard/bin/nova-vhard-reporter check --policy baseline": (
+        f"{_FIRST}::test_without_nova_what_is_unknown_is_announced"
+    ),
     # It writes below /run.
     "/opt/nova-vhard/bin/nova-vhard-reporter facts": (
-        "tests/host/test_report.py::test_nova_is_as_the_policy_assumes"
+        f"{_FIRST}::test_without_nova_what_is_unknown_is_announced"
+    ),
+    "apt-get install git python3-venv libvirt-clients": (
+        f"{_FIRST}::test_the_packages_are_debians"
     ),
     "tools/demo.sh": f"{_README}::test_the_demo",
     "tools/demo.sh --without-gates": f"{_README}::test_the_demo",

@@ -2,6 +2,7 @@
 """nova-vhard-reporter: prove a host, and say so in Placement."""
 
 import argparse
+import dataclasses
 import datetime
 import os
 import sys
@@ -12,6 +13,7 @@ from oslo_config import cfg
 
 from nova_vhard.cmd import daemon
 from nova_vhard.common import terminal
+from nova_vhard.common.problems import PolicyError
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report, report_formats
 from nova_vhard.host.isolate import Isolation
@@ -28,6 +30,8 @@ from nova_vhard.node.runtime import Runtime
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
+from nova_vhard.policy import document
+from nova_vhard.policy.model import Policy
 
 _CRASHED = 255
 # As any UNKNOWN: nothing could be looked at.
@@ -91,6 +95,13 @@ def _add_check(commands: Any) -> None:
         help="where the host's / is; what is no folder ends with 2",
     )
     check.add_argument(
+        "--policy",
+        metavar="FILE",
+        help="policy to compare the host with: a file, or "
+        f"{' or '.join(document.SHIPPED)}, which ship with the package; "
+        "default [vhard_reporter] policy_file. One with errors ends with 255",
+    )
+    check.add_argument(
         "-f",
         "--format",
         choices=tuple(report_formats.FORMATS),
@@ -145,12 +156,29 @@ def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
             "root"
         )
         return _UNKNOWN
-    host = hosts.of_conf(conf, root)
+    try:
+        host = hosts.of_conf(conf, root, _policy(options))
+    except PolicyError as error:
+        terminal.complain(f"nova-vhard-reporter: --policy: {error}")
+        return _CRASHED
+    if not os.path.isdir(conf.vhard_reporter.state_path):
+        # Before anything is installed: there is no second round.
+        host = dataclasses.replace(host, state_dir=None)
     isolation = Isolation(conf.vhard_reporter.check_timeout)
     current = report.inspect(host, now, report.load(), isolation.run)
     text = report_formats.FORMATS[options.format](current, options.columns)
     (terminal.show if options.format == "table" else terminal.show_data)(text)
     return current.exit_status
+
+
+def _policy(options: argparse.Namespace) -> Policy | None:
+    """Return the policy that the arguments name, None for none.
+
+    :raises PolicyError: with every fault of its files
+    """
+    if options.policy is None:
+        return None
+    return hosts.load_policy(document.resolve(options.policy))
 
 
 def _facts(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:

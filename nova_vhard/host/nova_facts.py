@@ -22,6 +22,11 @@ FILE = "nova.json"
 VERSION = 1
 
 _TEXT = str | None
+_NAME_FILES = (
+    f"Run {prestep.COMMAND} as root again once that is mended. What "
+    "nova-compute reads it is told by --nova-config-file, where that is not "
+    "in /etc/nova."
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def read(host: Host) -> NovaFacts:
         if result["version"] != VERSION:
             raise ValueError(f"version is not {VERSION}")
         if "error" in result:
-            raise ValueError(_typed(result["error"], str))
+            raise unreadable(place, _typed(result["error"], str), _NAME_FILES)
         return _facts(place, result)
     except KeyError as error:
         raise unreadable(place, f"has no {error}", prestep.STEP) from error

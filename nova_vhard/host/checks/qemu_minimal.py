@@ -13,7 +13,7 @@ from nova_vhard.catalogue.qemu import (
 from nova_vhard.host import qemu, qemu_devices
 from nova_vhard.host.cache import Cache
 from nova_vhard.host.check import Answer, Check, Status, unread
-from nova_vhard.host.host import Expected, Host
+from nova_vhard.host.host import NO_POLICY, Expected, Host
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.running import Target
 
@@ -58,7 +58,8 @@ class QemuMinimal(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Compare what each emulator offers with the policy."""
         if not host.expected.policy:
-            return Answer(Status.UNKNOWN, "no policy was read to compare with")
+            text = "there is no policy to compare with"
+            return Answer(Status.UNKNOWN, text, NO_POLICY)
         named = qemu.emulators(host)
         lists, untold = _asked(host, named.targets)
         extra: Extra = {}

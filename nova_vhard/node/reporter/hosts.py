@@ -19,27 +19,32 @@ from nova_vhard.policy.model import Policy
 LOG = get_logger(__name__)
 
 
-def of_conf(conf: cfg.ConfigOpts, root: str | None = None) -> Host:
+def of_conf(
+    conf: cfg.ConfigOpts,
+    root: str | None = None,
+    policy: Policy | None = None,
+) -> Host:
     """Return the host to report on.
 
     :param conf: with the group ``vhard_reporter``
     :param root: in place of the configured one
+    :param policy: what it is compared with, in place of the configured one
     """
     options = conf.vhard_reporter
     place = HostRoot(root or options.root)
     return Host(
         root=place,
         libvirt=libvirt.of_tree(place, options.libvirt_uri),
-        expected=_expected(options),
+        expected=_expected(options, policy),
         run_dir=options.run_dir,
         state_dir=options.state_path,
     )
 
 
-def _expected(options: Any) -> Expected:
+def _expected(options: Any, policy: Policy | None) -> Expected:
     booleans = frozenset(options.selinux_booleans)
     try:
-        policy = document.load(options.policy_file, limit=MAX_LIMIT)
+        policy = policy or load_policy(options.policy_file)
     except PolicyError as error:
         LOG.warning("Without the policy: %s", error)
         return Expected(booleans=booleans)
@@ -52,6 +57,15 @@ def _expected(options: Any) -> Expected:
         force_config_drive=policy.assume.force_config_drive,
         booleans=booleans,
     )
+
+
+def load_policy(path: str) -> Policy:
+    """Return a policy that a host is to be compared with.
+
+    :param path: of its file
+    :raises PolicyError: with every fault of the file
+    """
+    return document.load(path, limit=MAX_LIMIT)
 
 
 def refused(policy: Policy) -> dict[str, frozenset[str]]:

@@ -99,6 +99,35 @@ def test_command_on_a_capture(tmp_path, capsys):
     assert "Boot without iommu=pt" in table
 
 
+def test_a_policy_that_is_named(tmp_path, capsys):
+    root = capture("vtd-on", tmp_path)
+
+    def minimal(*words):
+        """Return why Check-Virt-16 says what it says."""
+        command = ["check", "--root", root, "-f", "json", *words]
+        assert reporter.main(command) == 1
+        results = json.loads(capsys.readouterr().out)["results"]
+        (found,) = [x for x in results if x["check"] == "qemu_minimal"]
+        return found["reason"], found["remediation"]
+
+    reason, step = minimal()
+    assert "no policy" in reason
+    assert "check --policy" in step
+    assert "no policy" not in minimal("--policy", "baseline")[0]
+
+
+@pytest.mark.parametrize("content", ["version: 1\nmodes: x\n", None])
+def test_a_policy_with_errors_checks_nothing(tmp_path, capsys, content):
+    path = tmp_path / "policy.yaml"
+    if content:
+        path.write_text(content)
+    words = ["check", "--root", str(tmp_path), "--policy", str(path)]
+    assert reporter.main(words) == 255
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"nova-vhard-reporter: --policy: {path}:1")
+
+
 @pytest.fixture
 def checked(tmp_path, capsys):
     """Return what prints the check of a captured tree."""
