@@ -6,7 +6,9 @@
 # computes (fake driver), with the gates of this project.
 #
 #   tools/cloud.sh up      starts it, and says how to use it; with
-#                          --dashboard there is Horizon, too
+#                          --dashboard there is Horizon, too; with --libvirt
+#                          two of the computes start QEMU, by a libvirt of
+#                          their own with the guard (as root)
 #   tools/cloud.sh play    plays the story of tools/demo.sh on it
 #   tools/cloud.sh status  what runs; exit status 0 if everything does
 #   tools/cloud.sh down    stops it and removes .cloud

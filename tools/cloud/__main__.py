@@ -10,7 +10,7 @@ import warnings
 # Deprecations of other people's libraries are nobody's concern here.
 warnings.simplefilter("ignore")
 
-from cloud import infrastructure, place, users  # noqa: E402
+from cloud import hypervisor, infrastructure, place, users  # noqa: E402
 from cloud.cloud import Cloud  # noqa: E402
 from cloud.daemons import Failed  # noqa: E402
 
@@ -46,11 +46,18 @@ def main():
         action="store_true",
         help="with up: Horizon too, with the plugin of nova-vhard",
     )
+    parser.add_argument(
+        "--libvirt",
+        action="store_true",
+        help="with up: two of the computes start QEMU by a libvirt of their "
+        "own, and have the guard; needs root",
+    )
     arguments = parser.parse_args()
     stored = place.Place(_ROOT)
     try:
         if arguments.command == "up":
-            return _up(stored, arguments.dashboard)
+            wanted = ("dashboard", "libvirt")
+            return _up(stored, **{n: getattr(arguments, n) for n in wanted})
         return _COMMANDS[arguments.command](stored)
     except (Failed, place.InUse) as error:
         print(f"tools/cloud.sh: {error}", file=sys.stderr)
@@ -60,7 +67,7 @@ def main():
         return 130
 
 
-def _up(stored, dashboard=False):
+def _up(stored, **wanted):
     missing = infrastructure.missing()
     if missing:
         raise Failed(
@@ -68,22 +75,25 @@ def _up(stored, dashboard=False):
             f"{' '.join(missing)}. As root, once: "
             "apt-get install rabbitmq-server mariadb-server"
         )
+    if wanted["libvirt"] and (reason := hypervisor.missing()):
+        raise Failed(f"--libvirt is not for this machine: {reason}")
     if Cloud(stored).daemons.leftover():
         raise Failed("the cloud is there already; see tools/cloud.sh status")
     stored.take()
     say = place.progress()
     try:
         cloud = Cloud(stored, say)
-        cloud.up(dashboard=dashboard)
+        cloud.up(**wanted)
     except Failed as error:
         raise Failed(f"{error}; logs are in {stored.logs}") from None
     say("done")
     names = ", ".join(user.name for user in users.USERS)
-    text = _DASHBOARD.format(
-        url=cloud.facts.url("dashboard"), password=cloud.facts.password
-    )
+    text = ""
+    if wanted["dashboard"]:
+        url = cloud.facts.url("dashboard")
+        text = _DASHBOARD.format(url=url, password=cloud.facts.password)
     shown = {"users": names, "shown": stored.root.name}
-    print(_HELP.format(dashboard=text if dashboard else "", **shown), end="")
+    print(_HELP.format(dashboard=text, **shown), end="")
     return 0
 
 

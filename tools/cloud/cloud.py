@@ -12,6 +12,7 @@ from cloud import (
     clients,
     config,
     facts,
+    hypervisor,
     infrastructure,
     policies,
     services,
@@ -91,6 +92,8 @@ class Cloud:
             infrastructure.database(self.place, ports["mariadb"])
         )
         config.write(self.facts)
+        for machine in self.facts.hypervisors:
+            self.daemons.start(services.host(self.facts, machine))
         self.listening("mariadb")
         self._say("Keystone, Placement")
         self._identity()
@@ -121,6 +124,8 @@ class Cloud:
         ready = self.place.home("nova") / "databases-ready"
         self.until("Nova's databases", ready.exists)
         self.listening("amqp")
+        for machine in self.facts.hypervisors:
+            self._guard(machine)
         for daemon in services.controls(self.facts):
             self.daemons.start(daemon)
         for machine in self.facts.machines:
@@ -130,6 +135,15 @@ class Cloud:
             self.listening(name)
         self.ended("setup-nova")
         self.until("Nova's services", self._services_up)
+
+    def _guard(self, machine):
+        """Have a host with libvirt guarded, before a guest can be there."""
+        sock = hypervisor.socket(self.facts, machine)
+        self.until(f"libvirt of {machine.name}", sock.exists)
+        installing = services.guard(self.facts, machine, "install")
+        self.daemons.start(installing)
+        self.ended(installing.name)
+        self.daemons.start(services.guard(self.facts, machine))
 
     def _services_up(self):
         try:

@@ -8,7 +8,7 @@ import sys
 
 import yaml
 
-from cloud import captures, machines, users
+from cloud import captures, hypervisor, machines, users
 from nova_vhard.cmd import paste_file
 
 #: Seconds; the default of the reporter's.
@@ -261,6 +261,8 @@ def _write_machine(facts, machine):
         root, name = "/", f"provider_name = {machine.name}"
     more = {"machine": machine.name, "root": root, "name": name}
     _write(facts, machine.name, "nova-compute.conf", _COMPUTE, **more)
+    if machine in facts.hypervisors:
+        hypervisor.write(facts, machine)
     _write(facts, machine.name, "reporter.conf", _REPORTER, **more)
 
 

@@ -29,6 +29,8 @@ class Facts:
         and what is done by the clock is done seldom
     :ivar small: whether Nova is one process, with stand-ins around it
     :ivar dashboard: whether Horizon is there, with this project's plugin
+    :ivar libvirt: whether two of the computes have a real libvirt and the
+        guard, rather than Nova's fake driver
     """
 
     root: str
@@ -41,6 +43,7 @@ class Facts:
     steady: bool = False
     small: bool = False
     dashboard: bool = False
+    libvirt: bool = False
 
     @property
     def place(self):
@@ -49,6 +52,11 @@ class Facts:
     @property
     def machines(self):
         return (*machines.MACHINES, *[machines.THIS][: self.small])
+
+    @property
+    def hypervisors(self):
+        """The computes with a real libvirt."""
+        return machines.MACHINES[:2] if self.libvirt else ()
 
     @property
     def transport(self):

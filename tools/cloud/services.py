@@ -5,7 +5,7 @@ import os
 import pathlib
 import sys
 
-from cloud import users
+from cloud import hypervisor, users
 from cloud.daemons import Daemon
 
 _TOOLS = pathlib.Path(__file__).parents[1]
@@ -137,13 +137,32 @@ def eventlet_scheduler(facts):
 
 
 def compute(facts, machine):
-    place = facts.place
-    return _module(
+    files = [
+        facts.place.home("nova") / "nova.conf",
+        facts.place.home(machine.name) / "nova-compute.conf",
+    ]
+    daemon = _module(
         f"nova-compute-{machine.name}",
         "cloud.compute",
-        f"--config-file={place.home('nova') / 'nova.conf'}",
-        f"--config-file={place.home(machine.name) / 'nova-compute.conf'}",
+        *(f"--config-file={file}" for file in files),
     )
+    if machine not in facts.hypervisors:
+        return daemon
+    return hypervisor.inside(facts, machine, daemon)
+
+
+def host(facts, machine):
+    """Return the host of a compute with a real libvirt."""
+    command = hypervisor.boot(facts, machine)
+    return Daemon(f"host-{machine.name}", command)
+
+
+def guard(facts, machine, verb="run"):
+    """Return the guard of such a host, or one of its other commands."""
+    file = facts.place.home(machine.name) / "guard.conf"
+    name = "guard" if verb == "run" else f"setup-{verb}"
+    daemon = _command(f"{name}-{machine.name}", "nova-vhard-guard", file, verb)
+    return hypervisor.inside(facts, machine, daemon)
 
 
 def reporter(facts, machine):
@@ -163,6 +182,7 @@ def named(facts, name):
         eventlet_scheduler(facts),
         *(compute(facts, machine) for machine in facts.machines),
         *(reporter(facts, machine) for machine in facts.machines),
+        *(guard(facts, machine) for machine in facts.hypervisors),
     )
     return {daemon.name: daemon for daemon in everything}[name]
 
