@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One cloud for all tests; each begins and ends with the same policy."""
 
+import contextlib
 import json
 import pathlib
 import shutil
@@ -24,18 +25,27 @@ ROOT = pathlib.Path(__file__).parents[2] / ".cloud-integration"
 @pytest.fixture(scope="session")
 def cloud(request):
     """The cloud, with the shortest posture_max_age that there is."""
+    with a_cloud(request, ROOT, posture={"posture_max_age": 60}) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def a_cloud(request, root, **wanted):
+    """A cloud, until the end; its files stay where a test has failed."""
     missing = infrastructure.missing()
     if missing:
         pytest.fail(f"packages are missing: {' '.join(missing)}")
-    stored = place.Place(ROOT)
+    stored = place.Place(root)
     stored.take()
     running = Cloud(stored, print)
-    running.up(posture={"posture_max_age": 60})
-    yield running
-    running.down()
-    assert not running.daemons.leftover()
+    running.up(**wanted)
+    try:
+        yield running
+    finally:
+        running.down()
+        assert not running.daemons.leftover()
     if not request.session.testsfailed:
-        shutil.rmtree(ROOT)
+        shutil.rmtree(root)
 
 
 def _person(user):

@@ -126,6 +126,8 @@ _NOVA_LARGE = """\
 [DEFAULT]
 compute_driver = fake.FakeDriverWithoutFakeNodes
 update_resources_interval = {resources_interval}
+[cinder]
+endpoint_template = {network}/v3/%(project_id)s
 [conductor]
 workers = 1
 [filter_scheduler]
@@ -225,19 +227,25 @@ def write(facts):
     _write(facts, "keystone", "keystone.conf", _KEYSTONE)
     _write(facts, "placement", "placement.conf", _PLACEMENT)
     _write(facts, "glance", "glance-api.conf", _GLANCE)
-    nova = _NOVA + (_NOVA_SMALL if facts.small else _NOVA_LARGE)
-    _write(facts, "nova", "nova.conf", nova, **facts.posture)
+    write_gates(facts)
     _write(facts, "nova", "databases.conf", _DATABASES)
     _write(facts, "nova", "api.conf", _API)
+    for machine in facts.machines:
+        _write_machine(facts, machine)
+    _write_clients(facts)
+
+
+def write_gates(facts):
+    """Write the files that the gates are in, or not in."""
+    home = facts.place.home
+    nova = _NOVA + (_NOVA_SMALL if facts.small else _NOVA_LARGE)
+    _write(facts, "nova", "nova.conf", nova, **facts.posture)
     for service, path, gates in (
         ("nova", "api-paste.ini", facts.gates),
         ("nova", "plain-api-paste.ini", False),
         ("glance", "glance-api-paste.ini", facts.gates),
     ):
         (home(service) / path).write_text(_paste(service, gates))
-    for machine in facts.machines:
-        _write_machine(facts, machine)
-    _write_clients(facts)
 
 
 def _paste(service, gate):
@@ -324,6 +332,7 @@ def _write(facts, service, file, template, **more):
         cell1=_DATABASE.format(facts.database("nova_cell1")),
         database=_DATABASE.format(facts.database(service)),
         filters=filters.format(stock=_STOCK),
+        network=facts.url("network"),
         logging=_LOGGING.format(service=service, **common),
         pci=_pci(),
         policy=place.policy,

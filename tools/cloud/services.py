@@ -91,6 +91,8 @@ def api(facts, service):
     if service == "network" and facts.dashboard:
         # Its dialogs want something to choose.
         application = "cloud.network"
+    if service == "network" and facts.libvirt:
+        application = "tests.integration.neighbours"
     return _module(
         f"{service}-api",
         "cloud.api",

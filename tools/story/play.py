@@ -18,7 +18,17 @@ from story.telling import steps
 
 #: What the gates refuse and let pass.
 GATES = steps(uploads, servers, doors, modes)
-#: What needs libvirt, volumes, and reporters that run when they are told to.
+#: What shows the most on guests that are real, behind what it starts from.
+GUESTS = [
+    uploads.before_the_policy,
+    uploads.clean_upload,
+    servers.clean_boot,
+    servers.old_boot,
+    servers.fixed_boot,
+    servers.exempted_boot,
+    doors.rescue,
+]
+#: What needs libvirt as its stand-in is, volumes, and reporters that run when they are told to.
 DEVICES = steps(devices, flavors, reissue)
 #: The way from installed to enforcing, and back.
 WALK = steps(walk)

@@ -8,12 +8,12 @@ DISK_BUS, VIF_MODEL = "guest_devices.disk_bus", "guest_devices.vif_model"
 
 
 @step(
-    "Before the policy (enabled: false): two images with hw_disk_bus=ide, "
-    "old-web of a tenant and the public old-router, and a server of old-web"
+    "Before the policy (enabled: false): image old-web of a tenant with "
+    "hw_disk_bus=sata, the public old-router with ide; a server of old-web"
 )
 def before_the_policy(stage):
     stage.policy(policies.OFF)
-    web = stage.member.upload("old-web", hw_disk_bus="ide")
+    web = stage.member.upload("old-web", hw_disk_bus="sata")
     old = stage.admin.upload(
         "old-router",
         hw_disk_bus="ide",

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows 28 to 35 of the table of bypasses, walked by a tenant.
+
+Each is a generator. What it yields first is the server that it starts with,
+None where it needs none; what it yields after that is one try a time.
+"""
+
+import uuid
+
+import requests
+
+from cloud import clients, machines, users
+
+_STABLE = {"hw_rescue_bus": "virtio", "hw_rescue_device": "disk"}
+_CIRRUS = {"hw_video_model": "cirrus"}
+_SCSI = {"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
+
+
+class Tenant(clients.Client):
+    """A tenant, who also sends what no client of OpenStack would.
+
+    :param power_off: powers a guest off from within, by its server's id
+    """
+
+    def __init__(self, facts, power_off):
+        super().__init__(facts, users.MEMBER)
+        self.power_off = power_off
+        self.glance_url = facts.url("glance")
+        self._facts = facts
+
+    def of(self, **properties):
+        """Upload an image; return its id."""
+        return self.upload("of a row", **properties).id
+
+    def boot(self, image=None, **more):
+        """Ask for a server, of an image or whatever else."""
+        if image:
+            more["image_id"] = image
+        return self.ask("of a row", **more)
+
+    def act(self, server, **action):
+        """Have something done with a server; return the server."""
+        self.post("nova", f"/v2.1/servers/{server.id}/action", action)
+        return server
+
+    def post(self, service, path, body):
+        """Send a request as it is; return the answer."""
+        answer = requests.post(
+            self._facts.url(service) + path,
+            json=body,
+            headers={
+                "X-Auth-Token": self.session.get_token(),
+                "OpenStack-API-Version": "compute 2.90",
+            },
+            timeout=120,
+        )
+        assert answer.ok, answer.text
+        return answer
+
+    def change_volume(self, volume, **metadata):
+        """Have a volume say something else of its image."""
+        action = {"os-set_image_metadata": {"metadata": metadata}}
+        self.post("network", f"/v3/p/volumes/{volume}/action", action)
+
+
+def root(source, key, **more):
+    """Return the root disk of a request, on a volume."""
+    disk = {"boot_index": 0, "destination_type": "volume", **more}
+    return [disk | {"source_type": source, "uuid": key, "volume_size": 1}]
+
+
+def row_28(tenant):
+    """Nova opens the URL that it keeps as the reference to an image."""
+    worse = tenant.of(hw_disk_bus="ide", hw_machine_type="pc")
+    url = f"{tenant.glance_url}/v2/images/{worse}"
+    server = tenant.boot(tenant.of(base_image_ref=url))
+    yield server
+    while True:
+        yield tenant.act(server, rescue=None)
+
+
+def row_29(tenant):
+    """A rescue reads the volume of which the root's snapshot was taken."""
+    volume = str(uuid.uuid4())
+    server = tenant.boot(block_device_mapping=root("snapshot", volume))
+    rescue = {"rescue_image_ref": tenant.of(**_STABLE)}
+    yield server
+    tenant.change_volume(volume, **_CIRRUS)
+    while True:
+        yield tenant.act(server, rescue=rescue)
+
+
+def row_30(tenant):
+    """A root that names a snapshot, too: Nova reads that."""
+    other = str(uuid.uuid4())
+    tenant.change_volume(other, **_CIRRUS)
+    yield None
+    while True:
+        disks = root("volume", str(uuid.uuid4()), snapshot_id=other)
+        yield tenant.boot(block_device_mapping=disks)
+
+
+def row_31(tenant):
+    """The disk keeps its bus, and the new image speaks for no controller."""
+    server = tenant.boot(tenant.of(**_SCSI))
+    plain = tenant.of()
+    yield server
+    while True:
+        yield tenant.act(server, rebuild={"imageRef": plain})
+
+
+def row_32(tenant):
+    """A path with a newline creates an image, too."""
+    body = {"name": "of a row", "hw_disk_bus": "sata"}
+    body |= {"disk_format": "raw", "container_format": "bare"}
+    answer = tenant.post("glance", "/v2/images%0a", body)
+    image = answer.json()["id"]
+    tenant.glance.images.upload(image, b"of a row")
+    yield None
+    while True:
+        yield tenant.boot(image)
+
+
+def row_33(tenant):
+    """A flavor by the number 0."""
+    image = tenant.of()
+    servers = [tenant.boot(image) for _ in range(2)]
+    yield servers[0]
+    for server in servers:
+        yield tenant.act(tenant.settle(server), resize={"flavorRef": 0})
+
+
+def row_34(tenant):
+    """The image changes while a rescue waits for the guest to shut down."""
+    image = tenant.of(os_shutdown_timeout="60")
+    server = tenant.boot(image)
+    rescue = {"rescue_image_ref": tenant.of(**_STABLE)}
+    yield server
+    tenant.act(server, rescue=rescue)
+    tenant.glance.images.update(image, **_CIRRUS)
+    tenant.power_off(server.id)
+    yield server
+    while True:
+        yield tenant.act(server, rescue=rescue)
+
+
+def row_35(tenant):
+    """A port turns direct before nova-compute looks at it."""
+    yield None
+    while True:
+        yield tenant.boot(tenant.of(), port=str(uuid.uuid4()))
+
+
+#: number of a row: how it is walked; QEMU's device that a guest gets where
+#: nobody looks, None where this machine has none to give; and the rule, with
+#: the value, that the guard names.
+ROWS = {
+    28: (row_28, "ide-hd", "guest_devices.disk_bus", "ide"),
+    29: (row_29, "cirrus-vga", "guest_devices.video_model", "cirrus"),
+    30: (row_30, "cirrus-vga", "guest_devices.video_model", "cirrus"),
+    31: (row_31, "lsi", "guest_devices.scsi_model", "lsilogic"),
+    32: (row_32, "ide-hd", "guest_devices.disk_bus", "sata"),
+    33: (row_33, "intel-hda", "guest_devices.sound_model", "ich6"),
+    34: (row_34, "cirrus-vga", "guest_devices.video_model", "cirrus"),
+    35: (row_35, None, "passthrough.allow", "vf"),
+}
+SOUND = machines.Flavor("0", "s1.tiny", extra_specs={"hw:sound_model": "ich6"})

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real guests: QEMU's processes, started by Nova through a guarded libvirt.
+
+What a guest has is read off the command lines that libvirt has run, which it
+keeps in its log of each guest.
+"""
+
+import dataclasses
+import pathlib
+import re
+import signal
+
+import psutil
+import pytest
+
+from cloud import clients, config, hypervisor, place, policies, users
+from nova_vhard.policy import document
+from story import play
+from tests.integration import rows
+from tests.integration.conftest import a_cloud
+from tests.integration.people import until
+
+ROOT = pathlib.Path(__file__).parents[2] / ".cloud-guests"
+#: Nobody judges but the guard.
+POLICY = policies.BASELINE + "on_host: {{mode: {mode}}}\n"
+#: Those that have the gates in them.
+GATED = ("nova-api", "nova-scheduler", "glance-api")
+MODES = {"enforce": "refuse", "audit": "audit"}
+SECONDS = 240
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a row came to.
+
+    :ivar status: of its server, and the fault of that
+    :ivar devices: what QEMU was ever given for it
+    :ivar events: of the guard about it, as pairs of outcome and violations
+    """
+
+    status: str
+    devices: frozenset[str]
+    events: tuple[tuple[str, frozenset[tuple[str, str]]], ...]
+
+
+@pytest.fixture(scope="module")
+def cloud(request):
+    """A cloud whose servers are QEMU's processes."""
+    assert not hypervisor.missing(), hypervisor.missing()
+    with a_cloud(request, ROOT, libvirt=True) as running:
+        yield running
+
+
+def devices(cloud, server):
+    """Return the names of the devices that QEMU was started with."""
+    found = set()
+    for machine in cloud.facts.hypervisors:
+        logs = cloud.place.home(machine.name) / "log/qemu"
+        for log in logs.glob("instance-*.log"):
+            text = log.read_text(errors="replace")
+            if f"-uuid {server}" in text:
+                found |= set(re.findall(r'"driver":"([\w-]+)"', text))
+    return frozenset(found)
+
+
+def test_five_steps_of_the_story_on_real_guests(cloud, capsys):
+    assert play.play(cloud, play.GUESTS), capsys.readouterr().out
+
+
+def power_off(server):
+    """Have a guest end by itself, as its owner can."""
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "-uuid" in words and server in words:
+            process.send_signal(signal.SIGTERM)
+
+
+def guard(cloud, mode):
+    """Have all guards work by a policy."""
+    policies.write(cloud.place.policy, POLICY.format(mode=mode))
+    digest = document.load(str(cloud.place.policy)).digest
+    for machine in cloud.facts.hypervisors:
+        log = cloud.place.logs / f"guard-{machine.name}.log"
+        until(lambda log=log: f"Policy {digest} " in log.read_text())
+
+
+@pytest.fixture(scope="module")
+def open_cloud(cloud):
+    """The cloud without any gate but the guard."""
+    plain = dataclasses.replace(cloud.facts, gates=False)
+    config.write_gates(plain)
+    log = cloud.place.logs / "nova-scheduler.log"
+    begun = log.read_text().count("Starting scheduler node")
+    for name in GATED:
+        cloud.stop(name)
+        cloud.start(name)
+    until(lambda: log.read_text().count("Starting scheduler node") > begun)
+    admin = clients.Client(cloud.facts, users.ADMIN)
+    admin.compute().create_flavor(
+        name=rows.SOUND.name,
+        flavorid=rows.SOUND.id,
+        ram=rows.SOUND.memory_mb,
+        vcpus=1,
+        disk=rows.SOUND.root_gb,
+    ).create_extra_specs(admin.compute(), rows.SOUND.extra_specs)
+    return cloud
+
+
+@pytest.fixture(scope="module")
+def results(open_cloud):
+    """Walk every row, in both modes; return mode -> row -> Result."""
+    tenant = rows.Tenant(open_cloud.facts, power_off)
+    events = place.Events(open_cloud.place).new
+    guard(open_cloud, "enforce")
+    walks = {number: row[0](tenant) for number, row in rows.ROWS.items()}
+    begun = [server for walk in walks.values() if (server := next(walk))]
+    for server in begun:
+        server = tenant.settle(server, SECONDS)
+        assert server.status == "ACTIVE", server.fault
+    found = {}
+    for mode in MODES:
+        guard(open_cloud, mode)
+        events()
+        tried = {number: next(walk) for number, walk in walks.items()}
+        settled = {n: tenant.settle(s, SECONDS) for n, s in tried.items()}
+        new = [event for event in events() if event["gate"] == "guard"]
+        found[mode] = {
+            number: result(open_cloud, server, new)
+            for number, server in settled.items()
+        }
+    return found
+
+
+def result(cloud, server, events):
+    """Return what came of a server."""
+    return Result(
+        server.status,
+        devices(cloud, server.id),
+        tuple(
+            (
+                event["outcome"],
+                frozenset((v["rule"], v["value"]) for v in event["violations"]),
+            )
+            for event in events
+            if event["subject"].get("server") == server.id
+        ),
+    )
+
+
+@pytest.mark.parametrize("row", rows.ROWS)
+def test_a_guard_that_enforces_lets_no_guest_run_with_it(results, row):
+    _, device, *violation = rows.ROWS[row]
+    found = results["enforce"][row]
+    assert found.status == "ERROR", found
+    assert device not in found.devices, found
+    refused = {v for outcome, v in found.events if outcome == "refuse"}
+    assert any(tuple(violation) in v for v in refused), found
+
+
+@pytest.mark.parametrize("row", rows.ROWS)
+def test_a_guard_that_audits_sees_it_run(results, row):
+    _, device, *violation = rows.ROWS[row]
+    found = results["audit"][row]
+    if device:
+        assert found.status != "ERROR", found
+        assert device in found.devices, found
+    audited = {v for outcome, v in found.events if outcome == "audit"}
+    assert any(tuple(violation) in v for v in audited), found
