@@ -8,6 +8,7 @@ import glanceclient
 from keystoneauth1.adapter import Adapter
 from osc_lib import utils
 
+from nova_vhard.osc.host.accounts import Accounts
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import AdapterClient
 
@@ -20,6 +21,7 @@ DEFAULT_API_VERSION = "1"
 class Client:
     """What the commands need of a cloud.
 
+    :ivar accounts: the hosts' own users in Keystone
     :ivar images: python-glanceclient's images, of version 2
     :ivar placement: our own Placement module, as the user
     """
@@ -27,6 +29,11 @@ class Client:
     def __init__(self, instance: Any) -> None:
         """Take the session of openstackclient's client manager."""
         self._connection = instance.sdk_connection
+        self._region = instance.region_name
+        self._session = instance.session
+        self.accounts = Accounts(
+            self._connection, instance.session, instance.interface
+        )
         adapter = Adapter(
             session=instance.session,
             service_type="placement",
@@ -40,6 +47,23 @@ class Client:
             region_name=instance.region_name,
             interface=instance.interface,
         ).images
+
+    def placement_url(self) -> str | None:
+        """Return Placement's URL as hosts find it, None where there is none.
+
+        By the interfaces that a reporter and a cleaner look for by default.
+        """
+        url = self._session.get_endpoint(
+            service_type="placement",
+            interface=["internal", "public"],
+            region_name=self._region,
+        )
+        return str(url) if url else None
+
+    @property
+    def region(self) -> str | None:
+        """Name of the region, None where there is but one."""
+        return str(self._region) if self._region else None
 
     @property
     def compute(self) -> Any:

@@ -6,9 +6,11 @@ import io
 from types import SimpleNamespace
 
 import pytest
+from openstack import exceptions as sdk
 from osc_lib import exceptions
 
-from nova_vhard.osc.host.listing import WithdrawHosts
+from nova_vhard.osc.host.withdraw import WithdrawHosts
+from tests.functional.placement import keystone as keystones
 from tests.functional.placement.conftest import SAMPLE, Answer
 
 OURS = {"CUSTOM_VHARD_IOMMU", "CUSTOM_VHARD_REPORTED_2026061512"}
@@ -16,12 +18,17 @@ FOREIGN = {SAMPLE, "COMPUTE_NODE", "CUSTOM_OTHER", "CUSTOM_VHARDLY"}
 
 
 @pytest.fixture
-def run(cloud):
+def keystone():
+    return keystones.service_cloud()
+
+
+@pytest.fixture
+def run(cloud, keystone):
     """Return what runs the command and gives its output."""
     out = io.StringIO()
 
     def run(*words):
-        client = SimpleNamespace(placement=cloud.placement)
+        client = keystones.client(cloud, keystone)
         manager = SimpleNamespace(vhard=client)
         app = SimpleNamespace(client_manager=manager, stdout=out)
         command = WithdrawHosts(app, argparse.Namespace())
@@ -144,3 +151,69 @@ def test_a_placement_that_is_down_is_one_line(cloud, run):
 
 def test_an_empty_cloud(cloud, run):
     assert run("--all", "--yes") == ""
+
+
+def enroll(keystone, *hosts):
+    accounts = keystones.OwnAccounts(keystone)
+    for host in hosts:
+        accounts.make(host, "0" * 36, "service", ["reporter"])
+
+
+def test_a_hosts_credentials_go_first(cloud, run, keystone):
+    cloud.host("a", OURS)
+    enroll(keystone, "a", "b")
+    lines = run("a").splitlines()
+    assert lines[0] == (
+        "a: user vhard-host-a is gone, and with it the host's credentials"
+    )
+    assert lines[1].startswith("a lost CUSTOM_VHARD_IOMMU")
+    assert [user.name for user in keystone.users.values()] == ["vhard-host-b"]
+
+
+def test_a_host_that_placement_has_forgotten_loses_its_credentials(
+    run, keystone
+):
+    enroll(keystone, "a")
+    assert run("a").startswith("a: user vhard-host-a is gone")
+    assert keystone.users == {}
+
+
+def test_all_takes_every_hosts_credentials(cloud, run, keystone):
+    cloud.host("b", OURS)
+    enroll(keystone, "b", "a")
+    other = keystone.add("users", "vhard-host-x", description="mine")
+    shown = run("--all", "--yes").splitlines()
+    assert [line.split(":")[0] for line in shown[:2]] == ["a", "b"]
+    assert list(keystone.users.values()) == [other]
+
+
+def test_credentials_can_be_kept(cloud, run, keystone):
+    host = cloud.host("a", OURS)
+    enroll(keystone, "a")
+    keystone.faults["find_user"] = sdk.ForbiddenException("not you")
+    assert "user" not in run("--keep-credentials", "a")
+    assert "user" not in run("--keep-credentials", "--all", "--yes")
+    assert len(keystone.users) == 1
+    assert cloud.traits(host)[0] == set()
+
+
+@pytest.mark.parametrize("words", [("a",), ("--all", "--yes")])
+def test_what_is_not_revoked_is_named_and_the_traits_go(
+    cloud, run, keystone, words
+):
+    host = cloud.host("a", OURS)
+    enroll(keystone, "a")
+    keystone.faults["delete_user"] = sdk.ForbiddenException("not you")
+    with pytest.raises(exceptions.CommandError) as caught:
+        run(*words)
+    assert str(caught.value).startswith(
+        "not withdrawn: a: its credentials, if it has any, are not revoked: "
+    )
+    assert "--keep-credentials" in str(caught.value)
+    assert cloud.traits(host)[0] == set()
+
+
+def test_a_keystone_that_does_not_list_is_named(run, keystone):
+    keystone.faults["role_assignments"] = sdk.ForbiddenException("not you")
+    with pytest.raises(exceptions.CommandError, match="credentials: "):
+        run("--all", "--yes")

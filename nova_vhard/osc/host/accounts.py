@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hosts' own users in Keystone, and their application credentials.
+
+Nobody but a user can make a credential of that user's, an administrator
+neither. So each host has a user of its own, ``vhard-host-<HOST>``. Its
+password is made here, used once, and kept nowhere.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from keystoneauth1 import identity, session
+from openstack import connection
+
+from nova_vhard.osc.host.access import Rule
+
+#: Begins the name of a host's user.
+PREFIX = "vhard-host-"
+#: Program to the role that it needs (etc/nova-vhard/placement-policy.yaml).
+ROLES = {"reporter": "vhard-reporter", "cleaner": "vhard-cleaner"}
+
+#: In the description of a user of ours, so that no other is taken for one.
+_MARK = re.compile(r"nova-vhard: host .+, provider ([0-9a-f-]{36})")
+# Characters of each kind that a password_regex may ask for.
+_KINDS = "aA1!"
+_ENROLLED = (
+    "it is enrolled; --force makes its credentials anew, and those that it "
+    "has are void at once"
+)
+_OPTIONS = {
+    "ignore_change_password_upon_first_use": True,
+    "ignore_password_expiry": True,
+}
+
+
+class NotOurs(Exception):
+    """Raised when Keystone does not have what is needed, or another's."""
+
+
+class Credential(NamedTuple):
+    """An application credential, as Keystone shows it once."""
+
+    id: str
+    secret: str
+
+
+class Login(NamedTuple):
+    """A host's user, logged in.
+
+    :ivar user: openstacksdk's user
+    :ivar identity: openstacksdk's identity proxy, as that user
+    :ivar roles: program to the id of its role
+    """
+
+    user: Any
+    identity: Any
+    roles: dict[str, str]
+
+    def issue(self, program: str, rules: Iterable[Rule]) -> Credential:
+        """Make an application credential that rules narrow down."""
+        made = self.identity.create_application_credential(
+            self.user.id,
+            program,
+            roles=[{"id": self.roles[program]}],
+            access_rules=[rule.as_dict() for rule in rules],
+            unrestricted=False,
+        )
+        return Credential(made.id, made.secret)
+
+
+class Accounts:
+    """The users of hosts.
+
+    :param cloud: openstacksdk's connection, of an administrator
+    :param admin: the keystoneauth session of that one
+    :param interface: of Keystone's endpoint
+    """
+
+    def __init__(
+        self, cloud: Any, admin: Any, interface: str | None = None
+    ) -> None:
+        """Ask nothing yet."""
+        self._cloud = cloud
+        self._session = admin
+        self._interface = interface
+
+    @property
+    def url(self) -> str:
+        """Keystone's URL, as the administrator logs in there.
+
+        :raises NotOurs: if that one has no such login
+        """
+        url = getattr(self._session.auth, "auth_url", None)
+        if not url:
+            raise NotOurs("the login has no auth_url: use one with a password")
+        return str(url)
+
+    def find(self, host: str) -> Any | None:
+        """Return the user of a host, or None.
+
+        :raises NotOurs: if the one of that name was not made here
+        """
+        user = self._cloud.identity.find_user(f"{PREFIX}{host}")
+        if user is not None and provider_of(user) is None:
+            raise NotOurs(
+                f"user {user.name} was not made by openstack vhard host "
+                "enroll (its description does not say so): rename it"
+            )
+        return user
+
+    def assignments(self, role: str) -> Iterator[Any]:
+        """Yield who has a role, groups resolved; nobody for no such role.
+
+        :param role: its name
+        :returns: openstacksdk's role assignments, with names
+        """
+        known = self._cloud.identity.find_role(role)
+        if known is not None:
+            yield from self._cloud.identity.role_assignments(
+                role_id=known.id, effective=True, include_names=True
+            )
+
+    def user(self, uuid: str) -> Any:
+        """Return a user by its id."""
+        return self._cloud.identity.get_user(uuid)
+
+    def credentials(self, user: str) -> Iterator[Any]:
+        """Return the application credentials of a user, by its id."""
+        return iter(self._cloud.identity.application_credentials(user))
+
+    def hosts(self) -> set[str]:
+        """Return the names of the hosts that seem to have a user of ours."""
+        names = {
+            str((assignment.user or {}).get("name", ""))
+            for role in ROLES.values()
+            for assignment in self.assignments(role)
+        }
+        return {
+            name.removeprefix(PREFIX)
+            for name in names
+            if name.startswith(PREFIX)
+        }
+
+    def make(
+        self,
+        host: str,
+        provider: str,
+        project: str,
+        programs: Iterable[str],
+        force: bool = False,
+    ) -> Login:
+        """Make the user of a host, give it roles, and log in as it.
+
+        :param provider: uuid of the host's root provider
+        :param project: name or id
+        :param force: whether one that is there is deleted first
+        :raises NotOurs: if a role or the project is not there, or the host
+            has a user
+        """
+        proxy = self._cloud.identity
+        place = proxy.find_project(project)
+        if place is None:
+            raise NotOurs(f"there is no project {project}: use --project")
+        roles = {program: self._role(program) for program in programs}
+        if not force and self.find(host):
+            raise NotOurs(_ENROLLED)
+        self.remove(host)
+        password = _KINDS + secrets.token_urlsafe(32)
+        user = proxy.create_user(
+            name=f"{PREFIX}{host}",
+            description=f"nova-vhard: host {host}, provider {provider}",
+            domain_id=place.domain_id,
+            options=_OPTIONS,
+            password=password,
+        )
+        try:
+            for role in roles.values():
+                proxy.assign_project_role_to_user(place, user, role)
+            own = self._as_user(user.id, password, place.id)
+        except BaseException:
+            self.delete(user)
+            raise
+        return Login(user, own, roles)
+
+    def _role(self, program: str) -> str:
+        role = self._cloud.identity.find_role(ROLES[program])
+        if role is None:
+            raise NotOurs(
+                f"there is no role {ROLES[program]}: make it (openstack role "
+                f"create {ROLES[program]}) and give Placement the sample "
+                "policy, placement-policy.yaml"
+            )
+        return str(role.id)
+
+    def _as_user(self, user: str, password: str, project: str) -> Any:
+        auth = identity.Password(
+            auth_url=self.url,
+            user_id=user,
+            password=password,
+            project_id=project,
+        )
+        own = session.Session(
+            auth=auth, verify=self._session.verify, cert=self._session.cert
+        )
+        interface = self._interface
+        return connection.Connection(
+            session=own, identity_interface=interface
+        ).identity
+
+    def remove(self, host: str) -> str | None:
+        """Delete the user of a host, and with it all that it can log in by.
+
+        :returns: its name, None if there was none
+        """
+        user = self.find(host)
+        if user is None:
+            return None
+        self.delete(user)
+        return str(user.name)
+
+    def delete(self, user: Any) -> None:
+        """Delete a user, and with it its credentials and tokens."""
+        self._cloud.identity.delete_user(user)
+
+
+def provider_of(user: Any) -> str | None:
+    """Return the uuid of the provider that a host's user is for.
+
+    :returns: None for a user that is none of ours
+    """
+    match = _MARK.fullmatch(str(user.description or ""))
+    named = str(user.name).startswith(PREFIX)
+    return match[1] if match and named else None

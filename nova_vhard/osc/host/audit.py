@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard host audit: who may write more than one host's claims."""
+
+import argparse
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from osc_lib import exceptions
+
+from nova_vhard.catalogue import traits
+from nova_vhard.common.text import clean
+from nova_vhard.osc import output, paging
+from nova_vhard.osc.host import access
+from nova_vhard.osc.host.accounts import (
+    PREFIX,
+    ROLES,
+    Accounts,
+    provider_of,
+)
+from nova_vhard.osc.host.enroll import add_prefix, path_prefix
+from nova_vhard.placement.client import Placement, PlacementError
+
+COLUMNS = ("User", "By", "Role", "Project", "May Write")
+
+Row = tuple[str, str, str, str, str]
+
+#: Roles that may write to Placement, by its own policy and by our sample.
+_ALL = ("admin", "service", "vhard-sweep", *ROLES.values())
+_EVERY = "every provider"
+_SERVICE = "service"
+_VOID = f"{_EVERY}: a token with this role voids access rules"
+_FOREIGN = f"{_EVERY}: host enroll did not make this user"
+_NAMED = 3
+
+
+class AuditHosts(output.Lister):
+    """List who may write to Placement for more than one host
+
+    Users with a role that may write there, and what host enroll did not
+    make or somebody has changed since: a host's user with another role, a
+    credential without access rules, or with rules for more than the host's
+    own provider and devices. A host whose credentials fit is not listed.
+    Needs the role admin.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the limit, and the path that Placement is served under."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--limit",
+            type=int,
+            choices=range(1, 100_001),
+            default=1000,
+            metavar="<number>",
+            help="of rows, 1 to 100000 (default: %(default)s); a message "
+            "says if there are more",
+        )
+        add_prefix(parser)
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Iterable[str], Iterable[Row]]:
+        """Return one row for each way to write more."""
+        client = self.app.client_manager.vhard
+        prefix = path_prefix(client, parsed_args.path_prefix)
+        limit = parsed_args.limit
+        try:
+            devices = _devices(client.placement)
+            audit = Audit(client.accounts, devices, prefix)
+            listed = list(itertools.islice(audit.rows(), limit + 1))
+        except PlacementError as error:
+            raise exceptions.CommandError(f"Placement: {error}") from error
+        except paging.ERRORS as error:
+            raise exceptions.CommandError(f"Keystone: {error}") from error
+        if len(listed) > limit:
+            self.say(f"There are more than {limit}: --limit shows them.")
+        return COLUMNS, listed[:limit]
+
+
+def _devices(placement: Placement) -> dict[str, list[str]]:
+    """Return the one-time-use devices of all hosts.
+
+    :returns: uuid of a root provider to the uuids of its devices'
+    """
+    result: dict[str, list[str]] = {}
+    for provider, root in placement.below_roots(traits.ONE_TIME_USE):
+        result.setdefault(root, []).append(provider.uuid)
+    return result
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Looks for ways to write for more than one host.
+
+    :ivar devices: as ``_devices`` returns them
+    :ivar prefix: path that Placement is served under
+    """
+
+    accounts: Accounts
+    devices: Mapping[str, list[str]]
+    prefix: str
+
+    def rows(self) -> Iterator[Row]:
+        """Yield a row for each: logins first, then credentials of hosts."""
+        hosts: dict[str, tuple[str, str]] = {}
+        for role in _ALL:
+            for assignment in self.accounts.assignments(role):
+                user, scope = assignment.user or {}, _scope(assignment)
+                name = str(user.get("name", ""))
+                if name.startswith(PREFIX) and role in ROLES.values():
+                    hosts[str(user.get("id"))] = name, scope
+                else:
+                    yield clean(name, 255), "login", role, scope, _EVERY
+        for uuid, (name, scope) in hosts.items():
+            yield from self._of_host(uuid, clean(name, 255), scope)
+
+    def _of_host(self, uuid: str, name: str, scope: str) -> Iterator[Row]:
+        """Yield what a host's user may write that is not its host's."""
+        provider = provider_of(self.accounts.user(uuid))
+        if provider is None:
+            roles = ", ".join(ROLES.values())
+            yield name, "login", roles, scope, _FOREIGN
+            return
+        fits = _fitting(provider, self.devices.get(provider, ()), self.prefix)
+        for credential in self.accounts.credentials(uuid):
+            more = _more(credential, fits)
+            if more:
+                by = f"credential {clean(credential.id)}"
+                yield name, by, _roles(credential), scope, more
+
+
+def _fitting(
+    root: str, devices: Iterable[str], prefix: str
+) -> frozenset[access.Rule]:
+    """Return every rule that a host's own credentials may have."""
+    uuids = list(devices)
+    return frozenset(
+        rule
+        for rules in access.RULES.values()
+        for rule in access.below(prefix, rules(root, uuids))
+    )
+
+
+def _more(credential: Any, fits: frozenset[access.Rule]) -> str:
+    """Return what a credential may write beyond its host; empty for none."""
+    if any(role.get("name") == _SERVICE for role in credential.roles or ()):
+        return _VOID
+    if credential.access_rules is None:
+        return f"{_EVERY}: it has no access rules"
+    beyond = sorted(access.writes(credential.access_rules) - fits)
+    listed = [f"{rule.method} {clean(rule.path, 225)}" for rule in beyond]
+    more = len(listed) - _NAMED
+    return ", ".join(listed[:_NAMED]) + (f" and {more} more" * (more > 0))
+
+
+def _roles(credential: Any) -> str:
+    """Return the names of a credential's roles."""
+    names = (str(role.get("name")) for role in credential.roles or ())
+    return clean(", ".join(names), 255)
+
+
+def _scope(assignment: Any) -> str:
+    """Return the name of the project that a role is held in, or a word."""
+    scope = assignment.scope or {}
+    project = scope.get("project") or {}
+    if project:
+        return clean(project.get("name") or project.get("id"), 255)
+    return "system" if "system" in scope else "domain"

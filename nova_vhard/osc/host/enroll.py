@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard host enroll: credentials that fit one host."""
+
+import argparse
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from osc_lib import exceptions
+
+from nova_vhard.common import files
+from nova_vhard.common.text import clean
+from nova_vhard.osc import output, paging
+from nova_vhard.osc.host import access
+from nova_vhard.osc.host.accounts import (
+    ROLES,
+    Accounts,
+    Credential,
+    NotOurs,
+)
+from nova_vhard.placement import devices
+from nova_vhard.placement.client import Placement, PlacementError, Provider
+
+#: What can go wrong with one host.
+ERRORS = (NotOurs, PlacementError, OSError, *paging.ERRORS)
+
+_COMPUTE = "COMPUTE_NODE"
+# It becomes part of a path, and of a user's name.
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+#: Devices of a host. Each is three rules, which every request is matched with.
+_MOST_DEVICES = 128
+
+_FILE = """\
+# For {program} of {host}, provider {provider}.
+# It holds a secret: to be owned by root, with mode 0600. It is void after
+# openstack vhard host withdraw {host}.
+[placement]
+auth_section = vhard_host
+{region}
+[vhard_host]
+auth_type = v3applicationcredential
+auth_url = {url}
+application_credential_id = {id}
+application_credential_secret = {secret}
+"""
+
+
+class Plan(NamedTuple):
+    """What is made for a host.
+
+    :ivar files: program to the path of its file
+    :ivar rules: program to its access rules
+    """
+
+    host: Provider
+    files: dict[str, str]
+    rules: dict[str, list[access.Rule]]
+
+
+def add_prefix(parser: argparse.ArgumentParser) -> None:
+    """Add the path that Placement is served under."""
+    parser.add_argument(
+        "--path-prefix",
+        metavar="<path>",
+        help="path that Placement itself sees before /resource_providers, "
+        "such as /placement, or / for none; default that of its endpoint. "
+        "With a wrong one Placement refuses whatever a host sends",
+    )
+
+
+def path_prefix(client: Any, given: str | None) -> str:
+    """Return the path that Placement is served under, without a last ``/``.
+
+    :raises osc_lib.exceptions.CommandError: if there is no endpoint
+    """
+    if given is not None:
+        return f"/{given.strip('/')}".rstrip("/")
+    url = client.placement_url()
+    if not url:
+        raise exceptions.CommandError(
+            "there is no endpoint of Placement in the catalogue"
+        )
+    return urlsplit(str(url)).path.rstrip("/")
+
+
+class EnrollHosts(output.Command):
+    """Make credentials that fit one host, for its reporter and its cleaner
+
+    Makes a user for each host, whose password nobody knows, and application
+    credentials of that user, with access rules: they read Placement and
+    write to the host's own provider, those of a host with one-time-use
+    devices also to these. Their files are put below <folder>/<host>; hand
+    them to root there, in /etc/nova-vhard. Needs the role admin, the roles
+    vhard-reporter and vhard-cleaner with Placement's sample policy, and
+    [keystone_authtoken] service_type = placement and
+    service_token_roles_required = true in Placement's configuration.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the hosts, and where things are."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "host",
+            nargs="+",
+            metavar="<host>",
+            help="name of the host's resource provider, which is the "
+            "hypervisor's host name",
+        )
+        parser.add_argument(
+            "--folder",
+            default=".",
+            metavar="<folder>",
+            help="where a folder for each host is made (default: this one)",
+        )
+        parser.add_argument(
+            "--project",
+            default="service",
+            metavar="<project>",
+            help="name or id of the project that the users work in "
+            "(default: %(default)s)",
+        )
+        parser.add_argument(
+            "--auth-url",
+            metavar="<url>",
+            help="Keystone as hosts reach it; default as you do",
+        )
+        add_prefix(parser)
+        parser.add_argument(
+            "--force",
+            action="store_true",
+            help="also for a host that is enrolled: its user is made anew, "
+            "what it had is void at once, and files are replaced",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Enroll one host after the other; name those that failed."""
+        client = self.app.client_manager.vhard
+        prefix = path_prefix(client, parsed_args.path_prefix)
+        failed = []
+        for host in dict.fromkeys(parsed_args.host):
+            try:
+                plan = _plan(client.placement, host, prefix, parsed_args)
+                self._enroll(client, plan, parsed_args)
+            except ERRORS as error:
+                failed.append(f"{clean(host)}: {error}")
+        if failed:
+            text = f"not enrolled: {'; '.join(failed)}"
+            raise exceptions.CommandError(text)
+
+    def _enroll(
+        self, client: Any, plan: Plan, options: argparse.Namespace
+    ) -> None:
+        """Make what is planned, or nothing."""
+        accounts: Accounts = client.accounts
+        name, url = plan.host.name, options.auth_url or accounts.url
+        login = accounts.make(
+            name, plan.host.uuid, options.project, plan.files, options.force
+        )
+        try:
+            made = {
+                program: login.issue(program, rules)
+                for program, rules in plan.rules.items()
+            }
+            for program, credential in made.items():
+                text = _text(plan.host, program, credential, url, client)
+                _write(plan.files[program], text, options.force)
+        except BaseException:
+            accounts.delete(login.user)
+            _forget(plan)
+            raise
+        self.answer(f"{name}: user {clean(login.user.name, 255)} made")
+        for line in _made(plan, made):
+            self.answer(f"{name}: {line}")
+
+
+def _plan(
+    placement: Placement, name: str, prefix: str, options: argparse.Namespace
+) -> Plan:
+    """Return what is to be made for a host.
+
+    :raises NotOurs: if it is no compute node, or there is a file already
+    """
+    if not _HOST.fullmatch(name):
+        raise NotOurs("this is no name of a host")
+    host = placement.provider(name=name)
+    if _COMPUTE not in placement.traits_of(host.uuid)[0]:
+        raise NotOurs("its provider is no compute node's")
+    offered = devices.offered(placement, host)[0]
+    if len(offered) > _MOST_DEVICES:
+        raise NotOurs(f"more than {_MOST_DEVICES} one-time-use devices")
+    programs = [name for name in ROLES if name != "cleaner" or offered]
+    uuids = [device.provider.uuid for device in offered]
+    rules = {
+        program: access.below(prefix, access.RULES[program](host.uuid, uuids))
+        for program in programs
+    }
+    folder = os.path.join(options.folder, name)
+    paths = {
+        program: os.path.join(folder, f"{program}-placement.conf")
+        for program in programs
+    }
+    for path in paths.values():
+        if os.path.lexists(path) and not options.force:
+            raise NotOurs(f"{path} is there; --force replaces it")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return Plan(host, paths, rules)
+
+
+def _text(
+    host: Provider, program: str, credential: Credential, url: str, client: Any
+) -> str:
+    """Return the file of a program; oslo.config replaces what follows a $."""
+    region = client.region
+    text = _FILE.format(
+        program=program,
+        host=host.name,
+        provider=host.uuid,
+        region=f"region_name = {clean(region, 255)}\n" if region else "",
+        url=clean(url, 2048),
+        **credential._asdict(),
+    )
+    return text.replace("$", "$$")
+
+
+def _write(path: str, text: str, force: bool) -> None:
+    """Write a file for its owner alone, in one step.
+
+    :raises FileExistsError: if there is one, without force
+    """
+    if force:
+        files.replace(path, text, 0o600)
+    else:
+        files.create(path, text, 0o600)
+
+
+def _forget(plan: Plan) -> None:
+    """Remove files whose credentials are void."""
+    for path in plan.files.values():
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _made(plan: Plan, credentials: dict[str, Credential]) -> Iterator[str]:
+    """Yield a line for each credential."""
+    for program, credential in credentials.items():
+        yield (
+            f"{plan.files[program]}: application credential "
+            f"{clean(credential.id)} with role {ROLES[program]} and "
+            f"{len(plan.rules[program])} access rules, for provider "
+            f"{plan.host.uuid}"
+        )

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard host withdraw: a host that leaves, its traits and logins."""
+
+import argparse
+from collections.abc import Iterable, Iterator
+
+from osc_lib import exceptions
+
+from nova_vhard.common.text import clean
+from nova_vhard.osc import output, paging
+from nova_vhard.osc.host.accounts import Accounts, NotOurs
+from nova_vhard.placement.client import (
+    Placement,
+    PlacementError,
+    Provider,
+)
+from nova_vhard.placement.upkeep import forget, withdraw
+
+
+class WithdrawHosts(output.Command):
+    """Revoke the credentials of hosts that leave, and take their traits
+
+    Stop the reporter of a host first: until its token is forgotten by
+    Placement ([keystone_authtoken] token_cache_time, five minutes by
+    default), or with another login, it writes everything again. With --all,
+    before nova-vhard is uninstalled, the names of the traits go too; take
+    them from the flavors before that.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the hosts, or all of them."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "host",
+            nargs="*",
+            metavar="<host>",
+            help="name of the host's resource provider, which is the "
+            "hypervisor's host name",
+        )
+        parser.add_argument(
+            "--all",
+            action="store_true",
+            help="every host that has any of our traits, or a user of ours",
+        )
+        parser.add_argument(
+            "--keep-credentials",
+            action="store_true",
+            help="leave Keystone alone: what host enroll made stays good. "
+            "Without the role admin nothing can be revoked there",
+        )
+        parser.add_argument(
+            "--yes", action="store_true", help="do not ask, with --all"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Withdraw one host after the other; name those that failed."""
+        if bool(parsed_args.host) == parsed_args.all:
+            raise exceptions.CommandError("name hosts, or say --all")
+        client = self.app.client_manager.vhard
+        accounts = None if parsed_args.keep_credentials else client.accounts
+        try:
+            failed = (
+                self._all(client.placement, accounts, parsed_args.yes)
+                if parsed_args.all
+                else self._named(client.placement, accounts, parsed_args.host)
+            )
+        except PlacementError as error:
+            raise exceptions.CommandError(f"Placement: {error}") from error
+        if failed:
+            text = f"not withdrawn: {'; '.join(failed)}"
+            raise exceptions.CommandError(text)
+
+    def _named(
+        self,
+        placement: Placement,
+        accounts: Accounts | None,
+        names: Iterable[str],
+    ) -> list[str]:
+        failed: list[str] = []
+        for name in dict.fromkeys(names):
+            known = accounts is not None and self._revoke(
+                accounts, name, failed
+            )
+            try:
+                host = placement.provider(name=name)
+            except PlacementError as error:
+                if not known:
+                    failed.append(f"{clean(name)}: {error}")
+                continue
+            failed += self._withdraw(placement, host)
+        return failed
+
+    def _all(
+        self, placement: Placement, accounts: Accounts | None, sure: bool
+    ) -> list[str]:
+        known = placement.traits()
+        hosts = placement.providers((), known) if known else []
+        if not sure and not _confirmed(len(hosts)):
+            raise exceptions.CommandError("nothing was withdrawn")
+        failed: list[str] = []
+        if accounts is not None:
+            for name in _enrolled(accounts, failed):
+                self._revoke(accounts, name, failed)
+        for host in sorted(hosts, key=lambda item: item.name):
+            failed += self._withdraw(placement, host)
+        return [*failed, *forget(placement)]
+
+    def _revoke(
+        self, accounts: Accounts, name: str, failed: list[str]
+    ) -> bool:
+        """Delete a host's user; return whether there was one.
+
+        :param failed: gets what went wrong
+        """
+        try:
+            user = accounts.remove(name)
+        except (NotOurs, *paging.ERRORS) as error:
+            failed.append(
+                f"{clean(name)}: its credentials, if it has any, are not "
+                f"revoked: {error} (--keep-credentials leaves them alone)"
+            )
+            return False
+        if user:
+            self.answer(
+                f"{clean(name)}: user {clean(user, 255)} is gone, and with it "
+                "the host's credentials"
+            )
+        return user is not None
+
+    def _withdraw(self, placement: Placement, host: Provider) -> list[str]:
+        """Withdraw a host; return what went wrong, at most one thing."""
+        try:
+            lost = withdraw(placement, host.uuid)
+        except PlacementError as error:
+            return [f"{clean(host.name)}: {error}"]
+        text = ", ".join(sorted(lost)) or "nothing"
+        self.answer(f"{clean(host.name)} lost {text}")
+        return []
+
+
+def _enrolled(accounts: Accounts, failed: list[str]) -> Iterator[str]:
+    """Yield the names of the hosts that have a user of ours."""
+    try:
+        yield from sorted(accounts.hosts())
+    except paging.ERRORS as error:
+        failed.append(f"credentials: {error} (--keep-credentials)")
+
+
+def _confirmed(hosts: int) -> bool:
+    """Ask a person; nobody there to answer is a no."""
+    try:
+        answer = input(f"Take our traits from all hosts ({hosts})? [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")

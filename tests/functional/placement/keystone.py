@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stand-in for Keystone behind openstacksdk's identity proxy.
+
+The real one is asked in tests/integration/test_enroll.py.
+"""
+
+import uuid
+from types import SimpleNamespace
+
+from openstack import exceptions
+
+from nova_vhard.osc.host.accounts import Accounts
+
+URL = "https://keystone.example/v3"
+
+
+class Keystone:
+    """Users, roles and credentials; ``actor`` is who asks, None an admin.
+
+    :ivar faults: name of a method to what it raises
+    """
+
+    def __init__(self, actor=None, of=None):
+        self.actor = actor
+        state = of or SimpleNamespace(
+            users={},
+            projects={},
+            roles={},
+            held=[],
+            credentials={},
+            faults={},
+            passwords={},
+        )
+        self.__dict__.update(vars(state))
+        self._state = state
+
+    def add(self, kind, name, **more):
+        """Make a thing of a kind, such as a role."""
+        thing = SimpleNamespace(id=uuid.uuid4().hex, name=name, **more)
+        getattr(self, kind)[thing.id] = thing
+        return thing
+
+    def find_user(self, name):
+        self._fault("find_user")
+        return self._named(self.users, name)
+
+    def find_project(self, name):
+        return self._named(self.projects, name)
+
+    def find_role(self, name):
+        return self._named(self.roles, name)
+
+    def get_user(self, id):
+        return self.users[id]
+
+    def create_user(self, name, password, **more):
+        if self.find_user(name):
+            raise exceptions.ConflictException("there is such a user")
+        user = self.add("users", name, **more)
+        self.passwords[user.id] = password
+        return user
+
+    def delete_user(self, user):
+        self._fault("delete_user")
+        del self.users[user.id]
+        self.held[:] = [one for one in self.held if one[0] != user.id]
+        self.credentials.pop(user.id, None)
+
+    def assign_project_role_to_user(self, project, user, role):
+        self.held.append((user.id, project.id, role))
+
+    def role_assignments(self, role_id, effective, include_names):
+        self._fault("role_assignments")
+        assert effective and include_names
+        for user, project, role in self.held:
+            if role == role_id:
+                name = self.users[user].name
+                place = {"project": {"name": self.projects[project].name}}
+                who = {"id": user, "name": name}
+                yield SimpleNamespace(user=who, scope=place)
+
+    def application_credentials(self, user):
+        return self.credentials.get(user, [])
+
+    def create_application_credential(self, user, name, **more):
+        if user != self.actor:
+            raise exceptions.ForbiddenException("not yours")
+        self._fault("create_application_credential")
+        more["roles"] = [
+            {"name": self.roles[one["id"]].name} for one in more["roles"]
+        ]
+        made = SimpleNamespace(
+            id=uuid.uuid4().hex, secret=uuid.uuid4().hex, name=name, **more
+        )
+        self.credentials.setdefault(user, []).append(made)
+        return made
+
+    def _named(self, things, name):
+        (found,) = [one for one in things.values() if one.name == name] or [
+            None
+        ]
+        return found
+
+    def _fault(self, name):
+        if name in self.faults:
+            raise self.faults[name]
+
+
+class OwnAccounts(Accounts):
+    """Accounts that log in to the stand-in."""
+
+    def __init__(self, keystone):
+        session = SimpleNamespace(auth=SimpleNamespace(auth_url=URL))
+        super().__init__(SimpleNamespace(identity=keystone), session)
+        self.keystone = keystone
+
+    def _as_user(self, user, password, project):
+        assert self.keystone.passwords[user] == password
+        assert any(one[:2] == (user, project) for one in self.keystone.held)
+        return Keystone(user, self.keystone._state)
+
+
+def client(cloud, keystone, url="https://placement.example/placement"):
+    """Return what commands find as ``client_manager.vhard``."""
+    return SimpleNamespace(
+        placement=cloud.placement,
+        accounts=OwnAccounts(keystone),
+        placement_url=lambda: url,
+        region="RegionOne",
+    )
+
+
+def service_cloud():
+    """Return a Keystone with the project and the roles that enroll needs."""
+    keystone = Keystone()
+    keystone.add("projects", "service", domain_id="default")
+    for name in ("vhard-reporter", "vhard-cleaner", "service", "admin"):
+        keystone.add("roles", name)
+    return keystone

@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack vhard host enroll`` and ``audit`` on the real Placement."""
+
+import argparse
+import io
+import os
+import stat
+from types import SimpleNamespace
+
+import pytest
+from keystoneauth1 import loading
+from keystonemiddleware import auth_token
+from openstack import exceptions as sdk
+from osc_lib import exceptions
+from oslo_config import cfg
+
+from nova_vhard.conf import placement as placement_conf
+from nova_vhard.node.cleaner.journal import State
+from nova_vhard.osc.host.audit import AuditHosts
+from nova_vhard.osc.host.enroll import EnrollHosts
+from nova_vhard.placement.client import PlacementError
+from nova_vhard.placement.connect import connect
+from tests.functional.placement import keystone as keystones
+from tests.functional.placement.conftest import Answer
+from tests.functional.placement.used import Used
+
+COMPUTE = "COMPUTE_NODE"
+IOMMU = "CUSTOM_VHARD_IOMMU"
+PASSWORD = """\
+[placement]
+auth_type = password
+auth_url = https://old.example/v3
+username = everybody
+password = SECRET
+project_name = service
+timeout = 7
+"""
+
+
+@pytest.fixture
+def keystone():
+    return keystones.service_cloud()
+
+
+@pytest.fixture
+def run(cloud, keystone):
+    """Return what runs a command: its result, or the lines it printed."""
+
+    def run(kind, *words, url="https://placement.example/placement"):
+        out = io.StringIO()
+        vhard = keystones.client(cloud, keystone, url)
+        app = SimpleNamespace(
+            client_manager=SimpleNamespace(vhard=vhard),
+            stdout=out,
+            stderr=out,
+        )
+        command = kind(app, argparse.Namespace())
+        parser = command.get_parser("test")
+        result = command.take_action(parser.parse_args(words))
+        return result or out.getvalue().splitlines()
+
+    return run
+
+
+@pytest.fixture
+def enroll(run, tmp_path):
+    def enroll(*words, **more):
+        return run(EnrollHosts, "--folder", str(tmp_path), *words, **more)
+
+    return enroll
+
+
+def rules(keystone, name, program="reporter"):
+    """Return the access rules of a host's program."""
+    user = keystone.find_user(f"vhard-host-{name}")
+    (found,) = [
+        one
+        for one in keystone.application_credentials(user.id)
+        if one.name == program
+    ]
+    return found.access_rules
+
+
+def held_to(cloud, entries, prefix="/placement"):
+    """Have Placement refuse what keystonemiddleware would refuse."""
+
+    def refuse(method, url):
+        path = prefix + url.partition("?")[0]
+        fits = any(
+            one["service"] == "placement"
+            and one["method"] == method
+            and auth_token._path_matches(path, one["path"])
+            for one in entries
+        )
+        return None if fits else Answer(401, "Token authorization failed")
+
+    cloud.faults[:] = [refuse]
+
+
+def test_a_host_gets_a_user_a_credential_and_a_file(
+    cloud, enroll, keystone, tmp_path
+):
+    host = cloud.host("compute1", {COMPUTE})
+    lines = enroll("compute1")
+    path = tmp_path / "compute1" / "reporter-placement.conf"
+    assert lines[0] == "compute1: user vhard-host-compute1 made"
+    assert str(path) in lines[1] and host in lines[1]
+    assert len(lines) == 2
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert os.listdir(path.parent) == [path.name]
+    user = keystone.find_user("vhard-host-compute1")
+    (made,) = keystone.application_credentials(user.id)
+    assert made.unrestricted is False
+    assert made.roles == [{"name": "vhard-reporter"}]
+    text = path.read_text()
+    assert made.secret in text and made.secret not in "".join(lines)
+    assert keystone.passwords[user.id] not in text
+
+
+def test_keystoneauth_logs_in_by_the_file_whatever_stood_there_before(
+    cloud, enroll, keystone, tmp_path
+):
+    cloud.host("compute1", {COMPUTE})
+    enroll("compute1", "--auth-url", "https://inner.example/$v3")
+    old = tmp_path / "reporter.conf"
+    old.write_text(PASSWORD)
+    conf = cfg.ConfigOpts()
+    new = tmp_path / "compute1" / "reporter-placement.conf"
+    conf([], default_config_files=[str(old), str(new)])
+    placement_conf.register(conf)
+    auth = loading.load_auth_from_conf_options(conf, "placement")
+    user = keystone.find_user("vhard-host-compute1")
+    (made,) = keystone.application_credentials(user.id)
+    (method,) = auth.auth_methods
+    assert auth.auth_url == "https://inner.example/$v3"
+    assert method.application_credential_id == made.id
+    assert method.application_credential_secret == made.secret
+    assert not auth.has_scope_parameters
+    assert conf.placement.region_name == "RegionOne"
+    assert conf.placement.timeout == 7
+    connect(conf)
+
+
+def test_rules_hold_a_reporter_to_its_own_host(cloud, enroll, keystone):
+    own = cloud.host("compute1", {COMPUTE})
+    other = cloud.host("compute2", {COMPUTE})
+    enroll("compute1")
+    held_to(cloud, rules(keystone, "compute1"))
+    placement = cloud.placement
+    assert placement.provider(name="compute1").uuid == own
+    placement.traits()
+    assert placement.update(own, lambda ours: {IOMMU})
+    with pytest.raises(PlacementError, match="401"):
+        placement.update(other, lambda ours: {IOMMU})
+    with pytest.raises(PlacementError, match="401"):
+        placement.create_traits(["CUSTOM_OTHER"])
+    with pytest.raises(PlacementError, match="401"):
+        placement.delete_trait(IOMMU)
+
+
+def test_a_cleaner_cleans_by_its_rules_and_only_its_devices(
+    cloud, enroll, keystone, tmp_path
+):
+    other = cloud.host("other", {COMPUTE})
+    used = Used(cloud, tmp_path)
+    used.use()
+    host = cloud.placement.provider(uuid=used.root).name
+    lines = enroll(host)
+    assert [line.split(": ")[1].rpartition("/")[2] for line in lines[1:]] == [
+        "reporter-placement.conf",
+        "cleaner-placement.conf",
+    ]
+    held_to(cloud, rules(keystone, host, "cleaner"))
+    assert used.round()
+    assert used.record.state is State.RELEASED
+    with pytest.raises(PlacementError, match="401"):
+        cloud.placement.inventories(other)
+
+
+@pytest.mark.parametrize(
+    ("url", "more", "prefix"),
+    [
+        ("https://api.example/placement/", (), "/placement"),
+        ("http://10.0.0.1:8778", (), ""),
+        ("http://10.0.0.1:8778", ("--path-prefix", "x/y/"), "/x/y"),
+        ("https://api.example/placement", ("--path-prefix", "/"), ""),
+    ],
+)
+def test_rules_begin_with_the_path_of_placement(
+    cloud, enroll, keystone, url, more, prefix
+):
+    cloud.host("compute1", {COMPUTE})
+    enroll("compute1", *more, url=url)
+    found = {one["path"] for one in rules(keystone, "compute1")}
+    assert f"{prefix}/resource_providers" in found
+    assert all(one.startswith(f"{prefix}/") for one in found)
+
+
+def test_a_host_that_is_enrolled_stays_so_without_force(
+    cloud, enroll, keystone, tmp_path
+):
+    cloud.host("compute1", {COMPUTE})
+    enroll("compute1")
+    path = tmp_path / "compute1" / "reporter-placement.conf"
+    text, before = path.read_text(), rules(keystone, "compute1")
+    with pytest.raises(exceptions.CommandError, match="--force replaces it"):
+        enroll("compute1")
+    path.rename(tmp_path / "handed-over")
+    with pytest.raises(exceptions.CommandError, match="it is enrolled"):
+        enroll("compute1")
+    assert rules(keystone, "compute1") is before
+    assert not path.exists()
+    enroll("compute1", "--force")
+    assert path.read_text() != text
+    assert rules(keystone, "compute1") is not before
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("create_application_credential", "no more than 1"),
+        ("write", "No space left"),
+    ],
+)
+def test_what_fails_half_way_leaves_nothing(
+    cloud, enroll, keystone, tmp_path, monkeypatch, fault, words
+):
+    cloud.host("compute1", {COMPUTE})
+    if fault == "write":
+
+        def full(*arguments):
+            raise OSError(28, "No space left")
+
+        monkeypatch.setattr("nova_vhard.common.files.create", full)
+    else:
+        keystone.faults[fault] = sdk.ForbiddenException("no more than 1")
+    with pytest.raises(exceptions.CommandError, match=words):
+        enroll("compute1")
+    assert keystone.users == {}
+    assert os.listdir(tmp_path / "compute1") == []
+
+
+def test_all_are_tried_and_the_failures_named_at_the_end(
+    cloud, enroll, keystone
+):
+    cloud.host("pool", {"CUSTOM_OTHER"})
+    cloud.host("compute1", {COMPUTE})
+    with pytest.raises(exceptions.CommandError) as caught:
+        enroll("nobody\x1b", "gone", "pool", "compute1", "compute1")
+    assert str(caught.value) == (
+        "not enrolled: nobody: this is no name of a host; gone: no resource "
+        "provider with name=gone; pool: its provider is no compute node's"
+    )
+    assert keystone.find_user("vhard-host-compute1")
+
+
+def test_what_keystone_lacks_is_named(cloud, enroll, keystone):
+    cloud.host("compute1", {COMPUTE})
+    with pytest.raises(exceptions.CommandError, match="no project services"):
+        enroll("compute1", "--project", "services")
+    keystone.roles.clear()
+    with pytest.raises(exceptions.CommandError, match="role create vhard-rep"):
+        enroll("compute1")
+    assert keystone.users == {}
+
+
+def test_somebody_elses_user_is_left_alone(cloud, enroll, keystone):
+    cloud.host("compute1", {COMPUTE})
+    other = keystone.add("users", "vhard-host-compute1", description="mine")
+    with pytest.raises(exceptions.CommandError, match="was not made by"):
+        enroll("compute1", "--force")
+    assert list(keystone.users.values()) == [other]
+
+
+def grant(keystone, user, role):
+    project = keystone.find_project("service")
+    keystone.assign_project_role_to_user(
+        project, user, keystone.find_role(role).id
+    )
+
+
+def test_an_audit_lists_logins_and_no_host_whose_credentials_fit(
+    cloud, enroll, run, keystone
+):
+    cloud.host("compute1", {COMPUTE})
+    enroll("compute1")
+    nova = keystone.add("users", "nova", description="")
+    old = keystone.add("users", "everybody\x1b", description="")
+    grant(keystone, nova, "service")
+    grant(keystone, old, "vhard-reporter")
+    columns, rows = run(AuditHosts)
+    assert columns == ("User", "By", "Role", "Project", "May Write")
+    assert rows == [
+        ("nova", "login", "service", "service", "every provider"),
+        ("everybody", "login", "vhard-reporter", "service", "every provider"),
+    ]
+    _, shorter = run(AuditHosts, "--limit", "1")
+    assert shorter == rows[:1]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"access_rules": None}, "every provider: it has no access rules"),
+        (
+            {"roles": [{"name": "vhard-reporter"}, {"name": "service"}]},
+            "every provider: a token with this role voids access rules",
+        ),
+        (
+            {
+                "access_rules": [
+                    {"service": "placement", "method": "PUT", "path": path}
+                    for path in (
+                        "/placement/**",
+                        "/placement/resource_providers/x/traits",
+                    )
+                ]
+            },
+            "PUT /placement/**, PUT /placement/resource_providers/x/traits",
+        ),
+        (
+            {
+                "access_rules": [
+                    {"service": "image", "method": "PUT", "path": "/**"},
+                    {"service": "placement", "method": "GET", "path": "/**"},
+                ]
+            },
+            "",
+        ),
+    ],
+)
+def test_an_audit_lists_a_credential_that_is_too_wide(
+    cloud, enroll, run, keystone, change, words
+):
+    cloud.host("compute1", {COMPUTE})
+    enroll("compute1")
+    user = keystone.find_user("vhard-host-compute1")
+    (made,) = keystone.application_credentials(user.id)
+    vars(made).update(change)
+    _, rows = run(AuditHosts)
+    assert [row[-1] for row in rows] == [words] * bool(words)
+    assert all(row[:2] == (user.name, f"credential {made.id}") for row in rows)
+
+
+def test_an_audit_lists_hosts_users_that_enroll_did_not_make(
+    cloud, enroll, run, keystone
+):
+    cloud.host("compute1", {COMPUTE})
+    enroll("compute1")
+    user = keystone.find_user("vhard-host-compute1")
+    grant(keystone, user, "admin")
+    fake = keystone.add("users", "vhard-host-x", description="")
+    grant(keystone, fake, "vhard-cleaner")
+    _, rows = run(AuditHosts)
+    assert [(row[0], row[2]) for row in rows] == [
+        ("vhard-host-compute1", "admin"),
+        ("vhard-host-x", "vhard-reporter, vhard-cleaner"),
+    ]
+
+
+def test_a_keystone_that_refuses_is_one_line(run, keystone):
+    keystone.faults["role_assignments"] = sdk.ForbiddenException("not you")
+    with pytest.raises(exceptions.CommandError, match="Keystone: not you"):
+        run(AuditHosts)
+
+
+def test_no_endpoint_is_one_line(cloud, enroll):
+    with pytest.raises(exceptions.CommandError, match="no endpoint"):
+        enroll("compute1", url=None)
