@@ -14,6 +14,7 @@ from nova_vhard.cmd import daemon
 from nova_vhard.common import pci, terminal
 from nova_vhard.common.text import clean
 from nova_vhard.conf import cleaner as cleaner_conf
+from nova_vhard.conf import placement as placement_conf
 from nova_vhard.node import systemd
 from nova_vhard.node.cleaner import rules_file, trusted
 from nova_vhard.node.cleaner.decide import OperatorRequest
@@ -26,7 +27,7 @@ from nova_vhard.placement.connect import connect
 
 _PROGRAM = daemon.Program(
     "nova-vhard-cleaner",
-    "/etc/nova-vhard/cleaner.conf",
+    placement_conf.files("/etc/nova-vhard/cleaner.conf"),
     cleaner_conf.register,
     "vhard_cleaner",
     cleaner_conf.OPTS,

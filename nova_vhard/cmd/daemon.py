@@ -25,7 +25,8 @@ class Program:
     """A program with a configuration file of its own.
 
     :ivar name: ``nova-vhard-reporter``
-    :ivar default_file: read if it is there and no other is named
+    :ivar default_files: read if they are there and no other is named; what
+        stands in a later one holds
     :ivar register: registers its option group
     :ivar group: name of that
     :ivar options: in that group
@@ -35,7 +36,7 @@ class Program:
     """
 
     name: str
-    default_file: str
+    default_files: Sequence[str]
     register: Callable[[cfg.ConfigOpts], None]
     group: str
     options: Sequence[cfg.Opt]
@@ -49,8 +50,8 @@ class Program:
             "--config-file",
             action="append",
             metavar="FILE",
-            help="configuration file; default "
-            f"{self.default_file} if it is there",
+            help="configuration file, again for each further one; default "
+            f"{' and '.join(self.default_files)}, as far as they are there",
         )
         parser.add_argument("--debug", action="store_true", help="log more")
 
@@ -65,8 +66,8 @@ class Program:
         # Standard output is for results.
         conf.set_default("use_stderr", True)
         self.register(conf)
-        there = os.path.exists(self.default_file)
-        files = options.config_file or [self.default_file] * there
+        there = filter(os.path.exists, self.default_files)
+        files = options.config_file or list(there)
         conf(
             ["--debug"] if options.debug else [],
             project=self.name,

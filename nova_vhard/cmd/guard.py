@@ -20,7 +20,7 @@ from nova_vhard.node.guard.service import Guard
 _NOT_TOLD = 2
 _PROGRAM = daemon.Program(
     "nova-vhard-guard",
-    "/etc/nova-vhard/guard.conf",
+    ("/etc/nova-vhard/guard.conf",),
     guard_conf.register,
     "vhard_guard",
     guard_conf.OPTS,

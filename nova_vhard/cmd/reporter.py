@@ -14,6 +14,7 @@ from oslo_config import cfg
 from nova_vhard.cmd import daemon
 from nova_vhard.common import terminal
 from nova_vhard.common.problems import PolicyError
+from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import report, report_formats
 from nova_vhard.host.isolate import Isolation
@@ -38,7 +39,7 @@ _CRASHED = 255
 _UNKNOWN = 2
 _PROGRAM = daemon.Program(
     "nova-vhard-reporter",
-    "/etc/nova-vhard/reporter.conf",
+    placement_conf.files("/etc/nova-vhard/reporter.conf"),
     reporter_conf.register,
     "vhard_reporter",
     reporter_conf.OPTS,

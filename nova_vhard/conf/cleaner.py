@@ -13,8 +13,9 @@ GROUP = cfg.OptGroup(
     title="Cleaner of a compute node's passthrough devices",
     help="How nova-vhard-cleaner finds the one-time-use devices of its host, "
     "cleans them and releases them. The group placement says how it logs "
-    "in; its user needs to be allowed to write inventories and traits (role "
-    "admin or service).",
+    "in, or that of cleaner-placement.conf, which openstack vhard host enroll "
+    "makes for one host; its user needs to be allowed to write inventories "
+    "and traits (role vhard-cleaner, admin or service).",
 )
 
 OPTS = [

@@ -10,6 +10,18 @@ GROUP = cfg.OptGroup(
 )
 
 
+def files(own: str) -> tuple[str, str]:
+    """Return a program's file, and that of its host's own credential.
+
+    The latter is what ``openstack vhard host enroll`` has made. Its group
+    ``placement`` names another group to log in by, so that a password which
+    stands in the first one is not used.
+
+    :param own: ``/etc/nova-vhard/reporter.conf``
+    """
+    return own, f"{own.removesuffix('.conf')}-placement.conf"
+
+
 def register(conf: cfg.ConfigOpts) -> None:
     """Register session, auth and adapter options."""
     from keystoneauth1 import loading

@@ -10,8 +10,10 @@ GROUP = cfg.OptGroup(
     "vhard_reporter",
     title="Reporter of a compute node",
     help="What nova-vhard-reporter reads on its host and where it reports "
-    "to. The group placement says how it logs in; its user needs to be "
-    "allowed to write traits (role admin or service).",
+    "to. The group placement says how it logs in, or that of "
+    "reporter-placement.conf, which openstack vhard host enroll makes for "
+    "one host; its user needs to be allowed to write traits (role "
+    "vhard-reporter, admin or service).",
 )
 
 OPTS = [

@@ -77,10 +77,10 @@ def test_the_cleaners_unit_fits_its_options_and_its_work():
     assert run == defaults["run_dir"]
     options = cleaner._parser().parse_args(command(service)[1:])
     assert options.command == "run"
-    assert options.config_file == ["/run/credentials/x/cleaner.conf"]
-    handed = f"cleaner.conf:{cleaner._PROGRAM.default_file}"
-    assert service["LoadCredential"] == handed
     text = (ETC / CLEANER).read_text(encoding="utf-8")
+    assert handed(text) == dict(
+        zip(options.config_file, cleaner._PROGRAM.default_files, strict=True)
+    )
     lines = re.findall("^SystemCallFilter=(.*)", text, re.MULTILINE)
     # A list of what is let through, first; then what is not.
     assert lines[:2] == ["@system-service", "~@privileged @resources"]
@@ -113,7 +113,7 @@ def test_the_guards_units_fit_its_options_and_its_work():
     assert service["RuntimeDirectoryPreserve"] == "yes"
     options = guard._parser().parse_args(command(service)[1:])
     assert options.command == "run"
-    assert options.config_file == [guard._PROGRAM.default_file]
+    assert options.config_file == [*guard._PROGRAM.default_files]
     assert service["RestrictAddressFamilies"] == "AF_UNIX"
     assert service["PrivateNetwork"] == "yes"
     assert service["CapabilityBoundingSet"] == "CAP_DAC_READ_SEARCH"
@@ -214,6 +214,21 @@ def unit(name):
     return parser["Service"]
 
 
+def handed(text):
+    """Return what a unit hands over: what a program sees to its source."""
+    pairs = re.findall("^LoadCredential=(.*):(.*)$", text, re.MULTILINE)
+    return {f"/run/credentials/x/{name}": path for name, path in pairs}
+
+
+@pytest.mark.parametrize("name", ["reporter", "cleaner"])
+def test_a_host_that_is_not_enrolled_starts_its_units(name):
+    text = (ETC / f"nova-vhard-{name}.service").read_text(encoding="utf-8")
+    # What stands for the file that is not there is one of oslo.config.
+    (default,) = re.findall("^SetCredential=(.*)$", text, re.MULTILINE)
+    assert default == "placement.conf:[placement]"
+    assert "/run/credentials/x/placement.conf" in handed(text)
+
+
 def command(service):
     """Return a unit's command as systemd would start it."""
     text = service["ExecStart"]
@@ -228,10 +243,13 @@ def command(service):
 def test_a_units_command_is_one_that_its_program_knows(name):
     service = unit(name)
     program, *arguments = command(service)
+    text = (ETC / name).read_text(encoding="utf-8")
     folder, _, name = program.rpartition("/bin/")
     options = PROGRAMS[name]._parser().parse_args(arguments)
-    handed, _, _ = service["LoadCredential"].partition(":")
-    assert options.config_file == [f"/run/credentials/x/{handed}"]
+    files = handed(text)
+    assert options.config_file == list(files)
+    default = PROGRAMS[name]._PROGRAM.default_files
+    assert list(files.values()) == list(default[: len(files)])
     assert f"python3 -m venv {folder} " in words(REPORTER)
 
 

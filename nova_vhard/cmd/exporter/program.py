@@ -18,7 +18,7 @@ _DEFAULT_FILE = "/etc/nova-vhard/exporter.conf"
 
 _PROGRAM = daemon.Program(
     "nova-vhard-exporter",
-    _DEFAULT_FILE,
+    (_DEFAULT_FILE,),
     exporter_conf.register,
     "vhard_exporter",
     exporter_conf.OPTS,

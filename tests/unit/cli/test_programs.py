@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program whose extra is not installed says which, in one line."""
 
+import argparse
 import subprocess
 import sys
 
 import pytest
+
+from nova_vhard.cmd import daemon
+from nova_vhard.conf import placement as placement_conf
 
 #: Program, a package that it needs, and the extra that brings it.
 _LACKING = [
@@ -50,3 +54,19 @@ def test_a_module_of_ours_that_is_missing_is_a_fault():
     ended = run("reporter", "nova_vhard.host.report")
     assert "Traceback" in ended.stderr
     assert "install nova-vhard" not in ended.stderr
+
+
+def test_a_hosts_own_login_holds_before_that_of_the_other_file(tmp_path):
+    own, enrolled = placement_conf.files(str(tmp_path / "a.conf"))
+    assert enrolled == str(tmp_path / "a-placement.conf")
+    program = daemon.Program(
+        "a", (own, enrolled), placement_conf.register, "placement", ()
+    )
+    options = argparse.Namespace(config_file=None, debug=False)
+    assert program.configure(options).placement.auth_section is None
+    for path, section in ((own, "one"), (enrolled, "two")):
+        with open(path, "w") as file:
+            file.write(f"[placement]\nauth_section = {section}\n")
+        assert program.configure(options).placement.auth_section == section
+    options.config_file = [own]
+    assert program.configure(options).placement.auth_section == "one"
