@@ -42,6 +42,7 @@ CHECKS: dict[str, Callable[[Node], Result]] = {
     "Glance API gate": gates.glance_api,
     "Glance import gate": gates.imports,
     "Placement": cloud.placement,
+    "Access rules": settings.access_rules,
     "Service user token": settings.service_token,
     "PCI in Placement": settings.pci_in_placement,
     "Passthrough flavors": cloud.flavors,

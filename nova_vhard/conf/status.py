@@ -25,13 +25,21 @@ OPTS = [
         "reads, in its order, the one beside which its paste file lies "
         "last. What is missing or wrong is handled as with Nova's.",
     ),
+    cfg.MultiStrOpt(
+        "placement-config-file",
+        metavar="FILE",
+        default=["/etc/placement/placement.conf"],
+        help="Configuration file of the Placement API; again for each that it "
+        "reads, in its order. What is missing or wrong is handled as with "
+        "Nova's.",
+    ),
     cfg.StrOpt(
         "reporter-config-file",
         metavar="FILE",
         default="/etc/nova-vhard/reporter.conf",
         help="Configuration file of nova-vhard-reporter, whose login to "
-        "Placement is tried as well. Where there is no such file it is not "
-        "tried.",
+        "Placement is tried as well, or that of reporter-placement.conf "
+        "beside it. Where there is no such file it is not tried.",
     ),
     cfg.StrOpt(
         "os-cloud",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration files of Nova and Glance, read without either of them.
+"""Configuration files of the services, read without any of these.
 
 Only the options that a check looks at are known, with the services' own
 defaults (Nova 31 to 34, Glance 30 to 33). The environment is not asked: it
@@ -49,6 +49,13 @@ _NOVA = {
     ],
     "wsgi": [cfg.StrOpt("api_paste_config", default="api-paste.ini")],
 }
+_PLACEMENT = {
+    "keystone_authtoken": [
+        cfg.StrOpt("service_type"),
+        # keystonemiddleware before 13.0: false where it is not set.
+        cfg.BoolOpt("service_token_roles_required", default=False),
+    ],
+}
 _GLANCE = {
     "image_import_opts": [
         cfg.ListOpt(
@@ -83,9 +90,23 @@ def glance(files: Sequence[str]) -> cfg.ConfigOpts:
 
 
 def reporter(file: str) -> cfg.ConfigOpts:
-    """Return what reporter.conf says of its login to Placement."""
-    conf = read("nova-vhard-reporter", [file])
+    """Return what reporter.conf says of its login to Placement.
+
+    A credential of the host's own, in the file beside it, holds before that.
+    """
+    own, enrolled = placement.files(file)
+    if not os.path.exists(own):
+        raise NotHere(own)
+    there = [own, *[enrolled] * os.path.exists(enrolled)]
+    conf = read("nova-vhard-reporter", there)
     placement.register(conf)
+    return conf
+
+
+def placement_api(files: Sequence[str]) -> cfg.ConfigOpts:
+    """Return what placement.conf says of tokens."""
+    conf = read("placement", files)
+    _register(conf, _PLACEMENT)
     return conf
 
 

@@ -56,6 +56,11 @@ class Node:
         return files.glance(self._conf.glance_config_file)
 
     @functools.cached_property
+    def placement_api(self) -> cfg.ConfigOpts:
+        """Placement's own configuration; raises as ``nova`` does."""
+        return files.placement_api(self._conf.placement_config_file)
+
+    @functools.cached_property
     def reporter(self) -> cfg.ConfigOpts:
         """The reporter's configuration; raises as ``nova`` does."""
         return files.reporter(self._conf.reporter_config_file)

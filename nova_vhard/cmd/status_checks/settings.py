@@ -15,7 +15,10 @@ from nova_vhard.cmd.status_checks.answers import (
     warn,
 )
 from nova_vhard.cmd.status_checks.node import Node
+from nova_vhard.common.text import clean
 from nova_vhard.policy.model import Assume, Mode, Policy
+
+_PLACEMENT = "placement"
 
 
 def service_token(node: Node) -> Result:
@@ -39,6 +42,35 @@ def service_token(node: Node) -> Result:
             "it one, of a user with role service."
         )
     return fine("send_service_user_token is on.")
+
+
+def access_rules(node: Node) -> Result:
+    """Judge whether Placement holds credentials to their access rules.
+
+    =======  ==========================================================
+    SUCCESS  it does
+    WARNING  it refuses credentials that have any: no host is enrolled
+    FAILURE  each of them can void its rules
+    =======  ==========================================================
+    """
+    group = node.placement_api.keystone_authtoken
+    where = "[keystone_authtoken] of placement.conf"
+    if group.service_type != _PLACEMENT:
+        is_now = clean(group.service_type or "not set")
+        return warn(
+            f"service_type is {is_now} in {where}: Placement refuses "
+            "every credential of openstack vhard host enroll. Set "
+            "service_type = placement, and service_token_roles_required = "
+            "true."
+        )
+    if not group.service_token_roles_required:
+        return fail(
+            f"service_token_roles_required is off in {where}: whoever sends "
+            "its own token as X-Service-Token as well is held by no access "
+            "rule, so that the credential of one host writes for every host. "
+            "Set service_token_roles_required = true."
+        )
+    return fine("Placement holds credentials to their access rules.")
 
 
 def pci_in_placement(node: Node) -> Result:

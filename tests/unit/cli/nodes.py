@@ -37,6 +37,11 @@ flavor = keystone+cachemanagement
 [image_import_opts]
 image_import_plugins = [vhard]
 """
+PLACEMENT = """
+[keystone_authtoken]
+service_type = placement
+service_token_roles_required = true
+"""
 POLICY = "version: '1'\nextends: baseline\n"
 
 
@@ -63,6 +68,7 @@ class Etc:
         self.glance(GLANCE)
         self.write("nova/api-paste.ini", gated("nova"))
         self.write("glance/glance-api-paste.ini", gated("glance"))
+        self.write("placement/placement.conf", PLACEMENT)
 
     def write(self, name, text):
         """Write a file; return its path."""
@@ -101,6 +107,7 @@ class Etc:
             f"--glance-config-file={self.folder}/glance/"
             "glance-image-import.conf",
             f"--glance-config-file={self.folder}/glance/glance-api.conf",
+            f"--placement-config-file={self.folder}/placement/placement.conf",
             f"--reporter-config-file={self.folder}/reporter.conf",
         ]
 

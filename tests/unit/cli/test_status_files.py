@@ -16,6 +16,7 @@ from nova_vhard.cmd.status_checks import (
     policy,
     settings,
 )
+from nova_vhard.cmd.status_checks.answers import NotHere
 from nova_vhard.common import mounts
 from tests.unit.cli.nodes import (
     GLANCE,
@@ -60,6 +61,7 @@ def test_a_node_where_all_was_done(etc):
         gates.glance_api,
         gates.imports,
         settings.service_token,
+        settings.access_rules,
         settings.pci_in_placement,
         settings.prefilter,
         settings.defaults,
@@ -244,6 +246,46 @@ def test_service_user(etc, group, code, said):
     assert said in result.details
 
 
+TYPE = "service_type = placement"
+ROLES = "service_token_roles_required = true"
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "said"),
+    [
+        (f"{TYPE}\n{ROLES}", SUCCESS, "holds credentials"),
+        (ROLES, WARNING, "service_type is not set"),
+        (f"service_type = x\x1b\n{ROLES}", WARNING, "service_type is x in"),
+        (TYPE, FAILURE, "service_token_roles_required is off"),
+        (f"{TYPE}\n{ROLES[:-4]}no", FAILURE, "X-Service-Token"),
+        (f"{TYPE}\n{ROLES[:-4]}maybe", FAILURE, "cannot have"),
+    ],
+)
+def test_access_rules(etc, lines, code, said):
+    etc.write("placement/placement.conf", f"[keystone_authtoken]\n{lines}\n")
+    result = look(settings.access_rules, etc)
+    assert result.code == code
+    assert said in result.details
+
+
+def test_without_placements_file_its_access_rules_are_not_checked(etc):
+    (etc.folder / "placement/placement.conf").unlink()
+    result = look(settings.access_rules, etc)
+    assert result.code == WARNING
+    assert result.details.startswith("Not checked: there is no ")
+
+
+def test_the_reporters_login_is_its_hosts_own_where_it_has_one(etc):
+    own = "[placement]\nauth_section = vhard_host\n"
+    etc.write("reporter.conf", "[placement]\nauth_type = password\n")
+    assert etc.node.reporter.placement.auth_section is None
+    etc.write("reporter-placement.conf", own)
+    assert etc.node.reporter.placement.auth_section == "vhard_host"
+    (etc.folder / "reporter.conf").unlink()
+    with pytest.raises(NotHere, match=r"reporter\.conf"):
+        _ = etc.node.reporter
+
+
 @pytest.mark.parametrize(
     ("allow", "switch", "code"),
     [
@@ -391,8 +433,8 @@ def run(etc, capsys, *more):
 
 def test_a_node_without_any_of_the_files(tmp_path, capsys):
     etc = Etc(tmp_path)
-    for name in ("nova/nova.conf", "glance/glance-api.conf"):
-        (tmp_path / name).unlink()
+    for name in ("nova/nova", "glance/glance-api", "placement/placement"):
+        (tmp_path / f"{name}.conf").unlink()
     code, (out, err) = run(etc, capsys, "--json")
     assert code == WARNING
     assert err == ""
