@@ -169,15 +169,36 @@ class Cloud:
         compute.disable_service(service)
 
     def _reporters(self):
+        self.until("the hosts' providers", self._known)
+        self.enroll(*self.facts.machines)
         for machine in self.facts.machines:
             self.daemons.start(services.reporter(self.facts, machine))
         self.until("the reports", self._reported)
+
+    def _known(self):
+        traits = map(self._admin.traits, self._nodes())
+        return all("COMPUTE_NODE" in names for names in traits)
+
+    def _nodes(self):
+        return [machine.node for machine in self.facts.machines]
+
+    def enroll(self, *machines, force=False):
+        """Make credentials of their own for machines.
+
+        :raises Failed: if it did not work
+        """
+        names = [machine.name for machine in machines]
+        folder = services.credentials(self.facts)
+        words = ("vhard", "host", "enroll", "--folder", str(folder), *names)
+        answer = self._admin.command(*words, *["--force"][: bool(force)])
+        if not answer.success:
+            raise Failed(answer.text)
 
     def _reported(self):
         fresh = "CUSTOM_VHARD_REPORTED"
         return all(
             any(name.startswith(fresh) for name in self._admin.traits(node))
-            for node in (machine.node for machine in self.facts.machines)
+            for node in self._nodes()
         )
 
     @functools.cached_property

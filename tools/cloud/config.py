@@ -29,6 +29,13 @@ user_domain_id = default
 project_domain_id = default
 region_name = {region}
 """
+#: The roles of reporters and cleaners.
+_PLACEMENT_POLICY = (
+    pathlib.Path(__file__).parents[2]
+    / "etc"
+    / "nova-vhard"
+    / "placement-policy.yaml"
+)
 _VHARD = """\
 [vhard]
 policy_file = {policy}
@@ -57,7 +64,13 @@ use_stderr = false
 [api]
 auth_strategy = keystone
 [keystone_authtoken]
+# Access rules hold for a credential of these types of services; and a host's
+# own token is not taken for a service's, which they do not hold for.
+service_type = placement
+service_token_roles_required = true
 {auth}
+[oslo_policy]
+policy_file = {placement_policy}
 [placement_database]
 {database}
 sync_on_startup = true
@@ -335,6 +348,7 @@ def _write(facts, service, file, template, **more):
         network=facts.url("network"),
         logging=_LOGGING.format(service=service, **common),
         pci=_pci(),
+        placement_policy=_PLACEMENT_POLICY,
         policy=place.policy,
         region=users.REGION,
         report_interval=_SELDOM if facts.steady else 30,

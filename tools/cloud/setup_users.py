@@ -9,6 +9,8 @@ def make(facts):
     identity = clients.Client(facts, users.ADMIN).sdk().identity
     roles = {role.name: role.id for role in identity.roles()}
     projects = {}
+    for name in users.ROLES:
+        identity.create_role(name=name)
     for user in users.MADE:
         if user.project not in projects:
             project = identity.create_project(

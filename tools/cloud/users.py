@@ -26,6 +26,8 @@ SERVICE = User("service", "service", ("admin", "service"))
 
 MADE = (MEMBER, READER, HERITAGE, SERVICE)
 USERS = (ADMIN, *MADE)
+#: Those that Placement's sample policy has.
+ROLES = ("vhard-reporter", "vhard-cleaner", "vhard-sweep")
 #: service type: name of the API in cloud.facts, and path of its endpoint
 SERVICES = {
     "compute": ("nova", "/v2.1"),
