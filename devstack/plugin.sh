@@ -11,6 +11,8 @@
 
 NOVA_VHARD_POLICY_FILE=$NOVA_VHARD_CONF_DIR/policy.yaml
 NOVA_VHARD_REPORTER_CONF=$NOVA_VHARD_CONF_DIR/reporter.conf
+NOVA_VHARD_CREDENTIAL=$NOVA_VHARD_CONF_DIR/reporter-placement.conf
+NOVA_VHARD_SWEEP_CONF=$NOVA_VHARD_CONF_DIR/sweep.conf
 NOVA_VHARD_UNDO_DIR=$NOVA_VHARD_STATE_PATH/undo
 NOVA_VHARD_FILTER=VirtHardeningFilter
 NOVA_VHARD_FILTER_CLASS=nova_vhard.gates.scheduler.$NOVA_VHARD_FILTER
@@ -71,7 +73,8 @@ function nova_vhard_take_out {
             while read -r section option; do
                 nova_vhard_put_back "$@" "$section" "$option"
             done < <(nova_vhard_options)
-            for section in vhard libvirt service_user image_import_opts; do
+            for section in vhard libvirt service_user image_import_opts \
+                keystone_authtoken oslo_policy; do
                 nova_vhard_drop_empty "$file" "$2" "$section"
             done
             ;;
@@ -82,7 +85,9 @@ function nova_vhard_take_out {
 function nova_vhard_options {
     local option
     printf '%s\n' "vhard policy_file" "vhard state_path" \
-        "libvirt hw_machine_type"
+        "libvirt hw_machine_type" "keystone_authtoken service_type" \
+        "keystone_authtoken service_token_roles_required" \
+        "oslo_policy policy_file"
     for option in send_service_user_token auth_type interface auth_url \
         username password user_domain_name project_name project_domain_name; do
         echo "service_user $option"
@@ -229,6 +234,18 @@ function nova_vhard_edit_glance {
     fi
 }
 
+# Access rules hold for the credentials of hosts, and the roles are there that
+# they have. Where there is a policy file already it has to be merged by hand.
+function nova_vhard_edit_placement {
+    local file=$1
+    iniset "$file" keystone_authtoken service_type placement
+    iniset "$file" keystone_authtoken service_token_roles_required True
+    if [[ -z $(iniget "$file" oslo_policy policy_file) ]]; then
+        iniset "$file" oslo_policy policy_file \
+            "$NOVA_VHARD_DIR/etc/nova-vhard/placement-policy.yaml"
+    fi
+}
+
 # Write a policy in one step: the services may be reading it.
 function nova_vhard_write_policy {
     local new=$NOVA_VHARD_POLICY_FILE.new
@@ -245,18 +262,25 @@ function nova_vhard_write_policy {
     mv "$new" "$NOVA_VHARD_POLICY_FILE"
 }
 
-# The reporter's own user and its login to Placement.
+# The reporter's file, without a login: that is made when nova-compute runs.
 function nova_vhard_write_reporter_conf {
     local file=$NOVA_VHARD_REPORTER_CONF
-    if is_service_enabled placement-api; then
-        create_service_user vhard-reporter
-    fi
     rm -f "$file"
     install -m 0600 /dev/null "$file"
-    configure_keystoneauth "$file" vhard-reporter placement
-    iniset "$file" placement region_name "$REGION_NAME"
     iniset "$file" vhard_reporter compute_id_file \
         "$NOVA_STATE_PATH/compute_id"
+}
+
+# The sweep's own user and its login to Placement, and the hosts' roles.
+function nova_vhard_write_sweep_conf {
+    local file=$NOVA_VHARD_SWEEP_CONF
+    create_service_user vhard-sweep
+    get_or_create_role vhard-reporter
+    get_or_create_role vhard-cleaner
+    rm -f "$file"
+    install -m 0600 /dev/null "$file"
+    configure_keystoneauth "$file" vhard-sweep placement
+    iniset "$file" placement region_name "$REGION_NAME"
 }
 
 function nova_vhard_configure {
@@ -266,6 +290,10 @@ function nova_vhard_configure {
     install -d -m 0700 "$NOVA_VHARD_UNDO_DIR"
     nova_vhard_write_policy
     nova_vhard_write_reporter_conf
+    if is_service_enabled placement-api; then
+        nova_vhard_write_sweep_conf
+        nova_vhard_change "$PLACEMENT_CONF" nova_vhard_edit_placement
+    fi
     if is_service_enabled nova; then
         nova_vhard_change "$NOVA_CONF" nova_vhard_edit_nova
     fi
@@ -282,15 +310,33 @@ function nova_vhard_configure {
     fi
 }
 
+# nova_vhard_enroll: a credential for this host alone. nova-compute, which was
+# started just now, makes its identity and its resource provider.
+function nova_vhard_enroll {
+    local folder=$NOVA_VHARD_STATE_PATH/enroll end=$((SECONDS + 120))
+    until openstack --os-cloud devstack-admin vhard host enroll --force \
+        --folder "$folder" "$(cat "$NOVA_STATE_PATH/compute_id")"; do
+        if ((SECONDS >= end)); then
+            warn $LINENO "nova-vhard: this host is not enrolled"
+            return
+        fi
+        sleep 2
+    done
+    mv "$folder"/*/*-placement.conf "$NOVA_VHARD_CONF_DIR"
+    rm -rf "$folder"
+}
+
 function nova_vhard_start {
     local reporter=$NOVA_VHARD_BIN_DIR/nova-vhard-reporter
     if is_service_enabled n-cpu; then
+        if is_service_enabled vhard-reporter; then nova_vhard_enroll; fi
         run_process vhard-reporter \
-            "$reporter --config-file $NOVA_VHARD_REPORTER_CONF run"
+            "$reporter --config-file $NOVA_VHARD_REPORTER_CONF \
+--config-file $NOVA_VHARD_CREDENTIAL run"
     fi
     if is_service_enabled placement-api; then
         run_process vhard-sweep "/bin/bash $NOVA_VHARD_DIR/devstack/sweep.sh \
-$reporter $NOVA_VHARD_REPORTER_CONF $NOVA_VHARD_MAX_REPORT_AGE"
+$reporter $NOVA_VHARD_SWEEP_CONF $NOVA_VHARD_MAX_REPORT_AGE"
     fi
 }
 
@@ -300,7 +346,8 @@ function nova_vhard_unstack {
     stop_process vhard-reporter
     stop_process vhard-sweep
     for file in "$NOVA_CONF" "$NOVA_API_PASTE_INI" "$GLANCE_API_PASTE_INI" \
-        "$GLANCE_API_CONF" "$GLANCE_IMAGE_IMPORT_CONF" "${CINDER_CONF:-}"; do
+        "$GLANCE_API_CONF" "$GLANCE_IMAGE_IMPORT_CONF" "${CINDER_CONF:-}" \
+        "${PLACEMENT_CONF:-}"; do
         if [[ -e $(nova_vhard_saved "$file").after ]]; then
             nova_vhard_undo "$file"
         fi

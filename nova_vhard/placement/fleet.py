@@ -93,8 +93,7 @@ def one_host(
     :param name: name or uuid of its resource provider
     :raises ProviderNotFound: if there is none
     """
-    is_uuid = _is_uuid(name)
-    result = placement.provider(name if is_uuid else None, name)
+    result = placement.provider(name if is_uuid(name) else None, name)
     has, _ = placement.traits_of(result.uuid)
     ours = [item for item in has if item.startswith(traits.PREFIX)]
     hours = [hour for item in ours if (hour := traits.hour_of(item))]
@@ -106,7 +105,8 @@ def one_host(
     )
 
 
-def _is_uuid(name: str) -> bool:
+def is_uuid(name: str) -> bool:
+    """Return whether a provider is named by its uuid."""
     try:
         return str(uuid.UUID(name)) == name.lower()
     except ValueError:

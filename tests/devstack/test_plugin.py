@@ -18,6 +18,7 @@ from nova_vhard.cmd.status_checks import (
     settings,
 )
 from nova_vhard.policy import document
+from tests.unit import commands
 from tests.unit.cli.nodes import STOCK, Etc, shipped
 
 pytestmark = pytest.mark.services
@@ -53,7 +54,19 @@ BARE = "[DEFAULT]\ndebug = True\n"
 GLANCE = "[DEFAULT]\ndebug = True\n\n[paste_deploy]\nflavor = {}\n"
 FLAVOR = "keystone+cachemanagement"
 IMPORT = "\n[image_import_opts]\nimage_import_plugins = []\n"
+PLACEMENT = """[api]
+auth_strategy = keystone
+
+[keystone_authtoken]
+username = placement
+
+[oslo_policy]
+enforce_scope = False
+"""
 CINDER = "[DEFAULT]\n\n[service_user]\nsend_service_user_token = True\n"
+
+
+NODE = "0f6e2d5c-3c5a-4c7e-9a35-3a4f3f5b8d21"
 
 
 class Devstack:
@@ -72,6 +85,7 @@ class Devstack:
             "glance/glance-api.conf": GLANCE.format(FLAVOR),
             "glance/glance-image-import.conf": IMPORT,
             "cinder/cinder.conf": CINDER,
+            "placement/placement.conf": PLACEMENT,
         } | contents
         self.files = [folder / name for name in texts]
         for path, text in zip(self.files, texts.values(), strict=True):
@@ -79,10 +93,15 @@ class Devstack:
             path.write_text(text, encoding="utf-8")
             path.chmod(0o640)
         self.calls = folder / "calls"
+        # As nova-compute leaves it.
+        compute = folder / "data/nova/compute_id"
+        compute.parent.mkdir(parents=True)
+        compute.write_text(f"{NODE}\n")
 
     @property
     def environment(self):
-        nova, nova_paste, glance_paste, glance, imports, cinder = self.files
+        nova, nova_paste, glance_paste, glance, *others = self.files
+        imports, cinder, placement = others
         return {
             "PATH": os.environ["PATH"],
             "CALLS": str(self.calls),
@@ -104,6 +123,7 @@ class Devstack:
             "GLANCE_API_CONF": str(glance),
             "GLANCE_IMAGE_IMPORT_CONF": str(imports),
             "CINDER_CONF": str(cinder),
+            "PLACEMENT_CONF": str(placement),
             "NOVA_VHARD_CONF_DIR": str(self.folder / "vhard"),
             "NOVA_VHARD_DIR": str(ROOT),
         }
@@ -178,6 +198,7 @@ def test_every_gate_is_plugged_in_as_the_status_command_sees_it(devstack):
         gates.glance_api,
         gates.imports,
         settings.service_token,
+        settings.access_rules,
         settings.defaults,
     ):
         result = status._run(check, node, None)
@@ -192,16 +213,26 @@ def test_every_gate_is_plugged_in_as_the_status_command_sees_it(devstack):
 def test_what_is_installed_and_started(devstack):
     devstack.stack()
     bin_dir = devstack.environment["PREFIX_BIN"]
-    conf = devstack.folder / "vhard/reporter.conf"
+    conf, own, sweep = (
+        devstack.folder / f"vhard/{name}.conf"
+        for name in ("reporter", "reporter-placement", "sweep")
+    )
     reporter = f"{bin_dir}/nova-vhard-reporter"
     assert [one for one in devstack.notes() if "define" not in one] == [
         f"setup_develop {ROOT} client,node",
-        "create_service_user vhard-reporter",
-        f"run_process vhard-reporter {reporter} --config-file {conf} run",
+        "create_service_user vhard-sweep",
+        "get_or_create_role vhard-reporter",
+        "get_or_create_role vhard-cleaner",
+        "openstack --os-cloud devstack-admin vhard host enroll --force "
+        f"--folder {devstack.folder}/data/nova-vhard/enroll {NODE}",
+        f"run_process vhard-reporter {reporter} --config-file {conf} "
+        f"--config-file {own} run",
         f"run_process vhard-sweep /bin/bash {ROOT}/devstack/sweep.sh "
-        f"{reporter} {conf} 2",
+        f"{reporter} {sweep} 2",
     ]
-    assert stat.S_IMODE(conf.stat().st_mode) == 0o600
+    assert own.exists()
+    for file in (conf, sweep):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
     undo = devstack.folder / "data/nova-vhard/undo"
     assert stat.S_IMODE(undo.stat().st_mode) == 0o700
     devstack.run("unstack")
@@ -213,12 +244,36 @@ def test_what_is_installed_and_started(devstack):
     assert devstack.notes()[-1] == "pip_uninstall nova-vhard"
 
 
-def test_the_reporters_login_is_one_that_it_takes(devstack):
+def test_a_host_is_enrolled_by_a_command_that_there_is(devstack):
     devstack.stack()
-    conf = devstack.folder / "vhard/reporter.conf"
+    (line,) = [one for one in devstack.notes() if one.startswith("openstack")]
+    commands.check(line.replace("--os-cloud devstack-admin ", ""))
+
+
+def test_a_host_that_cannot_be_enrolled_is_named(devstack):
+    devstack.stack(REFUSED="yes")
+    notes = devstack.notes()
+    assert sum("host enroll" in one for one in notes) > 1
+    (line,) = [one for one in notes if one.startswith("warn")]
+    assert line.endswith("nova-vhard: this host is not enrolled")
+
+
+def test_placements_policy_of_an_operator_stays(tmp_path):
+    own = PLACEMENT + "policy_file = own.yaml\n"
+    devstack = Devstack(tmp_path, **{"placement/placement.conf": own})
+    devstack.stack()
+    assert devstack.ini(6)["oslo_policy"]["policy_file"] == "own.yaml"
+    node = devstack.node()
+    result = status._run(settings.access_rules, node, None)
+    assert result.code == Code.SUCCESS, result.details
+
+
+def test_the_sweeps_login_is_one_that_it_takes(devstack):
+    devstack.stack()
+    conf = devstack.folder / "vhard/sweep.conf"
     parser = configparser.RawConfigParser()
     parser.read(conf)
-    assert parser["placement"]["username"] == "vhard-reporter"
+    assert parser["placement"]["username"] == "vhard-sweep"
     assert parser["placement"]["region_name"] == "RegionOne"
     ended = subprocess.run(
         [
@@ -243,7 +298,9 @@ def test_twice_changes_nothing_and_unstack_restores_every_byte(devstack):
     devstack.stack()
     once = devstack.state()
     assert all(
-        once[name] != before[name] for name in before if "cin" not in name
+        once[name] != before[name]
+        for name in before
+        if "cin" not in name and "compute_id" not in name
     )
     devstack.stack()
     assert devstack.state() == once

@@ -23,6 +23,7 @@ from nova_vhard.osc.host.accounts import (
 )
 from nova_vhard.placement import devices
 from nova_vhard.placement.client import Placement, PlacementError, Provider
+from nova_vhard.placement.fleet import is_uuid
 
 #: What can go wrong with one host.
 ERRORS = (NotOurs, PlacementError, OSError, *paging.ERRORS)
@@ -107,7 +108,7 @@ class EnrollHosts(output.Command):
             nargs="+",
             metavar="<host>",
             help="name of the host's resource provider, which is the "
-            "hypervisor's host name",
+            "hypervisor's host name, or its uuid",
         )
         parser.add_argument(
             "--folder",
@@ -184,9 +185,11 @@ def _plan(
 
     :raises NotOurs: if it is no compute node, or there is a file already
     """
+    uuid = name if is_uuid(name) else None
+    host = placement.provider(uuid, name)
+    name = host.name
     if not _HOST.fullmatch(name):
-        raise NotOurs("this is no name of a host")
-    host = placement.provider(name=name)
+        raise NotOurs("its provider's name is no name of a host")
     if _COMPUTE not in placement.traits_of(host.uuid)[0]:
         raise NotOurs("its provider is no compute node's")
     offered = devices.offered(placement, host)[0]

@@ -246,13 +246,20 @@ def test_all_are_tried_and_the_failures_named_at_the_end(
 ):
     cloud.host("pool", {"CUSTOM_OTHER"})
     cloud.host("compute1", {COMPUTE})
+    cloud.host("a/../b", {COMPUTE})
     with pytest.raises(exceptions.CommandError) as caught:
-        enroll("nobody\x1b", "gone", "pool", "compute1", "compute1")
+        enroll("gone\x1b", "a/../b", "pool", "compute1", "compute1")
     assert str(caught.value) == (
-        "not enrolled: nobody: this is no name of a host; gone: no resource "
-        "provider with name=gone; pool: its provider is no compute node's"
+        "not enrolled: gone: no resource provider with name=gone%1B; "
+        "a/../b: its provider's name is no name of a host; "
+        "pool: its provider is no compute node's"
     )
     assert keystone.find_user("vhard-host-compute1")
+
+
+def test_a_host_can_be_named_by_its_providers_uuid(cloud, enroll):
+    host = cloud.host("compute1", {COMPUTE})
+    assert enroll(host)[0] == "compute1: user vhard-host-compute1 made"
 
 
 def test_what_keystone_lacks_is_named(cloud, enroll, keystone):
