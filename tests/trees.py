@@ -120,13 +120,16 @@ def facts(
     libvirt: Mapping[str, Any] | None = None,
     default: Mapping[str, Any] | None = None,
     report_in_placement: bool = True,
+    cpus: Mapping[str, str] | None = None,
 ) -> dict[str, str | None]:
     """Return the content of a host of which the root pre-step left facts.
 
     :param device_spec: entries of ``[pci] device_spec``
     :param libvirt: what is not Nova's default in that group
     :param default: likewise in the group DEFAULT
+    :param cpus: option to the set of processors that it gives to guests
     """
+    sets = {"vcpu_pin_set": None, **(cpus or {})}
     found = {
         "version": 1,
         "time": "2026-06-15T12:00:00+00:00",
@@ -135,6 +138,7 @@ def facts(
             "force_config_drive": False,
             "config_drive_format": "iso9660",
             "pointer_model": "usbtablet",
+            "vcpu_pin_set": sets.pop("vcpu_pin_set"),
             **(default or {}),
         },
         "libvirt": {
@@ -143,6 +147,11 @@ def facts(
             "use_virtio_for_bridges": True,
             "rescue_image_id": None,
             **(libvirt or {}),
+        },
+        "compute": {
+            "cpu_shared_set": None,
+            "cpu_dedicated_set": None,
+            **sets,
         },
         "pci": {
             "device_spec": [

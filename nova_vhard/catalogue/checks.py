@@ -36,6 +36,11 @@ OURS: Mapping[str, str] = MappingProxyType(
         "mac_images": "Check-Virt-22",
         "selinux_booleans": "Check-Virt-23",
         "tpm_measured_boot": "Check-Virt-30",
+        "cpu_mitigations": "Check-Virt-31",
+        "smt": "Check-Virt-32",
+        "memory_sharing": "Check-Virt-33",
+        "nested_off": "Check-Virt-34",
+        "microcode": "Check-Virt-35",
         "guard_in_force": "Check-Virt-44",
     }
 )

@@ -26,12 +26,17 @@ OPTS: Mapping[str, tuple[cfg.Opt, ...]] = MappingProxyType(
             cfg.StrOpt(
                 "pointer_model", default="usbtablet", choices=_POINTERS
             ),
+            cfg.StrOpt("vcpu_pin_set"),
         ),
         "libvirt": (
             cfg.StrOpt("virt_type", default="kvm", choices=_VIRT_TYPES),
             cfg.ListOpt("hw_machine_type"),
             cfg.BoolOpt("use_virtio_for_bridges", default=True),
             cfg.StrOpt("rescue_image_id"),
+        ),
+        "compute": (
+            cfg.StrOpt("cpu_shared_set"),
+            cfg.StrOpt("cpu_dedicated_set"),
         ),
         "devices": (
             cfg.ListOpt(

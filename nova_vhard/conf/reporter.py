@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of group ``vhard_reporter``, for nova-vhard-reporter."""
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 from nova_vhard.conf import groups
 from nova_vhard.conf.vhard import POLICY_FILE
@@ -15,6 +15,9 @@ GROUP = cfg.OptGroup(
     "one host; its user needs to be allowed to write traits (role "
     "vhard-reporter, admin or service).",
 )
+
+# A vulnerability's name, as the kernel's file has it, and a reason.
+_ACCEPTED = types.String(regex=r"[a-z][a-z0-9_]{0,63}:\s*\S.*")
 
 OPTS = [
     cfg.IntOpt(
@@ -76,6 +79,17 @@ OPTS = [
         help="SELinux booleans that this host wants on, such as "
         "virt_use_nfs where instances are on NFS. Each opens something to "
         "every guest; one that is on and not named here is a FAIL.",
+    ),
+    cfg.MultiOpt(
+        "accepted_vulnerabilities",
+        item_type=_ACCEPTED,
+        help="Vulnerability of the processor that this host is open to and "
+        "may be, and why, such as 'retbleed: one customer on this host'. May "
+        "be given several times. The name is that of the kernel's file in "
+        "/sys/devices/system/cpu/vulnerabilities. cpu_mitigations passes "
+        "over it, on every host with this configuration; the reason stands "
+        "in the evidence. Without a reason it is not accepted: the reporter "
+        "does not start.",
     ),
     cfg.StrOpt(
         "provider_name",

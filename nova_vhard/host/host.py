@@ -31,6 +31,8 @@ class Expected:
     :ivar force_config_drive: what it assumes of ``[DEFAULT]
         force_config_drive``
     :ivar booleans: SELinux booleans that the operator wants on
+    :ivar vulnerabilities: vulnerabilities of the processor that the operator
+        accepts: name to reason
     """
 
     policy: bool = False
@@ -40,6 +42,7 @@ class Expected:
     virtio_for_bridges: bool = True
     force_config_drive: bool = False
     booleans: frozenset[str] = frozenset()
+    vulnerabilities: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ the reason in their place: nobody goes on to believe what held before.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any
@@ -39,6 +40,8 @@ class NovaFacts:
     :ivar device_spec: ``[pci] device_spec``, each entry as it is written
     :ivar mdev_types: ``[devices] enabled_mdev_types``; None from a pre-step
         that did not look
+    :ivar cpu_sets: option to the processors that it gives to guests, of
+        those that are set; None from a pre-step that did not look
     :ivar hw_machine_type: ``[libvirt] hw_machine_type``, ``arch=machine``
     :ivar rescue_image_id: None where the instance's own image is used
     """
@@ -56,6 +59,7 @@ class NovaFacts:
     config_drive_format: str | None
     pointer_model: str | None
     mdev_types: tuple[str, ...] | None = None
+    cpu_sets: Mapping[str, str] | None = None
 
 
 def path(host: Host) -> str:
@@ -90,7 +94,7 @@ def read(host: Host) -> NovaFacts:
 
 def old(host: Host) -> Unreadable:
     """Return the error for facts of a pre-step that looked at less."""
-    text = "of an older pre-step, without [devices]"
+    text = "of an older pre-step, without what this check needs"
     return unreadable(path(host), text, prestep.STEP)
 
 
@@ -110,12 +114,32 @@ def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
         config_drive_format=_typed(default["config_drive_format"], _TEXT),
         pointer_model=_typed(default["pointer_model"], _TEXT),
         mdev_types=_mdev_types(fields),
+        cpu_sets=_cpu_sets(fields),
     )
 
 
 def _mdev_types(fields: dict[str, Any]) -> tuple[str, ...] | None:
     devices = fields.get("devices")
     return None if devices is None else _texts(devices["enabled_mdev_types"])
+
+
+def _cpu_sets(fields: dict[str, Any]) -> dict[str, str] | None:
+    """Return the sets of processors that Nova takes for guests.
+
+    ``vcpu_pin_set`` counts where ``cpu_dedicated_set`` is not set.
+    """
+    compute = fields.get("compute")
+    if compute is None:
+        return None
+    shared = _typed(compute["cpu_shared_set"], _TEXT)
+    dedicated = _typed(compute["cpu_dedicated_set"], _TEXT)
+    legacy = _typed(fields["DEFAULT"]["vcpu_pin_set"], _TEXT)
+    every = {
+        "[compute] cpu_shared_set": shared,
+        "[compute] cpu_dedicated_set": dedicated,
+        "[DEFAULT] vcpu_pin_set": None if dedicated else legacy,
+    }
+    return {name: value for name, value in every.items() if value}
 
 
 def _typed(value: Any, kind: type | UnionType) -> Any:

@@ -86,6 +86,16 @@ def of(root: HostRoot) -> Platform:
     return Platform(next(iter(signs.values()), Platform.OTHER))
 
 
+def of_processor(root: HostRoot) -> Platform:
+    """Return the maker of a host's processor, OTHER where it does not say.
+
+    :raises Unreadable: if the kernel's description cannot be read
+    """
+    text = root.read(_CPUINFO)
+    signs = (maker for sign, maker in _SIGNS.items() if sign in text)
+    return Platform(next(signs, Platform.OTHER))
+
+
 def is_xen(root: HostRoot) -> bool:
     """Return whether the kernel runs under Xen.
 

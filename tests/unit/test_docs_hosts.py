@@ -156,9 +156,9 @@ def test_loggers_that_are_named_exist():
 
 
 @pytest.mark.parametrize(
-    ("active", "status"), [("0", "PASS"), ("1", "FAIL"), ("2", "UNKNOWN")]
+    ("value", "status"), [("1", "PASS"), ("0", "FAIL"), ("2", "UNKNOWN")]
 )
-def test_the_example_of_a_check_works(tmp_path, active, status):
+def test_the_example_of_a_check_works(tmp_path, value, status):
     (text,) = [
         one
         for one in docs.blocks(docs.CONTRIBUTOR, "python")
@@ -166,8 +166,8 @@ def test_the_example_of_a_check_works(tmp_path, active, status):
     ]
     names = dict(vars(check))
     exec(compile(text, "the page", "exec"), names)
-    path = "/sys/devices/system/cpu/smt/active"
-    host = Host(HostRoot(build(tmp_path, {path: f"{active}\n"})))
+    path = "/proc/sys/kernel/kexec_load_disabled"
+    host = Host(HostRoot(build(tmp_path, {path: f"{value}\n"})))
     evidence = []
-    assert names["Smt"]().answer(host, evidence)[0] == status
-    assert evidence == [f"{path}: {active}"]
+    assert names["NoKexec"]().answer(host, evidence)[0] == status
+    assert evidence == [f"kernel.kexec_load_disabled: {value}"]

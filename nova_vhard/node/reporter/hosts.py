@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host that a configuration is about, and what it should be like."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from oslo_config import cfg
@@ -43,11 +44,12 @@ def of_conf(
 
 def _expected(options: Any, policy: Policy | None) -> Expected:
     booleans = frozenset(options.selinux_booleans)
+    accepted = _accepted(options.accepted_vulnerabilities or ())
     try:
         policy = policy or load_policy(options.policy_file)
     except PolicyError as error:
         LOG.warning("Without the policy: %s", error)
-        return Expected(booleans=booleans)
+        return Expected(booleans=booleans, vulnerabilities=accepted)
     return Expected(
         policy=True,
         refused=refused(policy),
@@ -56,6 +58,7 @@ def _expected(options: Any, policy: Policy | None) -> Expected:
         virtio_for_bridges=policy.assume.use_virtio_for_bridges,
         force_config_drive=policy.assume.force_config_drive,
         booleans=booleans,
+        vulnerabilities=accepted,
     )
 
 
@@ -66,6 +69,12 @@ def load_policy(path: str) -> Policy:
     :raises PolicyError: with every fault of the file
     """
     return document.load(path, limit=MAX_LIMIT)
+
+
+def _accepted(entries: Iterable[str]) -> dict[str, str]:
+    """Return the names of vulnerabilities that are accepted, and why."""
+    pairs = (item.partition(":") for item in entries)
+    return {name: reason.strip() for name, _, reason in pairs}
 
 
 def refused(policy: Policy) -> dict[str, frozenset[str]]:

@@ -13,42 +13,42 @@ from nova_vhard.catalogue.checks import OURS, is_name
 GOOD = """
 from nova_vhard.host.check import Answer, Check, Status
 
-class Smt(Check):
-    '''Threads share no core.'''
-    name = "smt"
+class NoKexec(Check):
+    '''No other kernel starts.'''
+    name = "no_kexec"
     id = "Site-01"
-    title = "Threads share no core"
+    title = "No other kernel starts"
     guide = "Beyond the guide"
-    meaning = "No two guests share a core."
-    remediation = "Boot with nosmt."
+    meaning = "What was booted is what runs."
+    remediation = "Disable kexec."
 
     def answer(self, host, evidence):
         evidence.append("a fact")
-        return Status.PASS, "they do not"
+        return Status.PASS, "none can be"
 
-class Named(Smt):
+class Named(NoKexec):
     name = "another"
 
-class Silent(Smt):
+class Silent(NoKexec):
     name = "silent"
     meaning = ""
 
-class Ours(Smt):
+class Ours(NoKexec):
     name = "ours"
     id = "Check-Virt-01"
 
-class Iommu(Smt):
+class Iommu(NoKexec):
     name = "iommu"
 
-class Reported(Smt):
+class Reported(NoKexec):
     name = "reported_2026112612"
 
-class Breaks(Smt):
+class Breaks(NoKexec):
     name = "breaks"
     def __init__(self):
         raise OSError("no disk")
 
-class Late(Smt):
+class Late(NoKexec):
     name = "late"
     def answer(self, host, evidence):
         raise ZeroDivisionError("oops")
@@ -58,7 +58,7 @@ def function():
 """
 
 ENTRIES = {
-    "smt": "Smt",
+    "no_kexec": "NoKexec",
     "misnamed": "Named",
     "silent": "Silent",
     "ours": "Ours",
@@ -68,7 +68,7 @@ ENTRIES = {
     "late": "Late",
     "seven": "function",
     "gone": "Gone",
-    "Two Words": "Smt",
+    "Two Words": "NoKexec",
 }
 
 REPORT = """
@@ -91,7 +91,7 @@ from nova_vhard.gates.extra_specs import register
 from nova_vhard.policy import document
 document.load(sys.argv[1])
 (validator,) = register()
-validator.validate("vhard:require", "smt,iommu")
+validator.validate("vhard:require", "no_kexec,iommu")
 print(*[name for name in sys.modules if name.startswith("tiny")])
 """
 
@@ -134,10 +134,10 @@ def reported(package):
 def test_it_is_run_and_reported_like_ours(reported):
     results, passed = reported
     assert list(results)[: len(OURS)] == list(OURS)
-    found = results["smt"]
+    found = results["no_kexec"]
     assert (found["status"], found["id"]) == ("PASS", "Site-01")
     assert found["evidence"] == ["a fact"]
-    assert passed == ["CUSTOM_VHARD_SMT"]
+    assert passed == ["CUSTOM_VHARD_NO_KEXEC"]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_policies_and_flavors_require_it_and_load_nothing_of_it(
 ):
     policy = tmp_path / "policy.yaml"
     policy.write_text(
-        'version: "1"\nextends: baseline\nhosts: {require: [smt]}\n'
+        'version: "1"\nextends: baseline\nhosts: {require: [no_kexec]}\n'
     )
     assert package(POLICY, str(policy)).split() == []
 

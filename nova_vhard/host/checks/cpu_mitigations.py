@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-31: no guest can use a vulnerability of the processor."""
+
+from nova_vhard.catalogue.vulnerabilities import (
+    OF_GUESTS,
+    OF_PROGRAMS,
+    OLD_MICROCODE,
+)
+from nova_vhard.host import cpu_threads, vulnerabilities
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import Unreadable, unreadable
+from nova_vhard.host.vulnerabilities import FOLDER, State
+from nova_vhard.host.words import few, shown
+
+_NEW = (
+    "Look up what a guest can do with it, in the kernel's documentation "
+    "(admin-guide/hw-vuln). If nothing, name it in [vhard_reporter] "
+    "accepted_vulnerabilities, with the reason."
+)
+_GUEST = (
+    "Ask the kernel of the machine itself: under another hypervisor, or on a "
+    "processor that it does not know, the kernel cannot tell."
+)
+
+
+class CpuMitigations(Check):
+    """Each vulnerability that a guest can use is mitigated, says the kernel.
+
+    =========  ===========================================================
+    PASS       it is so, or the operator accepts it by its name
+    FAIL       a guest can use one against the host or another guest
+    UNKNOWN    the kernel does not know, or one is open that this version
+               has never heard of
+    =========  ===========================================================
+
+    One that a program can use against its own kernel is a guest's own matter:
+    it stands in the evidence.
+    """
+
+    name = "cpu_mitigations"
+    id = "Check-Virt-31"
+    title = "Vulnerabilities of the processor are mitigated"
+    guide = (
+        "Beyond the guide: a guest that reads the memory of the host or of "
+        "its neighbour needs no device"
+    )
+    meaning = (
+        "The kernel says of each vulnerability that a guest can use against "
+        "its host or another guest that the processor is not affected, or "
+        "that it is mitigated, also across the threads of a core. Those that "
+        "the operator accepts, and why, stand in the evidence."
+    )
+    remediation = (
+        "Install the newest kernel and microcode and boot without "
+        "mitigations=off, no_guest_host and the like; the evidence has the "
+        "kernel's words. 'SMT vulnerable' is closed by Check-Virt-32."
+    )
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge each file of the kernel's."""
+        texts = vulnerabilities.read(host.root)
+        texts.pop(OLD_MICROCODE, None)
+        if not texts:
+            raise unreadable(FOLDER, "is empty")
+        apart = _threads_apart(host, texts)
+        states = {
+            name: vulnerabilities.state(text, apart)
+            for name, text in texts.items()
+        }
+        evidence += sorted(
+            _line(host, name, text, states[name])
+            for name, text in texts.items()
+        )
+        if apart:
+            evidence.append("SMT: no two guests on threads of one core")
+        return _settled(host, states)
+
+
+def _threads_apart(host: Host, texts: dict[str, str]) -> bool:
+    """Return whether what threads of a core do to each other is no guest's.
+
+    It matters only where the kernel says so of a vulnerability.
+    """
+    if not any(
+        vulnerabilities.OF_THREADS in text.lower() for text in texts.values()
+    ):
+        return False
+    try:
+        return cpu_threads.apart(host, []).status is Status.PASS
+    except Unreadable:
+        return False
+
+
+def _line(host: Host, name: str, text: str, state: State) -> str:
+    """Return the evidence on a vulnerability, in the kernel's words."""
+    line = f"{FOLDER}/{shown(name)}: {shown(text, 120)}"
+    reason = host.expected.vulnerabilities.get(name)
+    if state is State.CLOSED:
+        return line
+    if reason is not None:
+        return f"{line} (accepted: {shown(reason)})"
+    if name in OF_PROGRAMS:
+        return f"{line} (between programs: a guest's own matter)"
+    return line
+
+
+def _settled(host: Host, states: dict[str, State]) -> Answer:
+    """Return the answer that the states come to."""
+    counted = {
+        name: state
+        for name, state in states.items()
+        if name not in host.expected.vulnerabilities
+        and name not in OF_PROGRAMS
+    }
+    broken = [name for name, state in counted.items() if state is State.OPEN]
+    known = [name for name in broken if name in OF_GUESTS]
+    if known:
+        text = f"a guest can use {few(known)}"
+        return Answer(Status.FAIL, text)
+    if broken:
+        text = f"not mitigated, and not known to this version: {few(broken)}"
+        return Answer(Status.UNKNOWN, text, _NEW)
+    silent = [name for name, each in counted.items() if each is State.UNKNOWN]
+    if silent:
+        text = f"the kernel cannot tell of {few(silent)}"
+        return Answer(Status.UNKNOWN, text, _GUEST)
+    return Answer(Status.PASS, "no vulnerability that a guest can use is open")

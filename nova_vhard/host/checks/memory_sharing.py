@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-33: the kernel merges no memory of guests."""
+
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import Unreadable
+from nova_vhard.host.words import shown
+
+_MEMORY = "/sys/kernel/mm"
+_KSM = "/sys/kernel/mm/ksm"
+_RUN = "/sys/kernel/mm/ksm/run"
+_SHARING = "/sys/kernel/mm/ksm/pages_sharing"
+
+_STOPPED, _RUNNING, _UNMERGED = "0", "1", "2"
+_UNMERGE = f"Write 2 into {_RUN}: 0 stops merging and leaves pages merged."
+
+
+class MemorySharing(Check):
+    """Kernel samepage merging is off, and no page is left merged.
+
+    =========  ===========================================================
+    PASS       it is off and nothing is merged, or the kernel has none
+    FAIL       it runs, or pages of an earlier time are still merged
+    UNKNOWN    the kernel does not say
+    =========  ===========================================================
+
+    Source: Documentation/admin-guide/mm/ksm.rst of the kernel.
+    """
+
+    name = "memory_sharing"
+    id = "Check-Virt-33"
+    title = "Guests share no pages of memory"
+    guide = (
+        "Beyond the guide: a page that is shared tells by its timing what "
+        "another guest has in its memory"
+    )
+    meaning = (
+        "The kernel does not merge equal pages of different guests (KSM), "
+        "and none is merged from an earlier time."
+    )
+    remediation = (
+        "Write 2 into /sys/kernel/mm/ksm/run, and disable ksmtuned and "
+        "ksm.service, which switch it on again."
+    )
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge what the kernel does, and what is merged."""
+        root = host.root
+        try:
+            value = root.read(_RUN)
+        except Unreadable as error:
+            if not error.missing or "ksm" in root.names(_MEMORY):
+                raise
+            evidence.append(f"{_KSM}: none")
+            return Answer(Status.PASS, "the kernel cannot merge memory")
+        evidence.append(f"{_RUN}: {shown(value)}")
+        if value == _RUNNING:
+            return Answer(Status.FAIL, "equal pages of guests are merged")
+        if value == _UNMERGED:
+            return Answer(Status.PASS, "no pages of guests are merged")
+        if value != _STOPPED:
+            text = f"{shown(value)!r} is not a value that is known"
+            return Answer(Status.UNKNOWN, text)
+        merged = root.read(_SHARING)
+        evidence.append(f"{_SHARING}: {shown(merged)}")
+        if merged == "0":
+            return Answer(Status.PASS, "no pages of guests are merged")
+        text = "pages that were merged before still are"
+        return Answer(Status.FAIL, text, _UNMERGE)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-35: the processor's microcode is not older than the kernel's."""
+
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.platform import Platform, of_processor
+from nova_vhard.host.root import Unreadable
+from nova_vhard.host.words import shown
+
+_FILE = "/sys/devices/system/cpu/vulnerabilities/old_microcode"
+_CPUINFO = "/proc/cpuinfo"
+
+_OLD_KERNEL = (
+    "Boot Linux 6.16 or later: an older kernel has no list of microcode. Do "
+    "not require this check of hosts without one."
+)
+_NOT_INTEL = (
+    "The kernel's list has Intel's microcode alone. Update this machine's "
+    "firmware by its maker's list, and do not require this check of it."
+)
+_AT_BOOT = (
+    "Install the newest microcode (package intel-microcode, microcode_ctl) or "
+    "firmware and reboot: the kernel compares at boot."
+)
+
+
+class Microcode(Check):
+    """The kernel knows of no microcode that is newer than the processor's.
+
+    =========  ===========================================================
+    PASS       it is in the kernel's list and as new as that
+    FAIL       it is older
+    UNKNOWN    the kernel has no such list, or not of this maker
+    =========  ===========================================================
+
+    Source: Documentation/admin-guide/hw-vuln/old_microcode.rst of the kernel.
+    """
+
+    name = "microcode"
+    id = "Check-Virt-35"
+    title = "The processor's microcode is not known to be old"
+    guide = (
+        "Beyond the guide: mitigations in the kernel need the processor's "
+        "own part of them"
+    )
+    meaning = (
+        "When this kernel booted, the processor's microcode was not older "
+        "than the newest that the kernel's makers knew. A kernel that was "
+        "not updated knows of nothing newer."
+    )
+    remediation = _AT_BOOT
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge the kernel's own comparison."""
+        root = host.root
+        maker = of_processor(root)
+        evidence.append(f"{_CPUINFO}: {maker}")
+        try:
+            text = root.read(_FILE)
+        except Unreadable as error:
+            if error.missing:
+                error.step = _OLD_KERNEL
+            raise
+        evidence.append(f"{_FILE}: {shown(text)}")
+        if text.lower().startswith("vulnerable"):
+            return Answer(Status.FAIL, "the processor's microcode is old")
+        if maker is not Platform.INTEL:
+            reason = "the kernel compares no microcode but Intel's"
+            return Answer(Status.UNKNOWN, reason, _NOT_INTEL)
+        if text == "Not affected":
+            return Answer(Status.PASS, "no newer microcode is known")
+        return Answer(Status.UNKNOWN, f"the kernel says {shown(text)!r}")

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-34: guests cannot be hypervisors."""
+
+from nova_vhard.host import module_parameters
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.platform import Platform, of
+from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.words import shown
+
+_INTEL = "/sys/module/kvm_intel/parameters/nested"
+_AMD = "/sys/module/kvm_amd/parameters/nested"
+_BY_MODULE = (_INTEL, _AMD)
+_ON, _OFF = ("Y", "1"), ("N", "0")
+
+_ARM = "kvm-arm.mode"
+_LOAD = (
+    "Load kvm_intel or kvm_amd: only a module that is loaded says what its "
+    "parameter is. Without either, guests are emulated."
+)
+_ARM_STEP = "Boot without kvm-arm.mode=nested."
+
+
+class NestedOff(Check):
+    """KVM gives guests no virtualization of their own.
+
+    =========  ===========================================================
+    PASS       the module of KVM that is loaded has it off
+    FAIL       it has it on
+    UNKNOWN    none is loaded, or it does not say
+    =========  ===========================================================
+
+    Source: kvm-intel.nested, kvm-amd.nested and kvm-arm.mode in
+    Documentation/admin-guide/kernel-parameters.txt of the kernel.
+    """
+
+    name = "nested_off"
+    id = "Check-Virt-34"
+    title = "Guests cannot be hypervisors"
+    guide = (
+        "Beyond the guide: nested virtualization is a large part of KVM that "
+        "only guests use which start guests"
+    )
+    meaning = (
+        "KVM has nested virtualization off: a guest cannot reach that part "
+        "of it."
+    )
+    remediation = (
+        "Set options kvm_intel nested=0 and options kvm_amd nested=0 in "
+        "/etc/modprobe.d, and reboot; on Arm boot without "
+        "kvm-arm.mode=nested."
+    )
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge the parameter of the module that is loaded."""
+        root = host.root
+        values = {path: _read(root, path) for path in _BY_MODULE}
+        read = {path: text for path, text in values.items() if text}
+        evidence += [f"{path}: {shown(text)}" for path, text in read.items()]
+        if any(text in _ON for text in read.values()):
+            return Answer(Status.FAIL, "guests can be hypervisors")
+        if read and all(text in _OFF for text in read.values()):
+            return Answer(Status.PASS, "guests cannot be hypervisors")
+        if not read and of(root) is Platform.ARM:
+            return _of_arm(root, evidence)
+        text = "no module of KVM that is loaded says whether it is on"
+        return Answer(Status.UNKNOWN, text, _LOAD)
+
+
+def _read(root: HostRoot, path: str) -> str:
+    """Return a parameter; empty where the module is not loaded.
+
+    :raises Unreadable: if it cannot be read, or modules are out of sight
+    """
+    try:
+        return root.read(path)
+    except Unreadable as error:
+        if not error.missing:
+            raise
+        root.names(module_parameters.MODULES)
+        return ""
+
+
+def _of_arm(root: HostRoot, evidence: list[str]) -> Answer:
+    """Judge the kernel command line, by which alone Arm's KVM nests."""
+    modes = [
+        word
+        for word in module_parameters.words(root)
+        if word.replace("_", "-").startswith(f"{_ARM}=")
+    ]
+    evidence.append(f"{module_parameters.CMDLINE}: {_ARM}: {len(modes)} times")
+    evidence += [
+        f"{module_parameters.CMDLINE}: {shown(word)}" for word in modes
+    ]
+    if any(word.endswith("=nested") for word in modes):
+        return Answer(Status.FAIL, "guests can be hypervisors", _ARM_STEP)
+    return Answer(Status.PASS, "guests cannot be hypervisors")

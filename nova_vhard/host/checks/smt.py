@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-32: no two guests run on the threads of one core."""
+
+from nova_vhard.host import cpu_threads
+from nova_vhard.host.check import Answer, Check
+from nova_vhard.host.host import Host
+
+
+class Smt(Check):
+    """No core runs two threads, or Nova gives guests one thread of each.
+
+    =========  ===========================================================
+    PASS       simultaneous multithreading is off or absent; or no core has
+               two threads in cpu_shared_set and cpu_dedicated_set
+    FAIL       guests can run on both threads of a core
+    UNKNOWN    the kernel does not say, or Nova's settings cannot be read
+    =========  ===========================================================
+
+    A flavor's hw:cpu_thread_policy holds for its own guests alone, and
+    libvirt's sched_core is none of Nova's settings: neither counts.
+    """
+
+    name = "smt"
+    id = "Check-Virt-32"
+    title = "No two guests run on the threads of one core"
+    guide = (
+        "Beyond the guide: threads of a core share its caches and buffers, "
+        "and some vulnerabilities are not mitigated across them"
+    )
+    meaning = (
+        "Simultaneous multithreading is off, or the processors that Nova "
+        "gives to guests have one thread of each core. The other threads are "
+        "the host's own."
+    )
+    remediation = (
+        "Boot with nosmt or switch it off in the firmware; or name one thread "
+        "of each core alone in [compute] cpu_shared_set and "
+        "cpu_dedicated_set of nova.conf, and restart nova-compute."
+    )
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge the kernel's word, and Nova's sets of processors."""
+        return cpu_threads.apart(host, evidence)

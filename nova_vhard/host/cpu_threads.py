@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether two guests can run on the threads of one core.
+
+Sources: Documentation/ABI/testing/sysfs-devices-system-cpu and
+Documentation/admin-guide/cputopology.rst in the kernel; ``cpu_shared_set``
+and ``cpu_dedicated_set`` of Nova's group ``compute``.
+"""
+
+import re
+
+from nova_vhard.host import nova_facts
+from nova_vhard.host.check import Answer, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.words import shown
+
+CPUS = "/sys/devices/system/cpu"
+ACTIVE = "/sys/devices/system/cpu/smt/active"
+CONTROL = "/sys/devices/system/cpu/smt/control"
+SIBLINGS = "topology/thread_siblings_list"
+
+#: What an architecture says whose threads the kernel does not count: there
+#: ``active`` is 0, whatever the processor has.
+NOT_COUNTED = "notimplemented"
+
+_RANGE = re.compile(r"(\^?)([0-9]{1,5})(?:-([0-9]{1,5}))?")
+_OPTIONS = "[compute] cpu_shared_set and cpu_dedicated_set"
+_STEP = (
+    "Boot with nosmt, or switch it off in the firmware. Or name in Nova's "
+    f"{_OPTIONS} one thread of each core alone."
+)
+_CORRECT = f"Correct {_OPTIONS}: nova-compute does not start with them."
+
+
+def apart(host: Host, evidence: list[str]) -> Answer:
+    """Judge whether no two guests can have threads of one core.
+
+    :param evidence: gets what was read
+    :raises Unreadable: if the kernel does not say
+    """
+    root = host.root
+    active = root.read(ACTIVE)
+    evidence.append(f"{ACTIVE}: {active[:20]}")
+    control = _control(root)
+    if control:
+        evidence.append(f"{CONTROL}: {control}")
+    if active not in ("0", "1"):
+        text = f"{shown(active)!r} is not a value that is known"
+        return Answer(Status.UNKNOWN, text)
+    if active == "1":
+        return _by_nova(host, evidence)
+    if control == NOT_COUNTED:
+        return _by_topology(root, evidence)
+    return Answer(Status.PASS, "no core runs two threads")
+
+
+def _control(root: HostRoot) -> str:
+    """Return how the kernel switches threads; empty where it does not."""
+    try:
+        return root.read(CONTROL)[:20]
+    except Unreadable as error:
+        if error.missing:
+            return ""
+        raise
+
+
+def _by_topology(root: HostRoot, evidence: list[str]) -> Answer:
+    """Judge by each processor's siblings, where nobody counts threads."""
+    cpus = [
+        int(name[3:])
+        for name in root.names(CPUS)
+        if re.fullmatch(r"cpu[0-9]{1,5}", name)
+    ]
+    shared = _shared(root, set(cpus))
+    evidence.append(f"{CPUS}: {len(cpus)} processors, {len(shared)} threads")
+    if not cpus:
+        raise unreadable(CPUS, "has no processor")
+    if shared:
+        return Answer(Status.FAIL, "threads share cores", _STEP)
+    return Answer(Status.PASS, "no core runs two threads")
+
+
+def _by_nova(host: Host, evidence: list[str]) -> Answer:
+    """Judge by the processors that Nova gives to guests."""
+    try:
+        facts = nova_facts.read(host)
+    except Unreadable as error:
+        evidence.append(f"Nova's sets of processors: {error}")
+        text = "threads share cores, and Nova's settings cannot be read"
+        return Answer(Status.UNKNOWN, text, error.step)
+    if facts.cpu_sets is None:
+        raise nova_facts.old(host)
+    evidence += [
+        f"{facts.path}: {name} = {shown(value, 100)}"
+        for name, value in facts.cpu_sets.items()
+    ]
+    if not facts.cpu_sets:
+        text = "threads share cores, and Nova gives guests all of them"
+        return Answer(Status.FAIL, text, _STEP)
+    try:
+        cpus = set().union(*map(cpu_set, facts.cpu_sets.values()))
+    except ValueError as error:
+        raise unreadable(facts.path, str(error), _CORRECT) from error
+    shared = _shared(host.root, cpus)
+    if shared:
+        listed = ", ".join(str(number) for number in sorted(shared)[:8])
+        text = f"Nova gives guests several threads of a core, such as {listed}"
+        return Answer(Status.FAIL, text, _STEP)
+    return Answer(Status.PASS, "Nova gives guests one thread of each core")
+
+
+def _shared(root: HostRoot, cpus: set[int]) -> set[int]:
+    """Return those of a set that have a sibling in it.
+
+    :raises Unreadable: if the siblings of one cannot be read
+    """
+    result = set()
+    for number in cpus:
+        path = f"{CPUS}/cpu{number}/{SIBLINGS}"
+        try:
+            siblings = cpu_set(root.read(path))
+        except ValueError as error:
+            raise unreadable(path, str(error)) from error
+        if len(siblings & cpus) > 1:
+            result.add(number)
+    return result
+
+
+def cpu_set(text: str) -> set[int]:
+    """Return the numbers of ``0-3,8,^2``, as Nova and the kernel list them.
+
+    :raises ValueError: for what is no such list
+    """
+    result: set[int] = set()
+    without: set[int] = set()
+    for part in filter(None, (item.strip() for item in text.split(","))):
+        match = _RANGE.fullmatch(part)
+        if not match:
+            raise ValueError(f"{shown(part)!r} names no processors")
+        first = int(match[2])
+        numbers = range(first, int(match[3] or first) + 1)
+        (without if match[1] else result).update(numbers)
+    return result - without

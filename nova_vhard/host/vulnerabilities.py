@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel says of its processor's vulnerabilities.
+
+Source: Documentation/ABI/testing/sysfs-devices-system-cpu in the kernel, and
+its arch/x86/kernel/cpu/bugs.c and arch/arm64/kernel/proton-pack.c.
+"""
+
+import enum
+
+from nova_vhard.host.root import HostRoot
+
+FOLDER = "/sys/devices/system/cpu/vulnerabilities"
+
+#: What stands behind a mitigation that threads of one core get around.
+OF_THREADS = "smt vulnerable"
+
+# A file has a line; more than this is no text of the kernel's.
+_LIMIT = 200
+_CLOSED = ("not affected", "mitigation: ", "kvm: mitigation: ")
+_OPEN = ("vulnerable", "but not bhb")
+# The host is open to its own programs, and its guests are not let through.
+_BUT_FOR_GUESTS = "bhi: vulnerable, kvm: sw loop"
+
+
+class State(enum.Enum):
+    """What a text of the kernel's comes to."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    UNKNOWN = "unknown"
+
+
+def read(root: HostRoot) -> dict[str, str]:
+    """Return the kernel's words on each vulnerability, by its name.
+
+    :raises Unreadable: if one of them cannot be read
+    """
+    return {
+        name: root.read(f"{FOLDER}/{name}")[:_LIMIT]
+        for name in root.names(FOLDER)
+    }
+
+
+def state(text: str, threads_apart: bool = False) -> State:
+    """Return what a text of the kernel's comes to.
+
+    One that is in part open is open, and one that is not understood UNKNOWN.
+
+    :param threads_apart: whether no two guests have threads of one core
+    """
+    words = text.lower().replace(_BUT_FOR_GUESTS, "")
+    if threads_apart:
+        words = words.replace(OF_THREADS, "")
+    if any(word in words for word in _OPEN):
+        return State.OPEN
+    if words.startswith(_CLOSED) and "unknown" not in words:
+        return State.CLOSED
+    return State.UNKNOWN

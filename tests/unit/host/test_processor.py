@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel says of processor and memory, in its own words."""
+
+import json
+
+import pytest
+
+from nova_vhard.cmd import reporter
+from nova_vhard.host import cpu_threads, report, vulnerabilities
+from nova_vhard.host.check import Status
+from nova_vhard.host.host import Expected, Host
+from nova_vhard.host.root import HostRoot
+from nova_vhard.host.vulnerabilities import State
+from tests.trees import FACTS, build, capture, facts
+from tests.unit.host.hardened import (
+    BAD,
+    CPU,
+    GOOD,
+    INTEL,
+    KSM,
+    NESTED,
+    VULNERABILITIES,
+    words,
+)
+
+PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
+CHECKS = {one.name: one for one in report.load()}
+NAMES = ("cpu_mitigations", "smt", "memory_sharing", "nested_off", "microcode")
+
+
+def run(name, root, **expected):
+    host = Host(HostRoot(str(root)), expected=Expected(**expected))
+    result = CHECKS[name].run(host)
+    assert "check failed" not in result.reason
+    assert bool(result.remediation) == (result.status in (FAIL, UNKNOWN))
+    return result
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("content", "status"), [(GOOD, PASS), (BAD, FAIL)])
+def test_the_good_host_and_the_bad(tmp_path, name, content, status):
+    assert run(name, build(tmp_path, content)).status is status
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_host_that_shows_nothing_is_unknown(tmp_path, name):
+    assert run(name, build(tmp_path, {})).status is UNKNOWN
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_may_not_be_read_is_unknown(tmp_path, name):
+    errors = json.dumps(
+        [
+            [path, "EACCES"]
+            for path in (VULNERABILITIES, f"{CPU}/smt", KSM, NESTED)
+        ]
+    )
+    root = build(tmp_path, {**GOOD, "/ERRORS.json": errors})
+    assert run(name, root).status is UNKNOWN
+
+
+#: Captured machine to the answers, in the order of NAMES. Debian's 6.12 has
+#: no list of microcode, and how much is merged was not captured.
+CAPTURED = {
+    "amdvi": (PASS, PASS, UNKNOWN, FAIL, UNKNOWN),
+    "smmuv3": (FAIL, UNKNOWN, UNKNOWN, PASS, UNKNOWN),
+    "apparmor-host": (PASS, PASS, UNKNOWN, FAIL, UNKNOWN),
+    "vtd-tpm": (PASS, PASS, UNKNOWN, UNKNOWN, UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("tree", CAPTURED)
+def test_captured(tmp_path, tree):
+    root = capture(tree, tmp_path)
+    found = tuple(run(name, root).status for name in NAMES)
+    assert found == CAPTURED[tree]
+
+
+@pytest.mark.parametrize(
+    ("text", "apart", "state"),
+    [
+        ("Not affected", False, State.CLOSED),
+        ("Mitigation: CSV2, BHB", False, State.CLOSED),
+        ("Mitigation: CSV2, but not BHB", False, State.OPEN),
+        ("KVM: Mitigation: VMX disabled", False, State.CLOSED),
+        ("Processor vulnerable", False, State.OPEN),
+        ("Vulnerable: Clear CPU buffers attempted, no microcode", 0, "open"),
+        ("Mitigation: Clear CPU buffers; SMT vulnerable", False, State.OPEN),
+        ("Mitigation: Clear CPU buffers; SMT vulnerable", True, State.CLOSED),
+        ("Vulnerable; SMT vulnerable", True, State.OPEN),
+        (
+            "Mitigation: Clear CPU buffers; SMT Host state unknown",
+            True,
+            State.UNKNOWN,
+        ),
+        ("Unknown: Dependent on hypervisor status", False, State.UNKNOWN),
+        ("Mitigation: Retpolines; BHI: Vulnerable, KVM: SW loop", 0, "closed"),
+        ("Mitigation: Retpolines; BHI: Vulnerable", False, State.OPEN),
+        ("Something new", False, State.UNKNOWN),
+        ("", False, State.UNKNOWN),
+    ],
+)
+def test_the_kernels_words(text, apart, state):
+    assert vulnerabilities.state(text, apart) is State(state)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "why"),
+    [
+        (words(mds="Vulnerable"), FAIL, "a guest can use mds"),
+        (words(novel="Vulnerable"), UNKNOWN, "not known to this version"),
+        (words(novel="Not affected"), PASS, "no vulnerability"),
+        (words(srbds="Unknown: …"), UNKNOWN, "cannot tell of srbds"),
+        (words(meltdown="Vulnerable"), PASS, "no vulnerability"),
+        (words(old_microcode="Vulnerable"), PASS, "no vulnerability"),
+    ],
+)
+def test_what_counts_is_what_a_guest_can_use(tmp_path, changes, status, why):
+    result = run("cpu_mitigations", build(tmp_path, {**GOOD, **changes}))
+    assert result.status is status
+    assert why in result.reason
+    (name,) = changes
+    shown = [line for line in result.evidence if line.startswith(name)]
+    assert bool(shown) == ("old_microcode" not in name)
+
+
+def test_what_the_operator_accepts_passes_with_its_reason(tmp_path):
+    root = build(tmp_path, {**GOOD, **words(mds="Vulnerable", new="Vulnera")})
+    accepted = {"mds": "one customer\non it", "new": "looked up"}
+    result = run("cpu_mitigations", root, vulnerabilities=accepted)
+    assert result.status is PASS
+    assert (
+        f"{VULNERABILITIES}/mds: Vulnerable (accepted: one customeron it)"
+        in (result.evidence)
+    )
+
+
+@pytest.fixture
+def checked(tmp_path):
+    """Return what checks a host, open to mds, by an entry of an option."""
+    root = build(tmp_path / "root", {**GOOD, **words(mds="Vulnerable")})
+    conf = tmp_path / "reporter.conf"
+
+    def check(entry):
+        conf.write_text(
+            f"[vhard_reporter]\naccepted_vulnerabilities = {entry}\n"
+        )
+        command = ["--config-file", str(conf), "check", "--root", root]
+        return reporter.main([*command, "-f", "json"])
+
+    return check
+
+
+def test_an_option_names_what_is_accepted(checked, capsys):
+    assert checked("mds: one customer") == 2
+    results = json.loads(capsys.readouterr().out)["results"]
+    found = {one["check"]: one for one in results}["cpu_mitigations"]
+    assert found["status"] == "PASS"
+    assert any(
+        "(accepted: one customer)" in line for line in found["evidence"]
+    )
+
+
+@pytest.mark.parametrize("entry", ["mds", "mds:", "MDS: why", ": why"])
+def test_no_name_is_accepted_without_a_reason(checked, capsys, entry):
+    assert checked(entry) == 1
+    captured = capsys.readouterr()
+    assert not captured.out
+    (line,) = captured.err.splitlines()
+    assert "accepted_vulnerabilities" in line
+
+
+def threads(**sets):
+    """Return a host with two cores of two threads, and Nova's sets."""
+    siblings = {0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}
+    content = {
+        f"{CPU}/cpu{number}/{cpu_threads.SIBLINGS}": f"{text}\n"
+        for number, text in siblings.items()
+    }
+    active = {f"{CPU}/smt/active": "1\n", f"{CPU}/smt/control": "on\n"}
+    return {**content, **active, **facts(cpus=sets)}
+
+
+@pytest.mark.parametrize(
+    ("sets", "status"),
+    [
+        ({}, FAIL),
+        ({"cpu_shared_set": "0,1"}, PASS),
+        ({"cpu_shared_set": "0-3,^2-3"}, PASS),
+        ({"cpu_shared_set": "0-2"}, FAIL),
+        ({"cpu_shared_set": "0", "cpu_dedicated_set": "1"}, PASS),
+        ({"cpu_shared_set": "0", "cpu_dedicated_set": "2"}, FAIL),
+        ({"vcpu_pin_set": "0,1"}, PASS),
+        ({"vcpu_pin_set": "0,2"}, FAIL),
+        # Nova does not look at it beside the newer option.
+        ({"vcpu_pin_set": "0-3", "cpu_dedicated_set": "1"}, PASS),
+        ({"cpu_shared_set": "0,9"}, UNKNOWN),
+        ({"cpu_shared_set": "many"}, UNKNOWN),
+    ],
+)
+def test_threads_are_apart_where_nova_gives_guests_one_of_each_core(
+    tmp_path, sets, status
+):
+    content = {**GOOD, **threads(**sets)}
+    content |= words(mds="Mitigation: Clear CPU buffers; SMT vulnerable")
+    root = build(tmp_path, content)
+    assert run("smt", root).status is status
+    # What the kernel says of threads is closed by the same.
+    expected = PASS if status is PASS else FAIL
+    assert run("cpu_mitigations", root).status is expected
+
+
+def test_an_older_pre_step_did_not_look(tmp_path):
+    content = threads()
+    left = json.loads(content[FACTS])
+    del left["compute"]
+    content[FACTS] = json.dumps(left)
+    root = build(tmp_path, {**GOOD, **content})
+    result = run("smt", root)
+    assert result.status is UNKNOWN
+    assert "nova-vhard-reporter facts" in result.remediation
+
+
+@pytest.mark.parametrize(
+    ("siblings", "status"),
+    [(("0", "1"), PASS), (("0-1", "0-1"), FAIL), (("no", "1"), UNKNOWN)],
+)
+def test_an_architecture_whose_threads_are_not_counted(
+    tmp_path, siblings, status
+):
+    content = {
+        f"{CPU}/cpu{number}/{cpu_threads.SIBLINGS}": f"{text}\n"
+        for number, text in enumerate(siblings)
+    }
+    content[f"{CPU}/smt/control"] = f"{cpu_threads.NOT_COUNTED}\n"
+    assert run("smt", build(tmp_path, {**GOOD, **content})).status is status
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        ({f"{KSM}/run": "0", f"{KSM}/pages_sharing": "0"}, PASS),
+        ({f"{KSM}/run": "0", f"{KSM}/pages_sharing": "7"}, FAIL),
+        ({f"{KSM}/run": "0"}, UNKNOWN),
+        ({f"{KSM}/run": "3"}, UNKNOWN),
+        ({"/sys/kernel/mm/hugepages": None}, PASS),
+        ({KSM: None}, UNKNOWN),
+    ],
+)
+def test_what_is_merged(tmp_path, content, status):
+    assert run("memory_sharing", build(tmp_path, content)).status is status
+
+
+ARM = {"/proc/cpuinfo": "CPU implementer\t: 0x41\n", "/sys/module": None}
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        ({"/sys/module/kvm_amd/parameters/nested": "0"}, PASS),
+        ({"/sys/module/kvm_amd/parameters/nested": "1"}, FAIL),
+        ({"/sys/module/kvm_amd/parameters/nested": "?"}, UNKNOWN),
+        ({"/sys/module": None}, UNKNOWN),
+        ({**ARM, "/proc/cmdline": "quiet"}, PASS),
+        ({**ARM, "/proc/cmdline": "kvm-arm.mode=protected"}, PASS),
+        ({**ARM, "/proc/cmdline": "kvm-arm.mode=nested"}, FAIL),
+        ({**ARM, "/proc/cmdline": "kvm_arm.mode=nested"}, FAIL),
+        (ARM, UNKNOWN),
+    ],
+)
+def test_nested(tmp_path, content, status):
+    assert run("nested_off", build(tmp_path, content)).status is status
+
+
+@pytest.mark.parametrize(
+    ("maker", "text", "status", "step"),
+    [
+        ("GenuineIntel", "Not affected", PASS, ""),
+        ("GenuineIntel", "Vulnerable", FAIL, "reboot"),
+        ("GenuineIntel", "Unknown: running under hypervisor", UNKNOWN, ""),
+        # The kernel says it of every processor that is not in its list.
+        ("AuthenticAMD", "Not affected", UNKNOWN, "Intel's microcode alone"),
+        ("GenuineIntel", None, UNKNOWN, "Linux 6.16"),
+    ],
+)
+def test_microcode(tmp_path, maker, text, status, step):
+    content = {"/proc/cpuinfo": f"vendor_id\t: {maker}\n"}
+    if text is not None:
+        content |= words(old_microcode=text)
+    result = run("microcode", build(tmp_path, content))
+    assert result.status is status
+    assert step in (result.remediation or "")
+
+
+def test_the_makers_sign_is_enough(tmp_path):
+    root = build(tmp_path, {**INTEL, **words(old_microcode="Not affected")})
+    assert run("microcode", root).status is PASS
