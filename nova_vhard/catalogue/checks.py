@@ -41,6 +41,7 @@ OURS: Mapping[str, str] = MappingProxyType(
         "memory_sharing": "Check-Virt-33",
         "nested_off": "Check-Virt-34",
         "microcode": "Check-Virt-35",
+        "guest_cage": "Check-Virt-40",
         "guard_in_force": "Check-Virt-44",
     }
 )

@@ -38,7 +38,7 @@ _ENFORCE_APPARMOR = (
     "Boot with apparmor=1 security=apparmor, and write enforce into "
     "/sys/module/apparmor/parameters/mode."
 )
-_NOT_READ = (
+NOT_READ = (
     "Start libvirtd or virtqemud again (systemctl restart; guests run on): it "
     "reads qemu.conf only then."
 )
@@ -213,5 +213,5 @@ def _keys(read: qemu_conf.Read) -> Answer:
         return Answer(Status.FAIL, text)
     if read.stale:
         text = "qemu.conf was changed since libvirt's daemon started"
-        return Answer(Status.UNKNOWN, text, _NOT_READ)
+        return Answer(Status.UNKNOWN, text, NOT_READ)
     return _GOOD

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What qemu.conf says of confinement.
+"""What qemu.conf says of confinement, and of the cage of each QEMU.
 
 libvirtd and virtqemud read the same file when they start. It is often
 readable by root alone: then the pre-step leaves these keys in ``qemu.json``.
@@ -7,7 +7,7 @@ Source: the comments in libvirt's src/qemu/qemu.conf.in.
 """
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,21 +34,37 @@ _DOMAINS = "/etc/libvirt/qemu"
 _DRIVER = "security_driver"
 _DEFAULT = "security_default_confined"
 _REQUIRE = "security_require_confined"
+_SECCOMP = "seccomp_sandbox"
+_CLEAR = "clear_emulator_capabilities"
+_NAMESPACES = "namespaces"
+
+#: The keys that are about confinement, and those about the cage.
+CONFINING = (_DRIVER, _DEFAULT, _REQUIRE)
+CAGING = (_SECCOMP, _CLEAR, _NAMESPACES)
+
+#: Of namespaces: what hides the host's devices from a guest's process.
+MOUNT = "mount"
 
 
 @dataclass(frozen=True)
 class Confinement:
-    """The keys of qemu.conf that are about confinement.
+    """The keys of qemu.conf that are about what confines a guest.
 
     :ivar security_driver: names; empty where libvirt is to find out
     :ivar security_default_confined: whether guests are confined when nothing
         is said about them
     :ivar security_require_confined: whether others are refused
+    :ivar seccomp_sandbox: whether QEMU filters its system calls
+    :ivar clear_emulator_capabilities: whether QEMU starts without any
+    :ivar namespaces: that each QEMU gets for itself
     """
 
     security_driver: tuple[str, ...] = ()
     security_default_confined: bool = True
     security_require_confined: bool = False
+    seccomp_sandbox: bool = True
+    clear_emulator_capabilities: bool = True
+    namespaces: tuple[str, ...] = (MOUNT,)
 
 
 def parse(text: str) -> Confinement:
@@ -57,24 +73,40 @@ def parse(text: str) -> Confinement:
     :raises ValueError: for what libvirt would not understand either, and for
         a key that is set twice, differently
     """
-    values = virconf.parse(text)
-    driver = values.get(_DRIVER, ())
+    return _confinement(virconf.parse(text))
+
+
+def _confinement(values: Mapping[str, Any]) -> Confinement:
+    """Return what the keys say, libvirt's default where one is not there.
+
+    :raises ValueError: for a value that makes no sense
+    """
+    # -1 is libvirt's word for "where QEMU can".
+    automatic = values.get(_SECCOMP) == -1
     return Confinement(
-        (driver,) if isinstance(driver, str) else _names(driver),
+        _names(values, _DRIVER, ()),
         _boolean(values, _DEFAULT, True),
         _boolean(values, _REQUIRE, False),
+        automatic or _boolean(values, _SECCOMP, True),
+        _boolean(values, _CLEAR, True),
+        _names(values, _NAMESPACES, (MOUNT,)),
     )
 
 
-def _names(value: Any) -> tuple[str, ...]:
+def _names(
+    values: Mapping[str, Any], key: str, default: tuple[str, ...]
+) -> tuple[str, ...]:
+    value = values.get(key, default)
+    if isinstance(value, str):
+        return (value,)
     if not isinstance(value, (tuple, list)) or not all(
         isinstance(item, str) for item in value
     ):
-        raise ValueError(f"{_DRIVER} is no name or list of names")
+        raise ValueError(f"{key} is no name or list of names")
     return tuple(value)
 
 
-def _boolean(values: dict[str, Any], key: str, default: bool) -> bool:
+def _boolean(values: Mapping[str, Any], key: str, default: bool) -> bool:
     value = values.get(key, default)
     if value not in (0, 1) or isinstance(value, str):
         raise ValueError(f"{key} is neither 0 nor 1")
@@ -93,34 +125,41 @@ class Read:
     stale: bool = False
 
 
-def read(host: Host, evidence: list[str]) -> list[Read]:
+def read(
+    host: Host, evidence: list[str], keys: Collection[str] = CONFINING
+) -> list[Read]:
     """Return the keys for each of libvirt's daemons.
 
     They are those of the file that the daemon sees; of this root's where no
     daemon runs, which the next one will read.
 
+    :param evidence: gets the keys that matter
+    :param keys: their names
     :raises Unreadable: if they cannot be read
     """
     targets = list(Running(host).of_daemon(PATH))
-    return [_of_target(host, target, evidence) for target in targets]
+    result = []
+    for target in targets:
+        path, each = _of_target(host, target)
+        evidence += _lines(path, each.confinement, keys)
+        result.append(each)
+    return result
 
 
-def _of_target(host: Host, target: Target, evidence: list[str]) -> Read:
+def _of_target(host: Host, target: Target) -> tuple[str, Read]:
+    """Return where the keys were read, and what they are."""
     if target.place:
-        return _of_prestep(host, evidence, None)
+        return _of_prestep(host, None)
     try:
         result = of_root(target.root)
     except Unreadable as error:
         if not error.denied:
             raise
-        return _of_prestep(host, evidence, target)
-    evidence += _lines(target.label, result)
-    return Read(result, is_stale(host.root, target))
+        return _of_prestep(host, target)
+    return target.label, Read(result, is_stale(host.root, target))
 
 
-def _of_prestep(
-    host: Host, evidence: list[str], target: Target | None
-) -> Read:
+def _of_prestep(host: Host, target: Target | None) -> tuple[str, Read]:
     """Return what root's pre-step left.
 
     :param target: the file, where it can be seen that it was not changed
@@ -128,14 +167,16 @@ def _of_prestep(
     """
     path = posixpath.join(host.run_dir, prestep.QEMU)
     result, stale = _left(host, path, target)
-    evidence += _lines(path, result)
-    return Read(result, stale)
+    return path, Read(result, stale)
 
 
-def _lines(path: str, confinement: Confinement) -> list[str]:
+def _lines(
+    path: str, confinement: Confinement, keys: Collection[str]
+) -> list[str]:
     return [
-        f"{path}: {key} = {_written(value)}"
+        f"{path}: {key} = {_written(key, value)}"
         for key, value in asdict(confinement).items()
+        if key in keys
     ]
 
 
@@ -204,11 +245,8 @@ def _left(
             raise prestep.invalid(path, text)
         stale = _is_stale_if_seen(host.root, target, values)
     try:
-        confinement = Confinement(
-            _names(values[_DRIVER]),
-            _boolean({_DEFAULT: values[_DEFAULT]}, _DEFAULT, True),
-            _boolean({_REQUIRE: values[_REQUIRE]}, _REQUIRE, False),
-        )
+        every = {key: values[key] for key in (*CONFINING, *CAGING)}
+        confinement = _confinement(every)
     except (KeyError, ValueError) as error:
         raise prestep.invalid(path, f"not from {prestep.COMMAND}") from error
     return confinement, stale
@@ -253,7 +291,8 @@ def _changed(root: HostRoot) -> int | None:
         return None
 
 
-def _written(value: bool | tuple[str, ...]) -> str:
+def _written(key: str, value: bool | tuple[str, ...]) -> str:
     if isinstance(value, bool):
         return str(int(value))
-    return " ".join(value) or "(libvirt finds out)"
+    empty = "(none)" if key == _NAMESPACES else "(libvirt finds out)"
+    return " ".join(value) or empty

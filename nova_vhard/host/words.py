@@ -14,8 +14,11 @@ def shown(text: str, limit: int = LIMIT) -> str:
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
-def few(texts: Iterable[str]) -> str:
-    """Return the first texts, joined, and how many more there are."""
-    every = [shown(item) for item in texts]
+def few(texts: Iterable[str], limit: int = LIMIT) -> str:
+    """Return the first texts, joined, and how many more there are.
+
+    :param limit: characters of each
+    """
+    every = [shown(item, limit) for item in texts]
     more = f" and {len(every) - _FEW} more" if len(every) > _FEW else ""
     return ", ".join(every[:_FEW]) + more

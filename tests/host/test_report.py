@@ -10,6 +10,7 @@ import pytest
 
 from nova_vhard.catalogue.checks import CHECKS
 from tests import elf_files
+from tests.host import daemon
 from tests.host.reporter import Reporter
 
 CONFINING = {"selinux", "apparmor"}
@@ -118,6 +119,68 @@ def test_a_guest_without_a_label(reporter, libvirtd, guest):
         libvirtd.end("loose")
     assert result["status"] == "FAIL"
     assert any("(loose)" in one for one in result["evidence"])
+
+
+def cage_of(found, name):
+    """Return the status of guest_cage, and what it says of a guest."""
+    result = found["guest_cage"]
+    lines = [line for line in result["evidence"] if f"({name})" in line]
+    return result["status"], " ".join([result["reason"], *lines])
+
+
+DEVICES_GROUP = pathlib.Path("/sys/fs/cgroup/devices")
+
+
+@contextlib.contextmanager
+def closed_devices(pid):
+    """Close the devices of a process, where version 1 of cgroups has them."""
+    if not DEVICES_GROUP.is_dir():
+        yield
+        return
+    group = DEVICES_GROUP / f"nova-vhard-{pid}"
+    group.mkdir()
+    try:
+        (group / "devices.deny").write_text("a")
+        (group / "devices.allow").write_text("c 1:3 rwm")
+        (group / "cgroup.procs").write_text(pid)
+        yield
+    finally:
+        (DEVICES_GROUP / "cgroup.procs").write_text(pid)
+        group.rmdir()
+
+
+def test_a_guest_of_libvirts_defaults_is_caged(reporter, results):
+    _, shown = cage_of(results, "tiny")
+    assert "CapEff 0000000000000000, NoNewPrivs 1, Seccomp 2" in shown
+    assert "mountinfo: a mount namespace of its own" in shown
+    with closed_devices(re.search(r"/proc/(\d+)/status", shown)[1]):
+        status, shown = cage_of(reporter.check(), "tiny")
+    assert status == "PASS", shown
+
+
+#: Line of qemu.conf to what guest_cage says of a guest by it.
+OPEN = {
+    "seccomp_sandbox = 0": "has no filter of system calls",
+    'user = "root"\ngroup = "root"\n'
+    "clear_emulator_capabilities = 0": "runs as root, has capabilities",
+    "namespaces = []": "has not a mount namespace of its own",
+}
+
+
+@pytest.mark.parametrize("line", OPEN)
+def test_a_guest_that_is_not_caged(place, tmp_path_factory, line):
+    folder = place / tmp_path_factory.mktemp("open").name
+    folder.mkdir()
+    config = folder / "qemu.conf"
+    config.write_text(f"{line}\n")
+    mounts = {"/etc/libvirt/qemu.conf": config}
+    with daemon.Libvirt(folder / "libvirt", mounts) as running:
+        running.start("loose")
+        found = Reporter(folder / "reporter", running.uri).check()
+        running.end("loose")
+    status, shown = cage_of(found, "loose")
+    assert status == "FAIL"
+    assert OPEN[line] in shown
 
 
 def test_a_guest_that_somebody_else_runs_elsewhere(reporter, place, guest):

@@ -8,6 +8,7 @@ from nova_vhard.host import apparmor, guests, mac, selinux
 from nova_vhard.host.check import Answer, Check, Status, unread
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
+from nova_vhard.host.unseen import unseen
 from nova_vhard.host.words import few, shown
 
 _GOOD = Answer(Status.PASS, "")
@@ -58,7 +59,7 @@ class MacGuests(Check):
             model = _NOT_SURE
             answers.append(unread(error))
         table = guests.table(host.root, model == mac.APPARMOR)
-        troubles = [*table.unknown, *_unseen(host, table, evidence)]
+        troubles = [*table.unknown, *unseen(host, table, evidence)]
         if not (table.guests or troubles or answers):
             return _nobody(host, evidence)
         answers += [Answer(Status.UNKNOWN, trouble) for trouble in troubles]
@@ -101,27 +102,6 @@ def _nobody(host: Host, evidence: list[str]) -> Answer:
         text = "no guest is seen, nor every process (PID namespace, hidepid)"
         return Answer(Status.UNKNOWN, text)
     return mac.nobody(host, evidence)
-
-
-def _unseen(
-    host: Host, table: guests.Table, evidence: list[str]
-) -> Iterator[str]:
-    """Yield what libvirt says to run and procfs does not show."""
-    seen = {guest.uuid for guest in table.guests}
-    try:
-        listed = host.libvirt.running()
-        missing = [item for item in listed if item.uuid not in seen]
-        if missing:
-            # Some may just have started, or ended.
-            again = {guest.uuid for guest in guests.table(host.root).guests}
-            still = {item.uuid for item in host.libvirt.running()} - again
-            missing = [item for item in missing if item.uuid in still]
-    except Unreadable as error:
-        evidence.append(f"not compared with libvirt: {error}")
-        return
-    if missing:
-        names = few(item.name for item in missing)
-        yield f"libvirt runs guests that procfs does not show: {names}"
 
 
 def _judge(guest: guests.Guest, model: str | None) -> Answer:

@@ -289,6 +289,9 @@ LEFT = {
     "security_driver": [],
     "security_default_confined": True,
     "security_require_confined": False,
+    "seccomp_sandbox": True,
+    "clear_emulator_capabilities": True,
+    "namespaces": ["mount"],
     "changed": 1000,
 }
 
@@ -299,7 +302,9 @@ LEFT = {
         (LEFT, PASS),
         ({**LEFT, "security_default_confined": False}, FAIL),
         ({**LEFT, "security_driver": ["none"]}, FAIL),
-        ({**LEFT, "security_driver": "none"}, UNKNOWN),
+        ({**LEFT, "security_driver": 7}, UNKNOWN),
+        # An older pre-step left three keys.
+        ({**LEFT, "namespaces": None}, UNKNOWN),
         ({**LEFT, "security_default_confined": "yes"}, UNKNOWN),
         # The file is another one by now.
         ({**LEFT, "changed": 999}, UNKNOWN),
@@ -345,6 +350,9 @@ def test_the_pre_step_leaves_what_an_ordinary_user_needs(tmp_path):
         "security_driver": ["apparmor"],
         "security_default_confined": True,
         "security_require_confined": True,
+        "seccomp_sandbox": True,
+        "clear_emulator_capabilities": True,
+        "namespaces": ["mount"],
         "changed": int((root / "etc/libvirt/qemu.conf").stat().st_mtime),
     }
     mac_trees.qemu_conf(root, "security_driver\n")

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What keeps a QEMU that was broken out of from the rest of the host.
+
+All of it is in files of procfs that everybody may read. Sources: proc(5),
+capabilities(7), seccomp(2), mount_namespaces(7), and
+Documentation/admin-guide/cgroup-v1/devices.rst of the kernel.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nova_vhard.host.guests import PROC
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+
+_FIELDS = re.compile(
+    r"^(Uid|CapPrm|CapEff|NoNewPrivs|Seccomp):\s*([0-9a-fA-F\t ]+)$",
+    re.MULTILINE,
+)
+_NAMES = ("Uid", "CapPrm", "CapEff", "NoNewPrivs", "Seccomp")
+_ROOT = 0
+_FILTERED = 2
+
+_DEVICES = "/sys/fs/cgroup/devices"
+_EVERYTHING = "a *:* rwm"
+
+
+@dataclass(frozen=True)
+class Cage:
+    """What the kernel shows of a process.
+
+    :ivar uids: real, effective, saved and of file systems
+    :ivar capabilities: those that it has or can take up
+    :ivar no_new_privileges: whether no program that it runs gives it more
+    :ivar seccomp: 0 for none, 1 for strict, 2 for a filter
+    :ivar text: the kernel's own words
+    """
+
+    uids: tuple[int, ...]
+    capabilities: int
+    no_new_privileges: bool
+    seccomp: int
+    text: str
+
+    def open(self) -> Iterator[str]:
+        """Yield each thing that it lacks."""
+        if _ROOT in self.uids:
+            yield "runs as root"
+        if self.capabilities:
+            yield "has capabilities"
+        if not self.no_new_privileges:
+            yield "may gain privileges"
+        if self.seccomp != _FILTERED:
+            yield "has no filter of system calls"
+
+
+def read(root: HostRoot, pid: str) -> Cage:
+    """Return what the kernel shows of a process.
+
+    :raises Unreadable: if it does not
+    """
+    path = f"{PROC}/{pid}/status"
+    fields = dict(_FIELDS.findall(root.read(path)))
+    missing = [name for name in _NAMES if name not in fields]
+    if missing:
+        raise unreadable(path, f"has no {', '.join(missing)}")
+    try:
+        return Cage(
+            tuple(int(number) for number in fields["Uid"].split()),
+            int(fields["CapPrm"], 16) | int(fields["CapEff"], 16),
+            int(fields["NoNewPrivs"]) == 1,
+            int(fields["Seccomp"]),
+            ", ".join(f"{name} {fields[name].split()[0]}" for name in _NAMES),
+        )
+    except (ValueError, IndexError) as error:
+        raise unreadable(path, "is not understood") from error
+
+
+def mount_ids(root: HostRoot, pid: str) -> frozenset[str]:
+    """Return the numbers of the mounts that a process sees.
+
+    A mount has its number in one namespace alone: two processes without a
+    number in common are in namespaces of their own.
+
+    :raises Unreadable: if there are none to be read
+    """
+    path = f"{PROC}/{pid}/mountinfo"
+    lines = root.read(path).splitlines()
+    result = frozenset(line.split()[0] for line in lines if line.strip())
+    if not result:
+        raise unreadable(path, "has no mounts")
+    return result
+
+
+def devices(root: HostRoot, pid: str) -> tuple[str, bool | None]:
+    """Return what limits the devices of a process, and whether it does.
+
+    :returns: for evidence, and None where that cannot be read: the kernel
+        shows no program that is attached to a group of version 2
+    """
+    try:
+        text = root.read(f"{PROC}/{pid}/cgroup")
+    except Unreadable as error:
+        return str(error), None
+    for line in text.splitlines():
+        _, controllers, group = (*line.split(":", 2), "", "")[:3]
+        if "devices" not in controllers.split(","):
+            continue
+        path = f"{_DEVICES}{group.rstrip('/')}/devices.list"
+        try:
+            everything = _EVERYTHING in root.read(path)
+        except Unreadable as error:
+            return str(error), None
+        return f"{path}: {'all' if everything else 'some'}", not everything
+    return "devices: no list of version 1 of cgroups", None

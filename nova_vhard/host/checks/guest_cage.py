@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-40: each running QEMU is caged, whatever is configured."""
+
+from nova_vhard.host import cage, domains, guests, mac, qemu_conf
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.guests import PROC, Guest
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import Unreadable
+from nova_vhard.host.running import Running
+from nova_vhard.host.unseen import unseen
+from nova_vhard.host.words import few, shown
+
+_GOOD = Answer(Status.PASS, "")
+_WHOLE = (
+    "Let the reporter see every process of the host: run it in the host's PID "
+    "namespace, with a /proc that is not mounted with hidepid."
+)
+_OWN = "a mount namespace of its own"
+# Characters of a reason that a guest has.
+_LONG = 160
+
+
+class GuestCage(Check):
+    """A QEMU that was broken out of reaches little of the host.
+
+    =========  ===========================================================
+    PASS       the process of each guest filters its system calls, is not
+               root, has no capabilities, can gain none, and has a mount
+               namespace of its own; or no guest runs, and libvirt's
+               settings give the next one all of it
+    FAIL       one of them does not, or its list of devices is open
+    UNKNOWN    one of them cannot be seen or read
+    =========  ===========================================================
+
+    What qemu.conf says is believed only of guests that do not run yet. Of the
+    list of devices only that of version 1 of cgroups can be read.
+    """
+
+    name = "guest_cage"
+    id = "Check-Virt-40"
+    title = "Each running QEMU is caged"
+    guide = (
+        "Beyond the guide: what a guest that broke out of its QEMU finds, "
+        "beside mandatory access controls"
+    )
+    meaning = (
+        "The kernel shows of the process of every guest a filter of system "
+        "calls (seccomp), a user that is not root, no capabilities, "
+        "no_new_privs and a mount namespace that nobody else is in. With no "
+        "guest running, libvirt's user and qemu.conf give the next one that."
+    )
+    remediation = (
+        "In /etc/libvirt/qemu.conf take user, group, seccomp_sandbox, "
+        "clear_emulator_capabilities and namespaces out, or set them to "
+        "libvirt's defaults and a user of QEMU's own; start libvirtd or "
+        "virtqemud again. Then stop and start, or migrate away, the guests "
+        "that are named."
+    )
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge each guest's process."""
+        table = guests.table(host.root)
+        troubles = [*table.unknown, *unseen(host, table, evidence)]
+        if not (table.guests or troubles):
+            return _nobody(host, evidence)
+        answers = [
+            Answer(Status.UNKNOWN, trouble, _WHOLE) for trouble in troubles
+        ]
+        lines: list[tuple[bool, str]] = []
+        for guest in table.guests:
+            answer = mac.attempt(_judge, host, table, guest, lines)
+            if host.root.exists(f"{PROC}/{guest.pid}"):
+                answers.append(answer)
+        # A report has room for some lines only: the worst come first.
+        evidence += [line for _, line in sorted(lines)]
+        return _settled(answers)
+
+
+def _settled(answers: list[Answer]) -> Answer:
+    """Return the worst answer, with each guest that is not caged."""
+    answer = mac.settle(answers)
+    if answer.status is Status.PASS:
+        text = f"guests that are caged: all {len(answers)}"
+        return Answer(Status.PASS, text)
+    if answer.status is Status.FAIL:
+        bad = [each for each in answers if each.status is Status.FAIL]
+        return Answer(Status.FAIL, few((each.reason for each in bad), _LONG))
+    return answer
+
+
+def _judge(
+    host: Host,
+    table: guests.Table,
+    guest: Guest,
+    lines: list[tuple[bool, str]],
+) -> Answer:
+    """Judge a guest's process.
+
+    :param lines: gets its evidence, and whether that is good
+    :raises Unreadable: if something of it cannot be read
+    """
+    who, place = shown(guest.name), f"{PROC}/{guest.pid}"
+    result = cage.read(host.root, guest.pid)
+    lacks = list(result.open())
+    lines.append((not lacks, f"{place}/status: {result.text} ({who})"))
+    source, closed = cage.devices(host.root, guest.pid)
+    lines.append((closed is not False, f"{source} ({who})"))
+    if closed is False:
+        lacks.append("may use every device")
+    try:
+        sharing = _sharing(host, table, guest)
+    except Unreadable:
+        if lacks:
+            return Answer(Status.FAIL, f"{who} {', '.join(lacks)}")
+        raise
+    text = f"shared with process {sharing}" if sharing else _OWN
+    lines.append((not sharing, f"{place}/mountinfo: {text} ({who})"))
+    if sharing:
+        lacks.append(f"has not {_OWN}")
+    if lacks:
+        return Answer(Status.FAIL, f"{who} {', '.join(lacks)}")
+    return _GOOD
+
+
+def _sharing(host: Host, table: guests.Table, guest: Guest) -> str:
+    """Return whose mount namespace a guest is in; empty for its own.
+
+    :raises Unreadable: if nothing shows that of the host's first process
+    """
+    own = cage.mount_ids(host.root, guest.pid)
+    daemons = (pid for pid, _ in Running(host).daemons)
+    others = (each.pid for each in table.guests if each.pid != guest.pid)
+    for pid in dict.fromkeys((*daemons, *others)):
+        if _overlaps(host, pid, own):
+            return pid
+    return "1" if own & cage.mount_ids(host.root, "1") else ""
+
+
+def _overlaps(host: Host, pid: str, own: frozenset[str]) -> bool:
+    """Return whether a process sees one of some mounts.
+
+    :raises Unreadable: if a process that runs does not show its mounts
+    """
+    try:
+        return bool(own & cage.mount_ids(host.root, pid))
+    except Unreadable:
+        if host.root.exists(f"{PROC}/{pid}"):
+            raise
+        return False
+
+
+def _nobody(host: Host, evidence: list[str]) -> Answer:
+    """Judge a host without guests by what libvirt gives the next one."""
+    if not guests.complete(host.root):
+        text = "no guest is seen, nor every process (PID namespace, hidepid)"
+        return Answer(Status.UNKNOWN, text, _WHOLE)
+    answer = mac.settle(
+        mac.attempt(judge, host, evidence) for judge in (_settings, _user)
+    )
+    if answer.status is Status.PASS:
+        text = "no guest is running; libvirt cages the next one"
+        return Answer(Status.PASS, text)
+    return answer._replace(reason=f"no guest is running; {answer.reason}")
+
+
+def _settings(host: Host, evidence: list[str]) -> Answer:
+    """Judge qemu.conf, as each of libvirt's daemons has read it.
+
+    :raises Unreadable: if it cannot be read
+    """
+    read = qemu_conf.read(host, evidence, qemu_conf.CAGING)
+    return mac.settle(map(_configured, read))
+
+
+def _configured(read: qemu_conf.Read) -> Answer:
+    """Judge the settings of a daemon."""
+    settings = read.confinement
+    off = [
+        name
+        for name, on in (
+            ("seccomp_sandbox", settings.seccomp_sandbox),
+            (
+                "clear_emulator_capabilities",
+                settings.clear_emulator_capabilities,
+            ),
+            ("namespaces", qemu_conf.MOUNT in settings.namespaces),
+        )
+        if not on
+    ]
+    if off:
+        text = f"qemu.conf switches off {few(off)}"
+        return Answer(Status.FAIL, text)
+    if read.stale:
+        text = "qemu.conf was changed since libvirt's daemon started"
+        return Answer(Status.UNKNOWN, text, mac.NOT_READ)
+    return _GOOD
+
+
+def _user(host: Host, evidence: list[str]) -> Answer:
+    """Judge the user that libvirt starts guests as, by its own word.
+
+    :raises Unreadable: without an answer of libvirt's
+    """
+    models = domains.security_models(host.libvirt.capabilities())
+    labels = models.get("dac", ())
+    evidence.append(f"libvirt <secmodel> dac: {' '.join(labels) or '(none)'}")
+    if not labels:
+        text = "libvirt does not say which user guests run as"
+        return Answer(Status.UNKNOWN, text)
+    if any(map(_is_root, labels)):
+        return Answer(Status.FAIL, "libvirt starts guests as root")
+    return _GOOD
+
+
+def _is_root(label: str) -> bool:
+    """Return whether the user of a label, ``+64055:+64055``, is root."""
+    return label.partition(":")[0].lstrip("+") in ("0", "root", "")

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cage of each QEMU, over captured guests and each thing that is open."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from nova_vhard.host import libvirt, report
+from nova_vhard.host.check import Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot
+from tests.trees import build
+from tests.unit.host import mac_trees
+
+PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
+CHECK = {one.name: one for one in report.load()}["guest_cage"]
+
+MOUNT = "{} 1 0:5 / / rw - ext4 /dev/vda rw\n"
+
+
+def run(root, **more):
+    place = HostRoot(str(root))
+    more.setdefault("libvirt", libvirt.of_tree(place, None))
+    result = CHECK.run(Host(place, **more))
+    assert "check failed" not in result.reason
+    assert bool(result.remediation) == (result.status in (FAIL, UNKNOWN))
+    return result
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Return a captured host; its guests have mounts of their own."""
+    tree = mac_trees.apparmor("enforce", tmp_path)
+    for number, place in enumerate(guests(tree)):
+        (place / "mountinfo").write_text(MOUNT.format(100 + number))
+    (tree / "proc/1").mkdir(exist_ok=True)
+    (tree / "proc/1/mountinfo").write_text(MOUNT.format(20))
+    return tree
+
+
+def guests(tree):
+    paths = (tree / "proc").glob("[0-9]*/exe")
+    return sorted(path.parent for path in paths if path.is_symlink())
+
+
+def change(place, name, value):
+    """Have another value in a guest's status."""
+    path = place / "status"
+    text, times = re.subn(
+        rf"(?m)^{name}:.*$", f"{name}:\t{value}", path.read_text()
+    )
+    assert times == 1
+    path.write_text(text)
+
+
+def test_captured_guests_are_caged(root):
+    result = run(root)
+    assert result.status is PASS
+    assert f"all {len(guests(root))}" in result.reason
+    (line,) = [one for one in result.evidence if "/714/status" in one]
+    assert line == (
+        "/proc/714/status: Uid 64055, CapPrm 0000000000000000, CapEff "
+        "0000000000000000, NoNewPrivs 1, Seccomp 2 (dom-a)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("Uid", "0\t0\t0\t0", "runs as root"),
+        ("Uid", "64055\t64055\t0\t64055", "runs as root"),
+        ("CapEff", "0000000000000002", "has capabilities"),
+        ("CapPrm", "000001ffffffffff", "has capabilities"),
+        ("NoNewPrivs", "0", "may gain privileges"),
+        ("Seccomp", "0", "has no filter of system calls"),
+        ("Seccomp", "1", "has no filter of system calls"),
+    ],
+)
+def test_each_thing_that_is_open(root, name, value, why):
+    change(mac_trees.process(root, "dom-b"), name, value)
+    result = run(root)
+    assert result.status is FAIL
+    assert result.reason == f"dom-b {why}"
+    assert "(dom-b)" in result.evidence[0]
+
+
+@pytest.mark.parametrize("value", ["", "none", "0x"])
+def test_what_is_not_understood_is_unknown(root, value):
+    change(mac_trees.process(root, "dom-b"), "Seccomp", value)
+    assert run(root).status is UNKNOWN
+
+
+@pytest.mark.parametrize("name", ["status", "mountinfo"])
+def test_a_guest_that_cannot_be_read_is_unknown_and_not_one_less(root, name):
+    pid = mac_trees.process(root, "dom-b").name
+    errors = [[f"/proc/{pid}/{name}", "EACCES"]]
+    (root / "ERRORS.json").write_text(json.dumps(errors))
+    result = run(root)
+    assert result.status is UNKNOWN
+    assert f"/proc/{pid}/{name}" in result.reason
+
+
+def test_a_guest_that_libvirt_alone_knows_is_unknown(root):
+    shutil.rmtree(mac_trees.process(root, "dom-b"))
+    result = run(root)
+    assert result.status is UNKNOWN
+    assert "dom-b" in result.reason
+
+
+@pytest.mark.parametrize("number", [20, 100])
+def test_a_mount_namespace_of_its_own(root, number):
+    """Number 20 is the host's, and 100 another guest's."""
+    last = guests(root)[-1]
+    (last / "mountinfo").write_text(MOUNT.format(number))
+    result = run(root)
+    assert result.status is FAIL
+    assert "mount namespace of its own" in result.reason
+    shutil.rmtree(root / "proc/1")
+    assert run(root).status is (FAIL if number == 100 else UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("listed", "status"),
+    [("a *:* rwm\n", FAIL), ("c 1:3 rwm\nc 10:232 rw\n", PASS), (None, PASS)],
+)
+def test_devices_by_version_1_of_cgroups(root, listed, status):
+    place = mac_trees.process(root, "dom-b")
+    (place / "cgroup").write_text("5:devices:/machine/b\n0::/machine\n")
+    path = "/sys/fs/cgroup/devices/machine/b/devices.list"
+    if listed is not None:
+        build(root, {path: listed})
+    result = run(root)
+    assert result.status is status
+    assert any(path in line for line in result.evidence)
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """Return a captured host on which no guest runs."""
+    tree = mac_trees.whole(mac_trees.apparmor("require-confined", tmp_path))
+    for place in guests(tree):
+        shutil.rmtree(place)
+    (tree / "CMD/virsh-list").write_text("")
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("", PASS),
+        ("seccomp_sandbox = -1\n", PASS),
+        ("seccomp_sandbox = 0\n", FAIL),
+        ("clear_emulator_capabilities = 0\n", FAIL),
+        ("namespaces = []\n", FAIL),
+        ('namespaces = [ "mount" ]\n', PASS),
+        ("seccomp_sandbox = 2\n", UNKNOWN),
+        ("namespaces = 1\n", UNKNOWN),
+    ],
+)
+def test_without_a_guest_qemu_conf_is_what_there_is(empty, text, status):
+    mac_trees.qemu_conf(empty, text)
+    result = run(empty)
+    assert result.status is status
+    if status is not UNKNOWN:
+        assert "no guest is running" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("label", "status"), [("+0:+0", FAIL), ("+64055:+64055", PASS)]
+)
+def test_without_a_guest_libvirt_says_who_runs_it(empty, label, status):
+    mac_trees.qemu_conf(empty, "")
+    path = empty / "CMD/virsh-capabilities"
+    path.write_text(path.read_text().replace("+64055:+64055", label))
+    assert run(empty).status is status
+    gone = libvirt.NoLibvirt("it is not there")
+    assert run(empty, libvirt=gone).status is UNKNOWN
+
+
+def test_without_a_guest_and_without_all_processes(empty):
+    (empty / "proc/2/comm").unlink()
+    assert run(empty).status is UNKNOWN
