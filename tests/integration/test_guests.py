@@ -139,7 +139,9 @@ def result(cloud, server, events):
         tuple(
             (
                 event["outcome"],
-                frozenset((v["rule"], v["value"]) for v in event["violations"]),
+                frozenset(
+                    (v["rule"], v["value"]) for v in event["violations"]
+                ),
             )
             for event in events
             if event["subject"].get("server") == server.id

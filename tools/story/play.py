@@ -28,7 +28,8 @@ GUESTS = [
     servers.exempted_boot,
     doors.rescue,
 ]
-#: What needs libvirt as its stand-in is, volumes, and reporters that run when they are told to.
+#: What needs libvirt as its stand-in is, volumes, and reporters that run when
+#: they are asked to.
 DEVICES = steps(devices, flavors, reissue)
 #: The way from installed to enforcing, and back.
 WALK = steps(walk)
