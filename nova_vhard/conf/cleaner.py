@@ -89,7 +89,8 @@ OPTS = [
         default=True,
         help="Whether a device that is clean is released at once. Otherwise "
         "it stays reserved until 'openstack vhard device release' asks for "
-        "it; if its provider is changed meanwhile it is cleaned again.",
+        "it; its steps run once more then, because nobody has watched it "
+        "meanwhile.",
     ),
     cfg.BoolOpt(
         "trust_placement_requests",

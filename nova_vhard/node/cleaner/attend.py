@@ -2,7 +2,7 @@
 """Carry out what decide.py says for a device, until nothing is left to do."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.host import pci
@@ -30,6 +30,7 @@ LOG = get_logger(__name__)
 
 # No device needs more actions than this in one round.
 _MOST = 12
+_CLEANING = (Verb.CLEAN, Verb.RENEW)
 
 #: Hears of a request that is not carried out: address and reason.
 Refuse = Callable[[str, str], None]
@@ -56,8 +57,6 @@ class DeviceLifecycle:
     run: Runner
     settings: Settings = DEFAULTS
     refuse: Refuse = _log_refusal
-    # Devices that this process has cleaned and not released yet.
-    _ours: set[str] = field(default_factory=set)
 
     def attend(
         self, offered: Offered, request: OperatorRequest = NOTHING
@@ -87,11 +86,12 @@ class DeviceLifecycle:
                 return record
             if action.verb is Verb.LOOK:
                 host = self._look(address)
-                ours = self.settings.automatic and address in self._ours
-                request = replace(request, release=request.release or ours)
-            if action.verb is Verb.CLEAN and host and host.task:
+            if action.verb in _CLEANING and host and host.task:
                 record = self._clean(host.task, record)
-                request = replace(request, release=self.settings.automatic)
+                host = replace(host, cleaned=record.state is State.CLEAN)
+                asked = action.verb is Verb.RENEW
+                released = asked or self.settings.automatic
+                request = replace(request, release=released)
             if action.verb is Verb.RELEASE:
                 return self._release(record, offered.provider)
         raise RuntimeError(f"{address}: no end of {action.verb.name}")
@@ -125,12 +125,8 @@ class DeviceLifecycle:
         return cleaning.plan(self.root, self.rules(), folder, address)
 
     def _clean(self, task: Task, record: Record) -> Record:
-        record = cleaning.clean(
-            self.root, self.journal, self.run, task, record
-        )
-        if record.state is State.CLEAN:
-            self._ours.add(record.address)
-        return record
+        """Run a device's steps; return what the journal says then."""
+        return cleaning.clean(self.root, self.journal, self.run, task, record)
 
     def _release(self, record: Record, provider: Provider) -> Record:
         """Release a device of which the journal says that it is clean."""
@@ -142,13 +138,11 @@ class DeviceLifecycle:
                 lambda: self._usage(record.address),
             )
         except release.Voided as error:
-            self._ours.discard(record.address)
             what = "its release by force" if record.forced else "its cleaning"
             text = f"{what} is void: {error}"[:500]
             LOG.warning("%s stays reserved, %s", record.address, text)
             changes = {"word": "VOID", "reason": text, "forced": ""}
             return self._write(record.to(State.DIRTY, **changes))
-        self._ours.discard(record.address)
         text = "released"
         if record.forced:
             text = f"released by force, not proven clean: {record.forced}"

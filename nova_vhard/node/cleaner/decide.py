@@ -5,7 +5,9 @@
 until there is nothing more to do. The order is what makes a crash harmless:
 a device is reserved before anything is written down of it, and released
 after its journal says that every step of its last use ended clean. What the
-journal does not know for sure counts as used.
+journal does not know for sure counts as used. Between two rounds nobody
+watches a device, and a guest that is started past Nova leaves no trace: what
+was cleaned in an earlier round is cleaned again before it is released.
 """
 
 import enum
@@ -72,11 +74,13 @@ class HostView:
     :ivar usage: who holds it
     :ivar task: how it is cleaned; None if it cannot be
     :ivar waits: why it cannot be cleaned now
+    :ivar cleaned: whether its steps have ended clean since
     """
 
     usage: Usage = NOBODY
     task: Task | None = None
     waits: Waits | None = None
+    cleaned: bool = False
 
 
 class Verb(enum.Enum):
@@ -88,6 +92,7 @@ class Verb(enum.Enum):
     RESERVE = "reserve the device, then write the change; decide again"
     LOOK = "look at the host; decide again"
     CLEAN = "write the change, run the steps; decide again"
+    RENEW = "as CLEAN, and it is to be released if they end clean"
     RELEASE = "write the change, release the device"
 
 
@@ -130,7 +135,10 @@ def decide(
     reserved, host not looked at    LOOK
     held, unknown, or gone          LEAVE, with the word
     forced                          RELEASE
-    clean, nothing happened since   RELEASE; or LEAVE until it is asked for
+    cleaned in this round, and      RELEASE
+    nothing happened since
+    clean, in an earlier round      LEAVE until a release is asked for;
+                                    then RENEW
     no rule, or failed by these     LEAVE, with the word
     otherwise                       CLEAN
     ==============================  ======================================
@@ -264,15 +272,21 @@ def _reserved(
     if request.force:
         return _forced(view, request.force)
     if _still_clean(record, view):
-        if request.release:
+        if request.release and host.cleaned:
             return Action(Verb.RELEASE)
-        if not settings.automatic:
+        if not (request.release or settings.automatic):
             text = "waits to be released"
-            return _wait(record, "CLEAN", text, State.CLEAN)
+            return _wait(record, "CLEAN", text, State.CLEAN, attempts=0)
     if host.task is None:
         word, text = (waits.word, str(waits)) if waits else ("RULES", "")
         return _wait(record, word, text, State.DIRTY)
-    return _cleaning(record, view, host.task, settings)
+    action = _cleaning(record, view, host.task, settings)
+    if request.release and _still_clean(record, view):
+        return replace(action, verb=_RENEWED.get(action.verb, action.verb))
+    return action
+
+
+_RENEWED = {Verb.CLEAN: Verb.RENEW}
 
 
 def _held(record: Record, usage: Usage, not_clean: State) -> Action:

@@ -616,11 +616,22 @@ def test_released_when_asked_only(used):
     assert not used.candidates()
     assert used.words() == {"CLEAN"}
     used.ask(traits.RELEASE)
-    # Another process, which does not clean again.
-    used.steps["mend"] = Breaks()
     used.round()
     assert used.candidates()
     assert used.words() == set()
+
+
+def test_cleaned_again_before_it_is_released(used):
+    """Nobody has watched it between the two rounds."""
+    used.set(release_automatically=False)
+    used.use()
+    used.round()
+    used.firmware.write_text("evil")  # by a guest that is past Nova
+    used.steps["mend"] = Breaks()
+    used.ask(traits.RELEASE)
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"MEND"}
 
 
 def test_asked_to_release_what_has_changed_since(used):

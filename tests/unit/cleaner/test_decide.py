@@ -24,6 +24,7 @@ UUID = "9d6c"
 CARD = PciDevice("0000:3b:00.0", "1b36", "0010", Kind.PCI)
 TASK = Task(CARD, (), None, "rules")
 FREE = HostView(task=TASK)
+DONE = HostView(task=TASK, cleaned=True)
 HELD = HostView(Usage(held=("a domain",), guests=("g",)))
 UNKNOWN = HostView(Usage(unknown=("libvirt is silent",)))
 GONE = HostView(waits=Waits("GONE", "not there"))
@@ -128,12 +129,18 @@ TABLE: dict[str, tuple[Any, ...]] = {
     "gone": (DIRTY, KEPT, "LEAVE dirty", {"host": GONE, "request": FORCE}),
     "no rule": (DIRTY, KEPT, "LEAVE dirty", {"host": NO_RULE}),
     "failed, held": (FAILED, KEPT, "LEAVE", {"host": HELD}),
-    "clean": (CLEAN, KEPT, "RELEASE", {"host": FREE, "request": RELEASE}),
-    "clean by an earlier process": (
+    "clean": (CLEAN, KEPT, "RELEASE", {"host": DONE, "request": RELEASE}),
+    "clean since an earlier round": (
         CLEAN,
         KEPT,
         "CLEAN cleaning",
         {"host": FREE},
+    ),
+    "clean since an earlier round, asked for": (
+        CLEAN,
+        KEPT,
+        "RENEW cleaning",
+        {"host": FREE, "request": RELEASE, "settings": MANUAL},
     ),
     "clean, waits": (
         CLEAN,
@@ -145,7 +152,7 @@ TABLE: dict[str, tuple[Any, ...]] = {
         record(State.CLEAN, generation=6),
         KEPT,
         "CLEAN cleaning",
-        {"host": FREE, "request": RELEASE, "settings": MANUAL},
+        {"host": DONE, "request": RELEASE, "settings": MANUAL},
     ),
     "dirty is not released": (
         DIRTY,
@@ -178,7 +185,7 @@ TABLE: dict[str, tuple[Any, ...]] = {
         record(State.CLEAN, forced="why"),
         KEPT,
         "CLEAN cleaning",
-        {"host": FREE, "request": RELEASE},
+        {"host": DONE, "request": RELEASE},
     ),
 }
 
@@ -206,7 +213,7 @@ def test_a_request_of_another_moment_is_void(request_):
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("reserved", [False, True])
 @pytest.mark.parametrize("provider", ["", "old", UUID])
-@pytest.mark.parametrize("host", [None, FREE, HELD, UNKNOWN, GONE])
+@pytest.mark.parametrize("host", [None, FREE, DONE, HELD, UNKNOWN, GONE])
 def test_nothing_is_released_that_is_not_proven_clean(
     state, reserved, provider, host
 ):
@@ -218,10 +225,10 @@ def test_nothing_is_released_that_is_not_proven_clean(
             assert (state, provider) == (State.CLEAN, UUID)
             assert reserved
             assert generation == 7
-            assert host is FREE
-        if action.verb is Verb.CLEAN:
+            assert host is DONE
+        if action.verb in (Verb.CLEAN, Verb.RENEW):
             assert reserved
-            assert host is FREE
+            assert host in (FREE, DONE)
 
 
 def test_nothing_is_written_of_a_device_on_offer_that_may_be_dirty():
