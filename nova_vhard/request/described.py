@@ -63,6 +63,11 @@ LOOKED_AT: Mapping[str, frozenset[str]] = MappingProxyType(
 #: Operations in which a host is chosen.
 _PLACED = frozenset((BOOT, MOVE, RESIZE))
 
+#: Whatever is named here, the description has one of.
+_SERVER = "the server"
+_NOTHING: Mapping[str, Any] = {}
+_RESCUE = {"rescue": {"rescue_image_ref": "the image"}}
+
 Data = Mapping[str, Any]
 
 
@@ -218,7 +223,7 @@ def read(data: Data) -> DescribedRequest:
 def _boot(find: Description, requester: Any, data: Data) -> ServerRequest:
     ports = range(len(data.get("ports", ())))
     server = {
-        "block_device_mapping_v2": data.get("block_devices", []),
+        "block_device_mapping_v2": data.get("block_devices"),
         "config_drive": data.get("config_drive"),
         "networks": [{"port": number} for number in ports],
     }
@@ -241,7 +246,7 @@ def _move(find: Description, requester: Any, data: Data) -> ServerRequest:
 
 def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
     """Read a rebuild; the scheduler judges the flavor, which stays."""
-    request = ServerReader(find, requester).rebuild("server", {})
+    request = ServerReader(find, requester).rebuild(_SERVER, _NOTHING)
     empty = HardwareRequest(devices=frozenset())
     flavor = parts.with_specs(empty, find.the_flavor.extra_specs)
     kinds = frozenset(choice.kind for choice in flavor.choices)
@@ -256,13 +261,12 @@ def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
 
 
 def _rescue(find: Description, requester: Any, data: Data) -> ServerRequest:
-    body = {"rescue": {"rescue_image_ref": "image"}}
-    request = ServerReader(find, requester).rescue("server", body)
+    request = ServerReader(find, requester).rescue(_SERVER, _RESCUE)
     return request if "server" in data else replace(request, existing=())
 
 
 def _resize(find: Description, requester: Any, _data: Data) -> ServerRequest:
-    request = ServerReader(find, requester).resize("server", {})
+    request = ServerReader(find, requester).resize(_SERVER, _NOTHING)
     return _demanding(request, find)
 
 

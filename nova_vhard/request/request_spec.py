@@ -135,7 +135,7 @@ def subject(spec: nova_spec.RequestSpec) -> Subject:
     flavor = spec.flavor
     asking = subject_of(
         operation(spec),
-        getattr(spec, "_context", None),
+        spec._context,
         spec.project_id if "project_id" in spec else None,
         image.id if image is not None and "id" in image else None,
         Flavor(

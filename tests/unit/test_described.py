@@ -116,6 +116,19 @@ def test_a_flavor_has_a_name_and_an_id():
     assert description.boot_flavor("any") == expected
 
 
+def test_an_upload_is_of_an_image_that_has_an_id():
+    assert read("upload", image={"id": "i1"}).subject.image == "i1"
+
+
+def test_a_rebuild_is_under_the_flavor_that_stays():
+    request = read(
+        "rebuild", flavor={"extra_specs": {"hw:tpm_model": "tpm-tis"}}
+    )
+    kinds = [choice.kind for choice in request.hardware.choices]
+    assert kinds == ["disk_bus", "tpm_model"]
+    assert request.existing[-1].only == {"tpm_model"}
+
+
 @pytest.mark.parametrize(
     ("port", "name"),
     [

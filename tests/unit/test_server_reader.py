@@ -369,3 +369,13 @@ def test_a_snapshot_is_charged_with_its_metadata(action):
 @pytest.mark.parametrize("content", [None, {}, {"metadata": {}}])
 def test_a_snapshot_without_metadata_changes_nothing(content):
     assert reader().snapshot("a-server", {"createImage": content}) is None
+
+
+@pytest.mark.parametrize("action", ["rebuild", "rescue", "resize"])
+def test_who_acts_on_anothers_server_is_judged_as_its_project(action):
+    key = {"rebuild": "imageRef", "rescue": "rescue_image_ref"}
+    named = {key[action]: NEW_ID} if action in key else {"flavorRef": "2"}
+    others = reader(server(project="p2"))
+    subject = getattr(others, action)("a-server", {action: named}).subject
+    assert (subject.project, subject.domain) == ("p2", None)
+    assert subject.roles == frozenset()

@@ -4,7 +4,7 @@
 import pytest
 from nova import context, objects
 
-from nova_vhard.policy.hardware import CDROM, Passthrough
+from nova_vhard.policy.hardware import CDROM, HardwareRequest, Passthrough
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD
 from nova_vhard.request import request_spec
 
@@ -62,6 +62,29 @@ def test_what_was_never_set_is_none():
     assert facts == (None, None, None)
     assert (subject.flavor, subject.flavor_id) == (None, None)
     assert not subject.server
+
+
+def test_what_a_flavor_chooses_is_with_what_the_image_does():
+    flavor = objects.Flavor(extra_specs={"hw:tpm_model": "tpm-tis"})
+    for read in (request_spec.read, request_spec.without_image):
+        (choice,) = read(spec(flavor=flavor)).choices
+        assert (choice.kind, choice.value) == ("tpm_model", "tpm-tis")
+
+
+@pytest.mark.parametrize("fields", [{}, {"image": None}])
+def test_nothing_is_asked_for_where_nothing_was_set(fields):
+    bare = objects.RequestSpec(flavor=objects.Flavor(), **fields)
+    assert request_spec.read(bare) == HardwareRequest()
+    assert request_spec.subject(bare).image is None
+
+
+def test_a_request_without_an_image_is_its_flavors():
+    flavor = objects.Flavor(extra_specs={"vhard:require": "iommu"})
+    request = request_spec.read(objects.RequestSpec(flavor=flavor))
+    checks = frozenset(("iommu",))
+    assert request == HardwareRequest(host_checks=checks)
+    rest = request_spec.without_image(objects.RequestSpec(flavor=flavor))
+    assert rest == HardwareRequest(devices=frozenset(), host_checks=checks)
 
 
 CELL = objects.CellMapping()
