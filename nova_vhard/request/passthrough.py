@@ -16,7 +16,8 @@ from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 _ALIAS = "pci_passthrough:alias"
 _PROFILE = "accel:device_profile"
 _REQUIRE = "vhard:require"
-_MANY = 1024
+#: Devices of a name up to which fewer than a server has are listed.
+MANY = 1024
 #: Aliases of a flavor that are read; Nova has room for 255 characters.
 MOST_ALIASES = 256
 
@@ -67,7 +68,7 @@ def up_to_current_count(had: HardwareRequest) -> HardwareRequest:
 
 
 def _up_to(asked: Passthrough) -> list[Passthrough]:
-    if not asked.count.isdecimal() or int(asked.count) > _MANY:
+    if not asked.count.isdecimal() or int(asked.count) > MANY:
         return [asked]
     counts = range(1, int(asked.count) + 1)
     return [replace(asked, count=str(count)) for count in counts]
@@ -134,13 +135,13 @@ def _of_request(request: Any) -> Passthrough:
     A port's request has no alias; which of direct, macvtap and
     virtio-forwarder it is stands nowhere, and does not matter.
     """
-    alias = getattr(request, "alias_name", None)
+    alias = request.alias_name
     if alias:
         source = f"flavor extra spec {_ALIAS}"
-        count = str(getattr(request, "count", 1))
+        count = str(request.count)
         return Passthrough("aliases", alias, source, count)
-    port = getattr(request, "requester_id", None) or "unknown"
-    spec = (getattr(request, "spec", None) or [{}])[0]
+    port = request.requester_id or "unknown"
+    spec = (request.spec or [{}])[0]
     return Passthrough("ports", _kind_of_port(spec), f"port {port}")
 
 
@@ -174,7 +175,7 @@ def of_port(port: Mapping[str, Any]) -> Passthrough | None:
 
 
 def _kind_of_port(spec: Mapping[str, Any]) -> str:
-    if str(spec.get("remote_managed", "")).lower() == "true":
+    if str(spec.get("remote_managed")).lower() == "true":
         return "remote_managed"
     kinds = {"type-PF": "pf", "vdpa": "vdpa"}
     return kinds.get(str(spec.get("dev_type")), "vf")
@@ -182,7 +183,7 @@ def _kind_of_port(spec: Mapping[str, Any]) -> str:
 
 def _accelerator_ports(groups: Iterable[Any]) -> Iterator[str]:
     for group in groups:
-        requester = getattr(group, "requester_id", None) or ""
+        requester = str(group.requester_id)
         match = _UUID.search(requester)
         if requester.startswith(_PROFILE_GROUP) and match:
             yield match[0]

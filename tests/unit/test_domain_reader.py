@@ -398,6 +398,37 @@ def test_subject_is_of_novas_metadata():
     assert (found.name, found.uuid) == ("instance-1", UUID)
 
 
+def test_a_domain_without_a_name_has_none():
+    nameless = text().replace(b"<name>instance-1</name>", b"")
+    assert domain.read(nameless, START).name == ""
+
+
+@pytest.mark.parametrize(
+    "specs", ["", "<n:extraSpec name='vhard:require'/>", "<n:extraSpec/>"]
+)
+def test_a_flavor_demands_nothing_by_an_empty_spec(specs):
+    assert not read(meta=instance(specs)).request.host_checks
+
+
+ARM = "<os><type arch='aarch64' machine='virt'>hvm</type></os>"
+
+
+@pytest.mark.parametrize(
+    ("host", "emulated"),
+    [("aarch64", []), ("x86_64", ["aarch64"]), ("riscv64", ["aarch64"])],
+)
+def test_what_a_host_does_not_run_itself_is_emulated(host, emulated):
+    found = read(system=ARM, host=host).request
+    values = [one.value for one in found.explicit("emulation_architecture")]
+    assert values == emulated
+
+
+def test_the_host_is_this_one_where_none_is_named(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    document = text(system=ARM)
+    assert domain.read(document, START) == read(system=ARM, host="aarch64")
+
+
 def test_nothing_is_implied_by_what_a_domain_does_not_say():
     found = read()
     for name in ("baseline", "strict"):

@@ -70,20 +70,18 @@ def test_a_flavor(specs, expected):
     ],
 )
 def test_a_pci_request(fields, kind, name):
-    shape = {"alias_name": None, "requester_id": PORT, **fields}
+    shape = {"alias_name": None, "requester_id": PORT, "count": 1, **fields}
     (found,) = passthrough.of_requests([SimpleNamespace(**shape)])
     assert (found.kind, found.name) == (kind, name)
     if kind == "ports":
         assert found.source == f"port {PORT}"
 
 
-@pytest.mark.parametrize(
-    ("fields", "count"), [({}, "1"), ({"count": 1}, "1"), ({"count": 3}, "3")]
-)
-def test_how_many_a_pci_request_asks_for(fields, count):
-    shape = SimpleNamespace(alias_name="gpu", spec=[{}], **fields)
+@pytest.mark.parametrize("count", [1, 3])
+def test_how_many_a_pci_request_asks_for(count):
+    shape = SimpleNamespace(alias_name="gpu", spec=[{}], count=count)
     (found,) = passthrough.of_requests([shape])
-    assert found == replace(GPU, count=count)
+    assert found == replace(GPU, count=str(count))
 
 
 @pytest.mark.parametrize(
@@ -128,9 +126,9 @@ def test_a_port_without_an_id(port, vnic, expected):
     assert found == expected
 
 
-@pytest.mark.parametrize("fields", [{}, {"requester_id": None}])
-def test_a_pci_request_of_a_port_that_is_not_known(fields):
-    shape = SimpleNamespace(alias_name=None, spec=[{}], **fields)
+@pytest.mark.parametrize("spec", [None, [], [{}]])
+def test_a_pci_request_of_a_port_that_is_not_known(spec):
+    shape = SimpleNamespace(alias_name=None, requester_id=None, spec=spec)
     (found,) = passthrough.of_requests([shape])
     assert found == Passthrough("ports", "vf", "port unknown")
 
@@ -394,7 +392,7 @@ def test_aliases_behind_the_last_that_is_read_count_as_they_stand(rest):
         assert not others
     else:
         assert first.count == str(passthrough.MOST_ALIASES)
-        assert [(one.name, one.count) for one in others] == [(rest, "1")]
+        assert others == [replace(first, name=rest, count="1")]
 
 
 @pytest.mark.parametrize("end", ["", ","])
@@ -404,6 +402,24 @@ def test_as_many_aliases_as_are_read_are_nothing_but_aliases(end):
         {"pci_passthrough:alias": ",".join(names) + end}
     )
     assert [one.name for one in found] == names
+
+
+@pytest.mark.parametrize(
+    ("count", "listed"),
+    [
+        ("0", 0),
+        ("2", 2),
+        (str(passthrough.MANY), passthrough.MANY),
+        (str(passthrough.MANY + 1), 1),
+        ("x", 1),
+    ],
+)
+def test_fewer_than_a_server_has_are_listed(count, listed):
+    had = HardwareRequest(passthrough=(replace(GPU, count=count),))
+    counts = [
+        item.count for item in passthrough.up_to_current_count(had).passthrough
+    ]
+    assert (len(counts), counts[-1:]) == (listed, [count] if listed else [])
 
 
 @pytest.mark.parametrize(
