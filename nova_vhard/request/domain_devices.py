@@ -57,9 +57,7 @@ def read(
     :param specs: extra specs of the flavor, by Nova's metadata
     :param host: architecture of the host
     """
-    system = domain.find("os/type")
-    architecture = "" if system is None else system.get("arch", "")
-    facts = Facts(specs, architecture, host)
+    facts = Facts(specs, str(_at(domain, "os/type/@arch")), host)
     return HardwareRequest(
         choices=tuple(_choices(domain, facts)),
         devices=frozenset(),
@@ -86,17 +84,15 @@ def _values(
 ) -> Iterator[tuple[str | None, Element]]:
     """Yield the values that count, each with the element that has it."""
     elements = _elements(domain, place)
-    if place.count and elements:
-        values: list[str | None] = [str(len(elements))]
-    elif place.spec:
-        values = [(facts.specs or {}).get(place.spec)] * len(elements)
-    else:
-        missing = place.missing_on(facts.architecture)
-        values = [
-            _value(element, place.value) or missing for element in elements
-        ]
+    missing = place.missing_on(facts.architecture)
     by = facts.host if place.of_host else facts.architecture
-    for value, element in zip(values, elements, strict=False):
+    for element in elements:
+        if place.count:
+            value: str | None = str(len(elements))
+        elif place.spec:
+            value = (facts.specs or {}).get(place.spec)
+        else:
+            value = _value(element, place.value) or missing
         if value is None or not place.is_added(value, by):
             yield value, element
 
@@ -136,11 +132,11 @@ def _value(element: Element, where: str | None) -> str | None:
 
 
 def _at(element: Element, where: str) -> str | None:
-    path, attribute, name = where.rpartition("@")
-    if not attribute:
-        return (element.findtext(where or ".") or "").strip()
-    child = element.find(path.rstrip("/") or ".")
-    return None if child is None else child.get(name)
+    path, *names = where.split("@")
+    if not names:
+        return (element.findtext(path or ".") or "").strip()
+    child = element.find(path.removesuffix("/") or ".")
+    return None if child is None else child.get(*names)
 
 
 def _choice(

@@ -423,6 +423,61 @@ def test_what_a_host_does_not_run_itself_is_emulated(host, emulated):
     assert values == emulated
 
 
+def test_what_is_added_by_itself_depends_on_the_guest_not_on_the_host():
+    usb = "<controller type='usb' model='qemu-xhci'/>"
+    assert read(usb, host="aarch64").request.explicit("usb_model")
+    arm = read(usb, system=ARM, host="x86_64").request
+    assert not arm.explicit("usb_model")
+
+
+def test_a_choice_comes_once_however_many_devices_make_it():
+    request = read(disk("ide") * 2 + "<redirdev bus='usb'/>" * 3).request
+    values = [(one.kind, one.value) for one in request.choices]
+    assert len(values) == len(set(values))
+    assert ("redirected_usb_ports", "3") in values
+    assert request.devices == frozenset()
+
+
+def test_a_device_that_is_there_is_written_as_a_policy_has_it():
+    agent = "<target name='org.qemu.guest_agent.0'/>"
+    request = read(f"<channel type='unix'>{agent}</channel>").request
+    (choice,) = request.explicit("guest_agent")
+    assert (choice.value, choice.written) == ("true", None)
+
+
+@pytest.mark.parametrize(
+    ("devices", "kind", "source"),
+    [
+        (disk("ide"), "disk_bus", "disk bus of disk d"),
+        (
+            "<interface type='bridge'><mac address='fa:16:3e:00:00:01'/>"
+            "</interface>",
+            "vif_model",
+            "network card of interface fa:16:3e:00:00:01",
+        ),
+        ("<interface type='bridge'/>", "vif_model", "network card"),
+        ("<sound model='ich6'/>", "sound_model", "sound card"),
+    ],
+)
+def test_a_choice_says_of_which_device_it_is(devices, kind, source):
+    (choice,) = read(devices).request.explicit(kind)
+    assert (choice.source, choice.setting) == (source, source)
+
+
+@pytest.mark.parametrize(
+    ("policy_element", "value", "written"),
+    [
+        ("", None, None),
+        ("<policy/>", None, None),
+        ("<policy> 0x0037 </policy>", "amd-sev-es", "0x0037"),
+    ],
+)
+def test_which_encryption_of_memory(policy_element, value, written):
+    more = f"<launchSecurity type='sev'>{policy_element}</launchSecurity>"
+    (choice,) = read(more=more).request.explicit("mem_encryption_model")
+    assert (choice.value, choice.written) == (value, written)
+
+
 def test_the_host_is_this_one_where_none_is_named(monkeypatch):
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     document = text(system=ARM)
