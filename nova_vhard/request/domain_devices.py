@@ -235,7 +235,8 @@ def _without_a_word(domain: Element, facts: Facts) -> Iterator[str]:
     for element in domain:
         if element.tag.startswith("{") and element.tag not in HARMLESS:
             # QEMU's own arguments, past everything that libvirt checks
-            yield element.tag.rpartition("}")[2]
+            _space, name = element.tag.split("}")
+            yield name
     for device in domain.iterfind("devices/*"):
         if device.tag not in KNOWN_DEVICES:
             yield device.tag

@@ -6,7 +6,7 @@ import pytest
 from nova_vhard.catalogue import domain_devices, domain_xml
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common import xml
-from nova_vhard.policy.hardware import DOMAIN, Passthrough
+from nova_vhard.policy.hardware import DOMAIN, Fault, Passthrough
 from nova_vhard.policy.subject import MOVE, START, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import domain
@@ -266,6 +266,11 @@ FPGA = spec("accel:device_profile", "fpga")
         ("", GPU + VGPU, []),
         (PCI * 2, GPU, [("aliases", "gpu", "2")]),
         (PCI * 3, GPU, [("aliases", "gpu", "2"), ("ports", "pf", "1")]),
+        (
+            PCI * 1001,
+            spec("pci_passthrough:alias", "gpu:1000"),
+            [("aliases", "gpu", "1000"), ("ports", "pf", "1")],
+        ),
         (PCI, "", [("ports", "pf", "1")]),
         (PCI, FPGA, [("device_profiles", "fpga", "1")]),
         (PCI * 2, MANY, [("aliases", "gpu", "9" * 5000)]),
@@ -288,6 +293,12 @@ FPGA = spec("accel:device_profile", "fpga")
 def test_devices_of_the_host(devices, specs, expected):
     found = read(devices, meta=instance(specs)).request.passthrough
     assert [(one.kind, one.name, one.count) for one in found] == expected
+
+
+def test_devices_of_a_flavor_that_is_not_known_are_counted():
+    asked = read(PCI * 2, meta=instance(None)).request.passthrough
+    source = "hostdev of the domain"
+    assert asked == (Passthrough("aliases", "unknown", source, "2"),)
 
 
 def test_a_port_may_be_managed_remotely():
@@ -349,7 +360,16 @@ def test_flavor_demands_checks_of_the_host():
 )
 def test_what_no_rule_is_about_is_refused(devices, expected):
     found = read(devices * 2)
-    assert [one.value for one in found.request.faults] == [expected]
+    assert found.request.faults == (
+        Fault(
+            source="device",
+            value=expected,
+            message="is one that no rule is about, and that Nova gives to "
+            "no guest",
+            origin=DOMAIN,
+            fix="start the guest without it",
+        ),
+    )
     verdict = evaluate(
         shipped("baseline"), found.request, found.subject, TODAY
     )

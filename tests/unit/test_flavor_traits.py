@@ -66,8 +66,19 @@ def test_a_flavor_that_has_nothing_to_do_with_us(specs):
     assert made(specs) is None
 
 
+@pytest.mark.parametrize("specs", [ALIAS, {"resources:VGPU": "1"}])
+def test_a_kind_that_the_policy_does_not_name_is_not_allowed(specs):
+    rule = PassthroughRule(allow={}, require=RULE.require)
+    assert plan_traits(SimpleNamespace(extra_specs=specs), rule) is None
+
+
 def test_what_is_asked_for_is_named_with_its_kind():
     plan = made({**ALIAS, IOMMU: "required"})
+    assert plan.flavor.name == "f"
+    assert plan.required == {
+        "CUSTOM_VHARD_IOMMU",
+        "CUSTOM_VHARD_INTERRUPT_REMAPPING",
+    }
     assert plan.passthrough == ("aliases: gpu",)
     assert plan.lacks == (REMAPPING,)
     assert plan.differs

@@ -62,6 +62,16 @@ def test_an_iso_image_replaces_the_root():
     assert kept(other, request)[0] == [("disk_bus", "scsi")]
 
 
+def test_every_device_beside_a_replaced_root_stays():
+    devices = [
+        KeptDevice("scsi", "disk", "sda", root=True),
+        KeptDevice("usb", "disk", "sdb"),
+        KeptDevice("ide", "disk", "hdc"),
+    ]
+    made = with_kept(image.read({}, "iso"), devices, False)
+    assert [choice.value for choice in made.choices] == ["usb", "ide"]
+
+
 @pytest.mark.parametrize(
     ("device", "where", "bus_kind"),
     [
