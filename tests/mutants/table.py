@@ -37,7 +37,8 @@ def page(
     tried = sum(result.tried for result in results)
     every = sum(result.every for result in results)
     drawn = f"{tried} of {every} mutants, drawn by seed {seed}.\n"
-    parts = [_HEAD, drawn, _table(rows)]
+    amount = f"All {every} mutants.\n" if tried == every else drawn
+    parts = [_HEAD, amount, _table(rows)]
     survivors = list(_survivors(results, known))
     if survivors:
         head = ("Function", "Was", "Became", "Why no test can notice")

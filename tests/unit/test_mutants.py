@@ -160,6 +160,12 @@ def test_the_table_tells_the_explained_from_the_open():
     assert second.count("**none yet**") == 1
 
 
+def test_the_table_of_a_whole_run_names_no_seed():
+    text = table.page([table.Result("policy", 9, 9, [])], {}, 7)
+    assert "All 9 mutants." in text
+    assert "seed" not in text
+
+
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     """Run the program on areas where this mutant lives; return the status."""
