@@ -56,11 +56,9 @@ def filter_hosts(
     """
     asked = _asked(spec)
     outside = unjudged_types(policy, hosts)
-    traced = False
     left = []
     for host in hosts:
         good = _good(host, asked)
-        traced = traced or _traced(host, asked)
         if host.hypervisor_type in outside:
             left.append(host)
         elif good:
@@ -69,6 +67,7 @@ def filter_hosts(
                 _keep(host, good)
     if left:
         return (left if mode is Mode.ENFORCE else hosts), []
+    traced = any(_traced(host, asked) for host in hosts)
     failed = [_failed(mode, asked, traced)]
     return ([] if mode is Mode.ENFORCE else hosts), failed
 
@@ -77,7 +76,7 @@ def _asked(spec: Any) -> list[Any]:
     """Return the InstancePCIRequests that an alias makes."""
     requests = spec.pci_requests if "pci_requests" in spec else None
     result = requests.requests if requests else ()
-    return [item for item in result if getattr(item, "alias_name", None)]
+    return [item for item in result if item.alias_name]
 
 
 def _good(host: Any, asked: list[Any]) -> list[Any]:
@@ -99,8 +98,8 @@ def _holds_back(host: Any) -> bool:
     """
     if nova_release.ignored((ONE_TIME_USE,)):
         return False
-    version = (host.service or {}).get("version") or 0
-    return int(version) >= nova_release.SERVICE_OF_32
+    version: Any = (host.service or {}).get("version")
+    return bool(version) and int(version) >= nova_release.SERVICE_OF_32
 
 
 def _traced(host: Any, asked: list[Any]) -> bool:

@@ -94,7 +94,7 @@ _REQUEST = (
 )
 _GATES = (
     *_unit("test_http", "test_judge", "test_leading", "test_one_time_use"),
-    *_unit("test_posture"),
+    *_unit("test_posture", "test_routing"),
     *_fuzz("nova", "glance", "scheduler"),
     *_VERDICTS,
     *_ALONE,

@@ -24,15 +24,18 @@ def new_enough(monkeypatch):
     monkeypatch.setattr(nova_release, "release", lambda: 32)
 
 
-def request(alias="gpu", kind="type-PCI", count=1):
-    asked = SimpleNamespace(
+def asked(alias="gpu", kind="type-PCI", count=1):
+    return SimpleNamespace(
         alias_name=alias,
         request_id="r",
         count=count,
         spec=[{"dev_type": kind}],
     )
+
+
+def request(**more):
     port = SimpleNamespace(alias_name=None, request_id="p", count=1, spec=[])
-    return spec_of([port, asked])
+    return spec_of([port, asked(**more)])
 
 
 def spec_of(requests):
@@ -61,6 +64,12 @@ def host(*candidates, pools=(GOOD, USED), kind="QEMU", version=70):
         pci_stats=SimpleNamespace(pools=list(pools)),
         service={"version": version},
     )
+
+
+def without(made, name):
+    """Return a host of which something is not known."""
+    setattr(made, name, None)
+    return made
 
 
 def filter_hosts(hosts, mode=Mode.ENFORCE, spec=None):
@@ -94,6 +103,8 @@ def test_each_device_of_a_request_is_looked_at():
     [
         lambda: host(candidate("good"), version=69),
         lambda: host(candidate("good"), version=None),
+        lambda: without(host(candidate("good")), "service"),
+        lambda: without(host(candidate("good")), "pci_stats"),
         lambda: host(candidate("good"), pools=()),
         lambda: host(candidate("good"), pools=({**GOOD, "rp_uuid": None},)),
         # a function of the very device
@@ -114,6 +125,27 @@ def test_what_is_no_proof(made):
     assert violation.cause.text == one_time_use.NO_DEVICE.format(names="gpu")
     assert violation.cause.value == "one_time_use"
     assert violation.cause.source == "flavor extra spec pci_passthrough:alias"
+
+
+def test_a_nova_that_ignores_the_tag_proves_nothing(monkeypatch):
+    monkeypatch.setattr(nova_release, "release", lambda: 31)
+    assert filter_hosts([host(candidate("good"))])[0] == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "names"),
+    [
+        (SimpleContainer(), "this server"),
+        (spec_of([]), "this server"),
+        (spec_of([asked("gpu"), asked("nic"), asked("gpu")]), "gpu, nic"),
+    ],
+)
+def test_whoever_gets_none_is_named(spec, names):
+    hosts = [host(candidate("used"))]
+    _, (violation,) = filter_hosts(hosts, spec=spec)
+    texts = (one_time_use.NO_DEVICE, one_time_use.NO_PLACEMENT)
+    expected = [text.format(names=names) for text in texts]
+    assert violation.cause.text in expected
 
 
 def test_a_whole_device_may_have_functions():

@@ -6,14 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 from nova import exception, objects
+from nova.compute import api as compute
+from nova.network import neutron
+from nova.volume import cinder
 
-from nova_vhard.gates import nova_images, nova_servers
-from nova_vhard.gates.nova_lookup import MOST, NovaLookups
+from nova_vhard.gates import nova_images, nova_lookup, nova_servers
+from nova_vhard.gates.nova_lookup import MOST, NovaLookups, Services
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.policy.hardware import STORED, Holder
 from nova_vhard.policy.hardware import VOLUME as ON_A_VOLUME
 from nova_vhard.request import image
-from nova_vhard.request.lookups import Image, LookupFailed, NotFound
+from nova_vhard.request.lookups import Image, LookupFailed, NotFound, Server
 from nova_vhard.request.nova_api import ServerReader
 from tests.functional.nova import helpers  # noqa: F401 - registers objects
 from tests.functional.nova.test_servers_read import VOLUME as IN_CINDER
@@ -351,6 +354,149 @@ def test_the_host_of_a_server(server, monkeypatch):
     assert find.host(SERVER) is node
     assert find.host(SERVER) is node
     assert asked == [find.instance(SERVER)]
+
+
+class Everything:
+    """Whatever Nova's gate asks, and what it has been asked."""
+
+    def __init__(self, monkeypatch, error=None):
+        self.asked = []
+        self._error = error
+        places = {
+            (objects.Flavor, "get_by_flavor_id"): "flavor",
+            (nova_images, "get"): "image",
+            (nova_servers, "recorded"): "record",
+            (nova_servers, "block_devices"): "devices",
+            (nova_servers, "host"): "host",
+        }
+        for (owner, name), kind in places.items():
+            monkeypatch.setattr(owner, name, self._of(kind))
+        services = SimpleNamespace(
+            volumes=SimpleNamespace(
+                get=self._of("volume"), get_snapshot=self._of("snapshot")
+            ),
+            ports=SimpleNamespace(show_port=self._of("port")),
+            servers=SimpleNamespace(get=self._server),
+        )
+        self.find = NovaLookups(services, WHO)
+
+    def _of(self, kind):
+        def ask(*arguments, **more):
+            self.asked.append((kind, *arguments, *more.items()))
+            if self._error:
+                raise self._error
+            shown = {"id": arguments[-1], "binding:vnic_type": "normal"}
+            return {**shown, "port": shown}
+
+        return ask
+
+    def _server(self, *arguments, **more):
+        if arguments[-1] == GONE:
+            self._of("server")(*arguments, **more)
+        return objects.Instance(uuid=arguments[-1])
+
+
+GONE = str(uuid.UUID(int=9999))
+OTHER = str(uuid.UUID(int=9100))
+ATTRIBUTES = ("expected_attrs", ["flavor", "system_metadata"])
+
+
+@pytest.mark.parametrize(
+    ("look_up", "kind", "more"),
+    [
+        ("nova_flavor", "flavor", [("read_deleted", "no")]),
+        ("image", "image", []),
+        ("volume", "volume", []),
+        ("volume_snapshot", "snapshot", []),
+        ("port", "port", []),
+        ("instance", "server", [ATTRIBUTES]),
+    ],
+)
+class TestByName:
+    """What is looked up as the user, by a name."""
+
+    def test_each_name_is_asked_for_once(
+        self, look_up, kind, more, monkeypatch
+    ):
+        every = Everything(monkeypatch)
+        for name in (SERVER, OTHER, GONE, GONE):
+            getattr(every.find, look_up)(name)
+        expected = [(kind, WHO, name, *more) for name in (SERVER, OTHER, GONE)]
+        if look_up == "instance":
+            expected = expected[-1:]
+        assert every.asked == expected
+
+    def test_what_is_not_there_is_named(
+        self, look_up, kind, more, monkeypatch
+    ):
+        every = Everything(monkeypatch, exception.NotFound("gone"))
+        with pytest.raises(NotFound) as raised:
+            getattr(every.find, look_up)(GONE)
+        assert str(raised.value) == f"the {kind} is not there: gone"
+
+
+def test_each_server_has_a_record_devices_and_a_host_of_its_own(monkeypatch):
+    every = Everything(monkeypatch)
+    monkeypatch.setattr(
+        nova_lookup.driver, "get_block_device_info", lambda _, rows: rows
+    )
+    monkeypatch.setattr(
+        nova_lookup.request_spec, "read_image", lambda found, _: found
+    )
+    for look_up, kind, with_context in (
+        ("recorded_image", "record", True),
+        ("_block_device_info", "devices", True),
+        ("host", "host", False),
+    ):
+        for name in (SERVER, OTHER, SERVER):
+            asked = name if look_up == "host" else Server(name)
+            found = getattr(every.find, look_up)(asked)
+            assert found["id"].uuid == name
+        context = (WHO,) if with_context else ()
+        asked = [entry[:-1] for entry in every.asked]
+        assert asked == [(kind, *context)] * 2
+        every.asked.clear()
+
+
+@pytest.mark.parametrize(
+    ("look_up", "kind"),
+    [
+        ("recorded_image", "record"),
+        ("kept_devices", "devices"),
+        ("own_image", "devices"),
+        ("host", "host"),
+    ],
+)
+def test_what_is_not_there_of_a_server_is_named(look_up, kind, monkeypatch):
+    every = Everything(monkeypatch, exception.NotFound("gone"))
+    with pytest.raises(NotFound) as raised:
+        getattr(every.find, look_up)(
+            SERVER if look_up == "host" else Server(SERVER)
+        )
+    assert str(raised.value) == f"the {kind} is not there: gone"
+
+
+def test_a_reference_that_is_no_address_names_no_flavor():
+    find = NovaLookups(SimpleNamespace(), WHO)
+    with pytest.raises(NotFound, match="Invalid IPv6 URL"):
+        find.boot_flavor("http://[")
+
+
+def test_metadata_of_a_volume_that_nova_cannot_read():
+    odd = {"id": VOLUME, "volume_image_metadata": {"min_ram": "x"}}
+    volumes = SimpleNamespace(get=lambda *_: odd)
+    find = NovaLookups(SimpleNamespace(volumes=volumes), WHO)
+    with pytest.raises(NotFound, match="invalid literal for int"):
+        find.boot_image({"block_device_mapping_v2": [ROOT]})
+
+
+def test_a_worker_has_novas_own_clients(monkeypatch):
+    for module in (cinder, neutron, compute):
+        name = module.__name__
+        monkeypatch.setattr(module, "API", lambda name=name: name)
+    services = Services()
+    found = (services.volumes, services.ports, services.servers)
+    assert found == (cinder.__name__, neutron.__name__, compute.__name__)
 
 
 class TestOwnImage:
