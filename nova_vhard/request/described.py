@@ -215,7 +215,7 @@ def read(data: Data) -> DescribedRequest:
     requester = SimpleNamespace(
         project_id=data.get("project"),
         project_domain_id=data.get("domain"),
-        roles=data.get("roles", ()),
+        roles=data.get("roles"),
     )
     return DescribedRequest(_READERS[data["operation"]](find, requester, data))
 

@@ -34,7 +34,7 @@ from tests.mutants import processes
 
 #: Seconds of the processor, beyond which a test runs only for functions that
 #: no quicker one reaches.
-_SLOW = 0.2
+_SLOW = 0.3
 #: Limits of a mutant: so many times what its tests take, and seconds more.
 _PROCESSOR = (5, 10)
 #: By the clock much more: the machine may have other things to do.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is looked up in a description is named as it is in a cloud."""
 
+import datetime
 from dataclasses import replace
 
 import pytest
@@ -289,6 +290,43 @@ def test_a_stable_rescue_is_under_the_servers_own_image(server, origin):
 def test_without_a_server_nothing_is_there_already(operation):
     existing = read(operation, image=IDE).existing
     assert not any(hardware.choices for hardware in existing)
+
+
+def test_a_rescue_of_a_server_that_is_described_has_what_it_has():
+    (present,) = read("rescue", image=IDE, server=IDE).existing
+    assert present.choices[0] == bus(IMAGE, STORED)
+    assert read("rescue", image=IDE).existing == ()
+
+
+def test_a_boot_has_its_block_devices():
+    listed = [{"disk_bus": "ide", "device_type": "disk"}]
+    request = read("boot", block_devices=listed)
+    assert [choice.source for choice in request.hardware.choices] == [
+        "block_device_mapping_v2[0].device_type",
+        "block_device_mapping_v2[0].disk_bus",
+    ]
+
+
+def test_an_exemption_from_what_a_host_must_have_proven_has_an_end():
+    exemption = {
+        "id": "old",
+        "reason": "no other host",
+        "projects": ["p1"],
+        "rules": {"passthrough.require": ["iommu", "one_time_use"]},
+        "until": TODAY.isoformat(),
+    }
+    rules = policy(
+        passthrough={
+            "allow": {"aliases": "*"},
+            "require": ["iommu", "one_time_use"],
+        },
+        exemptions=[exemption],
+    )
+    data = {"operation": "boot", "project": "p1", "flavor": ALIAS}
+    request = described.read(data)
+    assert request.host_checks(rules, TODAY) == set()
+    later = TODAY + datetime.timedelta(days=1)
+    assert request.host_checks(rules, later) == {"iommu", "one_time_use"}
 
 
 def test_a_stable_rescue_of_a_server_of_an_iso_image():
