@@ -46,10 +46,10 @@ def overrides_method(environ: Environ) -> bool:
 
     Routes does that in Glance and Nova (``use_method_override``).
     """
-    query = environ.get("QUERY_STRING") or ""
+    query = str(environ.get("QUERY_STRING"))
     if "method" not in query:
         return False
-    pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
+    pairs = parse_qsl(query, keep_blank_values=True)
     return any(name == _OVERRIDE for name, _ in pairs)
 
 

@@ -111,9 +111,9 @@ class NovaGate:
 
     def _answer(self, environ: Environ) -> webob.exc.HTTPException | None:
         call = self._router.call(environ)
-        route = nova_routes.ROUTES.get(call.method) if call else None
-        if call is None or route is None:
+        if call is None:
             return None
+        route = nova_routes.ROUTES[call.method]
         policy = self._enforcer.policy()
         context = environ["nova.context"]
         if not policy.enabled:

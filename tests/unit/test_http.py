@@ -4,6 +4,7 @@
 import io
 
 import pytest
+import webob
 from oslo_context.context import RequestContext
 
 from nova_vhard.common.log import get_logger
@@ -49,6 +50,24 @@ def test_a_body_can_be_read_again():
     environ = {"wsgi.input": io.BytesIO(b"12345 and more")}
     assert http.read_body(environ, 5) == b"12345"
     assert environ["wsgi.input"].read() == b"12345"
+
+
+def test_a_body_that_was_read_is_webobs_to_rewind():
+    environ = {
+        "wsgi.input": io.BytesIO(b"12345"),
+        "CONTENT_LENGTH": "5",
+        "REQUEST_METHOD": "POST",
+    }
+    http.read_body(environ, 5)
+    request = webob.Request(environ)
+    assert request.is_body_seekable
+    request.make_body_seekable()
+    assert request.body == b"12345"
+
+
+def test_a_request_without_a_query_replaces_nothing():
+    assert not http.overrides_method({})
+    assert not http.overrides_method({"QUERY_STRING": None})
 
 
 def test_a_body_shorter_than_announced_is_no_body():

@@ -158,6 +158,14 @@ def test_of_whom_and_what_the_event_of_an_upload_is(
     }
 
 
+def test_the_last_good_policy_is_kept_for_this_service(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    cloud.send(create(IDE))
+    (kept,) = (tmp_path / "state").iterdir()
+    assert kept.name == "policy-glance-api.json"
+
+
 def without_a_policy(folder: Path) -> None:
     """Leave nothing of a policy that no gate has read yet."""
     (folder / "policy.yaml").write_text("")

@@ -214,6 +214,34 @@ def test_a_write_of_a_flavor_with_its_trait(cloud, caplog):
     assert event(caplog) == ("flavor", "allow", [])
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/servers"), ("POST", "/os-keypairs"), ("POST", "/nowhere")],
+)
+def test_what_is_not_judged_passes_without_an_event(
+    cloud, caplog, method, path
+):
+    assert cloud.send(request(method, path, {})).status == 202
+    assert logged.decisions(caplog) == []
+
+
+def test_without_a_policy_nothing_is_judged(make, tmp_path):
+    cloud = make("version: 7\n")
+    answer = cloud.send(request("POST", "/servers", boot()))
+    assert answer.status == 503
+    assert json.loads(answer.text)["serviceUnavailable"]["message"] == (
+        http.NO_POLICY_TEXT
+    )
+    assert cloud.send(request("POST", "/os-keypairs", {})).status == 202
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_the_last_good_policy_is_kept_for_this_service(cloud, tmp_path):
+    cloud.send(request("POST", "/servers", boot()))
+    (kept,) = (tmp_path / "state").iterdir()
+    assert kept.name == "policy-nova-api.json"
+
+
 def failing(*_):
     raise OSError("cut off")
 

@@ -193,3 +193,8 @@ def test_what_a_release_ignores(monkeypatch, release, ignored):
     monkeypatch.setattr(nova_release, "release", lambda: release)
     checks = ("passthrough_one_time_use", "iommu", "one_time_use")
     assert nova_release.ignored(checks) == ignored
+
+
+def test_the_last_good_policy_is_kept_for_this_service(gate, tmp_path):
+    (kept,) = (tmp_path / "state").iterdir()
+    assert kept.name == "policy-nova-scheduler.json"
