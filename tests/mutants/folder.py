@@ -167,14 +167,11 @@ class Folder:
         return json.loads(done.stdout.rpartition(inside.MARK)[2])
 
     def _environment(self) -> dict[str, str]:
-        temporary = self._path / "tmp"
-        temporary.mkdir(exist_ok=True)
         outside = {**os.environ}
         # What the tests of an area record is none of this run's.
         outside.pop("NOVA_VHARD_RECORD", None)
         return {
             **outside,
-            "TMPDIR": str(temporary),
             "PYTHONDONTWRITEBYTECODE": "1",
             # Nova's tests would choose eventlet, which does not fork well.
             "OS_NOVA_DISABLE_EVENTLET_PATCHING": "1",

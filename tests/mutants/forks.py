@@ -73,10 +73,13 @@ class Trial:
 
     def _ask_tests(self) -> None:
         """Ask each test which functions it reaches, and what it costs."""
-        if not self._answers.exists():
-            self._answers.mkdir()
-            numbers = range(len(self._items))
-            processes.spread(self._workers, numbers, self._ask)
+        self._answers.mkdir(exist_ok=True)
+        numbers = [
+            number
+            for number in range(len(self._items))
+            if not (self._answers / str(number)).exists()
+        ]
+        processes.spread(self._workers, numbers, self._ask)
         modules = set()
         for number in range(len(self._items)):
             text = (self._answers / str(number)).read_text()
@@ -94,9 +97,10 @@ class Trial:
             before = set(sys.modules)
             failed = self._first_that_fails([number])
             cost, modules = time.process_time(), set(sys.modules) - before
+            if failed is not None:
+                os._exit(1)
             answer = (cost, sorted(state()._stats), sorted(modules))
             (self._answers / str(number)).write_text(json.dumps(answer))
-            os._exit(failed is not None)
 
         if processes.alone(run, 600, 6000):
             raise RuntimeError(f"{self._items[number].nodeid} fails")

@@ -225,6 +225,44 @@ def test_what_is_not_judged_passes_without_an_event(
     assert logged.decisions(caplog) == []
 
 
+EXEMPTION = """\
+exemptions:
+  - id: old
+    reason: its driver
+    projects: ["0a1b", project]
+    rules: {guest_devices.disk_bus: [ide], passthrough.require: [iommu]}
+    until: 2999-12-31
+"""
+
+
+def test_an_exemption_that_has_not_ended_holds(make, caplog):
+    cloud = make(POLICY + EXEMPTION)
+    cloud.runs_on(host("b"))
+    for path, body in (
+        ("/servers", boot(known.OLD)),
+        (INTERFACES, ATTACH),
+        (SPECS, GPU),
+    ):
+        wanted = 403 if path is SPECS else 202
+        assert cloud.send(request("POST", path, body)).status == wanted
+    events = logged.decisions(caplog)
+    projects = [whole["subject"]["project"] for whole in events]
+    assert projects == [PROJECT, "project", PROJECT]
+    assert cloud.placement.asked == []
+
+
+def test_what_is_looked_up_is_looked_up_as_the_user(cloud, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        nova_images,
+        "get",
+        lambda who, name: asked.append(who) or {"id": name},
+    )
+    environ = request("POST", "/servers", boot())
+    assert cloud.send(environ).status == 202
+    assert asked == [environ["nova.context"]]
+
+
 def test_without_a_policy_nothing_is_judged(make, tmp_path):
     cloud = make("version: 7\n")
     answer = cloud.send(request("POST", "/servers", boot()))
