@@ -59,7 +59,7 @@ def present_flavor(spec: Any) -> Any:
     :returns: an empty flavor where it cannot be loaded: then everything
         that is asked for counts as new
     """
-    context = getattr(spec, "_context", None)
+    context = spec._context
     try:
         mapping = objects.InstanceMapping.get_by_instance_uuid(
             context, spec.instance_uuid
@@ -93,7 +93,6 @@ def _connect(timeout: float) -> PlacementReader:
     session = loading.load_session_from_conf_options(
         conf,
         group,
-        auth=auth,
         timeout=min(conf[group].timeout or timeout, timeout),
     )
     adapter = loading.load_adapter_from_conf_options(

@@ -431,7 +431,9 @@ class TestImport:
         return glance_import.get_flow(
             task_type="api_image_import",
             task_id="task-1",
-            context=RequestContext(user_id="user", project_id="p1"),
+            context=RequestContext(
+                user_id="user", project_id="p1", roles=["member"]
+            ),
             image_id=IMAGE,
             **more,
         )
@@ -458,12 +460,18 @@ class TestImport:
         assert task._copied is copied
 
     def test_it_judges_the_image_of_the_task(
-        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
+        self,
+        cloud: Cloud,
+        caplog: pytest.LogCaptureFixture,
+        tmp_path: Path,
     ) -> None:
         assert "hw_disk_bus='ide' is not allowed" in self.ran(OLD)
         (whole,) = logged.decisions(caplog)
         assert whole["gate"] == "glance-import"
-        assert whole["subject"]["image"] == IMAGE
+        who = {"project": "p1", "roles": ["member"]}
+        assert whole["subject"] == {**who, "image": IMAGE}
+        (kept,) = (tmp_path / "state").iterdir()
+        assert kept.name == "policy-glance-api.json"
         assert whole["outcome"] == "refuse"
 
     def ran(self, image: Any, **more: Any) -> str:

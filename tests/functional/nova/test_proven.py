@@ -176,6 +176,20 @@ def test_of_a_large_fleet_a_few_are_named(hosts_of, lines):
     )
 
 
+def test_limits_of_time_are_the_options(monkeypatch):
+    made, limits = [], []
+    monkeypatch.setattr(posture_filter, "_connect", limits.append)
+    monkeypatch.setattr(
+        posture_filter,
+        "Posture",
+        lambda *some, **more: made.append((some, more)),
+    )
+    posture_filter.PostureFilter(OPTIONS)
+    (((connect, *ages), more),) = made
+    connect()
+    assert (limits, ages, more) == ([30.0], [60, 600], {"timeout": 30.0})
+
+
 def test_placement_does_not_answer(monkeypatch, lines):
     def connect(_limit):
         raise PlacementError("no route")
