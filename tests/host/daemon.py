@@ -10,6 +10,7 @@ they read of the host, such as ``/etc/libvirt/qemu.conf``, stays what it is.
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import time
@@ -107,7 +108,7 @@ class Libvirt:
     def __init__(
         self,
         place: pathlib.Path,
-        mounts: dict[str, object] | None = None,
+        mounts: dict[str, pathlib.Path] | None = None,
         host: str = "",
     ) -> None:
         self._host = host
@@ -124,11 +125,24 @@ class Libvirt:
         self._place.mkdir(exist_ok=True)
         for name in ("sock", *_FOLDERS.values()):
             (self._place / name).mkdir()
-        config = self._place / "libvirtd.conf"
         text = _CONFIG.format(folder=self._place)
         if self._host:
             text += f'host_uuid = "{uuid.uuid4()}"\n'
-        config.write_text(text)
+        (self._place / "libvirtd.conf").write_text(text)
+        self._boot()
+        return self
+
+    def boot_again(self) -> None:
+        """End guests and daemons, and start as a host does that boots."""
+        self._stop()
+        run = self._place / _FOLDERS["/run/libvirt"]
+        shutil.rmtree(run)
+        run.mkdir()
+        self._boot()
+
+    def _boot(self) -> None:
+        """Start the daemons; libvirtd answers when this returns."""
+        config = self._place / "libvirtd.conf"
         try:
             self._prepare()
             self._start("virtlogd", "--pid-file", self._place / "virtlogd.pid")
@@ -138,7 +152,6 @@ class Libvirt:
         except BaseException:
             self._stop()
             raise
-        return self
 
     def __exit__(self, *error: object) -> None:
         self._stop()
@@ -219,16 +232,23 @@ class Libvirt:
         return f"qemu+unix:///system?socket={self._place}/sock/{name}"
 
     def _prepare(self) -> None:
-        """Make the folders that are to be covered, where there are none."""
-        for path in _FOLDERS:
-            if not os.path.isdir(path):
+        """Make what is to be covered, where there is nothing."""
+        for path, instead in self._covered().items():
+            if os.path.exists(path):
+                continue
+            if instead.is_dir():
                 os.makedirs(path)
-                self._made.append(path)
+            else:
+                pathlib.Path(path).touch()
+            self._made.append(path)
+
+    def _covered(self) -> dict[str, pathlib.Path]:
+        """Return what is covered, and by what."""
+        own = {path: self._place / name for path, name in _FOLDERS.items()}
+        return self._mounts | own
 
     def _start(self, *command: object) -> None:
-        mounts = self._mounts | {
-            path: self._place / name for path, name in _FOLDERS.items()
-        }
+        mounts = self._covered()
         with open(self._place / f"{command[0]}.out", "wb") as out:
             process = subprocess.Popen(
                 [*_named(self._host), *within(mounts, *command)],
@@ -275,6 +295,7 @@ class Libvirt:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for path in self._made:
+        while self._made:
+            path = pathlib.Path(self._made.pop())
             with contextlib.suppress(OSError):
-                os.rmdir(path)
+                path.rmdir() if path.is_dir() else path.unlink()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from nova_vhard.node.guard import wire
 from nova_vhard.policy import document
+from tests.host import daemon
 
 PROGRAM = pathlib.Path(sys.executable).with_name("nova-vhard-guard")
 
@@ -39,6 +40,7 @@ class Guard:
     :param place: folder for all of it
     :param hooks: folder that libvirt's daemon takes for its hooks
     :param uri: of libvirt, with the right to change guests
+    :param mounts: path to what is there instead, for the guard alone
     """
 
     def __init__(
@@ -47,15 +49,19 @@ class Guard:
         hooks: pathlib.Path,
         uri: str,
         pid_file: pathlib.Path,
+        mounts: dict[str, pathlib.Path] | None = None,
     ) -> None:
         self.place = place
+        self._mounts = mounts or {}
         self.hook = hooks / "qemu.d" / "nova-vhard-guard"
         self._process: subprocess.Popen[bytes] | None = None
         for name in ("metrics", "run", "state"):
-            (place / name).mkdir(parents=True)
+            (place / name).mkdir(parents=True, exist_ok=True)
         config = _CONFIG.format(
             place=place, hooks=hooks, uri=uri, pid_file=pid_file
         )
+        for path, instead in self._mounts.items():
+            config = config.replace(str(instead), path)
         (place / "guard.conf").write_text(config)
 
     def policy(self, text: str) -> None:
@@ -127,7 +133,8 @@ class Guard:
 
     def _words(self, *words: str) -> list[str]:
         config = str(self.place / "guard.conf")
-        return [str(PROGRAM), "--config-file", config, *words]
+        command = [str(PROGRAM), "--config-file", config, *words]
+        return daemon.within(self._mounts, *command)
 
 
 def wait(is_so, seconds: float = PATIENCE) -> None:

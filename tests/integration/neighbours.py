@@ -32,8 +32,9 @@ _DIRECT = {
 }
 _SIZE = 1 << 20
 
-#: Image metadata of volumes, and ports, by id.
+#: Image metadata of volumes, whether each is attached, and ports, by id.
 _METADATA = defaultdict(dict)
+_ATTACHED = defaultdict(bool)
 _PORTS = {}
 
 
@@ -59,6 +60,7 @@ def _storage(request, kind, key="", action=""):
         return _json({}, 202)
     if kind == "attachments":
         key = key or body["attachment"]["volume_uuid"]
+        _ATTACHED[key] = request.method != "DELETE"
         return _json({"attachment": _attachment(key)})
     return _json({kind[:-1]: _volume(key or str(uuid.uuid4()))})
 
@@ -69,7 +71,7 @@ def _volume(key):
         "volume_id": key,
         "name": "",
         "description": "",
-        "status": "available",
+        "status": "in-use" if _ATTACHED[key] else "available",
         "size": 1,
         "availability_zone": "nova",
         "bootable": "true",
@@ -107,7 +109,7 @@ def _attachment(key):
 def _network(request, kind, key=""):
     if kind == "ports" and key:
         port = _PORTS.setdefault(key, _port(key))
-        asked = request.json["port"] if request.method == "PUT" else {}
+        asked = request.json["port"] if request.body else {}
         port.update(asked)
         if asked.get("binding:host_id"):
             port.update(_DIRECT)
@@ -134,6 +136,7 @@ def _port(key):
         "binding:profile": {},
         "device_id": "",
         "fixed_ips": [],
+        "ip_allocation": "none",
         "mac_address": "fa:16:3e:00:00:35",
         "network_id": _NETWORK,
         "security_groups": [],

@@ -5,6 +5,7 @@ Each is a generator. What it yields first is the server that it starts with,
 None where it needs none; what it yields after that is one try a time.
 """
 
+import io
 import uuid
 
 import requests
@@ -30,7 +31,7 @@ class Tenant(clients.Client):
 
     def of(self, **properties):
         """Upload an image; return its id."""
-        return self.upload("of a row", **properties).id
+        return self.upload(str(uuid.uuid4()), **properties).id
 
     def boot(self, image=None, **more):
         """Ask for a server, of an image or whatever else."""
@@ -115,7 +116,7 @@ def row_32(tenant):
     body |= {"disk_format": "raw", "container_format": "bare"}
     answer = tenant.post("glance", "/v2/images%0a", body)
     image = answer.json()["id"]
-    tenant.glance.images.upload(image, b"of a row")
+    tenant.glance.images.upload(image, io.BytesIO(b"of a row"))
     yield None
     while True:
         yield tenant.boot(image)
@@ -148,7 +149,10 @@ def row_35(tenant):
     """A port turns direct before nova-compute looks at it."""
     yield None
     while True:
-        yield tenant.boot(tenant.of(), port=str(uuid.uuid4()))
+        port = str(uuid.uuid4())
+        owned = {"port": {"tenant_id": tenant.project}}
+        tenant.post("network", f"/v2.0/ports/{port}", owned)
+        yield tenant.boot(tenant.of(), port=port)
 
 
 #: number of a row: how it is walked; QEMU's device that a guest gets where

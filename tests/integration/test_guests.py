@@ -22,7 +22,7 @@ from tests.integration.people import until
 
 ROOT = pathlib.Path(__file__).parents[2] / ".cloud-guests"
 #: Nobody judges but the guard.
-POLICY = policies.BASELINE + "on_host: {{mode: {mode}}}\n"
+ON_HOST = "on_host: {{mode: {mode}}}\n"
 #: Those that have the gates in them.
 GATED = ("nova-api", "nova-scheduler", "glance-api")
 MODES = {"enforce": "refuse", "audit": "audit"}
@@ -77,7 +77,8 @@ def power_off(server):
 
 def guard(cloud, mode):
     """Have all guards work by a policy."""
-    policies.write(cloud.place.policy, POLICY.format(mode=mode))
+    text = policies.BASELINE + ON_HOST.format(mode=mode)
+    policies.write(cloud.place.policy, text)
     digest = document.load(str(cloud.place.policy)).digest
     for machine in cloud.facts.hypervisors:
         log = cloud.place.logs / f"guard-{machine.name}.log"
@@ -98,7 +99,7 @@ def open_cloud(cloud):
     admin = clients.Client(cloud.facts, users.ADMIN)
     admin.compute().create_flavor(
         name=rows.SOUND.name,
-        flavorid=rows.SOUND.id,
+        id=rows.SOUND.id,
         ram=rows.SOUND.memory_mb,
         vcpus=1,
         disk=rows.SOUND.root_gb,

@@ -92,6 +92,8 @@ virt_type = qemu
 wait_soft_reboot_seconds = 2
 [nova_sys_admin]
 helper_command = {bin}/privsep-helper
+[privsep_osbrick]
+helper_command = {bin}/privsep-helper
 [vnc]
 enabled = true
 server_listen = 127.0.0.1

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libvirt in a container, as Kolla has it: hook and socket meet by mounts.
+
+The container is a mount namespace: Kolla's has the host's processes, users and
+network. The guard runs on the host, with the paths that it ships with.
+"""
+
+import contextlib
+
+import libvirt
+import pytest
+
+from tests.host import daemon
+from tests.host.guard import Guard, wait
+from tests.host.test_guard import policy, refusal
+
+RUN, STATE = "/run/nova-vhard-guard", "/var/lib/nova-vhard-guard"
+
+
+@contextlib.contextmanager
+def guarded(place, *mounted):
+    """Run a libvirt in a container, and the guard outside of it.
+
+    :param mounted: which folders of the guard are mounted in the container
+    """
+    folders = {RUN: place / "guard/run", STATE: place / "guard/state"}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    own = place / "own"
+    own.mkdir()
+    inside = {path: folders[path] if path in mounted else own for path in folders}
+    with daemon.Libvirt(place / "container", inside) as host:
+        found = Guard(
+            place / "guard", host.hooks, host.own_uri, host.pid_file, folders
+        )
+        found.policy(policy(unanswered="refuse"))
+        found.start()
+        assert found.command("install").returncode == 0
+        try:
+            yield host, found
+        finally:
+            found.kill()
+
+
+def test_the_folders_of_the_guard_are_mounted(place):
+    with guarded(place / "meets", RUN, STATE) as (host, guard):
+        wait(lambda: guard.command("probe").returncode == 0)
+        assert RUN in (host.hooks / "qemu.d/nova-vhard-guard").read_text()
+        with contextlib.closing(host.connect()) as connection:
+            bad = host.describe("bad", bus="sata")
+            refusal(connection.createXML, bad)
+            # The socket of a daemon that is started again is another file.
+            guard.kill()
+            with pytest.raises(libvirt.libvirtError, match="not answer"):
+                connection.createXML(host.describe("good"))
+            guard.start()
+            refusal(connection.createXML, bad)
+        host.start("good")
+
+
+def test_without_the_mounts_nobody_is_asked(place):
+    with guarded(place / "misses") as (host, guard):
+        done = guard.command("probe")
+        assert (done.returncode, done.stdout[:11]) == (1, "unguarded: ")
+        host.start("bad", bus="sata")
+
+
+def test_without_the_state_a_dead_guard_lets_pass(place):
+    with guarded(place / "halfway", RUN) as (host, guard):
+        wait(lambda: guard.command("probe").returncode == 0)
+        guard.kill()
+        host.start("bad", bus="sata")
