@@ -11,6 +11,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -133,8 +134,12 @@ class Libvirt:
         return self
 
     def boot_again(self) -> None:
-        """End guests and daemons, and start as a host does that boots."""
-        self._stop()
+        """Start as a host does whose power was off for a moment."""
+        self._stop_daemons()
+        while processes := self.processes():
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(process.partition(":")[0]), signal.SIGKILL)
         run = self._place / _FOLDERS["/run/libvirt"]
         shutil.rmtree(run)
         run.mkdir()
@@ -280,13 +285,18 @@ class Libvirt:
         return "\n".join(path.read_text() for path in paths)[-4000:]
 
     def _stop(self) -> None:
-        """End the guests, then libvirtd, then virtlogd, each by its id."""
+        """End the guests, then the daemons."""
         with (
             contextlib.suppress(libvirt.libvirtError),
             contextlib.closing(self.connect()) as connection,
         ):
             for domain in connection.listAllDomains():
-                domain.destroy()
+                if domain.isActive():
+                    domain.destroy()
+        self._stop_daemons()
+
+    def _stop_daemons(self) -> None:
+        """End libvirtd, then virtlogd, each by its id."""
         while self._running:
             process = self._running.pop()
             process.terminate()

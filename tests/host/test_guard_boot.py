@@ -105,7 +105,9 @@ def boot(host):
     host.boot_again()
     # Until all have been tried nobody else is answered.
     with contextlib.closing(host.connect()) as connection:
-        return len(connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE))
+        return len(
+            connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+        )
 
 
 def test_guests_start_before_their_guard_and_are_adopted(

@@ -28,7 +28,9 @@ def guarded(place, *mounted):
         folder.mkdir(parents=True)
     own = place / "own"
     own.mkdir()
-    inside = {path: folders[path] if path in mounted else own for path in folders}
+    inside = {
+        path: folders[path] if path in mounted else own for path in folders
+    }
     with daemon.Libvirt(place / "container", inside) as host:
         found = Guard(
             place / "guard", host.hooks, host.own_uri, host.pid_file, folders

@@ -117,6 +117,7 @@ def _network(request, kind, key=""):
     network = {"id": _NETWORK, "name": "net", "subnets": [], "shared": True}
     network |= {"tenant_id": "", "router:external": False, "mtu": 1500}
     network |= {"provider:physical_network": "physnet1"}
+    network |= {"port_security_enabled": False}
     if key:
         return _json({"network": network, kind[:-1]: network})
     owner = request.GET.get("device_id")

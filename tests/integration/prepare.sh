@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# As root on Debian: install MariaDB and RabbitMQ for tests/integration, where
-# they are missing. Only their programs are wanted: no service of theirs is
-# started, and nothing goes on listening.
+# As root on Debian: install MariaDB, RabbitMQ, libvirt and QEMU for
+# tests/integration, where they are missing. Only their programs are wanted: no
+# service of theirs is started, and nothing goes on listening.
 set -euo pipefail
 
-wanted=(mariadb-server rabbitmq-server)
+wanted=(
+    mariadb-server rabbitmq-server
+    # Computes with guests, and libvirt's binding for the Python of the system.
+    libvirt-daemon libvirt-daemon-driver-qemu python3-libvirt
+    qemu-system-x86 qemu-utils
+)
 policy=/usr/sbin/policy-rc.d
 
 missing=()

@@ -166,6 +166,6 @@ ROWS = {
     32: (row_32, "ide-hd", "guest_devices.disk_bus", "sata"),
     33: (row_33, "intel-hda", "guest_devices.sound_model", "ich6"),
     34: (row_34, "cirrus-vga", "guest_devices.video_model", "cirrus"),
-    35: (row_35, None, "passthrough.allow", "vf"),
+    35: (row_35, None, "passthrough.allow", "pf"),
 }
 SOUND = machines.Flavor("0", "s1.tiny", extra_specs={"hw:sound_model": "ich6"})
