@@ -88,10 +88,6 @@ ELSEWHERE = {
     "tools/cloud.sh play": (
         "tests/integration/test_story.py::test_the_story_goes_as_told"
     ),
-    "tools/cloud.sh up --libvirt": (
-        "tests/integration/test_guests.py::"
-        "test_five_steps_of_the_story_on_real_guests"
-    ),
     ". .cloud/rc": _CLOUD,
     "truncate -s 1M router.img": _CLOUD,
     "openstack image create --file router.img --disk-format raw "

@@ -94,10 +94,10 @@ def guests(place, host):
 
 @pytest.fixture(scope="module")
 def guard(place, host):
-    found = Guard(place / "late", host.hooks, host.own_uri, host.pid_file)
-    assert found.command("install").returncode == 0
-    yield found
-    found.kill()
+    late = Guard(place / "late", host.hooks, host.own_uri, host.pid_file)
+    assert late.command("install").returncode == 0
+    yield late
+    late.kill()
 
 
 def boot(host):

@@ -32,16 +32,16 @@ def guarded(place, *mounted):
         path: folders[path] if path in mounted else own for path in folders
     }
     with daemon.Libvirt(place / "container", inside) as host:
-        found = Guard(
+        guard = Guard(
             place / "guard", host.hooks, host.own_uri, host.pid_file, folders
         )
-        found.policy(policy(unanswered="refuse"))
-        found.start()
-        assert found.command("install").returncode == 0
+        guard.policy(policy(unanswered="refuse"))
+        guard.start()
+        assert guard.command("install").returncode == 0
         try:
-            yield host, found
+            yield host, guard
         finally:
-            found.kill()
+            guard.kill()
 
 
 def test_the_folders_of_the_guard_are_mounted(place):

@@ -122,8 +122,8 @@ def _network(request, kind, key=""):
         return _json({"network": network, kind[:-1]: network})
     owner = request.GET.get("device_id")
     ports = [port for port in _PORTS.values() if port["device_id"] == owner]
-    found = {"networks": [network], "ports": ports}
-    return _json({kind.replace("-", "_"): found.get(kind, [])})
+    known = {"networks": [network], "ports": ports}
+    return _json({kind.replace("-", "_"): known.get(kind, [])})
 
 
 def _port(key):

@@ -43,7 +43,7 @@ _BINDING_FILES = (
 _BOOT = """\
 hostname "$0"
 while [ "$1" != -- ]; do mount --bind "$2" "$1"; shift 2; done
-virtlogd & libvirtd & wait
+/usr/sbin/virtlogd & /usr/sbin/libvirtd & wait
 """
 #: In a shell of its own: a command on a host, by the id of its first process.
 _ENTER = """\
@@ -114,7 +114,7 @@ def missing():
     if not _has_binding() and not all(
         (_BINDING / name).exists() for name in _BINDING_FILES
     ):
-        packages.add("python3-libvirt")
+        packages.add("python3-libvirt")  # for this Python
     if packages:
         return f"apt-get install {' '.join(sorted(packages))}"
     return None

@@ -41,7 +41,7 @@ def rescue(stage):
 
 @step(
     "The server that is older than the policy: migrated by the admin; then "
-    "shelved, for which Nova makes an image that asks for ide"
+    "shelved, for which Nova makes an image that asks for the same bus"
 )
 def old_server(stage):
     server, admin, member = stage.servers["old"], stage.admin, stage.member
