@@ -10,7 +10,14 @@ from tests import seeds
 #: What only runs when it is asked for: it needs more than Python packages.
 collect_ignore = [
     name
-    for name in ("dashboard", "deploy", "host", "integration", "qemu")
+    for name in (
+        "dashboard",
+        "deploy",
+        "emulated",
+        "host",
+        "integration",
+        "qemu",
+    )
     if os.environ.get(f"NOVA_VHARD_{name.upper()}") != "1"
 ]
 

@@ -14,7 +14,7 @@ wanted=(
     # What others check hosts with.
     checksec devscripts
     # To compile libvirt-python, and the binaries of the tests.
-    gcc libc6-dev libvirt-dev pkgconf
+    gcc libc6-dev libvirt-dev patchelf pkgconf
 )
 python=${1:-python3}
 

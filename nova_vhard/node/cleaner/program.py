@@ -53,7 +53,10 @@ def check(path: str) -> str:
 
 
 def run(
-    words: Sequence[str], environment: Mapping[str, str], limit: float
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    limit: float,
+    kept: int = KEPT,
 ) -> Ending:
     """Run a program, without a shell, with nothing but this environment.
 
@@ -62,6 +65,7 @@ def run(
 
     :param words: its path and its arguments
     :param limit: seconds after which it is killed
+    :param kept: bytes at the end of what it prints that are kept
     :raises Refused: if it cannot be started
     """
     try:
@@ -80,7 +84,7 @@ def run(
         )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise Refused(f"{words[0]}: {error}") from error
-    with process, contextlib.closing(_Output(process)) as output:
+    with process, contextlib.closing(_Output(process, kept)) as output:
         ended = output.wait(limit)
         if not ended:
             # It starts nothing more while what it has started is ended.
@@ -119,7 +123,8 @@ def _left() -> int:
 class _Output:
     """The end of what a process prints."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", kept: int) -> None:
+        self._kept = kept
         if process.stdout is None:
             raise ValueError("the process has no pipe")
         self.end = b""
@@ -143,7 +148,7 @@ class _Output:
 
     def drain(self) -> None:
         """Read what is there still, however much others print meanwhile."""
-        for _ in range(KEPT >> 10):
+        for _ in range(self._kept >> 10):
             if not self._read():
                 return
 
@@ -153,7 +158,7 @@ class _Output:
             part = os.read(self._pipe, 1 << 16)
         except BlockingIOError:
             return False
-        self.end = (self.end + part)[-KEPT:]
+        self.end = (self.end + part)[-self._kept :]
         return bool(part)
 
     def close(self) -> None:

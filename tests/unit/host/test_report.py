@@ -125,7 +125,7 @@ def test_a_policy_with_errors_checks_nothing(tmp_path, capsys, content):
     assert reporter.main(words) == 255
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith(f"nova-vhard-reporter: --policy: {path}:1")
+    assert printed.err.startswith(f"nova-vhard-reporter: --policy: {path}:")
 
 
 @pytest.fixture

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Have a driver of the host bound to a used device while a step needs it.
+
+Source: Documentation/ABI/testing/sysfs-bus-pci in the kernel
+(``driver_override``, ``drivers_probe``, ``unbind``).
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+from nova_vhard.host import pci
+from nova_vhard.host.root import Unreadable, unreadable
+from nova_vhard.node.cleaner.step import Job
+
+_PROBE = "/sys/bus/pci/drivers_probe"
+# What the kernel shows of a device without an override, and what takes it.
+_NO_OVERRIDE, _NONE = "(null)", "\n"
+
+
+@contextlib.contextmanager
+def bound(job: Job, driver: str) -> Iterator[None]:
+    """Bind a driver to the device of a job, and leave it as it was.
+
+    :raises Unreadable: if another driver of the host has the device, or the
+        kernel does not bind this one
+    """
+    before = pci.driver(job.root, job.device.address)
+    if before == driver:
+        yield
+        return
+    if before is not None and not pci.is_vfio(before):
+        text = f"{before} has it, which is neither {driver} nor vfio"
+        raise unreadable(f"{job.device.path}/driver", text)
+    override = job.root.read(f"{job.device.path}/driver_override").strip()
+    try:
+        _bind(job, driver)
+        yield
+    finally:
+        # Where the step failed, its own reason counts and not this one's.
+        _give_back(job, before, override)
+
+
+def _bind(job: Job, driver: str | None) -> None:
+    """Bind one driver and no other; None leaves the device without any.
+
+    :raises Unreadable: if the kernel does not do it
+    """
+    address, place = job.device.address, job.device.path
+    if pci.driver(job.root, address) is not None:
+        job.write(f"{place}/driver/unbind", address)
+    if driver is None:
+        return
+    job.write(f"{place}/driver_override", driver)
+    job.write(_PROBE, address)
+    now = pci.driver(job.root, address)
+    if now != driver:
+        text = f"{driver} does not take it; load the module {driver}"
+        raise unreadable(f"{place}/driver", text)
+
+
+def _give_back(job: Job, before: str | None, override: str) -> None:
+    """Bind what was bound before, and leave the override that there was."""
+    was = _NONE if override in ("", _NO_OVERRIDE) else override
+    try:
+        _bind(job, before)
+    finally:
+        with contextlib.suppress(Unreadable):
+            job.write(f"{job.device.path}/driver_override", was)

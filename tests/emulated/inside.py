@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs in the emulated guest: each case in a line of JSON."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from nova_vhard.host import pci  # noqa: E402
+from nova_vhard.host.root import HostRoot, Unreadable  # noqa: E402
+from nova_vhard.node.cleaner.answers import Tool  # noqa: E402
+from nova_vhard.node.cleaner.isolated import Isolation  # noqa: E402
+from nova_vhard.node.cleaner.step import Job, Outcome  # noqa: E402
+from nova_vhard.node.cleaner.steps import devlink_flash  # noqa: E402
+from nova_vhard.node.cleaner.steps.nvme_erase import NvmeErase  # noqa: E402
+
+HOST = HostRoot("/")
+LIMIT = 120.0
+#: Bytes that a guest leaves behind.
+LEFT = os.urandom(64 << 10)
+FIRMWARE = "vhard-netdevsim.bin"
+CARD = "netdevsim/netdevsim10"
+
+#: nvme-cli before a controller that says that it can what it cannot. What it
+#: is told to do it says that it has done, and does not.
+LIAR = """\
+#!/bin/sh
+case $1 in
+    id-ctrl) nvme "$@" | sed 's/"fna":0/"fna":4/' ;;
+    format) echo "Success formatting namespace:1" ;;
+    *) exec nvme "$@" ;;
+esac
+"""
+
+
+def say(case, **facts):
+    print(json.dumps({"case": case, **facts}), flush=True)
+
+
+def driver(device):
+    return pci.driver(HOST, device.address)
+
+
+def block_of(device):
+    """Return the block device of a drive's one namespace."""
+    (name,) = HOST.names(f"{device.path}/nvme")
+    names = HOST.names(f"{device.path}/nvme/{name}")
+    (found,) = (x for x in names if re.fullmatch(r"nvme\d+n\d+", x))
+    return f"/dev/{found}"
+
+
+def wait_for_block(device):
+    """Wait until the kernel has found the namespaces of a drive."""
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        try:
+            return os.stat(block_of(device))
+        except (Unreadable, ValueError, OSError):
+            time.sleep(0.1)
+    raise TimeoutError(device.address)
+
+
+def erase(case, device, **settings):
+    """Let a guest leave something; run the step; look what is there."""
+    before = driver(device)
+    if before:
+        with open(block_of(device), "r+b", buffering=0) as file:
+            file.write(LEFT)
+            os.fsync(file.fileno())
+    job = Job(HOST, device, settings, None, LIMIT)
+    outcome = Isolation().run(NvmeErase(), job)
+    after = driver(device)
+    if after is None:
+        pathlib.Path("/sys/bus/pci/drivers_probe").write_text(device.address)
+        wait_for_block(device)
+    block = block_of(device)
+    subprocess.run(["blockdev", "--flushbufs", block], check=True)
+    with open(block, "rb") as file:
+        there = file.read(len(LEFT))
+    say(case, **asdict(outcome), left=there == LEFT, drivers=[before, after])
+
+
+def nvme():
+    own, other = _by_serial()
+    erase("as it is", own)
+    erase("no crypto erase", own, methods=["format_crypto"])
+    erase("no sanitize", own, methods=["sanitize_crypto", "sanitize_block"])
+    liar = pathlib.Path("/run/liar")
+    liar.write_text(LIAR)
+    liar.chmod(0o755)
+    lies = {"methods": ["format_crypto"], "program": str(liar)}
+    erase("it lies", own, **lies)
+    job = Job(HOST, other, {}, None, LIMIT)
+    say("shared", **asdict(Isolation().run(NvmeErase(), job)))
+    holder = os.open(block_of(own), os.O_RDONLY | os.O_EXCL)
+    erase("in use", own)
+    os.close(holder)
+    with open(block_of(own), "r+b", buffering=0) as file:
+        file.write(LEFT)
+        os.fsync(file.fileno())
+    path = pathlib.Path(f"{own.path}/driver/unbind")
+    path.write_text(own.address)
+    erase("no driver", own)
+
+
+def by_hand():
+    """Say what nvme-cli and the drive say to orders that are not offered."""
+    own, _ = _by_serial()
+    block = block_of(own)
+    controller = block.rpartition("n")[0]
+    for case, words in (
+        ("ses=2", ("format", block, "--ses=2", "--force")),
+        ("sanitize", ("sanitize", controller, "--sanact=4")),
+        ("log", ("sanitize-log", controller, "--output-format=json")),
+    ):
+        done = subprocess.run(
+            ["nvme", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        say(case, status=done.returncode, printed=done.stdout)
+
+
+def _by_serial():
+    """Return the drive of its own, and the one of a shared subsystem."""
+    devices = sorted(
+        (
+            HOST.read(f"{device.path}/nvme/{name}/serial").strip(),
+            device.address,
+            device,
+        )
+        for device in pci.devices(HOST)
+        if pci.device_class(HOST, device.address) == "0x010802"
+        for name in HOST.names(f"{device.path}/nvme")
+    )
+    return [device for _, _, device in devices]
+
+
+def flash(case, **settings):
+    tool = Tool("/usr/sbin/devlink", LIMIT)
+    card = devlink_flash.Card(tool, CARD)
+    try:
+        outcome = devlink_flash.update(card, {"file": FIRMWARE, **settings})
+    except Unreadable as error:
+        outcome = Outcome(False, str(error))
+    say(case, **asdict(outcome))
+
+
+def devlink():
+    pathlib.Path("/sys/bus/netdevsim/new_device").write_text("10 1")
+    now, other = {"fw.mgmt": "10.20.30"}, {"fw.mgmt": "10.20.31"}
+    flash("wanted", versions=now)
+    flash("written", versions=now, always=True)
+    flash("other", versions=other)
+    flash("no file", versions=other, file="nowhere.bin")
+    flash("untold", versions={"fw.undi": "1.0"})
+
+
+if __name__ == "__main__":
+    tool = subprocess.check_output(["nvme", "version"], text=True)
+    say("versions", kernel=os.uname().release, nvme=tool.splitlines()[0])
+    nvme()
+    by_hand()
+    devlink()
+    say("end")
