@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host trees for tests: captured ones, and hand-made ones."""
 
+import functools
+import gzip
+import io
 import json
 import pathlib
 import re
@@ -15,6 +18,29 @@ FACTS = "/run/nova-vhard/nova.json"
 DRIVERS = {"/sys/bus/pci/drivers/pcieport/0000:ff:1c.0": ""}
 
 
+def functions_at(slots: str, groups: str = "none") -> str:
+    """Return the expression of the PCI functions at some slots, all whole.
+
+    :param slots: expression that ``bus:slot`` begins with, of each function
+    :param groups: likewise for the names of their IOMMU groups
+    """
+    return (
+        f"[.]?/?sys/(bus/pci/(devices/0000:({slots})|drivers)"
+        f"|devices/pci0000:00/0000:({slots})|kernel/iommu_groups/({groups}))"
+    )
+
+
+@functools.cache
+def _packed(name: str) -> tarfile.TarFile:
+    """Return a captured tree, read once; it stays open."""
+    whole = gzip.decompress((CAPTURES / f"{name}.tar.gz").read_bytes())
+    packed = tarfile.open(fileobj=io.BytesIO(whole))  # noqa: SIM115
+    # Links in a tree lead where they led on the host, also out of it:
+    # HostRoot keeps them in. Pythons without filters need none.
+    packed.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
+    return packed
+
+
 def capture(name: str, folder: pathlib.Path, only: str = "") -> str:
     """Unpack a captured tree; return its root.
 
@@ -22,18 +48,13 @@ def capture(name: str, folder: pathlib.Path, only: str = "") -> str:
     """
     root = folder / name
     if not root.exists():
-        with tarfile.open(CAPTURES / f"{name}.tar.gz") as packed:
-            # Links in a tree lead where they led on the host, also out of
-            # it: HostRoot keeps them in. Pythons without filters need none.
-            packed.extraction_filter = getattr(
-                tarfile, "fully_trusted_filter", None
-            )
-            wanted = [
-                one
-                for one in packed
-                if not one.isdev() and re.match(only, one.name)
-            ]
-            packed.extractall(root, wanted)
+        packed = _packed(name)
+        wanted = [
+            member
+            for member in packed
+            if not member.isdev() and re.match(only, member.name)
+        ]
+        packed.extractall(root, wanted)
     return str(root)
 
 

@@ -23,7 +23,7 @@ from nova_vhard.node.cleaner.service import Cleaner
 from nova_vhard.node.cleaner.step import Outcome, Step
 from tests import services
 from tests.functional.placement.conftest import Answer
-from tests.trees import build, capture
+from tests.trees import build, capture, functions_at
 
 VERSION = "1.39"
 NVME = "0000:02:00.0"
@@ -96,11 +96,7 @@ class Used:
         self.root = cloud.host(name, {"COMPUTE_NODE", "CUSTOM_OTHER"})
         self.name = f"{name}_{address.upper()}"
         self.tree = pathlib.Path(
-            capture(
-                "vtd-on",
-                tmp_path,
-                "[.]?/?sys/(bus/pci|devices/pci|kernel/iommu_groups)",
-            )
+            capture("vtd-on", tmp_path, functions_at("00:14|02:", "9"))
         )
         build(
             self.tree,

@@ -38,7 +38,7 @@ def test_registers_are_in_order_and_apart(name):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    return trees.tree(tmp_path_factory.mktemp("tree"))
+    return trees.tree(tmp_path_factory.mktemp("tree"), others=True)
 
 
 def silent(data, offsets):

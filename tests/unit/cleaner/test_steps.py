@@ -340,7 +340,7 @@ class TestRomDigest:
 
 def test_other_devices_of_the_captured_machine(tmp_path):
     for address in (IGB, E1000E):
-        root = trees.tree(tmp_path, address)
+        root = trees.tree(tmp_path, address, others=True)
         enrolled = trees.enroll(root, address)
         job = trees.job(root, {}, address, enrolled)
         for name in ("function_reset", "config_space", "rom_digest"):

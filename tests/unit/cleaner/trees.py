@@ -10,7 +10,7 @@ from nova_vhard.host import pci
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node.cleaner import baseline
 from nova_vhard.node.cleaner.step import Job
-from tests.trees import capture
+from tests.trees import capture, functions_at
 
 #: Of the captured tree: an NVMe PF (``flr bus``), a NIC PF (``flr pm bus``),
 #: a NIC with ``pm`` alone, and a device without any reset.
@@ -20,6 +20,13 @@ NVME, IGB, E1000E, VIRTIO = (
     "0000:00:11.0",
     "0000:00:10.0",
 )
+#: Where each of them is, with its bridge.
+_SLOTS = {
+    NVME: "00:14|02:",
+    IGB: "00:13|01:",
+    E1000E: "00:11",
+    VIRTIO: "00:10",
+}
 ROM = b"\x55\xaa" + bytes(range(256)) * 8
 RESOURCES = (
     "0x00000000fe800000 0x00000000fe803fff 0x0000000000140204\n"
@@ -28,11 +35,14 @@ RESOURCES = (
 )
 
 
-def tree(tmp_path, address=NVME, rom=ROM):
-    """Return the root of a captured machine of which one device is whole."""
-    root = pathlib.Path(
-        capture("vtd-on", tmp_path, "[.]?/?sys/(bus/pci|devices/pci)")
-    )
+def tree(tmp_path, address=NVME, rom=ROM, others=False):
+    """Return the root of a captured machine of which one device is whole.
+
+    :param others: whether the other devices are there, as captured
+    """
+    slots = "..:" if others else _SLOTS[address]
+    only = functions_at(slots)
+    root = pathlib.Path(capture("vtd-on", tmp_path, only))
     device = folder(root, address)
     (device / "resource").write_text(RESOURCES)
     (device / "reset").write_text("")
