@@ -21,8 +21,11 @@ DEVICES = "/sys/bus/pci/devices"
 VERIFIED = ("dmar", "ivhd", "smmu3.")
 
 _XEN = "/sys/hypervisor"
-# What ``xl info`` said, in a capture: only root can ask the hypervisor.
-_XL_INFO = "/CMD/xl-info"
+
+_SMMU = "smmu3."
+# What describes it to the kernel: the first was measured, the other not.
+_TREE = "/sys/firmware/devicetree"
+_TABLE = "/sys/firmware/acpi/tables/IORT"
 
 #: Type of a group whose devices the host's drivers use untranslated.
 IDENTITY = "identity"
@@ -103,11 +106,11 @@ def unverified(
 ) -> Answer | None:
     """Return UNKNOWN for IOMMUs of a platform that was not verified.
 
+    :param names: of IOMMUs
     :param evidence: gets what such a platform says of itself
     :returns: None if it was
     """
-    if platform.is_xen(root):
-        evidence += _of_xen(root)
+    if of_xen(root, evidence):
         text = "not verified on this platform: Xen"
         return Answer(Status.UNKNOWN, text, platform.NO_XEN)
     strange = [name for name in names if not name.startswith(VERIFIED)]
@@ -115,22 +118,42 @@ def unverified(
         evidence += [f"{CLASS}: {item}" for item in strange]
         text = f"not verified on this platform: {', '.join(strange)}"
         return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
+    if any(name.startswith(_SMMU) for name in names):
+        return _described(root, evidence)
     return None
 
 
+def _described(root: HostRoot, evidence: list[str]) -> Answer | None:
+    """Return UNKNOWN for an SMMU that no device tree describes.
+
+    :param evidence: gets what describes it
+    """
+    tree = root.exists(_TREE) and not root.exists(_TABLE)
+    evidence.append(f"{_TREE if tree else _TABLE}: describes the SMMU")
+    if tree:
+        return None
+    text = "not verified on this platform: an SMMU by ACPI (IORT)"
+    return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
+
+
+def of_xen(root: HostRoot, evidence: list[str]) -> bool:
+    """Return whether a host is Xen's control domain.
+
+    :param evidence: gets what Xen says of itself
+    """
+    if not platform.is_xen(root):
+        return False
+    evidence += _of_xen(root)
+    return True
+
+
 def _of_xen(root: HostRoot) -> list[str]:
-    """Return what Xen says of itself; ``hvm_directio`` is an IOMMU."""
+    """Return what Xen says of itself to everybody."""
     result = []
     for path in (f"{_XEN}/type", f"{_XEN}/properties/capabilities"):
         text = _optional(root, path)
         if text is not None:
             result.append(f"{path}: {text[:200]}")
-    known = _optional(root, _XL_INFO) or ""
-    result += [
-        f"xl info: {' '.join(line.split())}"
-        for line in known.splitlines()
-        if line.startswith("virt_caps")
-    ]
     return result
 
 

@@ -7,6 +7,7 @@ from nova_vhard.host import (
     module_parameters,
     platform,
     translated,
+    xen_answers,
 )
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
@@ -54,6 +55,8 @@ class InterruptRemapping(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge /proc/interrupts and vfio's parameters."""
         root = host.root
+        if iommu.of_xen(root, evidence):
+            return xen_answers.interrupts(host, evidence)
         lines = interrupts.read(root)
         evidence += _lines(lines)
         unsafe = [
@@ -63,9 +66,6 @@ class InterruptRemapping(Check):
         if any(unsafe):
             text = "vfio allows interrupts that are not remapped"
             return Answer(Status.FAIL, text, _UNSAFE)
-        strange = iommu.unverified(root, [], evidence)
-        if strange:
-            return strange
         answer = _judge(host, lines, evidence)
         if answer.status is not Status.PASS:
             return answer

@@ -3,7 +3,7 @@
 
 from collections import Counter
 
-from nova_vhard.host import iommu, platform, translated
+from nova_vhard.host import iommu, platform, translated, xen_answers
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 
@@ -44,6 +44,8 @@ class IommuStrict(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the type of every group."""
         root = host.root
+        if iommu.of_xen(root, evidence):
+            return xen_answers.own_devices(host, evidence)
         real = [
             group
             for group in iommu.groups(root)

@@ -91,6 +91,10 @@ def without(content, *paths):
 
 
 GOOD = pci_host(GROUPS)
+ARM = {
+    **pci_host(GROUPS, "smmu3.0x0000000009050000"),
+    "/sys/firmware/devicetree/base/model": "linux,dummy-virt",
+}
 NOIOMMU = {
     **pci_host({"0": [NIC]}, unit=None),
     "/sys/kernel/iommu_groups/0/name": "vfio-noiommu\n",
@@ -133,7 +137,10 @@ MISLEADING = {
         (without(GOOD, "/sys/kernel"), UNKNOWN),
         (without(GOOD, "/sys/bus"), UNKNOWN),
         (without(GOOD, "/sys/kernel/iommu_groups/0/devices"), UNKNOWN),
-        (pci_host(GROUPS, "smmu3.0x0000000009050000"), PASS),
+        (ARM, PASS),
+        # Described by ACPI, or by nobody that can be seen.
+        ({**ARM, "/sys/firmware/acpi/tables/IORT": ""}, UNKNOWN),
+        (pci_host(GROUPS, "smmu3.0x0000000009050000"), UNKNOWN),
         # Platforms of which there is no capture.
         (pci_host(GROUPS, "arm-smmu.0x0000000009050000"), UNKNOWN),
         (pci_host(GROUPS, "virtio0"), UNKNOWN),
@@ -241,7 +248,8 @@ ONE = "/sys/kernel/iommu_groups/1/type"
         ({**pci_host(GROUPS), ONE: "novel\n"}, UNKNOWN),
         ({**pci_host(GROUPS), ONE: ""}, UNKNOWN),
         (without(pci_host(GROUPS), ONE), UNKNOWN),
-        (pci_host(GROUPS, "smmu3.0x9050000"), PASS),
+        (ARM, PASS),
+        (pci_host(GROUPS, "smmu3.0x9050000"), UNKNOWN),
         (pci_host(GROUPS, "virtio0"), UNKNOWN),
         ({}, UNKNOWN),
     ],
