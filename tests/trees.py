@@ -142,12 +142,14 @@ def facts(
     default: Mapping[str, Any] | None = None,
     report_in_placement: bool = True,
     cpus: Mapping[str, str] | None = None,
+    consoles: Mapping[str, Any] | None = None,
 ) -> dict[str, str | None]:
     """Return the content of a host of which the root pre-step left facts.
 
     :param device_spec: entries of ``[pci] device_spec``
     :param libvirt: what is not Nova's default in that group
     :param default: likewise in the group DEFAULT
+    :param consoles: groups of consoles, in place of Nova's defaults
     :param cpus: option to the set of processors that it gives to guests
     """
     sets = {"vcpu_pin_set": None, **(cpus or {})}
@@ -167,8 +169,15 @@ def facts(
             "hw_machine_type": [],
             "use_virtio_for_bridges": True,
             "rescue_image_id": None,
+            "live_migration_with_native_tls": False,
+            "live_migration_tunnelled": False,
+            "live_migration_scheme": None,
+            "live_migration_uri": None,
             **(libvirt or {}),
         },
+        "vnc": {"enabled": True, "server_listen": "127.0.0.1"},
+        "spice": {"enabled": False, "server_listen": "127.0.0.1"},
+        **(consoles or {}),
         "compute": {
             "cpu_shared_set": None,
             "cpu_dedicated_set": None,

@@ -42,6 +42,9 @@ OURS: Mapping[str, str] = MappingProxyType(
         "nested_off": "Check-Virt-34",
         "microcode": "Check-Virt-35",
         "guest_cage": "Check-Virt-40",
+        "migration_encrypted": "Check-Virt-41",
+        "libvirt_not_exposed": "Check-Virt-42",
+        "console_encrypted": "Check-Virt-43",
         "guard_in_force": "Check-Virt-44",
     }
 )

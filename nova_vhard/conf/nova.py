@@ -33,6 +33,24 @@ OPTS: Mapping[str, tuple[cfg.Opt, ...]] = MappingProxyType(
             cfg.ListOpt("hw_machine_type"),
             cfg.BoolOpt("use_virtio_for_bridges", default=True),
             cfg.StrOpt("rescue_image_id"),
+            cfg.BoolOpt("live_migration_with_native_tls", default=False),
+            cfg.BoolOpt("live_migration_tunnelled", default=False),
+            cfg.StrOpt("live_migration_scheme"),
+            # Of this the scheme alone is read: it may name a user.
+            cfg.StrOpt("live_migration_uri"),
+        ),
+        "vnc": (
+            cfg.BoolOpt(
+                "enabled",
+                default=True,
+                deprecated_group="DEFAULT",
+                deprecated_name="vnc_enabled",
+            ),
+            cfg.StrOpt("server_listen", default="127.0.0.1"),
+        ),
+        "spice": (
+            cfg.BoolOpt("enabled", default=False),
+            cfg.StrOpt("server_listen", default="127.0.0.1"),
         ),
         "compute": (
             cfg.StrOpt("cpu_shared_set"),

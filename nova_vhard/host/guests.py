@@ -6,7 +6,7 @@ believed instead.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from nova_vhard.host.root import HostRoot, Unreadable
@@ -86,9 +86,12 @@ def complete(root: HostRoot) -> bool:
         return False
 
 
-def daemon_pids(root: HostRoot) -> Iterator[tuple[str, str]]:
+def daemon_pids(
+    root: HostRoot, wanted: Collection[str] = _DAEMONS
+) -> Iterator[tuple[str, str]]:
     """Yield pid and name of each of libvirt's daemons.
 
+    :param wanted: names of programs; by default those that start guests
     :raises Unreadable: if processes cannot be listed
     """
     for pid in filter(str.isdecimal, _pids(root)):
@@ -97,7 +100,7 @@ def daemon_pids(root: HostRoot) -> Iterator[tuple[str, str]]:
             names = _programs(root, path, _command(root, path))
         except Unreadable:
             continue
-        for name in sorted(_DAEMONS & set(names)):
+        for name in sorted(set(wanted) & set(names)):
             yield pid, name
 
 

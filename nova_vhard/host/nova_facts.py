@@ -31,6 +31,23 @@ _NAME_FILES = (
 
 
 @dataclass(frozen=True)
+class Channels:
+    """How migrations and consoles leave a host, by Nova's settings.
+
+    :ivar native_tls: ``live_migration_with_native_tls``
+    :ivar tunnelled: ``live_migration_tunnelled``
+    :ivar transport: scheme of the URI that migrations go to, such as ``tcp``
+    :ivar consoles: kind, ``vnc`` or ``spice``, to ``server_listen`` of those
+        that are enabled
+    """
+
+    native_tls: bool
+    tunnelled: bool
+    transport: str
+    consoles: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class NovaFacts:
     """The keys of nova.conf that the checks need, as nova-compute has them.
 
@@ -42,6 +59,7 @@ class NovaFacts:
         that did not look
     :ivar cpu_sets: option to the processors that it gives to guests, of
         those that are set; None from a pre-step that did not look
+    :ivar channels: what leaves the host; likewise
     :ivar hw_machine_type: ``[libvirt] hw_machine_type``, ``arch=machine``
     :ivar rescue_image_id: None where the instance's own image is used
     """
@@ -60,6 +78,7 @@ class NovaFacts:
     pointer_model: str | None
     mdev_types: tuple[str, ...] | None = None
     cpu_sets: Mapping[str, str] | None = None
+    channels: Channels | None = None
 
 
 def path(host: Host) -> str:
@@ -115,6 +134,7 @@ def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
         pointer_model=_typed(default["pointer_model"], _TEXT),
         mdev_types=_mdev_types(fields),
         cpu_sets=_cpu_sets(fields),
+        channels=_channels(fields),
     )
 
 
@@ -140,6 +160,30 @@ def _cpu_sets(fields: dict[str, Any]) -> dict[str, str] | None:
         "[DEFAULT] vcpu_pin_set": None if dedicated else legacy,
     }
     return {name: value for name, value in every.items() if value}
+
+
+def _channels(fields: dict[str, Any]) -> Channels | None:
+    """Return how migrations and consoles leave the host.
+
+    Of the URI, which wins over the scheme, the scheme alone was kept: without
+    either Nova takes TCP.
+    """
+    if "vnc" not in fields:
+        return None
+    libvirt = fields["libvirt"]
+    uri = _typed(libvirt["live_migration_uri"], _TEXT) or ""
+    scheme = _typed(libvirt["live_migration_scheme"], _TEXT)
+    consoles = {
+        kind: _typed(fields[kind]["server_listen"], str)
+        for kind in ("vnc", "spice")
+        if _typed(fields[kind]["enabled"], bool)
+    }
+    return Channels(
+        _typed(libvirt["live_migration_with_native_tls"], bool),
+        _typed(libvirt["live_migration_tunnelled"], bool),
+        uri.partition("+")[2] if uri else scheme or "tcp",
+        consoles,
+    )
 
 
 def _typed(value: Any, kind: type | UnionType) -> Any:

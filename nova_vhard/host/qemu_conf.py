@@ -38,9 +38,15 @@ _SECCOMP = "seccomp_sandbox"
 _CLEAR = "clear_emulator_capabilities"
 _NAMESPACES = "namespaces"
 
-#: The keys that are about confinement, and those about the cage.
+_FORCE = "migrate_tls_force"
+_VNC = "vnc_tls"
+
+#: The keys that are about confinement, about the cage, and about channels.
 CONFINING = (_DRIVER, _DEFAULT, _REQUIRE)
 CAGING = (_SECCOMP, _CLEAR, _NAMESPACES)
+MIGRATING = (_FORCE,)
+CONSOLES = (_VNC,)
+_EVERY = (*CONFINING, *CAGING, *MIGRATING, *CONSOLES)
 
 #: Of namespaces: what hides the host's devices from a guest's process.
 MOUNT = "mount"
@@ -57,6 +63,8 @@ class Confinement:
     :ivar seccomp_sandbox: whether QEMU filters its system calls
     :ivar clear_emulator_capabilities: whether QEMU starts without any
     :ivar namespaces: that each QEMU gets for itself
+    :ivar migrate_tls_force: whether migrations without TLS are refused
+    :ivar vnc_tls: whether VNC servers talk TLS alone
     """
 
     security_driver: tuple[str, ...] = ()
@@ -65,6 +73,8 @@ class Confinement:
     seccomp_sandbox: bool = True
     clear_emulator_capabilities: bool = True
     namespaces: tuple[str, ...] = (MOUNT,)
+    migrate_tls_force: bool = False
+    vnc_tls: bool = False
 
 
 def parse(text: str) -> Confinement:
@@ -90,6 +100,8 @@ def _confinement(values: Mapping[str, Any]) -> Confinement:
         automatic or _boolean(values, _SECCOMP, True),
         _boolean(values, _CLEAR, True),
         _names(values, _NAMESPACES, (MOUNT,)),
+        _boolean(values, _FORCE, False),
+        _boolean(values, _VNC, False),
     )
 
 
@@ -245,7 +257,7 @@ def _left(
             raise prestep.invalid(path, text)
         stale = _is_stale_if_seen(host.root, target, values)
     try:
-        every = {key: values[key] for key in (*CONFINING, *CAGING)}
+        every = {key: values[key] for key in _EVERY}
         confinement = _confinement(every)
     except (KeyError, ValueError) as error:
         raise prestep.invalid(path, f"not from {prestep.COMMAND}") from error

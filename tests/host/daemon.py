@@ -44,6 +44,13 @@ auth_unix_rw = "none"
 log_outputs = "3:file:{folder}/libvirtd.log"
 """
 
+_LISTENING = """\
+listen_tls = 0
+listen_tcp = 1
+tcp_port = "{port}"
+auth_tcp = "none"
+"""
+
 # Seconds; the first start asks each emulator what it can do.
 _START, _STOP = 120, 20
 
@@ -100,6 +107,7 @@ class Libvirt:
     :param place: folder for all that they write
     :param mounts: path to what is there instead, for them and their guests
     :param host: name of a host of their own, so that guests can come to it
+    :param tcp_port: at which libvirtd listens in plain; 0 for none
     :ivar uri: where a client without rights reaches libvirtd
     :ivar own_uri: where one with rights does
     :ivar hooks: the folder that libvirtd takes for /etc/libvirt/hooks
@@ -111,8 +119,10 @@ class Libvirt:
         place: pathlib.Path,
         mounts: dict[str, pathlib.Path] | None = None,
         host: str = "",
+        tcp_port: int = 0,
     ) -> None:
         self._host = host
+        self._tcp_port = tcp_port
         self._place = place
         self._mounts = mounts or {}
         self._running: list[subprocess.Popen[bytes]] = []
@@ -129,6 +139,8 @@ class Libvirt:
         text = _CONFIG.format(folder=self._place)
         if self._host:
             text += f'host_uuid = "{uuid.uuid4()}"\n'
+        if self._tcp_port:
+            text += _LISTENING.format(port=self._tcp_port)
         (self._place / "libvirtd.conf").write_text(text)
         self._boot()
         return self
@@ -148,11 +160,12 @@ class Libvirt:
     def _boot(self) -> None:
         """Start the daemons; libvirtd answers when this returns."""
         config = self._place / "libvirtd.conf"
+        listen = ("--listen",) if self._tcp_port else ()
         try:
             self._prepare()
             self._start("virtlogd", "--pid-file", self._place / "virtlogd.pid")
             pid_file = ("--pid-file", self.pid_file)
-            self._start("libvirtd", "--config", config, *pid_file)
+            self._start("libvirtd", "--config", config, *pid_file, *listen)
             self._wait()
         except BaseException:
             self._stop()

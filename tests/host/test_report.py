@@ -4,6 +4,7 @@
 import contextlib
 import pathlib
 import re
+import socket
 from xml.etree import ElementTree
 
 import pytest
@@ -181,6 +182,41 @@ def test_a_guest_that_is_not_caged(place, tmp_path_factory, line):
     status, shown = cage_of(found, "loose")
     assert status == "FAIL"
     assert OPEN[line] in shown
+
+
+GRAPHICS = "<graphics type='vnc' listen='{}' port='{}'/>"
+
+
+@pytest.mark.parametrize(
+    ("address", "status"), [("127.0.0.1", "PASS"), ("0.0.0.0", "FAIL")]
+)
+def test_a_console(reporter, libvirtd, guest, address, status):
+    listen = GRAPHICS.format(address, 5977)
+    libvirtd.start("shown", devices=listen)
+    try:
+        result = reporter.check()["console_encrypted"]
+    finally:
+        libvirtd.end("shown")
+    assert result["status"] == status
+    (line,) = [one for one in result["evidence"] if "(shown)" in one]
+    assert f"vnc {address}:77, " in line
+
+
+def test_a_daemon_that_listens_in_plain(results, place):
+    assert results["libvirt_not_exposed"]["status"] == "PASS"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = place / "plain"
+    folder.mkdir()
+    with daemon.Libvirt(folder / "libvirt", tcp_port=port) as running:
+        found = Reporter(folder / "reporter", running.uri).check()
+    result = found["libvirt_not_exposed"]
+    assert result["status"] == "FAIL"
+    assert f"0.0.0.0 port {port}" in result["reason"]
+
+
+def test_migrations_are_what_nova_asks_for(results):
+    assert results["migration_encrypted"]["status"] == "FAIL"
 
 
 def test_a_guest_that_somebody_else_runs_elsewhere(reporter, place, guest):

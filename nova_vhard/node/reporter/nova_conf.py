@@ -24,6 +24,7 @@ _PLACES = ("/etc/nova", "/etc")
 _MACHINE = re.compile(
     rf"({'|'.join(KINDS['architecture'].values)})=[\w.-]+", re.ASCII
 )
+_SCHEME = re.compile(r"[a-z+]{1,32}")
 
 
 class FactsError(ValueError):
@@ -130,6 +131,9 @@ def _value(conf: cfg.ConfigOpts, group: str, name: str) -> Any:
     elif name == "hw_machine_type":
         # Nova looks up architectures, and ignores what is none.
         return [item for item in value or () if _MACHINE.fullmatch(item)]
+    elif name == "live_migration_uri":
+        scheme = (value or "").partition("://")[0]
+        return scheme if _SCHEME.fullmatch(scheme) else None
     elif isinstance(value, str) and not value.isprintable():
         raise FactsError(f"{where} has more than one line")
     return value

@@ -22,9 +22,72 @@ def words(**texts):
     }
 
 
+# Numbers of mounts are of one namespace each.
+MOUNT = "{} 1 0:5 / / rw - ext4 /dev/vda rw\n"
+STATUS = """Name:\tqemu-system-x86
+Uid:\t{uid}\t{uid}\t{uid}\t{uid}
+CapPrm:\t{capabilities}
+CapEff:\t{capabilities}
+NoNewPrivs:\t{caged}
+Seccomp:\t{seccomp}
+"""
+CAGED = STATUS.format(
+    uid=64055, capabilities="0000000000000000", caged=1, seccomp=2
+)
+OPEN = STATUS.format(
+    uid=0, capabilities="000001ffffffffff", caged=0, seccomp=0
+)
+TCP = "  sl  local_address rem_address   st\n"
+LISTENS = (
+    "   0: {}:{:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000"
+    "     0        0 {} 1 0000000000000000 100 0 0 10 0\n"
+)
+ANY, LOOPBACK = "00000000", "0100007F"
+QEMU = "/usr/bin/qemu-system-x86_64"
+STAT = "{} (x) S 1 " + "0 " * 17 + "100 0\n"
+
+
+def tcp(*listening):
+    """Return the listeners of a process: address, port and inode of each."""
+    return TCP + "".join(LISTENS.format(*each) for each in listening)
+
+
+def process(pid, *command, mounts=0, listening=(), status=""):
+    """Return the files of a process in /proc."""
+    place = f"/proc/{pid}"
+    return {
+        f"{place}/cmdline": "\0".join((*command, "")),
+        f"{place}/comm": f"{command[0].rpartition('/')[2][:15]}\n",
+        f"{place}/exe": f"-> {command[0]}",
+        f"{place}/stat": STAT.format(pid),
+        f"{place}/mountinfo": MOUNT.format(mounts or pid),
+        f"{place}/net/tcp": tcp(*listening),
+        f"{place}/status": status or "Name:\tx\n",
+        f"{place}/fd": None,
+    }
+
+
+def guest(pid, *words, **more):
+    """Return the files of a guest's process."""
+    command = (QEMU, "-name", f"guest=vm{pid}", "-machine", "q35", *words)
+    return process(pid, *command, **more)
+
+
+#: Whoever sees the kernel's threads sees every process.
+WHOLE = {
+    "/proc/2/comm": "kthreadd\n",
+    "/proc/2/cmdline": "",
+    "/proc/stat": "btime 1700000000\n",
+    "/etc/libvirt/qemu": None,
+}
+
 GOOD = {
+    **WHOLE,
+    **process(1, "/sbin/init"),
+    **process(50, "/usr/sbin/libvirtd", listening=[(ANY, 16514, 1)]),
+    **guest(70, "-vnc", "127.0.0.1:0", status=CAGED),
     **INTEL,
-    **facts(),
+    **facts(libvirt={"live_migration_with_native_tls": True}),
     **words(
         gather_data_sampling="Mitigation: Microcode",
         itlb_multihit="KVM: Mitigation: Split huge pages",
@@ -48,6 +111,10 @@ GOOD = {
 }
 
 BAD = {
+    **WHOLE,
+    **process(1, "/sbin/init"),
+    **process(50, "/usr/sbin/libvirtd", listening=[(ANY, 16509, 1)]),
+    **guest(70, "-vnc", "0.0.0.0:0", status=OPEN, mounts=50),
     **INTEL,
     **facts(),
     **words(

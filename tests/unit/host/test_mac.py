@@ -292,6 +292,8 @@ LEFT = {
     "seccomp_sandbox": True,
     "clear_emulator_capabilities": True,
     "namespaces": ["mount"],
+    "migrate_tls_force": False,
+    "vnc_tls": False,
     "changed": 1000,
 }
 
@@ -353,6 +355,8 @@ def test_the_pre_step_leaves_what_an_ordinary_user_needs(tmp_path):
         "seccomp_sandbox": True,
         "clear_emulator_capabilities": True,
         "namespaces": ["mount"],
+        "migrate_tls_force": False,
+        "vnc_tls": False,
         "changed": int((root / "etc/libvirt/qemu.conf").stat().st_mtime),
     }
     mac_trees.qemu_conf(root, "security_driver\n")

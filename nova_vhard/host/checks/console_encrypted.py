@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-43: consoles of guests are on loopback, or encrypted."""
+
+from nova_vhard.host import consoles, guests, mac, nova_facts, qemu_conf
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.guests import PROC, Guest
+from nova_vhard.host.host import Host
+from nova_vhard.host.listeners import is_local
+from nova_vhard.host.root import unreadable
+from nova_vhard.host.unseen import unseen
+from nova_vhard.host.words import few, shown
+
+_GOOD = Answer(Status.PASS, "")
+_WHOLE = (
+    "Let the reporter see every process of the host: run it in the host's PID "
+    "namespace, with a /proc that is not mounted with hidepid."
+)
+
+
+class ConsoleEncrypted(Check):
+    """Nobody on the network reads what is typed on a guest's console.
+
+    =========  ===========================================================
+    PASS       VNC and SPICE of each guest listen on loopback or a socket
+               of the host's, or talk TLS alone; or no guest runs, and the
+               settings of Nova and libvirt give the next one that
+    FAIL       one listens to the network without
+    UNKNOWN    a guest or the settings cannot be seen
+    =========  ===========================================================
+    """
+
+    name = "console_encrypted"
+    id = "Check-Virt-43"
+    title = "Consoles are on loopback, or encrypted"
+    guide = (
+        "Beyond the guide: passwords are typed on consoles, and whoever gets "
+        "to one needs none"
+    )
+    meaning = (
+        "By the command line of each QEMU that runs, its VNC and SPICE "
+        "servers listen on loopback or on a socket of the host's, or have "
+        "certificates and take no plain connection. Serial consoles are not "
+        "looked at."
+    )
+    remediation = (
+        "Set server_listen of [vnc] and [spice] in nova.conf to 127.0.0.1 "
+        "where the proxy runs on the host; elsewhere set vnc_tls = 1 in "
+        "qemu.conf and auth_schemes = vencrypt in [vnc]. Then stop and start, "
+        "or migrate away, the guests that are named."
+    )
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge each guest's own command line."""
+        table = guests.table(host.root)
+        troubles = [*table.unknown, *unseen(host, table, evidence)]
+        if not (table.guests or troubles):
+            return _nobody(host, evidence)
+        answers = [
+            Answer(Status.UNKNOWN, trouble, _WHOLE) for trouble in troubles
+        ]
+        for guest in table.guests:
+            answer = mac.attempt(_judge, host, guest, evidence)
+            if host.root.exists(f"{PROC}/{guest.pid}"):
+                answers.append(answer)
+        return _settled(answers)
+
+
+def _settled(answers: list[Answer]) -> Answer:
+    """Return the worst answer, with each guest that is open."""
+    answer = mac.settle(answers)
+    if answer.status is Status.FAIL:
+        bad = (each.reason for each in answers if each.status is Status.FAIL)
+        return Answer(Status.FAIL, f"open to the network: {few(bad)}")
+    if answer.status is Status.PASS:
+        text = f"consoles that nobody listens in on: all {len(answers)}"
+        return Answer(Status.PASS, text)
+    return answer
+
+
+def _judge(host: Host, guest: Guest, evidence: list[str]) -> Answer:
+    """Judge the consoles of a guest.
+
+    :raises Unreadable: if its command line cannot be read
+    """
+    who = shown(guest.name)
+    path = f"{PROC}/{guest.pid}/cmdline"
+    each = list(consoles.read(host.root.read(path).split("\0")))
+    broken = any(not item.closed for item in each)
+    lines = [
+        f"{path}: {item.kind} {shown(item.where)}, "
+        f"{'closed' if item.closed else 'open'} ({who})"
+        for item in each
+    ] or [f"{path}: no console ({who})"]
+    # A report has room for some lines only: the worst come first.
+    evidence[:0] = lines if broken else []
+    evidence += [] if broken else lines
+    return Answer(Status.FAIL, who) if broken else _GOOD
+
+
+def _nobody(host: Host, evidence: list[str]) -> Answer:
+    """Judge a host without guests by what the next one gets.
+
+    :raises Unreadable: if the settings cannot be read
+    """
+    if not (host.root.captured or guests.complete(host.root)):
+        text = "no guest is seen, nor every process (PID namespace, hidepid)"
+        return Answer(Status.UNKNOWN, text, _WHOLE)
+    facts = nova_facts.read(host)
+    if facts.channels is None:
+        raise nova_facts.old(host)
+    listen = facts.channels.consoles
+    evidence += [
+        f"{facts.path}: [{kind}] server_listen = {shown(address)}"
+        for kind, address in listen.items()
+    ]
+    wide = [kind for kind, address in listen.items() if not is_local(address)]
+    if wide == ["vnc"] and _by_tls(host, evidence):
+        wide = []
+    if wide:
+        text = f"no guest is running; the next one opens {', '.join(wide)}"
+        return Answer(Status.FAIL, text)
+    text = "no guest is running; the next one's console is closed"
+    return Answer(Status.PASS, text)
+
+
+def _by_tls(host: Host, evidence: list[str]) -> bool:
+    """Return whether libvirt gives VNC servers TLS.
+
+    :raises Unreadable: if a daemon has not read what the file says
+    """
+    read = qemu_conf.read(host, evidence, qemu_conf.CONSOLES)
+    if any(each.stale for each in read):
+        text = "was changed since libvirt's daemon started"
+        raise unreadable(qemu_conf.PATH, text, mac.NOT_READ)
+    return all(each.confinement.vnc_tls for each in read)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check-Virt-41: the memory of a guest that moves is encrypted on its way."""
+
+from nova_vhard.host import mac, nova_facts, qemu_conf
+from nova_vhard.host.check import Answer, Check, Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.words import shown
+
+# Of libvirt's transports, those that encrypt what goes through the daemon.
+_ENCRYPTED = ("tls", "ssh")
+
+
+class MigrationEncrypted(Check):
+    """Guests leave this host by TLS, or not at all.
+
+    =========  ===========================================================
+    PASS       Nova asks for QEMU's own TLS; or tunnels migrations through
+               libvirt's daemons, by tls or ssh; or libvirt refuses any
+               migration without TLS
+    FAIL       the memory of a guest leaves the host in the clear
+    UNKNOWN    Nova's settings or libvirt's cannot be read
+    =========  ===========================================================
+
+    It is about the host that a guest leaves. Sources: the options of Nova's
+    group libvirt, and migrate_tls_force in libvirt's src/qemu/qemu.conf.in.
+    """
+
+    name = "migration_encrypted"
+    id = "Check-Virt-41"
+    title = "Guests are encrypted on their way to another host"
+    guide = (
+        "Beyond the guide: who listens in the network of migrations reads "
+        "all memory of a guest, its keys among it"
+    )
+    meaning = (
+        "By the settings of Nova and libvirt on this host, the memory of a "
+        "guest that migrates live leaves the host encrypted, or the "
+        "migration fails. Whether the certificates are good, only a "
+        "migration shows."
+    )
+    remediation = (
+        "Set live_migration_with_native_tls = true in [libvirt] of nova.conf, "
+        "with certificates for QEMU on each host (default_tls_x509_cert_dir "
+        "of qemu.conf), and migrate_tls_force = 1 in qemu.conf."
+    )
+
+    def answer(self, host: Host, evidence: list[str]) -> Answer:
+        """Judge Nova's settings, and then libvirt's."""
+        facts = nova_facts.read(host)
+        channels = facts.channels
+        if channels is None:
+            raise nova_facts.old(host)
+        evidence += [
+            f"{facts.path}: {name} = {shown(str(value))}"
+            for name, value in (
+                ("live_migration_with_native_tls", channels.native_tls),
+                ("live_migration_tunnelled", channels.tunnelled),
+                ("scheme of migrations", channels.transport),
+            )
+        ]
+        if channels.native_tls:
+            text = "Nova asks QEMU for TLS for each migration"
+            return Answer(Status.PASS, text)
+        if channels.tunnelled and channels.transport in _ENCRYPTED:
+            text = "Nova tunnels migrations through libvirt's encryption"
+            return Answer(Status.PASS, text)
+        read = qemu_conf.read(host, evidence, qemu_conf.MIGRATING)
+        return mac.settle(map(_forced, read))
+
+
+def _forced(read: qemu_conf.Read) -> Answer:
+    """Judge whether a daemon refuses what Nova asks for."""
+    if not read.confinement.migrate_tls_force:
+        return Answer(Status.FAIL, "guests migrate in the clear")
+    if read.stale:
+        text = "qemu.conf was changed since libvirt's daemon started"
+        return Answer(Status.UNKNOWN, text, mac.NOT_READ)
+    return Answer(Status.PASS, "libvirt refuses migrations without TLS")

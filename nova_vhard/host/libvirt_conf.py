@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libvirt's daemons that listen, and at which ports by their configuration.
+
+Source: the comments in libvirt's src/remote/libvirtd.conf.in. libvirtd reads
+libvirtd.conf, virtproxyd virtproxyd.conf, either of them what its ``--config``
+names.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nova_vhard.host import guests, virconf
+from nova_vhard.host.guests import PROC
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.running import Running, changed, parent_of, start_of
+from nova_vhard.host.words import shown
+
+_DAEMONS = ("libvirtd", "virtproxyd")
+_FOLDER = "/etc/libvirt"
+_PLAIN, _TLS = 16509, 16514
+_OPTIONS = ("-f", "--config")
+
+#: What to do where a daemon has not read its configuration.
+RESTART = (
+    "Start libvirtd or virtproxyd again (systemctl restart; guests run on): "
+    "it reads its configuration only then."
+)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports that a daemon listens at, if it does."""
+
+    plain: int = _PLAIN
+    tls: int = _TLS
+
+
+def daemons(root: HostRoot) -> Iterator[str]:
+    """Yield the pid of each daemon that may listen.
+
+    Not what one of them has forked and not yet made another program of.
+
+    :raises Unreadable: if processes cannot be listed
+    """
+    result = dict(guests.daemon_pids(root, _DAEMONS))
+    yield from (pid for pid in result if parent_of(root, pid) not in result)
+
+
+def read(root: HostRoot, pid: str, evidence: list[str]) -> Ports:
+    """Return the ports of a daemon; libvirt's defaults for any other process.
+
+    :param evidence: gets those that are configured
+    :raises Unreadable: if its configuration cannot be read
+    """
+    path = _path(root, pid)
+    if not path:
+        return Ports()
+    try:
+        values = virconf.parse(_root_of(root, pid).read(path))
+        plain = int(values.get("tcp_port", _PLAIN))
+        tls = int(values.get("tls_port", _TLS))
+    except Unreadable as error:
+        if error.missing:
+            return Ports()
+        raise
+    except (TypeError, ValueError) as error:
+        raise unreadable(path, shown(str(error))) from error
+    evidence.append(f"{path}: tcp_port = {plain}, tls_port = {tls}")
+    return Ports(plain, tls)
+
+
+def is_stale(root: HostRoot, pid: str) -> bool:
+    """Return whether the configuration is newer than its daemon.
+
+    :raises Unreadable: if that cannot be told
+    """
+    try:
+        when = changed(_root_of(root, pid), _path(root, pid))
+    except Unreadable as error:
+        if error.missing:
+            return False
+        raise
+    return when > start_of(root, pid)
+
+
+def _root_of(root: HostRoot, pid: str) -> HostRoot:
+    """Return the root of a daemon, for who may list it; else the host's."""
+    return Running(Host(root)).root_of(pid)
+
+
+def _path(root: HostRoot, pid: str) -> str:
+    """Return the configuration of a daemon; empty for any other process.
+
+    :raises Unreadable: if its command line cannot be read
+    """
+    words = root.read(f"{PROC}/{pid}/cmdline").split("\0")
+    name = words[0].rpartition("/")[2]
+    if name not in _DAEMONS:
+        return ""
+    for place, word in enumerate(words):
+        option, _, value = word.partition("=")
+        if option in _OPTIONS:
+            return value or "".join(words[place + 1 : place + 2])
+    return f"{_FOLDER}/{name}.conf"

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which TCP ports a process's network listens at.
+
+Source: proc(5), ``/proc/PID/net/tcp``: everybody may read it, and it is that
+of the process's own network namespace.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+
+from nova_vhard.host.guests import PROC
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+
+_FILES = ("tcp", "tcp6")
+_LISTEN = "0A"
+_SOCKET = "socket:["
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A port that somebody listens at.
+
+    :ivar inode: number of the socket
+    """
+
+    address: str
+    port: int
+    inode: str
+
+    @property
+    def local(self) -> bool:
+        """Whether only the host itself gets to it."""
+        return is_local(self.address)
+
+    def __str__(self) -> str:
+        """Return address and port."""
+        return f"{self.address} port {self.port}"
+
+
+def is_local(address: str) -> bool:
+    """Return whether an address is the host's own loopback."""
+    if address == "localhost":
+        return True
+    try:
+        parsed = ipaddress.ip_address(address.strip("[]"))
+    except ValueError:
+        return False
+    inner = getattr(parsed, "ipv4_mapped", None) or parsed
+    return bool(inner.is_loopback)
+
+
+def read(root: HostRoot, pid: str) -> list[Listener]:
+    """Return the listeners in a process's network namespace.
+
+    :raises Unreadable: if they cannot be read
+    """
+    result = []
+    for name in _FILES:
+        path = f"{PROC}/{pid}/net/{name}"
+        try:
+            lines = root.read(path).splitlines()[1:]
+            result += [_listener(line) for line in lines if _listens(line)]
+        except Unreadable as error:
+            # A kernel without IPv6 has no second.
+            if not error.missing or name == _FILES[0]:
+                raise
+        except (ValueError, IndexError) as error:
+            raise unreadable(path, "is not understood") from error
+    return result
+
+
+def _listens(line: str) -> bool:
+    return line.split()[3] == _LISTEN
+
+
+def _listener(line: str) -> Listener:
+    """Read ``0: 0100007F:1F90 00000000:0000 0A … inode …``."""
+    fields = line.split()
+    address, _, port = fields[1].partition(":")
+    # Words of four bytes, each in the order of the host: little endian.
+    words = bytes.fromhex(address)
+    packed = b"".join(
+        words[place : place + 4][::-1] for place in range(0, len(words), 4)
+    )
+    where = str(ipaddress.ip_address(packed))
+    return Listener(where, int(port, 16), fields[9])
+
+
+def sockets(root: HostRoot, pid: str) -> frozenset[str]:
+    """Return the numbers of the sockets that a process has open.
+
+    :raises Unreadable: if only root may see them
+    """
+    folder = f"{PROC}/{pid}/fd"
+    targets = (root.target(f"{folder}/{name}") for name in root.names(folder))
+    return frozenset(
+        target.removeprefix(_SOCKET).rstrip("]")
+        for target in targets
+        if target and target.startswith(_SOCKET)
+    )

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What leaves a host: migrations, libvirt's daemon, consoles of guests."""
+
+import json
+import os
+import socket
+
+import pytest
+
+from nova_vhard.host import consoles, libvirt, listeners, report
+from nova_vhard.host.check import Status
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot
+from tests.trees import FACTS, build, facts
+from tests.unit.host.hardened import (
+    ANY,
+    BAD,
+    GOOD,
+    LOOPBACK,
+    WHOLE,
+    guest,
+    process,
+)
+
+PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
+CHECKS = {one.name: one for one in report.load()}
+
+NEW = (
+    "cpu_mitigations",
+    "smt",
+    "memory_sharing",
+    "nested_off",
+    "microcode",
+    "guest_cage",
+    "migration_encrypted",
+    "libvirt_not_exposed",
+    "console_encrypted",
+)
+
+
+def run(name, root, **more):
+    result = CHECKS[name].run(Host(HostRoot(str(root)), **more))
+    assert "check failed" not in result.reason
+    assert bool(result.remediation) == (result.status in (FAIL, UNKNOWN))
+    assert result.evidence or result.status is UNKNOWN
+    return result
+
+
+@pytest.mark.parametrize(("content", "status"), [(GOOD, PASS), (BAD, FAIL)])
+def test_the_good_host_and_the_bad(tmp_path, content, status):
+    """Nothing of the good host is open, and nothing of the bad is closed."""
+    root = build(tmp_path, content)
+    found = {name: run(name, root) for name in NEW}
+    assert {name: each.status for name, each in found.items()} == (
+        dict.fromkeys(NEW, status)
+    )
+
+
+NATIVE = {"live_migration_with_native_tls": True}
+TUNNEL = {"live_migration_tunnelled": True}
+
+
+@pytest.mark.parametrize(
+    ("settings", "text", "status"),
+    [
+        (NATIVE, "", PASS),
+        ({}, "", FAIL),
+        ({}, "migrate_tls_force = 1\n", PASS),
+        ({}, "migrate_tls_force = 2\n", UNKNOWN),
+        (TUNNEL, "", FAIL),
+        ({**TUNNEL, "live_migration_scheme": "tls"}, "", PASS),
+        ({**TUNNEL, "live_migration_scheme": "ssh"}, "", PASS),
+        ({**TUNNEL, "live_migration_uri": "qemu+tls"}, "", PASS),
+        # The URI wins.
+        (
+            {
+                **TUNNEL,
+                "live_migration_uri": "qemu+tcp",
+                "live_migration_scheme": "tls",
+            },
+            "",
+            FAIL,
+        ),
+        # Without the tunnel the memory goes a way of its own.
+        ({"live_migration_scheme": "tls"}, "", FAIL),
+    ],
+)
+def test_migrations(tmp_path, settings, text, status):
+    content = {
+        **WHOLE,
+        **process(1, "/sbin/init"),
+        **facts(libvirt=settings),
+        "/etc/libvirt/qemu.conf": text,
+    }
+    root = build(tmp_path, content)
+    assert run("migration_encrypted", root).status is status
+
+
+def test_what_an_older_pre_step_left_is_unknown(tmp_path):
+    left = json.loads(facts()[FACTS])
+    del left["vnc"]
+    content = {**WHOLE, **process(1, "/sbin/init"), FACTS: json.dumps(left)}
+    root = build(tmp_path, content)
+    for name in ("migration_encrypted", "console_encrypted"):
+        result = run(name, root)
+        assert result.status is UNKNOWN
+        assert "nova-vhard-reporter facts" in result.remediation
+
+
+DAEMON = "/usr/sbin/libvirtd"
+CONF = "/etc/libvirt/libvirtd.conf"
+
+
+def daemon(*listening, words=(), **more):
+    return {
+        **WHOLE,
+        **process(1, "/sbin/init"),
+        **process(50, DAEMON, *words, listening=listening, **more),
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (daemon(), PASS),
+        (daemon((ANY, 22, 1), (ANY, 16514, 2)), PASS),
+        (daemon((LOOPBACK, 16509, 1)), PASS),
+        (daemon((ANY, 16509, 1)), FAIL),
+        (daemon(("0A00000A", 16509, 1)), FAIL),
+        # Another port, by the configuration that the daemon reads.
+        ({**daemon((ANY, 17000, 1)), CONF: 'tcp_port = "17000"\n'}, FAIL),
+        (
+            {
+                **daemon((ANY, 17000, 1), words=("--config", "/etc/x.conf")),
+                "/etc/x.conf": 'tcp_port = "17000"\n',
+            },
+            FAIL,
+        ),
+        (
+            {
+                **daemon((ANY, 17000, 1), words=("--config=/etc/x.conf",)),
+                "/etc/x.conf": 'tcp_port = "17000"\n',
+            },
+            FAIL,
+        ),
+        # By its sockets, as root sees them.
+        (
+            {
+                **daemon((ANY, 17000, 7)),
+                "/proc/50/fd/9": "-> socket:[7]",
+            },
+            FAIL,
+        ),
+        (
+            {
+                **daemon((ANY, 17000, 7)),
+                "/proc/50/fd/9": "-> socket:[7]",
+                CONF: 'tls_port = "17000"\n',
+            },
+            PASS,
+        ),
+        ({**daemon(), CONF: "tcp_port = many\n"}, UNKNOWN),
+        ({**daemon(), "/proc/50/net/tcp": "sl\nnonsense\n"}, UNKNOWN),
+        ({**WHOLE, **process(1, "/sbin/init")}, PASS),
+        # A socket of systemd's, for a daemon that does not run yet.
+        (
+            {
+                **WHOLE,
+                **process(1, "/sbin/init", listening=[(ANY, 16509, 1)]),
+            },
+            FAIL,
+        ),
+        (process(1, "/sbin/init"), UNKNOWN),
+    ],
+)
+def test_libvirts_listeners(tmp_path, content, status):
+    root = build(tmp_path, content)
+    # Before the daemon started.
+    for path in (tmp_path / "etc").rglob("*.conf"):
+        os.utime(path, (1, 1))
+    assert run("libvirt_not_exposed", root).status is status
+
+
+def test_a_configuration_that_the_daemon_has_not_read(tmp_path):
+    root = build(tmp_path, {**daemon(), CONF: 'tcp_port = "17000"\n'})
+    result = run("libvirt_not_exposed", root)
+    assert result.status is UNKNOWN
+    assert "changed since" in result.reason
+
+
+@pytest.mark.parametrize("denied", ["/proc/50/net/tcp", CONF])
+def test_listeners_that_cannot_be_read(tmp_path, denied):
+    errors = json.dumps([[denied, "EACCES"]])
+    content = {**daemon(), CONF: "", "/ERRORS.json": errors}
+    root = build(tmp_path, content)
+    assert run("libvirt_not_exposed", root).status is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "local"),
+    [
+        (socket.AF_INET, "127.0.0.1", True),
+        (socket.AF_INET, "0.0.0.0", False),
+        (socket.AF_INET6, "::1", True),
+        (socket.AF_INET6, "::", False),
+        (socket.AF_INET6, "::ffff:127.0.0.1", True),
+    ],
+)
+def test_a_listener_of_this_process_is_read_as_it_is(family, address, local):
+    with socket.socket(family) as server:
+        server.bind((address, 0))
+        server.listen()
+        port = server.getsockname()[1]
+        pid = str(os.getpid())
+        found = listeners.read(HostRoot(), pid)
+        (mine,) = [one for one in found if one.port == port]
+        assert mine.local is local
+        assert mine.inode in listeners.sockets(HostRoot(), pid)
+
+
+@pytest.mark.parametrize(
+    ("words", "closed"),
+    [
+        (("-vnc", "127.0.0.1:0,audiodev=audio1"), [True]),
+        (("-vnc", "[::1]:0"), [True]),
+        (("-vnc", "0.0.0.0:0"), [False]),
+        (("-vnc", ":0"), [False]),
+        (("--vnc", ":0"), [False]),
+        (("-vnc", "vnc=unix:/run/x.sock"), [True]),
+        (("-vnc", "0.0.0.0:0,tls-creds=vnc-tls-creds0"), [True]),
+        (("-vnc", "none"), []),
+        (("-display", "vnc=:0"), [False]),
+        (("-display", "none"), []),
+        (("-spice", "port=5900,addr=127.0.0.1"), [True]),
+        (("-spice", "port=5900,addr=0.0.0.0"), [False]),
+        (("-spice", "port=5900"), [False]),
+        (("-spice", "port=5900,tls-port=5901,addr=::"), [False]),
+        (("-spice", "port=0,tls-port=5901,addr=::"), [True]),
+        (("-spice", "port=1,tls-port=2,tls-channel=default"), [True]),
+        (("-spice", "unix=on,addr=/run/x.sock"), [True]),
+        (("-vnc", ":0", "-spice", "port=1,addr=127.0.0.1"), [False, True]),
+        ((), []),
+    ],
+)
+def test_consoles_of_a_command_line(words, closed):
+    found = consoles.read(("qemu", *words))
+    assert [one.closed for one in found] == closed
+
+
+def test_the_guest_that_is_open_is_named(tmp_path):
+    content = {**GOOD, **guest(71, "-vnc", ":1")}
+    result = run("console_encrypted", build(tmp_path, content))
+    assert result.status is FAIL
+    assert result.reason == "open to the network: vm71"
+    assert result.evidence[0] == "/proc/71/cmdline: vnc :1, open (vm71)"
+
+
+VNC = {"enabled": True, "server_listen": "10.0.0.1"}
+NONE = {"enabled": False, "server_listen": "10.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "text", "status"),
+    [
+        ({}, "", PASS),
+        ({"vnc": NONE}, "", PASS),
+        ({"vnc": VNC}, "", FAIL),
+        ({"vnc": VNC}, "vnc_tls = 1\n", PASS),
+        ({"spice": VNC}, "", FAIL),
+        ({"vnc": VNC, "spice": VNC}, "vnc_tls = 1\n", FAIL),
+    ],
+)
+def test_without_a_guest_the_settings_are_what_there_is(
+    tmp_path, groups, text, status
+):
+    content = {
+        **WHOLE,
+        **process(1, "/sbin/init"),
+        **facts(consoles=groups),
+        "/etc/libvirt/qemu.conf": text,
+    }
+    result = run("console_encrypted", build(tmp_path, content))
+    assert result.status is status
+    assert "no guest is running" in result.reason
+
+
+def test_without_a_guest_and_without_all_processes(tmp_path):
+    content = {**process(1, "/sbin/init"), **facts()}
+    root = build(tmp_path, content)
+    assert run("console_encrypted", root).status is UNKNOWN
+    gone = libvirt.NoLibvirt("it is not there")
+    assert run("console_encrypted", root, libvirt=gone).status is UNKNOWN
