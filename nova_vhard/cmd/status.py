@@ -16,6 +16,7 @@ from oslo_upgradecheck.upgradecheck import Result
 from nova_vhard.cmd.status_checks import (
     cloud,
     gates,
+    permissions,
     policy,
     probe,
     settings,
@@ -49,6 +50,7 @@ CHECKS: dict[str, Callable[[Node], Result]] = {
     "Reporters": cloud.reporters,
     "Image metadata prefilter": settings.prefilter,
     "Defaults of nova-compute": settings.defaults,
+    "Owners and modes": permissions.permissions,
 }
 
 

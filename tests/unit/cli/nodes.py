@@ -75,6 +75,7 @@ class Etc:
         path = self.folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        path.chmod(0o640)
         return path
 
     def nova(self, text):

@@ -2,6 +2,7 @@
 """nova-vhard-status: what it says of a node's files."""
 
 import json
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from nova_vhard.cmd import status
 from nova_vhard.cmd.status_checks import (
     files,
     gates,
+    permissions,
     policy,
     settings,
 )
@@ -36,7 +38,10 @@ ALL = "available_filters = nova.scheduler.filters.all_filters\n"
 
 
 @pytest.fixture
-def etc(tmp_path):
+def etc(tmp_path, monkeypatch):
+    # Whoever runs the tests stands for root.
+    monkeypatch.setattr(permissions, "_ROOT", os.getuid())
+    monkeypatch.setattr(permissions, "HOOK", str(tmp_path / "no-hook"))
     return Etc(tmp_path)
 
 
@@ -65,6 +70,7 @@ def test_a_node_where_all_was_done(etc):
         settings.pci_in_placement,
         settings.prefilter,
         settings.defaults,
+        permissions.permissions,
     ):
         result = look(check, etc)
         assert result.code == SUCCESS, result.details
@@ -567,3 +573,58 @@ def test_the_file_of_wsgi_is_the_one_that_nova_itself_finds(environ):
     conf = SimpleNamespace(config_file=["/etc/nova/nova.conf"])
     first, *_ = wsgi_app._get_config_files(environ)
     assert files.wsgi_paste(conf, environ) == first
+
+
+NOVA_CONF, PASTE_INI = "nova/nova.conf", "nova/api-paste.ini"
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "code", "said"),
+    [
+        (NOVA_CONF, 0o600, SUCCESS, "only root may change"),
+        (NOVA_CONF, 0o644, WARNING, "it has passwords"),
+        (NOVA_CONF, 0o660, WARNING, "not root alone may change it"),
+        (NOVA_CONF, 0o642, FAILURE, "anybody may change it"),
+        ("glance/glance-api.conf", 0o644, WARNING, "it has passwords"),
+        ("glance/glance-api-paste.ini", 0o664, WARNING, "not root alone"),
+        # There is nothing secret in these.
+        (PASTE_INI, 0o644, SUCCESS, "only root may change"),
+        ("policy.yaml", 0o644, SUCCESS, "only root may change"),
+        ("policy.yaml", 0o666, FAILURE, "anybody may change it"),
+        # Another file could be put into its place.
+        ("nova", 0o777, FAILURE, "folder 0777"),
+        ("nova", 0o1777, SUCCESS, "only root may change"),
+    ],
+)
+def test_owners_and_modes(etc, name, mode, code, said):
+    (etc.folder / name).chmod(mode)
+    result = look(permissions.permissions, etc)
+    assert result.code == code
+    assert said in result.details
+    assert str(etc.folder / name) in result.details
+
+
+def test_files_in_a_folder_of_more_have_passwords_too(etc):
+    (etc.folder / "nova/nova.conf.d").mkdir()
+    etc.write("nova/nova.conf.d/more.conf", "").chmod(0o644)
+    result = look(permissions.permissions, etc)
+    assert result.code == WARNING
+    assert "more.conf: everybody may read it" in result.details
+
+
+@pytest.mark.parametrize(
+    ("mode", "code"), [(0o755, SUCCESS), (0o775, FAILURE), (0o757, FAILURE)]
+)
+def test_the_hook_is_roots_alone(etc, monkeypatch, mode, code):
+    hook = etc.write("hook", "#!/bin/sh\n")
+    hook.chmod(mode)
+    monkeypatch.setattr(permissions, "HOOK", str(hook))
+    result = look(permissions.permissions, etc)
+    assert result.code == code
+
+
+def test_files_of_the_services_own_user(etc, monkeypatch):
+    monkeypatch.setattr(permissions, "_ROOT", os.getuid() + 1)
+    result = look(permissions.permissions, etc)
+    assert result.code == WARNING
+    assert "can switch its gate off" in result.details
