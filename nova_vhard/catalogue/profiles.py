@@ -69,10 +69,13 @@ _PROFILES = (
     ),
     Profile(
         name="hosts-strict",
-        title="Everything that the guide asks of a host without devices",
-        why="Adds a working IOMMU that the host's own devices go through, a "
-        "QEMU without the devices that the policy refuses, and a measured "
-        "boot. Expect to rebuild QEMU, and to boot without iommu=pt.",
+        title="hosts-baseline, an IOMMU, a minimal QEMU and a measured boot",
+        why="The host's own devices go through the IOMMU, QEMU has none of "
+        "the devices that the policy refuses, and Nova offers no device. "
+        "Expect to rebuild QEMU, and to boot without iommu=pt. It demands "
+        "nothing of the processor, of the cage of each QEMU and of what "
+        "leaves the host: name hosts-scs, guest_cage, migration_encrypted, "
+        "libvirt_not_exposed and console_encrypted beside it.",
         checks=(
             *_BASELINE,
             "iommu",
@@ -82,6 +85,16 @@ _PROFILES = (
             "qemu_minimal",
             "tpm_measured_boot",
         ),
+    ),
+    Profile(
+        name="hosts-scs",
+        title="What hosts of SCS flavors without the suffix i must prove",
+        why="SCS-0100 wants the suffix i (insecure) on a flavor whose hosts "
+        "lack mitigations, microcode or, on processors open to L1TF, "
+        "separate threads. smt asks for the last of every processor. "
+        "microcode can pass on Intel's with Linux 6.16 or later alone: "
+        "elsewhere name the other two.",
+        checks=("cpu_mitigations", "microcode", "smt"),
     ),
 )
 

@@ -27,7 +27,7 @@ from nova_vhard.policy import (
 )
 from nova_vhard.policy.model import Policy
 
-SHIPPED = ("baseline", "strict")
+SHIPPED = ("baseline", "scs", "strict")
 
 #: Files of one policy: the outermost, and those that it extends.
 MAX_FILES = 8

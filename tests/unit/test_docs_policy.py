@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The policy reference has every key, kind, rule and error."""
 
+import json
 import re
 
 import pytest
@@ -17,7 +18,15 @@ from nova_vhard.policy.hosts import (
 )
 from nova_vhard.policy.schema import SCHEMA
 from nova_vhard.policy.verdict import PASSTHROUGH_ALLOW
-from tests.unit.docs import PAGES, REFERENCE, blocks, extension, words
+from tests.unit.docs import (
+    PAGES,
+    REFERENCE,
+    ROOT,
+    blocks,
+    extension,
+    judged,
+    words,
+)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
@@ -127,3 +136,24 @@ def test_reference_shows_the_errors_of_a_policy(tmp_path):
         str(one).removeprefix(f"{tmp_path}/") for one in error.value.problems
     ]
     assert " ".join(problems) in words(REFERENCE)
+
+
+def test_the_table_of_presets_and_images_is_what_they_come_to():
+    path = ROOT / "tests" / "data" / "image-properties.json"
+    images = json.loads(path.read_text(encoding="utf-8"))
+    public = {each["name"] for each in images if "osism" in each["origin"]}
+    rows = {}
+    for name in document.SHIPPED:
+        passed = [
+            each["name"] in public
+            for each in images
+            if not judged(
+                name, each["properties"], each["disk_format"]
+            ).refusals
+        ]
+        rows[name] = sum(passed), len(passed) - sum(passed)
+    text = REFERENCE.read_text(encoding="utf-8")
+    shown = re.findall(r"^``(\w+)`` +(\d+) pass +(\d+) pass$", text, re.M)
+    assert {name: (int(a), int(b)) for name, a, b in shown} == rows
+    assert rows["scs"][0] == len(public) == 19
+    assert rows["strict"] == (0, 0)
