@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from nova_vhard.catalogue import results
 from nova_vhard.catalogue import traits as names
 from nova_vhard.placement.reader import (
     OK,
@@ -31,6 +32,9 @@ __all__ = [
     "Provider",
     "ProviderNotFound",
 ]
+
+#: What the traits begin with that a host's reporter writes.
+HOST = (names.PREFIX, results.PREFIX)
 
 #: Tries of a write that somebody else got in between.
 ATTEMPTS = 10
@@ -123,7 +127,7 @@ class Placement(PlacementReader):
         self,
         provider: str,
         wanted: Callable[[frozenset[str]], Iterable[str]],
-        prefix: str = names.PREFIX,
+        prefix: str | tuple[str, ...] = names.PREFIX,
     ) -> Change:
         """Make our traits of a provider what they should be.
 
@@ -134,7 +138,7 @@ class Placement(PlacementReader):
         :param provider: uuid
         :param wanted: given our traits as they are, returns them as they
             should be
-        :param prefix: that ours begin with
+        :param prefix: that ours begin with, or one of several
         :returns: what was written; nothing is written without a difference
         :raises PlacementError: if it did not work out
         """
@@ -174,7 +178,7 @@ class Placement(PlacementReader):
 
         :returns: whether it is gone
         """
-        if not name.startswith((names.PREFIX, names.DEVICE)):
+        if not name.startswith((*HOST, names.DEVICE)):
             raise ValueError(f"not ours to delete: {name}")
         try:
             self.request("delete", f"/traits/{name}", statuses=_DELETE)

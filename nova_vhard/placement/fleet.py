@@ -3,17 +3,22 @@
 
 import datetime
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.catalogue.profiles import PROFILES, Profile
+from nova_vhard.catalogue.results import PREFIX as RESULTS
+from nova_vhard.catalogue.results import UNKNOWN, decode
 from nova_vhard.placement.client import Placement
 
 FRESH, STALE, SILENT = "fresh", "stale", "silent"
 
 _COMPUTE = "COMPUTE_NODE"
+_PASS = "PASS"  # noqa: S105 - no password
+#: Of traits that tell results apart: each is a request.
+_MOST_NAMES = 1000
 
 
 @dataclass(frozen=True)
@@ -25,17 +30,31 @@ class HostPosture:
     :ivar passed: names of the checks that it has a trait for
     :ivar reported: start of the hour (UTC) of its last report, None where
         that is not known
+    :ivar others: what the report says of checks that have not passed
+        (``nova_vhard.catalogue.results``), as far as that was asked for
     """
 
     name: str
     status: str
     passed: frozenset[str]
     reported: datetime.datetime | None = None
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def proven(self) -> frozenset[str]:
         """The checks that count: none but for a fresh report."""
         return self.passed if self.status == FRESH else frozenset()
+
+    def result(self, check: str) -> str:
+        """Return PASS, FAIL, UNKNOWN or NOT_APPLICABLE.
+
+        UNKNOWN where a report is too old or says nothing.
+        """
+        if check in self.passed:
+            return _PASS
+        if self.status != FRESH:
+            return UNKNOWN
+        return self.others.get(check, UNKNOWN)
 
     @property
     def lacks(self) -> tuple[str, ...]:
@@ -52,7 +71,10 @@ class HostPosture:
 
 
 def fleet(
-    placement: Placement, now: datetime.datetime, max_age: int
+    placement: Placement,
+    now: datetime.datetime,
+    max_age: int,
+    results: bool = False,
 ) -> list[HostPosture]:
     """Return every compute node, sorted by name.
 
@@ -61,6 +83,8 @@ def fleet(
 
     :param now: aware time
     :param max_age: whole hours; an older report is stale
+    :param results: whether to ask what hosts say of checks that have not
+        passed: one request more, and one for each different answer
     :raises PlacementError: without an answer that makes sense
     """
     known = placement.traits()
@@ -74,11 +98,13 @@ def fleet(
         name: _with_any(placement, known, [traits.of_check(name)])
         for name in CHECKS
     }
+    others = _results(placement) if results else {}
     result = (
         HostPosture(
             name,
             _status(key in reported, key in ever),
             frozenset(check for check in CHECKS if key in passed[check]),
+            others=decode(others.get(key, ())),
         )
         for key, name in hosts.items()
     )
@@ -102,7 +128,22 @@ def one_host(
         _status(not has.isdisjoint(traits.fresh(now, max_age)), bool(ours)),
         frozenset(check for check in CHECKS if traits.of_check(check) in has),
         max(hours, default=None),
+        decode(has),
     )
+
+
+def _results(placement: Placement) -> dict[str, set[str]]:
+    """Return what hosts say of checks that have not passed.
+
+    Answers beyond a number of names are left out, which is UNKNOWN.
+
+    :returns: uuid of a provider to names of traits
+    """
+    result: dict[str, set[str]] = {}
+    for name in sorted(placement.traits(RESULTS))[:_MOST_NAMES]:
+        for provider in placement.providers({name}):
+            result.setdefault(provider.uuid, set()).add(name)
+    return result
 
 
 def is_uuid(name: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nova_vhard.catalogue import traits
 from nova_vhard.common.log import get_logger
 from nova_vhard.placement.client import (
+    HOST,
     Placement,
     PlacementError,
     Provider,
@@ -50,7 +51,7 @@ def sweep(
         # since.
         try:
             change = placement.update(
-                host.uuid, lambda ours: ours if ours & marks else ()
+                host.uuid, lambda ours: ours if ours & marks else (), HOST
             )
         except PlacementError as error:
             LOG.error("%s keeps its traits: %s", host.name, error)
@@ -108,7 +109,7 @@ def withdraw(placement: Placement, provider: str) -> frozenset[str]:
     :returns: what it lost
     :raises PlacementError: if it could not be done
     """
-    return placement.update(provider, lambda ours: ()).removed
+    return placement.update(provider, lambda ours: (), HOST).removed
 
 
 def forget(placement: Placement) -> tuple[str, ...]:
@@ -117,5 +118,5 @@ def forget(placement: Placement) -> tuple[str, ...]:
     :returns: those that stay, because a host still has them
     :raises PlacementError: if it could not be done
     """
-    names = sorted(placement.traits())
+    names = sorted(name for own in HOST for name in placement.traits(own))
     return tuple(name for name in names if not placement.delete_trait(name))

@@ -5,6 +5,8 @@ Placement does not say who wrote a trait. But when a check's trait that this
 reporter wrote is gone, while the mark of an hour is there, another reporter
 took it: a sweep and ``withdraw`` take the mark as well. Were it written again
 the two would take turns, and the host would count as proven half of the time.
+Likewise the traits that tell the other results apart
+(``nova_vhard.catalogue.results``): in dispute they are left out.
 """
 
 from collections.abc import Iterable
@@ -79,7 +81,7 @@ class Rivals:
 
 
 def _checks(names: frozenset[str]) -> frozenset[str]:
-    """Return the traits of checks, without the marks of hours."""
+    """Return the traits of checks' results, without the marks of hours."""
     return frozenset(
         name for name in names if not name.startswith(traits.REPORTED)
     )

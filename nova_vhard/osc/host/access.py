@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nova_vhard.catalogue import traits
+from nova_vhard.placement.client import HOST
 from nova_vhard.placement.reader import PROVIDERS
 
 #: Type of the service in the catalogue, and ``[keystone_authtoken]
@@ -34,7 +35,8 @@ def of_reporter(root: str, devices: Iterable[str] = ()) -> list[Rule]:
 
     :param root: uuid of the host's root provider
     """
-    return [*_traits(root), Rule("PUT", f"/traits/{traits.PREFIX}*")]
+    names = (Rule("PUT", f"/traits/{prefix}*") for prefix in HOST)
+    return [*_traits(root), *names]
 
 
 def of_cleaner(root: str, devices: Iterable[str] = ()) -> list[Rule]:

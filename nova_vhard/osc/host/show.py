@@ -9,6 +9,7 @@ from typing import Any
 from cliff.columns import FormattableColumn
 from osc_lib import exceptions
 
+from nova_vhard.catalogue.results import UNKNOWN
 from nova_vhard.common.text import clean
 from nova_vhard.host import plugins
 from nova_vhard.host.check import Check
@@ -23,6 +24,9 @@ from nova_vhard.placement.fleet import (
 )
 
 _WIDTH = 72
+_ASK = (
+    "why: nova-vhard-reporter check on the host says it, and what to do next"
+)
 
 
 class CheckColumn(FormattableColumn):  # type: ignore[misc]
@@ -31,21 +35,24 @@ class CheckColumn(FormattableColumn):  # type: ignore[misc]
     def human_readable(self) -> str:
         """Return the result; of a missing one, what it means, and the fix."""
         value = self._value
+        status = value["status"]
         if value["passed"]:
-            return f"PASS: {value['title']}"
-        parts = (
-            f"- not proven: {value['title']} ({value['id']})",
-            f"means: {value['meaning']}",
-            f"to mend: {value['remediation']}",
-        )
+            return f"{status}: {value['title']}"
+        parts = [f"{status}: {value['title']} ({value['id']})"]
+        if status == "FAIL":
+            parts.append(f"means: {value['meaning']}")
+            parts.append(f"to mend: {value['remediation']}")
+        elif status == UNKNOWN:
+            parts.append(_ASK)
         return "\n".join(textwrap.fill(part, _WIDTH) for part in parts)
 
 
 class ShowHost(output.ShowOne):
     """Show what a compute node has proven, and how to mend what it lacks
 
-    As Placement knows it: PASS, or "-" where there is no proof, whatever
-    the reason. The reason, with its evidence, nova-vhard-reporter check
+    As Placement knows it from the host's last report: PASS, FAIL, UNKNOWN
+    (nobody could tell, or the report does not say) or NOT_APPLICABLE; only
+    PASS is proof. The reason, with its evidence, nova-vhard-reporter check
     prints on the host itself.
     """
 
@@ -85,7 +92,7 @@ class ShowHost(output.ShowOne):
             "meets": ", ".join(meet.name for meet in result.meets()) or "none",
         }
         checks = {
-            check.name: CheckColumn(_check(check, check.name in result.passed))
+            check.name: CheckColumn(_check(check, result))
             for check in plugins.load()
         }
         return (*fields, *checks), (*fields.values(), *checks.values())
@@ -102,9 +109,10 @@ def _report(posture: HostPosture, age: int) -> str:
     return known
 
 
-def _check(info: Check, passed: bool) -> dict[str, Any]:
+def _check(info: Check, posture: HostPosture) -> dict[str, Any]:
     return {
-        "passed": passed,
+        "passed": info.name in posture.passed,
+        "status": posture.result(info.name),
         "id": info.id,
         "title": info.title,
         "meaning": info.meaning,

@@ -163,7 +163,7 @@ def _hosts(
     placement: Placement, now: datetime.datetime, age: int
 ) -> tuple[tuple[HostPosture, ...], str | None]:
     try:
-        return tuple(fleet(placement, now, age)), None
+        return tuple(fleet(placement, now, age, results=True)), None
     except PlacementError as error:
         return (), f"Placement: {clean(error, _TEXT)}"
 

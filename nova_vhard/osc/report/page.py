@@ -38,6 +38,13 @@ from nova_vhard.policy.model import Exemption
 SOON = 14
 
 _LONG = 2000
+#: Result of a check to a class of the page's style, and a word.
+_RESULTS = {
+    "PASS": ("y", "yes"),
+    "FAIL": ("n", "no"),
+    "UNKNOWN": ("o", "unknown"),
+    "NOT_APPLICABLE": ("", "n/a"),
+}
 _SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 _BDI = Markup("<bdi>{}</bdi>")
 _ABOUT_IMAGES = (("Image", "Name", "ID"), ("Owner", "Owner", ""))
@@ -164,10 +171,11 @@ def _cells(
         yield Cell("Means", row["Means"])
 
 
-def _check_cell(host: HostPosture, name: str) -> str:
-    if name not in host.passed:
-        return "no"
-    return "yes" if host.status == FRESH else "old"
+def _check_cell(host: HostPosture, name: str) -> tuple[str, str]:
+    """Return a class of the page's style, and a word."""
+    if name in host.passed and host.status != FRESH:
+        return "o", "old"
+    return _RESULTS[host.result(name)]
 
 
 def _exemptions(

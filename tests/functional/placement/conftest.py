@@ -145,6 +145,12 @@ class Cloud:
         body = self.get(url, "1.39").json()
         return set(body["traits"]), body["resource_provider_generation"]
 
+    def claims(self, provider: str) -> tuple[set[str], int]:
+        """Return the same without what tells failed checks apart."""
+        found, generation = self.traits(provider)
+        told = {name for name in found if name.startswith("CUSTOM_VHSTATUS_")}
+        return found - told, generation
+
     def names(self) -> set[str]:
         """Return the names of ours that exist."""
         url = "/traits?name=startswith:CUSTOM_VHARD_"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from osc_lib import exceptions
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import results, traits
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.host.checks.kernel_aslr import KernelAslr
@@ -126,10 +126,46 @@ def test_a_host_in_two_requests(cloud, run, by):
     }
     assert passed == set(checks) & set(CHECKS)
     assert str(fields["iommu"]) == "PASS: DMA remapping is on"
-    lacking = " ".join(str(fields["kernel_aslr"]).split())
+    # it does not say why there is no other trait
+    assert fields["kernel_aslr"].machine_readable()["status"] == "UNKNOWN"
+
+
+def test_a_host_that_tells_its_failures_apart(cloud, run):
+    answers = {
+        "iommu": "PASS",
+        "kernel_aslr": "FAIL",
+        "mac_images": "NOT_APPLICABLE",
+        "qemu_nx": "UNKNOWN",
+    }
+    told = results.encode(answers)
+    cloud.host("compute-1", {COMPUTE, FRESH, IOMMU, *told})
+    cloud.host("old", {COMPUTE, STALE, IOMMU, *told})
+    cloud.host("liar", {COMPUTE, FRESH, *told})
+    fields = dict(zip(*run(show.ShowHost, "compute-1"), strict=True))
+    shown = {name: " ".join(str(fields[name]).split()) for name in answers}
+    assert shown["iommu"] == "PASS: DMA remapping is on"
     info = KernelAslr()
-    for part in (info.id, info.title, info.meaning, info.remediation):
-        assert part in lacking
+    assert shown["kernel_aslr"] == (
+        f"FAIL: {info.title} ({info.id}) means: {info.meaning} "
+        f"to mend: {info.remediation}"
+    )
+    assert shown["mac_images"].startswith("NOT_APPLICABLE: ")
+    assert "to mend" not in shown["mac_images"]
+    # of what nobody could tell no remedy is known
+    assert shown["qemu_nx"].startswith("UNKNOWN: ")
+    assert "to mend" not in shown["qemu_nx"]
+    assert "nova-vhard-reporter check on the host" in shown["qemu_nx"]
+    # and the fleet says the same, by requests that do not grow with it
+    hosts = {
+        host.name: {name: host.result(name) for name in answers}
+        for host in fleet(cloud.placement, NOW, 2, results=True)
+    }
+    unknown = dict.fromkeys(answers, "UNKNOWN")
+    assert hosts == {
+        "compute-1": answers,
+        "liar": answers | {"iommu": "UNKNOWN"},
+        "old": unknown | {"iommu": "PASS"},
+    }
 
 
 @pytest.mark.parametrize(

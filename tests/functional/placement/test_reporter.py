@@ -64,10 +64,10 @@ def test_a_report_becomes_traits(cloud, conf, tmp_path, captures):
     publisher = PlacementPublisher(conf, cloud.placement)
     publisher.publish(inspect(captures, "vtd-on"))
     mark = traits.of_hour(NOW)
-    assert cloud.traits(host)[0] == FOREIGN | VTD_ON | {mark}
+    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | {mark}
     # The host loses its IOMMU, and with it the trait, in the same write.
     publisher.publish(inspect(captures, "none"))
-    assert cloud.traits(host)[0] == FOREIGN | NONE | {mark}
+    assert cloud.claims(host)[0] == FOREIGN | NONE | {mark}
 
 
 def test_a_check_that_turns_unknown_loses_its_trait(
@@ -79,7 +79,7 @@ def test_a_check_that_turns_unknown_loses_its_trait(
     publisher.publish(inspect(captures, "vtd-on"))
     empty = report.inspect(Host(HostRoot("/nowhere")), NOW, report.load())
     publisher.publish(empty)
-    assert cloud.traits(host)[0] == FOREIGN | {traits.of_hour(NOW)}
+    assert cloud.claims(host)[0] == FOREIGN | {traits.of_hour(NOW)}
 
 
 def test_nothing_is_written_while_nothing_changes(
@@ -109,11 +109,11 @@ def test_the_hour_turns(cloud, conf, tmp_path, captures):
         publisher.publish(inspect(captures, "vtd-on", moment))
         hour = NOW if turn <= moment < due else due
         expected = FOREIGN | VTD_ON | {traits.of_hour(hour)}
-        assert cloud.traits(host)[0] == expected
+        assert cloud.claims(host)[0] == expected
     # and what is lost meanwhile is written at once
     later = due + HOUR
     publisher.publish(inspect(captures, "none", later.replace(minute=0)))
-    assert cloud.traits(host)[0] & VTD_ON == NONE & VTD_ON
+    assert cloud.claims(host)[0] & VTD_ON == NONE & VTD_ON
 
 
 def test_a_program_that_reports_once_writes_the_mark_at_once(
@@ -125,7 +125,7 @@ def test_a_program_that_reports_once_writes_the_mark_at_once(
     for moment in (NOW, turn):
         publisher = PlacementPublisher(conf, cloud.placement)
         publisher.publish(inspect(captures, "vtd-on", moment))
-    assert traits.of_hour(turn) in cloud.traits(host)[0]
+    assert traits.of_hour(turn) in cloud.claims(host)[0]
 
 
 def test_with_a_long_interval_the_mark_is_written_when_the_hour_turns(
@@ -138,7 +138,7 @@ def test_with_a_long_interval_the_mark_is_written_when_the_hour_turns(
     publisher.publish(inspect(captures, "vtd-on"))
     turn = NOW.replace(minute=0) + HOUR
     publisher.publish(inspect(captures, "vtd-on", turn))
-    assert traits.of_hour(turn) in cloud.traits(host)[0]
+    assert traits.of_hour(turn) in cloud.claims(host)[0]
 
 
 def test_a_report_in_the_steady_state_is_one_request(
@@ -156,7 +156,7 @@ def test_a_report_in_the_steady_state_is_one_request(
     other = cloud.host("other", FOREIGN)
     identify(tmp_path, other)
     publisher.publish(inspect(captures, "vtd-on"))
-    assert cloud.traits(other)[0] >= VTD_ON
+    assert cloud.claims(other)[0] >= VTD_ON
 
 
 def test_a_placement_that_is_down_loses_nothing(
@@ -166,12 +166,12 @@ def test_a_placement_that_is_down_loses_nothing(
     identify(tmp_path, host)
     publisher = PlacementPublisher(conf, cloud.placement)
     publisher.publish(inspect(captures, "vtd-on"))
-    before = cloud.traits(host)[0]
+    before = cloud.claims(host)[0]
     cloud.faults.append(lambda method, url: Answer(503, "down"))
     with pytest.raises(PublishError, match="503"):
         publisher.publish(inspect(captures, "none"))
     cloud.faults.clear()
-    assert cloud.traits(host)[0] == before
+    assert cloud.claims(host)[0] == before
 
 
 def test_by_name_where_there_is_no_identity_file(
@@ -184,7 +184,7 @@ def test_by_name_where_there_is_no_identity_file(
         publisher.publish(inspect(captures, "none"))
     host = cloud.host("node")
     publisher.publish(inspect(captures, "none"))
-    assert cloud.traits(host)[0] >= NONE
+    assert cloud.claims(host)[0] >= NONE
 
 
 @pytest.mark.parametrize("text", ["", "no uuid", "../../x"])
@@ -197,7 +197,7 @@ def test_a_damaged_identity_file_reports_for_nobody(
     publisher = PlacementPublisher(conf, cloud.placement)
     with pytest.raises(PublishError, match="holds no uuid"):
         publisher.publish(inspect(captures, "none"))
-    assert cloud.traits(host)[0] == set()
+    assert cloud.claims(host)[0] == set()
 
 
 def test_an_unreadable_identity_file_reports_for_nobody(
@@ -240,7 +240,7 @@ def test_sweep_takes_our_traits_from_silent_hosts_only(cloud):
     }
     done = upkeep.sweep(cloud.placement, NOW, 2)
     assert set(done.silent) == {"silent", "unmarked"}
-    left = {name: cloud.traits(uuid)[0] for name, uuid in hosts.items()}
+    left = {name: cloud.claims(uuid)[0] for name, uuid in hosts.items()}
     assert left == {
         "fresh": FOREIGN | fresh,
         "aging": FOREIGN | aging,
@@ -261,7 +261,7 @@ def test_sweep_spares_a_host_that_reports_meanwhile(cloud):
 
     cloud.faults.append(report_meanwhile)
     assert not upkeep.sweep(cloud.placement, NOW, 2).silent
-    assert cloud.traits(host)[0] == FOREIGN | VTD_ON | {mark}
+    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | {mark}
 
 
 def test_sweep_deletes_freshness_names_older_than_two_days(cloud):
@@ -293,13 +293,13 @@ def test_sweep_goes_on_after_a_host_that_fails(cloud):
     done = upkeep.sweep(cloud.placement, NOW, 2)
     assert done.silent == ("second",)
     assert done.failed == ("first",)
-    assert cloud.traits(second)[0] == set()
+    assert cloud.claims(second)[0] == set()
 
 
 def test_withdraw(cloud):
     host = cloud.host("a", FOREIGN | VTD_ON)
     assert upkeep.withdraw(cloud.placement, host) == VTD_ON
-    assert cloud.traits(host)[0] == FOREIGN
+    assert cloud.claims(host)[0] == FOREIGN
 
 
 def test_commands(cloud, capsys, monkeypatch, tmp_path):

@@ -10,7 +10,7 @@ import logging
 
 import pytest
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import results, traits
 from nova_vhard.node.reporter.publishers.base import PublishError
 from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.placement import upkeep
@@ -54,25 +54,31 @@ def reporter(cloud, conf, captures):
 
 @pytest.fixture
 def warnings(caplog):
-    """Call to get the warnings that are new."""
+    """Call to get the warnings about passed checks that are new."""
     caplog.set_level(logging.WARNING)
 
     def new():
         found = [one.getMessage() for one in caplog.records]
         caplog.clear()
-        return found
+        return [one for one in found if "CUSTOM_VHARD_" in one]
 
     return new
+
+
+def told(cloud, host):
+    """Return the answers that are told of checks in dispute."""
+    found = results.decode(cloud.traits(host)[0])
+    return {name for name in found if traits.of_check(name) in DISPUTED}
 
 
 def test_with_the_same_results_nobody_fights(cloud, host, reporter, warnings):
     one, other = reporter(), reporter()
     one("vtd-on")
-    before = cloud.traits(host)
+    before = cloud.claims(host)
     for _ in range(3):
         other("vtd-on")
         one("vtd-on")
-    assert cloud.traits(host) == before
+    assert cloud.claims(host) == before
     assert before[0] == FOREIGN | VTD_ON | MARK
     assert not warnings()
 
@@ -83,14 +89,17 @@ def test_with_different_results_what_is_in_dispute_is_not_claimed(
     sees, does_not = reporter(), reporter()
     sees("vtd-on")
     does_not("none")
-    assert cloud.traits(host)[0] == FOREIGN | NONE | MARK
-    # when both go on
-    generation = cloud.traits(host)[1]
+    assert cloud.claims(host)[0] == FOREIGN | NONE | MARK
+    # when both go on, what tells their results apart is not claimed either
+    sees("vtd-on")
+    does_not("none")
+    assert not told(cloud, host)
+    generation = cloud.claims(host)[1]
     for _ in range(3):
         sees("vtd-on")
         does_not("none")
     # then they do not take turns
-    assert cloud.traits(host) == (FOREIGN | NONE | MARK, generation)
+    assert cloud.claims(host) == (FOREIGN | NONE | MARK, generation)
     (said,) = warnings()
     assert said.startswith("compute: another reporter has taken away ")
     assert all(name in said for name in DISPUTED)
@@ -105,7 +114,7 @@ def test_it_stays_so_when_the_hour_turns(cloud, host, reporter):
     for _ in range(2):
         sees("vtd-on", later)
         expected = FOREIGN | NONE | {traits.of_hour(later)}
-        assert cloud.traits(host)[0] == expected
+        assert cloud.claims(host)[0] == expected
 
 
 def test_the_other_takes_away_what_is_given_and_says_so(
@@ -116,12 +125,12 @@ def test_the_other_takes_away_what_is_given_and_says_so(
     sees("vtd-on")
     # From here on until the next report of the other it counts: Placement
     # does not say who wrote what.
-    assert cloud.traits(host)[0] == FOREIGN | VTD_ON | MARK
+    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
     for _ in range(3):
         does_not("none")
-        assert cloud.traits(host)[0] == FOREIGN | NONE | MARK
+        assert cloud.claims(host)[0] == FOREIGN | NONE | MARK
         sees("vtd-on")
-    assert cloud.traits(host)[0] == FOREIGN | NONE | MARK
+    assert cloud.claims(host)[0] == FOREIGN | NONE | MARK
     given, taken = warnings()
     assert "compute: another reporter has found " in given
     assert "another reporter has taken away" in taken
@@ -136,12 +145,12 @@ def test_when_both_find_it_again_it_is_claimed_again(
     one("vtd-on")
     other("vtd-on")
     one("vtd-on")
-    assert cloud.traits(host)[0] == FOREIGN | VTD_ON | MARK
+    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
     # and it can be lost again, for one after the other
     other("none")
     one("none")
     one("vtd-on")
-    assert cloud.traits(host)[0] == FOREIGN | VTD_ON | MARK
+    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
     assert len(warnings()) == 1
 
 
@@ -149,7 +158,7 @@ def test_a_reporter_that_starts_again_begins_anew(cloud, host, reporter):
     reporter()("vtd-on")
     reporter()("none")
     reporter()("vtd-on")
-    assert cloud.traits(host)[0] == FOREIGN | VTD_ON | MARK
+    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
 
 
 def test_a_sweep_or_an_operator_is_no_other_reporter(
@@ -164,10 +173,10 @@ def test_a_sweep_or_an_operator_is_no_other_reporter(
     ):
         only("vtd-on")
         withdraw()
-        assert cloud.traits(host)[0] == FOREIGN
+        assert cloud.claims(host)[0] == FOREIGN
         warnings()
         only("vtd-on")
-        assert cloud.traits(host)[0] == FOREIGN | VTD_ON | MARK
+        assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
         assert not warnings()
 
 
@@ -189,5 +198,5 @@ def test_nor_is_an_answer_that_got_lost(cloud, host, reporter, warnings):
         only("none")
     only("vtd-on")
     assert lost
-    assert cloud.traits(host)[0] == FOREIGN | VTD_ON | MARK
+    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
     assert not warnings()

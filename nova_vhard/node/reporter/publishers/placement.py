@@ -6,13 +6,14 @@ import uuid
 
 from oslo_config import cfg
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import results, traits
 from nova_vhard.common.log import get_logger
 from nova_vhard.host.report import HostReport
 from nova_vhard.node import identity
 from nova_vhard.node.reporter.publishers.base import Publisher, PublishError
 from nova_vhard.node.reporter.rivals import Rivals
 from nova_vhard.placement.client import (
+    HOST,
     Change,
     Placement,
     PlacementError,
@@ -29,7 +30,8 @@ _TRIES = 3
 
 
 class PlacementPublisher(Publisher):
-    """One trait for each passed check, one for the report's hour.
+    """One trait for each passed check, one for the report's hour, and a few
+    that tell the other checks apart.
 
     A check that does not pass any more loses its trait with the same write.
     Nothing is written while nothing changes and the mark of the hour need not
@@ -116,17 +118,19 @@ class PlacementPublisher(Publisher):
         :param offset: second of the hour from which on its mark is written
         """
         rivals = self._others(provider)
-        passed = frozenset(map(traits.of_check, report.passed))
-        wanted = passed
+        answers = results.encode(
+            {result.check: result.status for result in report.results}
+        ) | frozenset(map(traits.of_check, report.passed))
+        wanted = answers
 
         def agreed(ours: frozenset[str]) -> frozenset[str]:
             """Return the traits that are written, by those that are there."""
             nonlocal wanted
-            wanted = passed | {_mark(ours, report.time, offset)}
+            wanted = answers | {_mark(ours, report.time, offset)}
             return rivals.agreed(ours, wanted)
 
         rivals.begin()
-        change = placement.update(provider.uuid, agreed)
+        change = placement.update(provider.uuid, agreed, HOST)
         rivals.done(wanted)
         return change
 
