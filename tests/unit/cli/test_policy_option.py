@@ -28,7 +28,9 @@ def test_the_option_is_the_same_everywhere():
     assert len(found) >= 9
     for name, parser in found.items():
         text = " ".join(parser.format_help().split())
-        assert "a file, or baseline or scs or strict, which ship with" in text, name
+        assert (
+            "a file, or baseline or scs or strict, which ship with" in text
+        ), name
         default = DEFAULTS.get(name, POLICY_FILE)
         assert parser.get_default("policy") == default, name
 
