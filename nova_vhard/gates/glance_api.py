@@ -47,7 +47,7 @@ class _AnySchema:
     def validate(self, obj: Any) -> None:
         """Accept every object; nothing else could be read."""
         if not isinstance(obj, dict):
-            raise exception.InvalidObject(schema="image", reason="no object")
+            raise exception.InvalidObject
 
 
 class _Buffered(wsgi.Request):  # type: ignore[misc]

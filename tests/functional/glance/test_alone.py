@@ -30,6 +30,7 @@ from nova_vhard.gates import (
     http,
     routing,
 )
+from nova_vhard.policy.hardware import Holder
 from nova_vhard.request import image as image_reader
 from tests.fuzz.service import Service
 
@@ -497,6 +498,38 @@ class TestImport:
         """A copy would bring the properties again."""
         text = self.ran(OLD, import_req={"method": {"name": method}})
         assert text.endswith(f" To fix: {fix}")
+
+    def test_it_is_judged_as_its_owners(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        self.ran(SimpleNamespace(**{**vars(OLD), "owner": "p2"}))
+        (whole,) = logged.decisions(caplog)
+        who = {"project": "p2", "roles": []}
+        assert whole["subject"] == {**who, "image": IMAGE}
+
+    def test_an_iso_image_is_a_cdrom(self) -> None:
+        properties = {"hw_machine_type": "pc"}
+        iso = {"disk_format": "iso", "extra_properties": properties}
+        text = self.ran(SimpleNamespace(owner="p1", **iso))
+        assert "an ISO image" in text
+
+    def test_an_image_without_a_format_has_none(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = []
+
+        def failing_read(*some: Any, holder: Any) -> Any:
+            read.append((some[1:], holder))
+            raise RuntimeError("enough")
+
+        monkeypatch.setattr(image_reader, "read", failing_read)
+        for disk_format in (None, "", "raw"):
+            changed = {**vars(OLD), "disk_format": disk_format}
+            self.ran(SimpleNamespace(**changed))
+        assert read == [
+            ((disk_format,), Holder(IMAGE, "p1", disk_format))
+            for disk_format in (None, None, "raw")
+        ]
 
     def test_a_task_is_no_copy_unless_it_is_said(self) -> None:
         repo = SimpleNamespace(get={IMAGE: OLD}.__getitem__)
