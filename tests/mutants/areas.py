@@ -78,9 +78,8 @@ _POLICY = (
     *_unit("cli/test_decision", "exporter/test_lines", "test_decisions"),
     *_unit("exporter/test_metrics"),
     *_unit("test_bad_policy", "test_files", "test_refusal"),
-    *_unit("test_server_exemptions", "test_text_sink"),
-    *_unit("host/test_guests", "host/test_running", "host/test_mac"),
-    *_unit("host/test_passthrough", "test_domain_reader"),
+    *_unit("test_server_exemptions", "host/test_guests", "host/test_running"),
+    *_unit("test_domain_reader"),
     *_fuzz("scheduler"),
 )
 _REQUEST = (

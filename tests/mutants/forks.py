@@ -14,6 +14,7 @@ that have killed a mutant of the same function go first, then the quick ones.
 
 import contextlib
 import gc
+import hashlib
 import importlib
 import json
 import os
@@ -74,21 +75,23 @@ class Trial:
     def _ask_tests(self) -> None:
         """Ask each test which functions it reaches, and what it costs."""
         self._answers.mkdir(exist_ok=True)
-        numbers = [
-            number
-            for number in range(len(self._items))
-            if not (self._answers / str(number)).exists()
-        ]
-        processes.spread(self._workers, numbers, self._ask)
+        numbers = range(len(self._items))
+        unknown = [item for item in numbers if not self._answer(item).exists()]
+        processes.spread(self._workers, unknown, self._ask)
         modules = set()
-        for number in range(len(self._items)):
-            text = (self._answers / str(number)).read_text()
+        for number in numbers:
+            text = self._answer(number).read_text()
             cost, functions, imported = json.loads(text)
             self._costs.append(cost)
             modules.update(imported)
             for function in functions:
                 self._reach[function].append(number)
         _import_others(modules)
+
+    def _answer(self, number: int) -> Path:
+        """Return where a test's answer is kept."""
+        name = self._items[number].nodeid.encode()
+        return self._answers / hashlib.sha256(name).hexdigest()
 
     def _ask(self, number: int) -> None:
         def run() -> None:
@@ -100,7 +103,7 @@ class Trial:
             if failed is not None:
                 os._exit(1)
             answer = (cost, sorted(state()._stats), sorted(modules))
-            (self._answers / str(number)).write_text(json.dumps(answer))
+            self._answer(number).write_text(json.dumps(answer))
 
         if processes.alone(run, 600, 6000):
             raise RuntimeError(f"{self._items[number].nodeid} fails")

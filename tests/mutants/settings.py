@@ -12,11 +12,22 @@ source_paths = ["nova_vhard"]
 only_mutate = {files}
 also_copy = {others}
 """
-#: A function of mutmut's stands between a mutant and who calls it.
-_DESELECTED = "tests/unit/test_log.py::test_a_record_knows_its_caller"
+_BAD = "tests/unit/test_bad_policy.py"
+_DESELECTED = (
+    # a function of mutmut's stands between a mutant and who calls it
+    "tests/unit/test_log.py::test_a_record_knows_its_caller",
+    # too long for every mutant: how long something large takes
+    f"{_BAD}::test_two_megabytes_are_read_or_refused_in_bounded_time",
+    f"{_BAD}::test_the_command_itself",
+    "tests/unit/cli/test_decision.py::test_memory_does_not_grow_with_the_file",
+    "tests/unit/test_refusal.py"
+    "::test_any_text_after_the_opening_is_shown_whole",
+    "tests/unit/test_server_exemptions.py"
+    "::test_ten_thousand_exemptions_are_looked_up_not_searched",
+)
 #: Of pytest.
 OPTIONS = ["-p", "no:cacheprovider", "-p", "no:warnings", "-p", "no:xdist"]
-OPTIONS += ["--deselect", _DESELECTED]
+OPTIONS += [f"--deselect={name}" for name in _DESELECTED]
 
 
 def text(area: Area, entries: Sequence[str]) -> str:
