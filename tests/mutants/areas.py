@@ -71,7 +71,9 @@ _POLICY = (
     *_unit("test_fixes", "test_leading", "test_subject"),
     *_unit("test_copies", "test_default_reasons", "test_exempted"),
     *_unit("test_fixes_of_servers", "test_log", "test_policy_sentences"),
-    *_unit("test_proposals", "test_references", "test_replacements"),
+    *_unit(
+        "test_origin", "test_proposals", "test_references", "test_replacements"
+    ),
     *_unit("test_schema_faults", "test_source", "test_yaml"),
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),
     *_unit("cli/test_policy_show", "cli/test_policy_test"),

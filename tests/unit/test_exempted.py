@@ -80,5 +80,24 @@ def test_what_a_server_violates_by_a_day(days, project, lifted):
     assert keys == {ViolationKey((DISK,), value) for value in kept}
 
 
+@pytest.mark.parametrize(
+    ("value", "pattern", "lifted"),
+    [
+        ("ide", "ide", True),
+        ("ide", "i*", True),
+        ("ide", "sata", False),
+        (None, "*", True),
+        # what Nova or libosinfo picks is not called "None"
+        (None, "*o*", False),
+    ],
+)
+def test_a_value_that_cannot_be_known_is_lifted_by_any_alone(
+    value, pattern, lifted
+):
+    rules = make(rules={DISK: [pattern]})
+    exemption = rules.exemption(DISK, value, Subject(BOOT, "p1"), TODAY)
+    assert (exemption is not None) is lifted
+
+
 def test_nothing_is_violated_by_nothing():
     assert violated(make(), [], Subject(BOOT), TODAY) == frozenset()

@@ -5,6 +5,7 @@ import pytest
 
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.osc.image import images
+from nova_vhard.policy.model import DeviceRule, Values
 from tests.unit.helpers import TODAY, policy
 
 
@@ -29,6 +30,14 @@ def rule(replace, allow=("virtio", "scsi"), kind="disk_bus"):
 )
 def test_what_takes_its_place(replace, value, good):
     assert rule(replace).replacement(value) == good
+
+
+def test_what_a_narrower_rule_refuses_takes_nothings_place():
+    narrower = DeviceRule(
+        "disk_bus", Values(("scsi",)), replace={"ide": "virtio", "*": "scsi"}
+    )
+    assert narrower.replacement("ide") is None
+    assert narrower.replacement("sata") == "scsi"
 
 
 def test_another_spelling_of_either_value():

@@ -46,6 +46,15 @@ def test_a_service_without_a_context():
     assert subject.roles == frozenset()
 
 
+def test_image_and_flavor_are_named():
+    flavor = SimpleNamespace(name="m1.small", flavorid="7")
+    subject = subject_of(BOOT, context(), "p1", "an-image", flavor)
+    assert subject.image == "an-image"
+    assert (subject.flavor, subject.flavor_id) == ("m1.small", "7")
+    without = subject_of(BOOT, context(), "p1")
+    assert (without.flavor, without.flavor_id) == (None, None)
+
+
 def test_an_image_that_is_no_text_is_none():
     assert subject_of(BOOT, context(), "p1", ["image"]).image is None
 
