@@ -6,8 +6,8 @@ import re
 import pytest
 
 from nova_vhard.common import yaml_tree
-from nova_vhard.common.problems import PolicyError
-from nova_vhard.policy import document
+from nova_vhard.common.problems import KEPT, PolicyError
+from nova_vhard.policy import check, document
 from nova_vhard.policy.model import HotPlug, Mode, OnHost, Unanswered
 from tests.unit.helpers import write
 
@@ -277,3 +277,10 @@ def test_an_outsiders_text_is_quoted_and_cut(tmp_path):
     message = faults(tmp_path, text)[0][1]
     assert len(message) < 150
     assert "\u202e" not in message
+
+
+def test_near_names_are_looked_for_as_often_as_they_are_read():
+    keys = {f"mod{number}": "warn" for number in range(3 * KEPT)}
+    messages = [text for _, text in check.faults({"version": "1", **keys})]
+    assert len(messages) == 3 * KEPT
+    assert sum("did you mean" in text for text in messages) == KEPT

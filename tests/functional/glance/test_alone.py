@@ -238,6 +238,19 @@ class TestIso:
         answer = cloud.send(update(add("/disk_format", "iso")))
         assert answer.status == 403
         assert event(caplog) == ("update", "refuse", False)
+        (whole,) = logged.decisions(caplog)
+        who = {"project": "p1", "roles": ["member"]}
+        assert whole["subject"] == {**who, "image": IMAGE}
+
+    def test_a_chunked_body_is_a_plain_one_afterwards(
+        self, cloud: Cloud
+    ) -> None:
+        wire = create({"hw_disk_bus": "virtio"})
+        answer = cloud.send(wire, HTTP_TRANSFER_ENCODING="chunked")
+        assert answer.status == 201
+        (passed,) = cloud.environs
+        assert "HTTP_TRANSFER_ENCODING" not in passed
+        assert int(passed["CONTENT_LENGTH"]) > 0
 
 
 class TestService:
@@ -313,6 +326,23 @@ class TestChange:
         cloud.stored = None
         assert cloud.send(update(add("/hw_disk_bus", "ide"))).status == 201
         assert logged.decisions(caplog) == []
+
+    def test_both_states_are_of_the_image_and_its_owner(
+        self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = []
+        real = image_reader.read
+
+        def noted(*some: Any) -> Any:
+            read.append(some)
+            return real(*some)
+
+        monkeypatch.setattr(image_reader, "read", noted)
+        cloud.stored = {**STORED, "owner": "p2", "hw_disk_bus": "virtio"}
+        assert cloud.send(update(add("/hw_disk_bus", "ide"))).status == 403
+        rest = ("raw", "image", Holder(IMAGE, "p2", "raw"))
+        after = {**cloud.stored, "hw_disk_bus": "ide"}
+        assert read == [(cloud.stored, *rest), (after, *rest)]
 
     def test_of_other_properties_nothing_is_read(self, cloud: Cloud) -> None:
         assert cloud.send(update(add("/name", "y"))).status == 201
