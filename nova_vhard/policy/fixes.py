@@ -75,7 +75,7 @@ def _clauses(place: Place, subject: Subject) -> Iterator[str]:
     elif place.origin == FLAVOR:
         yield f"choose a flavor without {_listed(place.changes, 'or')}"
     elif place.origin == BLOCK_DEVICE:
-        yield from _entries(place, "the request")
+        yield from _entries(place.changes.values(), "the request")
     elif place.origin == SERVER:
         yield from map(_kept, place.changes.values())
     elif place.holder.stored or subject.operation == MOVE:
@@ -114,18 +114,16 @@ def _of_change(place: Place, subject: Subject) -> str:
     else:
         make, leave = "make the change with {}", "leave {} as it is"
         given = _options(place.values) if place.values else ""
+    left = leave.format(_listed(place.unsettable or place.touched))
     if not given:
-        return leave.format(_listed(place.unsettable or place.touched))
-    if place.unsettable:
-        left = leave.format(_listed(place.unsettable))
-        return f"{make.format(given)}, and {left}"
-    left = leave.format(_listed(place.touched or dict(place.values)))
-    return f"{make.format(given)}, or {left}"
+        return left
+    both = "and" if place.unsettable else "or"
+    return f"{make.format(given)}, {both} {left}"
 
 
-def _entries(place: Place, what: str) -> Iterator[str]:
+def _entries(changes: Iterable[Change], what: str) -> Iterator[str]:
     """Yield what to write into lists of block devices."""
-    for change in place.changes.values():
+    for change in changes:
         name = list_of(change.name)
         part = clean(change.name.removeprefix(name))
         if not part:
@@ -166,12 +164,7 @@ def _upload(place: Place) -> Iterator[str]:
         parts.append(f"without {_listed(place.dropped, 'or')}")
     if parts:
         yield f"upload it {' and '.join(parts)}"
-    yield from _entries(_lists(place), "the upload")
-
-
-def _lists(place: Place) -> Place:
-    entries = {change.name: change for change in place.entries}
-    return Place(place.origin, place.holder, entries)
+    yield from _entries(place.entries, "the upload")
 
 
 def _edit(place: Place, subject: Subject) -> Iterator[str]:
@@ -191,4 +184,4 @@ def _edit(place: Place, subject: Subject) -> Iterator[str]:
         commands.append(command(what, "unset", *given, target))
     if commands:
         yield f"run {', then '.join(commands)}"
-    yield from _entries(_lists(place), f"{what} {target}")
+    yield from _entries(place.entries, f"{what} {target}")

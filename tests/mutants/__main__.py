@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Change lines of the code, and see whether the tests notice.
 
-    python -m tests.mutants [AREA ...] [--all | --count N] [--resume]
+    python -m tests.mutants [AREA ...] [--all | --count N]
+                            [--resume | --table]
 
 Mutants are drawn by NOVA_VHARD_SEED. Exit status 1: no test has noticed a
 mutant, and ``reasons.yaml`` does not say why none can. What the run has found
@@ -25,21 +26,25 @@ from tests.mutants.table import Result, page
 KILLED = frozenset(("killed", "timeout"))
 
 
-def tried(area: Area, count: int | None, resume: bool = False) -> Result:
+def tried(
+    area: Area, count: int | None, resume: bool = False, run: bool = True
+) -> Result:
     """Run the tests of an area on its mutants.
 
     :param count: how many are drawn; None for all
     :param resume: whether what an earlier run has killed is dead
+    :param run: whether mutants are tried that no run has tried yet
     """
     folder = Folder(area, resume=resume)
     every = folder.names()
     amount = len(every) if count is None else count
     names = drawn(area, every, amount, seeds.SEED)
-    states = folder.run({name: every[name] for name in names})
-    alive = [name for name in names if states[name] not in KILLED]
+    wanted = {name: every[name] for name in names}
+    states = folder.run(wanted) if run else folder.known(wanted)
+    alive = [name for name in states if states[name] not in KILLED]
     diffs = folder.diffs(alive)
     mutants = [survivor.of_diff(name, diffs[name]) for name in alive]
-    return Result(area.name, len(every), len(names), mutants)
+    return Result(area.name, len(every), len(states), mutants)
 
 
 def options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -51,10 +56,16 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--all", action="store_true", help="every mutant")
     amount.add_argument("--count", type=int, help="so many of each area")
-    parser.add_argument(
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
         "--resume",
         action="store_true",
         help="do not try again what an earlier run has killed",
+    )
+    again.add_argument(
+        "--table",
+        action="store_true",
+        help="try nothing: show what a run that was stopped has found",
     )
     chosen = parser.parse_args(argv)
     for name in chosen.areas:
@@ -71,8 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in chosen.areas or AREAS:
         area = AREAS[name]
         count = None if chosen.all else chosen.count or area.count
-        results.append(tried(area, count, chosen.resume))
-    text = page(results, known, seeds.SEED)
+        resume = chosen.resume or chosen.table
+        results.append(tried(area, count, resume, not chosen.table))
+    text = page(results, known, None if chosen.all else seeds.SEED)
     print(text)
     target = os.environ.get("NOVA_VHARD_RECORD")
     if target and not chosen.areas:

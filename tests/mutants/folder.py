@@ -65,16 +65,15 @@ class Folder:
         :param mutants: names, with digests
         :raises RuntimeError: if it cannot, as where a test fails by itself
         """
-        dead = {
-            digest
-            for digest, state in self._states().items()
-            if state == KILLED
-        }
+        before = self._states()
         left = {
             name: digest
             for name, digest in mutants.items()
-            if digest not in dead
+            if before.get(digest) != KILLED
         }
+        # First what an earlier run has left alive: the tests may be better.
+        names = sorted(left, key=lambda name: left[name] not in before)
+        left = {name: left[name] for name in names}
         self._fork(left, _WORKERS, 1)
         states = self._states()
         late = {
@@ -87,6 +86,18 @@ class Folder:
         states = self._states()
         named = {name: states[digest] for name, digest in mutants.items()}
         return {**named, **self._anew(named)}
+
+    def known(self, mutants: Mapping[str, str]) -> dict[str, str]:
+        """Return what became of the mutants that runs have tried so far.
+
+        :param mutants: names, with digests
+        """
+        states = self._states()
+        return {
+            name: states[digest]
+            for name, digest in mutants.items()
+            if digest in states
+        }
 
     def _states(self) -> dict[str, str]:
         """Return what became of mutants so far, by their digests."""

@@ -26,18 +26,23 @@ class Result:
 
 
 def page(
-    results: Sequence[Result], known: Mapping[Mutant, str], seed: int
+    results: Sequence[Result], known: Mapping[Mutant, str], seed: int | None
 ) -> str:
     """Return the part of the page.
 
     :param known: reasons
+    :param seed: by which mutants were drawn; None where all were to be tried
     """
     rows = [("Area", "Mutants", "Tried", "Killed", "Equivalent", "Open")]
     rows += [_row(result, known) for result in results]
     tried = sum(result.tried for result in results)
     every = sum(result.every for result in results)
-    drawn = f"{tried} of {every} mutants, drawn by seed {seed}.\n"
-    amount = f"All {every} mutants.\n" if tried == every else drawn
+    if seed is not None:
+        amount = f"{tried} of {every} mutants, drawn by seed {seed}.\n"
+    elif tried < every:
+        amount = f"{tried} of {every} mutants: the whole run was stopped.\n"
+    else:
+        amount = f"All {every} mutants.\n"
     parts = [_HEAD, amount, _table(rows)]
     survivors = list(_survivors(results, known))
     if survivors:

@@ -160,10 +160,17 @@ def test_the_table_tells_the_explained_from_the_open():
     assert second.count("**none yet**") == 1
 
 
-def test_the_table_of_a_whole_run_names_no_seed():
-    text = table.page([table.Result("policy", 9, 9, [])], {}, 7)
-    assert "All 9 mutants." in text
-    assert "seed" not in text
+@pytest.mark.parametrize(
+    ("tried", "text"),
+    [
+        (9, "All 9 mutants."),
+        (7, "7 of 9 mutants: the whole run was stopped."),
+    ],
+)
+def test_the_table_of_a_whole_run_names_no_seed(tried, text):
+    page = table.page([table.Result("policy", 9, tried, [])], {}, None)
+    assert text in page
+    assert "seed" not in page
 
 
 @pytest.fixture
@@ -172,7 +179,7 @@ def run(monkeypatch, tmp_path):
     monkeypatch.setattr(
         program,
         "tried",
-        lambda area, count, resume: table.Result(
+        lambda area, count, resume, run: table.Result(
             area.name, 9, count or 9, [MUTANT]
         ),
     )
@@ -243,6 +250,10 @@ def test_what_was_not_tried_is_no_kill(monkeypatch):
         monkeypatch.setattr(folder.Folder, name, answer)
     found = program.tried(AREA, None)
     assert (found.every, found.tried, len(found.alive)) == (9, 9, 6)
+    some = {name: states[name] for name in NAMES[:4]}
+    monkeypatch.setattr(folder.Folder, "known", lambda self, names: some)
+    found = program.tried(AREA, None, run=False)
+    assert (found.every, found.tried, len(found.alive)) == (9, 4, 2)
 
 
 @pytest.fixture
@@ -251,7 +262,7 @@ def results(monkeypatch, tmp_path):
     tried = []
 
     def fork(self, mutants, workers, patience):
-        tried.append((sorted(mutants), workers))
+        tried.append((list(mutants), workers))
         with self._results.open("a") as stream:
             for name, digest in mutants.items():
                 entry = {"digest": digest, "state": ends[name].pop(0)}
@@ -285,6 +296,15 @@ def test_a_run_goes_on_without_the_dead_who_are_known_by_digests(results):
     made, tried = results(resume=True)
     assert made.run({"z": "1", "d": "4"}) == {"z": "killed", "d": "killed"}
     assert tried[2:] == [(["d"], 2), ([], 1)]
+
+
+def test_what_an_earlier_run_left_alive_is_tried_first(results):
+    made, _ = results()
+    made.run({"d": "4"})
+    made, tried = results(resume=True)
+    assert made.known({"a": "1", "d": "4"}) == {"d": "survived"}
+    made.run({"a": "1", "d": "4"})
+    assert tried[2] == (["d", "a"], 2)
 
 
 def test_a_run_begins_without_what_an_earlier_one_has_found(results):
