@@ -38,6 +38,8 @@ _BINDING_FILES = (
     f"libvirtmod.{sysconfig.get_config_var('SOABI')}.so",
 )
 
+#: Hundreds of the first host's ports for its guests' consoles.
+_CONSOLES = 60
 #: In a shell of its own: mounts, then the daemons. A shell that waits buries
 #: whatever the first process of a host has to bury.
 _BOOT = """\
@@ -63,6 +65,9 @@ user = "root"
 group = "root"
 security_driver = "none"
 cgroup_controllers = []
+# Apart from the other host's: neither knows what the other is about to take.
+remote_display_port_min = {consoles}00
+remote_display_port_max = {consoles}99
 shared_filesystems = ["{instances}"]
 """
 _GUARD = """\
@@ -145,6 +150,7 @@ def write(facts, machine):
     for file, template in _FILES.items():
         text = template.format(
             bin=pathlib.Path(sys.executable).parent,
+            consoles=_CONSOLES + facts.hypervisors.index(machine),
             home=home,
             instances=instances,
             logs=place.logs,
