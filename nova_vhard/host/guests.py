@@ -18,6 +18,8 @@ PROC = "/proc"
 _KTHREADD = "/proc/2/comm"
 
 _EMULATOR = re.compile(r"qemu-system-\S+|qemu-kvm|kvm")
+# What libvirt gives every QEMU; a domain's <emulator> may have any name.
+_GIVEN = ("-uuid", "-machine")
 _DAEMONS = {"libvirtd", "virtqemud"}
 #: The kernel's word behind a file that is not there any more.
 DELETED = " (deleted)"
@@ -152,7 +154,8 @@ def _command(root: HostRoot, path: str) -> list[str]:
 
 def _is_guest(root: HostRoot, path: str, command: list[str]) -> bool:
     names = _programs(root, path, command)
-    if not any(_EMULATOR.fullmatch(name) for name in names):
+    started = all(_option(command, option) for option in _GIVEN)
+    if not (started or any(map(_EMULATOR.fullmatch, names))):
         return False
     # A machine without anything is libvirt, or somebody else, who asks QEMU
     # what it can do.

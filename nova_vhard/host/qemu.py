@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from nova_vhard.host.check import Answer, unread
+from nova_vhard.host.guests import Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.running import Running, Target
@@ -34,11 +35,13 @@ class Emulators:
     :ivar targets: what libvirt would start, and what guests run
     :ivar doubts: why nobody can say that these are all, or the right ones
     :ivar source: what says so, for the evidence
+    :ivar guests: those that run, several of which may run one target
     """
 
     targets: tuple[Target, ...]
     doubts: tuple[Answer, ...] = ()
     source: str = "named by libvirt"
+    guests: tuple[Guest, ...] = ()
 
 
 def emulators(host: Host) -> Emulators:
@@ -70,7 +73,8 @@ def emulators(host: Host) -> Emulators:
             doubts.append(unread(error))
     unique = {(each.root.root, each.path): each for each in result}
     ordered = sorted(unique.values(), key=lambda each: each.label)
-    return Emulators(tuple(ordered), tuple(doubts), source)
+    guests = tuple(each.guest for each in result if each.guest)
+    return Emulators(tuple(ordered), tuple(doubts), source, guests)
 
 
 def _named(host: Host) -> list[str]:

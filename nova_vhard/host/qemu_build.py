@@ -11,7 +11,7 @@ from nova_vhard.host import container_binaries, prestep, qemu
 from nova_vhard.host.cache import Cache, identity
 from nova_vhard.host.check import Answer, Status, unread
 from nova_vhard.host.elf import ElfFacts, Kind, Relro, examine
-from nova_vhard.host.guests import PROC
+from nova_vhard.host.guests import DELETED, PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.libraries import Loader
 from nova_vhard.host.root import HostRoot, Unreadable
@@ -84,7 +84,7 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
     ]
     without, untold, good = _sorted(binaries, asked)
     if Kept.LIBRARY in asked.kinds:
-        _add_stacks(host, named.targets, without, untold)
+        _add_stacks(host, named.guests, without, untold)
     doubts = [answer.reason for answer in named.doubts[1:]]
     evidence += [*without, *untold, *doubts, *good, *_counted(binaries, asked)]
     if without:
@@ -245,7 +245,7 @@ def _sorted(
 
 def _add_stacks(
     host: Host,
-    targets: Sequence[Target],
+    running: Sequence[Guest],
     without: list[str],
     untold: list[str],
 ) -> None:
@@ -254,14 +254,12 @@ def _add_stacks(
     Only root sees it. Of a program that was replaced nothing else tells what
     its libraries made of it.
     """
-    for target in targets:
-        if target.guest is None:
-            continue
-        path = f"{PROC}/{target.guest.pid}/maps"
+    for guest in running:
+        path = f"{PROC}/{guest.pid}/maps"
         try:
             text = host.root.read(path)
         except Unreadable as error:
-            if target.replaced:
+            if guest.program.endswith(DELETED):
                 untold.append(str(error))
             continue
         stacks = [line for line in text.splitlines() if "[stack]" in line]

@@ -233,6 +233,35 @@ def test_a_guest_with_an_emulator_of_its_own(tmp_path):
     assert result.evidence[1].startswith(f"{OWN}: ")
 
 
+STACK = "7ffe1c330000-7ffe1c350000 {} 00000000 00:00 0 [stack]\n"
+
+
+def test_the_stack_of_every_guest_on_an_emulator(tmp_path):
+    """Not that of one of them, nor of none where libvirt names it too."""
+    others = [process(pid, X86, maps=STACK.format("rw-p")) for pid in (7, 9)]
+    loose = process(8, X86, maps=STACK.format("rwxp"))
+    root = tree(tmp_path, DAEMON, *others)
+    assert run("qemu_nx", root).status is PASS
+    build(root, loose)
+    result = run("qemu_nx", root)
+    assert result.status is FAIL
+    assert result.evidence[1].startswith("/proc/8/maps: ")
+
+
+def test_a_guest_whose_emulator_has_another_name(tmp_path):
+    """A domain's <emulator> may have any; what libvirt gives it, it has."""
+    path = "/opt/bin/vm"
+    own = process(7, path, maps=STACK.format("rwxp"))
+    own["/proc/7/cmdline"] += "-machine\0pc-q35-10.0\0"
+    root = tree(tmp_path, DAEMON, own)
+    put(root, path)
+    os.utime(root / path[1:], (BOOT, BOOT))
+    assert run("qemu_nx", root).status is FAIL
+    own["/proc/7/cmdline"] = own["/proc/7/cmdline"].replace("-uuid", "-u")
+    build(root, own)
+    assert run("qemu_nx", root).status is PASS
+
+
 def test_the_emulator_in_a_live_domain_counts(tmp_path):
     root = tree(tmp_path, DAEMON)
     put(root, "/opt/other", ())

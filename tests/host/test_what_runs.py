@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What really runs: hosts on which a path does not lead to what counts.
+
+Each of these had a wrong PASS before checks looked at processes.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from nova_vhard.host.elf import Relro, examine
+from nova_vhard.host.root import HostRoot
+from tests import elf_files
+from tests.host.reporter import Reporter
+
+QEMU = "/usr/bin/qemu-system-x86_64"
+PT_GNU_RELRO = 0x6474E552
+
+#: Writes to each slot of its IFUNCs what is there already.
+WRITES = """
+#include <elf.h>
+#include <string.h>
+extern const Elf64_Rela start[] __asm__("__rela_iplt_start");
+extern const Elf64_Rela end[] __asm__("__rela_iplt_end");
+int main(int count, char **words) {
+    for (const Elf64_Rela *each = start; each < end; each++) {
+        volatile unsigned long *slot = (void *)each->r_offset;
+        *slot = *slot;
+    }
+    return start == end || strlen(words[0]) == 0;
+}
+"""
+STATIC = ("-O2", "-fno-pie", "-no-pie", "-static", "-Wl,-z,relro")
+
+
+@pytest.fixture
+def weak(place):
+    """Return an emulator that runs, with neither RELRO nor NX."""
+    folder = place / f"weak-{os.urandom(4).hex()}"
+    folder.mkdir()
+    path = folder / "qemu-weak"
+    shutil.copy(QEMU, path)
+    elf_files.change_header(path, elf_files.PT_GNU_STACK, flags=7)
+    elf_files.change_header(path, PT_GNU_RELRO, type=elf_files.PT_NULL)
+    return path
+
+
+@contextlib.contextmanager
+def guest(libvirtd, name, emulator):
+    """Have a guest on an emulator of its own, for a while."""
+    libvirtd.start(name, devices=f"<emulator>{emulator}</emulator>")
+    try:
+        yield
+    finally:
+        libvirtd.end(name)
+
+
+def text(result):
+    return "\n".join([result["reason"], *result["evidence"]])
+
+
+@pytest.fixture
+def unprivileged(reporter, libvirtd, place):
+    """Return a reporter without rights, on what root has left for it."""
+
+    class Unprivileged(Reporter):
+        """Runs without any capability, and so without root's sight."""
+
+        def command(self, *words):
+            """Return the command line of a subcommand."""
+            sets = ["--bounding-set=-all", "--inh-caps=-all"]
+            own = super().command(*words)
+            return own if "facts" in words else ["setpriv", *sets, *own]
+
+    return Unprivileged(place / os.urandom(4).hex(), libvirtd.uri)
+
+
+def test_a_binary_that_was_replaced(
+    reporter, unprivileged, libvirtd, place, weak
+):
+    with guest(libvirtd, "old", weak):
+        good = place / "good"
+        shutil.copy(QEMU, good)
+        os.replace(good, weak)
+        found, theirs = reporter.check(), unprivileged.check()
+    for name in ("qemu_relro", "qemu_nx"):
+        assert found[name]["status"] == "FAIL", found[name]
+        line = f"{weak} (deleted) (guest old, process "
+        assert line in text(found[name])
+        # Only root can open what nobody else can any more.
+        assert theirs[name]["status"] == "UNKNOWN", theirs[name]
+        since = "(replaced|changed) since guest old, process"
+        assert re.search(since, text(theirs[name]))
+        assert "Stop and start the guest" in theirs[name]["remediation"]
+
+
+def test_libvirt_in_a_mount_namespace(unprivileged, libvirtd, weak):
+    """Nobody judges the file of the same name that he can open."""
+    with libvirtd.covered(QEMU, weak):
+        before = unprivileged.check()["qemu_relro"]
+        unprivileged.facts()
+        after = unprivileged.check()["qemu_relro"]
+    assert before["status"] == "UNKNOWN", before
+    assert "facts as root" in before["remediation"]
+    assert after["status"] == "FAIL", after
+    assert f"{QEMU} (libvirtd, " in text(after)
+
+
+def test_a_qemu_conf_that_only_the_daemon_sees(reporter, libvirtd, place):
+    own = place / "qemu.conf"
+    own.write_text("security_default_confined = 0\n")
+    line = "/etc/libvirt/qemu.conf: security_default_confined = {}"
+    assert line.format(1) in text(reporter.check()["mac_confinement"])
+    with libvirtd.covered("/etc/libvirt/qemu.conf", own):
+        found = reporter.check()["mac_confinement"]
+    assert found["status"] in ("FAIL", "UNKNOWN")
+    assert line.format(1) not in text(found)
+
+
+def test_a_library_that_makes_the_stack_executable(reporter, libvirtd, place):
+    folder = place / "stack"
+    folder.mkdir()
+    library = folder / "libstack.so"
+    flags = ("-O2", "-fPIC", "-shared", "-Wl,-z,execstack")
+    elf_files.build(library, flags, elf_files.SMALL)
+    emulator = folder / "qemu-good"
+    shutil.copy(QEMU, emulator)
+    change = ["patchelf", "--add-needed", library, emulator]
+    subprocess.run(change, check=True)
+    with guest(libvirtd, "stack", emulator):
+        found = reporter.check()["qemu_nx"]
+    assert found["status"] == "FAIL", found
+    assert f"{library}: stack or a segment both writable" in text(found)
+    assert "[stack]" in text(found)
+    assert "rwxp" in text(found)
+
+
+@pytest.mark.parametrize("binding", ["lazy", "now"])
+def test_slots_of_a_static_emulator(place, binding):
+    """The kernel says whether they can be written; so do we."""
+    path = place / f"qemu-system-{binding}"
+    elf_files.build(path, (*STATIC, f"-Wl,-z,{binding}"), WRITES)
+    ended = subprocess.run([path], timeout=60).returncode
+    assert ended in (0, -11), "it has no such slots"
+    relro = examine(HostRoot(), str(path))[1].relro
+    assert (relro is Relro.FULL) == (ended == -11)
+    assert (relro is Relro.FULL) == (binding == "now")
+
+
+def test_a_mediated_device(reporter, place):
+    """The kernel of a test machine seldom has mtty: a tree beside its own."""
+    buses = place / "bus"
+    device = buses / "mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
+    device.mkdir(parents=True)
+    os.symlink("../../mdev_supported_types/mtty-2", device / "mdev_type")
+    pci = pathlib.Path("/sys/bus/pci")
+    (buses / "pci").mkdir()
+    for name in ("devices", "drivers"):
+        shutil.copytree(
+            pci / name,
+            buses / "pci" / name,
+            symlinks=True,
+            ignore=lambda folder, names: [
+                each
+                for each in names
+                if not os.path.isdir(os.path.join(folder, each))
+            ],
+        )
+    found = reporter.check({"/sys/bus": buses})["passthrough_disabled"]
+    assert found["status"] == "FAIL", found
+    assert f"/sys/bus/mdev/devices/{device.name}" in text(found)
