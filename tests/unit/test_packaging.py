@@ -22,7 +22,9 @@ def wanted(script):
     return {word for line in lines for word in line.split("#")[0].split()}
 
 
-@pytest.mark.parametrize("profile", ["host", "integration", "qemu"])
+@pytest.mark.parametrize(
+    "profile", ["emulated", "host", "integration", "qemu"]
+)
 def test_a_profile_has_what_its_script_installs(profile):
     packages = wanted(f"tests/{profile}/prepare.sh")
     assert packages

@@ -4,8 +4,10 @@
 import re
 import subprocess
 
+import os_traits
 import pytest
 
+from nova_vhard.node.cleaner import nvme
 from nova_vhard.node.cleaner.rules_file import installed_steps, load
 from nova_vhard.node.cleaner.step import (
     Job,
@@ -36,16 +38,30 @@ def test_every_way_to_reset():
         assert f"``{name}``" in words(PAGE)
 
 
+@pytest.mark.parametrize("name", nvme.METHODS)
+def test_every_way_to_erase(name):
+    method = nvme.METHODS[name]
+    row = re.search(rf"   \* - ``{name}``\n((?:     .*\n)+)", PAGE.read_text())
+    assert (
+        f"{method.field.upper()} bit {method.bit.bit_length() - 1}" in row[1]
+    )
+    if method.trait:
+        assert f"``{method.trait}``" in row[1]
+        assert method.trait in os_traits.get_traits("HW_NVME")
+
+
 def test_every_variable(tmp_path):
     found = environment(trees.job(trees.tree(tmp_path)))
     assert set(re.findall(r"``(VHARD_\w+)``", PAGE.read_text())) == set(found)
 
 
 def test_the_example_of_rules(tmp_path):
-    (text,) = blocks(PAGE, "yaml")
-    (tmp_path / "cleaning.yaml").write_text(text)
-    (entry,) = load(str(tmp_path / "cleaning.yaml")).entries
-    assert len(entry.steps) == 4
+    lengths = []
+    for text in blocks(PAGE, "yaml"):
+        (tmp_path / "cleaning.yaml").write_text(text)
+        (entry,) = load(str(tmp_path / "cleaning.yaml")).entries
+        lengths.append(len(entry.steps))
+    assert lengths == [4, 1]
 
 
 @pytest.mark.parametrize("number", range(3))

@@ -48,7 +48,14 @@ def test_the_steps_of_the_package():
         assert step.name == name
         assert step.__doc__
     order = sorted(found, key=lambda name: -found[name].priority)
-    assert order == ["function_reset", "command", "rom_digest", "config_space"]
+    assert order == [
+        "function_reset",
+        "nvme_erase",
+        "command",
+        "devlink_flash",
+        "rom_digest",
+        "config_space",
+    ]
 
 
 class TestSample:
@@ -56,15 +63,15 @@ class TestSample:
         found = load(SAMPLE).steps_for(device("144d", "a824"), "0x010802")
         assert [one.step for one in found] == [
             "function_reset",
-            "command",
+            "nvme_erase",
             "rom_digest",
             "config_space",
         ]
-        reset, command = found[:2]
+        reset, erase = found[:2]
         assert reset.settings == {"methods": ["flr"]}
         assert (reset.priority, reset.time_limit) == (90, TIME_LIMIT)
-        assert command.time_limit == 3600
-        assert command.settings["arguments"] == ["--sanitize", "crypto-erase"]
+        assert erase.time_limit == 3600
+        assert erase.settings["wear_limit"] == "80"
 
     @pytest.mark.parametrize(
         ("vendor", "product", "device_class", "name"),
@@ -195,7 +202,7 @@ devices:
         "5: devices[0].match.vendor: '80860' is no four hexadecimal digits; "
         "write '144d'",
         "7: devices[0].steps[0].step: 'function_rest' is none of command, "
-        "config_space, function_reset, rom_digest "
+        "config_space, devlink_flash, function_reset, nvme_erase, rom_digest "
         "(did you mean 'function_reset'?)",
         "9: devices[1].match.products: a product's number means nothing "
         "without its vendor",
