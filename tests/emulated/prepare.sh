@@ -22,7 +22,10 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "$0: needs root on Debian" >&2
     exit 2
 fi
-[ ! -e "$folder/initrd" ] || exit 0
+if [ "$folder/initrd" -nt "$here/init" ] &&
+    [ "$folder/initrd" -nt "$0" ]; then
+    exit 0
+fi
 mkdir -p "$folder/packages" "$folder/initramfs/modules"
 folder=$(cd "$folder" && pwd)
 export DEBIAN_FRONTEND=noninteractive
