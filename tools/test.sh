@@ -36,6 +36,7 @@ else
 fi
 [ "$forbid" = 0 ] || set -- --forbid-skips "$@"
 # A process a core: a file of tests stays together, because the services that
-# it starts are expensive.
+# it starts are expensive. The small files of tests/unit come last, so that all
+# processes end at the same time.
 echo "-- unit and functional tests"
-exec "$bin/python" -m pytest -n auto --dist loadfile "$@"
+exec "$bin/python" -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"
