@@ -38,5 +38,7 @@ fi
 # A process a core: a file of tests stays together, because the services that
 # it starts are expensive. The small files of tests/unit come last, so that all
 # processes end at the same time.
+# Many tests start a program: what it imports is compiled once.
+unset PYTHONDONTWRITEBYTECODE
 echo "-- unit and functional tests"
 exec "$bin/python" -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"
