@@ -78,6 +78,7 @@ class Ways(helpers.Helpers):
     """
 
     GUARDED = True
+    ONE_CLOUD = True
 
     def setUp(self) -> None:
         self.witness = self.useFixture(Witness())

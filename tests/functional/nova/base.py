@@ -22,12 +22,13 @@ from sqlalchemy.exc import SADeprecationWarning
 from nova_vhard import conf as vhard_conf
 from tests.functional.nova import images, quick, service
 from tests.functional.nova.helpers import Helpers
+from tests.functional.nova.shared import OneCloud
 
 CONF = nova.conf.CONF
 quick.install()
 
 
-class Gates(Helpers):
+class Gates(OneCloud, Helpers):
     """Puts the gates into Nova's configuration, before Nova starts.
 
     :cvar POLICY: what follows service.HEADER in the policy file
@@ -104,6 +105,9 @@ class FakeDriverCase(Gates, integrated_helpers._IntegratedTestBase):
     HOSTS: tuple[str, ...] = ("host1",)
 
     def setUp(self) -> None:
+        self.share(self._start_services)
+
+    def _start_services(self) -> None:
         self.flags(compute_driver="fake.MediumFakeDriver")
         super().setUp()
 
@@ -119,6 +123,9 @@ class LibvirtCase(Gates, libvirt_base.ServersTestBase):
     """
 
     def setUp(self) -> None:
+        self.share(self._start_services)
+
+    def _start_services(self) -> None:
         super().setUp()
         self.start_compute("compute1")
         self.addCleanup(self.settle)

@@ -7,7 +7,8 @@ and who holds it may wait for a writer that waits for it.
 """
 
 import contextlib
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nova import objects
@@ -18,6 +19,7 @@ AT_WORK = (
     "SELECT uuid FROM instances WHERE deleted = 0 "
     "AND (task_state IS NOT NULL OR vm_state = 'building')"
 )
+SERVERS = "SELECT uuid FROM instances WHERE deleted = 0"
 REQUESTED = "SELECT instance_uuid FROM build_requests"
 
 
@@ -26,14 +28,45 @@ def busy(cells: Iterable[objects.CellMapping]) -> set[str]:
 
     A server goes from the requests into a cell: in that order they are read.
     """
-    servers = _ids(api_database.context_manager, REQUESTED)
-    for cell in cells:
-        manager = database.create_context_manager(cell.database_connection)
-        servers |= _ids(manager, AT_WORK)
-    return servers
+    return _of_all(cells, AT_WORK)
+
+
+def servers(cells: Iterable[objects.CellMapping]) -> set[str]:
+    """Return the ids of all servers."""
+    return _of_all(cells, SERVERS)
+
+
+def _of_all(cells: Iterable[objects.CellMapping], query: str) -> set[str]:
+    requested = _ids(api_database.context_manager, REQUESTED)
+    managers = (
+        database.create_context_manager(cell.database_connection)
+        for cell in cells
+    )
+    return requested.union(*(_ids(manager, query) for manager in managers))
 
 
 def _ids(manager: Any, query: str) -> set[str]:
     engine = manager.reader.get_engine()
     with contextlib.closing(engine.raw_connection()) as connection:
         return {found for (found,) in connection.execute(query)}
+
+
+def api_copy() -> sqlite3.Connection:
+    """Return a copy of Nova's API database."""
+    copy = sqlite3.connect(":memory:", check_same_thread=False)
+    with _api_connection() as database:
+        database.backup(copy)
+    return copy
+
+
+def put_back(copy: sqlite3.Connection) -> None:
+    """Make Nova's API database what it was."""
+    with _api_connection() as database:
+        copy.backup(database)
+
+
+@contextlib.contextmanager
+def _api_connection() -> Iterator[sqlite3.Connection]:
+    engine = api_database.context_manager.writer.get_engine()
+    with contextlib.closing(engine.raw_connection()) as connection:
+        yield connection.driver_connection
