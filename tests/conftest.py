@@ -16,6 +16,7 @@ collect_ignore = [
         "emulated",
         "host",
         "integration",
+        "oscal",
         "qemu",
     )
     if os.environ.get(f"NOVA_VHARD_{name.upper()}") != "1"

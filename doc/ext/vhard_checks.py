@@ -2,12 +2,13 @@
 """Write the checklist and the profiles of the catalogue."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from vhard_rst import heading, literals, plain, table
 
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import OURS
+from nova_vhard.catalogue.controls import CONTROLS
 from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.host import report
 from nova_vhard.host.check import Check
@@ -41,6 +42,30 @@ def profiles() -> str:
         for one in PROFILES.values()
     )
     return table(("Profile", "For", "Checks"), rows, (18, 46, 36))
+
+
+def controls() -> str:
+    """Return what each check corresponds to in other guides."""
+    rows = (
+        (
+            f":ref:`{one.id} <check-{one.name}>`",
+            f"``{one.name}``",
+            plain(one.guide.partition(":")[0]),
+            plain(", ".join(_spelled(CONTROLS[one.name].nist))),
+            plain(CONTROLS[one.name].scs) or "-",
+            plain(CONTROLS[one.name].vmware) or "-",
+        )
+        for one in _ours()
+    )
+    head = ("Id", "Check", "Security Guide", "NIST 800-53", "SCS", "VMware")
+    return table(head, rows, (15, 20, 20, 12, 11, 22))
+
+
+def _spelled(numbers: Iterable[str]) -> Iterator[str]:
+    """Yield controls as NIST prints them: AC-3(3) of ac-3.3."""
+    for number in numbers:
+        name, _, enhancement = number.upper().partition(".")
+        yield f"{name}({enhancement})" if enhancement else name
 
 
 def _ours() -> list[Check]:

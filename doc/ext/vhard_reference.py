@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vhard_bypasses import bypasses
-from vhard_checks import checklist, profiles
+from vhard_checks import checklist, controls, profiles
 from vhard_policies import shipped_policies
 from vhard_rst import heading, literals, plain, table
 
@@ -53,6 +53,7 @@ def write(source: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name, text in (
         ("checklist.inc", checklist()),
+        ("controls.inc", controls()),
         ("device-kinds.inc", device_kinds()),
         ("bypasses.inc", bypasses()),
         ("profiles.inc", profiles()),

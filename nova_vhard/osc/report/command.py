@@ -1,49 +1,92 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vhard report: the cloud as one page to look at."""
+"""openstack vhard report: the cloud as files to look at."""
 
 import argparse
 import datetime
 import pathlib
+from collections.abc import Callable
 
 from osc_lib import exceptions
 
 from nova_vhard.common import files
 from nova_vhard.osc import output, policies
-from nova_vhard.osc.report import data, page
+from nova_vhard.osc.report import data, oscal, page
 
 
 class WriteReport(output.Command):
     """Write the fleet, and what violates the policy, as one HTML page
 
     The page needs nothing but itself: no script, no other file, no network.
-    It shows where this cloud is weak: only you may read the file.
+    With --oscal what hosts have proven is written for compliance tools, as
+    assessment results of OSCAL. Both show where this cloud is weak: only you
+    may read the files.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add the file, and the policy."""
+        """Add the files, and the policy."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "--html",
             metavar="<file>",
-            required=True,
-            help="file to write; one that is there is replaced in one step",
+            help="page to write; a file that is there is replaced in one step",
+        )
+        parser.add_argument(
+            "--oscal",
+            metavar="<file>",
+            help="assessment results to write, in JSON; likewise. Nothing is "
+            "written where the hosts cannot be read",
         )
         policies.add_option(parser, "policy by which everything is judged")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Gather everything, then write the file."""
-        policy = policies.load(parsed_args.policy)
-        path = pathlib.Path(parsed_args.html)
-        if not path.parent.is_dir():
-            text = f"{path}: there is no folder {path.parent}"
+        """Gather everything, then write the files."""
+        wanted = [
+            (pathlib.Path(path), render)
+            for path, render in (
+                (parsed_args.html, page.render),
+                (parsed_args.oscal, oscal.render),
+            )
+            if path
+        ]
+        if not wanted:
+            text = "name a file to write, with --html or --oscal"
             raise exceptions.CommandError(text)
+        policy = policies.load(parsed_args.policy)
+        for path, _ in wanted:
+            _must_have_folder(path)
         now = datetime.datetime.now(datetime.UTC)
         report = data.gather(self.app, policy, now)
-        try:
-            files.replace(str(path), page.render(report))
-        except OSError as error:
-            text = f"{path} cannot be written: {error.strerror}"
-            raise exceptions.CommandError(text) from error
-        for line in (*report.troubles, f"Report: {path}"):
+        for line in report.troubles:
             self.say(line)
+        for path, render in wanted:
+            _write(path, render, report)
+            self.say(f"Report: {path}")
+
+
+def _must_have_folder(path: pathlib.Path) -> None:
+    """Raise where a file cannot be written, before anything is asked.
+
+    :raises osc_lib.exceptions.CommandError: with what is missing
+    """
+    if not path.parent.is_dir():
+        text = f"{path}: there is no folder {path.parent}"
+        raise exceptions.CommandError(text)
+
+
+def _write(
+    path: pathlib.Path,
+    render: Callable[[data.Report], str],
+    report: data.Report,
+) -> None:
+    """Write a report to a file, or nothing at all.
+
+    :raises osc_lib.exceptions.CommandError: with why not
+    """
+    try:
+        files.replace(str(path), render(report))
+    except oscal.NotWhole as error:
+        raise exceptions.CommandError(f"{path}: {error}") from error
+    except OSError as error:
+        text = f"{path} cannot be written: {error.strerror}"
+        raise exceptions.CommandError(text) from error

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack vhard report --html`` on Nova's and Placement's own APIs."""
+"""``openstack vhard report`` on Nova's and Placement's own APIs."""
 
 import html
+import json
 
 from nova_vhard.osc.report import command
 from tests.functional.nova import base, desk
@@ -60,3 +61,20 @@ class TestReport(base.LibvirtCase):
         self.assertIn("fleet could not be read: Placement: ", said)
         self.assertIn("images could not be read: HTTPForbidden", said)
         self.assertIn("devices could not be read: PlacementError", said)
+
+    def test_what_hosts_have_proven_for_compliance_tools(self):
+        path = self.directory / "results.json"
+        one = command.WriteReport(self.app, None)
+        words = ["--oscal", str(path), "--policy", str(self.policy_file)]
+        one.take_action(one.get_parser("test").parse_args(words))
+
+        content = json.loads(path.read_text())["assessment-results"]
+        (result,) = content["results"]
+        (host,) = result["local-definitions"]["inventory-items"]
+        self.assertEqual("compute node compute1", host["description"])
+        # it has never reported
+        states = {
+            item["target"]["status"]["state"] for item in result["findings"]
+        }
+        self.assertEqual({"not-satisfied"}, states)
+        self.assertFalse(self.page.exists())

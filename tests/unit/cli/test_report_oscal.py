@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Assessment results of ``openstack vhard report --oscal``."""
+
+import json
+import re
+import stat
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from osc_lib import exceptions
+
+from nova_vhard.catalogue.checks import OURS
+from nova_vhard.catalogue.controls import CONTROLS
+from nova_vhard.osc.report import command, data, oscal
+from nova_vhard.osc.report.data import Part
+from nova_vhard.placement.fleet import FRESH, SILENT, STALE, HostPosture
+from tests import report_pages
+
+EVERY = frozenset(OURS)
+GOOD = HostPosture("good", FRESH, EVERY)
+OPEN = HostPosture("open", FRESH, EVERY - {"smt"})
+OLD = HostPosture("old", STALE, EVERY)
+LOST = HostPosture("lost\n\x1b[1m", SILENT, frozenset())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return report_pages.report(tmp_path_factory.mktemp("report"), 0, 0)
+
+
+def results(made, *hosts):
+    text = oscal.render(replace(made, hosts=hosts))
+    content = json.loads(text)["assessment-results"]
+    (result,) = content["results"]
+    return result
+
+
+def states(result, check):
+    return {
+        item["target"]["status"]["state"]
+        for item in result["findings"]
+        if item["title"].endswith(f": {check}")
+    }
+
+
+def test_every_check_has_controls_as_oscal_spells_them():
+    assert CONTROLS.keys() == OURS.keys()
+    for item in CONTROLS.values():
+        assert item.nist
+        for control in item.nist:
+            assert re.fullmatch(r"[a-z]{2}-\d+(\.\d+)?", control)
+
+
+def test_satisfied_is_what_every_host_has_proven(made):
+    good = results(made, GOOD)
+    for name in OURS:
+        assert states(good, name) == {"satisfied"}
+    both = results(made, GOOD, OPEN)
+    assert states(both, "smt") == {"not-satisfied"}
+    assert states(both, "iommu") == {"satisfied"}
+
+
+@pytest.mark.parametrize("host", [OLD, LOST])
+def test_a_host_without_a_fresh_report_has_proven_nothing(made, host):
+    result = results(made, GOOD, host)
+    for name in OURS:
+        assert states(result, name) == {"not-satisfied"}
+
+
+def test_what_is_referred_to_is_there_once(made):
+    result = results(made, GOOD, OPEN, OLD, LOST)
+    hosts = [
+        item["uuid"] for item in result["local-definitions"]["inventory-items"]
+    ]
+    seen = [item["uuid"] for item in result["observations"]]
+    found = [item["uuid"] for item in result["findings"]]
+    every = [*hosts, *seen, *found, result["uuid"]]
+    assert len(set(every)) == len(every)
+    for item in result["observations"]:
+        assert {one["subject-uuid"] for one in item["subjects"]} <= set(hosts)
+    for item in result["findings"]:
+        related = item["related-observations"]
+        assert {one["observation-uuid"] for one in related} <= set(seen)
+
+
+def test_the_same_moment_gives_the_same_file(made):
+    assert results(made, GOOD, OPEN) == results(made, GOOD, OPEN)
+
+
+def test_names_are_cleaned(made):
+    text = json.dumps(results(made, LOST), ensure_ascii=False)
+    assert "\\u001b" not in text
+    assert "\x1b" not in text
+    assert "lost" in text
+
+
+def test_hosts_that_cannot_be_read_make_no_results(made):
+    broken = replace(made, hosts=(), fleet=Part(trouble="no answer"))
+    with pytest.raises(oscal.NotWhole, match="no answer"):
+        oscal.render(broken)
+    with pytest.raises(oscal.NotWhole, match="no compute node"):
+        oscal.render(replace(made, hosts=()))
+
+
+@pytest.fixture
+def run(made, tmp_path, monkeypatch):
+    """Return the command, on a cloud with some hosts."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text('version: "1"\n')
+
+    def call(*words, hosts=(GOOD,), trouble=None):
+        report = replace(made, hosts=hosts, fleet=Part(trouble=trouble))
+        monkeypatch.setattr(data, "gather", lambda *_: report)
+        one = command.WriteReport(SimpleNamespace(stderr=None), None)
+        parser = one.get_parser("test")
+        one.take_action(parser.parse_args([*words, "--policy", str(policy)]))
+
+    return call
+
+
+def test_one_file_or_both(run, tmp_path):
+    page, found = tmp_path / "page.html", tmp_path / "results.json"
+    run("--oscal", str(found))
+    assert json.loads(found.read_text())
+    assert stat.S_IMODE(found.stat().st_mode) == 0o600
+    assert not page.exists()
+    run("--oscal", str(found), "--html", str(page))
+    assert page.exists()
+
+
+def test_what_cannot_be_written_is_one_line(run, tmp_path):
+    path = tmp_path / "results.json"
+    with pytest.raises(exceptions.CommandError, match="--html or --oscal"):
+        run()
+    with pytest.raises(exceptions.CommandError, match="there is no folder"):
+        run("--oscal", str(tmp_path / "nowhere" / "results.json"))
+    path.write_text("old")
+    with pytest.raises(exceptions.CommandError, match="could not be read"):
+        run("--oscal", str(path), hosts=(), trouble="no answer")
+    assert path.read_text() == "old"
