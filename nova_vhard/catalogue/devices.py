@@ -381,6 +381,16 @@ _OTHER = (
         extra_specs=("hw:tpm_version",),
     ),
     DeviceKind(
+        name="tpm_secret_security",
+        title="security of the TPM's secret",
+        why="with host or deployment the hosts, or everybody who is Nova, "
+        "may read the secret that the guest's TPM is encrypted by",
+        fix="use user: the owner's own key manager has it, and live "
+        "migration of the guest needs the owner",
+        values=("user", "host", "deployment"),
+        extra_specs=("hw:tpm_secret_security",),
+    ),
+    DeviceKind(
         name="viommu_model",
         title="guest IOMMU",
         why="an emulated IOMMU is complex code; Nova's image metadata "

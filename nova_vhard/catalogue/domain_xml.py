@@ -289,6 +289,8 @@ UNTOLD: Mapping[str, str] = MappingProxyType(
         "architecture": "every domain says one; what its host does not run "
         "itself is judged as emulation_architecture",
         "ipxe_boot": "Nova's libvirt driver makes nothing of it",
+        "tpm_secret_security": "a domain has the secret's uuid, and not who "
+        "may read it",
         "rng": "Nova adds one unless the flavor forbids it",
     }
 )

@@ -33,6 +33,7 @@ NO_DEVICE = {
     "rng",
     "secure_boot",
     "serial_port_count",
+    "tpm_secret_security",
     "tpm_version",
     "vm_mode",
 }

@@ -3,6 +3,8 @@
 
 import json
 import re
+from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +19,9 @@ from nova_vhard.policy.hosts import (
     PASSTHROUGH_REQUIRE,
 )
 from nova_vhard.policy.schema import SCHEMA
-from nova_vhard.policy.verdict import PASSTHROUGH_ALLOW
+from nova_vhard.policy.subject import UPLOAD, Subject
+from nova_vhard.policy.verdict import PASSTHROUGH_ALLOW, evaluate
+from nova_vhard.request import image as image_reader
 from tests.unit.docs import (
     PAGES,
     REFERENCE,
@@ -157,3 +161,58 @@ def test_the_table_of_presets_and_images_is_what_they_come_to():
     assert {name: (int(a), int(b)) for name, a, b in shown} == rows
     assert rows["scs"][0] == len(public) == 19
     assert rows["strict"] == (0, 0)
+
+
+def test_the_optional_rules_of_strict_can_be_taken_over(tmp_path):
+    text = Path(document.shipped("strict")).read_text(encoding="utf-8")
+    rules = text.partition("\n#guest_devices:\n")[2]
+    taken = "\n".join(line.removeprefix("#") for line in rules.splitlines())
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        f'version: "1"\nextends: strict\nguest_devices:\n{taken}\n'
+    )
+    policy = document.load(str(path))
+    optional = (
+        "firmware_type",
+        "secure_boot",
+        "mem_encryption",
+        "mem_encryption_model",
+        "tpm_secret_security",
+    )
+    # None of them holds by itself.
+    strict = document.load(document.shipped("strict")).guest_devices
+    for kind in optional:
+        assert policy.guest_devices[kind] != strict.get(kind)
+    said = {
+        "hw_firmware_type": "uefi",
+        "os_secure_boot": "required",
+        "hw_mem_encryption": "true",
+        "hw_mem_encryption_model": "amd-sev-snp",
+    }
+    request = image_reader.read(said)
+    judged_kinds = {
+        item.choice.kind
+        for item in evaluate(
+            policy, request, Subject(UPLOAD), date(2026, 1, 1)
+        ).refusals
+    }
+    assert not judged_kinds & set(optional)
+    for name, value in (
+        ("hw_firmware_type", "bios"),
+        ("os_secure_boot", "optional"),
+        ("hw_mem_encryption", "false"),
+        ("hw_mem_encryption_model", "amd-sev"),
+    ):
+        found = evaluate(
+            policy,
+            image_reader.read({**said, name: value}),
+            Subject(UPLOAD),
+            date(2026, 1, 1),
+        )
+        rules = {item.choice.kind for item in found.refusals}
+        assert rules & set(optional), name
+    empty = evaluate(
+        policy, image_reader.read({}), Subject(UPLOAD), date(2026, 1, 1)
+    )
+    missing = {item.choice.kind for item in empty.refusals}
+    assert {"firmware_type", "secure_boot", "mem_encryption"} <= missing
