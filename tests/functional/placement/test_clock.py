@@ -72,14 +72,14 @@ def test_of_a_host(cloud, host, report, posture, time, wrong):
     # then: nobody takes it for fresh, and its own mark is the only one
     assert posture.hosts(IOMMU) == set()
     mark = {traits.of_hour(NOW + wrong)}
-    assert cloud.traits(host)[0] == FOREIGN | VTD_ON | mark
+    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | mark
     assert upkeep.sweep(cloud.placement, NOW, 2).silent == ("compute",)
     assert cloud.traits(host)[0] == FOREIGN
     # and when it is set right
     report(NOW)
     time.seconds += 70
     assert posture.hosts(IOMMU) == {host}
-    assert cloud.traits(host)[0] == FOREIGN | VTD_ON | MARK
+    assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
 
 
 @wrong

@@ -41,7 +41,7 @@ def test_with_another_uuid_and_the_same_name(cloud, report, tmp_path):
     old = cloud.host("compute", FOREIGN)
     identify(tmp_path, old)
     report()
-    assert cloud.traits(old)[0] == FOREIGN | PROVEN
+    assert cloud.claims(old)[0] == FOREIGN | PROVEN
     # when it is gone, and another host has come
     remove(cloud, old)
     other = cloud.host("another", FOREIGN)
@@ -51,13 +51,13 @@ def test_with_another_uuid_and_the_same_name(cloud, report, tmp_path):
     new = cloud.host("compute", FOREIGN)
     with pytest.raises(PublishError, match=old):
         report()
-    assert cloud.traits(new)[0] == cloud.traits(other)[0] == FOREIGN
+    assert cloud.claims(new)[0] == cloud.traits(other)[0] == FOREIGN
     # and when nova-compute has written who it is now
     identify(tmp_path, new)
     report()
     # then
-    assert cloud.traits(new)[0] == FOREIGN | PROVEN
-    assert cloud.traits(other)[0] == FOREIGN
+    assert cloud.claims(new)[0] == FOREIGN | PROVEN
+    assert cloud.claims(other)[0] == FOREIGN
 
 
 def test_by_name(cloud, conf, report):
@@ -69,7 +69,7 @@ def test_by_name(cloud, conf, report):
         report()
     new = cloud.host("compute", FOREIGN)
     report()
-    assert cloud.traits(new)[0] == FOREIGN | PROVEN
+    assert cloud.claims(new)[0] == FOREIGN | PROVEN
 
 
 @pytest.mark.parametrize("step", ["GET", "PUT"])
@@ -91,4 +91,4 @@ def test_in_the_middle_of_a_publish(cloud, report, tmp_path, step):
     new = cloud.host("compute", FOREIGN)
     identify(tmp_path, new)
     report()
-    assert cloud.traits(new)[0] == FOREIGN | PROVEN
+    assert cloud.claims(new)[0] == FOREIGN | PROVEN

@@ -11,7 +11,7 @@ import fixtures
 import nova.conf
 from nova.scheduler.client import report as report_client
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import results, traits
 from nova_vhard.host.report import HostReport
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import Placement
@@ -115,8 +115,12 @@ class Fleet(helpers.Helpers):
         upkeep.withdraw(Placement(self.reporter), self.provider(host))
 
     def traits(self, host: str) -> set[str]:
-        """Return the traits of a host's root provider."""
-        return set(self._get_provider_traits(self.provider(host)))
+        """Return the traits of a host's root provider.
+
+        Without those that tell failed checks apart: no scheduler asks them.
+        """
+        found = self._get_provider_traits(self.provider(host))
+        return {one for one in found if not one.startswith(results.PREFIX)}
 
     def ours(self, host: str) -> set[str]:
         """Return the traits of a host that are ours."""
