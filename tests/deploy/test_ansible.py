@@ -166,5 +166,11 @@ def test_the_parts_of_a_compute_node(hosts, role):
     assert f"username = vhard-{role}" in conf.read_text()
     assert (hosts.etc / "systemd" / f"nova-vhard-{role}.service").exists()
     assert hosts.play(role) == 0
+    own = hosts.folder / "own.conf"
+    own.write_text("[placement]\nauth_section = vhard_host\n")
+    assert hosts.play(role, vhard_credential=str(own)) > 0
+    copy = hosts.etc / "nova-vhard" / f"{role}-placement.conf"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert copy.read_text() == own.read_text()
     assert hosts.play(role, vhard_state="absent") > 0
     assert hosts.content() == before
