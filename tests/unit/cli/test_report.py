@@ -3,6 +3,7 @@
 
 import html.parser
 import itertools
+import re
 import stat
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from nova_vhard.common import files
 from nova_vhard.osc.report import command
 from nova_vhard.osc.report import page as report_page
 from nova_vhard.osc.report.data import Part
-from nova_vhard.placement.fleet import FRESH
+from nova_vhard.placement.fleet import FRESH, STALE, HostPosture
 from tests import report_pages
 
 TABLES = 7
@@ -185,6 +186,25 @@ def test_a_clean_cloud(made):
     words = " ".join(text for _, text in Page(report_page.render(clean)).texts)
     assert words.count("None violates the policy.") == 3
     assert "Placement knows no compute node." in words
+
+
+@pytest.mark.parametrize(
+    ("status", "cells"),
+    [
+        (FRESH, ["yes", "no", "unknown", "n/a", "unknown"]),
+        (STALE, ["old", "unknown", "unknown", "unknown", "unknown"]),
+    ],
+)
+def test_a_cell_says_why_nothing_is_proven(made, status, cells):
+    names = list(CHECKS)[:5]
+    others = dict(
+        zip(names[1:4], ("FAIL", "UNKNOWN", "NOT_APPLICABLE"), strict=True)
+    )
+    passed = frozenset(names[:1])
+    host = HostPosture("compute1", status, passed, others=others)
+    html = report_page.render(replace(made, hosts=(host,)))
+    (row,) = re.findall("<bdi>compute1</bdi></th>(.*)</tr>", html)
+    assert re.findall("<td[^>]*>([^<]*)</td>", row)[:6] == [status, *cells]
 
 
 def test_a_policy_that_is_switched_off_says_so(made):
