@@ -53,23 +53,23 @@ def _reason(text: str) -> str:
 
 #: Commands with what they do, in the order of the help.
 _HELP = {
-    "clean": "clean a device now, whatever became of it before",
-    "release": "release a device that is clean, or by force",
-    "enroll": "record what a device is like now as its good state",
-    "show": "print a device's journal as JSON",
-    "run": "clean until SIGTERM",
-    "once": "look at every device once and clean what is to be",
-    "check-rules": "check a rules file and print its entries",
+    "clean": "Clean a device now, whatever became of it before.",
+    "release": "Release a device that is clean, or by force.",
+    "enroll": "Record what a device is like now as its good state.",
+    "show": "Print a device's journal as JSON.",
+    "run": "Clean until SIGTERM.",
+    "once": "Look at every device once and clean what is to be.",
+    "check-rules": "Check a rules file and print its entries.",
 }
 _OF_A_DEVICE = ("clean", "release", "enroll", "show")
 _FORCE = {
-    "release": "release it although nothing proves that it is clean",
-    "enroll": "also of a device that was used and is not clean, that was "
+    "release": "Release it although nothing proves that it is clean.",
+    "enroll": "Also of a device that was used and is not clean, that was "
     "released by force, or that Nova knows anew: whoever enrolls it vouches "
-    "for it",
+    "for it.",
 }
-_REASON = "why; must be given with --force, and is kept in its history"
-_FILE = "by default the configured one"
+_REASON = "Why; must be given with --force, and is kept in its history."
+_FILE = "Rules file; by default the configured one."
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,7 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         for name, text in _HELP.items()
     }
     for name in _OF_A_DEVICE:
-        added[name].add_argument("address", type=_address, metavar="ADDRESS")
+        added[name].add_argument(
+            "address",
+            type=_address,
+            metavar="ADDRESS",
+            help="PCI address of the device, such as 0000:3b:00.0.",
+        )
     for name, text in _FORCE.items():
         added[name].add_argument("--force", action="store_true", help=text)
     added["release"].add_argument("--reason", type=_reason, help=_REASON)

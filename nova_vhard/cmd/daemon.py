@@ -10,6 +10,7 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_vhard.cmd import version
 from nova_vhard.common import terminal
 from nova_vhard.placement.client import PlacementError
 
@@ -45,15 +46,16 @@ class Program:
     crashed: int = 1
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add what every program takes: --config-file and --debug."""
+        """Add what every program takes, --config-file among it."""
+        version.add_option(parser)
         parser.add_argument(
             "--config-file",
             action="append",
             metavar="FILE",
-            help="configuration file, again for each further one; default "
-            f"{' and '.join(self.default_files)}, as far as they are there",
+            help="Configuration file, again for each further one; default "
+            f"{' and '.join(self.default_files)}, as far as they are there.",
         )
-        parser.add_argument("--debug", action="store_true", help="log more")
+        parser.add_argument("--debug", action="store_true", help="Log more.")
 
     def configure(self, options: argparse.Namespace) -> cfg.ConfigOpts:
         """Read the configuration and set up the log.
@@ -84,6 +86,12 @@ class Program:
         """
         try:
             return command(self.configure(options), options)
+        except (
+            cfg.ConfigFilesNotFoundError,
+            cfg.ConfigFilesPermissionDeniedError,
+        ) as error:
+            terminal.complain(f"{self.name}: {error}: {self._fix_of_files()}")
+            return self.amiss
         except (*_EXPECTED, *self.expected) as error:
             terminal.complain(f"{self.name}: {error}")
             return self.amiss
@@ -93,6 +101,13 @@ class Program:
             if options.debug:
                 raise
             return self.crashed
+
+    def _fix_of_files(self) -> str:
+        names = " and ".join(self.default_files)
+        return (
+            "name files with --config-file that this user may read, or leave "
+            f"it out to read {names}"
+        )
 
 
 def read_all(group: Any, options: Sequence[cfg.Opt]) -> None:

@@ -28,14 +28,14 @@ _PROGRAM = daemon.Program(
 )
 
 _COMMANDS_HELP = {
-    "install": "put the hook where libvirt calls it, and have libvirt look",
-    "uninstall": "take away the hook and all that the guard has left",
-    "status": "say what hook, socket, daemon, policy and report are like; "
-    "exit status 1 if something is amiss",
-    "probe": "prove whether libvirt asks the guard, with a domain that can "
+    "install": "Put the hook where libvirt calls it, and have libvirt look.",
+    "uninstall": "Take away the hook and all that the guard has left.",
+    "status": "Say what hook, socket, daemon, policy and report are like; "
+    "exit status 1 if something is amiss.",
+    "probe": "Prove whether libvirt asks the guard, with a domain that can "
     "never start; exit status 0 guarded, 1 unguarded, 2 if libvirt does not "
-    "answer",
-    "run": "guard until SIGTERM",
+    "answer.",
+    "run": "Guard until SIGTERM.",
 }
 
 

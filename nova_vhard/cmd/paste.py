@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
-from nova_vhard.cmd import paste_file
+from nova_vhard.cmd import paste_file, version
 from nova_vhard.cmd.paste_file import (
     SERVICES,
     PasteError,
@@ -33,13 +33,20 @@ def _parser() -> argparse.ArgumentParser:
         "out. Doing it twice changes nothing, and remove restores what was "
         "there before add. Restart the service afterwards.",
     )
-    parser.add_argument("action", choices=sorted(_ACTIONS))
-    parser.add_argument("service", choices=sorted(SERVICES))
+    version.add_option(parser)
+    parser.add_argument(
+        "action",
+        choices=sorted(_ACTIONS),
+        help="Put the gate in, or take it out.",
+    )
+    parser.add_argument(
+        "service", choices=sorted(SERVICES), help="Whose file it is."
+    )
     parser.add_argument(
         "file",
-        help="api-paste.ini of nova-api, or glance-api-paste.ini of "
+        help="The api-paste.ini of nova-api, or glance-api-paste.ini of "
         "glance-api; it is replaced in one step, and not touched if "
-        "anything is wrong",
+        "anything is wrong.",
     )
     return parser
 

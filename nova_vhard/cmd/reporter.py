@@ -7,7 +7,7 @@ import datetime
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from oslo_config import cfg
 
@@ -47,24 +47,16 @@ _PROGRAM = daemon.Program(
 )
 
 
-class _Parser(argparse.ArgumentParser):
-    """A wrong argument is no result of a check: it ends with 255."""
-
-    def error(self, message: str) -> NoReturn:
-        """End with another status than that of an UNKNOWN."""
-        self.exit(_CRASHED, f"{self.format_usage()}{self.prog}: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog=_PROGRAM.name, description=__doc__)
+    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
     _PROGRAM.add_arguments(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_check(commands)
     _add_facts(commands)
-    run = commands.add_parser("run", help="report again and again")
-    run.add_argument("--once", action="store_true", help="report once, end")
+    run = commands.add_parser("run", help="Report again and again.")
+    run.add_argument("--once", action="store_true", help="Report once, end.")
     sweep = commands.add_parser(
-        "sweep", help="take our traits from hosts that have fallen silent"
+        "sweep", help="Take our traits from hosts that have fallen silent."
     )
     sweep.add_argument(
         "--max-report-age",
@@ -72,13 +64,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=range(2, 25),
         default=2,
         metavar="HOURS",
-        help="2 to 24; not smaller than max_report_age of the policy",
+        help="2 to 24; not smaller than max_report_age of the policy.",
     )
     withdraw = commands.add_parser(
-        "withdraw", help="take our traits from one host"
+        "withdraw", help="Take our traits from one host."
     )
     withdraw.add_argument(
-        "host", nargs="?", help="name of its provider; default this host"
+        "host", nargs="?", help="Name of its provider; default this host."
     )
     return parser
 
@@ -86,28 +78,28 @@ def _parser() -> argparse.ArgumentParser:
 def _add_check(commands: Any) -> None:
     check = commands.add_parser(
         "check",
-        help="run every check and print what it found; exit status 0 if "
-        "nothing is amiss, 1 for any FAIL, 2 for any UNKNOWN or where there "
-        "is no such --root, 255 for wrong arguments or a crash",
+        help="Run every check and print what it found; exit status 0 if "
+        "nothing is amiss, 1 for any FAIL, 2 for any UNKNOWN, wrong arguments "
+        "or where there is no such --root, 255 for a crash.",
     )
     check.add_argument(
         "--root",
         metavar="DIR",
-        help="where the host's / is; what is no folder ends with 2",
+        help="Where the host's / is; what is no folder ends with 2.",
     )
     check.add_argument(
         "--policy",
         metavar="FILE",
-        help="policy to compare the host with: a file, or "
+        help="Policy to compare the host with: a file, or "
         f"{' or '.join(document.SHIPPED)}, which ship with the package; "
-        "default [vhard_reporter] policy_file. One with errors ends with 255",
+        "default [vhard_reporter] policy_file. One with errors ends with 255.",
     )
     check.add_argument(
         "-f",
         "--format",
         choices=tuple(report_formats.FORMATS),
         default="table",
-        help="how it is printed; default table, the worst first",
+        help="How it is printed; default table, the worst first.",
     )
     check.add_argument(
         "-c",
@@ -116,16 +108,16 @@ def _add_check(commands: Any) -> None:
         choices=tuple(report_formats.COLUMNS),
         default=[],
         dest="columns",
-        help="a column, can be repeated; junit has no columns",
+        help="A column, can be repeated; junit has no columns.",
     )
 
 
 def _add_facts(commands: Any) -> None:
     parser = commands.add_parser(
         "facts",
-        help="as root: leave the few keys of nova.conf and qemu.conf that "
+        help="As root: leave the few keys of nova.conf and qemu.conf that "
         "the checks need in the run directory; exit status 1 if some cannot "
-        "be read, and what was there of them before is void",
+        "be read, and what was there of them before is void.",
     )
     # One list, in the order given: a later one wins, as in nova-compute.
     for name, what in (("file", "FILE"), ("dir", "DIR")):
@@ -136,8 +128,8 @@ def _add_facts(commands: Any) -> None:
             dest="nova_arguments",
             type=f"--config-{name}={{}}".format,
             metavar=what,
-            help=f"a --config-{name} of nova-compute; default as "
-            "nova-compute finds it in /etc/nova and /etc",
+            help=f"A --config-{name} of nova-compute; default as "
+            "nova-compute finds it in /etc/nova and /etc.",
         )
 
 

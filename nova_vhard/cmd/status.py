@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """nova-vhard-status upgrade check, and probe: is the policy really in force?
 
-Exit status 0 if all is well, 1 for any warning, 2 for any failure, 255 if
-the command itself could not run.
+Exit status 0 if all is well, 1 for any warning, 2 for any failure and for
+wrong arguments, 255 if the command itself could not run.
 """
 
 import functools
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 from oslo_upgradecheck.upgradecheck import Result
 
+from nova_vhard.cmd import version
 from nova_vhard.cmd.status_checks import (
     cloud,
     gates,
@@ -33,6 +35,7 @@ from nova_vhard.common.text import line
 from nova_vhard.conf import status as status_conf
 
 _CRASHED = 255
+_NAME = "nova-vhard-status"
 _PROBE = "probe"
 
 #: Name to function, in the order of the table.
@@ -78,6 +81,14 @@ class Probes(Checks):
     checks = probe.CHECKS
 
 
+class _Options(cfg.ConfigOpts):  # type: ignore[misc]
+    """The command line; oslo.upgradecheck gives it no version."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """Parse it, with the option --version among the others."""
+        super().__call__(*args, version=version.of(_NAME), **kwargs)
+
+
 def _run(
     check: Callable[[Node], Result], node: Node, command: Checks
 ) -> Result:
@@ -119,25 +130,24 @@ def chosen(argv: Sequence[str]) -> tuple[type[Checks], list[str]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    conf = cfg.ConfigOpts()
+    conf = _Options()
     status_conf.register(conf)
     commands, arguments = chosen(sys.argv[1:] if argv is None else argv)
     try:
         return int(
             upgradecheck.main(
                 conf,
-                "nova-vhard-status",
+                _NAME,
                 commands(conf),
                 arguments,
                 default_config_files=[],
             )
         )
     except cfg.Error as error:
-        terminal.complain(f"nova-vhard-status: {error}")
+        terminal.complain(f"{_NAME}: {error}")
     except SystemExit as ended:
-        # argparse ends with 2, which is a failed check here.
-        if not ended.code:
-            return 0
+        # --help, --version, or wrong arguments, by argparse.
+        return int(ended.code or 0)
     return _CRASHED
 
 

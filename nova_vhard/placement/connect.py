@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
 
+from nova_vhard.common.text import clean
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.placement.client import Placement, PlacementError
 
@@ -59,11 +60,14 @@ def connect(
     :param alive: called before each request, for a service's manager
     :raises PlacementError: if the options do not make a client
     """
-    from keystoneauth1 import loading
+    from keystoneauth1 import exceptions, loading
 
     placement_conf.register(conf)
+    section = conf[GROUP].auth_section or GROUP
     try:
         auth = loading.load_auth_from_conf_options(conf, GROUP)
+        if auth is None:
+            raise exceptions.MissingAuthPlugin(_no_login(section))
         session = loading.load_session_from_conf_options(
             conf, GROUP, auth=auth
         )
@@ -72,5 +76,19 @@ def connect(
         )
     except Exception as error:
         # keystoneauth's own errors have no common class.
-        raise PlacementError(f"group {GROUP}: {error}") from error
+        place = f"[{section}] of {_files(conf)}"
+        raise PlacementError(f"{place}: {clean(error, 300)}") from error
     return Placement(AdapterClient(adapter, alive))
+
+
+def _files(conf: cfg.ConfigOpts) -> str:
+    """Return the configuration files that were read, for a person."""
+    return ", ".join(conf.config_file or ()) or "no file (none was read)"
+
+
+def _no_login(section: str) -> str:
+    return (
+        "no login to Placement: it has no auth_type; set auth_type, auth_url "
+        f"and a credential in group {section}, as the sample of the file "
+        "shows, or name the file that has them with --config-file"
+    )
