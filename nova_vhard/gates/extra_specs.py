@@ -5,25 +5,45 @@ Plugged in under ``nova.api.extra_spec_validators``; Nova answers 400 to what
 does not fit, from microversion 2.86 on.
 """
 
+from typing import Any
+
+from nova import exception
 from nova.api.validation.extra_specs import base
 
-from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.catalogue.profiles import PROFILES
+from nova_vhard.common.problems import nearest
+from nova_vhard.common.text import quote
+from nova_vhard.request.passthrough import KNOWN, unknown_requirements
 
-_KNOWN = (*CHECKS, *PROFILES)
-_NAMES = "|".join(_KNOWN)
+_NAMES = "|".join(KNOWN)
+
+
+class _Checks(base.ExtraSpecValidator):  # type: ignore[misc]
+    """A validator whose refusal names the word that is none of the known."""
+
+    def validate(self, name: str, value: Any) -> None:
+        """Refuse a value with a word that is no check, and no profile.
+
+        :raises nova.exception.ValidationError: which Nova answers as 400
+        """
+        for word in unknown_requirements(str(value)):
+            raise exception.ValidationError(
+                f"Validation failed; {name}: {quote(word)} is no check, and "
+                f"no profile of checks{nearest(word, KNOWN)}. Known: "
+                f"{', '.join(KNOWN)}."
+            )
+        super().validate(name, value)
 
 
 def register() -> list[base.ExtraSpecValidator]:
     """Return the validators, as Nova's API asks for them."""
     return [
-        base.ExtraSpecValidator(
+        _Checks(
             name="vhard:require",
             description=(
                 "Checks, or profiles of checks, that a host must have passed "
                 "before a server of this flavor may run on it, separated by "
                 "commas. "
-                f"Known: {', '.join(_KNOWN)}."
+                f"Known: {', '.join(KNOWN)}."
             ),
             value={
                 "type": str,

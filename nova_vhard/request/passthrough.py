@@ -10,12 +10,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nova_vhard.catalogue.profiles import expand
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.profiles import PROFILES, expand
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
+
+#: The extra spec that names checks a host must have passed.
+REQUIRE = "vhard:require"
 
 _ALIAS = "pci_passthrough:alias"
 _PROFILE = "accel:device_profile"
-_REQUIRE = "vhard:require"
+
+#: The extra specs with names of their own that this module reads.
+NAMES = frozenset((_ALIAS, _PROFILE, REQUIRE))
+
+#: What may stand in ``vhard:require``.
+KNOWN = (*CHECKS, *PROFILES)
+
 #: Devices of a name up to which fewer than a server has are listed.
 MANY = 1024
 #: Aliases of a flavor that are read; Nova has room for 255 characters.
@@ -28,6 +38,11 @@ _RESOURCE = re.compile(r"resources[^:]*:(VGPU|CUSTOM_\w+)$")
 # port's uuid.
 _PROFILE_GROUP = "device_profile_"
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
+
+
+def is_resource(spec: str) -> bool:
+    """Return whether an extra spec may ask for a mediated device."""
+    return bool(_RESOURCE.match(spec))
 
 
 def of_flavor(extra_specs: Mapping[str, str]) -> list[Passthrough]:
@@ -195,5 +210,14 @@ def host_checks(extra_specs: Mapping[str, str]) -> frozenset[str]:
     A profile stands for its checks. Names that do not exist are kept: no
     host has passed them.
     """
-    text = extra_specs.get(_REQUIRE, "")
+    text = extra_specs.get(REQUIRE, "")
     return expand(filter(None, (part.strip() for part in text.split(","))))
+
+
+def unknown_requirements(text: str) -> list[str]:
+    """Return the words of ``vhard:require`` that are none of ``KNOWN``.
+
+    :param text: value of the extra spec; an empty word is none, too
+    """
+    words = (part.strip() for part in text.split(","))
+    return [word for word in words if word not in KNOWN]
