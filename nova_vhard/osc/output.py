@@ -15,6 +15,17 @@ from osc_lib.command import command
 from nova_vhard.common import terminal
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
+from nova_vhard.osc.cells import Cell, Words
+
+#: Formats that know lists and booleans.
+_WITH_VALUES = ("json", "yaml")
+
+#: Exit status after arguments that make no sense, argparse's own too.
+USAGE = 2
+
+
+class UsageError(exceptions.CommandError):  # type: ignore[misc]
+    """Raised for arguments that make no sense together."""
 
 
 class Lines(str):
@@ -43,7 +54,12 @@ def cleaned(value: Any) -> Any:
 
 
 class Command(command.Command):  # type: ignore[misc]
-    """A command; what it says and how it ends is clean."""
+    """A command; what it says and how it ends is clean.
+
+    :ivar status: exit status of a command that has come to its end
+    """
+
+    status = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Log with a logger of ours, arguments too."""
@@ -58,7 +74,10 @@ class Command(command.Command):  # type: ignore[misc]
             whose text is not clean
         """
         try:
-            return int(super().run(parsed_args) or 0)
+            return int(super().run(parsed_args) or self.status)
+        except UsageError as error:
+            self.say(f"{self.cmd_name or 'openstack vhard'}: error: {error}")
+            return USAGE
         except Exception as error:
             text = str(error)
             if line(text) == text:
@@ -84,7 +103,7 @@ class Lister(Command, command.Lister):  # type: ignore[misc]
         data: Iterable[Sequence[Any]],
     ) -> int:
         """Write the table, each of its cells clean."""
-        rows = _rows(data)
+        rows = _rows(data, parsed_args.formatter)
         return int(super().produce_output(parsed_args, column_names, rows))
 
 
@@ -98,10 +117,22 @@ class ShowOne(Command, command.ShowOne):  # type: ignore[misc]
         data: Sequence[Any],
     ) -> int:
         """Write the fields, each of them clean."""
-        row = tuple(cleaned(item) for item in data)
+        (row,) = _rows([data], parsed_args.formatter)
         return int(super().produce_output(parsed_args, column_names, row))
 
 
-def _rows(data: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    data: Iterable[Sequence[Any]], formatter: str
+) -> Iterator[tuple[Any, ...]]:
     for row in data:
-        yield tuple(cleaned(cell) for cell in row)
+        yield tuple(_written(cleaned(cell), formatter) for cell in row)
+
+
+def _written(value: Any, formatter: str) -> Any:
+    """Return a clean value as a formatter of cliff's can write it."""
+    if formatter in _WITH_VALUES:
+        # PyYAML knows no class but text itself.
+        return str(value) if isinstance(value, str) else value
+    if isinstance(value, list):
+        value = Cell(value)
+    return Words(value) if isinstance(value, FormattableColumn) else value

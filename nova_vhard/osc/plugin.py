@@ -98,6 +98,6 @@ def build_option_parser(
         metavar="<vhard-api-version>",
         default=utils.env("OS_VHARD_API_VERSION", default="1"),
         choices=sorted(API_VERSIONS),
-        help="version of the vhard commands; there is only 1",
+        help="Version of the vhard commands; there is only 1.",
     )
     return parser

@@ -2,6 +2,7 @@
 """The option ``--policy`` of the commands, and the policy that it names."""
 
 import argparse
+import os
 
 from osc_lib import exceptions
 
@@ -11,25 +12,35 @@ from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
 
+#: The variable that names the policy of the cloud, as OS_CLOUD the cloud.
+ENVIRONMENT = "OS_VHARD_POLICY"
+
 
 def add_option(
     parser: argparse.ArgumentParser,
-    what: str = "policy to judge by",
-    default: str | None = POLICY_FILE,
+    what: str = "Policy to judge by",
+    default: bool = True,
 ) -> None:
     """Add the option.
 
     :param what: what the policy is for, for the help
+    :param default: whether it names a policy where nobody does
     """
-    end = f"; default {default}" if default else ""
+    name = default_policy() if default else None
+    end = f"; default {ENVIRONMENT}, or {POLICY_FILE}" if default else ""
     parser.add_argument(
         "--policy",
         metavar="<file>",
-        default=default,
+        default=name,
         help=f"{what}: a file, or {' or '.join(document.SHIPPED)}, which ship "
         f"with the package{end}; one with errors judges nothing, and the "
-        "command ends with 1",
+        "command ends with 1.",
     )
+
+
+def default_policy() -> str:
+    """Return the policy of a command that is given none."""
+    return os.environ.get(ENVIRONMENT) or POLICY_FILE
 
 
 def load(name: str) -> Policy:

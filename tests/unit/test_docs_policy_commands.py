@@ -18,6 +18,7 @@ from tests.unit.docs import COMMANDS, ETC, blocks, words
 
 KINDS = {
     "policy check": show.CheckPolicy,
+    "policy schema": show.PrintSchema,
     "policy show": show.ShowPolicy,
     "policy test": trial.RunPolicyTests,
     "policy explain": trial.ExplainPolicy,

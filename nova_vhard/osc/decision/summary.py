@@ -9,10 +9,10 @@ from osc_lib import exceptions
 
 from nova_vhard.common.decisions import Event, violations
 from nova_vhard.common.text import clean
+from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.decision import log
 from nova_vhard.osc.decision.log import STDIN
 from nova_vhard.osc.offline import (
-    Cell,
     OfflineLister,
     Rows,
     counted,
@@ -122,7 +122,7 @@ class Summary:
 
 
 class SummarizeDecisions(OfflineLister):
-    """Count what the policy refuses, and what it would refuse if enforced
+    """Count what the policy refuses, and what it would refuse if enforced.
 
     Reads decision events (records of logger nova_vhard.decisions) from log
     files, plain or gzip. "Would Be Refused" counts what passed with mode warn
@@ -137,33 +137,33 @@ class SummarizeDecisions(OfflineLister):
             "files",
             metavar="<file>",
             nargs="+",
-            help='log file, plain or gzip; "-" is standard input',
+            help='Log file, plain or gzip; "-" is standard input.',
         )
         parser.add_argument(
             "--by",
             metavar="<name>[,<name>...]",
             type=_names,
             default=_USUAL,
-            help=f"what makes a group, of {', '.join(_BY)} (default: "
-            "%(default)s)",
+            help=f"What makes a group, of {', '.join(_BY)} (default: "
+            "%(default)s).",
         )
         parser.add_argument(
             "--mode",
             action="append",
             choices=[str(mode) for mode in Mode],
-            help="count violations in this mode only (repeat for several)",
+            help="Count violations in this mode only (repeat for several).",
         )
         parser.add_argument(
             "--outcome",
             action="append",
             choices=list(OUTCOMES),
-            help="count requests with this outcome only (repeat for several)",
+            help="Count requests with this outcome only (repeat for several).",
         )
         parser.add_argument(
             "--top",
             metavar="<number>",
             type=_positive,
-            help="show only so many groups, the largest (default: all)",
+            help="Show only so many groups, the largest (default: all).",
         )
         return parser
 

@@ -73,7 +73,7 @@ class _Ask(output.Command):
 
 
 class CleanDevice(_Ask):
-    """Have a device cleaned anew, whatever became of it before
+    """Have a device cleaned anew, whatever became of it before.
 
     A step that failed is not tried again by itself; this asks for it. A
     device that is available is reserved until it is clean.
@@ -85,7 +85,7 @@ class CleanDevice(_Ask):
 
 
 class ReleaseDevice(_Ask):
-    """Release a device that is clean, or by force one that is not proven so
+    """Release a device that is clean, or by force one that is not proven so.
 
     A clean device waits for this only where the host's configuration has
     release_automatically = false; the cleaner refuses any other. With
@@ -102,14 +102,14 @@ class ReleaseDevice(_Ask):
         parser.add_argument(
             "--force",
             action="store_true",
-            help="release it although nothing proves that it is clean",
+            help="Release it although nothing proves that it is clean.",
         )
         parser.add_argument(
             "--reason",
             metavar="<text>",
             default="",
-            help="why; must be given with --force, and is logged here (on "
-            "the host: nova-vhard-cleaner release, which keeps it)",
+            help="Why; must be given with --force, and is logged here (on "
+            "the host: nova-vhard-cleaner release, which keeps it).",
         )
         return parser
 
@@ -125,8 +125,7 @@ class ReleaseDevice(_Ask):
         """Ask for a release."""
         reason = clean(parsed_args.reason, 200).strip()
         if parsed_args.force != bool(reason):
-            text = "--force and --reason go together"
-            raise exceptions.CommandError(text)
+            raise output.UsageError("--force and --reason go together")
         if not parsed_args.force:
             self.tell(self.ask(parsed_args, traits.RELEASE))
             return
@@ -143,7 +142,7 @@ class ReleaseDevice(_Ask):
 
 
 class EnrollDevice(_Ask):
-    """Have the good state of a new device recorded
+    """Have the good state of a new device recorded.
 
     The cleaner compares the device with it after each guest. A host obeys
     this only where its configuration has trust_placement_requests = true;

@@ -25,17 +25,17 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "host",
         metavar="<host>",
-        help="name of the compute node (openstack vhard device list)",
+        help="Name of the compute node (openstack vhard device list).",
     )
     parser.add_argument(
         "address",
         metavar="<address>",
-        help="PCI address of the device on it, such as 0000:3b:00.0",
+        help="PCI address of the device on it, such as 0000:3b:00.0.",
     )
 
 
 class ListDevices(output.Lister):
-    """List devices that are for one guest only, and why some wait
+    """List devices that are for one guest only, and why some wait.
 
     As Placement knows them. A device that is "reserved" is given to nobody:
     its host's nova-vhard-cleaner says why.
@@ -45,12 +45,12 @@ class ListDevices(output.Lister):
         """Add which devices."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
-            "--host", metavar="<host>", default="", help="only of this host"
+            "--host", metavar="<host>", default="", help="Only of this host."
         )
         parser.add_argument(
             "--reserved",
             action="store_true",
-            help="only those that nobody has and nobody can get",
+            help="Only those that nobody has and nobody can get.",
         )
         return parser
 
@@ -77,7 +77,7 @@ class ListDevices(output.Lister):
 
 
 class ShowDevice(output.ShowOne):
-    """Show a device between two guests: who had it, what proves it clean
+    """Show a device between two guests: who had it, what proves it clean.
 
     On the compute node itself the evidence is read from the cleaner's folder
     if that may be read; elsewhere from what --evidence names.
@@ -90,7 +90,7 @@ class ShowDevice(output.ShowOne):
         parser.add_argument(
             "--evidence",
             metavar="<path>",
-            help="a copy of the cleaner's folder devices, or of a file in it",
+            help="A copy of the cleaner's folder devices, or of a file in it.",
         )
         return parser
 

@@ -9,11 +9,13 @@ from typing import Any
 from osc_lib import exceptions
 
 from nova_vhard.catalogue import traits
-from nova_vhard.common.text import clean
-from nova_vhard.osc import output, policies
+from nova_vhard.common.text import clean, line
+from nova_vhard.osc import audits, output, policies
+from nova_vhard.osc.cells import Cell
 from nova_vhard.placement.client import Placement, PlacementError
 from nova_vhard.placement.fleet import fleet
 from nova_vhard.policy.model import Mode, PassthroughRule, Policy
+from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE
 from nova_vhard.request.flavor_traits import (
     REQUIRED,
     TraitPlan,
@@ -27,10 +29,13 @@ _UNPROVEN = "would change, and boot nowhere: no host has proven it"
 _COLUMNS = ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State")
 
 
-def _row(plan: TraitPlan, state: str) -> tuple[str, ...]:
+Row = tuple[Any, ...]
+
+
+def _row(plan: TraitPlan, state: str) -> Row:
     """Return a row of the table."""
     listed = (plan.passthrough, plan.lacks, plan.surplus)
-    cells = (", ".join(map(clean, names)) for names in listed)
+    cells = (Cell(list(map(clean, names))) for names in listed)
     return (clean(plan.flavor.name), *cells, state)
 
 
@@ -38,7 +43,7 @@ class _FlavorCommand(output.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser, with the options of this command."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        what = "policy whose passthrough.require is demanded"
+        what = "Policy whose passthrough.require is demanded"
         policies.add_option(parser, what)
         return parser
 
@@ -58,25 +63,54 @@ class _FlavorCommand(output.Lister):
 
 
 class AuditFlavors(_FlavorCommand):
-    """List passthrough flavors and the traits that they lack
+    """List passthrough flavors and the traits that they lack.
 
     A flavor with trait:CUSTOM_VHARD_...=required lands only on hosts that
     have proven it, by Placement's own means: forced hosts and candidate
-    limits included.
+    limits included. For --fail-on a flavor that lacks a trait violates the
+    policy in the mode of passthrough.require; one that has too many is a
+    warning.
     """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the verdict."""
+        parser = super().get_parser(prog_name)
+        audits.add_options(parser)
+        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
-    ) -> tuple[Iterable[str], Iterable[tuple[str, ...]]]:
+    ) -> tuple[Iterable[str], Iterable[Row]]:
         """Return one row a flavor."""
-        return _COLUMNS, [
-            _row(plan, "differs" if plan.differs else "in sync")
-            for plan in self.plans(policies.load(parsed_args.policy))
-        ]
+        policy = policies.load(parsed_args.policy)
+        tally = audits.Tally("passthrough flavors")
+        result = []
+        for plan in self.plans(policy):
+            tally.add(plan.flavor.id, plan.flavor.name, _found(policy, plan))
+            state = "differs" if plan.differs else "in sync"
+            result.append(_row(plan, state))
+        self.say(tally.totals())
+        self.status = tally.finish(parsed_args)
+        return _COLUMNS, result
+
+
+def _found(policy: Policy, plan: TraitPlan) -> Iterator[audits.Finding]:
+    """Yield what is wrong with a flavor: what it lacks, by the rule's mode."""
+    fix = "to fix: openstack vhard flavor sync"
+    if plan.lacks:
+        rule = policy.passthrough or PassthroughRule()
+        level = audits.level_of(rule.mode or policy.mode)
+        lacks = ", ".join(plan.lacks)
+        yield audits.Finding(
+            level, PASSTHROUGH_REQUIRE, line(f"lacks {lacks}; {fix}")
+        )
+    if plan.surplus:
+        text = line(f"has too many: {', '.join(plan.surplus)}; {fix}")
+        yield audits.Finding(audits.Level.WARNING, PASSTHROUGH_REQUIRE, text)
 
 
 class SyncFlavors(_FlavorCommand):
-    """Give passthrough flavors the traits that the policy demands
+    """Give passthrough flavors the traits that the policy demands.
 
     Adds and removes extra specs trait:CUSTOM_VHARD_... and no others.
     Without --yes it only says what it would do. Nothing is changed while no
@@ -87,19 +121,19 @@ class SyncFlavors(_FlavorCommand):
         """Add the option that makes it real."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            "--yes", action="store_true", help="do it, not only say it"
+            "--yes", action="store_true", help="Do it, not only say it."
         )
         parser.add_argument(
             "--unproven",
             action="store_true",
-            help="do it also where no host has proven what a flavor then "
-            "requires: its servers boot nowhere, in any mode of the policy",
+            help="Do it also where no host has proven what a flavor then "
+            "requires: its servers boot nowhere, in any mode of the policy.",
         )
         return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
-    ) -> tuple[Iterable[str], Iterable[tuple[str, ...]]]:
+    ) -> tuple[Iterable[str], Iterable[Row]]:
         """Return one row a flavor that differs."""
         policy = policies.load(parsed_args.policy)
         changes = [plan for plan in self.plans(policy) if plan.differs]
@@ -178,7 +212,7 @@ def _refusal(stranded: list[TraitPlan]) -> str:
     )
 
 
-def _apply(compute: Any, plan: TraitPlan) -> tuple[str, ...]:
+def _apply(compute: Any, plan: TraitPlan) -> Row:
     if plan.lacks:
         specs = dict.fromkeys(plan.lacks, REQUIRED)
         compute.create_flavor_extra_specs(plan.flavor, specs)

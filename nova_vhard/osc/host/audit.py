@@ -11,7 +11,7 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue import traits
 from nova_vhard.common.text import clean
-from nova_vhard.osc import output, paging
+from nova_vhard.osc import audits, output, paging
 from nova_vhard.osc.host import access
 from nova_vhard.osc.host.accounts import (
     PREFIX,
@@ -32,17 +32,23 @@ _EVERY = "every provider"
 _SERVICE = "service"
 _VOID = f"{_EVERY}: a token with this role voids access rules"
 _FOREIGN = f"{_EVERY}: host enroll did not make this user"
+_LOGIN = "login"
 _NAMED = 3
+
+#: What an entry breaks, for JUnit.
+_RULE = "own provider only"
 
 
 class AuditHosts(output.Lister):
-    """List who may write to Placement for more than one host
+    """List who may write to Placement for more than one host.
 
     Users with a role that may write there, and what host enroll did not
     make or somebody has changed since: a host's user with another role, a
     credential without access rules, or with rules for more than the host's
     own provider and devices. A host whose credentials fit is not listed.
-    Needs the role admin.
+    Needs the role admin. For --fail-on a login that may write by its role is
+    a warning, and a host's user or credential that may do more than its host
+    needs is a violation.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -54,10 +60,11 @@ class AuditHosts(output.Lister):
             choices=range(1, 100_001),
             default=1000,
             metavar="<number>",
-            help="of rows, 1 to 100000 (default: %(default)s); a message "
-            "says if there are more",
+            help="Of rows, 1 to 100000 (default: %(default)s); a message "
+            "says if there are more.",
         )
         add_prefix(parser)
+        audits.add_options(parser)
         return parser
 
     def take_action(
@@ -75,9 +82,25 @@ class AuditHosts(output.Lister):
             raise exceptions.CommandError(f"Placement: {error}") from error
         except paging.ERRORS as error:
             raise exceptions.CommandError(f"Keystone: {error}") from error
+        tally = audits.Tally("logins and credentials")
+        for row in listed[:limit]:
+            tally.add(row[1], row[0], [_finding(row)])
         if len(listed) > limit:
-            self.say(f"There are more than {limit}: --limit shows them.")
+            text = f"There are more than {limit}: --limit shows them."
+            self.say(text)
+            unseen = audits.Finding(audits.Level.UNSEEN, _RULE, text)
+            tally.add("beyond --limit", "", [unseen])
+        self.status = tally.finish(parsed_args)
         return COLUMNS, listed[:limit]
+
+
+def _finding(row: Row) -> audits.Finding:
+    """Return what a row is for the verdict of the audit."""
+    _, by, role, scope, more = row
+    by_role = by == _LOGIN and more == _EVERY
+    level = audits.Level.WARNING if by_role else audits.Level.VIOLATION
+    text = f"role {role} in {scope} may write: {more}"
+    return audits.Finding(level, _RULE, text)
 
 
 def _devices(placement: Placement) -> dict[str, list[str]]:
@@ -113,7 +136,7 @@ class Audit:
                 if name.startswith(PREFIX) and role in ROLES.values():
                     hosts[str(user.get("id"))] = name, scope
                 else:
-                    yield clean(name, 255), "login", role, scope, _EVERY
+                    yield clean(name, 255), _LOGIN, role, scope, _EVERY
         for uuid, (name, scope) in hosts.items():
             yield from self._of_host(uuid, clean(name, 255), scope)
 
@@ -122,7 +145,7 @@ class Audit:
         provider = provider_of(self.accounts.user(uuid))
         if provider is None:
             roles = ", ".join(ROLES.values())
-            yield name, "login", roles, scope, _FOREIGN
+            yield name, _LOGIN, roles, scope, _FOREIGN
             return
         fits = _fitting(provider, self.devices.get(provider, ()), self.prefix)
         for credential in self.accounts.credentials(uuid):

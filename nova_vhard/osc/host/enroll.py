@@ -66,9 +66,9 @@ def add_prefix(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--path-prefix",
         metavar="<path>",
-        help="path that Placement itself sees before /resource_providers, "
+        help="Path that Placement itself sees before /resource_providers, "
         "such as /placement, or / for none; default that of its endpoint. "
-        "With a wrong one Placement refuses whatever a host sends",
+        "With a wrong one Placement refuses whatever a host sends.",
     )
 
 
@@ -88,7 +88,7 @@ def path_prefix(client: Any, given: str | None) -> str:
 
 
 class EnrollHosts(output.Command):
-    """Make credentials that fit one host, for its reporter and its cleaner
+    """Make credentials that fit one host, for its reporter and its cleaner.
 
     Makes a user for each host, whose password nobody knows, and application
     credentials of that user, with access rules: they read Placement and
@@ -107,33 +107,33 @@ class EnrollHosts(output.Command):
             "host",
             nargs="+",
             metavar="<host>",
-            help="name of the host's resource provider, which is the "
-            "hypervisor's host name, or its uuid",
+            help="Name of the host's resource provider, which is the "
+            "hypervisor's host name, or its uuid.",
         )
         parser.add_argument(
             "--folder",
             default=".",
             metavar="<folder>",
-            help="where a folder for each host is made (default: this one)",
+            help="Where a folder for each host is made (default: this one).",
         )
         parser.add_argument(
             "--project",
             default="service",
             metavar="<project>",
-            help="name or id of the project that the users work in "
-            "(default: %(default)s)",
+            help="Name or id of the project that the users work in "
+            "(default: %(default)s).",
         )
         parser.add_argument(
             "--auth-url",
             metavar="<url>",
-            help="Keystone as hosts reach it; default as you do",
+            help="Keystone as hosts reach it; default as you do.",
         )
         add_prefix(parser)
         parser.add_argument(
             "--force",
             action="store_true",
-            help="also for a host that is enrolled: its user is made anew, "
-            "what it had is void at once, and files are replaced",
+            help="Also for a host that is enrolled: its user is made anew, "
+            "what it had is void at once, and files are replaced.",
         )
         return parser
 

@@ -4,19 +4,18 @@
 import argparse
 import datetime
 from collections.abc import Iterable
+from typing import Any
 
 from osc_lib import exceptions
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output
+from nova_vhard.osc.cells import Cell, Passed
 from nova_vhard.placement.client import PlacementError
 from nova_vhard.placement.fleet import HostPosture, fleet
 
-_PASSED = "PASS"
-_NOT = "-"
-
-Row = tuple[str, ...]
+Row = tuple[Any, ...]
 
 LIST = ("Host", "Status", "Passed", "Lacks")
 
@@ -30,12 +29,12 @@ def add_age(parser: argparse.ArgumentParser) -> None:
         default=2,
         metavar="<hours>",
         help="2 to 24, as hosts.max_report_age of the policy (default: "
-        "%(default)s)",
+        "%(default)s).",
     )
 
 
 class ListHosts(output.Lister):
-    """List compute nodes and the checks that they have passed
+    """List compute nodes and the checks that they have passed.
 
     A host whose report is too old counts for nothing, whatever traits it
     still has: its status is "stale" until it reports again or a sweep takes
@@ -46,7 +45,7 @@ class ListHosts(output.Lister):
         """Add the width, and the age from which a report is stale."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
-            "--long", action="store_true", help="one column a check"
+            "--long", action="store_true", help="One column a check."
         )
         add_age(parser)
         return parser
@@ -80,12 +79,10 @@ def row(posture: HostPosture) -> Row:
         clean(posture.name),
         posture.status,
         passed,
-        ", ".join(posture.lacks),
+        Cell(list(posture.lacks)),
     )
 
 
 def cells(posture: HostPosture, checks: Iterable[str]) -> Row:
-    """Return PASS or ``-`` for each of some checks."""
-    return tuple(
-        _PASSED if name in posture.passed else _NOT for name in checks
-    )
+    """Return whether each of some checks is passed."""
+    return tuple(Passed(name in posture.passed) for name in checks)

@@ -48,7 +48,7 @@ class CheckColumn(FormattableColumn):  # type: ignore[misc]
 
 
 class ShowHost(output.ShowOne):
-    """Show what a compute node has proven, and how to mend what it lacks
+    """Show what a compute node has proven, and how to mend what it lacks.
 
     As Placement knows it from the host's last report: PASS, FAIL, UNKNOWN
     (nobody could tell, or the report does not say) or NOT_APPLICABLE; only
@@ -62,8 +62,8 @@ class ShowHost(output.ShowOne):
         parser.add_argument(
             "host",
             metavar="<host>",
-            help="name of the compute node (openstack vhard host list), or "
-            "uuid of its resource provider",
+            help="Name of the compute node (openstack vhard host list), or "
+            "uuid of its resource provider.",
         )
         add_age(parser)
         return parser

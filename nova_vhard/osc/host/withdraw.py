@@ -18,7 +18,7 @@ from nova_vhard.placement.upkeep import forget, withdraw
 
 
 class WithdrawHosts(output.Command):
-    """Revoke the credentials of hosts that leave, and take their traits
+    """Revoke the credentials of hosts that leave, and take their traits.
 
     Stop the reporter of a host first: until its token is forgotten by
     Placement ([keystone_authtoken] token_cache_time, five minutes by
@@ -34,29 +34,29 @@ class WithdrawHosts(output.Command):
             "host",
             nargs="*",
             metavar="<host>",
-            help="name of the host's resource provider, which is the "
-            "hypervisor's host name",
+            help="Name of the host's resource provider, which is the "
+            "hypervisor's host name.",
         )
         parser.add_argument(
             "--all",
             action="store_true",
-            help="every host that has any of our traits, or a user of ours",
+            help="Every host that has any of our traits, or a user of ours.",
         )
         parser.add_argument(
             "--keep-credentials",
             action="store_true",
-            help="leave Keystone alone: what host enroll made stays good. "
-            "Without the role admin nothing can be revoked there",
+            help="Leave Keystone alone: what host enroll made stays good. "
+            "Without the role admin nothing can be revoked there.",
         )
         parser.add_argument(
-            "--yes", action="store_true", help="do not ask, with --all"
+            "--yes", action="store_true", help="Do not ask, with --all."
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Withdraw one host after the other; name those that failed."""
         if bool(parsed_args.host) == parsed_args.all:
-            raise exceptions.CommandError("name hosts, or say --all")
+            raise output.UsageError("name hosts, or say --all")
         client = self.app.client_manager.vhard
         accounts = None if parsed_args.keep_credentials else client.accounts
         try:

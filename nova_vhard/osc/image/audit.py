@@ -9,7 +9,7 @@ from typing import Any
 from osc_lib import exceptions
 
 from nova_vhard.common.text import clean
-from nova_vhard.osc import output, policies
+from nova_vhard.osc import audits, exempting, output, policies
 from nova_vhard.osc.image import changes, selection
 from nova_vhard.osc.image.changes import Changes, Wanted
 from nova_vhard.osc.image.images import (
@@ -28,7 +28,7 @@ from nova_vhard.policy.model import Policy
 
 
 class AuditImages(output.Lister):
-    """List images that violate the policy: whose, what, and how to fix it
+    """List images that violate the policy: whose, what, and how to fix it.
 
     --fix sets properties, and only where the policy names a safe replacement
     (guest_devices.*.replace). Without --yes it only says what it would do.
@@ -40,45 +40,52 @@ class AuditImages(output.Lister):
         """Add which images, and what to do about them."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         selection.add_options(parser)
-        policies.add_option(parser, "policy by which images are judged")
+        policies.add_option(parser, "Policy by which images are judged")
         parser.add_argument(
             "--fix",
             action="store_true",
-            help="set what the policy names as a safe replacement",
+            help="Set what the policy names as a safe replacement.",
         )
         parser.add_argument(
             "--deactivate",
             action="store_true",
-            help="deactivate what violates the policy (after --fix: still)",
+            help="Deactivate what violates the policy (after --fix: still).",
         )
         parser.add_argument(
-            "--yes", action="store_true", help="do it, not only say it"
+            "--yes", action="store_true", help="Do it, not only say it."
         )
         parser.add_argument(
             "--journal",
             metavar="<file>",
-            help="where to write what was done; must not be there yet "
-            "(default: vhard-images-TIME.journal in this folder)",
+            help="Where to write what was done; must not be there yet "
+            "(default: vhard-images-TIME.journal in this folder).",
         )
+        exempting.add_options(parser, "image")
+        audits.add_options(parser)
         return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Iterable[str], Iterable[Row]]:
         """Return one row a violation."""
-        policy = policies.load(parsed_args.policy)
         wanted = Wanted(parsed_args.fix, parsed_args.deactivate)
         if parsed_args.yes and not wanted:
-            raise exceptions.CommandError("--yes to what? --fix, --deactivate")
+            raise output.UsageError("--yes to what? --fix, --deactivate")
+        exempting.check_options(parsed_args)
+        policy = policies.load(parsed_args.policy)
         audit = _Audit(self, policy, wanted, parsed_args)
         try:
-            return COLUMNS, list(audit.rows())
+            result = list(audit.rows())
         except JournalError as error:
             raise exceptions.CommandError(
                 f"nothing more done: {error}"
             ) from error
         except changes.ERRORS as error:
             raise exceptions.CommandError(f"Glance: {error}") from error
+        for line in audit.notes():
+            self.say(line)
+        self.status = audit.tally.finish(parsed_args)
+        return COLUMNS, result
 
 
 class _Audit:
@@ -98,26 +105,45 @@ class _Audit:
         self._wanted = wanted
         self._options = options
         self._journal: Journal | None = None
-        today = datetime.datetime.now(datetime.UTC).date()
+        self._today = datetime.datetime.now(datetime.UTC).date()
         self._changes = Changes(
-            self._images, self._opened, policy, wanted, today
+            self._images, self._opened, policy, wanted, self._today
         )
+        self._exempted = exempting.ExemptionList("image", self._today)
+        self.tally = audits.Tally("images")
 
     def rows(self) -> Iterator[Row]:
         """Yield a row for each image."""
         progress, result = Progress("images"), 0
         try:
             for image in selection.selected(self._app, self._options):
-                finding = find(self._policy, image, self._changes.today)
-                if finding is not None:
-                    result += 1
-                    yield from finding.rows(self._act(finding))
+                finding = find(self._policy, image, self._today)
+                rows = [] if finding is None else self._rows(finding)
+                findings = audits.of_rows(COLUMNS, rows)
+                self.tally.add(image["id"], image.get("name"), findings)
+                result += finding is not None
+                yield from rows
                 progress.step(result)
         finally:
             progress.end()
             if self._journal is not None:
                 self._journal.close()
                 self._say(f"Journal: {self._journal.path}")
+
+    def notes(self) -> list[str]:
+        """Write the exemptions that are asked for; return what to know."""
+        notes = [self.tally.totals()]
+        if self._options.write_exemptions:
+            notes += exempting.finish(
+                self._exempted, self._options, self._today
+            )
+        return notes
+
+    def _rows(self, finding: Finding) -> list[Row]:
+        """Return the rows of an image that violates the policy."""
+        image = finding.image
+        self._exempted.add(image["id"], finding.violations, image.get("owner"))
+        return list(finding.rows(self._act(finding)))
 
     def _act(self, finding: Finding) -> str:
         if self._options.yes:
@@ -136,7 +162,7 @@ class _Audit:
 
 
 class RestoreImages(output.Lister):
-    """Undo what image audit --fix or --deactivate did, from its journal
+    """Undo what image audit --fix or --deactivate did, from its journal.
 
     Only what still is as the audit left it; what somebody changed since is
     named and left alone. The gate of the Glance API judges this like any
@@ -148,7 +174,7 @@ class RestoreImages(output.Lister):
         """Add the journal."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
-            "journal", metavar="<journal>", help="file that the audit wrote"
+            "journal", metavar="<journal>", help="File that the audit wrote."
         )
         return parser
 

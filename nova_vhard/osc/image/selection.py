@@ -5,8 +5,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from osc_lib import exceptions
-
+from nova_vhard.osc import output
 from nova_vhard.osc.image.changes import ERRORS
 from nova_vhard.osc.image.images import Image
 from nova_vhard.osc.named import find
@@ -18,17 +17,17 @@ _PAGE = 500
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the ways to say which images."""
     parser.add_argument(
-        "image", nargs="*", metavar="<image>", help="names or ids of images"
+        "image", nargs="*", metavar="<image>", help="Names or ids of images."
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--all", action="store_true", help="every image that you may see"
+        "--all", action="store_true", help="Every image that you may see."
     )
     which.add_argument(
-        "--public", action="store_true", help="public images only"
+        "--public", action="store_true", help="Public images only."
     )
     which.add_argument(
-        "--project", metavar="<project>", help="images of a project"
+        "--project", metavar="<project>", help="Images of a project."
     )
 
 
@@ -36,7 +35,8 @@ def selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
     """Yield the images that the options name.
 
     :param app: openstackclient's application
-    :raises CommandError: where they name none, or one that is not there
+    :raises UsageError: where they name none
+    :raises CommandError: where one is not there
     """
     images = app.client_manager.vhard.images
     if options.image:
@@ -55,7 +55,7 @@ def selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
     elif options.project:
         filters["owner"] = project_id(app, options.project)
     elif not options.all:
-        raise exceptions.CommandError(
+        raise output.UsageError(
             "name images, or give --all, --public or --project"
         )
     yield from listed(images, filters)

@@ -4,33 +4,33 @@
 import argparse
 from typing import Any
 
-from osc_lib import exceptions
 from osc_lib.cli import parseractions
 
+from nova_vhard.osc import output
 from nova_vhard.policy.subject import BOOT
 from nova_vhard.request import described
 
-_AGAIN = "(repeat option for several)"
+_AGAIN = "(repeat the option for several)"
 _PROPERTIES = (
-    ("--property", "property of the image"),
-    ("--volume-property", "image metadata of the volume to boot from"),
-    ("--flavor-property", "extra spec of the flavor"),
-    ("--server-property", "image property that the server has"),
-    ("--server-flavor-property", "extra spec of its present flavor"),
+    ("--property", "Property of the image"),
+    ("--volume-property", "Image metadata of the volume to boot from"),
+    ("--flavor-property", "Extra spec of the flavor"),
+    ("--server-property", "Image property that the server has"),
+    ("--server-flavor-property", "Extra spec of its present flavor"),
 )
 _FACTS = (
-    ("disk-format", "disk format of the image"),
-    ("image", "id of the image"),
-    ("flavor", "name or id of the flavor"),
-    ("project", "id of the project that owns the server or image"),
-    ("domain", "id of the domain of that project"),
-    ("server", "id of the server"),
+    ("disk-format", "Disk format of the image."),
+    ("image", "ID of the image."),
+    ("flavor", "Name or ID of the flavor."),
+    ("project", "ID of the project that owns the server or image."),
+    ("domain", "ID of the domain of that project."),
+    ("server", "ID of the server."),
 )
 _FLAGS = (
-    ("--config-drive", "the server has, or is to have, a config drive"),
+    ("--config-drive", "The server has, or is to have, a config drive."),
     (
         "--same-image",
-        "a server is rebuilt with its own image, not another one",
+        "A server is rebuilt with its own image, not another one.",
     ),
 )
 
@@ -41,14 +41,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--operation",
         choices=list(described.LOOKED_AT),
         default=BOOT,
-        help="what is asked for (default: %(default)s)",
+        help="What is asked for (default: %(default)s).",
     )
     for option, what in _PROPERTIES:
         parser.add_argument(
             option,
             metavar="<key=value>",
             action=parseractions.KeyValueAction,
-            help=f"{what} {_AGAIN}",
+            help=f"{what} {_AGAIN}.",
         )
     _add_devices(parser)
     for option, what in _FLAGS:
@@ -59,7 +59,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--role",
         metavar="<role>",
         action="append",
-        help=f"role of who asks {_AGAIN}",
+        help=f"Role of who asks {_AGAIN}.",
     )
 
 
@@ -69,21 +69,21 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
         metavar="<key=value>[,<key=value>...]",
         action=parseractions.MultiKeyValueAction,
         optional_keys=["device_type", "disk_bus"],
-        help="block device with a device_type or disk_bus of its own "
-        f"{_AGAIN}",
+        help="Block device with a device_type or disk_bus of its own "
+        f"{_AGAIN}.",
     )
     parser.add_argument(
         "--port",
         metavar="<vnic-type>",
         action="append",
-        help=f"port of this vnic type {_AGAIN}",
+        help=f"Port of this vnic type {_AGAIN}.",
     )
 
 
 def description(options: argparse.Namespace) -> dict[str, Any]:
     """Return the description that options come to.
 
-    :raises osc_lib.exceptions.CommandError: for an option that the operation
+    :raises nova_vhard.osc.output.UsageError: for an option that the operation
         does not look at
     """
     asked = {name: value for name, value in _whole(options).items() if value}
@@ -141,13 +141,13 @@ def _parts(
 def _check(operation: str, asked: dict[str, Any]) -> None:
     placed = described.LOOKED_AT[operation]
     if surplus := sorted(asked.keys() - placed):
-        raise exceptions.CommandError(
+        raise output.UsageError(
             f"{', '.join(surplus)}: not looked at in operation "
             f"{operation}, which has {', '.join(sorted(placed))}; "
             "leave the option out"
         )
     if "image" in asked and "volume" in asked:
-        raise exceptions.CommandError(
+        raise output.UsageError(
             "a guest has its metadata from the image or the volume; leave "
             "one of them out"
         )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vhard policy check, and show: a policy file on the desk."""
+"""openstack vhard policy check, show, schema: a file on the desk."""
 
 import argparse
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,14 +14,16 @@ from nova_vhard.common.problems import (
     spell,
 )
 from nova_vhard.common.source import MAX_LIMIT, MAX_SIZE
-from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.osc import policies
+from nova_vhard.osc.audits import FAILED
+from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.offline import (
-    Cell,
+    Offline,
     OfflineLister,
     Rows,
     counted,
 )
+from nova_vhard.osc.policy import published
 from nova_vhard.osc.policy.rows import (
     Row,
     of_file,
@@ -35,37 +38,46 @@ _WARNING = "warning"
 
 
 class CheckPolicy(OfflineLister):
-    """Say everything that is wrong with a policy file
+    """Say everything that is wrong with a policy file.
 
     All errors of the file, and of those that it extends, each with its place
     and the nearest known name; and the exemptions that are void or end within
-    14 days, which are warnings. Exit status 0 without an error, else 1. No
-    cloud is asked.
+    14 days, which are warnings. Exit status 0 without an error, else 1; with
+    --fail-on-warn 3 where there are warnings and no error. No cloud is asked.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the file."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("file", metavar="<file>", help="policy file")
+        parser.add_argument(
+            "file",
+            metavar="<file>",
+            help=f"Policy file, or {' or '.join(document.SHIPPED)}, which "
+            "ship with the package.",
+        )
+        parser.add_argument(
+            "--fail-on-warn",
+            action="store_true",
+            help="End with exit status 3 where there are warnings only.",
+        )
         parser.add_argument(
             "--max-size",
             metavar="<bytes>",
             type=int,
             default=MAX_SIZE,
-            help="bytes that each file may have: [vhard] policy_max_size of "
-            "the services; a larger one is an error (default: %(default)s)",
+            help="Bytes that each file may have: [vhard] policy_max_size of "
+            "the services; a larger one is an error (default: %(default)s).",
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Return one row an error or warning."""
+        path = document.resolve(parsed_args.file)
         errors: list[Problem] = []
         warnings: list[Problem] = []
         what, more = "", 0
         try:
-            tree, files = document.merged(
-                parsed_args.file, limit=parsed_args.max_size
-            )
+            tree, files = document.merged(path, limit=parsed_args.max_size)
             policy = document.build(origin.plain(tree), files)
         except PolicyError as error:
             errors += error.problems
@@ -74,12 +86,14 @@ class CheckPolicy(OfflineLister):
             warnings += _warnings(policy, tree)
             what = f"; policy {policy.digest} of {', '.join(files)}"
         self.status = 1 if errors else 0
+        if warnings and parsed_args.fail_on_warn:
+            self.status = FAILED
         self.say(
             f"{counted(len(errors) + more, 'error')}, "
             f"{counted(len(warnings), 'warning')}{what}"
         )
         if more:
-            errors.append(Problem(parsed_args.file, 1, "", more_text(more)))
+            errors.append(Problem(path, 1, "", more_text(more)))
         columns = ("Severity", "File", "Line", "Path", "Message")
         return columns, [
             (severity, item.file, item.line, item.path, item.message)
@@ -97,7 +111,7 @@ def _warnings(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
 
 
 class ShowPolicy(OfflineLister):
-    """Show a policy, each line with the place that says it
+    """Show a policy, each line with the place that says it.
 
     Without --effective only what the file says itself. With it what the file,
     those that it extends and the defaults come to, reasons left out; "default"
@@ -111,14 +125,14 @@ class ShowPolicy(OfflineLister):
             "file",
             metavar="<file>",
             nargs="?",
-            default=POLICY_FILE,
-            help=f"policy file, or {' or '.join(document.SHIPPED)}, which "
-            "ship with the package (default: %(default)s)",
+            default=policies.default_policy(),
+            help=f"Policy file, or {' or '.join(document.SHIPPED)}, which "
+            "ship with the package (default: %(default)s).",
         )
         parser.add_argument(
             "--effective",
             action="store_true",
-            help="with all that it extends, and the defaults",
+            help="With all that it extends, and the defaults.",
         )
         return parser
 
@@ -146,3 +160,32 @@ def _cells(row: Row) -> tuple[Any, ...]:
         row.file,
         Cell(row.line),
     )
+
+
+class PrintSchema(Offline):
+    """Print the JSON schema of a file of ours.
+
+    For an editor, or for a linter such as check-jsonschema. It knows every
+    key; what the keys mean together only policy check, policy test and
+    nova-vhard-cleaner check-rules know. The same schemas are installed beside
+    the samples. No cloud is asked.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the kind of file."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "kind",
+            nargs="?",
+            choices=tuple(published.SCHEMAS),
+            default="policy",
+            help="Kind of file: a policy, tests of one, or the rules of "
+            "nova-vhard-cleaner (default: %(default)s).",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Print it."""
+        content = published.SCHEMAS[parsed_args.kind]()
+        for text in json.dumps(content, indent=2).split("\n"):
+            self.answer(text)

@@ -5,10 +5,9 @@ import argparse
 from typing import Any
 
 from nova_vhard.common.problems import PolicyError, Problem
-from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.osc import policies
+from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.offline import (
-    Cell,
     OfflineLister,
     OfflineShowOne,
     Rows,
@@ -25,7 +24,7 @@ _DIFFERS = "differs"
 
 
 class RunPolicyTests(OfflineLister):
-    """Compare a policy's verdicts with those that test files expect
+    """Compare a policy's verdicts with those that test files expect.
 
     A unit test of a policy: each case of a file describes a request and the
     verdict that it should get. What is not as expected is shown as a diff.
@@ -36,9 +35,9 @@ class RunPolicyTests(OfflineLister):
         """Add the files and the policy."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
-            "files", metavar="<file>", nargs="+", help="file of cases (YAML)"
+            "files", metavar="<file>", nargs="+", help="File of cases (YAML)."
         )
-        policies.add_option(parser, default=None)
+        policies.add_option(parser, default=False)
         add_date(parser)
         return parser
 
@@ -47,7 +46,9 @@ class RunPolicyTests(OfflineLister):
         files = _read(parsed_args.files)
         rows: list[tuple[Any, ...]] = []
         for file in files:
-            name = parsed_args.policy or file.policy or POLICY_FILE
+            name = (
+                parsed_args.policy or file.policy or policies.default_policy()
+            )
             policy = policies.load(name)
             day = parsed_args.date or file.date or today()
             for test in file.tests:
@@ -79,7 +80,7 @@ def _read(paths: list[str]) -> list[case_file.CaseFile]:
 
 
 class ExplainPolicy(OfflineShowOne):
-    """Say what a policy makes of a request, as its user would read it
+    """Say what a policy makes of a request, as its user would read it.
 
     The request is described by options, and no cloud is asked. Exit status 0
     if it passes (verdict allow, warn, audit or disabled), 1 if it is refused.

@@ -12,8 +12,8 @@ from osc_lib import exceptions
 from nova_vhard.catalogue.qemu import KCONFIG
 from nova_vhard.catalogue.qemu_build import EXTRAS
 from nova_vhard.osc import policies
+from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.offline import (
-    Cell,
     Offline,
     OfflineLister,
     Rows,
@@ -41,8 +41,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--arch",
         choices=needs.ARCHITECTURES,
         default=needs.ARCHITECTURES[0],
-        help="architecture of the compute nodes (default: %(default)s); "
-        "others are an error",
+        help="Architecture of the compute nodes (default: %(default)s); "
+        "others are an error.",
     )
     parser.add_argument(
         "--with",
@@ -50,9 +50,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         choices=sorted(EXTRAS),
         default=[],
-        help="what your hosts need and no policy has a word for; repeat for "
+        help="What your hosts need and no policy has a word for; repeat for "
         "more. Without one that Nova uses here, guests that want it do not "
-        "start",
+        "start.",
     )
 
 
@@ -62,7 +62,7 @@ def _plan(parsed_args: argparse.Namespace) -> Plan:
 
 
 class PlanQemu(OfflineLister):
-    """Say what a compute node needs of QEMU under a policy, and why
+    """Say what a compute node needs of QEMU under a policy, and why.
 
     One line a machine type, device or feature of QEMU's build: those that the
     policy allows, those that Nova and libvirt always add, then those that
@@ -137,7 +137,7 @@ def notes(plan: Plan) -> Iterator[str]:
 
 
 class WriteBuildConfig(Offline):
-    """Write what QEMU's own build system needs to build the plan
+    """Write what QEMU's own build system needs to build the plan.
 
     The device configuration (--with-devices), the options of configure, of
     the compiler and of the linker, a patch for devices that QEMU's
@@ -154,14 +154,14 @@ class WriteBuildConfig(Offline):
             "--output",
             metavar="<folder>",
             required=True,
-            help="folder to write; one that is there and not empty is an "
-            "error without --force",
+            help="Folder to write; one that is there and not empty is an "
+            "error without --force.",
         )
         parser.add_argument(
             "--force",
             action="store_true",
-            help="replace a folder that an earlier run wrote; one with "
-            "anything else in it is an error still",
+            help="Replace a folder that an earlier run wrote; one with "
+            "anything else in it is an error still.",
         )
         return parser
 

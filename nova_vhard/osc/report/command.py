@@ -14,7 +14,7 @@ from nova_vhard.osc.report import data, oscal, page
 
 
 class WriteReport(output.Command):
-    """Write the fleet, and what violates the policy, as one HTML page
+    """Write the fleet, and what violates the policy, as one HTML page.
 
     The page needs nothing but itself: no script, no other file, no network.
     With --oscal what hosts have proven is written for compliance tools, as
@@ -28,15 +28,16 @@ class WriteReport(output.Command):
         parser.add_argument(
             "--html",
             metavar="<file>",
-            help="page to write; a file that is there is replaced in one step",
+            help="Page to write; a file that is there is replaced in one "
+            "step.",
         )
         parser.add_argument(
             "--oscal",
             metavar="<file>",
-            help="assessment results to write, in JSON; likewise. Nothing is "
-            "written where the hosts cannot be read",
+            help="Assessment results to write, in JSON; likewise. Nothing is "
+            "written where the hosts cannot be read.",
         )
-        policies.add_option(parser, "policy by which everything is judged")
+        policies.add_option(parser, "Policy by which everything is judged")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from openstack import exceptions as sdk
-from osc_lib import exceptions
 
-from nova_vhard.osc import paging
+from nova_vhard.osc import output, paging
 from nova_vhard.osc.named import find
 from nova_vhard.osc.projects import project_id
 
@@ -23,17 +22,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "server",
         nargs="*",
         metavar="<server>",
-        help="ids of servers, or names of your own project's",
+        help="Ids of servers, or names of your own project's.",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--all-projects", action="store_true", help="every server"
+        "--all-projects", action="store_true", help="Every server."
     )
     which.add_argument(
-        "--project", metavar="<project>", help="servers of a project"
+        "--project", metavar="<project>", help="Servers of a project."
     )
     which.add_argument(
-        "--host", metavar="<host>", help="servers on a compute host"
+        "--host", metavar="<host>", help="Servers on a compute host."
     )
 
 
@@ -43,7 +42,8 @@ def pages(
     """Yield the servers that the options name, as Nova shows them.
 
     :param app: openstackclient's application
-    :raises CommandError: where they name none, or one that is not there
+    :raises UsageError: where they name none
+    :raises CommandError: where one is not there
     """
     compute = app.client_manager.vhard.compute
     if options.server:
@@ -56,7 +56,7 @@ def pages(
     elif options.host:
         params.append(("host", options.host))
     elif not options.all_projects:
-        raise exceptions.CommandError(
+        raise output.UsageError(
             "name servers, or give --all-projects, --project or --host"
         )
     yield from paging.pages(compute, _DETAIL, "servers", params, microversion)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.text import clean, line
+from nova_vhard.osc.audits import UNSEEN_RULE
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
@@ -41,8 +42,7 @@ COLUMNS = (
     "Means",
 )
 
-#: The rule of a row about something that could not be seen.
-UNSEEN = "-"
+UNSEEN = UNSEEN_RULE
 
 _NAME = re.compile(r"(?:/dev/)?(hd|fd|vd|xvd)[a-z0-9]+$")
 # get_dev_prefix_for_disk_bus in nova/virt/libvirt/blockinfo.py. "sd" stands

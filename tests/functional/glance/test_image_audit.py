@@ -2,11 +2,14 @@
 """openstack vhard image audit and restore, by the real command on Glance."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from tests.functional.glance.shell import Command
 from tests.functional.glance.wire import User, Wire, add
@@ -190,13 +193,20 @@ def test_deactivated_and_reactivated(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "ended", "said"),
     [
-        ((), "name images, or give --all, --public or --project"),
-        (("--all", "--yes"), "--yes to what?"),
-        (("nobody",), "no image has the name or id nobody"),
-        (("--all", "--policy=none.yaml"), "none.yaml"),
-        (("--all", "--fix", "--yes", "--journal=audit.yaml"), "File exists"),
+        ((), 2, "name images, or give --all, --public or --project"),
+        (("--all", "--yes"), 2, "--yes to what?"),
+        (("--all", "--until=2099-01-01"), 2, "--write-exemptions"),
+        (("nobody",), 1, "no image has the name or id nobody"),
+        (("--all", "--policy=none.yaml"), 1, "none.yaml"),
+        (
+            ("--all", "--fix", "--yes", "--journal=audit.yaml"),
+            1,
+            "File exists",
+        ),
+        (("--all", "--write-exemptions=audit.yaml"), 1, "is there already"),
+        (("--all", "--junit=none/at.xml"), 1, "none/at.xml: cannot be"),
     ],
 )
 def test_an_error_is_one_line_and_nothing_is_done(
@@ -204,15 +214,16 @@ def test_an_error_is_one_line_and_nothing_is_done(
     plain: User,
     policy: Path,
     options: tuple[str, ...],
+    ended: int,
     said: str,
 ) -> None:
     (ide,) = images(plain, IDE)
     status, output = openstack(
         "vhard", "image", "audit", f"--policy={policy}", *options
     )
-    assert status == 1
-    assert said in output
-    assert len(output.splitlines()) == 1
+    assert status == ended
+    assert said in output.splitlines()[-1]
+    assert "Traceback" not in output
     assert plain.image(ide["id"]) == ide
 
 
@@ -235,3 +246,53 @@ def test_what_is_no_journal_of_this_cloud(
     assert status == 1
     assert said in output
     assert len(output.splitlines()) == 1
+
+
+def test_pipeline_reads_the_exit_status(
+    openstack: Command, plain: User, policy: Path, tmp_path: Path
+) -> None:
+    (ide,) = images(plain, IDE)
+    audit = ("vhard", "image", "audit", "--all", "--junit=a.xml")
+    strict = (*audit, f"--policy={policy}")
+    assert openstack(*strict)[0] == 0
+    status, output = openstack(*strict, "--fail-on=violation")
+    assert status == 3
+    assert re.search(r"\b1 violate \(1 in mode enforce, ", output)
+    suite = ElementTree.parse("a.xml").getroot()
+    assert [case[0].tag for case in suite if len(case)] == ["failure"]
+
+    # when the policy only warns
+    lenient = tmp_path / "warn.yaml"
+    lenient.write_text("mode: warn\n" + policy.read_text())
+    warned = (*audit, f"--policy={lenient}")
+    assert openstack(*warned, "--fail-on=violation")[0] == 0
+    assert openstack(*warned, "--fail-on=warning")[0] == 3
+
+    # and when the image is mended
+    plain.update(ide["id"], add("/hw_disk_bus", "virtio"))
+    assert openstack(*strict, "--fail-on=warning")[0] == 0
+
+
+def test_exempted_images_are_found_no_more(
+    openstack: Command, plain: User, policy: Path
+) -> None:
+    old, ide, odd = images(plain, OLD, IDE, {"hw_machine_type": "pc*"})
+    audit = ("vhard", "image", "audit", "--all", f"--policy={policy}")
+    status, output = openstack(*audit, "--write-exemptions=list.yaml")
+    assert status == 0
+    assert "2 images are exempted in list.yaml" in output
+    assert "1 images have something that no exemption can name" in output
+
+    # when the policy extends the list
+    entries = yaml.safe_load(Path("list.yaml").read_text())["exemptions"]
+    assert {entry["projects"][0] for entry in entries} == {plain.project}
+    assert {name for entry in entries for name in entry["images"]} == {
+        old["id"],
+        ide["id"],
+    }
+    text = policy.read_text()
+    policy.write_text(text.replace("extends: baseline", "extends: list.yaml"))
+
+    # then only what it cannot name is left
+    status, output = openstack(*audit, "-fjson")
+    assert {row["ID"] for row in rows_of(output)} == {odd["id"]}

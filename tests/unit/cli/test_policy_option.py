@@ -10,6 +10,7 @@ from osc_lib import exceptions
 from nova_vhard.conf.vhard import POLICY_FILE
 from nova_vhard.osc import policies
 from nova_vhard.policy import document
+from tests.unit.docs import ROOT
 
 #: ``policy test`` asks each file for the policy that it is for.
 DEFAULTS = {"vhard_policy_test": None}
@@ -33,6 +34,21 @@ def test_the_option_is_the_same_everywhere():
         ), name
         default = DEFAULTS.get(name, POLICY_FILE)
         assert parser.get_default("policy") == default, name
+
+
+def test_variable_names_the_policy_of_a_cloud(monkeypatch):
+    monkeypatch.setenv(policies.ENVIRONMENT, "strict")
+    for name, parser in parsers():
+        default = DEFAULTS.get(name, "strict")
+        assert parser.get_default("policy") == default, name
+    # one that is empty names none
+    monkeypatch.setenv(policies.ENVIRONMENT, "")
+    assert policies.default_policy() == POLICY_FILE
+
+
+def test_cloud_of_the_tools_exports_the_variable():
+    text = (ROOT / "tools" / "cloud" / "config.py").read_text("utf-8")
+    assert f"\nexport {policies.ENVIRONMENT}={{policy}}\n" in text
 
 
 @pytest.mark.parametrize("name", document.SHIPPED)

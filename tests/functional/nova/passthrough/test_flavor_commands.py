@@ -2,6 +2,7 @@
 """``openstack vhard flavor audit`` and ``sync``, on Nova and Placement."""
 
 import datetime
+import io
 
 from osc_lib.exceptions import CommandError
 
@@ -25,6 +26,7 @@ class FlavorCommands(base.FakeHosts):
     def setUp(self):
         super().setUp()
         self.app = cloud.app(self)
+        self.app.stderr = io.StringIO()
 
     def made(self, name, extra_specs, **more):
         """Make a flavor with a name; return its id."""
@@ -42,7 +44,7 @@ class FlavorCommands(base.FakeHosts):
             ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State"),
             columns,
         )
-        return {row[0]: row[1:] for row in rows}
+        return {row[0]: tuple(map(str, row[1:])) for row in rows}
 
     def audit(self):
         return self.run_command(command.AuditFlavors)

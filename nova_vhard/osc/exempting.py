@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A list of servers that a policy lets keep what they have.
+"""A list of servers, or images, that a policy lets keep what they have.
 
-It is a policy file of exemptions: for servers with the same devices one, which
+It is a policy file of exemptions: for those with the same devices one, which
 names the rules and the values, so that nothing else is let through.
 """
 
+import argparse
 import datetime
 import hashlib
 import os
@@ -19,11 +20,10 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.kinds import DeviceKind
 from nova_vhard.common import files
 from nova_vhard.common.json_schema import NAME_LIMIT
-from nova_vhard.common.text import line
-from nova_vhard.osc.server.servers import Server, violations
+from nova_vhard.common.text import line, quote
+from nova_vhard.osc import output
 from nova_vhard.policy import check, document, origin
 from nova_vhard.policy.meaning import PATTERN
-from nova_vhard.policy.model import Policy
 from nova_vhard.policy.verdict import GUEST_DEVICES, Violation
 
 #: Days for which the list holds, unless somebody says otherwise.
@@ -32,63 +32,130 @@ DAYS = 365
 #: A rule, and a value that it does not allow.
 Device = tuple[str, str]
 
+#: The devices that each of some has, and the project that they belong to.
+_Group = tuple[frozenset[Device], str | None]
+
 _HEADER = """\
-# Servers that {policy} lets keep what they had
-# on {today}, by 'openstack vhard server audit --write-exemptions'.
+# {things} that {policy} lets keep what they had
+# on {today}, by 'openstack vhard {noun} audit --write-exemptions'.
 # Put this file beside it, and let it say there:
 #
 #     extends: {name}
 """
 
 
-class ExemptionList:
-    """Servers, and what they have that the policy does not allow.
+def add_options(parser: argparse.ArgumentParser, noun: str) -> None:
+    """Add the options of an audit that can write a list.
 
-    :ivar servers: how many are in it
+    :param noun: what is exempted, ``server``
+    """
+    parser.add_argument(
+        "--write-exemptions",
+        metavar="<file>",
+        help=f"Write a policy file with exemptions for the {noun}s that "
+        "violate the policy: each may keep what it has, and nothing else. A "
+        "file that is there already is not overwritten.",
+    )
+    parser.add_argument(
+        "--until",
+        metavar="<date>",
+        type=_day,
+        help="Last day on which those exemptions hold, as 2027-03-31 "
+        f"(default: in {DAYS} days).",
+    )
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Refuse what cannot be written, before anybody is asked.
+
+    :raises UsageError: if a day is given, and no file
+    :raises CommandError: if the file is there
+    """
+    if options.write_exemptions:
+        refuse_existing(options.write_exemptions)
+    elif options.until:
+        raise output.UsageError(
+            "--until is for the exemptions of --write-exemptions"
+        )
+
+
+def _day(text: str) -> datetime.date:
+    """Return a date that is not over.
+
+    :raises ArgumentTypeError: if it is none
+    """
+    try:
+        day = datetime.date.fromisoformat(text)
+    except ValueError:
+        day = datetime.date.min
+    if day < datetime.datetime.now(datetime.UTC).date():
+        raise argparse.ArgumentTypeError(
+            f"{quote(text)} is no day to come; write it as 2027-03-31"
+        )
+    return day
+
+
+class ExemptionList:
+    """Servers or images, and what they have that is not allowed.
+
+    :ivar noun: ``server`` or ``image``
+    :ivar count: how many are in it
     :ivar left_out: how many have something that no exemption can name
     """
 
-    def __init__(self, policy: Policy, today: datetime.date) -> None:
+    def __init__(self, noun: str, today: datetime.date) -> None:
         """Begin an empty list."""
-        self._policy = policy
+        self.noun = noun
         self._today = today
-        self._servers: dict[frozenset[Device], list[str]] = defaultdict(list)
-        self.servers = 0
+        self._groups: dict[_Group, list[str]] = defaultdict(list)
+        self.count = 0
         self.left_out = 0
 
-    def add(self, server: Server) -> None:
-        """Add a server, if it violates the policy."""
-        broken = list(violations(self._policy, server, self._today))
-        devices = frozenset(filter(None, map(_device, broken)))
-        self.left_out += None in map(_device, broken)
-        if devices:
-            self._servers[devices].append(server.id)
-            self.servers += 1
+    def add(
+        self,
+        uuid: str,
+        violations: Iterable[Violation],
+        project: str | None = None,
+    ) -> None:
+        """Add a server or an image, if it violates the policy.
+
+        :param project: of an image its owner: its id alone, which who uploads
+            it chooses, exempts nothing
+        """
+        devices = list(map(_device, violations))
+        known = frozenset(filter(None, devices))
+        self.left_out += None in devices
+        if known:
+            self._groups[known, project].append(uuid)
+            self.count += 1
 
     def exemptions(self, until: datetime.date) -> list[dict[str, Any]]:
         """Return the exemptions, as they stand in a policy file.
 
         :param until: last day on which they hold
         """
+        groups = sorted(
+            self._groups.items(),
+            key=lambda item: (sorted(item[0][0]), item[0][1] or ""),
+        )
         return [
             {
-                "id": self._id(devices, servers),
+                "id": self._id(devices, uuids),
                 "reason": f"had it on {self._today}, before the policy "
-                "was enforced on hosts",
+                "was enforced",
                 "until": until.isoformat(),
                 "rules": _by_rule(devices),
-                "servers": sorted(servers),
+                **({"projects": [project]} if project else {}),
+                f"{self.noun}s": sorted(uuids),
             }
-            for devices, servers in sorted(
-                self._servers.items(), key=lambda item: sorted(item[0])
-            )
+            for (devices, project), uuids in groups
         ]
 
-    def _id(self, devices: Iterable[Device], servers: list[str]) -> str:
+    def _id(self, devices: Iterable[Device], uuids: list[str]) -> str:
         """Return a name that no other list has."""
-        content = repr((sorted(devices), sorted(servers))).encode()
+        content = repr((sorted(devices), sorted(uuids))).encode()
         digest = hashlib.sha256(content).hexdigest()[:8]
-        return f"servers-of-{self._today}-{digest}"
+        return f"{self.noun}s-of-{self._today}-{digest}"
 
 
 def _device(violation: Violation) -> Device | None:
@@ -146,7 +213,7 @@ def write(
     """Write a list as a policy file that another one can extend.
 
     :param path: of a file that is not there yet
-    :param policy: path of the policy that the servers were judged by
+    :param policy: path of the policy that they were judged by
     :raises CommandError: if it is there, or cannot be written
     """
     data: dict[str, Any] = {"version": "1", **_extended(policy)}
@@ -154,6 +221,8 @@ def write(
     for place, fault in check.faults(data):
         raise exceptions.CommandError(f"no such exemption: {place} {fault}")
     header = _HEADER.format(
+        things=f"{content.noun.title()}s",
+        noun=content.noun,
         policy=line(os.path.basename(policy)),
         today=datetime.datetime.now(datetime.UTC).date(),
         name=line(os.path.basename(path)),
@@ -181,14 +250,29 @@ def _extended(policy: str) -> Mapping[str, str]:
     return {"extends": base}
 
 
+def finish(
+    content: ExemptionList, options: argparse.Namespace, today: datetime.date
+) -> list[str]:
+    """Write what an audit has listed; return what a person should know.
+
+    :param options: with those of ``add_options``, and the policy
+    """
+    path = options.write_exemptions
+    until = options.until or today + datetime.timedelta(DAYS)
+    if content.count:
+        write(path, document.resolve(options.policy), content, until)
+    return list(notes(path, content))
+
+
 def notes(path: str, content: ExemptionList) -> Iterator[str]:
     """Yield what to know of a list, for a person."""
-    if not content.servers:
-        yield f"no server violates the policy: {path} was not written"
+    noun = content.noun
+    if not content.count:
+        yield f"no {noun} violates the policy: {path} was not written"
         return
-    yield f"{content.servers} servers are exempted in {path}"
+    yield f"{content.count} {noun}s are exempted in {path}"
     if content.left_out:
         yield (
-            f"{content.left_out} servers have something that no exemption "
+            f"{content.left_out} {noun}s have something that no exemption "
             "can name; it is in the rows above, and is not in the file"
         )

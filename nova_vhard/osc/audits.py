@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verdict of an audit: its exit status, its totals, and JUnit's file."""
+
+import argparse
+import enum
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from osc_lib import exceptions
+
+from nova_vhard.common import files
+from nova_vhard.common.text import line
+from nova_vhard.policy.model import Mode
+
+#: The rule of a row about something that could not be seen.
+UNSEEN_RULE = "-"
+
+#: Exit status where there is what --fail-on names.
+FAILED = 3
+
+#: Exit status where there is not, as far as could be seen.
+NOT_SEEN = 4
+
+
+class Level(enum.IntEnum):
+    """How bad a finding is; more is worse."""
+
+    AUDIT = 1
+    UNSEEN = 2
+    WARNING = 3
+    VIOLATION = 4
+
+
+_OF_MODE = {
+    Mode.ENFORCE: Level.VIOLATION,
+    Mode.WARN: Level.WARNING,
+    Mode.AUDIT: Level.AUDIT,
+}
+_FAIL_ON = {"violation": Level.VIOLATION, "warning": Level.WARNING}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an audit finds in one thing.
+
+    :ivar rule: id of the rule, for JUnit's ``type``
+    :ivar text: one line
+    """
+
+    level: Level
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True)
+class _Thing:
+    """One thing that was looked at."""
+
+    id: str
+    name: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def levels(self) -> set[Level]:
+        """Return the levels of what was found."""
+        return {finding.level for finding in self.findings}
+
+    @property
+    def worst(self) -> Level | None:
+        """Return the worst level of a violation, None without one."""
+        return max(self.levels - {Level.UNSEEN}, default=None)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what makes the verdict of an audit one for machines."""
+    parser.add_argument(
+        "--fail-on",
+        choices=tuple(_FAIL_ON),
+        help="End with exit status 3 where something violates the policy in "
+        "mode enforce (violation), or in mode enforce or warn (warning), and "
+        "with 4 where nothing does but something could not be seen. What is "
+        "found in mode audit is listed and fails nothing. Without this "
+        "option an audit that could be done ends with 0.",
+    )
+    parser.add_argument(
+        "--junit",
+        metavar="<file>",
+        help="Write what was looked at as a test suite of JUnit's, too; a "
+        "file that is there is replaced. What --fail-on names (violation, "
+        "unless it is given) is a failure, and what could not be seen is an "
+        "error.",
+    )
+
+
+def level_of(mode: Mode) -> Level:
+    """Return the level of what a rule of this mode finds."""
+    return _OF_MODE[mode]
+
+
+def of_rows(
+    columns: Sequence[str], rows: Iterable[Sequence[str]]
+) -> Iterator[Finding]:
+    """Yield the findings of an audit's rows about one thing.
+
+    :param columns: with Rule, Mode, Asks For and Fix among them
+    """
+    for row in rows:
+        cells = dict(zip(columns, row, strict=False))
+        rule, mode = cells["Rule"], cells["Mode"]
+        level = Level.UNSEEN
+        if rule != UNSEEN_RULE:
+            # A row that counts further violations has no mode of its own.
+            level = _OF_MODE[Mode(mode)] if mode else Level.AUDIT
+        fix = f"; to fix: {cells['Fix']}" if cells["Fix"] else ""
+        yield Finding(level, rule, line(f"{cells['Asks For']}{fix}"))
+
+
+def violates(findings: Iterable[Finding]) -> bool:
+    """Return whether one of the findings violates the policy."""
+    return any(finding.level is not Level.UNSEEN for finding in findings)
+
+
+class Tally:
+    """What one audit has looked at.
+
+    :param what: the things in the plural, ``images``
+    """
+
+    def __init__(self, what: str) -> None:
+        """Begin with nothing."""
+        self._what = what
+        self._things: list[_Thing] = []
+
+    @property
+    def looked_at(self) -> int:
+        """How many things were looked at."""
+        return len(self._things)
+
+    def count(self, *levels: Level) -> int:
+        """Return how many things have a finding of one of the levels."""
+        return sum(1 for thing in self._things if thing.levels & set(levels))
+
+    def add(self, uuid: Any, name: Any, findings: Iterable[Finding]) -> None:
+        """Add one thing, with what was found in it."""
+        thing = _Thing(line(uuid), line(name or ""), tuple(findings))
+        self._things.append(thing)
+
+    def totals(self) -> str:
+        """Return the totals, as a line."""
+        violate = self.count(Level.VIOLATION, Level.WARNING, Level.AUDIT)
+        worst = Counter(thing.worst for thing in self._things)
+        modes = (
+            f"{worst[level]} in mode {mode}"
+            for mode, level in _OF_MODE.items()
+        )
+        return (
+            f"{self.looked_at} {self._what} looked at, {violate} violate "
+            f"({', '.join(modes)}), {self.count(Level.UNSEEN)} not seen whole"
+        )
+
+    def finish(self, options: argparse.Namespace) -> int:
+        """Write the file that is asked for; return the exit status.
+
+        :param options: as ``add_options`` adds them
+        :raises osc_lib.exceptions.CommandError: if it cannot be written
+        """
+        least = _FAIL_ON[options.fail_on or "violation"]
+        if options.junit:
+            self._write(options.junit, least)
+        if options.fail_on is None:
+            return 0
+        if self.count(*(level for level in Level if level >= least)):
+            return FAILED
+        return NOT_SEEN if self.count(Level.UNSEEN) else 0
+
+    def _write(self, path: str, least: Level) -> None:
+        text = ElementTree.tostring(self.junit(least)).decode("ascii")
+        try:
+            files.replace(path, text + "\n")
+        except OSError as error:
+            text = f"--junit {path}: cannot be written: {error.strerror}"
+            raise exceptions.CommandError(text) from error
+
+    def junit(self, least: Level) -> ElementTree.Element:
+        """Return the test suite, a case for each thing.
+
+        :param least: the level from which on a finding is a failure
+        """
+        failing = {level for level in Level if level >= least}
+        failures = self.count(*failing)
+        errors = sum(
+            1
+            for thing in self._things
+            if _case_kind(thing, failing) == "error"
+        )
+        suite = ElementTree.Element(
+            "testsuite",
+            name=f"openstack vhard audit of {self._what}",
+            tests=str(self.looked_at),
+            failures=str(failures),
+            errors=str(errors),
+            skipped="0",
+        )
+        for thing in self._things:
+            _add_case(suite, self._what, thing, failing)
+        return suite
+
+
+def _case_kind(thing: _Thing, failing: set[Level]) -> str:
+    """Return the element of a case: what is worst in it."""
+    if thing.levels & failing:
+        return "failure"
+    return "error" if Level.UNSEEN in thing.levels else "system-out"
+
+
+def _add_case(
+    suite: ElementTree.Element, what: str, thing: _Thing, failing: set[Level]
+) -> None:
+    name = f"{thing.name} ({thing.id})" if thing.name else thing.id
+    case = ElementTree.SubElement(suite, "testcase", classname=what, name=name)
+    if not thing.findings:
+        return
+    first = max(thing.findings, key=lambda finding: finding.level)
+    kind = _case_kind(thing, failing)
+    about = (
+        {}
+        if kind == "system-out"
+        else {"type": first.rule, "message": first.text}
+    )
+    texts = (f"[{item.rule}] {item.text}" for item in thing.findings)
+    ElementTree.SubElement(case, kind, about).text = "\n".join(texts)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON schemas of our files, as an editor's YAML server takes them.
+
+Our own reader keeps every word but a boolean as text; the others read 2 as a
+number, so that a number may stand wherever text may.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from nova_vhard.node.cleaner import rules_file, rules_schema
+from nova_vhard.osc.policy import case_schema
+from nova_vhard.policy import schema
+
+Schema = dict[str, Any]
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+#: Keys whose values are schemas, by name or not.
+_BY_NAME = ("properties",)
+_SCHEMAS = ("items", "additionalProperties", "propertyNames")
+
+
+def _policy() -> Schema:
+    return _published("Policy of nova-vhard", schema.SCHEMA)
+
+
+def _tests() -> Schema:
+    return _published("Tests of a policy of nova-vhard", case_schema.SCHEMA)
+
+
+def _cleaning() -> Schema:
+    """Return that of a rules file, with the settings of installed steps."""
+    steps = rules_file.installed_steps()
+    whole = _published(
+        "Rules of nova-vhard-cleaner", rules_schema.schema(steps)
+    )
+    entry = whole["properties"]["devices"]["items"]
+    entry["properties"]["steps"]["items"]["allOf"] = [
+        {
+            "if": {"properties": {"step": {"const": name}}},
+            "then": {
+                "properties": {"settings": _plain(dict(steps[name].schema))}
+            },
+        }
+        for name in sorted(steps)
+    ]
+    return whole
+
+
+#: Name of a kind of file to what makes its schema.
+SCHEMAS: dict[str, Callable[[], Schema]] = {
+    "policy": _policy,
+    "tests": _tests,
+    "cleaning": _cleaning,
+}
+
+#: Name of a kind of file to that of its schema's, beside the samples.
+FILES = {
+    "policy": "policy.schema.json",
+    "tests": "policy-tests.schema.json",
+    "cleaning": "cleaning.schema.json",
+}
+
+
+def _published(title: str, content: Schema) -> Schema:
+    return {"$schema": _DIALECT, "title": title, **_plain(content)}
+
+
+def _plain(content: Schema) -> Schema:
+    """Return a schema of ours in the words of everybody.
+
+    Our descriptions say what a wrong value is not; an editor shows them for
+    the right one, which is what our titles are about.
+    """
+    result = {
+        key: value
+        for key, value in content.items()
+        if key not in ("title", "description")
+    }
+    if "title" in content:
+        result["description"] = content["title"]
+    if "pattern" in content:
+        result["pattern"] = content["pattern"].replace(r"\Z", "$")
+    result |= _widened(content)
+    for key in _BY_NAME:
+        if key in content:
+            parts = content[key].items()
+            result[key] = {name: _plain(part) for name, part in parts}
+    for key in _SCHEMAS:
+        if isinstance(content.get(key), dict):
+            result[key] = _plain(content[key])
+    return result
+
+
+def _widened(content: Schema) -> Schema:
+    """Return what lets a number stand for the text that we read it as."""
+    if content.get("enum") == ["1"]:
+        return {"enum": ["1", 1]}
+    types = content.get("type")
+    names = [types] if isinstance(types, str) else list(types or ())
+    if "string" not in names or "array" in names:
+        return {}
+    return {"type": [*names, "number"]}

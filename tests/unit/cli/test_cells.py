@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands in a cell: values for programs, no Python anywhere."""
+
+import csv
+import io
+
+import pytest
+import yaml
+
+from nova_vhard.osc import output
+from nova_vhard.osc.cells import Cell, Passed
+from tests.unit.cli.desk import run
+
+COLUMNS = ("Names", "Passed", "Count", "Words", "Lines", "Plain")
+ROW = (
+    Cell(["b", "a"]),
+    Passed(True),
+    Cell(10),
+    "x\x1b[31m",
+    output.Lines(["1", "2"]),
+    ["c", "d"],
+)
+WORDS = ["b, a", "PASS", "10", "x[31m", "1\n2", "c, d"]
+VALUES = [["b", "a"], True, 10, "x[31m", "1\n2", ["c", "d"]]
+
+
+class _List(output.Lister):
+    """List what a test is about."""
+
+    def take_action(self, parsed_args):
+        few = (Cell([]), Passed(False), Cell(9), "", "", [])
+        return COLUMNS, [ROW, few]
+
+
+class _Show(output.ShowOne):
+    """Show what a test is about."""
+
+    def take_action(self, parsed_args):
+        return COLUMNS, ROW
+
+
+class _Usage(output.Command):
+    """End as with arguments that make no sense."""
+
+    def take_action(self, parsed_args):
+        raise output.UsageError("--a is for\x1b --b")
+
+
+def test_json_and_yaml_have_values():
+    assert list(run(_List, "-f", "json").json[0].values()) == VALUES
+    rows = yaml.safe_load(run(_List, "-f", "yaml").out)
+    assert [rows[0][name] for name in COLUMNS] == VALUES
+    assert rows[1]["Passed"] is False
+    assert list(run(_Show, "-f", "json").json.values()) == VALUES
+    shown = yaml.safe_load(run(_Show, "-f", "yaml").out)
+    assert [shown[name] for name in COLUMNS] == VALUES
+
+
+def test_csv_and_value_have_words():
+    rows = list(csv.reader(io.StringIO(run(_List, "-f", "csv").out)))
+    assert rows[1] == WORDS
+    assert rows[2] == ["", "-", "9", "", "", ""]
+    assert run(_Show, "-f", "value").out == "\n".join([*WORDS, ""])
+    assert 'names="b, a"' in run(_Show, "-f", "shell").out
+
+
+@pytest.mark.parametrize("kind", ["table", "csv", "value"])
+def test_no_format_shows_python(kind):
+    out = run(_List, "-f", kind).out
+    for word in ("[", "'", "True", "False", "None"):
+        assert word not in out.replace("[31m", ""), kind
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_numbers_are_sorted_as_numbers(kind):
+    out = run(_List, "-f", kind, "--sort-column", "Count").out
+    assert out.index("9") < out.index("10")
+
+
+def test_arguments_that_make_no_sense_end_with_2():
+    done = run(_Usage)
+    assert (done.status, done.out) == (2, "")
+    assert done.err == "openstack vhard: error: --a is for --b\n"

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What --help, --version and wrong arguments come to, everywhere."""
+
+import argparse
+import configparser
+import importlib
+import importlib.metadata
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from nova_vhard.cmd import cleaner, guard, paste, reporter, status
+from nova_vhard.cmd.exporter import program as exporter
+from nova_vhard.conf import status as status_conf
+from nova_vhard.osc import output
+from tests.unit.docs import ROOT
+
+PROGRAMS = {
+    "nova-vhard-cleaner": cleaner,
+    "nova-vhard-exporter": exporter,
+    "nova-vhard-guard": guard,
+    "nova-vhard-paste": paste,
+    "nova-vhard-reporter": reporter,
+}
+ENDED = "nova-vhard-status"
+SENTENCE = re.compile(r"[^a-z ].*[.!]$", re.DOTALL)
+
+
+def commands():
+    setup = configparser.RawConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["entry_points"]["openstack.vhard.v1"].split("\n")
+    return dict(re.split(r"\s*=\s*", line) for line in lines if line.strip())
+
+
+COMMANDS = commands()
+
+
+def helps(parser):
+    """Yield what each option says, and those of commands within it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from (one.help for one in action._choices_actions)
+            for inner in action.choices.values():
+                yield from helps(inner)
+        elif not isinstance(action, argparse._HelpAction):
+            yield action.help
+
+
+def built(kind, name):
+    return kind(SimpleNamespace(client_manager=None), None).get_parser(name)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_is_sentences(name):
+    module, _, kind = COMMANDS[name].partition(":")
+    command = getattr(importlib.import_module(module), kind)
+    base = next(
+        base
+        for base in (output.Lister, output.ShowOne, output.Command)
+        if issubclass(command, base)
+    )
+    body = {"__doc__": ".", "__module__": __name__, "take_action": None}
+    bare = type("Bare", (base,), body)
+    common = set(helps(built(bare, name)))
+    parser = built(command, name)
+    for text in set(helps(parser)) - common:
+        assert text and SENTENCE.match(text), text
+    for part in parser.description.strip().split("\n\n"):
+        assert SENTENCE.match(part.strip()), part
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_help_of_a_program_is_sentences(name):
+    parser = PROGRAMS[name]._parser()
+    for text in helps(parser):
+        assert text and SENTENCE.match(text), text
+    assert parser.description.endswith((".", "?"))
+
+
+def test_help_of_status_is_sentences():
+    for option in status_conf.OPTS:
+        assert SENTENCE.match(option.help), option.name
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, ENDED])
+def test_every_program_has_a_version(name, capsys):
+    main = PROGRAMS.get(name, status).main
+    try:
+        code = main(["--version"])
+    except SystemExit as ended:
+        code = ended.code
+    version = importlib.metadata.version("nova-vhard")
+    printed = capsys.readouterr().out
+    assert (code, printed.split()[-1]) == (0, version)
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, ENDED])
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"]])
+def test_wrong_arguments_end_with_2(name, arguments, capsys):
+    main = PROGRAMS.get(name, status).main
+    try:
+        code = main(arguments)
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    assert "usage: " in capsys.readouterr().err
+
+
+LOGINS = [
+    ("nova-vhard-reporter", "sweep"),
+    ("nova-vhard-reporter", "withdraw"),
+    ("nova-vhard-cleaner", "once"),
+]
+
+
+@pytest.mark.parametrize(("name", "command"), LOGINS)
+@pytest.mark.parametrize(
+    ("text", "stated"),
+    [
+        ("", "[placement] of {}: no login to Placement: it has no auth_type"),
+        (
+            "[placement]\nauth_section = mine\n",
+            "[mine] of {}: no login to Placement: it has no auth_type",
+        ),
+        (
+            "[placement]\nauth_type = password\n",
+            "[placement] of {}: Auth plugin requires parameters which were "
+            "not given: auth_url",
+        ),
+        (
+            "[placement]\nauth_type = nonsense\n",
+            "[placement] of {}: The plugin nonsense could not be found",
+        ),
+    ],
+)
+def test_login_that_is_missing_is_named(
+    name, command, text, stated, tmp_path, capsys
+):
+    path = tmp_path / "a.conf"
+    state = f"state_path = {tmp_path}\n"
+    groups = f"[vhard_cleaner]\n{state}[vhard_reporter]\nprovider_name=a\n"
+    path.write_text(groups + text)
+    code = PROGRAMS[name].main(["--config-file", str(path), command])
+    printed = capsys.readouterr()
+    assert (code, printed.out) == (1, "")
+    *logged, line = printed.err.splitlines()
+    assert line.startswith(f"{name}: {stated.format(path)}")
+    assert "Traceback" not in "".join(logged)
+
+
+@pytest.mark.parametrize("name", PROGRAMS.keys() - {"nova-vhard-paste"})
+def test_file_that_is_missing_is_named_with_its_fix(name, capsys):
+    words = {"nova-vhard-exporter": []}.get(name, ["run"])
+    code = PROGRAMS[name].main(["--config-file", "/none/a.conf", *words])
+    printed = capsys.readouterr()
+    assert code != 0
+    assert "/none/a.conf: name files with --config-file" in printed.err
+    assert len(printed.err.splitlines()) == 1
