@@ -10,6 +10,9 @@ _KIND_OF: Mapping[str, str] = {
     spec: kind.name for kind in KINDS.values() for spec in kind.extra_specs
 }
 
+#: Every extra spec that this reader looks at.
+NAMES = frozenset(_KIND_OF)
+
 
 def read(extra_specs: Mapping[str, str]) -> list[DeviceChoice]:
     """Read what a flavor asks for.

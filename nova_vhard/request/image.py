@@ -47,20 +47,28 @@ READ = frozenset(_KIND_OF) | {
 }
 
 
-class _Found(NamedTuple):
-    """A value as Nova takes it, the name it stands under, and as written."""
-
-    value: str
-    name: str
-    written: str
-
-
 _MAPPINGS = (
     "block_device_mapping",
     "img_block_device_mapping",
     "mappings",
     "img_mappings",
 )
+
+#: The same, and what is read of an image as it is when a guest boots.
+NAMES = READ | {
+    *_MAPPINGS,
+    "hw_architecture",
+    "hw_emulation_architecture",
+    "os_distro",
+}
+
+
+class _Found(NamedTuple):
+    """A value as Nova takes it, the name it stands under, and as written."""
+
+    value: str
+    name: str
+    written: str
 
 
 def read(

@@ -144,4 +144,5 @@ class Client:
             "PYTHONWARNINGS": "ignore",
             "OS_CLIENT_CONFIG_FILE": f"{self._facts.root}/clouds.yaml",
             "OS_CLOUD": self.user.name,
+            "OS_VHARD_POLICY": str(self._facts.place.policy),
         }

@@ -225,6 +225,7 @@ _RC = """\
 unset $(env | sed -n 's/^\\(OS_[A-Z_]*\\)=.*/\\1/p')
 export OS_CLIENT_CONFIG_FILE={clouds}
 export OS_CLOUD=member
+export OS_VHARD_POLICY={policy}
 export PATH={bin}:$PATH
 export XDG_CACHE_HOME={bin}/../cache
 """
@@ -308,7 +309,11 @@ def _write_clients(facts):
     path = facts.place.home("clouds.yaml")
     path.write_text(yaml.safe_dump({"clouds": clouds}))
     bin = shlex.quote(str(pathlib.Path(sys.executable).parent))
-    rc = _RC.format(clouds=shlex.quote(str(path)), bin=bin)
+    rc = _RC.format(
+        clouds=shlex.quote(str(path)),
+        policy=shlex.quote(str(facts.place.policy)),
+        bin=bin,
+    )
     facts.place.home("rc").write_text(rc)
 
 

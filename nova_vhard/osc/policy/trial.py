@@ -14,7 +14,7 @@ from nova_vhard.osc.offline import (
     add_date,
     counted,
 )
-from nova_vhard.osc.policy import case_file, case_options
+from nova_vhard.osc.policy import case_file, case_options, typed
 from nova_vhard.policy import explain
 from nova_vhard.policy.watch import today
 from nova_vhard.request import described
@@ -82,8 +82,9 @@ def _read(paths: list[str]) -> list[case_file.CaseFile]:
 class ExplainPolicy(OfflineShowOne):
     """Say what a policy makes of a request, as its user would read it.
 
-    The request is described by options, and no cloud is asked. Exit status 0
-    if it passes (verdict allow, warn, audit or disabled), 1 if it is refused.
+    The request is described by options, and no cloud is asked. A property
+    that no rule is about is said to be unknown. Exit status 0 if the request
+    passes (verdict allow, warn, audit or disabled), 1 if it is refused.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -107,6 +108,9 @@ class ExplainPolicy(OfflineShowOne):
         if verdict.refusals:
             long = explain.api_message(verdict.refusals, case.subject)
         self.status = 1 if verdict.refusals else 0
+        for text in typed.unknown(parsed_args):
+            self.say(text)
+        given = parsed_args.block_device
         return (
             "verdict",
             "explanation",
@@ -117,8 +121,8 @@ class ExplainPolicy(OfflineShowOne):
             "policy",
         ), (
             verdict.outcome,
-            long,
-            explain.fault_message(verdict.refusals)
+            typed.devices(long, given) if long else None,
+            typed.devices(explain.fault_message(verdict.refusals), given)
             if verdict.refusals
             else None,
             Cell(verdict.rules),

@@ -5,6 +5,7 @@ import pytest
 from osc_lib.exceptions import CommandError
 
 from nova_vhard.common.text import LIMIT
+from nova_vhard.osc.policy import typed
 from nova_vhard.osc.policy.trial import ExplainPolicy
 from nova_vhard.policy import explain
 from nova_vhard.policy.subject import BOOT, Subject
@@ -208,3 +209,61 @@ def test_a_wrong_option_is_an_error_of_usage(argument, capsys):
     assert argument.partition("=")[2].partition("=")[0] in (
         capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "stated"),
+    [
+        (
+            "--property=hw_disk_buss=ide",
+            "--property: 'hw_disk_buss' is unknown here: no rule of any "
+            "policy is about it (did you mean 'hw_disk_bus'?)",
+        ),
+        (
+            "--volume-property=x=y",
+            "--volume-property: 'x' is unknown here: no rule of any policy "
+            "is about it",
+        ),
+        (
+            "--flavor-property=hw:cpu_policy=shared",
+            "--flavor-property: 'hw:cpu_policy' is unknown here: no rule of "
+            "any policy is about it",
+        ),
+        (
+            "--flavor-property=vhard:require=iommu,nonsense,smtt",
+            "vhard:require: 'nonsense' is no check, and no profile of "
+            "checks: no host has passed it\nvhard:require: 'smtt' is no "
+            "check, and no profile of checks (did you mean 'smt'?): no host "
+            "has passed it",
+        ),
+        ("--property=hw_disk_bus=virtio", ""),
+        ("--flavor-property=pci_passthrough:alias=a:1", ""),
+        ("--flavor-property=resources:CUSTOM_GPU=1", ""),
+        ("--flavor-property=vhard:require=iommu", ""),
+    ],
+)
+def test_unknown_name_is_named_and_changes_nothing(option, stated):
+    done = run(ExplainPolicy, "--policy", "baseline", option, "-f", "json")
+    assert done.err.strip() == stated
+    assert done.status == (done.json["verdict"] == "refuse")
+
+
+def test_block_device_is_named_as_it_was_typed():
+    cdrom = "device_type=cdrom,disk_bus=ide"
+    _, said = explained(
+        "--block-device=disk_bus=virtio", f"--block-device={cdrom}"
+    )
+    option = f"--block-device {cdrom}"
+    assert (
+        f"refuses the request: {option}: disk_bus='ide'"
+        in (said["explanation"])
+    )
+    assert f"in {option} set disk_bus to sata" in said["explanation"]
+    assert said["fault"].startswith(f"{option}: disk_bus=ide (allowed")
+    assert "block_device_mapping" not in str(said)
+
+
+def test_name_of_a_block_device_that_nobody_typed_stays():
+    text = "block_device_mapping_v2[7].disk_bus"
+    assert typed.devices(text, [{"disk_bus": "ide"}]) == text
+    assert typed.devices(text, None) == text

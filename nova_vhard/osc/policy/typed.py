@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A description as its options say it: what is unknown, and block devices."""
+
+import argparse
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from nova_vhard.common.problems import nearest
+from nova_vhard.common.text import clean, line, quote
+from nova_vhard.request import flavor, image, passthrough
+
+_IMAGE = ("property", "volume_property", "server_property")
+_FLAVOR = ("flavor_property", "server_flavor_property")
+_SPECS = flavor.NAMES | passthrough.NAMES
+
+#: How an explanation names a block device, and where it says the fix.
+_NAMED = re.compile(r"block_device_mapping_v2\[(\d{1,4})\]\.?")
+_FIXED = re.compile(
+    r"in block_device_mapping_v2 of the request (set|leave) \[(\d{1,4})\]\.?"
+)
+
+
+def unknown(options: argparse.Namespace) -> Iterator[str]:
+    """Yield a line for each name in the options that no rule is about.
+
+    :param options: as ``case_options`` adds them
+    """
+    for names, known in ((_IMAGE, image.NAMES), (_FLAVOR, _SPECS)):
+        for name in names:
+            given = getattr(options, name) or {}
+            yield from _unread(name.replace("_", "-"), given, known)
+    for name in _FLAVOR:
+        given = getattr(options, name) or {}
+        if passthrough.REQUIRE in given:
+            yield from _unproven(given[passthrough.REQUIRE])
+
+
+def _unproven(text: str) -> Iterator[str]:
+    """Yield a line for each word of ``vhard:require`` that is unknown."""
+    for word in passthrough.unknown_requirements(text):
+        near = nearest(word, passthrough.KNOWN)
+        yield (
+            f"{passthrough.REQUIRE}: {quote(word)} is no check, and no "
+            f"profile of checks{near}: no host has passed it"
+        )
+
+
+def _unread(
+    option: str, names: Iterable[str], known: frozenset[str]
+) -> Iterator[str]:
+    for name in names:
+        if name not in known and not passthrough.is_resource(name):
+            near = nearest(name, sorted(known))
+            yield (
+                f"--{option}: {quote(name)} is unknown here: no rule of any "
+                f"policy is about it{near}"
+            )
+
+
+def devices(text: str, given: Sequence[Mapping[str, Any]] | None) -> str:
+    """Return an explanation that names block devices as options do.
+
+    :param text: with the names of Nova's API, such as
+        ``block_device_mapping_v2[0].disk_bus``
+    :param given: what each ``--block-device`` says
+    """
+    typed = [f"--block-device {_typed(device)}" for device in given or ()]
+
+    def named(match: re.Match[str]) -> str:
+        """Return the option, and which of its keys is meant."""
+        number = int(match[1])
+        if number >= len(typed):
+            return match[0]
+        return typed[number] + (": " if match[0].endswith(".") else "")
+
+    def fixed(match: re.Match[str]) -> str:
+        """Return where to put the fix, before the key."""
+        number = int(match[2])
+        if number >= len(typed):
+            return match[0]
+        return f"in {typed[number]} {match[1]} "
+
+    return line(_NAMED.sub(named, _FIXED.sub(fixed, text)))
+
+
+def _typed(device: Mapping[str, Any]) -> str:
+    pairs = (f"{key}={clean(value)}" for key, value in device.items())
+    return ",".join(pairs)
