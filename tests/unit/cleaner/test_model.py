@@ -64,7 +64,7 @@ class Host:
         self.vouched = False  # whether an operator put it on offer so
         self.force = False  # whether an operator vouches for it, now
         self.trust = False  # whether a device without a journal is clean
-        self.late = False  # whether somebody came after the last look
+        self.late = False  # whether somebody came, and no look has seen it
         self.works = True  # whether the steps find it clean
         self.silent = False  # whether libvirt answers
         self.points, self.events = 0, {}
@@ -92,7 +92,8 @@ class Host:
 
     def usage(self, *_):
         self.reach("look")
-        self.late = False
+        if self.guest:
+            self.late = False
         if self.silent:
             return Usage(unknown=("libvirt is silent",))
         return Usage(("a domain has it",) if self.guest else ())
@@ -136,7 +137,12 @@ class Host:
             self.cloud.free()
 
     def intrude(self):
-        """A guest is started past Nova; only the host shows it."""
+        """A guest is started past Nova; only the host shows it.
+
+        What comes and goes between two looks of a round leaves no trace, and
+        is what a cleaner cannot see; one that comes between two rounds meets
+        the steps of the next.
+        """
         if self.cloud.reserved and not self.cloud.consumers:
             self.guest = self.dirty = self.late = True
 
@@ -250,7 +256,7 @@ class Model(RuleBasedStateMachine):
         host.rules = {"no rules": "", "other rules": "second"}.get(
             trouble, "first"
         )
-        host.points = 0
+        host.points, host.late = 0, False
         host.events = {at: getattr(host, name) for at, name in happens.items()}
         offered = Offered(ADDRESS, Provider(host.cloud.provider, "device"))
         arguments = (request,) if request else ()
