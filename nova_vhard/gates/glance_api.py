@@ -228,8 +228,8 @@ def _by_service(request: wsgi.Request) -> bool:
     half done. A service is known by a confirmed service token *with* the
     role ``service``; whatever the body says of itself is the user's.
     """
-    confirmed = request.headers.get("X-Service-Identity-Status")
-    roles = getattr(request.context, "service_roles", None) or ()
+    confirmed = request.environ.get("HTTP_X_SERVICE_IDENTITY_STATUS")
+    roles = request.context.service_roles or ()
     return confirmed == "Confirmed" and any(
         role.lower() == "service" for role in roles
     )
@@ -254,6 +254,4 @@ def _response(code: int, message: str) -> webob.Response:
         503: "serviceUnavailable",
     }[code]
     body = {name: {"code": code, "title": title, "message": line(message)}}
-    return webob.Response(
-        status=code, json_body=body, content_type="application/json"
-    )
+    return webob.Response(status=code, json_body=body)

@@ -25,6 +25,8 @@ from nova_vhard.policy.model import (
     Values,
 )
 
+#: Hypervisor types that are judged where the policy names none.
+_JUDGED = ("QEMU", "KVM")
 _SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 
 
@@ -37,7 +39,7 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
     content = json.dumps(data, sort_keys=True).encode()
     assume = data.get("assume", {})
     moves = data.get("moves", {})
-    types = data.get("applies_to", {}).get("hypervisor_type", ["QEMU", "KVM"])
+    types = data.get("applies_to", {}).get("hypervisor_type", _JUDGED)
     return Policy(
         digest=hashlib.sha256(content).hexdigest()[:16],
         files=tuple(files),

@@ -4,6 +4,7 @@
 Header by header and name by name: what a status does not show.
 """
 
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -347,6 +348,22 @@ class TestChange:
     def test_of_other_properties_nothing_is_read(self, cloud: Cloud) -> None:
         assert cloud.send(update(add("/name", "y"))).status == 201
         assert len(cloud.environs) == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"CONTENT_LENGTH": "0"},
+        {"CONTENT_LENGTH": "2", "webob.is_body_seekable": True},
+    ],
+)
+def test_a_body_that_is_none_or_was_read_stays(more: dict[str, Any]) -> None:
+    stream = io.BytesIO(b"12")
+    environ = {"wsgi.input": stream, "REQUEST_METHOD": "POST", **more}
+    glance_api.buffer_body(wsgi.Request(environ))
+    assert environ["wsgi.input"] is stream
+    assert stream.tell() == 0
 
 
 def test_only_what_belongs_to_the_user_goes_into_the_read() -> None:

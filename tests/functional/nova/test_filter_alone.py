@@ -16,8 +16,14 @@ from nova_vhard.gates import (
     scheduler,
 )
 from tests import logged
+from tests.functional.nova import test_candidates as candidates
 from tests.functional.nova.test_proven import Placement, host
-from tests.functional.nova.test_request_spec import CELL, IMAGE, spec
+from tests.functional.nova.test_request_spec import (
+    CELL,
+    IMAGE,
+    requests,
+    spec,
+)
 from tests.policy_option import policy_option
 
 POLICY = """\
@@ -109,12 +115,18 @@ def test_a_move_keeps_what_the_server_has(gate, monkeypatch, caplog):
     """A device that nobody may ask for anew moves to a proven host."""
     specs = {"pci_passthrough:alias": "old:1"}
     flavor = objects.Flavor(name="f", flavorid="1", extra_specs=specs)
-    monkeypatch.setattr(scheduler, "present_flavor", lambda _spec: flavor)
+    loaded = []
+    monkeypatch.setattr(
+        scheduler,
+        "present_flavor",
+        lambda of: loaded.append(of) or flavor,
+    )
     request = spec(
         flavor=flavor,
         requested_destination=objects.Destination(cell=CELL),
     )
     assert gate.filter_all(iter([A, B]), request) == [A]
+    assert loaded == [request]
     operation, outcome, rules = event(caplog)
     assert operation == "move"
     assert outcome != "refuse"
@@ -198,3 +210,81 @@ def test_what_a_release_ignores(monkeypatch, release, ignored):
 def test_the_last_good_policy_is_kept_for_this_service(gate, tmp_path):
     (kept,) = (tmp_path / "state").iterdir()
     assert kept.name == "policy-nova-scheduler.json"
+
+
+def test_the_devices_of_each_host_are_judged_after_the_hosts(gate):
+    gate.policy_file.write_text(
+        POLICY.replace("require: [iommu]", "require: [one_time_use]")
+    )
+    alias = requests()
+    del alias.requests[1:]
+    asked = spec(pci_requests=alias)
+    both = candidates.host(candidates.candidate("used"))
+    assert reason(gate, [both], asked).startswith(
+        "no device for gpu is proven one_time_use"
+    )
+
+
+OLD = {"pci_passthrough:alias": "old:1"}
+
+
+@pytest.mark.parametrize(
+    ("specs", "fields"),
+    [
+        (OLD, {}),
+        ({}, {"requested_destination": objects.Destination(cell=CELL)}),
+        ({}, {"scheduler_hints": {"_nova_check_type": ["rebuild"]}}),
+    ],
+    ids=["boot", "move", "rebuild"],
+)
+def test_no_flavor_is_loaded_for_nothing(gate, monkeypatch, specs, fields):
+    def fail(_spec):
+        raise AssertionError("nothing needs it")
+
+    monkeypatch.setattr(scheduler, "present_flavor", fail)
+    flavor = objects.Flavor(name="f", flavorid="2", extra_specs=specs)
+    request = spec(flavor=flavor, **fields)
+    if specs:
+        assert "old" in reason(gate, [A], request)
+    else:
+        assert gate.filter_all(iter([A, B]), request) == [A, B]
+
+
+def test_a_rebuild_is_charged_with_its_image_alone(gate, caplog):
+    meta = {"id": IMAGE, "properties": {"hw_disk_bus": "ide"}}
+    request = spec(
+        flavor=objects.Flavor(name="f", flavorid="2", extra_specs=OLD),
+        image=objects.ImageMeta.from_dict(meta),
+        scheduler_hints={"_nova_check_type": ["rebuild"]},
+    )
+    text = reason(gate, [A], request)
+    assert "hw_disk_bus=ide" in text
+    assert "old" not in text
+    rules = ["guest_devices.disk_bus", "passthrough.allow"]
+    assert event(caplog) == ("rebuild", "refuse", rules)
+
+
+EXEMPTION = """\
+exemptions:
+  - id: old
+    reason: its driver
+    projects: [p1]
+    rules: {guest_devices.disk_bus: [ide], passthrough.require: [iommu]}
+    until: 2999-12-31
+"""
+
+
+@pytest.mark.parametrize("hints", [{}, {"_nova_check_type": ["rebuild"]}])
+def test_an_exemption_that_has_not_ended_holds(gate, hints):
+    gate.policy_file.write_text(POLICY + EXEMPTION)
+    again = scheduler.VirtHardeningFilter()
+    meta = {"id": IMAGE, "properties": {"hw_disk_bus": "ide"}}
+    image = objects.ImageMeta.from_dict(meta)
+    request = spec(image=image, scheduler_hints=hints)
+    assert again.filter_all(iter([A, B]), request) == [A, B]
+    # what is not exempted is refused, by the same day
+    old = objects.Flavor(name="f", flavorid="2", extra_specs=OLD)
+    moved = spec(
+        flavor=old, requested_destination=objects.Destination(cell=CELL)
+    )
+    assert "old" in reason(again, [A], moved)

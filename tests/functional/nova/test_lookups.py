@@ -396,6 +396,35 @@ class Everything:
         return objects.Instance(uuid=arguments[-1])
 
 
+def test_each_field_of_an_image():
+    fields = {"id": IMAGE, "owner": "p1", "disk_format": "raw"}
+    properties = {"hw_disk_bus": "ide"}
+    assert nova_images.read({**fields, "properties": properties}) == Image(
+        properties, "raw", holder=Holder(IMAGE, "p1", "raw")
+    )
+    assert nova_images.read({}) == Image({}, None, holder=Holder())
+
+
+def test_glance_is_asked_as_the_user_by_novas_client(monkeypatch):
+    asked = []
+
+    class Client:
+        def call(self, *arguments, **more):
+            asked.append((arguments, more))
+            return None, {"id": IMAGE, "owner": "p1", "hw_disk_bus": "ide"}
+
+    monkeypatch.setattr(nova_images.glance, "GlanceClientWrapper", Client)
+    assert nova_images.get(WHO, IMAGE) == {
+        "id": IMAGE,
+        "owner": "p1",
+        "disk_format": None,
+        "properties": {"hw_disk_bus": "ide"},
+    }
+    path = f"/v2/images/{IMAGE}"
+    more = {"controller": "http_client", "args": (path,)}
+    assert asked == [((WHO, 2, "get"), more)]
+
+
 GONE = str(uuid.UUID(int=9999))
 OTHER = str(uuid.UUID(int=9100))
 ATTRIBUTES = ("expected_attrs", ["flavor", "system_metadata"])
