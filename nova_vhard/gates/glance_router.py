@@ -122,13 +122,11 @@ def _routes(application: Any) -> bool:
 
 def _map(application: Any) -> Any:
     """Return the map of the router behind an application, if there is one."""
-    try:
-        router, _ = routing.find(
-            application, lambda app: hasattr(app, "map"), _SERVICE, _PLACE
-        )
-    except routing.NoRouter:
-        return None
-    return router.map
+    routers = (
+        app for app in routing.behind(application) if hasattr(app, "map")
+    )
+    router = next(routers, None)
+    return None if router is None else router.map
 
 
 def _methods(mapper: Any) -> Iterator[Method]:

@@ -284,3 +284,34 @@ def test_near_names_are_looked_for_as_often_as_they_are_read():
     messages = [text for _, text in check.faults({"version": "1", **keys})]
     assert len(messages) == 3 * KEPT
     assert sum("did you mean" in text for text in messages) == KEPT
+
+
+def test_a_path_is_as_it_is_and_a_shipped_policy_has_a_name():
+    assert document.resolve("a.yaml") == "a.yaml"
+    assert document.resolve("a.yaml", "/etc") == "/etc/a.yaml"
+    assert document.resolve("strict", "/etc") == document.shipped("strict")
+
+
+def test_every_file_that_was_tried_is_told(tmp_path):
+    path = write(tmp_path / "policy.yaml", 'version: "1"\nextends: gone\n')
+    watched = []
+    with pytest.raises(PolicyError):
+        document.load(path, watched)
+    assert watched == [path, str(tmp_path / "gone")]
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_whatever_fails_names_the_file(tmp_path, monkeypatch, calls):
+    path = write(tmp_path / "policy.yaml", 'version: "1"\n')
+    plain, made = document.origin.plain, []
+
+    def fail(part):
+        made.append(part)
+        if len(made) > calls:
+            raise RuntimeError("broken")
+        return plain(part)
+
+    monkeypatch.setattr(document.origin, "plain", fail)
+    with pytest.raises(PolicyError, match="broken") as raised:
+        document.effective(path)
+    assert raised.value.problems[0].file == path

@@ -28,6 +28,7 @@ from nova_vhard.gates import (
     glance_api,
     glance_image,
     glance_import,
+    glance_router,
     http,
     routing,
 )
@@ -364,6 +365,37 @@ def test_a_body_that_is_none_or_was_read_stays(more: dict[str, Any]) -> None:
     glance_api.buffer_body(wsgi.Request(environ))
     assert environ["wsgi.input"] is stream
     assert stream.tell() == 0
+
+
+def test_a_gate_without_glances_router_does_not_start(cloud: Cloud) -> None:
+    with pytest.raises(routing.NoRouter) as raised:
+        glance_router.Router(lambda *_: None, ())
+    assert str(raised.value) == (
+        "no router of Glance's API stands behind the filter vhard in this "
+        "pipeline (found: function): in glance-api-paste.ini vhard stands "
+        "directly after context, in every pipeline of the composite api"
+    )
+    judged = [("ImagesController", name) for name in ("save", "create", "a")]
+    with pytest.raises(routing.NoRouter) as raised:
+        glance_router.Router(cloud, judged)
+    assert str(raised.value) == (
+        "this Glance has no ('ImagesController', 'a'), ('ImagesController', "
+        "'save'); see the releases that nova-vhard supports"
+    )
+
+
+@pytest.mark.usefixtures("cloud")
+def test_an_application_without_a_router_is_not_looked_at() -> None:
+    v2 = router.API(wsgi.APIMapper())
+    applications = [((None, "/v2"), v2), ((None, "/x"), lambda *_: None)]
+    judged = [("ImagesController", "create")]
+    for application in (SimpleNamespace(applications=applications), v2):
+        found = glance_router.Router(application, judged)
+        path = "/v2/images" if application is not v2 else "/images"
+        call = found.call(create({}).environ() | {"PATH_INFO": path})
+        assert call == glance_router.Call(judged[0], {})
+        elsewhere = {"PATH_INFO": "/x/images"}
+        assert found.call(create({}).environ() | elsewhere) is None
 
 
 def test_only_what_belongs_to_the_user_goes_into_the_read() -> None:
