@@ -159,9 +159,7 @@ def _chain(
     if not isinstance(data, dict):
         return {}
     base = data.pop("extends", None)
-    tree: origin.Tree = (
-        {} if problems.count else origin.tree(data, path, lines)
-    )
+    tree: origin.Tree = origin.tree(data, path, lines)
     if not isinstance(base, str) or not base:
         return tree
     target = os.path.abspath(resolve(base, os.path.dirname(path)))

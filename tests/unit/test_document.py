@@ -6,7 +6,7 @@ import re
 import pytest
 
 from nova_vhard.common import yaml_tree
-from nova_vhard.common.problems import KEPT, PolicyError
+from nova_vhard.common.problems import COUNTED, KEPT, PolicyError
 from nova_vhard.policy import check, document
 from nova_vhard.policy.model import HotPlug, Mode, OnHost, Unanswered
 from tests.unit.helpers import write
@@ -315,3 +315,59 @@ def test_whatever_fails_names_the_file(tmp_path, monkeypatch, calls):
     with pytest.raises(PolicyError, match="broken") as raised:
         document.effective(path)
     assert raised.value.problems[0].file == path
+
+
+EXEMPTION = """\
+exemptions:
+  - id: same
+    reason: r
+    until: 2027-01-01
+    projects: [p1]
+    rules: {guest_devices.disk_bus: [ide]}
+"""
+
+
+def test_a_fault_of_all_files_together_is_where_it_is_said(tmp_path):
+    base = write(tmp_path / "base.yaml", f'version: "1"\n{EXEMPTION}')
+    over = f'version: "1"\nextends: base.yaml\n{EXEMPTION}'
+    path = write(tmp_path / "policy.yaml", over)
+    with pytest.raises(PolicyError) as raised:
+        document.load(path)
+    (problem,) = raised.value.problems
+    assert problem.file in (base, path)
+    assert "same" in problem.message
+    path = write(
+        tmp_path / "empty.yaml", 'version: "1"\nguest_devices: {pmu: {}}\n'
+    )
+    with pytest.raises(PolicyError) as raised:
+        document.load(path)
+    (problem,) = raised.value.problems
+    assert (problem.file, problem.line) == (path, 1)
+
+
+def test_what_one_file_says_names_that_file(tmp_path, monkeypatch):
+    path = write(tmp_path / "policy.yaml", 'version: "1"\nmode: warn\n')
+    assert document.own(path) == {
+        "version": document.origin.Said("1", path, 1),
+        "mode": document.origin.Said("warn", path, 2),
+    }
+    monkeypatch.setattr(document.origin, "tree", failing)
+    for read in (document.own, document.load):
+        with pytest.raises(PolicyError, match="broken") as raised:
+            read(path)
+        assert raised.value.problems[0].file == path
+
+
+def failing(*_):
+    raise RuntimeError("broken")
+
+
+def test_a_kept_copy_names_where_it_was_kept(monkeypatch):
+    keys = dict.fromkeys(map("key{}".format, range(2 * COUNTED)), 1)
+    with pytest.raises(PolicyError) as raised:
+        document.restore({"version": "1", **keys}, "kept")
+    assert {problem.file for problem in raised.value.problems} == {"kept"}
+    monkeypatch.setattr(check, "faults", failing)
+    with pytest.raises(PolicyError, match="broken") as raised:
+        document.restore({"version": "1"}, "kept")
+    assert raised.value.problems[0].file == "kept"
