@@ -71,7 +71,6 @@ class Router:
                 (place, _Recorder(app)) for place, app in first.applications
             ]
         self._maps = {id(app): _map(app) for app in listed}
-        self._kept = listed
         known = {
             method
             for mapper in filter(None, self._maps.values())

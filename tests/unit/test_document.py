@@ -371,3 +371,20 @@ def test_a_kept_copy_names_where_it_was_kept(monkeypatch):
     with pytest.raises(PolicyError, match="broken") as raised:
         document.restore({"version": "1"}, "kept")
     assert raised.value.problems[0].file == "kept"
+
+
+@pytest.mark.parametrize("base", ["[a]", "{a: b}", '""'])
+def test_what_is_extended_has_a_name(tmp_path, base):
+    text = f'version: "1"\nextends: {base}\n'
+    ((line, message),) = faults(tmp_path, text)
+    assert line == 2
+    assert message.startswith("extends: ")
+    assert "by a fault of nova-vhard" not in message
+
+
+def test_what_is_broken_is_not_merged(tmp_path):
+    write(tmp_path / "base.yaml", 'version: "1"\nexemptions: {}\n')
+    over = f'version: "1"\nextends: base.yaml\n{EXEMPTION}'
+    ((line, message),) = faults(tmp_path, over)
+    assert line == 2
+    assert message.startswith("exemptions: ")
