@@ -29,6 +29,9 @@ from nova_vhard.policy.model import Policy
 
 SHIPPED = ("baseline", "scs", "strict")
 
+#: Bytes of a file for each key or value that it may have beyond the usual.
+_BYTES = 8
+
 #: Files of one policy: the outermost, and those that it extends.
 MAX_FILES = 8
 
@@ -208,7 +211,7 @@ def _read(
     except source.UnreadableError as error:
         report(error.line, (), str(error))
         return None, yaml_lines.Lines({})
-    most = max(yaml_tree.MAX_NODES, limit // 8)
+    most = max(yaml_tree.MAX_NODES, limit // _BYTES)
     data, lines = yaml_lines.read(text, report, most)
     if data is not None or problems.count == count:
         for place, message in check.faults(data):
