@@ -22,7 +22,7 @@ def bound(job: Job, driver: str) -> Iterator[None]:
     """Bind a driver to the device of a job, and leave it as it was.
 
     :raises Unreadable: if another driver of the host has the device, or the
-        kernel does not bind this one
+        kernel does not bind this one, or does not give it back
     """
     before = pci.driver(job.root, job.device.address)
     if before == driver:
@@ -36,7 +36,6 @@ def bound(job: Job, driver: str) -> Iterator[None]:
         _bind(job, driver)
         yield
     finally:
-        # Where the step failed, its own reason counts and not this one's.
         _give_back(job, before, override)
 
 

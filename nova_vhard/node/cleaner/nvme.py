@@ -138,15 +138,17 @@ class Controller:
         :raises Unreadable: if one of them is out of the host's reach
         """
         listed = self._listed()
+        if not listed:
+            raise unreadable(self._path, "has no namespace")
         for _ in range(_LOOKS):
             blocks = self._blocks()
-            if listed and listed <= blocks.keys():
+            if listed <= blocks.keys():
                 return {nsid: blocks[nsid] for nsid in sorted(listed)}
             # The kernel looks for them in its own time.
             time.sleep(min(POLL, self._tool.left))
         missing = sorted(listed - blocks.keys())[:8]
-        text = f"no block device for namespaces {missing}" * bool(missing)
-        raise unreadable(self._path, text or "has no namespace")
+        text = f"no block device for namespaces {missing}"
+        raise unreadable(self._path, text)
 
     def _listed(self) -> set[int]:
         manages = self._capability("oacs") & _MANAGES
