@@ -48,7 +48,7 @@ def _of_all(cells: Iterable[objects.CellMapping], query: str) -> set[str]:
 def _ids(manager: Any, query: str) -> set[str]:
     engine = manager.reader.get_engine()
     with contextlib.closing(engine.raw_connection()) as connection:
-        return {found for (found,) in connection.execute(query)}
+        return {server for (server,) in connection.execute(query)}
 
 
 def api_copy() -> sqlite3.Connection:
