@@ -36,6 +36,7 @@ exemptions:
 
 
 class TestExemptions(base.FakeDriverCase):
+    ONE_CLOUD = True
     POLICY = POLICY
 
     def boots(self, image, *, flavor="1", **more):
