@@ -13,6 +13,8 @@ NOBODY = str(uuid.UUID(int=7))
 class TestNovasOwnAnswers(base.FakeDriverCase):
     """Whatever Nova refuses by itself, it refuses in the same words."""
 
+    ONE_CLOUD = True
+
     def setUp(self):
         super().setUp()
         self.plain = self.without_gate()
@@ -142,6 +144,7 @@ class TestNovasOwnAnswers(base.FakeDriverCase):
 class TestLookUps(base.FakeDriverCase):
     """Glance's answer to the gate is no answer, or none that it can use."""
 
+    ONE_CLOUD = True
     FAILURES = (
         exception.GlanceConnectionFailed(server="glance", reason="refused"),
         OSError("reset by peer"),
