@@ -14,6 +14,7 @@ the shipped one before a service starts: it need not be read.
 
 import functools
 import importlib
+import logging
 import types
 from collections.abc import Callable
 from typing import Any
@@ -81,6 +82,8 @@ class KeptPool(pool.QueuePool):
 
 def _keep_connections() -> None:
     """Give the engines of files the pool above; oslo.db gives them none."""
+    # As that of SQLAlchemy's own pools: three lines a transaction are a lot.
+    logging.getLogger(__name__).setLevel(logging.WARNING)
     pools = {**vars(pool), "NullPool": KeptPool}
     engines.pool = types.SimpleNamespace(**pools)
 

@@ -8,6 +8,8 @@ NOVAS_PREFIX = "No valid host was found. "
 
 
 class TestBoot(base.LibvirtCase):
+    ONE_CLOUD = True
+
     def test_a_clean_image_boots_to_active(self):
         # given an image that asks for virtio
         image = self.image(**helpers.CLEAN)
@@ -82,6 +84,7 @@ class TestBoot(base.LibvirtCase):
 class TestSchedulerAlone(base.LibvirtCase):
     """The images that no API gate saw: nobody put it into the pipeline."""
 
+    ONE_CLOUD = True
     API_GATE = None
 
     def test_the_reason_is_in_the_servers_fault(self):
@@ -133,6 +136,7 @@ class TestSchedulerAlone(base.LibvirtCase):
 
 
 class TestModes(base.FakeDriverCase):
+    ONE_CLOUD = True
     POLICY = "mode: warn\n"
 
     def test_warn_lets_a_server_through_and_says_so(self):
@@ -163,6 +167,7 @@ class TestModes(base.FakeDriverCase):
 
 
 class TestForcedHost(base.FakeDriverCase):
+    ONE_CLOUD = True
     API_GATE = None
 
     def test_a_forced_host_skips_every_filter(self):
@@ -182,6 +187,8 @@ class TestForcedHost(base.FakeDriverCase):
 
 
 class TestForcedHostAtTheApi(base.FakeDriverCase):
+    ONE_CLOUD = True
+
     def test_the_api_gate_judges_a_forced_host(self):
         body = self.wish(
             self.image(**helpers.IDE), availability_zone="nova:host1"

@@ -29,6 +29,7 @@ class TestPlaceOfTheGate(base.FakeDriverCase):
 class TestNovaAlone(base.LibvirtCase):
     """Without the gates every refusal of the other tests is missing."""
 
+    ONE_CLOUD = True
     API_GATE = None
     FILTER = None
 
