@@ -101,6 +101,8 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
         cpus = set().union(*map(cpu_set, facts.cpu_sets.values()))
     except ValueError as error:
         raise unreadable(facts.path, str(error), _CORRECT) from error
+    if not cpus:
+        raise unreadable(facts.path, "names no processor", _CORRECT)
     shared = _shared(host.root, cpus)
     if shared:
         listed = ", ".join(str(number) for number in sorted(shared)[:8])

@@ -57,7 +57,7 @@ def read(root: HostRoot, pid: str, evidence: list[str]) -> Ports:
     if not path:
         return Ports()
     try:
-        values = virconf.parse(_root_of(root, pid).read(path))
+        values = virconf.parse(_place(root, pid, path).read(path))
         plain = int(values.get("tcp_port", _PLAIN))
         tls = int(values.get("tls_port", _TLS))
     except Unreadable as error:
@@ -75,8 +75,9 @@ def is_stale(root: HostRoot, pid: str) -> bool:
 
     :raises Unreadable: if that cannot be told
     """
+    path = _path(root, pid)
     try:
-        when = changed(_root_of(root, pid), _path(root, pid))
+        when = changed(_place(root, pid, path), path) if path else 0.0
     except Unreadable as error:
         if error.missing:
             return False
@@ -84,9 +85,15 @@ def is_stale(root: HostRoot, pid: str) -> bool:
     return when > start_of(root, pid)
 
 
-def _root_of(root: HostRoot, pid: str) -> HostRoot:
-    """Return the root of a daemon, for who may list it; else the host's."""
-    return Running(Host(root)).root_of(pid)
+def _place(root: HostRoot, pid: str, path: str) -> HostRoot:
+    """Return where a daemon's file is to be read.
+
+    One that is out of sight there raises Unreadable when it is.
+
+    :raises Unreadable: if it cannot be told whether it is the same as here
+    """
+    who = f"libvirt, process {pid}"
+    return Running(Host(root)).of_process(pid, who, path).root
 
 
 def _path(root: HostRoot, pid: str) -> str:

@@ -150,6 +150,14 @@ class Running:
                 if self._runs(pid):
                     raise
 
+    def of_process(self, pid: str, who: str, path: str) -> Target:
+        """Return a path as a process would open it.
+
+        :param who: what the process is called, for evidence
+        :raises Unreadable: if it is another file than here, out of reach
+        """
+        return self._target(pid, who, path)
+
     def _runs(self, pid: str) -> bool:
         """Return whether a process has not ended meanwhile."""
         return self._root.exists(f"{PROC}/{pid}")

@@ -6,10 +6,10 @@ from nova_vhard.catalogue.vulnerabilities import (
     OF_PROGRAMS,
     OLD_MICROCODE,
 )
-from nova_vhard.host import cpu_threads, vulnerabilities
+from nova_vhard.host import cpu_threads, mac, vulnerabilities
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import Unreadable, unreadable
+from nova_vhard.host.root import unreadable
 from nova_vhard.host.vulnerabilities import FOLDER, State
 from nova_vhard.host.words import few, shown
 
@@ -22,6 +22,7 @@ _GUEST = (
     "Ask the kernel of the machine itself: under another hypervisor, or on a "
     "processor that it does not know, the kernel cannot tell."
 )
+_THREADS = "See what Check-Virt-32 (smt) lacks: it is UNKNOWN here, too."
 
 
 class CpuMitigations(Check):
@@ -65,31 +66,36 @@ class CpuMitigations(Check):
             raise unreadable(FOLDER, "is empty")
         apart = _threads_apart(host, texts)
         states = {
-            name: vulnerabilities.state(text, apart)
+            name: vulnerabilities.state(text, apart is Status.PASS)
             for name, text in texts.items()
         }
         evidence += sorted(
             _line(host, name, text, states[name])
             for name, text in texts.items()
         )
-        if apart:
+        if apart is Status.PASS:
             evidence.append("SMT: no two guests on threads of one core")
-        return _settled(host, states)
+        # Open by nothing but threads, of which nobody knows.
+        loose = {
+            name
+            for name, text in texts.items()
+            if apart is Status.UNKNOWN
+            and vulnerabilities.state(text, True) is State.CLOSED
+            and states[name] is State.OPEN
+        }
+        return _settled(host, states, loose)
 
 
-def _threads_apart(host: Host, texts: dict[str, str]) -> bool:
-    """Return whether what threads of a core do to each other is no guest's.
+def _threads_apart(host: Host, texts: dict[str, str]) -> Status:
+    """Return the answer on the threads of a core, as Check-Virt-32 has it.
 
     It matters only where the kernel says so of a vulnerability.
     """
     if not any(
         vulnerabilities.OF_THREADS in text.lower() for text in texts.values()
     ):
-        return False
-    try:
-        return cpu_threads.apart(host, []).status is Status.PASS
-    except Unreadable:
-        return False
+        return Status.FAIL
+    return mac.attempt(cpu_threads.apart, host, []).status
 
 
 def _line(host: Host, name: str, text: str, state: State) -> str:
@@ -105,8 +111,11 @@ def _line(host: Host, name: str, text: str, state: State) -> str:
     return line
 
 
-def _settled(host: Host, states: dict[str, State]) -> Answer:
-    """Return the answer that the states come to."""
+def _settled(host: Host, states: dict[str, State], loose: set[str]) -> Answer:
+    """Return the answer that the states come to.
+
+    :param loose: open only if two guests have threads of one core
+    """
     counted = {
         name: state
         for name, state in states.items()
@@ -114,10 +123,14 @@ def _settled(host: Host, states: dict[str, State]) -> Answer:
         and name not in OF_PROGRAMS
     }
     broken = [name for name, state in counted.items() if state is State.OPEN]
-    known = [name for name in broken if name in OF_GUESTS]
+    known = [name for name in broken if name in OF_GUESTS - loose]
     if known:
         text = f"a guest can use {few(known)}"
         return Answer(Status.FAIL, text)
+    threads = [name for name in broken if name in loose]
+    if threads:
+        text = f"open if guests share a core's threads: {few(threads)}"
+        return Answer(Status.UNKNOWN, text, _THREADS)
     if broken:
         text = f"not mitigated, and not known to this version: {few(broken)}"
         return Answer(Status.UNKNOWN, text, _NEW)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-42: libvirt's daemon does not listen to the network in plain."""
 
-from nova_vhard.host import guests, libvirt_conf, listeners
+from nova_vhard.host import guests, libvirt_conf, listeners, mac
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
@@ -55,44 +55,51 @@ class LibvirtNotExposed(Check):
         if not (daemons or root.captured or guests.complete(root)):
             text = "not every process is seen, nor a daemon of libvirt's"
             return Answer(Status.UNKNOWN, text, _WHOLE)
-        plain = [
-            listener
+        return mac.settle(
+            mac.attempt(_judge, host, pid, evidence)
             for pid in (_FIRST, *daemons)
-            for listener in _plain(host, pid, evidence)
-        ]
-        exposed = sorted({str(item) for item in plain if not item.local})
-        if exposed:
-            text = f"libvirt listens in plain: {few(exposed)}"
-            return Answer(Status.FAIL, text)
-        if any(libvirt_conf.is_stale(root, pid) for pid in daemons):
-            text = "libvirtd.conf was changed since its daemon started"
-            return Answer(Status.UNKNOWN, text, libvirt_conf.RESTART)
-        return Answer(Status.PASS, "libvirt listens to no network in plain")
+        )
 
 
-def _plain(host: Host, pid: str, evidence: list[str]) -> list[Listener]:
-    """Return the plain listeners of libvirt's that a process has or sees.
+def _judge(host: Host, pid: str, evidence: list[str]) -> Answer:
+    """Judge the listeners of a daemon, or what the first process sees.
 
-    :raises Unreadable: if they cannot be read
+    The default port tells also where the configuration is out of sight.
+
+    :raises Unreadable: if that is needed and cannot be read
     """
-    ports = libvirt_conf.read(host.root, pid, evidence)
+    root, place = host.root, f"{PROC}/{pid}/net"
+    every = listeners.read(root, pid)
     own = _own(host, pid, evidence)
-    every = listeners.read(host.root, pid)
-    result = [
+    exposed = _exposed(every, own, libvirt_conf.Ports())
+    if not exposed or own:
+        ports = libvirt_conf.read(root, pid, evidence)
+        exposed = _exposed(every, own, ports)
+    evidence.append(
+        f"{place}: {len(every)} listeners, {len(exposed)} of libvirt in plain"
+    )
+    if exposed:
+        named = few(sorted({str(item) for item in exposed}))
+        return Answer(Status.FAIL, f"libvirt listens in plain: {named}")
+    if libvirt_conf.is_stale(root, pid):
+        text = "libvirtd.conf was changed since its daemon started"
+        return Answer(Status.UNKNOWN, text, libvirt_conf.RESTART)
+    return Answer(Status.PASS, "libvirt listens to no network in plain")
+
+
+def _exposed(
+    every: list[Listener], own: frozenset[str], ports: libvirt_conf.Ports
+) -> list[Listener]:
+    """Return the listeners that are libvirt's, plain and not on loopback."""
+    return [
         item
         for item in every
-        if item.port == ports.plain
-        or (item.inode in own and item.port != ports.tls)
+        if not item.local
+        and (
+            item.port == ports.plain
+            or (item.inode in own and item.port != ports.tls)
+        )
     ]
-    place = f"{PROC}/{pid}/net"
-    evidence.append(
-        f"{place}: {len(every)} listeners, {len(result)} of libvirt in plain"
-    )
-    evidence += [
-        f"{place}: {item}{' (loopback)' if item.local else ''}"
-        for item in result
-    ]
-    return result
 
 
 def _own(host: Host, pid: str, evidence: list[str]) -> frozenset[str]:

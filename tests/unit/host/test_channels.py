@@ -196,6 +196,22 @@ def test_listeners_that_cannot_be_read(tmp_path, denied):
     assert run("libvirt_not_exposed", root).status is UNKNOWN
 
 
+@pytest.mark.parametrize(("port", "status"), [(16509, FAIL), (22, UNKNOWN)])
+def test_a_daemon_in_a_container_whose_files_are_out_of_sight(
+    tmp_path, port, status
+):
+    """Its configuration is not the one here; the default port still tells."""
+    other = "40 1 0:9 / / rw - overlay overlay rw\n"
+    content = {
+        **daemon((ANY, port, 1)),
+        "/proc/50/mountinfo": other,
+        CONF: 'tcp_port = "17000"\n',
+    }
+    root = build(tmp_path, content)
+    os.utime(tmp_path / CONF.lstrip("/"), (1, 1))
+    assert run("libvirt_not_exposed", root).status is status
+
+
 @pytest.mark.parametrize(
     ("family", "address", "local"),
     [
