@@ -174,6 +174,19 @@ def test_a_placement_that_is_down_loses_nothing(
     assert cloud.claims(host)[0] == before
 
 
+def test_a_login_that_is_for_another_provider_is_named(
+    cloud, conf, tmp_path, captures
+):
+    identify(tmp_path, cloud.host("compute", FOREIGN))
+    publisher = PlacementPublisher(conf, cloud.placement)
+    cloud.faults.append(lambda method, url: Answer(401, "no"))
+    with pytest.raises(PublishError, match="vhard host enroll: it is for"):
+        publisher.publish(inspect(captures, "vtd-on"))
+    cloud.faults[:] = [lambda method, url: Answer(403, "no")]
+    with pytest.raises(PublishError, match=r"status 403: no$"):
+        publisher.publish(inspect(captures, "vtd-on"))
+
+
 def test_by_name_where_there_is_no_identity_file(
     cloud, conf, captures, monkeypatch
 ):

@@ -24,6 +24,12 @@ from nova_vhard.placement.connect import connect
 
 LOG = get_logger(__name__)
 
+_UNAUTHORIZED = 401
+_REFUSED = (
+    " (if the login is of openstack vhard host enroll: it is for the provider "
+    "that this host had then; nova-vhard-status upgrade check says whether "
+    "Placement takes such logins)"
+)
 _HOUR = datetime.timedelta(hours=1)
 #: Reports before the end of an hour in which its mark may be written.
 _TRIES = 3
@@ -63,7 +69,8 @@ class PlacementPublisher(Publisher):
             text = f"nova-compute has not made this host known yet: {error}"
             raise PublishError(text) from error
         except PlacementError as error:
-            raise PublishError(str(error)) from error
+            hint = _REFUSED if error.status == _UNAUTHORIZED else ""
+            raise PublishError(f"{error}{hint}") from error
         if change:
             LOG.info(
                 "%s: added %s; removed %s",
