@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard policy metadefs: offer what the policy allows."""
+
+import argparse
+import datetime
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from osc_lib import exceptions
+
+from nova_vhard.common.text import clean
+from nova_vhard.osc import audits, output, policies
+from nova_vhard.osc.cells import Cell
+from nova_vhard.osc.image.changes import ERRORS, failed
+from nova_vhard.osc.policy import definitions
+from nova_vhard.osc.policy.definitions import (
+    AFTER,
+    RESTORED,
+    Change,
+    Definitions,
+)
+
+COLUMNS = ("Namespace", "Property", "Offered", "Before", "State")
+
+Row = tuple[Any, ...]
+
+
+class OfferAllowed(output.Lister):
+    """Write what the policy allows into Glance's metadata definitions.
+
+    Horizon's dialogs then offer allowed values only, and say why; everybody
+    can ask for them with openstack image metadef. Without --yes it only says
+    what it would do. What was there stands in a file, by which --undo
+    restores it and --check says whether it is still as written: glance-manage
+    db_load_metadefs --merge --prefer_new overwrites it. Needs the role admin.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the policy, and what to do."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        policies.add_option(parser, "Policy whose values are offered")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument(
+            "--yes", action="store_true", help="Do it, not only say it."
+        )
+        what.add_argument(
+            "--undo",
+            metavar="<file>",
+            help="Restore what is in this file, as far as it is as written.",
+        )
+        what.add_argument(
+            "--check",
+            metavar="<file>",
+            help="Say what of this file is as written; end with 3 if "
+            "something is not.",
+        )
+        parser.add_argument(
+            "--journal",
+            metavar="<file>",
+            help="Where to keep what was there, with --yes; must not be there "
+            "yet (default: vhard-metadefs-TIME.json in this folder).",
+        )
+        return parser
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Iterable[str], list[Row]]:
+        """Return one row a definition that differs."""
+        if parsed_args.journal and not parsed_args.yes:
+            raise output.UsageError("--journal is for --yes")
+        glance = Definitions(self.app.client_manager.vhard.images)
+        try:
+            if parsed_args.undo:
+                return COLUMNS, self._undo(glance, parsed_args.undo)
+            if parsed_args.check:
+                return COLUMNS, self._check(glance, parsed_args.check)
+            return COLUMNS, self._offer(glance, parsed_args)
+        except ERRORS as error:
+            raise exceptions.CommandError(f"Glance: {error}") from error
+
+    def _offer(
+        self, glance: Definitions, options: argparse.Namespace
+    ) -> list[Row]:
+        policy = policies.load(options.policy)
+        changes = list(glance.changes(policy))
+        if not options.yes or not changes:
+            return [_row(change, "would be set") for change in changes]
+        now = datetime.datetime.now(datetime.UTC)
+        path = options.journal or f"vhard-metadefs-{now:%Y%m%dT%H%M%SZ}.json"
+        definitions.write(path, glance.cloud, policy.digest, changes)
+        self.say(f"Journal: {path}")
+        return self._each(changes, lambda change: _put(glance, change), "set")
+
+    def _undo(self, glance: Definitions, path: str) -> list[Row]:
+        changes = definitions.read(path, glance.cloud)
+        return self._each(
+            changes,
+            lambda change: definitions.undo(glance, change),
+            RESTORED,
+            "as before already",
+        )
+
+    def _check(self, glance: Definitions, path: str) -> list[Row]:
+        changes = definitions.read(path, glance.cloud)
+        rows = self._each(
+            changes, lambda change: definitions.state(glance, change), AFTER
+        )
+        self.status = audits.FAILED if self.status else 0
+        return rows
+
+    def _each(
+        self,
+        changes: Iterable[Change],
+        action: Callable[[Change], str],
+        *good: str,
+    ) -> list[Row]:
+        """Return the rows of what became of changes; set the exit status."""
+        rows = [_row(change, action(change)) for change in changes]
+        self.status = 0 if all(row[-1] in good for row in rows) else 1
+        return rows
+
+
+def _put(glance: Definitions, change: Change) -> str:
+    try:
+        glance.put(change.namespace, change.name, change.after)
+    except ERRORS as error:
+        return failed(error)
+    return "set"
+
+
+def _row(change: Change, state: str) -> Row:
+    """Return a row of the table."""
+    offered = [clean(value) for value in change.after["enum"]]
+    return (
+        clean(change.namespace, 255),
+        clean(change.name, 255),
+        Cell(offered, none="(nothing)"),
+        Cell(change.was, none="(any)"),
+        state,
+    )

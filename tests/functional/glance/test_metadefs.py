@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard policy metadefs, on Glance's own definitions."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nova_vhard.osc.policy.metadefs import MARK
+from tests.functional.glance import identity, keystone
+from tests.functional.glance.shell import Command
+from tests.functional.glance.test_image_audit import rows_of
+from tests.functional.glance.wire import User, Wire
+
+POLICY = """
+version: "1"
+guest_devices:
+  disk_bus: {allow: [virtio, scsi]}
+  cdrom_bus: {allow: [sata]}
+  video_model: {allow: []}
+  rng_model: {allow: [virtio]}
+  machine_type: {allow: ["pc-q35-*"]}
+  tpm_model: {allow: ["tpm-*"]}
+  vif_model: {allow: [lan9118, virtio]}
+"""
+LIBVIRT = "OS::Compute::LibvirtImage"
+BUS = (LIBVIRT, "hw_disk_bus")
+COMMAND = ("vhard", "policy", "metadefs")
+
+
+def manage(directory: Path, *options: str) -> None:
+    """Run glance-manage db_load_metadefs, as an operator does."""
+    path = Path(sys.prefix) / "etc" / "glance" / "metadefs"
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from glance.cmd.manage import main; main()",
+            f"--config-file={directory}/glance-api.conf",
+            "db_load_metadefs",
+            str(path),
+            *options,
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def loaded(directory: Path) -> Path:
+    manage(directory)
+    return directory
+
+
+@pytest.fixture
+def admin(
+    loaded: Path, plain: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> User:
+    """Let everybody be an administrator, in a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    token = identity.token
+
+    def of_admin(project: str, **more: Any) -> str:
+        return token(project, **{**more, "roles": "admin,member,reader"})
+
+    monkeypatch.setattr(keystone.identity, "token", of_admin)
+    return plain
+
+
+def answered(user: User, namespace: str, name: str) -> bytes:
+    path = f"/v2/metadefs/namespaces/{namespace}/properties/{name}"
+    response = user.send(Wire("GET", path))
+    assert response.status_int == 200, response.text
+    return bytes(response.body)
+
+
+def definitions(user: User) -> dict[tuple[str, str], Any]:
+    """Return every property's definition."""
+    root = "/v2/metadefs/namespaces"
+    listed = user.send(Wire("GET", f"{root}?limit=100")).json["namespaces"]
+    names = [entry["namespace"] for entry in listed]
+    return {
+        (namespace, name): definition
+        for namespace in names
+        for name, definition in user.send(
+            Wire("GET", f"{root}/{namespace}/properties")
+        )
+        .json["properties"]
+        .items()
+    }
+
+
+def test_what_is_offered_and_its_undo(openstack: Command, admin: User) -> None:
+    before = definitions(admin)
+    asked = (*COMMAND, "--policy=policy.yaml", "-fjson")
+
+    # without --yes nothing happens
+    status, output = openstack(*asked)
+    assert status == 0, output
+    rows = {
+        (row["Namespace"], row["Property"]): row for row in rows_of(output)
+    }
+    assert {row["State"] for row in rows.values()} == {"would be set"}
+    assert rows[BUS]["Offered"] == ["scsi", "virtio"]
+    assert "ide" in rows[BUS]["Before"]
+    assert definitions(admin) == before
+    bytes_before = {place: answered(admin, *place) for place in rows}
+
+    # with it just those are changed
+    status, output = openstack(*asked, "--yes", "--journal=kept.json")
+    assert status == 0, output
+    assert stat.S_IMODE(os.stat("kept.json").st_mode) == 0o600
+    after = definitions(admin)
+    changed = {place for place in before if before[place] != after[place]}
+    assert changed == set(rows)
+    enums = {
+        name: after[LIBVIRT, name]["enum"]
+        for place, name in changed
+        if place == LIBVIRT
+    }
+    assert enums == {
+        "hw_disk_bus": ["scsi", "virtio"],
+        "hw_cdrom_bus": ["sata"],
+        "hw_video_model": [],
+        "hw_vif_model": ["virtio", "lan9118"],
+    } | {name: enums[name] for name in enums.keys() & {"hw_rng_model"}}
+    stated = after[BUS]["description"]
+    assert stated.endswith(f"{MARK} scsi, virtio.")
+
+    # what it writes is what it finds
+    status, output = openstack(*asked)
+    assert (status, rows_of(output)) == (0, [])
+    assert openstack(*COMMAND, "--check=kept.json")[0] == 0
+
+    # and the undo restores what the API answers, byte for byte
+    status, output = openstack(*COMMAND, "--undo=kept.json", "-fjson")
+    assert status == 0, output
+    assert {row["State"] for row in rows_of(output)} == {"restored"}
+    assert definitions(admin) == before
+    assert {place: answered(admin, *place) for place in rows} == bytes_before
+    status, output = openstack(*COMMAND, "--undo=kept.json", "-fjson")
+    assert status == 0
+    assert {row["State"] for row in rows_of(output)} == {"as before already"}
+
+
+def test_definitions_that_are_loaded_again_are_noticed(
+    openstack: Command, admin: User, loaded: Path
+) -> None:
+    asked = (*COMMAND, "--policy=policy.yaml")
+    assert openstack(*asked, "--yes", "--journal=kept.json")[0] == 0
+    # when an upgrade loads its own: PATH MERGE PREFER_NEW
+    manage(loaded, "true", "true")
+
+    status, output = openstack(*COMMAND, "--check=kept.json", "-fjson")
+    assert status == 3
+    states = {row["State"] for row in rows_of(output)}
+    assert states & {"as before", "changed since"}
+    assert "as written" not in states
+    # what is not as written is not undone
+    status, output = openstack(*COMMAND, "--undo=kept.json", "-fjson")
+    assert {row["State"] for row in rows_of(output)} <= {
+        "as before already",
+        "changed since: left alone",
+    }
+    # and it can be written anew
+    assert openstack(*asked, "--yes", "--journal=more.json")[0] == 0
+    assert openstack(*COMMAND, "--check=more.json")[0] == 0
+    assert openstack(*COMMAND, "--undo=more.json")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "ended", "stated"),
+    [
+        (("--journal=a.json",), 2, "--journal is for --yes"),
+        (("--undo=none.json",), 1, "none.json: cannot be read"),
+        (("--undo=policy.yaml",), 1, "policy.yaml: no file that"),
+        (("--undo=strange.json",), 1, "was written at elsewhere"),
+        (
+            ("--policy=policy.yaml", "--yes", "--journal=policy.yaml"),
+            1,
+            "policy.yaml: File exists; nothing was changed",
+        ),
+    ],
+)
+def test_an_error_is_one_line_and_nothing_is_done(
+    openstack: Command,
+    admin: User,
+    options: tuple[str, ...],
+    ended: int,
+    stated: str,
+) -> None:
+    strange = {"metadefs": 1, "cloud": "elsewhere", "properties": []}
+    Path("strange.json").write_text(json.dumps(strange))
+    before = answered(admin, *BUS)
+    status, output = openstack(*COMMAND, *options)
+    assert status == ended
+    assert stated in output.splitlines()[-1]
+    assert "Traceback" not in output
+    assert answered(admin, *BUS) == before
+
+
+def test_who_may_not_change_them_is_told(
+    openstack: Command, loaded: Path, plain: User, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    before = answered(plain, *BUS)
+    status, output = openstack(
+        *COMMAND,
+        f"--policy={tmp_path}/policy.yaml",
+        "--yes",
+        f"--journal={tmp_path}/kept.json",
+    )
+    assert status == 1
+    assert "failed: " in output
+    assert answered(plain, *BUS) == before
