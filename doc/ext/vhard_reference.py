@@ -4,7 +4,8 @@
 As a Sphinx extension it writes them to ``_generated`` before the pages are
 read: device kinds and shipped policies, which ``admin/policy-reference``
 includes, the checklist and the profiles, which ``admin/checks`` includes, and
-the ways round the gates, which ``admin/gates`` includes. It needs no Sphinx
+the ways round the gates, which ``admin/gates`` includes, and the rules, which
+``user/why-was-i-refused`` includes. It needs no Sphinx
 itself, so that tests can call it.
 """
 
@@ -16,6 +17,7 @@ from vhard_bypasses import bypasses
 from vhard_checks import checklist, controls, profiles
 from vhard_policies import shipped_policies
 from vhard_rst import heading, literals, plain, table
+from vhard_rules import rules
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.kinds import DeviceKind
@@ -57,6 +59,7 @@ def write(source: Path) -> None:
         ("device-kinds.inc", device_kinds()),
         ("bypasses.inc", bypasses()),
         ("profiles.inc", profiles()),
+        ("rules.inc", rules()),
         ("shipped-policies.inc", shipped_policies()),
     ):
         path = folder / name

@@ -3,7 +3,7 @@
 
 from oslo_config import cfg
 
-from nova_vhard.common import source
+from nova_vhard.common import links, source
 from nova_vhard.conf import groups
 
 #: Where a policy is, unless an option says otherwise.
@@ -51,6 +51,19 @@ OPTS = [
         "logged, an older copy is removed, and the last good policy is kept "
         "in memory only: after a restart with a broken policy file there is "
         "then no policy.",
+    ),
+    cfg.StrOpt(
+        "help_url",
+        default="",
+        regex=rf"^({links.PAGE})?\Z",
+        help="URL of a page of your documentation in which each rule has its "
+        "anchor (#rule-guest-devices-disk-bus), as the page of "
+        "nova-vhard's documentation for users has: a refusal of an API ends "
+        "with it and the anchor of its first rule. At most 512 characters, "
+        "with http or https and without an anchor of its own; with any other "
+        "value the service does not start. Nothing looks whether the page is "
+        "there: with a wrong one users are sent nowhere. Empty, nothing is "
+        "added.",
     ),
     cfg.IntOpt(
         "posture_ttl",

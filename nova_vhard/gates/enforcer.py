@@ -57,6 +57,7 @@ class PolicyEnforcer:
         """Read no file yet: the first call to ``policy`` does."""
         vhard_conf.register(conf)
         self.gate = gate
+        self._help_url = conf.vhard.help_url
         state = os.path.join(conf.vhard.state_path, f"policy-{service}.json")
         self._file = PolicyFile(
             conf.vhard.policy_file, state, conf.vhard.policy_max_size
@@ -68,6 +69,13 @@ class PolicyEnforcer:
         :raises PolicyUnavailable: if there never was a good one
         """
         return self._file.current()
+
+    def explanation(self, verdict: Verdict, subject: Subject) -> str:
+        """Return the text of a refusal, for an answer of an API.
+
+        :param verdict: one that refuses
+        """
+        return explain.api_message(verdict.refusals, subject, self._help_url)
 
     def judge(
         self,

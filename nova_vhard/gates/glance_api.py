@@ -27,7 +27,6 @@ from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.gates.glance_image import changed, stored
 from nova_vhard.gates.glance_router import Call, Router
 from nova_vhard.gates.http import Application, Environ, StartResponse
-from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import IMAGE, Holder
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject, subject_of
@@ -142,7 +141,7 @@ class GlanceGate:
         verdict = self._enforcer.judge(
             policy, hardware, subject, service=_by_service(request)
         )
-        return _refusal(verdict, subject)
+        return self._refusal(verdict, subject)
 
     def _update(
         self, policy: Policy, request: wsgi.Request, call: Call, changes: Any
@@ -169,7 +168,14 @@ class GlanceGate:
         verdict = self._enforcer.judge_change(
             policy, old, new, touched, subject
         )
-        return _refusal(verdict, subject)
+        return self._refusal(verdict, subject)
+
+    def _refusal(
+        self, verdict: Verdict, subject: Subject
+    ) -> webob.Response | None:
+        if not verdict.refusals:
+            return None
+        return _response(403, self._enforcer.explanation(verdict, subject))
 
 
 def _content(
@@ -233,12 +239,6 @@ def _by_service(request: wsgi.Request) -> bool:
     return confirmed == "Confirmed" and any(
         role.lower() == "service" for role in roles
     )
-
-
-def _refusal(verdict: Verdict, subject: Subject) -> webob.Response | None:
-    if not verdict.refusals:
-        return None
-    return _response(403, explain.api_message(verdict.refusals, subject))
 
 
 def _response(code: int, message: str) -> webob.Response:

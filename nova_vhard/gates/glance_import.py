@@ -22,7 +22,6 @@ from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
 from nova_vhard.gates import http
 from nova_vhard.gates.enforcer import PolicyEnforcer
-from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import NOBODY, Holder
 from nova_vhard.policy.subject import UPLOAD, Subject, subject_of
 from nova_vhard.policy.watch import PolicyUnavailable
@@ -79,7 +78,7 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             text = http.report_fault(LOG, "Glance's imports", self._context)
             raise exception.UploadException(text) from error
         if verdict.refusals:
-            text = explain.api_message(verdict.refusals, subject)
+            text = enforcer.explanation(verdict, subject)
             raise exception.UploadException(text)
 
     def _verdict(self, enforcer: PolicyEnforcer) -> tuple[Any, Subject]:

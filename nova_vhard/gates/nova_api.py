@@ -27,7 +27,6 @@ from nova_vhard.gates.nova_lookup import NovaLookups, Services
 from nova_vhard.gates.nova_router import Call, Router
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.gates.posture_filter import PostureFilter
-from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import host_requirements
 from nova_vhard.policy.model import Policy
@@ -137,7 +136,7 @@ class NovaGate:
                 event.verdict = self._on_its_host(
                     policy, find, request, event.verdict
                 )
-        return _forbidden(event.verdict, request.subject)
+        return self._forbidden(event.verdict, request.subject)
 
     def _on_its_host(
         self,
@@ -175,16 +174,15 @@ class NovaGate:
         with self._enforcer.event(subject) as event:
             failed = nova_flavor.lacking(policy, before, after, subject)
             event.verdict = with_more(Verdict(policy=policy.digest), failed)
-        return _forbidden(event.verdict, subject)
+        return self._forbidden(event.verdict, subject)
 
-
-def _forbidden(
-    verdict: Verdict, subject: Subject
-) -> webob.exc.HTTPException | None:
-    if not verdict.refusals:
-        return None
-    explanation = explain.api_message(verdict.refusals, subject)
-    return webob.exc.HTTPForbidden(explanation=explanation)
+    def _forbidden(
+        self, verdict: Verdict, subject: Subject
+    ) -> webob.exc.HTTPException | None:
+        if not verdict.refusals:
+            return None
+        explanation = self._enforcer.explanation(verdict, subject)
+        return webob.exc.HTTPForbidden(explanation=explanation)
 
 
 def _fault(answer: webob.exc.HTTPException, environ: Environ) -> wsgi.Fault:

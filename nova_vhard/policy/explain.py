@@ -14,7 +14,7 @@ from nova_vhard.common.text import (
 from nova_vhard.policy.fixes import how_to_fix
 from nova_vhard.policy.hardware import PASSTHROUGH, VOLUME, DeviceChoice
 from nova_vhard.policy.leading import leading
-from nova_vhard.policy.refusal import OPENING, TO_FIX
+from nova_vhard.policy.refusal import OPENING, SEE, TO_FIX, anchor
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import Message, Violation
 
@@ -32,17 +32,22 @@ _CUT = "..."
 OTHERS = "..."
 
 
-def api_message(violations: Sequence[Violation], subject: Subject) -> str:
+def api_message(
+    violations: Sequence[Violation], subject: Subject, help_url: str = ""
+) -> str:
     """Explain violations to the person who asked.
 
     :param violations: at least one
     :param subject: who asked, so that the fix names the very image, or the
         upload that is yet to come
+    :param help_url: of a page in which each rule has its anchor
     :returns: one line; each violation (of very many the leading ones) with
         its source, its value, what is allowed, and the rule; then how to fix
-        them, commands between backticks
+        them, commands between backticks; then where the first rule is
+        explained, if there is such a page
     """
-    return _explained(OPENING, violations, subject)
+    url = f"{help_url}#{anchor(violations[0].rules[0])}" if help_url else ""
+    return _explained(OPENING, violations, subject, url)
 
 
 def describe(violations: Sequence[Violation], subject: Subject) -> str:
@@ -51,7 +56,10 @@ def describe(violations: Sequence[Violation], subject: Subject) -> str:
 
 
 def _explained(
-    opening: str, violations: Sequence[Violation], subject: Subject
+    opening: str,
+    violations: Sequence[Violation],
+    subject: Subject,
+    url: str = "",
 ) -> str:
     result = leading(violations)
     parts = [_sentence(item) for item in result.shown]
@@ -64,9 +72,10 @@ def _explained(
         fix = line(f"{TO_FIX}{fix}")
     # Whatever is cut, no command is; and nothing but a command looks like
     # one.
-    limit = MESSAGE_LIMIT - len(fix.encode())
+    see = f"{SEE}{line(url)}" if url else ""
+    limit = MESSAGE_LIMIT - len(fix.encode()) - len(see.encode())
     sentences = line(opening + " ".join(parts), limit)
-    return (sentences.replace("`", "'") + fix).replace("…", _CUT)
+    return (sentences.replace("`", "'") + fix).replace("…", _CUT) + see
 
 
 def parts(violation: Violation, subject: Subject) -> tuple[str, str]:

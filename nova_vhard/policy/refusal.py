@@ -5,11 +5,12 @@ Some clients pass on nothing but the text, Horizon among them. Its grammar, in
 the order in which ``read`` takes it apart::
 
     answer    = before refusal [" (HTTP 403)" [" (Request-ID: " id ")"]]
-    refusal   = OPENING sentences [" To fix: " fix]
+    refusal   = OPENING sentences [" To fix: " fix] [" See " url]
     sentences = sentence / 2*("(" number ") " sentence) [" And " number
                 " more."]
     sentence  = words " [rule " rules "]"
     fix       = words *("`" command "`" words)
+    url       = [vhard] help_url "#" anchor
 
 ``before`` is the client's own. Words that others wrote have no
 backtick outside of ``fix``, so that nothing but a command looks like one. The
@@ -20,6 +21,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nova_vhard.common import links
 from nova_vhard.common.text import MESSAGE_LIMIT, line
 
 #: How the text of every refusal begins.
@@ -28,6 +30,10 @@ OPENING = "This cloud's hardening policy refuses the request: "
 #: What stands between the violations and how to fix them.
 TO_FIX = " To fix: "
 
+#: What stands before the URL of a rule.
+SEE = " See "
+
+_SEE = re.compile(rf"{SEE}({links.PAGE}#rule-[a-z-]{{1,64}})\Z")
 _CLIENT = re.compile(r" \(HTTP \d{3}\)(?: \(Request-ID: [^()]*\))?\s*\Z")
 _FIX = re.compile(rf"(?:\]|\] And \d+ more\.){TO_FIX}")
 _MORE = re.compile(r" And (\d+) more\.")
@@ -64,12 +70,23 @@ class Refusal:
     :ivar message: all of it, in one line
     :ivar more: how many violations there are beside the sentences
     :ivar fix: empty where the sentences say it themselves
+    :ivar url: where the first rule is explained; empty where the cloud names
+        no such place
     """
 
     message: str
     violations: tuple[Sentence, ...]
     more: int
     fix: tuple[Step, ...]
+    url: str = ""
+
+
+def anchor(rule: str) -> str:
+    """Return the anchor of a rule in the documentation.
+
+    :param rule: id of a rule, ``guest_devices.disk_bus``
+    """
+    return "rule-" + re.sub(r"[^a-z]+", "-", rule.lower())
 
 
 def read(text: str) -> Refusal | None:
@@ -82,6 +99,9 @@ def read(text: str) -> Refusal | None:
     if not opening:
         return None
     rest = line(_CLIENT.sub("", rest))
+    message = OPENING + rest
+    see = _SEE.search(rest)
+    rest = rest[: see and see.start()]
     *_, last = (None, *_FIX.finditer(rest))
     sentences, fix = rest, ""
     if last:
@@ -89,10 +109,11 @@ def read(text: str) -> Refusal | None:
         sentences, fix = rest[:end], rest[last.end() :]
     more = _MORE.search(sentences, max(sentences.rfind("]"), 0))
     return Refusal(
-        OPENING + rest,
+        message,
         tuple(_violations(sentences[: more and more.start()])),
         int(more[1]) if more else 0,
         tuple(_steps(fix)),
+        see[1] if see else "",
     )
 
 

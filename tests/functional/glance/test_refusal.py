@@ -3,6 +3,7 @@
 
 import pytest
 
+from tests.functional.glance.conftest import MakeUser
 from tests.functional.glance.wire import User, add, create, message, update
 
 BAD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
@@ -103,3 +104,25 @@ def test_hostile_values_are_cut_and_cleaned(gated: User) -> None:
 def test_it_carries_the_request_id(gated: User) -> None:
     response = gated.create(hw_disk_bus="ide")
     assert response.headers["X-Openstack-Request-Id"].startswith("req-")
+
+
+def test_it_points_at_the_page_that_the_cloud_names(under: MakeUser) -> None:
+    from oslo_config import cfg
+
+    # without the option nothing is added
+    assert " See " not in message(under().create(hw_disk_bus="ide"))
+    # with it, an upload and a change of an image end with the rule's URL
+    cfg.CONF.set_override("help_url", "https://docs.example/why", "vhard")
+    try:
+        user = under()
+        image = user.create().json["id"]
+        for answer in (
+            user.create(hw_disk_bus="ide"),
+            user.update(image, add("/hw_disk_bus", "ide")),
+        ):
+            assert answer.status_int == 403
+            assert message(answer).endswith(
+                " See https://docs.example/why#rule-guest-devices-disk-bus"
+            )
+    finally:
+        cfg.CONF.clear_override("help_url", "vhard")

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A refusal of the Nova API that points at the page of its rule."""
+
+from tests.functional.nova import base, helpers
+
+PAGE = "https://docs.example/why"
+
+
+class TestHelpUrl(base.FakeDriverCase):
+    def _configure(self):
+        super()._configure()
+        self.flags(help_url=PAGE, group="vhard")
+
+    def test_refusal_ends_with_the_url_of_its_rule(self):
+        server = {"name": "x", "flavorRef": "1"}
+        body = {"server": {**server, "imageRef": self.image(**helpers.IDE)}}
+        response = self.call("POST", "/v2.1/servers", body)
+        self.assertEqual(403, response.status_int)
+        self.assertTrue(
+            base.text(response).endswith(
+                f" See {PAGE}#rule-guest-devices-disk-bus"
+            ),
+            base.text(response),
+        )

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a refusal points at: [vhard] help_url, and an anchor for each rule."""
+
+import re
+
+import pytest
+from oslo_config import cfg
+
+from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.common.text import MESSAGE_LIMIT
+from nova_vhard.conf import vhard
+from nova_vhard.policy import explain, refusal
+from nova_vhard.policy.hosts import FLAVOR_REQUIRE, HOSTS_REQUIRE
+from nova_vhard.policy.leading import MOST
+from nova_vhard.policy.model import Mode
+from nova_vhard.policy.subject import BOOT, UPDATE, Subject
+from nova_vhard.policy.verdict import (
+    GUEST_DEVICES,
+    PASSTHROUGH_ALLOW,
+    PASSTHROUGH_REQUIRE,
+    Message,
+    Violation,
+)
+from tests.unit.docs import REFUSED, extension, judged
+
+PAGE = "https://docs.example/why"
+RULES = [
+    *(f"guest_devices.{kind}" for kind in KINDS),
+    GUEST_DEVICES,
+    PASSTHROUGH_ALLOW,
+    PASSTHROUGH_REQUIRE,
+    HOSTS_REQUIRE,
+    FLAVOR_REQUIRE,
+]
+WHO = Subject(UPDATE, image="1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81")
+
+
+def test_every_rule_has_an_anchor_of_its_own():
+    text = extension().rules()
+    anchors = re.findall(r"^\.\. _(rule-[a-z-]+):$", text, re.MULTILINE)
+    assert anchors == [refusal.anchor(rule) for rule in RULES]
+    assert len(set(anchors)) == len(RULES)
+    for rule in RULES:
+        assert f"\n``{rule}``\n" in text
+    page = REFUSED.read_text(encoding="utf-8")
+    assert ".. include:: ../_generated/rules.inc\n" in page
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_url_of_each_rule_is_found_again(rule):
+    violation = Violation((rule,), Message("a", "b", "c"), Mode.ENFORCE)
+    text = explain.api_message([violation], Subject(BOOT), PAGE)
+    url = f"{PAGE}#{refusal.anchor(rule)}"
+    assert text.endswith(f"[rule {rule}] See {url}")
+    assert refusal.read(f"{text} (HTTP 403)").url == url
+
+
+def test_it_stands_behind_the_fix_and_changes_nothing_else():
+    refusals = judged("baseline", {"hw_disk_bus": "ide"}).refusals
+    plain = explain.api_message(refusals, WHO)
+    pointing = explain.api_message(refusals, WHO, PAGE)
+    url = f"{PAGE}#rule-guest-devices-disk-bus"
+    assert pointing == f"{plain} See {url}"
+    without, found = refusal.read(plain), refusal.read(pointing)
+    assert (without.url, found.url) == ("", url)
+    assert without.violations == found.violations
+    assert without.fix == found.fix
+    assert found.message == pointing
+
+
+def test_the_longest_refusal_has_its_url_whole():
+    message = Message("x" * 2000, "a", "b", fix="y" * 4000)
+    violation = Violation((HOSTS_REQUIRE,), message, Mode.ENFORCE)
+    page = f"https://{'z' * 504}"
+    text = explain.api_message([violation] * MOST, Subject(BOOT), page)
+    assert len(text.encode()) == MESSAGE_LIMIT
+    assert text.endswith(f"{'y' * 4000} See {page}#rule-hosts-require")
+    assert refusal.read(text).url == f"{page}#rule-hosts-require"
+
+
+def option(value):
+    conf = cfg.ConfigOpts()
+    vhard.register(conf)
+    conf([], project="test", default_config_files=[])
+    conf.set_override("help_url", value, "vhard")
+    return conf.vhard.help_url
+
+
+@pytest.mark.parametrize(
+    "value", ["", PAGE, "http://10.0.0.1:8080/a/b.html?c=d"]
+)
+def test_what_the_option_may_be(value):
+    assert option(value) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "docs.example",
+        "ftp://docs.example",
+        "javascript:alert(1)",
+        f"{PAGE}#anchor",
+        f"{PAGE} here",
+        f"{PAGE}\n",
+        f"{PAGE}`id`",
+        f'{PAGE}"><script>',
+        "https://" + "x" * 505,
+    ],
+)
+def test_what_the_option_may_not_be(value):
+    with pytest.raises(ValueError, match="doesn't match regex"):
+        option(value)
