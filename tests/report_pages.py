@@ -140,7 +140,11 @@ def _host(number: int) -> HostPosture:
         lacking |= {"kernel_aslr", "interrupt_remapping"}
     status = {3: STALE, 11: SILENT}.get(number % 40, FRESH)
     passed = frozenset(CHECKS) - lacking if status != SILENT else frozenset()
-    return HostPosture(f"compute{number:04}.example.org", status, passed)
+    others = dict.fromkeys(lacking, "FAIL")
+    others["kernel_aslr"] = "UNKNOWN"
+    others["interrupt_remapping"] = "NOT_APPLICABLE"
+    name = f"compute{number:04}.example.org"
+    return HostPosture(name, status, passed, others=others)
 
 
 def _image(number: int, names: tuple[str, ...]) -> dict[str, Any]:

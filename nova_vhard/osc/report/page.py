@@ -18,6 +18,7 @@ from markupsafe import Markup
 from nova_vhard.common.text import clean, line
 from nova_vhard.host import plugins
 from nova_vhard.osc.image import images
+from nova_vhard.osc.report import summary
 from nova_vhard.osc.report.data import (
     DEVICE_COLUMNS,
     FLAVOR_COLUMNS,
@@ -29,7 +30,6 @@ from nova_vhard.placement.fleet import (
     FRESH,
     SILENT,
     STALE,
-    HostPosture,
 )
 from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.model import Exemption
@@ -38,13 +38,6 @@ from nova_vhard.policy.model import Exemption
 SOON = 14
 
 _LONG = 2000
-#: Result of a check to a class of the page's style, and a word.
-_RESULTS = {
-    "PASS": ("y", "yes"),
-    "FAIL": ("n", "no"),
-    "UNKNOWN": ("o", "unknown"),
-    "NOT_APPLICABLE": ("", "n/a"),
-}
 _SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 _BDI = Markup("<bdi>{}</bdi>")
 _ABOUT_IMAGES = (("Image", "Name", "ID"), ("Owner", "Owner", ""))
@@ -93,14 +86,21 @@ def render(report: Report) -> str:
     )
     environment.filters["outside"] = outside
     today = report.made.astimezone(datetime.UTC).date()
+    hosts = summary.worst_first(report.hosts)
+    proven = Counter(name for host in hosts for name in host.proven)
     template = environment.get_template("report.html.j2")
     return template.render(
         report=report,
         made=f"{report.made.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC",
         checks=tuple(plugins.load()),
         statuses=Counter(host.status for host in report.hosts),
-        proven=Counter(name for host in report.hosts for name in host.proven),
-        cell=_check_cell,
+        proven=proven,
+        cell=summary.answer,
+        answers=summary.ANSWERS,
+        hosts=hosts,
+        worst=[host for host in hosts if host.status != FRESH or host.lacks],
+        lacking=summary.least_proven(proven, hosts),
+        few=summary.FEW,
         tables=_tables(report),
         device_columns=DEVICE_COLUMNS,
         exemptions=_exemptions(report.policy.exemptions, today),
@@ -169,13 +169,6 @@ def _cells(
     yield Cell("To fix", row["Fix"] or "-")
     if "Means" in row:
         yield Cell("Means", row["Means"])
-
-
-def _check_cell(host: HostPosture, name: str) -> tuple[str, str]:
-    """Return a class of the page's style, and a word."""
-    if name in host.passed and host.status != FRESH:
-        return "o", "old"
-    return _RESULTS[host.result(name)]
 
 
 def _exemptions(

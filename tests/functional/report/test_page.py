@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.osc.report import page as report_page
 from tests import report_pages
 from tests.functional.report import browser
@@ -127,6 +128,34 @@ def test_it_is_printed_whole(
     assert pdf.startswith(b"%PDF-")
     # 200 hosts do not fit on what the screen shows of their table
     assert pdf.count(b"/Type /Page\n") > 5
+
+
+def test_summary_is_one_printed_page(
+    chromium: browser.Browser, page: Path
+) -> None:
+    chromium.show(page)
+    for rest in ("main", "footer"):
+        chromium.run(f"document.querySelector('{rest}').remove()")
+    assert chromium.pdf().count(b"/Type /Page\n") == 1
+
+
+@pytest.mark.parametrize(
+    "size", [browser.WIDE, browser.NARROW], ids=["wide", "narrow"]
+)
+def test_names_of_checks_are_in_one_line(
+    chromium: browser.Browser, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    page = tmp_path / "small.html"
+    report = report_pages.report(tmp_path, hosts=5, violations=8)
+    page.write_text(report_page.render(report), encoding="utf-8")
+    chromium.show(page, size)
+    lines = (
+        "return [...document.querySelectorAll('.check')]"
+        ".filter(name => name.getClientRects().length != 1)"
+        ".map(name => name.textContent)"
+    )
+    assert chromium.run(lines) == []
+    assert len(chromium.elements(".check")) > 2 * len(CHECKS)
 
 
 def test_pictures_for_the_documentation(

@@ -12,10 +12,10 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.common import files
-from nova_vhard.osc.report import command
+from nova_vhard.osc.report import command, summary
 from nova_vhard.osc.report import page as report_page
 from nova_vhard.osc.report.data import Part
-from nova_vhard.placement.fleet import FRESH, STALE, HostPosture
+from nova_vhard.placement.fleet import FRESH, SILENT, STALE, HostPosture
 from tests import report_pages
 
 TABLES = 7
@@ -146,6 +146,58 @@ def test_exemptions_and_when_they_end(page):
     assert "has ended" in badges
     assert "ends in 6 days" in badges
     assert "217 days left" in badges
+
+
+def test_hosts_are_sorted_worst_first(made, text):
+    hosts = summary.worst_first(made.hosts)
+    ranks = [(SILENT, STALE, FRESH).index(host.status) for host in hosts]
+    assert ranks == sorted(ranks)
+    assert set(ranks) == {0, 1, 2}
+    fresh = [len(host.lacks) for host in hosts if host.status == FRESH]
+    assert fresh == sorted(fresh, reverse=True)
+    places = [text.index(f'scope="row"><bdi>{x.name}<') for x in hosts[:50]]
+    assert places == sorted(places)
+
+
+def test_five_answers_are_told_apart(page):
+    answers = {word.replace("/", ""): word for word in summary.ANSWERS}
+    cells = {attrs["class"] for attrs in page.named("td") if "class" in attrs}
+    assert cells == set(answers) == {"yes", "no", "unknown", "na", "old"}
+    (style,) = page.texts_in("style")
+    looks = [
+        style.partition(f"\n.{word} {{")[2].partition("}")[0]
+        for word in answers
+    ]
+    assert all(looks)
+    assert len(set(looks)) == 5
+    # and each is explained
+    words = " ".join(page.texts_in("li"))
+    assert all(meaning in words for meaning in summary.ANSWERS.values())
+
+
+@pytest.mark.parametrize(
+    ("status", "passed", "others", "found"),
+    [
+        (FRESH, {"iommu"}, {}, "yes"),
+        (FRESH, set(), {}, "unknown"),
+        (FRESH, set(), {"iommu": "FAIL"}, "no"),
+        (FRESH, set(), {"iommu": "NOT_APPLICABLE"}, "n/a"),
+        (STALE, {"iommu"}, {}, "old"),
+        (STALE, set(), {"iommu": "FAIL"}, "unknown"),
+        (SILENT, set(), {}, "unknown"),
+        (SILENT, {"iommu"}, {}, "unknown"),
+    ],
+)
+def test_answer(status, passed, others, found):
+    host = HostPosture("a", status, frozenset(passed), others=others)
+    assert summary.answer(host, "iommu") == found
+
+
+def test_summary_is_bounded(made, page):
+    listed = page.texts_in("ol")
+    assert sum("lacks" in text or SILENT in text for text in listed) == 5
+    assert sum("not proven by" in text for text in listed) == 5
+    assert any("ends in 6 days" in text for text in listed)
 
 
 def test_devices_that_wait_and_why(made, page):

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands first in the report: the worst of everything, on one page."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.placement.fleet import FRESH, SILENT, STALE, HostPosture
+
+#: Hosts, checks and exemptions in the summary, at most: a printed page.
+FEW = 5
+
+_WORST = (SILENT, STALE, FRESH)
+
+#: Answer of a cell to what it means.
+ANSWERS: Mapping[str, str] = {
+    "yes": "proven",
+    "no": "the check failed",
+    "unknown": "nobody could tell, or there is no report that says",
+    "n/a": "there is nothing to prove",
+    "old": "passed in a report that is too old to count",
+}
+_RESULTS = {
+    "PASS": "yes",
+    "FAIL": "no",
+    "UNKNOWN": "unknown",
+    "NOT_APPLICABLE": "n/a",
+}
+
+
+def answer(host: HostPosture, check: str) -> str:
+    """Return the answer of a host to a check, of ANSWERS."""
+    if check in host.passed and host.status != FRESH:
+        return "old" if host.status == STALE else "unknown"
+    return _RESULTS[host.result(check)]
+
+
+def worst_first(hosts: Iterable[HostPosture]) -> list[HostPosture]:
+    """Return hosts in the order of what there is to do.
+
+    Silent ones, those with a stale report, then by what they lack.
+    """
+    return sorted(
+        hosts,
+        key=lambda host: (
+            _WORST.index(host.status),
+            -len(host.lacks),
+            host.name,
+        ),
+    )
+
+
+def least_proven(
+    proven: Counter[str], hosts: Sequence[HostPosture]
+) -> list[tuple[str, int]]:
+    """Return the checks that most hosts have not proven, and by how many."""
+    lacking = [(name, len(hosts) - proven[name]) for name in CHECKS]
+    listed = [(name, count) for name, count in lacking if count]
+    return sorted(listed, key=lambda item: -item[1])[:FEW]
