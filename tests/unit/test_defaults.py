@@ -5,8 +5,14 @@ import json
 
 import pytest
 
-from nova_vhard.policy.defaults import implied
-from nova_vhard.policy.hardware import CDROM, FLOPPY, NIC, HardwareRequest
+from nova_vhard.policy.defaults import cdrom_bus, implied
+from nova_vhard.policy.hardware import (
+    CDROM,
+    FLOPPY,
+    NIC,
+    DeviceChoice,
+    HardwareRequest,
+)
 from nova_vhard.policy.model import Assume
 from nova_vhard.request import flavor, image
 
@@ -227,3 +233,28 @@ def test_the_flavor_may_say_the_model_of_a_tpm():
     request = HardwareRequest(choices=tuple(flavor.read(specs)))
     kinds = {wish.kind for wish in implied(request, Assume())}
     assert "tpm_model" not in kinds
+
+
+def test_a_cdrom_of_a_machine_that_nobody_says():
+    request = HardwareRequest(architecture="riscv64")
+    assert cdrom_bus(request, Assume()) == ("ide", "on machine type pc")
+
+
+@pytest.mark.parametrize(
+    ("only", "controllers"),
+    [
+        (None, ["lsilogic"]),
+        (frozenset(("disk_bus",)), ["lsilogic"]),
+        (frozenset(("cdrom_bus",)), []),
+    ],
+)
+def test_what_a_rescue_disk_is_about_needs_a_controller(only, controllers):
+    disk = DeviceChoice("disk_bus", "scsi", "a rescue image")
+    plugged = HardwareRequest(choices=(disk,), devices=frozenset(), only=only)
+    request = HardwareRequest(rescue_disk=plugged)
+    found = [
+        choice.value
+        for choice in implied(request, Assume())
+        if choice.kind == "scsi_model"
+    ]
+    assert found == controllers

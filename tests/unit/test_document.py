@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from nova_vhard.common import yaml_tree
+from nova_vhard.common import problems, yaml_tree
 from nova_vhard.common.problems import COUNTED, KEPT, PolicyError
 from nova_vhard.policy import check, document
 from nova_vhard.policy.model import HotPlug, Mode, OnHost, Unanswered
@@ -388,3 +388,21 @@ def test_what_is_broken_is_not_merged(tmp_path):
     ((line, message),) = faults(tmp_path, over)
     assert line == 2
     assert message.startswith("exemptions: ")
+
+
+def test_a_larger_file_may_have_more_values(tmp_path, monkeypatch):
+    monkeypatch.setattr(yaml_tree, "MAX_NODES", 5)
+    path = write(tmp_path / "policy.yaml", 'version: "1"\nmode: warn\n')
+    assert document.load(path, limit=64).mode is Mode.WARN
+    path = write(
+        tmp_path / "policy.yaml",
+        'version: "1"\nguest_devices: {pmu: {allow: ["true"]}}\n',
+    )
+    with pytest.raises(PolicyError, match="more than 8 keys and values"):
+        document.load(path, limit=64)
+
+
+def test_reading_ends_with_the_faults_that_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(problems, "COUNTED", 3)
+    found = faults(tmp_path, 'version: "1"\na: 1\nb: 1\nc: 1\nd: 1\n')
+    assert [line for line, _ in found] == [2, 3, 4]
