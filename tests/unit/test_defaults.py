@@ -10,6 +10,7 @@ from nova_vhard.policy.hardware import (
     CDROM,
     FLOPPY,
     NIC,
+    SERVER,
     DeviceChoice,
     HardwareRequest,
 )
@@ -253,8 +254,40 @@ def test_what_a_rescue_disk_is_about_needs_a_controller(only, controllers):
     plugged = HardwareRequest(choices=(disk,), devices=frozenset(), only=only)
     request = HardwareRequest(rescue_disk=plugged)
     found = [
-        choice.value
+        choice
         for choice in implied(request, Assume())
         if choice.kind == "scsi_model"
     ]
-    assert found == controllers
+    assert [choice.value for choice in found] == controllers
+    for choice in found:
+        assert choice.implied.endswith(
+            "x86_64, on which the rescue disk is plugged in"
+        )
+
+
+BUS = DeviceChoice("disk_bus", "scsi", "an image")
+NO_CDROM = DeviceChoice(
+    "cdrom_bus", "scsi", "an image", names=frozenset(("hw_cdrom_bus",))
+)
+
+
+@pytest.mark.parametrize(
+    ("choices", "where"),
+    [
+        ((NO_CDROM,), None),
+        ((NO_CDROM, BUS), ""),
+        (
+            (DeviceChoice("disk_bus", "scsi", "x", "sda", SERVER),),
+            ", on which sda is",
+        ),
+    ],
+)
+def test_a_controller_is_for_a_device_that_is_there(choices, where):
+    request = HardwareRequest(choices=choices)
+    found = [
+        choice.implied
+        for choice in implied(request, Assume())
+        if choice.kind == "scsi_model"
+    ]
+    text = "libvirt picks lsilogic as the controller of a scsi bus on x86_64"
+    assert found == ([] if where is None else [f"{text}{where}"])

@@ -88,3 +88,17 @@ def test_a_file_is_taken_up_whatever_its_date(path, shift):
     write(path, WARN)
     os.utime(path, (stamp - shift.total_seconds(),) * 2)
     assert file.current().mode == "warn"
+
+
+def test_a_day_is_one_of_utc(monkeypatch):
+    class Clock(datetime.datetime):
+        """One hour before midnight in Greenwich, and past it elsewhere."""
+
+        @classmethod
+        def now(cls, tz=None):
+            late = cls(2026, 6, 15, 23, tzinfo=datetime.UTC)
+            east = datetime.timezone(datetime.timedelta(hours=9))
+            return late.astimezone(tz or east)
+
+    monkeypatch.setattr(watch.datetime, "datetime", Clock)
+    assert watch.today() == TODAY
