@@ -82,12 +82,16 @@ def answered(user: User, namespace: str, name: str) -> bytes:
 
 
 def definitions(user: User) -> dict[tuple[str, str], Any]:
-    """Return every property's definition."""
+    """Return every property's definition.
+
+    In the list of a namespace Glance repeats the name in each property that
+    was written through its API once, whatever is written there later.
+    """
     root = "/v2/metadefs/namespaces"
     listed = user.send(Wire("GET", f"{root}?limit=100")).json["namespaces"]
     names = [entry["namespace"] for entry in listed]
     return {
-        (namespace, name): definition
+        (namespace, name): {**definition, "name": name}
         for namespace in names
         for name, definition in user.send(
             Wire("GET", f"{root}/{namespace}/properties")
