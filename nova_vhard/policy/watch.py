@@ -125,7 +125,7 @@ class PolicyFile:
         try:
             policy = self._latest()
         except PolicyUnavailable:
-            policy = document.build({"version": "1"}, [])
+            policy = document.build({}, [])
         # Another caller may see the file go meanwhile.
         without = self._disabled
         if without is None:

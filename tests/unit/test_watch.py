@@ -495,6 +495,9 @@ def test_a_file_beside_it_disables_the_policy_at_once(path, caplog):
     flag.unlink()
     assert file.current().enabled
     assert caplog.messages[1:] == [f"{flag} is gone."]
+    flag.touch()
+    assert not file.current().enabled
+    assert caplog.messages[2:] == [f"{flag} is there. Nothing is refused."]
 
 
 def test_what_is_disabled_is_the_policy_of_the_moment(path):
