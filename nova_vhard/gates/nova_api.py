@@ -112,7 +112,10 @@ class NovaGate:
         call = self._router.call(environ)
         if call is None:
             return None
-        route = nova_routes.ROUTES[call.method]
+        route = nova_routes.ROUTES.get(call.method)
+        if route is None:
+            # such as a reboot, an action beside those that are judged
+            return None
         policy = self._enforcer.policy()
         context = environ["nova.context"]
         if not policy.enabled:

@@ -215,13 +215,18 @@ def test_a_write_of_a_flavor_with_its_trait(cloud, caplog):
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", "/servers"), ("POST", "/os-keypairs"), ("POST", "/nowhere")],
+    ("method", "path", "body"),
+    [
+        ("GET", "/servers", {}),
+        ("POST", "/os-keypairs", {}),
+        ("POST", "/nowhere", {}),
+        ("POST", ACTION, {"reboot": {"type": "SOFT"}}),
+    ],
 )
 def test_what_is_not_judged_passes_without_an_event(
-    cloud, caplog, method, path
+    cloud, caplog, method, path, body
 ):
-    assert cloud.send(request(method, path, {})).status == 202
+    assert cloud.send(request(method, path, body)).status == 202
     assert logged.decisions(caplog) == []
 
 
