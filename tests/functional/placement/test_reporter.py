@@ -28,9 +28,9 @@ HOUR = datetime.timedelta(hours=1)
 FOREIGN = {SAMPLE, "COMPUTE_NODE", "CUSTOM_OTHER"}
 VTD_ON = {
     traits.of_check(name)
-    for name in ("iommu", "interrupt_remapping", "kernel_aslr")
+    for name in ("iommu", "interrupt_remapping", "kernel_aslr", "smt")
 }
-NONE = {traits.of_check("kernel_aslr")}
+NONE = {traits.of_check(name) for name in ("kernel_aslr", "smt")}
 
 
 @pytest.fixture(scope="session")
