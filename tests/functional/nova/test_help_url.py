@@ -14,7 +14,7 @@ class TestHelpUrl(base.FakeDriverCase):
     def test_refusal_ends_with_the_url_of_its_rule(self):
         server = {"name": "x", "flavorRef": "1"}
         body = {"server": {**server, "imageRef": self.image(**helpers.IDE)}}
-        response = self.call("POST", "/v2.1/servers", body)
+        response = self.call("POST", "/v2.1/servers", body, version=None)
         self.assertEqual(403, response.status_int)
         self.assertTrue(
             base.text(response).endswith(
