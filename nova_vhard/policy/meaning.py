@@ -74,7 +74,7 @@ class Meaning:
 
     def _whole(self, place: Path) -> bool:
         """Tell whether the schema has nothing against an entry."""
-        return place not in self._broken and place[:1] not in self._broken
+        return place not in self._broken
 
     def _check_names(
         self, listed: Any, path: Path, rule: str
@@ -105,7 +105,7 @@ class Meaning:
     def _replacements(
         self, kind: DeviceKind, rule: dict[str, Any], path: Path
     ) -> Iterator[Fault]:
-        replaced = rule.get("replace", {})
+        replaced = rule.get("replace")
         if not replaced:
             return
         allowed = Values(

@@ -65,7 +65,7 @@ _ALONE = tuple(
 )
 _POLICY = (
     *_unit("test_assemble", "test_document", "test_explain", "test_facts"),
-    *_unit("test_judge"),
+    *_unit("test_judge", "test_verdict_fields"),
     *_unit("test_policy_clock", "test_profiles", "test_text", "test_verdict"),
     *_unit("test_watch", "test_defaults", "test_readers", "test_passthrough"),
     *_unit("test_image_properties", "test_one_time_use", "test_docs_policy"),

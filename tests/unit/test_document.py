@@ -406,3 +406,27 @@ def test_reading_ends_with_the_faults_that_are_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(problems, "COUNTED", 3)
     found = faults(tmp_path, 'version: "1"\na: 1\nb: 1\nc: 1\nd: 1\n')
     assert [line for line, _ in found] == [2, 3, 4]
+
+
+def test_a_replacement_of_a_rule_that_another_file_has():
+    device = {"disk_bus": {"replace": {"ide": "virtio"}}}
+    content = {"version": "1", "extends": "baseline", "guest_devices": device}
+    assert list(check.faults(content)) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "found"),
+    [
+        ({"hosts.require": "*", "guest_devices.pmu": "*"}, []),
+        (
+            {"guest_devices.disk_bus": ["ide", "idee"]},
+            [("rules", "guest_devices.disk_bus", 1)],
+        ),
+    ],
+)
+def test_what_an_exemption_may_lift(rules, found):
+    entry = {"id": "a", "reason": "r", "until": "2027-01-01"}
+    entry = {**entry, "projects": ["p"], "rules": rules}
+    content = {"version": "1", "exemptions": [entry]}
+    places = [place for place, _ in check.faults(content)]
+    assert places == [("exemptions", 0, *place) for place in found]

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a violation says, field by field."""
+
+import pytest
+
+from nova_vhard.policy.hardware import (
+    NOBODY,
+    PASSTHROUGH,
+    VOLUME,
+    DeviceChoice,
+    HardwareRequest,
+    Holder,
+    Passthrough,
+)
+from nova_vhard.policy.model import Mode
+from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy.verdict import (
+    Verdict,
+    evaluate,
+    introduced_violations,
+    with_more,
+)
+from nova_vhard.request import image
+from tests.unit.helpers import TODAY, policy
+
+WHO = Subject(BOOT, "p1")
+VIRTIO = {"allow": ["virtio"]}
+GPU = Passthrough("aliases", "gpu", "the flavor", "2", ("nic0",))
+
+
+def violations(rules, request):
+    return evaluate(policy(**rules), request, WHO, TODAY).violations
+
+
+def test_a_device_of_the_host_that_nobody_may_have():
+    rules = {"passthrough": {"allow": {"aliases": ["nic"]}, "mode": "warn"}}
+    request = HardwareRequest(passthrough=(GPU,))
+    (violation,) = violations(rules, request)
+    assert violation.rules == ("passthrough.allow",)
+    assert violation.cause == DeviceChoice(
+        kind="aliases",
+        value="gpu",
+        source="the flavor",
+        setting="the flavor",
+        origin=PASSTHROUGH,
+        synonyms=("nic0",),
+    )
+    assert (violation.allowed, violation.count) == (("nic",), "2")
+    assert violation.mode is Mode.WARN
+
+
+def test_a_device_that_can_never_be_one_time_use():
+    rules = {
+        "passthrough": {
+            "allow": {"ports": ["vf"]},
+            "require": ["one_time_use"],
+            "mode": "warn",
+        }
+    }
+    port = Passthrough("ports", "vf", "port p")
+    (violation,) = violations(rules, HardwareRequest(passthrough=(port,)))
+    assert violation.rules == ("passthrough.require",)
+    assert violation.mode is Mode.WARN
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+def test_a_default_is_missing_where_it_must_be_said(explicit):
+    rules = {"guest_devices": {"disk_bus": {"allow": ["scsi"]}}}
+    rules["guest_devices"]["disk_bus"]["explicit"] = explicit
+    (violation,) = violations(rules, HardwareRequest())
+    assert violation.missing is explicit
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_what_must_be_said_of_a_kind_without_a_default(complete):
+    rules = {
+        "guest_devices": {
+            "hpet": {"allow": ["false"], "explicit": True},
+            # no disk is on scsi, so nothing is to be said of it
+            "scsi_model": {"allow": ["virtio-scsi"], "explicit": True},
+        }
+    }
+    holder = Holder("v1", "p1")
+    request = HardwareRequest(origin=VOLUME, holder=holder, complete=complete)
+    found = violations(rules, request)
+    if complete:
+        assert not found
+        return
+    (violation,) = found
+    assert violation.missing
+    choice = violation.cause
+    assert (choice.kind, choice.origin, choice.holder) == (
+        "hpet",
+        VOLUME,
+        holder,
+    )
+    assert choice.names == {"hw_time_hpet"}
+
+
+def test_more_violations_are_beside_those_that_are_there():
+    rules = policy(guest_devices={"disk_bus": VIRTIO})
+    verdict = evaluate(rules, image.read({"hw_disk_bus": "ide"}), WHO, TODAY)
+    both = with_more(verdict, verdict.violations)
+    assert both.violations == verdict.violations * 2
+    assert both.policy == verdict.policy == rules.digest
+
+
+def test_under_a_policy_that_is_switched_off():
+    rules = policy(enabled=False)
+    verdict = evaluate(rules, HardwareRequest(), WHO, TODAY)
+    assert verdict == Verdict(policy=rules.digest, enabled=False)
+
+
+def test_a_change_touches_the_names_that_it_has_of_a_violation():
+    rules = policy(guest_devices={"disk_bus": VIRTIO, "vif_model": VIRTIO})
+    states = ({"hw_disk_bus": "ide", "hw_vif_model": "e1000"}, {})
+    after, before = (
+        evaluate(rules, image.read(state, holder=NOBODY), WHO, TODAY)
+        for state in states
+    )
+    verdict = introduced_violations(
+        after, before, frozenset(("hw_disk_bus", "hw_machine_type"))
+    )
+    touched = [violation.touched for violation in verdict.violations]
+    assert touched == [{"hw_disk_bus"}, frozenset()]
