@@ -82,7 +82,7 @@ _POLICY = (
     *_unit("exporter/test_metrics"),
     *_unit("test_bad_policy", "test_files", "test_refusal"),
     *_unit("test_server_exemptions", "host/test_guests", "host/test_running"),
-    *_unit("test_domain_reader"),
+    *_unit("test_domain_reader", "test_pci", "test_terminal", "test_xml"),
     *_fuzz("scheduler"),
 )
 _REQUEST = (

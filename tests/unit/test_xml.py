@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XML of others: what is read, and how much of it."""
+
+import pytest
+
+from nova_vhard.common import xml
+
+
+def refused(text):
+    """Return why a document is refused."""
+    with pytest.raises(xml.XmlError) as caught:
+        xml.parse(text)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["<a b='ä'><c/>d</a>", b"<a b='\xc3\xa4'/>"])
+def test_a_document(text):
+    root = xml.parse(text)
+    assert (root.tag, root.get("b")) == ("a", "ä")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<?xml version='1.0' encoding='utf-8'?><a/>", b"<a>\n</a>\n", b"<a/>"],
+)
+def test_a_document_that_says_its_encoding(text):
+    assert xml.parse(text).tag == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "deepest", "message"),
+    [
+        ("<a><b/><c/></a>", 3, 2, None),
+        ("<a><b/><c/></a>", 2, 2, "more than 2 elements"),
+        ("<a><b/><c/></a>", 3, 1, "more than 1 elements in each other"),
+        ("<a><b/><c><d/></c><e/></a>", 5, 3, None),
+        (
+            "<a><b/><c><d/></c></a>",
+            9,
+            2,
+            "more than 2 elements in each other",
+        ),
+    ],
+)
+def test_elements_are_counted(monkeypatch, text, most, deepest, message):
+    monkeypatch.setattr(xml, "MAX_ELEMENTS", most)
+    monkeypatch.setattr(xml, "MAX_DEPTH", deepest)
+    if message is None:
+        assert xml.parse(text).tag == "a"
+    else:
+        assert refused(text) == message
+
+
+def test_a_document_as_large_as_the_limit(monkeypatch):
+    monkeypatch.setattr(xml, "MAX_SIZE", 5)
+    assert xml.parse(b"<ab/>").tag == "ab"
+    assert refused(b"<abc/>") == "larger than 5 bytes"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "<!DOCTYPE a><a/>",
+            "a document type, in which entities are declared",
+        ),
+        (b"<a>\xff</a>", "not UTF-8: invalid start byte"),
+        ("<a>", "no XML: no element found: line 1, column 3"),
+        ("", "no XML: no element found: line 1, column 0"),
+    ],
+)
+def test_what_is_refused_says_why(text, message):
+    assert refused(text) == message
