@@ -23,8 +23,8 @@ def replace(path: str, text: str, mode: int = 0o600) -> None:
     with _alone(temporary) as handle:
         try:
             os.ftruncate(handle, 0)
-            with open(handle, "w", encoding="utf-8", closefd=False) as file:
-                file.write(text)
+            with open(os.dup(handle), "wb") as file:
+                file.write(text.encode())
             os.fchmod(handle, mode)
             os.fsync(handle)
             os.replace(temporary, path)
@@ -89,7 +89,7 @@ def _is(path: str, handle: int) -> bool:
 
 
 def _sync(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file that is replaced is whole, whoever is killed or writes beside it."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -25,6 +26,83 @@ def test_what_a_kill_leaves_behind_is_taken_by_the_next_write(tmp_path):
     assert os.listdir(tmp_path) == ["state.json"]
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_an_empty_file_is_empty(tmp_path):
+    (tmp_path / ".state.json.new").write_text("left behind")
+    files.replace(str(tmp_path / "state.json"), "")
+    assert (tmp_path / "state.json").read_bytes() == b""
+
+
+def test_a_file_is_written_in_utf_8(tmp_path):
+    files.replace(str(tmp_path / "state.json"), "ä\r\n")
+    assert (tmp_path / "state.json").read_bytes() == b"\xc3\xa4\r\n"
+
+
+@pytest.mark.parametrize("write", [files.replace, files.create])
+def test_a_text_that_cannot_be_written_leaves_nothing(tmp_path, write):
+    with pytest.raises(UnicodeEncodeError):
+        write(str(tmp_path / "state.json"), "\ud800")
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_fault_is_told_that_was_first(tmp_path, monkeypatch):
+    path = tmp_path / "state.json"
+    path.write_text("old")
+
+    def fails(_handle):
+        (tmp_path / ".state.json.new").unlink()
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="Input/output error"):
+        files.replace(str(path), "new")
+    assert os.listdir(tmp_path) == ["state.json"]
+    assert path.read_text() == "old"
+
+
+def test_a_file_that_another_writer_has_renamed_is_left_to_it(
+    tmp_path, monkeypatch
+):
+    new = tmp_path / ".state.json.new"
+    lock = fcntl.flock
+
+    def renamed(handle, how):
+        """Get the lock when the other writer is ready."""
+        monkeypatch.setattr(fcntl, "flock", lock)
+        new.rename(tmp_path / "theirs")
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", renamed)
+    files.replace(str(tmp_path / "state.json"), "new")
+    assert (tmp_path / "state.json").read_text() == "new"
+    assert (tmp_path / "theirs").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mode"), [([], 0o644), ([0o600], 0o600)]
+)
+def test_a_file_is_created(tmp_path, monkeypatch, arguments, mode):
+    monkeypatch.chdir(tmp_path)
+    files.create("policy.yaml", "new", *arguments)
+    assert os.listdir() == ["policy.yaml"]
+    path = tmp_path / "policy.yaml"
+    assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize("there", ["policy.yaml", "nothing"])
+def test_what_is_there_is_not_created(tmp_path, there):
+    """A link that leads nowhere is there as well."""
+    path = tmp_path / "policy.yaml"
+    if there == "nothing":
+        path.symlink_to(there)
+    else:
+        path.write_text("old")
+    with pytest.raises(FileExistsError):
+        files.create(str(path), "new")
+    assert os.listdir(tmp_path) == ["policy.yaml"]
+    assert path.is_symlink() or path.read_text() == "old"
 
 
 def test_writers_side_by_side_leave_a_whole_file(tmp_path):
