@@ -38,10 +38,6 @@ def get_logger(name: str) -> "CleanLogger":
 class CleanLogger(logging.LoggerAdapter[logging.Logger]):
     """A logger that cleans and cuts a record before any handler sees it."""
 
-    def __init__(self, logger: logging.Logger) -> None:
-        """Stand in front of a logger."""
-        super().__init__(logger, None)
-
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
         """Log a message with its arguments, as ``Logger.log`` does."""
         if not self.isEnabledFor(level):
@@ -97,7 +93,6 @@ def _copied(error: BaseException, causes: int) -> BaseException:
     )
     if cause is not None and causes:
         copy.__cause__ = _copied(cause, causes - 1)
-    copy.__suppress_context__ = True
     return copy.with_traceback(_shortened(error.__traceback__))
 
 

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from nova_vhard.common.log import MESSAGE_LIMIT, get_logger
+from nova_vhard.common.log import MESSAGE_LIMIT, CleanLogger, get_logger
 from nova_vhard.common.text import line, lines
 from tests.clean import RECORD_LIMIT, records
 
@@ -106,6 +106,168 @@ def test_a_record_is_written_whatever_its_values_do(written):
     LOG.info("100 %")
     assert (written.written, written.faults) == (4, [])
     assert content(written).splitlines()[-2].endswith("Of a mapping")
+
+
+@pytest.mark.parametrize(
+    ("message", "values", "text"),
+    [
+        ("100 %", [], "100 %"),
+        ("%s %%", [], "%s %%"),
+        ("%s %%", [1], "1 %"),
+        ("%s", [{}], "{}"),
+        ("%(a)s", [{"a": 1}], "1"),
+        ("%s: %s", [1], "'%s: %s', 1 values that cannot be written out"),
+        ("%s", [Unwritable()], "'%s', 1 values that cannot be written out"),
+        (7, [], "7"),
+    ],
+)
+def test_what_a_record_says(caplog, message, values, text):
+    with caplog.at_level(logging.INFO, logger=LOG.name):
+        LOG.info(message, *values)
+    assert caplog.messages == [text]
+
+
+def raised(error):
+    """Return an exception with a traceback."""
+    try:
+        raise error
+    except type(error):
+        return error
+
+
+def chain(error):
+    """Return the texts of an exception and of its causes."""
+    texts = []
+    while error is not None:
+        assert error.__context__ is None
+        texts.append(str(error))
+        error = error.__cause__
+    return texts
+
+
+def test_an_exception_that_is_not_handled_now(caplog):
+    error = raised(Trouble("earlier"))
+    given = (Trouble, error, error.__traceback__)
+    for exc_info in (error, given):
+        LOG.error("Failed", exc_info=exc_info)
+    kinds = [record.exc_info[0].__name__ for record in caplog.records]
+    texts = [str(record.exc_info[1]) for record in caplog.records]
+    assert kinds == ["Trouble"] * 2
+    assert texts == ["earlier"] * 2
+
+
+@pytest.mark.parametrize("exc_info", [None, False, True, (None, None, None)])
+def test_no_exception(caplog, exc_info):
+    LOG.error("Failed", exc_info=exc_info)
+    (record,) = caplog.records
+    assert record.exc_info is None
+
+
+def linked(attribute, count=1):
+    """Return an exception that others have led to."""
+    error = first = Trouble("0")
+    for number in range(count):
+        setattr(error, attribute, Trouble(f"\x07{number + 1}"))
+        error = getattr(error, attribute)
+    return first
+
+
+def hidden():
+    """Return an exception that was raised ``from None``."""
+    error = linked("__context__")
+    error.__suppress_context__ = True
+    return error
+
+
+def both():
+    """Return an exception that has another cause than what was handled."""
+    error = linked("__context__")
+    error.__cause__ = Trouble("cause")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "texts"),
+    [
+        (linked("__cause__"), ["0", "1"]),
+        (linked("__context__"), ["0", "1"]),
+        (hidden(), ["0"]),
+        (both(), ["0", "cause"]),
+        (linked("__cause__", 3), ["0", "1", "2", "3"]),
+        (linked("__cause__", 9), ["0", "1", "2", "3"]),
+        (Trouble("x" * 1024), ["x" * 1024]),
+        (Trouble("x" * 1025), ["x" * 1021 + "…"]),
+    ],
+    ids=["cause", "context", "hidden", "both", "few", "many", "fits", "long"],
+)
+def test_what_led_to_an_exception_is_logged_with_it(caplog, error, texts):
+    LOG.error("Failed", exc_info=error)
+    (record,) = caplog.records
+    assert chain(record.exc_info[1]) == texts
+
+
+def test_an_exception_has_the_name_of_its_own(caplog):
+    class Inner(Exception):
+        pass
+
+    LOG.error("Failed", exc_info=raised(Inner()))
+    (record,) = caplog.records
+    kind, error, trace = record.exc_info
+    assert (kind, trace) == (type(error), error.__traceback__)
+    names = (Inner.__name__, Inner.__module__, Inner.__qualname__)
+    assert (kind.__name__, kind.__module__, kind.__qualname__) == names
+    assert trace.tb_frame.f_code.co_name == "raised"
+
+
+def test_a_message_with_a_traceback_has_less_room(caplog):
+    LOG.error("x" * MESSAGE_LIMIT)
+    LOG.error("x" * MESSAGE_LIMIT, exc_info=Trouble())
+    lengths = [len(text.encode()) for text in caplog.messages]
+    assert lengths == [48 * 1024, 24 * 1024]
+
+
+def frames(trace):
+    """Return the lines of a traceback."""
+    numbers = []
+    while trace is not None:
+        numbers.append((trace.tb_frame, trace.tb_lasti, trace.tb_lineno))
+        trace = trace.tb_next
+    return numbers
+
+
+def deep(level):
+    """Raise an exception some calls away."""
+    if level > 1:
+        deep(level - 1)
+    raise Trouble
+
+
+@pytest.mark.parametrize("level", [1, 10, 11, 12, 20])
+def test_the_last_frames_of_a_traceback_are_logged(caplog, level):
+    with pytest.raises(Trouble) as caught:
+        deep(level)
+    LOG.error("Failed", exc_info=caught.value)
+    (record,) = caplog.records
+    every = frames(caught.value.__traceback__)
+    assert frames(record.exc_info[2]) == every[-12:]
+
+
+class Calls(logging.Logger):
+    """Keeps what it is given."""
+
+    def log(self, level, msg, *args, **kwargs):
+        self.given = kwargs
+
+
+@pytest.mark.parametrize(("given", "level"), [({}, 2), ({"stacklevel": 2}, 3)])
+def test_a_caller_is_looked_for_one_frame_further(given, level):
+    logger = Calls("nova_vhard.test")
+    CleanLogger(logger).info("text", **given)
+    assert logger.given["stacklevel"] == level
+
+
+def test_a_logger_has_its_name():
+    assert get_logger("nova_vhard.other").name == "nova_vhard.other"
 
 
 def test_what_is_not_wanted_is_not_written_out(written):
