@@ -46,10 +46,10 @@ def nearest(word: object, known: Iterable[str]) -> str:
 
     :returns: `` (did you mean 'virtio'?)`` or the empty string
     """
-    text = str(word) if isinstance(word, str | int) else ""
+    text = str(word)
     if len(text) > _WORD:
         return ""
-    close = difflib.get_close_matches(text, list(known), 1, 0.6)
+    close = difflib.get_close_matches(text, known)
     return f" (did you mean {quote(close[0])}?)" if close else ""
 
 

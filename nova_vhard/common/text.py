@@ -43,8 +43,6 @@ def line(value: object, limit: int = MESSAGE_LIMIT) -> str:
     text = _text(value)[: 4 * limit]
     if not text.isprintable():
         text = _safe(" ".join(text.split()))
-    if len(text) <= limit // 4:
-        return text
     encoded = text.encode()
     if len(encoded) <= limit:
         return text

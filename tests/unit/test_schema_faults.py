@@ -23,6 +23,7 @@ from nova_vhard.common.problems import (
     PolicyError,
     Problem,
     Problems,
+    more_text,
     nearest,
     unexpected,
 )
@@ -217,6 +218,32 @@ def test_only_so_many_near_names_are_looked_for():
     found = [hints.nearest("virtoi", ["virtio"]) for _ in range(5)]
     assert found == [near, near, "", "", ""]
     assert nearest("virtoi", ["virtio"]) == near
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "near"),
+    [
+        ("virtoi", ["virtio-scsi", "virtio", "virt"], "virtio"),
+        (321, ["32"], "32"),
+        (None, ["virtio"], None),
+        # a long word costs too much
+        ("a" * 64, ["a" * 63], "a" * 63),
+        ("a" * 65, ["a" * 63], None),
+    ],
+)
+def test_the_nearest_name(word, known, near):
+    expected = f" (did you mean '{near}'?)" if near else ""
+    assert nearest(word, known) == expected
+
+
+def test_how_many_are_not_named():
+    assert more_text(9899) == "and 9899 more"
+    # so many are left out where nobody has looked for more
+    assert more_text(9900) == "and at least 9900 more"
+
+
+def test_a_list_that_may_be_empty_has_no_least_length():
+    assert array(TEXT) == {"type": "array", "items": TEXT}
 
 
 def test_so_many_near_names_are_for_the_faults_that_are_kept():

@@ -35,6 +35,11 @@ def test_a_quote_cannot_be_closed_from_within():
     assert quote("a' and 'b") == "'a` and `b'"
 
 
+def test_a_quote_is_as_long_as_the_limit_without_its_marks():
+    assert quote("a" * 9, 9) == f"'{'a' * 9}'"
+    assert quote("a" * 10, 9) == f"'{'a' * 8}…'"
+
+
 def test_fit():
     parts = ["one", "two", "three"]
     assert fit(parts, 100) == "one; two; three"
@@ -76,6 +81,9 @@ def test_what_fits_to_the_byte(parts, limit, expected):
         ("ä" * 4, 8, "ä" * 4),
         ("ä" * 5, 8, "ä" * 2 + "…"),
         ("a\n  b\x1b", 9, "a b"),
+        # no more than four times the limit is looked at
+        ("\n" * 35 + "x", 9, "x"),
+        ("\n" * 36 + "x", 9, ""),
     ],
 )
 def test_a_line_is_as_long_as_the_limit(text, limit, expected):
