@@ -155,10 +155,10 @@ BEFORE, AFTER, OTHER = "as before", "as written", "changed since"
 def undo(definitions: Definitions, change: Change) -> str:
     """Restore what the API answered; return what became of it."""
     try:
-        found = state(definitions, change)
-        if found == BEFORE:
+        result = state(definitions, change)
+        if result == BEFORE:
             return "as before already"
-        if found == OTHER:
+        if result == OTHER:
             return f"{OTHER}: left alone"
         before = json.loads(change.before)
         definitions.put(change.namespace, change.name, before)

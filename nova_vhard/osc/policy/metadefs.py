@@ -58,10 +58,10 @@ def narrowed(
 
     :param name: of the image property, ``hw_disk_bus``
     """
-    found = _rule(name, policy)
-    if found is None or definition.get("type") != "string":
+    rule = _rule(name, policy)
+    if rule is None or definition.get("type") != "string":
         return dict(definition)
-    values = _values(definition.get("enum"), *found)
+    values = _values(definition.get("enum"), *rule)
     if values is None:
         return dict(definition)
     listed = ", ".join(values) or "nothing"
@@ -93,7 +93,7 @@ def _values(
 
 def _prefix(namespace: Definition) -> str | None:
     """Return what stands before a name on an image; None if it is for none."""
-    for found in namespace.get("resource_type_associations") or ():
-        if found.get("name") == _IMAGE:
-            return str(found.get("prefix") or "")
+    for association in namespace.get("resource_type_associations") or ():
+        if association.get("name") == _IMAGE:
+            return str(association.get("prefix") or "")
     return None
