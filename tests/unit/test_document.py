@@ -430,3 +430,34 @@ def test_what_an_exemption_may_lift(rules, found):
     content = {"version": "1", "exemptions": [entry]}
     places = [place for place, _ in check.faults(content)]
     assert places == [("exemptions", 0, *place) for place in found]
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("virtoi", " (did you mean 'virtio'?)"),
+        ("virtio" + "x" * 59, ""),
+        (["virtio"], ""),
+        (None, ""),
+    ],
+)
+def test_the_nearest_word_to_one_that_is_not_too_long(word, near):
+    assert problems.nearest(word, ["virtio", "scsi"]) == near
+
+
+@pytest.mark.parametrize(("length", "found"), [(64, True), (65, False)])
+def test_a_word_up_to_64_characters_has_a_near_one(length, found):
+    word = "v" * length
+    assert bool(problems.nearest(word, [word])) is found
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (1, "and 1 more"),
+        (COUNTED - KEPT - 1, f"and {COUNTED - KEPT - 1} more"),
+        (COUNTED - KEPT, f"and at least {COUNTED - KEPT} more"),
+    ],
+)
+def test_how_many_faults_there_are_beside(count, text):
+    assert problems.more_text(count) == text

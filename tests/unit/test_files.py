@@ -169,3 +169,45 @@ def test_no_lock_of_another_user_is_waited_for(tmp_path, no_wait):
         with pytest.raises(OSError, match="somebody else"):
             files.replace(str(tmp_path / "state.json"), "new")
     assert theirs.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("mode", [None, 0o600])
+def test_a_file_that_is_made_can_be_read_by_others_or_not(tmp_path, mode):
+    path = tmp_path / "made"
+    more = {} if mode is None else {"mode": mode}
+    files.create(str(path), "zwölf", **more)
+    assert path.read_text(encoding="utf-8") == "zwölf"
+    assert path.stat().st_mode & 0o777 == (mode or 0o644)
+    with pytest.raises(FileExistsError):
+        files.create(str(path), "other")
+    assert path.read_text(encoding="utf-8") == "zwölf"
+    assert os.listdir(tmp_path) == ["made"]
+
+
+def test_what_was_written_before_is_no_part_of_a_file(tmp_path):
+    path = tmp_path / "state.json"
+    (tmp_path / ".state.json.new").write_text("left by a kill")
+    files.replace(str(path), "")
+    assert path.read_bytes() == b""
+
+
+def test_a_writer_whose_file_has_gone_says_why_it_failed(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "state.json"
+
+    def fail(temporary, _path):
+        os.unlink(temporary)
+        raise PermissionError("broken")
+
+    monkeypatch.setattr(files.os, "replace", fail)
+    with pytest.raises(PermissionError, match="broken"):
+        files.replace(str(path), "new")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_is_what_is_written_to_the_disk(tmp_path):
+    path = tmp_path / "x"
+    path.touch()
+    with pytest.raises(NotADirectoryError):
+        files._sync(str(path))

@@ -4,6 +4,7 @@
 import pytest
 
 from nova_vhard.common.text import (
+    LIMIT,
     clean,
     fit,
     line,
@@ -102,3 +103,22 @@ def test_a_line_is_as_long_as_the_limit(text, limit, expected):
 )
 def test_each_line_of_a_text_is_a_line(value, expected):
     assert lines(value, 9) == expected
+
+
+def test_of_what_is_cut_off_nothing_is_looked_at():
+    assert clean("\n" * 4 * LIMIT + "a") == ""
+    assert clean("\n" * (4 * LIMIT - 1) + "a") == "a"
+    assert line("\n" * 400 + "a", 100) == ""
+    assert line("\n" * 399 + "a", 100) == "a"
+
+
+def test_a_quote_is_as_long_as_its_limit():
+    assert quote("x" * 100, 5) == "'xxxx…'"
+
+
+def test_a_value_that_cannot_be_written_out_has_a_kind():
+    class Broken:
+        def __str__(self):
+            raise RuntimeError("broken")
+
+    assert clean(Broken()) == "<Broken>"

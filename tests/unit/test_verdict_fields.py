@@ -3,6 +3,7 @@
 
 import pytest
 
+from nova_vhard.policy import hosts
 from nova_vhard.policy.hardware import (
     NOBODY,
     PASSTHROUGH,
@@ -123,3 +124,19 @@ def test_a_change_touches_the_names_that_it_has_of_a_violation():
     )
     touched = [violation.touched for violation in verdict.violations]
     assert touched == [{"hw_disk_bus"}, frozenset()]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_rule_of_the_hosts_has_a_mode_of_its_own(mode):
+    rules = policy(
+        passthrough={
+            "allow": {"aliases": ["gpu"]},
+            "require": ["iommu", "one_time_use"],
+            "mode": mode,
+        },
+        hosts={"require": ["smt"], "mode": mode},
+    )
+    request = HardwareRequest(passthrough=(GPU,))
+    found = hosts.host_requirements(rules, request, WHO, TODAY)
+    assert [requirement.mode for requirement in found] == [mode, mode]
+    assert hosts.one_time_use(rules, request, WHO, TODAY) is mode
