@@ -66,3 +66,43 @@ def test_a_policy_that_is_unusable(level, answer):
 @pytest.mark.parametrize("name", ["nova.api", None])
 def test_a_record_of_another_logger(name):
     assert read({"name": name, "message": TEXT, "levelname": "ERROR"}) is None
+
+
+@pytest.mark.parametrize("count", [1, decisions._MANY])
+def test_a_count_is_a_whole_number_within_bounds(count):
+    kind = {"rules": ["a"], "mode": "warn", "count": count}
+    data = {"violations": [], "more": [kind]}
+    assert list(decisions.violations(data)) == [("a", "warn", count)]
+
+
+@pytest.mark.parametrize("count", [0, -1, True, "1", 1.0, decisions._MANY + 1])
+def test_what_is_no_count(count):
+    kind = {"rules": ["a"], "mode": "warn", "count": count}
+    data = {"violations": [], "more": [kind]}
+    with pytest.raises(TypeError, match=r"^a count expected$"):
+        list(decisions.violations(data))
+
+
+@pytest.mark.parametrize(
+    ("violation", "why"),
+    [
+        ({"rules": "a"}, "^a list of rules expected$"),
+        ({"rule": ["a"]}, "^text expected, not list$"),
+        ({"rules": [7], "mode": "warn"}, "^text expected, not int$"),
+    ],
+)
+def test_what_is_no_violation(violation, why):
+    with pytest.raises(TypeError, match=why):
+        list(decisions.violations({"violations": [violation]}))
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"{", "^no JSON: Expecting property name"),
+        (b'{"message": "[]", "name": "nova_vhard.decisions"}', "object$"),
+    ],
+)
+def test_why_a_line_is_no_event(line, why):
+    with pytest.raises(decisions.Unreadable, match=why):
+        decisions.read(line)
