@@ -161,6 +161,58 @@ def test_of_whom_and_what_the_event_of_an_upload_is(
     }
 
 
+EXEMPTION = """\
+exemptions:
+  - id: old
+    reason: its driver
+    projects: [p1]
+    rules: {guest_devices.disk_bus: [ide]}
+    until: 2999-12-31
+"""
+
+
+def test_an_exemption_that_has_not_ended_holds(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY + EXEMPTION)
+    assert cloud.send(create(IDE)).status == 201
+    assert cloud.send(update(add("/hw_disk_bus", "ide"))).status == 201
+    cloud.stored = {**STORED, **IDE}
+    assert cloud.send(update(add("/hw_cdrom_bus", "sata"))).status == 201
+    assert cloud.send(update(add("/hw_cdrom_bus", "ide"))).status == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"/v2/images/{IMAGE}"),
+        ("POST", f"/v2/images/{IMAGE}/actions/deactivate"),
+        ("POST", "/v2/nothing"),
+        ("PATCH", "/v2/nothing"),
+    ],
+)
+def test_what_is_not_judged_passes_without_an_event(
+    cloud: Cloud,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+    path: str,
+) -> None:
+    assert cloud.send(Wire(method, path, b"{}")).status in (200, 201)
+    assert logged.decisions(caplog) == []
+
+
+def test_an_image_is_judged_as_its_owners(
+    cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.send(create({"owner": "p2"}))
+    cloud.stored = {**STORED, "owner": "p3"}
+    cloud.send(update(add("/hw_disk_bus", "virtio")))
+    projects = [
+        whole["subject"]["project"] for whole in logged.decisions(caplog)
+    ]
+    assert projects == ["p2", "p3"]
+
+
 def test_the_last_good_policy_is_kept_for_this_service(
     cloud: Cloud, tmp_path: Path
 ) -> None:

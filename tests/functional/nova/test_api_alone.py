@@ -17,6 +17,7 @@ from nova_vhard.gates import (
     http,
     nova_images,
     nova_lookup,
+    nova_router,
     posture_filter,
     routing,
 )
@@ -205,6 +206,9 @@ def test_a_write_of_a_flavor_without_its_trait(cloud, caplog):
     assert answer.status == 403
     assert "trait:CUSTOM_VHARD_IOMMU=required" in answer.text
     assert event(caplog) == ("flavor", "refuse", ["passthrough.require"])
+    (whole,) = logged.decisions(caplog)
+    assert whole["subject"]["flavor"]
+    assert whole["policy"] == cloud.gate._enforcer.policy().digest
 
 
 def test_a_write_of_a_flavor_with_its_trait(cloud, caplog):
@@ -343,6 +347,25 @@ class TestShape:
             "No microversion in the answer: "
             "Version 2.9999 is not supported by the API."
         )
+
+
+def test_a_gate_without_novas_router_does_not_start(cloud):
+    with pytest.raises(routing.NoRouter) as raised:
+        nova_router.Router(lambda *_: None, ())
+    start, end = str(raised.value).split(" (found: function): ")
+    assert start == (
+        "no router of Nova's API stands behind the filter vhard in this "
+        "pipeline"
+    )
+    assert end == nova_router._PLACE
+    judged = [("ServersController", "action", name) for name in "ba"]
+    with pytest.raises(routing.NoRouter) as raised:
+        nova_router.Router(cloud.gate._application, judged)
+    assert str(raised.value) == (
+        "this Nova has no ('ServersController', 'action', 'a'), "
+        "('ServersController', 'action', 'b'); see the releases that "
+        "nova-vhard supports"
+    )
 
 
 class TestRouter:

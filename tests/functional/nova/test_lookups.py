@@ -132,6 +132,7 @@ def test_what_the_operator_reads_of_too_many():
             NotFound,
             "the port is not there: Port id x could not be found.",
         ),
+        (exception.Invalid("odd"), NotFound, "the port is not there: odd"),
         (
             exception.CinderConnectionFailed(reason="down"),
             LookupFailed,
@@ -411,18 +412,29 @@ def test_glance_is_asked_as_the_user_by_novas_client(monkeypatch):
     class Client:
         def call(self, *arguments, **more):
             asked.append((arguments, more))
-            return None, {"id": IMAGE, "owner": "p1", "hw_disk_bus": "ide"}
+            known = {"id": IMAGE, "owner": "p1", "disk_format": "raw"}
+            return None, {**known, "hw_disk_bus": "ide"}
 
     monkeypatch.setattr(nova_images.glance, "GlanceClientWrapper", Client)
     assert nova_images.get(WHO, IMAGE) == {
         "id": IMAGE,
         "owner": "p1",
-        "disk_format": None,
+        "disk_format": "raw",
         "properties": {"hw_disk_bus": "ide"},
     }
     path = f"/v2/images/{IMAGE}"
     more = {"controller": "http_client", "args": (path,)}
     assert asked == [((WHO, 2, "get"), more)]
+
+
+def test_an_image_that_glance_does_not_show_is_named(monkeypatch):
+    class Client:
+        def call(self, *_arguments, **_more):
+            raise nova_images.glanceclient.exc.HTTPForbidden
+
+    monkeypatch.setattr(nova_images.glance, "GlanceClientWrapper", Client)
+    with pytest.raises(exception.ImageNotFound, match=IMAGE):
+        nova_images.get(WHO, IMAGE)
 
 
 GONE = str(uuid.UUID(int=9999))
@@ -575,3 +587,15 @@ class TestOwnImage:
         monkeypatch.setattr(nova_images, "get", get)
         lookups, _ = server
         assert lookups.own_image(lookups.server(SERVER)) is None
+
+    def test_the_image_that_it_was_made_of(self, server, monkeypatch):
+        asked = []
+        monkeypatch.setattr(
+            nova_images,
+            "get",
+            lambda _who, name: asked.append(name) or {"id": name},
+        )
+        lookups, _ = server
+        found = lookups.own_image(lookups.server(SERVER))
+        assert asked == [IMAGE]
+        assert found.holder.id == IMAGE
