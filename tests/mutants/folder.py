@@ -85,7 +85,12 @@ class Folder:
         self._fork(late, 1, _PATIENCE)
         states = self._states()
         named = {name: states[digest] for name, digest in mutants.items()}
-        return {**named, **self._anew(named)}
+        killed = self._anew(named)
+        with self._results.open("a", encoding="utf-8") as stream:
+            for name, state in killed.items():
+                entry = {"digest": mutants[name], "state": state}
+                stream.write(json.dumps(entry) + "\n")
+        return {**named, **killed}
 
     def known(self, mutants: Mapping[str, str]) -> dict[str, str]:
         """Return what became of the mutants that runs have tried so far.

@@ -298,6 +298,15 @@ def test_a_run_goes_on_without_the_dead_who_are_known_by_digests(results):
     assert tried[2:] == [(["d"], 2), ([], 1)]
 
 
+def test_what_a_process_of_its_own_kills_stays_dead(results, monkeypatch):
+    made, _ = results()
+    monkeypatch.setattr(made, "_anew", lambda states: {"d": "killed"})
+    assert made.run({"d": "4"}) == {"d": "killed"}
+    made, tried = results(resume=True)
+    assert made.run({"d": "4"}) == {"d": "killed"}
+    assert tried[-2:] == [([], 2), ([], 1)]
+
+
 def test_what_an_earlier_run_left_alive_is_tried_first(results):
     made, _ = results()
     made.run({"d": "4"})
