@@ -51,7 +51,7 @@ def problems(path, **limit):
             2,
             "extends",
             "there is no file {folder}/nothere, and the policies that ship "
-            "with the package are baseline, strict",
+            "with the package are baseline, scs, strict",
         ),
         (
             f"{HEAD}extends: policy.yaml\n",
