@@ -107,7 +107,7 @@ def read(text: str) -> Refusal | None:
     if last:
         end = last.end() - len(TO_FIX)
         sentences, fix = rest[:end], rest[last.end() :]
-    more = _MORE.search(sentences, max(sentences.rfind("]"), 0))
+    more = _MORE.search(sentences, sentences.rfind("]"))
     return Refusal(
         message,
         tuple(_violations(sentences[: more and more.start()])),

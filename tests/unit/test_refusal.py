@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nova_vhard.common.text import MESSAGE_LIMIT
 from nova_vhard.policy import explain, refusal
 from nova_vhard.policy.hardware import IMAGE, Holder
 from nova_vhard.policy.leading import MOST
-from nova_vhard.policy.refusal import Sentence, Step
+from nova_vhard.policy.refusal import OPENING, Refusal, Sentence, Step
 from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
@@ -105,16 +106,48 @@ def test_what_is_no_refusal_is_none(text):
         "] (2) more",
         " (HTTP 403)",
         "<b>ide</b>",
+        " And 7 more.",
+        OPENING,
     ],
 )
 def test_what_others_wrote_makes_no_command(value):
-    text = message({"hw_disk_bus": value})
+    text = message({"hw_disk_bus": "ide", "hw_vif_model": value})
     found = refusal.read(text)
     commands = [step.text for step in found.fix if step.command]
     assert commands == [
-        "openstack image set --property hw_disk_bus=virtio IMAGE"
+        "openstack image set --property hw_disk_bus=virtio --property "
+        "hw_vif_model=virtio IMAGE"
     ]
     assert found.message == text
+    assert [one.rule for one in found.violations] == [IDE.rule, E1000.rule]
+    assert found.more == 0
+
+
+@pytest.mark.parametrize(
+    ("rest", "violations", "more", "fix"),
+    [
+        ("a [rule b]", [Sentence("a", "b")], 0, []),
+        # cut before its rule
+        ("a…", [Sentence("a…", "")], 0, []),
+        ("a And 7 more.", [Sentence("a", "")], 7, []),
+        # cut within a command
+        (
+            "a [rule b] To fix: `c` d `e` f `g",
+            [Sentence("a", "b")],
+            0,
+            [
+                Step("c", True),
+                Step(" d ", False),
+                Step("e", True),
+                Step(" f `g", False),
+            ],
+        ),
+    ],
+)
+def test_what_is_not_whole(rest, violations, more, fix):
+    text = OPENING + rest
+    wanted = Refusal(text, tuple(violations), more, tuple(fix))
+    assert refusal.read(text) == wanted
 
 
 @given(st.text(max_size=300))
@@ -141,6 +174,12 @@ def test_every_refusal_of_ours_is_taken_apart(properties):
     assert found.message == text
     rules = [one.rule for one in found.violations]
     assert rules == [one.rule for one in refusals]
+
+
+def test_how_far_it_is_looked_for():
+    before = "x" * (2 * MESSAGE_LIMIT - len(OPENING))
+    assert refusal.read(f"{before}{OPENING}").message == OPENING
+    assert refusal.read(f"{before} {OPENING}") is None
 
 
 def test_it_is_bounded():
