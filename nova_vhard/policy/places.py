@@ -20,9 +20,8 @@ class Place:
 
     :ivar changes: by the names that they are about
     :ivar carried: what a copy of the image has to say as well
-    :ivar whole: False where it is not the image that was judged, but a
-        change of it
-    :ivar touched: names in that change that bring the violations in
+    :ivar touched: where a change of the image was judged, and not the image:
+        names in that change that bring the violations in
     :ivar unsettable: those of them that no value would mend
     """
 
@@ -30,7 +29,6 @@ class Place:
     holder: Holder
     changes: dict[str, Change] = field(default_factory=dict)
     carried: dict[str, str] = field(default_factory=dict)
-    whole: bool = True
     touched: dict[str, None] = field(default_factory=dict)
     unsettable: dict[str, None] = field(default_factory=dict)
 
@@ -44,15 +42,18 @@ class Place:
         ]
         for change in changes:
             self.changes.setdefault(change.name, change)
-        if violation.touched is None:
+        if not violation.touched:
             return
-        self.whole = False
         names = dict.fromkeys(sorted(violation.touched))
-        names = names or {list_of(change.name): None for change in changes}
         self.touched.update(names)
         # what stands first mends it, the rest follows from that
         if not any(map(_is_settable, changes[:1])):
             self.unsettable.update(names)
+
+    @property
+    def whole(self) -> bool:
+        """False where a change of the image was judged, and not the image."""
+        return not self.touched
 
     @property
     def values(self) -> Properties:

@@ -14,7 +14,6 @@ from nova_vhard.policy.defaults import (
 )
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.subject import ATTACH, Subject
 
 # Buses whose disks Nova plugs into a running guest as something else.
 _NOT_PLUGGED = frozenset(("sata", "usb"))
@@ -24,15 +23,16 @@ class Proposals:
     """The values that would mend one guest, by device kind.
 
     :param request: the choices that are judged
+    :param plugged: whether Nova plugs a disk into the running guest
     """
 
     def __init__(
-        self, policy: Policy, request: HardwareRequest, subject: Subject
+        self, policy: Policy, request: HardwareRequest, plugged: bool = False
     ) -> None:
         """Look for no value yet."""
         self._policy = policy
         self._request = request
-        self._subject = subject
+        self._plugged = plugged
         self._values: dict[str, str | None] = {}
 
     def value(self, kind: str) -> str | None:
@@ -41,12 +41,12 @@ class Proposals:
             self._values[kind] = self._find(kind)
         return self._values[kind]
 
-    def bus(self, kind: str) -> str | None:
-        """Return the bus that a device is on with that value, if known."""
+    def is_on_scsi(self, kind: str) -> bool:
+        """Return whether that value puts a device onto scsi."""
         value = self.value(kind)
         if kind == "rescue_bus" and value is None:
-            return self._default_bus(self._rescued_as())
-        return value if kind in BUSES else None
+            value = self._default_bus(self._rescued_as())
+        return value == SCSI
 
     def rescue_bus_but_scsi(self) -> str | None:
         """Return a bus for a rescue disk that needs no controller."""
@@ -89,7 +89,7 @@ class Proposals:
             for value in (rule.allow.literals if rule else ())
             if is_plain(value) and can_have(device, value, arch)
         ]
-        if kind == "disk_bus" and self._subject.operation == ATTACH:
+        if kind == "disk_bus" and self._plugged:
             result = [bus for bus in result if bus not in _NOT_PLUGGED]
         if kind in BUSES:
             result.sort(key=SCSI.__eq__)

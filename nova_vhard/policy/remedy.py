@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.catalogue.guests import SCSI
 from nova_vhard.policy.defaults import implied
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
@@ -21,7 +20,7 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.proposals import Proposals
-from nova_vhard.policy.subject import Subject
+from nova_vhard.policy.subject import ATTACH, Subject
 
 _EMULATION = "emulation_architecture"
 
@@ -50,7 +49,7 @@ class Change:
 
 def is_foreign(origin: str, holder: Holder, subject: Subject) -> bool:
     """Return whether an image is another project's to change."""
-    if origin != IMAGE or holder.stored or not subject.project:
+    if origin != IMAGE or not subject.project:
         return False
     return holder.project not in (None, subject.project)
 
@@ -75,7 +74,8 @@ class Remedies:
         self._request = request
         self.subject = subject
         self._own = own or request
-        self._proposals = Proposals(policy, request, subject)
+        plugged = subject.operation == ATTACH
+        self._proposals = Proposals(policy, request, plugged)
         self._copies: dict[Holder, Properties] = {}
 
     def changes(self, choice: DeviceChoice) -> tuple[Change, ...]:
@@ -92,7 +92,7 @@ class Remedies:
             return ()
         if choice.kind == _EMULATION:
             return (change, *self._without_emulation(change.value))
-        on_scsi = self._proposals.bus(choice.kind) == SCSI
+        on_scsi = self._proposals.is_on_scsi(choice.kind)
         if on_scsi and choice.origin != SERVER:
             return (change, *self._controller())
         return (change,)
@@ -100,7 +100,7 @@ class Remedies:
     def _without_emulation(self, value: str | None) -> Iterator[Change]:
         """Yield what mends the defaults of what is emulated from then on."""
         after = replace(self._request, emulated=value)
-        remedies = Remedies(self.policy, after, self.subject, self._own)
+        remedies = Remedies(self.policy, after, self.subject)
         for choice in implied(after, self.policy.assume):
             rule = self.policy.guest_devices.get(choice.kind)
             if rule is not None and choice.value not in rule.allow:
@@ -123,15 +123,14 @@ class Remedies:
         return self._copies[holder]
 
     def _is_kept(self, choice: DeviceChoice) -> bool:
-        if "[" in choice.setting or choice.origin != IMAGE:
+        if "[" in choice.setting:
             return False
         rule = self.policy.guest_devices.get(choice.kind)
         return rule is None or choice.value in rule.allow
 
     def _controller(self) -> tuple[Change, ...]:
         """Return what gives a disk on scsi a controller that may be."""
-        own = Proposals(self.policy, self._own, self.subject)
-        value = own.scsi_controller()
+        value = Proposals(self.policy, self._own).scsi_controller()
         if value is None:
             return ()
         name = KINDS["scsi_model"].image_properties[0]
@@ -150,8 +149,7 @@ class Remedies:
         foreign = is_foreign(choice.origin, holder, self.subject)
         if not foreign and not holder.stored:
             return None
-        proposals = Proposals(self.policy, disk, self.subject)
-        bus = proposals.rescue_bus_but_scsi()
+        bus = Proposals(self.policy, disk).rescue_bus_but_scsi()
         name = KINDS["rescue_bus"].image_properties[0]
         return Change(disk.origin, name, bus, disk.holder) if bus else None
 

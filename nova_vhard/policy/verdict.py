@@ -105,7 +105,8 @@ class Violation:
     :ivar changes: what would mend it
     :ivar carried: what a copy of another project's image has to say
     :ivar touched: of a change of an image: the properties in it that bring
-        this in; None where an image, or a guest, is judged as a whole
+        this in, all of them where that cannot be said; None where an image,
+        or a guest, is judged as a whole
     """
 
     rules: tuple[str, ...]
@@ -299,7 +300,7 @@ def introduced_violations(
     """
     old = {violation.key for violation in before.violations}
     kept = tuple(
-        replace(violation, touched=violation.cause.names & touched)
+        replace(violation, touched=violation.cause.names & touched or touched)
         for violation in after.violations
         if violation.key not in old or violation.cause.names & touched
     )

@@ -2,6 +2,7 @@
 """Fixes word for word: of a change, of an upload, of a flavor."""
 
 import json
+from types import MappingProxyType
 
 import pytest
 
@@ -34,14 +35,15 @@ BOTH = f"{BUS} --property hw_vif_model=virtio"
 NEW = "the metadata of the new image"
 
 
-def change(operation, properties):
-    """Return the fix of a change that sets all of these."""
+def change(operation, properties, before=MappingProxyType({}), rules=RULES):
+    """Return the fix of a change to these properties."""
     subject = Subject(operation, "p1")
-    after, before = (
-        evaluate(RULES, image.read(state), subject, TODAY)
-        for state in (properties, {})
+    after, old = (
+        evaluate(rules, image.read(state), subject, TODAY)
+        for state in (properties, before)
     )
-    verdict = introduced_violations(after, before, frozenset(properties))
+    touched = {name for name, _ in properties.items() ^ before.items()}
+    verdict = introduced_violations(after, old, frozenset(touched))
     return how_to_fix(verdict.violations, subject)
 
 
@@ -68,6 +70,55 @@ def change(operation, properties):
 )
 def test_a_change_of_an_image(properties, fix):
     assert change(UPDATE, properties) == fix
+
+
+CDROM = {"img_config_drive": "mandatory", "hw_machine_type": "pc"}
+SCSI = {"hw_disk_bus": "scsi"}
+ON_SCSI = {"mappings": json.dumps([{"disk_bus": "scsi"}])}
+CONTROLLER = "--property hw_scsi_model=virtio-scsi"
+
+
+@pytest.mark.parametrize(
+    ("devices", "before", "after", "fix"),
+    [
+        # a pattern is no value to set
+        (
+            {"cdrom_bus": ["sat*"]},
+            {**CDROM, "hw_cdrom_bus": "sata"},
+            CDROM,
+            "leave hw_cdrom_bus as it is",
+        ),
+        # what goes along with a change that no value mends
+        (
+            {
+                "rescue_bus": [],
+                "disk_bus": ["scsi"],
+                "scsi_model": ["virtio-scsi"],
+            },
+            SCSI,
+            {**SCSI, "hw_rescue_bus": "ide"},
+            f"make the change with `{CONTROLLER}`, and leave hw_rescue_bus "
+            "as it is",
+        ),
+        # another property than the one that the rule is about
+        (
+            {"scsi_model": ["virtio-scsi"]},
+            {},
+            ON_SCSI,
+            f"make the change with `{CONTROLLER}`, or leave mappings as it is",
+        ),
+        (
+            {"scsi_model": ["virtio*"]},
+            {},
+            ON_SCSI,
+            "leave mappings as it is",
+        ),
+    ],
+)
+def test_a_change_that_brings_in_a_default(devices, before, after, fix):
+    rules = {kind: {"allow": allow} for kind, allow in devices.items()}
+    rules = policy(guest_devices=rules)
+    assert change(UPDATE, after, before, rules) == fix
 
 
 @pytest.mark.parametrize(

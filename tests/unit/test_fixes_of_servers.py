@@ -17,10 +17,12 @@ from nova_vhard.policy.hardware import (
     HardwareRequest,
     Holder,
 )
+from nova_vhard.policy.remedy import is_foreign
 from nova_vhard.policy.subject import REBUILD, RESCUE, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
 from nova_vhard.request.lookups import Image
+from nova_vhard.request.parts import with_specs
 from nova_vhard.request.rescue import rescue_disk
 from tests.unit.helpers import TODAY, policy
 
@@ -212,6 +214,51 @@ def copied(*options):
 )
 def test_where_no_other_bus_is_allowed(own, fix):
     assert rescued(rules("scsi"), own) == {"scsi_model": fix}
+
+
+def test_a_rescue_bus_without_a_rule():
+    rule = policy(guest_devices={"scsi_model": {"allow": ["virtio-scsi"]}})
+    assert rescued(rule, FOREIGN) == {"scsi_model": copied(CONTROLLER)}
+
+
+@pytest.mark.parametrize(
+    ("origin", "holder", "project", "foreign"),
+    [
+        ("image", FOREIGN, "p1", True),
+        ("image", OWN, "p1", False),
+        ("image", Holder("0ef1"), "p1", False),
+        # what Nova keeps is nobody's to change
+        ("image", STORED, "p1", False),
+        ("image", FOREIGN, None, False),
+        # a volume is its project's alone
+        (VOLUME, FOREIGN, "p1", False),
+    ],
+)
+def test_whose_an_image_is(origin, holder, project, foreign):
+    subject = Subject(REBUILD, project)
+    assert is_foreign(origin, holder, subject) is foreign
+
+
+def test_what_a_copy_carries():
+    """What is allowed of the image itself: no lists, no flavor's choices."""
+    devices = {"disk_bus": {"allow": ["virtio"]}, "floppy_bus": {"allow": []}}
+    properties = {
+        "hw_disk_bus": "ide",
+        "hw_vif_model": "virtio",
+        "hw_floppy_bus": "fdc",
+        "mappings": '[{"device_type": "disk"}]',
+    }
+    request = image.read(properties, holder=FOREIGN)
+    specs = {"hw_rng:allowed": "true", "hw:tpm_version": "2.0"}
+    verdict = evaluate(
+        policy(guest_devices=devices),
+        with_specs(request, specs),
+        Subject(REBUILD, "p1"),
+        TODAY,
+    )
+    assert {one.carried for one in verdict.violations} == {
+        (("hw_vif_model", "virtio"),)
+    }
 
 
 @pytest.mark.parametrize(

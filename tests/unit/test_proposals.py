@@ -47,6 +47,88 @@ def test_what_works_once_the_rest_is_mended(emulations, bus):
     assert mended == [("hw_disk_bus", bus)]
 
 
+FIRMWARE = {"firmware_type": {"allow": ["uefi"]}}
+LEFT_OUT = ("hw_emulation_architecture", None)
+
+
+@pytest.mark.parametrize(
+    ("devices", "expected"),
+    [
+        (FIRMWARE, [LEFT_OUT, ("hw_firmware_type", "uefi")]),
+        # a default that stays as it was
+        ({"video_model": {"allow": ["virtio"]}}, [LEFT_OUT]),
+        # with the controller that the architecture without emulation needs
+        (
+            {"disk_bus": {"allow": ["scsi"]}, **CONTROLLERS},
+            [LEFT_OUT, ("hw_disk_bus", "scsi"), VIRTIO_SCSI],
+        ),
+        # what is emulated from then on
+        (
+            {**FIRMWARE, "emulation_architecture": {"allow": ["aarch64"]}},
+            [("hw_emulation_architecture", "aarch64")],
+        ),
+    ],
+)
+def test_defaults_of_what_is_emulated_no_longer(devices, expected):
+    devices = {"emulation_architecture": {"allow": []}, **devices}
+    properties = {"hw_emulation_architecture": "s390x"}
+    mended = changes(devices, properties, "emulation_architecture")
+    assert mended == expected
+
+
+@pytest.mark.parametrize(
+    ("properties", "allow", "explicit", "controller"),
+    [
+        ({}, ["virtio-scsi"], False, [VIRTIO_SCSI]),
+        # libvirt's own choice
+        ({}, ["virtio-scsi", "lsilogic"], False, []),
+        ({"hw_architecture": "s390x"}, ["virtio-scsi"], False, []),
+        # which the image has to say
+        ({"hw_architecture": "s390x"}, ["virtio-scsi"], True, [VIRTIO_SCSI]),
+    ],
+)
+def test_a_controller_that_is_needed(properties, allow, explicit, controller):
+    devices = {
+        "disk_bus": {"allow": ["scsi"]},
+        "scsi_model": {"allow": allow, "explicit": explicit},
+    }
+    properties = {**properties, "hw_disk_bus": "ide"}
+    mended = changes(devices, properties, "disk_bus")
+    assert mended == [("hw_disk_bus", "scsi"), *controller]
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        # without the property the disk is on virtio
+        ({}, [("hw_rescue_bus", None)]),
+        # or where libosinfo would have it
+        ({"os_distro": "plan9"}, [("hw_rescue_bus", "scsi"), VIRTIO_SCSI]),
+    ],
+)
+def test_a_rescue_bus_that_nobody_says(properties, expected):
+    devices = {
+        "rescue_bus": {"allow": ["scsi"]},
+        "disk_bus": {"allow": ["virtio"]},
+        **CONTROLLERS,
+    }
+    properties = {**properties, "hw_rescue_bus": "ide"}
+    assert changes(devices, properties, "rescue_bus") == expected
+
+
+@pytest.mark.parametrize(
+    ("allow", "bus"), [(["disk"], "virtio"), (["disk", "cdrom"], "sata")]
+)
+def test_a_rescue_device_once_the_rest_is_mended(allow, bus):
+    devices = {
+        "rescue_device": {"allow": allow},
+        "rescue_bus": {"allow": ["virtio", "sata"]},
+    }
+    properties = {"hw_rescue_device": "cdrom", "hw_rescue_bus": "ide"}
+    mended = changes(devices, properties, "rescue_bus")
+    assert mended == [("hw_rescue_bus", bus)]
+
+
 @pytest.mark.parametrize(
     ("properties", "bus"),
     [
