@@ -55,7 +55,7 @@ class Meaning:
         """
         for path in (("passthrough", "require"), ("hosts", "require")):
             section = data.get(path[0])
-            if isinstance(section, dict) and self._whole(path):
+            if isinstance(section, dict) and path not in self._broken:
                 listed = section.get(path[1], ())
                 yield from self._check_names(listed, path, ".".join(path))
         for section, judge in (
@@ -69,12 +69,8 @@ class Meaning:
             listed = not isinstance(entries, dict)
             for key in range(len(entries)) if listed else entries:
                 place: Path = (section, key)
-                if self._whole(place):
+                if place not in self._broken:
                     yield from judge(entries[key], place)
-
-    def _whole(self, place: Path) -> bool:
-        """Tell whether the schema has nothing against an entry."""
-        return place not in self._broken
 
     def _check_names(
         self, listed: Any, path: Path, rule: str
@@ -130,12 +126,12 @@ class Meaning:
             return
         if set(text) & PATTERN:
             self._patterns += 1
-            if self._patterns == MAX_PATTERNS:
+            if self._patterns < MAX_PATTERNS:
+                if not fnmatch.filter(kind.values, text):
+                    text = f"{quote(value)} matches no value that nova knows"
+                    yield path, text
+            elif self._patterns == MAX_PATTERNS:
                 yield path, f"is one pattern too many: number {MAX_PATTERNS}"
-            elif self._patterns < MAX_PATTERNS and not fnmatch.filter(
-                kind.values, text
-            ):
-                yield path, f"{quote(value)} matches no value that nova knows"
             return
         yield (
             path,

@@ -5,8 +5,9 @@ import pytest
 
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.osc.image import images
+from nova_vhard.policy import document
 from nova_vhard.policy.model import DeviceRule, Values
-from tests.unit.helpers import TODAY, policy
+from tests.unit.helpers import TODAY, policy, write
 
 
 def rule(replace, allow=("virtio", "scsi"), kind="disk_bus"):
@@ -64,6 +65,16 @@ def test_what_an_image_is_given():
     assert finding.changes == {"hw_disk_bus": "virtio"}
     (left,) = images.mended(rules, finding, TODAY)
     assert left.rule == "guest_devices.vif_model"
+
+
+def test_a_rule_of_another_file_can_be_given_replacements(tmp_path):
+    text = """\
+        version: "1"
+        extends: baseline
+        guest_devices: {disk_bus: {replace: {ide: virtio}}}
+        """
+    rules = document.load(write(tmp_path / "policy.yaml", text))
+    assert rules.guest_devices["disk_bus"].replacement("ide") == "virtio"
 
 
 @pytest.mark.parametrize(
