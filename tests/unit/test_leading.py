@@ -66,6 +66,16 @@ def test_what_refuses_and_each_rule_is_shown(verdict):
     assert later.shown[-1].rules == rules[0]
 
 
+def test_rules_of_one_mode_have_their_share():
+    none = {"allow": []}
+    rules = policy(guest_devices={"disk_bus": none, "cdrom_bus": none})
+    entries = [{"disk_bus": "ide"}] * MANY
+    entries[-MOST:] = [{"disk_bus": "ide", "device_type": "cdrom"}] * MOST
+    verdict = judge(rules, {"block_device_mapping": json.dumps(entries)})
+    shown = [one.rules for one in leading(verdict.violations).shown]
+    assert shown.count(DISK) == MOST // 2
+
+
 def test_no_more_are_put_into_words(verdict, monkeypatch):
     written_out = []
     for name in ("_sentence", "_phrase"):

@@ -157,6 +157,8 @@ def test_an_exemption_and_a_mode():
     assert not found.violations
     assert {name for _, name in found.exempted} == {"old"}
     assert mode(rules("one_time_use", mode="warn"), GPU) is Mode.WARN
+    entry = {"require": ["one_time_use"], "mode": "audit"}
+    assert mode(policy(passthrough=entry), GPU) is Mode.AUDIT
     assert judged(rules("one_time_use", mode="audit"), *NEVER).outcome == (
         "audit"
     )

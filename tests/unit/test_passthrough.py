@@ -265,10 +265,21 @@ REQUIRE = {
             ("iommu", "audit"), ("kernel_aslr", "audit"),
         }),
         ({"enabled": False}, BOOT, [GPU], set()),
+        # A section's own mode comes before the file's.
+        (
+            {
+                "mode": "audit",
+                "passthrough": {"require": ["iommu"], "mode": "warn"},
+                "hosts": {"require": ["kernel_aslr"], "mode": "enforce"},
+            },
+            BOOT,
+            [GPU],
+            {("iommu", "warn"), ("kernel_aslr", "enforce")},
+        ),
     ],
 )  # fmt: skip
 def test_what_hosts_must_have_proven(keys, operation, asked, expected):
-    rules = policy(**REQUIRE, **keys)
+    rules = policy(**{**REQUIRE, **keys})
     found = host_requirements(
         rules, request(*asked), Subject(operation), TODAY
     )
