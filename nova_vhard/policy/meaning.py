@@ -109,8 +109,7 @@ class Meaning:
         )
         for old, new in replaced.items():
             place = (*path, "replace", old)
-            if old != "*":
-                yield from self._value(kind, old, place)
+            yield from self._value(kind, old, place)
             if "allow" in rule and kind.canonical(new) not in allowed:
                 yield place, f"{quote(new)} is not in the rule's list allow"
 

@@ -123,6 +123,13 @@ def problems(path, **limit):
             "'aslr' is not a check",
         ),
         (
+            f"{HEAD}exemptions:\n- {{{EXEMPTION}, roles: [r], rules: "
+            "{hosts.require: '*', guest_devices.disk_bus: [ide, idee]}}\n",
+            3,
+            "exemptions[0].rules.guest_devices.disk_bus[1]",
+            "'idee' is not a disk_bus that nova knows (did you mean 'ide'?)",
+        ),
+        (
             f"{HEAD}exemptions:\n- {{id: a, reason: r, until: soon, "
             "roles: [r], rules: {guest_devices.disk_bus: [ide]}}\n",
             3,

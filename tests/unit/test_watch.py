@@ -95,6 +95,15 @@ def test_a_bad_file_keeps_the_last_good_policy(path, breakage, caplog):
     assert file.error is None
 
 
+def test_a_fault_that_another_change_leaves_is_not_told_again(path, caplog):
+    file = PolicyFile(write(path, WARN))
+    file.current()
+    for _ in range(2):
+        write(path, BROKEN)
+        file.current()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
 def test_no_good_policy_ever(path):
     file = PolicyFile(write(path, BROKEN))
     with pytest.raises(PolicyUnavailable, match=r"policy.yaml:3: not YAML"):
@@ -148,7 +157,10 @@ def test_a_damaged_copy_counts_as_none(path, state, copy, caplog):
 @pytest.mark.parametrize(
     ("copy", "said"),
     [
-        ("[]", "The last good policy cannot be read: TypeError: "),
+        (
+            '{"odd": 1}',
+            "The last good policy cannot be read: KeyError: 'path'",
+        ),
         (
             '{"path": "PATH", "data": {"version": "9"}}',
             "The last good policy is not valid now: STATE:1: version: '9' is "
@@ -165,11 +177,38 @@ def test_why_a_copy_is_not_taken(path, state, copy, said, caplog):
     warning, error = (
         text for text in caplog.messages if "last good policy" in text
     )
-    assert warning.startswith(said.replace("STATE", state))
+    assert warning == said.replace("STATE", state)
     assert error.startswith(
         "Policy cannot be used, there is no last good policy: "
         f"{path}:3: not YAML"
     )
+
+
+def test_a_copy_is_as_long_as_what_it_was_made_of_can_be(path, state, caplog):
+    """JSON has two bytes for one, of each file that another extends."""
+    limit = len(WARN)
+    PolicyFile(write(path, WARN), state, limit).current()
+    write(path, BROKEN)
+    copy = pathlib.Path(state)
+    longest = 2 * document.MAX_FILES * limit
+    copy.write_text(copy.read_text().ljust(longest))
+    assert PolicyFile(str(path), state, limit).current().mode == "warn"
+    copy.write_text(f"{copy.read_text()} ")
+    with pytest.raises(PolicyUnavailable):
+        PolicyFile(str(path), state, limit).current()
+    assert caplog.messages[1] == (
+        "The last good policy cannot be read: TooLargeError: is larger than "
+        f"{longest} bytes"
+    )
+
+
+def test_the_folder_of_a_copy_is_not_for_everybody(path, state):
+    before = os.umask(0)
+    try:
+        PolicyFile(write(path, WARN), state).current()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(os.path.dirname(state)).st_mode) == 0o750
 
 
 def test_a_copy_that_is_no_file_counts_as_none(path, state):
@@ -570,13 +609,13 @@ def test_a_file_that_is_a_mount_is_named_once(path, mountinfo, caplog):
     caplog.set_level(logging.WARNING)
     mountinfo.write_text(ROW.format("/") + ROW.format(path))
     file = PolicyFile(write(path, WARN))
-    file.current()
-    write(path, AUDIT)
-    file.current()
-    assert [text for text in caplog.messages if "mount" in text] == [
-        f"{path} is a mount of its own: one that replaces it is not seen "
-        "here. Mount its folder instead, and restart."
-    ]
+    for text in (AUDIT, WARN):
+        file.current()
+        assert [text for text in caplog.messages if "mount" in text] == [
+            f"{path} is a mount of its own: one that replaces it is not seen "
+            "here. Mount its folder instead, and restart."
+        ]
+        write(path, text)
 
 
 def test_a_folder_that_is_a_mount_is_as_it_should_be(path, mountinfo, caplog):
