@@ -40,7 +40,8 @@ def warning(path: str) -> str | None:
 
 def mount_points(text: str) -> frozenset[str]:
     """Return the mount points of a mountinfo file's text."""
-    rows = (line.split(" ") for line in text.splitlines())
+    # The kernel writes no other separator: the rest may be in a name.
+    rows = (line.split(" ") for line in text.split("\n"))
     return frozenset(
         _OCTAL.sub(lambda code: chr(int(code[1], 8)), row[_MOUNT_POINT])
         for row in rows

@@ -8,6 +8,7 @@ import os
 import pathlib
 import stat
 import threading
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -628,6 +629,49 @@ def test_a_folder_that_is_a_mount_is_as_it_should_be(path, mountinfo, caplog):
 def test_names_in_the_list_of_mounts_are_unescaped():
     text = ROW.format("/a\\040b\\134c") + "nonsense\n"
     assert mounts.mount_points(text) == {"/a b\\c"}
+
+
+@pytest.mark.parametrize("name", ["/a\x0bb\rc\u2028d", "/a\tb", "/", "/ä"])
+def test_what_a_name_in_the_list_of_mounts_may_have(name):
+    escaped = name.replace("\t", "\\011")
+    text = ROW.format("/first") + ROW.format(escaped)
+    assert mounts.mount_points(text) == {"/first", name}
+
+
+@pytest.mark.parametrize("text", ["", "\n", "36 35 98:0 /etc/x\n"])
+def test_a_list_without_mounts(text):
+    assert mounts.mount_points(text) == frozenset()
+
+
+def test_a_name_of_any_bytes(tmp_path, mountinfo):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.yaml")
+    mountinfo.write_bytes(os.fsencode(ROW.format(name)))
+    with open(name, "w"):
+        pass
+    assert mounts.warning(name).startswith(f"{name} is a mount of its own")
+
+
+def test_a_list_of_mounts_is_read_so_far(tmp_path, mountinfo, monkeypatch):
+    path = tmp_path / "policy.yaml"
+    path.touch()
+    mountinfo.write_text(ROW.format(path))
+    monkeypatch.setattr(mounts, "_LIMIT", len(ROW.format(path)))
+    assert mounts.warning(str(path))
+    mountinfo.write_text(ROW.format("/") + ROW.format(path))
+    assert mounts.warning(str(path)) is None
+
+
+def test_a_mount_whose_file_was_replaced(tmp_path, mountinfo, monkeypatch):
+    path = tmp_path / "policy.yaml"
+    mountinfo.write_text(ROW.format(path))
+    with monkeypatch.context() as patch:
+        # what is mounted has no name any more
+        patch.setattr(os, "stat", lambda _: SimpleNamespace(st_nlink=0))
+        text = mounts.warning(str(path))
+    assert text == (
+        f"{path} was replaced where it is mounted from, and is still the old "
+        "one here. Mount its folder instead, and restart."
+    )
 
 
 def test_a_list_of_mounts_that_cannot_be_read_says_nothing(path, mountinfo):
