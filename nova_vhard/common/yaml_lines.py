@@ -75,10 +75,9 @@ def _report_character(
 ) -> None:
     """Name the line of a character that YAML does not allow."""
     # libyaml counts bytes, the parser in Python counts characters.
-    before = (
-        text[: error.position]
-        if error.encoding == "unicode"
-        else text.encode()[: error.position].decode(errors="ignore")
-    )
+    if error.encoding == "unicode":
+        before = text.count("\n", 0, error.position)
+    else:
+        before = text.encode().count(b"\n", 0, error.position)
     stated = str(error).splitlines()[0]
-    report(before.count("\n") + 1, (), f"not YAML: {stated}")
+    report(before + 1, (), f"not YAML: {stated}")
