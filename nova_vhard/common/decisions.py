@@ -141,7 +141,7 @@ def _of_text(line: bytes) -> Said | None:
     """Read a line that has a prefix."""
     before = _logged_by(_DECISIONS, line)
     if before is not None:
-        data = _object(line[max(line.find(b"{"), 0) :])
+        data = _object(b"{" + line.partition(b"{")[2])
         return Event(data, _time(before.decode(errors="replace")))
     before = _logged_by(_WATCH, line)
     if before is not None and before.split()[-1:] == [b"ERROR"]:
