@@ -126,6 +126,7 @@ TEN = "a mapping with k0, k1, k2, k3, k4, k5, k6, k7, k8, k9"
         ({"type": "odd"}, "odd"),
         ({}, "text"),
         ({"enum": ["1"]}, "1"),
+        ({"enum": ["a", "b"]}, "one of a, b"),
         ({"enum": ["a", "b", 3]}, "one of a, b, 3"),
         (list_or_any(NAME), 'a list or "*"'),
         (titled(named(1), "a rule"), "a rule"),
@@ -189,6 +190,33 @@ def test_what_each_part_of_a_schema_refuses(part, value, expected):
     more = {"a": TEXT, "b": TEXT} if function is keys else {}
     validator = Draft202012Validator(function(*arguments, **more))
     assert list(schema_faults(value, validator)) == expected
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "message"),
+    [
+        ({"required": ["a", "b", "c"]}, {"b": 1}, "lacks a, c"),
+        (
+            {"pattern": "^[0-9]+$", "description": "no number"},
+            "ten",
+            "'ten' is no number",
+        ),
+        (
+            {"pattern": "^[0-9]+$", "title": "a number"},
+            "ten",
+            "'ten' must be a number",
+        ),
+        ({"maxItems": 1}, [1, 2], "has more than 1 entries"),
+        ({"maxProperties": 1}, {"a": 1, "b": 2}, "has more than 1 entries"),
+        ({"minProperties": 1}, {}, "'{}' is empty"),
+        # what no sentence of ours is for
+        ({"minimum": 3}, 2, "2 is less than the minimum of 3"),
+        ({"const": "x" * 300}, 1, f"'{'x' * 198}…"),
+    ],
+)
+def test_what_is_said_of_a_keyword(schema, value, message):
+    found = set(schema_faults(value, Draft202012Validator(schema)))
+    assert found == {((), message)}
 
 
 @pytest.mark.parametrize(
