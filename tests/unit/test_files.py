@@ -82,11 +82,10 @@ def test_a_file_that_another_writer_has_renamed_is_left_to_it(
 @pytest.mark.parametrize(
     ("arguments", "mode"), [([], 0o644), ([0o600], 0o600)]
 )
-def test_a_file_is_created(tmp_path, monkeypatch, arguments, mode):
-    monkeypatch.chdir(tmp_path)
-    files.create("policy.yaml", "new", *arguments)
-    assert os.listdir() == ["policy.yaml"]
+def test_a_file_is_created(tmp_path, arguments, mode):
     path = tmp_path / "policy.yaml"
+    files.create(os.path.relpath(path), "new", *arguments)
+    assert os.listdir(tmp_path) == ["policy.yaml"]
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == mode
 
