@@ -8,7 +8,6 @@ import os
 import pathlib
 import stat
 import threading
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -663,12 +662,16 @@ def test_a_list_of_mounts_is_read_so_far(tmp_path, mountinfo, monkeypatch):
 
 def test_a_mount_whose_file_was_replaced(tmp_path, mountinfo, monkeypatch):
     path = tmp_path / "policy.yaml"
+    path.touch()
     mountinfo.write_text(ROW.format(path))
-    with monkeypatch.context() as patch:
-        # what is mounted has no name any more
-        patch.setattr(os, "stat", lambda _: SimpleNamespace(st_nlink=0))
-        text = mounts.warning(str(path))
-    assert text == (
+    stat_of = os.stat
+
+    def without_name(*arguments, **options):
+        mode, inode, device, _, *rest = stat_of(*arguments, **options)
+        return os.stat_result((mode, inode, device, 0, *rest))
+
+    monkeypatch.setattr(os, "stat", without_name)
+    assert mounts.warning(str(path)) == (
         f"{path} was replaced where it is mounted from, and is still the old "
         "one here. Mount its folder instead, and restart."
     )
