@@ -35,6 +35,12 @@ def test_a_document_that_says_its_encoding(text):
         ("<a><b/><c/></a>", 3, 1, "more than 1 elements in each other"),
         ("<a><b/><c><d/></c><e/></a>", 5, 3, None),
         (
+            "<a><b><c/><d><e/></d></b></a>",
+            9,
+            3,
+            "more than 3 elements in each other",
+        ),
+        (
             "<a><b/><c><d/></c></a>",
             9,
             2,
