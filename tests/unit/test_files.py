@@ -203,10 +203,3 @@ def test_a_writer_whose_file_has_gone_says_why_it_failed(
     with pytest.raises(PermissionError, match="broken"):
         files.replace(str(path), "new")
     assert os.listdir(tmp_path) == []
-
-
-def test_a_folder_is_what_is_written_to_the_disk(tmp_path):
-    path = tmp_path / "x"
-    path.touch()
-    with pytest.raises(NotADirectoryError):
-        files._sync(str(path))

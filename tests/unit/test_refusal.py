@@ -176,6 +176,27 @@ def test_every_refusal_of_ours_is_taken_apart(properties):
     assert rules == [one.rule for one in refusals]
 
 
+@pytest.mark.parametrize(
+    ("rule", "anchor"),
+    [
+        ("guest_devices.disk_bus", "rule-guest-devices-disk-bus"),
+        ("passthrough.allow", "rule-passthrough-allow"),
+        ("vhard:require", "rule-vhard-require"),
+    ],
+)
+def test_where_a_rule_is_explained(rule, anchor):
+    url = f"https://docs.example.org/rules.html#{anchor}"
+    text = f"{OPENING}a [rule {rule}] To fix: run `b` See {url}"
+    assert refusal.anchor(rule) == anchor
+    assert refusal.read(text) == Refusal(
+        text,
+        (Sentence("a", rule),),
+        0,
+        (Step("run ", False), Step("b", True)),
+        url,
+    )
+
+
 def test_how_far_it_is_looked_for():
     before = "x" * (2 * MESSAGE_LIMIT - len(OPENING))
     assert refusal.read(f"{before}{OPENING}").message == OPENING
