@@ -52,8 +52,7 @@ class Conflict(PlacementError):
 
 _OF_PROVIDER: Statuses = {**OK, 404: ProviderNotFound}
 _RESERVE: Statuses = {**_OF_PROVIDER, 409: Conflict}
-#: 409, or 500 after a true race. 400: a name was deleted since, by a sweep;
-#: it is made anew.
+#: 409, or 500 after a true race. 400: a name is new, or a sweep deleted it.
 _TRAITS: Statuses = {**_RESERVE, 400: Conflict, 500: Conflict}
 _CREATE: Statuses = {201: None, 204: None}
 #: 409, or 500: it is in use.
@@ -133,7 +132,8 @@ class Placement(PlacementReader):
 
         Reads, merges and writes with the generation that was read, and
         starts again when somebody else wrote in between. Traits that are not
-        ours stay as they are.
+        ours stay as they are. Names are made when one turns out to be new:
+        mostly another host has made them.
 
         :param provider: uuid
         :param wanted: given our traits as they are, returns them as they
@@ -154,19 +154,33 @@ class Placement(PlacementReader):
                 raise ValueError(f"not ours to write: {strangers}")
             if want == ours:
                 return Change(frozenset(), frozenset())
-            self.create_traits(want - ours)
             body = {
                 "traits": sorted((now - ours) | want),
                 "resource_provider_generation": generation,
             }
             url = f"{PROVIDERS}/{quote(provider)}/traits"
             try:
-                self.request("put", url, body, statuses=_TRAITS)
+                self._put_traits(url, body, want - ours)
             except Conflict as error:
                 trouble = error
                 continue
             return Change(want - ours, ours - want)
         raise PlacementError(f"others write all the time: {trouble}")
+
+    def _put_traits(
+        self, url: str, body: Mapping[str, Any], new: Iterable[str]
+    ) -> None:
+        """Write a provider's traits; make the new names if one is missing.
+
+        :raises Conflict: if somebody else wrote in between
+        """
+        try:
+            self.request("put", url, body, statuses=_TRAITS)
+        except Conflict as error:
+            if error.status != _BAD_REQUEST:
+                raise
+            self.create_traits(new)
+            self.request("put", url, body, statuses=_TRAITS)
 
     def create_traits(self, wanted: Iterable[str]) -> None:
         """Make names that do not exist yet; those that do stay."""
