@@ -76,8 +76,8 @@ def _report_character(
     """Name the line of a character that YAML does not allow."""
     # libyaml counts bytes, the parser in Python counts characters.
     if error.encoding == "unicode":
-        before = text.count("\n", 0, error.position)
+        before = text[: error.position].count("\n")
     else:
-        before = text.encode().count(b"\n", 0, error.position)
+        before = text.encode()[: error.position].count(b"\n")
     stated = str(error).splitlines()[0]
     report(before + 1, (), f"not YAML: {stated}")
