@@ -116,8 +116,8 @@ def test_half_characters_are_replaced():
     line = f'1 INFO {DECISIONS} [-] {{"outcome": "\ud800"}}'
     assert read({"MESSAGE": line}) == Event({"outcome": "?"})
     line = f"\udcff {WRITTEN} 1 INFO {DECISIONS} [-] {TEXT}"
-    found = decisions.read(line.encode(errors="surrogateescape"))
-    assert found == Event(DATA, WRITTEN)
+    event = decisions.read(line.encode(errors="surrogateescape"))
+    assert event == Event(DATA, WRITTEN)
 
 
 def test_the_name_of_the_logger_may_be_in_the_event_again():

@@ -46,7 +46,7 @@ def test_a_text_that_cannot_be_written_leaves_nothing(tmp_path, write):
     assert os.listdir(tmp_path) == []
 
 
-def test_the_fault_is_told_that_was_first(tmp_path, monkeypatch):
+def test_the_first_fault_is_raised(tmp_path, monkeypatch):
     path = tmp_path / "state.json"
     path.write_text("old")
 
