@@ -61,7 +61,7 @@ OPTS = [
         "nova-vhard's documentation for users has: a refusal of an API ends "
         "with it and the anchor of its first rule. At most 512 characters, "
         "with http or https and without an anchor of its own; with any other "
-        "value the service does not start. Nothing looks whether the page is "
+        "value the service cannot start. Nothing looks whether the page is "
         "there: with a wrong one users are sent nowhere. Empty, nothing is "
         "added.",
     ),

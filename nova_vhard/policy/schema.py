@@ -95,7 +95,7 @@ SCHEMA: dict[str, Any] = keys(
     requires=titled(NAME, 'versions of nova-vhard, as ">=1.0"'),
     enabled=BOOL,
     mode=_MODE,
-    extends=titled(_LONG, "baseline, strict or the path of a file"),
+    extends=titled(_LONG, "baseline, scs, strict or the path of a file"),
     applies_to=keys(
         hypervisor_type=titled(SOME_NAMES, "a list of hypervisor types")
     ),

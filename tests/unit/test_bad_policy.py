@@ -50,7 +50,7 @@ WRONG = {
     "mode:": "is empty and must be one of enforce, warn, audit",
     "enabled: maybe": "'maybe' must be true or false",
     "extends: [baseline]": (
-        "must be baseline, strict or the path of a file, not a list"
+        "must be baseline, scs, strict or the path of a file, not a list"
     ),
     "on_host: audit": (
         "'audit' must be a mapping with mode, hot_plug, unanswered"

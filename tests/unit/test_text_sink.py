@@ -38,6 +38,7 @@ _CLEANED = frozenset(
         "api_message",
         "clean",
         "describe",
+        "explanation",  # of gates/enforcer.py: an api_message
         "fault_message",
         "fault_text",
         "line",
