@@ -117,7 +117,8 @@ def test_a_withdrawn_status_stays_withdrawn_when_nova_compute_starts(
     compute.switch(off=False)
     assert IOMMU in ours()
     # when
-    said = admin.command("vhard", "host", "withdraw", PROVEN.name)
+    kept = "--keep-credentials"
+    said = admin.command("vhard", "host", "withdraw", PROVEN.name, kept)
     assert said.success, said.text
     gone = admin.sdk().placement.delete(f"/traits/{IOMMU}", microversion="1.6")
     # then

@@ -91,6 +91,8 @@ def _wait(pid: int, patience: float) -> int | None:
     os.close(watched)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
+    # It may not have a group yet; until it is waited for, the id is its own.
+    os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if ended and code != -signal.SIGXCPU else None
