@@ -46,11 +46,11 @@ OPTS: Mapping[str, tuple[cfg.Opt, ...]] = MappingProxyType(
                 deprecated_group="DEFAULT",
                 deprecated_name="vnc_enabled",
             ),
-            cfg.StrOpt("server_listen", default="127.0.0.1"),
+            cfg.HostAddressOpt("server_listen", default="127.0.0.1"),
         ),
         "spice": (
             cfg.BoolOpt("enabled", default=False),
-            cfg.StrOpt("server_listen", default="127.0.0.1"),
+            cfg.HostAddressOpt("server_listen", default="127.0.0.1"),
         ),
         "compute": (
             cfg.StrOpt("cpu_shared_set"),

@@ -63,7 +63,9 @@ class NestedOff(Check):
             return Answer(Status.PASS, "guests cannot be hypervisors")
         if not read and of(root) is Platform.ARM:
             return _of_arm(root, evidence)
-        text = "no module of KVM that is loaded says whether it is on"
+        text = (
+            "/sys/module/kvm_intel and kvm_amd: neither says whether it is on"
+        )
         return Answer(Status.UNKNOWN, text, _LOAD)
 
 

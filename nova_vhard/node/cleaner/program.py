@@ -68,6 +68,7 @@ def run(
     :param kept: bytes at the end of what it prints that are kept
     :raises Refused: if it cannot be started
     """
+    before = frozenset(processes.descendants(os.getpid()))
     try:
         process = subprocess.Popen(  # noqa: S603 - see check()
             words,
@@ -93,6 +94,9 @@ def run(
             process.kill()
         status = process.wait()
         output.drain()
+        if ended and status >= 0 and (left := _left(before)):
+            text = f"it left {left} processes running, which were killed"
+            return Ending(None, text, output.end)
         return _ending(status if ended else None, limit, output.end)
 
 
@@ -102,22 +106,22 @@ def _ending(status: int | None, limit: float, output: bytes) -> Ending:
     elif status < 0:
         number = -status
         text = f"it was killed by {signal.Signals(number).name}"
-    elif left := _left():
-        status = None
-        text = f"it left {left} processes running, which were killed"
     else:
         text = f"exit status {status}"
     return Ending(status, text, output)
 
 
-def _left() -> int:
-    """Return how many processes a program has left behind."""
+def _left(before: frozenset[int]) -> int:
+    """Return how many processes a program has left behind.
+
+    :param before: those that were there when it began
+    """
     deadline = time.monotonic() + _PATIENCE
-    while (result := processes.descendants(os.getpid())) and (
-        time.monotonic() < deadline
-    ):
+    while left := set(processes.descendants(os.getpid())) - before:
+        if time.monotonic() >= deadline:
+            break
         time.sleep(0.02)
-    return len(result)
+    return len(left)
 
 
 class _Output:

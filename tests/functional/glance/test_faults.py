@@ -99,7 +99,7 @@ def test_what_glance_itself_cannot_read(
 def test_a_refused_upload(
     gated: User, plain: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = f"{GATES}.glance_api.explain.api_message"
+    place = f"{GATES}.enforcer.explain.api_message"
     monkeypatch.setattr(place, faults.failing(RuntimeError))
     ours(gated.create(hw_disk_bus="ide"))
     assert plain.images() == []

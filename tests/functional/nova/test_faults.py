@@ -103,7 +103,7 @@ class TestApi(RequestIds, verdicts.VerdictCase):
 
     def test_a_refused_request(self):
         old = self.image(**helpers.IDE)
-        place = f"{GATES}.nova_api.explain.api_message"
+        place = f"{GATES}.enforcer.explain.api_message"
         self.broken(place, RuntimeError, lambda: self.boot(old))
 
     def test_a_rebuild(self):

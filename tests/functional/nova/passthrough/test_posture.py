@@ -14,7 +14,7 @@ LATE = datetime.timedelta(hours=1, minutes=29)
 NOBODY = fleet.NOBODY.format("iommu")
 PROOF = {
     traits.of_check(name)
-    for name in ("iommu", "interrupt_remapping", "kernel_aslr")
+    for name in ("iommu", "interrupt_remapping", "kernel_aslr", "smt")
 }
 
 
