@@ -50,7 +50,7 @@ OPTS: Mapping[str, tuple[cfg.Opt, ...]] = MappingProxyType(
         ),
         "spice": (
             cfg.BoolOpt("enabled", default=False),
-            cfg.HostAddressOpt("server_listen", default="127.0.0.1"),
+            cfg.StrOpt("server_listen", default="127.0.0.1"),
         ),
         "compute": (
             cfg.StrOpt("cpu_shared_set"),
