@@ -142,6 +142,9 @@ class Libvirt:
         if self._tcp_port:
             text += _LISTENING.format(port=self._tcp_port)
         (self._place / "libvirtd.conf").write_text(text)
+        # The kernel says to the second when it booted, and so when a daemon
+        # began: its file is to be older than that.
+        time.sleep(1)
         self._boot()
         return self
 
