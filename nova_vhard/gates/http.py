@@ -46,7 +46,7 @@ def overrides_method(environ: Environ) -> bool:
 
     Routes does that in Glance and Nova (``use_method_override``).
     """
-    query = str(environ.get("QUERY_STRING"))
+    query = environ.get("QUERY_STRING") or ""
     if "method" not in query:
         return False
     pairs = parse_qsl(query, keep_blank_values=True)

@@ -86,7 +86,7 @@ def chosen(text: str) -> list[str]:
 
 
 def read(host: Host) -> Hypervisor:
-    """Return what Xen said to the pre-step.
+    """Return the answers of Xen that the pre-step has left.
 
     :raises Unreadable: if the pre-step left nothing of Xen
     """

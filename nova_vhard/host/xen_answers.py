@@ -64,7 +64,7 @@ def own_devices(host: Host, evidence: list[str]) -> Answer:
 
 
 def _read(host: Host, evidence: list[str]) -> xen.Hypervisor:
-    """Return what Xen said, and keep its lines."""
+    """Return Xen's own answers, with its lines as evidence."""
     result = xen.read(host)
     evidence += [f"xl: {line}" for line in result.lines]
     return result

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A list of servers, or images, that a policy lets keep what they have.
 
-It is a policy file of exemptions: for those with the same devices one, which
+It is a policy file. Those with the same devices share an exemption, which
 names the rules and the values, so that nothing else is let through.
 """
 

@@ -20,7 +20,7 @@ from typing import Any
 from nova_vhard.common import files, mounts, source
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import PolicyError, UnexpectedError
-from nova_vhard.common.text import clean, line
+from nova_vhard.common.text import clean
 from nova_vhard.policy import document
 from nova_vhard.policy.model import Policy
 
@@ -229,14 +229,14 @@ class PolicyFile:
     def _notice(self, policy: Policy) -> None:
         day = self._noticed = today()
         for _, text in ending(policy, day):
-            LOG.warning(text)
+            LOG.warning("%s", text)
 
     def _notice_mounts(self, paths: list[str]) -> None:
         """Warn once of files whose successors would not be seen."""
         warnings = [text for path in paths if (text := mounts.warning(path))]
         for text in warnings:
             if text not in self._mounts:
-                LOG.warning(text)
+                LOG.warning("%s", text)
         self._mounts = warnings
 
     def _keep(self, data: dict[str, Any]) -> None:
@@ -282,7 +282,7 @@ class PolicyFile:
             LOG.warning(
                 "The last good policy cannot be read: %s: %s",
                 type(error).__name__,
-                line(error),
+                clean(error, 200),
             )
         return None
 

@@ -71,7 +71,7 @@ def read(
             continue
         kind = entry.get("device_type")
         bus = entry.get("disk_bus")
-        device = str(None if _is_swap(entry) else kind)
+        device = "disk" if _is_swap(entry) else str(kind)
         if kind is not None:
             field = f"{place}.device_type"
             choices.append(_choice("device_type", kind, field, origin, holder))

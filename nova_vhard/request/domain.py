@@ -50,7 +50,7 @@ def read(text: bytes, operation: str, host: str = "") -> Domain:
         domain = xml.parse(text)
     except xml.XmlError as error:
         raise DomainError(f"the domain's XML is {error}") from error
-    uuid = str(domain.findtext("uuid")).strip().lower()
+    uuid = (domain.findtext("uuid") or "").strip().lower()
     if domain.tag != "domain" or not is_image_id(uuid):
         raise DomainError("the domain's XML is not of a domain with a uuid")
     if domain.find("os/type") is None:
@@ -95,4 +95,4 @@ def _extra_specs(instance: Element | None) -> dict[str, str] | None:
     specs = instance.find(f"{_NOVA}flavor/{_NOVA}extraSpecs")
     if specs is None:
         return None
-    return {str(spec.get("name")): spec.text or "" for spec in specs}
+    return {spec.get("name", ""): spec.text or "" for spec in specs}

@@ -57,7 +57,7 @@ def read(
     :param specs: extra specs of the flavor, by Nova's metadata
     :param host: architecture of the host
     """
-    facts = Facts(specs, str(_at(domain, "os/type/@arch")), host)
+    facts = Facts(specs, _at(domain, "os/type/@arch") or "", host)
     return HardwareRequest(
         choices=tuple(_choices(domain, facts)),
         devices=frozenset(),
@@ -235,8 +235,7 @@ def _without_a_word(domain: Element, facts: Facts) -> Iterator[str]:
     for element in domain:
         if element.tag.startswith("{") and element.tag not in HARMLESS:
             # QEMU's own arguments, past everything that libvirt checks
-            _space, name = element.tag.split("}")
-            yield name
+            yield element.tag.rpartition("}")[2]
     for device in domain.iterfind("devices/*"):
         if device.tag not in KNOWN_DEVICES:
             yield device.tag

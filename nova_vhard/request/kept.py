@@ -88,7 +88,7 @@ def bus_of(device: KeptDevice) -> str | None:
     """Return the bus of a device; None where its kind or the image decides."""
     if device.disk_bus in USED:
         return device.disk_bus
-    name = str(_by_kind(device) and device.device_name)
+    name = (_by_kind(device) and device.device_name) or ""
     result = (bus for start, bus in _BUS_OF_NAME if name.startswith(start))
     return next(result, None)
 

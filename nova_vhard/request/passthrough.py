@@ -198,7 +198,7 @@ def _kind_of_port(spec: Mapping[str, Any]) -> str:
 
 def _accelerator_ports(groups: Iterable[Any]) -> Iterator[str]:
     for group in groups:
-        requester = str(group.requester_id)
+        requester = group.requester_id or ""
         match = _UUID.search(requester)
         if requester.startswith(_PROFILE_GROUP) and match:
             yield match[0]

@@ -156,6 +156,17 @@ def wsgi_paste(conf: cfg.ConfigOpts, environ: Mapping[str, str]) -> str:
     return os.path.join(folder, first or "api-paste.ini")
 
 
+def glance_paste(conf: cfg.ConfigOpts) -> str:
+    """Return the name of the paste file that glance-api loads.
+
+    It is looked for beside the other files (``find_file``), unless it is a
+    path.
+    """
+    last = os.path.basename(conf.config_file[-1])
+    beside = last.replace(".conf", "-paste.ini")
+    return str(conf.paste_deploy.config_file or beside)
+
+
 def paste(conf: cfg.ConfigOpts, name: str) -> tuple[str, str]:
     """Find a paste file as the service does.
 

@@ -140,10 +140,7 @@ def glance_api(node: Node) -> Result:
     """Judge the pipeline of glance-api's flavor."""
     conf = node.glance
     flavor = conf.paste_deploy.flavor or ""
-    name = conf.paste_deploy.config_file or conf.config_file[-1].rpartition(
-        "/"
-    )[2].replace(".conf", "-paste.ini")
-    path, text = files.paste(conf, name)
+    path, text = files.paste(conf, files.glance_paste(conf))
     service = SERVICES["glance"]
     try:
         sections = paste_file.read(text)

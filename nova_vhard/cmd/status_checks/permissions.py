@@ -83,10 +83,10 @@ def _of_service(service: str, conf: cfg.ConfigOpts) -> Iterator[_File]:
     paste = (
         files.wsgi_paste(conf, os.environ)
         if service == "nova"
-        else conf.config_file[-1].replace(".conf", "-paste.ini")
+        else conf.find_file(files.glance_paste(conf))
     )
     for path in (paste, conf.vhard.policy_file):
-        if os.path.exists(path):
+        if path and os.path.exists(path):
             yield _File(path)
 
 

@@ -39,8 +39,8 @@ class LibvirtNotExposed(Check):
         "and reads what migrations say to each other"
     )
     meaning = (
-        "No daemon of libvirt's, nor a socket that starts one, listens at a "
-        "plain TCP port of an address that other machines get to."
+        "Neither libvirt's daemons nor the sockets that start them listen on "
+        "plain TCP at an address that other machines can reach."
     )
     remediation = (
         "Disable libvirtd-tcp.socket and virtproxyd-tcp.socket, set "

@@ -89,9 +89,9 @@ class DeviceLifecycle:
             if action.verb in _CLEANING and host and host.task:
                 record = self._clean(host.task, record)
                 host = replace(host, cleaned=record.state is State.CLEAN)
-                asked = action.verb is Verb.RENEW
-                released = asked or self.settings.automatic
-                request = replace(request, release=released)
+                renewed = action.verb is Verb.RENEW
+                release_it = renewed or self.settings.automatic
+                request = replace(request, release=release_it)
             if action.verb is Verb.RELEASE:
                 return self._release(record, offered.provider)
         raise RuntimeError(f"{address}: no end of {action.verb.name}")

@@ -73,14 +73,14 @@ def differences(
     for register in registers:
         whole = range(register.offset, register.offset + register.size)
         if changed.intersection(whole):
-            result.append(_told(register.name, whole, good, now))
+            result.append(_shown(register.name, whole, good, now))
             changed.difference_update(whole)
     for run in _runs(sorted(changed)):
-        result.append(_told(_place(good, run.start), run, good, now))
+        result.append(_shown(_place(good, run.start), run, good, now))
     return result
 
 
-def _told(name: str, where: range, good: bytes, now: bytes) -> str:
+def _shown(name: str, where: range, good: bytes, now: bytes) -> str:
     item, other = (
         data[where.start : where.stop][::-1].hex() for data in (good, now)
     )

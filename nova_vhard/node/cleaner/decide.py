@@ -271,7 +271,8 @@ def _reserved(
         return _wait(record, waits.word, str(waits), not_clean)
     if request.force:
         return _forced(view, request.force)
-    if _still_clean(record, view):
+    clean = _still_clean(record, view)
+    if clean:
         if request.release and host.cleaned:
             return Action(Verb.RELEASE)
         if not (request.release or settings.automatic):
@@ -281,12 +282,9 @@ def _reserved(
         word, text = (waits.word, str(waits)) if waits else ("RULES", "")
         return _wait(record, word, text, State.DIRTY)
     action = _cleaning(record, view, host.task, settings)
-    if request.release and _still_clean(record, view):
-        return replace(action, verb=_RENEWED.get(action.verb, action.verb))
+    if clean and request.release and action.verb is Verb.CLEAN:
+        return replace(action, verb=Verb.RENEW)
     return action
-
-
-_RENEWED = {Verb.CLEAN: Verb.RENEW}
 
 
 def _held(record: Record, usage: Usage, not_clean: State) -> Action:

@@ -38,6 +38,18 @@ class Ending:
     output: bytes
 
 
+def path_schema(name: str) -> dict[str, str]:
+    """Return the schema of a setting that names a program.
+
+    :param name: of the program, for who writes something else
+    """
+    return {
+        "type": "string",
+        "pattern": "^/[^\0]*[^/\0]$",
+        "description": f"no absolute path of {name}",
+    }
+
+
 def check(path: str) -> str:
     """Return the real path of a program that nobody but root can change.
 

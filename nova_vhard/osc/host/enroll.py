@@ -114,7 +114,8 @@ class EnrollHosts(output.Command):
             "--folder",
             default=".",
             metavar="<folder>",
-            help="Where a folder for each host is made (default: this one).",
+            help="Folder in which each host gets one of its own (default: the "
+            "current one).",
         )
         parser.add_argument(
             "--project",

@@ -29,11 +29,7 @@ class Command(Step):
         "type": "object",
         "required": ["program"],
         "properties": {
-            "program": {
-                "type": "string",
-                "pattern": "^/[^\0]*[^/\0]$",
-                "description": "no absolute path of a program",
-            },
+            "program": program.path_schema("a program"),
             "arguments": {"type": "array", "items": {"type": "string"}},
         },
         "additionalProperties": False,

@@ -8,6 +8,7 @@ from nova_vhard.common.text import clean
 from nova_vhard.host.root import Unreadable, unreadable
 from nova_vhard.node.cleaner import borrowed, trusted
 from nova_vhard.node.cleaner.answers import Tool
+from nova_vhard.node.cleaner.program import path_schema
 from nova_vhard.node.cleaner.step import Job, Outcome, Step
 
 _DEVLINK = "/usr/sbin/devlink"
@@ -54,11 +55,7 @@ class DevlinkFlash(Step):
                 "minProperties": 1,
             },
             "always": {"type": "boolean"},
-            "program": {
-                "type": "string",
-                "pattern": "^/[^\0]*[^/\0]$",
-                "description": "no absolute path of devlink",
-            },
+            "program": path_schema("devlink"),
         },
         "additionalProperties": False,
     }
@@ -128,7 +125,7 @@ def update(card: Card, settings: Mapping[str, Any]) -> Outcome:
     """
     wanted: Mapping[str, str] = settings["versions"]
     versions = card.versions()
-    evidence = [_told("before", versions)]
+    evidence = [_shown("before", versions)]
     if differences(versions, wanted) or settings.get("always"):
         card.flash(str(settings["file"]))
         evidence.append(f"written: {clean(settings['file'])}")
@@ -139,7 +136,7 @@ def update(card: Card, settings: Mapping[str, Any]) -> Outcome:
             except Unreadable as error:
                 evidence.append(f"not activated: {error}")
             versions = card.versions()
-        evidence.append(_told("after", versions))
+        evidence.append(_shown("after", versions))
     wrong = "; ".join(differences(versions, wanted))
     stated = "its firmware is the wanted one"
     return Outcome(not wrong, wrong or stated, tuple(evidence))
@@ -162,7 +159,7 @@ def differences(versions: Versions, wanted: Mapping[str, str]) -> list[str]:
     return result
 
 
-def _told(when: str, versions: Versions) -> str:
+def _shown(when: str, versions: Versions) -> str:
     """Return the versions in a line."""
     parts = [
         f"{place} {clean(name)} {clean(version)}"

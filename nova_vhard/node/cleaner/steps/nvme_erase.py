@@ -3,6 +3,7 @@
 
 from nova_vhard.node.cleaner import borrowed, nvme
 from nova_vhard.node.cleaner.answers import Tool
+from nova_vhard.node.cleaner.program import path_schema
 from nova_vhard.node.cleaner.samples import Samples
 from nova_vhard.node.cleaner.step import Job, Outcome, Step
 
@@ -46,11 +47,7 @@ class NvmeErase(Step):
                 "pattern": "^[1-9][0-9]{0,2}$",
                 "description": "no whole percentage from 1 to 999",
             },
-            "program": {
-                "type": "string",
-                "pattern": "^/[^\0]*[^/\0]$",
-                "description": "no absolute path of nvme-cli",
-            },
+            "program": path_schema("nvme-cli"),
         },
         "additionalProperties": False,
     }

@@ -42,9 +42,9 @@ class RomDigest(Step):
     def run(self, job: Job) -> Outcome:
         """Read, hash and compare."""
         result = rom.digest(job.root, job.write, job.device.address)
-        evidence = [f"now: {_told(result)}"]
+        evidence = [f"now: {_shown(result)}"]
         if job.good is not None:
-            evidence.append(f"enrolled: {_told(job.good.rom)}")
+            evidence.append(f"enrolled: {_shown(job.good.rom)}")
         listed = [item.lower() for item in job.settings.get("sha256", ())]
         if result is None:
             absent = bool(job.settings.get("absent"))
@@ -56,7 +56,7 @@ class RomDigest(Step):
         return Outcome(not wrong, wrong or stated, tuple(evidence))
 
 
-def _told(result: str | None) -> str:
+def _shown(result: str | None) -> str:
     if result is None:
         return "no option ROM"
     return f"sha256 {result}" if result else "an option ROM that was not read"
