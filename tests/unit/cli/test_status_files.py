@@ -604,6 +604,15 @@ def test_owners_and_modes(etc, name, mode, code, said):
     assert str(etc.folder / name) in result.details
 
 
+def test_the_paste_file_that_glance_names_itself(etc):
+    path = etc.write("glance/own.ini", "[pipeline:glance-api]\n")
+    path.chmod(0o666)
+    etc.glance(f"[paste_deploy]\nconfig_file = {path}\n")
+    result = look(permissions.permissions, etc)
+    assert result.code == FAILURE
+    assert f"{path}: anybody may change it" in result.details
+
+
 def test_files_in_a_folder_of_more_have_passwords_too(etc):
     (etc.folder / "nova/nova.conf.d").mkdir()
     etc.write("nova/nova.conf.d/more.conf", "").chmod(0o644)
