@@ -31,7 +31,8 @@ _RESTART = (
     "Stop and start the guest, or migrate it away and back: it runs with what "
     "was there when it was started."
 )
-_WHOLE_TABLE = (
+#: What to do where not every process is seen.
+WHOLE_TABLE = (
     "Let the reporter see every process of the host: run it in the host's PID "
     "namespace, with a /proc that is not mounted with hidepid."
 )
@@ -176,7 +177,7 @@ class Running:
         """
         if not (self._root.captured or guests.complete(self._root)):
             text = "not every process is seen, nor a daemon of libvirt's"
-            raise unreadable(PROC, text, _WHOLE_TABLE)
+            raise unreadable(PROC, text, WHOLE_TABLE)
 
     def of_guests(self) -> tuple[list[Target], list[Answer]]:
         """Return the program of each guest, and why others cannot be judged.
@@ -185,7 +186,7 @@ class Running:
         """
         result: list[Target] = []
         doubts = [
-            Answer(Status.UNKNOWN, text, _WHOLE_TABLE)
+            Answer(Status.UNKNOWN, text, WHOLE_TABLE)
             for text in self.guests.unknown
         ]
         for guest in self.guests.guests:

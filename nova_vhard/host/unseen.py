@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guests that libvirt runs and procfs does not show."""
+"""Every guest of a host, those that procfs does not show among them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from nova_vhard.host import guests
+from nova_vhard.host import guests, mac
+from nova_vhard.host.check import Answer, Status
+from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
+from nova_vhard.host.running import WHOLE_TABLE
 from nova_vhard.host.words import few
 
 
@@ -32,3 +35,27 @@ def unseen(
     if missing:
         names = few(item.name for item in missing)
         yield f"libvirt runs guests that procfs does not show: {names}"
+
+
+def of_each(
+    host: Host,
+    evidence: list[str],
+    judge: Callable[[guests.Table, Guest], Answer],
+) -> list[Answer]:
+    """Return the answers on all guests of a host; none where there is none.
+
+    A guest that cannot be seen is UNKNOWN; one that has ended meanwhile is no
+    guest any more.
+
+    :param judge: may raise Unreadable
+    """
+    table = guests.table(host.root)
+    troubles = [*table.unknown, *unseen(host, table, evidence)]
+    result = [
+        Answer(Status.UNKNOWN, trouble, WHOLE_TABLE) for trouble in troubles
+    ]
+    for guest in table.guests:
+        answer = mac.attempt(judge, table, guest)
+        if host.root.exists(f"{PROC}/{guest.pid}"):
+            result.append(answer)
+    return result

@@ -7,14 +7,11 @@ from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.listeners import is_local
 from nova_vhard.host.root import unreadable
-from nova_vhard.host.unseen import unseen
+from nova_vhard.host.running import WHOLE_TABLE
+from nova_vhard.host.unseen import of_each
 from nova_vhard.host.words import few, shown
 
 _GOOD = Answer(Status.PASS, "")
-_WHOLE = (
-    "Let the reporter see every process of the host: run it in the host's PID "
-    "namespace, with a /proc that is not mounted with hidepid."
-)
 
 
 class ConsoleEncrypted(Check):
@@ -51,18 +48,13 @@ class ConsoleEncrypted(Check):
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge each guest's own command line."""
-        table = guests.table(host.root)
-        troubles = [*table.unknown, *unseen(host, table, evidence)]
-        if not (table.guests or troubles):
-            return _nobody(host, evidence)
-        answers = [
-            Answer(Status.UNKNOWN, trouble, _WHOLE) for trouble in troubles
-        ]
-        for guest in table.guests:
-            answer = mac.attempt(_judge, host, guest, evidence)
-            if host.root.exists(f"{PROC}/{guest.pid}"):
-                answers.append(answer)
-        return _settled(answers)
+
+        def judge(_table: guests.Table, guest: Guest) -> Answer:
+            """Judge a guest's command line."""
+            return _judge(host, guest, evidence)
+
+        answers = of_each(host, evidence, judge)
+        return _settled(answers) if answers else _nobody(host, evidence)
 
 
 def _settled(answers: list[Answer]) -> Answer:
@@ -104,7 +96,7 @@ def _nobody(host: Host, evidence: list[str]) -> Answer:
     """
     if not (host.root.captured or guests.complete(host.root)):
         text = "no guest is seen, nor every process (PID namespace, hidepid)"
-        return Answer(Status.UNKNOWN, text, _WHOLE)
+        return Answer(Status.UNKNOWN, text, WHOLE_TABLE)
     facts = nova_facts.read(host)
     if facts.channels is None:
         raise nova_facts.old(host)

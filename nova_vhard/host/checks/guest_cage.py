@@ -6,15 +6,11 @@ from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable
-from nova_vhard.host.running import Running
-from nova_vhard.host.unseen import unseen
+from nova_vhard.host.running import WHOLE_TABLE, Running
+from nova_vhard.host.unseen import of_each
 from nova_vhard.host.words import few, shown
 
 _GOOD = Answer(Status.PASS, "")
-_WHOLE = (
-    "Let the reporter see every process of the host: run it in the host's PID "
-    "namespace, with a /proc that is not mounted with hidepid."
-)
 _OWN = "a mount namespace of its own"
 # Characters of a reason that a guest has.
 _LONG = 160
@@ -59,21 +55,16 @@ class GuestCage(Check):
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge each guest's process."""
-        table = guests.table(host.root)
-        troubles = [*table.unknown, *unseen(host, table, evidence)]
-        if not (table.guests or troubles):
-            return _nobody(host, evidence)
-        answers = [
-            Answer(Status.UNKNOWN, trouble, _WHOLE) for trouble in troubles
-        ]
         lines: list[tuple[bool, str]] = []
-        for guest in table.guests:
-            answer = mac.attempt(_judge, host, table, guest, lines)
-            if host.root.exists(f"{PROC}/{guest.pid}"):
-                answers.append(answer)
+
+        def judge(table: guests.Table, guest: Guest) -> Answer:
+            """Judge a guest's process."""
+            return _judge(host, table, guest, lines)
+
+        answers = of_each(host, evidence, judge)
         # A report has room for some lines only: the worst come first.
         evidence += [line for _, line in sorted(lines)]
-        return _settled(answers)
+        return _settled(answers) if answers else _nobody(host, evidence)
 
 
 def _settled(answers: list[Answer]) -> Answer:
@@ -153,7 +144,7 @@ def _nobody(host: Host, evidence: list[str]) -> Answer:
     """Judge a host without guests by what libvirt gives the next one."""
     if not guests.complete(host.root):
         text = "no guest is seen, nor every process (PID namespace, hidepid)"
-        return Answer(Status.UNKNOWN, text, _WHOLE)
+        return Answer(Status.UNKNOWN, text, WHOLE_TABLE)
     answer = mac.settle(
         mac.attempt(judge, host, evidence) for judge in (_settings, _user)
     )

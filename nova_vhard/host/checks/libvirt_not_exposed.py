@@ -7,14 +7,11 @@ from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.listeners import Listener
 from nova_vhard.host.root import Unreadable
+from nova_vhard.host.running import WHOLE_TABLE
 from nova_vhard.host.words import few
 
 # What systemd listens for, on behalf of a daemon that does not run yet.
 _FIRST = "1"
-_WHOLE = (
-    "Let the reporter see every process of the host: run it in the host's PID "
-    "namespace, with a /proc that is not mounted with hidepid."
-)
 
 
 class LibvirtNotExposed(Check):
@@ -54,7 +51,7 @@ class LibvirtNotExposed(Check):
         daemons = list(libvirt_conf.daemons(root))
         if not (daemons or root.captured or guests.complete(root)):
             text = "not every process is seen, nor a daemon of libvirt's"
-            return Answer(Status.UNKNOWN, text, _WHOLE)
+            return Answer(Status.UNKNOWN, text, WHOLE_TABLE)
         return mac.settle(
             mac.attempt(_judge, host, pid, evidence)
             for pid in (_FIRST, *daemons)
