@@ -96,6 +96,7 @@ def test_a_bad_file_keeps_the_last_good_policy(path, breakage, caplog):
 
 
 def test_a_fault_that_another_change_leaves_is_not_told_again(path, caplog):
+    caplog.set_level("WARNING", "nova_vhard.policy.watch")
     file = PolicyFile(write(path, WARN))
     file.current()
     for _ in range(2):
@@ -186,6 +187,7 @@ def test_why_a_copy_is_not_taken(path, state, copy, said, caplog):
 
 def test_a_copy_is_as_long_as_what_it_was_made_of_can_be(path, state, caplog):
     """JSON has two bytes for one, of each file that another extends."""
+    caplog.set_level("WARNING", "nova_vhard.policy.watch")
     limit = len(WARN)
     PolicyFile(write(path, WARN), state, limit).current()
     write(path, BROKEN)

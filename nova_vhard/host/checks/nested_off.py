@@ -63,9 +63,7 @@ class NestedOff(Check):
             return Answer(Status.PASS, "guests cannot be hypervisors")
         if not read and of(root) is Platform.ARM:
             return _of_arm(root, evidence)
-        text = (
-            "/sys/module/kvm_intel and kvm_amd: neither says whether it is on"
-        )
+        text = "no module of KVM in /sys/module says whether it is on"
         return Answer(Status.UNKNOWN, text, _LOAD)
 
 
