@@ -30,8 +30,8 @@ GRACE = 10.0
 
 # Seconds between two signs of life while a child is waited for.
 _BEAT = 0.25
-# Seconds that a killed child has to go.
-_PATIENCE = 0.5
+# Seconds that a killed child has to go; on a busy host that is not at once.
+_PATIENCE = 5.0
 
 _DEFAULTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 

@@ -150,11 +150,22 @@ def ended(pid):
 def test_a_child_that_cannot_be_killed_is_left_and_not_asked_again(
     monkeypatch,
 ):
-    # As in uninterruptible sleep: SIGKILL does nothing.
+    # As in uninterruptible sleep: SIGKILL does nothing to the first.
     isolation = Isolation(LIMIT)
+    spared = []
+    kill, wait = forked._kill, forked._wait
+
+    def spare(pid):
+        if spared:
+            kill(pid)
+        else:
+            spared.append(pid)
+
     with monkeypatch.context() as patch:
-        patch.setattr(forked, "_kill", lambda pid: None)
-        patch.setattr(forked, "_PATIENCE", 0.05)
+        patch.setattr(forked, "_kill", spare)
+        patch.setattr(
+            forked, "_wait", lambda pid: pid not in spared and wait(pid)
+        )
         bad = Does(hang)
         first = isolation.run(Host(), [bad, GOOD])
     (pid,) = isolation.stuck.values()
@@ -177,12 +188,17 @@ class Interrupted(BaseException):
     pass
 
 
+def children():
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return {int(one) for one in file.read().split()}
+
+
 def test_an_interrupted_wait_leaves_no_child():
-    seen = []
+    seen = set()
+    before = children()
 
     def interrupt():
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:
-            seen.extend(int(one) for one in file.read().split())
+        seen.update(children() - before)
         if seen:
             raise Interrupted
 
