@@ -12,6 +12,7 @@ from nova_vhard.catalogue import traits
 from nova_vhard.common.text import clean, line
 from nova_vhard.osc import audits, output, policies
 from nova_vhard.osc.cells import Cell
+from nova_vhard.osc.flavor import scs
 from nova_vhard.placement.client import Placement, PlacementError
 from nova_vhard.placement.fleet import fleet
 from nova_vhard.policy.model import Mode, PassthroughRule, Policy
@@ -47,16 +48,21 @@ class _FlavorCommand(output.Lister):
         policies.add_option(parser, what)
         return parser
 
+    def flavors(self) -> Iterable[Any]:
+        """Return every flavor, private ones too, with its extra specs."""
+        compute = self.app.client_manager.vhard.compute
+        every: Iterable[Any] = compute.flavors(
+            details=True, get_extra_specs=True, is_public=None
+        )
+        return every
+
     def plans(self, policy: Policy) -> Iterator[TraitPlan]:
         """Yield a plan for every flavor with traits of ours, or need of them.
 
         :param policy: whose ``passthrough`` says which traits are needed
         """
         rule = policy.passthrough
-        compute = self.app.client_manager.vhard.compute
-        for flavor in compute.flavors(
-            details=True, get_extra_specs=True, is_public=None
-        ):
+        for flavor in self.flavors():
             plan = plan_traits(flavor, rule or PassthroughRule())
             if plan is not None:
                 yield plan
@@ -73,9 +79,19 @@ class AuditFlavors(_FlavorCommand):
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add the verdict."""
+        """Add the verdict, and the other claim of a flavor."""
         parser = super().get_parser(prog_name)
         audits.add_options(parser)
+        parser.add_argument(
+            "--scs",
+            action="store_true",
+            help="List the flavors of the Sovereign Cloud Stack instead, by "
+            "their names (SCS-0100) or scs:name-v2 (SCS-0103): whether they "
+            "claim hosts with mitigations, microcode and separate threads (no "
+            "suffix i), and which hosts have not proven hosts-scs. Only "
+            "required traits of ours are looked at: a host that a flavor "
+            "does not land on for another reason is listed, too.",
+        )
         return parser
 
     def take_action(
@@ -83,6 +99,8 @@ class AuditFlavors(_FlavorCommand):
     ) -> tuple[Iterable[str], Iterable[Row]]:
         """Return one row a flavor."""
         policy = policies.load(parsed_args.policy)
+        if parsed_args.scs:
+            return self._scs(parsed_args, policy)
         tally = audits.Tally("passthrough flavors")
         result = []
         for plan in self.plans(policy):
@@ -92,6 +110,28 @@ class AuditFlavors(_FlavorCommand):
         self.say(tally.totals())
         self.status = tally.finish(parsed_args)
         return _COLUMNS, result
+
+    def _scs(
+        self, parsed_args: argparse.Namespace, policy: Policy
+    ) -> tuple[Iterable[str], Iterable[Row]]:
+        """Return one row a flavor of the Sovereign Cloud Stack."""
+        placement = self.app.client_manager.vhard.placement
+        now = datetime.datetime.now(datetime.UTC)
+        try:
+            hosts = fleet(placement, now, policy.hosts.max_report_age, True)
+        except PlacementError as error:
+            raise exceptions.CommandError(f"Placement: {error}") from error
+        tally = audits.Tally("SCS flavors")
+        result = []
+        for flavor in self.flavors():
+            claim = scs.claim_of(flavor)
+            if claim is not None:
+                row, findings = scs.row(claim, hosts)
+                tally.add(flavor.id, flavor.name, findings)
+                result.append(row)
+        self.say(tally.totals())
+        self.status = tally.finish(parsed_args)
+        return scs.COLUMNS, result
 
 
 def _found(policy: Policy, plan: TraitPlan) -> Iterator[audits.Finding]:

@@ -7,7 +7,11 @@ import io
 from osc_lib.exceptions import CommandError
 
 from nova_vhard.catalogue import traits
+from nova_vhard.catalogue.profiles import PROFILES
+from nova_vhard.host.check import Result, Status
+from nova_vhard.host.report import HostReport
 from nova_vhard.osc.flavor import audit as command
+from nova_vhard.osc.flavor import scs
 from nova_vhard.placement.client import Placement
 from tests.functional.nova.passthrough import base, cloud
 
@@ -15,6 +19,13 @@ IOMMU = f"trait:{traits.of_check('iommu')}"
 REMAPPING = f"trait:{traits.of_check('interrupt_remapping')}"
 ASLR = f"trait:{traits.of_check('kernel_aslr')}"
 BOTH = f"{REMAPPING}, {IOMMU}"
+SCS = PROFILES["hosts-scs"].checks
+#: A host that an SCS flavor without the suffix i should not land on.
+OTHERS = {
+    "cpu_mitigations": Status.FAIL,
+    "microcode": Status.PASS,
+    "smt": Status.UNKNOWN,
+}
 VGPU = {"resources:VGPU": "1"}
 ALLOWED = "passthrough: {allow: {aliases: [gpu], mdev: [VGPU]}}\n"
 
@@ -165,6 +176,78 @@ class TestCommands(FlavorCommands):
         self.sync("--yes")
 
         self.assertEqual(base.ONE_GPU | {IOMMU: "required"}, self.specs(gpu))
+
+
+class TestScs(FlavorCommands):
+    """What SCS flavors claim, by what hosts have reported."""
+
+    HOSTS = ("host1", "host2")
+
+    def setUp(self):
+        super().setUp()
+        self.report("host1", dict.fromkeys(SCS, Status.PASS))
+        self.report("host2", OTHERS)
+
+    def report(self, host, statuses):
+        """Let the reporter of a host say what some checks have come to."""
+        now = datetime.datetime.now(datetime.UTC)
+        answers = [Result(name, statuses[name], "as it is") for name in SCS]
+        self.publisher(host).publish(HostReport(now, tuple(answers)))
+
+    def scs(self, *arguments):
+        """Run the audit; return its rows by flavor, and its exit status."""
+        kind = command.AuditFlavors(self.app, None)
+        parser = kind.get_parser("test")
+        options = parser.parse_args(
+            ["--policy", str(self.policy_file), "--scs", *arguments]
+        )
+        columns, rows = kind.take_action(options)
+        self.assertEqual(scs.COLUMNS, columns)
+        return {row[0]: tuple(map(str, row[1:])) for row in rows}, kind.status
+
+    def test_claims_and_hosts_that_cannot_keep_them(self):
+        self.made("SCS-2V-8", {})
+        self.made("SCS-4V:16:50n", {})
+        self.made("SCS-2Vi-8", {})
+        self.made("SCS-1L-1u", {}, is_public=False)
+        self.made("m1.other", {})
+        self.made("own", {"scs:name-v1": "SCS-8C:32"})
+        self.made("SCS-many", {})
+        synced = {f"trait:{traits.of_check(name)}": "required" for name in SCS}
+        self.made("SCS-16T-64", synced)
+
+        rows, status = self.scs()
+
+        lacks = "cpu_mitigations FAIL (1), smt UNKNOWN (1)"
+        cannot = ("secure", "host2", lacks)
+        self.assertEqual(
+            {
+                "SCS-2V-8": ("SCS-2V-8", *cannot),
+                "SCS-4V:16:50n": ("SCS-4V:16:50n", *cannot),
+                "SCS-2Vi-8": ("SCS-2Vi-8", "insecure", "", ""),
+                "SCS-1L-1u": ("SCS-1L-1u", *cannot),
+                "own": ("SCS-8C:32", *cannot),
+                "SCS-many": ("SCS-many", "unreadable", "", ""),
+                "SCS-16T-64": ("SCS-16T-64", "secure", "", ""),
+            },
+            rows,
+        )
+        self.assertEqual(0, status)
+        totals = self.app.stderr.getvalue()
+        self.assertIn("7 SCS flavors looked at, 4 violate", totals)
+
+    def test_the_verdict(self):
+        flavor = self.made("SCS-2V-8", {})
+        self.assertEqual(3, self.scs("--fail-on", "violation")[1])
+        self.admin_api.delete_flavor(flavor)
+        self.made("SCS-2X-8", {})
+        self.assertEqual(4, self.scs("--fail-on", "violation")[1])
+
+    def test_what_nobody_has_answered_is_a_warning(self):
+        self.made("SCS-2V-8", {})
+        self.report("host2", OTHERS | {"cpu_mitigations": Status.UNKNOWN})
+        self.assertEqual(0, self.scs("--fail-on", "violation")[1])
+        self.assertEqual(3, self.scs("--fail-on", "warning")[1])
 
 
 class TestSyncedFlavor(base.Devices):

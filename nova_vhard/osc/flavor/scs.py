@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What flavors of the Sovereign Cloud Stack claim, and which hosts cannot.
+
+By SCS-0100 a flavor whose hosts may lack mitigations, microcode or separate
+threads has the suffix ``i`` (insecure) behind its processors: ``SCS-2Vi-8``.
+One without it claims that each host that it lands on has them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nova_vhard.catalogue import traits
+from nova_vhard.catalogue.profiles import PROFILES
+from nova_vhard.common.text import clean, line
+from nova_vhard.osc import audits
+from nova_vhard.osc.cells import Cell
+from nova_vhard.placement.fleet import HostPosture
+from nova_vhard.request.flavor_traits import REQUIRED
+
+#: Columns of the table.
+COLUMNS = ("Flavor", "SCS Name", "Claim", "Hosts That Cannot", "They Lack")
+
+SECURE, INSECURE, UNREADABLE = "secure", "insecure", "unreadable"
+
+_PROFILE = PROFILES["hosts-scs"]
+#: The processors of a name; what follows them is of no interest here.
+_NAME = re.compile(r"SCS-[1-9][0-9]{0,3}[LVTC](i?)[-:][0-9]")
+#: Extra specs of SCS-0103 for flavors whose own name is another.
+_NAME_SPECS = ("scs:name-v2", "scs:name-v1")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a flavor says of the hosts that it lands on.
+
+    :ivar flavor: openstacksdk flavor with its extra specs
+    :ivar name: its name by SCS-0100
+    """
+
+    flavor: Any
+    name: str
+
+    @property
+    def claim(self) -> str:
+        """SECURE, INSECURE, or UNREADABLE where the name does not say."""
+        match = _NAME.match(self.name)
+        if match is None:
+            return UNREADABLE
+        return INSECURE if match[1] else SECURE
+
+    def lacking(
+        self, hosts: Iterable[HostPosture]
+    ) -> Iterator[tuple[HostPosture, Mapping[str, str]]]:
+        """Yield each host that cannot keep the claim.
+
+        Hosts without a trait of ours that the flavor requires are left out:
+        Placement never offers them. Whatever else keeps the flavor from a
+        host is not looked at.
+
+        :returns: the host, and the checks that it has not proven, each with
+            its result
+        """
+        specs = self.flavor.extra_specs or {}
+        required = {
+            name.partition(":")[2]
+            for name, value in specs.items()
+            if name.startswith(f"trait:{traits.PREFIX}") and value == REQUIRED
+        }
+        for host in hosts:
+            if required <= {traits.of_check(name) for name in host.passed}:
+                lacks = {
+                    name: host.result(name)
+                    for name in _PROFILE.checks
+                    if name not in host.proven
+                }
+                if lacks:
+                    yield host, lacks
+
+
+def claim_of(flavor: Any) -> Claim | None:
+    """Return what a flavor claims, None for one that is not of SCS.
+
+    :param flavor: openstacksdk flavor with its extra specs
+    """
+    specs = flavor.extra_specs or {}
+    names = (flavor.name, *(specs.get(name) for name in _NAME_SPECS))
+    for name in names:
+        if name and name.startswith("SCS-"):
+            return Claim(flavor, name)
+    return None
+
+
+def row(
+    claim: Claim, hosts: Iterable[HostPosture]
+) -> tuple[tuple[Any, ...], list[audits.Finding]]:
+    """Return a row of the table, and what is wrong with the flavor."""
+    lacking = list(claim.lacking(hosts)) if claim.claim == SECURE else []
+    counts = Counter(
+        f"{check} {result}"
+        for _, lacks in lacking
+        for check, result in lacks.items()
+    )
+    cells = (
+        Cell([host.name for host, _ in lacking]),
+        Cell([f"{text} ({number})" for text, number in counts.items()]),
+    )
+    name = clean(claim.flavor.name)
+    findings = list(_findings(claim, len(lacking), counts))
+    return (name, clean(claim.name), claim.claim, *cells), findings
+
+
+def _findings(
+    claim: Claim, hosts: int, counts: Mapping[str, int]
+) -> Iterator[audits.Finding]:
+    """Yield what is wrong: a violation where a host's answer is FAIL."""
+    if claim.claim == UNREADABLE:
+        text = line(f"its name {claim.name} is none of SCS-0100")
+        yield audits.Finding(audits.Level.UNSEEN, audits.UNSEEN_RULE, text)
+    if hosts:
+        failed = any(text.endswith(" FAIL") for text in counts)
+        level = audits.Level.VIOLATION if failed else audits.Level.WARNING
+        text = (
+            f"claims to be secure, and {hosts} hosts cannot prove it: "
+            f"{', '.join(counts)}; to fix: require {_PROFILE.name} by "
+            "vhard:require and sync the flavor, or name it with the suffix i"
+        )
+        yield audits.Finding(level, _PROFILE.name, line(text))
