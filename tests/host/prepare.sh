@@ -13,6 +13,8 @@ wanted=(
     git python3-venv libvirt-clients
     # What others check hosts with.
     checksec devscripts
+    # Certificates for QEMU.
+    openssl
     # To compile libvirt-python, and the binaries of the tests.
     gcc libc6-dev libvirt-dev patchelf pkgconf
 )

@@ -128,7 +128,7 @@ def test_with_nova_nothing_is_unknown(session, host, place):
     assert f"``{given}``" in words(QUICK_START)
     own = place / "first" / "nova.conf"
     own.parent.mkdir()
-    own.write_text(NOVA_CONF.format(device_spec=""))
+    own.write_text(NOVA_CONF.format(device_spec="", libvirt=""))
     facts = given.replace(path, str(own))
     status, printed = host(TYPED[3].replace("facts", facts))
     assert status == 0, printed

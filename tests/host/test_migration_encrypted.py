@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest that moves, and somebody who listens on the way.
+
+What ``migration_encrypted`` says of Nova's and libvirt's settings is held
+against what goes by when a guest moves as Nova would move it by them.
+"""
+
+import contextlib
+import os
+import subprocess
+
+import libvirt
+import pytest
+
+from tests.host import daemon
+from tests.host.guard import wait
+from tests.host.listener import Listener
+from tests.host.reporter import Reporter
+
+_FLAGS = (
+    libvirt.VIR_MIGRATE_LIVE
+    | libvirt.VIR_MIGRATE_PEER2PEER
+    | libvirt.VIR_MIGRATE_UNSAFE
+)
+_SECTOR, _BOOT_ADDRESS = 512, 0x7C00
+# hlt, and a jump back to it.
+_IDLE = b"\xf4\xeb\xfd"
+_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+_AUTHORITY = (
+    "basicConstraints=critical,CA:TRUE",
+    "keyUsage=critical,keyCertSign",
+)
+_LEAF = (
+    "basicConstraints=critical,CA:FALSE",
+    "keyUsage=critical,digitalSignature,keyEncipherment",
+    "subjectAltName=IP:127.0.0.1,DNS:localhost",
+)
+
+
+def certificate(folder, name, extensions, *signer):
+    """Make a key and a certificate for two days, as QEMU names them."""
+    added = [word for one in extensions for word in ("-addext", one)]
+    key = folder / f"{name}-key.pem"
+    command = ["openssl", "req", "-x509", *_KEY, "-days", "2"]
+    command += ["-subj", f"/CN={name}", *added, *signer, "-keyout", key]
+    command += ["-out", folder / f"{name}-cert.pem"]
+    subprocess.run(command, check=True, capture_output=True)
+    # QEMU's user reads them.
+    key.chmod(0o644)
+
+
+@pytest.fixture(scope="module")
+def hosts(place):
+    """Two hosts whose QEMU has certificates."""
+    folder = place / "pki"
+    folder.mkdir()
+    certificate(folder, "ca", _AUTHORITY)
+    by = ("-CA", folder / "ca-cert.pem", "-CAkey", folder / "ca-key.pem")
+    for name in ("server", "client"):
+        certificate(folder, name, _LEAF, *by)
+    config = folder / "qemu.conf"
+    config.write_text(f'migrate_tls_x509_cert_dir = "{folder}"\n')
+    mounts = {"/etc/libvirt/qemu.conf": config}
+    with (
+        daemon.Libvirt(place / "leaves", mounts, host="leaves") as one,
+        daemon.Libvirt(place / "arrives", mounts, host="arrives") as other,
+    ):
+        yield one, other
+
+
+@pytest.fixture
+def secret():
+    """What the guest has in its memory, and nobody else anywhere."""
+    return os.urandom(16)
+
+
+@pytest.fixture
+def guest(hosts, place, secret):
+    """A guest whose boot sector, once read, is the secret over and over."""
+    text = hosts[0].describe("carries")
+    text = text.replace("</disk>", "<shareable/></disk>")
+    sector = _IDLE + secret * 31
+    sector = sector[: _SECTOR - 2].ljust(_SECTOR - 2, b"\0") + b"\x55\xaa"
+    with open(place / "leaves" / "carries.img", "r+b") as file:
+        file.write(sector)
+    with contextlib.closing(hosts[0].connect()) as connection:
+        started = connection.createXML(text)
+        physical = libvirt.VIR_MEMORY_PHYSICAL
+        wait(
+            lambda: (
+                started.memoryPeek(_BOOT_ADDRESS, _SECTOR, physical) == sector
+            )
+        )
+        yield started
+        with contextlib.suppress(libvirt.libvirtError):
+            started.destroy()
+
+
+@pytest.mark.parametrize(
+    ("native_tls", "status"), [(False, "FAIL"), (True, "PASS")]
+)
+def test_what_goes_by(hosts, guest, secret, tmp_path, native_tls, status):
+    reporter = Reporter(tmp_path / "reporter", hosts[0].uri)
+    setting = f"live_migration_with_native_tls = {str(native_tls).lower()}"
+    reporter.facts(libvirt=setting)
+    flags = _FLAGS | (libvirt.VIR_MIGRATE_TLS if native_tls else 0)
+    parameters = {libvirt.VIR_MIGRATE_PARAM_URI: "tcp://127.0.0.1"}
+    with Listener(secret) as listener:
+        guest.migrateToURI3(hosts[1].own_uri, parameters, flags)
+    hosts[1].end("carries")
+    assert reporter.check()["migration_encrypted"]["status"] == status
+    # Pages of a few zeros, and those of the firmware, went by either way.
+    assert listener.volume > 1 << 16
+    assert bool(listener.hits) is not native_tls
