@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""openstack vhard host fix: a playbook of what failed checks could need."""
+
+import argparse
+import copy
+import datetime
+import functools
+import importlib.resources
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+from osc_lib import exceptions
+
+from nova_vhard.common import files
+from nova_vhard.common.text import clean
+from nova_vhard.host import plugins
+from nova_vhard.osc import output
+from nova_vhard.osc.host.listing import add_age
+from nova_vhard.placement.client import PlacementError
+from nova_vhard.placement.fleet import HostPosture, fleet
+
+#: A name that Ansible can only take for that host: no pattern, no group of
+#: its own.
+_HOST = re.compile(r"(?!(?:all|ungrouped)\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+
+_NEVER = "never"
+_FAIL = "FAIL"
+
+_HEAD = """\
+# Written by openstack vhard host fix, from what hosts have last reported.
+#
+# Nothing in here runs unless you choose it: each task has the tag "never", and
+# the name of the check that it mends.
+#
+#   ansible-playbook FILE --list-tasks
+#   ansible-playbook FILE --tags kernel_aslr --limit HOST --check --diff
+#   ansible-playbook FILE --tags kernel_aslr --limit HOST
+#
+# Hosts have their names of Placement: no group of your inventory may have the
+# name of one. A check counts when the host has reported again.
+"""
+
+
+class FixHosts(output.Command):
+    """Write an Ansible playbook of what hosts' failed checks could need.
+
+    It has a play for each host with a check that has failed, and each task
+    has the reason and what it risks in its name. Nothing is run, here or by
+    the playbook itself: an operator chooses checks by their tags. A check
+    that needs a person is a message with what to do.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the file, the hosts, and the age of a report."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "hosts",
+            nargs="*",
+            metavar="<host>",
+            help="Name of a compute node (openstack vhard host list); without "
+            "any, every host.",
+        )
+        parser.add_argument(
+            "--ansible",
+            metavar="<file>",
+            required=True,
+            help="Playbook to write; a file that is there is replaced.",
+        )
+        add_age(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Write the playbook.
+
+        :raises osc_lib.exceptions.CommandError: if a host is not known, has a
+            name that Ansible could misread, or the file cannot be written
+        """
+        placement = self.app.client_manager.vhard.placement
+        now = datetime.datetime.now(datetime.UTC)
+        age = parsed_args.max_report_age
+        try:
+            known = fleet(placement, now, age, results=True)
+        except PlacementError as error:
+            raise exceptions.CommandError(f"Placement: {error}") from error
+        plays = _plays(_chosen(known, parsed_args.hosts))
+        text = yaml.safe_dump(plays, sort_keys=False, width=78)
+        try:
+            files.replace(parsed_args.ansible, f"{_HEAD}---\n{text}", 0o644)
+        except OSError as error:
+            text = f"{parsed_args.ansible} cannot be written: {error.strerror}"
+            raise exceptions.CommandError(text) from error
+        tasks = sum(len(play["tasks"]) for play in plays)
+        self.say(
+            f"{parsed_args.ansible}: {tasks} tasks for {len(plays)} hosts "
+            "with failed checks; none runs unless its tag is named"
+        )
+
+
+def _chosen(
+    known: Iterable[HostPosture], names: Sequence[str]
+) -> list[HostPosture]:
+    """Return the hosts of some names, or all of them.
+
+    :raises osc_lib.exceptions.CommandError: if there is none of a name
+    """
+    if not names:
+        return list(known)
+    hosts = {host.name: host for host in known}
+    for name in names:
+        if name not in hosts:
+            text = (
+                f"there is no host {clean(name)}; openstack vhard host list "
+                "has the names"
+            )
+            raise exceptions.CommandError(text)
+    return [hosts[name] for name in dict.fromkeys(names)]
+
+
+def _plays(hosts: Iterable[HostPosture]) -> list[dict[str, Any]]:
+    """Return a play for each host with a check that has failed.
+
+    :raises osc_lib.exceptions.CommandError: if a name could be misread
+    """
+    plays = []
+    for host in hosts:
+        tasks = [
+            task
+            for check in plugins.load()
+            if host.result(check.name) == _FAIL
+            for task in _tasks(check.name, check.id, check.remediation)
+        ]
+        if not tasks:
+            continue
+        if not _HOST.fullmatch(host.name):
+            text = (
+                f"{clean(host.name)} is no name of a host for Ansible, which "
+                "would take it for something else; name the other hosts"
+            )
+            raise exceptions.CommandError(text)
+        plays.append(
+            {
+                "name": f"What {host.name} could need",
+                "hosts": host.name,
+                "become": True,
+                "tasks": tasks,
+            }
+        )
+    return plays
+
+
+def _tasks(check: str, number: str, remediation: str) -> list[dict[str, Any]]:
+    """Return the tasks of a check, each with its tags and its reason."""
+    known = _known().get(check)
+    if known is None:
+        # Braces of a text would be an expression of Ansible's.
+        text = remediation.replace("{", "(").replace("}", ")")
+        known = [
+            {
+                "name": "needs a person",
+                "ansible.builtin.debug": {"msg": text},
+            }
+        ]
+    return [
+        {
+            **copy.deepcopy(task),
+            "name": f"{check} ({number}) - {task['name']}",
+            "tags": [_NEVER, check],
+        }
+        for task in known
+    ]
+
+
+@functools.cache
+def _known() -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """Return name of a check to its tasks."""
+    path = importlib.resources.files(__package__) / "fixes.yaml"
+    content: Mapping[str, Sequence[Mapping[str, Any]]] = yaml.safe_load(
+        path.read_text(encoding="utf-8")
+    )
+    return content

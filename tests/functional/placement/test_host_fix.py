@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack vhard host fix`` by what hosts have in the real Placement."""
+
+import datetime
+import io
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from osc_lib import exceptions
+
+from nova_vhard.catalogue import results, traits
+from nova_vhard.osc.host import fix
+
+COMPUTE = "COMPUTE_NODE"
+
+
+def failed(**statuses):
+    """Return the traits of a host that has just reported."""
+    now = datetime.datetime.now(datetime.UTC)
+    return {COMPUTE, traits.of_hour(now), *results.encode(statuses)}
+
+
+@pytest.fixture
+def write(cloud, tmp_path):
+    """Write the playbook; return its text, its plays and what is said."""
+
+    def command(*hosts, path=tmp_path / "fix.yml"):
+        app = SimpleNamespace(
+            client_manager=SimpleNamespace(
+                vhard=SimpleNamespace(placement=cloud.placement)
+            ),
+            stderr=io.StringIO(),
+        )
+        kind = fix.FixHosts(app, None)
+        parser = kind.get_parser("test")
+        options = parser.parse_args(["--ansible", str(path), *hosts])
+        kind.take_action(options)
+        text = path.read_text()
+        return text, yaml.safe_load(text), app.stderr.getvalue()
+
+    return command
+
+
+def test_tasks_for_what_has_failed_and_nothing_else(cloud, write):
+    cloud.host(
+        "a", failed(kernel_aslr="FAIL", smt="UNKNOWN", nested_off="PASS")
+    )
+    cloud.host("b", failed(qemu_minimal="FAIL", memory_sharing="FAIL"))
+    cloud.host("c", failed(kernel_aslr="PASS"))
+    cloud.host("d", {COMPUTE, *results.encode({"kernel_aslr": "FAIL"})})
+
+    text, (one, other), said = write()
+
+    assert "Nothing in here runs unless you choose it" in text
+    assert [one["hosts"], other["hosts"]] == ["a", "b"]
+    assert {task["tags"][1] for task in one["tasks"]} == {"kernel_aslr"}
+    by_check = {task["tags"][1]: task for task in other["tasks"]}
+    assert by_check.keys() == {"qemu_minimal", "memory_sharing"}
+    person = by_check["qemu_minimal"]
+    assert person["name"] == "qemu_minimal (Check-Virt-16) - needs a person"
+    assert "build-config" in person["ansible.builtin.debug"]["msg"]
+    every = [*one["tasks"], *other["tasks"]]
+    assert all(task["tags"][0] == "never" for task in every)
+    assert f"{len(every)} tasks for 2 hosts" in said
+
+
+def test_hosts_by_name(cloud, write):
+    for name in ("a", "b"):
+        cloud.host(name, failed(smt="FAIL"))
+    assert [play["hosts"] for play in write("b", "b")[1]] == ["b"]
+    with pytest.raises(exceptions.CommandError, match="no host gone"):
+        write("a", "gone")
+
+
+@pytest.mark.parametrize(
+    "name", ["all", "a:b", "{{ x }}", "web*", "a,b", "-a"]
+)
+def test_a_name_that_ansible_would_misread(cloud, write, tmp_path, name):
+    cloud.host(name, failed(smt="FAIL"))
+    with pytest.raises(exceptions.CommandError, match="no name of a host"):
+        write()
+    assert not (tmp_path / "fix.yml").exists()
+
+
+def test_a_file_that_cannot_be_written(cloud, write, tmp_path):
+    with pytest.raises(exceptions.CommandError, match="cannot be written"):
+        write(path=tmp_path / "gone" / "fix.yml")
