@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-vhard-status upgrade check, and probe: is the policy really in force?
+"""nova-vhard-status upgrade check, probe and probe-scheduler: is it in force?
 
 Exit status 0 if all is well, 1 for any warning, 2 for any failure and for
 wrong arguments, 255 if the command itself could not run.
@@ -7,7 +7,7 @@ wrong arguments, 255 if the command itself could not run.
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -21,6 +21,7 @@ from nova_vhard.cmd.status_checks import (
     permissions,
     policy,
     probe,
+    probe_scheduler,
     settings,
 )
 from nova_vhard.cmd.status_checks.answers import (
@@ -36,7 +37,6 @@ from nova_vhard.conf import status as status_conf
 
 _CRASHED = 255
 _NAME = "nova-vhard-status"
-_PROBE = "probe"
 
 #: Name to function, in the order of the table.
 CHECKS: dict[str, Callable[[Node], Result]] = {
@@ -81,6 +81,20 @@ class Probes(Checks):
     checks = probe.CHECKS
 
 
+class SchedulerProbe(Checks):
+    """What a boot tells, by the command ``probe-scheduler``."""
+
+    display_title = "nova-vhard Scheduler Probe Results"
+    checks = probe_scheduler.CHECKS
+
+
+#: Command to its checks, beside oslo.upgradecheck's own.
+_PROBES: Mapping[str, type[Checks]] = {
+    "probe": Probes,
+    "probe-scheduler": SchedulerProbe,
+}
+
+
 class _Options(cfg.ConfigOpts):  # type: ignore[misc]
     """The command line; oslo.upgradecheck gives it no version."""
 
@@ -121,11 +135,12 @@ def chosen(argv: Sequence[str]) -> tuple[type[Checks], list[str]]:
     It knows the command ``upgrade check`` only, whose results it prints.
     """
     arguments = list(argv)
-    if arguments.count(_PROBE) != 1 or "upgrade" in arguments:
+    named = [word for word in arguments if word in _PROBES]
+    if len(named) != 1 or "upgrade" in arguments:
         return Checks, arguments
-    place = arguments.index(_PROBE)
+    place = arguments.index(named[0])
     arguments[place : place + 1] = ["upgrade", "check"]
-    return Probes, arguments
+    return _PROBES[named[0]], arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -67,6 +67,26 @@ OPTS = [
         "connection. With fewer than there are workers behind a load "
         "balancer one without a gate may not be met.",
     ),
+    cfg.StrOpt(
+        "probe-image",
+        metavar="ID",
+        help="Image of the server that probe-scheduler boots and deletes. "
+        "One that the policy refuses is refused: nothing is told by it.",
+    ),
+    cfg.StrOpt(
+        "probe-flavor",
+        metavar="ID",
+        help="Flavor of that server; the smallest that the image boots with. "
+        "Of one that no host has room for nothing is judged.",
+    ),
+    cfg.MultiStrOpt(
+        "scheduler-log",
+        metavar="FILE",
+        default=[],
+        help="Log of nova-scheduler, in which its decision events are; again "
+        "for each scheduler of the cloud. Where that of the one which got the "
+        "boot is missing, probe-scheduler says that none has judged it.",
+    ),
 ]
 
 

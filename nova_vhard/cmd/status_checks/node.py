@@ -88,6 +88,23 @@ class Node:
         """How often a probe asks each endpoint."""
         return int(self._conf.times)
 
+    @property
+    def probe_image(self) -> str | None:
+        """Image of the server that is booted to see the scheduler judge."""
+        value: str | None = self._conf.probe_image
+        return value
+
+    @property
+    def probe_flavor(self) -> str | None:
+        """Flavor of that server."""
+        value: str | None = self._conf.probe_flavor
+        return value
+
+    @property
+    def scheduler_logs(self) -> list[str]:
+        """Logs in which the decision events of schedulers are."""
+        return list(self._conf.scheduler_log)
+
     @functools.cached_property
     def placement(self) -> Placement:
         """Placement, as nova-scheduler logs in to it.

@@ -8,6 +8,8 @@ import json
 import shlex
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cmd import status
+from nova_vhard.cmd.status_checks import probe_scheduler
 from nova_vhard.conf.vhard import POLICY_FILE
 from tests import ran
 from tests.unit import commands
@@ -136,3 +139,51 @@ def test_the_demos_apis_are_probed(demo: Any, prepared: Path) -> None:
     assert len(rows) == 3
     for row in rows:
         assert "2 of 2 refused by the gate" in row["details"]
+
+
+def names_of_servers(demo: Any) -> set[str]:
+    compute = demo.admin.compute()
+    return {server.name for server in compute.servers(all_projects=True)}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("log", "policy", "status", "says"),
+    [
+        ("nova.log", "policy.yaml", 0, "was judged by the scheduler, by"),
+        ("nova.log", "another.yaml", 1, "which this command reads"),
+        ("story.log", "policy.yaml", 2, "was judged by no scheduler"),
+        ("gone.log", "policy.yaml", 1, "there is no file"),
+    ],
+)
+def test_the_demos_scheduler_is_probed(
+    demo: Any, prepared: Path, log: str, policy: str, status: int, says: str
+) -> None:
+    place = demo.cloud.place
+    (prepared / "another.yaml").write_text('version: "1"\nextends: strict\n')
+    (place.logs / "story.log").touch()
+    wanted = {
+        "policy.yaml": place.policy,
+        "another.yaml": prepared / "another.yaml",
+    }
+    image = demo.admin.image.find_image("clean", ignore_missing=False)
+    words = [
+        "nova-vhard-status",
+        f"--nova-config-file={place.home('nova')}/nova.conf",
+        f"--policy={wanted[policy]}",
+        f"--probe-image={image.id}",
+        "--probe-flavor=1",
+        f"--scheduler-log={place.logs / log}",
+        "probe-scheduler",
+        "--json",
+    ]
+    done = run(demo, prepared, words, ran.ADMIN)
+    assert done.returncode == status, done.stdout
+    assert says in done.stdout
+    until(lambda: probe_scheduler.NAME not in names_of_servers(demo))
