@@ -17,6 +17,7 @@ from nova_vhard.osc import output
 from nova_vhard.osc.host.listing import add_age
 from nova_vhard.placement.client import PlacementError, ProviderNotFound
 from nova_vhard.placement.fleet import (
+    FRESH,
     SILENT,
     STALE,
     HostPosture,
@@ -110,9 +111,11 @@ def _report(posture: HostPosture, age: int) -> str:
 
 
 def _check(info: Check, posture: HostPosture) -> dict[str, Any]:
+    """Return what a check has come to; nothing in a report that is old."""
+    fresh = posture.status == FRESH
     return {
-        "passed": info.name in posture.passed,
-        "status": posture.result(info.name),
+        "passed": info.name in posture.proven,
+        "status": posture.result(info.name) if fresh else UNKNOWN,
         "id": info.id,
         "title": info.title,
         "meaning": info.meaning,

@@ -185,6 +185,10 @@ def test_a_host_whose_report_does_not_count(cloud, run, has, status, said):
     assert fields["meets"] == "none"
     found = one_host(cloud.placement, "compute-1", NOW, 2)
     assert found.proven == frozenset()
+    # nor is any check shown as passed, to a person or to a machine
+    value = fields["iommu"].machine_readable()
+    assert (value["passed"], value["status"]) == (False, "UNKNOWN")
+    assert str(fields["iommu"]).startswith("UNKNOWN: ")
 
 
 def test_a_host_that_is_not_there(run):
