@@ -47,18 +47,32 @@ def _vnc(value: str) -> Iterator[Console]:
     if where == "none":
         return
     tls = any(item.startswith("tls-creds=") for item in options)
-    local = where.startswith(_UNIX) or is_local(where.rpartition(":")[0])
-    yield Console("vnc", where, tls or local)
+    yield Console("vnc", where, tls or _is_near(where))
+    # It may listen at more addresses, and at others for web sockets.
+    for option in options:
+        name, _, address = option.partition("=")
+        if name == "vnc" or (name == "websocket" and ":" in address):
+            yield Console("vnc", address, tls or _is_near(address))
+
+
+def _is_near(where: str) -> bool:
+    """Return whether an address of VNC's is on the host alone."""
+    return where.startswith(_UNIX) or is_local(where.rpartition(":")[0])
 
 
 def _spice(value: str) -> Console:
-    """Return a SPICE server: one with a plain port is open to listeners."""
+    """Return a SPICE server: one with a plain port is open to listeners.
+
+    A channel may be plain although it is TLS by default.
+    """
     words = value.split(",")
     options = dict(word.partition("=")[::2] for word in words)
     where = options.get("addr", "")
     local = options.get("unix", "off") not in _OFF or is_local(where)
     plain = options.get("port", "0") != "0"
-    secure = "tls-channel=default" in words
+    secure = "tls-channel=default" in words and not any(
+        word.startswith("plaintext-channel=") for word in words
+    )
     return Console(
         "spice", where or "(every address)", local or not plain or secure
     )

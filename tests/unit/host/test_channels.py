@@ -253,6 +253,21 @@ def test_a_listener_of_this_process_is_read_as_it_is(family, address, local):
         (("-spice", "port=5900,tls-port=5901,addr=::"), [False]),
         (("-spice", "port=0,tls-port=5901,addr=::"), [True]),
         (("-spice", "port=1,tls-port=2,tls-channel=default"), [True]),
+        (
+            (
+                "-spice",
+                "port=1,tls-port=2,tls-channel=default,"
+                "plaintext-channel=display",
+            ),
+            [False],
+        ),
+        (("-vnc", "127.0.0.1:0,websocket=5700"), [True]),
+        (("-vnc", "127.0.0.1:0,websocket=on"), [True]),
+        (("-vnc", "127.0.0.1:0,websocket=127.0.0.1:5700"), [True, True]),
+        (("-vnc", "127.0.0.1:0,websocket=0.0.0.0:5700"), [True, False]),
+        (("-vnc", "127.0.0.1:0,websocket=:5700"), [True, False]),
+        (("-vnc", "127.0.0.1:0,vnc=0.0.0.0:1"), [True, False]),
+        (("-vnc", ":0,tls-creds=t,vnc=:1"), [True, True]),
         (("-spice", "unix=on,addr=/run/x.sock"), [True]),
         (("-vnc", ":0", "-spice", "port=1,addr=127.0.0.1"), [False, True]),
         ((), []),
