@@ -17,7 +17,9 @@ OF_THREADS = "smt vulnerable"
 # A file has a line; more than this is no text of the kernel's.
 _LIMIT = 200
 _CLOSED = ("not affected", "mitigation: ", "kvm: mitigation: ")
-_OPEN = ("vulnerable", "but not bhb")
+# Without the barrier between guests (spectre_v2), or without the part of a
+# mitigation that the processor has to do, whatever stands before it.
+_OPEN = ("vulnerable", "but not bhb", "ibpb: disabled", "no microcode")
 # The host is open to its own programs, and its guests are not let through.
 _BUT_FOR_GUESTS = "bhi: vulnerable, kvm: sw loop"
 

@@ -2,6 +2,7 @@
 """Check-Virt-31: no guest can use a vulnerability of the processor."""
 
 from nova_vhard.catalogue.vulnerabilities import (
+    KNOWN,
     OF_GUESTS,
     OF_PROGRAMS,
     OLD_MICROCODE,
@@ -22,6 +23,10 @@ _GUEST = (
     "Ask the kernel of the machine itself: under another hypervisor, or on a "
     "processor that it does not know, the kernel cannot tell."
 )
+_OLD = (
+    "Boot a newer kernel of your distribution: those that are maintained have "
+    "a file for each, and mitigate it where that is needed."
+)
 _THREADS = "See what Check-Virt-32 (smt) lacks: it is UNKNOWN here, too."
 
 
@@ -31,8 +36,8 @@ class CpuMitigations(Check):
     =========  ===========================================================
     PASS       it is so, or the operator accepts it by its name
     FAIL       a guest can use one against the host or another guest
-    UNKNOWN    the kernel does not know, or one is open that this version
-               has never heard of
+    UNKNOWN    the kernel does not know, is older than one of them, or one
+               is open that this version has never heard of
     =========  ===========================================================
 
     One that a program can use against its own kernel is a guest's own matter:
@@ -134,6 +139,10 @@ def _settled(host: Host, states: dict[str, State], loose: set[str]) -> Answer:
     if broken:
         text = f"not mitigated, and not known to this version: {few(broken)}"
         return Answer(Status.UNKNOWN, text, _NEW)
+    unheard = KNOWN - states.keys() - host.expected.vulnerabilities.keys()
+    if unheard:
+        text = f"the kernel has never heard of {few(sorted(unheard))}"
+        return Answer(Status.UNKNOWN, text, _OLD)
     silent = [name for name, each in counted.items() if each is State.UNKNOWN]
     if silent:
         text = f"the kernel cannot tell of {few(silent)}"

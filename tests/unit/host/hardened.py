@@ -90,18 +90,25 @@ GOOD = {
     **facts(libvirt={"live_migration_with_native_tls": True}),
     **words(
         gather_data_sampling="Mitigation: Microcode",
+        indirect_target_selection="Mitigation: Aligned branch/return thunks",
         itlb_multihit="KVM: Mitigation: Split huge pages",
         l1tf="Mitigation: PTE Inversion; VMX: cache flushes, SMT disabled",
         mds="Mitigation: Clear CPU buffers; SMT disabled",
         meltdown="Not affected",
+        mmio_stale_data="Not affected",
         old_microcode="Not affected",
+        reg_file_data_sampling="Not affected",
         retbleed="Mitigation: Enhanced IBRS",
+        spec_rstack_overflow="Not affected",
         spec_store_bypass="Vulnerable",
         spectre_v1="Mitigation: usercopy/swapgs barriers and __user pointer "
         "sanitization",
         spectre_v2="Mitigation: Enhanced / Automatic IBRS; IBPB: conditional; "
         "STIBP: disabled; PBRSB-eIBRS: Not affected; BHI: Vulnerable, KVM: "
         "SW loop",
+        srbds="Not affected",
+        tsa="Not affected",
+        tsx_async_abort="Mitigation: TSX disabled",
         vmscape="Mitigation: IBPB before exit to userspace",
     ),
     f"{CPU}/smt/active": "0\n",

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from nova_vhard.catalogue.vulnerabilities import KNOWN
 from nova_vhard.cmd import reporter
 from nova_vhard.host import cpu_threads, report, vulnerabilities
 from nova_vhard.host.check import Status
@@ -89,6 +90,11 @@ def test_captured(tmp_path, tree):
         ("Unknown: Dependent on hypervisor status", False, State.UNKNOWN),
         ("Mitigation: Retpolines; BHI: Vulnerable, KVM: SW loop", 0, "closed"),
         ("Mitigation: Retpolines; BHI: Vulnerable", False, State.OPEN),
+        # spectre_v2_user=off: no barrier between two guests
+        ("Mitigation: Retpolines; IBPB: disabled; RSB filling", 0, "open"),
+        ("Mitigation: Retpolines; IBPB: conditional", False, State.CLOSED),
+        # the words of kernels before 6.6
+        ("Mitigation: safe RET, no microcode", True, State.OPEN),
         ("Something new", False, State.UNKNOWN),
         ("", False, State.UNKNOWN),
     ],
@@ -115,6 +121,23 @@ def test_what_counts_is_what_a_guest_can_use(tmp_path, changes, status, why):
     (name,) = changes
     shown = [line for line in result.evidence if line.startswith(name)]
     assert bool(shown) == ("old_microcode" not in name)
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_a_kernel_that_is_older_than_a_vulnerability_is_unknown(
+    tmp_path, name
+):
+    content = {**GOOD}
+    del content[f"{VULNERABILITIES}/{name}"]
+    result = run("cpu_mitigations", build(tmp_path, content))
+    assert result.status is UNKNOWN
+    assert result.reason == f"the kernel has never heard of {name}"
+    assert "newer kernel" in result.remediation
+    accepted = {name: "that processor has it not"}
+    root = build(tmp_path, {})
+    assert run("cpu_mitigations", root, vulnerabilities=accepted).status is (
+        PASS
+    )
 
 
 def test_what_the_operator_accepts_passes_with_its_reason(tmp_path):
