@@ -6,6 +6,7 @@ about interrupts is chosen by what the host is made of.
 """
 
 import enum
+import re
 
 from nova_vhard.host.root import HostRoot, Unreadable
 
@@ -21,6 +22,8 @@ _SIGNS = {
     "HygonGenuine": "amd",
     "CPU implementer": "arm",
 }
+
+_VIRTUAL = re.compile(r"^flags\s*:.* hypervisor\b", re.MULTILINE)
 
 
 class Platform(enum.StrEnum):
@@ -94,6 +97,14 @@ def of_processor(root: HostRoot) -> Platform:
     text = root.read(_CPUINFO)
     signs = (maker for sign, maker in _SIGNS.items() if sign in text)
     return Platform(next(signs, Platform.OTHER))
+
+
+def is_virtual(root: HostRoot) -> bool:
+    """Return whether a processor is one that a hypervisor makes, on x86.
+
+    :raises Unreadable: if the kernel's description cannot be read
+    """
+    return bool(_VIRTUAL.search(root.read(_CPUINFO)))
 
 
 def is_xen(root: HostRoot) -> bool:

@@ -3,13 +3,15 @@
 
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import Unreadable
+from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.words import shown
 
 _MEMORY = "/sys/kernel/mm"
 _KSM = "/sys/kernel/mm/ksm"
 _RUN = "/sys/kernel/mm/ksm/run"
 _SHARING = "/sys/kernel/mm/ksm/pages_sharing"
+# Since Linux 6.6: pages of nothing but zeros, with use_zero_pages.
+_ZEROS = "/sys/kernel/mm/ksm/ksm_zero_pages"
 
 _STOPPED, _RUNNING, _UNMERGED = "0", "1", "2"
 _UNMERGE = f"Write 2 into {_RUN}: 0 stops merging and leaves pages merged."
@@ -61,9 +63,21 @@ class MemorySharing(Check):
         if value != _STOPPED:
             text = f"{shown(value)!r} is not a value that is known"
             return Answer(Status.UNKNOWN, text)
-        merged = root.read(_SHARING)
-        evidence.append(f"{_SHARING}: {shown(merged)}")
-        if merged == "0":
+        merged = {_SHARING: root.read(_SHARING), **_zeros(root)}
+        evidence += [
+            f"{path}: {shown(count)}" for path, count in merged.items()
+        ]
+        if set(merged.values()) == {"0"}:
             return Answer(Status.PASS, "no pages of guests are merged")
         text = "pages that were merged before still are"
         return Answer(Status.FAIL, text, _UNMERGE)
+
+
+def _zeros(root: HostRoot) -> dict[str, str]:
+    """Return how many empty pages are merged, where that is counted."""
+    try:
+        return {_ZEROS: root.read(_ZEROS)}
+    except Unreadable as error:
+        if error.missing:
+            return {}
+        raise

@@ -3,7 +3,7 @@
 
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.platform import Platform, of_processor
+from nova_vhard.host.platform import Platform, is_virtual, of_processor
 from nova_vhard.host.root import Unreadable
 from nova_vhard.host.words import shown
 
@@ -18,6 +18,11 @@ _NOT_INTEL = (
     "The kernel's list has Intel's microcode alone. Update this machine's "
     "firmware by its maker's list, and do not require this check of it."
 )
+_IS_VIRTUAL = (
+    "Judge the machine below: a hypervisor tells its guests any revision, and "
+    "this kernel compares none there. Do not require this check of a host "
+    "that is itself a guest."
+)
 _AT_BOOT = (
     "Install the newest microcode (package intel-microcode, microcode_ctl) or "
     "firmware and reboot: the kernel compares at boot."
@@ -30,7 +35,8 @@ class Microcode(Check):
     =========  ===========================================================
     PASS       it is in the kernel's list and as new as that
     FAIL       it is older
-    UNKNOWN    the kernel has no such list, or not of this maker
+    UNKNOWN    the kernel has no such list, or not of this maker, or runs
+               under another hypervisor
     =========  ===========================================================
 
     Source: Documentation/admin-guide/hw-vuln/old_microcode.rst of the kernel.
@@ -67,6 +73,9 @@ class Microcode(Check):
         if maker is not Platform.INTEL:
             reason = "the kernel compares no microcode but Intel's"
             return Answer(Status.UNKNOWN, reason, _NOT_INTEL)
+        if is_virtual(root):
+            reason = "the kernel compares nothing under a hypervisor"
+            return Answer(Status.UNKNOWN, reason, _IS_VIRTUAL)
         if text == "Not affected":
             return Answer(Status.PASS, "no newer microcode is known")
         return Answer(Status.UNKNOWN, f"the kernel says {shown(text)!r}")

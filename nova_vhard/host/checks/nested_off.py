@@ -83,10 +83,10 @@ def _read(root: HostRoot, path: str) -> str:
 
 def _of_arm(root: HostRoot, evidence: list[str]) -> Answer:
     """Judge the kernel command line, by which alone Arm's KVM nests."""
+    # The kernel takes quotes away, around all of it or around the value.
+    words = (x.replace('"', "") for x in module_parameters.words(root))
     modes = [
-        word
-        for word in module_parameters.words(root)
-        if word.replace("_", "-").startswith(f"{_ARM}=")
+        word for word in words if word.replace("_", "-").startswith(f"{_ARM}=")
     ]
     evidence.append(f"{module_parameters.CMDLINE}: {_ARM}: {len(modes)} times")
     evidence += [

@@ -262,6 +262,23 @@ def test_an_architecture_whose_threads_are_not_counted(
         ({f"{KSM}/run": "0", f"{KSM}/pages_sharing": "0"}, PASS),
         ({f"{KSM}/run": "0", f"{KSM}/pages_sharing": "7"}, FAIL),
         ({f"{KSM}/run": "0"}, UNKNOWN),
+        # with use_zero_pages, empty pages are merged and counted apart
+        (
+            {
+                f"{KSM}/run": "0",
+                f"{KSM}/pages_sharing": "0",
+                f"{KSM}/ksm_zero_pages": "3",
+            },
+            FAIL,
+        ),
+        (
+            {
+                f"{KSM}/run": "0",
+                f"{KSM}/pages_sharing": "0",
+                f"{KSM}/ksm_zero_pages": "0",
+            },
+            PASS,
+        ),
         ({f"{KSM}/run": "3"}, UNKNOWN),
         ({"/sys/kernel/mm/hugepages": None}, PASS),
         ({KSM: None}, UNKNOWN),
@@ -285,6 +302,8 @@ ARM = {"/proc/cpuinfo": "CPU implementer\t: 0x41\n", "/sys/module": None}
         ({**ARM, "/proc/cmdline": "kvm-arm.mode=protected"}, PASS),
         ({**ARM, "/proc/cmdline": "kvm-arm.mode=nested"}, FAIL),
         ({**ARM, "/proc/cmdline": "kvm_arm.mode=nested"}, FAIL),
+        ({**ARM, "/proc/cmdline": 'kvm-arm.mode="nested"'}, FAIL),
+        ({**ARM, "/proc/cmdline": '"kvm-arm.mode=nested"'}, FAIL),
         (ARM, UNKNOWN),
     ],
 )
@@ -310,6 +329,23 @@ def test_microcode(tmp_path, maker, text, status, step):
     result = run("microcode", build(tmp_path, content))
     assert result.status is status
     assert step in (result.remediation or "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "status"),
+    [("fpu hypervisor", UNKNOWN), ("fpu hypervisors", PASS), ("fpu", PASS)],
+)
+def test_under_a_hypervisor_the_kernel_compares_no_microcode(
+    tmp_path, flags, status
+):
+    cpuinfo = f"{INTEL['/proc/cpuinfo']}flags\t\t: {flags}\n"
+    content = {
+        "/proc/cpuinfo": cpuinfo,
+        **words(old_microcode="Not affected"),
+    }
+    result = run("microcode", build(tmp_path, content))
+    assert result.status is status
+    assert ("hypervisor" in result.reason) == (status is UNKNOWN)
 
 
 def test_the_makers_sign_is_enough(tmp_path):
