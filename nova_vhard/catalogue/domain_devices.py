@@ -135,7 +135,65 @@ NO_WORD = (
     _port("serial"),
     _port("console"),
     _port("channel"),
+    # What libvirt makes of one by itself; others are on a bus of their own.
+    XmlPlace(
+        path="devices/serial/target",
+        value="@type",
+        missing={"": "isa-serial"},
+        added={
+            "": (
+                *("isa-serial", "sclp-serial", "spapr-vio-serial"),
+                "system-serial",
+            )
+        },
+    ),
+    XmlPlace(
+        path="devices/redirdev",
+        value="@type",
+        missing={"": "spicevmc"},
+        added={"": ("spicevmc",)},
+    ),
+    # Others draw with the host's graphics card, or on its screen.
+    XmlPlace(
+        path="devices/graphics",
+        value="@type",
+        added={"": ("spice", "vnc")},
+    ),
+    XmlPlace(
+        path="devices/graphics/gl",
+        value="@enable",
+        missing={"": "yes"},
+        added={"": ("no",)},
+    ),
+    XmlPlace(
+        path="devices/video/model/acceleration",
+        value="@accel3d",
+        missing={"": "no"},
+        added={"": ("no",)},
+    ),
+    # Others play and record with the host's sound card, or write a file.
+    XmlPlace(
+        path="devices/audio",
+        value="@type",
+        added={"": ("none", "spice")},
+    ),
+    # Files of the host's that the guest's firmware hands to it
+    XmlPlace(
+        path="sysinfo",
+        value="@type",
+        added={"": ("smbios",)},
+    ),
+    XmlPlace(
+        path="os/acpi/table",
+        value="@type",
+    ),
     # Others ask another process of the host.
+    XmlPlace(
+        path="devices/video/driver",
+        value="@name",
+        missing={"": "qemu"},
+        added={"": ("qemu",)},
+    ),
     XmlPlace(
         path="devices/rng/backend",
         value="@model",

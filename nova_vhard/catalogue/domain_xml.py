@@ -236,12 +236,18 @@ _OTHER: Mapping[str, tuple[XmlPlace, ...]] = {
         XmlPlace(path="devices/rng", value="@model", added={"": ("virtio",)}),
     ),
     "watchdog_action": (
-        # itco is a part of q35, and does what another watchdog does
         XmlPlace(
             path="devices/watchdog",
             value="@action",
             but={"model": ("itco",)},
             missing={"": "reset"},
+        ),
+        # itco is a part of q35; libvirt has it do what another one does
+        XmlPlace(
+            path="devices/watchdog[@model='itco']",
+            value="@action",
+            missing={"": "reset"},
+            added={"": ("reset",)},
         ),
     ),
     "tpm_model": (

@@ -96,6 +96,11 @@ CDROM, FLOPPY, LUN = (f" device='{one}'" for one in ("cdrom", "floppy", "lun"))
         ),
         ("<channel type='spicevmc'><target name='c'/></channel>", set()),
         ("<watchdog model='itco' action='reset'/>", set()),
+        ("<watchdog model='itco'/>", set()),
+        (
+            "<watchdog model='itco' action='inject-nmi'/>",
+            {("watchdog_action", "inject-nmi")},
+        ),
         (
             "<watchdog model='i6300esb' action='pause'/>",
             {("watchdog_action", "pause")},
@@ -353,6 +358,26 @@ def test_flavor_demands_checks_of_the_host():
         ("<channel type='udp'/>", "channel udp"),
         ("<rng><backend model='egd'/></rng>", "backend egd"),
         (
+            "<serial type='pty'><target type='usb-serial'/></serial>",
+            "target usb-serial",
+        ),
+        ("<redirdev bus='usb' type='tcp'/>", "redirdev tcp"),
+        ("<graphics type='egl-headless'/>", "graphics egl-headless"),
+        ("<graphics type='dbus'/>", "graphics dbus"),
+        (
+            "<graphics type='spice'><gl rendernode='/dev/dri/renderD128'/>"
+            "</graphics>",
+            "gl yes",
+        ),
+        (
+            "<video><model type='virtio'><acceleration accel3d='yes'/>"
+            "</model></video>",
+            "acceleration yes",
+        ),
+        ("<video><driver name='vhostuser'/></video>", "driver vhostuser"),
+        ("<audio id='1' type='alsa'/>", "audio alsa"),
+        ("<audio id='1'/>", "audio"),
+        (
             "<tpm model='tpm-tis'><backend type='passthrough'/></tpm>",
             "backend passthrough",
         ),
@@ -392,8 +417,35 @@ def test_what_libvirt_and_nova_write_of_what_is_behind_a_device():
         "<disk type='nvme'/><disk type='vhostvdpa'/>",
         "<rng><backend model='random'/></rng>",
         "<rng><backend model='builtin'/></rng>",
+        "<graphics type='vnc'/><graphics type='spice'><gl enable='no'/>"
+        "</graphics><audio id='1' type='spice'/><redirdev type='spicevmc'/>",
+        "<video><driver iommu='on'/><model type='virtio'><acceleration/>"
+        "</model></video><serial type='pty'><target port='0'/></serial>",
+    ]
+    kinds = ["isa", "sclp", "spapr-vio", "system"]
+    devices += [
+        f"<serial type='pty'><target type='{kind}-serial'/></serial>"
+        for kind in kinds
     ]
     assert not read("".join(devices)).request.faults
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("<sysinfo type='fwcfg'><entry file='/x'/></sysinfo>", "fwcfg"),
+        ("<sysinfo type='smbios'/>", ""),
+    ],
+)
+def test_files_that_the_firmware_hands_on_are_refused(more, expected):
+    faults = [fault.value for fault in read(more=more).request.faults]
+    assert faults == [f"sysinfo {expected}"] * bool(expected)
+
+
+def test_a_table_of_acpi_in_a_file_is_refused():
+    text_of_os = system("<acpi><table type='slic'>/x</table></acpi>")
+    (fault,) = read(system=text_of_os).request.faults
+    assert fault.value == "table slic"
 
 
 def test_arguments_for_qemu_are_refused():
