@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from keystoneauth1 import identity, session
-from openstack import connection
+from openstack import connection, exceptions
 
+from nova_vhard.common.text import clean
+from nova_vhard.osc import paging
 from nova_vhard.osc.host.access import Rule
 
 #: Begins the name of a host's user.
@@ -22,7 +24,7 @@ PREFIX = "vhard-host-"
 ROLES = {"reporter": "vhard-reporter", "cleaner": "vhard-cleaner"}
 
 #: In the description of a user of ours, so that no other is taken for one.
-_MARK = re.compile(r"nova-vhard: host .+, provider ([0-9a-f-]{36})")
+_MARK = re.compile(r"nova-vhard: host (.+), provider ([0-9a-f-]{36})")
 # Characters of each kind that a password_regex may ask for.
 _KINDS = "aA1!"
 _ENROLLED = (
@@ -97,18 +99,29 @@ class Accounts:
             raise NotOurs("the login has no auth_url: use one with a password")
         return str(url)
 
-    def find(self, host: str) -> Any | None:
-        """Return the user of a host, or None.
+    def find(self, host: str) -> list[Any]:
+        """Return the users of a host: one, none, or one in each domain.
 
-        :raises NotOurs: if the one of that name was not made here
+        :raises NotOurs: if one of that name was not made here, and none was
         """
-        user = self._cloud.identity.find_user(f"{PREFIX}{host}")
-        if user is not None and provider_of(user) is None:
+        users = self._named(f"{PREFIX}{host}")
+        ours = [user for user in users if provider_of(user)]
+        if users and not ours:
             raise NotOurs(
-                f"user {user.name} was not made by openstack vhard host "
+                f"user {users[0].name} was not made by openstack vhard host "
                 "enroll (its description does not say so): rename it"
             )
-        return user
+        return ours
+
+    def _named(self, name: str) -> list[Any]:
+        """Return the users of a name; whoever has a domain can make one."""
+        proxy = self._cloud.identity
+        try:
+            users = [proxy.find_user(name)]
+        except exceptions.DuplicateResource:
+            users = list(proxy.users(name=name))
+        # Some of Keystone's databases take compute1 and Compute1 for one.
+        return [user for user in users if user and user.name == name]
 
     def assignments(self, role: str) -> Iterator[Any]:
         """Yield who has a role, groups resolved; nobody for no such role.
@@ -164,9 +177,12 @@ class Accounts:
         if place is None:
             raise NotOurs(f"there is no project {project}: use --project")
         roles = {program: self._role(program) for program in programs}
-        if not force and self.find(host):
+        # Nobody's is removed without force: who enrolls the same host at the
+        # same time may have made it just now.
+        if force:
+            self.remove(host)
+        elif self.find(host):
             raise NotOurs(_ENROLLED)
-        self.remove(host)
         password = _KINDS + secrets.token_urlsafe(32)
         user = proxy.create_user(
             name=f"{PREFIX}{host}",
@@ -179,8 +195,8 @@ class Accounts:
             for role in roles.values():
                 proxy.assign_project_role_to_user(place, user, role)
             own = self._as_user(user.id, password, place.id)
-        except BaseException:
-            self.delete(user)
+        except BaseException as error:
+            self.undo(user, error)
             raise
         return Login(user, own, roles)
 
@@ -214,15 +230,29 @@ class Accounts:
 
         :returns: its name, None if there was none
         """
-        user = self.find(host)
-        if user is None:
-            return None
-        self.delete(user)
-        return str(user.name)
+        users = self.find(host)
+        for user in users:
+            self.delete(user)
+        return str(users[0].name) if users else None
 
     def delete(self, user: Any) -> None:
         """Delete a user, and with it its credentials and tokens."""
         self._cloud.identity.delete_user(user)
+
+    def undo(self, user: Any, reason: BaseException) -> None:
+        """Delete a user that was made just now.
+
+        :param reason: why
+        :raises NotOurs: if it stays, and what it can log in by
+        """
+        try:
+            self.delete(user)
+        except paging.ERRORS as error:
+            name = clean(user.name, 255)
+            raise NotOurs(
+                f"{reason}; and user {name} is left over ({error}): openstack "
+                f"vhard host withdraw {name.removeprefix(PREFIX)} deletes it"
+            ) from reason
 
 
 def provider_of(user: Any) -> str | None:
@@ -231,5 +261,5 @@ def provider_of(user: Any) -> str | None:
     :returns: None for a user that is none of ours
     """
     match = _MARK.fullmatch(str(user.description or ""))
-    named = str(user.name).startswith(PREFIX)
-    return match[1] if match and named else None
+    named = match and str(user.name) == f"{PREFIX}{match[1]}"
+    return match[2] if match and named else None

@@ -5,7 +5,8 @@ import argparse
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -162,6 +163,8 @@ class EnrollHosts(output.Command):
         login = accounts.make(
             name, plan.host.uuid, options.project, plan.files, options.force
         )
+        # With force also those that are there: their credentials are void.
+        written = list(plan.files.values()) if options.force else []
         try:
             made = {
                 program: login.issue(program, rules)
@@ -170,9 +173,10 @@ class EnrollHosts(output.Command):
             for program, credential in made.items():
                 text = _text(plan.host, program, credential, url, client)
                 _write(plan.files[program], text, options.force)
-        except BaseException:
-            accounts.delete(login.user)
-            _forget(plan)
+                written.append(plan.files[program])
+        except BaseException as error:
+            _forget(written)
+            accounts.undo(login.user, error)
             raise
         self.answer(f"{name}: user {clean(login.user.name, 255)} made")
         for line in _made(plan, made):
@@ -210,8 +214,22 @@ def _plan(
     for path in paths.values():
         if os.path.lexists(path) and not options.force:
             raise NotOurs(f"{path} is there; --force replaces it")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    _make_folder(folder)
     return Plan(host, paths, rules)
+
+
+def _make_folder(folder: str) -> None:
+    """Make the folder of a host, for its owner alone.
+
+    :raises NotOurs: if others can put something else in place of its files
+    :raises OSError: if it cannot be made
+    """
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    status = os.lstat(folder)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise NotOurs(f"{folder} is no folder of yours: name another --folder")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise NotOurs(f"others may write to {folder}: chmod 0700 {folder}")
 
 
 def _text(
@@ -241,9 +259,9 @@ def _write(path: str, text: str, force: bool) -> None:
         files.create(path, text, 0o600)
 
 
-def _forget(plan: Plan) -> None:
+def _forget(paths: Iterable[str]) -> None:
     """Remove files whose credentials are void."""
-    for path in plan.files.values():
+    for path in paths:
         with contextlib.suppress(OSError):
             os.unlink(path)
 

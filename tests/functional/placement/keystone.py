@@ -14,6 +14,16 @@ from nova_vhard.osc.host.accounts import Accounts
 URL = "https://keystone.example/v3"
 
 
+class Users(dict):
+    """Users by their ids; called, a list of those of a name."""
+
+    def __call__(self, name):
+        """List as a database does that takes A and a for one letter."""
+        return [
+            user for user in self.values() if user.name.lower() == name.lower()
+        ]
+
+
 class Keystone:
     """Users, roles and credentials; ``actor`` is who asks, None an admin.
 
@@ -23,7 +33,7 @@ class Keystone:
     def __init__(self, actor=None, of=None):
         self.actor = actor
         state = of or SimpleNamespace(
-            users={},
+            users=Users(),
             projects={},
             roles={},
             held=[],
@@ -42,7 +52,10 @@ class Keystone:
 
     def find_user(self, name):
         self._fault("find_user")
-        return self._named(self.users, name)
+        found = self.users(name)
+        if len(found) > 1:
+            raise exceptions.DuplicateResource("more than one")
+        return found[0] if found else None
 
     def find_project(self, name):
         return self._named(self.projects, name)
@@ -54,7 +67,10 @@ class Keystone:
         return self.users[id]
 
     def create_user(self, name, password, **more):
-        if self.find_user(name):
+        domain = more["domain_id"]
+        if domain in (
+            getattr(user, "domain_id", "default") for user in self.users(name)
+        ):
             raise exceptions.ConflictException("there is such a user")
         user = self.add("users", name, **more)
         self.passwords[user.id] = password

@@ -14,6 +14,7 @@ from openstack import exceptions as sdk
 from osc_lib import exceptions
 from oslo_config import cfg
 
+from nova_vhard.common import files
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.node.cleaner.journal import State
 from nova_vhard.osc.host.audit import AuditHosts
@@ -241,6 +242,103 @@ def test_what_fails_half_way_leaves_nothing(
     assert os.listdir(tmp_path / "compute1") == []
 
 
+@pytest.mark.parametrize("when", ["user", "file"])
+def test_two_who_enroll_a_host_at_once_take_nothing_from_each_other(
+    cloud, enroll, keystone, tmp_path, monkeypatch, when
+):
+    """The other has been faster by the user alone, or by the file, too."""
+    cloud.host("compute1", {COMPUTE})
+    path = tmp_path / "compute1" / "reporter-placement.conf"
+    others = []
+    make, write = keystone.create_user, files.create
+
+    def made(name, **more):
+        others.append(keystone.add("users", name, description="theirs"))
+        return make(name, **more)
+
+    def written(where, text, mode):
+        path.write_text("theirs")
+        write(where, text, mode)
+
+    if when == "user":
+        monkeypatch.setattr(keystone, "create_user", made)
+    else:
+        monkeypatch.setattr(files, "create", written)
+    with pytest.raises(exceptions.CommandError, match=r"is such a|exists"):
+        enroll("compute1")
+    assert list(keystone.users.values()) == others
+    assert path.exists() == (when == "file")
+    assert not path.exists() or path.read_text() == "theirs"
+
+
+def test_what_cannot_be_undone_is_named(cloud, enroll, keystone):
+    cloud.host("compute1", {COMPUTE})
+    keystone.faults["create_application_credential"] = sdk.SDKException("no")
+    keystone.faults["delete_user"] = sdk.SDKException("gone away")
+    with pytest.raises(exceptions.CommandError) as caught:
+        enroll("compute1")
+    assert str(caught.value) == (
+        "not enrolled: compute1: no; and user vhard-host-compute1 is left "
+        "over (gone away): openstack vhard host withdraw compute1 deletes it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda place: place.symlink_to(place.parent), "no folder of yours"),
+        (lambda place: (place.mkdir(), place.chmod(0o770)), "may write to"),
+        (lambda place: (place.mkdir(), place.chmod(0o707)), "may write to"),
+    ],
+)
+def test_no_secret_is_put_where_others_can_replace_it(
+    cloud, enroll, keystone, tmp_path, prepare, words
+):
+    cloud.host("compute1", {COMPUTE})
+    prepare(tmp_path / "compute1")
+    with pytest.raises(exceptions.CommandError, match=words):
+        enroll("compute1", "--force")
+    assert not keystone.users
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(
+    cloud, enroll, tmp_path, monkeypatch
+):
+    cloud.host("compute1", {COMPUTE})
+    (tmp_path / "compute1").mkdir(mode=0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(exceptions.CommandError, match="no folder of yours"):
+        enroll("compute1")
+
+
+def test_a_host_whose_name_differs_by_case_keeps_its_user(
+    cloud, enroll, keystone
+):
+    cloud.host("compute1", {COMPUTE})
+    cloud.host("Compute1", {COMPUTE})
+    enroll("compute1")
+    before = dict(keystone.users)
+    with pytest.raises(exceptions.CommandError, match="there is such a user"):
+        enroll("Compute1", "--force")
+    assert keystone.users == before
+
+
+def test_a_name_in_another_domain_keeps_nobody_from_being_enrolled(
+    cloud, enroll, keystone
+):
+    """Whoever administers a domain can make users of any name in it."""
+    cloud.host("compute1", {COMPUTE})
+    enroll("compute1")
+    (own,) = keystone.users.values()
+    trap = keystone.add("users", own.name, description="", domain_id="theirs")
+    enroll("compute1", "--force")
+    trapped, made = keystone.users.values()
+    assert trapped is trap
+    assert made.id != own.id
+    (credential,) = keystone.application_credentials(made.id)
+    assert credential.name == "reporter"
+
+
 def test_all_are_tried_and_the_failures_named_at_the_end(
     cloud, enroll, keystone
 ):
@@ -357,7 +455,8 @@ def test_an_audit_lists_hosts_users_that_enroll_did_not_make(
     enroll("compute1")
     user = keystone.find_user("vhard-host-compute1")
     grant(keystone, user, "admin")
-    fake = keystone.add("users", "vhard-host-x", description="")
+    text = user.description
+    fake = keystone.add("users", "vhard-host-x", description=text)
     grant(keystone, fake, "vhard-cleaner")
     _, rows = run(AuditHosts)
     assert [(row[0], row[2]) for row in rows] == [

@@ -178,6 +178,20 @@ def test_a_host_that_placement_has_forgotten_loses_its_credentials(
     assert keystone.users == {}
 
 
+def test_users_of_its_name_in_other_domains_keep_nothing_alive(
+    cloud, run, keystone
+):
+    cloud.host("a", OURS)
+    enroll(keystone, "a")
+    (own,) = keystone.users.values()
+    theirs = [
+        keystone.add("users", own.name, description=text, domain_id=text)
+        for text in ("a trap", own.description)
+    ]
+    assert run("a").startswith("a: user vhard-host-a is gone")
+    assert list(keystone.users.values()) == theirs[:1]
+
+
 def test_all_takes_every_hosts_credentials(cloud, run, keystone):
     cloud.host("b", OURS)
     enroll(keystone, "b", "a")
