@@ -129,10 +129,25 @@ class Accounts:
         :param role: its name
         :returns: openstacksdk's role assignments, with names
         """
+        yield from self._assignments(role, effective=True)
+
+    def groups(self, role: str) -> Iterator[Any]:
+        """Yield the groups that have a role; nobody for no such role.
+
+        Keystone does not know who is in one by way of a federated login.
+
+        :param role: its name
+        :returns: openstacksdk's role assignments, with names
+        """
+        for assignment in self._assignments(role):
+            if assignment.group:
+                yield assignment
+
+    def _assignments(self, role: str, **query: bool) -> Iterator[Any]:
         known = self._cloud.identity.find_role(role)
         if known is not None:
             yield from self._cloud.identity.role_assignments(
-                role_id=known.id, effective=True, include_names=True
+                role_id=known.id, include_names=True, **query
             )
 
     def user(self, uuid: str) -> Any:

@@ -33,6 +33,7 @@ _SERVICE = "service"
 _VOID = f"{_EVERY}: a token with this role voids access rules"
 _FOREIGN = f"{_EVERY}: host enroll did not make this user"
 _LOGIN = "login"
+_GROUP = "whoever is in group"
 _NAMED = 3
 
 #: What an entry breaks, for JUnit.
@@ -42,13 +43,13 @@ _RULE = "own provider only"
 class AuditHosts(output.Lister):
     """List who may write to Placement for more than one host.
 
-    Users with a role that may write there, and what host enroll did not
-    make or somebody has changed since: a host's user with another role, a
-    credential without access rules, or with rules for more than the host's
-    own provider and devices. A host whose credentials fit is not listed.
-    Needs the role admin. For --fail-on a login that may write by its role is
-    a warning, and a host's user or credential that may do more than its host
-    needs is a violation.
+    Users and groups with a role that may write there, and what host enroll
+    did not make or somebody has changed since: a host's user with another
+    role, a credential without access rules, or with rules for more than the
+    host's own provider and devices. A host whose credentials fit is not
+    listed. Needs the role admin. For --fail-on a login that may write by its
+    role is a warning, and a host's user or credential that may do more than
+    its host needs is a violation.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -137,6 +138,10 @@ class Audit:
                     hosts[str(user.get("id"))] = name, scope
                 else:
                     yield clean(name, 255), _LOGIN, role, scope, _EVERY
+            for assignment in self.accounts.groups(role):
+                name = clean((assignment.group or {}).get("name"), 200)
+                scope = _scope(assignment)
+                yield f"{_GROUP} {name}", _LOGIN, role, scope, _EVERY
         for uuid, (name, scope) in hosts.items():
             yield from self._of_host(uuid, clean(name, 255), scope)
 

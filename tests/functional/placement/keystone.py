@@ -34,6 +34,7 @@ class Keystone:
         self.actor = actor
         state = of or SimpleNamespace(
             users=Users(),
+            groups={},
             projects={},
             roles={},
             held=[],
@@ -85,15 +86,21 @@ class Keystone:
     def assign_project_role_to_user(self, project, user, role):
         self.held.append((user.id, project.id, role))
 
-    def role_assignments(self, role_id, effective, include_names):
+    def role_assignments(self, role_id, include_names, effective=False):
+        """List those of users, or of groups as well: none has a member."""
         self._fault("role_assignments")
-        assert effective and include_names
-        for user, project, role in self.held:
-            if role == role_id:
-                name = self.users[user].name
-                place = {"project": {"name": self.projects[project].name}}
-                who = {"id": user, "name": name}
-                yield SimpleNamespace(user=who, scope=place)
+        assert include_names
+        for holder, project, role in self.held:
+            if role != role_id or (effective and holder in self.groups):
+                continue
+            place = {"project": {"name": self.projects[project].name}}
+            users, groups = (
+                {"id": holder, "name": things[holder].name}
+                if holder in things
+                else None
+                for things in (self.users, self.groups)
+            )
+            yield SimpleNamespace(user=users, group=groups, scope=place)
 
     def application_credentials(self, user):
         return self.credentials.get(user, [])

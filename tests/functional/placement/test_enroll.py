@@ -465,6 +465,15 @@ def test_an_audit_lists_hosts_users_that_enroll_did_not_make(
     ]
 
 
+def test_an_audit_lists_groups_whoever_is_known_to_be_in_them(run, keystone):
+    """A federated login is in one that has no member in Keystone."""
+    admins = keystone.add("groups", "federated\x1b admins")
+    grant(keystone, admins, "admin")
+    _, rows = run(AuditHosts)
+    who = "whoever is in group federated admins"
+    assert rows == [(who, "login", "admin", "service", "every provider")]
+
+
 def test_a_keystone_that_refuses_is_one_line(run, keystone):
     keystone.faults["role_assignments"] = sdk.ForbiddenException("not you")
     with pytest.raises(exceptions.CommandError, match="Keystone: not you"):
