@@ -141,15 +141,17 @@ class Running:
         :raises Unreadable: if it cannot be reached, or it is not known
             whether there is a daemon
         """
-        if not self.daemons:
-            self._must_be_whole()
-            yield Target(self._root, path, path)
+        ended = 0
         for pid, name in self.daemons:
             try:
                 yield self._target(pid, f"{name}, process {pid}", path)
             except Unreadable:
                 if self._runs(pid):
                     raise
+                ended += 1
+        if ended == len(self.daemons):
+            self._must_be_whole()
+            yield Target(self._root, path, path)
 
     def of_process(self, pid: str, who: str, path: str) -> Target:
         """Return a path as a process would open it.

@@ -17,6 +17,8 @@ def unseen(
 ) -> Iterator[str]:
     """Yield what libvirt says to run and procfs does not show.
 
+    Where neither has all of them that is a trouble by itself.
+
     :param table: what procfs shows
     :param evidence: gets why libvirt was not asked
     """
@@ -31,6 +33,8 @@ def unseen(
             missing = [item for item in missing if item.uuid in still]
     except Unreadable as error:
         evidence.append(f"not compared with libvirt: {error}")
+        if not (host.root.captured or guests.complete(host.root)):
+            yield "neither libvirt nor procfs shows every guest"
         return
     if missing:
         names = few(item.name for item in missing)

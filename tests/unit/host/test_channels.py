@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import socket
 
 import pytest
@@ -321,3 +322,41 @@ def test_without_a_guest_and_without_all_processes(tmp_path):
     assert run("console_encrypted", root).status is UNKNOWN
     gone = libvirt.NoLibvirt("it is not there")
     assert run("console_encrypted", root, libvirt=gone).status is UNKNOWN
+
+
+@pytest.mark.parametrize("name", ["guest_cage", "console_encrypted"])
+@pytest.mark.parametrize(
+    ("left_out", "status"), [("", PASS), ("/proc/2/comm", UNKNOWN)]
+)
+def test_guests_that_neither_procfs_nor_libvirt_shows(
+    tmp_path, name, left_out, status
+):
+    """A guest that is seen is not all there is, in a PID namespace."""
+    content = {key: text for key, text in GOOD.items() if key != left_out}
+    result = run(name, build(tmp_path, content))
+    assert result.status is status
+    if status is UNKNOWN:
+        assert result.reason == "neither libvirt nor procfs shows every guest"
+        assert "PID namespace" in result.remediation
+
+
+@pytest.mark.parametrize("name", ["migration_encrypted", "guest_cage"])
+def test_daemons_that_end_while_they_are_looked_at(
+    tmp_path, monkeypatch, name
+):
+    """The next one reads what is there: it is judged, and not nobody."""
+    content = {
+        **daemon(),
+        **facts(),
+        "/etc/libvirt/qemu.conf": "seccomp_sandbox = 0\n",
+    }
+    root = build(tmp_path, content)
+    read = HostRoot.read
+
+    def gone(self, path):
+        if path == "/proc/50/mountinfo":
+            shutil.rmtree(tmp_path / "proc/50", ignore_errors=True)
+        return read(self, path)
+
+    monkeypatch.setattr(HostRoot, "read", gone)
+    assert run(name, root).status is FAIL
