@@ -6,8 +6,10 @@ libvirtd.conf, virtproxyd virtproxyd.conf, either of them what its ``--config``
 names.
 """
 
-from collections.abc import Iterator
+import getopt
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nova_vhard.host import guests, virconf
 from nova_vhard.host.guests import PROC
@@ -19,7 +21,13 @@ from nova_vhard.host.words import shown
 _DAEMONS = ("libvirtd", "virtproxyd")
 _FOLDER = "/etc/libvirt"
 _PLAIN, _TLS = 16509, 16514
-_OPTIONS = ("-f", "--config")
+# Their options, as getopt(3) takes them: joined, or cut short.
+_SHORT = "hvdlf:p:t:V"
+_LONG = [
+    *("help", "verbose", "daemon", "listen", "version"),
+    *("config=", "pid-file=", "timeout="),
+]
+_CONFIG = ("-f", "--config")
 
 #: What to do where a daemon has not read its configuration.
 RESTART = (
@@ -30,10 +38,14 @@ RESTART = (
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports that a daemon listens at, if it does."""
+    """The ports that a daemon listens at, if it does.
+
+    :ivar anybody: whether it lets in by TLS who has no certificate
+    """
 
     plain: int = _PLAIN
     tls: int = _TLS
+    anybody: bool = False
 
 
 def daemons(root: HostRoot) -> Iterator[str]:
@@ -67,7 +79,16 @@ def read(root: HostRoot, pid: str, evidence: list[str]) -> Ports:
     except (TypeError, ValueError) as error:
         raise unreadable(path, shown(str(error))) from error
     evidence.append(f"{path}: tcp_port = {plain}, tls_port = {tls}")
-    return Ports(plain, tls)
+    return Ports(plain, tls, _lets_in_anybody(values))
+
+
+def _lets_in_anybody(values: Mapping[str, Any]) -> bool:
+    """Return whether certificates of clients are not looked at.
+
+    With SASL they have to log in instead.
+    """
+    unverified = values.get("tls_no_verify_certificate", 0) != 0
+    return unverified and values.get("auth_tls") != "sasl"
 
 
 def is_stale(root: HostRoot, pid: str) -> bool:
@@ -105,8 +126,9 @@ def _path(root: HostRoot, pid: str) -> str:
     name = words[0].rpartition("/")[2]
     if name not in _DAEMONS:
         return ""
-    for place, word in enumerate(words):
-        option, _, value = word.partition("=")
-        if option in _OPTIONS:
-            return value or "".join(words[place + 1 : place + 2])
-    return f"{_FOLDER}/{name}.conf"
+    try:
+        options, _ = getopt.gnu_getopt(words[1:], _SHORT, _LONG)
+    except getopt.GetoptError as error:
+        raise unreadable(f"{PROC}/{pid}/cmdline", shown(str(error))) from error
+    named = [value for option, value in options if option in _CONFIG]
+    return named[-1] if named else f"{_FOLDER}/{name}.conf"

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-42: libvirt's daemon does not listen to the network in plain."""
 
-from nova_vhard.host import guests, libvirt_conf, listeners, mac
+from nova_vhard.host import (
+    guests,
+    libvirt_conf,
+    listeners,
+    mac,
+    socket_units,
+)
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
@@ -13,6 +19,11 @@ from nova_vhard.host.words import few
 # What systemd listens for, on behalf of a daemon that does not run yet.
 _FIRST = "1"
 
+_ANYBODY = (
+    "Take tls_no_verify_certificate out of the file that the evidence names, "
+    "or set auth_tls = sasl, and start the daemon again."
+)
+
 
 class LibvirtNotExposed(Check):
     """Nobody gets to libvirt over the network without TLS or SSH.
@@ -20,7 +31,8 @@ class LibvirtNotExposed(Check):
     =========  ===========================================================
     PASS       no daemon of libvirt's listens at a TCP port but by TLS, or
                on loopback alone
-    FAIL       one listens at libvirt's plain port, or owns another
+    FAIL       one listens at libvirt's plain port, or owns another, or lets
+               in by TLS who has no certificate
     UNKNOWN    sockets, daemons or their configuration cannot be seen
     =========  ===========================================================
 
@@ -52,32 +64,46 @@ class LibvirtNotExposed(Check):
         if not (daemons or root.captured or guests.complete(root)):
             text = "not every process is seen, nor a daemon of libvirt's"
             return Answer(Status.UNKNOWN, text, WHOLE_TABLE)
-        return mac.settle(
-            mac.attempt(_judge, host, pid, evidence)
+        units = socket_units.ports(root, evidence)
+        answers = [
+            mac.attempt(_judge, host, pid, units, evidence)
             for pid in (_FIRST, *daemons)
-        )
+        ]
+        if not (root.captured or guests.complete(root)):
+            text = "not every process is seen: there may be other daemons"
+            answers.append(Answer(Status.UNKNOWN, text, WHOLE_TABLE))
+        return mac.settle(answers)
 
 
-def _judge(host: Host, pid: str, evidence: list[str]) -> Answer:
+def _judge(
+    host: Host, pid: str, units: frozenset[int], evidence: list[str]
+) -> Answer:
     """Judge the listeners of a daemon, or what the first process sees.
 
     The default port tells also where the configuration is out of sight.
 
+    :param units: ports that systemd's sockets of libvirt name
     :raises Unreadable: if that is needed and cannot be read
     """
     root, place = host.root, f"{PROC}/{pid}/net"
     every = listeners.read(root, pid)
     own = _own(host, pid, evidence)
-    exposed = _exposed(every, own, libvirt_conf.Ports())
+    ports = libvirt_conf.Ports()
+    exposed = _exposed(every, own, ports, units)
     if not exposed or own:
         ports = libvirt_conf.read(root, pid, evidence)
-        exposed = _exposed(every, own, ports)
+        exposed = _exposed(every, own, ports, units)
     evidence.append(
         f"{place}: {len(every)} listeners, {len(exposed)} of libvirt in plain"
     )
     if exposed:
         named = few(sorted({str(item) for item in exposed}))
         return Answer(Status.FAIL, f"libvirt listens in plain: {named}")
+    if ports.anybody and any(
+        item.port == ports.tls and not item.local for item in every
+    ):
+        text = "libvirt lets in by TLS who has no certificate"
+        return Answer(Status.FAIL, text, _ANYBODY)
     if libvirt_conf.is_stale(root, pid):
         text = "libvirtd.conf was changed since its daemon started"
         return Answer(Status.UNKNOWN, text, libvirt_conf.RESTART)
@@ -85,7 +111,10 @@ def _judge(host: Host, pid: str, evidence: list[str]) -> Answer:
 
 
 def _exposed(
-    every: list[Listener], own: frozenset[str], ports: libvirt_conf.Ports
+    every: list[Listener],
+    own: frozenset[str],
+    ports: libvirt_conf.Ports,
+    units: frozenset[int],
 ) -> list[Listener]:
     """Return the listeners that are libvirt's, plain and not on loopback."""
     return [
@@ -94,6 +123,7 @@ def _exposed(
         if not item.local
         and (
             item.port == ports.plain
+            or item.port in units
             or (item.inode in own and item.port != ports.tls)
         )
     ]

@@ -110,6 +110,7 @@ def test_what_an_older_pre_step_left_is_unknown(tmp_path):
 
 DAEMON = "/usr/sbin/libvirtd"
 CONF = "/etc/libvirt/libvirtd.conf"
+UNIT = "/etc/systemd/system/libvirtd-tcp.socket"
 
 
 def daemon(*listening, words=(), **more):
@@ -159,6 +160,80 @@ def daemon(*listening, words=(), **more):
                 CONF: 'tls_port = "17000"\n',
             },
             PASS,
+        ),
+        # getopt joins short options, and takes long ones cut short.
+        *(
+            (
+                {
+                    **daemon((ANY, 17000, 1), words=words),
+                    "/etc/x.conf": 'tcp_port = "17000"\n',
+                },
+                FAIL,
+            )
+            for words in (
+                ("-f/etc/x.conf",),
+                ("-lf", "/etc/x.conf"),
+                ("-p", "/run/x", "--conf", "/etc/x.conf"),
+                ("--config=/etc/y.conf", "-d", "-f", "/etc/x.conf"),
+            )
+        ),
+        ({**daemon(words=("--novel",))}, UNKNOWN),
+        ({**daemon(words=("--timeout", "120"))}, PASS),
+        # By the units, where systemd listens at another port.
+        (
+            {
+                **daemon((ANY, 17000, 1)),
+                f"{UNIT}.d/x.conf": "[Socket]\nListenStream=\n"
+                "ListenStream = 0.0.0.0:17000\n",
+            },
+            FAIL,
+        ),
+        (
+            {
+                **daemon((ANY, 16514, 1)),
+                UNIT: "[Socket]\nListenStream=16514\n",
+            },
+            FAIL,
+        ),
+        (
+            {
+                **daemon((ANY, 17000, 1)),
+                UNIT: "-> /dev/null",
+                UNIT.replace("-tcp", "-tls"): "ListenStream=17000\n",
+                UNIT.replace("-tcp", ""): "ListenStream=/run/x-sock\n",
+            },
+            PASS,
+        ),
+        # TLS for everybody.
+        (
+            {
+                **daemon((ANY, 16514, 1)),
+                CONF: "tls_no_verify_certificate = 1\n",
+            },
+            FAIL,
+        ),
+        (
+            {
+                **daemon((LOOPBACK, 16514, 1)),
+                CONF: "tls_no_verify_certificate = 1\n",
+            },
+            PASS,
+        ),
+        (
+            {
+                **daemon((ANY, 16514, 1)),
+                CONF: 'tls_no_verify_certificate = 1\nauth_tls = "sasl"\n',
+            },
+            PASS,
+        ),
+        # Another daemon may be out of sight.
+        (
+            {
+                key: text
+                for key, text in daemon().items()
+                if key != "/proc/2/comm"
+            },
+            UNKNOWN,
         ),
         ({**daemon(), CONF: "tcp_port = many\n"}, UNKNOWN),
         ({**daemon(), "/proc/50/net/tcp": "sl\nnonsense\n"}, UNKNOWN),
