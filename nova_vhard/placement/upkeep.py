@@ -15,6 +15,13 @@ from nova_vhard.placement.client import (
 
 LOG = get_logger(__name__)
 
+#: What our traits begin with on a host: its reporter's, and what its cleaner
+#: says of devices and is asked for them.
+EVERY = (*HOST, traits.DEVICE)
+
+# Names in a request: each is up to 255 characters of a URL.
+_MOST_NAMES = 64
+
 #: Freshness names older than this are deleted.
 KEPT = datetime.timedelta(days=2)
 
@@ -102,14 +109,30 @@ def _delete(
     return tuple(deleted), tuple(failed)
 
 
-def withdraw(placement: Placement, provider: str) -> frozenset[str]:
+def withdraw(
+    placement: Placement, provider: str, prefixes: tuple[str, ...] = HOST
+) -> frozenset[str]:
     """Take all our traits from one host.
 
     :param provider: uuid
+    :param prefixes: that ours begin with; by default a reporter's alone
     :returns: what it lost
     :raises PlacementError: if it could not be done
     """
-    return placement.update(provider, lambda ours: (), HOST).removed
+    return placement.update(provider, lambda ours: (), prefixes).removed
+
+
+def having(placement: Placement) -> list[Provider]:
+    """Return the hosts that have any trait of ours, sorted by name.
+
+    :raises PlacementError: without an answer that makes sense
+    """
+    names = sorted(name for own in EVERY for name in placement.traits(own))
+    hosts: set[Provider] = set()
+    for first in range(0, len(names), _MOST_NAMES):
+        some = names[first : first + _MOST_NAMES]
+        hosts.update(placement.providers((), some))
+    return sorted(hosts, key=lambda item: item.name)
 
 
 def forget(placement: Placement) -> tuple[str, ...]:
@@ -118,5 +141,5 @@ def forget(placement: Placement) -> tuple[str, ...]:
     :returns: those that stay, because a host still has them
     :raises PlacementError: if it could not be done
     """
-    names = sorted(name for own in HOST for name in placement.traits(own))
+    names = sorted(name for own in EVERY for name in placement.traits(own))
     return tuple(name for name in names if not placement.delete_trait(name))

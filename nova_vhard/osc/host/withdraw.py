@@ -14,17 +14,18 @@ from nova_vhard.placement.client import (
     PlacementError,
     Provider,
 )
-from nova_vhard.placement.upkeep import forget, withdraw
+from nova_vhard.placement.upkeep import EVERY, forget, having, withdraw
 
 
 class WithdrawHosts(output.Command):
     """Revoke the credentials of hosts that leave, and take their traits.
 
-    Stop the reporter of a host first: until its token is forgotten by
-    Placement ([keystone_authtoken] token_cache_time, five minutes by
-    default), or with another login, it writes everything again. With --all,
-    before nova-vhard is uninstalled, the names of the traits go too; take
-    them from the flavors before that.
+    Those of its cleaner go too: what it says of devices, and what it is still
+    asked for them. Stop the reporter and the cleaner of a host first: until
+    their tokens are forgotten by Placement ([keystone_authtoken]
+    token_cache_time, five minutes by default), or with another login, they
+    write everything again. With --all, before nova-vhard is uninstalled, the
+    names of the traits go too; take them from the flavors before that.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -94,15 +95,14 @@ class WithdrawHosts(output.Command):
     def _all(
         self, placement: Placement, accounts: Accounts | None, sure: bool
     ) -> list[str]:
-        known = placement.traits()
-        hosts = placement.providers((), known) if known else []
+        hosts = having(placement)
         if not sure and not _confirmed(len(hosts)):
             raise exceptions.CommandError("nothing was withdrawn")
         failed: list[str] = []
         if accounts is not None:
             for name in _enrolled(accounts, failed):
                 self._revoke(accounts, name, failed)
-        for host in sorted(hosts, key=lambda item: item.name):
+        for host in hosts:
             failed += self._withdraw(placement, host)
         return [*failed, *forget(placement)]
 
@@ -131,7 +131,7 @@ class WithdrawHosts(output.Command):
     def _withdraw(self, placement: Placement, host: Provider) -> list[str]:
         """Withdraw a host; return what went wrong, at most one thing."""
         try:
-            lost = withdraw(placement, host.uuid)
+            lost = withdraw(placement, host.uuid, EVERY)
         except PlacementError as error:
             return [f"{clean(host.name)}: {error}"]
         text = ", ".join(sorted(lost)) or "nothing"

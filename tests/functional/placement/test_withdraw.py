@@ -48,6 +48,32 @@ def test_one_host(cloud, run):
     assert cloud.names() >= OURS
 
 
+ASKED = "CUSTOM_VHDEV_0000_3B_00_0_RELEASE_G17"
+TOLD = "CUSTOM_VHDEV_0000_3B_00_0_NO_RULE"
+
+
+def test_what_a_cleaner_says_and_is_asked_for_goes_too(cloud, run):
+    hosts = [
+        cloud.host(name, FOREIGN | more)
+        for name, more in (("a", {*OURS, ASKED}), ("b", {TOLD}))
+    ]
+    run("a")
+    assert cloud.traits(hosts[0])[0] == FOREIGN
+    # a host without a reporter has something of ours, too
+    assert run("--all", "--yes").endswith(f"b lost {TOLD}\n")
+    assert cloud.traits(hosts[1])[0] == FOREIGN
+    assert cloud.names().isdisjoint({ASKED, TOLD, *OURS})
+
+
+def test_many_names_are_asked_for_in_several_requests(cloud, run):
+    many = {
+        f"CUSTOM_VHDEV_0000_{number:02X}_00_0_DIRTY" for number in range(150)
+    }
+    host = cloud.host("a", many)
+    run("--all", "--yes")
+    assert cloud.traits(host)[0] == set()
+
+
 def test_a_host_that_has_nothing_of_ours(cloud, run):
     cloud.host("a", FOREIGN)
     assert run("a") == "a lost nothing\n"
