@@ -14,7 +14,8 @@ from nova_vhard.host.guests import PROC
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 _FIELDS = re.compile(
-    r"^(Uid|CapPrm|CapEff|NoNewPrivs|Seccomp):\s*([0-9a-fA-F\t ]+)$",
+    r"^(Uid|Gid|Groups|CapPrm|CapEff|NoNewPrivs|Seccomp|Seccomp_filters):"
+    r"\s*([0-9a-fA-F\t ]+)$",
     re.MULTILINE,
 )
 _NAMES = ("Uid", "CapPrm", "CapEff", "NoNewPrivs", "Seccomp")
@@ -30,22 +31,28 @@ class Cage:
     """What the kernel shows of a process.
 
     :ivar uids: real, effective, saved and of file systems
+    :ivar gids: the same of groups, and other groups that it is in
     :ivar capabilities: those that it has or can take up
     :ivar no_new_privileges: whether no program that it runs gives it more
     :ivar seccomp: 0 for none, 1 for strict, 2 for a filter
+    :ivar filters: how many filters; 0 where the kernel does not count
     :ivar text: the kernel's own words
     """
 
     uids: tuple[int, ...]
+    gids: tuple[int, ...]
     capabilities: int
     no_new_privileges: bool
     seccomp: int
+    filters: int
     text: str
 
     def open(self) -> Iterator[str]:
         """Yield each thing that it lacks."""
         if _ROOT in self.uids:
             yield "runs as root"
+        elif _ROOT in self.gids:
+            yield "is in the group root"
         if self.capabilities:
             yield "has capabilities"
         if not self.no_new_privileges:
@@ -66,14 +73,34 @@ def read(root: HostRoot, pid: str) -> Cage:
         raise unreadable(path, f"has no {', '.join(missing)}")
     try:
         return Cage(
-            tuple(int(number) for number in fields["Uid"].split()),
+            _numbers(fields["Uid"]),
+            _numbers(f"{fields.get('Gid', '')} {fields.get('Groups', '')}"),
             int(fields["CapPrm"], 16) | int(fields["CapEff"], 16),
             int(fields["NoNewPrivs"]) == 1,
             int(fields["Seccomp"]),
+            int(fields.get("Seccomp_filters", "0")),
             ", ".join(f"{name} {fields[name].split()[0]}" for name in _NAMES),
         )
     except (ValueError, IndexError) as error:
         raise unreadable(path, "is not understood") from error
+
+
+def filters(root: HostRoot, pid: str) -> int:
+    """Return how many filters of system calls a process hands on.
+
+    A child has those of its parent, and can only add to them.
+
+    :raises Unreadable: if the kernel does not show it
+    """
+    fields = dict(_FIELDS.findall(root.read(f"{PROC}/{pid}/status")))
+    if fields.get("Seccomp") != str(_FILTERED):
+        return 0
+    count = fields.get("Seccomp_filters", "1")
+    return int(count) if count.isdecimal() else 1
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split())
 
 
 def mount_ids(root: HostRoot, pid: str) -> frozenset[str]:

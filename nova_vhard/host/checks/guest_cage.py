@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-40: each running QEMU is caged, whatever is configured."""
 
+from collections.abc import Iterator
+
 from nova_vhard.host import cage, domains, guests, mac, qemu_conf
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.guests import PROC, Guest
@@ -21,9 +23,9 @@ class GuestCage(Check):
 
     =========  ===========================================================
     PASS       the process of each guest filters its system calls, is not
-               root, has no capabilities, can gain none, and has a mount
-               namespace of its own; or no guest runs, and libvirt's
-               settings give the next one all of it
+               root nor in its group, has no capabilities, can gain none,
+               and has a mount namespace of its own; or no guest runs, and
+               libvirt's settings give the next one all of it
     FAIL       one of them does not, or its list of devices is open
     UNKNOWN    one of them cannot be seen or read
     =========  ===========================================================
@@ -41,9 +43,10 @@ class GuestCage(Check):
     )
     meaning = (
         "The kernel shows of the process of every guest a filter of system "
-        "calls (seccomp), a user that is not root, no capabilities, "
-        "no_new_privs and a mount namespace that nobody else is in. With no "
-        "guest running, libvirt's user and qemu.conf give the next one that."
+        "calls (seccomp) of its own, a user and groups that are not root's, "
+        "no capabilities, no_new_privs and a mount namespace that nobody else "
+        "is in. With no guest running, libvirt's user and qemu.conf give the "
+        "next one that."
     )
     remediation = (
         "In /etc/libvirt/qemu.conf take user, group, seccomp_sandbox, "
@@ -92,7 +95,7 @@ def _judge(
     """
     who, place = shown(guest.name), f"{PROC}/{guest.pid}"
     result = cage.read(host.root, guest.pid)
-    lacks = list(result.open())
+    lacks = [*result.open(), *_inherited(host, result)]
     lines.append((not lacks, f"{place}/status: {result.text} ({who})"))
     source, closed = cage.devices(host.root, guest.pid)
     lines.append((closed is not False, f"{source} ({who})"))
@@ -111,6 +114,26 @@ def _judge(
     if lacks:
         return Answer(Status.FAIL, f"{who} {', '.join(lacks)}")
     return _GOOD
+
+
+def _inherited(host: Host, result: cage.Cage) -> Iterator[str]:
+    """Yield that a guest's filters are those of libvirt's daemon.
+
+    systemd and containers filter a daemon, and so all that it starts; that
+    is no filter of QEMU's.
+
+    :raises Unreadable: if a daemon that runs does not show its own
+    """
+    for pid, _ in Running(host).daemons:
+        try:
+            inherited = cage.filters(host.root, pid)
+        except Unreadable:
+            if host.root.exists(f"{PROC}/{pid}"):
+                raise
+            continue
+        if inherited and result.filters <= inherited:
+            yield "has no filter of system calls but that of libvirt"
+            return
 
 
 def _sharing(host: Host, table: guests.Table, guest: Guest) -> str:
@@ -199,10 +222,14 @@ def _user(host: Host, evidence: list[str]) -> Answer:
         text = "libvirt does not say which user guests run as"
         return Answer(Status.UNKNOWN, text)
     if any(map(_is_root, labels)):
-        return Answer(Status.FAIL, "libvirt starts guests as root")
+        text = "libvirt starts guests as root, or in its group"
+        return Answer(Status.FAIL, text)
     return _GOOD
 
 
 def _is_root(label: str) -> bool:
-    """Return whether the user of a label, ``+64055:+64055``, is root."""
-    return label.partition(":")[0].lstrip("+") in ("0", "root", "")
+    """Return whether user or group of a label, ``+64055:+64055``, is root."""
+    user, _, group = label.partition(":")
+    return user.lstrip("+") in ("0", "root", "") or (
+        group.lstrip("+") in ("0", "root")
+    )

@@ -86,6 +86,54 @@ def test_each_thing_that_is_open(root, name, value, why):
     assert "(dom-b)" in result.evidence[0]
 
 
+@pytest.mark.parametrize("name", ["Gid", "Groups"])
+def test_the_group_of_root_is_as_good_as_root(root, name):
+    change(mac_trees.process(root, "dom-b"), name, "64055\t0\t64055")
+    result = run(root)
+    assert result.status is FAIL
+    assert result.reason == "dom-b is in the group root"
+
+
+FILTERED = "Name:\tlibvirtd\nSeccomp:\t{}\n"
+
+
+@pytest.mark.parametrize(
+    ("daemon", "guest", "status"),
+    [
+        ("0\nSeccomp_filters:\t0", 1, PASS),
+        # systemd's or a container's, handed on: none of QEMU's own
+        ("2\nSeccomp_filters:\t1", 1, FAIL),
+        ("2\nSeccomp_filters:\t1", 2, PASS),
+        ("2\nSeccomp_filters:\t3", 3, FAIL),
+        # a kernel that does not count
+        ("2", 0, FAIL),
+    ],
+)
+def test_a_filter_of_libvirts_is_none_of_the_guests(
+    root, daemon, guest, status
+):
+    place = mac_trees.process(root, "dom-b")
+    for each in guests(root):
+        text = (each / "status").read_text()
+        text = re.sub("(?m)^Seccomp_filters:.*\n", "", text)
+        count = f"Seccomp_filters:\t{guest if each == place else 9}\n"
+        (each / "status").write_text(text + count * bool(guest))
+    build(
+        root,
+        {
+            "/proc/4/cmdline": "/usr/sbin/libvirtd\0",
+            "/proc/4/comm": "libvirtd\n",
+            "/proc/4/stat": "4 (x) S 1 " + "0 " * 30,
+            "/proc/4/status": FILTERED.format(daemon),
+            "/proc/4/mountinfo": MOUNT.format(20),
+        },
+    )
+    result = run(root)
+    assert result.status is status
+    if status is FAIL:
+        assert "but that of libvirt" in result.reason
+
+
 @pytest.mark.parametrize("value", ["", "none", "0x"])
 def test_what_is_not_understood_is_unknown(root, value):
     change(mac_trees.process(root, "dom-b"), "Seccomp", value)
@@ -168,7 +216,8 @@ def test_without_a_guest_qemu_conf_is_what_there_is(empty, text, status):
 
 
 @pytest.mark.parametrize(
-    ("label", "status"), [("+0:+0", FAIL), ("+64055:+64055", PASS)]
+    ("label", "status"),
+    [("+0:+0", FAIL), ("+64055:+0", FAIL), ("+64055:+64055", PASS)],
 )
 def test_without_a_guest_libvirt_says_who_runs_it(empty, label, status):
     mac_trees.qemu_conf(empty, "")
