@@ -102,6 +102,24 @@ def test_the_keys_that_are_needed_and_no_other(command):
     assert {group: set(found) for group, found in content.items()} == names
 
 
+@pytest.mark.parametrize(
+    ("uri", "transport"),
+    [
+        ("qemu+tls://%s/system", "tls"),
+        ("QEMU+TCP://%s/system", ""),
+        ("qemu+libssh2://SECRET@%s/system", ""),
+        ("SECRET", ""),
+        ("tls", ""),
+    ],
+)
+def test_a_uri_that_is_not_understood_wins_over_the_scheme_too(
+    command, uri, transport
+):
+    text = f"live_migration_scheme = tls\nlive_migration_uri = {uri}\n"
+    assert command({NOVA: f"[libvirt]\n{text}"}) == (0, "")
+    assert read(command).channels.transport == transport
+
+
 def test_whoever_runs_the_reporter_may_read_them(command):
     before = os.umask(0o077)
     try:

@@ -25,6 +25,7 @@ _MACHINE = re.compile(
     rf"({'|'.join(KINDS['architecture'].values)})=[\w.-]+", re.ASCII
 )
 _SCHEME = re.compile(r"[a-z+]{1,32}")
+_ODD = "unknown"
 
 
 class FactsError(ValueError):
@@ -132,11 +133,19 @@ def _value(conf: cfg.ConfigOpts, group: str, name: str) -> Any:
         # Nova looks up architectures, and ignores what is none.
         return [item for item in value or () if _MACHINE.fullmatch(item)]
     elif name == "live_migration_uri":
-        scheme = (value or "").partition("://")[0]
-        return scheme if _SCHEME.fullmatch(scheme) else None
+        return _scheme(value) if value else None
     elif isinstance(value, str) and not value.isprintable():
         raise FactsError(f"{where} has more than one line")
     return value
+
+
+def _scheme(uri: str) -> str:
+    """Return the scheme of a URI and nothing else of it.
+
+    One that is not understood has a word too: the URI holds all the same.
+    """
+    scheme, separator, _ = uri.partition("://")
+    return scheme if separator and _SCHEME.fullmatch(scheme) else _ODD
 
 
 def _must_be_json(where: str, entry: str) -> None:
