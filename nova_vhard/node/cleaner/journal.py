@@ -231,10 +231,28 @@ def parse(data: Any, address: str) -> Record:
         )
         fields["consumers"] = tuple(fields["consumers"])
         record = Record(**fields)
-        if not isinstance(record.attempts + (record.generation or 0), int):
-            raise TypeError("no numbers")
+        _check_types(record)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a record: {error!r}") from error
     if record.address != address:
         raise ValueError(f"a record of {record.address!r}"[:80])
     return record
+
+
+def _check_types(record: Record) -> None:
+    """Look whether the fields of a record are what they are used as.
+
+    :raises TypeError: if one of them is not
+    """
+    numbers = (record.attempts, record.generation or 0)
+    if any(type(number) is not int or number < 0 for number in numbers):
+        raise TypeError("no numbers")
+    texts = (
+        *(record.address, record.provider, record.word, record.reason),
+        *(record.rules, record.running, record.forced, record.since),
+        *record.consumers,
+        *(text for done in record.steps for text in (done.step, done.said)),
+        *(text for event in record.history for text in asdict(event).values()),
+    )
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("no texts")

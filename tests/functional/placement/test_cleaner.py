@@ -2,6 +2,7 @@
 """The cleaner on the real Placement: cleaned, released, or kept for good."""
 
 import contextlib
+import json
 import os
 import shutil
 import uuid
@@ -573,6 +574,34 @@ def test_a_damaged_journal_knows_nothing_good(used, text):
     assert used.firmware.read_text() == "good"
     assert used.candidates()
     assert os.path.exists(used.journal.path(NVME) + ".damaged")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"word": 5},
+        {"reason": ["x"]},
+        {"forced": {}},
+        {"consumers": [5]},
+        {"attempts": -5},
+        {"attempts": "1"},
+        {"generation": True},
+        {"history": [{"when": 1, "what": "x"}]},
+        {"steps": [{"step": 1, "clean": 1, "said": "", "evidence": []}]},
+    ],
+    ids=str,
+)
+def test_a_journal_of_other_types_is_a_damaged_one(used, change):
+    used.use()
+    used.round()
+    path = used.journal.path(NVME)
+    with open(path, encoding="utf-8") as file:
+        data = json.load(file)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({**data, **change}, file)
+    used.round()
+    assert os.path.exists(path + ".damaged")
+    assert used.words() <= {"DIRTY", "JOURNAL"}
 
 
 def test_a_journal_that_cannot_be_written(used, monkeypatch):
