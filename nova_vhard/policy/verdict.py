@@ -15,6 +15,7 @@ from nova_vhard.catalogue.passthrough import (
 from nova_vhard.common.text import clean, quote
 from nova_vhard.policy.defaults import DEVICE_OF, implied
 from nova_vhard.policy.hardware import (
+    DOMAIN,
     IMAGE,
     PASSTHROUGH,
     DeviceChoice,
@@ -324,8 +325,11 @@ def _unjudgeable(
     policy: Policy, fault: Fault, subject: Subject, remedies: Remedies
 ) -> Violation:
     """Return the violation by what could break any rule of a section."""
-    modes = {rule.mode for rule in policy.guest_devices.values()}
-    result = (policy.mode_for(mode, subject) for mode in modes or {None})
+    modes = {rule.mode for rule in policy.guest_devices.values()} or {None}
+    if fault.origin == DOMAIN and policy.passthrough is not None:
+        # What no rule is about may be a device of the host.
+        modes.add(policy.passthrough.mode)
+    result = (policy.mode_for(mode, subject) for mode in modes)
     text = f"{clean(fault.source)}={quote(fault.value)} {fault.message}"
     message = Message(
         text, fault.source, fault.value, names=fault.names, fix=fault.fix

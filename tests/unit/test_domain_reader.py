@@ -402,6 +402,32 @@ def test_what_no_rule_is_about_is_refused(devices, expected):
     assert [one.cause.value for one in refused] == [expected]
 
 
+@pytest.mark.parametrize(
+    ("devices", "passthrough", "outcome"),
+    [
+        ("audit", "enforce", "refuse"),
+        ("enforce", "audit", "refuse"),
+        ("audit", "audit", "audit"),
+        ("audit", None, "audit"),
+        (None, "audit", "refuse"),
+        (None, None, "refuse"),
+    ],
+)
+def test_what_no_rule_is_about_may_be_a_device_of_the_host(
+    devices, passthrough, outcome
+):
+    sections = {}
+    if devices:
+        rule = {"allow": ["virtio"], "mode": devices}
+        sections["guest_devices"] = {"disk_bus": rule}
+    if passthrough:
+        rule = {"allow": {"ports": ["vf"]}, "mode": passthrough}
+        sections["passthrough"] = rule
+    found = read("<hostdev mode='subsystem' type='usb'/>")
+    verdict = evaluate(policy(**sections), found.request, found.subject, TODAY)
+    assert verdict.outcome == outcome
+
+
 def test_what_libvirt_and_nova_write_of_what_is_behind_a_device():
     words = ["block", "file", "network"]
     devices = [f"<disk type='{word}'><backingStore/></disk>" for word in words]
