@@ -222,10 +222,10 @@ def _unreadable(
         source="domain XML",
         value="",
     )
-    mode = policy.mode_for(None, subject)
-    violation = Violation((GUEST_DEVICES,), message, mode)
+    # It may break any rule, and be of any project.
+    violation = Violation((GUEST_DEVICES,), message, policy.mode_on_host)
     verdict = Verdict((violation,), policy=policy.digest)
-    return Judgement(None, soften(verdict, policy.on_host.mode), subject)
+    return Judgement(None, verdict, subject)
 
 
 def _log(judgement: Judgement) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from nova_vhard.node.guard import wire
 from nova_vhard.node.guard.memory import Memory
+from nova_vhard.policy import document
 from nova_vhard.policy.subject import ATTACH, MOVE, START
 from tests.unit.guard import domains
 from tests.unit.guard.domains import CARD, ENFORCE, PASSED, UUID, xml
@@ -12,6 +13,8 @@ from tests.unit.guard.domains import CARD, ENFORCE, PASSED, UUID, xml
 AUDIT = "on_host: {mode: audit}\n"
 WARN = "on_host: {mode: warn}\n"
 MOVES = "moves: {guest_devices: enforce}\n"
+ENFORCED = "guest_devices: {disk_bus: {allow: [scsi], mode: enforce}}\n"
+PROJECT = f"projects: [{{mode: enforce, projects: ['{'9' * 32}']}}]\n"
 RULE = "guest_devices: {disk_bus: {mode: warn}}\n"
 
 
@@ -202,6 +205,24 @@ def test_what_nobody_can_read(
     assert said in found.verdict.violations[0].cause.text
     if outcome == "refuse":
         assert "\n" not in found.text(200)
+
+
+@pytest.mark.parametrize(
+    ("more", "outcome"),
+    [
+        (ENFORCE, "audit"),
+        (ENFORCE + ENFORCED, "refuse"),
+        (ENFORCE + PROJECT, "refuse"),
+        (AUDIT + ENFORCED, "audit"),
+    ],
+)
+def test_what_nobody_can_read_may_break_any_rule_of_any_project(
+    tmp_path, judge, more, outcome
+):
+    path = tmp_path / "policy.yaml"
+    path.write_text('version: "1"\nmode: audit\n' + more)
+    found = judge.judge(document.load(str(path)), b"<domain/>", START)
+    assert found.verdict.outcome == outcome
 
 
 def test_a_policy_that_is_switched_off_refuses_nothing(judge, policy):
