@@ -88,16 +88,27 @@ def uninstall(options: Any) -> str:
     :raises OSError: if something cannot be taken away
     """
     place = path(options)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(place)
+    _take_away(place)
     with contextlib.suppress(OSError):
         # Other hooks may be there.
         os.rmdir(os.path.dirname(place))
     done = _reload(options.libvirt_pid_files)
     for folder, name in _LEFT:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(getattr(options, folder), name))
+        _take_away(os.path.join(getattr(options, folder), name))
     return f"{place} is gone; {done}"
+
+
+def _take_away(path: str) -> None:
+    """Remove a file, and what was to replace it when a writer was killed.
+
+    libvirt runs that in its folder of hooks too.
+
+    :raises OSError: if it cannot be removed
+    """
+    folder, name = os.path.split(path)
+    for each in (path, os.path.join(folder, f".{name}.new")):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(each)
 
 
 def _reload(pid_files: Sequence[str]) -> str:

@@ -95,6 +95,9 @@ def test_install_and_uninstall(run, options, tmp_path):
         )
         guard.answers.refresh()
     assert sorted(os.listdir(tmp_path / "state"))
+    # what is left where a writer was killed
+    (hook.parent / ".nova-vhard-guard.new").write_text("half")
+    (tmp_path / "state" / ".guests.json.new").write_text("half")
     for _ in range(2):
         code, out, _ = run("uninstall")
         assert (code, out.count("\n")) == (0, 1)
