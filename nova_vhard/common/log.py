@@ -9,7 +9,9 @@ record.
 
 import logging
 import sys
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -33,6 +35,57 @@ _ExcInfo: TypeAlias = tuple[
 def get_logger(name: str) -> "CleanLogger":
     """Return the logger of a module; every module logs with one of these."""
     return CleanLogger(logging.getLogger(name))
+
+
+class Seldom:
+    """Keeps lines about the same from filling a log; safe in threads.
+
+    :param interval: seconds from one line to the next
+    """
+
+    def __init__(self, interval: float) -> None:
+        """Let the first one be logged at once."""
+        self._interval = interval
+        self._last = float("-inf")
+        self._lock = threading.Lock()
+
+    def due(self) -> bool:
+        """Return whether a line may be logged now; then it counts as it."""
+        now = time.monotonic()
+        with self._lock:
+            due = now - self._last >= self._interval
+            if due:
+                self._last = now
+        return due
+
+
+class Withheld(logging.Filter):
+    """Takes exceptions that others log in this thread, rather than raise.
+
+    :param loggers: names of their loggers
+    """
+
+    def __init__(self, loggers: Iterable[str]) -> None:
+        """Look at the records of this thread from now on."""
+        super().__init__()
+        # Not its number, which another may have after a fork.
+        self._thread = threading.current_thread()
+        self._error: BaseException | None = None
+        for name in loggers:
+            logging.getLogger(name).addFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is logged all the same."""
+        info: Any = record.exc_info
+        if not info or threading.current_thread() is not self._thread:
+            return True
+        self._error = info[1]
+        return False
+
+    def take(self) -> BaseException | None:
+        """Return the last error since the last call; None without any."""
+        error, self._error = self._error, None
+        return error
 
 
 class CleanLogger(logging.LoggerAdapter[logging.Logger]):

@@ -9,6 +9,9 @@ from nova_vhard.conf import groups
 #: Where a policy is, unless an option says otherwise.
 POLICY_FILE = "/etc/nova-vhard/policy.yaml"
 
+#: Topic of notifications.
+NOTIFICATION_TOPIC = "vhard_notifications"
+
 GROUP = cfg.OptGroup(
     "vhard",
     title="Hardening of virtual hardware",
@@ -64,6 +67,32 @@ OPTS = [
         "value the service cannot start. Nothing looks whether the page is "
         "there: with a wrong one users are sent nowhere. Empty, nothing is "
         "added.",
+    ),
+    cfg.BoolOpt(
+        "notifications",
+        default=False,
+        help="Whether each decision is also sent to the message bus, as the "
+        "notification vhard.decision, for nova-vhard-exporter and others. "
+        "The bus is that of the service's own notifications "
+        "([oslo_messaging_notifications] transport_url, else [DEFAULT] "
+        "transport_url); whether the service sends those does not matter. "
+        "Each process has a thread and a connection of its own for them. "
+        "While the bus cannot be reached requests go on as without it: 1000 "
+        "decisions wait in a process, and those beyond are dropped, counted, "
+        "and named in a warning of the log, which has all decisions whatever "
+        "happens. Switch it on together with the exporter, or limit the "
+        "queue: where nobody takes them the bus keeps them all.",
+    ),
+    cfg.StrOpt(
+        "notification_topic",
+        default=NOTIFICATION_TOPIC,
+        regex=r"^[A-Za-z0-9_.-]{1,128}\Z",
+        help="Topic of these notifications. nova-vhard-exporter must have "
+        "the same, else it counts nothing. With notifications, the topic "
+        "of others, Ceilometer and whoever else reads there gets decisions "
+        "too, and the exporter would take what is theirs. At most 128 "
+        "letters, digits, dots, hyphens and underscores; with any other "
+        "value and notifications on the service cannot start.",
     ),
     cfg.IntOpt(
         "posture_ttl",

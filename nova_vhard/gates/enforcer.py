@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
@@ -26,6 +27,9 @@ from nova_vhard.policy.verdict import (
 )
 from nova_vhard.policy.watch import PolicyFile, today
 
+if TYPE_CHECKING:
+    from nova_vhard.gates import notify
+
 LOG = get_logger(__name__)
 
 
@@ -43,11 +47,21 @@ def _done(verdict: Verdict, service: bool) -> str:
     return f"lets pass ({why})"
 
 
+def _sender(conf: cfg.ConfigOpts, service: str) -> "notify.Sender | None":
+    """Return what sends notifications; None if they are switched off."""
+    if not conf.vhard.notifications:
+        return None
+    from nova_vhard.gates import notify
+
+    return notify.Sender(conf, service, conf.vhard.notification_topic)
+
+
 class PolicyEnforcer:
     """Applies the policy that holds to the requests of one gate.
 
     :param gate: name of the gate in events and logs
-    :param service: name of the service, for the last good policy's file
+    :param service: name of the service, for the last good policy's file and
+        for notifications
     :param conf: the service's configuration, parsed already
     """
 
@@ -59,8 +73,13 @@ class PolicyEnforcer:
         self.gate = gate
         self._help_url = conf.vhard.help_url
         state = os.path.join(conf.vhard.state_path, f"policy-{service}.json")
+        sender = _sender(conf, service)
+        self._send = sender.decided if sender else None
         self._file = PolicyFile(
-            conf.vhard.policy_file, state, conf.vhard.policy_max_size
+            conf.vhard.policy_file,
+            state,
+            conf.vhard.policy_max_size,
+            sender.unusable if sender else None,
         )
 
     def policy(self) -> Policy:
@@ -133,7 +152,9 @@ class PolicyEnforcer:
         yield event
         taken = time.perf_counter() - start
         verdict = event.verdict
-        events.write(self.gate, subject, verdict, taken, service)
+        written = events.write(self.gate, subject, verdict, taken, service)
+        if self._send is not None:
+            self._send(written)
         stated = verdict.refusals or verdict.warnings
         if stated:
             LOG.log(

@@ -2,7 +2,6 @@
 """Decision events: one JSON object for each judged request."""
 
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -27,15 +26,26 @@ def write(
     verdict: Verdict,
     taken: float,
     service: bool = False,
-) -> None:
+) -> str:
     """Write the event of one judged request.
 
     :param gate: name of the gate
     :param taken: seconds that the judgement took
     :param service: whether a service made the request for a user
+    :returns: the event as JSON, also where it is not logged
     """
-    if not LOG.isEnabledFor(logging.INFO):
-        return
+    event = _event(gate, subject, verdict, taken, service)
+    text = _encoded(event, verdict)
+    # The context stands in the event as far as it matters; oslo.log would
+    # write all of it out again, which takes longer than the judgement.
+    LOG.info(text, extra={"context": None})
+    return text
+
+
+def _event(
+    gate: str, subject: Subject, verdict: Verdict, taken: float, service: bool
+) -> dict[str, Any]:
+    """Return the event of a judged request."""
     context = get_current()
     result = leading(verdict.violations)
     event: dict[str, Any] = {
@@ -54,9 +64,7 @@ def write(
     }
     if result.more:
         event["more"] = [_kind(kind, n) for kind, n in result.more.items()]
-    # The context stands in the event as far as it matters; oslo.log would
-    # write all of it out again, which takes longer than the judgement.
-    LOG.info(_encoded(event, verdict), extra={"context": None})
+    return event
 
 
 def _encoded(event: dict[str, Any], verdict: Verdict) -> str:

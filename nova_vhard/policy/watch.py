@@ -14,7 +14,7 @@ import datetime
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from nova_vhard.common import files, mounts, source
@@ -77,6 +77,8 @@ class PolicyFile:
     :param path: path of the file
     :param state: path of the last good copy; None keeps none
     :param limit: bytes that the file, and each that it extends, may have
+    :param failed: called with each new reason why the file cannot be used,
+        after it was logged; raises nothing
     """
 
     def __init__(
@@ -84,9 +86,11 @@ class PolicyFile:
         path: str,
         state: str | None = None,
         limit: int = source.MAX_SIZE,
+        failed: Callable[[PolicyError], None] | None = None,
     ) -> None:
         """Read nothing yet: processes are forked after this."""
         self.path = path
+        self._failed = failed
         self._state = state
         self._limit = limit
         self._loaded = threading.Condition()
@@ -225,6 +229,8 @@ class PolicyFile:
             LOG.error(
                 "Policy cannot be used, %s: %s", kept, error, exc_info=ours
             )
+            if self._failed is not None:
+                self._failed(error)
 
     def _notice(self, policy: Policy) -> None:
         day = self._noticed = today()

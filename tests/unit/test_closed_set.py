@@ -27,7 +27,9 @@ ROOMS = frozenset(
     )
 )
 #: What a gate imports of the service that it is in, or that comes with it.
-OF_THE_SERVICE = frozenset(("glance", "nova", "paste", "taskflow"))
+OF_THE_SERVICE = frozenset(
+    ("glance", "nova", "oslo_messaging", "paste", "taskflow")
+)
 
 
 def imported():

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Notifications on the message bus: what is judged, sent by a thread.
+
+Loaded only where ``[vhard] notifications`` is on. A request puts its event
+into a bounded queue and goes on; the thread of its process, which begins with
+the first event and so after every fork, takes it to the bus. While the bus is
+down the thread waits for it, the queue fills, and what does not fit is dropped
+and counted. Nothing waits for the thread when the service stops.
+"""
+
+import json
+import os
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from oslo_config import cfg
+
+from nova_vhard.common.log import Seldom, Withheld, get_logger
+from nova_vhard.common.text import line
+
+if TYPE_CHECKING:
+    import oslo_messaging
+
+LOG = get_logger(__name__)
+
+#: Event types.
+DECISION = "vhard.decision"
+POLICY_UNUSABLE = "vhard.policy_unusable"
+#: What nova-vhard-exporter sends to itself.
+HEARTBEAT = "vhard.heartbeat"
+
+#: Of the payloads. Its first number changes when a reader of the older one
+#: would read something else; what is new beside that changes the second.
+VERSION = "1.0"
+
+#: Events that wait in a process. Each is smaller than a record of a log.
+QUEUE_SIZE = 1000
+
+#: Seconds between two lines of a log about what is not sent; and after a
+#: failure until the next try, at first and at most.
+_LOG_INTERVAL = 60.0
+_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
+
+_FAULT_LIMIT = 1024
+
+#: Where oslo.messaging logs what it does not raise: for each notification, and
+#: with all of it inside.
+LOGGERS = (
+    "oslo_messaging.notify.messaging",
+    "oslo_messaging.notify.notifier",
+)
+
+#: Event type, and payload as JSON.
+_Item = tuple[str, str]
+_Connect = Callable[[], "oslo_messaging.Notifier"]
+
+
+class NotSent(Exception):
+    """Raised when a notification could not be sent."""
+
+
+class Sender:
+    """Sends notifications of one service, from whatever process it is in.
+
+    :param conf: the service's configuration; the bus is that of its own
+        notifications
+    :param service: first part of the publisher id
+    :param topic: of the notifications
+    :param size: number of events that may wait in a process
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        service: str,
+        topic: str,
+        size: int = QUEUE_SIZE,
+    ) -> None:
+        """Begin nothing yet: processes are forked after this."""
+        self._conf = conf
+        self._service = service
+        self._topic = topic
+        self._size = size
+        self._workers: dict[int, _Worker] = {}
+
+    def decided(self, event: str) -> None:
+        """Send a decision event.
+
+        :param event: a JSON object
+        """
+        self._send(DECISION, event)
+
+    def unusable(self, error: Exception) -> None:
+        """Send that the policy file cannot be used as it is."""
+        fault = {"error": line(error, _FAULT_LIMIT)}
+        self._send(POLICY_UNUSABLE, json.dumps(fault))
+
+    def _send(self, event_type: str, payload: str) -> None:
+        """Hand a payload to the thread of this process; never wait."""
+        pid = os.getpid()
+        worker = self._workers.get(pid) or self._fresh(pid)
+        worker.put((event_type, payload))
+
+    def _fresh(self, pid: int) -> "_Worker":
+        """Return the worker of a process that has sent nothing yet.
+
+        Without a lock, which somebody may have held at the fork: of several
+        threads that come here at once each gets the same.
+        """
+        for other in [*self._workers]:
+            if other != pid:
+                self._workers.pop(other, None)
+        fresh = _Worker(self._connect, self._size)
+        return self._workers.setdefault(pid, fresh)
+
+    def _connect(self) -> "oslo_messaging.Notifier":
+        """Return a notifier on the bus of the service's notifications.
+
+        :raises Exception: of oslo.messaging's, for a wrong configuration
+        """
+        import oslo_messaging
+
+        host = getattr(self._conf, "host", None) or socket.gethostname()
+        transport = oslo_messaging.get_notification_transport(self._conf)
+        return oslo_messaging.Notifier(
+            transport,
+            publisher_id=f"{self._service}:{host}",
+            driver="messagingv2",
+            topics=[self._topic],
+            retry=-1,
+        )
+
+
+class _Worker:
+    """The queue and the thread of one process.
+
+    :param connect: returns a notifier; called by the thread
+    :param size: of the queue
+    """
+
+    def __init__(self, connect: _Connect, size: int) -> None:
+        """Begin no thread yet."""
+        self._connect = connect
+        self._queue: queue.Queue[_Item] = queue.Queue(size)
+        self._lock = threading.Lock()
+        self._begun = False
+        #: Since the last notification that was sent, and ever.
+        self._dropped = 0
+        self._total = 0
+        self._complaints = Seldom(_LOG_INTERVAL)
+
+    def put(self, item: _Item) -> None:
+        """Take an item, or drop it; raise nothing."""
+        try:
+            self._queue.put_nowait(item)
+            if not self._begun:
+                self._begin()
+        except queue.Full:
+            self._drop()
+        except Exception as error:  # noqa: BLE001 - no request fails by this
+            self._complain(error)
+
+    def _begin(self) -> None:
+        """Begin the thread, unless another caller has.
+
+        :raises RuntimeError: if there can be none; the next item tries again
+        """
+        with self._lock:
+            if self._begun:
+                return
+            threading.Thread(
+                target=self._run, name="vhard-notifications", daemon=True
+            ).start()
+            self._begun = True
+
+    def _drop(self) -> None:
+        with self._lock:
+            self._dropped += 1
+            self._total += 1
+        self._complain(f"{self._queue.maxsize} wait for it")
+
+    def _complain(self, reason: object) -> None:
+        """Log a reason, not more often than each minute."""
+        if self._complaints.due():
+            LOG.warning(
+                "Notifications do not get to the message bus, %d were dropped "
+                "so far in this process; the log has what they say: %s",
+                self._total,
+                line(reason, _FAULT_LIMIT),
+            )
+
+    def _run(self) -> None:
+        """Send what is in the queue; without end, and in order."""
+        failures = Withheld(LOGGERS)
+        notifier = None
+        while True:
+            item = self._queue.get()
+            dropped = self._take_dropped()
+            for pause in _pauses():
+                try:
+                    notifier = notifier or self._connect()
+                    _deliver(notifier, failures, item, dropped)
+                    break
+                except Exception as error:  # noqa: BLE001 - it may work later
+                    self._complain(error)
+                    time.sleep(pause)
+
+    def _take_dropped(self) -> int:
+        """Return how many were dropped since the last call."""
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+        return dropped
+
+
+def _pauses() -> Iterator[float]:
+    """Yield the seconds to wait after each failure."""
+    pause = _PAUSE
+    while True:
+        yield pause
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _deliver(
+    notifier: "oslo_messaging.Notifier",
+    failures: Withheld,
+    item: _Item,
+    dropped: int,
+) -> None:
+    """Send a notification; if the bus has gone, wait for it.
+
+    :param dropped: how many were dropped before it
+    :raises NotSent: if it was not sent, as where the bus was never there
+    """
+    event_type, payload = item
+    about = {"version": VERSION, "dropped": dropped}
+    notifier.info({}, event_type, {**json.loads(payload), **about})
+    error = failures.take()
+    if error is not None:
+        raise NotSent(f"{type(error).__name__}: {error}")

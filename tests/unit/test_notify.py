@@ -1,0 +1,463 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Notifications of decisions: sent by a thread, and never in the way."""
+
+import contextlib
+import itertools
+import json
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+
+import oslo_messaging
+import pytest
+from oslo_config import cfg
+from oslo_messaging._drivers import impl_fake
+
+from nova_vhard import conf as vhard_conf
+from nova_vhard.gates import notify
+from nova_vhard.gates.enforcer import PolicyEnforcer
+from nova_vhard.gates.notify import Sender
+from nova_vhard.policy.subject import UPLOAD, Subject
+from nova_vhard.policy.watch import PolicyUnavailable
+from nova_vhard.request import image
+from tests import logged
+from tests.unit.helpers import write
+
+_WAIT = 60
+_TOPICS = itertools.count()
+POLICY = (
+    'version: "1"\nmode: enforce\nguest_devices: {disk_bus: {allow: [virtio]}}'
+)
+DOWN = "rabbit://u:secret@127.0.0.1:1/"
+
+
+class Consumer:
+    """Keeps what comes, as a program of somebody else's would."""
+
+    def __init__(self):
+        self.came = queue.Queue()
+
+    def info(self, context, publisher_id, event_type, payload, metadata):
+        self.came.put((publisher_id, event_type, payload))
+
+    def next(self):
+        return self.came.get(timeout=_WAIT)
+
+    def payload(self):
+        return self.next()[2]
+
+
+def configured(url="fake:", **options):
+    conf = cfg.ConfigOpts()
+    conf([], project="test", default_config_files=[])
+    oslo_messaging.get_notification_transport(conf, url="fake:")
+    conf.set_override("transport_url", url)
+    vhard_conf.register(conf)
+    topic = f"topic-{next(_TOPICS)}"
+    conf.set_override("notification_topic", topic, "vhard")
+    for name, value in options.items():
+        conf.set_override(name, value, "vhard")
+    return conf
+
+
+def sender(conf, size=notify.QUEUE_SIZE, kind=Sender):
+    return kind(conf, "nova-api", conf.vhard.notification_topic, size)
+
+
+@contextlib.contextmanager
+def listening(conf):
+    consumer = Consumer()
+    topic = conf.vhard.notification_topic
+    listener = oslo_messaging.get_notification_listener(
+        oslo_messaging.get_notification_transport(conf),
+        [oslo_messaging.Target(topic=topic, exchange=conf.control_exchange)],
+        [consumer],
+        executor="threading",
+    )
+    listener.start()
+    try:
+        yield consumer
+    finally:
+        listener.stop()
+        listener.wait()
+
+
+@pytest.fixture
+def conf():
+    return configured()
+
+
+@pytest.fixture
+def consumer(conf):
+    with listening(conf) as found:
+        yield found
+
+
+@pytest.fixture
+def warnings(caplog):
+    caplog.set_level(logging.WARNING)
+    return lambda: logged.lines(caplog, notify.LOG.name)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """What cannot be sent is not tried again while a test lasts, or later."""
+    monkeypatch.setattr(notify, "_pauses", lambda: itertools.repeat(10**6))
+
+
+class Waiting(Sender):
+    """A sender whose bus is down, until somebody sets ``up``."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.up = threading.Event()
+        self.waits = threading.Event()
+
+    def _connect(self):
+        self.waits.set()
+        assert self.up.wait(_WAIT)
+        return super()._connect()
+
+
+def test_a_decision_is_sent_as_it_is_logged(conf, consumer):
+    sender(conf).decided('{"gate": "nova-api", "outcome": "allow"}')
+    publisher, event_type, payload = consumer.next()
+    assert publisher == f"nova-api:{os.uname().nodename}"
+    assert event_type == "vhard.decision"
+    about = {"version": "1.0", "dropped": 0}
+    assert payload == {"gate": "nova-api", "outcome": "allow", **about}
+
+
+def test_the_publisher_is_on_the_host_that_the_service_names(conf, consumer):
+    conf.register_opt(cfg.StrOpt("host"))
+    conf.set_override("host", "controller.example")
+    sender(conf).decided("{}")
+    assert consumer.next()[0] == "nova-api:controller.example"
+
+
+def test_the_services_own_bus_of_notifications_is_taken(conf, consumer):
+    group = "oslo_messaging_notifications"
+    conf.set_override("transport_url", DOWN)
+    conf.set_override("transport_url", "fake:", group)
+    # what the service itself sends is another matter
+    conf.set_override("driver", ["noop"], group)
+    conf.set_override("topics", ["notifications"], group)
+    sender(conf).decided("{}")
+    assert consumer.next()[1] == "vhard.decision"
+
+
+def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
+    conf, consumer, warnings
+):
+    # given
+    waiting = sender(conf, 3, Waiting)
+    waiting.decided('{"number": 0}')
+    assert waiting.waits.wait(_WAIT)
+    # when
+    for number in range(1, 9):
+        waiting.decided(json.dumps({"number": number}))
+    # then
+    ((level, message),) = warnings()
+    assert level == "WARNING"
+    assert message == (
+        "Notifications do not get to the message bus, 1 were dropped so far "
+        "in this process; the log has what they say: 3 wait for it"
+    )
+    # and when
+    waiting.up.set()
+    # then
+    came = [consumer.payload() for _ in range(4)]
+    assert [one["number"] for one in came] == [0, 1, 2, 3]
+    assert [one["dropped"] for one in came] == [0, 5, 0, 0]
+    waiting.decided('{"number": 9}')
+    assert consumer.payload()["dropped"] == 0
+
+
+def test_a_bus_that_is_not_there_holds_no_request_up(patient):
+    conf = configured(DOWN)
+    found = sender(conf)
+    began = threading.active_count()
+    for _ in range(3 * notify.QUEUE_SIZE):
+        found.decided("{}")
+    (worker,) = found._workers.values()
+    assert worker._queue.full()
+    assert worker._total >= 2 * notify.QUEUE_SIZE - 1
+    # of the requests none has begun a thread but the first
+    assert threading.active_count() - began <= 2
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [("nonsense://x", "nonsense"), ("no url", "No scheme specified")],
+)
+def test_a_wrong_url_is_logged_once_and_what_is_dropped_counted(
+    url, why, warnings, patient
+):
+    found = sender(configured(url), size=2)
+    found.decided("{}")
+    until(warnings)
+    for _ in range(7):
+        found.decided("{}")
+    (worker,) = found._workers.values()
+    # another one is with the thread
+    assert worker._total == 5
+    ((_, message),) = warnings()
+    assert why in message
+
+
+def until(condition):
+    pause = threading.Event()
+    for _ in range(_WAIT * 100):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it did not come about")
+
+
+def test_what_cannot_be_sent_is_tried_again_and_not_logged_whole(
+    conf, consumer, warnings, monkeypatch, caplog
+):
+    # given
+    monkeypatch.setattr(notify, "_PAUSE", 0)
+    real, tries = impl_fake.FakeDriver.send_notification, []
+
+    def send(*arguments, **more):
+        tries.append(1)
+        if len(tries) <= 3:
+            raise oslo_messaging.MessageDeliveryFailure("no such queue\nx")
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(impl_fake.FakeDriver, "send_notification", send)
+    # when
+    found = sender(conf)
+    for number in range(3):
+        found.decided(json.dumps({"private": number}))
+    # then
+    assert [consumer.payload()["private"] for _ in range(3)] == [0, 1, 2]
+    assert len(tries) == 6
+    ((_, message),) = warnings()
+    assert "MessageDeliveryFailure: no such queue x" in message
+    assert "private" not in caplog.text
+
+
+def test_the_longer_it_fails_the_longer_it_waits():
+    pauses = list(itertools.islice(notify._pauses(), 8))
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_what_others_cannot_send_is_logged_as_ever(conf, consumer, caplog):
+    sender(conf).decided("{}")
+    consumer.next()
+    try:
+        raise ValueError("of somebody else")
+    except ValueError:
+        logging.getLogger(notify.LOGGERS[0]).exception("Could not send")
+    assert "of somebody else" in caplog.text
+
+
+def test_without_a_thread_the_next_one_tries_again(
+    conf, consumer, warnings, monkeypatch
+):
+    found = sender(conf)
+    with monkeypatch.context() as patch:
+
+        def fail(self):
+            raise RuntimeError("can't start new thread")
+
+        patch.setattr(threading.Thread, "start", fail)
+        found.decided('{"number": 1}')
+    ((_, message),) = warnings()
+    assert "can't start new thread" in message
+    found.decided('{"number": 2}')
+    assert [consumer.payload()["number"] for _ in range(2)] == [1, 2]
+
+
+def test_many_threads_share_one_queue(conf, consumer):
+    found = sender(conf)
+    start = threading.Barrier(8)
+
+    def send():
+        start.wait(_WAIT)
+        for _ in range(50):
+            found.decided("{}")
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [consumer.payload()["dropped"] for _ in range(400)] == [0] * 400
+    assert len(found._workers) == 1
+
+
+def test_after_a_fork_a_process_has_a_thread_of_its_own(conf, consumer):
+    # given: one that has sent already
+    found = sender(conf, kind=Waiting)
+    found.decided("{}")
+    assert found.waits.wait(_WAIT)
+    reading, writing = os.pipe()
+    # when
+    pid = os.fork()
+    if not pid:
+        with contextlib.suppress(BaseException):
+            found.waits = threading.Event()
+            found.decided("{}")
+            assert found.waits.wait(_WAIT)
+            os.write(writing, b"%d" % len(found._workers))
+        os._exit(0)
+    # then
+    os.close(writing)
+    assert os.read(reading, 9) == b"1"
+    os.close(reading)
+    os.waitpid(pid, 0)
+    found.up.set()
+    consumer.next()
+
+
+_JUDGE = """
+import sys, threading
+{before}
+import oslo_messaging
+from oslo_config import cfg
+from nova_vhard import conf as vhard_conf
+from nova_vhard.gates.enforcer import PolicyEnforcer
+from nova_vhard.policy.subject import UPLOAD, Subject
+from nova_vhard.request import image
+conf = cfg.ConfigOpts()
+conf([], project="test", default_config_files=[])
+vhard_conf.register(conf)
+oslo_messaging.get_notification_transport(conf, url="fake:")
+conf.set_override("transport_url", {url!r})
+conf.set_override("policy_file", {path!r}, "vhard")
+conf.set_override("state_path", {state!r}, "vhard")
+conf.set_override("notifications", {on}, "vhard")
+enforcer = PolicyEnforcer("nova-api", "nova-api", conf)
+def judge():
+    request = image.read({{"hw_disk_bus": "ide"}})
+    verdict = enforcer.judge(enforcer.policy(), request, Subject(UPLOAD))
+    print(verdict.outcome)
+judge()
+{after}
+"""
+
+
+def judging(tmp_path, on, url="fake:", before="", after=""):
+    """Judge in a process of its own; return its lines."""
+    path = write(tmp_path / "policy.yaml", POLICY)
+    state = str(tmp_path / "state")
+    code = _JUDGE.format(
+        url=url, path=path, state=state, on=on, before=before, after=after
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=_WAIT
+    )
+    return ended.stdout.splitlines()
+
+
+def test_by_default_nothing_is_loaded_and_no_thread_begun(tmp_path):
+    after = (
+        "print('nova_vhard.gates.notify' in sys.modules)\n"
+        "print(threading.active_count())"
+    )
+    lines = judging(tmp_path, False, after=after)
+    assert lines == ["refuse", "False", "1"]
+    assert not configured().vhard.notifications
+
+
+def test_no_thread_is_begun_before_the_first_decision(tmp_path):
+    before = "import nova_vhard.gates.notify\nprint(threading.active_count())"
+    lines = judging(tmp_path, False, before=before)
+    assert lines[0] == "1"
+
+
+def test_a_process_ends_while_the_bus_is_down(tmp_path):
+    after = "print([thread.daemon for thread in threading.enumerate()][1:])"
+    assert judging(tmp_path, True, DOWN, after=after)[0] == "refuse"
+
+
+_GREEN = """
+import eventlet
+eventlet.monkey_patch()
+"""
+_GREEN_CONSUMER = """
+import eventlet.queue
+class Consumer:
+    came = eventlet.queue.Queue()
+    def info(self, context, publisher_id, event_type, payload, metadata):
+        self.came.put(payload["outcome"])
+target = oslo_messaging.Target(
+    topic=conf.vhard.notification_topic, exchange=conf.control_exchange)
+listener = oslo_messaging.get_notification_listener(
+    oslo_messaging.get_notification_transport(conf), [target], [Consumer()],
+    executor="eventlet")
+listener.start()
+judge()
+print(Consumer.came.get(timeout=30))
+"""
+
+
+def test_under_eventlet_it_sends_too(tmp_path):
+    """As in the services of Nova before 34."""
+    lines = judging(tmp_path, True, before=_GREEN, after=_GREEN_CONSUMER)
+    assert lines == ["refuse"] * 3
+
+
+def test_under_eventlet_a_bus_that_is_down_holds_nobody_up(tmp_path):
+    after = "for _ in range(100): judge(); eventlet.sleep(0)"
+    lines = judging(tmp_path, True, DOWN, _GREEN, after)
+    assert lines == ["refuse"] * 101
+
+
+@pytest.fixture
+def enforcer(conf, tmp_path):
+    path = write(tmp_path / "policy.yaml", POLICY)
+    conf.set_override("policy_file", path, "vhard")
+    conf.set_override("state_path", str(tmp_path / "state"), "vhard")
+    conf.set_override("notifications", True, "vhard")
+    return PolicyEnforcer("nova-api", "nova-api", conf)
+
+
+def test_a_gate_sends_what_it_logs(enforcer, consumer, caplog):
+    caplog.set_level(logging.INFO)
+    request = image.read({"hw_disk_bus": "ide"})
+    enforcer.judge(enforcer.policy(), request, Subject(UPLOAD, "p1"))
+    (event,) = logged.decisions(caplog)
+    payload = consumer.payload()
+    assert payload == {**event, "version": "1.0", "dropped": 0}
+    assert payload["outcome"] == "refuse"
+
+
+def test_a_gate_sends_also_what_nobody_wants_logged(
+    enforcer, consumer, caplog
+):
+    caplog.set_level(logging.WARNING, "nova_vhard.decisions")
+    enforcer.judge(enforcer.policy(), image.read({}), Subject(UPLOAD))
+    assert consumer.payload()["outcome"] == "allow"
+    assert not logged.decisions(caplog)
+
+
+def test_a_gate_sends_that_its_policy_cannot_be_used(
+    enforcer, consumer, tmp_path
+):
+    write(tmp_path / "policy.yaml", 'version: "1"\nmode: strict\n')
+    with pytest.raises(PolicyUnavailable):
+        enforcer.policy()
+    publisher, event_type, payload = consumer.next()
+    assert publisher.startswith("nova-api:")
+    assert event_type == "vhard.policy_unusable"
+    assert "policy.yaml" in payload["error"]
+    assert payload.keys() == {"error", "version", "dropped"}
+    # once a change
+    with pytest.raises(PolicyUnavailable):
+        enforcer.policy()
+    assert consumer.came.empty()
+
+
+def test_a_topic_of_other_characters_is_one_clear_error():
+    conf = configured()
+    with pytest.raises(ValueError, match="regex"):
+        conf.set_override("notification_topic", "a b", "vhard")
