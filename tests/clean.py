@@ -42,7 +42,6 @@ def formatter() -> logging.Formatter:
 #: What a reader of logs has to find in a record, and in no other.
 _EVENTS = {
     (decisions.DECISIONS, "INFO"): decisions.Event,
-    (decisions.WATCH, "ERROR"): decisions.PolicyUnusable,
 }
 
 

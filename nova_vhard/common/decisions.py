@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decision events in the lines of a log, and of policies that are unusable.
+"""Decision events in the lines of a log, and what they count.
 
 A decision event (``nova_vhard.policy.events``) stands alone in its line,
 behind a prefix of oslo.log, or as the message of a record that is JSON itself
@@ -16,12 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-#: Logger of the events, and that of the policy file's troubles.
+#: Logger of the events.
 DECISIONS = "nova_vhard.decisions"
-WATCH = "nova_vhard.policy.watch"
 
 _DECISIONS = f" {DECISIONS} ".encode()
-_WATCH = f" {WATCH} ".encode()
 _PREFIX = 512
 # What syslog puts in front: "Nov 25 09:14:02 host nova-api[4711]: ".
 _SYSLOG = re.compile(rb'^[^\[{"]*\[\d+\]: ')
@@ -58,14 +56,6 @@ class Event:
 
     data: dict[str, Any]
     time: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyUnusable:
-    """A service says that its policy file cannot be used as it is."""
-
-
-Said = Event | PolicyUnusable
 
 
 def violations(data: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
@@ -109,8 +99,8 @@ def text(value: Any) -> str:
     return value
 
 
-def read(line: bytes) -> Said | None:
-    """Return what a line says; None if it is about something else.
+def read(line: bytes) -> Event | None:
+    """Return the event of a line; None if it is about something else.
 
     :raises Unreadable: if it should be an event and is no JSON object
     """
@@ -125,28 +115,23 @@ def read(line: bytes) -> Said | None:
     return _of_text(line)
 
 
-def _of_record(data: dict[str, Any]) -> Said | None:
+def _of_record(data: dict[str, Any]) -> Event | None:
     """Read a line that is JSON: an event, or a record with a message."""
     name, message = data.get("name"), data.get("message")
     if not isinstance(message, str):
         return Event(data, _time_of(data))
     if name == DECISIONS:
         return Event(_object(message), _time_of(data))
-    if name == WATCH and data.get("levelname") == "ERROR":
-        return PolicyUnusable()
     return None
 
 
-def _of_text(line: bytes) -> Said | None:
+def _of_text(line: bytes) -> Event | None:
     """Read a line that has a prefix."""
     before = _logged_by(_DECISIONS, line)
-    if before is not None:
-        data = _object(b"{" + line.partition(b"{")[2])
-        return Event(data, _time(before.decode(errors="replace")))
-    before = _logged_by(_WATCH, line)
-    if before is not None and before.split()[-1:] == [b"ERROR"]:
-        return PolicyUnusable()
-    return None
+    if before is None:
+        return None
+    data = _object(b"{" + line.partition(b"{")[2])
+    return Event(data, _time(before.decode(errors="replace")))
 
 
 def _logged_by(field: bytes, line: bytes) -> bytes | None:

@@ -4,24 +4,50 @@
 from oslo_config import cfg
 
 from nova_vhard.conf import groups
+from nova_vhard.conf.vhard import NOTIFICATION_TOPIC
 
 GROUP = cfg.OptGroup(
     "vhard_exporter",
     title="Exporter of decisions",
-    help="Which logs nova-vhard-exporter follows, and where it serves what "
-    "it has counted there to Prometheus.",
+    help="Which message buses nova-vhard-exporter listens to, and where it "
+    "serves what it has counted there to Prometheus.",
 )
 
 OPTS = [
-    cfg.ListOpt(
-        "files",
+    cfg.MultiStrOpt(
+        "transport_urls",
         default=[],
-        help="Logs to follow, by their absolute paths: those of "
-        "nova-scheduler, nova-api and glance-api on this host, or the files "
-        "that decision events go to. Without any the exporter does not "
-        "start. One that is not there or cannot be read is counted in "
-        "nova_vhard_log_errors_total and tried again each time; meanwhile "
-        "its decisions are missing from the counts.",
+        secret=True,
+        help="URLs of the message buses to listen to, again for each further "
+        "one: rabbit://USER:PASSWORD@HOST:PORT/VHOST, as in transport_url of "
+        "nova.conf and glance-api.conf. Options of the driver, as TLS, stand "
+        "in a group of oslo.messaging's in the same file "
+        "([oslo_messaging_rabbit]) and must say the same of queues as those "
+        "of the services do. Without any URL, or with one that is none, the "
+        "exporter does not start. A bus that cannot be reached has "
+        "nova_vhard_bus_up 0 and is tried again; its decisions wait there, "
+        "or in the services.",
+    ),
+    cfg.StrOpt(
+        "topic",
+        default=NOTIFICATION_TOPIC,
+        regex=r"^[A-Za-z0-9_.-]{1,128}\Z",
+        help="Topic of the notifications: [vhard] notification_topic of the "
+        "services. With another one nothing is counted, while "
+        "nova_vhard_bus_up says 1. Everything on this topic is taken off the "
+        "bus: do not name the one of Ceilometer or of anybody else. A value "
+        "of other characters: the exporter does not start.",
+    ),
+    cfg.ListOpt(
+        "exchanges",
+        default=[],
+        help="Exchanges to listen to, beside the exporter's own: [DEFAULT] "
+        "control_exchange of the services, nova and glance. With RabbitMQ "
+        "none needs to be here, because each service ties the queue to its "
+        "exchange before it sends; a login that may not configure an "
+        "exchange that is here cannot listen at all. With a driver for "
+        "which exchanges are something else, nothing is counted of those "
+        "that are missing.",
     ),
     cfg.HostAddressOpt(
         "bind_host",
@@ -37,15 +63,6 @@ OPTS = [
         min=1,
         help="Port to serve the metrics on. If it is in use the exporter "
         "does not start.",
-    ),
-    cfg.FloatOpt(
-        "poll_interval",
-        default=1.0,
-        min=0.1,
-        max=60,
-        help="Seconds between two looks at the logs. Longer than half of "
-        "the interval at which Prometheus asks makes its graphs jump; what "
-        "is copied away and truncated between two looks is not counted.",
     ),
 ]
 

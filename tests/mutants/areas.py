@@ -78,7 +78,7 @@ _POLICY = (
     *_unit("test_schema_faults", "test_source", "test_yaml"),
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),
     *_unit("cli/test_policy_show", "cli/test_policy_test"),
-    *_unit("cli/test_decision", "exporter/test_lines", "test_decisions"),
+    *_unit("cli/test_decision", "test_decisions", "test_event_lines"),
     *_unit("exporter/test_metrics"),
     *_unit("test_bad_policy", "test_files", "test_refusal"),
     *_unit("test_server_exemptions", "host/test_guests", "host/test_running"),
@@ -96,7 +96,7 @@ _REQUEST = (
 )
 _GATES = (
     *_unit("test_http", "test_judge", "test_leading", "test_one_time_use"),
-    *_unit("test_posture", "test_routing"),
+    *_unit("test_notify", "test_posture", "test_routing"),
     *_fuzz("nova", "glance", "scheduler"),
     *_VERDICTS,
     *_ALONE,

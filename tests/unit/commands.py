@@ -46,7 +46,7 @@ _GROUPS = ("openstack.vhard.v1", "openstack.image.v2", "openstack.compute.v2")
 #: What is the system's own. Nothing else may be shown.
 _SYSTEM = frozenset(("cd", "chmod", "cp", "curl", "editor", "mv", "sed"))
 _SYSTEM |= {".", "apt-get", "journalctl", "python3", "systemctl", "touch"}
-_SYSTEM |= {"truncate"}
+_SYSTEM |= {"rabbitmqctl", "truncate"}
 
 
 _PROMPT = re.compile(r"^[#$] ((?:.*\\\n)*.*)\n?", re.MULTILINE)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from nova_vhard.common import decisions
-from nova_vhard.common.decisions import DECISIONS, WATCH, Event, PolicyUnusable
+from nova_vhard.common.decisions import DECISIONS, Event
 
 DATA = {"outcome": "allow"}
 TEXT = json.dumps(DATA)
@@ -51,16 +51,6 @@ def test_a_line_with_a_prefix(before, time):
     line = f"{before} {DECISIONS} [-] {TEXT}"
     assert decisions.read(line.encode()) == Event(DATA, time)
     assert read({"MESSAGE": line}) == Event(DATA, time)
-
-
-@pytest.mark.parametrize(
-    ("level", "answer"), [("ERROR", PolicyUnusable()), ("WARNING", None)]
-)
-def test_a_policy_that_is_unusable(level, answer):
-    record = {"name": WATCH, "message": "text", "levelname": level}
-    assert read(record) == answer
-    line = f"{WRITTEN} 1 {level} {WATCH} [-] text"
-    assert decisions.read(line.encode()) == answer
 
 
 @pytest.mark.parametrize("name", ["nova.api", None])

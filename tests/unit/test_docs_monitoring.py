@@ -9,14 +9,15 @@ import pytest
 import yaml
 
 from nova_vhard.catalogue.checks import CHECKS
-from nova_vhard.cmd.exporter.lines import Decision
 from nova_vhard.cmd.exporter.metrics import (
     GATES,
     MODES,
     OUTCOMES,
     RULES,
+    SERVICES,
     Metrics,
 )
+from nova_vhard.cmd.exporter.payloads import Decision
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
 from nova_vhard.node.guard.metrics import Metrics as GuardMetrics
@@ -45,13 +46,14 @@ VALUES = {
     "rule": set(RULES),
     "check": set(CHECKS),
     "status": {one.value for one in Status},
+    "service": set(SERVICES),
     "publisher": {"json", "placement", "prometheus"},
 }
 
 
 def families():
     """Yield every metric of the exporter and of the reporter, in use."""
-    metrics = Metrics(["/var/log/nova/nova-api.log"])
+    metrics = Metrics(["rabbit1:5672"])
     violation = (RULES[0], "enforce", 1)
     metrics.decided(Decision(GATES[0], "enforce", "refuse", (violation,), 0.1))
     yield from metrics.registry.collect()
@@ -96,7 +98,7 @@ def test_an_expression_is_about_metrics_and_labels_that_exist(expression):
         ("nova_vhard_decisions_total{outcome='refused'}", "never 'refused'"),
         ("sum by (rule) (nova_vhard_decisions_total)", "no label rule"),
         (
-            "nova_vhard_check == 0 and nova_vhard_log_followed == 0",
+            "nova_vhard_check == 0 and nova_vhard_bus_up == 0",
             "never match",
         ),
         (
@@ -154,7 +156,7 @@ def test_every_metric_is_looked_at():
 
 
 def test_the_page_has_every_metric_of_the_exporter():
-    metrics = Metrics(["/x"])
+    metrics = Metrics(["rabbit1:5672"])
     named = set(re.findall(r"``(nova_vhard_\w+)``", words(PAGE)))
     assert named >= {
         one.name + ("_total" if one.type == "counter" else "")

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from nova_vhard.cmd.exporter import lines
+from nova_vhard.cmd.exporter import payloads
 from nova_vhard.cmd.exporter.metrics import Metrics
 from nova_vhard.common import decisions
 from nova_vhard.common.log import MESSAGE_LIMIT
@@ -20,7 +20,7 @@ from nova_vhard.policy.hardware import (
 from nova_vhard.policy.leading import MOST, leading
 from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
-from tests.unit.exporter.logs import written
+from tests.unit.event_lines import written
 from tests.unit.helpers import TODAY, judge, policy
 
 DISK = ("guest_devices.disk_bus",)
@@ -100,10 +100,10 @@ def test_an_event_counts_the_others(verdict):
     assert event["rules"] == verdict.rules
     # and who reads events misses none
     assert sum(n for *_, n in decisions.violations(event)) == MANY + 2
-    counted = lines.read(stream.getvalue().encode()).violations
-    assert (CARD[0], "enforce", 1) in counted
+    counted = payloads.decision(event)
+    assert (CARD[0], "enforce", 1) in counted.violations
     metrics = Metrics([])
-    metrics.decided(lines.read(stream.getvalue().encode()))
+    metrics.decided(counted)
     labels = {"gate": "glance-api", "rule": DISK[0], "mode": "audit"}
     name = "nova_vhard_violations_total"
     assert metrics.registry.get_sample_value(name, labels) == MANY

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exporter: decision events, read from logs, as metrics."""
+"""The exporter: decisions, taken from the message bus, as metrics."""

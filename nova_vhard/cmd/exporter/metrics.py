@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is counted, in the words of Prometheus.
 
-A log line is an outsider's text. Labels have values from known sets only,
-``other`` for anything else, so that nobody can make more of them.
+Whoever may write to the bus can send any text. Labels have values from known
+sets only, ``other`` for anything else, so that nobody can make more of them.
 """
 
+import time
 from collections.abc import Iterable
 
 from prometheus_client import (
@@ -14,9 +15,9 @@ from prometheus_client import (
     Histogram,
 )
 
+from nova_vhard.catalogue import gates
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.catalogue.gates import GATES
-from nova_vhard.cmd.exporter.lines import Decision
+from nova_vhard.cmd.exporter.payloads import Decision
 from nova_vhard.policy.hosts import (
     FLAVOR_REQUIRE,
     HOSTS_REQUIRE,
@@ -34,6 +35,12 @@ from nova_vhard.policy.verdict import (
 OTHER = "other"
 #: The mode of a decision without a violation.
 NONE = "none"
+
+#: Those that send to the bus. The guard has a network of its own, an empty
+#: one, and writes its own metrics.
+GATES = tuple(gate for gate in gates.GATES if gate != gates.GUARD)
+#: First part of the publisher id of whoever sends.
+SERVICES = ("glance-api", "nova-api", "nova-scheduler")
 
 MODES = (*(str(mode) for mode in Mode), NONE)
 #: Mode and outcome that go together: a series each, from the start on.
@@ -59,17 +66,23 @@ RULES = (
 _BUCKETS = (25e-6, 50e-6, 1e-4, 2.5e-4, 5e-4, 1e-3, 1e-2, 0.1, 1, 10)
 
 
+#: Seconds without any notification, heartbeats among them, after which a bus
+#: counts as down.
+SILENCE = 60.0
+
+
 class Metrics:
     """The metrics of one exporter.
 
-    :param files: paths of the logs that are followed
+    :param buses: names of the buses that it listens to
     """
 
-    def __init__(self, files: Iterable[str]) -> None:
+    def __init__(self, buses: Iterable[str]) -> None:
         """Make them, each series that is usual with 0."""
         self.registry = CollectorRegistry()
         self._make_of_decisions()
-        self._make_of_files(files)
+        self._make_of_services()
+        self._make_of_buses(buses)
 
     def _make_of_decisions(self) -> None:
         self._decisions = Counter(
@@ -96,33 +109,56 @@ class Metrics:
             for mode, outcome in USUAL:
                 self._decisions.labels(gate, mode, outcome)
 
-    def _make_of_files(self, files: Iterable[str]) -> None:
-        def counter(name: str, text: str) -> Counter:
-            """Return a counter of a file."""
-            return Counter(name, text, ("file",), registry=self.registry)
-
-        self._unreadable = counter(
-            "nova_vhard_log_lines_unreadable",
-            "Lines that should be decision events and cannot be read.",
-        )
-        self._errors = counter(
-            "nova_vhard_log_errors",
-            "Times that a log was not there or could not be read.",
-        )
-        self._unusable = counter(
+    def _make_of_services(self) -> None:
+        self._unusable = Counter(
             "nova_vhard_policy_unusable",
-            "Times that a service logged that its policy cannot be used.",
-        )
-        self._followed = Gauge(
-            "nova_vhard_log_followed",
-            "1 if a log could be read when it was last tried, else 0.",
-            ("file",),
+            "Times that a service sent that its policy cannot be used.",
+            ("service",),
             registry=self.registry,
         )
-        for file in files:
-            for item in (self._unreadable, self._errors, self._unusable):
-                item.labels(file)
-            self._followed.labels(file)
+        self._dropped = Counter(
+            "nova_vhard_notifications_dropped",
+            "Notifications that a service could not send.",
+            ("service",),
+            registry=self.registry,
+        )
+        for service in SERVICES:
+            self._unusable.labels(service)
+            self._dropped.labels(service)
+
+    def _make_of_buses(self, buses: Iterable[str]) -> None:
+        self._unreadable = Counter(
+            "nova_vhard_notifications_unreadable",
+            "Notifications that cannot be read.",
+            ("bus",),
+            registry=self.registry,
+        )
+        self._last = Gauge(
+            "nova_vhard_bus_last_message_timestamp_seconds",
+            "When a service's last notification came; 0 before the first.",
+            ("bus",),
+            registry=self.registry,
+        )
+        up = Gauge(
+            "nova_vhard_bus_up",
+            "1 if notifications come through, heartbeats among them, else 0.",
+            ("bus",),
+            registry=self.registry,
+        )
+        self._alive = {bus: Alive() for bus in buses}
+        for bus, alive in self._alive.items():
+            self._unreadable.labels(bus)
+            self._last.labels(bus)
+            up.labels(bus).set_function(alive.up)
+
+    def came(self, bus: str) -> None:
+        """Note that something came through a bus."""
+        self._alive[bus].seen = time.monotonic()
+
+    def notified(self, bus: str, service: str, dropped: int) -> None:
+        """Count a service's notification, and those dropped before it."""
+        self._last.labels(bus).set(time.time())
+        self._dropped.labels(_known(service, SERVICES)).inc(dropped)
 
     def decided(self, decision: Decision) -> None:
         """Count a decision."""
@@ -137,19 +173,28 @@ class Metrics:
             ).inc(count)
         self._seconds.labels(gate).observe(decision.seconds)
 
-    def unreadable(self, file: str) -> None:
-        """Count a line that should be an event and is none."""
-        self._unreadable.labels(file).inc()
-
-    def unusable(self, file: str) -> None:
+    def unusable(self, service: str) -> None:
         """Count a service's word that its policy cannot be used."""
-        self._unusable.labels(file).inc()
+        self._unusable.labels(_known(service, SERVICES)).inc()
 
-    def followed(self, file: str, well: bool) -> None:
-        """Say whether a log could be read; count if not."""
-        self._followed.labels(file).set(well)
-        if not well:
-            self._errors.labels(file).inc()
+    def unreadable(self, bus: str) -> None:
+        """Count a notification that cannot be read."""
+        self._unreadable.labels(bus).inc()
+
+
+class Alive:
+    """Whether a bus brings anything.
+
+    :ivar seen: when the last notification came, by the monotonic clock
+    """
+
+    def __init__(self) -> None:
+        """Nothing has come yet."""
+        self.seen = float("-inf")
+
+    def up(self) -> float:
+        """Return 1 if something has come lately, else 0."""
+        return float(time.monotonic() - self.seen < SILENCE)
 
 
 def _known(value: str, known: tuple[str, ...]) -> str:

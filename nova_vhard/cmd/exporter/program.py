@@ -2,9 +2,9 @@
 """nova-vhard-exporter: count what the gates decide, for Prometheus."""
 
 import argparse
-import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,43 +36,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _PROGRAM.run(_run, _parser().parse_args(argv))
 
 
-def _files(options: Any) -> list[str]:
-    """Return the logs to follow.
-
-    :raises ValueError: if there is none, or a path is not absolute
-    """
-    if not options.files:
-        raise ValueError(
-            "no log to follow: name them in [vhard_exporter] files of "
-            f"{_DEFAULT_FILE}, or of the file that --config-file names"
-        )
-    for path in options.files:
-        if not os.path.isabs(path):
-            raise ValueError(
-                f"[vhard_exporter] files: {path!r} is no absolute path"
-            )
-    return list(options.files)
-
-
 def _run(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
-    _follow(conf.vhard_exporter)
-    return 0
-
-
-def _follow(options: Any) -> None:
-    """Follow the logs until SIGTERM or SIGINT.
+    """Listen to the buses until SIGTERM or SIGINT.
 
     :raises ValueError: with what is wrong, and how to put it right
     """
-    files = _files(options)
+    # oslo.messaging loads eventlet, which warns of itself; nothing uses it.
+    warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
     try:
-        from nova_vhard.cmd.exporter.service import Exporter
+        import oslo_messaging
+
+        from nova_vhard.cmd.exporter import service
     except ModuleNotFoundError as error:
         raise ValueError(
             f"the Python package {error.name} is not installed: install "
             "nova-vhard[exporter]"
         ) from error
-    exporter = Exporter(files, options.poll_interval)
+    # For heartbeats: an exchange that is nobody else's.
+    oslo_messaging.set_transport_defaults(_PROGRAM.name)
+    exporter = service.Exporter(service.buses(conf))
 
     def stop(signum: int, frame: Any) -> None:
         """End the exporter: a signal's handler."""
@@ -80,7 +62,7 @@ def _follow(options: Any) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    host, port = options.bind_host, options.port
+    host, port = conf.vhard_exporter.bind_host, conf.vhard_exporter.port
     try:
         exporter.run(host, port)
     except OSError as error:
@@ -88,6 +70,7 @@ def _follow(options: Any) -> None:
             f"cannot listen on {host}, port {port}: {error.strerror}; see "
             "[vhard_exporter] bind_host and port"
         ) from error
+    return 0
 
 
 if __name__ == "__main__":

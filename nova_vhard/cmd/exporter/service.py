@@ -1,94 +1,101 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exporter: read what is new in the logs, count it, wait, again."""
+"""The exporter: serve what the message buses bring, as metrics."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 
+from oslo_config import cfg
 from prometheus_client import start_http_server
 
-from nova_vhard.cmd.exporter import lines
-from nova_vhard.cmd.exporter.follow import Follower
+from nova_vhard.cmd.exporter.bus import Bus, parse
+from nova_vhard.cmd.exporter.counting import Counting
 from nova_vhard.cmd.exporter.metrics import Metrics
 from nova_vhard.common.log import get_logger
-from nova_vhard.common.text import clean
 
 LOG = get_logger(__name__)
 
+_OPTION = "[vhard_exporter] transport_urls"
+
+
+def buses(conf: cfg.ConfigOpts) -> list[Bus]:
+    """Return the buses that the options name.
+
+    :raises ValueError: if there is none, or a URL cannot be used
+    :raises oslo_config.cfg.Error: for an option of oslo.messaging's
+    """
+    options = conf.vhard_exporter
+    if not options.transport_urls:
+        raise ValueError(f"no message bus to listen to: name it in {_OPTION}")
+    result: dict[str, Bus] = {}
+    for number, text in enumerate(options.transport_urls, 1):
+        bus = _bus(conf, text, f"{_OPTION}, number {number}")
+        if bus.name in result:
+            raise ValueError(f"{_OPTION}: {bus.name} is there twice")
+        result[bus.name] = bus
+    return list(result.values())
+
+
+def _bus(conf: cfg.ConfigOpts, text: str, place: str) -> Bus:
+    """Return the bus of a URL.
+
+    :param place: where the URL stands
+    :raises ValueError: for a URL that is none
+    :raises oslo_config.cfg.Error: for an option of the driver
+    """
+    options: Any = conf.vhard_exporter
+    try:
+        url = parse(conf, text)
+        return Bus(conf, url, options.topic, options.exchanges)
+    except cfg.Error:
+        # Of another option, which it names.
+        raise
+    except ValueError as error:
+        raise ValueError(
+            f"{place}: {error}; rabbit://USER:PASSWORD@HOST:PORT/VHOST is "
+            "what is expected"
+        ) from None
+
 
 class Exporter:
-    """Counts the decision events of some logs.
+    """Counts the decisions that come through message buses.
 
-    :param files: paths of the logs
-    :param interval: seconds between two looks at them
+    :param buses: to listen to
     """
 
-    def __init__(self, files: Iterable[str], interval: float) -> None:
-        """Open nothing yet."""
-        # A file that is named twice is counted once.
-        self._followers = [Follower(file) for file in dict.fromkeys(files)]
-        self._interval = interval
+    def __init__(self, buses: Sequence[Bus]) -> None:
+        """Connect to nothing yet."""
+        self._buses = buses
         self._stop = threading.Event()
-        self._errors: dict[str, str] = {}
-        self.metrics = Metrics(follower.path for follower in self._followers)
+        self.metrics = Metrics(bus.name for bus in buses)
 
     def stop(self) -> None:
         """End ``run`` soon."""
         self._stop.set()
 
     def run(self, host: str, port: int) -> None:
-        """Serve the metrics, and keep them up to date until stopped.
+        """Serve the metrics, and count, until stopped.
 
         :raises OSError: if it cannot listen there
         """
-        # First look, then listen: the first answer is about every file.
-        self.once()
         registry = self.metrics.registry
         server, thread = start_http_server(port, host, registry)
         LOG.info("Serving metrics on %s, port %s", host, port)
+        self.start()
         try:
-            while not self._stop.wait(self._interval):
-                self.once()
+            self._stop.wait()
         finally:
             server.shutdown()
             server.server_close()
             thread.join()
             self.close()
 
+    def start(self) -> None:
+        """Begin to listen to the buses."""
+        for bus in self._buses:
+            bus.start(Counting(bus.name, self.metrics))
+
     def close(self) -> None:
-        """Let go of the logs."""
-        for follower in self._followers:
-            follower.close()
-
-    def once(self) -> None:
-        """Read and count what is new in each log."""
-        for follower in self._followers:
-            try:
-                for line in follower.lines():
-                    self._take(follower.path, line)
-                    if self._stop.is_set():
-                        return
-            except OSError as error:
-                self._failed(follower.path, error)
-            else:
-                self._errors.pop(follower.path, None)
-                self.metrics.followed(follower.path, well=True)
-
-    def _take(self, path: str, line: bytes) -> None:
-        try:
-            stated = lines.read(line)
-        except lines.Unreadable as error:
-            LOG.debug("%s: %s", path, clean(error))
-            self.metrics.unreadable(path)
-            return
-        if isinstance(stated, lines.Decision):
-            self.metrics.decided(stated)
-        elif stated is not None:
-            self.metrics.unusable(path)
-
-    def _failed(self, path: str, error: OSError) -> None:
-        """Count it, and log it if it is something new."""
-        self.metrics.followed(path, well=False)
-        text = error.strerror or str(error)
-        if self._errors.get(path) != text:
-            self._errors[path] = text
-            LOG.warning("%s cannot be read, trying again: %s", path, text)
+        """Let go of the buses."""
+        for bus in self._buses:
+            bus.stop()

@@ -86,8 +86,8 @@ def _event(line: bytes, read: Read) -> Event | None:
     except decisions.Unreadable:
         stated, meant = None, _meant(line)
     else:
-        meant = isinstance(stated, Event) and _meant(line)
-    if isinstance(stated, Event) and _is_event(stated.data):
+        meant = stated is not None and _meant(line)
+    if stated is not None and _is_event(stated.data):
         read.events += 1
         return stated
     if meant:

@@ -23,7 +23,7 @@ from nova_vhard.policy.subject import BOOT, MOVE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
 from tests.unit.cli.desk import rows, run
-from tests.unit.exporter.logs import FORGED, written
+from tests.unit.event_lines import FORGED, written
 from tests.unit.helpers import TODAY, policy
 
 RULES = {

@@ -9,19 +9,22 @@ import sys
 import time
 import urllib.request
 
+import oslo_messaging
 import pytest
 
 from nova_vhard.cmd.exporter import program
-from tests.unit.exporter.logs import event
 
 _WAIT = 60
+#: Nothing listens there.
+DOWN = "rabbit://u:hidden@127.0.0.1:1/vhost"
 
 
-@pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "service.log"
-    path.write_text("old\n")
-    return path
+@pytest.fixture(autouse=True)
+def defaults(monkeypatch):
+    """Leave alone what other tests of this process have of the same module."""
+    monkeypatch.setattr(
+        oslo_messaging, "set_transport_defaults", lambda exchange: None
+    )
 
 
 def free_port():
@@ -67,33 +70,32 @@ def scrape(port, process, until):
     raise AssertionError(f"no {until!r}: {process.poll()}")
 
 
-def test_serves_what_is_written_and_stops_on_sigterm(tmp_path, path):
+def test_serves_while_the_bus_is_down_and_stops_on_sigterm(tmp_path):
     port = free_port()
-    options = {"files": path, "port": port, "poll_interval": 0.1}
+    options = {"transport_urls": DOWN, "port": port}
     with running(configured(tmp_path, **options)) as process:
+        bus = 'bus="127.0.0.1:1/vhost"'
+        text = scrape(port, process, f"nova_vhard_bus_up{{{bus}}} 0.0")
         series = 'gate="nova-api",mode="enforce",outcome="refuse"'
-        name = "nova_vhard_decisions_total"
-        scrape(port, process, f"{name}{{{series}}} 0.0")
-        with open(path, "a") as log:
-            log.write(event("context", {"hw_disk_bus": "ide"}) + "\n")
-        scrape(port, process, f"{name}{{{series}}} 1.0")
+        assert f"nova_vhard_decisions_total{{{series}}} 0.0" in text
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=_WAIT)
         assert process.returncode == 0
         assert "Traceback" not in errors
+        assert "hidden" not in errors + text
 
 
-def test_it_listens_on_loopback_alone_by_default(tmp_path, path):
+def test_it_listens_on_loopback_alone_by_default(tmp_path):
     parser = program._parser()
-    arguments = configured(tmp_path, files=path)
+    arguments = configured(tmp_path, transport_urls=DOWN)
     conf = program._PROGRAM.configure(parser.parse_args(arguments))
     assert conf.vhard_exporter.bind_host == "127.0.0.1"
 
 
-def test_a_port_that_is_in_use_is_one_clear_error(tmp_path, path, capsys):
+def test_a_port_that_is_in_use_is_one_clear_error(tmp_path, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        arguments = configured(tmp_path, files=path, port=port)
+        arguments = configured(tmp_path, transport_urls=DOWN, port=port)
         assert program.main(arguments) == 1
     assert capsys.readouterr().err.strip().splitlines()[-1] == (
         f"nova-vhard-exporter: cannot listen on 127.0.0.1, port {port}: "
@@ -104,11 +106,12 @@ def test_a_port_that_is_in_use_is_one_clear_error(tmp_path, path, capsys):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "no log to follow: name them in [vhard_exporter] files"),
-        ({"files": "service.log"}, "'service.log' is no absolute path"),
-        ({"files": "/x", "port": "http"}, "port"),
-        ({"files": "/x", "bind_host": "not a host"}, "bind_host"),
-        ({"files": "/x", "poll_interval": "0"}, "poll_interval"),
+        ({}, "no message bus to listen to: name it in [vhard_exporter] "),
+        # an option of an older version
+        ({"files": "/x"}, "no message bus to listen to"),
+        ({"transport_urls": DOWN, "port": "http"}, "port"),
+        ({"transport_urls": DOWN, "bind_host": "not a host"}, "bind_host"),
+        ({"transport_urls": DOWN, "topic": "a b"}, "topic"),
     ],
 )
 def test_a_wrong_option_is_one_clear_error(tmp_path, capsys, options, said):
@@ -118,18 +121,51 @@ def test_a_wrong_option_is_one_clear_error(tmp_path, capsys, options, said):
     assert said in line
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("", "it is no URL of a message bus"),
+        ("u:hidden@rabbit1:5672", "there is no driver for u://"),
+        ("rabbit://u:hidden/@rabbit1:5672", "it is no URL of a message bus"),
+        ("rabbit://u:hidden@rabbit1:x", "it is no URL of a message bus"),
+        ("rabit://u:hidden@rabbit1:1", "there is no driver for rabit://"),
+        ("rabbit://u:hidden@rabbit1:1/?ssl=hidden", "an option behind the ?"),
+        ("rabbit://u:hidden@rabbit1:1/?hidden=1", "an option behind the ?"),
+    ],
+)
+def test_a_wrong_url_is_one_clear_error_without_the_password(
+    tmp_path, capsys, url, why
+):
+    arguments = configured(tmp_path, transport_urls=url)
+    assert program.main(arguments) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    place = "nova-vhard-exporter: [vhard_exporter] transport_urls, number 1: "
+    assert line.startswith(place)
+    assert why in line
+    assert "hidden" not in line
+
+
+def test_a_wrong_option_of_the_driver_is_one_clear_error(tmp_path, capsys):
+    arguments = configured(tmp_path, transport_urls=DOWN)
+    with open(arguments[1], "a") as file:
+        file.write("[oslo_messaging_rabbit]\nssl = maybe\n")
+    assert program.main(arguments) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("nova-vhard-exporter: Value for option ssl from ")
+    assert "hidden" not in line
+
+
 def python(text):
     command = [sys.executable, "-c", text]
     return subprocess.run(command, capture_output=True, text=True, check=True)
 
 
-def test_without_its_extra_it_says_what_to_install():
+@pytest.mark.parametrize("package", ["prometheus_client", "oslo_messaging"])
+def test_without_its_extra_it_says_what_to_install(package):
     found = python(
-        "import sys; sys.modules['prometheus_client'] = None\n"
+        f"import sys; sys.modules['{package}'] = None\n"
         "from nova_vhard.cmd.exporter import program\n"
-        "from oslo_config import cfg\n"
-        "class Options: files = ['/x']\n"
-        "try: program._follow(Options)\n"
+        "try: program._run(None, None)\n"
         "except ValueError as error: print(error)\n"
     )
     assert "install nova-vhard[exporter]" in found.stdout

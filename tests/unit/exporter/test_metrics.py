@@ -1,54 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics count what the logs say, and have no labels of outsiders."""
 
-import json
 import re
+import time
 
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from nova_vhard.catalogue import gates
+from nova_vhard.cmd.exporter import metrics
+from nova_vhard.cmd.exporter.counting import Counting
 from nova_vhard.cmd.exporter.metrics import (
     GATES,
     MODES,
     NONE,
     OTHER,
     RULES,
+    SERVICES,
+    Metrics,
 )
-from nova_vhard.cmd.exporter.service import Exporter
+from nova_vhard.gates import notify
 from nova_vhard.policy import meaning
 from nova_vhard.policy.schema import MODES as OF_THE_SCHEMA
 from nova_vhard.policy.verdict import GUEST_DEVICES
+from tests import logged
 from tests.unit.docs import ROOT
-from tests.unit.exporter.logs import event
+from tests.unit.exporter.sent import payload
 
 IDE_E1000 = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+BUS = "rabbit1:5672"
 
 
 @pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "service.log"
-    path.touch()
-    return path
+def exporter():
+    return Counting(BUS, Metrics([BUS]))
 
 
-@pytest.fixture
-def exporter(path):
-    found = Exporter([str(path)], 1)
-    found.once()
-    yield found
-    found.close()
-
-
-def append(path, *lines):
-    with open(path, "a") as file:
-        file.writelines(f"{line}\n" for line in lines)
+def send(
+    exporter, *payloads, kind=notify.DECISION, publisher="nova-api:controller1"
+):
+    """Hand notifications over, as oslo.messaging does."""
+    for one in payloads:
+        exporter.info({}, publisher, kind, one, {})
 
 
 def samples(exporter):
     """Return name and labels of every sample, with its value."""
-    text = generate_latest(exporter.metrics.registry).decode()
+    text = generate_latest(exporter._metrics.registry).decode()
     return {
         (one.name, frozenset(one.labels.items())): one.value
         for family in text_string_to_metric_families(text)
@@ -61,28 +60,25 @@ def value(exporter, name, **labels):
     return samples(exporter).get(key)
 
 
-def test_counts_decisions_by_gate_mode_and_outcome(exporter, path):
+def test_counts_decisions_by_gate_mode_and_outcome(exporter):
     refused = {"gate": "nova-api", "mode": "enforce", "outcome": "refuse"}
     assert value(exporter, "decisions_total", **refused) == 0
-    append(path, event("context", IDE_E1000), event("context", IDE_E1000))
-    append(path, event("bare", gate="scheduler"))
-    exporter.once()
+    send(exporter, payload(IDE_E1000), payload(IDE_E1000))
+    send(exporter, payload(gate="scheduler"))
     assert value(exporter, "decisions_total", **refused) == 2
     allowed = {"gate": "scheduler", "mode": "none", "outcome": "allow"}
     assert value(exporter, "decisions_total", **allowed) == 1
 
 
-def test_counts_violations_by_gate_rule_and_mode(exporter, path):
-    append(path, event("json", IDE_E1000))
-    exporter.once()
+def test_counts_violations_by_gate_rule_and_mode(exporter):
+    send(exporter, payload(IDE_E1000))
     for rule in ("guest_devices.disk_bus", "guest_devices.vif_model"):
         labels = {"gate": "nova-api", "rule": rule, "mode": "enforce"}
         assert value(exporter, "violations_total", **labels) == 1
 
 
-def test_measures_judgements(exporter, path):
-    append(path, event("bare", seconds=61e-6), event("bare", seconds=0.5))
-    exporter.once()
+def test_measures_judgements(exporter):
+    send(exporter, payload(seconds=61e-6), payload(seconds=0.5))
 
     def below(bound):
         labels = {"gate": "nova-api", "le": bound}
@@ -93,21 +89,35 @@ def test_measures_judgements(exporter, path):
     assert total == pytest.approx(0.500061)
 
 
-def test_nobody_can_make_more_series(exporter, path):
+def test_nobody_can_make_more_series(exporter):
     before = set(samples(exporter))
     for number in range(100):
-        data = json.loads(event("bare", IDE_E1000))
+        data = payload(IDE_E1000, dropped=1)
         data |= {"gate": f"g{number}", "mode": f"m{number}"}
         data["outcome"] = f"o{number}"
         data["violations"] = [{"rule": f"r{number}", "mode": f"m{number}"}]
-        append(path, json.dumps(data))
-    exporter.once()
+        send(exporter, data, publisher=f"s{number}:h{number}")
+        send(
+            exporter,
+            payload(dropped=1),
+            kind=notify.POLICY_UNUSABLE,
+            publisher=f"s{number}",
+        )
+        send(exporter, data, kind=f"vhard.k{number}")
+        send(exporter, {"version": f"v{number}"})
     more = set(samples(exporter)) - before
     assert {
         text for _, labels in more for name, text in labels if name != "le"
     } == {OTHER}
     labels = {"gate": OTHER, "mode": OTHER, "outcome": OTHER}
     assert value(exporter, "decisions_total", **labels) == 100
+    dropped = value(exporter, "notifications_dropped_total", service=OTHER)
+    assert dropped == 200
+    assert value(exporter, "notifications_unreadable_total", bus=BUS) == 100
+
+
+def test_the_guard_sends_nothing():
+    assert {*gates.GATES} - {*GATES} == {gates.GUARD}
 
 
 def test_gates_are_those_that_judge():
@@ -116,7 +126,14 @@ def test_gates_are_those_that_judge():
     text = "".join(path.read_text() for path in folder.glob("*.py"))
     names = re.findall(r'PolicyEnforcer\(([A-Z_]+), "', text)
     named = sorted(getattr(gates, name) for name in names)
-    assert sorted({*GATES} - {gates.GUARD}) == named
+    assert sorted(GATES) == named
+
+
+def test_services_are_those_that_send():
+    folder = ROOT / "nova_vhard" / "gates"
+    text = "".join(path.read_text() for path in folder.glob("*.py"))
+    names = re.findall(r'PolicyEnforcer\([A-Z_]+, "(.+?)"', text)
+    assert {*names} == {*SERVICES}
 
 
 def test_modes_are_those_of_a_policy_file():
@@ -128,45 +145,68 @@ def test_rules_are_those_that_an_exemption_can_lift():
     assert liftable == {*meaning._RULES}
 
 
-def test_what_cannot_be_read_is_counted_and_the_rest_goes_on(exporter, path):
-    append(path, event("bare")[:-9], "\x00\udcff".encode("utf-8", "ignore"))
-    append(path, event("bare"))
-    exporter.once()
-    file = str(path)
-    assert value(exporter, "log_lines_unreadable_total", file=file) == 1
+def test_what_cannot_be_read_is_counted_and_the_rest_goes_on(exporter, caplog):
+    wrong = payload() | {"outcome": None}
+    send(exporter, None, {}, wrong, publisher="nova-api:h\n1")
+    send(exporter, payload())
+    assert value(exporter, "notifications_unreadable_total", bus=BUS) == 3
     labels = {"gate": "nova-api", "mode": "none", "outcome": "allow"}
     assert value(exporter, "decisions_total", **labels) == 1
+    # one line, not three
+    name = "nova_vhard.cmd.exporter.counting"
+    assert logged.lines(caplog, name) == [
+        (
+            "WARNING",
+            f"What nova-api:h1 sends to {BUS} is not counted: no object",
+        )
+    ]
 
 
-def test_counts_that_a_policy_cannot_be_used(exporter, path):
-    prefix = "2026-11-25 09:14:02.123 42 ERROR nova_vhard.policy.watch [-] "
-    append(path, f"{prefix}Policy cannot be used, …")
-    exporter.once()
-    assert value(exporter, "policy_unusable_total", file=str(path)) == 1
+def test_counts_what_a_service_has_dropped(exporter):
+    send(exporter, payload(dropped=5), payload(), payload(dropped=2))
+    dropped = value(
+        exporter, "notifications_dropped_total", service="nova-api"
+    )
+    assert dropped == 7
 
 
-def test_a_log_that_is_not_there_is_counted_and_tried_again(tmp_path, caplog):
-    # given
-    here, gone = tmp_path / "here.log", tmp_path / "gone.log"
-    here.touch()
-    exporter = Exporter([str(gone), str(here), str(here)], 1)
-    # when
-    exporter.once()
-    exporter.once()
-    append(here, event("bare"))
-    exporter.once()
-    # then
-    assert value(exporter, "log_errors_total", file=str(gone)) == 3
-    assert value(exporter, "log_followed", file=str(gone)) == 0
-    assert value(exporter, "log_followed", file=str(here)) == 1
-    labels = {"gate": "nova-api", "mode": "none", "outcome": "allow"}
-    assert value(exporter, "decisions_total", **labels) == 1
-    said = f"{gone} cannot be read, trying again: No such file or directory"
-    assert [one for one in caplog.messages if "cannot" in one] == [said]
-    # and when
-    append(gone, event("bare"))
-    exporter.once()
-    # then
-    assert value(exporter, "log_followed", file=str(gone)) == 1
-    assert value(exporter, "decisions_total", **labels) == 2
-    exporter.close()
+def test_counts_that_a_policy_cannot_be_used(exporter, caplog):
+    fault = {"version": "1.0", "dropped": 0, "error": "policy.yaml:2:\nmode"}
+    for number in range(3):
+        send(
+            exporter,
+            fault,
+            kind=notify.POLICY_UNUSABLE,
+            publisher=f"glance-api:controller{number}",
+        )
+    service = {"service": "glance-api"}
+    assert value(exporter, "policy_unusable_total", **service) == 3
+    ((_, line),) = logged.lines(caplog, "nova_vhard.cmd.exporter.counting")
+    assert line == (
+        "The policy of glance-api:controller0 cannot be used as it is: "
+        "policy.yaml:2: mode"
+    )
+
+
+def test_a_bus_is_up_while_anything_comes_through_it(exporter, monkeypatch):
+    def up():
+        return value(exporter, "bus_up", bus=BUS)
+
+    assert up() == 0
+    send(exporter, {}, kind=notify.HEARTBEAT, publisher="nova-vhard-exporter")
+    assert up() == 1
+    now = time.monotonic()
+    monkeypatch.setattr(
+        metrics.time, "monotonic", lambda: now + metrics.SILENCE
+    )
+    assert up() == 0
+
+
+def test_heartbeats_are_no_notification_of_a_service(exporter):
+    name = "bus_last_message_timestamp_seconds"
+    send(exporter, {}, kind=notify.HEARTBEAT)
+    assert value(exporter, name, bus=BUS) == 0
+    assert value(exporter, "notifications_unreadable_total", bus=BUS) == 0
+    before = time.time()
+    send(exporter, payload())
+    assert value(exporter, name, bus=BUS) >= before

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Notifications of one bus, counted as they come."""
+
+from typing import Any
+
+import oslo_messaging
+
+from nova_vhard.cmd.exporter import payloads
+from nova_vhard.cmd.exporter.metrics import Metrics
+from nova_vhard.common.log import Seldom, get_logger
+from nova_vhard.common.text import clean, line
+from nova_vhard.gates import notify
+
+LOG = get_logger(__name__)
+
+#: Seconds between two lines of the log about the same.
+_LOG_INTERVAL = 60.0
+
+_TEXT_LIMIT = 1024
+
+
+class Counting:
+    """An endpoint of a notification listener.
+
+    :param bus: name of the bus
+    """
+
+    #: Nothing of others' on the same topic.
+    filter_rule = oslo_messaging.NotificationFilter(event_type=r"vhard\.")
+
+    def __init__(self, bus: str, metrics: Metrics) -> None:
+        """Keep what it counts in."""
+        self._bus = bus
+        self._metrics = metrics
+        self._unreadable = Seldom(_LOG_INTERVAL)
+        self._unusable = Seldom(_LOG_INTERVAL)
+
+    def info(
+        self,
+        context: Any,
+        publisher_id: Any,
+        event_type: Any,
+        payload: Any,
+        metadata: Any,
+    ) -> None:
+        """Count a notification of priority INFO; raise nothing."""
+        self._metrics.came(self._bus)
+        if event_type == notify.HEARTBEAT:
+            return
+        try:
+            self._count(str(publisher_id), event_type, payload)
+        except payloads.Unreadable as error:
+            self._metrics.unreadable(self._bus)
+            if self._unreadable.due():
+                LOG.warning(
+                    "What %s sends to %s is not counted: %s",
+                    clean(publisher_id),
+                    self._bus,
+                    line(error, _TEXT_LIMIT),
+                )
+
+    def _count(self, publisher: str, event_type: Any, payload: Any) -> None:
+        """Count a service's notification.
+
+        :raises Unreadable: if it cannot be read
+        """
+        service = publisher.partition(":")[0]
+        dropped = payloads.dropped(payload)
+        self._metrics.notified(self._bus, service, dropped)
+        if event_type == notify.DECISION:
+            self._metrics.decided(payloads.decision(payload))
+        elif event_type == notify.POLICY_UNUSABLE:
+            self._metrics.unusable(service)
+            if self._unusable.due():
+                LOG.warning(
+                    "The policy of %s cannot be used as it is: %s",
+                    clean(publisher),
+                    line(payload.get("error"), _TEXT_LIMIT),
+                )

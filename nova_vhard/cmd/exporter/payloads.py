@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is counted of a notification (``nova_vhard.gates.notify``).
+
+Whoever may write to the bus can send anything: what is not of the documented
+types and sizes is not counted, but as unreadable.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from nova_vhard.common import decisions
+from nova_vhard.common.decisions import Unreadable, text
+
+__all__ = ["Decision", "Unreadable", "decision", "dropped"]
+
+#: The versions that are understood: what a later one of them has more is
+#: left alone.
+_VERSION = re.compile(r"1\.[0-9]{1,4}\Z")
+#: More entries than any event of a gate has.
+_MOST = 1000
+#: More than any process drops between two notifications.
+_MANY = 10**9
+_WRONG = (KeyError, TypeError, ValueError, OverflowError)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is counted of a decision event.
+
+    :ivar violations: rule, mode and how many
+    :ivar seconds: that the judgement took
+    """
+
+    gate: str
+    mode: str | None
+    outcome: str
+    violations: tuple[tuple[str, str, int], ...]
+    seconds: float
+
+
+def dropped(payload: Any) -> int:
+    """Return how many notifications its process dropped before this one.
+
+    :raises Unreadable: if it is no payload of a version that is understood
+    """
+    if not isinstance(payload, dict):
+        raise Unreadable("no object")
+    version = payload.get("version")
+    if not isinstance(version, str) or not _VERSION.match(version):
+        raise Unreadable("not of a version 1")
+    count = payload.get("dropped")
+    if type(count) is not int or not 0 <= count <= _MANY:
+        raise Unreadable("dropped: a count expected")
+    return count
+
+
+def decision(payload: dict[str, Any]) -> Decision:
+    """Take what is counted, in its own types.
+
+    :raises Unreadable: if something is missing, of another type, or too much
+    """
+    try:
+        mode = payload["mode"]
+        return Decision(
+            text(payload["gate"]),
+            None if mode is None else text(mode),
+            text(payload["outcome"]),
+            _violations(payload),
+            _seconds(payload["microseconds"]),
+        )
+    except _WRONG as error:
+        problem = f"no decision event: {type(error).__name__}: {error}"
+        raise Unreadable(problem) from error
+
+
+def _violations(payload: dict[str, Any]) -> tuple[tuple[str, str, int], ...]:
+    """Return rule, mode and number of what an event counts.
+
+    :raises ValueError: if there are more than a gate sends
+    """
+    entries = (*payload["violations"], *payload.get("more", ()))
+    if len(entries) > _MOST:
+        raise ValueError(f"more than {_MOST} violations")
+    result = tuple(decisions.violations(payload))
+    if len(result) > _MOST:
+        raise ValueError(f"more than {_MOST} rules")
+    return result
+
+
+def _seconds(microseconds: Any) -> float:
+    if isinstance(microseconds, bool):
+        raise TypeError("a number expected")
+    seconds = microseconds / 1e6
+    # Written so that NaN is refused too.
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{seconds} is no time")
+    return float(seconds)

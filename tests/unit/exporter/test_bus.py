@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bus is listened to: oslo.messaging's own, within this process."""
+
+import itertools
+import threading
+
+import oslo_messaging
+import pytest
+from oslo_config import cfg
+from oslo_messaging._drivers import impl_fake
+
+from nova_vhard import conf as vhard_conf
+from nova_vhard.cmd.exporter import bus, service
+from nova_vhard.conf import exporter as exporter_conf
+from nova_vhard.gates.notify import Sender
+from tests import logged
+from tests.unit.exporter.sent import event
+
+_WAIT = 60
+_TOPICS = itertools.count()
+
+
+@pytest.fixture
+def conf():
+    """The options of a service and of the exporter, on the same bus."""
+    conf = cfg.ConfigOpts()
+    conf([], project="test", default_config_files=[])
+    exporter_conf.register(conf)
+    vhard_conf.register(conf)
+    topic = f"exporter-{next(_TOPICS)}"
+    conf.set_override("notification_topic", topic, "vhard")
+    conf.set_override("topic", topic, "vhard_exporter")
+    conf.set_override("transport_urls", ["fake:"], "vhard_exporter")
+    # oslo.messaging's fake ties no queue to an exchange
+    conf.set_override("exchanges", ["nova", "glance"], "vhard_exporter")
+    oslo_messaging.get_notification_transport(conf, url="fake:")
+    conf.set_override("transport_url", "fake:")
+    return conf
+
+
+@pytest.fixture
+def exporter(conf):
+    found = service.Exporter(service.buses(conf))
+    yield found
+    found.close()
+
+
+def until(condition):
+    pause = threading.Event()
+    for _ in range(_WAIT * 100):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it did not come about")
+
+
+def value(exporter, name, **labels):
+    registry = exporter.metrics.registry
+    return registry.get_sample_value(f"nova_vhard_{name}", labels)
+
+
+def count(exporter):
+    labels = {"gate": "nova-api", "mode": "enforce", "outcome": "refuse"}
+    return value(exporter, "decisions_total", **labels)
+
+
+@pytest.mark.parametrize("exchange", ["nova", "glance"])
+def test_counts_what_a_service_sends(conf, exporter, exchange):
+    # given: a service has an exchange of its own
+    exporter.start()
+    conf.set_override("control_exchange", exchange)
+    # when
+    sender = Sender(conf, "nova-api", conf.vhard.notification_topic)
+    for _ in range(10):
+        sender.decided(event({"hw_disk_bus": "ide"}))
+    # then
+    until(lambda: count(exporter) == 10)
+
+
+def test_its_heartbeats_come_back(exporter):
+    assert value(exporter, "bus_up", bus="fake") == 0
+    exporter.start()
+    until(lambda: value(exporter, "bus_up", bus="fake") == 1)
+
+
+def test_what_others_send_is_left_alone(conf, exporter):
+    exporter.start()
+    conf.set_override("control_exchange", "nova")
+    transport = oslo_messaging.get_notification_transport(conf)
+    topic = conf.vhard.notification_topic
+    notifier = oslo_messaging.Notifier(
+        transport, "compute.host", "messagingv2", topics=[topic]
+    )
+    for kind in ("compute.instance.create.end", "x.vhard.decision"):
+        notifier.info({}, kind, {"outcome": "refuse"})
+    sender = Sender(conf, "nova-api", topic)
+    sender.decided(event({"hw_disk_bus": "ide"}))
+    until(lambda: count(exporter) == 1)
+    assert value(exporter, "notifications_unreadable_total", bus="fake") == 0
+
+
+def test_a_bus_that_does_not_let_listen_is_tried_again(
+    exporter, monkeypatch, caplog
+):
+    # given
+    monkeypatch.setattr(bus, "_RETRY", 0.01)
+    real, tries = impl_fake.FakeDriver.listen_for_notifications, []
+
+    def listen(*arguments):
+        tries.append(1)
+        if len(tries) < 3:
+            raise oslo_messaging.MessageDeliveryFailure("406: not equivalent")
+        return real(*arguments)
+
+    monkeypatch.setattr(
+        impl_fake.FakeDriver, "listen_for_notifications", listen
+    )
+    # when
+    exporter.start()
+    # then
+    until(lambda: value(exporter, "bus_up", bus="fake") == 1)
+    assert (
+        logged.lines(caplog, bus.LOG.name)
+        == [
+            (
+                "WARNING",
+                "Cannot listen to fake, trying again: 406: not equivalent",
+            )
+        ]
+        * 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("rabbit://u:p@one:5672,u:p@two:5673/vh", "one:5672,two:5673/vh"),
+        ("rabbit://u:p@one:5672/", "one:5672"),
+        ("rabbit://u:p@[2001:db8::1]:5672//", "2001:db8::1:5672//"),
+        ("fake:", "fake"),
+    ],
+)
+def test_a_bus_is_named_without_its_password(conf, url, name):
+    assert bus.name_of(bus.parse(conf, url)) == name
+
+
+def test_rabbitmq_hands_over_some_and_not_everything(conf):
+    limit = "rabbit_qos_prefetch_count"
+    assert bus.parse(conf, "rabbit://h:1/").query == {limit: "100"}
+    own = bus.parse(conf, f"rabbit://h:1/?{limit}=7")
+    assert own.query == {limit: "7"}
+    assert bus.parse(conf, "fake:").query == {}
+
+
+def test_a_bus_that_is_named_twice_is_one_clear_error(conf):
+    urls = ["rabbit://a:x@h:1/", "rabbit://b:y@h:1/"]
+    conf.set_override("transport_urls", urls, "vhard_exporter")
+    with pytest.raises(ValueError, match="transport_urls: h:1 is there twice"):
+        service.buses(conf)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a line of a log says."""
+
+import json
+import logging
+
+import pytest
+
+from nova_vhard.common import decisions
+from nova_vhard.policy import events
+from tests.unit.event_lines import FORGED, event, written
+
+FORMATS = pytest.mark.parametrize("name", ["bare", "context", "json"])
+SYSLOG = "Nov 25 09:14:02 controller1 nova-scheduler[4711]: "
+IDE = {"hw_disk_bus": "ide"}
+
+
+def test_the_logger_is_the_gates():
+    assert events.LOG.name == decisions.DECISIONS
+
+
+@FORMATS
+def test_reads_an_event_as_it_is_written(name):
+    data = decisions.read(event(name, IDE).encode()).data
+    assert list(decisions.violations(data)) == [
+        ("guest_devices.disk_bus", "enforce", 1)
+    ]
+    assert (data["gate"], data["mode"]) == ("nova-api", "enforce")
+    assert (data["outcome"], data["microseconds"]) == ("refuse", 61)
+
+
+@FORMATS
+def test_reads_an_event_without_a_violation(name):
+    data = decisions.read(event(name).encode()).data
+    assert list(decisions.violations(data)) == []
+    assert (data["mode"], data["outcome"]) == (None, "allow")
+
+
+@FORMATS
+def test_reads_what_the_journal_has(name):
+    entry = {"PRIORITY": "6", "MESSAGE": event(name)}
+    found = decisions.read(json.dumps(entry).encode())
+    assert found.data["outcome"] == "allow"
+
+
+def test_a_journal_in_a_journal_says_nothing():
+    """As deep as it may be, somebody could write one level more."""
+    inner = {"MESSAGE": event("context")}
+    entry = {"MESSAGE": json.dumps(inner)}
+    assert decisions.read(json.dumps(entry).encode()).data == inner
+
+
+def test_reads_what_syslog_has_put_a_prefix_to():
+    found = decisions.read((SYSLOG + event("context")).encode())
+    assert found.data["outcome"] == "allow"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"rules": ["passthrough.require", "hosts.require"]},
+        # as services of an older version write it
+        {"rule": "passthrough.require, hosts.require"},
+    ],
+)
+def test_a_demand_on_hosts_may_stand_for_several_rules(rules):
+    data = json.loads(event("bare"))
+    data["violations"] = [{"mode": "warn", **rules}]
+    read = decisions.read(json.dumps(data).encode()).data
+    assert list(decisions.violations(read)) == [
+        ("passthrough.require", "warn", 1),
+        ("hosts.require", "warn", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        f"{decisions.DECISIONS} {FORGED}",
+        f"2026-11-25 09:14:02 1 INFO {decisions.DECISIONS} {FORGED}",
+    ],
+)
+def test_the_text_of_an_exception_says_nothing(forged):
+    """A traceback of the service's own: oslo.log writes no brackets there."""
+    log = logging.getLogger("nova.compute.api")
+    with written("context", log) as stream:
+        try:
+            raise KeyError(f"x {forged}")
+        except KeyError:
+            log.exception("Failed")
+    found = stream.getvalue().encode().splitlines()
+    assert any(forged.encode() in one for one in found)
+    assert [decisions.read(one) for one in found] == [None] * len(found)
+
+
+@pytest.mark.parametrize("name", ["context", "json"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        FORGED,
+        f"nova_vhard.decisions [-] {FORGED}",
+        f"GET /x INFO nova_vhard.decisions [-] {FORGED}",
+        "x ERROR nova_vhard.policy.watch [-] Policy cannot be used",
+        f"x[1]: INFO nova_vhard.decisions {FORGED}",
+    ],
+)
+def test_what_somebody_else_has_logged_says_nothing(name, message):
+    log = logging.getLogger("nova.api.openstack.requestlog")
+    with written(name, log) as stream:
+        log.error('192.0.2.1 "%s" status: 404', message)
+        log.error("%s", message)
+    for line in stream.getvalue().splitlines():
+        assert decisions.read(line.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        event("bare")[:-1],
+        event("bare") + event("bare"),
+        event("context")[:-20],
+        event("context").partition("{")[0] + "no event",
+        "{" * 100_000,
+        '{"a":' + "[" * 100_000,
+        '{"microseconds":' + "9" * 10_000 + "}",
+        '{"name": "nova_vhard.decisions", "message": "no event"}',
+        '{"name": "nova_vhard.decisions", "message": "[]"}',
+        "{\udcff}",
+    ],
+    ids=range(10),
+)
+def test_what_should_be_an_event_and_is_none_is_unreadable(line):
+    with pytest.raises(decisions.Unreadable):
+        decisions.read(line.encode(errors="surrogateescape"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "Traceback (most recent call last):",
+        " nova_vhard.decisions",
+        "x" * 1_000_000,
+        "A" * 100_000 + " nova_vhard.decisions {}",
+        '{"name": "nova.api", "message": "text"}',
+    ],
+    ids=range(6),
+)
+def test_a_line_about_something_else_says_nothing(line):
+    assert decisions.read(line.encode()) is None
