@@ -25,7 +25,8 @@ ROOT = pathlib.Path(__file__).parents[2] / ".cloud-integration"
 @pytest.fixture(scope="session")
 def cloud(request):
     """The cloud, with the shortest posture_max_age that there is."""
-    with a_cloud(request, ROOT, posture={"posture_max_age": 60}) as running:
+    wanted = {"posture": {"posture_max_age": 60}, "bus": True}
+    with a_cloud(request, ROOT, **wanted) as running:
         yield running
 
 

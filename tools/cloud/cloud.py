@@ -75,9 +75,9 @@ class Cloud:
         self.daemons.stop(name, how=how)
 
     def start(self, name):
-        """Start one daemon again; wait until it listens if it is an API."""
+        """Start one daemon again; wait until it listens, if it does."""
         self.daemons.start(services.named(self.facts, name))
-        service = name.removesuffix("-api")
+        service = "amqp" if name == "rabbitmq" else name.removesuffix("-api")
         if service in self.facts.ports:
             self.listening(service)
 
@@ -104,6 +104,10 @@ class Cloud:
         if self.facts.gates:
             self._say("the reporters of the hosts")
             self._reporters()
+        if self.facts.bus:
+            self._say("the exporter")
+            self.daemons.start(services.exporter(self.facts))
+            self.listening("exporter")
         if self.facts.dashboard:
             self._say("Horizon")
             self._dashboard()

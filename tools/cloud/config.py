@@ -40,6 +40,12 @@ _VHARD = """\
 [vhard]
 policy_file = {policy}
 state_path = {home}/vhard
+notifications = {bus}
+"""
+#: Queues that outlive a restart of RabbitMQ, as deployment tools set it.
+_RABBIT = """\
+[oslo_messaging_rabbit]
+amqp_durable_queues = true
 """
 
 _KEYSTONE = """\
@@ -80,6 +86,7 @@ _GLANCE = f"""\
 [DEFAULT]
 {{logging}}
 enabled_backends = files:file
+transport_url = {{transport}}
 [database]
 {{database}}
 [files]
@@ -94,7 +101,7 @@ filesystem_store_datadir = {{home}}/staging
 filesystem_store_datadir = {{home}}/tasks
 [oslo_messaging_notifications]
 driver = noop
-[paste_deploy]
+{_RABBIT}[paste_deploy]
 flavor = keystone
 config_file = {{home}}/glance-api-paste.ini
 {_VHARD}"""
@@ -121,7 +128,7 @@ backend = nova.keymgr.conf_key_mgr.ConfKeyManager
 lock_path = {{home}}/locks
 [oslo_messaging_notifications]
 driver = noop
-[placement]
+{_RABBIT}[placement]
 {{auth}}
 [quota]
 driver = nova.quota.NoopQuotaDriver
@@ -206,6 +213,15 @@ timeout = 30
 {auth}
 """
 
+_EXPORTER = f"""\
+[DEFAULT]
+log_file = {{logs}}/exporter.log
+use_stderr = false
+{_RABBIT}[vhard_exporter]
+transport_urls = {{transport}}
+port = {{port}}
+"""
+
 #: The lines that doc/source/install tells an operator to add to nova.conf, the
 #: stock filters after ours.
 _OUR_FILTERS = """\
@@ -246,6 +262,10 @@ def write(facts):
     _write(facts, "nova", "api.conf", _API)
     for machine in facts.machines:
         _write_machine(facts, machine)
+    if facts.bus:
+        home("exporter").mkdir()
+        port = facts.ports["exporter"]
+        _write(facts, "exporter", "exporter.conf", _EXPORTER, port=port)
     _write_clients(facts)
 
 
@@ -347,6 +367,7 @@ def _write(facts, service, file, template, **more):
         **more,
         api=_DATABASE.format(facts.database("nova_api")),
         auth=auth(facts),
+        bus=facts.bus,
         cell1=_DATABASE.format(facts.database("nova_cell1")),
         database=_DATABASE.format(facts.database(service)),
         filters=filters.format(stock=_STOCK),

@@ -10,7 +10,15 @@ from cloud import infrastructure, machines, place
 
 _FILE = "cloud.json"
 APIS = ("keystone", "placement", "glance", "nova", "plain-nova", "network")
-_PORTS = (*APIS, "dashboard", "mariadb", "amqp", "erlang", "epmd")
+_PORTS = (
+    *APIS,
+    "dashboard",
+    "mariadb",
+    "amqp",
+    "erlang",
+    "epmd",
+    "exporter",
+)
 #: Seconds for which a scheduler keeps what Placement has told, so that a
 #: person does not wait a minute; and after which it trusts no host without
 #: Placement.
@@ -31,6 +39,8 @@ class Facts:
     :ivar dashboard: whether Horizon is there, with this project's plugin
     :ivar libvirt: whether two of the computes have a real libvirt and the
         guard, rather than Nova's fake driver
+    :ivar bus: whether the gates send their decisions to RabbitMQ, and the
+        exporter counts them
     """
 
     root: str
@@ -44,6 +54,7 @@ class Facts:
     small: bool = False
     dashboard: bool = False
     libvirt: bool = False
+    bus: bool = False
 
     @property
     def place(self):

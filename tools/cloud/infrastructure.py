@@ -118,7 +118,7 @@ def broker(place, ports, password):
     whoever comes, and leave it behind.
     """
     home = place.home("rabbitmq")
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     (home / "rabbitmq.conf").write_text(
         _RABBITMQ_CONF.format(amqp=ports["amqp"], password=password)
     )

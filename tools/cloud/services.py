@@ -5,7 +5,7 @@ import os
 import pathlib
 import sys
 
-from cloud import hypervisor, users
+from cloud import hypervisor, infrastructure, users
 from cloud.daemons import Daemon
 
 _TOOLS = pathlib.Path(__file__).parents[1]
@@ -176,6 +176,11 @@ def reporter(facts, machine):
     return _command(name, "nova-vhard-reporter", file, *words)
 
 
+def exporter(facts):
+    file = facts.place.home("exporter") / "exporter.conf"
+    return _command("exporter", "nova-vhard-exporter", file)
+
+
 def credential(facts, machine, program="reporter"):
     """Return the file that ``openstack vhard host enroll`` makes."""
     folder = credentials(facts) / machine.name
@@ -199,6 +204,8 @@ def named(facts, name):
         *(compute(facts, machine) for machine in facts.machines),
         *(reporter(facts, machine) for machine in facts.machines),
         *(guard(facts, machine) for machine in facts.hypervisors),
+        *infrastructure.broker(facts.place, facts.ports, facts.password),
+        exporter(facts),
     )
     return {daemon.name: daemon for daemon in everything}[name]
 
