@@ -6,6 +6,7 @@ Nothing here is needed to answer the hook.
 
 import contextlib
 import functools
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -34,8 +35,9 @@ def _module() -> Any:
         import libvirt
     except ImportError as error:
         text = (
-            "libvirt-python is not installed (package python3-libvirt, or "
-            "the extra [libvirt])"
+            f"libvirt-python is not there for {sys.executable} (install the "
+            "extra [libvirt]; package python3-libvirt is seen from a virtual "
+            "environment with --system-site-packages only)"
         )
         raise LibvirtError(text) from error
     # Else it prints its errors to standard error by itself.

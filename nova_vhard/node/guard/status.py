@@ -68,7 +68,12 @@ def _daemon(options: Any) -> Iterator[Line]:
         answer = wire.ask(service.socket_path(options), request, _LIMIT)
         answered = json.loads(answer.text)
     except (OSError, ValueError) as error:
-        yield Line("daemon", f"does not answer: {error}", False)
+        reason = getattr(error, "strerror", None) or error
+        text = (
+            f"does not answer: {reason}; start nova-vhard-guard.service, or "
+            "look into its log"
+        )
+        yield Line("daemon", text, False)
         return
     yield _answering(answered)
     yield _policy(answered, options.policy_file)
