@@ -24,9 +24,9 @@ VERSION = 1
 
 _TEXT = str | None
 _NAME_FILES = (
-    f"Run {prestep.COMMAND} as root again once that is mended. What "
-    "nova-compute reads it is told by --nova-config-file, where that is not "
-    "in /etc/nova."
+    f"Mend that, then run {prestep.COMMAND} as root again. Where "
+    "nova-compute reads files elsewhere than in /etc/nova, name them with "
+    "--nova-config-file."
 )
 
 

@@ -36,11 +36,13 @@ class Platform(enum.StrEnum):
     OTHER = "other"
 
 
+_BELOW = " In a virtual machine, have the hypervisor below provide it."
+
 IOMMU_OFF = {
     Platform.INTEL: "Switch VT-d on in the firmware, and boot with "
-    "intel_iommu=on and without intel_iommu=off.",
+    f"intel_iommu=on and without intel_iommu=off.{_BELOW}",
     Platform.AMD: "Switch AMD-Vi (often called IOMMU, or SVM) on in the "
-    "firmware, and boot without amd_iommu=off.",
+    f"firmware, and boot without amd_iommu=off.{_BELOW}",
     Platform.ARM: "Switch the SMMU on in the firmware, which has to describe "
     "it to the kernel (IORT or device tree). A machine without one cannot "
     "keep a device from the host's memory: offer none of its devices.",
@@ -50,9 +52,9 @@ IOMMU_OFF = {
 
 INTERRUPTS_DIRECT = {
     Platform.INTEL: "Switch interrupt remapping (and x2APIC) on in the "
-    "firmware, and boot without intremap=off.",
+    f"firmware, and boot without intremap=off.{_BELOW}",
     Platform.AMD: "Switch AMD-Vi on in the firmware, and boot without "
-    "amd_iommu=off and intremap=off.",
+    f"amd_iommu=off and intremap=off.{_BELOW}",
     Platform.ARM: "There is nothing to switch on: only an interrupt "
     "controller with an ITS (GICv3 or later) tells devices apart. Offer none "
     "of this machine's devices to guests.",

@@ -50,10 +50,10 @@ class GuestCage(Check):
     )
     remediation = (
         "In /etc/libvirt/qemu.conf take user, group, seccomp_sandbox, "
-        "clear_emulator_capabilities and namespaces out, or set them to "
-        "libvirt's defaults and a user of QEMU's own; start libvirtd or "
-        "virtqemud again. Then stop and start, or migrate away, the guests "
-        "that are named."
+        "clear_emulator_capabilities, namespaces and cgroup_controllers out, "
+        "or set them to libvirt's defaults and a user of QEMU's own; start "
+        "libvirtd or virtqemud again. Then stop and start, or migrate away, "
+        "the guests that are named. End a QEMU that libvirt did not start."
     )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:

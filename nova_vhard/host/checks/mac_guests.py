@@ -44,7 +44,9 @@ class MacGuests(Check):
         "be confined."
     )
     remediation = (
-        "See Check-Virt-20, then stop and start (or migrate away) the "
+        "Where neither SELinux nor AppArmor is active, boot the kernel with "
+        "one of them, set it to enforce, and start libvirtd or virtqemud "
+        "again (Check-Virt-20). Then stop and start (or migrate away) the "
         "guests that are named: a label is given when a guest starts. For "
         "AppArmor put a profile back to enforce with aa-enforce. Take "
         "static and none seclabels out of their domains."
