@@ -95,12 +95,22 @@ _PROBES: Mapping[str, type[Checks]] = {
 }
 
 
+#: Said by --help, since oslo.upgradecheck knows its own command only.
+_COMMANDS = (
+    "Commands: upgrade check looks at files and services; probe asks the "
+    "running APIs of Nova and Glance; probe-scheduler boots a server and "
+    "deletes it. The options above stand before them, --json behind them."
+)
+
+
 class _Options(cfg.ConfigOpts):  # type: ignore[misc]
     """The command line; oslo.upgradecheck gives it no version."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Parse it, with the option --version among the others."""
-        super().__call__(*args, version=version.of(_NAME), **kwargs)
+        super().__call__(
+            *args, version=version.of(_NAME), epilog=_COMMANDS, **kwargs
+        )
 
 
 def _run(
@@ -139,6 +149,8 @@ def chosen(argv: Sequence[str]) -> tuple[type[Checks], list[str]]:
     if len(named) != 1 or "upgrade" in arguments:
         return Checks, arguments
     place = arguments.index(named[0])
+    if {"-h", "--help"} & set(arguments[place:]):
+        return Checks, ["--help"]
     arguments[place : place + 1] = ["upgrade", "check"]
     return _PROBES[named[0]], arguments
 

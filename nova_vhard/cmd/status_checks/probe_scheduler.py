@@ -99,9 +99,10 @@ def _server(node: Node) -> Iterator[str]:
             microversion=_NO_NETWORK,
         )
     except sdk.SDKException as error:
-        text = clean(error, 400)
+        text = clean(error, 400).rstrip(".")
         raise Broken(
-            f"the server is refused, none was made: {text}"
+            f"the server is refused, none was made: {text} (--probe-image "
+            "and --probe-flavor take ids, not names)"
         ) from error
     try:
         yield str(server.id)

@@ -481,7 +481,10 @@ def test_the_table_and_wrong_arguments(etc, capsys):
     for wrong in (["upgrade", "check", "--bogus"], [], ["--config-file=/x"]):
         assert status.main(wrong) == 2, wrong
         assert "Traceback" not in "".join(capsys.readouterr())
-    assert status.main(["--help"]) == 0
+    for asked in (["--help"], ["probe", "--help"], ["probe-scheduler", "-h"]):
+        capsys.readouterr()
+        assert status.main(asked) == 0
+        assert "probe-scheduler boots a server" in capsys.readouterr().out
 
 
 def test_it_runs_where_there_is_neither_nova_nor_glance(etc):
