@@ -2,7 +2,7 @@
 """The shape of a place in the XML of a libvirt domain."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 #: Values by the architecture of the guest; under the empty name those of
@@ -42,17 +42,17 @@ class XmlPlace:
 
     path: str
     value: str | None = ""
-    only: Words = _NO_VALUES
-    but: Words = _NO_VALUES
+    only: Words = field(default_factory=lambda: _NO_VALUES)
+    but: Words = field(default_factory=lambda: _NO_VALUES)
     source: str = ""
     but_source: str = ""
     spec: str = ""
     count: bool = False
-    missing: Mapping[str, str] = _NO_NAMES
-    added: ByArchitecture = _NO_VALUES
+    missing: Mapping[str, str] = field(default_factory=lambda: _NO_NAMES)
+    added: ByArchitecture = field(default_factory=lambda: _NO_VALUES)
     of_host: bool = False
-    words: Words = _NO_VALUES
-    families: Mapping[str, str] = _NO_NAMES
+    words: Words = field(default_factory=lambda: _NO_VALUES)
+    families: Mapping[str, str] = field(default_factory=lambda: _NO_NAMES)
 
     def missing_on(self, architecture: str) -> str | None:
         """Return what libvirt takes where there is no value."""
