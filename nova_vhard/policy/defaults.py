@@ -2,11 +2,11 @@
 """The device that Nova picks when nobody asked for one.
 
 Sources: ``get_disk_bus_for_device_type`` in nova/virt/libvirt/blockinfo.py,
-``get_vif_model`` in nova/virt/libvirt/vif.py, ``_get_video_type`` in
-nova/virt/libvirt/driver.py, ``get_default_machine_type`` in
-nova/virt/libvirt/utils.py, ``get_vtpm_constraint`` and
-``get_mem_encryption_constraint`` in nova/virt/hardware.py, and libvirt's own
-choice of a SCSI controller.
+``get_vif_model`` in nova/virt/libvirt/vif.py, ``_get_video_type`` and
+``_guest_add_keyboard_device`` in nova/virt/libvirt/driver.py,
+``get_default_machine_type`` in nova/virt/libvirt/utils.py,
+``get_vtpm_constraint`` and ``get_mem_encryption_constraint`` in
+nova/virt/hardware.py, and libvirt's own choice of a SCSI controller.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -99,6 +99,7 @@ def implied(
         *_floppy(request),
         *_card(request, assume),
         *_video(request, assume),
+        *_keyboard(request, assume),
         *_firmware(request, assume),
         *_tpm(request),
         *_encryption(request),
@@ -222,6 +223,18 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     model = "vga" if vga else "virtio"
     why = f"nova picks {model} for a graphics card on {clean(arch)}"
     yield _choice(request, "video_model", model, why, _ARCHITECTURE_NAMES)
+
+
+def _keyboard(
+    request: HardwareRequest, assume: Assume
+) -> Iterator[DeviceChoice]:
+    """Yield the bus of the keyboard that Nova adds where there is none."""
+    arch = qemu_architecture(request, assume)
+    if DISPLAY not in request.devices or is_set(request, "input_bus"):
+        return
+    if arch == "aarch64":
+        why = f"nova picks usb for a keyboard on {clean(arch)}"
+        yield _choice(request, "input_bus", "usb", why, _ARCHITECTURE_NAMES)
 
 
 def _firmware(

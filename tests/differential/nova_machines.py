@@ -87,7 +87,11 @@ def more(guest: Any) -> Given:
         usb = guest.meta.properties.get("hw_input_bus") is None
         name = "pointer_model" if usb else "input_bus"
         found[name] = "usbtablet" if usb else pointer.bus
-    return {kind: {str(one)} for kind, one in found.items() if one}
+    given = {kind: {str(one)} for kind, one in found.items() if one}
+    keyboard = guest.driver._guest_add_keyboard_device(domain, guest.meta)
+    if keyboard is not None:
+        given.setdefault("input_bus", set()).add(keyboard.bus)
+    return given
 
 
 def _said(guest: Any, name: str) -> str:

@@ -137,6 +137,13 @@ def picked(kind, properties, **assume):
             "nova picks uefi on aarch64",
         ),
         (
+            "input_bus",
+            {"hw_architecture": "aarch64"},
+            {},
+            {"hw_input_bus", *ARCHITECTURES},
+            "nova picks usb for a keyboard on aarch64",
+        ),
+        (
             "tpm_model",
             {"hw_tpm_version": "2.0"},
             {},

@@ -136,6 +136,23 @@ def test_machine_video_and_firmware():
     assert picked({"hw_architecture": "ppc64"})["machine_type"] is None
 
 
+def test_the_keyboard_of_a_machine_that_has_none():
+    assert "input_bus" not in picked({})
+    assert picked({"hw_architecture": "aarch64"})["input_bus"] == "usb"
+    emulated = {"hw_emulation_architecture": "aarch64"}
+    assert picked(emulated)["input_bus"] == "usb"
+    assert picked({}, architecture="aarch64")["input_bus"] == "usb"
+    said = {"hw_architecture": "aarch64", "hw_input_bus": "virtio"}
+    assert "input_bus" not in picked(said)
+    # Without a console Nova adds none.
+    request = HardwareRequest(devices=frozenset())
+    kinds = {
+        choice.kind
+        for choice in implied(request, Assume(architecture="aarch64"))
+    }
+    assert "input_bus" not in kinds
+
+
 def test_a_guest_without_a_card_needs_no_model():
     request = HardwareRequest(devices=frozenset())
     kinds = {wish.kind for wish in implied(request, Assume())}
