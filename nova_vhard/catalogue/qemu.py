@@ -184,14 +184,13 @@ DEVICES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {kind: MappingProxyType(dict(values)) for kind, values in _KINDS.items()}
 )
 
-#: Devices that QEMU has for other machines than x86's.
-ELSEWHERE = frozenset(
+# Of s390x and ppc64; and a part of Arm's machine, that nobody adds.
+_OTHERS = frozenset(
     (
         "arm-smmuv3",
         "diag288",
         "spapr-vlan",
         "spapr-vscsi",
-        "tpm-tis-device",
         *(
             f"virtio-{name}-ccw"
             for name in (*words("blk scsi net rng gpu tablet keyboard mouse"),)
@@ -199,9 +198,26 @@ ELSEWHERE = frozenset(
     )
 )
 
+#: Architecture to the devices that QEMU offers on other machines than its.
+#: Arm's have no ISA bus, and no VGA of virtio's.
+ELSEWHERE: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "x86_64": _OTHERS | {"tpm-tis-device"},
+        "aarch64": _OTHERS
+        | set(
+            words(
+                "floppy isa-fdc isa-ide isa-vga isa-cirrus-vga ne2k_isa sb16 "
+                "piix3-ide piix4-ide tpm-crb tpm-tis intel-iommu virtio-vga "
+                "virtio-vga-gl vmware-svga xen-disk xen-cdrom xen-net-device"
+            )
+        ),
+    }
+)
+
 _SYMBOLS = {
     "AC97": "AC97",
     "AHCI_ICH9": "ich9-ahci",
+    "ARM_SMMUV3": "arm-smmuv3",
     "BOCHS_DISPLAY": "bochs-display",
     "E1000E_PCI_EXPRESS": "e1000e",
     "E1000_PCI": "e1000 e1000-82544gc e1000-82545em",
@@ -278,7 +294,13 @@ SELECTED: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "pc": frozenset(("IDE_DEV", "IDE_PIIX", "USB_UHCI")),
         "q35": frozenset(("AHCI_ICH9", "IDE_DEV")),
+        "virt": frozenset(("ARM_SMMUV3",)),
     }
+)
+
+#: Machine type to what the names of its versions begin with.
+VERSIONS: Mapping[str, str] = MappingProxyType(
+    {"q35": "pc-q35-", "pc": "pc-i440fx-", "virt": "virt-"}
 )
 
 #: Device to the source file, the variable of its type and the line (in QEMU
@@ -323,6 +345,26 @@ LINKED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
+# Architecture to the buses of block devices that its machines have not.
+_NO_BUS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"aarch64": frozenset(("ide", "fdc"))}
+)
+
+
+def served(kind: str, value: str, arch: str) -> tuple[str, ...]:
+    """Return the devices that serve a value of Nova's.
+
+    :param kind: device kind, a key of ``DEVICES``
+    :param arch: of the guests; empty for any
+    """
+    if kind.endswith("_bus") and value in _NO_BUS.get(arch, ()):
+        return ()
+    elsewhere = ELSEWHERE.get(arch, frozenset())
+    return tuple(
+        device for device in DEVICES[kind][value] if device not in elsewhere
+    )
+
+
 def part(device: str) -> str:
     """Return the smallest part of a build that a device comes with.
 
@@ -333,6 +375,7 @@ def part(device: str) -> str:
 
 def family(machine: str) -> str:
     """Return ``q35`` for ``pc-q35-9.2``, ``pc`` for ``pc-i440fx-9.2``."""
-    if machine.startswith("pc-q35-"):
-        return "q35"
+    for name, versions in VERSIONS.items():
+        if machine.startswith(versions):
+            return name
     return "pc" if machine.startswith("pc-") else machine

@@ -23,6 +23,7 @@ class Part:
     :ivar options: of QEMU's ``configure``
     :ivar unless: device kind and value; a policy that refuses it refuses
         the part
+    :ivar only: architecture that has the part; empty for each
     """
 
     why: str
@@ -30,20 +31,32 @@ class Part:
     symbols: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     unless: tuple[str, str] | None = None
+    only: str = ""
 
 
-#: Machine type to its board. Nova starts no guest on another of x86's.
+_X86, _ARM = "x86_64", "aarch64"
+
+#: Machine type to its board. Nova starts no guest on another of x86's, and
+#: on another of Arm's only where an image names it.
 MACHINES: Mapping[str, Part] = MappingProxyType(
     {
         "q35": Part(
             "the machine with PCI Express",
             devices=("pcie-root-port",),
             symbols=("Q35", "PCIE_PORT"),
+            only=_X86,
         ),
         "pc": Part(
             "the machine of 1996, with its IDE and USB controllers",
             devices=("pci-bridge",),
             symbols=("I440FX", "PCI_BRIDGE"),
+            only=_X86,
+        ),
+        "virt": Part(
+            "the machine that is no board of anybody's",
+            devices=("pcie-root-port",),
+            symbols=("ARM_VIRT", "PCIE_PORT"),
+            only=_ARM,
         ),
     }
 )
@@ -55,6 +68,7 @@ ALWAYS = (
         "switches vmport off, and cannot be migrated to a QEMU without it",
         devices=("vmmouse",),
         symbols=("VMPORT", "VMMOUSE"),
+        only=_X86,
     ),
     Part(
         "Nova adds a balloon while [libvirt] mem_stats_period_seconds is "
@@ -78,6 +92,7 @@ ALWAYS = (
         "Nova adds a serial port for the console and its log",
         devices=("isa-serial",),
         symbols=("SERIAL_ISA",),
+        only=_X86,
     ),
     Part(
         "Nova switches it on for every guest without encrypted memory; "
@@ -87,27 +102,44 @@ ALWAYS = (
     Part(
         "keyboard and mouse of the machine, for the console",
         devices=("i8042",),
+        only=_X86,
+    ),
+    Part(
+        "Nova adds a USB keyboard to a guest that has a console and whose "
+        "image has no hw_input_bus: the machine has none of its own",
+        devices=words("usb-kbd qemu-xhci"),
+        symbols=("USB_HID", "USB_XHCI_PCI"),
+        unless=("input_bus", "usb"),
+        only=_ARM,
     ),
     Part(
         "enlightenments that Nova switches on for os_type windows",
         symbols=("HYPERV",),
+        only=_X86,
     ),
 )
 
 #: Device kind and value to what it needs that is no device of ``-device``.
 CHOSEN: Mapping[tuple[str, str], Part] = MappingProxyType(
     {
-        ("hpet", "true"): Part("the timer", symbols=("HPET",)),
-        ("mem_encryption", "true"): Part("AMD's SEV", symbols=("SEV",)),
+        ("hpet", "true"): Part("the timer", symbols=("HPET",), only=_X86),
+        ("mem_encryption", "true"): Part(
+            "AMD's SEV", symbols=("SEV",), only=_X86
+        ),
         # Any namespace, whatever its name.
         ("pmem", "*"): Part(
             "virtual persistent memory",
             devices=("nvdimm",),
             symbols=("NVDIMM",),
         ),
-        ("emulation_architecture", "x86_64"): Part(
-            "guests without hardware virtualization", options=("tcg",)
-        ),
+        **{
+            ("emulation_architecture", name): Part(
+                "guests without hardware virtualization",
+                options=("tcg",),
+                only=name,
+            )
+            for name in (_X86, _ARM)
+        },
         ("video_model", "qxl"): Part("QXL is SPICE's", options=("spice",)),
         ("redirected_usb_ports", "1"): Part(
             "USB devices of a console client, over SPICE",
@@ -127,13 +159,20 @@ PASSTHROUGH = Part(
 #: Where it allows ports of this kind.
 VDPA = Part("vDPA ports", options=("vhost-vdpa",))
 
-#: Conventional PCI devices: on q35 libvirt puts them behind a bridge.
-CONVENTIONAL = frozenset(
+_CONVENTIONAL = frozenset(
     words(
         "AC97 ES1370 intel-hda i6300esb e1000 ne2k_pci pcnet rtl8139 "
         "lsi53c895a mptsas1068 megasas cirrus-vga vmware-svga usb-ehci "
         "pci-ohci"
     )
+)
+#: Machine type to its conventional PCI devices: libvirt puts them behind a
+#: bridge. On q35 SATA is the machine's own, and VGA on its root.
+CONVENTIONAL: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "q35": _CONVENTIONAL,
+        "virt": _CONVENTIONAL | {"ich9-ahci", "ich9-intel-hda", "VGA"},
+    }
 )
 BRIDGE = Part(
     "libvirt puts conventional PCI devices behind it",
@@ -164,10 +203,16 @@ _FEATURES_ON = {
     "stack-protector": "canaries, also where the flags come from elsewhere",
     "malloc-trim": "gives memory back to the host; needs no library",
     "membarrier": "cheaper barriers; needs no library",
-    "avx2": "finds zero pages in migrations faster",
 }
 #: Feature of ``configure`` to why each build has it.
 FEATURES_ON: Mapping[str, str] = MappingProxyType(_FEATURES_ON)
+#: Architecture to those that its builds have beside these.
+FEATURES_OF: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        _X86: {"avx2": "finds zero pages in migrations faster"},
+        _ARM: {"fdt": "the machine describes itself by a device tree"},
+    }
+)
 
 _FEATURES_OFF = {
     "tcg": "no security boundary to QEMU's developers",
@@ -264,11 +309,13 @@ class Flag:
     """An option of the compiler or the linker.
 
     :ivar linker: whether it is for linking alone
+    :ivar only: architecture whose compiler has it; empty for each
     """
 
     text: str
     why: str
     linker: bool = False
+    only: str = ""
 
 
 #: The guide's options (compute, hardening the virtualization layers), in
@@ -288,6 +335,13 @@ FLAGS = (
     Flag(
         "-fcf-protection=full",
         "indirect jumps and returns are checked where the CPU can",
+        only=_X86,
+    ),
+    Flag(
+        "-mbranch-protection=standard",
+        "indirect jumps are checked and return addresses signed where the "
+        "CPU can",
+        only=_ARM,
     ),
     Flag(
         "-ftrivial-auto-var-init=zero",

@@ -14,9 +14,11 @@ EXTRAS = ("tcg",)
 PERMISSIVE = 'version: "1"\nguest_devices: {}\n'
 
 
-def of(name: str, place: pathlib.Path, *extras: str) -> Plan:
+def of(
+    name: str, place: pathlib.Path, *extras: str, arch: str = "x86_64"
+) -> Plan:
     """Return the plan of a shipped policy, or of ``permissive``."""
     path = pathlib.Path(place, "permissive.yaml")
     path.write_text(PERMISSIVE, encoding="utf-8")
     found = str(path) if name == "permissive" else document.shipped(name)
-    return needs.make(document.load(found), "x86_64", extras)
+    return needs.make(document.load(found), arch, extras)

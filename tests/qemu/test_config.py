@@ -15,12 +15,18 @@ DATA = pathlib.Path(__file__).parents[1] / "data" / "qemu"
 POLICIES = ("baseline", "strict", "permissive")
 EXTRAS = ((), tuple(qemu_build.EXTRAS))
 SYMBOLS = set(qemu.KCONFIG.values())
-# Symbols of machines that are not x86's.
+# By architecture: the symbols that it has no device of.
 FOREIGN = {
-    qemu.KCONFIG[device]
-    for device in qemu.ELSEWHERE & set(qemu.KCONFIG)
-    if not device.startswith("virtio-")
+    arch: SYMBOLS - {qemu.KCONFIG[x] for x in set(qemu.KCONFIG) - devices}
+    for arch, devices in qemu.ELSEWHERE.items()
 }
+ARCHITECTURES = tuple(qemu.ELSEWHERE)
+# All boards and devices of each.
+FULL = {
+    "x86_64": "i386-softmmu/default.mak",
+    "aarch64": "arm-softmmu/default.mak",
+}
+KNOWN = {"x86_64": "x86", "aarch64": "aarch64"}
 
 
 @pytest.fixture(scope="module", params=POLICIES)
@@ -28,11 +34,19 @@ def policy(request):
     return request.param
 
 
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def arch(request):
+    return request.param
+
+
 @pytest.mark.parametrize("extras", EXTRAS, ids=("plain", "extras"))
-def test_the_checker_accepts_the_configuration(tree, tmp_path, policy, extras):
-    plan = plans.of(policy, tmp_path, *extras)
+def test_the_checker_accepts_the_configuration(
+    tree, tmp_path, policy, arch, extras
+):
+    plan = plans.of(policy, tmp_path, *extras, arch=arch)
     text = files.devices(plan)
-    found = kconfig.check(tree, text, tmp_path, set(plan.features))
+    features = set(plan.features)
+    found = kconfig.check(tree, text, tmp_path, features, arch=arch)
     # All that was asked for, and nothing that was to stay out.
     assert set(plan.symbols) <= found
     left = {qemu.KCONFIG.get(one) for one in plan.left_devices} - {None}
@@ -41,11 +55,11 @@ def test_the_checker_accepts_the_configuration(tree, tmp_path, policy, extras):
 
 
 @pytest.mark.parametrize("symbol", ["E1000", "NO_SUCH_DEVICE", "ide_dev"])
-def test_the_checker_would_find_a_wrong_one(tree, tmp_path, symbol):
-    plan = plans.of("strict", tmp_path)
+def test_the_checker_would_find_a_wrong_one(tree, tmp_path, arch, symbol):
+    plan = plans.of("strict", tmp_path, arch=arch)
     text = files.devices(plan) + f"CONFIG_{symbol}=y\n"
     with pytest.raises(ValueError):
-        kconfig.check(tree, text, tmp_path)
+        kconfig.check(tree, text, tmp_path, arch=arch)
 
 
 def test_every_symbol_is_declared(tree):
@@ -64,18 +78,33 @@ def test_every_symbol_is_declared(tree):
 
 @pytest.mark.parametrize("machine", qemu.SELECTED)
 def test_what_a_machine_selects(tree, tmp_path, machine):
-    board = qemu_build.MACHINES[machine].symbols[0]
-    found = kconfig.check(tree, f"CONFIG_{board}=y\n", tmp_path)
+    board = qemu_build.MACHINES[machine]
+    text = f"CONFIG_{board.symbols[0]}=y\n"
+    found = kconfig.check(tree, text, tmp_path, arch=board.only)
     assert found & SYMBOLS == qemu.SELECTED[machine]
 
 
-BOARD = "CONFIG_I440FX=y\nCONFIG_Q35=y\nCONFIG_VIRTIO_PCI=y\nCONFIG_USB=y\n"
+def boards(arch):
+    """Return a configuration that has the machines of an architecture."""
+    named = (
+        part.symbols[0]
+        for part in qemu_build.MACHINES.values()
+        if part.only == arch
+    )
+    # The bus without which there is no disk of ATA's.
+    more = ("AHCI_ICH9",) if arch == "aarch64" else ()
+    symbols = (*named, "VIRTIO_PCI", "USB", *more)
+    return "".join(f"CONFIG_{symbol}=y\n" for symbol in symbols)
 
 
-@pytest.mark.parametrize("symbol", sorted(SYMBOLS - FOREIGN - {"XEN_BUS"}))
-def test_what_a_symbol_selects(tree, tmp_path, symbol):
-    before = kconfig.check(tree, BOARD, tmp_path)
-    after = kconfig.check(tree, f"{BOARD}CONFIG_{symbol}=y\n", tmp_path)
+@pytest.mark.parametrize("symbol", sorted(SYMBOLS - {"XEN_BUS"}))
+def test_what_a_symbol_selects(tree, tmp_path, arch, symbol):
+    if symbol in FOREIGN[arch]:
+        return
+    board = boards(arch)
+    before = kconfig.check(tree, board, tmp_path, arch=arch)
+    text = f"{board}CONFIG_{symbol}=y\n"
+    after = kconfig.check(tree, text, tmp_path, arch=arch)
     selected = (after - before) & SYMBOLS - {symbol}
     said = qemu.SELECTS.get(symbol, frozenset())
     assert selected == said - before
@@ -103,11 +132,12 @@ def test_every_device_is_in_the_sources(tree):
     assert not gone, f"gone or renamed in this QEMU: {gone}"
 
 
-def test_no_device_symbol_is_new(tree, tmp_path):
-    """A full x86 build has the symbols that were looked at."""
-    text = (tree / "configs/devices/i386-softmmu/default.mak").read_text()
-    found = kconfig.check(tree, text, tmp_path, mode="--defconfig")
-    path = DATA / "kconfig-symbols-x86.txt"
+def test_no_device_symbol_is_new(tree, tmp_path, arch):
+    """A full build has the symbols that were looked at."""
+    text = (tree / "configs" / "devices" / FULL[arch]).read_text()
+    mode = "--defconfig"
+    found = kconfig.check(tree, text, tmp_path, mode=mode, arch=arch)
+    path = DATA / f"kconfig-symbols-{KNOWN[arch]}.txt"
     known = set(path.read_text(encoding="utf-8").split())
     new, gone = sorted(found - known), sorted(known - found)
     assert not new and not gone, (
@@ -126,14 +156,16 @@ def test_every_feature_is_known_and_none_is_new(tree):
     ).stdout
     listed = text.partition("Optional features")[2]
     found = set(re.findall(r"^  ([a-z0-9][a-z0-9-]*)(?: |$)", listed, re.M))
+    # What can be chosen among stands above them.
+    valued = set(re.findall(r"^  --enable-([a-z0-9-]+)\[=", text, re.M))
     named = set(qemu_build.FEATURES_ON) | set(qemu_build.FEATURES_OFF)
+    named |= set().union(*qemu_build.FEATURES_OF.values())
     named |= {
         one
         for part in (*qemu_build.CHOSEN.values(), *qemu_build.EXTRAS.values())
         for one in part.options
     }
-    gone = named | {"kvm"} - found
-    gone -= found
+    gone = (named | {"kvm"}) - found - valued
     assert not gone, f"gone or renamed in this QEMU: {sorted(gone)}"
     path = DATA / "configure-features.txt"
     known = set(path.read_text(encoding="utf-8").split())
@@ -141,9 +173,11 @@ def test_every_feature_is_known_and_none_is_new(tree):
     assert not new, f"new in this QEMU: {new}; then correct {path.name}"
 
 
-def test_the_patch_applies_and_takes_each_type_out(tree, tmp_path):
-    plan = plans.of("strict", tmp_path)
-    assert set(plan.patched()) == set(qemu.TYPES)
+def test_the_patch_applies_and_takes_each_type_out(tree, tmp_path, arch):
+    plan = plans.of("strict", tmp_path, arch=arch)
+    # Arm's build has no VGA at all.
+    without = {"VGA", "secondary-vga"} if arch == "aarch64" else set()
+    assert set(plan.patched()) == set(qemu.TYPES) - without
     done = subprocess.run(
         ["patch", "--dry-run", "-t", "-F0", "-p1"],
         input=files.types_patch(plan),

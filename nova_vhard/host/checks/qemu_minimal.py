@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-16: QEMU offers no device that the policy refuses."""
 
+import re
 from collections.abc import Iterator
+from posixpath import basename
 
 from nova_vhard.catalogue.qemu import (
     DEVICES,
+    ELSEWHERE,
     SELECTED,
     SELECTS,
     family,
     part,
+    served,
 )
 from nova_vhard.host import qemu, qemu_devices
 from nova_vhard.host.cache import Cache
@@ -21,6 +25,9 @@ from nova_vhard.host.running import Target
 Choice = tuple[str, str]
 #: A device of QEMU's to the refused choices that it would serve.
 Extra = dict[str, tuple[Choice, ...]]
+
+# What is called otherwise, such as qemu-kvm, does not say for which.
+_EMULATOR = re.compile(r"qemu-system-([a-z0-9_]+)")
 
 
 class QemuMinimal(Check):
@@ -45,7 +52,8 @@ class QemuMinimal(Check):
         "No emulator that runs or that libvirt would start offers a device "
         "that only values which the policy refuses would need. What a "
         "build cannot leave out, because an allowed device or the machine "
-        "type is built with it, does not count."
+        "type of the emulator's architecture is built with it, does not "
+        "count."
     )
     remediation = (
         "Leave the listed devices out of the build (openstack vhard qemu "
@@ -64,8 +72,8 @@ class QemuMinimal(Check):
         lists, untold = _asked(host, named.targets)
         extra: Extra = {}
         asked = []
-        for label, offered in lists.items():
-            result = unwanted(host.expected, offered)
+        for label, (arch, offered) in lists.items():
+            result = unwanted(host.expected, offered, arch)
             extra |= result
             asked.append(
                 f"{label} -device help: {len(offered)} devices, "
@@ -89,21 +97,33 @@ class QemuMinimal(Check):
 
 def _asked(
     host: Host, targets: tuple[Target, ...]
-) -> tuple[dict[str, frozenset[str]], list[Unreadable]]:
-    """Return what each emulator offers, and why others gave no list."""
+) -> tuple[dict[str, tuple[str, frozenset[str]]], list[Unreadable]]:
+    """Return what each emulator offers, and why others gave no list.
+
+    :returns: label to architecture and names, and the errors
+    """
     cache = Cache(host.state_dir, qemu_devices.CACHE, qemu_devices.VERSION)
-    lists: dict[str, frozenset[str]] = {}
+    lists: dict[str, tuple[str, frozenset[str]]] = {}
     untold: list[Unreadable] = []
     for target in targets:
         try:
-            lists[target.label] = qemu_devices.offered(host, cache, target)
+            offered = qemu_devices.offered(host, cache, target)
+            lists[target.label] = _architecture(target), offered
         except Unreadable as error:
             untold.append(error)
     cache.save()
     return lists, untold
 
 
-def unwanted(expected: Expected, offered: frozenset[str]) -> Extra:
+def _architecture(target: Target) -> str:
+    """Return whose guests an emulator runs; empty where that is unknown."""
+    match = _EMULATOR.fullmatch(basename(target.path))
+    return match[1] if match and match[1] in ELSEWHERE else ""
+
+
+def unwanted(
+    expected: Expected, offered: frozenset[str], arch: str = ""
+) -> Extra:
     """Return the devices that can be left out.
 
     A device stays if a value that is not refused needs it, or another device
@@ -111,14 +131,15 @@ def unwanted(expected: Expected, offered: frozenset[str]) -> Extra:
     without it.
 
     :param offered: names of ``-device help``
+    :param arch: whose guests are run; empty for any of the policy's
     """
     needed = {
         part(device)
         for kind, value in _choices()
         if value not in expected.refused.get(kind, ())
-        for device in DEVICES[kind][value]
+        for device in served(kind, value, arch)
     }
-    for machine in expected.machine_types.values():
+    for machine in _machines(expected, arch):
         needed |= SELECTED.get(family(machine), frozenset())
     needed = needed.union(*(SELECTS.get(item, ()) for item in needed))
     result: Extra = {}
@@ -128,6 +149,14 @@ def unwanted(expected: Expected, offered: frozenset[str]) -> Extra:
                 if item in offered and part(item) not in needed:
                     result[item] = (*result.get(item, ()), (kind, value))
     return result
+
+
+def _machines(expected: Expected, arch: str) -> tuple[str, ...]:
+    """Return the machine types of the guests of an architecture."""
+    types = expected.machine_types
+    return tuple(
+        machine for name, machine in types.items() if arch in ("", name)
+    )
 
 
 def _choices() -> Iterator[Choice]:

@@ -38,11 +38,14 @@ from nova_vhard.osc.qemu.plan import (
 def _add_options(parser: argparse.ArgumentParser) -> None:
     policies.add_option(parser)
     parser.add_argument(
+        "--architecture",
         "--arch",
+        dest="arch",
         choices=needs.ARCHITECTURES,
         default=needs.ARCHITECTURES[0],
         help="Architecture of the compute nodes (default: %(default)s); "
-        "others are an error.",
+        "others are an error. With a wrong one the build is for other "
+        "machines: configure or its compiler ends with an error.",
     )
     parser.add_argument(
         "--with",
@@ -57,8 +60,21 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan(parsed_args: argparse.Namespace) -> Plan:
+    """Return the plan.
+
+    :raises CommandError: if no guest could be started on what it builds
+    """
     policy = policies.load(parsed_args.policy)
-    return needs.make(policy, parsed_args.arch, parsed_args.extras)
+    plan = needs.make(policy, parsed_args.arch, parsed_args.extras)
+    if not plan.machines:
+        text = (
+            f"guest_devices.machine_type of {policy.files[-1]} allows no "
+            f"machine type of {plan.arch}: allow "
+            f"{' or '.join(plan.left_machines)}, or plan for another "
+            "architecture"
+        )
+        raise exceptions.CommandError(text)
+    return plan
 
 
 class PlanQemu(OfflineLister):
@@ -127,6 +143,11 @@ def notes(plan: Plan) -> Iterator[str]:
         yield (
             "Without the USB tablet: set [DEFAULT] pointer_model = ps2mouse "
             "in nova.conf of these hosts first, or no guest starts"
+        )
+    if plan.arch == "aarch64" and "usb-kbd" in plan.left_devices:
+        yield (
+            "Without the USB keyboard: only guests whose image has "
+            "hw_input_bus=virtio start, since Nova adds one to all others"
         )
     for exemption in plan.policy.exemptions:
         if any(rule.startswith("guest_devices.") for rule in exemption.rules):

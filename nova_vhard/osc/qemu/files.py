@@ -27,7 +27,7 @@ def files(plan: Plan) -> dict[str, str]:
         f"{NAME}/cflags": flags(plan, linker=False),
         f"{NAME}/ldflags": flags(plan, linker=True),
         **({f"{NAME}/types.patch": patch} if patch else {}),
-        **packaging(bool(patch)),
+        **packaging(plan.arch, bool(patch)),
     }
     return result | {"README.rst": _readme(plan, result)}
 
@@ -123,7 +123,9 @@ def flags(plan: Plan, linker: bool) -> str:
         )
     ]
     lines += [
-        _option(flag.text, flag.why) for flag in FLAGS if flag.linker == linker
+        _option(flag.text, flag.why)
+        for flag in FLAGS
+        if flag.linker == linker and flag.only in ("", plan.arch)
     ]
     if not linker:
         lines += [

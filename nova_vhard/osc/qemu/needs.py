@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator
 from nova_vhard.catalogue import qemu_build as catalogue
 from nova_vhard.catalogue.qemu import (
     DEVICES,
-    ELSEWHERE,
     KCONFIG,
     LINKED,
     SELECTED,
     SELECTS,
+    VERSIONS,
     family,
     part,
+    served,
 )
 from nova_vhard.node.reporter.hosts import refused
 from nova_vhard.osc.qemu.plan import (
@@ -28,11 +29,8 @@ from nova_vhard.osc.qemu.plan import (
 )
 from nova_vhard.policy.model import Policy
 
-#: What can be planned for; the catalogue knows these machines alone.
-ARCHITECTURES = ("x86_64",)
-
-# What the names of a machine's versions begin with.
-_VERSIONS = {"q35": "pc-q35-", "pc": "pc-i440fx-"}
+#: What can be planned for; the catalogue knows their machines alone.
+ARCHITECTURES = ("x86_64", "aarch64")
 
 
 def make(policy: Policy, arch: str, extras: Iterable[str] = ()) -> Plan:
@@ -61,6 +59,8 @@ def _add_machines(plan: Plan) -> None:
     assumed = family(plan.policy.assume.machine_type.get(plan.arch, ""))
     rule = plan.policy.guest_devices.get("machine_type")
     for name, board in catalogue.MACHINES.items():
+        if board.only != plan.arch:
+            continue
         if name == assumed:
             why = f"assume.machine_type: {plan.arch} is {name}"
         elif rule is None:
@@ -79,28 +79,36 @@ def _fits(allowed: str, machine: str) -> bool:
     plain = allowed.rstrip("*")
     if plain == allowed:
         return family(allowed) == machine
-    return _VERSIONS[machine].startswith(plain) or plain.startswith(
-        _VERSIONS[machine]
-    )
+    versions = VERSIONS[machine]
+    return versions.startswith(plain) or plain.startswith(versions)
 
 
 def _add_chosen(plan: Plan) -> None:
     """Note the devices of each value that a guest may ask for."""
     out = refused(plan.policy)
-    for kind, values in DEVICES.items():
-        for value, devices in values.items():
-            if value in out.get(kind, ()):
-                continue
-            for device in devices:
-                if _possible(device):
-                    note(plan.devices, device, _allowance(plan, kind, value))
+    for kind, value, devices in _served(plan):
+        if value in out.get(kind, ()):
+            continue
+        for device in filter(_possible, devices):
+            note(plan.devices, device, _allowance(plan, kind, value))
     for (kind, value), result in catalogue.CHOSEN.items():
-        if _allowed(plan.policy, kind, value):
+        if _of_arch(plan, result) and _allowed(plan.policy, kind, value):
             add(plan, result, f"{_allowance(plan, kind, value)}: ")
 
 
+def _served(plan: Plan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield each kind and value, and the devices that serve it there."""
+    for kind, values in DEVICES.items():
+        for value in values:
+            yield kind, value, served(kind, value, plan.arch)
+
+
 def _possible(device: str) -> bool:
-    return device not in ELSEWHERE | catalogue.XEN | catalogue.UNASKED
+    return device not in catalogue.XEN | catalogue.UNASKED
+
+
+def _of_arch(plan: Plan, part: catalogue.Part) -> bool:
+    return part.only in ("", plan.arch)
 
 
 def _allowed(policy: Policy, kind: str, value: str) -> bool:
@@ -120,6 +128,8 @@ def _allowance(plan: Plan, kind: str, value: str) -> str:
 
 def _add_always(plan: Plan) -> None:
     for alway in catalogue.ALWAYS:
+        if not _of_arch(plan, alway):
+            continue
         if alway.unless and not _allowed(plan.policy, *alway.unless):
             continue
         add(plan, alway)
@@ -142,9 +152,10 @@ def _add_passthrough(plan: Plan) -> None:
 
 
 def _add_bridge(plan: Plan) -> None:
-    needed = sorted(catalogue.CONVENTIONAL & set(plan.devices))
-    if needed and "q35" in plan.machines:
-        add(plan, catalogue.BRIDGE, f"{', '.join(needed)}: ")
+    for machine, devices in catalogue.CONVENTIONAL.items():
+        needed = sorted(devices & set(plan.devices))
+        if needed and machine in plan.machines:
+            add(plan, catalogue.BRIDGE, f"{', '.join(needed)}: ")
 
 
 def _add_inseparable(plan: Plan) -> None:
@@ -158,20 +169,19 @@ def _add_inseparable(plan: Plan) -> None:
         for symbol in sorted(SELECTED.get(machine, ())):
             for item in (symbol, *SELECTS.get(symbol, ())):
                 note(needed, item, f"is built with machine type {machine}")
-    for device in _known():
+    for device in _known(plan):
         if device not in plan.devices and part(device) in needed:
             note(plan.devices, device, needed[part(device)][0])
 
 
-def _known() -> Iterator[str]:
+def _known(plan: Plan) -> Iterator[str]:
     """Yield every device of the catalogue that this machine may have."""
     seen = set()
-    for values in DEVICES.values():
-        for devices in values.values():
-            for device in devices:
-                if device not in seen and _possible(device):
-                    seen.add(device)
-                    yield device
+    for _, _, devices in _served(plan):
+        for device in filter(_possible, devices):
+            if device not in seen:
+                seen.add(device)
+                yield device
 
 
 def _add_symbols(plan: Plan) -> None:
@@ -193,7 +203,8 @@ def _add_features(plan: Plan) -> None:
         note(plan.features, "kvm", "assume.virt_type is kvm")
     else:
         note(plan.features, "tcg", "assume.virt_type is not kvm")
-    for name, why in catalogue.FEATURES_ON.items():
+    of_arch = catalogue.FEATURES_OF[plan.arch]
+    for name, why in (*catalogue.FEATURES_ON.items(), *of_arch.items()):
         note(plan.features, name, why)
     for name, why in catalogue.FEATURES_OFF.items():
         if name not in plan.features:
@@ -203,18 +214,17 @@ def _add_features(plan: Plan) -> None:
 def _leave(plan: Plan) -> None:
     """Note what is known and not needed."""
     out = refused(plan.policy)
-    for kind, values in DEVICES.items():
-        for value, devices in values.items():
-            for device in devices:
-                if device in plan.devices or device in ELSEWHERE:
-                    continue
-                if device in catalogue.XEN:
-                    why = "for Xen's guests; Nova refuses it on KVM"
-                elif value in out.get(kind, ()):
-                    why = refusal(plan, kind, [value])
-                else:
-                    why = "Nova never asks for 3D acceleration"
-                note(plan.left_devices, device, why)
+    for kind, value, devices in _served(plan):
+        for device in devices:
+            if device in plan.devices:
+                continue
+            if device in catalogue.XEN:
+                why = "for Xen's guests; Nova refuses it on KVM"
+            elif value in out.get(kind, ()):
+                why = refusal(plan, kind, [value])
+            else:
+                why = "Nova never asks for 3D acceleration"
+            note(plan.left_devices, device, why)
     for result in (catalogue.PASSTHROUGH, catalogue.BRIDGE):
         for device in result.devices:
             if device not in plan.devices:

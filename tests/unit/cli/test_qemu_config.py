@@ -12,7 +12,7 @@ from osc_lib.exceptions import CommandError
 
 from nova_vhard.catalogue.qemu import TYPES
 from nova_vhard.catalogue.qemu_build import FLAGS, NOT_FLAGS
-from nova_vhard.osc.qemu import folder
+from nova_vhard.osc.qemu import folder, needs
 from nova_vhard.osc.qemu.commands import WriteBuildConfig
 from nova_vhard.policy import document
 from tests.unit.cli.desk import run
@@ -38,14 +38,15 @@ def tree(out):
     }
 
 
+@pytest.mark.parametrize("arch", needs.ARCHITECTURES)
 @pytest.mark.parametrize("policy", document.SHIPPED)
-def test_the_files(out, policy):
-    done = write(out, policy=policy)
+def test_the_files(out, policy, arch):
+    done = write(out, "--architecture", arch, policy=policy)
     assert done.status == 0
     assert str(out) in done.err
     found = tree(out)
     assert set(found) == folder.OURS
-    assert not any("@PATCH@" in text for text in found.values())
+    assert not re.findall("@[A-Z_]+@", "".join(found.values()))
     for name in set(found) - {"README.rst"}:
         assert f"``{name}``" in found["README.rst"]
     for path in (out, *out.rglob("*")):
@@ -87,7 +88,8 @@ def test_the_flags_of_the_guide(out):
     found = tree(out)
     text = found["nova-vhard/cflags"] + found["nova-vhard/ldflags"]
     for flag in FLAGS:
-        assert f"\n{flag.text}\n" in text
+        there = flag.only in ("", "x86_64")
+        assert (f"\n{flag.text}\n" in text) == there
     for option in NOT_FLAGS:
         assert f"Not {option}, of the guide" in text
     flags = " ".join(re.findall(r"^-.*$", text, re.M))
@@ -222,3 +224,19 @@ def test_names_of_files_stay_comments(out, tmp_path):
     policy.write_text('version: "1"\nextends: strict\n')
     write(out, policy=str(policy))
     assert "\nCONFIG_E1000_PCI" not in tree(out)["nova-vhard/devices.mak"]
+
+
+def test_what_is_written_for_arm_is_for_arm(out):
+    write(out, "--architecture", "aarch64")
+    found = tree(out)
+    text = "".join(found.values()).replace("-arch x86_64, of the guide", "")
+    assert not re.findall("x86|amd64|seabios|ovmf|fcf-protection", text)
+    options = found["nova-vhard/configure-options"]
+    assert "\n--target-list=aarch64-softmmu\n" in options
+    assert "\n--enable-fdt\n" in options
+    assert "avx2" not in options
+    assert "CONFIG_ARM_VIRT=y" in found["nova-vhard/devices.mak"]
+    assert "-mbranch-protection=standard" in found["nova-vhard/cflags"]
+    control = found["debian/control.nova-vhard"]
+    assert "Package: qemu-system-arm-vhard\nArchitecture: arm64\n" in control
+    assert "qemu-efi-aarch64" in control

@@ -33,6 +33,7 @@ def names(file):
 
 FULL = names("device-names-all-modules.txt")
 MICROVM = names("device-names-microvm.txt")
+ARM = names("device-names-aarch64.txt")
 
 
 def shipped(name, **changes):
@@ -152,6 +153,36 @@ def test_what_a_machine_is_always_built_with_stays(machine, stays, goes):
     out = set(unwanted(Expected(True, refused, "", {"x86_64": machine}), FULL))
     assert not set(stays.split()) & out
     assert set(goes.split()) <= out
+
+
+def test_what_an_emulator_of_arms_guests_can_be_without():
+    baseline = set(unwanted(BASELINE, ARM, "aarch64"))
+    strict = set(unwanted(STRICT, ARM, "aarch64"))
+    assert {"e1000", "cirrus-vga", "lsi53c895a", "AC97"} <= baseline < strict
+    assert {"usb-kbd", "qemu-xhci", "VGA", "tpm-tis-device"} <= strict
+    # The CD-ROM on SATA is allowed.
+    assert {"ich9-ahci", "ide-cd", "scsi-cd", "virtio-gpu-pci"}.isdisjoint(
+        strict
+    )
+
+
+def test_q35_holds_nothing_in_an_emulator_of_arms_guests(program):
+    kinds = dict.fromkeys(BUSES, "virtio scsi") | {"scsi_model": "virtio-scsi"}
+    policy = Expected(
+        policy=True,
+        refused=refusing(**kinds).refused,
+        machine_types={"x86_64": "q35", "aarch64": "virt"},
+    )
+    listed = "\n".join(f'name "{name}"' for name in sorted(ARM))
+    path = program(f"cat <<'END'\n{listed}\nEND", "qemu-system-aarch64")
+    result = live(path, expected=policy)
+    assert result.status is FAIL
+    leave = "\n".join(result.evidence)
+    for device in ("ich9-ahci", "ide-hd", "ide-cd"):
+        assert device in leave
+        assert device not in unwanted(policy, FULL, "x86_64") or (
+            device == "ide-hd"
+        )
 
 
 class Named(Libvirt):

@@ -3,12 +3,12 @@
 #
 #   debian/rules nova-vhard-package
 #
-# makes qemu-system-x86-vhard in the folder above. It uses the variables of
+# makes @PACKAGE@ in the folder above. It uses the variables of
 # Debian's rules, in which it is included at the end.
 
 vhard := debian/nova-vhard
 vhard-build := b/nova-vhard
-vhard-package := qemu-system-x86-vhard
+vhard-package := @PACKAGE@
 # Lines without the comments that give the reasons.
 vhard-lines = $(shell grep '^-' $(vhard)/$(1))
 # dpkg's hardening, all of it (bindnow and pie among others), then ours.
@@ -28,21 +28,21 @@ $(vhard-build)/configured: $(wildcard $(vhard)/*)
 	    grep -q 'nova-vhard: no' hw/*/*.c || { \
 	    echo 'debian/patches/nova-vhard.patch is not applied' >&2; exit 1; }
 	cp $(vhard)/devices.mak \
-	    configs/devices/x86_64-softmmu/nova-vhard.mak
+	    configs/devices/@ARCH@-softmmu/nova-vhard.mak
 	cd $(vhard-build) && ../../configure $(vhard-options) \
 	    --extra-cflags="$(vhard-cflags)" \
 	    --extra-ldflags="$(vhard-ldflags)"
 	touch $@
 
-$(vhard-build)/qemu-system-x86_64: $(vhard-build)/configured
-	$(NINJA) -C $(vhard-build) qemu-system-x86_64
+$(vhard-build)/qemu-system-@ARCH@: $(vhard-build)/configured
+	$(NINJA) -C $(vhard-build) qemu-system-@ARCH@
 
 # One package; the others of the source are not touched.
-nova-vhard-package: $(vhard-build)/qemu-system-x86_64
+nova-vhard-package: $(vhard-build)/qemu-system-@ARCH@
 	dh_prep -p$(vhard-package)
 	install -D -m 0755 $< \
-	    debian/$(vhard-package)/usr/bin/qemu-system-x86_64
-	dh_link -p$(vhard-package) usr/bin/qemu-system-x86_64 usr/bin/kvm
+	    debian/$(vhard-package)/usr/bin/qemu-system-@ARCH@
+	dh_link -p$(vhard-package) usr/bin/qemu-system-@ARCH@ usr/bin/kvm
 	dh_installdocs -p$(vhard-package) $(vhard)/devices.mak \
 	    $(vhard)/configure-options
 	dh_installchangelogs -p$(vhard-package)
