@@ -23,9 +23,14 @@ VERIFIED = ("dmar", "ivhd", "smmu3.")
 _XEN = "/sys/hypervisor"
 
 _SMMU = "smmu3."
-# What describes it to the kernel: the first was measured, the other not.
+# What describes it to the kernel; both were measured.
 _TREE = "/sys/firmware/devicetree"
 _TABLE = "/sys/firmware/acpi/tables/IORT"
+
+_FIRMWARE = (
+    "Let the reporter see the host's own /sys/firmware: what describes an "
+    "SMMU to the kernel is there."
+)
 
 #: Type of a group whose devices the host's drivers use untranslated.
 IDENTITY = "identity"
@@ -124,16 +129,16 @@ def unverified(
 
 
 def _described(root: HostRoot, evidence: list[str]) -> Answer | None:
-    """Return UNKNOWN for an SMMU that no device tree describes.
+    """Return UNKNOWN for an SMMU that nothing describes which can be seen.
 
     :param evidence: gets what describes it
     """
-    tree = root.exists(_TREE) and not root.exists(_TABLE)
-    evidence.append(f"{_TREE if tree else _TABLE}: describes the SMMU")
-    if tree:
-        return None
-    text = "not verified on this platform: an SMMU by ACPI (IORT)"
-    return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
+    for path in (_TABLE, _TREE):
+        if root.exists(path):
+            evidence.append(f"{path}: describes the SMMU")
+            return None
+    text = "an SMMU that neither a device tree nor IORT describes"
+    return Answer(Status.UNKNOWN, text, _FIRMWARE)
 
 
 def of_xen(root: HostRoot, evidence: list[str]) -> bool:
