@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The answers of the IOMMU's checks on Xen's control domain."""
 
-from nova_vhard.host import xen
+from nova_vhard.host import platform, xen
 from nova_vhard.host.check import Answer, Status
 from nova_vhard.host.host import Host
 
@@ -61,6 +61,15 @@ def own_devices(host: Host, evidence: list[str]) -> Answer:
         text = f"the control domain's devices are {result.domain}"
         return Answer(Status.FAIL, text, _DOMAIN)
     return Answer(Status.PASS, "the control domain's devices are translated")
+
+
+def of_kernel(what: str) -> Answer:
+    """Return the answer where the control domain's kernel cannot tell.
+
+    :param what: of which it shows its own alone
+    """
+    text = f"{what} of the control domain, and not Xen's, is what is shown"
+    return Answer(Status.UNKNOWN, text, platform.NO_XEN)
 
 
 def _read(host: Host, evidence: list[str]) -> xen.Hypervisor:
