@@ -12,6 +12,7 @@ from nova_vhard.node.reporter import hosts
 from nova_vhard.osc.qemu import needs
 from nova_vhard.osc.qemu.commands import PlanQemu
 from nova_vhard.policy import document
+from tests.unit import docs
 from tests.unit.cli.desk import rows, run
 from tests.unit.helpers import write
 
@@ -336,3 +337,13 @@ def test_a_policy_that_no_guest_of_an_architecture_passes(tmp_path):
     assert "machine_type" in text and "policy.yaml" in text
     assert "allow virt" in text
     assert run(PlanQemu, "--policy", path).status == 0
+
+
+def test_the_policy_of_the_documentation_for_arm(tmp_path):
+    page = docs.SOURCE / "admin" / "qemu-build.rst"
+    (text,) = docs.blocks(page, "yaml")
+    path = write(tmp_path / "policy.yaml", text)
+    plan = needs.make(document.load(path), "aarch64")
+    assert {"ich9-ahci", "ide-cd"} <= set(plan.left_devices)
+    assert {"scsi-cd", "tpm-tis-device"} <= set(plan.devices)
+    assert "tpm" in plan.features
