@@ -14,7 +14,7 @@ if [ "${1:-}" = build ]; then
         debhelper meson ninja-build flex bison pkgconf python3-venv gcc
         # One for each feature of configure-options that has a library.
         libglib2.0-dev zlib1g-dev libaio-dev libgnutls28-dev libnuma-dev
-        libpixman-1-dev libseccomp-dev liburing-dev libzstd-dev
+        libpixman-1-dev libseccomp-dev liburing-dev libzstd-dev libfdt-dev
         # Firmware of the guest.
         seabios ipxe-qemu
     )

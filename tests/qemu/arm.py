@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A minimal QEMU for aarch64's guests, built on this machine.
+
+Without KVM, which is the host's, and without the compiler's flags that this
+machine's processor has not; with all devices and features of the plan.
+"""
+
+import hashlib
+import pathlib
+import shutil
+
+from nova_vhard.osc.qemu.commands import WriteBuildConfig
+from tests.qemu import plans, source
+from tests.unit.cli import desk
+
+ARCH = "aarch64"
+_ELSEWHERE = ("--enable-kvm", "-mbranch-protection=standard")
+_BLOBS = "--disable-install-blobs"
+
+
+def emulator(dsc: pathlib.Path) -> pathlib.Path:
+    """Return the binary; one that was made of the very same is kept."""
+    config = source.CACHE / "config-arm"
+    shutil.rmtree(config, ignore_errors=True)
+    words = [word for name in plans.EXTRAS for word in ("--with", name)]
+    done = desk.run(
+        *(WriteBuildConfig, "--policy", plans.BUILT, *words),
+        *("--architecture", ARCH, "--output", str(config)),
+    )
+    assert not done.status, done.err
+    made = hashlib.sha256(dsc.read_bytes())
+    for path in sorted((config / "nova-vhard").iterdir()):
+        made.update(f"{path.name}\n".encode() + path.read_bytes())
+    place = source.CACHE / f"arm-{made.hexdigest()[:16]}"
+    binary = place / "source" / "vhard" / f"qemu-system-{ARCH}"
+    if not binary.exists():
+        _build(dsc, config / "nova-vhard", binary)
+    return binary
+
+
+def _build(
+    dsc: pathlib.Path, config: pathlib.Path, binary: pathlib.Path
+) -> None:
+    """Do what the README of the configuration says, by hand."""
+    folder = binary.parent
+    tree = source.unpack(dsc, folder.parent)
+    source.run("patch", "-p1", "-i", config / "types.patch", cwd=tree)
+    target = tree / "configs" / "devices" / f"{ARCH}-softmmu"
+    shutil.copy(config / "devices.mak", target / "nova-vhard.mak")
+    folder.mkdir()
+    source.run(
+        *("../configure", "--disable-download", "--disable-kvm", _BLOBS),
+        *_lines(config / "configure-options"),
+        f"--extra-cflags={' '.join(_lines(config / 'cflags'))}",
+        f"--extra-ldflags={' '.join(_lines(config / 'ldflags'))}",
+        cwd=folder,
+    )
+    source.run("nice", "-n", "19", "ninja", "-j2", binary.name, cwd=folder)
+
+
+def _lines(path: pathlib.Path) -> list[str]:
+    """Return the options of a file that this machine can build with."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [
+        line
+        for line in lines
+        if line.startswith("-") and line not in _ELSEWHERE
+    ]
