@@ -12,35 +12,31 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:?names no folder}
 modules=(9pnet_virtio 9p overlay nvme)
+# What Xen's control domain has more.
+of_xen=(xen-evtchn xen-gntdev xen-privcmd xenfs)
 wanted=(
     qemu-system-x86 nvme-cli iproute2
     busybox-static cpio kmod xz-utils
     gcc make
 )
 
-if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "$0: needs root on Debian" >&2
-    exit 2
-fi
-if [ "$folder/initrd" -nt "$here/init" ] &&
-    [ "$folder/initrd" -nt "$0" ]; then
+# shellcheck source=tests/emulated/packages.sh
+. "$here/packages.sh"
+need_root_on_debian
+if is_new "$folder/initrd" "$here/init" "$here/packages.sh" "$0"; then
     exit 0
 fi
-mkdir -p "$folder/packages" "$folder/initramfs/modules"
+mkdir -p "$folder/packages" "$folder/initramfs/modules" "$folder/initramfs/xen"
 folder=$(cd "$folder" && pwd)
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 apt-get install -qy --no-install-recommends "${wanted[@]}"
-depends=$(apt-cache depends --no-recommends linux-image-amd64)
-release=$(grep -om1 'linux-image-[^ ]*-amd64$' <<<"$depends")
-release=${release#linux-image-}
+release=$(kernel_release amd64)
 apt-get install -qy --no-install-recommends "linux-headers-$release"
 
 cd "$folder/packages"
 apt-get download -q "linux-image-$release" linux-source-6.12
-dpkg-deb -x "linux-image-${release}"_*.deb image
-ln -sfn usr/lib image/lib
-depmod -b image "$release"
+unpack_kernel "$release"
 
 archive=./usr/src/linux-source-6.12.tar.xz
 source=linux-source-6.12/drivers/net/netdevsim
@@ -49,17 +45,10 @@ dpkg-deb --fsys-tarfile linux-source-6.12_*.deb | tar -x -O "$archive" |
 make -C "/usr/src/linux-headers-$release" "M=$PWD/$source" \
     CONFIG_NETDEVSIM=m modules
 
-# The modules in an order in which each finds what it needs.
-number=100
-for module in "${modules[@]}" $(modinfo -F depends "$source/netdevsim.ko" |
-    tr , ' '); do
-    modprobe -d image -S "$release" --show-depends "$module"
-done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >order
-while read -r path; do
-    name=$(basename "$path" .ko.xz)
-    xz -dc "$path" >"$folder/initramfs/modules/$number-$name.ko"
-    number=$((number + 1))
-done <order
+IFS=, read -ra needed <<<"$(modinfo -F depends "$source/netdevsim.ko")"
+unpack_modules "$release" "$folder/initramfs/modules" \
+    "${modules[@]}" "${needed[@]}"
+unpack_modules "$release" "$folder/initramfs/xen" "${of_xen[@]}"
 strip -g -o "$folder/initramfs/modules/999-netdevsim.ko" "$source/netdevsim.ko"
 
 cp "image/boot/vmlinuz-$release" "$folder/vmlinuz"
@@ -68,6 +57,6 @@ cp "$here/init" "$folder/initramfs/init"
 cd "$folder/initramfs"
 mkdir -p dev proc sys lower upper root lib/firmware
 echo "firmware of netdevsim" >lib/firmware/vhard-netdevsim.bin
-find . | cpio -o -H newc --quiet | gzip -1 >"$folder/initrd.new"
-rm -r "$folder/packages" "$folder/initramfs"
-mv "$folder/initrd.new" "$folder/initrd"
+pack . "$folder/initrd"
+cd "$folder"
+rm -r packages initramfs
