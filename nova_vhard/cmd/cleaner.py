@@ -15,14 +15,14 @@ from nova_vhard.common import pci, terminal
 from nova_vhard.common.text import clean
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.conf import placement as placement_conf
-from nova_vhard.node import systemd
+from nova_vhard.daemon import systemd
+from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.node.cleaner import rules_file, trusted
 from nova_vhard.node.cleaner.decide import OperatorRequest
 from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.journal import Record, State
 from nova_vhard.node.cleaner.loop import CleanerService
 from nova_vhard.node.cleaner.service import Cleaner, Round
-from nova_vhard.node.runtime import Runtime
 from nova_vhard.placement.connect import connect
 
 _PROGRAM = daemon.Program(

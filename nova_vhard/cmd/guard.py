@@ -13,7 +13,7 @@ from oslo_config import cfg
 from nova_vhard.cmd import daemon
 from nova_vhard.common import terminal
 from nova_vhard.conf import guard as guard_conf
-from nova_vhard.node import systemd
+from nova_vhard.daemon import systemd
 from nova_vhard.node.guard import install, libvirtd, probe, status
 from nova_vhard.node.guard.service import Guard
 

@@ -16,10 +16,12 @@ from nova_vhard.common import terminal
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.daemon import systemd
+from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report, report_formats
 from nova_vhard.host.isolate import Isolation
 from nova_vhard.host.root import HostRoot
-from nova_vhard.node import identity, systemd
+from nova_vhard.node import identity
 from nova_vhard.node.reporter import (
     facts,
     hosts,
@@ -27,7 +29,6 @@ from nova_vhard.node.reporter import (
 )
 from nova_vhard.node.reporter.publishing import publishers
 from nova_vhard.node.reporter.service import Reporter
-from nova_vhard.node.runtime import Runtime
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect

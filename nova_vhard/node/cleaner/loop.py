@@ -4,8 +4,8 @@
 import random
 
 from nova_vhard.common.log import get_logger
+from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.node.cleaner.service import Cleaner
-from nova_vhard.node.runtime import Runtime
 from nova_vhard.placement.client import PlacementError
 
 LOG = get_logger(__name__)

@@ -13,6 +13,8 @@ from typing import Any
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.source import MAX_LIMIT
 from nova_vhard.common.text import clean
+from nova_vhard.daemon.interrupts import Interrupted, Interrupts
+from nova_vhard.daemon.systemd import Notifier
 from nova_vhard.host import guard_proof
 from nova_vhard.node.guard import posture, server
 from nova_vhard.node.guard.answers import SHOWN, Answers
@@ -20,8 +22,6 @@ from nova_vhard.node.guard.judge import Judge
 from nova_vhard.node.guard.memory import Memory
 from nova_vhard.node.guard.metrics import Metrics
 from nova_vhard.node.guard.watcher import Watcher
-from nova_vhard.node.interrupts import Interrupted, Interrupts
-from nova_vhard.node.systemd import Notifier
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 
 LOG = get_logger(__name__)

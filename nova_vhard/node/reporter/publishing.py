@@ -9,8 +9,8 @@ from oslo_config import cfg
 from stevedore import named
 
 from nova_vhard.common.log import get_logger
+from nova_vhard.daemon.interrupts import TimeLimit
 from nova_vhard.host.report import HostReport
-from nova_vhard.node.interrupts import TimeLimit
 from nova_vhard.node.reporter.publishers.base import (
     Publisher,
     PublishError,

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from oslo_config import cfg
 
 from nova_vhard.common.log import get_logger
+from nova_vhard.daemon.interrupts import Interrupted, last_resort
+from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report
 from nova_vhard.host.isolate import Isolation
-from nova_vhard.node.interrupts import Interrupted, last_resort
 from nova_vhard.node.reporter import hosts, publishing
 from nova_vhard.node.reporter.publishers.base import Publisher, Record
-from nova_vhard.node.runtime import Runtime
 
 LOG = get_logger(__name__)
 

@@ -11,6 +11,7 @@ from oslo_config import cfg
 from nova_vhard.catalogue import traits
 from nova_vhard.cmd import reporter as command
 from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report
 from nova_vhard.host.host import Host
 from nova_vhard.host.isolate import Isolation
@@ -18,7 +19,6 @@ from nova_vhard.host.root import HostRoot
 from nova_vhard.node.reporter.publishers.base import PublishError
 from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.node.reporter.service import Reporter
-from nova_vhard.node.runtime import Runtime
 from nova_vhard.placement import upkeep
 from tests.functional.placement.conftest import SAMPLE, Answer
 from tests.trees import build, capture

@@ -15,9 +15,9 @@ from oslo_config import cfg
 from prometheus_client.parser import text_string_to_metric_families
 
 from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.daemon.interrupts import TimeLimit
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
-from nova_vhard.node.interrupts import TimeLimit
 from nova_vhard.node.reporter import publishing
 from nova_vhard.node.reporter.publishers.base import (
     Publisher,

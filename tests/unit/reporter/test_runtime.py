@@ -4,7 +4,7 @@
 import os
 import signal
 
-from nova_vhard.node.runtime import Runtime
+from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.placement.connect import AdapterClient
 
 

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from nova_vhard.node import systemd
-from nova_vhard.node.systemd import Notifier
+from nova_vhard.daemon import systemd
+from nova_vhard.daemon.systemd import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])

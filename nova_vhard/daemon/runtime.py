@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from nova_vhard.common.log import get_logger
-from nova_vhard.node.interrupts import Interrupted, Interrupts
-from nova_vhard.node.systemd import Notifier
+from nova_vhard.daemon.interrupts import Interrupted, Interrupts
+from nova_vhard.daemon.systemd import Notifier
 
 LOG = get_logger(__name__)
 
