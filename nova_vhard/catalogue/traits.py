@@ -3,7 +3,8 @@
 
 A passed check is ``CUSTOM_VHARD_<CHECK>``; a report's hour is
 ``CUSTOM_VHARD_REPORTED_<YYYYMMDDHH>`` (UTC). The reporter writes them, the
-scheduler's gate asks for them.
+scheduler's gate asks for them. ``CUSTOM_VHARD_ATTESTED`` is the attestor's: no
+reporter and no sweep writes it or takes it away.
 
 What the cleaner says of a passthrough device, and what it is asked to do, is
 ``CUSTOM_VHDEV_<ADDRESS>_<WORD>`` on the root provider of its host. The prefix
@@ -17,6 +18,9 @@ from nova_vhard.common import pci
 
 PREFIX = "CUSTOM_VHARD_"
 REPORTED = PREFIX + "REPORTED_"
+ATTESTED = PREFIX + "ATTESTED"
+#: Begins the names by which the attestor proves that a trait is its own.
+MARK = "CUSTOM_VHATT_"
 
 #: Nova's, on the providers of devices that are for one guest only.
 ONE_TIME_USE = "HW_PCI_ONE_TIME_USE"

@@ -14,6 +14,8 @@ MAX_SIZE = 2 * 1024 * 1024
 #: The largest limit that a service's configuration may set.
 MAX_LIMIT = 16 * 1024 * 1024
 
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a named pipe",
@@ -48,8 +50,39 @@ def read_text(path: str, limit: int = MAX_SIZE) -> str:
     :raises UnreadableError: if it is not there, no regular file, too large,
         or no text
     """
+    return _read(path, limit)[0]
+
+
+def read_private(path: str, secret: bool, limit: int = MAX_SIZE) -> str:
+    """Return the text of a file that nobody else can have written.
+
+    :param secret: whether nobody else may be able to read it, either
+    :raises UnreadableError: as ``read_text``, or if it, or its folder, is
+        another user's or can be written by one
+    """
+    text, about = _read(path, limit)
+    folder = os.path.dirname(os.path.abspath(path))
     try:
-        raw = _read_bytes(path, limit)
+        around = os.stat(folder)
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror}") from error
+    ours = (0, os.geteuid())
+    for status, name in ((about, "it"), (around, folder)):
+        if status.st_uid not in ours:
+            text = f"cannot be trusted: {name} must be root's (chown root)"
+            raise UnreadableError(text)
+    if about.st_mode & (_OTHERS_WRITE | (stat.S_IROTH if secret else 0)):
+        mode = "0640" if secret else "0644"
+        raise UnreadableError(f"is open to others: chmod {mode}")
+    if around.st_mode & _OTHERS_WRITE and not around.st_mode & stat.S_ISVTX:
+        raise UnreadableError(f"can be replaced: chmod go-w {folder}")
+    return text
+
+
+def _read(path: str, limit: int) -> tuple[str, os.stat_result]:
+    """Return the text of a file, and what it was read from."""
+    try:
+        raw, about = _read_bytes(path, limit)
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -57,22 +90,23 @@ def read_text(path: str, limit: int = MAX_SIZE) -> str:
     if len(raw) > limit:
         raise TooLargeError(f"is larger than {limit} bytes")
     try:
-        return raw.decode()
+        return raw.decode(), about
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         text = f"is not UTF-8: {error.reason}"
         raise UnreadableError(text, line) from error
 
 
-def _read_bytes(path: str, limit: int) -> bytes:
+def _read_bytes(path: str, limit: int) -> tuple[bytes, os.stat_result]:
     """Return what is in a file, at most one byte more than the limit."""
     # Looked at before it is opened as well: to open a device can do
     # something, and the second look is at what was really opened.
     _check_kind(os.stat(path).st_mode)
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     with open(os.open(path, flags), "rb") as file:
-        _check_kind(os.fstat(file.fileno()).st_mode)
-        return file.read(limit + 1)
+        about = os.fstat(file.fileno())
+        _check_kind(about.st_mode)
+        return file.read(limit + 1), about
 
 
 def _check_kind(mode: int) -> None:

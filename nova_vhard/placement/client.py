@@ -138,17 +138,18 @@ class Placement(PlacementReader):
         :param provider: uuid
         :param wanted: given our traits as they are, returns them as they
             should be
-        :param prefix: that ours begin with, or one of several
+        :param prefix: that ours begin with, or one of several; the
+            attestor's trait is its own alone
         :returns: what was written; nothing is written without a difference
         :raises PlacementError: if it did not work out
         """
         trouble: Exception | None = None
         for _ in range(ATTEMPTS):
             now, generation = self.traits_of(provider)
-            ours = frozenset(name for name in now if name.startswith(prefix))
+            ours = frozenset(name for name in now if _is_ours(name, prefix))
             want = frozenset(wanted(ours))
             strangers = sorted(
-                name for name in want if not name.startswith(prefix)
+                name for name in want if not _is_ours(name, prefix)
             )
             if strangers:
                 raise ValueError(f"not ours to write: {strangers}")
@@ -192,7 +193,7 @@ class Placement(PlacementReader):
 
         :returns: whether it is gone
         """
-        if not name.startswith((*HOST, names.DEVICE)):
+        if not name.startswith((*HOST, names.DEVICE, names.MARK)):
             raise ValueError(f"not ours to delete: {name}")
         try:
             self.request("delete", f"/traits/{name}", statuses=_DELETE)
@@ -298,3 +299,10 @@ class Placement(PlacementReader):
         body = self.get(url, _OF_PROVIDER)
         with shape(part):
             return body, int(body["resource_provider_generation"])
+
+
+def _is_ours(name: str, prefix: str | tuple[str, ...]) -> bool:
+    """Return whether a trait is written by who writes a prefix."""
+    if name == names.ATTESTED:
+        return prefix == names.ATTESTED
+    return name.startswith(prefix)

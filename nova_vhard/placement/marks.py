@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Marks of the attestor: until when a host counts as attested.
+
+A trait on a provider can be written by whoever may write that provider, and
+nova-compute's own login may write every one. So what counts is the *name* of
+another trait, which lies on no provider:
+
+    CUSTOM_VHATT_<UNTIL>_<PROVIDERS>_<CODE>
+
+``UNTIL`` is in seconds since the epoch, ``PROVIDERS`` are the uuids of up to
+seven root providers in base32, and ``CODE`` is half an HMAC with SHA-256 over
+all that stands before it, by a key that lies with the attestor and with the
+schedulers, and on no compute node. A mark that somebody else makes, moves to
+another host or makes last longer has no code that fits. One that was taken
+away can be written again by whoever has seen it, until its time is over.
+"""
+
+import base64
+import binascii
+import datetime
+import hashlib
+import hmac
+import re
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from nova_vhard.catalogue import traits
+from nova_vhard.common.source import UnreadableError, read_private
+
+#: Providers of one mark: a trait's name has 255 characters.
+MOST = 7
+
+#: Marks that are looked at; those of 100,000 hosts, twice over.
+_LIMIT = 30_000
+
+_DIGITS = 64
+_CODE = 16
+_UUID = 16
+_BASE = 8
+_PURPOSE = b"nova-vhard attested 1 "
+_MARK = re.compile(
+    rf"{traits.MARK}([0-9]{{10}})_([A-Z2-7]{{26,180}})_([A-Z2-7]{{26}})"
+)
+_KEY = re.compile(rf"[0-9a-fA-F]{{{_DIGITS},1024}}")
+
+#: What a key file is made by.
+MAKE = "openssl rand -hex 32"
+
+
+class KeyFileError(Exception):
+    """Raised when there is no key; says where, why and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Some hosts, and until when they count as attested.
+
+    :ivar until: seconds since the epoch
+    :ivar providers: uuids of their root providers
+    :ivar name: of the trait
+    """
+
+    until: int
+    providers: frozenset[str]
+    name: str
+
+
+def read_keys(path: str) -> tuple[bytes, ...]:
+    """Return the keys of a file: one a line, in hexadecimal digits.
+
+    The first one makes marks, and each is good to read them by, so that a key
+    can be changed without a gap.
+
+    :param path: of a file that is root's or the reader's own, and that others
+        can neither read nor write
+    :raises KeyFileError: if there is none that can be used
+    """
+    try:
+        lines = read_private(path, secret=True).splitlines()
+    except UnreadableError as error:
+        raise KeyFileError(f"key file {path} {error}") from error
+    words = [line.strip() for line in lines]
+    keys = [word for word in words if word and not word.startswith("#")]
+    if not keys or not all(map(_KEY.fullmatch, keys)):
+        raise KeyFileError(
+            f"key file {path} must have one key a line, of {_DIGITS} "
+            f"hexadecimal digits or more; {MAKE} makes one"
+        )
+    try:
+        return tuple(map(bytes.fromhex, keys))
+    except ValueError as error:
+        text = f"key file {path} has a key with an odd number of digits"
+        raise KeyFileError(text) from error
+
+
+def make(key: bytes, until: int, providers: Collection[str]) -> Mark:
+    """Return a mark.
+
+    :param until: seconds since the epoch
+    :param providers: uuids, at most MOST
+    """
+    raw = b"".join(uuid.UUID(item).bytes for item in sorted(providers))
+    name = f"{traits.MARK}{until:010}_{_written(raw)}"
+    code = _written(_code(key, name))
+    return Mark(until, frozenset(providers), f"{name}_{code}")
+
+
+def read(name: str, keys: Iterable[bytes]) -> Mark | None:
+    """Return the mark that a trait's name is; None if its code is not ours."""
+    match = _MARK.fullmatch(name)
+    if not match:
+        return None
+    until, providers, code = match.groups()
+    signed = name[: match.start(3) - 1]
+    raw, given = _bytes(providers), _bytes(code)
+    if len(raw) % _UUID or (_written(raw), _written(given)) != (
+        providers,
+        code,
+    ):
+        return None
+    if not any(hmac.compare_digest(given, _code(key, signed)) for key in keys):
+        return None
+    return Mark(int(until), _uuids(raw), name)
+
+
+def attested(
+    names: Collection[str], keys: Sequence[bytes], now: datetime.datetime
+) -> frozenset[str]:
+    """Return the hosts that count as attested.
+
+    :param names: of traits, as Placement has them
+    :param now: aware time
+    :returns: uuids of their root providers
+    """
+    time = now.timestamp()
+    marks = (read(name, keys) for name in sorted(names)[-_LIMIT:])
+    return frozenset().union(
+        *(mark.providers for mark in marks if mark and mark.until > time)
+    )
+
+
+def named(names: Iterable[str], now: datetime.datetime) -> frozenset[str]:
+    """Return the hosts that marks in time name, whoever made these.
+
+    For those without a key, who can take away and not give.
+    """
+    time = now.timestamp()
+    split = (_MARK.fullmatch(name) for name in names)
+    return frozenset(
+        provider
+        for match in split
+        if match and int(match[1]) > time
+        for provider in _uuids(_bytes(match[2]))
+    )
+
+
+def _uuids(raw: bytes) -> frozenset[str]:
+    parts = (raw[at : at + _UUID] for at in range(0, len(raw), _UUID))
+    return frozenset(
+        str(uuid.UUID(bytes=part)) for part in parts if len(part) == _UUID
+    )
+
+
+def _code(key: bytes, name: str) -> bytes:
+    whole = hmac.new(key, _PURPOSE + name.encode(), hashlib.sha256).digest()
+    return whole[:_CODE]
+
+
+def _written(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    padding = "=" * (-len(text) % _BASE)
+    try:
+        return base64.b32decode(text + padding)
+    except binascii.Error:
+        return b""
