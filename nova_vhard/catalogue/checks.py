@@ -49,9 +49,13 @@ OURS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: What no host says of itself: a verifier off the host has just verified the
+#: machine. A policy requires it as it requires a check.
+ATTESTED = "attested"
+
 # A name makes a trait (``CUSTOM_VHARD_<NAME>``). That of a report's hour is no
-# check's to claim.
-_NAME = re.compile(r"(?!reported)[a-z][a-z0-9_]{0,63}")
+# check's to claim, nor is the attestor's.
+_NAME = re.compile(rf"(?!reported|{ATTESTED}\Z)[a-z][a-z0-9_]{{0,63}}")
 
 
 def is_name(name: str) -> bool:
@@ -70,3 +74,6 @@ def _others() -> Iterator[str]:
 CHECKS: Mapping[str, str] = MappingProxyType(
     {**OURS, **dict.fromkeys(sorted(_others()), "")}
 )
+
+#: What a policy or a flavor may require of a host.
+REQUIRABLE = (*CHECKS, ATTESTED)

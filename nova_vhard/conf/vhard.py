@@ -130,6 +130,19 @@ OPTS = [
         "boots fail by that before they get this gate's reason. Read by "
         "nova-scheduler and nova-api.",
     ),
+    cfg.StrOpt(
+        "attestation_key_file",
+        default="",
+        help="File with the key that nova-vhard-attestor makes its marks by, "
+        "owned by root, which the service's user can read and others cannot "
+        "(root:nova, mode 0640). Needed where the policy requires attested or "
+        "says trust: attested. Without it, with another key or with a file "
+        "that is open to others, no host counts as attested: what requires it "
+        "is refused and the log says why. It is read again each time, no "
+        "restart is needed. Whoever has it can make any host attested: it "
+        "must not lie on a compute node. Read by nova-scheduler and "
+        "nova-api.",
+    ),
 ]
 
 

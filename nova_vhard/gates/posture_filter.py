@@ -12,8 +12,10 @@ from nova import objects
 from nova.scheduler.client import report
 from oslo_config import cfg
 
+from nova_vhard.catalogue.checks import ATTESTED
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import nova_release
+from nova_vhard.placement import marks
 from nova_vhard.placement.posture import (
     Posture,
     PostureUnavailable,
@@ -27,7 +29,7 @@ from nova_vhard.policy.hosts import (
     HostRequirement,
     merge_requirements,
 )
-from nova_vhard.policy.model import Mode, Policy
+from nova_vhard.policy.model import HostsRule, Mode, Policy, Trust
 from nova_vhard.policy.verdict import Violation
 
 LOG = get_logger(__name__)
@@ -116,6 +118,7 @@ class PostureFilter:
             options.posture_max_age,
             timeout=timeout,
         )
+        self._posture.keys = lambda: _keys(options.attestation_key_file)
 
     def filter_hosts(
         self,
@@ -163,13 +166,37 @@ class PostureFilter:
                 ", ".join(ignored),
             )
             return frozenset(), NOBODY
-        question = Question(requirement.checks, policy.hosts.max_report_age)
+        question = _question(requirement, policy.hosts)
         try:
             proven = self._posture.hosts(question)
         except PostureUnavailable as error:
             LOG.error("The hosts' posture is not known: %s", error)
             return frozenset(), UNKNOWN
         return proven, NO_CANDIDATE if proven else NOBODY
+
+
+def _question(requirement: HostRequirement, rule: HostsRule) -> Question:
+    """Return what Placement is asked for a requirement.
+
+    Where ``hosts.trust`` is attested, no claim of a host's own counts
+    without it.
+    """
+    required = requirement.checks
+    attested = ATTESTED in required or rule.trust is Trust.ATTESTED
+    return Question(required - {ATTESTED}, rule.max_report_age, attested)
+
+
+def _keys(path: str) -> tuple[bytes, ...]:
+    """Return the keys of the attestor's marks.
+
+    :raises KeyFileError: if there is none that can be used
+    """
+    if not path:
+        raise marks.KeyFileError(
+            "[vhard] attestation_key_file is not set: name the key file of "
+            "nova-vhard-attestor"
+        )
+    return marks.read_keys(path)
 
 
 def _that_pass(

@@ -14,10 +14,11 @@ import datetime
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from nova_vhard.catalogue import traits
 from nova_vhard.common.log import get_logger
+from nova_vhard.placement import marks
 from nova_vhard.placement.posture_answers import (
     Answer,
     Answers,
@@ -41,10 +42,12 @@ class Question:
 
     :ivar checks: names of the checks that a host must have passed
     :ivar max_age: whole hours; an older status counts as none
+    :ivar attested: whether a host must be attested, too
     """
 
     checks: frozenset[str]
     max_age: int
+    attested: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Posture:
     :param max_age: seconds after which an answer is not to be relied on
     :param timeout: seconds that a refresh, all its requests together, may
         take
+    :ivar keys: returns the keys of the attestor's marks, for each refresh
+        anew; by default none, so that no host counts as attested
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Posture:
         self._max_age = max_age
         self._timeout = timeout
         self._clock = clock or Clock()
+        self.keys: Callable[[], Sequence[bytes]] = lambda: ()
         self._placement: PlacementReader | None = None
         self._answers: Answers[Question] = Answers()
 
@@ -185,19 +191,41 @@ class Posture:
         )
 
     def _ask(self, question: Question, refresh: Refresh) -> frozenset[str]:
-        """Ask Placement: one GET for names, one for hosts."""
+        """Ask Placement: one GET for names, one for hosts.
+
+        One more for the names of marks where hosts must be attested.
+        """
         placement = self._connected()
         known = placement.traits()
         required = {traits.of_check(name) for name in question.checks}
         hours = traits.fresh(self._clock.now(), question.max_age)
         reported = known.intersection(hours)
-        if not required <= known or not reported:
+        if question.attested:
+            required.add(traits.ATTESTED)
+        if not required <= known or not (reported or _no_claim(question)):
             # No host can have a trait whose name does not exist.
             return frozenset()
+        attested = self._attested(placement) if question.attested else None
         if self._clock.monotonic() >= refresh.deadline:
             raise PlacementError("the time for all requests is over")
+        if _no_claim(question):
+            reported = frozenset()
         result = placement.providers(required, reported)
-        return frozenset(item.uuid for item in result)
+        hosts = frozenset(item.uuid for item in result)
+        return hosts if attested is None else hosts & attested
+
+    def _attested(self, placement: PlacementReader) -> frozenset[str]:
+        """Return the hosts that a mark of the attestor's names.
+
+        :raises PlacementError: without an answer, or without a key
+        """
+        try:
+            keys = self.keys()
+        except marks.KeyFileError as error:
+            text = f"no host counts as attested: {error}"
+            raise PlacementError(text) from error
+        names = placement.traits(traits.MARK)
+        return marks.attested(names, keys, self._clock.now())
 
     def _connected(self) -> PlacementReader:
         """Return the client; two that are made at once do no harm."""
@@ -208,3 +236,8 @@ class Posture:
                 text = f"no connection: {type(error).__name__}: {error}"
                 raise PlacementError(text) from error
         return self._placement
+
+
+def _no_claim(question: Question) -> bool:
+    """Return whether nothing is asked that a host says of itself."""
+    return question.attested and not question.checks

@@ -21,6 +21,7 @@ from nova_vhard.policy.model import (
     PassthroughRule,
     Policy,
     ProjectMode,
+    Trust,
     Unanswered,
     Values,
 )
@@ -106,6 +107,7 @@ def _hosts(entry: Mapping[str, Any]) -> HostsRule:
         require=expand(entry.get("require", ())),
         mode=_mode(entry),
         max_report_age=int(entry.get("max_report_age", 2)),
+        trust=Trust(entry.get("trust", Trust.REPORTED)),
     )
 
 

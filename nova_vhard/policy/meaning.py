@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Iterator, Set
 from typing import Any
 
-from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.checks import REQUIRABLE
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.kinds import DeviceKind
 from nova_vhard.catalogue.passthrough import OF_DEVICES
@@ -23,7 +23,7 @@ _SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 #: Characters that make a pattern of a value.
 PATTERN = frozenset("*?[")
 _HOST_RULES = ("passthrough.require", "hosts.require")
-_REQUIRED = (*CHECKS, *PROFILES)
+_REQUIRED = (*REQUIRABLE, *PROFILES)
 _REQUIRED_OF = {
     "passthrough.require": (*_REQUIRED, *sorted(OF_DEVICES)),
     "hosts.require": _REQUIRED,

@@ -178,16 +178,26 @@ class PassthroughRule:
     of_devices: frozenset[str] = frozenset()
 
 
+class Trust(enum.StrEnum):
+    """When what a host says of itself counts."""
+
+    REPORTED = "reported"
+    ATTESTED = "attested"
+
+
 @dataclass(frozen=True)
 class HostsRule:
     """What every host must have proven before it may run a guest.
 
     :ivar max_report_age: whole hours; an older status counts as none
+    :ivar trust: when a host's own claims count, for whatever rule requires
+        them
     """
 
     require: frozenset[str] = frozenset()
     mode: Mode | None = None
     max_report_age: int = 2
+    trust: Trust = Trust.REPORTED
 
 
 @dataclass(frozen=True)

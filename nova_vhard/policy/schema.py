@@ -21,6 +21,7 @@ from nova_vhard.common.json_schema import (
 
 MODES = ("enforce", "warn", "audit")
 HOT_PLUG = ("report", "detach")
+TRUST = ("reported", "attested")
 UNANSWERED = ("allow", "refuse")
 
 #: Values of a rule: each replacement is compared with each allowed value.
@@ -124,7 +125,12 @@ SCHEMA: dict[str, Any] = keys(
         require=_CHECKS,
         mode=_MODE,
     ),
-    hosts=keys(require=_CHECKS, mode=_MODE, max_report_age=_HOURS),
+    hosts=keys(
+        require=_CHECKS,
+        mode=_MODE,
+        max_report_age=_HOURS,
+        trust={"enum": list(TRUST)},
+    ),
     moves=keys(guest_devices=_MODE, hosts=_MODE),
     on_host=keys(
         mode=_MODE,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_vhard.catalogue import traits
-from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.checks import REQUIRABLE
 from nova_vhard.policy.model import PassthroughRule, Values
 from nova_vhard.request import passthrough
 
@@ -60,7 +60,7 @@ def plan_traits(flavor: Any, rule: PassthroughRule) -> TraitPlan | None:
         for request in passthrough.of_flavor(specs)
         if request.name in rule.allow.get(request.kind, Values())
     ]
-    checks = set(passthrough.host_checks(specs) & CHECKS.keys())
+    checks = set(passthrough.host_checks(specs).intersection(REQUIRABLE))
     if requests:
         checks.update(rule.require)
     wanted = {f"trait:{traits.of_check(name)}" for name in checks}

