@@ -205,6 +205,8 @@ def _sweep(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
         f"hosts that lost our traits: {', '.join(done.silent) or 'none'}"
     )
     terminal.say(f"freshness names deleted: {len(done.deleted)}")
+    if done.unmarked:
+        terminal.say(f"not attested any longer: {', '.join(done.unmarked)}")
     if done.failed:
         terminal.say(f"not done, next time: {', '.join(done.failed)}")
     return 1 if done.failed else 0

@@ -12,6 +12,7 @@ from nova_vhard.catalogue.profiles import PROFILES, Profile
 from nova_vhard.catalogue.results import PREFIX as RESULTS
 from nova_vhard.catalogue.results import UNKNOWN, decode
 from nova_vhard.placement.client import Placement
+from nova_vhard.placement.marks import named
 
 FRESH, STALE, SILENT = "fresh", "stale", "silent"
 
@@ -32,6 +33,8 @@ class HostPosture:
         that is not known
     :ivar others: what the report says of checks that have not passed
         (``nova_vhard.catalogue.results``), as far as that was asked for
+    :ivar attested: whether it has the attestor's trait and a mark in time,
+        whose code only schedulers can check
     """
 
     name: str
@@ -39,6 +42,7 @@ class HostPosture:
     passed: frozenset[str]
     reported: datetime.datetime | None = None
     others: Mapping[str, str] = field(default_factory=dict)
+    attested: bool = False
 
     @property
     def proven(self) -> frozenset[str]:
@@ -78,8 +82,8 @@ def fleet(
 ) -> list[HostPosture]:
     """Return every compute node, sorted by name.
 
-    Requests: four, and one for each check that any host has passed: their
-    number does not grow with the fleet.
+    Requests: four, two for attestation, and one for each check that any host
+    has passed: their number does not grow with the fleet.
 
     :param now: aware time
     :param max_age: whole hours; an older report is stale
@@ -87,7 +91,8 @@ def fleet(
         passed: one request more, and one for each different answer
     :raises PlacementError: without an answer that makes sense
     """
-    known = placement.traits()
+    having = placement.traits()
+    known = having - {traits.ATTESTED}
     hosts = {
         provider.uuid: provider.name
         for provider in placement.providers({_COMPUTE})
@@ -99,12 +104,15 @@ def fleet(
         for name in CHECKS
     }
     others = _results(placement) if results else {}
+    attested = _with_any(placement, having, [traits.ATTESTED])
+    attested &= _marked(placement, now) if attested else frozenset()
     result = (
         HostPosture(
             name,
             _status(key in reported, key in ever),
             frozenset(check for check in CHECKS if key in passed[check]),
             others=decode(others.get(key, ())),
+            attested=key in attested,
         )
         for key, name in hosts.items()
     )
@@ -114,7 +122,7 @@ def fleet(
 def one_host(
     placement: Placement, name: str, now: datetime.datetime, max_age: int
 ) -> HostPosture:
-    """Return one host, in two requests.
+    """Return one host, in two requests, or three where it may be attested.
 
     :param name: name or uuid of its resource provider
     :raises ProviderNotFound: if there is none
@@ -122,6 +130,10 @@ def one_host(
     result = placement.provider(name if is_uuid(name) else None, name)
     has, _ = placement.traits_of(result.uuid)
     ours = [item for item in has if item.startswith(traits.PREFIX)]
+    attested = traits.ATTESTED in ours and (
+        result.uuid in _marked(placement, now)
+    )
+    ours = [item for item in ours if item != traits.ATTESTED]
     hours = [hour for item in ours if (hour := traits.hour_of(item))]
     return HostPosture(
         result.name,
@@ -129,6 +141,7 @@ def one_host(
         frozenset(check for check in CHECKS if traits.of_check(check) in has),
         max(hours, default=None),
         decode(has),
+        attested,
     )
 
 
@@ -144,6 +157,11 @@ def _results(placement: Placement) -> dict[str, set[str]]:
         for provider in placement.providers({name}):
             result.setdefault(provider.uuid, set()).add(name)
     return result
+
+
+def _marked(placement: Placement, now: datetime.datetime) -> frozenset[str]:
+    """Return the hosts that a mark of the attestor's names, if it is its."""
+    return named(placement.traits(traits.MARK), now)
 
 
 def is_uuid(name: str) -> bool:

@@ -12,6 +12,7 @@ from nova_vhard.placement.client import (
     PlacementError,
     Provider,
 )
+from nova_vhard.placement.marks import named
 
 LOG = get_logger(__name__)
 
@@ -33,11 +34,13 @@ class Sweep:
     :ivar silent: names of the hosts that lost our traits
     :ivar deleted: freshness names that are gone
     :ivar failed: hosts and names that could not be dealt with this time
+    :ivar unmarked: names of the hosts that are not attested any longer
     """
 
     silent: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    unmarked: tuple[str, ...] = ()
 
 
 def sweep(
@@ -49,7 +52,7 @@ def sweep(
     :param max_report_age: whole hours; not smaller than the policy's
     :raises PlacementError: if it could not even be begun
     """
-    known = placement.traits()
+    known = placement.traits() - {traits.ATTESTED}
     marks = frozenset(traits.fresh(now, max_report_age))
     silent: list[str] = []
     failed: list[str] = []
@@ -73,7 +76,8 @@ def sweep(
                 ", ".join(sorted(change.removed)),
             )
     deleted, kept = _delete(placement, known, now)
-    return Sweep(tuple(silent), deleted, (*failed, *kept))
+    unmarked, more = _take_attested(placement, now)
+    return Sweep(tuple(silent), deleted, (*failed, *kept, *more), unmarked)
 
 
 def _unmarked(
@@ -88,6 +92,43 @@ def _unmarked(
         fresh = {item.uuid for item in result}
     ours = placement.providers((), known)
     return [item for item in ours if item.uuid not in fresh]
+
+
+def _take_attested(
+    placement: Placement, now: datetime.datetime
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Take the attestor's trait where no mark of its is in time.
+
+    The attestor may be gone, and Placement's own matching knows no marks.
+
+    :returns: names of the hosts that lost it, and of those that could not
+    """
+    having = attested_hosts(placement)
+    marked = named(placement.traits(traits.MARK), now) if having else ()
+    lost: list[str] = []
+    failed: list[str] = []
+    for host in having:
+        if host.uuid in marked:
+            continue
+        try:
+            placement.update(host.uuid, lambda ours: (), traits.ATTESTED)
+        except PlacementError as error:
+            LOG.error("%s keeps %s: %s", host.name, traits.ATTESTED, error)
+            failed.append(host.name)
+            continue
+        LOG.warning("%s is not attested any longer", host.name)
+        lost.append(host.name)
+    return tuple(lost), tuple(failed)
+
+
+def attested_hosts(placement: Placement) -> list[Provider]:
+    """Return the hosts that have the attestor's trait, whoever wrote it.
+
+    :raises PlacementError: without an answer that makes sense
+    """
+    if traits.ATTESTED not in placement.traits(traits.ATTESTED):
+        return []
+    return placement.providers({traits.ATTESTED})
 
 
 def _delete(
@@ -135,11 +176,25 @@ def having(placement: Placement) -> list[Provider]:
     return sorted(hosts, key=lambda item: item.name)
 
 
+def unattest(placement: Placement, provider: str) -> frozenset[str]:
+    """Take the attestor's trait from one host.
+
+    An attestor that still has the host in its mapping writes it again.
+
+    :param provider: uuid
+    :returns: what it lost
+    :raises PlacementError: if it could not be done
+    """
+    lost = placement.update(provider, lambda ours: (), traits.ATTESTED)
+    return lost.removed
+
+
 def forget(placement: Placement) -> tuple[str, ...]:
     """Delete all names of ours, after the last host was withdrawn.
 
     :returns: those that stay, because a host still has them
     :raises PlacementError: if it could not be done
     """
-    names = sorted(name for own in EVERY for name in placement.traits(own))
+    owned = (*EVERY, traits.MARK)
+    names = sorted(name for own in owned for name in placement.traits(own))
     return tuple(name for name in names if not placement.delete_trait(name))

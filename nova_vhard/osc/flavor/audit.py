@@ -229,7 +229,9 @@ def _stranded(
     except PlacementError as error:
         raise exceptions.CommandError(f"Placement: {error}") from error
     proven = [
-        {traits.of_check(name) for name in host.proven} for host in hosts
+        {traits.of_check(name) for name in host.proven}
+        | ({traits.ATTESTED} if host.attested else set())
+        for host in hosts
     ]
     return [
         plan

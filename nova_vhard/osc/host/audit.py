@@ -27,7 +27,7 @@ COLUMNS = ("User", "By", "Role", "Project", "May Write")
 Row = tuple[str, str, str, str, str]
 
 #: Roles that may write to Placement, by its own policy and by our sample.
-_ALL = ("admin", "service", "vhard-sweep", *ROLES.values())
+_ALL = ("admin", "service", "vhard-sweep", "vhard-attestor", *ROLES.values())
 _EVERY = "every provider"
 _SERVICE = "service"
 _VOID = f"{_EVERY}: a token with this role voids access rules"

@@ -8,7 +8,7 @@ from typing import Any
 
 from osc_lib import exceptions
 
-from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.checks import ATTESTED, CHECKS, REQUIRABLE
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output
 from nova_vhard.osc.cells import Cell, Passed
@@ -39,6 +39,9 @@ class ListHosts(output.Lister):
     A host whose report is too old counts for nothing, whatever traits it
     still has: its status is "stale" until it reports again or a sweep takes
     them. With --long, or -c and its name, a check has a column of its own.
+    "attested" is the word of a verifier off the host: its trait is there with
+    a mark that is in time. Only the schedulers have the key to tell whether
+    the mark is the attestor's, and nova-vhard-attestor status says it.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -61,12 +64,12 @@ class ListHosts(output.Lister):
         except PlacementError as error:
             raise exceptions.CommandError(f"Placement: {error}") from error
         if parsed_args.long:
-            checks = tuple(CHECKS)
+            checks = REQUIRABLE
             return (*LIST[:2], *checks), [
                 (*row(host)[:2], *cells(host, checks)) for host in hosts
             ]
         asked = [column.lower() for column in parsed_args.columns]
-        checks = tuple(name for name in CHECKS if name in asked)
+        checks = tuple(name for name in REQUIRABLE if name in asked)
         return (*LIST, *checks), [
             (*row(host), *cells(host, checks)) for host in hosts
         ]
@@ -85,4 +88,9 @@ def row(posture: HostPosture) -> Row:
 
 def cells(posture: HostPosture, checks: Iterable[str]) -> Row:
     """Return whether each of some checks is passed."""
-    return tuple(Passed(name in posture.passed) for name in checks)
+    return tuple(
+        Passed(
+            posture.attested if name == ATTESTED else name in posture.passed
+        )
+        for name in checks
+    )

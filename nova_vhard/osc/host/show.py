@@ -90,6 +90,7 @@ class ShowHost(output.ShowOne):
             "host": clean(result.name),
             "status": result.status,
             "report": _report(result, age),
+            "attested": result.attested,
             "meets": ", ".join(meet.name for meet in result.meets()) or "none",
         }
         checks = {

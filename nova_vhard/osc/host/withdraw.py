@@ -14,7 +14,13 @@ from nova_vhard.placement.client import (
     PlacementError,
     Provider,
 )
-from nova_vhard.placement.upkeep import EVERY, forget, having, withdraw
+from nova_vhard.placement.upkeep import (
+    EVERY,
+    forget,
+    having,
+    unattest,
+    withdraw,
+)
 
 
 class WithdrawHosts(output.Command):
@@ -132,6 +138,7 @@ class WithdrawHosts(output.Command):
         """Withdraw a host; return what went wrong, at most one thing."""
         try:
             lost = withdraw(placement, host.uuid, EVERY)
+            lost |= unattest(placement, host.uuid)
         except PlacementError as error:
             return [f"{clean(host.name)}: {error}"]
         text = ", ".join(sorted(lost)) or "nothing"

@@ -8,10 +8,11 @@ import pytest
 from osc_lib import exceptions
 
 from nova_vhard.catalogue import results, traits
-from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.checks import CHECKS, REQUIRABLE
 from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.host.checks.kernel_aslr import KernelAslr
 from nova_vhard.osc.host import listing, show
+from nova_vhard.placement import marks
 from nova_vhard.placement.fleet import fleet, one_host
 
 NOW = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
@@ -68,11 +69,11 @@ def test_one_row_a_compute_node(cloud, run):
 def test_one_column_a_check(cloud, run):
     some_hosts(cloud)
     columns, rows = run(listing.ListHosts, "--long")
-    assert columns == ("Host", "Status", *CHECKS)
+    assert columns == ("Host", "Status", *CHECKS, "attested")
     found = {
         row[0]: {
             name
-            for name, cell in zip(CHECKS, row[2:], strict=True)
+            for name, cell in zip(REQUIRABLE, row[2:], strict=True)
             if str(cell) == "PASS"
         }
         for row in rows
@@ -83,6 +84,34 @@ def test_one_column_a_check(cloud, run):
         "c-stale": {"iommu"},
         "d-silent": set(),
     }
+
+
+def test_who_is_attested(cloud, run):
+    """By the trait and a mark in time; a trait alone is none."""
+    hosts = [
+        cloud.host(name, {COMPUTE, IOMMU, FRESH, traits.ATTESTED})
+        for name in ("a", "b", "c")
+    ]
+    cloud.host("d", {COMPUTE, traits.ATTESTED})
+    until = int(NOW.timestamp())
+    for host, end in ((hosts[0], until + 1), (hosts[1], until)):
+        mark = marks.make(b"k" * 32, end, [host])
+        cloud.placement.create_traits([mark.name])
+    words = ("-c", "Host", "-c", "attested", "-c", "iommu")
+    columns, rows = run(listing.ListHosts, *words)
+    assert columns[-2:] == ("iommu", "attested")
+    shown = {row[0]: [str(cell) for cell in row[-2:]] for row in rows}
+    assert shown == {
+        "a": ["PASS", "PASS"],
+        "b": ["PASS", "-"],
+        "c": ["PASS", "-"],
+        "d": ["-", "-"],
+    }
+    # the attestor's trait is no report
+    assert {row[0]: row[1] for row in rows}["d"] == "silent"
+    for name, attested in (("a", True), ("c", False)):
+        fields = dict(zip(*run(show.ShowHost, name), strict=True))
+        assert fields["attested"] is attested
 
 
 def test_a_check_that_is_asked_for_has_a_column(cloud, run):

@@ -103,7 +103,11 @@ def test_every_rule_of_the_file_is_one_of_placements(shipped):
 
 @pytest.mark.parametrize(
     ("role", "expected"),
-    [("vhard-reporter", REPORTER), ("vhard-sweep", SWEEP)],
+    [
+        ("vhard-reporter", REPORTER),
+        ("vhard-sweep", SWEEP),
+        ("vhard-attestor", SWEEP),
+    ],
 )
 def test_a_role_may_do_what_it_needs_and_nothing_else(shipped, role, expected):
     assert allowed(shipped, role) == expected
