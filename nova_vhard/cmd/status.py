@@ -16,6 +16,7 @@ from oslo_upgradecheck.upgradecheck import Result
 
 from nova_vhard.cmd import version
 from nova_vhard.cmd.status_checks import (
+    attestation,
     cloud,
     gates,
     permissions,
@@ -51,6 +52,7 @@ CHECKS: dict[str, Callable[[Node], Result]] = {
     "PCI in Placement": settings.pci_in_placement,
     "Passthrough flavors": cloud.flavors,
     "Reporters": cloud.reporters,
+    "Attestation": attestation.attestation,
     "Image metadata prefilter": settings.prefilter,
     "Defaults of nova-compute": settings.defaults,
     "Owners and modes": permissions.permissions,
