@@ -36,6 +36,7 @@ html_theme_options = {
 openstackdocs_auto_name = False
 
 _COMMANDS = {
+    "nova-vhard-attestor": "passes a verifier's word on hosts to Placement",
     "nova-vhard-cleaner": "cleans passthrough devices before the next guest",
     "nova-vhard-exporter": "counts what the gates decide, for Prometheus",
     "nova-vhard-guard": "judges what libvirt is about to start on a host",

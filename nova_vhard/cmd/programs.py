@@ -14,6 +14,11 @@ from nova_vhard.common import terminal
 NOT_STARTED = 255
 
 
+def attestor(argv: Sequence[str] | None = None) -> int:
+    """Run nova-vhard-attestor; return its exit status."""
+    return _run("attestor", "nova_vhard.cmd.attestor", "attestor", argv)
+
+
 def cleaner(argv: Sequence[str] | None = None) -> int:
     """Run nova-vhard-cleaner; return its exit status."""
     return _run("cleaner", "nova_vhard.cmd.cleaner", "node", argv)

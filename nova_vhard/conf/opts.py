@@ -4,12 +4,14 @@
 Namespace ``nova_vhard`` is for nova.conf and glance-api.conf, namespace
 ``nova_vhard.reporter`` for the reporter's own file, namespace
 ``nova_vhard.exporter`` for the exporter's, namespace ``nova_vhard.cleaner``
-for the cleaner's, namespace ``nova_vhard.guard`` for the guard's.
+for the cleaner's, namespace ``nova_vhard.guard`` for the guard's, namespace
+``nova_vhard.attestor`` for the attestor's.
 """
 
 from oslo_config import cfg
 
 from nova_vhard.conf import (
+    attestor,
     cleaner,
     exporter,
     guard,
@@ -43,6 +45,14 @@ def list_cleaner_opts() -> _Listed:
     """Return the groups that the cleaner reads."""
     return [
         (cleaner.GROUP, cleaner.OPTS),
+        (placement.GROUP, placement.list_opts()),
+    ]
+
+
+def list_attestor_opts() -> _Listed:
+    """Return the groups that the attestor reads."""
+    return [
+        (attestor.GROUP, attestor.OPTS),
         (placement.GROUP, placement.list_opts()),
     ]
 

@@ -12,6 +12,7 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
 from nova_vhard.cmd import (
+    attestor,
     cleaner,
     guard,
     paste,
@@ -34,6 +35,7 @@ def _status(arguments: list[str]) -> None:
 
 
 _PARSERS = {
+    "nova-vhard-attestor": attestor._parser().parse_args,
     "nova-vhard-cleaner": cleaner._parser().parse_args,
     "nova-vhard-exporter": exporter._parser().parse_args,
     "nova-vhard-guard": guard._parser().parse_args,
@@ -46,7 +48,7 @@ _GROUPS = ("openstack.vhard.v1", "openstack.image.v2", "openstack.compute.v2")
 #: What is the system's own. Nothing else may be shown.
 _SYSTEM = frozenset(("cd", "chmod", "cp", "curl", "editor", "mv", "sed"))
 _SYSTEM |= {".", "apt-get", "journalctl", "python3", "systemctl", "touch"}
-_SYSTEM |= {"rabbitmqctl", "truncate"}
+_SYSTEM |= {"chown", "openssl", "rabbitmqctl", "truncate"}
 
 
 _PROMPT = re.compile(r"^[#$] ((?:.*\\\n)*.*)\n?", re.MULTILINE)

@@ -11,8 +11,13 @@ import pytest
 import yaml
 from oslo_config import cfg, generator
 
-from nova_vhard.cmd import cleaner, guard, reporter
+from nova_vhard.attestor import mapping
+from nova_vhard.attestor import metrics as attestor_metrics
+from nova_vhard.attestor.metrics import Numbers
+from nova_vhard.attestor.sources.list_file import ListFile
+from nova_vhard.cmd import attestor, cleaner, guard, reporter
 from nova_vhard.cmd.exporter import program as exporter
+from nova_vhard.conf import attestor as attestor_conf
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.conf import guard as guard_conf
 from nova_vhard.conf import reporter as reporter_conf
@@ -23,9 +28,10 @@ from nova_vhard.node.reporter.publishers.prometheus import _Metrics
 from nova_vhard.policy import document
 from nova_vhard.policy.schema import SCHEMA
 from tests import services
-from tests.unit.docs import ETC, REPORTER, ROOT, words
+from tests.unit.docs import ETC, REPORTER, ROOT, blocks, words
 
 PROGRAMS = {
+    "nova-vhard-attestor": attestor,
     "nova-vhard-cleaner": cleaner,
     "nova-vhard-exporter": exporter,
     "nova-vhard-guard": guard,
@@ -97,6 +103,12 @@ def test_the_cleaners_unit_fits_its_options_and_its_work():
         assert name not in service
     assert service["ProtectSystem"] == "strict"
     assert service["NoNewPrivileges"] == "yes"
+
+
+def test_sample_of_the_attestors_options_is_what_the_generator_writes():
+    sample, expected = generated("config-generator-attestor.conf")
+    group = "[vhard_attestor]\n"
+    assert sample.partition(group)[2] == expected.partition(group)[2] != ""
 
 
 def test_sample_of_the_guards_options_is_what_the_generator_writes():
@@ -247,6 +259,11 @@ def test_a_units_command_is_one_that_its_program_knows(name):
     folder, _, name = program.rpartition("/bin/")
     options = PROGRAMS[name]._parser().parse_args(arguments)
     files = handed(text)
+    others = {name for name in files if not name.endswith(".conf")}
+    for path in others:
+        # What is no configuration, an option is set to.
+        del files[path]
+        assert f"=%d/{path.rpartition('/')[2]}\n" in text
     assert options.config_file == list(files)
     default = PROGRAMS[name]._PROGRAM.default_files
     assert list(files.values()) == list(default[: len(files)])
@@ -255,7 +272,8 @@ def test_a_units_command_is_one_that_its_program_knows(name):
 
 def test_units_do_what_they_are_there_for():
     names = {"nova-vhard-reporter.service", "nova-vhard-sweep.service"}
-    assert set(UNPRIVILEGED) == names | {"nova-vhard-exporter.service"}
+    others = {"nova-vhard-attestor.service", "nova-vhard-exporter.service"}
+    assert set(UNPRIVILEGED) == names | others
     running, sweeping = (
         reporter._parser().parse_args(command(unit(name))[1:])
         for name in sorted(names)
@@ -264,6 +282,49 @@ def test_units_do_what_they_are_there_for():
     assert sweeping.command == "sweep"
     baseline = document.load(document.shipped("baseline"))
     assert sweeping.max_report_age >= baseline.hosts.max_report_age
+
+
+def test_the_attestors_unit_fits_its_options():
+    service = unit("nova-vhard-attestor.service")
+    assert service["Type"] == "notify"
+    text = (ETC / "nova-vhard-attestor.service").read_text(encoding="utf-8")
+    named = re.findall(
+        r"^Environment=OS_VHARD_ATTESTOR__(\w+)=%d/(.+)$", text, re.MULTILINE
+    )
+    options = {one.dest for one in attestor_conf.OPTS}
+    assert {name.lower() for name, _ in named} <= options
+    paths = {f"/run/credentials/x/{path}" for _, path in named}
+    assert paths == {
+        path for path in handed(text) if not path.endswith(".conf")
+    }
+    mapping.load(str(ETC / "attested-hosts.yaml"))
+
+
+def test_the_page_of_the_attestor_has_every_metric():
+    page = ROOT / "doc" / "source" / "admin" / "attestation.rst"
+    named = set(re.findall(r"``(nova_vhard_attest\w+)``", words(page)))
+    assert named == {
+        one.name + ("_total" if one.type == "counter" else "")
+        for one in attestor_metrics._Metrics(Numbers()).collect()
+    }
+
+
+def test_the_page_of_the_attestor_has_files_that_can_be_read(tmp_path):
+    tmp_path.chmod(0o755)
+    page = ROOT / "doc" / "source" / "admin" / "attestation.rst"
+    path = tmp_path / "file.yaml"
+    path.touch(0o644)
+    conf = cfg.ConfigOpts()
+    attestor_conf.register(conf)
+    conf([], default_config_files=[])
+    conf.set_override("verdicts_file", str(path), "vhard_attestor")
+    hosts, _, agents = blocks(page, "yaml")
+    path.write_text(hosts)
+    assert len(mapping.load(str(path))) == 2
+    path.write_text(agents)
+    verdicts = ListFile(conf).verdicts()
+    assert [verdict.failed for verdict in verdicts.values()] == [False, True]
+    assert not any(verdict.nonsense for verdict in verdicts.values())
 
 
 def test_the_reporters_unit_fits_its_options():

@@ -10,13 +10,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from nova_vhard.cmd import cleaner, guard, paste, reporter, status
+from nova_vhard.cmd import (
+    attestor,
+    cleaner,
+    guard,
+    paste,
+    reporter,
+    status,
+)
 from nova_vhard.cmd.exporter import program as exporter
 from nova_vhard.conf import status as status_conf
 from nova_vhard.osc import output
 from tests.unit.docs import ROOT
 
 PROGRAMS = {
+    "nova-vhard-attestor": attestor,
     "nova-vhard-cleaner": cleaner,
     "nova-vhard-exporter": exporter,
     "nova-vhard-guard": guard,

@@ -12,6 +12,8 @@ from nova_vhard.conf import placement as placement_conf
 
 #: Program, a package that it needs, and the extra that brings it.
 _LACKING = [
+    ("attestor", "stevedore", "attestor"),
+    ("attestor", "prettytable", "attestor"),
     ("cleaner", "stevedore", "node"),
     ("cleaner", "oslo_log", "node"),
     ("exporter", "oslo_log", "exporter"),

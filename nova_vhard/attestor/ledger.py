@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Until when each host counts as attested: what verdicts come to.
+
+=========================================  =================================
+what is said of a host's agent             what comes of it
+=========================================  =================================
+verified with success within max_age       attested until that is over
+FAIL                                       not attested, at once
+never verified, or too long ago            not attested, at once
+nothing: the verifier does not know it     not attested, at once
+what makes no sense, or a time to come     as before, until its age is over
+nothing: nobody could be asked             as before, until its age is over
+=========================================  =================================
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from nova_vhard.attestor.sources.base import Verdict
+from nova_vhard.placement.marks import Mark
+
+#: Seconds that a verifier's clock may be ahead of ours.
+AHEAD = 60.0
+
+
+class Ledger:
+    """Keeps until when hosts count.
+
+    :param max_age: seconds for which a verification counts
+    """
+
+    def __init__(self, max_age: float) -> None:
+        """Know of no host."""
+        self._max_age = max_age
+        self._until: dict[str, float] = {}
+
+    def begin(self, marks: Iterable[Mark]) -> None:
+        """Take over what was there before this process.
+
+        :param marks: those whose code is ours
+        """
+        for mark in marks:
+            for provider in mark.providers:
+                until = max(mark.until, self._until.get(provider, 0.0))
+                self._until[provider] = until
+
+    def take(
+        self,
+        agents: Mapping[str, str],
+        verdicts: Mapping[str, Verdict],
+        now: float,
+    ) -> dict[str, str]:
+        """Take an answer in.
+
+        :param agents: uuid of each provider to its agent
+        :param verdicts: by agent
+        :param now: seconds since the epoch
+        :returns: uuid of each host that is not attested, or about whom
+            nothing new is known, to why
+        """
+        reasons: dict[str, str] = {}
+        for provider in self._until.keys() - agents.keys():
+            del self._until[provider]
+        for provider, agent in agents.items():
+            verdict = verdicts.get(agent)
+            reason = self._judge(provider, verdict, now)
+            if reason:
+                reasons[provider] = reason
+        return reasons
+
+    def _judge(
+        self, provider: str, verdict: Verdict | None, now: float
+    ) -> str:
+        """Take one verdict in; return what is wrong, empty for nothing."""
+        if verdict is not None and verdict.nonsense:
+            return f"the verifier's answer makes no sense: {verdict.nonsense}"
+        last = verdict.attested_at if verdict else None
+        if last is not None and last > now + AHEAD:
+            return (
+                f"it was last verified {last - now:.0f} seconds from now: "
+                "set the clocks"
+            )
+        reason = self._refusal(verdict, now)
+        if reason or last is None:
+            self._until.pop(provider, None)
+            return reason
+        self._until[provider] = min(last, now) + self._max_age
+        return ""
+
+    def _refusal(self, verdict: Verdict | None, now: float) -> str:
+        """Return why a verdict attests nothing, empty if it does."""
+        if verdict is None:
+            return "the verifier does not know its agent"
+        if verdict.failed:
+            return f"the verifier refuses it: {verdict.reason or 'FAIL'}"
+        if verdict.attested_at is None:
+            return "it was never verified with success"
+        age = now - verdict.attested_at
+        if age >= self._max_age:
+            return f"it was last verified {age:.0f} seconds ago"
+        return ""
+
+    def keep(self, providers: Collection[str]) -> None:
+        """Forget every host but some."""
+        for provider in self._until.keys() - set(providers):
+            del self._until[provider]
+
+    def attested(self, now: float) -> dict[str, float]:
+        """Return the hosts that count, each with until when.
+
+        :param now: seconds since the epoch
+        :returns: uuid of a provider to seconds since the epoch
+        """
+        return {
+            provider: until
+            for provider, until in self._until.items()
+            if until > now
+        }

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attestor: ask the verifier, say so in Placement, wait, again."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from oslo_config import cfg
+
+from nova_vhard.attestor import mapping, metrics, writer
+from nova_vhard.attestor.ledger import Ledger
+from nova_vhard.attestor.mapping import MappingError
+from nova_vhard.attestor.sources.base import Source, SourceError, Verdict
+from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import clean, fit
+from nova_vhard.daemon.interrupts import Interrupted, TimeLimit, last_resort
+from nova_vhard.daemon.runtime import Runtime
+from nova_vhard.placement import marks
+from nova_vhard.placement.client import Placement, PlacementError
+
+LOG = get_logger(__name__)
+
+#: Seconds after a round that could not be done.
+_RETRY = 10.0
+
+_TEXT = 2000
+_VOID = (
+    "%d marks have no code of this attestor's: somebody with another key, or "
+    "none, has made them; they count for nothing"
+)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What an attestor works with.
+
+    :ivar source: whom it asks
+    :ivar connect: makes the Placement client, on first use
+    :ivar now: seconds since the epoch
+    """
+
+    source: Source
+    connect: Callable[[], Placement]
+    now: Callable[[], float] = time.time
+
+
+class Attestor:
+    """Passes a verifier's verdicts on to Placement.
+
+    :param runtime: what it runs in
+    """
+
+    def __init__(
+        self, conf: cfg.ConfigOpts, means: Means, runtime: Runtime
+    ) -> None:
+        """Read the key; ask nobody yet.
+
+        :raises KeyFileError: if there is none that can be used
+        """
+        self._options = conf.vhard_attestor
+        self._means = means
+        self._runtime = runtime
+        self._keys = marks.read_keys(self._options.key_file)
+        self._placement: Placement | None = None
+        self._ledger = Ledger(self._options.max_age)
+        self._begun = False
+        self._hosts: dict[str, str] | None = None
+        self._wrong: list[str] = []
+        self._reasons: dict[str, str] = {}
+        self.numbers = metrics.Numbers()
+
+    def round(self) -> float:
+        """Do what is due; return the seconds until the next round."""
+        interval = float(self._options.interval)
+        if not self.once():
+            interval = min(interval, _RETRY)
+        return interval * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+
+    def round_once(self) -> bool:
+        """Do as ``once``, and stop at once when asked to."""
+        with self._runtime.interrupts.installed():
+            try:
+                return self.once()
+            except Interrupted:
+                return False
+
+    def once(self) -> bool:
+        """Ask, and write what follows.
+
+        It can be broken off at every step: the next round begins with what
+        Placement has.
+
+        :returns: whether everything could be asked and written
+        """
+        self._runtime.notifier.alive(now=True)
+        with last_resort():
+            try:
+                done = self._once()
+            except PlacementError as error:
+                self._count("placement", f"Placement: {error}")
+                done = False
+            self.numbers.round_at = self._means.now()
+            self._write_metrics()
+        return done
+
+    def _once(self) -> bool:
+        """Do a round.
+
+        :raises PlacementError: if it could not be begun
+        """
+        if self._placement is None:
+            self._placement = self._means.connect()
+        with self._runtime.interrupts.breakable():
+            state = writer.read(self._placement, self._keys)
+        if not self._begun:
+            self._ledger.begin(state.marks)
+            self._begun = True
+        complete = self._take(state)
+        outcome = self._write(self._placement, state)
+        return complete and not outcome.failed
+
+    def _write(
+        self, placement: Placement, state: writer.State
+    ) -> writer.Outcome:
+        """Make Placement say who is attested now."""
+        now = self._means.now()
+        wanted = self._ledger.attested(now)
+        renewal = self._options.max_age / 2
+        out = writer.Writer(placement, self._keys[0], renewal)
+        with self._runtime.interrupts.breakable():
+            outcome = out.write(state, wanted, now)
+        self._tell(state, wanted, outcome)
+        return outcome
+
+    def _take(self, state: writer.State) -> bool:
+        """Take in what mapping and verifier say; return whether they did."""
+        good = self._read_mapping()
+        if self._hosts is None:
+            return False
+        agents, wrong = mapping.resolve(self._hosts, state.providers)
+        for text in wrong if good and wrong != self._wrong else ():
+            self._count("mapping", f"{self._options.mapping_file}: {text}")
+        self._wrong = wrong
+        try:
+            verdicts = self._ask()
+        except SourceError as error:
+            return self._count("verifier", f"The verifier: {error}")
+        now = self._means.now()
+        self.numbers.answered_at = now
+        before = self._ledger.attested(now)
+        self._say(state.nodes, self._ledger.take(agents, verdicts, now))
+        if not good:
+            # By what was read before, hosts are refused and none is new.
+            self._ledger.keep(before)
+        self.numbers.hosts = dict.fromkeys(
+            (clean(state.nodes[uuid], 255) for uuid in agents), False
+        )
+        return good
+
+    def _read_mapping(self) -> bool:
+        """Read the mapping; what was read before stays where it is bad."""
+        try:
+            self._hosts = mapping.load(self._options.mapping_file)
+        except MappingError as error:
+            return self._count("mapping", f"The mapping: {error}")
+        return True
+
+    def _ask(self) -> Mapping[str, Verdict]:
+        """Return the verdicts.
+
+        :raises SourceError: without an answer in time
+        """
+        limit = float(self._options.timeout)
+        try:
+            with self._runtime.interrupts.breakable(limit=limit):
+                return self._means.source.verdicts()
+        except TimeLimit as error:
+            text = f"no whole answer within {limit:g} seconds"
+            raise SourceError(text) from error
+        except SourceError:
+            raise
+        except Exception as error:
+            text = f"{type(error).__name__}: {clean(error, 300)}"
+            raise SourceError(text) from error
+
+    def _say(self, nodes: Mapping[str, str], reasons: dict[str, str]) -> None:
+        """Log why hosts are not attested, once for each new reason."""
+        for uuid, reason in reasons.items():
+            word = _kind(reason)
+            if self._reasons.get(uuid) != word:
+                name = nodes.get(uuid, uuid)
+                LOG.warning("%s is not attested: %s", name, reason)
+            reasons[uuid] = word
+        self._reasons = reasons
+
+    def _tell(
+        self,
+        state: writer.State,
+        wanted: Mapping[str, float],
+        outcome: writer.Outcome,
+    ) -> None:
+        """Log and count what was written."""
+        for uuid in outcome.gained:
+            LOG.info("%s is attested", state.nodes.get(uuid, uuid))
+        for uuid in outcome.lost:
+            name = state.having[uuid]
+            LOG.warning("%s is not attested any longer, or never was", name)
+        for text in outcome.failed:
+            self._count("host", text)
+        self._tell_of_void(state)
+        self.numbers.withdrawn += len(outcome.lost)
+        names = {clean(state.nodes.get(uuid, uuid), 255) for uuid in wanted}
+        self.numbers.hosts = {
+            name: name in names for name in names | self.numbers.hosts.keys()
+        }
+        trouble = fit(outcome.failed, _TEXT) or "all written"
+        text = f"{len(wanted)} hosts attested; {trouble}"
+        self._runtime.notifier.status(text)
+
+    def _tell_of_void(self, state: writer.State) -> None:
+        """Log and count marks that somebody else has made."""
+        self.numbers.void_marks += len(state.void)
+        if state.void:
+            LOG.error(_VOID, len(state.void))
+
+    def _count(self, kind: str, text: str) -> bool:
+        """Log and count an error; return False."""
+        LOG.error("%s", text)
+        self.numbers.errors[kind] += 1
+        return False
+
+    def _write_metrics(self) -> None:
+        folder = self._options.textfile_directory
+        if not folder:
+            return
+        try:
+            metrics.write(folder, self.numbers)
+        except OSError as error:
+            LOG.error("Metrics not written to %s: %s", folder, error.strerror)
+
+
+def _kind(reason: str) -> str:
+    """Return a reason without an age, which differs from round to round."""
+    return reason.partition(" seconds ")[0].rstrip("0123456789")

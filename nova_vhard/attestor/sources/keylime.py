@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Source ``keylime``: the verifier of Keylime, by its API with mutual TLS.
+
+Its PASS proves nothing: it is there from the moment that an agent is added,
+and for a minute after one has vanished (Keylime 7.14). What counts is when an
+agent was last verified with success.
+"""
+
+import json
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from oslo_config import cfg
+from requests.adapters import HTTPAdapter
+
+from nova_vhard.attestor.sources.base import Source, SourceError, Verdict
+from nova_vhard.common.text import clean
+
+#: Version of the API; a newer verifier answers it too.
+VERSION = "v2.5"
+
+#: Bytes of an answer: 10,000 agents have about 10 MB.
+LIMIT = 64 * 1024 * 1024
+
+_OK = 200
+#: TIMEOUT: an agent in push mode that has fallen silent.
+_FAILED = ("FAIL", "TIMEOUT")
+_STATUSES = (*_FAILED, "PASS", "PENDING")
+_CHUNK = 1 << 20
+_NO_LIST = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+_FIX = (
+    "see [vhard_attestor] keylime_url and the keylime_*_file options, and "
+    "that keylime_verifier runs"
+)
+
+
+class _OfName(HTTPAdapter):
+    """Expects a certificate's name that is not the one in the URL."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pool with the name to expect."""
+        kwargs["assert_hostname"] = self._name
+        kwargs["server_hostname"] = self._name
+        super().init_poolmanager(*args, **kwargs)
+
+
+class Keylime(Source):
+    """Asks the verifier for all agents in one request."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        """Make a session; nothing is asked yet.
+
+        :raises ValueError: for an option that is not set, or a file that
+            makes no certificate
+        """
+        super().__init__(conf)
+        options = conf.vhard_attestor
+        files = {
+            name: getattr(options, name)
+            for name in (
+                "keylime_url",
+                "keylime_ca_file",
+                "keylime_cert_file",
+                "keylime_key_file",
+            )
+        }
+        missing = sorted(name for name, value in files.items() if not value)
+        if missing:
+            raise ValueError(f"[vhard_attestor] lacks {', '.join(missing)}")
+        self._url = f"{options.keylime_url.rstrip('/')}/{VERSION}/agents/"
+        self._timeout = float(options.timeout)
+        _check_files(options)
+        self._session = _session(options)
+
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """Return what the verifier says of its agents.
+
+        :raises SourceError: without an answer, or with one that makes no
+            sense
+        """
+        try:
+            body = self._answer()
+        except (requests.RequestException, OSError) as error:
+            text = f"{self._url}: {clean(error, 300)}: {_FIX}"
+            raise SourceError(text) from error
+        return _read(self._url, body)
+
+    def _answer(self) -> bytes:
+        """Return the body of the answer.
+
+        :raises requests.RequestException: without one
+        :raises SourceError: for another status, or more than the limit
+        """
+        # A Content-Type of JSON without a body would be answered by 400.
+        with self._session.get(
+            self._url,
+            params={"bulk": "true"},
+            timeout=self._timeout,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            body = self._bounded(response)
+            if response.status_code == _OK:
+                return body
+            start = clean(body[:200].decode(errors="replace"))
+            status = f"status {response.status_code}: {start}"
+            raise SourceError(f"{self._url}: {status}: {_FIX}")
+
+    def _bounded(self, response: requests.Response) -> bytes:
+        body = b""
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > LIMIT:
+                raise SourceError(f"{self._url}: more than {LIMIT} bytes")
+        return body
+
+
+def _read(url: str, body: bytes) -> dict[str, Verdict]:
+    """Return the verdicts of an answer.
+
+    :raises SourceError: if it makes no sense
+    """
+    try:
+        agents = json.loads(body)["results"]
+        entries = list(agents.items())
+    except _NO_LIST as error:
+        raise SourceError(
+            f"{url}: the answer is no list of agents "
+            f"({clean(repr(error), 100)}): see that keylime_url is a "
+            "verifier's, not a registrar's"
+        ) from error
+    return {str(agent): _verdict(entry) for agent, entry in entries}
+
+
+def _check_files(options: Any) -> None:
+    """Look whether files make a TLS context, before the first round.
+
+    :raises ValueError: if one does not
+    """
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(options.keylime_ca_file)
+        context.load_cert_chain(
+            options.keylime_cert_file, options.keylime_key_file
+        )
+    except OSError as error:
+        raise ValueError(
+            "[vhard_attestor] keylime_ca_file, keylime_cert_file or "
+            f"keylime_key_file: {clean(error, 200)}: they must be PEM files "
+            "that this user can read, the key without a password"
+        ) from error
+
+
+def _session(options: Any) -> requests.Session:
+    session = requests.Session()
+    # Neither a proxy nor a .netrc of the environment.
+    session.trust_env = False
+    session.verify = options.keylime_ca_file
+    session.cert = (options.keylime_cert_file, options.keylime_key_file)
+    if options.keylime_hostname:
+        session.mount("https://", _OfName(options.keylime_hostname))
+    return session
+
+
+def _verdict(entry: Any) -> Verdict:
+    """Return what an agent's entry says."""
+    if not isinstance(entry, dict):
+        return Verdict(nonsense="no entry of an agent")
+    status = entry.get("attestation_status")
+    if status not in _STATUSES:
+        known = ", ".join(_STATUSES)
+        text = f"attestation_status is {clean(repr(status))}, none of {known}"
+        return Verdict(nonsense=text)
+    last = entry.get("last_successful_attestation")
+    if last is not None and (type(last) not in (int, float) or last < 0):
+        text = f"last_successful_attestation is {clean(repr(last))}, no time"
+        return Verdict(nonsense=text)
+    return Verdict(
+        failed=status in _FAILED,
+        attested_at=float(last) if last else None,
+        reason=clean(entry.get("last_event_id") or status),
+    )

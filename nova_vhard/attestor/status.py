@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an attestor would do now, a row a host; nothing is written."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from nova_vhard.attestor import mapping, writer
+from nova_vhard.attestor.ledger import Ledger
+from nova_vhard.attestor.sources.base import Verdict
+
+HEADER = ("Host", "Agent", "Attested", "Verifier", "Trait", "Mark")
+
+
+class Row(NamedTuple):
+    """One host.
+
+    :ivar attested: ``yes`` where the verifier's word, the trait and the mark
+        agree on it
+    :ivar verifier: its last success, or why that does not count
+    :ivar trait: ``yes`` or ``no``
+    :ivar mark: how long it lasts yet; ``none``
+    """
+
+    host: str
+    agent: str
+    attested: str
+    verifier: str
+    trait: str
+    mark: str
+
+
+def rows(
+    state: writer.State,
+    agents: Mapping[str, str],
+    verdicts: Mapping[str, Verdict],
+    max_age: float,
+    now: float,
+) -> Iterator[Row]:
+    """Yield a row for each host that is mapped, or that has the trait."""
+    ledger = Ledger(max_age)
+    reasons = ledger.take(agents, verdicts, now)
+    attested, ends = ledger.attested(now), _ends(state)
+    names = {**state.having, **state.nodes}
+    listed = agents.keys() | state.having.keys()
+    for name, uuid in sorted((names[uuid], uuid) for uuid in listed):
+        agent, left = agents.get(uuid, ""), ends.get(uuid, 0) - now
+        holds = uuid in attested and uuid in state.having and left > 0
+        yield Row(
+            name,
+            agent or "none",
+            _word(holds),
+            reasons.get(uuid) or _success(verdicts.get(agent), now),
+            _word(uuid in state.having),
+            f"{left:.0f} s" if left > 0 else "none",
+        )
+
+
+def _ends(state: writer.State) -> dict[str, int]:
+    """Return until when marks last, by the uuids of providers."""
+    ends: dict[str, int] = {}
+    for mark in state.marks:
+        for provider in mark.providers:
+            ends[provider] = max(mark.until, ends.get(provider, 0))
+    return ends
+
+
+def _word(holds: bool) -> str:
+    return "yes" if holds else "no"
+
+
+def resolved(
+    path: str, state: writer.State
+) -> tuple[dict[str, str], list[str]]:
+    """Return the agents of a mapping file, and what is wrong with it.
+
+    :raises MappingError: if it cannot be used
+    """
+    return mapping.resolve(mapping.load(path), state.providers)
+
+
+def _success(verdict: Verdict | None, now: float) -> str:
+    if verdict is None:
+        return "not in the mapping"
+    return f"verified {max(0.0, now - (verdict.attested_at or 0)):.0f} s ago"

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attestor's word in Placement: a trait for its matching, and marks.
+
+Four requests where nothing changes. Each write can be the last that arrives:
+first hosts lose what they are not to have, and marks are taken away only
+where others stand for the same hosts.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nova_vhard.catalogue import traits
+from nova_vhard.common.log import get_logger
+from nova_vhard.placement import marks
+from nova_vhard.placement.client import Placement, PlacementError, Provider
+from nova_vhard.placement.marks import Mark
+from nova_vhard.placement.upkeep import attested_hosts
+
+LOG = get_logger(__name__)
+
+_COMPUTE = "COMPUTE_NODE"
+
+
+@dataclass(frozen=True)
+class State:
+    """What Placement has.
+
+    :ivar nodes: uuid of each compute node's provider to its name
+    :ivar having: uuids of the providers with the attestor's trait, whoever
+        wrote it
+    :ivar marks: those whose code is ours, the longest lasting first
+    :ivar void: names that look like marks and have no code of ours
+    """
+
+    nodes: Mapping[str, str]
+    having: Mapping[str, str]
+    marks: tuple[Mark, ...] = ()
+    void: tuple[str, ...] = ()
+
+    @property
+    def providers(self) -> list[Provider]:
+        """The compute nodes' providers."""
+        return [Provider(uuid, name) for uuid, name in self.nodes.items()]
+
+
+@dataclass
+class Outcome:
+    """What a round has written.
+
+    :ivar gained: uuids of the providers that have the trait now
+    :ivar lost: uuids of those that have it no longer
+    :ivar made: how many marks are new
+    :ivar deleted: how many are gone
+    :ivar failed: what could not be written, in words
+    """
+
+    gained: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    made: int = 0
+    deleted: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+def read(placement: Placement, keys: Sequence[bytes]) -> State:
+    """Return what Placement has.
+
+    :raises PlacementError: without an answer that makes sense
+    """
+    nodes = placement.providers({_COMPUTE})
+    having = attested_hosts(placement)
+    names = placement.traits(traits.MARK)
+    known = [mark for name in names if (mark := marks.read(name, keys))]
+    void = names.difference(mark.name for mark in known)
+    return State(
+        _by_uuid(nodes),
+        _by_uuid(having),
+        tuple(sorted(known, key=lambda mark: (-mark.until, mark.name))),
+        tuple(sorted(void)),
+    )
+
+
+def _by_uuid(providers: Iterable[Provider]) -> dict[str, str]:
+    return {provider.uuid: provider.name for provider in providers}
+
+
+class Writer:
+    """Makes Placement say who is attested.
+
+    :param key: that marks are made by
+    :param renewal: seconds that a mark must last yet; an older one is made
+        anew
+    """
+
+    def __init__(
+        self, placement: Placement, key: bytes, renewal: float
+    ) -> None:
+        """Write nothing yet."""
+        self._placement = placement
+        self._key = key
+        self._renewal = renewal
+
+    def write(
+        self, state: State, wanted: Mapping[str, float], now: float
+    ) -> Outcome:
+        """Make Placement say what is wanted; go on after a failure.
+
+        :param wanted: uuid of each attested provider to until when, in
+            seconds since the epoch
+        """
+        outcome = Outcome()
+        for provider in sorted(state.having.keys() - wanted.keys()):
+            self._set(provider, False, outcome)
+        good = [mark for mark in state.marks if _holds(mark, wanted, now)]
+        new = self._renewed(good, wanted, now)
+        complete = self._make(new, outcome)
+        for provider in sorted(wanted.keys() - state.having.keys()):
+            self._set(provider, True, outcome)
+        # Without the new ones the old ones stay, but none that says too much.
+        kept = (
+            _needed([*new, *good])
+            if complete
+            else frozenset(mark.name for mark in good)
+        )
+        names = {mark.name for mark in state.marks} | {*state.void}
+        self._delete(sorted(names - kept), outcome)
+        return outcome
+
+    def _renewed(
+        self, good: Iterable[Mark], wanted: Mapping[str, float], now: float
+    ) -> list[Mark]:
+        """Return the marks to make: for hosts whose own end too soon."""
+        until: dict[str, int] = {}
+        for mark in good:
+            for provider in mark.providers:
+                until[provider] = max(mark.until, until.get(provider, 0))
+        due = [
+            provider
+            for provider, end in wanted.items()
+            if provider not in until
+            or (
+                until[provider] < now + self._renewal
+                and until[provider] < int(end)
+            )
+        ]
+        # Those of alike ages share a mark: it lasts as long as its shortest.
+        due.sort(key=lambda provider: (wanted[provider], provider))
+        parts = (
+            due[at : at + marks.MOST] for at in range(0, len(due), marks.MOST)
+        )
+        return [
+            marks.make(self._key, int(wanted[part[0]]), part) for part in parts
+        ]
+
+    def _make(self, new: Iterable[Mark], outcome: Outcome) -> bool:
+        """Make marks; return whether all of them are there."""
+        for mark in new:
+            try:
+                self._placement.create_traits([mark.name])
+            except PlacementError as error:
+                outcome.failed.append(f"a mark is not made: {error}")
+                return False
+            outcome.made += 1
+        return True
+
+    def _set(self, provider: str, attested: bool, outcome: Outcome) -> None:
+        """Give a provider the trait, or take it."""
+        wanted = {traits.ATTESTED} if attested else set()
+        try:
+            self._placement.update(
+                provider, lambda ours: wanted, traits.ATTESTED
+            )
+        except PlacementError as error:
+            word = "does not get" if attested else "keeps"
+            outcome.failed.append(f"{provider} {word} its trait: {error}")
+            return
+        (outcome.gained if attested else outcome.lost).append(provider)
+
+    def _delete(self, names: Iterable[str], outcome: Outcome) -> None:
+        for name in names:
+            try:
+                gone = self._placement.delete_trait(name)
+            except PlacementError as error:
+                outcome.failed.append(f"a mark is not deleted: {error}")
+                return
+            outcome.deleted += gone
+
+
+def _holds(mark: Mark, wanted: Mapping[str, float], now: float) -> bool:
+    """Return whether a mark is in time and says no more than is wanted."""
+    return mark.until > now and all(
+        mark.until <= wanted.get(provider, 0.0) for provider in mark.providers
+    )
+
+
+def _needed(good: Collection[Mark]) -> frozenset[str]:
+    """Return the names of the marks without which a host would lack one."""
+    names: set[str] = set()
+    covered: set[str] = set()
+    for mark in sorted(good, key=lambda item: -item.until):
+        if not mark.providers <= covered:
+            names.add(mark.name)
+            covered |= mark.providers
+    return frozenset(names)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-vhard-attestor: pass a verifier's verdicts on to Placement."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from oslo_config import cfg
+from prettytable import PrettyTable
+
+from nova_vhard.attestor import status, writer
+from nova_vhard.attestor.mapping import MappingError
+from nova_vhard.attestor.service import Attestor, Means
+from nova_vhard.attestor.sources.base import SourceError
+from nova_vhard.attestor.sources.loading import load
+from nova_vhard.cmd import daemon
+from nova_vhard.common import terminal
+from nova_vhard.common.text import clean
+from nova_vhard.conf import attestor as attestor_conf
+from nova_vhard.daemon import systemd
+from nova_vhard.daemon.runtime import Runtime
+from nova_vhard.placement import marks
+from nova_vhard.placement.connect import connect
+
+_PROGRAM = daemon.Program(
+    "nova-vhard-attestor",
+    ("/etc/nova-vhard/attestor.conf",),
+    attestor_conf.register,
+    "vhard_attestor",
+    attestor_conf.OPTS,
+    expected=(MappingError, SourceError, marks.KeyFileError),
+    crashed=255,
+)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=_PROGRAM.name, description=__doc__)
+    _PROGRAM.add_arguments(parser)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="Ask and write again and again.")
+    run.add_argument(
+        "--once",
+        action="store_true",
+        help="One round, then end; exit status 1 if something could not be "
+        "asked or written.",
+    )
+    commands.add_parser(
+        "status",
+        help="Ask mapping, verifier and Placement, and print a row for each "
+        "host; writes nothing. Exit status 0 if every host of the mapping is "
+        "attested and no other has the trait, else 1.",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    options = _parser().parse_args(argv)
+    return _PROGRAM.run(_COMMANDS[options.command], options)
+
+
+def _attestor(conf: cfg.ConfigOpts, runtime: Runtime) -> Attestor:
+    """Return the service by the configuration as it is now."""
+    attestor_conf.check(conf)
+    alive = runtime.notifier.alive
+    means = Means(load(conf), lambda: connect(conf, alive))
+    return Attestor(conf, means, runtime)
+
+
+def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
+    runtime = Runtime(systemd.of_environment(os.environ))
+    first = _attestor(conf, runtime)
+    if options.once:
+        return 0 if first.round_once() else 1
+    runtime.run(first, lambda: _attestor(_PROGRAM.configure(options), runtime))
+    return 0
+
+
+def _status(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
+    options = conf.vhard_attestor
+    keys = marks.read_keys(options.key_file)
+    state = writer.read(connect(conf), keys)
+    agents, wrong = status.resolved(options.mapping_file, state)
+    verdicts = load(conf).verdicts()
+    rows = list(
+        status.rows(state, agents, verdicts, options.max_age, time.time())
+    )
+    table = PrettyTable(status.HEADER, align="l")
+    for row in rows:
+        table.add_row([clean(cell, 200) for cell in row])
+    terminal.show(table.get_string())
+    for text in wrong:
+        terminal.say(f"{options.mapping_file}: {text}")
+    if state.void:
+        terminal.say(f"marks with no code of this key: {len(state.void)}")
+    bad = wrong or state.void or any(row.attested != "yes" for row in rows)
+    return 1 if bad else 0
+
+
+_COMMANDS = {"run": _run, "status": _status}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attestor on the real Placement: who is attested, and until when."""
+
+import contextlib
+import itertools
+
+import pytest
+
+from nova_vhard.catalogue import traits
+from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.placement import upkeep
+from nova_vhard.placement.posture import PostureUnavailable, Question
+from tests.functional.placement.attestors import (
+    MAX_AGE,
+    TRAIT,
+    Desk,
+)
+
+IOMMU = traits.of_check("iommu")
+
+
+@pytest.fixture
+def desk(cloud, tmp_path):
+    return Desk(cloud, tmp_path)
+
+
+@pytest.fixture
+def host(desk):
+    return desk.host("compute1")
+
+
+@pytest.fixture
+def attestor(desk, host):
+    attestor = desk.attestor()
+    assert attestor.once()
+    assert desk.scheduler() == {host}
+    return attestor
+
+
+def test_a_host_that_was_never_verified(desk):
+    host = desk.host("compute1")
+    desk.verified.clear()
+    assert desk.attestor().once()
+    assert desk.scheduler() == frozenset()
+    assert TRAIT not in desk.cloud.traits(host)[0]
+
+
+def test_where_nothing_changes_four_requests_are_made(desk, attestor):
+    desk.verify()
+    desk.cloud.requests.clear()
+    assert desk.minute(attestor)
+    assert [method for method, _ in desk.cloud.requests] == ["GET"] * 4
+
+
+def test_it_stays_while_it_is_verified(desk, host, attestor):
+    for _ in range(60):
+        desk.verify()
+        assert desk.minute(attestor)
+        assert desk.scheduler() == {host}
+    assert len(desk.marks()) == 1
+
+
+def test_the_first_fail_takes_it(desk, host, attestor):
+    desk.failed.add("agent of compute1")
+    assert desk.minute(attestor)
+    assert desk.scheduler() == frozenset()
+    assert TRAIT not in desk.cloud.traits(host)[0]
+    assert desk.marks() == set()
+    # when the verifier takes it again
+    desk.failed.clear()
+    desk.verify()
+    assert desk.minute(attestor)
+    assert desk.scheduler() == {host}
+
+
+def test_an_agent_that_has_vanished(desk, attestor):
+    del desk.verified["agent of compute1"]
+    assert desk.minute(attestor)
+    assert desk.scheduler() == frozenset()
+
+
+def test_a_pass_that_is_not_renewed(desk, host, attestor):
+    for _ in range(9):
+        assert desk.minute(attestor)
+        assert desk.scheduler() == {host}
+    assert desk.minute(attestor)
+    assert desk.scheduler() == frozenset()
+    assert TRAIT not in desk.cloud.traits(host)[0]
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 8])
+def test_a_verifier_that_is_down_for_less_than_the_age(
+    desk, host, attestor, minutes
+):
+    # given a success that no mark was made for
+    desk.verify()
+    desk.minute(attestor)
+    desk.verify()
+    desk.minute(attestor)
+    desk.down = True
+    for _ in range(minutes):
+        assert not desk.minute(attestor)
+        assert desk.scheduler() == {host}
+    desk.down = False
+    desk.verify()
+    assert desk.minute(attestor)
+    assert desk.scheduler() == {host}
+
+
+def test_a_verifier_that_is_down_for_longer(desk, host, attestor):
+    desk.down = True
+    for _ in range(10):
+        assert not desk.minute(attestor)
+    assert desk.scheduler() == frozenset()
+    assert TRAIT not in desk.cloud.traits(host)[0]
+    assert attestor.numbers.errors["verifier"] == 10
+
+
+def test_an_attestor_that_is_down_for_longer(desk, host, attestor):
+    desk.seconds += MAX_AGE
+    # given nobody to take the trait, the mark is over all the same
+    assert TRAIT in desk.cloud.traits(host)[0]
+    assert desk.scheduler() == frozenset()
+    # and a sweep takes the trait, without the key
+    done = upkeep.sweep(desk.cloud.placement, desk.now(), 2)
+    assert done.unmarked == ("compute1",)
+    assert TRAIT not in desk.cloud.traits(host)[0]
+
+
+def test_a_new_one_while_the_verifier_is_down(desk, host, attestor):
+    desk.down = True
+    after = desk.attestor()
+    assert not desk.minute(after)
+    assert desk.scheduler() == {host}
+    desk.seconds += MAX_AGE
+    assert not after.once()
+    assert TRAIT not in desk.cloud.traits(host)[0]
+
+
+def test_a_bad_mapping_adds_nobody_and_takes_whom_the_verifier_refuses(
+    desk, host, attestor
+):
+    new = desk.host("compute2")
+    desk.mapping.write_text("hosts: [")
+    assert not desk.minute(attestor)
+    assert desk.scheduler() == {host}
+    desk.verify()
+    assert not desk.minute(attestor)
+    assert desk.scheduler() == {host}
+    desk.failed.add("agent of compute1")
+    assert not desk.minute(attestor)
+    assert desk.scheduler() == frozenset()
+    desk.failed.clear()
+    assert not desk.minute(attestor)
+    assert desk.scheduler() == frozenset()
+    desk.map()
+    desk.verify()
+    assert desk.minute(attestor)
+    assert desk.scheduler() == {host, new}
+
+
+def test_a_bad_mapping_lets_ages_pass(desk, attestor):
+    restarted = desk.attestor()
+    desk.mapping.write_text("hosts: [")
+    for _ in range(10):
+        desk.verify()
+        assert not desk.minute(restarted)
+    assert desk.scheduler() == frozenset()
+
+
+def test_a_host_that_leaves_the_mapping(desk, attestor):
+    desk.hosts.clear()
+    desk.hosts["compute9"] = "agent"
+    desk.map()
+    assert desk.minute(attestor)
+    assert desk.scheduler() == frozenset()
+    assert attestor.numbers.errors["mapping"] == 1
+
+
+def test_a_placement_that_is_down(desk, host, attestor):
+    def down(method, url):
+        raise ConnectionError("nobody there")
+
+    desk.cloud.faults.append(down)
+    assert not desk.minute(attestor)
+    assert attestor.numbers.errors["placement"] == 1
+    desk.cloud.faults.clear()
+    assert desk.minute(attestor)
+    assert desk.scheduler() == {host}
+
+
+class Killed(BaseException):
+    """What no code of ours handles."""
+
+
+def test_killed_at_every_request(desk):
+    """Nobody who is refused ever counts, and nobody who is not is lost."""
+    good = {desk.host(f"good{number}") for number in range(8)}
+    bad = {desk.host("bad0"), desk.host("bad1")}
+    for step in itertools.count():
+        desk.failed.clear()
+        desk.verify()
+        assert desk.attestor().once()
+        assert desk.scheduler() == good | bad
+        desk.seconds += 301
+        desk.failed |= {"agent of bad0", "agent of bad1"}
+        desk.verify()
+        if not killed(desk, step):
+            break
+        assert desk.scheduler() >= good, step
+        assert desk.attestor().once()
+        assert desk.scheduler() == good, step
+    assert 10 < step < 40
+
+
+def killed(desk, step):
+    """Run an attestor that is killed before a request; return whether."""
+    left = step
+
+    def kill(method, url):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+
+    desk.cloud.faults.append(kill)
+    with contextlib.suppress(Killed):
+        desk.attestor().once()
+    desk.cloud.faults.clear()
+    return left < 0
+
+
+def test_two_of_them_do_not_fight(desk, host, attestor):
+    other = desk.attestor()
+    assert other.once()
+    for _ in range(20):
+        desk.verify()
+        desk.cloud.requests.clear()
+        assert desk.minute(attestor, 30) and desk.minute(other, 30)
+        assert desk.scheduler() == {host}
+        writes = [it for it in desk.cloud.requests if it[0] != "GET"]
+        assert len(writes) <= 2
+    assert len(desk.marks()) == 1
+    desk.failed.add("agent of compute1")
+    assert other.once()
+    assert desk.scheduler() == frozenset()
+    assert attestor.once()
+    assert desk.scheduler() == frozenset()
+
+
+def test_a_key_is_changed_without_a_gap(desk, host, attestor):
+    old, new = "ab" * 32, "cd" * 32
+    desk.write_key(old, new)
+    assert desk.attestor().once() and desk.scheduler() == {host}
+    desk.write_key(new, old)
+    after = desk.attestor()
+    for _ in range(10):
+        desk.verify()
+        assert desk.minute(after) and desk.scheduler() == {host}
+    desk.write_key(new)
+    assert desk.scheduler() == {host}
+
+
+def test_a_scheduler_without_a_key_chooses_nobody(desk, attestor):
+    desk.key.unlink()
+    with pytest.raises(PostureUnavailable):
+        desk.scheduler()
+
+
+def test_both_marks_are_asked_for_in_one_request(desk):
+    hour = traits.of_hour(desk.now())
+    both = desk.host("both", {IOMMU, hour})
+    claims = desk.host("claims", {IOMMU, hour})
+    desk.host("attested")
+    desk.host("stale", {IOMMU})
+    desk.failed.add("agent of claims")
+    assert desk.attestor().once()
+    question = Question(frozenset(("iommu",)), 2, attested=True)
+    desk.cloud.requests.clear()
+    assert desk.scheduler(question) == {both}
+    urls = [url for _, url in desk.cloud.requests]
+    assert urls == [
+        "/traits?name=startswith:CUSTOM_VHARD_",
+        "/traits?name=startswith:CUSTOM_VHATT_",
+        f"/resource_providers?required={TRAIT},{IOMMU}&required=in:{hour}",
+    ]
+    assert desk.scheduler(Question(frozenset(("iommu",)), 2)) == {both, claims}
+
+
+def test_reporter_sweep_and_withdraw_leave_the_trait_alone(
+    desk, host, attestor
+):
+    placement = desk.cloud.placement
+    from nova_vhard.placement.client import HOST
+
+    change = placement.update(host, lambda ours: {IOMMU}, HOST)
+    assert change.removed == frozenset()
+    with pytest.raises(ValueError, match="not ours to write"):
+        placement.update(host, lambda ours: {TRAIT}, HOST)
+    upkeep.sweep(placement, desk.now(), 2)
+    assert upkeep.withdraw(placement, host) == frozenset()
+    assert desk.scheduler() == {host}
+    assert upkeep.unattest(placement, host) == {TRAIT}
+    assert desk.scheduler() == frozenset()
+    assert PlacementPublisher.name == "placement"
+
+
+def test_metrics(desk, attestor, tmp_path):
+    attestor = desk.attestor(textfile_directory=str(tmp_path))
+    desk.host("compute2")
+    desk.failed.add("agent of compute2")
+    assert attestor.once()
+    text = (tmp_path / "nova_vhard_attestor.prom").read_text()
+    assert 'nova_vhard_attested{host="compute1"} 1.0' in text
+    assert 'nova_vhard_attested{host="compute2"} 0.0' in text
+    assert 'nova_vhard_attestor_errors_total{of="verifier"} 0.0' in text
+
+
+def test_many_hosts(desk):
+    """The verifier is asked once, and Placement little.
+
+    A thousand hosts: 143 marks, each made and deleted once in five minutes.
+    """
+    names = [f"c{number}" for number in range(210)]
+    hosts = {desk.cloud.host(name, {"COMPUTE_NODE"}) for name in names}
+    desk.hosts = {name: f"agent of {name}" for name in names}
+    desk.verified = dict.fromkeys(desk.hosts.values(), 0.0)
+    desk.map()
+    attestor = desk.attestor()
+    assert attestor.once()
+    assert desk.scheduler() == hosts
+    assert len(desk.marks()) == 30
+    desk.cloud.requests.clear()
+    for _ in range(10):
+        desk.verify()
+        assert desk.minute(attestor)
+    assert len(desk.cloud.requests) <= 10 * 4 + 2 * 2 * 30
+    # when half of them fail, they are out within the round
+    desk.failed |= {f"agent of c{number}" for number in range(105)}
+    assert desk.minute(attestor)
+    assert len(desk.scheduler()) == 105

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mapping, and the list of source file: bad ones, and what is said."""
+
+import os
+
+import pytest
+
+from nova_vhard.attestor import mapping
+from nova_vhard.attestor.sources.base import SourceError
+from nova_vhard.attestor.sources.loading import load
+from nova_vhard.placement.client import Provider
+
+ONE = Provider("00000000-0000-0000-0000-000000000001", "compute1")
+TWO = Provider("00000000-0000-0000-0000-000000000002", "compute2")
+
+
+@pytest.fixture
+def path(tmp_path):
+    tmp_path.chmod(0o755)
+    path = tmp_path / "file.yaml"
+    path.write_text("hosts: {}\n")
+    path.chmod(0o644)
+    return path
+
+
+def test_by_name_and_by_uuid(path):
+    path.write_text(f"hosts:\n  compute1: a\n  {TWO.uuid}: b\n")
+    agents, wrong = mapping.resolve(mapping.load(str(path)), [ONE, TWO])
+    assert agents == {ONE.uuid: "a", TWO.uuid: "b"}
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("", 1, "must have the key hosts"),
+        ("[]", 1, "must have the key hosts"),
+        ("host: {}", 1, "must have the key hosts"),
+        ("hosts: {}\nmore: {}", 1, "and no other"),
+        ("hosts: [a]", 1, "an agent for each host"),
+        ("hosts:\n  a:\n", 2, "names no agent"),
+        ("hosts:\n  a: [x]\n", 2, "names no agent"),
+        ("hosts:\n  a: x\n  b: x\n", 3, "'x' is the agent of 'a' too"),
+        ("hosts:\n  a: x\n  a: y\n", 3, "a"),
+        ("hosts:\n  a: *x\n", 2, ""),
+        ("hosts: {a: x", 2, "not YAML"),
+    ],
+)
+def test_a_mapping_with_a_fault(path, text, line, words):
+    path.write_text(text)
+    with pytest.raises(mapping.MappingError) as raised:
+        mapping.load(str(path))
+    assert f"{path}:{line}:" in str(raised.value)
+    assert words in str(raised.value)
+
+
+def test_very_many_faults_are_counted(path):
+    lines = (f"  host{number}: x\n" for number in range(5000))
+    path.write_text("hosts:\n" + "".join(lines))
+    with pytest.raises(mapping.MappingError, match="; and 4979 more") as it:
+        mapping.load(str(path))
+    assert len(str(it.value)) < 10_000
+
+
+def test_a_host_that_is_unknown_is_an_error_and_stops_no_other():
+    agents, wrong = mapping.resolve({"compute1": "a", "novel": "b"}, [ONE])
+    assert agents == {ONE.uuid: "a"}
+    assert wrong == [
+        "novel is no compute node of Placement's: write it as openstack vhard "
+        "host list does, or take it out"
+    ]
+
+
+def test_a_host_that_is_named_twice_is_nobody():
+    agents, wrong = mapping.resolve({"compute1": "a", ONE.uuid: "b"}, [ONE])
+    assert agents == {}
+    assert wrong == [f"{ONE.uuid} is in it twice, by name and by uuid"]
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o646])
+def test_a_mapping_that_others_can_write(path, mode):
+    path.chmod(mode)
+    with pytest.raises(mapping.MappingError, match="open to others: chmod"):
+        mapping.load(str(path))
+
+
+@pytest.fixture
+def listed(conf, path):
+    conf.set_override("source", "file", "vhard_attestor")
+    conf.set_override("verdicts_file", str(path), "vhard_attestor")
+
+    def verdicts(text):
+        path.write_text(text)
+        return load(conf).verdicts()
+
+    return verdicts
+
+
+def test_a_list_of_times(listed):
+    verdicts = listed(
+        "agents:\n  a: 1970-01-01T00:01:40Z\n  b: FAIL\n"
+        "  c: 1970-01-01T02:01:40+02:00\n"
+    )
+    assert verdicts["a"].attested_at == verdicts["c"].attested_at == 100
+    assert verdicts["b"].failed and not verdicts["a"].failed
+
+
+@pytest.mark.parametrize(
+    "value", ["PASS", "1970-01-01T00:01:40", "yes", "100", "[a]", "~", "''"]
+)
+def test_what_is_no_time_attests_nothing(listed, value):
+    (verdict,) = listed(f"agents:\n  a: {value}\n").values()
+    assert "is not a time with its zone" in verdict.nonsense
+    assert verdict.attested_at is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "agents: [a]",
+        "agents: {a: b",
+        "x: {}",
+        "agents:\n a: b\n a: c",
+    ],
+)
+def test_what_is_no_list(listed, path, text):
+    with pytest.raises(SourceError, match=str(path)):
+        listed(text)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file away")
+def test_a_list_of_another_users(listed, path):
+    os.chown(path, 65534, -1)
+    with pytest.raises(SourceError, match="must be root's"):
+        listed("agents: {}")
+
+
+def test_a_list_that_is_not_there(conf, path):
+    conf.set_override("source", "file", "vhard_attestor")
+    with pytest.raises(ValueError, match="lacks verdicts_file"):
+        load(conf)
+    missing = str(path.parent / "none")
+    conf.set_override("verdicts_file", missing, "vhard_attestor")
+    with pytest.raises(SourceError, match="No such file"):
+        load(conf).verdicts()

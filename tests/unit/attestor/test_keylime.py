@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Source keylime, by real HTTPS with certificates on both sides."""
+
+import time
+
+import pytest
+
+from nova_vhard.attestor.sources import keylime
+from nova_vhard.attestor.sources.base import SourceError
+from nova_vhard.attestor.sources.keylime import Keylime
+from nova_vhard.attestor.sources.loading import load
+from tests.unit.attestor.verifier import NAME, NEVER, agent
+
+GROUP = "vhard_attestor"
+
+
+def test_all_agents_in_one_request(keylime_conf, verifier):
+    verifier.agents = {f"agent{number}": agent() for number in range(1000)}
+    verdicts = load(keylime_conf).verdicts()
+    assert len(verdicts) == 1000
+    assert verifier.requests == ["/v2.5/agents/?bulk=true"]
+    last = verdicts["agent7"].attested_at
+    assert last is not None and abs(time.time() - 2 - last) < 60
+
+
+@pytest.mark.parametrize(
+    ("entry", "failed", "ever"),
+    [
+        (agent(), False, True),
+        (agent("PENDING"), False, True),
+        # there from the moment that an agent is added
+        (agent("PASS", **NEVER), False, False),
+        (agent("PASS", last_successful_attestation=None), False, False),
+        (agent("FAIL"), True, True),
+        (agent("TIMEOUT"), True, True),
+    ],
+)
+def test_what_an_agent_is_said_to_be(
+    keylime_conf, verifier, entry, failed, ever
+):
+    verifier.agents = {"a": entry}
+    verdict = Keylime(keylime_conf).verdicts()["a"]
+    assert not verdict.nonsense
+    assert (verdict.failed, verdict.attested_at is not None) == (failed, ever)
+
+
+def test_the_reason_of_a_fail_is_the_verifiers(keylime_conf, verifier):
+    event = "pcr_validation.invalid_pcr_23"
+    verifier.agents = {"a": agent("FAIL", last_event_id=event)}
+    assert Keylime(keylime_conf).verdicts()["a"].reason == event
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        7,
+        {},
+        agent("GOOD"),
+        agent(None),
+        agent(last_successful_attestation="today"),
+        agent(last_successful_attestation=-1),
+        agent(last_successful_attestation=True),
+        agent(last_successful_attestation=[1]),
+    ],
+)
+def test_an_entry_that_makes_no_sense(keylime_conf, verifier, entry):
+    verifier.agents = {"a": entry, "b": agent()}
+    verdicts = Keylime(keylime_conf).verdicts()
+    assert verdicts["a"].nonsense
+    assert verdicts["a"].attested_at is None
+    assert not verdicts["b"].nonsense
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"7",
+        b"{}",
+        b'{"results": null}',
+        b'{"results": ["a"]}',
+        b'{"results": {"a": 1}',
+        b"\xff",
+        b"[" * 200_000,
+    ],
+)
+def test_an_answer_that_makes_no_sense(keylime_conf, verifier, body):
+    verifier.body = body
+    with pytest.raises(SourceError, match="no list of agents"):
+        Keylime(keylime_conf).verdicts()
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 404, 500, 503])
+def test_a_status_that_is_no_answer(keylime_conf, verifier, status):
+    verifier.status = status
+    with pytest.raises(SourceError, match=f"status {status}"):
+        Keylime(keylime_conf).verdicts()
+
+
+def test_an_answer_without_end(keylime_conf, verifier, monkeypatch):
+    monkeypatch.setattr(keylime, "LIMIT", 100)
+    verifier.body = b" " * 1000
+    with pytest.raises(SourceError, match="more than 100 bytes"):
+        Keylime(keylime_conf).verdicts()
+
+
+def test_nobody_there(keylime_conf):
+    keylime_conf.set_override("keylime_url", "https://localhost:1", GROUP)
+    with pytest.raises(SourceError, match="keylime_verifier runs"):
+        Keylime(keylime_conf).verdicts()
+
+
+def test_a_server_of_another_authority(keylime_conf, certificates):
+    ca = str(certificates / "other.crt")
+    keylime_conf.set_override("keylime_ca_file", ca, GROUP)
+    with pytest.raises(SourceError, match="certificate"):
+        Keylime(keylime_conf).verdicts()
+
+
+def test_a_client_that_the_verifier_does_not_know(
+    keylime_conf, verifier, certificates
+):
+    for kind in ("cert", "key"):
+        end = {"cert": "crt"}.get(kind, kind)
+        path = str(certificates / f"stranger.{end}")
+        keylime_conf.set_override(f"keylime_{kind}_file", path, GROUP)
+    with pytest.raises(SourceError):
+        Keylime(keylime_conf).verdicts()
+    assert verifier.requests == []
+
+
+def test_the_name_of_the_certificate(keylime_conf, verifier):
+    verifier.agents = {"a": agent()}
+    keylime_conf.set_override("keylime_hostname", NAME, GROUP)
+    assert Keylime(keylime_conf).verdicts()
+    keylime_conf.set_override("keylime_hostname", "else.example", GROUP)
+    with pytest.raises(SourceError, match=r"else\.example"):
+        Keylime(keylime_conf).verdicts()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "keylime_url",
+        "keylime_ca_file",
+        "keylime_cert_file",
+        "keylime_key_file",
+    ],
+)
+def test_an_option_that_is_missing_or_leads_nowhere(keylime_conf, name):
+    keylime_conf.set_override(name, "", GROUP)
+    with pytest.raises(ValueError, match=f"lacks {name}"):
+        Keylime(keylime_conf)
+    if name.endswith("_file"):
+        keylime_conf.set_override(name, "/nowhere", GROUP)
+        with pytest.raises(ValueError, match="PEM files"):
+            Keylime(keylime_conf)
+
+
+def test_a_source_that_is_not_installed(conf):
+    conf.set_override("source", "oracle", GROUP)
+    with pytest.raises(ValueError, match="source: oracle is not installed"):
+        load(conf)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What verdicts come to: a table."""
+
+import pytest
+
+from nova_vhard.attestor.ledger import Ledger
+from nova_vhard.attestor.sources.base import Verdict
+from nova_vhard.placement import marks
+
+NOW, AGE = 1_000_000.0, 600
+HOST = "00000000-0000-0000-0000-000000000001"
+AGENTS = {HOST: "agent"}
+
+
+def verified(ago, **more):
+    return Verdict(attested_at=NOW - ago, **more)
+
+
+#: What is said; whether it attests; whether who was attested stays so.
+TABLE = [
+    (verified(0), True, True),
+    (verified(599), True, True),
+    (verified(600), False, False),
+    (verified(86400), False, False),
+    (verified(-59), True, True),
+    (verified(-61), False, True),
+    (verified(0, failed=True), False, False),
+    (Verdict(failed=True), False, False),
+    (Verdict(), False, False),
+    (Verdict(nonsense="7"), False, True),
+    (None, False, False),
+]
+
+
+@pytest.fixture
+def ledger():
+    return Ledger(AGE)
+
+
+def take(ledger, verdict, now=NOW):
+    said = {} if verdict is None else {"agent": verdict}
+    return ledger.take(AGENTS, said, now)
+
+
+@pytest.mark.parametrize(("verdict", "attests", "_"), TABLE)
+def test_a_new_host(ledger, verdict, attests, _):
+    reasons = take(ledger, verdict)
+    assert (HOST in ledger.attested(NOW)) is attests
+    assert bool(reasons) is not attests
+
+
+@pytest.mark.parametrize(("verdict", "_", "stays"), TABLE)
+def test_a_host_that_was_attested(ledger, verdict, _, stays):
+    take(ledger, verified(10))
+    take(ledger, verdict)
+    assert (HOST in ledger.attested(NOW)) is stays
+
+
+def test_until_its_age_is_over(ledger):
+    take(ledger, verified(10))
+    assert ledger.attested(NOW) == {HOST: NOW - 10 + AGE}
+    take(ledger, Verdict(nonsense="?"), NOW + 589)
+    assert ledger.attested(NOW + 589)
+    assert not ledger.attested(NOW + 590)
+
+
+def test_a_time_to_come_lasts_no_longer(ledger):
+    take(ledger, verified(-59))
+    assert ledger.attested(NOW) == {HOST: NOW + AGE}
+
+
+def test_a_host_that_is_not_mapped_any_more(ledger):
+    take(ledger, verified(0))
+    ledger.take({}, {"agent": verified(0)}, NOW)
+    assert not ledger.attested(NOW)
+
+
+def test_what_was_there_before_lasts_no_longer_than_it_did(ledger):
+    until = int(NOW) + 100
+    ledger.begin([marks.make(b"k" * 32, until, [HOST])])
+    take(ledger, Verdict(nonsense="?"))
+    assert ledger.attested(NOW) == {HOST: until}
+    take(ledger, verified(0))
+    assert ledger.attested(NOW) == {HOST: NOW + AGE}
+    take(ledger, verified(0, failed=True))
+    assert not ledger.attested(NOW)

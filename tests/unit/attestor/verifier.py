@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stand-in for Keylime's verifier: HTTPS that wants a client certificate.
+
+It answers as Keylime 7.14.3 was seen to: a GET with a Content-Type and no body
+is a 400, and ``?bulk=true`` has all agents in one answer.
+"""
+
+import contextlib
+import http.server
+import json
+import pathlib
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+NAME = "verifier.example"
+_AUTHORITY = "keyUsage=critical,keyCertSign,cRLSign"
+_EXTENSIONS = f"subjectAltName=DNS:{NAME},DNS:localhost,IP:127.0.0.1"
+
+
+def make_certificates(folder: pathlib.Path) -> None:
+    """Make an authority, ``other`` that is another, a server and a client."""
+    for name in ("ca", "other"):
+        _openssl(
+            folder,
+            *("req", "-x509", "-newkey", "ec", "-pkeyopt"),
+            *("ec_paramgen_curve:P-256", "-nodes", "-days", "2"),
+            *("-keyout", f"{name}.key", "-out", f"{name}.crt"),
+            *("-subj", f"/CN={name}", "-addext", _AUTHORITY),
+        )
+    for name, authority in (
+        ("server", "ca"),
+        ("client", "ca"),
+        ("stranger", "other"),
+    ):
+        _openssl(
+            folder,
+            *("req", "-x509", "-newkey", "ec", "-pkeyopt"),
+            *("ec_paramgen_curve:P-256", "-nodes", "-days", "2"),
+            *("-keyout", f"{name}.key", "-out", f"{name}.crt"),
+            *("-subj", f"/CN={name}", "-addext", _EXTENSIONS),
+            *("-addext", "basicConstraints=critical,CA:FALSE"),
+            *("-CA", f"{authority}.crt", "-CAkey", f"{authority}.key"),
+        )
+
+
+def _openssl(folder: pathlib.Path, *arguments: str) -> None:
+    command = ["openssl", *arguments]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def agent(status: str = "PASS", ago: float = 2, **more: Any) -> dict[str, Any]:
+    """Return an entry of the answer, as the verifier has it.
+
+    :param ago: seconds since its last success; negative for one to come
+    """
+    return {
+        "operational_state": 3,
+        "v": None,
+        "ip": "192.0.2.7",
+        "port": 9002,
+        "tpm_policy": '{"mask": "0x408000"}',
+        "has_mb_refstate": 0,
+        "has_runtime_policy": 0,
+        "accept_tpm_hash_algs": ["sha256"],
+        "hash_alg": "sha256",
+        "attestation_count": 7,
+        "last_received_quote": int(time.time()),
+        "last_successful_attestation": int(time.time() - ago),
+        "attestation_status": status,
+        "severity_level": None,
+        "last_event_id": None,
+    } | more
+
+
+#: As Keylime says it of an agent that was added and never asked.
+NEVER = {"attestation_count": 0, "last_successful_attestation": 0}
+
+
+class Verifier:
+    """Serves what it is told.
+
+    :ivar agents: id to entry
+    :ivar body: sent in place of an answer that makes sense
+    :ivar status: of the answer
+    :ivar requests: path of each request
+    """
+
+    def __init__(self) -> None:
+        self.agents: dict[str, Any] = {}
+        self.body: bytes | None = None
+        self.status = 200
+        self.requests: list[str] = []
+        self.url = ""
+
+    def answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
+        """Answer a request."""
+        self.requests.append(request.path)
+        status, body = self.status, self.body
+        if request.headers.get("Content-Type"):
+            status, body = 400, b"{}"
+        elif request.path != "/v2.5/agents/?bulk=true":
+            status, body = 404, b"{}"
+        elif body is None:
+            content = {"code": 200, "status": "Success"}
+            body = json.dumps(content | {"results": self.agents}).encode()
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+
+@contextlib.contextmanager
+def serving(folder: pathlib.Path) -> Iterator[Verifier]:
+    """Serve on a free port of loopback.
+
+    :param folder: with certificates
+    """
+    verifier = Verifier()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            verifier.answer(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.crt", folder / "server.key")
+    context.load_verify_locations(folder / "ca.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    verifier.url = f"https://localhost:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield verifier
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
