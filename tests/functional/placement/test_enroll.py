@@ -19,9 +19,11 @@ from nova_vhard.conf import placement as placement_conf
 from nova_vhard.node.cleaner.journal import State
 from nova_vhard.osc.host.audit import AuditHosts
 from nova_vhard.osc.host.enroll import EnrollHosts
+from nova_vhard.placement import marks
 from nova_vhard.placement.client import PlacementError
 from nova_vhard.placement.connect import connect
 from tests.functional.placement import keystone as keystones
+from tests.functional.placement.attestors import TRAIT, Desk
 from tests.functional.placement.conftest import Answer
 from tests.functional.placement.used import Used
 
@@ -483,3 +485,22 @@ def test_a_keystone_that_refuses_is_one_line(run, keystone):
 def test_no_endpoint_is_one_line(cloud, enroll):
     with pytest.raises(exceptions.CommandError, match="no endpoint"):
         enroll("compute1", url=None)
+
+
+def test_a_hosts_own_credential_makes_no_mark(
+    cloud, enroll, keystone, tmp_path
+):
+    """It writes the trait, by Placement's API; that counts for nothing."""
+    desk = Desk(cloud, tmp_path)
+    own = desk.host("compute1")
+    enroll("compute1")
+    desk.failed.add("agent of compute1")
+    held_to(cloud, rules(keystone, "compute1"))
+    assert cloud.placement.update(own, lambda ours: {TRAIT}, TRAIT)
+    mark = marks.make(b"f" * 32, 1_900_000_000, [own]).name
+    with pytest.raises(PlacementError, match="401"):
+        cloud.placement.create_traits([mark])
+    cloud.faults.clear()
+    assert desk.scheduler() == frozenset()
+    assert desk.attestor().once()
+    assert TRAIT not in cloud.traits(own)[0]
