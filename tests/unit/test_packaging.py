@@ -23,7 +23,7 @@ def wanted(script):
 
 
 @pytest.mark.parametrize(
-    "profile", ["emulated", "host", "integration", "qemu"]
+    "profile", ["attestation", "emulated", "host", "integration", "qemu"]
 )
 def test_a_profile_has_what_its_script_installs(profile):
     packages = wanted(f"tests/{profile}/prepare.sh")

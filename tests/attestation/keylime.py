@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keylime's own verifier, from PyPI, in a process of its own."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from tests.attestation.machine import VERSION, Machine
+
+_LONG = 120
+#: Options of ca.conf that have no default in the code.
+_CA = """\
+[ca]
+version = 2.5
+password = default
+cert_country = US
+cert_ca_name = Test
+cert_state = -
+cert_locality = -
+cert_organization = -
+cert_org_unit = -
+cert_ca_lifetime = 3650
+cert_lifetime = 365
+cert_bits = 2048
+cert_crl_dist = http://localhost:38080/crl
+"""
+_VERIFIER = """\
+[verifier]
+version = 2.5
+uuid = default
+ip = 127.0.0.1
+port = {port}
+mode = pull
+registrar_ip = 127.0.0.1
+registrar_port = 1
+enable_agent_mtls = True
+tls_dir = generate
+server_key = default
+server_key_password = default
+server_cert = default
+trusted_client_ca = default
+client_key = default
+client_key_password =
+client_cert = default
+trusted_server_ca = default
+database_url = sqlite
+database_pool_sz_ovfl = 5,10
+auto_migrate_db = True
+num_workers = 1
+exponential_backoff = False
+retry_interval = 1
+max_retries = 3
+request_timeout = 20
+quote_interval = 1
+max_upload_size = 104857600
+measured_boot_policy_name = accept-all
+measured_boot_imports = []
+measured_boot_evaluate = once
+severity_labels = ["info", "notice", "warning", "error", "critical", "alert", "emergency"]
+severity_policy = [{{"event_id": ".*", "severity_label": "emergency"}}]
+ignore_tomtou_errors = False
+durable_attestation_import =
+require_allow_list_signatures = False
+verification_timeout = 0
+[revocations]
+enabled_revocation_notifications = []
+zmq_ip = 127.0.0.1
+zmq_port = 8992
+webhook_url =
+"""  # noqa: E501 - two lists in a line each
+
+
+class Keylime:
+    """A verifier that can be stopped and started again.
+
+    :ivar url: of its API
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.state.mkdir()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"https://127.0.0.1:{port}"
+        (folder / "verifier.conf").write_text(_VERIFIER.format(port=port))
+        (folder / "ca.conf").write_text(_CA)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def authority(self) -> pathlib.Path:
+        """The folder with its certificates."""
+        return self.state / "cv_ca"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        environment = os.environ | {
+            "PYTHONPATH": str(_debians_gpg(self.folder)),
+            "KEYLIME_DIR": str(self.state),
+            "KEYLIME_VERIFIER_CONFIG": str(self.folder / "verifier.conf"),
+            "KEYLIME_CA_CONFIG": str(self.folder / "ca.conf"),
+        }
+        with open(self.folder / "verifier.log", "ab") as log:
+            self._process = subprocess.Popen(
+                ["keylime_verifier"],
+                cwd=self.folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _LONG
+        while True:
+            try:
+                self.call("GET", "agents/?bulk=true")
+                return
+            except (OSError, ssl.SSLError):
+                text = (self.folder / "verifier.log").read_text()
+                assert self._process.poll() is None, text[-4000:]
+                assert time.monotonic() < deadline, text[-4000:]
+                time.sleep(0.2)
+
+    def stop(self) -> None:
+        """End it with all its processes: it would hold its port for long."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Send a request with the client's certificate.
+
+        :raises OSError: without an answer
+        """
+        authority = self.authority / "cacert.crt"
+        context = ssl.create_default_context(cafile=authority)
+        context.check_hostname = False
+        context.load_cert_chain(
+            self.authority / "client-cert.crt",
+            self.authority / "client-private.pem",
+        )
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{self.url}/v2.5/{path}", data, method=method
+        )
+        with urllib.request.urlopen(
+            request, context=context, timeout=30
+        ) as answer:
+            return json.load(answer)["results"]
+
+    def add(
+        self, agent: str, machine: Machine, policy: dict[str, Any]
+    ) -> None:
+        """Have it watch a machine."""
+        body = {
+            "v": None,
+            "cloudagent_ip": "127.0.0.1",
+            "cloudagent_port": machine.port,
+            "tpm_policy": json.dumps(policy),
+            "runtime_policy": "",
+            "runtime_policy_name": "",
+            "runtime_policy_key": "",
+            "mb_policy": None,
+            "mb_policy_name": "",
+            "ima_sign_verification_keys": "",
+            "metadata": "{}",
+            "revocation_key": "",
+            "accept_tpm_hash_algs": ["sha256"],
+            "accept_tpm_encryption_algs": ["rsa"],
+            "accept_tpm_signing_algs": ["rsassa"],
+            "ak_tpm": machine.key,
+            "mtls_cert": machine.certificate,
+            "supported_version": VERSION,
+        }
+        self.call("POST", f"agents/{agent}", body)
+
+    def again(self, agent: str) -> None:
+        """Have it watch an agent again that it has refused."""
+        self.call("PUT", f"agents/{agent}/reactivate", {})
+
+    def agent(self, agent: str) -> Any:
+        """Return what it says of an agent."""
+        return self.call("GET", f"agents/{agent}")
+
+
+def _debians_gpg(folder: pathlib.Path) -> pathlib.Path:
+    """Return a folder with the one package that is not on PyPI."""
+    place = folder / "python"
+    place.mkdir(exist_ok=True)
+    link = place / "gpg"
+    if not link.is_symlink():
+        packages = os.environ.get(
+            "NOVA_VHARD_DIST_PACKAGES", "/usr/lib/python3/dist-packages"
+        )
+        link.symlink_to(pathlib.Path(packages, "gpg"))
+    return place
