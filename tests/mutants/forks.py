@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mutmut.configuration import config
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
@@ -199,6 +200,8 @@ def _seconds_of_children() -> float:
 def main(arguments: Iterable[str]) -> int:
     """Try mutants; return pytest's exit status."""
     wanted, results, *rest = arguments
+    # It is read where this starts; a test may go elsewhere.
+    config()
     set_mutant_under_test("")
     trial = Trial(json.loads(Path(wanted).read_text()), Path(results))
     return int(pytest.main([*_OPTIONS, *rest], plugins=[trial]))
