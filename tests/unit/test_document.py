@@ -84,6 +84,12 @@ def test_every_fault_at_once_with_line_path_and_nearest_name(tmp_path):
         ("version: '1'\nprojects: [{mode: warn}]\n", 2, "names neither"),
         ("version: '1'\nrequires: '>=99'\n", 2, "upgrade the package"),
         ("version: '1'\nrequires: soon\n", 2, "is no version"),
+        # as long as it may be
+        (
+            f"version: '1'\nrequires: '{'>=99'.ljust(255)}'\n",
+            2,
+            "upgrade the package",
+        ),
         ("version: '1'\nextends: nothere\n", 2, "baseline, scs, strict"),
         ("version: '1'\nguest_devices: {disk_bus: {}}\n", 1, "lacks its list"),
         (

@@ -72,6 +72,8 @@ def test_what_is_no_text(tmp_path):
     assert refused(path) == ("is not UTF-8: invalid start byte", 2)
     path.write_bytes(b"a: b\nc: d\ne: \xc3")
     assert refused(path) == ("is not UTF-8: unexpected end of data", 3)
+    path.write_bytes(b"\n\xff")
+    assert refused(path) == ("is not UTF-8: invalid start byte", 2)
 
 
 def test_as_large_as_the_limit(tmp_path):
@@ -81,6 +83,29 @@ def test_as_large_as_the_limit(tmp_path):
     with pytest.raises(TooLargeError):
         read_text(str(path), 5)
     assert refused(path, limit=5) == ("is larger than 5 bytes", 1)
+
+
+def test_no_more_is_in_memory_than_the_limit_and_a_byte(tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_bytes(b"a" * 99)
+    assert source._read_bytes(str(path), 5) == b"a" * 6
+
+
+def test_a_file_that_becomes_a_device_between_two_looks(tmp_path, monkeypatch):
+    """It is opened so that nothing is waited for, and none controls us."""
+    path = tmp_path / "policy.yaml"
+    path.write_text("a")
+    opened = []
+    really_open = os.open
+
+    def opening(name, flags):
+        opened.append(flags)
+        return really_open(name, flags)
+
+    monkeypatch.setattr(os, "open", opening)
+    assert read_text(str(path)) == "a"
+    for flag in (os.O_NONBLOCK, os.O_NOCTTY, os.O_CLOEXEC):
+        assert opened[0] & flag
 
 
 def test_a_link_counts_as_what_it_leads_to(tmp_path):

@@ -106,6 +106,13 @@ def test_what_is_no_fault(text):
     assert faults == []
 
 
+@pytest.mark.parametrize(
+    ("word", "value"), [("Yes", True), ("on", True), ("NO", False)]
+)
+def test_a_word_that_is_tagged_as_true_or_false(word, value):
+    assert reported(f"a: !!bool {word}\n") == ({"a": value}, [])
+
+
 @pytest.mark.parametrize("loader", LOADERS)
 @pytest.mark.parametrize(
     ("before", "line"), [("", 1), ("a: b\n", 2), ("ää\n", 2), ("\n\n\n", 4)]
@@ -163,3 +170,18 @@ def test_where_there_are_too_many():
     data, faults = reported("a: [b,\nc,\nd]\n", most=4)
     message = "the file has more than 4 keys and values"
     assert (data, faults) == (None, [(2, ("a", 1), message)])
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("a", "b"), 5),
+        (("a", "b", 0), 5),
+        (("a", "b", 0, "c"), 5),
+        (("a", "c"), 3),
+        (("b", "a"), 1),
+    ],
+)
+def test_what_has_no_line_stands_where_the_next_around_it_does(path, line):
+    lines = yaml_lines.Lines({("a",): 3, ("a", "b"): 5})
+    assert lines.of(path) == line
