@@ -364,6 +364,22 @@ def test_what_one_file_says_names_that_file(tmp_path, monkeypatch):
         assert raised.value.problems[0].file == path
 
 
+def test_what_cannot_be_made_of_files_names_the_outermost(
+    tmp_path, monkeypatch
+):
+    path = write(tmp_path / "policy.yaml", 'version: "1"\n')
+    plain = [document.origin.plain]
+
+    def failing_later(tree):
+        """Check what was merged, and fail at what is made of it."""
+        return plain.pop()(tree) if plain else failing()
+
+    monkeypatch.setattr(document.origin, "plain", failing_later)
+    with pytest.raises(PolicyError, match="broken") as raised:
+        document.effective(path)
+    assert raised.value.problems[0].file == path
+
+
 def failing(*_):
     raise RuntimeError("broken")
 

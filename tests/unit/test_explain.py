@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refusals in words that a tenant can act on."""
 
+import pytest
+
 from nova_vhard.common.text import MESSAGE_LIMIT
 from nova_vhard.policy import explain
-from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.hardware import DeviceChoice, HardwareRequest
 from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
@@ -38,9 +40,27 @@ def test_a_legacy_spelling_is_shown_as_written_and_as_read():
     text = say({"hw_vif_model": "VirtualE1000"})
     assert "hw_vif_model='VirtualE1000' (which Nova reads as" in text
     assert "vif_model 'e1000')" in text
-    text = say({"vmware_adaptertype": "lsiLogic"})
-    assert "image property vmware_adaptertype='lsiLogic'" in text
-    assert "set --property hw_scsi_model=virtio-scsi" in text
+
+
+def test_capitals_are_no_other_spelling():
+    assert "hw_disk_bus='IDE' is not allowed" in say({"hw_disk_bus": "IDE"})
+
+
+@pytest.mark.parametrize(
+    ("source", "why", "asked"),
+    [
+        ("", "x" * 512, f"hw_x is not set, and {'x' * 512}"),
+        ("", "x" * 513, f"hw_x is not set, and {'x' * 509}…"),
+        ("x" * 128, None, f"{'x' * 128}='e1000'"),
+        ("x" * 129, None, f"{'x' * 127}…='e1000'"),
+    ],
+    ids=["why", "long-why", "source", "long-source"],
+)
+def test_what_others_wrote_is_bounded(source, why, asked):
+    choice = DeviceChoice("vif_model", "e1000", source, "hw_x", implied=why)
+    violation = Violation(("guest_devices.vif_model",), choice, Mode.ENFORCE)
+    text, _ = explain.parts(violation, Subject(UPDATE))
+    assert text == f"{asked} (allowed: none)"
 
 
 def test_a_default_says_who_picks_what_and_why():

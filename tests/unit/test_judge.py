@@ -11,11 +11,15 @@ from oslo_context.context import RequestContext
 from nova_vhard import conf as vhard_conf
 from nova_vhard.conf import opts
 from nova_vhard.gates.enforcer import PolicyEnforcer
+from nova_vhard.policy import events as policy_events
 from nova_vhard.policy import explain
+from nova_vhard.policy.hardware import DeviceChoice
+from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject
+from nova_vhard.policy.verdict import Verdict, Violation, evaluate
 from nova_vhard.request import image
 from tests import logged
-from tests.unit.helpers import write
+from tests.unit.helpers import TODAY, write
 
 POLICY = """\
     version: "1"
@@ -63,6 +67,7 @@ SUBJECT = Subject(
     image="i1",
     flavor="m1\n.small",
     flavor_id="1",
+    server="s1",
 )
 
 
@@ -92,6 +97,7 @@ def test_one_event_a_request(judge, events, mode, enabled, outcome):
             "domain": "d1",
             "image": "i1",
             "flavor": "m1.small",
+            "server": "s1",
             "roles": ["a", "b"],
         },
         "rules": ["guest_devices.disk_bus"] * judged,
@@ -117,6 +123,36 @@ def test_an_event_for_what_is_allowed_too(judge, events):
     one = judge()
     one.judge(one.policy(), image.read({}), SUBJECT)
     assert events()[0]["outcome"] == "allow"
+
+
+def test_an_event_without_a_context_and_of_a_value_that_is_not_known(
+    events, monkeypatch
+):
+    monkeypatch.setattr(policy_events, "get_current", lambda: None)
+    choice = DeviceChoice("disk_bus", None, "image")
+    violation = Violation(("guest_devices.disk_bus",), choice, Mode.WARN)
+    verdict = Verdict((violation,))
+    policy_events.write("gate", Subject(UPLOAD), verdict, 1.0)
+    (event,) = events()
+    assert event["request"] is None
+    assert event["service"] is False
+    assert event["microseconds"] == 10**6
+    assert event["violations"][0]["value"] is None
+
+
+def test_an_event_is_whole_as_long_as_a_record_may_be(
+    judge, events, monkeypatch, caplog
+):
+    policy = judge().policy()
+    request = image.read({"hw_disk_bus": "ide"})
+    verdict = evaluate(policy, request, SUBJECT, TODAY)
+    policy_events.write("gate", SUBJECT, verdict, 1.0)
+    length = len(caplog.messages[-1])
+    for limit in (length, length - 1):
+        monkeypatch.setattr(policy_events, "MESSAGE_LIMIT", limit)
+        policy_events.write("gate", SUBJECT, verdict, 1.0)
+    _, whole, cut = events()
+    assert (len(whole["violations"]), len(cut["violations"])) == (1, 0)
 
 
 def test_warn_is_a_warning_and_audit_is_the_event_alone(judge, caplog):
