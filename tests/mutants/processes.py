@@ -9,14 +9,21 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 Job = TypeVar("Job")
 
 #: Bytes of the number of a job, as workers take it.
 _TICKET = 4
+
+#: Seconds from one look at a process to the next, and for how many it may
+#: rest, with all that it has begun: then it waits for what never comes.
+_LOOK = 2
+_REST = 30
 
 
 def spread(
@@ -87,7 +94,7 @@ def _fork(run: Callable[[], None]) -> int:
 def _wait(pid: int, patience: float) -> int | None:
     """Wait for a process, and stop it and its own after a while."""
     watched = os.pidfd_open(pid)
-    ended, _, _ = select.select([watched], [], [], patience)
+    ended = _ends(watched, pid, patience)
     os.close(watched)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
@@ -96,3 +103,37 @@ def _wait(pid: int, patience: float) -> int | None:
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if ended and code != -signal.SIGXCPU else None
+
+
+def _ends(watched: int, group: int, patience: float) -> bool:
+    """Return True when a process ends; False if it does not, or rests."""
+    start = since = time.monotonic()
+    used: int | None = None
+    while (left := start + patience - time.monotonic()) > 0:
+        if select.select([watched], [], [], min(_LOOK, left))[0]:
+            return True
+        before, used = used, _ticks(group)
+        if used is None or used != before:
+            since = time.monotonic()
+        elif time.monotonic() - since > _REST:
+            return False
+    return False
+
+
+def _ticks(group: int) -> int | None:
+    """Return what processes have used of the processor.
+
+    :param group: of processes
+    :returns: ticks; None where one of them runs, or would if it could
+    """
+    total = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        # It may have ended meanwhile.
+        with contextlib.suppress(OSError):
+            # Its name stands in brackets, and may have some itself.
+            fields = stat.read_bytes().rpartition(b")")[2].split()
+            if int(fields[2]) == group:
+                if fields[0] in (b"R", b"D"):
+                    return None
+                total += int(fields[11]) + int(fields[12])
+    return total

@@ -21,6 +21,7 @@ from nova_vhard.request import image
 from tests import logged
 from tests.unit.helpers import TODAY, write
 
+EVENTS = "nova_vhard.decisions"
 POLICY = """\
     version: "1"
     mode: {mode}
@@ -53,7 +54,7 @@ def events(caplog):
         return [
             json.loads(one.getMessage())
             for one in caplog.records
-            if one.name == "nova_vhard.decisions"
+            if one.name == EVENTS
         ]
 
     return read
@@ -117,6 +118,13 @@ def test_one_event_a_request(judge, events, mode, enabled, outcome):
         "service": False,
         "policy": policy.digest,
     }
+
+
+def test_oslo_log_does_not_write_the_context_again(judge, events, caplog):
+    enforcer = judge()
+    enforcer.judge(enforcer.policy(), image.read({}), SUBJECT)
+    (record,) = (record for record in caplog.records if record.name == EVENTS)
+    assert record.context is None
 
 
 def test_an_event_for_what_is_allowed_too(judge, events):

@@ -4,6 +4,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import tomllib
 from pathlib import Path
@@ -356,6 +358,21 @@ def test_how_a_process_ends(run, status, capfd):
 
 def test_who_waits_for_what_never_comes_is_stopped():
     assert processes.alone(signal.pause, 60, 0.01) is None
+
+
+#: Takes half a second of the processor.
+WORK = "import time\nwhile time.process_time() < 0.5: pass"
+
+
+def test_so_is_who_rests_with_all_that_it_has_begun(monkeypatch):
+    monkeypatch.setattr(processes, "_LOOK", 0.01)
+    monkeypatch.setattr(processes, "_REST", 0.3)
+
+    def begin():
+        subprocess.run([sys.executable, "-c", WORK], check=True)
+
+    assert processes.alone(signal.pause, 60, 600) is None
+    assert processes.alone(begin, 60, 600) == 0
 
 
 def test_the_files_of_a_process_go_with_it(tmp_path):
