@@ -58,6 +58,30 @@ def test_a_flavor(specs, expected):
 
 
 @pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("resources_GPU:CUSTOM_MDEV_A", True),
+        ("resources:VGPU", True),
+        ("resources:VCPU", False),
+    ],
+)
+def test_what_may_ask_for_a_mediated_device(spec, expected):
+    assert passthrough.is_resource(spec) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("iommu , kernel_aslr", []),
+        ("iommu, iomu, strict one", ["iomu", "strict one"]),
+        ("", [""]),
+    ],
+)
+def test_words_that_are_no_checks(text, expected):
+    assert passthrough.unknown_requirements(text) == expected
+
+
+@pytest.mark.parametrize(
     ("fields", "kind", "name"),
     [
         ({"alias_name": "gpu", "spec": [{}]}, "aliases", "gpu"),
