@@ -179,7 +179,6 @@ def test_where_there_are_too_many():
         (("a", "b", 0), 5),
         (("a", "b", 0, "c"), 5),
         (("a", "c"), 3),
-        (("b", "a"), 1),
     ],
 )
 def test_what_has_no_line_stands_where_the_next_around_it_does(path, line):
