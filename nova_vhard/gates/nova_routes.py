@@ -7,6 +7,7 @@ action on a server the key in the body (``nova_router.Method``).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nova_vhard.policy.subject import (
@@ -41,38 +42,56 @@ class Route:
     reader: Reader | None = None
 
 
-def _server(name: str, key: str = "id") -> Reader:
-    """Return the reader of a request about a server that exists."""
-
-    def read(
-        find: Lookups, who: Any, ids: Mapping[str, str], body: Any
-    ) -> ServerRequest | None:
-        """Read a request about the server of the path."""
-        reader = getattr(ServerReader(find, who), name)
-        return reader(ids[key], body)  # type: ignore[no-any-return]
-
-    return read
-
-
-def _change(name: str, *keys: str, body: bool = True) -> Reader:
-    """Return the reader of an attachment, or of an image's metadata."""
-
-    def read(
-        find: Lookups, who: Any, ids: Mapping[str, str], content: Any
-    ) -> ServerRequest | None:
-        """Read a request about what the path names."""
-        reader = getattr(ChangeReader(find, who), name)
-        arguments = [ids[key] for key in keys]
-        return reader(*arguments, *([content] if body else []))  # type: ignore[no-any-return]
-
-    return read
-
-
 def _boot(
     find: Lookups, who: Any, _ids: Mapping[str, str], body: Any
 ) -> ServerRequest:
     return ServerReader(find, who).boot(body)
 
+
+def _server(
+    read: Callable[[ServerReader, str, Any], ServerRequest | None],
+    find: Lookups,
+    who: Any,
+    ids: Mapping[str, str],
+    body: Any,
+) -> ServerRequest | None:
+    """Read a request about the server of the path."""
+    return read(ServerReader(find, who), ids["id"], body)
+
+
+def _attachment(
+    read: Callable[[ChangeReader, str, Any], ServerRequest],
+    find: Lookups,
+    who: Any,
+    ids: Mapping[str, str],
+    body: Any,
+) -> ServerRequest:
+    """Read a request that attaches something to the server of the path."""
+    return read(ChangeReader(find, who), ids["server_id"], body)
+
+
+def _metadata(
+    read: Callable[[ChangeReader, str, Any], ServerRequest],
+    find: Lookups,
+    who: Any,
+    ids: Mapping[str, str],
+    body: Any,
+) -> ServerRequest:
+    """Read a request that sets metadata of the image of the path."""
+    return read(ChangeReader(find, who), ids["image_id"], body)
+
+
+def _removal(
+    find: Lookups, who: Any, ids: Mapping[str, str], _body: Any
+) -> ServerRequest:
+    """Read a request that removes a name from an image's metadata."""
+    reader = ChangeReader(find, who)
+    return reader.remove_metadata(ids["image_id"], ids["id"])
+
+
+_snapshot = partial(_server, ServerReader.snapshot)
+_addition = partial(_metadata, ChangeReader.add_metadata)
+_replacement = partial(_metadata, ChangeReader.replace_metadata)
 
 _ACTIONS = ("ServersController", "action")
 _METADATA = "ImageMetadataController"
@@ -80,30 +99,30 @@ _SPECS = "FlavorExtraSpecsController"
 
 ROUTES: Mapping[tuple[str, str, str | None], Route] = {
     ("ServersController", "create", None): Route(BOOT, _boot),
-    (*_ACTIONS, "rebuild"): Route(REBUILD, _server("rebuild")),
-    (*_ACTIONS, "rescue"): Route(RESCUE, _server("rescue")),
-    (*_ACTIONS, "resize"): Route(RESIZE, _server("resize")),
-    (*_ACTIONS, "unshelve"): Route(UNSHELVE, _server("unshelve")),
-    (*_ACTIONS, "createImage"): Route(SNAPSHOT, _server("snapshot")),
-    (*_ACTIONS, "createBackup"): Route(SNAPSHOT, _server("snapshot")),
+    (*_ACTIONS, "rebuild"): Route(
+        REBUILD, partial(_server, ServerReader.rebuild)
+    ),
+    (*_ACTIONS, "rescue"): Route(
+        RESCUE, partial(_server, ServerReader.rescue)
+    ),
+    (*_ACTIONS, "resize"): Route(
+        RESIZE, partial(_server, ServerReader.resize)
+    ),
+    (*_ACTIONS, "unshelve"): Route(
+        UNSHELVE, partial(_server, ServerReader.unshelve)
+    ),
+    (*_ACTIONS, "createImage"): Route(SNAPSHOT, _snapshot),
+    (*_ACTIONS, "createBackup"): Route(SNAPSHOT, _snapshot),
     ("InterfaceAttachmentController", "create", None): Route(
-        ATTACH, _change("attach_interface", "server_id")
+        ATTACH, partial(_attachment, ChangeReader.attach_interface)
     ),
     ("VolumeAttachmentController", "create", None): Route(
-        ATTACH, _change("attach_volume", "server_id")
+        ATTACH, partial(_attachment, ChangeReader.attach_volume)
     ),
-    (_METADATA, "create", None): Route(
-        UPDATE, _change("add_metadata", "image_id")
-    ),
-    (_METADATA, "update", None): Route(
-        UPDATE, _change("add_metadata", "image_id")
-    ),
-    (_METADATA, "update_all", None): Route(
-        UPDATE, _change("replace_metadata", "image_id")
-    ),
-    (_METADATA, "delete", None): Route(
-        UPDATE, _change("remove_metadata", "image_id", "id", body=False)
-    ),
+    (_METADATA, "create", None): Route(UPDATE, _addition),
+    (_METADATA, "update", None): Route(UPDATE, _addition),
+    (_METADATA, "update_all", None): Route(UPDATE, _replacement),
+    (_METADATA, "delete", None): Route(UPDATE, _removal),
     (_SPECS, "create", None): Route(FLAVOR),
     (_SPECS, "update", None): Route(FLAVOR),
     (_SPECS, "delete", None): Route(FLAVOR),
