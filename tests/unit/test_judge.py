@@ -3,6 +3,7 @@
 
 import json
 import logging
+import textwrap
 
 import pytest
 from oslo_config import cfg
@@ -17,6 +18,7 @@ from nova_vhard.policy.hardware import DeviceChoice
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import Verdict, Violation, evaluate
+from nova_vhard.policy.watch import PolicyUnavailable
 from nova_vhard.request import image
 from tests import logged
 from tests.unit.helpers import TODAY, write
@@ -32,14 +34,16 @@ POLICY = """\
 
 @pytest.fixture
 def judge(tmp_path):
-    def make(mode="enforce", enabled="true"):
+    def make(mode="enforce", enabled="true", more="", **options):
         conf = cfg.ConfigOpts()
         conf([], project="test")
         vhard_conf.register(conf)
         text = POLICY.format(mode=mode, enabled=enabled)
-        path = write(tmp_path / "policy.yaml", text)
+        path = write(tmp_path / "policy.yaml", textwrap.dedent(text) + more)
         conf.set_override("policy_file", path, "vhard")
         conf.set_override("state_path", str(tmp_path / "state"), "vhard")
+        for name, value in options.items():
+            conf.set_override(name, value, "vhard")
         return PolicyEnforcer("gate", "service", conf)
 
     return make
@@ -228,6 +232,38 @@ def test_what_a_server_had_is_judged_as_a_move(judge, events):
     verdict = one.judge(policy, request, SUBJECT, already)
     assert not verdict.refusals
     assert events()[0]["rules"] == ["guest_devices.disk_bus"]
+
+
+EXEMPTION = """\
+exemptions:
+  - id: old
+    reason: its driver
+    until: 2999-12-31
+    projects: [p1]
+    rules: {guest_devices.disk_bus: [ide]}
+"""
+
+
+def test_what_an_exemption_lifts_a_server_does_not_violate(judge):
+    enforcer = judge(more=EXEMPTION)
+    request = image.read({"hw_disk_bus": "ide"})
+    for project, rules in (("p1", 0), ("p2", 1)):
+        subject = Subject(UPLOAD, project)
+        result = enforcer.violated(enforcer.policy(), request, subject)
+        assert len(result) == rules
+
+
+def test_a_policy_is_as_long_as_it_may_be(judge):
+    with pytest.raises(PolicyUnavailable, match="is larger than 1024 bytes"):
+        judge(more=f"#{'x' * 1024}", policy_max_size=1024).policy()
+
+
+def test_a_refusal_names_the_page_of_this_cloud(judge):
+    enforcer = judge(help_url="https://c/policy")
+    request = image.read({"hw_disk_bus": "ide"})
+    verdict = enforcer.judge(enforcer.policy(), request, SUBJECT)
+    text = enforcer.explanation(verdict, SUBJECT)
+    assert text.endswith(" See https://c/policy#rule-guest-devices-disk-bus")
 
 
 def test_a_change_is_one_event(judge, events):

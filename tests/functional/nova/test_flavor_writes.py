@@ -213,8 +213,21 @@ def test_names_that_the_extra_spec_takes(validator, value):
 
 @pytest.mark.parametrize(
     "value",
-    ["", "x", "IOMMU", "iommu,", ",iommu", "iommu iommu", "iommu,,iommu"],
+    [
+        *("", "x", "IOMMU", "iommu,", ",iommu", "iommu iommu", "iommu,,iommu"),
+        *(" iommu", "iommu "),
+    ],
 )
 def test_what_the_extra_spec_does_not_take(validator, value):
     with pytest.raises(exception.ValidationError):
         validator.validate("vhard:require", value)
+
+
+def test_the_word_that_is_none_is_named_beside_those_that_are(validator):
+    with pytest.raises(exception.ValidationError) as raised:
+        validator.validate("vhard:require", "kernel_aslr, iomu")
+    names = ", ".join([*CHECKS, *PROFILES])
+    assert str(raised.value) == (
+        "Validation failed; vhard:require: 'iomu' is no check, and no profile "
+        f"of checks (did you mean 'iommu'?). Known: {names}."
+    )
