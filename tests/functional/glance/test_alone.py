@@ -269,6 +269,14 @@ class TestUnable:
         assert logged.lines(caplog, LOGGER) == [line]
         assert logged.decisions(caplog) == []
 
+    def test_before_the_filter_that_says_who_asks(self, cloud: Cloud) -> None:
+        environ = create(IDE).environ()
+        answers: list[str] = []
+        body = cloud.gate(environ, lambda status, *_: answers.append(status))
+        fault = json.loads(b"".join(body))["serviceUnavailable"]
+        assert fault["message"] == http.fault_text(None)
+        assert answers == ["503 Service Unavailable"]
+
 
 class TestIso:
     """What an image's format makes of it is judged at each door."""
