@@ -104,15 +104,12 @@ class Router:
         if self._twin is None:
             return self._only
         try:
-            self._twin(environ, _ignore)
+            # A recorder begins no answer.
+            self._twin(environ, None)
         except AssertionError as error:
             # of a path that does not begin with a slash
             raise routing.Unroutable(str(error)) from error
         return environ.get(_FOUND)
-
-
-def _ignore(*_arguments: Any) -> None:
-    """Do nothing with the start of an answer."""
 
 
 def _routes(application: Any) -> bool:

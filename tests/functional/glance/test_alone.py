@@ -458,6 +458,15 @@ def test_an_application_without_a_router_is_not_looked_at() -> None:
         assert found.call(create({}).environ() | elsewhere) is None
 
 
+def test_a_path_that_glance_fails_at_is_named(cloud: Cloud) -> None:
+    judged = [("ImagesController", "create")]
+    found = glance_router.Router(cloud, judged)
+    with pytest.raises(routing.Unroutable) as raised:
+        found.call(create({}).environ() | {"PATH_INFO": "images"})
+    assert "images" in str(raised.value)
+    assert found.call(create({}).environ() | {"PATH_INFO": "/images"}) is None
+
+
 def test_only_what_belongs_to_the_user_goes_into_the_read() -> None:
     notes = {"context": "who"}
     kept = {"PATH_INFO": "/v2/images/x", "HTTP_X_ROLES": "member"}

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from nova import context
+from nova.api import openstack
 from nova.api.openstack import wsgi
 
 from nova_vhard.gates import (
@@ -18,6 +19,7 @@ from nova_vhard.gates import (
     nova_images,
     nova_lookup,
     nova_router,
+    nova_routes,
     posture_filter,
     routing,
 )
@@ -447,3 +449,31 @@ class TestRouter:
     def test_what_is_not_looked_at(self, cloud):
         assert self.call(cloud, request("POST", "/os-keypairs", {})) is None
         assert self.call(cloud, request("POST", "/nowhere", {})) is None
+
+
+class TestLegacyRouter:
+    """The v2 API: Nova takes off the microversion, and what it ignores."""
+
+    @pytest.fixture
+    def router(self, cloud):
+        behind = openstack.LegacyV2CompatibleWrapper(cloud.gate._application)
+        return nova_router.Router(behind, nova_routes.ROUTES)
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            {"HTTP_OPENSTACK_API_VERSION": "compute 2.9999"},
+            {"HTTP_X_OPENSTACK_NOVA_API_VERSION": "2.9999"},
+        ],
+        ids=["today", "once"],
+    )
+    def test_what_nova_reads(self, router, header):
+        server = {"name": "a", "imageRef": known.CLEAN, "flavorRef": "1"}
+        body = {"server": {**server, "odd": "1"}}
+        environ = request("POST", "/servers", body)
+        del environ["HTTP_OPENSTACK_API_VERSION"]
+        environ.update(header)
+        assert router.call(environ).body() == {"server": server}
+        # and the service reads what the client has sent
+        assert environ.items() >= header.items()
+        assert wsgi.ENV_LEGACY_V2 not in environ
