@@ -458,6 +458,17 @@ def test_an_application_without_a_router_is_not_looked_at() -> None:
         assert found.call(create({}).environ() | elsewhere) is None
 
 
+@pytest.mark.parametrize("more", [{}, {"controller": "odd"}])
+def test_a_route_to_no_controller_is_not_looked_at(
+    cloud: Cloud, more: dict[str, str]
+) -> None:
+    ((_, v2),) = cloud.applications
+    v2.map.connect("/odd", **more)
+    found = glance_router.Router(cloud, [("ImagesController", "create")])
+    path = {"PATH_INFO": "/v2/odd"}
+    assert found.call(create({}).environ() | path) is None
+
+
 def test_a_path_that_glance_fails_at_is_named(cloud: Cloud) -> None:
     judged = [("ImagesController", "create")]
     found = glance_router.Router(cloud, judged)

@@ -450,6 +450,11 @@ class TestRouter:
         assert self.call(cloud, request("POST", "/os-keypairs", {})) is None
         assert self.call(cloud, request("POST", "/nowhere", {})) is None
 
+    @pytest.mark.parametrize("more", [{}, {"controller": "odd"}])
+    def test_a_route_to_no_controller(self, cloud, more):
+        cloud.gate._application.map.connect("/odd", **more)
+        assert self.call(cloud, request("POST", "/odd", {})) is None
+
 
 class TestLegacyRouter:
     """The v2 API: Nova takes off the microversion, and what it ignores."""
