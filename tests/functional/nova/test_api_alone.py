@@ -227,6 +227,7 @@ def test_a_write_of_a_flavor_with_its_trait(cloud, caplog):
         ("POST", "/os-keypairs", {}),
         ("POST", "/nowhere", {}),
         ("POST", ACTION, {"reboot": {"type": "SOFT"}}),
+        ("POST", ACTION, {"createImage": {"name": "without metadata"}}),
     ],
 )
 def test_what_is_not_judged_passes_without_an_event(
