@@ -185,6 +185,27 @@ def test_why_a_copy_is_not_taken(path, state, copy, said, caplog):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("x" * 200, "x" * 200), ("x" * 201, "x" * 199 + "…")],
+    ids=["fits", "long"],
+)
+def test_why_a_copy_is_not_taken_is_bounded(
+    path, state, text, shown, caplog, monkeypatch
+):
+    def failing(*_):
+        raise RuntimeError(text)
+
+    PolicyFile(write(path, WARN), state).current()
+    write(path, BROKEN)
+    monkeypatch.setattr(document, "restore", failing)
+    with pytest.raises(PolicyUnavailable):
+        PolicyFile(str(path), state).current()
+    assert caplog.messages[0] == (
+        f"The last good policy cannot be read: RuntimeError: {shown}"
+    )
+
+
 def test_a_copy_is_as_long_as_what_it_was_made_of_can_be(path, state, caplog):
     """JSON has two bytes for one, of each file that another extends."""
     caplog.set_level("WARNING", "nova_vhard.policy.watch")

@@ -5,6 +5,7 @@ Beyond a status: who is asked about a host, what is logged, and what text an
 error has that nobody but a gate reads.
 """
 
+import io
 import json
 import logging
 from types import SimpleNamespace
@@ -451,10 +452,21 @@ class TestRouter:
         assert self.call(cloud, request("POST", "/os-keypairs", {})) is None
         assert self.call(cloud, request("POST", "/nowhere", {})) is None
 
-    @pytest.mark.parametrize("more", [{}, {"controller": "odd"}])
+    @pytest.mark.parametrize(
+        "more", [{}, {"controller": "odd"}, {"action": "action"}]
+    )
     def test_a_route_to_no_controller(self, cloud, more):
-        cloud.gate._application.map.connect("/odd", **more)
-        assert self.call(cloud, request("POST", "/odd", {})) is None
+        application = cloud.gate._application
+        application.map.connect("/odd", **more)
+        router = nova_router.Router(application, nova_routes.ROUTES)
+        assert router.call(request("POST", "/odd", {})) is None
+
+    def test_a_body_that_a_filter_has_read(self, cloud):
+        environ = request("POST", "/servers", boot())
+        stream = io.BytesIO(environ["wsgi.input"].read())
+        stream.seek(0, io.SEEK_END)
+        environ |= {"wsgi.input": stream, "webob.is_body_seekable": True}
+        assert self.call(cloud, environ).body() == boot()
 
 
 class TestLegacyRouter:

@@ -213,7 +213,18 @@ LOCAL = {
 }
 
 
-def test_an_image_that_is_a_block_device_too(monkeypatch):
+COPIED = {**LOCAL, "destination_type": "volume", "volume_size": 1}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"imageRef": IMAGE, "block_device_mapping_v2": [LOCAL]},
+        {"block_device_mapping_v2": [COPIED]},
+    ],
+    ids=["too", "volume"],
+)
+def test_an_image_that_is_a_block_device(monkeypatch, body):
     asked = []
 
     def get(who, name):
@@ -222,7 +233,6 @@ def test_an_image_that_is_a_block_device_too(monkeypatch):
 
     monkeypatch.setattr(nova_images, "get", get)
     find = NovaLookups(SimpleNamespace(), WHO)
-    body = {"imageRef": IMAGE, "block_device_mapping_v2": [LOCAL]}
     root = find.boot_image(body)
     assert root == Image({"hw_disk_bus": "ide"}, holder=Holder(IMAGE))
     assert asked == [(WHO, IMAGE)]
