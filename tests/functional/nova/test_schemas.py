@@ -140,8 +140,11 @@ def test_a_method_that_is_of_the_version(least, most):
     assert list(schemas) == [(NEW, ("2.10", "2.30"))]
 
 
-def test_a_decorator_that_makes_no_function():
+@pytest.mark.parametrize("named", [False, True])
+def test_a_decorator_that_makes_no_function(named):
     """What it keeps is not known; what it wraps is."""
-    made = functools.update_wrapper(functools.partial(new), new)
+    made = functools.partial(new)
+    assigned = functools.WRAPPER_ASSIGNMENTS if named else ()
+    functools.update_wrapper(made, new, assigned)
     schemas = nova_schemas.schemas(made, asked_in("2.20"))
     assert list(schemas) == [(NEW, ("2.10", "2.30"))]
