@@ -148,3 +148,18 @@ def test_a_decorator_that_makes_no_function(named):
     functools.update_wrapper(made, new, assigned)
     schemas = nova_schemas.schemas(made, asked_in("2.20"))
     assert list(schemas) == [(NEW, ("2.10", "2.30"))]
+
+
+@pytest.mark.parametrize("more", [{}, {nova_schemas._RELAX: True}])
+def test_novas_helper_is_called_as_its_release_has_it(monkeypatch, more):
+    called = []
+    monkeypatch.setattr(nova_schemas, "_relaxed", more)
+    monkeypatch.setattr(
+        nova_schemas,
+        "_helper",
+        lambda *arguments, **named: called.append((arguments, named)),
+    )
+    request, body = asked_in("2.20"), {"title": "new"}
+    nova_schemas.validate(new, request, body)
+    arguments = (NEW, body, "2.10", "2.30", (None, request), {})
+    assert called == [(arguments, more)]
