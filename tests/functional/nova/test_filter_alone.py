@@ -285,6 +285,8 @@ def test_an_exemption_that_has_not_ended_holds(gate, hints):
     # what is not exempted is refused, by the same day
     old = objects.Flavor(name="f", flavorid="2", extra_specs=OLD)
     moved = spec(
-        flavor=old, requested_destination=objects.Destination(cell=CELL)
+        flavor=old,
+        image=image,
+        requested_destination=objects.Destination(cell=CELL),
     )
     assert "old" in reason(again, [A], moved)
