@@ -184,6 +184,37 @@ class TestHostOfAnAttachment:
         assert cloud.placement.asked == []
 
 
+IDE = {"hw_disk_bus": "ide"}
+METADATA = f"/images/{known.CLEAN}/metadata"
+
+
+@pytest.mark.parametrize(
+    ("operation", "method", "path", "body"),
+    [
+        ("update", "POST", METADATA, {"metadata": IDE}),
+        ("update", "PUT", METADATA, {"metadata": IDE}),
+        ("update", "PUT", f"{METADATA}/hw_disk_bus", {"meta": IDE}),
+        ("update", "DELETE", f"{METADATA}/hw_disk_bus", b""),
+        ("attach", "POST", INTERFACES, ATTACH),
+        ("rebuild", "POST", ACTION, {"rebuild": {"imageRef": known.OLD}}),
+    ],
+)
+def test_what_stands_in_the_path_is_judged_as_the_users(
+    make, caplog, operation, method, path, body
+):
+    cloud = make(POLICY.replace("[virtio]", "[virtio], explicit: true"))
+    cloud.runs_on(host("b"))
+    environ = request(method, path, body, "2.1")
+    environ["nova.context"] = context.RequestContext(
+        "user", "project", roles=["member"], is_admin=False
+    )
+    assert cloud.send(environ).status == 403
+    (whole,) = logged.decisions(caplog)
+    assert (whole["operation"], whole["outcome"]) == (operation, "refuse")
+    subject = whole["subject"]
+    assert (subject["project"], subject["roles"]) == ("project", ["member"])
+
+
 class TestSwitchedOff:
     """Break glass: each judged request has its event all the same."""
 
