@@ -5,9 +5,9 @@
                             [--resume | --table]
 
 Mutants are drawn by NOVA_VHARD_SEED. Exit status 1: no test has noticed a
-mutant, and ``reasons.yaml`` does not say why none can. What the run has found
-is written where NOVA_VHARD_RECORD says, if every area was tried; the table
-says how many of its mutants were.
+mutant, and ``reasons.yaml`` does not say why none can. What a run of all
+mutants of all areas has found, or what it has found so far, is written where
+NOVA_VHARD_RECORD says; the table says how many were tried.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = page(results, known, None if chosen.all else seeds.SEED)
     print(text)
     target = os.environ.get("NOVA_VHARD_RECORD")
-    if target and not chosen.areas:
+    if target and chosen.all and not chosen.areas:
         Path(target).write_text(text, encoding="utf-8")
     alive = [mutant for result in results for mutant in result.alive]
     unexplained = list(survivor.without_reason(alive, known))

@@ -203,15 +203,16 @@ def test_a_survivor_without_a_reason_is_a_failure(run, capsys):
 
 
 def test_a_survivor_with_a_reason_is_none(run):
-    assert run(REASON) == (0, True)
+    assert run(REASON, "--all") == (0, True)
 
 
-def test_an_area_is_no_record(run):
-    assert run(REASON, "policy") == (0, False)
+@pytest.mark.parametrize("arguments", [(), ("policy", "--all")])
+def test_a_draw_and_an_area_are_no_record(run, arguments):
+    assert run(REASON, *arguments) == (0, False)
 
 
-def test_fewer_of_each_area_are_a_record_that_says_so(run, capsys):
-    assert run(REASON, "--count", "5") == (0, True)
+def test_fewer_of_each_area_are_said_to_be(run, capsys):
+    assert run(REASON, "--count", "5") == (0, False)
     assert "15 of 27 mutants" in capsys.readouterr().out
 
 
