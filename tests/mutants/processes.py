@@ -24,6 +24,8 @@ _TICKET = 4
 #: rest, with all that it has begun: then it waits for what never comes.
 _LOOK = 2
 _REST = 30
+#: In place of the exit status of who was stopped for that; none has this one.
+RESTED = 256
 
 
 def spread(
@@ -57,7 +59,8 @@ def alone(
 
     :param seconds: of the processor that it may take
     :param patience: seconds until it is stopped
-    :returns: its exit status, 0 if it returns; None if it was stopped
+    :returns: its exit status, 0 if it returns; ``RESTED`` if it was stopped
+        since it waits for what never comes, None if it was for another reason
     """
     place = tempfile.mkdtemp()
 
@@ -94,7 +97,7 @@ def _fork(run: Callable[[], None]) -> int:
 def _wait(pid: int, patience: float) -> int | None:
     """Wait for a process, and stop it and its own after a while."""
     watched = os.pidfd_open(pid)
-    ended = _ends(watched, pid, patience)
+    stopped = _stopped(watched, pid, patience)
     os.close(watched)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
@@ -102,22 +105,24 @@ def _wait(pid: int, patience: float) -> int | None:
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
-    return code if ended and code != -signal.SIGXCPU else None
+    if stopped == "rests":
+        return RESTED
+    return None if stopped or code == -signal.SIGXCPU else code
 
 
-def _ends(watched: int, group: int, patience: float) -> bool:
-    """Return True when a process ends; False if it does not, or rests."""
+def _stopped(watched: int, group: int, patience: float) -> str:
+    """Return why a process is to be stopped; empty when it has ended."""
     start = since = time.monotonic()
     used: int | None = None
     while (left := start + patience - time.monotonic()) > 0:
         if select.select([watched], [], [], min(_LOOK, left))[0]:
-            return True
+            return ""
         before, used = used, _ticks(group)
         if used is None or used != before:
             since = time.monotonic()
         elif time.monotonic() - since > _REST:
-            return False
-    return False
+            return "rests"
+    return "late"
 
 
 def _ticks(group: int) -> int | None:

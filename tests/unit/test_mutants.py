@@ -372,7 +372,7 @@ def test_so_is_who_rests_with_all_that_it_has_begun(monkeypatch):
     def begin():
         subprocess.run([sys.executable, "-c", WORK], check=True)
 
-    assert processes.alone(signal.pause, 60, 600) is None
+    assert processes.alone(signal.pause, 60, 600) == processes.RESTED
     assert processes.alone(begin, 60, 600) == 0
 
 
