@@ -2,9 +2,12 @@
 """Records of our loggers, as oslo.log writes them into a file."""
 
 import logging
+import threading
+from types import SimpleNamespace
 
 import pytest
 
+from nova_vhard.common import log
 from nova_vhard.common.log import MESSAGE_LIMIT, CleanLogger, get_logger
 from nova_vhard.common.text import line, lines
 from tests.clean import RECORD_LIMIT, records
@@ -282,6 +285,41 @@ def test_a_record_knows_its_caller(caplog):
     (record,) = caplog.records
     assert record.funcName == "test_a_record_knows_its_caller"
     assert (record.name, record.msg) == (LOG.name, "from here")
+
+
+def test_a_line_is_due_when_the_interval_has_passed(monkeypatch):
+    moments = [0, 59, 60, 119, 120]
+    due = [True, False, True, False, True]
+    clock = SimpleNamespace(monotonic=iter(moments).__next__)
+    monkeypatch.setattr(log, "time", clock)
+    seldom = log.Seldom(60)
+    assert [seldom.due() for _ in moments] == due
+
+
+@pytest.fixture
+def withheld():
+    """Give what takes the exceptions of a logger in this thread."""
+    made = log.Withheld(["others.notify"])
+    yield made
+    logging.getLogger("others.notify").removeFilter(made)
+
+
+def test_what_others_log_in_this_thread_is_taken(caplog, withheld):
+    assert withheld.take() is None
+    error = raised(Trouble("lost"))
+    others = logging.getLogger("others.notify")
+    others.error("here", exc_info=error)
+    others.error("without an exception")
+    thread = threading.Thread(
+        target=others.error, args=("elsewhere",), kwargs={"exc_info": error}
+    )
+    thread.start()
+    thread.join()
+    logging.getLogger().error("another logger", exc_info=error)
+    logged = ["without an exception", "elsewhere", "another logger"]
+    assert caplog.messages == logged
+    assert withheld.take() is error
+    assert withheld.take() is None
 
 
 def test_a_line_is_cut_at_bytes():

@@ -206,6 +206,16 @@ def test_why_a_copy_is_not_taken_is_bounded(
     )
 
 
+def test_each_new_reason_is_passed_on_once(path):
+    failures = []
+    file = PolicyFile(write(path, WARN), failed=failures.append)
+    file.current()
+    write(path, BROKEN)
+    for _ in range(2):
+        file.current()
+    assert failures == [file.error]
+
+
 def test_a_copy_is_as_long_as_what_it_was_made_of_can_be(path, state, caplog):
     """JSON has two bytes for one, of each file that another extends."""
     caplog.set_level("WARNING", "nova_vhard.policy.watch")
