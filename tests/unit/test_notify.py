@@ -293,6 +293,44 @@ def test_many_threads_share_one_queue(conf, consumer):
     assert len(found._workers) == 1
 
 
+def test_the_thread_has_a_name_and_is_waited_for_by_nobody(conf, consumer):
+    before = {*threading.enumerate()}
+    sender(conf).decided("{}")
+    consumer.next()
+    (thread,) = (
+        thread
+        for thread in {*threading.enumerate()} - before
+        if thread.name == "vhard-notifications"
+    )
+    assert thread.daemon
+
+
+def test_what_another_thread_has_dropped_is_no_fault(conf, consumer):
+    class Raced(dict):
+        """Names a process that another thread drops meanwhile."""
+
+        def __iter__(self):
+            return iter([1])
+
+    found = sender(conf)
+    found._workers = Raced()
+    found.decided("{}")
+    consumer.next()
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [("x" * 1024, "x" * 1024), ("x" * 1025, "x" * 1021 + "…")],
+    ids=["fits", "long"],
+)
+def test_reasons_are_bounded(conf, consumer, warnings, reason, shown):
+    notify._Worker(None, 1)._complain(reason)
+    ((_, message),) = warnings()
+    assert message.endswith(f" what they say: {shown}")
+    sender(conf).unusable(ValueError(reason))
+    assert consumer.payload()["error"] == shown
+
+
 def test_after_a_fork_a_process_has_a_thread_of_its_own(conf, consumer):
     # given: one that has sent already
     found = sender(conf, kind=Waiting)
