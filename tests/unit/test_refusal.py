@@ -2,7 +2,6 @@
 """The text of a refusal, made by the gates and taken apart again."""
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_vhard.common.text import MESSAGE_LIMIT
@@ -13,6 +12,7 @@ from nova_vhard.policy.refusal import OPENING, Refusal, Sentence, Step
 from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
+from tests import seeds
 from tests.unit.helpers import TODAY, judge, shipped
 
 BASELINE = shipped("baseline")
@@ -150,7 +150,7 @@ def test_what_is_not_whole(rest, violations, more, fix):
     assert refusal.read(text) == wanted
 
 
-@given(st.text(max_size=300))
+@seeds.searched(st.text(max_size=300), 100)
 def test_any_text_after_the_opening_is_shown_whole(rest):
     found = refusal.read(refusal.OPENING + rest)
     assert found is not None
@@ -158,12 +158,13 @@ def test_any_text_after_the_opening_is_shown_whole(rest):
     assert found.message.isprintable()
 
 
-@given(
+@seeds.searched(
     st.dictionaries(
         st.sampled_from(["hw_disk_bus", "hw_vif_model", "hw_cdrom_bus"]),
         st.text(min_size=1, max_size=80),
         min_size=1,
-    )
+    ),
+    100,
 )
 def test_every_refusal_of_ours_is_taken_apart(properties):
     refusals = judge(BASELINE, properties).refusals
