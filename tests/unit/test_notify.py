@@ -149,6 +149,11 @@ def test_the_services_own_bus_of_notifications_is_taken(conf, consumer):
     assert consumer.next()[1] == "vhard.decision"
 
 
+def test_ours_are_tried_for_ever_whatever_the_service_does(conf):
+    conf.set_override("retry", 0, "oslo_messaging_notifications")
+    assert sender(conf)._connect().retry == -1
+
+
 def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
     conf, consumer, warnings
 ):
