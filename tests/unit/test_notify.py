@@ -39,8 +39,10 @@ class Consumer:
 
     def __init__(self):
         self.came = queue.Queue()
+        self.contexts = []
 
     def info(self, context, publisher_id, event_type, payload, metadata):
+        self.contexts.append(context)
         self.came.put((publisher_id, event_type, payload))
 
     def next(self):
@@ -129,6 +131,8 @@ def test_a_decision_is_sent_as_it_is_logged(conf, consumer):
     assert event_type == "vhard.decision"
     about = {"version": "1.0", "dropped": 0}
     assert payload == {"gate": "nova-api", "outcome": "allow", **about}
+    # nobody's token goes with it
+    assert consumer.contexts == [{}]
 
 
 def test_the_publisher_is_on_the_host_that_the_service_names(conf, consumer):
