@@ -6,7 +6,7 @@ import json
 import pytest
 from nova import exception
 
-from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue.checks import REQUIRABLE
 from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.gates import extra_specs, nova_flavor
 from nova_vhard.gates.nova_router import Call
@@ -200,12 +200,12 @@ def test_the_extra_spec_is_described_with_every_name(validator):
         "Checks, or profiles of checks, that a host must have passed before "
         "a server of this flavor may run on it, separated by commas."
     )
-    assert names == ", ".join([*CHECKS, *PROFILES]) + "."
+    assert names == ", ".join([*REQUIRABLE, *PROFILES]) + "."
 
 
 @pytest.mark.parametrize(
     "value",
-    [*CHECKS, *PROFILES, "iommu,kernel_aslr", "iommu , kernel_aslr,iommu"],
+    [*REQUIRABLE, *PROFILES, "iommu,kernel_aslr", "iommu , kernel_aslr,iommu"],
 )
 def test_names_that_the_extra_spec_takes(validator, value):
     validator.validate("vhard:require", value)
@@ -226,7 +226,7 @@ def test_what_the_extra_spec_does_not_take(validator, value):
 def test_the_word_that_is_none_is_named_beside_those_that_are(validator):
     with pytest.raises(exception.ValidationError) as raised:
         validator.validate("vhard:require", "kernel_aslr, iomu")
-    names = ", ".join([*CHECKS, *PROFILES])
+    names = ", ".join([*REQUIRABLE, *PROFILES])
     assert str(raised.value) == (
         "Validation failed; vhard:require: 'iomu' is no check, and no profile "
         f"of checks (did you mean 'iommu'?). Known: {names}."
