@@ -182,7 +182,7 @@ def test_limits_of_time_are_the_options(monkeypatch):
     monkeypatch.setattr(
         posture_filter,
         "Posture",
-        lambda *some, **more: made.append((some, more)),
+        lambda *some, **more: made.append((some, more)) or SimpleNamespace(),
     )
     posture_filter.PostureFilter(OPTIONS)
     (((connect, *ages), more),) = made
