@@ -11,6 +11,7 @@ from tests import seeds
 collect_ignore = [
     name
     for name in (
+        "attestation",
         "dashboard",
         "deploy",
         "emulated",

@@ -201,9 +201,8 @@ def test_why_a_copy_is_not_taken_is_bounded(
     monkeypatch.setattr(document, "restore", failing)
     with pytest.raises(PolicyUnavailable):
         PolicyFile(str(path), state).current()
-    assert caplog.messages[0] == (
-        f"The last good policy cannot be read: RuntimeError: {shown}"
-    )
+    reason = f"The last good policy cannot be read: RuntimeError: {shown}"
+    assert reason in caplog.messages
 
 
 def test_each_new_reason_is_passed_on_once(path):

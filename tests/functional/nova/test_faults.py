@@ -26,7 +26,7 @@ BOOT = (
     "nova_vhard.policy.events._encoded",
 )
 REBUILD = (
-    f"{READER}.nova_api.ServerReader.rebuild",
+    f"{READER}.nova_api.ServerReader._anew",
     f"{GATES}.nova_servers.read",
     f"{GATES}.nova_servers.kept_devices",
     f"{READER}.nova_api.with_kept",
