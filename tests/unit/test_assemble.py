@@ -15,6 +15,7 @@ from nova_vhard.policy.model import (
     PassthroughRule,
     Policy,
     ProjectMode,
+    Trust,
     Unanswered,
     Values,
 )
@@ -40,7 +41,12 @@ CONTENT = {
         "require": ["iommu", "one_time_use"],
         "mode": "enforce",
     },
-    "hosts": {"require": ["smt"], "mode": "audit", "max_report_age": 5},
+    "hosts": {
+        "require": ["smt"],
+        "mode": "audit",
+        "max_report_age": 5,
+        "trust": "attested",
+    },
     "moves": {"guest_devices": "audit", "hosts": "enforce"},
     "on_host": {
         "mode": "enforce",
@@ -96,7 +102,7 @@ POLICY = Policy(
         mode=Mode.ENFORCE,
         of_devices=frozenset(("one_time_use",)),
     ),
-    hosts=HostsRule(frozenset(("smt",)), Mode.AUDIT, 5),
+    hosts=HostsRule(frozenset(("smt",)), Mode.AUDIT, 5, Trust.ATTESTED),
     moves_guest_devices=Mode.AUDIT,
     moves_hosts=Mode.ENFORCE,
     on_host=OnHost(Mode.ENFORCE, HotPlug.DETACH, Unanswered.REFUSE),

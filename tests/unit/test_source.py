@@ -11,6 +11,7 @@ from nova_vhard.common import source
 from nova_vhard.common.source import (
     TooLargeError,
     UnreadableError,
+    read_private,
     read_text,
 )
 
@@ -112,3 +113,100 @@ def test_a_link_counts_as_what_it_leads_to(tmp_path):
     (tmp_path / "policy.yaml").write_text("a")
     (tmp_path / "link").symlink_to("policy.yaml")
     assert read_text(str(tmp_path / "link")) == "a"
+
+
+STRANGER = 12345
+
+
+@pytest.fixture
+def private(tmp_path):
+    """A file that is read-only for others, in a folder of its own."""
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o755)
+    path = folder / "key"
+    path.write_text("text")
+    path.chmod(0o640)
+    return path
+
+
+def open_to(path, secret):
+    """Return why a private file is not read."""
+    with pytest.raises(UnreadableError) as caught:
+        read_private(str(path), secret)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("secret", [True, False])
+def test_a_private_file(private, secret):
+    assert read_private(str(private), secret, 4) == "text"
+    with pytest.raises(TooLargeError, match="larger than 3 bytes"):
+        read_private(str(private), secret, 3)
+
+
+@pytest.mark.parametrize(
+    ("mode", "secret", "advice"),
+    [
+        (0o644, True, "0640"),
+        (0o620, True, "0640"),
+        (0o602, True, "0640"),
+        (0o664, False, "0644"),
+        (0o646, False, "0644"),
+        (0o644, False, ""),
+        (0o640, True, ""),
+    ],
+)
+def test_a_private_file_and_its_mode(private, mode, secret, advice):
+    private.chmod(mode)
+    if advice:
+        text = f"is open to others: chmod {advice}"
+        assert open_to(private, secret) == text
+    else:
+        assert read_private(str(private), secret) == "text"
+
+
+@pytest.mark.parametrize(
+    ("mode", "good"),
+    [(0o755, True), (0o1777, True), (0o777, False), (0o775, False)],
+)
+def test_a_private_file_and_the_mode_of_its_folder(private, mode, good):
+    folder = private.parent
+    folder.chmod(mode)
+    if good:
+        assert read_private(str(private), True) == "text"
+    else:
+        text = f"can be replaced: chmod go-w {folder}"
+        assert open_to(private, True) == text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away: needs root")
+@pytest.mark.parametrize(
+    ("owner", "reader", "good"),
+    [
+        (0, STRANGER, True),
+        (STRANGER, STRANGER, True),
+        (STRANGER, 0, False),
+        (1, STRANGER, False),
+    ],
+)
+def test_a_private_file_and_its_owner(
+    private, monkeypatch, owner, reader, good
+):
+    monkeypatch.setattr(os, "geteuid", lambda: reader)
+    refusal = "cannot be trusted: {} must be root's (chown root)"
+    for path, name in ((private, "it"), (private.parent, private.parent)):
+        os.chown(path, owner, -1)
+        if good:
+            assert read_private(str(private), True) == "text"
+        else:
+            assert open_to(private, True) == refusal.format(name)
+        os.chown(path, 0, -1)
+
+
+def test_a_private_file_whose_folder_cannot_be_looked_at(private, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refuse)
+        text = open_to(private, True)
+    assert text == "cannot be read: Permission denied"

@@ -16,14 +16,16 @@ from requests.adapters import HTTPAdapter
 
 from nova_vhard.catalogue import traits
 from nova_vhard.gates import nova_release, posture_filter
+from nova_vhard.placement import marks
 from nova_vhard.placement.client import PlacementError, Provider
+from nova_vhard.placement.posture import Question
 from nova_vhard.policy.hosts import (
     NO_CANDIDATE,
     NOBODY,
     UNKNOWN,
     HostRequirement,
 )
-from nova_vhard.policy.model import Mode
+from nova_vhard.policy.model import HostsRule, Mode, Trust
 from tests import logged
 from tests.unit.helpers import policy
 
@@ -401,3 +403,34 @@ class TestConnect:
         assert question.url.startswith(f"{PLACEMENT}/traits")
         assert question.headers["X-Auth-Token"] == "token"
         assert question.headers["OpenStack-API-Version"] == "placement 1.39"
+
+
+@pytest.mark.parametrize(
+    ("required", "trust", "attested"),
+    [
+        ({"iommu"}, Trust.REPORTED, False),
+        ({"iommu", "attested"}, Trust.REPORTED, True),
+        ({"iommu"}, Trust.ATTESTED, True),
+    ],
+)
+def test_what_placement_is_asked_of_attested_hosts(required, trust, attested):
+    requirement = SimpleNamespace(checks=frozenset(required))
+    rule = HostsRule(frozenset(), None, 5, trust)
+    asked = posture_filter._question(requirement, rule)
+    assert asked == Question(frozenset({"iommu"}), 5, attested)
+
+
+def test_the_keys_of_marks_are_those_of_the_option(tmp_path):
+    path = tmp_path / "key"
+    path.write_text("ab" * 32)
+    path.chmod(0o600)
+    options = SimpleNamespace(**vars(OPTIONS), attestation_key_file=str(path))
+    keys = posture_filter.PostureFilter(options)._posture.keys
+    assert keys() == (bytes.fromhex("ab" * 32),)
+    options.attestation_key_file = ""
+    with pytest.raises(marks.KeyFileError) as caught:
+        keys()
+    assert str(caught.value) == (
+        "[vhard] attestation_key_file is not set: name the key file of "
+        "nova-vhard-attestor"
+    )
