@@ -10,6 +10,7 @@ import queue
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import oslo_messaging
 import pytest
@@ -508,3 +509,13 @@ def test_a_topic_of_other_characters_is_one_clear_error():
     conf = configured()
     with pytest.raises(ValueError, match="regex"):
         conf.set_override("notification_topic", "a b", "vhard")
+
+
+def test_a_notification_has_an_empty_context():
+    # RabbitMQ's driver takes no other; the one of the tests takes anything.
+    sent = []
+    notifier = SimpleNamespace(info=lambda *arguments: sent.append(arguments))
+    none = SimpleNamespace(take=lambda: None)
+    notify._deliver(notifier, none, ("vhard.decision", "{}"), 2)
+    about = {"version": notify.VERSION, "dropped": 2}
+    assert sent == [({}, "vhard.decision", about)]

@@ -152,6 +152,7 @@ def test_a_private_file(private, secret):
         (0o664, False, "0644"),
         (0o646, False, "0644"),
         (0o644, False, ""),
+        (0o645, False, ""),
         (0o640, True, ""),
     ],
 )
@@ -203,8 +204,12 @@ def test_a_private_file_and_its_owner(
 
 
 def test_a_private_file_whose_folder_cannot_be_looked_at(private, monkeypatch):
-    def refuse(path):
-        raise PermissionError(13, "Permission denied")
+    look = os.stat
+
+    def refuse(path, *arguments, **more):
+        if path == str(private.parent):
+            raise PermissionError(13, "Permission denied")
+        return look(path, *arguments, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", refuse)
