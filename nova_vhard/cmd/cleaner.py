@@ -11,13 +11,13 @@ from dataclasses import asdict
 from oslo_config import cfg
 
 from nova_vhard.cmd import daemon
-from nova_vhard.common import pci, terminal
+from nova_vhard.common import pci, terminal, trusted
 from nova_vhard.common.text import clean
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.daemon import systemd
 from nova_vhard.daemon.runtime import Runtime
-from nova_vhard.node.cleaner import rules_file, trusted
+from nova_vhard.node.cleaner import rules_file
 from nova_vhard.node.cleaner.decide import OperatorRequest
 from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.journal import Record, State

@@ -8,13 +8,13 @@ never has more in memory than the limit.
 import os
 import stat
 
+from nova_vhard.common import trusted
+
 #: Bytes of one file, unless the reader says otherwise.
 MAX_SIZE = 2 * 1024 * 1024
 
 #: The largest limit that a service's configuration may set.
 MAX_LIMIT = 16 * 1024 * 1024
-
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -57,25 +57,16 @@ def read_private(path: str, secret: bool, limit: int = MAX_SIZE) -> str:
     """Return the text of a file that nobody else can have written.
 
     :param secret: whether nobody else may be able to read it, either
-    :raises UnreadableError: as ``read_text``, or if it, or its folder, is
-        another user's or can be written by one
+    :raises UnreadableError: as ``read_text``, or if somebody else can change
+        it or what leads to it (``trusted.check``)
     """
-    text, about = _read(path, limit)
-    folder = os.path.dirname(os.path.abspath(path))
     try:
-        around = os.stat(folder)
-    except OSError as error:
-        raise UnreadableError(f"cannot be read: {error.strerror}") from error
-    ours = (0, os.geteuid())
-    for status, name in ((about, "it"), (around, folder)):
-        if status.st_uid not in ours:
-            text = f"cannot be trusted: {name} must be root's (chown root)"
-            raise UnreadableError(text)
-    if about.st_mode & (_OTHERS_WRITE | (stat.S_IROTH if secret else 0)):
-        mode = "0640" if secret else "0644"
-        raise UnreadableError(f"is open to others: chmod {mode}")
-    if around.st_mode & _OTHERS_WRITE and not around.st_mode & stat.S_ISVTX:
-        raise UnreadableError(f"can be replaced: chmod go-w {folder}")
+        place = trusted.check(path)
+    except trusted.Untrusted as error:
+        raise UnreadableError(f"cannot be trusted: {error}") from error
+    text, about = _read(place, limit)
+    if secret and about.st_mode & stat.S_IROTH:
+        raise UnreadableError("can be read by others: chmod o-r")
     return text
 
 

@@ -10,8 +10,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nova_vhard.common import trusted
 from nova_vhard.host import processes
-from nova_vhard.node.cleaner import lock, trusted
+from nova_vhard.node.cleaner import lock
 
 #: Bytes at the end of what it prints that are kept.
 KEPT = 16 << 10

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nova_vhard.catalogue import traits
+from nova_vhard.common import trusted
 from nova_vhard.common.log import get_logger
 from nova_vhard.host import libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node import identity
-from nova_vhard.node.cleaner import enrolling, lock, rules_file, trusted
+from nova_vhard.node.cleaner import enrolling, lock, rules_file
 from nova_vhard.node.cleaner.attend import DeviceLifecycle
 from nova_vhard.node.cleaner.baseline import Baseline
 from nova_vhard.node.cleaner.cleaning import Waits

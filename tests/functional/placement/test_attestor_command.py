@@ -255,7 +255,7 @@ def running(command):
 
 @pytest.mark.parametrize(
     ("mode", "words"),
-    [(0o640, "No host is attested by this key"), (0o644, "chmod 0640")],
+    [(0o640, "No host is attested by this key"), (0o644, "chmod o-r")],
 )
 def test_status_of_a_scheduler(cloud, etc, tmp_path, mode, words):
     (tmp_path / "key").chmod(mode)

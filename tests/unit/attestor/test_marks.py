@@ -101,19 +101,19 @@ class TestKeys:
     @pytest.mark.parametrize("mode", [0o644, 0o660, 0o602, 0o604])
     def test_open_to_others(self, path, mode):
         path.chmod(mode)
-        with pytest.raises(marks.KeyFileError, match="chmod 0640"):
+        with pytest.raises(marks.KeyFileError, match="chmod (go-w|o-r)"):
             marks.read_keys(str(path))
 
     def test_in_a_folder_that_others_can_write(self, path):
         path.parent.chmod(0o777)
-        with pytest.raises(marks.KeyFileError, match="can be replaced"):
+        with pytest.raises(marks.KeyFileError, match="chmod go-w"):
             marks.read_keys(str(path))
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="gives a file away")
     @pytest.mark.parametrize("what", ["file", "folder"])
     def test_of_another_user(self, path, what):
         os.chown({"file": path, "folder": path.parent}[what], 65534, -1)
-        with pytest.raises(marks.KeyFileError, match="must be root's"):
+        with pytest.raises(marks.KeyFileError, match="is not root's"):
             marks.read_keys(str(path))
 
     def test_none_there(self, path):

@@ -4,9 +4,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nova_vhard.common import trusted
 from nova_vhard.common.text import clean
 from nova_vhard.host.root import Unreadable, unreadable
-from nova_vhard.node.cleaner import borrowed, trusted
+from nova_vhard.node.cleaner import borrowed
 from nova_vhard.node.cleaner.answers import Tool
 from nova_vhard.node.cleaner.program import path_schema
 from nova_vhard.node.cleaner.step import Job, Outcome, Step

@@ -16,7 +16,7 @@ class Untrusted(Exception):
 def check(path: str) -> str:
     """Return the real path of a file that nobody else can change.
 
-    Nobody but root, which the cleaner runs as, or whoever runs it.
+    Nobody but root, or whoever runs this.
 
     Every folder and link on the way is looked at too: who can change one of
     them can put another file in its place.
@@ -31,13 +31,14 @@ def check(path: str) -> str:
             raise Untrusted(f"{place}: {error.strerror}") from error
         mode = status.st_mode
         if status.st_uid not in (0, os.geteuid()):
-            raise Untrusted(f"{place} is not root's: uid {status.st_uid}")
+            text = f"{place} is not root's: uid {status.st_uid}"
+            raise Untrusted(f"{text} (chown root)")
         # In a folder like /tmp nobody takes away what is root's; a link has
         # no mode of its own.
         sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
         if mode & _OTHERS and not sticky and not stat.S_ISLNK(mode):
             text = f"others can write to {place}: mode"
-            raise Untrusted(f"{text} {stat.S_IMODE(mode):04o}")
+            raise Untrusted(f"{text} {stat.S_IMODE(mode):04o} (chmod go-w)")
     if not stat.S_ISREG(mode):
         raise Untrusted(f"{place} is no plain file")
     return place
