@@ -54,10 +54,10 @@ class HostPosture:
 
         UNKNOWN where a report is too old or says nothing.
         """
-        if check in self.passed:
-            return _PASS
         if self.status != FRESH:
             return UNKNOWN
+        if check in self.passed:
+            return _PASS
         return self.others.get(check, UNKNOWN)
 
     @property

@@ -17,7 +17,6 @@ from nova_vhard.osc import output
 from nova_vhard.osc.host.listing import add_age
 from nova_vhard.placement.client import PlacementError, ProviderNotFound
 from nova_vhard.placement.fleet import (
-    FRESH,
     SILENT,
     STALE,
     HostPosture,
@@ -112,11 +111,10 @@ def _report(posture: HostPosture, age: int) -> str:
 
 
 def _check(info: Check, posture: HostPosture) -> dict[str, Any]:
-    """Return what a check has come to; nothing in a report that is old."""
-    fresh = posture.status == FRESH
+    """Return what a check has come to, and what it means."""
     return {
         "passed": info.name in posture.proven,
-        "status": posture.result(info.name) if fresh else UNKNOWN,
+        "status": posture.result(info.name),
         "id": info.id,
         "title": info.title,
         "meaning": info.meaning,
