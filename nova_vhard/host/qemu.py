@@ -119,20 +119,10 @@ def _in_usual_places(root: HostRoot) -> tuple[str, ...]:
     for folder in _FOLDERS:
         result += [
             f"{folder}/{name}"
-            for name in _names(root, folder)
+            for name in root.names(folder, missing_ok=True)
             if _NAME.fullmatch(name)
         ]
     return tuple(result + [other for other in _OTHERS if _there(root, other)])
-
-
-def _names(root: HostRoot, folder: str) -> list[str]:
-    """Return the names in a folder; none for a folder that is not there."""
-    try:
-        return root.names(folder)
-    except Unreadable as error:
-        if error.missing:
-            return []
-        raise
 
 
 def _there(root: HostRoot, path: str) -> bool:
@@ -160,7 +150,7 @@ def modules(target: Target) -> list[str]:
         f"{folder}/{name}"
         for prefix in sorted(prefixes)
         for folder in _module_folders(root, prefix)
-        for name in _names(root, folder)
+        for name in root.names(folder, missing_ok=True)
         if name.endswith(".so")
     ]
 
@@ -172,7 +162,7 @@ def _module_folders(root: HostRoot, prefix: str) -> list[str]:
             library,
             *(
                 f"{library}/{name}"
-                for name in _names(root, library)
+                for name in root.names(library, missing_ok=True)
                 if "-linux-" in name
             ),
         ):

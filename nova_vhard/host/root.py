@@ -199,15 +199,19 @@ class HostRoot:
             raise Unreadable(path, error) from error
         return answer.decode("utf-8", "replace").strip("\0\n ")
 
-    def names(self, path: str) -> list[str]:
+    def names(self, path: str, missing_ok: bool = False) -> list[str]:
         """Return the sorted names in a folder.
 
+        :param missing_ok: whether a folder that is not there has none
         :raises Unreadable: if it is not there, or no folder
         """
         try:
             return sorted(os.listdir(self._resolve(path)))
         except OSError as error:
-            raise Unreadable(path, error) from error
+            unreadable = Unreadable(path, error)
+            if missing_ok and unreadable.missing:
+                return []
+            raise unreadable from error
 
     def link(self, path: str) -> str | None:
         """Return the last name of what a link points to; None for none.

@@ -8,7 +8,7 @@ units and the pieces that are added to them lie.
 import re
 from collections.abc import Iterator
 
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot
 from nova_vhard.host.words import shown
 
 _FOLDERS = (
@@ -46,20 +46,16 @@ def ports(root: HostRoot, evidence: list[str]) -> frozenset[int]:
 def _paths(root: HostRoot) -> Iterator[str]:
     """Yield each unit, and each piece that is added to one."""
     for folder in _FOLDERS:
-        for name in filter(_UNIT.fullmatch, _names(root, folder)):
+        for name in filter(
+            _UNIT.fullmatch, root.names(folder, missing_ok=True)
+        ):
             path = f"{folder}/{name}"
             if _TLS in name or root.real(path) == "/dev/null":
                 continue
             if name.endswith(".d"):
-                yield from (f"{path}/{item}" for item in _names(root, path))
+                yield from (
+                    f"{path}/{item}"
+                    for item in root.names(path, missing_ok=True)
+                )
             else:
                 yield path
-
-
-def _names(root: HostRoot, folder: str) -> list[str]:
-    try:
-        return root.names(folder)
-    except Unreadable as error:
-        if error.missing:
-            return []
-        raise
