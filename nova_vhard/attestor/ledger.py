@@ -14,12 +14,24 @@ nothing: nobody could be asked             as before, until its age is over
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from nova_vhard.attestor.sources.base import Verdict
 from nova_vhard.placement.marks import Mark
 
 #: Seconds that a verifier's clock may be ahead of ours.
 AHEAD = 60.0
+
+
+class Reason(NamedTuple):
+    """Why a host is not attested, or nothing new is known about it.
+
+    :ivar kind: the same from round to round
+    :ivar text: with the age and the verifier's words, which are not
+    """
+
+    kind: str
+    text: str
 
 
 class Ledger:
@@ -48,7 +60,7 @@ class Ledger:
         agents: Mapping[str, str],
         verdicts: Mapping[str, Verdict],
         now: float,
-    ) -> dict[str, str]:
+    ) -> dict[str, Reason]:
         """Take an answer in.
 
         :param agents: uuid of each provider to its agent
@@ -57,7 +69,7 @@ class Ledger:
         :returns: uuid of each host that is not attested, or about whom
             nothing new is known, to why
         """
-        reasons: dict[str, str] = {}
+        reasons: dict[str, Reason] = {}
         for provider in self._until.keys() - agents.keys():
             del self._until[provider]
         for provider, agent in agents.items():
@@ -69,35 +81,35 @@ class Ledger:
 
     def _judge(
         self, provider: str, verdict: Verdict | None, now: float
-    ) -> str:
-        """Take one verdict in; return what is wrong, empty for nothing."""
+    ) -> Reason | None:
+        """Take one verdict in; return what is wrong, None for nothing."""
         if verdict is not None and verdict.nonsense:
-            return f"the verifier's answer makes no sense: {verdict.nonsense}"
+            text = f"the verifier's answer makes no sense: {verdict.nonsense}"
+            return Reason("nonsense", text)
         last = verdict.attested_at if verdict else None
         if last is not None and last > now + AHEAD:
-            return (
-                f"it was last verified {last - now:.0f} seconds from now: "
-                "set the clocks"
-            )
+            text = f"it was last verified {last - now:.0f} seconds from now"
+            return Reason("ahead", f"{text}: set the clocks")
         reason = self._refusal(verdict, now)
         if reason or last is None:
             self._until.pop(provider, None)
             return reason
         self._until[provider] = min(last, now) + self._max_age
-        return ""
+        return None
 
-    def _refusal(self, verdict: Verdict | None, now: float) -> str:
-        """Return why a verdict attests nothing, empty if it does."""
+    def _refusal(self, verdict: Verdict | None, now: float) -> Reason | None:
+        """Return why a verdict attests nothing, None if it does."""
         if verdict is None:
-            return "the verifier does not know its agent"
+            return Reason("unknown", "the verifier does not know its agent")
         if verdict.failed:
-            return f"the verifier refuses it: {verdict.reason or 'FAIL'}"
+            text = f"the verifier refuses it: {verdict.reason or 'FAIL'}"
+            return Reason(f"failed {verdict.reason}", text)
         if verdict.attested_at is None:
-            return "it was never verified with success"
+            return Reason("never", "it was never verified with success")
         age = now - verdict.attested_at
         if age >= self._max_age:
-            return f"it was last verified {age:.0f} seconds ago"
-        return ""
+            return Reason("old", f"it was last verified {age:.0f} seconds ago")
+        return None
 
     def keep(self, providers: Collection[str]) -> None:
         """Forget every host but some."""

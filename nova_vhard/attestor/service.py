@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from oslo_config import cfg
 
 from nova_vhard.attestor import mapping, metrics, writer
-from nova_vhard.attestor.ledger import Ledger
+from nova_vhard.attestor.ledger import Ledger, Reason
 from nova_vhard.attestor.mapping import MappingError
 from nova_vhard.attestor.sources.base import Source, SourceError, Verdict
 from nova_vhard.common.log import get_logger
@@ -184,15 +184,15 @@ class Attestor:
             text = f"{type(error).__name__}: {clean(error, 300)}"
             raise SourceError(text) from error
 
-    def _say(self, nodes: Mapping[str, str], reasons: dict[str, str]) -> None:
+    def _say(
+        self, nodes: Mapping[str, str], reasons: Mapping[str, Reason]
+    ) -> None:
         """Log why hosts are not attested, once for each new reason."""
         for uuid, reason in reasons.items():
-            word = _kind(reason)
-            if self._reasons.get(uuid) != word:
+            if self._reasons.get(uuid) != reason.kind:
                 name = nodes.get(uuid, uuid)
-                LOG.warning("%s is not attested: %s", name, reason)
-            reasons[uuid] = word
-        self._reasons = reasons
+                LOG.warning("%s is not attested: %s", name, reason.text)
+        self._reasons = {uuid: item.kind for uuid, item in reasons.items()}
 
     def _tell(
         self,
@@ -238,8 +238,3 @@ class Attestor:
             metrics.write(folder, self.numbers)
         except OSError as error:
             LOG.error("Metrics not written to %s: %s", folder, error.strerror)
-
-
-def _kind(reason: str) -> str:
-    """Return a reason without an age, which differs from round to round."""
-    return reason.partition(" seconds ")[0].rstrip("0123456789")

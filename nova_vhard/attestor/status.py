@@ -39,6 +39,7 @@ def rows(
     """Yield a row for each host that is mapped, or that has the trait."""
     ledger = Ledger(max_age)
     reasons = ledger.take(agents, verdicts, now)
+    texts = {uuid: reason.text for uuid, reason in reasons.items()}
     attested, ends = ledger.attested(now), _ends(state)
     names = {**state.having, **state.nodes}
     listed = agents.keys() | state.having.keys()
@@ -49,7 +50,7 @@ def rows(
             name,
             agent or "none",
             _word(holds),
-            reasons.get(uuid) or _success(verdicts.get(agent), now),
+            texts.get(uuid) or _success(verdicts.get(agent), now),
             _word(uuid in state.having),
             f"{left:.0f} s" if left > 0 else "none",
         )
