@@ -48,37 +48,24 @@ def _boot(
     return ServerReader(find, who).boot(body)
 
 
-def _server(
-    read: Callable[[ServerReader, str, Any], ServerRequest | None],
-    find: Lookups,
-    who: Any,
-    ids: Mapping[str, str],
-    body: Any,
-) -> ServerRequest | None:
-    """Read a request about the server of the path."""
-    return read(ServerReader(find, who), ids["id"], body)
+@dataclass(frozen=True)
+class _Named:
+    """Reads a request about what the path names.
 
+    :ivar reader: class of the reader
+    :ivar key: what the route calls the id in the path
+    :ivar read: the reader's method
+    """
 
-def _attachment(
-    read: Callable[[ChangeReader, str, Any], ServerRequest],
-    find: Lookups,
-    who: Any,
-    ids: Mapping[str, str],
-    body: Any,
-) -> ServerRequest:
-    """Read a request that attaches something to the server of the path."""
-    return read(ChangeReader(find, who), ids["server_id"], body)
+    reader: type[Any]
+    key: str
+    read: Callable[[Any, str, Any], ServerRequest | None]
 
-
-def _metadata(
-    read: Callable[[ChangeReader, str, Any], ServerRequest],
-    find: Lookups,
-    who: Any,
-    ids: Mapping[str, str],
-    body: Any,
-) -> ServerRequest:
-    """Read a request that sets metadata of the image of the path."""
-    return read(ChangeReader(find, who), ids["image_id"], body)
+    def __call__(
+        self, find: Lookups, who: Any, ids: Mapping[str, str], body: Any
+    ) -> ServerRequest | None:
+        """Read a request with that method."""
+        return self.read(self.reader(find, who), ids[self.key], body)
 
 
 def _removal(
@@ -89,9 +76,11 @@ def _removal(
     return reader.remove_metadata(ids["image_id"], ids["id"])
 
 
-_snapshot = partial(_server, ServerReader.snapshot)
-_addition = partial(_metadata, ChangeReader.add_metadata)
-_replacement = partial(_metadata, ChangeReader.replace_metadata)
+_server = partial(_Named, ServerReader, "id")
+_attachment = partial(_Named, ChangeReader, "server_id")
+_metadata = partial(_Named, ChangeReader, "image_id")
+_snapshot = _server(ServerReader.snapshot)
+_addition = _metadata(ChangeReader.add_metadata)
 
 _ACTIONS = ("ServersController", "action")
 _METADATA = "ImageMetadataController"
@@ -99,29 +88,23 @@ _SPECS = "FlavorExtraSpecsController"
 
 ROUTES: Mapping[tuple[str, str, str | None], Route] = {
     ("ServersController", "create", None): Route(BOOT, _boot),
-    (*_ACTIONS, "rebuild"): Route(
-        REBUILD, partial(_server, ServerReader.rebuild)
-    ),
-    (*_ACTIONS, "rescue"): Route(
-        RESCUE, partial(_server, ServerReader.rescue)
-    ),
-    (*_ACTIONS, "resize"): Route(
-        RESIZE, partial(_server, ServerReader.resize)
-    ),
-    (*_ACTIONS, "unshelve"): Route(
-        UNSHELVE, partial(_server, ServerReader.unshelve)
-    ),
+    (*_ACTIONS, "rebuild"): Route(REBUILD, _server(ServerReader.rebuild)),
+    (*_ACTIONS, "rescue"): Route(RESCUE, _server(ServerReader.rescue)),
+    (*_ACTIONS, "resize"): Route(RESIZE, _server(ServerReader.resize)),
+    (*_ACTIONS, "unshelve"): Route(UNSHELVE, _server(ServerReader.unshelve)),
     (*_ACTIONS, "createImage"): Route(SNAPSHOT, _snapshot),
     (*_ACTIONS, "createBackup"): Route(SNAPSHOT, _snapshot),
     ("InterfaceAttachmentController", "create", None): Route(
-        ATTACH, partial(_attachment, ChangeReader.attach_interface)
+        ATTACH, _attachment(ChangeReader.attach_interface)
     ),
     ("VolumeAttachmentController", "create", None): Route(
-        ATTACH, partial(_attachment, ChangeReader.attach_volume)
+        ATTACH, _attachment(ChangeReader.attach_volume)
     ),
     (_METADATA, "create", None): Route(UPDATE, _addition),
     (_METADATA, "update", None): Route(UPDATE, _addition),
-    (_METADATA, "update_all", None): Route(UPDATE, _replacement),
+    (_METADATA, "update_all", None): Route(
+        UPDATE, _metadata(ChangeReader.replace_metadata)
+    ),
     (_METADATA, "delete", None): Route(UPDATE, _removal),
     (_SPECS, "create", None): Route(FLAVOR),
     (_SPECS, "update", None): Route(FLAVOR),
