@@ -28,8 +28,9 @@ step "import rules" "$bin/lint-imports" --no-cache
 if command -v shellcheck >/dev/null; then
     step "shell" shellcheck -x tools/*.sh tools/lib/*.sh .ci/run \
         devstack/*.sh devstack/settings devstack/override-defaults \
-        tests/devstack/*.sh tests/emulated/*.sh tests/host/*.sh \
-        tests/integration/*.sh tests/qemu/*.sh
+        tests/*.sh tests/attestation/*.sh tests/devstack/*.sh \
+        tests/emulated/*.sh tests/host/*.sh tests/integration/*.sh \
+        tests/qemu/*.sh
 else
     echo "-- skipped: shell: shellcheck is not installed"
     [ "$forbid" = 0 ] || exit 1

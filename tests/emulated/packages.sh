@@ -2,13 +2,8 @@
 # shellcheck shell=bash
 # For the scripts beside it: what each makes of Debian's packages.
 
-# Leave unless this is root on Debian.
-need_root_on_debian() {
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        echo "$0: needs root on Debian" >&2
-        exit 2
-    fi
-}
+# shellcheck source=tests/debian.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../debian.sh"
 
 # is_new FILE SOURCE...   whether a file is newer than each of its sources
 is_new() {

@@ -20,20 +20,10 @@ wanted=(
 )
 python=${1:-python3}
 
-if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "$0: needs root on Debian" >&2
-    exit 2
-fi
-missing=()
-for package in "${wanted[@]}"; do
-    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null ||
-        true)
-    [ "$status" = installed ] || missing+=("$package")
-done
+# shellcheck source=tests/debian.sh
+. "$(dirname "$0")/../debian.sh"
+need_root_on_debian
+find_missing "${wanted[@]}"
 headers=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
 [ -e "$headers/Python.h" ] || missing+=(python3-dev)
-[ "${#missing[@]}" -gt 0 ] || exit 0
-echo "Installing ${missing[*]}"
-apt-get update -q
-DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
-    "${missing[@]}"
+install_packages "${missing[@]}"

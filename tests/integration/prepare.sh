@@ -13,12 +13,9 @@ wanted=(
 )
 policy=/usr/sbin/policy-rc.d
 
-missing=()
-for package in "${wanted[@]}"; do
-    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null ||
-        true)
-    [ "$status" = installed ] || missing+=("$package")
-done
+# shellcheck source=tests/debian.sh
+. "$(dirname "$0")/../debian.sh"
+find_missing "${wanted[@]}"
 [ "${#missing[@]}" -gt 0 ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "$0: needs root on Debian, for ${missing[*]}" >&2
@@ -61,7 +58,4 @@ if [ ! -e "$policy" ]; then
 else
     echo "$policy is there: it decides whether services are started"
 fi
-echo "Installing ${missing[*]}"
-apt-get update -q
-DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
-    "${missing[@]}"
+install_packages "${missing[@]}"

@@ -20,18 +20,8 @@ if [ "${1:-}" = build ]; then
     )
 fi
 
-if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "$0: needs root on Debian" >&2
-    exit 2
-fi
-missing=()
-for package in "${wanted[@]}"; do
-    status=$(dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null |
-        head -n 1 || true)
-    [ "$status" = installed ] || missing+=("$package")
-done
-[ "${#missing[@]}" -gt 0 ] || exit 0
-echo "Installing ${missing[*]}"
-apt-get update -q
-DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
-    "${missing[@]}"
+# shellcheck source=tests/debian.sh
+. "$(dirname "$0")/../debian.sh"
+need_root_on_debian
+find_missing "${wanted[@]}"
+install_packages "${missing[@]}"
