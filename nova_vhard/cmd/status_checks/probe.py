@@ -25,7 +25,8 @@ from nova_vhard.policy.model import Mode
 
 _KIND = "disk_bus"
 _PROPERTY = "hw_disk_bus"
-_NAME = "nova-vhard-probe"
+#: Of what is asked for, and of a server that a killed run may leave.
+NAME = "nova-vhard-probe"
 #: What to ask for, the first that the policy refuses.
 _BUSES = ("ide", "usb", "sata", "scsi", "virtio")
 #: How gates begin what they answer; the status alone may be anybody's.
@@ -76,13 +77,13 @@ def _server(value: str) -> dict[str, Any]:
         "volume_size": 1,
         _KIND: value,
     }
-    server = {"name": _NAME, "flavorRef": _NAME}
+    server = {"name": NAME, "flavorRef": NAME}
     return {"server": {**server, "block_device_mapping_v2": [disk]}}
 
 
 def _image(value: str) -> dict[str, Any]:
     """Return a body that asks for a bus, and for a format that is none."""
-    return {"name": _NAME, "disk_format": _NAME, _PROPERTY: value}
+    return {"name": NAME, "disk_format": NAME, _PROPERTY: value}
 
 
 def _probe(

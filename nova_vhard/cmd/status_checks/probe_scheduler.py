@@ -24,11 +24,9 @@ from nova_vhard.cmd.status_checks.answers import (
     warn,
 )
 from nova_vhard.cmd.status_checks.node import Node
+from nova_vhard.cmd.status_checks.probe import NAME
 from nova_vhard.common import decisions
 from nova_vhard.common.text import clean
-
-#: Of the server; one that a killed run has left can be known by it.
-NAME = "nova-vhard-probe"
 
 _LIMIT = 300.0
 _PAUSE = 0.5

@@ -8,7 +8,7 @@ One without it claims that each host that it lands on has them.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ COLUMNS = ("Flavor", "SCS Name", "Claim", "Hosts That Cannot", "They Lack")
 
 SECURE, INSECURE, UNREADABLE = "secure", "insecure", "unreadable"
 
+_FAIL = "FAIL"
 _PROFILE = PROFILES["hosts-scs"]
 #: The processors of a name; what follows them is of no interest here.
 _NAME = re.compile(r"SCS-[1-9][0-9]{0,3}[LVTC](i?)[-:][0-9]")
@@ -98,33 +99,35 @@ def row(
 ) -> tuple[tuple[Any, ...], list[audits.Finding]]:
     """Return a row of the table, and what is wrong with the flavor."""
     lacking = list(claim.lacking(hosts)) if claim.claim == SECURE else []
-    counts = Counter(
-        f"{check} {result}"
-        for _, lacks in lacking
-        for check, result in lacks.items()
+    counts = Counter(item for _, lacks in lacking for item in lacks.items())
+    texts = (
+        f"{check} {result} ({number})"
+        for (check, result), number in counts.items()
     )
-    cells = (
-        Cell([host.name for host, _ in lacking]),
-        Cell([f"{text} ({number})" for text, number in counts.items()]),
-    )
+    cells = (Cell([host.name for host, _ in lacking]), Cell(list(texts)))
     name = clean(claim.flavor.name)
     findings = list(_findings(claim, len(lacking), counts))
     return (name, clean(claim.name), claim.claim, *cells), findings
 
 
 def _findings(
-    claim: Claim, hosts: int, counts: Mapping[str, int]
+    claim: Claim, hosts: int, lacks: Collection[tuple[str, str]]
 ) -> Iterator[audits.Finding]:
-    """Yield what is wrong: a violation where a host's answer is FAIL."""
+    """Yield what is wrong: a violation where a host's answer is FAIL.
+
+    :param hosts: how many cannot keep the claim
+    :param lacks: checks that they have not proven, each with a result
+    """
     if claim.claim == UNREADABLE:
         text = line(f"its name {claim.name} is none of SCS-0100")
         yield audits.Finding(audits.Level.UNSEEN, audits.UNSEEN_RULE, text)
     if hosts:
-        failed = any(text.endswith(" FAIL") for text in counts)
+        failed = any(result == _FAIL for _, result in lacks)
         level = audits.Level.VIOLATION if failed else audits.Level.WARNING
+        listed = ", ".join(f"{check} {result}" for check, result in lacks)
         text = (
             f"claims to be secure, and {hosts} hosts cannot prove it: "
-            f"{', '.join(counts)}; to fix: require {_PROFILE.name} by "
+            f"{listed}; to fix: require {_PROFILE.name} by "
             "vhard:require and sync the flavor, or name it with the suffix i"
         )
         yield audits.Finding(level, _PROFILE.name, line(text))

@@ -100,7 +100,7 @@ def test_a_gate_that_refuses_is_a_success(ask, api, check, path):
     ((asked, body),) = api.asked
     assert asked == path
     assert "ide" in json.dumps(body)
-    assert probe._NAME in json.dumps(body)
+    assert probe.NAME in json.dumps(body)
 
 
 @pytest.mark.parametrize("answer", [(400, "no such flavor"), (403, "policy")])
