@@ -101,7 +101,7 @@ class TestKeys:
     @pytest.mark.parametrize("mode", [0o644, 0o660, 0o602, 0o604])
     def test_open_to_others(self, path, mode):
         path.chmod(mode)
-        with pytest.raises(marks.KeyFileError, match="chmod (go-w|o-r)"):
+        with pytest.raises(marks.KeyFileError, match=r"chmod (go-w|o-r)"):
             marks.read_keys(str(path))
 
     def test_in_a_folder_that_others_can_write(self, path):

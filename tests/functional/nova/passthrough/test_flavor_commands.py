@@ -188,9 +188,9 @@ class TestScs(FlavorCommands):
         self.report("host1", dict.fromkeys(SCS, Status.PASS))
         self.report("host2", OTHERS)
 
-    def report(self, host, statuses):
+    def report(self, host, statuses, ago=datetime.timedelta()):
         """Let the reporter of a host say what some checks have come to."""
-        now = datetime.datetime.now(datetime.UTC)
+        now = datetime.datetime.now(datetime.UTC) - ago
         answers = [Result(name, statuses[name], "as it is") for name in SCS]
         self.publisher(host).publish(HostReport(now, tuple(answers)))
 
@@ -235,6 +235,17 @@ class TestScs(FlavorCommands):
         self.assertEqual(0, status)
         totals = self.app.stderr.getvalue()
         self.assertIn("7 SCS flavors looked at, 4 violate", totals)
+
+    def test_a_report_that_is_too_old_proves_nothing(self):
+        self.made("SCS-2V-8", {})
+        before = datetime.timedelta(hours=9)
+        self.report("host1", dict.fromkeys(SCS, Status.PASS), before)
+
+        rows, _ = self.scs()
+
+        lacks = rows["SCS-2V-8"][-1]
+        self.assertNotIn("PASS", lacks)
+        self.assertIn("smt UNKNOWN (2)", lacks)
 
     def test_the_verdict(self):
         flavor = self.made("SCS-2V-8", {})
