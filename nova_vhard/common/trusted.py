@@ -23,8 +23,7 @@ def check(path: str) -> str:
 
     :raises Untrusted: with the place that somebody else can change
     """
-    place, mode = "/", 0
-    for place in _way(path):
+    for place in _way(os.path.join(os.getcwd(), path)):
         try:
             status = os.lstat(place)
         except OSError as error:

@@ -76,7 +76,7 @@ _POLICY = (
     *_unit(
         "test_origin", "test_proposals", "test_references", "test_replacements"
     ),
-    *_unit("test_schema_faults", "test_source", "test_yaml"),
+    *_unit("test_schema_faults", "test_source", "test_trusted", "test_yaml"),
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),
     *_unit("cli/test_policy_show", "cli/test_policy_test"),
     *_unit("cli/test_decision", "test_decisions", "test_event_lines"),
