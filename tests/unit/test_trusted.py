@@ -34,6 +34,7 @@ def content(path):
         ("one/./key", "one"),
         ("one//key", "one"),
         ("two/deep/../key", "two"),
+        ("two/deep//../key", "two"),
         ("two/deep/../../one/key", "one"),
         ("../../../../../../../../..{home}/one/key", "one"),
     ],
