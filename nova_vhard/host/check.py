@@ -80,6 +80,8 @@ class Check(abc.ABC):
         goes beyond it
     :cvar meaning: what PASS says
     :cvar remediation: what to do when it is FAIL, and the answer does not say
+    :cvar early: whether it starts a large program, and so is asked before
+        those that make the reporter large: both count to the host's memory
 
     A subclass says what it is and answers in ``answer``. Evidence that cannot
     be read makes the answer UNKNOWN: a check lets ``Unreadable`` through and
@@ -92,6 +94,7 @@ class Check(abc.ABC):
     guide: str = ""
     meaning: str = ""
     remediation: str = ""
+    early: bool = False
 
     @abc.abstractmethod
     def answer(

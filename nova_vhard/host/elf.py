@@ -11,6 +11,7 @@ Where a fact cannot be told it is None, never a guess:
   ``__stack_chk_fail`` brings his own.
 """
 
+import contextlib
 import enum
 import errno
 import os
@@ -92,7 +93,8 @@ def examine(root: HostRoot, path: str) -> tuple[os.stat_result, ElfFacts]:
     with root.open(path) as file:
         opened = os.fstat(file.fileno())
         try:
-            return opened, _facts(ElfFile(file), opened.st_mode)
+            with contextlib.closing(ElfFile(file)) as elf:
+                return opened, _facts(elf, opened.st_mode)
         except ImportError as error:
             text = "pyelftools is not installed (extra [node])"
             raise Unreadable(path, OSError(errno.ENOSYS, text)) from error

@@ -44,7 +44,8 @@ class BadElf(Exception):
 class ElfFile:
     """An ELF file that was opened.
 
-    Anything that pyelftools raises for a damaged file may leave a method.
+    Anything that pyelftools raises for a damaged file may leave a method. Once
+    it is closed, what it has mapped is the process's memory no longer.
 
     :param stream: of the file; read only while this is in use
     :raises BadElf: if it is no ELF file
@@ -66,6 +67,10 @@ class ElfFile:
         if self._loaded.num_segments() > MAX_ENTRIES:
             raise BadElf("more program headers than any linker writes")
         self.segments = list(self._loaded.iter_segments())
+
+    def close(self) -> None:
+        """Map the file no longer; nothing can be read afterwards."""
+        self._content.close()
 
     def of_type(self, name: str) -> list[Any]:
         """Return the program headers of a type, such as ``PT_GNU_STACK``."""

@@ -74,9 +74,10 @@ class Isolation:
             if pid := stuck.get(check.name):
                 text = f"not asked: process {pid} of an earlier time hangs"
                 result[number] = check.unknown(text), 0.0
-        todo: Sequence[int] = [
-            item for item in range(len(checks)) if item not in result
-        ]
+        todo: Sequence[int] = sorted(
+            set(range(len(checks))) - set(result),
+            key=lambda item: (not checks[item].early, item),
+        )
         while todo:
             todo = self._ask(host, checks, todo, result)
         return tuple(result[number] for number in range(len(checks)))

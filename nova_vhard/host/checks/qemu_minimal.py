@@ -62,6 +62,7 @@ class QemuMinimal(Check):
         "modules. Before the USB tablet goes, set [DEFAULT] pointer_model "
         "= ps2mouse in nova.conf."
     )
+    early = True
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Compare what each emulator offers with the policy."""

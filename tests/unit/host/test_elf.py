@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a binary was built with: compiled ones, damaged ones, hostile ones."""
 
+import gc
 import os
+import pathlib
 import random
 import subprocess
 import sys
@@ -403,3 +405,18 @@ def test_damaged_files_are_an_answer_or_a_clear_error(tmp_path):
             errors += 1
     assert answers > 200
     assert errors > 200
+
+
+def test_a_binary_that_was_examined_is_not_mapped_any_longer(
+    tmp_path,
+):
+    # A collection would unmap it too, some day.
+    program = tmp_path / "program"
+    program.write_bytes(pathlib.Path("/proc/self/exe").read_bytes())
+    gc.disable()
+    try:
+        examine(HostRoot(str(tmp_path)), "/program")
+        maps = pathlib.Path("/proc/self/maps").read_text()
+    finally:
+        gc.enable()
+    assert str(program) not in maps

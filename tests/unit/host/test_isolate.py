@@ -292,3 +292,27 @@ def test_a_child_leaves_no_core_and_goes_first_when_memory_is_short():
 
     ((one, _),) = Isolation(LIMIT).run(Host(), [Tells()])
     assert one.evidence == ("(0, 0)", "1000")
+
+
+def test_what_starts_a_large_program_is_asked_first_and_told_in_its_place(
+    tmp_path,
+):
+    seen = tmp_path / "seen"
+
+    def writes(name, early=False):
+        def note():
+            with seen.open("a") as file:
+                file.write(f"{name} ")
+
+        check = Does(note, name)
+        check.early = early
+        return check
+
+    checks = [writes("iommu"), writes("smt"), writes("qemu_minimal", True)]
+    results = Isolation(LIMIT).run(Host(), checks)
+    assert [result.check for result, _ in results] == [
+        "iommu",
+        "smt",
+        "qemu_minimal",
+    ]
+    assert seen.read_text() == "qemu_minimal iommu smt "
