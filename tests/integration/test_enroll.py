@@ -11,22 +11,24 @@ from keystoneauth1 import loading
 from oslo_config import cfg
 
 from cloud import services, users
-from cloud.machines import MACHINES, PROVEN
+from cloud.machines import CRYPTO_ADDRESS, MACHINES, PROVEN
+from nova_vhard.catalogue import traits
 from nova_vhard.conf import placement as placement_conf
-from nova_vhard.placement.client import PlacementError
-from nova_vhard.placement.connect import connect
+from nova_vhard.placement import devices
+from nova_vhard.placement.client import Conflict, Placement, PlacementError
+from nova_vhard.placement.connect import AdapterClient, connect
 from tests.integration.people import Person, until
 
 TRIED = "CUSTOM_VHARD_TRIED"
 OWN, OTHER, LEAVING = MACHINES
 
 
-def login(cloud, machine):
-    """Return the configuration that a machine's reporter has."""
+def login(cloud, machine, program="reporter"):
+    """Return the configuration that a program of a machine has."""
     conf = cfg.ConfigOpts()
     files = (
         services.reporter_file(cloud.facts, machine),
-        services.credential(cloud.facts, machine),
+        services.credential(cloud.facts, machine, program),
     )
     conf([], default_config_files=[str(file) for file in files])
     placement_conf.register(conf)
@@ -60,6 +62,13 @@ def put(cloud, own, machine, **headers):
     return answer.status_code
 
 
+def refused(write):
+    """Return whether keystonemiddleware refuses what a program sends."""
+    with pytest.raises(PlacementError, match="401"):
+        write()
+    return True
+
+
 @pytest.fixture(scope="module", autouse=True)
 def tried(cloud):
     """The trait that tests write."""
@@ -81,6 +90,64 @@ def test_a_reporter_reads_what_it_needs_and_writes_for_its_own_host(cloud):
         placement.inventories(OWN.node)
     with pytest.raises(PlacementError, match="401"):
         placement.create_traits(["CUSTOM_OTHER"])
+
+
+@pytest.fixture
+def device(cloud):
+    """A one-time-use device of OWN's, which is enrolled with it."""
+    placement = Person(cloud.facts, users.ADMIN).sdk().placement
+    device = f"{OWN.name}_{CRYPTO_ADDRESS}"
+    body = {"name": device, "parent_provider_uuid": OWN.node}
+    made = placement.post(
+        "/resource_providers", json=body, microversion="1.20"
+    )
+    place = f"/resource_providers/{made.json()['uuid']}"
+    kind = "CUSTOM_PCI_8086_37C8"
+    assert placement.put(f"/resource_classes/{kind}", microversion="1.7").ok
+    for part, body in (
+        ("inventories", {"inventories": {kind: {"total": 1}}}),
+        ("traits", {"traits": [traits.ONE_TIME_USE]}),
+    ):
+        now = placement.get(place, microversion="1.20").json()["generation"]
+        body = {**body, "resource_provider_generation": now}
+        answer = placement.put(
+            f"{place}/{part}", json=body, microversion="1.20"
+        )
+        assert answer.ok, answer.text
+    cloud.enroll(OWN, force=True)
+    yield
+    assert placement.delete(place).ok
+    cloud.enroll(OWN, force=True)
+    cloud.stop(f"reporter-{OWN.name}")
+    cloud.start(f"reporter-{OWN.name}")
+
+
+def test_a_cleaner_reserves_and_releases_the_devices_of_its_own_host(
+    cloud, device
+):
+    # given
+    everything = Person(cloud.facts, users.ADMIN).sdk().placement
+    admin = Placement(AdapterClient(everything))
+    theirs = admin.inventories(OTHER.node)[0]
+    processors = admin.inventories(OWN.node)[0]
+    # when
+    cleaner = connect(login(cloud, OWN, "cleaner"))
+    (offered,), faults = devices.offered(cleaner, cleaner.provider(OWN.node))
+    # then
+    assert (offered.address, faults) == (CRYPTO_ADDRESS, [])
+    for reserved in (1, 0):
+        before = devices.view(cleaner, offered.provider).inventory
+        cleaner.reserve(before, reserved)
+        after = devices.view(cleaner, offered.provider).inventory
+        assert after.reserved == reserved
+        # what was read before is void
+        with pytest.raises(Conflict):
+            cleaner.reserve(before, 1)
+    assert put(cloud, session(login(cloud, OWN, "cleaner")), OTHER) == 401
+    assert refused(lambda: cleaner.inventories(OTHER.node))
+    assert refused(lambda: cleaner.reserve(theirs, 1))
+    # not even its own host's processors
+    assert refused(lambda: cleaner.reserve(processors, 1))
 
 
 def test_its_own_token_as_a_service_token_changes_nothing(cloud, service):
