@@ -4,6 +4,9 @@
 #
 #   tools/bench.sh abuse|audit|boots|filter|glance|guard|nova-api|placement|policy|reporter|scheduler|schema|server-audit|all|compare [--check]
 #
+# Several that are named run one after the other; the exit status is the first
+# that is not 0.
+#
 # With --check it exits 1 and ends with the line that falls short if a bar is
 # missed. reporter needs root and what tests/host/prepare.sh installs, boots
 # needs MariaDB and RabbitMQ; where something of it is missing it says so and
@@ -15,6 +18,21 @@
 # the page of figures. "compare" holds the ratios of a few rounds to those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+case "${1:-}:${2:-}" in
+    all:* | compare:* | *: | *:-*) ;;
+    *)
+        names=()
+        while [ $# -gt 0 ] && [[ $1 != -* ]]; do
+            names+=("$1")
+            shift
+        done
+        status=0
+        for name in "${names[@]}"; do
+            "tools/${0##*/}" "$name" "$@" || status=$((status ? status : $?))
+        done
+        exit "$status"
+        ;;
+esac
 case "${1:-}" in
     abuse) module=tests.benchmarks.abuse ;;
     audit) module=tests.benchmarks.image_audit ;;
