@@ -421,10 +421,70 @@ _OTHER = (
     ),
 )
 
+_UNSIGNED = "nobody vouches for the image"
+_SIGN = (
+    "sign the image with a key whose certificate the cloud trusts, and set "
+    "all four img_signature properties when it is uploaded"
+)
+
+# What Nova's and Glance's verification read, all four or none.
+_SIGNATURE = (
+    DeviceKind(
+        name="image_signature",
+        title="signature of the image",
+        why="without it nobody can tell whether the image is as its maker "
+        "left it",
+        fix=_SIGN,
+        value_type="text",
+        image_properties=("img_signature",),
+        unset=_UNSIGNED,
+        of_file=True,
+    ),
+    DeviceKind(
+        name="image_signature_certificate",
+        title="certificate of the image's signature",
+        why="a signature says no more than whoever has its key",
+        fix=_SIGN,
+        value_type="text",
+        image_properties=("img_signature_certificate_uuid",),
+        unset=_UNSIGNED,
+        of_file=True,
+    ),
+    DeviceKind(
+        name="image_signature_hash",
+        title="hash of the image's signature",
+        why="the verification needs it, and a short hash can be forged first",
+        fix=_SIGN,
+        values=words("SHA-224 SHA-256 SHA-384 SHA-512"),
+        image_properties=("img_signature_hash_method",),
+        unset=_UNSIGNED,
+        of_file=True,
+    ),
+    DeviceKind(
+        name="image_signature_key_type",
+        title="key of the image's signature",
+        why="the verification needs it, and DSA is out of date",
+        fix=_SIGN,
+        values=words(
+            "DSA ECC_SECP384R1 ECC_SECP521R1 ECC_SECT409K1 ECC_SECT409R1 "
+            "ECC_SECT571K1 ECC_SECT571R1 RSA-PSS"
+        ),
+        image_properties=("img_signature_key_type",),
+        unset=_UNSIGNED,
+        of_file=True,
+    ),
+)
+
 #: Every kind by its name, in the order of the documentation.
 KINDS: Mapping[str, DeviceKind] = MappingProxyType(
     {
         kind.name: kind
-        for kind in (*_STORAGE, *_NETWORK, *_CONSOLE, *_MACHINE, *_OTHER)
+        for kind in (
+            *(*_STORAGE, *_NETWORK, *_CONSOLE, *_MACHINE, *_OTHER),
+            *_SIGNATURE,
+        )
     }
 )
+
+#: Names of the kinds that are about the file that is booted.
+OF_FILE = tuple(kind.name for kind in KINDS.values() if kind.of_file)

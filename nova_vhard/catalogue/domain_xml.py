@@ -11,6 +11,7 @@ so it is not in the catalogue that they load.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.catalogue.guests import SCSI_CONTROLLERS
 from nova_vhard.catalogue.xml_place import ByArchitecture, Words, XmlPlace
 
@@ -297,6 +298,9 @@ UNTOLD: Mapping[str, str] = MappingProxyType(
         "ipxe_boot": "Nova's libvirt driver makes nothing of it",
         "tpm_secret_security": "a domain has the secret's uuid, and not who "
         "may read it",
+        **dict.fromkeys(
+            OF_FILE, "Nova verifies the file before libvirt has it"
+        ),
         "rng": "Nova adds one unless the flavor forbids it",
     }
 )

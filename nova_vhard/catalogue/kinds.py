@@ -30,6 +30,9 @@ class DeviceKind:
     :ivar block_device: whether a block device mapping can choose it
     :ivar aliases: legacy spelling, in lower case, to the value of today
     :ivar fold_case: whether Nova reads the value in any case
+    :ivar unset: what comes of it where nobody chooses, in words
+    :ivar of_file: whether it is about the very file that is booted, and so
+        no wish of a server that is made of another file later
     """
 
     name: str
@@ -43,6 +46,8 @@ class DeviceKind:
     block_device: bool = False
     aliases: Mapping[str, str] = field(default_factory=lambda: _NO_ALIASES)
     fold_case: bool = False
+    unset: str = "the host decides"
+    of_file: bool = False
 
     def canonical(self, value: object) -> str:
         """Return a value as Nova would compare it.

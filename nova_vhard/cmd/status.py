@@ -53,6 +53,7 @@ CHECKS: dict[str, Callable[[Node], Result]] = {
     "Passthrough flavors": cloud.flavors,
     "Reporters": cloud.reporters,
     "Attestation": attestation.attestation,
+    "Image signatures": settings.signatures,
     "Image metadata prefilter": settings.prefilter,
     "Defaults of nova-compute": settings.defaults,
     "Owners and modes": permissions.permissions,

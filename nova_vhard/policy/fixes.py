@@ -7,6 +7,7 @@ breaks.
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.catalogue.passthrough import FIXES as PASSTHROUGH_FIXES
 from nova_vhard.common.text import clean, fit
 from nova_vhard.policy.commands import command, options, plain
@@ -62,6 +63,8 @@ def _without_a_setting(violations: Iterable[Violation]) -> Iterator[str]:
             yield ON_HOST
         elif cause.origin == PASSTHROUGH:
             yield PASSTHROUGH_FIXES[cause.kind]
+        elif cause.kind in OF_FILE:
+            yield KINDS[cause.kind].fix
         elif not violation.changes and not violation.touched:
             yield (
                 f"do without what {clean(cause.setting)} is for, or ask the "

@@ -104,6 +104,10 @@ class Meaning:
         replaced = rule.get("replace")
         if not replaced:
             return
+        if kind.of_file:
+            text = "it goes with the file that was signed: sign it anew"
+            yield (*path, "replace"), text
+            return
         allowed = Values(
             tuple(kind.canonical(value) for value in rule.get("allow", ()))
         )

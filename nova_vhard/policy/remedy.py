@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.policy.defaults import implied
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
@@ -80,7 +80,7 @@ class Remedies:
 
     def changes(self, choice: DeviceChoice) -> tuple[Change, ...]:
         """Return what would mend a choice; nothing where nothing can."""
-        if choice.origin in (PASSTHROUGH, DOMAIN):
+        if choice.origin in (PASSTHROUGH, DOMAIN) or choice.kind in OF_FILE:
             return ()
         if choice.origin == FLAVOR:
             return (Change(FLAVOR, choice.setting, None),)

@@ -482,7 +482,8 @@ def _unsaid(
 
 
 def _nothing(rule: DeviceRule, request: HardwareRequest) -> DeviceChoice:
-    setting = KINDS[rule.kind].image_properties[0]
+    kind = KINDS[rule.kind]
+    setting = kind.image_properties[0]
     return DeviceChoice(
         kind=rule.kind,
         value=None,
@@ -490,6 +491,6 @@ def _nothing(rule: DeviceRule, request: HardwareRequest) -> DeviceChoice:
         setting=setting,
         origin=request.origin,
         names=frozenset((setting,)),
-        implied="the host decides",
+        implied=kind.unset,
         holder=request.holder,
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from oslo_utils import strutils
 
+from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.common.log import get_logger
 from nova_vhard.policy.hardware import (
     DeviceChoice,
@@ -143,7 +144,8 @@ class ServerReader:
         """Read the action ``unshelve``.
 
         The guest is made of the snapshot's properties as they are now, which
-        no scheduler sees. A volume-backed server has no snapshot.
+        no scheduler sees. A volume-backed server has no snapshot. Nova signs
+        none, and drops the properties that say so.
         """
         server = self._find.server(server_id)
         if not server.offloaded or not server.shelved_image:
@@ -160,7 +162,9 @@ class ServerReader:
                 "image",
             )
             return self._unusable(UNSHELVE, server, unusable)
-        return self._stored(self._anew(UNSHELVE, server, image), server)
+        request = self._stored(self._anew(UNSHELVE, server, image), server)
+        only = frozenset(KINDS).difference(OF_FILE)
+        return replace(request, hardware=replace(request.hardware, only=only))
 
     def rescue(self, server_id: str, body: Body) -> ServerRequest:
         """Read the action ``rescue``."""

@@ -10,6 +10,7 @@ for, has the server's devices under the server's own image, and one disk more.
 from collections.abc import Iterator
 from dataclasses import replace
 
+from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.policy.commands import command
 from nova_vhard.policy.hardware import (
     CDROM,
@@ -117,7 +118,7 @@ def rescue_disk(image: Image) -> HardwareRequest:
     properties = image.properties
     read = _followed(image.hardware())
     device = _DEVICE.get(str(properties.get("hw_rescue_device")), DISK)
-    kinds = {"rescue_bus", "rescue_device"}
+    kinds = {"rescue_bus", "rescue_device", *OF_FILE}
     if "hw_rescue_bus" in properties:
         return replace(
             read, devices=frozenset(), reasons=(), only=frozenset(kinds)

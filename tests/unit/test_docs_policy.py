@@ -3,12 +3,13 @@
 
 import json
 import re
+import uuid
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.catalogue.passthrough import PORTS
 from nova_vhard.catalogue.properties import LEGACY_NAMES
 from nova_vhard.common.problems import PolicyError
@@ -173,6 +174,7 @@ def test_the_optional_rules_of_strict_can_be_taken_over(tmp_path):
     )
     policy = document.load(str(path))
     optional = (
+        *OF_FILE,
         "firmware_type",
         "secure_boot",
         "mem_encryption",
@@ -188,6 +190,10 @@ def test_the_optional_rules_of_strict_can_be_taken_over(tmp_path):
         "os_secure_boot": "required",
         "hw_mem_encryption": "true",
         "hw_mem_encryption_model": "amd-sev-snp",
+        "img_signature": "c2lnbmVk",
+        "img_signature_certificate_uuid": str(uuid.UUID(int=1)),
+        "img_signature_hash_method": "SHA-256",
+        "img_signature_key_type": "RSA-PSS",
     }
     request = image_reader.read(said)
     judged_kinds = {
@@ -202,6 +208,9 @@ def test_the_optional_rules_of_strict_can_be_taken_over(tmp_path):
         ("os_secure_boot", "optional"),
         ("hw_mem_encryption", "false"),
         ("hw_mem_encryption_model", "amd-sev"),
+        ("img_signature_hash_method", "SHA-224"),
+        ("img_signature_key_type", "DSA"),
+        ("img_signature", ""),
     ):
         found = evaluate(
             policy,
@@ -216,3 +225,4 @@ def test_the_optional_rules_of_strict_can_be_taken_over(tmp_path):
     )
     missing = {item.choice.kind for item in empty.refusals}
     assert {"firmware_type", "secure_boot", "mem_encryption"} <= missing
+    assert missing >= set(OF_FILE)

@@ -98,6 +98,12 @@ def test_every_fault_at_once_with_line_path_and_nearest_name(tmp_path):
             "no image property sets this",
         ),
         (
+            "version: '1'\nguest_devices: {image_signature_hash: "
+            "{allow: [SHA-256], replace: {SHA-224: SHA-256}}}\n",
+            2,
+            "sign it anew",
+        ),
+        (
             "version: '1'\nguest_devices: {serial_port_count: "
             "{allow: [two]}}\n",
             2,

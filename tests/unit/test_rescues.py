@@ -3,6 +3,7 @@
 
 import pytest
 
+from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.policy.hardware import (
     CDROM,
     DISK,
@@ -148,7 +149,7 @@ def test_a_stable_rescue_adds_a_disk_to_what_the_server_has(own):
     assert hardware.faults == ()
 
 
-BOTH = frozenset(("rescue_bus", "rescue_device"))
+BOTH = frozenset(("rescue_bus", "rescue_device", *OF_FILE))
 
 
 @pytest.mark.parametrize(

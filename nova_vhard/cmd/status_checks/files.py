@@ -36,6 +36,7 @@ _NOVA = {
         cfg.ListOpt("enabled_filters", default=_STOCK_FILTERS),
         cfg.BoolOpt("pci_in_placement", default=False),
     ],
+    "glance": [cfg.BoolOpt("verify_glance_signatures", default=False)],
     "libvirt": [
         cfg.ListOpt("hw_machine_type", default=[]),
         cfg.StrOpt("virt_type", default="kvm"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
 
+from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
 from nova_vhard.cmd.status_checks.answers import (
@@ -121,6 +122,30 @@ def prefilter(node: Node) -> Result:
         "guest_devices.viommu_model to {allow: [], mode: enforce} in the "
         "policy, or do not rely on the prefilter."
     )
+
+
+def signatures(node: Node) -> Result:
+    """Judge whether a signature that the policy demands is verified at all."""
+    rules = node.policy.guest_devices
+    wanted = {name for name in OF_FILE if name in rules}
+    demanded = {name for name in wanted if rules[name].explicit}
+    if not wanted:
+        return fine("The policy demands no signed images.")
+    if missing := [name for name in OF_FILE if name not in demanded]:
+        return warn(
+            "The policy has rules about the signatures of images, and does "
+            f"not demand all that one consists of: {', '.join(missing)} "
+            "with explicit: true are missing. An image without them passes, "
+            "and cannot be verified."
+        )
+    if not node.nova.glance.verify_glance_signatures:
+        return warn(
+            "The policy demands signed images, and [glance] "
+            "verify_glance_signatures is off: whatever stands in an image's "
+            "properties, nobody verifies it. Turn it on in nova.conf of "
+            "nova-compute, with a key manager."
+        )
+    return fine("Signatures are demanded, and Nova verifies them.")
 
 
 def _weakest(policy: Policy, own: Mode | None) -> Mode:

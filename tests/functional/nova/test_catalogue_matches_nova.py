@@ -17,6 +17,8 @@ TYPES = {
     fields.FlexibleBooleanField: "bool",
     fields.IntegerField: "int",
     fields.StringField: "text",
+    # Any text but a UUID is a warning to Nova.
+    fields.UUIDField: "text",
 }
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from oslo_upgradecheck.upgradecheck import Code
 
+from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.cmd import status
 from nova_vhard.cmd.status_checks import (
     files,
@@ -68,6 +69,7 @@ def test_a_node_where_all_was_done(etc):
         settings.service_token,
         settings.access_rules,
         settings.pci_in_placement,
+        settings.signatures,
         settings.prefilter,
         settings.defaults,
         permissions.permissions,
@@ -322,6 +324,40 @@ def test_devices_that_must_be_one_time_use(etc, switch, code):
 def test_a_policy_without_a_word_on_passthrough_allows_it(etc):
     etc.write("policy.yaml", "version: '1'\n")
     assert look(settings.pci_in_placement, etc).code == WARNING
+
+
+def signed(*names, explicit="true"):
+    """Return a policy with rules about signatures."""
+    rule = f'{{allow: ["?*"], explicit: {explicit}}}'
+    rules = ", ".join(f"{name}: {rule}" for name in names)
+    return f"version: '1'\nguest_devices: {{{rules}}}\n"
+
+
+VERIFIED = "[glance]\nverify_glance_signatures = true\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "conf", "code", "words"),
+    [
+        (signed(*OF_FILE), VERIFIED, SUCCESS, "Nova verifies"),
+        (signed(*OF_FILE), "", WARNING, "nobody verifies it"),
+        (signed(*OF_FILE, explicit="false"), VERIFIED, WARNING, "are missing"),
+        (
+            signed("image_signature"),
+            VERIFIED,
+            WARNING,
+            "image_signature_certificate, image_signature_hash, "
+            "image_signature_key_type with explicit",
+        ),
+        ("version: '1'\n", "", SUCCESS, "demands no signed"),
+    ],
+)
+def test_signatures(etc, text, conf, code, words):
+    etc.write("policy.yaml", text)
+    etc.nova(conf)
+    result = look(settings.signatures, etc)
+    assert result.code == code
+    assert words in result.details
 
 
 NONE = "guest_devices: {viommu_model: {allow: []"
