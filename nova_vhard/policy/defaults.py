@@ -9,7 +9,7 @@ Sources: ``get_disk_bus_for_device_type`` in nova/virt/libvirt/blockinfo.py,
 nova/virt/hardware.py, and libvirt's own choice of a SCSI controller.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from nova_vhard.catalogue.devices import KINDS
@@ -38,6 +38,16 @@ DEVICE_OF: Mapping[str, str] = MappingProxyType(
         "video_model": DISPLAY,
     }
 )
+
+# The name that an image says each kind by.
+_SETTINGS = {
+    name: kind.image_properties[0]
+    for name, kind in KINDS.items()
+    if kind.image_properties
+}
+
+#: Yields what Nova picks of a kind.
+Picker = Callable[[HardwareRequest, Assume], Iterator[DeviceChoice]]
 
 _SCSI_CDROM = frozenset(
     ("ppc", "ppc64", "ppcle", "ppc64le", "s390", "s390x", "aarch64")
@@ -92,20 +102,25 @@ def implied(
     """
     if request.complete:
         return
+    stated = _stated(request)
     choices = [
-        *_machine(request, assume),
-        *_disk(request, assume),
-        *_cdrom(request, assume),
-        *_floppy(request),
-        *_card(request, assume),
-        *_video(request, assume),
-        *_keyboard(request, assume),
-        *_firmware(request, assume),
-        *_tpm(request),
-        *_encryption(request),
+        choice
+        for kind, pick in _PICKS
+        if kind not in stated
+        for choice in pick(request, assume)
     ]
     yield from choices
-    yield from _scsi(request, choices, assume)
+    if "scsi_model" not in stated:
+        yield from _scsi(request, choices, assume)
+
+
+def _stated(request: HardwareRequest) -> set[str]:
+    """Return the kinds that the image itself says, as ``is_set`` has it."""
+    return {
+        choice.kind
+        for choice in request.choices
+        if _SETTINGS.get(choice.kind) in choice.names
+    }
 
 
 def is_set(request: HardwareRequest, kind: str) -> bool:
@@ -114,8 +129,7 @@ def is_set(request: HardwareRequest, kind: str) -> bool:
     The bus of one block device, in the image's own mapping too, is no
     default for the other devices.
     """
-    setting = KINDS[kind].image_properties[0]
-    return any(setting in choice.names for choice in request.explicit(kind))
+    return kind in _stated(request)
 
 
 def _choice(
@@ -141,8 +155,6 @@ def _choice(
 def _machine(
     request: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
-    if is_set(request, "machine_type"):
-        return
     machine = machine_type(request, assume)
     arch = architecture(request, assume)
     why = f"this cloud's hosts pick {clean(machine)} on {clean(arch)}"
@@ -160,7 +172,7 @@ def _by_distro(
 
 
 def _disk(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
-    if DISK not in request.devices or is_set(request, "disk_bus"):
+    if DISK not in request.devices:
         return
     if request.os_distro:
         yield from _by_distro(request, "disk_bus", "a disk")
@@ -187,15 +199,17 @@ def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     reason = request.reason(CDROM)
     if reason is None and assume.force_config_drive:
         reason = "a config drive, which this cloud always adds"
-    if reason is None or is_set(request, "cdrom_bus"):
+    if reason is None:
         return
     bus, where = cdrom_bus(request, assume)
     why = f"nova picks {bus} for a CD-ROM ({clean(reason)}) {where}"
     yield _choice(request, "cdrom_bus", bus, why, _CDROM_NAMES)
 
 
-def _floppy(request: HardwareRequest) -> Iterator[DeviceChoice]:
-    if FLOPPY in request.devices and not is_set(request, "floppy_bus"):
+def _floppy(
+    request: HardwareRequest, assume: Assume
+) -> Iterator[DeviceChoice]:
+    if FLOPPY in request.devices:
         reason = clean(request.reason(FLOPPY))
         why = f"nova picks fdc for a floppy ({reason})"
         names = ("img_block_device_mapping", "block_device_mapping")
@@ -203,7 +217,7 @@ def _floppy(request: HardwareRequest) -> Iterator[DeviceChoice]:
 
 
 def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
-    if NIC not in request.devices or is_set(request, "vif_model"):
+    if NIC not in request.devices:
         return
     if request.os_distro:
         yield from _by_distro(request, "vif_model", "a network card")
@@ -216,7 +230,7 @@ def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
 
 
 def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
-    if DISPLAY not in request.devices or is_set(request, "video_model"):
+    if DISPLAY not in request.devices:
         return
     arch = qemu_architecture(request, assume)
     vga = arch in _VGA or assume.virt_type == "parallels"
@@ -230,9 +244,7 @@ def _keyboard(
 ) -> Iterator[DeviceChoice]:
     """Yield the bus of the keyboard that Nova adds where there is none."""
     arch = qemu_architecture(request, assume)
-    if DISPLAY not in request.devices or is_set(request, "input_bus"):
-        return
-    if arch == "aarch64":
+    if DISPLAY in request.devices and arch == "aarch64":
         why = f"nova picks usb for a keyboard on {clean(arch)}"
         yield _choice(request, "input_bus", "usb", why, _ARCHITECTURE_NAMES)
 
@@ -240,22 +252,22 @@ def _keyboard(
 def _firmware(
     request: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
-    if not is_set(request, "firmware_type"):
-        arch = qemu_architecture(request, assume)
-        firmware = "uefi" if arch == "aarch64" else "bios"
-        why = f"nova picks {firmware} on {clean(arch)}"
-        names = _ARCHITECTURE_NAMES
-        yield _choice(request, "firmware_type", firmware, why, names)
+    arch = qemu_architecture(request, assume)
+    firmware = "uefi" if arch == "aarch64" else "bios"
+    why = f"nova picks {firmware} on {clean(arch)}"
+    yield _choice(request, "firmware_type", firmware, why, _ARCHITECTURE_NAMES)
 
 
-def _tpm(request: HardwareRequest) -> Iterator[DeviceChoice]:
+def _tpm(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if _asked(request, "tpm_version") and not _asked(request, "tpm_model"):
         why = "nova picks tpm-tis for a TPM"
         names = ("hw_tpm_version",)
         yield _choice(request, "tpm_model", "tpm-tis", why, names)
 
 
-def _encryption(request: HardwareRequest) -> Iterator[DeviceChoice]:
+def _encryption(
+    request: HardwareRequest, assume: Assume
+) -> Iterator[DeviceChoice]:
     wanted = request.explicit("mem_encryption")
     if any(choice.value == "true" for choice in wanted) and not _asked(
         request, "mem_encryption_model"
@@ -270,11 +282,25 @@ def _asked(request: HardwareRequest, kind: str) -> bool:
     return any(choice.value for choice in request.explicit(kind))
 
 
+# A kind that the image itself says has no default, to what picks it; empty
+# where the picker looks for itself.
+_PICKS: tuple[tuple[str, Picker], ...] = (
+    ("machine_type", _machine),
+    ("disk_bus", _disk),
+    ("cdrom_bus", _cdrom),
+    ("floppy_bus", _floppy),
+    ("vif_model", _card),
+    ("video_model", _video),
+    ("input_bus", _keyboard),
+    ("firmware_type", _firmware),
+    ("", _tpm),
+    ("", _encryption),
+)
+
+
 def _scsi(
     request: HardwareRequest, defaults: Iterable[DeviceChoice], assume: Assume
 ) -> Iterator[DeviceChoice]:
-    if is_set(request, "scsi_model"):
-        return
     where = _scsi_disk(request, defaults, assume)
     if where is None:
         return

@@ -19,6 +19,8 @@ CDROM = "cdrom"
 FLOPPY = "floppy"
 NIC = "nic"
 DISPLAY = "display"
+#: What a guest gets where nothing more is said.
+USUAL = frozenset((DISK, NIC, DISPLAY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class HardwareRequest:
     """
 
     choices: tuple[DeviceChoice, ...] = ()
-    devices: frozenset[str] = frozenset((DISK, NIC, DISPLAY))
+    devices: frozenset[str] = USUAL
     architecture: str | None = None
     machine_type: str | None = None
     os_distro: str | None = None

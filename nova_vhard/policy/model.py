@@ -261,6 +261,12 @@ class Policy:
     projects: tuple[ProjectMode, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
 
+    @cached_property
+    def explicit(self) -> tuple[DeviceRule, ...]:
+        """The rules that an image itself has to answer to."""
+        rules = self.guest_devices.values()
+        return tuple(rule for rule in rules if rule.explicit)
+
     def mode_for(
         self,
         rule_mode: Mode | None,

@@ -352,11 +352,9 @@ def _devices(
     subject: Subject,
     remedies: Remedies,
 ) -> Iterator[Violation]:
-    rules = {
-        kind: rule
-        for kind, rule in policy.guest_devices.items()
-        if request.only is None or kind in request.only
-    }
+    rules = policy.guest_devices
+    if request.only is not None:
+        rules = {kind: rules[kind] for kind in rules if kind in request.only}
     for choice in request.choices:
         rule = rules.get(choice.kind)
         if rule and not _in(rule.allow, choice.value, choice.synonyms):
@@ -373,8 +371,8 @@ def _devices(
             yield _violation(remedies, rule, choice, rule.explicit)
         elif rule.explicit:
             yield _violation(remedies, rule, choice, True)
-    for rule in () if request.complete else rules.values():
-        if rule.explicit and _unsaid(rule, request, defaults):
+    for rule in () if request.complete else policy.explicit:
+        if rule.kind in rules and _unsaid(rule, request, defaults):
             choice = _nothing(rule, request)
             yield _violation(remedies, rule, choice, True)
 

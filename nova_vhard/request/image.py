@@ -5,6 +5,7 @@ It follows ``ImageMetaProps.from_dict`` in nova/objects/image_meta.py: legacy
 names first, then the names of today, which win.
 """
 
+import functools
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from nova_vhard.policy.hardware import (
     CDROM,
     IMAGE,
     NOBODY,
+    USUAL,
     DeviceChoice,
     Fault,
     HardwareRequest,
@@ -89,9 +91,11 @@ def read(
     # In the order of the catalogue, whatever the order of the body: which
     # violations a short explanation keeps must not be chance.
     choices = [
-        _choice(name, effective[name], origin, holder)
+        (_choice if len(result.written) <= _SHORT else _make_choice)(
+            name, result, origin, holder
+        )
         for name in _KIND_OF
-        if name in effective
+        if (result := effective.get(name)) is not None
     ]
     reasons: list[tuple[str, str]] = []
     for name in _MAPPINGS:
@@ -102,16 +106,18 @@ def read(
             choices += more
             reasons += why
     reasons += _cdroms(effective, disk_format)
-    request = HardwareRequest(
+    return HardwareRequest(
+        choices=tuple(choices),
+        devices=USUAL.union(device for device, _ in reasons),
         architecture=_value(effective, "hw_architecture"),
         emulated=_value(effective, "hw_emulation_architecture"),
         machine_type=_machine_type(effective),
         os_distro=_value(effective, "os_distro"),
         origin=origin,
+        reasons=tuple(reasons),
         holder=holder,
         faults=tuple(_faults(properties, origin, holder)),
     )
-    return request.plus(choices, reasons)
 
 
 def _faults(
@@ -182,7 +188,7 @@ def _machine_type(effective: Mapping[str, _Found]) -> str | None:
     return hw_machine_type.value if hw_machine_type else None
 
 
-def _choice(
+def _make_choice(
     name: str, result: _Found, origin: str, holder: Holder
 ) -> DeviceChoice:
     kind = KINDS[_KIND_OF[name]]
@@ -197,6 +203,12 @@ def _choice(
         written=result.written if result.written != canonical else None,
         holder=holder,
     )
+
+
+# Images say the same few values over and over; what somebody makes up to fill
+# it is short, and pushes out what is as cheap to make again.
+_choice = functools.lru_cache(maxsize=1024)(_make_choice)
+_SHORT = 64
 
 
 def _cdroms(

@@ -212,6 +212,9 @@ def bars(figures: common.Figures) -> list[str]:
     """Return what falls short."""
     return common.shortfalls(
         common.ratio_bar(
+            figures, "evaluations_to_jsonschema_ratio", at_least=1, width=0.2
+        ),
+        common.ratio_bar(
             figures, "evaluations_to_oslo_policy_ratio", at_least=1, width=0.2
         ),
         common.ratio_bar(
