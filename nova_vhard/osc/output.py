@@ -67,6 +67,10 @@ class Command(command.Command):  # type: ignore[misc]
         kind = type(self)
         self.log = get_logger(f"{kind.__module__}.{kind.__name__}")
 
+    def get_epilog(self) -> str:
+        """Name the plugin; cliff reads every distribution there is for it."""
+        return "This command is provided by the nova-vhard plugin."
+
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run it; an error has a clean text, whosoever raises it.
 

@@ -4,13 +4,7 @@
 import argparse
 from typing import Any
 
-import glanceclient
-from keystoneauth1.adapter import Adapter
 from osc_lib import utils
-
-from nova_vhard.osc.host.accounts import Accounts
-from nova_vhard.placement.client import Placement
-from nova_vhard.placement.connect import AdapterClient
 
 API_NAME = "vhard"
 API_VERSION_OPTION = "os_vhard_api_version"
@@ -28,6 +22,14 @@ class Client:
 
     def __init__(self, instance: Any) -> None:
         """Take the session of openstackclient's client manager."""
+        # openstackclient imports this module for each of its commands.
+        import glanceclient
+        from keystoneauth1.adapter import Adapter
+
+        from nova_vhard.osc.host.accounts import Accounts
+        from nova_vhard.placement.client import Placement
+        from nova_vhard.placement.connect import AdapterClient
+
         self._connection = instance.sdk_connection
         self._region = instance.region_name
         self._session = instance.session

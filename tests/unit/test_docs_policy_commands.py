@@ -9,6 +9,7 @@ import pytest
 from nova_vhard.osc.decision import summary
 from nova_vhard.osc.policy import (
     case_file,
+    published,
     show,
     trial,
 )
@@ -18,7 +19,7 @@ from tests.unit.docs import COMMANDS, ETC, blocks, words
 
 KINDS = {
     "policy check": show.CheckPolicy,
-    "policy schema": show.PrintSchema,
+    "policy schema": published.PrintSchema,
     "policy show": show.ShowPolicy,
     "policy test": trial.RunPolicyTests,
     "policy explain": trial.ExplainPolicy,

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON schemas of our files, as an editor's YAML server takes them.
+"""openstack vhard policy schema: those of our files, for everybody.
 
-Our own reader keeps every word but a boolean as text; the others read 2 as a
-number, so that a number may stand wherever text may.
+They are as an editor's YAML server takes them. Our own reader keeps every word
+but a boolean as text; the others read 2 as a number, so that a number may
+stand wherever text may.
 """
 
+import argparse
+import json
 from collections.abc import Callable
 from typing import Any
 
 from nova_vhard.node.cleaner import rules_file, rules_schema
+from nova_vhard.osc.offline import Offline
 from nova_vhard.osc.policy import case_schema
 from nova_vhard.policy import schema
 
@@ -101,3 +105,32 @@ def _widened(content: Schema) -> Schema:
     if "string" not in names or "array" in names:
         return {}
     return {"type": [*names, "number"]}
+
+
+class PrintSchema(Offline):
+    """Print the JSON schema of a file of ours.
+
+    For an editor, or for a linter such as check-jsonschema. It knows every
+    key; what the keys mean together only policy check, policy test and
+    nova-vhard-cleaner check-rules know. The same schemas are installed beside
+    the samples. No cloud is asked.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the kind of file."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "kind",
+            nargs="?",
+            choices=tuple(SCHEMAS),
+            default="policy",
+            help="Kind of file: a policy, tests of one, or the rules of "
+            "nova-vhard-cleaner (default: %(default)s).",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Print it."""
+        content = SCHEMAS[parsed_args.kind]()
+        for text in json.dumps(content, indent=2).split("\n"):
+            self.answer(text)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vhard policy check, show, schema: a file on the desk."""
+"""openstack vhard policy check, show: a file on the desk."""
 
 import argparse
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,12 +17,10 @@ from nova_vhard.osc import policies
 from nova_vhard.osc.audits import FAILED
 from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.offline import (
-    Offline,
     OfflineLister,
     Rows,
     counted,
 )
-from nova_vhard.osc.policy import published
 from nova_vhard.osc.policy.rows import (
     Row,
     of_file,
@@ -160,32 +157,3 @@ def _cells(row: Row) -> tuple[Any, ...]:
         row.file,
         Cell(row.line),
     )
-
-
-class PrintSchema(Offline):
-    """Print the JSON schema of a file of ours.
-
-    For an editor, or for a linter such as check-jsonschema. It knows every
-    key; what the keys mean together only policy check, policy test and
-    nova-vhard-cleaner check-rules know. The same schemas are installed beside
-    the samples. No cloud is asked.
-    """
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add the kind of file."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            "kind",
-            nargs="?",
-            choices=tuple(published.SCHEMAS),
-            default="policy",
-            help="Kind of file: a policy, tests of one, or the rules of "
-            "nova-vhard-cleaner (default: %(default)s).",
-        )
-        return parser
-
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Print it."""
-        content = published.SCHEMAS[parsed_args.kind]()
-        for text in json.dumps(content, indent=2).split("\n"):
-            self.answer(text)

@@ -3,8 +3,8 @@
 
 import argparse
 import configparser
-import importlib
 import importlib.metadata
+import pkgutil
 import re
 from types import SimpleNamespace
 
@@ -62,8 +62,7 @@ def built(kind, name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_is_sentences(name):
-    module, _, kind = COMMANDS[name].partition(":")
-    command = getattr(importlib.import_module(module), kind)
+    command = pkgutil.resolve_name(COMMANDS[name]).resolve()
     base = next(
         base
         for base in (output.Lister, output.ShowOne, output.Command)

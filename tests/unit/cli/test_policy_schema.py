@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from nova_vhard.osc.policy import published
-from nova_vhard.osc.policy.show import PrintSchema
+from nova_vhard.osc.policy.published import PrintSchema
 from nova_vhard.policy import document
 from tests.unit.cli.desk import run
 from tests.unit.docs import ETC

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands cost openstackclient nothing until one of them is run."""
+
+import importlib.metadata
+import inspect
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from osc_lib.command import command
+
+from nova_vhard.osc import lazy, output
+
+ENTRIES = sorted(importlib.metadata.entry_points(group="openstack.vhard.v1"))
+
+LOADED = """
+import importlib.metadata, sys
+for group in ("openstack.cli.extension", "openstack.vhard.v1"):
+    for entry in importlib.metadata.entry_points(group=group):
+        if entry.value.startswith("nova_vhard."):
+            entry.load()
+print(*sorted(name for name in sys.modules if name.startswith("nova_vhard")))
+"""
+
+
+def test_to_load_all_commands_imports_none():
+    # openstackclient does so before it runs any command
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout.split() == [
+        "nova_vhard",
+        "nova_vhard.osc",
+        "nova_vhard.osc.lazy",
+        "nova_vhard.osc.plugin",
+    ]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_command_is_there(entry):
+    found = entry.load()
+    assert isinstance(found, lazy.Lazy)
+    assert issubclass(found.resolve(), output.Command)
+    # cliff asks so whether the name is to be given
+    assert "cmd_name" in inspect.signature(found).parameters
+    app = SimpleNamespace(client_manager=None)
+    made = found(app, None, cmd_name=None)
+    assert isinstance(made, command.Command)
+    assert "nova-vhard plugin" in made.get_parser("x").epilog
+
+
+def test_a_command_that_is_not_there_is_an_error_of_its_own():
+    with pytest.raises(ImportError):
+        lazy.Lazy("nothing.here.Command").resolve()
+    with pytest.raises(AttributeError):
+        lazy.Lazy("policy.show.Nothing").resolve()
+    with pytest.raises(AttributeError):
+        _ = lazy.policy.show._private
+    with pytest.raises(AttributeError):
+        _ = lazy._private
