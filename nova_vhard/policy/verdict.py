@@ -2,11 +2,11 @@
 """evaluate(): a request against a policy, all violations at once."""
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.catalogue.passthrough import (
     FIXES,
     NEVER_ONE_TIME,
@@ -53,6 +53,9 @@ PASSTHROUGH_REQUIRE = "passthrough.require"
 
 #: Operations in which a guest gets devices.
 _ISSUED = frozenset((BOOT, MOVE, RESIZE, UNSHELVE, ATTACH))
+
+#: Operations in which a guest goes on, of the file that it is made of.
+_GOES_ON = frozenset((MOVE, UNSHELVE))
 
 _OUTCOMES = {None: ALLOW, Mode.ENFORCE: REFUSE}
 
@@ -352,9 +355,7 @@ def _devices(
     subject: Subject,
     remedies: Remedies,
 ) -> Iterator[Violation]:
-    rules = policy.guest_devices
-    if request.only is not None:
-        rules = {kind: rules[kind] for kind in rules if kind in request.only}
+    rules = _rules(policy, request, subject)
     for choice in request.choices:
         rule = rules.get(choice.kind)
         if rule and not _in(rule.allow, choice.value, choice.synonyms):
@@ -375,6 +376,22 @@ def _devices(
         if rule.kind in rules and _unsaid(rule, request, defaults):
             choice = _nothing(rule, request)
             yield _violation(remedies, rule, choice, True)
+
+
+def _rules(
+    policy: Policy, request: HardwareRequest, subject: Subject
+) -> Mapping[str, DeviceRule]:
+    """Return the rules that a request is judged by.
+
+    A server that goes on is of a file that was judged: what it is unshelved
+    from is Nova's own snapshot, which nobody has signed.
+    """
+    rules = policy.guest_devices
+    if subject.operation in _GOES_ON:
+        rules = {kind: rules[kind] for kind in rules if kind not in OF_FILE}
+    if request.only is not None:
+        rules = {kind: rules[kind] for kind in rules if kind in request.only}
+    return rules
 
 
 def _in(allowed: Values, value: str | None, synonyms: tuple[str, ...]) -> bool:

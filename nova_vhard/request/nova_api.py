@@ -11,7 +11,6 @@ from typing import Any
 
 from oslo_utils import strutils
 
-from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.common.log import get_logger
 from nova_vhard.policy.hardware import (
     DeviceChoice,
@@ -144,8 +143,7 @@ class ServerReader:
         """Read the action ``unshelve``.
 
         The guest is made of the snapshot's properties as they are now, which
-        no scheduler sees. A volume-backed server has no snapshot. Nova signs
-        none, and drops the properties that say so.
+        no scheduler sees. A volume-backed server has no snapshot.
         """
         server = self._find.server(server_id)
         if not server.offloaded or not server.shelved_image:
@@ -162,9 +160,7 @@ class ServerReader:
                 "image",
             )
             return self._unusable(UNSHELVE, server, unusable)
-        request = self._stored(self._anew(UNSHELVE, server, image), server)
-        only = frozenset(KINDS).difference(OF_FILE)
-        return replace(request, hardware=replace(request.hardware, only=only))
+        return self._stored(self._anew(UNSHELVE, server, image), server)
 
     def rescue(self, server_id: str, body: Body) -> ServerRequest:
         """Read the action ``rescue``."""

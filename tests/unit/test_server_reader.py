@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each request about a server is read as, without Nova."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.policy.hardware import (
     CDROM,
     STORED,
@@ -293,9 +291,8 @@ def test_a_server_that_is_made_of_no_snapshot_is_not_judged(more):
 
 def test_an_unshelving_is_of_the_snapshot():
     stored = server().hardware
-    made = with_later_disks(kept(NEW.hardware()), stored)
     assert unshelved() == ServerRequest(
-        replace(made, only=frozenset(KINDS) - set(OF_FILE)),
+        with_later_disks(kept(NEW.hardware()), stored),
         subject(UNSHELVE, NEW_ID),
         existing=(with_later_disks(PRESENT, stored),),
     )

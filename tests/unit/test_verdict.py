@@ -7,7 +7,7 @@ import pytest
 
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode
-from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
+from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, UNSHELVE, Subject
 from nova_vhard.policy.verdict import evaluate, introduced_violations, soften
 from nova_vhard.request import image
 from tests.unit.helpers import TODAY, found, judge, policy
@@ -219,6 +219,21 @@ def test_a_policy_can_demand_that_the_image_says_it():
     assert all(one.missing for one in verdict.refusals)
     said = {"hw_disk_bus": "virtio", "os_secure_boot": "required"}
     assert judge(rules, said).outcome == "allow"
+
+
+SIGNED = {
+    "image_signature": {"allow": ["?*"], "explicit": True},
+    "disk_bus": {"allow": ["virtio"]},
+}
+
+
+@pytest.mark.parametrize("operation", [MOVE, UNSHELVE])
+def test_a_server_that_goes_on_needs_no_signature(operation):
+    rules = policy(guest_devices=SIGNED, moves={"guest_devices": "enforce"})
+    assert judge(rules, {}, operation=operation).outcome == "allow"
+    verdict = judge(rules, {"hw_disk_bus": "ide"}, operation=operation)
+    assert verdict.rules == ["guest_devices.disk_bus"]
+    assert judge(rules, {}, operation=REBUILD).outcome == "refuse"
 
 
 def test_no_rule_no_violation():
