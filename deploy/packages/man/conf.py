@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the man pages alone are built: with Sphinx, and nothing beside it.
+
+sphinx-build -b man -c deploy/packages/man doc/source/cli FOLDER
+"""
+
+import runpy
+from pathlib import Path
+
+_whole = runpy.run_path(
+    str(Path(__file__).resolve().parents[3] / "doc" / "source" / "conf.py")
+)
+project = _whole["project"]
+author = _whole["author"]
+copyright = _whole["copyright"]
+man_pages = [
+    (page.removeprefix("cli/"), *more) for page, *more in _whole["man_pages"]
+]
+# The list of the commands, no man page itself, has links to other pages.
+suppress_warnings = ["ref.doc"]

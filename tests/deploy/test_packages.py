@@ -1,0 +1,427 @@
+# SPDX-License-Identifier: Apache-2.0
+"""deploy/packages: built by dpkg-buildpackage and by rpmbuild, and run."""
+
+import configparser
+import gzip
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+
+import pytest
+
+from tests.deploy.packages import TOOLS, build, output, unpack
+from tests.deploy.places import DEPLOY, ROOT
+
+PACKAGES = DEPLOY / "packages"
+NAMES = {
+    "python3-nova-vhard",
+    "python3-nova-vhard-node",
+    "nova-vhard-node",
+    "python3-nova-vhard-client",
+    "nova-vhard-exporter",
+    "nova-vhard-attestor",
+    "python3-nova-vhard-dashboard",
+}
+#: Whose requirements are those of an extra.
+EXTRAS = {
+    "node": "python3-nova-vhard-node",
+    "client": "python3-nova-vhard-client",
+    "exporter": "nova-vhard-exporter",
+    "attestor": "nova-vhard-attestor",
+    "dashboard": "python3-nova-vhard-dashboard",
+}
+CONFIGURATION = {
+    "/etc/nova-vhard/attestor.conf": "-rw-------",
+    "/etc/nova-vhard/cleaner.conf": "-rw-------",
+    "/etc/nova-vhard/exporter.conf": "-rw-------",
+    "/etc/nova-vhard/guard.conf": "-rw-r--r--",
+    "/etc/nova-vhard/reporter.conf": "-rw-------",
+}
+#: Where a name is not python3- and that of PyPI.
+DEBIAN = {
+    "django": "python3-django",
+    "horizon": "python3-django-horizon",
+    "prometheus-client": "python3-prometheus-client",
+    "python-glanceclient": "python3-glanceclient",
+    "pyelftools": "python3-pyelftools",
+    "pyyaml": "python3-yaml",
+}
+RDO = {
+    "horizon": "openstack-dashboard",
+    "prometheus-client": "python3-prometheus_client",
+    "python-glanceclient": "python3-glanceclient",
+}
+SITE = re.compile(r"^/usr/lib/python3[^/]*/[a-z]+-packages/")
+
+
+@pytest.fixture(scope="module", params=["deb", "rpm"])
+def kind(request):
+    if shutil.which(TOOLS[request.param]) is None:
+        pytest.skip(f"{TOOLS[request.param]} is not installed")
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def packages(kind, tmp_path_factory):
+    return build(kind, tmp_path_factory.mktemp(kind))
+
+
+@pytest.fixture(scope="module")
+def root(kind, packages, tmp_path_factory):
+    """Return an empty root into which all of them were put."""
+    folder = tmp_path_factory.mktemp("root")
+    for package in packages.values():
+        unpack(kind, package, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def setup_cfg():
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def entry_points(text):
+    """Return (group, name) of each entry point."""
+    parser = configparser.ConfigParser(
+        interpolation=None, delimiters=("=",), strict=True
+    )
+    parser.optionxform = str
+    parser.read_string(text)
+    return {(group, k) for group in parser.sections() for k in parser[group]}
+
+
+def requirements(text):
+    """Return the names of a list of requirements, as PyPI spells them."""
+    lines = (line.split("#")[0].strip() for line in text.splitlines())
+    return {
+        re.match(r"[\w.-]+", line)[0].lower().replace("_", "-")
+        for line in lines
+        if line
+    }
+
+
+def plain(package):
+    """Return a package's files as both kinds have them."""
+    kept = set()
+    for path in package.files:
+        if path.startswith(("/usr/share/doc/", "/usr/share/licenses/")):
+            continue
+        if not path.endswith(".pyc"):
+            kept.add(SITE.sub("/SITE/", path).removesuffix(".gz"))
+    return kept
+
+
+def run_in(root, *command, **more):
+    """Run a program of the root on the system's Python; its status too.
+
+    The libraries are those of the system's packages; ours come from the root
+    alone.
+    """
+    (site,) = root.glob("usr/lib/python3*/*-packages")
+    name, *arguments = command
+    return subprocess.run(
+        [root / "usr/bin" / name, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd=root,
+        env={
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "PYTHONPATH": str(site),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        **more,
+    )
+
+
+def test_there_is_a_package_for_each_part(packages):
+    assert set(packages) == NAMES
+
+
+def test_no_file_is_in_two_packages(packages):
+    count = Counter(
+        path for package in packages.values() for path in package.files
+    )
+    assert [path for path, times in count.items() if times > 1] == []
+
+
+def test_every_file_of_the_source_is_in_a_package(packages):
+    listed = output(
+        *("git", "-C", ROOT, "ls-files", "nova_vhard", "nova_vhard_dashboard")
+    ).splitlines()
+    wanted = {
+        f"/SITE/{path}"
+        for path in listed
+        if not path.startswith("nova_vhard_dashboard/enabled/")
+    }
+    assert wanted <= set().union(*map(plain, packages.values()))
+
+
+def test_files_are_where_distributions_have_them(packages):
+    places = (
+        "/etc/nova-vhard/",
+        "/usr/bin/nova-vhard-",
+        "/usr/lib/systemd/system/nova-vhard-",
+        "/usr/share/man/man1/nova-vhard-",
+        "/usr/share/nova-vhard/",
+        "/SITE/nova_vhard",
+    )
+    for package in packages.values():
+        for path in plain(package):
+            assert path.startswith(places), path
+
+
+def test_configuration_is_kept_and_passwords_are_roots(packages):
+    kept = {
+        path: package.files[path]
+        for package in packages.values()
+        for path in package.configuration
+    }
+    assert kept == CONFIGURATION
+    everything = set().union(*(p.files for p in packages.values()))
+    assert {p for p in everything if p.startswith("/etc/")} == set(kept)
+
+
+def test_a_program_has_its_man_page_beside_it(packages):
+    programs = []
+    for package in packages.values():
+        here = {
+            path.rpartition("/")[2]
+            for path in package.files
+            if path.startswith("/usr/bin/")
+        }
+        pages = {
+            path.rpartition("/")[2].partition(".")[0]
+            for path in package.files
+            if path.startswith("/usr/share/man/man1/")
+        }
+        assert here == pages
+        programs += here
+        for name in here:
+            assert package.files[f"/usr/bin/{name}"] == "-rwxr-xr-x"
+    assert len(programs) == 7
+
+
+def test_man_pages_say_what_the_program_does(root):
+    pages = sorted(root.glob("usr/share/man/man1/*.1*"))
+    assert len(pages) == 7
+    for path in pages:
+        read = gzip.open if path.suffix == ".gz" else open
+        with read(path, "rt", encoding="utf-8") as file:
+            text = file.read()
+        assert path.name.split(".")[0].replace("-", "\\-") in text
+        assert "SYNOPSIS" in text.upper()
+
+
+def test_units_start_what_is_installed(root):
+    units = sorted((root / "usr/lib/systemd/system").iterdir())
+    assert len(units) == len(list((ROOT / "etc/nova-vhard").glob("*.service"))
+        + list((ROOT / "etc/nova-vhard").glob("*.socket"))
+        + list((ROOT / "etc/nova-vhard").glob("*.timer")))
+    for unit in units:
+        text = unit.read_text(encoding="utf-8")
+        assert "/opt/" not in text
+        for program in re.findall(r"^Exec\w+=[-+!:@]*(\S+)", text, re.M):
+            if program != "/bin/kill":
+                assert (root / program.lstrip("/")).is_file(), program
+
+
+def test_every_entry_point_is_in_exactly_one_package(root, packages, setup_cfg):
+    wanted = {
+        (group, line.partition("=")[0].strip())
+        for group, rows in setup_cfg["entry_points"].items()
+        for line in rows.strip().splitlines()
+    }
+    files = sorted(
+        root.glob("usr/lib/python3*/*-packages/*.dist-info/entry_points.txt")
+    )
+    assert len(files) == 1 + len(EXTRAS)
+    count = Counter(
+        each for path in files for each in entry_points(path.read_text())
+    )
+    assert set(count) == wanted
+    assert set(count.values()) == {1}
+
+
+def test_an_entry_point_comes_with_its_module(kind, packages, tmp_path):
+    needs = {
+        name: [need for need in package.requires if need in NAMES]
+        for name, package in packages.items()
+    }
+    for name, package in packages.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        unpack(kind, package, folder)
+        present = plain(package)
+        for need in needs[name]:
+            present |= plain(packages[need])
+            for more in needs[need]:
+                present |= plain(packages[more])
+        for path in folder.glob("**/entry_points.txt"):
+            for value in re.findall(r"= (\S+)", path.read_text()):
+                module = value.partition(":")[0].replace(".", "/")
+                assert {
+                    f"/SITE/{module}.py",
+                    f"/SITE/{module}/__init__.py",
+                } & present, value
+
+
+def test_what_an_extra_needs_is_needed_by_its_package(
+    kind, packages, setup_cfg
+):
+    names = DEBIAN if kind == "deb" else RDO
+    wanted = {
+        EXTRAS[extra]: requirements(setup_cfg["extras"][extra])
+        for extra in EXTRAS
+    }
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    wanted["python3-nova-vhard"] = requirements(text)
+    for package, required in wanted.items():
+        said = {
+            need
+            for need in packages[package].requires
+            if not need.startswith(("python3:", "/", "rpmlib("))
+            and need not in NAMES
+        }
+        spelled = {
+            names.get(
+                name,
+                "python3-"
+                + (name if kind == "deb" else name.replace(".", "-")),
+            )
+            for name in required
+        }
+        assert said == spelled, package
+
+
+def test_the_client_needs_no_services_of_a_node(packages):
+    needed = packages["python3-nova-vhard-client"].requires
+    assert "python3-nova-vhard-node" in needed
+    assert "nova-vhard-node" not in needed
+
+
+def test_the_reporter_checks_this_machine(root):
+    done = run_in(root, "nova-vhard-reporter", "check", "--policy", "baseline")
+    # 1: what the checks say of this machine is not asked here.
+    assert done.returncode in (0, 1), done.stderr
+    assert "iommu" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_every_program_starts(root, setup_cfg):
+    version = setup_cfg["metadata"]["version"]
+    programs = sorted(path.name for path in (root / "usr/bin").iterdir())
+    assert len(programs) == 7
+    for name in programs:
+        done = run_in(root, name, "--version")
+        assert done.stdout == f"{name} {version}\n", done.stderr
+
+
+def test_the_client_finds_its_commands(root, tmp_path):
+    (site,) = root.glob("usr/lib/python3*/*-packages")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text('version: "1"\nextends: strict\n')
+    text = output(
+        *("/usr/bin/python3", "-m", "openstackclient.shell"),
+        *("vhard", "policy", "check", policy),
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(site)},
+    )
+    assert "Traceback" not in text
+
+
+def test_gates_alone_put_themselves_into_a_paste_file(
+    kind, packages, tmp_path
+):
+    unpack(kind, packages["python3-nova-vhard"], tmp_path)
+    paste = tmp_path / "api-paste.ini"
+    paste.write_text(
+        "[composite:openstack_compute_api_v21]\n"
+        "use = call:nova.api.auth:pipeline_factory_v21\n"
+        "keystone = cors authtoken keystonecontext osapi_compute_app_v21\n"
+    )
+    done = run_in(tmp_path, "nova-vhard-paste", "add", "nova", str(paste))
+    assert done.returncode == 0, done.stderr
+    assert "keystonecontext vhard osapi" in paste.read_text()
+    assert not list(tmp_path.glob("usr/lib/python3*/*/nova_vhard/osc"))
+    assert not list(tmp_path.glob("usr/lib/python3*/*/nova_vhard/host"))
+
+
+def test_both_share_the_files_out_alike(tmp_path):
+    for tool in TOOLS.values():
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    both = [
+        {name: plain(package) for name, package in each.items()}
+        for each in (build(k, tmp_path / k) for k in TOOLS)
+    ]
+    assert both[0] == both[1]
+
+
+def test_versions_are_those_of_the_source(setup_cfg):
+    version = setup_cfg["metadata"]["version"]
+    changelog = (PACKAGES / "debian/changelog").read_text(encoding="utf-8")
+    assert changelog.startswith(f"nova-vhard ({version}-1) ")
+    spec = (PACKAGES / "nova-vhard.spec").read_text(encoding="utf-8")
+    assert re.search(r"^Version: +(\S+)$", spec, re.M)[1] == version
+    assert f"- {version}-1\n" in spec
+
+
+#: In a copy of this machine that is gone afterwards; no process sees another.
+COPY = """
+set -eu
+mount -t tmpfs none "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" none \
+    "$1/root"
+mount -t proc proc "$1/root/proc"
+mount -t tmpfs none "$1/root/run"
+mkdir "$1/root/debs"
+mount --bind "$2" "$1/root/debs"
+exec chroot "$1/root" /bin/sh -c "$3"
+"""
+LIFE = """
+set -eux
+export DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
+hook=/etc/libvirt/hooks/qemu.d/nova-vhard-guard
+rm -f /debs/python3-nova-vhard-dashboard_*
+dpkg --install /debs/*.deb
+nova-vhard-reporter check >/dev/null || test $? = 1
+nova-vhard-guard install
+test -x $hook
+echo '# of the old version' >>$hook
+echo '# mine' >>/etc/nova-vhard/guard.conf
+dpkg --install /debs/nova-vhard-node_*.deb
+! grep -q 'of the old version' $hook
+grep -q '# mine' /etc/nova-vhard/guard.conf
+names=$(dpkg-query -W -f '${Package}\\n' '*nova-vhard*')
+dpkg --remove $names
+test ! -e $hook
+test -e /etc/nova-vhard/guard.conf
+dpkg --purge $names
+test ! -e /etc/nova-vhard
+test ! -e /usr/share/nova-vhard
+test -z "$(find /usr/lib/python3 -name 'nova_vhard*')"
+"""
+
+
+def test_installed_upgraded_and_purged(kind, packages, tmp_path):
+    if kind != "deb":
+        pytest.skip("rpm has no machine of its own here")
+    if os.geteuid() != 0:
+        pytest.skip("needs root, for a copy of this machine")
+    place = tmp_path / "copy"
+    debs = tmp_path / "debs"
+    place.mkdir()
+    debs.mkdir()
+    for package in packages.values():
+        shutil.copy(package.path, debs)
+    output(
+        *("unshare", "--mount", "--pid", "--fork", "sh", "-c", COPY, "sh"),
+        *(place, debs, LIFE),
+    )
