@@ -28,7 +28,8 @@ step "import rules" "$bin/lint-imports" --no-cache
 if command -v shellcheck >/dev/null; then
     step "shell" shellcheck -x tools/*.sh tools/lib/*.sh .ci/run \
         devstack/*.sh devstack/settings devstack/override-defaults \
-        tests/*.sh tests/attestation/*.sh tests/devstack/*.sh \
+        deploy/packages/*.sh tests/*.sh tests/attestation/*.sh \
+        tests/deploy/*.sh tests/devstack/*.sh \
         tests/emulated/*.sh tests/host/*.sh tests/integration/*.sh \
         tests/qemu/*.sh
 else

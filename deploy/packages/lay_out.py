@@ -4,8 +4,8 @@
 
     lay_out.py ROOT
 
-ROOT is where ``pip install --root`` or pybuild has put the whole package. It is
-called by debian/rules and by nova-vhard.spec, which then share out the files.
+ROOT is where ``pip install --root`` or pybuild has put the whole package.
+debian/rules and nova-vhard.spec call it, and then share out the files.
 
 One distribution of Python becomes a distribution for each package: what an
 entry point names is there then, and its requirements are those of its extra.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 #: Where the units of the source say that the programs are.
 BIN = "/opt/nova-vhard/bin/"
-#: By the extra: programs, and groups of entry points. The others are the gates'.
+#: By the extra: programs and groups of entry points. The rest is the gates'.
 PARTS = {
     "node": (
         {"nova-vhard-cleaner", "nova-vhard-guard", "nova-vhard-reporter"},
@@ -65,7 +65,7 @@ def lay_out_etc(root):
         if path.suffix in (".service", ".socket", ".timer"):
             path.write_text(path.read_text().replace(BIN, "/usr/bin/"))
             move(path, root / "usr/lib/systemd/system" / name)
-        elif program != name and program != "nova-vhard":
+        elif program not in (name, "nova-vhard"):
             mode = 0o600 if program in SECRET else 0o644
             move(path, root / "etc/nova-vhard" / f"{program}.conf", mode)
         else:
@@ -85,7 +85,9 @@ def entry_points(path):
 def part_of(group, name):
     """Return which extra an entry point is of; None for the gates."""
     for extra, (programs, groups) in PARTS.items():
-        if group in groups or (group == "console_scripts" and name in programs):
+        if group in groups or (
+            group == "console_scripts" and name in programs
+        ):
             return extra
     return None
 

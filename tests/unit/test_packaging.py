@@ -23,7 +23,8 @@ def wanted(script):
 
 
 @pytest.mark.parametrize(
-    "profile", ["attestation", "emulated", "host", "integration", "qemu"]
+    "profile",
+    ["attestation", "deploy", "emulated", "host", "integration", "qemu"],
 )
 def test_a_profile_has_what_its_script_installs(profile):
     packages = wanted(f"tests/{profile}/prepare.sh")
