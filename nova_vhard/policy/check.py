@@ -13,7 +13,7 @@ from nova_vhard.common.json_schema import NAME_LIMIT
 from nova_vhard.common.problems import Hints
 from nova_vhard.common.schema_errors import Fault, schema_faults
 from nova_vhard.common.text import quote
-from nova_vhard.policy.meaning import Meaning
+from nova_vhard.policy.meaning import Meaning, refused_replacements
 from nova_vhard.policy.schema import SCHEMA
 
 _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -79,3 +79,5 @@ def duplicates(data: dict[str, Any]) -> Iterator[Fault]:
     for name, rule in data.get("guest_devices", {}).items():
         if "allow" not in rule:
             yield ("guest_devices", name), "lacks its list of allowed values"
+        elif "replace" in rule:
+            yield from refused_replacements(rule, ("guest_devices", name))

@@ -25,6 +25,7 @@ from nova_vhard.policy import (
     check,
     origin,
 )
+from nova_vhard.policy.meaning import refused_replacements
 from nova_vhard.policy.model import Policy
 
 SHIPPED = ("baseline", "scs", "strict")
@@ -171,7 +172,7 @@ def _chain(
         problems.add(path, lines.of(("extends",)), ("extends",), unusable)
         return tree
     below = _chain(target, files, problems, limit)
-    return tree if problems.count else _merge(below, tree)
+    return tree if problems.count else _merge(_narrowed(below, tree), tree)
 
 
 def _unusable(target: str, files: list[str]) -> str:
@@ -219,6 +220,30 @@ def _read(
             if problems.full:
                 break
     return data, lines
+
+
+def _narrowed(base: origin.Tree, over: origin.Tree) -> origin.Tree:
+    """Return what is extended, without what is of no use any more.
+
+    A replacement of a rule goes where the file that extends it allows other
+    values, and not that one.
+    """
+    rules = dict(base.get("guest_devices", {}))
+    for name, rule in over.get("guest_devices", {}).items():
+        below = rules.get(name, {})
+        if "allow" in rule and "replace" in below:
+            kept = _allowed_replacements(name, rule["allow"], below["replace"])
+            rules[name] = {**below, "replace": kept}
+    return {**base, "guest_devices": rules} if rules else base
+
+
+def _allowed_replacements(
+    name: str, allow: origin.Said, replace: origin.Tree
+) -> origin.Tree:
+    rule = {"allow": allow.value, "replace": origin.plain(replace)}
+    faults = refused_replacements(rule, ("guest_devices", name))
+    refused = {path[-1] for path, _ in faults}
+    return {old: replace[old] for old in replace if old not in refused}
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

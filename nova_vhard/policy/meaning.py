@@ -35,6 +35,20 @@ _RULES = (
 )
 
 
+def refused_replacements(rule: dict[str, Any], path: Path) -> Iterator[Fault]:
+    """Yield each replacement by a value that the same rule refuses.
+
+    :param rule: of guest_devices, with ``allow`` and ``replace``
+    :param path: of the rule, whose last part is the device kind
+    """
+    kind = KINDS[str(path[-1])]
+    allowed = Values(tuple(kind.canonical(value) for value in rule["allow"]))
+    for old, new in rule["replace"].items():
+        if kind.canonical(new) not in allowed:
+            text = f"{quote(new)} is not in the rule's list allow"
+            yield (*path, "replace", old), text
+
+
 class Meaning:
     """Looks for values that mean nothing, or not what they seem to.
 
@@ -108,14 +122,10 @@ class Meaning:
             text = "it goes with the file that was signed: sign it anew"
             yield (*path, "replace"), text
             return
-        allowed = Values(
-            tuple(kind.canonical(value) for value in rule.get("allow", ()))
-        )
-        for old, new in replaced.items():
-            place = (*path, "replace", old)
-            yield from self._value(kind, old, place)
-            if "allow" in rule and kind.canonical(new) not in allowed:
-                yield place, f"{quote(new)} is not in the rule's list allow"
+        for old in replaced:
+            yield from self._value(kind, old, (*path, "replace", old))
+        if "allow" in rule:
+            yield from refused_replacements(rule, path)
 
     def _value(
         self, kind: DeviceKind, value: Any, path: Path

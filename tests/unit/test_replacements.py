@@ -77,6 +77,48 @@ def test_a_rule_of_another_file_can_be_given_replacements(tmp_path):
     assert rules.guest_devices["disk_bus"].replacement("ide") == "virtio"
 
 
+def extending(tmp_path, rule):
+    text = f'version: "1"\nextends: baseline\nguest_devices:\n  {rule}\n'
+    return document.load(write(tmp_path / "policy.yaml", text))
+
+
+@pytest.mark.parametrize(
+    ("allow", "kept"),
+    [
+        ("[virtio, none]", {}),
+        ("[vga]", {"cirrus": "vga", "qxl": "vga", "vmvga": "vga"}),
+        ('["v*"]', {"cirrus": "vga", "qxl": "vga", "vmvga": "vga"}),
+        ("[virtio], replace: {qxl: virtio}", {"qxl": "virtio"}),
+    ],
+)
+def test_replacements_that_a_narrower_file_does_not_allow_go(
+    tmp_path, allow, kept
+):
+    rules = extending(tmp_path, f"video_model: {{allow: {allow}}}")
+    assert dict(rules.guest_devices["video_model"].replace) == kept
+
+
+def test_replacements_go_also_of_a_file_between_the_two(tmp_path):
+    write(
+        tmp_path / "between.yaml",
+        'version: "1"\nextends: baseline\n'
+        "guest_devices: {video_model: {allow: [virtio]}}\n",
+    )
+    text = 'version: "1"\nextends: between.yaml\nmode: warn\n'
+    rules = document.load(write(tmp_path / "policy.yaml", text))
+    assert dict(rules.guest_devices["video_model"].replace) == {}
+    assert dict(rules.guest_devices["cdrom_bus"].replace) == {"ide": "sata"}
+
+
+def test_a_replacement_must_be_allowed_by_the_file_that_is_extended(tmp_path):
+    with pytest.raises(PolicyError) as caught:
+        extending(tmp_path, "disk_bus: {replace: {ide: sata}}")
+    (problem,) = caught.value.problems
+    assert problem.line == 4
+    assert problem.path == "guest_devices.disk_bus.replace.ide"
+    assert problem.message == "'sata' is not in the rule's list allow"
+
+
 @pytest.mark.parametrize(
     ("kind", "replace", "path", "message"),
     [

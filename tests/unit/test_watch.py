@@ -122,6 +122,15 @@ def test_a_new_process_has_the_last_good_copy(path, state):
     assert PolicyFile(str(path), state).current().mode == "warn"
 
 
+def test_a_copy_of_what_two_files_come_to_holds_as_they_did(path, state):
+    """baseline has vga take the place of some."""
+    rule = "video_model: {allow: [virtio, none]}"
+    text = f"version: '1'\nextends: baseline\nguest_devices:\n  {rule}\n"
+    digest = PolicyFile(write(path, text), state).current().digest
+    write(path, BROKEN)
+    assert PolicyFile(str(path), state).current().digest == digest
+
+
 def test_the_copy_of_another_file_is_not_taken(path, state, tmp_path):
     PolicyFile(write(path, WARN), state).current()
     other = write(tmp_path / "other.yaml", BROKEN)
