@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Given what a released version has written, when this one reads it."""
+
+import datetime
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nova_vhard.attestor import mapping
+from nova_vhard.catalogue import traits
+from nova_vhard.cmd.exporter import payloads
+from nova_vhard.common import decisions
+from nova_vhard.host import guard_proof, nova_facts
+from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot
+from nova_vhard.node.cleaner import baseline, rules_file
+from nova_vhard.node.cleaner import journal as devices
+from nova_vhard.node.guard import memory, posture
+from nova_vhard.osc.image import journal as images
+from nova_vhard.osc.policy import case_file, definitions
+from nova_vhard.placement import marks
+from nova_vhard.policy import document
+from nova_vhard.policy.watch import PolicyFile
+from tests.formats import written
+from tests.formats.written import (
+    ADDRESS,
+    CLOUD,
+    GUEST,
+    IMAGE,
+    KEY,
+    NOW,
+    PROVIDER,
+    verdict,
+)
+
+HERE = Path(__file__).parent
+#: The first of these is the oldest that is read.
+RELEASES = sorted(p for p in HERE.iterdir() if re.match(r"\d", p.name))
+RULES = {"guest_devices.disk_bus", "guest_devices.vif_model"}
+
+
+@pytest.fixture(params=RELEASES, ids=lambda path: path.name)
+def release(request, tmp_path):
+    """Return a copy of what a release has written, as its owner has it."""
+    folder = tmp_path / "release"
+    shutil.copytree(request.param, folder)
+    for path in folder.iterdir():
+        path.chmod(0o600)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def now(tmp_path_factory):
+    """Return what this version writes."""
+    folder = tmp_path_factory.mktemp("now")
+    written.write(folder)
+    return folder
+
+
+def shape(value):
+    """Return what is where, and of which type."""
+    if isinstance(value, dict):
+        return {name: shape(value[name]) for name in value}
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    return type(value).__name__
+
+
+def kept(before, after):
+    """Return whether everything is still there, and of its type."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return all(
+            name in after and kept(before[name], after[name])
+            for name in before
+        )
+    if isinstance(before, list) and isinstance(after, list):
+        pairs = zip(before, after, strict=False)
+        return len(before) <= len(after) and all(kept(*p) for p in pairs)
+    return before == after
+
+
+def load(path):
+    """Return the objects of a file: JSON, one or one a line, or YAML."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".yaml":
+        return [json.loads(json.dumps(yaml.safe_load(text), default=str))]
+    if path.suffix in (".log", ".journal"):
+        lines = text.splitlines()
+        return [json.loads(line[line.index("{") :]) for line in lines]
+    return [json.loads(text)]
+
+
+def rules(policy):
+    _, judged = verdict(policy)
+    return {
+        rule for violation in judged.violations for rule in violation.rules
+    }
+
+
+def test_there_is_a_folder_of_each_release():
+    assert [path.name for path in RELEASES][:1] == ["1.0.0"]
+
+
+def test_what_is_written_today_has_all_that_was_written(release, now):
+    names = sorted(path.name for path in release.iterdir())
+    assert len(names) >= 14
+    for name in names:
+        before, after = (shape(load(f / name)) for f in (release, now))
+        assert kept(before, after), name
+
+
+def test_a_policy(release):
+    policy = document.load(str(release / "policy.yaml"))
+    assert rules(policy) == RULES
+
+
+def test_the_last_good_policy_of_a_service_that_is_upgraded(release, tmp_path):
+    """The file is broken when the new version starts: the copy holds."""
+    broken = tmp_path / "policy.yaml"
+    broken.write_text('version: "1"\nmode: [\n')
+    copy = release / "last-good-policy.json"
+    content = json.loads(copy.read_text())
+    copy.write_text(json.dumps({**content, "path": str(broken)}))
+    watched = PolicyFile(str(broken), str(copy))
+    assert rules(watched.current()) == RULES
+    assert watched.error is not None
+
+
+def test_policy_tests(release):
+    assert case_file.read(str(release / "policy-tests.yaml")).tests
+
+
+def test_rules_of_the_cleaner(release):
+    loaded = rules_file.load(str(release / "cleaning.yaml"))
+    assert [entry.name for entry in loaded.entries] == ["nvme", "nic", "gpu"]
+
+
+def test_hosts_that_are_attested(release):
+    path = release / "attested-hosts.yaml"
+    assert set(mapping.load(str(path))) == {"compute1", "compute2"}
+
+
+def test_a_decision_in_a_log(release):
+    line = (release / "decisions.log").read_bytes().splitlines()[0]
+    event = decisions.read(line)
+    assert event.time == "2026-11-26 12:00:00"
+    counted = {rule: n for rule, _, n in decisions.violations(event.data)}
+    assert counted == dict.fromkeys(RULES, 1)
+
+
+def test_a_decision_on_the_bus(release):
+    payload = json.loads((release / "notification.json").read_text())
+    assert payloads.dropped(payload) == 2
+    decision = payloads.decision(payload)
+    assert decision.gate == "glance-api"
+    assert {rule for rule, _, _ in decision.violations} == RULES
+    assert decision.seconds == 0.000123
+
+
+def test_names_in_placement(release):
+    """They mean the same, and are what this version writes for that."""
+    names = json.loads((release / "traits.json").read_text())
+    mark = marks.read(names.pop(f"mark of {PROVIDER}"), [KEY])
+    assert mark.providers == {PROVIDER}
+    assert mark.until == NOW.timestamp() + 3600
+    assert names.pop("check iommu") == traits.of_check("iommu")
+    hour = names.pop("report of 2026-11-26 12 UTC")
+    assert traits.hour_of(hour) == NOW
+    assert hour in traits.fresh(NOW + datetime.timedelta(hours=1), 2)
+    assert names.pop("attested") == traits.ATTESTED
+    held = traits.device_of(names.pop(f"{ADDRESS} HELD"))
+    assert held == (ADDRESS, "HELD")
+    address, word = traits.device_of(names.pop(f"{ADDRESS} FORCED 17"))
+    assert (address, traits.request_of(word)) == (ADDRESS, ("FORCED", 17))
+    assert names == {}
+
+
+def test_the_report_of_a_reporter_of_before(release):
+    """The guard is upgraded, and judges by the report that is there."""
+    path = release / "report.json"
+    soon = NOW + datetime.timedelta(minutes=10)
+    assert posture.passed(str(path), 2, soon) == {"iommu"}
+
+
+def test_what_guests_had(release):
+    guests = memory.Memory(str(release))
+    assert guests.adopted
+    assert guests.choices(GUEST) == {
+        memory.Choice("disk_bus", "virtio"),
+        memory.Choice("pci", None, "1"),
+    }
+
+
+def test_the_guards_proof_and_novas_facts(release, tmp_path):
+    for name, folder in (
+        ("guard.json", tmp_path / "host/run/nova-vhard-guard"),
+        ("nova.json", tmp_path / "host/run/nova-vhard"),
+    ):
+        folder.mkdir(parents=True)
+        shutil.copy(release / name, folder)
+    root = HostRoot(str(tmp_path / "host"))
+    proof = guard_proof.read(root)
+    assert (proof.guarded, proof.mode) == (True, "enforce")
+    facts = nova_facts.read(Host(root, run_dir="/run/nova-vhard"))
+    assert facts.hw_machine_type == ("x86_64=q35",)
+    assert facts.channels is not None
+
+
+def test_what_became_of_a_device(release):
+    record = devices.Journal(str(release)).read(ADDRESS)
+    assert (record.state, record.word) == (devices.State.FAILED, "ROM_DIGEST")
+    assert record.consumers == (GUEST,)
+    assert record.steps[0].evidence == ("flr",)
+    assert baseline.load(str(release), ADDRESS).by == "root"
+
+
+def test_what_an_audit_can_undo(release):
+    path = release / "image-audit.journal"
+    first, second = images.read(str(path), CLOUD)
+    assert first.image == IMAGE
+    assert first.before == {"hw_disk_bus": "ide", "hw_vif_model": None}
+    assert second.status == "active"
+    path = release / "metadefs.json"
+    (change,) = definitions.read(str(path), CLOUD)
+    assert change.was == ["ide", "virtio"]
+
+
+def of_version(version, folder, *arguments):
+    """Run a program of ours as it would be of another version."""
+    about = folder / f"nova_vhard-{version}.dist-info"
+    about.mkdir(parents=True, exist_ok=True)
+    (about / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: nova-vhard\nVersion: {version}\n"
+    )
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": f"{folder}:{written.ROOT}"},
+    )
+
+
+LOAD = """
+import sys
+from nova_vhard.policy.watch import PolicyFile
+watched = PolicyFile(sys.argv[1], sys.argv[2])
+print(watched.current().mode, watched.error or "good")
+"""
+
+
+@pytest.fixture
+def rolling(tmp_path):
+    """Return a function that has a service of a version read the policy."""
+    policy = tmp_path / "policy.yaml"
+
+    def reads(version, text):
+        policy.write_text(f'version: "1"\nextends: baseline\n{text}')
+        state = tmp_path / f"{version}.json"
+        done = of_version(
+            *(version, tmp_path / version, "-c", LOAD, policy, state)
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return reads
+
+
+def test_requires_in_a_rolling_upgrade(rolling):
+    """The old service keeps the last good policy, and names the reason."""
+    assert rolling("1.0.0", "mode: warn\n") == "warn good"
+    assert rolling("1.2.0", "mode: warn\n") == "warn good"
+    newer = 'mode: audit\nrequires: ">=1.2"\n'
+    assert rolling("1.2.0", newer) == "audit good"
+    answer = rolling("1.0.0", newer)
+    assert answer.startswith("warn ")
+    assert (
+        "requires: this policy needs nova-vhard '>=1.2' and 1.0.0 is "
+        "installed; upgrade the package on this host first"
+    ) in answer
+
+
+def test_requires_comes_before_what_the_old_one_does_not_know(rolling):
+    """No word of a mistake, where only the package is too old."""
+    assert rolling("1.0.0", "mode: warn\n") == "warn good"
+    answer = rolling("1.0.0", 'requires: ">=1.2"\nsomething_new: 1\n')
+    assert "upgrade the package" in answer
+    assert "something_new" not in answer
+
+
+def test_requires_of_an_older_version_is_met_by_a_newer_one(rolling):
+    assert rolling("1.2.0", 'requires: ">=1.0"\n') == "enforce good"
+    assert rolling("2.0.0", 'requires: ">=1.0"\n') == "enforce good"

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One of each thing that outlives a process or goes to another one.
+
+Each is written by the product's own code, from the same content each time.
+"""
+
+import datetime
+import json
+import logging
+import re
+import shutil
+from pathlib import Path
+
+from nova_vhard.catalogue import traits
+from nova_vhard.gates import notify
+from nova_vhard.host.check import Result, Status
+from nova_vhard.host.report import HostReport
+from nova_vhard.node.cleaner import baseline
+from nova_vhard.node.cleaner import journal as devices
+from nova_vhard.node.guard import memory, probe
+from nova_vhard.node.reporter import nova_facts
+from nova_vhard.node.reporter.nova_conf import Sources
+from nova_vhard.osc.image import journal as images
+from nova_vhard.osc.policy import definitions
+from nova_vhard.placement import marks
+from nova_vhard.policy import document, events
+from nova_vhard.policy.subject import UPLOAD, Subject
+from nova_vhard.policy.verdict import evaluate
+from nova_vhard.policy.watch import PolicyFile
+from nova_vhard.request import image
+
+ROOT = Path(__file__).resolve().parents[2]
+ETC = ROOT / "etc" / "nova-vhard"
+NOW = datetime.datetime(2026, 11, 26, 12, 0, tzinfo=datetime.UTC)
+UNTIL = int(NOW.timestamp()) + 3600
+ADDRESS = "0000:3b:00.0"
+GUEST = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+IMAGE = "5f3e8b6c-6a55-4b0e-9d0d-3f8a55b0a0c1"
+PROVIDER = "f0f1c2a4-5c5c-4a7e-9b43-4bd0e2f60d11"
+PROJECT = "8c1f3d5a7b9e4f60a1b2c3d4e5f60718"
+CLOUD = "https://image.example/"
+#: That of the marks of these files, and of no cloud.
+KEY = bytes(range(32))
+#: What an image says, to be judged by the policy.
+PROPERTIES = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+
+
+def write(folder):
+    """Write one of each into a folder."""
+    for part in (_policy, _events, _traits, _node, _cleaner, _journals):
+        part(folder)
+
+
+def _text(path, content):
+    path.write_text(f"{json.dumps(content, indent=2)}\n", encoding="utf-8")
+
+
+def verdict(policy):
+    """Return what a policy says of the image."""
+    subject = Subject(UPLOAD, project=PROJECT, image=IMAGE)
+    request = image.read(PROPERTIES, "qcow2")
+    return subject, evaluate(policy, request, subject, NOW.date())
+
+
+def _policy(folder):
+    """Write what an administrator writes, and the copy that is kept of it."""
+    for name in ("policy.yaml", "cleaning.yaml.sample", "attested-hosts.yaml"):
+        text = (ETC / name).read_text(encoding="utf-8")
+        if name != "cleaning.yaml.sample":
+            # Each key has an example there.
+            text = re.sub(r"^#(?=\S|  )", "", text, flags=re.MULTILINE)
+            text = text.replace("hosts: {}", "hosts:")
+        path = folder / name.removesuffix(".sample")
+        path.write_text(text, encoding="utf-8")
+    shutil.copy(ETC / "policy-tests.yaml", folder)
+    kept = folder / "last-good-policy.json"
+    PolicyFile(str(folder / "policy.yaml"), str(kept)).current()
+    content = json.loads(kept.read_text(encoding="utf-8"))
+    kept.unlink()
+    _text(kept, {**content, "path": "/etc/nova-vhard/policy.yaml"})
+
+
+class _Kept(logging.Handler):
+    """Keeps the lines of a logger as oslo.log would write them."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def emit(self, record):
+        prefix = f"2026-11-26 12:00:00.000 4711 INFO {record.name} [-] "
+        self.lines.append(prefix + record.getMessage())
+
+
+def _events(folder):
+    """Write a decision, in a log's line and as it goes to the bus."""
+    policy = document.load(str(folder / "policy.yaml"))
+    subject, judged = verdict(policy)
+    kept = _Kept()
+    level = events.LOG.logger.level
+    events.LOG.logger.addHandler(kept)
+    events.LOG.logger.setLevel(logging.INFO)
+    try:
+        event = events.write("glance-api", subject, judged, 0.000123)
+    finally:
+        events.LOG.logger.removeHandler(kept)
+        events.LOG.logger.setLevel(level)
+    (folder / "decisions.log").write_text("\n".join(kept.lines) + "\n")
+    about = {"version": notify.VERSION, "dropped": 2}
+    _text(folder / "notification.json", {**json.loads(event), **about})
+
+
+def _traits(folder):
+    """Write names in Placement, beside what each one means."""
+    mark = marks.make(KEY, UNTIL, [PROVIDER])
+    content = {
+        "check iommu": traits.of_check("iommu"),
+        "report of 2026-11-26 12 UTC": traits.of_hour(NOW),
+        "attested": traits.ATTESTED,
+        f"mark of {PROVIDER}": mark.name,
+        f"{ADDRESS} HELD": traits.of_device(ADDRESS, "HELD"),
+        f"{ADDRESS} FORCED 17": traits.of_device(
+            ADDRESS, traits.request_word(traits.FORCED, 17)
+        ),
+    }
+    _text(folder / "traits.json", content)
+
+
+def _node(folder):
+    """Write what reporter and guard leave for each other."""
+    results = (
+        Result("iommu", Status.PASS, "it is on", ("dmar0",), None, "01"),
+        Result("smt", Status.FAIL, "it is on", (), "Turn it off.", "32"),
+    )
+    report = HostReport(NOW, results, {"iommu": 0.25, "smt": 0.5})
+    (folder / "report.json").write_text(f"{report.as_json()}\n")
+    guests = memory.Memory(str(folder), NOW.timestamp)
+    choices = [
+        memory.Choice("disk_bus", "virtio"),
+        memory.Choice("pci", None, "1"),
+    ]
+    guests.keep(GUEST, choices)
+    guests.adopt()
+    guests.save()
+    proof = probe.Proof(True, "libvirt asks the guard")
+    probe.leave(str(folder), proof, "enforce", 900.0)
+    conf = folder / "nova.conf"
+    conf.write_text("[libvirt]\nhw_machine_type = x86_64=q35\n")
+    sources = Sources([f"--config-file={conf}"])
+    facts = nova_facts.publish(sources, str(folder), NOW)
+    _text(folder / "nova.json", {**facts, "files": ["/etc/nova/nova.conf"]})
+    conf.unlink()
+
+
+def _cleaner(folder):
+    """Write what is known of a device."""
+    done = devices.Done("function_reset", True, "it was reset", ("flr",), 0.5)
+    record = devices.Record(
+        ADDRESS,
+        provider=PROVIDER,
+        generation=17,
+        attempts=1,
+        rules="ba97f09dd53ad6c7",
+        consumers=(GUEST,),
+        steps=(done,),
+    ).to(devices.State.FAILED, word="ROM_DIGEST", reason="another digest")
+    devices.Journal(str(folder)).write(record)
+    identity = (("vendor", "0x10de"), ("region 0", "16777216 bytes"))
+    state = baseline.Baseline(
+        ADDRESS, identity, bytes(256), None, NOW.isoformat(), "root"
+    )
+    baseline.save(str(folder), state)
+
+
+def _journals(folder):
+    """Write what an audit of images and of definitions undoes itself by."""
+    path = folder / "image-audit.journal"
+    journal = images.Journal(str(path), CLOUD, "ba97f09dd53ad6c7")
+    before = {"hw_disk_bus": "ide", "hw_vif_model": None}
+    after = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
+    journal.add(images.Entry(IMAGE, before, after))
+    journal.add(images.Entry(IMAGE, status="active"))
+    journal.close()
+    change = definitions.Change(
+        *("OS::Compute::VirtDisk", "hw_disk_bus"),
+        *('{"enum": ["ide", "virtio"]}', {"enum": ["virtio"]}),
+    )
+    path = folder / "metadefs.json"
+    definitions.write(str(path), CLOUD, "ba97f09dd53ad6c7", [change])
