@@ -19,8 +19,8 @@ wanted=(
     python3-oslo.upgradecheck python3-prettytable python3-prometheus-client
     python3-pyelftools python3-stevedore
     # The client, the exporter and the attestor.
-    python3-cliff python3-jinja2 python3-markupsafe python3-openstackclient
-    python3-osc-lib python3-oslo.messaging python3-requests
+    python3-cliff python3-jinja2 python3-openstackclient python3-osc-lib
+    python3-oslo.messaging python3-requests
 )
 
 # shellcheck source=tests/debian.sh

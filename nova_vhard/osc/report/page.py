@@ -10,10 +10,10 @@ import datetime
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jinja2
-from markupsafe import Markup
+import jinja2.filters
 
 from nova_vhard.common.text import clean, line
 from nova_vhard.host import plugins
@@ -39,7 +39,7 @@ SOON = 14
 
 _LONG = 2000
 _SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
-_BDI = Markup("<bdi>{}</bdi>")
+_BDI = jinja2.filters.FILTERS["safe"]("<bdi>{}</bdi>")
 _ABOUT_IMAGES = (("Image", "Name", "ID"), ("Owner", "Owner", ""))
 _ABOUT_SERVERS = (
     ("Server", "Name", "Server"),
@@ -110,9 +110,12 @@ def render(report: Report) -> str:
     )
 
 
-def outside(value: object) -> Markup:
-    """Return what somebody outside wrote, safe to stand in the page."""
-    return _BDI.format(clean(value, _LONG))
+def outside(value: object) -> str:
+    """Return what somebody outside wrote, safe to stand in the page.
+
+    :returns: Jinja2's own kind of text, which is not escaped again
+    """
+    return cast(str, _BDI.format(clean(value, _LONG)))
 
 
 def _clean(value: object) -> object:
