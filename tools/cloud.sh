@@ -8,7 +8,8 @@
 #   tools/cloud.sh up      starts it, and says how to use it; with
 #                          --dashboard there is Horizon, too; with --libvirt
 #                          two of the computes start QEMU, by a libvirt of
-#                          their own with the guard (as root)
+#                          their own with the guard (as root); with
+#                          --without-gates Nova and Glance are as they ship
 #   tools/cloud.sh play    plays the story of tools/demo.sh on it
 #   tools/cloud.sh status  what runs; exit status 0 if everything does
 #   tools/cloud.sh down    stops it and removes .cloud

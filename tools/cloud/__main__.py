@@ -52,11 +52,17 @@ def main():
         help="with up: two of the computes start QEMU by a libvirt of their "
         "own, and have the guard; needs root",
     )
+    parser.add_argument(
+        "--without-gates",
+        action="store_false",
+        dest="gates",
+        help="with up: Nova and Glance as they ship, to compare with",
+    )
     arguments = parser.parse_args()
     stored = place.Place(_ROOT)
     try:
         if arguments.command == "up":
-            wanted = ("dashboard", "libvirt")
+            wanted = ("dashboard", "libvirt", "gates")
             return _up(stored, **{n: getattr(arguments, n) for n in wanted})
         return _COMMANDS[arguments.command](stored)
     except (Failed, place.InUse) as error:
