@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python -m tests.tempest [EXPRESSION ...]: tempest with and without gates.
+
+Makes both clouds, one after the other, below .cache/tempest, and writes the
+table. With expressions, for the ids of tests, those alone are run and nothing
+is written. Ends with 1 if a test came out otherwise and no rule says so.
+"""
+
+import importlib.metadata
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+warnings.simplefilter("ignore")
+
+from cloud import place  # noqa: E402
+from cloud.cloud import Cloud  # noqa: E402
+from tests.tempest import table, workspace  # noqa: E402
+
+_ROOT = Path(__file__).resolve().parents[2]
+_WORK = _ROOT / ".cache" / "tempest"
+_PAGE = _ROOT / "doc" / "source" / "admin" / "tempest.inc"
+
+
+def main(expressions):
+    shutil.rmtree(_WORK, ignore_errors=True)
+    _WORK.mkdir(parents=True)
+    plain, gates = (
+        _results(name, expressions) for name in ("without", "enforce")
+    )
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name.lower())}"
+        for name in ("Tempest", "Nova", "Glance")
+    )
+    text = table.table(plain, gates, f"{versions}.")
+    if expressions:
+        print(text)
+    else:
+        _PAGE.write_text(text, encoding="utf-8")
+    different = table.differences(plain, gates)
+    for test, rules in different.items():
+        print(f"{test}: {', '.join(rules) or 'NO RULE'}")
+    failed = not all(different.values()) or not gates
+    return 1 if failed else 0
+
+
+def _results(name, expressions):
+    """Return what became of the tests on one of the clouds."""
+    folder = _WORK / name
+    folder.mkdir()
+    stored = place.Place(folder / "cloud")
+    stored.take()
+    cloud = Cloud(stored, place.progress())
+    try:
+        cloud.up(gates=name == "enforce")
+        workspace.make(cloud.facts, folder)
+        return workspace.run(folder, expressions)
+    finally:
+        cloud.down()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both runs side by side, as a page has them."""
+
+import re
+
+#: What the gates answer to a tenant names the rule.
+_REFUSAL = re.compile(r"(?:guest_devices|passthrough|hosts)\.[a-z_]+")
+_NOT_RUN = "not run"
+
+
+def outcome(results, test):
+    return results[test].outcome if test in results else _NOT_RUN
+
+
+def differences(plain, gates):
+    """Return each test that came out otherwise, and why.
+
+    :param plain: results without the gates, by test
+    :param gates: results with them
+    :returns: test to the rules that its failure names; empty for none
+    """
+    found = {}
+    for test in sorted({*plain, *gates}):
+        if outcome(plain, test) != outcome(gates, test):
+            text = gates[test].text if test in gates else ""
+            found[test] = sorted(set(_REFUSAL.findall(text)))
+    return found
+
+
+def table(plain, gates, about):
+    """Return the page's part: counts, differences, every test.
+
+    :param about: a sentence on what was run
+    """
+    every = sorted({*plain, *gates})
+    different = differences(plain, gates)
+    refused = [test for test, rules in different.items() if rules]
+    lines = [
+        f"{about} {len(every)} tests: {_counts(plain)} without the gates, "
+        f"{_counts(gates)} with them. {len(different)} came out otherwise, "
+        f"{len(refused)} of them by a refusal that the policy means, "
+        f"{len(different) - len(refused)} by another cause.",
+        "",
+        *_rows(
+            ("Came out otherwise", "Without", "In enforce", "Refused by"),
+            [
+                (
+                    _short(test),
+                    outcome(plain, test),
+                    outcome(gates, test),
+                    ", ".join(rules) or "no rule",
+                )
+                for test, rules in different.items()
+            ],
+        ),
+        "",
+        *_rows(
+            ("Test", "Without", "In enforce"),
+            [
+                (_short(test), outcome(plain, test), outcome(gates, test))
+                for test in every
+            ],
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _counts(results):
+    outcomes = [result.outcome for result in results.values()]
+    return ", ".join(
+        f"{outcomes.count(word)} {word}"
+        for word in ("ok", "failed", "skipped")
+    )
+
+
+def _short(test):
+    return f"``{test.replace('tempest.api.', '')}``"
+
+
+def _rows(head, rows):
+    if not rows:
+        return
+    yield ".. list-table::"
+    yield "   :header-rows: 1"
+    yield ""
+    for row in (head, *rows):
+        for number, cell in enumerate(row):
+            yield f"   {'* -' if number == 0 else '  -'} {cell}"

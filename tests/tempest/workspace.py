@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A workspace of tempest for one cloud: accounts, configuration, results."""
+
+import io
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import subunit
+import testtools
+import yaml
+
+from cloud import clients, users
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+WORKERS = 2
+#: Projects, and the roles of the users of each: a test wants its users in one
+#: project, and others in another one. Enough for all workers at a time.
+PROJECTS = 4 * WORKERS
+ROLES = ("member", "member", "reader", "admin")
+#: What an image must say to be let pass by the policy baseline, and more.
+PROPERTIES = {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
+
+_CONFIGURATION = """\
+[DEFAULT]
+log_file = {folder}/tempest.log
+[auth]
+test_accounts_file = {folder}/accounts.yaml
+use_dynamic_credentials = false
+create_isolated_networks = false
+[identity]
+uri_v3 = {keystone}/v3
+auth_version = v3
+region = {region}
+v3_endpoint_type = public
+[oslo_concurrency]
+lock_path = {folder}/locks
+[service_available]
+cinder = false
+horizon = false
+neutron = false
+swift = false
+[compute]
+image_ref = {images[0]}
+image_ref_alt = {images[1]}
+flavor_ref = 1
+flavor_ref_alt = 2
+max_microversion = latest
+build_timeout = 90
+build_interval = 1
+min_compute_nodes = 3
+[compute-feature-enabled]
+console_output = true
+interface_attach = false
+live_migration = false
+stable_rescue = true
+vnc_console = false
+[image]
+container_formats = bare
+disk_formats = raw,qcow2,iso
+image_path = {folder}/disk.raw
+[image-feature-enabled]
+import_image = true
+[validation]
+run_validation = false
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a test.
+
+    :ivar outcome: ``ok``, ``skipped`` or ``failed``
+    :ivar text: of the failure, or why it was skipped
+    """
+
+    outcome: str
+    text: str = ""
+
+
+def make(facts, folder):
+    """Make accounts, images and tempest's configuration."""
+    admin = clients.Client(facts, users.ADMIN).sdk()
+    rows = _accounts(facts, admin.identity)
+    (folder / "accounts.yaml").write_text(yaml.safe_dump(rows))
+    disk = folder / "disk.raw"
+    disk.write_bytes(bytes(1 << 20))
+    images = [_image(admin, f"tempest-{n}", disk) for n in range(2)]
+    (folder / "etc").mkdir()
+    text = _CONFIGURATION.format(
+        folder=folder,
+        images=images,
+        keystone=facts.url("keystone"),
+        region=users.REGION,
+    )
+    (folder / "etc" / "tempest.conf").write_text(text)
+
+
+def _accounts(facts, identity):
+    """Make projects with their users; return tempest's rows."""
+    roles = {role.name: role.id for role in identity.roles()}
+    rows = []
+    for number in range(PROJECTS):
+        name = f"tempest-{number}"
+        project = identity.create_project(name=name, domain_id="default")
+        for place, role in enumerate(ROLES):
+            row = _account(f"{name}-{place}", name, role, facts.password)
+            user = identity.create_user(
+                name=row["username"],
+                password=row["password"],
+                domain_id="default",
+            )
+            identity.assign_project_role_to_user(project, user, roles[role])
+            rows.append(row)
+    return rows
+
+
+def _account(name, project, role, password):
+    row = {
+        "username": name,
+        "password": password,
+        "project_name": project,
+        "project_domain_name": "Default",
+        "user_domain_name": "Default",
+        "domain_name": "Default",
+        "roles": [role],
+    }
+    return {**row, "types": ["admin"]} if role == "admin" else row
+
+
+def _image(admin, name, disk):
+    image = admin.image.create_image(
+        name,
+        filename=str(disk),
+        disk_format="raw",
+        container_format="bare",
+        visibility="public",
+        wait=True,
+        **PROPERTIES,
+    )
+    return image.id
+
+
+def run(folder, expressions):
+    """Run tests; return each one's id and result.
+
+    :param expressions: of the ids of tests; none for those of the subset
+    """
+    _call(folder, "stestr", "init", check=False)
+    chosen = [f"--regex={'|'.join(expressions)}"]
+    if not expressions:
+        chosen = [f"--include-list={HERE / 'subset.txt'}"]
+    command = (
+        *("tempest", "run", "--config-file", folder / "etc/tempest.conf"),
+        *("--concurrency", WORKERS, *chosen),
+        f"--exclude-list={HERE / 'excluded.txt'}",
+    )
+    done = _call(folder, *command, check=False)
+    (folder / "run.log").write_bytes(done.stdout)
+    return dict(_results(_call(folder, "stestr", "last", "--subunit").stdout))
+
+
+def _call(folder, program, *words, check=True):
+    return subprocess.run(
+        [BIN / program, *map(str, words)],
+        cwd=folder,
+        check=check,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+
+
+def _results(stream):
+    found = []
+    collect = testtools.StreamToDict(found.append)
+    collect.startTestRun()
+    case = subunit.ByteStreamToStreamResult(io.BytesIO(stream), "stdout")
+    case.run(collect)
+    collect.stopTestRun()
+    outcomes = {"success": "ok", "skip": "skipped"}
+    for test in found:
+        details = test["details"]
+        texts = [
+            details[name].as_text()
+            for name in ("reason", "traceback")
+            if name in details
+        ]
+        outcome = outcomes.get(test["status"], "failed")
+        yield test["id"].partition("[")[0], Result(outcome, "\n".join(texts))
