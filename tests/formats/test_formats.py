@@ -240,7 +240,9 @@ def of_version(version, folder, *arguments):
         f"Metadata-Version: 2.1\nName: nova-vhard\nVersion: {version}\n"
     )
     return subprocess.run(
-        [sys.executable, *arguments],
+        # Without the working directory, in which a build may have left a
+        # version of its own, before the path.
+        [sys.executable, "-P", *arguments],
         capture_output=True,
         text=True,
         check=False,
