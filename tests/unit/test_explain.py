@@ -121,6 +121,20 @@ def test_what_nobody_picks_must_be_set():
     )
 
 
+@pytest.mark.parametrize("said", [{}, {"img_signature_key_type": "DSA"}])
+def test_nobody_is_told_to_write_what_a_signer_writes(said):
+    rule = {"allow": ["RSA-PSS"], "explicit": True}
+    rules = policy(guest_devices={"image_signature_key_type": rule})
+    refusals = judge(rules, said).refusals
+    text = explain.api_message(refusals, Subject(UPLOAD))
+    assert "--property" not in text
+    assert text.endswith(
+        "To fix: sign the image with a key whose certificate the cloud "
+        "trusts, and set all four img_signature properties when it is "
+        "uploaded"
+    )
+
+
 def test_volume_flavor_and_block_device_name_their_own_fix():
     request = image.read({"hw_disk_bus": "ide"}, origin="volume")
     assert (

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from nova_vhard.request import image as image_reader
 from tests.unit.helpers import DATA, found, judge, shipped
 
 IMAGES = json.loads((DATA / "image-properties.json").read_text())
@@ -39,3 +40,17 @@ def test_the_data_has_both_kinds():
     ]
     assert len(IMAGES) == 34
     assert len(refused) == 11
+
+
+def test_choices_that_many_images_say_are_made_once_if_they_are_short():
+    made = image_reader._choice.cache_info
+    for length, kept in (
+        (image_reader._SHORT, 1),
+        (image_reader._SHORT + 1, 0),
+    ):
+        properties = {"hw_machine_type": "x" * length}
+        first = image_reader.read(properties)
+        before = made()
+        assert image_reader.read(properties) == first
+        assert made().hits - before.hits == kept
+        assert made().misses == before.misses

@@ -146,6 +146,12 @@ def test_a_replacement_must_be_allowed_by_the_file_that_is_extended(tmp_path):
             ".two",
             "'two' is no number",
         ),
+        (
+            "image_signature_hash",
+            {"SHA-224": "SHA-256"},
+            "",
+            "it goes with the file that was signed: sign it anew",
+        ),
     ],
 )
 def test_what_is_wrong_and_where(kind, replace, path, message):
