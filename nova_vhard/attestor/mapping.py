@@ -2,13 +2,16 @@
 """Which host is which agent's: the one thing that somebody has to write down.
 
     hosts:
-      compute1: d432fbb3-d2f1-4a97-9ef7-75bd81c00000
-      f0f1c2a4-5c5c-4a7e-9b43-4bd0e2f60d11: compute2.example.org
+      f0f1c2a4-5c5c-4a7e-9b43-4bd0e2f60d11: compute1.example.org
+      5f3e2b1c-77a0-4f43-8e0a-0d1f0c9a7b52: compute2.example.org
 
-A host is named by its resource provider, name or uuid; an agent as its
-verifier names it.
+A host is named by its uuid, which is its compute node's in Nova's database
+and its resource provider's. A provider's *name* can be changed in Placement
+by nova-compute's login on any host, so it names nobody here. An agent is
+named as its verifier names it.
 """
 
+import uuid
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -21,6 +24,11 @@ _LIMIT = 16 * 1024 * 1024
 #: Hosts and agents of one file.
 _NODES = 500_000
 _NAMED = 20
+_UUID_FIX = (
+    "and a name can be given to another provider by each compute node's "
+    "login: write the ID that openstack --os-compute-api-version 2.53 "
+    "hypervisor list shows"
+)
 
 
 class MappingError(Exception):
@@ -75,7 +83,9 @@ def _faults(data: object) -> Iterator[tuple[Path, str]]:
         return
     owners: dict[str, str] = {}
     for host, agent in hosts.items():
-        if not isinstance(agent, str) or not agent:
+        if not _is_uuid(host):
+            yield ("hosts", host), f"is no uuid, {_UUID_FIX}"
+        elif not isinstance(agent, str) or not agent:
             yield ("hosts", host), "names no agent"
         elif owners.setdefault(agent, host) != host:
             yield (
@@ -83,6 +93,14 @@ def _faults(data: object) -> Iterator[tuple[Path, str]]:
                 f"{quote(agent)} is the agent of {quote(owners[agent])} too: "
                 "a machine vouches for itself alone",
             )
+
+
+def _is_uuid(host: object) -> bool:
+    """Return whether a host is a uuid as Placement writes it."""
+    try:
+        return str(uuid.UUID(str(host))) == host
+    except ValueError:
+        return False
 
 
 def resolve(
@@ -93,25 +111,14 @@ def resolve(
     :param hosts: as ``load`` returns them
     :param providers: every compute node's
     :returns: uuid of a provider to its agent; a line for each host that is
-        no compute node, or that two lines name
+        no compute node
     """
-    known = {provider.uuid: provider.uuid for provider in providers}
-    known |= {provider.name: provider.uuid for provider in providers}
-    result: dict[str, str] = {}
-    wrong: list[str] = []
-    doubled: set[str] = set()
-    for host, agent in hosts.items():
-        uuid = known.get(host)
-        if uuid is None:
-            wrong.append(
-                f"{clean(host)} is no compute node of Placement's: write it "
-                "as openstack vhard host list does, or take it out"
-            )
-        elif uuid in result:
-            doubled.add(uuid)
-            wrong.append(f"{clean(host)} is in it twice, by name and by uuid")
-        else:
-            result[uuid] = agent
-    for uuid in doubled:
-        del result[uuid]
-    return result, wrong
+    known = {provider.uuid for provider in providers}
+    wrong = [
+        f"{clean(host)} is no compute node of Placement's: write its ID as "
+        "openstack hypervisor list does, or take it out"
+        for host in hosts
+        if host not in known
+    ]
+    agents = {host: hosts[host] for host in hosts if host in known}
+    return agents, wrong

@@ -50,7 +50,7 @@ class Desk:
     def host(self, name: str, traits=()) -> str:
         """Make a compute node whose agent is verified; return its uuid."""
         uuid = self.cloud.host(name, {COMPUTE, *traits})
-        self.hosts[name] = f"agent of {name}"
+        self.hosts[uuid] = f"agent of {name}"
         self.verified[f"agent of {name}"] = self.seconds
         self.map()
         return uuid

@@ -21,6 +21,8 @@ from tests.unit.attestor.verifier import agent
 from tests.unit.cli.nodes import NOVA, POLICY, Etc
 
 REQUIRED = f"{POLICY}hosts: {{require: [attested]}}\n"
+#: Of the host that is mapped.
+UUIDS = {"compute1": "f0f1c2a4-5c5c-4a7e-9b43-4bd0e2f60d11"}
 #: Seconds after which what does not happen counts as missing.
 PATIENCE = 120
 
@@ -49,7 +51,7 @@ class Hosts:
         self.made = []
 
     def host(self, name, *traits):
-        provider = str(uuid.uuid4())
+        provider = UUIDS.get(name) or str(uuid.uuid4())
         body = {"uuid": provider, "name": name}
         assert self._ask("POST", "/resource_providers", body)[0] == 200
         self.made.append(provider)
@@ -100,7 +102,7 @@ def etc(login, verifier, certificates, tmp_path):
     tmp_path.chmod(0o755)
     etc = Etc(tmp_path)
     etc.write("key", "ab" * 32)
-    etc.write("hosts.yaml", "hosts: {compute1: agent1}\n")
+    etc.write("hosts.yaml", f"hosts: {{{UUIDS['compute1']}: agent1}}\n")
     etc.write(
         "attestor.conf",
         "[vhard_attestor]\n"

@@ -2,6 +2,7 @@
 """The mapping, and the list of source file: bad ones, and what is said."""
 
 import os
+import uuid
 
 import pytest
 
@@ -12,6 +13,8 @@ from nova_vhard.placement.client import Provider
 
 ONE = Provider("00000000-0000-0000-0000-000000000001", "compute1")
 TWO = Provider("00000000-0000-0000-0000-000000000002", "compute2")
+A = "f0f1c2a4-5c5c-4a7e-9b43-4bd0e2f60d11"
+B = "5f3e2b1c-77a0-4f43-8e0a-0d1f0c9a7b52"
 
 
 @pytest.fixture
@@ -23,8 +26,8 @@ def path(tmp_path):
     return path
 
 
-def test_by_name_and_by_uuid(path):
-    path.write_text(f"hosts:\n  compute1: a\n  {TWO.uuid}: b\n")
+def test_hosts_by_their_uuids(path):
+    path.write_text(f"hosts:\n  {ONE.uuid}: a\n  {TWO.uuid}: b\n")
     agents, wrong = mapping.resolve(mapping.load(str(path)), [ONE, TWO])
     assert agents == {ONE.uuid: "a", TWO.uuid: "b"}
     assert not wrong
@@ -38,10 +41,13 @@ def test_by_name_and_by_uuid(path):
         ("host: {}", 1, "must have the key hosts"),
         ("hosts: {}\nmore: {}", 1, "and no other"),
         ("hosts: [a]", 1, "an agent for each host"),
-        ("hosts:\n  a:\n", 2, "names no agent"),
-        ("hosts:\n  a: [x]\n", 2, "names no agent"),
-        ("hosts:\n  a: x\n  b: x\n", 3, "'x' is the agent of 'a' too"),
-        ("hosts:\n  a: x\n  a: y\n", 3, "a"),
+        (f"hosts:\n  {A}:\n", 2, "names no agent"),
+        (f"hosts:\n  {A}: [x]\n", 2, "names no agent"),
+        (f"hosts:\n  {A}: x\n  {B}: x\n", 3, f"'x' is the agent of '{A}' too"),
+        (f"hosts:\n  {A}: x\n  {A}: y\n", 3, A),
+        ("hosts:\n  compute1: x\n", 2, "is no uuid, and a name can be"),
+        (f"hosts:\n  {A.upper()}: x\n", 2, "is no uuid"),
+        ("hosts:\n  1: x\n", 2, "is no uuid"),
         ("hosts:\n  a: *x\n", 2, ""),
         ("hosts: {a: x", 2, "not YAML"),
     ],
@@ -55,7 +61,8 @@ def test_a_mapping_with_a_fault(path, text, line, words):
 
 
 def test_very_many_faults_are_counted(path):
-    lines = (f"  host{number}: x\n" for number in range(5000))
+    names = (uuid.UUID(int=number) for number in range(5000))
+    lines = (f"  {name}: x\n" for name in names)
     path.write_text("hosts:\n" + "".join(lines))
     with pytest.raises(mapping.MappingError, match="; and 4979 more") as it:
         mapping.load(str(path))
@@ -63,18 +70,12 @@ def test_very_many_faults_are_counted(path):
 
 
 def test_a_host_that_is_unknown_is_an_error_and_stops_no_other():
-    agents, wrong = mapping.resolve({"compute1": "a", "novel": "b"}, [ONE])
+    agents, wrong = mapping.resolve({ONE.uuid: "a", TWO.uuid: "b"}, [ONE])
     assert agents == {ONE.uuid: "a"}
     assert wrong == [
-        "novel is no compute node of Placement's: write it as openstack vhard "
-        "host list does, or take it out"
+        f"{TWO.uuid} is no compute node of Placement's: write its ID as "
+        "openstack hypervisor list does, or take it out"
     ]
-
-
-def test_a_host_that_is_named_twice_is_nobody():
-    agents, wrong = mapping.resolve({"compute1": "a", ONE.uuid: "b"}, [ONE])
-    assert agents == {}
-    assert wrong == [f"{ONE.uuid} is in it twice, by name and by uuid"]
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o664, 0o646])

@@ -33,15 +33,13 @@ class Attested(base.FakeHosts):
         self.desk = Desk(self.reporter, folder)
         self.flags(attestation_key_file=str(self.desk.key), group="vhard")
         agents = {TRUE: "agent1", LIAR: "agent2"}
-        self.desk.hosts = {self.name(host): agents[host] for host in agents}
+        self.desk.hosts = {
+            self.provider(host): agents[host] for host in agents
+        }
         self.desk.map()
         self.desk.verified = {"agent1": 0.0}
         self.attestor = self.desk.attestor()
         self.stranger = Placement(self.reporter)
-
-    def name(self, host):
-        """Return the name of a host's provider."""
-        return str(self.compute_node(host).hypervisor_hostname)
 
     def attest(self):
         """Let time pass, and the attestor do a round."""
@@ -167,6 +165,10 @@ class TestLiar(Attested):
 
     def test_the_trait_and_every_mark_of_others(self):
         self.claim(LIAR, traits.ATTESTED, *self.marks())
+        # while it has them, nobody counts; the attestor takes them off
+        self.later()
+        self.assertIn("attested", self.refused(self.wanted))
+        self.attest()
         self.never()
 
     def test_a_mark_by_another_key(self):
