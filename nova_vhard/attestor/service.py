@@ -25,6 +25,10 @@ LOG = get_logger(__name__)
 _RETRY = 10.0
 
 _TEXT = 2000
+_HELD = (
+    "Marks were taken from %s: whoever may write these providers keeps marks "
+    "from being deleted; meanwhile they count for nothing"
+)
 _VOID = (
     "%d marks have no code of this attestor's: somebody with another key, or "
     "none, has made them; they count for nothing"
@@ -208,7 +212,7 @@ class Attestor:
             LOG.warning("%s is not attested any longer, or never was", name)
         for text in outcome.failed:
             self._count("host", text)
-        self._tell_of_void(state)
+        self._tell_of_void(state, outcome)
         self.numbers.withdrawn += len(outcome.lost)
         names = {clean(state.nodes.get(uuid, uuid), 255) for uuid in wanted}
         self.numbers.hosts = {
@@ -218,8 +222,12 @@ class Attestor:
         text = f"{len(wanted)} hosts attested; {trouble}"
         self._runtime.notifier.status(text)
 
-    def _tell_of_void(self, state: writer.State) -> None:
-        """Log and count marks that somebody else has made."""
+    def _tell_of_void(
+        self, state: writer.State, outcome: writer.Outcome
+    ) -> None:
+        """Log and count marks that somebody else has made, or has put."""
+        if outcome.holders:
+            LOG.error(_HELD, fit(sorted(outcome.holders), _TEXT))
         self.numbers.void_marks += len(state.void)
         if state.void:
             LOG.error(_VOID, len(state.void))

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attestor's word in Placement: a trait for its matching, and marks.
 
-Four requests where nothing changes. Each write can be the last that arrives:
+Five requests where nothing changes. Each write can be the last that arrives:
 first hosts lose what they are not to have, and marks are taken away only
 where others stand for the same hosts.
+
+A mark that somebody has put on a provider cannot be deleted. It counts for
+nothing while it is there; it is taken off and deleted.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,6 +23,15 @@ LOG = get_logger(__name__)
 
 _COMPUTE = "COMPUTE_NODE"
 
+#: Marks in a request: each is up to 255 characters of a URL.
+_MOST_NAMES = 20
+
+#: Names of somebody else's making that a round deals with.
+_MOST_VOID = 1000
+
+#: Tries to delete a mark that somebody puts on a provider again.
+_TRIES = 5
+
 
 @dataclass(frozen=True)
 class State:
@@ -30,12 +42,14 @@ class State:
         wrote it
     :ivar marks: those whose code is ours, the longest lasting first
     :ivar void: names that look like marks and have no code of ours
+    :ivar held: names of marks that lie on providers
     """
 
     nodes: Mapping[str, str]
     having: Mapping[str, str]
     marks: tuple[Mark, ...] = ()
     void: tuple[str, ...] = ()
+    held: frozenset[str] = frozenset()
 
     @property
     def providers(self) -> list[Provider]:
@@ -51,6 +65,7 @@ class Outcome:
     :ivar lost: uuids of those that have it no longer
     :ivar made: how many marks are new
     :ivar deleted: how many are gone
+    :ivar holders: names of the providers that marks were taken from
     :ivar failed: what could not be written, in words
     """
 
@@ -58,6 +73,7 @@ class Outcome:
     lost: list[str] = field(default_factory=list)
     made: int = 0
     deleted: int = 0
+    holders: set[str] = field(default_factory=set)
     failed: list[str] = field(default_factory=list)
 
 
@@ -68,7 +84,8 @@ def read(placement: Placement, keys: Sequence[bytes]) -> State:
     """
     nodes = placement.providers({_COMPUTE})
     having = attested_hosts(placement)
-    names = placement.traits(traits.MARK)
+    held = placement.marks(held=True)
+    names = placement.marks() | held
     known = [mark for name in names if (mark := marks.read(name, keys))]
     void = names.difference(mark.name for mark in known)
     return State(
@@ -76,6 +93,7 @@ def read(placement: Placement, keys: Sequence[bytes]) -> State:
         _by_uuid(having),
         tuple(sorted(known, key=lambda mark: (-mark.until, mark.name))),
         tuple(sorted(void)),
+        held,
     )
 
 
@@ -110,7 +128,12 @@ class Writer:
         outcome = Outcome()
         for provider in sorted(state.having.keys() - wanted.keys()):
             self._set(provider, False, outcome)
-        good = [mark for mark in state.marks if _holds(mark, wanted, now)]
+        self._free(state.held, outcome)
+        good = [
+            mark
+            for mark in state.marks
+            if mark.name not in state.held and _holds(mark, wanted, now)
+        ]
         new = self._renewed(good, wanted, now)
         complete = self._make(new, outcome)
         for provider in sorted(wanted.keys() - state.having.keys()):
@@ -121,8 +144,8 @@ class Writer:
             if complete
             else frozenset(mark.name for mark in good)
         )
-        names = {mark.name for mark in state.marks} | {*state.void}
-        self._delete(sorted(names - kept), outcome)
+        ours = {mark.name for mark in state.marks}
+        self._delete([*sorted(ours - kept), *state.void[:_MOST_VOID]], outcome)
         return outcome
 
     def _renewed(
@@ -175,14 +198,42 @@ class Writer:
             return
         (outcome.gained if attested else outcome.lost).append(provider)
 
+    def _free(self, names: Collection[str], outcome: Outcome) -> None:
+        """Take marks from the providers that have them."""
+        listed = sorted(names)[:_MOST_VOID]
+        for at in range(0, len(listed), _MOST_NAMES):
+            part = listed[at : at + _MOST_NAMES]
+            try:
+                for holder in self._placement.providers((), part):
+                    outcome.holders.add(holder.name)
+                    self._placement.update(
+                        holder.uuid, lambda ours: (), traits.MARK
+                    )
+            except PlacementError as error:
+                outcome.failed.append(f"a mark stays on its host: {error}")
+
     def _delete(self, names: Iterable[str], outcome: Outcome) -> None:
         for name in names:
             try:
-                gone = self._placement.delete_trait(name)
+                gone = self._gone(name, outcome)
             except PlacementError as error:
                 outcome.failed.append(f"a mark is not deleted: {error}")
                 return
             outcome.deleted += gone
+            if not gone:
+                text = "a mark is not deleted: it is put on a host again"
+                outcome.failed.append(text)
+
+    def _gone(self, name: str, outcome: Outcome) -> bool:
+        """Delete a mark; return whether it is gone.
+
+        :raises PlacementError: if Placement does not do it
+        """
+        for _ in range(_TRIES):
+            if self._placement.delete_trait(name):
+                return True
+            self._free([name], outcome)
+        return self._placement.delete_trait(name)
 
 
 def _holds(mark: Mark, wanted: Mapping[str, float], now: float) -> bool:

@@ -161,7 +161,7 @@ def _results(placement: Placement) -> dict[str, set[str]]:
 
 def _marked(placement: Placement, now: datetime.datetime) -> frozenset[str]:
     """Return the hosts that a mark of the attestor's names, if it is its."""
-    return named(placement.traits(traits.MARK), now)
+    return named(placement.marks(), now)
 
 
 def is_uuid(name: str) -> bool:

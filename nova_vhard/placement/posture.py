@@ -224,7 +224,7 @@ class Posture:
         except marks.KeyFileError as error:
             text = f"no host counts as attested: {error}"
             raise PlacementError(text) from error
-        names = placement.traits(traits.MARK)
+        names = placement.marks()
         return marks.attested(names, keys, self._clock.now())
 
     def _connected(self) -> PlacementReader:

@@ -108,7 +108,23 @@ class PlacementReader:
         :param prefix: that they begin with
         :raises PlacementError: without an answer that makes sense
         """
-        entries = self.entries(f"/traits?name=startswith:{prefix}", "traits")
+        return self._names(prefix)
+
+    def marks(self, held: bool = False) -> frozenset[str]:
+        """Return the names of the attestor's marks that count: the free ones.
+
+        A mark that lies on a provider cannot be deleted by anybody, the
+        attestor included, so it counts for nothing.
+
+        :param held: return those that lie on providers, in their stead
+        :raises PlacementError: without an answer that makes sense
+        """
+        which = "true" if held else "false"
+        return self._names(names.MARK, f"&associated={which}")
+
+    def _names(self, prefix: str, more: str = "") -> frozenset[str]:
+        url = f"/traits?name=startswith:{prefix}{more}"
+        entries = self.entries(url, "traits")
         with shape("a list of traits"):
             # Placement's underscore stands for any character.
             return frozenset(

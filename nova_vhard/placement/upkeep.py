@@ -104,7 +104,7 @@ def _take_attested(
     :returns: names of the hosts that lost it, and of those that could not
     """
     having = attested_hosts(placement)
-    marked = named(placement.traits(traits.MARK), now) if having else ()
+    marked = named(placement.marks(), now) if having else ()
     lost: list[str] = []
     failed: list[str] = []
     for host in having:

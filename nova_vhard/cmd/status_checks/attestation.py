@@ -5,7 +5,6 @@ import datetime
 
 from oslo_upgradecheck.upgradecheck import Result
 
-from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import ATTESTED
 from nova_vhard.cmd.status_checks.answers import fail, fine, warn
 from nova_vhard.cmd.status_checks.node import Node
@@ -54,7 +53,7 @@ def _keys(path: str) -> tuple[bytes, ...]:
 def _attested(placement: Placement, keys: tuple[bytes, ...]) -> frozenset[str]:
     """Return the hosts that count as attested, by their uuids."""
     hosts = {host.uuid for host in attested_hosts(placement)}
-    names = placement.traits(traits.MARK)
+    names = placement.marks()
     now = datetime.datetime.now(datetime.UTC)
     return marks.attested(names, keys, now) & hosts
 

@@ -10,6 +10,13 @@ import pytest
 
 MISSING = importlib.util.find_spec("placement") is None
 SAMPLE = "HW_CPU_X86_AVX2"
+#: Which role may do what in Placement, as we ship it.
+POLICY = (
+    pathlib.Path(__file__).parents[3]
+    / "etc"
+    / "nova-vhard"
+    / "placement-policy.yaml"
+)
 
 
 class SkippedModule(pytest.Module):
@@ -42,6 +49,31 @@ def cloud() -> Iterator["Cloud"]:
     fixture = Cloud()
     with fixture:
         yield fixture
+
+
+@pytest.fixture
+def acting(cloud):
+    """Return what makes the next requests those of roles."""
+    from keystoneauth1 import adapter, session
+    from placement import policy as placement_policy
+
+    conf = cloud._fixture.conf_fixture.conf
+    placement_policy.reset()
+    conf.set_override("policy_file", str(POLICY), "oslo_policy")
+    placement_policy.init(conf, suppress_deprecation_warnings=True)
+    admin = cloud._adapter
+
+    def act(roles):
+        cloud._adapter = adapter.Adapter(
+            session.Session(auth=None),
+            endpoint_override=admin.endpoint_override,
+            raise_exc=False,
+            additional_headers={"x-auth-token": "u:p", "x-roles": roles},
+        )
+        return cloud.placement
+
+    yield act
+    cloud._adapter = admin
 
 
 class Cloud:

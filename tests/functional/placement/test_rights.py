@@ -3,32 +3,23 @@
 
 import datetime
 import json
-import pathlib
 
 import pytest
-from keystoneauth1 import adapter, session
 from keystonemiddleware import auth_token
 from oslo_config import cfg
 from oslo_policy import opts as policy_opts
 from oslo_policy import policy as oslo_policy
 from placement import policies
-from placement import policy as placement_policy
 
 from nova_vhard.catalogue import traits
 from nova_vhard.node.cleaner.journal import State
 from nova_vhard.osc.host import access
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import PlacementError
-from tests.functional.placement.conftest import SAMPLE
+from tests.functional.placement.conftest import POLICY, SAMPLE
 from tests.functional.placement.used import Used
 from tests.unit import docs
 
-FILE = (
-    pathlib.Path(__file__).parents[3]
-    / "etc"
-    / "nova-vhard"
-    / "placement-policy.yaml"
-)
 REPORTER = {
     "placement:traits:list",
     "placement:traits:update",
@@ -62,7 +53,7 @@ def enforcer(conf, path):
 def shipped():
     conf = cfg.ConfigOpts()
     conf([], project="placement")
-    return enforcer(conf, FILE)
+    return enforcer(conf, POLICY)
 
 
 @pytest.fixture
@@ -123,28 +114,6 @@ def test_nobody_elses_rights_change(shipped, default, role):
     assert allowed(shipped, role) == allowed(default, role)
 
 
-@pytest.fixture
-def acting(cloud):
-    """Return what makes the next requests those of a role."""
-    conf = cloud._fixture.conf_fixture.conf
-    placement_policy.reset()
-    conf.set_override("policy_file", str(FILE), "oslo_policy")
-    placement_policy.init(conf, suppress_deprecation_warnings=True)
-    admin = cloud._adapter
-
-    def act(role):
-        cloud._adapter = adapter.Adapter(
-            session.Session(auth=None),
-            endpoint_override=admin.endpoint_override,
-            raise_exc=False,
-            additional_headers={"x-auth-token": "u:p", "x-roles": role},
-        )
-        return cloud.placement
-
-    yield act
-    cloud._adapter = admin
-
-
 def test_placement_lets_a_reporter_publish_and_withdraw(cloud, acting):
     host = cloud.host("a", {SAMPLE})
     placement = acting("vhard-reporter")
@@ -161,6 +130,14 @@ def test_placement_lets_a_reporter_publish_and_withdraw(cloud, acting):
     assert (
         cloud.delete(f"/resource_providers/{host}", "1.39").status_code == 403
     )
+
+
+def test_nova_computes_user_makes_and_deletes_no_name(shipped):
+    names = {"placement:traits:update", "placement:traits:delete"}
+    everything = allowed(shipped, "service")
+    for role in ("service", "admin"):
+        assert allowed(shipped, role, "vhard-compute") == everything - names
+    assert allowed(shipped, "vhard-compute") == set()
 
 
 def test_the_cleaners_role_allows_what_it_needs(shipped):
