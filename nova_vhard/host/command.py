@@ -50,9 +50,16 @@ def output(command: Sequence[str], seconds: float) -> str:
             _end(process)
             raise
     if status:
-        words = " ".join(text.split())[:_KEPT]
-        raise Failed(f"ended with {status}: {words}")
+        raise Failed(f"ended with {status}: {_short(text)}")
     return text
+
+
+def _short(text: str) -> str:
+    """Return the beginning and the end of what a program says."""
+    words = " ".join(text.split())
+    if len(words) <= _KEPT:
+        return words
+    return f"{words[: _KEPT // 3]} … {words[-_KEPT * 2 // 3 :]}"
 
 
 def _read(process: subprocess.Popen[bytes], deadline: float) -> str:
