@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from oslo_config import cfg
 
-from nova_vhard.attestor import mapping, metrics, writer
+from nova_vhard.attestor import events, mapping, metrics, writer
 from nova_vhard.attestor.ledger import Ledger, Reason
 from nova_vhard.attestor.mapping import MappingError
 from nova_vhard.attestor.sources.base import Source, SourceError, Verdict
@@ -25,6 +25,7 @@ LOG = get_logger(__name__)
 _RETRY = 10.0
 
 _TEXT = 2000
+_NOBODY = Reason("", "")
 _HELD = (
     "Marks were taken from %s: whoever may write these providers keeps marks "
     "from being deleted; meanwhile they count for nothing"
@@ -71,7 +72,7 @@ class Attestor:
         self._begun = False
         self._hosts: dict[str, str] | None = None
         self._wrong: list[str] = []
-        self._reasons: dict[str, str] = {}
+        self._reasons: dict[str, Reason] = {}
         self.numbers = metrics.Numbers()
 
     def round(self) -> float:
@@ -193,10 +194,11 @@ class Attestor:
     ) -> None:
         """Log why hosts are not attested, once for each new reason."""
         for uuid, reason in reasons.items():
-            if self._reasons.get(uuid) != reason.kind:
+            known = self._reasons.get(uuid)
+            if known is None or known.kind != reason.kind:
                 name = nodes.get(uuid, uuid)
                 LOG.warning("%s is not attested: %s", name, reason.text)
-        self._reasons = {uuid: item.kind for uuid, item in reasons.items()}
+        self._reasons = dict(reasons)
 
     def _tell(
         self,
@@ -206,10 +208,14 @@ class Attestor:
     ) -> None:
         """Log and count what was written."""
         for uuid in outcome.gained:
-            LOG.info("%s is attested", state.nodes.get(uuid, uuid))
+            name = state.nodes.get(uuid, uuid)
+            LOG.info("%s is attested", name)
+            events.write(events.ATTESTED, uuid, name, wanted.get(uuid))
         for uuid in outcome.lost:
             name = state.having[uuid]
             LOG.warning("%s is not attested any longer, or never was", name)
+            reason = self._reasons.get(uuid, _NOBODY)
+            events.write(events.WITHDRAWN, uuid, name, reason=reason.text)
         for text in outcome.failed:
             self._count("host", text)
         self._tell_of_void(state, outcome)

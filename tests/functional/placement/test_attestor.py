@@ -3,6 +3,7 @@
 
 import contextlib
 import itertools
+import json
 import uuid
 
 import pytest
@@ -13,6 +14,7 @@ from nova_vhard.placement import upkeep
 from nova_vhard.placement.posture import PostureUnavailable, Question
 from tests.functional.placement.attestors import (
     MAX_AGE,
+    START,
     TRAIT,
     Desk,
 )
@@ -304,6 +306,28 @@ def test_reporter_sweep_and_withdraw_leave_the_trait_alone(
     assert upkeep.unattest(placement, host) == {TRAIT}
     assert desk.scheduler() == frozenset()
     assert PlacementPublisher.name == "placement"
+
+
+def test_events(desk, caplog):
+    """One JSON object for each host that comes or goes, and no other."""
+    host = desk.host("compute1")
+    caplog.set_level("INFO", "nova_vhard.attestations")
+    attestor = desk.attestor()
+    assert attestor.once() and desk.minute(attestor)
+    desk.failed.add("agent of compute1")
+    assert desk.minute(attestor) and desk.minute(attestor)
+    messages = [
+        json.loads(it.getMessage())
+        for it in caplog.records
+        if it.name == "nova_vhard.attestations"
+    ]
+    shared = {"host": "compute1", "provider": host}
+    refused = "the verifier refuses it: FAIL"
+    until = int(START.timestamp()) + MAX_AGE
+    assert messages == [
+        shared | {"event": "attested", "until": until, "reason": None},
+        shared | {"event": "withdrawn", "until": None, "reason": refused},
+    ]
 
 
 def test_metrics(desk, attestor, tmp_path):
