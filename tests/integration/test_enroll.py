@@ -180,6 +180,8 @@ def test_an_audit_lists_the_services_and_no_host(admin):
     assert answer.success, answer.text
     assert sorted(answer.text.splitlines()) == [
         "admin login admin",
+        "attestor login vhard-attestor",
+        "nova-compute login service",
         "service login admin",
         "service login service",
     ]

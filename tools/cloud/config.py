@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import secrets
 import shlex
 import sys
 
@@ -140,6 +141,7 @@ api_paste_config = {{home}}/api-paste.ini
 {_VHARD}
 posture_ttl = {{posture_ttl}}
 posture_max_age = {{posture_max_age}}
+attestation_key_file = {{attestation_key}}
 """
 #: Many processes, with a hypervisor that is none.
 _NOVA_LARGE = """\
@@ -192,6 +194,10 @@ host = {machine}
 state_path = {home}
 instances_path = {home}/instances
 log_file = {logs}/nova-compute-{machine}.log
+[placement]
+username = nova-compute
+[service_user]
+username = nova-compute
 """
 _API = """\
 [DEFAULT]
@@ -252,6 +258,7 @@ def write(facts):
     home = facts.place.home
     for service in ("keystone", "nova", "glance", "placement"):
         (home(service) / "vhard").mkdir(parents=True)
+    facts.attestation_key.write_text(f"{secrets.token_hex(32)}\n")
     for store in _GLANCE_STORES:
         (home("glance") / store).mkdir()
     _write(facts, "keystone", "keystone.conf", _KEYSTONE)
@@ -366,6 +373,7 @@ def _write(facts, service, file, template, **more):
         **common,
         **more,
         api=_DATABASE.format(facts.database("nova_api")),
+        attestation_key=facts.attestation_key,
         auth=auth(facts),
         bus=facts.bus,
         cell1=_DATABASE.format(facts.database("nova_cell1")),

@@ -61,6 +61,11 @@ class Facts:
         return place.Place(self.root)
 
     @property
+    def attestation_key(self):
+        """The file with the attestor's key, which no compute is told."""
+        return self.place.home("attestation.key")
+
+    @property
     def machines(self):
         return (*machines.MACHINES, *[machines.THIS][: self.small])
 

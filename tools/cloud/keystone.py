@@ -23,7 +23,7 @@ class Keystone:
     def __init__(self, facts):
         self._facts = facts
         self._url = facts.url("keystone") + "/v3"
-        self._users = {user.name: user for user in users.USERS}
+        self._users = {user.name: user for user in (users.ADMIN, *users.MADE)}
         self._tokens = {}
 
     @dec.wsgify

@@ -24,10 +24,17 @@ HERITAGE = User("heritage", "heritage", ("member",))
 #: nova, glance, placement and the reporters themselves.
 SERVICE = User("service", "service", ("admin", "service"))
 
-MADE = (MEMBER, READER, HERITAGE, SERVICE)
-USERS = (ADMIN, *MADE)
+#: What lies on a compute node: it makes no names in Placement.
+COMPUTE = User("nova-compute", "service", ("service", "vhard-compute"))
+ATTESTOR = User("attestor", "service", ("vhard-attestor",))
+
+USERS = (ADMIN, MEMBER, READER, HERITAGE, SERVICE)
+MADE = (*USERS[1:], COMPUTE, ATTESTOR)
 #: Those that Placement's sample policy has.
-ROLES = ("vhard-reporter", "vhard-cleaner", "vhard-sweep")
+ROLES = tuple(
+    f"vhard-{name}"
+    for name in ("reporter", "cleaner", "sweep", "attestor", "compute")
+)
 #: service type: name of the API in cloud.facts, and path of its endpoint
 SERVICES = {
     "compute": ("nova", "/v2.1"),
