@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keylime's own verifier, from PyPI, in a process of its own."""
+"""Keylime's own verifier and registrar, from PyPI, in processes."""
 
+import base64
+import hmac
 import json
 import os
 import pathlib
@@ -8,6 +10,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -40,7 +43,7 @@ ip = 127.0.0.1
 port = {port}
 mode = pull
 registrar_ip = 127.0.0.1
-registrar_port = 1
+registrar_port = {tls}
 enable_agent_mtls = True
 tls_dir = generate
 server_key = default
@@ -78,22 +81,63 @@ webhook_url =
 """  # noqa: E501 - two lists in a line each
 
 
-class Keylime:
-    """A verifier that can be stopped and started again.
+_REGISTRAR = """\
+[registrar]
+version = 2.5
+ip = 127.0.0.1
+port = {port}
+tls_port = {tls}
+tls_dir = default
+server_key = default
+server_key_password = default
+server_cert = default
+trusted_client_ca = default
+database_url = sqlite
+database_pool_sz_ovfl = 5,10
+auto_migrate_db = True
+durable_attestation_import =
+tpm_identity = default
+max_upload_size = 104857600
+max_workers = 1
+"""
 
-    :ivar url: of its API
+
+def environment(folder: pathlib.Path, **more: object) -> dict[str, str]:
+    """Return the environment of a process that imports Keylime.
+
+    Keylime leaves out half of itself under tox.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("TOX_")
+    }
+    texts = {name: str(value) for name, value in more.items()}
+    return kept | {"PYTHONPATH": str(debians_gpg(folder))} | texts
+
+
+def _free() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Service:
+    """A service of Keylime's that can be stopped and started again.
+
+    :param folder: of all of them
+    :ivar url: of its API with certificates
     """
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    name = ""
+    #: What it answers when it is there.
+    probe = ""
+
+    def __init__(self, folder: pathlib.Path, port: int) -> None:
         self.folder = folder
         self.state = folder / "state"
-        self.state.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        self.state.mkdir(exist_ok=True)
         self.url = f"https://127.0.0.1:{port}"
-        (folder / "verifier.conf").write_text(_VERIFIER.format(port=port))
-        (folder / "ca.conf").write_text(_CA)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -103,17 +147,24 @@ class Keylime:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        environment = os.environ | {
-            "PYTHONPATH": str(_debians_gpg(self.folder)),
-            "KEYLIME_DIR": str(self.state),
-            "KEYLIME_VERIFIER_CONFIG": str(self.folder / "verifier.conf"),
-            "KEYLIME_CA_CONFIG": str(self.folder / "ca.conf"),
-        }
-        with open(self.folder / "verifier.log", "ab") as log:
+        env = environment(
+            self.folder,
+            KEYLIME_DIR=self.state,
+            KEYLIME_CA_CONFIG=self.folder / "ca.conf",
+            **{
+                f"KEYLIME_{self.name.upper()}_CONFIG": self.folder
+                / f"{self.name}.conf"
+            },
+        )
+        log_file = self.folder / f"{self.name}.log"
+        program = pathlib.Path(sys.executable).with_name(
+            f"keylime_{self.name}"
+        )
+        with open(log_file, "ab") as log:
             self._process = subprocess.Popen(
-                ["keylime_verifier"],
+                [str(program)],
                 cwd=self.folder,
-                env=environment,
+                env=env,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -121,10 +172,10 @@ class Keylime:
         deadline = time.monotonic() + _LONG
         while True:
             try:
-                self.call("GET", "agents/?bulk=true")
+                self.call("GET", self.probe)
                 return
             except (OSError, ssl.SSLError):
-                text = (self.folder / "verifier.log").read_text()
+                text = log_file.read_text()
                 assert self._process.poll() is None, text[-4000:]
                 assert time.monotonic() < deadline, text[-4000:]
                 time.sleep(0.2)
@@ -157,11 +208,71 @@ class Keylime:
         ) as answer:
             return json.load(answer)["results"]
 
+
+class Registrar(Service):
+    """Keylime's own registrar: it knows which TPM an agent's key is in."""
+
+    name = "registrar"
+    probe = "agents/"
+
+    def __init__(self, folder: pathlib.Path, port: int, tls: int) -> None:
+        super().__init__(folder, tls)
+        self.plain = f"http://127.0.0.1:{port}"
+        text = _REGISTRAR.format(port=port, tls=tls)
+        (folder / "registrar.conf").write_text(text)
+
+    def register(self, agent: str, machine: Machine) -> Any:
+        """Have a machine register, and prove where its key is.
+
+        :returns: what the registrar says of it then
+        """
+        blob = self._send("POST", agent, machine.identity())["blob"]
+        key = base64.b64encode(machine.activate(blob))
+        tag = hmac.new(key, agent.encode(), "sha384")
+        self._send("PUT", agent, {"auth_tag": tag.hexdigest()})
+        return self.call("GET", f"agents/{agent}")
+
+    def _send(self, method: str, agent: str, body: Any) -> Any:
+        """Send what an agent sends, without a certificate."""
+        request = urllib.request.Request(
+            f"{self.plain}/v2.2/agents/{agent}",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["results"]
+
+
+class Keylime(Service):
+    """Keylime's own verifier.
+
+    :ivar registrar: not started by itself
+    """
+
+    name = "verifier"
+    probe = "agents/?bulk=true"
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        port, plain, tls = _free(), _free(), _free()
+        super().__init__(folder, port)
+        text = _VERIFIER.format(port=port, tls=tls)
+        (folder / "verifier.conf").write_text(text)
+        (folder / "ca.conf").write_text(_CA)
+        self.registrar = Registrar(folder, plain, tls)
+
     def add(
-        self, agent: str, machine: Machine, policy: dict[str, Any]
+        self,
+        agent: str,
+        machine: Machine,
+        policy: dict[str, Any],
+        **more: Any,
     ) -> None:
-        """Have it watch a machine."""
-        body = {
+        """Have it watch a machine.
+
+        :param more: what else it is to be told, or otherwise
+        """
+        body: dict[str, Any] = {
             "v": None,
             "cloudagent_ip": "127.0.0.1",
             "cloudagent_port": machine.port,
@@ -181,7 +292,7 @@ class Keylime:
             "mtls_cert": machine.certificate,
             "supported_version": VERSION,
         }
-        self.call("POST", f"agents/{agent}", body)
+        self.call("POST", f"agents/{agent}", body | more)
 
     def again(self, agent: str) -> None:
         """Have it watch an agent again that it has refused."""
@@ -192,7 +303,7 @@ class Keylime:
         return self.call("GET", f"agents/{agent}")
 
 
-def _debians_gpg(folder: pathlib.Path) -> pathlib.Path:
+def debians_gpg(folder: pathlib.Path) -> pathlib.Path:
     """Return a folder with the one package that is not on PyPI."""
     place = folder / "python"
     place.mkdir(exist_ok=True)

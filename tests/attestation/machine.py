@@ -85,6 +85,10 @@ class Machine:
         self._server.shutdown()
         self._server.server_close()
 
+    def serve_again(self) -> None:
+        """Start the agent again, where it was."""
+        self._serve(self.port)
+
     def tpm(self, tool: str, *arguments: str) -> str:
         """Run a tool, and flush what it has left in the TPM."""
         path = f"swtpm:path={self.folder / 'tpm'}"
@@ -149,6 +153,30 @@ class Machine:
         """The attestation key, as a registrar has it."""
         return self._written("ak.pub")
 
+    def identity(self) -> dict[str, Any]:
+        """Return what it registers by."""
+        return {
+            "ek_tpm": self._written("ek.pub"),
+            "aik_tpm": self.key,
+            "mtls_cert": self.certificate,
+            "ip": "127.0.0.1",
+            "port": self.port,
+        }
+
+    def activate(self, blob: str) -> bytes:
+        """Return what is in a challenge that this TPM alone can open."""
+        (self.folder / "blob").write_bytes(base64.b64decode(blob))
+        self.tpm("startauthsession", "--policy-session", "-S", "session")
+        try:
+            self.tpm("policysecret", "-S", "session", "-c", "e")
+            self.tpm(
+                *("activatecredential", "-c", "ak.ctx", "-C", "ek.ctx"),
+                *("-i", "blob", "-o", "opened", "-P", "session:session"),
+            )
+        finally:
+            self.tpm("flushcontext", "session")
+        return (self.folder / "opened").read_bytes()
+
     def _written(self, name: str) -> str:
         raw = (self.folder / name).read_bytes()
         return base64.b64encode(raw).decode()
@@ -188,7 +216,7 @@ class Machine:
                 self._last = self.quote(asked["nonce"], int(asked["mask"], 0))
             return self._last
 
-    def _serve(self) -> None:
+    def _serve(self, port: int = 0) -> None:
         machine = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -209,7 +237,7 @@ class Machine:
                 pass
 
         self._server = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", 0), Handler
+            ("127.0.0.1", port), Handler
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(

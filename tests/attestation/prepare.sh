@@ -11,6 +11,8 @@ wanted=(
     swtpm tpm2-tools
     # What Keylime imports, and what it makes certificates with.
     python3-gpg openssl
+    # What its tool reads boot event logs with.
+    libefivar1t64
 )
 
 # shellcheck source=tests/debian.sh
@@ -18,3 +20,5 @@ wanted=(
 need_root_on_debian
 find_missing "${wanted[@]}"
 install_packages "${missing[@]}"
+# What the cloud of tools/cloud.sh needs.
+"$(dirname "$0")/../integration/prepare.sh"

@@ -18,7 +18,7 @@ from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.placement import marks
 from nova_vhard.placement.connect import connect
 from nova_vhard.placement.posture import Clock, Posture, Question
-from tests.attestation.conftest import ROWS
+from tests.attestation.conftest import row
 from tests.attestation.keylime import Keylime
 from tests.attestation.machine import Machine
 from tests.soak.cloud import Client, Cloud
@@ -29,22 +29,6 @@ ATTESTED = Question(frozenset(), 2, attested=True)
 REGISTER, MASK = 23, hex(1 << 23 | 1 << 16)
 PATIENCE = 120
 MAX_AGE = 600
-
-
-@pytest.fixture(scope="module")
-def keylime(tmp_path_factory):
-    keylime = Keylime(tmp_path_factory.mktemp("keylime"))
-    keylime.start()
-    yield keylime
-    keylime.stop()
-
-
-@pytest.fixture(scope="module")
-def placement(tmp_path_factory):
-    made = Cloud(tmp_path_factory.mktemp("placement"), 1, 0)
-    made.start()
-    yield made
-    made.kill()
 
 
 class Desk:
@@ -178,10 +162,6 @@ def desk(bare):
     bare.until(lambda: bare.verified() > 1)
     assert bare.attestor.once() and bare.chosen()
     return bare
-
-
-def row(name, text):
-    ROWS.append((name, text))
 
 
 def lost(desk, name):

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guests that require an attested host, on a cloud of real processes."""
+
+import contextlib
+import datetime
+import time
+
+import pytest
+
+from nova_vhard.placement import marks
+from tests.attestation.conftest import row_of_cloud as row
+from tests.attestation.world import (
+    HONEST,
+    LIAR,
+    MAX_AGE,
+    REGISTER,
+    Scripted,
+    steps,
+    until,
+)
+
+TRAIT = "CUSTOM_VHARD_ATTESTED"
+REFUSED = (
+    "no host of this cloud has proven attested; ask the cloud's operator, or "
+    "do without this flavor"
+)
+# Of the hosts with room, while another one is attested that has none.
+NO_ROOM = (
+    "no host with room for this server has proven attested; try again later, "
+    "or do without this flavor"
+)
+
+
+@pytest.fixture
+def attested(watched):
+    """Both hosts are attested."""
+    watched.recover()
+    return watched
+
+
+@pytest.fixture
+def honest_alone(attested):
+    """The liar's host takes no guest."""
+    with disabled(attested, LIAR):
+        yield attested
+
+
+@contextlib.contextmanager
+def disabled(world, host):
+    """Have a host take no guest."""
+    compute = world.admin.compute()
+    (service,) = compute.services(host=host.name)
+    compute.disable_service(service)
+    try:
+        yield
+    finally:
+        compute.enable_service(service)
+
+
+def show(what, text):
+    """Print what an operator sees, for whoever reads the run's output."""
+    print(f"\n{what}\n{text}")
+
+
+def test_before_anybody_is_attested(world):
+    assert REFUSED in world.lands_on()
+    world.switch_on()
+    row("nobody is attested yet", "a boot is refused, with what to do")
+
+
+def test_a_register_is_extended(honest_alone):
+    world = honest_alone
+    listed = world.list_hosts()
+    show("$ openstack vhard host list -c Host -c attested -c iommu", listed)
+    cells = [word.strip() for word in _line(listed, HONEST.name)]
+    assert cells == ["", HONEST.name, "PASS", "PASS", ""]
+    server, host, _ = world.boot()
+    show("$ openstack server create --flavor confidential.tiny", host)
+    assert host == HONEST.name
+    world.machines[HONEST.name].extend(REGISTER, "a rootkit")
+    start = time.monotonic()
+    until(lambda: world.refused(HONEST.name))
+    noticed = time.monotonic() - start
+    assert world.attestor.once()
+    assert TRAIT not in world.traits(HONEST.name)
+    # A scheduler keeps an answer for a second here.
+    time.sleep(1.5)
+    refusal = world.lands_on()
+    show("$ openstack server create --flavor confidential.tiny", refusal)
+    listed = world.list_hosts()
+    show("$ openstack vhard host list -c Host -c attested -c iommu", listed)
+    cells = [word.strip() for word in _line(listed, HONEST.name)]
+    assert sorted(cells[2:4]) == ["-", "PASS"]
+    assert NO_ROOM in refusal
+    assert world.member.settle(server).status == "ACTIVE"
+    world.member.remove(server)
+    row("attested: the guest that requires it", f"runs on {host}")
+    row(
+        "a PCR is extended",
+        f"refused in {noticed:.1f} s, no trait after the next round; the "
+        "next boot is refused, the guest that runs stays",
+    )
+
+
+def _line(listed, name):
+    (line,) = [line for line in listed.splitlines() if f" {name} " in line]
+    return line.split("|")
+
+
+@pytest.mark.parametrize("lie", ["forge", "replay"])
+def test_a_quote_that_is_forged_or_replayed(honest_alone, lie):
+    world = honest_alone
+    assert world.lands_on() == HONEST.name
+    setattr(world.machines[HONEST.name], lie, True)
+    seconds = until(lambda: world.refused(HONEST.name))
+    assert world.attestor.once()
+    time.sleep(1.5)
+    assert "attested" in world.lands_on()
+    word = {"forge": "forged", "replay": "replayed"}[lie]
+    row(f"a {word} quote", f"refused in {seconds:.1f} s; no boot after it")
+
+
+def test_the_registrar_is_lost(honest_alone):
+    world = honest_alone
+    registrar = world.keylime.registrar
+    registrar.stop()
+    try:
+        before = world.verified(HONEST.name)
+        until(lambda: world.verified(HONEST.name) > before + 1)
+        assert world.attestor.once()
+        assert world.lands_on() == HONEST.name
+    finally:
+        registrar.start()
+    row("the registrar is lost", "hosts stay attested; none can be added")
+
+
+def test_the_verifier_is_down(honest_alone):
+    world = honest_alone
+    world.keylime.stop()
+    stopped = time.monotonic()
+    try:
+        assert not world.attestor.once()
+        assert world.lands_on() == HONEST.name
+        # and another one begins with what Placement has
+        assert not world.new().once()
+        assert world.lands_on() == HONEST.name
+        shorter = time.monotonic() - stopped
+        time.sleep(max(0.0, MAX_AGE + 2 - shorter))
+        # nobody has withdrawn anything: the mark is over
+        assert TRAIT in world.traits(HONEST.name)
+        assert "attested" in world.lands_on()
+        assert not world.attestor.once()
+        assert TRAIT not in world.traits(HONEST.name)
+    finally:
+        world.keylime.start()
+    world.recover()
+    assert world.lands_on() == HONEST.name
+    row(
+        f"the verifier is down, max_age {MAX_AGE} s",
+        f"chosen after {shorter:.0f} s, with a new attestor too; not after "
+        f"{MAX_AGE + 2} s; chosen again when it is back",
+    )
+
+
+def test_the_agent_is_gone(honest_alone):
+    """The last of those with the honest machine: it does not come back."""
+    world = honest_alone
+    assert world.lands_on() == HONEST.name
+    machine = world.machines[HONEST.name]
+    machine.vanish()
+    seconds = until(lambda: world.refused(HONEST.name))
+    assert world.attestor.once()
+    time.sleep(1.5)
+    assert "attested" in world.lands_on()
+    machine.serve_again()
+    row("the agent is gone", f"refused in {seconds:.1f} s; no boot after it")
+
+
+def test_killed_at_every_request(world):
+    """With a verifier that says what is wanted, of the same hosts."""
+    good, bad = world.agents[HONEST.name], world.agents[LIAR.name]
+    source = Scripted(agents=(good, bad))
+    assert world.new(source).once()
+    source.failed.add(bad)
+    count = 0
+    for count in steps(world, source):
+        names = world.traits(HONEST.name), world.traits(LIAR.name)
+        assert TRAIT in names[0], count
+        # whoever comes next ends what was begun
+        assert world.new(source).once()
+        assert TRAIT not in world.traits(LIAR.name)
+        assert alive(world) == {HONEST.node}
+        source.failed.clear()
+        assert world.new(source).once()
+        assert alive(world) == {HONEST.node, LIAR.node}
+        source.failed.add(bad)
+    assert count > 6
+    row(
+        f"the attestor is killed before each of {count + 1} requests",
+        "who is refused is out with the next round, nobody else",
+    )
+
+
+def alive(world):
+    """Return the hosts that free marks of the attestor's name."""
+    keys = marks.read_keys(str(world.cloud.facts.attestation_key))
+    placement = world.attestor._means.connect()
+    now = datetime.datetime.now(datetime.UTC)
+    return marks.attested(placement.marks(), keys, now)
+
+
+def test_two_attestors(attested):
+    world = attested
+    requests = []
+    other = world.new(before=lambda: requests.append(1))
+    assert other.once()
+    for _ in range(3):
+        assert world.attestor.once() and other.once()
+        assert alive(world) == {HONEST.node, LIAR.node}
+    requests.clear()
+    assert other.once()
+    idle = len(requests)
+    # reads, and at most a mark made and deleted: ages go on
+    assert idle <= 7
+    world.machines[LIAR.name].extend(REGISTER, "a rootkit")
+    until(lambda: world.refused(LIAR.name))
+    assert other.once() and world.attestor.once()
+    assert alive(world) == {HONEST.node}
+    row("two attestors", f"agree; a round of the second: {idle} requests")
