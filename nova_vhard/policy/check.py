@@ -9,6 +9,7 @@ import jsonschema
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
+from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.json_schema import NAME_LIMIT
 from nova_vhard.common.problems import Hints
 from nova_vhard.common.schema_errors import Fault, schema_faults
@@ -80,4 +81,5 @@ def duplicates(data: dict[str, Any]) -> Iterator[Fault]:
         if "allow" not in rule:
             yield ("guest_devices", name), "lacks its list of allowed values"
         elif "replace" in rule:
-            yield from refused_replacements(rule, ("guest_devices", name))
+            for old, text in refused_replacements(KINDS[name], rule):
+                yield ("guest_devices", name, "replace", old), text

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common import (
     source,
     yaml_lines,
@@ -228,21 +229,22 @@ def _narrowed(base: origin.Tree, over: origin.Tree) -> origin.Tree:
     A replacement of a rule goes where the file that extends it allows other
     values, and not that one.
     """
-    rules = dict(base.get("guest_devices", {}))
+    result = base
     for name, rule in over.get("guest_devices", {}).items():
-        below = rules.get(name, {})
+        below = base.get("guest_devices", {}).get(name, {})
         if "allow" in rule and "replace" in below:
             kept = _allowed_replacements(name, rule["allow"], below["replace"])
-            rules[name] = {**below, "replace": kept}
-    return {**base, "guest_devices": rules} if rules else base
+            rules = result["guest_devices"]
+            rules = {**rules, name: {**below, "replace": kept}}
+            result = {**result, "guest_devices": rules}
+    return result
 
 
 def _allowed_replacements(
     name: str, allow: origin.Said, replace: origin.Tree
 ) -> origin.Tree:
     rule = {"allow": allow.value, "replace": origin.plain(replace)}
-    faults = refused_replacements(rule, ("guest_devices", name))
-    refused = {path[-1] for path, _ in faults}
+    refused = dict(refused_replacements(KINDS[name], rule))
     return {old: replace[old] for old in replace if old not in refused}
 
 

@@ -35,18 +35,17 @@ _RULES = (
 )
 
 
-def refused_replacements(rule: dict[str, Any], path: Path) -> Iterator[Fault]:
-    """Yield each replacement by a value that the same rule refuses.
+def refused_replacements(
+    kind: DeviceKind, rule: dict[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Yield what is replaced by a value that the same rule refuses, and why.
 
     :param rule: of guest_devices, with ``allow`` and ``replace``
-    :param path: of the rule, whose last part is the device kind
     """
-    kind = KINDS[str(path[-1])]
     allowed = Values(tuple(kind.canonical(value) for value in rule["allow"]))
     for old, new in rule["replace"].items():
         if kind.canonical(new) not in allowed:
-            text = f"{quote(new)} is not in the rule's list allow"
-            yield (*path, "replace", old), text
+            yield old, f"{quote(new)} is not in the rule's list allow"
 
 
 class Meaning:
@@ -125,7 +124,8 @@ class Meaning:
         for old in replaced:
             yield from self._value(kind, old, (*path, "replace", old))
         if "allow" in rule:
-            yield from refused_replacements(rule, path)
+            for old, text in refused_replacements(kind, rule):
+                yield (*path, "replace", old), text
 
     def _value(
         self, kind: DeviceKind, value: Any, path: Path

@@ -119,6 +119,19 @@ def test_a_replacement_must_be_allowed_by_the_file_that_is_extended(tmp_path):
     assert problem.message == "'sata' is not in the rule's list allow"
 
 
+def test_it_is_told_with_what_else_is_wrong(tmp_path):
+    with pytest.raises(PolicyError) as caught:
+        extending(
+            tmp_path,
+            "disk_bus: {allow: [virtio], replace: {ide: sata}}\n"
+            "  vif_model: {mode: hard}",
+        )
+    assert {problem.path for problem in caught.value.problems} == {
+        "guest_devices.vif_model.mode",
+        "guest_devices.disk_bus.replace.ide",
+    }
+
+
 @pytest.mark.parametrize(
     ("kind", "replace", "path", "message"),
     [
