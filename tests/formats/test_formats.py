@@ -144,7 +144,10 @@ def test_rules_of_the_cleaner(release):
 
 def test_hosts_that_are_attested(release):
     path = release / "attested-hosts.yaml"
-    assert set(mapping.load(str(path))) == {"compute1", "compute2"}
+    assert set(mapping.load(str(path))) == {
+        "f0f1c2a4-5c5c-4a7e-9b43-4bd0e2f60d11",
+        "5f3e2b1c-77a0-4f43-8e0a-0d1f0c9a7b52",
+    }
 
 
 def test_a_decision_in_a_log(release):
