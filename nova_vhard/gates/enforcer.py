@@ -28,7 +28,7 @@ from nova_vhard.policy.verdict import (
 from nova_vhard.policy.watch import PolicyFile, today
 
 if TYPE_CHECKING:
-    from nova_vhard.gates import notify
+    from nova_vhard.policy import notify
 
 LOG = get_logger(__name__)
 
@@ -51,7 +51,7 @@ def _sender(conf: cfg.ConfigOpts, service: str) -> "notify.Sender | None":
     """Return what sends notifications; None if they are switched off."""
     if not conf.vhard.notifications:
         return None
-    from nova_vhard.gates import notify
+    from nova_vhard.policy import notify
 
     return notify.Sender(conf, service, conf.vhard.notification_topic)
 

@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 
 from nova_vhard.catalogue import traits
-from nova_vhard.gates import notify
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
 from nova_vhard.node.cleaner import baseline
@@ -23,7 +22,7 @@ from nova_vhard.node.reporter.nova_conf import Sources
 from nova_vhard.osc.image import journal as images
 from nova_vhard.osc.policy import definitions
 from nova_vhard.placement import marks
-from nova_vhard.policy import document, events
+from nova_vhard.policy import document, events, notify
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.policy.watch import PolicyFile

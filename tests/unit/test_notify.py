@@ -18,9 +18,9 @@ from oslo_config import cfg
 from oslo_messaging._drivers import impl_fake
 
 from nova_vhard import conf as vhard_conf
-from nova_vhard.gates import notify
 from nova_vhard.gates.enforcer import PolicyEnforcer
-from nova_vhard.gates.notify import Sender
+from nova_vhard.policy import notify
+from nova_vhard.policy.notify import Sender
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard.policy.watch import PolicyUnavailable
 from nova_vhard.request import image
@@ -71,9 +71,9 @@ def sender(conf, size=notify.QUEUE_SIZE, kind=Sender):
 
 
 @contextlib.contextmanager
-def listening(conf):
+def listening(conf, topic=None):
     consumer = Consumer()
-    topic = conf.vhard.notification_topic
+    topic = topic or conf.vhard.notification_topic
     listener = oslo_messaging.get_notification_listener(
         oslo_messaging.get_notification_transport(conf),
         [oslo_messaging.Target(topic=topic, exchange=conf.control_exchange)],
@@ -408,7 +408,7 @@ def judging(tmp_path, on, url="fake:", before="", after=""):
 
 def test_by_default_nothing_is_loaded_and_no_thread_begun(tmp_path):
     after = (
-        "print('nova_vhard.gates.notify' in sys.modules)\n"
+        "print('nova_vhard.policy.notify' in sys.modules)\n"
         "print(threading.active_count())"
     )
     lines = judging(tmp_path, False, after=after)
@@ -417,7 +417,7 @@ def test_by_default_nothing_is_loaded_and_no_thread_begun(tmp_path):
 
 
 def test_no_thread_is_begun_before_the_first_decision(tmp_path):
-    before = "import nova_vhard.gates.notify\nprint(threading.active_count())"
+    before = "import nova_vhard.policy.notify\nprint(threading.active_count())"
     lines = judging(tmp_path, False, before=before)
     assert lines[0] == "1"
 

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from nova_vhard.cmd.exporter.counting import Counting
 from nova_vhard.common.log import Seldom, Withheld, get_logger
 from nova_vhard.common.text import clean
-from nova_vhard.gates import notify
+from nova_vhard.policy import notify
 
 LOG = get_logger(__name__)
 

@@ -9,7 +9,7 @@ from nova_vhard.cmd.exporter import payloads
 from nova_vhard.cmd.exporter.metrics import Metrics
 from nova_vhard.common.log import Seldom, get_logger
 from nova_vhard.common.text import clean, line
-from nova_vhard.gates import notify
+from nova_vhard.policy import notify
 
 LOG = get_logger(__name__)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is counted of a notification (``nova_vhard.gates.notify``).
+"""What is counted of a notification (``nova_vhard.policy.notify``).
 
 Whoever may write to the bus can send anything: what is not of the documented
 types and sizes is not counted, but as unreadable.

@@ -3,8 +3,7 @@
 
 import json
 
-from nova_vhard.gates import notify
-from nova_vhard.policy import events
+from nova_vhard.policy import events, notify
 from nova_vhard.policy.subject import BOOT, Subject
 from tests.unit.docs import judged
 

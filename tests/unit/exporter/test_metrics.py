@@ -20,8 +20,7 @@ from nova_vhard.cmd.exporter.metrics import (
     SERVICES,
     Metrics,
 )
-from nova_vhard.gates import notify
-from nova_vhard.policy import meaning
+from nova_vhard.policy import meaning, notify
 from nova_vhard.policy.schema import MODES as OF_THE_SCHEMA
 from nova_vhard.policy.verdict import GUEST_DEVICES
 from tests import logged

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Notifications on the message bus: what is judged, sent by a thread.
 
-Loaded only where ``[vhard] notifications`` is on. A request puts its event
+Loaded only where ``notifications`` is on. A request puts its event
 into a bounded queue and goes on; the thread of its process, which begins with
 the first event and so after every fork, takes it to the bus. While the bus is
 down the thread waits for it, the queue fills, and what does not fit is dropped
@@ -15,9 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
-
-from oslo_config import cfg
+from typing import TYPE_CHECKING, Any
 
 from nova_vhard.common.log import Seldom, Withheld, get_logger
 from nova_vhard.common.text import line
@@ -67,8 +65,8 @@ class NotSent(Exception):
 class Sender:
     """Sends notifications of one service, from whatever process it is in.
 
-    :param conf: the service's configuration; the bus is that of its own
-        notifications
+    :param conf: the service's configuration (oslo.config); the bus is that
+        of its own notifications
     :param service: first part of the publisher id
     :param topic: of the notifications
     :param size: number of events that may wait in a process
@@ -76,7 +74,7 @@ class Sender:
 
     def __init__(
         self,
-        conf: cfg.ConfigOpts,
+        conf: Any,
         service: str,
         topic: str,
         size: int = QUEUE_SIZE,
