@@ -2,11 +2,12 @@
 """nova-vhard-guard: judge what libvirt is about to start on this host."""
 
 import argparse
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
 
@@ -16,6 +17,9 @@ from nova_vhard.conf import guard as guard_conf
 from nova_vhard.daemon import systemd
 from nova_vhard.node.guard import install, libvirtd, probe, status
 from nova_vhard.node.guard.service import Guard
+
+if TYPE_CHECKING:
+    from nova_vhard.policy import notify
 
 _NOT_TOLD = 2
 _PROGRAM = daemon.Program(
@@ -56,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
+    if options.command == "run":
+        return _run(conf)
     return _COMMANDS[options.command](conf.vhard_guard)
 
 
@@ -91,16 +97,34 @@ def _probe(options: Any) -> int:
     return 0 if proof.guarded else 1
 
 
-def _run(options: Any) -> int:
+def _run(conf: cfg.ConfigOpts) -> int:
     notifier = systemd.of_environment(os.environ)
-    Guard(options, notifier, systemd.listeners(os.environ)).run()
+    listeners = systemd.listeners(os.environ)
+    Guard(conf.vhard_guard, notifier, listeners, _sender(conf)).run()
     return 0
+
+
+def _sender(conf: cfg.ConfigOpts) -> "notify.Sender | None":
+    """Return what sends notifications; None where they are off.
+
+    :raises ValueError: where oslo.messaging is not installed
+    """
+    options = conf.vhard_guard
+    if not options.notifications:
+        return None
+    if importlib.util.find_spec("oslo_messaging") is None:
+        raise ValueError(
+            "[vhard_guard] notifications is on, and oslo.messaging is not "
+            "installed: pip install 'nova-vhard[exporter]', or switch it off"
+        )
+    from nova_vhard.policy import notify
+
+    return notify.Sender(conf, _PROGRAM.name, options.notification_topic)
 
 
 _COMMANDS: dict[str, Callable[[Any], int]] = {
     "install": _install,
     "probe": _probe,
-    "run": _run,
     "status": _status,
     "uninstall": _uninstall,
 }

@@ -4,6 +4,7 @@
 from oslo_config import cfg
 
 from nova_vhard.conf import groups
+from nova_vhard.conf.vhard import NOTIFICATION_TOPIC
 
 GROUP = cfg.OptGroup(
     "vhard_guard",
@@ -80,6 +81,28 @@ OPTS = [
         "leaves it: by this a guest with devices of the host is judged. If "
         "it is missing, damaged or older than the policy's max_report_age, "
         "the host has proven nothing.",
+    ),
+    cfg.BoolOpt(
+        "notifications",
+        default=False,
+        help="Whether each decision is also sent to the message bus, as the "
+        "notification vhard.decision, as the gates do with [vhard] "
+        "notifications. The bus is [oslo_messaging_notifications] "
+        "transport_url of this file, else [DEFAULT] transport_url: use a "
+        "login that may only write there. It needs oslo.messaging, without "
+        "which the guard does not start, and a network, which the unit does "
+        "not give it (page Guard). While the bus cannot be reached guests are "
+        "judged as ever: 1000 decisions wait, those beyond are dropped, "
+        "counted, and named in a warning of the log, which has all of them.",
+    ),
+    cfg.StrOpt(
+        "notification_topic",
+        default=NOTIFICATION_TOPIC,
+        regex=r"^[A-Za-z0-9_.-]{1,128}\Z",
+        help="Topic of these notifications. nova-vhard-exporter must have the "
+        "same, else it counts nothing. At most 128 letters, digits, dots, "
+        "hyphens and underscores; with any other value the guard does not "
+        "start.",
     ),
     cfg.StrOpt(
         "textfile_directory",

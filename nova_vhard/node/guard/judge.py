@@ -68,14 +68,19 @@ class Judge:
     :param memory: what guests had before
     :param proven: returns the checks that the host has passed, by the hours
         that a report may be old; raises NotProven
+    :param send: takes each event, as JSON, to the message bus
     """
 
     def __init__(
-        self, memory: Memory, proven: Callable[[int], frozenset[str]]
+        self,
+        memory: Memory,
+        proven: Callable[[int], frozenset[str]],
+        send: Callable[[str], None] | None = None,
     ) -> None:
         """Keep what it works with."""
         self.memory = memory
         self._proven = proven
+        self._send = send
 
     def judge(self, policy: Policy, xml: bytes, operation: str) -> Judgement:
         """Judge a guest, remember it if it may run, and write the event.
@@ -94,7 +99,10 @@ class Judge:
             if not judgement.refused or self._adopts(domain):
                 self._remember(domain)
         taken = time.perf_counter() - start
-        events.write(GUARD, judgement.subject, judgement.verdict, taken)
+        subject, verdict = judgement.subject, judgement.verdict
+        written = events.write(GUARD, subject, verdict, taken)
+        if self._send is not None:
+            self._send(written)
         _log(judgement)
         return judgement
 

@@ -8,7 +8,7 @@ import pwd
 import socket
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.source import MAX_LIMIT
@@ -23,6 +23,9 @@ from nova_vhard.node.guard.memory import Memory
 from nova_vhard.node.guard.metrics import Metrics
 from nova_vhard.node.guard.watcher import Watcher
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
+
+if TYPE_CHECKING:
+    from nova_vhard.policy.notify import Sender
 
 LOG = get_logger(__name__)
 
@@ -45,6 +48,7 @@ class Guard:
     :param options: group ``vhard_guard``
     :param listeners: sockets that the service manager holds; without any it
         makes its own
+    :param sender: of notifications; None where they are off
     :raises ValueError: for a user that this host does not know
     :raises OSError: if there can be no socket or state
     """
@@ -54,6 +58,7 @@ class Guard:
         options: Any,
         notifier: Notifier | None = None,
         listeners: Sequence[socket.socket] = (),
+        sender: "Sender | None" = None,
     ) -> None:
         """Read what is remembered; nobody is answered yet."""
         self._options = options
@@ -62,10 +67,16 @@ class Guard:
         os.makedirs(options.state_path, 0o700, exist_ok=True)
         os.makedirs(options.run_dir, 0o755, exist_ok=True)
         state = os.path.join(options.state_path, POLICY)
-        self._file = PolicyFile(options.policy_file, state, MAX_LIMIT)
+        self._file = PolicyFile(
+            options.policy_file,
+            state,
+            MAX_LIMIT,
+            sender.unusable if sender else None,
+        )
         self.metrics = Metrics()
         self.memory = Memory(options.state_path)
-        judge = Judge(self.memory, self._proven)
+        send = sender.decided if sender else None
+        judge = Judge(self.memory, self._proven, send)
         self.answers = Answers(
             self._file, judge, self.metrics, options.state_path, self._status
         )
