@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from nova_vhard.osc.decision import summary
+from nova_vhard.osc.decision import counts, summary
 from nova_vhard.osc.policy import (
     case_file,
     published,
@@ -95,7 +95,7 @@ def test_the_file_of_tests_that_is_shown_can_be_read(tmp_path):
 
 
 def test_limits_that_are_named_are_the_codes():
-    assert f"{summary.GROUPS:,} groups" in words(COMMANDS)
+    assert f"{counts.GROUPS:,} groups" in words(COMMANDS)
     assert "end within 14 days" in words(COMMANDS)
-    for name in summary._BY:
+    for name in counts.BY:
         assert f"``{name}``" in words(COMMANDS)

@@ -7,9 +7,10 @@ What is an event in a line, ``nova_vhard.decisions`` says.
 import contextlib
 import gzip
 import io
+import math
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,12 +35,14 @@ class Read:
     :ivar other: number of lines about something else
     :ivar unreadable: number of lines that should be events and are not
     :ivar damaged: files that end in the middle, with what is wrong
+    :ivar cut: files of which only the end was read
     """
 
     events: int = 0
     other: int = 0
     unreadable: int = 0
     damaged: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
 
 
 def events(path: str, read: Read) -> Iterator[Event]:
@@ -51,12 +54,40 @@ def events(path: str, read: Read) -> Iterator[Event]:
     """
     with _opened(path) as stream:
         try:
-            for line in _lines(stream):
-                event = _event(line, read)
-                if event is not None:
-                    yield event
+            yield from _stated(_lines(stream), read)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             read.damaged.append(f"{path}: {error}")
+
+
+def recent(path: str, read: Read, most: int) -> Iterator[Event]:
+    """Yield the events at the end of a file that is being written.
+
+    :param path: of a text file; a compressed one is counted as damaged
+    :param read: counts go here
+    :param most: bytes that are read at most
+    :raises OSError: if the file cannot be opened or read
+    """
+    with open(path, "rb") as stream:
+        if stream.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
+            read.damaged.append(f"{path}: compressed; name the log itself")
+            return
+        end = stream.seek(0, io.SEEK_END)
+        if end > most:
+            read.cut.append(path)
+            # The byte before: a line that begins there is whole.
+            stream.seek(end - most - 1)
+            _skip(stream)
+        else:
+            stream.seek(0)
+        yield from _stated(_lines(stream, end), read)
+
+
+def _stated(lines: Iterable[bytes], read: Read) -> Iterator[Event]:
+    """Yield the events of lines, and count the lines."""
+    for line in lines:
+        event = _event(line, read)
+        if event is not None:
+            yield event
 
 
 @contextlib.contextmanager
@@ -70,13 +101,26 @@ def _opened(path: str) -> Iterator[io.BufferedIOBase]:
         yield stream
 
 
-def _lines(stream: io.BufferedIOBase) -> Iterator[bytes]:
-    """Yield lines; of one that is too long the first part only."""
-    while line := stream.readline(LONGEST):
-        rest = line
-        while rest and not rest.endswith(b"\n"):
-            rest = stream.readline(LONGEST)
+def _lines(
+    stream: io.BufferedIOBase, end: float = math.inf
+) -> Iterator[bytes]:
+    """Yield lines; of one that is too long the first part only.
+
+    :param end: the place in the file from which on no line begins
+    """
+    while end == math.inf or stream.tell() < end:
+        line = stream.readline(LONGEST)
+        if not line:
+            return
+        if not line.endswith(b"\n"):
+            _skip(stream)
         yield line
+
+
+def _skip(stream: io.BufferedIOBase) -> None:
+    """Go on to the next line."""
+    while (part := stream.readline(LONGEST)) and not part.endswith(b"\n"):
+        pass
 
 
 def _event(line: bytes, read: Read) -> Event | None:

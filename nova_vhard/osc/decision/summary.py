@@ -2,15 +2,14 @@
 """openstack vhard decision summary: what enforcing would refuse."""
 
 import argparse
-from dataclasses import dataclass, field
 from typing import Any
 
 from osc_lib import exceptions
 
-from nova_vhard.common.decisions import Event, violations
 from nova_vhard.common.text import clean
 from nova_vhard.osc.cells import Cell
-from nova_vhard.osc.decision import log
+from nova_vhard.osc.decision import counts, log
+from nova_vhard.osc.decision.counts import BY, Group, Key, Summary
 from nova_vhard.osc.decision.log import STDIN
 from nova_vhard.osc.offline import (
     OfflineLister,
@@ -19,106 +18,8 @@ from nova_vhard.osc.offline import (
 )
 from nova_vhard.osc.policy.case_schema import OUTCOMES
 from nova_vhard.policy.model import Mode
-from nova_vhard.policy.subject import MOVE
 
-_OF_EVENT = ("gate", "operation", "outcome")
-_OF_SUBJECT = ("project", "domain", "image", "flavor")
-_BY = ("rule", *_OF_SUBJECT, *_OF_EVENT, "mode")
 _USUAL = "rule,project,image"
-
-#: Groups in memory; what further ones would count is counted together.
-GROUPS = 100_000
-_OTHERS = "(others)"
-
-Key = tuple[str | None, ...]
-
-
-@dataclass
-class Group:
-    """What was counted of one group.
-
-    :ivar requests: requests that broke a rule
-    :ivar refused: of those, the ones that the rule refused
-    :ivar would: of those, the ones that passed and would be refused if the
-        rule's mode were enforce
-    """
-
-    requests: int = 0
-    refused: int = 0
-    would: int = 0
-    first: str | None = None
-    last: str | None = None
-
-    def add(self, mode: str, softened: bool, time: str | None) -> None:
-        """Count a request.
-
-        :param softened: whether enforcing would not refuse it
-        """
-        self.requests += 1
-        if mode == Mode.ENFORCE:
-            self.refused += 1
-        elif not softened:
-            self.would += 1
-        if time is not None:
-            self.first = min(self.first or time, time)
-            self.last = max(self.last or time, time)
-
-
-@dataclass
-class Summary:
-    """Counts by group, in bounded memory.
-
-    :ivar by: names of what makes a group, of ``_BY``
-    :ivar modes: modes that are counted; empty for all
-    :ivar outcomes: outcomes of requests that are counted; empty for all
-    """
-
-    by: tuple[str, ...]
-    modes: frozenset[str] = frozenset()
-    outcomes: frozenset[str] = frozenset()
-    groups: dict[Key, Group] = field(default_factory=dict)
-
-    def add(self, event: Event) -> None:
-        """Count an event: once for each group that it belongs to."""
-        data = event.data
-        if self.outcomes and data["outcome"] not in self.outcomes:
-            return
-        softened = bool(data.get("service")) or data["operation"] == MOVE
-        counted: dict[Key, str] = {}
-        for rule, mode, _ in violations(data):
-            if not self.modes or mode in self.modes:
-                key = self._key(data, rule, mode)
-                if counted.get(key) != Mode.ENFORCE:
-                    counted[key] = mode
-        for key, mode in counted.items():
-            self._group(key).add(mode, softened, event.time)
-
-    def _key(self, data: dict[str, Any], rule: str, mode: str) -> Key:
-        known = {"rule": rule, "mode": mode}
-        known |= {name: data[name] for name in _OF_EVENT}
-        known |= {name: data["subject"].get(name) for name in _OF_SUBJECT}
-        # Keys are cut, so that a damaged log takes no more memory.
-        return tuple(
-            None if known[name] is None else clean(known[name])
-            for name in self.by
-        )
-
-    def _group(self, key: Key) -> Group:
-        if key not in self.groups and len(self.groups) >= GROUPS:
-            key = (_OTHERS,) * len(key)
-        return self.groups.setdefault(key, Group())
-
-    def ordered(self) -> list[tuple[Key, Group]]:
-        """Return the groups, those that matter most first."""
-        return sorted(
-            self.groups.items(),
-            key=lambda item: (
-                -item[1].would,
-                -item[1].refused,
-                -item[1].requests,
-                [name or "" for name in item[0]],
-            ),
-        )
 
 
 class SummarizeDecisions(OfflineLister):
@@ -144,7 +45,7 @@ class SummarizeDecisions(OfflineLister):
             metavar="<name>[,<name>...]",
             type=_names,
             default=_USUAL,
-            help=f"What makes a group, of {', '.join(_BY)} (default: "
+            help=f"What makes a group, of {', '.join(BY)} (default: "
             "%(default)s).",
         )
         parser.add_argument(
@@ -199,10 +100,10 @@ class SummarizeDecisions(OfflineLister):
         )
         for text in read.damaged:
             self.say(f"damaged, read up to there: {text}")
-        if groups > GROUPS:
+        if groups > counts.GROUPS:
             self.say(
-                f"more than {GROUPS} groups; the rest is counted as "
-                f"{_OTHERS}; choose fewer names for --by"
+                f"more than {counts.GROUPS} groups; the rest is counted as "
+                f"{counts.OTHERS}; choose fewer names for --by"
             )
         if top is not None and groups > top:
             self.say(f"{top} of {counted(groups, 'group')} shown")
@@ -233,8 +134,8 @@ def _open_all(paths: list[str]) -> None:
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for name in names:
-        if name not in _BY:
-            known = ", ".join(_BY)
+        if name not in BY:
+            known = ", ".join(BY)
             message = f"{clean(name)!r} is none of {known}"
             raise argparse.ArgumentTypeError(message)
     return names

@@ -13,10 +13,11 @@ from nova_vhard.osc.device import devices
 from nova_vhard.osc.image import images, selection
 from nova_vhard.osc.image.changes import ERRORS as GLANCE_ERRORS
 from nova_vhard.osc.progress import Progress
+from nova_vhard.osc.report import hosts as reading
 from nova_vhard.osc.server import audit as server
 from nova_vhard.osc.server.servers import alone
 from nova_vhard.placement.client import Placement, PlacementError
-from nova_vhard.placement.fleet import HostPosture, fleet
+from nova_vhard.placement.fleet import HostPosture
 from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import PassthroughRule, Policy
@@ -35,7 +36,6 @@ _TRAITS = "passthrough.require"
 _ALL = argparse.Namespace(
     server=[], all_projects=True, project=None, host=None
 )
-_TEXT = 200
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def gather(app: Any, policy: Policy, now: datetime.datetime) -> Report:
     client = app.client_manager.vhard
     age = policy.hosts.max_report_age
     today = now.astimezone(datetime.UTC).date()
-    hosts, trouble = _hosts(client.placement, now, age)
+    hosts, trouble = reading.read(client.placement, now, age)
     audit = server.Audit(app, policy)
     servers = _part(lambda: sorted(audit.rows(_ALL)), audit.notes)
     return Report(
@@ -159,15 +159,6 @@ def device_rows(placement: Placement) -> Iterator[Row]:
             yield (clean(device.root.name), device.address, kind, device.why)
 
 
-def _hosts(
-    placement: Placement, now: datetime.datetime, age: int
-) -> tuple[tuple[HostPosture, ...], str | None]:
-    try:
-        return tuple(fleet(placement, now, age, results=True)), None
-    except PlacementError as error:
-        return (), f"Placement: {clean(error, _TEXT)}"
-
-
 def _part(
     rows: Callable[[], Iterable[Row]],
     notes: Callable[[], Iterable[str]] = tuple,
@@ -176,5 +167,5 @@ def _part(
         return Part(tuple(rows()), None, tuple(notes()))
     except (*paging.ERRORS, *GLANCE_ERRORS, PlacementError) as error:
         # Half a list would pass for the whole.
-        text = f"{type(error).__name__}: {clean(error, _TEXT)}"
+        text = f"{type(error).__name__}: {clean(error, reading.TEXT)}"
         return Part(trouble=text)

@@ -8,9 +8,9 @@ can neither be markup nor turn the words beside it around.
 
 import datetime
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import jinja2
 import jinja2.filters
@@ -18,7 +18,7 @@ import jinja2.filters
 from nova_vhard.common.text import clean, line
 from nova_vhard.host import plugins
 from nova_vhard.osc.image import images
-from nova_vhard.osc.report import summary
+from nova_vhard.osc.report import exemptions, summary
 from nova_vhard.osc.report.data import (
     DEVICE_COLUMNS,
     FLAVOR_COLUMNS,
@@ -31,14 +31,8 @@ from nova_vhard.placement.fleet import (
     SILENT,
     STALE,
 )
-from nova_vhard.policy.leading import MOST
-from nova_vhard.policy.model import Exemption
-
-#: Days before its end from which on an exemption is named as ending.
-SOON = 14
 
 _LONG = 2000
-_SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 _BDI = jinja2.filters.FILTERS["safe"]("<bdi>{}</bdi>")
 _ABOUT_IMAGES = (("Image", "Name", "ID"), ("Owner", "Owner", ""))
 _ABOUT_SERVERS = (
@@ -103,7 +97,7 @@ def render(report: Report) -> str:
         few=summary.FEW,
         tables=_tables(report),
         device_columns=DEVICE_COLUMNS,
-        exemptions=_exemptions(report.policy.exemptions, today),
+        exemptions=exemptions.rows(report.policy.exemptions, today),
         fresh=FRESH,
         stale=STALE,
         silent=SILENT,
@@ -172,47 +166,3 @@ def _cells(
     yield Cell("To fix", row["Fix"] or "-")
     if "Means" in row:
         yield Cell("Means", row["Means"])
-
-
-def _exemptions(
-    exemptions: Sequence[Exemption], today: datetime.date
-) -> list[dict[str, Any]]:
-    """Return exemptions, the one that ends first before the others."""
-    return [
-        {
-            "id": item.id,
-            "reason": item.reason,
-            "who": _who(item),
-            "rules": [
-                f"{rule}: {', '.join(values.listed)}"
-                for rule, values in item.rules.items()
-            ],
-            "until": item.until.isoformat(),
-            "state": _state((item.until - today).days),
-        }
-        for item in sorted(exemptions, key=lambda exemption: exemption.until)
-    ]
-
-
-def _who(exemption: Exemption) -> list[str]:
-    return [
-        f"{name}: {_listed(getattr(exemption, name))}"
-        for name in _SELECTORS
-        if getattr(exemption, name)
-    ]
-
-
-def _listed(names: Collection[str]) -> str:
-    """Return names in order; of very many the first ones, and a count."""
-    shown = sorted(names)[:MOST]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
-
-
-def _state(days: int) -> tuple[str, str]:
-    """Return a class of the page's style, and words."""
-    if days < 0:
-        return "bad", "has ended"
-    if days <= SOON:
-        return "soon", f"ends in {days} days" if days else "ends today"
-    return "good", f"{days} days left"

@@ -15,6 +15,7 @@ from oslo_config import cfg
 from oslo_log import formatters
 from oslo_log import log as oslo_log
 
+from nova_vhard.osc.decision import counts as counting
 from nova_vhard.osc.decision import log as decision_log
 from nova_vhard.osc.decision import summary
 from nova_vhard.osc.decision.summary import SummarizeDecisions
@@ -385,13 +386,50 @@ def test_outsiders_text_is_cleaned_again(tmp_path):
 
 
 def test_groups_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(summary, "GROUPS", 3)
+    monkeypatch.setattr(counting, "GROUPS", 3)
     lines = [plain(IDE, image=f"i{number}") for number in range(10)]
     path = file(tmp_path, *lines, lines[0])
     done = run(SummarizeDecisions, path, "-f", "json")
     found = {one["Image"]: one["Requests"] for one in done.json}
     assert found == {"i0": 2, "i1": 1, "i2": 1, "(others)": 7}
     assert "more than 3 groups" in done.err
+
+
+@pytest.mark.parametrize(
+    ("most", "events"), [(0, 0), (1, 0), (None, 1), (10**6, 3)]
+)
+def test_the_end_of_a_file_that_is_written(tmp_path, most, events):
+    """Whole lines only: the bytes of one line bring that line."""
+    lines = [plain(IDE, image=f"i{number}") for number in range(3)]
+    path = file(tmp_path, *lines)
+    if most is None:
+        most = len(lines[-1]) + 1
+    read = decision_log.Read()
+    found = list(decision_log.recent(path, read, most))
+    assert [one.data["subject"]["image"] for one in found] == [
+        *("i0", "i1", "i2")[3 - events :]
+    ]
+    assert read.events == events
+    assert read.cut == ([] if events == 3 else [path])
+
+
+def test_the_end_of_a_file_is_where_it_was(tmp_path):
+    """What is written meanwhile is not followed for ever."""
+    line = plain(IDE)
+    path = file(tmp_path, line)
+    read = decision_log.Read()
+    for _ in decision_log.recent(path, read, 10**6):
+        with open(path, "a", encoding="utf-8") as stream:
+            stream.write(f"{line}\n" * 5)
+    assert read.events == 1
+
+
+def test_the_end_of_a_compressed_file_is_not_read(tmp_path):
+    path = tmp_path / "nova.log.gz"
+    path.write_bytes(gzip.compress(f"{plain(IDE)}\n".encode()))
+    read = decision_log.Read()
+    assert list(decision_log.recent(str(path), read, 10**6)) == []
+    assert read.damaged == [f"{path}: compressed; name the log itself"]
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):

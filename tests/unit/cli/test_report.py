@@ -12,7 +12,7 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.common import files
-from nova_vhard.osc.report import command, summary
+from nova_vhard.osc.report import command, exemptions, summary
 from nova_vhard.osc.report import page as report_page
 from nova_vhard.osc.report.data import Part
 from nova_vhard.placement.fleet import FRESH, SILENT, STALE, HostPosture
@@ -139,6 +139,12 @@ def test_the_numbers_on_the_tiles(made, page):
     assert numbers[0] == f"{fresh}/{len(made.hosts)}"
     assert numbers[1] == str(len(names))
     assert numbers[-1] == "3"
+
+
+def test_exemptions_that_end_soon(made):
+    today = report_pages.NOW.date()
+    found = exemptions.ending(made.policy.exemptions, today)
+    assert [item.id for item in found] == ["legacy-routers", "old-installer"]
 
 
 def test_exemptions_and_when_they_end(page):

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hosts, read from Placement for the report and Horizon's panel."""
+
+import datetime
+
+from nova_vhard.common.text import clean
+from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.fleet import HostPosture, fleet
+
+#: Characters of why something could not be read.
+TEXT = 200
+
+
+def read(
+    placement: Placement, now: datetime.datetime, age: int
+) -> tuple[tuple[HostPosture, ...], str | None]:
+    """Return every compute node, or why there is none to show.
+
+    :param now: aware time
+    :param age: whole hours; an older report is stale
+    :returns: the hosts, and None; or nothing, and what Placement answered
+    """
+    try:
+        return tuple(fleet(placement, now, age, results=True)), None
+    except PlacementError as error:
+        return (), f"Placement: {clean(error, TEXT)}"
