@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """One cloud with Horizon, and one browser, for all tests."""
 
+import contextlib
+import functools
 import json
 import os
 import pathlib
 import shutil
 
 import pytest
-from common import place
 
-from cloud import infrastructure, services, users
+from cloud import infrastructure, place, policies, services, users
 from cloud.cloud import Cloud
 from tests.dashboard.pages import Horizon
 from tests.functional.report import browser
@@ -18,6 +19,8 @@ from tests.integration.people import Person
 _CHECKOUT = pathlib.Path(__file__).parents[2]
 #: A cloud that is up, for whoever writes tests: .cloud of tools/cloud.sh.
 _RUNNING = os.environ.get("NOVA_VHARD_CLOUD")
+#: Python of an environment with another Horizon: see versions.py.
+_HORIZON = os.environ.get("NOVA_VHARD_HORIZON", "")
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +34,7 @@ def cloud(request):
     stored = place.Place(_CHECKOUT / ".cloud-dashboard")
     stored.take()
     running = Cloud(stored, print)
-    running.up(dashboard=True)
+    running.up(dashboard=True, horizon=_HORIZON)
     yield running
     running.down()
     assert not running.daemons.leftover()
@@ -40,39 +43,44 @@ def cloud(request):
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    with browser.chromium() as started:
-        yield started
+def horizon(cloud, tmp_path_factory):
+    """Give Horizon's pages as a user sees them, in a browser of their own.
 
-
-@pytest.fixture(scope="session")
-def horizon(cloud, chromium, tmp_path_factory):
-    """Horizon's pages, and where pictures of them are kept."""
+    Cookies of another user would come back, with the answer to a page that
+    is left. Pictures are kept where NOVA_VHARD_PICTURES says.
+    """
     pictures = os.environ.get("NOVA_VHARD_PICTURES")
     folder = pathlib.Path(pictures or tmp_path_factory.mktemp("pictures"))
-    return Horizon(chromium, cloud.facts, folder)
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def seen_by(user):
+            started = stack.enter_context(browser.chromium())
+            pages = Horizon(started, cloud.facts, folder)
+            pages.log_in(user.name)
+            return pages
+
+        yield seen_by
 
 
 @pytest.fixture
 def as_member(horizon):
-    horizon.log_in(users.MEMBER.name)
-    return horizon
+    return horizon(users.MEMBER)
 
 
 @pytest.fixture
 def as_admin(horizon):
-    horizon.log_in(users.ADMIN.name)
-    return horizon
+    return horizon(users.ADMIN)
 
 
 @pytest.fixture(scope="session")
 def member(cloud):
-    return Person(cloud, users.MEMBER)
+    return Person(cloud.facts, users.MEMBER)
 
 
 @pytest.fixture(scope="session")
 def admin(cloud):
-    return Person(cloud, users.ADMIN)
+    return Person(cloud.facts, users.ADMIN)
 
 
 @pytest.fixture(scope="session")
@@ -109,17 +117,37 @@ def loud_flavor(admin):
 
 
 @pytest.fixture
-def nova_answers(cloud):
+def faults(cloud):
+    """Let an API have a fault of tests.integration.faults, until the end."""
+    files = set()
+
+    def switch(api, fault):
+        file = services.faults_file(cloud.facts, api)
+        files.add(file)
+        draft = file.with_suffix(".new")
+        draft.write_text(json.dumps([fault]))
+        draft.replace(file)
+
+    yield switch
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def nova_answers(faults):
     """Have Nova answer the actions on servers with a status and a body."""
-    file = services.faults_file(cloud.facts, "nova")
 
     def answer(status, body):
         fault = {"path": "/v2.1/servers/", "status": status}
         # the pages that show servers go on to work
         fault |= {"method": "POST", "body": json.dumps(body)}
-        draft = file.with_suffix(".new")
-        draft.write_text(json.dumps([fault]))
-        draft.replace(file)
+        faults("nova", fault)
 
-    yield answer
-    file.unlink(missing_ok=True)
+    return answer
+
+
+@pytest.fixture
+def policy(cloud):
+    """Replace the policy of all gates, until the end of the test."""
+    yield lambda text: policies.write(cloud.place.policy, text)
+    policies.write(cloud.place.policy, policies.BASELINE)

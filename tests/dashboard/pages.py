@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person does in Horizon, by Selenium."""
 
+import base64
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from tests.functional.report import browser
 _LONG = 180
 _REFUSAL = ".nova-vhard-refusal"
 _DIALOG = ".modal-dialog"
+_BUTTONS = "td a, td button"
+_MENU = ".dropdown-toggle, .split-caret"
 _PICK = """
 const [select, text] = arguments;
 const found = Array.from(select.options).find(
@@ -40,26 +44,34 @@ class Horizon:
         self.driver = chromium._driver
         self._facts = facts
         self._pictures = pictures
-        self._user = ""
         self.driver.set_window_size(1280, 900)
 
     def log_in(self, user: str) -> None:
-        """Log in, unless that user is already."""
-        if user == self._user:
-            return
-        # Cookies are those of the page that is shown.
-        self.go("/auth/login/")
-        self.driver.delete_all_cookies()
+        """Log in, for as long as this browser is there."""
         self.go("/auth/login/")
         self.find("#id_username").send_keys(user)
         self.find("#id_password").send_keys(self._facts.password)
         self.find("#loginBtn").click()
         self.until(lambda: "/auth/login" not in self.driver.current_url)
-        self._user = user
 
     def go(self, path: str) -> None:
         """Show a page."""
         self.driver.get(self._facts.url("dashboard") + path)
+
+    @contextlib.contextmanager
+    def seen(
+        self, size: tuple[int, int] = (1280, 900), dark: bool = False
+    ) -> Iterator[None]:
+        """Have a screen of another size, and Horizon in another theme."""
+        self.driver.set_window_size(*size)
+        theme = {"name": "theme", "value": "dark"}
+        if dark:
+            self.driver.add_cookie(theme)
+        try:
+            yield
+        finally:
+            self.driver.delete_cookie("theme")
+            self.driver.set_window_size(1280, 900)
 
     def until(self, condition: Callable[[], Any]) -> Any:
         """Wait for something; return what it is then."""
@@ -109,14 +121,22 @@ class Horizon:
         return found
 
     def act(self, row: str, action: str) -> None:
-        """Choose an action of a row of a table."""
-        line = self.find("tbody tr", row)
-        self.driver.execute_script("arguments[0].dataset.acted = '1'", line)
-        buttons = "td a, td button"
-        if action not in (button.text for button in self.shown(buttons)):
-            found = ".dropdown-toggle, .split-caret"
-            line.find_element(By.CSS_SELECTOR, found).click()
-        self.click(f"tr[data-acted] {buttons}", action)
+        """Choose an action of a row of a table, as soon as it has it."""
+        self.until(lambda: self._acts(row, action))
+
+    def _acts(self, row: str, action: str) -> bool:
+        """Choose an action that is seen; open the menu where none is.
+
+        A row is made anew when Horizon knows more of it.
+        """
+        for line in self.shown("tbody tr", row):
+            for button in line.find_elements(By.CSS_SELECTOR, _BUTTONS):
+                if button.is_displayed() and action in button.text:
+                    button.click()
+                    return True
+            for menu in line.find_elements(By.CSS_SELECTOR, _MENU):
+                menu.click()
+        return False
 
     def step(self, name: str) -> None:
         """Go to a step of a wizard."""
@@ -153,9 +173,22 @@ class Horizon:
         self.find(f"{_DIALOG} {_REFUSAL}")
         self.until(lambda: not self.shown(".modal.loading"))
         if picture:
-            file = self._pictures / f"{picture}.png"
-            self.find(".modal-content").screenshot(str(file))
+            self.picture(".modal-content", picture)
         return self.told()
+
+    def picture(self, selector: str, name: str) -> None:
+        """Keep a picture of a part of the page."""
+        file = self._pictures / f"{name}.png"
+        self.find(selector).screenshot(str(file))
+
+    def whole_picture(self, name: str) -> None:
+        """Keep a picture of the page, what is below the screen too."""
+        tell = self.driver.execute_cdp_cmd
+        size = tell("Page.getLayoutMetrics", {})["cssContentSize"]
+        options = {"captureBeyondViewport": True, "clip": {**size, "scale": 1}}
+        taken = tell("Page.captureScreenshot", options)["data"]
+        file = self._pictures / f"{name}.png"
+        file.write_bytes(base64.b64decode(taken))
 
     def told(self) -> str:
         """Return the text of everything that looks like a message."""

@@ -10,14 +10,28 @@ import os
 import pathlib
 import sys
 
+#: A theme on dark ground, of what Horizon brings along.
+_DARK = {
+    "_variables.scss": '@import "/horizon/lib/bootswatch/darkly/variables";\n'
+    '@import "/themes/default/variables";\n',
+    "_styles.scss": '@import "/horizon/lib/bootswatch/darkly/bootswatch";\n'
+    '@import "/themes/default/styles";\n',
+}
+#: The logs with decisions in them.
+_DECIDE = ("nova-api", "nova-scheduler", "glance")
 _SETTINGS = """\
 ALLOWED_HOSTS = ["127.0.0.1"]
+AVAILABLE_THEMES = [
+    ("default", "Default", "themes/default"),
+    ("dark", "Dark", "{dark}"),
+]
 CACHES = {{
     "default": {{"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 }}
 COMPRESS_ENABLED = True
 DEBUG = False
 LOCAL_PATH = "{local}"
+NOVA_VHARD_DECISIONS = {decisions}
 NOVA_VHARD_POLICY_FILE = "{policy}"
 OPENSTACK_HOST = "127.0.0.1"
 OPENSTACK_KEYSTONE_URL = "{keystone}/v3"
@@ -37,13 +51,20 @@ def configure(home, keystone, plugin=None):
     """
     local = home / "local"
     local.mkdir(parents=True, exist_ok=True)
+    logs = home.parent / "logs"
     (local / "__init__.py").touch()
+    dark = home / "dark"
+    dark.mkdir(exist_ok=True)
+    for name, text in _DARK.items():
+        (dark / name).write_text(text)
     (local / "local_settings.py").write_text(
         _SETTINGS.format(
+            dark=dark,
             home=home,
             local=local,
             keystone=keystone,
             policy=home.parent / "policy.yaml",
+            decisions=[str(logs / f"{name}.log") for name in _DECIDE],
             secret="of one cloud",
         )
     )

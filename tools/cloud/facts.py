@@ -37,6 +37,8 @@ class Facts:
         and what is done by the clock is done seldom
     :ivar small: whether Nova is one process, with stand-ins around it
     :ivar dashboard: whether Horizon is there, with this project's plugin
+    :ivar horizon: Python of an environment with another Horizon in it, the
+        plugin and waitress; without it Horizon runs on this one
     :ivar libvirt: whether two of the computes have a real libvirt and the
         guard, rather than Nova's fake driver
     :ivar bus: whether the gates send their decisions to RabbitMQ, and the
@@ -53,6 +55,7 @@ class Facts:
     steady: bool = False
     small: bool = False
     dashboard: bool = False
+    horizon: str = ""
     libvirt: bool = False
     bus: bool = False
 

@@ -66,7 +66,7 @@ def metadefs(facts):
 
 def dashboard(facts):
     """Give the daemon of Horizon with this project's plugin."""
-    return _module(
+    daemon = _module(
         "dashboard",
         "cloud.dashboard",
         facts.ports["dashboard"],
@@ -74,6 +74,9 @@ def dashboard(facts):
         facts.place.home("dashboard"),
         _TOOLS.parent / "nova_vhard_dashboard" / "enabled",
     )
+    python = facts.horizon or daemon.command[0]
+    command = (python, *daemon.command[1:])
+    return Daemon(daemon.name, command, daemon.environment)
 
 
 def api(facts, service):
