@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the policy thinks of an image, for the tab of its details."""
 
-import functools
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.views import generic
 from openstack_dashboard.api import glance
@@ -16,18 +14,9 @@ from nova_vhard.policy import explain, refusal
 from nova_vhard.policy.hardware import IMAGE, Holder
 from nova_vhard.policy.subject import BOOT, subject_of
 from nova_vhard.policy.verdict import evaluate
-from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable, today
+from nova_vhard.policy.watch import PolicyUnavailable, today
 from nova_vhard.request import image as image_reader
-
-#: Where the policy file is, unless NOVA_VHARD_POLICY_FILE says otherwise.
-POLICY_FILE = "/etc/nova-vhard/policy.yaml"
-
-
-@functools.cache
-def _policy_file() -> PolicyFile:
-    """Return the policy file, which is read when it is asked for."""
-    path = getattr(settings, "NOVA_VHARD_POLICY_FILE", POLICY_FILE)
-    return PolicyFile(path)
+from nova_vhard_dashboard.policy import policy_file
 
 
 @dataclass(frozen=True)
@@ -57,7 +46,7 @@ def verdict(image: Any, caller: _Caller) -> dict[str, Any]:
         apart, or None; ``known`` is False where there is no policy to ask
     """
     try:
-        policy = _policy_file().current()
+        policy = policy_file().current()
     except PolicyUnavailable:
         return {"known": False, "refusals": None, "warnings": None}
     disk_format = image.get("disk_format")

@@ -3,9 +3,7 @@
 
 import json
 
-import django
 import pytest
-from django.conf import settings
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.test import RequestFactory
 
@@ -13,13 +11,8 @@ from nova_vhard.policy import explain
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard_dashboard import apps
 from nova_vhard_dashboard.middleware import RefusalMiddleware
+from tests.dashboard.django_settings import OTHERS, settings
 from tests.unit.helpers import judge, shipped
-
-settings.configure(
-    INSTALLED_APPS=["nova_vhard_dashboard"],
-    MIDDLEWARE=("one.of.horizons",),
-)
-django.setup()
 
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
 REFUSED = explain.api_message(
@@ -41,7 +34,7 @@ def told(response):
 
 
 def test_it_is_the_one_nearest_to_the_views():
-    assert settings.MIDDLEWARE == ("one.of.horizons", apps.MIDDLEWARE)
+    assert (*OTHERS, apps.MIDDLEWARE) == settings.MIDDLEWARE
 
 
 def test_an_answer_of_horizons_api():
