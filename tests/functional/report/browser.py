@@ -114,8 +114,19 @@ class Browser:
             "name": "prefers-color-scheme",
             "value": "dark" if dark else "light",
         }
-        self._tell("Emulation.setEmulatedMedia", features=[scheme])
+        self._tell("Emulation.setEmulatedMedia", media="", features=[scheme])
         self._driver.get(page.as_uri())
+
+    def on_paper(self) -> None:
+        """Lay the page out as A4 across, with the margins of the report."""
+        self._tell(
+            "Emulation.setDeviceMetricsOverride",
+            width=int((297 - 2 * 12) / 25.4 * 96),
+            height=int((210 - 2 * 12) / 25.4 * 96),
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        self._tell("Emulation.setEmulatedMedia", media="print")
 
     @property
     def title(self) -> str:

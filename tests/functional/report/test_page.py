@@ -158,6 +158,40 @@ def test_names_of_checks_are_in_one_line(
     assert len(chromium.elements(".check")) > 2 * len(CHECKS)
 
 
+#: The texts of elements that stand on more than a line.
+_BROKEN = """
+return [...document.querySelectorAll(arguments[0])].filter(element => {
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  const vertical = getComputedStyle(element).writingMode != "horizontal-tb";
+  const starts = [...range.getClientRects()].map(
+    box => Math.round(vertical ? box.left : box.top));
+  return new Set(starts).size > 1;
+}).map(element => element.textContent)
+"""
+
+
+@pytest.mark.parametrize(
+    "size", [browser.WIDE, browser.NARROW, None], ids=["wide", "narrow", "A4"]
+)
+def test_answers_and_hosts_are_in_one_line(
+    chromium: browser.Browser, tmp_path: Path, size: tuple[int, int] | None
+) -> None:
+    page = tmp_path / "small.html"
+    report = report_pages.report(tmp_path, hosts=45, violations=8)
+    page.write_text(report_page.render(report), encoding="utf-8")
+    chromium.show(page, size or browser.WIDE)
+    if size is None:
+        chromium.on_paper()
+        assert chromium.width <= chromium.run("return innerWidth")
+    cells = ".fleet td, .fleet thead th:not(:has(a))"
+    if size != browser.NARROW:
+        cells += ", .fleet tbody th"
+    words = chromium.run(_BROKEN.replace("arguments[0]", f"'{cells}'"))
+    assert words == []
+    assert len(chromium.elements(".fleet td")) == 45 * (1 + len(CHECKS))
+
+
 def test_pictures_for_the_documentation(
     chromium: browser.Browser, tmp_path: Path
 ) -> None:
