@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
@@ -75,7 +78,10 @@ class Horizon:
 
     def until(self, condition: Callable[[], Any]) -> Any:
         """Wait for something; return what it is then."""
-        ignored = [StaleElementReferenceException]
+        ignored = [
+            ElementClickInterceptedException,
+            StaleElementReferenceException,
+        ]
         waiting = WebDriverWait(self.driver, _LONG, 0.1, ignored)
         return waiting.until(lambda _: condition())
 
@@ -136,6 +142,7 @@ class Horizon:
                     return True
             for menu in line.find_elements(By.CSS_SELECTOR, _MENU):
                 menu.click()
+                return False
         return False
 
     def step(self, name: str) -> None:

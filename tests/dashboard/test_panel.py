@@ -85,7 +85,7 @@ def test_decisions_by_rule_and_project(panel, member):
         return [int(text) for text in counts[0]] if counts else [0, 0]
 
     before = counted()
-    refusal(member.upload, "edge-fw", hw_disk_bus="ide")
+    refusal(member.upload, "panel-fw", hw_disk_bus="ide")
     panel.until(lambda: counted() == [number + 1 for number in before])
 
 
@@ -138,7 +138,7 @@ def test_a_placement_that_refuses(as_admin, faults, status, text):
 def test_axe_finds_nothing_in_it(
     as_admin, member, policy, size, dark, request
 ):
-    refusal(member.upload, "edge-fw", hw_disk_bus="ide")
+    refusal(member.upload, "panel-fw", hw_disk_bus="ide")
     policy(POLICY.format(reason="no driver yet", until="2026-05-31"))
     with as_admin.seen(size, dark):
         as_admin.go(PAGE)

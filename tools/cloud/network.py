@@ -4,8 +4,14 @@
 It answers every question alike: with everything that it has.
 """
 
+import contextlib
+import functools
 import json
+import os
+import urllib.error
+import urllib.request
 
+_OWNER = "whoever asks"
 _NETWORK = {
     "id": "7e6c2f0a-5b0d-4a52-9a3e-2c1d9b6f7a01",
     "name": "private",
@@ -17,7 +23,7 @@ _NETWORK = {
     "shared": True,
     "status": "ACTIVE",
     "subnets": [],
-    "tenant_id": "",
+    "tenant_id": _OWNER,
 }
 _PORT = {
     "id": "7e6c2f0a-5b0d-4a52-9a3e-2c1d9b6f7a02",
@@ -31,7 +37,7 @@ _PORT = {
     "network_id": _NETWORK["id"],
     "security_groups": [],
     "status": "DOWN",
-    "tenant_id": "",
+    "tenant_id": _OWNER,
 }
 _SUBNET = {
     "id": "7e6c2f0a-5b0d-4a52-9a3e-2c1d9b6f7a03",
@@ -44,7 +50,7 @@ _SUBNET = {
     "host_routes": [],
     "ip_version": 4,
     "network_id": _NETWORK["id"],
-    "tenant_id": "",
+    "tenant_id": _OWNER,
 }
 _NETWORK["subnets"].append(_SUBNET["id"])
 _EMPTY = (
@@ -73,10 +79,26 @@ def application(environ, start_response):
     """Answer."""
     query = environ.get("QUERY_STRING", "")
     others = "shared=True" in query or "network_id=" in query
-    answer = json.dumps(_OTHERS if others else _EVERYTHING).encode()
+    text = json.dumps(_OTHERS if others else _EVERYTHING)
+    owner = _project(environ.get("HTTP_X_AUTH_TOKEN", ""))
+    answer = text.replace(json.dumps(_OWNER), json.dumps(owner)).encode()
     headers = [
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(answer))),
     ]
     start_response("200 OK", headers)
     return [answer]
+
+
+@functools.lru_cache(maxsize=100)
+def _project(token):
+    """Return whose a token is: older clients look for their own things."""
+    headers = {"X-Auth-Token": token, "X-Subject-Token": token}
+    url = os.environ["CLOUD_KEYSTONE"] + "/v3/auth/tokens"
+    request = urllib.request.Request(url, headers=headers)
+    with (
+        contextlib.suppress(urllib.error.HTTPError),
+        urllib.request.urlopen(request) as response,
+    ):
+        return json.load(response)["token"].get("project", {}).get("id", "")
+    return ""

@@ -103,6 +103,7 @@ def api(facts, service):
         facts.ports[service],
         faults_file(facts, service),
         OS_NOVA_CONFIG_FILES=files,
+        CLOUD_KEYSTONE=facts.url("keystone"),
         **homes,
     )
 
