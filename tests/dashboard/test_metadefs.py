@@ -53,9 +53,9 @@ def test_allowed_values_only(as_admin, as_member, image, write):
     undo = write()
     try:
         assert offered_by_update_metadata(as_admin, image) == ALLOWED
-        as_admin.picture(".modal-content", "update-metadata-allowed")
         as_admin.click("metadata-tree-item .input-group-addon", "hw_disk_bus")
         assert WHY in as_admin.find(".modal-content").text
+        as_admin.picture(".modal-content", "update-metadata-allowed")
         assert offered_by_create_image(as_member) == ALLOWED
     finally:
         undo()
