@@ -98,6 +98,14 @@ def test_replacements_that_a_narrower_file_does_not_allow_go(
     assert dict(rules.guest_devices["video_model"].replace) == kept
 
 
+def test_a_file_that_is_extended_may_have_no_rules(tmp_path):
+    write(tmp_path / "modes.yaml", 'version: "1"\nmode: warn\n')
+    rule = "{disk_bus: {allow: [virtio], replace: {ide: virtio}}}"
+    text = f'version: "1"\nextends: modes.yaml\nguest_devices: {rule}\n'
+    rules = document.load(write(tmp_path / "policy.yaml", text))
+    assert dict(rules.guest_devices["disk_bus"].replace) == {"ide": "virtio"}
+
+
 def test_replacements_go_also_of_a_file_between_the_two(tmp_path):
     write(
         tmp_path / "between.yaml",
