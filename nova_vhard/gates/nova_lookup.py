@@ -6,10 +6,10 @@ and flavors from Nova's databases. Where Nova has a function that decides what
 is read, that function is called.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from nova import block_device, exception, objects
+from nova import exception, objects
 from nova.api.openstack import common
 from nova.compute import api as compute
 from nova.network import neutron
@@ -17,6 +17,7 @@ from nova.virt import driver
 from nova.volume import cinder
 from oslo_utils import uuidutils
 
+from nova_vhard.common.log import get_logger
 from nova_vhard.gates import nova_images, nova_root, nova_servers
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.policy.hardware import STORED, HardwareRequest
@@ -30,6 +31,8 @@ from nova_vhard.request.lookups import (
     NotFound,
     Server,
 )
+
+LOG = get_logger(__name__)
 
 #: Requests to other services beyond which no more are made for one request.
 MOST = 64
@@ -74,21 +77,30 @@ class NovaLookups:
         """
         reference = server.get("imageRef")
         legacy = server.get("block_device_mapping")
-        listed = server.get("block_device_mapping_v2") or ()
-        if legacy and listed:
+        if legacy and server.get("block_device_mapping_v2"):
             raise NotAccepted("block devices in both formats")
         try:
-            devices = [
-                block_device.BlockDeviceDict.from_api(
-                    dict(entry), reference not in (None, "")
-                )
-                for entry in listed
-            ]
+            devices = nova_root.listed(server)
         except _UNREADABLE as error:
             raise NotAccepted(str(error)) from error
         if reference:
             return self.image(reference)
         return self._root(legacy or devices, bool(legacy))
+
+    def boot_files(self, server: Body, image: Image) -> Iterator[Image]:
+        """Yield what a new server boots and has no devices from.
+
+        An image or volume that cannot be looked up is without properties:
+        the scheduler's gate does not see it, either.
+        """
+        for device in nova_root.bootable(server, image.properties):
+            try:
+                other = self._root([{**device, "boot_index": 0}], False)
+            except (NotFound, LookupFailed) as error:
+                LOG.warning("What a disk is made of is not known: %s", error)
+                other = Image()
+            if not other.holder.id or other.holder.id != image.holder.id:
+                yield other
 
     def _root(self, devices: Iterable[Any], legacy: bool) -> Image:
         """Return the metadata of a root device.

@@ -6,13 +6,14 @@ image and a volume counts. It is given facades of Glance and Cinder that look
 up through the gate, and that keep what was read.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from nova import block_device
 
 from nova_vhard.policy.hardware import NOBODY, VOLUME, Holder
-from nova_vhard.request.lookups import Image
+from nova_vhard.request.lookups import Body, Image
 
 
 class RootLookups(Protocol):
@@ -78,3 +79,86 @@ def read(
         return glance.image
     properties = result.get("properties") or {}
     return Image(properties, result.get("disk_format"), VOLUME, cinder.holder)
+
+
+#: A disk that is made of what nobody can tell.
+_UNKNOWN: Mapping[str, Any] = {}
+
+_LISTS = ("block_device_mapping", "mappings")
+
+
+def listed(server: Body) -> list[Any]:
+    """Return the block devices of a POST /servers, in format 2.
+
+    :raises Exception: what Nova itself raises of such that it cannot read
+    """
+    image_given = server.get("imageRef") not in (None, "")
+    return [
+        block_device.BlockDeviceDict.from_api(dict(entry), image_given)
+        for entry in server.get("block_device_mapping_v2") or ()
+    ]
+
+
+def bootable(
+    server: Body, properties: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the disks of a new server that a guest may boot from.
+
+    Not the disk that is the image's own. Where Nova would take one from the
+    body instead of one of the image's properties both are among them.
+
+    :param server: ``server`` of POST /servers
+    :param properties: of the image that Nova takes the devices from
+    """
+    try:
+        devices = [*_of_body(server, properties), *_of_image(properties)]
+    except Exception:  # noqa: BLE001 - Nova fails at it, in ways of its own
+        yield _UNKNOWN
+        return
+    for device in devices:
+        index = device.get("boot_index")
+        if index is not None and index >= 0 and _is_made_of(device):
+            yield device
+
+
+def _is_made_of(device: Mapping[str, Any]) -> bool:
+    """Return whether a disk has content that is not the image's own."""
+    source = device.get("source_type")
+    if source == "image":
+        return device.get("destination_type") != "local"
+    return source in ("snapshot", "volume")
+
+
+def _of_body(
+    server: Body, properties: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    legacy = server.get("block_device_mapping")
+    if not legacy:
+        return listed(server)
+    return _of_format_1(legacy, server.get("imageRef"), properties)
+
+
+def _of_image(properties: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what Nova's ``_get_image_defined_bdms`` does, but for swap."""
+    entries = _list(properties, "block_device_mapping")
+    if not properties.get("bdm_v2", False):
+        return _of_format_1(entries, None, properties)
+    return [block_device.BlockDeviceDict(entry) for entry in entries]
+
+
+def _of_format_1(
+    entries: Any, image: Any, properties: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Return block devices of format 1 in format 2, as Nova makes them."""
+    lists = {name: _list(properties, name) for name in _LISTS}
+    root = block_device.properties_root_device_name({**properties, **lists})
+    result: list[Mapping[str, Any]] = block_device.from_legacy_mapping(
+        entries, image, root or "vda"
+    )
+    return result
+
+
+def _list(properties: Mapping[str, Any], name: str) -> Any:
+    """Return a list that Glance keeps as JSON text."""
+    value = properties.get(name) or []
+    return json.loads(value) if isinstance(value, str) else value

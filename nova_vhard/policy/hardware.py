@@ -138,6 +138,8 @@ class HardwareRequest:
     :ivar rescue_disk: a disk that another image chooses and that is plugged
         into this guest: its own kinds are in its ``only``, and its
         controller is this guest's
+    :ivar other_files: images and volumes that it boots and does not take its
+        devices from; of each only the kinds that are about the file
     :ivar faults: references that nobody can judge
     :ivar complete: whether it is all that the guest has, so that nothing is
         implied by what it does not say
@@ -156,6 +158,7 @@ class HardwareRequest:
     emulated: str | None = None
     holder: Holder = NOBODY
     rescue_disk: "HardwareRequest | None" = None
+    other_files: "tuple[HardwareRequest, ...]" = ()
     faults: tuple[Fault, ...] = ()
     complete: bool = False
 

@@ -18,6 +18,7 @@ from nova_vhard.policy.hardware import (
     DOMAIN,
     IMAGE,
     PASSTHROUGH,
+    VOLUME,
     DeviceChoice,
     Fault,
     HardwareRequest,
@@ -243,12 +244,17 @@ def _exemption(
 
 
 def _held(subject: Subject, violation: Violation) -> Subject:
-    """Return the subject with the image that a choice stands in.
+    """Return the subject with the image or volume that a choice stands in.
 
-    A rescue is of two images, and an exemption by image is for one.
+    A rescue is of two images, and so is a boot from a volume beside an image;
+    an exemption by image is for one.
     """
     choice = violation.choice
-    if choice is None or choice.origin != IMAGE or not choice.holder.id:
+    if choice is None or choice.origin not in (IMAGE, VOLUME):
+        return subject
+    if choice.kind in OF_FILE and not choice.holder.id:
+        return replace(subject, image=None)
+    if not choice.holder.id:
         return subject
     if choice.holder.id == subject.image:
         return subject
@@ -319,9 +325,9 @@ def _violations(
         yield _unjudgeable(policy, fault, subject, remedies)
     yield from _devices(policy, request, subject, remedies)
     disk = request.rescue_disk
-    if disk is not None:
-        remedies = Remedies(policy, disk, subject, request)
-        yield from _devices(policy, disk, subject, remedies)
+    for part in (*request.other_files, *(() if disk is None else (disk,))):
+        remedies = Remedies(policy, part, subject, request)
+        yield from _devices(policy, part, subject, remedies)
 
 
 def _unjudgeable(

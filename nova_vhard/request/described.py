@@ -131,6 +131,10 @@ class Description:
             return Image(properties, origin=VOLUME)
         return self.image(None)
 
+    def boot_files(self, server: Data, image: Image) -> tuple[Image, ...]:
+        """Return nothing: what other disks are made of is not described."""
+        return ()
+
     def image(self, image_id: Any) -> Image:
         """Return the image."""
         image = self._data.get("image", {})

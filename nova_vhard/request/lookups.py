@@ -6,9 +6,10 @@ description. The readers of this package know nothing else of either.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.policy.hardware import (
     IMAGE,
     NOBODY,
@@ -47,6 +48,17 @@ class Image:
         """Return what it asks for."""
         return image_reader.read(
             self.properties, self.disk_format, self.origin, self.holder
+        )
+
+    def file(self) -> HardwareRequest:
+        """Return what it says of the file alone, without any device."""
+        return replace(
+            self.hardware(),
+            devices=frozenset(),
+            reasons=(),
+            faults=(),
+            passthrough=(),
+            only=frozenset(OF_FILE),
         )
 
 
@@ -120,6 +132,16 @@ class Lookups(Protocol):
         """Return what Nova takes the devices of a new server from.
 
         :param server: ``server`` of POST /servers
+        """
+
+    def boot_files(self, server: Body, image: Image) -> Iterable[Image]:
+        """Return what a new server boots and has no devices from.
+
+        An image or volume that cannot be looked up is one without properties,
+        and raises nothing.
+
+        :param server: ``server`` of POST /servers
+        :param image: what ``boot_image`` returned
         """
 
     def boot_flavor(self, reference: Any) -> Flavor:

@@ -108,7 +108,12 @@ class ServerReader:
         if flavor is not None:
             request = with_specs(request, flavor.extra_specs)
         request = request.plus(choices, reasons)
-        request = replace(request, passthrough=(*request.passthrough, *ports))
+        files = self._find.boot_files(server, image)
+        request = replace(
+            request,
+            passthrough=(*request.passthrough, *ports),
+            other_files=tuple(other.file() for other in files),
+        )
         subject = subject_of(
             BOOT, self._requester, None, image.holder.id, flavor
         )

@@ -2,6 +2,7 @@
 """Images that must be signed, and what Nova makes of them later."""
 
 from nova.compute import power_state, vm_states
+from nova.tests.fixtures import PROJECT_ID
 
 from tests.functional.nova import helpers, typed
 from tests.functional.nova.test_verdicts import Verdicts
@@ -14,6 +15,8 @@ SIGNED = {
 }
 STABLE = {"hw_rescue_device": "disk", "hw_rescue_bus": "virtio"}
 MISSING = "img_signature is not set"
+#: An image that an exemption is for.
+OLD = "725c6a5e-0000-4a3a-8f0e-2d4f4c2f0c11"
 
 
 class TestSigned(Verdicts):
@@ -72,3 +75,116 @@ guest_devices:
         shelved = {"shelved_image_id": self.image(**helpers.IDE)}
         typed.rest(server, state, power_state.SHUTDOWN, **shelved)
         self.refused(self.act(server, {"unshelve": None}), "hw_disk_bus")
+
+
+class TestFileBesideTheImage(Verdicts):
+    """The devices are the image's, and another file boots."""
+
+    POLICY = TestSigned.POLICY
+
+    def sources(self, **properties):
+        """Yield a root disk of each kind, in format 2."""
+        image = self.image(**properties)
+        yield self.disk(image, source_type="image", volume_size=1)
+        volume = self.volume(**properties)
+        yield self.disk(volume)
+        yield self.disk(self.snapshot(volume), source_type="snapshot")
+
+    def test_a_root_disk_of_something_else(self):
+        image = self.image(**SIGNED)
+        for root in self.sources():
+            for index in (0, "0"):
+                disks = [{**root, "boot_index": index}]
+                response = self.boot(image, block_device_mapping_v2=disks)
+                self.refused(response, MISSING)
+        for root in self.sources(**SIGNED):
+            self.passed(self.boot(image, block_device_mapping_v2=[root]))
+
+    def test_a_root_disk_of_the_image_itself(self):
+        image = self.image(**SIGNED)
+        root = self.disk(image, source_type="image", volume_size=1)
+        self.passed(self.boot(image, block_device_mapping_v2=[root]))
+        self.passed(self.boot(None, block_device_mapping_v2=[root]))
+
+    def test_a_second_disk_that_can_be_booted(self):
+        image = self.image(**SIGNED)
+        own = self.disk(image, source_type="image", destination_type="local")
+        for disk in self.sources():
+            disks = [own, {**disk, "boot_index": 1}]
+            response = self.boot(image, block_device_mapping_v2=disks)
+            self.refused(response, MISSING)
+            for index in (-1, None):
+                disks = [own, {**disk, "boot_index": index}]
+                response = self.boot(image, block_device_mapping_v2=disks)
+                self.passed(response)
+
+    def test_a_root_disk_in_format_1(self):
+        image = self.image(**SIGNED)
+        named = self.image(**SIGNED, root_device_name="/dev/sda")
+        volume = self.volume()
+        disk = {"volume_id": volume, "device_name": "vda"}
+        self.refused(self.boot(image, block_device_mapping=[disk]), MISSING)
+        self.passed(self.boot(named, block_device_mapping=[disk]))
+        disk = {"volume_id": volume, "device_name": "sda"}
+        self.refused(self.boot(named, block_device_mapping=[disk]), MISSING)
+        self.passed(self.boot(image, block_device_mapping=[disk]))
+
+    def test_a_root_disk_in_the_images_own_properties(self):
+        for properties, check in (({}, False), (SIGNED, True)):
+            for root in self.sources(**properties):
+                source = root["source_type"]
+                entry = {**root, f"{source}_id": root.pop("uuid")}
+                del entry["uuid"]
+                image = self.image(
+                    **SIGNED, bdm_v2="true", block_device_mapping=[entry]
+                )
+                response = self.boot(image)
+                if check:
+                    self.passed(response)
+                else:
+                    self.refused(response, MISSING)
+        entry = {"snapshot_id": self.snapshot(self.volume())}
+        entry["device_name"] = "vda"
+        image = self.image(**SIGNED, block_device_mapping=[entry])
+        self.refused(self.boot(image), MISSING)
+
+    def test_what_is_not_there_is_not_signed(self):
+        image = self.image(**SIGNED)
+        missing = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
+        for root in self.sources():
+            disks = [{**root, "uuid": missing}]
+            response = self.boot(image, block_device_mapping_v2=disks)
+            self.refused(response, MISSING)
+
+
+class TestExemptionOfAnImage(Verdicts):
+    """It is for that image, not for what is booted beside it."""
+
+    POLICY = f"""\
+{TestSigned.POLICY}
+exemptions:
+  - id: unsigned
+    reason: from before there were keys
+    projects: [{PROJECT_ID}]
+    images: [{OLD}]
+    until: 2099-12-31
+    rules:
+      guest_devices.image_signature: "*"
+      guest_devices.image_signature_certificate: "*"
+      guest_devices.image_signature_hash: "*"
+      guest_devices.image_signature_key_type: "*"
+"""
+
+    def test_not_for_what_is_booted_beside_it(self):
+        self.glance.images.pop(OLD, None)
+        made = self.glance.images.pop(self.image())
+        self.glance.images[OLD] = {**made, "id": OLD}
+        self.passed(self.boot(OLD))
+        volume = self.volume()
+        for root in (
+            self.disk(volume),
+            self.disk(self.snapshot(volume), source_type="snapshot"),
+            self.disk(self.image(), source_type="image", volume_size=1),
+        ):
+            response = self.boot(OLD, block_device_mapping_v2=[root])
+            self.refused(response, MISSING)
