@@ -22,6 +22,9 @@ class Lazy:
     def __init__(self, path: str) -> None:
         """Import nothing yet."""
         self._path = path
+        # By the arguments of a factory's __init__ cliff decides whether the
+        # name of the command is passed, by which it finds hooks of others.
+        vars(self)["__init__"] = self.__call__
 
     def __getattr__(self, name: str) -> "Lazy":
         """Return the name of what is below it.

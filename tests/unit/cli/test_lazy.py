@@ -8,6 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from cliff import app, commandmanager
 from osc_lib.command import command
 
 from nova_vhard.osc import lazy, output
@@ -45,10 +46,10 @@ def test_every_command_is_there(entry):
     found = entry.load()
     assert isinstance(found, lazy.Lazy)
     assert issubclass(found.resolve(), output.Command)
-    # cliff asks so whether the name is to be given
-    assert "cmd_name" in inspect.signature(found).parameters
-    app = SimpleNamespace(client_manager=None)
-    made = found(app, None, cmd_name=None)
+    # cliff decides so whether the name is passed
+    assert "cmd_name" in inspect.getfullargspec(found.__init__).args
+    program = SimpleNamespace(client_manager=None)
+    made = found(program, None, cmd_name=None)
     assert isinstance(made, command.Command)
     assert "nova-vhard plugin" in made.get_parser("x").epilog
 
@@ -62,3 +63,21 @@ def test_a_command_that_is_not_there_is_an_error_of_its_own():
         _ = lazy.policy.show._private
     with pytest.raises(AttributeError):
         _ = lazy._private
+
+
+class Remembering(command.Command):
+    """A command that keeps the name by which cliff looks for its hooks."""
+
+    names = []
+
+    def take_action(self, parsed_args):
+        """Keep the name."""
+        self.names.append(self.cmd_name)
+
+
+def test_cliff_passes_the_name_of_a_command(monkeypatch):
+    manager = commandmanager.CommandManager("openstack.vhard.v1")
+    program = app.App("a program", "1", manager)
+    monkeypatch.setattr(lazy.Lazy, "resolve", lambda self: Remembering)
+    assert program.run(["vhard", "policy", "check"]) == 0
+    assert Remembering.names == ["vhard policy check"]
