@@ -11,7 +11,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from nova_vhard.cmd import version
-from nova_vhard.common import terminal
+from nova_vhard.common import log, terminal
 from nova_vhard.placement.client import PlacementError
 
 #: Runs a command; returns the exit status of the program.
@@ -76,6 +76,7 @@ class Program:
             default_config_files=files,
         )
         logging.setup(conf, self.name)
+        log.clean_handlers()
         read_all(conf[self.group], self.options)
         return conf
 

@@ -107,6 +107,41 @@ class CleanLogger(logging.LoggerAdapter[logging.Logger]):
             self.logger.log(level, text, **kwargs)
 
 
+class CleanFormatter(logging.Formatter):
+    """Cleans and cuts the records of others' loggers too.
+
+    For the handlers of a program of ours: what a library logs of the bytes
+    that it was sent passes no logger of this module.
+
+    :param formatter: writes out what is clean
+    """
+
+    def __init__(self, formatter: logging.Formatter | None) -> None:
+        """Keep the handler's own formatter."""
+        super().__init__()
+        self._formatter = formatter or logging.Formatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as text, all of it clean."""
+        copy = logging.makeLogRecord(record.__dict__)
+        copy.exc_info, copy.exc_text = _cleaned(record.exc_info), None
+        limit = _WITH_TRACEBACK if copy.exc_info else MESSAGE_LIMIT
+        arguments = record.args or ()
+        values = arguments if isinstance(arguments, tuple) else (arguments,)
+        copy.msg, copy.args = line(_formatted(record.msg, values), limit), ()
+        try:
+            # As in CleanLogger.log: no text of an exception handled now.
+            raise ValueError
+        except ValueError:
+            return self._formatter.format(copy)
+
+
+def clean_handlers() -> None:
+    """Have every handler of the root logger write clean records only."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(CleanFormatter(handler.formatter))
+
+
 def _formatted(msg: object, args: tuple[Any, ...]) -> str:
     try:
         values = args[0] if args and isinstance(args[0], Mapping) else args

@@ -329,3 +329,36 @@ def test_a_line_is_cut_at_bytes():
     assert cut.endswith("😀…")
     assert len(line("x" * 10**6, MESSAGE_LIMIT)) == MESSAGE_LIMIT - 2
     assert lines("a\x1b\nb\u2028\n") == "a\nb\n"
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+def test_a_record_of_a_library_is_clean_in_our_programs(odd):
+    formatter = log.CleanFormatter(logging.Formatter("%(message)s"))
+    for arguments in ((), (odd,), ({"text": odd},)):
+        message = "%(text)s" if arguments[:1] == ({"text": odd},) else "%s"
+        record = logging.LogRecord(
+            "library",
+            30,
+            "x.py",
+            1,
+            message if arguments else odd,
+            arguments,
+            None,
+        )
+        text = formatter.format(record)
+        assert text == line(odd, MESSAGE_LIMIT)
+        # nobody else's copy is changed
+        assert record.exc_info is None
+
+
+def test_a_traceback_of_a_library_is_clean_in_our_programs():
+    formatter = log.CleanFormatter(None)
+    try:
+        raise Trouble(FORGED)
+    except Trouble as error:
+        info = (type(error), error, error.__traceback__)
+    record = logging.LogRecord("library", 40, "x.py", 1, "Bad", (), info)
+    text = formatter.format(record)
+    assert "Trouble: x 2026-11-25" in text
+    assert FORGED not in text
+    assert record.exc_info is info

@@ -21,6 +21,8 @@ _VERSION = re.compile(r"1\.[0-9]{1,4}\Z")
 _MOST = 1000
 #: More than any process drops between two notifications.
 _MANY = 10**9
+#: Seconds, more than any judgement takes: a sum of such stays a number.
+_LONGEST = 86_400
 _WRONG = (KeyError, TypeError, ValueError, OverflowError)
 
 
@@ -93,6 +95,6 @@ def _seconds(microseconds: Any) -> float:
         raise TypeError("a number expected")
     seconds = microseconds / 1e6
     # Written so that NaN is refused too.
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(f"{seconds} is no time")
+    if not 0 <= seconds <= _LONGEST:
+        raise ValueError(f"{seconds} is no time that a judgement takes")
     return float(seconds)

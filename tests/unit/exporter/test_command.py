@@ -2,6 +2,7 @@
 """nova-vhard-exporter as a process."""
 
 import contextlib
+import json
 import signal
 import socket
 import subprocess
@@ -179,3 +180,57 @@ def test_importing_it_starts_no_thread():
         "print(threading.active_count())\n"
     )
     assert found.stdout == "1\n"
+
+
+_FORGED = """
+import json, sys, threading
+import oslo_messaging
+from nova_vhard.cmd.exporter import program, service
+
+def run(self, host, port):
+    self.start()
+    driver = self._buses[0]._transport._driver
+    exchange = driver._exchange_manager.get_exchange("nova-vhard-exporter")
+    for message in json.loads(sys.argv.pop()):
+        exchange.deliver_message("vhard_notifications.info", {}, message, None)
+    until = threading.Event()
+    dropped = dict(service="nova-api")
+    name = "nova_vhard_notifications_dropped_total"
+    while not self.metrics.registry.get_sample_value(name, dropped):
+        until.wait(0.01)
+
+service.Exporter.run = run
+sys.exit(program.main(sys.argv[1:-1]))
+"""
+
+FORGED = "\n2026-11-27 09:00:00.000 1 CRITICAL forged [-] \x1b[2Jforged\u202e"
+
+
+def test_what_a_library_logs_of_a_notification_is_clean_too(tmp_path):
+    # given: what oslo.messaging itself cannot read, and logs
+    good = {
+        "publisher_id": "nova-api:host",
+        "event_type": "vhard.heard",
+        "priority": "INFO",
+        "payload": {"version": "1.0", "dropped": 1},
+    }
+    messages = [
+        {**good, "priority": FORGED},
+        {**good, "priority": {FORGED: FORGED}},
+        {**good, "publisher_id": FORGED, "payload": FORGED},
+        good,
+    ]
+    options = configured(tmp_path, transport_urls="fake:")
+    # when
+    ended = subprocess.run(
+        [sys.executable, "-c", _FORGED, *options, json.dumps(messages)],
+        capture_output=True,
+        text=True,
+        timeout=_WAIT,
+        check=True,
+    )
+    # then
+    assert "Unknown priority" in ended.stderr
+    lines = ended.stderr.splitlines()
+    assert not [line for line in lines if line.startswith("2026-11-27 09")]
+    assert not {"\x1b", "\u202e"} & {*ended.stderr}

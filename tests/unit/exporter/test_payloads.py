@@ -79,12 +79,20 @@ def test_a_count(count):
         ({"microseconds": -1}, "no time"),
         ({"microseconds": float("nan")}, "no time"),
         ({"microseconds": float("inf")}, "no time"),
+        ({"microseconds": 1.7e308}, "no time"),
+        ({"microseconds": 86_400_000_001}, "no time"),
         ({"microseconds": 10**400}, "OverflowError"),
     ],
 )
 def test_a_decision_of_other_types_is_unreadable(change, why):
     with pytest.raises(payloads.Unreadable, match=why):
         payloads.decision(payload(IDE) | change)
+
+
+@pytest.mark.parametrize("microseconds", [0, 61, 86_400_000_000])
+def test_a_time(microseconds):
+    data = payload(IDE) | {"microseconds": microseconds}
+    assert payloads.decision(data).seconds == microseconds / 1e6
 
 
 @pytest.mark.parametrize("name", ["gate", "mode", "outcome", "violations"])
