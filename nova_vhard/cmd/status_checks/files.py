@@ -39,6 +39,7 @@ _NOVA = {
     "glance": [cfg.BoolOpt("verify_glance_signatures", default=False)],
     "libvirt": [
         cfg.ListOpt("hw_machine_type", default=[]),
+        cfg.StrOpt("images_type", default="default"),
         cfg.StrOpt("virt_type", default="kvm"),
         cfg.BoolOpt("use_virtio_for_bridges", default=True),
     ],

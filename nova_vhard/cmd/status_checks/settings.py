@@ -145,6 +145,13 @@ def signatures(node: Node) -> Result:
             "properties, nobody verifies it. Turn it on in nova.conf of "
             "nova-compute, with a key manager."
         )
+    if node.nova.libvirt.images_type == "rbd":
+        return warn(
+            "The policy demands signed images, and [libvirt] images_type is "
+            "rbd: Nova clones a disk within Ceph, and verifies no signature "
+            "of an image that is there already. Let Glance verify at the "
+            "upload, and nobody write img_signature properties afterwards."
+        )
     return fine("Signatures are demanded, and Nova verifies them.")
 
 

@@ -333,6 +333,7 @@ def signed(*names, explicit="true"):
     return f"version: '1'\nguest_devices: {{{rules}}}\n"
 
 
+CLONED = "[libvirt]\nimages_type = rbd\n"
 VERIFIED = "[glance]\nverify_glance_signatures = true\n"
 
 
@@ -341,6 +342,8 @@ VERIFIED = "[glance]\nverify_glance_signatures = true\n"
     [
         (signed(*OF_FILE), VERIFIED, SUCCESS, "Nova verifies"),
         (signed(*OF_FILE), "", WARNING, "nobody verifies it"),
+        (signed(*OF_FILE), VERIFIED + CLONED, WARNING, "clones a disk"),
+        ("version: '1'\n", CLONED, SUCCESS, "demands no signed"),
         (signed(*OF_FILE, explicit="false"), VERIFIED, WARNING, "are missing"),
         (
             signed("image_signature"),
