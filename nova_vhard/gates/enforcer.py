@@ -53,7 +53,7 @@ def _sender(conf: cfg.ConfigOpts, service: str) -> "notify.Sender | None":
         return None
     from nova_vhard.policy import notify
 
-    return notify.Sender(conf, service, conf.vhard.notification_topic)
+    return notify.sender(conf, service, conf.vhard.notification_topic)
 
 
 class PolicyEnforcer:

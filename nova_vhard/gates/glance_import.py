@@ -11,12 +11,15 @@ It is not run for ``copy-image`` and plain uploads, whose properties the gate
 of the Glance API has seen.
 """
 
+import functools
 from typing import Any
 
 from glance.common import exception
+from oslo_config import cfg
 from taskflow import task
 from taskflow.patterns import linear_flow
 
+from nova_vhard import conf as vhard_conf
 from nova_vhard.catalogue.gates import GLANCE_IMPORT
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
@@ -64,7 +67,7 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             reads in the task's message; also without a policy
         """
         try:
-            enforcer = PolicyEnforcer(GLANCE_IMPORT, "glance-api")
+            enforcer = _enforcer(_settings())
             verdict, subject = self._verdict(enforcer)
         except PolicyUnavailable as error:
             raise exception.UploadException(http.NO_POLICY_TEXT) from error
@@ -96,6 +99,24 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             holder=NOBODY if self._copied else holder,
         )
         return enforcer.judge(policy, request, subject), subject
+
+
+def _settings() -> str:
+    """Return the options that an enforcer is made by, as text."""
+    vhard_conf.register(cfg.CONF)
+    return repr(sorted(cfg.CONF.vhard.items()))
+
+
+@functools.lru_cache(maxsize=1)
+def _enforcer(settings: str) -> PolicyEnforcer:
+    """Return the enforcer of this process, and not one for each import.
+
+    It keeps what it has read of the policy, and sends only once that a file
+    cannot be used.
+
+    :param settings: of ``_settings``
+    """
+    return PolicyEnforcer(GLANCE_IMPORT, "glance-api")
 
 
 def get_flow(**kwargs: Any) -> linear_flow.Flow:

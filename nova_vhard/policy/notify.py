@@ -62,6 +62,20 @@ class NotSent(Exception):
     """Raised when a notification could not be sent."""
 
 
+def sender(conf: Any, service: str, topic: str) -> "Sender":
+    """Return the sender of a service, the same one for all of its gates.
+
+    A thread and a connection never end: some gates are made again and again.
+
+    :param conf: as a Sender takes it
+    """
+    # A sender keeps its conf, so that nothing else gets its id.
+    key = (id(conf), service, topic)
+    return _SENDERS.get(key) or _SENDERS.setdefault(
+        key, Sender(conf, service, topic)
+    )
+
+
 class Sender:
     """Sends notifications of one service, from whatever process it is in.
 
@@ -132,6 +146,9 @@ class Sender:
             topics=[self._topic],
             retry=-1,
         )
+
+
+_SENDERS: dict[tuple[int, str, str], Sender] = {}
 
 
 class _Worker:

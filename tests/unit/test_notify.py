@@ -460,6 +460,24 @@ def test_under_eventlet_a_bus_that_is_down_holds_nobody_up(tmp_path):
     assert lines == ["refuse"] * 101
 
 
+def test_gates_that_are_made_again_share_a_thread(conf, consumer, tmp_path):
+    """As that of Glance's imports was made for each import."""
+    conf.set_override("policy_file", write(tmp_path / "p", POLICY), "vhard")
+    conf.set_override("state_path", str(tmp_path / "state"), "vhard")
+    conf.set_override("notifications", True, "vhard")
+    before = {*threading.enumerate()}
+    for _ in range(20):
+        gate = PolicyEnforcer("glance-import", "nova-api", conf)
+        gate.judge(gate.policy(), image.read({}), Subject(UPLOAD))
+        assert consumer.payload()["dropped"] == 0
+    more = {*threading.enumerate()} - before
+    names = [thread.name for thread in more]
+    assert names.count("vhard-notifications") == 1
+    other = notify.sender(conf, "glance-api", "a topic")
+    assert other is not notify.sender(conf, "nova-api", "a topic")
+    assert other is not notify.sender(configured(), "glance-api", "a topic")
+
+
 @pytest.fixture
 def enforcer(conf, tmp_path):
     path = write(tmp_path / "policy.yaml", POLICY)

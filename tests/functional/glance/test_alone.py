@@ -702,6 +702,20 @@ class TestImport:
         without_a_policy(tmp_path)
         assert self.ran(OLD) == http.NO_POLICY_TEXT
 
+    def test_an_import_begins_with_nothing_of_its_own(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real, made = glance_import.PolicyEnforcer, []
+
+        def make(*arguments: Any) -> Any:
+            made.append(arguments)
+            return real(*arguments)
+
+        monkeypatch.setattr(glance_import, "PolicyEnforcer", make)
+        glance_import._enforcer.cache_clear()
+        assert len({self.ran(OLD) for _ in range(3)}) == 1
+        assert made == [("glance-import", "glance-api")]
+
     def test_an_image_that_is_gone(self) -> None:
         def get(_image: str) -> Any:
             raise exception.ImageNotFound("No image found")
