@@ -175,10 +175,14 @@ class ServerReader:
             image = rescues.rescue_image(self._find, server, named)
         except rescues.Unusable as error:
             return self._unusable(RESCUE, server, error)
+        present = self._existing(server)
+        if image.holder.id != server.image:
+            # What the server was made of excuses no other file.
+            present = rescues.devices_alone(present)
         return ServerRequest(
             rescues.rescued(self._find, server, image),
             self.subject(RESCUE, server, image),
-            existing=(self._existing(server),),
+            existing=(present,),
         )
 
     def resize(self, server_id: str, body: Body) -> ServerRequest:

@@ -10,7 +10,7 @@ for, has the server's devices under the server's own image, and one disk more.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nova_vhard.catalogue.devices import OF_FILE
+from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.policy.commands import command
 from nova_vhard.policy.hardware import (
     CDROM,
@@ -101,13 +101,22 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
         return HardwareRequest(devices=frozenset(), faults=(fault,))
     request = server.hardware if own is None else own.hardware()
     request = with_kept(
-        request, find.kept_devices(server), server.config_drive
+        devices_alone(request), find.kept_devices(server), server.config_drive
     )
     return replace(
         request,
         rescue_disk=rescue_disk(image),
         faults=tuple(_slow_shutdown(server)),
     )
+
+
+def devices_alone(request: HardwareRequest) -> HardwareRequest:
+    """Return a request without what is about the file that is booted.
+
+    In a stable rescue that is the rescue image; the server's own disk is one
+    that it has had.
+    """
+    return replace(request, only=frozenset(KINDS) - frozenset(OF_FILE))
 
 
 def rescue_disk(image: Image) -> HardwareRequest:

@@ -59,6 +59,27 @@ guest_devices:
         self.refused(self.act(server, rebuild), MISSING)
         self.passed(self.act(server, {"rebuild": {"imageRef": own}}))
 
+    def test_a_server_from_before_gets_no_other_file(self):
+        """Its devices may stay as they are; another file is a new file."""
+        own, other = self.image(), self.image()
+        server = self.server(own)
+        response = self.act(server, {"rebuild": {"imageRef": other}})
+        self.refused(response, MISSING)
+        for more in ({}, STABLE):
+            rescue = {"rescue_image_ref": self.image(**more)}
+            response = self.act(server, {"rescue": rescue})
+            self.refused(response, MISSING)
+        # nor is it stranded
+        for more in ({}, STABLE):
+            rescue = {"rescue_image_ref": self.image(**SIGNED, **more)}
+            self.passed(self.act(server, {"rescue": rescue}))
+            typed.rest(server, vm_states.ACTIVE, power_state.RUNNING)
+        self.passed(self.act(server, {"rescue": None}))
+        for image in (own, self.image(**SIGNED)):
+            typed.rest(server, vm_states.ACTIVE, power_state.RUNNING)
+            response = self.act(server, {"rebuild": {"imageRef": image}})
+            self.passed(response)
+
     def test_a_rescue_disk_that_is_signed(self):
         server = self.server(self.image(**SIGNED), **SIGNED)
         image = self.image(**STABLE, **SIGNED)
