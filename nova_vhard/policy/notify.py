@@ -168,6 +168,7 @@ class _Worker:
         self._dropped = 0
         self._total = 0
         self._complaints = Seldom(_LOG_INTERVAL)
+        self._recoveries = Seldom(_LOG_INTERVAL)
 
     def put(self, item: _Item) -> None:
         """Take an item, or drop it; raise nothing."""
@@ -209,6 +210,18 @@ class _Worker:
                 line(reason, _FAULT_LIMIT),
             )
 
+    def _recover(self, dropped: int) -> None:
+        """Log how many it were in the end, not more often than each minute.
+
+        :param dropped: before the notification that was sent
+        """
+        if dropped and self._recoveries.due():
+            LOG.warning(
+                "Notifications get to the message bus again, %d were dropped "
+                "so far in this process; the log has what they say",
+                self._total,
+            )
+
     def _run(self) -> None:
         """Send what is in the queue; without end, and in order."""
         failures = Withheld(LOGGERS)
@@ -220,6 +233,7 @@ class _Worker:
                 try:
                     notifier = notifier or self._connect()
                     _deliver(notifier, failures, item, dropped)
+                    self._recover(dropped)
                     break
                 except Exception as error:  # noqa: BLE001 - it may work later
                     self._complain(error)

@@ -182,6 +182,12 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
     came = [consumer.payload() for _ in range(4)]
     assert [one["number"] for one in came] == [0, 1, 2, 3]
     assert [one["dropped"] for one in came] == [0, 5, 0, 0]
+    # the log says in the end how many it were
+    until(lambda: len(warnings()) == 2)
+    assert warnings()[1][1] == (
+        "Notifications get to the message bus again, 5 were dropped so far "
+        "in this process; the log has what they say"
+    )
     waiting.decided('{"number": 9}')
     assert consumer.payload()["dropped"] == 0
 
