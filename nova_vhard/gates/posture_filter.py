@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scheduler's hosts: which of them have proven what is required."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from itertools import compress
 from operator import attrgetter
 from typing import Any
@@ -148,8 +149,14 @@ class PostureFilter:
         self, policy: Policy, requirement: HostRequirement, hosts: list[Any]
     ) -> tuple[list[Any], str]:
         """Return the hosts that pass, and the text for none."""
+        # A host says itself of which type it is: that counts for no more
+        # than what else it says.
+        attested = _question(requirement, policy.hosts).attested
+        outside = () if attested else unjudged_types(policy, hosts)
+        if outside and all(host.hypervisor_type in outside for host in hosts):
+            return hosts, ""
         proven, text = self._proven(policy, requirement)
-        left = _that_pass(policy, proven, hosts)
+        left = _that_pass(proven, outside, hosts)
         if not left:
             _log(requirement, proven, hosts)
         return left, text
@@ -200,23 +207,35 @@ def _keys(path: str) -> tuple[bytes, ...]:
 
 
 def _that_pass(
-    policy: Policy, proven: frozenset[str], hosts: list[Any]
+    proven: frozenset[str], outside: Collection[str], hosts: list[Any]
 ) -> list[Any]:
     """Return hosts that are proven, or that the policy leaves alone.
 
-    One set lookup a host, in C: fleets are large.
+    Set lookups in C, as far as they go: fleets are large.
+
+    :param outside: hypervisor types that are left alone
     """
+    proven = proven.difference(_shared(hosts))
     left = list(compress(hosts, map(proven.__contains__, map(_UUID, hosts))))
-    if len(left) == len(hosts):
-        return left
-    outside = unjudged_types(policy, hosts)
-    if not outside:
+    if len(left) == len(hosts) or not outside:
         return left
     return [
         host
         for host in hosts
         if host.uuid in proven or host.hypervisor_type in outside
     ]
+
+
+def _shared(hosts: list[Any]) -> list[str]:
+    """Return the uuids that more than one host has.
+
+    Within a cell there are none; in another one a host's owner may have
+    taken an honest host's. Which is which nobody can say here.
+    """
+    uuids = list(map(_UUID, hosts))
+    if len(set(uuids)) == len(uuids):
+        return []
+    return [uuid for uuid, count in Counter(uuids).items() if count > 1]
 
 
 def _log(

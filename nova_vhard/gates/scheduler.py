@@ -57,7 +57,9 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
                        allowed         checks requirements     refused
     =================  ==============  ==================  ==============
     in applies_to      passes          passes if proven    does not pass
-    not in applies_to  passes          passes              passes
+    not in applies_to  passes          passes, if it is    as to the left
+                                       attested where
+                                       that is required
     =================  ==============  ==================  ==============
 
     If no host is left, NoValidHost carries the explanation into the
@@ -114,14 +116,11 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         subject = request_spec.subject(spec_obj)
         with self._enforcer.event(subject) as event:
             event.verdict = self._devices(policy, request, subject, spec_obj)
-            if event.verdict.refusals:
-                outside = unjudged_types(policy, hosts)
-                kept = [
-                    host for host in hosts if host.hypervisor_type in outside
-                ]
-            else:
+            refused = bool(event.verdict.refusals)
+            kept = _outside(policy, hosts) if refused else hosts
+            if kept or not refused:
                 kept, failed = self._proven(
-                    policy, request, subject, spec_obj, hosts
+                    policy, request, subject, spec_obj, kept
                 )
                 event.verdict = with_more(event.verdict, failed)
         refusals = event.verdict.refusals
@@ -174,3 +173,9 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
             return verdict
         already = self._enforcer.violated(policy, had, subject)
         return evaluate(policy, request, subject, today(), already)
+
+
+def _outside(policy: Policy, hosts: list[Any]) -> list[Any]:
+    """Return the hosts whose devices the policy does not judge."""
+    outside = unjudged_types(policy, hosts)
+    return [host for host in hosts if host.hypervisor_type in outside]

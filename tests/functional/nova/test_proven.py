@@ -125,6 +125,15 @@ def test_who_is_left(hosts_of, lines, hosts, left):
     assert lines() == []
 
 
+def test_two_hosts_of_one_uuid_are_neither(hosts_of):
+    # as where the owner of a host in another cell takes an honest one's
+    double = host("double")
+    double.uuid = A.uuid
+    proven_hosts, _ = hosts_of("a", "b")
+    asked = (RULES, [demand()], [A, B, double])
+    assert proven_hosts.filter_hosts(*asked) == ([B], [])
+
+
 def test_without_a_demand_nobody_is_asked(hosts_of):
     proven_hosts, placement = hosts_of("a")
     assert proven_hosts.filter_hosts(RULES, [], [A, B]) == ([A, B], [])

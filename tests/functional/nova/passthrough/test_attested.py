@@ -220,6 +220,25 @@ class TestLiar(Attested):
         self.attest()
         self.never()
 
+    def report(self, **values):
+        """Have the liar's nova-compute say something of its node."""
+        node = self.compute_node(LIAR)
+        for name, value in values.items():
+            setattr(node, name, value)
+        node.save()
+
+    def test_a_hypervisor_that_the_policy_is_not_about(self):
+        self.report(hypervisor_type="ironic")
+        self.never()
+
+    def test_the_same_for_a_guest_that_is_refused_elsewhere(self):
+        self.write_policy(
+            "guest_devices: {disk_bus: {allow: [scsi]}}\n" + self.POLICY
+        )
+        self.report(hypervisor_type="ironic")
+        self.later()
+        self.assertIn("disk_bus", self.refused(self.wanted))
+
     def test_claims_of_its_own(self):
         # all checks, and the hours that are to come
         names = [traits.of_check("iommu"), traits.ATTESTED]
