@@ -5,7 +5,7 @@
 what is said of a host's agent             what comes of it
 =========================================  =================================
 verified with success within max_age       attested until that is over
-FAIL                                       not attested, at once
+FAIL, whatever else is said                not attested, at once
 never verified, or too long ago            not attested, at once
 nothing: the verifier does not know it     not attested, at once
 what makes no sense, or a time to come     as before, until its age is over
@@ -13,6 +13,7 @@ nothing: nobody could be asked             as before, until its age is over
 =========================================  =================================
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
@@ -83,13 +84,11 @@ class Ledger:
         self, provider: str, verdict: Verdict | None, now: float
     ) -> Reason | None:
         """Take one verdict in; return what is wrong, None for nothing."""
-        if verdict is not None and verdict.nonsense:
-            text = f"the verifier's answer makes no sense: {verdict.nonsense}"
-            return Reason("nonsense", text)
         last = verdict.attested_at if verdict else None
-        if last is not None and last > now + AHEAD:
-            text = f"it was last verified {last - now:.0f} seconds from now"
-            return Reason("ahead", f"{text}: set the clocks")
+        if verdict is not None and not verdict.failed:
+            doubt = _doubt(verdict, now)
+            if doubt:
+                return doubt
         reason = self._refusal(verdict, now)
         if reason or last is None:
             self._until.pop(provider, None)
@@ -119,11 +118,32 @@ class Ledger:
     def attested(self, now: float) -> dict[str, float]:
         """Return the hosts that count, each with until when.
 
+        None lasts longer than if it were verified now: what a clock that was
+        ahead has left, or a larger max_age, is cut for good.
+
         :param now: seconds since the epoch
         :returns: uuid of a provider to seconds since the epoch
         """
-        return {
-            provider: until
+        last = now + self._max_age
+        self._until = {
+            provider: min(until, last)
             for provider, until in self._until.items()
             if until > now
         }
+        return dict(self._until)
+
+
+def _doubt(verdict: Verdict, now: float) -> Reason | None:
+    """Return why a verdict says nothing, None if it does say something."""
+    if verdict.nonsense:
+        text = f"the verifier's answer makes no sense: {verdict.nonsense}"
+        return Reason("nonsense", text)
+    last = verdict.attested_at
+    if last is None:
+        return None
+    if not math.isfinite(last):
+        return Reason("nonsense", f"it was last verified at {last}: no time")
+    if last > now + AHEAD:
+        text = f"it was last verified {last - now:.0f} seconds from now"
+        return Reason("ahead", f"{text}: set the clocks")
+    return None

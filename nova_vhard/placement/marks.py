@@ -22,7 +22,7 @@ import hashlib
 import hmac
 import re
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nova_vhard.catalogue import traits
@@ -33,6 +33,11 @@ MOST = 7
 
 #: Marks that are looked at; those of 100,000 hosts, twice over.
 _LIMIT = 30_000
+
+#: Seconds from now until when a mark may last: the largest max_age that an
+#: attestor can have, and an hour that its clock may be ahead. One that lasts
+#: longer was made by a clock that was wrong, or by nobody we know.
+_FURTHEST = 86400 + 3600
 
 _DIGITS = 64
 _CODE = 16
@@ -133,11 +138,9 @@ def attested(
     :param now: aware time
     :returns: uuids of their root providers
     """
-    time = now.timestamp()
-    marks = (read(name, keys) for name in sorted(names)[-_LIMIT:])
-    return frozenset().union(
-        *(mark.providers for mark in marks if mark and mark.until > time)
-    )
+    timely = sorted(name for name, _ in _timely(names, now))
+    marks = (read(name, keys) for name in timely[-_LIMIT:])
+    return frozenset().union(*(mark.providers for mark in marks if mark))
 
 
 def named(names: Iterable[str], now: datetime.datetime) -> frozenset[str]:
@@ -145,14 +148,22 @@ def named(names: Iterable[str], now: datetime.datetime) -> frozenset[str]:
 
     For those without a key, who can take away and not give.
     """
-    time = now.timestamp()
-    split = (_MARK.fullmatch(name) for name in names)
     return frozenset(
         provider
-        for match in split
-        if match and int(match[1]) > time
-        for provider in _uuids(_bytes(match[2]))
+        for _, written in _timely(names, now)
+        for provider in _uuids(_bytes(written))
     )
+
+
+def _timely(
+    names: Iterable[str], now: datetime.datetime
+) -> Iterator[tuple[str, str]]:
+    """Yield what looks like a mark in time, and its hosts as written."""
+    time = now.timestamp()
+    for name in names:
+        match = _MARK.fullmatch(name)
+        if match and time < int(match[1]) <= time + _FURTHEST:
+            yield name, match[2]
 
 
 def _uuids(raw: bytes) -> frozenset[str]:

@@ -29,6 +29,8 @@ _OK = 200
 _FAILED = ("FAIL", "TIMEOUT")
 _STATUSES = (*_FAILED, "PASS", "PENDING")
 _CHUNK = 1 << 20
+#: Seconds since the epoch, in the year 9999.
+_LAST = 253_402_300_799
 _NO_LIST = (
     ValueError,
     KeyError,
@@ -181,14 +183,36 @@ def _verdict(entry: Any) -> Verdict:
     status = entry.get("attestation_status")
     if status not in _STATUSES:
         known = ", ".join(_STATUSES)
-        text = f"attestation_status is {clean(repr(status))}, none of {known}"
+        text = f"attestation_status is {_words(status)}, none of {known}"
         return Verdict(nonsense=text)
+    failed = status in _FAILED
     last = entry.get("last_successful_attestation")
-    if last is not None and (type(last) not in (int, float) or last < 0):
-        text = f"last_successful_attestation is {clean(repr(last))}, no time"
-        return Verdict(nonsense=text)
+    if last is not None and not _is_time(last):
+        if not failed:
+            text = f"last_successful_attestation is {_words(last)}, no time"
+            return Verdict(nonsense=text)
+        # A refusal needs none.
+        last = None
     return Verdict(
-        failed=status in _FAILED,
+        failed=failed,
         attested_at=float(last) if last else None,
-        reason=clean(entry.get("last_event_id") or status),
+        reason=_words(entry.get("last_event_id") or status),
     )
+
+
+def _is_time(value: object) -> bool:
+    """Return whether a value is a time, in seconds since the epoch.
+
+    Neither NaN nor infinity is, which Python's JSON knows.
+    """
+    return type(value) in (int, float) and 0 <= value <= _LAST  # type: ignore[operator]
+
+
+def _words(value: object) -> str:
+    """Return a value of the verifier's as text, of a bounded length."""
+    if isinstance(value, str):
+        return clean(value)
+    try:
+        return clean(repr(value))
+    except (RecursionError, ValueError):
+        return "nested too deep, or too long a number"

@@ -62,6 +62,10 @@ def test_the_reason_of_a_fail_is_the_verifiers(keylime_conf, verifier):
         agent(last_successful_attestation=-1),
         agent(last_successful_attestation=True),
         agent(last_successful_attestation=[1]),
+        agent(last_successful_attestation=float("nan")),
+        agent(last_successful_attestation=float("inf")),
+        agent(last_successful_attestation=10**400),
+        agent(last_successful_attestation=1e300),
     ],
 )
 def test_an_entry_that_makes_no_sense(keylime_conf, verifier, entry):
@@ -70,6 +74,24 @@ def test_an_entry_that_makes_no_sense(keylime_conf, verifier, entry):
     assert verdicts["a"].nonsense
     assert verdicts["a"].attested_at is None
     assert not verdicts["b"].nonsense
+
+
+@pytest.mark.parametrize("last", ["today", -1, 10**400])
+def test_a_fail_with_a_time_that_makes_no_sense(keylime_conf, verifier, last):
+    verifier.agents = {"a": agent("FAIL", last_successful_attestation=last)}
+    verdict = Keylime(keylime_conf).verdicts()["a"]
+    assert (verdict.failed, verdict.attested_at) == (True, None)
+
+
+def test_a_deep_entry_is_nobody_elses(keylime_conf, verifier):
+    deep = b"[" * 5000 + b"]" * 5000
+    verifier.body = (
+        b'{"results": {"a": {"attestation_status": %s}, "b": '
+        b'{"attestation_status": "FAIL", "last_event_id": %s}}}'
+    ) % (deep, deep)
+    verdicts = Keylime(keylime_conf).verdicts()
+    assert verdicts["a"].nonsense
+    assert verdicts["b"].failed
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What verdicts come to: a table."""
 
+import math
+
 import pytest
 
 from nova_vhard.attestor.ledger import Ledger
@@ -16,6 +18,9 @@ def verified(ago, **more):
     return Verdict(attested_at=NOW - ago, **more)
 
 
+#: No time at all, whatever a source thinks.
+ODD = (math.nan, math.inf, -math.inf)
+
 #: What is said; whether it attests; whether who was attested stays so.
 TABLE = [
     (verified(0), True, True),
@@ -25,9 +30,13 @@ TABLE = [
     (verified(-59), True, True),
     (verified(-61), False, True),
     (verified(0, failed=True), False, False),
+    (verified(-61, failed=True), False, False),
+    (verified(-86400, failed=True), False, False),
+    (Verdict(failed=True, nonsense="7"), False, False),
     (Verdict(failed=True), False, False),
     (Verdict(), False, False),
     (Verdict(nonsense="7"), False, True),
+    *((Verdict(attested_at=odd), False, True) for odd in ODD),
     (None, False, False),
 ]
 
@@ -84,3 +93,16 @@ def test_what_was_there_before_lasts_no_longer_than_it_did(ledger):
     assert ledger.attested(NOW) == {HOST: NOW + AGE}
     take(ledger, verified(0, failed=True))
     assert not ledger.attested(NOW)
+
+
+def test_a_clock_that_was_ahead_lasts_no_longer(ledger):
+    # given a clock of the attestor's and the verifier's that was years ahead
+    years = 10 * 365 * 86400
+    ledger.take(AGENTS, {"agent": verified(-years)}, NOW + years)
+    ledger.begin([marks.make(b"k" * 32, int(NOW) + years, [HOST])])
+    # when it is right again, and the verifier has nothing new yet
+    take(ledger, verified(-years))
+    # then what was there lasts no longer than a verification of now would
+    assert ledger.attested(NOW) == {HOST: NOW + AGE}
+    take(ledger, verified(-years), NOW + AGE)
+    assert not ledger.attested(NOW + AGE)

@@ -41,6 +41,26 @@ def test_it_counts_until_its_time():
     assert not marks.named([mark.name], NOW + over)
 
 
+def test_nothing_lasts_longer_than_the_longest_max_age():
+    # as by a clock of the attestor's that is years ahead
+    longest = int(NOW.timestamp()) + 86400
+    for until, counts in ((longest, True), (longest + 3601, False)):
+        mark = marks.make(KEY, until, some(2))
+        assert bool(marks.attested([mark.name], [KEY], NOW)) is counts
+        assert bool(marks.named([mark.name], NOW)) is counts
+
+
+def test_what_never_counts_takes_no_place(monkeypatch):
+    monkeypatch.setattr(marks, "_LIMIT", 3)
+    real = marks.make(KEY, UNTIL, some(2)).name
+    others = [
+        marks.make(ANOTHER, until, some(1)).name
+        for until in (*range(9_999_999_990, 9_999_999_999), 1, 2, 3)
+    ]
+    odd = [f"CUSTOM_VHATT_Z{number}" for number in range(9)]
+    assert marks.attested([real, *others, *odd], [KEY], NOW)
+
+
 def test_another_key_is_none():
     name = marks.make(ANOTHER, UNTIL, some(2)).name
     assert not marks.attested([name], [KEY], NOW)
