@@ -5,13 +5,13 @@ import argparse
 import datetime
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from osc_lib import exceptions
 
 from nova_vhard.common import files
-from nova_vhard.common.text import clean
+from nova_vhard.common.text import clean, fit
 from nova_vhard.host.root import HostRoot
 from nova_vhard.osc.host import boot_reference, measured
 from nova_vhard.osc.host.measured import NotMeasured, Packages
@@ -24,6 +24,8 @@ _FOLDERS = ("/opt/nova-vhard", "/etc/libvirt/hooks")
 _ALGORITHMS = ("sha256", "sha384", "sha512", "sha1")
 #: Bytes of a list of packages.
 _LIMIT = 64 << 20
+#: Characters of paths in a note.
+_NAMED = 300
 
 
 class WriteImaPolicy(Offline):
@@ -74,7 +76,7 @@ class WriteImaPolicy(Offline):
             else:
                 policy, missing = runtime_policy(parsed_args)
                 text = json.dumps(policy, indent=1)
-                note = _note(len(policy["digests"]), missing)
+                note = _note(policy, missing)
             files.replace(parsed_args.output, f"{text}\n", 0o644)
         except NotMeasured as error:
             raise exceptions.CommandError(str(error)) from error
@@ -115,8 +117,11 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
         metavar="<regex>",
         action="append",
         default=[],
-        help="Paths that Keylime is not to judge; repeat for more. What one "
-        "matches can be replaced without a word.",
+        help="Paths that Keylime is not to judge; repeat for more. It matches "
+        "from the start of a path on. What one matches can be replaced "
+        "without a word: the command says how many measured files that are, "
+        "and all of them are an error, as is one that Keylime cannot join "
+        "with the others.",
     )
     parser.add_argument(
         "--algorithm",
@@ -156,6 +161,10 @@ def runtime_policy(
     values, missing = measured.digests(root, paths, parsed_args.algorithm)
     if not values:
         raise NotMeasured(f"{root.root} has no file of them")
+    excludes = _excludes(parsed_args.exclude)
+    if len(_unjudged(values, excludes)) == len(values):
+        text = "Keylime would judge nothing: --exclude matches every file"
+        raise NotMeasured(f"{text}; name what is to be left out alone")
     return {
         "meta": {
             "version": VERSION,
@@ -164,7 +173,7 @@ def runtime_policy(
         },
         "release": 0,
         "digests": values,
-        "excludes": [_regex(text) for text in parsed_args.exclude],
+        "excludes": excludes,
         "keyrings": {},
         # Of the templates of the list, not of the files: Keylime's own.
         "ima": {
@@ -207,19 +216,44 @@ def _names(path: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _regex(text: str) -> str:
-    """Return an expression that Keylime can use.
+def _excludes(texts: list[str]) -> list[str]:
+    """Return expressions that Keylime can use, each and together.
 
-    :raises NotMeasured: if it is none
+    :raises NotMeasured: if one is none
     """
-    try:
-        re.compile(text)
-    except (re.error, RecursionError, OverflowError) as error:
-        text = f"--exclude {clean(text)}: {clean(error)}"
-        raise NotMeasured(f"{text}: write a regular expression") from error
-    return text
+    for end, text in enumerate(texts, 1):
+        try:
+            re.compile(text)
+            _joined(texts[:end])
+        except (re.error, RecursionError, OverflowError) as error:
+            raise NotMeasured(
+                f"--exclude {clean(text)}: {clean(error)}: write a regular "
+                "expression that can stand in a group beside others"
+            ) from error
+    return texts
 
 
-def _note(count: int, missing: int) -> str:
-    more = f"; {missing} paths of the packages lead nowhere" if missing else ""
-    return f"{count} files{more}"
+def _joined(texts: list[str]) -> re.Pattern[str]:
+    """Return one expression for all, as Keylime makes it."""
+    return re.compile(f"({')|('.join(texts)})")
+
+
+def _unjudged(paths: Iterable[str], excludes: list[str]) -> list[str]:
+    """Return the paths that Keylime leaves out, as it matches them."""
+    if not excludes:
+        return []
+    pattern = _joined(excludes)
+    return [path for path in paths if pattern.match(path)]
+
+
+def _note(policy: dict[str, Any], missing: int) -> str:
+    note = f"{len(policy['digests'])} files"
+    if missing:
+        note += f"; {missing} paths of the packages lead nowhere"
+    unjudged = _unjudged(policy["digests"], policy["excludes"])
+    if unjudged:
+        note += (
+            f"; {len(unjudged)} of them can be replaced without a word, by "
+            f"--exclude: {fit(unjudged, _NAMED)}"
+        )
+    return note

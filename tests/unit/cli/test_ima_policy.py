@@ -98,6 +98,41 @@ def test_another_algorithm_and_what_is_not_judged(tree):
     assert policy["excludes"] == ["/tmp/.*"]
 
 
+def test_what_is_measured_and_not_judged_is_said(tree):
+    done = tree.write("--exclude", "/usr/.*", "--exclude", "/opt/none")
+    assert done.err == (
+        f"{tree.output}: 3 files; 1 of them can be replaced without a word, "
+        f"by --exclude: {QEMU}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        # as by a variable of a script that is not set
+        [""],
+        [".*"],
+        ["/usr|/opt", "/etc"],
+        ["a|"],
+        # Keylime looks from the start, not to the end
+        ["/"],
+    ],
+)
+def test_nothing_is_judged(tree, words):
+    with pytest.raises(CommandError, match="Keylime would judge nothing"):
+        tree.write(*(f"--exclude={word}" for word in words))
+    assert not tree.output.exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["(?i)/tmp"], ["a)|(b"], ["(?P<x>a)", "(?P<x>b)"], [r"/a(", ")"]]
+)
+def test_expressions_that_keylime_cannot_join(tree, words):
+    with pytest.raises(CommandError, match="write a regular expression"):
+        tree.write(*(f"--exclude={word}" for word in words))
+    assert not tree.output.exists()
+
+
 def test_packages_by_name_and_by_a_list(tree, tmp_path):
     tree.file("/usr/bin/bash", "bash")
     tree.file("/usr/bin/dash", "dash")
