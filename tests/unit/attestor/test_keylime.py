@@ -2,6 +2,7 @@
 """Source keylime, by real HTTPS with certificates on both sides."""
 
 import time
+import zlib
 
 import pytest
 
@@ -127,6 +128,18 @@ def test_an_answer_without_end(keylime_conf, verifier, monkeypatch):
     verifier.body = b" " * 1000
     with pytest.raises(SourceError, match="more than 100 bytes"):
         Keylime(keylime_conf).verdicts()
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "GZIP, gzip"])
+def test_a_short_answer_that_stands_for_a_long_one(
+    keylime_conf, verifier, name
+):
+    # a thousandth of what it is when unpacked: no limit sees that in time
+    verifier.body = zlib.compress(b" " * (1 << 20), wbits=31)
+    verifier.headers = {"Content-Encoding": name}
+    with pytest.raises(SourceError, match="is packed"):
+        Keylime(keylime_conf).verdicts()
+    assert verifier.encodings == ["identity"]
 
 
 def test_nobody_there(keylime_conf):

@@ -86,6 +86,8 @@ class Verifier:
     :ivar agents: id to entry
     :ivar body: sent in place of an answer that makes sense
     :ivar status: of the answer
+    :ivar headers: of the answer, beside its length
+    :ivar encodings: that each request takes
     :ivar requests: path of each request
     """
 
@@ -93,12 +95,15 @@ class Verifier:
         self.agents: dict[str, Any] = {}
         self.body: bytes | None = None
         self.status = 200
+        self.headers: dict[str, str] = {}
+        self.encodings: list[str | None] = []
         self.requests: list[str] = []
         self.url = ""
 
     def answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
         """Answer a request."""
         self.requests.append(request.path)
+        self.encodings.append(request.headers.get("Accept-Encoding"))
         status, body = self.status, self.body
         if request.headers.get("Content-Type"):
             status, body = 400, b"{}"
@@ -109,6 +114,8 @@ class Verifier:
             body = json.dumps(content | {"results": self.agents}).encode()
         request.send_response(status)
         request.send_header("Content-Length", str(len(body)))
+        for name, value in self.headers.items():
+            request.send_header(name, value)
         request.end_headers()
         request.wfile.write(body)
 
