@@ -18,7 +18,7 @@ class Row(NamedTuple):
         agree on it
     :ivar verifier: its last success, or why that does not count
     :ivar trait: ``yes`` or ``no``
-    :ivar mark: how long it lasts yet; ``none``
+    :ivar mark: how long it lasts yet; ``none``, or none that counts
     """
 
     host: str
@@ -57,9 +57,11 @@ def rows(
 
 
 def _ends(state: writer.State) -> dict[str, int]:
-    """Return until when marks last, by the uuids of providers."""
+    """Return until when marks last that count, by the uuids of providers."""
     ends: dict[str, int] = {}
     for mark in state.marks:
+        if mark.name in state.held:
+            continue
         for provider in mark.providers:
             ends[provider] = max(mark.until, ends.get(provider, 0))
     return ends

@@ -95,8 +95,10 @@ def _status(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
         terminal.say(f"{options.mapping_file}: {text}")
     if state.void:
         terminal.say(f"marks with no code of this key: {len(state.void)}")
-    bad = wrong or state.void or any(row.attested != "yes" for row in rows)
-    return 1 if bad else 0
+    if state.held:
+        terminal.say(f"marks that lie on providers: {len(state.held)}")
+    bad = wrong or state.void or state.held
+    return 1 if bad or any(row.attested != "yes" for row in rows) else 0
 
 
 _COMMANDS = {"run": _run, "status": _status}

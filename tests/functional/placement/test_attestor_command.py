@@ -67,11 +67,14 @@ class Hosts:
         url = f"/resource_providers/{provider}/traits"
         return set(self._ask("GET", url)[1]["traits"])
 
+    def marks(self):
+        url = "/traits?name=startswith:CUSTOM_VHATT_"
+        return self._ask("GET", url)[1]["traits"]
+
     def clear(self):
         for provider in self.made:
             self._ask("DELETE", f"/resource_providers/{provider}")
-        url = "/traits?name=startswith:CUSTOM_VHATT_"
-        for name in self._ask("GET", url)[1]["traits"]:
+        for name in self.marks():
             self._ask("DELETE", f"/traits/{name}")
 
 
@@ -184,6 +187,20 @@ def test_a_trait_that_somebody_else_has_written(cloud, run):
     assert TRAIT not in cloud.traits(liar)
     code, lines = run("status")
     assert code == 0 and not any("liar" in line for line in lines)
+
+
+def test_status_of_a_mark_that_lies_on_a_provider(cloud, run):
+    # it counts for nothing with a scheduler, so for nothing here
+    cloud.host("compute1", COMPUTE)
+    assert run("run", "--once")[0] == 0
+    liar = cloud.host("liar", COMPUTE, *cloud.marks())
+    code, lines = run("status")
+    assert code == 1
+    assert cells(lines)[2] == "no" and cells(lines)[4:] == ["yes", "none"]
+    assert "marks that lie on providers: 1" in lines
+    assert run("run", "--once")[0] == 0
+    assert run("status")[0] == 0
+    assert not cloud.traits(liar) & set(cloud.marks())
 
 
 @pytest.mark.parametrize(
