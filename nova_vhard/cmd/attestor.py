@@ -79,11 +79,14 @@ def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 
 def _status(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
+    # What is wrong here is said before anybody is asked.
+    attestor_conf.check(conf)
     options = conf.vhard_attestor
+    source = load(conf)
     keys = marks.read_keys(options.key_file)
     state = writer.read(connect(conf), keys)
     agents, wrong = status.resolved(options.mapping_file, state)
-    verdicts = load(conf).verdicts()
+    verdicts = source.verdicts()
     rows = list(
         status.rows(state, agents, verdicts, options.max_age, time.time())
     )

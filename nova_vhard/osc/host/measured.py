@@ -158,7 +158,8 @@ def below(root: HostRoot, folder: str) -> Iterator[str]:
             else:
                 yield path
         except Unreadable as error:
-            raise NotMeasured(f"{root.root}: {error}") from error
+            fix = "" if depth else "; name what is there by --folder"
+            raise NotMeasured(f"{root.root}: {error}{fix}") from error
 
 
 def digests(

@@ -217,9 +217,12 @@ def test_status_of_a_mark_that_lies_on_a_provider(cloud, run):
         ("attestor.conf", "[vhard_attestor]\nsource = x\n", "source: x is"),
     ],
 )
-def test_what_it_does_not_start_with(etc, run, file, text, words):
+@pytest.mark.parametrize("command_words", [("run", "--once"), ("status",)])
+def test_what_it_does_not_start_with(
+    etc, run, file, text, words, command_words
+):
     etc.write(file, text)
-    code, lines = run("run", "--once")
+    code, lines = run(*command_words)
     assert code == 1
     (line,) = lines
     assert line.startswith("nova-vhard-attestor: ") and words in line

@@ -204,7 +204,7 @@ def test_rpm(tree, monkeypatch, tmp_path):
         (("--package", "none"), "package 'none' is not installed in "),
         (("--package", "../bash"), "package '../bash' is not installed in "),
         (("--package", "--root=/"), "'--root=/' is not installed"),
-        (("--folder", "/none"), "/none: No such file or directory"),
+        (("--folder", "/none"), "/none: No such file or directory; name what"),
         (("--exclude", "("), "write a regular expression"),
         (("--package-list", "/none"), "/none: No such file"),
         (("--package-list", "/dev/null"), "/dev/null names no package"),
