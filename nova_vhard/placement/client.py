@@ -17,6 +17,7 @@ from nova_vhard.placement.reader import (
     PlacementReader,
     Provider,
     Statuses,
+    provider_of,
     shape,
 )
 
@@ -120,7 +121,7 @@ class Placement(PlacementReader):
         """
         body, generation = self._of(provider, "traits")
         with shape("a list of traits"):
-            return frozenset(body["traits"]), generation
+            return frozenset(map(_text, body["traits"])), generation
 
     def update(
         self,
@@ -235,10 +236,7 @@ class Placement(PlacementReader):
             return []
         with shape("a list of providers"):
             return [
-                (
-                    Provider(entry["uuid"], entry["name"]),
-                    entry["root_provider_uuid"],
-                )
+                (provider_of(entry), _text(entry["root_provider_uuid"]))
                 for entry in entries
             ]
 
@@ -299,6 +297,13 @@ class Placement(PlacementReader):
         body = self.get(url, _OF_PROVIDER)
         with shape(part):
             return body, int(body["resource_provider_generation"])
+
+
+def _text(value: object) -> str:
+    """Return a text; anything else is a ValueError."""
+    if not isinstance(value, str):
+        raise ValueError("it is no text")
+    return value
 
 
 def _is_ours(name: str, prefix: str | tuple[str, ...]) -> bool:

@@ -7,6 +7,7 @@ alternatives (``required=A&required=in:B,C``).
 """
 
 import contextlib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ from nova_vhard.catalogue import traits as names
 
 VERSION = "1.39"
 PROVIDERS = "/resource_providers"
+
+_UUID = re.compile("[0-9A-Za-z-]{1,64}")
 
 
 class Client(Protocol):
@@ -54,6 +57,18 @@ class Provider:
 
     uuid: str
     name: str
+
+
+def provider_of(entry: Mapping[str, Any]) -> Provider:
+    """Return the provider of an entry; its uuid can be put into a URL.
+
+    :raises ValueError: if it is none; or another error that ``shape`` turns
+        into a PlacementError
+    """
+    uuid, name = entry["uuid"], entry["name"]
+    if not isinstance(name, str) or not _UUID.fullmatch(uuid):
+        raise ValueError("a provider without a uuid or a name")
+    return Provider(uuid, name)
 
 
 class PlacementReader:
@@ -152,9 +167,7 @@ class PlacementReader:
     def _providers(self, query: str) -> list[Provider]:
         entries = self.entries(f"{PROVIDERS}?{query}", "resource_providers")
         with shape("a list of providers"):
-            return [
-                Provider(entry["uuid"], entry["name"]) for entry in entries
-            ]
+            return [provider_of(entry) for entry in entries]
 
 
 @contextlib.contextmanager

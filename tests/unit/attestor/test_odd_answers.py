@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Placement, or a proxy before it, that answers with another shape."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from nova_vhard.placement.client import Placement, PlacementError
+from tests import logged
+from tests.functional.placement.attestors import COMPUTE, TRAIT, Desk
+
+HOST = "f0f1c2a4-5c5c-4a7e-9b43-4bd0e2f60d11"
+GOOD = {"uuid": HOST, "name": "compute1", "root_provider_uuid": HOST}
+PROVIDERS = [
+    {},
+    {"uuid": HOST},
+    {**GOOD, "name": None},
+    {**GOOD, "name": {}},
+    {**GOOD, "uuid": None},
+    {**GOOD, "uuid": 7},
+    {**GOOD, "uuid": [HOST]},
+    {**GOOD, "uuid": ""},
+    {**GOOD, "uuid": f"../traits/{HOST}"},
+    {**GOOD, "uuid": f"{HOST}\n"},
+    {**GOOD, "uuid": "a" * 1000},
+]
+
+
+class Odd:
+    """Answers every request with one body."""
+
+    def __init__(self, **body):
+        body.setdefault("traits", [COMPUTE, TRAIT])
+        body.setdefault("resource_providers", [GOOD])
+        self._body = {"resource_provider_generation": 1, **body}
+
+    def get(self, *_, **__):
+        return SimpleNamespace(
+            status_code=200, text="", json=lambda: self._body
+        )
+
+    put = delete = get
+
+
+@pytest.mark.parametrize("entry", PROVIDERS)
+def test_a_provider_that_is_none(entry, tmp_path, caplog):
+    cloud = Odd(resource_providers=[GOOD, entry])
+    with pytest.raises(PlacementError, match="not a list of providers"):
+        Placement(cloud).providers({TRAIT})
+    with pytest.raises(PlacementError, match="not a list of providers"):
+        Placement(cloud).below_roots(TRAIT)
+    # then a round is an error in the log, and the next one comes
+    caplog.set_level(logging.ERROR)
+    assert not Desk(cloud, tmp_path).attestor().once()
+    ((_, line),) = logged.lines(caplog, "nova_vhard.attestor.service")
+    assert "not a list of providers" in line
+
+
+@pytest.mark.parametrize("name", [None, 7, [], {}])
+def test_a_trait_that_is_none(name):
+    placement = Placement(Odd(traits=[TRAIT, name]))
+    with pytest.raises(PlacementError, match="not a list of traits"):
+        placement.traits()
+    with pytest.raises(PlacementError, match="not a list of traits"):
+        placement.traits_of(HOST)
+
+
+def test_a_root_that_is_none():
+    entry = {**GOOD, "root_provider_uuid": None}
+    placement = Placement(Odd(resource_providers=[entry]))
+    with pytest.raises(PlacementError, match="not a list of providers"):
+        placement.below_roots(TRAIT)
