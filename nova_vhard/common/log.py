@@ -129,6 +129,8 @@ class CleanFormatter(logging.Formatter):
         arguments = record.args or ()
         values = arguments if isinstance(arguments, tuple) else (arguments,)
         copy.msg, copy.args = line(_formatted(record.msg, values), limit), ()
+        # As every formatter does, for whoever keeps the record.
+        record.message = copy.msg
         try:
             # As in CleanLogger.log: no text of an exception handled now.
             raise ValueError
@@ -139,7 +141,8 @@ class CleanFormatter(logging.Formatter):
 def clean_handlers() -> None:
     """Have every handler of the root logger write clean records only."""
     for handler in logging.getLogger().handlers:
-        handler.setFormatter(CleanFormatter(handler.formatter))
+        if not isinstance(handler.formatter, CleanFormatter):
+            handler.setFormatter(CleanFormatter(handler.formatter))
 
 
 def _formatted(msg: object, args: tuple[Any, ...]) -> str:
