@@ -2,7 +2,7 @@
 """The scheduler's hosts: which of them have proven what is required."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 from itertools import compress
 from operator import attrgetter
 from typing import Any
@@ -152,11 +152,11 @@ class PostureFilter:
         # A host says itself of which type it is: that counts for no more
         # than what else it says.
         attested = _question(requirement, policy.hosts).attested
-        outside = () if attested else unjudged_types(policy, hosts)
-        if outside and all(host.hypervisor_type in outside for host in hosts):
+        judged = None if attested else policy
+        if judged and hosts and all(map(_is_outside(judged), hosts)):
             return hosts, ""
         proven, text = self._proven(policy, requirement)
-        left = _that_pass(proven, outside, hosts)
+        left = _that_pass(judged, proven, hosts)
         if not left:
             _log(requirement, proven, hosts)
         return left, text
@@ -206,23 +206,40 @@ def _keys(path: str) -> tuple[bytes, ...]:
     return marks.read_keys(path)
 
 
+def _is_outside(policy: Policy) -> Callable[[Any], bool]:
+    """Return what tells whether the policy leaves a host alone."""
+
+    def outside(host: Any) -> bool:
+        kind = host.hypervisor_type
+        return bool(kind) and kind.lower() not in policy.hypervisor_types
+
+    return outside
+
+
 def _that_pass(
-    proven: frozenset[str], outside: Collection[str], hosts: list[Any]
+    policy: Policy | None, proven: frozenset[str], hosts: list[Any]
 ) -> list[Any]:
     """Return hosts that are proven, or that the policy leaves alone.
 
     Set lookups in C, as far as they go: fleets are large.
 
-    :param outside: hypervisor types that are left alone
+    :param policy: None where it leaves none alone
     """
-    proven = proven.difference(_shared(hosts))
-    left = list(compress(hosts, map(proven.__contains__, map(_UUID, hosts))))
-    if len(left) == len(hosts) or not outside:
+    passed = proven.intersection(map(_UUID, hosts))
+    if len(passed) == len(hosts):
+        # All of them, and each by a uuid of its own.
+        return hosts
+    left = list(compress(hosts, map(passed.__contains__, map(_UUID, hosts))))
+    if len(left) > len(passed):
+        passed = passed.difference(_shared(left))
+        left = [host for host in left if host.uuid in passed]
+    outside = unjudged_types(policy, hosts) if policy else ()
+    if not outside:
         return left
     return [
         host
         for host in hosts
-        if host.uuid in proven or host.hypervisor_type in outside
+        if host.uuid in passed or host.hypervisor_type in outside
     ]
 
 
@@ -232,10 +249,9 @@ def _shared(hosts: list[Any]) -> list[str]:
     Within a cell there are none; in another one a host's owner may have
     taken an honest host's. Which is which nobody can say here.
     """
-    uuids = list(map(_UUID, hosts))
-    if len(set(uuids)) == len(uuids):
-        return []
-    return [uuid for uuid, count in Counter(uuids).items() if count > 1]
+    return [
+        uuid for uuid, count in Counter(map(_UUID, hosts)).items() if count > 1
+    ]
 
 
 def _log(
