@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.policy.hardware import (
     CDROM,
     STORED,
@@ -35,6 +36,7 @@ from nova_vhard.request.lookups import (
 )
 from nova_vhard.request.nova_api import ServerReader
 from nova_vhard.request.parts import with_specs
+from nova_vhard.request.rescue import devices_alone
 from nova_vhard.request.server_request import ServerRequest
 from tests.unit.lookups import lookups
 
@@ -76,8 +78,11 @@ def server(**more):
     )
 
 
-def reader(existing=None, **more):
-    """Return a reader to whom a server, images, flavors, ports are known."""
+def reader(existing=None, files=(), **more):
+    """Return a reader to whom a server, images, flavors, ports are known.
+
+    :param files: images of other disks that a boot may be from
+    """
     existing = existing or server()
     flavors = {flavor.flavorid: flavor for flavor in (SMALL, LARGE)}
     images = {OLD_ID: OLD, NEW_ID: NEW}
@@ -92,7 +97,9 @@ def reader(existing=None, **more):
         "boot_flavor": flavors,
         "port": PORTS,
     }
-    return ServerReader(lookups(**{**known, **more}), WHO)
+    find = lookups(**{**known, **more})
+    find.boot_files = lambda server, image: files
+    return ServerReader(find, WHO)
 
 
 def kept(hardware):
@@ -311,13 +318,19 @@ def test_a_snapshot_that_is_gone_cannot_be_judged():
     )
 
 
+def test_what_boots_beside_the_image_is_judged_as_a_file():
+    request = reader(files=[OLD]).boot({"server": {"imageRef": NEW_ID}})
+    assert request.hardware.other_files == (OLD.file(),)
+    assert OLD.file().only == frozenset(OF_FILE)
+
+
 def test_a_rescue_is_of_the_image_that_it_names():
     body = {"rescue": {"rescue_image_ref": NEW_ID}}
     plain = image_reader.read(NEW.properties, holder=NEW.holder)
     assert reader().rescue("a-server", body) == ServerRequest(
         with_kept(plain, (), True),
         subject(RESCUE, NEW_ID),
-        existing=(PRESENT,),
+        existing=(devices_alone(PRESENT),),
     )
 
 
