@@ -4,7 +4,7 @@
 import pytest
 
 from nova_vhard.policy import explain
-from nova_vhard.policy.subject import SNAPSHOT, Subject
+from nova_vhard.policy.subject import ATTACH, SNAPSHOT, Subject
 from tests.unit.helpers import judge, shipped
 
 #: The button that closes it.
@@ -144,6 +144,18 @@ def test_attach_interface(as_member, server):
     told = as_member.refusal("attach-interface")
     assert told.startswith(lines(""))
     assert "Rule passthrough.allow" in told
+
+
+def test_attach_volume(as_member, server, nova_answers):
+    refusals = judge(shipped("baseline"), {"hw_disk_bus": "ide"}).refusals
+    message = explain.api_message(refusals, Subject(ATTACH))
+    nova_answers(403, {"forbidden": {"code": 403, "message": message}})
+    as_member.go("/project/instances/")
+    as_member.act(server.name, "Attach Volume")
+    as_member.pick("volume", "old-disk (7e6c2f0a-5b0d-4a52-9a3e-2c1d9b6f7a04)")
+    as_member.finish()
+    told = as_member.refusal("attach-volume")
+    assert told.startswith(lines(IDE, "To fix: "))
 
 
 def test_create_snapshot(as_member, server, nova_answers):

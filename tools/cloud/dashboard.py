@@ -30,6 +30,7 @@ CACHES = {{
 }}
 COMPRESS_ENABLED = True
 DEBUG = False
+LAUNCH_INSTANCE_DEFAULTS = {{"create_volume": False}}
 LOCAL_PATH = "{local}"
 NOVA_VHARD_DECISIONS = {decisions}
 NOVA_VHARD_POLICY_FILE = "{policy}"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network service with one network, and a port of a host's own device.
+"""One network with a port of a host's own device, and one volume.
 
-It answers every question alike: with everything that it has.
+Neutron's and Cinder's APIs for Horizon's dialogs; each answers every question
+alike: with everything that it has. The volume is of an image with an IDE disk.
 """
 
 import contextlib
@@ -71,6 +72,54 @@ _EVERYTHING = {
     "subnets": [_SUBNET],
     **{name: [] for name in _EMPTY},
 }
+_VOLUME = {
+    "id": "7e6c2f0a-5b0d-4a52-9a3e-2c1d9b6f7a04",
+    "name": "old-disk",
+    "attachments": [],
+    "availability_zone": "nova",
+    "bootable": "true",
+    "created_at": "2026-01-01T00:00:00.000000",
+    "description": "",
+    "encrypted": False,
+    "metadata": {},
+    "multiattach": False,
+    "os-vol-tenant-attr:tenant_id": _OWNER,
+    "size": 1,
+    "snapshot_id": None,
+    "source_volid": None,
+    "status": "available",
+    "volume_image_metadata": {"hw_disk_bus": "ide"},
+    "volume_type": "",
+}
+_LIMITS = {
+    "maxTotalSnapshots": 10,
+    "maxTotalVolumeGigabytes": 1000,
+    "maxTotalVolumes": 10,
+    "totalGigabytesUsed": 1,
+    "totalSnapshotsUsed": 0,
+    "totalVolumesUsed": 1,
+}
+_V3 = {
+    "id": "v3.0",
+    "links": [],
+    "min_version": "3.0",
+    "status": "CURRENT",
+    "updated": "2023-08-31T00:00:00Z",
+    "version": "3.71",
+}
+_STORAGE = {
+    "availabilityZoneInfo": [],
+    "extensions": [],
+    "limits": {"absolute": _LIMITS, "rate": []},
+    "quota_set": {},
+    "services": [],
+    "snapshots": [],
+    "transfers": [],
+    "versions": [_V3],
+    "volume": _VOLUME,
+    "volume_types": [],
+    "volumes": [_VOLUME],
+}
 #: Of all networks that others share, and of the ports in one.
 _OTHERS = {**_EVERYTHING, "networks": [], "ports": []}
 
@@ -79,7 +128,10 @@ def application(environ, start_response):
     """Answer."""
     query = environ.get("QUERY_STRING", "")
     others = "shared=True" in query or "network_id=" in query
-    text = json.dumps(_OTHERS if others else _EVERYTHING)
+    everything = _OTHERS if others else _EVERYTHING
+    if environ["PATH_INFO"].startswith("/volume/"):
+        everything = _STORAGE
+    text = json.dumps(everything)
     owner = _project(environ.get("HTTP_X_AUTH_TOKEN", ""))
     answer = text.replace(json.dumps(_OWNER), json.dumps(owner)).encode()
     headers = [
