@@ -49,6 +49,7 @@ _VERDICTS = tuple(
         "lookups",
         "request_spec",
         "schemas",
+        "signatures",
         "verdicts",
     )
 )
@@ -70,7 +71,7 @@ _POLICY = (
     *_unit("test_watch", "test_defaults", "test_readers", "test_passthrough"),
     *_unit("test_image_properties", "test_one_time_use", "test_docs_policy"),
     *_unit("test_fix_words", "test_fixes", "test_leading", "test_subject"),
-    *_unit("test_help_url"),
+    *_unit("test_help_url", "test_notify"),
     *_unit("test_copies", "test_default_reasons", "test_exempted"),
     *_unit("test_fixes_of_servers", "test_log", "test_policy_sentences"),
     *_unit(

@@ -347,7 +347,8 @@ def test_a_record_of_a_library_is_clean_in_our_programs(odd):
         )
         text = formatter.format(record)
         assert text == line(odd, MESSAGE_LIMIT)
-        # nobody else's copy is changed
+        # whoever keeps the record finds it as after any formatter
+        assert record.message == text
         assert record.exc_info is None
 
 
@@ -362,3 +363,28 @@ def test_a_traceback_of_a_library_is_clean_in_our_programs():
     assert "Trouble: x 2026-11-25" in text
     assert FORGED not in text
     assert record.exc_info is info
+
+
+def test_a_long_traceback_of_a_library_is_cut_as_ours_is():
+    formatter = log.CleanFormatter(logging.Formatter("%(message)s"))
+    info = raised(Trouble("lost"))
+    info = (type(info), info, info.__traceback__)
+    bad = "x" * 10**6
+    record = logging.LogRecord("library", 40, "x.py", 1, bad, (), info)
+    first = formatter.format(record).splitlines()[0]
+    assert first == line(bad, log._WITH_TRACEBACK)
+
+
+def test_handlers_are_made_clean_once_and_keep_their_format(monkeypatch):
+    root = logging.Logger("root")
+    first, other = logging.StreamHandler(), logging.StreamHandler()
+    first.setFormatter(logging.Formatter("ours: %(message)s"))
+    root.handlers = [first, other]
+    monkeypatch.setattr(log.logging, "getLogger", lambda: root)
+    log.clean_handlers()
+    made = first.formatter
+    log.clean_handlers()
+    assert first.formatter is made
+    record = logging.LogRecord("library", 30, "x.py", 1, "a\nb", (), None)
+    assert first.format(record) == "ours: a b"
+    assert other.format(record) == "a b"
