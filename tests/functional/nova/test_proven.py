@@ -134,6 +134,21 @@ def test_two_hosts_of_one_uuid_are_neither(hosts_of):
     assert proven_hosts.filter_hosts(*asked) == ([B], [])
 
 
+def test_where_the_policy_leaves_all_alone_nobody_is_asked(hosts_of):
+    proven_hosts, placement = hosts_of("a")
+    hosts = [BARE, host("other", "ironic")]
+    assert proven_hosts.filter_hosts(RULES, [demand()], hosts) == (hosts, [])
+    assert placement.asked == []
+
+
+def test_of_two_hosts_of_one_uuid_the_one_that_is_left_alone_stays(hosts_of):
+    double = host("double", "ironic")
+    double.uuid = A.uuid
+    proven_hosts, _ = hosts_of("a", "b")
+    left, _ = proven_hosts.filter_hosts(RULES, [demand()], [A, B, double])
+    assert left == [B, double]
+
+
 def test_without_a_demand_nobody_is_asked(hosts_of):
     proven_hosts, placement = hosts_of("a")
     assert proven_hosts.filter_hosts(RULES, [], [A, B]) == ([A, B], [])
