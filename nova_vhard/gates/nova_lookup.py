@@ -93,9 +93,10 @@ class NovaLookups:
         An image or volume that cannot be looked up is without properties:
         the scheduler's gate does not see it, either.
         """
-        for device in nova_root.bootable(server, image.properties):
+        nova = (self._services.servers, self._context)
+        for device in nova_root.bootable(*nova, server, image.properties):
             try:
-                other = self._root([{**device, "boot_index": 0}], False)
+                other = self._root([device], False)
             except (NotFound, LookupFailed) as error:
                 LOG.warning("What a disk is made of is not known: %s", error)
                 other = Image()

@@ -6,11 +6,11 @@ image and a volume counts. It is given facades of Glance and Cinder that look
 up through the gate, and that keep what was read.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from nova import block_device
+from nova.image import glance
 
 from nova_vhard.policy.hardware import NOBODY, VOLUME, Holder
 from nova_vhard.request.lookups import Body, Image
@@ -81,10 +81,15 @@ def read(
     return Image(properties, result.get("disk_format"), VOLUME, cinder.holder)
 
 
-#: A disk that is made of what nobody can tell.
-_UNKNOWN: Mapping[str, Any] = {}
-
-_LISTS = ("block_device_mapping", "mappings")
+#: Of a block device: what it is made of.
+_CONTENT = (
+    *("source_type", "destination_type"),
+    *("image_id", "snapshot_id", "volume_id"),
+)
+#: Its blank disks are none that a guest boots from.
+_FLAVOR = {"ephemeral_gb": 0, "swap": 0}
+#: One that is made of what nobody can tell.
+_UNKNOWN: Mapping[str, Any] = {"boot_index": 0}
 
 
 def listed(server: Body) -> list[Any]:
@@ -100,65 +105,53 @@ def listed(server: Body) -> list[Any]:
 
 
 def bootable(
-    server: Body, properties: Mapping[str, Any]
+    servers: Any, context: Any, server: Body, properties: Mapping[str, Any]
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the disks of a new server that a guest may boot from.
 
-    Not the disk that is the image's own. Where Nova would take one from the
-    body instead of one of the image's properties both are among them.
+    Not the disk that is the image's own. Each is the root device here, in the
+    shape that ``read`` takes.
 
+    :param servers: nova.compute.api.API
+    :param context: nova.context.RequestContext
     :param server: ``server`` of POST /servers
     :param properties: of the image that Nova takes the devices from
     """
     try:
-        devices = [*_of_body(server, properties), *_of_image(properties)]
+        devices = _devices(servers, context, server, properties)
     except Exception:  # noqa: BLE001 - Nova fails at it, in ways of its own
         yield _UNKNOWN
         return
     for device in devices:
-        index = device.get("boot_index")
-        if index is not None and index >= 0 and _is_made_of(device):
-            yield device
+        content = {name: device.get(name, None) for name in _CONTENT}
+        index = device.get("boot_index", None)
+        if index is not None and index >= 0 and _is_made_of(content):
+            yield {**content, "boot_index": 0}
+
+
+def _devices(
+    servers: Any, context: Any, server: Body, properties: Mapping[str, Any]
+) -> Iterable[Any]:
+    """Return the block devices of a new server, as Nova's API makes them.
+
+    :raises Exception: what Nova itself raises of such that it cannot read
+    """
+    image = glance._convert_from_string({"properties": dict(properties)})
+    root = block_device.properties_root_device_name(image["properties"])
+    base = {
+        "image_ref": server.get("imageRef"),
+        "root_device_name": block_device.prepend_dev(root),
+    }
+    legacy = server.get("block_device_mapping")
+    mapping = (legacy, True) if legacy else (listed(server), False)
+    devices: Iterable[Any] = servers._check_and_transform_bdm(
+        context, base, _FLAVOR, image, 1, 1, *mapping
+    )
+    return devices
 
 
 def _is_made_of(device: Mapping[str, Any]) -> bool:
     """Return whether a disk has content that is not the image's own."""
-    source = device.get("source_type")
-    if source == "image":
-        return device.get("destination_type") != "local"
-    return source in ("snapshot", "volume")
-
-
-def _of_body(
-    server: Body, properties: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
-    legacy = server.get("block_device_mapping")
-    if not legacy:
-        return listed(server)
-    return _of_format_1(legacy, server.get("imageRef"), properties)
-
-
-def _of_image(properties: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what Nova's ``_get_image_defined_bdms`` does, but for swap."""
-    entries = _list(properties, "block_device_mapping")
-    if not properties.get("bdm_v2", False):
-        return _of_format_1(entries, None, properties)
-    return [block_device.BlockDeviceDict(entry) for entry in entries]
-
-
-def _of_format_1(
-    entries: Any, image: Any, properties: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
-    """Return block devices of format 1 in format 2, as Nova makes them."""
-    lists = {name: _list(properties, name) for name in _LISTS}
-    root = block_device.properties_root_device_name({**properties, **lists})
-    result: list[Mapping[str, Any]] = block_device.from_legacy_mapping(
-        entries, image, root or "vda"
-    )
-    return result
-
-
-def _list(properties: Mapping[str, Any], name: str) -> Any:
-    """Return a list that Glance keeps as JSON text."""
-    value = properties.get(name) or []
-    return json.loads(value) if isinstance(value, str) else value
+    if device["source_type"] == "image":
+        return bool(device["destination_type"] != "local")
+    return device["source_type"] in ("snapshot", "volume")

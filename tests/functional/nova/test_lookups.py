@@ -23,6 +23,14 @@ from tests.functional.nova.test_servers_read import VOLUME as IN_CINDER
 from tests.functional.nova.test_servers_read import device
 
 WHO = SimpleNamespace(project_id="p", project_domain_id="d", roles=())
+
+
+def with_ports(neutron):
+    """Return Nova's own API without its message bus, and a Neutron."""
+    servers = compute.API.__new__(compute.API)
+    return SimpleNamespace(ports=neutron, servers=servers)
+
+
 SERVER, IMAGE, VOLUME, SNAPSHOT = (
     str(uuid.UUID(int=9000 + number)) for number in range(4)
 )
@@ -54,7 +62,7 @@ class Lookups(NovaLookups):
 
 def boot(neutron, ports):
     """Read a boot with networks of these ports."""
-    find = Lookups(SimpleNamespace(ports=neutron), None)
+    find = Lookups(with_ports(neutron), None)
     networks = [{"port": port} for port in ports]
     body = {"server": {"networks": networks}}
     return ServerReader(find, WHO).boot(body)
@@ -93,9 +101,7 @@ def test_nothing_is_asked_for_after_the_first_that_fails(error):
 
 
 def test_what_failed_is_not_asked_for_again():
-    find = Lookups(
-        SimpleNamespace(ports=Neutron({"a": OSError(), "b": OSError()})), None
-    )
+    find = Lookups(with_ports(Neutron({"a": OSError(), "b": OSError()})), None)
     for port in ("a", "a", "b"):
         with pytest.raises(LookupFailed):
             find.port(port)
@@ -105,7 +111,7 @@ def test_what_failed_is_not_asked_for_again():
 @pytest.mark.parametrize("name", ["http://x/y", "", None, 7, ["a"], "a/b"])
 def test_an_address_is_nobodys_to_open(name):
     neutron = Neutron()
-    find = Lookups(SimpleNamespace(ports=neutron), None)
+    find = Lookups(with_ports(neutron), None)
     for look_up in (find.port, find.image, find.volume, find.volume_snapshot):
         with pytest.raises(NotFound):
             look_up(name)
@@ -113,7 +119,7 @@ def test_an_address_is_nobodys_to_open(name):
 
 
 def test_what_the_operator_reads_of_too_many():
-    find = Lookups(SimpleNamespace(ports=Neutron()), None)
+    find = Lookups(with_ports(Neutron()), None)
     *few, one_more = names(MOST + 1)
     for port in few:
         find.port(port)
@@ -142,7 +148,7 @@ def test_what_the_operator_reads_of_too_many():
     ],
 )
 def test_what_the_operator_reads_of_a_failure(error, kind, text):
-    find = Lookups(SimpleNamespace(ports=Neutron({"a": error})), None)
+    find = Lookups(with_ports(Neutron({"a": error})), None)
     with pytest.raises(kind) as raised:
         find.port("a")
     assert str(raised.value) == text
@@ -165,7 +171,7 @@ def test_an_answer_that_is_no_object():
 
 
 def test_what_is_asked_for_by_no_name():
-    find = Lookups(SimpleNamespace(ports=Neutron()), None)
+    find = Lookups(with_ports(Neutron()), None)
     with pytest.raises(NotFound) as raised:
         find.port("a/b")
     assert str(raised.value) == "no port has such an id"
