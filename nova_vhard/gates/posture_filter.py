@@ -2,7 +2,7 @@
 """The scheduler's hosts: which of them have proven what is required."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import compress
 from operator import attrgetter
 from typing import Any
@@ -47,12 +47,13 @@ def unjudged_types(policy: Policy, hosts: list[Any]) -> frozenset[str]:
 
     :param hosts: Nova HostStates
     """
-    result = set(map(_TYPE, hosts))
-    return frozenset(
-        kind
-        for kind in result
-        if kind and kind.lower() not in policy.hypervisor_types
-    )
+    types = set(map(_TYPE, hosts))
+    return frozenset(kind for kind in types if not _is_judged(policy, kind))
+
+
+def _is_judged(policy: Policy, kind: str | None) -> bool:
+    """Return whether hosts of a hypervisor type are; None: not known yet."""
+    return not kind or kind.lower() in policy.hypervisor_types
 
 
 def present_flavor(spec: Any) -> Any:
@@ -152,11 +153,11 @@ class PostureFilter:
         # A host says itself of which type it is: that counts for no more
         # than what else it says.
         attested = _question(requirement, policy.hosts).attested
-        judged = None if attested else policy
-        if judged and hosts and all(map(_is_outside(judged), hosts)):
+        judged = (_is_judged(policy, kind) for kind in map(_TYPE, hosts))
+        if hosts and not attested and not any(judged):
             return hosts, ""
         proven, text = self._proven(policy, requirement)
-        left = _that_pass(judged, proven, hosts)
+        left = _that_pass(None if attested else policy, proven, hosts)
         if not left:
             _log(requirement, proven, hosts)
         return left, text
@@ -204,16 +205,6 @@ def _keys(path: str) -> tuple[bytes, ...]:
             "nova-vhard-attestor"
         )
     return marks.read_keys(path)
-
-
-def _is_outside(policy: Policy) -> Callable[[Any], bool]:
-    """Return what tells whether the policy leaves a host alone."""
-
-    def outside(host: Any) -> bool:
-        kind = host.hypervisor_type
-        return bool(kind) and kind.lower() not in policy.hypervisor_types
-
-    return outside
 
 
 def _that_pass(
