@@ -1,28 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packages as dpkg and rpm see them: what is in them, what they need."""
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.deploy.places import DEPLOY
+from tests.deploy.places import DEPLOY, output
 
 BUILD = DEPLOY / "packages" / "build.sh"
 TOOLS = {"deb": "dpkg-buildpackage", "rpm": "rpmbuild"}
-
-
-def output(*command, **more):
-    """Run a command of the system; return what it printed."""
-    done = subprocess.run(
-        [str(word) for word in command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        **more,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 @dataclass(frozen=True)

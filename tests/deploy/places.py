@@ -15,11 +15,15 @@ PASTE = {
 }
 
 
-def run(*command, **more):
+def run(name, *arguments, **more):
     """Run a command of this environment; return what it printed."""
-    name, *arguments = [str(word) for word in command]
+    return output(PREFIX / "bin" / name, *arguments, **more)
+
+
+def output(*command, **more):
+    """Run a command of the system; return what it printed."""
     done = subprocess.run(
-        [str(PREFIX / "bin" / name), *arguments],
+        [str(word) for word in command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

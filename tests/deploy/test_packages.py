@@ -388,14 +388,14 @@ def test_versions_are_those_of_the_source(setup_cfg):
 COPY = """
 set -eu
 mount -t tmpfs none "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
+mkdir "$1/upper" "$1/work" "$1/system"
 mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" none \
-    "$1/root"
-mount -t proc proc "$1/root/proc"
-mount -t tmpfs none "$1/root/run"
-mkdir "$1/root/debs"
-mount --bind "$2" "$1/root/debs"
-exec chroot "$1/root" /bin/sh -c "$3"
+    "$1/system"
+mount -t proc proc "$1/system/proc"
+mount -t tmpfs none "$1/system/run"
+mkdir "$1/system/debs"
+mount --bind "$2" "$1/system/debs"
+exec chroot "$1/system" /bin/sh -c "$3"
 """
 LIFE = """
 set -eux
