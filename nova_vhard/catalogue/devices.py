@@ -7,6 +7,7 @@ spellings are those of ``nova/objects/fields.py`` and
 Nova that is installed.
 """
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -421,57 +422,47 @@ _OTHER = (
     ),
 )
 
-_UNSIGNED = "nobody vouches for the image"
-_SIGN = (
-    "sign the image with a key whose certificate the cloud trusts, and set "
-    "all four img_signature properties when it is uploaded"
+_signature = functools.partial(
+    DeviceKind,
+    fix="sign the image with a key whose certificate the cloud trusts, and "
+    "set all four img_signature properties when it is uploaded",
+    unset="nobody vouches for the image",
+    of_file=True,
 )
 
 # What Nova's and Glance's verification read, all four or none.
 _SIGNATURE = (
-    DeviceKind(
+    _signature(
         name="image_signature",
         title="signature of the image",
         why="without it nobody can tell whether the image is as its maker "
         "left it",
-        fix=_SIGN,
         value_type="text",
         image_properties=("img_signature",),
-        unset=_UNSIGNED,
-        of_file=True,
     ),
-    DeviceKind(
+    _signature(
         name="image_signature_certificate",
         title="certificate of the image's signature",
         why="a signature says no more than whoever has its key",
-        fix=_SIGN,
         value_type="text",
         image_properties=("img_signature_certificate_uuid",),
-        unset=_UNSIGNED,
-        of_file=True,
     ),
-    DeviceKind(
+    _signature(
         name="image_signature_hash",
         title="hash of the image's signature",
         why="the verification needs it, and a short hash can be forged first",
-        fix=_SIGN,
         values=words("SHA-224 SHA-256 SHA-384 SHA-512"),
         image_properties=("img_signature_hash_method",),
-        unset=_UNSIGNED,
-        of_file=True,
     ),
-    DeviceKind(
+    _signature(
         name="image_signature_key_type",
         title="key of the image's signature",
         why="the verification needs it, and DSA is out of date",
-        fix=_SIGN,
         values=words(
             "DSA ECC_SECP384R1 ECC_SECP521R1 ECC_SECT409K1 ECC_SECT409R1 "
             "ECC_SECT571K1 ECC_SECT571R1 RSA-PSS"
         ),
         image_properties=("img_signature_key_type",),
-        unset=_UNSIGNED,
-        of_file=True,
     ),
 )
 

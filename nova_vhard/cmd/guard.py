@@ -119,7 +119,7 @@ def _sender(conf: cfg.ConfigOpts) -> "notify.Sender | None":
         )
     from nova_vhard.policy import notify
 
-    return notify.Sender(conf, _PROGRAM.name, options.notification_topic)
+    return notify.sender(conf, _PROGRAM.name, options.notification_topic)
 
 
 _COMMANDS: dict[str, Callable[[Any], int]] = {

@@ -91,18 +91,14 @@ def read(
     # In the order of the catalogue, whatever the order of the body: which
     # violations a short explanation keeps must not be chance.
     choices = [
-        (_choice if len(result.written) <= _SHORT else _make_choice)(
-            name, result, origin, holder
-        )
+        _choice(name, result, origin, holder)
         for name in _KIND_OF
         if (result := effective.get(name)) is not None
     ]
     reasons: list[tuple[str, str]] = []
     for name in _MAPPINGS:
-        if properties.get(name) is not None:
-            more, why = block_device.read(
-                properties[name], name, origin, holder
-            )
+        if (value := properties.get(name)) is not None:
+            more, why = block_device.read(value, name, origin, holder)
             choices += more
             reasons += why
     reasons += _cdroms(effective, disk_format)
@@ -207,8 +203,16 @@ def _make_choice(
 
 # Images say the same few values over and over; what somebody makes up to fill
 # it is short, and pushes out what is as cheap to make again.
-_choice = functools.lru_cache(maxsize=1024)(_make_choice)
+_kept_choice = functools.lru_cache(maxsize=1024)(_make_choice)
 _SHORT = 64
+
+
+def _choice(
+    name: str, result: _Found, origin: str, holder: Holder
+) -> DeviceChoice:
+    """Return the choice that a property makes."""
+    make = _kept_choice if len(result.written) <= _SHORT else _make_choice
+    return make(name, result, origin, holder)
 
 
 def _cdroms(

@@ -43,7 +43,7 @@ def test_the_data_has_both_kinds():
 
 
 def test_choices_that_many_images_say_are_made_once_if_they_are_short():
-    made = image_reader._choice.cache_info
+    made = image_reader._kept_choice.cache_info
     for length, kept in (
         (image_reader._SHORT, 1),
         (image_reader._SHORT + 1, 0),

@@ -94,7 +94,7 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="Installed package, of Debian or RPM; repeat for more. Without "
         "one, and without a list, those whose names begin with "
-        f"{' or '.join(measured.STARTS)}. One that is not installed is an "
+        f"{' or '.join(measured.PREFIXES)}. One that is not installed is an "
         "error.",
     )
     parser.add_argument(

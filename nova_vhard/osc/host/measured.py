@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files that a host runs its guests with, and their digests.
 
-By the package database of the host, or of a tree that was captured from one:
-Debian's is read, RPM's is asked by ``rpm``. What packages say of digests is
-not taken: IMA measures what is there.
+They are found by the package database of the host or of a captured tree:
+Debian's is read, RPM's is queried with ``rpm``. The digests that packages
+carry are ignored: IMA measures what is on the disk.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ from nova_vhard.common.text import clean, quote
 from nova_vhard.host.command import Failed, output
 from nova_vhard.host.root import HostRoot, Unreadable
 
-#: What the names of packages begin with that a guest is run by.
-STARTS = ("qemu-", "libvirt")
+#: Prefixes of the names of packages that run guests.
+PREFIXES = ("qemu-", "libvirt")
 
 #: Files of a policy, and bytes of a file and of a package's list.
 _MOST = 500_000
@@ -75,10 +75,10 @@ class Packages:
 
         :raises NotMeasured: if none is QEMU's
         """
-        names = [name for name in self._lists if name.startswith(STARTS)]
-        if not any(name.startswith(STARTS[0]) for name in names):
+        names = [name for name in self._lists if name.startswith(PREFIXES)]
+        if not any(name.startswith(PREFIXES[0]) for name in names):
             raise NotMeasured(
-                f"no package of {self._root.root} begins with {STARTS[0]}: "
+                f"no package of {self._root.root} begins with {PREFIXES[0]}: "
                 "name those that guests are run by with --package"
             )
         return sorted(names)

@@ -129,7 +129,8 @@ class TestFilterAlone(Rebuild):
     def test_a_refused_rebuild_ends_in_error_with_the_new_images_devices(self):
         # given a cloud with the filter and without the API gate
         # when a server is rebuilt from an old image
-        self.assertEqual(202, self.rebuild(self.image(**OLD)).status_int)
+        response = self.rebuild(self.image(**OLD))
+        self.assertEqual(202, response.status_int, response.text)
 
         # then the filter speaks, and its owner reads the reason
         self.assertIn("hw_disk_bus=ide", self.fault(self.server))
