@@ -1,29 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The faults of one policy file: its schema first, then its meaning."""
 
-import importlib.metadata
 from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import Version
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.json_schema import NAME_LIMIT
 from nova_vhard.common.problems import Hints
 from nova_vhard.common.schema_errors import Fault, schema_faults
 from nova_vhard.common.text import quote
+from nova_vhard.policy import release
 from nova_vhard.policy.meaning import Meaning, refused_replacements
 from nova_vhard.policy.schema import SCHEMA
 
 _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-
-
-def installed_version() -> Version:
-    """Return the version of this package without any suffix."""
-    version = Version(importlib.metadata.version("nova-vhard"))
-    return Version(version.base_version)
 
 
 def faults(data: Any) -> Iterator[Fault]:
@@ -57,13 +50,20 @@ def _requires(spec: Any) -> Iterator[Fault]:
     except InvalidSpecifier:
         yield ("requires",), f'{quote(spec)} is no version; write ">=1.0"'
         return
-    have = installed_version()
-    if have not in wanted:
-        yield (
-            ("requires",),
-            f"this policy needs nova-vhard {quote(spec)} and {have} is "
-            "installed; upgrade the package on this host first",
-        )
+    if release.RUNNING is None or release.RUNNING not in wanted:
+        yield ("requires",), _unmet(spec, wanted)
+
+
+def _unmet(spec: str, wanted: SpecifierSet) -> str:
+    """Return what keeps the version that runs from using a policy."""
+    have = release.installed()
+    needs = f"this policy needs nova-vhard {quote(spec)} and "
+    if have is not None and have in wanted:
+        return f"{needs}this process runs {release.RUNNING}"
+    return (
+        f"{needs}{have or 'none'} is installed; upgrade the package on this "
+        "host first"
+    )
 
 
 def duplicates(data: dict[str, Any]) -> Iterator[Fault]:

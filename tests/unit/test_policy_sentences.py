@@ -4,7 +4,7 @@
 import pytest
 
 from nova_vhard.common.problems import PolicyError, UnexpectedError
-from nova_vhard.policy import check, document, meaning
+from nova_vhard.policy import document, meaning, release
 from tests.unit.helpers import write
 
 HEAD = "version: '1'\n"
@@ -43,7 +43,7 @@ def problems(path, **limit):
             2,
             "requires",
             f"this policy needs nova-vhard '>=99' and "
-            f"{check.installed_version()} is installed; upgrade the package "
+            f"{release.RUNNING} is installed; upgrade the package "
             "on this host first",
         ),
         (

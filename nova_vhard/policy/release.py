@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The version of this package: of the code that runs, and on the disk.
+
+A package manager replaces files beneath a service that runs, and the service
+goes on with the code that it has loaded until somebody restarts it. What a
+policy ``requires`` is a matter of that code.
+"""
+
+import importlib.metadata
+
+from packaging.version import Version
+
+_NAME = "nova-vhard"
+
+
+def installed() -> Version | None:
+    """Return the version on the disk now, without any suffix.
+
+    :returns: None where there is none, as while it is being replaced
+    """
+    try:
+        version = Version(importlib.metadata.version(_NAME))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return Version(version.base_version)
+
+
+#: That of the code that runs; None where it came without its metadata.
+RUNNING = installed()
+
+
+def restart() -> str:
+    """Return what to do where another version is installed by now.
+
+    :returns: a sentence without its full stop; empty where this version is
+        still the one that is installed, or there is none at the moment
+    """
+    now = installed()
+    if now is None or now == RUNNING:
+        return ""
+    return (
+        f"this process runs nova-vhard {RUNNING}, and {now} is installed by "
+        "now; restart it"
+    )

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``requires``: asked of the code that runs, and kept with what it is for."""
+
+import pytest
+from packaging.version import Version
+
+from nova_vhard.common.problems import PolicyError
+from nova_vhard.policy import document, release
+from nova_vhard.policy.watch import PolicyFile
+from tests.unit.helpers import write
+
+HEAD = 'version: "1"\n'
+NEWER = f'{HEAD}mode: audit\nrequires: ">=1.1"\n'
+
+
+@pytest.fixture
+def versions(monkeypatch):
+    """Call with the version that runs, and the one on the disk."""
+
+    def are(running, installed):
+        monkeypatch.setattr(release, "RUNNING", running and Version(running))
+        on_disk = installed and Version(installed)
+        monkeypatch.setattr(release, "installed", lambda: on_disk)
+
+    return are
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "policy.yaml"
+
+
+def texts(path):
+    """Return what is wrong with a policy file, each with its line."""
+    with pytest.raises(PolicyError) as caught:
+        document.load(str(path))
+    return [(one.line, one.message) for one in caught.value.problems]
+
+
+def test_what_runs_is_what_was_installed_when_it_began():
+    assert release.installed() == release.RUNNING
+    assert release.RUNNING.base_version == str(release.RUNNING)
+    assert release.restart() == ""
+
+
+def test_without_metadata_nothing_is_known(monkeypatch):
+    monkeypatch.setattr(release, "_NAME", "no-such-package-of-ours")
+    assert release.installed() is None
+    assert release.restart() == ""
+
+
+@pytest.mark.parametrize(
+    ("running", "installed", "expected"),
+    [
+        (
+            "1.0.0",
+            "1.0.0",
+            [
+                (
+                    3,
+                    "this policy needs nova-vhard '>=1.1' and 1.0.0 is "
+                    "installed; upgrade the package on this host first",
+                )
+            ],
+        ),
+        (
+            "1.0.0",
+            "1.0.5",
+            [
+                (
+                    1,
+                    "this process runs nova-vhard 1.0.0, and 1.0.5 is "
+                    "installed by now; restart it",
+                ),
+                (
+                    3,
+                    "this policy needs nova-vhard '>=1.1' and 1.0.5 is "
+                    "installed; upgrade the package on this host first",
+                ),
+            ],
+        ),
+        (
+            "1.0.0",
+            "1.1.0",
+            [
+                (
+                    1,
+                    "this process runs nova-vhard 1.0.0, and 1.1.0 is "
+                    "installed by now; restart it",
+                ),
+                (
+                    3,
+                    "this policy needs nova-vhard '>=1.1' and this process "
+                    "runs 1.0.0",
+                ),
+            ],
+        ),
+        (
+            None,
+            None,
+            [
+                (
+                    3,
+                    "this policy needs nova-vhard '>=1.1' and none is "
+                    "installed; upgrade the package on this host first",
+                )
+            ],
+        ),
+    ],
+    ids=["too old", "still too old", "not restarted", "unknown"],
+)
+def test_a_version_that_does_not_do(
+    versions, path, running, installed, expected
+):
+    write(path, NEWER)
+    versions(running, installed)
+    assert texts(path) == expected
+
+
+def test_a_package_that_is_replaced_beneath_a_service(versions, path):
+    """The code that runs is the old one, whatever is on the disk."""
+    versions("1.0.0", "1.0.0")
+    file = PolicyFile(write(path, f"{HEAD}mode: warn\n"))
+    file.current()
+    versions("1.0.0", "1.1.0")
+    write(path, NEWER)
+    assert file.current().mode == "warn"
+    assert "restart it" in str(file.error)
+
+
+@pytest.mark.parametrize("installed", ["1.0.0", None])
+def test_a_package_that_goes_leaves_the_service_as_it_is(
+    versions, path, installed
+):
+    versions("1.1.0", installed)
+    write(path, NEWER)
+    assert document.load(str(path)).mode == "audit"
+
+
+def test_any_fault_of_a_service_that_was_not_restarted_says_so(versions, path):
+    """As where a shipped policy has what only the new one knows."""
+    versions("1.0.0", "1.1.0")
+    write(path, f"{HEAD}something_new: 1\n")
+    assert [line for line, _ in texts(path)] == [1, 2]
