@@ -2,10 +2,13 @@
 """Load and validate a policy file and those that it extends."""
 
 import contextlib
+import dataclasses
 import importlib.resources
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from packaging.specifiers import SpecifierSet
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common import (
@@ -176,7 +179,9 @@ def _chain(
         problems.add(path, lines.of(("extends",)), ("extends",), unusable)
         return tree
     below = _chain(target, files, problems, limit)
-    return tree if problems.count else _merge(_narrowed(below, tree), tree)
+    if problems.count:
+        return tree
+    return _with_requires(below, tree, _merge(_narrowed(below, tree), tree))
 
 
 def _unusable(target: str, files: list[str]) -> str:
@@ -249,6 +254,21 @@ def _allowed_replacements(
     rule = {"allow": allow.value, "replace": origin.plain(replace)}
     refused = dict(refused_replacements(KINDS[name], rule))
     return {old: replace[old] for old in replace if old not in refused}
+
+
+def _with_requires(
+    base: origin.Tree, over: origin.Tree, merged: origin.Tree
+) -> origin.Tree:
+    """Return what two files come to, with the versions that both require.
+
+    Each was met when its file was read. A copy that is kept of them may be
+    read by an older version, for which one of them alone says too little.
+    """
+    key = "requires"
+    if key not in base or key not in over:
+        return merged
+    both = SpecifierSet(base[key].value) & SpecifierSet(over[key].value)
+    return {**merged, key: dataclasses.replace(over[key], value=str(both))}
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``requires``: asked of the code that runs, and kept with what it is for."""
 
+import json
+
 import pytest
 from packaging.version import Version
 
@@ -142,3 +144,44 @@ def test_any_fault_of_a_service_that_was_not_restarted_says_so(versions, path):
     versions("1.0.0", "1.1.0")
     write(path, f"{HEAD}something_new: 1\n")
     assert [line for line, _ in texts(path)] == [1, 2]
+
+
+@pytest.fixture
+def chain(tmp_path, path):
+    """A policy that extends another; each needs a version."""
+    write(tmp_path / "base.yaml", f'{HEAD}requires: ">=1.1"\n')
+    text = f'{HEAD}requires: ">=1.0,<2"\nextends: base.yaml\n'
+    return write(path, text)
+
+
+def test_versions_that_two_files_need_add_up(versions, chain):
+    versions("1.1.0", "1.1.0")
+    data, _ = document.effective(chain)
+    assert data["requires"] == "<2,>=1.0,>=1.1"
+    tree, files = document.merged(chain)
+    assert (tree["requires"].file, tree["requires"].line) == (files[0], 2)
+
+
+@pytest.mark.parametrize("own", ["", 'requires: ">=1.0"\n'])
+@pytest.mark.parametrize("base", ["", 'requires: ">=1.0"\n'])
+def test_what_one_file_needs_is_left_as_it_is_written(
+    versions, tmp_path, path, own, base
+):
+    versions("1.1.0", "1.1.0")
+    write(tmp_path / "base.yaml", f"{HEAD}{base}")
+    write(path, f"{HEAD}{own}extends: base.yaml\n")
+    data, _ = document.effective(str(path))
+    assert data.get("requires") == (">=1.0" if own or base else None)
+
+
+def test_a_copy_that_a_newer_version_kept_is_none_of_an_older_one(
+    versions, chain, tmp_path
+):
+    """Also where the outermost file is content with the older one."""
+    state = tmp_path / "state" / "policy.json"
+    versions("1.1.0", "1.1.0")
+    PolicyFile(chain, str(state)).current()
+    versions("1.0.0", "1.0.0")
+    kept = json.loads(state.read_text())
+    with pytest.raises(PolicyError, match="needs nova-vhard"):
+        document.restore(kept["data"], str(state))
