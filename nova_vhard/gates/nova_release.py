@@ -4,6 +4,7 @@
 import functools
 import importlib.metadata
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from nova.objects import image_meta
 
@@ -20,7 +21,8 @@ _SINCE: Mapping[str, int] = {
     ONE_TIME_USE: 32,
 }
 
-#: Version of a nova-compute service of Nova 32 (nova/objects/service.py).
+#: Version of a nova-compute service of Nova 32 (nova/objects/service.py), the
+#: newest release in _SINCE.
 SERVICE_OF_32 = 70
 
 
@@ -31,12 +33,30 @@ def release() -> int:
 
 
 def ignored(checks: Iterable[str]) -> list[str]:
-    """Return checks that prove nothing, as this Nova ignores the setting.
+    """Return checks that no host proves, as this Nova ignores the setting.
 
     nova-scheduler is never older than the computes that it serves.
     """
     now = release()
     return sorted(check for check in checks if now < _SINCE.get(check, 0))
+
+
+def depend(checks: Iterable[str]) -> bool:
+    """Return whether one of the checks means nothing to an older Nova."""
+    return not _SINCE.keys().isdisjoint(checks)
+
+
+def is_new(host: Any) -> bool:
+    """Return whether the Nova of a host knows every setting of checks.
+
+    While a cloud is upgraded computes are older than their scheduler, after a
+    SLURP upgrade of the controllers by two releases.
+
+    :param host: Nova HostState; without a version its Nova counts as old
+    """
+    service = getattr(host, "service", None) or {}
+    version: Any = service.get("version")
+    return bool(version) and int(version) >= SERVICE_OF_32
 
 
 def unknown_properties() -> list[str]:

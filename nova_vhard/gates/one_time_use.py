@@ -92,14 +92,9 @@ def _good(host: Any, asked: list[Any]) -> list[Any]:
 
 
 def _holds_back(host: Any) -> bool:
-    """Tell whether the host's Nova holds used devices back.
-
-    While a cloud is upgraded, computes are older than their scheduler.
-    """
-    if nova_release.ignored((ONE_TIME_USE,)):
-        return False
-    version: Any = (host.service or {}).get("version")
-    return bool(version) and int(version) >= nova_release.SERVICE_OF_32
+    """Tell whether the host's Nova holds used devices back."""
+    ignored = nova_release.ignored((ONE_TIME_USE,))
+    return not ignored and nova_release.is_new(host)
 
 
 def _traced(host: Any, asked: list[Any]) -> bool:

@@ -157,6 +157,7 @@ class PostureFilter:
         if hosts and not attested and not any(judged):
             return hosts, ""
         proven, text = self._proven(policy, requirement)
+        proven = _without_old(requirement, proven, hosts)
         left = _that_pass(None if attested else policy, proven, hosts)
         if not left:
             _log(requirement, proven, hosts)
@@ -181,6 +182,25 @@ class PostureFilter:
             LOG.error("The hosts' posture is not known: %s", error)
             return frozenset(), UNKNOWN
         return proven, NO_CANDIDATE if proven else NOBODY
+
+
+def _without_old(
+    requirement: HostRequirement, proven: frozenset[str], hosts: list[Any]
+) -> frozenset[str]:
+    """Return proven hosts without those whose Nova ignores what it is about.
+
+    Their reporter reads the setting, which their nova-compute does not know.
+    """
+    if not nova_release.depend(requirement.checks):
+        return proven
+    old = [host for host in hosts if not nova_release.is_new(host)]
+    if any(host.uuid in proven for host in old):
+        LOG.info(
+            "Too old a nova-compute for what %s looks at: %s",
+            ", ".join(sorted(requirement.checks)),
+            ", ".join(sorted(host.host for host in old)[:_NAMED]),
+        )
+    return proven.difference(host.uuid for host in old)
 
 
 def _question(requirement: HostRequirement, rule: HostsRule) -> Question:

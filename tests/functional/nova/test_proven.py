@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hosts by what they have proven, and what the operator reads of it."""
 
+import copy
 import datetime
 import json
 import logging
@@ -63,8 +64,8 @@ class Placement:
 def hosts_of(monkeypatch):
     """Give a function: the filter of a fleet in which some have proven."""
 
-    def make(*hosts):
-        placement = Placement(*hosts)
+    def make(*hosts, **more):
+        placement = Placement(*hosts, **more)
         monkeypatch.setattr(
             posture_filter, "_connect", lambda _limit: placement
         )
@@ -252,6 +253,59 @@ def test_what_nova_ignores_nobody_has_proven(hosts_of, lines, monkeypatch):
         "passthrough_one_time_use looks at",
     )
     assert placement.asked == []
+
+
+OLD, NEW = ({"version": version} for version in (69, 70))
+CLEANED = "passthrough_one_time_use"
+
+
+@pytest.mark.parametrize(
+    ("services", "left"),
+    [
+        ((NEW, NEW), ["a", "b"]),
+        ((OLD, NEW), ["b"]),
+        (({}, NEW), ["b"]),
+        ((None, {"version": "70"}), ["b"]),
+        ((OLD, OLD), []),
+    ],
+    ids=str,
+)
+def test_a_compute_that_is_upgraded_later_has_not_proven_what_it_ignores(
+    hosts_of, lines, monkeypatch, services, left
+):
+    """Controllers come first: two releases ahead in a SLURP upgrade."""
+    monkeypatch.setattr(nova_release, "release", lambda: 33)
+    proven_hosts, _ = hosts_of("a", "b", known=("iommu", CLEANED))
+    hosts = [copy.copy(one) for one in (A, B)]
+    for one, service in zip(hosts, services, strict=True):
+        one.service = service
+    kept, failed = proven_hosts.filter_hosts(
+        RULES, [demand(CLEANED, "iommu")], hosts
+    )
+    assert [one.host for one in kept] == left
+    checks = f"iommu, {CLEANED}"
+    wrong = [] if left else [(text(NO_CANDIDATE, checks), Mode.ENFORCE)]
+    assert texts(failed) == wrong
+    old = ", ".join(one.host for one in hosts if one.host not in left)
+    said = f"Too old a nova-compute for what {checks} looks at: {old}"
+    assert (("INFO", said) in lines()) is (len(left) < 2)
+    # what it does not ignore it has proven
+    kept, _ = proven_hosts.filter_hosts(RULES, [demand()], hosts)
+    assert kept == hosts
+
+
+def test_of_an_old_compute_that_has_proven_nothing_nothing_is_said(
+    hosts_of, lines, monkeypatch
+):
+    monkeypatch.setattr(nova_release, "release", lambda: 33)
+    proven_hosts, _ = hosts_of("a", known=("iommu", CLEANED))
+    new, old = copy.copy(A), copy.copy(B)
+    new.service, old.service = NEW, OLD
+    assert proven_hosts.filter_hosts(RULES, [demand(CLEANED)], [new, old]) == (
+        [new],
+        [],
+    )
+    assert lines() == []
 
 
 @pytest.mark.parametrize("mode", [Mode.WARN, Mode.AUDIT])

@@ -4,6 +4,7 @@
 from typing import Any
 
 from nova import exception, objects
+from nova.objects import service
 from nova.scheduler import filters, host_manager
 
 from nova_vhard.catalogue import traits
@@ -20,6 +21,7 @@ class FilterCase(base.FakeHosts):
         """Return a host that is in Placement as Nova would have it."""
         host = host_manager.HostState(name, name, "cell")
         host.hypervisor_type = kind
+        host.service = {"version": service.SERVICE_VERSION}
         host.uuid = self._post_resource_provider(name)["uuid"]
         return host
 

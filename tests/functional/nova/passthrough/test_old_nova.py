@@ -22,6 +22,15 @@ class TestOneTimeUse(filter_case.FilterCase):
 
         self.assertEqual(["clean"], self.left(hosts, self.spec(DEMAND)))
 
+    @services.needs_nova(32, ONE_TIME_USE)
+    def test_a_host_whose_nova_is_older_than_the_schedulers(self):
+        old, new = (self.proven(name, CHECK) for name in ("old", "new"))
+        old.service = {"version": nova_release.SERVICE_OF_32 - 1}
+
+        self.assertEqual(["new"], self.left([old, new], self.spec(DEMAND)))
+        reason = self.reason([old], self.spec(DEMAND))
+        self.assertIn(fleet.NO_CANDIDATE.format(CHECK), reason)
+
     def test_where_nova_ignores_it_no_host_has_proven_it(self):
         if services.NOVA >= 32:
             self.assertEqual([], nova_release.ignored([CHECK]))
