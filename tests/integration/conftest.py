@@ -5,8 +5,10 @@ import contextlib
 import json
 import pathlib
 import shutil
+import urllib.request
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from cloud import (
     captures,
@@ -96,6 +98,23 @@ def decisions(cloud):
     found = place.Events(cloud.place)
     found.new()
     return found.new
+
+
+@pytest.fixture
+def counted(cloud):
+    """Call to get what the exporter has counted: its samples, by labels."""
+    url = f"http://127.0.0.1:{cloud.facts.ports['exporter']}/metrics"
+
+    def fetch():
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            text = answer.read().decode()
+        return {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    return fetch
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,8 @@ import concurrent.futures
 import statistics
 import threading
 import time
-import urllib.request
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.people import IDE, refusal, until
 
@@ -21,27 +19,14 @@ CROWD = 4
 CATCHES_UP = 120
 
 
-@pytest.fixture
-def counted(cloud):
-    """Call to get what the exporter has counted: its samples, by labels."""
-    url = f"http://127.0.0.1:{cloud.facts.ports['exporter']}/metrics"
-
-    def fetch():
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            text = answer.read().decode()
-        return {
-            (sample.name, *sample.labels.values()): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
-
-    return fetch
-
-
-def total(samples, name):
-    """Add up the series of a metric."""
-    wanted = f"nova_vhard_{name}"
-    return sum(value for (one, *_), value in samples.items() if one == wanted)
+def total(samples, name, *labels):
+    """Add up the series of a metric that begin with some labels."""
+    wanted = (f"nova_vhard_{name}", *labels)
+    return sum(
+        value
+        for series, value in samples.items()
+        if series[: len(wanted)] == wanted
+    )
 
 
 def decided(samples):
