@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,43 @@ CACHE = ROOT / ".cache" / "bench"
 TOKEN = identity.token("0123456789abcdef0123456789abcdef")
 
 
-class Client:
-    """A running server, and a connection to it that is kept alive."""
+#: Seconds between two looks whether processes have come to rest, and looks.
+_REST, _LOOKS = 0.0003, 100
 
-    def __init__(self, pid: int, port: int) -> None:
-        self.pid = pid
+
+@dataclass(frozen=True)
+class Took:
+    """What a request took.
+
+    :ivar processor: seconds, of all processes that had to do with it
+    :ivar wall: seconds
+    """
+
+    processor: float
+    wall: float
+
+    def __add__(self, other: "Took") -> "Took":
+        """Return what two requests took."""
+        return Took(self.processor + other.processor, self.wall + other.wall)
+
+
+def processor_time(pid: int) -> float:
+    """Return how long all threads of a process have run, in seconds.
+
+    By the clock that clock_getcpuclockid(3) gives: the kernel's own count, in
+    nanoseconds.
+    """
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+class Client:
+    """A running server, and a connection to it that is kept alive.
+
+    :param behind: process ids of what the server asks
+    """
+
+    def __init__(self, pid: int, port: int, *behind: int) -> None:
+        self.pid, self._behind = pid, behind
         self.url = f"http://127.0.0.1:{port}"
         self._http = http.client.HTTPConnection("127.0.0.1", port)
 
@@ -51,6 +84,28 @@ class Client:
                 f"{method} {path}: {response.status} {answer!r}"
             )
         return taken, answer
+
+    def measured(self, *words: Any, **more: Any) -> tuple[Took, bytes]:
+        """Send one request; return what it took, and the answer.
+
+        :param words: and ``more``, see ``timed``
+        """
+        begun = self._at_rest()
+        wall, answer = self.timed(*words, **more)
+        return Took(self._at_rest() - begun, wall), answer
+
+    def _at_rest(self) -> float:
+        """Wait until no process works; return how long they have run."""
+        ran = self._ran()
+        for _ in range(_LOOKS):
+            time.sleep(_REST)
+            before, ran = ran, self._ran()
+            if before == ran:
+                break
+        return ran
+
+    def _ran(self) -> float:
+        return sum(map(processor_time, (self.pid, *self._behind)))
 
     def peak_mib(self) -> float:
         """Return the most memory that the server has ever held, in MiB."""

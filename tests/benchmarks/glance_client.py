@@ -34,18 +34,19 @@ BODY = json.dumps(IMAGE).encode()
 class Glance(client.Client):
     """A running Glance."""
 
-    def create(self) -> tuple[float, str]:
-        """Create an image; return the duration and the image's id."""
-        taken, answer = self.timed("POST", "/v2/images", BODY, expect=201)
+    def create(self) -> tuple[client.Took, str]:
+        """Create an image; return what it took and the image's id."""
+        taken, answer = self.measured("POST", "/v2/images", BODY, expect=201)
         return taken, json.loads(answer)["id"]
 
-    def show(self, image: str) -> float:
-        """Return how long it takes to show an image."""
-        return self.timed("GET", f"/v2/images/{image}")[0]
+    def show(self, image: str) -> client.Took:
+        """Return what it takes to show an image."""
+        return self.measured("GET", f"/v2/images/{image}")[0]
 
-    def update(self, image: str, body: bytes) -> float:
-        """Return how long it takes to update an image."""
-        return self.timed("PATCH", f"/v2/images/{image}", body, PATCH)[0]
+    def update(self, image: str, body: bytes) -> client.Took:
+        """Return what it takes to update an image."""
+        path = f"/v2/images/{image}"
+        return self.measured("PATCH", path, body, PATCH)[0]
 
     def fill(self, image: str, blocks: int) -> float:
         """Return how long it takes to upload so many MiB to a new image."""

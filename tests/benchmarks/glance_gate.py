@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gate adds to the Glance API: time, and memory of an upload.
 
-The method is that of ``pairs``.  PATCH has another bar than the others: the
-gate has to read the stored image, so that ``patch_ratio`` is a PATCH with the
-gate over a PATCH and a GET without it.
+The method is that of ``pairs``.  PATCH is measured twice: with a value that is
+allowed whatever else the image says, and with the removal of one, for which
+the gate has to read the stored image.
 """
 
 import json
@@ -15,22 +15,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks import common, glance_client
-from tests.benchmarks.client import CACHE
+from tests.benchmarks.client import CACHE, Took
 from tests.benchmarks.glance_client import Glance
 from tests.benchmarks.pairs import Plan, Sides, play
 from tests.benchmarks.pass_on import PASS_ON
 from tests.functional.glance.service import GATE
 
 PLAN = Plan(
-    ratios={"post": (), "get": (), "patch": ("get",)},
-    pairs=80,
-    least=10,
-    most=40,
+    kinds=("post", "get", "patch", "patch_read"), turns=60, least=8, most=40
 )
 UPLOADS, UPLOAD_MIB, SMALL_MIB = 20, 1024, 64
 
 CHANGE = json.dumps(
     [{"op": "add", "path": "/hw_disk_bus", "value": "virtio"}]
+).encode()
+# Removed and put back, so that there is something to remove.
+REMOVAL = json.dumps([{"op": "remove", "path": "/hw_vif_model"}]).encode()
+RETURN = json.dumps(
+    [{"op": "add", "path": "/hw_vif_model", "value": "virtio"}]
 ).encode()
 
 
@@ -41,30 +43,37 @@ class Side:
         self.server = server
         self.image = server.create()[1]
 
-    def post(self) -> float:
-        """Time the creation of an image."""
+    def post(self) -> Took:
+        """Create an image."""
         return self.server.create()[0]
 
-    def get(self) -> float:
-        """Time the showing of an image."""
+    def get(self) -> Took:
+        """Show an image."""
         return self.server.show(self.image)
 
-    def patch(self) -> float:
-        """Time the update of a property that the gate judges."""
+    def patch(self) -> Took:
+        """Update a property that the gate judges by itself."""
         return self.server.update(self.image, CHANGE)
 
+    def patch_read(self) -> Took:
+        """Remove a property, of which the whole image has to be judged."""
+        took = self.server.update(self.image, REMOVAL)
+        self.server.update(self.image, RETURN)
+        return took
+
     def upload(self) -> float:
-        """Time the upload of 1 GiB."""
+        """Return how many seconds the upload of 1 GiB takes."""
         return self.server.upload(UPLOAD_MIB)
 
 
 @contextmanager
 def running(directory: Path) -> Iterator[Sides]:
-    """Run two new servers in a directory, until the block ends."""
+    """Run three new servers in a directory, until the block ends."""
+    servers = (("gate", GATE), ("plain", PASS_ON), ("control", PASS_ON))
     with glance_client.serve(
-        (directory / "gate", GATE), (directory / "plain", PASS_ON)
-    ) as (gate, plain):
-        yield Sides(Side(gate), Side(plain))
+        *((directory / name, factory) for name, factory in servers)
+    ) as found:
+        yield Sides(*map(Side, found))
 
 
 def uploads(sides: Sides) -> common.Figures:
@@ -76,7 +85,9 @@ def uploads(sides: Sides) -> common.Figures:
     pairs = []
     for number in range(UPLOADS):
         common.progress(f"upload {number + 1} of {UPLOADS} ...")
-        pairs.append(sides.pair(Side.upload, cold=False))
+        order = [(0, sides.gate), (1, sides.plain)][:: 1 - number % 2 * 2]
+        took = {index: side.upload() for index, side in order}
+        pairs.append((took[0], took[1]))
     large = gate.peak_mib(), plain.peak_mib()
     return {
         **common.median_ratio(pairs).figures("upload_ratio"),
@@ -106,9 +117,12 @@ def measure() -> common.Figures:
 def bars(figures: common.Figures) -> list[str]:
     """Name the bars that are missed."""
     return common.shortfalls(
-        common.ratio_bar(figures, "post_ratio", at_most=1.03, width=0.02),
-        common.ratio_bar(figures, "get_ratio", at_most=1.02, width=0.02),
-        common.ratio_bar(figures, "patch_ratio", at_most=1.0, width=0.02),
+        common.ratio_bar(figures, "post_ratio", at_most=1.02, width=0.02),
+        common.ratio_bar(figures, "get_ratio", at_most=1.01, width=0.02),
+        common.ratio_bar(figures, "patch_ratio", at_most=1.04, width=0.02),
+        common.ratio_bar(
+            figures, "patch_read_ratio", at_most=1.25, width=0.02
+        ),
         common.ratio_bar(figures, "upload_ratio", at_most=1.02, width=0.1),
         common.at_most(figures, "upload_growth_mib", 16),
     )

@@ -35,6 +35,8 @@ sqlite_synchronous = false
 [database]
 connection = sqlite:///cell1.sqlite
 sqlite_synchronous = false
+[filter_scheduler]
+enabled_filters = VirtHardeningFilter,ComputeFilter
 [glance]
 endpoint_override = {glance}
 [neutron]

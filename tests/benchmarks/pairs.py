@@ -1,26 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a gate adds to a service: pairs of requests, rounds and ratios.
+"""What a gate adds to a service: processor time, by turns, and ratios.
 
-Two servers run the same service over HTTP on loopback, one with the gate, one
-with a filter in its place that only calls on.  Their requests are sent in
-pairs, now the one first and now the other, and every pair counts.  Three
-things would otherwise be taken for a cost of the gate:
+Three servers run the same service over HTTP on loopback: one with the gate,
+two with a filter in its place that only calls on.  What is compared is the
+processor time that a request takes in the server and in everything that it
+asks for the request (Glance, Neutron, a database that is a process), until
+they have come to rest.  The wall clock stands beside it and is held to no bar:
+whole processes differ by some percent of it on a machine that does anything
+else.
 
-- A server that answered last is warm.  Before each pair the server that comes
-  second in it gets the same request, which is not timed: so both are cold.
+Of the two servers without the gate one is the peer, the other the control:
+its ratio says how far two servers are apart that do the same.
+
+- The three are asked by turns, in an order that is drawn for each turn.
 - Two processes differ by a percent from birth.  The servers are forked from
   one process, and anew for every round.
-- Other load on the machine.  Rounds go on until the intervals are narrow, or
-  there are ``most`` of them.
+- Rounds go on until the intervals are narrow, or there are ``most`` of them,
+  or ten minutes are over.
 
-A ratio is gate/plain.  Where a gate has to look something up, its ratio is
-gate/(plain + look-ups): the same request and those look-ups without the gate.
+A ratio is gate/plain, control/plain.
 """
 
-import itertools
+import random
 import shutil
 import statistics
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from operator import methodcaller
@@ -28,122 +33,122 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import common
+from tests.benchmarks.client import Took
 
-Pair = tuple[float, float]  # seconds with the gate, and without
-Pairs = dict[str, list[Pair]]
+Turn = tuple[Took, Took, Took]  # with the gate, without it, the control
+Turns = dict[str, list[Turn]]
 
 NARROW = 0.014  # below what the bars ask for: the next run differs a little
+#: Seconds after which no round is begun.
+LIMIT = 600
 
 
 class Sides:
-    """A server with the gate and one without, asked by turns.
+    """A server with the gate and two without, asked by turns.
 
-    A side has a method for each kind of request that returns its duration in
-    seconds.
+    A side has a method for each kind of request that returns what it took.
     """
 
-    def __init__(self, gate: Any, plain: Any) -> None:
+    def __init__(self, gate: Any, plain: Any, control: Any) -> None:
         self.gate, self.plain = gate, plain
-        self._turn = itertools.cycle((False, True))
+        self._all = (gate, plain, control)
+        self._draw = random.Random(common.SEED)
 
-    def pair(self, timing: Callable[[Any], float], *, cold: bool) -> Pair:
-        """Return (gate, plain) of one request each, first by turns.
-
-        :param cold: the one that comes second gets it before, untimed
-        """
-        gate_first = next(self._turn)
-        order = [self.plain, self.gate]
-        if gate_first:
-            order.reverse()
-        if cold:
-            timing(order[1])
-        first, second = timing(order[0]), timing(order[1])
-        return (first, second) if gate_first else (second, first)
+    def turn(self, timing: Callable[[Any], Took]) -> Turn:
+        """Return what one request each took, in an order that is drawn."""
+        order = self._draw.sample(range(3), 3)
+        took = {index: timing(self._all[index]) for index in order}
+        return took[0], took[1], took[2]
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is measured, and how often.
 
-    :ivar ratios: kinds of requests, each with the kinds of its look-ups
-    :ivar pairs: of each kind, a round
+    :ivar kinds: of requests
+    :ivar turns: of each kind, a round
     :ivar least: rounds
     :ivar most: rounds, however wide the intervals are
     """
 
-    ratios: Mapping[str, tuple[str, ...]]
-    pairs: int
+    kinds: Sequence[str]
+    turns: int
     least: int
     most: int
     warm_up: int = 15
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Every kind of request, each once."""
-        looked_up = itertools.chain.from_iterable(self.ratios.values())
-        return tuple(dict.fromkeys((*self.ratios, *looked_up)))
 
-    def ratio(self, pairs: Pairs, kind: str) -> common.Interval:
-        """Return the median ratio of a kind of request; see the module."""
-        asked = (kind, *self.ratios[kind])
-        plain = zip(
-            *([pair[1] for pair in pairs[name]] for name in asked), strict=True
-        )
-        return common.median_ratio(
-            (gate, sum(parts))
-            for (gate, _), parts in zip(pairs[kind], plain, strict=True)
-        )
+def ratio(turns: Sequence[Turn], side: int = 0) -> common.Interval:
+    """Return the median ratio of a side's processor time to the peer's.
+
+    :param side: of a turn; 2 for the control
+    """
+    return common.median_ratio(
+        (turn[side].processor, turn[1].processor) for turn in turns
+    )
 
 
-def play_round(plan: Plan, sides: Sides, pairs: Pairs) -> None:
-    """Add one round's pairs of each kind."""
+def play_round(plan: Plan, sides: Sides, turns: Turns) -> None:
+    """Add one round's turns of each kind."""
     timings = {kind: methodcaller(kind) for kind in plan.kinds}
     for _ in range(plan.warm_up):
         for timing in timings.values():
-            sides.pair(timing, cold=False)
-    for _ in range(plan.pairs):
+            sides.turn(timing)
+    for _ in range(plan.turns):
         for kind, timing in timings.items():
-            pairs[kind].append(sides.pair(timing, cold=True))
+            turns[kind].append(sides.turn(timing))
 
 
 def play(
     plan: Plan,
     running: Callable[[Path], AbstractContextManager[Sides]],
     directory: Path,
+    clock: Callable[[], float] = time.monotonic,
 ) -> common.Figures:
-    """Play rounds, each with two new servers; return the figures.
+    """Play rounds, each with three new servers; return the figures.
 
     :param running: runs the servers in a directory until its block ends
     """
-    pairs: Pairs = {kind: [] for kind in plan.kinds}
+    turns: Turns = {kind: [] for kind in plan.kinds}
+    begun = clock()
     for number in range(1, plan.most + 1):
         common.progress(
             f"requests, round {number} of {plan.least} to {plan.most} ..."
         )
         place = directory / f"round-{number}"
         with running(place) as sides:
-            play_round(plan, sides, pairs)
+            play_round(plan, sides, turns)
         shutil.rmtree(place)
-        widths = [plan.ratio(pairs, kind).width for kind in plan.ratios]
-        if number >= plan.least and max(widths) <= NARROW:
+        width = max(ratio(listed).width for listed in turns.values())
+        late = clock() - begun > LIMIT
+        if late or (number >= plan.least and width <= NARROW):
             break
-    return {"rounds": number, **figures(plan, pairs)}
+    return {"rounds": number, **figures(turns)}
 
 
-def figures(plan: Plan, pairs: Pairs) -> common.Figures:
+def figures(turns: Mapping[str, Sequence[Turn]]) -> common.Figures:
     """Return ratios, medians with and without, and what is added."""
     found: common.Figures = {}
-    for kind, listed in pairs.items():
-        if kind in plan.ratios:
-            found |= plan.ratio(pairs, kind).figures(f"{kind}_ratio")
+    for kind, listed in turns.items():
+        walls = [(gate.wall, plain.wall) for gate, plain, _ in listed]
         found |= {
-            f"{kind}_gate_us": common.median_us(pair[0] for pair in listed),
-            f"{kind}_plain_us": common.median_us(pair[1] for pair in listed),
+            **ratio(listed).figures(f"{kind}_ratio"),
+            **ratio(listed, 2).figures(f"{kind}_control_ratio"),
+            **common.median_ratio(walls).figures(f"{kind}_wall_ratio"),
+            f"{kind}_gate_us": _us(gate for gate, _, _ in listed),
+            f"{kind}_plain_us": _us(plain for _, plain, _ in listed),
             f"{kind}_added_us": round(
-                statistics.median(gate - plain for gate, plain in listed)
+                statistics.median(
+                    gate.processor - plain.processor
+                    for gate, plain, _ in listed
+                )
                 * 1e6,
                 2,
             ),
-            f"{kind}_pairs": len(listed),
+            f"{kind}_turns": len(listed),
         }
     return found
+
+
+def _us(took: Any) -> float:
+    return common.median_us(one.processor for one in took)

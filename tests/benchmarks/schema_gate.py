@@ -19,13 +19,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks import common, glance_client
-from tests.benchmarks.client import CACHE
+from tests.benchmarks.client import CACHE, Took
 from tests.benchmarks.glance_client import Glance
 from tests.benchmarks.pairs import Plan, Sides, play
 from tests.benchmarks.pass_on import PASS_ON
 from tests.functional.glance.service import GATE
 
-PLAN = Plan(ratios={"post": ()}, pairs=100, least=8, most=14)
+PLAN = Plan(kinds=("post",), turns=100, least=8, most=14)
 SERVER = "tests.benchmarks.schema_server"
 REFUSED = glance_client.BODY.replace(b'_bus": "virtio"', b'_bus": "ide"')
 
@@ -36,8 +36,8 @@ class Side:
     def __init__(self, server: Glance) -> None:
         self._server = server
 
-    def post(self) -> float:
-        """Time the creation of an image."""
+    def post(self) -> Took:
+        """Create an image."""
         return self._server.create()[0]
 
     def refuse(self, status: int) -> None:
@@ -47,13 +47,14 @@ class Side:
 
 @contextmanager
 def running(directory: Path) -> Iterator[Sides]:
-    """Run two new servers in a directory, until the block ends."""
-    servers = ((directory / "gate", GATE), (directory / "schema", PASS_ON))
-    with glance_client.serve(*servers, module=SERVER) as found:
-        gate, schema = map(Side, found)
+    """Run three new servers in a directory, until the block ends."""
+    servers = (("gate", GATE), ("schema", PASS_ON), ("control", PASS_ON))
+    places = [(directory / name, factory) for name, factory in servers]
+    with glance_client.serve(*places, module=SERVER) as found:
+        gate, schema, control = map(Side, found)
         gate.refuse(403)
         schema.refuse(400)
-        yield Sides(gate, schema)
+        yield Sides(gate, schema, control)
 
 
 def measure() -> common.Figures:
