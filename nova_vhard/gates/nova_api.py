@@ -20,7 +20,13 @@ from oslo_config import cfg
 
 from nova_vhard.catalogue.gates import NOVA_API
 from nova_vhard.common.log import get_logger
-from nova_vhard.gates import http, nova_flavor, nova_routes, routing
+from nova_vhard.gates import (
+    http,
+    nova_flavor,
+    nova_recent,
+    nova_routes,
+    routing,
+)
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.gates.nova_lookup import NovaLookups, Services
@@ -66,6 +72,7 @@ class NovaGate:
         self._enforcer = PolicyEnforcer(NOVA_API, "nova-api")
         self._services = Services()
         self._hosts = PostureFilter(cfg.CONF.vhard)
+        self._recent = _recent(cfg.CONF)
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -123,12 +130,30 @@ class NovaGate:
             subject = subject_of(route.operation, context, None)
             self._enforcer.judge(policy, HardwareRequest(), subject)
             return None
-        find = NovaLookups(self._services, context)
-        if route.operation == FLAVOR:
+        if route.reader is None:
+            find = NovaLookups(self._services, context)
             return self._flavor(policy, find, context, call)
-        reader = route.reader
-        request = reader and reader(find, context, call.ids, call.body())
+        find, request = self._request(policy, route.reader, context, call)
         return self._refusal(policy, find, request) if request else None
+
+    def _request(
+        self,
+        policy: Policy,
+        reader: nova_routes.Reader,
+        context: Any,
+        call: Call,
+    ) -> tuple[NovaLookups, ServerRequest | None]:
+        """Read a request; return the look-ups that were made for it, too."""
+        body = call.body()
+        recent = self._recent
+        if recent and nova_recent.may_serve(body):
+            find = NovaLookups(self._services, context, recent)
+            request = reader(find, context, call.ids, body)
+            if request and not request.verdict(policy, today()).refusals:
+                return find, request
+        # What a copy would refuse may have been mended.
+        find = NovaLookups(self._services, context)
+        return find, reader(find, context, call.ids, body)
 
     def _refusal(
         self, policy: Policy, find: NovaLookups, request: ServerRequest
@@ -186,6 +211,18 @@ class NovaGate:
             return None
         explanation = self._enforcer.explanation(verdict, subject)
         return webob.exc.HTTPForbidden(explanation=explanation)
+
+
+def _recent(conf: cfg.ConfigOpts) -> nova_recent.Recent | None:
+    """Return what keeps copies; None where the scheduler has no gate.
+
+    As far as this service's own configuration says.
+    """
+    seconds = conf.vhard.lookup_ttl
+    named = conf.filter_scheduler.enabled_filters
+    if not seconds or "VirtHardeningFilter" not in named:
+        return None
+    return nova_recent.Recent(seconds)
 
 
 def _fault(answer: webob.exc.HTTPException, environ: Environ) -> wsgi.Fault:

@@ -19,6 +19,7 @@ from oslo_utils import uuidutils
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import nova_images, nova_root, nova_servers
+from nova_vhard.gates.nova_recent import Recent
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.policy.hardware import STORED, HardwareRequest
 from nova_vhard.request import request_spec
@@ -60,12 +61,17 @@ class NovaLookups:
 
     :param services: of this worker
     :param context: nova.context.RequestContext of the user
+    :param recent: copies of the image and the flavor of a new server; None
+        where they must not serve
     """
 
-    def __init__(self, services: Services, context: Any) -> None:
+    def __init__(
+        self, services: Services, context: Any, recent: Recent | None = None
+    ) -> None:
         """Ask nothing yet."""
         self._services = services
         self._context = context
+        self._recent = recent
         self._found: dict[tuple[str, str], Any] = {}
         self._error: NotFound | LookupFailed | None = None
         self._requests = 0
@@ -83,6 +89,8 @@ class NovaLookups:
             devices = nova_root.listed(server)
         except _UNREADABLE as error:
             raise NotAccepted(str(error)) from error
+        if reference and self._recent:
+            return self._recent.get(self._context, reference, self.image)
         if reference:
             return self.image(reference)
         return self._root(legacy or devices, bool(legacy))
@@ -117,10 +125,13 @@ class NovaLookups:
     def boot_flavor(self, reference: Any) -> Flavor:
         """Return the flavor of a ``flavorRef`` of POST /servers."""
         try:
-            return self.flavor(common.get_id_from_href(reference))
+            flavor_id = common.get_id_from_href(reference)
         except ValueError as error:
             # such as http://[, which Nova does not read, either
             raise NotFound(str(error)) from error
+        if self._recent:
+            return self._recent.get(self._context, flavor_id, self.flavor)
+        return self.flavor(flavor_id)
 
     def flavor(self, flavor_id: str) -> Flavor:
         """Return a flavor by the id that users give."""

@@ -48,8 +48,8 @@ READ = frozenset(_KIND_OF) | {
     "disk_format",
 }
 
-
-_MAPPINGS = (
+#: Block devices of an image's own; they are not part of ``READ``.
+MAPPINGS = (
     "block_device_mapping",
     "img_block_device_mapping",
     "mappings",
@@ -58,7 +58,7 @@ _MAPPINGS = (
 
 #: The same, and what is read of an image as it is when a guest boots.
 NAMES = READ | {
-    *_MAPPINGS,
+    *MAPPINGS,
     "hw_architecture",
     "hw_emulation_architecture",
     "os_distro",
@@ -96,7 +96,7 @@ def read(
         if (result := effective.get(name)) is not None
     ]
     reasons: list[tuple[str, str]] = []
-    for name in _MAPPINGS:
+    for name in MAPPINGS:
         if (value := properties.get(name)) is not None:
             more, why = block_device.read(value, name, origin, holder)
             choices += more

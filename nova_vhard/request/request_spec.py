@@ -27,12 +27,15 @@ from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
 from nova_vhard.request.lookups import Flavor
 
+#: Every property of an image that a gate judges and Nova keeps.
+_NAMES = image_reader.READ.union(image_reader.MAPPINGS)
+
 
 def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
     """Read the device choices that the scheduler can see.
 
-    Block device mappings are never in a RequestSpec (facts of Nova 31 to
-    34); those are the Nova API gate's to read.
+    The block devices of a request are never in a RequestSpec (facts of Nova
+    31 to 34); those are the Nova API gate's to read. An image's own are.
 
     :param spec: the request of one boot, move or rebuild
     """
@@ -90,7 +93,7 @@ def read_image(image: Any, holder: Holder = NOBODY) -> HardwareRequest:
         props = image.properties
         properties = {
             name: getattr(props, name)
-            for name in image_reader.READ & props.fields.keys()
+            for name in _NAMES & props.fields.keys()
             if props.obj_attr_is_set(name)
         }
     disk_format = image.disk_format if "disk_format" in image else None
