@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from nova_vhard.catalogue.devices import KINDS, OF_FILE
+from nova_vhard.catalogue.guests import SCSI
 from nova_vhard.catalogue.passthrough import (
     FIXES,
     NEVER_ONE_TIME,
@@ -224,6 +225,24 @@ def evaluate(
         else:
             exempted.append((violation, exemption.id))
     return Verdict(tuple(kept), tuple(exempted), policy.digest)
+
+
+def are_allowed(policy: Policy, choices: Iterable[DeviceChoice]) -> bool:
+    """Return whether choices break no rule, whatever else a guest gets.
+
+    A scsi bus is told as one that does: it brings in a controller.
+
+    :param choices: of kinds by which Nova picks no other one
+    """
+    rules = policy.guest_devices
+    return all(
+        choice.value != SCSI
+        and (
+            choice.kind not in rules
+            or _in(rules[choice.kind].allow, choice.value, choice.synonyms)
+        )
+        for choice in choices
+    )
 
 
 def _exemption(

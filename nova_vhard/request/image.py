@@ -48,6 +48,19 @@ READ = frozenset(_KIND_OF) | {
     "disk_format",
 }
 
+#: Properties that say one kind of device, and by which Nova picks no other,
+#: unless a bus is scsi.
+ALONE = frozenset(
+    [
+        *("hw_boot_menu", "hw_cdrom_bus", "hw_disk_bus", "hw_input_bus"),
+        *("hw_pmu", "hw_pointer_model", "hw_qemu_guest_agent"),
+        *("hw_redirected_usb_ports", "hw_rng_model", "hw_scsi_model"),
+        *("hw_serial_port_count", "hw_sound_model", "hw_time_hpet"),
+        *("hw_usb_model", "hw_video_model", "hw_vif_model"),
+        *("hw_viommu_model", "hw_watchdog_action"),
+    ]
+)
+
 #: Block devices of an image's own; they are not part of ``READ``.
 MAPPINGS = (
     "block_device_mapping",

@@ -206,7 +206,7 @@ def test_an_image_is_judged_as_its_owners(
 ) -> None:
     cloud.send(create({"owner": "p2"}))
     cloud.stored = {**STORED, "owner": "p3"}
-    cloud.send(update(add("/hw_disk_bus", "virtio")))
+    cloud.send(update(add("/hw_machine_type", "q35")))
     projects = [
         whole["subject"]["project"] for whole in logged.decisions(caplog)
     ]
@@ -359,7 +359,7 @@ class TestChange:
     """The stored image is read as the user who changes it."""
 
     def test_what_the_read_has_of_the_request(self, cloud: Cloud) -> None:
-        wire = update(add("/hw_disk_bus", "virtio"))
+        wire = update(add("/hw_machine_type", "q35"))
         answer = cloud.send(
             wire,
             QUERY_STRING="a=b",
@@ -404,7 +404,18 @@ class TestChange:
         assert cloud.send(update(add("/hw_disk_bus", "ide"))).status == 403
         rest = ("raw", "image", Holder(IMAGE, "p2", "raw"))
         after = {**cloud.stored, "hw_disk_bus": "ide"}
-        assert read == [(cloud.stored, *rest), (after, *rest)]
+        alone = ({"hw_disk_bus": "ide"},)
+        assert read == [alone, (cloud.stored, *rest), (after, *rest)]
+
+    def test_for_what_is_allowed_anyway_nothing_is_read(
+        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        wire = update(add("/hw_disk_bus", "virtio"), add("/name", "y"))
+        assert cloud.send(wire).status == 201
+        assert len(cloud.environs) == 1
+        (event,) = logged.decisions(caplog)
+        assert event["outcome"] == "allow"
+        assert event["subject"]["image"] == IMAGE
 
     def test_of_other_properties_nothing_is_read(self, cloud: Cloud) -> None:
         assert cloud.send(update(add("/name", "y"))).status == 201

@@ -78,7 +78,7 @@ def test_a_change(
     image = plain.create().json
     monkeypatch.setattr(place, faults.failing(KeyError))
     with faults.errors() as logged:
-        ours(gated.update(image["id"], add("/hw_disk_bus", "virtio")))
+        ours(gated.update(image["id"], add("/hw_machine_type", "q35")))
     faults.check_logged(logged, KeyError)
     assert plain.images() == [image]
 
