@@ -246,7 +246,7 @@ class NovaLookups:
         return info
 
     def host(self, server_id: str) -> Any:
-        """Return the ComputeNode that a server runs on."""
+        """Return the host that a server runs on, see nova_servers.Host."""
         instance = self.instance(server_id)
         return self._look_up(
             "host", server_id, lambda: nova_servers.host(instance)

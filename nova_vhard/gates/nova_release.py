@@ -52,7 +52,8 @@ def is_new(host: Any) -> bool:
     While a cloud is upgraded computes are older than their scheduler, after a
     SLURP upgrade of the controllers by two releases.
 
-    :param host: Nova HostState; without a version its Nova counts as old
+    :param host: Nova HostState, or nova_servers.Host; without a version
+        its Nova counts as old
     """
     service = getattr(host, "service", None) or {}
     version: Any = service.get("version")

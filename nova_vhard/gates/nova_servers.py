@@ -2,6 +2,7 @@
 """Servers, their devices and hosts, out of Nova's databases."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nova import context as nova_context
@@ -16,6 +17,20 @@ from nova_vhard.request import request_spec
 from nova_vhard.request.lookups import Flavor, KeptDevice, Server
 
 _PREFIX = "image_"
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host, with what the scheduler's gate looks at of a Nova HostState.
+
+    :ivar uuid: of its compute node
+    :ivar service: with ``version``: that of its nova-compute service
+    """
+
+    uuid: str
+    host: str
+    hypervisor_type: str | None
+    service: Mapping[str, Any]
 
 
 def flavor(value: Any) -> Flavor:
@@ -95,14 +110,30 @@ def block_devices(context: Any, instance: Any) -> Any:
     )
 
 
-def host(instance: Any) -> Any:
-    """Return the ComputeNode that a server runs on."""
-    return _in_cell(
+def host(instance: Any) -> Host:
+    """Return the host that a server runs on.
+
+    :raises nova.exception.ComputeHostNotFound: if its compute node, or its
+        service, is not there
+    """
+    result: Host = _in_cell(
         nova_context.get_admin_context(),
         instance,
-        lambda cell: objects.ComputeNode.get_by_host_and_nodename(
-            cell, instance.host, instance.node
-        ),
+        lambda cell: _host(cell, instance),
+    )
+    return result
+
+
+def _host(cell: Any, instance: Any) -> Host:
+    node = objects.ComputeNode.get_by_host_and_nodename(
+        cell, instance.host, instance.node
+    )
+    service = objects.Service.get_by_compute_host(cell, instance.host)
+    return Host(
+        node.uuid,
+        node.host,
+        node.hypervisor_type,
+        {"version": service.version},
     )
 
 

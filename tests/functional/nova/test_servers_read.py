@@ -5,6 +5,7 @@ Nova's own objects, without a database behind them.
 """
 
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from nova import context, exception, objects
@@ -231,15 +232,33 @@ class TestCell:
         assert cell == CELL.uuid
 
     def test_the_host(self, monkeypatch):
-        node = objects.ComputeNode(uuid=SERVER)
-        kind = objects.ComputeNode
-        self.answer(monkeypatch, kind, "get_by_host_and_nodename", node)
-        assert nova_servers.host(instance()) is node
-        (_, who, _, server), (_, targeted, cell, *names) = self.asked
-        assert who.is_admin and targeted.is_admin
+        facts = {"uuid": SERVER, "host": "host1", "hypervisor_type": "QEMU"}
+        for kind, name, answer in (
+            (
+                objects.ComputeNode,
+                "get_by_host_and_nodename",
+                objects.ComputeNode(**facts),
+            ),
+            (
+                objects.Service,
+                "get_by_compute_host",
+                SimpleNamespace(version=70),
+            ),
+        ):
+            self.answer(monkeypatch, kind, name, answer)
+        service = {"version": 70}
+        expected = nova_servers.Host(**facts, service=service)
+        assert nova_servers.host(instance()) == expected
+        (_, who, _, server), *asked = self.asked
+        assert who.is_admin
         assert server == SERVER
-        assert cell == CELL.uuid
-        assert names == ["host1", "node1"]
+        for _, targeted, cell, *_names in asked:
+            assert targeted.is_admin
+            assert cell == CELL.uuid
+        assert [names for _, _, _, *names in asked] == [
+            ["host1", "node1"],
+            ["host1"],
+        ]
 
 
 def test_the_record_of_a_server(monkeypatch):
