@@ -42,10 +42,19 @@ def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
     image = spec.image if "image" in spec else None
     rest = without_image(spec)
     return replace(
-        read_image(image).plus(rest.choices),
+        read_image(image, _holder(image)).plus(rest.choices),
         passthrough=rest.passthrough,
         host_checks=rest.host_checks,
     )
+
+
+def _holder(image: Any) -> Holder:
+    """Return which image it is, for exemptions of images.
+
+    A volume's metadata in its place has no id here.
+    """
+    known = image is not None and "id" in image
+    return Holder(image.id) if known and image.id else NOBODY
 
 
 def without_image(spec: nova_spec.RequestSpec) -> HardwareRequest:

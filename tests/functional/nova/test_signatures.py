@@ -4,7 +4,7 @@
 from nova.compute import power_state, vm_states
 from nova.tests.fixtures import PROJECT_ID
 
-from tests.functional.nova import helpers, typed
+from tests.functional.nova import base, helpers, typed
 from tests.functional.nova.test_verdicts import Verdicts
 
 SIGNED = {
@@ -178,6 +178,13 @@ class TestFileBesideTheImage(Verdicts):
             self.refused(response, MISSING)
 
 
+def unsigned(cloud):
+    """Put the image that an exemption is for into Glance."""
+    cloud.glance.images.pop(OLD, None)
+    made = cloud.glance.images.pop(cloud.image(**helpers.CLEAN))
+    cloud.glance.images[OLD] = {**made, "id": OLD}
+
+
 class TestExemptionOfAnImage(Verdicts):
     """It is for that image, not for what is booted beside it."""
 
@@ -197,9 +204,7 @@ exemptions:
 """
 
     def test_not_for_what_is_booted_beside_it(self):
-        self.glance.images.pop(OLD, None)
-        made = self.glance.images.pop(self.image())
-        self.glance.images[OLD] = {**made, "id": OLD}
+        unsigned(self)
         self.passed(self.boot(OLD))
         volume = self.volume()
         for root in (
@@ -209,3 +214,23 @@ exemptions:
         ):
             response = self.boot(OLD, block_device_mapping_v2=[root])
             self.refused(response, MISSING)
+
+
+class TestExemptionAtTheScheduler(base.FakeDriverCase):
+    """It has to hold there, too, and for no other image."""
+
+    POLICY = TestExemptionOfAnImage.POLICY
+
+    def test_of_an_image(self):
+        unsigned(self)
+        self.active(OLD)
+
+    def test_of_another_image(self):
+        response = self.call(
+            "POST",
+            "/v2.1/servers",
+            self.wish(self.image(**helpers.CLEAN)),
+            app=self.without_gate(),
+        )
+        fault = self.fault(response.json["server"]["id"])
+        assert MISSING.replace("is not", "must be") in fault
