@@ -146,7 +146,7 @@ class NovaGate:
         """Read a request; return the look-ups that were made for it, too."""
         body = call.body()
         recent = self._recent
-        if recent and nova_recent.may_serve(body):
+        if recent and nova_recent.may_serve(policy, body):
             find = NovaLookups(self._services, context, recent)
             request = reader(find, context, call.ids, body)
             if request and not request.verdict(policy, today()).refusals:

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import cachetools
 from oslo_utils import strutils
 
+from nova_vhard.catalogue.devices import OF_FILE
+from nova_vhard.policy.model import Policy
 from nova_vhard.request import image as image_reader
 from nova_vhard.request.lookups import Flavor, Image
 
@@ -83,11 +85,16 @@ class Recent:
         return value
 
 
-def may_serve(body: Any) -> bool:
+def may_serve(policy: Policy, body: Any) -> bool:
     """Return whether the scheduler's gate judges a new server whole.
+
+    It does not see of what file a guest is: an image can have got a root disk
+    since that is made of another one. So it must be no rule's concern.
 
     :param body: of POST /servers, as Nova's schema leaves it
     """
+    if not policy.guest_devices.keys().isdisjoint(OF_FILE):
+        return False
     if not isinstance(body, Mapping) or set(body) != {"server"}:
         # Scheduler hints, for one, stand beside it.
         return False

@@ -6,10 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.gates import nova_recent
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.request.lookups import Flavor, Image, NotFound
 from tests.functional.nova import base, helpers
+from tests.functional.nova import test_signatures as signatures
+from tests.unit.helpers import policy
 
 WHO = SimpleNamespace(project_id="p1", user_id="u1")
 SERVER = {"name": "a", "imageRef": "i", "flavorRef": "1", "networks": "none"}
@@ -28,6 +31,13 @@ class Services:
         return self.value
 
     flavor = image
+
+
+RULES = policy(guest_devices={"disk_bus": {"allow": ["virtio"]}})
+
+
+def may_serve(body, rules=RULES):
+    return nova_recent.may_serve(rules, body)
 
 
 def kept(value):
@@ -128,7 +138,7 @@ def test_all_copies_together_are_bounded():
     ],
 )
 def test_may_serve(more):
-    assert nova_recent.may_serve({"server": {**SERVER, **more}})
+    assert may_serve({"server": {**SERVER, **more}})
 
 
 @pytest.mark.parametrize(
@@ -150,18 +160,24 @@ def test_may_serve(more):
     ],
 )
 def test_may_not_serve(more):
-    assert not nova_recent.may_serve({"server": {**SERVER, **more}})
+    assert not may_serve({"server": {**SERVER, **more}})
 
 
 @pytest.mark.parametrize("name", ["os:scheduler_hints", "some_day"])
 def test_what_stands_beside_a_server_may_pass_the_filters_by(name):
     body = {"server": SERVER, name: {"_nova_check_type": ["rebuild"]}}
-    assert not nova_recent.may_serve(body)
+    assert not may_serve(body)
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"server": None}, "x"])
 def test_no_body_of_a_server(body):
-    assert not nova_recent.may_serve(body)
+    assert not may_serve(body)
+
+
+@pytest.mark.parametrize("kind", OF_FILE)
+def test_what_file_a_guest_is_of_the_scheduler_does_not_see(kind):
+    rules = policy(guest_devices={kind: {"allow": ["*"]}})
+    assert not may_serve({"server": SERVER}, rules)
 
 
 MAPPING = [
@@ -272,6 +288,39 @@ class TestCopiesServe(Changed, base.FakeDriverCase):
             "POST", "/v2.1/servers", self.wish(self.disk), project="other"
         )
         assert response.status_int == 403, response.text
+
+
+class TestFiles(Changed, base.FakeDriverCase):
+    """An image that was signed, and another file in its place since."""
+
+    POLICY = signatures.TestSigned.POLICY
+
+    def test_a_root_disk_that_an_image_has_since(self):
+        volume = self.volume()
+        root = self.disk_of(volume)
+        for properties in (
+            {"bdm_v2": "true", "block_device_mapping": [root]},
+            {
+                "block_device_mapping": [
+                    {"volume_id": volume, "device_name": "vda"}
+                ]
+            },
+        ):
+            image = self.image(**helpers.CLEAN, **signatures.SIGNED)
+            self.active(image)
+            self.glance.images[image]["properties"].update(properties)
+            response = self.boot(image)
+            assert response.status_int == 403, response.text
+            assert signatures.MISSING in response.text
+
+    @staticmethod
+    def disk_of(volume):
+        return {
+            "boot_index": 0,
+            "volume_id": volume,
+            "source_type": "volume",
+            "destination_type": "volume",
+        }
 
 
 class TestNoCopies(Changed, base.FakeDriverCase):
