@@ -149,9 +149,9 @@ class NovaGate:
         if recent and nova_recent.may_serve(policy, body):
             find = NovaLookups(self._services, context, recent)
             request = reader(find, context, call.ids, body)
-            if request and not request.verdict(policy, today()).refusals:
+            if request and _is_clean(request.verdict(policy, today())):
                 return find, request
-        # What a copy would refuse may have been mended.
+        # What would be said of a copy may have been mended.
         find = NovaLookups(self._services, context)
         return find, reader(find, context, call.ids, body)
 
@@ -223,6 +223,11 @@ def _recent(conf: cfg.ConfigOpts) -> nova_recent.Recent | None:
     if not seconds or "VirtHardeningFilter" not in named:
         return None
     return nova_recent.Recent(seconds)
+
+
+def _is_clean(verdict: Verdict) -> bool:
+    """Return whether nothing is to be said of a request, in any mode."""
+    return not verdict.violations and not verdict.exempted
 
 
 def _fault(answer: webob.exc.HTTPException, environ: Environ) -> wsgi.Fault:

@@ -5,6 +5,7 @@ import itertools
 from types import SimpleNamespace
 
 import pytest
+from nova.tests.fixtures import PROJECT_ID
 
 from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.gates import nova_recent
@@ -190,6 +191,16 @@ MAPPING = [
 ]
 
 
+EXEMPTION = f"""\
+exemptions:
+  - id: old
+    reason: from before there were rules
+    projects: [{PROJECT_ID}]
+    until: 2099-12-31
+    rules: {{guest_devices.disk_bus: [ide]}}
+"""
+
+
 class Changed:
     """An image, or a flavor, that is changed between two boots."""
 
@@ -255,6 +266,21 @@ class TestCopiesServe(Changed, base.FakeDriverCase):
         assert [event["outcome"] for event in events] == ["refuse"]
         self.change(hw_vif_model="e1000")
         self.active(self.disk)
+
+    def said_of_what_was_mended(self):
+        """Return the outcomes of the events of a boot."""
+        image = self.image(hw_disk_bus="ide")
+        self.active(image)
+        self.glance.images[image]["properties"]["hw_disk_bus"] = "virtio"
+        events = self.decisions()
+        self.active(image)
+        return [(event["outcome"], event["exemptions"]) for event in events]
+
+    def test_of_an_image_that_was_mended_nothing_is_said(self):
+        for text in ("mode: warn\n", EXEMPTION):
+            self.write_policy(text)
+            self.addCleanup(self.write_policy, "")
+            assert self.said_of_what_was_mended() == [("allow", [])] * 2
 
     def test_a_request_that_says_more_is_judged_by_what_is_there(self):
         self.active(self.disk)
