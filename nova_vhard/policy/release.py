@@ -8,7 +8,7 @@ policy ``requires`` is a matter of that code.
 
 import importlib.metadata
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 _NAME = "nova-vhard"
 
@@ -16,11 +16,18 @@ _NAME = "nova-vhard"
 def installed() -> Version | None:
     """Return the version on the disk now, without any suffix.
 
-    :returns: None where there is none, as while it is being replaced
+    :returns: None where there is none, or none that can be read, as while it
+        is being replaced
     """
     try:
-        version = Version(importlib.metadata.version(_NAME))
-    except importlib.metadata.PackageNotFoundError:
+        # None where the file that says it has been made, and not written yet
+        version = Version(importlib.metadata.version(_NAME) or "")
+    except (
+        importlib.metadata.PackageNotFoundError,
+        InvalidVersion,
+        OSError,
+        ValueError,
+    ):
         return None
     return Version(version.base_version)
 

@@ -52,6 +52,25 @@ def test_without_metadata_nothing_is_known(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "metadata", [None, b"", b"Version:\n", b"Version: x y\n", b"\xff\xfe\n"]
+)
+def test_metadata_that_are_being_written_say_nothing(
+    monkeypatch, tmp_path, path, metadata
+):
+    """Then what is wrong with a policy is said all the same."""
+    folder = tmp_path / "half_written-1.0.dist-info"
+    folder.mkdir()
+    if metadata is not None:
+        (folder / "METADATA").write_bytes(metadata)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(release, "_NAME", "half-written")
+    assert release.installed() is None
+    write(path, f"{HEAD}mode: enforced\n")
+    ((line, text),) = texts(path)
+    assert line == 2 and "enforced" in text
+
+
+@pytest.mark.parametrize(
     ("running", "installed", "expected"),
     [
         (
