@@ -71,6 +71,10 @@ def duplicates(data: dict[str, Any]) -> Iterator[Fault]:
 
     :param data: what a file and those that it extends come to
     """
+    versions = data.get("requires", "")
+    if len(versions) > NAME_LIMIT:
+        text = f"is longer than {NAME_LIMIT} characters, all files together"
+        yield ("requires",), text
     seen: set[str] = set()
     for index, entry in enumerate(data.get("exemptions", [])):
         if entry["id"] in seen:

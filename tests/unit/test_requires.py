@@ -204,3 +204,16 @@ def test_a_copy_that_a_newer_version_kept_is_none_of_an_older_one(
     kept = json.loads(state.read_text())
     with pytest.raises(PolicyError, match="needs nova-vhard"):
         document.restore(kept["data"], str(state))
+
+
+def test_what_all_files_require_fits_into_the_copy(path):
+    """Else the copy would be refused for its length, when it is needed."""
+    base = path.with_name("base.yaml")
+    for file, major in ((base, 8), (path, 9)):
+        spec = ",".join(f"!={major}.{minor}" for minor in range(30))
+        write(file, f'{HEAD}requires: "{spec}"\n')
+    document.load(str(path))
+    with path.open("a") as policy:
+        policy.write("extends: base.yaml\n")
+    text = "is longer than 255 characters, all files together"
+    assert texts(path) == [(2, text)]
