@@ -153,7 +153,10 @@ class NovaGate:
                 return find, request
         # What would be said of a copy may have been mended.
         find = NovaLookups(self._services, context)
-        return find, reader(find, context, call.ids, body)
+        request = reader(find, context, call.ids, body)
+        if request and request.unread and policy.judges_files:
+            raise LookupFailed("no scheduler sees what file a disk is made of")
+        return find, request
 
     def _refusal(
         self, policy: Policy, find: NovaLookups, request: ServerRequest

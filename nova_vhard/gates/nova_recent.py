@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import cachetools
 from oslo_utils import strutils
 
-from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.policy.model import Policy
 from nova_vhard.request import image as image_reader
 from nova_vhard.request.lookups import Flavor, Image
@@ -93,7 +92,7 @@ def may_serve(policy: Policy, body: Any) -> bool:
 
     :param body: of POST /servers, as Nova's schema leaves it
     """
-    if not policy.guest_devices.keys().isdisjoint(OF_FILE):
+    if policy.judges_files:
         return False
     if not isinstance(body, Mapping) or set(body) != {"server"}:
         # Scheduler hints, for one, stand beside it.

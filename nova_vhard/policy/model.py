@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
+from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.policy.subject import MOVE, Subject
 
 _EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -266,6 +267,11 @@ class Policy:
         """The rules that an image itself has to answer to."""
         rules = self.guest_devices.values()
         return tuple(rule for rule in rules if rule.explicit)
+
+    @cached_property
+    def judges_files(self) -> bool:
+        """Whether a rule is about the file that a guest is made of."""
+        return not self.guest_devices.keys().isdisjoint(OF_FILE)
 
     def mode_for(
         self,

@@ -93,14 +93,15 @@ class ServerReader:
         choices, reasons = in_body(server)
         flavor: Flavor | None = None
         image: Image | None = None
+        unread = False
         ports: list[Passthrough] = []
         try:
             flavor = self._find.boot_flavor(server.get("flavorRef"))
             image = self._find.boot_image(server)
             ports += self._ports(server)
         except (NotFound, LookupFailed) as error:
-            failed = isinstance(error, LookupFailed)
-            if failed and image is None and (choices or reasons):
+            unread = isinstance(error, LookupFailed) and image is None
+            if unread and (choices or reasons):
                 raise
             LOG.warning("Left to the scheduler's gate: %s", error)
         image = image or Image()
@@ -117,7 +118,7 @@ class ServerReader:
         subject = subject_of(
             BOOT, self._requester, None, image.holder.id, flavor
         )
-        return ServerRequest(request, subject)
+        return ServerRequest(request, subject, unread=unread)
 
     def _ports(self, server: Body) -> Iterator[Passthrough]:
         networks = server.get("networks")

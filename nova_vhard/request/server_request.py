@@ -27,6 +27,8 @@ class ServerRequest:
         server has: refused before it, where it leaves the server as it is
     :ivar before: for a change of an image: the image as it is
     :ivar touched: for a change of an image: the properties that it names
+    :ivar unread: whether nobody answered of what image it is: what that
+        brings in is for the scheduler's gate to judge
     :ivar attached_to: id of the server whose host must have proven what new
         passthrough requires; None where the scheduler looks at the host
     """
@@ -37,6 +39,7 @@ class ServerRequest:
     scheduled: tuple[HardwareRequest, ...] = ()
     before: HardwareRequest | None = None
     touched: frozenset[str] = frozenset()
+    unread: bool = False
     attached_to: str | None = None
 
     def verdict(self, policy: Policy, today: datetime.date) -> Verdict:

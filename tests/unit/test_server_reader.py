@@ -203,6 +203,8 @@ def test_what_is_not_known_at_a_boot_is_left_to_the_scheduler(
     request = boot(reader(**{method: known}), networks=ports)
     assert {wish.source for wish in request.hardware.choices} == sources
     assert (VF in request.hardware.passthrough) == (method == "port")
+    no_answer = isinstance(error, LookupFailed)
+    assert request.unread == (no_answer and method != "port")
     assert caplog.messages == [f"Left to the scheduler's gate: {error}"]
     assert caplog.records[0].levelname == "WARNING"
 

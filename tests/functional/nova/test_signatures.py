@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images that must be signed, and what Nova makes of them later."""
 
+from unittest import mock
+
 from nova.compute import power_state, vm_states
 from nova.tests.fixtures import PROJECT_ID
 
+from nova_vhard.gates import nova_images
 from tests.functional.nova import base, helpers, typed
 from tests.functional.nova.test_verdicts import Verdicts
 
@@ -176,6 +179,14 @@ class TestFileBesideTheImage(Verdicts):
             disks = [{**root, "uuid": missing}]
             response = self.boot(image, block_device_mapping_v2=disks)
             self.refused(response, MISSING)
+
+    def test_an_image_of_which_nobody_answers(self):
+        """What its own block devices are made of no scheduler would see."""
+        image = self.image(**SIGNED)
+        with mock.patch.object(nova_images, "get", side_effect=OSError("no")):
+            response = self.boot(image)
+            assert response.status_int == 503, response.text
+        self.passed(self.boot(image))
 
 
 def unsigned(cloud):
