@@ -37,8 +37,9 @@ FIXES: Mapping[str, str] = MappingProxyType(
         "the cloud's operator to allow this alias",
         "ports": "use a port of vnic type normal, or ask the cloud's "
         "operator to allow such ports",
-        "device_profiles": "choose a flavor without accel:device_profile, "
-        "or ask the cloud's operator to allow this profile",
+        "device_profiles": "choose a flavor without accel:device_profile, or "
+        "a port of vnic type normal, or ask the cloud's operator to allow "
+        "this profile",
         "mdev": "choose a flavor without this resource class, or ask the "
         "cloud's operator to allow it",
     }

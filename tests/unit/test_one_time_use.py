@@ -104,8 +104,8 @@ def test_what_can_never_be_so(one, operation):
         (
             NEVER[2],
             "Nova holds back no accelerator",
-            "choose a flavor without accel:device_profile, or ask the "
-            "cloud's operator to allow this profile",
+            "choose a flavor without accel:device_profile, or a port of vnic "
+            "type normal, or ask the cloud's operator to allow this profile",
         ),
         (
             NEVER[3],
