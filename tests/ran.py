@@ -81,7 +81,7 @@ ELSEWHERE = {
     ),
     "tools/demo.sh": f"{_README}::test_the_demo",
     "tools/demo.sh --without-gates": f"{_README}::test_the_demo",
-    "apt-get install rabbitmq-server mariadb-server": (
+    "apt-get install rabbitmq-server mariadb-server qemu-utils": (
         f"{_README}::test_the_packages_that_root_installs"
     ),
     "tools/cloud.sh up": _CLOUD,
@@ -92,10 +92,9 @@ ELSEWHERE = {
     "truncate -s 1M router.img": _CLOUD,
     "openstack image create --file router.img --disk-format raw "
     "--property hw_disk_bus=ide router": _CLOUD,
-    "openstack server create --image old-router --flavor m1.tiny "
-    "--no-network old": _CLOUD,
-    "openstack server create --image clean --flavor m1.tiny --no-network "
-    "--wait -c name -c status new": _CLOUD,
+    "openstack server create --image old-router --flavor m1.tiny old": _CLOUD,
+    "openstack server create --image clean --flavor m1.tiny --wait "
+    "-c name -c status new": _CLOUD,
     "tools/cloud.sh down": _CLOUD,
 }
 

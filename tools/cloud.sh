@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # A real cloud on loopback, of separate processes, for a person to try things
-# on: MariaDB, RabbitMQ, Keystone, Placement, Glance, and Nova with three
-# computes (fake driver), with the gates of this project.
+# on: MariaDB, RabbitMQ, Keystone, Placement, Glance, Cinder, Neutron, and Nova
+# with three computes (fake driver), with the gates of this project.
 #
 #   tools/cloud.sh up      starts it, and says how to use it; with
 #                          --dashboard there is Horizon, too; with --libvirt
@@ -14,8 +14,8 @@
 #   tools/cloud.sh status  what runs; exit status 0 if everything does
 #   tools/cloud.sh down    stops it and removes .cloud
 #
-# Needs root once, for apt: apt-get install rabbitmq-server mariadb-server.
-# For the rest no root is needed. Writes only into the checkout: .venv, .cloud.
+# Needs root once: apt-get install rabbitmq-server mariadb-server qemu-utils. For
+# the rest no root is needed. Writes only into the checkout: .venv, .cloud.
 
 set -euo pipefail
 

@@ -10,22 +10,28 @@ import uuid
 
 import requests
 
-from cloud import clients, machines, users
+from cloud import machines, users
+from tests.integration import people
 
 _STABLE = {"hw_rescue_bus": "virtio", "hw_rescue_device": "disk"}
 _CIRRUS = {"hw_video_model": "cirrus"}
 _SCSI = {"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
 
 
-class Tenant(clients.Client):
+class Tenant(people.Owner):
     """A tenant, who also sends what no client of OpenStack would.
 
     :param power_off: powers a guest off from within, by its server's id
+    :param computes_wait: has no nova-compute look at anything, as a context
+    :param be_on_device: has Nova's notes about a port say that it is on a
+        device of the host, by its id
     """
 
-    def __init__(self, facts, power_off):
+    def __init__(self, facts, power_off, computes_wait, be_on_device):
         super().__init__(facts, users.MEMBER)
         self.power_off = power_off
+        self.computes_wait = computes_wait
+        self.be_on_device = be_on_device
         self.glance_url = facts.url("glance")
         self._facts = facts
 
@@ -58,11 +64,6 @@ class Tenant(clients.Client):
         assert answer.ok, answer.text
         return answer
 
-    def change_volume(self, volume, **metadata):
-        """Have a volume say something else of its image."""
-        action = {"os-set_image_metadata": {"metadata": metadata}}
-        self.post("network", f"/v3/p/volumes/{volume}/action", action)
-
 
 def root(source, key, **more):
     """Return the root disk of a request, on a volume."""
@@ -82,22 +83,24 @@ def row_28(tenant):
 
 def row_29(tenant):
     """A rescue reads the volume of which the root's snapshot was taken."""
-    volume = str(uuid.uuid4())
-    server = tenant.boot(block_device_mapping=root("snapshot", volume))
+    volume = tenant.volume()
+    disks = root("snapshot", tenant.snapshot(volume).id)
+    server = tenant.boot(block_device_mapping=disks)
     rescue = {"rescue_image_ref": tenant.of(**_STABLE)}
     yield server
-    tenant.change_volume(volume, **_CIRRUS)
+    tenant.image_metadata(volume, **_CIRRUS)
     while True:
         yield tenant.act(server, rescue=rescue)
 
 
 def row_30(tenant):
     """A root that names a snapshot, too: Nova reads that."""
-    other = str(uuid.uuid4())
-    tenant.change_volume(other, **_CIRRUS)
+    other = tenant.volume()
+    tenant.image_metadata(other, **_CIRRUS)
+    beside = tenant.snapshot(other).id
     yield None
     while True:
-        disks = root("volume", str(uuid.uuid4()), snapshot_id=other)
+        disks = root("volume", tenant.volume().id, snapshot_id=beside)
         yield tenant.boot(block_device_mapping=disks)
 
 
@@ -149,10 +152,13 @@ def row_35(tenant):
     """A port turns direct before nova-compute looks at it."""
     yield None
     while True:
-        port = str(uuid.uuid4())
-        owned = {"port": {"tenant_id": tenant.project}}
-        tenant.post("network", f"/v2.0/ports/{port}", owned)
-        yield tenant.boot(tenant.of(), port=port)
+        port = tenant.port()
+        with tenant.computes_wait():
+            server = tenant.boot(tenant.of(), port=port.id)
+            direct = {"binding_vnic_type": "direct-physical"}
+            tenant.network.update_port(port, **direct)
+            tenant.be_on_device(port)
+        yield server
 
 
 #: number of a row: how it is walked; QEMU's device that a guest gets where

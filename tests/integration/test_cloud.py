@@ -33,7 +33,8 @@ def test_everything_listens_on_loopback_only(cloud):
             if state == _LISTENING and f"socket:[{inode}]" in sockets:
                 found.append(local.split(":")[0])
     # then
-    assert len(found) >= len(cloud.facts.ports) - 1
+    # Nobody has wanted Horizon, and Nova without gates.
+    assert len(found) >= len(cloud.facts.ports) - 2
     assert set(found) <= _LOOPBACK
 
 

@@ -5,7 +5,9 @@ What a guest has is read off the command lines that libvirt has run, which it
 keeps in its log of each guest.
 """
 
+import contextlib
 import dataclasses
+import functools
 import pathlib
 import re
 import signal
@@ -13,7 +15,15 @@ import signal
 import psutil
 import pytest
 
-from cloud import clients, config, hypervisor, place, policies, users
+from cloud import (
+    clients,
+    config,
+    hypervisor,
+    neighbours,
+    place,
+    policies,
+    users,
+)
 from nova_vhard.policy import document
 from story import play
 from tests.integration import rows
@@ -84,6 +94,30 @@ def power_off(server):
             process.send_signal(signal.SIGTERM)
 
 
+def be_on_device(cloud, port):
+    """Write what Nova does where a port was direct when it looked first.
+
+    No machine has a device at that place.
+    """
+    profile = {"pci_slot": "0000:ff:1f.7", "pci_vendor_info": "8086:10ed"}
+    profile |= {"physical_network": neighbours.PHYSICAL}
+    nova = clients.Client(cloud.facts, users.SERVICE).sdk()
+    nova.network.update_port(port, binding_profile=profile)
+
+
+@contextlib.contextmanager
+def computes_wait(cloud):
+    """Have the nova-computes wait: what they are asked to do is kept."""
+    names = [f"nova-compute-{m.name}" for m in cloud.facts.machines]
+    for name in names:
+        cloud.daemons.send(name, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for name in names:
+            cloud.daemons.send(name, signal.SIGCONT)
+
+
 def guard(cloud, mode):
     """Have all guards work by a policy."""
     text = policies.BASELINE + ON_HOST.format(mode=mode)
@@ -119,7 +153,12 @@ def open_cloud(cloud):
 @pytest.fixture(scope="module")
 def results(open_cloud):
     """Walk every row, in both modes; return mode -> row -> Result."""
-    tenant = rows.Tenant(open_cloud.facts, power_off)
+    tenant = rows.Tenant(
+        open_cloud.facts,
+        power_off,
+        functools.partial(computes_wait, open_cloud),
+        functools.partial(be_on_device, open_cloud),
+    )
     events = place.Events(open_cloud.place).new
     guard(open_cloud, "enforce")
     walks = {number: row[0](tenant) for number, row in rows.ROWS.items()}

@@ -37,8 +37,8 @@ def main():
     parser = argparse.ArgumentParser(
         prog="tools/cloud.sh",
         description="A real cloud on loopback, with the gates of nova-vhard: "
-        "MariaDB, RabbitMQ, Keystone, Placement, Glance, and Nova with three "
-        "computes (fake driver), as separate processes.",
+        "MariaDB, RabbitMQ, Keystone, Placement, Glance, Cinder, Neutron, and "
+        "Nova with three computes (fake driver), as separate processes.",
     )
     parser.add_argument("command", choices=sorted(_COMMANDS))
     parser.add_argument(
@@ -79,7 +79,7 @@ def _up(stored, **wanted):
         raise Failed(
             "These packages of Debian or Ubuntu are missing: "
             f"{' '.join(missing)}. As root, once: "
-            "apt-get install rabbitmq-server mariadb-server"
+            "apt-get install rabbitmq-server mariadb-server qemu-utils"
         )
     if wanted["libvirt"] and (reason := hypervisor.missing()):
         raise Failed(f"--libvirt is not for this machine: {reason}")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serve a WSGI application on loopback.
 
-``python -m cloud.api MODULE PORT FAULTS``: MODULE has it as its attribute
-``application``; FAULTS is the file of tests.integration.faults.
+``python -m cloud.api MODULE PORT FAULTS [ARGUMENT ...]``: MODULE has it as
+its attribute ``application``, and takes the arguments for its own; FAULTS is
+the file of tests.integration.faults.
 """
 
 import importlib
@@ -34,14 +35,15 @@ def serve(application, port, faults):
         host="127.0.0.1",
         port=int(port),
         threads=8,
+        # A disk is an image's data.
+        max_request_body_size=1 << 40,
         # Servers of one process share a loop otherwise.
         map={},
     )
 
 
-def main(module, port, faults):
-    # The services would take the arguments for theirs.
-    del sys.argv[1:]
+def main(module, port, faults, *arguments):
+    sys.argv[1:] = arguments
     application = importlib.import_module(module).application
     from cloud import daemons
 

@@ -14,6 +14,7 @@ from cloud import (
     facts,
     hypervisor,
     infrastructure,
+    neighbours,
     policies,
     services,
     setup_users,
@@ -21,7 +22,7 @@ from cloud import (
 )
 from cloud.daemons import Daemons, Failed
 
-_APIS = ("keystone", "placement", "glance", "nova", "network")
+_APIS = ("keystone", "placement", "glance", "nova", "neutron")
 # Seconds for each stage of the start, on a machine that is busy.
 _LONG = 240
 
@@ -97,6 +98,9 @@ class Cloud:
         self.listening("mariadb")
         self._say("Keystone, Placement")
         self._identity()
+        if self.facts.neighbours:
+            self._say("Cinder, Neutron")
+            self._neighbours()
         self._say("Glance, Nova")
         self._nova()
         self._say("the first images, the policy")
@@ -115,8 +119,7 @@ class Cloud:
     def _identity(self):
         for daemon in services.setups(self.facts):
             self.daemons.start(daemon)
-        for name in ("network", "placement"):
-            self.daemons.start(services.api(self.facts, name))
+        self.daemons.start(services.api(self.facts, "placement"))
         self.ended("setup-keystone")
         self.daemons.start(services.api(self.facts, "keystone"))
         self.ended("setup-glance")
@@ -124,7 +127,16 @@ class Cloud:
         self.listening("keystone")
         setup_users.make(self.facts)
 
+    def _neighbours(self):
+        self.ended("setup-cinder")
+        self.listening("amqp")
+        self.daemons.start(services.api(self.facts, "cinder"))
+        for daemon in services.storage(self.facts):
+            self.daemons.start(daemon)
+        self.ended("setup-neutron")
+
     def _nova(self):
+        self.daemons.start(services.api(self.facts, "neutron"))
         ready = self.place.home("nova") / "databases-ready"
         self.until("Nova's databases", ready.exists)
         self.listening("amqp")
@@ -138,7 +150,9 @@ class Cloud:
         for name in _APIS:
             self.listening(name)
         self.ended("setup-nova")
-        self.until("Nova's services", self._services_up)
+        number = len(self.facts.machines) + 2
+        compute = self._admin.compute()
+        self.until("Nova's services", lambda: self._up(compute, number))
 
     def _guard(self, machine):
         """Have a host with libvirt guarded, before a guest can be there."""
@@ -149,16 +163,20 @@ class Cloud:
         self.ended(installing.name)
         self.daemons.start(services.guard(self.facts, machine))
 
-    def _services_up(self):
+    def _up(self, api, number):
+        """Return whether services are up, by an API's client."""
         try:
-            listed = self._admin.compute().services()
-            states = [service.state for service in listed]
+            states = [service.state for service in api.services()]
         except openstack.exceptions.SDKException:
             return False
-        return states == ["up"] * (len(self.facts.machines) + 2)
+        return states == ["up"] * number
 
     def _seed(self):
         admin = self._admin
+        if self.facts.neighbours:
+            storage = admin.sdk().block_storage
+            self.until("Cinder's services", lambda: self._up(storage, 2))
+            neighbours.seed(admin.sdk())
         for name, properties in policies.IMAGES.items():
             admin.upload(name, visibility="public", **properties)
         policies.write(self.place.policy, policies.BASELINE)

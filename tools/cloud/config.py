@@ -9,7 +9,7 @@ import sys
 
 import yaml
 
-from cloud import captures, hypervisor, machines, users
+from cloud import captures, hypervisor, machines, neighbours, users
 from nova_vhard.cmd import paste_file
 
 #: Seconds; the default of the reporter's.
@@ -149,7 +149,7 @@ _NOVA_LARGE = """\
 compute_driver = fake.FakeDriverWithoutFakeNodes
 update_resources_interval = {resources_interval}
 [cinder]
-endpoint_template = {network}/v3/%(project_id)s
+{auth}
 [conductor]
 workers = 1
 [filter_scheduler]
@@ -256,11 +256,16 @@ export XDG_CACHE_HOME={bin}/../cache
 def write(facts):
     """Write every configuration file."""
     home = facts.place.home
-    for service in ("keystone", "nova", "glance", "placement"):
+    services = "keystone", "nova", "glance", "placement", "neutron", "cinder"
+    for service in services:
         (home(service) / "vhard").mkdir(parents=True)
     facts.attestation_key.write_text(f"{secrets.token_hex(32)}\n")
     for store in _GLANCE_STORES:
         (home("glance") / store).mkdir()
+    if facts.neighbours:
+        _write(facts, "neutron", "neutron.conf", neighbours.NEUTRON)
+        _write(facts, "cinder", "cinder.conf", neighbours.CINDER)
+        (home("cinder") / "shares").write_text("127.0.0.1:/volumes\n")
     _write(facts, "keystone", "keystone.conf", _KEYSTONE)
     _write(facts, "placement", "placement.conf", _PLACEMENT)
     _write(facts, "glance", "glance-api.conf", _GLANCE)
@@ -379,11 +384,11 @@ def _write(facts, service, file, template, **more):
         cell1=_DATABASE.format(facts.database("nova_cell1")),
         database=_DATABASE.format(facts.database(service)),
         filters=filters.format(stock=_STOCK),
-        network=facts.url("network"),
         logging=_LOGGING.format(service=service, **common),
         pci=_pci(),
         placement_policy=_PLACEMENT_POLICY,
         policy=place.policy,
+        prefix=sys.prefix,
         region=users.REGION,
         report_interval=_SELDOM if facts.steady else 30,
         resources_interval=_SELDOM if facts.steady else 60,

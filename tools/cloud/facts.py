@@ -9,16 +9,9 @@ from dataclasses import asdict, dataclass, field
 from cloud import infrastructure, machines, place
 
 _FILE = "cloud.json"
-APIS = ("keystone", "placement", "glance", "nova", "plain-nova", "network")
-_PORTS = (
-    *APIS,
-    "dashboard",
-    "mariadb",
-    "amqp",
-    "erlang",
-    "epmd",
-    "exporter",
-)
+_APIS = ("keystone", "placement", "glance", "neutron", "cinder", "nova")
+_OTHERS = ("plain-nova", "dashboard", "exporter")
+_PORTS = (*_APIS, *_OTHERS, "mariadb", "amqp", "erlang", "epmd")
 #: Seconds for which a scheduler keeps what Placement has told, so that a
 #: person does not wait a minute; and after which it trusts no host without
 #: Placement.
@@ -34,7 +27,8 @@ class Facts:
     :ivar posture: options of nova-scheduler, by name
     :ivar gates: whether this project's gates are in the services
     :ivar steady: whether it is for measurements: any of the hosts is taken,
-        and what is done by the clock is done seldom
+        what is done by the clock is done seldom, Neutron has nothing at all,
+        and there is no Cinder
     :ivar small: whether Nova is one process, with stand-ins around it
     :ivar dashboard: whether Horizon is there, with this project's plugin
     :ivar horizon: Python of an environment with another Horizon in it, the
@@ -71,6 +65,11 @@ class Facts:
     @property
     def machines(self):
         return (*machines.MACHINES, *[machines.THIS][: self.small])
+
+    @property
+    def neighbours(self):
+        """Whether Cinder is there, and a Neutron that has something."""
+        return not (self.small or self.steady)
 
     @property
     def hypervisors(self):

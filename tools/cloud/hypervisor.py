@@ -87,8 +87,6 @@ compute_driver = libvirt.LibvirtDriver
 instances_path = {instances}
 graceful_shutdown_timeout = 1
 shutdown_timeout = 2
-vif_plugging_is_fatal = false
-vif_plugging_timeout = 0
 [libvirt]
 cpu_mode = none
 hw_machine_type = x86_64=q35

@@ -20,6 +20,8 @@ _NEEDED = {
     "/usr/bin/mariadb-install-db": "mariadb-server",
     _RABBITMQ: "rabbitmq-server",
     "/usr/bin/epmd": "erlang-base",
+    # Cinder looks into every disk with it.
+    "/usr/bin/qemu-img": "qemu-utils",
 }
 # Below those that the kernel gives to outgoing connections by default, so
 # that none of them takes a port between its choice and its use.
@@ -49,11 +51,12 @@ def prepare_database(place, password):
     """Make the files of MariaDB, with a password of the user ``cloud``."""
     home = place.home("mariadb")
     home.mkdir()
-    names = "keystone placement glance nova_api nova_cell0 nova_cell1"
+    names = ["keystone", "placement", "glance", "neutron", "cinder"]
+    names += ["nova_api", "nova_cell0", "nova_cell1"]
     grants = [
         f"CREATE OR REPLACE USER cloud@'%' IDENTIFIED BY '{password}';",
         "GRANT ALL ON *.* TO cloud@'%' WITH GRANT OPTION;",
-        *(f"CREATE DATABASE IF NOT EXISTS {n};" for n in names.split()),
+        *(f"CREATE DATABASE IF NOT EXISTS {n};" for n in names),
     ]
     (home / _GRANTS).write_text("\n".join(grants) + "\n")
     done = subprocess.run(

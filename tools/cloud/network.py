@@ -1,156 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One network with a port of a host's own device, and one volume.
+"""Neutron without agents: what they would say of themselves, Neutron knows.
 
-Neutron's and Cinder's APIs for Horizon's dialogs; each answers every question
-alike: with everything that it has. The volume is of an image with an IDE disk.
+Neutron binds a port where an agent of the host has told of itself, and has it
+down until the agent has wired it.
 """
 
-import contextlib
-import functools
-import json
-import os
-import urllib.error
-import urllib.request
+from neutron.db import provisioning_blocks
+from neutron.plugins.ml2 import plugin
+from neutron_lib import constants, context
+from neutron_lib.callbacks import resources
 
-_OWNER = "whoever asks"
-_NETWORK = {
-    "id": "7e6c2f0a-5b0d-4a52-9a3e-2c1d9b6f7a01",
-    "name": "private",
-    "admin_state_up": True,
-    "mtu": 1500,
-    "provider:network_type": "vlan",
-    "provider:physical_network": "physnet1",
-    "router:external": False,
-    "shared": True,
-    "status": "ACTIVE",
-    "subnets": [],
-    "tenant_id": _OWNER,
+from cloud import machines
+from cloud.neighbours import PHYSICAL
+
+#: Type of an agent, and what it says of the machine that it is on.
+_AGENTS = {
+    constants.AGENT_TYPE_OVS: {"bridge_mappings": {PHYSICAL: "br-ex"}},
+    constants.AGENT_TYPE_NIC_SWITCH: {"device_mappings": {PHYSICAL: ["eth"]}},
 }
-_PORT = {
-    "id": "7e6c2f0a-5b0d-4a52-9a3e-2c1d9b6f7a02",
-    "name": "direct",
-    "admin_state_up": True,
-    "binding:vnic_type": "direct",
-    "device_id": "",
-    "device_owner": "",
-    "fixed_ips": [],
-    "mac_address": "fa:16:3e:00:00:01",
-    "network_id": _NETWORK["id"],
-    "security_groups": [],
-    "status": "DOWN",
-    "tenant_id": _OWNER,
-}
-_SUBNET = {
-    "id": "7e6c2f0a-5b0d-4a52-9a3e-2c1d9b6f7a03",
-    "name": "private",
-    "allocation_pools": [],
-    "cidr": "192.0.2.0/24",
-    "dns_nameservers": [],
-    "enable_dhcp": False,
-    "gateway_ip": None,
-    "host_routes": [],
-    "ip_version": 4,
-    "network_id": _NETWORK["id"],
-    "tenant_id": _OWNER,
-}
-_NETWORK["subnets"].append(_SUBNET["id"])
-_EMPTY = (
-    "availability_zones",
-    "extensions",
-    "floatingips",
-    "routers",
-    "security_groups",
-    "subnetpools",
-)
-_EVERYTHING = {
-    "network": _NETWORK,
-    "networks": [_NETWORK],
-    "port": _PORT,
-    "ports": [_PORT],
-    "quota": {},
-    "subnet": _SUBNET,
-    "subnets": [_SUBNET],
-    **{name: [] for name in _EMPTY},
-}
-_VOLUME = {
-    "id": "7e6c2f0a-5b0d-4a52-9a3e-2c1d9b6f7a04",
-    "name": "old-disk",
-    "attachments": [],
-    "availability_zone": "nova",
-    "bootable": "true",
-    "created_at": "2026-01-01T00:00:00.000000",
-    "description": "",
-    "encrypted": False,
-    "metadata": {},
-    "multiattach": False,
-    "os-vol-tenant-attr:tenant_id": _OWNER,
-    "size": 1,
-    "snapshot_id": None,
-    "source_volid": None,
-    "status": "available",
-    "volume_image_metadata": {"hw_disk_bus": "ide"},
-    "volume_type": "",
-}
-_LIMITS = {
-    "maxTotalSnapshots": 10,
-    "maxTotalVolumeGigabytes": 1000,
-    "maxTotalVolumes": 10,
-    "totalGigabytesUsed": 1,
-    "totalSnapshotsUsed": 0,
-    "totalVolumesUsed": 1,
-}
-_V3 = {
-    "id": "v3.0",
-    "links": [],
-    "min_version": "3.0",
-    "status": "CURRENT",
-    "updated": "2023-08-31T00:00:00Z",
-    "version": "3.71",
-}
-_STORAGE = {
-    "availabilityZoneInfo": [],
-    "extensions": [],
-    "limits": {"absolute": _LIMITS, "rate": []},
-    "quota_set": {},
-    "services": [],
-    "snapshots": [],
-    "transfers": [],
-    "versions": [_V3],
-    "volume": _VOLUME,
-    "volume_types": [],
-    "volumes": [_VOLUME],
-}
-#: Of all networks that others share, and of the ports in one.
-_OTHERS = {**_EVERYTHING, "networks": [], "ports": []}
 
 
-def application(environ, start_response):
-    """Answer."""
-    query = environ.get("QUERY_STRING", "")
-    others = "shared=True" in query or "network_id=" in query
-    everything = _OTHERS if others else _EVERYTHING
-    if environ["PATH_INFO"].startswith("/volume/"):
-        everything = _STORAGE
-    text = json.dumps(everything)
-    owner = _project(environ.get("HTTP_X_AUTH_TOKEN", ""))
-    answer = text.replace(json.dumps(_OWNER), json.dumps(owner)).encode()
-    headers = [
-        ("Content-Type", "application/json"),
-        ("Content-Length", str(len(answer))),
-    ]
-    start_response("200 OK", headers)
-    return [answer]
+class Plugin(plugin.Ml2Plugin):
+    """Ml2, of whose agents none runs."""
 
+    def __init__(self):
+        super().__init__()
+        for machine in machines.MACHINES:
+            for kind, configuration in _AGENTS.items():
+                state = {"agent_type": kind, "binary": kind, "topic": ""}
+                state |= {"host": machine.name, "start_flag": True}
+                state |= {"configurations": configuration}
+                admin = context.get_admin_context()
+                self.create_or_update_agent(admin, state)
 
-@functools.lru_cache(maxsize=100)
-def _project(token):
-    """Return whose a token is: older clients look for their own things."""
-    headers = {"X-Auth-Token": token, "X-Subject-Token": token}
-    url = os.environ["CLOUD_KEYSTONE"] + "/v3/auth/tokens"
-    request = urllib.request.Request(url, headers=headers)
-    with (
-        contextlib.suppress(urllib.error.HTTPError),
-        urllib.request.urlopen(request) as response,
-    ):
-        return json.load(response)["token"].get("project", {}).get("id", "")
-    return ""
+    def _notify_port_updated(self, mech_context):
+        """Wire a port that is bound, instead of having an agent do it."""
+        super()._notify_port_updated(mech_context)
+        provisioning_blocks.provisioning_complete(
+            context.get_admin_context(),
+            mech_context.current["id"],
+            resources.PORT,
+            provisioning_blocks.L2_AGENT_ENTITY,
+        )

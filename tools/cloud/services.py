@@ -17,7 +17,8 @@ _APPLICATIONS = {
     "placement": "placement.wsgi.api",
     "glance": "glance.wsgi.api",
     "nova": "nova.wsgi.osapi_compute",
-    "network": "tests.benchmarks.nova_network",
+    "neutron": "neutron.wsgi.api",
+    "cinder": "cinder.wsgi.api",
     # Started by whoever wants it: Nova as it ships, on the same databases.
     "plain-nova": "nova.wsgi.osapi_compute",
 }
@@ -37,6 +38,11 @@ def setups(facts):
         )
     file = home("glance") / "glance-api.conf"
     yield _command("setup-glance", "glance-manage", file, "db", "sync")
+    if facts.neighbours:
+        file, words = home("neutron") / "neutron.conf", ("upgrade", "heads")
+        yield _command("setup-neutron", "neutron-db-manage", file, *words)
+        file, words = home("cinder") / "cinder.conf", ("db", "sync")
+        yield _command("setup-cinder", "cinder-manage", file, *words)
 
 
 def _setup_keystone(facts):
@@ -84,26 +90,26 @@ def api(facts, service):
     place = facts.place
     homes = {
         f"OS_{name.upper()}_CONFIG_DIR": str(place.home(name))
-        for name in ("keystone", "placement", "glance", "nova")
+        for name in ("keystone", "placement", "glance", "nova", "neutron")
     }
     # The first one is taken for the paste file; the last one names a log.
     files = f"{paste_file(service)};nova.conf;databases.conf;api.conf"
     application = _APPLICATIONS[service]
     if facts.small and service == "keystone":
         application = "cloud.keystone"
-    if service == "network" and facts.dashboard:
-        # Its dialogs want something to choose.
-        application = "cloud.network"
-    if service == "network" and facts.libvirt:
-        application = "tests.integration.neighbours"
+    if service == "neutron" and not facts.neighbours:
+        application = "tests.benchmarks.nova_network"
+    # Cinder knows no directory of such a name.
+    own = (f"--config-file={place.home('cinder') / 'cinder.conf'}",)
     return _module(
         f"{service}-api",
         "cloud.api",
         application,
         facts.ports[service],
         faults_file(facts, service),
+        *own[: service == "cinder"],
         OS_NOVA_CONFIG_FILES=files,
-        CLOUD_KEYSTONE=facts.url("keystone"),
+        OS_NEUTRON_CONFIG_FILES="neutron.conf",
         **homes,
     )
 
@@ -128,6 +134,15 @@ def controls(facts):
     return tuple(
         _command(name, name, home / "nova.conf", databases, log(logs, name))
         for name in ("nova-conductor", "nova-scheduler")
+    )
+
+
+def storage(facts):
+    """Return Cinder's daemons, but for its API."""
+    file, logs = facts.place.home("cinder") / "cinder.conf", facts.place.logs
+    return tuple(
+        _command(name, name, file, f"--log-file={logs / name}.log")
+        for name in ("cinder-scheduler", "cinder-volume")
     )
 
 
@@ -204,6 +219,7 @@ def named(facts, name):
     everything = (
         *(api(facts, service) for service in _APPLICATIONS),
         *controls(facts),
+        *storage(facts),
         eventlet_scheduler(facts),
         *(compute(facts, machine) for machine in facts.machines),
         *(reporter(facts, machine) for machine in facts.machines),

@@ -30,11 +30,7 @@ def make(facts):
     # Keystone notes the first login of a day, and fails all but one of several
     # that come at once: as the computes do.
     clients.Client(facts, users.COMPUTE).session.get_token()
-    services = users.SERVICES
-    if facts.dashboard:
-        storage = ("network", "/volume/v3/$(tenant_id)s")
-        services = {**services, "volumev3": storage}
-    for kind, (name, path) in services.items():
+    for kind, (name, path) in users.SERVICES.items():
         service = identity.create_service(type=kind, name=name)
         for interface in ("public", "internal"):
             identity.create_endpoint(

@@ -39,6 +39,7 @@ ROLES = tuple(
 SERVICES = {
     "compute": ("nova", "/v2.1"),
     "image": ("glance", ""),
-    "network": ("network", ""),
+    "network": ("neutron", ""),
     "placement": ("placement", ""),
+    "volumev3": ("cinder", "/v3"),
 }
