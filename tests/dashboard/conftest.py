@@ -90,6 +90,32 @@ def server(member):
         yield made
 
 
+@pytest.fixture
+def old_server(policy, member):
+    """A server that is older than the policy, which refuses its disk."""
+    policy(policies.OFF)
+    with member.server("old-shop", "old-router") as made:
+        policy(policies.BASELINE)
+        yield made
+
+
+@pytest.fixture
+def port(member):
+    """The name of a port on a device of a host."""
+    made = member.port("direct")
+    member.network.update_port(made, name="direct")
+    yield "direct"
+    member.network.delete_port(made)
+
+
+@pytest.fixture
+def volume(member):
+    """The id of a volume, which Horizon lists by it."""
+    made = member.volume()
+    yield made.id
+    member.storage.delete_volume(made)
+
+
 @pytest.fixture(scope="session")
 def image(member):
     """The name of an image of the member's, as it ought to be."""
