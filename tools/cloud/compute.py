@@ -36,6 +36,8 @@ def _snapshot(self, context, instance, image_id, update_task_state):
 
 if __name__ == "__main__":
     _Driver.snapshot = _snapshot
+    # As the libvirt driver does.
+    _Driver.capabilities["supports_bfv_rescue"] = True
     # The binary's name goes into the record of the service.
     sys.argv[0] = "nova-compute"
     compute.main()
