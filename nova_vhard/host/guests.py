@@ -99,7 +99,9 @@ def daemon_pids(
     for pid in filter(str.isdecimal, _pids(root)):
         path = f"{PROC}/{pid}"
         try:
-            names = _programs(root, path, _command(root, path))
+            # A command line is read only where the kernel does not say it.
+            linked = _linked(root, path)
+            names = linked or _called(root, path, _command(root, path))
         except Unreadable:
             continue
         for name in sorted(set(wanted) & set(names)):
@@ -167,12 +169,23 @@ def _programs(root: HostRoot, path: str, command: list[str]) -> list[str]:
 
     Where only root may see it: each name that the process goes by.
     """
+    return _linked(root, path) or _called(root, path, command)
+
+
+def _linked(root: HostRoot, path: str) -> list[str]:
+    """Return the name of what a process runs; none where it is not seen."""
     try:
         linked = root.link(f"{path}/exe")
     except Unreadable:
-        linked = None
-    if linked:
-        return [linked.removesuffix(DELETED)]
+        return []
+    return [linked.removesuffix(DELETED)] if linked else []
+
+
+def _called(root: HostRoot, path: str, command: list[str]) -> list[str]:
+    """Return the names that a process goes by.
+
+    :raises Unreadable: if they cannot be read
+    """
     if not command:
         return []  # a thread of the kernel, or ended
     names = [command[0].rpartition("/")[2]]

@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from nova_vhard.host.libvirt import Libvirt, NoLibvirt
 from nova_vhard.host.root import HostRoot
@@ -56,6 +57,8 @@ class Host:
         few facts that an ordinary user cannot read
     :ivar state_dir: folder of this machine that outlives a round, for
         results that are kept by file identity; None keeps nothing
+    :ivar shared: what checks that follow one another share in a round, by a
+        name of theirs; a process that checks run in has its own
     """
 
     root: HostRoot = field(default_factory=HostRoot)
@@ -63,3 +66,6 @@ class Host:
     expected: Expected = Expected()
     run_dir: str = "/run/nova-vhard"
     state_dir: str | None = None
+    shared: dict[str, Any] = field(
+        default_factory=dict, compare=False, repr=False
+    )

@@ -13,6 +13,9 @@ from typing import NoReturn
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
+# linux/wait.h: children too that send no SIGCHLD when they end.
+_WALL = 0x40000000
+
 # Seconds that killed processes have to go.
 _PATIENCE = 1.0
 
@@ -89,6 +92,8 @@ def kill_below(pid: int) -> list[int]:
 
     :returns: processes that the kernel does not let go
     """
+    if pid == os.getpid() and _childless():
+        return []
     deadline = time.monotonic() + _PATIENCE
     while result := descendants(pid):
         for item in result:
@@ -98,3 +103,17 @@ def kill_below(pid: int) -> list[int]:
             return result
         time.sleep(0.005)
     return []
+
+
+def _childless() -> bool:
+    """Return whether this process has no child, running or ended.
+
+    Nothing is below it then, if it adopts: what has lost its parent is a
+    child of it. The kernel knows that without a look at every process.
+    """
+    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT | _WALL
+    try:
+        os.waitid(os.P_ALL, 0, flags)
+    except ChildProcessError:
+        return True
+    return False

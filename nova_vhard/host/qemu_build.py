@@ -74,14 +74,10 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
     :param evidence: to be filled
     :raises Unreadable: if it cannot be told where emulators are
     """
-    named = qemu.emulators(host)
+    named, examined = _examined(host)
     listed = ", ".join(each.label for each in named.targets) or "none"
     evidence.append(f"emulators {named.source}: {listed}")
-    binaries = [
-        each
-        for each in Examination(host).of(named.targets)
-        if each.kind in asked.kinds
-    ]
+    binaries = [each for each in examined if each.kind in asked.kinds]
     without, untold, good = _sorted(binaries, asked)
     if Kept.LIBRARY in asked.kinds:
         _add_stacks(host, named.guests, without, untold)
@@ -103,6 +99,25 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
         text = "libvirt would start no emulator"
         return Answer(Status.NOT_APPLICABLE, text)
     return Answer(Status.PASS, f"{asked.name}: every emulator")
+
+
+def _examined(host: Host) -> tuple[qemu.Emulators, list[Binary]]:
+    """Return the emulators of a host, and all of their files.
+
+    The checks that ask a property of them follow one another, and the first
+    of them finds out for all. Where there is a doubt, the next one tries
+    again.
+
+    :raises Unreadable: if it cannot be told where emulators are
+    """
+    known: tuple[qemu.Emulators, list[Binary]] | None
+    known = host.shared.get(_CACHE)
+    if known is None:
+        named = qemu.emulators(host)
+        known = named, list(Examination(host).of(named.targets))
+        if not named.doubts:
+            host.shared[_CACHE] = known
+    return known
 
 
 class Examination:

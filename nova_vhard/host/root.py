@@ -11,7 +11,9 @@ import errno
 import json
 import os
 import posixpath
+import re
 import stat
+from functools import cached_property
 from typing import BinaryIO
 
 #: No fact of a host is larger; a longer file is cut.
@@ -23,6 +25,11 @@ _MAX_ANSWER = 4096
 # ESRCH: the process of a file in /proc ended after the file was opened.
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH)
 _ERRORS = "ERRORS.json"
+
+#: What the kernel never makes a link of, nor anything on the way to it.
+_OF_PROCESS = re.compile(
+    r"/proc/[0-9]+(?:/(?:cmdline|comm|maps|mountinfo|stat))?"
+)
 
 
 class Unreadable(Exception):
@@ -78,6 +85,15 @@ class HostRoot:
             return _filesystem(handle) == "proc"
         finally:
             os.close(handle)
+
+    @cached_property
+    def _kernel_proc(self) -> bool:
+        """Whether ``/proc`` itself, not what a link leads to, is a kernel's.
+
+        Read once: a HostRoot is for one round.
+        """
+        place = os.path.join(self.root, "proc")
+        return not os.path.islink(place) and self.live and not self._errors
 
     def may_list(self, path: str) -> bool:
         """Return whether a folder can be listed, a process's root too.
@@ -229,7 +245,9 @@ class HostRoot:
         folder, name = posixpath.split(path)
         try:
             here = os.path.join(self._resolve(folder), name)
-            self._as_captured(here.removeprefix(self.root).split("/")[1:])
+            if self._errors:
+                below = here.removeprefix(self.root)
+                self._as_captured(below.split("/")[1:])
             return os.readlink(here)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
@@ -252,9 +270,11 @@ class HostRoot:
 
     def _resolve(self, path: str) -> str:
         """Return the path of a host's file on this machine."""
+        if _OF_PROCESS.fullmatch(path) and self._kernel_proc:
+            return self.root.rstrip("/") + path
         left = [part for part in path.split("/") if part]
         done: list[str] = []
-        links = 0
+        base, links = self.root.rstrip("/"), 0
         while left:
             part = left.pop(0)
             if part == ".":
@@ -262,7 +282,7 @@ class HostRoot:
             if part == "..":
                 done = done[:-1]
                 continue
-            here = os.path.join(self.root, *done, part)
+            here = "/".join((base, *done, part))
             if not os.path.islink(here):
                 done.append(part)
                 continue

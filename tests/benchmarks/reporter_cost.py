@@ -5,7 +5,9 @@ On this machine, with a libvirt of its own and a guest. As root, with what
 tests/host/prepare.sh installs; ``tools/bench.sh reporter`` looks for it.
 """
 
+import contextlib
 import datetime
+import os
 import pathlib
 import shutil
 import subprocess
@@ -17,7 +19,7 @@ from oslo_config import cfg
 
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.host import qemu
-from nova_vhard.node.reporter import hosts
+from nova_vhard.node.reporter import hosts, publishing
 from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.node.reporter.service import Reporter as Service
 from tests.benchmarks import common, memory, witness
@@ -31,10 +33,13 @@ PAIRS = 7
 ROUNDS = 20
 MIB = 80
 HALF = 0.5
+#: Rounds of a day, one every five minutes, and what they may take together.
+DAY, DAY_US = 288, 20_000_000
 
 NAME = "benchmark"
 START = datetime.datetime(2026, 6, 15, 12, 0, tzinfo=datetime.UTC)
 PAUSE = datetime.timedelta(minutes=2.5)
+ROUND = datetime.timedelta(minutes=5)
 
 _PUBLISHERS = """\
 publishers = placement,json,prometheus
@@ -155,20 +160,11 @@ def rounds_watched(reporter: Reporter) -> common.Figures:
 def peak(place: pathlib.Path, uri: str) -> common.Figures:
     """Measure a service with all publishers, at a Placement of its own."""
     common.progress("memory …")
-    (place / "placement").mkdir()
-    placement = PlacementProcess(place / "placement", seed=0, rate=0)
-    placement.start()
-    try:
-        body = {"name": NAME}
-        status, _ = Client(placement)("POST", "/resource_providers", body)
-        if status != 200:
-            raise RuntimeError(f"Placement answers {status}")
-        more = _PUBLISHERS.format(name=NAME, place=place, url=placement.url)
+    with placement_at(place / "placement") as url:
+        more = _PUBLISHERS.format(name=NAME, place=place, url=url)
         reporter = Reporter(place / "service", uri, more)
         reporter.facts()
         found = memory.peak_mib(reporter.command("run", "--once"))
-    finally:
-        placement.kill()
     state = reporter.place / "state"
     for path in (place / "nova_vhard.prom", state / "report.json"):
         if not path.exists():
@@ -204,6 +200,55 @@ def writes(reporter: Reporter) -> common.Figures:
     }
 
 
+def processor_time() -> float:
+    """Return the seconds that this process and its ended children have run."""
+    times = os.times()
+    return sum(times[:4])
+
+
+def day(place: pathlib.Path, uri: str) -> common.Figures:
+    """Measure the rounds of a day on which nothing changes.
+
+    As the service does it: each check in a process of its own, by all
+    publishers.  Placement is a process, too; its time is not the reporter's.
+    """
+    common.progress(f"{DAY} rounds, a day ...")
+    with placement_at(place / "day-placement") as url:
+        more = _PUBLISHERS.format(name=NAME, place=place, url=url)
+        reporter = Reporter(place / "day", uri, more)
+        reporter.facts()
+        conf = configured(reporter)
+        times = (START + number * ROUND for number in range(DAY + 1))
+        targets = publishing.publishers(conf)
+        service = Service(conf, targets, now=times.__next__)
+        service.once()  # finds out what the others need not
+        begun = processor_time()
+        failed = sum(not service.once() for _ in range(DAY))
+        taken = processor_time() - begun
+    if failed:
+        raise RuntimeError(f"{failed} reports were not published")
+    return {"day_rounds": DAY, "day_us": round(taken * 1e6)}
+
+
+@contextlib.contextmanager
+def placement_at(folder: pathlib.Path) -> Iterator[str]:
+    """Run a Placement that knows this host; yield its URL.
+
+    :raises RuntimeError: if it does not take the host
+    """
+    folder.mkdir()
+    placement = PlacementProcess(folder, seed=0, rate=0)
+    placement.start()
+    try:
+        body = {"name": NAME}
+        status, _ = Client(placement)("POST", "/resource_providers", body)
+        if status != 200:
+            raise RuntimeError(f"Placement answers {status}")
+        yield placement.url
+    finally:
+        placement.kill()
+
+
 def measure() -> common.Figures:
     """Return all figures."""
     with (
@@ -217,6 +262,7 @@ def measure() -> common.Figures:
             **first_runs(reporter),
             **rounds_watched(reporter),
             **writes(reporter),
+            **day(place, libvirtd.uri),
         }
         # QEMU's pages would be shared with the guest's, and count half.
         libvirtd.end(NAME)
@@ -237,6 +283,7 @@ def bars(figures: common.Figures) -> list[str]:
         common.at_most(figures, "second_round_qemu_starts", 0),
         common.at_most(figures, "placement_writes", 0),
         common.at_most(figures, "peak_mib", MIB),
+        common.at_most(figures, "day_us", DAY_US),
     )
 
 

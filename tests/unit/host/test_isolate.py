@@ -134,6 +134,27 @@ def test_what_a_check_has_started_ends_with_it(tmp_path):
     assert ended(int(pid_file.read_text()))
 
 
+#: clone(2), whose child sends no signal when it ends.
+CLONE = {"x86_64": 56, "aarch64": 220}.get(os.uname().machine)
+
+
+@pytest.mark.skipif(CLONE is None, reason="the number of clone is not known")
+def test_a_child_that_sends_no_signal_ends_with_it_too(tmp_path):
+    pids = tmp_path / "pids"
+
+    def start_silently():
+        pid = ctypes.CDLL(None).syscall(CLONE, 0, 0, 0, 0, 0)
+        if not pid:
+            while True:
+                time.sleep(60)
+        pids.write_text(str(pid))
+
+    # The next check is answered by the same child, so that it still runs.
+    done = Isolation(LIMIT * 20).run(Host(), [Does(start_silently), GOOD])
+    assert [result.status for result, _ in done] == [Status.PASS] * 2
+    assert ended(int(pids.read_text()))
+
+
 def ended(pid):
     """Tell whether a process is gone, or waits for somebody to notice."""
     for _ in range(100):

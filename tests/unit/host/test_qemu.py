@@ -377,3 +377,36 @@ def test_a_folder_that_cannot_be_written_is_one_warning(
     rounds(tree, opened, state)
     (warning,) = caplog.messages
     assert "cannot be kept" in warning
+
+
+def test_what_one_check_has_read_the_others_of_a_round_judge(tree):
+    root = HostRoot(str(tree.root))
+    host = Host(root, libvirt.of_tree(root, None))
+    first = CHECKS["qemu_relro"].run(host)
+    tree.put(X86, "-fno-stack-protector", *FAULTS["lazy"][0])
+    assert first.status is PASS
+    assert CHECKS["qemu_canary"].run(host).status is PASS
+    # The next round has a Host of its own.
+    assert tree.run("canary").status is FAIL
+    assert tree.run("relro").status is FAIL
+
+
+def test_each_check_judges_by_its_own_property(tree):
+    tree.put(X86, *FAULTS["execstack"][0])
+    root = HostRoot(str(tree.root))
+    host = Host(root, libvirt.of_tree(root, None))
+    statuses = {name: CHECKS[f"qemu_{name}"].run(host) for name in NAMES}
+    assert {name: each.status for name, each in statuses.items()} == {
+        **all_but(PASS),
+        "nx": FAIL,
+    }
+
+
+def test_what_could_not_be_told_is_not_kept(tree):
+    root = HostRoot(str(tree.root))
+    host = Host(root, libvirt.of_tree(root, None))
+    answers, hidden = tree.root / "CMD", tree.root / "hidden"
+    answers.rename(hidden)
+    assert CHECKS["qemu_relro"].run(host).status is UNKNOWN
+    hidden.rename(answers)
+    assert CHECKS["qemu_relro"].run(host).status is PASS

@@ -77,3 +77,25 @@ def test_what_a_capture_could_not_read_is_unreadable(tmp_path):
         assert not caught.value.missing
     with pytest.raises(Unreadable, match="No such file"):
         root.names("/sys/class/net")
+
+
+def test_a_process_is_read_where_the_kernel_shows_it():
+    path = f"/proc/{os.getpid()}"
+    with open(f"{path}/comm") as file:
+        assert HostRoot().read(f"{path}/comm") == file.read().strip()
+    with pytest.raises(Unreadable) as error:
+        HostRoot().read("/proc/0/comm")
+    assert error.value.missing
+
+
+def test_a_process_of_a_tree_is_not_one_of_this_machine(tmp_path):
+    # neither where /proc is a link, nor where a process is one
+    name = f"/proc/{os.getpid()}"
+    linked = build(tmp_path / "linked", {"/proc": "-> /proc"})
+    (tmp_path / "copied" / "proc").mkdir(parents=True)
+    (tmp_path / "copied" / name[1:]).symlink_to(name)
+    for folder in (linked, str(tmp_path / "copied")):
+        for path in (f"{name}/comm", f"{name}/mountinfo"):
+            with pytest.raises(Unreadable):
+                HostRoot(folder).read(path)
+        assert not HostRoot(folder).live or folder == linked
