@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Benchmarks; each prints one JSON object.
 #
-#   tools/bench.sh abuse|audit|boots|filter|glance|guard|nova-api|placement|policy|reporter|scheduler|schema|server-audit|all|compare [--check]
+#   tools/bench.sh abuse|audit|boots|filter|glance|guard|nova-api|placement|policy|reporter|scheduler|schema|server-audit|weight|all|compare [--check]
 #
 # Several that are named run one after the other; the exit status is the first
 # that is not 0.
@@ -47,6 +47,7 @@ case "${1:-}" in
     scheduler) module=tests.benchmarks.scheduler_cost ;;
     schema) module=tests.benchmarks.schema_gate ;;
     server-audit) module=tests.benchmarks.server_audit ;;
+    weight) module=tests.benchmarks.weight ;;
     all) module=tests.benchmarks.everything ;;
     compare) module=tests.benchmarks.compare ;;
     *)

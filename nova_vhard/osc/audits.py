@@ -13,15 +13,13 @@ from osc_lib import exceptions
 
 from nova_vhard.common import files
 from nova_vhard.common.text import line
+from nova_vhard.osc.output import FAILED
 from nova_vhard.policy.model import Mode
 
 #: The rule of a row about something that could not be seen.
 UNSEEN_RULE = "-"
 
-#: Exit status where there is what --fail-on names.
-FAILED = 3
-
-#: Exit status where there is not, as far as could be seen.
+#: Exit status where nothing is what --fail-on names, as far as could be seen.
 NOT_SEEN = 4
 
 

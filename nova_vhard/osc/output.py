@@ -23,6 +23,9 @@ _WITH_VALUES = ("json", "yaml")
 #: Exit status after arguments that make no sense, argparse's own too.
 USAGE = 2
 
+#: Exit status where there is what --fail-on names, or --fail-on-warn.
+FAILED = 3
+
 
 class UsageError(exceptions.CommandError):  # type: ignore[misc]
     """Raised for arguments that make no sense together."""

@@ -24,6 +24,7 @@ _PEERS = {
     "nova-api": "Nova's API without the gate",
     "audit": "paging through the images by python-glanceclient",
     "server-audit": "paging through the servers by openstacksdk",
+    "weight": "openstack --version and openstack module list",
     "reporter": "virt-host-validate and checksec",
     "guard": "a hook that ends at once, and one exempted server",
     "placement": "none: parts of one Placement worker",

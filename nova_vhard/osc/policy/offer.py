@@ -9,7 +9,7 @@ from typing import Any
 from osc_lib import exceptions
 
 from nova_vhard.common.text import clean
-from nova_vhard.osc import audits, output, policies
+from nova_vhard.osc import output, policies
 from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.image.changes import ERRORS, failed
 from nova_vhard.osc.policy import definitions
@@ -105,7 +105,7 @@ class OfferAllowed(output.Lister):
         rows = self._each(
             changes, lambda change: definitions.state(glance, change), AFTER
         )
-        self.status = audits.FAILED if self.status else 0
+        self.status = output.FAILED if self.status else 0
         return rows
 
     def _each(

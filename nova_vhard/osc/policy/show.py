@@ -14,13 +14,13 @@ from nova_vhard.common.problems import (
 )
 from nova_vhard.common.source import MAX_LIMIT, MAX_SIZE
 from nova_vhard.osc import policies
-from nova_vhard.osc.audits import FAILED
 from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.offline import (
     OfflineLister,
     Rows,
     counted,
 )
+from nova_vhard.osc.output import FAILED
 from nova_vhard.osc.policy.rows import (
     Row,
     of_file,

@@ -65,6 +65,32 @@ def test_a_command_that_is_not_there_is_an_error_of_its_own():
         _ = lazy._private
 
 
+CHECKED = """
+import sys
+from nova_vhard.osc import lazy
+lazy.policy.show.CheckPolicy.resolve()
+print(*sys.modules)
+"""
+
+
+def test_a_check_of_a_policy_imports_nothing_of_an_audit():
+    # what it takes is mostly what it imports
+    done = subprocess.run(
+        [sys.executable, "-c", CHECKED],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    imported = set(done.stdout.split())
+    assert "nova_vhard.policy.document" in imported
+    assert not imported & {
+        "nova_vhard.osc.audits",
+        "nova_vhard.request.image",
+        "glanceclient",
+        "xml.etree.ElementTree",
+    }
+
+
 class Remembering(command.Command):
     """A command that keeps the name by which cliff looks for its hooks."""
 

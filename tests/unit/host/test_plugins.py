@@ -95,6 +95,15 @@ validator.validate("vhard:require", "no_kexec,iommu")
 print(*[name for name in sys.modules if name.startswith("tiny")])
 """
 
+KNOWN = """
+import json, sys
+from importlib import metadata
+from nova_vhard.catalogue import checks
+points = metadata.entry_points(group=checks.NAMESPACE)
+json.dump([list(checks.CHECKS), sorted({each.name for each in points})],
+          sys.stdout)
+"""
+
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
@@ -188,3 +197,10 @@ def test_policies_and_flavors_require_it_and_load_nothing_of_it(
 )
 def test_a_name_makes_a_trait(name, good):
     assert is_name(name) is good
+
+
+def test_those_that_a_policy_may_require_are_those_that_python_knows(package):
+    known, plugged = json.loads(package(KNOWN))
+    assert known[: len(OURS)] == list(OURS)
+    assert sorted(known) == [name for name in plugged if is_name(name)]
+    assert "no_kexec" in known

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gates add to a service before any request, and a command to a desk.
+
+In a new process for each of nova-api, nova-scheduler and glance-api: the
+service's own modules are imported, then the gate's, and policy baseline is
+loaded.  ``…_import_us`` is the processor time that the second takes, and
+``…_mib`` the memory that is the process's alone after it less before it, both
+after the garbage has been collected.  It is the median of several processes.
+
+``openstack vhard policy check`` is beside ``openstack --version``, which
+imports openstackclient and runs nothing, and ``openstack module list``, a
+command of openstackclient that asks no cloud either.  A ratio is that of the
+processor time of whole processes, in an order that is drawn for each turn.
+The control is ``--version`` again.
+"""
+
+import gc
+import importlib
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# As nova-api and nova-scheduler 33 and later.
+os.environ.setdefault("OS_NOVA_DISABLE_EVENTLET_PATCHING", "1")
+
+from tests.benchmarks import common
+from tests.benchmarks.client import ROOT
+
+PROCESSES, TURNS = 7, 20
+IMPORT_US, MIB = 100_000, 12
+
+#: Service: what it imports by itself, and what for the gate.
+SERVICES = {
+    "nova_api": (
+        ("nova.api.openstack.compute", "nova.api.openstack.wsgi_app"),
+        "nova_vhard.gates.nova_api",
+    ),
+    "nova_scheduler": (
+        ("nova.scheduler.manager", "nova.scheduler.rpcapi"),
+        "nova_vhard.gates.scheduler",
+    ),
+    "glance_api": (
+        ("glance.api.v2.router", "glance.common.wsgi_app"),
+        "nova_vhard.gates.glance_api",
+    ),
+}
+COMMANDS = {
+    "version": ("--version",),
+    "control": ("--version",),
+    "module_list": ("module", "list"),
+    "policy_check": ("vhard", "policy", "check", "baseline"),
+}
+
+
+def own_mib() -> float:
+    """Return the memory that this process shares with nobody, in MiB."""
+    gc.collect()
+    rows = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    kib = (int(row.split()[1]) for row in rows if row.startswith("Private"))
+    return sum(kib) / 1024
+
+
+def child(service: str) -> None:
+    """Be a new process of a service, and print what the gate adds."""
+    theirs, ours = SERVICES[service]
+    for module in theirs:
+        importlib.import_module(module)
+    before, begun = own_mib(), time.process_time()
+    importlib.import_module(ours)
+    document = importlib.import_module("nova_vhard.policy.document")
+    policy = document.load(document.shipped("baseline"))
+    taken = time.process_time() - begun
+    assert policy.digest
+    print(json.dumps({"taken": taken, "mib": own_mib() - before}))
+
+
+def gates() -> common.Figures:
+    """Return what each gate adds to its service."""
+    figures: common.Figures = {}
+    for service in SERVICES:
+        common.progress(f"{service} ...")
+        added = [_added(service) for _ in range(PROCESSES + 1)][1:]
+        figures[f"{service}_import_us"] = common.median_us(
+            each["taken"] for each in added
+        )
+        mib = statistics.median(each["mib"] for each in added)
+        figures[f"{service}_mib"] = round(mib, 2)
+    return figures
+
+
+def _added(service: str) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-m", __spec__.name, service],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def processor_time(command: list[str], place: str) -> float:
+    """Run a command; return the seconds of the processor that it takes.
+
+    :param place: a folder for what libraries keep of entry points
+    """
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "XDG_CACHE_HOME": place},
+    ) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return usage.ru_utime + usage.ru_stime
+
+
+def commands() -> common.Figures:
+    """Return what openstack costs with each of its words, and ratios."""
+    program = str(Path(sys.executable).with_name("openstack"))
+    draw = random.Random(common.SEED)
+    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    with tempfile.TemporaryDirectory() as place:
+        for turn in range(TURNS + 1):
+            if not turn % 10:
+                common.progress(f"openstack, turn {turn} of {TURNS} ...")
+            for name in draw.sample(list(COMMANDS), len(COMMANDS)):
+                words = [program, *COMMANDS[name]]
+                seconds = processor_time(words, place)
+                if turn:  # the first one fills caches
+                    taken[name].append(seconds)
+    figures: common.Figures = {}
+    for name, peer in (
+        ("policy_check", "version"),
+        ("policy_check", "module_list"),
+        ("control", "version"),
+    ):
+        pairs = zip(taken[name], taken[peer], strict=True)
+        ratio = common.median_ratio(pairs)
+        figures |= ratio.figures(f"{name}_to_{peer}_ratio")
+    for name, seconds in taken.items():
+        figures[f"{name}_us"] = common.median_us(seconds)
+    return figures
+
+
+def measure() -> common.Figures:
+    """Return all figures."""
+    return {**gates(), **commands()}
+
+
+def bars(figures: common.Figures) -> list[str]:
+    """Name the bars that are missed."""
+    return common.shortfalls(
+        *(
+            common.at_most(figures, f"{service}_import_us", IMPORT_US)
+            for service in SERVICES
+        ),
+        *(
+            common.at_most(figures, f"{service}_mib", MIB)
+            for service in SERVICES
+        ),
+        # A command that does nothing takes 1.27 of --version: openstackclient
+        # loads every command of every plugin before it runs any.
+        common.ratio_bar(
+            figures, "policy_check_to_version_ratio", at_most=1.4, width=0.1
+        ),
+        common.ratio_bar(
+            figures, "policy_check_to_module_list_ratio", at_most=1, width=0.1
+        ),
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and sys.argv[1] in SERVICES:
+        child(sys.argv[1])
+    else:
+        sys.exit(common.main(__doc__, measure, bars))
