@@ -3,8 +3,8 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import compress
-from operator import attrgetter
 from typing import Any
 
 from keystoneauth1 import loading
@@ -36,8 +36,6 @@ from nova_vhard.policy.verdict import Violation
 LOG = get_logger(__name__)
 
 _NAMED = 20
-_UUID = attrgetter("uuid")
-_TYPE = attrgetter("hypervisor_type")
 
 
 def unjudged_types(policy: Policy, hosts: list[Any]) -> frozenset[str]:
@@ -47,7 +45,9 @@ def unjudged_types(policy: Policy, hosts: list[Any]) -> frozenset[str]:
 
     :param hosts: Nova HostStates
     """
-    types = set(map(_TYPE, hosts))
+    # Each HostState is read once, by the fastest way that there is: of 10,000
+    # nothing else in a request is as far away in memory.
+    types = {host.hypervisor_type for host in hosts}
     return frozenset(kind for kind in types if not _is_judged(policy, kind))
 
 
@@ -105,6 +105,21 @@ def _connect(timeout: float) -> PlacementReader:
     return PlacementReader(report.SchedulerReportClient(adapter=adapter))
 
 
+@dataclass(frozen=True)
+class _Passed:
+    """Hosts that have all proven something, each by a uuid of its own.
+
+    Requests come for the same hosts again and again, and what Placement says
+    of them is asked for once in a while: what was compared need not be again.
+
+    :ivar proven: what Placement says, the very object
+    :ivar uuids: of the hosts, in their order
+    """
+
+    proven: frozenset[str]
+    uuids: list[str]
+
+
 class PostureFilter:
     """Narrows hosts by the posture that Placement knows.
 
@@ -121,6 +136,7 @@ class PostureFilter:
             timeout=timeout,
         )
         self._posture.keys = lambda: _keys(options.attestation_key_file)
+        self._last = _Passed(frozenset(), [])
 
     def filter_hosts(
         self,
@@ -153,15 +169,36 @@ class PostureFilter:
         # A host says itself of which type it is: that counts for no more
         # than what else it says.
         attested = _question(requirement, policy.hosts).attested
-        judged = (_is_judged(policy, kind) for kind in map(_TYPE, hosts))
+        judged = (_is_judged(policy, host.hypervisor_type) for host in hosts)
         if hosts and not attested and not any(judged):
             return hosts, ""
         proven, text = self._proven(policy, requirement)
         proven = _without_old(requirement, proven, hosts)
-        left = _that_pass(None if attested else policy, proven, hosts)
+        left = self._that_pass(None if attested else policy, proven, hosts)
         if not left:
             _log(requirement, proven, hosts)
         return left, text
+
+    def _that_pass(
+        self, policy: Policy | None, proven: frozenset[str], hosts: list[Any]
+    ) -> list[Any]:
+        """Return hosts that are proven, or that the policy leaves alone.
+
+        Each HostState is read once, and in the fastest way that there is: of
+        a large fleet nothing else in a request is as far away in memory.
+
+        :param policy: None where it leaves none alone
+        """
+        uuids = [host.uuid for host in hosts]
+        last = self._last
+        if last.proven is proven and last.uuids == uuids:
+            return hosts
+        passed = proven.intersection(uuids)
+        if len(passed) == len(hosts):
+            # All of them, and each by a uuid of its own.
+            self._last = _Passed(proven, uuids)
+            return hosts
+        return _some_that_pass(policy, passed, hosts)
 
     def _proven(
         self, policy: Policy, requirement: HostRequirement
@@ -227,20 +264,18 @@ def _keys(path: str) -> tuple[bytes, ...]:
     return marks.read_keys(path)
 
 
-def _that_pass(
-    policy: Policy | None, proven: frozenset[str], hosts: list[Any]
+def _some_that_pass(
+    policy: Policy | None, passed: frozenset[str], hosts: list[Any]
 ) -> list[Any]:
-    """Return hosts that are proven, or that the policy leaves alone.
+    """Return those of hosts that pass, where not all do.
 
     Set lookups in C, as far as they go: fleets are large.
 
     :param policy: None where it leaves none alone
+    :param passed: uuids that are proven
     """
-    passed = proven.intersection(map(_UUID, hosts))
-    if len(passed) == len(hosts):
-        # All of them, and each by a uuid of its own.
-        return hosts
-    left = list(compress(hosts, map(passed.__contains__, map(_UUID, hosts))))
+    uuids = [host.uuid for host in hosts]
+    left = list(compress(hosts, map(passed.__contains__, uuids)))
     if len(left) > len(passed):
         passed = passed.difference(_shared(left))
         left = [host for host in left if host.uuid in passed]
@@ -261,7 +296,9 @@ def _shared(hosts: list[Any]) -> list[str]:
     taken an honest host's. Which is which nobody can say here.
     """
     return [
-        uuid for uuid, count in Counter(map(_UUID, hosts)).items() if count > 1
+        uuid
+        for uuid, count in Counter(host.uuid for host in hosts).items()
+        if count > 1
     ]
 
 

@@ -101,7 +101,11 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
             its task, with the name of the exception's class for a reason
         """
         try:
-            return self._filtered(list(filter_obj_list), spec_obj)
+            # Nova gives a list; a copy would look at every host once more.
+            hosts = filter_obj_list
+            if not isinstance(hosts, list):
+                hosts = list(hosts)
+            return self._filtered(hosts, spec_obj)
         except exception.NoValidHost:
             raise
         except Exception as error:
@@ -178,4 +182,6 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
 def _outside(policy: Policy, hosts: list[Any]) -> list[Any]:
     """Return the hosts whose devices the policy does not judge."""
     outside = unjudged_types(policy, hosts)
+    if not outside:
+        return []
     return [host for host in hosts if host.hypervisor_type in outside]

@@ -2,6 +2,7 @@
 """Our filter as nova-scheduler has it: with a policy file, and a log file."""
 
 import datetime
+import json
 import types
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,11 @@ class Fleet:
         now = datetime.datetime.now(datetime.UTC)
         names = [traits.of_check("iommu"), *traits.fresh(now, 2)]
         body = {"traits": names, "resource_providers": self._providers}
-        return types.SimpleNamespace(status_code=200, json=lambda: body)
+        # Of a body no string is one that a HostState has.
+        text = json.dumps(body)
+        return types.SimpleNamespace(
+            status_code=200, json=lambda: json.loads(text)
+        )
 
 
 def with_posture(one: Any, hosts: list[Any]) -> Any:

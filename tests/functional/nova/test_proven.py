@@ -142,6 +142,50 @@ def test_where_the_policy_leaves_all_alone_nobody_is_asked(hosts_of):
     assert placement.asked == []
 
 
+class TestRequestsForTheSameHosts:
+    """What was compared once is not taken for anything else."""
+
+    @pytest.fixture(autouse=True)
+    def twice(self, hosts_of):
+        self.hosts = [host("a"), host("b")]
+        self.gate, self.placement = hosts_of("a", "b")
+        for _ in range(2):
+            assert self.left(self.hosts) == self.hosts
+
+    def left(self, hosts):
+        return self.gate.filter_hosts(RULES, [demand()], hosts)[0]
+
+    def test_a_host_that_has_become_another(self):
+        # HostStates stay, and their compute node may be made anew
+        self.hosts[1].uuid = "uuid-of-c"
+        assert self.left(self.hosts) == self.hosts[:1]
+
+    def test_one_host_twice(self):
+        again = [self.hosts[0], host("a")]
+        assert self.left(again) == []
+        assert self.left(again) == []
+        assert self.left(self.hosts) == self.hosts
+
+    @pytest.mark.parametrize("more", [("c",), ("c", "d")])
+    def test_others_beside_them(self, more):
+        others = [*self.hosts, *map(host, more)]
+        assert self.left(others) == self.hosts
+        assert self.left(others[::-1]) == self.hosts[::-1]
+
+    def test_a_host_that_proves_it_no_more(self, hosts_of):
+        again, _ = hosts_of("a")
+        self.gate._posture = again._posture
+        assert self.left(self.hosts) == self.hosts[:1]
+
+    def test_something_else_that_they_prove(self, hosts_of):
+        other = [demand("kernel_aslr")]
+        self.placement._hosts = ("b",)
+        assert self.gate.filter_hosts(RULES, other, self.hosts)[0] == [
+            self.hosts[1]
+        ]
+        assert self.left(self.hosts) == self.hosts
+
+
 def test_of_two_hosts_of_one_uuid_the_one_that_is_left_alone_stays(hosts_of):
     double = host("double", "ironic")
     double.uuid = A.uuid
