@@ -3,7 +3,6 @@
 # Benchmarks; each prints one JSON object.
 #
 #   tools/bench.sh abuse|audit|boots|filter|glance|guard|nova-api|placement|policy|reporter|scheduler|schema|server-audit|weight|all|compare [--check]
-#
 # Several that are named run one after the other; the exit status is the first
 # that is not 0.
 #

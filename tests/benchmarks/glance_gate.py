@@ -24,7 +24,7 @@ from tests.functional.glance.service import GATE
 PLAN = Plan(
     kinds=("post", "get", "patch", "patch_read"), turns=60, least=8, most=40
 )
-UPLOADS, UPLOAD_MIB, SMALL_MIB = 20, 1024, 64
+UPLOADS, UPLOAD_MIB, SMALL_MIB = 8, 1024, 64
 
 CHANGE = json.dumps(
     [{"op": "add", "path": "/hw_disk_bus", "value": "virtio"}]
