@@ -1,108 +1,98 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boots on two clouds by turns, and what they come to."""
+"""Boots on three clouds by turns, and what they come to."""
 
-import itertools
+import random
+import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from tests.benchmarks import common
 
-#: Of an interval that needs no more pairs.
-NARROW = 0.04
+#: Of an interval that needs no more turns.
+NARROW = 0.03
+
+#: Seconds of the processor a boot: with the gates, without, the control.
+Turn = tuple[float, float, float]
+#: Boots so many servers at once; returns seconds of the processor a boot.
+Boots = Callable[[int], float]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How often so many clients boot so many servers on each side.
+    """How often so many servers are booted at once on each cloud.
 
-    :ivar servers: of one turn
-    :ivar turns: of each side in one pair; by turns, what slows the machine
-        for some seconds slows both
-    :ivar poll: seconds between two questions of one client
-    :ivar seconds: after which no pair is added, if there are ``least``
+    :ivar least: turns
+    :ivar most: turns, however wide the intervals are
+    :ivar seconds: after which no turn is added, if there are ``least``
     """
 
-    clients: int
     servers: int
-    turns: int
-    poll: float
     least: int
     most: int
     seconds: float
 
-
-@dataclass
-class Times:
-    """The pairs of one plan: seconds with the gates, and without."""
-
-    gates: list[float] = field(default_factory=list)
-    plain: list[float] = field(default_factory=list)
-
     @property
-    def ratio(self) -> common.Interval:
-        """Boots a second with the gates over boots a second without."""
-        return common.median_ratio(zip(self.plain, self.gates, strict=True))
+    def name(self) -> str:
+        """What the figures call it."""
+        return "boot" if self.servers == 1 else f"boot_{self.servers}_at_once"
 
-    def __str__(self) -> str:
-        found = self.ratio
-        return (
-            f"pair {len(self.gates)}: {self.gates[-1]:.2f} s with the gates, "
-            f"{self.plain[-1]:.2f} without; {found.median:.3f} so far "
-            f"({found.low:.3f} to {found.high:.3f})"
-        )
+
+def ratio(turns: Sequence[Turn], side: int = 0) -> common.Interval:
+    """Return a side's processor time over that of the cloud without gates.
+
+    :param side: of a turn; 2 for the control
+    """
+    return common.median_ratio((turn[side], turn[1]) for turn in turns)
 
 
 def collect(
     plan: Plan,
-    gates: Callable[[Plan], float],
-    plain: Callable[[Plan], float],
+    sides: Sequence[Boots],
     clear: Callable[[], None],
     clock: Callable[[], float] = time.monotonic,
-) -> Times:
-    """Boot by turns until the interval is narrow, or time is up.
+) -> list[Turn]:
+    """Boot by turns until the intervals are narrow, or time is up.
 
-    :param gates: boots on the cloud with the gates; gives the seconds
-    :param plain: the same without
-    :param clear: called after each pair
+    :param sides: with the gates, without, the control; in an order that is
+        drawn for each turn
+    :param clear: called after each turn
     """
-    times, begun = Times(), clock()
-    order = [(times.gates, gates), (times.plain, plain)]
-    for number in itertools.count(1):
-        for seconds, _ in order:
-            seconds.append(0.0)
-        for _ in range(plan.turns):
-            for seconds, boots in order:
-                seconds[-1] += boots(plan)
-            order.reverse()
+    draw, begun = random.Random(common.SEED), clock()
+    turns: list[Turn] = []
+    while len(turns) < plan.most:
+        took = [0.0, 0.0, 0.0]
+        for side in draw.sample(range(3), 3):
+            took[side] = sides[side](plan.servers)
+        turns.append((took[0], took[1], took[2]))
         clear()
-        common.progress(f"  {times}")
-        late = clock() - begun > plan.seconds or number >= plan.most
-        if number >= plan.least and (late or times.ratio.width <= NARROW):
-            return times
-    raise AssertionError("count() has no end")
+        common.progress(f"  {_words(turns)}")
+        width = max(ratio(turns, side).width for side in (0, 2))
+        late = clock() - begun > plan.seconds
+        if len(turns) >= plan.least and (late or width <= NARROW):
+            break
+    return turns
 
 
-def figures(
-    plan: Plan, times: Times, gates: list[float], plain: list[float]
-) -> common.Figures:
-    """Return the figures of one plan.
+def _words(turns: Sequence[Turn]) -> str:
+    gates, plain, control = (f"{took * 1e3:.0f}" for took in turns[-1])
+    result = ratio(turns)
+    return (
+        f"turn {len(turns)}: {gates} ms with the gates, {plain} without, "
+        f"{control} the control; {result.median:.3f} so far "
+        f"({result.low:.3f} to {result.high:.3f})"
+    )
 
-    :param gates: seconds of each boot, and likewise ``plain``
-    """
-    name = f"{plan.clients}_client{'s' if plan.clients > 1 else ''}"
-    found = {
-        **times.ratio.figures(f"boots_{name}_ratio"),
-        f"boots_{name}_pairs": len(times.gates),
+
+def figures(plan: Plan, turns: Sequence[Turn]) -> common.Figures:
+    """Return the figures of one plan."""
+    gates, plain, _ = zip(*turns, strict=True)
+    added = statistics.median(turn[0] - turn[1] for turn in turns)
+    return {
+        **ratio(turns).figures(f"{plan.name}_ratio"),
+        **ratio(turns, 2).figures(f"{plan.name}_control_ratio"),
+        f"{plan.name}_gates_us": common.median_us(gates),
+        f"{plan.name}_plain_us": common.median_us(plain),
+        f"{plan.name}_added_us": round(added * 1e6, 2),
+        f"{plan.name}_turns": len(turns),
     }
-    for side, pairs, boots in (
-        ("gates", times.gates, gates),
-        ("plain", times.plain, plain),
-    ):
-        rate = plan.servers * plan.turns * len(pairs) / sum(pairs)
-        found[f"{side}_{name}_boots_per_second"] = round(rate, 3)
-        for percent in (50, 99):
-            found[f"{side}_{name}_boot_p{percent}_us"] = round(
-                common.percentile(boots, percent) * 1e6
-            )
-    return found

@@ -33,6 +33,11 @@ def test_a_benchmark_that_is_added_is_run_too():
     assert "all" not in steps.known()
 
 
+def test_all_of_them_are_over_in_time():
+    assert set(everything.LIMITS) == set(steps.known())
+    assert sum(everything.LIMITS.values()) <= everything.ALTOGETHER
+
+
 def test_some_are_named_or_a_run_goes_on():
     every = list(steps.known())
     assert everything.chosen(["glance", "policy"], None) == [

@@ -3,10 +3,13 @@
 
 import itertools
 import json
+import subprocess
+import sys
 
 import pytest
 
 from tests.benchmarks import (
+    boot_meter,
     boot_pairs,
     common,
     compare,
@@ -194,60 +197,71 @@ def test_quick_is_held_to_no_bar():
     assert common.main("x", bars, bars, arguments, quick=quick) == 0
 
 
-def played(plan, gates, plain, seconds=0.0, clear=lambda: None):
-    """Collect pairs of boots that take what they are said to."""
-    now = [0.0]
+def booted(plan, gates, plain, control=lambda servers: 1.0, **more):
+    """Collect turns of boots that take what they are said to."""
+    now, seconds = [0.0], more.pop("seconds", 0.0)
 
     def clock():
         now[0] += seconds
         return now[0]
 
-    return boot_pairs.collect(plan, gates, plain, clear, clock)
+    clear = more.pop("clear", lambda: None)
+    return boot_pairs.collect(plan, (gates, plain, control), clear, clock)
 
 
-def test_boots_a_second_with_the_gates_over_those_without():
-    plan = boot_pairs.Plan(1, 1, 1, 0.03, 3, 10, 60)
-    times = played(plan, lambda plan: 1.25, lambda plan: 1.0)
-    assert times.ratio.median == 0.8
-    assert len(times.gates) == 3
-    found = boot_pairs.figures(plan, times, [1.25] * 3, [1.0, 1.0, 1.5])
-    assert found["boots_1_client_ratio"] == 0.8
-    assert found["gates_1_client_boots_per_second"] == 0.8
-    assert found["plain_1_client_boot_p50_us"] == 1_000_000
-    assert found["plain_1_client_boot_p99_us"] == 1_500_000
+def test_a_boot_with_the_gates_over_one_without():
+    plan = boot_pairs.Plan(1, 3, 10, 60)
+    turns = booted(plan, lambda servers: 1.25, lambda servers: 1.0)
+    assert turns == [(1.25, 1.0, 1.0)] * 3
+    found = boot_pairs.figures(plan, turns)
+    assert found["boot_ratio"] == 1.25
+    assert found["boot_control_ratio"] == 1
+    assert found["boot_added_us"] == 250_000
+    assert found["boot_turns"] == 3
 
 
-@pytest.mark.parametrize(("seconds", "pairs"), [(0, 10), (20, 4), (1000, 3)])
-def test_pairs_are_added_until_time_is_up(seconds, pairs):
+@pytest.mark.parametrize(("seconds", "turns"), [(0, 10), (20, 4), (1000, 3)])
+def test_turns_are_added_until_time_is_up(seconds, turns):
     uneven = itertools.cycle((1.0, 3.0))
-    plan = boot_pairs.Plan(8, 8, 1, 0.1, 3, 10, 60)
-    times = played(plan, lambda plan: next(uneven), lambda plan: 1.0, seconds)
-    assert len(times.gates) == len(times.plain) == pairs
-
-
-def test_the_one_and_the_other_side_boots_first_and_then_all_is_deleted():
-    order = []
-    plan = boot_pairs.Plan(1, 1, 1, 0.03, 2, 2, 60)
-    played(
+    plan = boot_pairs.Plan(8, 3, 10, 60)
+    found = booted(
         plan,
-        lambda plan: order.append("gates") or 1.0,
-        lambda plan: order.append("plain") or 1.0,
-        clear=lambda: order.append("clear"),
+        lambda servers: next(uneven),
+        lambda servers: 1.0,
+        seconds=seconds,
     )
-    assert order == ["gates", "plain", "clear", "plain", "gates", "clear"]
+    assert len(found) == turns
+    assert "boot_8_at_once_ratio" in boot_pairs.figures(plan, found)
 
 
-def test_a_pair_of_several_turns_is_what_they_take_together():
+def test_each_side_boots_once_a_turn_and_then_all_is_deleted():
     order = []
-    gates, plain = itertools.count(2), itertools.count(1)
-    plan = boot_pairs.Plan(1, 1, 4, 0.03, 1, 1, 60)
-    times = played(
-        plan,
-        lambda plan: order.append("g") or next(gates),
-        lambda plan: order.append("p") or next(plain),
+    booted(
+        boot_pairs.Plan(1, 9, 9, 60),
+        *(
+            lambda servers, name=name: order.append(name) or 1.0
+            for name in "gpc"
+        ),
         clear=lambda: order.append("."),
     )
-    assert "".join(order) == "gppggppg."
-    assert (times.gates, times.plain) == ([14], [10])
-    found = boot_pairs.figures(plan, times, [3.5] * 4, [2.5] * 4)
-    assert found["plain_1_client_boots_per_second"] == 0.4
+    turns = "".join(order).split(".")[:-1]
+    assert {"".join(sorted(turn)) for turn in turns} == {"cgp"}
+    assert len({*turns}) > 3
+
+
+def test_what_the_processes_of_a_session_run_is_added_up():
+    work = "import time\nwhile time.process_time() < 0.2: pass\n"
+    program = f"import os\nos.fork()\n{work}input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        meter = boot_meter.Meter([process.pid])
+        assert meter.at_rest() > 0.35
+        assert boot_meter.Meter([]).seconds() == 0
+        process.stdin.close()
+        process.wait()
+        # What has ended has run all the same.
+        assert meter.seconds() > 0.35
