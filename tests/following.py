@@ -69,7 +69,8 @@ _CLAUSES = {
     ),
     "passthrough flavor": (
         "choose a flavor without (?:pci_passthrough:alias|"
-        "accel:device_profile|this resource class), or ask the cloud's "
+        "accel:device_profile, or a port of vnic type normal|"
+        "this resource class), or ask the cloud's "
         "operator to allow (?:this alias|this profile|it)"
     ),
     "port": (

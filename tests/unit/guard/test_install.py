@@ -116,7 +116,11 @@ def test_other_hooks_stay(run, tmp_path):
 
 def test_a_daemon_without_systemd_hears_of_it(run, tmp_path):
     sleeper = shutil.copy(shutil.which("sleep"), tmp_path / "libvirtd")
-    with subprocess.Popen([sleeper, "60"]) as process:
+    # nohup would have it hear nothing.
+    with subprocess.Popen(
+        [sleeper, "60"],
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    ) as process:
         (tmp_path / "libvirtd.pid").write_text(f"{process.pid}\n")
         code, out, _ = run("install")
         assert code == 0
