@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from nova_vhard.catalogue.qemu import DEVICES
-from nova_vhard.host import cache, libvirt, qemu_devices, report
+from nova_vhard.host import cache, guests, libvirt, qemu_devices, report
 from nova_vhard.host.check import MAX_EVIDENCE, Status
 from nova_vhard.host.checks.qemu_minimal import unwanted
 from nova_vhard.host.host import Expected, Host
@@ -25,6 +25,13 @@ CHECK = {one.name: one for one in report.load()}["qemu_minimal"]
 DATA = pathlib.Path(__file__).parents[2] / "data" / "qemu"
 HELP = DATA / "device-help.txt"
 X86 = "/usr/bin/qemu-system-x86_64"
+
+
+@pytest.fixture(autouse=True)
+def no_guests_of_this_machine(tmp_path, monkeypatch):
+    """Programs are started here, and guests that run are not looked at."""
+    (tmp_path / "no-guests").mkdir()
+    monkeypatch.setattr(guests, "PROC", str(tmp_path / "no-guests"))
 
 
 def names(file):
