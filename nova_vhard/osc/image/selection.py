@@ -2,11 +2,8 @@
 """Which images an audit looks at, page by page."""
 
 import argparse
-import urllib.parse
 from collections.abc import Iterator
-from typing import Any, TypeGuard
-
-import glanceclient
+from typing import Any
 
 from nova_vhard.osc import output
 from nova_vhard.osc.image.changes import ERRORS
@@ -65,41 +62,9 @@ def selected(app: Any, options: argparse.Namespace) -> Iterator[Image]:
 
 
 def listed(images: Any, filters: dict[str, Any]) -> Iterator[Image]:
-    """Yield images page by page; a listing has hidden ones or the others.
-
-    Plain dictionaries by glanceclient's own session: its models of images are
-    copies of the schema, of which an audit of a whole cloud needs none.
-
-    :raises ERRORS: without an answer that makes sense
-    """
+    """Yield images page by page; a listing has hidden ones or the others."""
     visibility = {"visibility": "all"} | filters
     for hidden in (False, True):
         which = {**visibility, "os_hidden": str(hidden).lower()}
-        for page in _pages(images.http_client, {**which, "limit": _PAGE}):
-            yield from page
-
-
-def _pages(client: Any, query: dict[str, Any]) -> Iterator[list[Image]]:
-    """Yield the pages of a listing.
-
-    :param client: glanceclient's client of HTTP
-    :raises ERRORS: without an answer that makes sense
-    """
-    marker: dict[str, Any] = {}
-    while True:
-        words = urllib.parse.urlencode({**query, **marker})
-        _, body = client.get(f"/v2/images?{words}")
-        page = body.get("images") if isinstance(body, dict) else None
-        if not _are_images(page):
-            raise glanceclient.exc.ClientException("no images in the answer")
-        yield page
-        if not page or not body.get("next"):
-            return
-        marker = {"marker": page[-1]["id"]}
-
-
-def _are_images(page: Any) -> TypeGuard[list[Image]]:
-    return isinstance(page, list) and all(
-        isinstance(image, dict) and isinstance(image.get("id"), str)
-        for image in page
-    )
+        for image in images.list(page_size=_PAGE, filters=which):
+            yield dict(image)

@@ -38,21 +38,14 @@ class Images:
         self.asked: list[str] = []
         self.down = False
 
-    @property
-    def http_client(self) -> Any:
-        """glanceclient's client of HTTP, which lists images."""
-        return SimpleNamespace(get=self._listed)
-
-    def _listed(self, path: str) -> tuple[None, dict[str, Any]]:
+    def list(self, page_size: int, filters: dict[str, str]) -> Any:
         if self.down:
             raise glanceclient.exc.HTTPForbidden("not yours")
-        hidden = "os_hidden=true" in path
+        hidden = filters["os_hidden"] == "true"
         shown = [] if hidden else self._glance.images.values()
-        listed = [
-            {**one, **one["properties"], "visibility": "public"}
-            for one in shown
-        ]
-        return None, {"images": listed}
+        for one in shown:
+            flat = {**one, **one["properties"]}
+            yield {**flat, "visibility": "public"}
 
     def get(self, image_id: str) -> dict[str, Any]:
         self.asked.append(image_id)
