@@ -7,4 +7,7 @@ GUARD = "guard"
 NOVA_API = "nova-api"
 SCHEDULER = "scheduler"
 
+#: Name of the scheduler's gate in ``enabled_filters``.
+FILTER = "VirtHardeningFilter"
+
 GATES = (GLANCE_API, GLANCE_IMPORT, GUARD, NOVA_API, SCHEDULER)

@@ -36,7 +36,7 @@ from nova_vhard.request import image as image_reader
 
 LOG = get_logger(__name__)
 
-#: What is judged of a change that is allowed whatever it is made to.
+#: Hardware of a change that is allowed for any image: nothing to judge.
 _NO_DEVICES = HardwareRequest(complete=True)
 _CREATE = ("ImagesController", "create")
 _UPDATE = ("ImagesController", "update")
@@ -151,7 +151,7 @@ class GlanceGate:
         touched = frozenset(change["path"][0] for change in changes)
         if not touched & image_reader.READ:
             return None
-        if _is_allowed_anyway(policy, request.context, changes):
+        if _is_allowed_for_any_image(policy, request.context, changes):
             subject = subject_of(
                 UPDATE, request.context, None, call.ids["image_id"]
             )
@@ -235,11 +235,13 @@ def buffer_body(request: wsgi.Request) -> None:
     http.read_body(environ, length)
 
 
-def _is_allowed_anyway(policy: Policy, context: Any, changes: Any) -> bool:
-    """Return whether a change is allowed whatever else the image says.
+def _is_allowed_for_any_image(
+    policy: Policy, context: Any, changes: Any
+) -> bool:
+    """Return whether a change is allowed for any image, which is not read.
 
-    Then the image need not be read. An administrator's change always needs
-    it: the image may be another project's.
+    An administrator's is not: the image may be another project's, which the
+    event has to name.
     """
     if not policy.enabled:
         return True

@@ -18,12 +18,12 @@ from nova import exception
 from nova.api.openstack import wsgi
 from oslo_config import cfg
 
-from nova_vhard.catalogue.gates import NOVA_API
+from nova_vhard.catalogue.gates import FILTER, NOVA_API
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import (
     http,
+    nova_cache,
     nova_flavor,
-    nova_recent,
     nova_routes,
     routing,
 )
@@ -72,7 +72,7 @@ class NovaGate:
         self._enforcer = PolicyEnforcer(NOVA_API, "nova-api")
         self._services = Services()
         self._hosts = PostureFilter(cfg.CONF.vhard)
-        self._recent = _recent(cfg.CONF)
+        self._cache = _cache(cfg.CONF)
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -143,19 +143,19 @@ class NovaGate:
         context: Any,
         call: Call,
     ) -> tuple[NovaLookups, ServerRequest | None]:
-        """Read a request; return the look-ups that were made for it, too."""
+        """Return a request, and the look-ups that were made for it."""
         body = call.body()
-        recent = self._recent
-        if recent and nova_recent.may_serve(policy, body):
-            find = NovaLookups(self._services, context, recent)
+        cache = self._cache
+        if cache and nova_cache.may_be_used(policy, body):
+            find = NovaLookups(self._services, context, cache)
             request = reader(find, context, call.ids, body)
             if request and _is_clean(request.verdict(policy, today())):
                 return find, request
-        # What would be said of a copy may have been mended.
+        # A violation of a cached object may have been mended since.
         find = NovaLookups(self._services, context)
         request = reader(find, context, call.ids, body)
         if request and request.unread and policy.judges_files:
-            raise LookupFailed("no scheduler sees what file a disk is made of")
+            raise LookupFailed("the image, which must be signed, is unknown")
         return find, request
 
     def _refusal(
@@ -216,20 +216,21 @@ class NovaGate:
         return webob.exc.HTTPForbidden(explanation=explanation)
 
 
-def _recent(conf: cfg.ConfigOpts) -> nova_recent.Recent | None:
-    """Return what keeps copies; None where the scheduler has no gate.
+def _cache(conf: cfg.ConfigOpts) -> nova_cache.LookupCache | None:
+    """Return the cache of look-ups.
 
-    As far as this service's own configuration says.
+    :returns: None where it is switched off, or where the configuration of
+        this service does not enable the scheduler's gate
     """
     seconds = conf.vhard.lookup_ttl
     named = conf.filter_scheduler.enabled_filters
-    if not seconds or "VirtHardeningFilter" not in named:
+    if not seconds or FILTER not in named:
         return None
-    return nova_recent.Recent(seconds)
+    return nova_cache.LookupCache(seconds)
 
 
 def _is_clean(verdict: Verdict) -> bool:
-    """Return whether nothing is to be said of a request, in any mode."""
+    """Return whether a verdict has neither violations nor exemptions."""
     return not verdict.violations and not verdict.exempted
 
 

@@ -19,7 +19,7 @@ from oslo_utils import uuidutils
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import nova_images, nova_root, nova_servers
-from nova_vhard.gates.nova_recent import Recent
+from nova_vhard.gates.nova_cache import LookupCache
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.policy.hardware import STORED, HardwareRequest
 from nova_vhard.request import request_spec
@@ -61,17 +61,20 @@ class NovaLookups:
 
     :param services: of this worker
     :param context: nova.context.RequestContext of the user
-    :param recent: copies of the image and the flavor of a new server; None
-        where they must not serve
+    :param cache: of the image and the flavor of a new server; None where it
+        must not be used
     """
 
     def __init__(
-        self, services: Services, context: Any, recent: Recent | None = None
+        self,
+        services: Services,
+        context: Any,
+        cache: LookupCache | None = None,
     ) -> None:
         """Ask nothing yet."""
         self._services = services
         self._context = context
-        self._recent = recent
+        self._cache = cache
         self._found: dict[tuple[str, str], Any] = {}
         self._error: NotFound | LookupFailed | None = None
         self._requests = 0
@@ -89,8 +92,8 @@ class NovaLookups:
             devices = nova_root.listed(server)
         except _UNREADABLE as error:
             raise NotAccepted(str(error)) from error
-        if reference and self._recent:
-            return self._recent.get(self._context, reference, self.image)
+        if reference and self._cache:
+            return self._cache.get(self._context, reference, self.image)
         if reference:
             return self.image(reference)
         return self._root(legacy or devices, bool(legacy))
@@ -129,8 +132,8 @@ class NovaLookups:
         except ValueError as error:
             # such as http://[, which Nova does not read, either
             raise NotFound(str(error)) from error
-        if self._recent:
-            return self._recent.get(self._context, flavor_id, self.flavor)
+        if self._cache:
+            return self._cache.get(self._context, flavor_id, self.flavor)
         return self.flavor(flavor_id)
 
     def flavor(self, flavor_id: str) -> Flavor:

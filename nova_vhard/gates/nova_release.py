@@ -41,13 +41,13 @@ def ignored(checks: Iterable[str]) -> list[str]:
     return sorted(check for check in checks if now < _SINCE.get(check, 0))
 
 
-def depend(checks: Iterable[str]) -> bool:
-    """Return whether one of the checks means nothing to an older Nova."""
+def depend_on_release(checks: Iterable[str]) -> bool:
+    """Return whether an older Nova ignores a setting of one of them."""
     return not _SINCE.keys().isdisjoint(checks)
 
 
-def is_new(host: Any) -> bool:
-    """Return whether the Nova of a host knows every setting of checks.
+def reads_all_settings(host: Any) -> bool:
+    """Return whether the nova-compute of a host reads every such setting.
 
     While a cloud is upgraded computes are older than their scheduler, after a
     SLURP upgrade of the controllers by two releases.

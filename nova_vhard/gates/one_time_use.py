@@ -82,7 +82,7 @@ def _asked(spec: Any) -> list[Any]:
 def _good(host: Any, asked: list[Any]) -> list[Any]:
     """Return the candidates of a host that get one_time_use devices alone."""
     providers = _providers(host)
-    if not providers or not asked or not _holds_back(host):
+    if not providers or not asked or not _reserves_used(host):
         return []
     return [
         candidate
@@ -91,10 +91,10 @@ def _good(host: Any, asked: list[Any]) -> list[Any]:
     ]
 
 
-def _holds_back(host: Any) -> bool:
-    """Tell whether the host's Nova holds used devices back."""
+def _reserves_used(host: Any) -> bool:
+    """Return whether the Nova of a host reserves used devices."""
     ignored = nova_release.ignored((ONE_TIME_USE,))
-    return not ignored and nova_release.is_new(host)
+    return not ignored and nova_release.reads_all_settings(host)
 
 
 def _traced(host: Any, asked: list[Any]) -> bool:

@@ -228,9 +228,9 @@ def _without_old(
 
     Their reporter reads the setting, which their nova-compute does not know.
     """
-    if not nova_release.depend(requirement.checks):
+    if not nova_release.depend_on_release(requirement.checks):
         return proven
-    old = [host for host in hosts if not nova_release.is_new(host)]
+    old = [host for host in hosts if not nova_release.reads_all_settings(host)]
     if any(host.uuid in proven for host in old):
         LOG.info(
             "Too old a nova-compute for what %s looks at: %s",

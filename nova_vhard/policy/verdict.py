@@ -228,11 +228,11 @@ def evaluate(
 
 
 def are_allowed(policy: Policy, choices: Iterable[DeviceChoice]) -> bool:
-    """Return whether choices break no rule, whatever else a guest gets.
+    """Return whether choices violate no rule, whatever else a guest has.
 
-    A scsi bus is told as one that does: it brings in a controller.
+    A scsi bus never does: it adds a controller, whose model has a rule.
 
-    :param choices: of kinds by which Nova picks no other one
+    :param choices: of kinds that no default of Nova depends on
     """
     rules = policy.guest_devices
     return all(

@@ -48,8 +48,8 @@ READ = frozenset(_KIND_OF) | {
     "disk_format",
 }
 
-#: Properties that say one kind of device, and by which Nova picks no other,
-#: unless a bus is scsi.
+#: Properties that choose one kind of device, and that no default of Nova
+#: depends on, unless a bus is scsi.
 ALONE = frozenset(
     [
         *("hw_boot_menu", "hw_cdrom_bus", "hw_disk_bus", "hw_input_bus"),
@@ -61,21 +61,13 @@ ALONE = frozenset(
     ]
 )
 
-#: Block devices of an image's own; they are not part of ``READ``.
+#: The block devices of an image.
 MAPPINGS = (
     "block_device_mapping",
     "img_block_device_mapping",
     "mappings",
     "img_mappings",
 )
-
-#: The same, and what is read of an image as it is when a guest boots.
-NAMES = READ | {
-    *MAPPINGS,
-    "hw_architecture",
-    "hw_emulation_architecture",
-    "os_distro",
-}
 
 
 class _Found(NamedTuple):

@@ -27,9 +27,6 @@ from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
 from nova_vhard.request.lookups import Flavor
 
-#: Every property of an image that a gate judges and Nova keeps.
-_NAMES = image_reader.READ.union(image_reader.MAPPINGS)
-
 
 def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
     """Read the device choices that the scheduler can see.
@@ -102,7 +99,7 @@ def read_image(image: Any, holder: Holder = NOBODY) -> HardwareRequest:
         props = image.properties
         properties = {
             name: getattr(props, name)
-            for name in _NAMES & props.fields.keys()
+            for name in image_reader.READ & props.fields.keys()
             if props.obj_attr_is_set(name)
         }
     disk_format = image.disk_format if "disk_format" in image else None

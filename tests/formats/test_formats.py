@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from unittest import mock
 
 import pytest
 import yaml
@@ -27,7 +26,7 @@ from nova_vhard.node.guard import memory, posture
 from nova_vhard.osc.image import journal as images
 from nova_vhard.osc.policy import case_file, definitions
 from nova_vhard.placement import marks
-from nova_vhard.policy import document, events
+from nova_vhard.policy import document
 from nova_vhard.policy.watch import PolicyFile
 from tests.formats import written
 from tests.formats.written import (
@@ -54,16 +53,6 @@ def release(request, tmp_path):
     shutil.copytree(request.param, folder)
     for path in folder.iterdir():
         path.chmod(0o600)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def now(tmp_path_factory):
-    """Return what this version writes."""
-    folder = tmp_path_factory.mktemp("now")
-    # Another test of this process may have left a context of a request.
-    with mock.patch.object(events, "get_current", return_value=None):
-        written.write(folder)
     return folder
 
 

@@ -8,7 +8,6 @@ alone, and what cannot be understood proves nothing and undoes nothing.
 import datetime
 import json
 import shutil
-from unittest import mock
 
 import pytest
 from osc_lib import exceptions
@@ -26,28 +25,19 @@ from nova_vhard.node.guard import memory, posture
 from nova_vhard.osc.image import journal as images
 from nova_vhard.osc.policy import definitions
 from nova_vhard.placement import marks
-from nova_vhard.policy import document, events
+from nova_vhard.policy import document
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
-from tests.formats import written
 from tests.formats.written import ADDRESS, CLOUD, GUEST, KEY, NOW, PROVIDER
 
 MORE = {"later": {"a": [1]}}
 SOON = NOW + datetime.timedelta(minutes=10)
 
 
-@pytest.fixture(scope="module")
-def today(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("today")
-    with mock.patch.object(events, "get_current", return_value=None):
-        written.write(folder)
-    return folder
-
-
 @pytest.fixture
-def later(today, tmp_path):
+def later(now, tmp_path):
     """Call to change a file of this version's; returns its path."""
     folder = tmp_path / "later"
-    shutil.copytree(today, folder)
+    shutil.copytree(now, folder)
 
     def change(name, **more):
         path = folder / name
@@ -71,8 +61,8 @@ def test_an_event_that_means_something_else_is_not(later):
         payloads.dropped(json.loads(path.read_text()))
 
 
-def test_a_decision_in_a_log(today):
-    line = (today / "decisions.log").read_bytes().splitlines()[0]
+def test_a_decision_in_a_log(now):
+    line = (now / "decisions.log").read_bytes().splitlines()[0]
     event = decisions.read(line.replace(b'"gate"', b'"later":{},"gate"'))
     assert event.data["later"] == {}
     assert len(list(decisions.violations(event.data))) == 2
@@ -170,9 +160,9 @@ def test_facts_of_another_version_are_none(later, host):
         nova_facts.read(Host(root, run_dir="/run/nova-vhard"))
 
 
-def test_what_is_undone_is_understood_in_full(later, today, tmp_path):
+def test_what_is_undone_is_understood_in_full(later, now, tmp_path):
     path = tmp_path / "audit.journal"
-    head, *entries = (today / "image-audit.journal").read_text().splitlines()
+    head, *entries = (now / "image-audit.journal").read_text().splitlines()
     more = json.dumps({**json.loads(entries[0]), **MORE})
     path.write_text(f"{head}\n{more}\n")
     with pytest.raises(images.JournalError, match="later"):

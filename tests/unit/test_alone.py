@@ -106,7 +106,7 @@ def test_nothing_else_in_an_image_makes_a_difference():
     for _ in range(1000):
         rules = a_policy(draw)
         changes = [a_change(draw, rules) for _ in range(draw.randint(1, 2))]
-        if not glance_api._is_allowed_anyway(rules, MEMBER, changes):
+        if not glance_api._is_allowed_for_any_image(rules, MEMBER, changes):
             continue
         passed += 1
         for _ in range(10):
@@ -140,7 +140,7 @@ RULES = policy(
     ],
 )
 def test_allowed_anyway(changes):
-    assert glance_api._is_allowed_anyway(RULES, MEMBER, changes)
+    assert glance_api._is_allowed_for_any_image(RULES, MEMBER, changes)
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_allowed_anyway(changes):
     ids=str,
 )
 def test_the_image_is_needed(changes):
-    assert not glance_api._is_allowed_anyway(RULES, MEMBER, changes)
+    assert not glance_api._is_allowed_for_any_image(RULES, MEMBER, changes)
 
 
 def test_an_administrators_change_may_be_of_anothers_image():
     changes = [add("hw_disk_bus", "virtio")]
     admin = SimpleNamespace(is_admin=True)
-    assert not glance_api._is_allowed_anyway(RULES, admin, changes)
+    assert not glance_api._is_allowed_for_any_image(RULES, admin, changes)

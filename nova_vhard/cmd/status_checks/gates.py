@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
 
+from nova_vhard.catalogue.gates import FILTER
 from nova_vhard.cmd import paste_file
 from nova_vhard.cmd.paste_file import SERVICES, Sections
 from nova_vhard.cmd.status_checks import files
@@ -19,7 +20,6 @@ from nova_vhard.cmd.status_checks.answers import (
 )
 from nova_vhard.cmd.status_checks.node import Node
 
-FILTER = "VirtHardeningFilter"
 _FILTER_CLASS = f"nova_vhard.gates.scheduler.{FILTER}"
 _ALL = "nova_vhard.gates.scheduler.all_filters"
 _STOCK = "nova.scheduler.filters.all_filters"

@@ -26,7 +26,7 @@ def unknown(options: argparse.Namespace) -> Iterator[str]:
 
     :param options: as ``case_options`` adds them
     """
-    for names, known in ((_IMAGE, image.NAMES), (_FLAVOR, _SPECS)):
+    for names, known in ((_IMAGE, image.READ), (_FLAVOR, _SPECS)):
         for name in names:
             given = getattr(options, name) or {}
             yield from _unread(name.replace("_", "-"), given, known)

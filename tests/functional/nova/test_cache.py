@@ -8,7 +8,7 @@ import pytest
 from nova.tests.fixtures import PROJECT_ID
 
 from nova_vhard.catalogue.devices import OF_FILE
-from nova_vhard.gates import nova_recent
+from nova_vhard.gates import nova_cache
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.request.lookups import Flavor, Image, NotFound
 from tests.functional.nova import base, helpers
@@ -38,14 +38,14 @@ RULES = policy(guest_devices={"disk_bus": {"allow": ["virtio"]}})
 
 
 def may_serve(body, rules=RULES):
-    return nova_recent.may_serve(rules, body)
+    return nova_cache.may_be_used(rules, body)
 
 
 def kept(value):
     """Return whether a second look-up is served by a copy."""
-    recent, services = nova_recent.Recent(10), Services(value)
+    cache, services = nova_cache.LookupCache(10), Services(value)
     for _ in range(2):
-        assert recent.get(WHO, "i", services.image) is value
+        assert cache.get(WHO, "i", services.image) is value
     return len(services.asked) == 1
 
 
@@ -71,8 +71,8 @@ def test_kept(value):
         Image({"img_config_drive": "optional"}),
         Image({"base_image_ref": "00000000-0000-0000-0000-000000000000"}),
         Image(disk_format="iso"),
-        Image({"x": "x" * nova_recent.MOST_OF_ONE}),
-        Flavor("m1", "1", {"x": "x" * nova_recent.MOST_OF_ONE}),
+        Image({"x": "x" * nova_cache.MAX_ENTRY}),
+        Flavor("m1", "1", {"x": "x" * nova_cache.MAX_ENTRY}),
     ],
     ids=lambda value: repr(value)[:60],
 )
@@ -81,7 +81,7 @@ def test_read_anew_each_time(value):
 
 
 def test_each_user_project_and_kind_has_its_own():
-    recent = nova_recent.Recent(10)
+    cache = nova_cache.LookupCache(10)
     users = itertools.product(("p1", "p2"), ("u1", "u2"))
     for number, (project, user) in enumerate(users, 1):
         who = SimpleNamespace(project_id=project, user_id=user)
@@ -89,7 +89,7 @@ def test_each_user_project_and_kind_has_its_own():
             services = Services(value)
             image = isinstance(value, Image)
             look_up = services.image if image else flavor_of(services)
-            assert recent.get(who, "1", look_up) == value
+            assert cache.get(who, "1", look_up) == value
 
 
 def flavor_of(services):
@@ -100,30 +100,32 @@ def flavor_of(services):
 
 
 def test_what_is_not_there_is_asked_for_again():
-    recent, services = nova_recent.Recent(10), Services(None)
+    cache, services = nova_cache.LookupCache(10), Services(None)
     for _ in range(2):
         with pytest.raises(NotFound):
-            recent.get(WHO, "i", services.image)
+            cache.get(WHO, "i", services.image)
     assert services.asked == ["i", "i"]
 
 
 def test_a_copy_ends():
-    now = 0.0
-    recent, services = nova_recent.Recent(10, lambda: now), Services(Image())
-    for now, asked in ((0, 1), (9.9, 1), (10, 2), (19, 2), (21, 3)):  # noqa: B007
-        recent.get(WHO, "i", services.image)
+    seconds = [0.0]
+    cache = nova_cache.LookupCache(10, lambda: seconds[-1])
+    services = Services(Image())
+    for now, asked in ((0, 1), (9.9, 1), (10, 2), (19, 2), (21, 3)):
+        seconds.append(now)
+        cache.get(WHO, "i", services.image)
         assert len(services.asked) == asked
 
 
-def test_all_copies_together_are_bounded():
-    recent = nova_recent.Recent(10)
-    value = Image({"x": "x" * (nova_recent.MOST_OF_ONE // 2)})
+def test_all_entries_together_are_bounded():
+    cache = nova_cache.LookupCache(10)
+    value = Image({"x": "x" * (nova_cache.MAX_ENTRY // 2)})
     services = Services(value)
-    for number in range(2 * nova_recent.MOST // len(repr(value))):
-        recent.get(WHO, str(number), services.image)
-    assert recent._copies.currsize <= nova_recent.MOST
+    for number in range(2 * nova_cache.MAX_SIZE // len(repr(value))):
+        cache.get(WHO, str(number), services.image)
+    assert cache._entries.currsize <= nova_cache.MAX_SIZE
     # the first ones made room
-    recent.get(WHO, "0", services.image)
+    cache.get(WHO, "0", services.image)
     assert services.asked.count("0") == 2
 
 
@@ -138,7 +140,7 @@ def test_all_copies_together_are_bounded():
         {"OS-DCF:diskConfig": "AUTO", "personality": []},
     ],
 )
-def test_may_serve(more):
+def test_may_be_used(more):
     assert may_serve({"server": {**SERVER, **more}})
 
 
@@ -160,7 +162,7 @@ def test_may_serve(more):
         {"some_day": "anything"},
     ],
 )
-def test_may_not_serve(more):
+def test_may_not_be_used(more):
     assert not may_serve({"server": {**SERVER, **more}})
 
 
