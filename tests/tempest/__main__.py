@@ -21,6 +21,8 @@ from tests.tempest import table, workspace  # noqa: E402
 
 _ROOT = Path(__file__).resolve().parents[2]
 _WORK = _ROOT / ".cache" / "tempest"
+#: Characters of a failure that are printed: its last calls and its error.
+_EXCERPT = 3000
 _PAGE = _ROOT / "doc" / "source" / "admin" / "tempest.inc"
 
 
@@ -42,8 +44,18 @@ def main(arguments):
     different = table.differences(plain, gates)
     for test, rules in different.items():
         print(f"{test}: {', '.join(rules) or 'NO RULE'}")
+        if not rules:
+            _explain(test, without=plain, enforce=gates)
     failed = not all(different.values()) or not gates
     return 1 if failed else 0
+
+
+def _explain(test, **sides):
+    """Print how a test failed, on the sides where it did."""
+    for side, results in sides.items():
+        if test in results:
+            text = results[test].text[-_EXCERPT:]
+            print(f"{side}: {table.outcome(results, test)}\n{text}")
 
 
 def _chosen(arguments):
