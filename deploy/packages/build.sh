@@ -9,6 +9,11 @@
 # committed is built too, what git does not know is not.
 set -euo pipefail
 
+# The distribution's Python builds them, not that of a virtual environment
+# which this is called from: it lacks what the packages are built with.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset PYTHONHOME PYTHONPATH VIRTUAL_ENV
+
 kind=${1:-} folder=${2:-}
 if [ -z "$folder" ] || { [ "$kind" != deb ] && [ "$kind" != rpm ]; }; then
     echo "usage: $0 deb|rpm FOLDER" >&2
