@@ -109,8 +109,5 @@ def expand(names: Iterable[str]) -> frozenset[str]:
 
     A name that is no profile is kept, also if there is no such check.
     """
-    result: set[str] = set()
-    for name in names:
-        profile = PROFILES.get(name)
-        result.update(profile.checks if profile else (name,))
-    return frozenset(result)
+    sets = (PROFILES[n].checks if n in PROFILES else (n,) for n in names)
+    return frozenset().union(*sets)

@@ -12,17 +12,13 @@ from types import MappingProxyType
 
 from nova_vhard.catalogue.kinds import words
 
+#: A virtio device has this behind its name.
+_VIRTIO_BUSES = words("pci pci-transitional pci-non-transitional device ccw")
+
 
 def _virtio(name: str) -> tuple[str, ...]:
     """Return a virtio device on each of its buses."""
-    pci = f"virtio-{name}-pci"
-    return (
-        pci,
-        f"{pci}-transitional",
-        f"{pci}-non-transitional",
-        f"virtio-{name}-device",
-        f"virtio-{name}-ccw",
-    )
+    return tuple(f"virtio-{name}-{bus}" for bus in _VIRTIO_BUSES)
 
 
 _FLOPPY = words("isa-fdc floppy")

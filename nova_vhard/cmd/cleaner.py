@@ -107,12 +107,9 @@ def _make(conf: cfg.ConfigOpts, runtime: Runtime | None = None) -> Cleaner:
     """Return a cleaner; in a daemon it gives signs of life."""
     if runtime is None:
         return Cleaner(conf.vhard_cleaner, connect(conf))
-    return Cleaner(
-        conf.vhard_cleaner,
-        connect(conf, runtime.notifier.alive),
-        alive=runtime.notifier.alive,
-        stopping=runtime.stopping,
-    )
+    alive, stopping = runtime.notifier.alive, runtime.stopping
+    placement, options = connect(conf, alive), conf.vhard_cleaner
+    return Cleaner(options, placement, alive=alive, stopping=stopping)
 
 
 def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:

@@ -81,7 +81,7 @@ def gates(sections: Sections, service: Service) -> frozenset[str]:
 
 
 def guarded(pipeline: str, service: Service, names: frozenset[str]) -> bool:
-    """Tell whether a pipeline has the gate where it can see a context.
+    """Return whether a pipeline has the gate where it can see a context.
 
     :param pipeline: filters and, last, the application
     :param names: what ``gates`` returned

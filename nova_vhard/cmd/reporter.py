@@ -214,11 +214,10 @@ def _sweep(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
 
 def _withdraw(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     placement: Placement = connect(conf)
-    host = (
-        placement.provider(name=options.host)
-        if options.host
-        else identity.provider(placement, conf)
-    )
+    if options.host:
+        host = placement.provider(name=options.host)
+    else:
+        host = identity.provider(placement, conf)
     lost = upkeep.withdraw(placement, host.uuid)
     terminal.say(f"{host.name} lost {', '.join(sorted(lost)) or 'nothing'}")
     return 0

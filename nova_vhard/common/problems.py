@@ -47,9 +47,8 @@ def nearest(word: object, known: Iterable[str]) -> str:
     :returns: `` (did you mean 'virtio'?)`` or the empty string
     """
     text = str(word)
-    if len(text) > _WORD:
-        return ""
-    close = difflib.get_close_matches(text, known)
+    short = len(text) <= _WORD
+    close = difflib.get_close_matches(text, known) if short else ()
     return f" (did you mean {quote(close[0])}?)" if close else ""
 
 

@@ -260,7 +260,7 @@ def _is_allowed_for_any_image(
 
 
 def _by_service(request: wsgi.Request) -> bool:
-    """Tell whether a service makes this image for a user.
+    """Return whether a service makes this image for a user.
 
     Nova's snapshot of an old server must not fail: a shelve would be left
     half done. A service is known by a confirmed service token *with* the

@@ -42,7 +42,7 @@ MALFORMED_TEXT = "The body of the request cannot be read."
 
 
 def overrides_method(environ: Environ) -> bool:
-    """Tell whether the query string would replace the method.
+    """Return whether the query string would replace the method.
 
     Routes does that in Glance and Nova (``use_method_override``).
     """

@@ -98,7 +98,7 @@ def _reserves_used(host: Any) -> bool:
 
 
 def _traced(host: Any, asked: list[Any]) -> bool:
-    """Tell whether Placement was asked for the devices at all."""
+    """Return whether Placement was asked for the devices at all."""
     return any(
         "" not in _gets(candidate["mappings"], asked)
         for candidate in host.allocation_candidates or ()

@@ -46,7 +46,7 @@ def parse(text: str) -> Label:
 
 
 def enabled(root: HostRoot) -> bool:
-    """Tell whether the kernel has AppArmor on.
+    """Return whether the kernel has AppArmor on.
 
     :raises Unreadable: if that cannot be told
     """

@@ -29,10 +29,9 @@ def identity(stat_result: os.stat_result) -> str:
     The time of the last change of status cannot be set by its owner, as
     that of the last modification can.
     """
-    return (
-        f"{stat_result.st_dev}:{stat_result.st_ino}:{stat_result.st_size}:"
-        f"{stat_result.st_mtime_ns}:{stat_result.st_ctime_ns}"
-    )
+    s = stat_result
+    values = (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
+    return ":".join(map(str, values))
 
 
 class Cache:

@@ -208,7 +208,7 @@ def _relro(elf: ElfFile, kind: Kind) -> Relro | None:
 
 
 def _nx(elf: ElfFile) -> bool:
-    """Tell whether nothing can be both written and executed.
+    """Return whether nothing can be both written and executed.
 
     Without PT_GNU_STACK the loader takes the architecture's default, an
     executable stack.

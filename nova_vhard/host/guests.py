@@ -78,7 +78,7 @@ def table(root: HostRoot, apparmor: bool = False) -> Table:
 
 
 def complete(root: HostRoot) -> bool:
-    """Tell whether all processes of the host can be seen.
+    """Return whether all processes of the host can be seen.
 
     Not so in a PID namespace, or where /proc is mounted with hidepid.
     """

@@ -98,7 +98,7 @@ def _number(root: HostRoot, where: str) -> str:
 
 
 def virtual_functions(root: HostRoot, address: str) -> bool:
-    """Tell whether a device has virtual functions, or could have.
+    """Return whether a device has virtual functions, or could have.
 
     libvirt, and after it Nova, calls such a device a PF.
 
@@ -142,7 +142,7 @@ def driver(root: HostRoot, address: str) -> str | None:
 
 
 def is_vfio(name: str | None) -> bool:
-    """Tell whether a driver is vfio-pci or one of its variants.
+    """Return whether a driver is vfio-pci or one of its variants.
 
     Vendors' variants have it in their names: ``mlx5_vfio_pci``.
     """

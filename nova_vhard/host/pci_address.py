@@ -35,7 +35,7 @@ class AddressSpec(abc.ABC):
 
     @abc.abstractmethod
     def matches(self, address: Fields) -> bool:
-        """Tell whether a device's address fulfils every condition."""
+        """Return whether a device's address fulfils every condition."""
 
     @property
     def single(self) -> str | None:

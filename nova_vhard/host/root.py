@@ -255,7 +255,7 @@ class HostRoot:
             raise Unreadable(path, error) from error
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is something at a path.
+        """Return whether there is something at a path.
 
         :raises Unreadable: if that cannot be told
         """

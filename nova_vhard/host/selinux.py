@@ -89,7 +89,7 @@ def _number(category: str) -> int:
 
 
 def enforcing(root: HostRoot) -> bool:
-    """Tell whether SELinux enforces its policy.
+    """Return whether SELinux enforces its policy.
 
     :raises Unreadable: if that cannot be told, or there is no SELinux
     """
@@ -97,7 +97,7 @@ def enforcing(root: HostRoot) -> bool:
 
 
 def permissive(root: HostRoot, label: str) -> bool:
-    """Tell whether a process of this label is let do everything.
+    """Return whether a process of this label is let do everything.
 
     A domain can be permissive while ``enforce`` says 1.
 

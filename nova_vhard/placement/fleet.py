@@ -177,11 +177,8 @@ def _with_any(
 ) -> frozenset[str]:
     """Return the hosts with any of some traits, of those that exist."""
     names = known.intersection(wanted)
-    if not names:
-        return frozenset()
-    return frozenset(
-        provider.uuid for provider in placement.providers((), names)
-    )
+    providers = placement.providers((), names) if names else ()
+    return frozenset(provider.uuid for provider in providers)
 
 
 def _status(reported: bool, ever: bool) -> str:

@@ -148,11 +148,8 @@ def named(names: Iterable[str], now: datetime.datetime) -> frozenset[str]:
 
     For those without a key, who can take away and not give.
     """
-    return frozenset(
-        provider
-        for _, written in _timely(names, now)
-        for provider in _uuids(_bytes(written))
-    )
+    marks = (_bytes(written) for _, written in _timely(names, now))
+    return frozenset().union(*map(_uuids, marks))
 
 
 def _timely(

@@ -278,7 +278,7 @@ def _encryption(
 
 
 def _asked(request: HardwareRequest, kind: str) -> bool:
-    """Tell whether the image or the flavor asks for one."""
+    """Return whether the image or the flavor asks for one."""
     return any(choice.value for choice in request.explicit(kind))
 
 

@@ -72,9 +72,7 @@ def _encoded(event: dict[str, Any], verdict: Verdict) -> str:
     text = _ENCODE(event)
     if len(text) <= MESSAGE_LIMIT:
         return text
-    kinds = Counter(
-        (violation.rules, violation.mode) for violation in verdict.violations
-    )
+    kinds = Counter((item.rules, item.mode) for item in verdict.violations)
     more = [_kind(kind, n) for kind, n in kinds.items()]
     return _ENCODE({**event, "violations": [], "more": more})
 

@@ -12,6 +12,9 @@ from types import MappingProxyType
 from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.policy.subject import MOVE, Subject
 
+#: A rule's path, what an exemption selects by, and its value.
+_Key = tuple[str, str, str]
+
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 ANY = "*"
 
@@ -52,7 +55,7 @@ class Values:
         return tuple(item for item in self.listed if set(item) & set("*?["))
 
     def __contains__(self, value: object) -> bool:
-        """Tell whether a value, as Nova would read it, is in the list."""
+        """Return whether a value, as Nova would read it, is in the list."""
         return value in self._exact or any(
             fnmatch.fnmatchcase(str(value), pattern)
             for pattern in self._patterns
@@ -109,7 +112,7 @@ class ProjectMode:
     domains: frozenset[str] = frozenset()
 
     def covers(self, subject: Subject) -> bool:
-        """Tell whether it holds for who asks."""
+        """Return whether it holds for who asks."""
         return (
             subject.project in self.projects or subject.domain in self.domains
         )
@@ -142,7 +145,7 @@ class Exemption:
     servers: frozenset[str] = frozenset()
 
     def covers(self, subject: Subject, today: datetime.date) -> bool:
-        """Tell whether it holds today for who asks."""
+        """Return whether it holds today for who asks."""
         return today <= self.until and all(
             not wanted or wanted & has
             for wanted, has in (
@@ -314,10 +317,8 @@ class Policy:
         return weaker(self.on_host.mode, hardest or general or self.mode)
 
     @cached_property
-    def _exemptions_by_key(
-        self,
-    ) -> Mapping[tuple[str, str, str], tuple[Exemption, ...]]:
-        index: dict[tuple[str, str, str], list[Exemption]] = {}
+    def _exemptions_by_key(self) -> Mapping[_Key, tuple[Exemption, ...]]:
+        index: dict[_Key, list[Exemption]] = {}
         for exemption in self.exemptions:
             for rule in exemption.rules:
                 for selector, value in exemption.selectors():

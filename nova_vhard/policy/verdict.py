@@ -514,7 +514,7 @@ def _unsaid(
     request: HardwareRequest,
     defaults: tuple[DeviceChoice, ...],
 ) -> bool:
-    """Tell whether a kind that has no default of its own is not set."""
+    """Return whether a kind that has no default of its own is not set."""
     if rule.kind in DEVICE_OF or rule.kind == "scsi_model":
         return False
     stated = (*request.explicit(rule.kind), *defaults)

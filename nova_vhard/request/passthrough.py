@@ -140,7 +140,7 @@ def of_requests(
 
 
 def is_port(asked: Passthrough) -> bool:
-    """Tell whether a port asks, rather than a flavor."""
+    """Return whether a port asks, rather than a flavor."""
     return asked.kind == "ports" or asked.name.startswith("port ")
 
 

@@ -132,7 +132,7 @@ class Node:
         return self.cloud.compute
 
     def sees_all(self) -> bool | None:
-        """Tell whether the login has role admin; None if nobody says."""
+        """Return whether the login has role admin; None if nobody says."""
         session = self.cloud.session
         try:
             access = session.auth.get_access(session)

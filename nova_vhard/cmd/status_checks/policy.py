@@ -27,6 +27,9 @@ _SERVICES = (
     ("glance", ("glance-api",)),
 )
 
+#: Services, and the configuration that they read.
+_Configuration = tuple[tuple[str, ...], cfg.ConfigOpts]
+
 
 @dataclass(frozen=True)
 class _Copy:
@@ -73,10 +76,8 @@ def policy(node: Node) -> Result:
     return together(results, f"{listed} can be used.")
 
 
-def _configurations(
-    node: Node,
-) -> list[tuple[tuple[str, ...], cfg.ConfigOpts]]:
-    result: list[tuple[tuple[str, ...], cfg.ConfigOpts]] = []
+def _configurations(node: Node) -> list[_Configuration]:
+    result: list[_Configuration] = []
     for name, services in _SERVICES:
         try:
             result.append((services, getattr(node, name)))

@@ -78,7 +78,7 @@ def _known() -> frozenset[str]:
 
 
 def _present(host: Host, evidence: list[str]) -> bool:
-    """Tell whether the kernel runs SELinux.
+    """Return whether the kernel runs SELinux.
 
     :param evidence: gets what says that it does not
     :raises Unreadable: if that cannot be told

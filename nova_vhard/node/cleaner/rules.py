@@ -46,7 +46,7 @@ class Entry:
     steps: tuple[StepRule, ...]
 
     def matches(self, device: PciDevice, device_class: str) -> bool:
-        """Tell whether this entry is for a device.
+        """Return whether this entry is for a device.
 
         :param device_class: as the kernel writes it: ``0x010802``
         """
@@ -58,7 +58,7 @@ class Entry:
         )
 
     def covers(self, other: "Entry") -> bool:
-        """Tell whether this matches every device that another matches."""
+        """Return whether this matches every device that another matches."""
         return (
             _within(other.vendors, self.vendors)
             and _within(other.products, self.products)
@@ -76,7 +76,7 @@ class Entry:
 
 
 def _within(narrow: frozenset[str], wide: frozenset[str]) -> bool:
-    """Tell whether a condition, empty for any, lies within another."""
+    """Return whether a condition, empty for any, lies within another."""
     return not wide or (bool(narrow) and narrow <= wide)
 
 

@@ -34,7 +34,7 @@ class Usage:
     guests: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Tell whether the device must be taken for held."""
+        """Return whether the device must be taken for held."""
         return bool(self.held or self.unknown)
 
     def __str__(self) -> str:

@@ -120,9 +120,7 @@ class Judge:
 
         After a rescue it has its other devices again.
         """
-        rescued = any(
-            choice.kind in _RESCUE for choice in domain.request.choices
-        )
+        rescued = any(item.kind in _RESCUE for item in domain.request.choices)
         more = rescued or domain.subject.operation == ATTACH
         self.memory.keep(domain.uuid, chosen(domain.request), more)
 

@@ -142,12 +142,12 @@ def _event(line: bytes, read: Read) -> Event | None:
 
 
 def _meant(line: bytes) -> bool:
-    """Tell whether a line should be an event: JSON may be anything."""
+    """Return whether a line should be an event: JSON may be anything."""
     return not line.startswith(b"{") or any(mark in line for mark in _MARKS)
 
 
 def _is_event(data: dict[str, Any]) -> bool:
-    """Tell whether an object has what is counted, in its own types."""
+    """Return whether an object has what is counted, in its own types."""
     return (
         isinstance(data.get("gate"), str)
         and isinstance(data.get("outcome"), str)

@@ -61,11 +61,9 @@ class _FlavorCommand(output.Lister):
 
         :param policy: whose ``passthrough`` says which traits are needed
         """
-        rule = policy.passthrough
-        for flavor in self.flavors():
-            plan = plan_traits(flavor, rule or PassthroughRule())
-            if plan is not None:
-                yield plan
+        rule = policy.passthrough or PassthroughRule()
+        plans = (plan_traits(flavor, rule) for flavor in self.flavors())
+        yield from (plan for plan in plans if plan is not None)
 
 
 class AuditFlavors(_FlavorCommand):

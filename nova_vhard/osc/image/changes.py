@@ -43,7 +43,7 @@ class Wanted:
     deactivate: bool = False
 
     def __bool__(self) -> bool:
-        """Tell whether anything shall be done."""
+        """Return whether anything shall be done."""
         return self.fix or self.deactivate
 
 

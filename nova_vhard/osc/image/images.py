@@ -66,8 +66,7 @@ def find(policy: Policy, image: Image, today: datetime.date) -> Finding | None:
     verdict = judge(policy, image, today)
     if not verdict.violations:
         return None
-    changes = replacements(policy, verdict)
-    return Finding(image, verdict.violations, changes)
+    return Finding(image, verdict.violations, replacements(policy, verdict))
 
 
 def judge(policy: Policy, image: Image, today: datetime.date) -> Verdict:

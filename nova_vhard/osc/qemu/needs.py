@@ -75,7 +75,7 @@ def _add_machines(plan: Plan) -> None:
 
 
 def _fits(allowed: str, machine: str) -> bool:
-    """Tell whether a word of the rule allows some version of a machine."""
+    """Return whether a word of the rule allows some version of a machine."""
     plain = allowed.rstrip("*")
     if plain == allowed:
         return family(allowed) == machine
@@ -112,7 +112,7 @@ def _of_arch(plan: Plan, part: catalogue.Part) -> bool:
 
 
 def _allowed(policy: Policy, kind: str, value: str) -> bool:
-    """Tell whether a guest may have a value; ``*`` is any at all."""
+    """Return whether a guest may have a value; ``*`` is any at all."""
     rule = policy.guest_devices.get(kind)
     if rule is None:
         return True

@@ -96,7 +96,7 @@ class Facts:
         return [*notes, *self._sources.notes]
 
     def _elsewhere(self, shown: Shown) -> bool:
-        """Tell whether a server is on a hypervisor of another type."""
+        """Return whether a server is on a hypervisor of another type."""
         node = shown.get(f"{_ATTR}hypervisor_hostname")
         kind = self._sources.hypervisor_type(node) if node else None
         other = kind is not None and kind not in self._types

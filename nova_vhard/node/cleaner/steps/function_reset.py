@@ -84,13 +84,10 @@ def _without(offered: list[str], wanted: list[str]) -> str:
 
 
 def _company(root: HostRoot, device: PciDevice) -> str:
-    addresses = [
-        name for name in root.names(DEVICES) if name != device.address
-    ]
     shared = [
-        address
-        for address in addresses
-        if address.startswith(f"{device.bus}:")
+        name
+        for name in root.names(DEVICES)
+        if name != device.address and name.startswith(f"{device.bus}:")
     ]
     return f"on its bus besides: {' '.join(shared) or 'nothing'}"
 
