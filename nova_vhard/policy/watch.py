@@ -32,7 +32,8 @@ DISABLED = ".disabled"
 #: Days before its end from which an exemption is named in a warning.
 NOTICE = datetime.timedelta(days=14)
 
-_Stamp = tuple[tuple[int, int, int, int] | None, ...]
+_FileStamp = tuple[int, int, int, int]
+_Stamp = tuple[_FileStamp | None, ...]
 
 
 class PolicyUnavailable(Exception):
@@ -92,6 +93,7 @@ class PolicyFile:
         self.path = path
         self._failed = failed
         self._state = state
+        self._copy: _FileStamp | None = None
         self._limit = limit
         self._loaded = threading.Condition()
         self._loading = False
@@ -208,7 +210,7 @@ class PolicyFile:
                 LOG.warning(
                     "%s says enabled: false. Nothing is refused.", self.path
                 )
-        if policy.digest != before or self._unkept:
+        if policy.digest != before or self._unkept or self._is_outdated():
             self._keep(data)
         self._policy = policy
         self._noticed = None
@@ -216,8 +218,8 @@ class PolicyFile:
     def _fail(self, error: PolicyError) -> None:
         known = str(self._error) == str(error)
         self._error = error
-        if self._policy is None:
-            self._policy = self._restore()
+        if self._policy is None or self._is_outdated():
+            self._policy = self._restore() or self._policy
         kept = (
             f"the last good policy, {self._policy.digest}, still holds"
             if self._policy
@@ -231,6 +233,14 @@ class PolicyFile:
             )
             if self._failed is not None:
                 self._failed(error)
+
+    def _is_outdated(self) -> bool:
+        """Return whether another process has written the copy since.
+
+        Workers of a service share it. One without a request for some time
+        has not seen what was good meanwhile.
+        """
+        return self._state is not None and _stat(self._state) != self._copy
 
     def _notice(self, policy: Policy) -> None:
         day = self._noticed = today()
@@ -257,13 +267,15 @@ class PolicyFile:
         content = {"path": self.path, "data": data}
         try:
             _write(self._state, content)
+            self._unkept = False
         except Exception:  # noqa: BLE001 - no fault here may cost a policy
             try:
                 _write_anew(self._state, content)
+                self._unkept = False
             except Exception as error:  # noqa: BLE001 - likewise
                 self._not_kept(error)
-                return
-        self._unkept = False
+        # One that could not be replaced is older than what holds.
+        self._copy = _stat(self._state)
 
     def _not_kept(self, error: Exception) -> None:
         if not self._unkept:
@@ -277,6 +289,7 @@ class PolicyFile:
             return None
         # JSON writes what is not ASCII in up to twice the bytes of UTF-8.
         limit = 2 * self._limit * document.MAX_FILES
+        self._copy = _stat(self._state)
         try:
             kept = json.loads(source.read_text(self._state, limit))
             if kept["path"] != self.path:
@@ -293,7 +306,7 @@ class PolicyFile:
         return None
 
 
-def _stat(path: str) -> tuple[int, int, int, int] | None:
+def _stat(path: str) -> _FileStamp | None:
     try:
         result = os.stat(path)
     except (OSError, ValueError):

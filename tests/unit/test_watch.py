@@ -131,6 +131,46 @@ def test_a_copy_of_what_two_files_come_to_holds_as_they_did(path, state):
     assert PolicyFile(str(path), state).current().digest == digest
 
 
+def test_a_worker_without_requests_has_what_the_others_held_last(path, state):
+    """No policy older than the last good one holds again, in no worker."""
+    idle, busy = (PolicyFile(write(path, WARN), state) for _ in range(2))
+    assert idle.current().mode == "warn"
+    write(path, AUDIT)
+    assert busy.current().mode == "audit"
+    write(path, BROKEN)
+    assert idle.current().mode == "audit"
+    assert busy.current().mode == "audit"
+
+
+def test_a_worker_that_has_read_the_last_one_keeps_it(path, state):
+    """What others held meanwhile is older than what it has seen again."""
+    quick, other = (PolicyFile(write(path, WARN), state) for _ in range(2))
+    assert quick.current().mode == "warn"
+    write(path, AUDIT)
+    assert other.current().mode == "audit"
+    write(path, WARN)
+    assert quick.current().mode == "warn"
+    write(path, BROKEN)
+    assert quick.current().mode == "warn"
+    assert other.current().mode == "warn"
+
+
+def test_a_copy_that_cannot_be_replaced_is_no_newer_one(
+    path, state, monkeypatch
+):
+    PolicyFile(write(path, WARN), state).current()
+
+    def read_only(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(watch, "_write", read_only)
+    monkeypatch.setattr(watch, "_write_anew", read_only)
+    file = PolicyFile(write(path, AUDIT), state)
+    assert file.current().mode == "audit"
+    write(path, BROKEN)
+    assert file.current().mode == "audit"
+
+
 def test_the_copy_of_another_file_is_not_taken(path, state, tmp_path):
     PolicyFile(write(path, WARN), state).current()
     other = write(tmp_path / "other.yaml", BROKEN)
