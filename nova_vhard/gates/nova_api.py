@@ -34,7 +34,7 @@ from nova_vhard.gates.nova_router import Call, Router
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.gates.posture_filter import PostureFilter
 from nova_vhard.policy.hardware import HardwareRequest
-from nova_vhard.policy.hosts import host_requirements
+from nova_vhard.policy.hosts import ITS_HOST, host_requirements
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import FLAVOR, Subject, subject_of
 from nova_vhard.policy.verdict import (
@@ -71,7 +71,7 @@ class NovaGate:
         self._router = Router(application, nova_routes.ROUTES)
         self._enforcer = PolicyEnforcer(NOVA_API, "nova-api")
         self._services = Services()
-        self._hosts = PostureFilter(cfg.CONF.vhard)
+        self._hosts = PostureFilter(cfg.CONF.vhard, ITS_HOST)
         self._cache = _cache(cfg.CONF)
 
     def __call__(

@@ -124,10 +124,12 @@ class PostureFilter:
     """Narrows hosts by the posture that Placement knows.
 
     :param options: group ``vhard`` of the configuration
+    :param others: text of a violation where only other hosts have proven it
     """
 
-    def __init__(self, options: Any) -> None:
+    def __init__(self, options: Any, others: str = NO_CANDIDATE) -> None:
         """Ask nothing: nova-scheduler forks its workers after this."""
+        self._others = others
         timeout = float(options.posture_timeout)
         self._posture = Posture(
             lambda: _connect(timeout),
@@ -218,7 +220,7 @@ class PostureFilter:
         except PostureUnavailable as error:
             LOG.error("The hosts' posture is not known: %s", error)
             return frozenset(), UNKNOWN
-        return proven, NO_CANDIDATE if proven else NOBODY
+        return proven, self._others if proven else NOBODY
 
 
 def _without_old(

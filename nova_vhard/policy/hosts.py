@@ -23,6 +23,11 @@ NO_CANDIDATE = (
     "no host with room for this server has proven {checks}; try again "
     "later{what}"
 )
+# The device is for a server that is there, and stays where it is.
+ITS_HOST = (
+    "the server's host has not proven {checks}; create another server with "
+    "the device, so that a host which has is chosen{what}"
+)
 UNKNOWN = (
     "which hosts have proven {checks} is not known at the moment; try again "
     "in a few minutes"
@@ -52,7 +57,7 @@ class HostRequirement:
     def failed(self, text: str) -> Violation:
         """Return the violation where no host is left.
 
-        :param text: NOBODY, NO_CANDIDATE, UNKNOWN or THIS_HOST
+        :param text: NOBODY, NO_CANDIDATE, ITS_HOST, UNKNOWN or THIS_HOST
         """
         names = ", ".join(clean(check) for check in sorted(self.checks))
         known = all(rule in _WHAT for rule in self.rules)

@@ -20,6 +20,7 @@ from nova_vhard.policy import document, explain
 from nova_vhard.policy.events import LOG as DECISIONS
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import (
+    ITS_HOST,
     NO_CANDIDATE,
     NOBODY,
     UNKNOWN,
@@ -120,8 +121,8 @@ def test_the_page_names_options_and_traits_that_exist():
 
 
 @pytest.mark.parametrize("page", [docs.PASSTHROUGH, docs.REFUSED])
-@pytest.mark.parametrize("said", [NOBODY, NO_CANDIDATE, UNKNOWN])
-def test_the_three_explanations_are_the_codes(page, said):
+@pytest.mark.parametrize("said", [NOBODY, NO_CANDIDATE, ITS_HOST, UNKNOWN])
+def test_the_four_explanations_are_the_codes(page, said):
     baseline = document.load(document.shipped("baseline"))
     asked = HardwareRequest(passthrough=(Passthrough("aliases", "a", "f"),))
     found = host_requirements(baseline, asked, Subject(BOOT), docs.TODAY)

@@ -47,7 +47,7 @@ ACTION = f"/servers/{known.SERVER}/action"
 SPECS = "/flavors/1/os-extra_specs"
 GPU = {"extra_specs": {"pci_passthrough:alias": "gpu:1"}}
 DEEP = b'{"rebuild": ' + b"[" * 100_000
-PROOF = "no host with room for this server has proven iommu"
+PROOF = "the server's host has not proven iommu; create another server with"
 
 
 def boot(image=known.CLEAN, flavor="1"):
