@@ -110,7 +110,8 @@ OPTS = [
         "flavor was changed to within that time is refused by the scheduler: "
         "a server in ERROR with the reason instead of an answer 403. 0 for "
         "none. If nova-api names the filter and nova-scheduler does not have "
-        "it, such a change cannot be judged for that long. Read by nova-api.",
+        "it, such a change cannot be judged for that long: then set 0. Read "
+        "by nova-api.",
     ),
     cfg.IntOpt(
         "posture_ttl",
