@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a JSON schema has against a file, in an operator's words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jsonschema
@@ -49,8 +49,8 @@ def _faults(error: Any, path: Path, hint: Hint) -> Iterator[Fault]:
         known = error.schema["properties"]
         for key in error.instance:
             if key not in known:
-                place = (*path, key)
-                yield place, f"is not a known key{hint(key, known)}"
+                near = hint(key, known) or f" (known: {_first(known)})"
+                yield (*path, key), f"is not a known key{near}"
         return
     yield path, _message(error, hint)
 
@@ -95,6 +95,11 @@ def _scalar(value: Any) -> str:
     return quote(str(value).lower() if isinstance(value, bool) else value)
 
 
+def _first(properties: Iterable[str]) -> str:
+    names = list(properties)
+    return ", ".join(names[:_NAMED]) + (", …" if names[_NAMED:] else "")
+
+
 def describe(schema: Any) -> str:
     """Return what a schema wants, in an operator's words.
 
@@ -107,8 +112,6 @@ def describe(schema: Any) -> str:
         return f"one of {', '.join(names)}" if names[1:] else names[0]
     wanted = schema.get("type", "text")
     if schema.get("properties"):
-        names = list(schema["properties"])
-        more = ", …" if names[_NAMED:] else ""
-        return f"a mapping with {', '.join(names[:_NAMED])}{more}"
+        return f"a mapping with {_first(schema['properties'])}"
     kinds = [wanted] if isinstance(wanted, str) else wanted
     return " or ".join(_TYPES.get(kind, kind) for kind in kinds)

@@ -28,6 +28,8 @@ _REQUIRED_OF = {
     "passthrough.require": (*_REQUIRED, *sorted(OF_DEVICES)),
     "hosts.require": _REQUIRED,
 }
+#: Where the names of checks are, for one that is near to none.
+_LIST = " (nova-vhard-reporter check lists them)"
 _RULES = (
     *(f"guest_devices.{kind}" for kind in KINDS),
     "passthrough.allow",
@@ -98,7 +100,7 @@ class Meaning:
                     "belongs into passthrough.require"
                 )
             else:
-                near = self._nearest(name, known)
+                near = self._nearest(name, known) or _LIST
                 text = f"{quote(name)} is not a check{near}"
             yield (*path, index), text
 

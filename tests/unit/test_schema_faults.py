@@ -181,6 +181,11 @@ RULE = (keys, "a")
             {"a": "x", "aa": ""},
             [(("aa",), "is not a known key (did you mean 'a'?)")],
         ),
+        (
+            RULE,
+            {"a": "x", "zzz": ""},
+            [(("zzz",), "is not a known key (known: a, b)")],
+        ),
         (RULE, "x", [((), "'x' must be a mapping with a, b")]),
     ],
     ids=itertools.count(),
