@@ -19,9 +19,21 @@ _LIMIT = 200
 _CLOSED = ("not affected", "mitigation: ", "kvm: mitigation: ")
 # Without the barrier between guests (spectre_v2), or without the part of a
 # mitigation that the processor has to do, whatever stands before it.
-_OPEN = ("vulnerable", "but not bhb", "ibpb: disabled", "no microcode")
-# The host is open to its own programs, and its guests are not let through.
-_BUT_FOR_GUESTS = "bhi: vulnerable, kvm: sw loop"
+# tsa=user leaves out the boundary between a guest and its host.
+_OPEN = (
+    "vulnerable",
+    "but not bhb",
+    "ibpb: disabled",
+    "no microcode",
+    "user/kernel boundary",
+)
+# The host is open to its own programs, and its guests are not let through; or
+# the registers that would be read are switched off, also for guests.
+_BUT_FOR_GUESTS = (
+    "vulnerable, kvm: sw loop",
+    "vulnerable, kvm: not affected",
+    "avx disabled, no microcode",
+)
 
 
 class State(enum.Enum):
@@ -50,7 +62,9 @@ def state(text: str, threads_apart: bool = False) -> State:
 
     :param threads_apart: whether no two guests have threads of one core
     """
-    words = text.lower().replace(_BUT_FOR_GUESTS, "")
+    words = text.lower()
+    for part in _BUT_FOR_GUESTS:
+        words = words.replace(part, "not affected")
     if threads_apart:
         words = words.replace(OF_THREADS, "")
     if any(word in words for word in _OPEN):

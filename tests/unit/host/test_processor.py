@@ -107,6 +107,15 @@ def test_captured(tmp_path, tree):
         ("Mitigation: Retpolines; IBPB: conditional", False, State.CLOSED),
         # the words of kernels before 6.6
         ("Mitigation: safe RET, no microcode", True, State.OPEN),
+        # tsa=user: nothing is cleared on the way out of a guest
+        ("Mitigation: Clear CPU buffers: user/kernel boundary", 0, "open"),
+        ("Mitigation: Clear CPU buffers: VM", False, State.CLOSED),
+        # indirect_target_selection=vmexit: nothing has to be done for guests
+        ("Mitigation: Vulnerable, KVM: Not affected", False, State.CLOSED),
+        ("Vulnerable, KVM: Not affected", False, State.CLOSED),
+        ("Vulnerable, KVM: Vulnerable", False, State.OPEN),
+        # gather_data_sampling=force: what is gathered from is not there
+        ("Mitigation: AVX disabled, no microcode", False, State.CLOSED),
         ("Something new", False, State.UNKNOWN),
         ("", False, State.UNKNOWN),
     ],
