@@ -10,13 +10,17 @@ from nova_vhard.host.words import shown
 
 _INTEL = "/sys/module/kvm_intel/parameters/nested"
 _AMD = "/sys/module/kvm_amd/parameters/nested"
-_BY_MODULE = (_INTEL, _AMD)
+# Power's and IBM Z's.
+_POWER = "/sys/module/kvm_hv/parameters/nested"
+_Z = "/sys/module/kvm/parameters/nested"
+_BY_MODULE = (_INTEL, _AMD, _POWER, _Z)
 _ON, _OFF = ("Y", "1"), ("N", "0")
 
 _ARM = "kvm-arm.mode"
 _LOAD = (
-    "Load kvm_intel or kvm_amd: only a module that is loaded says what its "
-    "parameter is. Without either, guests are emulated."
+    "Load the module of KVM for this processor (kvm_intel, kvm_amd, kvm_hv, "
+    "kvm): only then does it say what its parameter is. Without it, guests "
+    "are emulated."
 )
 _ARM_STEP = "Boot without kvm-arm.mode=nested."
 
@@ -58,13 +62,26 @@ class NestedOff(Check):
         read = {path: text for path, text in values.items() if text}
         evidence += [f"{path}: {shown(text)}" for path, text in read.items()]
         if any(text in _ON for text in read.values()):
-            return Answer(Status.FAIL, "guests can be hypervisors")
+            return Answer(
+                Status.FAIL, "guests can be hypervisors", _step(read)
+            )
         if read and all(text in _OFF for text in read.values()):
             return Answer(Status.PASS, "guests cannot be hypervisors")
         if not read and of(root) is Platform.ARM:
             return _of_arm(root, evidence)
         text = "no module of KVM in /sys/module says whether it is on"
         return Answer(Status.UNKNOWN, text, _LOAD)
+
+
+def _step(read: dict[str, str]) -> str:
+    """Return what switches it off in the modules that have it on."""
+    on = [path.split("/")[3] for path, text in read.items() if text in _ON]
+    options = " and ".join(f"options {module} nested=0" for module in on)
+    kernel = " ".join(f"{module}.nested=0" for module in on)
+    return (
+        f"Set {options} in /etc/modprobe.d, or boot with {kernel} where it "
+        "is built into the kernel, and reboot."
+    )
 
 
 def _read(root: HostRoot, path: str) -> str:

@@ -318,6 +318,11 @@ ARM = {"/proc/cpuinfo": "CPU implementer\t: 0x41\n", "/sys/module": None}
         ({"/sys/module/kvm_amd/parameters/nested": "0"}, PASS),
         ({"/sys/module/kvm_amd/parameters/nested": "1"}, FAIL),
         ({"/sys/module/kvm_amd/parameters/nested": "?"}, UNKNOWN),
+        # IBM Z and Power
+        ({"/sys/module/kvm/parameters/nested": "0"}, PASS),
+        ({"/sys/module/kvm/parameters/nested": "1"}, FAIL),
+        ({"/sys/module/kvm_hv/parameters/nested": "N"}, PASS),
+        ({"/sys/module/kvm_hv/parameters/nested": "Y"}, FAIL),
         ({"/sys/module": None}, UNKNOWN),
         ({**ARM, "/proc/cmdline": "quiet"}, PASS),
         ({**ARM, "/proc/cmdline": "kvm-arm.mode=protected"}, PASS),
@@ -329,7 +334,13 @@ ARM = {"/proc/cpuinfo": "CPU implementer\t: 0x41\n", "/sys/module": None}
     ],
 )
 def test_nested(tmp_path, content, status):
-    assert run("nested_off", build(tmp_path, content)).status is status
+    result = run("nested_off", build(tmp_path, content))
+    assert result.status is status
+    modules = [path.split("/")[3] for path in content if "nested" in path]
+    assert status is not FAIL or all(
+        f"options {module} nested=0" in result.remediation
+        for module in modules
+    )
 
 
 @pytest.mark.parametrize(
