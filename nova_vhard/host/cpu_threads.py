@@ -19,15 +19,27 @@ ACTIVE = "/sys/devices/system/cpu/smt/active"
 CONTROL = "/sys/devices/system/cpu/smt/control"
 SIBLINGS = "topology/thread_siblings_list"
 
+#: What the kernel says where it would run threads, even if each core has but
+#: one that is switched on at the moment.
+_CAN = "on"
+
 #: What an architecture says whose threads the kernel does not count: there
 #: ``active`` is 0, whatever the processor has.
 NOT_COUNTED = "notimplemented"
 
+_EVERY = "threads share cores, and Nova gives guests all of them"
+_NONE = Answer(Status.PASS, "no core runs two threads")
 _RANGE = re.compile(r"(\^?)([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _OPTIONS = "[compute] cpu_shared_set and cpu_dedicated_set"
 _STEP = (
     "Boot with nosmt, or switch it off in the firmware. Or name in Nova's "
     f"{_OPTIONS} one thread of each core alone."
+)
+_OFFLINE = (
+    "Write 1 into its file online, and check again: a processor that is "
+    "switched off does not show its core. Where nova-compute switches them "
+    "off ([libvirt] cpu_power_management_strategy = cpu_state), have it "
+    "choose a governor instead, or boot with nosmt."
 )
 _CORRECT = f"Correct {_OPTIONS}: nova-compute does not start with them."
 
@@ -51,7 +63,9 @@ def apart(host: Host, evidence: list[str]) -> Answer:
         return _by_nova(host, evidence)
     if control == NOT_COUNTED:
         return _by_topology(root, evidence)
-    return Answer(Status.PASS, "no core runs two threads")
+    if control == _CAN:
+        return _by_switches(host, evidence)
+    return _NONE
 
 
 def _control(root: HostRoot) -> str:
@@ -71,13 +85,24 @@ def _by_topology(root: HostRoot, evidence: list[str]) -> Answer:
         for name in root.names(CPUS)
         if re.fullmatch(r"cpu[0-9]{1,5}", name)
     ]
+    cpus = [number for number in cpus if not _is_off(root, number)]
     shared = _shared(root, set(cpus))
     evidence.append(f"{CPUS}: {len(cpus)} processors, {len(shared)} threads")
     if not cpus:
         raise unreadable(CPUS, "has no processor")
     if shared:
         return Answer(Status.FAIL, "threads share cores", _STEP)
-    return Answer(Status.PASS, "no core runs two threads")
+    return _NONE
+
+
+def _by_switches(host: Host, evidence: list[str]) -> Answer:
+    """Judge where each second thread is switched off by itself.
+
+    nova-compute does so with processors that no guest is pinned to, and
+    switches them on for the next one.
+    """
+    answer = _by_nova(host, evidence)
+    return _NONE if answer.reason == _EVERY else answer
 
 
 def _by_nova(host: Host, evidence: list[str]) -> Answer:
@@ -95,8 +120,7 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
         for name, value in facts.cpu_sets.items()
     ]
     if not facts.cpu_sets:
-        text = "threads share cores, and Nova gives guests all of them"
-        return Answer(Status.FAIL, text, _STEP)
+        return Answer(Status.FAIL, _EVERY, _STEP)
     try:
         cpus = set().union(*map(cpu_set, facts.cpu_sets.values()))
     except ValueError as error:
@@ -114,18 +138,50 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
 def _shared(root: HostRoot, cpus: set[int]) -> set[int]:
     """Return those of a set that have a sibling in it.
 
-    :raises Unreadable: if the siblings of one cannot be read
+    :raises Unreadable: if none has as far as can be seen, and the siblings of
+        another cannot be read
     """
     result = set()
-    for number in cpus:
-        path = f"{CPUS}/cpu{number}/{SIBLINGS}"
+    hidden: list[Unreadable] = []
+    for number in sorted(cpus):
         try:
-            siblings = cpu_set(root.read(path))
-        except ValueError as error:
-            raise unreadable(path, str(error)) from error
-        if len(siblings & cpus) > 1:
-            result.add(number)
+            if len(_siblings(root, number) & cpus) > 1:
+                result.add(number)
+        except Unreadable as error:
+            hidden.append(error)
+    if hidden and not result:
+        raise hidden[0]
     return result
+
+
+def _siblings(root: HostRoot, number: int) -> set[int]:
+    """Return the threads of a processor's core, itself among them.
+
+    :raises Unreadable: if they cannot be read
+    """
+    path = f"{CPUS}/cpu{number}/{SIBLINGS}"
+    try:
+        return cpu_set(root.read(path))
+    except ValueError as error:
+        raise unreadable(path, str(error)) from error
+    except Unreadable as error:
+        if error.missing and _is_off(root, number):
+            text = "the processor is switched off"
+            raise unreadable(path, text, _OFFLINE) from error
+        raise
+
+
+def _is_off(root: HostRoot, number: int) -> bool:
+    """Return whether a processor is switched off; the first cannot be.
+
+    :raises Unreadable: if that cannot be told
+    """
+    try:
+        return root.read(f"{CPUS}/cpu{number}/online") == "0"
+    except Unreadable as error:
+        if error.missing:
+            return False
+        raise
 
 
 def cpu_set(text: str) -> set[int]:

@@ -251,6 +251,54 @@ def test_threads_are_apart_where_nova_gives_guests_one_of_each_core(
     assert run("cpu_mitigations", root).status is FAIL
 
 
+def switched(*off, active, control="on", **sets):
+    """Return the same host with some processors switched off.
+
+    Such a processor has no folder of its topology, and is in nobody's.
+    """
+    content = threads(**sets)
+    for number in range(1, 4):
+        content[f"{CPU}/cpu{number}/online"] = f"{int(number not in off)}\n"
+    for number in off:
+        del content[f"{CPU}/cpu{number}/{cpu_threads.SIBLINGS}"]
+        other = f"{CPU}/cpu{number ^ 2}/{cpu_threads.SIBLINGS}"
+        if other in content:
+            content[other] = f"{number ^ 2}\n"
+    content[f"{CPU}/smt/active"] = f"{active}\n"
+    content[f"{CPU}/smt/control"] = f"{control}\n"
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        # Nova's cpu_state: idle, and both come back with the next guest
+        (switched(2, 3, active=0, cpu_dedicated_set="1,3"), UNKNOWN),
+        (switched(3, active=1, cpu_dedicated_set="1,3"), UNKNOWN),
+        # known for certain of others
+        (switched(3, active=1, cpu_dedicated_set="0,2,3"), FAIL),
+        # what is switched off is none of Nova's
+        (switched(2, 3, active=0, cpu_shared_set="0,1"), PASS),
+        (switched(2, 3, active=0), PASS),
+        (switched(2, 3, active=0, control="forceoff"), PASS),
+        (
+            switched(2, 3, active=0, control="off", cpu_dedicated_set="1,3"),
+            PASS,
+        ),
+        (switched(2, 3, active=0, control="notimplemented"), PASS),
+        (switched(3, active=0, control="notimplemented"), FAIL),
+    ],
+)
+def test_a_processor_that_is_switched_off_can_come_back(
+    tmp_path, content, status
+):
+    result = run("smt", build(tmp_path, {**GOOD, **content}))
+    assert result.status is status
+    if status is UNKNOWN:
+        assert "switched off" in result.reason
+        assert "cpu_power_management_strategy" in result.remediation
+
+
 def test_an_older_pre_step_did_not_look(tmp_path):
     content = threads()
     left = json.loads(content[FACTS])
