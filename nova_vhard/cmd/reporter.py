@@ -20,7 +20,7 @@ from nova_vhard.daemon import systemd
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report, report_formats
 from nova_vhard.host.isolate import Isolation
-from nova_vhard.host.root import HostRoot
+from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node import identity
 from nova_vhard.node.reporter import (
     facts,
@@ -155,6 +155,9 @@ def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     except PolicyError as error:
         terminal.complain(f"nova-vhard-reporter: --policy: {error}")
         return _CRASHED
+    except Unreadable as error:
+        terminal.complain(f"nova-vhard-reporter: {root}: {error}")
+        return _UNKNOWN
     if not os.path.isdir(conf.vhard_reporter.state_path):
         # Before anything is installed: there is no second round.
         host = dataclasses.replace(host, state_dir=None)

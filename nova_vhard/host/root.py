@@ -4,7 +4,8 @@
 Every path is resolved below the root, links included, as after a chroot: an
 absolute link in a captured tree never leads to the machine that reads it. A
 capture's ``ERRORS.json`` lists what could not be read when it was taken, as
-pairs of path and error name; that is not missing, it is unreadable.
+pairs of path and error name; that is not missing, it is unreadable. Where it
+is damaged, nothing can be read.
 """
 
 import errno
@@ -67,7 +68,8 @@ class HostRoot:
     def __init__(self, root: str = "/") -> None:
         """Keep the root; nothing is read yet."""
         self.root = os.path.abspath(root)
-        self._errors = _captured_errors(os.path.join(self.root, _ERRORS))
+        errors = _captured_errors(os.path.join(self.root, _ERRORS))
+        self._errors = {_ERRORS: errno.EIO} if errors is None else errors
 
     @property
     def captured(self) -> bool:
@@ -297,7 +299,12 @@ class HostRoot:
         return os.path.join(self.root, *done)
 
     def _as_captured(self, parts: list[str]) -> None:
-        """Fail where the capture failed, for a path or a folder above it."""
+        """Fail where the capture failed, for a path or a folder above it.
+
+        Where it is not known which those are, for every path.
+        """
+        if _ERRORS in self._errors:
+            raise OSError(errno.EIO, f"{_ERRORS} is not understood")
         for end in range(1, len(parts) + 1 if self._errors else 0):
             number = self._errors.get("/" + "/".join(parts[:end]))
             if number is not None:
@@ -317,14 +324,23 @@ def _filesystem(handle: int) -> str | None:
     return None
 
 
-def _captured_errors(path: str) -> dict[str, int]:
-    """Return the paths that a capture could not read, with the errors."""
+def _captured_errors(path: str) -> dict[str, int] | None:
+    """Return the paths that a capture could not read, with the errors.
+
+    :returns: empty without a list; None for what is none, so that nobody
+        takes for missing what was unreadable
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with open(path, encoding="utf-8") as file:
-            listed = json.load(file)
+        with open(os.open(path, flags), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
+            listed = json.loads(file.read(LIMIT))
         return {
-            str(where): getattr(errno, str(name), errno.EIO)
+            str(where): int(getattr(errno, str(name), errno.EIO))
             for where, name in listed
         }
-    except (OSError, ValueError, TypeError):
+    except (FileNotFoundError, NotADirectoryError):
         return {}
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None

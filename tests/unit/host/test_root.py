@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from nova_vhard.cmd import reporter
 from nova_vhard.host.root import LIMIT, HostRoot, Unreadable
 from tests.trees import build
 
@@ -77,6 +78,37 @@ def test_what_a_capture_could_not_read_is_unreadable(tmp_path):
         assert not caught.value.missing
     with pytest.raises(Unreadable, match="No such file"):
         root.names("/sys/class/net")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_text("[" * 100_000),
+        lambda path: path.write_text('[["/sys/class/iommu", "EACCES"]'),
+        lambda path: path.write_text('["/sys/class/iommu"]'),
+        lambda path: path.write_text("7"),
+        lambda path: path.write_text('[["/sys", "__name__"]]'),
+        lambda path: path.write_bytes(b"\xff"),
+        lambda path: os.mkfifo(path),
+        lambda path: path.mkdir(),
+        lambda path: path.symlink_to("/dev/zero"),
+    ],
+)
+def test_a_list_of_errors_that_is_damaged_lets_nothing_be_missing(
+    tmp_path, damage, capsys
+):
+    build(tmp_path, {"/sys/fact": "true\n"})
+    damage(tmp_path / "ERRORS.json")
+    root = HostRoot(str(tmp_path))
+    for path in ("/sys/fact", "/sys/nothing"):
+        with pytest.raises(Unreadable, match=r"ERRORS\.json") as caught:
+            root.read(path)
+        assert not caught.value.missing
+    assert reporter.main(["check", "--root", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert not captured.out
+    (line,) = captured.err.splitlines()
+    assert "ERRORS.json" in line
 
 
 def test_a_process_is_read_where_the_kernel_shows_it():
