@@ -112,7 +112,7 @@ def mount_ids(root: HostRoot, pid: str) -> frozenset[str]:
     :raises Unreadable: if there are none to be read
     """
     path = f"{PROC}/{pid}/mountinfo"
-    lines = root.read(path).splitlines()
+    lines = root.lines(path)
     result = frozenset(line.split()[0] for line in lines if line.strip())
     if not result:
         raise unreadable(path, "has no mounts")

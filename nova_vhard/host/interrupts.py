@@ -29,6 +29,11 @@ _CHIP = re.compile(
 # Their parents: nothing at all on x86, and a frame that any device may write
 # any interrupt to on Arm.
 _DIRECT = ("", "GICv2m-", "MBI-")
+# A bridge of Intel's with a bus of its own behind it: it takes the interrupts
+# from there, and hands them on by its own, which has a line too.
+_BEHIND = "VMD-"
+# No kernel counts further.
+_MAX_DIGITS = 20
 _X86, _ARM = "IR-", "ITS-"
 
 
@@ -55,7 +60,7 @@ def read(root: HostRoot) -> Interrupts:
         one is the IOMMU's own
     """
     kinds: dict[str, list[str]] = {}
-    for line in root.read(PATH).splitlines():
+    for line in root.lines(PATH):
         kind = _kind(root, line)
         if kind:
             kinds.setdefault(kind, []).append(" ".join(line.split()))
@@ -65,10 +70,10 @@ def read(root: HostRoot) -> Interrupts:
 def _kind(root: HostRoot, line: str) -> str:
     """Return what the interrupt of a line is; empty for no device's."""
     number, _, rest = line.partition(":")
-    if not number.strip().isdigit():
+    if not number.strip().isdecimal():
         return ""
     words = rest.split()
-    while words and words[0].isdigit():
+    while words and words[0].isdecimal():
         del words[0]
     match = _CHIP.fullmatch(words[0]) if words else None
     if not match:
@@ -78,6 +83,8 @@ def _kind(root: HostRoot, line: str) -> str:
         return "remapped"
     if parent == _ARM:
         return "translated"
+    if parent == _BEHIND:
+        return ""
     # MSI without a bus is that of another part of the machine (DMAR-MSI,
     # HPET-MSI, IOMMU-MSI); by itself, GICv2m's before Linux 6.11.
     if kind in ("MSI", "pMSI"):
@@ -110,7 +117,7 @@ def _of_number(word: str) -> str | None:
     vector's index (``pci_msi_domain_calc_hwirq``).
     """
     digits = word.partition("-")[0]
-    if not digits.isdigit():
+    if not digits.isdecimal() or len(digits) > _MAX_DIGITS:
         return None
     number = int(digits) >> 11
     domain, bus = number >> 16, number >> 8 & 0xFF

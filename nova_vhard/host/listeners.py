@@ -7,6 +7,7 @@ of the process's own network namespace.
 
 import ipaddress
 from dataclasses import dataclass
+from itertools import islice
 
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
@@ -58,7 +59,7 @@ def read(root: HostRoot, pid: str) -> list[Listener]:
     for name in _FILES:
         path = f"{PROC}/{pid}/net/{name}"
         try:
-            lines = root.read(path).splitlines()[1:]
+            lines = islice(root.lines(path), 1, None)
             result += [_listener(line) for line in lines if _listens(line)]
         except Unreadable as error:
             # A kernel without IPv6 has no second.

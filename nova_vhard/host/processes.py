@@ -76,7 +76,7 @@ def descendants(pid: int) -> list[int]:
 def _all() -> Iterator[tuple[int, str, int]]:
     """Yield pid, state and parent's pid of every process."""
     for name in os.listdir("/proc"):
-        if not name.isdigit():
+        if not name.isdecimal():
             continue
         # It may end meanwhile. Its name, in parentheses, can be anything.
         with (

@@ -272,12 +272,13 @@ def _add_stacks(
     for guest in running:
         path = f"{PROC}/{guest.pid}/maps"
         try:
-            text = host.root.read(path)
+            stacks = [
+                line for line in host.root.lines(path) if "[stack]" in line
+            ]
         except Unreadable as error:
             if guest.program.endswith(DELETED):
                 untold.append(str(error))
             continue
-        stacks = [line for line in text.splitlines() if "[stack]" in line]
         without += [f"{path}: {line}" for line in stacks if "x" in _mode(line)]
 
 

@@ -14,11 +14,16 @@ import os
 import posixpath
 import re
 import stat
+from collections.abc import Iterator
 from functools import cached_property
 from typing import BinaryIO
 
 #: No fact of a host is larger; a longer file is cut.
 LIMIT = 1 << 20
+
+#: No table of a kernel's is: a line for each of thousands of interrupts, with
+#: a column for each of a thousand processors.
+TABLE_LIMIT = 1 << 26
 
 _MAX_LINKS = 40
 _MAX_ANSWER = 4096
@@ -121,6 +126,25 @@ class HostRoot:
         with self.open(path) as file:
             try:
                 return self._content(file.fileno())
+            except OSError as error:
+                raise Unreadable(path, error) from error
+
+    def lines(self, path: str) -> Iterator[str]:
+        """Yield the lines of a table, such as ``/proc/interrupts``.
+
+        All of them: what is longer than any is not cut, but an error.
+
+        :param path: absolute path on the host
+        :raises Unreadable: if it is not there, no plain file, or too long
+        """
+        with self.open(path) as file:
+            left = TABLE_LIMIT
+            try:
+                while line := file.readline(LIMIT):
+                    left -= len(line)
+                    if left < 0 or len(line) == LIMIT:
+                        raise OSError(errno.EFBIG, "longer than any kernel's")
+                    yield line.decode("utf-8", "replace").rstrip("\n")
             except OSError as error:
                 raise Unreadable(path, error) from error
 

@@ -12,6 +12,7 @@ for root and the process's own user ``/proc/PID/root`` and ``/proc/PID/exe``.
 
 import errno
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ WHOLE_TABLE = (
 _TICKS = 100
 # Of /proc/PID/stat behind the name: when the process was started.
 _PARENT, _START = 1, 19
+
+_ESCAPE = re.compile(r"\\([0-3][0-7]{2})")
+# No kernel counts further.
+_MAX_DIGITS = 20
 
 #: File system that a file is on, and its path there.
 Place = tuple[str, str]
@@ -255,7 +260,7 @@ def mounts(root: HostRoot, pid: str) -> tuple[Mount, ...]:
     :raises Unreadable: if it cannot be read
     """
     result = []
-    for line in root.read(f"{PROC}/{pid}/mountinfo").splitlines():
+    for line in root.lines(f"{PROC}/{pid}/mountinfo"):
         # 36 35 98:0 /root /mount options [...] - type source options
         fields = line.split()
         if len(fields) > 4:  # noqa: PLR2004 - up to the mount point
@@ -267,8 +272,7 @@ def mounts(root: HostRoot, pid: str) -> tuple[Mount, ...]:
 
 def _plain(text: str) -> str:
     r"""Return a path without the escapes of mountinfo, such as \040."""
-    first, *rest = text.split("\\")
-    return first + "".join(chr(int(part[:3], 8)) + part[3:] for part in rest)
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), text)
 
 
 def place(result: tuple[Mount, ...], path: str) -> Place | None:
@@ -311,9 +315,13 @@ def _status(root: HostRoot, pid: str) -> list[str]:
     path = f"{PROC}/{pid}/stat"
     # The name, in parentheses, can be anything.
     fields = root.read(path).rpartition(")")[2].split()
-    if len(fields) <= _START or not fields[_START].isdigit():
+    if len(fields) <= _START or not _is_number(fields[_START]):
         raise unreadable(path, "does not say what a process is")
     return fields
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MAX_DIGITS
 
 
 def _boot(root: HostRoot) -> float:
@@ -322,8 +330,9 @@ def _boot(root: HostRoot) -> float:
         return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     path = f"{PROC}/stat"
     for line in root.read(path).splitlines():
-        if line.startswith("btime "):
-            return float(line.split()[1])
+        name, _, number = line.partition(" ")
+        if name == "btime" and _is_number(number):
+            return float(number)
     raise unreadable(path, "does not say when the host was booted")
 
 

@@ -39,6 +39,11 @@ CARD = {f"{FUNCTION}/class": "0x020000\n"}
         ("GICv2m-PCI-MSIX-0000:00:02.0 0 Edge pciehp", {}, "direct"),
         ("MSI 16384 Edge nvme0q0", {}, "direct"),
         ("HV-PCI-MSIX-0001:00:02.0 0-edge mlx5", {}, "strange"),
+        # Before Linux 6.17, and since.
+        ("VMD-MSI 0-edge nvme0q0", {}, ""),
+        ("VMD-PCI-MSIX-10000:e1:00.0 0-edge nvme0q0", {}, ""),
+        (f"PCI-MSI {'9' * 5000}-edge eth0", {}, "direct"),
+        ("PCI-MSI ²-edge eth0", {}, "direct"),
         ("xen-pirq -ioapic-edge i8042", {}, ""),
         ("GICv3 27 Level arch_timer", {}, ""),
     ],
@@ -49,6 +54,19 @@ def test_a_line(tmp_path, line, more, kind):
     lines = interrupts.read(root)
     for name in ("remapped", "translated", "direct", "strange"):
         assert len(getattr(lines, name)) == (name == kind), name
+
+
+def test_the_last_line_of_a_machine_with_many_processors(tmp_path):
+    columns = "          0" * 512
+    text = "".join(
+        f"{number:4}:{columns}  IR-PCI-MSIX-0000:01:00.0 0-edge x\n"
+        for number in range(300)
+    )
+    last = f" 300:{columns}  PCI-MSIX-0000:02:00.0 0-edge y\n"
+    root = HostRoot(build(tmp_path, {"/proc/interrupts": text + last}))
+    lines = interrupts.read(root)
+    assert len(lines.remapped) == 300
+    assert len(lines.direct) == 1
 
 
 PLACE = "/etc/modprobe.d/vfio.conf"

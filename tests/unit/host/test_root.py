@@ -40,6 +40,23 @@ def test_read(root):
     assert len(root.read("/big")) == LIMIT
 
 
+def test_a_table_is_read_to_its_end(tmp_path):
+    wide = " 1" * 600_000
+    content = {"/table": f"{wide[:500_000]}\n" * 5 + "last", "/wide": wide}
+    root = HostRoot(build(tmp_path, content))
+    *others, last = root.lines("/table")
+    assert len(others) == 5
+    assert last == "last"
+    with pytest.raises(Unreadable, match="longer") as caught:
+        list(root.lines("/wide"))
+    assert not caught.value.missing
+    with open(tmp_path / "long", "wb") as file:
+        for _ in range(65):
+            file.write(b"x\n" * (1 << 19))
+    with pytest.raises(Unreadable, match="longer"):
+        list(root.lines("/long"))
+
+
 @pytest.mark.parametrize("path", ["/sys/out", "/etc/secret", "/../secret"])
 def test_no_path_leads_out(root, path):
     with pytest.raises(Unreadable) as caught:

@@ -15,7 +15,7 @@ import pytest
 from nova_vhard.host import domains, libvirt, report, running
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot
+from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node.reporter import facts_qemu
 from tests import elf_files
 from tests.trees import build, capabilities
@@ -206,6 +206,30 @@ def test_where_a_file_is_bound_into_a_container_it_is_the_same(tmp_path):
 def test_places(tmp_path, mounts, path, expected):
     root = HostRoot(build(tmp_path, {"/proc/3/mountinfo": mounts}))
     assert running.place(running.mounts(root, "3"), path) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/proc/stat", "btime soon\n"),
+        ("/proc/stat", "btime nan\n"),
+        ("/proc/stat", f"btime {'9' * 5000}\n"),
+        ("/proc/7/stat", f"7 (x) S 1 {'0 ' * 17}{'9' * 5000} 0\n"),
+        ("/proc/7/stat", f"7 (x) S 1 {'0 ' * 17}² 0\n"),
+    ],
+)
+def test_a_start_that_nobody_understands(tmp_path, path, text):
+    root = tree(tmp_path, GUEST)
+    (root / path[1:]).write_text(text)
+    with pytest.raises(Unreadable):
+        running.start_of(HostRoot(str(root)), "7")
+    assert run("qemu_relro", root).status is UNKNOWN
+
+
+def test_a_backslash_that_escapes_nothing(tmp_path):
+    lines = HERE + "23 22 254:2 / /a\\9\\040b\\777 rw - ext4 /dev/vdb rw\n"
+    root = HostRoot(build(tmp_path, {"/proc/7/mountinfo": lines}))
+    assert running.mounts(root, "7")[1].point == "/a\\9 b\\777"
 
 
 def test_a_guest_whose_file_was_changed_since_it_started(tmp_path):
