@@ -13,7 +13,7 @@ from typing import Any
 
 from nova_vhard.host import prestep, virconf
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 from nova_vhard.host.running import Running, Target, changed, start_of
 
 PATH = "/etc/libvirt/qemu.conf"
@@ -24,6 +24,12 @@ CHANGED = "changed"
 #: Likewise: pid and start of the daemons, and whether the file was changed
 #: since one of them started.
 DAEMONS, STALE = "daemons", "changed_since"
+
+_CORRECT = (
+    "Correct it: libvirtd and virtqemud do not start with what is no setting, "
+    "and of a key that is set twice they take the first. Then start the "
+    "daemon again (systemctl restart; guests run on)."
+)
 
 # Seconds.
 _SLACK = 2
@@ -235,7 +241,7 @@ def of_root(root: HostRoot) -> Confinement:
     try:
         return parse(text)
     except ValueError as error:
-        raise prestep.invalid(PATH, str(error)) from error
+        raise unreadable(PATH, str(error), _CORRECT) from error
 
 
 def _left(

@@ -7,23 +7,28 @@ Source: libvirt's src/util/virconf.c.
 import re
 from typing import Any
 
-_SKIPPED = re.compile(r"(?:\s|\#[^\n]*)*")
-_STRING = r'"""(?:.*?)"""|"[^"\n]*"|\'[^\'\n]*\''
-_STATEMENT = re.compile(
-    r"(?P<key>[A-Za-z_][\w./-]*)[ \t]*=[ \t]*"
-    r"(?P<value>" + _STRING + r"|[+-]?\d+"
-    r"|\[(?:\s|,|\#[^\n]*\n|" + _STRING + r")*\])"
-    r"[ \t]*(?=\#|\n|\Z)",
-    re.DOTALL,
+_SKIPPED = re.compile(r"(?:[ \t\r\n]|\#[^\r\n]*)*")
+# In a list libvirt takes no comment; what it means is clear all the same.
+_SPACE = r"(?:[ \t\r\n]|\#[^\r\n]*[\r\n])*"
+_STRING = r'"""(?:.+?)"""|"[^"\r\n]*"|\'[^\'\r\n]*\''
+_STRINGS = re.compile(rf"\#[^\r\n]*|({_STRING})", re.DOTALL)
+_LIST = (
+    rf"\[{_SPACE}(?:(?:{_STRING}){_SPACE}"
+    rf"(?:,{_SPACE}(?:{_STRING}){_SPACE})*(?:,{_SPACE})?)?\]"
 )
-_STRINGS = re.compile(rf"\#[^\n]*|({_STRING})", re.DOTALL)
+_STATEMENT = re.compile(
+    r"(?P<key>[A-Za-z]\w*)[ \t]*=[ \t]*"
+    rf"(?P<value>{_STRING}|[+-]?\d{{1,18}}|{_LIST})"
+    r"[ \t]*(?:;|(?=[\#\r\n]|\Z))",
+    re.DOTALL | re.ASCII,
+)
 
 
 def parse(text: str) -> dict[str, Any]:
     """Return the settings: numbers, texts, and tuples of texts.
 
     :raises ValueError: for what libvirt would not understand either, and for
-        a key that is set twice, differently
+        a key that is set twice, differently: libvirt takes the first
     """
     result: dict[str, Any] = {}
     place = _SKIPPED.match(text, 0)
