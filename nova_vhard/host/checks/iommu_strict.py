@@ -11,6 +11,13 @@ _PASSTHROUGH = (
     "Boot without iommu=pt and iommu.passthrough=1. Where the kernel was "
     "built with CONFIG_IOMMU_DEFAULT_PASSTHROUGH, add iommu.passthrough=0."
 )
+_PARTLY = (
+    "Boot without iommu=pt and iommu.passthrough=1 if /proc/cmdline has them. "
+    "If not, it is these groups alone: unbind the drivers of their devices, "
+    "and write DMA into the files that the evidence names. Where the kernel "
+    "refuses that, the device needs it so (a GPU of AMD's with PASID does): "
+    "switch it off in the firmware, or do not require this check of the host."
+)
 _LAZY = "DMA-FQ"
 _TRANSLATED = frozenset(("DMA", _LAZY, "blocked", "unmanaged"))
 
@@ -76,7 +83,8 @@ class IommuStrict(Check):
                 f"{path}/type: {iommu.IDENTITY}" for path in named[:3]
             ]
             text = "host devices bypass translation"
-            return Answer(Status.FAIL, text, _PASSTHROUGH)
+            step = _PASSTHROUGH if len(counts) == 1 else _PARTLY
+            return Answer(Status.FAIL, text, step)
         unknown = sorted(set(counts) - _TRANSLATED)
         if unknown:
             text = f"types that are not known: {' '.join(unknown)}"

@@ -258,6 +258,25 @@ def test_iommu_strict(tmp_path, content, status):
     assert run("iommu_strict", build(tmp_path, content)).status is status
 
 
+@pytest.mark.parametrize(
+    ("content", "step"),
+    [
+        (
+            pci_host(GROUPS, kind="identity"),
+            "CONFIG_IOMMU_DEFAULT_PASSTHROUGH",
+        ),
+        # Nobody booted with iommu=pt, or all would be.
+        ({**pci_host(GROUPS), ONE: "identity\n"}, "write DMA into the files"),
+    ],
+)
+def test_some_groups_bypass_translation_for_another_reason(
+    tmp_path, content, step
+):
+    result = run("iommu_strict", build(tmp_path, content))
+    assert step in result.remediation
+    assert any(line == f"{ONE}: identity" for line in result.evidence)
+
+
 def test_lazy_invalidation_is_named(tmp_path):
     root = build(tmp_path, pci_host(GROUPS, kind="DMA-FQ"))
     assert "batched" in run("iommu_strict", root).reason
