@@ -149,6 +149,18 @@ def is_vfio(name: str | None) -> bool:
     return name is not None and "vfio" in name
 
 
+def waits(root: HostRoot, address: str, name: str | None) -> bool:
+    """Return whether a device is held for a guest: it is a device of vfio's.
+
+    Any driver may make it one, such as a maker's own for its virtual GPUs;
+    since Linux 6.1 the device then has a folder ``vfio-dev``.
+
+    :param name: of its driver
+    :raises Unreadable: if that cannot be told
+    """
+    return is_vfio(name) or root.exists(f"{path(address)}/vfio-dev")
+
+
 def reset_methods(root: HostRoot, address: str) -> list[str]:
     """Return the kernel's ways to reset a device, in the order it tries them.
 

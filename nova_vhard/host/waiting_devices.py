@@ -50,7 +50,7 @@ def _bound(
     if names and not any(drivers.values()) and not _has_drivers(root):
         raise unreadable(_DRIVERS, "no device has a driver", _NO_DRIVERS)
     for name, driver in drivers.items():
-        if pci.is_vfio(driver):
+        if pci.waits(root, name, driver):
             yield f"{pci.path(name)}/driver: {driver}", name in offered
 
 

@@ -3,10 +3,12 @@
 
 import re
 
+from nova_vhard.common import pci as pci_text
 from nova_vhard.host import iommu, offers, pci, translated
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
+from nova_vhard.host.words import shown
 
 _CMDLINE = "/proc/cmdline"
 # Patched kernels pretend with it that devices are apart.
@@ -104,9 +106,13 @@ def _company(
 
 def _kept(root: HostRoot, group: iommu.Group, address: str) -> str:
     """Say why a member of a group stays with the host; empty if not."""
+    if not pci_text.fields(address):
+        return f"{group.path}/devices: {shown(address)} (no PCI device)"
     kind = pci.device_class(root, address)
     name = pci.driver(root, address)
-    if pci.is_vfio(name) or (kind.startswith(_BRIDGE) and name in _HARMLESS):
+    if pci.waits(root, address, name) or (
+        kind.startswith(_BRIDGE) and name in _HARMLESS
+    ):
         return ""
     if kind.startswith(pci.BRIDGE):
         return ""

@@ -290,6 +290,23 @@ def classed(address, number):
         # Held by vfio: it does not stay with the host.
         (made({"0": [CARD, OTHER]}, bind(OTHER)), PASS),
         (made({"0": [CARD, OTHER]}, bind(OTHER, "snd_hda_intel")), FAIL),
+        # So by another driver's word, which makes it a device of vfio's.
+        (
+            made(
+                {"0": [CARD, OTHER]},
+                bind(OTHER, "nvidia"),
+                {f"{PLACE}/{OTHER}/vfio-dev/vfio0": None},
+            ),
+            PASS,
+        ),
+        # What is no PCI device can be offered by nobody.
+        (
+            made(
+                {"0": [CARD]},
+                {"/sys/kernel/iommu_groups/0/devices/ACPI0007:00": "-> /x"},
+            ),
+            FAIL,
+        ),
         # In no group, and in one that vfio makes by itself.
         (made({"0": [HOST]}, functions({CARD: "8086:10d3"})), FAIL),
         (
@@ -441,6 +458,20 @@ def test_a_devname_whose_interfaces_are_out_of_sight(tmp_path, content):
         result = run(name, root)
         assert result.status is UNKNOWN
         assert "network namespace" in result.remediation
+
+
+@pytest.mark.parametrize(
+    ("offered", "status"), [(facts(), FAIL), (facts({"address": CARD}), PASS)]
+)
+def test_a_virtual_gpu_that_is_no_mediated_device(tmp_path, offered, status):
+    """Its driver is the maker's, and has made it a device of vfio's."""
+    tree = pci_host({"0": [CARD]}) | BOOT | bind(CARD, "nvidia") | offered
+    tree[f"{PLACE}/{CARD}/vfio-dev/vfio0"] = None
+    result = run(DISABLED, build(tmp_path, tree))
+    assert result.status is status
+    assert any("driver: nvidia" in line for line in result.evidence) == (
+        status is FAIL
+    )
 
 
 MDEV = "/sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
