@@ -26,6 +26,9 @@ _SPEC_ID = b"Spec ID Event03\0"
 _LOCALITY = b"StartupLocality\0"
 _SHA1 = 20
 
+#: Of a log that has those of SHA-1 alone.
+NO_BANK = "it has no SHA-256 digests"
+
 #: Name of a bank to PCR to its value in hexadecimal digits.
 Replay = Mapping[str, Mapping[int, str]]
 
@@ -83,7 +86,7 @@ def replay(content: bytes) -> Replay:
         if number in sizes
     }
     if not values:
-        raise BadLog("it has no SHA-256 digests")
+        raise BadLog(NO_BANK)
     for event in _events(reader, sizes):
         for name, pcrs in values.items():
             _extend(name, pcrs, event)
@@ -96,8 +99,8 @@ def replay(content: bytes) -> Replay:
 def _extend(name: str, pcrs: dict[int, bytes], event: _Event) -> None:
     """Do to the PCRs of a bank what an event did."""
     if event.kind == _NO_ACTION:
-        locality = event.content.removeprefix(_LOCALITY)
-        if event.pcr == 0 and len(locality) == 1:
+        begun, _, locality = event.content.partition(_LOCALITY)
+        if event.pcr == 0 and not begun and len(locality) == 1:
             pcrs[0] = pcrs[0][:-1] + locality
     elif event.pcr in pcrs:
         before = pcrs[event.pcr]

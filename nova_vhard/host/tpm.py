@@ -27,6 +27,9 @@ _NO_BANK = (
     "a reboot), and run a kernel of 5.12 or later, which shows its PCRs."
 )
 
+# Digits at the end of a register that need not begin as zeros.
+_LOCALITY = 2
+
 
 def names(root: HostRoot) -> list[str]:
     """Return the names of the TPMs, such as ``tpm0``.
@@ -68,7 +71,12 @@ def read_log(root: HostRoot, name: str) -> event_log.Replay | None:
         return event_log.replay(content)
     except event_log.BadLog as error:
         text = f"the log cannot be replayed: {error}"
-        raise unreadable(path, text, _READ_IT) from error
+        raise unreadable(path, text, _step(text)) from error
+
+
+def _step(text: str) -> str:
+    """Return what to do about a log that cannot be replayed, by why not."""
+    return _NO_BANK if event_log.NO_BANK in text else _READ_IT
 
 
 def replayed(
@@ -98,7 +106,7 @@ def _left(host: Host, name: str) -> event_log.Replay | None:
         if result is None:
             return None
         if isinstance(result, str):
-            raise unreadable(path, result, _READ_IT)
+            raise unreadable(path, result, _step(result))
         return {
             str(bank): {int(pcr): str(value) for pcr, value in pcrs.items()}
             for bank, pcrs in result.items()
@@ -109,6 +117,18 @@ def _left(host: Host, name: str) -> event_log.Replay | None:
         raise prestep.without(error, path) from error
     except (KeyError, AttributeError, ValueError) as error:
         raise prestep.invalid(path, f"not from {prestep.COMMAND}") from error
+
+
+def is_empty(replay: event_log.Replay) -> bool:
+    """Return whether the log measures nothing into the firmware's PCRs.
+
+    The first of them may begin with the locality that the firmware began at.
+    """
+    return not any(
+        value[:-_LOCALITY].strip("0")
+        for pcrs in replay.values()
+        for value in pcrs.values()
+    )
 
 
 def differing(

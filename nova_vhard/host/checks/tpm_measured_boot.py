@@ -28,8 +28,8 @@ class TpmMeasuredBoot(Check):
     =========  ===========================================================
     PASS       both are there for one TPM, and PCRs 0 to 7 are what the
                log makes of them
-    FAIL       no TPM, only TPMs of another version, no event log, or one
-               that does not lead to the PCRs
+    FAIL       no TPM, only TPMs of another version, no event log, one
+               without events, or one that does not lead to the PCRs
     UNKNOWN    one of them cannot be read, or the log not replayed
     =========  ===========================================================
     """
@@ -76,6 +76,9 @@ def _judge(host: Host, name: str, evidence: list[str]) -> Answer:
     replay = tpm.replayed(host, name, evidence)
     if replay is None:
         text = f"the firmware left no event log for {name}"
+        return Answer(Status.FAIL, text, _NO_LOG)
+    if tpm.is_empty(replay):
+        text = f"the firmware measured nothing into {name}"
         return Answer(Status.FAIL, text, _NO_LOG)
     wrong = tpm.differing(host.root, name, replay, evidence)
     if wrong:

@@ -47,6 +47,11 @@ PCRS = {f"{FOLDER}/pcr-sha256/{pcr}": "0" * 64 for pcr in range(8)}
 PCRS[f"{FOLDER}/pcr-sha256/4"] = EXTENDED.upper()
 
 
+EMPTY = dict.fromkeys(PCRS, "0" * 64)
+BEGUN = {f"{FOLDER}/pcr-sha256/0": "0" * 63 + "3"}
+LOCALITY = event(0, bytes(32), kind=3, content=b"StartupLocality\0\x03")
+
+
 def errors(path, name="EACCES"):
     return {"/ERRORS.json": json.dumps([[path, name]])}
 
@@ -84,6 +89,11 @@ CLOSED = errors(LOG)
         # An event that is no measurement; one of the host's own later.
         (BARE | PCRS, GOOD + event(7, DIGEST, kind=3), PASS),
         (BARE | PCRS, GOOD + event(11, DIGEST), PASS),
+        # Nothing was measured: the registers are as the power left them.
+        (BARE | EMPTY, HEAD, FAIL),
+        (BARE | EMPTY, HEAD + event(9, DIGEST), FAIL),
+        (BARE | EMPTY | BEGUN, HEAD + LOCALITY, FAIL),
+        (BARE | EMPTY | CLOSED | left(WRONG), GOOD, FAIL),
         # Nothing, a byte, a header, half an event, another format.
         (BARE | PCRS, b"", UNKNOWN),
         (BARE | PCRS, b"\0", UNKNOWN),
@@ -101,6 +111,7 @@ CLOSED = errors(LOG)
         (BARE | PCRS | CLOSED | left(WRONG), GOOD, FAIL),
         (BARE | PCRS | CLOSED | left("cut off"), GOOD, UNKNOWN),
         (BARE | PCRS | CLOSED | left({"sha256": 7}), GOOD, UNKNOWN),
+        (BARE | PCRS | CLOSED | left({"sha256": {"4": "zz"}}), GOOD, FAIL),
         (BARE | PCRS | CLOSED | {LEFT: '{"tpm_replays": {}}'}, GOOD, FAIL),
         (BARE | PCRS | CLOSED | {LEFT: '{"tpm_replays": []}'}, GOOD, UNKNOWN),
         (
@@ -120,6 +131,21 @@ def test_tpm(tmp_path, content, log, status):
     assert result.status is status
     assert "check failed" not in result.reason
     assert bool(result.remediation) == (status is not PASS)
+
+
+def test_a_log_of_sha1_alone_has_a_step_of_its_own(tmp_path):
+    log = head((4, 20)) + event(4, bytes(20), number=4)
+    root = tree(tmp_path, BARE | PCRS, log)
+    assert "tpm2_pcrallocate" in CHECK.run(Host(root)).remediation
+    # As the pre-step leaves it.
+    kernel = facts_qemu.kernel(root)
+    root = tree(tmp_path / "b", BARE | PCRS | CLOSED | {LEFT: kernel}, log)
+    assert "tpm2_pcrallocate" in CHECK.run(Host(root)).remediation
+
+
+def test_a_byte_by_itself_is_no_locality():
+    log = HEAD + event(0, bytes(32), kind=3, content=b"\x03")
+    assert event_log.replay(log)["sha256"][0] == "0" * 64
 
 
 def test_where_the_firmware_began_is_part_of_the_first_register():
