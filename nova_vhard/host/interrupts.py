@@ -12,6 +12,7 @@ drivers/pci/msi/irqdomain.c in the kernel.
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 
 from nova_vhard.common import pci as address_of
 from nova_vhard.host import pci
@@ -52,6 +53,16 @@ class Interrupts:
     direct: tuple[str, ...] = ()
     strange: tuple[str, ...] = ()
 
+    @property
+    def of_devices(self) -> bool:
+        """Whether one that passes is of a device that a guest may get.
+
+        Not so the SMMU's own queues, which go through an ITS too.
+        """
+        return bool(self.remapped) or any(
+            f"{_ARM}pMSI" not in line for line in self.translated
+        )
+
 
 def read(root: HostRoot) -> Interrupts:
     """Return the interrupts of devices.
@@ -77,7 +88,7 @@ def _kind(root: HostRoot, line: str) -> str:
         del words[0]
     match = _CHIP.fullmatch(words[0]) if words else None
     if not match:
-        return ""
+        return "strange" if _is_unknown_msi(words) else ""
     parent, kind = match["parent"], match["kind"]
     if parent == _X86:
         return "remapped"
@@ -93,6 +104,16 @@ def _kind(root: HostRoot, line: str) -> str:
         return "strange"
     own = kind != "IO-APIC" and _is_iommu(root, match["address"], words[1:])
     return "" if own else "direct"
+
+
+def _is_unknown_msi(words: list[str]) -> bool:
+    """Return whether a controller of several words is one of messages.
+
+    ``Hyper-V PCIe MSI 540528640-edge``, ``X-Gene1 MSI 5``: what follows the
+    name begins with a number.
+    """
+    name = takewhile(lambda word: not word[0].isdecimal(), words)
+    return "MSI" in name
 
 
 def _is_iommu(root: HostRoot, address: str | None, words: list[str]) -> bool:

@@ -20,6 +20,11 @@ _UNSAFE = (
     f"Take {_PARAMETER} of vfio_iommu_type1 and iommufd out of the places "
     "that the evidence names, and load the modules again."
 )
+_NONE_IN_USE = (
+    "Bind a driver to a PCI device, so that its interrupts have a line in "
+    "/proc/interrupts, and check again. A machine without one has nothing to "
+    "hand to a guest."
+)
 
 
 class InterruptRemapping(Check):
@@ -100,6 +105,9 @@ def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
     if lines.strange or not (lines.remapped or lines.translated):
         text = "not verified on this platform: its interrupt controllers"
         return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
+    if not lines.of_devices:
+        text = "no interrupt of a PCI device is in use"
+        return Answer(Status.UNKNOWN, text, _NONE_IN_USE)
     if lines.translated:
         units = iommu.units(root)
         evidence.append(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")

@@ -210,6 +210,28 @@ def test_interrupt_remapping(tmp_path, interrupts, more, status):
 
 
 @pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (["ITS-PCI-MSIX-0000:01:00.0 0 Edge nvme0q0"], PASS),
+        # The SMMU's own queue is no device's.
+        (["ITS-pMSI 0 Edge arm-smmu-v3-evtq"], UNKNOWN),
+        (["ITS-pMSI 0 Edge evtq", "ITS-MSI 5 Edge nvme0q0"], PASS),
+        (["ITS-pMSI 0 Edge evtq", "X-Gene1 MSI 5 Edge eth0"], UNKNOWN),
+        (["ITS-pMSI 0 Edge evtq", "MSI 5 Edge eth0"], FAIL),
+    ],
+)
+def test_interrupts_of_arm_are_those_of_pci_devices(tmp_path, lines, status):
+    numbered = [f" {place}: 1 {line}\n" for place, line in enumerate(lines)]
+    content = {
+        **ARM,
+        "/proc/interrupts": "CPU0\n" + "".join(numbered),
+        "/proc/cmdline": "",
+    }
+    root = build(tmp_path, content)
+    assert run("interrupt_remapping", root).status is status
+
+
+@pytest.mark.parametrize(
     ("interrupts", "status"), [(REMAPPED, UNKNOWN), (DIRECT, FAIL)]
 )
 def test_where_modules_are_out_of_sight_vfio_may_be_loaded(

@@ -44,6 +44,10 @@ CARD = {f"{FUNCTION}/class": "0x020000\n"}
         ("VMD-PCI-MSIX-10000:e1:00.0 0-edge nvme0q0", {}, ""),
         (f"PCI-MSI {'9' * 5000}-edge eth0", {}, "direct"),
         ("PCI-MSI ²-edge eth0", {}, "direct"),
+        # Controllers of several words that nobody has looked at.
+        ("Hyper-V PCIe MSI 540528640-edge mlx5", {}, "strange"),
+        ("X-Gene1 MSI 5 Edge eth0", {}, "strange"),
+        ("GICv3 27 Level an MSI driver", {}, ""),
         ("xen-pirq -ioapic-edge i8042", {}, ""),
         ("GICv3 27 Level arch_timer", {}, ""),
     ],
