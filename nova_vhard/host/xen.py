@@ -8,6 +8,7 @@ is compared with the registers of machines with VT-d on and off.
 Source: xen/drivers/passthrough/iommu.c in Xen; xl(1).
 """
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,12 +25,17 @@ _PROGRAMS = "/usr/sbin:/sbin:/usr/bin:/bin"
 _COMMANDS = ("dmesg", "info")
 _SECONDS = 10.0
 
-_DMA = "I/O virtualisation "
-_INTERRUPTS = "Interrupt remapping "
-_DOMAIN = "Dom0 mode: "
+_DMA = "I/O virtualisation"
+_INTERRUPTS = "Interrupt remapping"
+_DOMAIN = "Dom0 mode:"
 _CAPABILITIES = "virt_caps"
 _ASSIGNS = "hvm_directio"
-_WANTED = (_DMA, _INTERRUPTS, _DOMAIN, _CAPABILITIES)
+# Its own lines, with a time or without: a guest's output, which Xen prints
+# too, begins with (d1), and may have the same words.
+_OWN = re.compile(
+    r"\(XEN\) (?:\[[^\]]*\] ?)?(?:- )?"
+    rf"(?P<what>{_DMA}|{_INTERRUPTS}|{_DOMAIN}) (?P<word>\w+)"
+)
 _MAX_LINES, _MAX_LINE = 16, 120
 _ON, _OFF = "enabled", "disabled"
 
@@ -80,7 +86,7 @@ def chosen(text: str) -> list[str]:
     wanted = [
         shown(line, _MAX_LINE)
         for line in lines
-        if any(word in line for word in _WANTED)
+        if _OWN.fullmatch(line) or line.startswith(_CAPABILITIES)
     ]
     return wanted[-_MAX_LINES:]
 
@@ -107,21 +113,18 @@ def read(host: Host) -> Hypervisor:
     interrupts = _state(lines, _INTERRUPTS)
     if interrupts is None and _state(lines, _DMA) is False:
         interrupts = False
-    return Hypervisor(dma, interrupts, _domain(lines), tuple(lines))
+    domain = _last(lines, _DOMAIN)
+    return Hypervisor(dma, interrupts, domain, tuple(lines))
 
 
 def _state(lines: Sequence[str], word: str) -> bool | None:
     """Return whether the last line of a kind says enabled."""
-    for line in reversed(lines):
-        _, matched, rest = line.partition(word)
-        if matched and rest in (_ON, _OFF):
-            return rest == _ON
-    return None
+    last = _last(lines, word)
+    return last == _ON if last in (_ON, _OFF) else None
 
 
-def _domain(lines: Sequence[str]) -> str:
-    for line in reversed(lines):
-        _, matched, rest = line.partition(_DOMAIN)
-        if matched:
-            return rest
-    return ""
+def _last(lines: Sequence[str], what: str) -> str:
+    """Return the last word of Xen's on something; empty without one."""
+    matches = [_OWN.fullmatch(line) for line in lines]
+    words = [each["word"] for each in matches if each and each["what"] == what]
+    return words[-1] if words else ""

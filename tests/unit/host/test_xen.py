@@ -83,6 +83,13 @@ def tree(folder):
             [DMA.format("enabled"), DOMAIN.format("Passthrough")],
             (PASS, UNKNOWN, FAIL),
         ),
+        # A guest prints into the same log.
+        (
+            [DMA.format("disabled"), "(d1) I/O virtualisation enabled"],
+            (FAIL, FAIL, FAIL),
+        ),
+        (["(d1) (XEN) I/O virtualisation enabled"], (UNKNOWN,) * 3),
+        (["(XEN) [ 1.5] I/O virtualisation disabled"], (FAIL, FAIL, FAIL)),
         # The last word counts.
         (
             [DMA.format("enabled"), DMA.format("disabled")],
@@ -105,6 +112,13 @@ def test_what_is_kept_of_a_long_console_is_bounded():
     assert kept[-1] == DMA.format("disabled")
     assert len(kept) < 20
     assert all(len(line) <= 120 for line in kept)
+
+
+def test_a_guest_pushes_nothing_out_of_what_is_kept():
+    """Nor does it say anything in Xen's place."""
+    forged = "(d7) I/O virtualisation enabled\n" * 99
+    kept = xen.chosen(f"{DMA.format('disabled')}\n{forged}")
+    assert kept == [DMA.format("disabled")]
 
 
 def test_root_asks_no_hypervisor_for_a_tree(tmp_path):
