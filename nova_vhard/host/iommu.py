@@ -35,16 +35,20 @@ _FIRMWARE = (
 #: Type of a group whose devices the host's drivers use untranslated.
 IDENTITY = "identity"
 
-#: vfio makes this group itself where there is no IOMMU.
+#: vfio makes this group itself where there is no IOMMU; and for a mediated
+#: device, whose access to memory its parent's driver makes.
 NOIOMMU = "vfio-noiommu"
+_MEDIATED = "/sys/bus/mdev/devices"
 
 
 @dataclass(frozen=True)
 class Group:
     """One IOMMU group.
 
-    :ivar devices: addresses of its devices
-    :ivar noiommu: whether vfio made it without an IOMMU
+    :ivar devices: addresses of its devices, but for mediated ones: those are
+        behind no IOMMU, and need none
+    :ivar noiommu: whether vfio made it without an IOMMU, for a device that
+        needs one
     """
 
     name: str
@@ -62,12 +66,21 @@ def groups(root: HostRoot) -> list[Group]:
 
     :raises Unreadable: if the kernel shows no such folder, or hides it
     """
-    result = []
-    for name in root.names(GROUPS):
-        path = f"{GROUPS}/{name}"
-        devices = tuple(root.names(f"{path}/devices"))
-        result.append(Group(name, devices, _is_noiommu(root, path)))
-    return result
+    mediated = frozenset(root.names(_MEDIATED, missing_ok=True))
+    return [_group(root, name, mediated) for name in root.names(GROUPS)]
+
+
+def _group(root: HostRoot, name: str, mediated: frozenset[str]) -> Group:
+    """Return a group.
+
+    :param mediated: names of mediated devices
+    """
+    path = f"{GROUPS}/{name}"
+    members = root.names(f"{path}/devices")
+    devices = tuple(each for each in members if each not in mediated)
+    if members and not devices:
+        return Group(name, ())
+    return Group(name, devices, _is_noiommu(root, path))
 
 
 def _is_noiommu(root: HostRoot, path: str) -> bool:

@@ -299,6 +299,48 @@ def test_some_groups_bypass_translation_for_another_reason(
     assert any(line == f"{ONE}: identity" for line in result.evidence)
 
 
+UUID = "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
+MDEV = {
+    f"/sys/bus/mdev/devices/{UUID}": None,
+    f"/sys/kernel/iommu_groups/9/devices/{UUID}": f"-> /sys/x/{UUID}",
+    "/sys/kernel/iommu_groups/9/type": "unknown\n",
+}
+#: Since Linux 5.16.
+NAMED = {"/sys/kernel/iommu_groups/9/name": "vfio-noiommu\n"}
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        ({**GOOD, **MDEV}, PASS),
+        ({**GOOD, **MDEV, **NAMED}, PASS),
+        ({**pci_host({}, unit=None), **MDEV}, FAIL),
+        ({**pci_host({}, unit=None), **MDEV, **NAMED}, FAIL),
+        # Not of a mediated device alone.
+        (
+            {
+                **GOOD,
+                **MDEV,
+                **NAMED,
+                f"/sys/kernel/iommu_groups/9/devices/{NIC}": "-> /sys/x",
+            },
+            FAIL,
+        ),
+        # It is on no bus of such devices.
+        (without({**GOOD, **MDEV, **NAMED}, *list(MDEV)[:1]), FAIL),
+    ],
+)
+def test_a_mediated_device_needs_no_iommu_of_its_own(
+    tmp_path, content, status
+):
+    root = build(tmp_path, content)
+    result = run("iommu", root)
+    assert result.status is status
+    assert "/sys/kernel" not in (result.remediation or "")
+    if status is PASS:
+        assert run("iommu_strict", root).status is PASS
+
+
 def test_lazy_invalidation_is_named(tmp_path):
     root = build(tmp_path, pci_host(GROUPS, kind="DMA-FQ"))
     assert "batched" in run("iommu_strict", root).reason
