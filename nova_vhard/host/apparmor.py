@@ -22,6 +22,10 @@ MODE = "/sys/module/apparmor/parameters/mode"
 FACT = "apparmor_mode"
 
 ENFORCE = "enforce"
+
+#: Modes in which a profile denies what it does not allow; ``kill`` ends the
+#: process besides.
+ENFORCED = (ENFORCE, "kill")
 UNCONFINED = "unconfined"
 
 _LABEL = re.compile(r"(?P<profile>.+) \((?P<mode>\w+)\)")

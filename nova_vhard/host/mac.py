@@ -123,7 +123,7 @@ def _apparmor(host: Host, evidence: list[str]) -> Answer:
         return Answer(Status.FAIL, text, _ENFORCE_APPARMOR)
     mode = apparmor.mode(host)
     evidence.append(f"AppArmor's mode of all profiles: {mode}")
-    if mode != apparmor.ENFORCE:
+    if mode not in apparmor.ENFORCED:
         text = f"AppArmor does not enforce: its mode is {mode}"
         return Answer(Status.FAIL, text, _ENFORCE_APPARMOR)
     return _GOOD

@@ -128,7 +128,7 @@ def _profile(guest: guests.Guest) -> Answer:
     label, who = apparmor.parse(guest.label), shown(guest.name)
     if label.profile == apparmor.UNCONFINED:
         return Answer(Status.FAIL, f"{who} is unconfined")
-    if label.mode != apparmor.ENFORCE:
+    if label.mode not in apparmor.ENFORCED:
         return Answer(Status.FAIL, f"the profile of {who} is not enforced")
     if not guest.uuid:
         return Answer(

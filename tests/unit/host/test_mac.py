@@ -148,6 +148,8 @@ OTHER = "bdbc3384-6ed4-424c-bf76-de5ded7648fd"
     ("label", "status"),
     [
         (f"libvirt-{UUID} (enforce)", PASS),
+        # It denies as well, and ends the process.
+        (f"libvirt-{UUID} (kill)", PASS),
         (f"libvirt-{UUID} (complain)", FAIL),
         (f"libvirt-{UUID} (novel)", FAIL),
         (f"libvirt-{UUID}", FAIL),
@@ -229,6 +231,7 @@ MODE = "/sys/module/apparmor/parameters/mode"
     ("left", "status"),
     [
         ('{"apparmor_mode": "enforce"}', PASS),
+        ('{"apparmor_mode": "kill"}', PASS),
         ('{"apparmor_mode": "complain"}', FAIL),
         ("{}", UNKNOWN),
         ("[]", UNKNOWN),
