@@ -127,14 +127,27 @@ class PolicyEnforcer:
         subject: Subject,
     ) -> Verdict:
         """Judge what a change brings in, or keeps in what it touches."""
-        day = today()
         with self.event(subject) as event:
-            event.verdict = introduced_violations(
-                evaluate(policy, after, subject, day),
-                evaluate(policy, before, subject, day),
-                touched,
+            event.verdict = self.introduced(
+                policy, before, after, touched, subject
             )
         return event.verdict
+
+    def introduced(
+        self,
+        policy: Policy,
+        before: HardwareRequest,
+        after: HardwareRequest,
+        touched: frozenset[str],
+        subject: Subject,
+    ) -> Verdict:
+        """Return the same verdict, without an event."""
+        day = today()
+        return introduced_violations(
+            evaluate(policy, after, subject, day),
+            evaluate(policy, before, subject, day),
+            touched,
+        )
 
     def violated(
         self, policy: Policy, request: HardwareRequest, subject: Subject

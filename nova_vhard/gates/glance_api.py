@@ -157,9 +157,10 @@ class GlanceGate:
             )
             self._enforcer.judge(policy, _NO_DEVICES, subject)
             return None
-        before = stored(self._application, request.environ)
-        if before is None:
-            return None
+        response = stored(self._application, request.environ)
+        if response.status_int != webob.exc.HTTPOk.code:
+            return self._unseen(policy, request, changes)
+        before = response.json_body
         after = changed(before, changes)
         holder = Holder(
             call.ids["image_id"],
@@ -177,6 +178,34 @@ class GlanceGate:
             policy, old, new, touched, subject
         )
         return self._refusal(verdict, subject)
+
+    def _unseen(
+        self, policy: Policy, request: wsgi.Request, changes: Any
+    ) -> webob.Response | None:
+        """Answer a change of an image that Glance does not show.
+
+        It may be made a moment later, under the id that its maker gives it.
+
+        :returns: where the change itself would be refused, what Glance
+            answers to a GET; else None, so that Glance answers the PATCH
+        """
+        subject = subject_of(UPDATE, request.context, None)
+        made = changed({}, changes)
+        verdict = self._enforcer.introduced(
+            policy,
+            image_reader.read({}),
+            image_reader.read(made, made.get("disk_format")),
+            frozenset(change["path"][0] for change in changes),
+            subject,
+        )
+        if not verdict.refusals:
+            return None
+        environ = request.environ
+        accept = environ.get("HTTP_ACCEPT", "")
+        response = stored(self._application, environ, accept)
+        if response.status_int == webob.exc.HTTPOk.code:
+            return self._refusal(verdict, subject)
+        return response
 
     def _refusal(
         self, verdict: Verdict, subject: Subject

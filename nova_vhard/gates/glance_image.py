@@ -9,6 +9,7 @@ import webob
 
 from nova_vhard.gates.http import Application, Environ
 
+_JSON = "application/json"
 _KEPT_WEBOB = "webob.adhoc_attrs"
 _DROPPED = frozenset(
     (
@@ -22,20 +23,19 @@ _DROPPED = frozenset(
 )
 
 
-def stored(application: Application, environ: Environ) -> Any:
-    """Return an image as the user can read it.
+def stored(
+    application: Application, environ: Environ, accept: str = _JSON
+) -> webob.Response:
+    """Return Glance's answer about an image, as the user can read it.
 
     A GET through the rest of the pipeline, as the user who sent the request.
 
     :param application: what stands behind the gate
     :param environ: of the PATCH
-    :returns: the image, or None where Glance does not answer 200, so that
-        Glance itself answers the PATCH
+    :param accept: in which shape an error is wanted
     """
-    response = webob.Request(_get(environ)).get_response(application)
-    if response.status_int != webob.exc.HTTPOk.code:
-        return None
-    return response.json_body
+    request = webob.Request({**_get(environ), "HTTP_ACCEPT": accept})
+    return request.get_response(application)
 
 
 def _get(environ: Environ) -> Environ:
@@ -53,7 +53,7 @@ def _get(environ: Environ) -> Environ:
             "REQUEST_METHOD": "GET",
             "QUERY_STRING": "",
             "CONTENT_LENGTH": "0",
-            "HTTP_ACCEPT": "application/json",
+            "HTTP_ACCEPT": _JSON,
             "wsgi.input": io.BytesIO(),
         }
     )

@@ -20,6 +20,7 @@ from oslo_config import cfg
 
 from nova_vhard.catalogue.gates import FILTER, NOVA_API
 from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import line
 from nova_vhard.gates import (
     http,
     nova_cache,
@@ -36,17 +37,27 @@ from nova_vhard.gates.posture_filter import PostureFilter
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import ITS_HOST, host_requirements
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.subject import FLAVOR, Subject, subject_of
+from nova_vhard.policy.subject import (
+    BOOT,
+    FLAVOR,
+    REBUILD,
+    RESCUE,
+    Subject,
+    subject_of,
+)
 from nova_vhard.policy.verdict import (
     PASSTHROUGH_REQUIRE,
     Verdict,
     with_more,
 )
 from nova_vhard.policy.watch import PolicyUnavailable, today
-from nova_vhard.request.lookups import LookupFailed, NotFound
+from nova_vhard.request.lookups import LookupFailed, NotFound, NotShown
 from nova_vhard.request.server_request import ServerRequest
 
 LOG = get_logger(__name__)
+
+#: Nova's own words, whatever its look-up says.
+_NO_IMAGE = "Cannot find image for rebuild"
 
 _METHODS = frozenset(("POST", "PUT", "DELETE"))
 
@@ -133,7 +144,10 @@ class NovaGate:
         if route.reader is None:
             find = NovaLookups(self._services, context)
             return self._flavor(policy, find, context, call)
-        find, request = self._request(policy, route.reader, context, call)
+        try:
+            find, request = self._request(policy, route.reader, context, call)
+        except NotShown as error:
+            return _not_shown(route.operation, error)
         return self._refusal(policy, find, request) if request else None
 
     def _request(
@@ -154,6 +168,8 @@ class NovaGate:
         # A violation of a cached object may have been mended since.
         find = NovaLookups(self._services, context)
         request = reader(find, context, call.ids, body)
+        if request and request.hidden and policy.judges_files:
+            raise NotShown("the image is not there")
         if request and request.unread and policy.judges_files:
             raise LookupFailed("the image, which must be signed, is unknown")
         return find, request
@@ -232,6 +248,21 @@ def _cache(conf: cfg.ConfigOpts) -> nova_cache.LookupCache | None:
 def _is_clean(verdict: Verdict) -> bool:
     """Return whether a verdict has neither violations nor exemptions."""
     return not verdict.violations and not verdict.exempted
+
+
+def _not_shown(
+    operation: str, error: NotShown
+) -> webob.exc.HTTPException | None:
+    """Return the answer to a request for what is hidden from its user.
+
+    Nova would look again, and nobody judges what it gets to see then.
+
+    :returns: None where another gate comes behind
+    """
+    if operation not in (BOOT, REBUILD, RESCUE):
+        return None
+    text = _NO_IMAGE if operation == REBUILD else line(error)
+    return webob.exc.HTTPBadRequest(explanation=text)
 
 
 def _fault(answer: webob.exc.HTTPException, environ: Environ) -> wsgi.Fault:

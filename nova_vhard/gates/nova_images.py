@@ -71,6 +71,13 @@ def read(fields: Mapping[str, Any]) -> Image:
     )
 
 
+def is_hidden(error: Exception) -> bool:
+    """Return whether Glance says that there is no such image."""
+    return isinstance(error, exception.ImageNotFound) and isinstance(
+        error.__cause__, glanceclient.exc.HTTPNotFound
+    )
+
+
 def get(context: Any, image_id: str) -> dict[str, Any]:
     """Return what a user sees of an image.
 

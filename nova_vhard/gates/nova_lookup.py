@@ -30,6 +30,7 @@ from nova_vhard.request.lookups import (
     KeptDevice,
     LookupFailed,
     NotFound,
+    NotShown,
     Server,
 )
 
@@ -123,6 +124,8 @@ class NovaLookups:
         try:
             return nova_root.read(self._context, self, devices, legacy)
         except _UNREADABLE as error:
+            if isinstance(self._error, NotFound):
+                raise NotShown(str(self._error)) from error
             raise self._error or NotFound(str(error)) from error
 
     def boot_flavor(self, reference: Any) -> Flavor:
@@ -298,7 +301,9 @@ def _answer(kind: str, call: Callable[[], Any]) -> Any:
         return call()
     except exception.NovaException as error:
         if 400 <= error.code < 500:  # noqa: PLR2004 - HTTP
-            raise NotFound(f"the {kind} is not there: {error}") from error
+            hidden = nova_images.is_hidden(error)
+            raised = NotShown if hidden else NotFound
+            raise raised(f"the {kind} is not there: {error}") from error
         raise LookupFailed(f"{kind}: {error}") from error
     except Exception as error:
         text = f"{kind}: {type(error).__name__}: {error}"

@@ -25,6 +25,13 @@ class NotFound(Exception):
     """Raised when a service says that this user gets no such object."""
 
 
+class NotShown(NotFound):
+    """Raised for an image or root volume that is hidden from this user.
+
+    Whoever owns it may show it a moment later, when Nova looks.
+    """
+
+
 class LookupFailed(Exception):
     """Raised when a look-up gets no answer, or none that can be read."""
 

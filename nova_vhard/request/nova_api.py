@@ -38,6 +38,7 @@ from nova_vhard.request.lookups import (
     LookupFailed,
     Lookups,
     NotFound,
+    NotShown,
     Server,
 )
 from nova_vhard.request.parts import CONFIG_DRIVE, with_specs
@@ -88,12 +89,13 @@ class ServerReader:
 
         :raises LookupFailed: where the body adds devices to an image that
             cannot be read: no scheduler sees the two together
+        :raises NotShown: likewise, where the image is hidden from this user
         """
         server = section(body, "server")
         choices, reasons = in_body(server)
         flavor: Flavor | None = None
         image: Image | None = None
-        unread = False
+        unread = hidden = False
         ports: list[Passthrough] = []
         try:
             flavor = self._find.boot_flavor(server.get("flavorRef"))
@@ -101,7 +103,8 @@ class ServerReader:
             ports += self._ports(server)
         except (NotFound, LookupFailed) as error:
             unread = isinstance(error, LookupFailed) and image is None
-            if unread and (choices or reasons):
+            hidden = isinstance(error, NotShown)
+            if (unread or hidden) and (choices or reasons):
                 raise
             LOG.warning("Left to the scheduler's gate: %s", error)
         image = image or Image()
@@ -118,7 +121,7 @@ class ServerReader:
         subject = subject_of(
             BOOT, self._requester, None, image.holder.id, flavor
         )
-        return ServerRequest(request, subject, unread=unread)
+        return ServerRequest(request, subject, unread=unread, hidden=hidden)
 
     def _ports(self, server: Body) -> Iterator[Passthrough]:
         networks = server.get("networks")

@@ -29,6 +29,7 @@ class ServerRequest:
     :ivar touched: for a change of an image: the properties that it names
     :ivar unread: whether nobody answered of what image it is: what that
         brings in is for the scheduler's gate to judge
+    :ivar hidden: whether the user gets no such image, likewise
     :ivar attached_to: id of the server whose host must have proven what new
         passthrough requires; None where the scheduler looks at the host
     """
@@ -40,6 +41,7 @@ class ServerRequest:
     before: HardwareRequest | None = None
     touched: frozenset[str] = frozenset()
     unread: bool = False
+    hidden: bool = False
     attached_to: str | None = None
 
     def verdict(self, policy: Policy, today: datetime.date) -> Verdict:

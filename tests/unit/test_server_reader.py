@@ -32,6 +32,7 @@ from nova_vhard.request.lookups import (
     KeptDevice,
     LookupFailed,
     NotFound,
+    NotShown,
     Server,
 )
 from nova_vhard.request.nova_api import ServerReader
@@ -230,6 +231,19 @@ def test_devices_are_added_to_no_image_that_cannot_be_read(method, keys):
     }
     with pytest.raises(LookupFailed, match=r"^no answer$"):
         boot(reader(**{method: known}), **keys)
+
+
+@ADDED
+def test_devices_are_added_to_no_image_that_is_hidden(keys):
+    """It may be shown a moment later, when Nova looks."""
+    known = {NEW_ID: NotShown("hidden")}
+    with pytest.raises(NotShown, match="hidden"):
+        boot(reader(boot_image=known), **keys)
+
+
+def test_a_hidden_image_is_left_to_the_scheduler_that_sees_all_of_it():
+    request = boot(reader(boot_image={NEW_ID: NotShown("hidden")}))
+    assert (request.unread, request.hidden) == (False, True)
 
 
 @ADDED

@@ -399,4 +399,17 @@ BYPASSES = (
         "update_port:binding:vnic_type says who may change it",
         untested="who is first is a matter of time, which no test may rest on",
     ),
+    Bypass(
+        36,
+        "An image is hidden from the user while the gate looks, and shown "
+        "while Nova looks",
+        (NOVA_API, GLANCE_API, SCHEDULER),
+        instead="What the gate of the Nova API alone judges is answered 400 "
+        "by itself, and not passed on for Nova to look for the image",
+        tests=(
+            "test_bypass_36_boot_with_a_config_drive",
+            "test_bypass_36_rebuild",
+            "test_bypass_36_rescue",
+        ),
+    ),
 )

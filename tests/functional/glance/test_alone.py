@@ -76,8 +76,8 @@ class Cloud:
         if environ["REQUEST_METHOD"] != "GET":
             return self._service(environ, start)
         if self.stored is None:
-            start("404 Not Found", [])
-            return [b""]
+            start("404 Not Found", [("Content-Type", "application/json")])
+            return [b"{}"]
         start("200 OK", [("Content-Type", "application/json")])
         return [json.dumps(self.stored).encode()]
 
@@ -383,10 +383,22 @@ class TestChange:
         assert glance_image._DROPPED.isdisjoint(read)
 
     def test_what_glance_does_not_show_is_its_own_to_answer(
-        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
+        self, cloud: Cloud
     ) -> None:
         cloud.stored = None
-        assert cloud.send(update(add("/hw_disk_bus", "ide"))).status == 201
+        for change in (
+            add("/hw_disk_bus", "virtio"),
+            add("/hw_machine_type", "q35"),
+            remove("/hw_disk_bus"),
+        ):
+            assert cloud.send(update(change)).status == 201
+
+    def test_an_image_that_is_not_shown_may_be_made_meanwhile(
+        self, cloud: Cloud, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Whoever creates it names its id."""
+        cloud.stored = None
+        assert cloud.send(update(add("/hw_disk_bus", "ide"))).status == 404
         assert logged.decisions(caplog) == []
 
     def test_both_states_are_of_the_image_and_its_owner(

@@ -83,6 +83,15 @@ guest_devices:
             response = self.act(server, {"rebuild": {"imageRef": image}})
             self.passed(response)
 
+    def test_an_image_that_is_hidden(self):
+        """What its block devices are made of the scheduler does not see."""
+        image = self.image(**SIGNED)
+        client = nova_images.glance.GlanceClientWrapper
+        hidden = nova_images.glanceclient.exc.HTTPNotFound("no such image")
+        with mock.patch.object(client, "call", side_effect=hidden):
+            response = self.boot(image)
+        self.assertEqual(400, response.status_int, response.text)
+
     def test_a_rescue_disk_that_is_signed(self):
         server = self.server(self.image(**SIGNED), **SIGNED)
         image = self.image(**STABLE, **SIGNED)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Row 36: an image that is shown only after the gate has looked for it.
+
+Its owner shares it with a second project of theirs, and takes it back, as
+often as it needs: an image that is older than the policy, or exempted.
+"""
+
+from pathlib import Path
+
+import glanceclient.exc
+
+from tests.functional.bypass import ways
+from tests.functional.nova import base
+
+IDE = 'bus="ide"'
+PC = {"hw_machine_type": "pc"}
+CALL = "nova.image.glance.GlanceClientWrapper.call"
+
+
+class Rows(ways.Ways):
+    def hide(self):
+        """Hide every image from the gate; Nova's own reading is another."""
+
+        def call(*_args, **_more):
+            raise glanceclient.exc.HTTPNotFound("no such image")
+
+        self.stub_out(CALL, call)
+
+    def refused(self, response, *devices):
+        if not self.GUARDED:
+            self.ends(response, *devices)
+            return
+        assert response.status_int == 400, response.text
+        self.settle()
+        self.clean(*devices)
+
+    def acted(self, action, **properties):
+        server = self.active(self.image())
+        home = Path(base.CONF.instances_path) / server
+        home.mkdir(exist_ok=True)
+        self.witness.said.clear()
+        image = self.image(**properties)
+        self.hide()
+        self.refused(self.act(server, action(image)), IDE)
+
+    def test_bypass_36_boot_with_a_config_drive(self):
+        """The scheduler's gate sees the image, and no config drive."""
+        image = self.image(**PC)
+        self.hide()
+        self.refused(self.boot(image, config_drive=True), IDE)
+
+    def test_bypass_36_rebuild(self):
+        def action(image):
+            return {"rebuild": {"imageRef": image}}
+
+        self.acted(action, hw_disk_bus="virtio", img_config_drive="mandatory")
+
+    def test_bypass_36_rescue(self):
+        def action(image):
+            return {"rescue": {"rescue_image_ref": image}}
+
+        self.acted(action, hw_disk_bus="ide")
+
+
+class TestGuarded(Rows, ways.Guarded, base.LibvirtCase):
+    pass
+
+
+class TestOpen(Rows, ways.Open, base.LibvirtCase):
+    pass
