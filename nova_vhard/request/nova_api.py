@@ -152,14 +152,18 @@ class ServerReader:
         """Read the action ``unshelve``.
 
         The guest is made of the snapshot's properties as they are now, which
-        no scheduler sees. A volume-backed server has no snapshot.
+        no scheduler sees. A volume-backed server has no snapshot. Whether a
+        server is offloaded yet Nova looks for itself, later.
         """
         server = self._find.server(server_id)
-        if not server.offloaded or not server.shelved_image:
+        if not server.shelved_image:
             return None
         try:
             image = self._find.image(server.shelved_image)
         except NotFound:
+            if not server.offloaded:
+                # It is on its host, and goes on there.
+                return None
             source = "stored image property shelved_image_id"
             unusable = rescues.Unusable(
                 source,

@@ -307,9 +307,21 @@ def unshelved(**more):
     return reader(server(**shelved)).unshelve("a-server", {"unshelve": None})
 
 
-@pytest.mark.parametrize("more", [{"offloaded": False}, {"shelved_image": ""}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"shelved_image": ""},
+        {"shelved_image": "", "offloaded": False},
+        {"shelved_image": "gone", "offloaded": False},
+    ],
+)
 def test_a_server_that_is_made_of_no_snapshot_is_not_judged(more):
     assert unshelved(**more) is None
+
+
+def test_a_server_that_may_be_offloaded_in_a_moment_is_judged():
+    """Nova offloads it while it is asked to unshelve it."""
+    assert unshelved(offloaded=False) == unshelved()
 
 
 def test_an_unshelving_is_of_the_snapshot():

@@ -142,6 +142,7 @@ BYPASSES = (
         tests=(
             "test_bypass_12_shelved_snapshot_and_unshelve",
             "test_bypass_12_machine_type_under_a_config_drive",
+            "test_bypass_12_unshelve_while_it_is_offloaded",
         ),
     ),
     Bypass(

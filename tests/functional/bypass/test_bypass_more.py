@@ -2,8 +2,10 @@
 """Rows 6, 8, 11, 12, 14 and 17 once more: two steps that add up."""
 
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
+from nova_vhard.gates import nova_servers
 from tests.functional.bypass import ways
 from tests.functional.nova import base, helpers
 
@@ -54,6 +56,21 @@ class Rows:
         self.ends(self.act(server, action), '<model type="e1000"/>')
 
     def test_bypass_12_machine_type_under_a_config_drive(self):
+        server = self.shelved_on_pc()
+        self.ends(self.act(server, {"unshelve": None}), IDE)
+
+    def test_bypass_12_unshelve_while_it_is_offloaded(self):
+        """It is on its host yet when the gate looks, and not for Nova."""
+        server = self.shelved_on_pc()
+        real = nova_servers.read
+        self.stub_out(
+            "nova_vhard.gates.nova_servers.read",
+            lambda instance: replace(real(instance), offloaded=False),
+        )
+        self.ends(self.act(server, {"unshelve": None}), IDE)
+
+    def shelved_on_pc(self):
+        """Shelve a server; its snapshot gets a machine with IDE."""
         server = self.active(self.image(**Q35), config_drive=True)
         self.act(server, {"shelve": None})
         self.wait(server, "SHELVED_OFFLOADED")
@@ -62,7 +79,7 @@ class Rows:
         snapshot["properties"].pop("hw_cdrom_bus", None)
         snapshot["properties"].update(PC)
         self.witness.said.clear()
-        self.ends(self.act(server, {"unshelve": None}), IDE)
+        return server
 
     def test_bypass_14_machine_type_under_a_config_drive(self):
         server = self.active(self.image(**Q35), config_drive=True)
