@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from nova import context, exception, objects
-from nova.compute import vm_states
+from nova.compute import task_states, vm_states
 from nova.virt import driver
 
 from nova_vhard.gates import nova_servers
@@ -91,6 +91,12 @@ def test_the_state_of_a_server(state, offloaded, running):
     server = nova_servers.read(instance(vm_state=state))
     assert server.offloaded is offloaded
     assert server.running is running
+
+
+@pytest.mark.parametrize("task", [None, task_states.POWERING_ON])
+def test_a_server_that_is_being_started_may_run_when_nova_looks(task):
+    stopped = instance(vm_state=vm_states.STOPPED, task_state=task)
+    assert nova_servers.read(stopped).running is bool(task)
 
 
 @pytest.mark.parametrize(
