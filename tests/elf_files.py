@@ -87,6 +87,14 @@ def headers(data: bytes) -> list[tuple[int, ...]]:
     return [(one, *struct.unpack_from("<IIQQQQ", data, one)) for one in places]
 
 
+def relro_end(path: pathlib.Path) -> int:
+    """Return the address at which PT_GNU_RELRO ends."""
+    ((*_, address, _physical, size),) = [
+        one for one in headers(path.read_bytes()) if one[1] == 0x6474E552
+    ]
+    return address + size
+
+
 def change_header(path: pathlib.Path, kind: int, **fields: int) -> None:
     """Change ``type`` or ``flags`` of the program headers of a type."""
     data = bytearray(path.read_bytes())

@@ -27,7 +27,9 @@ _DF_BIND_NOW = 0x8
 _DF_1_NOW = 0x1
 _DF_1_PIE = 0x08000000
 _PF_X, _PF_W = 1, 2
-_PAGE = 4096
+#: Bytes that a huge page has: as many pages as one holds entries of 8 bytes.
+_HUGE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+_HUGE_OF = {1 << 21: 4096, 1 << 25: 16384, 1 << 29: 65536}
 
 _CANARY = b"\0__stack_chk_fail\0"
 # glibc's fortified functions: __memcpy_chk, __printf_chk. The canary's
@@ -83,9 +85,12 @@ class ElfFacts:
     machine: str = ""
 
 
-def examine(root: HostRoot, path: str) -> tuple[os.stat_result, ElfFacts]:
+def examine(
+    root: HostRoot, path: str, page: int = 4096
+) -> tuple[os.stat_result, ElfFacts]:
     """Return what a binary was built with.
 
+    :param page: bytes of a page of the kernel that runs it
     :returns: the file as it was when it was opened, and the facts
     :raises Unreadable: if it cannot be read, is no ELF file or a damaged
         one, or pyelftools is not installed
@@ -94,7 +99,7 @@ def examine(root: HostRoot, path: str) -> tuple[os.stat_result, ElfFacts]:
         opened = os.fstat(file.fileno())
         try:
             with contextlib.closing(ElfFile(file)) as elf:
-                return opened, _facts(elf, opened.st_mode)
+                return opened, _facts(elf, opened.st_mode, page)
         except ImportError as error:
             text = "pyelftools is not installed (extra [node])"
             raise Unreadable(path, OSError(errno.ENOSYS, text)) from error
@@ -106,13 +111,26 @@ def examine(root: HostRoot, path: str) -> tuple[os.stat_result, ElfFacts]:
             raise Unreadable(path, OSError(errno.ENOEXEC, text)) from error
 
 
+def page_size(root: HostRoot) -> int:
+    """Return the size of the kernel's pages, in bytes.
+
+    :returns: 4096 where a capture does not tell it
+    """
+    if root.live:
+        return os.sysconf("SC_PAGE_SIZE")
+    try:
+        return _HUGE_OF.get(int(root.read(_HUGE)), 4096)
+    except (Unreadable, ValueError):
+        return 4096
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, BadElf):
         return str(error)
     return f"damaged or cut off ({type(error).__name__})"
 
 
-def _facts(elf: ElfFile, mode: int) -> ElfFacts:
+def _facts(elf: ElfFile, mode: int, page: int) -> ElfFacts:
     interpreters = elf.of_type("PT_INTERP")
     kind = _kind(elf, bool(interpreters))
     if kind in (Kind.STATIC, Kind.STATIC_PIE):
@@ -127,7 +145,7 @@ def _facts(elf: ElfFile, mode: int) -> ElfFacts:
             fortify = None
     return ElfFacts(
         kind=kind,
-        relro=_relro(elf, kind),
+        relro=_relro(elf, kind, page),
         nx=_nx(elf),
         canary=canary,
         fortify=fortify,
@@ -178,9 +196,9 @@ def _kind(elf: ElfFile, interpreter: bool) -> Kind:
     return Kind.SHARED
 
 
-def _relro(elf: ElfFile, kind: Kind) -> Relro | None:
+def _relro(elf: ElfFile, kind: Kind, page: int) -> Relro | None:
     protected = [
-        (part["p_vaddr"], (part["p_vaddr"] + part["p_memsz"]) & -_PAGE)
+        (part["p_vaddr"], (part["p_vaddr"] + part["p_memsz"]) & -page)
         for part in elf.of_type("PT_GNU_RELRO")
         if part["p_memsz"]
     ]

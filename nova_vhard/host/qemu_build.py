@@ -10,7 +10,7 @@ from typing import Any
 from nova_vhard.host import container_binaries, prestep, qemu
 from nova_vhard.host.cache import Cache, identity
 from nova_vhard.host.check import Answer, Status, unread
-from nova_vhard.host.elf import ElfFacts, Kind, Relro, examine
+from nova_vhard.host.elf import ElfFacts, Kind, Relro, examine, page_size
 from nova_vhard.host.guests import DELETED, PROC, Guest
 from nova_vhard.host.host import Host
 from nova_vhard.host.libraries import Loader
@@ -133,6 +133,7 @@ class Examination:
         self._host = host
         self._cache = Cache(host.state_dir, _CACHE, _VERSION)
         self._loaders: dict[str, Loader] = {}
+        self._pages: dict[str, int] = {}
 
     def of(self, targets: Sequence[Target]) -> Iterator[Binary]:
         """Yield the emulators, their modules, and the libraries of both."""
@@ -206,11 +207,15 @@ class Examination:
 
         :raises Unreadable: if it cannot be told
         """
-        known = _of_json(self._cache.get(identity(root.stat(path))))
+        page = self._pages.get(root.root)
+        if page is None:
+            page = self._pages[root.root] = page_size(root)
+        key = f"{page}:{identity(root.stat(path))}"
+        known = _of_json(self._cache.get(key))
         if known is not None:
             return known
-        opened, facts = examine(root, path)
-        self._cache.put(identity(opened), asdict(facts))
+        opened, facts = examine(root, path, page)
+        self._cache.put(f"{page}:{identity(opened)}", asdict(facts))
         return facts
 
 

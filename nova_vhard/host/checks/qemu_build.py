@@ -66,7 +66,10 @@ class QemuRelro(_Build):
     )
     remediation = (
         "Install a QEMU that was built with it, or rebuild it with "
-        "LDFLAGS=-Wl,-z,relro,-z,now."
+        "LDFLAGS=-Wl,-z,relro,-z,now. If it was, the tables end within a "
+        "page of this kernel, whose pages are larger than the linker took "
+        "them for: link it with GNU ld, or add "
+        "-Wl,-z,common-page-size=65536."
     )
     asked = Property(
         name="full RELRO",

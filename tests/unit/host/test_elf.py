@@ -11,10 +11,12 @@ from dataclasses import replace
 
 import pytest
 
-from nova_vhard.host.elf import ElfFacts, Kind, Relro, examine
+from nova_vhard.host import elf
+from nova_vhard.host.elf import ElfFacts, Kind, Relro, examine, page_size
 from nova_vhard.host.root import HostRoot, Unreadable
 from tests import elf_files
 from tests.elf_files import BARE, DT_FLAGS, DT_FLAGS_1, GOOD, LIBRARY, SMALL
+from tests.trees import build
 
 NONE, PARTIAL, FULL = Relro.NONE, Relro.PARTIAL, Relro.FULL
 EXECUTABLE, STATIC, SHARED = Kind.EXECUTABLE, Kind.STATIC, Kind.SHARED
@@ -248,6 +250,25 @@ def test_each_spelling_of_immediate_binding(tmp_path, tag):
         none = {tag: (elf_files.DT_DEBUG, 0)}
     elf_files.change_tags(path, none)
     assert of(path).relro is PARTIAL
+
+
+@compiled
+@pytest.mark.parametrize(
+    ("huge", "page"),
+    [(1 << 21, 4096), (1 << 29, 65536), (7, 4096), ("", 4096)],
+)
+def test_what_is_protected_ends_with_a_page_of_the_kernels(
+    tmp_path, huge, page
+):
+    """The loader rounds down: what ends within a page stays writable."""
+    path = built(tmp_path, "binary")
+    build(tmp_path, {elf._HUGE: f"{huge}\n"})
+    end = elf_files.relro_end(path)
+    root = HostRoot(str(tmp_path))
+    assert page_size(root) == page
+    expected = PARTIAL if end % page else FULL
+    assert examine(root, "/binary", page)[1].relro is expected
+    assert huge != 1 << 29 or expected is PARTIAL, "no test of what is left"
 
 
 @compiled

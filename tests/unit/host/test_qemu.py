@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from nova_vhard.host import cache, libvirt, report
+from nova_vhard.host import cache, elf, libvirt, report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
@@ -105,6 +105,13 @@ def test_a_good_emulator_passes_all(tree):
         f"emulators named by libvirt: {X86}",
         f"{X86}: PIE, RELRO full",
     )
+
+
+def test_a_kernel_with_larger_pages_protects_less(tree):
+    """As Arm's with 64 KiB, where the linker took 4 KiB."""
+    build(tree.root, {elf._HUGE: "536870912\n"})
+    assert tree.statuses() == all_but(FAIL, {"relro"})
+    assert tree.run("relro").evidence[1].endswith("RELRO partial")
 
 
 @pytest.mark.parametrize(("flags", "fails"), FAULTS.values(), ids=FAULTS)
@@ -253,7 +260,7 @@ def opened(monkeypatch):
     read = HostRoot.open
 
     def counted(self, path):
-        if not path.startswith(("/CMD", "/ERRORS", "/etc", "/lib")):
+        if not path.startswith(("/CMD", "/ERRORS", "/etc", "/lib", "/sys")):
             paths.append(path)
         return read(self, path)
 
