@@ -249,8 +249,8 @@ class TestCopiesServe(Changed, base.FakeDriverCase):
 
     def test_a_flavor_that_was_changed(self):
         self.active(self.disk)
-        self.change_flavor(**{"hw:sound_model": "ich6"})
-        self.refused_by_the_scheduler("hw:sound_model=ich6")
+        self.change_flavor(**{"hw:viommu_model": "intel"})
+        self.refused_by_the_scheduler("hw:viommu_model=intel")
 
     def test_an_image_that_was_mended(self):
         """A copy refuses nobody."""
