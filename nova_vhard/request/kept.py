@@ -28,7 +28,7 @@ _BUS_OF_NAME = (("hd", "ide"), ("sd", "scsi"), ("vd", "virtio"), ("fd", "fdc"))
 #: Disks on these buses are named sda, sdb, …
 _NAMED_SD = frozenset(("scsi", "sata", "usb"))
 
-#: Where the bus of a disk comes from that is attached after an unshelve.
+#: Where the bus of a disk comes from that is attached after the gate's look.
 LATER = "a disk that is attached later"
 
 _BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
@@ -65,7 +65,7 @@ def with_kept(
 def with_later_disks(
     request: HardwareRequest, stored: HardwareRequest
 ) -> HardwareRequest:
-    """Return a request with the bus of what is attached afterwards.
+    """Return a request with the bus of what is attached from now on.
 
     Nova names such a disk by the server's stored image, whatever image the
     guest is made of, and goes by the name alone.

@@ -143,7 +143,7 @@ class ServerReader:
         server = self._find.server(server_id)
         reference = section(body, "rebuild").get("imageRef")
         image = self._find.image(reference)
-        request = self._anew(REBUILD, server, image)
+        request = self._stored(self._anew(REBUILD, server, image), server)
         if image.holder.id == server.image:
             return request
         return replace(request, scheduled=(image.hardware(),))
@@ -183,7 +183,7 @@ class ServerReader:
             image = rescues.rescue_image(self._find, server, named)
         except rescues.Unusable as error:
             return self._unusable(RESCUE, server, error)
-        present = self._existing(server)
+        present = with_later_disks(self._existing(server), server.hardware)
         if image.holder.id != server.image:
             # What the server was made of excuses no other file.
             present = rescues.devices_alone(present)
@@ -245,7 +245,11 @@ class ServerReader:
         )
 
     def _stored(self, request: ServerRequest, server: Server) -> ServerRequest:
-        """Return a request that leaves the stored image metadata as it is."""
+        """Return a request with disks that come by the stored metadata.
+
+        Later, where the stored image metadata stays as it is, or meanwhile:
+        Nova lets a disk be attached until it has begun with the request.
+        """
         hardware, *existing = (
             with_later_disks(made, server.hardware)
             for made in (request.hardware, *request.existing)

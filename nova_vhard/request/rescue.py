@@ -20,7 +20,7 @@ from nova_vhard.policy.hardware import (
     HardwareRequest,
 )
 from nova_vhard.request.image import BASE_IMAGE, is_image_id
-from nova_vhard.request.kept import with_kept
+from nova_vhard.request.kept import with_kept, with_later_disks
 from nova_vhard.request.lookups import Image, Lookups, NotFound, Server
 
 #: Seconds that Nova waits for a running guest to shut down before it reads
@@ -104,7 +104,7 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
         devices_alone(request), find.kept_devices(server), server.config_drive
     )
     return replace(
-        request,
+        with_later_disks(request, server.hardware),
         rescue_disk=rescue_disk(image),
         faults=tuple(_slow_shutdown(server)),
     )

@@ -111,6 +111,11 @@ def kept(hardware):
 PRESENT = kept(server().hardware)
 
 
+def with_more_disks(request):
+    """Return a request with a disk that is attached before Nova begins."""
+    return with_later_disks(request, server().hardware)
+
+
 def boot(server_reader=None, **keys):
     body = {"imageRef": NEW_ID, "flavorRef": "2", **keys}
     return (server_reader or reader()).boot({"server": body})
@@ -273,9 +278,9 @@ def subject(operation, image=OLD_ID, flavor=SMALL):
 def test_a_rebuild_with_another_image_is_scheduled_too():
     body = {"rebuild": {"imageRef": NEW_ID}}
     assert reader().rebuild("a-server", body) == ServerRequest(
-        kept(NEW.hardware()),
+        with_more_disks(kept(NEW.hardware())),
         subject(REBUILD, NEW_ID),
-        existing=(PRESENT,),
+        existing=(with_more_disks(PRESENT),),
         scheduled=(NEW.hardware(),),
     )
 
@@ -283,7 +288,9 @@ def test_a_rebuild_with_another_image_is_scheduled_too():
 def test_a_rebuild_with_the_same_image_is_not_scheduled():
     body = {"rebuild": {"imageRef": OLD_ID}}
     assert reader().rebuild("a-server", body) == ServerRequest(
-        kept(OLD.hardware()), subject(REBUILD), existing=(PRESENT,)
+        with_more_disks(kept(OLD.hardware())),
+        subject(REBUILD),
+        existing=(with_more_disks(PRESENT),),
     )
 
 
@@ -358,7 +365,7 @@ def test_a_rescue_is_of_the_image_that_it_names():
     assert reader().rescue("a-server", body) == ServerRequest(
         with_kept(plain, (), True),
         subject(RESCUE, NEW_ID),
-        existing=(devices_alone(PRESENT),),
+        existing=(devices_alone(with_more_disks(PRESENT)),),
     )
 
 

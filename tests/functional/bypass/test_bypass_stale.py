@@ -5,10 +5,15 @@ Nova keeps up to four: Glance's image, the server's system_metadata, the
 RequestSpec of the last scheduling, and the domain as it was last made.
 """
 
+from nova import context as nova_context
+from nova.virt import driver
+
+from nova_vhard.gates import nova_servers
 from tests.functional.bypass import test_bypass_kept as kept
 from tests.functional.bypass import ways
 from tests.functional.nova import base
 
+KEPT = "nova_vhard.gates.nova_servers.kept_devices"
 NO_DISK = "nova.virt.libvirt.driver.LibvirtDriver.migrate_disk_and_power_off"
 NOWHERE = {"trait:CUSTOM_NOWHERE": "required"}
 
@@ -95,6 +100,38 @@ class Stale(kept.Kept):
         assert "virtio-scsi" not in domain
         # libvirt picks a controller for a disk that is plugged in, too
         self.ends(self.attach(server), 'bus="scsi"')
+
+    def attached_meanwhile(self):
+        """Attach a disk to a server after the gate has looked at its disks.
+
+        :returns: ids of its image, and of the server
+        """
+        server = self.on_virtio({**kept.SCSI, **kept.Q35})
+        before = [*self.kept_devices(server)]
+        assert self.attach(server).status_int == 202
+        self.given('bus="scsi"')
+        self.settle()
+        self.witness.said.clear()
+        self.stub_out(KEPT, lambda _info: before)
+        return self.instance(server).image_ref, server
+
+    def kept_devices(self, server):
+        context = nova_context.get_admin_context()
+        instance = self.instance(server)
+        rows = nova_servers.block_devices(context, instance)
+        info = driver.get_block_device_info(instance, rows)
+        return nova_servers.kept_devices(info)
+
+    def test_bypass_31_rebuild_while_a_disk_is_attached(self):
+        _, server = self.attached_meanwhile()
+        response = self.rebuild(server, hw_disk_bus="virtio")
+        self.ends(response, kept.LSI, names=["attached later", "scsi"])
+
+    def test_bypass_31_stable_rescue_while_a_disk_is_attached(self):
+        image, server = self.attached_meanwhile()
+        self.change(image, *kept.SCSI)
+        response = self.rescue(server, **kept.STABLE)
+        self.ends(response, kept.LSI, names=["attached later", "scsi"])
 
 
 class TestGuarded(Stale, ways.Guarded, base.LibvirtCase):
