@@ -119,14 +119,18 @@ class NovaLookups:
         """Return the metadata of a root device.
 
         Nova's function makes an error of its own of whatever a look-up
-        raises; what was raised counts.
+        raises; what was raised counts. Its errors about what is there are
+        of a moment, too: a volume's owner says whether it is bootable.
+
+        :raises NotShown: if Nova would refuse the device as it is now
+        :raises LookupFailed: if nobody answers of it
         """
         try:
             return nova_root.read(self._context, self, devices, legacy)
         except _UNREADABLE as error:
-            if isinstance(self._error, NotFound):
-                raise NotShown(str(self._error)) from error
-            raise self._error or NotFound(str(error)) from error
+            if isinstance(self._error, LookupFailed):
+                raise self._error from error
+            raise NotShown(str(self._error or error)) from error
 
     def boot_flavor(self, reference: Any) -> Flavor:
         """Return the flavor of a ``flavorRef`` of POST /servers."""

@@ -26,9 +26,10 @@ class NotFound(Exception):
 
 
 class NotShown(NotFound):
-    """Raised for an image or root volume that is hidden from this user.
+    """Raised for an image or root volume that this user cannot use now.
 
-    Whoever owns it may show it a moment later, when Nova looks.
+    Whoever owns it may show it a moment later, when Nova looks, or make it
+    bootable.
     """
 
 

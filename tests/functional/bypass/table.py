@@ -404,8 +404,8 @@ BYPASSES = (
     ),
     Bypass(
         36,
-        "An image is hidden from the user while the gate looks, and shown "
-        "while Nova looks",
+        "An image is hidden from the user, or a root volume not bootable, "
+        "while the gate looks, and shown or bootable while Nova looks",
         (NOVA_API, GLANCE_API, SCHEDULER),
         instead="What the gate of the Nova API alone judges is answered 400 "
         "by itself, and not passed on for Nova to look for the image",
@@ -413,6 +413,8 @@ BYPASSES = (
             "test_bypass_36_boot_with_a_config_drive",
             "test_bypass_36_rebuild",
             "test_bypass_36_rescue",
+            "test_bypass_36_root_volume_that_cannot_be_read_yet",
+            "test_bypass_36_root_volume_that_is_not_bootable_yet",
         ),
     ),
 )

@@ -2,13 +2,15 @@
 """Row 36: an image that is shown only after the gate has looked for it.
 
 Its owner shares it with a second project of theirs, and takes it back, as
-often as it needs: an image that is older than the policy, or exempted.
+often as it needs: an image that is older than the policy, or exempted. A root
+volume is made bootable, or its metadata mended, likewise.
 """
 
 from pathlib import Path
 
 import glanceclient.exc
 
+from nova_vhard.gates import nova_root
 from tests.functional.bypass import ways
 from tests.functional.nova import base
 
@@ -48,6 +50,26 @@ class Rows(ways.Ways):
         image = self.image(**PC)
         self.hide()
         self.refused(self.boot(image, config_drive=True), IDE)
+
+    def boots_from(self, **seen):
+        """Boot from a volume that the gate sees as it is for a moment."""
+        root = self.disk(self.volume(**PC))
+        get = nova_root._Cinder.get
+        self.stub_out(
+            "nova_vhard.gates.nova_root._Cinder.get",
+            lambda *args: {**get(*args), **seen},
+        )
+        response = self.boot(
+            None, block_device_mapping_v2=[root], config_drive=True
+        )
+        self.refused(response, IDE)
+
+    def test_bypass_36_root_volume_that_is_not_bootable_yet(self):
+        """Its owner says whether it is, in Cinder."""
+        self.boots_from(bootable=False)
+
+    def test_bypass_36_root_volume_that_cannot_be_read_yet(self):
+        self.boots_from(volume_image_metadata={"min_ram": "little", **PC})
 
     def test_bypass_36_rebuild(self):
         def action(image):

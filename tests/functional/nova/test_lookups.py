@@ -16,7 +16,13 @@ from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.policy.hardware import STORED, Holder
 from nova_vhard.policy.hardware import VOLUME as ON_A_VOLUME
 from nova_vhard.request import image
-from nova_vhard.request.lookups import Image, LookupFailed, NotFound, Server
+from nova_vhard.request.lookups import (
+    Image,
+    LookupFailed,
+    NotFound,
+    NotShown,
+    Server,
+)
 from nova_vhard.request.nova_api import ServerReader
 from tests.functional.nova import helpers  # noqa: F401 - registers objects
 from tests.functional.nova.test_servers_read import VOLUME as IN_CINDER
@@ -543,7 +549,7 @@ def test_metadata_of_a_volume_that_nova_cannot_read():
     odd = {"id": VOLUME, "volume_image_metadata": {"min_ram": "x"}}
     volumes = SimpleNamespace(get=lambda *_: odd)
     find = NovaLookups(SimpleNamespace(volumes=volumes), WHO)
-    with pytest.raises(NotFound, match="invalid literal for int"):
+    with pytest.raises(NotShown, match="invalid literal for int"):
         find.boot_image({"block_device_mapping_v2": [ROOT]})
 
 
