@@ -408,7 +408,11 @@ BYPASSES = (
         "while the gate looks, and shown or bootable while Nova looks",
         (NOVA_API, GLANCE_API, SCHEDULER),
         instead="What the gate of the Nova API alone judges is answered 400 "
-        "by itself, and not passed on for Nova to look for the image",
+        "by itself, and not passed on for Nova to look for the image. Not "
+        "so the own image of a server in a stable rescue: it may be deleted, "
+        "and the stored image metadata counts, as to Nova. If it is shown "
+        "before nova-compute looks, what it says arrives, until a guard on "
+        "the host looks at the guest itself",
         tests=(
             "test_bypass_36_boot_with_a_config_drive",
             "test_bypass_36_rebuild",
@@ -416,5 +420,18 @@ BYPASSES = (
             "test_bypass_36_root_volume_that_cannot_be_read_yet",
             "test_bypass_36_root_volume_that_is_not_bootable_yet",
         ),
+    ),
+    Bypass(
+        37,
+        "An image, or a volume's image metadata, is changed between the "
+        "gate's look and Nova's, into what is refused only beside the rest: "
+        "a machine type under a config drive, a bus scsi without its model",
+        (NOVA_API,),
+        instead="The scheduler's gate judges the image again, at a boot and "
+        "at a rebuild with another one, but sees nothing beside it. What is "
+        "changed until Nova looks arrives, until a guard on the host looks "
+        "at the guest itself. A rule that allows machine type q35 alone "
+        "refuses the other image by itself, and needs nothing beside it",
+        untested="who is first is a matter of time, which no test may rest on",
     ),
 )

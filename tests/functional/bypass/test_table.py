@@ -11,7 +11,7 @@ import pytest
 from nova_vhard.catalogue import gates
 from tests.functional.bypass.table import BYPASSES, FLAVOR_WRITES, Bypass
 
-ROWS = 36
+ROWS = 37
 GATES = {*gates.GATES, FLAVOR_WRITES}
 by_number = pytest.mark.parametrize(
     "bypass", BYPASSES, ids=[str(bypass.number) for bypass in BYPASSES]
