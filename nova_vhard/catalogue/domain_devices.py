@@ -106,6 +106,23 @@ def _port(name: str) -> XmlPlace:
     )
 
 
+def _served(path: str) -> XmlPlace:
+    """Return the place of a port's socket; Nova's wait for who connects."""
+    return XmlPlace(
+        path=path,
+        value="@mode",
+        missing={"": "connect"},
+        added={"": ("bind",)},
+    )
+
+
+#: Ports, by the kinds of them that have a socket.
+_SOCKETS = tuple(
+    f"devices/{name}[@type='{kind}']/source"
+    for name in ("serial", "console", "channel")
+    for kind in ("tcp", "unix")
+)
+
 #: What a policy has no word for, and Nova makes for nobody: which of it
 #: counts, as far as an element beside it is known.
 NO_WORD = (
@@ -120,6 +137,29 @@ NO_WORD = (
     _image("devices/disk//backingStore"),
     _image("devices/disk//dataStore"),
     _image("devices/disk/mirror"),
+    # Commands to the hardware that the kernel does not look at
+    XmlPlace(
+        path="devices/disk",
+        value="@rawio",
+        missing={"": "no"},
+        added={"": ("no",)},
+        words={"yes": ("rawio",)},
+    ),
+    XmlPlace(
+        path="devices/disk",
+        value="@sgio",
+        missing={"": "filtered"},
+        added={"": ("filtered",)},
+        words={"unfiltered": ("sgio unfiltered",)},
+    ),
+    # A disk that another process of the host serves
+    XmlPlace(
+        path="devices/disk/source/host",
+        value="@transport",
+        missing={"": "tcp"},
+        added={"": ("rdma", "tcp")},
+    ),
+    XmlPlace(path="devices/disk//reservations", value="source/@path"),
     # What libvirt makes of one of a network of its own shows later only: it
     # may be a device of the host.
     XmlPlace(
@@ -132,9 +172,25 @@ NO_WORD = (
             )
         },
     ),
+    # The host's own network, by a process of the host
+    XmlPlace(path="devices/interface/backend[@type='passt']", value="@type"),
     _port("serial"),
     _port("console"),
     _port("channel"),
+    *map(_served, _SOCKETS),
+    # Others are on a bus of their own, or reach into the host's network.
+    XmlPlace(
+        path="devices/console/target",
+        value="@type",
+        missing={"": "serial"},
+        added={"": ("sclp", "sclplm", "serial")},
+    ),
+    XmlPlace(
+        path="devices/channel/target",
+        value="@type",
+        missing={"": "virtio"},
+        added={"": ("virtio",)},
+    ),
     # What libvirt makes of one by itself; others are on a bus of their own.
     XmlPlace(
         path="devices/serial/target",
@@ -177,7 +233,8 @@ NO_WORD = (
         value="@type",
         added={"": ("none", "spice")},
     ),
-    # Files of the host's that the guest's firmware hands to it
+    # Files of the host's that the guest's firmware hands to it, or that it
+    # reads itself
     XmlPlace(
         path="sysinfo",
         value="@type",
@@ -187,6 +244,8 @@ NO_WORD = (
         path="os/acpi/table",
         value="@type",
     ),
+    XmlPlace(path="os/dtb"),
+    XmlPlace(path="devices/*/rom[@file]", value="@file"),
     # Others ask another process of the host.
     XmlPlace(
         path="devices/video/driver",
@@ -205,6 +264,7 @@ NO_WORD = (
         value="driver/@type",
         added={"": ("virtiofs",)},
     ),
+    XmlPlace(path="devices/filesystem/source[@socket]", value="@socket"),
     XmlPlace(
         path="devices/hostdev",
         value="@type",
@@ -222,9 +282,18 @@ NO_WORD = (
         value="@type",
         added={"": ("emulator",)},
     ),
+    # Others give memory of the host, or take it back, as the guest asks.
     XmlPlace(
         path="devices/memory",
         value="@model",
-        only={"model": ("sgx-epc",)},
+        added={"": ("dimm", "nvdimm", "virtio-pmem")},
+    ),
+    # Others are a device by themselves, such as a reader of smart cards.
+    XmlPlace(
+        path="devices/controller",
+        value="@type",
+        added={
+            "": ("fdc", "ide", "pci", "sata", "scsi", "usb", "virtio-serial")
+        },
     ),
 )

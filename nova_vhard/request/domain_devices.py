@@ -241,4 +241,5 @@ def _without_a_word(domain: Element, facts: Facts) -> Iterator[str]:
             yield device.tag
     for place in NO_WORD:
         for value, device in _values(domain, place, facts):
-            yield f"{device.tag} {value or ''}".rstrip()
+            name = place.names(value)[0] if value else ""
+            yield f"{device.tag} {name}".rstrip()

@@ -381,6 +381,51 @@ def test_flavor_demands_checks_of_the_host():
             "<tpm model='tpm-tis'><backend type='passthrough'/></tpm>",
             "backend passthrough",
         ),
+        ("<controller type='ccid' index='0'/>", "controller ccid"),
+        ("<controller type='xenbus'/>", "controller xenbus"),
+        ("<controller/>", "controller"),
+        ("<memory model='virtio-mem'/>", "memory virtio-mem"),
+        ("<memory model='sgx-epc'/>", "memory sgx-epc"),
+        ("<memory model='unheard-of'/>", "memory unheard-of"),
+        ("<disk rawio='yes'/>", "disk rawio"),
+        ("<disk sgio='unfiltered'/>", "disk sgio unfiltered"),
+        (
+            "<disk type='network'><source protocol='nbd'>"
+            "<host transport='unix' socket='/x'/></source></disk>",
+            "host unix",
+        ),
+        (
+            "<disk type='block'><source><reservations managed='yes'/>"
+            "</source></disk>",
+            "reservations",
+        ),
+        (
+            "<interface type='vhostuser'><backend type='passt'/></interface>",
+            "backend passt",
+        ),
+        (
+            "<channel type='unix'><source mode='connect' path='/x'/>"
+            "</channel>",
+            "source connect",
+        ),
+        ("<serial type='tcp'><source host='h'/></serial>", "source connect"),
+        (
+            "<console type='pty'><target type='virtio'/></console>",
+            "target virtio",
+        ),
+        (
+            "<channel type='pty'><target type='guestfwd'/></channel>",
+            "target guestfwd",
+        ),
+        (
+            "<interface type='bridge'><rom file='/x'/></interface>",
+            "rom /x",
+        ),
+        (
+            "<filesystem><driver type='virtiofs'/><source socket='/x'/>"
+            "</filesystem>",
+            "source /x",
+        ),
     ],
 )
 def test_what_no_rule_is_about_is_refused(devices, expected):
@@ -448,6 +493,23 @@ def test_what_libvirt_and_nova_write_of_what_is_behind_a_device():
         "<video><driver iommu='on'/><model type='virtio'><acceleration/>"
         "</model></video><serial type='pty'><target port='0'/></serial>",
     ]
+    devices += [
+        "<disk rawio='no' sgio='filtered'><source><host name='h'/>"
+        "<host name='h' transport='rdma'/></source></disk>",
+        "<interface type='bridge'><rom bar='off'/><backend tap='/x'/>"
+        "</interface><memory model='dimm'/><memory model='virtio-pmem'/>",
+        "<serial type='tcp'><source mode='bind'/></serial>"
+        "<channel type='unix'><source mode='bind'/><target type='virtio'/>"
+        "</channel><serial type='pty'><source path='/dev/pts/1'/></serial>",
+        "<console type='pty'><target/></console>",
+    ]
+    kinds = ["serial", "sclp", "sclplm"]
+    devices += [
+        f"<console type='pty'><target type='{kind}'/></console>"
+        for kind in kinds
+    ]
+    kinds = ["fdc", "ide", "pci", "sata", "scsi", "usb", "virtio-serial"]
+    devices += [f"<controller type='{kind}'/>" for kind in kinds]
     kinds = ["isa", "sclp", "spapr-vio", "system"]
     devices += [
         f"<serial type='pty'><target type='{kind}-serial'/></serial>"
@@ -468,10 +530,16 @@ def test_files_that_the_firmware_hands_on_are_refused(more, expected):
     assert faults == [f"sysinfo {expected}"] * bool(expected)
 
 
-def test_a_table_of_acpi_in_a_file_is_refused():
-    text_of_os = system("<acpi><table type='slic'>/x</table></acpi>")
-    (fault,) = read(system=text_of_os).request.faults
-    assert fault.value == "table slic"
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("<acpi><table type='slic'>/x</table></acpi>", "table slic"),
+        ("<dtb>/x</dtb>", "dtb /x"),
+    ],
+)
+def test_a_table_in_a_file_is_refused(more, expected):
+    (fault,) = read(system=system(more)).request.faults
+    assert fault.value == expected
 
 
 def test_arguments_for_qemu_are_refused():
