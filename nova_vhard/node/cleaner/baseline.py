@@ -4,11 +4,10 @@
 import functools
 import json
 import os
-import pathlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nova_vhard.common import files
+from nova_vhard.common import files, source
 from nova_vhard.host import pci
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 from nova_vhard.node.cleaner import (
@@ -186,12 +185,13 @@ def load(folder: str, address: str) -> Baseline | None:
     """
     where = path(folder, address)
     try:
-        text = pathlib.Path(where).read_text(encoding="utf-8")
-        state = parse(json.loads(text))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise BaselineError(f"{where}: {error.strerror}") from error
+        state = parse(json.loads(source.read_text(where)))
+    except source.UnreadableError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise BaselineError(f"{where} {error}") from error
+    except RecursionError as error:
+        raise BaselineError(f"{where}: nested too deeply") from error
     except (ValueError, BaselineError) as error:
         raise BaselineError(f"{where}: {error}") from error
     if state.address != address:

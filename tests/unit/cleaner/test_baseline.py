@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from nova_vhard.common import source
 from nova_vhard.host.root import Unreadable
 from nova_vhard.node.cleaner import baseline
 from tests.unit.cleaner import trees
@@ -59,11 +60,33 @@ def test_a_file_that_is_none(tmp_path, kept, change, said):
     assert kept in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", '{"a": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", "null", '{"a": 1}', "[" * 10**6]
+)
 def test_garbage(tmp_path, kept, text):
     with open(kept, "w") as file:
         file.write(text)
     with pytest.raises(baseline.BaselineError):
+        baseline.load(str(tmp_path), NVME)
+
+
+@pytest.mark.parametrize(
+    ("make", "stated"),
+    [
+        (os.mkfifo, "it is a named pipe"),
+        (os.mkdir, "it is a directory"),
+        (lambda path: os.symlink("/dev/zero", path), "it is a device"),
+    ],
+)
+def test_what_is_no_file_is_not_waited_for(tmp_path, make, stated):
+    make(baseline.path(str(tmp_path), NVME))
+    with pytest.raises(baseline.BaselineError, match=stated):
+        baseline.load(str(tmp_path), NVME)
+
+
+def test_a_good_state_without_end_is_not_read(tmp_path, kept):
+    os.truncate(kept, source.MAX_SIZE + 1)
+    with pytest.raises(baseline.BaselineError, match="is larger than"):
         baseline.load(str(tmp_path), NVME)
 
 
