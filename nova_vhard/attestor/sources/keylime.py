@@ -8,6 +8,7 @@ agent was last verified with success.
 
 import json
 import ssl
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -141,8 +142,10 @@ def _read(url: str, body: bytes) -> dict[str, Verdict]:
     :raises SourceError: if it makes no sense
     """
     try:
-        agents = json.loads(body)["results"]
-        entries = list(agents.items())
+        answer = json.loads(body, object_pairs_hook=_object)
+        entries = list(answer["results"].items())
+        if entries and not any(type(entry) is dict for _, entry in entries):
+            raise ValueError("nothing in it is an agent")
     except _NO_LIST as error:
         raise SourceError(
             f"{url}: the answer is no list of agents "
@@ -150,6 +153,19 @@ def _read(url: str, body: bytes) -> dict[str, Verdict]:
             "verifier's, not a registrar's"
         ) from error
     return {str(agent): _verdict(entry) for agent, entry in entries}
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON.
+
+    :raises ValueError: for a name that stands twice: one value would hide
+        the other, a PASS a FAIL
+    """
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"{clean(name)} stands twice")
+    return result
 
 
 def _check_files(options: Any) -> None:

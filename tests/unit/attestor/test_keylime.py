@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Source keylime, by real HTTPS with certificates on both sides."""
 
+import json
 import time
 import zlib
 
@@ -108,11 +109,37 @@ def test_a_deep_entry_is_nobody_elses(keylime_conf, verifier):
         b'{"results": {"a": 1}',
         b"\xff",
         b"[" * 200_000,
+        # as a verifier that was not asked for all of its agents says it
+        b'{"results": {"uuids": []}}',
+        b'{"results": {"uuids": [["a"]]}}',
     ],
 )
 def test_an_answer_that_makes_no_sense(keylime_conf, verifier, body):
     verifier.body = body
     with pytest.raises(SourceError, match="no list of agents"):
+        Keylime(keylime_conf).verdicts()
+
+
+FAIL, PASS = (json.dumps(agent(status)) for status in ("FAIL", "PASS"))
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (f'{{"results": {{"a": {FAIL}, "a": {PASS}}}}}', "a"),
+        (f'{{"results": {{"a": {FAIL}}}, "results": {{}}}}', "results"),
+        (
+            f'{{"results": {{"a": {FAIL[:-1]}, "attestation_status": "PASS"}}'
+            "}}",
+            "attestation_status",
+        ),
+    ],
+)
+def test_a_name_that_stands_twice_hides_nothing(
+    keylime_conf, verifier, body, name
+):
+    verifier.body = body.encode()
+    with pytest.raises(SourceError, match=f"{name} stands twice"):
         Keylime(keylime_conf).verdicts()
 
 
