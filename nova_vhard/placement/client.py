@@ -110,6 +110,12 @@ class Placement(PlacementReader):
         """
         query = f"uuid={quote(uuid)}" if uuid else f"name={quote(name or '')}"
         for provider in self._providers(query):
+            # Whatever answers is to have read the query: MySQL compares names
+            # without their case.
+            same = (uuid or name or "").casefold()
+            if same != (provider.uuid if uuid else provider.name).casefold():
+                text = f"it was asked for {query}, and has {provider.uuid}"
+                raise PlacementError(f"GET /resource_providers: {text}")
             return provider
         raise ProviderNotFound(f"no resource provider with {query}")
 

@@ -71,3 +71,20 @@ def test_a_root_that_is_none():
     placement = Placement(Odd(resource_providers=[entry]))
     with pytest.raises(PlacementError, match="not a list of providers"):
         placement.below_roots(TRAIT)
+
+
+@pytest.mark.parametrize(
+    ("uuid", "name"),
+    [(HOST[:-1] + "2", None), (None, "compute2"), (None, "compute10")],
+)
+def test_another_provider_than_was_asked_for(uuid, name):
+    placement = Placement(Odd())
+    with pytest.raises(PlacementError, match=r"it was asked for .*, and has"):
+        placement.provider(uuid, name)
+
+
+@pytest.mark.parametrize(
+    ("uuid", "name"), [(HOST, None), (HOST.upper(), None), (None, "Compute1")]
+)
+def test_a_database_that_does_not_know_case(uuid, name):
+    assert Placement(Odd()).provider(uuid, name).uuid == HOST
