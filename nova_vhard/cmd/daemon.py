@@ -2,10 +2,10 @@
 """What our programs with a configuration file of their own do alike."""
 
 import argparse
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -19,6 +19,10 @@ Command = Callable[[cfg.ConfigOpts, argparse.Namespace], int]
 
 #: What is the operator's to put right: one line, and no traceback.
 _EXPECTED = (cfg.Error, PlacementError, OSError, ValueError)
+
+#: How options are named that lead to a place: an empty one is the folder that
+#: a program happens to be started in, or the root of all.
+_PLACES = ("_dir", "_file", "_path", "root")
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Program:
         )
         logging.setup(conf, self.name)
         log.clean_handlers()
-        read_all(conf[self.group], self.options)
+        read_all(conf, self.group, self.options)
         return conf
 
     def run(self, command: Command, options: argparse.Namespace) -> int:
@@ -111,10 +115,36 @@ class Program:
         )
 
 
-def read_all(group: Any, options: Sequence[cfg.Opt]) -> None:
+def read_all(
+    conf: cfg.ConfigOpts, group: str, options: Sequence[cfg.Opt]
+) -> None:
     """Read every option: oslo.config checks a value when it is read.
 
     :raises ValueError: for one that makes no sense
     """
     for option in options:
-        getattr(group, option.dest)
+        try:
+            value = getattr(conf[group], option.dest)
+        except (cfg.NoSuchOptError, cfg.TemplateSubstitutionError) as error:
+            text = f"{error}: write $$ for a dollar sign"
+            raise ValueError(f"[{group}] {option.name}: {text}") from error
+        fault = _fault(option, value)
+        if fault:
+            raise ValueError(f"[{group}] {option.name} {fault}")
+
+
+def _fault(option: cfg.Opt, value: object) -> str:
+    """Return what oslo.config lets pass and nothing can work with."""
+    missing = value is None or (value == "" and option.dest.endswith(_PLACES))
+    if missing and option.default not in (None, ""):
+        return (
+            f"has no value: give it one, or take the line out and "
+            f"{option.default} holds"
+        )
+    # NaN is neither too small nor too large.
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"is {value}, which is no number"
+    words = value if isinstance(value, list) else [value]
+    if any("\0" in word for word in words if isinstance(word, str)):
+        return "has a character that no name and no path can have (NUL)"
+    return ""

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from oslo_config import cfg
 
 from nova_vhard.cmd import daemon
+from nova_vhard.conf import attestor, cleaner, exporter, guard, reporter
 from nova_vhard.conf import placement as placement_conf
 
 #: Program, a package that it needs, and the extra that brings it.
@@ -72,3 +74,58 @@ def test_a_hosts_own_login_holds_before_that_of_the_other_file(tmp_path):
         assert program.configure(options).placement.auth_section == section
     options.config_file = [own]
     assert program.configure(options).placement.auth_section == "one"
+
+
+def configure(tmp_path, module, name, value):
+    """Read a configuration with one option that is not its default."""
+    path = tmp_path / "a.conf"
+    path.write_text(f"[{module.GROUP.name}]\n{name} = {value}\n")
+    program = daemon.Program(
+        "a", (), module.register, module.GROUP.name, module.OPTS
+    )
+    options = argparse.Namespace(config_file=[str(path)], debug=False)
+    return program.configure(options)[module.GROUP.name][name]
+
+
+def options(*kinds):
+    return [
+        pytest.param(module, option, id=f"{module.GROUP.name}-{option.name}")
+        for module in (attestor, cleaner, exporter, guard, reporter)
+        for option in module.OPTS
+        if isinstance(option, kinds)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("module", "option"),
+    options(cfg.IntOpt, cfg.FloatOpt, cfg.PortOpt),
+)
+def test_a_number_that_is_none_is_named(tmp_path, module, option):
+    place = rf"\[{module.GROUP.name}\] {option.name} has no value.*holds"
+    with pytest.raises(ValueError, match=place):
+        configure(tmp_path, module, option.name, "")
+
+
+@pytest.mark.parametrize(("module", "option"), options(cfg.FloatOpt))
+@pytest.mark.parametrize("value", ["nan", "-NaN"])
+def test_what_is_no_number_is_named(tmp_path, module, option, value):
+    place = rf"\[{module.GROUP.name}\] {option.name} is nan"
+    with pytest.raises(ValueError, match=place):
+        configure(tmp_path, module, option.name, value)
+
+
+@pytest.mark.parametrize(
+    ("module", "option"), options(cfg.StrOpt, cfg.ListOpt)
+)
+def test_a_text_that_leads_nowhere_is_named(tmp_path, module, option):
+    place = rf"\[{module.GROUP.name}\] {option.name}"
+    if not getattr(option.type, "regex", None):
+        with pytest.raises(ValueError, match=f"{place} has a character"):
+            configure(tmp_path, module, option.name, "/a\0b")
+    with pytest.raises(ValueError, match=rf"{place}: no such.*\$\$"):
+        configure(tmp_path, module, option.name, "/$unknown")
+    if option.name.endswith(("_path", "_dir", "_file")) and option.default:
+        with pytest.raises(ValueError, match=f"{place} has no value"):
+            configure(tmp_path, module, option.name, "")
+    elif option.name.endswith("_directory"):
+        assert configure(tmp_path, module, option.name, "") == ""
