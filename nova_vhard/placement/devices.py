@@ -62,10 +62,12 @@ def offered(
     """
     devices: dict[str, Offered] = {}
     faults = []
+    prefix = f"{root.name}_"
     for provider in placement.tree(root.uuid, traits.ONE_TIME_USE):
-        name = provider.name.removeprefix(f"{root.name}_")
-        address = pci.address(name)
-        if address is None or name != address.upper():
+        address = pci.address(provider.name.removeprefix(prefix))
+        # No two have one name: a device's own provider cannot be shadowed by
+        # another that has the bare address for its name.
+        if not address or provider.name != f"{prefix}{address.upper()}":
             text = f"provider {provider.uuid} ({provider.name[:200]!r})"
             faults.append(f"{text} is not named by a device's address")
         else:
