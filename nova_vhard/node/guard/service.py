@@ -7,7 +7,7 @@ import os
 import pwd
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nova_vhard.common.log import get_logger
@@ -49,8 +49,8 @@ class Guard:
     :param listeners: sockets that the service manager holds; without any it
         makes its own
     :param sender: of notifications; None where they are off
-    :raises ValueError: for a user that this host does not know
-    :raises OSError: if there can be no socket or state
+    :raises ValueError: for a user that this host does not know, or if there
+        can be no socket or state
     """
 
     def __init__(
@@ -64,8 +64,10 @@ class Guard:
         self._options = options
         self._notifier = notifier or Notifier()
         self._interrupts = Interrupts()
-        os.makedirs(options.state_path, 0o700, exist_ok=True)
-        os.makedirs(options.run_dir, 0o755, exist_ok=True)
+        with _place(options, "state_path"):
+            os.makedirs(options.state_path, 0o700, exist_ok=True)
+        with _place(options, "run_dir"):
+            os.makedirs(options.run_dir, 0o755, exist_ok=True)
         state = os.path.join(options.state_path, POLICY)
         self._file = PolicyFile(
             options.policy_file,
@@ -83,12 +85,12 @@ class Guard:
         self.watcher = Watcher(
             options, self.answers.policy, judge, self.metrics
         )
-        listener = next(iter(listeners), None)
+        users = _users(options.libvirt_user)
+        with _place(options, "run_dir"):
+            listener = next(iter(listeners), None)
+            listener = listener or server.listen(socket_path(options))
         self._server = server.Server(
-            listener or server.listen(socket_path(options)),
-            self.answers,
-            _users(options.libvirt_user),
-            options.threads,
+            listener, self.answers, users, options.threads
         )
 
     def stop(self) -> None:
@@ -157,6 +159,22 @@ class Guard:
             "not_kept": clean(self.memory.trouble, SHOWN),
             "libvirt": self.metrics.connected,
         }
+
+
+@contextlib.contextmanager
+def _place(options: Any, name: str) -> Iterator[None]:
+    """Name the option whose folder cannot be used.
+
+    :raises ValueError: in place of an OSError
+    """
+    try:
+        yield
+    except OSError as error:
+        where = f"[vhard_guard] {name}: {getattr(options, name)}"
+        fix = "name a folder that this user can make, or write to"
+        raise ValueError(
+            f"{where}: {error.strerror or error}: {fix}"
+        ) from error
 
 
 def _users(name: str) -> frozenset[int]:

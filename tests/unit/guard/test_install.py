@@ -314,3 +314,25 @@ def test_a_crash_is_one_line(run, monkeypatch):
     code, out, err = run("install")
     assert (code, out, err.count("\n")) == (255, "", 1)
     assert "crashed" in err
+
+
+@pytest.mark.parametrize("name", ["state_path", "run_dir"])
+@pytest.mark.parametrize("place", ["/dev/null", "/proc/none/such"])
+def test_a_folder_that_cannot_be_is_named(run, config, name, place):
+    with config.open("a") as file:
+        file.write(f"{name} = {place}\n")
+    code, _, err = run("run")
+    assert code == 1
+    assert err.startswith(f"nova-vhard-guard: [vhard_guard] {name}: {place}: ")
+    assert err.count("\n") == 1
+    assert "name a folder" in err
+
+
+def test_a_socket_that_cannot_be_is_named(run, config):
+    # a folder that nobody can write to, and a path that is too long for one
+    for place in ("/proc/self", config.parent / ("long" * 30)):
+        with config.open("a") as file:
+            file.write(f"run_dir = {place}\n")
+        code, _, err = run("run")
+        assert code == 1
+        assert f"[vhard_guard] run_dir: {place}: " in err
