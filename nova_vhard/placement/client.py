@@ -78,12 +78,12 @@ class Inventory:
     @property
     def total(self) -> int:
         """How many there are."""
-        return int(self.fields["total"])
+        return _number(self.fields["total"])
 
     @property
     def reserved(self) -> int:
         """How many of them nobody may have."""
-        return int(self.fields["reserved"])
+        return _number(self.fields["reserved"])
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ class Placement(PlacementReader):
         )
         response = self.request("put", url, body, statuses=_RESERVE)
         with shape("what was written"):
-            written = response.json()["reserved"]
+            written = _number(response.json()["reserved"])
         if written != reserved:
             raise PlacementError("the answer does not say what was written")
 
@@ -302,7 +302,14 @@ class Placement(PlacementReader):
         url = f"{PROVIDERS}/{quote(provider)}/{part}"
         body = self.get(url, _OF_PROVIDER)
         with shape(part):
-            return body, int(body["resource_provider_generation"])
+            return body, _number(body["resource_provider_generation"])
+
+
+def _number(value: object) -> int:
+    """Return a whole number that is not negative; else a ValueError."""
+    if type(value) is not int or value < 0:
+        raise ValueError("it is no number")
+    return value
 
 
 def _text(value: object) -> str:

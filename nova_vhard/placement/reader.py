@@ -18,6 +18,16 @@ VERSION = "1.39"
 PROVIDERS = "/resource_providers"
 
 _UUID = re.compile("[0-9A-Za-z-]{1,64}")
+#: What a body of another shape leads to: numbers without end and lists nested
+#: without end are JSON to Python's reader, too.
+_SHAPELESS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class Client(Protocol):
@@ -178,5 +188,5 @@ def shape(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except _SHAPELESS as error:
         raise PlacementError(f"not {what}: {error!r}") from error

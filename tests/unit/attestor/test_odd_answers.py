@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Placement, or a proxy before it, that answers with another shape."""
 
+import json
 import logging
 from types import SimpleNamespace
 
 import pytest
 
-from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.client import Inventory, Placement, PlacementError
 from tests import logged
 from tests.functional.placement.attestors import COMPUTE, TRAIT, Desk
 
@@ -88,3 +89,46 @@ def test_another_provider_than_was_asked_for(uuid, name):
 )
 def test_a_database_that_does_not_know_case(uuid, name):
     assert Placement(Odd()).provider(uuid, name).uuid == HOST
+
+
+NO_NUMBERS = [None, -1, 0.9, "1", True, float("nan"), float("inf"), [1], {}]
+
+
+@pytest.mark.parametrize("number", NO_NUMBERS)
+def test_a_generation_that_is_none(number):
+    placement = Placement(Odd(resource_provider_generation=number))
+    with pytest.raises(PlacementError, match="not traits"):
+        placement.traits_of(HOST)
+
+
+@pytest.mark.parametrize("name", ["total", "reserved"])
+@pytest.mark.parametrize("number", NO_NUMBERS)
+def test_an_inventory_that_is_none(name, number):
+    fields = {"total": 1, "reserved": 1, name: number}
+    placement = Placement(Odd(inventories={"CUSTOM_X": fields}))
+    with pytest.raises(PlacementError, match="not inventories"):
+        placement.inventories(HOST)
+
+
+@pytest.mark.parametrize("number", NO_NUMBERS)
+def test_a_write_that_is_not_known_to_be_done(number):
+    fields = {"total": 1, "reserved": 0}
+    placement = Placement(Odd(**fields | {"reserved": number}))
+    inventory = Inventory(HOST, "CUSTOM_X", 1, fields)
+    with pytest.raises(PlacementError, match="not what was written"):
+        placement.reserve(inventory, 1)
+
+
+def test_an_answer_that_is_nested_without_end():
+    def deep():
+        return json.loads("[" * 200_000)
+
+    answer = SimpleNamespace(status_code=200, text="", json=deep)
+    client = SimpleNamespace(get=lambda *_, **__: answer)
+    for ask in (
+        lambda placement: placement.traits_of(HOST),
+        lambda placement: placement.providers({TRAIT}),
+        lambda placement: placement.inventories(HOST),
+    ):
+        with pytest.raises(PlacementError, match="not a JSON object"):
+            ask(Placement(client))
