@@ -174,6 +174,16 @@ NO_WORD = (
     ),
     # The host's own network, by a process of the host
     XmlPlace(path="devices/interface/backend[@type='passt']", value="@type"),
+    *(
+        XmlPlace(
+            path=f"devices/interface/{name}",
+            value="@path",
+            missing={"": "none"},
+            added={"": ("none",)},
+        )
+        # Programs that libvirt runs on the host; Nova's are empty.
+        for name in ("script", "downscript")
+    ),
     _port("serial"),
     _port("console"),
     _port("channel"),
@@ -245,6 +255,13 @@ NO_WORD = (
         value="@type",
     ),
     XmlPlace(path="os/dtb"),
+    # Else a disk of the host's
+    XmlPlace(
+        path="os/nvram",
+        value="@type",
+        missing={"": "file"},
+        added={"": ("file",)},
+    ),
     XmlPlace(path="devices/*/rom[@file]", value="@file"),
     # Others ask another process of the host.
     XmlPlace(

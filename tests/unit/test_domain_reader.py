@@ -418,6 +418,14 @@ def test_flavor_demands_checks_of_the_host():
             "target guestfwd",
         ),
         (
+            "<interface type='ethernet'><script path='/x'/></interface>",
+            "script /x",
+        ),
+        (
+            "<interface type='ethernet'><downscript path='/x'/></interface>",
+            "downscript /x",
+        ),
+        (
             "<interface type='bridge'><rom file='/x'/></interface>",
             "rom /x",
         ),
@@ -501,7 +509,8 @@ def test_what_libvirt_and_nova_write_of_what_is_behind_a_device():
         "<serial type='tcp'><source mode='bind'/></serial>"
         "<channel type='unix'><source mode='bind'/><target type='virtio'/>"
         "</channel><serial type='pty'><source path='/dev/pts/1'/></serial>",
-        "<console type='pty'><target/></console>",
+        "<console type='pty'><target/></console>"
+        "<interface type='ethernet'><script path=''/></interface>",
     ]
     kinds = ["serial", "sclp", "sclplm"]
     devices += [
@@ -535,11 +544,18 @@ def test_files_that_the_firmware_hands_on_are_refused(more, expected):
     [
         ("<acpi><table type='slic'>/x</table></acpi>", "table slic"),
         ("<dtb>/x</dtb>", "dtb /x"),
+        ("<nvram type='block'><source dev='/x'/></nvram>", "nvram block"),
     ],
 )
 def test_a_table_in_a_file_is_refused(more, expected):
     (fault,) = read(system=system(more)).request.faults
     assert fault.value == expected
+
+
+@pytest.mark.parametrize("kind", ["", " type='file'"])
+def test_variables_of_the_firmware_are_a_file(kind):
+    text_of_os = system(f"<nvram template='/t'{kind}>/x</nvram>")
+    assert not read(system=text_of_os).request.faults
 
 
 def test_arguments_for_qemu_are_refused():
