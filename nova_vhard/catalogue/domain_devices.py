@@ -213,6 +213,27 @@ NO_WORD = (
             )
         },
     ),
+    # What listens at others is nobody's of OpenStack.
+    *(
+        XmlPlace(
+            path=f"devices/channel[@type='{kind}']/target",
+            value="@name",
+            but={"type": ("guestfwd",)},
+            added={"": ("org.qemu.guest_agent.0",)},
+        )
+        for kind in ("file", "null", "pty", "tcp", "unix")
+    ),
+    # What libvirt makes of one by itself, where the machine has it anyway
+    XmlPlace(
+        path="devices/panic",
+        value="@model",
+        added={"": ("pseries", "s390")},
+    ),
+    XmlPlace(
+        path="devices/watchdog",
+        value="@model",
+        added={"": ("diag288", "i6300esb", "itco")},
+    ),
     XmlPlace(
         path="devices/redirdev",
         value="@type",

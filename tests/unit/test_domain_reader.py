@@ -381,6 +381,18 @@ def test_flavor_demands_checks_of_the_host():
             "<tpm model='tpm-tis'><backend type='passthrough'/></tpm>",
             "backend passthrough",
         ),
+        (
+            "<channel type='unix'><target type='virtio' name='x'/></channel>",
+            "target x",
+        ),
+        (
+            "<channel type='pty'><target name='org.qemu.guest_agent.1'/>"
+            "</channel>",
+            "target org.qemu.guest_agent.1",
+        ),
+        ("<panic model='isa'/>", "panic isa"),
+        ("<panic/>", "panic"),
+        ("<watchdog model='ib700' action='reset'/>", "watchdog ib700"),
         ("<controller type='ccid' index='0'/>", "controller ccid"),
         ("<controller type='xenbus'/>", "controller xenbus"),
         ("<controller/>", "controller"),
@@ -507,8 +519,11 @@ def test_what_libvirt_and_nova_write_of_what_is_behind_a_device():
         "<interface type='bridge'><rom bar='off'/><backend tap='/x'/>"
         "</interface><memory model='dimm'/><memory model='virtio-pmem'/>",
         "<serial type='tcp'><source mode='bind'/></serial>"
-        "<channel type='unix'><source mode='bind'/><target type='virtio'/>"
-        "</channel><serial type='pty'><source path='/dev/pts/1'/></serial>",
+        "<channel type='unix'><source mode='bind'/><target type='virtio' "
+        "name='org.qemu.guest_agent.0'/></channel><channel type='spicevmc'>"
+        "<target name='com.redhat.spice.0'/></channel><panic model='s390'/>"
+        "<panic model='pseries'/><watchdog model='i6300esb'/>"
+        "<serial type='pty'><source path='/dev/pts/1'/></serial>",
         "<console type='pty'><target/></console>"
         "<interface type='ethernet'><script path=''/></interface>",
     ]
