@@ -18,6 +18,8 @@ _PASSED = (
     "devices/hostdev[@type='pci']/source",
     "devices/interface[@type='hostdev']/source",
     "devices/disk[@type='nvme']/source",
+    # What a disk is based on, mirrored to, or has its data in
+    "devices/disk//*[@type='nvme']/source",
 )
 
 

@@ -18,6 +18,8 @@ from nova_vhard.host.libvirt import Libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
 
 _VIRTUAL_FUNCTION = re.compile(r"virtfn\d+")
+# A mediated device is a folder below its parent's, named by a uuid.
+_MEDIATED = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,10 @@ NOBODY = Usage()
 
 
 def look(root: HostRoot, libvirt: Libvirt, address: str) -> Usage:
-    """Look now who holds a device, or one of its virtual functions."""
+    """Look now who holds a device, or a part of it.
+
+    Parts are its virtual functions and its mediated devices.
+    """
     held: list[str] = []
     unknown: list[str] = []
     owners: list[str] = []
@@ -83,8 +88,8 @@ def _functions(root: HostRoot, address: str) -> Iterator[str]:
 def _opened(root: HostRoot, address: str) -> list[str]:
     """Return which process has a file of VFIO open that leads to a device."""
     files = set()
-    for function in (address, *_functions(root, address)):
-        files |= set(_files(root, function))
+    for place in _places(root, address):
+        files |= set(_files(root, place))
     holders = []
     for pid in root.names(guests.PROC):
         if pid.isdecimal():
@@ -97,9 +102,21 @@ def _opened(root: HostRoot, address: str) -> list[str]:
     return holders
 
 
-def _files(root: HostRoot, address: str) -> Iterator[str]:
-    """Yield the ends of the paths of a device's files in /dev/vfio."""
-    place = pci.path(address)
+def _places(root: HostRoot, address: str) -> Iterator[str]:
+    """Yield the folders of a device and of all its parts."""
+    for function in (address, *_functions(root, address)):
+        place = pci.path(function)
+        yield place
+        for name in root.names(place, missing_ok=True):
+            if _MEDIATED.fullmatch(name):
+                yield f"{place}/{name}"
+
+
+def _files(root: HostRoot, place: str) -> Iterator[str]:
+    """Yield the ends of the paths of a device's files in /dev/vfio.
+
+    :param place: the device's folder
+    """
     group = root.link(f"{place}/iommu_group")
     if group:
         yield f"/vfio/{group}"

@@ -152,6 +152,13 @@ def test_broken_rules_release_nothing(used, text):
         HOSTDEV,
         f"<interface type='hostdev'><source>{ADDRESS}</source></interface>",
         f"<disk type='nvme'><source type='pci'>{ADDRESS}</source></disk>",
+        "<disk type='file'><source file='/x'/><backingStore type='file'>"
+        "<source file='/y'/><backingStore type='nvme'><source type='pci'>"
+        f"{ADDRESS}</source></backingStore></backingStore></disk>",
+        "<disk type='file'><source file='/x'><dataStore type='nvme'>"
+        f"<source type='pci'>{ADDRESS}</source></dataStore></source></disk>",
+        "<disk type='file'><source file='/x'/><mirror type='nvme'>"
+        f"<source type='pci'>{ADDRESS}</source></mirror></disk>",
     ],
 )
 def test_a_guest_of_libvirt_has_it(used, devices):
@@ -194,6 +201,25 @@ def test_a_process_has_its_vfio_device(used):
     used.round()
     assert used.words() == {"HELD"}
     assert "/proc/78" not in used.record.reason
+
+
+def test_a_process_has_a_mediated_device_of_it(used):
+    used.use()
+    part = f"/sys/bus/pci/devices/{NVME}/4b1c0f6e-0f4c-4f0e-8d7b-5f5f7a1c2d3e"
+    build(
+        used.tree,
+        {
+            f"{part}/iommu_group": "-> ../../../../kernel/iommu_groups/44",
+            "/proc/77/fd/9": "-> /dev/vfio/44",
+        },
+    )
+    used.round()
+    assert not used.candidates()
+    assert used.words() == {"HELD"}
+    assert "/proc/77/fd: /dev/vfio/44" in used.record.reason
+    shutil.rmtree(used.tree / "proc/77")
+    used.round()
+    assert used.candidates()
 
 
 def test_another_group_is_another_device(used):
