@@ -66,9 +66,8 @@ def unknown_properties() -> list[str]:
     Its guests get no such device, and its RequestSpecs do not tell of them.
     """
     known = image_meta.ImageMetaProps.fields
-    judged = {
-        name for kind in KINDS.values() for name in kind.image_properties
-    }
+    kinds = KINDS.values()
+    judged = {name for kind in kinds for name in kind.image_properties}
     return sorted(judged - known.keys())
 
 

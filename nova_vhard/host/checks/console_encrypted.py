@@ -59,14 +59,13 @@ class ConsoleEncrypted(Check):
 
 def _settled(answers: list[Answer]) -> Answer:
     """Return the worst answer, with each guest that is open."""
-    answer = mac.settle(answers)
-    if answer.status is Status.FAIL:
-        bad = (each.reason for each in answers if each.status is Status.FAIL)
+    bad = [each.reason for each in answers if each.status is Status.FAIL]
+    if bad:
         return Answer(Status.FAIL, f"open to the network: {few(bad)}")
-    if answer.status is Status.PASS:
-        text = f"consoles that nobody listens in on: all {len(answers)}"
-        return Answer(Status.PASS, text)
-    return answer
+    answer = mac.settle(answers)
+    text = f"consoles that nobody listens in on: all {len(answers)}"
+    good = Answer(Status.PASS, text)
+    return good if answer.status is Status.PASS else answer
 
 
 def _judge(host: Host, guest: Guest, evidence: list[str]) -> Answer:

@@ -72,14 +72,12 @@ class GuestCage(Check):
 
 def _settled(answers: list[Answer]) -> Answer:
     """Return the worst answer, with each guest that is not caged."""
+    bad = [each.reason for each in answers if each.status is Status.FAIL]
+    if bad:
+        return Answer(Status.FAIL, few(bad, _LONG))
     answer = mac.settle(answers)
-    if answer.status is Status.PASS:
-        text = f"guests that are caged: all {len(answers)}"
-        return Answer(Status.PASS, text)
-    if answer.status is Status.FAIL:
-        bad = [each for each in answers if each.status is Status.FAIL]
-        return Answer(Status.FAIL, few((each.reason for each in bad), _LONG))
-    return answer
+    good = Answer(Status.PASS, f"guests that are caged: all {len(answers)}")
+    return good if answer.status is Status.PASS else answer
 
 
 def _judge(
