@@ -141,7 +141,7 @@ class PolicyEnforcer:
         touched: frozenset[str],
         subject: Subject,
     ) -> Verdict:
-        """Return the same verdict, without an event."""
+        """Return what ``judge_change`` does, and write no event."""
         day = today()
         return introduced_violations(
             evaluate(policy, after, subject, day),

@@ -204,6 +204,8 @@ class GlanceGate:
         accept = environ.get("HTTP_ACCEPT", "")
         response = stored(self._application, environ, accept)
         if response.status_int == webob.exc.HTTPOk.code:
+            with self._enforcer.event(subject) as event:
+                event.verdict = verdict
             return self._refusal(verdict, subject)
         return response
 

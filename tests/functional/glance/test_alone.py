@@ -401,6 +401,25 @@ class TestChange:
         assert cloud.send(update(add("/hw_disk_bus", "ide"))).status == 404
         assert logged.decisions(caplog) == []
 
+    def test_one_that_is_made_between_two_looks_is_refused_with_an_event(
+        self,
+        cloud: Cloud,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        cloud.stored = None
+        look = glance_api.stored
+
+        def then_made(*arguments: Any) -> Any:
+            answer = look(*arguments)
+            cloud.stored = STORED
+            return answer
+
+        monkeypatch.setattr(glance_api, "stored", then_made)
+        assert cloud.send(update(add("/hw_disk_bus", "ide"))).status == 403
+        (whole,) = logged.decisions(caplog)
+        assert whole["outcome"] == "refuse"
+
     def test_both_states_are_of_the_image_and_its_owner(
         self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
     ) -> None:
