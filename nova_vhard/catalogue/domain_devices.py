@@ -106,14 +106,21 @@ def _port(name: str) -> XmlPlace:
     )
 
 
+def _other(
+    path: str, value: str, *made: str, missing: str | None = None
+) -> XmlPlace:
+    """Return the place of what counts where it is none that Nova makes.
+
+    :param made: values that Nova, or libvirt for it, makes
+    :param missing: value that libvirt takes where there is none
+    """
+    known = {} if missing is None else {"": missing}
+    return XmlPlace(path=path, value=value, missing=known, added={"": made})
+
+
 def _served(path: str) -> XmlPlace:
     """Return the place of a port's socket; Nova's wait for who connects."""
-    return XmlPlace(
-        path=path,
-        value="@mode",
-        missing={"": "connect"},
-        added={"": ("bind",)},
-    )
+    return _other(path, "@mode", "bind", missing="connect")
 
 
 #: Ports, by the kinds of them that have a socket.
@@ -153,11 +160,8 @@ NO_WORD = (
         words={"unfiltered": ("sgio unfiltered",)},
     ),
     # A disk that another process of the host serves
-    XmlPlace(
-        path="devices/disk/source/host",
-        value="@transport",
-        missing={"": "tcp"},
-        added={"": ("rdma", "tcp")},
+    _other(
+        "devices/disk/source/host", "@transport", "rdma", "tcp", missing="tcp"
     ),
     XmlPlace(path="devices/disk//reservations", value="source/@path"),
     # What libvirt makes of one of a network of its own shows later only: it
@@ -175,12 +179,7 @@ NO_WORD = (
     # The host's own network, by a process of the host
     XmlPlace(path="devices/interface/backend[@type='passt']", value="@type"),
     *(
-        XmlPlace(
-            path=f"devices/interface/{name}",
-            value="@path",
-            missing={"": "none"},
-            added={"": ("none",)},
-        )
+        _other(f"devices/interface/{name}", "@path", "none", missing="none")
         # Programs that libvirt runs on the host; Nova's are empty.
         for name in ("script", "downscript")
     ),
@@ -189,18 +188,15 @@ NO_WORD = (
     _port("channel"),
     *map(_served, _SOCKETS),
     # Others are on a bus of their own, or reach into the host's network.
-    XmlPlace(
-        path="devices/console/target",
-        value="@type",
-        missing={"": "serial"},
-        added={"": ("sclp", "sclplm", "serial")},
+    _other(
+        "devices/console/target",
+        "@type",
+        "sclp",
+        "sclplm",
+        "serial",
+        missing="serial",
     ),
-    XmlPlace(
-        path="devices/channel/target",
-        value="@type",
-        missing={"": "virtio"},
-        added={"": ("virtio",)},
-    ),
+    _other("devices/channel/target", "@type", "virtio", missing="virtio"),
     # What libvirt makes of one by itself; others are on a bus of their own.
     XmlPlace(
         path="devices/serial/target",
@@ -224,84 +220,31 @@ NO_WORD = (
         for kind in ("file", "null", "pty", "tcp", "unix")
     ),
     # What libvirt makes of one by itself, where the machine has it anyway
-    XmlPlace(
-        path="devices/panic",
-        value="@model",
-        added={"": ("pseries", "s390")},
-    ),
-    XmlPlace(
-        path="devices/watchdog",
-        value="@model",
-        added={"": ("diag288", "i6300esb", "itco")},
-    ),
-    XmlPlace(
-        path="devices/redirdev",
-        value="@type",
-        missing={"": "spicevmc"},
-        added={"": ("spicevmc",)},
-    ),
+    _other("devices/panic", "@model", "pseries", "s390"),
+    _other("devices/watchdog", "@model", "diag288", "i6300esb", "itco"),
+    _other("devices/redirdev", "@type", "spicevmc", missing="spicevmc"),
     # Others draw with the host's graphics card, or on its screen.
-    XmlPlace(
-        path="devices/graphics",
-        value="@type",
-        added={"": ("spice", "vnc")},
-    ),
-    XmlPlace(
-        path="devices/graphics/gl",
-        value="@enable",
-        missing={"": "yes"},
-        added={"": ("no",)},
-    ),
-    XmlPlace(
-        path="devices/video/model/acceleration",
-        value="@accel3d",
-        missing={"": "no"},
-        added={"": ("no",)},
-    ),
+    _other("devices/graphics", "@type", "spice", "vnc"),
+    _other("devices/graphics/gl", "@enable", "no", missing="yes"),
+    _other("devices/video/model/acceleration", "@accel3d", "no", missing="no"),
     # Others play and record with the host's sound card, or write a file.
-    XmlPlace(
-        path="devices/audio",
-        value="@type",
-        added={"": ("none", "spice")},
-    ),
+    _other("devices/audio", "@type", "none", "spice"),
     # Files of the host's that the guest's firmware hands to it, or that it
     # reads itself
-    XmlPlace(
-        path="sysinfo",
-        value="@type",
-        added={"": ("smbios",)},
-    ),
+    _other("sysinfo", "@type", "smbios"),
     XmlPlace(
         path="os/acpi/table",
         value="@type",
     ),
     XmlPlace(path="os/dtb"),
     # Else a disk of the host's
-    XmlPlace(
-        path="os/nvram",
-        value="@type",
-        missing={"": "file"},
-        added={"": ("file",)},
-    ),
+    _other("os/nvram", "@type", "file", missing="file"),
     XmlPlace(path="devices/*/rom[@file]", value="@file"),
     # Others ask another process of the host.
-    XmlPlace(
-        path="devices/video/driver",
-        value="@name",
-        missing={"": "qemu"},
-        added={"": ("qemu",)},
-    ),
-    XmlPlace(
-        path="devices/rng/backend",
-        value="@model",
-        added={"": ("builtin", "random")},
-    ),
+    _other("devices/video/driver", "@name", "qemu", missing="qemu"),
+    _other("devices/rng/backend", "@model", "builtin", "random"),
     # Nova's are shares of Manila
-    XmlPlace(
-        path="devices/filesystem",
-        value="driver/@type",
-        added={"": ("virtiofs",)},
-    ),
+    _other("devices/filesystem", "driver/@type", "virtiofs"),
     XmlPlace(path="devices/filesystem/source[@socket]", value="@socket"),
     XmlPlace(
         path="devices/hostdev",
@@ -315,17 +258,9 @@ NO_WORD = (
         only={"type": ("evdev", "passthrough")},
     ),
     # They are another process's, or the host's own.
-    XmlPlace(
-        path="devices/tpm/backend",
-        value="@type",
-        added={"": ("emulator",)},
-    ),
+    _other("devices/tpm/backend", "@type", "emulator"),
     # Others give memory of the host, or take it back, as the guest asks.
-    XmlPlace(
-        path="devices/memory",
-        value="@model",
-        added={"": ("dimm", "nvdimm", "virtio-pmem")},
-    ),
+    _other("devices/memory", "@model", "dimm", "nvdimm", "virtio-pmem"),
     # Others are a device by themselves, such as a reader of smart cards.
     XmlPlace(
         path="devices/controller",
