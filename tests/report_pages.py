@@ -101,11 +101,11 @@ def report(
     today = NOW.date()
     third = violations // 3
     listed = [_image(number, names) for number in range(third)]
-    glance = SimpleNamespace(
-        list=lambda page_size, filters: (
-            listed if filters["os_hidden"] == "false" else []
-        )
-    )
+
+    def get(url: str) -> tuple[None, dict[str, Any]]:
+        return None, {"images": listed if "os_hidden=false" in url else []}
+
+    glance = SimpleNamespace(http_client=SimpleNamespace(get=get))
     flavors = [_flavor(number, names) for number in range(third // 2)]
     compute = SimpleNamespace(flavors=lambda **wanted: flavors)
     images = tuple(data.image_rows(glance, policy, today))

@@ -14,6 +14,9 @@ LIMIT = 64
 #: Bytes of an answer, of a cell of a table, and of a line on a terminal.
 MESSAGE_LIMIT = 16 * 1024
 
+# Of a character in UTF-8.
+_MOST_BYTES = 4
+
 # Cc control, Cf format (bidirectional overrides), Cn not assigned, Cs
 # surrogate, Co private, Zl and Zp line and paragraph separators.
 _UNSAFE = frozenset(("Cc", "Cf", "Cn", "Cs", "Co", "Zl", "Zp"))
@@ -25,6 +28,8 @@ def clean(value: object, limit: int = LIMIT) -> str:
     :param value: text from outside; anything else is written out first
     :param limit: characters; what is cut off is marked by an ellipsis
     """
+    if type(value) is str and len(value) <= limit and value.isprintable():
+        return value
     safe = _safe(_text(value)[: 4 * limit])
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
@@ -43,6 +48,8 @@ def line(value: object, limit: int = MESSAGE_LIMIT) -> str:
     text = _text(value)[: 4 * limit]
     if not text.isprintable():
         text = _safe(" ".join(text.split()))
+    elif _MOST_BYTES * len(text) <= limit:
+        return text
     encoded = text.encode()
     if len(encoded) <= limit:
         return text

@@ -6,6 +6,7 @@ import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 from xml.etree import ElementTree
 
@@ -37,6 +38,8 @@ _OF_MODE = {
     Mode.WARN: Level.WARNING,
     Mode.AUDIT: Level.AUDIT,
 }
+# Of a row, what its finding is made of.
+_CELLS = ("Rule", "Mode", "Asks For", "Fix")
 _FAIL_ON = {"violation": Level.VIOLATION, "warning": Level.WARNING}
 
 
@@ -105,15 +108,15 @@ def of_rows(
 
     :param columns: with Rule, Mode, Asks For and Fix among them
     """
+    cells = itemgetter(*map(columns.index, _CELLS))
     for row in rows:
-        cells = dict(zip(columns, row, strict=False))
-        rule, mode = cells["Rule"], cells["Mode"]
+        rule, mode, request, fix = cells(row)
         level = Level.UNSEEN
         if rule != UNSEEN_RULE:
             # A row that counts further violations has no mode of its own.
             level = _OF_MODE[Mode(mode)] if mode else Level.AUDIT
-        fix = f"; to fix: {cells['Fix']}" if cells["Fix"] else ""
-        yield Finding(level, rule, line(f"{cells['Asks For']}{fix}"))
+        to_fix = f"; to fix: {fix}" if fix else ""
+        yield Finding(level, rule, line(f"{request}{to_fix}"))
 
 
 def violates(findings: Iterable[Finding]) -> bool:

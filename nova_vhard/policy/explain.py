@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A violation in words: long for an API, short for a server's fault."""
 
+import functools
 from collections.abc import Iterator, Sequence
 
 from nova_vhard.catalogue.devices import KINDS
@@ -116,10 +117,15 @@ def fault_message(
 
 
 def _allowed(violation: Violation) -> str:
-    if not violation.allowed:
+    return _listed(violation.allowed)
+
+
+@functools.lru_cache(maxsize=256)
+def _listed(values: tuple[str, ...]) -> str:
+    """Return the values that a rule allows, in words."""
+    if not values:
         return "none"
-    allowed = [clean(value) for value in violation.allowed]
-    return fit(allowed, _ALLOWED_LIMIT, ", ")
+    return fit([clean(value) for value in values], _ALLOWED_LIMIT, ", ")
 
 
 def _asked(choice: DeviceChoice) -> str:

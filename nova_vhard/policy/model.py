@@ -61,7 +61,7 @@ class Values:
             for pattern in self._patterns
         )
 
-    @property
+    @cached_property
     def literals(self) -> tuple[str, ...]:
         """The values that are no patterns, in the order of the file."""
         return tuple(

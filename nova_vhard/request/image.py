@@ -30,6 +30,8 @@ _KIND_OF: Mapping[str, str] = {
     for name in kind.image_properties
 }
 
+_ORDER = {name: place for place, name in enumerate(_KIND_OF)}
+
 #: What a rescue without an image boots: Nova keeps it with the server, and
 #: opens whatever address stands there (``_get_rescue_image`` in
 #: nova/compute/manager.py, ``get`` of nova.image.glance.API).
@@ -95,10 +97,9 @@ def read(
     effective = _effective(properties)
     # In the order of the catalogue, whatever the order of the body: which
     # violations a short explanation keeps must not be chance.
+    chosen = sorted(effective.keys() & _ORDER.keys(), key=_ORDER.__getitem__)
     choices = [
-        _choice(name, result, origin, holder)
-        for name in _KIND_OF
-        if (result := effective.get(name)) is not None
+        _choice(name, effective[name], origin, holder) for name in chosen
     ]
     reasons: list[tuple[str, str]] = []
     for name in MAPPINGS:

@@ -15,8 +15,8 @@ from nova_vhard.osc.image.changes import Changes, Wanted
 from nova_vhard.osc.image.images import (
     COLUMNS,
     Finding,
+    Judge,
     Row,
-    find,
 )
 from nova_vhard.osc.image.journal import (
     Journal,
@@ -102,13 +102,13 @@ class _Audit:
         self._say = command.say
         self._images = command.app.client_manager.vhard.images
         self._policy = policy
-        self._wanted = wanted
         self._options = options
         self._journal: Journal | None = None
         self._today = datetime.datetime.now(datetime.UTC).date()
         self._changes = Changes(
             self._images, self._opened, policy, wanted, self._today
         )
+        self._judge = Judge(policy, self._today)
         self._exempted = exempting.ExemptionList("image", self._today)
         self.tally = audits.Tally("images")
 
@@ -117,7 +117,7 @@ class _Audit:
         progress, result = Progress("images"), 0
         try:
             for image in selection.selected(self._app, self._options):
-                finding = find(self._policy, image, self._today)
+                finding = self._judge.find(image)
                 rows = [] if finding is None else self._rows(finding)
                 findings = audits.of_rows(COLUMNS, rows)
                 self.tally.add(image["id"], image.get("name"), findings)
@@ -141,8 +141,9 @@ class _Audit:
 
     def _rows(self, finding: Finding) -> list[Row]:
         """Return the rows of an image that violates the policy."""
-        image = finding.image
-        self._exempted.add(image["id"], finding.violations, image.get("owner"))
+        if self._options.write_exemptions:
+            image, violations = finding.image, finding.violations
+            self._exempted.add(image["id"], violations, image.get("owner"))
         return list(finding.rows(self._act(finding)))
 
     def _act(self, finding: Finding) -> str:

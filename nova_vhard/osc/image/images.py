@@ -17,11 +17,16 @@ from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import UPDATE, Subject
 from nova_vhard.policy.verdict import Verdict, Violation, evaluate
 from nova_vhard.request import image as image_reader
+from nova_vhard.request.image import MAPPINGS, READ
 
 #: What glanceclient returns of an image: names to values.
 Image = Mapping[str, Any]
 
 Row = tuple[str, ...]
+
+_JUDGED = READ.union(MAPPINGS)
+# How many different sets of properties are remembered.
+_MOST_CLEAN = 4096
 
 COLUMNS = (
     "ID",
@@ -58,15 +63,42 @@ class Finding:
             yield (*about, *words, state)
 
 
-def find(policy: Policy, image: Image, today: datetime.date) -> Finding | None:
-    """Judge an image as it is; None where nothing is violated.
+class Judge:
+    """Judges image after image by one policy.
 
-    :param today: the day (UTC) by which exemptions are judged
+    What makes an image violate nothing stands in what the reader reads of
+    it, whosever it is: many images say the same, and are judged once.
     """
-    verdict = judge(policy, image, today)
-    if not verdict.violations:
+
+    def __init__(self, policy: Policy, today: datetime.date) -> None:
+        """Know of no image yet.
+
+        :param today: the day (UTC) by which exemptions are judged
+        """
+        self._policy = policy
+        self._today = today
+        self._clean: set[tuple[tuple[str, str], ...]] = set()
+
+    def find(self, image: Image) -> Finding | None:
+        """Judge an image as it is; None where nothing is violated."""
+        judged = tuple(
+            [(name, repr(image[name])) for name in image if name in _JUDGED]
+        )
+        if judged in self._clean:
+            return None
+        verdict = judge(self._policy, image, self._today)
+        if verdict.violations:
+            changes = replacements(self._policy, verdict)
+            return Finding(image, verdict.violations, changes)
+        # Not where an exemption lets it through: that is for some images.
+        if not verdict.exempted and len(self._clean) < _MOST_CLEAN:
+            self._clean.add(judged)
         return None
-    return Finding(image, verdict.violations, replacements(policy, verdict))
+
+
+def find(policy: Policy, image: Image, today: datetime.date) -> Finding | None:
+    """Judge a single image; None where nothing is violated."""
+    return Judge(policy, today).find(image)
 
 
 def judge(policy: Policy, image: Image, today: datetime.date) -> Verdict:

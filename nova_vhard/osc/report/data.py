@@ -114,9 +114,10 @@ def image_rows(
 ) -> Iterator[Row]:
     """Yield a row a violation, in the audit's columns but the last."""
     progress, count = Progress("images"), 0
+    judge = images.Judge(policy, today)
     try:
         for image in selection.listed(glance, {}):
-            finding = images.find(policy, image, today)
+            finding = judge.find(image)
             if finding is not None:
                 count += 1
                 yield from (row[:-1] for row in finding.rows(""))

@@ -38,14 +38,21 @@ class Images:
         self.asked: list[str] = []
         self.down = False
 
-    def list(self, page_size: int, filters: dict[str, str]) -> Any:
+    @property
+    def http_client(self) -> SimpleNamespace:
+        """Return what reads pages of images."""
+        return SimpleNamespace(get=self._page)
+
+    def _page(self, url: str) -> tuple[None, dict[str, Any]]:
         if self.down:
             raise glanceclient.exc.HTTPForbidden("not yours")
-        hidden = filters["os_hidden"] == "true"
+        hidden = "os_hidden=true" in url
         shown = [] if hidden else self._glance.images.values()
-        for one in shown:
-            flat = {**one, **one["properties"]}
-            yield {**flat, "visibility": "public"}
+        images = [
+            {**image, **image["properties"], "visibility": "public"}
+            for image in shown
+        ]
+        return None, {"images": images}
 
     def get(self, image_id: str) -> dict[str, Any]:
         self.asked.append(image_id)
