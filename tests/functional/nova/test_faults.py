@@ -14,7 +14,7 @@ READER = "nova_vhard.request"
 
 #: In the order in which a request comes through them.
 BOOT = (
-    f"{GATES}.nova_schemas.schemas",
+    f"{GATES}.nova_schemas._validators",
     f"{GATES}.nova_router.Router.call",
     f"{GATES}.enforcer.PolicyEnforcer.policy",
     f"{READER}.nova_api.in_body",

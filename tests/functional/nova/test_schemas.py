@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's own schemas are found for every method that is judged."""
 
+import copy
 import functools
 from types import SimpleNamespace
 
 import pytest
+from nova import exception
 from nova.api import validation
 from nova.api.openstack import wsgi
 from nova.api.openstack.api_version_request import APIVersionRequest
@@ -150,16 +152,56 @@ def test_a_decorator_that_makes_no_function(named):
     assert list(schemas) == [(NEW, ("2.10", "2.30"))]
 
 
-@pytest.mark.parametrize("more", [{}, {nova_schemas._RELAX: True}])
-def test_novas_helper_is_called_as_its_release_has_it(monkeypatch, more):
-    called = []
-    monkeypatch.setattr(nova_schemas, "_relaxed", more)
-    monkeypatch.setattr(
-        nova_schemas,
-        "_helper",
-        lambda *arguments, **named: called.append((arguments, named)),
-    )
-    request, body = asked_in("2.20"), {"title": "new"}
-    nova_schemas.validate(new, request, body)
-    arguments = (NEW, body, "2.10", "2.30", (None, request), {})
-    assert called == [(arguments, more)]
+STRICT = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}},
+    "additionalProperties": False,
+}
+
+
+@validation.schema(STRICT)
+def strict(self, req, body):
+    """Return what is left of a body."""
+    return body
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["v2.1", "v2"])
+@pytest.mark.parametrize(
+    "body", [{"name": "a"}, {"name": "a", "more": 1}, {"name": 1}, [], None]
+)
+def test_a_body_is_left_as_nova_leaves_it(legacy, body):
+    request = asked_in("2.1")
+    if legacy:
+        request.set_legacy_v2()
+
+    def outcome(take):
+        given = copy.deepcopy(body)
+        try:
+            take(given)
+        except exception.ValidationError as error:
+            return str(error)
+        return given
+
+    novas = outcome(lambda given: strict(None, request, body=given))
+    for _ in range(2):
+        ours = outcome(
+            lambda given: nova_schemas.validate(strict, request, given)
+        )
+        assert ours == novas
+
+
+def test_each_microversion_has_its_own_validators():
+    def titles(version, legacy):
+        return [
+            validator.validator.schema
+            for validator in nova_schemas._validators(both, version, legacy)
+        ]
+
+    @validation.schema(OLD, "2.1", "2.9")
+    @validation.schema(NEW, "2.10", "2.30")
+    def both(self, req, body):
+        """Take a body."""
+
+    assert titles("2.9", False) == [OLD]
+    assert titles("2.10", False) == [NEW]
+    assert titles("2.31", False) == []
