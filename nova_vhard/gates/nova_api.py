@@ -25,6 +25,7 @@ from nova_vhard.gates import (
     http,
     nova_cache,
     nova_flavor,
+    nova_images,
     nova_routes,
     routing,
 )
@@ -80,6 +81,7 @@ class NovaGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, nova_routes.ROUTES)
+        nova_images.share(self._router.controllers())
         self._enforcer = PolicyEnforcer(NOVA_API, "nova-api")
         self._services = Services()
         self._hosts = PostureFilter(cfg.CONF.vhard, ITS_HOST)

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images, as the Nova API's gate asks Glance for them.
+"""Images, read once in a request: by the Nova API's gate, and by Nova.
 
-By Nova's own client, with its endpoints, retries and tokens, in one request an
-image. Nova's image API would read Glance's schema of images with each image,
-to tell what is Glance's own from properties; its names are known here.
+Glance is asked by Nova's own client, with its endpoints, retries and tokens.
+Its answer is kept for the request, and where Nova's API asks for the same
+image in the course of it, Nova reads the answer that was judged: it costs
+nobody a second request, and what is judged is what the guest gets.
 """
 
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 import glanceclient.exc
@@ -16,37 +18,8 @@ from nova.image import glance
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.request.lookups import Image
 
-#: What every image has by Glance's schema. Another name that Glance gives
-#: itself one day is taken for a property, of which no rule speaks.
-_OWN = frozenset(
-    [
-        "checksum",
-        "container_format",
-        "created_at",
-        "direct_url",
-        "disk_format",
-        "file",
-        "id",
-        "locations",
-        "min_disk",
-        "min_ram",
-        "name",
-        "os_hash_algo",
-        "os_hash_value",
-        "os_hidden",
-        "owner",
-        "protected",
-        "schema",
-        "self",
-        "size",
-        "status",
-        "stores",
-        "tags",
-        "updated_at",
-        "virtual_size",
-        "visibility",
-    ]
-)
+#: What Glance has answered, by the RequestContext of a request and an id.
+_answers: MutableMapping[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 #: By which Glance says that this user gets no such image.
 _NO_SUCH = (
@@ -91,18 +64,57 @@ def get(context: Any, image_id: str) -> dict[str, Any]:
     """
     # As Nova does, one a call: the endpoint is of the user's catalogue.
     client = glance.GlanceClientWrapper()
-    path = f"/v2/images/{image_id}"
     try:
-        _, result = client.call(
-            context, 2, "get", controller="http_client", args=(path,)
-        )
+        answer = client.call(context, 2, "get", args=(image_id,))
     except _NO_SUCH as error:
         raise exception.ImageNotFound(image_id=image_id) from error
-    return {
-        "id": result["id"],
-        "owner": result.get("owner"),
-        "disk_format": result.get("disk_format"),
-        "properties": {
-            name: value for name, value in result.items() if name not in _OWN
-        },
+    # Nova's, which tells what is Glance's own from properties.
+    fields = glance._extract_attributes_v2(answer)
+    result = {
+        "id": fields["id"],
+        "owner": fields.get("owner"),
+        "disk_format": fields["disk_format"],
+        "properties": fields["properties"],
     }
+    _answers.setdefault(context, {})[image_id] = answer
+    return result
+
+
+class Images(glance.API):  # type: ignore[misc]
+    """Nova's image API, which reads what was judged in the same request."""
+
+    def get(self, context: Any, id_or_uri: Any, **options: Any) -> Any:
+        """Return an image, from Glance's answer to the gate where it has one.
+
+        :param context: nova.context.RequestContext of the user
+        :param id_or_uri: the image's, as Nova takes it
+        :param options: of Nova's own ``get``
+        """
+        answer = _answers.get(context, {}).get(str(id_or_uri))
+        if answer is None:
+            return super().get(context, id_or_uri, **options)
+        service = glance.GlanceImageServiceV2(_Answered(answer))
+        return service.show(context, id_or_uri, **options)
+
+
+class _Answered:
+    """A client of Glance that has its answer already."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def call(self, *_arguments: Any, **_options: Any) -> Any:
+        """Return the answer, as GlanceClientWrapper does."""
+        return self._answer
+
+
+def share(controllers: Iterable[Any]) -> None:
+    """Have controllers of Nova's API read the images that were judged.
+
+    :param controllers: those that have no ``compute_api`` are left as they
+        are
+    """
+    for controller in controllers:
+        api = getattr(controller, "compute_api", None)
+        if api is not None:
+            api.image_api = Images()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Row 36: an image that is shown only after the gate has looked for it.
+"""Rows 36 and 37: an image that is another one after the gate has looked.
 
 Its owner shares it with a second project of theirs, and takes it back, as
 often as it needs: an image that is older than the policy, or exempted. A root
@@ -9,6 +9,7 @@ volume is made bootable, or its metadata mended, likewise.
 from pathlib import Path
 
 import glanceclient.exc
+from nova.image import glance
 
 from nova_vhard.gates import nova_root
 from tests.functional.bypass import ways
@@ -36,6 +37,30 @@ class Rows(ways.Ways):
         self.settle()
         self.clean(*devices)
 
+    def change_after_the_look(self, image, **properties):
+        """Change an image as soon as Glance has answered somebody."""
+        stored = self.glance.images[image]["properties"]
+        if not self.GUARDED:
+            # Nova, which is the first to look, looks after it
+            stored.update(properties)
+            return
+        look = glance.GlanceClientWrapper.call
+
+        def call(*args, **more):
+            answer = look(*args, **more)
+            stored.update(properties)
+            return answer
+
+        self.stub_out(CALL, call)
+
+    def gets_what_was_judged(self, response, *devices):
+        assert response.status_int == 202, response.text
+        if self.GUARDED:
+            self.wait(response.json["server"]["id"], "ACTIVE")
+            self.clean(*devices)
+        else:
+            self.given(*devices)
+
     def acted(self, action, **properties):
         server = self.active(self.image())
         home = Path(base.CONF.instances_path) / server
@@ -50,6 +75,20 @@ class Rows(ways.Ways):
         image = self.image(**PC)
         self.hide()
         self.refused(self.boot(image, config_drive=True), IDE)
+
+    def test_bypass_37_boot_with_a_config_drive(self):
+        """The scheduler's gate sees the image, and no config drive."""
+        image = self.image(hw_machine_type="q35")
+        self.change_after_the_look(image, **PC)
+        response = self.boot(image, config_drive=True)
+        self.gets_what_was_judged(response, IDE)
+
+    def test_bypass_37_boot_with_a_disk_of_its_own(self):
+        image = self.image(hw_machine_type="q35")
+        self.change_after_the_look(image, hw_disk_bus="ide")
+        root = self.disk(image, source_type="image", volume_size=1)
+        response = self.boot(None, block_device_mapping_v2=[root])
+        self.gets_what_was_judged(response, IDE)
 
     def boots_from(self, **seen):
         """Boot from a volume that the gate sees as it is for a moment."""

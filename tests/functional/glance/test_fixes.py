@@ -21,6 +21,7 @@ from tests import following
 from tests.functional.glance.conftest import MakeUser
 from tests.functional.glance.shell import Command
 from tests.functional.glance.wire import User, Wire, add, message
+from tests.functional.nova import images
 
 Properties = Mapping[str, str]
 
@@ -127,10 +128,9 @@ def test_a_change_typed(name: str, openstack: Command, plain: User) -> None:
 
 def shown(user: User, image: str) -> dict[str, Any]:
     """Return an image as Nova's gate is told of it."""
-    found = user.image(image)
-    own = nova_images._OWN
-    properties = {k: v for k, v in found.items() if k not in own}
-    return {**found, "properties": properties}
+    answer = images.Answer(user.image(image))
+    fields: dict[str, Any] = nova_images.glance._extract_attributes_v2(answer)
+    return fields
 
 
 def at_boot(name: str, user: User, image: str) -> str | None:

@@ -4,7 +4,9 @@
 Both speak to the real Glance through wsgi-intercept.
 """
 
+import gc
 import uuid
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 import webob
 
 from tests.functional.glance import identity
-from tests.functional.glance.wire import User
+from tests.functional.glance.wire import User, remove
 
 nova_images = pytest.importorskip(
     "nova_vhard.gates.nova_images", reason="Nova is not installed"
@@ -89,28 +91,53 @@ def test_an_image_is_read_as_nova_reads_it(nova, gated):
     assert len(ours["properties"]) == 4
 
 
-def test_it_takes_one_request(nova, gated, at):
+def test_nova_reads_what_was_judged(nova, gated, at):
+    from nova.image import glance
+
+    # given an image that the gate has judged
+    mapping = '[{"disk_bus": "virtio", "boot_index": 0}]'
+    properties = {"hw_disk_bus": "virtio", "block_device_mapping": mapping}
+    image = gated.create(**properties).json["id"]
+    context = nova(gated)
+    theirs = glance.API().get(context, image)
+    nova_images.get(context, image)
+
+    # when it is changed, and Nova asks for it in the same request
+    assert gated.update(image, remove("/hw_disk_bus")).status_int == 200
+    counting = Counting(gated.app)
+    at(counting)
+    shared = nova_images.Images().get(context, image)
+
+    # then it reads the image as it was, and may do with it what it likes
+    assert shared == theirs
+    shared["properties"].clear()
+    assert nova_images.Images().get(context, image) == theirs
+    assert counting.asked == []
+    # and another request reads it as it is
+    other = nova_images.Images().get(nova(gated), image)
+    assert "hw_disk_bus" not in other["properties"]
+
+
+def test_nova_reads_with_its_own_options(nova, gated):
     image = gated.create(hw_disk_bus="virtio").json["id"]
-    glance = Counting(gated.app)
-    at(glance)
+    context = nova(gated)
+    nova_images.get(context, image)
+    options = {"include_locations": True, "show_deleted": False}
+    shown = nova_images.Images().get(context, image, **options)
+    assert shown["locations"] == []
 
-    nova_images.get(nova(gated), image)
 
-    assert glance.asked == [f"/v2/images/{image}"]
-
-
-def test_what_is_glances_own_is_no_property():
-    images = pytest.importorskip(
-        "glance.api.v2.images", reason="Glance is not installed"
-    )
-
-    own = {
-        name
-        for name, one in images.get_base_properties().items()
-        if one.get("is_base", True)
-    }
-
-    assert own <= nova_images._OWN
+def test_an_answer_is_kept_as_long_as_the_request(nova, gated):
+    image = gated.create(hw_disk_bus="virtio").json["id"]
+    context = nova(gated)
+    nova_images.get(context, image)
+    assert context in nova_images._answers
+    gone = weakref.ref(context)
+    # oslo.context keeps the last one of a thread
+    nova(gated)
+    del context
+    gc.collect()
+    assert gone() is None
 
 
 def test_an_image_of_somebody_else_is_none(nova, gated, plain):

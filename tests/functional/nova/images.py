@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's in-memory Glance, asked as Glance is asked by its own client."""
 
+import datetime
+import json
 from collections.abc import Callable
 from typing import Any
 
 import glanceclient.exc
+from glanceclient.v2 import image_schema
 from nova import exception
 
 
@@ -24,6 +27,36 @@ def shown(glance: Any, image_id: str) -> dict[str, Any]:
     return {**image, **properties}
 
 
+#: What Nova's fixture keeps with an image, and Glance does not show.
+_NOT_SHOWN = ("deleted", "deleted_at", "is_public")
+
+
+class Answer(dict[str, Any]):
+    """An image as glanceclient returns it: Glance's fields, and a schema."""
+
+    schema = image_schema._BASE_SCHEMA
+    #: That Nova's fixture shows it means as much.
+    visibility = "public"
+
+    def __init__(self, image: dict[str, Any]) -> None:
+        super().__init__(
+            {
+                name: _written(name, value)
+                for name, value in image.items()
+                if name not in _NOT_SHOWN
+            }
+        )
+
+
+def _written(name: str, value: Any) -> Any:
+    """Return a value as Glance writes it."""
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    if name in ("block_device_mapping", "mappings"):
+        return value if isinstance(value, str) else json.dumps(value)
+    return value
+
+
 def client_call(find: Callable[[], Any]) -> Callable[..., Any]:
     """Return what stands in for ``GlanceClientWrapper.call``.
 
@@ -33,16 +66,9 @@ def client_call(find: Callable[[], Any]) -> Callable[..., Any]:
     """
 
     def call(
-        _self: Any,
-        _context: Any,
-        version: int,
-        method: str,
-        controller: str,
-        args: tuple[str],
-    ) -> tuple[None, dict[str, Any]]:
-        assert (version, method, controller) == (2, "get", "http_client")
-        collection, _, image_id = args[0].rpartition("/")
-        assert collection == "/v2/images"
-        return None, shown(find(), image_id)
+        _self: Any, _context: Any, version: int, method: str, args: tuple[str]
+    ) -> Answer:
+        assert (version, method) == (2, "get")
+        return Answer(shown(find(), *args))
 
     return call

@@ -384,6 +384,20 @@ class TestShape:
         )
 
 
+def test_novas_controllers_read_the_images_that_were_judged(cloud):
+    reading = {
+        type(controller).__name__
+        for controller in cloud.gate._router.controllers()
+        if isinstance(
+            getattr(
+                getattr(controller, "compute_api", None), "image_api", None
+            ),
+            nova_images.Images,
+        )
+    }
+    assert {"ServersController", "RescueController"} <= reading
+
+
 def test_a_gate_without_novas_router_does_not_start(cloud):
     with pytest.raises(routing.NoRouter) as raised:
         nova_router.Router(lambda *_: None, ())

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from nova import exception, objects
 from nova.compute import api as compute
+from nova.context import RequestContext
 from nova.network import neutron
 from nova.volume import cinder
 
@@ -24,11 +25,14 @@ from nova_vhard.request.lookups import (
     Server,
 )
 from nova_vhard.request.nova_api import ServerReader
-from tests.functional.nova import helpers  # noqa: F401 - registers objects
+from tests.functional.nova import (
+    helpers,  # noqa: F401 - registers objects
+    images,
+)
 from tests.functional.nova.test_servers_read import VOLUME as IN_CINDER
 from tests.functional.nova.test_servers_read import device
 
-WHO = SimpleNamespace(project_id="p", project_domain_id="d", roles=())
+WHO = RequestContext("u", "p", project_domain_id="d", roles=[], is_admin=False)
 
 
 def with_ports(neutron):
@@ -435,7 +439,7 @@ def test_glance_is_asked_as_the_user_by_novas_client(monkeypatch):
         def call(self, *arguments, **more):
             asked.append((arguments, more))
             known = {"id": IMAGE, "owner": "p1", "disk_format": "raw"}
-            return None, {**known, "hw_disk_bus": "ide"}
+            return images.Answer({**known, "hw_disk_bus": "ide"})
 
     monkeypatch.setattr(nova_images.glance, "GlanceClientWrapper", Client)
     assert nova_images.get(WHO, IMAGE) == {
@@ -444,9 +448,7 @@ def test_glance_is_asked_as_the_user_by_novas_client(monkeypatch):
         "disk_format": "raw",
         "properties": {"hw_disk_bus": "ide"},
     }
-    path = f"/v2/images/{IMAGE}"
-    more = {"controller": "http_client", "args": (path,)}
-    assert asked == [((WHO, 2, "get"), more)]
+    assert asked == [((WHO, 2, "get"), {"args": (IMAGE,)})]
 
 
 def test_an_image_that_glance_does_not_show_is_named(monkeypatch):
