@@ -51,6 +51,24 @@ def choose_threads(services: bool = False) -> None:
         if NOVA > 31:
             monkey_patch.patch()
         import nova.tests.functional  # noqa: F401
+    if not services:
+        keep_http_server()
+
+
+def keep_http_server() -> None:
+    """Have http.server on native threads, whatever is imported later.
+
+    eventlet.wsgi, which older Glances import, makes itself a copy of
+    http.server and leaves it in the package, where ``http.server.HTTPServer``
+    finds it. The copy has green locks: who waits until a server of it on a
+    native thread has ended, waits for ever.
+    """
+    import http.server
+
+    if NOVA < THREADS:
+        with contextlib.suppress(ImportError):
+            import eventlet.wsgi  # noqa: F401
+    http.server = sys.modules["http.server"]
 
 
 def needs_nova(oldest: int, why: str) -> pytest.MarkDecorator:
