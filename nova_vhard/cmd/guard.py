@@ -2,7 +2,6 @@
 """nova-vhard-guard: judge what libvirt is about to start on this host."""
 
 import argparse
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from oslo_config import cfg
 
 from nova_vhard.cmd import daemon
 from nova_vhard.common import terminal
+from nova_vhard.common.text import clean
 from nova_vhard.conf import guard as guard_conf
 from nova_vhard.daemon import systemd
 from nova_vhard.node.guard import install, libvirtd, probe, status
@@ -107,18 +107,21 @@ def _run(conf: cfg.ConfigOpts) -> int:
 def _sender(conf: cfg.ConfigOpts) -> "notify.Sender | None":
     """Return what sends notifications; None where they are off.
 
-    :raises ValueError: where oslo.messaging is not installed
+    :raises ValueError: where oslo.messaging cannot be imported
     """
     options = conf.vhard_guard
     if not options.notifications:
         return None
-    if importlib.util.find_spec("oslo_messaging") is None:
-        raise ValueError(
-            "[vhard_guard] notifications is on, and oslo.messaging is not "
-            "installed: pip install 'nova-vhard[exporter]', or switch it off"
-        )
-    from nova_vhard.policy import notify
+    try:
+        import oslo_messaging  # noqa: F401
 
+        from nova_vhard.policy import notify
+    except ImportError as error:
+        raise ValueError(
+            "[vhard_guard] notifications is on, and oslo.messaging cannot be "
+            f"imported ({clean(error, 200)}): pip install "
+            "'nova-vhard[exporter]', or switch it off"
+        ) from error
     return notify.sender(conf, _PROGRAM.name, options.notification_topic)
 
 

@@ -6,6 +6,10 @@ into a bounded queue and goes on; the thread of its process, which begins with
 the first event and so after every fork, takes it to the bus. While the bus is
 down the thread waits for it, the queue fills, and what does not fit is dropped
 and counted. Nothing waits for the thread when the service stops.
+
+oslo.messaging is imported with this module, not by the thread: it may import
+eventlet, which for a while puts modules of its own in place of ``threading``,
+``socket`` and others, where any thread would import them.
 """
 
 import json
@@ -15,13 +19,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import oslo_messaging
 
 from nova_vhard.common.log import Seldom, Withheld, get_logger
 from nova_vhard.common.text import line
-
-if TYPE_CHECKING:
-    import oslo_messaging
 
 LOG = get_logger(__name__)
 
@@ -55,7 +58,7 @@ LOGGERS = (
 
 #: Event type, and payload as JSON.
 _Item = tuple[str, str]
-_Connect = Callable[[], "oslo_messaging.Notifier"]
+_Connect = Callable[[], oslo_messaging.Notifier]
 
 
 class NotSent(Exception):
@@ -130,13 +133,11 @@ class Sender:
         fresh = _Worker(self._connect, self._size)
         return self._workers.setdefault(pid, fresh)
 
-    def _connect(self) -> "oslo_messaging.Notifier":
+    def _connect(self) -> oslo_messaging.Notifier:
         """Return a notifier on the bus of the service's notifications.
 
         :raises Exception: of oslo.messaging's, for a wrong configuration
         """
-        import oslo_messaging
-
         host = getattr(self._conf, "host", None) or socket.gethostname()
         transport = oslo_messaging.get_notification_transport(self._conf)
         return oslo_messaging.Notifier(
@@ -255,7 +256,7 @@ def _pauses() -> Iterator[float]:
 
 
 def _deliver(
-    notifier: "oslo_messaging.Notifier",
+    notifier: oslo_messaging.Notifier,
     failures: Withheld,
     item: _Item,
     dropped: int,

@@ -2,6 +2,7 @@
 """The guard's decisions on the message bus."""
 
 import json
+import subprocess
 import sys
 
 import oslo_messaging
@@ -62,6 +63,29 @@ def test_without_oslo_messaging_the_guard_does_not_start(
     printed = capsys.readouterr().err
     assert "pip install 'nova-vhard[exporter]'" in printed
     assert len(printed.splitlines()) == 1
+
+
+_START = """
+import sys, threading
+from oslo_config import cfg
+from nova_vhard.cmd import guard as program
+from nova_vhard.conf import guard as guard_conf
+conf = cfg.ConfigOpts()
+conf([], project="test", default_config_files=[])
+guard_conf.register(conf)
+program._sender(conf)
+print("oslo_messaging" in sys.modules)
+conf.set_override("notifications", True, "vhard_guard")
+program._sender(conf)
+print("oslo_messaging" in sys.modules, threading.active_count())
+"""
+
+
+def test_oslo_messaging_is_imported_before_there_are_threads():
+    """It may import eventlet, whose modules other threads would get."""
+    command = [sys.executable, "-W", "ignore", "-c", _START]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines() == ["False", "True 1"]
 
 
 def test_a_policy_that_cannot_be_used_is_sent_too(conf, short):
