@@ -20,11 +20,13 @@ def installed() -> Version | None:
         is being replaced
     """
     try:
-        # None where the file that says it has been made, and not written yet
+        # None where the file that says it has been made, and not written yet;
+        # a KeyError then where importlib_metadata has been imported
         version = Version(importlib.metadata.version(_NAME) or "")
     except (
         importlib.metadata.PackageNotFoundError,
         InvalidVersion,
+        KeyError,
         OSError,
         ValueError,
     ):

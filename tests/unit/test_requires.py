@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``requires``: asked of the code that runs, and kept with what it is for."""
 
+import importlib.metadata
 import json
 
 import pytest
@@ -68,6 +69,16 @@ def test_metadata_that_are_being_written_say_nothing(
     write(path, f"{HEAD}mode: enforced\n")
     ((line, text),) = texts(path)
     assert line == 2 and "enforced" in text
+
+
+def test_half_written_metadata_may_be_a_key_error(monkeypatch):
+    """As where importlib_metadata has been imported, and reads them."""
+
+    def version(name):
+        raise KeyError("Version")
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert release.installed() is None
 
 
 @pytest.mark.parametrize(
