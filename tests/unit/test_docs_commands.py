@@ -141,7 +141,9 @@ def options_of(main):
     text = help_of(main)
     for names in re.findall(r"^  \{([\w,-]+)\}", text, re.MULTILINE):
         text += "".join(help_of(main, name) for name in names.split(","))
-    return set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", text, re.MULTILINE))
+    # Python before 3.13 has the value behind the short name, too.
+    option = r"^  (?:-\w.*?, )?(--[\w-]+)"
+    return set(re.findall(option, text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", sorted(scripts().keys() | MAN_PAGES.keys()))
