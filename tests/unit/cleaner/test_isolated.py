@@ -200,6 +200,7 @@ def test_one_that_cannot_be_ended_is_left_and_no_step_follows(
     os.kill(pid, signal.SIGKILL)
     assert ended(pid)
     assert not isolation.stuck
+    job = trees.job(root, limit=60)
     assert isolation.run(Does(lambda: None), job).clean
 
 
