@@ -4,7 +4,8 @@
 Glance is asked by Nova's own client, with its endpoints, retries and tokens.
 Its answer is kept for the request, and where Nova's API asks for the same
 image in the course of it, Nova reads the answer that was judged: it costs
-nobody a second request, and what is judged is what the guest gets.
+nobody a second request, and what is judged is what the guest gets. So is a
+refusal: where the gate sees no image, Nova sees none in the same request.
 """
 
 import weakref
@@ -19,7 +20,9 @@ from nova_vhard.policy.hardware import Holder
 from nova_vhard.request.lookups import Image
 
 #: What Glance has answered, by the RequestContext of a request and an id.
-_answers: MutableMapping[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+_answers: MutableMapping[Any, dict[str, "_Answered"]] = (
+    weakref.WeakKeyDictionary()
+)
 
 #: By which Glance says that this user gets no such image.
 _NO_SUCH = (
@@ -67,6 +70,7 @@ def get(context: Any, image_id: str) -> dict[str, Any]:
     try:
         answer = client.call(context, 2, "get", args=(image_id,))
     except _NO_SUCH as error:
+        _keep(context, image_id, _Refused(error))
         raise exception.ImageNotFound(image_id=image_id) from error
     # Nova's, which tells what is Glance's own from properties.
     fields = glance._extract_attributes_v2(answer)
@@ -76,8 +80,13 @@ def get(context: Any, image_id: str) -> dict[str, Any]:
         "disk_format": fields["disk_format"],
         "properties": fields["properties"],
     }
-    _answers.setdefault(context, {})[image_id] = answer
+    _keep(context, image_id, _Answered(answer))
     return result
+
+
+def _keep(context: Any, image_id: str, client: "_Answered") -> None:
+    """Have Nova read an answer in the rest of a request; the last counts."""
+    _answers.setdefault(context, {})[image_id] = client
 
 
 class Images(glance.API):  # type: ignore[misc]
@@ -90,10 +99,10 @@ class Images(glance.API):  # type: ignore[misc]
         :param id_or_uri: the image's, as Nova takes it
         :param options: of Nova's own ``get``
         """
-        answer = _answers.get(context, {}).get(str(id_or_uri))
-        if answer is None:
+        client = _answers.get(context, {}).get(str(id_or_uri))
+        if client is None:
             return super().get(context, id_or_uri, **options)
-        service = glance.GlanceImageServiceV2(_Answered(answer))
+        service = glance.GlanceImageServiceV2(client)
         return service.show(context, id_or_uri, **options)
 
 
@@ -106,6 +115,22 @@ class _Answered:
     def call(self, *_arguments: Any, **_options: Any) -> Any:
         """Return the answer, as GlanceClientWrapper does."""
         return self._answer
+
+
+class _Refused(_Answered):
+    """A client of Glance that was refused already.
+
+    The error itself is not kept: its traceback holds the request's context,
+    which would never go then.
+    """
+
+    def __init__(self, error: Any) -> None:
+        super().__init__((type(error), error.details))
+
+    def call(self, *_arguments: Any, **_options: Any) -> Any:
+        """Raise the error anew, as GlanceClientWrapper does."""
+        kind, details = self._answer
+        raise kind(details)
 
 
 def share(controllers: Iterable[Any]) -> None:

@@ -408,12 +408,14 @@ BYPASSES = (
         "while the gate looks, and shown or bootable while Nova looks",
         (NOVA_API, GLANCE_API, SCHEDULER),
         instead="What the gate of the Nova API alone judges is answered 400 "
-        "by itself, and not passed on for Nova to look for the image. Not "
-        "so the own image of a server in a stable rescue: it may be deleted, "
-        "and the stored image metadata counts, as to Nova. If it is shown "
-        "before nova-compute looks, what it says arrives, until a guard on "
-        "the host looks at the guest itself",
+        "by itself, and not passed on for Nova to look for the image; what "
+        "Glance refuses the gate otherwise is refused Nova by the same "
+        "answer. Not so the own image of a server in a stable rescue: it may "
+        "be deleted, and the stored image metadata counts, as to Nova. If it "
+        "is shown before nova-compute looks, what it says arrives, until a "
+        "guard on the host looks at the guest itself",
         tests=(
+            "test_bypass_36_boot_from_what_is_forbidden_yet",
             "test_bypass_36_boot_with_a_config_drive",
             "test_bypass_36_rebuild",
             "test_bypass_36_rescue",

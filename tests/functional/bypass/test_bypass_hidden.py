@@ -21,11 +21,11 @@ CALL = "nova.image.glance.GlanceClientWrapper.call"
 
 
 class Rows(ways.Ways):
-    def hide(self):
+    def hide(self, error=glanceclient.exc.HTTPNotFound):
         """Hide every image from the gate; Nova's own reading is another."""
 
         def call(*_args, **_more):
-            raise glanceclient.exc.HTTPNotFound("no such image")
+            raise error("no such image")
 
         self.stub_out(CALL, call)
 
@@ -74,6 +74,12 @@ class Rows(ways.Ways):
         """The scheduler's gate sees the image, and no config drive."""
         image = self.image(**PC)
         self.hide()
+        self.refused(self.boot(image, config_drive=True), IDE)
+
+    def test_bypass_36_boot_from_what_is_forbidden_yet(self):
+        """Glance refuses it by a rule about what its owner may change."""
+        image = self.image(**PC)
+        self.hide(glanceclient.exc.HTTPForbidden)
         self.refused(self.boot(image, config_drive=True), IDE)
 
     def test_bypass_37_boot_with_a_config_drive(self):

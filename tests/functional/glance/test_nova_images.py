@@ -118,6 +118,44 @@ def test_nova_reads_what_was_judged(nova, gated, at):
     assert "hw_disk_bus" not in other["properties"]
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_nova_sees_no_image_where_the_gate_saw_none(nova, gated, at, status):
+    from nova import exception
+    from nova.image import glance
+
+    # given an image that Glance shows to Nova, and not to the gate
+    image = gated.create(hw_disk_bus="virtio").json["id"]
+    context = nova(gated)
+    at(answer(status))
+    with pytest.raises(exception.NovaException) as alone:
+        glance.API().get(context, image)
+    with pytest.raises(exception.ImageNotFound):
+        nova_images.get(context, image)
+    at(gated.app)
+
+    # when Nova asks for it in the same request
+    # then it is answered as the gate was
+    for _ in range(2):
+        with pytest.raises(type(alone.value)) as shared:
+            nova_images.Images().get(context, image)
+        assert str(shared.value) == str(alone.value)
+    # and another request sees it
+    assert nova_images.Images().get(nova(gated), image)["id"] == image
+
+
+def test_of_two_answers_the_last_counts(nova, gated, at):
+    from nova import exception
+
+    image = gated.create(hw_disk_bus="virtio").json["id"]
+    context = nova(gated)
+    nova_images.get(context, image)
+    at(answer(403))
+    with pytest.raises(exception.ImageNotFound):
+        nova_images.get(context, image)
+    with pytest.raises(exception.ImageNotAuthorized):
+        nova_images.Images().get(context, image)
+
+
 def test_nova_reads_with_its_own_options(nova, gated):
     image = gated.create(hw_disk_bus="virtio").json["id"]
     context = nova(gated)
@@ -128,10 +166,15 @@ def test_nova_reads_with_its_own_options(nova, gated):
 
 
 def test_an_answer_is_kept_as_long_as_the_request(nova, gated):
+    from nova import exception
+
     image = gated.create(hw_disk_bus="virtio").json["id"]
     context = nova(gated)
     nova_images.get(context, image)
-    assert context in nova_images._answers
+    for read in (nova_images.get, nova_images.Images().get):
+        with pytest.raises(exception.ImageNotFound):
+            read(context, str(uuid.UUID(int=0)))
+    assert len(nova_images._answers[context]) == 2
     gone = weakref.ref(context)
     # oslo.context keeps the last one of a thread
     nova(gated)
