@@ -29,7 +29,7 @@ def find(
     try:
         return dict(get(name))
     except missing:
-        same = [thing for thing in listed(name) if thing["name"] == name]
+        same = [thing for thing in listed(name) if thing.get("name") == name]
     if len(same) != 1:
         some = f"several {kind}s have" if same else f"no {kind} has"
         text = f"{some} the name or id {clean(name)}"

@@ -102,7 +102,8 @@ class Changes:
         return len(mended(self.policy, finding, self.today))
 
     def _quarantines(self, finding: Finding) -> bool:
-        return self.wanted.deactivate and finding.image["status"] == ACTIVE
+        status = finding.image.get("status")
+        return self.wanted.deactivate and status == ACTIVE
 
     def _set(self, finding: Finding) -> str:
         image, changes = finding.image, finding.changes

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from glanceclient.exc import CommunicationError
+
 from nova_vhard.osc import output
 from nova_vhard.osc.image.changes import ERRORS
 from nova_vhard.osc.image.images import Image
@@ -70,11 +72,41 @@ def listed(images: Any, filters: dict[str, Any]) -> Iterator[Image]:
 
     :param images: glanceclient's images
     :param filters: of a listing of Glance, names to values
+    :raises glanceclient.exc.CommunicationError: on what is no page of images
     """
     shown = {"visibility": "all", **filters, "limit": _PAGE}
     for hidden in ("false", "true"):
-        url = f"/v2/images?{urlencode({**shown, 'os_hidden': hidden})}"
-        while url:
-            _, page = images.http_client.get(url)
-            yield from page["images"]
-            url = page.get("next")
+        query = urlencode({**shown, "os_hidden": hidden})
+        yield from _pages(images, f"/v2/images?{query}")
+
+
+def _pages(images: Any, url: str | None) -> Iterator[Image]:
+    """Yield the images of a page and of those after it."""
+    read = set()
+    while url:
+        if url in read:
+            raise CommunicationError("pages of images go round in a circle")
+        read.add(url)
+        _, page = images.http_client.get(url)
+        if not _is_page(page):
+            raise CommunicationError("an answer is no page of images")
+        yield from page["images"]
+        url = page.get("next")
+
+
+def _is_page(answer: Any) -> bool:
+    """Return whether Glance's answer is a page of images, and maybe the next.
+
+    An audit that took anything else for one would end with less than there is.
+    """
+    if not isinstance(answer, dict):
+        return False
+    images, url = answer.get("images"), answer.get("next")
+    return (
+        isinstance(images, list)
+        and isinstance(url, str | None)
+        and all(
+            isinstance(image, dict) and isinstance(image.get("id"), str)
+            for image in images
+        )
+    )

@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import webob
 import yaml
 
 from tests.functional.glance.shell import Command
@@ -98,6 +99,99 @@ def test_an_image_by_its_name_or_its_id(audit: Audit, plain: User) -> None:
     one, _other = images(plain, {**IDE, "name": "router"}, IDE)
     for name in ("router", one["id"]):
         assert [row["ID"] for row in audit(name)] == [one["id"]]
+
+
+@pytest.fixture
+def pages(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give a function: have Glance answer listings by the URL's query."""
+    intercept = pytest.importorskip("wsgi_intercept")
+
+    def put(page: Callable[[str], Any]) -> None:
+        def app(environ: Any, start_response: Any) -> Any:
+            assert environ["PATH_INFO"] == "/v2/images"
+            answer = page(environ["QUERY_STRING"])
+            return webob.Response(
+                json.dumps(answer),
+                content_type="application/json",
+                charset="UTF-8",
+            )(environ, start_response)
+
+        intercept.add_wsgi_intercept("glance.example", 80, lambda: app)
+
+    yield put
+
+
+LISTED = {"id": "a", "name": "n", "owner": "p", "status": "active", **IDE}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        {},
+        {"images": None},
+        {"images": {"a": LISTED}},
+        {"images": [LISTED, None]},
+        {"images": [LISTED, "a"]},
+        {"images": [LISTED, {}]},
+        {"images": [LISTED, {**LISTED, "id": None}]},
+        {"images": [LISTED], "next": {"url": "/v2/images?marker=a"}},
+        {"images": [LISTED], "next": 1},
+    ],
+)
+def test_what_is_no_page_of_images_is_an_error(
+    openstack: Command, pages: Any, policy: Path, answer: Any
+) -> None:
+    pages(lambda _query: answer)
+    status, output = openstack(
+        "vhard", "image", "audit", f"--policy={policy}", "--all"
+    )
+    assert status == 1
+    last = output.splitlines()[-1]
+    assert last == "Glance: an answer is no page of images"
+
+
+@pytest.mark.parametrize("markers", [("a",), ("a", "b"), ("a", "b", "c")])
+def test_pages_that_go_round_in_a_circle_are_an_error(
+    openstack: Command, pages: Any, policy: Path, markers: tuple[str, ...]
+) -> None:
+    # given pages the last of which names the first as the next
+    following = dict(zip(("", *markers), (*markers, markers[0]), strict=True))
+
+    def page(query: str) -> Any:
+        marker = following[query.partition("marker=")[2]]
+        return {"images": [LISTED], "next": f"/v2/images?marker={marker}"}
+
+    pages(page)
+
+    # when the images are audited
+    status, output = openstack(
+        "vhard", "image", "audit", f"--policy={policy}", "--all"
+    )
+
+    # then it ends, and says why
+    assert status == 1
+    assert "go round in a circle" in output.splitlines()[-1]
+
+
+def test_each_page_is_read_and_what_an_image_lacks_is_not_missed(
+    audit: Audit, pages: Any
+) -> None:
+    def page(query: str) -> Any:
+        if "marker" in query:
+            return {"images": [{"id": "b", **IDE}], "next": None}
+        if "os_hidden=true" in query:
+            return {"images": [{"id": "c", **IDE}]}
+        return {"images": [LISTED], "next": "/v2/images?marker=a"}
+
+    pages(page)
+    assert [row["ID"] for row in audit("--all")] == ["a", "b", "c"]
+    assert [row["State"] for row in audit("--all", "--deactivate")] == [
+        "would deactivate",
+        "nothing safe to do",
+        "nothing safe to do",
+    ]
 
 
 def test_without_yes_nothing_is_done(audit: Audit, plain: User) -> None:
