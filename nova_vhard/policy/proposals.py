@@ -21,16 +21,27 @@ from nova_vhard.policy.model import Policy
 _NOT_PLUGGED = frozenset(("sata", "usb"))
 
 
-@functools.lru_cache(maxsize=256)
-def _possible(
+def _find_possible(
     allowed: tuple[str, ...], device: str, arch: str
 ) -> tuple[str, ...]:
-    """Return the values that a guest can have, and a command can say."""
     return tuple(
         value
         for value in allowed
         if is_plain(value) and can_have(device, value, arch)
     )
+
+
+# An architecture is what somebody wrote into an image: only short text stays.
+_kept_possible = functools.lru_cache(maxsize=256)(_find_possible)
+_SHORT = 64
+
+
+def _possible(
+    allowed: tuple[str, ...], device: str, arch: str
+) -> tuple[str, ...]:
+    """Return the values that a guest can have, and a command can say."""
+    find = _kept_possible if len(arch) <= _SHORT else _find_possible
+    return find(allowed, device, arch)
 
 
 class Proposals:

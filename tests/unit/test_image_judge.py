@@ -80,3 +80,13 @@ def test_no_more_are_remembered_than_a_bound(judged, monkeypatch):
     for uuid, model in ("ab", "virtio"), ("cd", "ne2k"), ("ef", "ne2k"):
         assert not violates(judge, {**CLEAN, "hw_vif_model": model}, uuid)
     assert judged == ["ab", "cd", "ef"]
+
+
+def test_nothing_long_is_remembered(judged):
+    judge = images.Judge(policy(**DISKS), TODAY)
+    for model, known in ("ne2k", ["a"]), ("n" * 65_535, ["a", "b"]):
+        judged.clear()
+        for uuid in "ab":
+            long = {**CLEAN, "hw_vif_model": model}
+            assert not violates(judge, long, uuid)
+        assert judged == known

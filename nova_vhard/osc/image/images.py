@@ -25,8 +25,10 @@ Image = Mapping[str, Any]
 Row = tuple[str, ...]
 
 _JUDGED = READ.union(MAPPINGS)
-# How many different sets of properties are remembered.
+# How many different sets of properties are remembered, and up to which size of
+# one, in characters: whose images these are fills every value at will.
 _MOST_CLEAN = 4096
+_MOST_CHARACTERS = 1024
 
 COLUMNS = (
     "ID",
@@ -91,9 +93,15 @@ class Judge:
             changes = replacements(self._policy, verdict)
             return Finding(image, verdict.violations, changes)
         # Not where an exemption lets it through: that is for some images.
-        if not verdict.exempted and len(self._clean) < _MOST_CLEAN:
-            self._clean.add(judged)
+        if not verdict.exempted:
+            self._remember(judged)
         return None
+
+    def _remember(self, judged: tuple[tuple[str, str], ...]) -> None:
+        """Remember that what an image says violates nothing, within bounds."""
+        size = sum(len(value) for _, value in judged)
+        if size <= _MOST_CHARACTERS and len(self._clean) < _MOST_CLEAN:
+            self._clean.add(judged)
 
 
 def find(policy: Policy, image: Image, today: datetime.date) -> Finding | None:
