@@ -3,9 +3,11 @@
 
 from collections import Counter
 
-from nova_vhard.host import iommu, platform, translated, xen_answers
+from nova_vhard.host import iommu, pci, platform, translated, xen_answers
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
+from nova_vhard.host.root import HostRoot
+from nova_vhard.host.words import few
 
 _PASSTHROUGH = (
     "Boot without iommu=pt and iommu.passthrough=1. Where the kernel was "
@@ -18,6 +20,13 @@ _PARTLY = (
     "refuses that, the device needs it so (a GPU of AMD's with PASID does): "
     "switch it off in the firmware, or do not require this check of the host."
 )
+_OUTSIDE = (
+    "Boot without igfx_off in intel_iommu. A device that the firmware puts "
+    "behind no IOMMU stays so: unbind its driver, or switch it off in the "
+    "firmware."
+)
+# Classes of bridges of any kind, and of an IOMMU's own function.
+_NEEDS_NONE = "0x06", "0x0806"
 _LAZY = "DMA-FQ"
 _TRANSLATED = frozenset(("DMA", _LAZY, "blocked", "unmanaged"))
 
@@ -26,9 +35,10 @@ class IommuStrict(Check):
     """No IOMMU group has a default domain of type identity.
 
     =========  ===========================================================
-    PASS       every group is translated, at once or batched (DMA-FQ)
+    PASS       every group is translated, at once or batched (DMA-FQ), and
+               each device with a driver is in one
     FAIL       a group is an identity map, or there is no group, or none
-               for a device that Nova offers
+               for a device that Nova offers or that a driver uses
     UNKNOWN    a type that is not known, unreadable, or not verified
     =========  ===========================================================
     """
@@ -39,9 +49,9 @@ class IommuStrict(Check):
     guide = "Physical hardware (PCI passthrough)"
     meaning = (
         "No device of the host itself bypasses translation (identity "
-        "domains), so that a device that misbehaves reaches its own "
-        "buffers only. Lazy invalidation (DMA-FQ), which is not what the "
-        "kernel calls strict, passes and is named."
+        "domains, or no domain at all), so that a device that misbehaves "
+        "reaches its own buffers only. Lazy invalidation (DMA-FQ), which is "
+        "not what the kernel calls strict, passes and is named."
     )
     remediation = (
         "Boot without iommu=pt and iommu.passthrough=1. Where there is no "
@@ -85,6 +95,11 @@ class IommuStrict(Check):
             text = "host devices bypass translation"
             step = _PASSTHROUGH if len(counts) == 1 else _PARTLY
             return Answer(Status.FAIL, text, step)
+        outside = _outside(root, real)
+        if outside:
+            evidence[:0] = [f"in no IOMMU group: {line}" for line in outside]
+            text = f"host devices are behind no IOMMU: {few(outside)}"
+            return Answer(Status.FAIL, text, _OUTSIDE)
         unknown = sorted(set(counts) - _TRANSLATED)
         if unknown:
             text = f"types that are not known: {' '.join(unknown)}"
@@ -96,3 +111,24 @@ class IommuStrict(Check):
                 "DMA-FQ): not what the kernel calls strict",
             )
         return Answer(Status.PASS, "host devices are translated, strictly")
+
+
+def _outside(root: HostRoot, groups: list[iommu.Group]) -> list[str]:
+    """Return the devices that a driver uses and that are in no group.
+
+    Not bridges, nor an IOMMU's own function: neither needs one. A device
+    without a driver does nothing by itself.
+
+    :returns: address and driver of each
+    :raises Unreadable: if the devices cannot be read
+    """
+    grouped = {device for group in groups for device in group.devices}
+    result = []
+    for address in root.names(iommu.DEVICES):
+        if address in grouped:
+            continue
+        driver = pci.driver(root, address)
+        kind = pci.device_class(root, address)
+        if driver and not kind.startswith(_NEEDS_NONE):
+            result.append(f"{address} ({driver})")
+    return result

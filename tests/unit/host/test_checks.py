@@ -299,6 +299,39 @@ def test_some_groups_bypass_translation_for_another_reason(
     assert any(line == f"{ONE}: identity" for line in result.evidence)
 
 
+def outside(driver="", number="0x030000"):
+    """Return a host with a device that is in no group."""
+    place = "/sys/devices/pci0000:00/0000:00:02.0"
+    bound = {f"{place}/driver": f"-> ../../{driver}"} if driver else {}
+    return {
+        **pci_host(GROUPS, alone=("0000:00:02.0",)),
+        f"{place}/class": f"{number}\n",
+        **bound,
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        # intel_iommu=on,igfx_off
+        (outside("i915"), FAIL),
+        ({**outside("i915"), ONE: "novel\n"}, FAIL),
+        (outside(), PASS),
+        # A bridge does no DMA; the IOMMU's own function needs none.
+        (outside("pcieport", "0x060400"), PASS),
+        (outside("x", "0x080600"), PASS),
+    ],
+)
+def test_a_device_behind_no_iommu_bypasses_translation(
+    tmp_path, content, status
+):
+    result = run("iommu_strict", build(tmp_path, content))
+    assert result.status is status
+    if status is FAIL:
+        assert "0000:00:02.0 (i915)" in result.reason
+        assert "igfx_off" in result.remediation
+
+
 UUID = "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
 MDEV = {
     f"/sys/bus/mdev/devices/{UUID}": None,
