@@ -40,6 +40,22 @@ def words(root: HostRoot) -> list[str]:
     return result[: result.index("--")] if "--" in result else result
 
 
+def values(root: HostRoot, name: str) -> list[str]:
+    """Return the values that the command line gives a name, in its order.
+
+    As the kernel takes them: quotes are taken away, and dashes in a name are
+    underscores. Empty text where the name stands alone.
+
+    :param name: of a parameter of the kernel's own, with underscores
+    :raises Unreadable: if it cannot be read
+    """
+    return [
+        word.replace('"', "").partition("=")[2]
+        for word in words(root)
+        if _plain(word) == name
+    ]
+
+
 def is_on(root: HostRoot, module: str, name: str, evidence: list[str]) -> bool:
     """Return whether a parameter is on, or will be once the module is loaded.
 

@@ -12,13 +12,22 @@ from nova_vhard.host import (
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.interrupts import Interrupts
+from nova_vhard.host.root import HostRoot
+from nova_vhard.host.words import shown
 
 _PARAMETER = "allow_unsafe_interrupts"
 _MODULES = ("vfio_iommu_type1", "iommufd")
 
+# The kernel looks at the beginning of a word alone.
+_NO_SOURCE = "nosid"
+
 _UNSAFE = (
     f"Take {_PARAMETER} of vfio_iommu_type1 and iommufd out of the places "
     "that the evidence names, and load the modules again."
+)
+_UNVERIFIED = (
+    "Boot without nosid in intremap: with it the remapping does not ask which "
+    "device an interrupt comes from."
 )
 _NONE_IN_USE = (
     "Bind a driver to a PCI device, so that its interrupts have a line in "
@@ -36,8 +45,9 @@ class InterruptRemapping(Check):
     =========  ===========================================================
     PASS       all of them do, vfio does not allow others, and each device
                that Nova offers is behind an IOMMU
-    FAIL       one does not, vfio allows unsafe interrupts, or a device
-               that Nova offers is behind no IOMMU
+    FAIL       one does not, vfio allows unsafe interrupts, the kernel was
+               told not to ask whose an interrupt is, or a device that Nova
+               offers is behind no IOMMU
     UNKNOWN    no interrupt controller that is known, or unreadable
     =========  ===========================================================
     """
@@ -102,6 +112,9 @@ def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
         step = platform.remedy(root, platform.INTERRUPTS_DIRECT)
         text = "interrupts of devices are not remapped"
         return Answer(Status.FAIL, text, step)
+    if lines.remapped and _unverified(root, evidence):
+        text = "remapping does not ask which device an interrupt is of"
+        return Answer(Status.FAIL, text, _UNVERIFIED)
     if lines.strange or not (lines.remapped or lines.translated):
         text = "not verified on this platform: its interrupt controllers"
         return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
@@ -119,3 +132,23 @@ def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
             step = platform.remedy(root, platform.IOMMU_OFF)
             return Answer(Status.UNKNOWN, text, step)
     return Answer(Status.PASS, "interrupts of devices are remapped")
+
+
+def _unverified(root: HostRoot, evidence: list[str]) -> bool:
+    """Return whether the kernel lets any device send another one's interrupt.
+
+    Intel's remapping alone has a table for all devices; AMD's has one each.
+
+    :raises Unreadable: if the kernel's command line cannot be read
+    """
+    listed = [
+        item
+        for value in module_parameters.values(root, "intremap")
+        for item in value.split(",")
+        if item.startswith(_NO_SOURCE)
+    ]
+    if not listed or platform.of(root) is platform.Platform.AMD:
+        return False
+    text = f"{module_parameters.CMDLINE}: intremap={shown(listed[0])}"
+    evidence.insert(0, text)
+    return True

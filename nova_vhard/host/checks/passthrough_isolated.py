@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-05: offered devices share a group with nothing of the host."""
 
-import re
-
 from nova_vhard.common import pci as pci_text
-from nova_vhard.host import iommu, offers, pci, translated
+from nova_vhard.host import (
+    iommu,
+    module_parameters,
+    offers,
+    pci,
+    translated,
+)
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
 from nova_vhard.host.words import shown
 
-_CMDLINE = "/proc/cmdline"
 # Patched kernels pretend with it that devices are apart.
-_PRETENDED = re.compile(r"(?<!\S)pcie[-_]acs[-_]override=\S*")
+_PRETENDED = "pcie_acs_override"
 
 # Bridges of any kind without a driver, or with one that does no DMA of its
 # own: the kernel hands out the rest of their group
@@ -71,9 +74,10 @@ class PassthroughIsolated(Check):
                 Status.FAIL, "offered devices share a group with the host's"
             )
         evidence += [f"offered: {item}" for item in offered]
-        match = _PRETENDED.search(root.read(_CMDLINE))
-        if match:
-            evidence.insert(0, f"{_CMDLINE}: {match[0]}")
+        pretended = module_parameters.values(root, _PRETENDED)
+        if any(pretended):
+            text = f"{_PRETENDED}={shown(pretended[0])}"
+            evidence.insert(0, f"{module_parameters.CMDLINE}: {text}")
             text = "the kernel may pretend groups to be apart"
             return Answer(Status.UNKNOWN, text, _PRETENDS)
         return Answer(

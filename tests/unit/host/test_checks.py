@@ -209,6 +209,37 @@ def test_interrupt_remapping(tmp_path, interrupts, more, status):
     assert run("interrupt_remapping", root).status is status
 
 
+AMD = {"/proc/cpuinfo": "vendor_id\t: AuthenticAMD\n"}
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "more", "status"),
+    [
+        ("intremap=nosid", {}, FAIL),
+        ("intremap=on,nosid", {}, FAIL),
+        ("intremap=nosid intremap=on", {}, FAIL),
+        ('"intremap=on,nosid" x', {}, FAIL),
+        ('intremap="on,nosid"', {}, FAIL),
+        ("intremap=on,no_x2apic_optout,nopost", {}, PASS),
+        ("xintremap=nosid x=nosid -- intremap=nosid", {}, PASS),
+        # There each device has a table of its own.
+        ("intremap=nosid", AMD, PASS),
+    ],
+)
+def test_remapping_that_does_not_ask_whose_an_interrupt_is(
+    tmp_path, cmdline, more, status
+):
+    content = {
+        "/proc/interrupts": REMAPPED,
+        "/proc/cmdline": f"{cmdline}\n",
+        "/sys/module": None,
+        **more,
+    }
+    result = run("interrupt_remapping", build(tmp_path, content))
+    assert result.status is status
+    assert ("nosid" in (result.remediation or "")) is (status is FAIL)
+
+
 @pytest.mark.parametrize(
     ("lines", "status"),
     [

@@ -327,6 +327,13 @@ def classed(address, number):
         (
             made(
                 {"0": [CARD]},
+                {"/proc/cmdline": '"pcie-acs-override=downstream,id:8086:1"'},
+            ),
+            UNKNOWN,
+        ),
+        (
+            made(
+                {"0": [CARD]},
                 {"/sys/firmware/devicetree": None},
                 unit="smmu3.0x9050000",
             ),
