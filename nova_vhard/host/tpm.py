@@ -27,6 +27,14 @@ _NO_BANK = (
     "a reboot), and run a kernel of 5.12 or later, which shows its PCRs."
 )
 
+_NO_ANSWER = (
+    "Look what the kernel says of the TPM (dmesg | grep -i tpm) and whether "
+    "tpm2_pcrread answers. A reboot, or an update of the TPM's firmware, may "
+    "bring it back."
+)
+
+_HEX = frozenset("0123456789abcdef")
+
 # Digits at the end of a register that need not begin as zeros.
 _LOCALITY = 2
 
@@ -147,7 +155,7 @@ def differing(
         wrong = [
             f"{bank}:{pcr}"
             for pcr, value in pcrs.items()
-            if root.read(f"{folder}/{pcr}").lower() != value
+            if _register(root, f"{folder}/{pcr}") != value
         ]
         result += wrong
         lines.append(f"{folder}: {len(pcrs) - len(wrong)} as in the log")
@@ -156,3 +164,16 @@ def differing(
         raise unreadable(f"{CLASS}/{name}", text, _NO_BANK)
     evidence += lines
     return result
+
+
+def _register(root: HostRoot, path: str) -> str:
+    """Return what a PCR holds, in hexadecimal digits.
+
+    Where the TPM does not answer, the kernel has a file without text.
+
+    :raises Unreadable: if it holds nothing
+    """
+    value = root.read(path).lower()
+    if not value or not _HEX.issuperset(value):
+        raise unreadable(path, "the TPM does not answer", _NO_ANSWER)
+    return value

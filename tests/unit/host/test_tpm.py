@@ -103,6 +103,10 @@ CLOSED = errors(LOG)
         (BARE | PCRS, head((4, 20)) + event(4, bytes(20), number=4), UNKNOWN),
         (BARE | PCRS, bytes(64), UNKNOWN),
         (BARE | PCRS, b"\xff" * 4096, UNKNOWN),
+        # The TPM does not answer: the kernel's files have no text then.
+        (BARE | dict.fromkeys(PCRS, ""), GOOD, UNKNOWN),
+        (BARE | PCRS | {f"{FOLDER}/pcr-sha256/7": "\n"}, GOOD, UNKNOWN),
+        (BARE | PCRS | {f"{FOLDER}/pcr-sha256/7": "F" * 64}, GOOD, FAIL),
         # The kernel does not show the registers.
         (BARE, GOOD, UNKNOWN),
         # Read by root alone.
@@ -131,6 +135,13 @@ def test_tpm(tmp_path, content, log, status):
     assert result.status is status
     assert "check failed" not in result.reason
     assert bool(result.remediation) == (status is not PASS)
+
+
+def test_a_tpm_that_does_not_answer_is_not_out_of_order(tmp_path):
+    root = tree(tmp_path, BARE | dict.fromkeys(PCRS, ""))
+    result = CHECK.run(Host(root))
+    assert "does not answer" in result.reason
+    assert "tpm2_pcrread" in result.remediation
 
 
 def test_a_log_of_sha1_alone_has_a_step_of_its_own(tmp_path):
