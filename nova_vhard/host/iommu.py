@@ -132,8 +132,11 @@ def unverified(
         text = "not verified on this platform: Xen"
         return Answer(Status.UNKNOWN, text, platform.NO_XEN)
     strange = [name for name in names if not name.startswith(VERIFIED)]
+    maker = platform.of(root)
+    if maker in platform.UNMEASURED and not strange:
+        strange = [maker]
     if strange:
-        evidence += [f"{CLASS}: {item}" for item in strange]
+        evidence += [f"{CLASS}: {item}" for item in strange if item in names]
         text = f"not verified on this platform: {', '.join(strange)}"
         return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
     if any(name.startswith(_SMMU) for name in names):

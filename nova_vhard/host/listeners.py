@@ -9,7 +9,9 @@ import ipaddress
 from dataclasses import dataclass
 from itertools import islice
 
+from nova_vhard.host import platform
 from nova_vhard.host.guests import PROC
+from nova_vhard.host.platform import Platform
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 _FILES = ("tcp", "tcp6")
@@ -56,11 +58,14 @@ def read(root: HostRoot, pid: str) -> list[Listener]:
     :raises Unreadable: if they cannot be read
     """
     result = []
+    step = 1 if platform.of(root) is Platform.Z else -1
     for name in _FILES:
         path = f"{PROC}/{pid}/net/{name}"
         try:
             lines = islice(root.lines(path), 1, None)
-            result += [_listener(line) for line in lines if _listens(line)]
+            result += [
+                _listener(line, step) for line in lines if _listens(line)
+            ]
         except Unreadable as error:
             # A kernel without IPv6 has no second.
             if not error.missing or name == _FILES[0]:
@@ -74,14 +79,17 @@ def _listens(line: str) -> bool:
     return line.split()[3] == _LISTEN
 
 
-def _listener(line: str) -> Listener:
-    """Read ``0: 0100007F:1F90 00000000:0000 0A … inode …``."""
+def _listener(line: str, step: int) -> Listener:
+    """Read ``0: 0100007F:1F90 00000000:0000 0A … inode …``.
+
+    :param step: -1 where the host has the lowest byte of a word first, else 1
+    """
     fields = line.split()
     address, _, port = fields[1].partition(":")
-    # Words of four bytes, each in the order of the host: little endian.
+    # Words of four bytes, each in the order of the host.
     words = bytes.fromhex(address)
     packed = b"".join(
-        words[place : place + 4][::-1] for place in range(0, len(words), 4)
+        words[place : place + 4][::step] for place in range(0, len(words), 4)
     )
     where = str(ipaddress.ip_address(packed))
     return Listener(where, int(port, 16), fields[9])

@@ -21,6 +21,9 @@ _SIGNS = {
     "AuthenticAMD": "amd",
     "HygonGenuine": "amd",
     "CPU implementer": "arm",
+    "PowerNV": "power",
+    "pSeries": "power",
+    "IBM/S390": "z",
 }
 
 _VIRTUAL = re.compile(r"^flags\s*:.* hypervisor\b", re.MULTILINE)
@@ -32,9 +35,16 @@ class Platform(enum.StrEnum):
     INTEL = "intel"
     AMD = "amd"
     ARM = "arm"
+    POWER = "power"
+    Z = "z"
     XEN = "xen"
     OTHER = "other"
 
+
+#: Those of which nothing was measured: devices are in groups there although
+#: ``/sys/class/iommu`` may be empty, and controllers of interrupts have names
+#: that mean something else than on x86.
+UNMEASURED = (Platform.POWER, Platform.Z)
 
 _BELOW = " In a virtual machine, have the hypervisor below provide it."
 

@@ -108,14 +108,18 @@ def _lines(lines: Interrupts) -> list[str]:
 
 def _judge(host: Host, lines: Interrupts, evidence: list[str]) -> Answer:
     root = host.root
-    if lines.direct:
+    measured = not lines.direct or (
+        platform.of(root) not in platform.UNMEASURED
+    )
+    if lines.direct and measured:
         step = platform.remedy(root, platform.INTERRUPTS_DIRECT)
         text = "interrupts of devices are not remapped"
         return Answer(Status.FAIL, text, step)
     if lines.remapped and _unverified(root, evidence):
         text = "remapping does not ask which device an interrupt is of"
         return Answer(Status.FAIL, text, _UNVERIFIED)
-    if lines.strange or not (lines.remapped or lines.translated):
+    known = measured and not lines.strange
+    if not known or not (lines.remapped or lines.translated):
         text = "not verified on this platform: its interrupt controllers"
         return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
     if not lines.of_devices:

@@ -21,6 +21,7 @@ from tests.unit.host.hardened import (
     WHOLE,
     guest,
     process,
+    tcp,
 )
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
@@ -286,6 +287,27 @@ def test_a_daemon_in_a_container_whose_files_are_out_of_sight(
     root = build(tmp_path, content)
     os.utime(tmp_path / CONF.lstrip("/"), (1, 1))
     assert run("libvirt_not_exposed", root).status is status
+
+
+@pytest.mark.parametrize(
+    ("words", "address"),
+    [
+        ("7F000001", "127.0.0.1"),
+        # Not 127.0.0.10, which is loopback.
+        ("0A00007F", "10.0.0.127"),
+        ("00000000000000000000000000000001", "::1"),
+        ("FE800000000000000000000000000001", "fe80::1"),
+    ],
+)
+def test_a_host_whose_words_begin_with_the_highest_byte(
+    tmp_path, words, address
+):
+    content = {
+        "/proc/cpuinfo": "vendor_id       : IBM/S390\n",
+        "/proc/50/net/tcp": tcp((words, 16509, 1)),
+    }
+    (item,) = listeners.read(HostRoot(build(tmp_path, content)), "50")
+    assert (item.address, item.port) == (address, 16509)
 
 
 @pytest.mark.parametrize(

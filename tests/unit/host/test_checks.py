@@ -209,6 +209,31 @@ def test_interrupt_remapping(tmp_path, interrupts, more, status):
     assert run("interrupt_remapping", root).status is status
 
 
+Z = {"/proc/cpuinfo": "vendor_id       : IBM/S390\n# processors    : 2\n"}
+POWER = {"/proc/cpuinfo": "cpu\t\t: POWER9\n\nplatform\t: PowerNV\n"}
+
+
+@pytest.mark.parametrize("maker", [Z, POWER])
+@pytest.mark.parametrize(
+    "content",
+    [
+        # No unit has a name there, or one that was never looked at.
+        pci_host(GROUPS, unit=None),
+        pci_host(GROUPS, "iommu-phb0000"),
+        pci_host({}, unit=None),
+    ],
+)
+def test_machines_of_which_nothing_was_measured(tmp_path, maker, content):
+    lines = "  4:  0  7   PCI-MSI  mlx5_async0@pci:0001:00:00.0\n"
+    more = {"/proc/interrupts": lines, "/proc/cmdline": "", "/sys/module": ""}
+    root = build(tmp_path, {**content, **maker, **more})
+    for name in ("iommu", "iommu_strict", "interrupt_remapping"):
+        result = run(name, root)
+        assert result.status is UNKNOWN
+        assert "not verified" in result.reason
+        assert "Do not require" in result.remediation
+
+
 AMD = {"/proc/cpuinfo": "vendor_id\t: AuthenticAMD\n"}
 
 
