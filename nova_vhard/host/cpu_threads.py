@@ -19,9 +19,9 @@ ACTIVE = "/sys/devices/system/cpu/smt/active"
 CONTROL = "/sys/devices/system/cpu/smt/control"
 SIBLINGS = "topology/thread_siblings_list"
 
-#: What the kernel says where it would run threads, even if each core has but
-#: one that is switched on at the moment.
-_CAN = "on"
+#: What the kernel says where it runs no threads. With ``on``, or how many a
+#: core may run (Power), each may have but one that is switched on just now.
+_CANNOT = ("off", "forceoff", "notsupported", "")
 
 #: What an architecture says whose threads the kernel does not count: there
 #: ``active`` is 0, whatever the processor has.
@@ -62,8 +62,8 @@ def apart(host: Host, evidence: list[str]) -> Answer:
     if active == "1":
         return _by_nova(host, evidence)
     if control == NOT_COUNTED:
-        return _by_topology(root, evidence)
-    if control == _CAN:
+        return _by_topology(host, evidence)
+    if control not in _CANNOT:
         return _by_switches(host, evidence)
     return _NONE
 
@@ -78,21 +78,22 @@ def _control(root: HostRoot) -> str:
         raise
 
 
-def _by_topology(root: HostRoot, evidence: list[str]) -> Answer:
+def _by_topology(host: Host, evidence: list[str]) -> Answer:
     """Judge by each processor's siblings, where nobody counts threads."""
-    cpus = [
+    root = host.root
+    every = [
         int(name[3:])
         for name in root.names(CPUS)
         if re.fullmatch(r"cpu[0-9]{1,5}", name)
     ]
-    cpus = [number for number in cpus if not _is_off(root, number)]
+    cpus = [number for number in every if not _is_off(root, number)]
     shared = _shared(root, set(cpus))
     evidence.append(f"{CPUS}: {len(cpus)} processors, {len(shared)} threads")
     if not cpus:
         raise unreadable(CPUS, "has no processor")
     if shared:
-        return Answer(Status.FAIL, "threads share cores", _STEP)
-    return _NONE
+        return _by_nova(host, evidence)
+    return _NONE if cpus == every else _by_switches(host, evidence)
 
 
 def _by_switches(host: Host, evidence: list[str]) -> Answer:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-34: guests cannot be hypervisors."""
 
+import re
+
 from nova_vhard.host import module_parameters
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
@@ -14,7 +16,8 @@ _AMD = "/sys/module/kvm_amd/parameters/nested"
 _POWER = "/sys/module/kvm_hv/parameters/nested"
 _Z = "/sys/module/kvm/parameters/nested"
 _BY_MODULE = (_INTEL, _AMD, _POWER, _Z)
-_ON, _OFF = ("Y", "1"), ("N", "0")
+# Of AMD's and Z's modules it is a number, of which each but 0 is yes.
+_ON, _OFF = re.compile(r"Y|-?0*[1-9][0-9]*"), ("N", "0")
 
 _ARM = "kvm-arm.mode"
 _LOAD = (
@@ -61,7 +64,7 @@ class NestedOff(Check):
         values = {path: _read(root, path) for path in _BY_MODULE}
         read = {path: text for path, text in values.items() if text}
         evidence += [f"{path}: {shown(text)}" for path, text in read.items()]
-        if any(text in _ON for text in read.values()):
+        if any(map(_ON.fullmatch, read.values())):
             return Answer(
                 Status.FAIL, "guests can be hypervisors", _step(read)
             )
@@ -75,7 +78,11 @@ class NestedOff(Check):
 
 def _step(read: dict[str, str]) -> str:
     """Return what switches it off in the modules that have it on."""
-    on = [path.split("/")[3] for path, text in read.items() if text in _ON]
+    on = [
+        path.split("/")[3]
+        for path, text in read.items()
+        if _ON.fullmatch(text)
+    ]
     options = " and ".join(f"options {module} nested=0" for module in on)
     kernel = " ".join(f"{module}.nested=0" for module in on)
     return (

@@ -287,6 +287,26 @@ def switched(*off, active, control="on", **sets):
         ),
         (switched(2, 3, active=0, control="notimplemented"), PASS),
         (switched(3, active=0, control="notimplemented"), FAIL),
+        *(
+            (switched(*off, active=0, control=control, **sets), status)
+            # Nobody counts threads, or as many as Power may run a core.
+            for control in ("notimplemented", "4")
+            for off, sets, status in (
+                ((2, 3), {}, PASS),
+                ((2, 3), {"cpu_shared_set": "0,1"}, PASS),
+                ((2, 3), {"cpu_dedicated_set": "1,3"}, UNKNOWN),
+            )
+        ),
+        # One thread of each core alone, as the step says.
+        (switched(active=0, control="notimplemented"), FAIL),
+        (
+            switched(active=0, control="notimplemented", cpu_shared_set="0,1"),
+            PASS,
+        ),
+        (
+            switched(active=0, control="notimplemented", cpu_shared_set="0,2"),
+            FAIL,
+        ),
     ],
 )
 def test_a_processor_that_is_switched_off_can_come_back(
@@ -366,6 +386,9 @@ ARM = {"/proc/cpuinfo": "CPU implementer\t: 0x41\n", "/sys/module": None}
         ({"/sys/module/kvm_amd/parameters/nested": "0"}, PASS),
         ({"/sys/module/kvm_amd/parameters/nested": "1"}, FAIL),
         ({"/sys/module/kvm_amd/parameters/nested": "?"}, UNKNOWN),
+        # It is a number there, and no word.
+        ({"/sys/module/kvm_amd/parameters/nested": "2"}, FAIL),
+        ({"/sys/module/kvm_amd/parameters/nested": "-1"}, FAIL),
         # IBM Z and Power
         ({"/sys/module/kvm/parameters/nested": "0"}, PASS),
         ({"/sys/module/kvm/parameters/nested": "1"}, FAIL),
