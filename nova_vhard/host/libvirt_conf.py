@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nova_vhard.host import guests, virconf
+from nova_vhard.host import guests, socket_units, virconf
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
@@ -68,8 +68,31 @@ def read(root: HostRoot, pid: str, evidence: list[str]) -> Ports:
     path = _path(root, pid)
     if not path:
         return Ports()
+    return _of_file(_place(root, pid, path), path, evidence)
+
+
+def of_sleeping(root: HostRoot, evidence: list[str]) -> list[Ports]:
+    """Return the ports of the daemons that systemd will start, none running.
+
+    Of those whose TLS socket is enabled; of any where none is.
+
+    :param evidence: gets those that are configured
+    :raises Unreadable: if a configuration cannot be read
+    """
+    enabled = set(socket_units.with_tls(root)) & set(_DAEMONS)
+    return [
+        _of_file(root, f"{_FOLDER}/{name}.conf", evidence)
+        for name in sorted(enabled or _DAEMONS)
+    ]
+
+
+def _of_file(root: HostRoot, path: str, evidence: list[str]) -> Ports:
+    """Return the ports of a configuration; libvirt's defaults without one.
+
+    :raises Unreadable: if it cannot be read
+    """
     try:
-        values = virconf.parse(_place(root, pid, path).read(path))
+        values = virconf.parse(root.read(path))
         plain = int(values.get("tcp_port", _PLAIN))
         tls = int(values.get("tls_port", _TLS))
     except Unreadable as error:

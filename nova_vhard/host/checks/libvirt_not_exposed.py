@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-42: libvirt's daemon does not listen to the network in plain."""
 
+from collections.abc import Collection
+
 from nova_vhard.host import (
     guests,
     libvirt_conf,
@@ -12,13 +14,16 @@ from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.listeners import Listener
-from nova_vhard.host.root import Unreadable
+from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.running import WHOLE_TABLE
+from nova_vhard.host.socket_units import Units
 from nova_vhard.host.words import few
 
 # What systemd listens for, on behalf of a daemon that does not run yet.
 _FIRST = "1"
 
+_CLOSED = "libvirt listens to no network in plain"
+_BY_TLS = "libvirt lets in by TLS who has no certificate"
 _ANYBODY = (
     "Take tls_no_verify_certificate out of the file that the evidence names, "
     "or set auth_tls = sasl, and start the daemon again."
@@ -64,25 +69,45 @@ class LibvirtNotExposed(Check):
         if not (daemons or root.captured or guests.complete(root)):
             text = "not every process is seen, nor a daemon of libvirt's"
             return Answer(Status.UNKNOWN, text, WHOLE_TABLE)
-        units = socket_units.ports(root, evidence)
+        units = socket_units.read(root, evidence)
         answers = [
             mac.attempt(_judge, host, pid, units, evidence)
             for pid in (_FIRST, *daemons)
         ]
+        if not daemons:
+            answers.append(mac.attempt(_sleeping, root, units, evidence))
         if not (root.captured or guests.complete(root)):
             text = "not every process is seen: there may be other daemons"
             answers.append(Answer(Status.UNKNOWN, text, WHOLE_TABLE))
         return mac.settle(answers)
 
 
-def _judge(
-    host: Host, pid: str, units: frozenset[int], evidence: list[str]
-) -> Answer:
+def _sleeping(root: HostRoot, units: Units, evidence: list[str]) -> Answer:
+    """Judge whom the daemon lets in that systemd starts for who comes.
+
+    virtproxyd ends where nobody has come for two minutes.
+
+    :raises Unreadable: if that is needed and cannot be read
+    """
+    tls = {*units.tls, libvirt_conf.Ports().tls}
+    if _reaches(tls, listeners.read(root, _FIRST)) and any(
+        ports.anybody for ports in libvirt_conf.of_sleeping(root, evidence)
+    ):
+        return Answer(Status.FAIL, _BY_TLS, _ANYBODY)
+    return Answer(Status.PASS, _CLOSED)
+
+
+def _reaches(ports: Collection[int], every: list[Listener]) -> bool:
+    """Return whether other machines get to one of some ports."""
+    return any(item.port in ports and not item.local for item in every)
+
+
+def _judge(host: Host, pid: str, units: Units, evidence: list[str]) -> Answer:
     """Judge the listeners of a daemon, or what the first process sees.
 
     The default port tells also where the configuration is out of sight.
 
-    :param units: ports that systemd's sockets of libvirt name
+    :param units: what systemd's sockets of libvirt name
     :raises Unreadable: if that is needed and cannot be read
     """
     root, place = host.root, f"{PROC}/{pid}/net"
@@ -99,22 +124,19 @@ def _judge(
     if exposed:
         named = few(sorted({str(item) for item in exposed}))
         return Answer(Status.FAIL, f"libvirt listens in plain: {named}")
-    if ports.anybody and any(
-        item.port == ports.tls and not item.local for item in every
-    ):
-        text = "libvirt lets in by TLS who has no certificate"
-        return Answer(Status.FAIL, text, _ANYBODY)
+    if ports.anybody and _reaches({*units.tls, ports.tls}, every):
+        return Answer(Status.FAIL, _BY_TLS, _ANYBODY)
     if libvirt_conf.is_stale(root, pid):
         text = "libvirtd.conf was changed since its daemon started"
         return Answer(Status.UNKNOWN, text, libvirt_conf.RESTART)
-    return Answer(Status.PASS, "libvirt listens to no network in plain")
+    return Answer(Status.PASS, _CLOSED)
 
 
 def _exposed(
     every: list[Listener],
     own: frozenset[str],
     ports: libvirt_conf.Ports,
-    units: frozenset[int],
+    units: Units,
 ) -> list[Listener]:
     """Return the listeners that are libvirt's, plain and not on loopback."""
     return [
@@ -123,8 +145,8 @@ def _exposed(
         if not item.local
         and (
             item.port == ports.plain
-            or item.port in units
-            or (item.inode in own and item.port != ports.tls)
+            or item.port in units.plain
+            or (item.inode in own and item.port not in {*units.tls, ports.tls})
         )
     ]
 

@@ -112,6 +112,9 @@ def test_what_an_older_pre_step_left_is_unknown(tmp_path):
 DAEMON = "/usr/sbin/libvirtd"
 CONF = "/etc/libvirt/libvirtd.conf"
 UNIT = "/etc/systemd/system/libvirtd-tcp.socket"
+PROXY = "/etc/libvirt/virtproxyd.conf"
+TLS = "/etc/systemd/system/virtproxyd-tls.socket"
+WANTS = "/etc/systemd/system/sockets.target.wants"
 
 
 def daemon(*listening, words=(), **more):
@@ -226,6 +229,47 @@ def daemon(*listening, words=(), **more):
                 CONF: 'tls_no_verify_certificate = 1\nauth_tls = "sasl"\n',
             },
             PASS,
+        ),
+        # By the socket of TLS, whatever the file says.
+        *(
+            (
+                {
+                    **daemon((ANY, 443, 7)),
+                    "/proc/50/fd/9": "-> socket:[7]",
+                    f"{TLS}.d/x.conf": "ListenStream=443\n",
+                    CONF: text,
+                },
+                status,
+            )
+            for text, status in (
+                ("", PASS),
+                ("tls_no_verify_certificate = 1\n", FAIL),
+            )
+        ),
+        # For everybody, by a daemon that systemd starts when one comes.
+        *(
+            (
+                {
+                    **WHOLE,
+                    **process(1, "/sbin/init", listening=[(where, port, 1)]),
+                    PROXY: "tls_no_verify_certificate = 1\n",
+                    CONF: "",
+                    **more,
+                },
+                status,
+            )
+            for where, port, more, status in (
+                (ANY, 16514, {}, FAIL),
+                (LOOPBACK, 16514, {}, PASS),
+                (ANY, 443, {}, PASS),
+                (ANY, 443, {f"{TLS}.d/x.conf": "ListenStream=443\n"}, FAIL),
+                (ANY, 16514, {PROXY: "auth_tls = many\n"}, UNKNOWN),
+                # The sockets of another one are those that are opened.
+                (ANY, 16514, {f"{WANTS}/virtproxyd-tls.socket": ""}, FAIL),
+                (ANY, 16514, {f"{WANTS}/libvirtd-tls.socket": ""}, PASS),
+                # One runs already, by its own configuration.
+                (ANY, 16514, process(50, DAEMON), PASS),
+            )
         ),
         # Another daemon may be out of sight.
         (
