@@ -181,9 +181,15 @@ def _channels(fields: dict[str, Any]) -> Channels | None:
     return Channels(
         _typed(libvirt["live_migration_with_native_tls"], bool),
         _typed(libvirt["live_migration_tunnelled"], bool),
-        uri.partition("+")[2] if uri else scheme or "tcp",
+        _transport(uri) if uri else scheme or "tcp",
         consoles,
     )
+
+
+def _transport(uri: str) -> str:
+    """Return the transport in a scheme; libvirt takes TLS where none is."""
+    driver, plus, transport = uri.partition("+")
+    return transport if plus or driver != "qemu" else "tls"
 
 
 def _typed(value: Any, kind: type | UnionType) -> Any:

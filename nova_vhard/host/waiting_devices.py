@@ -17,6 +17,11 @@ _DRIVERS = "/sys/bus/pci/drivers"
 _MDEV = "/sys/bus/mdev/devices"
 _VDPA = "/sys/bus/vdpa/devices"
 
+_BUSES = "/sys/bus"
+# Looked at by themselves; and those of IBM Z, whose devices guests get as
+# mediated ones.
+_KNOWN_BUSES = ("pci", "mdev", "vdpa", "ap", "css", "matrix")
+
 # The driver of a vDPA device that a guest gets; virtio_vdpa is the host's.
 _FOR_GUESTS = "vhost_vdpa"
 
@@ -37,6 +42,7 @@ def of_host(host: Host, offered: frozenset[str]) -> tuple[list[str], int]:
         *_bound(host.root, offered),
         *_vdpa(host.root, offered),
         *_mediated(host),
+        *_elsewhere(host.root),
     ]
     return [line for line, known in result if not known], len(result)
 
@@ -91,6 +97,23 @@ def _mediated(host: Host) -> Iterator[tuple[str, bool]]:
         path = f"{_MDEV}/{name}/mdev_type"
         kind = host.root.link(path)
         yield f"{path}: {kind}", kind in facts.mdev_types
+
+
+def _elsewhere(root: HostRoot) -> Iterator[tuple[str, bool]]:
+    """Yield each device of another bus that vfio has; Nova offers none.
+
+    Such as one that a device tree or ACPI describes (``vfio-platform``).
+    """
+    for bus in _names(root, _BUSES):
+        drivers = f"{_BUSES}/{bus}/drivers"
+        if bus in _KNOWN_BUSES:
+            continue
+        for driver in filter(pci.is_vfio, _names(root, drivers)):
+            place = f"{drivers}/{driver}"
+            for name in _names(root, place):
+                # A module is a link there as well.
+                if name != "module" and root.link(f"{place}/{name}"):
+                    yield f"{place}/{name}", False
 
 
 def _names(root: HostRoot, path: str) -> list[str]:

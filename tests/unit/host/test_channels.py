@@ -73,6 +73,9 @@ TUNNEL = {"live_migration_tunnelled": True}
         ({**TUNNEL, "live_migration_scheme": "tls"}, "", PASS),
         ({**TUNNEL, "live_migration_scheme": "ssh"}, "", PASS),
         ({**TUNNEL, "live_migration_uri": "qemu+tls"}, "", PASS),
+        # libvirt takes TLS for qemu://%s/system.
+        ({**TUNNEL, "live_migration_uri": "qemu"}, "", PASS),
+        ({**TUNNEL, "live_migration_uri": "unknown"}, "", FAIL),
         # The URI wins.
         (
             {

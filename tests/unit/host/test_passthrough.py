@@ -483,6 +483,7 @@ def test_a_virtual_gpu_that_is_no_mediated_device(tmp_path, offered, status):
 
 MDEV = "/sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
 VDPA = "/sys/bus/vdpa/devices/vdpa0"
+PLATFORM = "/sys/bus/platform/drivers/vfio-platform"
 MDEVS = {f"{MDEV}/mdev_type": "-> ../../mdev_supported_types/nvidia-35"}
 VDPAS = {
     VDPA: f"-> ../../../devices/pci0000:00/{CARD}/vdpa0",
@@ -506,6 +507,13 @@ def mdev_types(*types):
         (MDEVS | facts(), UNKNOWN),
         (VDPAS | facts(), FAIL),
         (VDPAS | facts({"address": CARD}), PASS),
+        ({f"{PLATFORM}/fd800000.ethernet": "-> ../../../devices/x"}
+            | facts(), FAIL),
+        ({f"{PLATFORM}/module": "-> ../../../module/vfio_platform",
+            f"{PLATFORM}/bind": ""} | facts(), PASS),
+        # A queue of a crypto card of Z's: guests get a matrix of them.
+        ({"/sys/bus/ap/drivers/vfio_ap/01.0004": "-> ../../../devices/x"}
+            | facts(), PASS),
         ({**VDPAS, f"{PLACE}/{CARD}/vdpa0/driver": "-> ../x/virtio_vdpa"}
             | facts(), PASS),
     ],
