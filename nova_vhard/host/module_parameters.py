@@ -26,6 +26,9 @@ _FOLDERS = (
 )
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _COMMANDS = ("options", "install")
+# What is part of the kernel, which modprobe's configuration does not reach.
+_RELEASE = "/proc/sys/kernel/osrelease"
+_BUILT_IN = "/lib/modules/{}/modules.builtin"
 # What a module that is loaded shows.
 _SHOWN = ("Y", "N", "1", "0")
 _TRUE = ("y", "t", "1", "on")
@@ -93,8 +96,18 @@ def _wanted(
         target, _, rest = rest.strip().partition(" ")
         if command in _COMMANDS and _same(target) == module:
             for word in _WORD.findall(rest):
-                if _plain(word) == name:
+                if _plain(word) == name and not _built_in(root, module):
                     yield path, word
+
+
+def _built_in(root: HostRoot, module: str) -> bool:
+    """Return whether a module is known to be part of the kernel that runs."""
+    try:
+        lines = root.lines(_BUILT_IN.format(root.read(_RELEASE)))
+        names = [line.rpartition("/")[2] for line in lines]
+    except Unreadable:
+        return False
+    return any(_same(name.removesuffix(".ko")) == module for name in names)
 
 
 def _words_if_there(root: HostRoot) -> list[str]:

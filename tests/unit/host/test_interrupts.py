@@ -74,6 +74,10 @@ def test_the_last_line_of_a_machine_with_many_processors(tmp_path):
 
 
 PLACE = "/etc/modprobe.d/vfio.conf"
+BUILT_IN = {
+    "/proc/sys/kernel/osrelease": "6.8.0\n",
+    "/lib/modules/6.8.0/modules.builtin": "kernel/a.ko\nkernel/x/m-x.ko\n",
+}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +115,19 @@ PLACE = "/etc/modprobe.d/vfio.conf"
         (
             "",
             {PLACE: "install m_x /sbin/modprobe -i m_x unsafe=1\n"},
+            True,
+        ),
+        # What is part of the kernel gets nothing from modprobe.
+        ("", {PLACE: "options m_x unsafe=1\n", **BUILT_IN}, False),
+        ("", {PLACE: "options m_y unsafe=1\n", **BUILT_IN}, False),
+        ("m_x.unsafe=1", BUILT_IN, True),
+        (
+            "",
+            {
+                PLACE: "options m_x unsafe=1\n",
+                **BUILT_IN,
+                "/proc/sys/kernel/osrelease": "6.9.0\n",
+            },
             True,
         ),
         ("", {"/sys/module/m_x/parameters/unsafe": "Y\n"}, True),
