@@ -7,6 +7,7 @@ libvirt's src/security/security_selinux.c.
 """
 
 import errno
+import re
 from dataclasses import dataclass
 
 from nova_vhard.host.root import HostRoot, Unreadable
@@ -31,6 +32,9 @@ _PERMISSIVE = 1
 _NUMBERS = 6
 _PARTS = 4
 _PAIR = 2
+# No policy has more categories.
+_CATEGORY = re.compile(r"c([0-9]{1,5})")
+_MOST = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,16 @@ def _numbers(text: str) -> list[int]:
         first, _, last = part.partition(".")
         start = _number(first)
         result += range(start, (_number(last) if last else start) + 1)
+        if len(result) > _MOST:
+            raise ValueError(part)
     return result
 
 
 def _number(category: str) -> int:
-    if category[:1] != "c":
+    match = _CATEGORY.fullmatch(category)
+    if not match:
         raise ValueError(category)
-    return int(category[1:])
+    return int(match[1])
 
 
 def enforcing(root: HostRoot) -> bool:

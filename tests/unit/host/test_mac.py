@@ -124,6 +124,12 @@ def test_captured_selinux(
         ("system_u:system_r:unconfined_t:s0:c1,c2", FAIL),
         ("system_u:system_r:virtd_t:s0", FAIL),
         ("system_u:system_r:svirt_lxc_net_t:s0:c1,c2", UNKNOWN),
+        # More than any policy has, as numbers and as digits.
+        ("system_u:system_r:svirt_t:s0:c1.c999999999999", UNKNOWN),
+        ("system_u:system_r:svirt_t:s0:c1,c" + "9" * 5000, UNKNOWN),
+        ("system_u:system_r:svirt_t:s0" + ":c0.c65535" * 50, UNKNOWN),
+        ("system_u:system_r:svirt_t:s0:" + "c0.c65535," * 99, UNKNOWN),
+        ("system_u:system_r:svirt_t:s0:c1,c٣", UNKNOWN),
         ("unconfined", UNKNOWN),
         ("", UNKNOWN),
         (None, UNKNOWN),
