@@ -25,7 +25,9 @@ _FOLDERS = (
     "/lib/modprobe.d",
 )
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
-_COMMANDS = ("options", "install")
+_QUOTES = re.compile(r"[\"';&|()]")
+_SHELL = "install"
+_COMMANDS = ("options", _SHELL)
 # What is part of the kernel, which modprobe's configuration does not reach.
 _RELEASE = "/proc/sys/kernel/osrelease"
 _BUILT_IN = "/lib/modules/{}/modules.builtin"
@@ -95,6 +97,9 @@ def _wanted(
         command, _, rest = line.partition(" ")
         target, _, rest = rest.strip().partition(" ")
         if command in _COMMANDS and _same(target) == module:
+            if command == _SHELL:
+                # What stands in quotes there is a shell's to take apart.
+                rest = _QUOTES.sub(" ", rest)
             for word in _WORD.findall(rest):
                 if _plain(word) == name and not _built_in(root, module):
                     yield path, word

@@ -32,7 +32,7 @@ def left(host: Host, name: str) -> dict[str, Any]:
     path = posixpath.join(host.run_dir, name)
     try:
         result = json.loads(host.root.read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise invalid(path, f"no JSON: {error}") from error
     if not isinstance(result, dict):
         raise invalid(path, "no JSON object")

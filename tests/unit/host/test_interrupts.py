@@ -117,6 +117,16 @@ BUILT_IN = {
             {PLACE: "install m_x /sbin/modprobe -i m_x unsafe=1\n"},
             True,
         ),
+        (
+            "",
+            {PLACE: "install m_x /bin/sh -c 'modprobe -i m_x unsafe=1;:'\n"},
+            True,
+        ),
+        (
+            "",
+            {PLACE: 'install m_x sh -c "modprobe -i m_x unsafe=0 a=1"\n'},
+            False,
+        ),
         # What is part of the kernel gets nothing from modprobe.
         ("", {PLACE: "options m_x unsafe=1\n", **BUILT_IN}, False),
         ("", {PLACE: "options m_y unsafe=1\n", **BUILT_IN}, False),

@@ -114,6 +114,7 @@ CLOSED = errors(LOG)
         (BARE | PCRS | CLOSED | left(REPLAY), GOOD, PASS),
         (BARE | PCRS | CLOSED | left(WRONG), GOOD, FAIL),
         (BARE | PCRS | CLOSED | left("cut off"), GOOD, UNKNOWN),
+        (BARE | PCRS | CLOSED | {LEFT: "[" * 200_000}, GOOD, UNKNOWN),
         (BARE | PCRS | CLOSED | left({"sha256": 7}), GOOD, UNKNOWN),
         (BARE | PCRS | CLOSED | left({"sha256": {"4": "zz"}}), GOOD, FAIL),
         (BARE | PCRS | CLOSED | {LEFT: '{"tpm_replays": {}}'}, GOOD, FAIL),
