@@ -7,12 +7,13 @@ and ``cpu_dedicated_set`` of Nova's group ``compute``.
 """
 
 import re
+from collections.abc import Iterable
 
-from nova_vhard.host import nova_facts
+from nova_vhard.host import guest_cpus, nova_facts
 from nova_vhard.host.check import Answer, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
-from nova_vhard.host.words import shown
+from nova_vhard.host.words import few, shown
 
 CPUS = "/sys/devices/system/cpu"
 ACTIVE = "/sys/devices/system/cpu/smt/active"
@@ -40,6 +41,10 @@ _OFFLINE = (
     "switched off does not show its core. Where nova-compute switches them "
     "off ([libvirt] cpu_power_management_strategy = cpu_state), have it "
     "choose a governor instead, or boot with nosmt."
+)
+_MOVE = (
+    "Reboot these guests hard (openstack server reboot --hard), or migrate "
+    "them away: they run where Nova let them when they were started."
 )
 _CORRECT = f"Correct {_OPTIONS}: nova-compute does not start with them."
 
@@ -81,13 +86,9 @@ def _control(root: HostRoot) -> str:
 def _by_topology(host: Host, evidence: list[str]) -> Answer:
     """Judge by each processor's siblings, where nobody counts threads."""
     root = host.root
-    every = [
-        int(name[3:])
-        for name in root.names(CPUS)
-        if re.fullmatch(r"cpu[0-9]{1,5}", name)
-    ]
-    cpus = [number for number in every if not _is_off(root, number)]
-    shared = _shared(root, set(cpus))
+    every = _every(root)
+    cpus = _online(root)
+    shared = _shared(root, cpus)
     evidence.append(f"{CPUS}: {len(cpus)} processors, {len(shared)} threads")
     if not cpus:
         raise unreadable(CPUS, "has no processor")
@@ -133,7 +134,66 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
         listed = ", ".join(str(number) for number in sorted(shared)[:8])
         text = f"Nova gives guests several threads of a core, such as {listed}"
         return Answer(Status.FAIL, text, _STEP)
+    loose = _loose(host.root, cpus, evidence)
+    if loose:
+        text = f"guests share cores since before Nova's sets: {few(loose)}"
+        return Answer(Status.FAIL, text, _MOVE)
     return Answer(Status.PASS, "Nova gives guests one thread of each core")
+
+
+def _loose(root: HostRoot, cpus: set[int], evidence: list[str]) -> list[str]:
+    """Return the guests that run beside others on threads of a core.
+
+    :param cpus: those that Nova gives to guests
+    :param evidence: gets where guests may run that keep to other processors
+    :raises Unreadable: if that cannot be told of one of them
+    """
+    online = _online(root)
+    allowed = {
+        name: _union(name, lists) & online
+        for name, lists in guest_cpus.of_each(root).items()
+    }
+    loose = []
+    for name, own in allowed.items():
+        if own <= cpus:
+            continue
+        listed = ", ".join(str(number) for number in sorted(own)[:8])
+        evidence.insert(0, f"{shown(name)}: may run on {listed}")
+        others = cpus.union(*(x for y, x in allowed.items() if y != name))
+        if any((_siblings(root, each) - {each}) & others for each in own):
+            loose.append(name)
+    return loose
+
+
+def _union(name: str, lists: Iterable[str]) -> set[int]:
+    """Return the processors of a guest's lists.
+
+    :raises Unreadable: for what is no such list
+    """
+    try:
+        return set().union(*map(cpu_set, lists))
+    except ValueError as error:
+        raise unreadable(name, str(error)) from error
+
+
+def _every(root: HostRoot) -> set[int]:
+    """Return the processors that a host has.
+
+    :raises Unreadable: if they cannot be listed
+    """
+    return {
+        int(name[3:])
+        for name in root.names(CPUS)
+        if re.fullmatch(r"cpu[0-9]{1,5}", name)
+    }
+
+
+def _online(root: HostRoot) -> set[int]:
+    """Return those that are switched on.
+
+    :raises Unreadable: if that cannot be told
+    """
+    return {number for number in _every(root) if not _is_off(root, number)}
 
 
 def _shared(root: HostRoot, cpus: set[int]) -> set[int]:

@@ -12,7 +12,8 @@ class Smt(Check):
     =========  ===========================================================
     PASS       simultaneous multithreading is off or absent; or no core has
                two threads in cpu_shared_set and cpu_dedicated_set
-    FAIL       guests can run on both threads of a core
+    FAIL       guests can run on both threads of a core, or one that runs
+               does so since before Nova was told
     UNKNOWN    the kernel does not say, it is Xen's control domain, or
                Nova's settings cannot be read
     =========  ===========================================================
@@ -36,7 +37,8 @@ class Smt(Check):
     remediation = (
         "Boot with nosmt or switch it off in the firmware; or name one thread "
         "of each core alone in [compute] cpu_shared_set and "
-        "cpu_dedicated_set of nova.conf, and restart nova-compute."
+        "cpu_dedicated_set of nova.conf, restart nova-compute, and reboot "
+        "hard or migrate away the guests that run."
     )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:

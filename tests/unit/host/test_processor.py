@@ -20,6 +20,7 @@ from tests.unit.host.hardened import (
     KSM,
     NESTED,
     VULNERABILITIES,
+    guest,
     words,
 )
 
@@ -317,6 +318,52 @@ def test_a_processor_that_is_switched_off_can_come_back(
     if status is UNKNOWN:
         assert "switched off" in result.reason
         assert "cpu_power_management_strategy" in result.remediation
+
+
+def running(pid, *allowed, name="CPU 0/KVM"):
+    """Return a guest: where its process may run, and its processors."""
+    status = "Name:\t{}\nCpus_allowed:\tff\nCpus_allowed_list:\t{}\n"
+    texts = {"": status.format("qemu-system-x86", allowed[0])}
+    for number, text in enumerate(allowed[1:], 1):
+        texts[f"/task/{number}"] = status.format(name, text)
+    return {
+        **guest(pid),
+        **{f"/proc/{pid}{key}/status": text for key, text in texts.items()},
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        # As Nova starts them now.
+        (running(71, "0,1", "0", "1") | running(72, "0-1"), PASS),
+        # From before Nova's sets, which name one thread of each core.
+        (running(71, "0-3"), FAIL),
+        (running(71, "0-127"), FAIL),
+        (running(71, "2"), FAIL),
+        (running(71, "0-1", "0", "3"), FAIL),
+        # A thread of QEMU's own runs nothing of the guest's.
+        (running(71, "0-3", "0", "1"), PASS),
+        (running(71, "0-1", "0-3", name="IO iothread1"), PASS),
+        # Both threads of a core are of one guest, which has it alone.
+        (running(71, "4-5"), PASS),
+        (running(71, "4") | running(72, "5"), FAIL),
+        (running(71, "4-5") | running(72, "4-5"), FAIL),
+        # A capture that did not keep it.
+        (guest(71, status="Name:\tx\n"), PASS),
+        ({"/proc/71/cmdline": None}, UNKNOWN),
+        (running(71, "0-,1"), UNKNOWN),
+        (running(71, "0-999999"), UNKNOWN),
+    ],
+)
+def test_guests_that_run_since_before_nova_was_told(tmp_path, content, status):
+    more = {f"{CPU}/cpu{n}/{cpu_threads.SIBLINGS}": "4-5\n" for n in (4, 5)}
+    whole = {**GOOD, **threads(cpu_shared_set="0,1"), **more, **content}
+    result = run("smt", build(tmp_path, whole))
+    assert result.status is status
+    if status is FAIL:
+        assert "vm71, process 71" in result.reason
+        assert "--hard" in result.remediation
 
 
 def test_an_older_pre_step_did_not_look(tmp_path):
