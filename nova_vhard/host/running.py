@@ -210,18 +210,42 @@ class Running:
         link = f"{PROC}/{guest.pid}/exe"
         if path != guest.program:
             if self._root.live and self._root.may_open(link):
-                root = _Program(os.path.join(self._root.root, link[1:]))
-                return Target(root, path, f"{guest.program} ({who})", guest)
+                return self._program(guest, who, link)
             raise unreadable(path, f"replaced since {who} started", _RESTART)
         if not path.startswith("/"):
             raise unreadable(link, f"the program of {who}", _AS_ROOT)
         target = self._target(guest.pid, who, path, guest)
         if target.place:
             return target
+        if self._is_covered(link, target):
+            return self._program(guest, who, link)
         started = start_of(self._root, guest.pid)
         if changed(target.root, path) > started:
             raise unreadable(path, f"changed since {who} started", _RESTART)
         return target
+
+    def _program(self, guest: Guest, who: str, link: str) -> Target:
+        """Return what a guest runs, which no path leads to any more."""
+        root = _Program(os.path.join(self._root.root, link[1:]))
+        path = guest.program.removesuffix(DELETED)
+        return Target(root, path, f"{guest.program} ({who})", guest)
+
+    def _is_covered(self, link: str, target: Target) -> bool:
+        """Return whether another file lies over the program of a guest.
+
+        What is mounted there later takes its path, and only who may open
+        the program itself sees that.
+
+        :raises Unreadable: if the file at the path is not there, or the guest
+            has ended
+        """
+        if not (self._root.live and self._root.may_open(link)):
+            return False
+        try:
+            own = os.stat(os.path.join(self._root.root, link[1:]))
+        except OSError as error:
+            raise Unreadable(link, error) from error
+        return not os.path.samestat(own, target.root.stat(target.path))
 
     def _target(
         self, pid: str, who: str, path: str, guest: Guest | None = None

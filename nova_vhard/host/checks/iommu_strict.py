@@ -14,11 +14,12 @@ _PASSTHROUGH = (
     "built with CONFIG_IOMMU_DEFAULT_PASSTHROUGH, add iommu.passthrough=0."
 )
 _PARTLY = (
-    "Boot without iommu=pt and iommu.passthrough=1 if /proc/cmdline has them. "
-    "If not, it is these groups alone: unbind the drivers of their devices, "
-    "and write DMA into the files that the evidence names. Where the kernel "
-    "refuses that, the device needs it so (a GPU of AMD's with PASID does): "
-    "switch it off in the firmware, or do not require this check of the host."
+    "Boot without iommu=pt, iommu.passthrough=1 and igfx_off if /proc/cmdline "
+    "has one of them. If not, it is these groups alone: unbind the drivers of "
+    "their devices, and write DMA into the files that the evidence names. "
+    "Where the kernel refuses that, the device needs it so (a GPU of AMD's "
+    "with PASID does): switch it off in the firmware, or do not require this "
+    "check of the host."
 )
 _OUTSIDE = (
     "Boot without igfx_off in intel_iommu. A device that the firmware puts "

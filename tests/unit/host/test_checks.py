@@ -345,6 +345,8 @@ def test_iommu_strict(tmp_path, content, status):
         ),
         # Nobody booted with iommu=pt, or all would be.
         ({**pci_host(GROUPS), ONE: "identity\n"}, "write DMA into the files"),
+        # intel_iommu=igfx_off, since Linux 6.7
+        ({**pci_host(GROUPS), ONE: "identity\n"}, "and igfx_off if"),
     ],
 )
 def test_some_groups_bypass_translation_for_another_reason(

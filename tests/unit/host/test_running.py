@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import time
 from xml.etree import ElementTree
 
@@ -416,6 +417,33 @@ def test_a_guest_on_a_file_that_was_replaced_on_disk(tmp_path, binaries):
         result, facts = live(path)
     assert result.status is FAIL
     assert any("(deleted)" in fact and "not seen" in fact for fact in facts)
+
+
+CHECK = f"""
+import sys
+from {__name__} import live
+result, facts = live(sys.argv[1])
+print(result.status.value, *facts, sep="\\n")
+"""
+
+
+@compiled
+@as_root
+def test_a_guest_on_a_file_that_something_is_mounted_over(tmp_path, binaries):
+    """The path leads to another file, which is older than the guest."""
+    good, weak = binaries
+    path = tmp_path / "qemu-system-x86_64"
+    shutil.copy(weak, path)
+    script = (
+        f"{path} & until readlink /proc/$!/exe | grep -q qemu-; do :; done; "
+        f"mount --bind {good} {path}; {sys.executable} -c '{CHECK}' {path}; "
+        "kill $!"
+    )
+    words = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
+    found = subprocess.check_output([*words, script], text=True, timeout=60)
+    status, *facts = found.splitlines()
+    assert status == FAIL.value
+    assert any("(guest" in fact and "not seen" in fact for fact in facts)
 
 
 @compiled
