@@ -294,8 +294,23 @@ class HostRoot:
             raise failed from error
         return True
 
-    def _resolve(self, path: str) -> str:
-        """Return the path of a host's file on this machine."""
+    def links(self, path: str) -> list[os.stat_result]:
+        """Return what the file system says of each link on the way to a file.
+
+        :raises Unreadable: if they lead nowhere
+        """
+        passed: list[str] = []
+        try:
+            self._resolve(path, passed)
+            return [os.lstat(each) for each in passed]
+        except OSError as error:
+            raise Unreadable(path, error) from error
+
+    def _resolve(self, path: str, passed: list[str] | None = None) -> str:
+        """Return the path of a host's file on this machine.
+
+        :param passed: gets the path of each link on the way
+        """
         if _OF_PROCESS.fullmatch(path) and self._kernel_proc:
             return self.root.rstrip("/") + path
         left = [part for part in path.split("/") if part]
@@ -312,6 +327,8 @@ class HostRoot:
             if not os.path.islink(here):
                 done.append(part)
                 continue
+            if passed is not None:
+                passed.append(here)
             links += 1
             if links > _MAX_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))

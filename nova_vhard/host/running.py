@@ -93,14 +93,14 @@ class Target:
 class _Program(HostRoot):
     """The program of a process, whatever the path; also a deleted one."""
 
-    def _resolve(self, path: str) -> str:
+    def _resolve(self, path: str, passed: list[str] | None = None) -> str:
         return self.root
 
 
 class _OutOfSight(HostRoot):
     """The root of a process, which only root sees."""
 
-    def _resolve(self, path: str) -> str:
+    def _resolve(self, path: str, passed: list[str] | None = None) -> str:
         text = "in the root of another process, which only root sees"
         raise OSError(errno.EACCES, text)
 
@@ -363,10 +363,13 @@ def _boot(root: HostRoot) -> float:
 def changed(root: HostRoot, path: str) -> float:
     """Return when a file or its mode changed last, in seconds since 1970.
 
-    A capture keeps the time of its content alone.
+    Or when a link on the way to it was made: the file may be older. A capture
+    keeps the time of the content alone.
 
     :raises Unreadable: if that cannot be told
     """
     status = root.stat(path)
-    nanoseconds = status.st_ctime_ns if root.live else status.st_mtime_ns
-    return nanoseconds / 1e9
+    if not root.live:
+        return status.st_mtime_ns / 1e9
+    every = (status, *root.links(path))
+    return max(each.st_ctime_ns for each in every) / 1e9

@@ -364,6 +364,28 @@ def test_without_a_whole_table_a_daemon_may_run_elsewhere(tmp_path):
     assert run("qemu_canary", root, found).status is PASS
 
 
+def test_a_file_that_a_newer_link_leads_to(tmp_path):
+    """What reads it has read another one, if it was started in between."""
+    place, path = tmp_path / "old.conf", tmp_path / "folder/qemu.conf"
+    place.write_text("")
+    path.parent.mkdir()
+    first = running.changed(HostRoot(), str(place))
+    path.symlink_to("../old.conf")
+    while os.lstat(path).st_ctime <= first:
+        path.unlink()
+        path.symlink_to("../old.conf")
+    made = os.lstat(path).st_ctime_ns / 1e9
+    assert running.changed(HostRoot(), str(path)) == made > first
+    (tmp_path / "other").symlink_to("folder")
+    way = str(tmp_path / "other/qemu.conf")
+    assert running.changed(HostRoot(), way) >= made
+    assert running.changed(HostRoot(), str(place)) == first
+    # The time of a link in a copy is that of the copy.
+    build(tmp_path, {"/etc/x": "-> /old.conf"})
+    os.utime(place, (1, 1))
+    assert running.changed(HostRoot(str(tmp_path)), "/etc/x") == 1
+
+
 # Real processes on this machine.
 
 
