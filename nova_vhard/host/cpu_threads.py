@@ -30,6 +30,8 @@ NOT_COUNTED = "notimplemented"
 
 _EVERY = "threads share cores, and Nova gives guests all of them"
 _NONE = Answer(Status.PASS, "no core runs two threads")
+#: No list names more, each as often as it may stand there.
+_MOST = 1 << 20
 _RANGE = re.compile(r"(\^?)([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _OPTIONS = "[compute] cpu_shared_set and cpu_dedicated_set"
 _STEP = (
@@ -252,11 +254,15 @@ def cpu_set(text: str) -> set[int]:
     """
     result: set[int] = set()
     without: set[int] = set()
+    named = 0
     for part in filter(None, (item.strip() for item in text.split(","))):
         match = _RANGE.fullmatch(part)
         if not match:
             raise ValueError(f"{shown(part)!r} names no processors")
         first = int(match[2])
         numbers = range(first, int(match[3] or first) + 1)
+        named += len(numbers)
+        if named > _MOST:
+            raise ValueError("names more processors than any host has")
         (without if match[1] else result).update(numbers)
     return result - without
