@@ -6,6 +6,7 @@ from collections import Counter
 from nova_vhard.host import iommu, pci, platform, translated, xen_answers
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
+from nova_vhard.host.platform import Platform
 from nova_vhard.host.root import HostRoot
 from nova_vhard.host.words import few
 
@@ -21,11 +22,14 @@ _PARTLY = (
     "with PASID does): switch it off in the firmware, or do not require this "
     "check of the host."
 )
-_OUTSIDE = (
-    "Boot without igfx_off in intel_iommu. A device that the firmware puts "
-    "behind no IOMMU stays so: unbind its driver, or switch it off in the "
-    "firmware."
+_FIRMWARE = (
+    "A device that the firmware puts behind no IOMMU stays so: unbind its "
+    "driver, or switch it off in the firmware."
 )
+_OUTSIDE = {
+    Platform.INTEL: f"Boot without igfx_off in intel_iommu. {_FIRMWARE}",
+    Platform.OTHER: _FIRMWARE,
+}
 # Classes of bridges of any kind, and of an IOMMU's own function.
 _NEEDS_NONE = "0x06", "0x0806"
 _LAZY = "DMA-FQ"
@@ -100,7 +104,8 @@ class IommuStrict(Check):
         if outside:
             evidence[:0] = [f"in no IOMMU group: {line}" for line in outside]
             text = f"host devices are behind no IOMMU: {few(outside)}"
-            return Answer(Status.FAIL, text, _OUTSIDE)
+            step = platform.remedy(root, _OUTSIDE)
+            return Answer(Status.FAIL, text, step)
         unknown = sorted(set(counts) - _TRANSLATED)
         if unknown:
             text = f"types that are not known: {' '.join(unknown)}"

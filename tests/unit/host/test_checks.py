@@ -390,6 +390,16 @@ def test_a_device_behind_no_iommu_bypasses_translation(
         assert "igfx_off" in result.remediation
 
 
+def test_the_step_for_a_device_behind_no_iommu_is_its_platforms(tmp_path):
+    place = "/sys/devices/pci0000:00/0000:00:02.0"
+    alone = pci_host(GROUPS, "smmu3.0x9050000", alone=("0000:00:02.0",))
+    bound = {f"{place}/driver": "-> ../../e1000e", f"{place}/class": "0x0200"}
+    root = build(tmp_path, {**ARM, **alone, **bound})
+    result = run("iommu_strict", root)
+    assert result.status is FAIL
+    assert "igfx_off" not in result.remediation
+
+
 UUID = "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
 MDEV = {
     f"/sys/bus/mdev/devices/{UUID}": None,
