@@ -134,11 +134,7 @@ class _Refused(_Answered):
 
 
 def share(controllers: Iterable[Any]) -> None:
-    """Have controllers of Nova's API read the images that were judged.
-
-    :param controllers: those that have no ``compute_api`` are left as they
-        are
-    """
+    """Have controllers of Nova's compute API read images as judged."""
     for controller in controllers:
         api = getattr(controller, "compute_api", None)
         if api is not None:

@@ -54,11 +54,8 @@ def with_tls(root: HostRoot) -> list[str]:
 
     :raises Unreadable: if that cannot be told
     """
-    return [
-        name.removesuffix(_TLS)
-        for name in root.names(_ENABLED, missing_ok=True)
-        if name.endswith(_TLS)
-    ]
+    names = root.names(_ENABLED, missing_ok=True)
+    return [name.removesuffix(_TLS) for name in names if name.endswith(_TLS)]
 
 
 def _ports(root: HostRoot, tls: bool, evidence: list[str]) -> Iterator[int]:

@@ -128,15 +128,10 @@ def _left(host: Host, name: str) -> event_log.Replay | None:
 
 
 def is_empty(replay: event_log.Replay) -> bool:
-    """Return whether the log measures nothing into the firmware's PCRs.
-
-    The first of them may begin with the locality that the firmware began at.
-    """
-    return not any(
-        value[:-_LOCALITY].strip("0")
-        for pcrs in replay.values()
-        for value in pcrs.values()
-    )
+    """Return whether the log measures nothing into the firmware's PCRs."""
+    values = (value for pcrs in replay.values() for value in pcrs.values())
+    # the first of them may begin with the locality that the firmware began at
+    return not any(value[:-_LOCALITY].strip("0") for value in values)
 
 
 def differing(

@@ -68,55 +68,81 @@ class IommuStrict(Check):
         root = host.root
         if iommu.of_xen(root, evidence):
             return xen_answers.own_devices(host, evidence)
-        real = [
-            group
-            for group in iommu.groups(root)
-            if group.devices and not group.noiommu
-        ]
+        groups = _with_devices(root)
         strange = iommu.unverified(root, iommu.units(root), evidence)
-        if strange:
-            return strange
-        amiss = translated.amiss(host, evidence)
+        amiss = strange or translated.amiss(host, evidence)
         if amiss:
             return amiss
-        if not real:
-            evidence.append(f"{iommu.GROUPS}: no groups with devices")
-            step = platform.remedy(root, platform.IOMMU_OFF)
-            text = "no device is in an IOMMU group"
-            return Answer(Status.FAIL, text, step)
-        types = {item.path: root.read(f"{item.path}/type") for item in real}
-        counts = Counter(types.values())
-        evidence += [
-            f"{iommu.GROUPS}/*/type: {kind or '(empty)'} in {count} groups"
-            for kind, count in sorted(counts.items())
-        ]
-        if iommu.IDENTITY in counts:
-            named = [
-                path for path, kind in types.items() if kind == iommu.IDENTITY
-            ]
-            evidence += [
-                f"{path}/type: {iommu.IDENTITY}" for path in named[:3]
-            ]
-            text = "host devices bypass translation"
-            step = _PASSTHROUGH if len(counts) == 1 else _PARTLY
-            return Answer(Status.FAIL, text, step)
-        outside = _outside(root, real)
-        if outside:
-            evidence[:0] = [f"in no IOMMU group: {line}" for line in outside]
-            text = f"host devices are behind no IOMMU: {few(outside)}"
-            step = platform.remedy(root, _OUTSIDE)
-            return Answer(Status.FAIL, text, step)
-        unknown = sorted(set(counts) - _TRANSLATED)
-        if unknown:
-            text = f"types that are not known: {' '.join(unknown)}"
-            return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
-        if _LAZY in counts:
-            return Answer(
-                Status.PASS,
-                "host devices are translated, lazily (batched invalidation, "
-                "DMA-FQ): not what the kernel calls strict",
-            )
-        return Answer(Status.PASS, "host devices are translated, strictly")
+        if not groups:
+            return _without_groups(root, evidence)
+        types = _types(root, groups, evidence)
+        return (
+            _identity(types, evidence)
+            or _behind_none(root, groups, evidence)
+            or _of_types(set(types.values()))
+        )
+
+
+def _with_devices(root: HostRoot) -> list[iommu.Group]:
+    return [
+        group
+        for group in iommu.groups(root)
+        if group.devices and not group.noiommu
+    ]
+
+
+def _without_groups(root: HostRoot, evidence: list[str]) -> Answer:
+    evidence.append(f"{iommu.GROUPS}: no groups with devices")
+    step = platform.remedy(root, platform.IOMMU_OFF)
+    return Answer(Status.FAIL, "no device is in an IOMMU group", step)
+
+
+def _types(
+    root: HostRoot, groups: list[iommu.Group], evidence: list[str]
+) -> dict[str, str]:
+    """Return the type of each group, by its path."""
+    types = {group.path: root.read(f"{group.path}/type") for group in groups}
+    for kind, count in sorted(Counter(types.values()).items()):
+        text = f"{kind or '(empty)'} in {count} groups"
+        evidence.append(f"{iommu.GROUPS}/*/type: {text}")
+    return types
+
+
+def _identity(types: dict[str, str], evidence: list[str]) -> Answer | None:
+    """Return the answer where a group is an identity map."""
+    named = [path for path, kind in types.items() if kind == iommu.IDENTITY]
+    if not named:
+        return None
+    evidence += [f"{path}/type: {iommu.IDENTITY}" for path in named[:3]]
+    step = _PASSTHROUGH if len(named) == len(types) else _PARTLY
+    return Answer(Status.FAIL, "host devices bypass translation", step)
+
+
+def _behind_none(
+    root: HostRoot, groups: list[iommu.Group], evidence: list[str]
+) -> Answer | None:
+    """Return the answer where a device is in no group."""
+    outside = _outside(root, groups)
+    if not outside:
+        return None
+    evidence[:0] = [f"in no IOMMU group: {line}" for line in outside]
+    text = f"host devices are behind no IOMMU: {few(outside)}"
+    return Answer(Status.FAIL, text, platform.remedy(root, _OUTSIDE))
+
+
+def _of_types(types: set[str]) -> Answer:
+    """Return the answer by types of groups that are no identity maps."""
+    unknown = sorted(types - _TRANSLATED)
+    if unknown:
+        text = f"types that are not known: {' '.join(unknown)}"
+        return Answer(Status.UNKNOWN, text, platform.NOT_VERIFIED)
+    text = "host devices are translated, strictly"
+    if _LAZY in types:
+        text = (
+            "host devices are translated, lazily (batched invalidation, "
+            "DMA-FQ): not what the kernel calls strict"
+        )
+    return Answer(Status.PASS, text)
 
 
 def _outside(root: HostRoot, groups: list[iommu.Group]) -> list[str]:

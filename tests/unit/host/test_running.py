@@ -371,7 +371,7 @@ def test_a_file_that_a_newer_link_leads_to(tmp_path):
     path.parent.mkdir()
     first = running.changed(HostRoot(), str(place))
     path.symlink_to("../old.conf")
-    while os.lstat(path).st_ctime <= first:
+    while os.lstat(path).st_ctime_ns / 1e9 <= first:
         path.unlink()
         path.symlink_to("../old.conf")
     made = os.lstat(path).st_ctime_ns / 1e9
