@@ -7,8 +7,13 @@ Here a schema is checked when it is first used.
 
 The fixture makes the tables of each database and writes the 500 standard
 traits and resource classes into it. Here the first database is copied.
+
+SQLAlchemy keeps the text of a statement with the engine that it was made for.
+The engines of a test know none, although all of them speak the same SQL: here
+they share what they keep. What runs, and on which database, is the same.
 """
 
+import functools
 import sqlite3
 import types
 from typing import Any
@@ -18,7 +23,12 @@ from jsonschema import exceptions, validators
 from placement import db_api, util
 from placement.objects import resource_class, trait
 from placement.tests import fixtures
+from sqlalchemy import engine
+from sqlalchemy.dialects.sqlite import pysqlite
+from sqlalchemy.util import LRUCache
 
+#: How many statements are kept for all engines.
+STATEMENTS = 5000
 #: By the identity of the schema, which the validator keeps alive.
 _VALIDATORS: dict[int, Any] = {}
 
@@ -55,6 +65,17 @@ def _make(self: fixtures.Database, engine: Any) -> None:
     resource_class._RESOURCE_CLASSES_SYNCED = True
 
 
+def _share_statements() -> None:
+    """Let an engine of SQLite find what another one has compiled."""
+    dialect: Any = pysqlite.SQLiteDialect_pysqlite
+    dialect.__eq__ = lambda self, other: type(self) is type(other)
+    dialect.__hash__ = lambda self: hash(type(self))
+    statements: Any = LRUCache(STATEMENTS)
+    kept: Any = property(lambda self: statements, lambda self, own: None)
+    engine.Engine._compiled_cache = kept
+
+
+@functools.cache
 def install() -> None:
     """Have it so from now on in this process."""
     fixtures.Database.generate_schema_create_all = _make
@@ -63,3 +84,4 @@ def install() -> None:
         FormatChecker=jsonschema.FormatChecker,
         ValidationError=jsonschema.ValidationError,
     )
+    _share_statements()
