@@ -11,6 +11,9 @@ traits and resource classes into it. Here the first database is copied.
 SQLAlchemy keeps the text of a statement with the engine that it was made for.
 The engines of a test know none, although all of them speak the same SQL: here
 they share what they keep. What runs, and on which database, is the same.
+
+Placement makes the aliases of its tables anew for every statement, with all
+of their columns. They all have a name: here there is an alias for each.
 """
 
 import functools
@@ -19,6 +22,7 @@ import types
 from typing import Any
 
 import jsonschema
+import sqlalchemy
 from jsonschema import exceptions, validators
 from placement import db_api, util
 from placement.objects import resource_class, trait
@@ -75,6 +79,24 @@ def _share_statements() -> None:
     engine.Engine._compiled_cache = kept
 
 
+_ALIAS = sqlalchemy.alias
+
+
+@functools.cache
+def _named(table: Any, name: str) -> Any:
+    """Return the alias of a table, with its columns."""
+    alias = _ALIAS(table, name=name)
+    assert alias.c is not None
+    return alias
+
+
+def _alias(table: Any, name: str | None = None, flat: bool = False) -> Any:
+    """Stand in for ``sqlalchemy.alias``."""
+    if name is None or flat or not isinstance(table, sqlalchemy.Table):
+        return _ALIAS(table, name=name, flat=flat)
+    return _named(table, name)
+
+
 @functools.cache
 def install() -> None:
     """Have it so from now on in this process."""
@@ -84,4 +106,5 @@ def install() -> None:
         FormatChecker=jsonschema.FormatChecker,
         ValidationError=jsonschema.ValidationError,
     )
+    sqlalchemy.alias = _alias
     _share_statements()
