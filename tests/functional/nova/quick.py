@@ -12,6 +12,9 @@ A thread of futurist's that waits for work sees that it is to end when it wakes
 up: a hundred times a second in Nova's tests, each thread of each service. Here
 it sleeps until it has work, and is woken to end.
 
+Who listens to the message bus in memory looks for a message every 50 ms. Here
+a message wakes those who wait.
+
 The policy that Nova's base fixture makes up (YAML of 200 rules) is replaced by
 the shipped one before a service starts: it need not be read.
 """
@@ -20,6 +23,8 @@ import concurrent.futures
 import functools
 import importlib
 import logging
+import threading
+import time
 import types
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +34,7 @@ from futurist import _thread, _utils
 from nova.api.openstack.compute import routes
 from nova.tests import fixtures as nova_fixtures
 from oslo_db.sqlalchemy import engines
+from oslo_messaging._drivers import impl_fake
 from sqlalchemy import pool
 
 from tests import services
@@ -126,6 +132,26 @@ def _wake_to_end() -> None:
     worker.__init__, worker.stop, worker.run = init, stopped, runs
 
 
+def _deliver_at_once() -> None:
+    """Wake those who listen to the message bus when a message has come."""
+    arrived = threading.Condition()
+    exchange: Any = impl_fake.FakeExchange
+    deliver = exchange.deliver_message
+
+    @functools.wraps(deliver)
+    def delivered(self: Any, *args: Any, **more: Any) -> None:
+        deliver(self, *args, **more)
+        with arrived:
+            arrived.notify_all()
+
+    def wait(seconds: float) -> None:
+        with arrived:
+            arrived.wait(seconds)
+
+    exchange.deliver_message = delivered
+    impl_fake.time = types.SimpleNamespace(time=time.time, sleep=wait)
+
+
 def install() -> None:
     """Have it so from now on in this process."""
     routes.APIRouterV21.__init__ = _of_a_kind(routes.APIRouterV21.__init__)
@@ -135,6 +161,7 @@ def install() -> None:
     _keep_connections()
     if services.NOVA >= services.THREADS:
         _wake_to_end()
+        _deliver_at_once()
         _patient("nova.tests.fixtures.nova")
         _patient("nova.tests.functional.fixtures")
 
