@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests import services
-from tests.functional.glance import service
+from tests.functional.glance import quick, service
 from tests.functional.glance.keystone import Keystone
 from tests.functional.glance.shell import openstack
 from tests.functional.glance.wire import User
@@ -43,6 +43,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     from glance.db.sqlalchemy import api as database
     from oslo_config import cfg
 
+    quick.install()
     home = tmp_path_factory.mktemp("glance")
     configuration = service.write(home, service.GATE)
     (home / "vhard.yaml").write_text(BASELINE)
