@@ -113,8 +113,6 @@ def _sender(conf: cfg.ConfigOpts) -> "notify.Sender | None":
     if not options.notifications:
         return None
     try:
-        import oslo_messaging  # noqa: F401
-
         from nova_vhard.policy import notify
     except ImportError as error:
         raise ValueError(

@@ -20,7 +20,7 @@ from nova_vhard.policy.hardware import Holder
 from nova_vhard.request.lookups import Image
 
 #: What Glance has answered, by the RequestContext of a request and an id.
-_answers: MutableMapping[Any, dict[str, "_Answered"]] = (
+_answers: MutableMapping[Any, dict[str, "_Answered | _Refused"]] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -84,7 +84,7 @@ def get(context: Any, image_id: str) -> dict[str, Any]:
     return result
 
 
-def _keep(context: Any, image_id: str, client: "_Answered") -> None:
+def _keep(context: Any, image_id: str, client: "_Answered | _Refused") -> None:
     """Have Nova read an answer in the rest of a request; the last counts."""
     _answers.setdefault(context, {})[image_id] = client
 
@@ -92,18 +92,20 @@ def _keep(context: Any, image_id: str, client: "_Answered") -> None:
 class Images(glance.API):  # type: ignore[misc]
     """Nova's image API, which reads what was judged in the same request."""
 
-    def get(self, context: Any, id_or_uri: Any, **options: Any) -> Any:
+    def get(
+        self, context: Any, id_or_uri: Any, *args: Any, **kwargs: Any
+    ) -> Any:
         """Return an image, from Glance's answer to the gate where it has one.
 
         :param context: nova.context.RequestContext of the user
         :param id_or_uri: the image's, as Nova takes it
-        :param options: of Nova's own ``get``
+        :param args: further arguments of Nova's own ``get``
         """
         client = _answers.get(context, {}).get(str(id_or_uri))
         if client is None:
-            return super().get(context, id_or_uri, **options)
+            return super().get(context, id_or_uri, *args, **kwargs)
         service = glance.GlanceImageServiceV2(client)
-        return service.show(context, id_or_uri, **options)
+        return service.show(context, id_or_uri, *args, **kwargs)
 
 
 class _Answered:
@@ -112,25 +114,24 @@ class _Answered:
     def __init__(self, answer: Any) -> None:
         self._answer = answer
 
-    def call(self, *_arguments: Any, **_options: Any) -> Any:
+    def call(self, *_args: Any, **_kwargs: Any) -> Any:
         """Return the answer, as GlanceClientWrapper does."""
         return self._answer
 
 
-class _Refused(_Answered):
+class _Refused:
     """A client of Glance that was refused already.
 
     The error itself is not kept: its traceback holds the request's context,
     which would never go then.
     """
 
-    def __init__(self, error: Any) -> None:
-        super().__init__((type(error), error.details))
+    def __init__(self, error: glanceclient.exc.HTTPException) -> None:
+        self._kind, self._details = type(error), error.details
 
-    def call(self, *_arguments: Any, **_options: Any) -> Any:
+    def call(self, *_args: Any, **_kwargs: Any) -> Any:
         """Raise the error anew, as GlanceClientWrapper does."""
-        kind, details = self._answer
-        raise kind(details)
+        raise self._kind(self._details)
 
 
 def share(controllers: Iterable[Any]) -> None:

@@ -102,13 +102,11 @@ class Router:
         """Yield the controllers whose methods are judged, some repeatedly."""
         for route in self._map.matchlist:
             resource = route.defaults.get("controller")
-            action = route.defaults.get("action")
-            if self._judged_class(resource, action) is None:
-                continue
-            yield resource.controller
-            # An action may be of another controller than the others.
-            for function in getattr(resource, "wsgi_actions", {}).values():
-                yield getattr(function, "__self__", None)
+            if self._judged_class(resource, route.defaults.get("action")):
+                yield resource.controller
+                # An action may be of another controller than the others.
+                for function in getattr(resource, "wsgi_actions", {}).values():
+                    yield getattr(function, "__self__", None)
 
     def call(self, environ: Environ) -> Call | None:
         """Return what a request means.

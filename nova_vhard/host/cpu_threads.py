@@ -32,6 +32,7 @@ _EVERY = "threads share cores, and Nova gives guests all of them"
 _NONE = Answer(Status.PASS, "no core runs two threads")
 #: No list names more, each as often as it may stand there.
 _MOST = 1 << 20
+_CPU = re.compile(r"cpu([0-9]{1,5})")
 _RANGE = re.compile(r"(\^?)([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _OPTIONS = "[compute] cpu_shared_set and cpu_dedicated_set"
 _STEP = (
@@ -161,7 +162,8 @@ def _loose(root: HostRoot, cpus: set[int], evidence: list[str]) -> list[str]:
             continue
         listed = ", ".join(str(number) for number in sorted(own)[:8])
         evidence.insert(0, f"{shown(name)}: may run on {listed}")
-        others = cpus.union(*(x for y, x in allowed.items() if y != name))
+        beside = (allowed[other] for other in allowed if other != name)
+        others = cpus.union(*beside)
         if any((_siblings(root, each) - {each}) & others for each in own):
             loose.append(name)
     return loose
@@ -183,11 +185,8 @@ def _every(root: HostRoot) -> set[int]:
 
     :raises Unreadable: if they cannot be listed
     """
-    return {
-        int(name[3:])
-        for name in root.names(CPUS)
-        if re.fullmatch(r"cpu[0-9]{1,5}", name)
-    }
+    matches = map(_CPU.fullmatch, root.names(CPUS))
+    return {int(match[1]) for match in matches if match}
 
 
 def _online(root: HostRoot) -> set[int]:

@@ -15,8 +15,9 @@ from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 from nova_vhard.host.running import WHOLE_TABLE
 
 _ALLOWED = re.compile(
-    r"^Cpus_allowed_list:\s*([0-9,-]{1,4096})$", re.MULTILINE
+    r"^Cpus_allowed_list:\s*([0-9,-]{1,65536})$", re.MULTILINE
 )
+_REPORT = "Report it with the file: every Linux lists them."
 _PROCESSOR = "Name:\tCPU "
 
 
@@ -62,4 +63,7 @@ def _of_process(root: HostRoot, pid: str) -> list[str]:
                 raise  # else it ended meanwhile
     texts = [text for text in threads if text.startswith(_PROCESSOR)]
     texts = texts or [root.read(f"{place}/status")]
-    return sorted({item for text in texts for item in _ALLOWED.findall(text)})
+    result = [_ALLOWED.search(text) for text in texts]
+    if root.live and None in result:
+        raise unreadable(f"{place}/status", "lists no processors", _REPORT)
+    return sorted({match[1] for match in result if match})

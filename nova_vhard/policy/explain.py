@@ -85,7 +85,7 @@ def parts(violation: Violation, subject: Subject) -> tuple[str, str]:
     fix = how_to_fix([violation], subject)
     if isinstance(cause, Message):
         return line(cause.text), line(fix)
-    asked = f"{_asked(cause)} (allowed: {_allowed(violation)})"
+    asked = f"{_asked(cause)} (allowed: {_allowed(violation.allowed)})"
     return line(asked), line("; ".join(filter(None, (fix, _advice(cause)))))
 
 
@@ -116,12 +116,8 @@ def fault_message(
     return line(fit(phrases, limit, more=result.left_out))
 
 
-def _allowed(violation: Violation) -> str:
-    return _listed(violation.allowed)
-
-
 @functools.lru_cache(maxsize=256)
-def _listed(values: tuple[str, ...]) -> str:
+def _allowed(values: tuple[str, ...]) -> str:
     """Return the values that a rule allows, in words."""
     if not values:
         return "none"
@@ -152,7 +148,7 @@ def _sentence(violation: Violation) -> str:
     rule = f"[rule {violation.rule}]"
     if isinstance(cause, Message):
         return f"{cause.text}. {rule}"
-    allowed = f"(allowed: {_allowed(violation)})"
+    allowed = f"(allowed: {_allowed(violation.allowed)})"
     text = f"{_asked(cause)} is not allowed {allowed}"
     if violation.missing:
         text = f"{_asked(cause)}; it must be set {allowed}"
@@ -174,7 +170,7 @@ def _phrase(violation: Violation) -> str:
         return cause.text
     if cause.origin == PASSTHROUGH:
         asked = f"{_source(cause)} asks for {clean(cause.value)}"
-        return f"{asked} (allowed: {_allowed(violation)})"
+        return f"{asked} (allowed: {_allowed(violation.allowed)})"
     if cause.implied is None:
         name = cause.setting or cause.kind
         asked = f"{clean(name)}={clean(cause.written or cause.value)}"
@@ -184,4 +180,4 @@ def _phrase(violation: Violation) -> str:
         asked = f"{clean(cause.setting)} must be set"
     else:
         asked = f"{clean(cause.setting)} not set means {clean(cause.value)}"
-    return f"{asked} (allowed: {_allowed(violation)})"
+    return f"{asked} (allowed: {_allowed(violation.allowed)})"

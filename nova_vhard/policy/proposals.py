@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which value a fix proposes: one that is allowed, and that works."""
 
-import functools
-
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.guests import BUSES, SCSI, can_have
 from nova_vhard.policy.commands import is_plain
@@ -19,29 +17,6 @@ from nova_vhard.policy.model import Policy
 
 # Buses whose disks Nova plugs into a running guest as something else.
 _NOT_PLUGGED = frozenset(("sata", "usb"))
-
-
-def _find_possible(
-    allowed: tuple[str, ...], device: str, arch: str
-) -> tuple[str, ...]:
-    return tuple(
-        value
-        for value in allowed
-        if is_plain(value) and can_have(device, value, arch)
-    )
-
-
-# An architecture is what somebody wrote into an image: only short text stays.
-_kept_possible = functools.lru_cache(maxsize=256)(_find_possible)
-_SHORT = 64
-
-
-def _possible(
-    allowed: tuple[str, ...], device: str, arch: str
-) -> tuple[str, ...]:
-    """Return the values that a guest can have, and a command can say."""
-    find = _kept_possible if len(arch) <= _SHORT else _find_possible
-    return find(allowed, device, arch)
 
 
 class Proposals:
@@ -108,8 +83,12 @@ class Proposals:
         :param device: the kind that decides what works
         """
         rule = self._policy.guest_devices.get(kind)
-        allowed = rule.allow.literals if rule else ()
-        result = list(_possible(allowed, device, self._architecture()))
+        arch = self._architecture()
+        result = [
+            value
+            for value in (rule.allow.literals if rule else ())
+            if is_plain(value) and can_have(device, value, arch)
+        ]
         if kind == "disk_bus" and self._plugged:
             result = [bus for bus in result if bus not in _NOT_PLUGGED]
         if kind in BUSES:

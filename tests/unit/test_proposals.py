@@ -3,7 +3,6 @@
 
 import pytest
 
-from nova_vhard.policy import proposals
 from nova_vhard.policy.remedy import Change
 from nova_vhard.policy.subject import ATTACH, BOOT
 from tests.unit.helpers import judge, policy
@@ -239,13 +238,3 @@ def test_a_change_is_of_the_image():
     rules = policy(guest_devices={"disk_bus": {"allow": ["virtio"]}})
     (violation,) = judge(rules, {"hw_disk_bus": "ide"}).refusals
     assert violation.changes == (Change("image", "hw_disk_bus", "virtio"),)
-
-
-def test_no_long_name_of_an_architecture_is_kept():
-    kept = proposals._kept_possible.cache_info
-    for length, made in (proposals._SHORT, 1), (65_535, 0):
-        before = kept()
-        properties = {"hw_architecture": "x" * length, "hw_disk_bus": "ide"}
-        expected = [("hw_disk_bus", "virtio")]
-        assert changes(BUSES, properties, "disk_bus") == expected
-        assert kept().misses - before.misses == made

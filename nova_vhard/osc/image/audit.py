@@ -14,8 +14,8 @@ from nova_vhard.osc.image import changes, selection
 from nova_vhard.osc.image.changes import Changes, Wanted
 from nova_vhard.osc.image.images import (
     COLUMNS,
+    Auditor,
     Finding,
-    Judge,
     Row,
 )
 from nova_vhard.osc.image.journal import (
@@ -108,7 +108,7 @@ class _Audit:
         self._changes = Changes(
             self._images, self._opened, policy, wanted, self._today
         )
-        self._judge = Judge(policy, self._today)
+        self._auditor = Auditor(policy, self._today)
         self._exempted = exempting.ExemptionList("image", self._today)
         self.tally = audits.Tally("images")
 
@@ -117,7 +117,7 @@ class _Audit:
         progress, result = Progress("images"), 0
         try:
             for image in selection.selected(self._app, self._options):
-                finding = self._judge.find(image)
+                finding = self._auditor.find(image)
                 rows = [] if finding is None else self._rows(finding)
                 findings = audits.of_rows(COLUMNS, rows)
                 self.tally.add(image["id"], image.get("name"), findings)

@@ -25,8 +25,8 @@ Image = Mapping[str, Any]
 Row = tuple[str, ...]
 
 _JUDGED = READ.union(MAPPINGS)
-# How many different sets of properties are remembered, and up to which size of
-# one, in characters: whose images these are fills every value at will.
+# How many different sets of properties are remembered, and the largest, in
+# characters: the values are whatever the owners of the images write.
 _MOST_CLEAN = 4096
 _MOST_CHARACTERS = 1024
 
@@ -65,7 +65,7 @@ class Finding:
             yield (*about, *words, state)
 
 
-class Judge:
+class Auditor:
     """Judges image after image by one policy.
 
     What makes an image violate nothing stands in what the reader reads of
@@ -106,7 +106,7 @@ class Judge:
 
 def find(policy: Policy, image: Image, today: datetime.date) -> Finding | None:
     """Judge a single image; None where nothing is violated."""
-    return Judge(policy, today).find(image)
+    return Auditor(policy, today).find(image)
 
 
 def judge(policy: Policy, image: Image, today: datetime.date) -> Verdict:

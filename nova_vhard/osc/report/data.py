@@ -114,10 +114,10 @@ def image_rows(
 ) -> Iterator[Row]:
     """Yield a row a violation, in the audit's columns but the last."""
     progress, count = Progress("images"), 0
-    judge = images.Judge(policy, today)
+    auditor = images.Auditor(policy, today)
     try:
         for image in selection.listed(glance, {}):
-            finding = judge.find(image)
+            finding = auditor.find(image)
             if finding is not None:
                 count += 1
                 yield from (row[:-1] for row in finding.rows(""))

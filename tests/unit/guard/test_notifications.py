@@ -57,6 +57,9 @@ def test_without_oslo_messaging_the_guard_does_not_start(
     conf, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(sys.modules, "oslo_messaging", None)
+    # Other tests have imported what imports it.
+    monkeypatch.delitem(sys.modules, "nova_vhard.policy.notify", False)
+    monkeypatch.delattr("nova_vhard.policy.notify", raising=False)
     file = tmp_path / "guard.conf"
     file.write_text("[vhard_guard]\nnotifications = true\n")
     assert program.main(["--config-file", str(file), "run"]) == 1

@@ -2,15 +2,17 @@
 """What the kernel says of processor and memory, in its own words."""
 
 import json
+import os
+import re
 
 import pytest
 
 from nova_vhard.catalogue.vulnerabilities import KNOWN
 from nova_vhard.cmd import reporter
-from nova_vhard.host import cpu_threads, report, vulnerabilities
+from nova_vhard.host import cpu_threads, guest_cpus, report, vulnerabilities
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Expected, Host
-from nova_vhard.host.root import HostRoot
+from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.vulnerabilities import State
 from tests.trees import FACTS, build, capture, facts
 from tests.unit.host.hardened import (
@@ -507,3 +509,13 @@ def test_under_a_hypervisor_the_kernel_compares_no_microcode(
 def test_the_makers_sign_is_enough(tmp_path):
     root = build(tmp_path, {**INTEL, **words(old_microcode="Not affected")})
     assert run("microcode", root).status is PASS
+
+
+def test_a_process_that_lists_no_processors_is_not_judged(monkeypatch):
+    """Nothing that may run nowhere is taken for one that runs where it may."""
+    root = HostRoot()
+    (listed,) = guest_cpus._of_process(root, str(os.getpid()))
+    assert cpu_threads.cpu_set(listed) >= os.sched_getaffinity(0)
+    monkeypatch.setattr(guest_cpus, "_ALLOWED", re.compile("another word"))
+    with pytest.raises(Unreadable, match="lists no processors"):
+        guest_cpus._of_process(root, str(os.getpid()))

@@ -24,15 +24,15 @@ def judged(monkeypatch):
     return ids
 
 
-def violates(judge, properties, uuid="a", owner="p"):
+def violates(auditor, properties, uuid="a", owner="p"):
     image = {"id": uuid, "owner": owner, **properties}
-    return judge.find(image) is not None
+    return auditor.find(image) is not None
 
 
 def test_clean_images_that_say_the_same_are_judged_once(judged):
-    judge = images.Judge(policy(**DISKS), TODAY)
-    assert not violates(judge, CLEAN, "a", "p")
-    assert not violates(judge, {**CLEAN, "os_version": "12"}, "b", "q")
+    auditor = images.Auditor(policy(**DISKS), TODAY)
+    assert not violates(auditor, CLEAN, "a", "p")
+    assert not violates(auditor, {**CLEAN, "os_version": "12"}, "b", "q")
     assert judged == ["a"]
 
 
@@ -48,16 +48,16 @@ def test_clean_images_that_say_the_same_are_judged_once(judged):
     ],
 )
 def test_whatever_the_reader_reads_is_judged(judged, properties):
-    judge = images.Judge(policy(**DISKS), TODAY)
-    violates(judge, CLEAN, "a")
-    violates(judge, {**CLEAN, **properties}, "b")
+    auditor = images.Auditor(policy(**DISKS), TODAY)
+    violates(auditor, CLEAN, "a")
+    violates(auditor, {**CLEAN, **properties}, "b")
     assert judged == ["a", "b"]
 
 
 def test_an_image_that_violates_is_judged_each_time(judged):
-    judge = images.Judge(policy(**DISKS), TODAY)
-    assert violates(judge, IDE, "a")
-    assert violates(judge, IDE, "b")
+    auditor = images.Auditor(policy(**DISKS), TODAY)
+    assert violates(auditor, IDE, "a")
+    assert violates(auditor, IDE, "b")
     assert judged == ["a", "b"]
 
 
@@ -69,24 +69,24 @@ def test_an_exemption_is_for_its_own_project():
         "rules": {"guest_devices.disk_bus": ["ide"]},
         "until": "2099-01-01",
     }
-    judge = images.Judge(policy(**DISKS, exemptions=[exemption]), TODAY)
-    assert not violates(judge, IDE, "a", "p")
-    assert violates(judge, IDE, "b", "q")
+    auditor = images.Auditor(policy(**DISKS, exemptions=[exemption]), TODAY)
+    assert not violates(auditor, IDE, "a", "p")
+    assert violates(auditor, IDE, "b", "q")
 
 
 def test_no_more_are_remembered_than_a_bound(judged, monkeypatch):
     monkeypatch.setattr(images, "_MOST_CLEAN", 1)
-    judge = images.Judge(policy(**DISKS), TODAY)
+    auditor = images.Auditor(policy(**DISKS), TODAY)
     for uuid, model in ("ab", "virtio"), ("cd", "ne2k"), ("ef", "ne2k"):
-        assert not violates(judge, {**CLEAN, "hw_vif_model": model}, uuid)
+        assert not violates(auditor, {**CLEAN, "hw_vif_model": model}, uuid)
     assert judged == ["ab", "cd", "ef"]
 
 
 def test_nothing_long_is_remembered(judged):
-    judge = images.Judge(policy(**DISKS), TODAY)
+    auditor = images.Auditor(policy(**DISKS), TODAY)
     for model, known in ("ne2k", ["a"]), ("n" * 65_535, ["a", "b"]):
         judged.clear()
         for uuid in "ab":
             long = {**CLEAN, "hw_vif_model": model}
-            assert not violates(judge, long, uuid)
+            assert not violates(auditor, long, uuid)
         assert judged == known
