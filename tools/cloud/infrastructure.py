@@ -26,6 +26,8 @@ _NEEDED = {
 # Below those that the kernel gives to outgoing connections by default, so
 # that none of them takes a port between its choice and its use.
 _RANGE = range(10_000, 32_000)
+#: Characters of what a failed command printed.
+_SHOWN = 1000
 #: Runs before anybody is let in.
 _GRANTS = "grants.sql"
 
@@ -70,15 +72,21 @@ def prepare_database(place, password):
             "--auth-root-authentication-method=socket",
             *_user(),
         ],
+        # Whenever a server starts it removes what others left in here: where
+        # two are installed at once, the tables that the other works with.
+        env={**os.environ, "TMPDIR": str(home)},
         check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     )
     log = place.logs / "mariadb-install.log"
-    log.write_bytes(done.stdout)
+    log.write_text(done.stdout)
     if done.returncode:
-        raise Failed(f"mariadb-install-db failed; see {log}")
+        first = done.stdout[:_SHOWN]
+        raise Failed(f"mariadb-install-db failed; see {log}: {first}")
 
 
 def database(place, port):
