@@ -22,7 +22,7 @@ from glance.common import exception, wsgi
 from nova_vhard.catalogue.gates import GLANCE_API
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
-from nova_vhard.gates import http, routing
+from nova_vhard.gates import glance_images, http, routing
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.gates.glance_image import changed, stored
 from nova_vhard.gates.glance_router import Call, Router
@@ -88,22 +88,27 @@ class GlanceGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, (_CREATE, _UPDATE))
+        glance_images.share(self._router.controllers())
         self._enforcer = PolicyEnforcer(GLANCE_API, "glance-api")
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Judge the request, or pass it on."""
-        answer: webob.Response | None = None
         if http.overrides_method(environ):
-            answer = _response(400, http.OVERRIDE_TEXT)
-        elif environ["REQUEST_METHOD"] in ("POST", "PATCH"):
-            answer = self._guarded(environ)
-        if answer is None:
+            answer: Application = _response(400, http.OVERRIDE_TEXT)
+            return answer(environ, start_response)
+        if environ["REQUEST_METHOD"] not in ("POST", "PATCH"):
             return self._application(environ, start_response)
-        return answer(environ, start_response)  # type: ignore[no-any-return]
+        # none where vhard stands before the filter that makes it
+        context = getattr(wsgi.Request(environ), "context", None)
+        with glance_images.kept(context):
+            answer = self._guarded(environ, context) or self._application
+            return answer(environ, start_response)
 
-    def _guarded(self, environ: Environ) -> webob.Response | None:
+    def _guarded(
+        self, environ: Environ, context: Any
+    ) -> webob.Response | None:
         """Return a refusal, or None; a fault of ours is neither."""
         try:
             call = self._router.call(environ)
@@ -116,8 +121,6 @@ class GlanceGate:
         except (routing.Malformed, routing.Unroutable):
             return _response(400, http.MALFORMED_TEXT)
         except Exception:  # noqa: BLE001 - report_fault logs it
-            # none where vhard stands before the filter that makes it
-            context = getattr(wsgi.Request(environ), "context", None)
             text = http.report_fault(LOG, "Glance's API", context)
             return _response(503, text)
 

@@ -71,15 +71,21 @@ class Router:
                 (place, _Recorder(app)) for place, app in first.applications
             ]
         self._maps = {id(app): _map(app) for app in listed}
-        known = {
-            method
-            for mapper in filter(None, self._maps.values())
-            for method in _methods(mapper)
-        }
-        lacking = sorted(map(str, self._judged - known))
+        known = dict(self._controllers())
+        lacking = sorted(map(str, self._judged - known.keys()))
         if lacking:
             text = f"this Glance has no {', '.join(lacking)}; see the releases"
             raise routing.NoRouter(f"{text} that nova-vhard supports")
+
+    def controllers(self) -> Iterator[Any]:
+        """Yield the controllers of the judged methods, some repeatedly."""
+        for method, controller in self._controllers():
+            if method in self._judged:
+                yield controller
+
+    def _controllers(self) -> Iterator[tuple[Method, Any]]:
+        for mapper in filter(None, self._maps.values()):
+            yield from _methods(mapper)
 
     def call(self, environ: Environ) -> Call | None:
         """Return what a request means; None for what is not looked at.
@@ -125,8 +131,10 @@ def _map(application: Any) -> Any:
     return None if router is None else router.map
 
 
-def _methods(mapper: Any) -> Iterator[Method]:
+def _methods(mapper: Any) -> Iterator[tuple[Method, Any]]:
+    """Yield the methods that a router leads to, with their controllers."""
     for route in mapper.matchlist:
         resource = route.defaults.get("controller")
         controller = getattr(resource, "controller", None)
-        yield type(controller).__name__, str(route.defaults.get("action"))
+        action = str(route.defaults.get("action"))
+        yield (type(controller).__name__, action), controller

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Glance changes the very image that the gate has judged.
+
+Each of two changes may be allowed of the image as it was, and refused of what
+the other makes of it.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from nova_vhard.gates import glance_images
+from nova_vhard.gates.enforcer import PolicyEnforcer
+from tests.functional.glance.conftest import MakeUser
+from tests.functional.glance.wire import (
+    User,
+    Wire,
+    add,
+    message,
+    remove,
+)
+
+Between = Callable[[Callable[[], object]], None]
+DRIVE = add("/img_config_drive", "mandatory")
+OLD_MACHINE = add("/hw_machine_type", "pc")
+#: Of the event that a change is judged with, and of one that is not.
+NAMES = ("img_config_drive", "hw_machine_type")
+
+
+@pytest.fixture
+def between(monkeypatch: pytest.MonkeyPatch) -> Between:
+    """Have something happen when the next change is judged, just before."""
+    judge = PolicyEnforcer.judge_change
+
+    def happens(other: Callable[[], object]) -> None:
+        waiting = [other]
+
+        def late(*arguments: object) -> object:
+            while waiting:
+                waiting.pop()()
+            return judge(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(PolicyEnforcer, "judge_change", late)
+
+    return happens
+
+
+def _stored(plain: User, image: str) -> dict[str, str | None]:
+    content = plain.image(image)
+    return {name: content.get(name) for name in NAMES}
+
+
+def test_what_is_judged_is_what_is_stored(
+    gated: User, plain: User, between: Between
+) -> None:
+    # given
+    image = plain.create(hw_machine_type="q35").json["id"]
+    between(lambda: gated.update(image, OLD_MACHINE))
+    # when
+    response = gated.update(image, DRIVE)
+    # then
+    assert response.status_int == 200
+    assert _stored(plain, image) == dict(
+        zip(NAMES, ("mandatory", "q35"), strict=True)
+    )
+
+
+def test_each_is_refused_after_the_other(gated: User, plain: User) -> None:
+    for first, second in ((DRIVE, OLD_MACHINE), (OLD_MACHINE, DRIVE)):
+        image = plain.create(hw_machine_type="q35").json["id"]
+        assert gated.update(image, first).status_int == 200
+        assert "ide" in message(gated.update(image, second))
+
+
+def test_read_twice_both_would_be_stored(
+    under: MakeUser,
+    plain: User,
+    between: Between,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # given
+    monkeypatch.setattr(glance_images, "share", lambda controllers: None)
+    user = under()
+    image = plain.create(hw_machine_type="q35").json["id"]
+    between(lambda: user.update(image, OLD_MACHINE))
+    # when
+    user.update(image, DRIVE)
+    # then
+    assert _stored(plain, image) == dict(
+        zip(NAMES, ("mandatory", "pc"), strict=True)
+    )
+
+
+def test_an_image_deleted_meanwhile_is_gone(
+    gated: User, plain: User, between: Between
+) -> None:
+    # given
+    image = plain.create().json["id"]
+    between(lambda: plain.send(Wire("DELETE", f"/v2/images/{image}")))
+    # when
+    response = gated.update(image, add("/hw_machine_type", "q35"))
+    # then
+    assert response.status_int == 404
+
+
+@pytest.mark.parametrize(
+    "operation", [DRIVE, add("/hw_disk_bus", "ide"), remove("/hw_vif_model")]
+)
+def test_the_database_is_asked_as_often_as_without_the_gate(
+    gated: User,
+    plain: User,
+    operation: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from glance.db import ImageRepo
+
+    # given
+    reads: list[str] = []
+    get = ImageRepo.get
+
+    def counted(self: ImageRepo, image_id: str) -> object:
+        reads.append(image_id)
+        return get(self, image_id)
+
+    monkeypatch.setattr(ImageRepo, "get", counted)
+    image = plain.create(hw_vif_model="virtio").json["id"]
+    # when
+    gated.update(image, operation)
+    # then
+    assert reads == [image]
+    # and nothing of it is kept for the next request
+    assert glance_images._images == {}
+    reads.clear()
+    gated.update(image, operation)
+    assert reads == [image]
