@@ -13,7 +13,7 @@ from oslo_config import cfg
 
 from nova_vhard.cmd import guard as program
 from nova_vhard.conf import guard as guard_conf
-from nova_vhard.node.guard import install, libvirtd, service, status
+from nova_vhard.node.guard import install, libvirtd, memory, service, status
 from nova_vhard.node.guard.service import Guard
 from nova_vhard.node.guard.watcher import Watcher
 from tests.unit.guard import domains
@@ -178,6 +178,10 @@ def test_status_of_a_host_without_a_guard(run):
     assert "run nova-vhard-guard install" in out
 
 
+def _disk_full(*_arguments, **_more):
+    raise OSError("disk full")
+
+
 def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
     # No libvirt is looked for, so that it counts as reached.
     monkeypatch.setattr(Watcher, "_run", lambda self: None)
@@ -197,8 +201,12 @@ def test_status_of_a_guarded_host(run, options, tmp_path, report, monkeypatch):
         (tmp_path / "policy.yaml").write_text("version: [")
         guard.answers.refresh()
         guard.metrics.connected = False
+        # The daemon saves what has changed, too, until one of both fails.
+        monkeypatch.setattr(memory.files, "replace", _disk_full)
+        guard.memory.adopt()
+        while not guard.memory.trouble:
+            guard.memory.save()
         guard.memory.adopted = False
-        guard.memory.trouble = "disk full"
         report.unlink()
         lines = status.lines(options)
     bad = {line.subject for line in lines if not line.good}
