@@ -19,6 +19,7 @@ from nova_vhard.cmd.status_checks import (
     attestation,
     cloud,
     gates,
+    options,
     permissions,
     policy,
     probe,
@@ -42,6 +43,7 @@ _NAME = "nova-vhard-status"
 #: Name to function, in the order of the table.
 CHECKS: dict[str, Callable[[Node], Result]] = {
     "Policy": policy.policy,
+    "Options": options.options,
     "Scheduler filter": gates.scheduler,
     "Nova API gate": gates.nova_api,
     "Glance API gate": gates.glance_api,

@@ -231,6 +231,16 @@ def test_the_policy_is_mounted_as_a_folder(tmp_path):
         assert "kolla_logs:/var/log/kolla/" in listed
 
 
+def test_the_images_are_named_by_variables_of_the_roles():
+    readme = (KOLLA / "README.rst").read_text()
+    roles = {"nova_api": "nova", "nova_scheduler": "nova"}
+    roles["glance_api"] = "glance"
+    for image, role in roles.items():
+        assert f"{image}_image_full: REGISTRY/" in readme
+        file = ANSIBLE / "roles" / role / "defaults" / "main.yml"
+        assert f"{image}_image_full" in yaml.safe_load(file.read_text())
+
+
 def test_the_users_are_those_that_the_pages_name():
     from kolla.common.users import USERS
 

@@ -8,7 +8,7 @@ import yaml
 from oslo_config import cfg
 
 from nova_vhard.cmd import paste_file
-from tests.deploy.places import DEPLOY, PASTE, PREFIX, run
+from tests.deploy.places import DEPLOY, PASTE, PREFIX, output, run
 
 FILE = DEPLOY / "openstack-ansible" / "user_nova_vhard.yml"
 VARIABLES = yaml.safe_load(FILE.read_text())
@@ -125,3 +125,40 @@ def test_a_list_would_become_one_name(tmp_path):
     """Why the file says a single value."""
     group = scheduler(tmp_path, [ALL, BLAZAR])
     assert group.available_filters == [f"{ALL},{BLAZAR}"]
+
+
+def test_the_policy_comes_into_the_containers_and_is_disabled(tmp_path):
+    """The commands of the page, in the shell, on hosts that are this one."""
+    readme = (DEPLOY / "openstack-ansible" / "README.rst").read_text()
+    joined = readme.replace("\\\n", " ")
+    lines = [line.strip() for line in joined.splitlines()]
+    commands = [line[2:] for line in lines if line.startswith("# ")]
+    commands = [line for line in commands if "vhard" in line]
+    assert len(commands) == 4
+    place = tmp_path / "etc"
+    (tmp_path / "policy.yaml").write_text('version: "1"\n')
+    groups = commands[0].partition("=")[2].split(":")
+    (tmp_path / "inventory").write_text(
+        "\n".join(
+            f"[{group}]\nlocalhost ansible_connection=local "
+            f"ansible_python_interpreter={PREFIX}/bin/python"
+            for group in groups
+        )
+        + "\n"
+    )
+    # Whoever runs the tests becomes nobody else.
+    script = "\n".join(commands).replace(" -b ", " ")
+    output(
+        "sh",
+        "-ec",
+        script.replace("/etc/nova-vhard", str(place)),
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATH": f"{PREFIX / 'bin'}:{os.environ['PATH']}",
+            "ANSIBLE_INVENTORY": str(tmp_path / "inventory"),
+            "ANSIBLE_HOME": str(tmp_path / "home"),
+        },
+    )
+    assert (place / "policy.yaml").read_text() == 'version: "1"\n'
+    assert (place / "policy.yaml.disabled").exists()

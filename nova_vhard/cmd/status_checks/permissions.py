@@ -33,7 +33,7 @@ _SECRET, _PLAIN, _PROGRAM = "secret", "plain", "program"
 class _File:
     """A file that a gate depends on.
 
-    :ivar kind: whether it has passwords, or is run by root
+    :ivar kind: whether it may have passwords, or is run by root
     """
 
     path: str
@@ -118,7 +118,7 @@ def _judge(file: _File) -> Iterator[Result]:
         )
     if file.kind == _SECRET and mode & stat.S_IROTH:
         yield warn(
-            f"{path}: everybody may read it, and it has passwords (mode "
+            f"{path}: everybody may read it, and it may have passwords (mode "
             f"{mode:04o}). Run chmod o-rwx."
         )
 

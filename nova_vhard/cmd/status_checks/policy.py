@@ -27,6 +27,13 @@ _SERVICES = (
     ("glance", ("glance-api",)),
 )
 
+#: What each does where there is no policy.
+_WITHOUT = {
+    "nova-scheduler": "nova-scheduler does not start",
+    "nova-api": "nova-api answers 503",
+    "glance-api": "glance-api answers 503",
+}
+
 #: Services, and the configuration that they read.
 _Configuration = tuple[tuple[str, ...], cfg.ConfigOpts]
 
@@ -164,10 +171,11 @@ def _who_goes_on(
     """Say what holds while a policy file is broken."""
     going_on = [copy for copy in copies if copy.path == path and copy.digest]
     if not going_on:
+        ends = " and ".join(_WITHOUT[service] for service in services)
         return (
             f"Nothing is known that {' and '.join(services)} could go on "
-            "with: nova-scheduler does not start, and the APIs answer 503. "
-            "Mend the file; no restart is needed where a service runs."
+            f"with: {ends}. Mend the file; no restart is needed where a "
+            "service runs."
         )
     listed = ", ".join(f"{item.service}: {item.digest}" for item in going_on)
     return (

@@ -15,6 +15,7 @@ from nova_vhard.cmd import status
 from nova_vhard.cmd.status_checks import (
     files,
     gates,
+    options,
     permissions,
     policy,
     settings,
@@ -62,6 +63,7 @@ def test_a_single_value_names_every_filter(etc):
 def test_a_node_where_all_was_done(etc):
     for check in (
         policy.policy,
+        options.options,
         gates.scheduler,
         gates.nova_api,
         gates.glance_api,
@@ -423,6 +425,38 @@ def test_defaults(etc, options, code, said):
         assert "force_config_drive comes to True" in result.details
 
 
+@pytest.mark.parametrize(
+    ("option", "code", "named"),
+    [
+        ("lookup_ttl = soon", FAILURE, "lookup_ttl in [vhard] of"),
+        ("posture_max_age = -3", FAILURE, "posture_max_age in [vhard] of"),
+        ("help_url = docs", FAILURE, "help_url in [vhard] of"),
+        ("notifications = perhaps", FAILURE, "notifications in [vhard] of"),
+        ("attestation_key_file = a/key", WARNING, "is a/key, which is looked"),
+        ("polcy_file = /srv/p", WARNING, "not read: is policy_file meant?"),
+        ("whatever = 1", WARNING, "no option of nova-vhard's"),
+        ("lookup_ttl = 0", SUCCESS, "every option can be used"),
+    ],
+)
+@pytest.mark.parametrize("service", ["nova", "glance"])
+def test_an_option_of_vhard(etc, service, option, code, named):
+    more = etc.folder / service / f"{service}.conf.d"
+    more.mkdir()
+    (more / "50-vhard.conf").write_text(f"[vhard]\n{option}\n")
+    result = look(options.options, etc)
+    assert result.code == code, result.details
+    assert named in result.details
+    if code != SUCCESS:
+        assert result.details.count(option.partition(" ")[0]) in (1, 2)
+        assert str(etc.folder / service) in result.details
+
+
+def test_options_of_a_node_without_services(etc):
+    for service in ("nova/nova", "glance/glance-api"):
+        (etc.folder / f"{service}.conf").unlink()
+    assert look(options.options, etc).code == WARNING
+
+
 def test_a_broken_policy_with_and_without_a_last_good_copy(etc):
     etc.keep("nova-api")
     etc.write("policy.yaml", "version: '1'\nmode: [\n")
@@ -431,7 +465,10 @@ def test_a_broken_policy_with_and_without_a_last_good_copy(etc):
     assert result.details.count("policy.yaml:3: not YAML") == 1
     assert "still holds (nova-api: " in result.details
     # Glance has none.
-    assert "glance-api could go on with" in result.details
+    assert (
+        "glance-api could go on with: glance-api answers 503" in result.details
+    )
+    assert "does not start" not in result.details
 
 
 def test_copies_of_the_policy_that_holds(etc):
@@ -624,10 +661,10 @@ NOVA_CONF, PASTE_INI = "nova/nova.conf", "nova/api-paste.ini"
     ("name", "mode", "code", "said"),
     [
         (NOVA_CONF, 0o600, SUCCESS, "only root may change"),
-        (NOVA_CONF, 0o644, WARNING, "it has passwords"),
+        (NOVA_CONF, 0o644, WARNING, "it may have passwords"),
         (NOVA_CONF, 0o660, WARNING, "not root alone may change it"),
         (NOVA_CONF, 0o642, FAILURE, "anybody may change it"),
-        ("glance/glance-api.conf", 0o644, WARNING, "it has passwords"),
+        ("glance/glance-api.conf", 0o644, WARNING, "it may have passwords"),
         ("glance/glance-api-paste.ini", 0o664, WARNING, "not root alone"),
         # There is nothing secret in these.
         (PASTE_INI, 0o644, SUCCESS, "only root may change"),

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of group ``vhard``: each is known, and has a value it can have."""
+
+import difflib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from oslo_config import cfg
+from oslo_upgradecheck.upgradecheck import Result
+
+from nova_vhard.cmd.status_checks.answers import (
+    Broken,
+    NotHere,
+    fail,
+    together,
+    warn,
+)
+from nova_vhard.cmd.status_checks.node import Node
+from nova_vhard.common.text import clean, line
+from nova_vhard.conf import vhard
+
+_NAMES = frozenset(option.name for option in vhard.OPTS)
+#: Each is a path; a relative one is looked for where the service was started.
+_PATHS = ("policy_file", "state_path", "attestation_key_file")
+
+
+def options(node: Node) -> Result:
+    """Judge what nova.conf and glance-api.conf say in group ``vhard``.
+
+    =======  ==========================================================
+    SUCCESS  every option is known, and has a value that it can have
+    WARNING  a name is no option's, which is not read then, or a path is
+             relative
+    FAILURE  a value is none that its option can have
+    =======  ==========================================================
+
+    :raises NotHere: if neither file is on this node
+    """
+    confs = list(_confs(node))
+    if not confs:
+        raise NotHere("nova.conf or glance-api.conf")
+    result = [result for conf in confs for result in _judge(conf)]
+    return together(result, "[vhard]: every option can be used.")
+
+
+def _confs(node: Node) -> Iterator[cfg.ConfigOpts]:
+    for service in ("nova", "glance"):
+        try:
+            yield getattr(node, service)
+        except (NotHere, Broken):
+            # Other checks say so.
+            continue
+
+
+def _judge(conf: cfg.ConfigOpts) -> Iterator[Result]:
+    where = f"[vhard] of {line(conf.config_file[-1])}"
+    for name in sorted(_NAMES):
+        try:
+            value = conf.vhard[name]
+        except cfg.Error as error:
+            yield fail(f"{name} in {where} cannot be used: {line(error)}")
+            continue
+        if name in _PATHS and value and not os.path.isabs(value):
+            yield warn(
+                f"{name} in {where} is {clean(value)}, which is looked for "
+                "in the folder that the service is started in: name it from "
+                "/ on."
+            )
+    for file in _files(conf):
+        yield from _unknown(file)
+
+
+def _files(conf: cfg.ConfigOpts) -> Iterator[str]:
+    """Yield what oslo.config reads, folders of more among it."""
+    yield from conf.config_file
+    for folder in conf.config_dir:
+        yield from map(str, sorted(Path(folder).glob("*.conf")))
+
+
+def _unknown(file: str) -> Iterator[Result]:
+    """Yield the names in a file that no option of the group has."""
+    sections: dict[str, dict[str, list[str]]] = {}
+    cfg.ConfigParser(file, sections).parse()
+    for name in sorted(sections.get("vhard", {}).keys() - _NAMES):
+        near = difflib.get_close_matches(name, _NAMES, 1)
+        hint = f": is {near[0]} meant?" if near else "; see its documentation."
+        yield warn(
+            f"{clean(name)} in [vhard] of {line(file)} is no option of "
+            f"nova-vhard's, and is not read{hint}"
+        )
