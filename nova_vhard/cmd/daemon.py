@@ -2,16 +2,17 @@
 """What our programs with a configuration file of their own do alike."""
 
 import argparse
+import contextlib
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
 from nova_vhard.cmd import version
-from nova_vhard.common import log, terminal
+from nova_vhard.common import log, source, terminal
 from nova_vhard.placement.client import PlacementError
 
 #: Runs a command; returns the exit status of the program.
@@ -57,15 +58,17 @@ class Program:
             action="append",
             metavar="FILE",
             help="Configuration file, again for each further one; default "
-            f"{' and '.join(self.default_files)}, as far as they are there.",
+            f"{' and '.join(self.default_files)}, as far as they are there. "
+            "One that cannot be read ends the program, with why.",
         )
         parser.add_argument("--debug", action="store_true", help="Log more.")
 
     def configure(self, options: argparse.Namespace) -> cfg.ConfigOpts:
         """Read the configuration and set up the log.
 
-        :raises oslo_config.cfg.Error: for a file that cannot be read
-        :raises ValueError: for an option that makes no sense
+        :raises oslo_config.cfg.Error: for a file that cannot be parsed
+        :raises ValueError: for one that cannot be read, or an option that
+            makes no sense
         """
         conf = cfg.ConfigOpts()
         logging.register_options(conf)
@@ -74,11 +77,12 @@ class Program:
         self.register(conf)
         there = filter(os.path.exists, self.default_files)
         files = options.config_file or list(there)
-        conf(
-            ["--debug"] if options.debug else [],
-            project=self.name,
-            default_config_files=files,
-        )
+        with self._explained(files, bool(options.config_file)):
+            conf(
+                ["--debug"] if options.debug else [],
+                project=self.name,
+                default_config_files=files,
+            )
         logging.setup(conf, self.name)
         log.clean_handlers()
         read_all(conf, self.group, self.options)
@@ -91,14 +95,8 @@ class Program:
         """
         try:
             return command(self.configure(options), options)
-        except (
-            cfg.ConfigFilesNotFoundError,
-            cfg.ConfigFilesPermissionDeniedError,
-        ) as error:
-            terminal.complain(f"{self.name}: {error}: {self._fix_of_files()}")
-            return self.amiss
         except (*_EXPECTED, *self.expected) as error:
-            terminal.complain(f"{self.name}: {error}")
+            terminal.complain(f"{self.name}: {_words(error)}")
             return self.amiss
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
@@ -107,12 +105,51 @@ class Program:
                 raise
             return self.crashed
 
-    def _fix_of_files(self) -> str:
-        names = " and ".join(self.default_files)
-        return (
-            "name files with --config-file that this user may read, or leave "
-            f"it out to read {names}"
-        )
+    @contextlib.contextmanager
+    def _explained(self, files: Sequence[str], named: bool) -> Iterator[None]:
+        """Turn what keeps a file from being read into words that help.
+
+        :param named: whether the files are those of --config-file
+        :raises ValueError: with the option, the file, why, and the fix
+        """
+        try:
+            yield
+        except (
+            cfg.ConfigFilesNotFoundError,
+            cfg.ConfigFilesPermissionDeniedError,
+            OSError,
+            UnicodeDecodeError,
+        ) as error:
+            place, why = _unreadable(files, error)
+            option = "--config-file " if named else ""
+            names = " and ".join(self.default_files)
+            raise ValueError(
+                f"{option}{place}: {why}: name files with --config-file that "
+                f"this user may read, or leave it out to read {names}"
+            ) from error
+
+
+def _unreadable(files: Sequence[str], error: Exception) -> tuple[str, str]:
+    """Return the file that cannot be read, and why: oslo.config says neither.
+
+    :param files: that were to be read
+    """
+    blamed = getattr(error, "config_files", None)
+    blamed = blamed or [getattr(error, "filename", None)]
+    for path in blamed if all(blamed) else files:
+        try:
+            source.read_text(path, source.MAX_LIMIT)
+        except source.UnreadableError as reason:
+            return path, str(reason)
+    return ", ".join(files), f"cannot be read: {error}"
+
+
+def _words(error: Exception) -> str:
+    """Return an error without the number that the system has for it."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror}"
 
 
 def read_all(

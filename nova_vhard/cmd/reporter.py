@@ -130,7 +130,8 @@ def _add_facts(commands: Any) -> None:
             type=f"--config-{name}={{}}".format,
             metavar=what,
             help=f"A --config-{name} of nova-compute; default as "
-            "nova-compute finds it in /etc/nova and /etc.",
+            "nova-compute finds it in /etc/nova and /etc. What cannot be "
+            "read is named, and the facts of Nova are void.",
         )
 
 

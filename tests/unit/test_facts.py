@@ -253,14 +253,31 @@ def test_a_line_of_a_list_that_is_none_of_it(command):
     ("arguments", "said"),
     [
         ([], "no nova.conf in /etc/nova or /etc; name what nova-compute"),
-        (["--nova-config-file=/lost.conf"], "/lost.conf"),
-        (["--nova-config-dir=/lost.d"], "/lost.d"),
+        (
+            ["--nova-config-file=/lost.conf"],
+            "--nova-config-file /lost.conf: cannot be read: No such file or "
+            "directory: name a file of nova-compute's",
+        ),
+        (
+            ["--nova-config-file", "/proc"],
+            "--nova-config-file /proc: cannot be read: it is a directory: ",
+        ),
+        (
+            ["--nova-config-dir=/lost.d"],
+            "--nova-config-dir /lost.d: cannot be read: No such file or "
+            "directory: name a folder of nova-compute's",
+        ),
+        (
+            ["--nova-config-dir=/proc/version"],
+            "--nova-config-dir /proc/version: cannot be read: Not a ",
+        ),
     ],
 )
 def test_what_is_not_there(command, arguments, said):
     status, error = command({}, *arguments)
     assert status == 1
     assert said in error
+    assert error.count("\n") == 1
     with pytest.raises(Unreadable):
         read(command)
 

@@ -58,8 +58,10 @@ def read(sources: Sources) -> dict[str, Any]:
             "no nova.conf in /etc/nova or /etc; name what nova-compute "
             "reads with --nova-config-file"
         )
-    for path in read:
-        _must_be_plain(path.partition("=")[2] if "=" in path else path)
+    for path in (*files, *folders):
+        _must_be_plain(path)
+    for argument in sources.arguments:
+        _must_be_readable(*argument.split("=", 1))
     conf = cfg.ConfigOpts()
     nova.register(conf)
     with _explained():
@@ -89,6 +91,30 @@ def _must_be_plain(path: str) -> None:
             os.path.isfile(name) or os.path.isdir(name)
         ):
             raise FactsError(f"{name}: neither a file nor a folder")
+
+
+def _must_be_readable(option: str, path: str) -> None:
+    """Refuse what is named and cannot be read.
+
+    :param option: of nova-compute: ``--config-file`` or ``--config-dir``
+    :raises FactsError: with our option, the path, why, and the fix
+    """
+    _must_be_plain(path)
+    try:
+        if option == "--config-dir":
+            os.listdir(path)
+        elif os.path.isdir(path):
+            raise IsADirectoryError(0, "it is a directory")
+        else:
+            open(path, "rb").close()
+    except OSError as error:
+        ours = option.replace("--", "--nova-")
+        kind = "folder" if option == "--config-dir" else "file"
+        raise FactsError(
+            f"{ours} {path}: cannot be read: {error.strerror}: name a {kind} "
+            "of nova-compute's that this user may read, or leave it out to "
+            "read what is in /etc/nova and /etc"
+        ) from None
 
 
 def _default(root: str, extension: str) -> list[str]:

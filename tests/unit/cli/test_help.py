@@ -13,6 +13,7 @@ import pytest
 from nova_vhard.cmd import (
     attestor,
     cleaner,
+    daemon,
     guard,
     paste,
     reporter,
@@ -158,10 +159,50 @@ def test_login_that_is_missing_is_named(
 
 
 @pytest.mark.parametrize("name", sorted({*PROGRAMS} - {"nova-vhard-paste"}))
-def test_file_that_is_missing_is_named_with_its_fix(name, capsys):
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("a folder", "cannot be read: it is a directory, and must be a "),
+        (b"[DEFAULT]\n\xff", "is not UTF-8: invalid start byte"),
+    ],
+    ids=["missing", "folder", "bytes"],
+)
+def test_file_that_is_none_is_named_with_option_and_fix(
+    name, content, why, tmp_path, capsys
+):
+    path = tmp_path / "a.conf"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        path.mkdir()
     words = {"nova-vhard-exporter": []}.get(name, ["run"])
-    code = PROGRAMS[name].main(["--config-file", "/none/a.conf", *words])
+    code = PROGRAMS[name].main(["--config-file", str(path), *words])
     printed = capsys.readouterr()
     assert code != 0
-    assert "/none/a.conf: name files with --config-file" in printed.err
-    assert len(printed.err.splitlines()) == 1
+    (line,) = printed.err.splitlines()
+    assert line.startswith(f"{name}: --config-file {path}: {why}")
+    assert ": name files with --config-file that this user may" in line
+
+
+def test_files_that_nobody_named_are_named_without_the_option(
+    tmp_path, capsys
+):
+    (tmp_path / "a.conf").mkdir()
+    default = str(tmp_path / "a.conf")
+    program = daemon.Program(
+        "a", (default,), lambda _: None, "vhard_status", ()
+    )
+    options = SimpleNamespace(config_file=None, debug=False)
+    assert program.run(lambda *_: 0, options) == 1
+    assert capsys.readouterr().err.startswith(f"a: {default}: cannot be ")
+
+
+def test_what_the_system_says_has_no_number(tmp_path, capsys):
+    path = tmp_path / "a.conf"
+    path.write_text(f"[vhard_cleaner]\nstate_path = {path}\n")
+    words = ["--config-file", str(path), "show", "0000:3b:00.0"]
+    assert cleaner.main(words) == 1
+    printed = capsys.readouterr().err
+    assert "Errno" not in printed
+    assert printed.startswith(f"nova-vhard-cleaner: {path}/")
