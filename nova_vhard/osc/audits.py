@@ -14,7 +14,7 @@ from osc_lib import exceptions
 
 from nova_vhard.common import files
 from nova_vhard.common.text import line
-from nova_vhard.osc.output import FAILED
+from nova_vhard.osc.output import FAILED, unwritable
 from nova_vhard.policy.model import Mode
 
 #: The rule of a row about something that could not be seen.
@@ -182,7 +182,7 @@ class Tally:
         try:
             files.replace(path, text + "\n")
         except OSError as error:
-            text = f"--junit {path}: cannot be written: {error.strerror}"
+            text = f"--junit {unwritable(path, error)}"
             raise exceptions.CommandError(text) from error
 
     def junit(self, least: Level) -> ElementTree.Element:

@@ -235,7 +235,7 @@ def write(
         refuse_existing(path)
     except OSError as error:
         raise exceptions.CommandError(
-            f"{path} cannot be written: {error.strerror}"
+            output.unwritable(path, error)
         ) from error
 
 

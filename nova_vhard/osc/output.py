@@ -56,6 +56,18 @@ def cleaned(value: Any) -> Any:
     return line(value)
 
 
+def unreadable(path: object, error: OSError | UnicodeError) -> str:
+    """Say in the same words everywhere why a file cannot be read."""
+    if isinstance(error, UnicodeError):
+        return f"{path}: is not UTF-8: {getattr(error, 'reason', error)}"
+    return f"{path}: cannot be read: {error.strerror or error}"
+
+
+def unwritable(path: object, error: OSError) -> str:
+    """Say in the same words everywhere why a file cannot be written."""
+    return f"{path}: cannot be written: {error.strerror or error}"
+
+
 class Command(command.Command):  # type: ignore[misc]
     """A command; what it says and how it ends is clean.
 

@@ -180,7 +180,9 @@ def test_existing_file_is_not_overwritten(path, tmp_path):
 
 def test_folder_that_is_not_there(path, tmp_path):
     target = str(tmp_path / "no" / "list.yaml")
-    with pytest.raises(exceptions.CommandError, match="No such file"):
+    with pytest.raises(
+        exceptions.CommandError, match=r"list.yaml: cannot be written: No such"
+    ):
         exempting.write(target, path, listed(path, server(1, E1000)), UNTIL)
 
 

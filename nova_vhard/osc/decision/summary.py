@@ -7,6 +7,7 @@ from typing import Any
 from osc_lib import exceptions
 
 from nova_vhard.common.text import clean
+from nova_vhard.osc import output
 from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.decision import counts, log
 from nova_vhard.osc.decision.counts import BY, Group, Key, Summary
@@ -82,8 +83,8 @@ class SummarizeDecisions(OfflineLister):
                 for event in log.events(path, result):
                     summary.add(event)
         except OSError as error:
-            text = f"{error.filename or path}: cannot be read: "
-            raise exceptions.CommandError(text + str(error.strerror)) from None
+            text = output.unreadable(error.filename or path, error)
+            raise exceptions.CommandError(text) from None
         rows = summary.ordered()
         self._report(result, len(rows), parsed_args.top)
         columns = (*(name.title() for name in parsed_args.by), *_COLUMNS)

@@ -139,7 +139,10 @@ def _record(path: str | None, device: devices.FleetDevice) -> Record | None:
     except (OSError, ValueError) as error:
         if path is None:
             return None
-        text = f"no evidence of {device.address} in {path}: {error}"
+        why: object = error
+        if isinstance(error, OSError):
+            why = output.unreadable(error.filename or place, error)
+        text = f"no evidence of {device.address} in {path}: {why}"
         raise exceptions.CommandError(text) from error
     # Another host has a device at the same address.
     if record.provider != device.view.inventory.provider:

@@ -12,6 +12,7 @@ from nova_vhard.common.text import clean
 from nova_vhard.host import event_log
 from nova_vhard.host.command import Failed, output
 from nova_vhard.osc.host.measured import NotMeasured
+from nova_vhard.osc.output import unreadable
 
 _TOOL = "keylime-policy"
 _SECONDS = 120.0
@@ -56,7 +57,7 @@ def _check_log(path: str) -> None:
             content = file.read(event_log.LIMIT + 1)
         event_log.replay(content)
     except OSError as error:
-        raise NotMeasured(f"{path}: {error.strerror}") from error
+        raise NotMeasured(unreadable(path, error)) from error
     except event_log.BadLog as error:
         text = f"{path} is no boot event log: {clean(error)}"
         raise NotMeasured(

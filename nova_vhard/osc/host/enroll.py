@@ -149,7 +149,7 @@ class EnrollHosts(output.Command):
                 plan = _plan(client.placement, host, prefix, parsed_args)
                 self._enroll(client, plan, parsed_args)
             except ERRORS as error:
-                failed.append(f"{clean(host)}: {error}")
+                failed.append(f"{clean(host)}: {_why(error)}")
         if failed:
             text = f"not enrolled: {'; '.join(failed)}"
             raise exceptions.CommandError(text)
@@ -181,6 +181,13 @@ class EnrollHosts(output.Command):
         self.answer(f"{name}: user {clean(login.user.name, 255)} made")
         for line in _made(plan, made):
             self.answer(f"{name}: {line}")
+
+
+def _why(error: Exception) -> str:
+    """Return an error's words, those of the system with the file first."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return output.unwritable(error.filename2 or error.filename, error)
+    return str(error)
 
 
 def _plan(

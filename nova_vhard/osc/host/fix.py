@@ -89,7 +89,7 @@ class FixHosts(output.Command):
         try:
             files.replace(parsed_args.ansible, f"{_HEAD}---\n{text}", 0o644)
         except OSError as error:
-            text = f"{parsed_args.ansible} cannot be written: {error.strerror}"
+            text = output.unwritable(parsed_args.ansible, error)
             raise exceptions.CommandError(text) from error
         tasks = sum(len(play["tasks"]) for play in plays)
         self.say(

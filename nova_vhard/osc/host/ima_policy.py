@@ -13,6 +13,7 @@ from osc_lib import exceptions
 from nova_vhard.common import files
 from nova_vhard.common.text import clean, fit
 from nova_vhard.host.root import HostRoot
+from nova_vhard.osc import output
 from nova_vhard.osc.host import boot_reference, measured
 from nova_vhard.osc.host.measured import NotMeasured, Packages
 from nova_vhard.osc.offline import Offline
@@ -81,7 +82,7 @@ class WriteImaPolicy(Offline):
         except NotMeasured as error:
             raise exceptions.CommandError(str(error)) from error
         except OSError as error:
-            text = f"{parsed_args.output}: {error.strerror}"
+            text = output.unwritable(parsed_args.output, error)
             raise exceptions.CommandError(text) from error
         self.say(f"{parsed_args.output}: {note}")
 
@@ -207,7 +208,7 @@ def _names(path: str) -> list[str]:
         with open(path, "rb") as file:
             content = file.read(_LIMIT + 1)
     except OSError as error:
-        raise NotMeasured(f"{path}: {error.strerror}") from error
+        raise NotMeasured(output.unreadable(path, error)) from error
     if len(content) > _LIMIT:
         raise NotMeasured(f"{path} has more than {_LIMIT} bytes")
     names = content.decode(errors="replace").split()

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from nova_vhard.common.text import clean, quote
 from nova_vhard.host.command import Failed, output
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.osc.output import unreadable
 
 #: Prefixes of the names of packages that run guests.
 PREFIXES = ("qemu-", "libvirt")
@@ -117,7 +118,7 @@ def _is_there(root: HostRoot, path: str) -> bool:
     try:
         return bool(root.names(path, missing_ok=True))
     except Unreadable as error:
-        raise NotMeasured(str(error)) from error
+        raise NotMeasured(_why(root, error)) from error
 
 
 def _lines(root: HostRoot, path: str) -> list[str]:
@@ -129,10 +130,21 @@ def _lines(root: HostRoot, path: str) -> list[str]:
         with root.open(path) as file:
             content = file.read(_LIST + 1)
     except (Unreadable, OSError) as error:
-        raise NotMeasured(f"{root.root}: {error}") from error
+        raise NotMeasured(_why(root, error, path)) from error
     if len(content) > _LIST:
         raise NotMeasured(f"{path} has more than {_LIST} bytes")
     return content.decode(errors="surrogateescape").splitlines()
+
+
+def _why(root: HostRoot, error: Unreadable | OSError, path: str = "") -> str:
+    """Say which file of a host cannot be read, and why.
+
+    :param path: of the file, where the error does not say it
+    """
+    if isinstance(error, OSError):
+        return unreadable(f"{root.root}: {path}", error)
+    why = str(error).removeprefix(f"{error.path}: ")
+    return f"{root.root}: {error.path}: cannot be read: {why}"
 
 
 def below(root: HostRoot, folder: str) -> Iterator[str]:
@@ -159,7 +171,7 @@ def below(root: HostRoot, folder: str) -> Iterator[str]:
                 yield path
         except Unreadable as error:
             fix = "" if depth else "; name what is there by --folder"
-            raise NotMeasured(f"{root.root}: {error}{fix}") from error
+            raise NotMeasured(f"{_why(root, error)}{fix}") from error
 
 
 def digests(
@@ -183,7 +195,7 @@ def digests(
             result[real] = [_digest(root, real, algorithm)]
         except Unreadable as error:
             if not error.missing:
-                raise NotMeasured(f"{root.root}: {error}") from error
+                raise NotMeasured(_why(root, error)) from error
             missing += 1
         if len(result) > _MOST:
             raise NotMeasured(f"there are more than {_MOST} files")
@@ -205,5 +217,5 @@ def _digest(root: HostRoot, path: str, algorithm: str) -> str:
                 if size > _SIZE:
                     raise NotMeasured(f"{path} has more than {_SIZE} bytes")
     except OSError as error:
-        raise NotMeasured(f"{root.root}: {path}: {error.strerror}") from error
+        raise NotMeasured(_why(root, error, path)) from error
     return state.hexdigest()

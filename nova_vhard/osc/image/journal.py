@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
+from nova_vhard.osc.output import unreadable, unwritable
+
 VERSION = 1
 
 
@@ -47,7 +49,7 @@ class Journal:
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
-            raise JournalError(f"{path}: {error.strerror}") from error
+            raise JournalError(unwritable(path, error)) from error
         self._file: IO[str] = os.fdopen(handle, "w", encoding="utf-8")
         head = {"journal": VERSION, "cloud": cloud, "policy": policy}
         self._write(head)
@@ -69,7 +71,7 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise JournalError(f"{self.path}: {error.strerror}") from error
+            raise JournalError(unwritable(self.path, error)) from error
 
 
 def read(path: str, cloud: str) -> list[Entry]:
@@ -85,7 +87,7 @@ def read(path: str, cloud: str) -> list[Entry]:
         with open(path, encoding="utf-8") as file:
             lines = list(_objects(path, file))
     except (OSError, UnicodeDecodeError) as error:
-        raise JournalError(f"{path}: {error}") from error
+        raise JournalError(unreadable(path, error)) from error
     head = lines[0] if lines else {}
     if head.get("journal") != VERSION:
         raise JournalError(f"{path}: is no journal of an image audit")

@@ -16,6 +16,7 @@ from osc_lib import exceptions
 from nova_vhard.common import files, source
 from nova_vhard.common.text import clean
 from nova_vhard.osc.image.changes import ERRORS
+from nova_vhard.osc.output import unwritable
 from nova_vhard.osc.policy import metadefs
 from nova_vhard.policy.model import Policy
 
@@ -112,7 +113,7 @@ def write(
     try:
         files.create(path, json.dumps(content, indent=1) + "\n", 0o600)
     except OSError as error:
-        text = f"{path}: {error.strerror}; nothing was changed"
+        text = f"{unwritable(path, error)}; nothing was changed"
         raise exceptions.CommandError(text) from error
 
 

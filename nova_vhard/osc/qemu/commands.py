@@ -11,7 +11,7 @@ from osc_lib import exceptions
 
 from nova_vhard.catalogue.qemu import KCONFIG
 from nova_vhard.catalogue.qemu_build import EXTRAS
-from nova_vhard.osc import policies
+from nova_vhard.osc import output, policies
 from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.offline import (
     Offline,
@@ -195,7 +195,7 @@ class WriteBuildConfig(Offline):
             qemu_folder.refuse(folder, parsed_args.force)
             qemu_folder.write(folder, texts)
         except OSError as error:
-            text = f"{folder} cannot be written: {error.strerror}"
+            text = output.unwritable(folder, error)
             raise exceptions.CommandError(text) from error
         for line in notes(plan):
             self.say(line)

@@ -89,5 +89,5 @@ def _write(
     except oscal.NotWhole as error:
         raise exceptions.CommandError(f"{path}: {error}") from error
     except OSError as error:
-        text = f"{path} cannot be written: {error.strerror}"
+        text = output.unwritable(path, error)
         raise exceptions.CommandError(text) from error

@@ -297,7 +297,7 @@ def test_deactivated_and_reactivated(
         (
             ("--all", "--fix", "--yes", "--journal=audit.yaml"),
             1,
-            "File exists",
+            "audit.yaml: cannot be written: File exists",
         ),
         (("--all", "--write-exemptions=audit.yaml"), 1, "is there already"),
         (("--all", "--junit=none/at.xml"), 1, "none/at.xml: cannot be"),
@@ -324,7 +324,8 @@ def test_an_error_is_one_line_and_nothing_is_done(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "No such file"),
+        (None, "done: cannot be read: No such file or directory"),
+        ("\udcff", "done: is not UTF-8: "),
         ("", "is no journal"),
         ("x\n", "done:1: is no JSON"),
         ('{"journal": 2}\n', "is no journal"),
@@ -335,7 +336,7 @@ def test_what_is_no_journal_of_this_cloud(
     openstack: Command, policy: Path, text: str | None, said: str
 ) -> None:
     if text is not None:
-        Path("done").write_text(text)
+        Path("done").write_text(text, errors="surrogateescape")
     status, output = openstack("vhard", "image", "restore", "done")
     assert status == 1
     assert said in output

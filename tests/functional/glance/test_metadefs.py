@@ -189,7 +189,7 @@ def test_definitions_that_are_loaded_again_are_noticed(
         (
             ("--policy=policy.yaml", "--yes", "--journal=policy.yaml"),
             1,
-            "policy.yaml: File exists; nothing was changed",
+            "policy.yaml: cannot be written: File exists; nothing was changed",
         ),
     ],
 )

@@ -142,8 +142,9 @@ def test_the_evidence(used, host, openstack, place):
 def test_no_evidence_here(host, openstack, tmp_path):
     fields = dict(zip(*openstack(show.ShowDevice, host, NVME), strict=True))
     assert "on the host" in fields["evidence"]
-    with pytest.raises(exceptions.CommandError, match="no evidence"):
+    with pytest.raises(exceptions.CommandError, match="no evidence") as error:
         openstack(show.ShowDevice, host, NVME, "--evidence", str(tmp_path))
+    assert "json: cannot be read: No such file" in str(error.value)
 
 
 def test_evidence_of_another_host(used, host, openstack):

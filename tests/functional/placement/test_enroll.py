@@ -357,6 +357,17 @@ def test_all_are_tried_and_the_failures_named_at_the_end(
     assert keystone.find_user("vhard-host-compute1")
 
 
+def test_a_folder_that_cannot_be_made_is_named(cloud, enroll, tmp_path):
+    cloud.host("compute1", {COMPUTE})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(exceptions.CommandError) as caught:
+        enroll("compute1", "--folder", str(tmp_path / "file"))
+    assert str(caught.value).startswith(
+        f"not enrolled: compute1: {tmp_path}/file/"
+    )
+    assert str(caught.value).endswith(": cannot be written: Not a directory")
+
+
 def test_a_host_can_be_named_by_its_providers_uuid(cloud, enroll):
     host = cloud.host("compute1", {COMPUTE})
     assert enroll(host)[0] == "compute1: user vhard-host-compute1 made"

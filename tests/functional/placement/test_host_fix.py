@@ -84,5 +84,7 @@ def test_a_name_that_ansible_would_misread(cloud, write, tmp_path, name):
 
 
 def test_a_file_that_cannot_be_written(cloud, write, tmp_path):
-    with pytest.raises(exceptions.CommandError, match="cannot be written"):
+    with pytest.raises(
+        exceptions.CommandError, match=r"yml: cannot be written: No such"
+    ):
         write(path=tmp_path / "gone" / "fix.yml")
