@@ -113,7 +113,13 @@ class Command(command.Command):  # type: ignore[misc]
 
 
 class Lister(Command, command.Lister):  # type: ignore[misc]
-    """A command whose output is a table."""
+    """A command whose output is a table.
+
+    :ivar nothing: what to say where it has no row: an empty table is a blank
+        line; empty where the command says by itself how many there are
+    """
+
+    nothing = ""
 
     def produce_output(
         self,
@@ -121,8 +127,11 @@ class Lister(Command, command.Lister):  # type: ignore[misc]
         column_names: Sequence[str],
         data: Iterable[Sequence[Any]],
     ) -> int:
-        """Write the table, each of its cells clean."""
-        rows = _rows(data, parsed_args.formatter)
+        """Write the table, each of its cells clean; say so if it is empty."""
+        listed = list(data)
+        if self.nothing and not listed:
+            self.say(self.nothing)
+        rows = _rows(listed, parsed_args.formatter)
         return int(super().produce_output(parsed_args, column_names, rows))
 
 

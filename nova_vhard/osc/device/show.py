@@ -41,6 +41,8 @@ class ListDevices(output.Lister):
     its host's nova-vhard-cleaner says why.
     """
 
+    nothing = "0 one-time-use devices"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add which devices."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
@@ -59,6 +61,7 @@ class ListDevices(output.Lister):
     ) -> tuple[Iterable[str], Iterable[tuple[str, ...]]]:
         """Return one row a device."""
         placement = self.app.client_manager.vhard.placement
+        self.nothing = _nothing(parsed_args.host, parsed_args.reserved)
         try:
             result = list(devices.devices(placement, parsed_args.host))
         except PlacementError as error:
@@ -74,6 +77,12 @@ class ListDevices(output.Lister):
             for item in result
             if not parsed_args.reserved or item.status == "reserved"
         ]
+
+
+def _nothing(host: str, reserved: bool) -> str:
+    """Say that Placement knows no such device."""
+    text = f"0 {'reserved ' * reserved}one-time-use devices"
+    return f"{text} of host {clean(host)}" if host else text
 
 
 class ShowDevice(output.ShowOne):

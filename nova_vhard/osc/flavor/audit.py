@@ -155,6 +155,8 @@ class SyncFlavors(_FlavorCommand):
     host has proven what one of the flavors would require.
     """
 
+    nothing = "0 flavors differ from what the policy demands"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the option that makes it real."""
         parser = super().get_parser(prog_name)

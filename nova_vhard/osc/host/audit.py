@@ -52,6 +52,8 @@ class AuditHosts(output.Lister):
     its host needs is a violation.
     """
 
+    nothing = "0 logins and credentials may write for more than one host"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the limit, and the path that Placement is served under."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)

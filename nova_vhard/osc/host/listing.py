@@ -44,6 +44,8 @@ class ListHosts(output.Lister):
     the mark is the attestor's, and nova-vhard-attestor status says it.
     """
 
+    nothing = "0 compute nodes in Placement"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the width, and the age from which a report is stale."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)

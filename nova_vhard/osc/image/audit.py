@@ -171,6 +171,8 @@ class RestoreImages(output.Lister):
     refuses; set its mode to audit, or exempt the project, before.
     """
 
+    nothing = "0 entries are in the journal"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the journal."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)

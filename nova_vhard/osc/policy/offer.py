@@ -35,6 +35,8 @@ class OfferAllowed(output.Lister):
     db_load_metadefs --merge --prefer_new overwrites it. Needs the role admin.
     """
 
+    nothing = "0 definitions differ from what the policy allows"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the policy, and what to do."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
@@ -92,7 +94,7 @@ class OfferAllowed(output.Lister):
         return self._each(changes, lambda change: _put(glance, change), "set")
 
     def _undo(self, glance: Definitions, path: str) -> list[Row]:
-        changes = definitions.read(path, glance.cloud)
+        changes = self._kept(glance, path)
         return self._each(
             changes,
             lambda change: definitions.undo(glance, change),
@@ -101,12 +103,17 @@ class OfferAllowed(output.Lister):
         )
 
     def _check(self, glance: Definitions, path: str) -> list[Row]:
-        changes = definitions.read(path, glance.cloud)
+        changes = self._kept(glance, path)
         rows = self._each(
             changes, lambda change: definitions.state(glance, change), AFTER
         )
         self.status = output.FAILED if self.status else 0
         return rows
+
+    def _kept(self, glance: Definitions, path: str) -> list[Change]:
+        """Return the changes of a file."""
+        self.nothing = f"0 definitions are in {path}"
+        return definitions.read(path, glance.cloud)
 
     def _each(
         self,

@@ -141,6 +141,9 @@ def test_what_is_offered_and_its_undo(openstack: Command, admin: User) -> None:
     # what it writes is what it finds
     status, output = openstack(*asked)
     assert (status, rows_of(output)) == (0, [])
+    assert output.endswith(
+        "\n0 definitions differ from what the policy allows"
+    )
     assert openstack(*COMMAND, "--check=kept.json")[0] == 0
 
     # and the undo restores what the API answers, byte for byte

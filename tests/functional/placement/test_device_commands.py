@@ -147,6 +147,28 @@ def test_no_evidence_here(host, openstack, tmp_path):
     assert "json: cannot be read: No such file" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "stated"),
+    [
+        ((), "0 one-time-use devices"),
+        (("--reserved",), "0 reserved one-time-use devices"),
+        (("--host", "a\x1b"), "0 one-time-use devices of host a"),
+    ],
+)
+def test_a_cloud_without_such_a_device(cloud, arguments, stated):
+    vhard = types.SimpleNamespace(placement=cloud.placement)
+    app = types.SimpleNamespace(
+        client_manager=types.SimpleNamespace(vhard=vhard),
+        stdout=io.StringIO(),
+        stderr=io.StringIO(),
+    )
+    command = show.ListDevices(app, None)
+    options = command.get_parser("x").parse_args([*arguments, "-f", "json"])
+    assert command.run(options) == 0
+    assert app.stdout.getvalue() == "[]\n"
+    assert app.stderr.getvalue() == f"{stated}\n"
+
+
 def test_evidence_of_another_host(used, host, openstack):
     used.use()
     used.round()

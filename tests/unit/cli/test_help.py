@@ -4,6 +4,7 @@
 import argparse
 import configparser
 import importlib.metadata
+import io
 import pkgutil
 import re
 from types import SimpleNamespace
@@ -77,6 +78,41 @@ def test_help_of_a_command_is_sentences(name):
         assert text and SENTENCE.match(text), text
     for part in parser.description.strip().split("\n\n"):
         assert SENTENCE.match(part.strip()), part
+
+
+#: Say by themselves how many there are, or always have a row.
+COUNTING = {
+    "vhard_decision_summary",
+    "vhard_flavor_audit",
+    "vhard_image_audit",
+    "vhard_policy_check",
+    "vhard_policy_show",
+    "vhard_policy_test",
+    "vhard_qemu_plan",
+    "vhard_server_audit",
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    ("form", "out"), [("table", "\n"), ("json", "[]\n"), ("value", "")]
+)
+def test_an_empty_table_is_not_all_that_is_said(name, form, out):
+    kind = pkgutil.resolve_name(COMMANDS[name]).resolve()
+    if not issubclass(kind, output.Lister) or name in COUNTING:
+        return
+    app = SimpleNamespace(stdout=io.StringIO(), stderr=io.StringIO())
+    body = {
+        "__module__": __name__,
+        "take_action": lambda *_: (("A",), []),
+    }
+    command = type("Empty", (kind,), body)(app, None)
+    parser = command.get_parser("test")
+    needed = ["x" for each in parser._actions if not each.option_strings]
+    assert command.run(parser.parse_args([*needed, "-f", form])) == 0
+    assert app.stdout.getvalue() == out
+    assert app.stderr.getvalue().startswith("0 ")
+    assert app.stderr.getvalue().count("\n") == 1
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
