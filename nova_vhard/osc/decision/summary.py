@@ -99,6 +99,8 @@ class SummarizeDecisions(OfflineLister):
             f"{counted(read.unreadable, 'line')} that cannot be read, "
             f"{counted(read.other, 'line')} about something else"
         )
+        if not (read.events or read.unreadable):
+            self.say(_NONE)
         for text in read.damaged:
             self.say(f"damaged, read up to there: {text}")
         if groups > counts.GROUPS:
@@ -110,6 +112,10 @@ class SummarizeDecisions(OfflineLister):
             self.say(f"{top} of {counted(groups, 'group')} shown")
 
 
+_NONE = (
+    "none of it is an event of a gate's log: name the log files of nova-api, "
+    "nova-scheduler and glance-api, with lines of logger nova_vhard.decisions"
+)
 _COLUMNS = ("Requests", "Refused", "Would Be Refused", "First", "Last")
 
 

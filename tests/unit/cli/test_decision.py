@@ -287,6 +287,18 @@ def test_what_is_about_something_else_is_passed_over(tmp_path):
     )
 
 
+@pytest.mark.parametrize("content", [b"", b"GET /\n\n"])
+def test_a_file_without_any_event_is_no_log_of_a_gate(tmp_path, content):
+    path = tmp_path / "access.log"
+    path.write_bytes(content)
+    done = run(SummarizeDecisions, str(path), "-f", "json")
+    assert (done.status, done.json) == (0, [])
+    counted, hint = done.err.splitlines()
+    assert counted.startswith("0 events, ")
+    assert hint.startswith("none of it is an event of a gate's log: name ")
+    assert hint.endswith("logger nova_vhard.decisions")
+
+
 @pytest.mark.parametrize("name", ["context", "json"])
 def test_what_somebody_else_has_logged_is_not_counted(tmp_path, name):
     """Whoever makes a service log a request could add to the counts."""
