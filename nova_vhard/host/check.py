@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import Unreadable
+from nova_vhard.host.root import LIBVIRT, Unreadable
 
 LOG = get_logger(__name__)
 
@@ -23,6 +23,10 @@ _NO_ANSWER = (
 _LOOK = (
     "Look at the evidence; the documentation of the check says what it needs."
 )
+
+#: How a reason begins where evidence cannot be read, or libvirt is silent.
+UNREAD = "cannot be read: "
+SILENT = "libvirt cannot be asked: "
 
 #: Lines of evidence that a result keeps; the rest is counted.
 MAX_EVIDENCE = 48
@@ -140,9 +144,10 @@ class Check(abc.ABC):
 
 def unread(error: Unreadable) -> Answer:
     """Return the answer where evidence cannot be read."""
-    return Answer(
-        Status.UNKNOWN, f"cannot be read: {error}", error.step or _show(error)
-    )
+    text = f"{UNREAD}{error}"
+    if error.path == LIBVIRT:
+        text = f"{SILENT}{error.why}"
+    return Answer(Status.UNKNOWN, text, error.step or _show(error))
 
 
 def _show(error: Unreadable) -> str:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from nova_vhard.common import xml
 from nova_vhard.host import command, domains
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import LIBVIRT, HostRoot, Unreadable
 
 _CAPTURED = "/CMD/virsh-"
 
@@ -233,8 +233,13 @@ def _parse(text: str) -> ElementTree.Element:
         raise _unreadable(str(error)) from error
 
 
-def _unreadable(reason: str, step: str = _LOOK) -> Unreadable:
-    return Unreadable("libvirt", OSError(errno.EIO, reason), step)
+def _unreadable(reason: str, step: str = "") -> Unreadable:
+    """Return the error for a libvirt that gives no answer, or a strange one.
+
+    :param step: what makes it answer; empty where it did
+    """
+    path = LIBVIRT if step else "libvirt's answer"
+    return Unreadable(path, OSError(errno.EIO, reason), step or _LOOK)
 
 
 def live(uri: str) -> Libvirt:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nova_vhard.host import apparmor, domains, guests, qemu_conf, selinux
-from nova_vhard.host.check import Answer, Status, unread
+from nova_vhard.host.check import SILENT, UNREAD, Answer, Status, unread
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 
@@ -178,8 +178,25 @@ def confinement(host: Host, evidence: list[str]) -> Answer:
 
 def nobody(host: Host, evidence: list[str]) -> Answer:
     """Judge a host without guests by what happens to the next one."""
-    answer = confinement(host, evidence)
-    return answer._replace(reason=f"no guest is running; {answer.reason}")
+    return of_nobody(confinement(host, evidence), evidence)
+
+
+def of_nobody(answer: Answer, evidence: list[str]) -> Answer:
+    """Return the answer of a host that shows no guest.
+
+    Where libvirt is silent nobody but procfs says that none runs, and its
+    error is in the answer alone.
+
+    :param answer: of the next guest
+    """
+    if answer.status is not Status.UNKNOWN:
+        return answer._replace(reason=f"no guest is running; {answer.reason}")
+    if answer.reason.startswith(SILENT):
+        why = answer.reason.removeprefix(SILENT)
+        evidence[:] = [line for line in evidence if not line.endswith(why)]
+    word = ";" if answer.reason.startswith(UNREAD) else ", and"
+    text = f"no process of a guest was seen{word} {answer.reason}"
+    return answer._replace(reason=text)
 
 
 def _driver(host: Host, evidence: list[str]) -> Answer:

@@ -38,10 +38,15 @@ _OF_PROCESS = re.compile(
 )
 
 
+#: In place of a path: what was to be asked is libvirt's daemon.
+LIBVIRT = "libvirt"
+
+
 class Unreadable(Exception):
     """A fact cannot be read.
 
-    :ivar path: path on the host
+    :ivar path: path on the host; ``LIBVIRT`` where its daemon does not answer
+    :ivar why: why not, in the words of the system
     :ivar missing: whether there is no such file
     :ivar denied: whether there is no permission to read it
     :ivar step: what to do about it, where whoever raises it knows
@@ -50,6 +55,7 @@ class Unreadable(Exception):
     def __init__(self, path: str, error: OSError, step: str = "") -> None:
         """Say which path, in the words of the system."""
         self.path = path
+        self.why = error.strerror
         self.missing = error.errno in _MISSING
         self.denied = error.errno in (errno.EACCES, errno.EPERM)
         self.step = step

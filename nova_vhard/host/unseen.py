@@ -32,7 +32,8 @@ def unseen(
             still = {item.uuid for item in host.libvirt.running()} - again
             missing = [item for item in missing if item.uuid in still]
     except Unreadable as error:
-        evidence.append(f"not compared with libvirt: {error}")
+        why = "" if str(error) in evidence else f": {error}"
+        evidence.append(f"not compared with libvirt{why}")
         if not (host.root.captured or guests.complete(host.root)):
             yield "neither libvirt nor procfs shows every guest"
         return

@@ -172,7 +172,7 @@ def _nobody(host: Host, evidence: list[str]) -> Answer:
     if answer.status is Status.PASS:
         text = "no guest is running; libvirt cages the next one"
         return Answer(Status.PASS, text)
-    return answer._replace(reason=f"no guest is running; {answer.reason}")
+    return mac.of_nobody(answer, evidence)
 
 
 def _settings(host: Host, evidence: list[str]) -> Answer:

@@ -143,8 +143,7 @@ def _why(root: HostRoot, error: Unreadable | OSError, path: str = "") -> str:
     """
     if isinstance(error, OSError):
         return unreadable(f"{root.root}: {path}", error)
-    why = str(error).removeprefix(f"{error.path}: ")
-    return f"{root.root}: {error.path}: cannot be read: {why}"
+    return f"{root.root}: {error.path}: cannot be read: {error.why}"
 
 
 def below(root: HostRoot, folder: str) -> Iterator[str]:

@@ -211,8 +211,12 @@ def test_without_a_guest_qemu_conf_is_what_there_is(empty, text, status):
     mac_trees.qemu_conf(empty, text)
     result = run(empty)
     assert result.status is status
-    if status is not UNKNOWN:
-        assert "no guest is running" in result.reason
+    assert ("no guest is running; " in result.reason) == (
+        status is not UNKNOWN
+    )
+    assert (
+        "no process of a guest was seen; cannot be read: " in result.reason
+    ) == (status is UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +229,13 @@ def test_without_a_guest_libvirt_says_who_runs_it(empty, label, status):
     path.write_text(path.read_text().replace("+64055:+64055", label))
     assert run(empty).status is status
     gone = libvirt.NoLibvirt("it is not there")
-    assert run(empty, libvirt=gone).status is UNKNOWN
+    silent = run(empty, libvirt=gone)
+    assert silent.status is UNKNOWN
+    assert silent.reason == (
+        "no process of a guest was seen, and libvirt cannot be asked: it is "
+        "not there"
+    )
+    assert "it is not there" not in "".join(silent.evidence)
 
 
 def test_without_a_guest_and_without_all_processes(empty):

@@ -550,6 +550,34 @@ def test_without_guests_the_next_one_counts(tmp_path, state, status):
     assert result.reason.startswith("no guest is running; ")
 
 
+def test_without_guests_and_libvirt_its_error_is_there_once(tmp_path):
+    root = build(tmp_path, KERNEL)
+    gone = libvirt.NoLibvirt("it is not there")
+    result = run("mac_guests", root, libvirt=gone)
+    assert result.status is UNKNOWN
+    assert result.reason == (
+        "no process of a guest was seen, and libvirt cannot be asked: it is "
+        "not there"
+    )
+    assert "it is not there" not in "".join(result.evidence)
+    assert "libvirt_uri" in result.remediation
+
+
+def test_with_guests_and_no_libvirt_its_error_is_there_once(tmp_path):
+    result = run("mac_guests", build(tmp_path, GOOD), **GONE)
+    assert result.status is PASS
+    assert "not compared with libvirt" in result.evidence
+    assert "".join(result.evidence).count("no libvirt is configured") == 1
+
+
+def test_an_answer_that_is_no_xml_is_another_thing(tmp_path):
+    root = mac_trees.apparmor("require-confined", tmp_path)
+    (root / "CMD/virsh-capabilities").write_text("<")
+    result = run("mac_confinement", root)
+    assert result.status is UNKNOWN
+    assert result.reason.startswith("cannot be read: libvirt's answer: ")
+
+
 def test_this_machine_has_a_whole_process_table():
     """The live /proc, with whatever runs here."""
     result = CHECKS["mac_guests"].run(Host(**GONE))
