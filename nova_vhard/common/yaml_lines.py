@@ -7,6 +7,7 @@ where they stand, before anything is made of them: a few hundred bytes of them
 can stand for more values than any memory holds.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +24,22 @@ from nova_vhard.common.yaml_tree import (
 __all__ = ["Lines", "Path", "Report", "read"]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+# What YAML takes for the end of a line.
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+# What begins an entry: a key or a dash. Other words there can be the rest of
+# a value that goes on.
+_ENTRY = re.compile(r"-(?:\s|$)|[^\s'\"#{\[-][^'\"#]*:(?:\s|$)")
+_BLOCKS = frozenset(
+    f"while parsing a block {kind}" for kind in ("mapping", "collection")
+)
+_ABOUT_TABS = re.compile(" tab |cannot start any token")
+_TAB = "a tab is in the indentation: indent with spaces"
+_OTHERWISE = (
+    "the line is indented otherwise than the lines it belongs to: give them "
+    "the same number of spaces"
+)
 
 
 class Lines:
@@ -59,7 +76,8 @@ def read(
         report(error.line, error.path, error.message)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        report(mark.line + 1 if mark else 1, (), f"not YAML: {error.problem}")
+        stated = _indentation(text, error) or error.problem
+        report(mark.line + 1 if mark else 1, (), f"not YAML: {stated}")
     except yaml.reader.ReaderError as error:
         _report_character(text, error, report)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -68,6 +86,28 @@ def read(
     else:
         return builder.data, lines
     return None, lines
+
+
+def _indentation(text: str, error: yaml.MarkedYAMLError) -> str:
+    """Say that a line is indented wrongly; empty where that is not certain.
+
+    libyaml and the parser in Python name it in words of their own, and both
+    mark the place.
+    """
+    mark = error.problem_mark
+    lines = _BREAK.split(text)
+    if mark is None or mark.line >= len(lines):
+        return ""
+    line = lines[mark.line]
+    before, rest = line[: mark.column], line[mark.column :]
+    if before.strip(" \t") or not rest:
+        return ""
+    if rest[0] == "\t" and _ABOUT_TABS.search(str(error.problem)):
+        return _TAB
+    start = error.context_mark if error.context in _BLOCKS else None
+    if start is None or start.line == mark.line or start.column >= mark.column:
+        return ""
+    return _OTHERWISE if _ENTRY.match(rest) else ""
 
 
 def _report_character(

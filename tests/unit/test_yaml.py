@@ -61,6 +61,48 @@ def test_what_is_the_end(text, line, path, message):
     assert reported(text) == (None, [(line, path, message)])
 
 
+TAB = "not YAML: a tab is in the indentation: indent with spaces"
+OTHERWISE = (
+    "not YAML: the line is indented otherwise than the lines it belongs to: "
+    "give them the same number of spaces"
+)
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a:\n\tb: c\n", TAB),
+        ("a:\n  \tb: c\n", TAB),
+        ("a: b\n\tc: d\n", TAB),
+        ("a: >\n\tb\n", TAB),
+        ("a:\n\t- b\n", TAB),
+        ("a: b\x85\tc: d\n", TAB),
+        ("a:\n    b: c\n   d: e\n", OTHERWISE),
+        ("a:\n  - b\n - c\n", OTHERWISE),
+        ("a:\n  - b: c\n   d: e\n", OTHERWISE),
+        # Not certain: the rest of a value, a kind of its own, another fault.
+        ('a: "b"\n  "c"\n', None),
+        ('a: "b"\n  c\n', None),
+        ("a: b\n- c\n", None),
+        ("a:\n  - b\n  c: d\n", None),
+        ("a: b\n c: d\n", None),
+        ("a: [\n  @b]\n", None),
+        ("a: {b: c\n  d: e\n", None),
+        ("a: \t@b\n", None),
+        ("a: 'b' c\n", None),
+        ("a: 'b", None),
+    ],
+)
+def test_what_is_indented_wrongly_says_so(monkeypatch, loader, text, message):
+    monkeypatch.setattr(yaml_lines, "_LOADER", getattr(yaml, loader))
+    data, ((_, path, stated),) = reported(text)
+    assert (data, path) == (None, ())
+    assert (stated if message else stated in (TAB, OTHERWISE)) == (
+        message or False
+    )
+
+
 def test_what_is_refused_says_so():
     builder = yaml_tree.TreeBuilder(lambda *_: None)
     text = "alias *c is not supported; write the value out"
