@@ -28,19 +28,26 @@ from nova_vhard.osc.policy.rows import (
 )
 from nova_vhard.policy import document, origin
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.watch import ending, today
+from nova_vhard.policy.watch import DISABLED, disabled, ending, today
 
 _ERROR = "error"
 _WARNING = "warning"
+_OFF = "nothing is refused: take the line out, or write true, to refuse again"
+_DISABLED = (
+    "is there: nothing is refused where services read the policy beside it; "
+    "remove it to refuse again"
+)
 
 
 class CheckPolicy(OfflineLister):
     """Say everything that is wrong with a policy file.
 
     All errors of the file, and of those that it extends, each with its place
-    and the nearest known name; and the exemptions that are void or end within
-    14 days, which are warnings. Exit status 0 without an error, else 1; with
-    --fail-on-warn 3 where there are warnings and no error. No cloud is asked.
+    and the nearest known name; and what are warnings: exemptions that are void
+    or end within 14 days, and what has nothing refused: enabled: false, and a
+    file beside it with .disabled behind its name. Exit status 0 without an
+    error, else 1; with --fail-on-warn 3 where there are warnings and no error.
+    No cloud is asked.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -82,6 +89,8 @@ class CheckPolicy(OfflineLister):
         else:
             warnings += _warnings(policy, tree)
             what = f"; policy {policy.digest} of {', '.join(files)}"
+        if disabled(path):
+            warnings.append(Problem(path + DISABLED, 1, "", _DISABLED))
         self.status = 1 if errors else 0
         if warnings and parsed_args.fail_on_warn:
             self.status = FAILED
@@ -100,6 +109,10 @@ class CheckPolicy(OfflineLister):
 
 
 def _warnings(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
+    switch: Path = ("enabled",)
+    stated = origin.find(tree, switch)
+    if not policy.enabled and stated is not None:
+        yield Problem(stated.file, stated.line, spell(switch), _OFF)
     for index, text in ending(policy, today()):
         place: Path = ("exemptions", index, "until")
         stated = origin.find(tree, place)

@@ -117,6 +117,48 @@ def test_exemptions_that_end_are_warnings(tmp_path, until, said):
     assert [one["Message"] for one in done.json] == ([said] if said else [])
 
 
+@pytest.mark.parametrize("word", ["no", "false", "Off"])
+@pytest.mark.parametrize("below", [False, True])
+def test_a_policy_that_refuses_nothing_is_a_warning(tmp_path, word, below):
+    path = write(tmp_path / "policy.yaml", f'version: "1"\nenabled: {word}\n')
+    top = path
+    if below:
+        top = write(
+            tmp_path / "top.yaml", 'version: "1"\nextends: policy.yaml\n'
+        )
+    done = run(CheckPolicy, top, "-f", "json")
+    assert (done.status, done.err[:21]) == (0, "0 errors, 1 warning; ")
+    (warning,) = done.json
+    assert (warning["Severity"], warning["File"]) == ("warning", path)
+    assert (warning["Line"], warning["Path"]) == (2, "enabled")
+    assert warning["Message"].startswith("nothing is refused: ")
+    assert run(CheckPolicy, top, "--fail-on-warn").status == 3
+
+
+def test_a_policy_that_is_switched_on_again_is_no_warning(tmp_path):
+    write(tmp_path / "base.yaml", 'version: "1"\nenabled: no\n')
+    text = 'version: "1"\nextends: base.yaml\nenabled: yes\n'
+    assert rows(CheckPolicy, write(tmp_path / "policy.yaml", text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "status"), [('version: "1"\n', 0), ("mode: x\n", 1)]
+)
+def test_a_file_that_disables_the_policy_is_a_warning(tmp_path, text, status):
+    path = write(tmp_path / "policy.yaml", text)
+    write(tmp_path / "policy.yaml.disabled", "")
+    done = run(CheckPolicy, path, "-f", "json")
+    assert done.status == status
+    assert done.json[-1] == {
+        "Severity": "warning",
+        "File": f"{path}.disabled",
+        "Line": 1,
+        "Path": "",
+        "Message": "is there: nothing is refused where services read the "
+        "policy beside it; remove it to refuse again",
+    }
+
+
 def test_an_exemption_of_a_file_below_is_named_there(tmp_path):
     base = exempting(tmp_path / "base.yaml", "2020-01-01", "old")
     top = exempting(tmp_path / "top.yaml", "2030-01-01", base="base.yaml")
