@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any
 
-from nova_vhard.host import prestep
+from nova_vhard.host import nova_compute, prestep
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import Unreadable, unreadable
 
@@ -23,6 +23,7 @@ FILE = "nova.json"
 VERSION = 1
 
 _TEXT = str | None
+_NUMBER = float | int | None
 _NAME_FILES = (
     f"Mend that, then run {prestep.COMMAND} as root again. Where "
     "nova-compute reads files elsewhere than in /etc/nova, name them with "
@@ -62,6 +63,8 @@ class NovaFacts:
     :ivar channels: what leaves the host; likewise
     :ivar hw_machine_type: ``[libvirt] hw_machine_type``, ``arch=machine``
     :ivar rescue_image_id: None where the instance's own image is used
+    :ivar changed: when the newest of the files had been changed, in seconds
+        since 1970; None from a pre-step that did not look
     """
 
     path: str
@@ -79,6 +82,7 @@ class NovaFacts:
     mdev_types: tuple[str, ...] | None = None
     cpu_sets: Mapping[str, str] | None = None
     channels: Channels | None = None
+    changed: float | None = None
 
 
 def path(host: Host) -> str:
@@ -90,8 +94,19 @@ def read(host: Host) -> NovaFacts:
     """Return what the pre-step found.
 
     :raises Unreadable: if it did not run, found no configuration that can be
-        believed, or what it left is not understood
+        believed or that nova-compute runs with, or what it left is not
+        understood
     """
+    result = _left(host)
+    if result.changed is not None:
+        nova_compute.must_have_read(
+            host, result.path, result.files, result.changed
+        )
+    return result
+
+
+def _left(host: Host) -> NovaFacts:
+    """Return what the pre-step left, whatever nova-compute runs with."""
     place = path(host)
     try:
         text = host.root.read(place)
@@ -135,6 +150,7 @@ def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
         mdev_types=_mdev_types(fields),
         cpu_sets=_cpu_sets(fields),
         channels=_channels(fields),
+        changed=_typed(fields.get("changed"), _NUMBER),
     )
 
 

@@ -132,6 +132,8 @@ def host(tmp_path):
     def put(path, folder):
         (root / folder).mkdir(parents=True)
         shutil.copy(path, root / folder)
+        # A capture: no process runs on it.
+        (root / "CMD").mkdir()
         return HostRoot(str(root))
 
     return put

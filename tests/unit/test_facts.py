@@ -44,7 +44,7 @@ password = SECRET
 vencrypt_client_key = SECRET
 """
 LIBVIRT = {"/etc/libvirt/qemu.conf": 'vnc_password = "SECRET"\n'}
-LEFT = {"nova.json", "qemu.json", "kernel.json"}
+LEFT = {"nova.json", "qemu.json", "kernel.json", "binaries.json"}
 SPECS = (
     '{"address": "*:0a:00.*",\n"physical_network": "physnet1"}',
     '[{"vendor_id": "8086"}, {"vendor_id": "10de"}]',
@@ -57,7 +57,7 @@ def command(tmp_path, capsys):
     root = tmp_path / "root"
 
     def call(content, *arguments):
-        build(root, {"/etc": None, **content})
+        build(root, {"/etc": None, "/CMD": None, **content})
         conf = tmp_path / "reporter.conf"
         conf.write_text(f"[vhard_reporter]\nroot = {root}\n")
         status = reporter.main(
@@ -68,7 +68,7 @@ def command(tmp_path, capsys):
         assert not captured.out
         folder = (root / FACTS.lstrip("/")).parent
         left = list(folder.iterdir()) if folder.is_dir() else []
-        assert {one.name for one in left} <= {*LEFT, "binaries.json"}
+        assert {one.name for one in left} <= LEFT
         assert not any("SECRET" in one.read_text() for one in left)
         return status, captured.err
 
@@ -93,8 +93,11 @@ def test_the_keys_that_are_needed_and_no_other(command):
     assert not found.report_in_placement
     assert found.time.endswith("+00:00")
     assert found.files == (str(command.root) + NOVA,)
+    status = os.stat(found.files[0])
+    assert found.changed == status.st_ctime_ns / 1e9
     content = json.loads((command.root / FACTS.lstrip("/")).read_text())
     del content["version"], content["time"], content["files"]
+    del content["changed"]
     names = {
         group: {one.dest for one in options}
         for group, options in nova.OPTS.items()

@@ -18,6 +18,8 @@ from oslo_config import cfg
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.conf import nova
+from nova_vhard.host import nova_compute
+from nova_vhard.host.root import HostRoot
 
 _NAMES = ("nova", "nova-compute")
 _PLACES = ("/etc/nova", "/etc")
@@ -62,6 +64,7 @@ def read(sources: Sources) -> dict[str, Any]:
         _must_be_plain(path)
     for argument in sources.arguments:
         _must_be_readable(*argument.split("=", 1))
+    before = _newest(read)
     conf = cfg.ConfigOpts()
     nova.register(conf)
     with _explained():
@@ -73,7 +76,16 @@ def read(sources: Sources) -> dict[str, Any]:
             default_config_dirs=folders,
             use_env=False,
         )
-    return {"files": read, **_values(conf)}
+    values = _values(conf)
+    if _newest(read) != before:
+        raise FactsError("nova.conf was changed while it was read; try again")
+    return {"files": read, "changed": before, **values}
+
+
+def _newest(read: Sequence[str]) -> float:
+    """Return when the newest of what is read was changed."""
+    paths = [path.partition("=")[2] or path for path in read]
+    return nova_compute.newest(HostRoot(), list(map(os.path.abspath, paths)))
 
 
 def _must_be_plain(path: str) -> None:
