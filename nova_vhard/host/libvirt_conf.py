@@ -15,7 +15,7 @@ from nova_vhard.host import guests, socket_units, virconf
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
-from nova_vhard.host.running import Running, changed, parent_of, start_of
+from nova_vhard.host.running import Running, is_newer, parent_of, start_of
 from nova_vhard.host.words import shown
 
 _DAEMONS = ("libvirtd", "virtproxyd")
@@ -120,13 +120,9 @@ def is_stale(root: HostRoot, pid: str) -> bool:
     :raises Unreadable: if that cannot be told
     """
     path = _path(root, pid)
-    try:
-        when = changed(_place(root, pid, path), path) if path else 0.0
-    except Unreadable as error:
-        if error.missing:
-            return False
-        raise
-    return when > start_of(root, pid)
+    if not path:
+        return False
+    return is_newer(_place(root, pid, path), path, start_of(root, pid))
 
 
 def _place(root: HostRoot, pid: str, path: str) -> HostRoot:

@@ -14,7 +14,7 @@ from typing import Any
 from nova_vhard.host import prestep, virconf
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
-from nova_vhard.host.running import Running, Target, changed, start_of
+from nova_vhard.host.running import Running, Target, is_newer, start_of
 
 PATH = "/etc/libvirt/qemu.conf"
 
@@ -206,13 +206,7 @@ def is_stale(root: HostRoot, target: Target) -> bool:
     """
     if not target.pid:
         return False
-    try:
-        when = changed(target.root, PATH)
-    except Unreadable as error:
-        if error.missing:
-            return False
-        raise
-    return when > start_of(root, target.pid)
+    return is_newer(target.root, PATH, start_of(root, target.pid))
 
 
 def starts(root: HostRoot) -> dict[str, int]:

@@ -373,3 +373,21 @@ def changed(root: HostRoot, path: str) -> float:
         return status.st_mtime_ns / 1e9
     every = (status, *root.links(path))
     return max(each.st_ctime_ns for each in every) / 1e9
+
+
+def is_newer(root: HostRoot, path: str, start: float) -> bool:
+    """Return whether a file was changed since a process started.
+
+    One that is not there may have been taken away since, where its folder was
+    changed.
+
+    :param start: seconds since 1970
+    :raises Unreadable: if that cannot be told
+    """
+    for place in (path, os.path.dirname(path)):
+        try:
+            return changed(root, place) > start
+        except Unreadable as error:
+            if not error.missing:
+                raise
+    return False

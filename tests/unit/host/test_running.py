@@ -353,6 +353,18 @@ def test_qemu_conf_is_what_the_daemon_has_read(
         assert "again" in result.remediation
 
 
+@pytest.mark.parametrize(
+    ("changed", "status"), [(BOOT + 999, PASS), (BOOT + 1001, UNKNOWN)]
+)
+def test_qemu_conf_that_was_taken_away(tmp_path, changed, status):
+    """The daemon may have read one that confines nobody."""
+    root = confined(tmp_path, DAEMON)
+    build(root, {"/etc/libvirt/qemu": None})
+    (root / CONF[1:]).unlink()
+    os.utime(root / "etc/libvirt", (changed, changed))
+    assert run("mac_confinement", root).status is status
+
+
 def test_without_a_whole_table_a_daemon_may_run_elsewhere(tmp_path):
     root = confined(tmp_path)
     shutil.move(root / "CMD", tmp_path / "moved")
