@@ -14,8 +14,9 @@ from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 CLASS = "/sys/class/tpm"
 SECURITY = "/sys/kernel/security"
 
-#: Key of the pre-step's kernel.json: name of each TPM with a log to what
-#: the log makes of its PCRs, or to why it cannot be replayed.
+#: Key of the pre-step's kernel.json: name of each TPM that it could judge to
+#: what the log makes of its PCRs, or to why it cannot be replayed; null where
+#: the firmware left no log.
 FACT = "tpm_replays"
 
 _READ_IT = (
@@ -31,6 +32,12 @@ _NO_ANSWER = (
     "Look what the kernel says of the TPM (dmesg | grep -i tpm) and whether "
     "tpm2_pcrread answers. A reboot, or an update of the TPM's firmware, may "
     "bring it back."
+)
+
+_MOUNT = (
+    f"Mount securityfs (mount -t securityfs securityfs {SECURITY}), or in a "
+    "container let the reporter see that of the host. Then run "
+    f"{prestep.COMMAND} as root again."
 )
 
 _HEX = frozenset("0123456789abcdef")
@@ -69,10 +76,12 @@ def read_log(root: HostRoot, name: str) -> event_log.Replay | None:
         with root.open(path) as file:
             content = file.read(event_log.LIMIT)
     except Unreadable as error:
+        if not error.missing:
+            raise
         # Where securityfs is not mounted nobody knows.
-        if error.missing and root.exists(f"{SECURITY}/lsm"):
-            return None
-        raise
+        if not root.exists(f"{SECURITY}/lsm"):
+            raise unreadable(SECURITY, "not mounted", _MOUNT) from error
+        return None
     except OSError as error:
         raise Unreadable(path, error) from error
     try:
@@ -109,10 +118,12 @@ def replayed(
 def _left(host: Host, name: str) -> event_log.Replay | None:
     path = event_log_path(name)
     try:
-        each = prestep.left(host, prestep.KERNEL)[FACT]
-        result = each.get(name)
-        if result is None:
+        result = prestep.left(host, prestep.KERNEL)[FACT].get(name, False)
+        if result is None and not _is_there(host.root, path):
             return None
+        if not result:
+            text = f"it knew of no log; run {prestep.COMMAND} again"
+            raise unreadable(path, text, prestep.STEP)
         if isinstance(result, str):
             raise unreadable(path, result, _step(result))
         return {
@@ -125,6 +136,14 @@ def _left(host: Host, name: str) -> event_log.Replay | None:
         raise prestep.without(error, path) from error
     except (KeyError, AttributeError, ValueError) as error:
         raise prestep.invalid(path, f"not from {prestep.COMMAND}") from error
+
+
+def _is_there(root: HostRoot, path: str) -> bool:
+    """Return whether a log is seen that only root can read."""
+    try:
+        return root.exists(path)
+    except Unreadable:
+        return False
 
 
 def is_empty(replay: event_log.Replay) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A TPM 2.0 and its boot event log, and what the pre-step leaves of them."""
 
+import errno
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ import pytest
 from nova_vhard.host import event_log, report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot
+from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node.reporter import facts_qemu
 from tests.trees import build, capture
 
@@ -117,7 +118,9 @@ CLOSED = errors(LOG)
         (BARE | PCRS | CLOSED | {LEFT: "[" * 200_000}, GOOD, UNKNOWN),
         (BARE | PCRS | CLOSED | left({"sha256": 7}), GOOD, UNKNOWN),
         (BARE | PCRS | CLOSED | left({"sha256": {"4": "zz"}}), GOOD, FAIL),
-        (BARE | PCRS | CLOSED | {LEFT: '{"tpm_replays": {}}'}, GOOD, FAIL),
+        (BARE | PCRS | CLOSED | left(None), GOOD, FAIL),
+        # It ran before the driver, or where securityfs was not mounted.
+        (BARE | PCRS | CLOSED | {LEFT: '{"tpm_replays": {}}'}, GOOD, UNKNOWN),
         (BARE | PCRS | CLOSED | {LEFT: '{"tpm_replays": []}'}, GOOD, UNKNOWN),
         (
             BARE | PCRS | CLOSED | {LEFT: '{"tpm_event_logs": ["tpm0"]}'},
@@ -204,6 +207,43 @@ def test_the_pre_step_leaves_what_the_check_reads(tmp_path):
     }
     user = tree(tmp_path / "user", BARE | PCRS | CLOSED | {LEFT: text})
     assert CHECK.run(Host(user)).status is PASS
+
+
+def test_the_pre_step_without_securityfs_or_before_the_driver(tmp_path):
+    """That it saw no log then is no word of the firmware's."""
+    bare = BARE | PCRS
+    lsm = "/sys/kernel/security/lsm"
+    without = {path: text for path, text in bare.items() if path != lsm}
+    for number, (content, status, step) in enumerate(
+        (
+            (bare, FAIL, "Boot by UEFI"),
+            (without, UNKNOWN, "nova-vhard-reporter facts as root"),
+            ({lsm: ""}, UNKNOWN, "nova-vhard-reporter facts as root"),
+        )
+    ):
+        text = facts_qemu.kernel(tree(tmp_path / f"{number}", content, None))
+        user = tree(tmp_path / f"u{number}", bare | CLOSED | {LEFT: text})
+        result = CHECK.run(Host(user))
+        assert (result.status, step in result.remediation) == (status, True)
+    result = CHECK.run(Host(tree(tmp_path / "none", without, None)))
+    assert result.status is UNKNOWN
+    assert result.remediation.startswith("Mount securityfs")
+
+
+def test_a_log_that_the_pre_step_did_not_see(tmp_path, monkeypatch):
+    """Its file is there now, and closed to who is not root."""
+    root = tree(tmp_path, BARE | PCRS | left(None))
+    real = root.open
+
+    def closed(path):
+        if path == LOG:
+            raise Unreadable(path, PermissionError(errno.EACCES, "closed"))
+        return real(path)
+
+    monkeypatch.setattr(root, "open", closed)
+    result = CHECK.run(Host(root))
+    assert result.status is UNKNOWN
+    assert "facts as root" in result.remediation
 
 
 def test_the_pre_step_where_nothing_can_be_read(tmp_path):
