@@ -18,7 +18,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nova_vhard.host.elf_file import BadElf, ElfFile
 from nova_vhard.host.root import HostRoot, Unreadable
@@ -30,6 +30,8 @@ _PF_X, _PF_W = 1, 2
 #: Bytes that a huge page has: as many pages as one holds entries of 8 bytes.
 _HUGE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 _HUGE_OF = {1 << 21: 4096, 1 << 25: 16384, 1 << 29: 65536}
+
+_CAPABILITIES = "security.capability"
 
 _CANARY = b"\0__stack_chk_fail\0"
 # glibc's fortified functions: __memcpy_chk, __printf_chk. The canary's
@@ -69,6 +71,7 @@ class ElfFacts:
     :ivar stripped: whether it has no symbol table
     :ivar needed: names of the libraries that it is loaded with
     :ivar search: folders that it names itself to look for them in
+    :ivar capabilities: whether the file gives capabilities to who runs it
     :ivar machine: machine, width and order of bytes, as pyelftools names them
     """
 
@@ -83,6 +86,7 @@ class ElfFacts:
     needed: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     machine: str = ""
+    capabilities: bool = False
 
 
 def examine(
@@ -99,7 +103,9 @@ def examine(
         opened = os.fstat(file.fileno())
         try:
             with contextlib.closing(ElfFile(file)) as elf:
-                return opened, _facts(elf, opened.st_mode, page)
+                facts = _facts(elf, opened.st_mode, page)
+                given = _has_capabilities(file.fileno())
+                return opened, replace(facts, capabilities=given)
         except ImportError as error:
             text = "pyelftools is not installed (extra [node])"
             raise Unreadable(path, OSError(errno.ENOSYS, text)) from error
@@ -109,6 +115,20 @@ def examine(
             # Whatever pyelftools says of a file that is damaged.
             text = f"not an ELF file that can be read: {_reason(error)}"
             raise Unreadable(path, OSError(errno.ENOEXEC, text)) from error
+
+
+def _has_capabilities(handle: int) -> bool:
+    """Return whether an open file gives capabilities to who runs it.
+
+    Source: capabilities(7). Any at all count: what libvirt leaves in the
+    bounding set of a QEMU is not this file's.
+    """
+    try:
+        return bool(os.getxattr(handle, _CAPABILITIES))
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP):
+            return False
+        raise
 
 
 def page_size(root: HostRoot) -> int:

@@ -23,7 +23,7 @@ _UNTOLD = (
 )
 
 _CACHE = "elf"
-_VERSION = 2
+_VERSION = 3
 
 
 class Kept(enum.StrEnum):
@@ -310,6 +310,7 @@ def _counted(entries: list[Binary], asked: Property) -> list[str]:
 def _of_json(value: Any) -> ElfFacts | None:
     """Return facts that were kept; None for anything else."""
     try:
+        given = value["capabilities"]
         relro = value["relro"] and Relro(value["relro"])
         facts = ElfFacts(
             **{
@@ -322,7 +323,7 @@ def _of_json(value: Any) -> ElfFacts | None:
         )
     except (TypeError, ValueError, KeyError):
         return None
-    surely = (facts.nx, facts.stripped, facts.setuid, facts.setgid)
+    surely = (facts.nx, facts.stripped, facts.setuid, facts.setgid, given)
     maybe = (facts.canary, facts.fortify)
     good = all(type(item) is bool for item in surely) and all(
         item is None or type(item) is bool for item in maybe

@@ -141,13 +141,13 @@ class QemuNx(_Build):
 
 
 def _pie(facts: ElfFacts) -> bool | None:
-    if facts.setuid or facts.setgid:
+    if facts.setuid or facts.setgid or facts.capabilities:
         return False
     # An emulator that is a library to all appearances.
     return None if facts.kind is Kind.SHARED else facts.kind in _INDEPENDENT
 
 
-@_answers("every emulator", "one is not a PIE, or is setuid or setgid")
+@_answers("every emulator", "one is not a PIE, or gives rights by itself")
 class QemuPie(_Build):
     """The kernel may load an emulator anywhere, and it runs as its caller."""
 
@@ -158,20 +158,21 @@ class QemuPie(_Build):
     meaning = (
         "Every emulator that runs or that libvirt would start is a PIE, so "
         "that the kernel can place its code at random (Check-Virt-15), and "
-        "none is setuid or setgid: libvirt gives it the rights that it "
-        "needs."
+        "none is setuid or setgid, or has capabilities: libvirt gives it "
+        "the rights that it needs."
     )
     remediation = (
         "Install a QEMU that was built with it, or rebuild it with "
         "./configure --enable-pie. Take setuid and setgid away: chmod "
-        "ug-s."
+        "ug-s; and capabilities: setcap -r."
     )
     asked = Property(
-        name="PIE and neither setuid nor setgid",
+        name="PIE and no rights of its own",
         has=_pie,
         shown=lambda facts: (
             f"{facts.kind}{', setuid' if facts.setuid else ''}"
             f"{', setgid' if facts.setgid else ''}"
+            f"{', with capabilities' if facts.capabilities else ''}"
         ),
         # Shared objects are position independent by nature.
         kinds=(Kept.EMULATOR,),

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import struct
 
 import pytest
 
@@ -140,6 +141,18 @@ def test_an_emulator_that_is_setuid_is_a_fail(tree, mode, said):
     tree.put(X86).chmod(mode)
     assert tree.statuses() == all_but(FAIL, {"pie"})
     assert tree.run("pie").evidence[1] == f"{X86}: PIE{said}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_an_emulator_with_capabilities_is_a_fail(tree):
+    """As setuid: a guest's process gets what libvirt did not give it."""
+    path = tree.put(X86)
+    assert tree.statuses() == all_but(PASS)
+    # CAP_NET_RAW, permitted and effective, in version 2.
+    given = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
+    os.setxattr(path, "security.capability", given)
+    assert tree.statuses() == all_but(FAIL, {"pie"})
+    assert tree.run("pie").evidence[1] == f"{X86}: PIE, with capabilities"
 
 
 @pytest.mark.parametrize(
