@@ -12,6 +12,9 @@ from nova_vhard.host.root import HostRoot, Unreadable
 
 _CPUINFO = "/proc/cpuinfo"
 _XEN = "/sys/hypervisor/type"
+_KIND, _UUID = "/sys/hypervisor/guest_type", "/sys/hypervisor/uuid"
+# What has a virtual processor of its own; the control domain's identity.
+_WHOLE, _NIL = ("HVM", "PVH"), frozenset("0-")
 
 _UNITS = "/sys/class/iommu"
 
@@ -120,16 +123,30 @@ def is_virtual(root: HostRoot) -> bool:
 
 
 def is_xen(root: HostRoot) -> bool:
-    """Return whether the kernel runs under Xen.
+    """Return whether Xen stands between the kernel and the machine.
+
+    Not so for a guest of Xen's that is a whole virtual machine: of that its
+    kernel knows as much as of any other.
 
     :raises Unreadable: if that cannot be told
     """
     try:
-        return root.read(_XEN) == "xen"
+        if root.read(_XEN) != "xen":
+            return False
     except Unreadable as error:
         if error.missing:
             return False
         raise
+    return not _is_machine(root)
+
+
+def _is_machine(root: HostRoot) -> bool:
+    """Return whether one of Xen's domains is a whole virtual machine."""
+    try:
+        uuid = root.read(_UUID)
+        return root.read(_KIND) in _WHOLE and not _NIL.issuperset(uuid)
+    except Unreadable:
+        return False
 
 
 def remedy(root: HostRoot, remedies: dict[Platform, str]) -> str:

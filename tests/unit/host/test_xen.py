@@ -57,6 +57,40 @@ def test_captured_machines_by_xens_own_word(tmp_path, tree, expected):
     assert any("I/O virtualisation" in line for line in results[0].evidence)
 
 
+UUID = "6a1c4ff2-0e0b-4d0e-9d6f-3f8a2c7be111\n"
+NIL = "00000000-0000-0000-0000-000000000000\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "uuid", "status"),
+    [
+        ("HVM\n", UUID, PASS),
+        ("PVH\n", UUID, PASS),
+        # The control domain may be one, too.
+        ("PVH\n", NIL, UNKNOWN),
+        ("PV\n", UUID, UNKNOWN),
+        ("HVM\n", "", UNKNOWN),
+        ("", UUID, UNKNOWN),
+    ],
+)
+def test_a_guest_of_xens_is_a_virtual_machine(tmp_path, kind, uuid, status):
+    """Its kernel merges the memory of guests, or not, and drives no IOMMU."""
+    content = {
+        "/sys/hypervisor/type": "xen\n",
+        "/sys/hypervisor/guest_type": kind,
+        "/sys/hypervisor/uuid": uuid,
+        "/sys/kernel/mm/ksm/run": "2\n",
+        "/sys/kernel/iommu_groups": None,
+        "/sys/module": None,
+        "/proc/cmdline": "quiet\n",
+        "/proc/modules": "",
+    }
+    host = Host(HostRoot(build(tmp_path, content)))
+    assert CHECKS["memory_sharing"].run(host).status is status
+    expected = FAIL if status is PASS else UNKNOWN
+    assert CHECKS["iommu"].run(host).status is expected
+
+
 def tree(folder):
     return build(folder, {"/sys/hypervisor/type": "xen\n"})
 
