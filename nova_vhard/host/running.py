@@ -32,6 +32,10 @@ _RESTART = (
     "Stop and start the guest, or migrate it away and back: it runs with what "
     "was there when it was started."
 )
+_MOUNTED = (
+    "Put the file itself in that place, and stop and start the guest. Or run "
+    "nova-vhard-reporter check as root, who sees what the process runs."
+)
 #: What to do where not every process is seen.
 WHOLE_TABLE = (
     "Let the reporter see every process of the host: run it in the host's PID "
@@ -219,6 +223,7 @@ class Running:
             return target
         if self._is_covered(link, target):
             return self._program(guest, who, link)
+        self._must_not_hide(link, target, who)
         started = start_of(self._root, guest.pid)
         if changed(target.root, path) > started:
             raise unreadable(path, f"changed since {who} started", _RESTART)
@@ -246,6 +251,24 @@ class Running:
         except OSError as error:
             raise Unreadable(link, error) from error
         return not os.path.samestat(own, target.root.stat(target.path))
+
+    def _must_not_hide(self, link: str, target: Target, who: str) -> None:
+        """Raise where a mount may hide the program of a guest.
+
+        Mounts of the host show up in the namespaces of guests that run, and
+        nothing says when each was made. That of a whole system of files, such
+        as /usr, is made before any guest is started.
+
+        :raises Unreadable: if the program itself cannot be opened either
+        """
+        if self._root.live and self._root.may_open(link):
+            return
+        real = target.root.real(target.path)
+        points = {each.point for each in mounts(self._root, target.pid)}
+        for path in (target.path, real):
+            if points & {path, os.path.dirname(path)} - {os.sep}:
+                text = f"mounted over, perhaps since {who} started"
+                raise unreadable(path, text, _MOUNTED)
 
     def _target(
         self, pid: str, who: str, path: str, guest: Guest | None = None

@@ -320,6 +320,31 @@ def confined(folder, *processes, **more):
     return root
 
 
+@pytest.mark.parametrize("point", [X86, "/usr/bin"])
+def test_a_mount_over_what_a_guest_runs(tmp_path, point):
+    """It came after the guest for all that an ordinary user sees."""
+    over = f"900 22 254:2 /other {point} rw shared:9 - ext4 /dev/vdb rw\n"
+    daemon = process(5, "/usr/sbin/libvirtd", HERE + over)
+    first = {"/proc/1/mountinfo": HERE + over}
+    root = tree(tmp_path, daemon, process(7, X86, HERE + over), first)
+    result = run("qemu_canary", root)
+    assert result.status is UNKNOWN
+    assert "mounted over" in result.reason
+    assert "as root" in result.remediation
+    # Without a guest the next one gets what is there.
+    assert run("qemu_canary", tree(tmp_path / "n", daemon, first)).status is (
+        PASS
+    )
+
+
+def test_a_mount_of_all_programs(tmp_path):
+    usr = "23 22 254:3 / /usr rw shared:2 - ext4 /dev/vdc rw\n"
+    daemon = process(5, "/usr/sbin/libvirtd", HERE + usr)
+    first = {"/proc/1/mountinfo": HERE + usr}
+    root = tree(tmp_path, daemon, process(7, X86, HERE + usr), first)
+    assert run("qemu_canary", root).status is PASS
+
+
 def test_qemu_conf_is_the_daemons(tmp_path):
     there = process(5, "/usr/sbin/libvirtd", CONTAINER)
     root = confined(tmp_path, there)
