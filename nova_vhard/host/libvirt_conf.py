@@ -15,7 +15,7 @@ from nova_vhard.host import guests, socket_units, virconf
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
-from nova_vhard.host.running import Running, is_newer, parent_of, start_of
+from nova_vhard.host.running import Running, is_newer, parent_of
 from nova_vhard.host.words import shown
 
 _DAEMONS = ("libvirtd", "virtproxyd")
@@ -122,7 +122,7 @@ def is_stale(root: HostRoot, pid: str) -> bool:
     path = _path(root, pid)
     if not path:
         return False
-    return is_newer(_place(root, pid, path), path, start_of(root, pid))
+    return is_newer(root, _place(root, pid, path), pid, path)
 
 
 def _place(root: HostRoot, pid: str, path: str) -> HostRoot:

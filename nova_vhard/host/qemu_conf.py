@@ -206,7 +206,7 @@ def is_stale(root: HostRoot, target: Target) -> bool:
     """
     if not target.pid:
         return False
-    return is_newer(target.root, PATH, start_of(root, target.pid))
+    return is_newer(root, target.root, target.pid, PATH)
 
 
 def starts(root: HostRoot) -> dict[str, int]:

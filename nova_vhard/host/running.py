@@ -10,6 +10,7 @@ Source: proc(5), for everybody ``/proc/PID/mountinfo`` and ``/proc/PID/stat``,
 for root and the process's own user ``/proc/PID/root`` and ``/proc/PID/exe``.
 """
 
+import contextlib
 import errno
 import os
 import re
@@ -44,6 +45,13 @@ WHOLE_TABLE = (
 
 # Clock ticks a second in /proc/PID/stat, the same on every Linux.
 _TICKS = 100
+# Where libvirt's daemons leave their numbers when they start.
+_PID_FILES = tuple(
+    f"{folder}/{name}.pid"
+    for folder in ("/run", "/run/libvirt", "/var/run", "/var/run/libvirt")
+    for name in ("libvirtd", "virtqemud", "virtproxyd")
+)
+
 # Of /proc/PID/stat behind the name: when the process was started.
 _PARENT, _START = 1, 19
 
@@ -346,6 +354,24 @@ def start_of(root: HostRoot, pid: str) -> float:
     return _boot(root) + int(_status(root, pid)[_START]) / _TICKS
 
 
+def _ready_of(root: HostRoot, own: HostRoot, pid: str) -> float:
+    """Return since when a daemon of libvirt's may have read its files.
+
+    The process of a container copies them before it becomes the daemon, which
+    leaves its number, as far as that is in sight, before it reads qemu.conf.
+
+    :param own: the root that the daemon sees
+    :returns: seconds since 1970
+    :raises Unreadable: if that cannot be told
+    """
+    result = start_of(root, pid)
+    for path in _PID_FILES:
+        with contextlib.suppress(Unreadable):
+            if own.read(path) == pid:
+                result = max(result, own.stat(path).st_mtime)
+    return result
+
+
 def parent_of(root: HostRoot, pid: str) -> str:
     """Return the pid of a process's parent; empty where it is out of sight."""
     try:
@@ -398,18 +424,19 @@ def changed(root: HostRoot, path: str) -> float:
     return max(each.st_ctime_ns for each in every) / 1e9
 
 
-def is_newer(root: HostRoot, path: str, start: float) -> bool:
-    """Return whether a file was changed since a process started.
+def is_newer(root: HostRoot, own: HostRoot, pid: str, path: str) -> bool:
+    """Return whether a file was changed since a daemon of libvirt's read it.
 
     One that is not there may have been taken away since, where its folder was
     changed.
 
-    :param start: seconds since 1970
+    :param own: the root that the daemon sees
     :raises Unreadable: if that cannot be told
     """
+    since = _ready_of(root, own, pid)
     for place in (path, os.path.dirname(path)):
         try:
-            return changed(root, place) > start
+            return changed(own, place) > since
         except Unreadable as error:
             if not error.missing:
                 raise

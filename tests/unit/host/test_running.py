@@ -378,6 +378,31 @@ def test_qemu_conf_is_what_the_daemon_has_read(
         assert "again" in result.remediation
 
 
+@pytest.mark.parametrize("place", ["/run", "/run/libvirt"])
+@pytest.mark.parametrize(
+    ("pid", "when", "status"),
+    [
+        ("5", BOOT + 1003, PASS),
+        # Changed since.
+        ("5", BOOT + 1001, UNKNOWN),
+        # Of another daemon, or of none that is known.
+        ("6", BOOT + 1003, UNKNOWN),
+        ("", BOOT + 1003, UNKNOWN),
+    ],
+)
+def test_what_a_container_copies_before_it_is_the_daemon(
+    tmp_path, place, pid, when, status
+):
+    """Kolla's kolla_start writes qemu.conf, and then becomes libvirtd."""
+    there = process(5, "/usr/sbin/libvirtd", CONTAINER)
+    root = confined(tmp_path, there)
+    own = f"/proc/5/root{CONF}", f"/proc/5/root{place}/libvirtd.pid"
+    build(root, {own[0]: "", own[1]: f"{pid}\n"})
+    for path, at in zip(own, (BOOT + 1002, when), strict=True):
+        os.utime(root / path[1:], (at, at))
+    assert run("mac_confinement", root).status is status
+
+
 @pytest.mark.parametrize(
     ("changed", "status"), [(BOOT + 999, PASS), (BOOT + 1001, UNKNOWN)]
 )
