@@ -6,6 +6,7 @@ import os
 import stat
 
 import pytest
+from oslo_utils import netutils
 
 from nova_vhard.cmd import reporter
 from nova_vhard.conf import nova
@@ -121,6 +122,30 @@ def test_a_uri_that_is_not_understood_wins_over_the_scheme_too(
     text = f"live_migration_scheme = tls\nlive_migration_uri = {uri}\n"
     assert command({NOVA: f"[libvirt]\n{text}"}) == (0, "")
     assert read(command).channels.transport == transport
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "address"),
+    [
+        ("my_ip", "my_ip = 192.0.2.7\n", "192.0.2.7"),
+        ("my_block_storage_ip", "my_ip = 192.0.2.7\n", "192.0.2.7"),
+        ("my_ip", "", netutils.get_my_ipv4()),
+    ],
+)
+def test_an_address_by_its_name(command, name, text, address):
+    """As Nova's installation guide has it."""
+    listen = f"enabled = true\nserver_listen = ${name}\n"
+    conf = f"[DEFAULT]\n{text}[vnc]\n{listen}[spice]\n{listen}"
+    assert command({NOVA: conf}) == (0, "")
+    consoles = read(command).channels.consoles
+    assert consoles == {"vnc": address, "spice": address}
+
+
+def test_no_other_option_by_its_name(command):
+    conf = f"{FULL}server_listen = ${{database.connection}}\n"
+    status, error = command({NOVA: conf})
+    assert status == 1
+    assert "[vnc] server_listen" in error
 
 
 def test_whoever_runs_the_reporter_may_read_them(command):
