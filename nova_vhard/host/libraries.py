@@ -2,22 +2,28 @@
 """The libraries that the loader loads with a binary.
 
 They are looked for where ld.so(8) looks: DT_RPATH or DT_RUNPATH, the cache
-that ldconfig wrote, the usual folders. What LD_LIBRARY_PATH of libvirt's
+that ldconfig wrote, the usual folders. What /etc/ld.so.preload names is loaded
+with each of them, if it is there. What LD_LIBRARY_PATH of libvirt's
 daemon adds is not seen.
 """
 
 import posixpath
+import re
 import struct
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 from nova_vhard.host.elf import ElfFacts
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 _CACHE = "/etc/ld.so.cache"
+_PRELOAD = "/etc/ld.so.preload"
+_COMMENT, _NAMES = re.compile(r"#.*"), re.compile(r"[^\s:]+")
+_LIB = re.compile(r"\$LIB\b|\$\{LIB\}")
 _MAGIC = b"glibc-ld.so.cache1.1"
 _HEADER, _ENTRY = 48, struct.Struct("<iIIIQ")
 _MAX_CACHE, _MAX_ENTRIES = 8 << 20, 100_000
-_MAX_LIBRARIES = 2000
+_MAX_LIBRARIES, _MAX_PRELOADED = 2000, 64
 
 _FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
 _MULTIARCH = ("/lib", "/usr/lib")
@@ -44,6 +50,23 @@ class Loader:
         self._cached = _cache(root)
         self._usual = _usual(root)
 
+    @cached_property
+    def _preloaded(self) -> list[str]:
+        """What is loaded with every program.
+
+        :raises Unreadable: if that is there and cannot be read
+        """
+        try:
+            text = self._root.read(_PRELOAD)
+        except Unreadable as error:
+            if error.missing:
+                return []
+            raise
+        result = _NAMES.findall(_COMMENT.sub("", text))
+        if len(result) > _MAX_PRELOADED:
+            raise unreadable(_PRELOAD, "names more than any host loads")
+        return result
+
     def loaded(
         self, path: str, facts: ElfFacts
     ) -> Iterator[tuple[str, ElfFacts | Unreadable]]:
@@ -53,6 +76,10 @@ class Loader:
         """
         seen: set[str] = set()
         waiting = [(path, facts, name) for name in facts.needed]
+        try:
+            waiting += [(path, facts, n) for n in self._first(path, facts)]
+        except Unreadable as error:
+            yield _PRELOAD, error
         while waiting and len(seen) < _MAX_LIBRARIES:
             owner, of_owner, name = waiting.pop()
             if name in seen:
@@ -65,6 +92,20 @@ class Loader:
                 continue
             yield library, result
             waiting += [(library, result, each) for each in result.needed]
+
+    def _first(self, path: str, facts: ElfFacts) -> list[str]:
+        """Return what is loaded before a binary's own libraries.
+
+        What is not there, the loader leaves out; and all of it for a static
+        binary.
+
+        :raises Unreadable: if that cannot be told
+        """
+        return [
+            name
+            for name in (self._preloaded if facts.needed else ())
+            if any(map(self._root.exists, self._candidates(path, facts, name)))
+        ]
 
     def _find(
         self, owner: str, facts: ElfFacts, name: str
@@ -85,7 +126,9 @@ class Loader:
         self, owner: str, facts: ElfFacts, name: str
     ) -> Iterator[str]:
         if "/" in name:
-            yield name
+            # Any folder of libraries, as the loader was built for.
+            for folder in dict.fromkeys(map(_below_prefix, self._usual)):
+                yield _LIB.sub(folder, name)
             return
         origin = posixpath.dirname(owner)
         for folder in facts.search:
@@ -94,6 +137,10 @@ class Loader:
         yield from self._cached.get(name, ())
         for folder in self._usual:
             yield f"{folder}/{name}"
+
+
+def _below_prefix(folder: str) -> str:
+    return folder.removeprefix("/usr").lstrip("/")
 
 
 def _usual(root: HostRoot) -> list[str]:

@@ -143,6 +143,29 @@ def test_an_emulator_that_is_setuid_is_a_fail(tree, mode, said):
     assert tree.run("pie").evidence[1] == f"{X86}: PIE{said}"
 
 
+@pytest.mark.parametrize(
+    "preload",
+    ["/usr/$LIB/agent.so", "# of an agent\nlibc.so.6:/usr/${LIB}/agent.so\n"],
+)
+def test_what_is_loaded_with_every_program(tree, preload):
+    """Its executable stack is all of QEMU's, whatever QEMU was built with."""
+    tree.put(X86)
+    build(tree.root, {"/etc/ld.so.preload": preload})
+    # The loader leaves out what is not there.
+    assert tree.statuses() == all_but(PASS)
+    place = "/usr/lib/x86_64-linux-gnu/agent.so"
+    tree.put(place, *SO, "-Wl,-z,execstack", source=SMALL)
+    assert tree.statuses() == all_but(FAIL, {"nx"})
+    assert tree.run("nx").evidence[1].startswith(place)
+    build(tree.root, {"/etc/ld.so.preload": "# nothing: agent.so\n"})
+    assert tree.statuses() == all_but(PASS)
+    build(tree.root, {"/etc/ld.so.preload": "agent.so " * 65})
+    assert tree.statuses() == all_but(UNKNOWN, {"nx"})
+    (tree.root / "etc/ld.so.preload").unlink()
+    os.mkfifo(tree.root / "etc/ld.so.preload")
+    assert tree.statuses() == all_but(UNKNOWN, {"nx"})
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_an_emulator_with_capabilities_is_a_fail(tree):
     """As setuid: a guest's process gets what libvirt did not give it."""
