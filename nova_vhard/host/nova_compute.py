@@ -6,22 +6,30 @@ need is one that it takes up later: a signal does not, either.
 """
 
 import contextlib
+import posixpath
 from collections.abc import Iterator, Sequence
 
 from nova_vhard.host import guests, prestep
 from nova_vhard.host.guests import PROC
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
-from nova_vhard.host.running import WHOLE_TABLE, changed, start_of
+from nova_vhard.host.running import WHOLE_TABLE, Running, changed, start_of
+from nova_vhard.host.words import shown
 
 _NAME = "nova-compute"
 _PYTHON = "python"
 # Of what is in a folder of configuration, oslo.config reads these.
 _COUNTS = ".conf"
+_NAMING = ("--config-file", "--config-dir")
 
 _RESTART = (
     "Restart nova-compute (guests run on): it reads its configuration only "
     "when it starts."
+)
+_NAME_IT = (
+    f"Run {prestep.COMMAND} with the same files as nova-compute, in the same "
+    "order, as --nova-config-file and --nova-config-dir; also where its unit "
+    "or a drop-in runs it."
 )
 
 
@@ -36,14 +44,12 @@ def must_have_read(
     :param files: that the pre-step read
     :param known: when the newest of them had been changed, in seconds since
         1970
-    :raises Unreadable: if it started before that, has read what is newer, or
-        cannot be seen
+    :raises Unreadable: if it started before that, has read what is newer or
+        another file, or cannot be seen
     """
-    started = dict(_starts(host.root))
-    if not (started or host.root.captured or guests.complete(host.root)):
-        text = "not every process is seen, nor nova-compute"
-        raise unreadable(PROC, text, WHOLE_TABLE)
+    started = _started(host)
     for pid, start in started.items():
+        _must_name(host, pid, files)
         if start < known:
             text = f"changed since nova-compute, process {pid}, started"
             raise unreadable(", ".join(files), text, _RESTART)
@@ -51,6 +57,30 @@ def must_have_read(
     if known < now <= min(started.values(), default=now):
         text = f"nova.conf was changed since; run {prestep.COMMAND} again"
         raise unreadable(facts, text, prestep.STEP)
+
+
+def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
+    """Raise where a nova-compute names a file that the pre-step has not read.
+
+    One in a mount namespace of its own has other paths for the same files.
+
+    :raises Unreadable: if it does
+    """
+    for path in _named(_words(host.root, pid)):
+        where = Running(host).of_process(pid, _NAME, path).root
+        known = any(each.endswith(path) for each in files)
+        if where is host.root and not known:
+            text = f"what nova-compute, process {pid}, reads, and root did not"
+            raise unreadable(shown(path, 200), text, _NAME_IT)
+
+
+def _named(words: list[str]) -> Iterator[str]:
+    """Yield the absolute paths that a command line names."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        option, joined, value = word.partition("=")
+        path = value if joined else following
+        if option in _NAMING and path.startswith("/"):
+            yield posixpath.normpath(path)
 
 
 def newest(root: HostRoot, files: Sequence[str]) -> float:
@@ -61,8 +91,7 @@ def newest(root: HostRoot, files: Sequence[str]) -> float:
     :returns: seconds since 1970; 0 where none of them is in sight
     """
     paths = (name.partition("=")[2] or name for name in files)
-    times = (when for path in paths for when in _changes(root, path))
-    return max(times, default=0.0)
+    return max((t for each in paths for t in _changes(root, each)), default=0)
 
 
 def _changes(root: HostRoot, path: str) -> Iterator[float]:
@@ -72,6 +101,20 @@ def _changes(root: HostRoot, path: str) -> Iterator[float]:
         for name in root.names(path):
             if name.endswith(_COUNTS):
                 yield changed(root, f"{path}/{name}")
+
+
+def _started(host: Host) -> dict[str, float]:
+    """Return pid and start of each nova-compute, looked for once a round.
+
+    :raises Unreadable: if none is seen, nor every process
+    """
+    if _NAME not in host.shared:
+        host.shared[_NAME] = dict(_starts(host.root))
+    result: dict[str, float] = host.shared[_NAME]
+    if not (result or host.root.captured or guests.complete(host.root)):
+        text = "not every process is seen, nor nova-compute"
+        raise unreadable(PROC, text, WHOLE_TABLE)
+    return result
 
 
 def _starts(root: HostRoot) -> Iterator[tuple[str, float]]:
@@ -91,11 +134,15 @@ def _is_compute(root: HostRoot, pid: str) -> bool:
 
     :raises Unreadable: if that cannot be read
     """
-    words = root.read(f"{PROC}/{pid}/cmdline").split("\0")
+    words = _words(root, pid)
     if _base(words[0]).startswith(_PYTHON):
         # Behind options of Python's own, such as -s.
         words = [word for word in words[1:] if not word.startswith("-")]
     return bool(words) and _base(words[0]) == _NAME
+
+
+def _words(root: HostRoot, pid: str) -> list[str]:
+    return root.read(f"{PROC}/{pid}/cmdline").split("\0")
 
 
 def _base(path: str) -> str:

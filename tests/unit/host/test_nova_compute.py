@@ -16,10 +16,12 @@ BOOT = 1_000_000_000
 STARTED = BOOT + 1000
 TLS = {"live_migration_with_native_tls": True}
 NOVA = "/etc/nova/nova.conf"
+HERE = "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
+THERE = "700 1 0:55 / / rw,relatime - overlay overlay rw\n"
 CHECKS = {each.name: each for each in report.load()}
 #: How distributions and images start it.
 COMMANDS = [
-    "/usr/bin/python3\0/usr/bin/nova-compute\0--config-file=/etc/x.conf\0",
+    "/usr/bin/python3\0/usr/bin/nova-compute\0--config-file=/etc/nova/nova.conf\0",
     "/usr/bin/python3\0-s\0/usr/bin/nova-compute\0",
     "/venv/bin/python3.12\0/venv/bin/nova-compute",
     "/usr/bin/nova-compute\0",
@@ -44,6 +46,8 @@ def tree(folder, command, known, files=(NOVA,), **more):
         "/CMD": None,
         "/proc/stat": f"cpu 1\nbtime {BOOT}\n",
         "/proc/7/cmdline": command,
+        "/proc/7/mountinfo": HERE,
+        "/proc/1/mountinfo": HERE,
         "/proc/7/stat": f"7 (a) b) {' '.join(fields)}",
         FACTS: json.dumps(known_facts),
         **more,
@@ -77,6 +81,30 @@ def test_a_file_that_it_has_read(tmp_path, command):
     assert run(root).status is Status.PASS
 
 
+@pytest.mark.parametrize(
+    ("words", "mounts", "status"),
+    [
+        ("--config-file=/etc/nova/nova-cpu.conf", HERE, Status.UNKNOWN),
+        ("--config-file\0/etc/nova/nova-cpu.conf", HERE, Status.UNKNOWN),
+        ("--config-dir\0/etc/nova/more.d\0", HERE, Status.UNKNOWN),
+        ("--config-file\0/etc/nova/./nova.conf\0--debug", HERE, Status.PASS),
+        ("--config-file", HERE, Status.PASS),
+        ("--log-file=/etc/nova/nova-cpu.conf", HERE, Status.PASS),
+        # In a container it is this one's /etc/kolla/nova-compute.
+        ("--config-file=/etc/nova/nova-cpu.conf", THERE, Status.PASS),
+    ],
+)
+def test_a_file_that_it_names(tmp_path, words, mounts, status):
+    """DevStack's nova-compute does not read what is in nova.conf."""
+    more = {"/proc/7/mountinfo": mounts, "/proc/1/mountinfo": HERE}
+    command = f"/usr/bin/python3\0/usr/bin/nova-compute\0{words}"
+    root = tree(tmp_path, command, STARTED - 1.5, **more)
+    result = run(root)
+    assert result.status is status
+    if status is Status.UNKNOWN:
+        assert "--nova-config-file" in result.remediation
+
+
 @pytest.mark.parametrize("command", OTHERS)
 def test_no_nova_compute_runs(tmp_path, command):
     root = tree(tmp_path, command, STARTED + 1.5)
@@ -96,7 +124,7 @@ def test_where_it_would_be_out_of_sight(tmp_path):
 )
 def test_a_file_that_the_pre_step_has_not_read(tmp_path, name, written):
     known = STARTED - 500
-    root = tree(tmp_path, COMMANDS[0], known, (name,), **{written: ""})
+    root = tree(tmp_path, COMMANDS[1], known, (name,), **{written: ""})
     place = f"{root}{written}"
 
     def at(when):
