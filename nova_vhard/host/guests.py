@@ -5,6 +5,7 @@ Source: proc(5). What libvirt says of guests is compared with this, and not
 believed instead.
 """
 
+import errno
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -20,10 +21,26 @@ _KTHREADD = "/proc/2/comm"
 _EMULATOR = re.compile(r"qemu-system-\S+|qemu-kvm|kvm")
 # What libvirt gives every QEMU; a domain's <emulator> may have any name.
 _GIVEN = ("-uuid", "-machine")
+# What keeps a container of libvirt's driver LXC.
+_CONTAINER = "libvirt_lxc"
+_NO_CHECK = (
+    "Nothing on the host settles it: the checks of guests know QEMU alone. Do "
+    "not require them of hosts with virt_type = lxc; end a container that is "
+    "none of Nova's."
+)
 _DAEMONS = {"libvirtd", "virtqemud"}
 #: The kernel's word behind a file that is not there any more.
 DELETED = " (deleted)"
 _TRIES = 3
+
+
+class _IsContainer(Unreadable):
+    """A guest is no QEMU, so that no check can judge it."""
+
+    def __init__(self, path: str) -> None:
+        """Say which process keeps it."""
+        text = "keeps a guest of libvirt's that is a container, and no QEMU"
+        super().__init__(path, OSError(errno.EINVAL, text), _NO_CHECK)
 
 
 @dataclass(frozen=True)
@@ -64,12 +81,15 @@ def table(root: HostRoot, apparmor: bool = False) -> Table:
     """Return every guest whose process can be seen.
 
     :param apparmor: whether AppArmor's own file has the label, if there
-    :raises Unreadable: if processes cannot be listed
+    :raises Unreadable: if processes cannot be listed, or one is a guest of
+        another kind
     """
     result, unknown = [], []
     for pid in _pids(root):
         try:
             guest = _stable(root, pid, apparmor) if pid.isdecimal() else None
+        except _IsContainer:
+            raise
         except Unreadable as error:
             unknown.append(str(error))
         else:
@@ -156,11 +176,12 @@ def _command(root: HostRoot, path: str) -> list[str]:
 
 def _is_guest(root: HostRoot, path: str, command: list[str]) -> bool:
     names = _programs(root, path, command)
+    if _CONTAINER in names:
+        raise _IsContainer(path)
     started = all(_option(command, option) for option in _GIVEN)
     if not (started or any(map(_EMULATOR.fullmatch, names))):
         return False
-    # A machine without anything is libvirt, or somebody else, who asks QEMU
-    # what it can do.
+    # By a machine without anything QEMU is asked for what it can do.
     return _option(command, "-machine").split(",")[0] != "none"
 
 

@@ -15,15 +15,15 @@ from tests.trees import build
 from tests.unit.host import mac_trees
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
-CHECK = {one.name: one for one in report.load()}["guest_cage"]
+CHECKS = {one.name: one for one in report.load()}
 
 MOUNT = "{} 1 0:5 / / rw - ext4 /dev/vda rw\n"
 
 
-def run(root, **more):
+def run(root, name="guest_cage", **more):
     place = HostRoot(str(root))
     more.setdefault("libvirt", libvirt.of_tree(place, None))
-    result = CHECK.run(Host(place, **more))
+    result = CHECKS[name].run(Host(place, **more))
     assert "check failed" not in result.reason
     assert bool(result.remediation) == (result.status in (FAIL, UNKNOWN))
     return result
@@ -236,6 +236,19 @@ def test_without_a_guest_libvirt_says_who_runs_it(empty, label, status):
         "not there"
     )
     assert "it is not there" not in "".join(silent.evidence)
+
+
+@pytest.mark.parametrize(
+    "name", ["guest_cage", "mac_guests", "console_encrypted"]
+)
+def test_a_guest_that_is_a_container_is_no_host_without_guests(empty, name):
+    """Nova has virt_type = lxc, too; its guests run as they like."""
+    words = "/usr/lib/libvirt/libvirt_lxc\0--name\0instance-00000001\0"
+    build(empty, {"/proc/77/cmdline": words, "/proc/77/comm": "libvirt_lxc\n"})
+    result = run(empty, name)
+    assert result.status is UNKNOWN
+    assert "/proc/77: keeps a guest" in result.reason
+    assert "virt_type = lxc" in result.remediation
 
 
 def test_without_a_guest_and_without_all_processes(empty):
