@@ -47,7 +47,7 @@ def of_target(host: Host, target: Target) -> list[Mapping[str, Any]]:
 
 def _holds(host: Host, target: Target, entry: Mapping[str, Any]) -> bool:
     """Return whether what is left of an emulator is of this one."""
-    if tuple(entry["place"]) != target.place:
+    if tuple(entry["place"] or ()) != target.place:
         return False
     try:
         started = start_of(host.root, str(entry["pid"]))

@@ -304,8 +304,10 @@ class Running:
         except Unreadable as error:
             if not error.missing:
                 raise
+        # A root that is no mount's, as after chroot(2), may be anywhere.
         return all(
-            place(self._mounts, each) == place(theirs, each) for each in paths
+            (ours := place(self._mounts, each)) and ours == place(theirs, each)
+            for each in paths
         )
 
 

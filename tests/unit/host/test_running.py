@@ -130,6 +130,16 @@ def test_a_daemon_in_a_namespace_of_its_own_is_not_judged_by_another_file(
     assert f"{X86} ({name}, process 5)" in result.evidence[1]
 
 
+def test_roots_that_are_no_mounts_are_not_the_same(tmp_path):
+    """After chroot(2) a process shows the mounts below its root alone."""
+    below = "44 1 0:4 / /proc rw,relatime - proc proc rw\n"
+    first = {"/proc/1/mountinfo": below}
+    there = process(5, "/usr/sbin/libvirtd", below)
+    result = run("qemu_canary", tree(tmp_path, there, first))
+    assert result.status is UNKNOWN
+    assert "which only root sees" in result.evidence[1]
+
+
 def test_a_link_in_a_copy_is_never_followed_to_this_machine(tmp_path):
     there = process(5, "/usr/sbin/libvirtd", CONTAINER, root="-> /")
     assert run("qemu_canary", tree(tmp_path, there)).status is UNKNOWN
