@@ -17,6 +17,11 @@ _ZEROS = "/sys/kernel/mm/ksm/ksm_zero_pages"
 _STOPPED, _RUNNING, _UNMERGED = "0", "1", "2"
 _UNMERGE = f"Write 2 into {_RUN}: 0 stops merging and leaves pages merged."
 
+_WAIT = (
+    "The kernel takes them apart at this moment, which may take minutes: "
+    "check again."
+)
+
 
 class MemorySharing(Check):
     """Kernel samepage merging is off, and no page is left merged.
@@ -61,25 +66,28 @@ class MemorySharing(Check):
         evidence.append(f"{_RUN}: {shown(value)}")
         if value == _RUNNING:
             return Answer(Status.FAIL, "equal pages of guests are merged")
-        if value == _UNMERGED:
-            return Answer(Status.PASS, "no pages of guests are merged")
-        if value != _STOPPED:
+        if value not in (_STOPPED, _UNMERGED):
             text = f"{shown(value)!r} is not a value that is known"
             return Answer(Status.UNKNOWN, text)
-        merged = {_SHARING: root.read(_SHARING), **_zeros(root)}
+        merged = _counted(root, _ZEROS)
+        if value == _UNMERGED:
+            merged |= _counted(root, _SHARING)
+        else:
+            merged[_SHARING] = root.read(_SHARING)
         evidence += [
             f"{path}: {shown(count)}" for path, count in merged.items()
         ]
-        if set(merged.values()) == {"0"}:
+        if set(merged.values()) <= {"0"}:
             return Answer(Status.PASS, "no pages of guests are merged")
         text = "pages that were merged before still are"
-        return Answer(Status.FAIL, text, _UNMERGE)
+        step = _WAIT if value == _UNMERGED else _UNMERGE
+        return Answer(Status.FAIL, text, step)
 
 
-def _zeros(root: HostRoot) -> dict[str, str]:
-    """Return how many empty pages are merged, where that is counted."""
+def _counted(root: HostRoot, path: str) -> dict[str, str]:
+    """Return how many pages are merged, where the kernel counts that."""
     try:
-        return {_ZEROS: root.read(_ZEROS)}
+        return {path: root.read(path)}
     except Unreadable as error:
         if error.missing:
             return {}

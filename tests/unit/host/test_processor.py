@@ -406,6 +406,9 @@ def test_an_architecture_whose_threads_are_not_counted(
         ({f"{KSM}/run": "0", f"{KSM}/pages_sharing": "0"}, PASS),
         ({f"{KSM}/run": "0", f"{KSM}/pages_sharing": "7"}, FAIL),
         ({f"{KSM}/run": "0"}, UNKNOWN),
+        # The kernel has not taken all of it apart yet.
+        ({f"{KSM}/run": "2", f"{KSM}/pages_sharing": "7"}, FAIL),
+        ({f"{KSM}/run": "2", f"{KSM}/pages_sharing": "0"}, PASS),
         # with use_zero_pages, empty pages are merged and counted apart
         (
             {
