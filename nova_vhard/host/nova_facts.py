@@ -97,7 +97,7 @@ def read(host: Host) -> NovaFacts:
         believed or that nova-compute runs with, or what it left is not
         understood
     """
-    result = _left(host)
+    result = left(host)
     if result.changed is not None:
         nova_compute.must_have_read(
             host, result.path, result.files, result.changed
@@ -105,8 +105,12 @@ def read(host: Host) -> NovaFacts:
     return result
 
 
-def _left(host: Host) -> NovaFacts:
-    """Return what the pre-step left, whatever nova-compute runs with."""
+def left(host: Host) -> NovaFacts:
+    """Return what the pre-step left, whatever nova-compute runs with.
+
+    :raises Unreadable: if it did not run, found no configuration that can be
+        believed, or what it left is not understood
+    """
     place = path(host)
     try:
         text = host.root.read(place)

@@ -28,12 +28,13 @@ class Offer:
         return f"{device.address} ({identity}, {device.kind})"
 
 
-def specs(host: Host) -> list[DeviceSpec]:
+def specs(host: Host, written: bool = False) -> list[DeviceSpec]:
     """Return the entries of ``device_spec``.
 
+    :param written: whether those count that nova-compute has yet to read
     :raises Unreadable: without facts, or where Nova refuses an entry
     """
-    facts = nova_facts.read(host)
+    facts = nova_facts.left(host) if written else nova_facts.read(host)
     try:
         return device_spec.parse(facts.device_spec, facts.report_in_placement)
     except SpecError as error:

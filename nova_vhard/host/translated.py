@@ -29,7 +29,7 @@ def amiss(host: Host, evidence: list[str]) -> Answer | None:
     :raises Unreadable: if the devices or the groups cannot be read
     """
     try:
-        entries = offers.specs(host)
+        entries = offers.specs(host, written=True)
     except Unreadable as error:
         evidence.append(f"offered devices not looked at one by one: {error}")
         return None

@@ -548,6 +548,13 @@ def test_each_offered_device_by_itself(tmp_path, name):
     assert result.status is FAIL
     assert result.evidence[0].startswith(f"offered: {CARD}")
 
+    # Also where nova-compute has yet to read that.
+    later = {**json.loads(lost[FACTS]), "changed": 1e12}
+    result = run(
+        name, build(tmp_path / "later", {**lost, FACTS: json.dumps(later)})
+    )
+    assert result.status is FAIL
+
     # Without the facts nobody knows that it is offered.
     del lost[FACTS]
     assert run(name, build(tmp_path / "none", lost)).status is PASS
