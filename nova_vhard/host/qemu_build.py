@@ -74,10 +74,10 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
     :param evidence: to be filled
     :raises Unreadable: if it cannot be told where emulators are
     """
-    named, examined = _examined(host)
+    named, every = examined(host)
     listed = ", ".join(each.label for each in named.targets) or "none"
     evidence.append(f"emulators {named.source}: {listed}")
-    binaries = [each for each in examined if each.kind in asked.kinds]
+    binaries = [each for each in every if each.kind in asked.kinds]
     without, untold, good = _sorted(binaries, asked)
     if Kept.LIBRARY in asked.kinds:
         _add_stacks(host, named.guests, without, untold)
@@ -101,7 +101,7 @@ def judge(host: Host, evidence: list[str], asked: Property) -> Answer:
     return Answer(Status.PASS, f"{asked.name}: every emulator")
 
 
-def _examined(host: Host) -> tuple[qemu.Emulators, list[Binary]]:
+def examined(host: Host) -> tuple[qemu.Emulators, list[Binary]]:
     """Return the emulators of a host, and all of their files.
 
     The checks that ask a property of them follow one another, and the first

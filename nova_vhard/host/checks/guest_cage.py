@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-40: each running QEMU is caged, whatever is configured."""
 
+import re
 from collections.abc import Iterator
 
-from nova_vhard.host import cage, domains, guests, mac, qemu_conf
+from nova_vhard.host import (
+    cage,
+    domains,
+    guests,
+    mac,
+    qemu_build,
+    qemu_conf,
+)
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.guests import PROC, Guest
 from nova_vhard.host.host import Host
@@ -13,6 +21,12 @@ from nova_vhard.host.unseen import of_each
 from nova_vhard.host.words import few, shown
 
 _GOOD = Answer(Status.PASS, "")
+_LIBRARY = re.compile(r"(?:.*/)?libseccomp\.so")
+_BUILD_IT = (
+    "Install a QEMU that was built with libseccomp (--enable-seccomp): "
+    "libvirt starts it without a filter otherwise. With seccomp_sandbox = 1 "
+    "in qemu.conf libvirt refuses such a QEMU."
+)
 _OWN = "a mount namespace of its own"
 # Characters of a reason that a guest has.
 _LONG = 160
@@ -27,7 +41,8 @@ class GuestCage(Check):
                and has a mount namespace of its own; or no guest runs, and
                libvirt's settings give the next one all of it
     FAIL       one of them does not, or its list of devices is open
-    UNKNOWN    one of them cannot be seen or read
+    UNKNOWN    one of them cannot be seen or read; or no guest runs, and
+               QEMU was built without what filters system calls
     =========  ===========================================================
 
     What qemu.conf says is believed only of guests that do not run yet. Of the
@@ -167,7 +182,8 @@ def _nobody(host: Host, evidence: list[str]) -> Answer:
         text = "no guest is seen, nor every process (PID namespace, hidepid)"
         return Answer(Status.UNKNOWN, text, WHOLE_TABLE)
     answer = mac.settle(
-        mac.attempt(judge, host, evidence) for judge in (_settings, _user)
+        mac.attempt(judge, host, evidence)
+        for judge in (_settings, _user, _filters)
     )
     if answer.status is Status.PASS:
         text = "no guest is running; libvirt cages the next one"
@@ -222,6 +238,29 @@ def _user(host: Host, evidence: list[str]) -> Answer:
     if any(map(_is_root, labels)):
         text = "libvirt starts guests as root, or in its group"
         return Answer(Status.FAIL, text)
+    return _GOOD
+
+
+def _filters(host: Host, evidence: list[str]) -> Answer:
+    """Judge whether the emulators can filter their system calls.
+
+    By itself libvirt has them do so where they can.
+
+    :raises Unreadable: if it cannot be told where emulators are
+    """
+    _, binaries = qemu_build.examined(host)
+    without = [
+        each.label
+        for each in binaries
+        if each.kind is qemu_build.Kept.EMULATOR
+        and each.facts
+        and each.facts.needed
+        and not any(map(_LIBRARY.match, each.facts.needed))
+    ]
+    if without:
+        evidence += [f"{label}: without libseccomp" for label in without]
+        text = "QEMU is not linked to what filters system calls"
+        return Answer(Status.UNKNOWN, text, _BUILD_IT)
     return _GOOD
 
 

@@ -11,6 +11,7 @@ from nova_vhard.host import libvirt, report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
+from tests import elf_files
 from tests.trees import build
 from tests.unit.host import mac_trees
 
@@ -236,6 +237,30 @@ def test_without_a_guest_libvirt_says_who_runs_it(empty, label, status):
         "not there"
     )
     assert "it is not there" not in "".join(silent.evidence)
+
+
+@pytest.mark.skipif(elf_files.COMPILER is None, reason="gcc is missing")
+@pytest.mark.parametrize(
+    ("library", "status"), [("seccomp", PASS), ("other", UNKNOWN)]
+)
+def test_a_qemu_that_cannot_filter_system_calls(
+    empty, tmp_path, library, status
+):
+    """libvirt starts it all the same, and without a filter."""
+    shared = tmp_path / f"lib{library}.so.2"
+    flags = ("-fPIC", "-shared", f"-Wl,-soname,{shared.name}")
+    elf_files.build(shared, flags, elf_files.LIBRARY)
+    flags = (*elf_files.GOOD, "-Wl,--no-as-needed", str(shared))
+    program = elf_files.build(tmp_path / "qemu", flags, elf_files.SOURCE)
+    capabilities = (empty / "CMD/virsh-capabilities").read_text()
+    for path in re.findall("<emulator>(.*)</emulator>", capabilities):
+        place = empty / path[1:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(program, place)
+    mac_trees.qemu_conf(empty, "")
+    result = run(empty)
+    assert result.status is status
+    assert (status is PASS) or "--enable-seccomp" in result.remediation
 
 
 @pytest.mark.parametrize(
