@@ -19,6 +19,12 @@ from nova_vhard.host.running import Target, start_of
 FILE = "binaries.json"
 FILES, EMULATORS = "files", "emulators"
 
+_OLD_GUEST = (
+    "If that does not help, the guest was started before libvirt's container "
+    "was made anew, or before its QEMU was changed: stop and start the guest, "
+    "or migrate it away and back."
+)
+
 # Seconds that a start is off where the clock was set.
 _SLACK = 2
 
@@ -41,8 +47,19 @@ def of_target(host: Host, target: Target) -> list[Mapping[str, Any]]:
     except (KeyError, TypeError, IndexError, ValueError) as error:
         text = f"not from {prestep.COMMAND}"
         raise prestep.invalid(FILE, text) from error
+    raise _nothing_of(target)
+
+
+def _nothing_of(target: Target) -> Unreadable:
+    """Return the error for an emulator of which nothing is left that holds.
+
+    A guest outlives the container that it was started in, and the pre-step
+    looks into those of daemons that run.
+    """
     text = f"has nothing of {target.label}; run {prestep.COMMAND} again"
-    raise prestep.invalid(FILE, text)
+    error = prestep.invalid(FILE, text)
+    error.step += f" {_OLD_GUEST}" if target.guest else ""
+    return error
 
 
 def _holds(host: Host, target: Target, entry: Mapping[str, Any]) -> bool:

@@ -163,10 +163,13 @@ def test_an_ordinary_user_goes_by_what_the_pre_step_found(tmp_path):
     text = facts_qemu.binaries(HostRoot(str(as_root)))
     left = {"/run/nova-vhard/binaries.json": text}
 
-    def status(name, *processes):
+    def result(name, *processes):
         number = str(next(NUMBERS))
         root = tree(tmp_path / number, there, guest, left, *processes)
-        return run(name, root).status
+        return run(name, root)
+
+    def status(name, *processes):
+        return result(name, *processes).status
 
     assert status("qemu_canary") is FAIL
     assert status("qemu_pie") is PASS
@@ -175,6 +178,9 @@ def test_an_ordinary_user_goes_by_what_the_pre_step_found(tmp_path):
     assert status("qemu_pie", again) is UNKNOWN
     moved = CONTAINER.replace("0:55", "0:56")
     assert status("qemu_pie", process(7, X86, moved)) is UNKNOWN
+    # It outlives its container, into which the pre-step does not look.
+    step = result("qemu_pie", process(7, X86, moved)).remediation
+    assert "stop and start the guest" in step
     older = process(7, X86, CONTAINER, started=-1)
     assert status("qemu_pie", older) is UNKNOWN
     for text in ("", "[]", "{}", '{"emulators": [7]}'):
