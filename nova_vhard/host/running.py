@@ -430,13 +430,13 @@ def is_newer(root: HostRoot, own: HostRoot, pid: str, path: str) -> bool:
     """Return whether a file was changed since a daemon of libvirt's read it.
 
     One that is not there may have been taken away since, where its folder was
-    changed.
+    changed; the folders of a copy have the time of the copy.
 
     :param own: the root that the daemon sees
     :raises Unreadable: if that cannot be told
     """
     since = _ready_of(root, own, pid)
-    for place in (path, os.path.dirname(path)):
+    for place in (path, os.path.dirname(path))[: 2 if own.live else 1]:
         try:
             return changed(own, place) > since
         except Unreadable as error:

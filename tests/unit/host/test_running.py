@@ -419,18 +419,6 @@ def test_what_a_container_copies_before_it_is_the_daemon(
     assert run("mac_confinement", root).status is status
 
 
-@pytest.mark.parametrize(
-    ("changed", "status"), [(BOOT + 999, PASS), (BOOT + 1001, UNKNOWN)]
-)
-def test_qemu_conf_that_was_taken_away(tmp_path, changed, status):
-    """The daemon may have read one that confines nobody."""
-    root = confined(tmp_path, DAEMON)
-    build(root, {"/etc/libvirt/qemu": None})
-    (root / CONF[1:]).unlink()
-    os.utime(root / "etc/libvirt", (changed, changed))
-    assert run("mac_confinement", root).status is status
-
-
 def test_without_a_whole_table_a_daemon_may_run_elsewhere(tmp_path):
     root = confined(tmp_path)
     shutil.move(root / "CMD", tmp_path / "moved")
@@ -489,6 +477,22 @@ def started(*words, **how):
     finally:
         child.kill()
         child.wait()
+
+
+def test_what_a_daemon_read_and_is_gone(tmp_path):
+    """It may have read one that confines nobody."""
+    host, path = HostRoot(), tmp_path / "qemu.conf"
+    path.write_text("")
+    time.sleep(0.1)
+    with started("sleep", "60") as pid:
+        assert not running.is_newer(host, host, str(pid), str(path))
+        never = str(tmp_path / "other.conf")
+        assert not running.is_newer(host, host, str(pid), never)
+        time.sleep(0.1)
+        path.unlink()
+        assert running.is_newer(host, host, str(pid), str(path))
+        gone = str(tmp_path / "none/qemu.conf")
+        assert not running.is_newer(host, host, str(pid), gone)
 
 
 def until(path, *words):
