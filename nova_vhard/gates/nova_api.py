@@ -27,6 +27,7 @@ from nova_vhard.gates import (
     nova_flavor,
     nova_images,
     nova_routes,
+    nova_volumes,
     routing,
 )
 from nova_vhard.gates.enforcer import PolicyEnforcer
@@ -81,7 +82,9 @@ class NovaGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, nova_routes.ROUTES)
-        nova_images.share(self._router.controllers())
+        controllers = list(self._router.controllers())
+        nova_images.share(controllers)
+        nova_volumes.share(controllers)
         self._enforcer = PolicyEnforcer(NOVA_API, "nova-api")
         self._services = Services()
         self._hosts = PostureFilter(cfg.CONF.vhard, ITS_HOST)

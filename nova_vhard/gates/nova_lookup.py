@@ -18,7 +18,12 @@ from nova.volume import cinder
 from oslo_utils import uuidutils
 
 from nova_vhard.common.log import get_logger
-from nova_vhard.gates import nova_images, nova_root, nova_servers
+from nova_vhard.gates import (
+    nova_images,
+    nova_root,
+    nova_servers,
+    nova_volumes,
+)
 from nova_vhard.gates.nova_cache import LookupCache
 from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.policy.hardware import STORED, HardwareRequest
@@ -167,11 +172,13 @@ class NovaLookups:
         return nova_images.read(result)
 
     def volume(self, volume_id: Any) -> dict[str, Any]:
-        """Return a volume as nova.volume.cinder shows it."""
+        """Return a volume, see nova_volumes."""
         return self._asked(
             "volume",
             volume_id,
-            lambda: self._services.volumes.get(self._context, volume_id),
+            lambda: nova_volumes.get(
+                self._services.volumes, self._context, volume_id
+            ),
         )
 
     def volume_snapshot(self, snapshot_id: Any) -> dict[str, Any]:
@@ -179,8 +186,8 @@ class NovaLookups:
         return self._asked(
             "snapshot",
             snapshot_id,
-            lambda: self._services.volumes.get_snapshot(
-                self._context, snapshot_id
+            lambda: nova_volumes.get_snapshot(
+                self._services.volumes, self._context, snapshot_id
             ),
         )
 

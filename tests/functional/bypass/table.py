@@ -429,15 +429,17 @@ BYPASSES = (
         "gate's look and Nova's, into what is refused only beside the rest: "
         "a machine type under a config drive, a bus scsi without its model",
         (NOVA_API,),
-        instead="A new server is made of the image that was judged: Nova "
-        "reads Glance's answer to the gate. A volume's metadata is read by "
-        "Nova itself, and the image of a rebuild or rescue by nova-compute "
-        "once more; the scheduler's gate judges the image of a rebuild with "
-        "another one again, but sees nothing beside it. What is changed "
-        "until then arrives, until a guard on the host looks at the guest "
-        "itself. A rule that allows machine type q35 alone refuses the other "
-        "image by itself, and needs nothing beside it",
+        instead="A new server is made of the image or volume that was "
+        "judged: Nova reads Glance's and Cinder's answers to the gate. The "
+        "image of a rebuild or rescue is read by nova-compute once more; the "
+        "scheduler's gate judges the image of a rebuild with another one "
+        "again, but sees nothing beside it. What is changed until then "
+        "arrives, until a guard on the host looks at the guest itself. A rule "
+        "that allows machine type q35 alone refuses the other image by "
+        "itself, and needs nothing beside it",
         tests=(
+            "test_bypass_37_boot_from_a_volume_on_another_bus",
+            "test_bypass_37_boot_from_a_volume_with_a_config_drive",
             "test_bypass_37_boot_with_a_config_drive",
             "test_bypass_37_boot_with_a_disk_of_its_own",
         ),

@@ -6,10 +6,12 @@ often as it needs: an image that is older than the policy, or exempted. A root
 volume is made bootable, or its metadata mended, likewise.
 """
 
+import copy
 from pathlib import Path
 
 import glanceclient.exc
 from nova.image import glance
+from nova.volume import cinder
 
 from nova_vhard.gates import nova_root
 from tests.functional.bypass import ways
@@ -95,6 +97,37 @@ class Rows(ways.Ways):
         root = self.disk(image, source_type="image", volume_size=1)
         response = self.boot(None, block_device_mapping_v2=[root])
         self.gets_what_was_judged(response, IDE)
+
+    def change_volume_after_the_look(self, volume, **metadata):
+        """Change a volume's image metadata as soon as Cinder has answered."""
+        stored = self.cinder.volumes[volume]["volume_image_metadata"]
+        if not self.GUARDED:
+            stored.update(metadata)
+            return
+        # of Nova's fixture, which has no API of its own
+        look = cinder.API.get
+
+        def get(_api, *args, **more):
+            answer = copy.deepcopy(look(*args, **more))
+            stored.update(metadata)
+            return answer
+
+        self.stub_out("nova.volume.cinder.API.get", get)
+
+    def boots_on(self, seen, later, **request):
+        """Boot from a volume that says something else after the look."""
+        volume = self.volume(**seen)
+        self.change_volume_after_the_look(volume, **later)
+        response = self.boot(
+            None, block_device_mapping_v2=[self.disk(volume)], **request
+        )
+        self.gets_what_was_judged(response, IDE)
+
+    def test_bypass_37_boot_from_a_volume_with_a_config_drive(self):
+        self.boots_on({"hw_machine_type": "q35"}, PC, config_drive=True)
+
+    def test_bypass_37_boot_from_a_volume_on_another_bus(self):
+        self.boots_on({"hw_machine_type": "q35"}, {"hw_disk_bus": "ide"})
 
     def boots_from(self, **seen):
         """Boot from a volume that the gate sees as it is for a moment."""
