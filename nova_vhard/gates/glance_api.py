@@ -98,11 +98,12 @@ class GlanceGate:
         if http.overrides_method(environ):
             answer: Application = _response(400, http.OVERRIDE_TEXT)
             return answer(environ, start_response)
-        if environ["REQUEST_METHOD"] not in ("POST", "PATCH"):
+        method = environ["REQUEST_METHOD"]
+        if method not in ("POST", "PATCH"):
             return self._application(environ, start_response)
         # none where vhard stands before the filter that makes it
         context = getattr(wsgi.Request(environ), "context", None)
-        with glance_images.kept(context):
+        with glance_images.kept(context if method == "PATCH" else None):
             answer = self._guarded(environ, context) or self._application
             return answer(environ, start_response)
 

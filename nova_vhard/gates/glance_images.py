@@ -5,29 +5,44 @@ What Glance's own controller read for the gate it changes afterwards: what is
 judged is what is stored, whoever else changes the image meanwhile, and the
 database is not asked again. Where two change an image at once the last one
 holds, as without the gate.
+
+An image whose status has changed meanwhile is not stored: it was uploaded,
+imported, deactivated or deleted, and the older status would take that back.
 """
 
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
-#: Images that were read in a request that is not at its end, by the id() of
-#: its RequestContext, and by their own.
-_images: dict[int, dict[str, Any]] = {}
+import webob.exc
+from glance.common import exception
+
+_CHANGED_TEXT = (
+    "The status of the image has changed while this change was judged. "
+    "Nothing is stored; send the request again."
+)
+
+#: RequestContext of the request that is not at its end, and the images that
+#: were read in it, by their id.
+_Kept = tuple[Any, dict[str, Any]]
+_kept: ContextVar[_Kept | None] = ContextVar("vhard_images", default=None)
 
 
 @contextlib.contextmanager
 def kept(context: Any) -> Iterator[None]:
     """Keep the images that are read for a request, until it has ended.
 
-    :param context: glance.context.RequestContext
+    Only what runs in the same thread (green or not) is given them.
+
+    :param context: glance.context.RequestContext, or None
     """
-    _images[id(context)] = {}
+    token = _kept.set((context, {}))
     try:
         yield
     finally:
-        del _images[id(context)]
+        _kept.reset(token)
 
 
 class _Gateway:
@@ -40,29 +55,54 @@ class _Gateway:
         self._gateway = gateway
 
     def __getattr__(self, name: str) -> Any:
+        # a copy asks before it has any
+        if name == "_gateway":
+            raise AttributeError(name)
         return getattr(self._gateway, name)
 
     def get_repo(self, context: Any) -> Any:
         """Return the images that a user can see (glance.domain.proxy.Repo)."""
         repository = self._gateway.get_repo(context)
-        images = _images.get(id(context))
-        if images is not None:
-            repository.get = functools.partial(_get, images, repository.get)
+        owner, images = _kept.get() or (None, {})
+        # a task has a context of its own, an administrator's
+        if context is owner and context is not None:
+            repository.get = functools.partial(
+                _get, images, repository, repository.get
+            )
         return repository
 
 
 def _get(
-    images: dict[str, Any], get: Callable[[str], Any], image_id: str
+    images: dict[str, Any],
+    repository: Any,
+    get: Callable[[str], Any],
+    image_id: str,
 ) -> Any:
     """Return an image; to the second who asks the one that the first read.
 
+    :param repository: glance.domain.proxy.Repo, which may save the image
     :param get: Glance's own
     :raises glance.common.exception.NotFound: as Glance's own does
     """
     image = images.pop(image_id, None)
     if image is None:
         image = images[image_id] = get(image_id)
+        return image
+    repository.save = functools.partial(_save, repository.save, image.status)
     return image
+
+
+def _save(save: Callable[..., None], status: str, image: Any) -> None:
+    """Store an image that is still in the status in which it was judged.
+
+    :param save: Glance's own
+    :param status: as it was read; a change may set another
+    :raises webob.exc.HTTPConflict: if it is in another
+    """
+    try:
+        save(image, from_state=status)
+    except exception.Conflict as error:
+        raise webob.exc.HTTPConflict(explanation=_CHANGED_TEXT) from error
 
 
 def share(controllers: Iterable[Any]) -> None:

@@ -5,12 +5,16 @@ Each of two changes may be allowed of the image as it was, and refused of what
 the other makes of it.
 """
 
+import copy
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nova_vhard.gates import glance_images
 from nova_vhard.gates.enforcer import PolicyEnforcer
+from tests.functional.glance import test_routing
 from tests.functional.glance.conftest import MakeUser
 from tests.functional.glance.wire import (
     User,
@@ -129,7 +133,48 @@ def test_the_database_is_asked_as_often_as_without_the_gate(
     # then
     assert reads == [image]
     # and nothing of it is kept for the next request
-    assert glance_images._images == {}
+    assert glance_images._kept.get() is None
     reads.clear()
     gated.update(image, operation)
     assert reads == [image]
+
+
+def test_two_gates_in_a_pipeline(
+    directory: Path, tmp_path: Path, plain: User, between: Between
+) -> None:
+    """The second one's judgement is the last before the image is stored."""
+    # given
+    path = tmp_path / "paste.ini"
+    app = test_routing.started(directory, path, r"\bvhard\b", "vhard vhard")
+    user = plain.of(app)
+    image = user.create(hw_machine_type="q35").json["id"]
+    between(lambda: plain.update(image, OLD_MACHINE))
+    # when
+    response = user.update(image, DRIVE)
+    # then
+    assert "ide" in message(response)
+    assert _stored(plain, image) == dict(zip(NAMES, (None, "pc"), strict=True))
+    again = user.update(image, add("/hw_machine_type", "q35"), DRIVE)
+    assert again.status_int == 200
+
+
+@pytest.mark.parametrize("context", [None, object()])
+def test_requests_within_each_other(context: Any) -> None:
+    """As with two gates, and where there is no context yet."""
+    with glance_images.kept(context):
+        outer = glance_images._kept.get()
+        with glance_images.kept(context):
+            assert glance_images._kept.get() is not outer
+        assert glance_images._kept.get() is outer
+    assert glance_images._kept.get() is None
+
+
+def test_a_copy_of_the_gateway(gated: User) -> None:
+    from glance.gateway import Gateway
+
+    notifier = object()
+    gateway = Gateway(object(), object(), notifier, object())
+    copied = copy.copy(glance_images._Gateway(gateway))
+    assert copied.notifier is notifier
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = copied.nothing
