@@ -2,9 +2,9 @@
 """The image that a change is about, read once: by the gate, and by Glance.
 
 What Glance's own controller read for the gate it changes afterwards: what is
-judged is what is stored, whoever else changes the image meanwhile, and the
-database is not asked again. Where two change an image at once the last one
-holds, as without the gate.
+judged is what is stored, whoever has changed the image meanwhile, and the
+database is not asked again. Only what two transactions of the database store
+in the same moment may add up, as MySQL's do; Nova's gate judges the sum.
 
 An image whose status has changed meanwhile is not stored: it was uploaded,
 imported, deactivated or deleted, and the older status would take that back.
@@ -18,6 +18,9 @@ from typing import Any
 
 import webob.exc
 from glance.common import exception
+
+#: Property that names the task of an import or of a copy into a store.
+_IMPORT = "os_glance_import_task"
 
 _CHANGED_TEXT = (
     "The status of the image has changed while this change was judged. "
@@ -86,10 +89,24 @@ def _get(
     """
     image = images.pop(image_id, None)
     if image is None:
-        image = images[image_id] = get(image_id)
+        image = get(image_id)
+        if _is_at_rest(image):
+            images[image_id] = image
         return image
     repository.save = functools.partial(_save, repository.save, image.status)
     return image
+
+
+def _is_at_rest(image: Any) -> bool:
+    """Return whether no task of Glance's has part of an image to store yet.
+
+    Where it lies, or its hash; an image is stored as a whole.
+
+    :param image: glance.domain.Image
+    """
+    if _IMPORT in image.extra_properties:
+        return False
+    return image.status == "queued" or image.os_hash_value is not None
 
 
 def _save(save: Callable[..., None], status: str, image: Any) -> None:

@@ -8,6 +8,7 @@ the other makes of it.
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -178,3 +179,38 @@ def test_a_copy_of_the_gateway(gated: User) -> None:
     assert copied.notifier is notifier
     with pytest.raises(AttributeError, match="nothing"):
         _ = copied.nothing
+
+
+@pytest.mark.parametrize(
+    ("status", "hashed", "properties", "at_rest"),
+    [
+        ("queued", None, {}, True),
+        ("active", "abc", {"hw_disk_bus": "virtio"}, True),
+        ("deactivated", "abc", {}, True),
+        ("active", None, {}, False),
+        ("saving", None, {}, False),
+        ("active", "abc", {"os_glance_import_task": "x"}, False),
+        ("queued", None, {"os_glance_import_task": "x"}, False),
+    ],
+)
+def test_what_a_task_is_at_work_on_is_read_anew(
+    status: str,
+    hashed: str | None,
+    properties: dict[str, str],
+    at_rest: bool,
+) -> None:
+    image = SimpleNamespace(
+        status=status, os_hash_value=hashed, extra_properties=properties
+    )
+    reads: list[str] = []
+    images: dict[str, Any] = {}
+
+    def get(image_id: str) -> Any:
+        reads.append(image_id)
+        return image
+
+    for _ in range(2):
+        repository = SimpleNamespace(save=None)
+        assert glance_images._get(images, repository, get, "i") is image
+    assert reads == (["i"] if at_rest else ["i", "i"])
+    assert (repository.save is not None) == at_rest
