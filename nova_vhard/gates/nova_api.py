@@ -164,15 +164,13 @@ class NovaGate:
     ) -> tuple[NovaLookups, ServerRequest | None]:
         """Return a request, and the look-ups that were made for it."""
         body = call.body()
-        cache = self._cache
-        if cache and nova_cache.may_be_used(policy, body):
-            find = NovaLookups(self._services, context, cache)
-            request = reader(find, context, call.ids, body)
-            if request and _is_clean(request.verdict(policy, today())):
-                return find, request
-        # A violation of a cached object may have been mended since.
-        find = NovaLookups(self._services, context)
+        cache = self._cache if nova_cache.may_be_used(body) else None
+        find = NovaLookups(self._services, context, cache)
         request = reader(find, context, call.ids, body)
+        if cache and request and not _is_clean(request, policy):
+            # A violation of a cached flavor may have been mended since.
+            find = NovaLookups(self._services, context)
+            request = reader(find, context, call.ids, body)
         if request and request.hidden and policy.judges_files:
             raise NotShown("the image is not there")
         if request and request.unread and policy.judges_files:
@@ -238,7 +236,7 @@ class NovaGate:
 
 
 def _cache(conf: cfg.ConfigOpts) -> nova_cache.LookupCache | None:
-    """Return the cache of look-ups.
+    """Return the cache of flavors.
 
     :returns: None where it is switched off, or where the configuration of
         this service does not enable the scheduler's gate
@@ -250,8 +248,9 @@ def _cache(conf: cfg.ConfigOpts) -> nova_cache.LookupCache | None:
     return nova_cache.LookupCache(seconds)
 
 
-def _is_clean(verdict: Verdict) -> bool:
-    """Return whether a verdict has neither violations nor exemptions."""
+def _is_clean(request: ServerRequest, policy: Policy) -> bool:
+    """Return whether a request has neither violations nor exemptions."""
+    verdict = request.verdict(policy, today())
     return not verdict.violations and not verdict.exempted
 
 

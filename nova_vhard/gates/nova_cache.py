@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cache of images and flavors in a worker of the Nova API, for seconds.
+"""A cache of flavors in a worker of the Nova API, for seconds.
 
 It is used for a new server only where the scheduler's gate judges the whole
 request again, from what Nova itself reads. What that gate does not see, such
-as the block devices of a request, is never judged by a cached object.
+as the block devices of a request, is never judged by a cached flavor. An image
+is read anew each time: Nova reads the same answer (nova_images).
 """
 
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import cachetools
 from oslo_utils import strutils
 
-from nova_vhard.policy.model import Policy
-from nova_vhard.request import image as image_reader
-from nova_vhard.request.lookups import Flavor, Image
+from nova_vhard.request.lookups import Flavor
 
 #: Largest size of the cache of a worker, and of an entry, in characters.
 MAX_SIZE, MAX_ENTRY = 4 << 20, 16 << 10
@@ -33,21 +32,9 @@ _KEYS = frozenset(
     ]
 )
 
-#: Properties of an image that is never cached: block devices, a CD-ROM, and
-#: what no RequestSpec has.
-_UNCACHED = frozenset(
-    [
-        *image_reader.MAPPINGS,
-        *("bdm_v2", "img_bdm_v2", "img_config_drive"),
-        image_reader.BASE_IMAGE,
-    ]
-)
-
-_Value = TypeVar("_Value", Image, Flavor)
-
 
 class LookupCache:
-    """Caches what was looked up, by user and project.
+    """Caches flavors that were looked up, by user and project.
 
     :param seconds: for which an entry is used
     :param clock: monotonic clock, in seconds
@@ -63,37 +50,31 @@ class LookupCache:
         )
 
     def get(
-        self, who: Any, name: Any, look_up: Callable[[Any], _Value]
-    ) -> _Value:
-        """Return the cached object, or look it up.
+        self, who: Any, flavor_id: str, look_up: Callable[[str], Flavor]
+    ) -> Flavor:
+        """Return the cached flavor, or look it up.
 
         :param who: nova.context.RequestContext of the user
-        :param name: id of the object, as the request gives it
-        :param look_up: called with the name where nothing is cached
+        :param look_up: called with the id where nothing is cached
         :raises Exception: what ``look_up`` raises, which is not cached
         """
-        key = (look_up.__name__, name, who.project_id, who.user_id)
+        key = (flavor_id, who.project_id, who.user_id)
         with self._lock:
-            cached: _Value | None = self._entries.get(key)
+            cached: Flavor | None = self._entries.get(key)
         if cached is not None:
             return cached
-        value = look_up(name)
-        if _size(value) <= MAX_ENTRY and _is_cacheable(value):
+        flavor = look_up(flavor_id)
+        if _size(flavor) <= MAX_ENTRY:
             with self._lock:
-                self._entries[key] = value
-        return value
+                self._entries[key] = flavor
+        return flavor
 
 
-def may_be_used(policy: Policy, body: Any) -> bool:
+def may_be_used(body: Any) -> bool:
     """Return whether the scheduler's gate judges the whole request again.
-
-    It does not see which file a disk is made of, and an image may have got a
-    root disk of another one since it was cached.
 
     :param body: of POST /servers, as Nova's schema leaves it
     """
-    if policy.judges_files:
-        return False
     if not isinstance(body, Mapping) or set(body) != {"server"}:
         # such as scheduler hints
         return False
@@ -112,14 +93,6 @@ def _has_ports(networks: Any) -> bool:
     return any("port" in entry for entry in networks)
 
 
-def _is_cacheable(value: Image | Flavor) -> bool:
-    if isinstance(value, Flavor):
-        return True
-    return value.disk_format != "iso" and _UNCACHED.isdisjoint(
-        value.properties
-    )
-
-
-def _size(value: Image | Flavor) -> int:
+def _size(flavor: Flavor) -> int:
     """Return the size of an entry, in characters."""
-    return len(repr(value))
+    return len(repr(flavor))

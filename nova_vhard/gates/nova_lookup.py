@@ -67,8 +67,8 @@ class NovaLookups:
 
     :param services: of this worker
     :param context: nova.context.RequestContext of the user
-    :param cache: of the image and the flavor of a new server; None where it
-        must not be used
+    :param cache: of the flavors of new servers; None where it must not be
+        used
     """
 
     def __init__(
@@ -98,8 +98,6 @@ class NovaLookups:
             devices = nova_root.listed(server)
         except _UNREADABLE as error:
             raise NotAccepted(str(error)) from error
-        if reference and self._cache:
-            return self._cache.get(self._context, reference, self.image)
         if reference:
             return self.image(reference)
         return self._root(legacy or devices, bool(legacy))
