@@ -80,11 +80,12 @@ def host(ask):
         ask("DELETE", f"/resource_providers/{PROVIDER}")
         body = {"uuid": PROVIDER, "name": "compute"}
         assert ask("POST", "/resource_providers", body)[0] == 200
-        for name in VTD_ON | MARK | LATER_MARK:
-            ask("DELETE", f"/traits/{name}")
-        for name in having:
-            if name.startswith("CUSTOM_"):
-                ask("PUT", f"/traits/{name}")
+        known = set(ask("GET", "/traits?name=startswith:CUSTOM_")[1]["traits"])
+        wanted = {name for name in having if name.startswith("CUSTOM_")}
+        for name in known & (VTD_ON | MARK | LATER_MARK) - wanted:
+            assert ask("DELETE", f"/traits/{name}")[0] == 204
+        for name in wanted - known:
+            assert ask("PUT", f"/traits/{name}")[0] == 201
         url = f"/resource_providers/{PROVIDER}/traits"
         body = {"traits": sorted(having), "resource_provider_generation": 0}
         assert ask("PUT", url, body)[0] == 200

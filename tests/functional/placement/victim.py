@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 
+from keystoneauth1 import loading
 from oslo_config import cfg
 
 from nova_vhard.conf import reporter as reporter_conf
@@ -17,6 +18,10 @@ from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
 
 BEFORE, AFTER = "before", "after"
+
+# To look for plugins takes longer than all else that a process does here:
+# done by the server, it is done for all that are forked off it.
+loading.get_plugin_loader("admin_token")
 
 
 def configured(path):
