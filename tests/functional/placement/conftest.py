@@ -153,16 +153,25 @@ class Cloud:
             "/resource_providers", json=body, headers=headers
         )
         assert response.status_code == 200, response.text
-        self.give(provider, traits)
+        self.give(provider, traits, response.json()["generation"])
         return provider
 
-    def give(self, provider: str, traits: Iterable[str]) -> None:
-        """Replace all traits of a provider, as anybody may."""
+    def give(
+        self,
+        provider: str,
+        traits: Iterable[str],
+        generation: int | None = None,
+    ) -> None:
+        """Replace all traits of a provider, as anybody may.
+
+        :param generation: of the provider; asked for by default
+        """
         wanted = sorted(traits)
         for name in wanted:
             if name.startswith("CUSTOM_"):
                 self.put(f"/traits/{name}", None, "1.39")
-        _, generation = self.traits(provider)
+        if generation is None:
+            generation = self.traits(provider)[1]
         body = {
             "traits": wanted,
             "resource_provider_generation": generation,
