@@ -42,8 +42,14 @@ SAMPLE = str(ETC / "policy-tests.yaml")
 STRICT = document.shipped("strict")
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory in which plugins are found that were looked for."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(tmp_path: Path, cache: Path) -> dict[str, str]:
     """Return an environment without a cloud, and without a network."""
     pytest.importorskip("openstackclient.shell")
     hooks = tmp_path / "hooks"
@@ -56,6 +62,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
     return kept | {
         "HOME": str(tmp_path),
+        "XDG_CACHE_HOME": str(cache),
         "XDG_CONFIG_HOME": str(tmp_path),
         "PYTHONPATH": str(hooks),
     }
