@@ -54,7 +54,7 @@ def cloud() -> Iterator["Cloud"]:
 @pytest.fixture
 def acting(cloud):
     """Return what makes the next requests those of roles."""
-    from keystoneauth1 import adapter, session
+    from keystoneauth1 import adapter
     from placement import policy as placement_policy
 
     conf = cloud._fixture.conf_fixture.conf
@@ -65,7 +65,7 @@ def acting(cloud):
 
     def act(roles):
         cloud._adapter = adapter.Adapter(
-            session.Session(auth=None),
+            admin.session,
             endpoint_override=admin.endpoint_override,
             raise_exc=False,
             additional_headers={"x-auth-token": "u:p", "x-roles": roles},
@@ -89,17 +89,17 @@ class Cloud:
         self.faults: list[object] = []
 
     def __enter__(self) -> "Cloud":
-        from keystoneauth1 import adapter, session
+        from keystoneauth1 import adapter
         from placement.tests.functional.fixtures import placement
 
-        from tests.functional.placement import quick
+        from tests.functional.placement import direct, quick
 
         quick.install()
 
         self._fixture = placement.PlacementFixture()
         self._fixture.setUp()
         self._adapter = adapter.Adapter(
-            session.Session(auth=None),
+            direct.to(self._fixture.endpoint),
             endpoint_override=self._fixture.endpoint,
             raise_exc=False,
             additional_headers={"x-auth-token": "admin"},
