@@ -104,9 +104,8 @@ def _is_at_rest(image: Any) -> bool:
 
     :param image: glance.domain.Image
     """
-    if _IMPORT in image.extra_properties:
-        return False
-    return image.status == "queued" or image.os_hash_value is not None
+    whole = image.status == "queued" or image.os_hash_value is not None
+    return whole and _IMPORT not in image.extra_properties
 
 
 def _save(save: Callable[..., None], status: str, image: Any) -> None:

@@ -47,10 +47,9 @@ def overrides_method(environ: Environ) -> bool:
     Routes does that in Glance and Nova (``use_method_override``).
     """
     query = environ.get("QUERY_STRING") or ""
-    if "method" not in query:
-        return False
-    pairs = parse_qsl(query, keep_blank_values=True)
-    return any(name == _OVERRIDE for name, _ in pairs)
+    return "method" in query and any(
+        name == _OVERRIDE for name, _ in parse_qsl(query, True)
+    )
 
 
 def fault_text(context: Any) -> str:

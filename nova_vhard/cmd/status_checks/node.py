@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a check can ask: this node's files, and the cloud through them."""
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import openstack
@@ -54,6 +56,15 @@ class Node:
     def glance(self) -> cfg.ConfigOpts:
         """Glance's configuration; raises as ``nova`` does."""
         return files.glance(self._conf.glance_config_file)
+
+    def gated(self) -> Iterator[tuple[str, cfg.ConfigOpts]]:
+        """Yield nova and glance, each with its configuration if it has any.
+
+        What keeps it from being read is a matter of other checks.
+        """
+        for service in ("nova", "glance"):
+            with contextlib.suppress(NotHere, Broken):
+                yield service, getattr(self, service)
 
     @functools.cached_property
     def placement_api(self) -> cfg.ConfigOpts:

@@ -10,7 +10,6 @@ from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
 
 from nova_vhard.cmd.status_checks.answers import (
-    Broken,
     NotHere,
     fail,
     together,
@@ -37,20 +36,11 @@ def options(node: Node) -> Result:
 
     :raises NotHere: if neither file is on this node
     """
-    confs = list(_confs(node))
+    confs = [conf for _, conf in node.gated()]
     if not confs:
         raise NotHere("nova.conf or glance-api.conf")
     result = [result for conf in confs for result in _judge(conf)]
     return together(result, "[vhard]: every option can be used.")
-
-
-def _confs(node: Node) -> Iterator[cfg.ConfigOpts]:
-    for service in ("nova", "glance"):
-        try:
-            yield getattr(node, service)
-        except (NotHere, Broken):
-            # Other checks say so.
-            continue
 
 
 def _judge(conf: cfg.ConfigOpts) -> Iterator[Result]:

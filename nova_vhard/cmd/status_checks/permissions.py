@@ -15,7 +15,6 @@ from oslo_upgradecheck.upgradecheck import Result
 
 from nova_vhard.cmd.status_checks import files
 from nova_vhard.cmd.status_checks.answers import (
-    Broken,
     NotHere,
     fail,
     together,
@@ -63,11 +62,7 @@ def permissions(node: Node) -> Result:
 
 def _files(node: Node) -> Iterator[_File]:
     """Yield the files that are on this node."""
-    for service in ("nova", "glance"):
-        try:
-            conf = getattr(node, service)
-        except (NotHere, Broken):
-            continue
+    for service, conf in node.gated():
         yield from _of_service(service, conf)
     if os.path.lexists(HOOK):
         yield _File(HOOK, _PROGRAM)
