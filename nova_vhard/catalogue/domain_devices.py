@@ -78,6 +78,28 @@ KNOWN_DEVICES = frozenset(
     )
 )
 
+#: Elements below ``<domain>`` that are judged, or that give a guest no device.
+#: ``genid`` is one, without standing among the devices.
+KNOWN_ELEMENTS = frozenset(
+    (
+        *("blkiotune", "clock", "cpu", "cputune", "currentMemory"),
+        *("defaultiothread", "description", "devices", "features"),
+        *("iothreadids", "iothreads", "keywrap", "launchSecurity"),
+        *("maxMemory", "memory", "memoryBacking", "memtune", "metadata"),
+        *("name", "numatune", "on_crash", "on_lockfailure", "on_poweroff"),
+        *("on_reboot", "os", "perf", "pm", "resource", "seclabel", "sysinfo"),
+        *("throttlegroups", "title", "uuid", "vcpu", "vcpus"),
+    )
+)
+
+#: Elements below ``<os>`` that are judged, or that Nova makes.
+KNOWN_SYSTEM = frozenset(
+    (
+        *("acpi", "bios", "boot", "bootmenu", "cmdline", "dtb", "firmware"),
+        *("initrd", "kernel", "loader", "nvram", "smbios", "type"),
+    )
+)
+
 #: Elements of other namespaces below ``<domain>`` that give a guest nothing.
 HARMLESS = frozenset(
     ("{http://libvirt.org/schemas/domain/qemu/1.0}deprecation",)
@@ -161,7 +183,7 @@ NO_WORD = (
     ),
     # A disk that another process of the host serves
     _other(
-        "devices/disk/source/host", "@transport", "rdma", "tcp", missing="tcp"
+        "devices/disk//source/host", "@transport", "rdma", "tcp", missing="tcp"
     ),
     XmlPlace(path="devices/disk//reservations", value="source/@path"),
     # What libvirt makes of one of a network of its own shows later only: it
@@ -237,6 +259,14 @@ NO_WORD = (
         value="@type",
     ),
     XmlPlace(path="os/dtb"),
+    # A console of the firmware's at the serial port
+    XmlPlace(
+        path="os/bios",
+        value="@useserial",
+        missing={"": "no"},
+        added={"": ("no",)},
+        words={"yes": ("useserial",)},
+    ),
     # Else a disk of the host's
     _other("os/nvram", "@type", "file", missing="file"),
     XmlPlace(path="devices/*/rom[@file]", value="@file"),

@@ -10,6 +10,8 @@ from nova_vhard.catalogue.domain_devices import (
     HARMLESS,
     HOST_DEVICES,
     KNOWN_DEVICES,
+    KNOWN_ELEMENTS,
+    KNOWN_SYSTEM,
     NO_WORD,
     UNKNOWN_DEVICE,
     HostDevicePlace,
@@ -232,13 +234,16 @@ def _faults(domain: Element, facts: Facts) -> Iterator[Fault]:
 
 def _without_a_word(domain: Element, facts: Facts) -> Iterator[str]:
     """Yield what such devices are called."""
-    for element in domain:
-        if element.tag.startswith("{") and element.tag not in HARMLESS:
-            # QEMU's own arguments, past everything that libvirt checks
-            yield element.tag.rpartition("}")[2]
-    for device in domain.iterfind("devices/*"):
-        if device.tag not in KNOWN_DEVICES:
-            yield device.tag
+    for path, known in (
+        # QEMU's own arguments are of another namespace: they go past
+        # everything that libvirt checks.
+        ("*", KNOWN_ELEMENTS | HARMLESS),
+        ("os/*", KNOWN_SYSTEM),
+        ("devices/*", KNOWN_DEVICES),
+    ):
+        for element in domain.iterfind(path):
+            if element.tag not in known:
+                yield element.tag.rpartition("}")[2]
     for place in NO_WORD:
         for value, device in _values(domain, place, facts):
             name = place.names(value)[0] if value else ""

@@ -560,11 +560,58 @@ def test_files_that_the_firmware_hands_on_are_refused(more, expected):
         ("<acpi><table type='slic'>/x</table></acpi>", "table slic"),
         ("<dtb>/x</dtb>", "dtb /x"),
         ("<nvram type='block'><source dev='/x'/></nvram>", "nvram block"),
+        ("<shim>/x</shim>", "shim"),
+        ("<varstore path='/x'/>", "varstore"),
+        ("<bios useserial='yes'/>", "bios useserial"),
     ],
 )
 def test_a_table_in_a_file_is_refused(more, expected):
     (fault,) = read(system=system(more)).request.faults
     assert fault.value == expected
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "<genid>43dc0cf8-809b-4adb-9bea-a9abb5f3d90e</genid>",
+        "<bootloader>/x</bootloader>",
+        "<odd/>",
+    ],
+)
+def test_what_stands_beside_the_devices_and_is_not_known_is_refused(more):
+    (fault,) = read(more=more).request.faults
+    assert fault.value == more[1:].partition(">")[0].removesuffix("/")
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<backingStore type='network'>{}<backingStore/></backingStore>",
+        "<backingStore type='block'><source dev='/x'/>"
+        "<backingStore type='network'>{}</backingStore></backingStore>",
+        "<mirror type='network' job='copy'>{}</mirror>",
+        "<source><dataStore type='network'>{}</dataStore></source>",
+    ],
+)
+def test_a_socket_of_another_process_below_a_disk_is_refused(inner):
+    source = (
+        "<source protocol='nbd'><host transport='unix' socket='/x'/></source>"
+    )
+    found = read(f"<disk type='block'>{inner.format(source)}</disk>")
+    (fault,) = found.request.faults
+    assert fault.value == "host unix"
+
+
+def test_what_a_libvirt_writes_beside_the_devices():
+    names = domain_devices.KNOWN_ELEMENTS - {
+        *("devices", "launchSecurity", "metadata", "name", "os", "uuid"),
+        "sysinfo",
+    }
+    more = "".join(f"<{name}/>" for name in sorted(names))
+    parts = domain_devices.KNOWN_SYSTEM - {"dtb", "type"}
+    inner = "".join(f"<{name}/>" for name in sorted(parts))
+    found = read(more=more, system=system(inner))
+    assert not found.request.faults
 
 
 @pytest.mark.parametrize("kind", ["", " type='file'"])
