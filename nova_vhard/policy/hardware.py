@@ -55,6 +55,7 @@ class Fault:
     :ivar fix: how to mend it; empty where taking the property away does
     :ivar origin: IMAGE or VOLUME, where it is such a property
     :ivar holder: the image or volume that it stands in
+    :ivar count: how many there are, where each is one more device
     """
 
     source: str
@@ -64,6 +65,7 @@ class Fault:
     fix: str = ""
     origin: str = IMAGE
     holder: Holder = NOBODY
+    count: str = ""
 
 
 @dataclass(frozen=True, slots=True)

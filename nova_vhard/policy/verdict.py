@@ -67,7 +67,7 @@ class ViolationKey(NamedTuple):
 
     :ivar rules: ids of the rules
     :ivar value: what breaks them
-    :ivar number: how many devices of the host a request asks for
+    :ivar number: how many devices there are, as Violation.count
     :ivar device: which of several, where the value does not say it
     """
 
@@ -107,7 +107,8 @@ class Violation:
     :ivar mode: what happens
     :ivar allowed: the values that the policy allows
     :ivar missing: whether the fault is that the image does not say it
-    :ivar count: how many devices of the host are asked for
+    :ivar count: how many devices of the host are asked for, or how many
+        there are of what nobody can judge
     :ivar changes: what would mend it
     :ivar carried: what a copy of another project's image has to say
     :ivar touched: of a change of an image: the properties in it that bring
@@ -366,6 +367,7 @@ def _unjudgeable(
         (GUEST_DEVICES,),
         message,
         strongest(result) or Mode.ENFORCE,
+        count=fault.count,
         changes=tuple(
             Change(fault.origin, name, None, fault.holder)
             for name in sorted(fault.names)

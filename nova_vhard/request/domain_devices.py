@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The devices in the XML of a libvirt domain, as choices that are judged."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
@@ -220,8 +221,9 @@ def _number(count: str, rest: int) -> int:
 
 
 def _faults(domain: Element, facts: Facts) -> Iterator[Fault]:
-    """Yield what a policy has no word for, each thing once."""
-    for device in dict.fromkeys(_without_a_word(domain, facts)):
+    """Yield what a policy has no word for, each thing once, and how many."""
+    counts = Counter(_without_a_word(domain, facts))
+    for device, count in counts.items():
         yield Fault(
             source="device",
             value=device,
@@ -229,6 +231,7 @@ def _faults(domain: Element, facts: Facts) -> Iterator[Fault]:
             "guest",
             origin=DOMAIN,
             fix="start the guest without it",
+            count=str(count),
         )
 
 

@@ -458,6 +458,7 @@ def test_what_no_rule_is_about_is_refused(devices, expected):
             "no guest",
             origin=DOMAIN,
             fix="start the guest without it",
+            count="2",
         ),
     )
     verdict = evaluate(

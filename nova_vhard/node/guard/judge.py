@@ -185,7 +185,9 @@ def chosen(request: HardwareRequest) -> frozenset[Choice]:
         Choice(asked.kind, asked.name, asked.count)
         for asked in request.passthrough
     }
-    choices |= {Choice(_FAULT, fault.value) for fault in request.faults}
+    choices |= {
+        Choice(_FAULT, fault.value, fault.count) for fault in request.faults
+    }
     return frozenset(choices)
 
 
@@ -197,8 +199,12 @@ def _had(known: Iterable[Choice], violation: Violation) -> bool:
     """
     cause = violation.cause
     if isinstance(cause, Message):
-        fault = Choice(_FAULT, cause.value)
-        return violation.rules == (GUEST_DEVICES,) and fault in known
+        # Of a fault without a number an earlier version has not kept one.
+        return violation.rules == (GUEST_DEVICES,) and any(
+            (choice.kind, choice.value) == (_FAULT, cause.value)
+            and _includes(choice.number or violation.count, violation.count)
+            for choice in known
+        )
     return any(
         (choice.kind, choice.value) == (cause.kind, cause.value)
         and _includes(choice.number, violation.count)

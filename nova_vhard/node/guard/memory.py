@@ -40,7 +40,8 @@ class Choice(NamedTuple):
 
     :ivar kind: device kind, or kind of passthrough
     :ivar value: its value; None where that is not known
-    :ivar number: of devices of the host; empty for others
+    :ivar number: of devices of the host, and of what no rule is about; empty
+        for others
     """
 
     kind: str

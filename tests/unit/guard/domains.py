@@ -41,6 +41,9 @@ PASSED = (
     "domain='0x0000' bus='0x3b' slot='0x00' function='0x0'/></source>"
     "<alias name='hostdev0'/></hostdev>"
 )
+STICK = (
+    "<hostdev mode='subsystem' type='usb'><alias name='hostdev1'/></hostdev>"
+)
 POLICY = """\
 version: "1"
 extends: baseline

@@ -8,7 +8,7 @@ from nova_vhard.node.guard.metrics import DETACHED, KEPT, Metrics
 from nova_vhard.policy.subject import ATTACH, START
 from tests.unit import domain_texts
 from tests.unit.guard import domains
-from tests.unit.guard.domains import CARD, PASSED, UUID, xml
+from tests.unit.guard.domains import CARD, PASSED, STICK, UUID, xml
 from tests.unit.guard.libvirts import FakeConnection
 
 DETACH = "on_host: {mode: enforce, hot_plug: detach}\n"
@@ -119,6 +119,14 @@ def test_no_device_is_to_blame_for_the_rest_of_a_guest(
             domain_texts.spec("pci_passthrough:alias", "gpu:1"),
             PASSED,
             PASSED.replace("hostdev0", "hostdev1"),
+            "hostdev1",
+        ),
+        # of what no rule is about
+        (
+            "",
+            "",
+            STICK.replace("hostdev1", "hostdev0"),
+            STICK,
             "hostdev1",
         ),
     ],

@@ -4,7 +4,7 @@
 import pytest
 
 from nova_vhard.node.guard import wire
-from nova_vhard.node.guard.memory import Memory
+from nova_vhard.node.guard.memory import Choice, Memory
 from nova_vhard.policy import document
 from nova_vhard.policy.subject import ATTACH, MOVE, START
 from tests.unit.guard import domains
@@ -98,6 +98,10 @@ def cards(number):
         (cards(2), cards(2), "warn"),
         (cards(2), cards(3), "refuse"),
         (cards(2), "", "allow"),
+        # nor is it another thing with what no rule is about
+        (domains.STICK, domains.STICK, "warn"),
+        (domains.STICK * 2, domains.STICK, "warn"),
+        (domains.STICK, domains.STICK * 2, "refuse"),
     ],
 )
 def test_what_a_guest_had_is_that_device(judge, policy, before, now, outcome):
@@ -105,6 +109,15 @@ def test_what_a_guest_had_is_that_device(judge, policy, before, now, outcome):
     judge.judge(policy(AUDIT + more), xml(devices=before), START)
     found = judge.judge(policy(ENFORCE + more), xml(devices=now), START)
     assert found.verdict.outcome == outcome
+
+
+def test_what_an_earlier_version_has_kept_has_no_number(judge, policy, memory):
+    memory.keep(UUID, {Choice("fault", "hostdev usb")})
+    holds, guest = policy(ENFORCE), xml(devices=domains.STICK * 2)
+    for number in (2, 1):
+        now = xml(devices=domains.STICK * number)
+        assert judge.judge(holds, now, START).verdict.outcome == "warn"
+    assert judge.judge(holds, guest, START).refused
 
 
 def test_a_rescue_does_not_lose_what_a_guest_had(judge, policy):
