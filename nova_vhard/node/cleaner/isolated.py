@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nova_vhard.common.log import get_logger
+from nova_vhard.common.text import clean
 from nova_vhard.host.forked import Ended, Forked, Hanging
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 from nova_vhard.node.cleaner import baseline
@@ -24,6 +25,8 @@ from nova_vhard.node.cleaner.step import (
 
 LOG = get_logger(__name__)
 
+# Lines of evidence that are kept of a step, and characters of each.
+_LINES, _WIDTH = 100, 500
 # Seconds that a step has to end by itself, and to tell, after its limit.
 _GRACE = 2.0
 
@@ -61,12 +64,7 @@ class Isolation:
             return asdict(_outcome(step, job))
 
         try:
-            result = self._ask(work, job.device.address, job.time_limit)
-            return Outcome(
-                bool(result["clean"]),
-                result["said"],
-                tuple(result["evidence"]),
-            )
+            return _taken(self._ask(work, job.device.address, job.time_limit))
         except _NoAnswer as error:
             LOG.error(
                 "Step %s on %s: %s", step.name, job.device.address, error
@@ -136,6 +134,23 @@ class Isolation:
         if reasons:
             raise _NoAnswer("; ".join(reasons))
         return answer
+
+
+def _taken(answer: dict[str, Any]) -> Outcome:
+    """Return what a process answers as an outcome that can be kept.
+
+    Only ``True`` is clean: a step of others may say "no", which is true too.
+    """
+    is_clean, said, evidence = (
+        answer[name] for name in ("clean", "said", "evidence")
+    )
+    if type(is_clean) is not bool or not isinstance(evidence, list):
+        text = f"its answer makes no sense: clean {clean(is_clean, 80)}"
+        return Outcome(False, f"{text}, evidence {clean(evidence, 80)}")
+    lines = [clean(line, _WIDTH) for line in evidence[:_LINES]]
+    if more := len(evidence) - len(lines):
+        lines.append(f"and {more} more")
+    return Outcome(is_clean, clean(said, _WIDTH), tuple(lines))
 
 
 def _outcome(step: Step, job: Job) -> Outcome:

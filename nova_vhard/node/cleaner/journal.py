@@ -23,6 +23,7 @@ VERSION = 1
 HISTORY = 100
 
 _SUFFIX = ".json"
+_LEFT_OUT = "left out: all of it together is too long to be kept"
 
 
 def _now() -> datetime.datetime:
@@ -205,11 +206,20 @@ class Journal:
     def write(self, record: Record) -> None:
         """Write what is known of a device.
 
+        Evidence that would make it longer than is ever read is left out.
+
         :raises OSError: if that cannot be; what was there is untouched
         """
         self.prepare()
-        text = json.dumps({"version": VERSION, **asdict(record)}, indent=2)
+        text = _text(record)
+        if len(text) >= source.MAX_SIZE:
+            steps = [replace(x, evidence=(_LEFT_OUT,)) for x in record.steps]
+            text = _text(replace(record, steps=tuple(steps)))
         files.replace(self.path(record.address), f"{text}\n")
+
+
+def _text(record: Record) -> str:
+    return json.dumps({"version": VERSION, **asdict(record)}, indent=2)
 
 
 def parse(data: Any, address: str) -> Record:

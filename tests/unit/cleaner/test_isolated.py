@@ -17,6 +17,7 @@ from nova_vhard.node.cleaner import (
     lock,
 )
 from nova_vhard.node.cleaner.isolated import Isolation
+from nova_vhard.node.cleaner.journal import Done, Journal, Record, State
 from nova_vhard.node.cleaner.rules_file import installed_steps
 from nova_vhard.node.cleaner.step import Outcome, Step
 from tests.unit.cleaner import trees
@@ -100,6 +101,53 @@ def test_without_an_answer_it_is_not_clean(root, short, action, said):
     assert not found.clean
     assert said in found.said
     assert time.monotonic() - begun < 20
+
+
+class Says(Does):
+    """A step that returns an outcome of its own kind."""
+
+    def run(self, job):
+        return self._action
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (Outcome("no", "dirty"), "makes no sense: clean no"),
+        (Outcome(1, "exit status 1"), "makes no sense: clean 1"),
+        (Outcome(None, "not known"), "makes no sense: clean None"),
+        (Outcome(True, "done", "all of it"), "evidence all of it"),
+        (Outcome(True, "done", None), "evidence None"),
+        (None, "crashed"),
+        ({"clean": True}, "crashed"),
+    ],
+)
+def test_an_outcome_that_makes_no_sense_is_not_clean(root, outcome, said):
+    found = Isolation().run(Says(outcome), trees.job(root))
+    assert not found.clean
+    assert said in found.said
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(True, None, (None, 7, ["x"])),
+        Outcome(True, "x" * 600_000, ("y" * 100_000,) * 3),
+        Outcome(True, "\udcff\n\0", ("\U0001f4be" * 500,) * 150),
+    ],
+)
+def test_what_is_kept_of_an_outcome_can_be_read_again(root, tmp_path, outcome):
+    done = []
+    journal = Journal(str(tmp_path))
+    for _ in range(9):
+        found = Isolation().run(Says(outcome), trees.job(root))
+        assert found.clean
+        done.append(Done("says", found.clean, found.said, found.evidence))
+    record = Record(trees.NVME, "p").to(State.CLEAN, steps=tuple(done))
+    journal.write(record)
+    now = journal.read(trees.NVME)
+    assert (now.state, now.word) == (State.CLEAN, "")
+    assert len(now.steps) == len(done)
 
 
 def test_a_reset_that_never_comes_back_is_ended(tmp_path, short):
