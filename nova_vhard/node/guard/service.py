@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import fcntl
 import os
 import pwd
 import socket
@@ -49,8 +50,8 @@ class Guard:
     :param listeners: sockets that the service manager holds; without any it
         makes its own
     :param sender: of notifications; None where they are off
-    :raises ValueError: for a user that this host does not know, or if there
-        can be no socket or state
+    :raises ValueError: for a user that this host does not know, if there
+        can be no socket or state, or if another daemon has these
     """
 
     def __init__(
@@ -86,9 +87,11 @@ class Guard:
             options, self.answers.policy, judge, self.metrics
         )
         users = _users(options.libvirt_user)
-        with _place(options, "run_dir"):
+        with contextlib.ExitStack() as held, _place(options, "run_dir"):
+            _hold(options, held)
             listener = next(iter(listeners), None)
             listener = listener or server.listen(socket_path(options))
+            self._held = held.pop_all()
         self._server = server.Server(
             listener, self.answers, users, options.threads
         )
@@ -118,6 +121,7 @@ class Guard:
         self.memory.save()
         with contextlib.suppress(OSError):
             os.unlink(os.path.join(self._options.run_dir, guard_proof.FILE))
+        self._held.close()
 
     def _round(self) -> str:
         """Write metrics; return a line about what goes on."""
@@ -175,6 +179,33 @@ def _place(options: Any, name: str) -> Iterator[None]:
         raise ValueError(
             f"{where}: {error.strerror or error}: {fix}"
         ) from error
+
+
+def _hold(options: Any, held: contextlib.ExitStack) -> None:
+    """Take the folders of a daemon for this one alone, until it ends.
+
+    The folder itself is locked: that leaves nothing behind, and works where
+    it is full or cannot be written.
+
+    :param held: lets go of them
+    :raises ValueError: if another daemon has one: the second would take the
+        socket away, and forget the guests of the first
+    """
+    names = {
+        os.path.realpath(getattr(options, name)): name
+        for name in ("state_path", "run_dir")
+    }
+    for path, name in names.items():
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            held.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            where = f"[vhard_guard] {name}: {path}"
+            text = "another nova-vhard-guard works with it: stop that"
+            raise ValueError(f"{where}: {text}") from error
+        except OSError as error:
+            LOG.warning("%s cannot be locked: %s", path, error)
 
 
 def _users(name: str) -> frozenset[int]:

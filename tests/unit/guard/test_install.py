@@ -274,6 +274,40 @@ def test_a_stop_takes_the_proof_away(options, short):
     assert not os.path.exists(proof)
 
 
+@pytest.mark.parametrize("other", ["", "state_path", "run_dir"])
+def test_a_second_daemon_takes_nothing_from_the_first(
+    options, run, config, short, monkeypatch, other
+):
+    folder = os.path.realpath(options.run_dir)
+    if other:
+        with config.open("a") as file:
+            file.write(f"{other} = {short}/other\n")
+    with running(options):
+        socket = os.path.join(folder, "guard.sock")
+        before = os.stat(socket)
+        with monkeypatch.context() as patched:
+            patched.setattr(Guard, "run", lambda guard: None)
+            code, _, err = run("run")
+        assert os.path.samestat(before, os.stat(socket))
+    assert code == 1
+    assert err.count("\n") == 1
+    name = "run_dir" if other == "state_path" else "state_path"
+    assert f"[vhard_guard] {name}: " in err
+    assert "another nova-vhard-guard works with it: stop that" in err
+    with running(options):
+        pass
+
+
+def test_one_folder_for_all_is_enough(options, config, short):
+    with config.open("a") as file:
+        file.write(f"state_path = {short}/one\nrun_dir = {short}/one\n")
+    conf = cfg.ConfigOpts()
+    guard_conf.register(conf)
+    conf([], default_config_files=[str(config)], project="test")
+    with running(conf.vhard_guard):
+        pass
+
+
 @pytest.mark.parametrize(
     ("says", "code", "word"),
     [
