@@ -38,6 +38,8 @@ class Answers:
     :param file: the policy, watched
     :param state_path: folder for what the hook does without an answer
     :param status: returns what an operator is shown, beside the policy
+    :ivar trouble: why the hook does not know what it does without an answer;
+        empty if it does
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Answers:
         self._judge = judge
         self._metrics = metrics
         self._refuse_file = os.path.join(state_path, REFUSE_FILE)
+        self.trouble = ""
         self._unanswered: Unanswered | None = None
         self._policy: Policy | None = None
         self._reason = "it has not been read yet"
@@ -129,9 +132,14 @@ class Answers:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._refuse_file)
         except OSError as error:
-            LOG.error("The hook does not learn on_host.unanswered: %s", error)
+            if str(error) != self.trouble:
+                LOG.error(
+                    "The hook does not learn on_host.unanswered: %s", error
+                )
+            self.trouble = str(error)
         else:
             self._unanswered = wanted
+            self.trouble = ""
 
     def _shown(self) -> dict[str, Any]:
         """Return what the daemon works with."""

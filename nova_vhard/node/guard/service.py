@@ -160,7 +160,9 @@ class Guard:
     def _status(self) -> dict[str, Any]:
         return {
             "adopted": self.memory.adopted,
-            "not_kept": clean(self.memory.trouble, SHOWN),
+            "not_kept": clean(
+                self.memory.trouble or self.answers.trouble, SHOWN
+            ),
             "libvirt": self.metrics.connected,
         }
 

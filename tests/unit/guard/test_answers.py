@@ -122,11 +122,14 @@ def test_a_hook_that_cannot_learn_it_is_an_alert(
     domains.policy(path, "on_host: {unanswered: refuse}\n")
     place = str(tmp_path / "gone")
     answers = Answers(PolicyFile(str(path)), judge, metrics, place)
-    answers.refresh()
-    assert "The hook does not learn" in caplog.text
+    for _ in range(3):
+        answers.refresh()
+    assert caplog.text.count("The hook does not learn") == 1
+    assert place in answers.trouble
     (tmp_path / "gone").mkdir()
     answers.refresh()
     assert (tmp_path / "gone" / REFUSE_FILE).exists()
+    assert not answers.trouble
 
 
 @pytest.mark.parametrize(

@@ -274,6 +274,21 @@ def test_a_stop_takes_the_proof_away(options, short):
     assert not os.path.exists(proof)
 
 
+def test_status_says_that_the_hook_has_not_learnt_what_it_does(
+    options, config, tmp_path
+):
+    left = tmp_path / "state" / "refuse-unanswered"
+    (left / "below").mkdir(parents=True)
+    domains.policy(tmp_path / "policy.yaml", "on_host: {unanswered: refuse}")
+    with running(options) as guard:
+        while not guard.answers.trouble:
+            os.sched_yield()
+        lines = status.lines(options)
+    (line,) = (line for line in lines if "answers, " in line.text)
+    assert not line.good
+    assert "not on the disk: [Errno 21]" in line.text
+
+
 @pytest.mark.parametrize("other", ["", "state_path", "run_dir"])
 def test_a_second_daemon_takes_nothing_from_the_first(
     options, run, config, short, monkeypatch, other
