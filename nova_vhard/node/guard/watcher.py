@@ -63,6 +63,8 @@ class Watcher:
         self._overrun = False
         # Whether guests wait for a policy to be judged by.
         self._unjudged = False
+        # Guests of which libvirt does not say what they have.
+        self._unread: set[str] = set()
         self._proven_mode = ""
         self._stopping = threading.Event()
         self._trouble = ""
@@ -125,6 +127,7 @@ class Watcher:
                 if now >= due:
                     due = now + self._options.interval
                     self._judge.memory.look_over(connection.guests())
+                    self._look_again(connection)
                 self._next(connection, min(due, proof_due) - now)
         finally:
             connection.close()
@@ -150,7 +153,14 @@ class Watcher:
         except PolicyUnavailable as error:
             LOG.error("A hot plug is not judged, no policy: %s", error)
             return
-        self._hot_plug.added(connection, policy, *device)
+        try:
+            self._hot_plug.added(connection, policy, *device)
+        except LibvirtError as error:
+            if not connection.alive:
+                # It is judged by the next connection.
+                self.heard(device)
+                raise
+            self._note_unread(device[0], error)
 
     def look_at_all(self, connection: Connection) -> None:
         """Judge every guest that runs, and adopt all guests if need be.
@@ -169,18 +179,50 @@ class Watcher:
         for uuid, runs in connection.guests().items():
             if runs or not self._judge.memory.adopted:
                 self._look_at(connection, policy, uuid)
-        if not self._judge.memory.adopted:
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Note that all guests have been taken in, once they have been."""
+        if not self._judge.memory.adopted and not self._unread:
             self._judge.memory.adopt()
             count = len(self._judge.memory)
             LOG.warning("%d guests count as there before the guard", count)
 
+    def _look_again(self, connection: Connection) -> None:
+        """Judge the guests of which libvirt did not say what they have.
+
+        :raises LibvirtError: if libvirt does not answer at all
+        """
+        if not self._unread or not self._has_policy():
+            return
+        for uuid in sorted(self._unread):
+            self._look_at(connection, self._policy(), uuid)
+        self._adopt()
+
+    def _note_unread(self, uuid: str, error: LibvirtError) -> None:
+        """Keep that a guest is to be judged later: others do not wait."""
+        if uuid not in self._unread:
+            LOG.error("Guest %s is not judged yet: %s", uuid, error)
+        self._unread.add(uuid)
+
     def _look_at(
         self, connection: Connection, policy: Policy, uuid: str
     ) -> None:
+        """Judge a guest, or note that it could not be read.
+
+        :raises LibvirtError: if the connection is lost
+        """
         try:
             xml = connection.xml(uuid)
         except GuestGone:
+            self._unread.discard(uuid)
             return
+        except LibvirtError as error:
+            if not connection.alive:
+                raise
+            self._note_unread(uuid, error)
+            return
+        self._unread.discard(uuid)
         judgement = self._judge.judge(policy, xml, ATTACH)
         self._metrics.decided(ATTACH, judgement.verdict.outcome)
 

@@ -19,6 +19,7 @@ class FakeConnection:
     :ivar stopped: uuid to XML
     :ivar gives: how often a guest is asked until it gives up a device;
         None: it never does
+    :ivar sick: uuids of those that libvirt cannot tell anything about
     :ivar says: libvirt's word on a probe, given the probe's name
     """
 
@@ -30,6 +31,7 @@ class FakeConnection:
         self.alive = True
         self.added = None
         self.closed = False
+        self.sick = set()
         self.says = "Cannot access storage file {}".format
 
     def on_device(self, added):
@@ -45,6 +47,8 @@ class FakeConnection:
         return found | dict.fromkeys(self.running, True)
 
     def xml(self, uuid):
+        if uuid in self.sick or not self.alive:
+            raise LibvirtError("cannot acquire state change lock")
         try:
             return {**self.stopped, **self.running}[uuid]
         except KeyError:

@@ -67,6 +67,46 @@ def test_all_guests_are_taken_in_once(tmp_path, judge, make, events, caplog):
     assert connection.asked == []
 
 
+def test_a_guest_that_cannot_be_read_keeps_no_other_from_being_judged(
+    tmp_path, judge, make, events, caplog
+):
+    judge.memory = memory = Memory(str(tmp_path / "fresh"))
+    last = "ffffffff" + OTHER[8:]
+    guests = {
+        OTHER: xml("ide", server=OTHER),
+        last: xml("sata", server=last),
+    }
+    connection = FakeConnection(guests)
+    connection.sick.add(OTHER)
+    found = make()
+    for _ in range(2):
+        found.look_at_all(connection)
+        found._look_again(connection)
+    assert {event["subject"]["server"] for event in events()} == {last}
+    assert caplog.text.count(f"Guest {OTHER} is not judged yet") == 1
+    # It may have been there before: nobody is new until it is known.
+    assert not memory.adopted
+    connection.sick.clear()
+    found._look_again(connection)
+    assert memory.adopted
+    assert memory.choices(OTHER)
+    count = len(events())
+    found._look_again(connection)
+    assert len(events()) == count
+
+
+def test_one_that_is_gone_meanwhile_is_not_waited_for(tmp_path, judge, make):
+    judge.memory = Memory(str(tmp_path / "fresh"))
+    connection = FakeConnection({OTHER: xml(server=OTHER)})
+    connection.sick.add(OTHER)
+    found = make()
+    found.look_at_all(connection)
+    connection.sick.clear()
+    connection.running.clear()
+    found._look_again(connection)
+    assert judge.memory.adopted
+
+
 def test_nobody_is_taken_in_without_an_answer(tmp_path, judge, make):
     judge.memory = Memory(str(tmp_path / "fresh"))
     connection = FakeConnection({UUID: xml()})
@@ -182,6 +222,35 @@ def test_a_device_is_judged_when_libvirt_tells_of_it(
     found.stop()
     assert connection.closed
     assert not found._metrics.connected
+
+
+def test_a_device_is_taken_away_by_the_next_connection(
+    make, judge, monkeypatch, policy
+):
+    """libvirt's daemon is started again before it has been asked."""
+    monkeypatch.setattr(watcher, "_RETRY", 0.01)
+    holds = policy("on_host: {mode: enforce, hot_plug: detach}\n")
+    judge.judge(holds, xml(), START)
+    lost = FakeConnection({UUID: xml()})
+    new = FakeConnection({UUID: xml(devices=CARD)})
+    new.gives = 1
+    found = make(policy=lambda: holds)
+
+    def die(uuid):
+        lost.alive = False
+        raise LibvirtError("client socket is closed")
+
+    done = watching(found, [lost, new])
+    while not found._proven_mode:
+        done.wait(0.01)
+    lost.xml = die
+    lost.added(UUID, "net1")
+    while not new.asked:
+        done.wait(0.01)
+    new.alive = False
+    assert done.wait(30)
+    found.stop()
+    assert len(new.asked) == 1
 
 
 def test_a_policy_that_comes_late(
