@@ -119,7 +119,11 @@ class Attestor:
         with self._runtime.interrupts.breakable():
             state = writer.read(self._placement, self._keys)
         if not self._begun:
-            self._ledger.begin(state.marks)
+            # One that lies on a provider counts for nothing, here too: it may
+            # be there so that it outlives a FAIL.
+            self._ledger.begin(
+                mark for mark in state.marks if mark.name not in state.held
+            )
             self._begun = True
         complete = self._take(state)
         outcome = self._write(self._placement, state)

@@ -191,6 +191,31 @@ def test_it_holds_its_mark_again_and_again(owner):
     assert not owner.chosen()
 
 
+def test_a_mark_that_it_holds_tells_no_new_attestor_anything(owner):
+    """One that is started while the verifier is down knows of no FAIL."""
+    (name,) = owner.kept
+    url = f"/traits/{name}"
+
+    def hold(method, path):
+        if (method, path) == ("DELETE", url):
+            owner.cloud.faults.clear()
+            owner.claim(owner.liar, name)
+            owner.cloud.faults.append(hold)
+
+    owner.cloud.faults.append(hold)
+    assert not owner.fail()
+    assert name in owner.desk.marks()
+    owner.cloud.faults.clear()
+    owner.claim(owner.liar, TRAIT, name)
+    owner.desk.down = True
+    owner.attestor = owner.desk.attestor()
+    for _ in range(2):
+        assert not owner.round()
+        assert not owner.chosen()
+    # Whoever is verified has a mark of its own since, and keeps that.
+    assert owner.desk.scheduler() == {owner.good}
+
+
 @pytest.mark.parametrize("roles", [RESTRICTED, "admin,vhard-compute"])
 def test_without_the_right_to_make_names_no_mark_comes_back(
     owner, acting, roles
