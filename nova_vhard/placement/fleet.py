@@ -56,9 +56,8 @@ class HostPosture:
         """
         if self.status != FRESH:
             return UNKNOWN
-        if check in self.passed:
-            return _PASS
-        return self.others.get(check, UNKNOWN)
+        known = self.others.get(check, UNKNOWN)
+        return _PASS if check in self.passed else known
 
     @property
     def lacks(self) -> tuple[str, ...]:

@@ -104,9 +104,7 @@ def _threads_apart(host: Host, texts: dict[str, str]) -> Status:
 
     It matters only where the kernel says so of a vulnerability.
     """
-    if not any(
-        vulnerabilities.OF_THREADS in text.lower() for text in texts.values()
-    ):
+    if vulnerabilities.OF_THREADS not in "\n".join(texts.values()).lower():
         return Status.FAIL
     return mac.attempt(cpu_threads.apart, host, []).status
 

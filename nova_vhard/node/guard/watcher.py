@@ -193,11 +193,10 @@ class Watcher:
 
         :raises LibvirtError: if libvirt does not answer at all
         """
-        if not self._unread or not self._has_policy():
-            return
-        for uuid in sorted(self._unread):
-            self._look_at(connection, self._policy(), uuid)
-        self._adopt()
+        if self._unread and self._has_policy():
+            for uuid in sorted(self._unread):
+                self._look_at(connection, self._policy(), uuid)
+            self._adopt()
 
     def _note_unread(self, uuid: str, error: LibvirtError) -> None:
         """Keep that a guest is to be judged later: others do not wait."""
