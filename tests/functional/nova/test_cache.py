@@ -2,6 +2,7 @@
 """Copies of flavors: what they serve for, and what sees through."""
 
 import itertools
+import uuid
 from types import SimpleNamespace
 
 import pytest
@@ -146,19 +147,24 @@ MAPPING = [
 ]
 
 
+PMU = "hw:pmu"
+RULE = "guest_devices: {pmu: {allow: [false]}}\n"
+WARN = f"mode: warn\n{RULE}"
 EXEMPTION = f"""\
+{RULE}
 exemptions:
   - id: old
     reason: from before there were rules
     projects: [{PROJECT_ID}]
     until: 2099-12-31
-    rules: {{guest_devices.viommu_model: [intel]}}
+    rules: {{guest_devices.pmu: [true]}}
 """
-VIOMMU = "hw:viommu_model"
 
 
 class Changed:
     """An image, or a flavor, that is changed between two boots."""
+
+    POLICY = RULE
 
     def setUp(self):
         super().setUp()
@@ -171,14 +177,22 @@ class Changed:
         return f"/v2.1/flavors/{flavor}/os-extra_specs"
 
     def change_flavor(self, flavor="1"):
-        body = {"extra_specs": {VIOMMU: "intel"}}
+        body = {"extra_specs": {PMU: "true"}}
         path = self.specs(flavor)
         response = self.call("POST", path, body, roles=helpers.ADMIN)
         assert response.status_int == 200, response.text
         self.addCleanup(self.mend_flavor, flavor)
 
+    def small_flavor(self):
+        """Make a flavor that no copy is of; return its id."""
+        size = {"ram": 64, "vcpus": 1, "disk": 1}
+        body = {"flavor": {"name": str(uuid.uuid4()), **size}}
+        made = self.call("POST", "/v2.1/flavors", body, roles=helpers.ADMIN)
+        assert made.status_int == 200, made.text
+        return made.json["flavor"]["id"]
+
     def mend_flavor(self, flavor="1"):
-        path = f"{self.specs(flavor)}/{VIOMMU}"
+        path = f"{self.specs(flavor)}/{PMU}"
         self.call("DELETE", path, roles=helpers.ADMIN)
 
     def refused(self, **more):
@@ -186,6 +200,8 @@ class Changed:
         assert response.status_int == 403, response.text
         return response
 
+
+class ImageReadAnew(Changed):
     def test_an_image_that_was_changed(self):
         """Glance is asked each time: Nova reads the same answer."""
         self.active(self.disk)
@@ -198,7 +214,7 @@ class Changed:
         self.refused()
 
 
-class TestCopiesServe(Changed, base.FakeDriverCase):
+class TestCopiesServe(ImageReadAnew, base.FakeDriverCase):
     ONE_CLOUD = True
 
     def test_a_flavor_that_was_changed(self):
@@ -207,40 +223,43 @@ class TestCopiesServe(Changed, base.FakeDriverCase):
         response = self.boot(self.disk)
         assert response.status_int == 202, response.text
         text = self.fault(response.json["server"]["id"])
-        assert f"{VIOMMU}=intel" in text
+        assert f"{PMU}=true" in text
 
     def test_a_flavor_that_was_mended(self):
         """A copy refuses nobody."""
-        self.change_flavor("2")
-        self.refused(flavorRef="2")
-        self.mend_flavor("2")
-        self.active(self.disk, flavorRef="2")
+        flavor = self.small_flavor()
+        self.change_flavor(flavor)
+        self.refused(flavorRef=flavor)
+        self.mend_flavor(flavor)
+        self.active(self.disk, flavorRef=flavor)
 
     def test_a_flavor_that_a_new_policy_refuses_and_was_mended(self):
-        self.change_flavor("3")
-        self.write_policy("guest_devices: {viommu_model: {allow: [intel]}}\n")
-        self.addCleanup(self.write_policy, "")
-        self.active(self.disk, flavorRef="3")
+        flavor = self.small_flavor()
+        self.change_flavor(flavor)
+        self.addCleanup(self.write_policy, RULE)
         self.write_policy("")
+        self.active(self.disk, flavorRef=flavor)
+        self.write_policy(RULE)
         events = self.decisions()
-        self.refused(flavorRef="3")
+        self.refused(flavorRef=flavor)
         assert [event["outcome"] for event in events] == ["refuse"]
-        self.mend_flavor("3")
-        self.active(self.disk, flavorRef="3")
+        self.mend_flavor(flavor)
+        self.active(self.disk, flavorRef=flavor)
 
     def said_of_what_was_mended(self):
         """Return the outcomes of the events of a boot."""
-        self.change_flavor("4")
-        self.active(self.disk, flavorRef="4")
-        self.mend_flavor("4")
+        flavor = self.small_flavor()
+        self.change_flavor(flavor)
+        self.active(self.disk, flavorRef=flavor)
+        self.mend_flavor(flavor)
         events = self.decisions()
-        self.active(self.disk, flavorRef="4")
+        self.active(self.disk, flavorRef=flavor)
         return [(event["outcome"], event["exemptions"]) for event in events]
 
     def test_of_a_flavor_that_was_mended_nothing_is_said(self):
-        for text in ("mode: warn\n", EXEMPTION):
+        self.addCleanup(self.write_policy, RULE)
+        for text in (WARN, EXEMPTION):
             self.write_policy(text)
-            self.addCleanup(self.write_policy, "")
             assert self.said_of_what_was_mended() == [("allow", [])] * 2
 
     def test_a_request_that_says_more_is_judged_by_what_is_there(self):
@@ -309,7 +328,7 @@ class TestFiles(Changed, base.FakeDriverCase):
         }
 
 
-class ReadAnew(Changed):
+class ReadAnew(ImageReadAnew):
     def test_a_flavor_that_was_changed(self):
         self.active(self.disk)
         self.change_flavor()
