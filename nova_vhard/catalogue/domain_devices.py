@@ -79,7 +79,7 @@ KNOWN_DEVICES = frozenset(
 )
 
 #: Elements below ``<domain>`` that are judged, or that give a guest no device.
-#: ``genid`` is one, without standing among the devices.
+#: ``genid`` is not among them: it is a device that has no place in <devices>.
 KNOWN_ELEMENTS = frozenset(
     (
         *("blkiotune", "clock", "cpu", "cputune", "currentMemory"),

@@ -82,9 +82,7 @@ class NovaGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, nova_routes.ROUTES)
-        controllers = list(self._router.controllers())
-        nova_images.share(controllers)
-        nova_volumes.share(controllers)
+        _share(self._router.controllers())
         self._enforcer = PolicyEnforcer(NOVA_API, "nova-api")
         self._services = Services()
         self._hosts = PostureFilter(cfg.CONF.vhard, ITS_HOST)
@@ -233,6 +231,15 @@ class NovaGate:
             return None
         explanation = self._enforcer.explanation(verdict, subject)
         return webob.exc.HTTPForbidden(explanation=explanation)
+
+
+def _share(controllers: Iterable[Any]) -> None:
+    """Have controllers of Nova's compute API read what was judged."""
+    for controller in controllers:
+        api = getattr(controller, "compute_api", None)
+        if api is not None:
+            api.image_api = nova_images.Images()
+            api.volume_api = nova_volumes.Volumes()
 
 
 def _cache(conf: cfg.ConfigOpts) -> nova_cache.LookupCache | None:

@@ -9,7 +9,7 @@ refusal: where the gate sees no image, Nova sees none in the same request.
 """
 
 import weakref
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import glanceclient.exc
@@ -132,11 +132,3 @@ class _Refused:
     def call(self, *_args: Any, **_kwargs: Any) -> Any:
         """Raise the error anew, as GlanceClientWrapper does."""
         raise self._kind(self._details)
-
-
-def share(controllers: Iterable[Any]) -> None:
-    """Have controllers of Nova's compute API read images as judged."""
-    for controller in controllers:
-        api = getattr(controller, "compute_api", None)
-        if api is not None:
-            api.image_api = Images()

@@ -9,7 +9,7 @@ said by Cinder in any case, when Nova asks for the attachment.
 
 import copy
 import weakref
-from collections.abc import Iterable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from nova.volume import cinder
@@ -72,11 +72,3 @@ class Volumes(cinder.API):  # type: ignore[misc]
         if kept is None:
             return super().get_snapshot(context, snapshot_id)
         return copy.deepcopy(kept)
-
-
-def share(controllers: Iterable[Any]) -> None:
-    """Have controllers of Nova's compute API read volumes as judged."""
-    for controller in controllers:
-        api = getattr(controller, "compute_api", None)
-        if api is not None:
-            api.volume_api = Volumes()

@@ -128,7 +128,7 @@ class Loader:
         if "/" in name:
             # Any folder of libraries, as the loader was built for.
             for folder in dict.fromkeys(map(_below_prefix, self._usual)):
-                yield _LIB.sub(folder, name)
+                yield folder.join(_LIB.split(name))
             return
         origin = posixpath.dirname(owner)
         for folder in facts.search:

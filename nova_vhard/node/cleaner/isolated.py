@@ -141,16 +141,14 @@ def _taken(answer: dict[str, Any]) -> Outcome:
 
     Only ``True`` is clean: a step of others may say "no", which is true too.
     """
-    is_clean, said, evidence = (
-        answer[name] for name in ("clean", "said", "evidence")
-    )
+    is_clean, evidence = answer["clean"], answer["evidence"]
     if type(is_clean) is not bool or not isinstance(evidence, list):
         text = f"its answer makes no sense: clean {clean(is_clean, 80)}"
         return Outcome(False, f"{text}, evidence {clean(evidence, 80)}")
     lines = [clean(line, _WIDTH) for line in evidence[:_LINES]]
     if more := len(evidence) - len(lines):
         lines.append(f"and {more} more")
-    return Outcome(is_clean, clean(said, _WIDTH), tuple(lines))
+    return Outcome(is_clean, clean(answer["said"], _WIDTH), tuple(lines))
 
 
 def _outcome(step: Step, job: Job) -> Outcome:

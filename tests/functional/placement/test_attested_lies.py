@@ -170,18 +170,23 @@ def test_marks_of_others_that_it_holds_are_made_free(owner, acting):
     owner.cloud._adapter = mine
 
 
-def test_it_holds_its_mark_again_and_again(owner):
-    """While it does, nothing counts; and the round says so."""
+def holds_its_mark(owner):
+    """Have a liar claim its mark whenever it is to be deleted."""
     (name,) = owner.kept
-    url = f"/traits/{name}"
 
     def hold(method, path):
-        if (method, path) == ("DELETE", url):
+        if (method, path) == ("DELETE", f"/traits/{name}"):
             owner.cloud.faults.clear()
             owner.claim(owner.liar, name)
             owner.cloud.faults.append(hold)
 
     owner.cloud.faults.append(hold)
+    return name
+
+
+def test_it_holds_its_mark_again_and_again(owner):
+    """While it does, nothing counts; and the round says so."""
+    holds_its_mark(owner)
     assert not owner.fail()
     assert owner.attestor.numbers.errors["host"] == 1
     assert not owner.chosen()
@@ -193,16 +198,7 @@ def test_it_holds_its_mark_again_and_again(owner):
 
 def test_a_mark_that_it_holds_tells_no_new_attestor_anything(owner):
     """One that is started while the verifier is down knows of no FAIL."""
-    (name,) = owner.kept
-    url = f"/traits/{name}"
-
-    def hold(method, path):
-        if (method, path) == ("DELETE", url):
-            owner.cloud.faults.clear()
-            owner.claim(owner.liar, name)
-            owner.cloud.faults.append(hold)
-
-    owner.cloud.faults.append(hold)
+    name = holds_its_mark(owner)
     assert not owner.fail()
     assert name in owner.desk.marks()
     owner.cloud.faults.clear()
