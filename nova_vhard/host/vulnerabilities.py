@@ -35,6 +35,12 @@ _BUT_FOR_GUESTS = (
     "avx disabled, no microcode",
 )
 
+# What an x86 kernel does against spectre_v2. It names the barrier between two
+# guests behind it where the processor has one (IBPB), and is silent otherwise.
+_SPECTRE_V2 = "spectre_v2"
+_OF_X86 = ("retpoline", "ibrs", "lfence")
+_BARRIER = "ibpb"
+
 
 class State(enum.Enum):
     """What a text of the kernel's comes to."""
@@ -55,14 +61,17 @@ def read(root: HostRoot) -> dict[str, str]:
     }
 
 
-def state(text: str, threads_apart: bool = False) -> State:
+def state(name: str, text: str, threads_apart: bool = False) -> State:
     """Return what a text of the kernel's comes to.
 
     One that is in part open is open, and one that is not understood UNKNOWN.
 
+    :param name: of the vulnerability
     :param threads_apart: whether no two guests have threads of one core
     """
     words = text.lower()
+    if name == _SPECTRE_V2 and _lacks_barrier(words):
+        return State.OPEN
     for part in _BUT_FOR_GUESTS:
         words = words.replace(part, "not affected")
     if threads_apart:
@@ -72,3 +81,8 @@ def state(text: str, threads_apart: bool = False) -> State:
     if words.startswith(_CLOSED) and "unknown" not in words:
         return State.CLOSED
     return State.UNKNOWN
+
+
+def _lacks_barrier(words: str) -> bool:
+    """Return whether an x86 kernel knows of no barrier between two guests."""
+    return _BARRIER not in words and any(word in words for word in _OF_X86)

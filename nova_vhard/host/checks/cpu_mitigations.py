@@ -79,7 +79,7 @@ class CpuMitigations(Check):
             raise unreadable(FOLDER, "is empty")
         apart = _threads_apart(host, texts)
         states = {
-            name: vulnerabilities.state(text, apart is Status.PASS)
+            name: vulnerabilities.state(name, text, apart is Status.PASS)
             for name, text in texts.items()
         }
         evidence += sorted(
@@ -93,7 +93,7 @@ class CpuMitigations(Check):
             name
             for name, text in texts.items()
             if apart is Status.UNKNOWN
-            and vulnerabilities.state(text, True) is State.CLOSED
+            and vulnerabilities.state(name, text, True) is State.CLOSED
             and states[name] is State.OPEN
         }
         return _settled(host, states, loose)

@@ -69,12 +69,13 @@ def test_the_kernel_under_xen_speaks_of_another_processor(tmp_path, name):
 
 
 #: Captured machine to the answers, in the order of NAMES. Debian's 6.12 has
-#: no list of microcode, and how much is merged was not captured.
+#: no list of microcode, and how much is merged was not captured. Emulated
+#: processors have no barrier between two guests.
 CAPTURED = {
-    "amdvi": (PASS, PASS, UNKNOWN, FAIL, UNKNOWN),
+    "amdvi": (FAIL, PASS, UNKNOWN, FAIL, UNKNOWN),
     "smmuv3": (FAIL, UNKNOWN, UNKNOWN, PASS, UNKNOWN),
-    "apparmor-host": (PASS, PASS, UNKNOWN, FAIL, UNKNOWN),
-    "vtd-tpm": (PASS, PASS, UNKNOWN, UNKNOWN, UNKNOWN),
+    "apparmor-host": (FAIL, PASS, UNKNOWN, FAIL, UNKNOWN),
+    "vtd-tpm": (FAIL, PASS, UNKNOWN, UNKNOWN, UNKNOWN),
 }
 
 
@@ -124,7 +125,33 @@ def test_captured(tmp_path, tree):
     ],
 )
 def test_the_kernels_words(text, apart, state):
-    assert vulnerabilities.state(text, apart) is State(state)
+    assert vulnerabilities.state("mds", text, apart) is State(state)
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        # a processor, or another hypervisor, without the barrier
+        ("Mitigation: Retpolines; STIBP: disabled", State.OPEN),
+        ("Mitigation: Full generic retpoline", State.OPEN),
+        ("Mitigation: Enhanced / Automatic IBRS; RSB filling", State.OPEN),
+        ("Mitigation: LFENCE", State.OPEN),
+        ("Mitigation: Retpolines; IBPB: disabled", State.OPEN),
+        ("Mitigation: Retpolines; IBPB: always-on", State.CLOSED),
+        # the words of kernels before 4.19
+        ("Mitigation: Full generic retpoline, IBPB, IBRS_FW", State.CLOSED),
+        # other architectures, which have none
+        ("Mitigation: CSV2, BHB", State.CLOSED),
+        ("Mitigation: Software count cache flush", State.CLOSED),
+        ("Mitigation: execute trampolines", State.CLOSED),
+        ("Not affected", State.CLOSED),
+    ],
+)
+def test_a_barrier_between_guests_that_no_word_is_on(text, state):
+    assert vulnerabilities.state("spectre_v2", text) is state
+    assert vulnerabilities.state("retbleed", "Mitigation: IBRS") is (
+        State.CLOSED
+    )
 
 
 @pytest.mark.parametrize(
