@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from nova_vhard.host import (
     cage,
     domains,
+    groups,
     guests,
     mac,
     qemu_build,
@@ -37,9 +38,10 @@ class GuestCage(Check):
 
     =========  ===========================================================
     PASS       the process of each guest filters its system calls, is not
-               root nor in its group, has no capabilities, can gain none,
-               and has a mount namespace of its own; or no guest runs, and
-               libvirt's settings give the next one all of it
+               root nor in its group or that of disks, containers and the
+               like, has no capabilities, can gain none, and has a mount
+               namespace of its own; or no guest runs, and libvirt's
+               settings give the next one all of it
     FAIL       one of them does not, or its list of devices is open
     UNKNOWN    one of them cannot be seen or read; or no guest runs, and
                QEMU was built without what filters system calls
@@ -66,7 +68,8 @@ class GuestCage(Check):
     remediation = (
         "In /etc/libvirt/qemu.conf take user, group, seccomp_sandbox, "
         "clear_emulator_capabilities, namespaces and cgroup_controllers out, "
-        "or set them to libvirt's defaults and a user of QEMU's own; start "
+        "or set them to libvirt's defaults and a user of QEMU's own, which is "
+        "in no group such as disk, docker or libvirt; start "
         "libvirtd or virtqemud again. Then stop and start, or migrate away, "
         "the guests that are named. End a QEMU that libvirt did not start."
     )
@@ -108,7 +111,11 @@ def _judge(
     """
     who, place = shown(guest.name), f"{PROC}/{guest.pid}"
     result = cage.read(host.root, guest.pid)
-    lacks = [*result.open(), *_inherited(host, result)]
+    lacks = [
+        *result.open(),
+        *_of_groups(host, result),
+        *_inherited(host, result),
+    ]
     lines.append((not lacks, f"{place}/status: {result.text} ({who})"))
     source, closed = cage.devices(host.root, guest.pid)
     lines.append((closed is not False, f"{source} ({who})"))
@@ -127,6 +134,16 @@ def _judge(
     if lacks:
         return Answer(Status.FAIL, f"{who} {', '.join(lacks)}")
     return _GOOD
+
+
+def _of_groups(host: Host, result: cage.Cage) -> Iterator[str]:
+    """Yield each group of a guest's that reaches more of the host.
+
+    :raises Unreadable: if the host's groups cannot be read
+    """
+    names = groups.powerful(host.root)
+    for name in sorted({names[gid] for gid in result.gids if gid in names}):
+        yield f"is in the group {name}"
 
 
 def _inherited(host: Host, result: cage.Cage) -> Iterator[str]:
@@ -238,7 +255,24 @@ def _user(host: Host, evidence: list[str]) -> Answer:
     if any(map(_is_root, labels)):
         text = "libvirt starts guests as root, or in its group"
         return Answer(Status.FAIL, text)
+    reached = {name for each in labels for name in _reached(host, each)}
+    if reached:
+        text = f"libvirt starts guests in the group {few(sorted(reached))}"
+        return Answer(Status.FAIL, text)
     return _GOOD
+
+
+def _reached(host: Host, label: str) -> Iterator[str]:
+    """Yield groups of a label, ``+64055:+64055``, that reach more of the host.
+
+    :raises Unreadable: if the host's groups cannot be read
+    """
+    user, _, group = (part.lstrip("+") for part in label.partition(":"))
+    names = groups.powerful(host.root)
+    if group.isdecimal() and int(group) in names:
+        yield names[int(group)]
+    if user.isdecimal():
+        yield from groups.of_user(host.root, int(user))
 
 
 def _filters(host: Host, evidence: list[str]) -> Answer:

@@ -95,6 +95,36 @@ def test_the_group_of_root_is_as_good_as_root(root, name):
     assert result.reason == "dom-b is in the group root"
 
 
+GROUPS = {
+    "/etc/group": "# a comment\nkvm:x:108:libvirt-qemu\ndisk:x:6:\n"
+    "docker:x:999:nova,libvirt-qemu\nlibvirt:x:odd:\n",
+    "/etc/passwd": "libvirt-qemu:x:64055:108:Libvirt:/:/bin/false\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "why"),
+    [
+        ("108 64055", ""),
+        ("6 108", "dom-b is in the group disk"),
+        ("999 6 6", "dom-b is in the group disk, is in the group docker"),
+    ],
+)
+def test_a_group_that_reaches_more_of_the_host(root, numbers, why):
+    build(root, GROUPS)
+    change(mac_trees.process(root, "dom-b"), "Groups", numbers)
+    result = run(root)
+    assert result.status is (FAIL if why else PASS)
+    assert result.reason == (why or result.reason)
+
+
+def test_groups_that_cannot_be_read_are_unknown(root):
+    build(root, {"/ERRORS.json": json.dumps([["/etc/group", "EACCES"]])})
+    result = run(root)
+    assert result.status is UNKNOWN
+    assert "/etc/group" in result.reason
+
+
 FILTERED = "Name:\tlibvirtd\nSeccomp:\t{}\n"
 
 
@@ -237,6 +267,24 @@ def test_without_a_guest_libvirt_says_who_runs_it(empty, label, status):
         "not there"
     )
     assert "it is not there" not in "".join(silent.evidence)
+
+
+@pytest.mark.parametrize(
+    ("label", "why"),
+    [
+        ("+64055:+108", "in the group docker"),
+        ("+64055:+6", "in the group disk, docker"),
+        ("+64056:+108", "no guest is running"),
+    ],
+)
+def test_without_a_guest_the_groups_of_its_user_count(empty, label, why):
+    build(empty, GROUPS)
+    mac_trees.qemu_conf(empty, "")
+    path = empty / "CMD/virsh-capabilities"
+    path.write_text(path.read_text().replace("+64055:+64055", label))
+    result = run(empty)
+    assert result.status is (FAIL if "group" in why else PASS)
+    assert why in result.reason
 
 
 @pytest.mark.skipif(elf_files.COMPILER is None, reason="gcc is missing")

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups whose members reach more of a host than their user does.
+
+Sources: users-and-groups of Debian's base-passwd (disk, kmem, shadow), the
+polkit rule that libvirt ships (libvirt), and the documentation of Docker, LXD
+and Incus, whose sockets make any member root.
+"""
+
+from collections.abc import Iterator
+
+from nova_vhard.host.root import HostRoot, Unreadable
+
+_GROUPS, _USERS = "/etc/group", "/etc/passwd"
+_POWERFUL = frozenset(
+    ("disk", "docker", "incus-admin", "kmem", "libvirt", "lxd", "shadow")
+)
+
+
+def powerful(root: HostRoot) -> dict[int, str]:
+    """Return the names of such groups that a host has, by their numbers.
+
+    :raises Unreadable: if its groups are in a file that cannot be read
+    """
+    return {
+        int(number): name
+        for name, _, number, *_ in _rows(root, _GROUPS, 4)
+        if name in _POWERFUL and number.isdecimal()
+    }
+
+
+def of_user(root: HostRoot, uid: int) -> Iterator[str]:
+    """Yield such groups that a user is in, as libvirt starts a guest.
+
+    :raises Unreadable: as ``powerful``
+    """
+    names = {
+        name
+        for name, _, number, *_ in _rows(root, _USERS, 7)
+        if number == str(uid)
+    }
+    for name, _, _, members in _rows(root, _GROUPS, 4):
+        if name in _POWERFUL and names & set(members.split(",")):
+            yield name
+
+
+def _rows(root: HostRoot, path: str, fields: int) -> Iterator[list[str]]:
+    """Yield the lines of group(5) or passwd(5) that glibc would take."""
+    try:
+        for line in root.lines(path):
+            row = line.strip().split(":")
+            if len(row) == fields:
+                yield row
+    except Unreadable as error:
+        if not error.missing:
+            raise
