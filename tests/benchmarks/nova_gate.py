@@ -7,9 +7,9 @@ business: GET /servers/detail of 20 servers, and an action that it does not
 judge, lock and unlock.
 
 For POST /servers with an image the gate has to know the image and the flavor.
-``create`` is one for which it may take both as it has seen them some seconds
-ago, ``create_read`` one for which it may not: with a drive for the
-configuration.
+The image it reads in Nova's place: Nova goes on with the same answer.  For
+``create`` the flavor may be as the gate has seen it some seconds ago; for
+``create_read``, with a drive for the configuration, it may not.
 
 Nova is its API alone, on SQLite, which oslo.db opens anew for each
 transaction.  Glance is a real one behind HTTP, the same for all; Neutron is a
