@@ -108,8 +108,8 @@ _SPEC = functools.cache(inspect.getfullargspec)
 
 
 def _spec(method: Any) -> Any:
-    """Stand in for ``inspect.getfullargspec`` of a bound method."""
-    return _SPEC(method.__func__)
+    """Stand in for ``inspect.getfullargspec``, of a method bound or static."""
+    return _SPEC(getattr(method, "__func__", method))
 
 
 @functools.cache
