@@ -51,12 +51,14 @@ def policy() -> dict[str, Any]:
     }
 
 
-def fleet(found: Sequence[HostPosture], trouble: str | None) -> dict[str, Any]:
+def fleet(
+    postures: Sequence[HostPosture], trouble: str | None
+) -> dict[str, Any]:
     """Return the hosts by check, worst first.
 
     :param trouble: why there are none, where they could not be read
     """
-    hosts = summary.worst_first(found)
+    hosts = summary.worst_first(postures)
     proven = Counter(name for host in hosts for name in host.proven)
     statuses = Counter(host.status for host in hosts)
     return {

@@ -45,11 +45,11 @@ class IndexView(views.HorizonTemplateView):  # type: ignore[misc]
         now = datetime.datetime.now(datetime.UTC)
         context: dict[str, Any] = super().get_context_data(**kwargs)
         policy = contents.policy()
-        found, trouble = self._hosts(now, policy["max_age"])
+        postures, trouble = self._hosts(now, policy["max_age"])
         return (
             context
             | policy
-            | contents.fleet(found, trouble)
+            | contents.fleet(postures, trouble)
             | contents.decisions(now)
             | contents.exemptions(policy["policy"], now.date())
         )

@@ -52,7 +52,7 @@ class Tool:
             raise unreadable(self._name, f"was not run: {error}") from error
         text = ended.output.decode("utf-8", "replace")
         if ended.status != 0:
-            raise self._failed(words, f"{ended.said}: {_error(text)}")
+            raise self._failed(words, f"{ended.outcome}: {_error(text)}")
         return text
 
     def ask(self, *words: str) -> dict[str, Any]:

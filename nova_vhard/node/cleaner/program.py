@@ -30,12 +30,12 @@ class Ending:
     """How a program ended.
 
     :ivar status: its exit status, None if it was ended
-    :ivar said: how it ended, in words
+    :ivar outcome: how it ended, in words
     :ivar output: the end of what it printed
     """
 
     status: int | None
-    said: str
+    outcome: str
     output: bytes
 
 

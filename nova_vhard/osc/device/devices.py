@@ -37,8 +37,8 @@ class FleetDevice:
         return sorted(request[0] for request in requests if request)
 
     @property
-    def told(self) -> list[str]:
-        """What the cleaner tells."""
+    def reported(self) -> list[str]:
+        """What the cleaner reports of it."""
         words = self.words
         return sorted(word for word in words if not traits.request_of(word))
 
@@ -52,7 +52,9 @@ class FleetDevice:
     @property
     def why(self) -> str:
         """Why it is not to be had, and what is asked; empty for nothing."""
-        parts = [f"{item}: {device_words.meaning(item)}" for item in self.told]
+        parts = [
+            f"{item}: {device_words.meaning(item)}" for item in self.reported
+        ]
         parts += [f"{item}: asked for" for item in self.asked]
         if not parts and self.status == "reserved":
             parts = ["no cleaner has said anything of it"]
@@ -87,7 +89,7 @@ def devices(placement: Placement, host: str = "") -> Iterator[FleetDevice]:
             continue  # deleted meanwhile
 
 
-def one(placement: Placement, host: str, address: str) -> FleetDevice:
+def find(placement: Placement, host: str, address: str) -> FleetDevice:
     """Return one device.
 
     :raises osc_lib.exceptions.CommandError: if there is none

@@ -43,7 +43,7 @@ class _Ask(output.Command):
         """
         placement: Placement = self.app.client_manager.vhard.placement
         try:
-            result = devices.one(
+            result = devices.find(
                 placement, parsed_args.host, parsed_args.address
             )
             self.check(result)

@@ -109,7 +109,7 @@ class ShowDevice(output.ShowOne):
         """Return what Placement and the journal say."""
         placement = self.app.client_manager.vhard.placement
         try:
-            result = devices.one(
+            result = devices.find(
                 placement, parsed_args.host, parsed_args.address
             )
         except PlacementError as error:

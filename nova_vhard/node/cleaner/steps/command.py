@@ -45,10 +45,10 @@ class Command(Step):
         except program.Refused as error:
             return Outcome(False, f"{path} was not run: {error}")
         lines = ended.output.decode("utf-8", "replace").splitlines()
-        evidence = [clean(" ".join(words), _WIDTH), ended.said]
+        evidence = [clean(" ".join(words), _WIDTH), ended.outcome]
         evidence += [clean(line, _WIDTH) for line in lines[-_LINES:]]
         return Outcome(
-            ended.status == 0, f"{path}: {ended.said}", tuple(evidence)
+            ended.status == 0, f"{path}: {ended.outcome}", tuple(evidence)
         )
 
 
