@@ -72,7 +72,7 @@ class Records(logging.FileHandler):
         self.written += 1
         self.longest = max(self.longest, len(data))
         self.faults += (
-            f"{one}: {record.msg!r}" for one in _faults(data, record)
+            f"{each}: {record.msg!r}" for each in _faults(data, record)
         )
 
     def handleError(self, record: logging.LogRecord) -> None:
@@ -92,7 +92,7 @@ def _faults(data: bytes, record: logging.LogRecord) -> Iterator[str]:
         yield "not written"
     read = [_read(line) for line in data.splitlines()]
     wanted = _EVENTS.get((record.name, record.levelname))
-    if [one for one in read if one] != ([wanted] if wanted else []):
+    if [each for each in read if each] != ([wanted] if wanted else []):
         yield f"reads as {read}"
     # A traceback has lines, and each of them is oslo.log's.
     several = record.exc_info is not None
@@ -104,10 +104,10 @@ def _faults(data: bytes, record: logging.LogRecord) -> Iterator[str]:
 def _read(line: bytes) -> type | None:
     """Return what our own reader of logs makes of a line."""
     try:
-        said = decisions.read(line)
+        event = decisions.read(line)
     except decisions.Unreadable as error:
         return type(error)
-    return None if said is None else type(said)
+    return None if event is None else type(event)
 
 
 @contextlib.contextmanager

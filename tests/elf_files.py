@@ -84,13 +84,15 @@ def headers(data: bytes) -> list[tuple[int, ...]]:
     (start,) = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)
     places = [start + number * size for number in range(count)]
-    return [(one, *struct.unpack_from("<IIQQQQ", data, one)) for one in places]
+    return [
+        (each, *struct.unpack_from("<IIQQQQ", data, each)) for each in places
+    ]
 
 
 def relro_end(path: pathlib.Path) -> int:
     """Return the address at which PT_GNU_RELRO ends."""
     ((*_, address, _physical, size),) = [
-        one for one in headers(path.read_bytes()) if one[1] == 0x6474E552
+        each for each in headers(path.read_bytes()) if each[1] == 0x6474E552
     ]
     return address + size
 
@@ -98,9 +100,9 @@ def relro_end(path: pathlib.Path) -> int:
 def change_header(path: pathlib.Path, kind: int, **fields: int) -> None:
     """Change ``type`` or ``flags`` of the program headers of a type."""
     data = bytearray(path.read_bytes())
-    for place, found, flags, *_ in headers(data):
-        if found == kind:
-            changed = fields.get("type", found), fields.get("flags", flags)
+    for place, result, flags, *_ in headers(data):
+        if result == kind:
+            changed = fields.get("type", result), fields.get("flags", flags)
             struct.pack_into("<II", data, place, *changed)
     path.write_bytes(data)
 
@@ -122,13 +124,13 @@ def change_tags(
 def tags(path: pathlib.Path) -> dict[int, int]:
     """Return the entries of the dynamic section."""
     data = path.read_bytes()
-    found = {}
+    result = {}
     for _, kind, _, offset, _, _, size in headers(data):
         if kind == 2:
             for place in range(offset, offset + size, 16):
                 tag, value = struct.unpack_from("<QQ", data, place)
-                found.setdefault(tag, value)
-    return found
+                result.setdefault(tag, value)
+    return result
 
 
 def change_bytes(path: pathlib.Path, old: bytes, new: bytes) -> None:
@@ -147,7 +149,7 @@ def made(bits: int, order: str, names: Sequence[bytes]) -> bytes:
     """
     wide = bits == 64
     word, size = ("Q", 8) if wide else ("I", 4)
-    strings = b"\0" + b"".join(one + b"\0" for one in names)
+    strings = b"\0" + b"".join(each + b"\0" for each in names)
     head, entry = (64, 56) if wide else (52, 32)
     at = head + 5 * entry
     flags = [(5, at + 10 * size), (10, len(strings)), (24, 0)]

@@ -38,10 +38,10 @@ class _Errors(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.found: list[logging.LogRecord] = []
+        self.records: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.found.append(record)
+        self.records.append(record)
 
 
 class _Raising(logging.Handler):
@@ -69,7 +69,7 @@ def errors() -> Iterator[list[logging.LogRecord]]:
     """Give the list of errors that our code logs from now on."""
     handler = _Errors()
     with _handled(OURS, handler):
-        yield handler.found
+        yield handler.records
 
 
 @contextlib.contextmanager
@@ -79,10 +79,10 @@ def broken_log(name: str) -> Iterator[None]:
         yield
 
 
-def check_logged(found: list[logging.LogRecord], kind: type) -> None:
+def check_logged(result: list[logging.LogRecord], kind: type) -> None:
     """Check that there is one error, with the traceback of an exception."""
-    assert len(found) == 1, [record.getMessage() for record in found]
-    (record,) = found
+    assert len(result) == 1, [record.getMessage() for record in result]
+    (record,) = result
     assert record.levelname == "ERROR"
     assert record.exc_info
     logged, error, trace = record.exc_info

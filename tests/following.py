@@ -111,8 +111,8 @@ class Step(NamedTuple):
     @property
     def commands(self) -> list[list[str]]:
         """The words of the commands, as a shell takes them."""
-        found = (self.words.get("first"), self.words.get("second"))
-        return [shlex.split(line) for line in found if line]
+        result = (self.words.get("first"), self.words.get("second"))
+        return [shlex.split(line) for line in result if line]
 
     @property
     def given(self) -> dict[str, str]:
@@ -147,7 +147,7 @@ def steps(explanation: str) -> list[Step]:
     :raises AssertionError: on words that this module does not know
     """
     _, _, rest = explanation.partition(" To fix: ")
-    found = []
+    result = []
     while rest:
         for kind in _ORDER:
             match = _COMPILED[kind].match(rest)
@@ -155,10 +155,10 @@ def steps(explanation: str) -> list[Step]:
                 break
         else:
             raise AssertionError(f"nobody can follow: {rest}")
-        found.append(Step(kind, match.groupdict()))
+        result.append(Step(kind, match.groupdict()))
         rest = rest[match.end() :].removeprefix("; ")
-    assert found, explanation
-    return found
+    assert result, explanation
+    return result
 
 
 def policy(name: str) -> Policy:
@@ -176,7 +176,7 @@ def values(rules: Policy, kind: DeviceKind) -> list[str]:
         "int": ("0", "1", "2"),
         "text": ("pc", "pc-i440fx-9.0", "isapc"),
     }.get(kind.value_type, ())
-    return [one for one in every if one not in rule.allow]
+    return [each for each in every if each not in rule.allow]
 
 
 def refused(
@@ -193,12 +193,12 @@ def refused(
         for kind in KINDS.values()
         if getattr(kind, attribute)
     }
-    wanted = [(name, found) for name, found in named.items() if found]
+    wanted = [(name, result) for name, result in named.items() if result]
     for start in range(0, len(wanted), _TOGETHER):
         few = wanted[start : start + _TOGETHER]
-        most = max(len(found) for _, found in few)
+        most = max(len(result) for _, result in few)
         for number in range(min(most, _OF_A_KIND)):
-            yield {name: found[number % len(found)] for name, found in few}
+            yield {name: result[number % len(result)] for name, result in few}
 
 
 def devices(rules: Policy) -> Iterator[dict[str, str]]:

@@ -23,6 +23,11 @@ import nova_vhard
 from nova_vhard import gates
 
 PACKAGE = Path(nova_vhard.__file__).parent
+#: Whose names are looked at.
+NAMED = tuple(
+    PACKAGE.parent / top
+    for top in ("nova_vhard", "nova_vhard_dashboard", "tests", "tools")
+)
 #: What a Nova developer would not name a variable.
 BANNED = ("one", "found", "told", "said")
 MOST = {"median": 9, "p95": 25, "closed": 8300}
@@ -92,14 +97,15 @@ def _public_in(node: ast.Module | ast.ClassDef) -> Iterator[ast.AST]:
 
 
 def banned() -> Counter[str]:
-    """Return on how many lines of the package each banned name stands."""
+    """Return how often each banned name is a variable's or a function's."""
     pattern = re.compile(rf"\b({'|'.join(BANNED)})\b")
     count: Counter[str] = Counter(dict.fromkeys(BANNED, 0))
-    for path in PACKAGE.rglob("*.py"):
+    for path in (path for top in NAMED for path in top.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            name = getattr(node, "id", getattr(node, "arg", None))
-            if isinstance(name, str) and pattern.fullmatch(name):
-                count[name] += 1
+            for field in ("id", "arg", "name"):
+                name = getattr(node, field, None)
+                if isinstance(name, str) and pattern.fullmatch(name):
+                    count[name] += 1
     return count
 
 

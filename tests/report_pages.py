@@ -117,7 +117,7 @@ def report(
         for number in itertools.count()
         for row in servers.rows(policy, _server(number, names), today)
     )
-    found = itertools.islice(every, left)
+    result = itertools.islice(every, left)
     return Report(
         made=NOW,
         policy=policy,
@@ -126,7 +126,7 @@ def report(
         fleet=Part(),
         images=Part(images),
         servers=Part(
-            tuple(found),
+            tuple(result),
             notes=(f"{left} servers looked at, {left} violate",),
         ),
         flavors=Part(flavor_rows),

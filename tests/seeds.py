@@ -54,7 +54,7 @@ def searched(strategy: Any, fewer: int) -> Callable[[Any], Any]:
     )
 
     def decorate(test: Any) -> Any:
-        found = hypothesis.given(strategy)(test)
-        return settings(hypothesis.seed(SEED)(found))
+        result = hypothesis.given(strategy)(test)
+        return settings(hypothesis.seed(SEED)(result))
 
     return decorate

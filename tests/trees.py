@@ -80,8 +80,8 @@ def capabilities(*emulators: str) -> str:
     """Return what libvirt would say of a host with these emulators."""
     guests = "".join(
         "<guest><os_type>hvm</os_type><arch name='x86_64'>"
-        f"<emulator>{one}</emulator><domain type='qemu'/></arch></guest>"
-        for one in emulators
+        f"<emulator>{each}</emulator><domain type='qemu'/></arch></guest>"
+        for each in emulators
     )
     return f"<capabilities><host/>{guests}</capabilities>"
 
@@ -112,10 +112,10 @@ def pci_host(
         group = f"/sys/kernel/iommu_groups/{name}"
         content[f"{group}/devices"] = None
         content[f"{group}/type"] = f"{kind}\n"
-        for one in devices:
-            device = f"/sys/devices/pci0000:00/{one}"
-            content[f"{group}/devices/{one}"] = (
-                f"-> ../../../../devices/pci0000:00/{one}"
+        for each in devices:
+            device = f"/sys/devices/pci0000:00/{each}"
+            content[f"{group}/devices/{each}"] = (
+                f"-> ../../../../devices/pci0000:00/{each}"
             )
             content[f"{device}/class"] = "0x020000\n"
             content[f"{device}/vendor"] = "0x8086\n"
@@ -125,13 +125,13 @@ def pci_host(
             content[f"{device}/iommu_group"] = (
                 f"-> ../../../kernel/iommu_groups/{name}"
             )
-            content[f"/sys/bus/pci/devices/{one}"] = (
-                f"-> ../../../devices/pci0000:00/{one}"
+            content[f"/sys/bus/pci/devices/{each}"] = (
+                f"-> ../../../devices/pci0000:00/{each}"
             )
-    for one in alone:
-        content[f"/sys/devices/pci0000:00/{one}/class"] = "0x080600\n"
-        content[f"/sys/bus/pci/devices/{one}"] = (
-            f"-> ../../../devices/pci0000:00/{one}"
+    for each in alone:
+        content[f"/sys/devices/pci0000:00/{each}/class"] = "0x080600\n"
+        content[f"/sys/bus/pci/devices/{each}"] = (
+            f"-> ../../../devices/pci0000:00/{each}"
         )
     return content
 
@@ -153,7 +153,7 @@ def facts(
     :param cpus: option to the set of processors that it gives to guests
     """
     sets = {"vcpu_pin_set": None, **(cpus or {})}
-    found = {
+    result = {
         "version": 1,
         "time": "2026-06-15T12:00:00+00:00",
         "files": ["/etc/nova/nova.conf"],
@@ -185,13 +185,13 @@ def facts(
         },
         "pci": {
             "device_spec": [
-                one if isinstance(one, str) else json.dumps(one)
-                for one in device_spec
+                each if isinstance(each, str) else json.dumps(each)
+                for each in device_spec
             ],
             "report_in_placement": report_in_placement,
         },
     }
-    return {FACTS: json.dumps(found)}
+    return {FACTS: json.dumps(result)}
 
 
 def functions(
@@ -206,17 +206,17 @@ def functions(
         "/sys/bus/pci/devices": None,
         **DRIVERS,
     }
-    for one, identity in devices.items():
+    for each, identity in devices.items():
         vendor, _, product = identity.partition(":")
-        content[f"/sys/devices/{one}/vendor"] = f"0x{vendor}\n"
-        content[f"/sys/devices/{one}/device"] = f"0x{product}\n"
-        content[f"/sys/devices/{one}/class"] = "0x020000\n"
-        content[f"/sys/bus/pci/devices/{one}"] = f"-> ../../../devices/{one}"
+        content[f"/sys/devices/{each}/vendor"] = f"0x{vendor}\n"
+        content[f"/sys/devices/{each}/device"] = f"0x{product}\n"
+        content[f"/sys/devices/{each}/class"] = "0x020000\n"
+        content[f"/sys/bus/pci/devices/{each}"] = f"-> ../../../devices/{each}"
     for parent, children in (vfs or {}).items():
         place = f"/sys/devices/{parent}"
         content[f"{place}/sriov_totalvfs"] = "7\n"
         content[f"{place}/sriov_numvfs"] = f"{len(children)}\n"
-        for number, one in enumerate(children):
-            content[f"{place}/virtfn{number}"] = f"-> ../{one}"
-            content[f"/sys/devices/{one}/physfn"] = f"-> ../{parent}"
+        for number, each in enumerate(children):
+            content[f"{place}/virtfn{number}"] = f"-> ../{each}"
+            content[f"/sys/devices/{each}/physfn"] = f"-> ../{parent}"
     return content

@@ -185,10 +185,10 @@ def test_pass_without_an_attestation_is_none(bare):
     bare.watch()
     entry = bare.keylime.agent(bare.agent)
     assert entry["attestation_count"] == 0
-    said = entry["attestation_status"]
+    text = entry["attestation_status"]
     assert bare.attestor.once()
     assert not bare.chosen()
-    row("added and never verified", f"Keylime says {said}: not chosen")
+    row("added and never verified", f"Keylime says {text}: not chosen")
 
 
 def test_a_register_is_extended(desk):

@@ -49,7 +49,7 @@ PEERS = "tests.benchmarks.abuse_peers"
 def measure() -> common.Figures:
     """Run the services and measure everything."""
     client.CACHE.mkdir(parents=True, exist_ok=True)
-    found = []
+    result = []
     with tempfile.TemporaryDirectory(
         dir=client.CACHE, prefix="abuse-"
     ) as folder:
@@ -61,8 +61,8 @@ def measure() -> common.Figures:
             directory = Path(folder) / name
             directory.mkdir()
             common.progress(f"== {name}")
-            found += run(directory)
-    return abuse_cost.figures(found)
+            result += run(directory)
+    return abuse_cost.figures(result)
 
 
 def _glance(directory: Path) -> list[abuse_cost.Finding]:

@@ -84,24 +84,24 @@ def load(saved: dict[str, Any]) -> Finding:
 
 def figures(findings: Iterable[Finding]) -> common.Figures:
     """Return the worst of all, and each that is beyond."""
-    found = list(findings)
+    answer = list(findings)
     result: common.Figures = {}
     for kind, unit in (("cpu", "ms"), ("bytes", "kib")):
-        worst = max(found, key=lambda finding: _ratio(finding, kind))
+        worst = max(answer, key=lambda finding: _ratio(finding, kind))
         result |= {
             f"worst_{kind}_ratio": round(_ratio(worst, kind), 3),
             f"worst_{kind}_case": worst.name,
             f"worst_{kind}_gate_{unit}": _amount(worst.gate, kind),
             f"worst_{kind}_plain_{unit}": _amount(worst.plain, kind),
         }
-    most = max(found, key=lambda finding: finding.gate.lookups)
+    most = max(answer, key=lambda finding: finding.gate.lookups)
     return {
         **result,
         "most_lookups": most.gate.lookups,
         "most_lookups_case": most.name,
-        "cases": len(found),
-        "cases_beyond": sum(finding.beyond for finding in found),
-        **{k: v for finding in found for k, v in _if_beyond(finding)},
+        "cases": len(answer),
+        "cases_beyond": sum(finding.beyond for finding in answer),
+        **{k: v for finding in answer for k, v in _if_beyond(finding)},
     }
 
 

@@ -41,9 +41,9 @@ def devices(image: str) -> Iterator[Case]:
                 "disk_bus": "ide",
             }
 
-        found = filled(entry, SIZE)
-        yield boot(f"{kind}s", image, block_device_mapping_v2=found)
-        yield boot(f"{kind}s_no_image", "", block_device_mapping_v2=found)
+        result = filled(entry, SIZE)
+        yield boot(f"{kind}s", image, block_device_mapping_v2=result)
+        yield boot(f"{kind}s_no_image", "", block_device_mapping_v2=result)
     old = filled(
         lambda n: {"volume_id": name_of("1", n), "device_name": "vda"}, SIZE
     )

@@ -83,12 +83,12 @@ def application(
     kind, name = parts[-2], parts[-1]
     if kind not in OBJECTS or environ["REQUEST_METHOD"] != "GET":
         return nova_network.application(environ, start_response)
-    found = name[0] != ABSENT or kind == "quotas"
+    result = name[0] != ABSENT or kind == "quotas"
     body = {"NeutronError": _NO_PORT}
-    if found:
+    if result:
         body = {kind[:-1]: OBJECTS[kind](name)}
     start_response(
-        "200 OK" if found else "404 Not Found",
+        "200 OK" if result else "404 Not Found",
         [("Content-Type", "application/json")],
     )
     return [json.dumps(body).encode()]

@@ -114,5 +114,5 @@ def find(directory: Path) -> Iterator[Finding]:
 if __name__ == "__main__":
     settings = Path(sys.argv[1])
     home = Path(json.loads(settings.read_text())["directory"])
-    found = [finding.saved() for finding in find(home)]
-    settings.with_suffix(".found").write_text(json.dumps(found))
+    result = [finding.saved() for finding in find(home)]
+    settings.with_suffix(".found").write_text(json.dumps(result))

@@ -49,15 +49,15 @@ class Service:
 
     def find(self, cases: Iterable[Case]) -> list[Finding]:
         """Return what requests cost; each is shown to who waits."""
-        found = []
+        result = []
         for case in cases:
             costs = [
                 measure(lambda app=app, case=case: self._cost(app, case))
                 for app in (self.gate, self.plain)
             ]
-            found.append(Finding(case.name, *costs))
-            common.progress(str(found[-1]))
-        return found
+            result.append(Finding(case.name, *costs))
+            common.progress(str(result[-1]))
+        return result
 
     def _cost(self, app: Any, case: Case) -> Cost:
         for file in self.databases:
@@ -81,16 +81,16 @@ def answered(app: Any, environ: dict[str, Any]) -> tuple[int, int]:
     A server answers 500 to what comes out of the whole pipeline; that stands
     for no answer in time, too.
     """
-    found: list[str] = []
+    result: list[str] = []
     try:
         with patience():
-            parts = app(environ, lambda status, *_: found.append(status))
+            parts = app(environ, lambda status, *_: result.append(status))
             size = sum(len(part) for part in parts)
             with contextlib.suppress(AttributeError):
                 parts.close()
     except (Exception, Hang):
         return 500, 0
-    return int(found[-1].split()[0]), size
+    return int(result[-1].split()[0]), size
 
 
 def main(
@@ -105,8 +105,8 @@ def main(
     sys.excepthook = sys.__excepthook__
     service.find([warm_up])
     gc.freeze()  # what stays is not looked through before each request
-    found = [finding.saved() for finding in service.find(cases)]
-    settings.with_suffix(".found").write_text(json.dumps(found))
+    result = [finding.saved() for finding in service.find(cases)]
+    settings.with_suffix(".found").write_text(json.dumps(result))
     # Glance would want to end threads that it has never had.
     os._exit(0)
 

@@ -36,10 +36,10 @@ class Desk(client.Client):
 
         :raises RuntimeError: if it never will be
         """
-        found = self._ask("GET", f"/v2.1/servers/{server}")["server"]
-        if found["status"] not in ("BUILD", "ACTIVE"):
-            raise RuntimeError(f"a server became {found}")
-        return bool(found["status"] == "ACTIVE")
+        result = self._ask("GET", f"/v2.1/servers/{server}")["server"]
+        if result["status"] not in ("BUILD", "ACTIVE"):
+            raise RuntimeError(f"a server became {result}")
+        return bool(result["status"] == "ACTIVE")
 
     def delete(self, server: str) -> None:
         """Delete a server; its name may be there for a moment longer."""

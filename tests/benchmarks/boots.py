@@ -156,12 +156,12 @@ def measure() -> common.Figures:
         ]
         for side in sides:
             side.settle()
-        found: common.Figures = {}
+        result: common.Figures = {}
         for plan in PLANS:
-            found |= measured(plan, sides)
+            result |= measured(plan, sides)
     # Where it fails the logs are left.
     shutil.rmtree(directory, ignore_errors=True)
-    return found
+    return result
 
 
 def _there(module: str) -> bool:

@@ -234,8 +234,8 @@ def main(
     print(json.dumps(figures, indent=2), flush=True)
     missed = bars(figures) if options.check and not few else []
     if options.save:
-        found = {"figures": figures, "bars": _WANTED, "missed": missed}
-        pathlib.Path(options.save).write_text(json.dumps(found))
+        result = {"figures": figures, "bars": _WANTED, "missed": missed}
+        pathlib.Path(options.save).write_text(json.dumps(result))
     for line in missed:
         print(line, flush=True)
     return 1 if missed else 0

@@ -62,27 +62,29 @@ def compare(
 ) -> list[tuple[Ratio, str]]:
     """Return the ratios that fail, each with why."""
     failed = []
-    for one in ratios:
-        was = committed.get(one.benchmark, {}).get(one.name)
-        found = now.get(one.benchmark, {}).get(one.name)
+    for each in ratios:
+        was = committed.get(each.benchmark, {}).get(each.name)
+        result = now.get(each.benchmark, {}).get(each.name)
         if not was:
-            failed.append((one, f"{one}: not among the committed figures"))
-        elif not found:
-            failed.append((one, f"{one}: was not measured"))
-        elif (part := fall(was, found, one.more)) > LIMIT:
-            text = f"{one}: {was} committed, {found} now, a fall of {part:.0%}"
-            failed.append((one, text))
+            failed.append((each, f"{each}: not among the committed figures"))
+        elif not result:
+            failed.append((each, f"{each}: was not measured"))
+        elif (part := fall(was, result, each.more)) > LIMIT:
+            text = (
+                f"{each}: {was} committed, {result} now, a fall of {part:.0%}"
+            )
+            failed.append((each, text))
     return failed
 
 
 def measured(benchmarks: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Run benchmarks in few rounds; return their figures."""
-    found = {}
+    result = {}
     for name in dict.fromkeys(benchmarks):
         progress(f"== {name}")
         _, saved, _ = everything.run(name, "--quick", limit=300)
-        found[name] = saved.get("figures", {})
-    return found
+        result[name] = saved.get("figures", {})
+    return result
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,17 +96,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="is always so")
     parser.parse_args(argv)
     committed = {
-        name: one["figures"] for name, one in everything.kept().items()
+        name: each["figures"] for name, each in everything.kept().items()
     }
-    now = measured(one.benchmark for one in RATIOS)
+    now = measured(each.benchmark for each in RATIOS)
     failed = compare(committed, now)
     if failed:
-        suspects = [one for one, _ in failed]
-        again = measured(one.benchmark for one in suspects)
+        suspects = [each for each, _ in failed]
+        again = measured(each.benchmark for each in suspects)
         failed = compare(committed, again, suspects)
         now |= again
     shown = {
-        one.name: now.get(one.benchmark, {}).get(one.name) for one in RATIOS
+        each.name: now.get(each.benchmark, {}).get(each.name)
+        for each in RATIOS
     }
     print(json.dumps(shown, indent=2), flush=True)
     for _, text in failed:

@@ -116,8 +116,8 @@ def run(
             timer.cancel()
             process.terminate()
             process.wait()
-        found = json.loads(saved.read_text()) if saved.exists() else {}
-    return status, found, last
+        answer = json.loads(saved.read_text()) if saved.exists() else {}
+    return status, answer, last
 
 
 def result(name: str) -> dict[str, Any]:
@@ -127,12 +127,12 @@ def result(name: str) -> dict[str, Any]:
     state = _STATES.get(status, "failed")
     if state in ("held", "missed") and not saved:
         state = "failed"
-    said = saved.get("missed", [])
+    lines = saved.get("missed", [])
     if state in ("unavailable", "failed"):
-        said = [last.replace(str(steps.ROOT), "...")]
+        lines = [last.replace(str(steps.ROOT), "...")]
     return {
         "state": state,
-        "said": said,
+        "said": lines,
         "day": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "took_s": round(time.monotonic() - begun),
         "machine": machine(),
@@ -163,7 +163,7 @@ def chosen(names: Sequence[str], first: str | None) -> list[str]:
     :param first: the one to go on with
     """
     every = list(steps.known())
-    wanted = [one for one in every if one in names] if names else every
+    wanted = [each for each in every if each in names] if names else every
     return wanted[wanted.index(first) :] if first else wanted
 
 
@@ -188,12 +188,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         minutes = (time.monotonic() - begun) / 60
         progress(f"== {number}/{len(wanted)} {name}, after {minutes:.1f} min")
         results = kept()
-        results[name] = found = result(name)
+        results[name] = answer = result(name)
         keep(results)
-        missed += [f"{name}: {line}" for line in found["said"]]
-        if found["state"] != "held" and not found["said"]:
-            missed.append(f"{name}: {found['state']}")
-        progress(f"== {name}: {found['state']}, {found['took_s']} s")
+        missed += [f"{name}: {line}" for line in answer["said"]]
+        if answer["state"] != "held" and not answer["said"]:
+            missed.append(f"{name}: {answer['state']}")
+        progress(f"== {name}: {answer['state']}, {answer['took_s']} s")
     print(json.dumps(kept(), indent=2), flush=True)
     for line in missed:
         print(line, flush=True)

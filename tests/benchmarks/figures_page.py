@@ -42,8 +42,8 @@ def _overview(results: Mapping[str, Result], steps: Mapping[str, Step]) -> str:
     rows = [("Benchmark", "Beside", "Result")]
     for name, step in steps.items():
         state = results.get(name, {}).get("state")
-        said = _STATES.get(state, "**not run yet**")
-        rows.append((f"``{name}``", step.peer, said))
+        text = _STATES.get(state, "**not run yet**")
+        rows.append((f"``{name}``", step.peer, text))
     return _table(rows)
 
 
@@ -62,7 +62,7 @@ def _step(step: Step, result: Result) -> str:
 
 def _machine(facts: Mapping[str, Any]) -> str:
     versions = facts.get("versions", {})
-    named = ", ".join(f"{name} {one}" for name, one in versions.items())
+    named = ", ".join(f"{name} {each}" for name, each in versions.items())
     return (
         f"{facts['cores']} cores, {facts['memory_gib']} GiB of memory, "
         f"Python {facts['python']}" + (f"; {named}" if named else "")
@@ -85,7 +85,7 @@ def _rows(
             if low in figures:
                 interval = f"{figures[low]} to {figures[high]}"
             wanted = "; ".join(
-                bars[one] for one in (name, low, high) if one in bars
+                bars[each] for each in (name, low, high) if each in bars
             )
             yield f"``{name}``", _plain(value), interval, wanted
 
@@ -93,7 +93,7 @@ def _rows(
 def _plain(value: object) -> str:
     """Return text in which reStructuredText sees nothing."""
     text = str(value).replace("\\", "\\\\")
-    return "".join(f"\\{one}" if one in "*`|_" else one for one in text)
+    return "".join(f"\\{each}" if each in "*`|_" else each for each in text)
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:

@@ -126,8 +126,8 @@ def runs_at(
         "vhard_posture": lambda: timed(posture, hosts, clean),
         "vhard_refused": lambda: refused(gate, hosts, e1000),
         **{
-            name: functools.partial(timed, one, hosts, clean)
-            for name, one in stock.items()
+            name: functools.partial(timed, each, hosts, clean)
+            for name, each in stock.items()
         },
         "pci_passthrough": lambda: timed(pci, hosts, device),
     }
@@ -213,7 +213,7 @@ def _each(pairs: list[tuple[float, float]], side: int, number: int) -> float:
     return round(taken / number * 1e6, 4)
 
 
-def fixed(one: Any, many: Any) -> common.Figures:
+def fixed(item: Any, many: Any) -> common.Figures:
     """Return the fixed cost of a request, under one and many exemptions."""
     common.progress("fixed cost …")
     wall = time.perf_counter
@@ -221,7 +221,7 @@ def fixed(one: Any, many: Any) -> common.Figures:
     ide, e1000 = filter_fleet.spec(IDE), filter_fleet.spec(E1000)
     clean = filter_fleet.spec(CLEAN)
     runs: dict[str, Callable[[], float]] = {
-        "fixed_1_exemption_us": lambda: timed(one, hosts, ide, wall),
+        "fixed_1_exemption_us": lambda: timed(item, hosts, ide, wall),
         "fixed_10000_exemptions_us": lambda: timed(many, hosts, ide, wall),
         "fixed_clean_10000_exemptions_us": lambda: timed(
             many, hosts, clean, wall
@@ -235,7 +235,7 @@ def fixed(one: Any, many: Any) -> common.Figures:
         for name, run in runs.items():
             samples[name].append(run())
     figures = {
-        name: common.median_us(found) for name, found in samples.items()
+        name: common.median_us(result) for name, result in samples.items()
     }
     growth = (
         figures["fixed_10000_exemptions_us"] / figures["fixed_1_exemption_us"]
@@ -248,18 +248,20 @@ def measure() -> common.Figures:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         filter_gate.write_logs_to(root / "nova-scheduler.log")
-        one = filter_gate.gate(fresh(root, "one"), filter_gate.policy_text(1))
+        single = filter_gate.gate(
+            fresh(root, "one"), filter_gate.policy_text(1)
+        )
         common.progress(f"a policy with {MANY} exemptions …")
         start = time.perf_counter()
         many = filter_gate.gate(
             fresh(root, "many"), filter_gate.policy_text(MANY)
         )
         load = time.perf_counter() - start
-        figures = fixed(one, many)
+        figures = fixed(single, many)
         figures["load_10000_exemptions_ms"] = round(load * 1e3)
         posture = filter_gate.gate(fresh(root, "proven"), filter_gate.PROVEN)
         for number in filter_fleet.SIZES:
-            figures |= filters_at(one, posture, number)
+            figures |= filters_at(single, posture, number)
         alone = [
             filter_gate.gate(fresh(root, f"alone{number}"), text)
             for number, text in enumerate(
@@ -267,7 +269,7 @@ def measure() -> common.Figures:
             )
         ]
         figures |= beside_reading(
-            (one, posture), alone, filter_fleet.SIZES[-1]
+            (single, posture), alone, filter_fleet.SIZES[-1]
         )
     return figures
 
@@ -277,9 +279,11 @@ def quick() -> common.Figures:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         filter_gate.write_logs_to(root / "nova-scheduler.log")
-        one = filter_gate.gate(fresh(root, "one"), filter_gate.policy_text(1))
+        single = filter_gate.gate(
+            fresh(root, "one"), filter_gate.policy_text(1)
+        )
         posture = filter_gate.gate(fresh(root, "proven"), filter_gate.PROVEN)
-        return filters_at(one, posture, filter_fleet.SIZES[0], QUICK_ROUNDS)
+        return filters_at(single, posture, filter_fleet.SIZES[0], QUICK_ROUNDS)
 
 
 def fresh(root: Path, name: str) -> Path:

@@ -53,7 +53,7 @@ class Fleet:
 
     def __init__(self, hosts: list[Any]) -> None:
         self._providers = [
-            {"uuid": one.uuid, "name": one.nodename} for one in hosts
+            {"uuid": each.uuid, "name": each.nodename} for each in hosts
         ]
 
     def get(self, url: str, version: str) -> Any:
@@ -67,10 +67,10 @@ class Fleet:
         )
 
 
-def with_posture(one: Any, hosts: list[Any]) -> Any:
+def with_posture(item: Any, hosts: list[Any]) -> Any:
     """Return a filter whose fleet has proven what the policy requires."""
-    one._hosts._posture = Posture(lambda: Placement(Fleet(hosts)), 600, 600)
-    return one
+    item._hosts._posture = Posture(lambda: Placement(Fleet(hosts)), 600, 600)
+    return item
 
 
 def configure(directory: Path, text: str) -> None:

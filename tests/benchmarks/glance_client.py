@@ -72,5 +72,5 @@ def serve(
     *servers: tuple[Path, str], module: str = SERVER
 ) -> Iterator[list[Glance]]:
     """Run a Glance for each directory and filter until the block ends."""
-    with client.serve(module, *servers) as found:
-        yield [Glance(pid, port) for pid, port in found]
+    with client.serve(module, *servers) as result:
+        yield [Glance(pid, port) for pid, port in result]

@@ -72,8 +72,8 @@ def running(directory: Path) -> Iterator[Sides]:
     servers = (("gate", GATE), ("plain", PASS_ON), ("control", PASS_ON))
     with glance_client.serve(
         *((directory / name, factory) for name, factory in servers)
-    ) as found:
-        yield Sides(*map(Side, found))
+    ) as result:
+        yield Sides(*map(Side, result))
 
 
 def uploads(sides: Sides) -> common.Figures:

@@ -59,9 +59,9 @@ def answering(folder: Path, more: str) -> Answers:
     memory = Memory(str(folder))
     memory.adopt()
     judge = Judge(memory, lambda hours: frozenset())
-    found = Answers(PolicyFile(str(path)), judge, Metrics(), str(folder))
-    found.refresh()
-    return found
+    result = Answers(PolicyFile(str(path)), judge, Metrics(), str(folder))
+    result.refresh()
+    return result
 
 
 def start(answers: Answers, name: str = domains.UUID) -> Answer:
@@ -87,9 +87,9 @@ def judgements(folder: Path) -> common.Figures:
     pairs = [(judged(many), judged(few)) for _ in range(BLOCKS)][1:]
     return {
         **common.median_ratio(pairs).figures("exemptions_10000_ratio"),
-        "judged_us": common.median_us(one for _, one in pairs),
+        "judged_us": common.median_us(each for _, each in pairs),
         "judged_10000_exemptions_us": common.median_us(
-            one for one, _ in pairs
+            each for each, _ in pairs
         ),
     }
 
@@ -132,10 +132,10 @@ def of_the_hook(folder: Path) -> common.Figures:
     common.progress("hooks ...")
     with hooks(folder) as (ours, empty):
         pairs = [(run_hook(ours), run_hook(empty)) for _ in range(HOOKS)][1:]
-    beyond = common.bootstrap_median([one - other for one, other in pairs])
+    beyond = common.bootstrap_median([each - other for each, other in pairs])
     return {
-        "hook_us": common.median_us(one for one, _ in pairs),
-        "empty_hook_us": common.median_us(one for _, one in pairs),
+        "hook_us": common.median_us(each for each, _ in pairs),
+        "empty_hook_us": common.median_us(each for _, each in pairs),
         "hook_beyond_empty_us": round(beyond.median * 1e6, 2),
         "hook_beyond_empty_us_low": round(beyond.low * 1e6, 2),
         "hook_beyond_empty_us_high": round(beyond.high * 1e6, 2),

@@ -50,8 +50,8 @@ def watched(command: Sequence[str]) -> float:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             break
-        found = sum(_pss_kib(one) for one in _tree(process.pid))
-        peak_kib = max(peak_kib, found)
+        result = sum(_pss_kib(each) for each in _tree(process.pid))
+        peak_kib = max(peak_kib, result)
         time.sleep(_EVERY)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -72,12 +72,12 @@ def _tree(pid: int) -> Iterator[int]:
             yield from _tree(child)
 
 
-def _same_memory(one: int, other: int) -> bool:
+def _same_memory(first: int, other: int) -> bool:
     """Tell whether two processes have one memory; False if nobody knows."""
     number = _KCMP.get(platform.machine())
     if number is None:
         return False
-    return bool(_LIBC.syscall(number, one, other, _VM, 0, 0) == 0)
+    return bool(_LIBC.syscall(number, first, other, _VM, 0, 0) == 0)
 
 
 def _pss_kib(pid: int) -> int:
@@ -87,7 +87,7 @@ def _pss_kib(pid: int) -> int:
     except OSError:
         return 0
     lines = (line.split() for line in text.splitlines())
-    return next((int(one[1]) for one in lines if one[0] == "Pss:"), 0)
+    return next((int(each[1]) for each in lines if each[0] == "Pss:"), 0)
 
 
 if __name__ == "__main__":

@@ -112,8 +112,8 @@ def running(
     servers = [(directory / name, factory) for name, factory in filters]
     for place, _ in servers:
         shutil.copytree(template, place)
-    with client.serve(SERVER, *servers) as found:
-        yield Sides(*(Side(*one, behind, image) for one in found))
+    with client.serve(SERVER, *servers) as result:
+        yield Sides(*(Side(*each, behind, image) for each in result))
 
 
 def make_template(directory: Path, glance: str, network: str) -> None:

@@ -128,10 +128,10 @@ def play(
 
 def figures(turns: Mapping[str, Sequence[Turn]]) -> common.Figures:
     """Return ratios, medians with and without, and what is added."""
-    found: common.Figures = {}
+    result: common.Figures = {}
     for kind, listed in turns.items():
         walls = [(gate.wall, plain.wall) for gate, plain, _ in listed]
-        found |= {
+        result |= {
             **ratio(listed).figures(f"{kind}_ratio"),
             **ratio(listed, 2).figures(f"{kind}_control_ratio"),
             **common.median_ratio(walls).figures(f"{kind}_wall_ratio"),
@@ -147,8 +147,8 @@ def figures(turns: Mapping[str, Sequence[Turn]]) -> common.Figures:
             ),
             f"{kind}_turns": len(listed),
         }
-    return found
+    return result
 
 
 def _us(took: Any) -> float:
-    return common.median_us(one.processor for one in took)
+    return common.median_us(each.processor for each in took)

@@ -171,7 +171,7 @@ def refreshes(worker: Worker, folder: Path) -> common.Figures:
     for number in range(REFRESHES + 1):
         posture = Posture(lambda: placement, ttl, 10 * ttl, clock)
         start, begun = time.perf_counter(), time.process_time()
-        costs = worker.taken(lambda one=posture: one.hosts(QUESTION))
+        costs = worker.taken(lambda each=posture: each.hosts(QUESTION))
         if number == 0:  # connects
             continue
         assert len(costs[2]) == REPORTERS
@@ -189,7 +189,9 @@ def refreshes(worker: Worker, folder: Path) -> common.Figures:
 
 
 def _default_ttl() -> float:
-    (option,) = (one for one in vhard_conf.OPTS if one.name == "posture_ttl")
+    (option,) = (
+        each for each in vhard_conf.OPTS if each.name == "posture_ttl"
+    )
     return float(option.default)
 
 
@@ -200,8 +202,8 @@ def measure() -> common.Figures:
     try:
         with database(directory) as (kind, address, process):
             make(directory / "api", address)
-            with client.serve(SERVER, (directory / "api", address)) as found:
-                worker = Worker(*found[0], process)
+            with client.serve(SERVER, (directory / "api", address)) as result:
+                worker = Worker(*result[0], process)
                 return {
                     "database": kind,
                     "reporters": REPORTERS,

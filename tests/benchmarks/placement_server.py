@@ -86,23 +86,25 @@ def fill(directory: Path, number: int) -> None:
     nodes = range(1, number + 1)
     table, trait = models.ResourceProvider.__table__, models.Trait.__table__
     with db_api.get_placement_engine().begin() as link:
-        link.execute(trait.insert(), [{"name": one} for one in ours])
+        link.execute(trait.insert(), [{"name": each} for each in ours])
         names = [*_others(), *ours]
-        found = link.execute(trait.select().where(trait.c.name.in_(names)))
-        ids = [row.id for row in found]
-        for rows in _blocks({"id": one, **_provider(one)} for one in nodes):
+        result = link.execute(trait.select().where(trait.c.name.in_(names)))
+        ids = [row.id for row in result]
+        for rows in _blocks({"id": each, **_provider(each)} for each in nodes):
             link.execute(table.insert(), rows)
         for rows in _blocks(
-            {"resource_provider_id": node, "trait_id": one}
+            {"resource_provider_id": node, "trait_id": each}
             for node in nodes
-            for one in ids
+            for each in ids
         ):
             link.execute(models.ResourceProviderTrait.__table__.insert(), rows)
 
 
 def _others() -> list[str]:
     wanted = ("HW_CPU_X86_", "COMPUTE_")
-    names = [one for one in os_traits.get_traits() if one.startswith(wanted)]
+    names = [
+        each for each in os_traits.get_traits() if each.startswith(wanted)
+    ]
     return names[:_OTHERS]
 
 

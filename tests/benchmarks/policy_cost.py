@@ -131,12 +131,12 @@ def taken_in_turns(
     return samples
 
 
-def evaluations(one: Policy, many: Policy, rounds: int) -> common.Figures:
+def evaluations(item: Policy, many: Policy, rounds: int) -> common.Figures:
     """Return evaluations a second, and ratios to the peers'."""
     common.progress("evaluations ...")
     samples = taken_in_turns(
         {
-            "baseline": ours(one, CLEAN),
+            "baseline": ours(item, CLEAN),
             "many_exemptions": ours(many, CLEAN),
             "exempted": ours(many, IDE),
             "jsonschema": by_jsonschema(),
@@ -191,9 +191,9 @@ def measured(plan: Plan) -> common.Figures:
         }
         for number, path in paths.items():
             path.write_text(policy_text(number))
-        one, many = (document.load(str(path)) for path in paths.values())
+        single, many = (document.load(str(path)) for path in paths.values())
         return {
-            **evaluations(one, many, plan.blocks),
+            **evaluations(single, many, plan.blocks),
             **loading(paths[MANY], plan.loads),
         }
 

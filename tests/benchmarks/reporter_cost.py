@@ -57,7 +57,7 @@ def taken(command: Iterable[object], codes: tuple[int, ...]) -> float:
 
     :param codes: exit statuses that are verdicts
     """
-    words = [str(one) for one in command]
+    words = [str(each) for each in command]
     begun = time.perf_counter()
     done = subprocess.run(words, capture_output=True, check=False, timeout=300)
     seconds = time.perf_counter() - begun
@@ -99,7 +99,7 @@ def first_run(reporter: Reporter) -> float:
 
 def checksec(paths: Iterable[str]) -> float:
     """Return how long checksec takes for some binaries."""
-    return sum(taken(["checksec", f"--file={one}"], (0,)) for one in paths)
+    return sum(taken(["checksec", f"--file={each}"], (0,)) for each in paths)
 
 
 def first_runs(reporter: Reporter) -> common.Figures:
@@ -125,8 +125,8 @@ def first_runs(reporter: Reporter) -> common.Figures:
             validate.append(took["validate"])
             large.append(took["large"])
             small.append(took["small"])
-    theirs = [sum(one) for one in zip(validate, large, small, strict=True)]
-    fewer = [sum(one) for one in zip(validate, large, strict=True)]
+    theirs = [sum(each) for each in zip(validate, large, small, strict=True)]
+    fewer = [sum(each) for each in zip(validate, large, strict=True)]
     ratio = common.median_ratio(zip(ours, theirs, strict=True))
     without = common.median_ratio(zip(ours, fewer, strict=True))
     return {
@@ -164,12 +164,12 @@ def peak(place: pathlib.Path, uri: str) -> common.Figures:
         more = _PUBLISHERS.format(name=NAME, place=place, url=url)
         reporter = Reporter(place / "service", uri, more)
         reporter.facts()
-        found = memory.peak_mib(reporter.command("run", "--once"))
+        result = memory.peak_mib(reporter.command("run", "--once"))
     state = reporter.place / "state"
     for path in (place / "nova_vhard.prom", state / "report.json"):
         if not path.exists():
             raise RuntimeError(f"nothing was published to {path}")
-    return {"peak_mib": found}
+    return {"peak_mib": result}
 
 
 def clock() -> Iterator[datetime.datetime]:

@@ -86,10 +86,10 @@ def throughput(
     ratio = common.median_ratio(
         zip(samples["without"], samples["with"], strict=True)
     )
-    found = ratio.figures(f"throughput_{number}_hosts_ratio")
+    result = ratio.figures(f"throughput_{number}_hosts_ratio")
     for name, taken in samples.items():
-        found[f"boot_{name}_{number}_hosts_us"] = common.median_us(taken)
-    return {**found, f"boot_{number}_hosts_pairs": pairs}
+        result[f"boot_{name}_{number}_hosts_us"] = common.median_us(taken)
+    return {**result, f"boot_{number}_hosts_pairs": pairs}
 
 
 def memory(number: int) -> common.Figures:

@@ -63,12 +63,12 @@ class PlacementStandIn:
         request = {"VCPU": 4, "MEMORY_MB": 8192, "DISK_GB": 40}
         self._requests = [
             {
-                "allocations": {one.uuid: {"resources": request}},
-                "mappings": {"": [one.uuid]},
+                "allocations": {each.uuid: {"resources": request}},
+                "mappings": {"": [each.uuid]},
             }
-            for one in nodes
+            for each in nodes
         ]
-        self._summaries = {one.uuid: {} for one in nodes}
+        self._summaries = {each.uuid: {} for each in nodes}
         self._providers = providers_body(nodes)
 
     def get_allocation_candidates(self, *unused: Any) -> Any:
@@ -93,17 +93,17 @@ class PlacementStandIn:
 
 def providers_body(nodes: list[Any]) -> str:
     """Return what Placement says of resource providers, as it is sent."""
-    found = [
+    result = [
         {
-            "uuid": one.uuid,
-            "name": one.hypervisor_hostname,
+            "uuid": each.uuid,
+            "name": each.hypervisor_hostname,
             "generation": 7,
-            "root_provider_uuid": one.uuid,
+            "root_provider_uuid": each.uuid,
             "parent_provider_uuid": None,
             "links": [
                 {
                     "rel": rel,
-                    "href": f"/resource_providers/{one.uuid}/{rel}",
+                    "href": f"/resource_providers/{each.uuid}/{rel}",
                 }
                 for rel in (
                     "self",
@@ -115,9 +115,9 @@ def providers_body(nodes: list[Any]) -> str:
                 )
             ],
         }
-        for one in nodes
+        for each in nodes
     ]
-    return json.dumps({"resource_providers": found})
+    return json.dumps({"resource_providers": result})
 
 
 class Fleet:
@@ -129,7 +129,7 @@ class Fleet:
             for index in range(number)
         ]
         self._services = {
-            one.host: _service(one.id, one.host) for one in self.nodes
+            each.host: _service(each.id, each.host) for each in self.nodes
         }
         stand_in = PlacementStandIn(self.nodes)
         # The scheduler's own client, and the one that our filter makes.
@@ -150,7 +150,7 @@ class Fleet:
             self._services,
         )
         # What nova-compute tells of its servers: kept in memory there, too.
-        instances: dict[str, Any] = {one.host: {} for one in self.nodes}
+        instances: dict[str, Any] = {each.host: {} for each in self.nodes}
         hosts._get_instance_info = lambda _, node: instances[node.host]
         return made
 
@@ -175,9 +175,9 @@ def boot(properties: dict[str, str]) -> Any:
 def default_filters() -> list[str]:
     """Return the names of the filters that Nova enables by default."""
     (option,) = (
-        one
-        for one in nova.conf.scheduler.filter_scheduler_opts
-        if one.name == "enabled_filters"
+        each
+        for each in nova.conf.scheduler.filter_scheduler_opts
+        if each.name == "enabled_filters"
     )
     return list(option.default)
 

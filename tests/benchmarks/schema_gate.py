@@ -50,8 +50,8 @@ def running(directory: Path) -> Iterator[Sides]:
     """Run three new servers in a directory, until the block ends."""
     servers = (("gate", GATE), ("schema", PASS_ON), ("control", PASS_ON))
     places = [(directory / name, factory) for name, factory in servers]
-    with glance_client.serve(*places, module=SERVER) as found:
-        gate, schema, control = map(Side, found)
+    with glance_client.serve(*places, module=SERVER) as result:
+        gate, schema, control = map(Side, result)
         gate.refuse(403)
         schema.refuse(400)
         yield Sides(gate, schema, control)

@@ -26,16 +26,16 @@ def schema() -> dict[str, Any]:
     wildcard becomes a pattern.
     """
     policy = document.load(document.shipped("baseline"))
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name, rule in policy.guest_devices.items():
         allowed = {"type": "string", **_allowed(rule.allow.listed)}
-        found |= dict.fromkeys(KINDS[name].image_properties, allowed)
-    return found
+        result |= dict.fromkeys(KINDS[name].image_properties, allowed)
+    return result
 
 
 def _allowed(values: tuple[str, ...]) -> dict[str, Any]:
-    if any("*" in one for one in values):
-        words = "|".join(one.replace("*", ".*") for one in values)
+    if any("*" in each for each in values):
+        words = "|".join(each.replace("*", ".*") for each in values)
         return {"pattern": f"^({words})$"}
     # An empty enum is no schema.
     return {"enum": list(values) or ["nothing"]}

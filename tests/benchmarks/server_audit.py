@@ -86,7 +86,7 @@ def _copy(link: Any, table: str, column: str, numbers: range) -> None:
     link.executemany(
         f"INSERT INTO {table} ({', '.join(names)}) "
         f"SELECT {', '.join(values)} FROM {table} WHERE {column} = ?",
-        [(_server_id(one), nova_cloud.ACTED_ON) for one in numbers],
+        [(_server_id(each), nova_cloud.ACTED_ON) for each in numbers],
     )
 
 
@@ -94,16 +94,16 @@ def _set_images(link: Any, numbers: range) -> None:
     """Give each server its image, and what Nova keeps of that."""
     link.executemany(
         "UPDATE instances SET image_ref = ? WHERE uuid = ?",
-        [(_image_id(one), _server_id(one)) for one in numbers],
+        [(_image_id(each), _server_id(each)) for each in numbers],
     )
     for name, value in image_audit.OLD.items():
         link.executemany(
             "UPDATE instance_system_metadata SET value = ? "
             "WHERE instance_uuid = ? AND key = ?",
             [
-                (value, _server_id(one), f"image_{name}")
-                for one in numbers
-                if not one % image_audit.THIRD
+                (value, _server_id(each), f"image_{name}")
+                for each in numbers
+                if not each % image_audit.THIRD
             ],
         )
 

@@ -61,7 +61,7 @@ def known() -> dict[str, Step]:
     modules = dict(_LINE.findall(SCRIPT.read_text(encoding="utf-8")))
     for name in RUNNERS:
         modules.pop(name, None)
-    order = [*(one for one in _PEERS if one in modules), *sorted(modules)]
+    order = [*(each for each in _PEERS if each in modules), *sorted(modules)]
     return {
         name: Step(name, modules[name], _PEERS.get(name, "see below"))
         for name in dict.fromkeys(order)

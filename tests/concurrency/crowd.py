@@ -106,13 +106,13 @@ def right(
     ask: Callable[[str], Hashable], path: Path
 ) -> tuple[dict[tuple[str, Hashable], int], ...]:
     """Return what is right under each policy, asked by one thread alone."""
-    found = []
+    result = []
     for policy in POLICIES:
         put(path, policy)
         # the first call after a change may still be another's to read
         ask("ide")
-        found.append({(bus, ask(bus)): 1 for bus in BUSES})
-    return tuple(found)
+        result.append({(bus, ask(bus)): 1 for bus in BUSES})
+    return tuple(result)
 
 
 def check(
@@ -124,14 +124,14 @@ def check(
 
     :returns: the answers, as often as they were given
     """
-    one, other = right(ask, path)
-    assert not one.keys() & other.keys(), "void: both policies say the same"
+    first, other = right(ask, path)
+    assert not first.keys() & other.keys(), "void: both policies say the same"
 
     def change(number: int) -> None:
         put(path, POLICIES[number % 2])
         more(number)
 
-    known = one.keys() | other.keys()
+    known = first.keys() | other.keys()
     crowd = Crowd(ask, change, known)
     crowd.run()
     return _only(crowd.answers, known)

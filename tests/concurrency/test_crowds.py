@@ -141,8 +141,8 @@ class Asker:
         self.gate = scheduler.VirtHardeningFilter()
         self._specs = specs
         self._hosts = [
-            SimpleNamespace(host=one, uuid=one, hypervisor_type="QEMU")
-            for one in uuids
+            SimpleNamespace(host=each, uuid=each, hypervisor_type="QEMU")
+            for each in uuids
         ]
 
     def ask(self, bus: str) -> Any:
@@ -152,7 +152,7 @@ class Asker:
             left = self.gate.filter_all(iter(self._hosts), spec)
         except exception.NoValidHost as error:
             return str(error.kwargs["reason"])
-        return tuple(one.host for one in left)
+        return tuple(each.host for each in left)
 
 
 def test_scheduler(policy_file: Path) -> None:

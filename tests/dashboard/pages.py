@@ -87,10 +87,10 @@ class Horizon:
 
     def shown(self, selector: str, text: str = "") -> list[Any]:
         """Return what is seen of the elements with a text in them."""
-        found = self.driver.find_elements(By.CSS_SELECTOR, selector)
+        result = self.driver.find_elements(By.CSS_SELECTOR, selector)
         return [
             element
-            for element in found
+            for element in result
             if element.is_displayed() and text in element.text
         ]
 
@@ -111,8 +111,8 @@ class Horizon:
 
     def select(self, name: str, text: str) -> None:
         """Choose from a select that is seen."""
-        found = self.find(f"select[name={name}]")
-        Select(found).select_by_visible_text(text)
+        result = self.find(f"select[name={name}]")
+        Select(result).select_by_visible_text(text)
 
     def allocate(self, name: str) -> None:
         """Choose what a step of a wizard offers, if it is not chosen."""
@@ -123,8 +123,8 @@ class Horizon:
     def elements(self, selector: str) -> list[Any]:
         """Wait for elements to be there, seen or not."""
         get = (By.CSS_SELECTOR, selector)
-        found: list[Any] = self.until(lambda: self.driver.find_elements(*get))
-        return found
+        result: list[Any] = self.until(lambda: self.driver.find_elements(*get))
+        return result
 
     def act(self, row: str, action: str) -> None:
         """Choose an action of a row of a table, as soon as it has it."""
@@ -168,7 +168,7 @@ class Horizon:
         button = ".modal-footer .finish, .modal-footer .btn-primary"
         # A wizard has it ready as soon as it has loaded what it needs.
         ready = self.until(
-            lambda: [one for one in self.shown(button) if one.is_enabled()]
+            lambda: [each for each in self.shown(button) if each.is_enabled()]
         )
         ready[-1].click()
 
@@ -181,7 +181,7 @@ class Horizon:
         self.until(lambda: not self.shown(".modal.loading"))
         if picture:
             self.picture(".modal-content", picture)
-        return self.told()
+        return self.messages()
 
     def picture(self, selector: str, name: str) -> None:
         """Keep a picture of a part of the page."""
@@ -197,9 +197,9 @@ class Horizon:
         file = self._pictures / f"{name}.png"
         file.write_bytes(base64.b64decode(taken))
 
-    def told(self) -> str:
+    def messages(self) -> str:
         """Return the text of everything that looks like a message."""
-        return "\n".join(one.text for one in self.shown(".alert"))
+        return "\n".join(each.text for each in self.shown(".alert"))
 
     def is_closed(self) -> bool:
         """Return whether no dialog is open."""

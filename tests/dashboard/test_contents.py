@@ -79,18 +79,18 @@ def test_a_policy(tmp_path, setting):
         'version: "1"\nhosts: {max_report_age: 5}\n',
     )
     setting(NOVA_VHARD_POLICY_FILE=path)
-    found = contents.policy()
-    assert found["policy"].hosts.max_report_age == found["max_age"] == 5
-    assert found["policy_error"] == ""
+    result = contents.policy()
+    assert result["policy"].hosts.max_report_age == result["max_age"] == 5
+    assert result["policy_error"] == ""
 
 
 def test_no_policy(tmp_path, setting):
     setting(NOVA_VHARD_POLICY_FILE=str(tmp_path / "none.yaml"))
-    found = contents.policy()
-    assert found["policy"] is None
-    assert found["max_age"] == 2
-    assert "none.yaml" in found["policy_error"]
-    assert "No such file or directory" in found["policy_error"]
+    result = contents.policy()
+    assert result["policy"] is None
+    assert result["max_age"] == 2
+    assert "none.yaml" in result["policy_error"]
+    assert "No such file or directory" in result["policy_error"]
 
 
 def test_a_policy_that_becomes_bad(tmp_path, setting):
@@ -98,20 +98,20 @@ def test_a_policy_that_becomes_bad(tmp_path, setting):
     setting(NOVA_VHARD_POLICY_FILE=path)
     contents.policy()
     write(tmp_path / "policy.yaml", 'version: "9"\n')
-    found = contents.policy()
-    assert found["policy"] is not None
-    assert "policy.yaml" in found["policy_error"]
+    result = contents.policy()
+    assert result["policy"] is not None
+    assert "policy.yaml" in result["policy_error"]
 
 
 def test_a_large_fleet():
-    found = contents.fleet(HOSTS, None)
-    assert found["count"] == 150
-    assert found["attested"] == 1
-    assert len(found["hosts"]) == contents.HOSTS == 100
-    assert found["more_hosts"] == 50
-    assert sum(number for _, number in found["statuses"]) == 150
+    result = contents.fleet(HOSTS, None)
+    assert result["count"] == 150
+    assert result["attested"] == 1
+    assert len(result["hosts"]) == contents.HOSTS == 100
+    assert result["more_hosts"] == 50
+    assert sum(number for _, number in result["statuses"]) == 150
     worst = summary.worst_first(HOSTS)
-    for shown, host in zip(found["hosts"], worst, strict=False):
+    for shown, host in zip(result["hosts"], worst, strict=False):
         words = [word for _, word in shown["answers"]]
         assert words == [summary.answer(host, name) for name in CHECKS]
         assert shown["name"] == host.name
@@ -127,8 +127,12 @@ def test_names_of_hosts_are_clean():
 
 def test_no_log_is_named(setting):
     setting(NOVA_VHARD_DECISIONS=())
-    found = contents.decisions(NOW)
-    assert (found["logs"], found["decisions"], found["notes"]) == ([], [], [])
+    result = contents.decisions(NOW)
+    assert (result["logs"], result["decisions"], result["notes"]) == (
+        [],
+        [],
+        [],
+    )
 
 
 def test_decisions_of_the_last_day(tmp_path, setting):
@@ -141,26 +145,26 @@ def test_decisions_of_the_last_day(tmp_path, setting):
         + line("p2", time="2026-11-25 09:20:00")
     )
     setting(NOVA_VHARD_DECISIONS=str(log))
-    found = contents.decisions(NOW)
-    assert found["logs"] == [str(log)]
-    assert found["since"] == "2026-11-24 09:30:00"
+    result = contents.decisions(NOW)
+    assert result["logs"] == [str(log)]
+    assert result["since"] == "2026-11-24 09:30:00"
     assert [
         (rule, project, group.requests, group.refused, group.last)
-        for rule, project, group in found["decisions"]
+        for rule, project, group in result["decisions"]
     ] == [
         ("guest_devices.disk_bus", "p1", 2, 2, "2026-11-25 09:14:02"),
         ("guest_devices.disk_bus", "p2", 1, 1, "2026-11-25 09:20:00"),
     ]
-    assert (found["notes"], found["more_decisions"]) == ([], 0)
+    assert (result["notes"], result["more_decisions"]) == ([], 0)
 
 
 def test_very_many_decisions(tmp_path, setting):
     log = tmp_path / "nova-api.log"
     log.write_text("".join(line(f"p{number}") for number in range(30)))
     setting(NOVA_VHARD_DECISIONS=[log])
-    found = contents.decisions(NOW)
-    assert len(found["decisions"]) == contents.ROWS == 20
-    assert found["more_decisions"] == 10
+    result = contents.decisions(NOW)
+    assert len(result["decisions"]) == contents.ROWS == 20
+    assert result["more_decisions"] == 10
 
 
 def test_of_large_logs_the_end_is_read(tmp_path, setting, monkeypatch):
@@ -169,10 +173,10 @@ def test_of_large_logs_the_end_is_read(tmp_path, setting, monkeypatch):
         log.write_text(line("p1") + line("p2"))
     setting(NOVA_VHARD_DECISIONS=[str(log) for log in logs])
     monkeypatch.setattr(contents, "BYTES", 2 * len(line("p1")))
-    found = contents.decisions(NOW)
-    ((_, project, group),) = found["decisions"]
+    result = contents.decisions(NOW)
+    ((_, project, group),) = result["decisions"]
     assert (project, group.requests) == ("p2", 2)
-    assert found["notes"] == [
+    assert result["notes"] == [
         f"{log}: only the end of it was read" for log in logs
     ]
 
@@ -181,9 +185,9 @@ def test_a_log_that_cannot_be_read(tmp_path, setting):
     good, gone = tmp_path / "nova.log", tmp_path / "gone.log"
     good.write_text(line() + line(violations=[1]))
     setting(NOVA_VHARD_DECISIONS=[str(gone), str(good)])
-    found = contents.decisions(NOW)
-    assert len(found["decisions"]) == 1
-    assert found["notes"] == [
+    result = contents.decisions(NOW)
+    assert len(result["decisions"]) == 1
+    assert result["notes"] == [
         f"{gone}: No such file or directory",
         "lines that cannot be read: 1",
     ]
@@ -200,9 +204,9 @@ def test_outsiders_text_is_clean(tmp_path, setting):
 
 def test_exemptions_that_end():
     policy = policy_of(exemptions=EXEMPTIONS)
-    found = contents.exemptions(policy, NOW.date())
-    assert found["exemption_count"] == 3
-    shown = [(item["id"], item["state"][1]) for item in found["exemptions"]]
+    result = contents.exemptions(policy, NOW.date())
+    assert result["exemption_count"] == 3
+    shown = [(item["id"], item["state"][1]) for item in result["exemptions"]]
     assert shown == [
         ("old-installer", "has ended"),
         ("legacy-routers", "ends in 6 days"),
@@ -212,9 +216,9 @@ def test_exemptions_that_end():
 def test_very_many_exemptions():
     policy = policy_of(exemptions=EXEMPTIONS)
     policy = replace(policy, exemptions=policy.exemptions * 30)
-    found = contents.exemptions(policy, NOW.date())
-    assert len(found["exemptions"]) == 20
-    assert found["more_exemptions"] == 40
+    result = contents.exemptions(policy, NOW.date())
+    assert len(result["exemptions"]) == 20
+    assert result["more_exemptions"] == 40
 
 
 def test_exemptions_without_a_policy():

@@ -86,9 +86,9 @@ def test_launch_instance(as_member):
     as_member.step("Flavor")
     as_member.allocate("m1.tiny")
     as_member.finish()
-    told = as_member.refusal("launch-instance")
-    assert told.startswith(lines(IDE, E1000, "To fix: image "))
-    assert "run openstack image save --file my-copy.img " in told
+    text = as_member.refusal("launch-instance")
+    assert text.startswith(lines(IDE, E1000, "To fix: image "))
+    assert "run openstack image save --file my-copy.img " in text
     as_member.step("Details")
     name = as_member.find(".wizard input[name=name]")
     assert name.get_attribute("value") == "router"
@@ -101,8 +101,8 @@ def test_rebuild_instance(as_member, member, server):
     typed = as_member.find("textarea[name=description]")
     typed.send_keys("a router")
     as_member.finish()
-    told = as_member.refusal("rebuild-instance")
-    assert told.startswith(lines(IDE, E1000, "To fix: image "))
+    text = as_member.refusal("rebuild-instance")
+    assert text.startswith(lines(IDE, E1000, "To fix: image "))
     assert typed.get_attribute("value") == "a router"
 
     # The same dialog, when it is not refused.
@@ -120,8 +120,8 @@ def test_rescue_instance(as_member, server):
     typed = as_member.find("input[name=password]")
     typed.send_keys("secret")
     as_member.finish()
-    told = as_member.refusal("rescue-instance")
-    assert told.startswith(lines(IDE, E1000, "To fix: image "))
+    text = as_member.refusal("rescue-instance")
+    assert text.startswith(lines(IDE, E1000, "To fix: image "))
     assert typed.get_attribute("value") == "secret"
 
 
@@ -130,9 +130,9 @@ def test_resize_instance(as_member, server, loud_flavor):
     as_member.act(server.name, "Resize Instance")
     as_member.pick("flavor", loud_flavor)
     as_member.finish()
-    told = as_member.refusal("resize-instance")
-    assert "flavor extra spec hw:sound_model='ich9' is not allowed" in told
-    assert told.endswith("To fix: choose a flavor without hw:sound_model")
+    text = as_member.refusal("resize-instance")
+    assert "flavor extra spec hw:sound_model='ich9' is not allowed" in text
+    assert text.endswith("To fix: choose a flavor without hw:sound_model")
 
 
 def test_attach_interface(as_member, server, port):
@@ -141,9 +141,9 @@ def test_attach_interface(as_member, server, port):
     as_member.pick("specification_method", "port")
     as_member.pick("port", port)
     as_member.finish()
-    told = as_member.refusal("attach-interface")
-    assert told.startswith(lines(""))
-    assert "Rule passthrough.allow" in told
+    text = as_member.refusal("attach-interface")
+    assert text.startswith(lines(""))
+    assert "Rule passthrough.allow" in text
 
 
 def test_attach_volume(as_member, old_server, volume):
@@ -151,8 +151,8 @@ def test_attach_volume(as_member, old_server, volume):
     as_member.act(old_server.name, "Attach Volume")
     as_member.pick("volume", volume)
     as_member.finish()
-    told = as_member.refusal("attach-volume")
-    assert told.startswith(lines(IDE, "To fix: "))
+    text = as_member.refusal("attach-volume")
+    assert text.startswith(lines(IDE, "To fix: "))
 
 
 def test_create_snapshot(as_member, server, nova_answers):
@@ -164,6 +164,6 @@ def test_create_snapshot(as_member, server, nova_answers):
     typed = as_member.find("input[name=name]")
     typed.send_keys("copy")
     as_member.finish()
-    told = as_member.refusal("create-snapshot")
-    assert told.startswith(lines(IDE, "To fix: "))
+    text = as_member.refusal("create-snapshot")
+    assert text.startswith(lines(IDE, "To fix: "))
     assert typed.get_attribute("value") == "copy"

@@ -15,10 +15,10 @@ def verdict(horizon, image):
 
 
 def test_an_old_image(as_member):
-    told = verdict(as_member, "old-router")
+    text = verdict(as_member, "old-router")
     title = "A server of this image is refused."
-    assert told.startswith("\n".join((title, IDE, E1000, "To fix: image ")))
-    assert "openstack image save --file my-copy.img" in told
+    assert text.startswith("\n".join((title, IDE, E1000, "To fix: image ")))
+    assert "openstack image save --file my-copy.img" in text
 
 
 def test_an_image_as_it_ought_to_be(as_member):

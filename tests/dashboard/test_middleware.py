@@ -28,7 +28,7 @@ def sent(response, method="post", messages=(), **headers):
     return request, RefusalMiddleware(lambda _: response)(request)
 
 
-def told(response):
+def explained(response):
     assert response.status_code == 403
     return json.loads(response.content)["nova_vhard"]
 
@@ -40,10 +40,10 @@ def test_it_is_the_one_nearest_to_the_views():
 def test_an_answer_of_horizons_api():
     answer = JsonResponse(f"HTTP {REFUSED}", safe=False, status=403)
     _, response = sent(answer)
-    found = told(response)
-    assert found["message"] == REFUSED
-    assert found["violations"][0]["rule"] == "guest_devices.disk_bus"
-    assert found["fix"][1] == {
+    result = explained(response)
+    assert result["message"] == REFUSED
+    assert result["violations"][0]["rule"] == "guest_devices.disk_bus"
+    assert result["fix"][1] == {
         "text": "--property hw_disk_bus=virtio",
         "command": True,
     }
@@ -56,7 +56,7 @@ def test_a_message_beside_a_redirect():
     ]
     answer = HttpResponseRedirect("/project/instances/")
     request, response = sent(answer, messages=messages, **AJAX)
-    assert told(response)["message"] == REFUSED
+    assert explained(response)["message"] == REFUSED
     assert request.horizon["async_messages"] == []
 
 
@@ -65,7 +65,7 @@ def test_an_exception_that_nobody_handled():
     request = RequestFactory().post("/api/glance/images/", **AJAX)
     error = ValueError(f"HTTP {REFUSED}")
     response = middleware.process_exception(request, error)
-    assert told(response)["message"] == REFUSED
+    assert explained(response)["message"] == REFUSED
     assert middleware.process_exception(request, ValueError("no")) is None
     plain = RequestFactory().post("/api/glance/images/")
     assert middleware.process_exception(plain, error) is None

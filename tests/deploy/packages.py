@@ -63,12 +63,12 @@ def build(kind, folder):
     """Build the packages of a kind; return them by name."""
     output(BUILD, kind, folder)
     read = _deb if kind == "deb" else _rpm
-    found = [
+    result = [
         read(path)
         for path in sorted(folder.glob(f"*.{kind}"))
         if not path.name.endswith(".src.rpm")
     ]
-    return {package.name: package for package in found}
+    return {package.name: package for package in result}
 
 
 def unpack(kind, package, root):

@@ -298,7 +298,7 @@ def test_what_an_extra_needs_is_needed_by_its_package(
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     wanted["python3-nova-vhard"] = requirements(text)
     for package, required in wanted.items():
-        said = {
+        given = {
             need
             for need in packages[package].requires
             if not need.startswith(("python3:", "/", "rpmlib(", "config("))
@@ -312,7 +312,7 @@ def test_what_an_extra_needs_is_needed_by_its_package(
             )
             for name in required
         }
-        assert said == spelled, package
+        assert given == spelled, package
 
 
 def test_the_client_needs_no_services_of_a_node(packages):

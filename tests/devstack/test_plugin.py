@@ -218,7 +218,7 @@ def test_what_is_installed_and_started(devstack):
         for name in ("reporter", "reporter-placement", "sweep")
     )
     reporter = f"{bin_dir}/nova-vhard-reporter"
-    assert [one for one in devstack.notes() if "define" not in one] == [
+    assert [each for each in devstack.notes() if "define" not in each] == [
         f"setup_develop {ROOT} client,node",
         "create_service_user vhard-sweep",
         "get_or_create_role vhard-reporter",
@@ -246,15 +246,17 @@ def test_what_is_installed_and_started(devstack):
 
 def test_a_host_is_enrolled_by_a_command_that_there_is(devstack):
     devstack.stack()
-    (line,) = [one for one in devstack.notes() if one.startswith("openstack")]
+    (line,) = [
+        each for each in devstack.notes() if each.startswith("openstack")
+    ]
     commands.check(line.replace("--os-cloud devstack-admin ", ""))
 
 
 def test_a_host_that_cannot_be_enrolled_is_named(devstack):
     devstack.stack(REFUSED="yes")
     notes = devstack.notes()
-    assert sum("host enroll" in one for one in notes) > 1
-    (line,) = [one for one in notes if one.startswith("warn")]
+    assert sum("host enroll" in each for each in notes) > 1
+    (line,) = [each for each in notes if each.startswith("warn")]
     assert line.endswith("nova-vhard: this host is not enrolled")
 
 
@@ -369,12 +371,12 @@ def test_what_others_change_since_stays(tmp_path, nova):
         path.write_text(text + more, encoding="utf-8")
     devstack.run("unstack")
     for path, text in expected.items():
-        found = path.read_text(encoding="utf-8")
+        result = path.read_text(encoding="utf-8")
         if nova == BARE and path.name == "nova.conf":
             # NOVA_FILTERS, which devstack wanted there.
             extra = f"\n[filter_scheduler]\nenabled_filters = {FILTERS}\n"
-            found = found.replace(extra, "")
-        assert found == text, path
+            result = result.replace(extra, "")
+        assert result == text, path
 
 
 def test_stacking_again_without_unstack(devstack):
@@ -437,8 +439,8 @@ def test_a_compute_node_alone(devstack):
     assert "VirtHardeningFilter" not in text
     assert "hw_machine_type = x86_64=q35" in text
     notes = devstack.notes()
-    assert any("run_process vhard-reporter" in one for one in notes)
-    assert not any("sweep" in one or "create" in one for one in notes)
+    assert any("run_process vhard-reporter" in each for each in notes)
+    assert not any("sweep" in each or "create" in each for each in notes)
 
 
 def test_the_policy_of_local_conf(devstack):
@@ -453,19 +455,20 @@ def test_the_policy_of_local_conf(devstack):
 
 def test_the_sweep_goes_on_and_ends_at_once(tmp_path):
     """A command that fails does not end it; SIGTERM does."""
-    told = tmp_path / "told"
+    record = tmp_path / "told"
     command = tmp_path / "reporter"
-    command.write_text(f'#!/bin/sh\necho "$@" >>{told}\nexit 1\n')
+    command.write_text(f'#!/bin/sh\necho "$@" >>{record}\nexit 1\n')
     command.chmod(0o755)
     sweep = [str(ROOT / "devstack/sweep.sh"), str(command), "/x.conf", "3"]
     process = subprocess.Popen(["bash", *sweep])
     try:
-        while not told.exists() or not told.read_text():
+        while not record.exists() or not record.read_text():
             assert process.poll() is None
         process.terminate()
         assert process.wait(timeout=60) == 0
     finally:
         process.kill()
     assert (
-        told.read_text() == "--config-file /x.conf sweep --max-report-age 3\n"
+        record.read_text()
+        == "--config-file /x.conf sweep --max-report-age 3\n"
     )

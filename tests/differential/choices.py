@@ -84,20 +84,22 @@ def properties(draw: Any) -> dict[str, str]:
 @some.composite
 def guests(draw: Any) -> Guest:
     """Give a guest."""
-    found = draw(properties())
+    result = draw(properties())
     if draw(some.integers(0, 3)) == 0:
         name = draw(
             some.sampled_from(
                 ("block_device_mapping",) * 15 + ("img_block_device_mapping",)
             )
         )
-        found[name] = json.dumps(draw(block_devices.devices()))
-        found["bdm_v2"] = draw(some.sampled_from(("true",) * 9 + ("True", "")))
+        result[name] = json.dumps(draw(block_devices.devices()))
+        result["bdm_v2"] = draw(
+            some.sampled_from(("true",) * 9 + ("True", ""))
+        )
     specs = draw(
         some.lists(some.sampled_from(sorted(SPECS)), unique=True, max_size=3)
     )
     return Guest(
-        properties=found,
+        properties=result,
         disk_format=draw(DISK_FORMATS),
         specs={name: draw(some.sampled_from(SPECS[name])) for name in specs},
         devices=(

@@ -39,16 +39,16 @@ class Cloud:
         """Return an image as nova_images.get does."""
         if image_id not in self.images:
             raise exception.ImageNotFound(image_id=image_id)
-        found = copy.deepcopy(dict(self.images[image_id]))
-        return {"id": image_id, "owner": "project", **found}
+        result = copy.deepcopy(dict(self.images[image_id]))
+        return {"id": image_id, "owner": "project", **result}
 
     @property
     def glance(self) -> Any:
         """Nova's image API."""
 
         def get(context: Any, image_id: Any, **_: Any) -> Any:
-            found = self.stored_image(context, image_id)
-            return glance._convert_from_string({"name": "image", **found})
+            result = self.stored_image(context, image_id)
+            return glance._convert_from_string({"name": "image", **result})
 
         return SimpleNamespace(get=get)
 

@@ -20,10 +20,10 @@ Given = dict[str, set[str]]
 
 def judged(request: HardwareRequest, host: Any) -> dict[str, set[Any]]:
     """Return every value that a policy would judge, by kind."""
-    found: dict[str, set[Any]] = {}
+    result: dict[str, set[Any]] = {}
     for wish in (*request.choices, *implied(request, host)):
-        found.setdefault(wish.kind, set()).add(wish.value)
-    return found
+        result.setdefault(wish.kind, set()).add(wish.value)
+    return result
 
 
 def check_given(given: Given, request: HardwareRequest, host: Any) -> None:
@@ -46,19 +46,21 @@ def check_defaults(picked: Given, request: HardwareRequest, host: Any) -> None:
             assert wish.value in picked[wish.kind], (wish, picked)
 
 
-def check(found: ExistingServer, request: HardwareRequest, made: Made) -> None:
+def check(
+    result: ExistingServer, request: HardwareRequest, made: Made
+) -> None:
     """Compare what is judged with what Nova makes."""
-    check_given(made.given, request, found.host)
-    check_defaults(made.picked, request, found.host)
-    check_controller(found, request, made)
+    check_given(made.given, request, result.host)
+    check_defaults(made.picked, request, result.host)
+    check_controller(result, request, made)
     # A volume that is not connected yet may be when the guest is rescued.
-    if found.server.connected or found.server.operation != servers.RESCUE:
+    if result.server.connected or result.server.operation != servers.RESCUE:
         for wish in request.choices:
             # The disk that may come is judged whether it comes or not.
-            absent = wish.setting == LATER and not found.server.attached
+            absent = wish.setting == LATER and not result.server.attached
             if wish.origin == SERVER and not absent:
                 check_kept(wish, made)
-    check_rescue_disk(found, request, made)
+    check_rescue_disk(result, request, made)
 
 
 def needs_controller(made: Made) -> bool:
@@ -72,19 +74,19 @@ def needs_controller(made: Made) -> bool:
 
 
 def check_controller(
-    found: ExistingServer, request: HardwareRequest, made: Made
+    result: ExistingServer, request: HardwareRequest, made: Made
 ) -> None:
     """Check the controller of a SCSI bus: the image's, or libvirt's own."""
     if not needs_controller(made):
         return
-    controller = found.driver._get_scsi_controller(found.meta)
+    controller = result.driver._get_scsi_controller(result.meta)
     if controller is not None:
-        assert controller.model in judged(request, found.host)["scsi_model"]
+        assert controller.model in judged(request, result.host)["scsi_model"]
         return
     # libvirt's own choice, which Nova does not know
     chosen = [
         wish
-        for wish in implied(request, found.host)
+        for wish in implied(request, result.host)
         if wish.kind == "scsi_model"
     ]
     assert chosen, (request, made)
@@ -101,7 +103,7 @@ def check_kept(wish: Any, made: Made) -> None:
 
 
 def check_rescue_disk(
-    found: ExistingServer, request: HardwareRequest, made: Made
+    result: ExistingServer, request: HardwareRequest, made: Made
 ) -> None:
     """Check the one disk that a stable rescue plugs in."""
     disk = request.rescue_disk
@@ -111,7 +113,7 @@ def check_rescue_disk(
     assert disk is not None
     assert disk.only is not None
     kind, bus = made.rescue_disk
-    seen = judged(disk, found.host)
+    seen = judged(disk, result.host)
     types = seen.get("rescue_device", {"disk"})
     buses = set().union(
         *(

@@ -36,10 +36,10 @@ def read(xml: str, guest: Guest) -> domain.Domain:
     return domain.read(xml.encode(), BOOT, guest.host.architecture)
 
 
-def told(found: domain.Domain) -> dict[str, set[Any]]:
+def values_of(result: domain.Domain) -> dict[str, set[Any]]:
     """Return each kind's values, under all their names."""
     values: dict[str, set[Any]] = {}
-    for choice in found.request.choices:
+    for choice in result.request.choices:
         assert choice.origin == DOMAIN
         names = {choice.value, *choice.synonyms}
         values.setdefault(choice.kind, set()).update(names)
@@ -47,7 +47,7 @@ def told(found: domain.Domain) -> dict[str, set[Any]]:
 
 
 def check_no_surprise(
-    found: domain.Domain, request: HardwareRequest, host: Any
+    result: domain.Domain, request: HardwareRequest, host: Any
 ) -> None:
     """Check that a host judges nothing that no gate has judged.
 
@@ -58,8 +58,8 @@ def check_no_surprise(
     known = judged(request, host)
     for kind, other in _JUDGED_AS.items():
         known[kind] = known.get(kind, set()) | known.get(other, set())
-    assert not found.request.faults
-    for choice in found.request.choices:
+    assert not result.request.faults
+    for choice in result.request.choices:
         values = known.get(choice.kind, set())
         names = {choice.value, *choice.synonyms}
         # an empty machine type is libvirt's to fill in
@@ -69,7 +69,7 @@ def check_no_surprise(
 
 def check_nothing_missed(xml: str, given: Given, guest: Guest) -> None:
     """Check that what Nova gives is told, or that it is known why not."""
-    values = told(read(xml, guest))
+    values = values_of(read(xml, guest))
     for kind, some in given.items():
         for value in some - values.get(kind, set()):
             assert kind in NOT_TOLD, (kind, value, values)
@@ -89,8 +89,8 @@ def check_nothing_missed(xml: str, given: Given, guest: Guest) -> None:
 def check_later_bus(value: str, guest: Guest) -> None:
     """Check that a bus is that of disks which are plugged in later."""
     names = {"hw_disk_bus", "vmware_adaptertype", "disk_bus"}
-    said = bool(names & guest.properties.keys())
-    assert said or guest.devices, (value, guest)
+    given = bool(names & guest.properties.keys())
+    assert given or guest.devices, (value, guest)
 
 
 def check_controller(xml: str, value: str) -> None:

@@ -25,12 +25,12 @@ class Reached(BaseException):
     """Raised where Nova has taken a request; no handler of Nova's stops it.
 
     :ivar name: name of the function
-    :ivar found: what it was called with, or what Nova has looked up
+    :ivar reached: what it was called with, or what Nova has looked up
     """
 
-    def __init__(self, name: str, found: Any) -> None:
+    def __init__(self, name: str, result: Any) -> None:
         super().__init__(name)
-        self.name, self.found = name, found
+        self.name, self.reached = name, result
 
 
 def _reached(_self: Any, req: Any, *_: Any, **arguments: Any) -> None:
@@ -103,12 +103,12 @@ class NovaApi:
 def _versions(controller: Any, name: str) -> list[Any]:
     """Return a method; Nova 31 may have several, by microversion."""
     versioned = getattr(controller, "versioned_methods", None) or {}
-    found = [method.func for method in versioned.get(name, ())]
-    return found or [getattr(controller, name)]
+    result = [method.func for method in versioned.get(name, ())]
+    return result or [getattr(controller, name)]
 
 
 def user() -> Any:
     """Return the context of a user who may do everything."""
-    found = context.RequestContext("user", PROJECT, is_admin=True)
-    found.can = lambda *_, **__: True
-    return found
+    result = context.RequestContext("user", PROJECT, is_admin=True)
+    result.can = lambda *_, **__: True
+    return result

@@ -37,18 +37,18 @@ class Boots(NovaApi):
 
     def _compute(self, cloud: Cloud) -> Any:
         """Return Nova's own compute API, on these images and volumes."""
-        found: Any = object.__new__(api.API)
-        found.image_api, found.volume_api = cloud.glance, cloud.cinder
+        result: Any = object.__new__(api.API)
+        result.image_api, result.volume_api = cloud.glance, cloud.cinder
 
         def create(*arguments: Any, **more: Any) -> Any:
             self.looked_up = True
-            return api.API.create(found, *arguments, **more)
+            return api.API.create(result, *arguments, **more)
 
         def taken(image: Any = None, **_: Any) -> None:
             raise Reached("create", image)
 
-        found.create, found._check_auto_disk_config = create, taken
-        return found
+        result.create, result._check_auto_disk_config = create, taken
+        return result
 
     def taken(self, environ: dict[str, Any], legacy: bool) -> Any:
         """Return the metadata that Nova takes; None where it refuses."""
@@ -56,5 +56,5 @@ class Boots(NovaApi):
         try:
             self.status(environ, legacy)
         except Reached as reached:
-            return reached.found
+            return reached.reached
         return None

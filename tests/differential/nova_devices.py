@@ -83,8 +83,8 @@ class Guests:
     def rows(self) -> Any:
         """Merge the devices of body, image and flavor, as the API does."""
         listed = [
-            block_device.BlockDeviceDict.from_api(dict(one), True)
-            for one in self.asked.devices
+            block_device.BlockDeviceDict.from_api(dict(each), True)
+            for each in self.asked.devices
         ]
         merged = object.__new__(api.API)._check_and_transform_bdm(
             context.RequestContext("user", "project", is_admin=False),
@@ -96,9 +96,9 @@ class Guests:
             listed,
             False,
         )
-        for one in merged:
+        for each in merged:
             # as default_device_names_for_instance does
-            one.device_name = None
+            each.device_name = None
         return merged
 
     def storage(self) -> Given:
@@ -116,27 +116,27 @@ class Guests:
         A root or a local CD-ROM without a bus of its own goes onto the
         disks' bus, and is judged with the disks.
         """
-        found: Given = {
+        result: Given = {
             # what is plugged in later
             "disk_bus": {info["disk_bus"]},
             "cdrom_bus": set(),
             "floppy_bus": set(),
         }
         kinds = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
-        for name, one in info["mapping"].items():
+        for name, each in info["mapping"].items():
             local = name.startswith("disk.") and "config" not in name
-            local = local or one["dev"] == info["mapping"]["root"]["dev"]
-            disk = local and one["bus"] == info["disk_bus"]
-            kind = "disk_bus" if disk else kinds.get(one["type"], "disk_bus")
-            found[kind].add(one["bus"])
-        found["device_type"] = {
-            one["type"] for one in info["mapping"].values()
+            local = local or each["dev"] == info["mapping"]["root"]["dev"]
+            disk = local and each["bus"] == info["disk_bus"]
+            kind = "disk_bus" if disk else kinds.get(each["type"], "disk_bus")
+            result[kind].add(each["bus"])
+        result["device_type"] = {
+            each["type"] for each in info["mapping"].values()
         } - {"disk", "cdrom"}
-        if any("scsi" in buses for buses in found.values()):
+        if any("scsi" in buses for buses in result.values()):
             controller = self.driver._get_scsi_controller(self.meta)
             if controller is not None:
-                found["scsi_model"] = {controller.model}
-        return found
+                result["scsi_model"] = {controller.model}
+        return result
 
     def defaults(self) -> Given:
         """Return the buses that Nova picks by itself."""

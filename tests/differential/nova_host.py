@@ -38,7 +38,7 @@ def nova_at_rest() -> Iterator[None]:
 @contextmanager
 def on(host: Assume) -> Iterator[None]:
     """Let Nova run on a host with these settings."""
-    machines = [f"{arch}={one}" for arch, one in host.machine_type.items()]
+    machines = [f"{arch}={each}" for arch, each in host.machine_type.items()]
     settings = {
         "virt_type": host.virt_type,
         "hw_machine_type": machines,

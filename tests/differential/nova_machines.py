@@ -26,7 +26,7 @@ def machine(guest: Any) -> Given:
         "normal",
     )
     video = guest.driver._get_video_type(guest.meta)
-    found: Given = {
+    result: Given = {
         "machine_type": {domain.os_mach_type},
         "firmware_type": {"uefi" if domain.os_firmware else "bios"},
         # libvirt's own choice
@@ -34,16 +34,16 @@ def machine(guest: Any) -> Given:
         "video_model": {video or config.LibvirtConfigGuestVideo().type},
     }
     if domain.os_bootmenu:
-        found["boot_menu"] = {"true"}
+        result["boot_menu"] = {"true"}
     if guest.driver._get_iommu_model(domain, guest.meta, guest.flavor):
-        found["viommu_model"] = {_said(guest, "viommu_model")}
+        result["viommu_model"] = {_said(guest, "viommu_model")}
     guest.driver._guest_add_watchdog_action(domain, guest.flavor, guest.meta)
-    found["watchdog_action"] = {
-        one.action
-        for one in domain.devices
-        if isinstance(one, config.LibvirtConfigGuestWatchdog)
+    result["watchdog_action"] = {
+        each.action
+        for each in domain.devices
+        if isinstance(each, config.LibvirtConfigGuestWatchdog)
     }
-    return found
+    return result
 
 
 def _ignored(*both: Any) -> None:
@@ -66,28 +66,28 @@ def _encryption(driver: Any, both: Any) -> dict[str, Any]:
 def more(guest: Any) -> Given:
     """Return what the flavor and the image choose together."""
     both = (guest.flavor, guest.meta)
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         kind: getattr(hardware, f"get_{kind}", _ignored)(*both)
         for kind in ("sound_model", "usb_model", "redirected_usb_ports")
     }
-    found |= {
+    result |= {
         "secure_boot": hardware.get_secure_boot_constraint(*both),
     }
     ports = hardware.get_number_of_serial_ports(*both)
     if ports > 1:
-        found["serial_port_count"] = ports
+        result["serial_port_count"] = ports
     tpm = hardware.get_vtpm_constraint(*both)
     if tpm:
-        found |= {"tpm_version": tpm.version, "tpm_model": tpm.model}
-    found |= _encryption(guest.driver, both)
+        result |= {"tpm_version": tpm.version, "tpm_model": tpm.model}
+    result |= _encryption(guest.driver, both)
     domain = config.LibvirtConfigGuest()
     domain.os_type = fields.VMMode.HVM
     pointer = guest.driver._guest_add_pointer_device(domain, guest.meta)
     if pointer is not None:
         usb = guest.meta.properties.get("hw_input_bus") is None
         name = "pointer_model" if usb else "input_bus"
-        found[name] = "usbtablet" if usb else pointer.bus
-    given = {kind: {str(one)} for kind, one in found.items() if one}
+        result[name] = "usbtablet" if usb else pointer.bus
+    given = {kind: {str(each)} for kind, each in result.items() if each}
     keyboard = guest.driver._guest_add_keyboard_device(domain, guest.meta)
     if keyboard is not None:
         given.setdefault("input_bus", set()).add(keyboard.bus)

@@ -126,13 +126,13 @@ def existing(server: servers.Server) -> ExistingServer | None:
     """
     try:
         with nova_host.on(server.guest.host):
-            found = ExistingServer(server)
+            result = ExistingServer(server)
         with nova_host.on(server.host):
-            found.on(server.host)
-            found.age()
+            result.on(server.host)
+            result.age()
     except nova_devices.REFUSED:
         return None
-    return found
+    return result
 
 
 def made(server: ExistingServer) -> Made | None:

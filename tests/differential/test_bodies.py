@@ -55,7 +55,7 @@ def taken(nova: nova_api.NovaApi, request: bodies.Sent) -> Taken | int | None:
     try:
         status = nova.status(environ_of(request), request.legacy)
     except nova_api.Reached as reached:
-        ids = dict(reached.found)
+        ids = dict(reached.reached)
         body = ids.pop("body", None)
         return reached.name, ids, repr(body)
     TRIED[f"{status // 100}xx"] += 1
@@ -83,10 +83,10 @@ def search_in(nova: nova_api.NovaApi, names: Any) -> None:
     @seeds.searched(bodies.requests(), 500)
     def search(request: bodies.Sent) -> None:
         TRIED["examples"] += 1
-        found = taken(nova, request)
+        result = taken(nova, request)
         seen = judged(nova, names, request)
-        assert found in (seen, BROKEN)
-        if found not in (None, BROKEN):
+        assert result in (seen, BROKEN)
+        if result not in (None, BROKEN):
             TRIED["taken"] += 1
             TRIED["v2"] += request.legacy
 

@@ -41,12 +41,12 @@ def asked_for(guest: choices.Guest) -> HardwareRequest:
 
 def check(guest: choices.Guest) -> None:
     """Compare the two."""
-    found = nova_devices.given(guest)
-    if found is None:
+    result = nova_devices.given(guest)
+    if result is None:
         TRIED["refused"] += 1
         return
     TRIED["given"] += 1
-    given, picked = found
+    given, picked = result
     request = asked_for(guest)
     check_given(given, request, guest.host)
     if "scsi_model" not in given and _has_scsi(given):

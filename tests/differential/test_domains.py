@@ -38,16 +38,16 @@ Q35 = Assume(machine_type={"x86_64": "q35"})
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[nova_domains.Host]:
-    with nova_domains.host() as found:
-        yield found
+    with nova_domains.host() as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
 def libvirt(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[real_libvirt.RealLibvirt | None]:
-    with real_libvirt.started(tmp_path_factory.mktemp("libvirt")) as found:
-        yield found
+    with real_libvirt.started(tmp_path_factory.mktemp("libvirt")) as result:
+        yield result
 
 
 def compare(
@@ -56,18 +56,18 @@ def compare(
     request: HardwareRequest,
     given: nova_devices.Given | None,
 ) -> None:
-    found = domains.read(xml, guest)
-    assert found.subject == Subject(
+    result = domains.read(xml, guest)
+    assert result.subject == Subject(
         BOOT,
         "project",
         None,
         frozenset(),
-        found.uuid,
+        result.uuid,
         "flavor",
         "1",
-        found.uuid,
+        result.uuid,
     )
-    domains.check_no_surprise(found, request, guest.host)
+    domains.check_no_surprise(result, request, guest.host)
     if given is not None:
         domains.check_nothing_missed(xml, given, guest)
 
@@ -159,7 +159,7 @@ def test_disk_of_a_rescue_is_told_as_one(host: nova_domains.Host) -> None:
     xml = host.domain(guest, "ps2mouse", rescue=True)
     assert xml is not None
     assert "disk.rescue" in xml
-    values = domains.told(domains.read(xml, guest))
+    values = domains.values_of(domains.read(xml, guest))
     assert values["rescue_bus"] == {"virtio"}
     assert values["disk_bus"] == {"virtio"}
     assert values["cdrom_bus"] == {"sata"}
@@ -201,9 +201,9 @@ def test_clean_guest_is_never_refused(
         assert defined is not None, why
         texts.append(defined)
     for text in texts:
-        found = domains.read(text, guest)
+        result = domains.read(text, guest)
         verdict = evaluate(
-            shipped("baseline"), found.request, found.subject, TODAY
+            shipped("baseline"), result.request, result.subject, TODAY
         )
         rules = [] if machine == "q35" else ["guest_devices.machine_type"]
         assert not verdict.refusals

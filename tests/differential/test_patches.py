@@ -112,8 +112,8 @@ def gate(directory: Any, request: pytest.FixtureRequest) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(glance_api, "PolicyEnforcer", watched)
         app = service.load(directory / "glance-api-paste.ini")
-    (one,) = {id(made): made for made in judges}.values()
-    return app, one.seen
+    (each,) = {id(made): made for made in judges}.values()
+    return app, each.seen
 
 
 def read(image: dict[str, Any]) -> Any:
@@ -150,16 +150,16 @@ def no_worse(response: webob.Response, plain: User, wire: Any) -> None:
 
 
 @seeds.searched(patches.tries(), 200)
-def search(gate: Any, plain: User, one: patches.Try) -> None:
+def search(gate: Any, plain: User, item: patches.Try) -> None:
     TRIED["examples"] += 1
-    wire = create({}, body=one.image)
+    wire = create({}, body=item.image)
     first, seen = taken(gate, plain, wire, 201)
     if first is None:
         first = plain.create().json
     else:
         assert seen == [read(first)]
         TRIED["created"] += 1
-    patch = one.patch.about(first["id"])
+    patch = item.patch.about(first["id"])
     second, seen = taken(gate, plain, patch, 200)
     if second is None:
         return

@@ -45,14 +45,14 @@ def judged(nova: Boots, environ: Any, legacy: bool) -> Any:
         return None
 
 
-def check(found: Any, image: Image | None, looked_up: bool) -> None:
+def check(result: Any, image: Image | None, looked_up: bool) -> None:
     """Compare the two; what Nova does not even look up may be judged."""
-    if found is None:
+    if result is None:
         assert image is None or not looked_up
         return
     assert image is not None
-    assert image.properties == found.get("properties", {}), (image, found)
-    assert image.disk_format == found.get("disk_format")
+    assert image.properties == result.get("properties", {}), (image, result)
+    assert image.disk_format == result.get("disk_format")
     if "volume" in image.properties:
         assert image.origin == VOLUME
         assert image.holder.id == image.properties["volume"]
@@ -76,11 +76,11 @@ def search_in(nova: Boots) -> None:
     def search(body: dict[str, Any]) -> None:
         TRIED["examples"] += 1
         for legacy in (False, True):
-            found = nova.taken(environ_of(body), legacy)
+            result = nova.taken(environ_of(body), legacy)
             image = judged(nova, environ_of(body), legacy)
-            check(found, image, nova.looked_up)
-            TRIED["not there"] += found is None and nova.looked_up
-            for name in (found or {}).get("properties", {}):
+            check(result, image, nova.looked_up)
+            TRIED["not there"] += result is None and nova.looked_up
+            for name in (result or {}).get("properties", {}):
                 TRIED[name] += 1
 
     search()

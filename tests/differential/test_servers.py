@@ -37,15 +37,15 @@ def nova(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def asked_for(found: ExistingServer) -> HardwareRequest:
+def asked_for(result: ExistingServer) -> HardwareRequest:
     """Read an operation as the gate of the Nova API does."""
-    server = found.server
-    instance = found.instance.obj_clone()
+    server = result.server
+    instance = result.instance.obj_clone()
     if server.operation == servers.UNSHELVE and not server.volume_backed:
         instance.vm_state = vm_states.SHELVED_OFFLOADED
         instance.system_metadata |= {"shelved_image_id": SNAPSHOT_IMAGE}
     user = context.RequestContext("user", "project")
-    with server.cloud.lookups(user, instance, found.bdms) as find:
+    with server.cloud.lookups(user, instance, result.bdms) as find:
         return _read(server, ServerReader(find, _USER), find)
 
 
@@ -69,28 +69,28 @@ def _read(
 @seeds.searched(servers.servers(), 400)
 def search(server: servers.Server) -> None:
     TRIED["examples"] += 1
-    found = nova_servers.existing(server)
-    if found is None:
+    result = nova_servers.existing(server)
+    if result is None:
         TRIED["not booted"] += 1
         return
     try:
-        request = asked_for(found)
+        request = asked_for(result)
     except NotFound:
         # a volume, and no image to rescue it with
         TRIED["refused"] += 1
-        assert nova_servers.made(found) is None
+        assert nova_servers.made(result) is None
         return
-    made = nova_servers.made(found)
+    made = nova_servers.made(result)
     if made is None or request.faults:
         TRIED["refused"] += 1
         assert made is None or not request.devices
         return
     TRIED["made"] += 1
     TRIED[server.operation] += 1
-    TRIED["stable"] += found.stable
+    TRIED["stable"] += result.stable
     TRIED["on a volume"] += server.volume_backed
     TRIED["on scsi"] += needs_controller(made)
-    check(found, request, made)
+    check(result, request, made)
 
 
 def test_search_of_servers() -> None:

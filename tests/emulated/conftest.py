@@ -28,7 +28,7 @@ The last run: {date}, Linux {kernel}, QEMU {qemu}, {nvme}.
 _ROW = """\
    * - {case}
      - {clean}
-     - {said}
+     - {words}
 """
 
 #: Case, as inside.py calls it: what it is.
@@ -52,11 +52,11 @@ CASES = {
 def answers(tmp_path_factory):
     """Return case to what it came to."""
     made = pathlib.Path(os.environ["NOVA_VHARD_EMULATED_FOLDER"])
-    found = machine.run(tmp_path_factory.mktemp("guest"), made)
-    yield found
+    result = machine.run(tmp_path_factory.mktemp("guest"), made)
+    yield result
     target = os.environ.get("NOVA_VHARD_RECORD")
     if target:
-        (ROOT / target).write_text(record(found), encoding="utf-8")
+        (ROOT / target).write_text(record(result), encoding="utf-8")
 
 
 def record(answers):
@@ -72,7 +72,7 @@ def record(answers):
         _ROW.format(
             case=meaning,
             clean="yes" if answers[case]["clean"] else "no",
-            said=f"``{answers[case]['said']}``",
+            words=f"``{answers[case]['said']}``",
         )
         for case, meaning in CASES.items()
     )

@@ -52,8 +52,8 @@ def block_of(device):
     """Return the block device of a drive's one namespace."""
     (name,) = HOST.names(f"{device.path}/nvme")
     names = HOST.names(f"{device.path}/nvme/{name}")
-    (found,) = (x for x in names if re.fullmatch(r"nvme\d+n\d+", x))
-    return f"/dev/{found}"
+    (result,) = (x for x in names if re.fullmatch(r"nvme\d+n\d+", x))
+    return f"/dev/{result}"
 
 
 def wait_for_block(device):

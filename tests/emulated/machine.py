@@ -31,9 +31,9 @@ multidevs=remap
 def version() -> str:
     """Return the version of QEMU."""
     text = subprocess.check_output([_QEMU.split()[0], "--version"], text=True)
-    found = re.search(r"version (\S+)", text)
-    assert found, text
-    return found[1]
+    result = re.search(r"version (\S+)", text)
+    assert result, text
+    return result[1]
 
 
 def run(place: pathlib.Path, made: pathlib.Path) -> dict[str, dict]:

@@ -32,11 +32,11 @@ def clean_records(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Records]:
     """Hold that every record of a test is one clean line, in a real file."""
-    with records(str(tmp_path / "service.log")) as found:
-        yield found
-        shown = f"{found.written} records, the longest {found.longest} bytes"
-        print(f"{request.node.name}: {shown}, {len(found.faults)} unclean")
-        assert found.faults == []
+    with records(str(tmp_path / "service.log")) as result:
+        yield result
+        shown = f"{result.written} records, the longest {result.longest} bytes"
+        print(f"{request.node.name}: {shown}, {len(result.faults)} unclean")
+        assert result.faults == []
 
 
 @pytest.fixture

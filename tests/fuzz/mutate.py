@@ -62,7 +62,7 @@ class Mutator:
         return made
 
     def _changed(self, whole: Any) -> Any:
-        nodes = [one for one in _nodes(whole) if one]
+        nodes = [each for each in _nodes(whole) if each]
         if not nodes or self.chance(0.03):
             return copy.deepcopy(self.one_of(odd.VALUES))
         node = self.one_of(nodes)

@@ -47,11 +47,11 @@ def _known(things: dict[str, Any], name: Any, error: type[Exception]) -> Any:
 
 def _image(_context: Any, name: Any) -> dict[str, Any]:
     images = {
-        one: {"id": one, "disk_format": "raw", "properties": said}
-        for one, said in _IMAGES.items()
+        each: {"id": each, "disk_format": "raw", "properties": fields}
+        for each, fields in _IMAGES.items()
     }
-    found = _known(images, name, exception.ImageNotFound)
-    return dict(found)
+    result = _known(images, name, exception.ImageNotFound)
+    return dict(result)
 
 
 def _volume(_context: Any, name: Any) -> dict[str, Any]:
@@ -66,8 +66,8 @@ def _port(_context: Any, name: Any) -> dict[str, Any]:
 
 def _server(_context: Any, name: Any, **_more: Any) -> Any:
     servers = {
-        one: objects.Instance(
-            uuid=one,
+        each: objects.Instance(
+            uuid=each,
             project_id="project",
             image_ref=CLEAN,
             vm_state=state,
@@ -80,7 +80,7 @@ def _server(_context: Any, name: Any, **_more: Any) -> Any:
                 "shelved_image_id": OLD,
             },
         )
-        for one, state in ((SERVER, "active"), (SHELVED, "shelved_offloaded"))
+        for each, state in ((SERVER, "active"), (SHELVED, "shelved_offloaded"))
     }
     return _known(servers, name, exception.InstanceNotFound)
 

@@ -76,15 +76,15 @@ SYNTAX = (
 )
 
 
-def changed_tree(one: Mutator, name: str) -> bytes:
+def changed_tree(mutator: Mutator, name: str) -> bytes:
     """Return a policy with some of its parts replaced, moved or gone."""
     tree = copy.deepcopy(TREES[name])
-    for _ in range(one.random.randint(1, 3)):
+    for _ in range(mutator.random.randint(1, 3)):
         places = list(_places(tree))
         if places:
-            _change(one, tree, one.one_of(places))
-    if one.chance(0.5):
-        ascii_only, indent = one.chance(0.9), one.one_of((None, 1))
+            _change(mutator, tree, mutator.one_of(places))
+    if mutator.chance(0.5):
+        ascii_only, indent = mutator.chance(0.9), mutator.one_of((None, 1))
         text = json.dumps(tree, ensure_ascii=ascii_only, indent=indent)
         return text.encode("utf-8", "surrogatepass")
     try:
@@ -101,84 +101,86 @@ def _places(tree: Any) -> Iterator[Place]:
             yield from _places(value)
 
 
-def _change(one: Mutator, tree: Any, place: Place) -> None:
+def _change(mutator: Mutator, tree: Any, place: Place) -> None:
     holder, key = place
-    way = one.random.randint(0, 7)
+    way = mutator.random.randint(0, 7)
     if way == 0:
         del holder[key]
     elif way == 1 and isinstance(holder, dict):
-        other = one.one_of([*holder, *TREES["baseline"], *odd.NAMES])
+        other = mutator.one_of([*holder, *TREES["baseline"], *odd.NAMES])
         holder[other] = holder.pop(key)
     elif way == 2 and isinstance(holder, list):
-        holder += copy.deepcopy(holder) * one.one_of((1, 2, 300))
+        holder += copy.deepcopy(holder) * mutator.one_of((1, 2, 300))
     elif way == 3:
-        holder[key] = _deep(one, holder[key])
+        holder[key] = _deep(mutator, holder[key])
     elif way == 4:
-        other, name = one.one_of(list(_places(tree)))
+        other, name = mutator.one_of(list(_places(tree)))
         holder[key] = copy.deepcopy(other[name])
-    elif way == 5 and one.chance(0.3):
-        holder[key] = one.one_of(NUMBERS)
+    elif way == 5 and mutator.chance(0.3):
+        holder[key] = mutator.one_of(NUMBERS)
     else:
-        holder[key] = copy.deepcopy(one.one_of(VALUES))
+        holder[key] = copy.deepcopy(mutator.one_of(VALUES))
 
 
-def _deep(one: Mutator, value: Any) -> Any:
-    for _ in range(one.one_of((1, 2, 30, 33, 200))):
-        value = [value] if one.chance(0.5) else {"allow": value}
+def _deep(mutator: Mutator, value: Any) -> Any:
+    for _ in range(mutator.one_of((1, 2, 30, 33, 200))):
+        value = [value] if mutator.chance(0.5) else {"allow": value}
     return value
 
 
-def changed_text(one: Mutator, name: str) -> bytes:
+def changed_text(mutator: Mutator, name: str) -> bytes:
     """Return a policy with some of its bytes changed."""
     raw = TEXTS[name].encode()
-    for _ in range(one.random.randint(1, 4)):
-        raw = one.one_of(
+    for _ in range(mutator.random.randint(1, 4)):
+        raw = mutator.one_of(
             (_flipped, _cut, _with_syntax, _lines, _repeated, _encoded)
-        )(one, raw)
+        )(mutator, raw)
     return raw
 
 
-def _flipped(one: Mutator, raw: bytes) -> bytes:
+def _flipped(mutator: Mutator, raw: bytes) -> bytes:
     made = bytearray(raw)
-    for _ in range(min(len(made), one.one_of((1, 1, 3, 50)))):
-        made[one.random.randrange(len(made))] = one.random.randrange(256)
+    for _ in range(min(len(made), mutator.one_of((1, 1, 3, 50)))):
+        made[mutator.random.randrange(len(made))] = mutator.random.randrange(
+            256
+        )
     return bytes(made)
 
 
-def _cut(one: Mutator, raw: bytes) -> bytes:
-    start = one.random.randint(0, len(raw))
-    return raw[:start] + raw[start + one.one_of((1, 10, 200, len(raw))) :]
+def _cut(mutator: Mutator, raw: bytes) -> bytes:
+    start = mutator.random.randint(0, len(raw))
+    return raw[:start] + raw[start + mutator.one_of((1, 10, 200, len(raw))) :]
 
 
-def _with_syntax(one: Mutator, raw: bytes) -> bytes:
-    start = one.random.randint(0, len(raw))
-    text = one.one_of(SYNTAX).encode()
+def _with_syntax(mutator: Mutator, raw: bytes) -> bytes:
+    start = mutator.random.randint(0, len(raw))
+    text = mutator.one_of(SYNTAX).encode()
     return raw[:start] + text + raw[start:]
 
 
-def _lines(one: Mutator, raw: bytes) -> bytes:
+def _lines(mutator: Mutator, raw: bytes) -> bytes:
     """Write a line twice, elsewhere, deeper or with a tab."""
     lines = raw.split(b"\n")
-    number = one.random.randrange(len(lines))
+    number = mutator.random.randrange(len(lines))
     line = lines[number]
-    made = one.one_of((line, b"  " + line, b"\t" + line, line.strip()))
-    if one.chance(0.5):
+    made = mutator.one_of((line, b"  " + line, b"\t" + line, line.strip()))
+    if mutator.chance(0.5):
         del lines[number]
-    lines.insert(one.random.randint(0, len(lines)), made)
+    lines.insert(mutator.random.randint(0, len(lines)), made)
     return b"\n".join(lines)
 
 
-def _repeated(one: Mutator, raw: bytes) -> bytes:
-    start = one.random.randint(0, len(raw))
-    part = raw[start : start + one.one_of((1, 5, 40))]
-    return raw[:start] + part * one.one_of((2, 20, 2000)) + raw[start:]
+def _repeated(mutator: Mutator, raw: bytes) -> bytes:
+    start = mutator.random.randint(0, len(raw))
+    part = raw[start : start + mutator.one_of((1, 5, 40))]
+    return raw[:start] + part * mutator.one_of((2, 20, 2000)) + raw[start:]
 
 
-def _encoded(one: Mutator, raw: bytes) -> bytes:
-    if one.chance(0.8):
+def _encoded(mutator: Mutator, raw: bytes) -> bytes:
+    if mutator.chance(0.8):
         return raw
     text = raw.decode(errors="ignore")
-    return one.one_of(
+    return mutator.one_of(
         (
             text.encode("utf-16"),
             text.encode("utf-8-sig"),

@@ -84,7 +84,7 @@ def check(
     service: Service,
     environ: dict[str, Any],
     body: bytes,
-    one: Mutator,
+    item: Mutator,
 ) -> int:
     """Send one request with and without the gate.
 
@@ -104,14 +104,14 @@ def check(
 
     with patience():
         b"".join(gate(sent(environ, body), start))
-    assert len(answers) == 1, one.name
+    assert len(answers) == 1, item.name
     status = int(answers[0].split()[0])
-    told = (one.name, environ, body[:500], alone, status)
+    details = (item.name, environ, body[:500], alone, status)
     passed = service.bodies == read
     service.bodies.clear()
-    assert status == alone or status in OWN, told
-    assert passed or status in OWN, told
+    assert status == alone or status in OWN, details
+    assert passed or status in OWN, details
     if status == MALFORMED and alone < MALFORMED:
         # what the service takes is refused for the policy's sake alone
-        assert http.overrides_method(environ), told
+        assert http.overrides_method(environ), details
     return status

@@ -48,46 +48,46 @@ def paths() -> Iterator[str]:
 PATHS = sorted(set(paths()))
 
 
-def grown(one: Mutator, root: Any) -> None:
+def grown(mutator: Mutator, root: Any) -> None:
     """Add an element where the reader looks for one."""
     parent = root
-    for tag in one.one_of(PATHS).split("/"):
-        found = parent.find(tag)
-        if found is None or one.chance(0.5):
-            found = ElementTree.SubElement(parent, tag)
-        parent = found
+    for tag in mutator.one_of(PATHS).split("/"):
+        result = parent.find(tag)
+        if result is None or mutator.chance(0.5):
+            result = ElementTree.SubElement(parent, tag)
+        parent = result
     for name in ("type", "model", "bus", "device"):
-        if one.chance(0.5):
-            parent.set(name, one.one_of(("pci", "usb", "disk", *TEXTS)))
+        if mutator.chance(0.5):
+            parent.set(name, mutator.one_of(("pci", "usb", "disk", *TEXTS)))
 
 
-def changed(one: Mutator, root: Any) -> None:
+def changed(mutator: Mutator, root: Any) -> None:
     """Make one place of a tree odd."""
     nodes = list(root.iter())
-    node = one.one_of(nodes)
-    way = one.random.randint(0, 4)
+    node = mutator.one_of(nodes)
+    way = mutator.random.randint(0, 4)
     if way == 0 and node.attrib:
-        node.set(one.one_of(sorted(node.attrib)), one.one_of(TEXTS))
+        node.set(mutator.one_of(sorted(node.attrib)), mutator.one_of(TEXTS))
     elif way == 1:
-        node.text = one.one_of(TEXTS)
+        node.text = mutator.one_of(TEXTS)
     elif way == 2 and len(node):
-        node.remove(one.one_of(list(node)))
+        node.remove(mutator.one_of(list(node)))
     elif way == 3:
-        node.tag = one.one_of(("disk", "odd", "{urn:x}y", nodes[-1].tag))
+        node.tag = mutator.one_of(("disk", "odd", "{urn:x}y", nodes[-1].tag))
     else:
-        grown(one, root)
+        grown(mutator, root)
 
 
-def made(one: Mutator) -> bytes:
+def made(mutator: Mutator) -> bytes:
     """Return an odd document."""
     root = ElementTree.fromstring(text(DEVICES))
-    for _ in range(one.random.randint(0, 6)):
-        changed(one, root)
+    for _ in range(mutator.random.randint(0, 6)):
+        changed(mutator, root)
     raw = ElementTree.tostring(root, encoding="unicode")
     document = raw.encode(errors="replace")
-    if one.chance(0.2):
-        at = one.random.randrange(len(document))
-        return document[:at] + one.one_of(BYTES) + document[at + 1 :]
+    if mutator.chance(0.2):
+        at = mutator.random.randrange(len(document))
+        return document[:at] + mutator.one_of(BYTES) + document[at + 1 :]
     return document
 
 
@@ -96,22 +96,22 @@ def test_fuzz_of_domains() -> None:
     policy = document.load(document.shipped("strict"))
     count: Counter[str] = Counter()
     for number in range(INPUTS):
-        one = Mutator(f"domain {number}")
-        given = made(one)
+        mutator = Mutator(f"domain {number}")
+        given = made(mutator)
         with patience():
             try:
-                found = domain.read(given, START, "x86_64")
+                result = domain.read(given, START, "x86_64")
             except domain.DomainError as error:
-                assert not unclean(str(error)), (one.name, given)
+                assert not unclean(str(error)), (mutator.name, given)
                 count["refused"] += 1
                 continue
-            verdict = evaluate(policy, found.request, found.subject, TODAY)
-            words = explain.describe(verdict.violations, found.subject)
-        assert not unclean(words), (one.name, given)
+            verdict = evaluate(policy, result.request, result.subject, TODAY)
+            words = explain.describe(verdict.violations, result.subject)
+        assert not unclean(words), (mutator.name, given)
         count["read"] += 1
         count["violate"] += bool(verdict.violations)
-        count["faults"] += bool(found.request.faults)
-        count["of the host"] += bool(found.request.passthrough)
+        count["faults"] += bool(result.request.faults)
+        count["of the host"] += bool(result.request.passthrough)
     print(seeds.SEED, count)
     for name in ("refused", "read", "violate", "faults", "of the host"):
         assert count[name] > INPUTS / 50, count

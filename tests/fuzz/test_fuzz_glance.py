@@ -73,42 +73,42 @@ class Glance(Service):
         return [json.dumps(STORED).encode()]
 
 
-def wish(one: Mutator) -> tuple[dict[str, Any], bytes]:
+def wish(mutator: Mutator) -> tuple[dict[str, Any], bytes]:
     """Return an odd request."""
-    if one.chance(0.4):
-        body = one.body(CREATE)
+    if mutator.chance(0.4):
+        body = mutator.body(CREATE)
         environ = environment("POST", "/v2/images", body, "application/json")
     else:
-        old = one.chance(0.3)
-        body = one.body(OLD_PATCH if old else PATCH)
+        old = mutator.chance(0.3)
+        body = mutator.body(OLD_PATCH if old else PATCH)
         kind = PATCH_20 if old else PATCH_21
-        path = f"/v2/images/{one.one_of((IMAGE, IMAGE, 'x', '%00'))}"
+        path = f"/v2/images/{mutator.one_of((IMAGE, IMAGE, 'x', '%00'))}"
         environ = environment("PATCH", path, body, kind)
     environ["webob.adhoc_attrs"] = {
         "context": RequestContext(
             user_id="user", project_id="project", roles=["member"]
         )
     }
-    return one.environ(environ), body
+    return mutator.environ(environ), body
 
 
 def test_fuzz_of_the_api(policy_file: Any) -> None:
     service = Glance(answer, wsgi.Request)
     service.applications = routers.glance()
     gate = glance_api.GlanceGate(service)
-    found: Counter[int] = Counter()
+    result: Counter[int] = Counter()
     for number in range(INPUTS):
-        one = Mutator(number)
-        environ, body = wish(one)
-        found[check(gate, service, environ, body, one)] += 1
-    print(seeds.SEED, found)
+        mutator = Mutator(number)
+        environ, body = wish(mutator)
+        result[check(gate, service, environ, body, mutator)] += 1
+    print(seeds.SEED, result)
     # Without each of these the inputs are not what they should be.
-    assert {200, 201, 400, 403} <= set(found), found
+    assert {200, 201, 400, 403} <= set(result), result
 
 
-def properties(one: Mutator) -> Any:
+def properties(mutator: Mutator) -> Any:
     """Return odd properties, as the task may find them."""
-    odd = one.tree(one.one_of((CREATE, {"hw_disk_bus": "virtio"})), 4)
+    odd = mutator.tree(mutator.one_of((CREATE, {"hw_disk_bus": "virtio"})), 4)
     return odd if isinstance(odd, dict) else {"hw_disk_bus": odd}
 
 
@@ -118,22 +118,22 @@ def test_fuzz_of_the_import(
     judge = PolicyEnforcer("glance-import", "glance-api")
     monkeypatch.setattr(glance_import, "PolicyEnforcer", lambda *_: judge)
     context = RequestContext(user_id="user", project_id="project")
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     for number in range(INPUTS):
-        one = Mutator(number)
+        mutator = Mutator(number)
         image = SimpleNamespace(
-            owner=one.one_of(("project", None, "other", 7)),
-            disk_format=one.one_of(("raw", "iso", *VALUES)),
-            extra_properties=copy.deepcopy(properties(one)),
+            owner=mutator.one_of(("project", None, "other", 7)),
+            disk_format=mutator.one_of(("raw", "iso", *VALUES)),
+            extra_properties=copy.deepcopy(properties(mutator)),
         )
         repo = SimpleNamespace(get=lambda _id, image=image: image)
         task = glance_import.JudgeImage("task", context, repo, IMAGE)
         with patience():
             try:
                 task.execute()
-                found["passes"] += 1
+                result["passes"] += 1
             except exception.UploadException as error:
-                assert "cannot judge" not in str(error), one.name
-                found["refused"] += 1
-    print(seeds.SEED, found)
-    assert found["passes"] and found["refused"], found
+                assert "cannot judge" not in str(error), mutator.name
+                result["refused"] += 1
+    print(seeds.SEED, result)
+    assert result["passes"] and result["refused"], result

@@ -100,18 +100,18 @@ def answer(request: Any) -> int:
     return 202 if isinstance(read, dict) else 400
 
 
-def wish(one: Mutator) -> tuple[dict[str, Any], bytes]:
+def wish(mutator: Mutator) -> tuple[dict[str, Any], bytes]:
     """Return an odd request."""
-    method, path, good = one.one_of(GOOD)
-    body = b"" if good is None else one.body(good)
+    method, path, good = mutator.one_of(GOOD)
+    body = b"" if good is None else mutator.body(good)
     environ = environment(method, path, body, "application/json")
-    environ["HTTP_OPENSTACK_API_VERSION"] = one.one_of(
+    environ["HTTP_OPENSTACK_API_VERSION"] = mutator.one_of(
         ("compute 2.1", "compute latest", "compute 9.9", "x", "\xff")
     )
     environ["nova.context"] = context.RequestContext(
         "user", "project", roles=["member"], is_admin=False
     )
-    return one.environ(environ), body
+    return mutator.environ(environ), body
 
 
 def test_fuzz_of_the_api(
@@ -119,10 +119,10 @@ def test_fuzz_of_the_api(
 ) -> None:
     service = Service(answer, wsgi.Request)
     gate = known.gate(service, monkeypatch)
-    found: Counter[int] = Counter()
+    result: Counter[int] = Counter()
     for number in range(INPUTS):
-        one = Mutator(number)
-        environ, body = wish(one)
-        found[check(gate, service, environ, body, one)] += 1
-    print(seeds.SEED, found)
-    assert {202, 400, 403} <= set(found), found
+        mutator = Mutator(number)
+        environ, body = wish(mutator)
+        result[check(gate, service, environ, body, mutator)] += 1
+    print(seeds.SEED, result)
+    assert {202, 400, 403} <= set(result), result

@@ -32,36 +32,36 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "policy.yaml"
 
 
-def outcome(one: Mutator, path: Path, raw: bytes) -> str:
+def outcome(mutator: Mutator, path: Path, raw: bytes) -> str:
     """Load a document; return what became of it."""
     path.write_bytes(raw)
     above = path.parent / "above.yaml"
     with patience():
         try:
-            found = document.load(str(above if one.chance(0.2) else path))
+            result = document.load(str(above if mutator.chance(0.2) else path))
         except UnexpectedError as error:
-            raise AssertionError((one.name, raw[:300])) from error
+            raise AssertionError((mutator.name, raw[:300])) from error
         except PolicyError as error:
-            check(one, error, raw)
+            check(mutator, error, raw)
             return "refused"
-    assert isinstance(found, Policy)
+    assert isinstance(result, Policy)
     return "loaded"
 
 
-def check(one: Mutator, error: PolicyError, raw: bytes) -> None:
+def check(mutator: Mutator, error: PolicyError, raw: bytes) -> None:
     """Every fault has its place, and is short and clean."""
     text = str(error)
-    assert len(text) < 64 * 1024, one.name
-    assert text.isprintable(), (one.name, text)
-    assert 0 < len(error.problems) <= problems.KEPT, one.name
+    assert len(text) < 64 * 1024, mutator.name
+    assert text.isprintable(), (mutator.name, text)
+    assert 0 < len(error.problems) <= problems.KEPT, mutator.name
     lines = len(raw.decode(errors="replace").splitlines()) + 1
     for problem in error.problems:
-        assert 1 <= problem.line <= lines, (one.name, problem)
-        assert problem.message, one.name
+        assert 1 <= problem.line <= lines, (mutator.name, problem)
+        assert problem.message, mutator.name
         assert not SCHEMA_WORDS.search(problem.message), problem
 
 
-def restored(one: Mutator, raw: bytes) -> Any:
+def restored(mutator: Mutator, raw: bytes) -> Any:
     """Take a document for a kept copy, which is JSON."""
     try:
         data = json.loads(raw)
@@ -71,7 +71,7 @@ def restored(one: Mutator, raw: bytes) -> Any:
         try:
             document.restore(data, "copy.json")
         except UnexpectedError as error:
-            raise AssertionError((one.name, raw[:300])) from error
+            raise AssertionError((mutator.name, raw[:300])) from error
         except PolicyError:
             return
 
@@ -81,12 +81,12 @@ def restored(one: Mutator, raw: bytes) -> Any:
 def test_fuzz_of_policies(path: Path, name: str, way: str) -> None:
     """A quarter of the documents: one policy, one way to change it."""
     change = getattr(policy_texts, f"changed_{way}")
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     for number in range(DOCUMENTS // 4):
-        one = Mutator(f"{name}/{way}/{number}")
-        raw = change(one, name)
-        found[outcome(one, path, raw)] += 1
+        mutator = Mutator(f"{name}/{way}/{number}")
+        raw = change(mutator, name)
+        result[outcome(mutator, path, raw)] += 1
         if way == "tree":
-            restored(one, raw)
-    print(seeds.SEED, name, way, found)
-    assert found["refused"] and found["loaded"], found
+            restored(mutator, raw)
+    print(seeds.SEED, name, way, result)
+    assert result["refused"] and result["loaded"], result

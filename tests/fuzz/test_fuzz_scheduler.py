@@ -58,78 +58,78 @@ class NoPlacement:
 
 def _texts(odd: Any) -> dict[str, str]:
     """Return what is left of odd settings behind Nova's text columns."""
-    found = odd.items() if isinstance(odd, dict) else ()
-    return {str(name): str(value) for name, value in found}
+    result = odd.items() if isinstance(odd, dict) else ()
+    return {str(name): str(value) for name, value in result}
 
 
-def _image(one: Mutator) -> Any:
-    properties = one.tree(PROPERTIES)
+def _image(mutator: Mutator) -> Any:
+    properties = mutator.tree(PROPERTIES)
     properties = properties if isinstance(properties, dict) else {}
-    if one.chance(0.2):
-        properties["img_block_device_mapping"] = one.tree(MAPPING)
-    if one.chance(0.1):
-        properties["block_device_mapping"] = json.dumps(one.tree(MAPPING))
+    if mutator.chance(0.2):
+        properties["img_block_device_mapping"] = mutator.tree(MAPPING)
+    if mutator.chance(0.1):
+        properties["block_device_mapping"] = json.dumps(mutator.tree(MAPPING))
     meta: dict[str, Any] = {"properties": properties}
-    if one.chance(0.8):
-        meta |= {"id": UUID, "disk_format": one.one_of(("raw", "iso"))}
+    if mutator.chance(0.8):
+        meta |= {"id": UUID, "disk_format": mutator.one_of(("raw", "iso"))}
     return objects.ImageMeta.from_dict(meta)
 
 
-def _requests(one: Mutator) -> objects.InstancePCIRequests:
-    found = []
-    for _ in range(one.random.randint(0, 2)):
-        spec = {**PORT, "remote_managed": one.one_of(TEXTS)}
-        found.append(
+def _requests(mutator: Mutator) -> objects.InstancePCIRequests:
+    result = []
+    for _ in range(mutator.random.randint(0, 2)):
+        spec = {**PORT, "remote_managed": mutator.one_of(TEXTS)}
+        result.append(
             objects.InstancePCIRequest(
-                count=one.one_of((0, 1, 2**31)),
-                alias_name=one.one_of((None, "gpu", *TEXTS)),
-                requester_id=one.one_of((None, UUID, *TEXTS)),
-                spec=one.one_of(([spec], [], [{}])),
+                count=mutator.one_of((0, 1, 2**31)),
+                alias_name=mutator.one_of((None, "gpu", *TEXTS)),
+                requester_id=mutator.one_of((None, UUID, *TEXTS)),
+                spec=mutator.one_of(([spec], [], [{}])),
             )
         )
-    return objects.InstancePCIRequests(requests=found, instance_uuid=UUID)
+    return objects.InstancePCIRequests(requests=result, instance_uuid=UUID)
 
 
-def spec_of(one: Mutator) -> objects.RequestSpec:
+def spec_of(mutator: Mutator) -> objects.RequestSpec:
     """Return an odd request.
 
     :raises ValueError: and others, if Nova's objects do not take it
     """
-    roles = [one.one_of(TEXTS)]
+    roles = [mutator.one_of(TEXTS)]
     more: dict[str, Any] = {}
-    if one.chance(0.3):
-        cell = objects.CellMapping() if one.chance(0.5) else None
+    if mutator.chance(0.3):
+        cell = objects.CellMapping() if mutator.chance(0.5) else None
         more["requested_destination"] = objects.Destination(cell=cell)
-    if one.chance(0.2):
-        groups = [objects.RequestGroup(requester_id=one.one_of(TEXTS))]
+    if mutator.chance(0.2):
+        groups = [objects.RequestGroup(requester_id=mutator.one_of(TEXTS))]
         more["requested_resources"] = groups
-    if one.chance(0.2):
+    if mutator.chance(0.2):
         more["scheduler_hints"] = {"_nova_check_type": ["rebuild"]}
-    flavor = objects.Flavor(name="f", flavorid=one.one_of(("1", *TEXTS)))
-    if one.chance(0.9):
-        flavor.extra_specs = _texts(one.tree(SPECS))
+    flavor = objects.Flavor(name="f", flavorid=mutator.one_of(("1", *TEXTS)))
+    if mutator.chance(0.9):
+        flavor.extra_specs = _texts(mutator.tree(SPECS))
     return objects.RequestSpec(
         context.RequestContext("user", "project", roles=roles, is_admin=False),
-        image=_image(one) if one.chance(0.9) else None,
+        image=_image(mutator) if mutator.chance(0.9) else None,
         flavor=flavor,
-        project_id=one.one_of(("project", "project", *TEXTS)),
+        project_id=mutator.one_of(("project", "project", *TEXTS)),
         instance_uuid=UUID,
         num_instances=1,
-        pci_requests=_requests(one),
+        pci_requests=_requests(mutator),
         **more,
     )
 
 
-def hosts_for(one: Mutator) -> list[Any]:
+def hosts_for(mutator: Mutator) -> list[Any]:
     """Return hosts that say odd things of themselves."""
     kinds = ("QEMU", "kvm", None, "ironic", "VMware", "\u0131ronic")
     return [
         SimpleNamespace(
             host=f"host{number}",
-            uuid=one.one_of((UUID, None)),
-            hypervisor_type=one.one_of(kinds),
+            uuid=mutator.one_of((UUID, None)),
+            hypervisor_type=mutator.one_of(kinds),
         )
-        for number in range(one.random.randint(0, 3))
+        for number in range(mutator.random.randint(0, 3))
     ]
 
 
@@ -145,29 +145,29 @@ def test_fuzz_of_the_filter(
         posture_filter.report, "report_client_singleton", lambda: None
     )
     gate = scheduler.VirtHardeningFilter()
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     for number in range(INPUTS):
-        one = Mutator(number)
+        mutator = Mutator(number)
         try:
-            spec = spec_of(one)
+            spec = spec_of(mutator)
         except (
             ValueError,
             TypeError,
             AttributeError,
             exception.NovaException,
         ):
-            found["not taken by Nova"] += 1
+            result["not taken by Nova"] += 1
             continue
-        hosts = hosts_for(one)
+        hosts = hosts_for(mutator)
         with patience():
             try:
                 left = gate.filter_all(iter(hosts), spec)
                 assert [host for host in hosts if host in left] == left
-                found["judged"] += 1
+                result["judged"] += 1
             except exception.NoValidHost as error:
                 reason = str(error.kwargs["reason"])
-                assert 0 < len(reason.encode()) <= FAULT, one.name
-                found["refused"] += 1
-    print(seeds.SEED, found)
-    assert found["judged"] > INPUTS / 20, found
-    assert found["refused"] > INPUTS / 20, found
+                assert 0 < len(reason.encode()) <= FAULT, mutator.name
+                result["refused"] += 1
+    print(seeds.SEED, result)
+    assert result["judged"] > INPUTS / 20, result
+    assert result["refused"] > INPUTS / 20, result

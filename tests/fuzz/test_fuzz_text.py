@@ -64,8 +64,8 @@ def texts(odd: Any) -> dict[str, str]:
 
 def faults(done: Done) -> list[str]:
     """Return what is unclean in what a command printed."""
-    found = (unclean(text, lines=True) for text in (done.out, done.err))
-    return [one for one in found if one]
+    result = (unclean(text, lines=True) for text in (done.out, done.err))
+    return [each for each in result if each]
 
 
 def table(columns: Any, rows: list[Any], *arguments: str) -> Done:
@@ -83,79 +83,82 @@ def table(columns: Any, rows: list[Any], *arguments: str) -> Done:
 
 def test_fuzz_of_the_audits() -> None:
     policy = document.load(document.shipped("strict"))
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     for number in range(INPUTS):
-        one = Mutator(number)
-        properties = mapping(one.tree(PROPERTIES, 4))
+        mutator = Mutator(number)
+        properties = mapping(mutator.tree(PROPERTIES, 4))
         facts = {
-            name: one.one_of((fact, *TEXTS)) for name, fact in FACTS.items()
+            name: mutator.one_of((fact, *TEXTS))
+            for name, fact in FACTS.items()
         }
         image = {**texts(properties), **facts}
         with patience():
             finding = images.find(policy, image, TODAY)
             rows = list(finding.rows("violates")) if finding else []
             had = with_specs(
-                image_reader.read(properties), texts(one.tree(SPECS, 4))
+                image_reader.read(properties), texts(mutator.tree(SPECS, 4))
             )
             server = servers.Server(
-                *(one.one_of(("x", *TEXTS)) for _ in range(6)),
+                *(mutator.one_of(("x", *TEXTS)) for _ in range(6)),
                 had=had,
-                now=image_reader.read(mapping(one.tree(PROPERTIES, 4))),
+                now=image_reader.read(mapping(mutator.tree(PROPERTIES, 4))),
                 rest=had,
-                device_names=(one.one_of(("/dev/hda", *TEXTS)),),
-                unseen=(one.one_of(TEXTS),),
+                device_names=(mutator.one_of(("/dev/hda", *TEXTS)),),
+                unseen=(mutator.one_of(TEXTS),),
             )
             seen = servers.rows(policy, server, TODAY)
         for columns, listed in (
             (images.COLUMNS, rows),
             (servers.COLUMNS, seen),
         ):
-            kind = one.one_of(FORMATS)
+            kind = mutator.one_of(FORMATS)
             wrong = faults(table(columns, listed, "-f", kind))
-            assert not wrong, (one.name, kind, wrong)
+            assert not wrong, (mutator.name, kind, wrong)
             for row in listed:
-                assert not [cell for cell in row if unclean(cell)], one.name
-            found[kind] += len(listed)
-    print(seeds.SEED, found)
-    assert set(found) == set(FORMATS), found
+                assert not [cell for cell in row if unclean(cell)], (
+                    mutator.name
+                )
+            result[kind] += len(listed)
+    print(seeds.SEED, result)
+    assert set(result) == set(FORMATS), result
 
 
 def test_fuzz_of_the_explanations() -> None:
     policy = document.load(document.shipped("strict"))
-    found: Counter[bool] = Counter()
+    result: Counter[bool] = Counter()
     for number in range(INPUTS):
-        one = Mutator(number)
+        mutator = Mutator(number)
         asked = with_specs(
-            image_reader.read(mapping(one.tree(PROPERTIES, 5))),
-            texts(one.tree(SPECS, 5)),
+            image_reader.read(mapping(mutator.tree(PROPERTIES, 5))),
+            texts(mutator.tree(SPECS, 5)),
         )
-        subject = Subject(BOOT, *(one.one_of(TEXTS) for _ in range(2)))
+        subject = Subject(BOOT, *(mutator.one_of(TEXTS) for _ in range(2)))
         with patience():
             violations = evaluate(policy, asked, subject, TODAY).violations
         if not violations:
             continue
         long = explain.api_message(violations, subject)
         short = explain.fault_message(violations)
-        assert not unclean(long) and not unclean(short), one.name
-        assert len(long.encode()) <= 16 * 1024, one.name
-        assert len(short.encode()) <= explain.SHORT_LIMIT, one.name
-        found[len(violations) > 1] += 1
-    print(seeds.SEED, found)
-    assert found[True]
+        assert not unclean(long) and not unclean(short), mutator.name
+        assert len(long.encode()) <= 16 * 1024, mutator.name
+        assert len(short.encode()) <= explain.SHORT_LIMIT, mutator.name
+        result[len(violations) > 1] += 1
+    print(seeds.SEED, result)
+    assert result[True]
 
 
 def test_fuzz_of_the_policy_commands(tmp_path: Any) -> None:
     path = tmp_path / "cases.yaml"
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     for number in range(max(100, INPUTS // 10)):
-        one = Mutator(number)
+        mutator = Mutator(number)
         case = {
             "name": "n",
             "operation": "boot",
-            "image": {"properties": texts(one.tree(PROPERTIES))},
+            "image": {"properties": texts(mutator.tree(PROPERTIES))},
             "expect": {"verdict": "allow", "rules": []},
         }
-        cases = one.tree({"version": 1, "cases": [case]}, 2)
+        cases = mutator.tree({"version": 1, "cases": [case]}, 2)
         path.write_text(
             yaml.safe_dump(cases, allow_unicode=True), "utf-8", "surrogatepass"
         )
@@ -167,21 +170,26 @@ def test_fuzz_of_the_policy_commands(tmp_path: Any) -> None:
                     "--policy",
                     "strict",
                     "--property",
-                    f"hw_machine_type={one.one_of(TEXTS)}",
+                    f"hw_machine_type={mutator.one_of(TEXTS)}",
                 ),
             ),
         ):
             try:
                 with patience():
-                    done = run(kind, *arguments, "-f", one.one_of(FORMATS[:1]))
+                    done = run(
+                        kind, *arguments, "-f", mutator.one_of(FORMATS[:1])
+                    )
             except exceptions.CommandError as error:
-                assert not unclean(str(error)), (one.name, str(error)[:500])
-                found["refused"] += 1
+                assert not unclean(str(error)), (
+                    mutator.name,
+                    str(error)[:500],
+                )
+                result["refused"] += 1
                 continue
-            assert not faults(done), (one.name, faults(done))
-            found["shown"] += 1
-    print(seeds.SEED, found)
-    assert found["shown"] and found["refused"], found
+            assert not faults(done), (mutator.name, faults(done))
+            result["shown"] += 1
+    print(seeds.SEED, result)
+    assert result["shown"] and result["refused"], result
 
 
 @pytest.mark.parametrize("odd", TEXTS, ids=lambda odd: ascii(odd[:12]))

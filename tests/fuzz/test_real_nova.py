@@ -57,24 +57,24 @@ class TestFuzzOfNovaItself(base.FakeDriverCase):
 
     def test_fuzz_of_the_api(self) -> None:
         gated = self.api_fixture.app()
-        found: Counter[int] = Counter()
+        result: Counter[int] = Counter()
         for number in range(INPUTS):
-            one = Mutator(number)
-            environ, body = odd.wish(one)
+            mutator = Mutator(number)
+            environ, body = odd.wish(mutator)
             if b"reboot" in body or b"unshelve" in body or b"rescue" in body:
                 continue
             del environ["nova.context"]
             body = self.real(body.decode("latin-1")).encode("latin-1")
             environ["PATH_INFO"] = "/v2.1" + self.real(environ["PATH_INFO"])
             status = self.answer(gated, environ, body)
-            found[status] += 1
+            result[status] += 1
             boot = environ["PATH_INFO"].endswith("/servers")
             if status < 500 and (status in OWN or not boot):
                 # What the gate refuses is not to happen behind its back: it
                 # would become what the server has already.
                 continue
             alone = self.answer(self.plain, environ, body)
-            told = (one.name, environ, body[:500], alone, status)
-            assert status == alone, told
-        print(seeds.SEED, found)
-        assert found[403], found
+            details = (mutator.name, environ, body[:500], alone, status)
+            assert status == alone, details
+        print(seeds.SEED, result)
+        assert result[403], result

@@ -30,9 +30,9 @@ def guest(libvirtd):
 
 @pytest.fixture(scope="session")
 def reporter(place, libvirtd):
-    found = Reporter(place / "reporter", libvirtd.uri)
-    found.facts()
-    return found
+    result = Reporter(place / "reporter", libvirtd.uri)
+    result.facts()
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -87,10 +87,10 @@ def within(mounts: dict[str, object], *command: object) -> list[str]:
 
     :param mounts: path to what is there instead, for this command alone
     """
-    pairs = [str(one) for pair in mounts.items() for one in pair]
+    pairs = [str(each) for pair in mounts.items() for each in pair]
     unshare = ["unshare", "--mount", "--propagation", "private"]
     shell = ["sh", "-ec", _IN_PLACE, "sh"]
-    return [*unshare, *shell, *pairs, "--", *(str(one) for one in command)]
+    return [*unshare, *shell, *pairs, "--", *(str(each) for each in command)]
 
 
 def _named(host: str) -> list[str]:
@@ -241,13 +241,13 @@ class Libvirt:
     def processes(self) -> list[str]:
         """Return the processes whose command lines have our folder."""
         mine = os.fsencode(self._place)
-        found = []
+        result = []
         for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
                 text = path.read_bytes()
                 if mine + b"/" in text:
-                    found.append(f"{path.parent.name}: {text!r}")
-        return found
+                    result.append(f"{path.parent.name}: {text!r}")
+        return result
 
     def _uri(self, name: str) -> str:
         return f"qemu+unix:///system?socket={self._place}/sock/{name}"
@@ -290,7 +290,7 @@ class Libvirt:
                     connection.getCapabilities()
                 return
             except libvirt.libvirtError as error:
-                ended = any(one.poll() is not None for one in self._running)
+                ended = any(each.poll() is not None for each in self._running)
                 if ended or time.monotonic() > deadline:
                     raise RuntimeError(f"{error}\n{self._said()}") from error
                 time.sleep(0.1)

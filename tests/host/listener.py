@@ -57,5 +57,5 @@ class Listener:
     def _lost(self) -> int:
         """Return how many packets the kernel has thrown away."""
         sol_packet, statistics, size = 263, 6, 8
-        found = self._socket.getsockopt(sol_packet, statistics, size)
-        return int.from_bytes(found[4:], "little")
+        result = self._socket.getsockopt(sol_packet, statistics, size)
+        return int.from_bytes(result[4:], "little")

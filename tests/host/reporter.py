@@ -69,7 +69,7 @@ class Reporter:
         :param libvirt: a line of its group libvirt
         """
         path = self.place / "nova.conf"
-        lines = (f"device_spec = {json.dumps(one)}" for one in device_spec)
+        lines = (f"device_spec = {json.dumps(each)}" for each in device_spec)
         specs = "\n".join(lines)
         path.write_text(NOVA_CONF.format(device_spec=specs, libvirt=libvirt))
         command = self.command("facts", "--nova-config-file", str(path))
@@ -89,5 +89,5 @@ class Reporter:
             check=False,
         )
         assert done.returncode in (0, 1, 2), done.stderr
-        found = json.loads(done.stdout)["results"]
-        return {one["check"]: one for one in found}
+        result = json.loads(done.stdout)["results"]
+        return {each["check"]: each for each in result}

@@ -143,9 +143,9 @@ def ours(path):
 
 def emulators(results):
     (line,) = [
-        one
-        for one in results["qemu_relro"]["evidence"]
-        if one.startswith("emulators named by libvirt: ")
+        each
+        for each in results["qemu_relro"]["evidence"]
+        if each.startswith("emulators named by libvirt: ")
     ]
     return line.partition(": ")[2].split(", ")
 
@@ -153,16 +153,16 @@ def emulators(results):
 @pytest.mark.parametrize("tool", tools.TOOLS)
 def test_the_emulators_of_this_machine(results, tool):
     for path in emulators(results):
-        found = {}
+        result = {}
         for name, (check, good) in PROPERTIES.items():
             (line,) = [
-                one
-                for one in results[check]["evidence"]
-                if one.startswith(f"{path}: ")
+                each
+                for each in results[check]["evidence"]
+                if each.startswith(f"{path}: ")
             ]
-            found[name] = bool(re.search(rf"(?<!not ){good}\b", line))
-        said = tools.TOOLS[tool](path)
-        assert said == {name: found[name] for name in said}, path
+            result[name] = bool(re.search(rf"(?<!not ){good}\b", line))
+        answer = tools.TOOLS[tool](path)
+        assert answer == {name: result[name] for name in answer}, path
 
 
 def test_the_modules_of_this_machine(results):
@@ -170,13 +170,13 @@ def test_the_modules_of_this_machine(results):
     evidence = "\n".join(results["qemu_relro"]["evidence"])
     folders = re.findall(r"^(\S+)/\*\.so: ", evidence, re.MULTILINE)
     paths = [
-        path for one in folders for path in pathlib.Path(one).glob("*.so")
+        path for each in folders for path in pathlib.Path(each).glob("*.so")
     ]
     assert paths
     for path in sorted(paths)[:6]:
-        found = ours(path)
+        result = ours(path)
         for name, value in tools.checksec(path).items():
-            assert value == found[name] or found[name] is None, path
+            assert value == result[name] or result[name] is None, path
 
 
 @pytest.fixture(scope="module")
@@ -198,12 +198,12 @@ def test_a_binary_that_differs_in_one_thing(folder, good, build):
     else:
         shutil.copy(good, path)
         CHANGES[build](path)
-    found = ours(path)
+    result = ours(path)
     wrong = {}
     for tool, ask in tools.TOOLS.items():
         for name, value in ask(path).items():
-            if value is not None and value != found[name]:
-                wrong[tool, build, name] = (value, found[name])
+            if value is not None and value != result[name]:
+                wrong[tool, build, name] = (value, result[name])
     assert wrong == {
         key: value for key, value in KNOWN_WRONG.items() if key[1] == build
     }

@@ -26,17 +26,17 @@ def test_domains_of_libvirts_own_tests():
     counts: Counter[str] = Counter()
     for path in sorted(folder.glob("*.xml")):
         try:
-            found = domain.read(path.read_bytes(), START, "x86_64")
+            result = domain.read(path.read_bytes(), START, "x86_64")
         except domain.DomainError as error:
             assert "\n" not in str(error)
             counts["refused"] += 1
             continue
-        assert found.uuid
+        assert result.uuid
         counts["read"] += 1
-        for choice in found.request.choices:
+        for choice in result.request.choices:
             counts[choice.kind] += 1
-        counts["no word"] += len(found.request.faults)
-        counts["of the host"] += len(found.request.passthrough)
+        counts["no word"] += len(result.request.faults)
+        counts["of the host"] += len(result.request.passthrough)
     print(counts)
     assert counts["read"] > 2000, counts
     assert counts["refused"] < 20, counts

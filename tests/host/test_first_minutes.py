@@ -79,20 +79,20 @@ def session(host):
 
 def answers(printed):
     """Return check to its answer, out of the table that is printed."""
-    found = dict(_ROW.findall(printed))
-    assert set(found) == set(CHECKS), printed
-    return found
+    result = dict(_ROW.findall(printed))
+    assert set(result) == set(CHECKS), printed
+    return result
 
 
 def unknown(printed):
-    found = answers(printed)
-    return {name for name in found if found[name] == "UNKNOWN"}
+    result = answers(printed)
+    return {name for name in result if result[name] == "UNKNOWN"}
 
 
 @pytest.mark.parametrize("page", [README, INSTALL], ids=["readme", "install"])
 def test_every_page_says_the_same(page):
-    found = [one for one in commands.shown(page) if one in TYPED]
-    assert found == TYPED
+    result = [each for each in commands.shown(page) if each in TYPED]
+    assert result == TYPED
     assert len(TYPED) == 5
 
 

@@ -42,20 +42,20 @@ def host(place):
 
 @pytest.fixture(scope="module")
 def connection(host):
-    with contextlib.closing(host.connect()) as found:
-        yield found
+    with contextlib.closing(host.connect()) as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
 def installed(place, host):
     """Return a guard that is installed and runs."""
-    found = Guard(place / "guard", host.hooks, host.own_uri, host.pid_file)
-    found.policy(policy())
-    found.start()
-    assert found.command("install").returncode == 0
-    wait(lambda: found.command("probe").returncode == 0)
-    yield found
-    found.kill()
+    result = Guard(place / "guard", host.hooks, host.own_uri, host.pid_file)
+    result.policy(policy())
+    result.start()
+    assert result.command("install").returncode == 0
+    wait(lambda: result.command("probe").returncode == 0)
+    yield result
+    result.kill()
 
 
 @pytest.fixture
@@ -81,12 +81,12 @@ def refusal(call, *arguments):
 
 
 def test_a_probe_of_a_host_without_a_guard(place, host):
-    found = Guard(place / "none", host.hooks, host.own_uri, host.pid_file)
-    done = found.command("probe")
+    result = Guard(place / "none", host.hooks, host.own_uri, host.pid_file)
+    done = result.command("probe")
     assert done.returncode == 1
     assert done.stdout.startswith("unguarded: ")
     assert done.stdout.count("\n") == 1
-    assert found.command("status").returncode == 1
+    assert result.command("status").returncode == 1
 
 
 def test_a_probe_of_a_guarded_host(guard, connection):
@@ -103,21 +103,21 @@ def test_a_probe_of_a_guarded_host(guard, connection):
 
 
 def test_nothing_is_known_without_libvirt(place, host):
-    found = Guard(
+    result = Guard(
         place / "lost",
         host.hooks,
         "qemu+unix:///system?socket=/no",
         host.pid_file,
     )
-    done = found.command("probe")
+    done = result.command("probe")
     assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_a_guest_that_is_refused_never_runs(guard, host, connection):
-    said = refusal(connection.createXML, host.describe("bad", bus="sata"))
-    assert "disk bus of disk sda=sata (allowed: virtio, scsi)" in said
+    text = refusal(connection.createXML, host.describe("bad", bus="sata"))
+    assert "disk bus of disk sda=sata (allowed: virtio, scsi)" in text
     assert connection.listAllDomains() == []
-    assert not [one for one in host.processes() if "bad.img" in one]
+    assert not [each for each in host.processes() if "bad.img" in each]
     host.start("good")
     assert guard.outcomes()[-2:] == [("start", "refuse"), ("start", "allow")]
 
@@ -247,7 +247,7 @@ def start_all(host, texts):
     """Start guests at once; return what became of each, counted."""
     connections = itertools.cycle([host.connect() for _ in range(20)])
 
-    def one(pair):
+    def start(pair):
         text, connection = pair
         try:
             connection.createXML(text)
@@ -260,7 +260,7 @@ def start_all(host, texts):
 
     with concurrent.futures.ThreadPoolExecutor(100) as pool:
         return collections.Counter(
-            pool.map(one, zip(texts, connections, strict=False))
+            pool.map(start, zip(texts, connections, strict=False))
         )
 
 

@@ -31,15 +31,15 @@ def target(place):
 
 @pytest.fixture(scope="module")
 def guard(place, target):
-    found = Guard(
+    result = Guard(
         place / "target-guard", target.hooks, target.own_uri, target.pid_file
     )
-    found.policy(policy())
-    found.start()
-    assert found.command("install").returncode == 0
-    wait(lambda: found.command("probe").returncode == 0)
-    yield found
-    found.kill()
+    result.policy(policy())
+    result.start()
+    assert result.command("install").returncode == 0
+    wait(lambda: result.command("probe").returncode == 0)
+    yield result
+    result.kill()
 
 
 @pytest.fixture

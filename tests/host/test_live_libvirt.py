@@ -13,9 +13,9 @@ UNREACHABLE = "qemu+unix:///system?socket=/nowhere"
 
 def test_a_live_libvirt():
     """libvirt's own test driver, which always has one guest."""
-    (found,) = LiveLibvirt("test:///default").running()
-    assert found.name == "test"
-    assert len(found.uuid) == 36
+    (result,) = LiveLibvirt("test:///default").running()
+    assert result.name == "test"
+    assert len(result.uuid) == 36
     with pytest.raises(Unreadable, match="nowhere"):
         LiveLibvirt(UNREACHABLE).running()
 
@@ -25,9 +25,9 @@ def test_a_live_libvirt():
 )
 def test_virsh_in_place_of_libvirt_python():
     asked = VirshLibvirt("test:///default")
-    (found,) = asked.running()
-    assert found.name == "test"
-    assert len(found.uuid) == 36
+    (result,) = asked.running()
+    assert result.name == "test"
+    assert len(result.uuid) == 36
     assert asked.capabilities().tag == "capabilities"
     with pytest.raises(Unreadable, match="nowhere") as caught:
         VirshLibvirt(UNREACHABLE).capabilities()

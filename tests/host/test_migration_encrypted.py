@@ -39,7 +39,7 @@ _LEAF = (
 
 def certificate(folder, name, extensions, *signer):
     """Make a key and a certificate for two days, as QEMU names them."""
-    added = [word for one in extensions for word in ("-addext", one)]
+    added = [word for each in extensions for word in ("-addext", each)]
     key = folder / f"{name}-key.pem"
     command = ["openssl", "req", "-x509", *_KEY, "-days", "2"]
     command += ["-subj", f"/CN={name}", *added, *signer, "-keyout", key]
@@ -62,10 +62,10 @@ def hosts(place):
     config.write_text(f'migrate_tls_x509_cert_dir = "{folder}"\n')
     mounts = {"/etc/libvirt/qemu.conf": config}
     with (
-        daemon.Libvirt(place / "leaves", mounts, host="leaves") as one,
+        daemon.Libvirt(place / "leaves", mounts, host="leaves") as first,
         daemon.Libvirt(place / "arrives", mounts, host="arrives") as other,
     ):
-        yield one, other
+        yield first, other
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def capabilities(libvirtd):
 def confines(capabilities):
     """Whether libvirt has a security driver that confines guests here."""
     models = capabilities.iterfind("host/secmodel/model")
-    return bool(CONFINING & {one.text for one in models})
+    return bool(CONFINING & {each.text for each in models})
 
 
 def text(result):
@@ -58,7 +58,9 @@ def test_there_is_evidence_or_what_could_not_be_read(results, name):
 def test_the_emulators_are_those_that_libvirt_names(
     results, capabilities, name
 ):
-    named = {one.text for one in capabilities.iterfind("guest/arch/emulator")}
+    named = {
+        each.text for each in capabilities.iterfind("guest/arch/emulator")
+    }
     assert "/usr/bin/qemu-system-x86_64" in named
     evidence = "\n".join(results[name]["evidence"])
     shown = re.findall(r"^(\S+/qemu-system-\w+)[: ]", evidence, re.MULTILINE)
@@ -73,7 +75,7 @@ def test_the_devices_of_the_ordinary_build_are_too_many(results):
 
 def test_the_guest_is_found_in_procfs(results, confines, guest):
     result = results["mac_guests"]
-    (line,) = [one for one in result["evidence"] if "(tiny)" in one]
+    (line,) = [each for each in result["evidence"] if "(tiny)" in each]
     pid = re.match(r"/proc/(\d+)/", line)[1]
     command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     assert command[command.index(b"-uuid") + 1].decode() == guest
@@ -84,9 +86,9 @@ def test_confinement_is_what_libvirt_says(results, confines):
     expected = "PASS" if confines else "FAIL"
     assert results["mac_confinement"]["status"] == expected
     (line,) = [
-        one
-        for one in results["mac_confinement"]["evidence"]
-        if one.startswith("libvirt <secmodel>: ")
+        each
+        for each in results["mac_confinement"]["evidence"]
+        if each.startswith("libvirt <secmodel>: ")
     ]
     assert bool(CONFINING & set(line.split())) == confines
 
@@ -97,9 +99,9 @@ def test_nova_is_as_the_policy_assumes(results):
 
 
 def test_a_tpm_is_found_where_there_is_one(results):
-    there = [one.name for one in pathlib.Path("/sys/class/tpm").glob("tpm*")]
+    there = [each.name for each in pathlib.Path("/sys/class/tpm").glob("tpm*")]
     evidence = text(results["tpm_measured_boot"])
-    assert all(one in evidence for one in there)
+    assert all(each in evidence for each in there)
     assert ("there is no TPM" in evidence) == (not there)
 
 
@@ -119,12 +121,12 @@ def test_a_guest_without_a_label(reporter, libvirtd, guest):
     finally:
         libvirtd.end("loose")
     assert result["status"] == "FAIL"
-    assert any("(loose)" in one for one in result["evidence"])
+    assert any("(loose)" in each for each in result["evidence"])
 
 
-def cage_of(found, name):
+def cage_of(answer, name):
     """Return the status of guest_cage, and what it says of a guest."""
-    result = found["guest_cage"]
+    result = answer["guest_cage"]
     lines = [line for line in result["evidence"] if f"({name})" in line]
     return result["status"], " ".join([result["reason"], *lines])
 
@@ -177,9 +179,9 @@ def test_a_guest_that_is_not_caged(place, tmp_path_factory, line):
     mounts = {"/etc/libvirt/qemu.conf": config}
     with daemon.Libvirt(folder / "libvirt", mounts) as running:
         running.start("loose")
-        found = Reporter(folder / "reporter", running.uri).check()
+        result = Reporter(folder / "reporter", running.uri).check()
         running.end("loose")
-    status, shown = cage_of(found, "loose")
+    status, shown = cage_of(result, "loose")
     assert status == "FAIL"
     assert OPEN[line] in shown
 
@@ -198,7 +200,7 @@ def test_a_console(reporter, libvirtd, guest, address, status):
     finally:
         libvirtd.end("shown")
     assert result["status"] == status
-    (line,) = [one for one in result["evidence"] if "(shown)" in one]
+    (line,) = [each for each in result["evidence"] if "(shown)" in each]
     assert f"vnc {address}:77, " in line
 
 
@@ -209,8 +211,8 @@ def test_a_daemon_that_listens_in_plain(results, place):
     folder = place / "plain"
     folder.mkdir()
     with daemon.Libvirt(folder / "libvirt", tcp_port=port) as running:
-        found = Reporter(folder / "reporter", running.uri).check()
-    result = found["libvirt_not_exposed"]
+        answer = Reporter(folder / "reporter", running.uri).check()
+    result = answer["libvirt_not_exposed"]
     assert result["status"] == "FAIL"
     assert f"0.0.0.0 port {port}" in result["reason"]
 
@@ -225,11 +227,11 @@ def test_a_guest_that_somebody_else_runs_elsewhere(reporter, place, guest):
         place / "elsewhere", f"qemu+unix:///system?socket={place}/no"
     )
     lost.facts()
-    found = lost.check()
+    result = lost.check()
     for name in ("mac_confinement", "mac_images", "qemu_relro", "qemu_nx"):
-        assert found[name]["status"] in ("UNKNOWN", "FAIL")
-        assert f"{place}/no" in text(found[name])
-    assert any("(tiny)" in one for one in found["mac_guests"]["evidence"])
+        assert result[name]["status"] in ("UNKNOWN", "FAIL")
+        assert f"{place}/no" in text(result[name])
+    assert any("(tiny)" in each for each in result["mac_guests"]["evidence"])
 
 
 def test_a_weak_emulator_in_place_of_a_good_one(reporter, place, libvirtd):
@@ -247,17 +249,17 @@ def test_a_weak_emulator_in_place_of_a_good_one(reporter, place, libvirtd):
     # What libvirt would start counts, and not what the reporter has there.
     assert reporter.check({path: weak})["qemu_relro"]["status"] == "PASS"
     with libvirtd.covered(path, weak):
-        found = reporter.check()
+        answer = reporter.check()
     for name, word in (
         ("qemu_relro", "RELRO partial"),
         ("qemu_nx", "executable"),
         ("qemu_pie", "setuid"),
     ):
-        result = found[name]
+        result = answer[name]
         assert result["status"] == "FAIL", result
         first = result["evidence"][1]
         assert first.startswith(f"{path} (libvirtd, ") and word in first
-    assert found["qemu_canary"]["status"] == "PASS"
+    assert answer["qemu_canary"]["status"] == "PASS"
 
 
 def test_a_weak_binary_that_libvirt_does_not_name(reporter, place, libvirtd):
@@ -270,33 +272,33 @@ def test_a_weak_binary_that_libvirt_does_not_name(reporter, place, libvirtd):
     mounts = {"/usr/local/bin": folder}
     assert reporter.check(mounts)["qemu_relro"]["status"] == "PASS"
     lost = Reporter(place / "alone", f"qemu+unix:///system?socket={place}/no")
-    found = lost.check(mounts)
+    result = lost.check(mounts)
     for check in ("qemu_relro", "qemu_canary", "qemu_pie"):
-        assert found[check]["status"] == "FAIL"
-        assert f"/usr/local/bin/{name}" in text(found[check])
+        assert result[check]["status"] == "FAIL"
+        assert f"/usr/local/bin/{name}" in text(result[check])
 
 
 def test_without_roots_part(place, libvirtd):
     bare = Reporter(place / "bare", libvirtd.uri)
-    found = bare.check()
+    result = bare.check()
     for name in ("nova_defaults", "passthrough_disabled"):
-        assert found[name]["status"] == "UNKNOWN"
-        assert f"{bare.place}/run/nova.json" in found[name]["reason"]
+        assert result[name]["status"] == "UNKNOWN"
+        assert f"{bare.place}/run/nova.json" in result[name]["reason"]
 
 
 def test_a_device_that_is_offered(place, libvirtd):
     """Each PCI device of this machine; or one that is not there."""
     offering = Reporter(place / "offering", libvirtd.uri)
-    there = sorted(one.name for one in DEVICES.glob("*"))
+    there = sorted(each.name for each in DEVICES.glob("*"))
     address = there[-1] if there else "0000:ff:1f.7"
     offering.facts({"address": address})
-    found = offering.check()
-    evidence = text(found["passthrough_isolated"])
+    result = offering.check()
+    evidence = text(result["passthrough_isolated"])
     if not there:
         assert "covers no device that is there" in evidence
         return
     assert address in evidence
     groups = DEVICES / address / "iommu_group"
-    assert (found["iommu"]["status"] == "FAIL") >= (not groups.exists())
-    listed = found["passthrough_disabled"]
+    assert (result["iommu"]["status"] == "FAIL") >= (not groups.exists())
+    listed = result["passthrough_disabled"]
     assert address in text(listed)

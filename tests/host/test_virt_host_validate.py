@@ -22,24 +22,24 @@ FIRMWARE = "device assignment IOMMU support"
 KERNEL = "IOMMU is enabled by kernel"
 UNITS = pathlib.Path("/sys/class/iommu")
 
-CHECKS = {one.name: one for one in report.load()}
+CHECKS = {each.name: each for each in report.load()}
 
 
-def translated(said):
+def translated(answers):
     """Return what it says of DMA remapping; None for no statement."""
-    if KERNEL in said:
-        return said[KERNEL][0] == "PASS"
-    word, reason = said[FIRMWARE]
+    if KERNEL in answers:
+        return answers[KERNEL][0] == "PASS"
+    word, reason = answers[FIRMWARE]
     if word == "PASS" or reason.startswith("Unknown if"):
         return None
     return False
 
 
 def test_this_machine(results):
-    said = translated(tools.virt_host_validate())
+    answers = translated(tools.virt_host_validate())
     ours = results["iommu"]["status"] == "PASS"
-    wrong = said is False and any(os.scandir(UNITS))
-    assert said is None or said == ours or wrong
+    wrong = answers is False and any(os.scandir(UNITS))
+    assert answers is None or answers == ours or wrong
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,8 @@ def test_captured_machines(folder, tree, flag, says, truth):
     assert re.search(r"\bsvm\b", text)
     processor.write_text(re.sub(r"\bsvm\b", flag, text))
     mounts = {"/sys": root / "sys", "/proc/cpuinfo": processor}
-    said = tools.virt_host_validate(mounts)
-    assert translated(said) is says, said
+    answers = tools.virt_host_validate(mounts)
+    assert translated(answers) is says, answers
     ours = CHECKS["iommu"].run(Host(HostRoot(str(root))))
     assert (ours.status is Status.PASS) == truth
 

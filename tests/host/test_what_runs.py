@@ -87,11 +87,11 @@ def test_a_binary_that_was_replaced(
         good = place / "good"
         shutil.copy(QEMU, good)
         os.replace(good, weak)
-        found, theirs = reporter.check(), unprivileged.check()
+        result, theirs = reporter.check(), unprivileged.check()
     for name in ("qemu_relro", "qemu_nx"):
-        assert found[name]["status"] == "FAIL", found[name]
+        assert result[name]["status"] == "FAIL", result[name]
         line = f"{weak} (deleted) (guest old, process "
-        assert line in text(found[name])
+        assert line in text(result[name])
         # Only root can open what nobody else can any more.
         assert theirs[name]["status"] == "UNKNOWN", theirs[name]
         since = "(replaced|changed) since guest old, process"
@@ -117,9 +117,9 @@ def test_a_qemu_conf_that_only_the_daemon_sees(reporter, libvirtd, place):
     line = "/etc/libvirt/qemu.conf: security_default_confined = {}"
     assert line.format(1) in text(reporter.check()["mac_confinement"])
     with libvirtd.covered("/etc/libvirt/qemu.conf", own):
-        found = reporter.check()["mac_confinement"]
-    assert found["status"] in ("FAIL", "UNKNOWN")
-    assert line.format(1) not in text(found)
+        result = reporter.check()["mac_confinement"]
+    assert result["status"] in ("FAIL", "UNKNOWN")
+    assert line.format(1) not in text(result)
 
 
 def test_a_library_that_makes_the_stack_executable(reporter, libvirtd, place):
@@ -133,11 +133,11 @@ def test_a_library_that_makes_the_stack_executable(reporter, libvirtd, place):
     change = ["patchelf", "--add-needed", library, emulator]
     subprocess.run(change, check=True)
     with guest(libvirtd, "stack", emulator):
-        found = reporter.check()["qemu_nx"]
-    assert found["status"] == "FAIL", found
-    assert f"{library}: stack or a segment both writable" in text(found)
-    assert "[stack]" in text(found)
-    assert "rwxp" in text(found)
+        result = reporter.check()["qemu_nx"]
+    assert result["status"] == "FAIL", result
+    assert f"{library}: stack or a segment both writable" in text(result)
+    assert "[stack]" in text(result)
+    assert "rwxp" in text(result)
 
 
 @pytest.mark.parametrize("binding", ["lazy", "now"])
@@ -171,6 +171,6 @@ def test_a_mediated_device(reporter, place):
                 if not os.path.isdir(os.path.join(folder, each))
             ],
         )
-    found = reporter.check({"/sys/bus": buses})["passthrough_disabled"]
-    assert found["status"] == "FAIL", found
-    assert f"/sys/bus/mdev/devices/{device.name}" in text(found)
+    result = reporter.check({"/sys/bus": buses})["passthrough_disabled"]
+    assert result["status"] == "FAIL", result
+    assert f"/sys/bus/mdev/devices/{device.name}" in text(result)

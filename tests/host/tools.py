@@ -35,33 +35,33 @@ Said = dict[str, bool | None]
 def checksec(path: object) -> Said:
     """Ask checksec of a binary."""
     text = _output("checksec", f"--file={path}", "--output=json")
-    (found,) = json.loads(text).values()
+    (result,) = json.loads(text).values()
     return {
-        name: words[found[field]] for name, (field, words) in CHECKSEC.items()
+        name: words[result[field]] for name, (field, words) in CHECKSEC.items()
     }
 
 
 def hardening_check(path: object) -> Said:
     """Ask hardening-check of a binary."""
     text = _output("hardening-check", path)
-    found = dict(re.findall(r"^ (.+?): (.+)", text, re.MULTILINE))
+    result = dict(re.findall(r"^ (.+?): (.+)", text, re.MULTILINE))
     return {
-        name: _all([_word(found[line]) for line in lines])
+        name: _all([_word(result[line]) for line in lines])
         for name, lines in HARDENING_CHECK.items()
     }
 
 
-def _word(said: str) -> bool | None:
+def _word(answers: str) -> bool | None:
     """Read "yes", "no, not found!", "no, … (ignored)" or "unknown, …"."""
-    if said.endswith("(ignored)"):
+    if answers.endswith("(ignored)"):
         return None
-    return _WORDS[re.match(r"\w+", said)[0]]
+    return _WORDS[re.match(r"\w+", answers)[0]]
 
 
-def _all(said: list[bool | None]) -> bool | None:
-    if False in said:
+def _all(answers: list[bool | None]) -> bool | None:
+    if False in answers:
         return False
-    return None if None in said else True
+    return None if None in answers else True
 
 
 TOOLS = {"checksec": checksec, "hardening-check": hardening_check}
@@ -74,18 +74,18 @@ def virt_host_validate(mounts: dict[str, object] | None = None) -> dict:
     """
     command = ["virt-host-validate", "qemu"]
     text = _output(*(daemon.within(mounts, *command) if mounts else command))
-    found = re.findall(
+    result = re.findall(
         r"QEMU: Checking (?:for|if) (.+?) *: (PASS|WARN|FAIL)(?: \((.*)\))?$",
         re.sub(r"\x1b\[[\d;]*m", "", text),
         re.MULTILINE,
     )
-    return {what: (word, reason) for what, word, reason in found}
+    return {what: (word, reason) for what, word, reason in result}
 
 
 def _output(*command: object) -> str:
     """Return what a command prints; its exit status is a verdict."""
     return subprocess.run(
-        [str(one) for one in command],
+        [str(each) for each in command],
         capture_output=True,
         text=True,
         timeout=120,

@@ -95,9 +95,9 @@ def faults(cloud):
 @pytest.fixture
 def decisions(cloud):
     """Call to get the decision events that are new."""
-    found = place.Events(cloud.place)
-    found.new()
-    return found.new
+    result = place.Events(cloud.place)
+    result.new()
+    return result.new
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def tree(cloud, report_again):
 def logs(cloud):
     """Call with a daemon's name to get the new lines of its log."""
     path = cloud.place.logs
-    begun = {one.name: one.stat().st_size for one in path.glob("*.log")}
+    begun = {each.name: each.stat().st_size for each in path.glob("*.log")}
 
     def new(name):
         file = f"{name}.log"

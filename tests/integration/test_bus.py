@@ -92,11 +92,11 @@ class Load:
 
 @pytest.fixture
 def load(member):
-    found = Load(member)
+    result = Load(member)
     # What is made at the first request of each kind is not measured.
-    for kind in (found.refused_upload, found.refused_boot, found.upload):
+    for kind in (result.refused_upload, result.refused_boot, result.upload):
         kind("first")
-    return found
+    return result
 
 
 @pytest.fixture

@@ -15,15 +15,15 @@ def _sockets(pids):
     """Give the inodes of the sockets that processes have open."""
     for pid in pids:
         with contextlib.suppress(OSError):
-            for one in (_PROC / str(pid) / "fd").iterdir():
+            for each in (_PROC / str(pid) / "fd").iterdir():
                 with contextlib.suppress(OSError):
-                    yield os.readlink(one)
+                    yield os.readlink(each)
 
 
 def test_everything_listens_on_loopback_only(cloud):
     # given
     sockets = set(_sockets(cloud.daemons.leftover()))
-    found = []
+    result = []
     # when
     for table in ("tcp", "tcp6"):
         text = (_PROC / "net" / table).read_text()
@@ -31,18 +31,18 @@ def test_everything_listens_on_loopback_only(cloud):
             fields = line.split()
             local, state, inode = fields[1], fields[3], fields[9]
             if state == _LISTENING and f"socket:[{inode}]" in sockets:
-                found.append(local.split(":")[0])
+                result.append(local.split(":")[0])
     # then
     # Nobody has wanted Horizon, and Nova without gates.
-    assert len(found) >= len(cloud.facts.ports) - 2
-    assert set(found) <= _LOOPBACK
+    assert len(result) >= len(cloud.facts.ports) - 2
+    assert set(result) <= _LOOPBACK
 
 
 def test_all_that_was_started_runs(cloud):
     names = cloud.daemons.names()
     assert len(names) >= 16
-    ended = [one for one in names if not cloud.daemons.alive(one)]
-    assert all(one.startswith("setup-") for one in ended)
+    ended = [each for each in names if not cloud.daemons.alive(each)]
+    assert all(each.startswith("setup-") for each in ended)
 
 
 def test_the_passwords_are_its_owners_only(cloud):

@@ -42,7 +42,7 @@ def placed(policy, member):
     # Not more at once: claims on one host get into each other's way.
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         before = list(pool.map(boot, [f"before-{n}" for n in range(4)]))
-    assert {one.status for one in before} == {"ACTIVE"}, before
+    assert {each.status for each in before} == {"ACTIVE"}, before
     # beyond posture_ttl: the next one asks again
     time.sleep(1.5)
     return boot
@@ -63,8 +63,10 @@ def test_without_an_answer_the_last_one_holds(faults, placed, logs, fault):
     server = placed("meanwhile")
     assert server.status == "ACTIVE"
     if "status" in fault:
-        lines = [one for one in logs("nova-scheduler") if " WARNING " in one]
-        assert any("does not say which hosts" in one for one in lines)
+        lines = [
+            each for each in logs("nova-scheduler") if " WARNING " in each
+        ]
+        assert any("does not say which hosts" in each for each in lines)
         assert "Traceback" not in "\n".join(lines)
 
 
@@ -79,7 +81,9 @@ def test_after_posture_max_age_no_host_counts_as_proven(
     server = placed("too-late")
     assert server.status == "ERROR"
     assert UNKNOWN in server.fault
-    errors = [one for one in logs("nova-scheduler") if " ERROR nova_vh" in one]
+    errors = [
+        each for each in logs("nova-scheduler") if " ERROR nova_vh" in each
+    ]
     assert len(errors) == 1
     # and when
     faults("placement")
@@ -128,8 +132,8 @@ def test_without_glance_the_nova_gate_lets_nothing_in(
         assert member.settle(server).status == "ACTIVE"
         assert not list(member.compute().servers(name="old"))
         # and when Glance is back, so is the explanation
-        said = refusal(member.compute().rebuild_server, server, image=image)
-        assert IDE in said
+        text = refusal(member.compute().rebuild_server, server, image=image)
+        assert IDE in text
 
 
 def test_with_glance_gone_a_rebuild_is_not_judged_and_not_done(cloud, member):

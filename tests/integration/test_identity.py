@@ -73,9 +73,9 @@ def test_without_a_token_it_is_keystones_refusal(post_image):
 
 
 def test_a_reader_asks_for_nothing(reader):
-    said = refusal(reader.ask, "by-reader", "clean")
-    assert REFUSED not in said
-    assert "os_compute_api:servers:create" in said
+    text = refusal(reader.ask, "by-reader", "clean")
+    assert REFUSED not in text
+    assert "os_compute_api:servers:create" in text
 
 
 @pytest.fixture

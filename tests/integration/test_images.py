@@ -43,16 +43,16 @@ def test_a_clean_image_is_taken(member):
 
 def test_a_change_is_refused_like_an_upload(member):
     image = member.upload("changed-later")
-    said = refusal(member.glance.images.update, image.id, hw_disk_bus="ide")
-    assert REFUSED + IDE in said
+    text = refusal(member.glance.images.update, image.id, hw_disk_bus="ide")
+    assert REFUSED + IDE in text
     assert "hw_disk_bus" not in member.glance.images.get(image.id)
     member.image.delete_image(image)
 
 
 def test_who_may_not_upload_is_told_so_by_glance(reader):
-    said = refusal(reader.upload, "by-reader")
-    assert "403" in said
-    assert REFUSED not in said
+    text = refusal(reader.upload, "by-reader")
+    assert "403" in text
+    assert REFUSED not in text
 
 
 def test_an_administrator_is_judged_too(admin):

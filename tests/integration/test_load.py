@@ -107,11 +107,11 @@ def test_every_scheduler_worker_judges_alike(
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         servers = first + list(pool.map(boot, range(2, 10)))
     # then
-    assert {one.status for one in servers} == {"ACTIVE"}
-    found = map(WORKER.match, logs(scheduler))
-    assert len({one[1] for one in found if one}) == 2
-    for one in servers:
-        member.remove(one)
+    assert {each.status for each in servers} == {"ACTIVE"}
+    result = map(WORKER.match, logs(scheduler))
+    assert len({each[1] for each in result if each}) == 2
+    for each in servers:
+        member.remove(each)
     # and when
     policy(BASELINE)
     refused = member.boot("old", "old-router", "plain-nova")
@@ -159,7 +159,9 @@ def test_of_32_at_once_each_gets_the_answer_that_is_its_own(member, decisions):
         answers = list(pool.map(ask, range(CROWD)))
     # then
     assert answers == [True] * CROWD
-    gates = [one["gate"] for one in decisions() if one["outcome"] == "refuse"]
+    gates = [
+        each["gate"] for each in decisions() if each["outcome"] == "refuse"
+    ]
     refusals = CROWD // 4
     assert gates.count("nova-api") == gates.count("glance-api") == refusals
     assert len(gates) == 2 * refusals

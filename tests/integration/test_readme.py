@@ -36,7 +36,7 @@ _MORE = "…"
 def environment(*first):
     """Return a person's: without the tests' own, with directories first."""
     own = str(Path(sys.executable).parent)
-    path = [one for one in os.environ["PATH"].split(":") if one != own]
+    path = [each for each in os.environ["PATH"].split(":") if each != own]
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -70,12 +70,12 @@ def typed(lines, env=None):
         for line in lines
     )
     parts = re.split(f"^{_MARK}", shell(script, env), flags=re.M)[1:]
-    found = {}
+    result = {}
     for line, printed, status in zip(
         lines, parts[::2], parts[1::2], strict=True
     ):
-        found[line] = int(status), printed.removeprefix("\n")
-    return found
+        result[line] = int(status), printed.removeprefix("\n")
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -121,16 +121,16 @@ def test_what_up_tells_to_type_is_typed():
 )
 def test_the_demo(command, status, last):
     assert command in commands.shown(QUICK_START)
-    ((found, printed),) = typed([command]).values()
-    assert found == status, printed
+    ((result, printed),) = typed([command]).values()
+    assert result == status, printed
     assert re.search(last, printed)
 
 
 def test_the_packages_that_root_installs():
     (command,) = [
-        one
-        for one in commands.shown(QUICK_START)
-        if one.startswith("apt-get") and "rabbitmq" in one
+        each
+        for each in commands.shown(QUICK_START)
+        if each.startswith("apt-get") and "rabbitmq" in each
     ]
     # They are there already, or the other tests could not have run.
     program, verb, *packages = shlex.split(command)
@@ -149,21 +149,21 @@ def test_what_is_installed_runs(tmp_path):
         line for line in commands.shown(QUICK_START) if "[client]" in line
     )
     lines = [
-        one.replace("/opt", str(tmp_path))
-        for one in commands.shown(QUICK_START)
-        if "/opt/" in one and not one.endswith(" facts")
+        each.replace("/opt", str(tmp_path))
+        for each in commands.shown(QUICK_START)
+        if "/opt/" in each and not each.endswith(" facts")
     ]
     assert len(lines) == 3
     # when
     again = [install, "python3 -c 'import nova_vhard.osc.plugin'"]
     last = "python3 -c 'import nova'"
-    found = typed([*lines, *again, last], environment(own / "bin"))
+    result = typed([*lines, *again, last], environment(own / "bin"))
     # then all is there, and neither Nova nor Glance
-    status, printed = found.pop(last)
+    status, printed = result.pop(last)
     assert status == 1
     assert "No module named 'nova'" in printed
-    status, printed = found.pop(lines[-1])
+    status, printed = result.pop(lines[-1])
     assert status in (0, 1), printed
     assert all(name in printed for name in CHECKS)
-    for command, (status, printed) in found.items():
+    for command, (status, printed) in result.items():
         assert status == 0, (command, printed)

@@ -17,7 +17,7 @@ FRESH = "CUSTOM_VHARD_REPORTED_"
 
 
 def test_placement_knows_what_each_host_has_proven(admin):
-    proven = {one.name: IOMMU in admin.traits(one.node) for one in MACHINES}
+    proven = {each.name: IOMMU in admin.traits(each.node) for each in MACHINES}
     assert proven == {
         "compute1": True,
         "compute2": False,
@@ -59,7 +59,7 @@ def test_a_reporter_killed_anywhere_leaves_nothing_untrue(
 ):
     """Of a host without an IOMMU nothing else is ever seen."""
     chance = random.Random(seeds.SEED)
-    (other,) = [one for one in MACHINES if one.name == "compute2"]
+    (other,) = [each for each in MACHINES if each.name == "compute2"]
     name = f"reporter-{other.name}"
     before = stated(admin.traits(other.node))
     seen, ended = [], threading.Event()

@@ -34,14 +34,14 @@ def without_placement(cloud, faults, logs):
     until(lambda: not cloud.daemons.alive("nova-scheduler"))
     cloud.stop("nova-scheduler")
     cloud.start("placement-api")
-    faults("placement", *({"path": one, "status": 503} for one in _ALL))
+    faults("placement", *({"path": each, "status": 503} for each in _ALL))
     cloud.start("nova-scheduler")
     until(lambda: _started(logs("nova-scheduler")))
     faults("placement", {**POSTURE, "status": 503})
 
 
 def _started(lines):
-    return any("Starting scheduler node" in one for one in lines)
+    return any("Starting scheduler node" in each for each in lines)
 
 
 def test_a_scheduler_that_starts_without_placement_trusts_no_host(
@@ -55,7 +55,9 @@ def test_a_scheduler_that_starts_without_placement_trusts_no_host(
     assert server.status == "ERROR"
     assert UNKNOWN in server.fault["message"]
     member.remove(server)
-    errors = [one for one in logs("nova-scheduler") if " ERROR nova_vh" in one]
+    errors = [
+        each for each in logs("nova-scheduler") if " ERROR nova_vh" in each
+    ]
     assert len(errors) == 1
     # what demands no proof goes on
     policy(BASELINE)
@@ -75,9 +77,9 @@ def compute(cloud, admin):
     is disabled, or enabled.
     """
     (service,) = [
-        one
-        for one in admin.compute().services(host=PROVEN.name)
-        if one.binary == "nova-compute"
+        each
+        for each in admin.compute().services(host=PROVEN.name)
+        if each.binary == "nova-compute"
     ]
 
     def switch(off):
@@ -110,7 +112,7 @@ def test_a_withdrawn_status_stays_withdrawn_when_nova_compute_starts(
     """Also by name: nova-compute makes names that its cache has anew."""
 
     def ours():
-        return {one for one in admin.traits(PROVEN.node) if OURS in one}
+        return {each for each in admin.traits(PROVEN.node) if OURS in each}
 
     # given a nova-compute that has seen our traits
     compute(off=True)
@@ -118,8 +120,8 @@ def test_a_withdrawn_status_stays_withdrawn_when_nova_compute_starts(
     assert IOMMU in ours()
     # when
     kept = "--keep-credentials"
-    said = admin.command("vhard", "host", "withdraw", PROVEN.name, kept)
-    assert said.success, said.text
+    text = admin.command("vhard", "host", "withdraw", PROVEN.name, kept)
+    assert text.success, text.text
     gone = admin.sdk().placement.delete(f"/traits/{IOMMU}", microversion="1.6")
     # then
     assert gone.status_code == 204

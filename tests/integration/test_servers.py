@@ -19,8 +19,8 @@ def test_a_clean_image_becomes_active(member):
 
 
 def test_an_old_image_is_refused_at_boot(member):
-    said = refusal(member.ask, "old", "old-router")
-    assert REFUSED + "(1) " + IDE in said
+    text = refusal(member.ask, "old", "old-router")
+    assert REFUSED + "(1) " + IDE in text
     assert not list(member.compute().servers(name="old"))
 
 
@@ -40,18 +40,18 @@ def test_behind_an_api_without_gate_the_scheduler_refuses(
     assert server.status == "ERROR"
     assert server.fault["message"] == f"No valid host was found. {SHORT}"
     member.remove(server)
-    (event,) = [one for one in decisions() if one["gate"] == "scheduler"]
+    (event,) = [each for each in decisions() if each["gate"] == "scheduler"]
     assert event["outcome"] == "refuse"
 
 
 def test_a_rebuild_is_refused_and_the_server_stays(member):
     with member.server("rebuilt", "clean") as server:
-        said = refusal(
+        text = refusal(
             member.compute().rebuild_server,
             server,
             image=member.image_id("old-router"),
         )
-        assert REFUSED + "(1) " + IDE in said
+        assert REFUSED + "(1) " + IDE in text
         assert member.settle(server).status == "ACTIVE"
 
 
@@ -82,7 +82,7 @@ def test_an_old_server_can_be_snapshotted(old_server, member, decisions):
     # then
     assert image.hw_disk_bus == "ide"
     assert member.settle(old_server).status == "ACTIVE"
-    gates = {one["gate"] for one in decisions()}
+    gates = {each["gate"] for each in decisions()}
     assert "glance-api" in gates
     member.image.delete_image(image)
 

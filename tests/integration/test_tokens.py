@@ -59,14 +59,14 @@ def test_a_users_token_that_ends_between_two_requests(
     before = [ask(*wish) for wish in choices]
     # then
     assert time.monotonic() - began < LIFE, "void: the machine is too slow"
-    assert [one.status_code for one in before] == [403, 403]
-    assert all(IDE in one.text for one in before)
+    assert [each.status_code for each in before] == [403, 403]
+    assert all(IDE in each.text for each in before)
     # and when
     time.sleep(LIFE + 1)
     after = [ask(*wish) for wish in choices]
     # then
-    assert [one.status_code for one in after] == [401, 401]
-    assert not any(REFUSED in one.text for one in after)
+    assert [each.status_code for each in after] == [401, 401]
+    assert not any(REFUSED in each.text for each in after)
     assert not list(member.compute().servers(name="short-lived"))
     # for a service that began before, Keystone lets it pass
     confirmed = {"X-Service-Token": Person(cloud.facts, users.SERVICE).token}
@@ -81,15 +81,15 @@ def void(cloud, admin, member, reader, heritage, service):
 
     def now():
         keys = cloud.place.home("keystone") / "keys"
-        for one in keys.iterdir():
-            one.write_bytes(Fernet.generate_key())
+        for each in keys.iterdir():
+            each.write_bytes(Fernet.generate_key())
         # it has kept the tokens that it has seen
         cloud.stop("placement-api")
         cloud.start("placement-api")
 
     yield now
-    for one in (admin, member, reader, heritage, service):
-        one.session.invalidate()
+    for each in (admin, member, reader, heritage, service):
+        each.session.invalidate()
 
 
 def test_services_whose_tokens_are_void_go_on_with_fresh_ones(
@@ -108,4 +108,4 @@ def test_services_whose_tokens_are_void_go_on_with_fresh_ones(
     # then
     until(lambda: IOMMU not in admin.traits(PROVEN.node))
     for name in ("nova-scheduler", f"reporter-{PROVEN.name}"):
-        assert not [one for one in logs(name) if UNAUTHORIZED.search(one)]
+        assert not [each for each in logs(name) if UNAUTHORIZED.search(each)]

@@ -67,7 +67,9 @@ def rolling(cloud, member):
 @pytest.fixture(scope="module")
 def second(rolling, cloud):
     """The APIs of a second controller, which was upgraded first."""
-    names = [rolling.beside(one, rolling.later) for one in ("glance", "nova")]
+    names = [
+        rolling.beside(each, rolling.later) for each in ("glance", "nova")
+    ]
     for name in names:
         cloud.listening(name)
 

@@ -138,7 +138,7 @@ def test_26_a_volume_becomes_an_image_that_boots_if_it_may(
     image = member.image.wait_for_status(image, "active", interval=0.2)
     # then it is taken, for Cinder could not say to anybody why not
     assert image.hw_disk_bus == bus
-    (event,) = (one for one in decisions() if one["gate"] == "glance-api")
+    (event,) = (each for each in decisions() if each["gate"] == "glance-api")
     assert event["service"]
     assert event["outcome"] == {"ide": "warn", "virtio": "allow"}[bus]
     # but Nova's gate says whether it boots

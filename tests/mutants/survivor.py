@@ -72,16 +72,16 @@ def reasons(text: str | None = None) -> dict[Mutant, str]:
     """
     if text is None:
         text = REASONS.read_text(encoding="utf-8")
-    found: dict[Mutant, str] = {}
+    result: dict[Mutant, str] = {}
     for entry in yaml.safe_load(text) or ():
         if set(entry) != {"function", "was", "becomes", "why"}:
             raise ValueError(f"not a reason: {entry}")
         why = " ".join(entry.pop("why").split())
         mutant = Mutant(**{key: text.strip() for key, text in entry.items()})
-        if mutant in found or not why:
+        if mutant in result or not why:
             raise ValueError(f"twice, or no reason: {mutant}")
-        found[mutant] = why
-    return found
+        result[mutant] = why
+    return result
 
 
 def without_reason(

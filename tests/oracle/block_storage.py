@@ -60,8 +60,8 @@ class BlockStorage(fixtures.Fixture):
         """Image a volume anew, and let Nova know when it is done."""
         metadata = self._metadata_of(image)
         self._cinder.volumes[volume]["volume_image_metadata"] = metadata
-        found = self._cinder.volume_to_attachment[volume].values()
-        for server in {attachment["instance_uuid"] for attachment in found}:
+        result = self._cinder.volume_to_attachment[volume].values()
+        for server in {attachment["instance_uuid"] for attachment in result}:
             self._send_event(
                 {
                     "name": "volume-reimaged",

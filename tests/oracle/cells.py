@@ -46,15 +46,15 @@ def _changes(operation: str, root: str) -> list[str]:
     if operation in _LEGACY_RESCUE and root not in _ON_THE_HOST:
         return [NOTHING]
     spoiled = SPOILED if operation in _READING else ("e1000",)
-    found = [NOTHING]
-    found += [
+    result = [NOTHING]
+    result += [
         f"{target}:{how}"
         for target in _targets(operation, root)
         for how in spoiled
     ]
     if operation in _REFERRING and root in _REFERRING_ROOTS:
-        found += [f"base:{how}" for how in BASES]
-    return found
+        result += [f"base:{how}" for how in BASES]
+    return result
 
 
 def _targets(operation: str, root: str) -> tuple[str, ...]:

@@ -98,8 +98,8 @@ class Cloud(Waiting, base.LibvirtCase):
     def root_volume(self, server: str) -> str:
         """Return the volume that is the root disk of a server."""
         admin = context.get_admin_context()
-        found = objects.InstanceMapping.get_by_instance_uuid(admin, server)
-        with context.target_cell(admin, found.cell_mapping) as cell:
+        result = objects.InstanceMapping.get_by_instance_uuid(admin, server)
+        with context.target_cell(admin, result.cell_mapping) as cell:
             devices = objects.BlockDeviceMappingList.get_by_instance_uuid(
                 cell, server
             )
@@ -118,8 +118,8 @@ class Cloud(Waiting, base.LibvirtCase):
         self._failed_hosts.append(host)
 
     def _force_down(self, host: str, down: bool) -> None:
-        found = self.admin_api.get_services(host=host, binary="nova-compute")
-        self.admin_api.put_service_force_down(found[0]["id"], down)
+        result = self.admin_api.get_services(host=host, binary="nova-compute")
+        self.admin_api.put_service_force_down(result[0]["id"], down)
 
     def tidy(self) -> None:
         """Leave no server behind, and every host up."""

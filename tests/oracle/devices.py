@@ -28,11 +28,11 @@ def devices(domain: str, plugged: tuple[str, ...] = ()) -> set[Device]:
     root = etree.fromstring(domain)
     for xml in plugged:
         root.find("devices").append(etree.fromstring(xml))
-    found = {*_disks(root), *_models(root), *_passed_through(root)}
-    if any(device[1] == "scsi" for device in found):
-        found |= set(_scsi_controllers(root))
+    result = {*_disks(root), *_models(root), *_passed_through(root)}
+    if any(device[1] == "scsi" for device in result):
+        result |= set(_scsi_controllers(root))
     kind = root.find("os/type")
-    return {*found, ("vm_mode", kind.text), ("machine_type", _machine(kind))}
+    return {*result, ("vm_mode", kind.text), ("machine_type", _machine(kind))}
 
 
 def _machine(kind: etree._Element) -> str:
@@ -48,8 +48,8 @@ def _disks(root: etree._Element) -> Iterator[Device]:
 
 
 def _scsi_controllers(root: etree._Element) -> Iterator[Device]:
-    found = root.findall("devices/controller[@type='scsi']")
-    for model in [one.get("model") for one in found] or [None]:
+    result = root.findall("devices/controller[@type='scsi']")
+    for model in [each.get("model") for each in result] or [None]:
         yield "scsi_model", model or _SCSI_MODEL
 
 
@@ -87,12 +87,12 @@ def _rules() -> dict[str, list[str]]:
     return {**enforced, "passthrough": []}
 
 
-def broken(found: set[Device]) -> set[Device]:
+def broken(result: set[Device]) -> set[Device]:
     """Return the devices that baseline refuses to a new guest."""
     rules = _rules()
     return {
         (kind, value)
-        for kind, value in found
+        for kind, value in result
         if kind in rules
-        and not any(fnmatch.fnmatchcase(value, one) for one in rules[kind])
+        and not any(fnmatch.fnmatchcase(value, each) for each in rules[kind])
     }

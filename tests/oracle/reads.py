@@ -57,12 +57,12 @@ class Record:
 
     def domain(self, server: str) -> str:
         """Return the domain that was last made for a server."""
-        found = [
+        result = [
             xml
             for owner, xml in self.xml
             if owner == server and xml.lstrip().startswith("<domain")
         ]
-        return found[-1]
+        return result[-1]
 
     def reset(self) -> None:
         """Forget the reads and requests, but not what servers have."""
@@ -73,7 +73,7 @@ class Record:
 def reader() -> str:
     """Return the innermost reader on the stack; "" if it is the gate."""
     frame = sys._getframe(1)
-    found = "?"
+    result = "?"
     while frame:
         module = frame.f_globals.get("__name__", "")
         if module.startswith("nova_vhard."):
@@ -81,10 +81,10 @@ def reader() -> str:
         if module.startswith(_DISPATCH):
             break
         name = frame.f_code.co_qualname
-        if found == "?" and _may_read(module, name):
-            found = f"{module}:{name}"
+        if result == "?" and _may_read(module, name):
+            result = f"{module}:{name}"
         frame = frame.f_back
-    return found
+    return result
 
 
 def _may_read(module: str, name: str) -> bool:

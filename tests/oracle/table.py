@@ -23,16 +23,16 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def _rows(reporter: Any) -> list[tuple[str, str, str]]:
-    found = []
+    result = []
     for reports in reporter.stats.values():
         for report in reports:
             properties = dict(getattr(report, "user_properties", ()))
             if CELL in properties and report.when == "call":
-                found.append(
+                result.append(
                     (
                         properties[OUTCOME],
                         properties[CELL],
                         properties[REASON],
                     )
                 )
-    return found
+    return result

@@ -45,10 +45,10 @@ def _group(cell: Cell) -> str:
     ],
 )
 def test_cell(clouds, cell, record_property):
-    found = run(clouds.named(_group(cell)), cell)
+    result = run(clouds.named(_group(cell)), cell)
     record_property(table.CELL, str(cell))
-    record_property(table.OUTCOME, found.outcome)
-    record_property(table.REASON, found.reason)
-    assert found.outcome not in verdict.RED, found
-    if found.outcome == verdict.NO_CASE:
-        assert cells.refused_by_nova(cell), found
+    record_property(table.OUTCOME, result.outcome)
+    record_property(table.REASON, result.reason)
+    assert result.outcome not in verdict.RED, result
+    if result.outcome == verdict.NO_CASE:
+        assert cells.refused_by_nova(cell), result

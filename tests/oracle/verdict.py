@@ -74,7 +74,7 @@ def introduced(observed: Observed) -> set[Device]:
 
 
 def _devices(before: Iterable[str], after: Iterable[str]) -> set[Device]:
-    had, found = set(), set()
+    had, result = set(), set()
     domain, plugged = "", ()
     for new, texts in ((False, before), (True, after)):
         for text in texts:
@@ -82,8 +82,8 @@ def _devices(before: Iterable[str], after: Iterable[str]) -> set[Device]:
                 domain, plugged = text, ()
             else:
                 plugged = (*plugged, text)
-            (found if new else had).update(devices(domain, plugged))
-    return found - had
+            (result if new else had).update(devices(domain, plugged))
+    return result - had
 
 
 def of(observed: Observed) -> Verdict:
@@ -109,7 +109,7 @@ def of(observed: Observed) -> Verdict:
 
 def not_booted(observed: Observed) -> Verdict:
     """Return what a cell has come to whose server does not run."""
-    found = of(observed)
-    outcome = REFUSED if found.outcome == REFUSED else NO_CASE
-    reason = observed.fault or found.reason
+    result = of(observed)
+    outcome = REFUSED if result.outcome == REFUSED else NO_CASE
+    reason = observed.fault or result.reason
     return Verdict(outcome, f"the boot: {reason}")

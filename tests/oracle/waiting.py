@@ -21,19 +21,19 @@ class Waiting:
 
         :param ends: statuses of a server for which all went well
         """
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for _ in range(WAIT_SECONDS * POLLS_A_SECOND):
             time.sleep(1 / POLLS_A_SECOND)
             events = self._events(server, request_id)
             if not events or not all(event["result"] for event in events):
                 continue
-            found = self.admin_api.get_server(server)
-            failed = _failed(found, events)
-            if found["OS-EXT-STS:task_state"] or failed is None:
+            result = self.admin_api.get_server(server)
+            failed = _failed(result, events)
+            if result["OS-EXT-STS:task_state"] or failed is None:
                 continue
-            if failed or found["status"] in ends:
+            if failed or result["status"] in ends:
                 return failed
-        raise AssertionError(f"{ends} is not reached: {found}")
+        raise AssertionError(f"{ends} is not reached: {result}")
 
     def _events(self, server: str, request_id: str) -> list[dict[str, Any]]:
         path = f"/servers/{server}/os-instance-actions/{request_id}"

@@ -25,7 +25,7 @@ def package(dsc: pathlib.Path) -> pathlib.Path:
     """
     config = source.CACHE / "config"
     shutil.rmtree(config, ignore_errors=True)
-    words = [word for one in plans.EXTRAS for word in ("--with", one)]
+    words = [word for each in plans.EXTRAS for word in ("--with", each)]
     done = desk.run(
         *(WriteBuildConfig, "--policy", plans.BUILT, *words),
         *("--output", str(config)),
@@ -86,10 +86,12 @@ def installed(
     nothing.touch(mode=0o644)
     empty = place / "empty"
     empty.mkdir(exist_ok=True)
-    found: dict[str, object] = {str(SYSTEM): emulator}
-    found |= {one: nothing for one in _OTHERS if pathlib.Path(one).exists()}
+    result: dict[str, object] = {str(SYSTEM): emulator}
+    result |= {
+        each: nothing for each in _OTHERS if pathlib.Path(each).exists()
+    }
     folders = pathlib.Path("/").glob(_MODULES.lstrip("/"))
-    return found | {str(one): empty for one in folders}
+    return result | {str(each): empty for each in folders}
 
 
 def libraries(binary: pathlib.Path) -> tuple[int, int]:
@@ -110,7 +112,7 @@ def devices(binary: pathlib.Path) -> set[str]:
         check=True,
     ).stdout
     names = set(re.findall(r'^name "([^"]+)"', text, re.M))
-    return {one for one in names if not one.endswith("-cpu")}
+    return {each for each in names if not each.endswith("-cpu")}
 
 
 def machines(binary: pathlib.Path) -> set[str]:

@@ -70,10 +70,10 @@ def measure(binary: pathlib.Path, left: set[str]) -> Figures:
 
     :param left: devices that the policy does not need
     """
-    said = source.run(binary, "--version", cwd=binary.parent)
+    text = source.run(binary, "--version", cwd=binary.parent)
     devices = build.devices(binary)
     named, loaded = build.libraries(binary)
-    version = re.search(r"version (\S+)", said)
+    version = re.search(r"version (\S+)", text)
     assert version
     return Figures(
         version=version[1],

@@ -45,7 +45,7 @@ def check(
         # x86's one machine with a device tree is for no guest of Nova's.
         features = set(HOST) - ({"fdt"} if arch == "x86_64" else set())
     symbols = ["LINUX", *_TARGETS[arch]]
-    symbols += (HOST[one] for one in features if one in HOST)
+    symbols += (HOST[each] for each in features if each in HOST)
     done = subprocess.run(
         [
             sys.executable,
@@ -55,7 +55,7 @@ def check(
             place / "out.d",
             config,
             source / "Kconfig",
-            *(f"CONFIG_{one}=y" for one in symbols),
+            *(f"CONFIG_{each}=y" for each in symbols),
             "CONFIG_TARGET_BIG_ENDIAN=n",
         ],
         cwd=source,

@@ -85,7 +85,7 @@ class Machine:
     def __exit__(self, *error: object) -> None:
         if self._process.poll() is None:
             self._process.kill()
-        self.said()
+        self.output()
 
     def ask(self, command: str, **arguments: object) -> Any:
         """Give a command; return what it returns."""
@@ -113,12 +113,12 @@ class Machine:
         """Return whether it is ``running``, once it has made up its mind."""
         end = time.monotonic() + _SECONDS
         while time.monotonic() < end:
-            found = str(self.ask("query-status")["status"])
-            if found != "inmigrate":
-                return found
+            result = str(self.ask("query-status")["status"])
+            if result != "inmigrate":
+                return result
             time.sleep(0.1)
         return "inmigrate"
 
-    def said(self) -> str:
-        """Wait until it has ended; return what it said."""
+    def output(self) -> str:
+        """Wait until it has ended; return its errors."""
         return self._process.communicate(timeout=_SECONDS)[1] or ""

@@ -20,5 +20,5 @@ def of(
     """Return the plan of a shipped policy, or of ``permissive``."""
     path = pathlib.Path(place, "permissive.yaml")
     path.write_text(PERMISSIVE, encoding="utf-8")
-    found = str(path) if name == "permissive" else document.shipped(name)
-    return needs.make(document.load(found), arch, extras)
+    result = str(path) if name == "permissive" else document.shipped(name)
+    return needs.make(document.load(result), arch, extras)

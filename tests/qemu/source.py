@@ -27,16 +27,16 @@ ENVIRONMENT = {
 def codename() -> str:
     """Return what this Debian is called."""
     text = pathlib.Path("/etc/os-release").read_text(encoding="utf-8")
-    found = re.search(r"^VERSION_CODENAME=(\w+)$", text, re.M)
-    assert found, "no VERSION_CODENAME in /etc/os-release"
-    return found[1]
+    result = re.search(r"^VERSION_CODENAME=(\w+)$", text, re.M)
+    assert result, "no VERSION_CODENAME in /etc/os-release"
+    return result[1]
 
 
 def sources() -> str:
     """Return the machine's sources of this Debian, as sources of source."""
-    found = [*_stanzas(), *_lines()]
-    assert found, f"no source of {codename()} in {_LISTS}"
-    return "\n\n".join(found) + "\n"
+    result = [*_stanzas(), *_lines()]
+    assert result, f"no source of {codename()} in {_LISTS}"
+    return "\n\n".join(result) + "\n"
 
 
 def _stanzas() -> Iterator[str]:
@@ -69,20 +69,24 @@ def _lines() -> Iterator[str]:
     for path in paths:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         for line in text.splitlines():
-            found = re.match(
+            result = re.match(
                 r"deb\s+(?:\[.*?\]\s+)?(\S+)\s+(\S+)\s+(.*)", line
             )
-            if found and codename() in found[2] and "main" in found[3].split():
+            if (
+                result
+                and codename() in result[2]
+                and "main" in result[3].split()
+            ):
                 yield (
-                    f"Types: deb-src\nURIs: {found[1]}\n"
-                    f"Suites: {found[2]}\nComponents: main"
+                    f"Types: deb-src\nURIs: {result[1]}\n"
+                    f"Suites: {result[2]}\nComponents: main"
                 )
 
 
 def run(*command: object, cwd: pathlib.Path, **more: object) -> str:
     """Run a program; return what it printed."""
     done = subprocess.run(
-        [str(one) for one in command],
+        [str(each) for each in command],
         cwd=cwd,
         env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
@@ -111,7 +115,11 @@ def fetch() -> pathlib.Path:
         # The folder is the user's who runs this.
         "APT::Sandbox::User=",
     )
-    apt = ("apt-get", "-q", *(word for one in options for word in ("-o", one)))
+    apt = (
+        "apt-get",
+        "-q",
+        *(word for each in options for word in ("-o", each)),
+    )
     run(*apt, "update", cwd=CACHE)
     run(*apt, "source", "--download-only", "--only-source", "qemu", cwd=CACHE)
     uris = run(*apt, "source", "--print-uris", "qemu", cwd=CACHE)

@@ -42,9 +42,9 @@ def test_it_offers_what_the_policy_allows_and_nothing_that_it_refuses(
 
 def test_what_comes_along_is_known(offered, plan):
     more = {
-        one
-        for one in offered - set(plan.devices)
-        if not one.startswith(("virtio-balloon-", "virtio-serial-"))
+        each
+        for each in offered - set(plan.devices)
+        if not each.startswith(("virtio-balloon-", "virtio-serial-"))
     }
     assert more == COMES_ALONG
 
@@ -85,7 +85,7 @@ def test_it_refuses_a_device_that_the_full_one_has(emulator, device):
 
 def test_it_starts_with_what_is_allowed(emulator):
     more = ("virtio-vga", "virtio-net-pci", "virtio-scsi-pci", "ide-cd")
-    words = [word for one in more for word in ("-device", one)]
+    words = [word for each in more for word in ("-device", each)]
     done = start(emulator, *DISK, "-device", "virtio-blk-pci,drive=d", *words)
     assert done.returncode == 0, done.stderr
 
@@ -165,8 +165,8 @@ def console():
 @pytest.fixture
 def connection(libvirtd, place):
     write_images(place)
-    with contextlib.closing(libvirtd.connect()) as found:
-        yield found
+    with contextlib.closing(libvirtd.connect()) as result:
+        yield result
 
 
 def domain(place, console, nic="<model type='virtio'/>"):
@@ -184,9 +184,9 @@ E1000 = """\
 def test_libvirt_starts_a_guest_like_novas(connection, place, console):
     guest = connection.createXML(domain(place, console))
     try:
-        said, _address = console.accept()
-        with said:
-            assert TEXT in until(said, TEXT)
+        text, _address = console.accept()
+        with text:
+            assert TEXT in until(text, TEXT)
         assert guest.isActive()
         assert greeting(guest).startswith(b"RFB ")
         assert looked_at(guest) == {"virtio", "sata"}
@@ -197,11 +197,11 @@ def test_libvirt_starts_a_guest_like_novas(connection, place, console):
 def until(stream, text):
     """Read from a socket until a text came, or a minute is over."""
     stream.settimeout(60)
-    found = b""
+    result = b""
     end = time.monotonic() + 60
-    while text not in found and time.monotonic() < end:
-        found += stream.recv(4096)
-    return found
+    while text not in result and time.monotonic() < end:
+        result += stream.recv(4096)
+    return result
 
 
 def greeting(guest):
@@ -216,9 +216,9 @@ def looked_at(guest):
     """Return the buses of the guest's disks; QEMU answers for each."""
     tree = ElementTree.fromstring(guest.XMLDesc())
     targets = tree.findall("devices/disk/target")
-    for one in targets:
-        assert guest.blockInfo(one.get("dev"))
-    return {one.get("bus") for one in targets}
+    for each in targets:
+        assert guest.blockInfo(each.get("dev"))
+    return {each.get("bus") for each in targets}
 
 
 def test_libvirt_starts_none_with_an_e1000(connection, place, console):

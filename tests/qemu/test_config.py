@@ -46,12 +46,12 @@ def test_the_checker_accepts_the_configuration(
     plan = plans.of(policy, tmp_path, *extras, arch=arch)
     text = files.devices(plan)
     features = set(plan.features)
-    found = kconfig.check(tree, text, tmp_path, features, arch=arch)
+    result = kconfig.check(tree, text, tmp_path, features, arch=arch)
     # All that was asked for, and nothing that was to stay out.
-    assert set(plan.symbols) <= found
-    left = {qemu.KCONFIG.get(one) for one in plan.left_devices} - {None}
-    left -= set(plan.symbols) | {qemu.KCONFIG[one] for one in plan.patched()}
-    assert not left & found
+    assert set(plan.symbols) <= result
+    left = {qemu.KCONFIG.get(each) for each in plan.left_devices} - {None}
+    left -= set(plan.symbols) | {qemu.KCONFIG[each] for each in plan.patched()}
+    assert not left & result
 
 
 @pytest.mark.parametrize("symbol", ["E1000", "NO_SUCH_DEVICE", "ide_dev"])
@@ -71,7 +71,7 @@ def test_every_symbol_is_declared(tree):
         qemu_build.PASSTHROUGH,
         qemu_build.BRIDGE,
     )
-    named = {symbol for one in parts for symbol in one.symbols} | SYMBOLS
+    named = {symbol for each in parts for symbol in each.symbols} | SYMBOLS
     gone = named - kconfig.declared(tree)
     assert not gone, f"gone or renamed in this QEMU: {sorted(gone)}"
 
@@ -80,8 +80,8 @@ def test_every_symbol_is_declared(tree):
 def test_what_a_machine_selects(tree, tmp_path, machine):
     board = qemu_build.MACHINES[machine]
     text = f"CONFIG_{board.symbols[0]}=y\n"
-    found = kconfig.check(tree, text, tmp_path, arch=board.only)
-    assert found & SYMBOLS == qemu.SELECTED[machine]
+    result = kconfig.check(tree, text, tmp_path, arch=board.only)
+    assert result & SYMBOLS == qemu.SELECTED[machine]
 
 
 def boards(arch):
@@ -106,8 +106,8 @@ def test_what_a_symbol_selects(tree, tmp_path, arch, symbol):
     text = f"{board}CONFIG_{symbol}=y\n"
     after = kconfig.check(tree, text, tmp_path, arch=arch)
     selected = (after - before) & SYMBOLS - {symbol}
-    said = qemu.SELECTS.get(symbol, frozenset())
-    assert selected == said - before
+    words = qemu.SELECTS.get(symbol, frozenset())
+    assert selected == words - before
 
 
 def test_every_device_is_in_the_sources(tree):
@@ -125,9 +125,9 @@ def test_every_device_is_in_the_sources(tree):
     # The number comes from a macro.
     numbered = re.compile(r"(ich9-usb-(?:ehci|uhci))\d")
     gone = [
-        one
-        for one in sorted(mapped)
-        if f'"{numbered.sub(chr(92) + "1", one)}' not in text
+        each
+        for each in sorted(mapped)
+        if f'"{numbered.sub(chr(92) + "1", each)}' not in text
     ]
     assert not gone, f"gone or renamed in this QEMU: {gone}"
 
@@ -136,10 +136,10 @@ def test_no_device_symbol_is_new(tree, tmp_path, arch):
     """A full build has the symbols that were looked at."""
     text = (tree / "configs" / "devices" / FULL[arch]).read_text()
     mode = "--defconfig"
-    found = kconfig.check(tree, text, tmp_path, mode=mode, arch=arch)
+    result = kconfig.check(tree, text, tmp_path, mode=mode, arch=arch)
     path = DATA / f"kconfig-symbols-{KNOWN[arch]}.txt"
     known = set(path.read_text(encoding="utf-8").split())
-    new, gone = sorted(found - known), sorted(known - found)
+    new, gone = sorted(result - known), sorted(known - result)
     assert not new and not gone, (
         f"new in this QEMU: {new}; gone: {gone}. Look at each: does a value "
         f"of Nova's need it (catalogue/qemu.py)? Then correct {path.name}"
@@ -155,21 +155,21 @@ def test_every_feature_is_known_and_none_is_new(tree):
         check=True,
     ).stdout
     listed = text.partition("Optional features")[2]
-    found = set(re.findall(r"^  ([a-z0-9][a-z0-9-]*)(?: |$)", listed, re.M))
+    result = set(re.findall(r"^  ([a-z0-9][a-z0-9-]*)(?: |$)", listed, re.M))
     # What can be chosen among stands above them.
     valued = set(re.findall(r"^  --enable-([a-z0-9-]+)\[=", text, re.M))
     named = set(qemu_build.FEATURES_ON) | set(qemu_build.FEATURES_OFF)
     named |= set().union(*qemu_build.FEATURES_OF.values())
     named |= {
-        one
+        each
         for part in (*qemu_build.CHOSEN.values(), *qemu_build.EXTRAS.values())
-        for one in part.options
+        for each in part.options
     }
-    gone = (named | {"kvm"}) - found - valued
+    gone = (named | {"kvm"}) - result - valued
     assert not gone, f"gone or renamed in this QEMU: {sorted(gone)}"
     path = DATA / "configure-features.txt"
     known = set(path.read_text(encoding="utf-8").split())
-    new = sorted(found - known)
+    new = sorted(result - known)
     assert not new, f"new in this QEMU: {new}; then correct {path.name}"
 
 

@@ -12,13 +12,13 @@ E1000 = ("-device", "e1000,bus=pcie.0,addr=7,romfile=")
 @pytest.fixture(scope="module")
 def machine(emulator):
     """Return the newest machine type of both, as libvirt would write it."""
-    found = [
-        {one for one in build.machines(binary) if one.startswith("pc-q35-")}
+    result = [
+        {each for each in build.machines(binary) if each.startswith("pc-q35-")}
         for binary in (emulator, build.SYSTEM)
     ]
-    common = found[0] & found[1]
-    assert common == found[0], "the two differ in their machine types"
-    return max(common, key=lambda one: [int(x) for x in one[7:].split(".")])
+    common = result[0] & result[1]
+    assert common == result[0], "the two differ in their machine types"
+    return max(common, key=lambda each: [int(x) for x in each[7:].split(".")])
 
 
 @pytest.mark.parametrize("way", ["to-minimal", "to-full"])
@@ -46,5 +46,5 @@ def test_one_with_a_refused_device_stays_where_it_is(emulator, place, machine):
         target = Machine(
             emulator, place, "refused-b", machine, *E1000, *listen
         )
-        assert "'e1000' is not a valid device model name" in target.said()
+        assert "'e1000' is not a valid device model name" in target.output()
         assert before.status() == "running"

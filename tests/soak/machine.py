@@ -78,5 +78,5 @@ class Machine:
     def proven(self):
         """Return the checks that the tree proves now, asked afresh."""
         host = hosts.of_conf(self._conf)
-        found = report.inspect(host, self._clock(), self._checks, in_process)
-        return found.passed
+        result = report.inspect(host, self._clock(), self._checks, in_process)
+        return result.passed

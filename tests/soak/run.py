@@ -89,13 +89,13 @@ class Soak:
         some = self._random.sample(
             self._machines, max(2, self._size.reporters // 10)
         )
-        found = {}
+        result = {}
         for number, machine in enumerate(some):
             first = self._random.randrange(1, max(2, rounds // 4))
             # Every third does not come back.
             length = rounds if number % 3 == 0 else rounds * 6 // 10
-            found[machine] = range(first, first + length)
-        return found
+            result[machine] = range(first, first + length)
+        return result
 
     def run(self):
         """Run to the end; return what happened, and what is wrong."""
@@ -170,13 +170,13 @@ class Soak:
     def _compare_now(self, machine):
         """What has been published is there at once, and nothing else."""
         try:
-            found = self._traits(machine)
+            result = self._traits(machine)
         except (OSError, KeyError, TypeError):
             # Placement is away; there will be other times.
             return
         self._count("compared meanwhile")
-        expected = self._expected(machine) | self._mark(found)
-        self._same(machine, _ours(found), expected, "meanwhile")
+        expected = self._expected(machine) | self._mark(result)
+        self._same(machine, _ours(result), expected, "meanwhile")
 
     def _nova(self, machine, seed):
         machine.nova.update(random.Random(seed))
@@ -204,13 +204,13 @@ class Soak:
     def _judge(self):
         states = collections.Counter()
         for machine in self._machines:
-            found = self._traits(machine)
+            result = self._traits(machine)
             expected = set()
             if not machine.silent:
-                expected = self._expected(machine) | self._mark(found)
-            self._same(machine, _ours(found), expected, "ours")
+                expected = self._expected(machine) | self._mark(result)
+            self._same(machine, _ours(result), expected, "ours")
             theirs = FOREIGN | machine.nova.traits
-            self._same(machine, found - _ours(found), theirs, "not ours")
+            self._same(machine, result - _ours(result), theirs, "not ours")
             inventories = self._inventories(machine)
             self._same(
                 machine, inventories, machine.nova.inventories, "inventories"
@@ -230,30 +230,30 @@ class Soak:
         wanted = {traits.of_check(name) for name in proven}
         return set(wanted)
 
-    def _mark(self, found):
+    def _mark(self, result):
         """Return the mark of a host: of this hour, or of the one before.
 
         Each host writes the new one at a second of the hour of its own.
         """
         hours = (self.now(), self.now() - datetime.timedelta(hours=1))
         marks = [traits.of_hour(hour) for hour in hours]
-        return {next((mark for mark in marks if mark in found), marks[0])}
+        return {next((mark for mark in marks if mark in result), marks[0])}
 
     def _traits(self, machine):
         url = f"/resource_providers/{machine.provider}/traits"
-        found = self._truth("GET", url)[1]["traits"]
+        result = self._truth("GET", url)[1]["traits"]
         # What tells failed checks apart is no claim.
-        return {one for one in found if not one.startswith(results.PREFIX)}
+        return {each for each in result if not each.startswith(results.PREFIX)}
 
     def _inventories(self, machine):
         url = f"/resource_providers/{machine.provider}/inventories"
-        found = self._truth("GET", url)[1]["inventories"]
-        return {name: one["total"] for name, one in found.items()}
+        result = self._truth("GET", url)[1]["inventories"]
+        return {name: each["total"] for name, each in result.items()}
 
-    def _same(self, machine, found, expected, what):
-        if found != expected:
+    def _same(self, machine, result, expected, what):
+        if result != expected:
             text = f"{machine.provider} ({machine.state}): {what}"
-            self._wrong.append(f"{text}: {found} and not {expected}")
+            self._wrong.append(f"{text}: {result} and not {expected}")
 
     def _count(self, what, number=1):
         # Counter's addition is no single step.
@@ -264,8 +264,8 @@ class Soak:
 _LOCK = threading.Lock()
 
 
-def _ours(found):
-    return {one for one in found if one.startswith(traits.PREFIX)}
+def _ours(result):
+    return {each for each in result if each.startswith(traits.PREFIX)}
 
 
 def soak(size, seed, folder):

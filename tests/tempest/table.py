@@ -19,12 +19,12 @@ def differences(plain, gates):
     :param gates: results with them
     :returns: test to the rules that its failure names; empty for none
     """
-    found = {}
+    result = {}
     for test in sorted({*plain, *gates}):
         if outcome(plain, test) != outcome(gates, test):
             text = gates[test].text if test in gates else ""
-            found[test] = sorted(set(_REFUSAL.findall(text)))
-    return found
+            result[test] = sorted(set(_REFUSAL.findall(text)))
+    return result
 
 
 def table(plain, gates, about):

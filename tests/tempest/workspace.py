@@ -181,14 +181,14 @@ def _call(folder, program, *words, check=True):
 
 
 def _results(stream):
-    found = []
-    collect = testtools.StreamToDict(found.append)
+    result = []
+    collect = testtools.StreamToDict(result.append)
     collect.startTestRun()
     case = subunit.ByteStreamToStreamResult(io.BytesIO(stream), "stdout")
     case.run(collect)
     collect.stopTestRun()
     outcomes = {"success": "ok", "skip": "skipped"}
-    for test in found:
+    for test in result:
         details = test["details"]
         texts = [
             details[name].as_text()

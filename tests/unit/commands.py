@@ -62,14 +62,14 @@ def sessions(page: Path) -> list[tuple[str, str]]:
 
     A command is in one line, without its prompt.
     """
-    found = []
+    result = []
     for block in blocks(page, "console"):
         prompts = list(_PROMPT.finditer(block))
-        ends = [*(one.start() for one in prompts[1:]), len(block)]
-        for one, end in zip(prompts, ends, strict=True):
-            command = re.sub(r"\\\n\s*", "", one[1])
-            found.append((command, block[one.end() : end]))
-    return found
+        ends = [*(each.start() for each in prompts[1:]), len(block)]
+        for each, end in zip(prompts, ends, strict=True):
+            command = re.sub(r"\\\n\s*", "", each[1])
+            result.append((command, block[each.end() : end]))
+    return result
 
 
 def shown(page: Path) -> list[str]:
@@ -91,8 +91,10 @@ def literal(page: Path) -> list[str]:
 def inline(page: Path) -> list[str]:
     """Return the commands that stand in a page's sentences."""
     text = page.read_text(encoding="utf-8")
-    found = (" ".join(one.split()) for one in re.findall("``([^`]+)``", text))
-    return [one for one in found if _PROGRAM.match(one)]
+    result = (
+        " ".join(each.split()) for each in re.findall("``([^`]+)``", text)
+    )
+    return [each for each in result if _PROGRAM.match(each)]
 
 
 def check(command: str) -> None:
@@ -109,9 +111,9 @@ def check(command: str) -> None:
         _check_openstack(arguments)
     elif program.startswith("tools/"):
         assert os.access(ROOT / program, os.X_OK), program
-        told = (ROOT / program).read_text(encoding="utf-8")
+        text = (ROOT / program).read_text(encoding="utf-8")
         for argument in arguments:
-            assert argument in told, argument
+            assert argument in text, argument
     elif name == "pip":
         assert arguments[0] == "install"
     else:
@@ -121,13 +123,13 @@ def check(command: str) -> None:
 
 def _check_openstack(words: list[str]) -> None:
     """Find the longest name of a command, and parse the rest."""
-    found = {
+    result = {
         entry.name.replace("_", " "): entry
         for group in _GROUPS
         for entry in importlib.metadata.entry_points(group=group)
     }
     for length in range(len(words), 0, -1):
-        entry = found.get(" ".join(words[:length]).replace("_", " "))
+        entry = result.get(" ".join(words[:length]).replace("_", " "))
         if entry is not None:
             app = SimpleNamespace(client_manager=None)
             parser = entry.load()(app, None).get_parser(entry.name)
@@ -138,8 +140,8 @@ def _check_openstack(words: list[str]) -> None:
 
 def _check_files(name: str, arguments: list[str]) -> None:
     """Our own units and samples that are named have to be there."""
-    for one in arguments:
-        file = one.rpartition("/")[2]
+    for each in arguments:
+        file = each.rpartition("/")[2]
         if file.startswith("nova-vhard") and name in ("cp", "systemctl"):
             unit = file if "." in file else f"{file}.service"
             assert (ETC / unit).exists(), unit

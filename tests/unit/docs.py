@@ -57,12 +57,12 @@ def words(page: Path) -> str:
 
 def blocks(page: Path, language: str) -> list[str]:
     """Return the code blocks of a page that are of one language."""
-    found = re.findall(
+    result = re.findall(
         rf"^( *)\.\. code-block:: {language}\n\n((?:\1 +.*\n|\n)+)",
         page.read_text(encoding="utf-8"),
         re.MULTILINE,
     )
-    return [textwrap.dedent(block) for _, block in found]
+    return [textwrap.dedent(block) for _, block in result]
 
 
 def judged(

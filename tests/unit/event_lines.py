@@ -41,19 +41,19 @@ def written(name, *loggers):
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter(name))
     RequestContext(request_id="req-1", user_id="u", overwrite=True)
-    loggers = [logging.getLogger(one.name) for one in loggers]
-    changed = [(one, one.level, one.propagate) for one in loggers]
-    for one in loggers:
-        one.addHandler(handler)
-        one.setLevel(logging.DEBUG)
-        one.propagate = False
+    loggers = [logging.getLogger(each.name) for each in loggers]
+    changed = [(each, each.level, each.propagate) for each in loggers]
+    for each in loggers:
+        each.addHandler(handler)
+        each.setLevel(logging.DEBUG)
+        each.propagate = False
     try:
         yield stream
     finally:
-        for one, level, propagate in changed:
-            one.removeHandler(handler)
-            one.setLevel(level)
-            one.propagate = propagate
+        for each, level, propagate in changed:
+            each.removeHandler(handler)
+            each.setLevel(level)
+            each.propagate = propagate
 
 
 def event(name, properties=None, gate="nova-api", seconds=61e-6):

@@ -46,9 +46,9 @@ def judge(
     return evaluate(rules, request, subject, TODAY)
 
 
-def found(verdict: Verdict) -> set[tuple[str, str | None]]:
+def broken(verdict: Verdict) -> set[tuple[str, str | None]]:
     """Return kind and value of every violation."""
     return {
-        (one.rule.partition(".")[2], one.cause.value)
-        for one in verdict.violations
+        (each.rule.partition(".")[2], each.cause.value)
+        for each in verdict.violations
     }

@@ -24,51 +24,53 @@ def labels_of(text: str, known: Known) -> frozenset[str] | None:
     return _of(promql.parse(text), known)
 
 
-def _of(found: promql.Expr, known: Known) -> frozenset[str] | None:
-    if isinstance(found, promql.MatrixSelector):
-        return _of(found.vector_selector, known)
-    if isinstance(found, promql.VectorSelector):
-        return _selected(found, known)
-    if isinstance(found, promql.AggregateExpr):
-        return _aggregated(found, known)
-    if isinstance(found, promql.BinaryExpr):
-        return _together(found, known)
-    if isinstance(found, promql.Call):
-        return _called(found, known)
-    if isinstance(found, promql.NumberLiteral):
+def _of(result: promql.Expr, known: Known) -> frozenset[str] | None:
+    if isinstance(result, promql.MatrixSelector):
+        return _of(result.vector_selector, known)
+    if isinstance(result, promql.VectorSelector):
+        return _selected(result, known)
+    if isinstance(result, promql.AggregateExpr):
+        return _aggregated(result, known)
+    if isinstance(result, promql.BinaryExpr):
+        return _together(result, known)
+    if isinstance(result, promql.Call):
+        return _called(result, known)
+    if isinstance(result, promql.NumberLiteral):
         return None
     # In parentheses, with a sign, a subquery.
-    return _of(found.expr, known)
+    return _of(result.expr, known)
 
 
-def _selected(found: promql.VectorSelector, known: Known) -> frozenset[str]:
-    if found.name not in known:
-        raise ValueError(f"no metric {found.name}")
-    labels = known[found.name]
-    for one in found.matchers.matchers:
-        if one.name not in labels:
-            raise ValueError(f"{found.name} has no label {one.name}")
-        values = labels[one.name]
-        for value in one.value.split("|"):
+def _selected(result: promql.VectorSelector, known: Known) -> frozenset[str]:
+    if result.name not in known:
+        raise ValueError(f"no metric {result.name}")
+    labels = known[result.name]
+    for each in result.matchers.matchers:
+        if each.name not in labels:
+            raise ValueError(f"{result.name} has no label {each.name}")
+        values = labels[each.name]
+        for value in each.value.split("|"):
             if values is not None and value not in values:
-                raise ValueError(f"{one.name} is never {value!r}")
+                raise ValueError(f"{each.name} is never {value!r}")
     return OF_THE_SCRAPE | labels.keys()
 
 
-def _aggregated(found: promql.AggregateExpr, known: Known) -> frozenset[str]:
-    inner = _of(found.expr, known)
+def _aggregated(result: promql.AggregateExpr, known: Known) -> frozenset[str]:
+    inner = _of(result.expr, known)
     if inner is None:
         raise ValueError("a scalar cannot be aggregated")
-    if re.match(r"(topk|bottomk)\b", found.prettify().strip()):
+    if re.match(r"(topk|bottomk)\b", result.prettify().strip()):
         return inner
-    wanted = frozenset(found.modifier.labels if found.modifier else ())
+    wanted = frozenset(result.modifier.labels if result.modifier else ())
     if wanted - inner:
         raise ValueError(f"no label {', '.join(wanted - inner)}")
     return wanted
 
 
-def _together(found: promql.BinaryExpr, known: Known) -> frozenset[str] | None:
-    left, right = _of(found.lhs, known), _of(found.rhs, known)
+def _together(
+    result: promql.BinaryExpr, known: Known
+) -> frozenset[str] | None:
+    left, right = _of(result.lhs, known), _of(result.rhs, known)
     if left is None or right is None:
         return right if left is None else left
     if left != right:
@@ -76,12 +78,12 @@ def _together(found: promql.BinaryExpr, known: Known) -> frozenset[str] | None:
     return left
 
 
-def _called(found: promql.Call, known: Known) -> frozenset[str] | None:
-    inner = [_of(one, known) for one in found.args]
-    name = found.func.name
+def _called(result: promql.Call, known: Known) -> frozenset[str] | None:
+    inner = [_of(each, known) for each in result.args]
+    name = result.func.name
     if name == "vector":
         return frozenset()
-    vectors = [one for one in inner if one is not None]
+    vectors = [each for each in inner if each is not None]
     if name == "histogram_quantile":
         if "le" not in vectors[0]:
             raise ValueError("a quantile needs the label le")

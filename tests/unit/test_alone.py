@@ -51,8 +51,8 @@ def a_policy(draw):
         if kind.values and kind.image_properties:
             most = min(3, len(kind.values))
             allowed = draw.sample(kind.values, draw.randint(0, most))
-            said = {"explicit": True} if draw.random() < 0.2 else {}
-            rules[kind.name] = {"allow": allowed, **said}
+            text = {"explicit": True} if draw.random() < 0.2 else {}
+            rules[kind.name] = {"allow": allowed, **text}
     rules["machine_type"] = {"allow": draw.choice((["q35"], ["pc", "virt"]))}
     return policy(guest_devices=rules)
 

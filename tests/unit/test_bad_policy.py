@@ -60,18 +60,20 @@ WRONG = {
 }
 
 
-def found(text, tmp_path):
+def table(text, tmp_path):
     """Return the rows of ``policy check``, without severity and file."""
     path = write(tmp_path / "policy.yaml", text)
     done = run(CheckPolicy, path, "-f", "json")
     assert done.status == 1
-    return [(one["Line"], one["Path"], one["Message"]) for one in done.json]
+    return [
+        (each["Line"], each["Path"], each["Message"]) for each in done.json
+    ]
 
 
 @pytest.mark.parametrize("line", WRONG)
 def test_a_section_of_another_type_gets_one_line(tmp_path, line):
     text = f'version: "1"\n# a comment\n{line}\n'
-    (row,) = found(text, tmp_path)
+    (row,) = table(text, tmp_path)
     assert row == (3, line.partition(":")[0], WRONG[line])
     # and it is one line of the table, with status 1
     done = run(CheckPolicy, str(tmp_path / "policy.yaml"), "-f", "value")
@@ -134,13 +136,13 @@ def test_a_value_of_another_type_is_named_at_every_place(tmp_path, name):
     path, schema = PLACES[name]
     for value in wrong_values(schema):
         text, line = written(path, value)
-        rows = found(text, tmp_path)
+        rows = table(text, tmp_path)
         place = problems.spell(path)
-        said = [row[2] for row in rows if row[:2] == (line, place)]
-        assert said, (text, rows)
-        assert "must be" in said[0] or "none of" in said[0], said
+        lines = [row[2] for row in rows if row[:2] == (line, place)]
+        assert lines, (text, rows)
+        assert "must be" in lines[0] or "none of" in lines[0], lines
         for word in ("object", "array", "string", "boolean", "null", "None"):
-            assert word not in said[0], said
+            assert word not in lines[0], lines
 
 
 def test_what_is_not_a_regular_file(tmp_path):
@@ -227,13 +229,13 @@ h: [*g, *g, *g, *g, *g, *g, *g, *g, *g]
     ],
 )
 def test_anchors_and_aliases_are_refused_where_they_stand(tmp_path, text, row):
-    (line, path, said) = row
-    message = f"{said} is not supported; write the value out"
-    assert found(text, tmp_path) == [(line, path, message)]
+    (line, path, words) = row
+    message = f"{words} is not supported; write the value out"
+    assert table(text, tmp_path) == [(line, path, message)]
 
 
 def test_depth_and_number_of_files(tmp_path):
-    (row,) = found("a: " + "{a: " * 40 + "}" * 40, tmp_path)
+    (row,) = table("a: " + "{a: " * 40 + "}" * 40, tmp_path)
     assert row[2] == "is nested deeper than 32 levels"
     for number in range(document.MAX_FILES):
         below = f"p{number + 1}.yaml"
@@ -251,7 +253,7 @@ def test_of_many_faults_the_first_are_named_and_the_rest_counted(tmp_path):
     path = write(tmp_path / "policy.yaml", text)
     done = run(CheckPolicy, path, "-f", "json")
     assert done.err == "150 errors, 0 warnings\n"
-    messages = [one["Message"] for one in done.json]
+    messages = [each["Message"] for each in done.json]
     assert len(messages) == problems.KEPT + 1
     assert messages[-1] == "and 50 more"
     with pytest.raises(PolicyError, match=r"key19: .*; and 130 more$"):
@@ -317,7 +319,7 @@ def test_two_megabytes_are_read_or_refused_in_bounded_time(tmp_path, name):
     except PolicyError as error:
         policy = None
         assert len(str(error)) < 16 * 1024
-        assert max(len(str(one)) for one in error.problems) < 1024
+        assert max(len(str(each)) for each in error.problems) < 1024
         assert len(error.problems) <= problems.KEPT
     assert time.process_time() - started < BOUND
     if name == "good exemptions":

@@ -49,19 +49,19 @@ def test_ten_times_the_bytes_and_64_kib(plain):
 
 
 def test_the_worst_and_all_that_are_beyond_have_figures():
-    found = abuse_cost.figures(
+    result = abuse_cost.figures(
         [
             finding((0.1, 10, 403, 7), (0.01, 10), "slow"),
             finding((0.01, 10**6, 403, 1), (0.01, 10), "long"),
             finding((0.01, 10), (0.01, 10), "good"),
         ]
     )
-    assert found["worst_cpu_case"] == "slow"
-    assert found["worst_cpu_ratio"] == found["slow_cpu_ratio"] == 10
-    assert found["worst_bytes_case"] == "long"
-    assert (found["most_lookups"], found["most_lookups_case"]) == (7, "slow")
-    assert (found["cases"], found["cases_beyond"]) == (3, 2)
-    assert not [name for name in found if name.startswith("good")]
+    assert result["worst_cpu_case"] == "slow"
+    assert result["worst_cpu_ratio"] == result["slow_cpu_ratio"] == 10
+    assert result["worst_bytes_case"] == "long"
+    assert (result["most_lookups"], result["most_lookups_case"]) == (7, "slow")
+    assert (result["cases"], result["cases_beyond"]) == (3, 2)
+    assert not [name for name in result if name.startswith("good")]
 
 
 def test_each_that_is_beyond_is_a_missed_bar():
@@ -98,10 +98,10 @@ def glance_cases():
 
 @pytest.mark.parametrize("cases", [nova_cases, glance_cases])
 def test_names_are_figures_and_no_two_are_alike(cases):
-    found = Counter(case.name for case in cases())
-    assert set(found.values()) == {1}
-    assert all(name.replace("_", "a").isalnum() for name in found)
-    assert "".join(found) == "".join(found).lower()
+    result = Counter(case.name for case in cases())
+    assert set(result.values()) == {1}
+    assert all(name.replace("_", "a").isalnum() for name in result)
+    assert "".join(result) == "".join(result).lower()
 
 
 def test_nova_reads_the_bodies():

@@ -20,12 +20,12 @@ def kept(tmp_path, monkeypatch):
 @pytest.fixture
 def answers(monkeypatch):
     """Answer in place of the benchmarks: name to status, saved, last line."""
-    found = {}
+    result = {}
     held = (0, {"figures": {"a_us": 1}, "bars": {}, "missed": []}, "done")
     monkeypatch.setattr(
-        everything, "run", lambda name, *options: found.get(name, held)
+        everything, "run", lambda name, *options: result.get(name, held)
     )
-    return found
+    return result
 
 
 def test_a_benchmark_that_is_added_is_run_too():
@@ -41,7 +41,7 @@ def test_all_of_them_are_over_in_time():
 def test_some_are_named_or_a_run_goes_on():
     every = list(steps.known())
     assert everything.chosen(["glance", "policy"], None) == [
-        one for one in every if one in ("glance", "policy")
+        each for each in every if each in ("glance", "policy")
     ]
     assert everything.chosen([], every[-2]) == every[-2:]
 
@@ -51,7 +51,7 @@ def test_results_are_kept_one_by_one(kept, answers, capsys):
     answers["glance"] = (1, {"figures": {}, "missed": ["post_ratio: 2"]}, "")
     assert everything.main(["glance"]) == 1
     assert capsys.readouterr().out.endswith("glance: post_ratio: 2\n")
-    assert {name: one["state"] for name, one in kept().items()} == {
+    assert {name: each["state"] for name, each in kept().items()} == {
         "policy": "held",
         "glance": "missed",
     }
@@ -108,9 +108,9 @@ def test_the_machine_is_told_by_its_kind_only(kept, answers):
 def test_reports_are_due_once_an_interval():
     moments = list(reporter_fleet.due(1000, 300, 600, seed=1))
     assert moments == sorted(moments)
-    assert all(0 <= one < 600 for one in moments)
+    assert all(0 <= each < 600 for each in moments)
     assert len(moments) == pytest.approx(2000, rel=0.05)
-    first = sum(one < 300 for one in moments)
+    first = sum(each < 300 for each in moments)
     assert first == pytest.approx(1000, rel=0.05)
 
 

@@ -43,12 +43,12 @@ def result(**more):
 
 
 def failures(ratio, was, now):
-    found = compare.compare(
+    answer = compare.compare(
         {ratio.benchmark: {ratio.name: was}},
         {ratio.benchmark: {ratio.name: now}},
         [ratio],
     )
-    return [text for _, text in found]
+    return [text for _, text in answer]
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_what_has_fallen_is_measured_again(monkeypatch, capsys):
     def measured(benchmarks):
         asked.append(sorted(set(benchmarks)))
         value = next(answers)
-        found = {}
-        for one in compare.RATIOS:
-            bad = one.benchmark == "filter"
-            found.setdefault(one.benchmark, {})[one.name] = (
+        answer = {}
+        for each in compare.RATIOS:
+            bad = each.benchmark == "filter"
+            answer.setdefault(each.benchmark, {})[each.name] = (
                 value if bad else 1.0
             )
-        return {name: found[name] for name in asked[-1]}
+        return {name: answer[name] for name in asked[-1]}
 
     ones = {
         name: {"figures": dict.fromkeys(compare_names(name), 1.0)}
@@ -120,13 +120,15 @@ def test_what_has_fallen_is_measured_again(monkeypatch, capsys):
 
 
 def compare_names(benchmark):
-    return [one.name for one in compare.RATIOS if one.benchmark == benchmark]
+    return [
+        each.name for each in compare.RATIOS if each.benchmark == benchmark
+    ]
 
 
 def test_the_page_has_ratio_interval_and_bar():
     page = figures_page.page({"glance": result()}, {"glance": STEP})
     rows = page.split("   * - ")
-    (row,) = (one for one in rows if one.startswith("``post_ratio``"))
+    (row,) = (each for each in rows if each.startswith("``post_ratio``"))
     cells = [line.strip() for line in row.splitlines()[1:4]]
     assert cells == ["- 1.01", "- 1.0 to 1.02", "- at most 1.03"]
     assert "post_ratio_low" not in page
@@ -213,25 +215,25 @@ def test_a_boot_with_the_gates_over_one_without():
     plan = boot_pairs.Plan(1, 3, 10, 60)
     turns = booted(plan, lambda servers: 1.25, lambda servers: 1.0)
     assert turns == [(1.25, 1.0, 1.0)] * 3
-    found = boot_pairs.figures(plan, turns)
-    assert found["boot_ratio"] == 1.25
-    assert found["boot_control_ratio"] == 1
-    assert found["boot_added_us"] == 250_000
-    assert found["boot_turns"] == 3
+    answer = boot_pairs.figures(plan, turns)
+    assert answer["boot_ratio"] == 1.25
+    assert answer["boot_control_ratio"] == 1
+    assert answer["boot_added_us"] == 250_000
+    assert answer["boot_turns"] == 3
 
 
 @pytest.mark.parametrize(("seconds", "turns"), [(0, 10), (20, 4), (1000, 3)])
 def test_turns_are_added_until_time_is_up(seconds, turns):
     uneven = itertools.cycle((1.0, 3.0))
     plan = boot_pairs.Plan(8, 3, 10, 60)
-    found = booted(
+    answer = booted(
         plan,
         lambda servers: next(uneven),
         lambda servers: 1.0,
         seconds=seconds,
     )
-    assert len(found) == turns
-    assert "boot_8_at_once_ratio" in boot_pairs.figures(plan, found)
+    assert len(answer) == turns
+    assert "boot_8_at_once_ratio" in boot_pairs.figures(plan, answer)
 
 
 def test_each_side_boots_once_a_turn_and_then_all_is_deleted():

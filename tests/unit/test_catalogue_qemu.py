@@ -10,7 +10,7 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.qemu import DEVICES, ELSEWHERE, KCONFIG, SELECTED
 
 DATA = pathlib.Path(__file__).parents[1] / "data" / "qemu"
-NAMED = {one for values in DEVICES.values() for one in values.values()}
+NAMED = {each for values in DEVICES.values() for each in values.values()}
 MAPPED = {device for devices in NAMED for device in devices}
 
 # Kinds that choose no device of QEMU's by themselves: the machine and its

@@ -49,8 +49,8 @@ def imported():
 def required():
     """Return the distributions of requirements.txt."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
-    found = (re.match(r"[A-Za-z0-9._-]+", line) for line in lines)
-    return {match[0].lower() for match in found if match}
+    result = (re.match(r"[A-Za-z0-9._-]+", line) for line in lines)
+    return {match[0].lower() for match in result if match}
 
 
 def test_every_gate_loads_nothing_of_the_client_or_the_node():

@@ -58,8 +58,8 @@ def test_a_cdrom_counts_only_for_a_guest_that_gets_one():
     mapping = '[{"device_type": "cdrom", "source_type": "image"}]'
     properties = {"block_device_mapping": mapping}
     assert picked(properties)["cdrom_bus"] == "ide"
-    said = {**MANDATORY, "hw_cdrom_bus": "sata"}
-    assert "cdrom_bus" not in picked(said)
+    given = {**MANDATORY, "hw_cdrom_bus": "sata"}
+    assert "cdrom_bus" not in picked(given)
 
 
 def test_a_floppy_counts_only_for_a_guest_that_gets_one():
@@ -77,14 +77,14 @@ def test_disk_and_card():
 
 @pytest.mark.parametrize("name", ["os_distro", "vmware_ostype"])
 def test_what_libosinfo_would_pick_is_unknown(name):
-    found = picked({name: "windows"})
-    assert found["disk_bus"] is None
-    assert found["vif_model"] is None
-    said = picked(
+    result = picked({name: "windows"})
+    assert result["disk_bus"] is None
+    assert result["vif_model"] is None
+    text = picked(
         {name: "windows", "hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
     )
-    assert "disk_bus" not in said
-    assert "vif_model" not in said
+    assert "disk_bus" not in text
+    assert "vif_model" not in text
 
 
 @pytest.mark.parametrize(
@@ -125,13 +125,13 @@ def test_the_controller_is_by_the_architecture(arch, model):
 
 
 def test_machine_video_and_firmware():
-    found = picked({})
-    assert found["machine_type"] == "pc"
-    assert found["video_model"] == "virtio"
-    assert found["firmware_type"] == "bios"
-    found = picked({"hw_architecture": "aarch64"})
-    assert found["machine_type"] == "virt"
-    assert found["firmware_type"] == "uefi"
+    result = picked({})
+    assert result["machine_type"] == "pc"
+    assert result["video_model"] == "virtio"
+    assert result["firmware_type"] == "bios"
+    result = picked({"hw_architecture": "aarch64"})
+    assert result["machine_type"] == "virt"
+    assert result["firmware_type"] == "uefi"
     assert picked({"hw_architecture": "ppc64"})["video_model"] == "vga"
     assert picked({"hw_architecture": "ppc64"})["machine_type"] is None
 
@@ -142,8 +142,8 @@ def test_the_keyboard_of_a_machine_that_has_none():
     emulated = {"hw_emulation_architecture": "aarch64"}
     assert picked(emulated)["input_bus"] == "usb"
     assert picked({}, architecture="aarch64")["input_bus"] == "usb"
-    said = {"hw_architecture": "aarch64", "hw_input_bus": "virtio"}
-    assert "input_bus" not in picked(said)
+    given = {"hw_architecture": "aarch64", "hw_input_bus": "virtio"}
+    assert "input_bus" not in picked(given)
     # Without a console Nova adds none.
     request = HardwareRequest(devices=frozenset())
     kinds = {
@@ -209,19 +209,19 @@ def test_a_bus_that_the_hypervisor_lacks_is_none(bus):
 
 def test_an_emulated_architecture_chooses_all_but_machine_and_buses():
     properties = {**MANDATORY, "hw_emulation_architecture": "ppc64le"}
-    found = picked({**properties, "hw_disk_bus": "scsi"})
-    assert found["video_model"] == "vga"
-    assert found["scsi_model"] == "ibmvscsi"
-    assert found["machine_type"] == "pc"
-    assert found["cdrom_bus"] == "ide"
-    found = picked({"hw_emulation_architecture": "aarch64"})
-    assert found["firmware_type"] == "uefi"
+    result = picked({**properties, "hw_disk_bus": "scsi"})
+    assert result["video_model"] == "vga"
+    assert result["scsi_model"] == "ibmvscsi"
+    assert result["machine_type"] == "pc"
+    assert result["cdrom_bus"] == "ide"
+    result = picked({"hw_emulation_architecture": "aarch64"})
+    assert result["firmware_type"] == "uefi"
 
 
 def test_an_empty_machine_type_is_no_q35():
     assume = {"machine_type": {"x86_64": "q35"}}
-    found = picked({**MANDATORY, "hw_machine_type": ""}, **assume)
-    assert found["cdrom_bus"] == "ide"
+    result = picked({**MANDATORY, "hw_machine_type": ""}, **assume)
+    assert result["cdrom_bus"] == "ide"
 
 
 @pytest.mark.parametrize("arch", ["ppcle", "ppcemb"])
@@ -232,21 +232,21 @@ def test_no_vga_beyond_the_architectures_that_nova_names(arch):
 def test_model_of_a_tpm_and_of_encrypted_memory():
     assert not picked({}).keys() & {"tpm_model", "mem_encryption_model"}
     assert picked({"hw_tpm_version": "2.0"})["tpm_model"] == "tpm-tis"
-    said = {"hw_tpm_version": "2.0", "hw_tpm_model": "tpm-crb"}
-    assert "tpm_model" not in picked(said)
+    given = {"hw_tpm_version": "2.0", "hw_tpm_model": "tpm-crb"}
+    assert "tpm_model" not in picked(given)
     wanted = {"hw_mem_encryption": "yes"}
     assert picked(wanted)["mem_encryption_model"] == "amd-sev"
-    said = {**wanted, "hw_mem_encryption_model": "amd-sev-snp"}
-    assert "mem_encryption_model" not in picked(said)
-    said = {"hw_mem_encryption": "no"}
-    assert "mem_encryption_model" not in picked(said)
+    given = {**wanted, "hw_mem_encryption_model": "amd-sev-snp"}
+    assert "mem_encryption_model" not in picked(given)
+    given = {"hw_mem_encryption": "no"}
+    assert "mem_encryption_model" not in picked(given)
 
 
 def test_the_flavor_may_say_the_model_of_a_tpm():
     specs = {"hw:tpm_version": "2.0"}
     request = HardwareRequest(choices=tuple(flavor.read(specs)))
-    found = {wish.kind: wish.value for wish in implied(request, Assume())}
-    assert found["tpm_model"] == "tpm-tis"
+    result = {wish.kind: wish.value for wish in implied(request, Assume())}
+    assert result["tpm_model"] == "tpm-tis"
     specs["hw:tpm_model"] = "tpm-crb"
     request = HardwareRequest(choices=tuple(flavor.read(specs)))
     kinds = {wish.kind for wish in implied(request, Assume())}
@@ -270,13 +270,13 @@ def test_what_a_rescue_disk_is_about_needs_a_controller(only, controllers):
     disk = DeviceChoice("disk_bus", "scsi", "a rescue image")
     plugged = HardwareRequest(choices=(disk,), devices=frozenset(), only=only)
     request = HardwareRequest(rescue_disk=plugged)
-    found = [
+    result = [
         choice
         for choice in implied(request, Assume())
         if choice.kind == "scsi_model"
     ]
-    assert [choice.value for choice in found] == controllers
-    for choice in found:
+    assert [choice.value for choice in result] == controllers
+    for choice in result:
         assert choice.implied.endswith(
             "x86_64, on which the rescue disk is plugged in"
         )
@@ -301,10 +301,10 @@ NO_CDROM = DeviceChoice(
 )
 def test_a_controller_is_for_a_device_that_is_there(choices, where):
     request = HardwareRequest(choices=choices)
-    found = [
+    result = [
         choice.implied
         for choice in implied(request, Assume())
         if choice.kind == "scsi_model"
     ]
     text = "libvirt picks lsilogic as the controller of a scsi bus on x86_64"
-    assert found == ([] if where is None else [f"{text}{where}"])
+    assert result == ([] if where is None else [f"{text}{where}"])

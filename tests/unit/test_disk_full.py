@@ -25,14 +25,14 @@ BROKEN = "version: '1'\nmode: [\n"
 
 
 @pytest.fixture
-def said(caplog):
+def logged(caplog):
     """Call to get the warnings and errors of ours that are new."""
     caplog.set_level(logging.WARNING)
 
     def new():
-        found = [one.getMessage() for one in caplog.records]
+        result = [each.getMessage() for each in caplog.records]
         caplog.clear()
-        return found
+        return result
 
     return new
 
@@ -49,7 +49,7 @@ class TestPolicy:
         return disk.folder / "policy-test.json"
 
     def test_a_new_policy_holds_and_one_line_says_that_it_is_not_kept(
-        self, disk, path, state, said
+        self, disk, path, state, logged
     ):
         # given
         disk.fill()
@@ -61,7 +61,7 @@ class TestPolicy:
             now = file.current().digest
             # then
             assert (now == lax) is bool(turn % 2)
-        (line,) = said()
+        (line,) = logged()
         assert "kept in memory only" in line
         assert FULL in line
         assert set(os.listdir(disk.folder)) <= {"filler"}
@@ -70,7 +70,7 @@ class TestPolicy:
         assert file.current().digest == lax
 
     def test_after_a_restart_an_older_policy_lets_nothing_in(
-        self, disk, path, state, said
+        self, disk, path, state, logged
     ):
         # given
         file = PolicyFile(write(path, LAX), str(state))
@@ -88,9 +88,9 @@ class TestPolicy:
         else:
             with pytest.raises(PolicyUnavailable):
                 after.current()
-            assert "memory only" in said()[0]
+            assert "memory only" in logged()[0]
 
-    def test_with_room_again_it_is_kept_again(self, disk, path, state, said):
+    def test_with_room_again_it_is_kept_again(self, disk, path, state, logged):
         file = PolicyFile(write(path, LAX), str(state))
         disk.fill()
         file.current()
@@ -101,7 +101,7 @@ class TestPolicy:
         lax = file.current().digest
         write(path, BROKEN)
         assert PolicyFile(str(path), str(state)).current().digest == lax
-        first, second = said()[:2]
+        first, second = logged()[:2]
         assert "memory only" in first
         assert "memory only" not in second
 
@@ -137,18 +137,18 @@ class TestReporter:
         return Reporter(conf, [JsonPublisher(conf), Witness(conf)])
 
     def test_the_others_get_the_report_and_the_old_file_stays_whole(
-        self, disk, reporter, said
+        self, disk, reporter, logged
     ):
         # given
         assert reporter.once()
         path = disk.folder / "report.json"
         before = path.read_text()
         disk.fill()
-        said()
+        logged()
         # when
         assert not reporter.once()
         # then
-        (line,) = said()
+        (line,) = logged()
         assert line.startswith("Not published, tried again later: json: ")
         assert FULL in line
         assert len(taken) == 2
@@ -158,10 +158,10 @@ class TestReporter:
         disk.free()
         assert reporter.once()
         assert path.read_text() != before
-        assert not said()
+        assert not logged()
 
     def test_what_checks_remember_is_in_memory_and_one_line_says_so(
-        self, disk, said
+        self, disk, logged
     ):
         disk.fill()
         for turn in range(3):
@@ -169,6 +169,6 @@ class TestReporter:
             assert kept.get("before") == (turn or None)
             kept.put("before", turn + 1)
             kept.save()
-        (line,) = said()
+        (line,) = logged()
         assert line.startswith("Results cannot be kept: ")
         assert FULL in line

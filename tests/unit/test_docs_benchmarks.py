@@ -43,8 +43,8 @@ def test_the_page_of_figures_is_what_the_run_has_found():
 
 
 def test_the_figures_have_what_ci_compares():
-    for one in compare.RATIOS:
-        assert KEPT[one.benchmark]["figures"][one.name] > 0
+    for each in compare.RATIOS:
+        assert KEPT[each.benchmark]["figures"][each.name] > 0
 
 
 def test_units_are_at_the_end_of_names():

@@ -37,7 +37,7 @@ SHOWING = (
 
 
 @pytest.mark.parametrize(
-    "command", [one for page in SHOWING for one in commands.shown(page)]
+    "command", [each for page in SHOWING for each in commands.shown(page)]
 )
 def test_a_command_that_is_shown_exists_and_takes_its_arguments(command):
     commands.check(command)
@@ -75,21 +75,21 @@ def test_an_argument_that_is_not_taken_would_be_found(command):
         commands.check(command)
 
 
-def told():
+def documented():
     """Return every command of README and quick start."""
     return [
         command
         for page in (README, QUICK_START)
-        for found in (commands.shown, commands.literal, commands.inline)
-        for command in found(page)
+        for result in (commands.shown, commands.literal, commands.inline)
+        for command in result(page)
     ]
 
 
 RAN = (*ran.ON_THE_DEMO, *ran.ELSEWHERE, *ran.BY_CI)
 
 
-@pytest.mark.parametrize("command", sorted(set(told())))
-def test_a_command_that_is_told_is_run(command):
+@pytest.mark.parametrize("command", sorted(set(documented())))
+def test_a_command_that_is_documented_is_run(command):
     if command.startswith("tox -e "):
         environment = command.removeprefix("tox -e ")
         tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
@@ -99,13 +99,13 @@ def test_a_command_that_is_told_is_run(command):
         *commands.inline(QUICK_START),
     }:
         # in a sentence: perhaps without its arguments
-        assert any(f"{one} ".startswith(f"{command} ") for one in RAN)
+        assert any(f"{each} ".startswith(f"{command} ") for each in RAN)
     else:
         assert command in RAN
 
 
 def test_what_is_run_is_told_somewhere():
-    assert set(RAN) <= set(told())
+    assert set(RAN) <= set(documented())
     assert len(RAN) == len(set(RAN))
 
 
@@ -113,7 +113,7 @@ def test_what_is_run_is_told_somewhere():
 def test_the_test_that_runs_a_command_is_there(test):
     file, _, name = test.partition("::")
     body = ast.parse((ROOT / file).read_text(encoding="utf-8")).body
-    assert name in {getattr(one, "name", None) for one in body}
+    assert name in {getattr(each, "name", None) for each in body}
 
 
 def test_ci_runs_what_it_is_said_to_run():
@@ -123,9 +123,11 @@ def test_ci_runs_what_it_is_said_to_run():
 
 def scripts():
     """Return our programs that are installed, with their functions."""
-    found = importlib.metadata.entry_points(group="console_scripts")
+    result = importlib.metadata.entry_points(group="console_scripts")
     return {
-        one.name: one for one in found if one.value.startswith("nova_vhard.")
+        each.name: each
+        for each in result
+        if each.value.startswith("nova_vhard.")
     }
 
 
@@ -183,7 +185,7 @@ def test_breaking_the_glass_lets_everything_pass(tmp_path, text):
     path = tmp_path / "policy.new"
     path.write_text(text)
     (shown,) = [
-        one for one in commands.shown(ROLL_OUT) if "enabled: false" in one
+        each for each in commands.shown(ROLL_OUT) if "enabled: false" in each
     ]
     *command, last = shlex.split(shown)
     assert last == "/etc/nova-vhard/policy.new"
@@ -206,7 +208,7 @@ def test_taking_it_out_undoes_what_install_does(tmp_path, page, before, after):
     path = tmp_path / page
     path.write_text(f"keystone = x {before}\n[filter:vhard]\n")
     (shown,) = [
-        one for one in commands.shown(ROLL_OUT) if one.endswith(f"/{page}")
+        each for each in commands.shown(ROLL_OUT) if each.endswith(f"/{page}")
     ]
     *command, _ = shlex.split(shown)
     subprocess.run([*command, str(path)], check=True)
@@ -217,8 +219,8 @@ def test_the_page_says_what_the_gates_answer():
     text = words(CLOSED)
     assert http.NO_POLICY_TEXT in text
     assert http.LOOKUP_TEXT in text
-    for said in (NOBODY, NO_CANDIDATE):
-        assert f"*{said.partition(' {')[0]} …*" in text
+    for message in (NOBODY, NO_CANDIDATE):
+        assert f"*{message.partition(' {')[0]} …*" in text
     begin, _, end = UNKNOWN.partition("{checks}")
     assert f"*{begin}… {end.partition(';')[0].strip()}*" in text
     assert http.NO_POLICY_TEXT.partition(" at the")[0] in words(ROLL_OUT)

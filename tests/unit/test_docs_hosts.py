@@ -33,15 +33,15 @@ from nova_vhard.request.flavor_traits import plan_traits
 from tests.trees import build, capture
 from tests.unit import docs
 
-INSTALLED = {one.name: one for one in report.load()}
+INSTALLED = {each.name: each for each in report.load()}
 
 
 @pytest.mark.parametrize("info", INSTALLED.values(), ids=list(INSTALLED))
 def test_the_checklist_has_every_check_in_full(info):
     text = docs.extension().checklist().replace("\\", "")
-    _, found, entry = text.partition(f".. _check-{info.name}:")
+    _, result, entry = text.partition(f".. _check-{info.name}:")
     entry = entry.partition(".. _")[0]
-    assert found
+    assert result
     assert f":ref:`{info.id} <check-{info.name}>`" in text
     docstring = inspect.cleandoc(type(INSTALLED[info.name]).__doc__)
     for part in (
@@ -69,7 +69,9 @@ def paths(name):
 
 @pytest.mark.parametrize("name", OURS)
 def test_the_page_says_what_a_check_reads(name):
-    page = "\n".join(one.read_text(encoding="utf-8") for one in docs.EVIDENCE)
+    page = "\n".join(
+        each.read_text(encoding="utf-8") for each in docs.EVIDENCE
+    )
     _, _, section = page.partition(f"\n{name}\n{'~' * len(name)}\n")
     section = re.split(r"\n\w+\n~+\n", section)[0]
     assert "\nRead\n" in section
@@ -82,7 +84,9 @@ def test_the_page_says_what_a_check_reads(name):
 
 
 def test_the_page_shows_a_real_result(tmp_path):
-    (shown,) = [json.loads(one) for one in docs.blocks(docs.REPORTER, "json")]
+    (shown,) = [
+        json.loads(each) for each in docs.blocks(docs.REPORTER, "json")
+    ]
     root = Host(HostRoot(capture("vtd-on", tmp_path)))
     result = INSTALLED[shown["check"]].run(root)
     expected = {"id": OURS[result.check], **asdict(result)}
@@ -92,7 +96,7 @@ def test_the_page_shows_a_real_result(tmp_path):
 
 
 def test_the_soak_that_is_shown_was_a_full_one_and_nothing_was_wrong():
-    (shown,) = [json.loads(one) for one in docs.blocks(docs.SOAK, "json")]
+    (shown,) = [json.loads(each) for each in docs.blocks(docs.SOAK, "json")]
     assert (shown["reporters"], shown["rounds"]) == (300, 60)
     assert shown["wrong"] == []
     silent = 300 * 60 // 10
@@ -106,13 +110,13 @@ def test_the_soak_that_is_shown_was_a_full_one_and_nothing_was_wrong():
 def test_the_page_has_every_exit_status():
     text = docs.REPORTER.read_text(encoding="utf-8")
     _, _, table = text.partition(".. _check-exit-status:")
-    codes = {int(one) for one in re.findall(r"^(\d+)  +\S", table, re.M)}
+    codes = {int(each) for each in re.findall(r"^(\d+)  +\S", table, re.M)}
     assert codes == {0, 255, *(code for _, code in report._EXIT)}
 
 
 def test_the_page_names_options_and_traits_that_exist():
     text = docs.words(docs.REPORTER)
-    options = {one.dest for one in reporter_conf.OPTS}
+    options = {each.dest for each in reporter_conf.OPTS}
     named = set(re.findall(r"\[vhard_reporter\] (\w+)", text))
     assert named <= options
     assert "publishers" in options
@@ -121,13 +125,13 @@ def test_the_page_names_options_and_traits_that_exist():
 
 
 @pytest.mark.parametrize("page", [docs.PASSTHROUGH, docs.REFUSED])
-@pytest.mark.parametrize("said", [NOBODY, NO_CANDIDATE, ITS_HOST, UNKNOWN])
-def test_the_four_explanations_are_the_codes(page, said):
+@pytest.mark.parametrize("text", [NOBODY, NO_CANDIDATE, ITS_HOST, UNKNOWN])
+def test_the_four_explanations_are_the_codes(page, text):
     baseline = document.load(document.shipped("baseline"))
     asked = HardwareRequest(passthrough=(Passthrough("aliases", "a", "f"),))
-    found = host_requirements(baseline, asked, Subject(BOOT), docs.TODAY)
-    demand = merge_requirements(found, Mode.ENFORCE)
-    assert explain.fault_message([demand.failed(said)]) in docs.words(page)
+    result = host_requirements(baseline, asked, Subject(BOOT), docs.TODAY)
+    demand = merge_requirements(result, Mode.ENFORCE)
+    assert explain.fault_message([demand.failed(text)]) in docs.words(page)
 
 
 def test_the_extra_specs_are_those_that_sync_writes():
@@ -137,13 +141,13 @@ def test_the_extra_specs_are_those_that_sync_writes():
 
     baseline = document.load(document.shipped("baseline"))
     allow = {"aliases": Values(("gpu",))}
-    found = plan_traits(Flavor, replace(baseline.passthrough, allow=allow))
+    result = plan_traits(Flavor, replace(baseline.passthrough, allow=allow))
     shown = re.findall(
         r"^   (trait:\w+)=required$",
         docs.PASSTHROUGH.read_text(encoding="utf-8"),
         re.MULTILINE,
     )
-    assert tuple(shown) == found.lacks
+    assert tuple(shown) == result.lacks
 
 
 def test_loggers_that_are_named_exist():
@@ -161,9 +165,9 @@ def test_loggers_that_are_named_exist():
 )
 def test_the_example_of_a_check_works(tmp_path, value, status):
     (text,) = [
-        one
-        for one in docs.blocks(docs.CONTRIBUTOR, "python")
-        if "Check)" in one
+        each
+        for each in docs.blocks(docs.CONTRIBUTOR, "python")
+        if "Check)" in each
     ]
     names = dict(vars(check))
     exec(compile(text, "the page", "exec"), names)

@@ -36,8 +36,8 @@ GROUPS = yaml.safe_load(
     (ETC / "prometheus-alerts.yaml").read_text(encoding="utf-8")
 )["groups"]
 ALERTS = [rule for group in GROUPS for rule in group["rules"]]
-PANELS = [one for one in DASHBOARD["panels"] if one["type"] != "row"]
-TARGETS = [target for one in PANELS for target in one["targets"]]
+PANELS = [each for each in DASHBOARD["panels"] if each["type"] != "row"]
+TARGETS = [target for each in PANELS for target in each["targets"]]
 
 #: What Grafana puts in place of its variables.
 VARIABLES = {"$__rate_interval": "5m", "$gate": "scheduler"}
@@ -47,7 +47,7 @@ VALUES = {
     "outcome": set(OUTCOMES),
     "rule": set(RULES),
     "check": set(CHECKS),
-    "status": {one.value for one in Status},
+    "status": {each.value for each in Status},
     "service": set(SERVICES),
     "publisher": {"json", "placement", "prometheus"},
 }
@@ -78,7 +78,7 @@ KNOWN = {
     for sample in family.samples
     if not sample.name.endswith("_created")
 }
-EXPRESSIONS = [one["expr"] for one in (*ALERTS, *TARGETS)]
+EXPRESSIONS = [each["expr"] for each in (*ALERTS, *TARGETS)]
 
 
 def filled_in(expression):
@@ -94,7 +94,7 @@ def test_an_expression_is_about_metrics_and_labels_that_exist(expression):
 
 
 @pytest.mark.parametrize(
-    ("expression", "said"),
+    ("expression", "text"),
     [
         ("nova_vhard_decision_total", "no metric nova_vhard_decision_total"),
         ("nova_vhard_decisions_total{gates='x'}", "no label gates"),
@@ -110,12 +110,12 @@ def test_an_expression_is_about_metrics_and_labels_that_exist(expression):
         ),
     ],
 )
-def test_a_wrong_expression_would_be_found(expression, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_wrong_expression_would_be_found(expression, text):
+    with pytest.raises(ValueError, match=text):
         labels_of(expression, KNOWN)
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda one: one["alert"])
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda each: each["alert"])
 def test_an_alert_speaks_of_labels_that_it_has(alert):
     labels = labels_of(alert["expr"], KNOWN)
     texts = " ".join(alert["annotations"].values())
@@ -125,16 +125,18 @@ def test_an_alert_speaks_of_labels_that_it_has(alert):
     assert alert["labels"]["severity"] in {"critical", "warning", "info"}
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda one: one["expr"])
+@pytest.mark.parametrize("target", TARGETS, ids=lambda each: each["expr"])
 def test_a_legend_has_labels_that_its_panel_has(target):
     labels = labels_of(filled_in(target["expr"]), KNOWN)
     assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= labels
 
 
 def test_the_dashboard_is_whole():
-    ids = [one["id"] for one in DASHBOARD["panels"]]
+    ids = [each["id"] for each in DASHBOARD["panels"]]
     assert len(ids) == len(set(ids))
-    variables = {one["name"]: one for one in DASHBOARD["templating"]["list"]}
+    variables = {
+        each["name"]: each for each in DASHBOARD["templating"]["list"]
+    }
     assert set(variables) == {"datasource", "gate"}
     asked = variables["gate"]["query"]["query"]
     metric, label = re.fullmatch(
@@ -162,8 +164,8 @@ def test_the_page_has_every_metric_of_the_exporter():
     metrics = Metrics(["rabbit1:5672"])
     named = set(re.findall(r"``(nova_vhard_\w+)``", words(PAGE)))
     assert named >= {
-        one.name + ("_total" if one.type == "counter" else "")
-        for one in metrics.registry.collect()
+        each.name + ("_total" if each.type == "counter" else "")
+        for each in metrics.registry.collect()
     }
     series = {re.sub("_(bucket|count|sum)$", "", name) for name in KNOWN}
     assert named <= series

@@ -37,9 +37,9 @@ from tests.unit.docs import (
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_reference_has_every_device_kind_in_full(kind):
     text = extension().device_kinds()
-    _, found, entry = text.partition(f".. _device-kind-{kind.name}:")
+    _, result, entry = text.partition(f".. _device-kind-{kind.name}:")
     entry = entry.partition(".. _")[0].replace("\\", "")
-    assert found
+    assert result
     assert f":ref:`{kind.name} <device-kind-{kind.name}>`" in text
     names = kind.image_properties
     legacy = [old for old, new in LEGACY_NAMES.items() if new in names]
@@ -70,7 +70,7 @@ def test_reference_has_every_shipped_rule_with_its_reason(name):
     rows = section.split("\n   * - ")
     assert len(rows) == len(data["guest_devices"]) + 2
     for kind, rule in data["guest_devices"].items():
-        (row,) = [one for one in rows if one.startswith(f":ref:`{kind} ")]
+        (row,) = [each for each in rows if each.startswith(f":ref:`{kind} ")]
         assert " ".join(rule["reason"].split()) in row
         for value in rule["allow"]:
             assert f"``{str(value).lower()}``" in row
@@ -80,10 +80,10 @@ def test_reference_has_every_shipped_rule_with_its_reason(name):
 def test_reference_has_what_a_shipped_policy_asks_of_hosts(name):
     section, data = shipped(name)
     for kind, names in data["passthrough"]["allow"].items():
-        said = ", ".join(f"``{one}``" for one in names) or "none"
-        assert f"- ``passthrough.allow.{kind}``: {said}\n" in section
+        text = ", ".join(f"``{each}``" for each in names) or "none"
+        assert f"- ``passthrough.allow.{kind}``: {text}\n" in section
     required = ", ".join(
-        f"``{one}``" for one in data["passthrough"]["require"]
+        f"``{each}``" for each in data["passthrough"]["require"]
     )
     assert f"- ``passthrough.require``: {required}\n" in section
     for key, mode in data["moves"].items():
@@ -132,13 +132,15 @@ def test_reference_names_what_is_judged_of_hosts(word):
 
 
 def test_reference_shows_the_errors_of_a_policy(tmp_path):
-    (broken,) = [one for one in blocks(REFERENCE, "yaml") if "virtoi" in one]
+    (broken,) = [
+        each for each in blocks(REFERENCE, "yaml") if "virtoi" in each
+    ]
     path = tmp_path / "policy.yaml"
     path.write_text(broken, encoding="utf-8")
     with pytest.raises(PolicyError) as error:
         document.load(str(path))
     problems = [
-        str(one).removeprefix(f"{tmp_path}/") for one in error.value.problems
+        str(each).removeprefix(f"{tmp_path}/") for each in error.value.problems
     ]
     assert " ".join(problems) in words(REFERENCE)
 
@@ -185,7 +187,7 @@ def test_the_optional_rules_of_strict_can_be_taken_over(tmp_path):
     strict = document.load(document.shipped("strict")).guest_devices
     for kind in optional:
         assert policy.guest_devices[kind] != strict.get(kind)
-    said = {
+    given = {
         "hw_firmware_type": "uefi",
         "os_secure_boot": "required",
         "hw_mem_encryption": "true",
@@ -195,7 +197,7 @@ def test_the_optional_rules_of_strict_can_be_taken_over(tmp_path):
         "img_signature_hash_method": "SHA-256",
         "img_signature_key_type": "RSA-PSS",
     }
-    request = image_reader.read(said)
+    request = image_reader.read(given)
     judged_kinds = {
         item.choice.kind
         for item in evaluate(
@@ -212,13 +214,13 @@ def test_the_optional_rules_of_strict_can_be_taken_over(tmp_path):
         ("img_signature_key_type", "DSA"),
         ("img_signature", ""),
     ):
-        found = evaluate(
+        result = evaluate(
             policy,
-            image_reader.read({**said, name: value}),
+            image_reader.read({**given, name: value}),
             Subject(UPLOAD),
             date(2026, 1, 1),
         )
-        rules = {item.choice.kind for item in found.refusals}
+        rules = {item.choice.kind for item in result.refusals}
         assert rules & set(optional), name
     empty = evaluate(
         policy, image_reader.read({}), Subject(UPLOAD), date(2026, 1, 1)

@@ -47,11 +47,13 @@ def test_every_command_that_is_shown_takes_its_arguments():
 @pytest.mark.parametrize("name", KINDS)
 def test_options_that_are_named_exist_and_all_of_ours_are(name):
     text = COMMANDS.read_text(encoding="utf-8")
-    parsers = {one: KINDS[one](None, None).get_parser("test") for one in KINDS}
+    parsers = {
+        each: KINDS[each](None, None).get_parser("test") for each in KINDS
+    }
     known = {
         option
-        for one in parsers.values()
-        for option in one._option_string_actions
+        for each in parsers.values()
+        for option in each._option_string_actions
     }
     assert set(re.findall(r"(?<![-\w])--[a-z-]+", text)) <= known
     ours = {
@@ -61,7 +63,7 @@ def test_options_that_are_named_exist_and_all_of_ours_are(name):
         for option in action.option_strings
         if option.startswith("--") and option != "--help"
     }
-    assert {one for one in ours if one not in text} == set()
+    assert {each for each in ours if each not in text} == set()
 
 
 def keys(part):
@@ -77,20 +79,20 @@ def test_every_key_of_a_test_is_explained():
     devices = SCHEMA["properties"]["cases"]["items"]["properties"]
     others = set(keys(devices["block_devices"])) - {"device_type", "disk_bus"}
     text = words(COMMANDS)
-    unsaid = {one for one in keys(SCHEMA) if f"``{one}``" not in text}
+    unsaid = {each for each in keys(SCHEMA) if f"``{each}``" not in text}
     assert unsaid - {"cases"} <= others
     for operation in LOOKED_AT:
         assert f"``{operation}``" in text
 
 
 def test_the_file_of_tests_that_is_shown_can_be_read(tmp_path):
-    (block,) = [one for one in blocks(COMMANDS, "yaml") if "cases:" in one]
+    (block,) = [case for case in blocks(COMMANDS, "yaml") if "cases:" in case]
     path = tmp_path / "tests.yaml"
     path.write_text(block, encoding="utf-8")
-    found = case_file.read(str(path))
-    assert found.policy == str(tmp_path / "policy.yaml")
-    (one,) = found.tests
-    assert one.case.subject.image == "5f3e8b6c-6a55-4b0e-9d0d-3f8a55b0a0c1"
+    result = case_file.read(str(path))
+    assert result.policy == str(tmp_path / "policy.yaml")
+    (case,) = result.tests
+    assert case.case.subject.image == "5f3e8b6c-6a55-4b0e-9d0d-3f8a55b0a0c1"
     assert (ETC / "policy-tests.yaml").is_file()
 
 

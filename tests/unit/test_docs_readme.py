@@ -48,7 +48,9 @@ def test_readme_shows_a_real_refusal():
 
 def test_readme_shows_the_refusal_of_a_policy_that_it_shows(tmp_path):
     # given
-    (text,) = [one for one in blocks(README, "yaml") if "passthrough" in one]
+    (text,) = [
+        each for each in blocks(README, "yaml") if "passthrough" in each
+    ]
     path = tmp_path / "policy.yaml"
     path.write_text(text)
     policy = document.load(str(path))
@@ -65,8 +67,8 @@ def test_readme_shows_the_refusal_of_a_policy_that_it_shows(tmp_path):
     )
     # then
     assert verdict.violations == ()
-    said = explain.fault_message([demand.failed(NOBODY)])
-    assert f"No valid host was found. {said}" in words(README)
+    message = explain.fault_message([demand.failed(NOBODY)])
+    assert f"No valid host was found. {message}" in words(README)
     for check in demand.checks:
         assert f"``{check}``" in words(README)
 
@@ -84,7 +86,7 @@ def test_paste_filters_are_there():
         # not imported: this test needs neither Nova nor Glance
         spec = importlib.util.find_spec(module)
         body = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
-        assert function in {getattr(one, "name", None) for one in body}
+        assert function in {getattr(each, "name", None) for each in body}
 
 
 def test_the_gates_stand_right_after_the_context():
@@ -108,7 +110,9 @@ def test_every_option_is_given_with_its_default():
 
 
 def test_the_login_that_is_shown_has_options_that_exist():
-    (block,) = [one for one in blocks(REPORTER, "ini") if "[placement]" in one]
+    (block,) = [
+        each for each in blocks(REPORTER, "ini") if "[placement]" in each
+    ]
     parser = configparser.ConfigParser()
     parser.read_string(block)
     assert "timeout" in parser["placement"]
@@ -120,20 +124,22 @@ def test_the_login_that_is_shown_has_options_that_exist():
 @ALL_PAGES
 def test_commands_that_are_named_exist(page):
     text = page.read_text(encoding="utf-8")
-    found = importlib.metadata.entry_points(group="openstack.vhard.v1")
+    result = importlib.metadata.entry_points(group="openstack.vhard.v1")
     for thing, verb in re.findall(r"openstack vhard (\w+) (\w[\w-]*)", text):
-        assert f"vhard_{thing}_{verb}" in found.names
+        assert f"vhard_{thing}_{verb}" in result.names
     subcommands = re.findall(r"[`$#] ?nova-vhard-reporter ([a-z]+)", text)
-    for one in subcommands:
+    for each in subcommands:
         # argparse ends with 0 after the help of a command that it knows
         with pytest.raises(SystemExit) as ended:
-            reporter._parser().parse_args([one, "--help"])
+            reporter._parser().parse_args([each, "--help"])
         assert ended.value.code == 0
 
 
 @pytest.mark.parametrize("page", [README, PASSTHROUGH], ids=name_of)
 def test_the_table_of_hosts_has_columns_that_exist(page):
-    (block,) = [one for one in blocks(page, "console") if "host list" in one]
+    (block,) = [
+        each for each in blocks(page, "console") if "host list" in each
+    ]
     columns = {"Host", "Status", *CHECKS}
     asked = re.findall(r"-c (\w+)", block)
     head = re.search(r"^\| (Host .*) \|$", block, re.MULTILINE)[1]

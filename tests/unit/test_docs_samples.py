@@ -76,7 +76,7 @@ def test_sample_of_the_cleaners_options_is_what_the_generator_writes():
 
 def test_the_cleaners_unit_fits_its_options_and_its_work():
     service = unit(CLEANER)
-    defaults = {one.dest: one.default for one in cleaner_conf.OPTS}
+    defaults = {each.dest: each.default for each in cleaner_conf.OPTS}
     state = f"/var/lib/{service['StateDirectory']}"
     assert state == defaults["state_path"]
     run = f"/run/{service['RuntimeDirectory']}"
@@ -118,7 +118,7 @@ def test_sample_of_the_guards_options_is_what_the_generator_writes():
 
 def test_the_guards_units_fit_its_options_and_its_work():
     service = unit(GUARD)
-    defaults = {one.dest: one.default for one in guard_conf.OPTS}
+    defaults = {each.dest: each.default for each in guard_conf.OPTS}
     assert f"/var/lib/{service['StateDirectory']}" == defaults["state_path"]
     # The socket's folder too: it must not go when the service stops.
     assert f"/run/{service['RuntimeDirectory']}" == defaults["run_dir"]
@@ -141,8 +141,8 @@ def test_the_page_of_the_guard_has_every_metric():
     metrics.guarded = True
     named = set(re.findall(r"``(nova_vhard_guard_\w+)``", words(page)))
     assert named == {
-        one.name + ("_total" if one.type == "counter" else "")
-        for one in metrics.collect()
+        each.name + ("_total" if each.type == "counter" else "")
+        for each in metrics.collect()
     }
 
 
@@ -192,8 +192,8 @@ def known(part):
 def given(data):
     """Yield the path of every key that plain data has."""
     if isinstance(data, list):
-        for one in data:
-            yield from given(one)
+        for each in data:
+            yield from given(each)
     elif isinstance(data, dict):
         for name, value in data.items():
             yield (name,)
@@ -291,7 +291,7 @@ def test_the_attestors_unit_fits_its_options():
     named = re.findall(
         r"^Environment=OS_VHARD_ATTESTOR__(\w+)=%d/(.+)$", text, re.MULTILINE
     )
-    options = {one.dest for one in attestor_conf.OPTS}
+    options = {each.dest for each in attestor_conf.OPTS}
     assert {name.lower() for name, _ in named} <= options
     paths = {f"/run/credentials/x/{path}" for _, path in named}
     assert paths == {
@@ -304,8 +304,8 @@ def test_the_page_of_the_attestor_has_every_metric():
     page = ROOT / "doc" / "source" / "admin" / "attestation.rst"
     named = set(re.findall(r"``(nova_vhard_attest\w+)``", words(page)))
     assert named == {
-        one.name + ("_total" if one.type == "counter" else "")
-        for one in attestor_metrics._Metrics(Numbers()).collect()
+        each.name + ("_total" if each.type == "counter" else "")
+        for each in attestor_metrics._Metrics(Numbers()).collect()
     }
 
 
@@ -329,7 +329,7 @@ def test_the_page_of_the_attestor_has_files_that_can_be_read(tmp_path):
 
 def test_the_reporters_unit_fits_its_options():
     service = unit("nova-vhard-reporter.service")
-    defaults = {one.dest: one.default for one in reporter_conf.OPTS}
+    defaults = {each.dest: each.default for each in reporter_conf.OPTS}
     assert service["Type"] == "notify"
     watchdog = service["WatchdogSec"]
     assert watchdog == "3min"
@@ -354,8 +354,8 @@ def test_the_page_has_every_metric():
     text = words(REPORTER)
     named = set(re.findall(r"``(nova_vhard_\w+)``", text))
     assert named == {
-        one.name + ("_total" if one.type == "counter" else "")
-        for one in families
+        each.name + ("_total" if each.type == "counter" else "")
+        for each in families
     }
 
 

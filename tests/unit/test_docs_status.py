@@ -11,16 +11,16 @@ from tests.unit.docs import INSTALL, ROOT, STATUS, blocks, words
 
 def test_every_check_has_its_paragraph_in_the_order_of_the_table():
     text = STATUS.read_text(encoding="utf-8")
-    found = re.findall(r"^([A-Z][\w -]+)\n   \S", text, re.MULTILINE)
-    assert found == list(status.CHECKS)
+    result = re.findall(r"^([A-Z][\w -]+)\n   \S", text, re.MULTILINE)
+    assert result == list(status.CHECKS)
 
 
 def test_every_option_is_explained():
     text = STATUS.read_text(encoding="utf-8")
-    found = re.findall(r"^``--([\w-]+) \w+``$", text, re.MULTILINE)
-    assert found == [one.name for one in status_conf.OPTS]
-    for one in status_conf.OPTS:
-        default = one.default or ()
+    result = re.findall(r"^``--([\w-]+) \w+``$", text, re.MULTILINE)
+    assert result == [each.name for each in status_conf.OPTS]
+    for each in status_conf.OPTS:
+        default = each.default or ()
         if isinstance(default, int):
             default = str(default)
         for path in [default] if isinstance(default, str) else default:
@@ -28,7 +28,7 @@ def test_every_option_is_explained():
 
 
 def test_the_paste_commands_that_are_shown(tmp_path, capsys):
-    (block,) = [one for one in blocks(STATUS, "console") if "paste" in one]
+    (block,) = [each for each in blocks(STATUS, "console") if "paste" in each]
     commands = re.findall(r"^# nova-vhard-paste (\w+) (\w+) ", block, re.M)
     assert commands == [("add", "nova"), ("add", "glance")]
     for action, service in commands:
@@ -36,8 +36,8 @@ def test_the_paste_commands_that_are_shown(tmp_path, capsys):
         file = tmp_path / "paste.ini"
         file.write_text(f"[pipeline:a]\npipeline = {anchor} app\n")
         assert paste.main([action, service, str(file)]) == 0
-        said = capsys.readouterr().out.partition(": ")[2]
-        assert f": {said}" in block + "\n"
+        text = capsys.readouterr().out.partition(": ")[2]
+        assert f": {text}" in block + "\n"
 
 
 def test_devstacks_page_names_every_setting():

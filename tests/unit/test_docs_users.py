@@ -30,7 +30,7 @@ IMAGE = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
 
 def test_event_is_what_the_code_writes(caplog):
     # given
-    (shown,) = [json.loads(one) for one in blocks(GATES, "json")]
+    (shown,) = [json.loads(each) for each in blocks(GATES, "json")]
     who = shown["subject"]
     subject = Subject(
         shown["operation"],
@@ -50,8 +50,8 @@ def test_event_is_what_the_code_writes(caplog):
 
 def test_users_read_a_whole_refusal_with_their_images_id():
     refusals = judged("baseline", IDE).refusals
-    said = explain.api_message(refusals, Subject(UPDATE, image=IMAGE))
-    assert said in words(REFUSED)
+    text = explain.api_message(refusals, Subject(UPDATE, image=IMAGE))
+    assert text in words(REFUSED)
 
 
 def test_users_read_how_to_upload_what_does_not_exist_yet():
@@ -75,9 +75,9 @@ def test_users_read_what_the_code_says(policy, asked):
     violations = judged(policy, *asked).violations
     text = words(REFUSED)
     shown = [
-        one
-        for one in violations
-        if explain.describe([one], Subject(UPDATE)) in text
+        each
+        for each in violations
+        if explain.describe([each], Subject(UPDATE)) in text
     ]
     wanted = {"strict": 1, "baseline": len(violations)}[policy]
     if DRIVES in asked[0].values():
@@ -93,8 +93,8 @@ def test_users_read_the_short_form_and_the_other_answers():
     assert http.NO_POLICY_TEXT in text
     assert http.OVERRIDE_TEXT in text
     spec = {"hw:sound_model": "ich6"}
-    (one,) = judged("baseline", {}, None, spec).refusals
-    assert f"{one.cause.setting}={one.cause.value}" in text
+    (refusal,) = judged("baseline", {}, None, spec).refusals
+    assert f"{refusal.cause.setting}={refusal.cause.value}" in text
 
 
 def test_users_read_that_a_device_of_the_host_is_not_offered():

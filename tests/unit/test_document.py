@@ -18,8 +18,8 @@ def faults(tmp_path, text):
     with pytest.raises(PolicyError) as caught:
         document.load(path)
     return [
-        (one.line, f"{one.path}: {one.message}")
-        for one in caught.value.problems
+        (each.line, f"{each.path}: {each.message}")
+        for each in caught.value.problems
     ]
 
 
@@ -128,8 +128,8 @@ def test_every_fault_at_once_with_line_path_and_nearest_name(tmp_path):
     ],
 )
 def test_fault(tmp_path, text, line, message):
-    found = faults(tmp_path, text)
-    assert any(at == line and message in said for at, said in found), found
+    result = faults(tmp_path, text)
+    assert any(at == line and message in words for at, words in result), result
 
 
 def test_what_is_no_file(tmp_path):
@@ -179,7 +179,7 @@ def test_extends_merges_mappings_replaces_lists_and_adds_exemptions_up(
         "virtio",
         "e1000e",
     )
-    assert [one.id for one in policy.exemptions] == ["b", "a"]
+    assert [each.id for each in policy.exemptions] == ["b", "a"]
     assert [name.rpartition("/")[2] for name in policy.files] == [
         "policy.yaml",
         "site.yaml",
@@ -195,11 +195,11 @@ def test_a_loop_of_extends_is_named(tmp_path):
 
 
 def test_two_exemptions_of_one_id(tmp_path):
-    one = (
+    path = (
         "{id: a, reason: r, until: 2030-01-01, projects: [p], "
         "rules: {guest_devices.disk_bus: '*'}}"
     )
-    text = f"version: '1'\nexemptions:\n- {one}\n- {one}\n"
+    text = f"version: '1'\nexemptions:\n- {path}\n- {path}\n"
     assert faults(tmp_path, text) == [
         (4, "exemptions[1].id: 'a' is the id of two exemptions")
     ]
@@ -215,9 +215,9 @@ def test_a_kind_without_its_values(tmp_path):
 def test_what_is_nested_too_deep(tmp_path):
     depth = yaml_tree.MAX_DEPTH
     text = f"version: '1'\nmode: {'[' * depth}{']' * depth}\n"
-    ((line, said),) = faults(tmp_path, text)
+    ((line, words),) = faults(tmp_path, text)
     assert line == 2
-    assert said.endswith(f": is nested deeper than {depth} levels")
+    assert words.endswith(f": is nested deeper than {depth} levels")
 
 
 def test_what_is_not_written_has_a_value_of_its_type(tmp_path):
@@ -277,10 +277,10 @@ def test_ids_of_digits_stay_text(tmp_path):
 
 
 def test_the_digest_follows_the_content_only(tmp_path):
-    one = write(tmp_path / "a.yaml", "version: '1'\nmode: warn\n")
+    each = write(tmp_path / "a.yaml", "version: '1'\nmode: warn\n")
     same = write(tmp_path / "b.yaml", "# a comment\nmode: warn\nversion: 1\n")
     other = write(tmp_path / "c.yaml", "version: '1'\nmode: audit\n")
-    digests = [document.load(path).digest for path in (one, same, other)]
+    digests = [document.load(path).digest for path in (each, same, other)]
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -426,8 +426,8 @@ def test_a_larger_file_may_have_more_values(tmp_path, monkeypatch):
 
 def test_reading_ends_with_the_faults_that_are_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(problems, "COUNTED", 3)
-    found = faults(tmp_path, 'version: "1"\na: 1\nb: 1\nc: 1\nd: 1\n')
-    assert [line for line, _ in found] == [2, 3, 4]
+    result = faults(tmp_path, 'version: "1"\na: 1\nb: 1\nc: 1\nd: 1\n')
+    assert [line for line, _ in result] == [2, 3, 4]
 
 
 def test_a_replacement_of_a_rule_that_another_file_has():
@@ -437,7 +437,7 @@ def test_a_replacement_of_a_rule_that_another_file_has():
 
 
 @pytest.mark.parametrize(
-    ("rules", "found"),
+    ("rules", "result"),
     [
         ({"hosts.require": "*", "guest_devices.pmu": "*"}, []),
         (
@@ -446,12 +446,12 @@ def test_a_replacement_of_a_rule_that_another_file_has():
         ),
     ],
 )
-def test_what_an_exemption_may_lift(rules, found):
+def test_what_an_exemption_may_lift(rules, result):
     entry = {"id": "a", "reason": "r", "until": "2027-01-01"}
     entry = {**entry, "projects": ["p"], "rules": rules}
     content = {"version": "1", "exemptions": [entry]}
     places = [place for place, _ in check.faults(content)]
-    assert places == [("exemptions", 0, *place) for place in found]
+    assert places == [("exemptions", 0, *place) for place in result]
 
 
 @pytest.mark.parametrize(
@@ -466,10 +466,10 @@ def test_the_nearest_word_to_one_that_is_not_too_long(word, near):
     assert problems.nearest(word, ["virtio", "scsi"]) == near
 
 
-@pytest.mark.parametrize(("length", "found"), [(64, True), (65, False)])
-def test_a_word_up_to_64_characters_has_a_near_one(length, found):
+@pytest.mark.parametrize(("length", "result"), [(64, True), (65, False)])
+def test_a_word_up_to_64_characters_has_a_near_one(length, result):
     word = "v" * length
-    assert bool(problems.nearest(word, [word])) is found
+    assert bool(problems.nearest(word, [word])) is result
 
 
 @pytest.mark.parametrize(

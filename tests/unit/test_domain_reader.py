@@ -28,11 +28,13 @@ def read(*arguments, host="x86_64", **more):
     return domain.read(text(*arguments, **more), START, host)
 
 
-def choices(found):
-    return {(one.kind, one.value) for one in found.request.choices}
+def choices(result):
+    return {(each.kind, each.value) for each in result.request.choices}
 
 
-CDROM, FLOPPY, LUN = (f" device='{one}'" for one in ("cdrom", "floppy", "lun"))
+CDROM, FLOPPY, LUN = (
+    f" device='{each}'" for each in ("cdrom", "floppy", "lun")
+)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +121,10 @@ CDROM, FLOPPY, LUN = (f" device='{one}'" for one in ("cdrom", "floppy", "lun"))
     ],
 )
 def test_devices(devices, expected):
-    found = read(devices)
-    assert choices(found) == ALWAYS | expected
-    assert not found.request.faults
-    assert all(one.origin == DOMAIN for one in found.request.choices)
+    result = read(devices)
+    assert choices(result) == ALWAYS | expected
+    assert not result.request.faults
+    assert all(each.origin == DOMAIN for each in result.request.choices)
 
 
 @pytest.mark.parametrize(
@@ -224,8 +226,8 @@ def test_systems(text_of_os, expected):
 )
 def test_machine_is_allowed_by_either_name(allowed, refused):
     rules = policy(guest_devices={"machine_type": {"allow": allowed}})
-    found = read()
-    verdict = evaluate(rules, found.request, found.subject, TODAY)
+    result = read()
+    verdict = evaluate(rules, result.request, result.subject, TODAY)
     assert bool(verdict.refusals) == refused
 
 
@@ -242,8 +244,8 @@ def test_machine_is_exempted_by_either_name(value):
         guest_devices={"machine_type": {"allow": ["pc"]}},
         exemptions=[exemption],
     )
-    found = read()
-    verdict = evaluate(rules, found.request, found.subject, TODAY)
+    result = read()
+    verdict = evaluate(rules, result.request, result.subject, TODAY)
     assert not verdict.violations
     assert [name for _, name in verdict.exempted] == ["one"]
 
@@ -296,8 +298,8 @@ FPGA = spec("accel:device_profile", "fpga")
     ],
 )
 def test_devices_of_the_host(devices, specs, expected):
-    found = read(devices, meta=instance(specs)).request.passthrough
-    assert [(one.kind, one.name, one.count) for one in found] == expected
+    result = read(devices, meta=instance(specs)).request.passthrough
+    assert [(each.kind, each.name, each.count) for each in result] == expected
 
 
 def test_devices_of_a_flavor_that_is_not_known_are_counted():
@@ -313,9 +315,9 @@ def test_a_port_may_be_managed_remotely():
     )
     for allowed in ("vf", "remote_managed"):
         rules = policy(passthrough={"allow": {"ports": [allowed]}})
-        found = read(HOSTDEV)
+        result = read(HOSTDEV)
         assert not evaluate(
-            rules, found.request, found.subject, TODAY
+            rules, result.request, result.subject, TODAY
         ).violations
 
 
@@ -449,8 +451,8 @@ def test_flavor_demands_checks_of_the_host():
     ],
 )
 def test_what_no_rule_is_about_is_refused(devices, expected):
-    found = read(devices * 2)
-    assert found.request.faults == (
+    result = read(devices * 2)
+    assert result.request.faults == (
         Fault(
             source="device",
             value=expected,
@@ -462,10 +464,12 @@ def test_what_no_rule_is_about_is_refused(devices, expected):
         ),
     )
     verdict = evaluate(
-        shipped("baseline"), found.request, found.subject, TODAY
+        shipped("baseline"), result.request, result.subject, TODAY
     )
-    refused = [one for one in verdict.refusals if one.rule == "guest_devices"]
-    assert [one.cause.value for one in refused] == [expected]
+    refused = [
+        each for each in verdict.refusals if each.rule == "guest_devices"
+    ]
+    assert [each.cause.value for each in refused] == [expected]
 
 
 @pytest.mark.parametrize(
@@ -489,8 +493,10 @@ def test_what_no_rule_is_about_may_be_a_device_of_the_host(
     if passthrough:
         rule = {"allow": {"ports": ["vf"]}, "mode": passthrough}
         sections["passthrough"] = rule
-    found = read("<hostdev mode='subsystem' type='usb'/>")
-    verdict = evaluate(policy(**sections), found.request, found.subject, TODAY)
+    result = read("<hostdev mode='subsystem' type='usb'/>")
+    verdict = evaluate(
+        policy(**sections), result.request, result.subject, TODAY
+    )
     assert verdict.outcome == outcome
 
 
@@ -598,8 +604,8 @@ def test_a_socket_of_another_process_below_a_disk_is_refused(inner):
     source = (
         "<source protocol='nbd'><host transport='unix' socket='/x'/></source>"
     )
-    found = read(f"<disk type='block'>{inner.format(source)}</disk>")
-    (fault,) = found.request.faults
+    result = read(f"<disk type='block'>{inner.format(source)}</disk>")
+    (fault,) = result.request.faults
     assert fault.value == "host unix"
 
 
@@ -611,8 +617,8 @@ def test_what_a_libvirt_writes_beside_the_devices():
     more = "".join(f"<{name}/>" for name in sorted(names))
     parts = domain_devices.KNOWN_SYSTEM - {"dtb", "type"}
     inner = "".join(f"<{name}/>" for name in sorted(parts))
-    found = read(more=more, system=system(inner))
-    assert not found.request.faults
+    result = read(more=more, system=system(inner))
+    assert not result.request.faults
 
 
 @pytest.mark.parametrize("kind", ["", " type='file'"])
@@ -638,9 +644,9 @@ def test_subject_is_of_novas_metadata():
     assert domain.read(text(meta=instance(image="")), START).subject == (
         Subject(START, "p1", flavor="m1", flavor_id="42", server=UUID)
     )
-    found = domain.read(text(meta="<metadata/>"), START)
-    assert found.subject == Subject(START, server=UUID)
-    assert (found.name, found.uuid) == ("instance-1", UUID)
+    result = domain.read(text(meta="<metadata/>"), START)
+    assert result.subject == Subject(START, server=UUID)
+    assert (result.name, result.uuid) == ("instance-1", UUID)
 
 
 def test_a_domain_without_a_name_has_none():
@@ -663,8 +669,8 @@ ARM = "<os><type arch='aarch64' machine='virt'>hvm</type></os>"
     [("aarch64", []), ("x86_64", ["aarch64"]), ("riscv64", ["aarch64"])],
 )
 def test_what_a_host_does_not_run_itself_is_emulated(host, emulated):
-    found = read(system=ARM, host=host).request
-    values = [one.value for one in found.explicit("emulation_architecture")]
+    result = read(system=ARM, host=host).request
+    values = [each.value for each in result.explicit("emulation_architecture")]
     assert values == emulated
 
 
@@ -677,7 +683,7 @@ def test_what_is_added_by_itself_depends_on_the_guest_not_on_the_host():
 
 def test_a_choice_comes_once_however_many_devices_make_it():
     request = read(disk("ide") * 2 + "<redirdev bus='usb'/>" * 3).request
-    values = [(one.kind, one.value) for one in request.choices]
+    values = [(each.kind, each.value) for each in request.choices]
     assert len(values) == len(set(values))
     assert ("redirected_usb_ports", "3") in values
     assert request.devices == frozenset()
@@ -730,17 +736,19 @@ def test_the_host_is_this_one_where_none_is_named(monkeypatch):
 
 
 def test_nothing_is_implied_by_what_a_domain_does_not_say():
-    found = read()
+    result = read()
     for name in ("baseline", "strict"):
-        verdict = evaluate(shipped(name), found.request, found.subject, TODAY)
+        verdict = evaluate(
+            shipped(name), result.request, result.subject, TODAY
+        )
         rules = [] if name == "baseline" else ["guest_devices.firmware_type"]
         assert verdict.rules == rules
 
 
 def test_flavor_names_persistent_memory():
     meta = instance(spec("hw:pmem", "6GB"))
-    found = read("<memory model='nvdimm'/>", meta=meta)
-    assert ("pmem", "6GB") in choices(found)
+    result = read("<memory model='nvdimm'/>", meta=meta)
+    assert ("pmem", "6GB") in choices(result)
 
 
 def test_every_kind_has_a_place_or_a_reason():

@@ -39,8 +39,8 @@ def test_reads_an_event_without_a_violation(name):
 @FORMATS
 def test_reads_what_the_journal_has(name):
     entry = {"PRIORITY": "6", "MESSAGE": event(name)}
-    found = decisions.read(json.dumps(entry).encode())
-    assert found.data["outcome"] == "allow"
+    result = decisions.read(json.dumps(entry).encode())
+    assert result.data["outcome"] == "allow"
 
 
 def test_a_journal_in_a_journal_says_nothing():
@@ -51,8 +51,8 @@ def test_a_journal_in_a_journal_says_nothing():
 
 
 def test_reads_what_syslog_has_put_a_prefix_to():
-    found = decisions.read((SYSLOG + event("context")).encode())
-    assert found.data["outcome"] == "allow"
+    result = decisions.read((SYSLOG + event("context")).encode())
+    assert result.data["outcome"] == "allow"
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_the_text_of_an_exception_says_nothing(forged):
             raise KeyError(f"x {forged}")
         except KeyError:
             log.exception("Failed")
-    found = stream.getvalue().encode().splitlines()
-    assert any(forged.encode() in one for one in found)
-    assert [decisions.read(one) for one in found] == [None] * len(found)
+    result = stream.getvalue().encode().splitlines()
+    assert any(forged.encode() in each for each in result)
+    assert [decisions.read(each) for each in result] == [None] * len(result)
 
 
 @pytest.mark.parametrize("name", ["context", "json"])

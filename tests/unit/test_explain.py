@@ -121,11 +121,11 @@ def test_what_nobody_picks_must_be_set():
     )
 
 
-@pytest.mark.parametrize("said", [{}, {"img_signature_key_type": "DSA"}])
-def test_nobody_is_told_to_write_what_a_signer_writes(said):
+@pytest.mark.parametrize("words", [{}, {"img_signature_key_type": "DSA"}])
+def test_nobody_is_told_to_write_what_a_signer_writes(words):
     rule = {"allow": ["RSA-PSS"], "explicit": True}
     rules = policy(guest_devices={"image_signature_key_type": rule})
-    refusals = judge(rules, said).refusals
+    refusals = judge(rules, words).refusals
     text = explain.api_message(refusals, Subject(UPLOAD))
     assert "--property" not in text
     assert text.endswith(
@@ -165,9 +165,9 @@ def test_a_default_with_nothing_to_name_has_no_command():
 
 
 def test_the_order_is_the_catalogues_not_the_bodys():
-    one = say({"hw_disk_bus": "ide", "hw_vif_model": "e1000"})
+    text = say({"hw_disk_bus": "ide", "hw_vif_model": "e1000"})
     other = say({"hw_vif_model": "e1000", "hw_disk_bus": "ide"})
-    assert one == other
+    assert text == other
 
 
 def test_several_violations_are_numbered():

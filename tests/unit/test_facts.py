@@ -69,8 +69,8 @@ def command(tmp_path, capsys):
         assert not captured.out
         folder = (root / FACTS.lstrip("/")).parent
         left = list(folder.iterdir()) if folder.is_dir() else []
-        assert {one.name for one in left} <= LEFT
-        assert not any("SECRET" in one.read_text() for one in left)
+        assert {each.name for each in left} <= LEFT
+        assert not any("SECRET" in each.read_text() for each in left)
         return status, captured.err
 
     call.root = root
@@ -83,27 +83,27 @@ def read(command):
 
 def test_the_keys_that_are_needed_and_no_other(command):
     assert command({NOVA: FULL}) == (0, "")
-    found = read(command)
-    assert found.device_spec == SPECS
-    assert found.virt_type == "qemu"
-    assert found.force_config_drive
-    assert found.hw_machine_type == ("x86_64=q35", "aarch64=virt")
+    result = read(command)
+    assert result.device_spec == SPECS
+    assert result.virt_type == "qemu"
+    assert result.force_config_drive
+    assert result.hw_machine_type == ("x86_64=q35", "aarch64=virt")
     # What is not set is as Nova has it.
-    assert found.use_virtio_for_bridges
-    assert found.rescue_image_id is None
-    assert not found.report_in_placement
-    assert found.time.endswith("+00:00")
-    assert found.files == (str(command.root) + NOVA,)
-    status = os.stat(found.files[0])
-    assert found.changed == status.st_ctime_ns / 1e9
+    assert result.use_virtio_for_bridges
+    assert result.rescue_image_id is None
+    assert not result.report_in_placement
+    assert result.time.endswith("+00:00")
+    assert result.files == (str(command.root) + NOVA,)
+    status = os.stat(result.files[0])
+    assert result.changed == status.st_ctime_ns / 1e9
     content = json.loads((command.root / FACTS.lstrip("/")).read_text())
     del content["version"], content["time"], content["files"]
     del content["changed"]
     names = {
-        group: {one.dest for one in options}
+        group: {each.dest for each in options}
         for group, options in nova.OPTS.items()
     }
-    assert {group: set(found) for group, found in content.items()} == names
+    assert {group: set(result) for group, result in content.items()} == names
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_whoever_runs_the_reporter_may_read_them(command):
     finally:
         os.umask(before)
     folder = (command.root / FACTS.lstrip("/")).parent
-    assert {one.name for one in folder.iterdir()} == LEFT
-    for one in folder.iterdir():
-        assert stat.S_IMODE(one.stat().st_mode) == 0o644
+    assert {each.name for each in folder.iterdir()} == LEFT
+    for each in folder.iterdir():
+        assert stat.S_IMODE(each.stat().st_mode) == 0o644
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 
@@ -205,11 +205,11 @@ def test_what_nova_compute_finds_by_itself(command, content, virt_type):
 
 
 def test_what_nova_compute_was_told(command, tmp_path):
-    one, two = tmp_path / "one.conf", tmp_path / "two.d"
-    one.write_text(kind("qemu"))
+    first, two = tmp_path / "one.conf", tmp_path / "two.d"
+    first.write_text(kind("qemu"))
     two.mkdir()
     (two / "x.conf").write_text(kind("lxc"))
-    file, folder = f"--nova-config-file={one}", f"--nova-config-dir={two}"
+    file, folder = f"--nova-config-file={first}", f"--nova-config-dir={two}"
     # A later one wins; the file takes the place of those it would find.
     for arguments, virt_type in (
         ([file], "qemu"),
@@ -231,7 +231,7 @@ def test_not_the_environment_of_this_process(command, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "text"),
     [
         ("[libvirt\npassword SECRET\n", "nova.conf: line 1: Invalid section"),
         ("[libvirt]\nSECRET\n", "line 2: No ':' or '='"),
@@ -259,16 +259,16 @@ def test_not_the_environment_of_this_process(command, monkeypatch):
         ),
     ],
 )
-def test_what_cannot_be_read_voids_what_was_there(command, content, said):
+def test_what_cannot_be_read_voids_what_was_there(command, content, text):
     assert command({NOVA: FULL}) == (0, "")
     status, error = command({NOVA: content})
     assert status == 1
     assert error.startswith("nova-vhard-reporter: ")
-    assert said in error
+    assert text in error
     assert error.count("\n") == 1
     with pytest.raises(Unreadable) as caught:
         read(command)
-    assert said in str(caught.value)
+    assert text in str(caught.value)
 
 
 def test_a_line_of_a_list_that_is_none_of_it(command):
@@ -278,7 +278,7 @@ def test_a_line_of_a_list_that_is_none_of_it(command):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         ([], "no nova.conf in /etc/nova or /etc; name what nova-compute"),
         (
@@ -301,10 +301,10 @@ def test_a_line_of_a_list_that_is_none_of_it(command):
         ),
     ],
 )
-def test_what_is_not_there(command, arguments, said):
+def test_what_is_not_there(command, arguments, text):
     status, error = command({}, *arguments)
     assert status == 1
-    assert said in error
+    assert text in error
     assert error.count("\n") == 1
     with pytest.raises(Unreadable):
         read(command)

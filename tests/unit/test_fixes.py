@@ -47,8 +47,8 @@ def say(rules, properties, operation=BOOT, origin="image", holder=NOBODY):
     """Return the explanation; None where nothing is refused."""
     who = Subject(operation, project=PROJECT)
     request = image.read(properties, None, origin, holder)
-    found = evaluate(rules, request, who, TODAY).refusals
-    return explain.api_message(found, who) if found else None
+    result = evaluate(rules, request, who, TODAY).refusals
+    return explain.api_message(result, who) if result else None
 
 
 def singles(rules):
@@ -128,8 +128,8 @@ def changing(rules, before, change, operation):
         evaluate(rules, image.read(properties), who, TODAY)
         for properties in ({**before, **change}, before)
     )
-    found = introduced_violations(after, old, frozenset(change)).refusals
-    return explain.api_message(found, who) if found else None
+    result = introduced_violations(after, old, frozenset(change)).refusals
+    return explain.api_message(result, who) if result else None
 
 
 @RULES
@@ -180,8 +180,8 @@ def test_block_devices_of_a_request(rules):
 
     def explained(entries):
         request = image.read(whole).plus(*block_device.read(entries, name))
-        found = evaluate(rules, request, Subject(BOOT), TODAY).refusals
-        return explain.api_message(found, Subject(BOOT)) if found else None
+        result = evaluate(rules, request, Subject(BOOT), TODAY).refusals
+        return explain.api_message(result, Subject(BOOT)) if result else None
 
     for device in following.devices(rules):
         text = explained([{}, device])

@@ -44,9 +44,9 @@ def fixes(rules, request, operation):
     subject = Subject(operation, "p1")
     verdict = evaluate(rules, request, subject, TODAY)
     answers = {}
-    for one in verdict.violations:
-        _, _, fix = explain.describe([one], subject).partition(" To fix: ")
-        answers[one.rule.removeprefix("guest_devices.")] = fix
+    for each in verdict.violations:
+        _, _, fix = explain.describe([each], subject).partition(" To fix: ")
+        answers[each.rule.removeprefix("guest_devices.")] = fix
     return answers
 
 
@@ -256,7 +256,7 @@ def test_what_a_copy_carries():
         Subject(REBUILD, "p1"),
         TODAY,
     )
-    assert {one.carried for one in verdict.violations} == {
+    assert {each.carried for each in verdict.violations} == {
         (("hw_vif_model", "virtio"),)
     }
 

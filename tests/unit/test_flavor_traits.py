@@ -53,9 +53,9 @@ def made(specs):
     ],
 )
 def test_what_a_flavor_needs(specs, lacks, surplus):
-    found = made({**specs, "trait:CUSTOM_OTHER": "required"})
-    assert set(found.lacks) == lacks
-    assert set(found.surplus) == surplus
+    result = made({**specs, "trait:CUSTOM_OTHER": "required"})
+    assert set(result.lacks) == lacks
+    assert set(result.surplus) == surplus
 
 
 @pytest.mark.parametrize(

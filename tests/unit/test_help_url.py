@@ -61,11 +61,11 @@ def test_it_stands_behind_the_fix_and_changes_nothing_else():
     pointing = explain.api_message(refusals, WHO, PAGE)
     url = f"{PAGE}#rule-guest-devices-disk-bus"
     assert pointing == f"{plain} See {url}"
-    without, found = refusal.read(plain), refusal.read(pointing)
-    assert (without.url, found.url) == ("", url)
-    assert without.violations == found.violations
-    assert without.fix == found.fix
-    assert found.message == pointing
+    without, result = refusal.read(plain), refusal.read(pointing)
+    assert (without.url, result.url) == ("", url)
+    assert without.violations == result.violations
+    assert without.fix == result.fix
+    assert result.message == pointing
 
 
 def test_the_longest_refusal_has_its_url_whole():

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from nova_vhard.request import image as image_reader
-from tests.unit.helpers import DATA, found, judge, shipped
+from tests.unit.helpers import DATA, broken, judge, shipped
 
 IMAGES = json.loads((DATA / "image-properties.json").read_text())
 BASELINE = shipped("baseline")
@@ -20,7 +20,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("image", IMAGES, ids=lambda one: one["name"])
+@pytest.mark.parametrize("image", IMAGES, ids=lambda each: each["name"])
 def test_image_gets_exactly_its_own_violations(image):
     expected = {
         (kind, value)
@@ -28,7 +28,7 @@ def test_image_gets_exactly_its_own_violations(image):
         if image["properties"].get(name) == value
     }
     verdict = judge(BASELINE, image["properties"], image["disk_format"])
-    assert found(verdict) == expected
+    assert broken(verdict) == expected
     assert verdict.outcome == ("refuse" if expected else "allow")
 
 

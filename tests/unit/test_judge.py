@@ -56,9 +56,9 @@ def events(caplog):
 
     def read():
         return [
-            json.loads(one.getMessage())
-            for one in caplog.records
-            if one.name == EVENTS
+            json.loads(each.getMessage())
+            for each in caplog.records
+            if each.name == EVENTS
         ]
 
     return read
@@ -86,9 +86,9 @@ SUBJECT = Subject(
     ],
 )
 def test_one_event_a_request(judge, events, mode, enabled, outcome):
-    one = judge(mode, enabled)
-    policy = one.policy()
-    verdict = one.judge(policy, image.read({"hw_disk_bus": "ide"}), SUBJECT)
+    each = judge(mode, enabled)
+    policy = each.policy()
+    verdict = each.judge(policy, image.read({"hw_disk_bus": "ide"}), SUBJECT)
     assert verdict.outcome == outcome
     (event,) = events()
     assert event.pop("microseconds") >= 0
@@ -132,8 +132,8 @@ def test_oslo_log_does_not_write_the_context_again(judge, events, caplog):
 
 
 def test_an_event_for_what_is_allowed_too(judge, events):
-    one = judge()
-    one.judge(one.policy(), image.read({}), SUBJECT)
+    judged = judge()
+    judged.judge(judged.policy(), image.read({}), SUBJECT)
     assert events()[0]["outcome"] == "allow"
 
 
@@ -170,16 +170,16 @@ def test_an_event_is_whole_as_long_as_a_record_may_be(
 def test_warn_is_a_warning_and_audit_is_the_event_alone(judge, caplog):
     request = image.read({"hw_disk_bus": "ide"})
     for mode, levels in (("warn", ["WARNING"]), ("audit", [])):
-        one = judge(mode)
-        policy = one.policy()
+        judged = judge(mode)
+        policy = judged.policy()
         caplog.clear()
-        one.judge(policy, request, SUBJECT)
-        said = [
+        judged.judge(policy, request, SUBJECT)
+        texts = [
             record.levelname
             for record in caplog.records
             if record.name == "nova_vhard.gates.enforcer"
         ]
-        assert said == levels
+        assert texts == levels
 
 
 def lines(caplog):
@@ -198,9 +198,9 @@ def lines(caplog):
 )
 def test_the_line_for_the_operator(judge, caplog, mode, service, level, done):
     caplog.set_level(logging.INFO)
-    one = judge(mode)
+    judged = judge(mode)
     request = image.read({"hw_disk_bus": "ide"})
-    verdict = one.judge(one.policy(), request, SUBJECT, service=service)
+    verdict = judged.judge(judged.policy(), request, SUBJECT, service=service)
     why = explain.describe(verdict.violations, SUBJECT)
     assert "hw_disk_bus='ide' is not allowed" in why
     assert lines(caplog) == [(level, f"gate {done} upload: {why}")]
@@ -213,9 +213,9 @@ def test_the_line_for_the_operator(judge, caplog, mode, service, level, done):
 def test_what_a_service_makes_passes_and_is_marked(
     judge, events, mode, outcome
 ):
-    one = judge(mode)
+    judged = judge(mode)
     request = image.read({"hw_disk_bus": "ide"})
-    verdict = one.judge(one.policy(), request, SUBJECT, service=True)
+    verdict = judged.judge(judged.policy(), request, SUBJECT, service=True)
     assert not verdict.refusals
     (event,) = events()
     assert event["service"] is True
@@ -224,12 +224,12 @@ def test_what_a_service_makes_passes_and_is_marked(
 
 
 def test_what_a_server_had_is_judged_as_a_move(judge, events):
-    one = judge()
-    policy = one.policy()
+    judged = judge()
+    policy = judged.policy()
     request = image.read({"hw_disk_bus": "ide"})
-    already = one.violated(policy, request, SUBJECT)
+    already = judged.violated(policy, request, SUBJECT)
     assert events() == []
-    verdict = one.judge(policy, request, SUBJECT, already)
+    verdict = judged.judge(policy, request, SUBJECT, already)
     assert not verdict.refusals
     assert events()[0]["rules"] == ["guest_devices.disk_bus"]
 
@@ -267,12 +267,14 @@ def test_a_refusal_names_the_page_of_this_cloud(judge):
 
 
 def test_a_change_is_one_event(judge, events):
-    one = judge()
+    judged = judge()
     before = image.read({})
     after = image.read({"hw_disk_bus": "ide"})
     subject = Subject(UPDATE, "p1")
     touched = frozenset(("hw_disk_bus",))
-    verdict = one.judge_change(one.policy(), before, after, touched, subject)
+    verdict = judged.judge_change(
+        judged.policy(), before, after, touched, subject
+    )
     assert verdict.outcome == "refuse"
     assert [event["outcome"] for event in events()] == ["refuse"]
 

@@ -16,12 +16,12 @@ from nova_vhard.request.lookups import KeptDevice
 
 def kept(device, request=None):
     """Return the buses and the devices that come of one that stays."""
-    found = with_kept(request or HardwareRequest(), [device], False)
+    result = with_kept(request or HardwareRequest(), [device], False)
     return [
         (wish.kind, wish.value)
-        for wish in found.choices
+        for wish in result.choices
         if wish.kind != "device_type"
-    ], found.reason(CDROM)
+    ], result.reason(CDROM)
 
 
 def test_a_bus_that_nova_knows_stays():

@@ -54,15 +54,15 @@ def test_few_are_shown_as_they_are(verdict):
 
 
 def test_what_refuses_and_each_rule_is_shown(verdict):
-    found = leading(verdict.violations)
-    assert len(found.shown) == MOST
+    result = leading(verdict.violations)
+    assert len(result.shown) == MOST
     # the image's own properties stand before its block devices
-    rules = [one.rules for one in found.shown]
+    rules = [each.rules for each in result.shown]
     assert rules.count(DISK) == MOST - 2
     assert CARD in rules
-    assert dict(found.more) == {(DISK, "audit"): MANY - MOST + 2}
+    assert dict(result.more) == {(DISK, "audit"): MANY - MOST + 2}
     later = leading(verdict.violations[::-1])
-    assert {one.rules for one in later.shown} == set(rules)
+    assert {each.rules for each in later.shown} == set(rules)
     assert later.shown[-1].rules == rules[0]
 
 
@@ -72,7 +72,7 @@ def test_rules_of_one_mode_have_their_share():
     entries = [{"disk_bus": "ide"}] * MANY
     entries[-MOST:] = [{"disk_bus": "ide", "device_type": "cdrom"}] * MOST
     verdict = judge(rules, {"block_device_mapping": json.dumps(entries)})
-    shown = [one.rules for one in leading(verdict.violations).shown]
+    shown = [each.rules for each in leading(verdict.violations).shown]
     assert shown.count(DISK) == MOST // 2
 
 
@@ -80,7 +80,7 @@ def test_no_more_are_put_into_words(verdict, monkeypatch):
     written_out = []
     for name in ("_sentence", "_phrase"):
         monkeypatch.setattr(
-            explain, name, lambda one, *_: written_out.append(one) or "words"
+            explain, name, lambda each, *_: written_out.append(each) or "words"
         )
     text = explain.describe(verdict.violations, Subject(UPLOAD))
     assert f" (20) words And {MANY + 2 - MOST} more. To fix: " in text
@@ -126,9 +126,9 @@ def test_a_server_has_a_row_for_the_others():
         for number in range(MANY)
     )
     had = HardwareRequest(choices=choices)
-    found = servers.rows(RULES, servers.Server("id", had=had), TODAY)
-    assert len(found) == MOST + 1
-    assert found[-1][4:7] == (explain.OTHERS, "", f"and {MANY - MOST} more")
+    result = servers.rows(RULES, servers.Server("id", had=had), TODAY)
+    assert len(result) == MOST + 1
+    assert result[-1][4:7] == (explain.OTHERS, "", f"and {MANY - MOST} more")
 
 
 def test_no_event_is_longer_than_a_record_may_be():
@@ -136,12 +136,12 @@ def test_no_event_is_longer_than_a_record_may_be():
     subject = Subject(
         BOOT, odd, odd, frozenset(f"{odd}{n}" for n in range(999)), odd, odd
     )
-    found = judge(
+    result = judge(
         RULES,
         {"block_device_mapping": json.dumps([{"disk_bus": odd}] * MANY)},
     )
     with written("bare", events.LOG) as stream:
-        events.write("glance-api", subject, found, 0.1)
+        events.write("glance-api", subject, result, 0.1)
     assert len(stream.getvalue()) < 64 * 1024
     assert len(json.loads(stream.getvalue())["subject"]["roles"]) == MOST
 

@@ -38,12 +38,12 @@ class Unwritable:
 
 @pytest.fixture
 def written(tmp_path):
-    with records(str(tmp_path / "nova.log")) as found:
-        yield found
+    with records(str(tmp_path / "nova.log")) as result:
+        yield result
 
 
-def content(found):
-    with open(found.baseFilename, encoding="utf-8") as file:
+def content(result):
+    with open(result.baseFilename, encoding="utf-8") as file:
         return file.read()
 
 
@@ -78,13 +78,13 @@ def test_a_traceback_has_lines_and_each_is_clean(written, odd):
     except Trouble:
         LOG.exception("Left as it is: %s", odd)
     assert (written.written, written.faults) == (1, [])
-    found = content(written).splitlines()
-    assert " ERROR nova_vhard.test [" in found[0]
-    assert all(" ERROR nova_vhard.test " in one for one in found)
+    result = content(written).splitlines()
+    assert " ERROR nova_vhard.test [" in result[0]
+    assert all(" ERROR nova_vhard.test " in each for each in result)
     # no line of the exception's own text
-    assert sum("tests.unit.test_log.Trouble: " in one for one in found) == 2
-    assert any("raise Trouble(odd) from error" in one for one in found)
-    assert any(one.split()[5].startswith("KeyError:") for one in found)
+    assert sum("tests.unit.test_log.Trouble: " in each for each in result) == 2
+    assert any("raise Trouble(odd) from error" in each for each in result)
+    assert any(each.split()[5].startswith("KeyError:") for each in result)
 
 
 def test_a_deep_traceback_is_cut(written):

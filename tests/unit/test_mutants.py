@@ -107,8 +107,8 @@ def test_a_mutant_is_what_its_diff_says_whatever_its_number():
     [("x_clean", "clean"), ("x__clean", "clean"), ("xǁAǁb", "A.b")],
 )
 def test_a_function_has_the_name_that_a_person_writes(mangled, plain):
-    found = Mutant(f"nova_vhard.common.text.{mangled}", "", "")
-    assert (found.module, found.plain_name) == (
+    result = Mutant(f"nova_vhard.common.text.{mangled}", "", "")
+    assert (result.module, result.plain_name) == (
         "nova_vhard.common.text",
         plain,
     )
@@ -251,12 +251,12 @@ def test_what_was_not_tried_is_no_kill(monkeypatch):
     }
     for name, answer in answers.items():
         monkeypatch.setattr(folder.Folder, name, answer)
-    found = program.tried(AREA, None)
-    assert (found.every, found.tried, len(found.alive)) == (9, 9, 6)
+    result = program.tried(AREA, None)
+    assert (result.every, result.tried, len(result.alive)) == (9, 9, 6)
     some = {name: states[name] for name in NAMES[:4]}
     monkeypatch.setattr(folder.Folder, "known", lambda self, names: some)
-    found = program.tried(AREA, None, run=False)
-    assert (found.every, found.tried, len(found.alive)) == (9, 4, 2)
+    result = program.tried(AREA, None, run=False)
+    assert (result.every, result.tried, len(result.alive)) == (9, 4, 2)
 
 
 @pytest.fixture

@@ -95,8 +95,8 @@ def conf():
 
 @pytest.fixture
 def consumer(conf):
-    with listening(conf) as found:
-        yield found
+    with listening(conf) as result:
+        yield result
 
 
 @pytest.fixture
@@ -180,8 +180,8 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
     waiting.up.set()
     # then
     came = [consumer.payload() for _ in range(4)]
-    assert [one["number"] for one in came] == [0, 1, 2, 3]
-    assert [one["dropped"] for one in came] == [0, 5, 0, 0]
+    assert [each["number"] for each in came] == [0, 1, 2, 3]
+    assert [each["dropped"] for each in came] == [0, 5, 0, 0]
     # the log says in the end how many it were
     until(lambda: len(warnings()) == 2)
     assert warnings()[1][1] == (
@@ -194,11 +194,11 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
 
 def test_a_bus_that_is_not_there_holds_no_request_up(patient):
     conf = configured(DOWN)
-    found = sender(conf)
+    result = sender(conf)
     began = threading.active_count()
     for _ in range(3 * notify.QUEUE_SIZE):
-        found.decided("{}")
-    (worker,) = found._workers.values()
+        result.decided("{}")
+    (worker,) = result._workers.values()
     assert worker._queue.full()
     assert worker._total >= 2 * notify.QUEUE_SIZE - 1
     # of the requests none has begun a thread but the first
@@ -212,12 +212,12 @@ def test_a_bus_that_is_not_there_holds_no_request_up(patient):
 def test_a_wrong_url_is_logged_once_and_what_is_dropped_counted(
     url, why, warnings, patient
 ):
-    found = sender(configured(url), size=2)
-    found.decided("{}")
+    result = sender(configured(url), size=2)
+    result.decided("{}")
     until(warnings)
     for _ in range(7):
-        found.decided("{}")
-    (worker,) = found._workers.values()
+        result.decided("{}")
+    (worker,) = result._workers.values()
     # another one is with the thread
     assert worker._total == 5
     ((_, message),) = warnings()
@@ -248,9 +248,9 @@ def test_what_cannot_be_sent_is_tried_again_and_not_logged_whole(
 
     monkeypatch.setattr(impl_fake.FakeDriver, "send_notification", send)
     # when
-    found = sender(conf)
+    result = sender(conf)
     for number in range(3):
-        found.decided(json.dumps({"private": number}))
+        result.decided(json.dumps({"private": number}))
     # then
     assert [consumer.payload()["private"] for _ in range(3)] == [0, 1, 2]
     assert len(tries) == 6
@@ -277,28 +277,28 @@ def test_what_others_cannot_send_is_logged_as_ever(conf, consumer, caplog):
 def test_without_a_thread_the_next_one_tries_again(
     conf, consumer, warnings, monkeypatch
 ):
-    found = sender(conf)
+    result = sender(conf)
     with monkeypatch.context() as patch:
 
         def fail(self):
             raise RuntimeError("can't start new thread")
 
         patch.setattr(threading.Thread, "start", fail)
-        found.decided('{"number": 1}')
+        result.decided('{"number": 1}')
     ((_, message),) = warnings()
     assert "can't start new thread" in message
-    found.decided('{"number": 2}')
+    result.decided('{"number": 2}')
     assert [consumer.payload()["number"] for _ in range(2)] == [1, 2]
 
 
 def test_many_threads_share_one_queue(conf, consumer):
-    found = sender(conf)
+    result = sender(conf)
     start = threading.Barrier(8)
 
     def send():
         start.wait(_WAIT)
         for _ in range(50):
-            found.decided("{}")
+            result.decided("{}")
 
     threads = [threading.Thread(target=send) for _ in range(8)]
     for thread in threads:
@@ -306,7 +306,7 @@ def test_many_threads_share_one_queue(conf, consumer):
     for thread in threads:
         thread.join()
     assert [consumer.payload()["dropped"] for _ in range(400)] == [0] * 400
-    assert len(found._workers) == 1
+    assert len(result._workers) == 1
 
 
 def test_the_thread_has_a_name_and_is_waited_for_by_nobody(conf, consumer):
@@ -328,9 +328,9 @@ def test_what_another_thread_has_dropped_is_no_fault(conf, consumer):
         def __iter__(self):
             return iter([1])
 
-    found = sender(conf)
-    found._workers = Raced()
-    found.decided("{}")
+    result = sender(conf)
+    result._workers = Raced()
+    result.decided("{}")
     consumer.next()
 
 
@@ -349,25 +349,25 @@ def test_reasons_are_bounded(conf, consumer, warnings, reason, shown):
 
 def test_after_a_fork_a_process_has_a_thread_of_its_own(conf, consumer):
     # given: one that has sent already
-    found = sender(conf, kind=Waiting)
-    found.decided("{}")
-    assert found.waits.wait(_WAIT)
+    result = sender(conf, kind=Waiting)
+    result.decided("{}")
+    assert result.waits.wait(_WAIT)
     reading, writing = os.pipe()
     # when
     pid = os.fork()
     if not pid:
         with contextlib.suppress(BaseException):
-            found.waits = threading.Event()
-            found.decided("{}")
-            assert found.waits.wait(_WAIT)
-            os.write(writing, b"%d" % len(found._workers))
+            result.waits = threading.Event()
+            result.decided("{}")
+            assert result.waits.wait(_WAIT)
+            os.write(writing, b"%d" % len(result._workers))
         os._exit(0)
     # then
     os.close(writing)
     assert os.read(reading, 9) == b"1"
     os.close(reading)
     os.waitpid(pid, 0)
-    found.up.set()
+    result.up.set()
     consumer.next()
 
 

@@ -80,16 +80,16 @@ def test_without_the_rule_or_an_alias_no_host_is_looked_at():
     assert mode(rules("one_time_use"), GPU, operation=REBUILD) is None
 
 
-@pytest.mark.parametrize("one", NEVER, ids=lambda one: one.name)
+@pytest.mark.parametrize("item", NEVER, ids=lambda item: item.name)
 @pytest.mark.parametrize("operation", [BOOT, MOVE, ATTACH])
-def test_what_can_never_be_so(one, operation):
+def test_what_can_never_be_so(item, operation):
     (refusal,) = judged(
-        rules("one_time_use"), one, operation=operation
+        rules("one_time_use"), item, operation=operation
     ).refusals
     assert refusal.rule == RULE
     text = explain.fault_message([refusal])
-    assert f"asks for {one.name}, which cannot be one_time_use: Nova" in text
-    assert not judged(rules("iommu"), one, operation=operation).violations
+    assert f"asks for {item.name}, which cannot be one_time_use: Nova" in text
+    assert not judged(rules("iommu"), item, operation=operation).violations
 
 
 @pytest.mark.parametrize(
@@ -146,16 +146,16 @@ def test_two_devices_are_two_violations_and_no_move_softens_them():
     rule = rules("one_time_use", moves={"guest_devices": "audit"})
     request = HardwareRequest(passthrough=NEVER)
     already = violated(rule, [request], Subject(BOOT), TODAY)
-    found = judged(rule, *NEVER, operation=MOVE, already=already)
-    assert len(found.refusals) == len(NEVER) == len(already)
+    result = judged(rule, *NEVER, operation=MOVE, already=already)
+    assert len(result.refusals) == len(NEVER) == len(already)
 
 
 def test_an_exemption_and_a_mode():
     exempt = rules("one_time_use", exemptions=[LIFTED])
     assert mode(exempt, GPU) is None
-    found = judged(exempt, *NEVER)
-    assert not found.violations
-    assert {name for _, name in found.exempted} == {"old"}
+    result = judged(exempt, *NEVER)
+    assert not result.violations
+    assert {name for _, name in result.exempted} == {"old"}
     assert mode(rules("one_time_use", mode="warn"), GPU) is Mode.WARN
     entry = {"require": ["one_time_use"], "mode": "audit"}
     assert mode(policy(passthrough=entry), GPU) is Mode.AUDIT
@@ -183,8 +183,10 @@ def test_its_place_is_in_passthrough_require():
 
 
 def test_the_device_makes_the_difference_and_counts_nothing():
-    found = judged(rules("one_time_use"), *NEVER).violations
-    assert [one.key.device for one in found] == [one.name for one in NEVER]
+    result = judged(rules("one_time_use"), *NEVER).violations
+    assert [each.key.device for each in result] == [
+        each.name for each in NEVER
+    ]
     assert {
-        (one.key.rules, one.key.value, one.key.number) for one in found
+        (each.key.rules, each.key.value, each.key.number) for each in result
     } == {((RULE,), "one_time_use", "")}

@@ -77,5 +77,5 @@ def test_every_value_with_its_path():
     ],
 )
 def test_what_is_said_at_a_path(path, value):
-    said = origin.find(TREE, path)
-    assert (said and said.value) == value
+    place = origin.find(TREE, path)
+    assert (place and place.value) == value

@@ -51,10 +51,10 @@ def request(*asked, checks=()):
     ],
 )
 def test_a_flavor(specs, expected):
-    found = passthrough.of_flavor(specs)
-    assert [(one.kind, one.name) for one in found] == expected
+    result = passthrough.of_flavor(specs)
+    assert [(each.kind, each.name) for each in result] == expected
     sources = {f"flavor extra spec {spec}" for spec in specs}
-    assert {one.source for one in found} <= sources
+    assert {each.source for each in result} <= sources
 
 
 @pytest.mark.parametrize(
@@ -95,17 +95,17 @@ def test_words_that_are_no_checks(text, expected):
 )
 def test_a_pci_request(fields, kind, name):
     shape = {"alias_name": None, "requester_id": PORT, "count": 1, **fields}
-    (found,) = passthrough.of_requests([SimpleNamespace(**shape)])
-    assert (found.kind, found.name) == (kind, name)
+    (result,) = passthrough.of_requests([SimpleNamespace(**shape)])
+    assert (result.kind, result.name) == (kind, name)
     if kind == "ports":
-        assert found.source == f"port {PORT}"
+        assert result.source == f"port {PORT}"
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_how_many_a_pci_request_asks_for(count):
     shape = SimpleNamespace(alias_name="gpu", spec=[{}], count=count)
-    (found,) = passthrough.of_requests([shape])
-    assert found == replace(GPU, count=str(count))
+    (result,) = passthrough.of_requests([shape])
+    assert result == replace(GPU, count=str(count))
 
 
 @pytest.mark.parametrize(
@@ -124,10 +124,10 @@ def test_how_many_a_pci_request_asks_for(count):
     ],
 )
 def test_a_port_that_brings_a_device(vnic, kind, name):
-    found = passthrough.of_port({"id": PORT, "binding:vnic_type": vnic})
+    result = passthrough.of_port({"id": PORT, "binding:vnic_type": vnic})
     whose = "accelerator of port" if kind == "device_profiles" else "port"
-    assert found == Passthrough(kind, name, f"{whose} {PORT}")
-    assert passthrough.is_port(found)
+    assert result == Passthrough(kind, name, f"{whose} {PORT}")
+    assert passthrough.is_port(result)
 
 
 @pytest.mark.parametrize(
@@ -146,15 +146,15 @@ def test_a_port_that_brings_a_device(vnic, kind, name):
 )
 @pytest.mark.parametrize("port", [{}, {"id": None}, {"id": ""}])
 def test_a_port_without_an_id(port, vnic, expected):
-    found = passthrough.of_port({**port, "binding:vnic_type": vnic})
-    assert found == expected
+    result = passthrough.of_port({**port, "binding:vnic_type": vnic})
+    assert result == expected
 
 
 @pytest.mark.parametrize("spec", [None, [], [{}]])
 def test_a_pci_request_of_a_port_that_is_not_known(spec):
     shape = SimpleNamespace(alias_name=None, requester_id=None, spec=spec)
-    (found,) = passthrough.of_requests([shape])
-    assert found == Passthrough("ports", "vf", "port unknown")
+    (result,) = passthrough.of_requests([shape])
+    assert result == Passthrough("ports", "vf", "port unknown")
 
 
 @pytest.mark.parametrize("vnic", ["normal", "baremetal", "smart-nic"])
@@ -170,9 +170,9 @@ def test_an_accelerator_of_a_port():
         SimpleNamespace(requester_id=PORT),
         SimpleNamespace(requester_id=None),
     ]
-    (found,) = passthrough.of_requests([], groups)
+    (result,) = passthrough.of_requests([], groups)
     place = f"port {PORT}"
-    assert found == Passthrough(
+    assert result == Passthrough(
         "device_profiles", place, f"accelerator of {place}"
     )
 
@@ -257,11 +257,11 @@ def test_only_what_a_resize_brings_in_is_a_new_wish():
     rules = policy(passthrough={"allow": {"aliases": []}})
     had = judge(rules, GPU, operation=MOVE)
     assert had.outcome == "refuse"
-    already = frozenset(one.key for one in had.violations)
+    already = frozenset(each.key for each in had.violations)
     nic = Passthrough("aliases", "nic", "s")
     verdict = judge(rules, GPU, nic, operation=MOVE, already=already)
-    assert [one.cause.value for one in verdict.refusals] == ["nic"]
-    assert [one.cause.value for one in verdict.warnings] == ["gpu"]
+    assert [each.cause.value for each in verdict.refusals] == ["nic"]
+    assert [each.cause.value for each in verdict.warnings] == ["gpu"]
 
 
 REQUIRE = {
@@ -304,33 +304,33 @@ REQUIRE = {
 )  # fmt: skip
 def test_what_hosts_must_have_proven(keys, operation, asked, expected):
     rules = policy(**{**REQUIRE, **keys})
-    found = host_requirements(
+    result = host_requirements(
         rules, request(*asked), Subject(operation), TODAY
     )
     assert {
-        (check, str(one.mode)) for one in found for check in one.checks
+        (check, str(each.mode)) for each in result for check in each.checks
     } == expected
 
 
 def test_a_flavors_own_demand_holds_in_any_mode():
     rules = policy(mode="audit")
     asked = request(checks=["iommu"])
-    (found,) = host_requirements(rules, asked, Subject(BOOT), TODAY)
-    assert found.mode is Mode.ENFORCE
-    assert found.checks == {"iommu"}
+    (result,) = host_requirements(rules, asked, Subject(BOOT), TODAY)
+    assert result.mode is Mode.ENFORCE
+    assert result.checks == {"iommu"}
 
 
 def test_demands_of_one_mode_are_one_question():
     rules = policy(**REQUIRE)
-    found = host_requirements(rules, request(GPU), Subject(BOOT), TODAY)
-    demand = merge_requirements(found, Mode.ENFORCE)
+    result = host_requirements(rules, request(GPU), Subject(BOOT), TODAY)
+    demand = merge_requirements(result, Mode.ENFORCE)
     assert demand.checks == {"iommu", "kernel_aslr"}
-    assert merge_requirements(found, Mode.WARN) is None
-    said = {
+    assert merge_requirements(result, Mode.WARN) is None
+    given = {
         explain.fault_message([demand.failed(text)])
         for text in (NOBODY, NO_CANDIDATE, UNKNOWN)
     }
-    assert said == {
+    assert given == {
         "no host of this cloud has proven iommu, kernel_aslr; ask the "
         "cloud's operator",
         "no host with room for this server has proven iommu, kernel_aslr; "
@@ -342,8 +342,8 @@ def test_demands_of_one_mode_are_one_question():
 
 def test_a_host_that_is_missing_breaks_all_that_demands_it():
     rules = policy(**REQUIRE)
-    found = host_requirements(rules, request(GPU), Subject(BOOT), TODAY)
-    demand = merge_requirements(found, Mode.ENFORCE)
+    result = host_requirements(rules, request(GPU), Subject(BOOT), TODAY)
+    demand = merge_requirements(result, Mode.ENFORCE)
     ids = ("passthrough.require", "hosts.require")
     checks = "iommu, kernel_aslr"
     assert demand.failed(UNKNOWN) == Violation(
@@ -351,17 +351,17 @@ def test_a_host_that_is_missing_breaks_all_that_demands_it():
         Message(UNKNOWN.format(checks=checks), ", ".join(ids), checks),
         Mode.ENFORCE,
     )
-    for one in found:
-        alone = one.failed(NO_CANDIDATE)
-        assert (alone.rules, alone.mode) == (one.rules, one.mode)
-        assert alone.cause.value == ", ".join(sorted(one.checks))
+    for each in result:
+        alone = each.failed(NO_CANDIDATE)
+        assert (alone.rules, alone.mode) == (each.rules, each.mode)
+        assert alone.cause.value == ", ".join(sorted(each.checks))
 
 
 def test_what_a_person_can_do_without_is_said():
     rules = policy(passthrough=REQUIRE["passthrough"])
     asked = request(GPU, checks=["kernel_aslr"])
-    found = host_requirements(rules, asked, Subject(BOOT), TODAY)
-    demand = merge_requirements(found, Mode.ENFORCE)
+    result = host_requirements(rules, asked, Subject(BOOT), TODAY)
+    demand = merge_requirements(result, Mode.ENFORCE)
     assert explain.fault_message([demand.failed(NOBODY)]) == (
         "no host of this cloud has proven iommu, kernel_aslr; ask the "
         "cloud's operator, or do without passthrough devices and this flavor"
@@ -386,8 +386,8 @@ def test_the_keys_of_the_policy_file():
                 }
             ],
         )
-    said = [f"{one.path}: {one.message}" for one in caught.value.problems]
-    assert len(said) == 6
+    lines = [f"{each.path}: {each.message}" for each in caught.value.problems]
+    assert len(lines) == 6
     for text in (
         "passthrough.require[0]: 'iomu' is not a check (did you mean 'iommu'",
         "passthrough.allow.ports[0]: 'vff' is none of vf, pf",
@@ -396,7 +396,7 @@ def test_the_keys_of_the_policy_file():
         "hosts.max_report_age: '1' is no whole number of hours from 2 to 24",
         "exemptions[0].rules.hosts.require[0]: 'aslr' is not a check",
     ):
-        assert any(text in one for one in said), (text, said)
+        assert any(text in each for each in lines), (text, lines)
 
 
 @pytest.mark.parametrize(
@@ -411,8 +411,8 @@ def test_the_keys_of_the_policy_file():
     ],
 )
 def test_how_many_a_flavor_asks_for(specs, count):
-    (found,) = passthrough.of_flavor(specs)
-    assert found.count == count
+    (result,) = passthrough.of_flavor(specs)
+    assert result.count == count
 
 
 @pytest.mark.parametrize("rest", ["gpu", "gpu:1,nic:1", "nic,gpu", ","])
@@ -433,10 +433,10 @@ def test_aliases_behind_the_last_that_is_read_count_as_they_stand(rest):
 @pytest.mark.parametrize("end", ["", ","])
 def test_as_many_aliases_as_are_read_are_nothing_but_aliases(end):
     names = [f"gpu{index}" for index in range(passthrough.MOST_ALIASES)]
-    found = passthrough.of_flavor(
+    result = passthrough.of_flavor(
         {"pci_passthrough:alias": ",".join(names) + end}
     )
-    assert [one.name for one in found] == names
+    assert [each.name for each in result] == names
 
 
 @pytest.mark.parametrize(
@@ -465,7 +465,7 @@ def test_more_than_a_server_had_is_a_new_wish(had, wanted, outcome):
     rules = policy(passthrough={"allow": {"aliases": []}})
     old = passthrough._up_to(replace(GPU, count=had))
     before = judge(rules, *old, operation=MOVE)
-    already = frozenset(one.key for one in before.violations)
+    already = frozenset(each.key for each in before.violations)
     new = replace(GPU, count=wanted)
     verdict = judge(rules, new, operation=MOVE, already=already)
     assert verdict.outcome == outcome

@@ -15,7 +15,9 @@ def problems(path, **limit):
     """Return line, path and message of what is wrong with a policy."""
     with pytest.raises(PolicyError) as caught:
         document.load(str(path), **limit)
-    return [(one.line, one.path, one.message) for one in caught.value.problems]
+    return [
+        (each.line, each.path, each.message) for each in caught.value.problems
+    ]
 
 
 @pytest.mark.parametrize(

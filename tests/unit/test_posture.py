@@ -67,13 +67,13 @@ class Caller(threading.Thread):
 
     def run(self):
         try:
-            self.found = self._ask()
+            self.answer = self._ask()
         except PostureUnavailable as error:
-            self.found = str(error)
+            self.answer = str(error)
 
     def result(self):
         self.join(PATIENCE)
-        return self.found
+        return self.answer
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_all_who_wait_for_the_first_answer_get_it(placement, posture):
     first = hang(placement, posture)
     others = [Caller(posture) for _ in range(8)]
     placement.let_go()
-    assert [one.result() for one in (first, *others)] == [{"a"}] * 9
+    assert [each.result() for each in (first, *others)] == [{"a"}] * 9
     assert placement.times == 1
 
 

@@ -16,9 +16,9 @@ def changes(devices, properties, kind, operation=BOOT):
     """Return what would mend the violation of one kind's rule."""
     rules = policy(guest_devices=devices)
     (violation,) = (
-        one
-        for one in judge(rules, properties, operation=operation).refusals
-        if one.rule == f"guest_devices.{kind}"
+        each
+        for each in judge(rules, properties, operation=operation).refusals
+        if each.rule == f"guest_devices.{kind}"
     )
     return [(change.name, change.value) for change in violation.changes]
 

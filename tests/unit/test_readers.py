@@ -21,7 +21,7 @@ from nova_vhard.request import block_device, flavor, image, nova_api
 
 def choices(properties):
     request = image.read(properties)
-    return {(one.kind, one.value, one.setting) for one in request.choices}
+    return {(each.kind, each.value, each.setting) for each in request.choices}
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_a_device_in_a_mapping_knows_where_it_stands(name, value):
     "value", ["{", '{"disk_bus": "ide"}', "7", "[7]", "[" * 5000, "null"]
 )
 def test_block_devices_that_cannot_be_read_are_allowed_by_no_policy(value):
-    found = choices({"block_device_mapping": value})
-    assert [(kind, said[:11]) for kind, said, _ in found] == [
+    result = choices({"block_device_mapping": value})
+    assert [(kind, text[:11]) for kind, text, _ in result] == [
         ("disk_bus", "unreadable:")
     ]
 
@@ -137,8 +137,8 @@ def test_a_device_behind_one_that_cannot_be_read_is_read():
 def test_as_much_as_may_be_is_read(value):
     assert choices({"mappings": value}) == set()
     more = [*value, {}] if isinstance(value, list) else value + " "
-    ((kind, found, _),) = choices({"mappings": more})
-    assert (kind, found[:11]) == ("disk_bus", "unreadable:")
+    ((kind, result, _),) = choices({"mappings": more})
+    assert (kind, result[:11]) == ("disk_bus", "unreadable:")
 
 
 SWAP = {
@@ -164,9 +164,9 @@ def test_an_empty_list_of_block_devices_asks_for_nothing():
 
 @pytest.mark.parametrize("value", ["", "0", "false", "{}", "NaN"])
 def test_what_is_no_list_of_block_devices_is_not_taken_for_none(value):
-    ((kind, found, _),) = choices({"mappings": value})
+    ((kind, result, _),) = choices({"mappings": value})
     assert kind == "disk_bus"
-    assert found.startswith("unreadable: ")
+    assert result.startswith("unreadable: ")
 
 
 @pytest.mark.parametrize(
@@ -179,9 +179,9 @@ def test_what_is_no_list_of_block_devices_is_not_taken_for_none(value):
     ids=["entries", "characters", "depth"],
 )
 def test_a_list_beyond_its_bounds_is_refused_unread(value):
-    ((_, found, _),) = choices({"block_device_mapping": value})
-    assert found.startswith("unreadable: ")
-    assert len(found) < 64
+    ((_, result, _),) = choices({"block_device_mapping": value})
+    assert result.startswith("unreadable: ")
+    assert len(result) < 64
 
 
 HOLDER = Holder("a-volume", "p1")
@@ -310,7 +310,7 @@ def test_what_an_image_says_in_several_places_is_all_read():
         **{name: json.dumps(DRIVES) for name in LISTS},
     }
     request = image.read(properties, "iso")
-    assert sorted((one.setting, one.value) for one in request.choices) == (
+    assert sorted((each.setting, each.value) for each in request.choices) == (
         sorted(
             [
                 ("hw_disk_bus", "usb"),
@@ -346,7 +346,7 @@ def test_what_the_body_of_a_boot_says_in_several_places_is_all_read():
 
 
 def test_block_device_mappings_of_a_request():
-    found, reasons = block_device.read(
+    result, reasons = block_device.read(
         [
             {"device_type": "cdrom", "boot_index": 1},
             {"device_type": "floppy"},
@@ -356,7 +356,7 @@ def test_block_device_mappings_of_a_request():
         ],
         "block_device_mapping_v2",
     )
-    assert [(one.kind, one.value) for one in found] == [
+    assert [(each.kind, each.value) for each in result] == [
         ("device_type", "cdrom"),
         ("device_type", "floppy"),
         ("device_type", "floppy"),
@@ -369,11 +369,11 @@ def test_block_device_mappings_of_a_request():
         (CDROM, "block_device_mapping_v2[0]"),
         (FLOPPY, "block_device_mapping_v2[1]"),
     ]
-    assert all(not one.names for one in found)
+    assert all(not each.names for each in result)
 
 
 def test_flavor_extra_specs():
-    found = flavor.read(
+    result = flavor.read(
         {
             "hw:sound_model": "ich9",
             "hw_rng:allowed": "True",
@@ -381,7 +381,7 @@ def test_flavor_extra_specs():
             "hw:cpu_policy": "dedicated",
         }
     )
-    assert [(one.kind, one.value, one.setting) for one in found] == [
+    assert [(each.kind, each.value, each.setting) for each in result] == [
         ("pmem", "small", "hw:pmem"),
         ("sound_model", "ich9", "hw:sound_model"),
         ("rng", "true", "hw_rng:allowed"),

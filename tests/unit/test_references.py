@@ -101,7 +101,7 @@ def test_each_reference_is_one_violation():
     faults = tuple(Fault(name, "x", "is odd") for name in ("a", "b"))
     request = HardwareRequest(faults=faults)
     verdict = evaluate(RULES, request, Subject(BOOT), TODAY)
-    assert [one.cause.source for one in verdict.refusals] == ["a", "b"]
+    assert [each.cause.source for each in verdict.refusals] == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -47,20 +47,20 @@ def message(properties, subject=Subject(UPDATE)):  # noqa: B008
 @pytest.mark.parametrize("client", CLIENTS)
 def test_one_violation_whatever_the_client_adds(client):
     text = message({"hw_disk_bus": "ide"})
-    found = refusal.read(client.format(text))
-    assert found.message == text
-    assert found.violations == (IDE,)
-    assert found.more == 0
-    assert found.fix == (
+    result = refusal.read(client.format(text))
+    assert result.message == text
+    assert result.violations == (IDE,)
+    assert result.more == 0
+    assert result.fix == (
         Step("run ", False),
         Step("openstack image set --property hw_disk_bus=virtio IMAGE", True),
     )
 
 
 def test_several_violations_and_one_fix():
-    found = refusal.read(message(OLD, Subject(UPLOAD)))
-    assert found.violations == (IDE, E1000)
-    assert found.fix == (
+    result = refusal.read(message(OLD, Subject(UPLOAD)))
+    assert result.violations == (IDE, E1000)
+    assert result.fix == (
         Step("upload it with ", False),
         Step(
             "--property hw_disk_bus=virtio --property hw_vif_model=virtio",
@@ -74,21 +74,21 @@ def test_commands_one_after_the_other():
     request = image.read(OLD, "qcow2", IMAGE, holder)
     subject = Subject(BOOT, project="mine", image="1f2e")
     refusals = evaluate(BASELINE, request, subject, TODAY).refusals
-    found = refusal.read(explain.api_message(refusals, subject))
-    commands = [step.text for step in found.fix if step.command]
+    result = refusal.read(explain.api_message(refusals, subject))
+    commands = [step.text for step in result.fix if step.command]
     assert [command.split()[:3] for command in commands] == [
         ["openstack", "image", "save"],
         ["openstack", "image", "create"],
     ]
-    assert found.fix[-1] == Step(", and name my-copy in its place", False)
+    assert result.fix[-1] == Step(", and name my-copy in its place", False)
 
 
 def test_how_many_more_there_are():
     entries = ", ".join('{"disk_bus": "ide"}' for _ in range(MOST + 5))
     properties = {"block_device_mapping": f"[{entries}]"}
-    found = refusal.read(message({**properties, "bdm_v2": "true"}))
-    assert len(found.violations) == MOST
-    assert found.more == 5
+    result = refusal.read(message({**properties, "bdm_v2": "true"}))
+    assert len(result.violations) == MOST
+    assert result.more == 5
 
 
 @pytest.mark.parametrize(
@@ -112,15 +112,15 @@ def test_what_is_no_refusal_is_none(text):
 )
 def test_what_others_wrote_makes_no_command(value):
     text = message({"hw_disk_bus": "ide", "hw_vif_model": value})
-    found = refusal.read(text)
-    commands = [step.text for step in found.fix if step.command]
+    result = refusal.read(text)
+    commands = [step.text for step in result.fix if step.command]
     assert commands == [
         "openstack image set --property hw_disk_bus=virtio --property "
         "hw_vif_model=virtio IMAGE"
     ]
-    assert found.message == text
-    assert [one.rule for one in found.violations] == [IDE.rule, E1000.rule]
-    assert found.more == 0
+    assert result.message == text
+    assert [each.rule for each in result.violations] == [IDE.rule, E1000.rule]
+    assert result.more == 0
 
 
 @pytest.mark.parametrize(
@@ -152,10 +152,10 @@ def test_what_is_not_whole(rest, violations, more, fix):
 
 @seeds.searched(st.text(max_size=300), 100)
 def test_any_text_after_the_opening_is_shown_whole(rest):
-    found = refusal.read(refusal.OPENING + rest)
-    assert found is not None
-    assert found.message.startswith(refusal.OPENING)
-    assert found.message.isprintable()
+    result = refusal.read(refusal.OPENING + rest)
+    assert result is not None
+    assert result.message.startswith(refusal.OPENING)
+    assert result.message.isprintable()
 
 
 @seeds.searched(
@@ -171,10 +171,10 @@ def test_every_refusal_of_ours_is_taken_apart(properties):
     if not refusals:
         return
     text = explain.api_message(refusals, Subject(UPDATE))
-    found = refusal.read(text)
-    assert found.message == text
-    rules = [one.rule for one in found.violations]
-    assert rules == [one.rule for one in refusals]
+    result = refusal.read(text)
+    assert result.message == text
+    rules = [each.rule for each in result.violations]
+    assert rules == [each.rule for each in refusals]
 
 
 @pytest.mark.parametrize(
@@ -205,5 +205,5 @@ def test_how_far_it_is_looked_for():
 
 
 def test_it_is_bounded():
-    found = refusal.read(refusal.OPENING + "x" * 1_000_000)
-    assert len(found.message) < 40_000
+    result = refusal.read(refusal.OPENING + "x" * 1_000_000)
+    assert len(result.message) < 40_000

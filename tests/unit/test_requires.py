@@ -37,7 +37,7 @@ def texts(path):
     """Return what is wrong with a policy file, each with its line."""
     with pytest.raises(PolicyError) as caught:
         document.load(str(path))
-    return [(one.line, one.message) for one in caught.value.problems]
+    return [(each.line, each.message) for each in caught.value.problems]
 
 
 def test_what_runs_is_what_was_installed_when_it_began():

@@ -17,12 +17,12 @@ OTHERS = [status for status in Status if status is not Status.PASS]
 def test_what_is_written_is_read(shift):
     cycle = itertools.islice(itertools.cycle(Status), shift, None)
     statuses = dict(zip(CHECKS, cycle, strict=False))
-    found = results.decode(results.encode(statuses))
+    result = results.decode(results.encode(statuses))
     for name in OURS:
         status = statuses[name]
         # That a check has passed its own trait says, and nothing else.
         expected = Status.UNKNOWN if status is Status.PASS else status
-        assert found[name] == expected
+        assert result[name] == expected
 
 
 def test_they_are_few_names_that_placement_takes():
@@ -32,7 +32,7 @@ def test_they_are_few_names_that_placement_takes():
         assert len(written) <= 12
         names |= written
     assert "CUSTOM_VHSTATUS_12_FFFF" in names
-    assert all(re.fullmatch("CUSTOM_[A-Z0-9_]{1,248}", one) for one in names)
+    assert all(re.fullmatch("CUSTOM_[A-Z0-9_]{1,248}", each) for each in names)
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,10 @@ def test_everything_behind_is_found_in_order(names):
 
 def test_the_first_that_is_wanted_is_the_one():
     layers = stack("app", "app")
-    found, passed = routing.find(
+    result, passed = routing.find(
         layers[0], lambda candidate: candidate in layers[1:], "Nova", "there"
     )
-    assert (found, passed) == (layers[1], layers[:1])
+    assert (result, passed) == (layers[1], layers[:1])
 
 
 def test_what_cannot_be_called_is_no_application():

@@ -45,7 +45,7 @@ def faults(**content):
     """Return places and messages of what is wrong with a policy."""
     with pytest.raises(PolicyError) as caught:
         policy(**content)
-    return [(one.path, one.message) for one in caught.value.problems]
+    return [(each.path, each.message) for each in caught.value.problems]
 
 
 def replaced(**pairs):
@@ -248,8 +248,8 @@ def test_so_is_one_that_is_of_another_type():
 def test_only_so_many_near_names_are_looked_for():
     hints = Hints(2)
     near = " (did you mean 'virtio'?)"
-    found = [hints.nearest("virtoi", ["virtio"]) for _ in range(5)]
-    assert found == [near, near, "", "", ""]
+    result = [hints.nearest("virtoi", ["virtio"]) for _ in range(5)]
+    assert result == [near, near, "", "", ""]
     assert nearest("virtoi", ["virtio"]) == near
 
 
@@ -281,8 +281,8 @@ def test_a_list_that_may_be_empty_has_no_least_length():
 
 def test_so_many_near_names_are_for_the_faults_that_are_kept():
     hints = Hints()
-    found = [hints.nearest("virtoi", ["virtio"]) for _ in range(102)]
-    assert [bool(near) for near in found] == [True] * 100 + [False] * 2
+    result = [hints.nearest("virtoi", ["virtio"]) for _ in range(102)]
+    assert [bool(near) for near in result] == [True] * 100 + [False] * 2
 
 
 DEEP = ("a" * 70, 3, *["b" * 60] * 5)

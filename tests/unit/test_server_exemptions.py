@@ -46,8 +46,8 @@ def path(tmp_path):
 def listed(path, *servers):
     content = exempting.ExemptionList("server", TODAY)
     rules = document.load(path)
-    for one in servers:
-        content.add(one.id, violations(rules, one, TODAY))
+    for each in servers:
+        content.add(each.id, violations(rules, each, TODAY))
     return content
 
 
@@ -68,7 +68,7 @@ def test_list_lets_each_server_keep_what_it_has(path, tmp_path):
         path, tmp_path, server(1, E1000), server(2, IDE), server(3, E1000)
     )
     # both files are there: the list, and what the policy extended before
-    assert [os.path.basename(one) for one in rules.files] == [
+    assert [os.path.basename(each) for each in rules.files] == [
         "policy.yaml",
         "list.yaml",
         "baseline.yaml",
@@ -108,8 +108,8 @@ def test_host_lets_a_listed_server_start(path, tmp_path):
     rules = written(path, tmp_path, Server(UUID, had=image.read(E1000)))
     card = "<interface type='bridge'><model type='{}'/></interface>"
     for model, refused in (("e1000", []), ("rtl8139", [CARD])):
-        found = domain.read(text(card.format(model)), START, "x86_64")
-        verdict = evaluate(rules, found.request, found.subject, TODAY)
+        result = domain.read(text(card.format(model)), START, "x86_64")
+        verdict = evaluate(rules, result.request, result.subject, TODAY)
         assert verdict.rules == refused
 
 

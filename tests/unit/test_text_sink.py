@@ -61,8 +61,8 @@ def faults(name: str, tree: ast.Module) -> Iterator[str]:
         for scope in ast.walk(tree):
             if isinstance(scope, ast.FunctionDef):
                 yield from (
-                    f"{name}:{one.lineno}: {ast.unparse(one)} is not clean"
-                    for one in _answers(scope)
+                    f"{name}:{each.lineno}: {ast.unparse(each)} is not clean"
+                    for each in _answers(scope)
                 )
 
 
@@ -94,9 +94,9 @@ def _logging(name: str, node: ast.AST) -> str | None:
         if (node.module or "").startswith("oslo_log") and name not in _SETUP:
             return "use nova_vhard.common.log.get_logger"
     if isinstance(node, ast.Import):
-        for one in node.names:
-            plain = one.name == "logging" and one.asname is None
-            if one.name.startswith(("oslo_log", "logging")) and not plain:
+        for each in node.names:
+            plain = each.name == "logging" and each.asname is None
+            if each.name.startswith(("oslo_log", "logging")) and not plain:
                 return "use nova_vhard.common.log.get_logger"
     return None
 
@@ -126,7 +126,9 @@ def _texts(node: ast.AST) -> Iterator[ast.expr]:
     if name in _RAISED:
         yield from node.args
     if name in _RAISED or name.startswith("HTTP") or name == "Response":
-        yield from (one.value for one in node.keywords if one.arg in _KEYWORDS)
+        yield from (
+            each.value for each in node.keywords if each.arg in _KEYWORDS
+        )
 
 
 def _is_clean(text: ast.expr, known: dict[str, list[ast.expr]]) -> bool:
@@ -136,16 +138,16 @@ def _is_clean(text: ast.expr, known: dict[str, list[ast.expr]]) -> bool:
         return ast.unparse(text.func).rpartition(".")[2] in _CLEANED
     if isinstance(text, ast.JoinedStr):
         return all(
-            _is_clean(one.value, known)
-            for one in text.values
-            if isinstance(one, ast.FormattedValue)
+            _is_clean(each.value, known)
+            for each in text.values
+            if isinstance(each, ast.FormattedValue)
         )
     if isinstance(text, ast.IfExp):
         return _is_clean(text.body, known) and _is_clean(text.orelse, known)
     name = ast.unparse(text).rpartition(".")[2]
     if name in known:
-        rest = {one: value for one, value in known.items() if one != name}
-        return all(_is_clean(one, rest) for one in known[name])
+        rest = {each: value for each, value in known.items() if each != name}
+        return all(_is_clean(each, rest) for each in known[name])
     # a constant of ours
     return name.isupper()
 

@@ -10,7 +10,7 @@ from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, UNSHELVE, Subject
 from nova_vhard.policy.verdict import evaluate, introduced_violations, soften
 from nova_vhard.request import image
-from tests.unit.helpers import TODAY, found, judge, policy
+from tests.unit.helpers import TODAY, broken, judge, policy
 
 RULES = {
     "disk_bus": {"allow": ["virtio", "scsi"]},
@@ -38,7 +38,7 @@ def exemption(**keys):
 def test_all_violations_at_once():
     verdict = judge(make(), OLD)
     assert verdict.outcome == "refuse"
-    assert found(verdict) == {("disk_bus", "ide"), ("vif_model", "e1000")}
+    assert broken(verdict) == {("disk_bus", "ide"), ("vif_model", "e1000")}
 
 
 def test_a_clean_request():
@@ -47,7 +47,7 @@ def test_a_clean_request():
 
 def test_patterns():
     rules = make()
-    assert not found(judge(rules, {"hw_machine_type": "pc-q35-9.2"}))
+    assert not broken(judge(rules, {"hw_machine_type": "pc-q35-9.2"}))
     verdict = judge(rules, {"hw_machine_type": "pc-i440fx-9.2"})
     assert verdict.outcome == "warn"
 
@@ -116,10 +116,12 @@ def test_what_the_server_had_already_is_a_moves():
     old = judge(make(), OLD)
     subject = Subject(REBUILD, "p1")
     request = image.read({**OLD, "hw_disk_bus": "sata"})
-    already = frozenset(one.key for one in old.violations)
+    already = frozenset(each.key for each in old.violations)
     verdict = evaluate(make(), request, subject, TODAY, already)
-    assert [one.rule for one in verdict.refusals] == ["guest_devices.disk_bus"]
-    assert [one.rule for one in verdict.warnings] == [
+    assert [each.rule for each in verdict.refusals] == [
+        "guest_devices.disk_bus"
+    ]
+    assert [each.rule for each in verdict.warnings] == [
         "guest_devices.vif_model"
     ]
 
@@ -152,8 +154,10 @@ def test_whom_an_exemption_covers(selector, who, lifted):
 
 def test_an_exemption_lifts_only_what_it_names():
     rules = make(exemptions=[exemption(projects=["p1"])])
-    assert found(judge(rules, OLD)) == {("vif_model", "e1000")}
-    assert found(judge(rules, {"hw_disk_bus": "fdc"})) == {("disk_bus", "fdc")}
+    assert broken(judge(rules, OLD)) == {("vif_model", "e1000")}
+    assert broken(judge(rules, {"hw_disk_bus": "fdc"})) == {
+        ("disk_bus", "fdc")
+    }
 
 
 def test_an_exemption_holds_through_its_last_day():
@@ -199,7 +203,7 @@ def test_what_a_change_is_charged_with(before, after, touched, refused):
     verdict = introduced_violations(
         judge(make(), after), judge(make(), before), frozenset(touched)
     )
-    assert {one.cause.kind for one in verdict.refusals} == refused
+    assert {each.cause.kind for each in verdict.refusals} == refused
 
 
 def test_a_policy_can_demand_that_the_image_says_it():
@@ -212,13 +216,13 @@ def test_a_policy_can_demand_that_the_image_says_it():
     )
     verdict = judge(rules, {})
     # There is no CD-ROM, so that nothing need be said of its bus.
-    assert {one.cause.setting for one in verdict.refusals} == {
+    assert {each.cause.setting for each in verdict.refusals} == {
         "hw_disk_bus",
         "os_secure_boot",
     }
-    assert all(one.missing for one in verdict.refusals)
-    said = {"hw_disk_bus": "virtio", "os_secure_boot": "required"}
-    assert judge(rules, said).outcome == "allow"
+    assert all(each.missing for each in verdict.refusals)
+    given = {"hw_disk_bus": "virtio", "os_secure_boot": "required"}
+    assert judge(rules, given).outcome == "allow"
 
 
 SIGNED = {
@@ -253,6 +257,6 @@ def test_no_rule_no_violation():
 def test_softened_is_nowhere_harder(mode, outcomes):
     verdict = judge(make(), {"hw_disk_bus": "ide", "hw_machine_type": "pc"})
     softer = soften(verdict, mode)
-    assert sorted(str(one.mode) for one in softer.violations) == outcomes
-    assert found(softer) == found(verdict)
+    assert sorted(str(each.mode) for each in softer.violations) == outcomes
+    assert broken(softer) == broken(verdict)
     assert softer.policy == verdict.policy

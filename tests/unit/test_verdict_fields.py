@@ -83,11 +83,11 @@ def test_what_must_be_said_of_a_kind_without_a_default(complete):
     }
     holder = Holder("v1", "p1")
     request = HardwareRequest(origin=VOLUME, holder=holder, complete=complete)
-    found = violations(rules, request)
+    result = violations(rules, request)
     if complete:
-        assert not found
+        assert not result
         return
-    (violation,) = found
+    (violation,) = result
     assert violation.missing
     choice = violation.cause
     assert (choice.kind, choice.origin, choice.holder) == (
@@ -138,6 +138,6 @@ def test_a_rule_of_the_hosts_has_a_mode_of_its_own(mode):
         hosts={"require": ["smt"], "mode": mode},
     )
     request = HardwareRequest(passthrough=(GPU,))
-    found = hosts.host_requirements(rules, request, WHO, TODAY)
-    assert [requirement.mode for requirement in found] == [mode, mode]
+    result = hosts.host_requirements(rules, request, WHO, TODAY)
+    assert [requirement.mode for requirement in result] == [mode, mode]
     assert hosts.one_time_use(rules, request, WHO, TODAY) is mode

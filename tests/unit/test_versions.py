@@ -52,17 +52,17 @@ def test_a_row_is_the_sum_of_its_runs(tmp_path, processes):
     for _ in range(SUITES):
         done = run(tmp_path, row, "-n", processes)
         assert done.returncode == 1, done.stderr
-    found = json.loads(row.read_text())
-    assert found["suites"] == SUITES
-    assert found["passed"] == 1 * SUITES
-    assert [one.partition("::")[2] for one in found["failed"]] == [
+    result = json.loads(row.read_text())
+    assert result["suites"] == SUITES
+    assert result["passed"] == 1 * SUITES
+    assert [each.partition("::")[2] for each in result["failed"]] == [
         *("test_bad", "test_never"),
         *("test_bad", "test_never"),
     ]
-    ((reason, names),) = found["skipped"].items()
+    ((reason, names),) = result["skipped"].items()
     assert reason == "this one lacks it"
     assert len(names) == SUITES
-    text = table({"py311-nova34": found})
+    text = table({"py311-nova34": result})
     assert "- this one lacks it: ``test_it.py::test_old``" in text
     assert "- ``test_it.py::test_bad``" in text
 

@@ -84,7 +84,7 @@ def test_a_bad_file_keeps_the_last_good_policy(path, breakage, caplog):
         path.write_text("")
     for _ in range(5):
         assert file.current().mode == "warn"
-    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
     assert file.error is not None
     assert record.getMessage() == (
         f"Policy cannot be used, the last good policy, {digest}, still "
@@ -200,12 +200,12 @@ def test_a_damaged_copy_counts_as_none(path, state, copy, caplog):
     write(path, BROKEN)
     with pytest.raises(PolicyUnavailable, match="not YAML"):
         PolicyFile(str(path), state).current()
-    said = [one for one in caplog.messages if "last good policy" in one]
-    assert len(said) == (1 if copy == '{"path": 1}' else 2), said
+    lines = [each for each in caplog.messages if "last good policy" in each]
+    assert len(lines) == (1 if copy == '{"path": 1}' else 2), lines
 
 
 @pytest.mark.parametrize(
-    ("copy", "said"),
+    ("copy", "words"),
     [
         (
             '{"odd": 1}',
@@ -218,7 +218,7 @@ def test_a_damaged_copy_counts_as_none(path, state, copy, caplog):
         ),
     ],
 )
-def test_why_a_copy_is_not_taken(path, state, copy, said, caplog):
+def test_why_a_copy_is_not_taken(path, state, copy, words, caplog):
     PolicyFile(write(path, WARN), state).current()
     pathlib.Path(state).write_text(copy.replace("PATH", str(path)))
     write(path, BROKEN)
@@ -227,7 +227,7 @@ def test_why_a_copy_is_not_taken(path, state, copy, said, caplog):
     warning, error = (
         text for text in caplog.messages if "last good policy" in text
     )
-    assert warning == said.replace("STATE", state)
+    assert warning == words.replace("STATE", state)
     assert error.startswith(
         "Policy cannot be used, there is no last good policy: "
         f"{path}:3: not YAML"
@@ -383,7 +383,7 @@ def test_exemptions_that_end_soon_are_named_once_a_day(
         "rules: {{guest_devices.disk_bus: '*'}}}}"
     )
     ends = {"over": "2026-06-14", "soon": "2026-06-29", "late": "2026-06-30"}
-    listed = ",".join(exemption.format(*one) for one in ends.items())
+    listed = ",".join(exemption.format(*each) for each in ends.items())
     write(path, f"version: '1'\nexemptions: [{listed}]\n")
     day = datetime.date(2026, 6, 15)
     monkeypatch.setattr(watch, "today", lambda: day)
@@ -412,10 +412,10 @@ class Slow:
 
     def __call__(self, *arguments):
         self.times += 1
-        found = self._real(*arguments)
+        result = self._real(*arguments)
         self.reading.set()
         assert self.go_on.wait(PATIENCE)
-        return found
+        return result
 
 
 class Caller(threading.Thread):
@@ -502,7 +502,7 @@ OURS = [
 ]
 
 
-@pytest.mark.parametrize("error", OURS, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("error", OURS, ids=lambda each: type(each).__name__)
 @pytest.mark.parametrize(
     "place",
     [
@@ -531,7 +531,7 @@ def test_any_exception_while_it_is_read_keeps_the_last_good_policy(
         for _ in range(3):
             assert file.current().mode == "warn"
     # then one error names the file, with the traceback of our fault
-    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
     assert f"{path}:1: cannot be read, by a fault" in record.getMessage()
     assert type(error).__name__ in record.getMessage()
     assert "raise error" in caplog.text
@@ -545,7 +545,7 @@ def test_a_fault_of_the_file_has_no_traceback(path, caplog):
     file.current()
     write(path, "version: '1'\nhosts: strict\n")
     assert file.current().mode == "warn"
-    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
     assert f"{path}:2: hosts: 'strict' must be" in record.getMessage()
     assert not record.exc_info
 

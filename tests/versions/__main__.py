@@ -44,7 +44,7 @@ def main(wanted: list[str]) -> int:
         print(f"-- {name}", flush=True)
         if not _run(name):
             bad.append(name)
-        _TABLE.write_text(table({one: _row(one) for one in ENVIRONMENTS}))
+        _TABLE.write_text(table({each: _row(each) for each in ENVIRONMENTS}))
     for name in bad:
         print(f"{name}: failed")
     print(f"{len(wanted) - len(bad)} of {len(wanted)} are good: {_TABLE}")

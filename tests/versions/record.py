@@ -77,11 +77,11 @@ class Outcomes:
 def _together(
     *parts: dict[str, list[str]],
 ) -> dict[str, list[str]]:
-    found = collections.defaultdict(list)
+    result = collections.defaultdict(list)
     for part in parts:
         for reason, names in part.items():
-            found[reason] += names
-    return found
+            result[reason] += names
+    return result
 
 
 def _machine() -> str:

@@ -67,7 +67,7 @@ class Devices(Flavors):
     def each(self, devices):
         image = self.image(hw_machine_type="q35")
         for number, (spec, value, device) in enumerate(devices):
-            self.witness.said.clear()
+            self.witness.texts.clear()
             flavor = self.flavor(f"flavor{number}", **{spec: value})
             response = self.boot(image, flavorRef=flavor)
             self.boots(response, device)
@@ -85,13 +85,13 @@ class Resize(Flavors):
     """Row 23: a resize is a move for the scheduler, and a new wish."""
 
     def setUp(self):
-        one = {
+        extra = {
             "vendor_id": fakelibvirt.PCI_VEND_ID,
             "product_id": fakelibvirt.PCI_PROD_ID,
         }
         self.flags(
-            device_spec=[json.dumps(one)],
-            alias=[json.dumps({**one, "name": "gpu"})],
+            device_spec=[json.dumps(extra)],
+            alias=[json.dumps({**extra, "name": "gpu"})],
             group="pci",
         )
         super().setUp()

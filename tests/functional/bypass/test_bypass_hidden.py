@@ -67,7 +67,7 @@ class Rows(ways.Ways):
         server = self.active(self.image())
         home = Path(base.CONF.instances_path) / server
         home.mkdir(exist_ok=True)
-        self.witness.said.clear()
+        self.witness.texts.clear()
         image = self.image(**properties)
         self.hide()
         self.refused(self.act(server, action(image)), IDE)

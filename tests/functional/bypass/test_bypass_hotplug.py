@@ -16,7 +16,7 @@ class Legacy:
 
     def test_bypass_17_network_card_for_a_legacy_server(self):
         server = self.old(self.image(hw_vif_model="e1000"))
-        self.witness.said.clear()
+        self.witness.texts.clear()
         port = self.neutron.port_1["id"]
         response = self.call(
             "POST",
@@ -27,7 +27,7 @@ class Legacy:
 
     def test_bypass_17_volume_for_a_legacy_server(self):
         server = self.old(self.image(hw_disk_bus="ide"))
-        self.witness.said.clear()
+        self.witness.texts.clear()
         response = self.call(
             "POST",
             f"/v2.1/servers/{server}/os-volume_attachments",
@@ -57,7 +57,7 @@ class Ports:
             for product in (fakelibvirt.PF_PROD_ID, fakelibvirt.VF_PROD_ID)
         ]
         self.flags(
-            device_spec=[json.dumps(one) for one in devices], group="pci"
+            device_spec=[json.dumps(each) for each in devices], group="pci"
         )
         super().setUp()
         neutron = self.neutron

@@ -162,7 +162,7 @@ class Moves(Kept):
         self.write_policy("enabled: false\n")
         _, server = self.booted(Q35, self.data(**disk))
         self.write_policy(self.POLICY)
-        self.witness.said.clear()
+        self.witness.texts.clear()
         response = self.rebuild(server, **helpers.CLEAN, **Q35)
         bus = f'bus="{disk["disk_bus"]}"'
         names = [disk["disk_bus"], f"guest_devices.{rule}"]

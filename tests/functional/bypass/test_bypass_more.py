@@ -22,7 +22,7 @@ class Rows:
     def test_bypass_06_root_volume_by_another_spelling_of_zero(self):
         """Nova takes any text of digits for the number of a boot index."""
         for zero in ("00", "-0"):
-            self.witness.said.clear()
+            self.witness.texts.clear()
             root = self.disk(self.volume(**PC), boot_index=zero)
             response = self.boot(
                 None, block_device_mapping_v2=[root], config_drive=True
@@ -78,7 +78,7 @@ class Rows:
         snapshot = self.glance.images[metadata["shelved_image_id"]]
         snapshot["properties"].pop("hw_cdrom_bus", None)
         snapshot["properties"].update(PC)
-        self.witness.said.clear()
+        self.witness.texts.clear()
         return server
 
     def test_bypass_14_machine_type_under_a_config_drive(self):
@@ -100,7 +100,7 @@ class Sata:
     def test_bypass_17_sata_becomes_scsi_when_it_is_plugged_in(self):
         """Nova names the disk sdb, and takes that for a scsi bus."""
         server = self.active(self.image(hw_disk_bus="sata"))
-        self.witness.said.clear()
+        self.witness.texts.clear()
         response = self.call(
             "POST",
             f"/v2.1/servers/{server}/os-volume_attachments",

@@ -62,13 +62,13 @@ class Servers(ways.Ways):
 
     def test_bypass_32_path_of_servers(self):
         for path in SERVERS:
-            self.witness.said.clear()
+            self.witness.texts.clear()
             response = self.call("POST", path, self.body(), version=None)
             self.ends(response, IDE, names=["hw_disk_bus"])
 
     def test_bypass_32_version_in_the_type_of_the_body(self):
         for path in ("/servers", "/servers%0a"):
-            self.witness.said.clear()
+            self.witness.texts.clear()
             response = self.call(
                 "POST",
                 path,

@@ -14,7 +14,7 @@ IDE = {"hw_disk_bus": "ide"}
 class Images(ways.Ways):
     """The image in Glance is what somebody would boot later."""
 
-    def ends_with(self, response, found):
+    def ends_with(self, response, result):
         """Check a request by the properties of the images it made.
 
         :param found: a function that returns them
@@ -22,12 +22,12 @@ class Images(ways.Ways):
         assert response.status_int < 500, response.text
         if self.GUARDED:
             assert response.status_int in ways.REFUSED, response.text
-            said = base.text(response)
-            assert "(allowed:" in said or "_method" in said, said
+            text = base.text(response)
+            assert "(allowed:" in text or "_method" in text, text
             self.settle()
         else:
             assert response.status_int in (200, 202), response.text
-        self.assertEqual(not self.GUARDED, "ide" in found())
+        self.assertEqual(not self.GUARDED, "ide" in result())
 
 
 class Rows(Images):
@@ -35,8 +35,8 @@ class Rows(Images):
         """Return the disk buses that images ask for; all, if none named."""
         names = images or self.glance.images.keys()
         return [
-            self.glance.images[one]["properties"].get("hw_disk_bus")
-            for one in names
+            self.glance.images[each]["properties"].get("hw_disk_bus")
+            for each in names
         ]
 
     def proxy(self, method, path, body):
@@ -101,7 +101,7 @@ class Method:
         image = self.image(**helpers.IDE)
         for root in ("/v2.1", "/v2"):
             # of the other methods' requests Nova does not read the body
-            self.witness.said.clear()
+            self.witness.texts.clear()
             server = {"name": "x", "imageRef": image, "flavorRef": "1"}
             response = self.call(
                 "PUT",

@@ -89,11 +89,11 @@ class Stored(ways.Ways):
 
     def ends_with(self, response, reference):
         """Check that no image has a reference where a gate stands."""
-        found = [
+        result = [
             image["properties"].get(NAME)
             for image in self.glance.images.values()
         ]
-        self.assertEqual(self.refused(response), reference not in found)
+        self.assertEqual(self.refused(response), reference not in result)
 
     def test_bypass_28_any_text_but_a_uuid(self):
         image = self.image()

@@ -100,7 +100,7 @@ class TwoNames(Roots):
 
     def ends_on_ide(self, *devices, version="latest", root="/v2.1", **more):
         """Boot with a config drive, whose bus is by the machine type."""
-        self.witness.said.clear()
+        self.witness.texts.clear()
         body = self.wish(None, config_drive=True, **more)
         if root == "/v2":
             del body["server"]["networks"]

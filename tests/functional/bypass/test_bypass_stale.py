@@ -32,7 +32,7 @@ class Stale(kept.Kept):
         response = self.act(server, {"rebuild": {"imageRef": image}})
         assert response.status_int == 202, response.text
         self.wait(server, "ACTIVE")
-        self.witness.said.clear()
+        self.witness.texts.clear()
 
     def attach(self, server):
         path = f"/v2.1/servers/{server}/os-volume_attachments"
@@ -43,7 +43,7 @@ class Stale(kept.Kept):
         """Shelve a server; return the id of its snapshot."""
         self.act(server, {"shelve": None})
         self.wait(server, "SHELVED_OFFLOADED")
-        self.witness.said.clear()
+        self.witness.texts.clear()
         return self.instance(server).system_metadata["shelved_image_id"]
 
     def on_virtio(self, properties):
@@ -71,7 +71,7 @@ class Stale(kept.Kept):
         self.again(server, image)
         assert self.attach(server).status_int in ATTACHED
         self.settle()
-        self.witness.said.clear()
+        self.witness.texts.clear()
         response = self.act(server, {"resize": {"flavorRef": "2"}})
         self.ends(response, kept.LSI)
 
@@ -81,7 +81,7 @@ class Stale(kept.Kept):
         wanted = {"img_config_drive": "mandatory", **kept.Q35, **NOWHERE}
         assert self.rebuild(server, **wanted).status_int == 202
         self.fault(server)
-        self.witness.said.clear()
+        self.witness.texts.clear()
         self.ends(self.rescue(server, **kept.PC), kept.IDE)
 
     def test_unshelve_names_a_disk_by_system_metadata(self):
@@ -113,7 +113,7 @@ class Stale(kept.Kept):
         assert self.attach(server).status_int in ATTACHED
         self.given('bus="scsi"')
         self.settle()
-        self.witness.said.clear()
+        self.witness.texts.clear()
         self.stub_out(KEPT, lambda _info: before)
         return self.instance(server).image_ref, server
 
@@ -163,7 +163,7 @@ class OtherArchitecture(kept.Kept):
 
     def test_legacy_rescue_with_i686(self):
         _, server = self.booted({}, config_drive=True)
-        self.witness.said.clear()
+        self.witness.texts.clear()
         rescue = self.rescue(server, hw_architecture="i686")
         self.ends(rescue, kept.IDE)
 

@@ -52,7 +52,7 @@ class Values(Flavors, ways.Ways):
 
     def test_bypass_33_resize_to_the_flavor_of_a_number(self):
         for number in ZEROS:
-            self.witness.said.clear()
+            self.witness.texts.clear()
             server = self.active(self.image(hw_machine_type="q35"))
             body = f'{{"resize": {{"flavorRef": {number}}}}}'.encode()
             response = self.act(server, body)
@@ -60,7 +60,7 @@ class Values(Flavors, ways.Ways):
 
     def test_bypass_33_boot_with_the_flavor_of_a_number(self):
         for number in ZEROS:
-            self.witness.said.clear()
+            self.witness.texts.clear()
             image = self.image(hw_machine_type="q35")
             body = servers(number, f'"{image}"')
             response = self.call("POST", "/v2.1/servers", body)
@@ -69,7 +69,7 @@ class Values(Flavors, ways.Ways):
     def test_bypass_33_boot_index_of_the_root(self):
         """Under a config drive, which no scheduler sees."""
         for index in ROOTS:
-            self.witness.said.clear()
+            self.witness.texts.clear()
             body = servers(
                 volume=self.volume(hw_machine_type="pc"),
                 index=index,

@@ -87,7 +87,7 @@ class Rows:
 
     def test_bypass_22_both_pipelines_with_and_without_a_project(self):
         for root in ROOTS:
-            self.witness.said.clear()
+            self.witness.texts.clear()
             path = f"{root}/servers"
             response = self.call("POST", path, self.body(), version=None)
             self.boots(response, 'bus="ide"')
@@ -95,7 +95,7 @@ class Rows:
     def test_bypass_22_old_name_of_servers(self):
         """A Nova whose os-volumes_boot is broken (34.0.0) answers 500."""
         for root in ROOTS:
-            self.witness.said.clear()
+            self.witness.texts.clear()
             path = f"{root}/os-volumes_boot"
             response = self.call("POST", path, self.body(), version=None)
             if self.GUARDED or response.status_int != 500:

@@ -49,7 +49,7 @@ class Witness(fixtures.Fixture):
     """
 
     def _setUp(self) -> None:
-        self.said: list[str] = []
+        self.texts: list[str] = []
         for owner, name in (
             (fakelibvirt.Connection, "defineXML"),
             (fakelibvirt.Domain, "attachDeviceFlags"),
@@ -61,7 +61,7 @@ class Witness(fixtures.Fixture):
 
         def call(whom: Any, xml: Any, *rest: Any, **more: Any) -> Any:
             text = xml.decode() if isinstance(xml, bytes) else xml
-            self.said.append(text.replace("'", '"'))
+            self.texts.append(text.replace("'", '"'))
             return original(whom, xml, *rest, **more)
 
         self.useFixture(fixtures.MonkeyPatch(_path(owner, name), call))
@@ -127,30 +127,30 @@ class Ways(helpers.Helpers):
     ) -> None:
         expected = (403,) if names else REFUSED
         assert response.status_int in expected, response.text
-        said = base.text(response)
+        text = base.text(response)
         if names:
-            assert [name for name in names if name not in said] == [], said
+            assert [name for name in names if name not in text] == [], text
         else:
-            assert "(allowed:" in said or "not accepted" in said, said
+            assert "(allowed:" in text or "not accepted" in text, text
         self.settle()
         self.clean(*devices)
 
     def clean(self, *devices: Device) -> None:
         """Check that no guest has been given any of these devices."""
-        assert [one for one in devices if self._seen(one)] == []
+        assert [each for each in devices if self._seen(each)] == []
 
     def given(self, *devices: Device) -> None:
         """Wait until a guest has been given each of these devices."""
         for _ in range(helpers.WAIT_SECONDS * helpers.POLLS_A_SECOND):
-            missing = [one for one in devices if not self._seen(one)]
+            missing = [each for each in devices if not self._seen(each)]
             if not missing:
                 return
             time.sleep(1 / helpers.POLLS_A_SECOND)
-        xml = "\n".join(self.witness.said)
+        xml = "\n".join(self.witness.texts)
         raise AssertionError(f"void: {missing} came to no guest:\n{xml}")
 
     def _seen(self, device: Device) -> bool:
-        return any(has(device, xml) for xml in self.witness.said)
+        return any(has(device, xml) for xml in self.witness.texts)
 
 
 class Guarded(Ways):

@@ -87,8 +87,8 @@ def run(
 def test_the_hook_sees_the_network(environment: dict[str, str]) -> None:
     """Otherwise none of these tests could fail."""
     login = environment | LOGIN
-    status, _, said = run(login, "vhard", "host", "list")
-    assert (status, said) == (99, "the network was used: socket.getaddrinfo")
+    status, _, text = run(login, "vhard", "host", "list")
+    assert (status, text) == (99, "the network was used: socket.getaddrinfo")
 
 
 def test_check(environment: dict[str, str], tmp_path: Path) -> None:
@@ -97,12 +97,12 @@ def test_check(environment: dict[str, str], tmp_path: Path) -> None:
     bad.write_text('version: "1"\nmode: enforc\nmods: x\n', encoding="utf-8")
     check = ("vhard", "policy", "check", "-f", "json")
     # when there is no cloud, then one status tells them apart
-    status, output, said = run(environment, *check, STRICT)
+    status, output, text = run(environment, *check, STRICT)
     assert (status, output) == (0, "[]")
-    assert said.startswith("0 errors, 0 warnings")
+    assert text.startswith("0 errors, 0 warnings")
     status, output, _ = run(environment, *check, str(bad))
     assert status == 1
-    assert [one["Line"] for one in json.loads(output)] == [2, 3]
+    assert [each["Line"] for each in json.loads(output)] == [2, 3]
     # and when there is one, it is not asked
     status, output, _ = run(environment | LOGIN, *check, STRICT)
     assert (status, output) == (0, "[]")
@@ -118,7 +118,7 @@ def test_show(environment: dict[str, str]) -> None:
     lines = output.splitlines()
     assert lines == sorted(lines)
     assert any(
-        one.startswith("guest_devices.usb_model.allow") for one in lines
+        each.startswith("guest_devices.usb_model.allow") for each in lines
     )
 
 
@@ -129,25 +129,25 @@ def test_qemu(environment: dict[str, str]) -> None:
         *("-f", "json"),
     )
     assert status == 0
-    found = {one["Name"]: one for one in json.loads(output)}
-    assert found["virtio-net-pci"]["Needed"]
-    assert not found["e1000"]["Needed"]
+    result = {each["Name"]: each for each in json.loads(output)}
+    assert result["virtio-net-pci"]["Needed"]
+    assert not result["e1000"]["Needed"]
     build = ("vhard", "qemu", "build-config", "--policy", "strict")
-    status, _, said = run(environment, *build, "--output", "minimal")
+    status, _, text = run(environment, *build, "--output", "minimal")
     assert status == 0
     folder = Path(environment["HOME"], "minimal")
-    assert said.endswith(f"Written: {folder}, see README.rst there")
+    assert text.endswith(f"Written: {folder}, see README.rst there")
     # once more it is not overwritten
-    status, _, said = run(environment, *build, "--output", "minimal")
+    status, _, text = run(environment, *build, "--output", "minimal")
     assert status == 1
-    assert said.startswith(f"{folder} is not empty")
+    assert text.startswith(f"{folder} is not empty")
 
 
 def test_a_file_that_is_not_there(environment: dict[str, str]) -> None:
-    status, output, said = run(environment, "vhard", "policy", "show", "x")
+    status, output, text = run(environment, "vhard", "policy", "show", "x")
     assert (status, output) == (1, "")
     path = Path(environment["HOME"], "x")
-    assert said == f"{path}:1: cannot be read: No such file or directory"
+    assert text == f"{path}:1: cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize(
@@ -155,20 +155,20 @@ def test_a_file_that_is_not_there(environment: dict[str, str]) -> None:
 )
 def test_test(environment: dict[str, str], policy: str, status: int) -> None:
     test = ("vhard", "policy", "test", SAMPLE, "--policy", policy)
-    found, output, _ = run(environment, *test, "-f", "csv", "-c", "Result")
-    assert found == status
+    result, output, _ = run(environment, *test, "-f", "csv", "-c", "Result")
+    assert result == status
     assert ('"differs"' in output) == bool(status)
 
 
 @pytest.mark.parametrize(("bus", "status"), [("virtio", 0), ("ide", 1)])
 def test_explain(environment: dict[str, str], bus: str, status: int) -> None:
-    found, output, said = run(
+    result, output, text = run(
         environment,
         *("vhard", "policy", "explain", "--policy", "baseline"),
         *("--property", f"hw_disk_bus={bus}", "--project", "p1"),
         *("--operation", "upload", "-f", "json"),
     )
-    assert (found, said) == (status, "")
+    assert (result, text) == (status, "")
     explanation = json.loads(output)["explanation"]
     assert ("upload it with `--property" in str(explanation)) == bool(status)
 
@@ -188,7 +188,7 @@ def test_summary(environment: dict[str, str]) -> None:
     line = f"2026-11-25 09:14:02.1 1 INFO nova_vhard.decisions [-] {event}\n"
     good = line.replace(str(event), json.dumps(event))
     # when
-    status, output, said = run(
+    status, output, text = run(
         environment,
         *("vhard", "decision", "summary", "-", "-f", "json"),
         given=good + line,
@@ -207,4 +207,4 @@ def test_summary(environment: dict[str, str]) -> None:
             "Last": "2026-11-25 09:14:02",
         }
     ]
-    assert said.startswith("1 event, 1 line that cannot be read, 0 lines")
+    assert text.startswith("1 event, 1 line that cannot be read, 0 lines")

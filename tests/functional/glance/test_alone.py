@@ -95,13 +95,13 @@ class Cloud:
         environ["webob.adhoc_attrs"] = {"context": context}
         answers: list[tuple[int, dict[str, str]]] = []
 
-        def start(status: str, found: Any, *_: Any) -> None:
-            answers.append((int(status.split()[0]), dict(found)))
+        def start(status: str, result: Any, *_: Any) -> None:
+            answers.append((int(status.split()[0]), dict(result)))
 
         body = b"".join(self.gate(environ, start))
-        ((status, found),) = answers
+        ((status, result),) = answers
         return SimpleNamespace(
-            status=status, headers=found, json=json.loads(body)
+            status=status, headers=result, json=json.loads(body)
         )
 
 
@@ -492,12 +492,12 @@ def test_an_application_without_a_router_is_not_looked_at() -> None:
     applications = [((None, "/v2"), v2), ((None, "/x"), lambda *_: None)]
     judged = [("ImagesController", "create")]
     for application in (SimpleNamespace(applications=applications), v2):
-        found = glance_router.Router(application, judged)
+        result = glance_router.Router(application, judged)
         path = "/v2/images" if application is not v2 else "/images"
-        call = found.call(create({}).environ() | {"PATH_INFO": path})
+        call = result.call(create({}).environ() | {"PATH_INFO": path})
         assert call == glance_router.Call(judged[0], {})
         elsewhere = {"PATH_INFO": "/x/images"}
-        assert found.call(create({}).environ() | elsewhere) is None
+        assert result.call(create({}).environ() | elsewhere) is None
 
 
 @pytest.mark.parametrize("more", [{}, {"controller": "odd"}])
@@ -506,18 +506,18 @@ def test_a_route_to_no_controller_is_not_looked_at(
 ) -> None:
     ((_, v2),) = cloud.applications
     v2.map.connect("/odd", **more)
-    found = glance_router.Router(cloud, [("ImagesController", "create")])
+    result = glance_router.Router(cloud, [("ImagesController", "create")])
     path = {"PATH_INFO": "/v2/odd"}
-    assert found.call(create({}).environ() | path) is None
+    assert result.call(create({}).environ() | path) is None
 
 
 def test_a_path_that_glance_fails_at_is_named(cloud: Cloud) -> None:
     judged = [("ImagesController", "create")]
-    found = glance_router.Router(cloud, judged)
+    result = glance_router.Router(cloud, judged)
     with pytest.raises(routing.Unroutable) as raised:
-        found.call(create({}).environ() | {"PATH_INFO": "images"})
+        result.call(create({}).environ() | {"PATH_INFO": "images"})
     assert "images" in str(raised.value)
-    assert found.call(create({}).environ() | {"PATH_INFO": "/images"}) is None
+    assert result.call(create({}).environ() | {"PATH_INFO": "/images"}) is None
 
 
 def test_only_what_belongs_to_the_user_goes_into_the_read() -> None:

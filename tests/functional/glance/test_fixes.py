@@ -137,8 +137,8 @@ def at_boot(name: str, user: User, image: str) -> str | None:
     """Return what is said to who boots an image; None for nothing."""
     who = Subject(BOOT, project=user.project)
     request = nova_images.read(shown(user, image)).hardware()
-    found = evaluate(_POLICIES[name], request, who, today()).refusals
-    return explain.api_message(found, who) if found else None
+    result = evaluate(_POLICIES[name], request, who, today()).refusals
+    return explain.api_message(result, who) if result else None
 
 
 def with_data(user: User, properties: Properties, **more: Any) -> str:
@@ -195,15 +195,15 @@ def test_a_public_image_of_another_project(
         assert text
         (step,) = following.steps(text)
         assert step.words["owner"] == admin.project
-        before = {one["id"] for one in plain.images()}
+        before = {each["id"] for each in plain.images()}
         for command in step.commands:
             status, output = openstack(*command[1:])
             assert status == 0, output
         # then
-        (copy,) = {one["id"] for one in plain.images()} - before
-        found = plain.image(copy)
-        assert (found["status"], found["size"]) == ("active", 4)
-        assert found["name"] == step.words["name"]
+        (copy,) = {each["id"] for each in plain.images()} - before
+        result = plain.image(copy)
+        assert (result["status"], result["size"]) == ("active", 4)
+        assert result["name"] == step.words["name"]
         assert at_boot(name, plain, copy) is None
         admin.send(Wire("DELETE", f"/v2/images/{image}"))
 

@@ -64,7 +64,7 @@ def rows_of(output: str) -> list[dict[str, str]]:
 
 
 def images(plain: User, *wanted: dict[str, Any]) -> list[Any]:
-    return [plain.create(**one).json for one in wanted]
+    return [plain.create(**each).json for each in wanted]
 
 
 def upload(plain: User, image: str) -> None:
@@ -79,26 +79,26 @@ def test_every_violation_has_a_row_with_owner_and_fix(
 ) -> None:
     old, _clean = images(plain, OLD, {"hw_disk_bus": "virtio"})
     rows = audit("--all")
-    mine = [one for one in rows if one["ID"] == old["id"]]
-    assert {one["Owner"] for one in rows} == {plain.project}
-    assert [one["Rule"] for one in mine] == [
+    mine = [each for each in rows if each["ID"] == old["id"]]
+    assert {each["Owner"] for each in rows} == {plain.project}
+    assert [each["Rule"] for each in mine] == [
         "guest_devices.disk_bus",
         "guest_devices.vif_model",
     ]
     assert "hw_disk_bus='ide' (allowed: virtio, scsi)" in mine[0]["Asks For"]
     assert f"--property hw_disk_bus=virtio {old['id']}" in mine[0]["Fix"]
-    assert {one["State"] for one in rows} == {"violates"}
+    assert {each["State"] for each in rows} == {"violates"}
 
 
 def test_hidden_images_are_looked_at_too(audit: Audit, plain: User) -> None:
     (hidden,) = images(plain, {**IDE, "os_hidden": True})
-    assert hidden["id"] in {one["ID"] for one in audit("--all")}
+    assert hidden["id"] in {each["ID"] for each in audit("--all")}
 
 
 def test_an_image_by_its_name_or_its_id(audit: Audit, plain: User) -> None:
-    one, _other = images(plain, {**IDE, "name": "router"}, IDE)
-    for name in ("router", one["id"]):
-        assert [row["ID"] for row in audit(name)] == [one["id"]]
+    first, _other = images(plain, {**IDE, "name": "router"}, IDE)
+    for name in ("router", first["id"]):
+        assert [row["ID"] for row in audit(name)] == [first["id"]]
 
 
 @pytest.fixture
@@ -197,11 +197,11 @@ def test_each_page_is_read_and_what_an_image_lacks_is_not_missed(
 def test_without_yes_nothing_is_done(audit: Audit, plain: User) -> None:
     old, ide = images(plain, OLD, IDE)
     rows = audit("--all", "--fix", "--deactivate")
-    said = {one["ID"]: one["State"] for one in rows}
-    assert said[ide["id"]] == "would set hw_disk_bus=virtio"
-    assert said[old["id"]] == "would set hw_disk_bus=virtio; 1 left"
-    for one in (old, ide):
-        assert plain.image(one["id"]) == one
+    given = {each["ID"]: each["State"] for each in rows}
+    assert given[ide["id"]] == "would set hw_disk_bus=virtio"
+    assert given[old["id"]] == "would set hw_disk_bus=virtio; 1 left"
+    for each in (old, ide):
+        assert plain.image(each["id"]) == each
     assert list(Path().glob("*.journal")) == []
 
 
@@ -215,16 +215,16 @@ def test_fix_sets_what_the_policy_names_and_no_more(
     rows = audit("--all", "--fix", "--yes", "--journal=done")
 
     # then just that is changed
-    said = {one["ID"]: one["State"] for one in rows}
-    assert said == {ide["id"]: "fixed", old["id"]: "fixed; 1 left"}
+    given = {each["ID"]: each["State"] for each in rows}
+    assert given == {ide["id"]: "fixed", old["id"]: "fixed; 1 left"}
     assert plain.image(ide["id"])["hw_disk_bus"] == "virtio"
     assert plain.image(old["id"])["hw_vif_model"] == "e1000"
 
     # and where the gate enforces the policy, nobody can go back
     _, output = openstack("vhard", "image", "restore", "done", "-fjson")
-    for one in rows_of(output):
-        assert one["State"].startswith("failed: HTTP This cloud's")
-        assert "hw_disk_bus='ide' is not allowed" in one["State"]
+    for each in rows_of(output):
+        assert each["State"].startswith("failed: HTTP This cloud's")
+        assert "hw_disk_bus='ide' is not allowed" in each["State"]
     assert plain.image(ide["id"])["hw_disk_bus"] == "virtio"
 
 
@@ -241,17 +241,17 @@ def test_restore_undoes_exactly_what_was_done(
     _, output = openstack("vhard", "image", "restore", "done", "-fjson")
 
     # then the others are as before, and the changed one is left alone
-    assert {one["ID"]: one["State"] for one in rows_of(output)} == {
+    assert {each["ID"]: each["State"] for each in rows_of(output)} == {
         ide["id"]: "restored",
         old["id"]: "restored",
         changed["id"]: "changed since: hw_disk_bus",
     }
-    for one in (old, ide):
-        now = plain.image(one["id"])
-        assert {**now, "updated_at": ""} == {**one, "updated_at": ""}
+    for each in (old, ide):
+        now = plain.image(each["id"])
+        assert {**now, "updated_at": ""} == {**each, "updated_at": ""}
     # and once more does nothing
     _, output = openstack("vhard", "image", "restore", "done", "-fjson")
-    assert {one["State"] for one in rows_of(output)} == {
+    assert {each["State"] for each in rows_of(output)} == {
         "as before already",
         "changed since: hw_disk_bus",
     }
@@ -264,7 +264,7 @@ def test_a_property_that_was_not_set_is_removed_again(
     wanted = {"disk_format": "iso", "container_format": "bare"}
     (iso,) = images(plain, {**wanted, "hw_machine_type": "pc"})
     rows = audit(iso["id"], "--fix", "--yes", "--journal=done")
-    assert {one["State"] for one in rows} == {"fixed; 1 left"}
+    assert {each["State"] for each in rows} == {"fixed; 1 left"}
     assert plain.image(iso["id"])["hw_cdrom_bus"] == "sata"
     openstack("vhard", "image", "restore", "done")
     assert "hw_cdrom_bus" not in plain.image(iso["id"])
@@ -279,15 +279,15 @@ def test_deactivated_and_reactivated(
     # when
     rows = audit("--all", "--deactivate", "--yes", "--journal=done")
     # then
-    assert {one["State"] for one in rows} == {"deactivated"}
+    assert {each["State"] for each in rows} == {"deactivated"}
     assert plain.image(old["id"])["status"] == "deactivated"
     _, output = openstack("vhard", "image", "restore", "done", "-fjson")
-    assert [one["State"] for one in rows_of(output)] == ["reactivated"]
+    assert [each["State"] for each in rows_of(output)] == ["reactivated"]
     assert plain.image(old["id"])["status"] == "active"
 
 
 @pytest.mark.parametrize(
-    ("options", "ended", "said"),
+    ("options", "ended", "text"),
     [
         ((), 2, "name images, or give --all, --public or --project"),
         (("--all", "--yes"), 2, "--yes to what?"),
@@ -309,20 +309,20 @@ def test_an_error_is_one_line_and_nothing_is_done(
     policy: Path,
     options: tuple[str, ...],
     ended: int,
-    said: str,
+    text: str,
 ) -> None:
     (ide,) = images(plain, IDE)
     status, output = openstack(
         "vhard", "image", "audit", f"--policy={policy}", *options
     )
     assert status == ended
-    assert said in output.splitlines()[-1]
+    assert text in output.splitlines()[-1]
     assert "Traceback" not in output
     assert plain.image(ide["id"]) == ide
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         (None, "done: cannot be read: No such file or directory"),
         ("\udcff", "done: is not UTF-8: "),
@@ -333,13 +333,13 @@ def test_an_error_is_one_line_and_nothing_is_done(
     ],
 )
 def test_what_is_no_journal_of_this_cloud(
-    openstack: Command, policy: Path, text: str | None, said: str
+    openstack: Command, policy: Path, text: str | None, words: str
 ) -> None:
     if text is not None:
         Path("done").write_text(text, errors="surrogateescape")
     status, output = openstack("vhard", "image", "restore", "done")
     assert status == 1
-    assert said in output
+    assert words in output
     assert len(output.splitlines()) == 1
 
 

@@ -123,7 +123,7 @@ def test_warn_and_audit_let_pass_with_an_event(
     changed = user.update(image, add("/hw_disk_bus", "ide"))
     # then
     assert (created.status_int, changed.status_int) == (201, 200)
-    assert {one["hw_disk_bus"] for one in plain.images()} == {"ide"}
+    assert {each["hw_disk_bus"] for each in plain.images()} == {"ide"}
     for event in events(log):
         assert event["outcome"] == event["mode"] == mode
         assert event["rules"] == ["guest_devices.disk_bus"]
@@ -132,8 +132,8 @@ def test_warn_and_audit_let_pass_with_an_event(
         "update",
     ]
     warned = [r for r in log.records if r.levelname == "WARNING"]
-    told = [r for r in warned if "hw_disk_bus" in r.getMessage()]
-    assert len(told) == (2 if mode == "warn" else 0)
+    records = [r for r in warned if "hw_disk_bus" in r.getMessage()]
+    assert len(records) == (2 if mode == "warn" else 0)
 
 
 def test_the_mode_of_one_rule(under: MakeUser) -> None:

@@ -74,10 +74,10 @@ class Network:
             raise sdk.SDKException("Neutron is down")
         ids = [value for name, value in params if name == "device_id"]
         fields = [value for name, value in params if name == "fields"]
-        found = self._neutron.list_ports(is_admin=True)["ports"]
+        result = self._neutron.list_ports(is_admin=True)["ports"]
         ports = [
             {name: port[name] for name in fields if name in port}
-            for port in found
+            for port in result
             if port.get("device_id") in ids
         ]
         return _Answer({"ports": ports})

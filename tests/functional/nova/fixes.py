@@ -37,7 +37,7 @@ class Fixes(verdicts.VerdictCase):
         self.glance.images[image]["owner"] = owner
         return image
 
-    def told(self, response):
+    def explained(self, response):
         """Return why the gate refuses."""
         self.assertEqual(403, response.status_int, response.text)
         return base.text(response)

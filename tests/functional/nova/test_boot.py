@@ -39,7 +39,7 @@ class TestBoot(base.LibvirtCase):
         fault = response.json["forbidden"]
         self.assertEqual({"code", "message"}, set(fault))
         self.assertEqual(403, fault["code"])
-        for said in (
+        for text in (
             "image property hw_disk_bus='ide' is not allowed "
             "(allowed: virtio, scsi)",
             "[rule guest_devices.disk_bus]",
@@ -47,7 +47,7 @@ class TestBoot(base.LibvirtCase):
             "(allowed: virtio)",
             "[rule guest_devices.vif_model]",
         ):
-            self.assertIn(said, fault["message"])
+            self.assertIn(text, fault["message"])
 
         # and no server was made
         self.assertEqual([], self.servers())
@@ -71,10 +71,10 @@ class TestBoot(base.LibvirtCase):
         # then the boot went through two gates, the refusal through one
         self.assertEqual(
             [(image, "allow"), (image, "allow"), (refused, "refuse")],
-            [(one["subject"]["image"], one["outcome"]) for one in events],
+            [(each["subject"]["image"], each["outcome"]) for each in events],
         )
-        self.assertEqual(["boot"] * 3, [one["operation"] for one in events])
-        self.assertEqual(2, len({one["gate"] for one in events}))
+        self.assertEqual(["boot"] * 3, [each["operation"] for each in events])
+        self.assertEqual(2, len({each["gate"] for each in events}))
         self.assertEqual(
             ["guest_devices.disk_bus", "guest_devices.vif_model"],
             sorted(events[-1]["rules"]),
@@ -147,9 +147,10 @@ class TestModes(base.FakeDriverCase):
         self.active(self.image(**helpers.IDE))
 
         # and both gates have said what they would have refused
-        self.assertEqual(["warn"] * 2, [one["outcome"] for one in events])
+        self.assertEqual(["warn"] * 2, [each["outcome"] for each in events])
         self.assertEqual(
-            [["guest_devices.disk_bus"]] * 2, [one["rules"] for one in events]
+            [["guest_devices.disk_bus"]] * 2,
+            [each["rules"] for each in events],
         )
 
     def test_an_edited_policy_is_obeyed_without_a_restart(self):

@@ -171,7 +171,7 @@ def test_a_whole_device_may_have_functions():
 def test_why_no_host_is_left(hosts, spec, text):
     left, failed = filter_hosts(hosts, spec=spec)
     assert (not left) is (text is not None)
-    assert [one.cause.text for one in failed] == (
+    assert [each.cause.text for each in failed] == (
         [text.format(names="gpu")] if text else []
     )
 

@@ -78,9 +78,9 @@ class TestApi(RequestIds, verdicts.VerdictCase):
         """Check that a response is what we say of a fault of ours."""
         self.assertEqual(503, response.status_int, response.text)
         self.assertEqual(["serviceUnavailable"], list(response.json))
-        told = base.text(response)
-        self.assertIn("by a fault of the cloud's own", told)
-        self.assertIn(response.headers["x-openstack-request-id"], told)
+        text = base.text(response)
+        self.assertIn("by a fault of the cloud's own", text)
+        self.assertIn(response.headers["x-openstack-request-id"], text)
         self.assertNotIn(faults.SECRET, response.text)
 
     def broken(self, place, kind, send):
@@ -231,6 +231,6 @@ class TestServer(RequestIds, base.FakeDriverCase):
         with mock.patch(place, faults.failing(RuntimeError)):
             response = self.boot(self.image(**helpers.CLEAN))
             server = response.json["server"]["id"]
-            told = self.fault(server)
-        self.assertIn("by a fault of the cloud's own", told)
-        self.assertIn(response.headers["x-openstack-request-id"], told)
+            text = self.fault(server)
+        self.assertIn("by a fault of the cloud's own", text)
+        self.assertIn(response.headers["x-openstack-request-id"], text)

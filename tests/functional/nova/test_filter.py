@@ -34,14 +34,14 @@ class TestFilter(base.FakeDriverCase):
         )
 
     def test_an_allowed_request_keeps_every_host(self):
-        hosts = [self.host(one) for one in (*KNOWN, *OTHERS, None)]
+        hosts = [self.host(each) for each in (*KNOWN, *OTHERS, None)]
         self.assertEqual(
             hosts, self.passed(hosts, self.spec_of(helpers.CLEAN))
         )
 
     def test_a_refused_one_keeps_the_hosts_that_are_not_judged(self):
-        judged = [self.host(one) for one in (*KNOWN, None)]
-        others = [self.host(one) for one in OTHERS]
+        judged = [self.host(each) for each in (*KNOWN, None)]
+        others = [self.host(each) for each in OTHERS]
         spec = self.spec_of(helpers.IDE)
 
         self.assertEqual(others, self.passed([*judged, *others], spec))

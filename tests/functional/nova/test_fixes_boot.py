@@ -18,7 +18,7 @@ class TestBoot(fixes.Fixes):
     def test_own_images(self):
         for properties in (*self.settings(), {**fixes.WHOLE, **fixes.NOWHERE}):
             image = self.owned(**properties)
-            text = self.told(self.boot(image))
+            text = self.explained(self.boot(image))
             typed.commands(self, text)
             self.passes(self.boot(image), text)
 
@@ -28,7 +28,7 @@ class TestBoot(fixes.Fixes):
             {**fixes.WHOLE, **fixes.NOWHERE},
         ):
             image = self.owned(fixes.OTHERS, **properties)
-            text = self.told(self.boot(image))
+            text = self.explained(self.boot(image))
             self.assertIn(fixes.OTHERS, text)
             made = typed.commands(self, text).made
             self.passes(self.boot(made["my-copy"]), text)
@@ -40,7 +40,7 @@ class TestBoot(fixes.Fixes):
     def test_volumes(self):
         for properties in (*self.settings(), {**fixes.WHOLE, **fixes.NOWHERE}):
             volume = self.volume(**properties)
-            text = self.told(self.boot_from(volume))
+            text = self.explained(self.boot_from(volume))
             typed.commands(self, text)
             self.passes(self.boot_from(volume), text)
 
@@ -48,7 +48,7 @@ class TestBoot(fixes.Fixes):
         volume = self.volume(**fixes.WHOLE, hw_sound_model="sb16")
         snapshot = self.snapshot(volume)
         more = {"source_type": "snapshot"}
-        text = self.told(self.boot_from(snapshot, **more))
+        text = self.explained(self.boot_from(snapshot, **more))
         typed.commands(self, text)
         self.passes(self.boot_from(snapshot, **more), text)
 
@@ -56,7 +56,7 @@ class TestBoot(fixes.Fixes):
         image = self.owned(**fixes.WHOLE)
         for specs in self.settings("extra_specs"):
             flavor = self._create_flavor(extra_spec=specs)
-            text = self.told(self.boot(image, flavorRef=flavor))
+            text = self.explained(self.boot(image, flavorRef=flavor))
             (step,) = following.steps(text)
             self.assertEqual("flavor", step.kind)
             for name in step.named("without"):
@@ -83,7 +83,7 @@ class TestBlockDevices(fixes.Fixes):
         for device in following.devices(self.rules):
             entries = [dict(root), {**BLANK, **device}]
             name = "block_device_mapping_v2"
-            text = self.told(self.boot(image, **{name: entries}))
+            text = self.explained(self.boot(image, **{name: entries}))
             for step in following.steps(text):
                 if step.kind == "by hand":
                     continue
@@ -105,7 +105,7 @@ class TestBlockDevices(fixes.Fixes):
         image = self.owned(
             **fixes.WHOLE, bdm_v2="True", **{name: copy.deepcopy(entries)}
         )
-        text = self.told(self.boot(image))
+        text = self.explained(self.boot(image))
         for step in following.steps(text):
             if step.kind != "by hand":
                 self.assertEqual(f"image {image}", step.words["where"])

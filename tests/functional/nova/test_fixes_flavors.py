@@ -24,7 +24,7 @@ class TestFlavors(fixes.Fixes):
         for specs in self.SPECS:
             required = dict.fromkeys(TRAITS, "required")
             flavor = self._create_flavor(extra_spec={**specs, **required})
-            text = self.told(self.boot(self.owned(), flavorRef=flavor))
+            text = self.explained(self.boot(self.owned(), flavorRef=flavor))
             (step,) = following.steps(text)
             self.assertEqual("passthrough flavor", step.kind)
             self.passes(self.boot(self.owned(), flavorRef="1"), text)
@@ -37,7 +37,7 @@ class TestFlavors(fixes.Fixes):
     def test_a_write(self):
         for specs in self.SPECS:
             flavor = self._create_flavor()
-            text = self.told(self.write(flavor, specs))
+            text = self.explained(self.write(flavor, specs))
             self.assertIn("until passthrough.allow has ", text)
             (step,) = following.steps(text)
             self.passes(self.write(flavor, {**specs, **step.given}), text)
@@ -45,7 +45,7 @@ class TestFlavors(fixes.Fixes):
     def test_a_write_of_what_servers_may_have(self):
         self.write_policy("passthrough: {allow: {aliases: [gpu]}}\n")
         flavor = self._create_flavor()
-        text = self.told(self.write(flavor, self.SPECS[0]))
+        text = self.explained(self.write(flavor, self.SPECS[0]))
         self.assertNotIn("until passthrough.allow", text)
         (step,) = following.steps(text)
         again = {**self.SPECS[0], **step.given}

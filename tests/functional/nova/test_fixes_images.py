@@ -33,7 +33,7 @@ class TestImages(fixes.Fixes):
         for number, properties in enumerate(self.settings()):
             action = ("createImage", "createBackup")[number % 2]
             answer = self.snapshot_of(server, action, properties)
-            text = self.told(answer)
+            text = self.explained(answer)
             self.assertNotIn(image, text)
             (step,) = following.steps(text)
             for again in self.alternatives(step, properties):
@@ -48,7 +48,7 @@ class TestImages(fixes.Fixes):
     def test_metadata_of_an_image(self):
         for properties in self.settings():
             image = self.owned(x="1")
-            text = self.told(self.write(image, properties))
+            text = self.explained(self.write(image, properties))
             (step,) = following.steps(text)
             self.assertNotIn("openstack", text)
             for again in self.alternatives(step, properties):

@@ -29,7 +29,7 @@ class TestRescue(fixes.Fixes):
         for more in ({}, {"hw_rescue_device": "cdrom"}):
             for properties in self.settings():
                 image = self.owned(**{**more, **properties})
-                text = self.told(self.rescue(server, image))
+                text = self.explained(self.rescue(server, image))
                 typed.commands(self, text)
                 self.passes(self.rescue(server, image), text)
 
@@ -41,11 +41,11 @@ class TestRescue(fixes.Fixes):
             response = self.rescue(server, image)
             if response.status_int == 200:
                 continue
-            text = self.told(response)
+            text = self.explained(response)
             typed.commands(self, text)
-            found = self.glance.images[image]["properties"]
+            result = self.glance.images[image]["properties"]
             if bus != "scsi":
-                self.assertEqual("sata", found["hw_rescue_bus"])
+                self.assertEqual("sata", result["hw_rescue_bus"])
             self.passes(self.rescue(server, image), text)
 
     def test_the_controller_of_a_stable_rescue(self):
@@ -53,7 +53,7 @@ class TestRescue(fixes.Fixes):
         own = self.owned(hw_vif_model="virtio")
         server = self.server(own)
         image = self.owned(**ON_SCSI)
-        text = self.told(self.rescue(server, image))
+        text = self.explained(self.rescue(server, image))
         self.assertIn(own, text)
         self.assertNotIn(image, text)
         typed.commands(self, text)
@@ -63,7 +63,7 @@ class TestRescue(fixes.Fixes):
         volume = self.volume(hw_vif_model="virtio")
         server = self.on_volume(volume)
         image = self.owned(**ON_SCSI)
-        text = self.told(self.rescue(server, image))
+        text = self.explained(self.rescue(server, image))
         self.assertIn("openstack volume set --image-property", text)
         self.assertIn(volume, text)
         typed.commands(self, text)
@@ -86,7 +86,7 @@ class TestRescue(fixes.Fixes):
         """Nobody here can change it: the rescue disk takes another bus."""
         server = self.server(self.owned(fixes.OTHERS))
         image = self.owned(**ON_SCSI)
-        text = self.told(self.rescue(server, image))
+        text = self.explained(self.rescue(server, image))
         typed.commands(self, text)
         self.passes(self.rescue(server, image), text)
 
@@ -95,20 +95,20 @@ class TestRescue(fixes.Fixes):
         server = self.server(own)
         del self.glance.images[own]
         image = self.owned(fixes.OTHERS, **ON_SCSI)
-        text = self.told(self.rescue(server, image))
+        text = self.explained(self.rescue(server, image))
         made = typed.commands(self, text).made
         self.passes(self.rescue(server, made["my-copy"]), text)
 
     def test_a_rescue_without_an_image(self):
         for reference in ("http://127.0.0.1/x", fixes.OTHERS):
             server = self.server(self.owned(), base_image_ref=reference)
-            text = self.told(self.rescue(server))
+            text = self.explained(self.rescue(server))
             typed.commands(self, text, self.owned())
 
     def test_a_slow_shutdown(self):
         server = self.server(self.owned(), os_shutdown_timeout="3600")
         image = self.owned(**STABLE)
-        text = self.told(self.rescue(server, image))
+        text = self.explained(self.rescue(server, image))
         typed.commands(self, text)
         self.passes(self.rescue(server, image), text)
 
@@ -119,6 +119,6 @@ class TestRescue(fixes.Fixes):
             raise exception.VolumeNotFound(volume_id=volume_id)
 
         self.stub_out("nova.volume.cinder.API.get", get)
-        text = self.told(self.rescue(server, self.owned(**STABLE)))
+        text = self.explained(self.rescue(server, self.owned(**STABLE)))
         (step,) = following.steps(text)
         self.assertEqual("by hand", step.kind)

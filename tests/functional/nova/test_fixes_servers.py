@@ -20,7 +20,7 @@ class TestRebuild(fixes.Fixes):
         server = self.server(self.owned())
         for properties in self.settings():
             image = self.owned(**properties)
-            text = self.told(self.rebuild(server, image))
+            text = self.explained(self.rebuild(server, image))
             typed.commands(self, text)
             self.passes(self.rebuild(server, image), text)
 
@@ -37,7 +37,7 @@ class TestRebuild(fixes.Fixes):
         }
         server = self.server("", root, hw_disk_bus="scsi", **fixes.CONTROLLER)
         image = self.owned()
-        text = self.told(self.rebuild(server, image))
+        text = self.explained(self.rebuild(server, image))
         typed.commands(self, text)
         self.passes(self.rebuild(server, image), text)
 
@@ -48,7 +48,7 @@ class TestUnshelve(fixes.Fixes):
         shelved = {"shelved_image_id": fixes.OTHERS}
         state = vm_states.SHELVED_OFFLOADED
         typed.rest(server, state, power_state.SHUTDOWN, **shelved)
-        text = self.told(self.act(server, {"unshelve": None}))
+        text = self.explained(self.act(server, {"unshelve": None}))
         (step,) = following.steps(text)
         self.assertEqual("by hand", step.kind)
 
@@ -57,7 +57,7 @@ class TestUnshelve(fixes.Fixes):
         shelved = {"shelved_image_id": self.owned(hw_sound_model="sb16")}
         state = vm_states.SHELVED_OFFLOADED
         typed.rest(server, state, power_state.SHUTDOWN, **shelved)
-        text = self.told(self.act(server, {"unshelve": None}))
+        text = self.explained(self.act(server, {"unshelve": None}))
         typed.commands(self, text)
         self.passes(self.act(server, {"unshelve": None}), text)
 
@@ -85,7 +85,7 @@ class TestKept(fixes.Fixes):
             }
             server = self.server(self.owned(), root)
             body = {"rebuild": {"imageRef": self.owned()}}
-            text = self.told(self.act(server, body))
+            text = self.explained(self.act(server, body))
             steps = following.steps(text)
             self.assertEqual({"kept"}, {step.kind for step in steps})
             self.assertIn("hdb", text)
@@ -128,7 +128,7 @@ class TestAttach(fixes.Fixes):
     def follow(self, attach, name, **properties):
         image = self.owned(**properties)
         server = self.server(image, **properties)
-        self.mended(server, self.told(attach(server)))
+        self.mended(server, self.explained(attach(server)))
         self.assertEqual([], self.taken)
         attach(server)
         self.assertEqual([name], self.taken)
@@ -152,7 +152,7 @@ class TestAttach(fixes.Fixes):
         self.neutron._ports[port["id"]] = port
         server = self.server(self.owned())
         body = {"interfaceAttachment": {"port_id": port["id"]}}
-        text = self.told(self.attach(server, "os-interface", body))
+        text = self.explained(self.attach(server, "os-interface", body))
         (step,) = following.steps(text)
         self.assertEqual("port", step.kind)
         port["binding:vnic_type"] = "normal"

@@ -44,7 +44,7 @@ class TestScsi(Kept):
         """The new image says nothing of the bus that the disk is on."""
         response = self.rebuild(self.server, **CONTROLLER)
         self.ends(response, self.server, "ACTIVE")
-        self.assertFalse(any(map(ways.lsi_controller, self.witness.said)))
+        self.assertFalse(any(map(ways.lsi_controller, self.witness.texts)))
 
     def test_a_rescue_that_keeps_no_bus(self):
         """In a legacy rescue both disks are on the rescue image's bus."""

@@ -298,8 +298,8 @@ class Cinder:
 def test_the_metadata_of_a_volume(root, asked):
     cinder = Cinder()
     find = NovaLookups(SimpleNamespace(volumes=cinder), WHO)
-    found = find.boot_image({"block_device_mapping_v2": [root]})
-    assert found == Image(
+    result = find.boot_image({"block_device_mapping_v2": [root]})
+    assert result == Image(
         {"hw_disk_bus": "ide"}, None, ON_A_VOLUME, Holder(VOLUME, "p1")
     )
     assert cinder.asked == [(WHO, name) for name in asked]
@@ -361,14 +361,14 @@ def test_a_resize_goes_by_the_record_of_the_boot(server):
     records[SERVER] = objects.RequestSpec(
         image=objects.ImageMeta.from_dict(meta)
     )
-    found = find.recorded_image(find.server(SERVER))
-    assert found == image.read({"hw_disk_bus": "scsi"}, holder=STORED)
+    result = find.recorded_image(find.server(SERVER))
+    assert result == image.read({"hw_disk_bus": "scsi"}, holder=STORED)
 
 
 def test_without_a_record_it_goes_by_the_stored_image(server):
     find, _ = server
-    found = find.recorded_image(find.server(SERVER))
-    assert found == image.read({"hw_disk_bus": "virtio"}, holder=STORED)
+    result = find.recorded_image(find.server(SERVER))
+    assert result == image.read({"hw_disk_bus": "virtio"}, holder=STORED)
 
 
 def test_the_host_of_a_server(server, monkeypatch):
@@ -506,7 +506,7 @@ def test_each_server_has_a_record_devices_and_a_host_of_its_own(monkeypatch):
         nova_lookup.driver, "get_block_device_info", lambda _, rows: rows
     )
     monkeypatch.setattr(
-        nova_lookup.request_spec, "read_image", lambda found, _: found
+        nova_lookup.request_spec, "read_image", lambda result, _: result
     )
     for look_up, kind, with_context in (
         ("recorded_image", "record", True),
@@ -515,8 +515,8 @@ def test_each_server_has_a_record_devices_and_a_host_of_its_own(monkeypatch):
     ):
         for name in (SERVER, OTHER, SERVER):
             asked = name if look_up == "host" else Server(name)
-            found = getattr(every.find, look_up)(asked)
-            assert found["id"].uuid == name
+            result = getattr(every.find, look_up)(asked)
+            assert result["id"].uuid == name
         context = (WHO,) if with_context else ()
         asked = [entry[:-1] for entry in every.asked]
         assert asked == [(kind, *context)] * 2
@@ -560,8 +560,8 @@ def test_a_worker_has_novas_own_clients(monkeypatch):
         name = module.__name__
         monkeypatch.setattr(module, "API", lambda name=name: name)
     services = Services()
-    found = (services.volumes, services.ports, services.servers)
-    assert found == (cinder.__name__, neutron.__name__, compute.__name__)
+    result = (services.volumes, services.ports, services.servers)
+    assert result == (cinder.__name__, neutron.__name__, compute.__name__)
 
 
 class TestOwnImage:
@@ -620,6 +620,6 @@ class TestOwnImage:
             lambda _who, name: asked.append(name) or {"id": name},
         )
         lookups, _ = server
-        found = lookups.own_image(lookups.server(SERVER))
+        result = lookups.own_image(lookups.server(SERVER))
         assert asked == [IMAGE]
-        assert found.holder.id == IMAGE
+        assert result.holder.id == IMAGE

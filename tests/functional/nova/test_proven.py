@@ -320,19 +320,19 @@ def test_a_compute_that_is_upgraded_later_has_not_proven_what_it_ignores(
     """Controllers come first: two releases ahead in a SLURP upgrade."""
     monkeypatch.setattr(nova_release, "release", lambda: 33)
     proven_hosts, _ = hosts_of("a", "b", known=("iommu", CLEANED))
-    hosts = [copy.copy(one) for one in (A, B)]
-    for one, service in zip(hosts, services, strict=True):
-        one.service = service
+    hosts = [copy.copy(each) for each in (A, B)]
+    for each, service in zip(hosts, services, strict=True):
+        each.service = service
     kept, failed = proven_hosts.filter_hosts(
         RULES, [demand(CLEANED, "iommu")], hosts
     )
-    assert [one.host for one in kept] == left
+    assert [each.host for each in kept] == left
     checks = f"iommu, {CLEANED}"
     wrong = [] if left else [(text(NO_CANDIDATE, checks), Mode.ENFORCE)]
     assert texts(failed) == wrong
-    old = ", ".join(one.host for one in hosts if one.host not in left)
-    said = f"Too old a nova-compute for what {checks} looks at: {old}"
-    assert (("INFO", said) in lines()) is (len(left) < 2)
+    old = ", ".join(each.host for each in hosts if each.host not in left)
+    words = f"Too old a nova-compute for what {checks} looks at: {old}"
+    assert (("INFO", words) in lines()) is (len(left) < 2)
     # what it does not ignore it has proven
     kept, _ = proven_hosts.filter_hosts(RULES, [demand()], hosts)
     assert kept == hosts

@@ -29,10 +29,10 @@ NAMES = (*JUDGED, *LEGACY, ADAPTER, *NO_DEVICES)
 SPELLINGS = (str, str.upper, str.title, str.swapcase, "{} ".format)
 
 
-def nova_reads(found):
+def nova_reads(result):
     """Return what Nova reads, or None where it refuses the image."""
     try:
-        read = image_meta.ImageMetaProps.from_dict(found)
+        read = image_meta.ImageMetaProps.from_dict(result)
     except ValueError:
         return None
     values = {
@@ -80,7 +80,7 @@ ACCEPTED = {
 
 def images(values):
     """Give image properties of which each has one of its values."""
-    each = {name: some.sampled_from(found) for name, found in values.items()}
+    each = {name: some.sampled_from(result) for name, result in values.items()}
     return some.lists(
         some.sampled_from(NAMES), unique=True, max_size=10
     ).flatmap(
@@ -92,30 +92,30 @@ def images(values):
 
 @hypothesis.settings(max_examples=300, deadline=None)
 @hypothesis.given(images(ACCEPTED))
-def test_the_reader_reads_what_nova_reads(found):
-    assert we_read(image.read(found)) == nova_reads(found)
+def test_the_reader_reads_what_nova_reads(result):
+    assert we_read(image.read(result)) == nova_reads(result)
 
 
 @hypothesis.settings(max_examples=300, deadline=None)
 @hypothesis.given(images(ACCEPTED))
-def test_the_scheduler_reads_what_the_api_read(found):
+def test_the_scheduler_reads_what_the_api_read(result):
     """Nova's ImageMeta and Glance's properties say the same."""
-    meta = objects.ImageMeta.from_dict({"id": IMAGE, "properties": found})
-    assert we_read(request_spec.read_image(meta)) == nova_reads(found)
+    meta = objects.ImageMeta.from_dict({"id": IMAGE, "properties": result})
+    assert we_read(request_spec.read_image(meta)) == nova_reads(result)
 
 
 @hypothesis.settings(max_examples=300, deadline=None)
 @hypothesis.given(images(CANDIDATES), some.text())
-def test_one_bad_value_hides_no_good_one(found, noise):
+def test_one_bad_value_hides_no_good_one(result, noise):
     """Nova refuses such an image whole; Glance stores it all the same."""
-    found = {**found, "hw_video_model": noise}
-    ours = we_read(image.read(found))
+    result = {**result, "hw_video_model": noise}
+    ours = we_read(image.read(result))
     good = {
         name: value
-        for name, value in found.items()
+        for name, value in result.items()
         if nova_reads({name: value}) is not None
     }
-    bad = targets(name for name in found if name not in good)
+    bad = targets(name for name in result if name not in good)
     for name, value in nova_reads(good).items():
         if name not in bad:
             assert ours[name] == value
@@ -136,16 +136,16 @@ def test_every_spelling_of_one_property(name):
     """The floor under the searches: nothing is left to chance."""
     assert ACCEPTED[name]
     for value in ACCEPTED[name]:
-        found = {name: value}
-        assert we_read(image.read(found)) == nova_reads(found)
+        result = {name: value}
+        assert we_read(image.read(result)) == nova_reads(result)
 
 
 @pytest.mark.parametrize("value", ACCEPTED[ADAPTER])
 @pytest.mark.parametrize("name", ["hw_disk_bus", "hw_scsi_model"])
 def test_the_name_of_today_wins(name, value):
     for today in ACCEPTED[name]:
-        for found in (
+        for result in (
             {ADAPTER: value, name: today},
             {name: today, ADAPTER: value},
         ):
-            assert we_read(image.read(found)) == nova_reads(found)
+            assert we_read(image.read(result)) == nova_reads(result)

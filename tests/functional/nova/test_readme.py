@@ -51,12 +51,14 @@ class TestReadme(base.FakeDriverCase):
         self.manager = host_manager.HostManager()
 
     def test_ours_comes_first(self):
-        enabled = [type(one).__name__ for one in self.manager.enabled_filters]
+        enabled = [
+            type(each).__name__ for each in self.manager.enabled_filters
+        ]
         self.assertEqual([OURS, *self.stock_enabled], enabled)
 
     def test_novas_own_filters_are_still_there(self):
         known = set(self.manager.filter_cls_map)
-        stock = {one.__name__ for one in filters.all_filters()}
+        stock = {each.__name__ for each in filters.all_filters()}
         self.assertIn("ImagePropertiesFilter", stock)
         self.assertEqual(stock | {OURS}, known)
 
@@ -67,7 +69,7 @@ class TestReadme(base.FakeDriverCase):
         )
         self.assertEqual(
             sorted(self.manager.filter_cls_map),
-            sorted(one.__name__ for one in single),
+            sorted(each.__name__ for each in single),
         )
 
     def test_the_option_is_named_twice(self):

@@ -55,7 +55,7 @@ class TestRefusedAtTheApi(Rebuild):
         self.assertEqual(domain, self.domain_xml(self.server))
         self.assertEqual(
             [("rebuild", "refuse")],
-            [(one["operation"], one["outcome"]) for one in self.events],
+            [(each["operation"], each["outcome"]) for each in self.events],
         )
 
     def test_a_clean_image_is_let_through(self):
@@ -116,7 +116,7 @@ class TestRefusedAtTheApi(Rebuild):
         # then it is, with a warning
         self.assertEqual(202, response.status_int, response.text)
         self.wait(self.server, "ACTIVE")
-        judged = [one for one in self.events if one["gate"] == "nova-api"]
+        judged = [each for each in self.events if each["gate"] == "nova-api"]
         self.assertEqual("warn", judged[-1]["outcome"])
         self.assertIn("guest_devices.cdrom_bus", judged[-1]["rules"])
 

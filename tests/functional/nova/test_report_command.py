@@ -20,9 +20,9 @@ class TestReport(base.LibvirtCase):
 
     def written(self):
         """Run the command; return the page."""
-        one = command.WriteReport(self.app, None)
-        one.take_action(
-            one.get_parser("test").parse_args(
+        program = command.WriteReport(self.app, None)
+        program.take_action(
+            program.get_parser("test").parse_args(
                 ["--html", str(self.page), "--policy", str(self.policy_file)]
             )
         )
@@ -57,16 +57,16 @@ class TestReport(base.LibvirtCase):
         self.assertEqual(3, page.count("may hide anything"))
         self.assertIn("not yours", page)
         self.assertIn("runs with network card e1000", page)
-        said = "".join(self.app.lines)
-        self.assertIn("fleet could not be read: Placement: ", said)
-        self.assertIn("images could not be read: HTTPForbidden", said)
-        self.assertIn("devices could not be read: PlacementError", said)
+        text = "".join(self.app.lines)
+        self.assertIn("fleet could not be read: Placement: ", text)
+        self.assertIn("images could not be read: HTTPForbidden", text)
+        self.assertIn("devices could not be read: PlacementError", text)
 
     def test_what_hosts_have_proven_for_compliance_tools(self):
         path = self.directory / "results.json"
-        one = command.WriteReport(self.app, None)
+        program = command.WriteReport(self.app, None)
         words = ["--oscal", str(path), "--policy", str(self.policy_file)]
-        one.take_action(one.get_parser("test").parse_args(words))
+        program.take_action(program.get_parser("test").parse_args(words))
 
         content = json.loads(path.read_text())["assessment-results"]
         (result,) = content["results"]

@@ -25,7 +25,7 @@ def spec(**fields):
         project_domain_id="d1",
         is_admin=False,
     )
-    found = {
+    result = {
         "flavor": objects.Flavor(
             name="m1.small", flavorid="1", extra_specs=ALIASES
         ),
@@ -34,7 +34,7 @@ def spec(**fields):
         "project_id": "p1",
         **fields,
     }
-    return objects.RequestSpec(who, **found)
+    return objects.RequestSpec(who, **result)
 
 
 def test_who_asks():
@@ -122,7 +122,7 @@ def requests():
 
 def test_a_device_is_asked_for_once_by_flavor_and_request():
     asked = request_spec.read(spec(pci_requests=requests())).passthrough
-    assert [(one.kind, one.name, one.count) for one in asked] == [
+    assert [(each.kind, each.name, each.count) for each in asked] == [
         ("aliases", "gpu", "2"),
         ("ports", "vf", "1"),
     ]
@@ -131,7 +131,7 @@ def test_a_device_is_asked_for_once_by_flavor_and_request():
 def test_before_a_move_a_server_has_its_flavors_devices_and_its_ports():
     old = objects.Flavor(extra_specs={"pci_passthrough:alias": "nic:2"})
     had = request_spec.had_already(spec(pci_requests=requests()), old)
-    assert [(one.name, one.count) for one in had.passthrough] == [
+    assert [(each.name, each.count) for each in had.passthrough] == [
         ("nic", "1"),
         ("nic", "2"),
         ("vf", "1"),

@@ -54,9 +54,9 @@ class TestRouting(verdicts.VerdictCase):
     def test_a_pipeline_of_another_application(self):
         def misplace(paste):
             (name,) = (
-                one
-                for one in paste.sections()
-                if one.endswith(":oscomputeversions")
+                each
+                for each in paste.sections()
+                if each.endswith(":oscomputeversions")
             )
             pipeline = paste[name]["pipeline"]
             paste[name]["pipeline"] = pipeline.replace(
@@ -111,12 +111,12 @@ class TestSchemas(verdicts.VerdictCase):
     def test_every_method_that_is_judged_has_one(self):
         request = wsgi.Request.blank("/")
         request.api_version_request = APIVersionRequest("2.1")
-        found = {
+        result = {
             method: len(list(nova_schemas.schemas(function, request)))
             for method, function in self.functions()
         }
-        self.assertEqual(set(nova_routes.ROUTES), set(found))
-        lacking = {name for name, number in found.items() if not number}
+        self.assertEqual(set(nova_routes.ROUTES), set(result))
+        lacking = {name for name, number in result.items() if not number}
         self.assertEqual(
-            {one for one in found if one[1] in self.BODILESS}, lacking
+            {each for each in result if each[1] in self.BODILESS}, lacking
         )

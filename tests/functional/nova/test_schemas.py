@@ -20,7 +20,7 @@ BODILESS = ("delete",)
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["v2.1", "v2"])
 def test_each_judged_method_has_a_schema(monkeypatch, legacy):
-    found = {}
+    result = {}
     for route in routers.nova(monkeypatch).matchlist:
         resource = route.defaults.get("controller")
         action = route.defaults.get("action")
@@ -35,9 +35,9 @@ def test_each_judged_method_has_a_schema(monkeypatch, legacy):
             if legacy:
                 request.set_legacy_v2()
             request.set_api_version_request()
-            found[method] = list(nova_schemas.schemas(function, request))
-    assert found.keys() == nova_routes.ROUTES.keys()
-    for method, schemas in found.items():
+            result[method] = list(nova_schemas.schemas(function, request))
+    assert result.keys() == nova_routes.ROUTES.keys()
+    for method, schemas in result.items():
         assert schemas or method[1] in BODILESS, method
 
 

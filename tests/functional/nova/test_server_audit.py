@@ -34,17 +34,17 @@ class AuditCase(base.LibvirtCase):
 
     def audit(self, *arguments):
         """Run the command; return rows as dictionaries."""
-        one = server.AuditServers(self.app, None)
-        options = one.get_parser("test").parse_args(
+        program = server.AuditServers(self.app, None)
+        options = program.get_parser("test").parse_args(
             ["--policy", str(self.policy_file), *arguments]
         )
-        columns, rows = one.take_action(options)
+        columns, rows = program.take_action(options)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def rows_of(self, server_id, *arguments):
         """Return the rows about a server, by rule."""
-        found = self.audit(*(arguments or ("--all-projects",)))
-        mine = [row for row in found if row["Server"] == server_id]
+        result = self.audit(*(arguments or ("--all-projects",)))
+        mine = [row for row in result if row["Server"] == server_id]
         rules = [row["Rule"] for row in mine]
         self.assertEqual(len(rules), len(set(rules)), mine)
         return {row["Rule"]: row for row in mine}
@@ -144,9 +144,9 @@ class TestImages(AuditCase):
             image = self.image(**properties)
             cases[name] = self.active(image), image
             self.glance.images[image]["properties"].update(later)
-        told = {
-            name: "would be refused" in self.rows_of(one)[CARD]["Means"]
-            for name, (one, _) in cases.items()
+        given = {
+            name: "would be refused" in self.rows_of(each)[CARD]["Means"]
+            for name, (each, _) in cases.items()
         }
         gated = self.load_app(
             base.service.paste_file(
@@ -155,15 +155,15 @@ class TestImages(AuditCase):
         )
         does = {
             name: self.act(
-                one, {"rebuild": {"imageRef": image}}, app=gated
+                each, {"rebuild": {"imageRef": image}}, app=gated
             ).status_int
             == 403
-            for name, (one, image) in cases.items()
+            for name, (each, image) in cases.items()
         }
         self.assertEqual({"had": False, "new": True}, does)
-        self.assertEqual(does, told)
-        for one, _ in cases.values():
-            self.wait(one, "ACTIVE")
+        self.assertEqual(does, given)
+        for each, _ in cases.values():
+            self.wait(each, "ACTIVE")
 
     def test_an_image_that_is_gone_is_said(self):
         image = self.image(**E1000)
@@ -275,11 +275,11 @@ class TestVolumes(AuditCase):
         mapping = self.disk(volume)
         response = self.boot(None, block_device_mapping_v2=[mapping])
         self.assertEqual(202, response.status_int, response.text)
-        one = response.json["server"]["id"]
-        self.wait(one, "ACTIVE")
-        name = self.instance(one).root_device_name
-        self.client.block_storage.attached[volume] = [(one, name)]
-        return one, volume
+        program = response.json["server"]["id"]
+        self.wait(program, "ACTIVE")
+        name = self.instance(program).root_device_name
+        self.client.block_storage.attached[volume] = [(program, name)]
+        return program, volume
 
     def test_the_metadata_of_the_root_volume(self):
         old, _ = self.boots_from(hw_vif_model="e1000")
@@ -313,13 +313,13 @@ class TestWhich(AuditCase):
             ("--project", PROJECT_ID),
             ("--host", "compute1"),
         ):
-            found = {row["Server"] for row in self.audit(*way)}
-            self.assertEqual({old}, found, way)
+            result = {row["Server"] for row in self.audit(*way)}
+            self.assertEqual({old}, result, way)
         self.assertEqual([], self.audit("--host", "another"))
         self.assertEqual([], self.audit("--project", "another"))
 
     def test_one_error_line_for_what_is_not_there(self):
-        for way, said in (
+        for way, text in (
             ((), "--all-projects"),
             (("oldXone",), "no server has the name or id oldXone"),
             (("../flavors",), "no server has the name or id ../flavors"),
@@ -327,7 +327,7 @@ class TestWhich(AuditCase):
             error = self.assertRaises(
                 exceptions.CommandError, self.audit, *way
             )
-            self.assertIn(said, str(error))
+            self.assertIn(text, str(error))
 
     def test_pages_and_few_requests(self):
         """Three servers a page; one look-up an image and one a 50 ports."""
@@ -335,9 +335,9 @@ class TestWhich(AuditCase):
         image = self.image(**E1000)
         made = {self.active(image) for _ in range(7)}
 
-        found = {row["Server"] for row in self.audit("--all-projects")}
+        result = {row["Server"] for row in self.audit("--all-projects")}
 
-        self.assertEqual(made, found)
+        self.assertEqual(made, result)
         self.assertEqual([image], self.client.images.asked)
         self.assertEqual(3, len(self.client.network.asked))
         self.assertIn("7 servers looked at, 7 violate", self.app.lines[0])
@@ -364,9 +364,9 @@ class TestExemptions(AuditCase):
         xml = self.domain_xml(old)
         other = xml.replace(old, "155d900f-4e14-4e4c-a73d-069cbf4541e6")
         for text, refused in ((xml, False), (other, True)):
-            found = domain.read(text.encode(), START, "x86_64")
+            result = domain.read(text.encode(), START, "x86_64")
             verdict = evaluate(
-                rules, found.request, found.subject, watch.today()
+                rules, result.request, result.subject, watch.today()
             )
             # of the rest the fake libvirt keeps too little
             self.assertEqual(refused, DISK in verdict.rules)

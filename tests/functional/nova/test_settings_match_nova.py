@@ -70,21 +70,21 @@ def redirect(patch, tree):
         return tree + path
 
     path = types.SimpleNamespace(
-        isdir=lambda one: os.path.isdir(there(one)), join=os.path.join
+        isdir=lambda each: os.path.isdir(there(each)), join=os.path.join
     )
     patch.setattr(
         utils,
         "os",
         types.SimpleNamespace(
             path=path,
-            readlink=lambda one: os.readlink(there(one)),
-            listdir=lambda one: os.listdir(there(one)),
+            readlink=lambda each: os.readlink(there(each)),
+            listdir=lambda each: os.listdir(there(each)),
         ),
     )
     patch.setattr(
         utils,
         "open",
-        lambda one: builtins.open(there(one)),  # noqa: SIM115 - Nova's
+        lambda each: builtins.open(there(each)),  # noqa: SIM115 - Nova's
         raising=False,
     )
 
@@ -99,7 +99,7 @@ def nova_offers(root, entries):
         hypothesis.reject()
     except Exception:
         return None
-    found = {}
+    result = {}
     for device in pci.devices(root):
         known = {
             "address": device.address,
@@ -115,25 +115,25 @@ def nova_offers(root, entries):
             continue
         if spec is not None:
             tags = spec.get_tags()
-            found[device.address] = (
+            result[device.address] = (
                 listed.specs.index(spec),
                 tags.get("one_time_use") == "true",
             )
-    return found
+    return result
 
 
 def we_offer(root, entries):
     try:
         specs = device_spec.parse(entries, CONF.pci.report_in_placement)
-        found = offers.find(root, specs)
+        result = offers.find(root, specs)
     except (SpecError, Unreadable):
         return None
     return {
-        one.device.address: (
-            next(i for i, spec in enumerate(specs) if spec is one.spec),
-            one.spec.one_time_use,
+        each.device.address: (
+            next(i for i, spec in enumerate(specs) if spec is each.spec),
+            each.spec.one_time_use,
         )
-        for one in found
+        for each in result
     }
 
 
@@ -203,10 +203,10 @@ NAMED = some.fixed_dictionaries(
 )
 # Most entries have one condition only, so that many are good.
 GOOD = some.one_of(
-    some.builds(lambda one: {"address": one}, GLOBS),
-    some.builds(lambda one: {"address": one}, REGEXES),
+    some.builds(lambda each: {"address": each}, GLOBS),
+    some.builds(lambda each: {"address": each}, REGEXES),
     some.builds(
-        lambda one, two: {"vendor_id": one, "product_id": two},
+        lambda each, two: {"vendor_id": each, "product_id": two},
         some.sampled_from(["8086", "*", "1B36"]),
         some.sampled_from(["10ca", "10C9", "*", "10"]),
     ),
@@ -257,8 +257,8 @@ def test_the_same_devices_by_the_same_entries(root, in_placement):
 )
 def test_what_surprises(root, entry, covered):
     entries = [json.dumps(entry)]
-    for found in (nova_offers(root, entries), we_offer(root, entries)):
-        assert (found if found is None else set(found)) == covered
+    for result in (nova_offers(root, entries), we_offer(root, entries)):
+        assert (result if result is None else set(result)) == covered
 
 
 @pytest.mark.parametrize(
@@ -268,15 +268,17 @@ def test_what_surprises(root, entry, covered):
         for group, options in nova_conf.OPTS.items()
         for option in options
     ],
-    ids=lambda one: getattr(one, "name", one),
+    ids=lambda each: getattr(each, "name", each),
 )
 def test_the_options_are_those_that_nova_registers(group, option):
     opts = CONF._opts if group == "DEFAULT" else CONF._groups[group]._opts
     real = opts[option.dest]["opt"]
     assert type(option) is type(real)
     assert option.default == real.default
-    former = {(one.name, one.group) for one in real.deprecated_opts}
-    assert {(one.name, one.group) for one in option.deprecated_opts} == former
+    former = {(each.name, each.group) for each in real.deprecated_opts}
+    assert {
+        (each.name, each.group) for each in option.deprecated_opts
+    } == former
     choices = getattr(real.type, "choices", None)
     assert list(getattr(option.type, "choices", None) or []) == list(
         choices or []
@@ -334,7 +336,7 @@ def test_the_pre_step_reads_what_nova_reads(tmp_path, text):
     nova.conf.pci.register_opts(real)
     real([argument], project="nova", default_config_files=[])
 
-    found = nova_reader.read(nova_reader.Sources([argument]))
+    result = nova_reader.read(nova_reader.Sources([argument]))
 
     for group, options in nova_conf.OPTS.items():
         place = real if group == "DEFAULT" else real[group]
@@ -346,6 +348,6 @@ def test_the_pre_step_reads_what_nova_reads(tmp_path, text):
             # It may name a user: its scheme alone is read.
             if option.dest == "live_migration_uri" and expected:
                 expected = expected.partition(":")[0]
-            assert found[group][option.dest] == expected
+            assert result[group][option.dest] == expected
             if text:
                 assert expected != option.default

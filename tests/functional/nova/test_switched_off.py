@@ -37,7 +37,7 @@ class TestSwitchedOff(base.FakeDriverCase):
         self.assertEqual(200, specs.status_int, specs.text)
         self.assertEqual(
             ["boot", "rebuild", "flavor"],
-            [one["operation"] for one in self.events],
+            [each["operation"] for each in self.events],
         )
         for event in self.events:
             self.assertEqual("nova-api", event["gate"])

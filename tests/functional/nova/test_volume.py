@@ -24,9 +24,9 @@ class TestVolumeImageMetadata(VolumeCase):
 
         # then it is refused, both at once, and there is no server
         self.assertEqual(403, response.status_int, response.text)
-        said = base.text(response)
-        self.assertIn("hw_disk_bus='ide'", said)
-        self.assertIn("hw_vif_model='e1000'", said)
+        text = base.text(response)
+        self.assertIn("hw_disk_bus='ide'", text)
+        self.assertIn("hw_vif_model='e1000'", text)
         self.assertEqual([], self.servers())
 
     def test_legacy_spellings_are_refused_too(self):

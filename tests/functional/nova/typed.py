@@ -130,7 +130,7 @@ def _parsed(words: list[str], option: str) -> argparse.Namespace:
 
 
 def _pairs(options: list[str]) -> dict[str, str]:
-    return dict(one.split("=", 1) for one in options)
+    return dict(each.split("=", 1) for each in options)
 
 
 def commands(case: Any, text: str, image: str | None = None) -> Shell:

@@ -46,28 +46,28 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         mock.patch.dict(os.environ),
         small.running(home, True, print) as running,
     ):
-        told = stage.Stage(running)
-        _play(told)
-        yield told
+        scene = stage.Stage(running)
+        _play(scene)
+        yield scene
 
 
-def _play(told: Any) -> None:
+def _play(scene: Any) -> None:
     """Have what the README tells of happen."""
     from cloud import machines
     from story import reporters
 
-    old = told.member.upload("old-router", **IDE_E1000)
-    clean = told.member.upload(
+    old = scene.member.upload("old-router", **IDE_E1000)
+    clean = scene.member.upload(
         "clean", hw_disk_bus="virtio", hw_vif_model="virtio"
     )
-    (policy,) = [one for one in blocks(README, "yaml") if "vf" in one]
-    told.policy(policy)
+    (policy,) = [each for each in blocks(README, "yaml") if "vf" in each]
+    scene.policy(policy)
     servers = [
-        told.member.boot("router", "plain-nova", image_id=old.id),
-        told.member.boot(
+        scene.member.boot("router", "plain-nova", image_id=old.id),
+        scene.member.boot(
             "with-a-port", port=machines.SRIOV_PORT, image_id=clean.id
         ),
     ]
     for server in servers:
         assert server.status == "ERROR", server
-    reporters.report(told.facts, machines.PROVEN, machines.UNPROVEN)
+    reporters.report(scene.facts, machines.PROVEN, machines.UNPROVEN)

@@ -25,7 +25,7 @@ from tests.unit.docs import README, SOURCE, blocks
 
 PAGES = (README, SOURCE / "quick-start.rst")
 #: Each command with the outputs that pages show of it.
-SHOWN: dict[str, list[str]] = {one: [] for one in ran.ON_THE_DEMO}
+SHOWN: dict[str, list[str]] = {each: [] for each in ran.ON_THE_DEMO}
 for page in PAGES:
     for shown, output in commands.sessions(page):
         if shown in SHOWN and output.strip():
@@ -66,8 +66,8 @@ def test_a_command_on_the_demo(
     how = ran.ON_THE_DEMO[command]
     log = str(demo.cloud.place.logs / "nova.log")
     words = [
-        log if one == "/var/log/nova/nova-api.log" else one
-        for one in shlex.split(command)
+        log if each == "/var/log/nova/nova-api.log" else each
+        for each in shlex.split(command)
     ]
     # when
     done = run(demo, prepared, [*words, *how.more], how.user)
@@ -115,12 +115,12 @@ def test_the_demos_node(demo: Any, prepared: Path) -> None:
     # then
     assert "Traceback" not in done.stdout
     text = done.stdout[done.stdout.index("{") :]
-    found = {one["check"]: one for one in json.loads(text)["checks"]}
-    assert set(found) == set(status.CHECKS)
+    result = {each["check"]: each for each in json.loads(text)["checks"]}
+    assert set(result) == set(status.CHECKS)
     gates = ("Scheduler filter", "Nova API gate", "Glance API gate")
     for name in (*gates, "Placement", "Access rules"):
-        assert found[name]["result"] == 0, found[name]
-    assert done.returncode == max(one["result"] for one in found.values())
+        assert result[name]["result"] == 0, result[name]
+    assert done.returncode == max(each["result"] for each in result.values())
 
 
 def test_the_demos_apis_are_probed(demo: Any, prepared: Path) -> None:

@@ -188,9 +188,11 @@ class Cloud:
 
     def claims(self, provider: str) -> tuple[set[str], int]:
         """Return the same without what tells failed checks apart."""
-        found, generation = self.traits(provider)
-        told = {name for name in found if name.startswith("CUSTOM_VHSTATUS_")}
-        return found - told, generation
+        result, generation = self.traits(provider)
+        statuses = {
+            name for name in result if name.startswith("CUSTOM_VHSTATUS_")
+        }
+        return result - statuses, generation
 
     def names(self) -> set[str]:
         """Return the names of ours that exist."""

@@ -53,10 +53,10 @@ class Keystone:
 
     def find_user(self, name):
         self._fault("find_user")
-        found = self.users(name)
-        if len(found) > 1:
+        result = self.users(name)
+        if len(result) > 1:
             raise exceptions.DuplicateResource("more than one")
-        return found[0] if found else None
+        return result[0] if result else None
 
     def find_project(self, name):
         return self._named(self.projects, name)
@@ -80,7 +80,7 @@ class Keystone:
     def delete_user(self, user):
         self._fault("delete_user")
         del self.users[user.id]
-        self.held[:] = [one for one in self.held if one[0] != user.id]
+        self.held[:] = [each for each in self.held if each[0] != user.id]
         self.credentials.pop(user.id, None)
 
     def assign_project_role_to_user(self, project, user, role):
@@ -110,7 +110,7 @@ class Keystone:
             raise exceptions.ForbiddenException("not yours")
         self._fault("create_application_credential")
         more["roles"] = [
-            {"name": self.roles[one["id"]].name} for one in more["roles"]
+            {"name": self.roles[each["id"]].name} for each in more["roles"]
         ]
         made = SimpleNamespace(
             id=uuid.uuid4().hex, secret=uuid.uuid4().hex, name=name, **more
@@ -119,10 +119,10 @@ class Keystone:
         return made
 
     def _named(self, things, name):
-        (found,) = [one for one in things.values() if one.name == name] or [
-            None
-        ]
-        return found
+        (result,) = [
+            each for each in things.values() if each.name == name
+        ] or [None]
+        return result
 
     def _fault(self, name):
         if name in self.faults:
@@ -139,7 +139,7 @@ class OwnAccounts(Accounts):
 
     def _as_user(self, user, password, project):
         assert self.keystone.passwords[user] == password
-        assert any(one[:2] == (user, project) for one in self.keystone.held)
+        assert any(each[:2] == (user, project) for each in self.keystone.held)
         return Keystone(user, self.keystone._state)
 
 

@@ -58,7 +58,10 @@ def test_used_cleaned_and_given_again(used):
     assert used.firmware.read_text() == "good"
     assert used.record.state is State.RELEASED
     assert used.record.consumers == (consumer,)
-    assert [one.said for one in used.record.steps] == ["mended", "it is good"]
+    assert [each.said for each in used.record.steps] == [
+        "mended",
+        "it is good",
+    ]
     assert used.words() == set()
 
 
@@ -79,9 +82,9 @@ def test_a_free_device_is_left_alone(used):
 def test_other_fields_of_the_inventory_stay(used):
     used.use()
     used.round()
-    (found,) = used.cloud.placement.inventories(used.provider)
-    assert (found.total, found.reserved) == (1, 0)
-    assert found.fields["max_unit"] == 2147483647
+    (result,) = used.cloud.placement.inventories(used.provider)
+    assert (result.total, result.reserved) == (1, 0)
+    assert result.fields["max_unit"] == 2147483647
 
 
 def test_what_fails_stays_for_good_and_says_why(used):
@@ -321,10 +324,10 @@ def meanwhile(used, act):
     real = cleaner.isolation.run
 
     def run(step, job):
-        found = real(step, job)
+        result = real(step, job)
         if step.name == "compare":
             act()
-        return found
+        return result
 
     cleaner.isolation.run = run
     return cleaner
@@ -981,8 +984,8 @@ def test_killed_everywhere_it_ends_clean_and_released(used):
     used.round()
     names = kill_everywhere(used, check)
     assert {"mend is half through", "compare ends"} <= set(names)
-    assert sum("/inventories/" in one for one in names) == 2
-    assert sum("journal" in one for one in names) >= 16
+    assert sum("/inventories/" in each for each in names) == 2
+    assert sum("journal" in each for each in names) >= 16
 
 
 def test_killed_everywhere_with_a_step_that_fails(used):

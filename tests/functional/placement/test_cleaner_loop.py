@@ -19,28 +19,28 @@ def used(cloud, tmp_path):
 
 
 def test_it_goes_on_after_a_failure_and_stops_when_told(used):
-    told = []
+    lines = []
 
     class Notifier:
         period = None
 
         def ready(self):
-            told.append("ready")
+            lines.append("ready")
 
         def alive(self, now=False):
             pass
 
         def status(self, text):
-            told.append(text)
+            lines.append(text)
             used.cloud.faults.clear()
             if "nothing waits" in text:
                 os.kill(os.getpid(), signal.SIGTERM)
 
         def reloading(self):
-            told.append("reloading")
+            lines.append("reloading")
 
         def stopping(self):
-            told.append("stopping")
+            lines.append("stopping")
 
     used.use()
     used.cloud.faults.append(lambda method, url: Answer(503, "down"))
@@ -50,10 +50,10 @@ def test_it_goes_on_after_a_failure_and_stops_when_told(used):
     guard.start()
     runtime.run(service)
     guard.cancel()
-    assert told[0] == "ready"
-    assert told[1].startswith("Placement: ")
-    assert told[2] == "1 devices, nothing waits"
-    assert told[-1] == "stopping"
+    assert lines[0] == "ready"
+    assert lines[1].startswith("Placement: ")
+    assert lines[2] == "1 devices, nothing waits"
+    assert lines[-1] == "stopping"
     assert used.candidates()
 
 

@@ -38,10 +38,10 @@ def openstack(used):
     def run(command, *arguments):
         out = io.StringIO()
         app = types.SimpleNamespace(client_manager=manager, stdout=out)
-        one = command(app, None)
-        parsed = one.get_parser("x").parse_args(list(arguments))
-        found = one.take_action(parsed)
-        return found or out.getvalue()
+        each = command(app, None)
+        parsed = each.get_parser("x").parse_args(list(arguments))
+        result = each.take_action(parsed)
+        return result or out.getvalue()
 
     return run
 
@@ -58,23 +58,23 @@ def ours(used, tmp_path, monkeypatch, capsys):
     conf = tmp_path / "cleaner.conf"
     names = ("root", "state_path", "run_dir", "rules_file")
     options = used.conf.vhard_cleaner
-    lines = [f"{one} = {getattr(options, one)}" for one in names]
+    lines = [f"{each} = {getattr(options, each)}" for each in names]
     conf.write_text("\n".join(["[vhard_cleaner]", *lines]))
 
     def run(*arguments):
         capsys.readouterr()
         status = program.main(["--config-file", str(conf), *arguments])
         out, err = capsys.readouterr()
-        told = [
-            one for one in err.splitlines() if one.startswith("nova-vhard-")
+        texts = [
+            each for each in err.splitlines() if each.startswith("nova-vhard-")
         ]
-        return status, out, "\n".join(told)
+        return status, out, "\n".join(texts)
 
     return run
 
 
-def rows(found):
-    return [dict(zip(found[0], row, strict=True)) for row in found[1]]
+def rows(result):
+    return [dict(zip(result[0], row, strict=True)) for row in result[1]]
 
 
 def test_the_report_has_what_waits_and_why(used, host, openstack):
@@ -111,8 +111,8 @@ def test_a_device_from_guest_to_guest(used, host, openstack, ours):
     assert row["Status"] == "reserved"
     assert row["Why"].startswith("COMPARE: step compare did not end clean")
     used.steps["compare"].good = "good"
-    told = openstack(requests.CleanDevice, host, NVME)
-    assert "in its next round" in told
+    text = openstack(requests.CleanDevice, host, NVME)
+    assert "in its next round" in text
     (row,) = rows(openstack(show.ListDevices))
     assert row["Why"].endswith("; REQUESTED: asked for")
     assert ours("once") == (0, f"{NVME} is released\n", "")
@@ -128,8 +128,8 @@ def test_the_evidence(used, host, openstack, place):
     path = used.journal.folder
     if place == "file":
         path = used.journal.path(NVME)
-    found = openstack(show.ShowDevice, host, NVME, "--evidence", path)
-    fields = dict(zip(*found, strict=True))
+    result = openstack(show.ShowDevice, host, NVME, "--evidence", path)
+    fields = dict(zip(*result, strict=True))
     assert fields["status"] == "available"
     assert fields["state"] == "released"
     assert fields["had_last"] == consumer
@@ -255,14 +255,14 @@ def test_enroll_on_the_host(used, ours):
     used.steps["compare"].good = "better"
     used.use()
     used.round()
-    status, _, told = ours("enroll", NVME)
+    status, _, text = ours("enroll", NVME)
     assert status == 1
-    assert told == "nova-vhard-cleaner: it is failed, and reserved"
+    assert text == "nova-vhard-cleaner: it is failed, and reserved"
     assert ours("enroll", NVME, "--force")[0] == 0
     virsh(used, HOSTDEV)
-    status, _, told = ours("enroll", NVME, "--force")
+    status, _, text = ours("enroll", NVME, "--force")
     assert status == 1
-    assert "domain 4b1c" in told
+    assert "domain 4b1c" in text
 
 
 def test_released_by_force_on_the_host(used, ours):
@@ -293,9 +293,9 @@ def test_check_rules(used, ours, tmp_path):
     assert (status, out) == (0, "everything: mend, compare\n")
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("version: '1'\ndevices: [{name: x}]\n")
-    status, _, told = ours("check-rules", str(wrong))
+    status, _, text = ours("check-rules", str(wrong))
     assert status == 1
-    assert "wrong.yaml" in told
+    assert "wrong.yaml" in text
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_wrong_arguments(arguments, capsys):
 
 
 def test_a_device_that_placement_does_not_have(ours):
-    status, _, told = ours("clean", "0000:ff:00.0")
+    status, _, text = ours("clean", "0000:ff:00.0")
     assert status == 1
-    assert "no provider of a one-time-use device" in told
+    assert "no provider of a one-time-use device" in text
     assert ours("show", "0000:ff:00.0")[0] == 1

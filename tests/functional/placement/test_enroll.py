@@ -76,12 +76,12 @@ def enroll(run, tmp_path):
 def rules(keystone, name, program="reporter"):
     """Return the access rules of a host's program."""
     user = keystone.find_user(f"vhard-host-{name}")
-    (found,) = [
-        one
-        for one in keystone.application_credentials(user.id)
-        if one.name == program
+    (result,) = [
+        each
+        for each in keystone.application_credentials(user.id)
+        if each.name == program
     ]
-    return found.access_rules
+    return result.access_rules
 
 
 def held_to(cloud, entries, prefix="/placement"):
@@ -90,10 +90,10 @@ def held_to(cloud, entries, prefix="/placement"):
     def refuse(method, url):
         path = prefix + url.partition("?")[0]
         fits = any(
-            one["service"] == "placement"
-            and one["method"] == method
-            and auth_token._path_matches(path, one["path"])
-            for one in entries
+            each["service"] == "placement"
+            and each["method"] == method
+            and auth_token._path_matches(path, each["path"])
+            for each in entries
         )
         return None if fits else Answer(401, "Token authorization failed")
 
@@ -195,9 +195,9 @@ def test_rules_begin_with_the_path_of_placement(
 ):
     cloud.host("compute1", {COMPUTE})
     enroll("compute1", *more, url=url)
-    found = {one["path"] for one in rules(keystone, "compute1")}
-    assert f"{prefix}/resource_providers" in found
-    assert all(one.startswith(f"{prefix}/") for one in found)
+    result = {each["path"] for each in rules(keystone, "compute1")}
+    assert f"{prefix}/resource_providers" in result
+    assert all(each.startswith(f"{prefix}/") for each in result)
 
 
 def test_a_host_that_is_enrolled_stays_so_without_force(

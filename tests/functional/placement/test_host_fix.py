@@ -50,19 +50,19 @@ def test_tasks_for_what_has_failed_and_nothing_else(cloud, write):
     cloud.host("c", failed(kernel_aslr="PASS"))
     cloud.host("d", {COMPUTE, *results.encode({"kernel_aslr": "FAIL"})})
 
-    text, (one, other), said = write()
+    text, (first, other), words = write()
 
     assert "Nothing in here runs unless you choose it" in text
-    assert [one["hosts"], other["hosts"]] == ["a", "b"]
-    assert {task["tags"][1] for task in one["tasks"]} == {"kernel_aslr"}
+    assert [first["hosts"], other["hosts"]] == ["a", "b"]
+    assert {task["tags"][1] for task in first["tasks"]} == {"kernel_aslr"}
     by_check = {task["tags"][1]: task for task in other["tasks"]}
     assert by_check.keys() == {"qemu_minimal", "memory_sharing"}
     person = by_check["qemu_minimal"]
     assert person["name"] == "qemu_minimal (Check-Virt-16) - needs a person"
     assert "build-config" in person["ansible.builtin.debug"]["msg"]
-    every = [*one["tasks"], *other["tasks"]]
+    every = [*first["tasks"], *other["tasks"]]
     assert all(task["tags"][0] == "never" for task in every)
-    assert f"{len(every)} tasks for 2 hosts" in said
+    assert f"{len(every)} tasks for 2 hosts" in words
 
 
 def test_hosts_by_name(cloud, write):

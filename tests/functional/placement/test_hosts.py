@@ -46,8 +46,10 @@ def run(cloud, monkeypatch):
     def command(kind, *arguments):
         vhard = SimpleNamespace(placement=cloud.placement)
         manager = SimpleNamespace(vhard=vhard)
-        one = kind(SimpleNamespace(client_manager=manager), None)
-        return one.take_action(one.get_parser("test").parse_args(arguments))
+        program = kind(SimpleNamespace(client_manager=manager), None)
+        return program.take_action(
+            program.get_parser("test").parse_args(arguments)
+        )
 
     return command
 
@@ -57,11 +59,11 @@ def test_one_row_a_compute_node(cloud, run):
     columns, rows = run(listing.ListHosts)
     assert columns == ("Host", "Status", "Passed", "Lacks")
     all_, but_iommu = ", ".join(CHECKS), ", ".join(list(CHECKS)[1:])
-    none, one = f"0/{len(CHECKS)}", f"1/{len(CHECKS)}"
+    none, program = f"0/{len(CHECKS)}", f"1/{len(CHECKS)}"
     assert [tuple(map(str, row)) for row in rows] == [
         ("a-bare", "fresh", none, all_),
-        ("b-proven", "fresh", one, but_iommu),
-        ("c-stale", "stale", one, but_iommu),
+        ("b-proven", "fresh", program, but_iommu),
+        ("c-stale", "stale", program, but_iommu),
         ("d-silent", "silent", none, all_),
     ]
 
@@ -70,7 +72,7 @@ def test_one_column_a_check(cloud, run):
     some_hosts(cloud)
     columns, rows = run(listing.ListHosts, "--long")
     assert columns == ("Host", "Status", *CHECKS, "attested")
-    found = {
+    result = {
         row[0]: {
             name
             for name, cell in zip(REQUIRABLE, row[2:], strict=True)
@@ -78,7 +80,7 @@ def test_one_column_a_check(cloud, run):
         }
         for row in rows
     }
-    assert found == {
+    assert result == {
         "a-bare": set(),
         "b-proven": {"iommu"},
         "c-stale": {"iommu"},
@@ -123,8 +125,12 @@ def test_a_check_that_is_asked_for_has_a_column(cloud, run):
 
 def test_before_any_reporter(cloud):
     cloud.host("a", {COMPUTE})
-    (one,) = fleet(cloud.placement, NOW, 2)
-    assert (one.name, one.status, one.passed) == ("a", "silent", frozenset())
+    (program,) = fleet(cloud.placement, NOW, 2)
+    assert (program.name, program.status, program.passed) == (
+        "a",
+        "silent",
+        frozenset(),
+    )
 
 
 def test_the_requests_do_not_grow_with_the_fleet(cloud):
@@ -166,10 +172,10 @@ def test_a_host_that_tells_its_failures_apart(cloud, run):
         "mac_images": "NOT_APPLICABLE",
         "qemu_nx": "UNKNOWN",
     }
-    told = results.encode(answers)
-    cloud.host("compute-1", {COMPUTE, FRESH, IOMMU, *told})
-    cloud.host("old", {COMPUTE, STALE, IOMMU, *told})
-    cloud.host("liar", {COMPUTE, FRESH, *told})
+    text = results.encode(answers)
+    cloud.host("compute-1", {COMPUTE, FRESH, IOMMU, *text})
+    cloud.host("old", {COMPUTE, STALE, IOMMU, *text})
+    cloud.host("liar", {COMPUTE, FRESH, *text})
     fields = dict(zip(*run(show.ShowHost, "compute-1"), strict=True))
     shown = {name: " ".join(str(fields[name]).split()) for name in answers}
     assert shown["iommu"] == "PASS: DMA remapping is on"
@@ -198,22 +204,22 @@ def test_a_host_that_tells_its_failures_apart(cloud, run):
 
 
 @pytest.mark.parametrize(
-    ("has", "status", "said"),
+    ("has", "status", "text"),
     [
         ({IOMMU, STALE}, "stale", "more than 2 hours ago: nothing below"),
         ({IOMMU}, "stale", "none that is marked"),
         (set(), "silent", "does its reporter run?"),
     ],
 )
-def test_a_host_whose_report_does_not_count(cloud, run, has, status, said):
+def test_a_host_whose_report_does_not_count(cloud, run, has, status, text):
     cloud.host("compute-1", {COMPUTE, *has})
     fields = dict(zip(*run(show.ShowHost, "compute-1"), strict=True))
     assert fields["status"] == status
-    assert said in fields["report"]
+    assert text in fields["report"]
     # what it still has is no proof of anything
     assert fields["meets"] == "none"
-    found = one_host(cloud.placement, "compute-1", NOW, 2)
-    assert found.proven == frozenset()
+    result = one_host(cloud.placement, "compute-1", NOW, 2)
+    assert result.proven == frozenset()
     # nor is any check shown as passed, to a person or to a machine
     value = fields["iommu"].machine_readable()
     assert (value["passed"], value["status"]) == (False, "UNKNOWN")

@@ -93,9 +93,9 @@ def host(ask):
     return make
 
 
-def told(report):
+def results_of(report):
     """Return the traits that tell a report's failed checks apart."""
-    return results.encode({one.check: one.status for one in report.results})
+    return results.encode({each.check: each.status for each in report.results})
 
 
 def dies(target, *arguments):
@@ -121,9 +121,9 @@ def test_placement_has_the_one_report_or_the_other_and_never_both(
     path, ask, host, captures, had, before, tree, time, after
 ):
     report = inspect(captures, tree, time)
-    after = after | told(report)
+    after = after | results_of(report)
     if had:
-        before = before | told(inspect(captures, had))
+        before = before | results_of(inspect(captures, had))
     url = f"/resource_providers/{PROVIDER}/traits"
     seen = []
     for step in itertools.count():
@@ -152,15 +152,18 @@ def test_placement_has_the_one_report_or_the_other_and_never_both(
 
 
 def test_the_file_is_the_one_report_or_the_other(path, captures):
-    one, other = inspect(captures, "vtd-on"), inspect(captures, "none", LATER)
+    first, other = (
+        inspect(captures, "vtd-on"),
+        inspect(captures, "none", LATER),
+    )
     publisher = JsonPublisher(victim.configured(path))
     seen = []
     for step in itertools.count():
-        publisher.publish(one)
+        publisher.publish(first)
         killed = dies(victim.write, path, other, step)
         with open(publisher.path, encoding="utf-8") as file:
             time = json.load(file)["time"]
-        assert time in (one.time.isoformat(), other.time.isoformat())
+        assert time in (first.time.isoformat(), other.time.isoformat())
         seen.append(time == other.time.isoformat())
         publisher.publish(other)
         with open(publisher.path, encoding="utf-8") as file:

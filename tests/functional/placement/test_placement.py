@@ -28,8 +28,8 @@ def test_providers_with_all_of_some_and_any_of_others(cloud):
     both = cloud.host("both", {IOMMU, ASLR, HOUR})
     cloud.host("stale", {IOMMU, ASLR})
     cloud.host("half", {IOMMU, HOUR})
-    found = cloud.placement.providers({IOMMU, ASLR}, {HOUR})
-    assert found == [Provider(both, "both")]
+    result = cloud.placement.providers({IOMMU, ASLR}, {HOUR})
+    assert result == [Provider(both, "both")]
     assert len(cloud.placement.providers({IOMMU})) == 3
     assert cloud.requests[-1][0] == "GET"
 
@@ -247,7 +247,7 @@ def test_many_threads_write_one_host(cloud):
             failed.append(error)
 
     names = [f"CUSTOM_VHARD_T{number}" for number in range(4)]
-    threads = [threading.Thread(target=write, args=(one,)) for one in names]
+    threads = [threading.Thread(target=write, args=(each,)) for each in names]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -170,12 +170,12 @@ def test_32_callers_ask_once_and_the_first_answer_is_waited_for(
         slow.wait(0.2)
 
     cloud.faults.append(wait)
-    found, failed = [], []
+    result, failed = [], []
 
     def ask():
         ready.wait()
         try:
-            found.append(posture.hosts(ASKED))
+            result.append(posture.hosts(ASKED))
         except Exception as error:
             failed.append(error)
 
@@ -185,7 +185,7 @@ def test_32_callers_ask_once_and_the_first_answer_is_waited_for(
     for thread in threads:
         thread.join()
     assert not failed
-    assert found == [{host}] * 32
+    assert result == [{host}] * 32
     assert len(cloud.requests) == 2
 
 
@@ -200,14 +200,14 @@ def test_others_go_on_while_one_refreshes(cloud, posture, time):
         release.wait(10)
 
     cloud.faults.append(hang)
-    one = threading.Thread(target=posture.hosts, args=(ASKED,))
-    one.start()
+    single = threading.Thread(target=posture.hosts, args=(ASKED,))
+    single.start()
     assert asked.wait(10)
     cloud.requests.clear()
     assert posture.hosts(ASKED) == {host}
     assert not cloud.requests
     release.set()
-    one.join()
+    single.join()
 
 
 def test_the_log_names_the_checks(cloud, posture, caplog):

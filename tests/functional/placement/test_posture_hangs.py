@@ -49,9 +49,9 @@ class Silent:
     def _serve(self):
         with contextlib.suppress(OSError):
             while True:
-                found, _ = self._socket.accept()
+                result, _ = self._socket.accept()
                 threading.Thread(
-                    target=self._hang, args=(found,), daemon=True
+                    target=self._hang, args=(result,), daemon=True
                 ).start()
 
     def _hang(self, connection):
@@ -101,13 +101,13 @@ def test_a_refresh_that_hangs_keeps_nobody_from_trying(silent, cloud):
     client = Switched(silent, cloud)
     clock = Clock(now=lambda: START)
     posture = Posture(lambda: Placement(client), 1, 600, clock, LIMIT)
-    said = []
+    lines = []
 
     def ask():
         try:
-            said.append(posture.hosts(ASKED))
+            lines.append(posture.hosts(ASKED))
         except PostureUnavailable as error:
-            said.append(str(error))
+            lines.append(str(error))
 
     # when 8 ask, then each is told within the limit that nobody knows
     callers = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
@@ -116,7 +116,7 @@ def test_a_refresh_that_hangs_keeps_nobody_from_trying(silent, cloud):
     assert silent.asked.wait(PATIENCE)
     for caller in callers:
         caller.join(PATIENCE)
-    assert said == ["Placement has not answered yet"] * 8
+    assert lines == ["Placement has not answered yet"] * 8
     # and when Placement is well, the next one has the answer, though the
     # first request may hang on
     client.hangs = False

@@ -41,12 +41,12 @@ IOMMU = "CUSTOM_VHARD_IOMMU"
 
 def enforcer(conf, path):
     policy_opts.set_defaults(conf, str(path))
-    found = oslo_policy.Enforcer(conf)
-    found.suppress_deprecation_warnings = True
-    found.suppress_default_change_warnings = True
-    found.register_defaults(policies.list_rules())
-    found.load_rules()
-    return found
+    result = oslo_policy.Enforcer(conf)
+    result.suppress_deprecation_warnings = True
+    result.suppress_default_change_warnings = True
+    result.register_defaults(policies.list_rules())
+    result.load_rules()
+    return result
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def default(tmp_path):
 
 
 OPERATIONS = sorted(
-    one.name
-    for one in policies.list_rules()
-    if one.name.startswith("placement:")
+    each.name
+    for each in policies.list_rules()
+    if each.name.startswith("placement:")
 )
 
 
@@ -117,8 +117,8 @@ def test_nobody_elses_rights_change(shipped, default, role):
 def test_placement_lets_a_reporter_publish_and_withdraw(cloud, acting):
     host = cloud.host("a", {SAMPLE})
     placement = acting("vhard-reporter")
-    found = placement.provider(uuid=host)
-    assert placement.provider(name="a") == found
+    result = placement.provider(uuid=host)
+    assert placement.provider(name="a") == result
     placement.update(host, lambda ours: {IOMMU, OLD})
     assert cloud.traits(host)[0] == {SAMPLE, IOMMU, OLD}
     assert upkeep.withdraw(placement, host)
@@ -179,11 +179,11 @@ def test_access_rules_hold_a_reporter_to_its_own_host(cloud):
             f"{method} {url}"
             for method, url in cloud.requests
             if not any(
-                method == one["method"]
+                method == each["method"]
                 and auth_token._path_matches(
-                    url.partition("?")[0], one["path"]
+                    url.partition("?")[0], each["path"]
                 )
-                for one in rules
+                for each in rules
             )
         }
 

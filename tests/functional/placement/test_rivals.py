@@ -58,26 +58,26 @@ def warnings(caplog):
     caplog.set_level(logging.WARNING)
 
     def new():
-        found = [one.getMessage() for one in caplog.records]
+        result = [each.getMessage() for each in caplog.records]
         caplog.clear()
-        return [one for one in found if "CUSTOM_VHARD_" in one]
+        return [each for each in result if "CUSTOM_VHARD_" in each]
 
     return new
 
 
-def told(cloud, host):
+def disputed(cloud, host):
     """Return the answers that are told of checks in dispute."""
-    found = results.decode(cloud.traits(host)[0])
-    return {name for name in found if traits.of_check(name) in DISPUTED}
+    result = results.decode(cloud.traits(host)[0])
+    return {name for name in result if traits.of_check(name) in DISPUTED}
 
 
 def test_with_the_same_results_nobody_fights(cloud, host, reporter, warnings):
-    one, other = reporter(), reporter()
-    one("vtd-on")
+    first, other = reporter(), reporter()
+    first("vtd-on")
     before = cloud.claims(host)
     for _ in range(3):
         other("vtd-on")
-        one("vtd-on")
+        first("vtd-on")
     assert cloud.claims(host) == before
     assert before[0] == FOREIGN | VTD_ON | MARK
     assert not warnings()
@@ -93,16 +93,16 @@ def test_with_different_results_what_is_in_dispute_is_not_claimed(
     # when both go on, what tells their results apart is not claimed either
     sees("vtd-on")
     does_not("none")
-    assert not told(cloud, host)
+    assert not disputed(cloud, host)
     generation = cloud.claims(host)[1]
     for _ in range(3):
         sees("vtd-on")
         does_not("none")
     # then they do not take turns
     assert cloud.claims(host) == (FOREIGN | NONE | MARK, generation)
-    (said,) = warnings()
-    assert said.startswith("compute: another reporter has taken away ")
-    assert all(name in said for name in DISPUTED)
+    (warning,) = warnings()
+    assert warning.startswith("compute: another reporter has taken away ")
+    assert all(name in warning for name in DISPUTED)
 
 
 def test_it_stays_so_when_the_hour_turns(cloud, host, reporter):
@@ -139,17 +139,17 @@ def test_the_other_takes_away_what_is_given_and_says_so(
 def test_when_both_find_it_again_it_is_claimed_again(
     cloud, host, reporter, warnings
 ):
-    one, other = reporter(), reporter()
-    one("vtd-on")
+    first, other = reporter(), reporter()
+    first("vtd-on")
     other("none")
-    one("vtd-on")
+    first("vtd-on")
     other("vtd-on")
-    one("vtd-on")
+    first("vtd-on")
     assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
     # and it can be lost again, for one after the other
     other("none")
-    one("none")
-    one("vtd-on")
+    first("none")
+    first("vtd-on")
     assert cloud.claims(host)[0] == FOREIGN | VTD_ON | MARK
     assert len(warnings()) == 1
 

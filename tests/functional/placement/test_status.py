@@ -117,7 +117,7 @@ def test_reporters_of_judged_hosts(etc, cloud):
     cloud.host("a", marks())
     cloud.host("b", marks(9))
     cloud.host("metal", {COMPUTE})
-    everything = [hypervisor(one) for one in "abc"]
+    everything = [hypervisor(each) for each in "abc"]
     # The bare metal node is no matter of ours.
     metal = hypervisor("metal", "ironic")
     result = look(checks.reporters, seen(etc, everything[0], metal))
@@ -155,7 +155,7 @@ def test_the_command(etc, cloud, capsys):
     assert status.main(arguments) == Code.WARNING
     # Placement runs in this process, and its log goes to standard error.
     out = capsys.readouterr().out
-    found = {one["check"]: one for one in json.loads(out)["checks"]}
-    assert found["Placement"]["result"] == Code.SUCCESS
-    assert found["Reporters"]["result"] == Code.WARNING
+    result = {each["check"]: each for each in json.loads(out)["checks"]}
+    assert result["Placement"]["result"] == Code.SUCCESS
+    assert result["Reporters"]["result"] == Code.WARNING
     assert "crashed" not in out

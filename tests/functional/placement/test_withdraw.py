@@ -40,10 +40,10 @@ def run(cloud, keystone):
 
 
 def test_one_host(cloud, run):
-    one = cloud.host("a", FOREIGN | OURS)
+    host = cloud.host("a", FOREIGN | OURS)
     other = cloud.host("b", FOREIGN | OURS)
     assert run("a") == f"a lost {', '.join(sorted(OURS))}\n"
-    assert cloud.traits(one)[0] == FOREIGN
+    assert cloud.traits(host)[0] == FOREIGN
     assert cloud.traits(other)[0] == FOREIGN | OURS
     assert cloud.names() >= OURS
 
@@ -110,7 +110,7 @@ def test_all_takes_the_names_too(cloud, run):
     hosts = [cloud.host(name, FOREIGN | OURS) for name in ("b", "a")]
     bare = cloud.host("c", FOREIGN)
     shown = run("--all", "--yes")
-    assert [one.split()[0] for one in shown.splitlines()] == ["a", "b"]
+    assert [each.split()[0] for each in shown.splitlines()] == ["a", "b"]
     for host in (*hosts, bare):
         assert cloud.traits(host)[0] == FOREIGN
     # The look-up is by a pattern, in which _ is any character.

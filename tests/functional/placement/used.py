@@ -65,9 +65,9 @@ class Compare(Step):
 
     def run(self, job):
         points.reach("compare begins")
-        found = firmware(job).read_text()
+        result = firmware(job).read_text()
         points.reach("compare ends")
-        return Outcome(found == self.good, f"it is {found}", (found,))
+        return Outcome(result == self.good, f"it is {result}", (result,))
 
 
 class Points:
@@ -163,13 +163,13 @@ class Used:
 
     def inventory(self, reserved):
         url = f"/resource_providers/{self.provider}"
-        found = self.cloud._adapter.get(url).json()
+        result = self.cloud._adapter.get(url).json()
         self.send("put", f"/resource_classes/{CLASS}")
         self.send(
             "put",
             f"{url}/inventories",
             {
-                "resource_provider_generation": found["generation"],
+                "resource_provider_generation": result["generation"],
                 "inventories": {CLASS: {"total": 1, "reserved": reserved}},
             },
         )
@@ -201,10 +201,10 @@ class Used:
 
     def candidates(self):
         """Tell whether a boot would get the device."""
-        found = self.cloud.get(
+        result = self.cloud.get(
             f"/allocation_candidates?resources={CLASS}:1", VERSION
         ).json()
-        return self.provider in found["provider_summaries"]
+        return self.provider in result["provider_summaries"]
 
     def send(self, method, url, body=None):
         headers = {"OpenStack-API-Version": f"placement {VERSION}"}
@@ -234,8 +234,8 @@ class Used:
     def words(self):
         """Return what is told of the device."""
         ours = self.cloud.traits(self.root)[0]
-        found = [traits.device_of(one) for one in ours]
-        return {one[1] for one in found if one and one[0] == self.address}
+        result = [traits.device_of(each) for each in ours]
+        return {each[1] for each in result if each and each[0] == self.address}
 
     def ask(self, word, generation=None):
         """Ask through Placement, for this moment by default."""
@@ -285,7 +285,7 @@ class Used:
         os.close(theirs)
         os.close(back)
         names = []
-        with open(ours, "rb") as asked, open(answers, "wb") as told:
+        with open(ours, "rb") as asked, open(answers, "wb") as pipe:
             while True:
                 try:
                     kind, *rest = pickle.load(asked)
@@ -296,9 +296,9 @@ class Used:
                     continue
                 method, url, version, data = rest
                 more = (url, data, version) if method == "put" else None
-                found = getattr(self.cloud, method)(*(more or (url, version)))
-                pickle.dump((found.status_code, found.text), told)
-                told.flush()
+                result = getattr(self.cloud, method)(*(more or (url, version)))
+                pickle.dump((result.status_code, result.text), pipe)
+                pipe.flush()
         os.waitpid(pid, 0)
         return names
 
@@ -314,8 +314,8 @@ class Used:
             points.reach("after a journal is written")
 
         journal.files.replace = replace
-        with open(theirs, "wb") as out, open(back, "rb") as told:
-            cleaner = self.cleaner(Placement(Far(out, told)))
+        with open(theirs, "wb") as out, open(back, "rb") as pipe:
+            cleaner = self.cleaner(Placement(Far(out, pipe)))
             # Steps in this process too, so that their points are counted.
             cleaner.isolation.run = lambda step, job: step.run(job)
             cleaner.once(**wish)
@@ -327,16 +327,16 @@ class Used:
 class Far:
     """A Placement in another process, which outlives this one."""
 
-    def __init__(self, out, told):
-        self.out, self.told = out, told
+    def __init__(self, out, pipe):
+        self.out, self.pipe = out, pipe
 
     def _ask(self, method, url, version, data=None):
         points.reach(f"before {method} {url}")
         pickle.dump(("ask", method, url, version, data), self.out)
         self.out.flush()
-        found = Answer(*pickle.load(self.told))
+        result = Answer(*pickle.load(self.pipe))
         points.reach(f"after {method} {url}")
-        return found
+        return result
 
     def get(self, url, version):
         return self._ask("get", url, version)

@@ -82,7 +82,7 @@ def write(path, report, step):
     left = [step]
 
     def audit(event, arguments):
-        if any(folder in str(one) for one in arguments):
+        if any(folder in str(each) for each in arguments):
             if left[0] == 0:
                 _die()
             left[0] -= 1

@@ -45,6 +45,6 @@ def take(chromium: browser.Browser, folder: Path) -> list[Path]:
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with browser.chromium() as one:
-        for file in take(one, FOLDER):
+    with browser.chromium() as chromium:
+        for file in take(chromium, FOLDER):
             print(file)

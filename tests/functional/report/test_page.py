@@ -24,8 +24,8 @@ TAB, ENTER = "\ue004", "\ue007"
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[browser.Browser]:
-    with browser.chromium() as one:
-        yield one
+    with browser.chromium() as each:
+        yield each
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +46,10 @@ def test_nothing_is_missing_without_script(
     assert hosts[0].is_displayed()
     violations = ".rows tbody tr"
     parts = ("images", "servers", "flavors")
-    found = sum(
+    result = sum(
         len(chromium.elements(f"#{part} {violations}")) for part in parts
     )
-    assert found == report_pages.VIOLATIONS
+    assert result == report_pages.VIOLATIONS
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
@@ -107,8 +107,8 @@ def test_axe_would_find_something(
     page = tmp_path / "bad.html"
     page.write_text("<p style='color:#aaa;background:#fff'>pale</p>")
     chromium.show(page)
-    found = {one["id"] for one in chromium.axe()}
-    assert {"color-contrast", "document-title", "html-has-lang"} <= found
+    result = {each["id"] for each in chromium.axe()}
+    assert {"color-contrast", "document-title", "html-has-lang"} <= result
 
 
 def test_by_keyboard(chromium: browser.Browser, page: Path) -> None:
@@ -203,7 +203,7 @@ def test_pictures_for_the_documentation(
     from tests.functional.report import pictures
 
     taken = pictures.take(chromium, tmp_path)
-    assert sorted(one.name for one in taken) == sorted(
-        one.name for one in pictures.FOLDER.glob("report-*.png")
+    assert sorted(each.name for each in taken) == sorted(
+        each.name for each in pictures.FOLDER.glob("report-*.png")
     )
-    assert all(one.read_bytes().startswith(b"\x89PNG") for one in taken)
+    assert all(each.read_bytes().startswith(b"\x89PNG") for each in taken)

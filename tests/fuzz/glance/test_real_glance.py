@@ -31,23 +31,25 @@ def answer(user: User, environ: dict[str, Any], body: bytes) -> int:
 
 def test_fuzz_of_glance_itself(gated: User, plain: User) -> None:
     """The gate lets nothing refused in, and makes nothing a 5xx."""
-    found: Counter[tuple[int, int]] = Counter()
+    result: Counter[tuple[int, int]] = Counter()
     for number in range(INPUTS):
-        one = Mutator(number)
+        mutator = Mutator(number)
         image = plain.create().json["id"]
-        environ, body = odd.wish(one)
+        environ, body = odd.wish(mutator)
         del environ["webob.adhoc_attrs"]
         path = environ["PATH_INFO"].replace(odd.IMAGE, image)
         environ["PATH_INFO"] = path
         status = answer(gated, environ, body)
         assert not [
-            one for one in plain.images() if one.get("hw_disk_bus") == "ide"
+            mutator
+            for mutator in plain.images()
+            if mutator.get("hw_disk_bus") == "ide"
         ]
         alone = answer(plain, environ, body)
-        told = (one.name, environ, body[:500], alone, status)
-        assert status == alone or status in OWN, told
-        found[alone, status] += 1
+        details = (mutator.name, environ, body[:500], alone, status)
+        assert status == alone or status in OWN, details
+        result[alone, status] += 1
         for made in plain.images():
             plain.send(Wire("DELETE", f"/v2/images/{made['id']}"))
-    print(seeds.SEED, found)
-    assert (201, 403) in found or (200, 403) in found, found
+    print(seeds.SEED, result)
+    assert (201, 403) in result or (200, 403) in result, result

@@ -47,8 +47,8 @@ def ledger():
 
 
 def take(ledger, verdict, now=NOW):
-    said = {} if verdict is None else {"agent": verdict}
-    return ledger.take(AGENTS, said, now)
+    given = {} if verdict is None else {"agent": verdict}
+    return ledger.take(AGENTS, given, now)
 
 
 @pytest.mark.parametrize(("verdict", "attests", "_"), TABLE)

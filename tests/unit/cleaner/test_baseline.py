@@ -38,7 +38,7 @@ def test_a_device_that_was_not_enrolled(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         ({"version": 2}, "of another version"),
         ({"config": "zz"}, "non-hexadecimal"),
@@ -50,12 +50,12 @@ def test_a_device_that_was_not_enrolled(tmp_path):
         ({"address": "0000:00:00.0"}, "of another device"),
     ],
 )
-def test_a_file_that_is_none(tmp_path, kept, change, said):
+def test_a_file_that_is_none(tmp_path, kept, change, text):
     with open(kept) as file:
         data = json.load(file)
     with open(kept, "w") as file:
         json.dump({**data, **change}, file)
-    with pytest.raises(baseline.BaselineError, match=said) as caught:
+    with pytest.raises(baseline.BaselineError, match=text) as caught:
         baseline.load(str(tmp_path), NVME)
     assert kept in str(caught.value)
 

@@ -13,8 +13,8 @@ TABLES = {
     "header": config_layout.HEADER,
     "PCI Express 2": config_layout.PCIE_2,
     **{
-        f"{number:#x} {one.name}": one.registers
-        for number, one in itertools.chain(
+        f"{number:#x} {each.name}": each.registers
+        for number, each in itertools.chain(
             config_layout.CAPABILITIES.items(),
             ((0x1000 + x, y) for x, y in config_layout.EXTENDED.items()),
         )
@@ -25,10 +25,10 @@ TABLES = {
 @pytest.mark.parametrize("name", TABLES)
 def test_registers_are_in_order_and_apart(name):
     end = -1
-    for one in TABLES[name]:
-        assert one.offset >= end, one
-        assert one.volatile < 1 << 8 * one.size, one
-        end = one.offset + one.size
+    for each in TABLES[name]:
+        assert each.offset >= end, each
+        assert each.volatile < 1 << 8 * each.size, each
+        end = each.offset + each.size
     first = TABLES[name][0].offset if TABLES[name] else 4
     # Id and next pointer are always compared.
     assert name == "header" or first >= (
@@ -43,14 +43,14 @@ def root(tmp_path_factory):
 
 def silent(data, offsets):
     """Return offset to the bits that can change and are not told."""
-    found = {}
+    result = {}
     for offset in offsets:
         for bit in range(8):
             now = bytearray(data)
             now[offset] ^= 1 << bit
             if not config.differences(data, bytes(now)):
-                found[offset] = found.get(offset, 0) | 1 << bit
-    return found
+                result[offset] = result.get(offset, 0) | 1 << bit
+    return result
 
 
 def test_every_bit_of_an_nvme_drives_header(root):
@@ -90,9 +90,9 @@ def test_a_change_is_not_hidden_by_another_list(root):
     # Vital product data, which is all volatile, over the vendor's bytes.
     now[0x34] = 0xC0
     now[0xC0:0xC8] = b"\x03\x40" + b"\x77" * 6
-    told = " ".join(config.differences(good, bytes(now)))
+    text = " ".join(config.differences(good, bytes(now)))
     for offset in ("0x34", "0xc0", "0xc4"):
-        assert f"({offset})" in told
+        assert f"({offset})" in text
 
 
 @pytest.mark.parametrize("pointer", [0x00, 0x04, 0x40, 0xFC, 0xFF])

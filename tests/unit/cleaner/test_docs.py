@@ -53,8 +53,8 @@ def test_every_way_to_erase(name):
 
 
 def test_every_variable(tmp_path):
-    found = environment(trees.job(trees.tree(tmp_path)))
-    assert set(re.findall(r"``(VHARD_\w+)``", PAGE.read_text())) == set(found)
+    result = environment(trees.job(trees.tree(tmp_path)))
+    assert set(re.findall(r"``(VHARD_\w+)``", PAGE.read_text())) == set(result)
 
 
 def test_the_example_of_rules(tmp_path):
@@ -77,7 +77,9 @@ def test_the_programs_can_be_read_by_a_shell(number):
 
 
 def test_the_example_of_a_step(tmp_path):
-    (text,) = [one for one in blocks(CONTRIBUTOR, "python") if "(Step)" in one]
+    (text,) = [
+        each for each in blocks(CONTRIBUTOR, "python") if "(Step)" in each
+    ]
     place = {"Job": Job, "Outcome": Outcome, "Step": Step}
     exec(text, place)
     root = trees.tree(tmp_path)

@@ -79,13 +79,13 @@ def fifo(root, name):
 
 
 def test_a_step_runs_in_a_process_of_its_own(root):
-    found = Isolation().run(Does(lambda: None), trees.job(root))
-    assert found.clean
-    assert found.evidence != (str(os.getpid()),)
+    result = Isolation().run(Does(lambda: None), trees.job(root))
+    assert result.clean
+    assert result.evidence != (str(os.getpid()),)
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "text"),
     [
         (hang, "did not end within 0.5 seconds"),
         (lambda: os.kill(os.getpid(), signal.SIGSTOP), "did not end within"),
@@ -95,11 +95,11 @@ def test_a_step_runs_in_a_process_of_its_own(root):
         (lambda: 1 / 0, "ZeroDivisionError"),
     ],
 )
-def test_without_an_answer_it_is_not_clean(root, short, action, said):
+def test_without_an_answer_it_is_not_clean(root, short, action, text):
     begun = time.monotonic()
-    found = Isolation().run(Does(action), trees.job(root, limit=LIMIT))
-    assert not found.clean
-    assert said in found.said
+    result = Isolation().run(Does(action), trees.job(root, limit=LIMIT))
+    assert not result.clean
+    assert text in result.said
     assert time.monotonic() - begun < 20
 
 
@@ -111,7 +111,7 @@ class Says(Does):
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said"),
+    ("outcome", "text"),
     [
         (Outcome("no", "dirty"), "makes no sense: clean no"),
         (Outcome(1, "exit status 1"), "makes no sense: clean 1"),
@@ -122,10 +122,10 @@ class Says(Does):
         ({"clean": True}, "crashed"),
     ],
 )
-def test_an_outcome_that_makes_no_sense_is_not_clean(root, outcome, said):
-    found = Isolation().run(Says(outcome), trees.job(root))
-    assert not found.clean
-    assert said in found.said
+def test_an_outcome_that_makes_no_sense_is_not_clean(root, outcome, text):
+    result = Isolation().run(Says(outcome), trees.job(root))
+    assert not result.clean
+    assert text in result.said
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_what_is_kept_of_an_outcome_can_be_read_again(root, tmp_path, outcome):
     done = []
     journal = Journal(str(tmp_path))
     for _ in range(9):
-        found = Isolation().run(Says(outcome), trees.job(root))
-        assert found.clean
-        done.append(Done("says", found.clean, found.said, found.evidence))
+        result = Isolation().run(Says(outcome), trees.job(root))
+        assert result.clean
+        done.append(Done("says", result.clean, result.said, result.evidence))
     record = Record(trees.NVME, "p").to(State.CLEAN, steps=tuple(done))
     journal.write(record)
     now = journal.read(trees.NVME)
@@ -156,9 +156,9 @@ def test_a_reset_that_never_comes_back_is_ended(tmp_path, short):
     begun = time.monotonic()
     job = trees.job(root, limit=LIMIT)
     isolation = Isolation()
-    found = isolation.run(STEPS["function_reset"], job)
-    assert not found.clean
-    assert "did not end within 0.5 seconds, and was ended" in found.said
+    result = isolation.run(STEPS["function_reset"], job)
+    assert not result.clean
+    assert "did not end within 0.5 seconds, and was ended" in result.said
     assert time.monotonic() - begun > LIMIT
     assert not isolation.stuck
 
@@ -178,9 +178,9 @@ def test_a_read_that_never_comes_back_is_ended(
 
     monkeypatch.setattr(HostRoot, "open", never)
     job = trees.job(root, limit=LIMIT, enrolled=enrolled)
-    found = Isolation().run(STEPS[name], job)
-    assert not found.clean
-    assert "did not end within" in found.said
+    result = Isolation().run(STEPS[name], job)
+    assert not result.clean
+    assert "did not end within" in result.said
 
 
 def test_to_enroll_a_device_that_hangs_is_an_error(
@@ -194,8 +194,8 @@ def test_to_enroll_a_device_that_hangs_is_an_error(
 
 def test_a_good_state_is_the_same_from_another_process(tmp_path):
     root = trees.tree(tmp_path, rom=None)
-    found = Isolation().record(root, trees.NVME, "2026-06-15T12:00:00", "ada")
-    assert found == trees.enroll(root)
+    result = Isolation().record(root, trees.NVME, "2026-06-15T12:00:00", "ada")
+    assert result == trees.enroll(root)
     (trees.folder(root) / "config").write_bytes(b"")
     with pytest.raises(Unreadable, match="0 bytes"):
         Isolation().record(root, trees.NVME, "now", "ada")
@@ -293,9 +293,9 @@ def test_no_process_is_not_clean(root, monkeypatch):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(os, "fork", refuse)
-    found = Isolation().run(Does(lambda: None), trees.job(root))
-    assert not found.clean
-    assert "temporarily unavailable" in found.said
+    result = Isolation().run(Does(lambda: None), trees.job(root))
+    assert not result.clean
+    assert "temporarily unavailable" in result.said
 
 
 def test_the_one_who_waits_is_called_meanwhile(root):
@@ -392,15 +392,15 @@ class TestCommand:
 
     def test_exit_status_0_is_clean(self, root, tmp_path):
         text = 'echo wiped "$1" "$#"; echo done >&2'
-        found = self.run(
+        result = self.run(
             root,
             {
                 "program": self.script(tmp_path, text),
                 "arguments": ["a b; $(false)", ""],
             },
         )
-        assert found.clean, found
-        assert found.evidence[1:] == (
+        assert result.clean, result
+        assert result.evidence[1:] == (
             "exit status 0",
             "wiped a b; $(false) 2",
             "done",
@@ -412,10 +412,10 @@ class TestCommand:
         monkeypatch.setenv("OS_PASSWORD", "secret")
         place = tmp_path / "env"
         text = f"/usr/bin/env | /usr/bin/grep -v ^PWD= > {place}"
-        found = self.run(root, {"program": self.script(tmp_path, text)})
-        assert found.clean, found
+        result = self.run(root, {"program": self.script(tmp_path, text)})
+        assert result.clean, result
         given = dict(
-            one.split("=", 1) for one in place.read_text().splitlines()
+            each.split("=", 1) for each in place.read_text().splitlines()
         )
         given.pop("_", None)
         assert given == {
@@ -431,7 +431,7 @@ class TestCommand:
         }
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "words"),
         [
             ("exit 3", "exit status 3"),
             ("kill -9 $$", "killed by SIGKILL"),
@@ -439,11 +439,11 @@ class TestCommand:
             ("setsid sleep 60 & exit 0", "left 1 processes"),
         ],
     )
-    def test_anything_else_is_not_clean(self, root, tmp_path, text, said):
+    def test_anything_else_is_not_clean(self, root, tmp_path, text, words):
         settings = {"program": self.script(tmp_path, text)}
-        found = self.run(root, settings)
-        assert not found.clean
-        assert said in found.said
+        result = self.run(root, settings)
+        assert not result.clean
+        assert words in result.said
 
     def test_one_that_ignores_sigterm_is_ended_with_its_children(
         self, root, tmp_path
@@ -455,19 +455,19 @@ class TestCommand:
         )
         settings = {"program": self.script(tmp_path, text)}
         begun = time.monotonic()
-        found = self.run(root, settings, 1)
-        assert not found.clean
-        assert "did not end within 1 seconds, and was killed" in found.said
-        assert found.evidence[-1] == "erasing"
+        result = self.run(root, settings, 1)
+        assert not result.clean
+        assert "did not end within 1 seconds, and was killed" in result.said
+        assert result.evidence[-1] == "erasing"
         assert time.monotonic() - begun < 30
         assert ended(int(pid_file.read_text()))
 
     def test_it_ends_with_its_step_however_that_ends(self, root, tmp_path):
         pid_file = tmp_path / "pid"
         text = f"sleep 62 & echo $! > {pid_file}; kill -9 $PPID; wait"
-        found = self.run(root, {"program": self.script(tmp_path, text)})
-        assert not found.clean
-        assert "killed by SIGKILL" in found.said
+        result = self.run(root, {"program": self.script(tmp_path, text)})
+        assert not result.clean
+        assert "killed by SIGKILL" in result.said
         assert ended(int(pid_file.read_text()))
 
     def test_output_is_cut_and_cleaned(self, root, tmp_path):
@@ -476,20 +476,20 @@ class TestCommand:
             "printf 'serial \\033[31m%s\\n' evil\n"
             "printf '%0300d\\n' 1; printf 'no end'"
         )
-        found = self.run(root, {"program": self.script(tmp_path, text)})
-        assert found.clean
-        assert len(found.evidence) == 22
-        assert found.evidence[-3] == "serial [31mevil"
-        assert len(found.evidence[-2]) == 200
-        assert found.evidence[-1] == "no end"
+        result = self.run(root, {"program": self.script(tmp_path, text)})
+        assert result.clean
+        assert len(result.evidence) == 22
+        assert result.evidence[-3] == "serial [31mevil"
+        assert len(result.evidence[-2]) == 200
+        assert result.evidence[-1] == "no end"
 
     def test_others_could_have_changed_it(self, root, tmp_path):
-        found = self.run(
+        result = self.run(
             root, {"program": self.script(tmp_path, "exit 0", 0o775)}
         )
-        assert not found.clean
-        assert "others can write to" in found.said
-        assert "mode 0775" in found.said
+        assert not result.clean
+        assert "others can write to" in result.said
+        assert "mode 0775" in result.said
         place = self.script(tmp_path, "exit 0")
         tmp_path.chmod(0o777)
         assert "others can write" in self.run(root, {"program": place}).said
@@ -517,7 +517,7 @@ class TestCommand:
         )
 
     @pytest.mark.parametrize(
-        ("name", "said"),
+        ("name", "text"),
         [
             ("missing", "No such file"),
             ("", "is no plain file"),
@@ -526,13 +526,13 @@ class TestCommand:
             ("bad", "Exec format error"),
         ],
     )
-    def test_what_cannot_be_run(self, root, tmp_path, name, said):
+    def test_what_cannot_be_run(self, root, tmp_path, name, text):
         (tmp_path / "plain").write_text("x")
         (tmp_path / "plain").chmod(0o644)
         (tmp_path / "loop").symlink_to("loop")
         (tmp_path / "bad").write_bytes(b"\x7fELF")
         (tmp_path / "bad").chmod(0o755)
-        found = self.run(root, {"program": str(tmp_path / name)})
-        assert not found.clean
-        assert "was not run" in found.said
-        assert said in found.said
+        result = self.run(root, {"program": str(tmp_path / name)})
+        assert not result.clean
+        assert "was not run" in result.said
+        assert text in result.said

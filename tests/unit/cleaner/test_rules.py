@@ -35,19 +35,19 @@ def faults(tmp_path, text):
     with pytest.raises(RulesError) as caught:
         rules(tmp_path, text)
     start = f"{tmp_path}/cleaning.yaml:"
-    found = [str(one) for one in caught.value.problems]
-    assert all(one.startswith(start) for one in found)
-    return [one.removeprefix(start) for one in found]
+    result = [str(each) for each in caught.value.problems]
+    assert all(each.startswith(start) for each in result)
+    return [each.removeprefix(start) for each in result]
 
 
 def test_the_steps_of_the_package():
-    found = installed_steps()
+    result = installed_steps()
     assert NAMESPACE == "nova_vhard.cleaning_steps"
-    for name, step in found.items():
+    for name, step in result.items():
         assert isinstance(step, Step)
         assert step.name == name
         assert step.__doc__
-    order = sorted(found, key=lambda name: -found[name].priority)
+    order = sorted(result, key=lambda name: -result[name].priority)
     assert order == [
         "function_reset",
         "nvme_erase",
@@ -60,14 +60,14 @@ def test_the_steps_of_the_package():
 
 class TestSample:
     def test_an_nvme_drive(self):
-        found = load(SAMPLE).steps_for(device("144d", "a824"), "0x010802")
-        assert [one.step for one in found] == [
+        result = load(SAMPLE).steps_for(device("144d", "a824"), "0x010802")
+        assert [each.step for each in result] == [
             "function_reset",
             "nvme_erase",
             "rom_digest",
             "config_space",
         ]
-        reset, erase = found[:2]
+        reset, erase = result[:2]
         assert reset.settings == {"methods": ["flr"]}
         assert (reset.priority, reset.time_limit) == (90, TIME_LIMIT)
         assert erase.time_limit == 3600
@@ -110,7 +110,7 @@ def entries(*listed):
 
 
 def test_the_first_entry_that_matches_wins(tmp_path):
-    found = rules(
+    result = rules(
         tmp_path,
         entries(
             (
@@ -122,23 +122,23 @@ def test_the_first_entry_that_matches_wins(tmp_path):
         ),
     )
     steps = {
-        found.steps_for(device(vendor, product), group)[0].step
+        result.steps_for(device(vendor, product), group)[0].step
         for vendor, product, group in [("abcd", "0001", "0x010802")]
     }
     assert steps == {"command"}
     names = [
-        found.entry_for(device(*which), group).name
+        result.entry_for(device(*which), group).name
         for which, group in [
             (("abcd", "0002"), "0x020000"),
             (("8086", "0001"), "0x018000"),
         ]
     ]
     assert names == ["n1", "n2"]
-    assert found.entry_for(device("8086"), "0x020000") is None
+    assert result.entry_for(device("8086"), "0x020000") is None
 
 
 def test_priorities_and_order(tmp_path):
-    found = rules(
+    result = rules(
         tmp_path,
         """
 version: "1"
@@ -152,23 +152,23 @@ devices:
       - {step: function_reset, priority: 20, time_limit: 5}
 """,
     )
-    steps = found.steps_for(device("8086"), "0x020000")
-    assert [(one.step, one.priority) for one in steps] == [
+    steps = result.steps_for(device("8086"), "0x020000")
+    assert [(each.step, each.priority) for each in steps] == [
         ("command", 70),
         ("command", 70),
         ("config_space", 30),
         ("function_reset", 20),
     ]
-    assert [one.settings.get("program") for one in steps[:2]] == ["/a", "/b"]
+    assert [each.settings.get("program") for each in steps[:2]] == ["/a", "/b"]
     assert steps[3].time_limit == 5
 
 
 def test_the_digest_is_of_the_meaning(tmp_path):
     text = entries(("vendor: '8086'", "config_space"))
-    one = rules(tmp_path, text)
-    assert rules(tmp_path, f"# more\n{text}").digest == one.digest
+    first = rules(tmp_path, text)
+    assert rules(tmp_path, f"# more\n{text}").digest == first.digest
     other = rules(tmp_path, text.replace("8086", "8087"))
-    assert other.digest != one.digest
+    assert other.digest != first.digest
 
 
 def test_all_faults_at_once_each_with_its_place(tmp_path):
@@ -254,14 +254,14 @@ def test_a_name_stands_for_one_entry(tmp_path):
 def test_an_entry_that_is_never_reached(tmp_path, before, after, hidden):
     text = entries((before, "config_space"), (after, "config_space"))
     if hidden:
-        (found,) = faults(tmp_path, text)
-        assert "devices[1].match: is never reached: 'n0'" in found
+        (result,) = faults(tmp_path, text)
+        assert "devices[1].match: is never reached: 'n0'" in result
     else:
         assert len(rules(tmp_path, text).entries) == 2
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("", "1: must be a mapping with version and devices"),
         ("- a", "1: must be a mapping with version and devices"),
@@ -279,8 +279,8 @@ def test_an_entry_that_is_never_reached(tmp_path, before, after, hidden):
         ("version: !!python/name:os.system ''", "is not supported"),
     ],
 )
-def test_files_that_are_no_rules(tmp_path, text, said):
-    assert any(said in one for one in faults(tmp_path, text))
+def test_files_that_are_no_rules(tmp_path, text, words):
+    assert any(words in each for each in faults(tmp_path, text))
 
 
 def test_files_that_cannot_be_read(tmp_path):
@@ -292,5 +292,5 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_no_device_at_all_is_a_file_that_releases_nothing(tmp_path):
-    found = rules(tmp_path, "version: '1'\ndevices: []")
-    assert found.steps_for(device("8086"), "0x020000") is None
+    result = rules(tmp_path, "version: '1'\ndevices: []")
+    assert result.steps_for(device("8086"), "0x020000") is None

@@ -19,9 +19,9 @@ SHA = hashlib.sha256(ROM).hexdigest()
 
 def run(name, job):
     assert not list(faults(name, job.settings))
-    found = Isolation().run(STEPS[name], job)
-    assert found.said
-    return found
+    result = Isolation().run(STEPS[name], job)
+    assert result.said
+    return result
 
 
 def faults(name, settings):
@@ -42,64 +42,64 @@ def read(root, name, address=NVME):
 class TestFunctionReset:
     def test_the_first_way_is_used_alone_and_the_others_are_left(self, root):
         job = trees.job(root)
-        found = STEPS["function_reset"].run(job)
-        assert found.clean
-        assert found.said == "reset by flr"
+        result = STEPS["function_reset"].run(job)
+        assert result.clean
+        assert result.said == "reset by flr"
         assert job.written == [
             ("reset_method", "flr"),
             ("reset", "1"),
             ("reset_method", "flr bus"),
         ]
         assert read(root, "reset_method") == "flr bus"
-        assert "reset_method: flr bus" in found.evidence
-        assert "command register: 0x0002 before" in found.evidence[-1]
+        assert "reset_method: flr bus" in result.evidence
+        assert "command register: 0x0002 before" in result.evidence[-1]
 
     def test_in_a_process_of_its_own_the_file_is_really_written(self, root):
-        found = run("function_reset", trees.job(root))
-        assert found.clean, found
+        result = run("function_reset", trees.job(root))
+        assert result.clean, result
         assert read(root, "reset") == "1"
 
     def test_a_weaker_way_is_called_weaker(self, root):
-        found = run(
+        result = run(
             "function_reset", trees.job(root, {"methods": ["af_flr", "bus"]})
         )
-        assert found.clean
-        assert found.said == "reset by bus"
-        assert any("weaker" in one for one in found.evidence)
+        assert result.clean
+        assert result.said == "reset by bus"
+        assert any("weaker" in each for each in result.evidence)
         assert any(
-            "besides: 0000:02:00.1 0000:02:00.2" in one
-            for one in found.evidence
+            "besides: 0000:02:00.1 0000:02:00.2" in each
+            for each in result.evidence
         )
 
     def test_pm_alone_is_not_what_the_rules_demand(self, tmp_path):
         root = trees.tree(tmp_path, E1000E)
-        found = run(
+        result = run(
             "function_reset", trees.job(root, {"methods": ["flr"]}, E1000E)
         )
-        assert not found.clean
-        assert found.said == "the kernel cannot reset it by flr"
-        assert found.evidence == ("reset_method: pm",)
+        assert not result.clean
+        assert result.said == "the kernel cannot reset it by flr"
+        assert result.evidence == ("reset_method: pm",)
         assert run("function_reset", trees.job(root, {}, E1000E)).clean
 
     def test_no_reset_method_is_not_clean(self, tmp_path):
         root = trees.tree(tmp_path, VIRTIO)
-        found = run("function_reset", trees.job(root, {}, VIRTIO))
-        assert not found.clean
-        assert "knows no way to reset" in found.said
+        result = run("function_reset", trees.job(root, {}, VIRTIO))
+        assert not result.clean
+        assert "knows no way to reset" in result.said
 
     @pytest.mark.parametrize("refused", ["reset", "reset_method"])
     def test_a_refused_write_is_not_clean(self, root, refused):
         job = trees.job(root, refuses=refused)
-        found = run("function_reset", job)
-        assert not found.clean
-        assert f"/{refused}: Inappropriate ioctl" in found.said
+        result = run("function_reset", job)
+        assert not result.clean
+        assert f"/{refused}: Inappropriate ioctl" in result.said
 
     def test_after_a_failed_reset_the_choice_is_back(self, root):
         run("function_reset", trees.job(root, refuses="reset"))
         assert read(root, "reset_method") == "flr bus"
 
     @pytest.mark.parametrize(
-        ("change", "said"),
+        ("change", "text"),
         [
             (
                 lambda at: (at / "config").write_bytes(b"\xff" * 4096),
@@ -122,16 +122,16 @@ class TestFunctionReset:
             ),
         ],
     )
-    def test_a_device_that_is_not_well_after_it(self, root, change, said):
-        found = run("function_reset", trees.job(root, on_reset=change))
-        assert not found.clean
-        assert said in found.said
+    def test_a_device_that_is_not_well_after_it(self, root, change, text):
+        result = run("function_reset", trees.job(root, on_reset=change))
+        assert not result.clean
+        assert text in result.said
 
     def test_a_device_that_writes_to_memory_by_itself(self, root):
         trees.byte(root, 4, 6)
-        found = run("function_reset", trees.job(root))
-        assert not found.clean
-        assert "bus master" in found.said
+        result = run("function_reset", trees.job(root))
+        assert not result.clean
+        assert "bus master" in result.said
         build(
             trees.folder(root), {"/driver": "-> ../../../bus/pci/drivers/nvme"}
         )
@@ -140,17 +140,17 @@ class TestFunctionReset:
     def test_a_device_that_vanished(self, root):
         job = trees.job(root)
         os.unlink(f"{root.root}/sys/bus/pci/devices/{NVME}")
-        found = run("function_reset", job)
-        assert not found.clean
-        assert "No such file" in found.said
+        result = run("function_reset", job)
+        assert not result.clean
+        assert "No such file" in result.said
 
 
 class TestConfigSpace:
     def test_as_enrolled(self, root):
         enrolled = trees.enroll(root)
-        found = run("config_space", trees.job(root, enrolled=enrolled))
-        assert found.clean, found
-        assert "4096 bytes compared" in found.evidence
+        result = run("config_space", trees.job(root, enrolled=enrolled))
+        assert result.clean, result
+        assert "4096 bytes compared" in result.evidence
 
     @pytest.mark.parametrize(
         ("offset", "register"),
@@ -172,11 +172,11 @@ class TestConfigSpace:
         enrolled = trees.enroll(root)
         mask = 0x80 if offset in (0x43,) else 0x03 if offset == 0x64 else 0x08
         trees.byte(root, offset, enrolled.config[offset] ^ mask)
-        found = run("config_space", trees.job(root, enrolled=enrolled))
-        assert found.clean, (register, found)
+        result = run("config_space", trees.job(root, enrolled=enrolled))
+        assert result.clean, (register, result)
 
     @pytest.mark.parametrize(
-        ("offset", "said"),
+        ("offset", "text"),
         [
             (0x08, "Revision ID (0x08): enrolled 0x02, now 0x0a"),
             (0x2E, "Subsystem ID (0x2e): enrolled 0x1100, now 0x1108"),
@@ -189,71 +189,72 @@ class TestConfigSpace:
             (0x7F0, "SR-IOV at 0x120, byte 1744 (0x7f0)"),
         ],
     )
-    def test_a_change_is_told_by_its_register(self, root, offset, said):
+    def test_a_change_is_told_by_its_register(self, root, offset, text):
         enrolled = trees.enroll(root)
         trees.byte(root, offset, enrolled.config[offset] ^ 0x08)
-        found = run("config_space", trees.job(root, enrolled=enrolled))
-        assert not found.clean
-        assert found.evidence[0].startswith(said)
-        assert "enrolled 2026-06-15T12:00:00 by ada" in found.evidence
+        result = run("config_space", trees.job(root, enrolled=enrolled))
+        assert not result.clean
+        assert result.evidence[0].startswith(text)
+        assert "enrolled 2026-06-15T12:00:00 by ada" in result.evidence
 
     def test_the_rules_may_leave_bytes_out_and_it_is_told(self, root):
         enrolled = trees.enroll(root)
         for offset in (0xC8, 0xC9, 0xD0):
             trees.byte(root, offset, 0x77)
         leave = {"ignore": ["0xc8-0xc9", "0xd0"]}
-        found = run("config_space", trees.job(root, leave, enrolled=enrolled))
-        assert found.clean
-        assert "not compared by the rules: 0xc8-0xc9, 0xd0" in found.evidence
+        result = run("config_space", trees.job(root, leave, enrolled=enrolled))
+        assert result.clean
+        assert "not compared by the rules: 0xc8-0xc9, 0xd0" in result.evidence
         trees.byte(root, 0xD1, 0x77)
-        found = run("config_space", trees.job(root, leave, enrolled=enrolled))
-        assert not found.clean
+        result = run("config_space", trees.job(root, leave, enrolled=enrolled))
+        assert not result.clean
 
     def test_the_size_of_a_region(self, root):
         enrolled = trees.enroll(root)
         (trees.folder(root) / "resource").write_text(
             trees.RESOURCES.replace("fe803fff", "fe807fff")
         )
-        found = run("config_space", trees.job(root, enrolled=enrolled))
-        assert not found.clean
+        result = run("config_space", trees.job(root, enrolled=enrolled))
+        assert not result.clean
         assert (
-            "region 0: enrolled 16384 bytes, now 32768 bytes" in found.evidence
+            "region 0: enrolled 16384 bytes, now 32768 bytes"
+            in result.evidence
         )
 
     def test_a_device_that_was_never_enrolled(self, root):
-        found = run("config_space", trees.job(root))
-        assert not found.clean
-        assert "never enrolled" in found.said
+        result = run("config_space", trees.job(root))
+        assert not result.clean
+        assert "never enrolled" in result.said
 
     @pytest.mark.parametrize("length", [0, 64, 256, 4095])
     def test_what_is_cut_short_is_not_clean(self, root, length):
         enrolled = trees.enroll(root)
         os.truncate(trees.folder(root) / "config", length)
-        found = run("config_space", trees.job(root, enrolled=enrolled))
-        assert not found.clean
+        result = run("config_space", trees.job(root, enrolled=enrolled))
+        assert not result.clean
 
     def test_what_cannot_be_read_is_not_clean(self, root):
         enrolled = trees.enroll(root)
         config = trees.folder(root) / "config"
         config.unlink()
         os.mkfifo(config)
-        found = run("config_space", trees.job(root, enrolled=enrolled))
-        assert not found.clean
-        assert "not a plain file" in found.said
+        result = run("config_space", trees.job(root, enrolled=enrolled))
+        assert not result.clean
+        assert "not a plain file" in result.said
 
     def test_many_changes_are_cut(self, root):
         enrolled = trees.enroll(root)
         content = enrolled.config[:0x200] + b"\x5a" * 0xE00
         (trees.folder(root) / "config").write_bytes(content)
-        found = run("config_space", trees.job(root, enrolled=enrolled))
-        assert not found.clean
-        assert len(found.evidence) == 34
-        assert found.evidence[-2].startswith("and ")
+        result = run("config_space", trees.job(root, enrolled=enrolled))
+        assert not result.clean
+        assert len(result.evidence) == 34
+        assert result.evidence[-2].startswith("and ")
 
 
 class TestRomDigest:
     @pytest.mark.parametrize(
-        ("listed", "enrolled", "clean", "said"),
+        ("listed", "enrolled", "clean", "text"),
         [
             ([SHA], False, True, "a known one"),
             ([SHA.upper()], True, True, "a known one"),
@@ -264,14 +265,14 @@ class TestRomDigest:
         ],
     )
     def test_the_list_and_the_good_state(
-        self, root, listed, enrolled, clean, said
+        self, root, listed, enrolled, clean, text
     ):
         state = trees.enroll(root) if enrolled else None
         settings = {"sha256": listed} if listed else {}
         job = trees.job(root, settings, enrolled=state)
-        found = STEPS["rom_digest"].run(job)
-        assert (found.clean, said in found.said) == (clean, True)
-        assert f"now: sha256 {SHA}" in found.evidence
+        result = STEPS["rom_digest"].run(job)
+        assert (result.clean, text in result.said) == (clean, True)
+        assert f"now: sha256 {SHA}" in result.evidence
         assert job.written == [("rom", "1"), ("rom", "0")]
 
     def test_a_changed_rom_is_not_clean_though_the_rules_list_it(self, root):
@@ -281,10 +282,10 @@ class TestRomDigest:
             file.write(changed)
         digest = hashlib.sha256(changed).hexdigest()
         job = trees.job(root, {"sha256": [digest]}, enrolled=enrolled)
-        found = run("rom_digest", job)
-        assert not found.clean
-        assert found.said == "its option ROM is not the enrolled one"
-        assert found.evidence == (
+        result = run("rom_digest", job)
+        assert not result.clean
+        assert result.said == "its option ROM is not the enrolled one"
+        assert result.evidence == (
             f"now: sha256 {digest}",
             f"enrolled: sha256 {SHA}",
         )
@@ -293,9 +294,9 @@ class TestRomDigest:
         enrolled = trees.enroll(root)
         (trees.folder(root) / "rom").unlink()
         job = trees.job(root, {"absent": True}, enrolled=enrolled)
-        found = run("rom_digest", job)
-        assert not found.clean
-        assert "is gone" in found.said
+        result = run("rom_digest", job)
+        assert not result.clean
+        assert "is gone" in result.said
 
     def test_a_rom_that_was_not_there(self, root):
         file = trees.folder(root) / "rom"
@@ -325,15 +326,15 @@ class TestRomDigest:
 
     def test_one_that_cannot_be_switched_is_not_clean(self, root):
         job = trees.job(root, {"sha256": [SHA]}, refuses="rom")
-        found = run("rom_digest", job)
-        assert not found.clean
-        assert "Inappropriate ioctl" in found.said
+        result = run("rom_digest", job)
+        assert not result.clean
+        assert "Inappropriate ioctl" in result.said
 
     def test_the_copy_of_a_boot_display_is_not_the_rom(self, root):
         (trees.folder(root) / "boot_vga").write_text("1\n")
-        found = run("rom_digest", trees.job(root, {"sha256": [SHA]}))
-        assert not found.clean
-        assert "a copy in memory" in found.said
+        result = run("rom_digest", trees.job(root, {"sha256": [SHA]}))
+        assert not result.clean
+        assert "a copy in memory" in result.said
         (trees.folder(root) / "boot_vga").write_text("0\n")
         assert run("rom_digest", trees.job(root, {"sha256": [SHA]})).clean
 

@@ -39,5 +39,5 @@ def run(kind: Any, *arguments: str) -> Done:
 
 def rows(kind: Any, *arguments: str) -> list[dict[str, Any]]:
     """Return the rows of a command as JSON has them."""
-    found: list[dict[str, Any]] = run(kind, *arguments, "-f", "json").json
-    return found
+    result: list[dict[str, Any]] = run(kind, *arguments, "-f", "json").json
+    return result

@@ -32,11 +32,11 @@ def options(*arguments):
 
 
 def tally(*things):
-    found = audits.Tally("images")
+    result = audits.Tally("images")
     for number, rows in enumerate(things):
         findings = audits.of_rows(COLUMNS, rows)
-        found.add(f"id{number}", f"name{number}", findings)
-    return found
+        result.add(f"id{number}", f"name{number}", findings)
+    return result
 
 
 @pytest.mark.parametrize(
@@ -64,21 +64,21 @@ def test_status(things, never, violation, warning):
 
 
 def test_totals_count_things_not_rows():
-    found = tally([REFUSED, REFUSED, WARNED], [WARNED], [], [UNSEEN, NOTED])
-    assert found.totals() == (
+    result = tally([REFUSED, REFUSED, WARNED], [WARNED], [], [UNSEEN, NOTED])
+    assert result.totals() == (
         "4 images looked at, 3 violate (1 in mode enforce, 1 in mode warn, "
         "1 in mode audit), 1 not seen whole"
     )
 
 
-def suite(path, found, *asked):
-    found.finish(options("--junit", str(path), *asked))
+def suite(path, result, *asked):
+    result.finish(options("--junit", str(path), *asked))
     return ElementTree.parse(path).getroot()
 
 
 def test_junit_has_a_case_for_each_thing(tmp_path):
-    found = tally([], [WARNED, REFUSED], [WARNED], [UNSEEN], [NOTED])
-    root = suite(tmp_path / "a.xml", found)
+    result = tally([], [WARNED, REFUSED], [WARNED], [UNSEEN], [NOTED])
+    root = suite(tmp_path / "a.xml", result)
     assert {name: root.get(name) for name in ("tests", "failures")} == {
         "tests": "5",
         "failures": "1",
@@ -101,18 +101,18 @@ def test_junit_has_a_case_for_each_thing(tmp_path):
 
 
 def test_junit_fails_what_fail_on_names(tmp_path):
-    found = tally([WARNED], [REFUSED], [UNSEEN, WARNED])
-    root = suite(tmp_path / "a.xml", found, "--fail-on=warning")
+    result = tally([WARNED], [REFUSED], [UNSEEN, WARNED])
+    root = suite(tmp_path / "a.xml", result, "--fail-on=warning")
     assert (root.get("failures"), root.get("errors")) == ("3", "0")
     assert [case[0].tag for case in root] == ["failure"] * 3
 
 
 def test_what_an_outsider_wrote_is_no_markup(tmp_path):
-    found = audits.Tally("images")
+    result = audits.Tally("images")
     name = "</testcase>\x1b[31m\x00&" + "x" * 70_000
     finding = audits.Finding(Level.VIOLATION, DISK, "a")
-    found.add("i", name, [finding])
-    root = suite(tmp_path / "a.xml", found)
+    result.add("i", name, [finding])
+    root = suite(tmp_path / "a.xml", result)
     assert len(root) == 1
     assert root[0].get("name").startswith("</testcase>[31m&xx")
     assert len(root[0].get("name").encode()) < 17_000

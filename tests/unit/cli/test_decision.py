@@ -56,10 +56,10 @@ def record(properties, operation=BOOT, service=False, mode="enforce", **who):
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
-    (one,) = records
+    (row,) = records
     # 2026-11-25 09:14:02 UTC
-    one.created = 1795598042.0
-    return one
+    row.created = 1795598042.0
+    return row
 
 
 def plain(*args, **kwargs):
@@ -99,12 +99,12 @@ def file(tmp_path, *lines, name="nova.log"):
 def counts(path, *arguments, by="rule,project,image"):
     """Return requests, refused and would-be-refused by group."""
     names = by.split(",")
-    found = rows(SummarizeDecisions, path, "--by", by, *arguments)
+    result = rows(SummarizeDecisions, path, "--by", by, *arguments)
     return {
-        tuple(one[name.title()] for name in names): tuple(
-            one[name] for name in USUAL
+        tuple(each[name.title()] for name in names): tuple(
+            each[name] for name in USUAL
         )
-        for one in found
+        for each in result
     }
 
 
@@ -131,8 +131,8 @@ def test_the_ones_that_matter_come_first(tmp_path):
     path = file(
         tmp_path, plain(IDE), plain(IDE), plain(E1000), plain(VGA), plain(VGA)
     )
-    found = rows(SummarizeDecisions, path, "--by", "rule")
-    assert [one["Rule"] for one in found] == [SCREEN, CARD, DISK]
+    result = rows(SummarizeDecisions, path, "--by", "rule")
+    assert [each["Rule"] for each in result] == [SCREEN, CARD, DISK]
     done = run(SummarizeDecisions, path, "--top", "1", "-f", "value")
     assert done.out.startswith(f"{SCREEN} p1 i1 2 0 2")
     assert len(done.out.splitlines()) == 1
@@ -161,8 +161,8 @@ def test_groups_of_another_kind(tmp_path, by, groups):
     if by == "rule,rule":
         groups = {key[:1]: value for key, value in groups.items()}
         assert {
-            (one["Rule"],): tuple(one[name] for name in USUAL)
-            for one in rows(SummarizeDecisions, path, "--by", by)
+            (each["Rule"],): tuple(each[name] for name in USUAL)
+            for each in rows(SummarizeDecisions, path, "--by", by)
         } == groups
     else:
         assert counts(path, by=by) == groups
@@ -220,12 +220,12 @@ def test_a_demand_on_hosts_counts_for_each_of_its_rules(tmp_path, rules):
 def test_lines_of_every_kind_of_log(tmp_path, line):
     path = file(tmp_path, line(E1000), line(IDE))
     done = run(SummarizeDecisions, path, "-f", "json")
-    assert {one["Rule"] for one in done.json} == {DISK, CARD}
+    assert {each["Rule"] for each in done.json} == {DISK, CARD}
     assert done.err.startswith("2 events, 0 lines that cannot be read, 0 ")
     wanted = None if line in (plain, journal) else "2026-11-25 "
-    for one in done.json:
-        assert one["First"] == one["Last"]
-        assert str(one["First"])[:11] == str(wanted)
+    for each in done.json:
+        assert each["First"] == each["Last"]
+        assert str(each["First"])[:11] == str(wanted)
 
 
 def test_oslo_log_writes_what_is_read(tmp_path):
@@ -240,10 +240,10 @@ def test_first_and_last(tmp_path):
     lines = [
         f"{stamp} x nova_vhard.decisions {plain(IDE)}" for stamp in stamps
     ]
-    (one,) = rows(SummarizeDecisions, file(tmp_path, *lines))
-    assert one["Requests"] == 3
-    assert one["First"] == "2026-11-24 23:00:00"
-    assert one["Last"] == "2026-11-25 09:14:02"
+    (row,) = rows(SummarizeDecisions, file(tmp_path, *lines))
+    assert row["Requests"] == 3
+    assert row["First"] == "2026-11-24 23:00:00"
+    assert row["Last"] == "2026-11-25 09:14:02"
 
 
 PREFIX = "2026-11-25 09:14:02.1 1 INFO nova_vhard.decisions [-] "
@@ -270,7 +270,7 @@ def test_a_line_that_cannot_be_read_is_counted(tmp_path, line):
     path = file(tmp_path, plain(IDE), line, plain(E1000))
     done = run(SummarizeDecisions, path, "-f", "json")
     assert done.status == 0
-    assert {one["Rule"] for one in done.json} == {DISK, CARD}
+    assert {each["Rule"] for each in done.json} == {DISK, CARD}
     assert "2 events, 1 line that cannot be read, 0 lines about" in done.err
 
 
@@ -310,7 +310,7 @@ def test_what_somebody_else_has_logged_is_not_counted(tmp_path, name):
     entry = json.dumps({"MESSAGE": forged[0]})
     path = file(tmp_path, *forged, entry, plain(IDE))
     done = run(SummarizeDecisions, path, "-f", "json")
-    assert [one["Requests"] for one in done.json] == [1]
+    assert [each["Requests"] for each in done.json] == [1]
     assert done.err.startswith("1 event, 0 lines that cannot be read, 3 ")
 
 
@@ -321,8 +321,8 @@ def test_rotated_and_compressed_files_together(tmp_path):
     parts = tmp_path / "nova.log.1"
     parts.write_bytes(old.read_bytes() * 2)
     now = file(tmp_path, plain(IDE))
-    (one,) = rows(SummarizeDecisions, now, str(parts), str(old))
-    assert one["Requests"] == 4
+    (row,) = rows(SummarizeDecisions, now, str(parts), str(old))
+    assert row["Requests"] == 4
 
 
 @pytest.mark.parametrize("what", ["cut", "garbled"])
@@ -340,7 +340,7 @@ def test_a_damaged_file_is_read_up_to_there(tmp_path, what):
     done = run(SummarizeDecisions, str(path), good, "-f", "json")
     assert done.status == 0
     assert 1 < len(done.json) < 2001
-    assert CARD in {one["Rule"] for one in done.json}
+    assert CARD in {each["Rule"] for each in done.json}
     assert f"damaged, read up to there: {path}: " in done.err
 
 
@@ -351,8 +351,8 @@ def test_standard_input(monkeypatch, packed):
     monkeypatch.setattr(
         sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(stream))
     )
-    (one,) = rows(SummarizeDecisions, "-")
-    assert one["Requests"] == 1
+    (row,) = rows(SummarizeDecisions, "-")
+    assert row["Requests"] == 1
 
 
 def test_an_empty_file_has_nothing(tmp_path):
@@ -362,18 +362,18 @@ def test_an_empty_file_has_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "text"),
     [("nothere", "No such file or directory"), ("", "Is a directory")],
 )
 def test_a_file_that_is_not_there_is_told_before_the_reading(
-    tmp_path, monkeypatch, name, said
+    tmp_path, monkeypatch, name, text
 ):
     good = file(tmp_path, plain(IDE))
     monkeypatch.setattr(decision_log, "events", None)
     path = str(tmp_path / name)
     with pytest.raises(summary.exceptions.CommandError) as error:
         run(SummarizeDecisions, good, path)
-    assert str(error.value) == f"{path}: cannot be read: {said}"
+    assert str(error.value) == f"{path}: cannot be read: {text}"
 
 
 @pytest.mark.parametrize(
@@ -402,8 +402,8 @@ def test_groups_are_bounded(tmp_path, monkeypatch):
     lines = [plain(IDE, image=f"i{number}") for number in range(10)]
     path = file(tmp_path, *lines, lines[0])
     done = run(SummarizeDecisions, path, "-f", "json")
-    found = {one["Image"]: one["Requests"] for one in done.json}
-    assert found == {"i0": 2, "i1": 1, "i2": 1, "(others)": 7}
+    result = {each["Image"]: each["Requests"] for each in done.json}
+    assert result == {"i0": 2, "i1": 1, "i2": 1, "(others)": 7}
     assert "more than 3 groups" in done.err
 
 
@@ -417,8 +417,8 @@ def test_the_end_of_a_file_that_is_written(tmp_path, most, events):
     if most is None:
         most = len(lines[-1]) + 1
     read = decision_log.Read()
-    found = list(decision_log.recent(path, read, most))
-    assert [one.data["subject"]["image"] for one in found] == [
+    result = list(decision_log.recent(path, read, most))
+    assert [each.data["subject"]["image"] for each in result] == [
         *("i0", "i1", "i2")[3 - events :]
     ]
     assert read.events == events
@@ -456,8 +456,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
             stream.write(b"x" * (4 * decision_log.LONGEST))
         tracemalloc.start()
         try:
-            (one,) = rows(SummarizeDecisions, str(path))
-            assert one["Requests"] == count
+            (row,) = rows(SummarizeDecisions, str(path))
+            assert row["Requests"] == count
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

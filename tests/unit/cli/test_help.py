@@ -51,7 +51,7 @@ def helps(parser):
     """Yield what each option says, and those of commands within it."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            yield from (one.help for one in action._choices_actions)
+            yield from (each.help for each in action._choices_actions)
             for inner in action.choices.values():
                 yield from helps(inner)
         elif not isinstance(action, argparse._HelpAction):

@@ -43,13 +43,13 @@ def test_to_load_all_commands_imports_none():
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_command_is_there(entry):
-    found = entry.load()
-    assert isinstance(found, lazy.Lazy)
-    assert issubclass(found.resolve(), output.Command)
+    result = entry.load()
+    assert isinstance(result, lazy.Lazy)
+    assert issubclass(result.resolve(), output.Command)
     # cliff decides so whether the name is passed
-    assert "cmd_name" in inspect.getfullargspec(found.__init__).args
+    assert "cmd_name" in inspect.getfullargspec(result.__init__).args
     program = SimpleNamespace(client_manager=None)
-    made = found(program, None, cmd_name=None)
+    made = result(program, None, cmd_name=None)
     assert isinstance(made, command.Command)
     assert "nova-vhard plugin" in made.get_parser("x").epilog
 

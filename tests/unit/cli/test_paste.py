@@ -131,7 +131,7 @@ def test_a_gate_of_another_name_counts():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("keystone = a keystonecontext b\n", "is no paste file"),
         ("[a]\nx = 1\n[a]\n", "is no paste file"),
@@ -145,14 +145,14 @@ def test_a_gate_of_another_name_counts():
         ("\xff", "is no paste file"),
     ],
 )
-def test_what_cannot_be_changed_is_left_alone(text, said, tmp_path, capsys):
+def test_what_cannot_be_changed_is_left_alone(text, words, tmp_path, capsys):
     file = tmp_path / "api-paste.ini"
     file.write_text(text, encoding="utf-8")
     assert paste.main(["add", "nova", str(file)]) == 1
     assert file.read_text(encoding="utf-8") == text
     assert os.listdir(tmp_path) == ["api-paste.ini"]
     error = capsys.readouterr().err
-    assert said in error
+    assert words in error
     assert str(file) in error
     assert error.count("\n") == 1
 

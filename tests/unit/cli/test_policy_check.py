@@ -59,14 +59,14 @@ def test_every_error_of_every_file_at_once(tmp_path):
     assert done.status == 1
     assert done.err == "3 errors, 0 warnings\n"
     assert [
-        (one["Severity"], one["File"], one["Line"], one["Path"])
-        for one in done.json
+        (each["Severity"], each["File"], each["Line"], each["Path"])
+        for each in done.json
     ] == [
         ("error", base, 3, "guest_devices.disk_bus.allow[0]"),
         ("error", top, 3, "mode"),
         ("error", top, 4, "mods"),
     ]
-    messages = [one["Message"] for one in done.json]
+    messages = [each["Message"] for each in done.json]
     for message, near in zip(
         messages, ("virtio", "enforce", "mode"), strict=True
     ):
@@ -76,9 +76,9 @@ def test_every_error_of_every_file_at_once(tmp_path):
 def test_what_only_shows_in_all_files_has_its_own_place(tmp_path):
     base = exempting(tmp_path / "base.yaml", "2027-01-01")
     top = exempting(tmp_path / "top.yaml", "2027-01-01", base="base.yaml")
-    (one,) = rows(CheckPolicy, top)
-    assert (one["File"], one["Line"]) == (base, 4)
-    assert one["Message"] == "'a' is the id of two exemptions"
+    (row,) = rows(CheckPolicy, top)
+    assert (row["File"], row["Line"]) == (base, 4)
+    assert row["Message"] == "'a' is the id of two exemptions"
 
 
 @pytest.mark.parametrize("text", ["", "\x00", "a: [", "- a"])
@@ -86,17 +86,17 @@ def test_a_file_that_is_no_policy(tmp_path, text):
     path = write(tmp_path / "policy.yaml", text)
     done = run(CheckPolicy, path, "-f", "json")
     assert done.status == 1
-    assert {one["Line"] for one in done.json} <= {1, 2}
+    assert {each["Line"] for each in done.json} <= {1, 2}
     assert done.json
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    (one,) = rows(CheckPolicy, str(tmp_path / "nothere"))
-    assert one["Message"] == "cannot be read: No such file or directory"
+    (row,) = rows(CheckPolicy, str(tmp_path / "nothere"))
+    assert row["Message"] == "cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize(
-    ("until", "said"),
+    ("until", "text"),
     [
         ("2026-06-14", "Exemption a ended on 2026-06-14 and is void."),
         ("2026-06-15", "Exemption a ends on 2026-06-15. Renew or remove it."),
@@ -104,17 +104,17 @@ def test_a_file_that_is_not_there(tmp_path):
         ("2026-06-30", None),
     ],
 )
-def test_exemptions_that_end_are_warnings(tmp_path, until, said):
+def test_exemptions_that_end_are_warnings(tmp_path, until, text):
     path = exempting(tmp_path / "policy.yaml", until)
     done = run(CheckPolicy, path, "-f", "json")
     assert done.status == 0
-    found = [
-        (one["Severity"], one["File"], one["Line"], one["Path"])
-        for one in done.json
+    result = [
+        (each["Severity"], each["File"], each["Line"], each["Path"])
+        for each in done.json
     ]
     place = ("warning", path, 8, "exemptions[0].until")
-    assert found == ([place] if said else [])
-    assert [one["Message"] for one in done.json] == ([said] if said else [])
+    assert result == ([place] if text else [])
+    assert [each["Message"] for each in done.json] == ([text] if text else [])
 
 
 @pytest.mark.parametrize("word", ["no", "false", "Off"])
@@ -162,17 +162,17 @@ def test_a_file_that_disables_the_policy_is_a_warning(tmp_path, text, status):
 def test_an_exemption_of_a_file_below_is_named_there(tmp_path):
     base = exempting(tmp_path / "base.yaml", "2020-01-01", "old")
     top = exempting(tmp_path / "top.yaml", "2030-01-01", base="base.yaml")
-    (one,) = rows(CheckPolicy, top)
-    assert (one["File"], one["Line"]) == (base, 8)
-    assert "Exemption old ended" in one["Message"]
+    (row,) = rows(CheckPolicy, top)
+    assert (row["File"], row["Line"]) == (base, 8)
+    assert "Exemption old ended" in row["Message"]
 
 
 def test_the_services_log_the_same_warning(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(watch, "today", lambda: TODAY)
     path = exempting(tmp_path / "policy.yaml", "2026-06-14")
     watch.PolicyFile(path).current()
-    (one,) = rows(CheckPolicy, path)
-    assert one["Message"] in caplog.messages
+    (row,) = rows(CheckPolicy, path)
+    assert row["Message"] in caplog.messages
 
 
 def test_formatters_work(tmp_path):

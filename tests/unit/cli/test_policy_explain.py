@@ -22,15 +22,15 @@ def explained(*arguments, policy="baseline"):
 
 
 def test_it_is_what_the_readme_shows():
-    status, said = explained(
+    status, answer = explained(
         "--operation=upload",
         "--property=hw_disk_bus=ide",
         "--property=hw_vif_model=e1000",
     )
-    assert (status, said["verdict"]) == (1, "refuse")
-    assert said["explanation"] in words(README)
-    assert said["fault"] in words(README)
-    assert said["rules"] == [
+    assert (status, answer["verdict"]) == (1, "refuse")
+    assert answer["explanation"] in words(README)
+    assert answer["fault"] in words(README)
+    assert answer["rules"] == [
         "guest_devices.disk_bus",
         "guest_devices.vif_model",
     ]
@@ -38,14 +38,14 @@ def test_it_is_what_the_readme_shows():
 
 def test_it_is_what_a_gate_says_of_the_very_image():
     refusals = judged("baseline", IDE_E1000).refusals
-    _, said = explained(
+    _, answer = explained(
         "--property=hw_disk_bus=ide",
         "--property=hw_vif_model=e1000",
         f"--image={IMAGE}",
     )
     subject = Subject(BOOT, image=IMAGE)
-    assert said["explanation"] == explain.api_message(refusals, subject)
-    assert f"hw_vif_model=virtio {IMAGE}`" in said["explanation"]
+    assert answer["explanation"] == explain.api_message(refusals, subject)
+    assert f"hw_vif_model=virtio {IMAGE}`" in answer["explanation"]
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_it_is_what_a_gate_says_of_the_very_image():
     ],
 )
 def test_everything_of_a_request_is_judged(arguments, rules):
-    status, said = explained(*arguments)
-    assert (status, said["verdict"]) == (1, "refuse")
-    assert said["rules"] == [f"guest_devices.{one}" for one in rules]
+    status, answer = explained(*arguments)
+    assert (status, answer["verdict"]) == (1, "refuse")
+    assert answer["rules"] == [f"guest_devices.{each}" for each in rules]
 
 
 @pytest.mark.parametrize(
@@ -97,24 +97,32 @@ def test_everything_of_a_request_is_judged(arguments, rules):
     ],
 )
 def test_passthrough_and_what_its_hosts_must_have_proven(arguments):
-    status, said = explained(*arguments)
+    status, answer = explained(*arguments)
     assert status == 1
-    assert said["rules"] == ["passthrough.allow"]
-    assert said["host_checks"] == ["interrupt_remapping", "iommu"]
+    assert answer["rules"] == ["passthrough.allow"]
+    assert answer["host_checks"] == ["interrupt_remapping", "iommu"]
 
 
 def test_what_passes_with_a_warning_is_explained_to_the_operator():
-    status, said = explained("--operation=move", "--property=hw_disk_bus=ide")
-    assert (status, said["verdict"]) == (0, "warn")
-    assert said["explanation"].startswith("image property hw_disk_bus='ide'")
-    assert "refuses" not in said["explanation"]
-    assert said["fault"] is None
+    status, answer = explained(
+        "--operation=move", "--property=hw_disk_bus=ide"
+    )
+    assert (status, answer["verdict"]) == (0, "warn")
+    assert answer["explanation"].startswith("image property hw_disk_bus='ide'")
+    assert "refuses" not in answer["explanation"]
+    assert answer["fault"] is None
 
 
 def test_what_passes_needs_no_explanation():
-    status, said = explained("--property=hw_disk_bus=virtio")
-    assert (status, said["verdict"], said["explanation"]) == (0, "allow", None)
-    assert said["rules"] == said["exemptions"] == said["host_checks"] == []
+    status, answer = explained("--property=hw_disk_bus=virtio")
+    assert (status, answer["verdict"], answer["explanation"]) == (
+        0,
+        "allow",
+        None,
+    )
+    assert (
+        answer["rules"] == answer["exemptions"] == answer["host_checks"] == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,23 +160,23 @@ def test_who_asks_counts(tmp_path, who, verdict):
         """
     path = write(tmp_path / "policy.yaml", text)
     day = [] if "--date=2027-01-01" in who else ["--date=2026-06-15"]
-    status, said = explained(
+    status, answer = explained(
         "--property=hw_disk_bus=ide", *day, *who, policy=path
     )
-    assert said["verdict"] == verdict
+    assert answer["verdict"] == verdict
     assert status == (1 if verdict == "refuse" else 0)
 
 
 def test_outsiders_text_is_cut_and_cleaned():
     value = "ide\u202e\x1b[31m" + "x" * 200
-    _, said = explained(f"--property=hw_disk_bus={value}")
-    for text in (said["explanation"], said["fault"]):
+    _, answer = explained(f"--property=hw_disk_bus={value}")
+    for text in (answer["explanation"], answer["fault"]):
         assert text.isprintable()
         assert "x" * (LIMIT + 1) not in text
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "answer"),
     [
         (["--operation=upload", "--port=direct"], "ports: not looked at"),
         (["--operation=upload", "--config-drive"], "config_drive: not"),
@@ -179,10 +187,10 @@ def test_outsiders_text_is_cut_and_cleaned():
         ),
     ],
 )
-def test_options_that_make_no_sense_together_end_with_2(arguments, said):
+def test_options_that_make_no_sense_together_end_with_2(arguments, answer):
     done = run(ExplainPolicy, *arguments)
     assert (done.status, done.out) == (2, "")
-    assert said in done.err
+    assert answer in done.err
     assert len(done.err.splitlines()) == 1
 
 
@@ -250,17 +258,17 @@ def test_unknown_name_is_named_and_changes_nothing(option, stated):
 
 def test_block_device_is_named_as_it_was_typed():
     cdrom = "device_type=cdrom,disk_bus=ide"
-    _, said = explained(
+    _, answer = explained(
         "--block-device=disk_bus=virtio", f"--block-device={cdrom}"
     )
     option = f"--block-device {cdrom}"
     assert (
         f"refuses the request: {option}: disk_bus='ide'"
-        in (said["explanation"])
+        in (answer["explanation"])
     )
-    assert f"in {option} set disk_bus to sata" in said["explanation"]
-    assert said["fault"].startswith(f"{option}: disk_bus=ide (allowed")
-    assert "block_device_mapping" not in str(said)
+    assert f"in {option} set disk_bus to sata" in answer["explanation"]
+    assert answer["fault"].startswith(f"{option}: disk_bus=ide (allowed")
+    assert "block_device_mapping" not in str(answer)
 
 
 def test_name_of_a_block_device_that_nobody_typed_stays():

@@ -25,9 +25,9 @@ def parsers():
 
 
 def test_the_option_is_the_same_everywhere():
-    found = dict(parsers())
-    assert len(found) >= 9
-    for name, parser in found.items():
+    result = dict(parsers())
+    assert len(result) >= 9
+    for name, parser in result.items():
         text = " ".join(parser.format_help().split())
         assert (
             "a file, or baseline or scs or strict, which ship with" in text

@@ -78,8 +78,8 @@ def test_examples_of_the_sample_fit(example):
     ],
 )
 def test_fault_is_at_its_place(more, place):
-    (found,) = faults("policy", BASE | plain(more))
-    assert found.startswith(place)
+    (result,) = faults("policy", BASE | plain(more))
+    assert result.startswith(place)
 
 
 @pytest.mark.parametrize("more", ["version: 1", "hosts: {max_report_age: 2}"])

@@ -58,8 +58,8 @@ def top(tmp_path, middle):
 def shown(*arguments):
     """Return value, mode, file and line by key."""
     return {
-        one["Key"]: (one["Value"], one["Mode"], one["File"], one["Line"])
-        for one in rows(ShowPolicy, *arguments)
+        each["Key"]: (each["Value"], each["Mode"], each["File"], each["Line"])
+        for each in rows(ShowPolicy, *arguments)
     }
 
 
@@ -69,21 +69,21 @@ def line_of_base(text):
 
 
 def test_without_effective_the_file_alone(top):
-    found = shown(top)
-    assert found["extends"] == ("middle.yaml", None, top, 2)
-    assert found["guest_devices.usb_model.reason"] == (
+    result = shown(top)
+    assert result["extends"] == ("middle.yaml", None, top, 2)
+    assert result["guest_devices.usb_model.reason"] == (
         "no controller",
         None,
         top,
         7,
     )
-    assert found["exemptions[0].id"] == ("top", None, top, 9)
-    assert {one[2] for one in found.values()} == {top}
-    assert len(found) == 10
+    assert result["exemptions[0].id"] == ("top", None, top, 9)
+    assert {each[2] for each in result.values()} == {top}
+    assert len(result) == 10
 
 
 def test_effective_says_where_each_value_comes_from(top, middle):
-    found = shown("--effective", top)
+    result = shown("--effective", top)
     where = {
         "mode": ("warn", None, middle, 3),
         "guest_devices.vif_model.allow": (
@@ -118,8 +118,8 @@ def test_effective_says_where_each_value_comes_from(top, middle):
         ),
         "guest_devices.rng": (None, None, "default", None),
     }
-    assert {key: found[key] for key in where} == where
-    assert not any("guest_devices" in k and "reason" in k for k in found)
+    assert {key: result[key] for key in where} == where
+    assert not any("guest_devices" in k and "reason" in k for k in result)
 
 
 def test_the_line_that_is_named_says_it(top):
@@ -136,39 +136,39 @@ def test_the_line_that_is_named_says_it(top):
 @pytest.mark.parametrize("name", document.SHIPPED)
 def test_effective_is_the_policy(name):
     """Independent count: what is shown is what a policy is built of."""
-    found = shown("--effective", name)
+    result = shown("--effective", name)
     policy = document.load(document.shipped(name))
-    kinds = {key.split(".")[1] for key in found if key.startswith("guest_d")}
+    kinds = {key.split(".")[1] for key in result if key.startswith("guest_d")}
     assert kinds == set(KINDS)
     for kind, rule in policy.guest_devices.items():
-        value, mode, _, _ = found[f"guest_devices.{kind}.allow"]
-        written = tuple(KINDS[kind].canonical(one) for one in value)
+        value, mode, _, _ = result[f"guest_devices.{kind}.allow"]
+        written = tuple(KINDS[kind].canonical(each) for each in value)
         assert written == rule.allow.listed
         assert mode == str(rule.mode or policy.mode)
-    assert found["hosts.require"][0] == sorted(policy.hosts.require)
-    assert found["moves.hosts"][0] == policy.moves_hosts
-    assert found["on_host.mode"][0] == policy.on_host.mode
+    assert result["hosts.require"][0] == sorted(policy.hosts.require)
+    assert result["moves.hosts"][0] == policy.moves_hosts
+    assert result["on_host.mode"][0] == policy.on_host.mode
 
 
 def test_what_nothing_says_is_default(tmp_path):
     path = write(tmp_path / "policy.yaml", 'version: "1"\n')
-    found = shown("--effective", path)
-    assert {one[2] for key, one in found.items() if key != "version"} == {
+    result = shown("--effective", path)
+    assert {each[2] for key, each in result.items() if key != "version"} == {
         "default"
     }
-    assert found["passthrough"] == (None, None, "default", None)
-    assert found["applies_to.hypervisor_type"][0] == ["KVM", "QEMU"]
-    assert found["hosts.max_report_age"][0] == "2"
+    assert result["passthrough"] == (None, None, "default", None)
+    assert result["applies_to.hypervisor_type"][0] == ["KVM", "QEMU"]
+    assert result["hosts.max_report_age"][0] == "2"
 
 
 def test_an_empty_passthrough_refuses_all(tmp_path):
     path = write(tmp_path / "policy.yaml", 'version: "1"\npassthrough: {}\n')
-    found = shown("--effective", path)
-    assert found["passthrough.allow.mdev"] == ([], "enforce", "default", None)
+    result = shown("--effective", path)
+    assert result["passthrough.allow.mdev"] == ([], "enforce", "default", None)
     out = run(ShowPolicy, "--effective", path).out
-    (line,) = [one for one in out.splitlines() if "allow.mdev" in one]
+    (line,) = [each for each in out.splitlines() if "allow.mdev" in each]
     assert "(nothing)" in line
-    (line,) = [one for one in out.splitlines() if "devices.rng " in one]
+    (line,) = [each for each in out.splitlines() if "devices.rng " in each]
     assert "(not judged)" in line
 
 
@@ -196,8 +196,8 @@ def test_default_is_the_services_file():
 
 def test_formatters_work(top):
     out = run(ShowPolicy, "--effective", top, "-f", "yaml").out
-    found = yaml.safe_load(out)
-    assert {"Key": "enabled", "Value": True}.items() <= found[1].items()
+    result = yaml.safe_load(out)
+    assert {"Key": "enabled", "Value": True}.items() <= result[1].items()
     csv = run(ShowPolicy, top, "-f", "csv", "-c", "Key", "-c", "Line").out
     assert csv.splitlines()[:2] == ['"Key","Line"', '"version","1"']
     sorted_out = run(
@@ -211,4 +211,4 @@ def test_formatters_work(top):
         "--sort-column",
         "Value",
     ).out
-    assert len(sorted_out.splitlines()) == len(found)
+    assert len(sorted_out.splitlines()) == len(result)

@@ -373,9 +373,9 @@ def faults(tmp_path, text):
     path = write(tmp_path / "tests.yaml", text)
     with pytest.raises(CommandError) as error:
         run(RunPolicyTests, path)
-    said = str(error.value)
-    assert "\n" not in said
-    return said.replace(f"{path}:", "").split("; ")
+    words = str(error.value)
+    assert "\n" not in words
+    return words.replace(f"{path}:", "").split("; ")
 
 
 def test_every_fault_at_once(tmp_path):
@@ -427,7 +427,7 @@ def test_every_fault_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("", "holds no tests"),
         ("- a", "must be a mapping"),
@@ -439,15 +439,15 @@ def test_every_fault_at_once(tmp_path):
         ("a: 1\na: 2\ncases: [x]", "a: stands here twice"),
     ],
 )
-def test_a_file_of_another_shape(tmp_path, text, said):
-    assert said in "; ".join(faults(tmp_path, text))
+def test_a_file_of_another_shape(tmp_path, text, words):
+    assert words in "; ".join(faults(tmp_path, text))
 
 
 def test_faults_of_all_files_at_once(tmp_path):
-    one = write(tmp_path / "one.yaml", "cases: []\n")
+    path = write(tmp_path / "one.yaml", "cases: []\n")
     with pytest.raises(CommandError) as error:
-        run(RunPolicyTests, one, str(tmp_path / "nothere"))
-    assert f"{one}:1: cases" in str(error.value)
+        run(RunPolicyTests, path, str(tmp_path / "nothere"))
+    assert f"{path}:1: cases" in str(error.value)
     assert "nothere:1: cannot be read: No such file" in str(error.value)
 
 
@@ -460,14 +460,14 @@ def test_a_policy_with_faults_tests_nothing(tmp_path):
 @pytest.mark.parametrize("arguments", [(), ("--policy", "baseline")])
 def test_the_sample_holds(arguments):
     done = run(RunPolicyTests, SAMPLE, *arguments, "-f", "json")
-    assert (done.status, {one["Result"] for one in done.json}) == (0, {"ok"})
+    assert (done.status, {each["Result"] for each in done.json}) == (0, {"ok"})
     assert done.err == f"{len(done.json)} cases, 0 not as expected\n"
 
 
 def test_the_sample_against_strict_lacks_no_refusal():
     """Strict refuses all that baseline refuses, and says more."""
-    found = rows(RunPolicyTests, SAMPLE, "--policy", "strict")
-    lines = [line for one in found for line in one["Difference"]]
+    result = rows(RunPolicyTests, SAMPLE, "--policy", "strict")
+    lines = [line for each in result for line in each["Difference"]]
     assert {line for line in lines if line.startswith("-")} == {
         "-verdict: allow"
     }
@@ -477,9 +477,9 @@ def test_the_sample_has_every_operation_and_key():
     with open(SAMPLE, encoding="utf-8") as stream:
         text = stream.read()
     cases = yaml.safe_load(text)["cases"]
-    assert {one["operation"] for one in cases} == set(LOOKED_AT)
+    assert {each["operation"] for each in cases} == set(LOOKED_AT)
     # Who asks stands in an example that is commented out.
-    named = {key for one in cases for key in one}
+    named = {key for each in cases for key in each}
     unnamed = CASE["properties"].keys() - named
     assert {key for key in unnamed if f"#    {key}:" not in text} == {"domain"}
 
@@ -487,12 +487,12 @@ def test_the_sample_has_every_operation_and_key():
 def test_the_samples_examples_are_cases(tmp_path):
     text = ETC.joinpath("policy-tests.yaml").read_text(encoding="utf-8")
     head, _, examples = text.partition("# If your policy has an exemption:")
-    lines = [one for one in examples.splitlines() if one.startswith("#  ")]
+    lines = [each for each in examples.splitlines() if each.startswith("#  ")]
     more = "\n".join(line[1:] for line in lines)
     path = write(tmp_path / "tests.yaml", f"{head}\n{more}\n")
-    found = rows(RunPolicyTests, path, "--policy", "baseline")
+    result = rows(RunPolicyTests, path, "--policy", "baseline")
     assert len(lines) > 10
-    assert [one["Result"] for one in found[-2:]] == ["differs", "differs"]
+    assert [each["Result"] for each in result[-2:]] == ["differs", "differs"]
 
 
 def test_every_key_of_a_case_is_looked_at_somewhere():

@@ -44,11 +44,11 @@ def test_the_files(out, policy, arch):
     done = write(out, "--architecture", arch, policy=policy)
     assert done.status == 0
     assert str(out) in done.err
-    found = tree(out)
-    assert set(found) == folder.OURS
-    assert not re.findall("@[A-Z_]+@", "".join(found.values()))
-    for name in set(found) - {"README.rst"}:
-        assert f"``{name}``" in found["README.rst"]
+    result = tree(out)
+    assert set(result) == folder.OURS
+    assert not re.findall("@[A-Z_]+@", "".join(result.values()))
+    for name in set(result) - {"README.rst"}:
+        assert f"``{name}``" in result["README.rst"]
     for path in (out, *out.rglob("*")):
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o755 if path.is_dir() else 0o644)
@@ -58,9 +58,9 @@ def test_the_files(out, policy, arch):
 
 def test_every_choice_has_its_reason(out):
     write(out)
-    found = tree(out)
+    result = tree(out)
     for name in ("devices.mak", "configure-options", "cflags", "ldflags"):
-        lines = found[f"nova-vhard/{name}"].splitlines()
+        lines = result[f"nova-vhard/{name}"].splitlines()
         chosen = 0
         for before, line in itertools.pairwise(lines):
             if line and not line.startswith("#"):
@@ -72,21 +72,21 @@ def test_every_choice_has_its_reason(out):
 
 def test_the_options(out):
     write(out)
-    found = tree(out)["nova-vhard/configure-options"]
-    options = re.findall(r"^-.*$", found, re.M)
+    result = tree(out)["nova-vhard/configure-options"]
+    options = re.findall(r"^-.*$", result, re.M)
     assert "--with-devices-x86_64=nova-vhard" in options
     assert "--without-default-features" in options
     assert "--without-default-devices" in options
     assert {"--enable-vnc", "--enable-kvm", "--enable-pie"} <= set(options)
     assert {"--disable-spice", "--disable-tcg"} <= set(options)
-    names = [re.sub("^--(en|dis)able-", "", one) for one in options]
+    names = [re.sub("^--(en|dis)able-", "", each) for each in options]
     assert len(names) == len(set(names))
 
 
 def test_the_flags_of_the_guide(out):
     write(out)
-    found = tree(out)
-    text = found["nova-vhard/cflags"] + found["nova-vhard/ldflags"]
+    result = tree(out)
+    text = result["nova-vhard/cflags"] + result["nova-vhard/ldflags"]
     for flag in FLAGS:
         there = flag.only in ("", "x86_64")
         assert (f"\n{flag.text}\n" in text) == there
@@ -118,10 +118,10 @@ def test_a_policy_that_needs_each_type_gets_no_patch(out, tmp_path):
     policy = tmp_path / "policy.yaml"
     policy.write_text('version: "1"\n')
     write(out, policy=str(policy))
-    found = tree(out)
-    assert "nova-vhard/types.patch" not in found
-    assert "patch" not in found["README.rst"].partition("By hand")[0]
-    assert "Patch900" not in found["rpm/nova-vhard.spec.inc"]
+    result = tree(out)
+    assert "nova-vhard/types.patch" not in result
+    assert "patch" not in result["README.rst"].partition("By hand")[0]
+    assert "Patch900" not in result["rpm/nova-vhard.spec.inc"]
 
 
 def test_the_rules_are_a_makefile(out):
@@ -228,15 +228,15 @@ def test_names_of_files_stay_comments(out, tmp_path):
 
 def test_what_is_written_for_arm_is_for_arm(out):
     write(out, "--architecture", "aarch64")
-    found = tree(out)
-    text = "".join(found.values()).replace("-arch x86_64, of the guide", "")
+    result = tree(out)
+    text = "".join(result.values()).replace("-arch x86_64, of the guide", "")
     assert not re.findall("x86|amd64|seabios|ovmf|fcf-protection", text)
-    options = found["nova-vhard/configure-options"]
+    options = result["nova-vhard/configure-options"]
     assert "\n--target-list=aarch64-softmmu\n" in options
     assert "\n--enable-fdt\n" in options
     assert "avx2" not in options
-    assert "CONFIG_ARM_VIRT=y" in found["nova-vhard/devices.mak"]
-    assert "-mbranch-protection=standard" in found["nova-vhard/cflags"]
-    control = found["debian/control.nova-vhard"]
+    assert "CONFIG_ARM_VIRT=y" in result["nova-vhard/devices.mak"]
+    assert "-mbranch-protection=standard" in result["nova-vhard/cflags"]
+    control = result["debian/control.nova-vhard"]
     assert "Package: qemu-system-arm-vhard\nArchitecture: arm64\n" in control
     assert "qemu-efi-aarch64" in control

@@ -222,19 +222,19 @@ def test_the_table_and_its_json():
     assert table.status == 0
     assert "CONFIG_E1000_PCI" in table.out
     assert "pointer_model = ps2mouse" in table.err
-    found = {
-        (one["Type"], one["Name"]): one
-        for one in rows(PlanQemu, "--policy", "strict")
+    result = {
+        (each["Type"], each["Name"]): each
+        for each in rows(PlanQemu, "--policy", "strict")
     }
-    e1000 = found["device", "e1000"]
+    e1000 = result["device", "e1000"]
     assert e1000["Needed"] is False
     assert e1000["Build"] == "CONFIG_E1000_PCI"
     assert e1000["Why"] == ["guest_devices.vif_model refuses e1000"]
-    assert found["device", "ide-hd"]["Build"] == "types.patch"
-    assert found["device", "virtio-blk-pci"]["Needed"] is True
-    assert found["feature", "vnc"]["Build"] == "--enable-vnc"
-    assert found["feature", "spice"]["Build"] == "--disable-spice"
-    assert all(one["Why"] for one in found.values())
+    assert result["device", "ide-hd"]["Build"] == "types.patch"
+    assert result["device", "virtio-blk-pci"]["Needed"] is True
+    assert result["feature", "vnc"]["Build"] == "--enable-vnc"
+    assert result["feature", "spice"]["Build"] == "--disable-spice"
+    assert all(each["Why"] for each in result.values())
 
 
 def test_an_exemption_is_named(tmp_path):

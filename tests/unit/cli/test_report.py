@@ -68,7 +68,7 @@ def page(text):
 def test_it_has_what_the_issue_asks_for(made, page):
     parts = (made.images, made.servers, made.flavors)
     assert len(made.hosts) == report_pages.HOSTS
-    assert sum(len(one.rows) for one in parts) == report_pages.VIOLATIONS
+    assert sum(len(each.rows) for each in parts) == report_pages.VIOLATIONS
     # a row a host, a violation, a check, an exemption, a device; the heads
     rows = report_pages.HOSTS + report_pages.VIOLATIONS + len(CHECKS) + 5
     assert len(page.named("tr")) == rows + TABLES
@@ -81,7 +81,7 @@ def test_no_script_and_nothing_from_outside(page):
         *("base", "svg", "audio", "video", "source", "input", "button"),
     }
     for name, attrs in page.tags:
-        assert not [one for one in attrs if one.startswith("on")], (
+        assert not [each for each in attrs if each.startswith("on")], (
             name,
             attrs,
         )
@@ -91,9 +91,9 @@ def test_no_script_and_nothing_from_outside(page):
     assert "url(" not in style
     assert "@import" not in style
     (csp,) = [
-        one["content"]
-        for one in page.named("meta")
-        if one.get("http-equiv") == "Content-Security-Policy"
+        each["content"]
+        for each in page.named("meta")
+        if each.get("http-equiv") == "Content-Security-Policy"
     ]
     assert csp.startswith("default-src 'none'")
 
@@ -116,7 +116,7 @@ def test_nothing_turns_the_text_around(text):
 def test_every_link_leads_somewhere(page):
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
-    targets = {one["href"].removeprefix("#") for one in page.named("a")}
+    targets = {each["href"].removeprefix("#") for each in page.named("a")}
     assert targets <= set(ids)
     assert page.named("a")[0] == {"class": "skip", "href": "#main"}
 
@@ -128,13 +128,13 @@ def test_headings_captions_and_scopes(page):
     pairs = itertools.pairwise(levels)
     assert all(after - before <= 1 for before, after in pairs)
     assert len(page.named("table")) == len(page.named("caption")) == TABLES
-    assert {one.get("scope") for one in page.named("th")} == {"col", "row"}
+    assert {each.get("scope") for each in page.named("th")} == {"col", "row"}
     assert page.named("html") == [{"lang": "en"}]
 
 
 def test_the_numbers_on_the_tiles(made, page):
-    numbers = [one for one in page.texts_in("strong") if one.strip()]
-    fresh = sum(one.status == FRESH for one in made.hosts)
+    numbers = [each for each in page.texts_in("strong") if each.strip()]
+    fresh = sum(each.status == FRESH for each in made.hosts)
     names = {row[0] for row in made.images.rows}
     assert numbers[0] == f"{fresh}/{len(made.hosts)}"
     assert numbers[1] == str(len(names))
@@ -143,8 +143,8 @@ def test_the_numbers_on_the_tiles(made, page):
 
 def test_exemptions_that_end_soon(made):
     today = report_pages.NOW.date()
-    found = exemptions.ending(made.policy.exemptions, today)
-    assert [item.id for item in found] == ["legacy-routers", "old-installer"]
+    result = exemptions.ending(made.policy.exemptions, today)
+    assert [item.id for item in result] == ["legacy-routers", "old-installer"]
 
 
 def test_exemptions_and_when_they_end(page):
@@ -182,7 +182,7 @@ def test_five_answers_are_told_apart(page):
 
 
 @pytest.mark.parametrize(
-    ("status", "passed", "others", "found"),
+    ("status", "passed", "others", "result"),
     [
         (FRESH, {"iommu"}, {}, "yes"),
         (FRESH, set(), {}, "unknown"),
@@ -194,9 +194,9 @@ def test_five_answers_are_told_apart(page):
         (SILENT, {"iommu"}, {}, "unknown"),
     ],
 )
-def test_answer(status, passed, others, found):
+def test_answer(status, passed, others, result):
     host = HostPosture("a", status, frozenset(passed), others=others)
-    assert summary.answer(host, "iommu") == found
+    assert summary.answer(host, "iommu") == result
 
 
 def test_summary_is_bounded(made, page):
@@ -299,10 +299,10 @@ def test_a_folder_that_is_not_there_is_said_before_anything_is_asked(
 ):
     policy = tmp_path / "policy.yaml"
     policy.write_text('version: "1"\n')
-    one = command.WriteReport(None, None)
+    program = command.WriteReport(None, None)
     path = tmp_path / "nowhere" / "report.html"
-    options = one.get_parser("test").parse_args(
+    options = program.get_parser("test").parse_args(
         ["--html", str(path), "--policy", str(policy)]
     )
     with pytest.raises(exceptions.CommandError, match="there is no folder"):
-        one.take_action(options)
+        program.take_action(options)

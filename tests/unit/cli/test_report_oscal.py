@@ -74,14 +74,16 @@ def test_what_is_referred_to_is_there_once(made):
         item["uuid"] for item in result["local-definitions"]["inventory-items"]
     ]
     seen = [item["uuid"] for item in result["observations"]]
-    found = [item["uuid"] for item in result["findings"]]
-    every = [*hosts, *seen, *found, result["uuid"]]
+    answer = [item["uuid"] for item in result["findings"]]
+    every = [*hosts, *seen, *answer, result["uuid"]]
     assert len(set(every)) == len(every)
     for item in result["observations"]:
-        assert {one["subject-uuid"] for one in item["subjects"]} <= set(hosts)
+        assert {each["subject-uuid"] for each in item["subjects"]} <= set(
+            hosts
+        )
     for item in result["findings"]:
         related = item["related-observations"]
-        assert {one["observation-uuid"] for one in related} <= set(seen)
+        assert {each["observation-uuid"] for each in related} <= set(seen)
 
 
 def test_the_same_moment_gives_the_same_file(made):
@@ -112,20 +114,22 @@ def run(made, tmp_path, monkeypatch):
     def call(*words, hosts=(GOOD,), trouble=None):
         report = replace(made, hosts=hosts, fleet=Part(trouble=trouble))
         monkeypatch.setattr(data, "gather", lambda *_: report)
-        one = command.WriteReport(SimpleNamespace(stderr=None), None)
-        parser = one.get_parser("test")
-        one.take_action(parser.parse_args([*words, "--policy", str(policy)]))
+        program = command.WriteReport(SimpleNamespace(stderr=None), None)
+        parser = program.get_parser("test")
+        program.take_action(
+            parser.parse_args([*words, "--policy", str(policy)])
+        )
 
     return call
 
 
 def test_one_file_or_both(run, tmp_path):
-    page, found = tmp_path / "page.html", tmp_path / "results.json"
-    run("--oscal", str(found))
-    assert json.loads(found.read_text())
-    assert stat.S_IMODE(found.stat().st_mode) == 0o600
+    page, result = tmp_path / "page.html", tmp_path / "results.json"
+    run("--oscal", str(result))
+    assert json.loads(result.read_text())
+    assert stat.S_IMODE(result.stat().st_mode) == 0o600
     assert not page.exists()
-    run("--oscal", str(found), "--html", str(page))
+    run("--oscal", str(result), "--html", str(page))
     assert page.exists()
 
 

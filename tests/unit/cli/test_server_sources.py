@@ -35,10 +35,10 @@ class Proxy:
 def test_an_image_is_asked_for_once():
     glance = Glance()
     sources = Sources(SimpleNamespace(images=glance), None)
-    found = [sources.image("a"), sources.image("b"), sources.image("a")]
+    result = [sources.image("a"), sources.image("b"), sources.image("a")]
     assert glance.asked == ["a", "b"]
-    assert found[0] is found[2]
-    assert found[0].value.disk_format == "iso"
+    assert result[0] is result[2]
+    assert result[0].value.disk_format == "iso"
 
 
 def test_the_oldest_is_forgotten(monkeypatch):
@@ -56,8 +56,8 @@ def test_a_listing_page_by_page():
         {"ports": [{"id": "1"}, {"id": "2"}], "ports_links": more},
         {"ports": [{"id": "3"}], "ports_links": []},
     )
-    found = list(paging.pages(proxy, "/ports", "ports", [("x", "y")]))
-    assert [[one["id"] for one in page] for page in found] == [
+    result = list(paging.pages(proxy, "/ports", "ports", [("x", "y")]))
+    assert [[each["id"] for each in page] for page in result] == [
         ["1", "2"],
         ["3"],
     ]

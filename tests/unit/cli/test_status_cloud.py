@@ -40,37 +40,37 @@ def look(tmp_path, flavors, roles=("admin",), text=OFFERED):
 
 
 @pytest.mark.parametrize(
-    ("flavors", "code", "said"),
+    ("flavors", "code", "text"),
     [
         ([], Code.SUCCESS, "0 flavors"),
         ([flavor("a", {}), flavor("b", SYNCED)], Code.SUCCESS, "1 flavors"),
         ([flavor("a", GPU)], Code.FAILURE, "1 flavors lack traits"),
         ([flavor("a", {IOMMU: "required"})], Code.WARNING, "nothing asks"),
         (
-            [flavor(f"f{one}", GPU) for one in range(8)],
+            [flavor(f"f{each}", GPU) for each in range(8)],
             Code.FAILURE,
             "(f0, f1, f2, f3, f4 and 3 more)",
         ),
         ([flavor("a\u202e\n" + "x" * 99, GPU)], Code.FAILURE, "(axxx"),
     ],
 )
-def test_flavors(tmp_path, flavors, code, said):
+def test_flavors(tmp_path, flavors, code, text):
     result = look(tmp_path, flavors)
     assert result.code == code
-    assert said in result.details
+    assert text in result.details
     assert result.details.isprintable()
     if code != Code.SUCCESS:
         assert "openstack vhard flavor sync" in result.details
 
 
 @pytest.mark.parametrize(
-    ("roles", "said"),
+    ("roles", "text"),
     [(("service",), "has no role admin"), (None, "tells no role")],
 )
-def test_what_a_login_cannot_see_is_no_success(tmp_path, roles, said):
+def test_what_a_login_cannot_see_is_no_success(tmp_path, roles, text):
     result = look(tmp_path, [flavor("b", SYNCED)], roles)
     assert result.code == Code.WARNING
-    assert said in result.details
+    assert text in result.details
     assert "--os-cloud" in result.details
 
 

@@ -82,7 +82,7 @@ def test_a_node_where_all_was_done(etc):
 
 
 @pytest.mark.parametrize(
-    ("lines", "code", "said"),
+    ("lines", "code", "text"),
     [
         (f"{ALL}{OURS}enabled_filters = {STOCK}", FAILURE, "is not in"),
         (
@@ -120,11 +120,11 @@ def test_a_node_where_all_was_done(etc):
         ("", FAILURE, "is not in enabled_filters"),
     ],
 )
-def test_scheduler_filter(etc, lines, code, said):
+def test_scheduler_filter(etc, lines, code, text):
     etc.nova(f"[filter_scheduler]\n{lines}\n")
     result = look(gates.scheduler, etc)
     assert result.code == code
-    assert said in result.details
+    assert text in result.details
 
 
 def test_options_in_a_folder_of_more_count(etc):
@@ -147,21 +147,21 @@ def test_a_nova_pipeline_without_the_gate(etc, way):
 
 
 @pytest.mark.parametrize(
-    ("paste", "said"),
+    ("paste", "text"),
     [
         (None, "there is no api-paste.ini"),
         ("keystone = x\n", "is no paste file"),
         ("[filter:x]\n", "no pipeline has keystonecontext"),
     ],
 )
-def test_a_nova_paste_file_that_cannot_be_used(etc, paste, said):
+def test_a_nova_paste_file_that_cannot_be_used(etc, paste, text):
     path = etc.folder / "nova/api-paste.ini"
     path.unlink()
     if paste is not None:
         path.write_text(paste)
     result = look(gates.nova_api, etc)
     assert result.code == FAILURE
-    assert said in result.details
+    assert text in result.details
 
 
 def test_nova_without_users_has_no_gate(etc):
@@ -217,7 +217,7 @@ def test_a_glance_flavor_that_does_not_exist(etc):
 
 
 @pytest.mark.parametrize(
-    ("value", "code", "said"),
+    ("value", "code", "text"),
     [
         ("[vhard]", SUCCESS, "[vhard]"),
         ("[inject_image_metadata, vhard]", SUCCESS, "vhard"),
@@ -228,15 +228,15 @@ def test_a_glance_flavor_that_does_not_exist(etc):
         ("vhard", FAILURE, "cannot have"),
     ],
 )
-def test_import_plugins(etc, value, code, said):
+def test_import_plugins(etc, value, code, text):
     etc.glance(f"[image_import_opts]\nimage_import_plugins = {value}\n")
     result = look(gates.imports, etc)
     assert result.code == code
-    assert said in result.details
+    assert text in result.details
 
 
 @pytest.mark.parametrize(
-    ("group", "code", "said"),
+    ("group", "code", "text"),
     [
         ("", WARNING, "shelved"),
         ("send_service_user_token = false", WARNING, "shelved"),
@@ -249,11 +249,11 @@ def test_import_plugins(etc, value, code, said):
         ("send_service_user_token = perhaps", FAILURE, "perhaps"),
     ],
 )
-def test_service_user(etc, group, code, said):
+def test_service_user(etc, group, code, text):
     etc.nova(f"[service_user]\n{group}\n")
     result = look(settings.service_token, etc)
     assert result.code == code
-    assert said in result.details
+    assert text in result.details
 
 
 TYPE = "service_type = placement"
@@ -261,7 +261,7 @@ ROLES = "service_token_roles_required = true"
 
 
 @pytest.mark.parametrize(
-    ("lines", "code", "said"),
+    ("lines", "code", "text"),
     [
         (f"{TYPE}\n{ROLES}", SUCCESS, "holds credentials"),
         (ROLES, WARNING, "service_type is not set"),
@@ -271,11 +271,11 @@ ROLES = "service_token_roles_required = true"
         (f"{TYPE}\n{ROLES[:-4]}maybe", FAILURE, "cannot have"),
     ],
 )
-def test_access_rules(etc, lines, code, said):
+def test_access_rules(etc, lines, code, text):
     etc.write("placement/placement.conf", f"[keystone_authtoken]\n{lines}\n")
     result = look(settings.access_rules, etc)
     assert result.code == code
-    assert said in result.details
+    assert text in result.details
 
 
 def test_without_placements_file_its_access_rules_are_not_checked(etc):
@@ -391,7 +391,7 @@ def test_prefilter_and_viommu(etc, rules, code):
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "said"),
+    ("options", "code", "text"),
     [
         ("", SUCCESS, "No libvirt"),
         ("compute_driver = ironic.IronicDriver", SUCCESS, "No libvirt"),
@@ -415,11 +415,11 @@ def test_prefilter_and_viommu(etc, rules, code):
         ),
     ],
 )
-def test_defaults(etc, options, code, said):
+def test_defaults(etc, options, code, text):
     etc.nova(f"[DEFAULT]\n{options}\n")
     result = look(settings.defaults, etc)
     assert result.code == code
-    assert said in result.details
+    assert text in result.details
     if "virt_type=" in options:
         assert "use_virtio_for_bridges comes to False" in result.details
         assert "force_config_drive comes to True" in result.details
@@ -520,21 +520,21 @@ def test_a_node_without_any_of_the_files(tmp_path, capsys):
     code, (out, err) = run(etc, capsys, "--json")
     assert code == WARNING
     assert err == ""
-    found = json.loads(out)
-    assert [one["check"] for one in found["checks"]] == list(status.CHECKS)
-    for one in found["checks"]:
-        assert one["result"] == WARNING
-        assert one["details"].startswith("Not checked: ")
-        assert "Traceback" not in one["details"]
+    result = json.loads(out)
+    assert [each["check"] for each in result["checks"]] == list(status.CHECKS)
+    for each in result["checks"]:
+        assert each["result"] == WARNING
+        assert each["details"].startswith("Not checked: ")
+        assert "Traceback" not in each["details"]
 
 
 def test_a_compute_node_without_glance(etc, capsys):
     (etc.folder / "glance/glance-api.conf").unlink()
     _, (out, _) = run(etc, capsys, "--json")
-    found = {one["check"]: one for one in json.loads(out)["checks"]}
-    assert found["Policy"]["result"] == SUCCESS
-    assert found["Glance API gate"]["result"] == WARNING
-    assert "glance-api.conf on this" in found["Glance API gate"]["details"]
+    result = {each["check"]: each for each in json.loads(out)["checks"]}
+    assert result["Policy"]["result"] == SUCCESS
+    assert result["Glance API gate"]["result"] == WARNING
+    assert "glance-api.conf on this" in result["Glance API gate"]["details"]
 
 
 @pytest.mark.parametrize(
@@ -545,8 +545,8 @@ def test_a_broken_nova_conf_is_said_and_does_not_end_it(etc, capsys, text):
     code, (out, err) = run(etc, capsys, "--json")
     assert code == FAILURE
     assert "Traceback" not in out + err
-    found = {one["check"]: one for one in json.loads(out)["checks"]}
-    assert found["Glance API gate"]["result"] == SUCCESS
+    result = {each["check"]: each for each in json.loads(out)["checks"]}
+    assert result["Glance API gate"]["result"] == SUCCESS
 
 
 def test_the_table_and_wrong_arguments(etc, capsys):
@@ -579,8 +579,8 @@ def test_it_runs_where_there_is_neither_nova_nor_glance(etc):
         check=False,
     )
     assert ended.returncode == FAILURE, ended.stderr
-    found = json.loads(ended.stdout)["checks"]
-    gate = {one["check"]: one["result"] for one in found}
+    result = json.loads(ended.stdout)["checks"]
+    gate = {each["check"]: each["result"] for each in result}
     assert gate["Nova API gate"] == SUCCESS
     assert "crashed" not in ended.stdout
 
@@ -658,7 +658,7 @@ NOVA_CONF, PASTE_INI = "nova/nova.conf", "nova/api-paste.ini"
 
 
 @pytest.mark.parametrize(
-    ("name", "mode", "code", "said"),
+    ("name", "mode", "code", "text"),
     [
         (NOVA_CONF, 0o600, SUCCESS, "only root may change"),
         (NOVA_CONF, 0o644, WARNING, "it may have passwords"),
@@ -675,11 +675,11 @@ NOVA_CONF, PASTE_INI = "nova/nova.conf", "nova/api-paste.ini"
         ("nova", 0o1777, SUCCESS, "only root may change"),
     ],
 )
-def test_owners_and_modes(etc, name, mode, code, said):
+def test_owners_and_modes(etc, name, mode, code, text):
     (etc.folder / name).chmod(mode)
     result = look(permissions.permissions, etc)
     assert result.code == code
-    assert said in result.details
+    assert text in result.details
     assert str(etc.folder / name) in result.details
 
 

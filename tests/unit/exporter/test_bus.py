@@ -40,9 +40,9 @@ def conf():
 
 @pytest.fixture
 def exporter(conf):
-    found = service.Exporter(service.buses(conf))
-    yield found
-    found.close()
+    result = service.Exporter(service.buses(conf))
+    yield result
+    result.close()
 
 
 def until(condition):

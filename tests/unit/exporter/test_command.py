@@ -105,7 +105,7 @@ def test_a_port_that_is_in_use_is_one_clear_error(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "text"),
     [
         ({}, "no message bus to listen to: name it in [vhard_exporter] "),
         # an option of an older version
@@ -115,11 +115,11 @@ def test_a_port_that_is_in_use_is_one_clear_error(tmp_path, capsys):
         ({"transport_urls": DOWN, "topic": "a b"}, "topic"),
     ],
 )
-def test_a_wrong_option_is_one_clear_error(tmp_path, capsys, options, said):
+def test_a_wrong_option_is_one_clear_error(tmp_path, capsys, options, text):
     assert program.main(configured(tmp_path, **options)) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("nova-vhard-exporter: ")
-    assert said in line
+    assert text in line
 
 
 @pytest.mark.parametrize(
@@ -163,23 +163,23 @@ def python(text):
 
 @pytest.mark.parametrize("package", ["prometheus_client", "oslo_messaging"])
 def test_without_its_extra_it_says_what_to_install(package):
-    found = python(
+    result = python(
         f"import sys; sys.modules['{package}'] = None\n"
         "from nova_vhard.cmd.exporter import program\n"
         "try: program._run(None, None)\n"
         "except ValueError as error: print(error)\n"
     )
-    assert "install nova-vhard[exporter]" in found.stdout
+    assert "install nova-vhard[exporter]" in result.stdout
 
 
 def test_importing_it_starts_no_thread():
-    found = python(
+    result = python(
         "import threading\n"
         "import nova_vhard.cmd.exporter.program\n"
         "import nova_vhard.cmd.exporter.service\n"
         "print(threading.active_count())\n"
     )
-    assert found.stdout == "1\n"
+    assert result.stdout == "1\n"
 
 
 _FORGED = """

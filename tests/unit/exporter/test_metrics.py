@@ -40,17 +40,17 @@ def send(
     exporter, *payloads, kind=notify.DECISION, publisher="nova-api:controller1"
 ):
     """Hand notifications over, as oslo.messaging does."""
-    for one in payloads:
-        exporter.info({}, publisher, kind, one, {})
+    for each in payloads:
+        exporter.info({}, publisher, kind, each, {})
 
 
 def samples(exporter):
     """Return name and labels of every sample, with its value."""
     text = generate_latest(exporter._metrics.registry).decode()
     return {
-        (one.name, frozenset(one.labels.items())): one.value
+        (each.name, frozenset(each.labels.items())): each.value
         for family in text_string_to_metric_families(text)
-        for one in family.samples
+        for each in family.samples
     }
 
 
@@ -140,7 +140,7 @@ def test_modes_are_those_of_a_policy_file():
 
 
 def test_rules_are_those_that_an_exemption_can_lift():
-    liftable = {one for one in RULES if ":" not in one} - {GUEST_DEVICES}
+    liftable = {each for each in RULES if ":" not in each} - {GUEST_DEVICES}
     assert liftable == {*meaning._RULES}
 
 

@@ -19,22 +19,22 @@ def events(caplog):
     """Return a function that returns the events so far."""
     caplog.set_level(logging.INFO, "nova_vhard.decisions")
 
-    def found():
+    def so_far():
         return [
             json.loads(record.message)
             for record in caplog.records
             if record.name == "nova_vhard.decisions"
         ]
 
-    return found
+    return so_far
 
 
 @pytest.fixture
 def memory(tmp_path):
     """Return the memory of a host all whose guests have been taken in."""
-    found = Memory(str(tmp_path / "state"))
-    found.adopt()
-    return found
+    result = Memory(str(tmp_path / "state"))
+    result.adopt()
+    return result
 
 
 @pytest.fixture

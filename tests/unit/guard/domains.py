@@ -82,8 +82,8 @@ def report(path, *passed, hours=0.0):
     time = datetime.datetime.now(datetime.UTC)
     results = [{"check": name, "status": "PASS"} for name in passed]
     results.append({"check": "smt", "status": "UNKNOWN"})
-    found = {
+    result = {
         "time": (time - datetime.timedelta(hours=hours)).isoformat(),
         "results": results,
     }
-    path.write_text(json.dumps(found))
+    path.write_text(json.dumps(result))

@@ -43,8 +43,8 @@ class FakeConnection:
     def guests(self):
         if not self.alive:
             raise LibvirtError("client socket is closed")
-        found = dict.fromkeys(self.stopped, False)
-        return found | dict.fromkeys(self.running, True)
+        result = dict.fromkeys(self.stopped, False)
+        return result | dict.fromkeys(self.running, True)
 
     def xml(self, uuid):
         if uuid in self.sick or not self.alive:

@@ -29,9 +29,9 @@ def answers(tmp_path, path, judge, metrics):
     domains.policy(path, ENFORCE)
     file = PolicyFile(str(path), str(tmp_path / "state" / "policy.json"))
     (tmp_path / "state").mkdir(exist_ok=True)
-    found = Answers(file, judge, metrics, str(tmp_path / "state"))
-    found.refresh()
-    return found
+    result = Answers(file, judge, metrics, str(tmp_path / "state"))
+    result.refresh()
+    return result
 
 
 def counted(metrics, operation, outcome):
@@ -48,9 +48,9 @@ def counted(metrics, operation, outcome):
     ],
 )
 def test_an_answer(answers, operation, bus, word):
-    found = answers(Request(operation, "x", xml(bus)))
-    assert found.word is word
-    assert found.text.startswith("nova-vhard-guard: ") == (word == "refuse")
+    result = answers(Request(operation, "x", xml(bus)))
+    assert result.word is word
+    assert result.text.startswith("nova-vhard-guard: ") == (word == "refuse")
 
 
 def test_a_migration_and_the_start_that_follows(answers):
@@ -74,9 +74,9 @@ def test_without_any_policy(tmp_path, judge, metrics, events):
     answers = Answers(file, judge, metrics, str(tmp_path))
     answers.refresh()
     for name in ("x", "nova-vhard-probe-1"):
-        found = answers(Request(wire.PREPARE, name, xml()))
-        assert found.word is Word.UNANSWERED
-        assert "there is no policy" in found.text
+        result = answers(Request(wire.PREPARE, name, xml()))
+        assert result.word is Word.UNANSWERED
+        assert "there is no policy" in result.text
     assert events() == []
     shown = json.loads(answers(Request(wire.STATUS, "", b"")).text)
     assert shown["policy"] is None
@@ -146,8 +146,8 @@ def test_a_fault_of_the_guards_own(
     domains.policy(path, more)
     answers.refresh()
     monkeypatch.setattr(judge, "judge", lambda *arguments: 1 // 0)
-    found = answers(Request(wire.PREPARE, "x", xml()))
-    assert found.word is word
+    result = answers(Request(wire.PREPARE, "x", xml()))
+    assert result.word is word
     assert "ZeroDivisionError" in caplog.text
     assert counted(metrics, "start", "error") == 1
 
@@ -157,9 +157,9 @@ def test_a_probe_is_answered_whatever_the_mode_is(answers, path, events):
         domains.policy(path, more)
         answers.refresh()
         name = "nova-vhard-probe-0123"
-        found = answers(Request(wire.PREPARE, name, b"<domain/>"))
-        assert found.word is Word.REFUSE
-        assert found.text == probe.answer(name)
+        result = answers(Request(wire.PREPARE, name, b"<domain/>"))
+        assert result.word is Word.REFUSE
+        assert result.text == probe.answer(name)
     assert events() == []
 
 

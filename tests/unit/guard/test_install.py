@@ -67,13 +67,13 @@ def run(config, monkeypatch, capsys):
 @contextlib.contextmanager
 def running(options):
     """Run the daemon in a thread."""
-    found = Guard(options)
-    thread = threading.Thread(target=found.run)
+    result = Guard(options)
+    thread = threading.Thread(target=result.run)
     thread.start()
     try:
-        yield found
+        yield result
     finally:
-        found.stop()
+        result.stop()
         thread.join()
 
 
@@ -139,7 +139,7 @@ def test_a_process_that_is_no_libvirt_is_left_alone(run, tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    ("active", "fails", "said"),
+    ("active", "fails", "text"),
     [
         ("virtqemud.service", "", "virtqemud.service looks for hooks"),
         ("libvirtd.service", "", "libvirtd.service looks for hooks"),
@@ -147,7 +147,7 @@ def test_a_process_that_is_no_libvirt_is_left_alone(run, tmp_path, text):
         ("libvirtd.service", "reload", "systemctl reload libvirtd.service"),
     ],
 )
-def test_a_daemon_of_systemds(run, tmp_path, monkeypatch, active, fails, said):
+def test_a_daemon_of_systemds(run, tmp_path, monkeypatch, active, fails, text):
     place = tmp_path / "bin"
     place.mkdir()
     (place / "systemctl").write_text(
@@ -159,7 +159,7 @@ def test_a_daemon_of_systemds(run, tmp_path, monkeypatch, active, fails, said):
     monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
     monkeypatch.setattr(install, "_RUN_SYSTEMD", str(tmp_path))
     code, out, err = run("install")
-    assert said in out + err
+    assert text in out + err
     assert code == (1 if fails else 0)
     asked = (tmp_path / "asked").read_text()
     assert (f"reload {active}" in asked) == (active != "none")
@@ -337,8 +337,8 @@ def test_a_probe(run, monkeypatch, says, code, word):
     connection = FakeConnection()
     connection.says = says
     monkeypatch.setattr(libvirtd, "Connection", lambda uri: connection)
-    found, out, err = run("probe")
-    assert (found, out.count("\n"), err) == (code, 1, "")
+    result, out, err = run("probe")
+    assert (result, out.count("\n"), err) == (code, 1, "")
     assert out.startswith(f"{word}: ")
     assert connection.closed
 
@@ -354,7 +354,7 @@ def test_a_probe_without_libvirt(run, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "text"),
     [
         ("libvirt_user = nobody-of-this-host", "there is no user"),
         ("threads = 1", "threads"),
@@ -362,11 +362,11 @@ def test_a_probe_without_libvirt(run, monkeypatch):
         ("state_path = /proc/nothing", "/proc/nothing"),
     ],
 )
-def test_a_wrong_option_is_one_line(run, config, line, said):
+def test_a_wrong_option_is_one_line(run, config, line, text):
     config.write_text(config.read_text() + line + "\n")
     code, out, err = run("run")
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert said in err
+    assert text in err
 
 
 def test_a_crash_is_one_line(run, monkeypatch):

@@ -49,9 +49,9 @@ def test_a_refused_disk(
     if before is not None:
         judge.judge(policy(AUDIT), xml(before), START)
         holds = policy(more)
-    found = judge.judge(holds, xml("sata"), operation)
-    assert found.verdict.outcome == outcome
-    assert found.refused == (outcome == "refuse")
+    result = judge.judge(holds, xml("sata"), operation)
+    assert result.verdict.outcome == outcome
+    assert result.refused == (outcome == "refuse")
     event = events()[-1]
     assert (event["gate"], event["operation"]) == ("guard", operation)
     assert event["outcome"] == outcome
@@ -59,7 +59,7 @@ def test_a_refused_disk(
     if outcome != "disabled":
         assert event["rules"] == ["guest_devices.disk_bus"]
     if outcome == "refuse":
-        assert "=sata (allowed: virtio, scsi)" in found.text(200)
+        assert "=sata (allowed: virtio, scsi)" in result.text(200)
 
 
 def test_what_is_refused_is_not_remembered(judge, policy, memory):
@@ -107,8 +107,8 @@ def cards(number):
 def test_what_a_guest_had_is_that_device(judge, policy, before, now, outcome):
     more = "passthrough: {require: []}\n"
     judge.judge(policy(AUDIT + more), xml(devices=before), START)
-    found = judge.judge(policy(ENFORCE + more), xml(devices=now), START)
-    assert found.verdict.outcome == outcome
+    result = judge.judge(policy(ENFORCE + more), xml(devices=now), START)
+    assert result.verdict.outcome == outcome
 
 
 def test_what_an_earlier_version_has_kept_has_no_number(judge, policy, memory):
@@ -168,11 +168,11 @@ def test_a_device_of_the_host(
     everything = "passthrough: {allow: {aliases: ['*'], ports: [vf, pf, vdpa, "
     everything += "remote_managed], mdev: ['*'], device_profiles: ['*']}, "
     holds = policy(ENFORCE + everything + "require: [iommu]}\n")
-    found = judge.judge(holds, xml(devices=PASSED), operation)
-    assert found.refused == refused
+    result = judge.judge(holds, xml(devices=PASSED), operation)
+    assert result.refused == refused
     if refused:
-        assert found.verdict.rules == ["passthrough.require"]
-        assert "this host has not proven iommu" in found.text(200)
+        assert result.verdict.rules == ["passthrough.require"]
+        assert "this host has not proven iommu" in result.text(200)
 
 
 @pytest.mark.parametrize(
@@ -194,20 +194,20 @@ def test_what_every_guest_needs_of_its_host(
 
 def test_that_a_host_is_attested_is_not_its_own_to_say(judge, policy, report):
     attested = "hosts: {require: [attested], trust: attested}\n"
-    found = judge.judge(policy(ENFORCE + attested), xml(), START)
-    assert found.verdict.outcome == "allow"
+    result = judge.judge(policy(ENFORCE + attested), xml(), START)
+    assert result.verdict.outcome == "allow"
     # what it can say of itself it has to say all the same
     both = "hosts: {require: [attested, iommu], trust: attested}\n"
     both += "moves: {hosts: enforce}\n"
-    found = judge.judge(policy(ENFORCE + both), xml(), START)
-    assert "this host has not proven iommu;" in found.text(200)
+    result = judge.judge(policy(ENFORCE + both), xml(), START)
+    assert "this host has not proven iommu;" in result.text(200)
     domains.report(report, "iommu")
-    found = judge.judge(policy(ENFORCE + both), xml(), START)
-    assert found.verdict.outcome == "allow"
+    result = judge.judge(policy(ENFORCE + both), xml(), START)
+    assert result.verdict.outcome == "allow"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         (b"", "no XML"),
         (b"<domain", "no XML"),
@@ -223,15 +223,15 @@ def test_that_a_host_is_attested_is_not_its_own_to_say(judge, policy, report):
     ("more", "outcome"), [(ENFORCE, "refuse"), (AUDIT, "audit")]
 )
 def test_what_nobody_can_read(
-    judge, policy, events, text, said, more, outcome
+    judge, policy, events, text, words, more, outcome
 ):
-    found = judge.judge(policy(more), text, START)
-    assert found.verdict.outcome == outcome
-    assert found.domain is None
+    result = judge.judge(policy(more), text, START)
+    assert result.verdict.outcome == outcome
+    assert result.domain is None
     assert events()[-1]["rules"] == ["guest_devices"]
-    assert said in found.verdict.violations[0].cause.text
+    assert words in result.verdict.violations[0].cause.text
     if outcome == "refuse":
-        assert "\n" not in found.text(200)
+        assert "\n" not in result.text(200)
 
 
 @pytest.mark.parametrize(
@@ -248,8 +248,8 @@ def test_what_nobody_can_read_may_break_any_rule_of_any_project(
 ):
     path = tmp_path / "policy.yaml"
     path.write_text('version: "1"\nmode: audit\n' + more)
-    found = judge.judge(document.load(str(path)), b"<domain/>", START)
-    assert found.verdict.outcome == outcome
+    result = judge.judge(document.load(str(path)), b"<domain/>", START)
+    assert result.verdict.outcome == outcome
 
 
 def test_a_policy_that_is_switched_off_refuses_nothing(judge, policy):

@@ -65,8 +65,8 @@ def test_what_is_saved_is_what_was_kept(tmp_path, clock):
 def test_a_damaged_file_is_as_none_with_an_alert(tmp_path, caplog, text):
     path = tmp_path / memories.FILE
     path.write_bytes(text.encode(errors="surrogateescape"))
-    found = Memory(str(tmp_path))
-    assert (len(found), found.adopted) == (0, False)
+    result = Memory(str(tmp_path))
+    assert (len(result), result.adopted) == (0, False)
     assert "What guests had before is lost" in caplog.text
     assert caplog.records[-1].levelname == "ERROR"
 
@@ -74,43 +74,43 @@ def test_a_damaged_file_is_as_none_with_an_alert(tmp_path, caplog, text):
 def test_a_disk_that_cannot_be_written(tmp_path, caplog):
     place = tmp_path / "state"
     place.write_text("no folder")
-    found = Memory(str(place / "below"))
-    found.keep("one", {A})
-    found.save()
-    found.save()
-    assert found.trouble
+    result = Memory(str(place / "below"))
+    result.keep("one", {A})
+    result.save()
+    result.save()
+    assert result.trouble
     assert caplog.text.count("remembered until a restart") == 1
     place.unlink()
-    found.save()
-    assert not found.trouble
+    result.save()
+    assert not result.trouble
     assert Memory(str(place / "below")).choices("one") == {A}
 
 
 def test_who_is_gone_for_long_is_forgotten(tmp_path, clock):
-    found = Memory(str(tmp_path), clock)
+    result = Memory(str(tmp_path), clock)
     for name in ("stays", "goes"):
-        found.keep(name, {A})
+        result.keep(name, {A})
     # As between the two halves of a hard reboot.
-    assert found.look_over([]) == []
+    assert result.look_over([]) == []
     clock.now += FORGOTTEN - 1
-    assert found.look_over(["stays"]) == []
+    assert result.look_over(["stays"]) == []
     clock.now += 1
-    assert found.look_over(["stays"]) == ["goes"]
-    found.save()
+    assert result.look_over(["stays"]) == ["goes"]
+    result.save()
     assert Memory(str(tmp_path), clock).choices("goes") is None
     # A clock that is set back forgets nobody, and one set ahead nobody that
     # is there.
     clock.now -= 10 * FORGOTTEN
-    assert found.look_over([]) == []
+    assert result.look_over([]) == []
     clock.now += 50 * FORGOTTEN
-    assert found.look_over(["stays"]) == []
+    assert result.look_over(["stays"]) == []
 
 
 def test_a_host_that_was_off_for_long_forgets_nobody(tmp_path, clock):
     """Nova makes each domain anew when it starts the guests again."""
-    found = Memory(str(tmp_path), clock)
-    found.keep("one", {A})
-    found.save()
+    result = Memory(str(tmp_path), clock)
+    result.keep("one", {A})
+    result.save()
     clock.now += 3 * FORGOTTEN
     again = Memory(str(tmp_path), clock)
     assert again.look_over([]) == []
@@ -122,10 +122,10 @@ def test_a_host_that_was_off_for_long_forgets_nobody(tmp_path, clock):
 def test_a_memory_has_a_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(memories, "MOST_GUESTS", 3)
     monkeypatch.setattr(memories, "MOST_CHOICES", 2)
-    found = Memory(str(tmp_path))
+    result = Memory(str(tmp_path))
     for name in "abcd":
-        found.keep(name, {A, B, C})
-        found.keep("a", {A, B, C})
-    assert len(found) == 3
-    assert found.choices("b") is None
-    assert len(found.choices("a")) == 2
+        result.keep(name, {A, B, C})
+        result.keep("a", {A, B, C})
+    assert len(result) == 3
+    assert result.choices("b") is None
+    assert len(result.choices("a")) == 2

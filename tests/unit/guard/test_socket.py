@@ -29,12 +29,12 @@ def serving(folder, answer, users=None, threads=4):
     """Answer at a socket; yield its path and the server."""
     path = os.path.join(folder, "guard.sock")
     users = frozenset((os.geteuid(),)) if users is None else users
-    found = Server(server.listen(path), answer, users, threads)
-    found.start()
+    result = Server(server.listen(path), answer, users, threads)
+    result.start()
     try:
-        yield path, found
+        yield path, result
     finally:
-        found.stop()
+        result.stop()
 
 
 def hooked(folder, operation, xml=XML, name="instance-1"):
@@ -67,7 +67,7 @@ def test_the_hook_is_short_and_libvirt_can_run_it():
 
 @needs_python
 @pytest.mark.parametrize(
-    ("operation", "answer", "status", "said"),
+    ("operation", "answer", "status", "text"),
     [
         ("prepare", ALLOW, 0, b""),
         ("prepare", REFUSE, 1, b"no such disk"),
@@ -80,7 +80,7 @@ def test_the_hook_is_short_and_libvirt_can_run_it():
     ],
 )
 def test_the_hook_does_what_the_daemon_says(
-    short, operation, answer, status, said
+    short, operation, answer, status, text
 ):
     asked = []
 
@@ -90,7 +90,7 @@ def test_the_hook_does_what_the_daemon_says(
 
     with serving(short, give):
         done = hooked(short, operation)
-    assert (done.returncode, done.stderr, done.stdout) == (status, said, b"")
+    assert (done.returncode, done.stderr, done.stdout) == (status, text, b"")
     expected = [Request(operation, "instance-1", XML)]
     assert asked == (expected if operation in wire.OPERATIONS else [])
 
@@ -164,11 +164,11 @@ def test_many_at_once_are_all_answered(short):
         return Answer(Word.REFUSE, request.name)
 
     with serving(short, give, threads=2) as (path, running):
-        found = {}
+        result = {}
 
         def ask(name):
             request = Request(wire.PREPARE, name, XML)
-            found[name] = wire.ask(path, request, 60).text
+            result[name] = wire.ask(path, request, 60).text
 
         clients = [
             threading.Thread(target=ask, args=(f"g{i}",)) for i in range(200)
@@ -178,7 +178,7 @@ def test_many_at_once_are_all_answered(short):
         for client in clients:
             client.join()
     names = [f"g{i}" for i in range(200)]
-    assert found == {name: name for name in names}
+    assert result == {name: name for name in names}
     assert sorted(asked) == sorted(names)
     assert running.rejected == 0
 
@@ -279,16 +279,16 @@ def test_a_stop_lets_an_answer_be_made(short):
         go_on.wait(30)
         return REFUSE
 
-    found = []
+    result = []
     with serving(short, give) as (path, _):
         request = Request(wire.PREPARE, "x", XML)
         client = threading.Thread(
-            target=lambda: found.append(wire.ask(path, request, 30))
+            target=lambda: result.append(wire.ask(path, request, 30))
         )
         client.start()
         assert begun.wait(30)
         threading.Timer(0.05, go_on.set).start()
         begin = time.monotonic()
     client.join()
-    assert found[0].word is Word.REFUSE
+    assert result[0].word is Word.REFUSE
     assert time.monotonic() - begin < 30

@@ -78,20 +78,20 @@ def test_a_guest_that_cannot_be_read_keeps_no_other_from_being_judged(
     }
     connection = FakeConnection(guests)
     connection.sick.add(OTHER)
-    found = make()
+    result = make()
     for _ in range(2):
-        found.look_at_all(connection)
-        found._look_again(connection)
+        result.look_at_all(connection)
+        result._look_again(connection)
     assert {event["subject"]["server"] for event in events()} == {last}
     assert caplog.text.count(f"Guest {OTHER} is not judged yet") == 1
     # It may have been there before: nobody is new until it is known.
     assert not memory.adopted
     connection.sick.clear()
-    found._look_again(connection)
+    result._look_again(connection)
     assert memory.adopted
     assert memory.choices(OTHER)
     count = len(events())
-    found._look_again(connection)
+    result._look_again(connection)
     assert len(events()) == count
 
 
@@ -99,11 +99,11 @@ def test_one_that_is_gone_meanwhile_is_not_waited_for(tmp_path, judge, make):
     judge.memory = Memory(str(tmp_path / "fresh"))
     connection = FakeConnection({OTHER: xml(server=OTHER)})
     connection.sick.add(OTHER)
-    found = make()
-    found.look_at_all(connection)
+    result = make()
+    result.look_at_all(connection)
     connection.sick.clear()
     connection.running.clear()
-    found._look_again(connection)
+    result._look_again(connection)
     assert judge.memory.adopted
 
 
@@ -121,10 +121,10 @@ def test_nobody_is_judged_without_a_policy(judge, make, caplog):
         raise PolicyUnavailable("no file")
 
     connection = FakeConnection({UUID: xml("sata")})
-    found = make(policy=none)
-    found.look_at_all(connection)
-    found.heard((UUID, "net1"))
-    found._next(connection, 1)
+    result = make(policy=none)
+    result.look_at_all(connection)
+    result.heard((UUID, "net1"))
+    result._next(connection, 1)
     assert len(judge.memory) == 0
     assert caplog.text.count("no file") == 2
 
@@ -143,9 +143,9 @@ def test_a_proof(options, tmp_path, make, says, guarded):
     connection = FakeConnection()
     connection.says = says
     assert make().prove(connection).guarded == guarded
-    found = json.loads((tmp_path / "run" / "guard.json").read_text())
-    assert (found["guarded"], found["mode"]) == (guarded, "enforce")
-    assert found["valid"] == 180
+    result = json.loads((tmp_path / "run" / "guard.json").read_text())
+    assert (result["guarded"], result["mode"]) == (guarded, "enforce")
+    assert result["valid"] == 180
 
 
 def test_a_proof_that_cannot_be_left_is_an_alert(options, make, caplog):
@@ -184,7 +184,7 @@ def test_the_mode_is_no_harder_than_any_rule(make, tmp_path, more, mode):
     assert make(policy=lambda: holds)._mode() == mode
 
 
-def watching(found, connections):
+def watching(result, connections):
     """Let a watcher watch until all connections were used."""
     done = threading.Event()
     left = list(connections)
@@ -198,8 +198,8 @@ def watching(found, connections):
             raise connection
         return connection
 
-    found._connect = connect
-    found.start()
+    result._connect = connect
+    result.start()
     return done
 
 
@@ -208,8 +208,8 @@ def test_a_device_is_judged_when_libvirt_tells_of_it(
 ):
     monkeypatch.setattr(watcher, "_RETRY", 0.01)
     connection = FakeConnection({UUID: xml()})
-    found = make()
-    done = watching(found, [LibvirtError("not yet"), connection])
+    result = make()
+    done = watching(result, [LibvirtError("not yet"), connection])
     while connection.added is None:
         done.wait(0.01)
     connection.running[UUID] = xml(devices=CARD)
@@ -219,9 +219,9 @@ def test_a_device_is_judged_when_libvirt_tells_of_it(
     # The daemon is started again: watched anew.
     connection.alive = False
     assert done.wait(30)
-    found.stop()
+    result.stop()
     assert connection.closed
-    assert not found._metrics.connected
+    assert not result._metrics.connected
 
 
 def test_a_device_is_taken_away_by_the_next_connection(
@@ -234,14 +234,14 @@ def test_a_device_is_taken_away_by_the_next_connection(
     lost = FakeConnection({UUID: xml()})
     new = FakeConnection({UUID: xml(devices=CARD)})
     new.gives = 1
-    found = make(policy=lambda: holds)
+    result = make(policy=lambda: holds)
 
     def die(uuid):
         lost.alive = False
         raise LibvirtError("client socket is closed")
 
-    done = watching(found, [lost, new])
-    while not found._proven_mode:
+    done = watching(result, [lost, new])
+    while not result._proven_mode:
         done.wait(0.01)
     lost.xml = die
     lost.added(UUID, "net1")
@@ -249,7 +249,7 @@ def test_a_device_is_taken_away_by_the_next_connection(
         done.wait(0.01)
     new.alive = False
     assert done.wait(30)
-    found.stop()
+    result.stop()
     assert len(new.asked) == 1
 
 
@@ -276,8 +276,8 @@ def test_a_policy_that_comes_late(
         pytest.fail(f"no proof says {mode}")
 
     connection = FakeConnection({UUID: xml()})
-    found = make(policy=current)
-    done = watching(found, [connection])
+    result = make(policy=current)
+    done = watching(result, [connection])
     proven("disabled")
     assert not judge.memory.adopted
     policies.append(holds)
@@ -286,7 +286,7 @@ def test_a_policy_that_comes_late(
     assert judge.judge(holds, xml("sata", server=OTHER), START).refused
     policies.append(policy("enabled: false\n" + ENFORCE))
     proven("disabled")
-    found.stop()
+    result.stop()
 
 
 def test_guests_that_are_not_taken_in_yet(tmp_path, make, judge):
@@ -298,11 +298,11 @@ def test_more_devices_than_can_be_kept_are_looked_at_all_the_same(
     make, monkeypatch, events
 ):
     monkeypatch.setattr(watcher, "MOST", 1)
-    found = make()
+    result = make()
     connection = FakeConnection({UUID: xml(), OTHER: xml(server=OTHER)})
     for uuid in (UUID, OTHER):
-        found.heard((uuid, "net1"))
-    found._next(connection, 0)
+        result.heard((uuid, "net1"))
+    result._next(connection, 0)
     servers = {event["subject"]["server"] for event in events()}
     assert servers == {UUID, OTHER}
 
@@ -314,18 +314,18 @@ def test_guests_that_are_gone_are_forgotten(make, judge, monkeypatch):
     judge.memory.keep(OTHER, set())
     now[0] += FORGOTTEN
     connection = FakeConnection({UUID: xml()})
-    found = make()
-    done = watching(found, [connection])
+    result = make()
+    done = watching(result, [connection])
     while judge.memory.choices(OTHER) is not None:
         done.wait(0.01)
-    found.stop()
+    result.stop()
     assert judge.memory.choices(UUID) is not None
 
 
 def test_a_fault_of_our_own_does_not_end_it(make, monkeypatch, caplog):
     monkeypatch.setattr(watcher, "_RETRY", 0.01)
-    found = make()
-    done = watching(found, [ZeroDivisionError("ours")])
+    result = make()
+    done = watching(result, [ZeroDivisionError("ours")])
     assert done.wait(30)
-    found.stop()
+    result.stop()
     assert "ZeroDivisionError" in caplog.text

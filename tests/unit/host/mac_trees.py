@@ -93,12 +93,12 @@ def drop(root: pathlib.Path, *names: str) -> None:
 def process(root: pathlib.Path, name: str) -> pathlib.Path:
     """Return the folder of a guest's process."""
     word = f"\0guest={name},".encode()
-    (found,) = [
-        one.parent
-        for one in (root / "proc").glob("[0-9]*/cmdline")
-        if word in one.read_bytes()
+    (result,) = [
+        each.parent
+        for each in (root / "proc").glob("[0-9]*/cmdline")
+        if word in each.read_bytes()
     ]
-    return found
+    return result
 
 
 def whole(root: pathlib.Path) -> pathlib.Path:
@@ -118,14 +118,14 @@ def _host(host: str, domains: str, folder: pathlib.Path) -> tuple:
 
 def _guests(root: pathlib.Path, state: pathlib.Path) -> None:
     """Lay the processes and the domains of a state over a host."""
-    for one in (state / "proc").iterdir():
-        to = root / "proc" / one.name
-        shutil.copytree(one, to)
-        if (one / "exe.link").exists():
-            (to / "exe").symlink_to((one / "exe.link").read_text().strip())
+    for each in (state / "proc").iterdir():
+        to = root / "proc" / each.name
+        shutil.copytree(each, to)
+        if (each / "exe.link").exists():
+            (to / "exe").symlink_to((each / "exe.link").read_text().strip())
     uuids = []
-    for one in sorted(state.glob("dom-*.xml")):
-        uuid = re.search("<uuid>(.*)</uuid>", one.read_text())[1]
-        shutil.copy(one, root / f"CMD/virsh-dumpxml-{uuid}")
+    for each in sorted(state.glob("dom-*.xml")):
+        uuid = re.search("<uuid>(.*)</uuid>", each.read_text())[1]
+        shutil.copy(each, root / f"CMD/virsh-dumpxml-{uuid}")
         uuids.append(uuid)
     (root / "CMD/virsh-list").write_text("\n".join(uuids) + "\n")

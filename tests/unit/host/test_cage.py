@@ -16,7 +16,7 @@ from tests.trees import build
 from tests.unit.host import mac_trees
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
-CHECKS = {one.name: one for one in report.load()}
+CHECKS = {each.name: each for each in report.load()}
 
 MOUNT = "{} 1 0:5 / / rw - ext4 /dev/vda rw\n"
 
@@ -60,7 +60,7 @@ def test_captured_guests_are_caged(root):
     result = run(root)
     assert result.status is PASS
     assert f"all {len(guests(root))}" in result.reason
-    (line,) = [one for one in result.evidence if "/714/status" in one]
+    (line,) = [each for each in result.evidence if "/714/status" in each]
     assert line == (
         "/proc/714/status: Uid 64055, CapPrm 0000000000000000, CapEff "
         "0000000000000000, NoNewPrivs 1, Seccomp 2 (dom-a)"

@@ -75,21 +75,21 @@ def test_every_capture_is_expected_to_say_something():
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_answers(results, capsys, name):
-    code, found = results(name, capsys)
-    assert tuple(found[check]["status"] for check in NAMES) == EXPECTED[name]
-    statuses = {each["status"] for each in found.values()}
+    code, result = results(name, capsys)
+    assert tuple(result[check]["status"] for check in NAMES) == EXPECTED[name]
+    statuses = {each["status"] for each in result.values()}
     assert code == (1 if "FAIL" in statuses else 2)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_each_answer_has_a_next_step_of_its_own(results, capsys, name):
-    _, found = results(name, capsys)
+    _, result = results(name, capsys)
     failing = {
         each["remediation"]
-        for each in found.values()
+        for each in result.values()
         if each["status"] == "FAIL"
     }
-    for each in found.values():
+    for each in result.values():
         bad = each["status"] in ("FAIL", "UNKNOWN")
         assert bool(each["remediation"]) == bad
         if each["status"] == "UNKNOWN" and not name.endswith("-none"):
@@ -98,8 +98,8 @@ def test_each_answer_has_a_next_step_of_its_own(results, capsys, name):
 
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_a_remedy_is_true_on_its_platform(results, capsys, name):
-    _, found = results(name, capsys)
-    steps = " ".join(found[check]["remediation"] or "" for check in NAMES[:3])
+    _, result = results(name, capsys)
+    steps = " ".join(result[check]["remediation"] or "" for check in NAMES[:3])
     assert not [word for word in ELSEWHERE[name] if word in steps]
 
 

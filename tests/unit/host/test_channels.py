@@ -25,7 +25,7 @@ from tests.unit.host.hardened import (
 )
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
-CHECKS = {one.name: one for one in report.load()}
+CHECKS = {each.name: each for each in report.load()}
 
 NEW = (
     "cpu_mitigations",
@@ -52,8 +52,8 @@ def run(name, root, **more):
 def test_the_good_host_and_the_bad(tmp_path, content, status):
     """Nothing of the good host is open, and nothing of the bad is closed."""
     root = build(tmp_path, content)
-    found = {name: run(name, root) for name in NEW}
-    assert {name: each.status for name, each in found.items()} == (
+    result = {name: run(name, root) for name in NEW}
+    assert {name: each.status for name, each in result.items()} == (
         dict.fromkeys(NEW, status)
     )
 
@@ -373,8 +373,8 @@ def test_a_listener_of_this_process_is_read_as_it_is(family, address, local):
         server.listen()
         port = server.getsockname()[1]
         pid = str(os.getpid())
-        found = listeners.read(HostRoot(), pid)
-        (mine,) = [one for one in found if one.port == port]
+        result = listeners.read(HostRoot(), pid)
+        (mine,) = [each for each in result if each.port == port]
         assert mine.local is local
         assert mine.inode in listeners.sockets(HostRoot(), pid)
 
@@ -419,8 +419,8 @@ def test_a_listener_of_this_process_is_read_as_it_is(family, address, local):
     ],
 )
 def test_consoles_of_a_command_line(words, closed):
-    found = consoles.read(("qemu", *words))
-    assert [one.closed for one in found] == closed
+    result = consoles.read(("qemu", *words))
+    assert [each.closed for each in result] == closed
 
 
 def test_the_guest_that_is_open_is_named(tmp_path):

@@ -33,7 +33,7 @@ REMAPPED = "\n".join(
 DIRECT = REMAPPED.replace("IR-", "")
 PARTLY = REMAPPED.replace("IR-PCI-MSIX", "PCI-MSIX")
 
-CHECKS = {one.name: one for one in report.load()}
+CHECKS = {each.name: each for each in report.load()}
 
 
 @pytest.fixture(scope="session")

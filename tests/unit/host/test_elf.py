@@ -148,7 +148,7 @@ def strip(path, *options):
 @pytest.mark.parametrize(
     ("name", "flags", "kind", "relro", "nx", "canary", "fortify"),
     BUILDS,
-    ids=[one[0] for one in BUILDS],
+    ids=[each[0] for each in BUILDS],
 )
 def test_every_combination_of_flags(
     folder, name, flags, kind, relro, nx, canary, fortify
@@ -170,7 +170,7 @@ def test_every_combination_of_flags(
 @pytest.mark.parametrize(
     ("name", "flags", "source", "relro", "nx", "canary", "fortify"),
     LIBRARIES,
-    ids=[one[0] for one in LIBRARIES],
+    ids=[each[0] for each in LIBRARIES],
 )
 def test_shared_objects(
     folder, name, flags, source, relro, nx, canary, fortify
@@ -240,9 +240,9 @@ def test_each_spelling_of_immediate_binding(tmp_path, tag):
         },
     }
     elf_files.change_tags(path, spelt[tag])
-    found = elf_files.tags(path)
-    assert found.get(DT_FLAGS, 0) == (8 if tag == DT_FLAGS else 0)
-    assert found[DT_FLAGS_1] == (pie | 1 if tag == DT_FLAGS_1 else pie)
+    result = elf_files.tags(path)
+    assert result.get(DT_FLAGS, 0) == (8 if tag == DT_FLAGS else 0)
+    assert result[DT_FLAGS_1] == (pie | 1 if tag == DT_FLAGS_1 else pie)
     assert of(path).relro is FULL
     # And without any of them.
     none = {tag: (tag, pie if tag == DT_FLAGS_1 else 0)}
@@ -300,7 +300,7 @@ def test_a_library_that_can_be_executed_is_no_pie(tmp_path):
     source += ' = "/lib/ld.so";\n'
     path = built(tmp_path, "lib.so", *flags, source=source)
     data = path.read_bytes()
-    assert elf_files.PT_INTERP in [one[1] for one in elf_files.headers(data)]
+    assert elf_files.PT_INTERP in [each[1] for each in elf_files.headers(data)]
     assert of(path).kind is SHARED
 
 
@@ -309,7 +309,9 @@ def test_musl_fortifies_without_a_name(tmp_path):
     path = built(tmp_path, "binary", NO_FORTIFY)
     data = path.read_bytes()
     (interp,) = [
-        one for one in elf_files.headers(data) if one[1] == elf_files.PT_INTERP
+        each
+        for each in elf_files.headers(data)
+        if each[1] == elf_files.PT_INTERP
     ]
     old = data[interp[3] : interp[3] + interp[6]]
     assert of(path).fortify is False

@@ -22,9 +22,9 @@ def run(root, content):
     return GuardInForce().run(Host(HostRoot(build(root, content))))
 
 
-def proof(folder, found=GUARDED, mode="enforce", seconds=0.0):
+def proof(folder, result=GUARDED, mode="enforce", seconds=0.0):
     """Return what a daemon leaves, written some seconds ago."""
-    probe.leave(str(folder), found, mode, 1800)
+    probe.leave(str(folder), result, mode, 1800)
     content = json.loads((folder / guard_proof.FILE).read_text())
     time = datetime.datetime.now(datetime.UTC)
     time -= datetime.timedelta(seconds=seconds)
@@ -32,14 +32,14 @@ def proof(folder, found=GUARDED, mode="enforce", seconds=0.0):
 
 
 @pytest.mark.parametrize(
-    ("changes", "status", "said"),
+    ("changes", "status", "text"),
     [
         ({}, Status.PASS, "refuses"),
         ({"mode": "warn"}, Status.FAIL, "mode warn"),
         ({"mode": "audit"}, Status.FAIL, "mode audit"),
         ({"mode": "disabled"}, Status.FAIL, "mode disabled"),
         (
-            {"found": probe.Proof(False, "no storage file")},
+            {"result": probe.Proof(False, "no storage file")},
             Status.FAIL,
             "without asking",
         ),
@@ -48,15 +48,15 @@ def proof(folder, found=GUARDED, mode="enforce", seconds=0.0):
         ({"seconds": -3600}, Status.UNKNOWN, "may be down"),
     ],
 )
-def test_a_proof(tmp_path, changes, status, said):
+def test_a_proof(tmp_path, changes, status, text):
     content = {
         PROOF: json.dumps(proof(tmp_path, **changes)),
         guard_proof.HOOK: "#!/bin/sh",
     }
-    found = run(tmp_path / "root", content)
-    assert found.status is status
-    assert said in found.reason
-    assert any(PROOF in fact for fact in found.evidence)
+    result = run(tmp_path / "root", content)
+    assert result.status is status
+    assert text in result.reason
+    assert any(PROOF in fact for fact in result.evidence)
 
 
 @pytest.mark.parametrize(
@@ -81,15 +81,15 @@ def test_a_proof_that_is_none(tmp_path, text):
 
 
 def test_a_hook_without_a_proof(tmp_path):
-    found = run(tmp_path / "root", {guard_proof.HOOK: "#!/bin/sh"})
-    assert found.status is Status.UNKNOWN
-    assert PROOF in found.reason
+    result = run(tmp_path / "root", {guard_proof.HOOK: "#!/bin/sh"})
+    assert result.status is Status.UNKNOWN
+    assert PROOF in result.reason
 
 
 def test_a_host_without_a_guard(tmp_path):
-    found = run(tmp_path / "root", {"/etc": None})
-    assert found.status is Status.NOT_APPLICABLE
-    assert len(found.evidence) == 2
+    result = run(tmp_path / "root", {"/etc": None})
+    assert result.status is Status.NOT_APPLICABLE
+    assert len(result.evidence) == 2
 
 
 def test_the_proof_is_where_the_guard_leaves_it():

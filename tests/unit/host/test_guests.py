@@ -41,11 +41,11 @@ def process(tmp_path, *words):
 
 def test_a_live_process_is_known_by_its_file(tmp_path):
     with process(tmp_path) as pid:
-        found = {one.pid: one for one in guests.table(HostRoot()).guests}
-        assert found[pid].name == f"process {pid}"
+        result = {each.pid: each for each in guests.table(HostRoot()).guests}
+        assert result[pid].name == f"process {pid}"
         # A kernel without a security module has no labels: that is said.
-        assert found[pid].label or "attr/current: " in found[pid].trouble
-    assert pid not in {one.pid for one in guests.table(HostRoot()).guests}
+        assert result[pid].label or "attr/current: " in result[pid].trouble
+    assert pid not in {each.pid for each in guests.table(HostRoot()).guests}
 
 
 class Ending(HostRoot):
@@ -166,8 +166,8 @@ def test_a_capture_without_a_list_knows_nothing_of_guests(tmp_path):
     with pytest.raises(Unreadable, match="virsh-list"):
         CapturedLibvirt(HostRoot(root)).running()
     build(tmp_path, {"/CMD/virsh-list": f"{UUID}\n\n"})
-    (found,) = CapturedLibvirt(HostRoot(root)).running()
-    assert found.name == "a"
+    (result,) = CapturedLibvirt(HostRoot(root)).running()
+    assert result.name == "a"
 
 
 UNREACHABLE = "qemu+unix:///system?socket=/nowhere"
@@ -208,9 +208,9 @@ MORE = """
 
 
 def test_whatever_a_guest_writes_is_an_image():
-    found = domains.parse(ElementTree.fromstring(MORE))
-    assert found.emulator == "/opt/qemu"
-    assert found.disks == (
+    result = domains.parse(ElementTree.fromstring(MORE))
+    assert result.emulator == "/opt/qemu"
+    assert result.disks == (
         domains.Disk("/i/disk"),
         domains.Disk("/i/data"),
         domains.Disk("/dev/dm-9", block=True),

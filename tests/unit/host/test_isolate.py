@@ -85,8 +85,8 @@ def test_the_one_is_unknown_and_the_others_answer(action, reason):
 
 
 def test_checks_do_not_run_in_this_process_and_share_one_child():
-    one, two = Isolation(LIMIT).run(Host(), [GOOD, GOOD])
-    pids = {result.evidence for result, _ in (one, two)}
+    first, two = Isolation(LIMIT).run(Host(), [GOOD, GOOD])
+    pids = {result.evidence for result, _ in (first, two)}
     assert len(pids) == 1
     assert pids != {(f"pid {os.getpid()}",)}
 
@@ -95,10 +95,10 @@ def test_the_answer_is_the_same_as_without_a_child():
     checks = [GOOD, Does(lambda: 1 / 0)]
     isolated = Isolation(LIMIT).run(Host(), checks)
     plain = in_process(Host(), checks)
-    for (one, took), (other, _) in zip(isolated, plain, strict=True):
-        assert one.status is other.status
-        assert (one.check, one.reason) == (other.check, other.reason)
-        assert one.remediation == other.remediation
+    for (each, took), (other, _) in zip(isolated, plain, strict=True):
+        assert each.status is other.status
+        assert (each.check, each.reason) == (other.check, other.reason)
+        assert each.remediation == other.remediation
         assert took >= 0
 
 
@@ -111,7 +111,7 @@ def test_the_seconds_are_those_of_the_check():
 def test_each_check_has_the_whole_limit():
     slow = Does(lambda: time.sleep(LIMIT * 0.7))
     answers = Isolation(LIMIT).run(Host(), [slow, slow, slow])
-    assert [one.status for one, _ in answers] == [Status.PASS] * 3
+    assert [each.status for each, _ in answers] == [Status.PASS] * 3
 
 
 def test_a_crash_that_is_an_earlier_checks_doing_is_forgiven():
@@ -119,7 +119,7 @@ def test_a_crash_that_is_an_earlier_checks_doing_is_forgiven():
     corrupts = Does(lambda: broken.append(True))
     crashes = Does(lambda: broken and os._exit(1))
     answers = Isolation(LIMIT).run(Host(), [corrupts, crashes])
-    assert [one.status for one, _ in answers] == [Status.PASS] * 2
+    assert [each.status for each, _ in answers] == [Status.PASS] * 2
 
 
 def test_what_a_check_has_started_ends_with_it(tmp_path):
@@ -193,7 +193,7 @@ def test_a_child_that_cannot_be_killed_is_left_and_not_asked_again(
     assert isolation.stuck == {"iommu": pid}
     second = isolation.run(Host(), [bad, GOOD])
     for answers in (first, second):
-        assert [one.status for one, _ in answers] == [
+        assert [each.status for each, _ in answers] == [
             Status.UNKNOWN,
             Status.PASS,
         ]
@@ -211,7 +211,7 @@ class Interrupted(BaseException):
 
 def children():
     with open(f"/proc/self/task/{os.getpid()}/children") as file:
-        return {int(one) for one in file.read().split()}
+        return {int(each) for each in file.read().split()}
 
 
 def test_an_interrupted_wait_leaves_no_child():
@@ -240,9 +240,9 @@ def test_an_answer_without_end_is_cut_off(monkeypatch):
             evidence.append("x" * (1 << 20))
             return Status.PASS, "done"
 
-    (one, _), (two, _) = Isolation(5).run(Host(), [Talks(), GOOD])
-    assert one.status is Status.UNKNOWN
-    assert "longer than" in one.reason
+    (first, _), (two, _) = Isolation(5).run(Host(), [Talks(), GOOD])
+    assert first.status is Status.UNKNOWN
+    assert "longer than" in first.reason
     assert two.status is Status.PASS
 
 
@@ -266,18 +266,18 @@ def test_without_a_process_every_check_is_unknown(monkeypatch):
     monkeypatch.setattr(os, "fork", refuse)
     before = len(os.listdir("/proc/self/fd"))
     answers = Isolation(LIMIT).run(Host(), [GOOD, GOOD])
-    assert {one.status for one, _ in answers} == {Status.UNKNOWN}
+    assert {each.status for each, _ in answers} == {Status.UNKNOWN}
     assert "temporarily unavailable" in answers[0][0].reason
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 def own_children():
     """Return the processes that this one has started, or has to wait for."""
-    found = set()
+    result = set()
     for task in os.listdir("/proc/self/task"):
         with open(f"/proc/self/task/{task}/children") as file:
-            found.update(file.read().split())
-    return found
+            result.update(file.read().split())
+    return result
 
 
 def test_no_descriptor_and_no_child_is_left():
@@ -311,8 +311,8 @@ def test_a_child_leaves_no_core_and_goes_first_when_memory_is_short():
                 evidence.append(file.read().strip())
             return Status.PASS, "done"
 
-    ((one, _),) = Isolation(LIMIT).run(Host(), [Tells()])
-    assert one.evidence == ("(0, 0)", "1000")
+    ((single, _),) = Isolation(LIMIT).run(Host(), [Tells()])
+    assert single.evidence == ("(0, 0)", "1000")
 
 
 def test_what_starts_a_large_program_is_asked_first_and_told_in_its_place(

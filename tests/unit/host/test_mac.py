@@ -18,7 +18,7 @@ from tests.unit.host import mac_trees
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
 NOT_APPLICABLE = Status.NOT_APPLICABLE
-CHECKS = {one.name: one for one in report.load()}
+CHECKS = {each.name: each for each in report.load()}
 
 SVIRT = "system_u:system_r:svirt_t:s0:c835,c966"
 
@@ -65,7 +65,9 @@ def test_the_xml_is_not_believed(tmp_path):
     assert domain.labels["apparmor"] == f"libvirt-{domain.uuid}"
     result = run("mac_guests", root)
     assert result.status is FAIL
-    assert any(one.endswith(": unconfined (dom-a)") for one in result.evidence)
+    assert any(
+        each.endswith(": unconfined (dom-a)") for each in result.evidence
+    )
 
 
 def test_confined_guests_of_a_host_with_apparmor(tmp_path):
@@ -179,7 +181,7 @@ def test_label_of_apparmor(tmp_path, label, status):
 def unreadable(root, *paths):
     file = root / "ERRORS.json"
     listed = json.loads(file.read_text()) if file.exists() else []
-    file.write_text(json.dumps(listed + [[one, "EACCES"] for one in paths]))
+    file.write_text(json.dumps(listed + [[each, "EACCES"] for each in paths]))
 
 
 def test_a_label_that_cannot_be_read_is_unknown(tmp_path):
@@ -367,8 +369,8 @@ def test_a_host_without_qemu_conf_has_the_defaults(tmp_path):
     assert run("mac_confinement", root).status is UNKNOWN
     (root / "etc/libvirt/qemu").mkdir()
     assert run("mac_confinement", root).status is PASS
-    found = json.loads(facts_qemu.qemu(HostRoot(str(root))))
-    assert found["security_default_confined"] is True
+    result = json.loads(facts_qemu.qemu(HostRoot(str(root))))
+    assert result["security_default_confined"] is True
 
 
 def test_the_pre_step_leaves_what_an_ordinary_user_needs(tmp_path):
@@ -614,7 +616,7 @@ def test_label_of_an_image(tmp_path, image, label, status):
     text = f"# file: /var/lib/libvirt/images/{image}\n"
     text += f'security.selinux="{label}"\n' if label else ""
     old = file.read_text().split("\n\n")
-    kept = [one for one in old if f"/{image}\n" not in one]
+    kept = [each for each in old if f"/{image}\n" not in each]
     file.write_text("\n\n".join([text, *kept]))
     result = run("mac_images", root)
     assert result.status is status
@@ -691,7 +693,7 @@ def test_booleans_of_a_captured_policy(tmp_path):
     assert result.status is PASS
     folder = "/sys/fs/selinux/booleans"
     assert f"{folder}: no virt_use_sanlock" in result.evidence
-    assert any("virt_use_comm: 0 0" in one for one in result.evidence)
+    assert any("virt_use_comm: 0 0" in each for each in result.evidence)
 
 
 NFS = "sys/fs/selinux/booleans/virt_use_nfs"
@@ -719,9 +721,11 @@ def test_booleans(tmp_path, text, wanted, status):
     if status is FAIL:
         assert result.reason == "on, and not wanted: virt_use_nfs"
     if text in ("0 1", "1 0"):
-        assert any("pending: o" in one for one in result.evidence)
+        assert any("pending: o" in each for each in result.evidence)
     if "virt_use_nsf" in wanted:
-        assert any("asked for: virt_use_nsf" in one for one in result.evidence)
+        assert any(
+            "asked for: virt_use_nsf" in each for each in result.evidence
+        )
 
 
 def test_booleans_as_they_were_changed(tmp_path):

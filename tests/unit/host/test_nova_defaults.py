@@ -26,7 +26,7 @@ def run(root, expected=ASSUMED):
 
 
 @pytest.mark.parametrize(
-    ("found", "assumed", "status"),
+    ("result", "assumed", "status"),
     [
         ({}, {}, PASS),
         ({"libvirt": {"virt_type": "qemu"}}, {}, FAIL),
@@ -67,8 +67,8 @@ def run(root, expected=ASSUMED):
         ({"libvirt": {"hw_machine_type": ["riscv64=virt"]}}, {}, FAIL),
     ],
 )  # fmt: skip
-def test_compared(tmp_path, found, assumed, status):
-    root = build(tmp_path, facts(**found))
+def test_compared(tmp_path, result, assumed, status):
+    root = build(tmp_path, facts(**result))
     expected = dataclasses.replace(ASSUMED, **assumed)
     assert run(root, expected).status is status
 
@@ -104,7 +104,7 @@ def test_without_a_policy_or_facts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "found",
+    "answer",
     [
         {"libvirt": {"virt_type": 5}},
         {"libvirt": {"hw_machine_type": "x86_64=q35"}},
@@ -113,7 +113,7 @@ def test_without_a_policy_or_facts(tmp_path):
         {"default": {"force_config_drive": None}},
     ],
 )
-def test_facts_of_the_wrong_type(tmp_path, found):
-    result = run(build(tmp_path, facts(**found)))
+def test_facts_of_the_wrong_type(tmp_path, answer):
+    result = run(build(tmp_path, facts(**answer)))
     assert result.status is UNKNOWN
     assert "is not what belongs there" in result.reason

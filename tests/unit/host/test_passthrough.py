@@ -25,7 +25,7 @@ from tests.trees import (
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
 NOTHING = Status.NOT_APPLICABLE
-CHECKS = {one.name: one for one in report.load()}
+CHECKS = {each.name: each for each in report.load()}
 NAMES = (
     "passthrough_disabled",
     "passthrough_isolated",
@@ -58,9 +58,9 @@ def shared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("captures")
     numbers = itertools.count()
 
-    def tree(name, found):
+    def tree(name, result):
         root, run_dir = capture(name, folder), f"/run/{next(numbers)}"
-        add(root, {f"{run_dir}/nova.json": found[FACTS]} if found else {})
+        add(root, {f"{run_dir}/nova.json": result[FACTS]} if result else {})
         return root, run_dir
 
     return tree
@@ -138,19 +138,22 @@ def test_types_are_those_that_libvirt_tells(shared):
     """Nova takes them from libvirt's node devices, which were captured."""
     root, _ = shared("vtd-on", {})
     text = pathlib.Path(root, "CMD/virsh-nodedev").read_text()
-    told = {}
-    for one in text.split("<device>")[1:]:
-        place = one.partition("<path>")[2].partition("</path>")[0]
+    given = {}
+    for each in text.split("<device>")[1:]:
+        place = each.partition("<path>")[2].partition("</path>")[0]
         kind = Kind.PCI
-        if "'virt_functions'" in one:
+        if "'virt_functions'" in each:
             kind = Kind.PF
-        if "'phys_function'" in one:
+        if "'phys_function'" in each:
             kind = Kind.VF
-        told[place.rpartition("/")[2]] = kind
-    found = {one.address: one.kind for one in devices(HostRoot(root))}
-    assert {one: told[one] for one in found} == found
-    assert sorted(found.values()).count(Kind.VF) == 4
-    assert {one for one in found if found[one] is Kind.PF} == {IGB, NVME_PF}
+        given[place.rpartition("/")[2]] = kind
+    result = {each.address: each.kind for each in devices(HostRoot(root))}
+    assert {each: given[each] for each in result} == result
+    assert sorted(result.values()).count(Kind.VF) == 4
+    assert {each for each in result if result[each] is Kind.PF} == {
+        IGB,
+        NVME_PF,
+    }
 
 
 @pytest.mark.parametrize(
@@ -259,8 +262,8 @@ PLACE = "/sys/devices/pci0000:00"
 
 def made(groups, *more, **how):
     content = pci_host(groups, **how) | BOOT | OFFERED
-    for one in more:
-        content |= one
+    for each in more:
+        content |= each
     return content
 
 
@@ -410,8 +413,8 @@ def test_a_bus_of_its_own(tmp_path):
     """The kernel lists ``bus`` for a function that it found first."""
     alone, first, second = "0000:01:00.0", "0000:02:00.0", "0000:02:00.1"
     content = functions(dict.fromkeys((alone, first, second), "8086:1"))
-    for one in (alone, first, second):
-        content[f"/sys/devices/{one}/reset_method"] = "bus\n"
+    for each in (alone, first, second):
+        content[f"/sys/devices/{each}/reset_method"] = "bus\n"
     for address, status in ((alone, PASS), (first, FAIL), (second, FAIL)):
         root = build(tmp_path / address, content | facts({"address": address}))
         assert run(RESETTABLE, root).status is status
@@ -492,9 +495,9 @@ VDPAS = {
 
 
 def mdev_types(*types):
-    found = json.loads(facts()[FACTS])
-    found["devices"] = {"enabled_mdev_types": list(types)}
-    return {FACTS: json.dumps(found)}
+    result = json.loads(facts()[FACTS])
+    result["devices"] = {"enabled_mdev_types": list(types)}
+    return {FACTS: json.dumps(result)}
 
 
 @pytest.mark.parametrize(
@@ -596,7 +599,7 @@ def test_thousands_of_virtual_functions(tmp_path):
         for pf in pfs
     }
     identities = dict.fromkeys(pfs, "8086:1572") | {
-        one: "8086:154c" for found in vfs.values() for one in found
+        each: "8086:154c" for answer in vfs.values() for each in answer
     }
     root = build(
         tmp_path,

@@ -143,9 +143,9 @@ def reported(package):
 def test_it_is_run_and_reported_like_ours(reported):
     results, passed = reported
     assert list(results)[: len(OURS)] == list(OURS)
-    found = results["no_kexec"]
-    assert (found["status"], found["id"]) == ("PASS", "Site-01")
-    assert found["evidence"] == ["a fact"]
+    result = results["no_kexec"]
+    assert (result["status"], result["id"]) == ("PASS", "Site-01")
+    assert result["evidence"] == ["a fact"]
     assert passed == ["CUSTOM_VHARD_NO_KEXEC"]
 
 
@@ -165,10 +165,10 @@ def test_it_is_run_and_reported_like_ours(reported):
     ],
 )
 def test_a_faulty_one_is_unknown_with_its_reason(reported, name, reason):
-    found = reported[0][name]
-    assert found["status"] == "UNKNOWN"
-    assert reason in found["reason"]
-    assert found["remediation"]
+    result = reported[0][name]
+    assert result["status"] == "UNKNOWN"
+    assert reason in result["reason"]
+    assert result["remediation"]
 
 
 def test_policies_and_flavors_require_it_and_load_nothing_of_it(

@@ -27,7 +27,7 @@ from tests.unit.host.hardened import (
 )
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
-CHECKS = {one.name: one for one in report.load()}
+CHECKS = {each.name: each for each in report.load()}
 NAMES = ("cpu_mitigations", "smt", "memory_sharing", "nested_off", "microcode")
 
 
@@ -82,8 +82,8 @@ CAPTURED = {
 @pytest.mark.parametrize("tree", CAPTURED)
 def test_captured(tmp_path, tree):
     root = capture(tree, tmp_path)
-    found = tuple(run(name, root).status for name in NAMES)
-    assert found == CAPTURED[tree]
+    result = tuple(run(name, root).status for name in NAMES)
+    assert result == CAPTURED[tree]
 
 
 @pytest.mark.parametrize(
@@ -221,10 +221,10 @@ def checked(tmp_path):
 def test_an_option_names_what_is_accepted(checked, capsys):
     assert checked("mds: one customer") == 2
     results = json.loads(capsys.readouterr().out)["results"]
-    found = {one["check"]: one for one in results}["cpu_mitigations"]
-    assert found["status"] == "PASS"
+    result = {each["check"]: each for each in results}["cpu_mitigations"]
+    assert result["status"] == "PASS"
     assert any(
-        "(accepted: one customer)" in line for line in found["evidence"]
+        "(accepted: one customer)" in line for line in result["evidence"]
     )
 
 

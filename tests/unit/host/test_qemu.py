@@ -28,7 +28,7 @@ I386 = "/usr/bin/qemu-system-i386"
 KVM = "/usr/libexec/qemu-kvm"
 MODULES = "/usr/lib/x86_64-linux-gnu/qemu"
 NAMES = ("relro", "canary", "nx", "pie", "fortify")
-CHECKS = {one.name: one for one in report.load()}
+CHECKS = {each.name: each for each in report.load()}
 
 # Which checks fail on an emulator that differs in one thing.
 FAULTS = {
@@ -96,7 +96,7 @@ class Tree:
 
 
 def all_but(status, names=()):
-    return {one: status if one in names else PASS for one in NAMES}
+    return {each: status if each in names else PASS for each in NAMES}
 
 
 def test_a_good_emulator_passes_all(tree):
@@ -121,7 +121,7 @@ def test_one_fault_fails_one_check(tree, flags, fails):
     assert tree.statuses() == all_but(FAIL, fails)
     (name,) = fails
     result = tree.run(name)
-    assert any(one.startswith(f"{X86}: ") for one in result.evidence)
+    assert any(each.startswith(f"{X86}: ") for each in result.evidence)
     assert result.remediation
 
 
@@ -135,12 +135,12 @@ def test_every_emulator_counts(tree):
 
 
 @pytest.mark.parametrize(
-    ("mode", "said"), [(0o4755, ", setuid"), (0o2755, ", setgid")]
+    ("mode", "text"), [(0o4755, ", setuid"), (0o2755, ", setgid")]
 )
-def test_an_emulator_that_is_setuid_is_a_fail(tree, mode, said):
+def test_an_emulator_that_is_setuid_is_a_fail(tree, mode, text):
     tree.put(X86).chmod(mode)
     assert tree.statuses() == all_but(FAIL, {"pie"})
-    assert tree.run("pie").evidence[1] == f"{X86}: PIE{said}"
+    assert tree.run("pie").evidence[1] == f"{X86}: PIE{text}"
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_an_emulator_that_is_not_there_is_unknown(tmp_path):
     for name in NAMES:
         result = CHECKS[f"qemu_{name}"].run(host)
         assert result.status is UNKNOWN
-        assert any("No such file" in one for one in result.evidence)
+        assert any("No such file" in each for each in result.evidence)
 
 
 @pytest.fixture
@@ -312,8 +312,8 @@ def rounds(tree, opened, state_dir):
     """Run all checks; return what was opened, and the answers."""
     opened.clear()
     as_another_process()
-    found = {name: tree.run(name, state_dir) for name in NAMES}
-    return sorted(set(opened)), found
+    result = {name: tree.run(name, state_dir) for name in NAMES}
+    return sorted(set(opened)), result
 
 
 def test_a_second_round_opens_no_binary(tree, opened, tmp_path):
@@ -321,15 +321,15 @@ def test_a_second_round_opens_no_binary(tree, opened, tmp_path):
     state.mkdir()
     module = f"{MODULES}/a.so"
     tree.put(module, *SO, source=LIBRARY)
-    first, found = rounds(tree, opened, str(state))
+    first, result = rounds(tree, opened, str(state))
     assert first == sorted((X86, module))
     assert len(opened) == 2
-    kept = {one.name: one.stat().st_mtime_ns for one in state.iterdir()}
+    kept = {each.name: each.stat().st_mtime_ns for each in state.iterdir()}
     assert list(kept) == ["elf-cache.json"]
-    assert rounds(tree, opened, str(state)) == ([], found)
+    assert rounds(tree, opened, str(state)) == ([], result)
     # Nothing has changed, and nothing is written.
     assert kept == {
-        one.name: one.stat().st_mtime_ns for one in state.iterdir()
+        each.name: each.stat().st_mtime_ns for each in state.iterdir()
     }
     tree.put(X86, "-Wl,-z,lazy")
     again, changed = rounds(tree, opened, str(state))
@@ -402,11 +402,11 @@ def test_a_damaged_cache_is_ignored_and_written_again(
 ):
     state = tmp_path / "state"
     state.mkdir()
-    _, found = rounds(tree, opened, str(state))
+    _, result = rounds(tree, opened, str(state))
     file = state / "elf-cache.json"
     good = file.read_text()
     file.write_text(change(json.loads(good)))
-    assert rounds(tree, opened, str(state)) == ([X86], found)
+    assert rounds(tree, opened, str(state)) == ([X86], result)
     assert file.read_text() == good
     assert list(state.iterdir()) == [file]
 
@@ -415,8 +415,8 @@ def test_a_folder_that_cannot_be_written_is_one_warning(
     tree, opened, tmp_path, caplog
 ):
     state = str(tmp_path / "none")
-    _, found = rounds(tree, opened, state)
-    assert found["relro"].status is PASS
+    _, result = rounds(tree, opened, state)
+    assert result["relro"].status is PASS
     rounds(tree, opened, state)
     (warning,) = caplog.messages
     assert "cannot be kept" in warning

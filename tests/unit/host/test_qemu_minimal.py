@@ -21,7 +21,7 @@ from nova_vhard.policy import document
 from tests.trees import build, capabilities
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
-CHECK = {one.name: one for one in report.load()}["qemu_minimal"]
+CHECK = {each.name: each for each in report.load()}["qemu_minimal"]
 DATA = pathlib.Path(__file__).parents[2] / "data" / "qemu"
 HELP = DATA / "device-help.txt"
 X86 = "/usr/bin/qemu-system-x86_64"
@@ -196,7 +196,7 @@ class Named(Libvirt):
     """A libvirt that names emulators."""
 
     def __init__(self, *paths):
-        self._xml = capabilities(*(str(one) for one in paths))
+        self._xml = capabilities(*(str(each) for each in paths))
 
     def capabilities(self):
         return ElementTree.fromstring(self._xml)
@@ -259,7 +259,7 @@ def test_the_list_is_not_cut_for_two_emulators(program):
 
 def test_a_minimal_build_passes(program):
     offered = MICROVM - {"scsi-block", "scsi-generic"}
-    listed = "\n".join(f'name "{one}"' for one in sorted(offered))
+    listed = "\n".join(f'name "{each}"' for each in sorted(offered))
     path = program(f"cat <<'END'\n{listed}\nEND")
     result = live(path, expected=STRICT)
     assert result.status is PASS
@@ -280,7 +280,7 @@ def test_how_it_is_asked(program, tmp_path, monkeypatch):
     arguments, *environment = seen.read_text().splitlines()
     assert "-machine none -device help" in arguments
     assert "-no-user-config -nodefaults" in arguments
-    names = {one.partition("=")[0] for one in environment}
+    names = {each.partition("=")[0] for each in environment}
     # The shell sets some of its own.
     assert names <= {"PATH", "LC_ALL", "HOME", "PWD", "SHLVL", "_", "OLDPWD"}
 
@@ -342,7 +342,7 @@ def test_one_that_gives_no_list_hides_no_fault_of_another(program):
     other = program("exit 1", "qemu-system-i386")
     result = live(other, good)
     assert result.status is FAIL
-    assert any("ended with 1" in one for one in result.evidence)
+    assert any("ended with 1" in each for each in result.evidence)
 
 
 def test_without_a_policy_nobody_is_asked(program, tmp_path):

@@ -22,7 +22,7 @@ from nova_vhard.host.report import HostReport
 from nova_vhard.host.root import HostRoot
 from tests.trees import build, capture
 
-INSTALLED = {one.name: one for one in report.load()}
+INSTALLED = {each.name: each for each in report.load()}
 OTHERS = ("NOT_APPLICABLE", "PASS")
 NOW = datetime.datetime(2026, 6, 15, 12, tzinfo=datetime.UTC)
 
@@ -72,17 +72,17 @@ def test_a_check_that_crashes_is_unknown_and_takes_no_other_down():
 
 
 def test_every_check_of_the_catalogue_is_installed():
-    assert [one.name for one in report.load()] == list(CHECKS)
-    found = report.inspect(Host(HostRoot("/nowhere")), NOW, report.load())
-    assert not any("not installed" in one.reason for one in found.results)
+    assert [each.name for each in report.load()] == list(CHECKS)
+    result = report.inspect(Host(HostRoot("/nowhere")), NOW, report.load())
+    assert not any("not installed" in each.reason for each in result.results)
 
 
 def test_command_on_a_capture(tmp_path, capsys):
     root = capture("vtd-on", tmp_path)
     assert reporter.main(["check", "--root", root, "--format", "json"]) == 1
     results = json.loads(capsys.readouterr().out)["results"]
-    assert [one["check"] for one in results] == list(CHECKS)
-    found = {one["check"]: one for one in results}
+    assert [each["check"] for each in results] == list(CHECKS)
+    result = {each["check"]: each for each in results}
     for name, status in (
         ("iommu", "PASS"),
         ("interrupt_remapping", "PASS"),
@@ -90,10 +90,10 @@ def test_command_on_a_capture(tmp_path, capsys):
         ("passthrough_disabled", "UNKNOWN"),
         ("kernel_aslr", "PASS"),
     ):
-        assert found[name]["status"] == status
-        assert found[name]["evidence"] or status == "UNKNOWN"
-        assert bool(found[name]["remediation"]) == (status != "PASS")
-    assert found["iommu"]["id"] == "Check-Virt-01"
+        assert result[name]["status"] == status
+        assert result[name]["evidence"] or status == "UNKNOWN"
+        assert bool(result[name]["remediation"]) == (status != "PASS")
+    assert result["iommu"]["id"] == "Check-Virt-01"
     assert reporter.main(["check", "--root", root]) == 1
     table = capsys.readouterr().out
     assert "Boot without iommu=pt" in table
@@ -107,8 +107,8 @@ def test_a_policy_that_is_named(tmp_path, capsys):
         command = ["check", "--root", root, "-f", "json", *words]
         assert reporter.main(command) == 1
         results = json.loads(capsys.readouterr().out)["results"]
-        (found,) = [x for x in results if x["check"] == "qemu_minimal"]
-        return found["reason"], found["remediation"]
+        (result,) = [x for x in results if x["check"] == "qemu_minimal"]
+        return result["reason"], result["remediation"]
 
     reason, step = minimal()
     assert "no policy" in reason
@@ -142,7 +142,7 @@ def checked(tmp_path, capsys):
 
 def test_every_format_says_the_same(checked):
     whole = json.loads(checked("-f", "json"))
-    statuses = {one["check"]: one["status"] for one in whole["results"]}
+    statuses = {item["check"]: item["status"] for item in whole["results"]}
     counts = collections.Counter(statuses.values())
     assert whole["totals"] == {
         name: counts[name] for name in ("FAIL", "UNKNOWN", *OTHERS)
@@ -162,7 +162,7 @@ def test_every_format_says_the_same(checked):
     shown = re.findall(
         r"^\| (Check-Virt-\d\d) \| (\w+)", "\n".join(table), re.M
     )
-    assert [one[1] for one in shown] == [row["Check"] for row in rows]
+    assert [item[1] for item in shown] == [row["Check"] for row in rows]
 
 
 def test_columns(checked):

@@ -93,9 +93,9 @@ def put(root, path, names=(b"__stack_chk_fail", b"__memcpy_chk")):
     place.write_bytes(elf_files.made(64, "<", list(names)))
 
 
-def run(name, root, found=None, **more):
+def run(name, root, answer=None, **more):
     place = HostRoot(str(root))
-    host = Host(place, found or libvirt.of_tree(place, None), **more)
+    host = Host(place, answer or libvirt.of_tree(place, None), **more)
     result = CHECKS[name].run(host)
     assert "check failed" not in result.reason
     return result
@@ -306,8 +306,8 @@ def test_a_guest_whose_emulator_has_another_name(tmp_path):
 def test_the_emulator_in_a_live_domain_counts(tmp_path):
     root = tree(tmp_path, DAEMON)
     put(root, "/opt/other", ())
-    found = Named(X86, guests=["/opt/other"])
-    assert run("qemu_canary", root, found).status is FAIL
+    result = Named(X86, guests=["/opt/other"])
+    assert run("qemu_canary", root, result).status is FAIL
 
 
 def test_a_guest_that_cannot_be_told_is_named(tmp_path):
@@ -422,12 +422,12 @@ def test_what_a_container_copies_before_it_is_the_daemon(
 def test_without_a_whole_table_a_daemon_may_run_elsewhere(tmp_path):
     root = confined(tmp_path)
     shutil.move(root / "CMD", tmp_path / "moved")
-    found = Named(X86)
-    result = run("qemu_canary", root, found)
+    answer = Named(X86)
+    result = run("qemu_canary", root, answer)
     assert result.status is UNKNOWN
     assert "PID namespace" in result.remediation
     build(root, {"/proc/2/comm": "kthreadd\n"})
-    assert run("qemu_canary", root, found).status is PASS
+    assert run("qemu_canary", root, answer).status is PASS
 
 
 def test_a_file_that_a_newer_link_leads_to(tmp_path):
@@ -544,8 +544,8 @@ def test_a_guest_on_a_file_that_something_is_mounted_over(tmp_path, binaries):
         "kill $!"
     )
     words = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
-    found = subprocess.check_output([*words, script], text=True, timeout=60)
-    status, *facts = found.splitlines()
+    result = subprocess.check_output([*words, script], text=True, timeout=60)
+    status, *facts = result.splitlines()
     assert status == FAIL.value
     assert any("(guest" in fact and "not seen" in fact for fact in facts)
 

@@ -14,7 +14,7 @@ from nova_vhard.node.reporter import facts_qemu
 from tests.trees import build, capture
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
-CHECKS = {one.name: one for one in report.load()}
+CHECKS = {each.name: each for each in report.load()}
 NAMES = ("iommu", "interrupt_remapping", "iommu_strict")
 LEFT = "/run/nova-vhard/kernel.json"
 

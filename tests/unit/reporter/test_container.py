@@ -48,19 +48,19 @@ def conf(host):
 
 def statuses(root, capsys, *before):
     command.main([*before, "check", "--format", "json", "--root", root])
-    found = json.loads(capsys.readouterr().out)["results"]
-    return {one["check"]: one["status"] for one in found}
+    result = json.loads(capsys.readouterr().out)["results"]
+    return {each["check"]: each["status"] for each in result}
 
 
 def test_the_answers_are_the_hosts(host, capsys):
-    found = statuses(str(host), capsys)
+    result = statuses(str(host), capsys)
     expected = {
         "iommu": "PASS",
         "interrupt_remapping": "PASS",
         "iommu_strict": "FAIL",
         "kernel_aslr": "PASS",
     }
-    assert found.items() >= expected.items()
+    assert result.items() >= expected.items()
 
 
 def test_the_option_does_the_same_as_the_argument(host, tmp_path, capsys):
@@ -68,7 +68,7 @@ def test_the_option_does_the_same_as_the_argument(host, tmp_path, capsys):
     config.write_text(f"[vhard_reporter]\nroot = {host}\n")
     command.main(["--config-file", str(config), "check", "--format", "json"])
     by_option = json.loads(capsys.readouterr().out)["results"]
-    by_option = {one["check"]: one["status"] for one in by_option}
+    by_option = {each["check"]: each["status"] for each in by_option}
     assert by_option == statuses(str(host), capsys)
 
 
@@ -81,20 +81,20 @@ def test_the_option_does_the_same_as_the_argument(host, tmp_path, capsys):
 )
 def test_what_is_not_mounted_is_unknown(host, capsys, mount, lost):
     shutil.rmtree(host / mount)
-    found = statuses(str(host), capsys)
-    assert {found[name] for name in lost} == {"UNKNOWN"}
+    result = statuses(str(host), capsys)
+    assert {result[name] for name in lost} == {"UNKNOWN"}
 
 
 def test_nothing_mounted_proves_nothing(conf, host):
     shutil.rmtree(host)
     host.mkdir()
-    found = report.inspect(
+    result = report.inspect(
         hosts.of_conf(conf),
         datetime.datetime.now(datetime.UTC),
         report.load(),
     )
-    assert found.passed == frozenset()
-    assert Status.FAIL not in {one.status for one in found.results}
+    assert result.passed == frozenset()
+    assert Status.FAIL not in {each.status for each in result.results}
 
 
 def test_links_of_the_host_stay_below_the_root(host, capsys):
@@ -142,7 +142,7 @@ def test_a_socket_that_is_not_mounted_is_no_answer(conf, tmp_path):
 
 def test_the_page_mounts_what_the_options_name():
     text = docs.words(PAGE)
-    options = {one.dest: one.default for one in reporter_conf.OPTS}
+    options = {each.dest: each.default for each in reporter_conf.OPTS}
     for name in ("compute_id_file", "run_dir"):
         assert f"{options[name]}:/host{options[name]}:ro" in text
     assert f":{options['state_path']}" in text

@@ -62,13 +62,13 @@ def pauses(fails, tmp_path, monkeypatch):
 
 
 def test_an_interval_with_jitter(tmp_path, monkeypatch):
-    found = pauses([False] * 30, tmp_path, monkeypatch)
-    assert len(found) == 30
-    assert all(270 <= one <= 330 for one in found)
-    assert len(set(found)) > 1
+    result = pauses([False] * 30, tmp_path, monkeypatch)
+    assert len(result) == 30
+    assert all(270 <= each <= 330 for each in result)
+    assert len(set(result)) > 1
 
 
 def test_after_failures_sooner_and_ever_later(tmp_path, monkeypatch):
-    found = pauses([True] * 12 + [False, True], tmp_path, monkeypatch)
+    result = pauses([True] * 12 + [False, True], tmp_path, monkeypatch)
     expected = [10, 20, 40, 80, 160] + [300] * 7 + [300, 10]
-    assert found == [pytest.approx(one, rel=0.1001) for one in expected]
+    assert result == [pytest.approx(each, rel=0.1001) for each in expected]

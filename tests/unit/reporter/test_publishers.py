@@ -76,9 +76,9 @@ def test_json_has_evidence_and_times(conf, tmp_path):
     assert publisher.path == str(tmp_path / "report.json")
     publisher.publish(REPORT)
     with open(publisher.path) as file:
-        found = json.load(file)
-    assert found["time"] == "2026-06-15T12:30:00+00:00"
-    assert found["results"] == [
+        result = json.load(file)
+    assert result["time"] == "2026-06-15T12:30:00+00:00"
+    assert result["results"] == [
         {
             "id": "Check-Virt-01",
             "check": "iommu",
@@ -111,9 +111,9 @@ def samples(publisher):
     with open(publisher.path) as file:
         families = text_string_to_metric_families(file.read())
         return {
-            (one.name, tuple(sorted(one.labels.items()))): one.value
+            (each.name, tuple(sorted(each.labels.items()))): each.value
             for family in families
-            for one in family.samples
+            for each in family.samples
         }
 
 
@@ -122,17 +122,17 @@ def test_prometheus_has_a_gauge_a_check_and_status(conf, tmp_path):
     publisher.record = Record({"placement": 3, "json": 0}, {"json": 7.0})
     publisher.publish(REPORT)
     assert publisher.path == str(tmp_path / "nova_vhard.prom")
-    found = samples(publisher)
+    result = samples(publisher)
     checks = {
         dict(labels)["check"]: dict(labels)["status"]
-        for (name, labels), value in found.items()
+        for (name, labels), value in result.items()
         if name == "nova_vhard_check" and value == 1
     }
     assert checks == {"iommu": "PASS", "kernel_aslr": "UNKNOWN"}
-    gauges = [one for one in found if one[0] == "nova_vhard_check"]
+    gauges = [each for each in result if each[0] == "nova_vhard_check"]
     assert len(gauges) == 2 * len(Status)
-    assert {found[one] for one in gauges} == {0, 1}
-    rest = {one: found[one] for one in found.keys() - set(gauges)}
+    assert {result[each] for each in gauges} == {0, 1}
+    rest = {each: result[each] for each in result.keys() - set(gauges)}
     assert rest == {
         ("nova_vhard_report_timestamp_seconds", ()): NOW.timestamp(),
         (
@@ -235,17 +235,21 @@ def test_one_failure_does_not_stop_the_others_and_is_counted(conf):
         assert list(failed) == ["fails"]
     assert record.errors == {"fails": 3, "json": 0, "prometheus": 0}
     assert record.published.keys() == {"json", "prometheus"}
-    found = samples(metrics)
+    result = samples(metrics)
     name = "nova_vhard_publish_errors_total"
-    assert found[name, (("publisher", "fails"),)] == 3
-    assert found[name, (("publisher", "json"),)] == 0
+    assert result[name, (("publisher", "fails"),)] == 3
+    assert result[name, (("publisher", "json"),)] == 0
 
 
 def test_the_configured_ones_are_loaded_the_metrics_last(conf):
     names = ["prometheus", "json", "placement"]
     conf.set_override("publishers", names, "vhard_reporter")
-    found = publishing.publishers(conf)
-    assert [one.name for one in found] == ["json", "placement", "prometheus"]
+    result = publishing.publishers(conf)
+    assert [each.name for each in result] == [
+        "json",
+        "placement",
+        "prometheus",
+    ]
 
 
 def test_one_that_cannot_be_loaded_is_named_with_the_reason(conf, monkeypatch):

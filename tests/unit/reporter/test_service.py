@@ -104,9 +104,9 @@ class Manager:
 
 @pytest.fixture
 def manager(tmp_path):
-    found = Manager(tmp_path)
-    yield found
-    found.close()
+    result = Manager(tmp_path)
+    yield result
+    result.close()
 
 
 def alive(pid):

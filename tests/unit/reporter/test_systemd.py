@@ -91,8 +91,8 @@ def test_of_the_environment(manager):
 )
 def test_nobody_watches_this_process(manager, watchdog):
     _, address = manager
-    found = systemd.of_environment({"NOTIFY_SOCKET": address, **watchdog})
-    assert found.period is None
+    result = systemd.of_environment({"NOTIFY_SOCKET": address, **watchdog})
+    assert result.period is None
 
 
 @pytest.mark.parametrize("address", ["", "relative", "vsock:2:1"])
@@ -121,11 +121,11 @@ def test_the_sockets_that_the_manager_holds(monkeypatch):
             "LISTEN_FDS": "1",
             "LISTEN_FDNAMES": "guard.sock",
         }
-        (found,) = systemd.listeners(environment)
-        with found:
-            assert found.fileno() == copy
-            assert found.family is socket.AF_UNIX
-            assert not found.get_inheritable()
+        (result,) = systemd.listeners(environment)
+        with result:
+            assert result.fileno() == copy
+            assert result.family is socket.AF_UNIX
+            assert not result.get_inheritable()
         assert environment == {}
 
 

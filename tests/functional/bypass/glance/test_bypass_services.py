@@ -43,20 +43,21 @@ def test_bypass_26_upload_of_a_volume_with_a_service_token(
     caplog.set_level(logging.DEBUG, "nova_vhard")
     assert with_token(known, IDE, token).status_int == 201
     # accepted, and marked in the event and in the log
-    assert [one["hw_disk_bus"] for one in plain.images()] == ["ide"]
+    assert [each["hw_disk_bus"] for each in plain.images()] == ["ide"]
     (event,) = [
-        json.loads(one.getMessage())
-        for one in caplog.records
-        if one.name == "nova_vhard.decisions"
+        json.loads(each.getMessage())
+        for each in caplog.records
+        if each.name == "nova_vhard.decisions"
     ]
     assert event["outcome"] == "warn"
     assert event["rules"] == ["guest_devices.disk_bus"]
     warned = [
-        one.getMessage()
-        for one in caplog.records
-        if one.levelno == logging.WARNING and one.name.startswith("nova_vhard")
+        each.getMessage()
+        for each in caplog.records
+        if each.levelno == logging.WARNING
+        and each.name.startswith("nova_vhard")
     ]
-    assert any("a service makes it" in one for one in warned)
+    assert any("a service makes it" in each for each in warned)
 
 
 @pytest.mark.parametrize("token", ["", PLAIN, FOREIGN, "expired"])

@@ -55,8 +55,8 @@ class Devices(Fleet, base.Gates, libvirt_base.ServersTestBase):
             for name in (ALIAS, ANOTHER)
         ]
         self.flags(
-            device_spec=[json.dumps(one) for one in (_DEVICE, function)],
-            alias=[json.dumps(one) for one in aliases],
+            device_spec=[json.dumps(each) for each in (_DEVICE, function)],
+            alias=[json.dumps(each) for each in aliases],
             group="pci",
         )
         super().setUp()

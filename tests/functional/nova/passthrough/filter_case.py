@@ -43,10 +43,10 @@ class FilterCase(base.FakeHosts):
 
     def left(self, hosts: list[Any], spec: Any) -> list[str]:
         """Return the names of the hosts that Nova's handler is left with."""
-        found = filters.HostFilterHandler().get_filtered_objects(
+        result = filters.HostFilterHandler().get_filtered_objects(
             [self.filter], hosts, spec
         )
-        return [one.host for one in found]
+        return [each.host for each in result]
 
     def reason(self, hosts: list[Any], spec: Any) -> str:
         """Return why no host is left."""
@@ -59,6 +59,6 @@ class FilterCase(base.FakeHosts):
 def groups(*requesters: str | None) -> list[objects.RequestGroup]:
     """Return request groups of some requesters."""
     return [
-        objects.RequestGroup(requester_id=one, resources={"FPGA": 1})
-        for one in requesters
+        objects.RequestGroup(requester_id=each, resources={"FPGA": 1})
+        for each in requesters
     ]

@@ -77,9 +77,9 @@ class Fleet(helpers.Helpers):
 
         self.useFixture(fixtures.MonkeyPatch(GET, get))
 
-    def set_clock(self, one: Any) -> None:
+    def set_clock(self, gate: Any) -> None:
         """Replace the clock of a filter's posture, and nothing else."""
-        one._hosts._posture._clock = Clock(lambda: self.seconds, self.now)
+        gate._hosts._posture._clock = Clock(lambda: self.seconds, self.now)
 
     def now(self) -> datetime.datetime:
         """Return the time that the posture is told."""
@@ -106,9 +106,9 @@ class Fleet(helpers.Helpers):
         at: datetime.datetime | None = None,
     ) -> None:
         """Let the reporters of hosts report what a captured tree shows."""
-        found = HostReport(at or self.now(), reports.results(tree))
+        result = HostReport(at or self.now(), reports.results(tree))
         for host in hosts:
-            self.publisher(host).publish(found)
+            self.publisher(host).publish(result)
 
     def withdraw(self, host: str) -> None:
         """Take all our traits from a host."""
@@ -119,12 +119,12 @@ class Fleet(helpers.Helpers):
 
         Without those that tell failed checks apart: no scheduler asks them.
         """
-        found = self._get_provider_traits(self.provider(host))
-        return {one for one in found if not one.startswith(results.PREFIX)}
+        result = self._get_provider_traits(self.provider(host))
+        return {each for each in result if not each.startswith(results.PREFIX)}
 
     def ours(self, host: str) -> set[str]:
         """Return the traits of a host that are ours."""
-        return {one for one in self.traits(host) if _is_ours(one)}
+        return {each for each in self.traits(host) if _is_ours(each)}
 
     def flavor(self, extra_specs: dict[str, str], **more: int) -> str:
         """Make a small flavor; return its id."""

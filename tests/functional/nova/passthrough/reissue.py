@@ -59,11 +59,11 @@ def alias(name: str, **more: Any) -> str:
 
 def device(name: str, used_once: bool = True, **more: Any) -> dict[str, Any]:
     """Return an entry of ``[pci] device_spec``."""
-    found = {
+    result = {
         "vendor_id": fake_libvirt.PCI_VEND_ID,
         "product_id": PRODUCTS[name],
     }
-    return found | ({"one_time_use": "true"} if used_once else {}) | more
+    return result | ({"one_time_use": "true"} if used_once else {}) | more
 
 
 class Once(base.Devices):
@@ -95,14 +95,14 @@ class Once(base.Devices):
     def start_compute(self, hostname: str, **more: Any) -> Any:
         """Start a compute with the devices of this case."""
         self.flags(
-            device_spec=[json.dumps(one) for one in self.SPEC],
+            device_spec=[json.dumps(each) for each in self.SPEC],
             alias=[alias(name, **self.ALIAS) for name in ALIASES],
             group="pci",
         )
         more["pci_info"] = fake_libvirt.HostPCIDevicesInfo(**self.HAS)
         return super().start_compute(hostname, **more)
 
-    def one(self, name: str = WHOLE, count: int = 1) -> str:
+    def flavor_with(self, name: str = WHOLE, count: int = 1) -> str:
         """Make a flavor with devices; return its id."""
         return self.flavor({"pci_passthrough:alias": f"{name}:{count}"})
 
@@ -167,9 +167,9 @@ class Cleaned(Once):
         steps = [
             {
                 "step": "command",
-                "settings": {"program": "/bin/sh", "arguments": ["-c", one]},
+                "settings": {"program": "/bin/sh", "arguments": ["-c", each]},
             }
-            for one in programs
+            for each in programs
         ]
         entry = {"name": "cards", "match": {"classes": ["03"]}}
         rules = [{**entry, "steps": steps}] if steps else []

@@ -22,8 +22,8 @@ class TestExplanations(base.Devices):
         """Check what the user reads; return what the operator does."""
         self.log.clear()
         self.assertEqual(reason, self.refused(flavor or self.wanted))
-        for told in (*self.HOSTS, *map(self.provider, self.HOSTS)):
-            self.assertNotIn(told, reason)
+        for name in (*self.HOSTS, *map(self.provider, self.HOSTS)):
+            self.assertNotIn(name, reason)
         self.assertNotRegex(reason, r"\d")
         return self.log[-1]
 

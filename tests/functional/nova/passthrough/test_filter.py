@@ -110,7 +110,7 @@ class TestHosts(filter_case.FilterCase):
             self.assertEqual(["unproven"], self.left([host], self.spec(VGPU)))
         self.assertEqual(
             [("warn", RULE), ("audit", RULE)],
-            [(one["outcome"], one["rules"]) for one in events],
+            [(each["outcome"], each["rules"]) for each in events],
         )
 
 

@@ -45,12 +45,12 @@ class FlavorCommands(base.FakeHosts):
 
     def run_command(self, kind, *arguments):
         """Run a command; return its rows by the flavors' names."""
-        one = kind(self.app, None)
-        parser = one.get_parser("test")
+        program = kind(self.app, None)
+        parser = program.get_parser("test")
         options = parser.parse_args(
             ["--policy", str(self.policy_file), *arguments]
         )
-        columns, rows = one.take_action(options)
+        columns, rows = program.take_action(options)
         self.assertEqual(
             ("Flavor", "Passthrough", "Lacks", "Has Too Many", "State"),
             columns,
@@ -268,11 +268,11 @@ class TestSyncedFlavor(base.Devices):
         # given a flavor that sync gave its traits
         self.prove(base.PROVEN, at=datetime.datetime.now(datetime.UTC))
         gpu = self.gpu()
-        one = command.SyncFlavors(cloud.app(self), None)
-        options = one.get_parser("test").parse_args(
+        program = command.SyncFlavors(cloud.app(self), None)
+        options = program.get_parser("test").parse_args(
             ["--policy", str(self.policy_file), "--yes"]
         )
-        one.take_action(options)
+        program.take_action(options)
 
         # when the policy itself demands nothing of a host any more
         self.write_policy(

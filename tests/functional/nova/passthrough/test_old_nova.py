@@ -51,7 +51,7 @@ class TestOneTimeUse(filter_case.FilterCase):
 
 
 class TestProperties(filter_case.FilterCase):
-    def said(self):
+    def logged(self):
         """Return what a new nova-scheduler says of its Nova."""
         log = self.useFixture(fixtures.FakeLogger(LOGGER))
         scheduler.VirtHardeningFilter()
@@ -59,17 +59,17 @@ class TestProperties(filter_case.FilterCase):
 
     @services.needs_nova(32, PROPERTIES)
     def test_nothing_is_said_where_nothing_lacks(self):
-        self.assertEqual("", self.said())
+        self.assertEqual("", self.logged())
 
     def test_the_scheduler_names_what_it_cannot_see(self):
         if services.NOVA >= 32:
             self.assertEqual([], nova_release.unknown_properties())
             return
-        said = self.said()
+        text = self.logged()
 
-        self.assertEqual(1, said.count("\n"))
-        self.assertIn("Nova 31 does not know hw_", said)
+        self.assertEqual(1, text.count("\n"))
+        self.assertIn("Nova 31 does not know hw_", text)
         for name in nova_release.unknown_properties():
             self.assertNotIn(name, image_meta.ImageMetaProps.fields)
-            self.assertIn(name, said)
-        self.assertIn("hw_sound_model", said)
+            self.assertIn(name, text)
+        self.assertIn("hw_sound_model", text)

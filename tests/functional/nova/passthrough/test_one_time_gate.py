@@ -27,10 +27,12 @@ class TestWhole(reissue.Once):
 
     def test_each_kind_that_can_be_so(self):
         events = self.decisions()
-        self.assertEqual(base.PROVEN, self.lands_on(self.one(WHOLE, 2)))
-        self.assertEqual(base.PROVEN, self.lands_on(self.one(PF)))
         self.assertEqual(
-            ["allow", "allow"], [one["outcome"] for one in events]
+            base.PROVEN, self.lands_on(self.flavor_with(WHOLE, 2))
+        )
+        self.assertEqual(base.PROVEN, self.lands_on(self.flavor_with(PF)))
+        self.assertEqual(
+            ["allow", "allow"], [each["outcome"] for each in events]
         )
 
 
@@ -41,14 +43,14 @@ class TestNotSo(reissue.Once):
     def test_refused_with_the_reason(self):
         events = self.decisions()
 
-        reason = self.refused(self.one())
+        reason = self.refused(self.flavor_with())
 
         self.assertIn(NO_DEVICE.format(WHOLE), reason)
         self.assertIn("one_time_use", reason)
         self.assertEqual([RULE], events[-1]["rules"])
 
     def test_a_function_never_is(self):
-        reason = self.refused(self.one(VF))
+        reason = self.refused(self.flavor_with(VF))
         self.assertIn("function asks for a virtual function", reason)
         self.assertIn("cannot be one_time_use", reason)
 
@@ -64,7 +66,7 @@ class TestNotSo(reissue.Once):
         for mode in (Mode.WARN, Mode.AUDIT):
             self.write_policy(policy(f"mode: {mode}"))
             events = self.decisions()
-            server = self.build(self.one())
+            server = self.build(self.flavor_with())
             self.wait(server, "ACTIVE")
             self.assertEqual(str(mode), events[-1]["outcome"])
             self.assertEqual([RULE], events[-1]["rules"])
@@ -76,11 +78,11 @@ class TestNotSo(reissue.Once):
             "  - {id: old, reason: r, until: '2999-01-01', roles: [member],\n"
             "     rules: {passthrough.require: [one_time_use]}}\n"
         )
-        self.assertEqual(base.PROVEN, self.lands_on(self.one()))
+        self.assertEqual(base.PROVEN, self.lands_on(self.flavor_with()))
 
     def test_without_the_rule_nothing_is_asked(self):
         self.write_policy(reissue.POLICY.replace("[one_time_use]", "[]"))
-        self.assertEqual(base.PROVEN, self.lands_on(self.one()))
+        self.assertEqual(base.PROVEN, self.lands_on(self.flavor_with()))
 
 
 @services.needs_nova(32, "one_time_use of PCI devices")
@@ -94,7 +96,7 @@ class TestSome(reissue.Once):
     HAS = {"num_pci": 2, "num_pfs": 0, "num_vfs": 0}
 
     def test_the_candidates_are_narrowed(self):
-        flavor = self.one()
+        flavor = self.flavor_with()
         server = self.build(flavor)
         self.wait(server, "ACTIVE")
         self.assertIn("slot='0x01'", self.domain_xml(server))
@@ -103,7 +105,9 @@ class TestSome(reissue.Once):
         self.assertIn(NO_DEVICE.format(WHOLE), self.refused(flavor))
 
     def test_two_at_once_are_too_many(self):
-        self.assertIn(NO_DEVICE.format(WHOLE), self.refused(self.one(count=2)))
+        self.assertIn(
+            NO_DEVICE.format(WHOLE), self.refused(self.flavor_with(count=2))
+        )
 
 
 @services.needs_nova(32, "one_time_use of PCI devices")
@@ -134,15 +138,15 @@ class TestNoProof(reissue.Once):
         seen = []
         real = type(self.filter).filter_all
 
-        def keep(one, hosts, spec):
+        def keep(item, hosts, spec):
             hosts = list(hosts)
             seen.append((copy.deepcopy(hosts[0]), copy.deepcopy(spec)))
-            return real(one, hosts, spec)
+            return real(item, hosts, spec)
 
         self.stub_out(
             "nova_vhard.gates.scheduler.VirtHardeningFilter.filter_all", keep
         )
-        self.wait(self.build(self.one()), "ACTIVE")
+        self.wait(self.build(self.flavor_with()), "ACTIVE")
         return seen[0]
 
     def left(self, host, spec):
@@ -163,7 +167,7 @@ class TestForced(reissue.Once):
             "availability_zone": f"nova:{base.PROVEN}",
             "roles": ("admin",),
         }
-        flavor = self.one()
+        flavor = self.flavor_with()
 
         server = self.build(flavor, **forced)
         self.wait(server, "ACTIVE")
@@ -180,7 +184,7 @@ class TestNotTracked(reissue.Once):
     def test_nothing_is_proven(self):
         self.assertIn(
             "this cloud's scheduler does not look for devices in Placement",
-            self.refused(self.one()),
+            self.refused(self.flavor_with()),
         )
 
 
@@ -190,7 +194,7 @@ class TestMoves(reissue.Once):
 
     def test_no_server_moves_to_a_device_without_proof(self):
         self.write_policy(reissue.POLICY.replace("[one_time_use]", "[]"))
-        server = self.build(self.one())
+        server = self.build(self.flavor_with())
         self.wait(server, "ACTIVE")
         before = self.instance(server).host
 

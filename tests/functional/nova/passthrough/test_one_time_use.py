@@ -16,7 +16,7 @@ STEPS = "a step of the cleaner, which is never patched by it"
 class TestBetweenTwoGuests(reissue.Cleaned):
     def used(self):
         """Give the device to a guest that rewrites it; return its flavor."""
-        flavor = self.one()
+        flavor = self.flavor_with()
         server = self.build(flavor)
         self.wait(server, "ACTIVE")
         self.clean()

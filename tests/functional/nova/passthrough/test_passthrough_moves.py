@@ -124,8 +124,8 @@ class TestServerWithDevice(Servers):
         self.assertEqual(
             [(base.ALIAS, "warn"), (base.ANOTHER, "enforce")],
             [
-                (one["value"], one["mode"])
-                for one in self.events[0]["violations"]
+                (each["value"], each["mode"])
+                for each in self.events[0]["violations"]
             ],
         )
 

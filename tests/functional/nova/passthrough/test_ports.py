@@ -84,25 +84,25 @@ class TestKinds(base.FakeHosts):
 
     def test_each_kind_is_told_from_the_others(self):
         for kind, name in KINDS.items():
-            found, shown = self.read(kind)
+            result, shown = self.read(kind)
             port = shown["id"]
             expected = [] if name is None else [("ports", name)]
             self.assertEqual(
-                expected, [(one.kind, one.name) for one in found], kind
+                expected, [(each.kind, each.name) for each in result], kind
             )
-            for one in found:
-                self.assertEqual(f"port {port}", one.source)
+            for each in result:
+                self.assertEqual(f"port {port}", each.source)
             # the API's gate reads the same of the port as Neutron shows it
             at_the_api = passthrough.of_port(shown)
-            self.assertEqual(found, [at_the_api] if at_the_api else [], kind)
+            self.assertEqual(result, [at_the_api] if at_the_api else [], kind)
 
     def test_a_port_with_an_accelerator_counts_as_a_device_profile(self):
         profile = nova_fixtures.CyborgFixture.dp_name
 
-        found, shown = self.read(ACCELERATOR, device_profile=profile)
+        result, shown = self.read(ACCELERATOR, device_profile=profile)
         port = shown["id"]
 
         self.assertIn(
             ("device_profiles", f"port {port}", f"accelerator of port {port}"),
-            [(one.kind, one.name, one.source) for one in found],
+            [(each.kind, each.name, each.source) for each in result],
         )

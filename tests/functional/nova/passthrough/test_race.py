@@ -57,9 +57,9 @@ class Race(base.FakeHosts):
     def check(self, turn):
         """Nothing is lost: neither of Nova's nor of ours nor of others."""
         passed = {
-            traits.of_check(one.check)
-            for one in reports.results(TREES[turn % 2])
-            if one.status.value == "PASS"
+            traits.of_check(each.check)
+            for each in reports.results(TREES[turn % 2])
+            if each.status.value == "PASS"
         }
         expected = self.theirs | passed | {traits.of_hour(self.now())}
         if turn % 2:

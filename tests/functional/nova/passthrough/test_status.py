@@ -15,8 +15,8 @@ from tests.unit.cli.nodes import NOVA, Etc
 
 SYNCED = base.ONE_GPU | dict.fromkeys(
     (
-        f"trait:{traits.of_check(one)}"
-        for one in ("iommu", "interrupt_remapping")
+        f"trait:{traits.of_check(each)}"
+        for each in ("iommu", "interrupt_remapping")
     ),
     "required",
 )
