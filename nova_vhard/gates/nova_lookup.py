@@ -125,12 +125,14 @@ class NovaLookups:
         raises; what was raised counts. Its errors about what is there are
         of a moment, too: a volume's owner says whether it is bootable.
 
-        :raises NotShown: if Nova would refuse the device as it is now
+        :raises NotShown: if Nova would refuse the device as it is now, or
+            its snapshot is not there
         :raises LookupFailed: if nobody answers of it
         """
         try:
             return nova_root.read(self._context, self, devices, legacy)
-        except _UNREADABLE as error:
+        except (NotFound, *_UNREADABLE) as error:
+            # the snapshot's own error Nova's function lets through
             if isinstance(self._error, LookupFailed):
                 raise self._error from error
             raise NotShown(str(self._error or error)) from error

@@ -46,6 +46,8 @@ from nova_vhard.request.server_request import ServerRequest
 
 LOG = get_logger(__name__)
 
+_LEFT = "Left to the scheduler's gate: %s"
+
 _MAPPINGS = ("block_device_mapping_v2", "block_device_mapping")
 
 
@@ -98,15 +100,16 @@ class ServerReader:
         unread = hidden = False
         ports: list[Passthrough] = []
         try:
-            flavor = self._find.boot_flavor(server.get("flavorRef"))
+            flavor = self._boot_flavor(server)
             image = self._find.boot_image(server)
             ports += self._ports(server)
         except (NotFound, LookupFailed) as error:
-            unread = isinstance(error, LookupFailed) and image is None
-            hidden = isinstance(error, NotShown)
-            if (unread or hidden) and (choices or reasons):
+            unread = image is None and isinstance(error, LookupFailed)
+            hidden = image is None and not unread
+            added = bool(choices or reasons)
+            if added and (unread or isinstance(error, NotShown)):
                 raise
-            LOG.warning("Left to the scheduler's gate: %s", error)
+            LOG.warning(_LEFT, error)
         image = image or Image()
         request = image.hardware()
         if flavor is not None:
@@ -122,6 +125,20 @@ class ServerReader:
             BOOT, self._requester, None, image.holder.id, flavor
         )
         return ServerRequest(request, subject, unread=unread, hidden=hidden)
+
+    def _boot_flavor(self, server: Body) -> Flavor | None:
+        """Return the flavor of a new server; None where it is not there.
+
+        Nova says so, and the scheduler's gate judges the one that is there
+        by then. What the image asks for beside the body is judged here alone.
+
+        :raises LookupFailed: if nobody answers
+        """
+        try:
+            return self._find.boot_flavor(server.get("flavorRef"))
+        except NotFound as error:
+            LOG.warning(_LEFT, error)
+            return None
 
     def _ports(self, server: Body) -> Iterator[Passthrough]:
         networks = server.get("networks")

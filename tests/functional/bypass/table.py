@@ -404,11 +404,13 @@ BYPASSES = (
     ),
     Bypass(
         36,
-        "An image is hidden from the user, or a root volume not bootable, "
-        "while the gate looks, and shown or bootable while Nova looks",
+        "An image, a root volume's snapshot or a flavor is hidden from the "
+        "user, or a root volume not bootable, while the gate looks, and shown "
+        "or bootable while Nova looks",
         (NOVA_API, GLANCE_API, SCHEDULER),
         instead="What the gate of the Nova API alone judges is answered 400 "
-        "by itself, and not passed on for Nova to look for the image; what "
+        "by itself, and not passed on for Nova to look for the image; "
+        "without a flavor the image is judged all the same; what "
         "Glance refuses the gate otherwise is refused Nova by the same "
         "answer. Not so the own image of a server in a stable rescue: it may "
         "be deleted, and the stored image metadata counts, as to Nova. If it "
@@ -417,10 +419,12 @@ BYPASSES = (
         tests=(
             "test_bypass_36_boot_from_what_is_forbidden_yet",
             "test_bypass_36_boot_with_a_config_drive",
+            "test_bypass_36_flavor_that_is_not_there_yet",
             "test_bypass_36_rebuild",
             "test_bypass_36_rescue",
             "test_bypass_36_root_volume_that_cannot_be_read_yet",
             "test_bypass_36_root_volume_that_is_not_bootable_yet",
+            "test_bypass_36_snapshot_that_is_not_there_yet",
         ),
     ),
     Bypass(

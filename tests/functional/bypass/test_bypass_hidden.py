@@ -10,10 +10,12 @@ import copy
 from pathlib import Path
 
 import glanceclient.exc
+from nova import exception
 from nova.image import glance
 from nova.volume import cinder
 
 from nova_vhard.gates import nova_root
+from nova_vhard.request.lookups import NotFound
 from tests.functional.bypass import ways
 from tests.functional.nova import base
 
@@ -148,6 +150,31 @@ class Rows(ways.Ways):
 
     def test_bypass_36_root_volume_that_cannot_be_read_yet(self):
         self.boots_from(volume_image_metadata={"min_ram": "little", **PC})
+
+    def hide_from_the_gate(self, look_up, error):
+        """Have a look-up of the gate's own find nothing."""
+
+        def none(*_args):
+            raise error
+
+        self.stub_out(f"nova_vhard.gates.{look_up}", none)
+
+    def test_bypass_36_snapshot_that_is_not_there_yet(self):
+        """Its project accepts it from another one, in Cinder."""
+        snapshot = self.snapshot(self.volume(**PC))
+        error = exception.SnapshotNotFound(snapshot_id=snapshot)
+        self.hide_from_the_gate("nova_volumes.get_snapshot", error)
+        root = self.disk(snapshot, source_type="snapshot")
+        response = self.boot(
+            None, block_device_mapping_v2=[root], config_drive=True
+        )
+        self.refused(response, IDE)
+
+    def test_bypass_36_flavor_that_is_not_there_yet(self):
+        """The image is judged beside the config drive all the same."""
+        error = NotFound("no such flavor")
+        self.hide_from_the_gate("nova_lookup.NovaLookups.flavor", error)
+        self.boots(self.boot(self.image(**PC), config_drive=True), IDE)
 
     def test_bypass_36_rebuild(self):
         def action(image):

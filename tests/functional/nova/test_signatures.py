@@ -87,10 +87,21 @@ guest_devices:
         """What its block devices are made of the scheduler does not see."""
         image = self.image(**SIGNED)
         client = nova_images.glance.GlanceClientWrapper
-        hidden = nova_images.glanceclient.exc.HTTPNotFound("no such image")
-        with mock.patch.object(client, "call", side_effect=hidden):
-            response = self.boot(image)
-        self.assertEqual(400, response.status_int, response.text)
+        for kind in (
+            nova_images.glanceclient.exc.HTTPNotFound,
+            nova_images.glanceclient.exc.HTTPForbidden,
+        ):
+            hidden = kind("no such image")
+            with mock.patch.object(client, "call", side_effect=hidden):
+                response = self.boot(image)
+            self.assertEqual(400, response.status_int, response.text)
+
+    def test_a_flavor_that_is_not_there(self):
+        """Nova says so; the image is signed."""
+        for more in ({}, {"config_drive": True}):
+            response = self.boot(self.image(**SIGNED), flavorRef="9", **more)
+            self.assertEqual(400, response.status_int, response.text)
+            self.assertIn("Flavor 9 could not be found", response.text)
 
     def test_a_rescue_disk_that_is_signed(self):
         server = self.server(self.image(**SIGNED), **SIGNED)
