@@ -6,8 +6,10 @@ judged is what is stored, whoever has changed the image meanwhile, and the
 database is not asked again. Only what two transactions of the database store
 in the same moment may add up, as MySQL's do; Nova's gate judges the sum.
 
-An image whose status has changed meanwhile is not stored: it was uploaded,
-imported, deactivated or deleted, and the older status would take that back.
+What a task of Glance's has part of is read anew, and not stored if it is not
+what was judged. Nor is an image whose status has changed meanwhile: it was
+uploaded, imported, deactivated or deleted, and the older status would take
+that back.
 """
 
 import contextlib
@@ -19,12 +21,14 @@ from typing import Any
 import webob.exc
 from glance.common import exception
 
+from nova_vhard.request.image import READ
+
 #: Property that names the task of an import or of a copy into a store.
 _IMPORT = "os_glance_import_task"
 
 _CHANGED_TEXT = (
-    "The status of the image has changed while this change was judged. "
-    "Nothing is stored; send the request again."
+    "The image has changed while this change was judged. Nothing is stored; "
+    "send the request again."
 )
 
 #: RequestContext of the request that is not at its end, and the images that
@@ -83,24 +87,45 @@ def _get(
 ) -> Any:
     """Return an image; to the second who asks the one that the first read.
 
+    So is an image that is not there. What a task is at work on is read anew,
+    and must be what was judged.
+
+    :param images: what was read, by id; where there is none, the error
     :param repository: glance.domain.proxy.Repo, which may save the image
     :param get: Glance's own
     :raises glance.common.exception.NotFound: as Glance's own does
+    :raises webob.exc.HTTPConflict: if it is not what was judged
     """
     image = images.pop(image_id, None)
     if image is None:
-        image = get(image_id)
-        if _is_at_rest(image):
-            images[image_id] = image
-        return image
-    repository.save = functools.partial(_save, repository.save, image.status)
+        try:
+            image = images[image_id] = get(image_id)
+        except exception.NotFound as error:
+            images[image_id] = error
+            raise
+    elif isinstance(image, exception.NotFound):
+        raise image
+    elif _is_at_rest(image):
+        save = repository.save
+        repository.save = functools.partial(_save, save, image.status)
+    else:
+        judged, image = _judged(image), get(image_id)
+        if _judged(image) != judged:
+            raise webob.exc.HTTPConflict(explanation=_CHANGED_TEXT)
     return image
+
+
+def _judged(image: Any) -> dict[str, Any]:
+    """Return what is judged of a glance.domain.Image."""
+    result = {name: image.extra_properties.get(name) for name in READ}
+    return {**result, "disk_format": image.disk_format}
 
 
 def _is_at_rest(image: Any) -> bool:
     """Return whether no task of Glance's has part of an image to store yet.
 
-    Where it lies, or its hash; an image is stored as a whole.
+    Where it lies, or its hash; an image is stored as a whole. Whoever uploads
+    or imports it says how long that takes.
 
     :param image: glance.domain.Image
     """

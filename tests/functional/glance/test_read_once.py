@@ -6,6 +6,7 @@ the other makes of it.
 """
 
 import copy
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nova_vhard.gates import glance_images
+from nova_vhard.gates import glance_api, glance_images
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from tests.functional.glance import test_routing
 from tests.functional.glance.conftest import MakeUser
@@ -200,7 +201,10 @@ def test_what_a_task_is_at_work_on_is_read_anew(
     at_rest: bool,
 ) -> None:
     image = SimpleNamespace(
-        status=status, os_hash_value=hashed, extra_properties=properties
+        status=status,
+        os_hash_value=hashed,
+        extra_properties=properties,
+        disk_format="raw",
     )
     reads: list[str] = []
     images: dict[str, Any] = {}
@@ -214,3 +218,43 @@ def test_what_a_task_is_at_work_on_is_read_anew(
         assert glance_images._get(images, repository, get, "i") is image
     assert reads == (["i"] if at_rest else ["i", "i"])
     assert (repository.save is not None) == at_rest
+
+
+def test_what_is_made_between_the_looks_is_not_there(
+    gated: User, plain: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes an image names its id."""
+    image = str(uuid.uuid4())
+    look = glance_api.stored
+
+    def then_made(*arguments: Any) -> Any:
+        answer = look(*arguments)
+        plain.create(id=image, hw_machine_type="pc")
+        return answer
+
+    monkeypatch.setattr(glance_api, "stored", then_made)
+    # when
+    response = gated.update(image, DRIVE)
+    # then
+    assert response.status_int == 404
+    assert _stored(plain, image) == dict(zip(NAMES, (None, "pc"), strict=True))
+
+
+def test_what_a_task_is_at_work_on_is_judged_as_it_is_stored(
+    gated: User, plain: User, between: Between, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever uploads or imports an image says how long that takes."""
+    # given
+    monkeypatch.setattr(glance_images, "_is_at_rest", lambda _image: False)
+    image = plain.create(hw_machine_type="q35").json["id"]
+    between(lambda: gated.update(image, OLD_MACHINE))
+    # when
+    response = gated.update(image, DRIVE)
+    # then
+    assert response.status_int == 409
+    assert _stored(plain, image) == dict(zip(NAMES, (None, "pc"), strict=True))
+    assert "ide" in message(gated.update(image, DRIVE))
+    # what nobody judges may change
+    between(lambda: gated.update(image, add("/note", "mine")))
+    again = gated.update(image, add("/hw_machine_type", "q35"), DRIVE)
+    assert again.status_int == 200
