@@ -90,7 +90,8 @@ class ServerReader:
         in the body itself is judged all the same.
 
         :raises LookupFailed: where the body adds devices to an image that
-            cannot be read: no scheduler sees the two together
+            cannot be read: no scheduler sees the two together, nor anything
+            of a server whose host is forced
         :raises NotShown: likewise, where the image is hidden from this user
         """
         server = section(body, "server")
@@ -106,8 +107,9 @@ class ServerReader:
         except (NotFound, LookupFailed) as error:
             unread = image is None and isinstance(error, LookupFailed)
             hidden = image is None and not unread
-            added = bool(choices or reasons)
-            if added and (unread or isinstance(error, NotShown)):
+            if _is_judged_here_alone(server, choices, reasons) and (
+                unread or isinstance(error, NotShown)
+            ):
                 raise
             LOG.warning(_LEFT, error)
         image = image or Image()
@@ -285,6 +287,15 @@ class ServerReader:
     ) -> ServerRequest:
         request = HardwareRequest(devices=frozenset(), faults=(error.fault,))
         return ServerRequest(request, self.subject(operation, server))
+
+
+def _is_judged_here_alone(server: Body, *added: Any) -> bool:
+    """Return whether the scheduler's gate does not see all of a new server.
+
+    :param added: what the body brings in
+    """
+    # zone:host is a forced host, for which Nova asks no filter
+    return any(added) or ":" in str(server.get("availability_zone"))
 
 
 def in_body(server: Body) -> tuple[list[DeviceChoice], list[tuple[str, str]]]:

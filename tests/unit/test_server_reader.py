@@ -227,6 +227,9 @@ ADDED = pytest.mark.parametrize(
         {"block_device_mapping_v2": [{"disk_bus": "virtio"}]},
         {"config_drive": True},
         {"block_device_mapping": [{"device_type": "cdrom"}]},
+        # or no scheduler that looks
+        {"availability_zone": "nova:compute1"},
+        {"availability_zone": "nova::node"},
     ],
 )
 

@@ -177,6 +177,20 @@ class TestLookUps(base.FakeDriverCase):
             fault = self.fault(response.json["server"]["id"])
             self.assertIn("hw_disk_bus=ide", fault)
 
+    def test_a_boot_on_a_forced_host_goes_nowhere(self):
+        """No filter is asked, so that no scheduler's gate is."""
+        wish = self.wish(
+            self.image(**helpers.IDE), availability_zone="nova:compute1"
+        )
+        for error in self.FAILURES:
+            self.fail_next(error)
+            response = self.call(
+                "POST", "/v2.1/servers", wish, roles=helpers.ADMIN
+            )
+            self.assertEqual(503, response.status_int, error)
+            self.fail_next()
+        self.assertEqual([], self.servers())
+
     def test_a_clean_boot_is_none_the_worse(self):
         self.fail_next(self.FAILURES[0])
         self.active(self.image(**helpers.CLEAN))
