@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import oslo_messaging
 import pytest
+from futurist import _thread
 from oslo_config import cfg
 from oslo_messaging._drivers import impl_fake
 
@@ -28,6 +29,8 @@ from tests import logged
 from tests.unit.helpers import write
 
 _WAIT = 60
+# Seconds in which an idle thread of a listener's notices that it is to end.
+_thread.ThreadWorker.MAX_IDLE_FOR = 0.05
 _TOPICS = itertools.count()
 POLICY = (
     'version: "1"\nmode: enforce\nguest_devices: {disk_bus: {allow: [virtio]}}'

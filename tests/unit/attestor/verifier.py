@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+#: Seconds until a server notices that it is to end.
+_PAUSE = 0.01
 NAME = "verifier.example"
 _AUTHORITY = "keyUsage=critical,keyCertSign,cRLSign"
 _EXTENSIONS = f"subjectAltName=DNS:{NAME},DNS:localhost,IP:127.0.0.1"
@@ -143,7 +145,9 @@ def serving(folder: pathlib.Path) -> Iterator[Verifier]:
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     verifier.url = f"https://localhost:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, args=(_PAUSE,), daemon=True
+    )
     thread.start()
     try:
         yield verifier

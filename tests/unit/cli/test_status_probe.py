@@ -51,7 +51,9 @@ class Api:
 
         self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever).start()
+        threading.Thread(
+            target=self.server.serve_forever, args=(0.01,)
+        ).start()
 
 
 @pytest.fixture

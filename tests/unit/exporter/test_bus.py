@@ -6,6 +6,7 @@ import threading
 
 import oslo_messaging
 import pytest
+from futurist import _thread
 from oslo_config import cfg
 from oslo_messaging._drivers import impl_fake
 
@@ -15,6 +16,9 @@ from nova_vhard.conf import exporter as exporter_conf
 from nova_vhard.policy.notify import Sender
 from tests import logged
 from tests.unit.exporter.sent import event
+
+# Seconds in which an idle thread of a listener's notices that it is to end.
+_thread.ThreadWorker.MAX_IDLE_FOR = 0.05
 
 _WAIT = 60
 _TOPICS = itertools.count()
