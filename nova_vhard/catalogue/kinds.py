@@ -8,6 +8,7 @@ from types import MappingProxyType
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 _TRUE = frozenset(("1", "t", "true", "on", "y", "yes"))
+_BOOLEANS = _TRUE | {"0", "f", "false", "off", "n", "no"}
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -66,6 +67,18 @@ class DeviceKind:
             return text
         folded = text.lower()
         return self.aliases.get(folded, folded)
+
+    def listed(self, value: object) -> str:
+        """Return a value of a policy file, as ``canonical`` does.
+
+        ``*`` stays what it is: Nova would read it as false.
+        """
+        return "*" if value == "*" else self.canonical(value)
+
+
+def is_boolean(value: object) -> bool:
+    """Return whether a value says true or false, and not just nothing."""
+    return str(value).strip().lower() in _BOOLEANS
 
 
 def _canonical_bool(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from nova_vhard.common.text import clean
+from nova_vhard.common.text import clean, quote
 
 Path = tuple[str | int, ...]
 Report = Callable[[int, Path, str], None]
@@ -176,6 +176,9 @@ class TreeBuilder:
                 return _SPELLED[text]
             return None if event.implicit[0] and text in _NULLS else text
         if event.tag == _BOOL:
+            if text.lower() not in _BOOLS:
+                message = f"{quote(text)} is neither true nor false"
+                self._report(line, path, message)
             return text.lower() in _TRUE
         if event.tag == _NULL:
             return None

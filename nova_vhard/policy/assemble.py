@@ -82,7 +82,7 @@ def _values(kind: str, listed: Any) -> Values:
         return Values(tuple(sorted(expand(listed))))
     if kind not in KINDS:
         return Values(tuple(str(value) for value in listed))
-    return Values(tuple(KINDS[kind].canonical(value) for value in listed))
+    return Values(tuple(KINDS[kind].listed(value) for value in listed))
 
 
 def _mode(entry: Mapping[str, Any]) -> Mode | None:
@@ -126,7 +126,7 @@ def _rule(name: str, rule: Mapping[str, Any]) -> DeviceRule:
         mode=_mode(rule),
         explicit=rule.get("explicit", False),
         replace={
-            KINDS[name].canonical(old): KINDS[name].canonical(new)
+            KINDS[name].listed(old): KINDS[name].canonical(new)
             for old, new in rule.get("replace", {}).items()
         },
     )

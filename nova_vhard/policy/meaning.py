@@ -8,7 +8,7 @@ from typing import Any
 
 from nova_vhard.catalogue.checks import REQUIRABLE
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.catalogue.kinds import DeviceKind
+from nova_vhard.catalogue.kinds import DeviceKind, is_boolean
 from nova_vhard.catalogue.passthrough import OF_DEVICES
 from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.common.problems import Hints, Path
@@ -44,7 +44,7 @@ def refused_replacements(
 
     :param rule: of guest_devices, with ``allow`` and ``replace``
     """
-    allowed = Values(tuple(kind.canonical(value) for value in rule["allow"]))
+    allowed = Values(tuple(kind.listed(value) for value in rule["allow"]))
     for old, new in rule["replace"].items():
         if kind.canonical(new) not in allowed:
             yield old, f"{quote(new)} is not in the rule's list allow"
@@ -132,10 +132,19 @@ class Meaning:
     def _value(
         self, kind: DeviceKind, value: Any, path: Path
     ) -> Iterator[Fault]:
-        text = kind.canonical(value)
+        text = kind.listed(value)
+        if text == "*":
+            return
         if kind.value_type == "int":
-            if not (text.isascii() and text.isdigit()) and text != "*":
+            if not (text.isascii() and text.isdigit()):
                 yield path, f"{quote(value)} is no number"
+            return
+        if kind.value_type == "bool":
+            if not is_boolean(value):
+                yield path, f"{quote(value)} is neither true nor false"
+            return
+        if not kind.values and isinstance(value, bool):
+            yield path, f"{quote(text)} must be text: put it in quotes"
             return
         if not kind.values or text in kind.values:
             return

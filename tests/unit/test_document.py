@@ -5,11 +5,12 @@ import re
 
 import pytest
 
+from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common import problems, yaml_tree
 from nova_vhard.common.problems import COUNTED, KEPT, PolicyError
 from nova_vhard.policy import check, document
 from nova_vhard.policy.model import HotPlug, Mode, OnHost, Unanswered
-from tests.unit.helpers import write
+from tests.unit.helpers import judge, policy, write
 
 
 def faults(tmp_path, text):
@@ -482,3 +483,27 @@ def test_a_word_up_to_64_characters_has_a_near_one(length, result):
 )
 def test_how_many_faults_there_are_beside(count, text):
     assert problems.more_text(count) == text
+
+
+@pytest.mark.parametrize("value", ["true", "false", "YES", "0"])
+def test_any_word_of_true_and_false(value):
+    kinds = [kind for kind in KINDS.values() if kind.value_type == "bool"]
+    for kind in kinds:
+        rules = policy(guest_devices={kind.name: {"allow": ["*"]}})
+        allow = rules.guest_devices[kind.name].allow
+        assert kind.canonical(value) in allow
+        assert not allow.literals
+
+
+def test_any_word_of_true_and_false_in_an_exemption():
+    entry = {
+        "id": "a",
+        "reason": "r",
+        "until": "2030-01-01",
+        "projects": ["p1"],
+        "rules": {"guest_devices.pmu": ["*"]},
+    }
+    rules = policy(
+        guest_devices={"pmu": {"allow": ["false"]}}, exemptions=[entry]
+    )
+    assert judge(rules, {"hw_pmu": "true"}).violations == ()

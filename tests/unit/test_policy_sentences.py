@@ -93,6 +93,30 @@ def problems(path, **limit):
             "'two' is no number",
         ),
         (
+            f"{HEAD}guest_devices:\n  pmu: {{allow: ['*', enabled]}}\n",
+            3,
+            "guest_devices.pmu.allow[1]",
+            "'enabled' is neither true nor false",
+        ),
+        (
+            f"{HEAD}guest_devices:\n  hpet: {{allow: ['t*']}}\n",
+            3,
+            "guest_devices.hpet.allow[0]",
+            "'t*' is neither true nor false",
+        ),
+        (
+            f"{HEAD}guest_devices:\n  machine_type: {{allow: [q35, on]}}\n",
+            3,
+            "guest_devices.machine_type.allow[1]",
+            "'True' must be text: put it in quotes",
+        ),
+        (
+            f"{HEAD}enabled: !!bool treu\n",
+            2,
+            "enabled",
+            "'treu' is neither true nor false",
+        ),
+        (
             f"{HEAD}guest_devices:\n  vif_model:\n    allow: [virtio, 'q*']\n",
             4,
             "guest_devices.vif_model.allow[1]",

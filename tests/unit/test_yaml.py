@@ -226,3 +226,11 @@ def test_where_there_are_too_many():
 def test_what_has_no_line_stands_where_the_next_around_it_does(path, line):
     lines = yaml_lines.Lines({("a",): 3, ("a", "b"): 5})
     assert lines.of(path) == line
+
+
+@pytest.mark.parametrize("word", ["treu", "''", "1"])
+def test_a_word_that_is_tagged_and_is_neither(word):
+    _, faults = reported(f"a: !!bool {word}\n")
+    (fault,) = faults
+    assert fault[:2] == (1, ("a",))
+    assert "is neither true nor false" in fault[2]
