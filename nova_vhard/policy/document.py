@@ -275,7 +275,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """Mappings merge, lists replace; projects and exemptions add up."""
     merged = dict(base)
     for key, value in over.items():
-        if key in origin.ADDED_UP:
+        if isinstance(value, list):
             merged[key] = value + base.get(key, [])
         elif isinstance(value, dict) and isinstance(base.get(key), dict):
             merged[key] = _merge(base[key], value)

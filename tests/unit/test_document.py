@@ -507,3 +507,13 @@ def test_any_word_of_true_and_false_in_an_exemption():
         guest_devices={"pmu": {"allow": ["false"]}}, exemptions=[entry]
     )
     assert judge(rules, {"hw_pmu": "true"}).violations == ()
+
+
+@pytest.mark.parametrize("name", ["projects", "exemptions"])
+def test_a_free_name_that_is_a_section_elsewhere(tmp_path, name):
+    rule = f"machine_type: {{allow: [q35], replace: {{{name}: q35}}}}"
+    text = f'version: "1"\nguest_devices: {{{rule}}}\n'
+    write(tmp_path / "base.yaml", text)
+    path = write(tmp_path / "policy.yaml", f"{text}extends: base.yaml\n")
+    replace = document.load(path).guest_devices["machine_type"].replace
+    assert replace == {name: "q35"}
