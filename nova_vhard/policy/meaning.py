@@ -123,11 +123,22 @@ class Meaning:
             text = "it goes with the file that was signed: sign it anew"
             yield (*path, "replace"), text
             return
-        for old in replaced:
-            yield from self._value(kind, old, (*path, "replace", old))
+        for old, new in replaced.items():
+            place = (*path, "replace", old)
+            if old != "*":
+                yield from self._single(kind, old, place)
+            yield from self._single(kind, new, place)
         if "allow" in rule:
             for old, text in refused_replacements(kind, rule):
                 yield (*path, "replace", old), text
+
+    def _single(
+        self, kind: DeviceKind, value: str, path: Path
+    ) -> Iterator[Fault]:
+        if set(value) & PATTERN:
+            yield path, f"{quote(value)} is a pattern: name a single value"
+        else:
+            yield from self._value(kind, value, path)
 
     def _value(
         self, kind: DeviceKind, value: Any, path: Path

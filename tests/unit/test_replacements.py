@@ -163,9 +163,40 @@ def test_it_is_told_with_what_else_is_wrong(tmp_path):
         ),
         (
             "serial_port_count",
-            {"two": "virtio"},
+            {"two": "1"},
             ".two",
             "'two' is no number",
+        ),
+        (
+            "serial_port_count",
+            {"2": "few"},
+            ".2",
+            "'few' is no number",
+        ),
+        (
+            "vif_model",
+            {"e1000": "virtoi"},
+            ".e1000",
+            "'virtoi' is not a vif_model that nova knows (did you mean "
+            "'virtio'?)",
+        ),
+        (
+            "vif_model",
+            {"e1000": "*"},
+            ".e1000",
+            "'*' is a pattern: name a single value",
+        ),
+        (
+            "vif_model",
+            {"e1000*": "virtio"},
+            ".e1000*",
+            "'e1000*' is a pattern: name a single value",
+        ),
+        (
+            "machine_type",
+            {"*": "pc-q35-*"},
+            ".*",
+            "'pc-q35-*' is a pattern: name a single value",
         ),
         (
             "image_signature_hash",
