@@ -28,6 +28,8 @@ from nova_vhard.policy.model import (
 
 #: Hypervisor types that are judged where the policy names none.
 _JUDGED = ("QEMU", "KVM")
+#: Of a host with KVM, too, libvirt says QEMU: whoever means the one has both.
+_LIBVIRT = frozenset(("qemu", "kvm"))
 _SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 
 
@@ -40,13 +42,12 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
     content = json.dumps(data, sort_keys=True).encode()
     assume = data.get("assume", {})
     moves = data.get("moves", {})
-    types = data.get("applies_to", {}).get("hypervisor_type", _JUDGED)
     return Policy(
         digest=hashlib.sha256(content).hexdigest()[:16],
         files=tuple(files),
         enabled=data.get("enabled", True),
         mode=Mode(data.get("mode", Mode.ENFORCE)),
-        hypervisor_types=frozenset(name.lower() for name in types),
+        hypervisor_types=_types(data.get("applies_to", {})),
         assume=Assume(**assume),
         guest_devices={
             name: _rule(name, rule)
@@ -67,6 +68,12 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
             _exemption(exemption) for exemption in data.get("exemptions", ())
         ),
     )
+
+
+def _types(entry: Mapping[str, Any]) -> frozenset[str]:
+    listed = entry.get("hypervisor_type", _JUDGED)
+    types = frozenset(name.lower() for name in listed)
+    return types if types.isdisjoint(_LIBVIRT) else types | _LIBVIRT
 
 
 def _sets(

@@ -73,6 +73,9 @@ class Meaning:
             if isinstance(section, dict) and path not in self._broken:
                 listed = section.get(path[1], ())
                 yield from self._check_names(listed, path, ".".join(path))
+        assume = data.get("assume")
+        if isinstance(assume, dict):
+            yield from self._architectures(assume)
         for section, judge in (
             ("guest_devices", self._device),
             ("projects", self._project),
@@ -86,6 +89,19 @@ class Meaning:
                 place: Path = (section, key)
                 if place not in self._broken:
                     yield from judge(entries[key], place)
+
+    def _architectures(self, assume: dict[str, Any]) -> Iterator[Fault]:
+        """Yield what Nova never calls the architecture of a host or guest."""
+        kind = KINDS["architecture"]
+        for key in ("architecture", "machine_type"):
+            place: Path = ("assume", key)
+            named = {} if place in self._broken else assume.get(key, {})
+            for name in [named] if isinstance(named, str) else named:
+                if name in kind.values:
+                    continue
+                path = place if name is named else (*place, name)
+                near = self._nearest(kind.canonical(name), kind.values)
+                yield path, f"nova calls no architecture {quote(name)}{near}"
 
     def _check_names(
         self, listed: Any, path: Path, rule: str

@@ -10,7 +10,6 @@ from nova_vhard.common.json_schema import (
     NAME,
     NAME_LIMIT,
     NAMES,
-    SOME_NAMES,
     TEXT,
     array,
     keys,
@@ -56,7 +55,16 @@ _RULE = keys(
     reason=_LONG,
 )
 
-_IDS = titled(SOME_NAMES, "a list of ids")
+# Compared as it is written: a pattern would stand for nothing.
+_LITERALS = array(
+    {
+        **NAME,
+        "pattern": r"^[^*]*\Z",
+        "description": "a pattern, which stands for nothing here: name each",
+    },
+    least=1,
+)
+_IDS = titled(_LITERALS, "a list of ids")
 # Nova writes an id in one way, and it is compared as it is written.
 _SERVER = {
     "type": "string",
@@ -72,8 +80,8 @@ _EXEMPTION = keys(
     projects=_IDS,
     domains=_IDS,
     images=_IDS,
-    flavors=titled(SOME_NAMES, "a list of names or ids"),
-    roles=titled(SOME_NAMES, "a list of names"),
+    flavors=titled(_LITERALS, "a list of names or ids"),
+    roles=titled(_LITERALS, "a list of names"),
     servers=titled(array(_SERVER, least=1), "a list of ids"),
     rules={
         **mapping(list_or_any(_VALUE)),
@@ -98,7 +106,7 @@ SCHEMA: dict[str, Any] = keys(
     mode=_MODE,
     extends=titled(_LONG, "baseline, scs, strict or the path of a file"),
     applies_to=keys(
-        hypervisor_type=titled(SOME_NAMES, "a list of hypervisor types")
+        hypervisor_type=titled(_LITERALS, "a list of hypervisor types")
     ),
     assume=keys(
         virt_type={"enum": ["kvm", "qemu", "parallels", "lxc"]},

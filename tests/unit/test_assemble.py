@@ -3,6 +3,8 @@
 
 import datetime
 
+import pytest
+
 from nova_vhard.policy import assemble
 from nova_vhard.policy.model import (
     Assume,
@@ -158,3 +160,16 @@ def test_a_digest_is_of_the_content_in_any_order():
     digests = [kept(content)[1] for content in (CONTENT, backwards, {})]
     assert digests[0] == digests[1] != digests[2]
     assert [len(digest) for digest in digests] == [16] * 3
+
+
+@pytest.mark.parametrize(
+    ("named", "judged"),
+    [
+        (["KVM"], {"kvm", "qemu"}),
+        (["Qemu", "ironic"], {"kvm", "qemu", "ironic"}),
+        (["VMware"], {"vmware"}),
+    ],
+)
+def test_what_libvirt_says_of_a_host_with_kvm(named, judged):
+    data = {"applies_to": {"hypervisor_type": named}}
+    assert assemble.policy(data, []).hypervisor_types == judged

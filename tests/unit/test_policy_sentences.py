@@ -93,6 +93,37 @@ def problems(path, **limit):
             "'two' is no number",
         ),
         (
+            f"{HEAD}assume: {{architecture: amd64}}\n",
+            2,
+            "assume.architecture",
+            "nova calls no architecture 'amd64' (did you mean 'x86_64'?)",
+        ),
+        (
+            f"{HEAD}assume:\n  machine_type: {{x86-64: q35}}\n",
+            3,
+            "assume.machine_type.x86-64",
+            "nova calls no architecture 'x86-64' (did you mean 'x86_64'?)",
+        ),
+        (
+            f"{HEAD}applies_to: {{hypervisor_type: ['*']}}\n",
+            2,
+            "applies_to.hypervisor_type[0]",
+            "'*' is a pattern, which stands for nothing here: name each",
+        ),
+        (
+            f"{HEAD}projects:\n- {{mode: enforce, domains: ['*']}}\n",
+            3,
+            "projects[0].domains[0]",
+            "'*' is a pattern, which stands for nothing here: name each",
+        ),
+        (
+            f"{HEAD}exemptions:\n- {{{EXEMPTION}, flavors: [a, 'gpu.*'], "
+            "rules: {guest_devices.disk_bus: [ide]}}\n",
+            3,
+            "exemptions[0].flavors[1]",
+            "'gpu.*' is a pattern, which stands for nothing here: name each",
+        ),
+        (
             f"{HEAD}guest_devices:\n  pmu: {{allow: ['*', enabled]}}\n",
             3,
             "guest_devices.pmu.allow[1]",
