@@ -73,7 +73,9 @@ class TestFilter(base.FakeDriverCase):
 
     def test_a_rebuild_is_judged(self):
         hints = {"_nova_check_type": ["rebuild"]}
-        spec = self.spec_of(helpers.IDE, scheduler_hints=hints)
+        spec = self.spec_of(
+            helpers.IDE, scheduler_hints=hints, force_hosts=["host1"]
+        )
 
         self.assertRaises(
             exception.NoValidHost, self.passed, [self.host("QEMU")], spec

@@ -72,6 +72,11 @@ def test_the_proven_host_is_left(gate, caplog):
     assert event(caplog) == ("boot", "allow", [])
 
 
+def test_a_tenants_hint_makes_no_rebuild_of_a_boot(gate, caplog):
+    assert gate.filter_all(iter([B, A, BARE]), spec(**HINT)) == [A, BARE]
+    assert event(caplog) == ("boot", "allow", [])
+
+
 def test_no_proven_host_is_a_refusal_with_its_rule(gate, caplog):
     assert reason(gate, [B], spec()) == NO_CANDIDATE
     assert event(caplog) == ("boot", "refuse", ["passthrough.require"])
@@ -226,6 +231,8 @@ def test_the_devices_of_each_host_are_judged_after_the_hosts(gate):
 
 
 OLD = {"pci_passthrough:alias": "old:1"}
+HINT = {"scheduler_hints": {"_nova_check_type": ["rebuild"]}}
+REBUILD = {**HINT, "force_hosts": ["a"]}
 
 
 @pytest.mark.parametrize(
@@ -233,7 +240,7 @@ OLD = {"pci_passthrough:alias": "old:1"}
     [
         (OLD, {}),
         ({}, {"requested_destination": objects.Destination(cell=CELL)}),
-        ({}, {"scheduler_hints": {"_nova_check_type": ["rebuild"]}}),
+        ({}, REBUILD),
     ],
     ids=["boot", "move", "rebuild"],
 )
@@ -255,7 +262,7 @@ def test_a_rebuild_is_charged_with_its_image_alone(gate, caplog):
     request = spec(
         flavor=objects.Flavor(name="f", flavorid="2", extra_specs=OLD),
         image=objects.ImageMeta.from_dict(meta),
-        scheduler_hints={"_nova_check_type": ["rebuild"]},
+        **REBUILD,
     )
     text = reason(gate, [A], request)
     assert "hw_disk_bus=ide" in text
@@ -274,13 +281,13 @@ exemptions:
 """
 
 
-@pytest.mark.parametrize("hints", [{}, {"_nova_check_type": ["rebuild"]}])
-def test_an_exemption_that_has_not_ended_holds(gate, hints):
+@pytest.mark.parametrize("fields", [{}, REBUILD], ids=["boot", "rebuild"])
+def test_an_exemption_that_has_not_ended_holds(gate, fields):
     gate.policy_file.write_text(POLICY + EXEMPTION)
     again = scheduler.VirtHardeningFilter()
     meta = {"id": IMAGE, "properties": {"hw_disk_bus": "ide"}}
     image = objects.ImageMeta.from_dict(meta)
-    request = spec(image=image, scheduler_hints=hints)
+    request = spec(image=image, **fields)
     assert again.filter_all(iter([A, B]), request) == [A, B]
     # what is not exempted is refused, by the same day
     old = objects.Flavor(name="f", flavorid="2", extra_specs=OLD)

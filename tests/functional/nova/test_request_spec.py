@@ -88,6 +88,7 @@ def test_a_request_without_an_image_is_its_flavors():
 
 
 CELL = objects.CellMapping()
+HINT = {"scheduler_hints": {"_nova_check_type": ["rebuild"]}}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,14 @@ CELL = objects.CellMapping()
             },
             MOVE,
         ),
-        ({"scheduler_hints": {"_nova_check_type": ["rebuild"]}}, REBUILD),
+        ({**HINT, "force_hosts": ["host1"]}, REBUILD),
+        # what a tenant has said at the boot, and Nova has kept
+        (HINT, BOOT),
+        ({**HINT, "force_hosts": []}, BOOT),
+        (
+            {**HINT, "requested_destination": objects.Destination(cell=CELL)},
+            MOVE,
+        ),
     ],
 )
 def test_what_it_is_for(fields, operation):
