@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which value a fix proposes: one that is allowed, and that works."""
 
+from dataclasses import replace
+
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.guests import BUSES, SCSI, can_have
 from nova_vhard.policy.commands import is_plain
 from nova_vhard.policy.defaults import (
     architecture,
     cdrom_bus,
+    implied,
     is_set,
     machine_type,
     qemu_architecture,
@@ -17,6 +20,13 @@ from nova_vhard.policy.model import Policy
 
 # Buses whose disks Nova plugs into a running guest as something else.
 _NOT_PLUGGED = frozenset(("sata", "usb"))
+# What Nova picks of these, and whether, hangs on other settings.
+_HANGS_ON_OTHERS = frozenset(
+    [
+        *("cdrom_bus", "floppy_bus", "input_bus", "mem_encryption_model"),
+        *("scsi_model", "tpm_model"),
+    ]
+)
 
 
 class Proposals:
@@ -40,6 +50,30 @@ class Proposals:
         if kind not in self._values:
             self._values[kind] = self._find(kind)
         return self._values[kind]
+
+    def may_be_unset(self, kind: str) -> bool:
+        """Return False where a guest without the setting is refused, too.
+
+        Of a device that not every guest has, or whose default hangs on
+        another setting, True: another change may mend that.
+        """
+        rule = self._policy.guest_devices[kind]
+        if kind in _HANGS_ON_OTHERS or rule.explicit:
+            return kind in _HANGS_ON_OTHERS
+        without = replace(
+            self._request,
+            choices=tuple(
+                choice
+                for choice in self._request.choices
+                if choice.kind != kind
+            ),
+            machine_type=None,
+        )
+        return all(
+            choice.value is None or choice.value in rule.allow
+            for choice in implied(without, self._policy.assume)
+            if choice.kind == kind
+        )
 
     def is_on_scsi(self, kind: str) -> bool:
         """Return whether that value puts a device onto scsi."""

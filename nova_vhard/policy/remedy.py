@@ -88,7 +88,7 @@ class Remedies:
         if instead is not None:
             return (instead,)
         change = _change(choice, self._proposals.value(choice.kind))
-        if change is None:
+        if change is None or self._is_vain(change, choice.kind):
             return ()
         if choice.kind == _EMULATION:
             return (change, *self._without_emulation(change.value))
@@ -96,6 +96,14 @@ class Remedies:
         if on_scsi and choice.origin != SERVER:
             return (change, *self._controller())
         return (change,)
+
+    def _is_vain(self, change: Change, kind: str) -> bool:
+        """Return whether it takes away what has to be there."""
+        if change.value is not None or "[" in change.name:
+            return False
+        if change.origin == SERVER:
+            return False
+        return not self._proposals.may_be_unset(kind)
 
     def _without_emulation(self, value: str | None) -> Iterator[Change]:
         """Yield what mends the defaults of what is emulated from then on."""

@@ -3,6 +3,7 @@
 
 import pytest
 
+from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.policy.remedy import Change
 from nova_vhard.policy.subject import ATTACH, BOOT
 from tests.unit.helpers import judge, policy
@@ -203,7 +204,7 @@ Q35 = {"machine_type": {"x86_64": "pc-q35-9.2"}}
         (["pc-q35-*"], {}, Q35, "pc-q35-9.2"),
         (["vir*"], ARM, {}, "virt"),
         (["vir*"], EMULATED, {}, "virt"),
-        # which the policy may refuse as well
+        # which the policy may refuse as well: then there is none to be had
         (["pc-q35-*"], {}, {}, None),
         (["pc*"], ARM, {}, None),
         ([], {}, {}, None),
@@ -217,7 +218,31 @@ def test_a_machine_type_where_the_policy_has_patterns(
     )
     properties = {**properties, "hw_machine_type": "odd"}
     (violation,) = judge(rules, properties).refusals
-    assert violation.changes == (Change("image", "hw_machine_type", machine),)
+    change = Change("image", "hw_machine_type", machine)
+    assert violation.changes == ((change,) if machine else ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule", "is_mended"),
+    [
+        ("hw_vif_model", "e1000", {"allow": []}, False),
+        ("hw_vif_model", "e1000", {"allow": ["lan9118"]}, False),
+        ("hw_vif_model", "e1000", {"allow": ["v*"]}, True),
+        ("hw_firmware_type", "bios", {"allow": []}, False),
+        ("hw_pmu", "true", {"allow": []}, True),
+        ("hw_pmu", "true", {"allow": [], "explicit": True}, False),
+        # of those a guest may have none
+        ("hw_cdrom_bus", "ide", {"allow": [], "explicit": True}, True),
+        ("hw_tpm_model", "tpm-tis", {"allow": []}, True),
+    ],
+)
+def test_a_property_that_is_taken_away(name, value, rule, is_mended):
+    (kind,) = [kind for kind in KINDS if name in KINDS[kind].image_properties]
+    rules = policy(guest_devices={kind: rule})
+    (violation,) = judge(rules, {name: value}).refusals
+    change = Change("image", name, None)
+    assert violation.changes == ((change,) if is_mended else ())
+    assert bool(judge(rules, {}).refusals) is not is_mended
 
 
 @pytest.mark.parametrize(
