@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import checks, traits
 from nova_vhard.common.log import get_logger
 from nova_vhard.placement import marks
 from nova_vhard.placement.posture_answers import (
@@ -195,6 +195,10 @@ class Posture:
 
         One more for the names of marks where hosts must be attested.
         """
+        if not all(map(checks.is_name, question.checks)):
+            # A flavor's word. The case is lost in a trait's name, and ATTESTED
+            # would be a claim like any other, without a mark.
+            return frozenset()
         placement = self._connected()
         known = placement.traits()
         required = {traits.of_check(name) for name in question.checks}

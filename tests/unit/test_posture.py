@@ -110,6 +110,19 @@ def answered(posture):
         assert refresh.ended.wait(PATIENCE)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["ATTESTED", "Attested", "IOMMU", "\u0131ommu", "reported_2026061512"],
+)
+def test_no_host_has_passed_what_no_check_is_called(placement, posture, name):
+    every = {traits.of_check(name), traits.of_check("iommu")}
+    placement.traits = lambda: {*every, traits.of_hour(NOW)}
+    for names in ({name}, {name, "iommu"}):
+        question = Question(frozenset(names), 2)
+        assert posture.hosts(question) == frozenset()
+    assert posture.hosts(ASKED) == {"a"}
+
+
 def test_after_the_limit_another_takes_over(placement, posture, seconds):
     # given an answer, and a refresh that hangs
     assert posture.hosts(ASKED) == {"a"}
