@@ -39,6 +39,11 @@ DEVICE_OF: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: Other kinds that mean nothing unless ``implied`` yields a default of them.
+NOT_OF_EVERY_GUEST = frozenset(
+    ("input_bus", "mem_encryption_model", "scsi_model", "tpm_model")
+)
+
 # The name that an image says each kind by.
 _SETTINGS = {
     name: kind.image_properties[0]

@@ -7,6 +7,7 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.guests import BUSES, SCSI, can_have
 from nova_vhard.policy.commands import is_plain
 from nova_vhard.policy.defaults import (
+    NOT_OF_EVERY_GUEST,
     architecture,
     cdrom_bus,
     implied,
@@ -21,12 +22,7 @@ from nova_vhard.policy.model import Policy
 # Buses whose disks Nova plugs into a running guest as something else.
 _NOT_PLUGGED = frozenset(("sata", "usb"))
 # What Nova picks of these, and whether, hangs on other settings.
-_HANGS_ON_OTHERS = frozenset(
-    [
-        *("cdrom_bus", "floppy_bus", "input_bus", "mem_encryption_model"),
-        *("scsi_model", "tpm_model"),
-    ]
-)
+_HANGS_ON_OTHERS = NOT_OF_EVERY_GUEST | {"cdrom_bus", "floppy_bus"}
 
 
 class Proposals:

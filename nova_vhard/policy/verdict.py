@@ -14,7 +14,11 @@ from nova_vhard.catalogue.passthrough import (
     ONE_TIME_USE,
 )
 from nova_vhard.common.text import clean, quote
-from nova_vhard.policy.defaults import DEVICE_OF, implied
+from nova_vhard.policy.defaults import (
+    DEVICE_OF,
+    NOT_OF_EVERY_GUEST,
+    implied,
+)
 from nova_vhard.policy.hardware import (
     DOMAIN,
     IMAGE,
@@ -517,7 +521,7 @@ def _unsaid(
     defaults: tuple[DeviceChoice, ...],
 ) -> bool:
     """Return whether a kind that has no default of its own is not set."""
-    if rule.kind in DEVICE_OF or rule.kind == "scsi_model":
+    if rule.kind in DEVICE_OF or rule.kind in NOT_OF_EVERY_GUEST:
         return False
     stated = (*request.explicit(rule.kind), *defaults)
     return all(choice.kind != rule.kind for choice in stated)

@@ -260,3 +260,21 @@ def test_softened_is_nowhere_harder(mode, outcomes):
     assert sorted(str(each.mode) for each in softer.violations) == outcomes
     assert broken(softer) == broken(verdict)
     assert softer.policy == verdict.policy
+
+
+@pytest.mark.parametrize(
+    ("kind", "device"),
+    [
+        ("tpm_model", {"hw_tpm_version": "2.0"}),
+        ("mem_encryption_model", {"hw_mem_encryption": "true"}),
+        ("input_bus", {"hw_architecture": "aarch64"}),
+        ("scsi_model", {"hw_disk_bus": "scsi"}),
+        ("cdrom_bus", {"img_config_drive": "mandatory"}),
+    ],
+)
+def test_what_a_guest_does_not_get_need_not_be_said(kind, device):
+    rules = policy(guest_devices={kind: {"allow": ["*"], "explicit": True}})
+    assert judge(rules, {}).violations == ()
+    (violation,) = judge(rules, device).violations
+    assert violation.rule == f"guest_devices.{kind}"
+    assert violation.missing
