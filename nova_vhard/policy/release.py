@@ -21,13 +21,15 @@ def installed() -> Version | None:
     """
     try:
         # None where the file that says it has been made, and not written yet;
-        # a KeyError then where importlib_metadata has been imported
+        # where importlib_metadata has been imported, a KeyError or, by its
+        # release, a TypeError
         version = Version(importlib.metadata.version(_NAME) or "")
     except (
         importlib.metadata.PackageNotFoundError,
         InvalidVersion,
         KeyError,
         OSError,
+        TypeError,
         ValueError,
     ):
         return None
