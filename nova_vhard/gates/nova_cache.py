@@ -15,6 +15,7 @@ from typing import Any
 import cachetools
 from oslo_utils import strutils
 
+from nova_vhard.request import nova_api
 from nova_vhard.request.lookups import Flavor
 
 #: Largest size of the cache of a worker, and of an entry, in characters.
@@ -82,9 +83,8 @@ def may_be_used(body: Any) -> bool:
     if not isinstance(server, Mapping) or not _KEYS.issuperset(server):
         return False
     drive = strutils.bool_from_string(server.get("config_drive"))
-    # zone:host is a forced host, for which Nova asks no filter.
-    host = ":" in str(server.get("availability_zone"))
-    return not (drive or host or _has_ports(server.get("networks")))
+    has_ports = _has_ports(server.get("networks"))
+    return not (drive or nova_api.is_forced(server) or has_ports)
 
 
 def _has_ports(networks: Any) -> bool:

@@ -294,8 +294,15 @@ def _is_judged_here_alone(server: Body, *added: Any) -> bool:
 
     :param added: what the body brings in
     """
-    # zone:host is a forced host, for which Nova asks no filter
-    return any(added) or ":" in str(server.get("availability_zone"))
+    return any(added) or is_forced(server)
+
+
+def is_forced(server: Body) -> bool:
+    """Return whether a new server is forced to a host: Nova asks no filter.
+
+    :param server: of POST /servers, whose ``availability_zone`` is zone:host
+    """
+    return ":" in str(server.get("availability_zone"))
 
 
 def in_body(server: Body) -> tuple[list[DeviceChoice], list[tuple[str, str]]]:
