@@ -3,6 +3,7 @@
 
 import gc
 import os
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,21 @@ collect_ignore = [
     if os.environ.get(f"NOVA_VHARD_{name.upper()}") != "1"
 ]
 
+#: Folders whose tests run the code of Nova, Glance or Placement.
+SERVICES = {
+    Path(__file__).parent / name
+    for name in (
+        "concurrency",
+        "differential",
+        "functional/bypass",
+        "functional/glance",
+        "functional/nova",
+        "functional/pages",
+        "functional/placement",
+        "fuzz",
+        "oracle",
+    )
+}
 
 # With Nova and Glance half a million objects live as long as the process. To
 # look through all of them for garbage takes a third of a second: do it less.
@@ -36,6 +52,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="end with a failure if a test was skipped",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SERVICES.intersection(item.path.parents):
+            item.add_marker(pytest.mark.services)
 
 
 def pytest_report_header() -> str:

@@ -69,14 +69,6 @@ def recorded(request: pytest.FixtureRequest) -> Iterator[None]:
     print(f"{title}: {count['examples']} examples, {took:.0f} s")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this directory: it needs the services themselves."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.services)
-
-
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the record where NOVA_VHARD_RECORD says, if all is well."""
     import importlib.metadata as metadata

@@ -19,14 +19,6 @@ passthrough: {require: []}
 """
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this directory: it needs the services' own code."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.services)
-
-
 @pytest.fixture(autouse=True)
 def clean_records(
     request: pytest.FixtureRequest, tmp_path: Path

@@ -1,18 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova, and one directory below Glance: the same set-up as for their tests."""
 
-from pathlib import Path
-
-import pytest
-
 from tests.functional.nova.conftest import (  # noqa: F401 - hooks of pytest
     pytest_pycollect_makemodule,
 )
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this directory: it needs the services themselves."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.services)

@@ -28,14 +28,6 @@ BASELINE = 'version: "1"\nextends: baseline\n'
 MakeUser = Callable[..., User]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this directory: it needs Glance itself."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.services)
-
-
 @pytest.fixture(scope="package")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give a directory with Glance's configuration and database in it."""

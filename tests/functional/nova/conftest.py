@@ -31,11 +31,3 @@ def pytest_pycollect_makemodule(
     if MISSING:
         return SkippedModule.from_parent(parent, path=module_path)
     return None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this directory: it needs Nova itself."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.services)

@@ -35,14 +35,6 @@ def pytest_pycollect_makemodule(
     return None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this directory: it needs Placement itself."""
-    here = pathlib.Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.services)
-
-
 @pytest.fixture
 def cloud() -> Iterator["Cloud"]:
     """Return a Placement of its own, with an empty database."""
