@@ -29,7 +29,6 @@ class RefusalMiddleware:
     def __init__(
         self, get_response: Callable[[HttpRequest], HttpResponse]
     ) -> None:
-        """Keep what answers a request."""
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

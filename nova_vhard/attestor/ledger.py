@@ -42,7 +42,6 @@ class Ledger:
     """
 
     def __init__(self, max_age: float) -> None:
-        """Know of no host."""
         self._max_age = max_age
         self._until: dict[str, float] = {}
 

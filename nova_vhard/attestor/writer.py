@@ -112,7 +112,6 @@ class Writer:
     def __init__(
         self, placement: Placement, key: bytes, renewal: float
     ) -> None:
-        """Write nothing yet."""
         self._placement = placement
         self._key = key
         self._renewal = renewal

@@ -117,7 +117,6 @@ class CleanFormatter(logging.Formatter):
     """
 
     def __init__(self, formatter: logging.Formatter | None) -> None:
-        """Keep the handler's own formatter."""
         super().__init__()
         self._formatter = formatter or logging.Formatter()
 

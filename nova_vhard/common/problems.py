@@ -103,7 +103,6 @@ class Problems:
     """
 
     def __init__(self) -> None:
-        """Begin without a fault."""
         self.kept: list[Problem] = []
         self.count = 0
 

@@ -32,7 +32,6 @@ class UnreadableError(Exception):
     """
 
     def __init__(self, message: str, line: int = 1) -> None:
-        """Keep what is wrong, and where."""
         super().__init__(message)
         self.line = line
 

@@ -24,7 +24,6 @@ class _Builder(ElementTree.TreeBuilder):
     """Builds a tree, and stops at what nobody needs."""
 
     def __init__(self) -> None:
-        """Count from nothing."""
         super().__init__()
         self._elements = 0
         self._depth = 0

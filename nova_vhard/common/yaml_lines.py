@@ -46,7 +46,6 @@ class Lines:
     """Where each value stands: path to line number, from 1."""
 
     def __init__(self, lines: Mapping[Path, int]) -> None:
-        """Keep the lines that were seen while reading."""
         self._lines = lines
 
     def of(self, path: Path) -> int:

@@ -44,7 +44,6 @@ class Refused(Exception):
     """
 
     def __init__(self, line: int, path: Path, message: str) -> None:
-        """Keep the place and what is wrong there."""
         super().__init__(message)
         self.line = line
         self.path = path
@@ -84,7 +83,6 @@ class TreeBuilder:
     """
 
     def __init__(self, report: Report, most: int = MAX_NODES) -> None:
-        """Begin with nothing."""
         self._most = most
         self.data: Any = None
         self.lines: dict[Path, int] = {}

@@ -41,7 +41,6 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        """Handle nothing yet."""
         self.stopping = False
         self.reloading = False
         self._installed = False

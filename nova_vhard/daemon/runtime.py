@@ -37,7 +37,6 @@ class Runtime:
     """
 
     def __init__(self, notifier: Notifier | None = None) -> None:
-        """Handle no signal yet."""
         self.notifier = notifier or Notifier()
         self.interrupts = Interrupts()
 

@@ -58,7 +58,6 @@ class Router:
     """
 
     def __init__(self, application: Any, judged: Collection[Method]) -> None:
-        """Find them."""
         self._judged = frozenset(judged)
         first, _ = routing.find(application, _routes, _SERVICE, _PLACE)
         if hasattr(first, "map"):

@@ -44,7 +44,6 @@ class LookupCache:
     def __init__(
         self, seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Create an empty cache."""
         self._lock = threading.Lock()
         self._entries: Any = cachetools.TTLCache(
             MAX_SIZE, seconds, clock, _size

@@ -53,7 +53,6 @@ class Services:
     """Nova's API objects, which connect when they are used."""
 
     def __init__(self) -> None:
-        """Make them, once a worker."""
         self.volumes = cinder.API()
         self.ports = neutron.API()
         self.servers = compute.API()
@@ -77,7 +76,6 @@ class NovaLookups:
         context: Any,
         cache: LookupCache | None = None,
     ) -> None:
-        """Ask nothing yet."""
         self._services = services
         self._context = context
         self._cache = cache

@@ -83,7 +83,6 @@ class Router:
     """
 
     def __init__(self, application: Any, judged: Collection[Method]) -> None:
-        """Find it."""
         self._judged = {method[:2] for method in judged}
         router, passed = routing.find(
             application, lambda app: hasattr(app, "map"), "Nova's API", _PLACE

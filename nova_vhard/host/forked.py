@@ -44,7 +44,6 @@ class Ended(Exception):
     """
 
     def __init__(self, reason: str, begun: float, crashed: bool) -> None:
-        """Say why, in the words of whoever waited."""
         self.seconds = round(time.monotonic() - begun, 6)
         self.crashed = crashed
         super().__init__(reason)
@@ -73,7 +72,6 @@ class Forked:
         *,
         supervised: bool = False,
     ) -> None:
-        """Start it."""
         self._what = what
         self._timeout = timeout
         self._alive = alive

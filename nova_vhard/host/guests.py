@@ -38,7 +38,6 @@ class _IsContainer(Unreadable):
     """A guest is no QEMU, so that no check can judge it."""
 
     def __init__(self, path: str) -> None:
-        """Say which process keeps it."""
         text = "keeps a guest of libvirt's that is a container, and no QEMU"
         super().__init__(path, OSError(errno.EINVAL, text), _NO_CHECK)
 

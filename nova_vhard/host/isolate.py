@@ -52,7 +52,6 @@ class Isolation:
     def __init__(
         self, timeout: float = TIMEOUT, alive: Callable[[], None] | None = None
     ) -> None:
-        """Start nothing yet."""
         self.timeout = timeout
         self._alive = alive or (lambda: None)
         self._hanging = Hanging()

@@ -71,7 +71,6 @@ class NoLibvirt(Libvirt):
     """No libvirt can be asked."""
 
     def __init__(self, reason: str = "no libvirt is configured") -> None:
-        """Keep the reason."""
         self._reason = reason
 
     def _error(self) -> Unreadable:
@@ -94,7 +93,6 @@ class CapturedLibvirt(Libvirt):
     """What a captured tree kept in ``CMD`` of libvirt's answers."""
 
     def __init__(self, root: HostRoot) -> None:
-        """Keep the tree; nothing is read yet."""
         self._root = root
 
     def capabilities(self) -> ElementTree.Element:

@@ -53,7 +53,6 @@ class Unreadable(Exception):
     """
 
     def __init__(self, path: str, error: OSError, step: str = "") -> None:
-        """Say which path, in the words of the system."""
         self.path = path
         self.why = error.strerror
         self.missing = error.errno in _MISSING
@@ -77,7 +76,6 @@ class HostRoot:
     """
 
     def __init__(self, root: str = "/") -> None:
-        """Keep the root; nothing is read yet."""
         self.root = os.path.abspath(root)
         errors = _captured_errors(os.path.join(self.root, _ERRORS))
         self._errors = {_ERRORS: errno.EIO} if errors is None else errors

@@ -124,7 +124,6 @@ class Running:
     """
 
     def __init__(self, host: Host) -> None:
-        """Keep the host; nothing is read yet."""
         self._host = host
         self._root = host.root
 

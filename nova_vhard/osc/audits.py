@@ -131,7 +131,6 @@ class Tally:
     """
 
     def __init__(self, what: str) -> None:
-        """Begin with nothing."""
         self._what = what
         self._things: list[_Thing] = []
 

@@ -104,7 +104,6 @@ class ExemptionList:
     """
 
     def __init__(self, noun: str, today: datetime.date) -> None:
-        """Begin an empty list."""
         self.noun = noun
         self._today = today
         self._groups: dict[_Group, list[str]] = defaultdict(list)

@@ -20,7 +20,6 @@ class Lazy:
     """
 
     def __init__(self, path: str) -> None:
-        """Import nothing yet."""
         self._path = path
         # By the arguments of a factory's __init__ cliff decides whether the
         # name of the command is passed, by which it finds hooks of others.

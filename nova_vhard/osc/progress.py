@@ -15,7 +15,6 @@ class Progress:
     """
 
     def __init__(self, what: str, stream: TextIO | None = None) -> None:
-        """Begin at nought."""
         self._what = what
         self._stream = stream or sys.stderr
         self._shown = self._stream.isatty()

@@ -81,7 +81,6 @@ class Posture:
         clock: Clock | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
-        """Ask nothing yet."""
         self._connect = connect
         self._ttl = ttl
         self._max_age = max_age

@@ -67,7 +67,6 @@ class Answers(Generic[Key]):
     """
 
     def __init__(self, unused: float = UNUSED, most: int = MOST) -> None:
-        """Begin with none."""
         self._unused = unused
         self._most = most
         self._lock = threading.Lock()

@@ -50,7 +50,6 @@ class PlacementError(Exception):
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
-        """Keep what is wrong, and the status apart."""
         super().__init__(message)
         self.status = status
 
@@ -89,7 +88,6 @@ class PlacementReader:
     """
 
     def __init__(self, client: Client) -> None:
-        """Keep the client; nothing is asked yet."""
         self._client = client
 
     def request(

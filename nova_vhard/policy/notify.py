@@ -160,7 +160,6 @@ class _Worker:
     """
 
     def __init__(self, connect: _Connect, size: int) -> None:
-        """Begin no thread yet."""
         self._connect = connect
         self._queue: queue.Queue[_Item] = queue.Queue(size)
         self._lock = threading.Lock()

@@ -35,7 +35,6 @@ class Proposals:
     def __init__(
         self, policy: Policy, request: HardwareRequest, plugged: bool = False
     ) -> None:
-        """Look for no value yet."""
         self._policy = policy
         self._request = request
         self._plugged = plugged

@@ -69,7 +69,6 @@ class Remedies:
         subject: Subject,
         own: HardwareRequest | None = None,
     ) -> None:
-        """Keep what is judged, and by what."""
         self.policy = policy
         self._request = request
         self.subject = subject

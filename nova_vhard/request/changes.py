@@ -32,7 +32,6 @@ class ChangeReader:
     """
 
     def __init__(self, find: Lookups, requester: Any) -> None:
-        """Keep both."""
         self._find = find
         self._requester = requester
         self._servers = ServerReader(find, requester)

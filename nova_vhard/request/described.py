@@ -121,7 +121,6 @@ class Description:
     """
 
     def __init__(self, data: Data) -> None:
-        """Keep the description."""
         self._data = data
 
     def boot_image(self, server: Data) -> Image:

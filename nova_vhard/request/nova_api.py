@@ -66,7 +66,6 @@ class ServerReader:
     """
 
     def __init__(self, find: Lookups, requester: Any) -> None:
-        """Keep both."""
         self._find = find
         self._requester = requester
 

@@ -78,7 +78,6 @@ class Unusable(Exception):
     """
 
     def __init__(self, source: str, value: str, text: str, fix: str) -> None:
-        """Say what to do about it."""
         super().__init__(text)
         self.fault = Fault(source, value, text, fix=fix)
 

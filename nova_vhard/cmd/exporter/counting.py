@@ -29,7 +29,6 @@ class Counting:
     filter_rule = oslo_messaging.NotificationFilter(event_type=r"vhard\.")
 
     def __init__(self, bus: str, metrics: Metrics) -> None:
-        """Keep what it counts in."""
         self._bus = bus
         self._metrics = metrics
         self._unreadable = Seldom(_LOG_INTERVAL)

@@ -189,7 +189,6 @@ class Alive:
     """
 
     def __init__(self) -> None:
-        """Nothing has come yet."""
         self.seen = float("-inf")
 
     def up(self) -> float:

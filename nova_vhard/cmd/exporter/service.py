@@ -64,7 +64,6 @@ class Exporter:
     """
 
     def __init__(self, buses: Sequence[Bus]) -> None:
-        """Connect to nothing yet."""
         self._buses = buses
         self._stop = threading.Event()
         self.metrics = Metrics(bus.name for bus in buses)

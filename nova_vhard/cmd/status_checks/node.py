@@ -41,7 +41,6 @@ class Node:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        """Read nothing yet."""
         self._conf = conf
 
     @functools.cached_property

@@ -44,7 +44,6 @@ class Isolation:
     """
 
     def __init__(self, alive: Callable[[], None] | None = None) -> None:
-        """Start nothing yet."""
         self._alive = alive or (lambda: None)
         self._hanging = Hanging()
 

@@ -137,7 +137,6 @@ class Journal:
     """
 
     def __init__(self, folder: str) -> None:
-        """Keep the folder; nothing is read yet."""
         self.folder = folder
 
     def prepare(self) -> None:

@@ -23,7 +23,6 @@ class CleanerService:
     def __init__(
         self, cleaner: Cleaner, interval: float, runtime: Runtime
     ) -> None:
-        """Keep what it works with; nothing runs yet."""
         self._cleaner = cleaner
         self._interval = interval
         self._runtime = runtime

@@ -80,7 +80,6 @@ class Controller:
     """
 
     def __init__(self, job: Job, tool: Tool) -> None:
-        """Identify it."""
         self._job, self._tool = job, tool
         place = f"{job.device.path}/nvme"
         names = [x for x in job.root.names(place) if _CONTROLLER.fullmatch(x)]

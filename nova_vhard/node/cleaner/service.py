@@ -75,7 +75,6 @@ class Cleaner:
         alive: Callable[[], None] | None = None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Keep what it works with; nothing is read yet."""
         self._stopping = stopping
         self._options = options
         self._placement = placement

@@ -50,7 +50,6 @@ class Answers:
         state_path: str,
         status: Callable[[], dict[str, Any]] = dict,
     ) -> None:
-        """Keep what it works with."""
         self._file = file
         self._judge = judge
         self._metrics = metrics

@@ -40,7 +40,6 @@ class HotPlug:
     """Judges what is plugged in, and takes away what is refused."""
 
     def __init__(self, judge: Judge, metrics: Metrics) -> None:
-        """Keep what it works with."""
         self._judge = judge
         self._metrics = metrics
         self._slots = threading.Semaphore(MOST)

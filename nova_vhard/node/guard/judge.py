@@ -77,7 +77,6 @@ class Judge:
         proven: Callable[[int], frozenset[str]],
         send: Callable[[str], None] | None = None,
     ) -> None:
-        """Keep what it works with."""
         self.memory = memory
         self._proven = proven
         self._send = send

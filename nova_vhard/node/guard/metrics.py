@@ -36,7 +36,6 @@ class Metrics(Collector):
     """
 
     def __init__(self) -> None:
-        """Start at 0."""
         self.rejected = 0
         self.guests = 0
         self.connected = False

@@ -71,7 +71,6 @@ class Server:
         users: frozenset[int],
         threads: int = 8,
     ) -> None:
-        """Keep what it works with; nobody is answered yet."""
         self.rejected = 0
         self._listener = listener
         self._answer = answer

@@ -52,7 +52,6 @@ class Watcher:
         metrics: Metrics,
         connect: Callable[[str], Connection] = Connection,
     ) -> None:
-        """Keep what it works with; nothing runs yet."""
         self._options = options
         self._policy = policy
         self._judge = judge

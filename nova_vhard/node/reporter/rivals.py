@@ -27,7 +27,6 @@ class Rivals:
     """
 
     def __init__(self, provider: Provider) -> None:
-        """Nothing is known of another."""
         self.provider = provider
         # What this reporter wrote last; None when it may not have arrived.
         self._written: frozenset[str] | None = None

@@ -45,7 +45,6 @@ class Reporter:
         now: Callable[[], datetime.datetime] = _now,
         run: report.Runner | None = None,
     ) -> None:
-        """Keep the configuration; nothing runs yet."""
         self._conf = conf
         self._options = conf.vhard_reporter
         self._targets = targets

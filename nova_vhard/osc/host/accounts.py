@@ -83,7 +83,6 @@ class Accounts:
     def __init__(
         self, cloud: Any, admin: Any, interface: str | None = None
     ) -> None:
-        """Ask nothing yet."""
         self._cloud = cloud
         self._session = admin
         self._interface = interface

@@ -54,7 +54,6 @@ class Definitions:
     """
 
     def __init__(self, images: Any) -> None:
-        """Keep the client; nothing is asked yet."""
         self._http = images.http_client
         self.cloud = str(self._http.get_endpoint())
 

@@ -81,7 +81,6 @@ class Sources:
     """
 
     def __init__(self, client: Any, microversion: str | None) -> None:
-        """Ask nothing yet."""
         self._client = client
         self._version = microversion
         self._images: OrderedDict[str, Found[Image]] = OrderedDict()

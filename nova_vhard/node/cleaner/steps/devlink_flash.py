@@ -78,7 +78,6 @@ class Card:
     """
 
     def __init__(self, tool: Tool, handle: str) -> None:
-        """Keep both."""
         self._tool, self._handle = tool, handle
 
     def versions(self) -> Versions:
