@@ -26,6 +26,7 @@ from nova_vhard.catalogue.properties import (
     NOT_DEVICES,
     VMWARE_ADAPTER,
 )
+from nova_vhard.policy.defaults import PICKED
 
 FOLDER = "_generated"
 #: The kinds that the legacy property of VMware's adapter type chooses.
@@ -110,6 +111,12 @@ def _fields(kind: DeviceKind) -> Iterator[tuple[str, str]]:
     yield "Legacy spellings", ", ".join(aliases)
     if kind.fold_case:
         yield "Case", "read in any case, as Nova does"
+    if kind.name in PICKED:
+        yield "When nothing is set", "see :ref:`defaults`"
+    elif kind.default is not None:
+        yield "When nothing is set", f"``{kind.default}``"
+    else:
+        yield "When nothing is set", f"{kind.unset}; nothing is judged"
     yield "Why", plain(kind.why)
     yield "To fix", plain(kind.fix)
 

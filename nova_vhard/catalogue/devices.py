@@ -13,6 +13,10 @@ from types import MappingProxyType
 
 from nova_vhard.catalogue.kinds import DeviceKind, words
 
+#: The only pointer that Nova adds, and the kinds that depend on it.
+USB_TABLET = "usbtablet"
+BY_POINTER = ("input_bus", "pointer_model", "usb_model")
+
 _DISK_BUSES = words("fdc ide sata scsi usb virtio xen lxc uml")
 
 _ARCHITECTURES = words(
@@ -74,6 +78,7 @@ _STORAGE = (
         "machine is not of x86; or leave the property away",
         values=_DISK_BUSES,
         image_properties=("hw_rescue_bus",),
+        unset="the guest has none",
     ),
     DeviceKind(
         name="rescue_device",
@@ -82,6 +87,7 @@ _STORAGE = (
         fix="use disk, or leave the property away",
         values=("cdrom", "disk", "floppy", "fs", "lun"),
         image_properties=("hw_rescue_device",),
+        unset="the guest has none",
     ),
     DeviceKind(
         name="device_type",
@@ -91,6 +97,7 @@ _STORAGE = (
         fix="use disk or cdrom",
         values=("cdrom", "disk", "floppy", "fs", "lun"),
         block_device=True,
+        unset="the guest has none",
     ),
     DeviceKind(
         name="scsi_model",
@@ -123,6 +130,7 @@ _STORAGE = (
         fix="use a flavor without hw:pmem",
         value_type="text",
         extra_specs=("hw:pmem",),
+        unset="the guest has none",
     ),
 )
 
@@ -176,7 +184,7 @@ _CONSOLE = (
         why="a USB tablet brings a USB controller into the guest",
         fix="leave the property away; without it the hosts' [DEFAULT] "
         "pointer_model decides",
-        values=("usbtablet",),
+        values=(USB_TABLET,),
         image_properties=("hw_pointer_model",),
     ),
     DeviceKind(
@@ -187,6 +195,7 @@ _CONSOLE = (
         values=("none", "nec-xhci", "qemu-xhci"),
         image_properties=("hw_usb_model",),
         extra_specs=("hw:usb_model",),
+        default="none",
     ),
     DeviceKind(
         name="redirected_usb_ports",
@@ -197,6 +206,7 @@ _CONSOLE = (
         value_type="int",
         image_properties=("hw_redirected_usb_ports",),
         extra_specs=("hw:redirected_usb_ports",),
+        default="0",
     ),
     DeviceKind(
         name="sound_model",
@@ -206,6 +216,7 @@ _CONSOLE = (
         values=words("sb16 es1370 pcspk ac97 ich6 ich9 usb virtio"),
         image_properties=("hw_sound_model",),
         extra_specs=("hw:sound_model",),
+        unset="the guest has none",
     ),
     DeviceKind(
         name="serial_port_count",
@@ -215,6 +226,7 @@ _CONSOLE = (
         value_type="int",
         image_properties=("hw_serial_port_count",),
         extra_specs=("hw:serial_port_count",),
+        default="1",
     ),
     DeviceKind(
         name="guest_agent",
@@ -224,6 +236,7 @@ _CONSOLE = (
         values=("true", "false"),
         value_type="bool",
         image_properties=("hw_qemu_guest_agent",),
+        default="false",
     ),
 )
 
@@ -257,6 +270,7 @@ _MACHINE = (
         image_properties=("hw_emulation_architecture",),
         aliases=_ARCHITECTURE_ALIASES,
         fold_case=True,
+        unset="the guest has none",
     ),
     DeviceKind(
         name="vm_mode",
@@ -269,6 +283,7 @@ _MACHINE = (
             {"pv": "xen", "hv": "hvm", "baremetal": "hvm"}
         ),
         fold_case=True,
+        default="hvm",
     ),
     DeviceKind(
         name="firmware_type",
@@ -286,6 +301,7 @@ _MACHINE = (
         values=("true", "false"),
         value_type="bool",
         image_properties=("hw_firmware_stateless",),
+        default="false",
     ),
     DeviceKind(
         name="secure_boot",
@@ -295,6 +311,7 @@ _MACHINE = (
         values=("required", "disabled", "optional"),
         image_properties=("os_secure_boot",),
         extra_specs=("os:secure_boot",),
+        default="disabled",
     ),
     DeviceKind(
         name="boot_menu",
@@ -305,6 +322,7 @@ _MACHINE = (
         value_type="bool",
         image_properties=("hw_boot_menu",),
         extra_specs=("hw:boot_menu",),
+        default="false",
     ),
     DeviceKind(
         name="ipxe_boot",
@@ -314,6 +332,7 @@ _MACHINE = (
         values=("true", "false"),
         value_type="bool",
         image_properties=("hw_ipxe_boot",),
+        default="false",
     ),
     DeviceKind(
         name="hpet",
@@ -323,6 +342,7 @@ _MACHINE = (
         values=("true", "false"),
         value_type="bool",
         image_properties=("hw_time_hpet",),
+        default="false",
     ),
     DeviceKind(
         name="pmu",
@@ -362,6 +382,7 @@ _OTHER = (
         values=("none", "pause", "poweroff", "reset", "disabled"),
         image_properties=("hw_watchdog_action",),
         extra_specs=("hw:watchdog_action",),
+        default="disabled",
     ),
     DeviceKind(
         name="tpm_model",
@@ -380,6 +401,7 @@ _OTHER = (
         values=("1.2", "2.0"),
         image_properties=("hw_tpm_version",),
         extra_specs=("hw:tpm_version",),
+        unset="the guest has none",
     ),
     DeviceKind(
         name="tpm_secret_security",
@@ -390,6 +412,7 @@ _OTHER = (
         "migration of the guest needs the owner",
         values=("user", "host", "deployment"),
         extra_specs=("hw:tpm_secret_security",),
+        unset="the guest has none",
     ),
     DeviceKind(
         name="viommu_model",
@@ -400,6 +423,7 @@ _OTHER = (
         values=("intel", "smmuv3", "virtio", "auto"),
         image_properties=("hw_viommu_model",),
         extra_specs=("hw:viommu_model",),
+        unset="the guest has none",
     ),
     DeviceKind(
         name="mem_encryption",
@@ -410,6 +434,7 @@ _OTHER = (
         value_type="bool",
         image_properties=("hw_mem_encryption",),
         extra_specs=("hw:mem_encryption",),
+        default="false",
     ),
     DeviceKind(
         name="mem_encryption_model",

@@ -18,6 +18,8 @@ _ARM = frozenset(("aarch64", "armv6", "armv7l", "armv7b"))
 
 #: Of a bus of these kinds, scsi needs a controller, which is another choice.
 SCSI = "scsi"
+#: So does usb, for disks and input devices.
+USB = "usb"
 BUSES = frozenset(("disk_bus", "cdrom_bus", "rescue_bus"))
 
 #: What libvirt takes for the controller of a scsi bus where nobody says, by

@@ -7,6 +7,10 @@ from types import MappingProxyType
 
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
+#: Values that mean that a guest has no such device: where Nova picks one of
+#: them there is nothing to judge, unless the image has to say it.
+NO_DEVICE = frozenset(("0", "disabled", "false", "none"))
+
 _TRUE = frozenset(("1", "t", "true", "on", "y", "yes"))
 _BOOLEANS = _TRUE | {"0", "f", "false", "off", "n", "no"}
 
@@ -31,7 +35,9 @@ class DeviceKind:
     :ivar block_device: whether a block device mapping can choose it
     :ivar aliases: legacy spelling, in lower case, to the value of today
     :ivar fold_case: whether Nova reads the value in any case
-    :ivar unset: what comes of it where nobody chooses, in words
+    :ivar default: what Nova picks for every guest where nothing is said;
+        None where that depends on the guest, or cannot be known
+    :ivar unset: what happens then, in words, where there is no default
     :ivar of_file: whether it is about the very file that is booted, and so
         no wish of a server that is made of another file later
     """
@@ -47,6 +53,7 @@ class DeviceKind:
     block_device: bool = False
     aliases: Mapping[str, str] = field(default_factory=lambda: _NO_ALIASES)
     fold_case: bool = False
+    default: str | None = None
     unset: str = "the host decides"
     of_file: bool = False
 

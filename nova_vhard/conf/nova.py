@@ -13,6 +13,7 @@ from oslo_config import cfg
 
 _FORMATS = ("iso9660", "vfat")
 _POINTERS = ("ps2mouse", "usbtablet", None)
+_CPU_MODES = ("host-model", "host-passthrough", "maximum", "custom", "none")
 _VIRT_TYPES = ("kvm", "lxc", "qemu", "parallels")
 
 #: Group to options. What is not named here is not read.
@@ -30,6 +31,7 @@ OPTS: Mapping[str, tuple[cfg.Opt, ...]] = MappingProxyType(
         ),
         "libvirt": (
             cfg.StrOpt("virt_type", default="kvm", choices=_VIRT_TYPES),
+            cfg.StrOpt("cpu_mode", choices=_CPU_MODES),
             cfg.ListOpt("hw_machine_type"),
             cfg.BoolOpt("use_virtio_for_bridges", default=True),
             cfg.StrOpt("rescue_image_id"),

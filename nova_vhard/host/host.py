@@ -31,6 +31,9 @@ class Expected:
         use_virtio_for_bridges``
     :ivar force_config_drive: what it assumes of ``[DEFAULT]
         force_config_drive``
+    :ivar pointer_model: what it assumes of ``[DEFAULT] pointer_model``; None
+        where no rule of it depends on that
+    :ivar cpu_mode: what it assumes of ``[libvirt] cpu_mode``, likewise
     :ivar booleans: SELinux booleans that the operator wants on
     :ivar vulnerabilities: vulnerabilities of the processor that the operator
         accepts: name to reason
@@ -42,6 +45,8 @@ class Expected:
     machine_types: Mapping[str, str] = field(default_factory=dict)
     virtio_for_bridges: bool = True
     force_config_drive: bool = False
+    pointer_model: str | None = None
+    cpu_mode: str | None = None
     booleans: frozenset[str] = frozenset()
     vulnerabilities: Mapping[str, str] = field(default_factory=dict)
 

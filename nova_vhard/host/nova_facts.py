@@ -61,6 +61,8 @@ class NovaFacts:
     :ivar cpu_sets: option to the processors that it gives to guests, of
         those that are set; None from a pre-step that did not look
     :ivar channels: what leaves the host; likewise
+    :ivar cpu_mode: ``[libvirt] cpu_mode``; None where it is not set, or from
+        a pre-step that did not look
     :ivar hw_machine_type: ``[libvirt] hw_machine_type``, ``arch=machine``
     :ivar rescue_image_id: None where the instance's own image is used
     :ivar changed: when the newest of the files had been changed, in seconds
@@ -82,6 +84,7 @@ class NovaFacts:
     mdev_types: tuple[str, ...] | None = None
     cpu_sets: Mapping[str, str] | None = None
     channels: Channels | None = None
+    cpu_mode: str | None = None
     changed: float | None = None
 
 
@@ -154,6 +157,7 @@ def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
         mdev_types=_mdev_types(fields),
         cpu_sets=_cpu_sets(fields),
         channels=_channels(fields),
+        cpu_mode=_typed(libvirt.get("cpu_mode"), _TEXT),
         changed=_typed(fields.get("changed"), _NUMBER),
     )
 

@@ -5,30 +5,46 @@ Sources: ``get_disk_bus_for_device_type`` in nova/virt/libvirt/blockinfo.py,
 ``get_vif_model`` in nova/virt/libvirt/vif.py, ``_get_video_type`` and
 ``_guest_add_keyboard_device`` in nova/virt/libvirt/driver.py,
 ``get_default_machine_type`` in nova/virt/libvirt/utils.py,
-``get_vtpm_constraint`` and ``get_mem_encryption_constraint`` in
-nova/virt/hardware.py, and libvirt's own choice of a SCSI controller.
+``_get_pointer_bus_and_model``, ``_guest_add_usb_root_controller`` and
+``_add_rng_device`` there, ``get_vtpm_constraint`` and
+``get_mem_encryption_constraint`` in nova/virt/hardware.py, and libvirt's own
+choice of SCSI and USB controllers. What Nova picks whatever the guest is
+stands in the catalogue, as ``DeviceKind.default``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
-from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.catalogue.guests import BUSES, SCSI, SCSI_CONTROLLERS
+from nova_vhard.catalogue.devices import KINDS, USB_TABLET
+from nova_vhard.catalogue.guests import (
+    BUSES,
+    SCSI,
+    SCSI_CONTROLLERS,
+    USB,
+    X86,
+)
 from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
 from nova_vhard.common.text import clean, quote
 from nova_vhard.policy.hardware import (
     CDROM,
+    CONFIG_DRIVE,
     DISK,
     DISPLAY,
+    FLAVOR,
     FLOPPY,
+    NEW_DISK,
     NIC,
     SERVER,
+    Device,
     DeviceChoice,
     HardwareRequest,
 )
 from nova_vhard.policy.model import Assume
 
-#: The device that must be there for a kind's default to mean anything.
+#: Type of the devices that take a value of the kind: without such a device
+#: the value says nothing of the guest. Nova records a CD-ROM's bus with each
+#: server, and a snapshot inherits it.
 DEVICE_OF: Mapping[str, str] = MappingProxyType(
     {
         "disk_bus": DISK,
@@ -41,14 +57,21 @@ DEVICE_OF: Mapping[str, str] = MappingProxyType(
 
 #: Other kinds that mean nothing unless ``implied`` yields a default of them.
 NOT_OF_EVERY_GUEST = frozenset(
-    ("input_bus", "mem_encryption_model", "scsi_model", "tpm_model")
+    (
+        *("input_bus", "mem_encryption_model", "pointer_model", "rng"),
+        *("rng_model", "scsi_model", "tpm_model"),
+    )
+)
+
+_ALWAYS = Device(
+    CDROM, CONFIG_DRIVE, "a config drive, which this cloud always adds"
 )
 
 # The name that an image says each kind by.
 _SETTINGS = {
-    name: kind.image_properties[0]
+    name: (*kind.image_properties, *kind.extra_specs)[0]
     for name, kind in KINDS.items()
-    if kind.image_properties
+    if kind.image_properties or kind.extra_specs
 }
 
 #: Yields what Nova picks of a kind.
@@ -94,29 +117,64 @@ def machine_type(request: HardwareRequest, assume: Assume) -> str | None:
     return assume.machine_type.get(arch) or NOVA_MACHINE_TYPES.get(arch)
 
 
+def with_assumed(request: HardwareRequest, assume: Assume) -> HardwareRequest:
+    """Return a request with the config drive that hosts always add."""
+    if (
+        not assume.force_config_drive
+        or request.complete
+        or any(device.name == CONFIG_DRIVE for device in request.devices)
+    ):
+        return request
+    return request.plus(devices=[_ALWAYS])
+
+
+def names_of(choice: DeviceChoice, request: HardwareRequest) -> frozenset[str]:
+    """Return the names of the devices that get the value of a choice.
+
+    :returns: an empty name for the guest as a whole; nothing where the guest
+        has no such device
+    """
+    device = DEVICE_OF.get(choice.kind)
+    if choice.device or request.complete:
+        return frozenset((choice.device,))
+    if device is not None:
+        return frozenset(each.name for each in request.of_type(device))
+    if choice.kind == "pointer_model" and is_set(request, "input_bus"):
+        # The tablet is on that bus, whatever Nova has recorded of a pointer.
+        return frozenset()
+    return frozenset(("",))
+
+
 def implied(
-    request: HardwareRequest, assume: Assume
+    request: HardwareRequest,
+    assume: Assume,
+    kinds: Collection[str] = KINDS,
 ) -> Iterator[DeviceChoice]:
     """Yield what Nova picks where the request says nothing.
 
     Only for devices that this guest really gets. A value that libosinfo may
     pick by ``os_distro`` is None: unknown.
 
-    :param request: the explicit choices
+    :param request: the explicit choices, see ``with_assumed``
     :param assume: the host settings that the policy assumes
+    :param kinds: those that are asked for, at least
     """
     if request.complete:
         return
     stated = _stated(request)
+    controllers = "scsi_model" in kinds or "usb_model" in kinds
     choices = [
         choice
         for kind, pick in _PICKS
-        if kind not in stated
+        if (kind not in stated or kind in _EMPTY_IS_UNSET)
+        and (kind in kinds or (controllers and kind in _ON_CONTROLLERS))
         for choice in pick(request, assume)
     ]
     yield from choices
-    if "scsi_model" not in stated:
+    if "scsi_model" in kinds and "scsi_model" not in stated:
         yield from _scsi(request, choices, assume)
+    if "usb_model" in kinds:
+        yield from _usb(request, choices, assume)
 
 
 def _stated(request: HardwareRequest) -> set[str]:
@@ -144,13 +202,16 @@ def _choice(
     why: str,
     names: Iterable[str] = (),
 ) -> DeviceChoice:
-    setting = KINDS[kind].image_properties[0]
+    setting = _SETTINGS[kind]
+    where, what = request.origin, "property"
+    if not KINDS[kind].image_properties:
+        where, what = FLAVOR, "extra spec"
     return DeviceChoice(
         kind=kind,
         value=value,
-        source=f"{request.origin} property {setting} (not set)",
+        source=f"{where} {what} {setting} (not set)",
         setting=setting,
-        origin=request.origin,
+        origin=where,
         names=frozenset(names) | {setting},
         implied=why,
         holder=request.holder,
@@ -177,9 +238,9 @@ def _by_distro(
 
 
 def _disk(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
-    if DISK not in request.devices:
+    if not request.of_type(DISK):
         return
-    if request.os_distro:
+    if request.os_distro and assume.libosinfo:
         yield from _by_distro(request, "disk_bus", "a disk")
         return
     bus = {"lxc": "lxc", "parallels": "scsi"}.get(assume.virt_type, "virtio")
@@ -201,30 +262,25 @@ def cdrom_bus(request: HardwareRequest, assume: Assume) -> tuple[str, str]:
 
 
 def _cdrom(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
-    reason = request.reason(CDROM)
-    if reason is None and assume.force_config_drive:
-        reason = "a config drive, which this cloud always adds"
-    if reason is None:
-        return
-    bus, where = cdrom_bus(request, assume)
-    why = f"nova picks {bus} for a CD-ROM ({clean(reason)}) {where}"
-    yield _choice(request, "cdrom_bus", bus, why, _CDROM_NAMES)
+    for device in request.of_type(CDROM)[:1]:
+        bus, where = cdrom_bus(request, assume)
+        why = f"nova picks {bus} for a CD-ROM ({clean(device.why)}) {where}"
+        yield _choice(request, "cdrom_bus", bus, why, _CDROM_NAMES)
 
 
 def _floppy(
     request: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
-    if FLOPPY in request.devices:
-        reason = clean(request.reason(FLOPPY))
-        why = f"nova picks fdc for a floppy ({reason})"
+    for device in request.of_type(FLOPPY)[:1]:
+        why = f"nova picks fdc for a floppy ({clean(device.why)})"
         names = ("img_block_device_mapping", "block_device_mapping")
         yield _choice(request, "floppy_bus", "fdc", why, names)
 
 
 def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
-    if NIC not in request.devices:
+    if not request.of_type(NIC):
         return
-    if request.os_distro:
+    if request.os_distro and assume.libosinfo:
         yield from _by_distro(request, "vif_model", "a network card")
     elif assume.use_virtio_for_bridges:
         why = "nova picks virtio for a network card"
@@ -235,7 +291,7 @@ def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
 
 
 def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
-    if DISPLAY not in request.devices:
+    if not request.of_type(DISPLAY):
         return
     arch = qemu_architecture(request, assume)
     vga = arch in _VGA or assume.virt_type == "parallels"
@@ -244,14 +300,66 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     yield _choice(request, "video_model", model, why, _ARCHITECTURE_NAMES)
 
 
-def _keyboard(
+def _input(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
+    """Yield the bus of the keyboard and the tablet that Nova adds."""
+    if not request.of_type(DISPLAY):
+        return
+    arch = qemu_architecture(request, assume)
+    tablet = _asked(request, "pointer_model")
+    names = _ARCHITECTURE_NAMES | {"hw_pointer_model"}
+    if arch == "aarch64":
+        why = f"nova picks usb for a keyboard on {clean(arch)}"
+        yield _choice(request, "input_bus", "usb", why, names)
+    elif tablet or assume.pointer_model == USB_TABLET:
+        where = "hw_pointer_model" if tablet else "[DEFAULT] pointer_model"
+        why = f"nova picks usb for the tablet of {where}"
+        yield _choice(request, "input_bus", "usb", why, names)
+
+
+def _pointer(
     request: HardwareRequest, assume: Assume
 ) -> Iterator[DeviceChoice]:
-    """Yield the bus of the keyboard that Nova adds where there is none."""
+    if (
+        request.of_type(DISPLAY)
+        and assume.pointer_model == USB_TABLET
+        and not is_set(request, "input_bus")
+    ):
+        why = f"this cloud's hosts pick {USB_TABLET}"
+        names = ("hw_input_bus",)
+        yield _choice(request, "pointer_model", USB_TABLET, why, names)
+
+
+def _rng(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
+    """Yield the device that Nova adds unless the flavor says otherwise."""
+    if _has_rng(request, assume) and not request.explicit("rng"):
+        why = "nova adds one to each guest"
+        yield _choice(request, "rng", "true", why)
+
+
+def _rng_model(
+    request: HardwareRequest, assume: Assume
+) -> Iterator[DeviceChoice]:
+    if _has_rng(request, assume):
+        why = "nova picks virtio for a random number generator"
+        yield _choice(request, "rng_model", "virtio", why)
+
+
+def _has_rng(request: HardwareRequest, assume: Assume) -> bool:
+    return (
+        request.has_flavor
+        and assume.virt_type in ("kvm", "qemu")
+        and all(each.value == "true" for each in request.explicit("rng"))
+    )
+
+
+def _pmu(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
+    """Yield what QEMU picks, by the CPU that hosts give to guests."""
+    if not request.has_flavor or _asked(request, "pmu"):
+        return
     arch = qemu_architecture(request, assume)
-    if DISPLAY in request.devices and arch == "aarch64":
-        why = f"nova picks usb for a keyboard on {clean(arch)}"
-        yield _choice(request, "input_bus", "usb", why, _ARCHITECTURE_NAMES)
+    has = arch not in X86 or assume.cpu_mode in ("host-passthrough", "maximum")
+    why = f"QEMU picks {str(has).lower()} for this cloud's CPUs on {arch}"
+    yield _choice(request, "pmu", str(has).lower(), why, _ARCHITECTURE_NAMES)
 
 
 def _firmware(
@@ -287,8 +395,7 @@ def _asked(request: HardwareRequest, kind: str) -> bool:
     return any(choice.value for choice in request.explicit(kind))
 
 
-# A kind that the image itself says has no default, to what picks it; empty
-# where the picker looks for itself.
+# A kind that the image itself says has no default, to what picks it.
 _PICKS: tuple[tuple[str, Picker], ...] = (
     ("machine_type", _machine),
     ("disk_bus", _disk),
@@ -296,19 +403,34 @@ _PICKS: tuple[tuple[str, Picker], ...] = (
     ("floppy_bus", _floppy),
     ("vif_model", _card),
     ("video_model", _video),
-    ("input_bus", _keyboard),
+    ("input_bus", _input),
+    ("pointer_model", _pointer),
     ("firmware_type", _firmware),
-    ("", _tpm),
-    ("", _encryption),
+    ("tpm_model", _tpm),
+    ("mem_encryption_model", _encryption),
+    ("rng", _rng),
+    ("rng_model", _rng_model),
+    ("pmu", _pmu),
 )
+# Nova takes an empty one of these for none (get_vtpm_constraint).
+_EMPTY_IS_UNSET = frozenset(("mem_encryption_model", "tpm_model"))
+#: Kinds of which Nova picks one by what the guest is.
+PICKED = frozenset(("scsi_model", "usb_model", *(kind for kind, _ in _PICKS)))
+# Kinds that may need a controller of SCSI or USB.
+_ON_CONTROLLERS = BUSES | {"input_bus"}
 
 
 def _scsi(
     request: HardwareRequest, defaults: Iterable[DeviceChoice], assume: Assume
 ) -> Iterator[DeviceChoice]:
-    where = _scsi_disk(request, defaults, assume)
-    if where is None:
+    own, of_rescue = _on_bus(SCSI, request, defaults, assume)
+    if not own and not of_rescue:
         return
+    where = ""
+    if not own:
+        where = ", on which the rescue disk is plugged in"
+    elif own[0].origin == SERVER:
+        where = f", on which {clean(own[0].setting)} is"
     arch = qemu_architecture(request, assume)
     model = scsi_controller(arch)
     why = (
@@ -316,9 +438,12 @@ def _scsi(
         f"{clean(arch)}{where}"
     )
     names = ("hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus")
-    yield _choice(
+    choice = _choice(
         request, "scsi_model", model, why, _ARCHITECTURE_NAMES.union(names)
     )
+    # The controller of a disk that may come is none that the server has.
+    disks = {each.device for each in (*own, *of_rescue)}
+    yield replace(choice, device=NEW_DISK if disks == {NEW_DISK} else "")
 
 
 def scsi_controller(arch: str) -> str:
@@ -326,41 +451,49 @@ def scsi_controller(arch: str) -> str:
     return SCSI_CONTROLLERS.get(arch, SCSI_CONTROLLERS[""])
 
 
-def _scsi_disk(
-    request: HardwareRequest, defaults: Iterable[DeviceChoice], assume: Assume
-) -> str | None:
-    """Return what to say of the disk on a scsi bus; None if there is none."""
-    for choice in filter(_on_scsi, (*request.choices, *defaults)):
-        if _is_of_no_device(choice, request, assume):
-            continue
-        kept = choice.origin == SERVER
-        return f", on which {clean(choice.setting)} is" if kept else ""
+def _on_bus(
+    bus: str,
+    request: HardwareRequest,
+    defaults: Iterable[DeviceChoice],
+    assume: Assume,
+) -> tuple[list[DeviceChoice], list[DeviceChoice]]:
+    """Return what is on a bus: of the guest itself, and of its rescue disk."""
+    own = [
+        choice
+        for choice in (*request.choices, *defaults)
+        if choice.value == bus
+        and choice.kind in _ON_CONTROLLERS
+        and names_of(choice, request)
+    ]
     disk = request.rescue_disk
-    if disk is not None and any(map(_on_scsi, _of_rescue(disk, assume))):
-        return ", on which the rescue disk is plugged in"
-    return None
+    if disk is None:
+        return own, []
+    return own, [
+        choice
+        for choice in (*disk.choices, *implied(disk, assume, BUSES))
+        if choice.value == bus
+        and choice.kind in BUSES
+        and (disk.only is None or choice.kind in disk.only)
+    ]
 
 
-def _is_of_no_device(
-    choice: DeviceChoice, request: HardwareRequest, assume: Assume
-) -> bool:
-    """Return whether it is the bus of CD-ROMs, of which there is none."""
-    setting = KINDS["cdrom_bus"].image_properties[0]
-    return (
-        choice.kind == "cdrom_bus"
-        and setting in choice.names
-        and CDROM not in request.devices
-        and not assume.force_config_drive
-    )
-
-
-def _of_rescue(
-    disk: HardwareRequest, assume: Assume
+def _usb(
+    request: HardwareRequest, defaults: Iterable[DeviceChoice], assume: Assume
 ) -> Iterator[DeviceChoice]:
-    for choice in (*disk.choices, *implied(disk, assume)):
-        if disk.only is None or choice.kind in disk.only:
-            yield choice
+    """Yield the USB controller of a guest that needs one.
 
-
-def _on_scsi(choice: DeviceChoice) -> bool:
-    return choice.value == SCSI and choice.kind in BUSES
+    libvirt picks it then, whatever ``hw_usb_model`` says.
+    """
+    own, of_rescue = _on_bus(USB, request, defaults, assume)
+    on_usb = [*own, *of_rescue]
+    arch = qemu_architecture(request, assume)
+    if not on_usb and arch not in ("ppc64", "ppc64le"):
+        return
+    # Measured on x86; elsewhere as libvirt's source says.
+    model = "piix3-uhci" if arch in X86 else "qemu-xhci"
+    what = KINDS[on_usb[0].kind].title if on_usb else "guest"
+    why = f"libvirt picks {model} for usb ({what})"
+    names = frozenset(("hw_input_bus",)).union(*(c.names for c in on_usb))
+    yield _choice(
+        request, "usb_model", model, why, _ARCHITECTURE_NAMES | names
+    )

@@ -2,7 +2,8 @@
 """HardwareRequest: what a guest asks for, each choice with its source."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 #: Where a choice can be written down.
 IMAGE = "image"
@@ -13,14 +14,39 @@ SERVER = "server"
 PASSTHROUGH = "passthrough"
 DOMAIN = "domain"
 
-#: Devices that a guest can really get; only for those is a default judged.
+#: Types of devices that take what is said for all devices of their kind.
 DISK = "disk"
 CDROM = "cdrom"
 FLOPPY = "floppy"
 NIC = "nic"
 DISPLAY = "display"
+
+
+class Device(NamedTuple):
+    """A device that a guest really gets.
+
+    :ivar type: DISK, CDROM, FLOPPY, NIC or DISPLAY
+    :ivar name: which one of the guest it is; the same device has the same
+        name in each request about a server
+    :ivar why: why the guest gets it, in words; empty where every guest does
+    """
+
+    type: str
+    name: str
+    why: str = ""
+
+
+#: Names of devices that more than one reader knows.
+ROOT = "root disk"
+CONFIG_DRIVE = "config drive"
+#: A volume that the server does not have yet.
+NEW_DISK = "attached volume"
 #: What a guest gets where nothing more is said.
-USUAL = frozenset((DISK, NIC, DISPLAY))
+USUAL = (
+    Device(DISK, ROOT),
+    Device(NIC, "network cards"),
+    Device(DISPLAY, "display"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +112,8 @@ class DeviceChoice:
     :ivar holder: the image or volume that it stands in
     :ivar synonyms: other words for the same device, any of which a rule may
         allow: libvirt's ``pc-q35-10.0`` is a ``q35``
+    :ivar device: name of the one device that it is for; empty where it is
+        for each device of the kind, or for the guest as a whole
     """
 
     kind: str
@@ -98,6 +126,7 @@ class DeviceChoice:
     implied: str | None = None
     holder: Holder = NOBODY
     synonyms: tuple[str, ...] = ()
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +154,8 @@ class HardwareRequest:
     """The device choices of one guest, and what its defaults depend on.
 
     :ivar choices: the explicit choices, in the order in which they were read
-    :ivar devices: the devices that the guest really gets (DISK, CDROM, …)
+    :ivar devices: the devices that the guest really gets, but for those
+        whose own choices say all that there is to judge
     :ivar architecture: guest architecture, None where the host decides
     :ivar emulated: architecture that QEMU emulates in its place, if any
     :ivar machine_type: machine type, None where the host decides
@@ -134,8 +164,6 @@ class HardwareRequest:
     :ivar passthrough: devices of the host that are asked for
     :ivar only: the device kinds that this request is about; None for all
     :ivar host_checks: checks that the flavor demands of the host
-    :ivar reasons: for devices beyond disk, card and display: why the guest
-        gets one (``CDROM`` -> ``a config drive``)
     :ivar holder: the image or volume that its properties are of
     :ivar rescue_disk: a disk that another image chooses and that is plugged
         into this guest: its own kinds are in its ``only``, and its
@@ -145,15 +173,16 @@ class HardwareRequest:
     :ivar faults: references that nobody can judge
     :ivar complete: whether it is all that the guest has, so that nothing is
         implied by what it does not say
+    :ivar has_flavor: whether the extra specs of a flavor are among the
+        choices; without one nothing is implied that a flavor may decide
     """
 
     choices: tuple[DeviceChoice, ...] = ()
-    devices: frozenset[str] = USUAL
+    devices: tuple[Device, ...] = USUAL
     architecture: str | None = None
     machine_type: str | None = None
     os_distro: str | None = None
     origin: str = IMAGE
-    reasons: tuple[tuple[str, str], ...] = field(default=())
     passthrough: tuple[Passthrough, ...] = ()
     host_checks: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
@@ -163,6 +192,7 @@ class HardwareRequest:
     other_files: "tuple[HardwareRequest, ...]" = ()
     faults: tuple[Fault, ...] = ()
     complete: bool = False
+    has_flavor: bool = False
 
     def explicit(self, kind: str) -> tuple[DeviceChoice, ...]:
         """Return the explicit choices of one kind."""
@@ -171,20 +201,15 @@ class HardwareRequest:
     def plus(
         self,
         choices: Iterable[DeviceChoice] = (),
-        reasons: Iterable[tuple[str, str]] = (),
+        devices: Iterable[Device] = (),
     ) -> "HardwareRequest":
-        """Return this request with more choices and more devices.
-
-        :param reasons: pairs of device and why the guest gets it
-        """
-        more = tuple(reasons)
+        """Return this request with more choices and more devices."""
         return replace(
             self,
-            choices=self.choices + tuple(choices),
-            devices=self.devices | {device for device, _ in more},
-            reasons=self.reasons + more,
+            choices=(*self.choices, *choices),
+            devices=(*self.devices, *devices),
         )
 
-    def reason(self, device: str) -> str | None:
-        """Say in words why the guest gets a device, if a reader knew."""
-        return dict(reversed(self.reasons)).get(device)
+    def of_type(self, kind: str) -> tuple[Device, ...]:
+        """Return the devices of one type."""
+        return tuple(device for device in self.devices if device.type == kind)

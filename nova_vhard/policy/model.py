@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
-from nova_vhard.catalogue.devices import OF_FILE
+from nova_vhard.catalogue.devices import KINDS, OF_FILE, USB_TABLET
+from nova_vhard.catalogue.kinds import NO_DEVICE
 from nova_vhard.policy.subject import MOVE, Subject
 
 #: A rule's path, what an exemption selects by, and its value.
@@ -206,13 +207,19 @@ class HostsRule:
 
 @dataclass(frozen=True)
 class Assume:
-    """What nova-compute does when an image says nothing."""
+    """What nova-compute does when an image says nothing.
+
+    :ivar libosinfo: whether hosts look buses and models up by ``os_distro``
+    """
 
     virt_type: str = "kvm"
     architecture: str = "x86_64"
     machine_type: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     use_virtio_for_bridges: bool = True
     force_config_drive: bool = False
+    pointer_model: str = USB_TABLET
+    cpu_mode: str = "host-model"
+    libosinfo: bool = True
 
 
 class HotPlug(enum.StrEnum):
@@ -266,10 +273,24 @@ class Policy:
     exemptions: tuple[Exemption, ...] = ()
 
     @cached_property
-    def explicit(self) -> tuple[DeviceRule, ...]:
-        """The rules that an image itself has to answer to."""
-        rules = self.guest_devices.values()
-        return tuple(rule for rule in rules if rule.explicit)
+    def unless_said(self) -> tuple[DeviceRule, ...]:
+        """The rules that a guest breaks about which nothing is said.
+
+        Nova's default is not allowed, or nobody can know it and the rule
+        demands that it is said.
+        """
+        result = []
+        for rule in self.guest_devices.values():
+            default = KINDS[rule.kind].default
+            if default is None:
+                broken = rule.explicit
+            else:
+                broken = default not in rule.allow and (
+                    rule.explicit or default not in NO_DEVICE
+                )
+            if broken:
+                result.append(rule)
+        return tuple(result)
 
     @cached_property
     def judges_files(self) -> bool:

@@ -18,6 +18,8 @@ from nova_vhard.common.json_schema import (
     titled,
 )
 
+#: ``[libvirt] cpu_mode``.
+CPU_MODES = ("host-model", "host-passthrough", "maximum", "custom", "none")
 MODES = ("enforce", "warn", "audit")
 HOT_PLUG = ("report", "detach")
 TRUST = ("reported", "attested")
@@ -116,6 +118,9 @@ SCHEMA: dict[str, Any] = keys(
         ),
         use_virtio_for_bridges=BOOL,
         force_config_drive=BOOL,
+        pointer_model={"enum": ["usbtablet", "ps2mouse", "none"]},
+        cpu_mode={"enum": list(CPU_MODES)},
+        libosinfo=BOOL,
     ),
     guest_devices=titled(
         keys(**dict.fromkeys(KINDS, _RULE)),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.catalogue.guests import SCSI
+from nova_vhard.catalogue.kinds import NO_DEVICE
 from nova_vhard.catalogue.passthrough import (
     FIXES,
     NEVER_ONE_TIME,
@@ -18,6 +19,8 @@ from nova_vhard.policy.defaults import (
     DEVICE_OF,
     NOT_OF_EVERY_GUEST,
     implied,
+    names_of,
+    with_assumed,
 )
 from nova_vhard.policy.hardware import (
     DOMAIN,
@@ -63,16 +66,19 @@ _ISSUED = frozenset((BOOT, MOVE, RESIZE, UNSHELVE, ATTACH))
 #: Operations in which a guest goes on, of the file that it is made of.
 _GOES_ON = frozenset((MOVE, UNSHELVE))
 
+#: The guest as a whole, in the place of a device.
+_GUEST = frozenset(("",))
+
 _OUTCOMES = {None: ALLOW, Mode.ENFORCE: REFUSE}
 
 
 class ViolationKey(NamedTuple):
-    """What makes two violations the same one.
+    """A device, and the rules that its value breaks.
 
     :ivar rules: ids of the rules
     :ivar value: what breaks them
     :ivar number: how many devices there are, as Violation.count
-    :ivar device: which of several, where the value does not say it
+    :ivar device: name of the device; empty for the guest as a whole
     """
 
     rules: tuple[str, ...]
@@ -88,7 +94,6 @@ class Message:
     :ivar text: what is wrong
     :ivar source: who asks for it, in words
     :ivar value: what is lacking, or what lacks it
-    :ivar device: which device of the host, where it is about one
     :ivar names: names of the image properties that it comes from
     :ivar fix: what to do about it, where the text does not say it
     """
@@ -96,7 +101,6 @@ class Message:
     text: str
     source: str
     value: str
-    device: str = ""
     names: frozenset[str] = frozenset()
     fix: str = ""
 
@@ -115,6 +119,8 @@ class Violation:
         there are of what nobody can judge
     :ivar changes: what would mend it
     :ivar carried: what a copy of another project's image has to say
+    :ivar devices: names of the devices that have the value; an empty name
+        stands for the guest as a whole
     :ivar touched: of a change of an image: the properties in it that bring
         this in, all of them where that cannot be said; None where an image,
         or a guest, is judged as a whole
@@ -128,6 +134,7 @@ class Violation:
     count: str = ""
     changes: tuple[Change, ...] = ()
     carried: Properties = ()
+    devices: frozenset[str] = _GUEST
     touched: frozenset[str] | None = None
 
     @property
@@ -141,12 +148,13 @@ class Violation:
         return ", ".join(self.rules)
 
     @property
-    def key(self) -> ViolationKey:
-        """What makes two violations the same one."""
-        device = (
-            "" if isinstance(self.cause, DeviceChoice) else self.cause.device
+    def keys(self) -> frozenset[ViolationKey]:
+        """What makes two violations the same: a key for each device."""
+        value, count = self.cause.value, self.count
+        return frozenset(
+            ViolationKey(self.rules, value, count, device)
+            for device in self.devices
         )
-        return ViolationKey(self.rules, self.cause.value, self.count, device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +224,9 @@ def evaluate(
     :param request: the choices of the guest
     :param subject: who asks, and in the course of what
     :param today: the day (UTC) by which exemptions are judged
-    :param already: violations that the server had before; they are judged
-        as those of a move, so that no server is stranded
+    :param already: the devices of the server that broke a rule before: what
+        the same devices break with the same value is judged as that of a
+        move, so that no server is stranded
     """
     if not policy.enabled:
         return Verdict(policy=policy.digest, enabled=False)
@@ -292,10 +301,18 @@ def violated(
     today: datetime.date,
 ) -> frozenset[ViolationKey]:
     """Return what requests violate, such as those that a server stands for."""
-    return frozenset(
-        violation.key
-        for request in requests
-        for violation in evaluate(policy, request, subject, today).violations
+    return frozenset[ViolationKey]().union(
+        *(
+            keys_of(evaluate(policy, request, subject, today))
+            for request in requests
+        )
+    )
+
+
+def keys_of(verdict: Verdict) -> frozenset[ViolationKey]:
+    """Return which devices break which rules."""
+    return frozenset[ViolationKey]().union(
+        *(violation.keys for violation in verdict.violations)
     )
 
 
@@ -307,7 +324,7 @@ def with_more(verdict: Verdict, more: Iterable[Violation]) -> Verdict:
 def _softened(
     policy: Policy, violation: Violation, already: frozenset[ViolationKey]
 ) -> Violation:
-    if violation.key not in already or PASSTHROUGH_REQUIRE in violation.rules:
+    if not violation.keys <= already or PASSTHROUGH_REQUIRE in violation.rules:
         # A device never moves without proof, whoever had one before.
         return violation
     mode = weaker(violation.mode, policy.moves_guest_devices)
@@ -326,17 +343,21 @@ def soften(verdict: Verdict, mode: Mode) -> Verdict:
 def introduced_violations(
     after: Verdict, before: Verdict, touched: frozenset[str]
 ) -> Verdict:
-    """Return the verdict on a change: what it brings in, or keeps.
+    """Return the verdict on a change: what it sets, or keeps.
+
+    A default that it brings in is refused when somebody boots the image:
+    tools set one property after the other, in any order.
 
     :param after: on the image as it would be
     :param before: on the image as it is
     :param touched: names of the properties that the change names
     """
-    old = {violation.key for violation in before.violations}
+    old = keys_of(before)
     kept = tuple(
         replace(violation, touched=violation.cause.names & touched or touched)
         for violation in after.violations
-        if violation.key not in old or violation.cause.names & touched
+        if (violation.choice is None or violation.choice.implied is None)
+        and (not violation.keys <= old or violation.cause.names & touched)
     )
     return replace(after, violations=kept)
 
@@ -344,6 +365,7 @@ def introduced_violations(
 def _violations(
     policy: Policy, request: HardwareRequest, subject: Subject
 ) -> Iterator[Violation]:
+    request = with_assumed(request, policy.assume)
     remedies = Remedies(policy, request, subject)
     for fault in request.faults:
         yield _unjudgeable(policy, fault, subject, remedies)
@@ -390,23 +412,35 @@ def _devices(
     for choice in request.choices:
         rule = rules.get(choice.kind)
         if rule and not _in(rule.allow, choice.value, choice.synonyms):
-            yield _violation(remedies, rule, choice)
+            devices = names_of(choice, request)
+            if devices:  # else the guest has no such device to judge
+                yield _violation(remedies, rule, choice, devices)
     yield from _passthrough(policy, request, subject)
     yield from _never_one_time(policy, request, subject)
-    defaults = tuple(implied(request, policy.assume))
+    defaults = tuple(implied(request, policy.assume, rules))
     for choice in defaults:
         rule = rules.get(choice.kind)
         if rule is None:
             continue
-        known = choice.value is not None
-        if known and choice.value not in rule.allow:
-            yield _violation(remedies, rule, choice, rule.explicit)
-        elif rule.explicit:
-            yield _violation(remedies, rule, choice, True)
-    for rule in () if request.complete else policy.explicit:
-        if rule.kind in rules and _unsaid(rule, request, defaults):
+        if choice.value is None:
+            broken = rule.explicit
+        else:
+            broken = choice.value not in rule.allow and (
+                rule.explicit or choice.value not in NO_DEVICE
+            )
+        if broken:
+            devices = names_of(choice, request)
+            yield _violation(remedies, rule, choice, devices, rule.explicit)
+    for rule in () if request.complete else policy.unless_said:
+        stated = (*request.choices, *defaults)
+        if (
+            rule.kind in rules
+            and rule.kind not in DEVICE_OF
+            and rule.kind not in NOT_OF_EVERY_GUEST
+            and all(choice.kind != rule.kind for choice in stated)
+        ):
             choice = _nothing(rule, request)
-            yield _violation(remedies, rule, choice, True)
+            yield _violation(remedies, rule, choice, missing=rule.explicit)
 
 
 def _rules(
@@ -434,6 +468,7 @@ def _violation(
     remedies: Remedies,
     rule: DeviceRule,
     choice: DeviceChoice,
+    devices: frozenset[str] = _GUEST,
     missing: bool = False,
 ) -> Violation:
     policy = remedies.policy
@@ -444,6 +479,7 @@ def _violation(
         policy.mode_for(rule.mode, remedies.subject, moves),
         rule.allow.listed,
         missing,
+        devices=devices,
         changes=remedies.changes(choice),
         carried=remedies.carried(choice.origin, choice.holder),
     )
@@ -506,37 +542,27 @@ def _never_one_time(
             f"be {ONE_TIME_USE}: {why}"
         )
         message = Message(
-            text,
-            item.source,
-            ONE_TIME_USE,
-            device=item.name,
-            fix=FIXES[item.kind],
+            text, item.source, ONE_TIME_USE, fix=FIXES[item.kind]
         )
-        yield Violation((PASSTHROUGH_REQUIRE,), message, mode)
-
-
-def _unsaid(
-    rule: DeviceRule,
-    request: HardwareRequest,
-    defaults: tuple[DeviceChoice, ...],
-) -> bool:
-    """Return whether a kind that has no default of its own is not set."""
-    if rule.kind in DEVICE_OF or rule.kind in NOT_OF_EVERY_GUEST:
-        return False
-    stated = (*request.explicit(rule.kind), *defaults)
-    return all(choice.kind != rule.kind for choice in stated)
+        yield Violation(
+            (PASSTHROUGH_REQUIRE,),
+            message,
+            mode,
+            devices=frozenset((item.name,)),
+        )
 
 
 def _nothing(rule: DeviceRule, request: HardwareRequest) -> DeviceChoice:
     kind = KINDS[rule.kind]
     setting = kind.image_properties[0]
+    why = kind.unset if kind.default is None else f"nova picks {kind.default}"
     return DeviceChoice(
         kind=rule.kind,
-        value=None,
+        value=kind.default,
         source=f"{request.origin} property {setting} (not set)",
         setting=setting,
         origin=request.origin,
         names=frozenset((setting,)),
-        implied=kind.unset,
+        implied=why,
         holder=request.holder,
     )

@@ -16,11 +16,10 @@ from nova_vhard.policy.hardware import (
     CDROM,
     FLOPPY,
     NOBODY,
+    Device,
     DeviceChoice,
     Holder,
 )
-
-Reasons = list[tuple[str, str]]
 
 _BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
 _DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
@@ -48,7 +47,7 @@ def read(
     name: str,
     origin: str = BLOCK_DEVICE,
     holder: Holder = NOBODY,
-) -> tuple[list[DeviceChoice], Reasons]:
+) -> tuple[list[DeviceChoice], list[Device]]:
     """Read a list of block device mappings.
 
     :param entries: the list, or JSON text of it, as it was found
@@ -56,14 +55,14 @@ def read(
     :param origin: where that is: BLOCK_DEVICE for a request's body, IMAGE or
         VOLUME for a property
     :param holder: which image or volume it is
-    :returns: the choices, and why the guest gets a CD-ROM or a floppy.
-        What cannot be read is a choice that no policy allows.
+    :returns: the choices, and the CD-ROMs and floppies without a bus of
+        their own. What cannot be read is a choice that no policy allows.
     """
     choices: list[DeviceChoice] = []
-    reasons: Reasons = []
+    devices: list[Device] = []
     listed = _listed(entries, origin)
     if listed is None:
-        return [_unreadable(entries, name, origin, holder)], reasons
+        return [_unreadable(entries, name, origin, holder)], devices
     for index, entry in enumerate(listed):
         place = f"{name}[{index}]"
         if not isinstance(entry, Mapping):
@@ -80,8 +79,8 @@ def read(
             judged = _BUS_KIND.get(device, "disk_bus")
             choices.append(_choice(judged, bus, field, origin, holder))
         if str(bus) not in USED and device in _DEVICE:
-            reasons.append((_DEVICE[device], place))
-    return choices, reasons
+            devices.append(Device(_DEVICE[device], place, place))
+    return choices, devices
 
 
 def _is_swap(entry: Mapping[str, Any]) -> bool:
@@ -108,16 +107,16 @@ def _listed(entries: Any, origin: str) -> list[Any] | None:
 def _choice(
     kind: str, value: Any, setting: str, origin: str, holder: Holder
 ) -> DeviceChoice:
-    if origin == BLOCK_DEVICE:
-        return DeviceChoice(kind, str(value), setting, setting, origin)
+    in_body = origin == BLOCK_DEVICE
     return DeviceChoice(
         kind=kind,
         value=str(value),
-        source=f"{origin} property {setting}",
+        source=setting if in_body else f"{origin} property {setting}",
         setting=setting,
         origin=origin,
-        names=frozenset((setting.partition("[")[0],)),
+        names=frozenset(() if in_body else (setting.partition("[")[0],)),
         holder=holder,
+        device=setting.partition(".")[0],
     )
 
 

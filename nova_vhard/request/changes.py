@@ -4,24 +4,19 @@
 from dataclasses import replace
 from typing import Any
 
-from nova_vhard.policy.hardware import STORED, DeviceChoice, HardwareRequest
+from nova_vhard.policy.hardware import (
+    DISK,
+    NEW_DISK,
+    NIC,
+    Device,
+    HardwareRequest,
+)
 from nova_vhard.policy.subject import ATTACH, UPDATE, subject_of
 from nova_vhard.request import passthrough
+from nova_vhard.request.kept import with_new_disk
 from nova_vhard.request.lookups import Body, Lookups
 from nova_vhard.request.nova_api import ServerReader, section
 from nova_vhard.request.server_request import ServerRequest
-
-# Nova names a disk on these buses sda, sdb, …, and plugs a later one in by
-# its name alone: as scsi (get_disk_bus_for_disk_dev in blockinfo.py).
-_NAMED_SD = frozenset(("sata", "usb"))
-_PLUGGED_AS_SCSI = DeviceChoice(
-    kind="disk_bus",
-    value="scsi",
-    source="a volume that is attached later",
-    setting="hw_disk_bus",
-    names=frozenset(("hw_disk_bus",)),
-    holder=STORED,
-)
 
 
 class ChangeReader:
@@ -49,21 +44,30 @@ class ChangeReader:
         if asked is not None:
             request = HardwareRequest(passthrough=(asked,), only=frozenset())
             return ServerRequest(request, subject, attached_to=server_id)
-        only = frozenset(("vif_model",))
-        return ServerRequest(replace(server.hardware, only=only), subject)
+        card = replace(
+            server.hardware,
+            devices=(Device(NIC, "attached network card"),),
+            only=frozenset(("vif_model",)),
+        )
+        return ServerRequest(card, subject)
 
     def attach_volume(self, server_id: str, body: Body) -> ServerRequest:
-        """Read POST os-volume_attachments: a disk on the bus of old."""
+        """Read POST os-volume_attachments: a disk on the bus of old.
+
+        The disk is new; its controller is one that the server may have.
+        """
         server = self._find.server(server_id)
-        request = server.hardware
-        if any(
-            choice.kind == "disk_bus" and choice.value in _NAMED_SD
-            for choice in request.choices
-        ):
-            request = request.plus([_PLUGGED_AS_SCSI])
-        only = frozenset(("disk_bus", "scsi_model"))
+        present = self._servers.existing(server)
+        request = replace(
+            with_new_disk(present, server.hardware).plus(
+                devices=[Device(DISK, NEW_DISK)]
+            ),
+            only=frozenset(("disk_bus", "scsi_model")),
+        )
         return ServerRequest(
-            replace(request, only=only), self._servers.subject(ATTACH, server)
+            request,
+            self._servers.subject(ATTACH, server),
+            existing=(present,),
         )
 
     def add_metadata(self, image_id: str, body: Body) -> ServerRequest:

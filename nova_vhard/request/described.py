@@ -250,7 +250,7 @@ def _move(find: Description, requester: Any, data: Data) -> ServerRequest:
 def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
     """Read a rebuild; the scheduler judges the flavor, which stays."""
     request = ServerReader(find, requester).rebuild(_SERVER, _NOTHING)
-    empty = HardwareRequest(devices=frozenset())
+    empty = HardwareRequest(devices=())
     flavor = parts.with_specs(empty, find.the_flavor.extra_specs)
     kinds = frozenset(choice.kind for choice in flavor.choices)
     existing = request.existing if "server" in data else ()

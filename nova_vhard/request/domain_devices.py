@@ -63,7 +63,7 @@ def read(
     facts = Facts(specs, _at(domain, "os/type/@arch") or "", host)
     return HardwareRequest(
         choices=tuple(_choices(domain, facts)),
-        devices=frozenset(),
+        devices=(),
         passthrough=tuple(_host_devices(domain, facts)),
         host_checks=passthrough.host_checks(specs or {}),
         faults=tuple(_faults(domain, facts)),

@@ -14,9 +14,12 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.properties import LEGACY_NAMES, VMWARE_ADAPTER
 from nova_vhard.policy.hardware import (
     CDROM,
+    CONFIG_DRIVE,
     IMAGE,
     NOBODY,
+    ROOT,
     USUAL,
+    Device,
     DeviceChoice,
     Fault,
     HardwareRequest,
@@ -37,8 +40,8 @@ _ORDER = {name: place for place, name in enumerate(_KIND_OF)}
 #: nova/compute/manager.py, ``get`` of nova.image.glance.API).
 BASE_IMAGE = "base_image_ref"
 
-#: Why a guest's root is a CD-ROM, whatever bus and kind it had before.
-ISO_IMAGE = (CDROM, "an ISO image")
+#: The root of a guest is a CD-ROM then, whatever bus and kind it had before.
+ISO_IMAGE = Device(CDROM, ROOT, "an ISO image")
 
 #: Every property that this reader looks at; a change of another one cannot
 #: change what it returns.
@@ -101,22 +104,20 @@ def read(
     choices = [
         _choice(name, effective[name], origin, holder) for name in chosen
     ]
-    reasons: list[tuple[str, str]] = []
+    devices = [*USUAL, *_cdroms(effective, disk_format)]
     for name in MAPPINGS:
         if (value := properties.get(name)) is not None:
-            more, why = block_device.read(value, name, origin, holder)
+            more, cdroms = block_device.read(value, name, origin, holder)
             choices += more
-            reasons += why
-    reasons += _cdroms(effective, disk_format)
+            devices += cdroms
     return HardwareRequest(
         choices=tuple(choices),
-        devices=USUAL.union(device for device, _ in reasons),
+        devices=tuple(devices),
         architecture=_value(effective, "hw_architecture"),
         emulated=_value(effective, "hw_emulation_architecture"),
         machine_type=_machine_type(effective),
         os_distro=_value(effective, "os_distro"),
         origin=origin,
-        reasons=tuple(reasons),
         holder=holder,
         faults=tuple(_faults(properties, origin, holder)),
     )
@@ -223,8 +224,9 @@ def _choice(
 
 def _cdroms(
     effective: Mapping[str, _Found], disk_format: str | None
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[Device]:
     if disk_format == "iso":
         yield ISO_IMAGE
     if _value(effective, "img_config_drive") == "mandatory":
-        yield CDROM, "a config drive, by img_config_drive"
+        why = "a config drive, by img_config_drive"
+        yield Device(CDROM, CONFIG_DRIVE, why)

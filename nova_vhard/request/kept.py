@@ -8,12 +8,17 @@ root disk or a local one without a bus goes onto the disks' bus, whatever its
 kind is; by name and kind only where its bus is none that Nova knows.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 
 from nova_vhard.policy.hardware import (
     CDROM,
+    DISK,
     FLOPPY,
+    NEW_DISK,
+    ROOT,
     SERVER,
+    Device,
     DeviceChoice,
     HardwareRequest,
 )
@@ -28,9 +33,6 @@ _BUS_OF_NAME = (("hd", "ide"), ("sd", "scsi"), ("vd", "virtio"), ("fd", "fdc"))
 #: Disks on these buses are named sda, sdb, …
 _NAMED_SD = frozenset(("scsi", "sata", "usb"))
 
-#: Where the bus of a disk comes from that is attached after the gate's look.
-LATER = "a disk that is attached later"
-
 _BUS_KIND = {"cdrom": "cdrom_bus", "floppy": "floppy_bus"}
 _DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
 _KNOWN = frozenset(("disk", "cdrom", "floppy", "lun"))
@@ -40,48 +42,88 @@ def with_kept(
     request: HardwareRequest,
     devices: Iterable[KeptDevice],
     config_drive: bool,
+    stored: HardwareRequest,
 ) -> HardwareRequest:
     """Return a request with what the server keeps.
 
+    A device that keeps its bus does not take the bus that the image of the
+    moment says; one without a bus takes it.
+
     :param request: what the image of the moment asks for
     :param config_drive: whether the server has a config drive, whose bus
-        Nova chooses anew
-    """
-    choices: list[DeviceChoice] = []
-    reasons = [KEPT_CONFIG_DRIVE] if config_drive else []
-    for device in devices:
-        if device.root and ISO_IMAGE in request.reasons:
-            # its bus and its kind are of the image then (get_root_info)
-            continue
-        kind = device.device_type if device.device_type in _KNOWN else "disk"
-        where = f"the server's {kind} {device.device_name or ''}".rstrip()
-        bus = bus_of(device)
-        if bus is None and kind in _DEVICE and _by_kind(device):
-            reasons.append((_DEVICE[kind], where))
-        choices += _choices(kind, bus, where)
-    return request.plus(choices, dict.fromkeys(reasons))
-
-
-def with_later_disks(
-    request: HardwareRequest, stored: HardwareRequest
-) -> HardwareRequest:
-    """Return a request with the bus of what is attached from now on.
-
-    Nova names such a disk by the server's stored image, whatever image the
-    guest is made of, and goes by the name alone.
-
+        Nova chooses again
     :param stored: what the server's stored image metadata asks for
     """
+    choices: list[DeviceChoice] = []
+    has = list(request.devices)
+    if config_drive:
+        has = [each for each in has if each.name != KEPT_CONFIG_DRIVE.name]
+        has.append(KEPT_CONFIG_DRIVE)
+    for number, device in enumerate(devices):
+        kind = device.device_type if device.device_type in _KNOWN else "disk"
+        name = f"{kind} {device.device_name or number}"
+        if device.root:
+            if ISO_IMAGE in has:
+                # Its bus and its kind are of the image then (get_root_info).
+                continue
+            name = ROOT
+            has = [each for each in has if each.name != ROOT]
+        where = f"the server's {kind} {device.device_name or ''}".rstrip()
+        bus = bus_of(device)
+        if bus is None and device.named and not device.device_name:
+            # Attached while no host had the server: it gets its name now.
+            bus = _bus_by_name(stored)
+        if kind != "disk":
+            choices.append(
+                DeviceChoice(
+                    *("device_type", kind, f"kind of {where}", where, SERVER),
+                    device=name,
+                )
+            )
+        if bus is not None:
+            judged = _BUS_KIND.get(kind, "disk_bus")
+            choices.append(
+                DeviceChoice(
+                    *(judged, bus, f"bus of {where}", where, SERVER),
+                    device=name,
+                )
+            )
+        elif kind in _DEVICE and _by_kind(device):
+            has.append(Device(_DEVICE[kind], name, where))
+        else:
+            has.append(Device(DISK, name, where))
+    return replace(request.plus(choices), devices=tuple(has))
+
+
+def with_new_disk(
+    request: HardwareRequest, stored: HardwareRequest
+) -> HardwareRequest:
+    """Return a request with the bus of a volume that may be attached next.
+
+    Nova lets a volume come until it has begun with the request, and after it.
+    It excuses no other device: see ``device`` of its choice.
+
+    :param stored: what the server's stored image metadata asks for, by which
+        Nova names the volume, whatever the guest is made of
+    """
+    bus = _bus_by_name(stored)
+    if bus is None:
+        return request
+    source = "a volume that is attached later"
+    choice = DeviceChoice(
+        *("disk_bus", bus, source, source, SERVER), device=NEW_DISK
+    )
+    return request.plus([choice])
+
+
+def _bus_by_name(stored: HardwareRequest) -> str | None:
+    """Return scsi if Nova names disks sda, sdb, …: it goes by the name."""
     buses = {
         choice.value
         for choice in stored.explicit("disk_bus")
         if "hw_disk_bus" in choice.names
     }
-    if buses.isdisjoint(_NAMED_SD):
-        return request
-    return request.plus(
-        [DeviceChoice("disk_bus", "scsi", LATER, LATER, SERVER)]
-    )
+    return None if buses.isdisjoint(_NAMED_SD) else "scsi"
 
 
 def bus_of(device: KeptDevice) -> str | None:
@@ -96,14 +138,3 @@ def bus_of(device: KeptDevice) -> str | None:
 def _by_kind(device: KeptDevice) -> bool:
     """Return whether name or kind decide where there is no bus to use."""
     return device.named or bool(device.disk_bus)
-
-
-def _choices(kind: str, bus: str | None, where: str) -> Iterator[DeviceChoice]:
-    source = f"bus of {where}"
-    if kind != "disk":
-        yield DeviceChoice(
-            "device_type", kind, f"kind of {where}", where, SERVER
-        )
-    if bus is not None:
-        judged = _BUS_KIND.get(kind, "disk_bus")
-        yield DeviceChoice(judged, bus, source, where, SERVER)

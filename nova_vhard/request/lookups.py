@@ -62,8 +62,7 @@ class Image:
         """Return what it says of the file alone, without any device."""
         return replace(
             self.hardware(),
-            devices=frozenset(),
-            reasons=(),
+            devices=(),
             faults=(),
             passthrough=(),
             only=frozenset(OF_FILE),

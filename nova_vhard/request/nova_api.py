@@ -13,6 +13,7 @@ from oslo_utils import strutils
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.policy.hardware import (
+    Device,
     DeviceChoice,
     HardwareRequest,
     Passthrough,
@@ -30,7 +31,7 @@ from nova_vhard.policy.subject import (
 from nova_vhard.request import block_device, passthrough
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import rescue as rescues
-from nova_vhard.request.kept import with_kept, with_later_disks
+from nova_vhard.request.kept import with_kept, with_new_disk
 from nova_vhard.request.lookups import (
     Body,
     Flavor,
@@ -41,7 +42,7 @@ from nova_vhard.request.lookups import (
     NotShown,
     Server,
 )
-from nova_vhard.request.parts import CONFIG_DRIVE, with_specs
+from nova_vhard.request.parts import WANTED_CONFIG_DRIVE, with_specs
 from nova_vhard.request.server_request import ServerRequest
 
 LOG = get_logger(__name__)
@@ -94,7 +95,7 @@ class ServerReader:
         :raises NotShown: likewise, where the image is hidden from this user
         """
         server = section(body, "server")
-        choices, reasons = in_body(server)
+        choices, devices = in_body(server)
         flavor: Flavor | None = None
         image: Image | None = None
         unread = hidden = False
@@ -106,7 +107,7 @@ class ServerReader:
         except (NotFound, LookupFailed) as error:
             unread = image is None and isinstance(error, LookupFailed)
             hidden = image is None and not unread
-            if _is_judged_here_alone(server, choices, reasons) and (
+            if _is_judged_here_alone(server, choices, devices) and (
                 unread or isinstance(error, NotShown)
             ):
                 raise
@@ -115,7 +116,7 @@ class ServerReader:
         request = image.hardware()
         if flavor is not None:
             request = with_specs(request, flavor.extra_specs)
-        request = request.plus(choices, reasons)
+        request = request.plus(choices, devices)
         files = self._find.boot_files(server, image)
         request = replace(
             request,
@@ -161,10 +162,10 @@ class ServerReader:
         server = self._find.server(server_id)
         reference = section(body, "rebuild").get("imageRef")
         image = self._find.image(reference)
-        request = self._stored(self._anew(REBUILD, server, image), server)
+        request = self._anew(REBUILD, server, image)
         if image.holder.id == server.image:
             return request
-        return replace(request, scheduled=(image.hardware(),))
+        return replace(request, scheduled=image.hardware())
 
     def unshelve(self, server_id: str, body: Body) -> ServerRequest | None:
         """Read the action ``unshelve``.
@@ -191,7 +192,7 @@ class ServerReader:
                 "image",
             )
             return self._unusable(UNSHELVE, server, unusable)
-        return self._stored(self._anew(UNSHELVE, server, image), server)
+        return self._anew(UNSHELVE, server, image)
 
     def rescue(self, server_id: str, body: Body) -> ServerRequest:
         """Read the action ``rescue``."""
@@ -201,7 +202,7 @@ class ServerReader:
             image = rescues.rescue_image(self._find, server, named)
         except rescues.Unusable as error:
             return self._unusable(RESCUE, server, error)
-        present = with_later_disks(self._existing(server), server.hardware)
+        present = with_new_disk(self.existing(server), server.hardware)
         if image.holder.id != server.image:
             # What the server was made of excuses no other file.
             present = rescues.devices_alone(present)
@@ -221,18 +222,13 @@ class ServerReader:
         # Nova's own words for it, a number included
         reference = str(section(body, "resize").get("flavorRef"))
         flavor = self._find.flavor(reference)
-        made = with_kept(
-            self._find.recorded_image(server),
-            self._find.kept_devices(server),
-            server.config_drive,
-        )
-        present = self._existing(server)
-        request = ServerRequest(
+        made = self._with_kept(self._find.recorded_image(server), server)
+        present = with_new_disk(self.existing(server), server.hardware)
+        return ServerRequest(
             with_specs(made, flavor.extra_specs),
             self.subject(RESIZE, replace(server, flavor=flavor)),
             existing=(with_specs(present, server.flavor.extra_specs),),
         )
-        return self._stored(request, server)
 
     def snapshot(self, server_id: str, body: Body) -> ServerRequest | None:
         """Read ``createImage`` and ``createBackup``: metadata of an image."""
@@ -253,38 +249,39 @@ class ServerReader:
     ) -> ServerRequest:
         """Return the request of a server that an image is put onto."""
         return ServerRequest(
-            with_kept(
-                image.hardware(),
-                self._find.kept_devices(server),
-                server.config_drive,
-            ),
+            self._with_kept(image.hardware(), server),
             self.subject(operation, server, image),
-            existing=(self._existing(server),),
+            existing=(with_new_disk(self.existing(server), server.hardware),),
         )
 
-    def _stored(self, request: ServerRequest, server: Server) -> ServerRequest:
-        """Return a request with disks that come by the stored metadata.
+    def existing(self, server: Server) -> HardwareRequest:
+        """Return the devices that a server really has.
 
-        Later, where the stored image metadata stays as it is, or meanwhile:
-        Nova lets a disk be attached until it has begun with the request.
+        A rescue disk is none of them, whatever its image says of one.
         """
-        hardware, *existing = (
-            with_later_disks(made, server.hardware)
-            for made in (request.hardware, *request.existing)
-        )
-        return replace(request, hardware=hardware, existing=tuple(existing))
-
-    def _existing(self, server: Server) -> HardwareRequest:
-        return with_kept(
+        made = with_kept(
             server.hardware,
             self._find.kept_devices(server),
             server.config_drive,
+            server.hardware,
         )
+        return replace(made, only=rescues.HAD)
+
+    def _with_kept(
+        self, request: HardwareRequest, server: Server
+    ) -> HardwareRequest:
+        made = with_kept(
+            request,
+            self._find.kept_devices(server),
+            server.config_drive,
+            server.hardware,
+        )
+        return with_new_disk(made, server.hardware)
 
     def _unusable(
         self, operation: str, server: Server, error: rescues.Unusable
     ) -> ServerRequest:
-        request = HardwareRequest(devices=frozenset(), faults=(error.fault,))
+        request = HardwareRequest(devices=(), faults=(error.fault,))
         return ServerRequest(request, self.subject(operation, server))
 
 
@@ -304,14 +301,14 @@ def is_forced(server: Body) -> bool:
     return ":" in str(server.get("availability_zone"))
 
 
-def in_body(server: Body) -> tuple[list[DeviceChoice], list[tuple[str, str]]]:
+def in_body(server: Body) -> tuple[list[DeviceChoice], list[Device]]:
     """Return choices and devices that stand in the body of a boot itself."""
     choices: list[DeviceChoice] = []
-    reasons: list[tuple[str, str]] = []
+    devices: list[Device] = []
     for name in _MAPPINGS:
         more, why = block_device.read(server.get(name) or [], name)
         choices += more
-        reasons += why
+        devices += why
     if strutils.bool_from_string(server.get("config_drive")):
-        reasons.append(CONFIG_DRIVE)
-    return choices, reasons
+        devices.append(WANTED_CONFIG_DRIVE)
+    return choices, devices

@@ -7,8 +7,10 @@ from typing import Any
 
 from nova_vhard.policy.hardware import (
     CDROM,
+    CONFIG_DRIVE,
     IMAGE,
     NOBODY,
+    Device,
     HardwareRequest,
     Holder,
 )
@@ -16,9 +18,11 @@ from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
 
-#: Why a guest gets a CD-ROM: its own choice at boot, and what it has since.
-CONFIG_DRIVE = (CDROM, "a config drive, by config_drive")
-KEPT_CONFIG_DRIVE = (CDROM, "the server's config drive")
+#: A guest's own choice at boot, and what it has since.
+WANTED_CONFIG_DRIVE = Device(
+    CDROM, CONFIG_DRIVE, "a config drive, by config_drive"
+)
+KEPT_CONFIG_DRIVE = Device(CDROM, CONFIG_DRIVE, "the server's config drive")
 
 
 def read(image: Mapping[str, Any], holder: Holder = NOBODY) -> HardwareRequest:
@@ -42,5 +46,6 @@ def with_specs(
     """Return a request with what a flavor's extra specs ask for."""
     return replace(
         request.plus(flavor_reader.read(specs)),
+        has_flavor=True,
         passthrough=(*request.passthrough, *passthrough.of_flavor(specs)),
     )

@@ -27,6 +27,9 @@ from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
 from nova_vhard.request.lookups import Flavor
 
+#: Kinds that a guest of any flavor may get if neither flavor nor image says.
+_BY_FLAVOR = frozenset(("pmu", "rng", "rng_model"))
+
 
 def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
     """Read the device choices that the scheduler can see.
@@ -42,6 +45,7 @@ def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
         read_image(image, _holder(image)).plus(rest.choices),
         passthrough=rest.passthrough,
         host_checks=rest.host_checks,
+        has_flavor=True,
     )
 
 
@@ -58,9 +62,12 @@ def without_image(spec: nova_spec.RequestSpec) -> HardwareRequest:
     """Read what the flavor and the ports ask for, and nothing else."""
     specs = _extra_specs(spec.flavor)
     asked = [*passthrough.of_flavor(specs), *_requests(spec)]
+    choices = tuple(flavor_reader.read(specs))
     return HardwareRequest(
-        choices=tuple(flavor_reader.read(specs)),
-        devices=frozenset(),
+        choices=choices,
+        devices=(),
+        only=_BY_FLAVOR.union(choice.kind for choice in choices),
+        has_flavor=True,
         passthrough=tuple(dict.fromkeys(asked)),
         host_checks=passthrough.host_checks(specs),
     )

@@ -16,11 +16,12 @@ from nova_vhard.policy.hardware import (
     CDROM,
     DISK,
     FLOPPY,
+    Device,
     Fault,
     HardwareRequest,
 )
 from nova_vhard.request.image import BASE_IMAGE, is_image_id
-from nova_vhard.request.kept import with_kept, with_later_disks
+from nova_vhard.request.kept import with_kept, with_new_disk
 from nova_vhard.request.lookups import Image, Lookups, NotFound, Server
 
 #: Seconds that Nova waits for a running guest to shut down before it reads
@@ -28,6 +29,11 @@ from nova_vhard.request.lookups import Image, Lookups, NotFound, Server
 SHUTDOWN_TIMEOUT = 60
 _TIMEOUT = "os_shutdown_timeout"
 
+_OF_DISK = frozenset(("rescue_bus", "rescue_device"))
+#: Kinds that a stable rescue takes from the rescue image.
+_OF_RESCUE = _OF_DISK.union(OF_FILE)
+#: Kinds of what a server can have had before.
+HAD = frozenset(KINDS) - _OF_DISK
 _STABLE = frozenset(("hw_rescue_bus", "hw_rescue_device"))
 _DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
 _BUS_KIND = {CDROM: "cdrom_bus", FLOPPY: "floppy_bus", DISK: "disk_bus"}
@@ -89,7 +95,9 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
     """
     if not is_stable(image):
         plain = replace(image, disk_format=None).hardware()
-        return with_kept(_followed(plain), (), server.config_drive)
+        return with_kept(
+            _followed(plain), (), server.config_drive, server.hardware
+        )
     try:
         own = find.own_image(server)
     except NotFound:
@@ -97,25 +105,28 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
         text = "cannot be read; a stable rescue takes the devices from it"
         fix = "ask the cloud's operator for access to this volume"
         fault = Fault(source, server.id, text, fix=fix)
-        return HardwareRequest(devices=frozenset(), faults=(fault,))
+        return HardwareRequest(devices=(), faults=(fault,))
     request = server.hardware if own is None else own.hardware()
     request = with_kept(
-        devices_alone(request), find.kept_devices(server), server.config_drive
+        devices_alone(request),
+        find.kept_devices(server),
+        server.config_drive,
+        server.hardware,
     )
     return replace(
-        with_later_disks(request, server.hardware),
+        with_new_disk(request, server.hardware),
         rescue_disk=rescue_disk(image),
         faults=tuple(_slow_shutdown(server)),
     )
 
 
 def devices_alone(request: HardwareRequest) -> HardwareRequest:
-    """Return a request without what is about the file that is booted.
+    """Return a request without the file that is booted and the rescue disk.
 
-    In a stable rescue that is the rescue image; the server's own disk is one
-    that it has had.
+    In a stable rescue both come with the rescue image; the server's own disk
+    is one that it has had.
     """
-    return replace(request, only=frozenset(KINDS) - frozenset(OF_FILE))
+    return replace(request, only=frozenset(KINDS) - _OF_RESCUE)
 
 
 def rescue_disk(image: Image) -> HardwareRequest:
@@ -126,17 +137,13 @@ def rescue_disk(image: Image) -> HardwareRequest:
     properties = image.properties
     read = _followed(image.hardware())
     device = _DEVICE.get(str(properties.get("hw_rescue_device")), DISK)
-    kinds = {"rescue_bus", "rescue_device", *OF_FILE}
     if "hw_rescue_bus" in properties:
-        return replace(
-            read, devices=frozenset(), reasons=(), only=frozenset(kinds)
-        )
+        return replace(read, devices=(), only=_OF_RESCUE)
     reason = f"hw_rescue_device={properties.get('hw_rescue_device')}"
     return replace(
         read,
-        devices=frozenset((device,)),
-        reasons=((device, reason),),
-        only=frozenset((*kinds, _BUS_KIND[device])),
+        devices=(Device(device, "rescue disk", reason),),
+        only=_OF_RESCUE | {_BUS_KIND[device]},
     )
 
 

@@ -11,7 +11,9 @@ from nova_vhard.policy.verdict import (
     Verdict,
     evaluate,
     introduced_violations,
+    keys_of,
     violated,
+    with_more,
 )
 from nova_vhard.request.passthrough import up_to_current_count
 
@@ -21,10 +23,11 @@ class ServerRequest:
     """What a request makes of a guest, or of an image.
 
     :ivar hardware: what the guest gets
-    :ivar existing: what the server has already; violations by it are judged
-        as those of a move
-    :ivar scheduled: what the scheduler will judge as new, whatever the
-        server has: refused before it, where it leaves the server as it is
+    :ivar existing: the devices that the server has already; a violation by
+        one of them is judged as that of a move
+    :ivar scheduled: of a rebuild with another image, what the scheduler will
+        judge as new, whatever the server has: refused before it, where it
+        leaves the server as it is
     :ivar before: for a change of an image: the image as it is
     :ivar touched: for a change of an image: the properties that it names
     :ivar unread: whether nobody answered of what image it is: what that
@@ -37,7 +40,7 @@ class ServerRequest:
     hardware: HardwareRequest
     subject: Subject
     existing: tuple[HardwareRequest, ...] = ()
-    scheduled: tuple[HardwareRequest, ...] = ()
+    scheduled: HardwareRequest | None = None
     before: HardwareRequest | None = None
     touched: frozenset[str] = frozenset()
     unread: bool = False
@@ -55,13 +58,17 @@ class ServerRequest:
                 evaluate(policy, self.before, self.subject, today),
                 self.touched,
             )
-        owned_already = [
-            up_to_current_count(request) for request in self.existing
-        ]
-        existing, scheduled = (
-            violated(policy, requests, self.subject, today)
-            for requests in (owned_already, self.scheduled)
-        )
-        return evaluate(
-            policy, self.hardware, self.subject, today, existing - scheduled
+        had = map(up_to_current_count, self.existing)
+        already = violated(policy, had, self.subject, today)
+        if self.scheduled is None:
+            return evaluate(
+                policy, self.hardware, self.subject, today, already
+            )
+        fresh = evaluate(policy, self.scheduled, self.subject, today)
+        already -= keys_of(fresh)
+        verdict = evaluate(policy, self.hardware, self.subject, today, already)
+        known = keys_of(verdict)
+        return with_more(
+            verdict,
+            (each for each in fresh.violations if not each.keys <= known),
         )

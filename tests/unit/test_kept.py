@@ -5,27 +5,36 @@ import pytest
 
 from nova_vhard.policy.hardware import (
     CDROM,
+    CONFIG_DRIVE,
+    DISK,
+    ROOT,
     SERVER,
+    USUAL,
     DeviceChoice,
     HardwareRequest,
 )
 from nova_vhard.request import image
-from nova_vhard.request.kept import with_kept, with_later_disks
+from nova_vhard.request.kept import with_kept
 from nova_vhard.request.lookups import KeptDevice
+
+#: Says nothing of a disk.
+STORED_IMAGE = HardwareRequest()
 
 
 def kept(device, request=None):
     """Return the buses and the devices that come of one that stays."""
-    result = with_kept(request or HardwareRequest(), [device], False)
+    result = with_kept(
+        request or HardwareRequest(), [device], False, STORED_IMAGE
+    )
     return [
         (wish.kind, wish.value)
         for wish in result.choices
         if wish.kind != "device_type"
-    ], result.reason(CDROM)
+    ], [(each.type, each.name) for each in result.devices if each not in USUAL]
 
 
 def test_a_bus_that_nova_knows_stays():
-    assert kept(KeptDevice("scsi", "disk")) == ([("disk_bus", "scsi")], None)
+    assert kept(KeptDevice("scsi", "disk")) == ([("disk_bus", "scsi")], [])
 
 
 @pytest.mark.parametrize(
@@ -36,28 +45,28 @@ def test_a_bus_that_nova_knows_stays():
 )
 def test_without_one_that_it_knows_the_name_decides(device, name, bus):
     device = KeptDevice(device_name=name, **device)
-    assert kept(device) == ([("disk_bus", bus)], None)
+    assert kept(device) == ([("disk_bus", bus)], [])
 
 
 @pytest.mark.parametrize("device", [{"named": True}, {"disk_bus": "xen"}])
 def test_without_a_name_the_kind_decides(device):
     buses, reason = kept(KeptDevice(device_type="cdrom", **device))
     assert buses == []
-    assert reason == "the server's cdrom"
+    assert reason == [(CDROM, "cdrom 0")]
 
 
 @pytest.mark.parametrize("bus", [None, ""])
 def test_a_local_disk_without_a_bus_is_on_the_disks_bus(bus):
     """Whatever its kind and name are: get_disk_mapping passes that bus."""
     device = KeptDevice(bus, "cdrom", "hda")
-    assert kept(device) == ([], None)
+    assert kept(device) == ([], [(DISK, "cdrom hda")])
 
 
 def test_an_iso_image_replaces_the_root():
     """get_root_info takes bus and kind from the image then."""
     request = image.read({}, "iso")
     root = KeptDevice("scsi", "disk", "sda", root=True)
-    assert kept(root, request) == ([], "an ISO image")
+    assert kept(root, request) == ([], [(CDROM, ROOT)])
     other = KeptDevice("scsi", "disk", "sdb")
     assert kept(other, request)[0] == [("disk_bus", "scsi")]
 
@@ -68,7 +77,7 @@ def test_every_device_beside_a_replaced_root_stays():
         KeptDevice("usb", "disk", "sdb"),
         KeptDevice("ide", "disk", "hdc"),
     ]
-    made = with_kept(image.read({}, "iso"), devices, False)
+    made = with_kept(image.read({}, "iso"), devices, False, STORED_IMAGE)
     assert [choice.value for choice in made.choices] == ["usb", "ide"]
 
 
@@ -85,10 +94,17 @@ def test_a_device_that_stays_is_named_after_the_server(
 ):
     place = f"the server's {where}"
     kind = device.device_type
-    assert with_kept(HardwareRequest(), [device], False).choices == (
-        DeviceChoice("device_type", kind, f"kind of {place}", place, SERVER),
+    name = f"{kind} {device.device_name or 0}"
+    assert with_kept(
+        HardwareRequest(), [device], False, STORED_IMAGE
+    ).choices == (
         DeviceChoice(
-            bus_kind, device.disk_bus, f"bus of {place}", place, SERVER
+            *("device_type", kind, f"kind of {place}", place, SERVER),
+            device=name,
+        ),
+        DeviceChoice(
+            *(bus_kind, device.disk_bus, f"bus of {place}", place, SERVER),
+            device=name,
         ),
     )
 
@@ -97,38 +113,50 @@ def test_a_device_that_stays_is_named_after_the_server(
 def test_a_disk_that_stays_is_judged_by_its_bus_alone(kind):
     place = "the server's disk vda"
     device = KeptDevice("virtio", kind, "vda")
-    assert with_kept(HardwareRequest(), [device], False).choices == (
-        DeviceChoice("disk_bus", "virtio", f"bus of {place}", place, SERVER),
+    assert with_kept(
+        HardwareRequest(), [device], False, STORED_IMAGE
+    ).choices == (
+        DeviceChoice(
+            *("disk_bus", "virtio", f"bus of {place}", place, SERVER),
+            device="disk vda",
+        ),
     )
 
 
-def test_a_config_drive_stays():
-    assert with_kept(HardwareRequest(), [], True).reasons == (
-        (CDROM, "the server's config drive"),
-    )
-
-
-@pytest.mark.parametrize("bus", ["scsi", "sata", "usb"])
-def test_a_later_disk_beside_one_that_is_named_sda_is_on_scsi(bus):
-    place = "a disk that is attached later"
-    stored = image.read({"hw_disk_bus": bus})
-    assert with_later_disks(HardwareRequest(), stored).choices == (
-        DeviceChoice("disk_bus", "scsi", place, place, SERVER),
-    )
+@pytest.mark.parametrize("properties", [{}, {"img_config_drive": "mandatory"}])
+def test_a_config_drive_stays_and_is_one_device(properties):
+    made = with_kept(image.read(properties), [], True, STORED_IMAGE)
+    assert [each.name for each in made.of_type(CDROM)] == [CONFIG_DRIVE]
 
 
 @pytest.mark.parametrize(
-    "properties",
+    ("device", "disks"),
     [
-        {},
-        {"hw_disk_bus": "virtio"},
-        {"hw_disk_bus": "ide"},
-        # one block device's bus is not the bus of the others
-        {"mappings": '[{"disk_bus": "sata"}]'},
-        {"hw_cdrom_bus": "sata"},
+        # its own bus: it does not take what the image of the moment says
+        (KeptDevice("virtio", "disk", "vda", root=True), []),
+        (KeptDevice(None, "disk", "vda", root=True), [ROOT]),
+        (KeptDevice("virtio", "disk", "vdb"), [ROOT]),
+        (KeptDevice(None, "disk", "vdb"), [ROOT, "disk vdb"]),
     ],
 )
-def test_any_other_later_disk_is_as_the_image_says(properties):
-    request = HardwareRequest()
-    stored = image.read(properties)
-    assert with_later_disks(request, stored) is request
+def test_disks_that_take_the_bus_of_the_image(device, disks):
+    made = with_kept(HardwareRequest(), [device], False, STORED_IMAGE)
+    assert [each.name for each in made.of_type(DISK)] == disks
+
+
+@pytest.mark.parametrize(
+    ("bus", "name", "made"),
+    [
+        ("sata", None, [("disk_bus", "scsi")]),
+        ("usb", None, [("disk_bus", "scsi")]),
+        ("scsi", None, [("disk_bus", "scsi")]),
+        ("virtio", None, []),
+        # it has a name already, which decides
+        ("sata", "vdb", [("disk_bus", "virtio")]),
+    ],
+)
+def test_a_volume_without_a_name_is_named_by_the_stored_image(bus, name, made):
+    stored = image.read({"hw_disk_bus": bus})
+    device = KeptDevice(None, "disk", name, named=True)
+    result = with_kept(HardwareRequest(), [device], False, stored)
+    assert [(each.kind, each.value) for each in result.choices] == made

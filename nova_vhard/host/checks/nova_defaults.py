@@ -16,7 +16,8 @@ class NovaDefaults(Check):
 
     =========  ===========================================================
     PASS       virt type, machine type of each architecture, virtio for
-               network cards and forced config drive are as assumed
+               network cards, forced config drive, and, where a rule is
+               about them, pointer and CPU mode are as assumed
     FAIL       one of them is not
     UNKNOWN    there is no policy to compare with, or Nova's settings
                cannot be read
@@ -31,9 +32,10 @@ class NovaDefaults(Check):
         "host's nova.conf says, and the policy has to know it"
     )
     meaning = (
-        "virt_type, hw_machine_type, use_virtio_for_bridges and "
-        "force_config_drive of this host are what the policy's assume "
-        "says, so that what the gates judged is what the guest gets."
+        "virt_type, hw_machine_type, use_virtio_for_bridges, "
+        "force_config_drive, pointer_model and cpu_mode of this host are "
+        "what the policy's assume says, so that what the gates judged is "
+        "what the guest gets."
     )
     remediation = (
         "Correct nova.conf on this host and restart nova-compute, or the "
@@ -84,6 +86,16 @@ def _compared(
         facts.force_config_drive,
         expected.force_config_drive,
     )
+    if expected.pointer_model is not None:
+        name, wanted = "[DEFAULT] pointer_model", expected.pointer_model
+        yield name, facts.pointer_model or "none", wanted
+    if expected.cpu_mode is not None:
+        # Nova's default, but on Arm, where each mode has a PMU.
+        yield (
+            "[libvirt] cpu_mode",
+            facts.cpu_mode or "host-model",
+            expected.cpu_mode,
+        )
 
 
 def _machines(facts: NovaFacts) -> dict[str, str]:

@@ -162,9 +162,10 @@ class HotPlug:
 def _of_devices(verdict: Verdict) -> set[ViolationKey]:
     """Return the refusals that a device can be the reason of."""
     return {
-        violation.key
+        key
         for violation in verdict.refusals
         if violation.rules not in _OF_HOSTS
+        for key in violation.keys
     }
 
 

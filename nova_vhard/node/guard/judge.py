@@ -131,9 +131,10 @@ class Judge:
         before = subject.operation == MOVE or self._adopts(domain)
         verdict = evaluate(policy, domain.request, subject, day)
         existing = frozenset(
-            violation.key
+            key
             for violation in verdict.violations
             if before or _had(known or (), violation)
+            for key in violation.keys
         )
         if existing:
             verdict = evaluate(policy, domain.request, subject, day, existing)

@@ -6,7 +6,7 @@ from typing import Any
 
 from oslo_config import cfg
 
-from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.catalogue.devices import BY_POINTER, KINDS
 from nova_vhard.catalogue.kinds import DeviceKind
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import PolicyError
@@ -50,6 +50,8 @@ def _expected(options: Any, policy: Policy | None) -> Expected:
     except PolicyError as error:
         LOG.warning("Without the policy: %s", error)
         return Expected(booleans=booleans, vulnerabilities=accepted)
+    rules = policy.guest_devices.keys()
+    by_pointer = not rules.isdisjoint(BY_POINTER)
     return Expected(
         policy=True,
         refused=refused(policy),
@@ -57,6 +59,8 @@ def _expected(options: Any, policy: Policy | None) -> Expected:
         machine_types=policy.assume.machine_type,
         virtio_for_bridges=policy.assume.use_virtio_for_bridges,
         force_config_drive=policy.assume.force_config_drive,
+        pointer_model=policy.assume.pointer_model if by_pointer else None,
+        cpu_mode=policy.assume.cpu_mode if "pmu" in rules else None,
         booleans=booleans,
         vulnerabilities=accepted,
     )

@@ -18,19 +18,17 @@ from nova_vhard.common.text import clean
 from nova_vhard.osc.server.servers import Server, alone
 from nova_vhard.osc.server.sources import (
     Found,
-    Image,
     Sources,
 )
-from nova_vhard.policy.hardware import CDROM, HardwareRequest, Passthrough
+from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.model import Policy
-from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
+from nova_vhard.request.parts import KEPT_CONFIG_DRIVE, with_specs
 
 # From 2.98 on (2025.1) Nova shows the image metadata that it keeps.
 _NEWEST = "2.98"
 _ATTR = "OS-EXT-SRV-ATTR:"
-_CDROM_BUS = "cdrom_bus"
 _ATTACHED = "os-extended-volumes:volumes_attached"
 
 _NEVER = (
@@ -110,9 +108,8 @@ class Facts:
         if flavor.specs is None:
             unseen.append("the extra specs of its flavor")
         else:
-            rest = rest.plus(flavor_reader.read(flavor.specs))
-        devices = passthrough.of_flavor(flavor.specs or {})
-        asked = [*devices, *_of_ports(ports.value or (), unseen)]
+            rest = with_specs(rest, flavor.specs)
+        asked = (*rest.passthrough, *_of_ports(ports.value or (), unseen))
         server = Server(
             id=str(shown["id"]),
             name=str(shown.get("name") or ""),
@@ -120,7 +117,7 @@ class Facts:
             host=str(shown.get(f"{_ATTR}host") or ""),
             flavor=flavor.name,
             flavor_id=flavor.id,
-            rest=alone(replace(rest, passthrough=tuple(asked))),
+            rest=alone(replace(rest, passthrough=asked)),
             unseen=tuple(unseen),
         )
         image = shown.get("image")
@@ -134,7 +131,8 @@ class Facts:
         now, kept = result.value, image.get("properties")
         had = None
         if isinstance(kept, dict):
-            had = _kept(kept, now, shown)
+            disk_format = now.disk_format if now else None
+            had = _with_kept(image_reader.read(kept, disk_format), shown)
         else:
             self._count["not kept"] += 1
         name = shown.get(f"{_ATTR}root_device_name")
@@ -185,27 +183,11 @@ class Facts:
         return _Flavor(name, flavor_id, specs)
 
 
-def _kept(
-    properties: Shown, now: Image | None, shown: Shown
-) -> HardwareRequest:
-    """Read the image metadata that Nova keeps with a server.
-
-    Nova adds what it picked itself, a bus for CD-ROMs also to a server that
-    has none: that is nobody's choice.
-    """
-    disk_format = now.disk_format if now else None
-    had = _with_kept(image_reader.read(properties, disk_format), shown)
-    if had.reason(CDROM) or not now or now.request.explicit(_CDROM_BUS):
-        return had
-    choices = tuple(item for item in had.choices if item.kind != _CDROM_BUS)
-    return replace(had, choices=choices)
-
-
 def _with_kept(request: HardwareRequest, shown: Shown) -> HardwareRequest:
     """Add the config drive, which every rebuild makes again."""
     if str(shown.get("config_drive")).lower() != "true":
         return request
-    return request.plus(reasons=[(CDROM, "the server's config drive")])
+    return request.plus(devices=[KEPT_CONFIG_DRIVE])
 
 
 def _of_ports(ports: Any, unseen: list[str]) -> Iterator[Passthrough]:

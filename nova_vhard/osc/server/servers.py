@@ -28,6 +28,9 @@ from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import REBUILD, Subject
 from nova_vhard.policy.verdict import Violation, ViolationKey, evaluate
 
+#: Violations by the devices and rules that they are of.
+_Found = Mapping[frozenset[ViolationKey], Violation]
+
 Row = tuple[str, ...]
 
 COLUMNS = (
@@ -150,14 +153,14 @@ def violations(
         now = _violations(policy, server, server.now, today)
         known = {**now, **known}
     yield from known.values()
-    for finding in _by_name(policy, server, today, frozenset(known)):
+    for finding in _by_name(policy, server, today, known):
         yield finding.violation
 
 
 def alone(rest: HardwareRequest) -> HardwareRequest:
     """Return a request in which nothing is judged but what it says."""
     kinds = frozenset(choice.kind for choice in rest.choices)
-    return replace(rest, devices=frozenset(), only=kinds)
+    return replace(rest, devices=(), only=kinds)
 
 
 def _violating(
@@ -181,7 +184,9 @@ def _findings(
     policy: Policy, server: Server, today: datetime.date
 ) -> Iterator[_Finding]:
     runs = _violations(policy, server, _runs_with(server), today)
-    known = frozenset(runs) if server.had is not None else frozenset()
+    known = frozenset[ViolationKey]()
+    if server.had is not None:
+        known = known.union(*runs)
     again = (
         _violations(policy, server, server.now, today, known)
         if server.now
@@ -197,7 +202,7 @@ def _findings(
     for key, item in again.items():
         if key not in runs:
             yield _Finding(item, _new(server, item))
-    yield from _by_name(policy, server, today, frozenset(runs))
+    yield from _by_name(policy, server, today, runs)
 
 
 def _runs_with(server: Server) -> HardwareRequest:
@@ -205,7 +210,10 @@ def _runs_with(server: Server) -> HardwareRequest:
     if server.had is None:
         return alone(server.rest)
     whole = server.had.plus(server.rest.choices)
-    return replace(whole, passthrough=server.rest.passthrough)
+    rest = server.rest
+    return replace(
+        whole, passthrough=rest.passthrough, has_flavor=rest.has_flavor
+    )
 
 
 def _violations(
@@ -214,9 +222,9 @@ def _violations(
     request: HardwareRequest,
     today: datetime.date,
     already: frozenset[ViolationKey] = frozenset(),
-) -> dict[ViolationKey, Violation]:
+) -> _Found:
     verdict = evaluate(policy, request, server.subject, today, already)
-    return {violation.key: violation for violation in verdict.violations}
+    return {violation.keys: violation for violation in verdict.violations}
 
 
 def _of_image(violation: Violation) -> DeviceChoice | None:
@@ -272,10 +280,14 @@ def _by_name(
     policy: Policy,
     server: Server,
     today: datetime.date,
-    known: frozenset[ViolationKey],
+    known: _Found,
 ) -> Iterator[_Finding]:
     """Yield what the names of disks give away and nothing else has told."""
-    values = {key.value for key in known if not key.number}
+    values = {
+        violation.cause.value
+        for violation in known.values()
+        if not violation.count
+    }
     request = alone(HardwareRequest(tuple(_wishes(server.device_names))))
     for violation in _violations(policy, server, request, today).values():
         choice = violation.choice
