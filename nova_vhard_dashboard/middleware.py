@@ -14,7 +14,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from nova_vhard.policy.refusal import Refusal, read
+from nova_vhard_dashboard.refusal import Refusal, read
 
 _FORBIDDEN = 403
 _JSON = "application/json"

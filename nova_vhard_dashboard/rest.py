@@ -10,12 +10,13 @@ from openstack_dashboard.api import glance
 from openstack_dashboard.api.rest import urls
 from openstack_dashboard.api.rest import utils as rest_utils
 
-from nova_vhard.policy import explain, refusal
+from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import IMAGE, Holder
 from nova_vhard.policy.subject import BOOT, subject_of
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.policy.watch import PolicyUnavailable, today
 from nova_vhard.request import image as image_reader
+from nova_vhard_dashboard import refusal
 from nova_vhard_dashboard.policy import policy_file
 
 
@@ -56,7 +57,7 @@ def verdict(image: Any, caller: _Caller) -> dict[str, Any]:
     judged = evaluate(policy, request, subject, today())
     parts = {"refusals": judged.refusals, "warnings": judged.warnings}
     texts = {
-        name: explain.api_message(violations, subject)
+        name: messages.api_message(violations, subject)
         for name, violations in parts.items()
         if violations
     }

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from vhard_rst import literals, plain
 
 from nova_vhard.catalogue.devices import KINDS
+from nova_vhard.explain.messages import anchor
 from nova_vhard.policy.hosts import FLAVOR_REQUIRE, HOSTS_REQUIRE
-from nova_vhard.policy.refusal import anchor
 from nova_vhard.policy.verdict import (
     GUEST_DEVICES,
     PASSTHROUGH_ALLOW,

@@ -13,7 +13,8 @@ from oslo_config import cfg
 
 from nova_vhard import conf as vhard_conf
 from nova_vhard.common.log import get_logger
-from nova_vhard.policy import events, explain
+from nova_vhard.explain import messages
+from nova_vhard.policy import events
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import Subject
@@ -94,7 +95,7 @@ class PolicyEnforcer:
 
         :param verdict: one that refuses
         """
-        return explain.api_message(verdict.refusals, subject, self._help_url)
+        return messages.api_message(verdict.refusals, subject, self._help_url)
 
     def judge(
         self,
@@ -176,5 +177,5 @@ class PolicyEnforcer:
                 self.gate,
                 _done(verdict, service),
                 subject.operation,
-                explain.describe(stated, subject),
+                messages.describe(stated, subject),
             )

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_vhard.catalogue import traits
+from nova_vhard.common.commands import options
 from nova_vhard.common.text import clean
 from nova_vhard.gates.nova_router import Call
-from nova_vhard.policy.commands import options
 from nova_vhard.policy.hardware import Passthrough
 from nova_vhard.policy.model import PassthroughRule, Policy, Values
 from nova_vhard.policy.subject import Subject

@@ -10,6 +10,7 @@ from oslo_config import cfg
 
 from nova_vhard.catalogue.gates import SCHEDULER
 from nova_vhard.common.log import get_logger
+from nova_vhard.explain import messages
 from nova_vhard.gates import http, nova_release, one_time_use
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.gates.posture_filter import (
@@ -17,7 +18,6 @@ from nova_vhard.gates.posture_filter import (
     present_flavor,
     unjudged_types,
 )
-from nova_vhard.policy import explain
 from nova_vhard.policy import hosts as host_rules
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Policy
@@ -129,7 +129,9 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
                 event.verdict = with_more(event.verdict, failed)
         refusals = event.verdict.refusals
         if refusals and not kept:
-            raise exception.NoValidHost(reason=explain.fault_message(refusals))
+            raise exception.NoValidHost(
+                reason=messages.fault_message(refusals)
+            )
         return kept
 
     def _proven(

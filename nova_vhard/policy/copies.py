@@ -5,7 +5,7 @@ Glance lets nobody else change an image, a public one included, and lets
 everybody who sees it download it.
 """
 
-from nova_vhard.policy.commands import command, options, plain
+from nova_vhard.common.commands import command, options, plain
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.policy.remedy import Properties
 

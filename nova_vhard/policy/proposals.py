@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.guests import BUSES, SCSI, can_have
-from nova_vhard.policy.commands import is_plain
+from nova_vhard.common.commands import is_plain
 from nova_vhard.policy.defaults import (
     NOT_OF_EVERY_GUEST,
     architecture,

@@ -12,7 +12,6 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from nova_vhard.catalogue.passthrough import ONE_TIME_USE
-from nova_vhard.policy.fixes import OWN_IMAGE
 from nova_vhard.policy.hardware import (
     IMAGE,
     STORED,
@@ -62,6 +61,9 @@ LOOKED_AT: Mapping[str, frozenset[str]] = MappingProxyType(
 
 #: Operations in which a host is chosen.
 _PLACED = frozenset((BOOT, MOVE, RESIZE))
+
+#: The id of the image that a server was made of, which is not described.
+OWN_IMAGE = "SERVERS_IMAGE"
 
 #: Whatever is named here, the description has one of.
 _SERVER = "the server"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nova_vhard.catalogue.devices import KINDS, OF_FILE
-from nova_vhard.policy.commands import command
+from nova_vhard.common.commands import command
 from nova_vhard.policy.hardware import (
     CDROM,
     DISK,

@@ -3,7 +3,7 @@
 
 import pytest
 
-from nova_vhard.policy import explain
+from nova_vhard.explain import messages
 from nova_vhard.policy.subject import SNAPSHOT, Subject
 from tests.unit.helpers import judge, shipped
 
@@ -157,7 +157,7 @@ def test_attach_volume(as_member, old_server, volume):
 
 def test_create_snapshot(as_member, server, nova_answers):
     refusals = judge(shipped("baseline"), {"hw_disk_bus": "ide"}).refusals
-    message = explain.api_message(refusals, Subject(SNAPSHOT))
+    message = messages.api_message(refusals, Subject(SNAPSHOT))
     nova_answers(403, {"forbidden": {"code": 403, "message": message}})
     as_member.go("/project/instances/")
     as_member.act(server.name, "Create Snapshot")

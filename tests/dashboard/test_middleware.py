@@ -7,7 +7,7 @@ import pytest
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.test import RequestFactory
 
-from nova_vhard.policy import explain
+from nova_vhard.explain import messages
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard_dashboard import apps
 from nova_vhard_dashboard.middleware import RefusalMiddleware
@@ -15,7 +15,7 @@ from tests.dashboard.django_settings import OTHERS, settings
 from tests.unit.helpers import judge, shipped
 
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
-REFUSED = explain.api_message(
+REFUSED = messages.api_message(
     judge(shipped("baseline"), {"hw_disk_bus": "ide"}).refusals,
     Subject(UPLOAD),
 )

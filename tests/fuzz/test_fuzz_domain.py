@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 from nova_vhard.catalogue.domain_devices import HOST_DEVICES, NO_WORD
 from nova_vhard.catalogue.domain_xml import PLACES
 from nova_vhard.catalogue.xml_place import XmlPlace
-from nova_vhard.policy import document, explain
+from nova_vhard.explain import messages
+from nova_vhard.policy import document
 from nova_vhard.policy.subject import START
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import domain
@@ -106,7 +107,7 @@ def test_fuzz_of_domains() -> None:
                 count["refused"] += 1
                 continue
             verdict = evaluate(policy, result.request, result.subject, TODAY)
-            words = explain.describe(verdict.violations, result.subject)
+            words = messages.describe(verdict.violations, result.subject)
         assert not unclean(words), (mutator.name, given)
         count["read"] += 1
         count["violate"] += bool(verdict.violations)

@@ -9,11 +9,12 @@ import pytest
 import yaml
 from osc_lib import exceptions
 
+from nova_vhard.explain import messages
 from nova_vhard.osc import output
 from nova_vhard.osc.image import images
 from nova_vhard.osc.policy.trial import ExplainPolicy, RunPolicyTests
 from nova_vhard.osc.server import servers
-from nova_vhard.policy import document, explain
+from nova_vhard.policy import document
 from nova_vhard.policy.subject import BOOT, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image as image_reader
@@ -137,11 +138,11 @@ def test_fuzz_of_the_explanations() -> None:
             violations = evaluate(policy, asked, subject, TODAY).violations
         if not violations:
             continue
-        long = explain.api_message(violations, subject)
-        short = explain.fault_message(violations)
+        long = messages.api_message(violations, subject)
+        short = messages.fault_message(violations)
         assert not unclean(long) and not unclean(short), mutator.name
         assert len(long.encode()) <= 16 * 1024, mutator.name
-        assert len(short.encode()) <= explain.SHORT_LIMIT, mutator.name
+        assert len(short.encode()) <= messages.SHORT_LIMIT, mutator.name
         result[len(violations) > 1] += 1
     print(seeds.SEED, result)
     assert result[True]

@@ -20,6 +20,7 @@ ROOMS = frozenset(
         "catalogue",
         "common",
         "conf",
+        "explain",
         "gates",
         "placement",
         "policy",

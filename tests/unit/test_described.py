@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from nova_vhard.policy.fixes import OWN_IMAGE
 from nova_vhard.policy.hardware import (
     CDROM,
     IMAGE,
@@ -278,7 +277,7 @@ def test_a_stable_rescue_is_under_the_servers_own_image(server, origin):
         image={"properties": {"hw_rescue_device": "disk"}},
         server={**IDE, **server},
     )
-    holder = Holder(OWN_IMAGE, "p1")
+    holder = Holder(described.OWN_IMAGE, "p1")
     assert request.hardware.choices[0] == bus(origin, holder)
     assert (request.hardware.origin, request.hardware.holder) == (
         origin,

@@ -13,10 +13,11 @@ import pytest
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import OURS
 from nova_vhard.conf import reporter as reporter_conf
+from nova_vhard.explain import messages
 from nova_vhard.host import check, report
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
-from nova_vhard.policy import document, explain
+from nova_vhard.policy import document
 from nova_vhard.policy.events import LOG as DECISIONS
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import (
@@ -131,7 +132,7 @@ def test_the_four_explanations_are_the_codes(page, text):
     asked = HardwareRequest(passthrough=(Passthrough("aliases", "a", "f"),))
     result = host_requirements(baseline, asked, Subject(BOOT), docs.TODAY)
     demand = merge_requirements(result, Mode.ENFORCE)
-    assert explain.fault_message([demand.failed(text)]) in docs.words(page)
+    assert messages.fault_message([demand.failed(text)]) in docs.words(page)
 
 
 def test_the_extra_specs_are_those_that_sync_writes():

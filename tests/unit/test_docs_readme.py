@@ -13,7 +13,8 @@ import pytest
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cmd import reporter
 from nova_vhard.conf import placement, vhard
-from nova_vhard.policy import document, explain
+from nova_vhard.explain import messages
+from nova_vhard.policy import document
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import (
     NOBODY,
@@ -42,8 +43,8 @@ ALL_PAGES = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 def test_readme_shows_a_real_refusal():
     refusals = judged("baseline", IDE_E1000).refusals
-    assert explain.api_message(refusals, Subject(UPLOAD)) in words(README)
-    assert explain.fault_message(refusals) in words(README)
+    assert messages.api_message(refusals, Subject(UPLOAD)) in words(README)
+    assert messages.fault_message(refusals) in words(README)
 
 
 def test_readme_shows_the_refusal_of_a_policy_that_it_shows(tmp_path):
@@ -67,7 +68,7 @@ def test_readme_shows_the_refusal_of_a_policy_that_it_shows(tmp_path):
     )
     # then
     assert verdict.violations == ()
-    message = explain.fault_message([demand.failed(NOBODY)])
+    message = messages.fault_message([demand.failed(NOBODY)])
     assert f"No valid host was found. {message}" in words(README)
     for check in demand.checks:
         assert f"``{check}``" in words(README)

@@ -7,8 +7,9 @@ import logging
 import pytest
 from oslo_context.context import RequestContext
 
+from nova_vhard.explain import messages
 from nova_vhard.gates import http
-from nova_vhard.policy import document, events, explain
+from nova_vhard.policy import document, events
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
@@ -50,13 +51,13 @@ def test_event_is_what_the_code_writes(caplog):
 
 def test_users_read_a_whole_refusal_with_their_images_id():
     refusals = judged("baseline", IDE).refusals
-    text = explain.api_message(refusals, Subject(UPDATE, image=IMAGE))
+    text = messages.api_message(refusals, Subject(UPDATE, image=IMAGE))
     assert text in words(REFUSED)
 
 
 def test_users_read_how_to_upload_what_does_not_exist_yet():
     refusals = judged("baseline", IDE).refusals
-    assert explain.describe(refusals, Subject(UPLOAD)) in words(REFUSED)
+    assert messages.describe(refusals, Subject(UPLOAD)) in words(REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_users_read_what_the_code_says(policy, asked):
     shown = [
         each
         for each in violations
-        if explain.describe([each], Subject(UPDATE)) in text
+        if messages.describe([each], Subject(UPDATE)) in text
     ]
     wanted = {"strict": 1, "baseline": len(violations)}[policy]
     if DRIVES in asked[0].values():
@@ -88,7 +89,7 @@ def test_users_read_what_the_code_says(policy, asked):
 def test_users_read_the_short_form_and_the_other_answers():
     text = words(REFUSED)
     assert (
-        explain.fault_message(judged("baseline", IDE_E1000).refusals) in text
+        messages.fault_message(judged("baseline", IDE_E1000).refusals) in text
     )
     assert http.NO_POLICY_TEXT in text
     assert http.OVERRIDE_TEXT in text
@@ -107,4 +108,4 @@ def test_users_read_that_a_device_of_the_host_is_not_offered():
     baseline = document.load(document.shipped("baseline"))
     request = HardwareRequest(passthrough=tuple(asked))
     verdict = evaluate(baseline, request, Subject(BOOT), TODAY)
-    assert explain.fault_message(verdict.refusals) in words(REFUSED)
+    assert messages.fault_message(verdict.refusals) in words(REFUSED)

@@ -4,7 +4,7 @@
 import pytest
 
 from nova_vhard.common.text import MESSAGE_LIMIT
-from nova_vhard.policy import explain
+from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import DeviceChoice, HardwareRequest
 from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.model import Mode
@@ -18,12 +18,12 @@ BASELINE = shipped("baseline")
 
 def say(properties, rules=BASELINE, disk_format=None):
     refusals = judge(rules, properties, disk_format).refusals
-    return explain.api_message(refusals, Subject(UPDATE))
+    return messages.api_message(refusals, Subject(UPDATE))
 
 
 def say_request(request, rules=BASELINE):
     verdict = evaluate(rules, request, Subject(BOOT), TODAY)
-    return explain.api_message(verdict.refusals, Subject(BOOT, image="1f2e"))
+    return messages.api_message(verdict.refusals, Subject(BOOT, image="1f2e"))
 
 
 def test_property_value_allowed_fix_and_rule():
@@ -45,7 +45,7 @@ def test_a_legacy_spelling_is_shown_as_written_and_as_read():
 def test_capitals_are_no_other_spelling():
     choice = DeviceChoice("pmu", "true", "image", written="True")
     violation = Violation(("guest_devices.pmu",), choice, Mode.ENFORCE)
-    text, _ = explain.parts(violation, Subject(UPDATE))
+    text, _ = messages.parts(violation, Subject(UPDATE))
     assert text == "image='True' (allowed: none)"
 
 
@@ -62,7 +62,7 @@ def test_capitals_are_no_other_spelling():
 def test_what_others_wrote_is_bounded(source, why, asked):
     choice = DeviceChoice("vif_model", "e1000", source, "hw_x", implied=why)
     violation = Violation(("guest_devices.vif_model",), choice, Mode.ENFORCE)
-    text, _ = explain.parts(violation, Subject(UPDATE))
+    text, _ = messages.parts(violation, Subject(UPDATE))
     assert text == f"{asked} (allowed: none)"
 
 
@@ -78,14 +78,14 @@ def test_a_default_says_who_picks_what_and_why():
 
 def test_the_fix_names_the_image_or_the_upload():
     refusals = judge(BASELINE, {"hw_disk_bus": "ide"}).refusals
-    text = explain.api_message(refusals, Subject(BOOT, image="1f2e"))
+    text = messages.api_message(refusals, Subject(BOOT, image="1f2e"))
     assert "openstack image set --property hw_disk_bus=virtio 1f2e" in text
-    text = explain.api_message(refusals, Subject(UPLOAD, image="1f2e"))
+    text = messages.api_message(refusals, Subject(UPLOAD, image="1f2e"))
     assert text.endswith(
         "To fix: upload it with `--property hw_disk_bus=virtio`"
     )
     refusals = judge(BASELINE, {"hw_floppy_bus": "fdc"}).refusals
-    text = explain.api_message(refusals, Subject(UPLOAD))
+    text = messages.api_message(refusals, Subject(UPLOAD))
     assert text.endswith("To fix: upload it without hw_floppy_bus")
 
 
@@ -111,12 +111,12 @@ def test_what_nobody_picks_must_be_set():
     rule = {"secure_boot": {"allow": ["required"], "explicit": True}}
     (violation,) = judge(policy(guest_devices=rule), {}).refusals
     assert violation.cause.source == "image property os_secure_boot (not set)"
-    asked, _, rest = explain.describe([violation], Subject(UPLOAD)).partition(
+    asked, _, rest = messages.describe([violation], Subject(UPLOAD)).partition(
         "; "
     )
     assert asked == "os_secure_boot is not set, and the host decides"
     assert rest.startswith("it must be set (allowed: required): ")
-    assert explain.fault_message([violation]) == (
+    assert messages.fault_message([violation]) == (
         "os_secure_boot must be set (allowed: required)"
     )
 
@@ -126,7 +126,7 @@ def test_nobody_is_told_to_write_what_a_signer_writes(words):
     rule = {"allow": ["RSA-PSS"], "explicit": True}
     rules = policy(guest_devices={"image_signature_key_type": rule})
     refusals = judge(rules, words).refusals
-    text = explain.api_message(refusals, Subject(UPLOAD))
+    text = messages.api_message(refusals, Subject(UPLOAD))
     assert "--property" not in text
     assert text.endswith(
         "To fix: sign the image with a key whose certificate the cloud "
@@ -189,7 +189,7 @@ def test_short_keeps_whole_violations_within_200_bytes():
         "hw_sound_model": "sb16",
         "hw_scsi_model": "lsilogic",
     }
-    text = explain.fault_message(judge(BASELINE, many).refusals)
+    text = messages.fault_message(judge(BASELINE, many).refusals)
     assert len(text.encode()) <= 200
     assert text.startswith("hw_disk_bus=ide (allowed: virtio, scsi); ")
     assert text.endswith("and 2 more")
@@ -199,7 +199,7 @@ def test_short_keeps_whole_violations_within_200_bytes():
 
 def test_short_of_a_default_and_of_what_must_be_set():
     verdict = judge(BASELINE, {"hw_machine_type": "pc"}, "iso")
-    assert explain.fault_message(verdict.refusals) == (
+    assert messages.fault_message(verdict.refusals) == (
         "hw_cdrom_bus not set means ide (allowed: sata, scsi)"
     )
 
@@ -207,14 +207,14 @@ def test_short_of_a_default_and_of_what_must_be_set():
 def test_short_tells_a_volume_from_an_image():
     request = image.read({"hw_disk_bus": "ide"}, origin="volume")
     verdict = evaluate(BASELINE, request, Subject(BOOT), TODAY)
-    assert explain.fault_message(verdict.refusals).startswith(
+    assert messages.fault_message(verdict.refusals).startswith(
         "volume's hw_disk_bus="
     )
 
 
 def test_bytes_are_counted_not_characters():
     verdict = judge(BASELINE, {"hw_disk_bus": "ä" * 60})
-    text = explain.fault_message(verdict.refusals, 100)
+    text = messages.fault_message(verdict.refusals, 100)
     assert len(text.encode()) <= 100
     assert text.startswith("hw_disk_bus=ää")
 
@@ -229,7 +229,7 @@ def test_what_an_outsider_wrote_is_quoted_cut_and_cleaned():
 
 def test_the_cells_of_a_table():
     (violation,) = judge(BASELINE, {"hw_disk_bus": "ide"}).refusals
-    asked, fix = explain.parts(violation, Subject(UPDATE, image="1f2e"))
+    asked, fix = messages.parts(violation, Subject(UPDATE, image="1f2e"))
     assert asked == (
         "image property hw_disk_bus='ide' (allowed: virtio, scsi)"
     )
@@ -238,21 +238,24 @@ def test_the_cells_of_a_table():
         "guest with virtio drivers (Linux has them; Windows gets them from "
         "virtio-win)"
     )
-    (row,) = explain.rows([violation], Subject(UPDATE, image="1f2e"))
+    (row,) = messages.rows([violation], Subject(UPDATE, image="1f2e"))
     assert row == ("guest_devices.disk_bus", "enforce", asked, fix)
 
 
 def test_a_message_in_a_table_is_its_text_and_its_fix():
     message = Message("no host has it", "a source", "it", fix="ask")
     violation = Violation(("hosts.require",), message, Mode.WARN)
-    assert explain.parts(violation, Subject(BOOT)) == ("no host has it", "ask")
+    assert messages.parts(violation, Subject(BOOT)) == (
+        "no host has it",
+        "ask",
+    )
 
 
 def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
     fix = "y" * 4000
     message = Message("x`" * 500, "a source", "it", fix=fix)
     violation = Violation(("hosts.require",), message, Mode.ENFORCE)
-    text = explain.api_message([violation] * MOST, Subject(BOOT))
+    text = messages.api_message([violation] * MOST, Subject(BOOT))
     sentences, _, whole = text.partition(" To fix: ")
     assert whole == fix
     assert len(text.encode()) == MESSAGE_LIMIT
@@ -261,6 +264,6 @@ def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
     assert " (12) x'" in sentences
     assert "`" not in text
     # nothing is cut that has the room
-    text = explain.api_message([violation] * 10, Subject(BOOT))
+    text = messages.api_message([violation] * 10, Subject(BOOT))
     assert " (10) " + message.text.replace("`", "'") + ". [rule " in text
     assert text.endswith(f"[rule hosts.require] To fix: {fix}")

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import pytest
 
-from nova_vhard.policy.fixes import how_to_fix
+from nova_vhard.explain.fixes import how_to_fix
 from nova_vhard.policy.hardware import HardwareRequest, Holder
 from nova_vhard.policy.subject import BOOT, SNAPSHOT, UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate, introduced_violations

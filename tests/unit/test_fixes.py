@@ -9,7 +9,7 @@ import json
 import pytest
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.policy import explain
+from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import NOBODY, HardwareRequest, Holder
 from nova_vhard.policy.subject import BOOT, SNAPSHOT, UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate, introduced_violations
@@ -48,7 +48,7 @@ def say(rules, properties, operation=BOOT, origin="image", holder=NOBODY):
     who = Subject(operation, project=PROJECT)
     request = image.read(properties, None, origin, holder)
     result = evaluate(rules, request, who, TODAY).refusals
-    return explain.api_message(result, who) if result else None
+    return messages.api_message(result, who) if result else None
 
 
 def singles(rules):
@@ -129,7 +129,7 @@ def changing(rules, before, change, operation):
         for properties in ({**before, **change}, before)
     )
     result = introduced_violations(after, old, frozenset(change)).refusals
-    return explain.api_message(result, who) if result else None
+    return messages.api_message(result, who) if result else None
 
 
 @RULES
@@ -181,7 +181,7 @@ def test_block_devices_of_a_request(rules):
     def explained(entries):
         request = image.read(whole).plus(*block_device.read(entries, name))
         result = evaluate(rules, request, Subject(BOOT), TODAY).refusals
-        return explain.api_message(result, Subject(BOOT)) if result else None
+        return messages.api_message(result, Subject(BOOT)) if result else None
 
     for device in following.devices(rules):
         text = explained([{}, device])
@@ -217,7 +217,7 @@ def test_a_list_that_cannot_be_read_goes():
     choices, _ = block_device.read("[", "block_device_mapping_v2")
     request = HardwareRequest(choices=tuple(choices))
     refusals = evaluate(rules, request, Subject(BOOT), TODAY).refusals
-    text = explain.api_message(refusals, Subject(BOOT))
+    text = messages.api_message(refusals, Subject(BOOT))
     fix = "leave block_device_mapping_v2 out of the request"
     assert text.endswith(f" To fix: {fix}")
 

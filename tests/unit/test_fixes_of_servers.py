@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from nova_vhard.policy import explain
+from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import (
     SERVER,
     STORED,
@@ -45,7 +45,7 @@ def fixes(rules, request, operation):
     verdict = evaluate(rules, request, subject, TODAY)
     answers = {}
     for each in verdict.violations:
-        _, _, fix = explain.describe([each], subject).partition(" To fix: ")
+        _, _, fix = messages.describe([each], subject).partition(" To fix: ")
         answers[each.rule.removeprefix("guest_devices.")] = fix
     return answers
 
@@ -109,7 +109,7 @@ def test_what_nova_keeps_of_an_image(properties, fix):
     request = image.read(properties, holder=STORED)
     subject = Subject(REBUILD, "p1")
     verdict = evaluate(strict, request, subject, TODAY)
-    text = explain.describe(verdict.refusals, subject)
+    text = messages.describe(verdict.refusals, subject)
     assert text.endswith(f" To fix: {STAYS}{fix}")
 
 

@@ -9,7 +9,7 @@ from oslo_config import cfg
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.text import MESSAGE_LIMIT
 from nova_vhard.conf import vhard
-from nova_vhard.policy import explain, refusal
+from nova_vhard.explain import messages
 from nova_vhard.policy.hosts import FLAVOR_REQUIRE, HOSTS_REQUIRE
 from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.model import Mode
@@ -21,6 +21,7 @@ from nova_vhard.policy.verdict import (
     Message,
     Violation,
 )
+from nova_vhard_dashboard import refusal
 from tests.unit.docs import REFUSED, extension, judged
 
 PAGE = "https://docs.example/why"
@@ -38,7 +39,7 @@ WHO = Subject(UPDATE, image="1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81")
 def test_every_rule_has_an_anchor_of_its_own():
     text = extension().rules()
     anchors = re.findall(r"^\.\. _(rule-[a-z-]+):$", text, re.MULTILINE)
-    assert anchors == [refusal.anchor(rule) for rule in RULES]
+    assert anchors == [messages.anchor(rule) for rule in RULES]
     assert len(set(anchors)) == len(RULES)
     for rule in RULES:
         assert f"\n``{rule}``\n" in text
@@ -49,16 +50,16 @@ def test_every_rule_has_an_anchor_of_its_own():
 @pytest.mark.parametrize("rule", RULES)
 def test_url_of_each_rule_is_found_again(rule):
     violation = Violation((rule,), Message("a", "b", "c"), Mode.ENFORCE)
-    text = explain.api_message([violation], Subject(BOOT), PAGE)
-    url = f"{PAGE}#{refusal.anchor(rule)}"
+    text = messages.api_message([violation], Subject(BOOT), PAGE)
+    url = f"{PAGE}#{messages.anchor(rule)}"
     assert text.endswith(f"[rule {rule}] See {url}")
     assert refusal.read(f"{text} (HTTP 403)").url == url
 
 
 def test_it_stands_behind_the_fix_and_changes_nothing_else():
     refusals = judged("baseline", {"hw_disk_bus": "ide"}).refusals
-    plain = explain.api_message(refusals, WHO)
-    pointing = explain.api_message(refusals, WHO, PAGE)
+    plain = messages.api_message(refusals, WHO)
+    pointing = messages.api_message(refusals, WHO, PAGE)
     url = f"{PAGE}#rule-guest-devices-disk-bus"
     assert pointing == f"{plain} See {url}"
     without, result = refusal.read(plain), refusal.read(pointing)
@@ -72,7 +73,7 @@ def test_the_longest_refusal_has_its_url_whole():
     message = Message("x" * 2000, "a", "b", fix="y" * 4000)
     violation = Violation((HOSTS_REQUIRE,), message, Mode.ENFORCE)
     page = f"https://{'z' * 504}"
-    text = explain.api_message([violation] * MOST, Subject(BOOT), page)
+    text = messages.api_message([violation] * MOST, Subject(BOOT), page)
     assert len(text.encode()) == MESSAGE_LIMIT
     assert text.endswith(f"{'y' * 4000} See {page}#rule-hosts-require")
     assert refusal.read(text).url == f"{page}#rule-hosts-require"

@@ -11,9 +11,9 @@ from oslo_context.context import RequestContext
 
 from nova_vhard import conf as vhard_conf
 from nova_vhard.conf import opts
+from nova_vhard.explain import messages
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.policy import events as policy_events
-from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import DeviceChoice
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject
@@ -201,7 +201,7 @@ def test_the_line_for_the_operator(judge, caplog, mode, service, level, done):
     judged = judge(mode)
     request = image.read({"hw_disk_bus": "ide"})
     verdict = judged.judge(judged.policy(), request, SUBJECT, service=service)
-    why = explain.describe(verdict.violations, SUBJECT)
+    why = messages.describe(verdict.violations, SUBJECT)
     assert "hw_disk_bus='ide' is not allowed" in why
     assert lines(caplog) == [(level, f"gate {done} upload: {why}")]
 

@@ -9,9 +9,10 @@ from nova_vhard.cmd.exporter import payloads
 from nova_vhard.cmd.exporter.metrics import Metrics
 from nova_vhard.common import decisions
 from nova_vhard.common.log import MESSAGE_LIMIT
+from nova_vhard.explain import messages
 from nova_vhard.osc.image import images
 from nova_vhard.osc.server import servers
-from nova_vhard.policy import events, explain
+from nova_vhard.policy import events
 from nova_vhard.policy.hardware import (
     DeviceChoice,
     HardwareRequest,
@@ -80,11 +81,13 @@ def test_no_more_are_put_into_words(verdict, monkeypatch):
     written_out = []
     for name in ("_sentence", "_phrase"):
         monkeypatch.setattr(
-            explain, name, lambda each, *_: written_out.append(each) or "words"
+            messages,
+            name,
+            lambda each, *_: written_out.append(each) or "words",
         )
-    text = explain.describe(verdict.violations, Subject(UPLOAD))
+    text = messages.describe(verdict.violations, Subject(UPLOAD))
     assert f" (20) words And {MANY + 2 - MOST} more. To fix: " in text
-    text = explain.fault_message(verdict.violations)
+    text = messages.fault_message(verdict.violations)
     assert text.endswith(f"; words; and {MANY + 2 - MOST} more")
     assert len(written_out) == 2 * MOST
 
@@ -114,7 +117,7 @@ def test_a_table_has_a_row_for_the_others():
     rows = list(images.find(RULES, IMAGE, TODAY).rows("violates"))
     assert len(rows) == MOST + 1
     *_, rule, mode, asked, fix, state = rows[-1]
-    wanted = (explain.OTHERS, "", f"and {MANY + 2 - MOST} more", "")
+    wanted = (messages.OTHERS, "", f"and {MANY + 2 - MOST} more", "")
     assert (rule, mode, asked, fix) == wanted
     assert state == "violates"
 
@@ -128,7 +131,7 @@ def test_a_server_has_a_row_for_the_others():
     had = HardwareRequest(choices=choices)
     result = servers.rows(RULES, servers.Server("id", had=had), TODAY)
     assert len(result) == MOST + 1
-    assert result[-1][4:7] == (explain.OTHERS, "", f"and {MANY - MOST} more")
+    assert result[-1][4:7] == (messages.OTHERS, "", f"and {MANY - MOST} more")
 
 
 def test_no_event_is_longer_than_a_record_may_be():

@@ -7,7 +7,7 @@ What hosts' devices say is in tests/functional/nova/passthrough.
 import pytest
 
 from nova_vhard.common.problems import PolicyError
-from nova_vhard.policy import explain
+from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import host_requirements, one_time_use
 from nova_vhard.policy.model import Mode
@@ -87,7 +87,7 @@ def test_what_can_never_be_so(item, operation):
         rules("one_time_use"), item, operation=operation
     ).refusals
     assert refusal.rule == RULE
-    text = explain.fault_message([refusal])
+    text = messages.fault_message([refusal])
     assert f"asks for {item.name}, which cannot be one_time_use: Nova" in text
     assert not judged(rules("iommu"), item, operation=operation).violations
 
@@ -124,7 +124,7 @@ def test_what_is_said_of_it(device, why, fix):
     assert refusal.cause == Message(
         text, device.source, "one_time_use", device.name, fix=fix
     )
-    assert explain.api_message([refusal], Subject(BOOT)) == (
+    assert messages.api_message([refusal], Subject(BOOT)) == (
         "This cloud's hardening policy refuses the request: "
         f"{text}. [rule {RULE}] To fix: {fix}"
     )

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from nova_vhard.common.problems import PolicyError
-from nova_vhard.policy import explain
+from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import (
     NO_CANDIDATE,
@@ -193,14 +193,14 @@ def judge(rules, *asked, operation=BOOT, already=frozenset()):
 
 def test_baseline_allows_no_passthrough():
     verdict = judge(shipped("baseline"), GPU)
-    assert explain.api_message(verdict.refusals, Subject(BOOT)) == (
+    assert messages.api_message(verdict.refusals, Subject(BOOT)) == (
         "This cloud's hardening policy refuses the request: flavor extra "
         "spec pci_passthrough:alias asks for 'gpu', which is not allowed "
         "(allowed: none). [rule passthrough.allow] To fix: choose a flavor "
         "without pci_passthrough:alias, or ask the cloud's operator to allow "
         "this alias"
     )
-    assert explain.fault_message(verdict.refusals) == (
+    assert messages.fault_message(verdict.refusals) == (
         "flavor extra spec pci_passthrough:alias asks for gpu (allowed: none)"
     )
 
@@ -327,7 +327,7 @@ def test_demands_of_one_mode_are_one_question():
     assert demand.checks == {"iommu", "kernel_aslr"}
     assert merge_requirements(result, Mode.WARN) is None
     given = {
-        explain.fault_message([demand.failed(text)])
+        messages.fault_message([demand.failed(text)])
         for text in (NOBODY, NO_CANDIDATE, UNKNOWN)
     }
     assert given == {
@@ -362,7 +362,7 @@ def test_what_a_person_can_do_without_is_said():
     asked = request(GPU, checks=["kernel_aslr"])
     result = host_requirements(rules, asked, Subject(BOOT), TODAY)
     demand = merge_requirements(result, Mode.ENFORCE)
-    assert explain.fault_message([demand.failed(NOBODY)]) == (
+    assert messages.fault_message([demand.failed(NOBODY)]) == (
         "no host of this cloud has proven iommu, kernel_aslr; ask the "
         "cloud's operator, or do without passthrough devices and this flavor"
     )

@@ -3,7 +3,7 @@
 
 import pytest
 
-from nova_vhard.policy import explain
+from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import (
     VOLUME,
     Fault,
@@ -37,18 +37,18 @@ def test_what_is_said_of_a_reference():
         TEXT, "image property base_image_ref", "http://x", names=names
     )
     assert violation.changes == (Change("image", "base_image_ref", None),)
-    assert explain.api_message([violation], Subject(BOOT)) == (
+    assert messages.api_message([violation], Subject(BOOT)) == (
         "This cloud's hardening policy refuses the request: "
         f"{TEXT}. [rule guest_devices] To fix: run `openstack image unset "
         "--property base_image_ref IMAGE`"
     )
-    assert explain.fault_message([violation]) == TEXT
+    assert messages.fault_message([violation]) == TEXT
 
 
 def test_a_volume_is_another_place():
     request = image.read(URL, None, VOLUME, Holder("3c4d"))
     verdict = evaluate(RULES, request, Subject(BOOT, "p1"), TODAY)
-    assert explain.describe(verdict.refusals, Subject(BOOT, "p1")) == (
+    assert messages.describe(verdict.refusals, Subject(BOOT, "p1")) == (
         f"{TEXT.replace('image property', 'volume property', 1)}. [rule "
         "guest_devices] To fix: run `openstack volume unset --image-property "
         "base_image_ref 3c4d`"
@@ -78,7 +78,7 @@ def test_whose_image_it_is(project, operation, fix):
     request = image.read(properties, None, "image", OWN)
     subject = Subject(operation, project)
     verdict = evaluate(RULES, request, subject, TODAY)
-    text = explain.describe(verdict.refusals, subject)
+    text = messages.describe(verdict.refusals, subject)
     assert text == f"{TEXT}. [rule guest_devices] To fix: {fix}"
 
 
@@ -92,7 +92,7 @@ def test_a_fix_of_its_own():
         text, "the root volume", "3c4d", fix="ask"
     )
     assert violation.changes == ()
-    assert explain.describe([violation], subject) == (
+    assert messages.describe([violation], subject) == (
         f"{text}. [rule guest_devices] To fix: ask"
     )
 

@@ -3,8 +3,8 @@
 
 Records pass ``nova_vhard.common.log``, what commands print
 ``nova_vhard.osc.output`` and ``nova_vhard.common.terminal``, answers
-``nova_vhard.policy.explain`` or ``nova_vhard.common.text``. Here is held that
-there is no other way out.
+``nova_vhard.explain.messages`` or ``nova_vhard.common.text``. There is no
+other way out.
 """
 
 import ast

@@ -11,10 +11,11 @@ from nova_vhard.catalogue.checks import ATTESTED
 from nova_vhard.catalogue.gates import GUARD
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import clean
+from nova_vhard.explain import messages
 from nova_vhard.node.guard import wire
 from nova_vhard.node.guard.memory import Choice, Memory
 from nova_vhard.node.guard.posture import NotProven
-from nova_vhard.policy import events, explain
+from nova_vhard.policy import events
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import THIS_HOST, host_requirements
 from nova_vhard.policy.model import Policy
@@ -59,7 +60,7 @@ class Judgement:
 
     def text(self, limit: int) -> str:
         """Return why it is refused, for whoever reads libvirt's error."""
-        return explain.fault_message(self.verdict.refusals, limit)
+        return messages.fault_message(self.verdict.refusals, limit)
 
 
 class Judge:
@@ -253,7 +254,7 @@ def _log(judgement: Judgement) -> None:
             "refuses" if verdict.refusals else "lets pass (mode warn)",
             judgement.subject.operation,
             _name(judgement.domain),
-            explain.describe(worst, judgement.subject),
+            messages.describe(worst, judgement.subject),
         )
 
 

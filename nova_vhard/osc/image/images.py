@@ -11,7 +11,7 @@ from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.text import clean
-from nova_vhard.policy import explain
+from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import UPDATE, Subject
@@ -61,7 +61,7 @@ class Finding:
         image = self.image
         facts = ("id", "name", "owner", "visibility", "status")
         about = tuple(clean(image.get(fact) or "") for fact in facts)
-        for words in explain.rows(self.violations, _subject(image)):
+        for words in messages.rows(self.violations, _subject(image)):
             yield (*about, *words, state)
 
 

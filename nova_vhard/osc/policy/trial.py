@@ -5,6 +5,7 @@ import argparse
 from typing import Any
 
 from nova_vhard.common.problems import PolicyError, Problem
+from nova_vhard.explain import messages
 from nova_vhard.osc import policies
 from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.offline import (
@@ -15,7 +16,6 @@ from nova_vhard.osc.offline import (
     counted,
 )
 from nova_vhard.osc.policy import case_file, case_options, typed
-from nova_vhard.policy import explain
 from nova_vhard.policy.watch import today
 from nova_vhard.request import described
 
@@ -104,9 +104,9 @@ class ExplainPolicy(OfflineShowOne):
         day = parsed_args.date or today()
         verdict = case.verdict(policy, day)
         stated = verdict.refusals or verdict.warnings or verdict.violations
-        long = explain.describe(stated, case.subject) if stated else None
+        long = messages.describe(stated, case.subject) if stated else None
         if verdict.refusals:
-            long = explain.api_message(verdict.refusals, case.subject)
+            long = messages.api_message(verdict.refusals, case.subject)
         self.status = 1 if verdict.refusals else 0
         for text in typed.unknown(parsed_args):
             self.say(text)
@@ -122,7 +122,7 @@ class ExplainPolicy(OfflineShowOne):
         ), (
             verdict.outcome,
             typed.devices(long, given) if long else None,
-            typed.devices(explain.fault_message(verdict.refusals), given)
+            typed.devices(messages.fault_message(verdict.refusals), given)
             if verdict.refusals
             else None,
             Cell(verdict.rules),

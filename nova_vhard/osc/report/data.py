@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_vhard.common.text import clean
+from nova_vhard.explain import messages
 from nova_vhard.osc import paging
 from nova_vhard.osc.device import devices
 from nova_vhard.osc.image import images, selection
@@ -18,7 +19,6 @@ from nova_vhard.osc.server import audit as server
 from nova_vhard.osc.server.servers import alone
 from nova_vhard.placement.client import Placement, PlacementError
 from nova_vhard.placement.fleet import HostPosture
-from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import PassthroughRule, Policy
 from nova_vhard.policy.subject import FLAVOR, Subject
@@ -142,7 +142,7 @@ def flavor_rows(
         )
         subject = Subject(FLAVOR, flavor=flavor.name, flavor_id=flavor.id)
         verdict = evaluate(policy, alone(request), subject, today)
-        for words in explain.rows(verdict.violations, subject):
+        for words in messages.rows(verdict.violations, subject):
             yield (*about, *words)
         needs = plan_traits(flavor, rule)
         if needs is not None and needs.lacks:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.text import clean, line
+from nova_vhard.explain import messages
 from nova_vhard.osc.audits import UNSEEN_RULE
-from nova_vhard.policy import explain
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
     FLAVOR,
@@ -172,12 +172,12 @@ def _violating(
     }
     result = leading(tuple(findings))
     for item in result.shown:
-        asked, fix = explain.parts(item, server.subject)
+        asked, fix = messages.parts(item, server.subject)
         finding = findings[item]
         fix = finding.fix or fix
         yield item.rule, str(item.mode), asked, fix, finding.means
     if result.left_out:
-        yield explain.OTHERS, "", f"and {result.left_out} more", "", ""
+        yield messages.OTHERS, "", f"and {result.left_out} more", "", ""
 
 
 def _findings(

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from nova_vhard.explain import messages
 from nova_vhard.gates import nova_images
-from nova_vhard.policy import explain
 from nova_vhard.policy.subject import BOOT, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.policy.watch import today
@@ -138,7 +138,7 @@ def at_boot(name: str, user: User, image: str) -> str | None:
     who = Subject(BOOT, project=user.project)
     request = nova_images.read(shown(user, image)).hardware()
     result = evaluate(_POLICIES[name], request, who, today()).refusals
-    return explain.api_message(result, who) if result else None
+    return messages.api_message(result, who) if result else None
 
 
 def with_data(user: User, properties: Properties, **more: Any) -> str:

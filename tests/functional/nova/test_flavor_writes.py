@@ -8,9 +8,9 @@ from nova import exception
 
 from nova_vhard.catalogue.checks import REQUIRABLE
 from nova_vhard.catalogue.profiles import PROFILES
+from nova_vhard.explain import messages
 from nova_vhard.gates import extra_specs, nova_flavor
 from nova_vhard.gates.nova_router import Call
-from nova_vhard.policy import explain
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import FLAVOR, Subject
 from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE
@@ -99,7 +99,7 @@ def test_names_of_outsiders_are_clean_wherever_they_stand():
 
 
 def test_what_the_administrator_reads():
-    text = explain.api_message(violations({}, GPU), WHO)
+    text = messages.api_message(violations({}, GPU), WHO)
     assert "a flavor that asks for gpu needs" in text
     assert "`--property trait:CUSTOM_VHARD_IOMMU=required`" in text
 

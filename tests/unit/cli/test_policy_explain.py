@@ -5,9 +5,9 @@ import pytest
 from osc_lib.exceptions import CommandError
 
 from nova_vhard.common.text import LIMIT
+from nova_vhard.explain import messages
 from nova_vhard.osc.policy import typed
 from nova_vhard.osc.policy.trial import ExplainPolicy
-from nova_vhard.policy import explain
 from nova_vhard.policy.subject import BOOT, Subject
 from tests.unit.cli.desk import run
 from tests.unit.docs import IDE_E1000, README, judged, words
@@ -44,7 +44,7 @@ def test_it_is_what_a_gate_says_of_the_very_image():
         f"--image={IMAGE}",
     )
     subject = Subject(BOOT, image=IMAGE)
-    assert answer["explanation"] == explain.api_message(refusals, subject)
+    assert answer["explanation"] == messages.api_message(refusals, subject)
     assert f"hw_vif_model=virtio {IMAGE}`" in answer["explanation"]
 
 

@@ -15,11 +15,11 @@ from nova_vhard.cmd import status
 from nova_vhard.cmd.status_checks import probe
 from nova_vhard.cmd.status_checks.node import Node
 from nova_vhard.conf import status as status_conf
-from nova_vhard.policy import explain
+from nova_vhard.explain import messages
 from tests.unit.helpers import write
 
 SUCCESS, WARNING, FAILURE = Code.SUCCESS, Code.WARNING, Code.FAILURE
-REFUSAL = f"{explain.OPENING}…"
+REFUSAL = f"{messages.OPENING}…"
 
 
 class Api:
@@ -153,7 +153,7 @@ def test_a_policy_that_refuses_nothing_cannot_be_probed(ask, api, policy):
 
 
 def test_the_words_of_a_refusal_are_the_gates():
-    assert explain.OPENING.startswith(probe._REFUSES)
+    assert messages.OPENING.startswith(probe._REFUSES)
 
 
 def test_the_command_runs_the_probes_alone(monkeypatch, capsys):

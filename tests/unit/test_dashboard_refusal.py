@@ -5,13 +5,14 @@ import pytest
 from hypothesis import strategies as st
 
 from nova_vhard.common.text import MESSAGE_LIMIT
-from nova_vhard.policy import explain, refusal
+from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import IMAGE, Holder
 from nova_vhard.policy.leading import MOST
-from nova_vhard.policy.refusal import OPENING, Refusal, Sentence, Step
 from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
+from nova_vhard_dashboard import refusal
+from nova_vhard_dashboard.refusal import OPENING, Refusal, Sentence, Step
 from tests import seeds
 from tests.unit.helpers import TODAY, judge, shipped
 
@@ -41,7 +42,7 @@ CLIENTS = (
 
 def message(properties, subject=Subject(UPDATE)):  # noqa: B008
     refusals = judge(BASELINE, properties).refusals
-    return explain.api_message(refusals, subject)
+    return messages.api_message(refusals, subject)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -74,7 +75,7 @@ def test_commands_one_after_the_other():
     request = image.read(OLD, "qcow2", IMAGE, holder)
     subject = Subject(BOOT, project="mine", image="1f2e")
     refusals = evaluate(BASELINE, request, subject, TODAY).refusals
-    result = refusal.read(explain.api_message(refusals, subject))
+    result = refusal.read(messages.api_message(refusals, subject))
     commands = [step.text for step in result.fix if step.command]
     assert [command.split()[:3] for command in commands] == [
         ["openstack", "image", "save"],
@@ -170,7 +171,7 @@ def test_every_refusal_of_ours_is_taken_apart(properties):
     refusals = judge(BASELINE, properties).refusals
     if not refusals:
         return
-    text = explain.api_message(refusals, Subject(UPDATE))
+    text = messages.api_message(refusals, Subject(UPDATE))
     result = refusal.read(text)
     assert result.message == text
     rules = [each.rule for each in result.violations]
@@ -188,7 +189,7 @@ def test_every_refusal_of_ours_is_taken_apart(properties):
 def test_where_a_rule_is_explained(rule, anchor):
     url = f"https://docs.example.org/rules.html#{anchor}"
     text = f"{OPENING}a [rule {rule}] To fix: run `b` See {url}"
-    assert refusal.anchor(rule) == anchor
+    assert messages.anchor(rule) == anchor
     assert refusal.read(text) == Refusal(
         text,
         (Sentence("a", rule),),

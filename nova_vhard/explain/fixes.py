@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.catalogue.passthrough import FIXES as PASSTHROUGH_FIXES
+from nova_vhard.common.commands import command, options, plain
 from nova_vhard.common.text import clean, fit
-from nova_vhard.policy.commands import command, options, plain
 from nova_vhard.policy.copies import how_to_copy
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
@@ -24,9 +24,6 @@ from nova_vhard.policy.places import Place, gather, list_of
 from nova_vhard.policy.remedy import Change, Properties, is_foreign
 from nova_vhard.policy.subject import MOVE, SNAPSHOT, UPLOAD, Subject
 from nova_vhard.policy.verdict import Message, Violation
-
-#: What stands for the image that a server was made of, if it is not known.
-OWN_IMAGE = "SERVERS_IMAGE"
 
 #: What to do about what a guest is started with.
 ON_HOST = (

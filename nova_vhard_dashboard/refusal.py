@@ -23,15 +23,7 @@ from dataclasses import dataclass
 
 from nova_vhard.common import links
 from nova_vhard.common.text import MESSAGE_LIMIT, line
-
-#: How the text of every refusal begins.
-OPENING = "This cloud's hardening policy refuses the request: "
-
-#: What stands between the violations and how to fix them.
-TO_FIX = " To fix: "
-
-#: What stands before the URL of a rule.
-SEE = " See "
+from nova_vhard.explain.messages import OPENING, SEE, TO_FIX
 
 _SEE = re.compile(rf"{SEE}({links.PAGE}#rule-[a-z-]{{1,64}})\Z")
 _CLIENT = re.compile(r" \(HTTP \d{3}\)(?: \(Request-ID: [^()]*\))?\s*\Z")
@@ -79,14 +71,6 @@ class Refusal:
     more: int
     fix: tuple[Step, ...]
     url: str = ""
-
-
-def anchor(rule: str) -> str:
-    """Return the anchor of a rule in the documentation.
-
-    :param rule: id of a rule, ``guest_devices.disk_bus``
-    """
-    return "rule-" + re.sub(r"[^a-z]+", "-", rule.lower())
 
 
 def read(text: str) -> Refusal | None:

@@ -2,6 +2,7 @@
 """A violation in words: long for an API, short for a server's fault."""
 
 import functools
+import re
 from collections.abc import Iterator, Sequence
 
 from nova_vhard.catalogue.devices import KINDS
@@ -12,12 +13,20 @@ from nova_vhard.common.text import (
     line,
     quote,
 )
-from nova_vhard.policy.fixes import how_to_fix
+from nova_vhard.explain.fixes import how_to_fix
 from nova_vhard.policy.hardware import PASSTHROUGH, VOLUME, DeviceChoice
 from nova_vhard.policy.leading import leading
-from nova_vhard.policy.refusal import OPENING, SEE, TO_FIX, anchor
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import Message, Violation
+
+#: How the text of every refusal begins.
+OPENING = "This cloud's hardening policy refuses the request: "
+
+#: What is between the violations and their fix.
+TO_FIX = " To fix: "
+
+#: What is before the URL of a rule.
+SEE = " See "
 
 #: Bytes of a server's fault that a reason may take up (Nova keeps 230).
 SHORT_LIMIT = 200
@@ -101,6 +110,14 @@ def rows(
         yield (item.rule, str(item.mode), *parts(item, subject))
     if result.left_out:
         yield OTHERS, "", f"and {result.left_out} more", ""
+
+
+def anchor(rule: str) -> str:
+    """Return the anchor of a rule in the documentation.
+
+    :param rule: id of a rule, ``guest_devices.disk_bus``
+    """
+    return "rule-" + re.sub(r"[^a-z]+", "-", rule.lower())
 
 
 def fault_message(
