@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the policy thinks of an image, for the tab of its details."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,12 +11,13 @@ from openstack_dashboard.api import glance
 from openstack_dashboard.api.rest import urls
 from openstack_dashboard.api.rest import utils as rest_utils
 
-from nova_vhard.explain import messages
+from nova_vhard.explain import fixes, messages, search
 from nova_vhard.policy.hardware import IMAGE, Holder
 from nova_vhard.policy.subject import BOOT, subject_of
-from nova_vhard.policy.verdict import evaluate
+from nova_vhard.policy.verdict import Violation
 from nova_vhard.policy.watch import PolicyUnavailable, today
-from nova_vhard.request import image as image_reader
+from nova_vhard.request.lookups import Image
+from nova_vhard.request.server_request import of_image
 from nova_vhard_dashboard import refusal
 from nova_vhard_dashboard.policy import policy_file
 
@@ -44,7 +46,8 @@ def verdict(image: Any, caller: _Caller) -> dict[str, Any]:
 
     :param image: what glanceclient returns: names to values
     :returns: ``refusals`` and ``warnings``, each a refusal that was taken
-        apart, or None; ``known`` is False where there is no policy to ask
+        apart, with the ``changes`` that fix it, or None; ``known`` is False
+        if there is no policy to ask
     """
     try:
         policy = policy_file().current()
@@ -52,18 +55,24 @@ def verdict(image: Any, caller: _Caller) -> dict[str, Any]:
         return {"known": False, "refusals": None, "warnings": None}
     disk_format = image.get("disk_format")
     holder = Holder(image.get("id"), image.get("owner"), disk_format)
-    request = image_reader.read(image, disk_format, IMAGE, holder)
     subject = subject_of(BOOT, caller, None, holder.id)
-    judged = evaluate(policy, request, subject, today())
-    parts = {"refusals": judged.refusals, "warnings": judged.warnings}
-    texts = {
-        name: messages.api_message(violations, subject)
-        for name, violations in parts.items()
-        if violations
-    }
-    read = {name: refusal.read(texts.get(name, "")) for name in parts}
-    return {"known": True} | {
-        name: asdict(part) if part else None for name, part in read.items()
+    request = of_image(Image(image, disk_format, IMAGE, holder), subject)
+    day = today()
+    judged = request.verdict(policy, day)
+
+    def explained(violations: Sequence[Violation]) -> dict[str, Any] | None:
+        """Return violations as a refusal, with the changes of its fix."""
+        if not violations:
+            return None
+        fix = search.fix(policy, violations, request, day)
+        words = fixes.words(fix, violations)
+        told = refusal.read(messages.api_message(violations, words))
+        return asdict(told) | {"changes": fix.changes} if told else None
+
+    return {
+        "known": True,
+        "refusals": explained(judged.refusals),
+        "warnings": explained(judged.warnings),
     }
 
 

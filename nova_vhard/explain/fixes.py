@@ -1,187 +1,199 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How to mend violations, in words and commands that can be followed.
+"""How to fix a refused request, in words and commands that can be pasted."""
 
-What stands in one image is mended by one command, whatever number of rules it
-breaks.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from nova_vhard.catalogue.devices import KINDS, OF_FILE
-from nova_vhard.catalogue.passthrough import FIXES as PASSTHROUGH_FIXES
 from nova_vhard.common.commands import command, options, plain
 from nova_vhard.common.text import clean, fit
-from nova_vhard.policy.copies import how_to_copy
+from nova_vhard.explain.draft import Document, Place, copied, is_foreign
+from nova_vhard.explain.search import Fix
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
-    DOMAIN,
     FLAVOR,
     IMAGE,
     PASSTHROUGH,
     SERVER,
+    Holder,
 )
-from nova_vhard.policy.places import Place, gather, list_of
-from nova_vhard.policy.remedy import Change, Properties, is_foreign
-from nova_vhard.policy.subject import MOVE, SNAPSHOT, UPLOAD, Subject
+from nova_vhard.policy.subject import (
+    MOVE,
+    SNAPSHOT,
+    UPDATE,
+    UPLOAD,
+    Subject,
+)
 from nova_vhard.policy.verdict import Message, Violation
-
-#: What to do about what a guest is started with.
-ON_HOST = (
-    "look at what the server's image, flavor, volumes and ports ask for "
-    "('openstack vhard server audit'): what Nova keeps of them goes with a "
-    "rebuild or with the server"
-)
 
 #: Bytes of an answer that its fixes may take up.
 LIMIT = 8 * 1024
 
+# List of ``passthrough.allow`` to what a user can do.
+_PASSTHROUGH: Mapping[str, str] = MappingProxyType(
+    {
+        "aliases": "choose a flavor without pci_passthrough:alias, or ask "
+        "the cloud's operator to allow this alias",
+        "ports": "use a port of vnic type normal, or ask the cloud's "
+        "operator to allow such ports",
+        "device_profiles": "choose a flavor without accel:device_profile, or "
+        "a port of vnic type normal, or ask the cloud's operator to allow "
+        "this profile",
+        "mdev": "choose a flavor without this resource class, or ask the "
+        "cloud's operator to allow it",
+    }
+)
 
-def how_to_fix(violations: Sequence[Violation], subject: Subject) -> str:
-    """Return how to mend violations; empty where their texts say it.
+# Kinds that say what an image is: no setting makes it another one.
+_OF_CONTENT = frozenset((*OF_FILE, "architecture"))
 
-    :param subject: who asked, and in the course of what
+# Disk formats that must be the container format as well.
+_SAME_CONTAINER = frozenset(("aki", "ami", "ari"))
+
+
+def words(fix: Fix, violations: Iterable[Violation]) -> str:
+    """Return what to do about violations; empty if nothing is known.
+
+    :param fix: what the search has found for them
     """
-    clauses = [
-        clause
-        for place in gather(violations)
-        for clause in _clauses(place, subject)
-    ]
-    clauses += _without_a_setting(violations)
+    places: dict[Place, dict[str, str | None]] = {}
+    for (place, name), value in fix.draft.edits.items():
+        places.setdefault(place, {})[name] = value
+    clauses: list[str] = []
+    for place, edits in places.items():
+        document = fix.draft.documents[place]
+        clauses += _clauses(place, edits, document, fix.draft.subject)
+    for violation in violations:
+        if violation in fix.left:
+            clauses += _without_a_change(violation, fix.complete)
     return fit(list(dict.fromkeys(clauses)), LIMIT)
 
 
-def _without_a_setting(violations: Iterable[Violation]) -> Iterator[str]:
-    """Yield what to do where no setting mends it."""
-    for violation in violations:
-        cause = violation.cause
-        if isinstance(cause, Message):
-            yield from filter(None, [cause.fix])
-        elif cause.origin == DOMAIN:
-            yield ON_HOST
-        elif cause.origin == PASSTHROUGH:
-            yield PASSTHROUGH_FIXES[cause.kind]
-        elif cause.kind in OF_FILE:
-            yield KINDS[cause.kind].fix
-        elif not violation.changes and not violation.touched:
-            yield (
-                f"do without what {clean(cause.setting)} is for, or ask the "
-                "cloud's operator"
-            )
+def _without_a_change(violation: Violation, complete: bool) -> Iterator[str]:
+    """Yield what to do about a violation that no change of a document fixes.
+
+    :param complete: whether that is known
+    """
+    cause = violation.cause
+    if isinstance(cause, Message):
+        yield from filter(None, [cause.fix or _PASSTHROUGH.get(cause.kind)])
+    elif cause.origin == PASSTHROUGH:
+        yield _PASSTHROUGH[cause.kind]
+    elif cause.origin == SERVER:
+        yield (
+            f"Nova keeps the {clean(cause.source)} as long as the server "
+            "lives: create a new server without it"
+        )
+    elif cause.kind in _OF_CONTENT:
+        yield KINDS[cause.kind].fix
+    elif complete:
+        yield (
+            f"do without what {clean(cause.setting)} is for, or ask the "
+            "cloud's operator"
+        )
 
 
-def _clauses(place: Place, subject: Subject) -> Iterator[str]:
-    if not place.whole:
-        yield _of_change(place, subject)
-    elif place.origin == FLAVOR:
-        yield f"choose a flavor without {_listed(place.changes, 'or')}"
-    elif place.origin == BLOCK_DEVICE:
-        yield from _entries(place.changes.values(), "the request")
-    elif place.origin == SERVER:
-        yield from map(_kept, place.changes.values())
-    elif place.holder.stored or subject.operation == MOVE:
-        yield _stored(place)
-    elif subject.operation == UPLOAD and place.holder.id is None:
-        yield from _upload(place)
-    elif is_foreign(place.origin, place.holder, subject):
-        given = {**place.carried, **dict(place.values)}
-        yield how_to_copy(place.holder, tuple(given.items()))
+def _clauses(
+    place: Place,
+    edits: Mapping[str, str | None],
+    document: Document,
+    subject: Subject,
+) -> Iterator[str]:
+    """Yield what to do in one place."""
+    origin, holder = place
+    given = [(k, v) for k, v in edits.items() if v and "[" not in k]
+    gone = [k for k, v in edits.items() if v is None and "[" not in k]
+    settings = _listed([f"{name}={value}" for name, value in given])
+    typed = f"`{' '.join(options('--property', given))}`"
+    without = f"without {_listed(gone, 'or')}"
+    where = "the request"
+    if origin == FLAVOR:
+        yield f"choose a flavor {without}"
+    elif origin == BLOCK_DEVICE:
+        yield from (f"leave {clean(name)} out of {where}" for name in gone)
+    elif subject.operation == SNAPSHOT:
+        # A change of an image is a change of whole properties.
+        where = "the metadata of the new image"
+        left = f"leave {_listed(gone)} out of {where}"
+        yield _both(given, f"set {settings} in {where}", ", and ", gone, left)
+    elif subject.operation == UPDATE:
+        make, left = f"make the change with {typed}", f"leave {_listed(gone)}"
+        yield _both(given, make, ", and ", gone, f"{left} as it is")
+    elif holder.stored or subject.operation == MOVE:
+        image = _both(given, f"with {settings}", " and ", gone, without)
+        yield (
+            "Nova keeps what the image of a server said when it was built: "
+            "rebuild the server (this erases its root disk), or create "
+            f"another one, from an image {image}"
+        )
+        return
+    elif subject.operation == UPLOAD and holder.id is None:
+        where = "the upload"
+        if given or gone:
+            what = _both(given, f"with {typed}", " and ", gone, without)
+            yield f"upload it {what}"
+    elif is_foreign(place, subject):
+        yield _copy(holder, document)
+        return
     else:
-        yield from _edit(place, subject)
+        option = "--property" if origin == IMAGE else "--image-property"
+        target = plain(holder.id, origin.upper())
+        if origin == IMAGE:
+            target = plain(holder.id or subject.image, target)
+        where = f"{origin} {target}"
+        run = command(origin, "set", *options(option, given), target)
+        unset = [f"{option} {name}" for name in gone]
+        then = command(origin, "unset", *unset, target)
+        if given or gone:
+            yield f"run {_both(given, run, ', then ', gone, then)}"
+    yield from _entries(edits, where)
 
 
-def _listed(names: Iterable[str], last: str = "and") -> str:
-    *most, final = map(clean, names)
+def _entries(edits: Mapping[str, str | None], where: str) -> Iterator[str]:
+    """Yield what to change in lists of block devices."""
+    for name, value in edits.items():
+        listed, bracket, rest = name.partition("[")
+        part = f"in {clean(listed)} of {where}"
+        entry = clean(f"[{rest}")
+        if bracket and value is None:
+            yield f"{part} leave {entry} out"
+        elif bracket:
+            yield f"{part} set {entry} to {clean(value)}"
+
+
+def _both(
+    first: object, text: str, separator: str, second: object, other: str
+) -> str:
+    """Join two texts, as far as there is something for each."""
+    return separator.join(
+        each for is_there, each in ((first, text), (second, other)) if is_there
+    )
+
+
+def _listed(names: list[str], last: str = "and") -> str:
+    *most, final = [clean(name) for name in names] or [""]
     return f"{', '.join(most)} {last} {final}" if most else final
 
 
-def _settings(properties: Properties) -> str:
-    return _listed(f"{name}={value}" for name, value in properties)
+def _copy(holder: Holder, document: Document) -> str:
+    """Say how to get a copy of an image that another project owns.
 
-
-def _options(properties: Properties) -> str:
-    return f"`{' '.join(options('--property', properties))}`"
-
-
-def _of_change(place: Place, subject: Subject) -> str:
-    """Say how to send a change of an image, or metadata of a new one.
-
-    What the image has already is not the matter.
+    Glance lets only the owner change an image, and lets every user who sees
+    it download it.
     """
-    if subject.operation == SNAPSHOT:
-        new = "the metadata of the new image"
-        make, leave = f"set {{}} in {new}", f"leave {{}} out of {new}"
-        given = _settings(place.values) if place.values else ""
-    else:
-        make, leave = "make the change with {}", "leave {} as it is"
-        given = _options(place.values) if place.values else ""
-    left = leave.format(_listed(place.unsettable or place.touched))
-    if not given:
-        return left
-    both = "and" if place.unsettable else "or"
-    return f"{make.format(given)}, {both} {left}"
-
-
-def _entries(changes: Iterable[Change], what: str) -> Iterator[str]:
-    """Yield what to write into lists of block devices."""
-    for change in changes:
-        name = list_of(change.name)
-        part = clean(change.name.removeprefix(name))
-        if not part:
-            yield f"leave {clean(name)} out of {what}"
-        elif change.value is None:
-            yield f"in {clean(name)} of {what} leave {part} out"
-        else:
-            value = clean(change.value)
-            yield f"in {clean(name)} of {what} set {part} to {value}"
-
-
-def _kept(change: Change) -> str:
-    """Say what to do about a device that a server keeps."""
-    new = "without it"
-    if change.name and change.value:
-        new = f"from an image with {change.name}={clean(change.value)}"
-    return (
-        f"Nova keeps the {clean(change.where)} as long as the server lives: "
-        f"create a new server {new}"
+    image = plain(holder.id, "IMAGE")
+    disk = plain(holder.disk_format, "DISK_FORMAT")
+    save = command("image", "save", "--file", "my-copy.img", image)
+    create = command(
+        *("image", "create", "--file", "my-copy.img", "--disk-format", disk),
+        "--container-format",
+        disk if disk in _SAME_CONTAINER else "bare",
+        *options("--property", copied(document)),
+        "my-copy",
     )
-
-
-def _stored(place: Place) -> str:
-    """Say what to do about properties that Nova keeps with a server."""
-    parts = [f"with {_settings(place.values)}"] if place.values else []
-    if place.dropped:
-        parts.append(f"without {_listed(place.dropped, 'or')}")
     return (
-        "Nova keeps what the image of a server said when it was built: "
-        "rebuild the server, which writes its root disk anew, or create "
-        f"another one, from an image {' and '.join(parts)}"
+        f"image {image} belongs to project {plain(holder.project, 'PROJECT')},"
+        " who alone can change it; to use a copy of your own, which has no "
+        f"property but these, run {save}, then {create}, and name my-copy in "
+        "its place"
     )
-
-
-def _upload(place: Place) -> Iterator[str]:
-    parts = [f"with {_options(place.values)}"] if place.values else []
-    if place.dropped:
-        parts.append(f"without {_listed(place.dropped, 'or')}")
-    if parts:
-        yield f"upload it {' and '.join(parts)}"
-    yield from _entries(place.entries, "the upload")
-
-
-def _edit(place: Place, subject: Subject) -> Iterator[str]:
-    """Yield the commands that edit an image, or a volume's metadata."""
-    what = place.origin
-    target = plain(place.holder.id, what.upper())
-    option = "--image-property"
-    if what == IMAGE:
-        option = "--property"
-        target = plain(place.holder.id or subject.image, target)
-    commands = []
-    if place.values:
-        given = options(option, place.values)
-        commands.append(command(what, "set", *given, target))
-    if place.dropped:
-        given = [f"{option} {name}" for name in place.dropped]
-        commands.append(command(what, "unset", *given, target))
-    if commands:
-        yield f"run {', then '.join(commands)}"
-    yield from _entries(place.entries, f"{what} {target}")

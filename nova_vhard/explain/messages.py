@@ -3,7 +3,7 @@
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.text import (
@@ -13,10 +13,8 @@ from nova_vhard.common.text import (
     line,
     quote,
 )
-from nova_vhard.explain.fixes import how_to_fix
 from nova_vhard.policy.hardware import PASSTHROUGH, VOLUME, DeviceChoice
 from nova_vhard.policy.leading import leading
-from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import Message, Violation
 
 #: How the text of every refusal begins.
@@ -38,18 +36,14 @@ _ALLOWED_LIMIT = 512
 #: apart at an ellipsis, and shows its first two parts only.
 _CUT = "..."
 
-#: The rule of a row of a table that counts further violations.
-OTHERS = "..."
-
 
 def api_message(
-    violations: Sequence[Violation], subject: Subject, help_url: str = ""
+    violations: Sequence[Violation], fix: str = "", help_url: str = ""
 ) -> str:
     """Explain violations to the person who asked.
 
     :param violations: at least one
-    :param subject: who asked, so that the fix names the very image, or the
-        upload that is yet to come
+    :param fix: what to do, see ``nova_vhard.explain.fixes.words``
     :param help_url: of a page in which each rule has its anchor
     :returns: one line; each violation (of very many the leading ones) with
         its source, its value, what is allowed, and the rule; then how to fix
@@ -57,27 +51,22 @@ def api_message(
         explained, if there is such a page
     """
     url = f"{help_url}#{anchor(violations[0].rules[0])}" if help_url else ""
-    return _explained(OPENING, violations, subject, url)
+    return describe(violations, fix, OPENING, url)
 
 
-def describe(violations: Sequence[Violation], subject: Subject) -> str:
-    """Say what is violated, without saying what happens."""
-    return _explained("", violations, subject)
-
-
-def _explained(
-    opening: str,
+def describe(
     violations: Sequence[Violation],
-    subject: Subject,
+    fix: str = "",
+    opening: str = "",
     url: str = "",
 ) -> str:
+    """Say what is violated, without saying what happens."""
     result = leading(violations)
     parts = [_sentence(item) for item in result.shown]
     if len(parts) > 1:
         parts = [f"({i}) {part}" for i, part in enumerate(parts, 1)]
     if result.left_out:
         parts.append(f"And {result.left_out} more.")
-    fix = how_to_fix(result.shown, subject)
     if fix:
         fix = line(f"{TO_FIX}{fix}")
     # Whatever is cut, no command is; and nothing but a command looks like
@@ -88,28 +77,19 @@ def _explained(
     return (sentences.replace("`", "'") + fix).replace("…", _CUT) + see
 
 
-def parts(violation: Violation, subject: Subject) -> tuple[str, str]:
-    """Return what is asked for, and how to fix it, for a table."""
+def asked(violation: Violation) -> str:
+    """Return what a violation asks for, and what is allowed, for a table."""
     cause = violation.cause
-    fix = how_to_fix([violation], subject)
     if isinstance(cause, Message):
-        return line(cause.text), line(fix)
-    asked = f"{_asked(cause)} (allowed: {_allowed(violation.allowed)})"
-    return line(asked), line("; ".join(filter(None, (fix, _advice(cause)))))
+        return line(cause.text)
+    return line(f"{_asked(cause)} (allowed: {_allowed(violation.allowed)})")
 
 
-def rows(
-    violations: Sequence[Violation], subject: Subject
-) -> Iterator[tuple[str, str, str, str]]:
-    """Yield rule, mode and ``parts`` of violations, for a table.
-
-    The last of very many says how many more there are.
-    """
-    result = leading(violations)
-    for item in result.shown:
-        yield (item.rule, str(item.mode), *parts(item, subject))
-    if result.left_out:
-        yield OTHERS, "", f"and {result.left_out} more", ""
+def advice(violation: Violation) -> str:
+    """Return what the catalogue says of the kind of device, if anything."""
+    choice = violation.choice
+    kind = KINDS.get(choice.kind) if choice else None
+    return kind.fix if kind else ""
 
 
 def anchor(rule: str) -> str:
@@ -171,14 +151,8 @@ def _sentence(violation: Violation) -> str:
         text = f"{_asked(cause)}; it must be set {allowed}"
     elif cause.implied is not None:
         text = f"{_asked(cause)}, which is not allowed {allowed}"
-    advice = _advice(cause)
-    return f"{text}: {advice}. {rule}" if advice else f"{text}. {rule}"
-
-
-def _advice(choice: DeviceChoice) -> str:
-    """Return what the catalogue says of a kind of device."""
-    kind = KINDS.get(choice.kind)
-    return kind.fix if kind else ""
+    more = advice(violation)
+    return f"{text}: {more}. {rule}" if more else f"{text}. {rule}"
 
 
 def _phrase(violation: Violation) -> str:

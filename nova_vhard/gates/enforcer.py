@@ -2,6 +2,7 @@
 """What every gate does alike: policy in, verdict out, event written."""
 
 import contextlib
+import datetime
 import logging
 import os
 import time
@@ -13,7 +14,6 @@ from oslo_config import cfg
 
 from nova_vhard import conf as vhard_conf
 from nova_vhard.common.log import get_logger
-from nova_vhard.explain import messages
 from nova_vhard.policy import events
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode, Policy
@@ -21,14 +21,14 @@ from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import (
     Verdict,
     ViolationKey,
-    evaluate,
-    introduced_violations,
     soften,
     violated,
 )
 from nova_vhard.policy.watch import PolicyFile, today
+from nova_vhard.request.server_request import ServerRequest
 
 if TYPE_CHECKING:
+    from nova_vhard.explain.search import Read
     from nova_vhard.policy import notify
 
 LOG = get_logger(__name__)
@@ -90,65 +90,45 @@ class PolicyEnforcer:
         """
         return self._file.current()
 
-    def explanation(self, verdict: Verdict, subject: Subject) -> str:
-        """Return the text of a refusal, for an answer of an API.
-
-        :param verdict: one that refuses
-        """
-        return messages.api_message(verdict.refusals, subject, self._help_url)
-
-    def judge(
-        self,
-        policy: Policy,
-        request: HardwareRequest,
-        subject: Subject,
-        already: frozenset[ViolationKey] = frozenset(),
-        service: bool = False,
-    ) -> Verdict:
+    def refusal(
+        self, policy: Policy, request: ServerRequest, service: bool = False
+    ) -> str | None:
         """Judge a request and write its event.
 
-        :param already: violations that the server had before
         :param service: whether a service makes it for a user: then it
             passes, and is marked in the log and in the event
+        :returns: see ``explanation``
         """
-        with self.event(subject, service) as event:
-            event.verdict = evaluate(
-                policy, request, subject, today(), already
-            )
+        day = today()
+        with self.event(request.subject, service) as event:
+            event.verdict = request.verdict(policy, day)
             if service:
                 event.verdict = soften(event.verdict, Mode.WARN)
-        return event.verdict
+        return self.explanation(policy, event.verdict, request, day)
 
-    def judge_change(
+    def explanation(
         self,
         policy: Policy,
-        before: HardwareRequest,
-        after: HardwareRequest,
-        touched: frozenset[str],
-        subject: Subject,
-    ) -> Verdict:
-        """Judge what a change brings in, or keeps in what it touches."""
-        with self.event(subject) as event:
-            event.verdict = self.introduced(
-                policy, before, after, touched, subject
-            )
-        return event.verdict
+        verdict: Verdict,
+        request: ServerRequest,
+        day: datetime.date,
+        read: "Read | None" = None,
+    ) -> str | None:
+        """Return why a request is refused and what to do, for an API.
 
-    def introduced(
-        self,
-        policy: Policy,
-        before: HardwareRequest,
-        after: HardwareRequest,
-        touched: frozenset[str],
-        subject: Subject,
-    ) -> Verdict:
-        """Return what ``judge_change`` does, and write no event."""
-        day = today()
-        return introduced_violations(
-            evaluate(policy, after, subject, day),
-            evaluate(policy, before, subject, day),
-            touched,
-        )
+        :param day: by which it was judged, and its fix will be
+        :param read: reads the request again, for the search of a fix
+        :returns: None if the verdict does not refuse it
+        """
+        refusals = verdict.refusals
+        if not refusals:
+            return None
+        # Loaded here: a service that refuses nothing has no use for them.
+        from nova_vhard.explain import fixes, messages, search
+
+        fix = search.fix(policy, refusals, request, day, read)
+        text = fixes.words(fix, refusals)
+        return messages.api_message(refusals, text, self._help_url)
 
     def violated(
         self, policy: Policy, request: HardwareRequest, subject: Subject
@@ -171,11 +151,13 @@ class PolicyEnforcer:
             self._send(written)
         stated = verdict.refusals or verdict.warnings
         if stated:
+            from nova_vhard.explain import messages
+
             LOG.log(
                 logging.INFO if verdict.refusals else logging.WARNING,
                 "%s %s %s: %s",
                 self.gate,
                 _done(verdict, service),
                 subject.operation,
-                messages.describe(stated, subject),
+                messages.describe(stated),
             )

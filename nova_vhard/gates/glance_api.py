@@ -29,10 +29,12 @@ from nova_vhard.gates.glance_router import Call, Router
 from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.policy.hardware import IMAGE, HardwareRequest, Holder
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject, subject_of
-from nova_vhard.policy.verdict import Verdict, are_allowed
-from nova_vhard.policy.watch import PolicyUnavailable
+from nova_vhard.policy.subject import UPDATE, UPLOAD, subject_of
+from nova_vhard.policy.verdict import are_allowed
+from nova_vhard.policy.watch import PolicyUnavailable, today
 from nova_vhard.request import image as image_reader
+from nova_vhard.request.lookups import Image
+from nova_vhard.request.server_request import ServerRequest, of_image
 
 LOG = get_logger(__name__)
 
@@ -140,14 +142,11 @@ class GlanceGate:
         image = wanted["image"]
         context = request.context
         owner, image_id = image.get("owner"), image.get("image_id")
-        subject = subject_of(UPLOAD, context, owner, image_id)
-        hardware = image_reader.read(
-            wanted["extra_properties"], image.get("disk_format")
+        upload = of_image(
+            Image(wanted["extra_properties"], image.get("disk_format")),
+            subject_of(UPLOAD, context, owner, image_id),
         )
-        verdict = self._enforcer.judge(
-            policy, hardware, subject, service=_by_service(request)
-        )
-        return self._refusal(verdict, subject)
+        return self._answered(policy, upload, _by_service(request))
 
     def _update(
         self, policy: Policy, request: wsgi.Request, call: Call, changes: Any
@@ -159,8 +158,7 @@ class GlanceGate:
             subject = subject_of(
                 UPDATE, request.context, None, call.ids["image_id"]
             )
-            self._enforcer.judge(policy, _NO_DEVICES, subject)
-            return None
+            return self._answered(policy, ServerRequest(_NO_DEVICES, subject))
         response = stored(self._application, request.environ)
         if response.status_int != webob.exc.HTTPOk.code:
             return self._unseen(policy, request, changes)
@@ -175,13 +173,10 @@ class GlanceGate:
             UPDATE, request.context, holder.project, holder.id
         )
         old, new = (
-            image_reader.read(image, image.get("disk_format"), IMAGE, holder)
+            Image(image, image.get("disk_format"), IMAGE, holder)
             for image in (before, after)
         )
-        verdict = self._enforcer.judge_change(
-            policy, old, new, touched, subject
-        )
-        return self._refusal(verdict, subject)
+        return self._answered(policy, of_image(new, subject, old, touched))
 
     def _unseen(
         self, policy: Policy, request: wsgi.Request, changes: Any
@@ -195,30 +190,26 @@ class GlanceGate:
         """
         subject = subject_of(UPDATE, request.context, None)
         made = changed({}, changes)
-        verdict = self._enforcer.introduced(
-            policy,
-            image_reader.read({}),
-            image_reader.read(made, made.get("disk_format")),
-            frozenset(change["path"][0] for change in changes),
+        change = of_image(
+            Image(made, made.get("disk_format")),
             subject,
+            Image(),
+            frozenset(change["path"][0] for change in changes),
         )
-        if not verdict.refusals:
+        if not change.verdict(policy, today()).refusals:
             return None
         environ = request.environ
         accept = environ.get("HTTP_ACCEPT", "")
         response = stored(self._application, environ, accept)
         if response.status_int == webob.exc.HTTPOk.code:
-            with self._enforcer.event(subject) as event:
-                event.verdict = verdict
-            return self._refusal(verdict, subject)
+            return self._answered(policy, change)
         return response
 
-    def _refusal(
-        self, verdict: Verdict, subject: Subject
+    def _answered(
+        self, policy: Policy, request: ServerRequest, service: bool = False
     ) -> webob.Response | None:
-        if not verdict.refusals:
-            return None
-        return _response(403, self._enforcer.explanation(verdict, subject))
+        text = self._enforcer.refusal(policy, request, service)
+        return _response(403, text) if text else None
 
 
 def _content(

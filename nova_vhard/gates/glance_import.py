@@ -26,9 +26,10 @@ from nova_vhard.common.text import line
 from nova_vhard.gates import http
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.policy.hardware import NOBODY, Holder
-from nova_vhard.policy.subject import UPLOAD, Subject, subject_of
+from nova_vhard.policy.subject import UPLOAD, subject_of
 from nova_vhard.policy.watch import PolicyUnavailable
-from nova_vhard.request import image as image_reader
+from nova_vhard.request.lookups import Image
+from nova_vhard.request.server_request import of_image
 
 LOG = get_logger(__name__)
 
@@ -68,7 +69,7 @@ class JudgeImage(task.Task):  # type: ignore[misc]
         """
         try:
             enforcer = _enforcer(_settings())
-            verdict, subject = self._verdict(enforcer)
+            text = self._refusal(enforcer)
         except PolicyUnavailable as error:
             raise exception.UploadException(http.NO_POLICY_TEXT) from error
         except exception.GlanceException as error:
@@ -80,25 +81,25 @@ class JudgeImage(task.Task):  # type: ignore[misc]
         except Exception as error:
             text = http.report_fault(LOG, "Glance's imports", self._context)
             raise exception.UploadException(text) from error
-        if verdict.refusals:
-            text = enforcer.explanation(verdict, subject)
+        if text:
             raise exception.UploadException(text)
 
-    def _verdict(self, enforcer: PolicyEnforcer) -> tuple[Any, Subject]:
+    def _refusal(self, enforcer: PolicyEnforcer) -> str | None:
+        """Return why the image is refused; None if it is not."""
         policy = enforcer.policy()
         image = self._repo.get(self._image_id)
-        subject = subject_of(
-            UPLOAD, self._context, image.owner, self._image_id
-        )
         # Whatever a plugin of the import has made of it: a holder is a key.
         disk_format = str(image.disk_format) if image.disk_format else None
         holder = Holder(self._image_id, image.owner, disk_format)
-        request = image_reader.read(
-            dict(image.extra_properties),
-            disk_format,
-            holder=NOBODY if self._copied else holder,
+        request = of_image(
+            Image(
+                dict(image.extra_properties),
+                disk_format,
+                holder=NOBODY if self._copied else holder,
+            ),
+            subject_of(UPLOAD, self._context, image.owner, self._image_id),
         )
-        return enforcer.judge(policy, request, subject), subject
+        return enforcer.refusal(policy, request)
 
 
 def _settings() -> str:

@@ -10,8 +10,9 @@ It must stand in both pipelines, v2.1 and v2, with Nova's router behind it.
 What it judges is in ``nova_routes.ROUTES``; everything else is passed on.
 """
 
+import datetime
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import webob.exc
 from nova import exception
@@ -44,7 +45,6 @@ from nova_vhard.policy.subject import (
     FLAVOR,
     REBUILD,
     RESCUE,
-    Subject,
     subject_of,
 )
 from nova_vhard.policy.verdict import (
@@ -55,6 +55,10 @@ from nova_vhard.policy.verdict import (
 from nova_vhard.policy.watch import PolicyUnavailable, today
 from nova_vhard.request.lookups import LookupFailed, NotFound, NotShown
 from nova_vhard.request.server_request import ServerRequest
+
+if TYPE_CHECKING:
+    from nova_vhard.explain.draft import Draft
+    from nova_vhard.explain.search import Read
 
 LOG = get_logger(__name__)
 
@@ -142,16 +146,26 @@ class NovaGate:
         if not policy.enabled:
             # Break glass: nothing is looked up, nothing can fail.
             subject = subject_of(route.operation, context, None)
-            self._enforcer.judge(policy, HardwareRequest(), subject)
+            nothing = ServerRequest(HardwareRequest(), subject)
+            self._enforcer.refusal(policy, nothing)
             return None
         if route.reader is None:
             find = NovaLookups(self._services, context)
             return self._flavor(policy, find, context, call)
+        reader, body = route.reader, call.body()
         try:
-            find, request = self._request(policy, route.reader, context, call)
+            find, request = self._request(policy, reader, context, call, body)
         except NotShown as error:
             return _not_shown(route.operation, error)
-        return self._refusal(policy, find, request) if request else None
+        if request is None:
+            return None
+
+        def read(draft: "Draft") -> ServerRequest | None:
+            """Read the request again, from edited documents."""
+            again = draft.lookups(find)
+            return reader(again, context, call.ids, again.body(body))
+
+        return self._refusal(policy, find, request, read)
 
     def _request(
         self,
@@ -159,9 +173,9 @@ class NovaGate:
         reader: nova_routes.Reader,
         context: Any,
         call: Call,
+        body: Any,
     ) -> tuple[NovaLookups, ServerRequest | None]:
         """Return a request, and the look-ups that were made for it."""
-        body = call.body()
         cache = self._cache if nova_cache.may_be_used(body) else None
         find = NovaLookups(self._services, context, cache)
         request = reader(find, context, call.ids, body)
@@ -176,15 +190,20 @@ class NovaGate:
         return find, request
 
     def _refusal(
-        self, policy: Policy, find: NovaLookups, request: ServerRequest
+        self,
+        policy: Policy,
+        find: NovaLookups,
+        request: ServerRequest,
+        read: "Read",
     ) -> webob.exc.HTTPException | None:
+        day = today()
         with self._enforcer.event(request.subject) as event:
-            event.verdict = request.verdict(policy, today())
+            event.verdict = request.verdict(policy, day)
             if request.attached_to and not event.verdict.refusals:
                 event.verdict = self._on_its_host(
                     policy, find, request, event.verdict
                 )
-        return self._forbidden(event.verdict, request.subject)
+        return self._forbidden(policy, event.verdict, request, day, read)
 
     def _on_its_host(
         self,
@@ -222,15 +241,19 @@ class NovaGate:
         with self._enforcer.event(subject) as event:
             failed = nova_flavor.lacking(policy, before, after, subject)
             event.verdict = with_more(Verdict(policy=policy.digest), failed)
-        return self._forbidden(event.verdict, subject)
+        request = ServerRequest(HardwareRequest(), subject)
+        return self._forbidden(policy, event.verdict, request, today())
 
     def _forbidden(
-        self, verdict: Verdict, subject: Subject
+        self,
+        policy: Policy,
+        verdict: Verdict,
+        request: ServerRequest,
+        day: datetime.date,
+        read: "Read | None" = None,
     ) -> webob.exc.HTTPException | None:
-        if not verdict.refusals:
-            return None
-        explanation = self._enforcer.explanation(verdict, subject)
-        return webob.exc.HTTPForbidden(explanation=explanation)
+        text = self._enforcer.explanation(policy, verdict, request, day, read)
+        return webob.exc.HTTPForbidden(explanation=text) if text else None
 
 
 def _share(controllers: Iterable[Any]) -> None:

@@ -26,7 +26,7 @@ from nova_vhard.gates import (
 )
 from nova_vhard.gates.nova_cache import LookupCache
 from nova_vhard.gates.nova_schemas import NotAccepted
-from nova_vhard.policy.hardware import STORED, HardwareRequest
+from nova_vhard.policy.hardware import STORED
 from nova_vhard.request import request_spec
 from nova_vhard.request.lookups import (
     Body,
@@ -227,7 +227,7 @@ class NovaLookups:
         """Return the block devices of a server, as Nova's drivers see them."""
         return nova_servers.kept_devices(self._block_device_info(server))
 
-    def recorded_image(self, server: Server) -> HardwareRequest:
+    def recorded_image(self, server: Server) -> Image:
         """Return what a resize takes the server's devices from."""
         instance = self.instance(server.id)
         result = self._look_up(
@@ -236,8 +236,8 @@ class NovaLookups:
             lambda: nova_servers.recorded(self._context, instance),
         )
         if result is None:
-            return server.hardware
-        return request_spec.read_image(result, STORED)
+            return server.stored()
+        return request_spec.image_of(result, STORED)
 
     def own_image(self, server: Server) -> Image | None:
         """Return what a stable rescue takes the server's devices from."""

@@ -10,7 +10,6 @@ from oslo_config import cfg
 
 from nova_vhard.catalogue.gates import SCHEDULER
 from nova_vhard.common.log import get_logger
-from nova_vhard.explain import messages
 from nova_vhard.gates import http, nova_release, one_time_use
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.gates.posture_filter import (
@@ -129,6 +128,8 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
                 event.verdict = with_more(event.verdict, failed)
         refusals = event.verdict.refusals
         if refusals and not kept:
+            from nova_vhard.explain import messages
+
             raise exception.NoValidHost(
                 reason=messages.fault_message(refusals)
             )

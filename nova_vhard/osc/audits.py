@@ -102,7 +102,7 @@ def level_of(mode: Mode) -> Level:
 
 
 def of_rows(
-    columns: Sequence[str], rows: Iterable[Sequence[str]]
+    columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> Iterator[Finding]:
     """Yield the findings of an audit's rows about one thing.
 
@@ -115,7 +115,7 @@ def of_rows(
         if rule != UNSEEN_RULE:
             # A row that counts further violations has no mode of its own.
             level = _OF_MODE[Mode(mode)] if mode else Level.AUDIT
-        to_fix = f"; to fix: {fix}" if fix else ""
+        to_fix = f"; to fix: {fix}" if str(fix) else ""
         yield Finding(level, rule, line(f"{request}{to_fix}"))
 
 

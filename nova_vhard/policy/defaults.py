@@ -85,14 +85,22 @@ _MACHINE_NAMES = frozenset(("hw_machine_type", "hw_architecture"))
 _ARCHITECTURE_NAMES = frozenset(
     ("hw_architecture", "hw_emulation_architecture")
 )
+# Lists of block devices, of an image and of the body of a boot.
+_LISTS = frozenset(
+    (
+        "block_device_mapping",
+        "block_device_mapping_v2",
+        "img_block_device_mapping",
+        "img_mappings",
+        "mappings",
+    )
+)
 # Without one of these a guest with the property would have no such device.
-_CDROM_NAMES = _MACHINE_NAMES | {
-    "hw_cdrom_bus",
-    "img_config_drive",
-    "disk_format",
-    "img_block_device_mapping",
-    "block_device_mapping",
-}
+_CDROM_NAMES = (
+    _MACHINE_NAMES
+    | _LISTS
+    | {"hw_cdrom_bus", "img_config_drive", "disk_format"}
+)
 
 
 def architecture(request: HardwareRequest, assume: Assume) -> str:
@@ -273,8 +281,7 @@ def _floppy(
 ) -> Iterator[DeviceChoice]:
     for device in request.of_type(FLOPPY)[:1]:
         why = f"nova picks fdc for a floppy ({clean(device.why)})"
-        names = ("img_block_device_mapping", "block_device_mapping")
-        yield _choice(request, "floppy_bus", "fdc", why, names)
+        yield _choice(request, "floppy_bus", "fdc", why, _LISTS)
 
 
 def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:

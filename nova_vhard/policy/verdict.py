@@ -9,11 +9,7 @@ from typing import NamedTuple
 from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.catalogue.guests import SCSI
 from nova_vhard.catalogue.kinds import NO_DEVICE
-from nova_vhard.catalogue.passthrough import (
-    FIXES,
-    NEVER_ONE_TIME,
-    ONE_TIME_USE,
-)
+from nova_vhard.catalogue.passthrough import NEVER_ONE_TIME, ONE_TIME_USE
 from nova_vhard.common.text import clean, quote
 from nova_vhard.policy.defaults import (
     DEVICE_OF,
@@ -41,7 +37,6 @@ from nova_vhard.policy.model import (
     strongest,
     weaker,
 )
-from nova_vhard.policy.remedy import Change, Properties, Remedies
 from nova_vhard.policy.subject import (
     ATTACH,
     BOOT,
@@ -94,6 +89,7 @@ class Message:
     :ivar text: what is wrong
     :ivar source: who asks for it, in words
     :ivar value: what is lacking, or what lacks it
+    :ivar kind: its list of ``passthrough.allow``, where it is about one
     :ivar names: names of the image properties that it comes from
     :ivar fix: what to do about it, where the text does not say it
     """
@@ -101,6 +97,7 @@ class Message:
     text: str
     source: str
     value: str
+    kind: str = ""
     names: frozenset[str] = frozenset()
     fix: str = ""
 
@@ -117,13 +114,8 @@ class Violation:
     :ivar missing: whether the fault is that the image does not say it
     :ivar count: how many devices of the host are asked for, or how many
         there are of what nobody can judge
-    :ivar changes: what would mend it
-    :ivar carried: what a copy of another project's image has to say
     :ivar devices: names of the devices that have the value; an empty name
         stands for the guest as a whole
-    :ivar touched: of a change of an image: the properties in it that bring
-        this in, all of them where that cannot be said; None where an image,
-        or a guest, is judged as a whole
     """
 
     rules: tuple[str, ...]
@@ -132,10 +124,7 @@ class Violation:
     allowed: tuple[str, ...] = ()
     missing: bool = False
     count: str = ""
-    changes: tuple[Change, ...] = ()
-    carried: Properties = ()
     devices: frozenset[str] = _GUEST
-    touched: frozenset[str] | None = None
 
     @property
     def choice(self) -> DeviceChoice | None:
@@ -354,7 +343,7 @@ def introduced_violations(
     """
     old = keys_of(before)
     kept = tuple(
-        replace(violation, touched=violation.cause.names & touched or touched)
+        violation
         for violation in after.violations
         if (violation.choice is None or violation.choice.implied is None)
         and (not violation.keys <= old or violation.cause.names & touched)
@@ -366,19 +355,14 @@ def _violations(
     policy: Policy, request: HardwareRequest, subject: Subject
 ) -> Iterator[Violation]:
     request = with_assumed(request, policy.assume)
-    remedies = Remedies(policy, request, subject)
     for fault in request.faults:
-        yield _unjudgeable(policy, fault, subject, remedies)
-    yield from _devices(policy, request, subject, remedies)
+        yield _unjudgeable(policy, fault, subject)
     disk = request.rescue_disk
-    for part in (*request.other_files, *(() if disk is None else (disk,))):
-        remedies = Remedies(policy, part, subject, request)
-        yield from _devices(policy, part, subject, remedies)
+    for part in (request, *request.other_files, *((disk,) if disk else ())):
+        yield from _devices(policy, part, subject)
 
 
-def _unjudgeable(
-    policy: Policy, fault: Fault, subject: Subject, remedies: Remedies
-) -> Violation:
+def _unjudgeable(policy: Policy, fault: Fault, subject: Subject) -> Violation:
     """Return the violation by what could break any rule of a section."""
     modes = {rule.mode for rule in policy.guest_devices.values()} or {None}
     if fault.origin == DOMAIN and policy.passthrough is not None:
@@ -394,19 +378,11 @@ def _unjudgeable(
         message,
         strongest(result) or Mode.ENFORCE,
         count=fault.count,
-        changes=tuple(
-            Change(fault.origin, name, None, fault.holder)
-            for name in sorted(fault.names)
-        ),
-        carried=remedies.carried(fault.origin, fault.holder),
     )
 
 
 def _devices(
-    policy: Policy,
-    request: HardwareRequest,
-    subject: Subject,
-    remedies: Remedies,
+    policy: Policy, request: HardwareRequest, subject: Subject
 ) -> Iterator[Violation]:
     rules = _rules(policy, request, subject)
     for choice in request.choices:
@@ -414,7 +390,7 @@ def _devices(
         if rule and not _in(rule.allow, choice.value, choice.synonyms):
             devices = names_of(choice, request)
             if devices:  # else the guest has no such device to judge
-                yield _violation(remedies, rule, choice, devices)
+                yield _violation(policy, subject, choice, devices)
     yield from _passthrough(policy, request, subject)
     yield from _never_one_time(policy, request, subject)
     defaults = tuple(implied(request, policy.assume, rules))
@@ -430,7 +406,7 @@ def _devices(
             )
         if broken:
             devices = names_of(choice, request)
-            yield _violation(remedies, rule, choice, devices, rule.explicit)
+            yield _violation(policy, subject, choice, devices, rule.explicit)
     for rule in () if request.complete else policy.unless_said:
         stated = (*request.choices, *defaults)
         if (
@@ -440,7 +416,7 @@ def _devices(
             and all(choice.kind != rule.kind for choice in stated)
         ):
             choice = _nothing(rule, request)
-            yield _violation(remedies, rule, choice, missing=rule.explicit)
+            yield _violation(policy, subject, choice, missing=rule.explicit)
 
 
 def _rules(
@@ -465,23 +441,21 @@ def _in(allowed: Values, value: str | None, synonyms: tuple[str, ...]) -> bool:
 
 
 def _violation(
-    remedies: Remedies,
-    rule: DeviceRule,
+    policy: Policy,
+    subject: Subject,
     choice: DeviceChoice,
     devices: frozenset[str] = _GUEST,
     missing: bool = False,
 ) -> Violation:
-    policy = remedies.policy
+    rule = policy.guest_devices[choice.kind]
     moves = policy.moves_guest_devices
     return Violation(
         (rule.id,),
         choice,
-        policy.mode_for(rule.mode, remedies.subject, moves),
+        policy.mode_for(rule.mode, subject, moves),
         rule.allow.listed,
         missing,
         devices=devices,
-        changes=remedies.changes(choice),
-        carried=remedies.carried(choice.origin, choice.holder),
     )
 
 
@@ -541,9 +515,7 @@ def _never_one_time(
             f"{clean(item.source)} asks for {clean(item.name)}, which cannot "
             f"be {ONE_TIME_USE}: {why}"
         )
-        message = Message(
-            text, item.source, ONE_TIME_USE, fix=FIXES[item.kind]
-        )
+        message = Message(text, item.source, ONE_TIME_USE, kind=item.kind)
         yield Violation(
             (PASSTHROUGH_REQUIRE,),
             message,

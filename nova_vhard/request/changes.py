@@ -16,7 +16,7 @@ from nova_vhard.request import passthrough
 from nova_vhard.request.kept import with_new_disk
 from nova_vhard.request.lookups import Body, Lookups
 from nova_vhard.request.nova_api import ServerReader, section
-from nova_vhard.request.server_request import ServerRequest
+from nova_vhard.request.server_request import ServerRequest, of_image
 
 
 class ChangeReader:
@@ -94,14 +94,10 @@ class ChangeReader:
         image = self._find.image(image_id)
         old = dict(image.properties)
         new = change(old)
-        return ServerRequest(
-            replace(image, properties=new).hardware(),
-            subject_of(
-                UPDATE,
-                self._requester,
-                image.holder.project,
-                image.holder.id,
-            ),
-            before=image.hardware(),
-            touched=frozenset(names) | (old.keys() - new.keys()),
+        holder = image.holder
+        return of_image(
+            replace(image, properties=new),
+            subject_of(UPDATE, self._requester, holder.project, holder.id),
+            image,
+            frozenset(names) | (old.keys() - new.keys()),
         )

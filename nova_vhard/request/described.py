@@ -6,7 +6,7 @@ Neutron is in the description.
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -35,7 +35,7 @@ from nova_vhard.policy.verdict import Verdict
 from nova_vhard.request import parts, passthrough
 from nova_vhard.request.lookups import Flavor, Image, KeptDevice, Server
 from nova_vhard.request.nova_api import ServerReader
-from nova_vhard.request.server_request import ServerRequest
+from nova_vhard.request.server_request import ServerRequest, of_image
 
 #: What is looked at in each operation, beyond who asks. Of the flavor of a
 #: rescue only the name and id count, by which exemptions are chosen.
@@ -125,6 +125,10 @@ class Description:
     def __init__(self, data: Data) -> None:
         self._data = data
 
+    def body(self, body: Data) -> Data:
+        """Return the body of a boot."""
+        return body
+
     def boot_image(self, server: Data) -> Image:
         """Return the image, or a root volume's metadata."""
         if "volume" in self._data:
@@ -199,9 +203,9 @@ class Description:
         default = None if by_distro else "virtio"
         return [KeptDevice(buses[0] if buses else default, root=True)]
 
-    def recorded_image(self, server: Server) -> HardwareRequest:
+    def recorded_image(self, server: Server) -> Image:
         """Return what the server was made of."""
-        return server.hardware
+        return server.stored()
 
     def own_image(self, server: Server) -> Image:
         """Return the server's own image, which is as it was at the boot."""
@@ -214,9 +218,14 @@ class Description:
         )
 
 
-def read(data: Data) -> DescribedRequest:
-    """Read a description, see Description."""
-    find = Description(data)
+def read(
+    data: Data, edited: Callable[[Any], Any] = lambda find: find
+) -> DescribedRequest:
+    """Read a description, see Description.
+
+    :param edited: returns its look-ups with edited documents
+    """
+    find = edited(Description(data))
     requester = SimpleNamespace(
         project_id=data.get("project"),
         project_domain_id=data.get("domain"),
@@ -232,14 +241,15 @@ def _boot(find: Description, requester: Any, data: Data) -> ServerRequest:
         "config_drive": data.get("config_drive"),
         "networks": [{"port": number} for number in ports],
     }
-    request = ServerReader(find, requester).boot({"server": server})
+    reader = ServerReader(find, requester)
+    request = reader.boot(find.body({"server": server}))
     return _demanding(request, find)
 
 
 def _upload(find: Description, requester: Any, _data: Data) -> ServerRequest:
     image = find.image(None)
     subject = subject_of(UPLOAD, requester, None, image.holder.id)
-    return ServerRequest(image.hardware(), subject)
+    return of_image(image, subject)
 
 
 def _move(find: Description, requester: Any, data: Data) -> ServerRequest:
@@ -253,14 +263,13 @@ def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
     """Read a rebuild; the scheduler judges the flavor, which stays."""
     request = ServerReader(find, requester).rebuild(_SERVER, _NOTHING)
     empty = HardwareRequest(devices=())
-    flavor = parts.with_specs(empty, find.the_flavor.extra_specs)
+    specs = find.flavor("").extra_specs
+    flavor = parts.with_specs(empty, specs)
     kinds = frozenset(choice.kind for choice in flavor.choices)
     existing = request.existing if "server" in data else ()
     return replace(
         request,
-        hardware=parts.with_specs(
-            request.hardware, find.the_flavor.extra_specs
-        ),
+        hardware=parts.with_specs(request.hardware, specs),
         existing=(*existing, replace(flavor, only=kinds)),
     )
 
@@ -277,7 +286,7 @@ def _resize(find: Description, requester: Any, _data: Data) -> ServerRequest:
 
 def _demanding(request: ServerRequest, find: Description) -> ServerRequest:
     """Return a request with the checks that its flavor demands."""
-    checks = passthrough.host_checks(find.the_flavor.extra_specs)
+    checks = passthrough.host_checks(find.flavor("").extra_specs)
     hardware = replace(request.hardware, host_checks=checks)
     return replace(request, hardware=hardware)
 

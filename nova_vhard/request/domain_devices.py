@@ -230,7 +230,6 @@ def _faults(domain: Element, facts: Facts) -> Iterator[Fault]:
             message="is one that no rule is about, and that Nova gives to no "
             "guest",
             origin=DOMAIN,
-            fix="start the guest without it",
             count=str(count),
         )
 

@@ -13,6 +13,7 @@ from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.policy.hardware import (
     IMAGE,
     NOBODY,
+    STORED,
     HardwareRequest,
     Holder,
 )
@@ -127,6 +128,16 @@ class Server:
     offloaded: bool = False
     running: bool = False
 
+    def stored(self) -> Image:
+        """Return its stored image metadata as an image."""
+        iso = image_reader.ISO_IMAGE in self.hardware.devices
+        return Image(
+            self.properties,
+            "iso" if iso else None,
+            self.hardware.origin,
+            STORED,
+        )
+
 
 class Lookups(Protocol):
     """Looks up what one request refers to, as the user who sent it.
@@ -169,7 +180,7 @@ class Lookups(Protocol):
     def kept_devices(self, server: Server) -> Iterable[KeptDevice]:
         """Return the block devices of a server."""
 
-    def recorded_image(self, server: Server) -> HardwareRequest:
+    def recorded_image(self, server: Server) -> Image:
         """Return what a resize takes the server's devices from.
 
         Nova's record of the boot, or of the last rebuild with another image.

@@ -29,7 +29,6 @@ from nova_vhard.policy.subject import (
     subject_of,
 )
 from nova_vhard.request import block_device, passthrough
-from nova_vhard.request import image as image_reader
 from nova_vhard.request import rescue as rescues
 from nova_vhard.request.kept import with_kept, with_new_disk
 from nova_vhard.request.lookups import (
@@ -43,7 +42,7 @@ from nova_vhard.request.lookups import (
     Server,
 )
 from nova_vhard.request.parts import WANTED_CONFIG_DRIVE, with_specs
-from nova_vhard.request.server_request import ServerRequest
+from nova_vhard.request.server_request import ServerRequest, of_image
 
 LOG = get_logger(__name__)
 
@@ -222,7 +221,9 @@ class ServerReader:
         # Nova's own words for it, a number included
         reference = str(section(body, "resize").get("flavorRef"))
         flavor = self._find.flavor(reference)
-        made = self._with_kept(self._find.recorded_image(server), server)
+        made = self._with_kept(
+            self._find.recorded_image(server).hardware(), server
+        )
         present = with_new_disk(self.existing(server), server.hardware)
         return ServerRequest(
             with_specs(made, flavor.extra_specs),
@@ -237,11 +238,12 @@ class ServerReader:
         if not change:
             return None
         server = self._find.server(server_id)
-        return ServerRequest(
-            image_reader.read({**server.properties, **change}),
+        before = Image(server.properties)
+        return of_image(
+            Image({**server.properties, **change}),
             self.subject(SNAPSHOT, server),
-            before=image_reader.read(server.properties),
-            touched=frozenset(change),
+            before,
+            frozenset(change),
         )
 
     def _anew(

@@ -25,7 +25,7 @@ from nova_vhard.policy.subject import (
 from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
-from nova_vhard.request.lookups import Flavor
+from nova_vhard.request.lookups import Flavor, Image
 
 #: Kinds that a guest of any flavor may get if neither flavor nor image says.
 _BY_FLAVOR = frozenset(("pmu", "rng", "rng_model"))
@@ -100,6 +100,11 @@ def read_image(image: Any, holder: Holder = NOBODY) -> HardwareRequest:
     """Read a nova ImageMeta object; None where a guest has no image."""
     if image is None:
         return HardwareRequest()
+    return image_of(image, holder).hardware()
+
+
+def image_of(image: Any, holder: Holder) -> Image:
+    """Return a nova ImageMeta object as the readers take it."""
     known = "id" in image and image.id
     properties: dict[str, Any] = {}
     if "properties" in image:
@@ -110,9 +115,7 @@ def read_image(image: Any, holder: Holder = NOBODY) -> HardwareRequest:
             if props.obj_attr_is_set(name)
         }
     disk_format = image.disk_format if "disk_format" in image else None
-    return image_reader.read(
-        properties, disk_format, IMAGE if known else VOLUME, holder
-    )
+    return Image(properties, disk_format, IMAGE if known else VOLUME, holder)
 
 
 def _extra_specs(flavor: Any) -> dict[str, str]:

@@ -15,6 +15,7 @@ from nova_vhard.policy.verdict import (
     violated,
     with_more,
 )
+from nova_vhard.request.lookups import Image
 from nova_vhard.request.passthrough import up_to_current_count
 
 
@@ -28,6 +29,7 @@ class ServerRequest:
     :ivar scheduled: of a rebuild with another image, what the scheduler will
         judge as new, whatever the server has: refused before it, where it
         leaves the server as it is
+    :ivar image: where it is about an image itself: the image as it would be
     :ivar before: for a change of an image: the image as it is
     :ivar touched: for a change of an image: the properties that it names
     :ivar unread: whether nobody answered of what image it is: what that
@@ -41,7 +43,8 @@ class ServerRequest:
     subject: Subject
     existing: tuple[HardwareRequest, ...] = ()
     scheduled: HardwareRequest | None = None
-    before: HardwareRequest | None = None
+    image: Image | None = None
+    before: Image | None = None
     touched: frozenset[str] = frozenset()
     unread: bool = False
     hidden: bool = False
@@ -55,7 +58,7 @@ class ServerRequest:
         if self.before is not None:
             return introduced_violations(
                 evaluate(policy, self.hardware, self.subject, today),
-                evaluate(policy, self.before, self.subject, today),
+                evaluate(policy, self.before.hardware(), self.subject, today),
                 self.touched,
             )
         had = map(up_to_current_count, self.existing)
@@ -72,3 +75,20 @@ class ServerRequest:
             verdict,
             (each for each in fresh.violations if not each.keys <= known),
         )
+
+
+def of_image(
+    image: Image,
+    subject: Subject,
+    before: Image | None = None,
+    touched: frozenset[str] = frozenset(),
+) -> ServerRequest:
+    """Return a request that is about an image itself.
+
+    :param image: as it would be
+    :param before: for a change of an image: the image as it is
+    :param touched: for a change of an image: the properties that it names
+    """
+    return ServerRequest(
+        image.hardware(), subject, image=image, before=before, touched=touched
+    )

@@ -254,7 +254,7 @@ def _log(judgement: Judgement) -> None:
             "refuses" if verdict.refusals else "lets pass (mode warn)",
             judgement.subject.operation,
             _name(judgement.domain),
-            messages.describe(worst, judgement.subject),
+            messages.describe(worst),
         )
 
 

@@ -5,24 +5,27 @@ Pure functions: no cloud is asked here.
 """
 
 import datetime
+import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.text import clean
-from nova_vhard.explain import messages
+from nova_vhard.explain.search import fix
+from nova_vhard.osc.violations import Find, rows
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.subject import UPDATE, Subject
-from nova_vhard.policy.verdict import Verdict, Violation, evaluate
-from nova_vhard.request import image as image_reader
+from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy.verdict import Verdict, Violation
 from nova_vhard.request.image import MAPPINGS, READ
+from nova_vhard.request.lookups import Image as Shown
+from nova_vhard.request.server_request import ServerRequest, of_image
 
 #: What glanceclient returns of an image: names to values.
 Image = Mapping[str, Any]
 
-Row = tuple[str, ...]
+Row = tuple[Any, ...]
 
 _JUDGED = READ.union(MAPPINGS)
 # How many different sets of properties are remembered, and the largest, in
@@ -50,18 +53,20 @@ class Finding:
 
     :ivar violations: each of them, whatever its mode
     :ivar changes: property to the safe value that the policy names for it
+    :ivar find: returns the fix of some of the violations
     """
 
     image: Image
     violations: tuple[Violation, ...]
-    changes: Mapping[str, str] = field(default_factory=dict)
+    changes: Mapping[str, str]
+    find: Find
 
     def rows(self, state: str) -> Iterator[Row]:
         """Yield a row a violation, and one for those beyond the limit."""
         image = self.image
         facts = ("id", "name", "owner", "visibility", "status")
         about = tuple(clean(image.get(fact) or "") for fact in facts)
-        for words in messages.rows(self.violations, _subject(image)):
+        for words in rows(self.violations, self.find):
             yield (*about, *words, state)
 
 
@@ -90,8 +95,17 @@ class Auditor:
             return None
         verdict = judge(self._policy, image, self._today)
         if verdict.violations:
-            changes = replacements(self._policy, verdict)
-            return Finding(image, verdict.violations, changes)
+            return Finding(
+                image,
+                verdict.violations,
+                replacements(self._policy, verdict),
+                functools.partial(
+                    fix,
+                    self._policy,
+                    request=_request(image),
+                    today=self._today,
+                ),
+            )
         # Not where an exemption lets it through: that is for some images.
         if not verdict.exempted:
             self._remember(judged)
@@ -111,10 +125,7 @@ def find(policy: Policy, image: Image, today: datetime.date) -> Finding | None:
 
 def judge(policy: Policy, image: Image, today: datetime.date) -> Verdict:
     """Return what the policy says of an image."""
-    disk_format = image.get("disk_format")
-    holder = Holder(image.get("id"), image.get("owner"), disk_format)
-    request = image_reader.read(image, disk_format, holder=holder)
-    return evaluate(policy, request, _subject(image), today)
+    return _request(image).verdict(policy, today)
 
 
 def replacements(policy: Policy, verdict: Verdict) -> dict[str, str]:
@@ -141,5 +152,9 @@ def mended(
     return judge(policy, after, today).violations
 
 
-def _subject(image: Image) -> Subject:
-    return Subject(UPDATE, project=image.get("owner"), image=image.get("id"))
+def _request(image: Image) -> ServerRequest:
+    """Return the request of a boot of an image by its owner."""
+    disk_format = image.get("disk_format")
+    holder = Holder(image.get("id"), image.get("owner"), disk_format)
+    subject = Subject(BOOT, project=holder.project, image=holder.id)
+    return of_image(Shown(image, disk_format, holder=holder), subject)

@@ -5,7 +5,7 @@ import argparse
 from typing import Any
 
 from nova_vhard.common.problems import PolicyError, Problem
-from nova_vhard.explain import messages
+from nova_vhard.explain import fixes, messages, search
 from nova_vhard.osc import policies
 from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.offline import (
@@ -16,6 +16,7 @@ from nova_vhard.osc.offline import (
     counted,
 )
 from nova_vhard.osc.policy import case_file, case_options, typed
+from nova_vhard.osc.violations import FixCell
 from nova_vhard.policy.watch import today
 from nova_vhard.request import described
 
@@ -99,14 +100,22 @@ class ExplainPolicy(OfflineShowOne):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """Return what the user, and the operator, would read."""
-        case = described.read(case_options.description(parsed_args))
+        data = case_options.description(parsed_args)
+        case = described.read(data)
         policy = policies.load(parsed_args.policy)
         day = parsed_args.date or today()
         verdict = case.verdict(policy, day)
         stated = verdict.refusals or verdict.warnings or verdict.violations
-        long = messages.describe(stated, case.subject) if stated else None
-        if verdict.refusals:
-            long = messages.api_message(verdict.refusals, case.subject)
+        fix = search.fix(
+            policy,
+            stated,
+            case.request,
+            day,
+            lambda draft: described.read(data, draft.lookups).request,
+        )
+        say = messages.api_message if verdict.refusals else messages.describe
+        words = fixes.words(fix, stated)
+        long = say(stated, words) if stated else None
         self.status = 1 if verdict.refusals else 0
         for text in typed.unknown(parsed_args):
             self.say(text)
@@ -114,6 +123,7 @@ class ExplainPolicy(OfflineShowOne):
         return (
             "verdict",
             "explanation",
+            "fix",
             "fault",
             "rules",
             "exemptions",
@@ -122,6 +132,7 @@ class ExplainPolicy(OfflineShowOne):
         ), (
             verdict.outcome,
             typed.devices(long, given) if long else None,
+            FixCell(typed.devices(words, given), fix.changes),
             typed.devices(messages.fault_message(verdict.refusals), given)
             if verdict.refusals
             else None,

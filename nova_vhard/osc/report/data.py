@@ -3,12 +3,14 @@
 
 import argparse
 import datetime
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nova_vhard.common.text import clean
-from nova_vhard.explain import messages
+from nova_vhard.explain.draft import Draft
+from nova_vhard.explain.search import fix
 from nova_vhard.osc import paging
 from nova_vhard.osc.device import devices
 from nova_vhard.osc.image import images, selection
@@ -17,15 +19,16 @@ from nova_vhard.osc.progress import Progress
 from nova_vhard.osc.report import hosts as reading
 from nova_vhard.osc.server import audit as server
 from nova_vhard.osc.server.servers import alone
+from nova_vhard.osc.violations import rows
 from nova_vhard.placement.client import Placement, PlacementError
 from nova_vhard.placement.fleet import HostPosture
-from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy import hardware
+from nova_vhard.policy.hardware import NOBODY, HardwareRequest
 from nova_vhard.policy.model import PassthroughRule, Policy
 from nova_vhard.policy.subject import FLAVOR, Subject
-from nova_vhard.policy.verdict import evaluate
-from nova_vhard.request import flavor as flavor_reader
-from nova_vhard.request import passthrough
+from nova_vhard.request import parts
 from nova_vhard.request.flavor_traits import plan_traits
+from nova_vhard.request.server_request import ServerRequest
 
 Row = tuple[str, ...]
 
@@ -95,7 +98,10 @@ def gather(app: Any, policy: Policy, now: datetime.datetime) -> Report:
     today = now.astimezone(datetime.UTC).date()
     hosts, trouble = reading.read(client.placement, now, age)
     audit = server.Audit(app, policy)
-    servers = _part(lambda: sorted(audit.rows(_ALL)), audit.notes)
+    servers = _part(
+        lambda: sorted(tuple(map(str, row)) for row in audit.rows(_ALL)),
+        audit.notes,
+    )
     return Report(
         made=now,
         policy=policy,
@@ -120,7 +126,8 @@ def image_rows(
             finding = auditor.find(image)
             if finding is not None:
                 count += 1
-                yield from (row[:-1] for row in finding.rows(""))
+                for row in finding.rows(""):
+                    yield tuple(map(str, row[:-1]))
             progress.step(count)
     finally:
         progress.end()
@@ -135,21 +142,27 @@ def flavor_rows(
         details=True, get_extra_specs=True, is_public=None
     ):
         about = (clean(flavor.name), clean(flavor.id))
-        specs = flavor.extra_specs or {}
-        request = HardwareRequest(
-            choices=tuple(flavor_reader.read(specs)),
-            passthrough=tuple(passthrough.of_flavor(specs)),
-        )
         subject = Subject(FLAVOR, flavor=flavor.name, flavor_id=flavor.id)
-        verdict = evaluate(policy, alone(request), subject, today)
-        for words in messages.rows(verdict.violations, subject):
-            yield (*about, *words)
+        read = partial(_flavor, flavor.extra_specs or {}, subject)
+        request = read(Draft(subject))
+        find = partial(fix, policy, request=request, today=today, read=read)
+        for words in rows(request.verdict(policy, today).violations, find):
+            yield (*about, *map(str, words))
         needs = plan_traits(flavor, rule)
         if needs is not None and needs.lacks:
             mode = policy.mode_for(rule.mode, subject)
             lacks = ", ".join(clean(lack) for lack in needs.lacks)
-            fix = "openstack vhard flavor sync"
-            yield (*about, _TRAITS, str(mode), f"lacks {lacks}", fix)
+            sync = "openstack vhard flavor sync"
+            yield (*about, _TRAITS, str(mode), f"lacks {lacks}", sync)
+
+
+def _flavor(
+    specs: Mapping[str, str], subject: Subject, draft: Draft
+) -> ServerRequest:
+    """Return what a flavor asks for, by edited extra specs."""
+    edited = draft.of(hardware.FLAVOR, NOBODY, specs)
+    request = parts.with_specs(HardwareRequest(), edited)
+    return ServerRequest(alone(request), subject)
 
 
 def device_rows(placement: Placement) -> Iterator[Row]:

@@ -16,10 +16,7 @@ from openstack import utils
 
 from nova_vhard.common.text import clean
 from nova_vhard.osc.server.servers import Server, alone
-from nova_vhard.osc.server.sources import (
-    Found,
-    Sources,
-)
+from nova_vhard.osc.server.sources import Found, Sources
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.model import Policy
 from nova_vhard.request import image as image_reader
@@ -118,6 +115,7 @@ class Facts:
             flavor=flavor.name,
             flavor_id=flavor.id,
             rest=alone(replace(rest, passthrough=asked)),
+            specs=flavor.specs or {},
             unseen=tuple(unseen),
         )
         image = shown.get("image")
@@ -140,7 +138,8 @@ class Facts:
             server,
             image=str(image["id"]),
             had=had,
-            now=_with_kept(now.request, shown) if now else None,
+            now=_with_kept(now.hardware(), shown) if now else None,
+            rebuilt_from=now,
             device_names=(str(name),) if name else (),
             unseen=(*server.unseen, *result.troubles),
         )
@@ -154,16 +153,18 @@ class Facts:
         volumes = [item.value for item in result if item.value is not None]
         names = {volume.device_on(server.id) for volume in volumes} | {root}
         roots = [
-            volume.request
+            volume.image
             for volume in volumes
             if len(attached) == 1
             or root == (volume.device_on(server.id) or "-")
         ]
         if len(roots) != 1:
             troubles = troubles or ["which of its volumes it boots from"]
+        boots = roots[0] if len(roots) == 1 else None
         return replace(
             server,
-            now=_with_kept(roots[0], shown) if len(roots) == 1 else None,
+            now=_with_kept(boots.hardware(), shown) if boots else None,
+            rebuilt_from=boots,
             device_names=tuple(sorted(name for name in names if name)),
             unseen=(*server.unseen, *troubles),
         )

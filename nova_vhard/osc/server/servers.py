@@ -8,16 +8,20 @@ import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.text import clean, line
-from nova_vhard.explain import messages
+from nova_vhard.explain import messages, search
+from nova_vhard.explain.draft import Draft
 from nova_vhard.osc.audits import UNSEEN_RULE
+from nova_vhard.osc.violations import OTHERS, FixCell, fix_cell
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
     FLAVOR,
+    NOBODY,
     PASSTHROUGH,
     VOLUME,
     DeviceChoice,
@@ -27,11 +31,14 @@ from nova_vhard.policy.leading import leading
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import REBUILD, Subject
 from nova_vhard.policy.verdict import Violation, ViolationKey, evaluate
+from nova_vhard.request.lookups import Image
+from nova_vhard.request.parts import with_specs
+from nova_vhard.request.server_request import ServerRequest
 
 #: Violations by the devices and rules that they are of.
 _Found = Mapping[frozenset[ViolationKey], Violation]
 
-Row = tuple[str, ...]
+Row = tuple[Any, ...]
 
 COLUMNS = (
     "Project",
@@ -84,7 +91,9 @@ class Server:
         with it; None where the API does not show that
     :ivar now: what a rebuild would read: its image, or the metadata of its
         root volume, as it is today; None where that cannot be seen
+    :ivar rebuilt_from: the image or metadata that ``now`` is read from
     :ivar rest: what its flavor and its ports ask for
+    :ivar specs: the extra specs of its flavor
     :ivar device_names: ``/dev/vda`` and the like
     :ivar unseen: what could not be seen, in words
     """
@@ -98,7 +107,9 @@ class Server:
     image: str | None = None
     had: HardwareRequest | None = None
     now: HardwareRequest | None = None
+    rebuilt_from: Image | None = None
     rest: HardwareRequest = field(default_factory=HardwareRequest)
+    specs: Mapping[str, str] = field(default_factory=dict)
     device_names: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
 
@@ -116,11 +127,16 @@ class Server:
 
 
 class _Finding(NamedTuple):
-    """A violation, what it means for the server, and what to do instead."""
+    """A violation, what it means for the server, and what to do.
+
+    :ivar again: the same violation by a rebuild, which a fix is searched for
+    :ivar fix: what to do instead of that
+    """
 
     violation: Violation
     means: str
     fix: str | None = None
+    again: Violation | None = None
 
 
 def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
@@ -133,10 +149,13 @@ def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
     """
     facts = (server.project, server.host, server.id, server.name)
     about = tuple(clean(fact) for fact in facts)
-    result = [(*about, *words) for words in _violating(policy, server, today)]
+    result: list[Row] = [
+        (*about, *words) for words in _violating(policy, server, today)
+    ]
     for text in server.unseen:
         stated = f"cannot be seen: {line(text)}"
-        result.append((*about, UNSEEN, "", stated, "", "not judged"))
+        empty = FixCell("")
+        result.append((*about, UNSEEN, "", stated, empty, "not judged"))
     return result
 
 
@@ -165,19 +184,39 @@ def alone(rest: HardwareRequest) -> HardwareRequest:
 
 def _violating(
     policy: Policy, server: Server, today: datetime.date
-) -> Iterator[tuple[str, str, str, str, str]]:
+) -> Iterator[tuple[str, str, str, FixCell, str]]:
     """Yield the end of each row, from the rule on."""
     findings = {
         item.violation: item for item in _findings(policy, server, today)
     }
     result = leading(tuple(findings))
+    find = partial(
+        search.fix,
+        policy,
+        request=_rebuilt(server, Draft(server.subject)),
+        today=today,
+        read=partial(_rebuilt, server),
+    )
     for item in result.shown:
-        asked, fix = messages.parts(item, server.subject)
         finding = findings[item]
-        fix = finding.fix or fix
-        yield item.rule, str(item.mode), asked, fix, finding.means
+        if finding.fix is None:
+            cell = fix_cell(finding.again or item, find)
+        else:
+            cell = FixCell(finding.fix)
+        asked = messages.asked(item)
+        yield item.rule, str(item.mode), asked, cell, finding.means
     if result.left_out:
-        yield messages.OTHERS, "", f"and {result.left_out} more", "", ""
+        more = f"and {result.left_out} more"
+        yield OTHERS, "", more, FixCell(""), ""
+
+
+def _rebuilt(server: Server, draft: Draft) -> ServerRequest:
+    """Return what a rebuild would read of edited documents."""
+    request = HardwareRequest(devices=())
+    if server.rebuilt_from is not None:
+        request = draft.image(server.rebuilt_from).hardware()
+    specs = draft.of(FLAVOR, NOBODY, server.specs)
+    return ServerRequest(with_specs(request, specs), server.subject)
 
 
 def _findings(
@@ -198,7 +237,7 @@ def _findings(
             stated = server.now.explicit(choice.kind)
             fix = _MENDED if stated else _PICKED
         means = _means(server, run, again.get(key))
-        yield _Finding(run, f"{_runs(run)}{means}", fix)
+        yield _Finding(run, f"{_runs(run)}{means}", fix, again.get(key))
     for key, item in again.items():
         if key not in runs:
             yield _Finding(item, _new(server, item))

@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 from nova_vhard.common.text import clean
 from nova_vhard.osc import paging
 from nova_vhard.osc.image.changes import ERRORS as GLANCE_ERRORS
-from nova_vhard.policy.hardware import VOLUME, HardwareRequest
-from nova_vhard.request import image as image_reader
+from nova_vhard.policy.hardware import VOLUME
+from nova_vhard.request.lookups import Image
 
 _KEPT = 4096
 # Ids in one query: 2.4 KB, where a web server's limit may be 4 KB for all.
@@ -42,22 +42,14 @@ class Found(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Image:
-    """An image: what it asks for, and its disk format."""
-
-    request: HardwareRequest
-    disk_format: str | None
-
-
-@dataclass(frozen=True)
 class Volume:
     """A volume.
 
-    :ivar request: what its image metadata asks for
+    :ivar image: its image metadata
     :ivar devices: pairs of server id and device name
     """
 
-    request: HardwareRequest
+    image: Image
     devices: tuple[tuple[str, str], ...]
 
     def device_on(self, server: str) -> str | None:
@@ -95,8 +87,7 @@ class Sources:
         def ask() -> Image:
             """Ask Glance."""
             shown = dict(self._client.images.get(image_id))
-            disk_format = shown.get("disk_format")
-            return Image(image_reader.read(shown, disk_format), disk_format)
+            return Image(shown, shown.get("disk_format"))
 
         what = f"image {clean(image_id)}"
         return _once(self._images, image_id, ask, what)
@@ -216,7 +207,7 @@ def _volume(body: Mapping[str, Any]) -> Volume:
     properties = shown.get("volume_image_metadata") or {}
     attached = shown.get("attachments") or ()
     return Volume(
-        image_reader.read(properties, properties.get("disk_format"), VOLUME),
+        Image(properties, properties.get("disk_format"), VOLUME),
         tuple(
             (str(item.get("server_id")), str(item.get("device") or ""))
             for item in attached

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The search for changes that make a refused request acceptable.
+
+The search edits the documents of a request, has the same readers read them
+again, and asks the same judge. So each fix has been judged, with all that
+follows from it: a disk on scsi needs a controller that is allowed, too.
+"""
+
+import datetime
+import functools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nova_vhard.catalogue.devices import KINDS, OF_FILE
+from nova_vhard.catalogue.guests import BUSES, SCSI, can_have
+from nova_vhard.catalogue.properties import LEGACY_NAMES
+from nova_vhard.common.commands import is_plain
+from nova_vhard.common.log import get_logger
+from nova_vhard.explain.draft import (
+    Draft,
+    Edits,
+    NotAnswered,
+    Place,
+    Setting,
+    entries,
+    is_foreign,
+)
+from nova_vhard.policy.defaults import machine_type
+from nova_vhard.policy.hardware import (
+    DOMAIN,
+    FLAVOR,
+    PASSTHROUGH,
+    SERVER,
+    DeviceChoice,
+    HardwareRequest,
+)
+from nova_vhard.policy.model import Policy, weaker
+from nova_vhard.policy.verdict import Violation
+from nova_vhard.request.image import MAPPINGS
+from nova_vhard.request.lookups import Image
+from nova_vhard.request.server_request import ServerRequest
+
+LOG = get_logger(__name__)
+
+# A tenant decides how long a request is, so that a search is bounded: by the
+# violations, by the judgements, and by the processor time of this thread.
+# Not by the wall clock: a busy machine must not change what is proposed.
+MOST_VIOLATIONS = 32
+MOST_JUDGEMENTS = 96
+MOST_SECONDS = 0.25
+
+# Choices that are in no document.
+_FIXED = frozenset((PASSTHROUGH, DOMAIN, SERVER))
+# The content of an image, which no property changes.
+_CONTENT = frozenset(("hw_architecture", "os_distro", "disk_format"))
+_KEPT = _CONTENT | {
+    old for old, name in LEGACY_NAMES.items() if name in _CONTENT
+}
+#: What says which architecture QEMU runs, the strongest first.
+_RUNS = ("hw_emulation_architecture", "hw_architecture", "architecture")
+_LISTS = frozenset((*MAPPINGS, "block_device_mapping_v2"))
+_KIND_OF = {
+    name: kind.name
+    for kind in KINDS.values()
+    for name in kind.image_properties
+}
+_EMULATION = "guest_devices.emulation_architecture"
+
+#: Reads a request from edited documents; None where there is none.
+Read = Callable[[Draft], ServerRequest | None]
+#: Which rule a violation breaks, and where.
+_Spot = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Fix:
+    """Changes that fix violations.
+
+    :ivar draft: the documents as they would be
+    :ivar left: violations that these changes do not fix
+    :ivar complete: False if the search was stopped before its end, or could
+        not be made: then it is not known whether there is a fix
+    """
+
+    draft: Draft
+    left: Sequence[Violation] = ()
+    complete: bool = True
+
+    @property
+    def changes(self) -> list[dict[str, str | None]]:
+        """The changes as data, in the order in which they were found.
+
+        ``place`` is image, volume, flavor, block_device (of the request), or
+        server for what Nova keeps with one; ``id`` is that of the image or
+        volume, if it is known; ``value`` is None for a setting to remove.
+        """
+        return [
+            {
+                "place": SERVER if holder.stored else origin,
+                "id": holder.id,
+                "property": name,
+                "value": value,
+            }
+            for ((origin, holder), name), value in self.draft.edits.items()
+        ]
+
+
+def fix(
+    policy: Policy,
+    wanted: Sequence[Violation],
+    request: ServerRequest,
+    today: datetime.date,
+    read: Read | None = None,
+) -> Fix:
+    """Search for the changes that fix violations of a request.
+
+    :param wanted: the violations; none as strict as these may be brought in
+    :param read: reads the request again; not needed for one that is about an
+        image itself
+    :returns: without changes if the search itself fails, which is logged: a
+        fault of the search must not undo a refusal
+    """
+    if request.image is not None:
+        read = _reading(request, request.image)
+    try:
+        if read and wanted:
+            return _Search(policy, request, today, read, wanted).run()
+    except NotAnswered:
+        LOG.debug("What the request refers to is not there")
+    except Exception:
+        LOG.exception("No fix was found for a refusal")
+    return Fix(Draft(request.subject), wanted, complete=False)
+
+
+def _reading(request: ServerRequest, image: Image) -> Read:
+    """Return what reads a request about an image from an edited image."""
+
+    def read(draft: Draft) -> ServerRequest:
+        edited = draft.image(image, request.before)
+        touched = draft.touched(request.touched)
+        return replace(request, hardware=edited.hardware(), touched=touched)
+
+    return read
+
+
+@dataclass(frozen=True)
+class _State:
+    """A draft, and the violations in it."""
+
+    draft: Draft
+    violations: Mapping[_Spot, Violation]
+
+
+def _place(violation: Violation) -> Place | None:
+    choice = violation.choice
+    return (choice.origin, choice.holder) if choice else None
+
+
+def _spot(violation: Violation) -> _Spot:
+    cause = violation.cause
+    if isinstance(cause, DeviceChoice):
+        return violation.rules, _place(violation), cause.setting
+    return violation.rules, cause.source, cause.value, violation.devices
+
+
+class _Search:
+    def __init__(
+        self,
+        policy: Policy,
+        request: ServerRequest,
+        today: datetime.date,
+        read: Read,
+        wanted: Sequence[Violation],
+    ) -> None:
+        self._policy = policy
+        self._subject = request.subject
+        self._today = today
+        self._read = read
+        self._wanted = wanted
+        self._answers: dict[Any, Any] = {}
+        self._left = MOST_JUDGEMENTS
+        self._end = time.thread_time() + MOST_SECONDS
+        self._weakest = functools.reduce(weaker, (v.mode for v in wanted))
+
+    def run(self) -> Fix:
+        state = self._judged({})
+        if len(state.violations) > MOST_VIOLATIONS:
+            return Fix(state.draft, self._wanted, complete=False)
+        wanted = {_spot(violation): violation for violation in self._wanted}
+        # What is emulated decides what the rest can be.
+        spots = sorted(wanted, key=lambda spot: _EMULATION not in spot[0])
+        edits = None
+        while edits != state.draft.edits:
+            # Once more: one change may make room for another.
+            edits = state.draft.edits
+            for spot in spots:
+                if spot in state.violations:
+                    state = self._without(spot, state) or state
+        state = self._shortened(state)
+        left = [wanted[spot] for spot in spots if spot in state.violations]
+        return Fix(state.draft, left, not left or not self._is_spent())
+
+    def _is_spent(self) -> bool:
+        return self._left <= 0 or time.thread_time() > self._end
+
+    def _judged(self, edits: Edits) -> _State:
+        self._left -= 1
+        draft = Draft(self._subject, edits, self._answers)
+        request = self._read(draft)
+        if request is None:
+            raise NotAnswered("there is nothing to judge any more")
+        verdict = request.verdict(self._policy, self._today)
+        violations = list(verdict.violations)
+        copies = {
+            place for place, _ in edits if is_foreign(place, self._subject)
+        }
+        if copies:
+            # An exemption of an image is not one of its copy.
+            every = self._policy.exemptions
+            of_images = {each.id for each in every if each.images}
+            violations += [
+                violation
+                for violation, name in verdict.exempted
+                if name in of_images and _place(violation) in copies
+            ]
+        return _State(
+            draft,
+            {
+                _spot(violation): violation
+                for violation in violations
+                if weaker(violation.mode, self._weakest) is self._weakest
+            },
+        )
+
+    def _without(self, spot: _Spot, state: _State) -> _State | None:
+        """Return a state without a violation, and without a new one."""
+        others, further = state.violations.keys() - {spot}, []
+        for setting, value in self._options(spot, state):
+            if self._is_spent():
+                return None
+            after = self._judged({**state.draft.edits, setting: value})
+            if after.violations.keys() <= others:
+                return after
+            if spot not in after.violations:
+                further.append(after)
+        # What an edit brings in may be fixed in turn.
+        for after in further:
+            result: _State | None = after
+            for other in after.violations:
+                if result and other in result.violations.keys() - others:
+                    result = self._without(other, result)
+            if result and result.violations.keys() <= others:
+                return result
+        return None
+
+    def _shortened(self, state: _State) -> _State:
+        """Return a state without the edits that later ones made needless."""
+        for setting in list(state.draft.edits)[:-1]:
+            edits = dict(state.draft.edits)
+            del edits[setting]
+            fewer = state if self._is_spent() else self._judged(edits)
+            if fewer.violations.keys() <= state.violations.keys():
+                state = fewer
+        return state
+
+    def _options(
+        self, spot: _Spot, state: _State
+    ) -> list[tuple[Setting, str | None]]:
+        """Return edits to try: first of what this user can change."""
+        draft, cause = state.draft, state.violations[spot].cause
+        options: list[tuple[Setting, str | None]] = []
+        if isinstance(cause, DeviceChoice):
+            if cause.origin in _FIXED or cause.kind in OF_FILE:
+                return []
+            place = cause.origin, cause.holder
+            options += self._of(place, cause.setting, cause.kind, draft)
+        for place, document in draft.documents.items():
+            known = document.keys() | draft.before.get(place, {}).keys()
+            for name in sorted(cause.names & known):
+                options += self._of(place, name, _KIND_OF.get(name), draft)
+
+        def order(option: tuple[Setting, str | None]) -> int:
+            place = option[0][0]
+            foreign = is_foreign(place, self._subject)
+            return 2 * place[1].stored + foreign
+
+        new = [each for each in options if each[0] not in draft.edits]
+        return sorted(dict.fromkeys(new), key=order)
+
+    def _of(
+        self, place: Place, name: str, kind: str | None, draft: Draft
+    ) -> Iterator[tuple[Setting, str | None]]:
+        """Yield edits of one setting: its allowed values, its removal."""
+        document = draft.documents.get(place)
+        whole, bracket, _ = name.partition("[")
+        entry, dot, _ = name.partition(".")
+        if document is None or whole in _KEPT:
+            return
+        before = draft.before.get(place, document)
+        if before is not document and whole in _LISTS:
+            # A change takes a list as it is, or leaves it as it was.
+            yield (place, whole), None
+        elif dot:
+            for value in self._values(kind, place, draft):
+                yield (place, name), value
+            yield (place, name), None
+            yield (place, f"{entry}.device_type"), None
+        elif name in _LISTS and entries(document.get(name)):
+            # Not the list itself: its other block devices are needed.
+            for index, item in enumerate(entries(document[name])):
+                if isinstance(item, Mapping) and item.get("device_type"):
+                    yield (place, f"{name}[{index}].device_type"), None
+        else:
+            if kind and not bracket and place[0] != FLAVOR:
+                target = KINDS[kind].image_properties[0]
+                for value in self._values(kind, place, draft):
+                    yield (place, target), value
+            if bracket or name in document or name in before:
+                yield (place, name), None
+
+    def _values(
+        self, kind: str | None, place: Place, draft: Draft
+    ) -> Iterator[str]:
+        """Yield allowed values that QEMU can have, in the policy's order."""
+        rule = self._policy.guest_devices.get(kind or "")
+        if rule is None:
+            return
+        documents = draft.documents[place], *draft.documents.values()
+        arch = self._architecture(documents)
+        values = [*rule.allow.literals, *KINDS[rule.kind].values]
+        if kind == "machine_type":
+            unset = HardwareRequest(architecture=arch)
+            values += filter(None, [machine_type(unset, self._policy.assume)])
+        if kind in BUSES:
+            # Last, since it needs a controller that is allowed, too.
+            values.sort(key=SCSI.__eq__)
+        device = rule.kind
+        if kind == "rescue_bus":
+            cdrom = documents[0].get("hw_rescue_device") == "cdrom"
+            device = "cdrom_bus" if cdrom else "disk_bus"
+        for value in dict.fromkeys(values):
+            if (
+                value in rule.allow
+                and is_plain(value)
+                and can_have(device, value, arch)
+            ):
+                yield value
+
+    def _architecture(self, documents: Iterable[Mapping[str, Any]]) -> str:
+        """Return the architecture that QEMU runs."""
+        stated = (
+            document.get(name) for document in documents for name in _RUNS
+        )
+        named = next(filter(None, stated), self._policy.assume.architecture)
+        return KINDS["architecture"].canonical(str(named))
