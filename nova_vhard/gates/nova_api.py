@@ -25,6 +25,7 @@ from nova_vhard.common.text import line
 from nova_vhard.gates import (
     http,
     nova_cache,
+    nova_create,
     nova_flavor,
     nova_images,
     nova_routes,
@@ -153,6 +154,8 @@ class NovaGate:
             find = NovaLookups(self._services, context)
             return self._flavor(policy, find, context, call)
         reader, body = route.reader, call.body()
+        if call.method == nova_create.METHOD:
+            nova_create.check(call.request, body)
         try:
             find, request = self._request(policy, reader, context, call, body)
         except NotShown as error:
@@ -177,15 +180,16 @@ class NovaGate:
     ) -> tuple[NovaLookups, ServerRequest | None]:
         """Return a request, and the look-ups that were made for it."""
         cache = self._cache if nova_cache.may_be_used(body) else None
-        find = NovaLookups(self._services, context, cache)
+        files = policy.judges_files
+        find = NovaLookups(self._services, context, cache, files)
         request = reader(find, context, call.ids, body)
         if cache and request and not _is_clean(request, policy):
             # A violation of a cached flavor may have been mended since.
-            find = NovaLookups(self._services, context)
+            find = NovaLookups(self._services, context, files=files)
             request = reader(find, context, call.ids, body)
-        if request and request.hidden and policy.judges_files:
+        if request and request.hidden and files:
             raise NotShown("the image is not there")
-        if request and request.unread and policy.judges_files:
+        if request and request.unread and files:
             raise LookupFailed("the image, which must be signed, is unknown")
         return find, request
 

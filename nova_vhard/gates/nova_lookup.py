@@ -25,7 +25,6 @@ from nova_vhard.gates import (
     nova_volumes,
 )
 from nova_vhard.gates.nova_cache import LookupCache
-from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.policy.hardware import STORED
 from nova_vhard.request import request_spec
 from nova_vhard.request.lookups import (
@@ -68,6 +67,7 @@ class NovaLookups:
     :param context: nova.context.RequestContext of the user
     :param cache: of the flavors of new servers; None where it must not be
         used
+    :param files: whether a rule is about the files that a guest boots
     """
 
     def __init__(
@@ -75,37 +75,32 @@ class NovaLookups:
         services: Services,
         context: Any,
         cache: LookupCache | None = None,
+        files: bool = False,
     ) -> None:
         self._services = services
         self._context = context
         self._cache = cache
+        self._files = files
         self._found: dict[tuple[str, str], Any] = {}
         self._error: NotFound | LookupFailed | None = None
         self._requests = 0
 
     def boot_image(self, server: Body) -> Image:
-        """Return what Nova takes the devices of a new server from.
-
-        :raises NotAccepted: where Nova's API refuses the block devices
-        """
-        reference = server.get("imageRef")
-        legacy = server.get("block_device_mapping")
-        if legacy and server.get("block_device_mapping_v2"):
-            raise NotAccepted("block devices in both formats")
-        try:
-            devices = nova_root.listed(server)
-        except _UNREADABLE as error:
-            raise NotAccepted(str(error)) from error
-        if reference:
+        """Return what Nova takes the devices of a new server from."""
+        if reference := server.get("imageRef"):
             return self.image(reference)
-        return self._root(legacy or devices, bool(legacy))
+        legacy = server.get("block_device_mapping")
+        return self._root(legacy or nova_root.listed(server), bool(legacy))
 
     def boot_files(self, server: Body, image: Image) -> Iterator[Image]:
         """Yield what a new server boots and has no devices from.
 
+        Nothing unless a rule is about files: a tenant can name 63 of them.
         An image or volume that cannot be looked up is without properties:
         the scheduler's gate does not see it, either.
         """
+        if not self._files:
+            return
         nova = (self._services.servers, self._context)
         for device in nova_root.bootable(*nova, server, image.properties):
             try:

@@ -45,11 +45,12 @@ class Call:
 
     :ivar method: what it is, to be looked up in a table
     :ivar ids: the variables in the path
+    :ivar request: a Nova Request whose microversion is set
     """
 
     method: Method
     ids: dict[str, str]
-    _request: Any = field(repr=False)
+    request: Any = field(repr=False)
     _content: bytes = field(repr=False)
     _resource: Any = field(repr=False)
     _function: Any = field(repr=False)
@@ -62,10 +63,10 @@ class Call:
         """
         try:
             request_content = self._resource._get_request_content(
-                self._content, self._request
+                self._content, self.request
             )
             body = request_content.get("body")
-            nova_schemas.validate(self._function, self._request, body)
+            nova_schemas.validate(self._function, self.request, body)
         except _REFUSED as error:
             raise NotAccepted(str(error)) from error
         except RecursionError as error:

@@ -102,7 +102,9 @@ class ServerReader:
         try:
             flavor = self._boot_flavor(server)
             image = self._find.boot_image(server)
-            ports += self._ports(server)
+            if flavor is not None or is_forced(server):
+                # Nova refuses an unknown flavor before it reads a port.
+                ports += self._ports(server)
         except (NotFound, LookupFailed) as error:
             unread = image is None and isinstance(error, LookupFailed)
             hidden = image is None and not unread

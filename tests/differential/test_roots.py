@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from nova_vhard.gates import nova_create
 from nova_vhard.gates.nova_router import NotAccepted
 from nova_vhard.policy.hardware import VOLUME
 from nova_vhard.request.lookups import Image, NotFound
@@ -39,8 +40,10 @@ def judged(nova: Boots, environ: Any, legacy: bool) -> Any:
     try:
         call = nova.routers[legacy].call(environ)
         assert call is not None
+        body = call.body()
+        nova_create.check(call.request, body)
         with root_objects.CLOUD.lookups(environ["nova.context"]) as find:
-            return find.boot_image(section(call.body(), "server"))
+            return find.boot_image(section(body, "server"))
     except (NotAccepted, NotFound):
         return None
 

@@ -212,9 +212,8 @@ def test_what_is_not_known_at_a_boot_is_left_to_the_scheduler(
     if no_flavor:
         sources = {"image property hw_disk_bus"}
     assert {wish.source for wish in request.hardware.choices} == sources
-    assert (VF in request.hardware.passthrough) == (
-        no_flavor or method == "port"
-    )
+    # a tenant who names no flavor has no port looked up
+    assert (VF in request.hardware.passthrough) == (method == "port")
     assert request.unread == (no_answer and method != "port")
     assert caplog.messages == [f"Left to the scheduler's gate: {error}"]
     assert caplog.records[0].levelname == "WARNING"
@@ -244,6 +243,15 @@ def test_devices_are_added_to_no_image_that_cannot_be_read(method, keys):
     }
     with pytest.raises(LookupFailed, match=r"^no answer$"):
         boot(reader(**{method: known}), **keys)
+
+
+def test_the_ports_of_a_forced_host_are_judged_whatever_the_flavor():
+    """No scheduler looks at them."""
+    find = reader(boot_flavor={"2": NotFound("it is gone")})
+    request = boot(
+        find, networks=[{"port": "direct"}], availability_zone="nova:host"
+    )
+    assert VF in request.hardware.passthrough
 
 
 @ADDED

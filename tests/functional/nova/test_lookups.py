@@ -13,11 +13,11 @@ from nova.volume import cinder
 
 from nova_vhard.gates import nova_images, nova_lookup, nova_servers
 from nova_vhard.gates.nova_lookup import MOST, NovaLookups, Services
-from nova_vhard.gates.nova_schemas import NotAccepted
 from nova_vhard.policy.hardware import STORED, Holder
 from nova_vhard.policy.hardware import VOLUME as ON_A_VOLUME
 from nova_vhard.request import image
 from nova_vhard.request.lookups import (
+    Flavor,
     Image,
     LookupFailed,
     NotFound,
@@ -64,7 +64,7 @@ class Lookups(NovaLookups):
     """Look-ups of which the flavor and the image are known."""
 
     def boot_flavor(self, reference):
-        return None
+        return Flavor()
 
     def boot_image(self, server):
         return None
@@ -198,29 +198,6 @@ ROOT = {
 }
 
 
-@pytest.mark.parametrize(
-    ("server", "text"),
-    [
-        (
-            {
-                "block_device_mapping": [{"device_name": "vda"}],
-                "block_device_mapping_v2": [ROOT],
-            },
-            "block devices in both formats",
-        ),
-        (
-            {"block_device_mapping_v2": [{"source_type": "volume"}]},
-            "Block Device Mapping is Invalid: Missing device UUID.",
-        ),
-    ],
-)
-def test_block_devices_that_nova_does_not_take(server, text):
-    find = NovaLookups(SimpleNamespace(), None)
-    with pytest.raises(NotAccepted) as raised:
-        find.boot_image(server)
-    assert str(raised.value) == text
-
-
 LOCAL = {
     "source_type": "image",
     "destination_type": "local",
@@ -254,18 +231,6 @@ def test_an_image_that_is_a_block_device(monkeypatch, body):
     assert asked == [(WHO, IMAGE)]
 
 
-@pytest.mark.parametrize("image_ref", [{}, {"imageRef": ""}])
-def test_a_block_device_that_is_the_image(image_ref):
-    """Nova takes it beside the image alone."""
-    find = NovaLookups(SimpleNamespace(), WHO)
-    with pytest.raises(NotAccepted) as raised:
-        find.boot_image({**image_ref, "block_device_mapping_v2": [LOCAL]})
-    assert str(raised.value) == (
-        "Block Device Mapping is Invalid: "
-        "Mapping image to local is not supported."
-    )
-
-
 class Cinder:
     """Cinder with one volume and its snapshot, and who asks."""
 
@@ -277,7 +242,7 @@ class Cinder:
         return {
             "id": VOLUME,
             "project_id": "p1",
-            "volume_image_metadata": {"hw_disk_bus": "ide"},
+            "volume_image_metadata": {"hw_disk_bus": "ide",},
         }
 
     def get_snapshot(self, who, snapshot):
@@ -300,7 +265,10 @@ def test_the_metadata_of_a_volume(root, asked):
     find = NovaLookups(SimpleNamespace(volumes=cinder), WHO)
     result = find.boot_image({"block_device_mapping_v2": [root]})
     assert result == Image(
-        {"hw_disk_bus": "ide"}, None, ON_A_VOLUME, Holder(VOLUME, "p1")
+        {"hw_disk_bus": "ide"},
+        None,
+        ON_A_VOLUME,
+        Holder(VOLUME, "p1", made_of=IMAGE),
     )
     assert cinder.asked == [(WHO, name) for name in asked]
 
@@ -593,7 +561,10 @@ class TestOwnImage:
         rows.append(self.root('{"driver_volume_type": "iscsi"}'))
         metadata = lookups.own_image(lookups.server(SERVER))
         assert metadata == Image(
-            {"hw_disk_bus": "ide"}, None, ON_A_VOLUME, Holder(VOLUME, "p1")
+            {"hw_disk_bus": "ide"},
+            None,
+            ON_A_VOLUME,
+            Holder(VOLUME, "p1"),
         )
 
     def test_a_volume_that_is_not_attached(self, find):

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Look-ups of the gate for a boot that Nova refuses before its first one."""
+
+import contextlib
+import uuid
+from unittest import mock
+
+from nova.image import glance
+from nova.network import neutron
+from nova.volume import cinder
+
+from tests.functional.nova import helpers, test_signatures, verdicts
+
+#: What of Nova's own clients asks another service.
+CALLS = (
+    (glance.GlanceClientWrapper, "call"),
+    (cinder.API, "get"),
+    (cinder.API, "get_snapshot"),
+    (neutron.API, "show_port"),
+)
+MANY = 63
+
+
+def disks(kind, names, **more):
+    """Return root disks of images, volumes or snapshots."""
+    return [
+        {
+            "uuid": name,
+            "source_type": kind,
+            "destination_type": "volume",
+            "boot_index": 0,
+            "volume_size": 1,
+            **more,
+        }
+        for name in names
+    ]
+
+
+def ports(names):
+    return [{"port": name} for name in names]
+
+
+NAMES = [str(uuid.UUID(int=number)) for number in range(1, MANY + 1)]
+TOO_FEW = {"min_count": 2, "max_count": 1}
+TWO = {"min_count": 2, "max_count": 2}
+IMAGES, VOLUMES, SNAPSHOTS = (
+    {"block_device_mapping_v2": disks(kind, NAMES)}
+    for kind in ("image", "volume", "snapshot")
+)
+FORMAT_1 = {
+    "block_device_mapping": [
+        {"volume_id": name, "device_name": "vda"} for name in NAMES
+    ]
+}
+
+#: What the body of a boot has, and how Nova answers.
+UNREAD = {
+    "images, too few": ({**IMAGES, **TOO_FEW}, 400),
+    "volumes, too few": ({**VOLUMES, **TOO_FEW}, 400),
+    "snapshots, too few": ({**SNAPSHOTS, **TOO_FEW}, 400),
+    "format 1, too few": ({**FORMAT_1, **TOO_FEW}, 400),
+    "both formats": ({**IMAGES, **FORMAT_1}, 400),
+    "a disk without a source": (
+        {"block_device_mapping_v2": disks("volume", [*NAMES, None])},
+        400,
+    ),
+    "a local disk of another image": (
+        {
+            "imageRef": None,
+            "block_device_mapping_v2": disks(
+                "image", NAMES, destination_type="local"
+            ),
+        },
+        400,
+    ),
+    "ports, too few": ({"networks": ports(NAMES), **TOO_FEW}, 400),
+    "ports of two servers": ({"networks": ports(NAMES), **TWO}, 400),
+    "a port twice": ({"networks": ports([*NAMES, NAMES[0]])}, 400),
+    "an address of two servers": (
+        {
+            "networks": [{"uuid": NAMES[0], "fixed_ip": "192.0.2.1"}],
+            **IMAGES,
+            **TWO,
+        },
+        400,
+    ),
+    "no image": ({"imageRef": None}, 400),
+    "a zone of many parts": ({"availability_zone": "a:b:c:d", **IMAGES}, 400),
+    "a host that a member cannot choose": (
+        {"availability_zone": "nova:host", **IMAGES},
+        403,
+    ),
+    "a destination likewise": ({"host": "host", **IMAGES}, 403),
+}
+
+
+def counting(real, asked):
+    """Return a method that notes each call."""
+
+    def call(*args, **more):
+        asked.append(args)
+        return real(*args, **more)
+
+    return call
+
+
+class Counted(verdicts.VerdictCase):
+    """The image breaks a rule: what is judged is answered 403."""
+
+    def counted(self, server, **more):
+        """Boot; return the status, and the number of look-ups."""
+        body = self.wish(self.image(**helpers.IDE), **server)
+        if server.get("imageRef", "") is None:
+            del body["server"]["imageRef"]
+        asked = []
+        with contextlib.ExitStack() as stack:
+            for owner, name in CALLS:
+                call = counting(getattr(owner, name), asked)
+                stack.enter_context(mock.patch.object(owner, name, call))
+            response = self.call("POST", "/v2.1/servers", body, **more)
+        return response.status_int, len(asked)
+
+
+class TestUnread(Counted):
+    def test_nothing_is_looked_up_for_what_nova_refuses_unread(self):
+        plain = self.without_gate()
+        for name, (server, status) in UNREAD.items():
+            with self.subTest(name):
+                self.assertEqual((status, 0), self.counted(server, app=plain))
+                self.assertEqual((status, 0), self.counted(server))
+
+    def test_ports_of_a_flavor_that_is_not_there(self):
+        server = {"networks": ports(NAMES), "flavorRef": "9"}
+        self.assertEqual((403, 1), self.counted(server))
+
+
+class TestUnreadFiles(TestUnread):
+    """The same where a rule is about files."""
+
+    POLICY = test_signatures.TestSigned.POLICY
+
+
+class TestRead(Counted):
+    def test_disks_beside_an_image_are_not_looked_up(self):
+        for server in (IMAGES, VOLUMES, SNAPSHOTS):
+            self.assertEqual((403, 1), self.counted(server))
