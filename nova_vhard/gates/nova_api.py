@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import webob.exc
 from nova import exception
 from nova.api.openstack import wsgi
+from nova.policies import flavor_extra_specs
 from oslo_config import cfg
 
 from nova_vhard.catalogue.gates import FILTER, NOVA_API
@@ -237,7 +238,14 @@ class NovaGate:
     def _flavor(
         self, policy: Policy, find: NovaLookups, context: Any, call: Call
     ) -> webob.exc.HTTPException | None:
-        """Judge what a write makes of a flavor's extra specs."""
+        """Judge what a write makes of a flavor's extra specs.
+
+        A user who may not write them learns nothing of the policy: Nova
+        refuses the request.
+        """
+        rule = flavor_extra_specs.POLICY_ROOT % call.method[1]
+        if not context.can(rule, target={}, fatal=False):
+            return None
         flavor = find.flavor(call.ids["flavor_id"])
         before = dict(flavor.extra_specs)
         after = nova_flavor.changed(before, call)

@@ -62,13 +62,13 @@ def boot(image=known.CLEAN, flavor="1"):
     }
 
 
-def request(method, path, body=None, version="latest"):
-    """Return the environment of a member's request."""
+def request(method, path, body=None, version="latest", role="member"):
+    """Return the environment of a user's request."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     environ = environment(method, path, content, "application/json")
     environ["HTTP_OPENSTACK_API_VERSION"] = f"compute {version}"
     environ["nova.context"] = context.RequestContext(
-        "user", PROJECT, roles=["member"], is_admin=False
+        "user", PROJECT, roles=[role], is_admin=role == "admin"
     )
     return sent(environ, content)
 
@@ -236,7 +236,7 @@ class TestSwitchedOff:
 
 
 def test_a_write_of_a_flavor_without_its_trait(cloud, caplog):
-    answer = cloud.send(request("POST", SPECS, GPU))
+    answer = cloud.send(request("POST", SPECS, GPU, role="admin"))
     assert answer.status == 403
     assert "trait:CUSTOM_VHARD_IOMMU=required" in answer.text
     assert event(caplog) == ("flavor", "refuse", ["passthrough.require"])
@@ -248,8 +248,24 @@ def test_a_write_of_a_flavor_without_its_trait(cloud, caplog):
 def test_a_write_of_a_flavor_with_its_trait(cloud, caplog):
     specs = {**GPU["extra_specs"], "trait:CUSTOM_VHARD_IOMMU": "required"}
     body = {"extra_specs": specs}
-    assert cloud.send(request("POST", SPECS, body)).status == 202
+    environ = request("POST", SPECS, body, role="admin")
+    assert cloud.send(environ).status == 202
     assert event(caplog) == ("flavor", "allow", [])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", SPECS, GPU),
+        ("PUT", f"{SPECS}/pci_passthrough:alias", GPU["extra_specs"]),
+        ("DELETE", f"{SPECS}/trait:CUSTOM_VHARD_IOMMU", None),
+    ],
+)
+def test_a_member_who_writes_a_flavor_is_novas_to_refuse(
+    cloud, caplog, method, path, body
+):
+    assert cloud.send(request(method, path, body)).status == 202
+    assert logged.decisions(caplog) == []
 
 
 @pytest.mark.parametrize(
@@ -287,8 +303,9 @@ def test_an_exemption_that_has_not_ended_holds(make, caplog):
         (INTERFACES, ATTACH),
         (SPECS, GPU),
     ):
-        wanted = 403 if path is SPECS else 202
-        assert cloud.send(request("POST", path, body)).status == wanted
+        wanted, role = (403, "admin") if path is SPECS else (202, "member")
+        environ = request("POST", path, body, role=role)
+        assert cloud.send(environ).status == wanted
     events = logged.decisions(caplog)
     projects = [whole["subject"]["project"] for whole in events]
     assert projects == [PROJECT, "project", PROJECT]
