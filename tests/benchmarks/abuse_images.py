@@ -27,6 +27,11 @@ PROPERTIES = {
     "deep": {"block_device_mapping": "[" * 60_000},
 }
 
+#: Images for as many disks as the gate would look up, each with the longest
+#: list of block devices that it reads.
+DISKS = tuple(f"disk_{number}" for number in range(63))
+_DISK = {"block_device_mapping": json.dumps([ENTRY] * 256)}
+
 
 def make(glance: Glance) -> dict[str, str]:
     """Create and fill the images of Nova's project.
@@ -35,7 +40,10 @@ def make(glance: Glance) -> dict[str, str]:
     """
     user = {"X-Auth-Token": identity.token(nova_cloud.PROJECT)}
     made = {}
-    for name, properties in PROPERTIES.items():
+    for name, properties in {
+        **PROPERTIES,
+        **dict.fromkeys(DISKS, _DISK),
+    }.items():
         body = json.dumps({**glance_client.IMAGE, **properties}).encode()
         _, answer = glance.timed(
             "POST", "/v2/images", body, expect=201, **user

@@ -19,6 +19,7 @@ monkey_patch.patch(backend="threading")
 from paste import deploy  # noqa: E402
 
 from tests.benchmarks import (  # noqa: E402
+    abuse_images,
     abuse_nova_boots,
     abuse_nova_cases,
     abuse_service,
@@ -93,6 +94,8 @@ def cases(images: dict[str, str]) -> Iterator[Case]:
         known.PORT: abuse_nova_cases.name_of("1", 1),
         known.VOLUME: abuse_nova_cases.name_of("1", 2),
     }
+    disks = [images.pop(name) for name in abuse_images.DISKS]
+    yield from abuse_nova_boots.unread(clean, disks)
     yield from abuse_nova_boots.networks(clean)
     yield from abuse_nova_boots.devices(clean)
     yield from abuse_nova_boots.bodies(clean)

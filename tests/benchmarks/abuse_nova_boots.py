@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.benchmarks import abuse_peers
+from tests.benchmarks import abuse_peers, nova_cloud
 from tests.benchmarks.abuse_case import Case, filled
 from tests.benchmarks.abuse_nova_cases import OLDEST, SIZE, boot, case, name_of
 
@@ -25,6 +25,39 @@ def networks(image: str) -> Iterator[Case]:
             f"port_{kind}_repeated", image, networks=ports[:1] * len(ports)
         )
     yield boot("port_ids_odd", image, networks=[{"port": "x"}] * 7000)
+
+
+def unread(image: str, disks: list[str]) -> Iterator[Case]:
+    """Yield requests that Nova refuses before it looks anything up.
+
+    :param disks: images for the disks of a boot
+    """
+    count = {"min_count": 2, "max_count": 1}
+    free = [name_of(abuse_peers.FREE, n) for n in range(len(disks))]
+    for kind, names in (
+        ("image", disks),
+        ("volume", free),
+        ("snapshot", free),
+    ):
+        result = [
+            {
+                "uuid": name,
+                "source_type": kind,
+                "destination_type": "volume",
+                "boot_index": index,
+                "volume_size": 1,
+            }
+            for index, name in enumerate(names)
+        ]
+        devices = {"block_device_mapping_v2": result}
+        yield boot(f"unread_{kind}s", image, **devices, **count)
+    ports = [{"port": name} for name in free]
+    yield boot("unread_ports", image, networks=ports, **count)
+    count = {"min_count": 2, "max_count": 2}
+    yield boot("unread_ports_of_two", image, networks=ports, **count)
+    specs = {"extra_specs": {"pci_passthrough:alias": "gpu:1"}}
+    path = f"/v2.1/flavors/{nova_cloud.FLAVOR}/os-extra_specs"
+    yield case("specs_unread_of_a_member", path, specs)
 
 
 def devices(image: str) -> Iterator[Case]:

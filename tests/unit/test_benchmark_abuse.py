@@ -41,6 +41,20 @@ def test_five_times_the_processor_time_but_20_ms_are_free(
     assert finding((gate_s, 1), (plain_s, 1)).beyond is beyond
 
 
+def test_what_is_refused_unread_may_take_three_times():
+    name = "nova_boot_unread_images"
+    for gate_s, plain_s, beyond in (
+        (0.0299, 0.01, False),
+        (0.0301, 0.01, True),
+        (0.0199, 0.0001, False),
+        (0.0201, 0.0001, True),
+    ):
+        result = finding((gate_s, 1), (plain_s, 1), name)
+        assert result.beyond is beyond
+        lines = abuse.bars(abuse_cost.figures([result]))
+        assert bool(lines) is beyond
+
+
 @pytest.mark.parametrize("plain", [0, 300, 10**6])
 def test_ten_times_the_bytes_and_64_kib(plain):
     most = 10 * plain + 64 * KIB
@@ -83,6 +97,7 @@ def test_a_finding_comes_back_as_it_was_saved():
 
 def nova_cases():
     images = {"long": "id"}
+    yield from abuse_nova_boots.unread("id", ["disk"])
     yield from abuse_nova_boots.networks("id")
     yield from abuse_nova_boots.devices("id")
     yield from abuse_nova_boots.bodies("id")
