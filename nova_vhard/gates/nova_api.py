@@ -12,6 +12,7 @@ What it judges is in ``nova_routes.ROUTES``; everything else is passed on.
 
 import datetime
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import webob.exc
@@ -163,11 +164,14 @@ class NovaGate:
             return _not_shown(route.operation, error)
         if request is None:
             return None
+        subject = find.with_image(policy, request.subject)
+        request = replace(request, subject=subject)
 
         def read(draft: "Draft") -> ServerRequest | None:
             """Read the request again, from edited documents."""
             again = draft.lookups(find)
-            return reader(again, context, call.ids, again.body(body))
+            made = reader(again, context, call.ids, again.body(body))
+            return made and replace(made, subject=subject)
 
         return self._refusal(policy, find, request, read)
 

@@ -26,6 +26,8 @@ from nova_vhard.gates import (
 )
 from nova_vhard.gates.nova_cache import LookupCache
 from nova_vhard.policy.hardware import STORED
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import Subject
 from nova_vhard.request import request_spec
 from nova_vhard.request.lookups import (
     Body,
@@ -244,6 +246,18 @@ class NovaLookups:
         listed = self._block_device_info(server)["block_device_mapping"]
         attached = [item for item in listed if item.get("connection_info")]
         return self._root(attached, False)
+
+    def with_image(self, policy: Policy, subject: Subject) -> Subject:
+        """Return a subject with the image of its root, see nova_volumes."""
+        return nova_volumes.with_image(
+            policy,
+            subject,
+            self._services.volumes,
+            self._context,
+            lambda: nova_servers.block_devices(
+                self._context, self.instance(subject.server)
+            ),
+        )
 
     def _block_device_info(self, server: Server) -> dict[str, Any]:
         instance = self.instance(server.id)

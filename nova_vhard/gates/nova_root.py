@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from nova import block_device
 from nova.image import glance
 
+from nova_vhard.gates import nova_volumes
 from nova_vhard.policy.hardware import NOBODY, VOLUME, Holder
 from nova_vhard.request.lookups import Body, Image
 
@@ -50,9 +51,13 @@ class _Cinder:
         self.holder = NOBODY
 
     def get(self, _context: Any, volume_id: Any) -> dict[str, Any]:
-        """Return a volume, and keep whose it is."""
+        """Return a volume; keep whose it is, and what it was made of."""
         result = self._find.volume(volume_id)
-        self.holder = Holder(str(volume_id), result.get("project_id"))
+        self.holder = Holder(
+            str(volume_id),
+            result.get("project_id"),
+            made_of=nova_volumes.image_of(result),
+        )
         return result
 
     def get_snapshot(self, _context: Any, snapshot_id: Any) -> dict[str, Any]:

@@ -9,10 +9,17 @@ said by Cinder in any case, when Nova asks for the attachment.
 
 import copy
 import weakref
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import replace
 from typing import Any
 
 from nova.volume import cinder
+
+from nova_vhard.common.log import get_logger
+from nova_vhard.policy.model import Policy
+from nova_vhard.policy.subject import Subject
+
+LOG = get_logger(__name__)
 
 #: What Cinder has answered, by the RequestContext of a request, and by kind
 #: and id.
@@ -40,6 +47,48 @@ def get_snapshot(
     """Return the snapshot of a volume likewise."""
     answer = volumes.get_snapshot(context, snapshot_id)
     return _keep(context, (_SNAPSHOT, snapshot_id), answer)
+
+
+def image_of(volume: Mapping[str, Any]) -> Any:
+    """Return the id of the image that a volume was made of, or None.
+
+    Nova drops it from the metadata that it makes a guest of, so neither a
+    RequestSpec nor a server's own metadata has it.
+    """
+    return (volume.get("volume_image_metadata") or {}).get("image_id")
+
+
+def with_image(
+    policy: Policy,
+    subject: Subject,
+    volumes: Any,
+    context: Any,
+    devices: Callable[[], Any],
+) -> Subject:
+    """Return a subject with the image that its root volume was made of.
+
+    Cinder is asked only for a project that has an exemption by image. Where
+    it does not answer, no such exemption holds.
+
+    :param volumes: nova.volume.cinder.API
+    :param context: nova.context.RequestContext
+    :param devices: returns the BlockDeviceMappingList of the server
+    """
+    has_exemption = subject.project in policy.image_projects
+    if subject.image or not subject.server or not has_exemption:
+        return subject
+    try:
+        root = devices().root_bdm()
+        volume_id = root.get("volume_id", None)
+        if volume_id is None:
+            # A new server, whose volume is not made yet.
+            snapshot = volumes.get_snapshot(context, root.snapshot_id)
+            volume_id = snapshot["volume_id"]
+        image = image_of(volumes.get(context, volume_id))
+    except Exception as error:  # noqa: BLE001 - Nova's databases, or Cinder
+        LOG.warning("The image of a root volume is not known: %s", error)
+        return subject
+    return replace(subject, image=image)
 
 
 def _keep(

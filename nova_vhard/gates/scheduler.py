@@ -2,15 +2,23 @@
 """The scheduler's gate: a Nova scheduler filter."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from nova import exception
 from nova.scheduler import filters
+from nova.volume import cinder
 from oslo_config import cfg
 
 from nova_vhard.catalogue.gates import SCHEDULER
 from nova_vhard.common.log import get_logger
-from nova_vhard.gates import http, nova_release, one_time_use
+from nova_vhard.gates import (
+    http,
+    nova_release,
+    nova_servers,
+    nova_volumes,
+    one_time_use,
+)
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.gates.posture_filter import (
     PostureFilter,
@@ -86,6 +94,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         self._enforcer = PolicyEnforcer(SCHEDULER, "nova-scheduler")
         self._enforcer.policy()
         self._hosts = PostureFilter(cfg.CONF.vhard)
+        self._volumes = cinder.API()
         nova_release.say_what_it_lacks()
 
     def filter_all(
@@ -116,7 +125,13 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         """Return the hosts that are left by the policy."""
         policy = self._enforcer.policy()
         request = request_spec.read(spec_obj)
-        subject = request_spec.subject(spec_obj)
+        subject = nova_volumes.with_image(
+            policy,
+            request_spec.subject(spec_obj),
+            self._volumes,
+            spec_obj._context,
+            partial(nova_servers.scheduled_devices, spec_obj),
+        )
         with self._enforcer.event(subject) as event:
             event.verdict = self._devices(policy, request, subject, spec_obj)
             refused = bool(event.verdict.refusals)

@@ -58,12 +58,15 @@ class Holder:
     :ivar disk_format: of an image, None where it is not known
     :ivar stored: whether the choice stands in what Nova keeps with a server
         of the image that it was made of, which nobody can edit
+    :ivar made_of: of a volume: id of the image that it was made of, as Cinder
+        keeps it. The owner of the volume can write another id
     """
 
     id: str | None = None
     project: str | None = None
     disk_format: str | None = None
     stored: bool = False
+    made_of: str | None = None
 
 
 NOBODY = Holder()

@@ -297,6 +297,12 @@ class Policy:
         """Whether a rule is about the file that a guest is made of."""
         return not self.guest_devices.keys().isdisjoint(OF_FILE)
 
+    @cached_property
+    def image_projects(self) -> frozenset[str]:
+        """The projects that have an exemption by image."""
+        exemptions = (item for item in self.exemptions if item.images)
+        return frozenset().union(*(item.projects for item in exemptions))
+
     def mode_for(
         self,
         rule_mode: Mode | None,

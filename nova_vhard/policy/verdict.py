@@ -266,21 +266,21 @@ def _exemption(
 
 
 def _held(subject: Subject, violation: Violation) -> Subject:
-    """Return the subject with the image or volume that a choice stands in.
+    """Return the subject with the image that a choice comes from.
 
     A rescue is of two images, and so is a boot from a volume beside an image;
-    an exemption by image is for one.
+    an exemption by image is for one. It follows the image into a volume, but
+    not what it says of the file: nothing proves what a volume has in it.
     """
     choice = violation.choice
     if choice is None or choice.origin not in (IMAGE, VOLUME):
         return subject
-    if choice.kind in OF_FILE and not choice.holder.id:
-        return replace(subject, image=None)
-    if not choice.holder.id:
-        return subject
-    if choice.holder.id == subject.image:
-        return subject
-    return replace(subject, image=choice.holder.id)
+    holder, image = choice.holder, subject.image
+    if holder.id:
+        image = holder.id if choice.origin == IMAGE else holder.made_of
+    if choice.kind in OF_FILE and (choice.origin == VOLUME or not holder.id):
+        image = None
+    return replace(subject, image=image)
 
 
 def violated(

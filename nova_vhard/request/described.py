@@ -133,7 +133,8 @@ class Description:
         """Return the image, or a root volume's metadata."""
         if "volume" in self._data:
             properties = self._data["volume"].get("properties", {})
-            return Image(properties, origin=VOLUME)
+            holder = Holder(made_of=properties.get("image_id"))
+            return Image(properties, origin=VOLUME, holder=holder)
         return self.image(None)
 
     def boot_files(self, server: Data, image: Image) -> tuple[Image, ...]:

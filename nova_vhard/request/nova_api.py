@@ -13,6 +13,7 @@ from oslo_utils import strutils
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.policy.hardware import (
+    VOLUME,
     Device,
     DeviceChoice,
     HardwareRequest,
@@ -124,9 +125,9 @@ class ServerReader:
             passthrough=(*request.passthrough, *ports),
             other_files=tuple(other.file() for other in files),
         )
-        subject = subject_of(
-            BOOT, self._requester, None, image.holder.id, flavor
-        )
+        holder = image.holder
+        named = holder.made_of if image.origin == VOLUME else holder.id
+        subject = subject_of(BOOT, self._requester, None, named, flavor)
         return ServerRequest(request, subject, unread=unread, hidden=hidden)
 
     def _boot_flavor(self, server: Body) -> Flavor | None:

@@ -60,6 +60,12 @@ def test_a_root_is_an_image_or_a_volume(operation, key, origin, holder):
     assert (hardware.origin, hardware.holder) == (origin, holder)
 
 
+def test_a_root_volume_is_named_by_the_image_that_it_was_made_of():
+    volume = {"properties": {"image_id": "i1", "hw_disk_bus": "ide"}}
+    assert read("boot", volume=volume).subject.image == "i1"
+    assert read("boot", volume={}).subject.image is None
+
+
 def test_a_root_volume_without_metadata():
     request = read("boot", volume={})
     assert request.hardware == HardwareRequest(origin=VOLUME)

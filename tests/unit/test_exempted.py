@@ -7,6 +7,8 @@ import pytest
 
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
+    IMAGE,
+    VOLUME,
     DeviceChoice,
     HardwareRequest,
     Holder,
@@ -55,6 +57,60 @@ def test_the_image_that_a_choice_stands_in(exempt, named, holder, outcome):
     assert verdict.outcome == outcome
     judged = verdict.exempted or verdict.violations
     assert len(judged) == 1
+
+
+@pytest.mark.parametrize(
+    ("made_of", "named", "outcome"),
+    [
+        # a volume and, in a rescue, the image beside it
+        ("i1", None, "allow"),
+        ("i1", "i2", "allow"),
+        ("i2", "i1", "refuse"),
+        (None, "i1", "refuse"),
+        (None, None, "refuse"),
+    ],
+)
+def test_the_image_that_a_volume_was_made_of(made_of, named, outcome):
+    holder = Holder("v1", made_of=made_of)
+    request = image.read(IDE, origin=VOLUME, holder=holder)
+    subject = Subject(RESCUE, "p1", image=named)
+    for exempt, expected in (("i1", outcome), ("v1", "refuse")):
+        rules = make(images=[exempt])
+        verdict = evaluate(rules, request, subject, TODAY)
+        assert verdict.outcome == expected
+
+
+@pytest.mark.parametrize(
+    ("origin", "holder", "outcome"),
+    [
+        (IMAGE, Holder("i1"), "allow"),
+        (IMAGE, Holder("i2"), "refuse"),
+        (IMAGE, Holder(), "refuse"),
+        # nothing proves what a volume has in it
+        (VOLUME, Holder("v1", made_of="i1"), "refuse"),
+        (VOLUME, Holder("i1"), "refuse"),
+        (VOLUME, Holder(), "refuse"),
+    ],
+)
+def test_an_exemption_from_signatures_is_for_the_image(
+    origin, holder, outcome
+):
+    rules = policy(
+        guest_devices={"image_signature": {"allow": ["?*"], "explicit": True}},
+        exemptions=[
+            {
+                "id": "unsigned",
+                "reason": "from before there were keys",
+                "projects": ["p1"],
+                "images": ["i1"],
+                "until": "2099-12-31",
+                "rules": {"guest_devices.image_signature": "*"},
+            }
+        ],
+    )
+    request = image.read({}, origin=origin, holder=holder)
+    subject = Subject(BOOT, "p1", image="i1")
+    assert evaluate(rules, request, subject, TODAY).outcome == outcome
 
 
 def test_what_is_no_choice_of_an_image_is_the_requests():

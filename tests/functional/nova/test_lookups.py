@@ -242,7 +242,7 @@ class Cinder:
         return {
             "id": VOLUME,
             "project_id": "p1",
-            "volume_image_metadata": {"hw_disk_bus": "ide",},
+            "volume_image_metadata": {"hw_disk_bus": "ide", "image_id": IMAGE},
         }
 
     def get_snapshot(self, who, snapshot):
@@ -564,7 +564,7 @@ class TestOwnImage:
             {"hw_disk_bus": "ide"},
             None,
             ON_A_VOLUME,
-            Holder(VOLUME, "p1"),
+            Holder(VOLUME, "p1", made_of=IMAGE),
         )
 
     def test_a_volume_that_is_not_attached(self, find):
