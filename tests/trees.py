@@ -166,6 +166,7 @@ def facts(
         },
         "libvirt": {
             "virt_type": "kvm",
+            "cpu_mode": None,
             "hw_machine_type": [],
             "use_virtio_for_bridges": True,
             "rescue_image_id": None,

@@ -61,8 +61,8 @@ class NovaFacts:
     :ivar cpu_sets: option to the processors that it gives to guests, of
         those that are set; None from a pre-step that did not look
     :ivar channels: what leaves the host; likewise
-    :ivar cpu_mode: ``[libvirt] cpu_mode``; None where it is not set, or from
-        a pre-step that did not look
+    :ivar cpu_mode: ``[libvirt] cpu_mode``, empty where it is not set; None
+        from a pre-step that did not look
     :ivar hw_machine_type: ``[libvirt] hw_machine_type``, ``arch=machine``
     :ivar rescue_image_id: None where the instance's own image is used
     :ivar changed: when the newest of the files had been changed, in seconds
@@ -157,9 +157,15 @@ def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
         mdev_types=_mdev_types(fields),
         cpu_sets=_cpu_sets(fields),
         channels=_channels(fields),
-        cpu_mode=_typed(libvirt.get("cpu_mode"), _TEXT),
+        cpu_mode=_cpu_mode(libvirt),
         changed=_typed(fields.get("changed"), _NUMBER),
     )
+
+
+def _cpu_mode(libvirt: dict[str, Any]) -> str | None:
+    if "cpu_mode" not in libvirt:
+        return None
+    return _typed(libvirt["cpu_mode"], _TEXT) or ""
 
 
 def _mdev_types(fields: dict[str, Any]) -> tuple[str, ...] | None:

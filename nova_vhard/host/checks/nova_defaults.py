@@ -45,6 +45,8 @@ class NovaDefaults(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Compare Nova's settings with the policy's assumptions."""
         facts = nova_facts.read(host)
+        if facts.cpu_mode is None and host.expected.cpu_mode is not None:
+            raise nova_facts.old(host)
         different = []
         for name, result, assumed in _compared(facts, host.expected):
             evidence.append(f"{facts.path}: {name} = {result}")

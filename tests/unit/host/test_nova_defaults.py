@@ -2,6 +2,7 @@
 """Nova's own defaults against those that the policy assumes."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -9,7 +10,7 @@ from nova_vhard.host.check import Status
 from nova_vhard.host.checks.nova_defaults import NovaDefaults
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.root import HostRoot
-from tests.trees import build, facts
+from tests.trees import FACTS, build, facts
 
 PASS, FAIL, UNKNOWN = Status.PASS, Status.FAIL, Status.UNKNOWN
 ASSUMED = Expected(policy=True, virt_type="kvm")
@@ -63,6 +64,28 @@ def run(root, expected=ASSUMED):
             {"machine_types": Q35},
             FAIL,
         ),
+        # Pointer and CPU mode count only where the policy has a rule.
+        ({"default": {"pointer_model": "ps2mouse"}}, {}, PASS),
+        ({}, {"pointer_model": "usbtablet"}, PASS),
+        ({}, {"pointer_model": "ps2mouse"}, FAIL),
+        (
+            {"default": {"pointer_model": None}},
+            {"pointer_model": "none"},
+            PASS,
+        ),
+        (
+            {"default": {"pointer_model": None}},
+            {"pointer_model": "usbtablet"},
+            FAIL,
+        ),
+        ({"libvirt": {"cpu_mode": "maximum"}}, {}, PASS),
+        ({}, {"cpu_mode": "host-model"}, PASS),
+        ({"libvirt": {"cpu_mode": "maximum"}}, {"cpu_mode": "maximum"}, PASS),
+        (
+            {"libvirt": {"cpu_mode": "maximum"}},
+            {"cpu_mode": "host-model"},
+            FAIL,
+        ),
         # An architecture of which Nova says nothing.
         ({"libvirt": {"hw_machine_type": ["riscv64=virt"]}}, {}, FAIL),
     ],
@@ -91,6 +114,16 @@ def test_a_rescue_image_is_named(tmp_path):
         f"/run/nova-vhard/nova.json: [libvirt] rescue_image_id = {image}"
         in result.evidence
     )
+
+
+def test_an_older_pre_step_did_not_look_at_the_cpu_mode(tmp_path):
+    content = facts()
+    left = json.loads(content[FACTS])
+    del left["libvirt"]["cpu_mode"]
+    root = build(tmp_path, {**content, FACTS: json.dumps(left)})
+    for mode, status in ((None, PASS), ("host-model", UNKNOWN)):
+        expected = dataclasses.replace(ASSUMED, cpu_mode=mode)
+        assert run(root, expected).status is status
 
 
 def test_without_a_policy_or_facts(tmp_path):
