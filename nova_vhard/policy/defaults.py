@@ -58,8 +58,8 @@ DEVICE_OF: Mapping[str, str] = MappingProxyType(
 #: Other kinds that mean nothing unless ``implied`` yields a default of them.
 NOT_OF_EVERY_GUEST = frozenset(
     (
-        *("input_bus", "mem_encryption_model", "pointer_model", "rng"),
-        *("rng_model", "scsi_model", "tpm_model"),
+        *("input_bus", "mem_encryption_model", "pmu", "pointer_model"),
+        *("rng", "rng_model", "scsi_model", "tpm_model"),
     )
 )
 
@@ -80,7 +80,8 @@ Picker = Callable[[HardwareRequest, Assume], Iterator[DeviceChoice]]
 _SCSI_CDROM = frozenset(
     ("ppc", "ppc64", "ppcle", "ppc64le", "s390", "s390x", "aarch64")
 )
-_VGA = frozenset(("ppc", "ppc64", "ppc64le"))
+# Nova gives these a VGA card, and never takes their USB controller away.
+_PPC = frozenset(("ppc", "ppc64", "ppc64le"))
 _MACHINE_NAMES = frozenset(("hw_machine_type", "hw_architecture"))
 _ARCHITECTURE_NAMES = frozenset(
     ("hw_architecture", "hw_emulation_architecture")
@@ -301,7 +302,7 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if not request.of_type(DISPLAY):
         return
     arch = qemu_architecture(request, assume)
-    vga = arch in _VGA or assume.virt_type == "parallels"
+    vga = arch in _PPC or assume.virt_type == "parallels"
     model = "vga" if vga else "virtio"
     why = f"nova picks {model} for a graphics card on {clean(arch)}"
     yield _choice(request, "video_model", model, why, _ARCHITECTURE_NAMES)
@@ -494,7 +495,7 @@ def _usb(
     own, of_rescue = _on_bus(USB, request, defaults, assume)
     on_usb = [*own, *of_rescue]
     arch = qemu_architecture(request, assume)
-    if not on_usb and arch not in ("ppc64", "ppc64le"):
+    if not on_usb and arch not in _PPC:
         return
     # Measured on x86; elsewhere as libvirt's source says.
     model = "piix3-uhci" if arch in X86 else "qemu-xhci"

@@ -1,310 +1,432 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The device that Nova picks when nobody asked for one."""
+"""The device that Nova picks when nothing is set."""
 
 import json
 
 import pytest
 
-from nova_vhard.policy.defaults import cdrom_bus, implied
+from nova_vhard.policy.defaults import cdrom_bus, implied, with_assumed
 from nova_vhard.policy.hardware import (
-    CDROM,
-    FLOPPY,
-    NIC,
+    FLAVOR,
+    IMAGE,
     SERVER,
     DeviceChoice,
     HardwareRequest,
+    Holder,
 )
 from nova_vhard.policy.model import Assume
-from nova_vhard.request import flavor, image
+from nova_vhard.request import image, parts
 
-MANDATORY = {"img_config_drive": "mandatory"}
+HOLDER = Holder("5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9", "p1")
+NONE = "(nothing is picked)"
+UNKNOWN = None
+
+DRIVE = {"img_config_drive": "mandatory"}
+ARM = {"hw_architecture": "aarch64"}
+Q35 = {"machine_type": {"x86_64": "q35"}}
+NO_TABLET = {"pointer_model": "ps2mouse"}
+ENCRYPTED = {"hw_mem_encryption": "yes"}
+DISTRO = {"os_distro": "windows"}
+TPM = {"hw_tpm_version": "2.0"}
+USB = {"usb_model": "piix3-uhci"}
+NO_USB = {"input_bus": NONE, "pointer_model": NONE, "usb_model": NONE}
 
 
-def picked(properties, disk_format=None, **assume):
-    """Return kind to value of what is picked for an image."""
-    request = image.read(properties, disk_format)
-    choices = implied(request, Assume(**assume))
-    return {wish.kind: wish.value for wish in choices}
+def mapping(*devices):
+    """Return an image's own block device mapping."""
+    return {"block_device_mapping": json.dumps(devices), "bdm_v2": "true"}
 
 
-@pytest.mark.parametrize(
-    ("properties", "assume", "bus"),
-    [
-        ({}, {}, "ide"),
-        ({}, {"machine_type": {"x86_64": "q35"}}, "sata"),
-        ({"hw_machine_type": "pc-q35-9.2"}, {}, "sata"),
-        (
-            {"hw_machine_type": "pc"},
-            {"machine_type": {"x86_64": "q35"}},
-            "ide",
+# Properties; disk format, extra specs and what the policy assumes; what is
+# picked, kind by kind.
+ROWS = [
+    # the bus of a CD-ROM
+    (DRIVE, {}, {"cdrom_bus": "ide"}),
+    (DRIVE, Q35, {"cdrom_bus": "sata"}),
+    (DRIVE | {"hw_machine_type": "pc-q35-9.2"}, {}, {"cdrom_bus": "sata"}),
+    (DRIVE | {"hw_machine_type": "pc"}, Q35, {"cdrom_bus": "ide"}),
+    # an empty machine type is not a q35
+    (DRIVE | {"hw_machine_type": ""}, Q35, {"cdrom_bus": "ide"}),
+    (DRIVE | ARM, {}, {"cdrom_bus": "scsi", "scsi_model": "lsilogic"}),
+    (DRIVE | {"architecture": "ppc64le"}, {}, {"cdrom_bus": "scsi"}),
+    (DRIVE, {"architecture": "s390x"}, {"cdrom_bus": "scsi"}),
+    (DRIVE | {"hw_architecture": "amd64"}, {}, {"cdrom_bus": "ide"}),
+    (DRIVE, {"virt_type": "parallels"}, {"cdrom_bus": "ide"}),
+    (DRIVE, {"virt_type": "lxc"}, {"cdrom_bus": "lxc"}),
+    (DRIVE | {"hw_cdrom_bus": "sata"}, {}, {"cdrom_bus": NONE}),
+    # only for a guest that gets one
+    ({}, {}, {"cdrom_bus": NONE, "floppy_bus": NONE}),
+    ({"img_config_drive": "optional"}, {}, {"cdrom_bus": NONE}),
+    ({}, {"disk_format": "iso"}, {"cdrom_bus": "ide"}),
+    ({}, {"force_config_drive": True}, {"cdrom_bus": "ide"}),
+    (mapping({"device_type": "cdrom"}), {}, {"cdrom_bus": "ide"}),
+    (mapping({"device_type": "floppy"}), {}, {"floppy_bus": "fdc"}),
+    # next to a CD-ROM or floppy with a bus of its own
+    (
+        DRIVE | mapping({"device_type": "cdrom", "disk_bus": "sata"}),
+        {},
+        {"cdrom_bus": "ide"},
+    ),
+    (
+        mapping(
+            {"device_type": "floppy", "disk_bus": "usb"},
+            {"device_type": "floppy"},
         ),
-        ({"hw_architecture": "aarch64"}, {}, "scsi"),
-        ({"architecture": "ppc64le"}, {}, "scsi"),
-        ({}, {"architecture": "s390x"}, "scsi"),
-        ({"hw_architecture": "amd64"}, {}, "ide"),
-        ({}, {"virt_type": "parallels"}, "ide"),
-        ({}, {"virt_type": "lxc"}, "lxc"),
-    ],
-)
-def test_bus_of_a_cdrom(properties, assume, bus):
-    assert picked({**MANDATORY, **properties}, **assume)["cdrom_bus"] == bus
-
-
-def test_a_cdrom_counts_only_for_a_guest_that_gets_one():
-    assert "cdrom_bus" not in picked({})
-    assert "cdrom_bus" not in picked({"img_config_drive": "optional"})
-    assert picked({}, "iso")["cdrom_bus"] == "ide"
-    assert picked({}, force_config_drive=True)["cdrom_bus"] == "ide"
-    mapping = '[{"device_type": "cdrom", "source_type": "image"}]'
-    properties = {"block_device_mapping": mapping}
-    assert picked(properties)["cdrom_bus"] == "ide"
-    given = {**MANDATORY, "hw_cdrom_bus": "sata"}
-    assert "cdrom_bus" not in picked(given)
-
-
-def test_a_floppy_counts_only_for_a_guest_that_gets_one():
-    assert "floppy_bus" not in picked({})
-    properties = {"block_device_mapping": '[{"device_type": "floppy"}]'}
-    assert picked(properties)["floppy_bus"] == "fdc"
-
-
-def test_disk_and_card():
-    assert picked({})["disk_bus"] == "virtio"
-    assert picked({})["vif_model"] == "virtio"
-    assert picked({}, use_virtio_for_bridges=False)["vif_model"] == "rtl8139"
-    assert picked({}, virt_type="parallels")["disk_bus"] == "scsi"
-
-
-@pytest.mark.parametrize("name", ["os_distro", "vmware_ostype"])
-def test_what_libosinfo_would_pick_is_unknown(name):
-    result = picked({name: "windows"})
-    assert result["disk_bus"] is None
-    assert result["vif_model"] is None
-    text = picked(
-        {name: "windows", "hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
-    )
-    assert "disk_bus" not in text
-    assert "vif_model" not in text
-
-
-@pytest.mark.parametrize(
-    ("properties", "model"),
-    [
-        ({"hw_disk_bus": "scsi"}, "lsilogic"),
-        ({**MANDATORY, "hw_cdrom_bus": "scsi"}, "lsilogic"),
-        # of CD-ROMs that this guest does not have
-        ({"hw_cdrom_bus": "scsi"}, None),
-        ({"hw_rescue_bus": "scsi"}, "lsilogic"),
-        ({"hw_rescue_bus": "virtio"}, None),
-        ({**MANDATORY, "hw_architecture": "aarch64"}, "lsilogic"),
-        ({"hw_disk_bus": "scsi", "hw_architecture": "ppc64le"}, "ibmvscsi"),
-        ({"hw_disk_bus": "scsi", "hw_architecture": "s390x"}, "virtio-scsi"),
-        ({"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}, None),
-        ({"hw_disk_bus": "virtio"}, None),
-    ],
-)
-def test_controller_of_a_scsi_bus(properties, model):
-    assert picked(properties).get("scsi_model") == model
-
-
-@pytest.mark.parametrize(
-    ("arch", "model"),
-    [
-        ("ppc64", "ibmvscsi"),
-        ("ppc64le", "ibmvscsi"),
-        ("ppc", "lsilogic"),
-        ("s390", "virtio-scsi"),
-        ("s390x", "virtio-scsi"),
-        ("x86_64", "lsilogic"),
-        ("aarch64", "lsilogic"),
-    ],
-)
-def test_the_controller_is_by_the_architecture(arch, model):
-    properties = {"hw_disk_bus": "scsi", "hw_architecture": arch}
-    assert picked(properties)["scsi_model"] == model
-
-
-def test_machine_video_and_firmware():
-    result = picked({})
-    assert result["machine_type"] == "pc"
-    assert result["video_model"] == "virtio"
-    assert result["firmware_type"] == "bios"
-    result = picked({"hw_architecture": "aarch64"})
-    assert result["machine_type"] == "virt"
-    assert result["firmware_type"] == "uefi"
-    assert picked({"hw_architecture": "ppc64"})["video_model"] == "vga"
-    assert picked({"hw_architecture": "ppc64"})["machine_type"] is None
-
-
-def test_the_keyboard_of_a_machine_that_has_none():
-    assert "input_bus" not in picked({})
-    assert picked({"hw_architecture": "aarch64"})["input_bus"] == "usb"
-    emulated = {"hw_emulation_architecture": "aarch64"}
-    assert picked(emulated)["input_bus"] == "usb"
-    assert picked({}, architecture="aarch64")["input_bus"] == "usb"
-    given = {"hw_architecture": "aarch64", "hw_input_bus": "virtio"}
-    assert "input_bus" not in picked(given)
-    # Without a console Nova adds none.
-    request = HardwareRequest(devices=frozenset())
-    kinds = {
-        choice.kind
-        for choice in implied(request, Assume(architecture="aarch64"))
-    }
-    assert "input_bus" not in kinds
-
-
-def test_a_guest_without_a_card_needs_no_model():
-    request = HardwareRequest(devices=frozenset())
-    kinds = {wish.kind for wish in implied(request, Assume())}
-    assert not kinds & {"disk_bus", "vif_model", "video_model", "cdrom_bus"}
-    assert NIC not in request.devices
-
-
-def test_every_pick_says_why():
-    request = HardwareRequest().plus(
-        reasons=[(CDROM, "an ISO image"), (FLOPPY, "bdm[0]")]
-    )
-    for wish in implied(request, Assume()):
-        assert wish.implied
-        assert wish.setting in wish.source
-
-
-def mapping(**device):
-    """Return an image's own block device mapping with one device."""
-    entry = {"source_type": "blank", "boot_index": -1, **device}
-    return {"block_device_mapping": json.dumps([entry]), "bdm_v2": "true"}
-
-
-@pytest.mark.parametrize(
-    ("kind", "device_type", "bus", "more", "value"),
-    [
-        # the config drive beside a CD-ROM that has a bus of its own
-        ("cdrom_bus", "cdrom", "sata", MANDATORY, "ide"),
-        # every disk but the one, whose bus libosinfo picks
-        ("disk_bus", "disk", "virtio", {"os_distro": "win2k"}, None),
-        ("disk_bus", "disk", "scsi", {}, "virtio"),
-    ],
-)
-def test_the_bus_of_one_device_is_no_default(
-    kind, device_type, bus, more, value
-):
-    properties = mapping(device_type=device_type, disk_bus=bus) | more
-    assert picked(properties)[kind] == value
-
-
-def test_two_floppies_of_which_one_has_a_bus():
-    devices = [
-        {"device_type": "floppy", "disk_bus": "usb"},
-        {"device_type": "floppy"},
-    ]
-    properties = {"block_device_mapping": json.dumps(devices)}
-    assert picked(properties)["floppy_bus"] == "fdc"
-
-
-@pytest.mark.parametrize("bus", ["xen", "lxc", "uml", "", None])
-def test_a_bus_that_the_hypervisor_lacks_is_none(bus):
-    assert picked(mapping(device_type="cdrom", disk_bus=bus))["cdrom_bus"]
-    assert picked(mapping(device_type="floppy", disk_bus=bus))["floppy_bus"]
-
-
-def test_an_emulated_architecture_chooses_all_but_machine_and_buses():
-    properties = {**MANDATORY, "hw_emulation_architecture": "ppc64le"}
-    result = picked({**properties, "hw_disk_bus": "scsi"})
-    assert result["video_model"] == "vga"
-    assert result["scsi_model"] == "ibmvscsi"
-    assert result["machine_type"] == "pc"
-    assert result["cdrom_bus"] == "ide"
-    result = picked({"hw_emulation_architecture": "aarch64"})
-    assert result["firmware_type"] == "uefi"
-
-
-def test_an_empty_machine_type_is_no_q35():
-    assume = {"machine_type": {"x86_64": "q35"}}
-    result = picked({**MANDATORY, "hw_machine_type": ""}, **assume)
-    assert result["cdrom_bus"] == "ide"
-
-
-@pytest.mark.parametrize("arch", ["ppcle", "ppcemb"])
-def test_no_vga_beyond_the_architectures_that_nova_names(arch):
-    assert picked({"hw_architecture": arch})["video_model"] == "virtio"
-
-
-def test_model_of_a_tpm_and_of_encrypted_memory():
-    assert not picked({}).keys() & {"tpm_model", "mem_encryption_model"}
-    assert picked({"hw_tpm_version": "2.0"})["tpm_model"] == "tpm-tis"
-    given = {"hw_tpm_version": "2.0", "hw_tpm_model": "tpm-crb"}
-    assert "tpm_model" not in picked(given)
-    wanted = {"hw_mem_encryption": "yes"}
-    assert picked(wanted)["mem_encryption_model"] == "amd-sev"
-    given = {**wanted, "hw_mem_encryption_model": "amd-sev-snp"}
-    assert "mem_encryption_model" not in picked(given)
-    given = {"hw_mem_encryption": "no"}
-    assert "mem_encryption_model" not in picked(given)
-
-
-def test_the_flavor_may_say_the_model_of_a_tpm():
-    specs = {"hw:tpm_version": "2.0"}
-    request = HardwareRequest(choices=tuple(flavor.read(specs)))
-    result = {wish.kind: wish.value for wish in implied(request, Assume())}
-    assert result["tpm_model"] == "tpm-tis"
-    specs["hw:tpm_model"] = "tpm-crb"
-    request = HardwareRequest(choices=tuple(flavor.read(specs)))
-    kinds = {wish.kind for wish in implied(request, Assume())}
-    assert "tpm_model" not in kinds
-
-
-def test_a_cdrom_of_a_machine_that_nobody_says():
-    request = HardwareRequest(architecture="riscv64")
-    assert cdrom_bus(request, Assume()) == ("ide", "on machine type pc")
-
-
-@pytest.mark.parametrize(
-    ("only", "controllers"),
-    [
-        (None, ["lsilogic"]),
-        (frozenset(("disk_bus",)), ["lsilogic"]),
-        (frozenset(("cdrom_bus",)), []),
-    ],
-)
-def test_what_a_rescue_disk_is_about_needs_a_controller(only, controllers):
-    disk = DeviceChoice("disk_bus", "scsi", "a rescue image")
-    plugged = HardwareRequest(choices=(disk,), devices=frozenset(), only=only)
-    request = HardwareRequest(rescue_disk=plugged)
-    result = [
-        choice
-        for choice in implied(request, Assume())
-        if choice.kind == "scsi_model"
-    ]
-    assert [choice.value for choice in result] == controllers
-    for choice in result:
-        assert choice.implied.endswith(
-            "x86_64, on which the rescue disk is plugged in"
+        {},
+        {"floppy_bus": "fdc"},
+    ),
+    # a bus that the hypervisor lacks counts as none
+    *(
+        (
+            mapping({"device_type": device, "disk_bus": bus}),
+            {},
+            {f"{device}_bus": picked},
         )
-
-
-BUS = DeviceChoice("disk_bus", "scsi", "an image")
-NO_CDROM = DeviceChoice(
-    "cdrom_bus", "scsi", "an image", names=frozenset(("hw_cdrom_bus",))
-)
-
-
-@pytest.mark.parametrize(
-    ("choices", "where"),
-    [
-        ((NO_CDROM,), None),
-        ((NO_CDROM, BUS), ""),
+        for device, picked in (("cdrom", "ide"), ("floppy", "fdc"))
+        for bus in ("xen", "lxc", "uml", "", None)
+    ),
+    # disks and network cards
+    ({}, {}, {"disk_bus": "virtio", "vif_model": "virtio"}),
+    ({}, {"use_virtio_for_bridges": False}, {"vif_model": "rtl8139"}),
+    ({}, {"virt_type": "parallels"}, {"disk_bus": "scsi"}),
+    ({}, {"virt_type": "lxc"}, {"disk_bus": "lxc"}),
+    (mapping({"disk_bus": "scsi"}), {}, {"disk_bus": "virtio"}),
+    # libosinfo picks by the distribution
+    (DISTRO, {}, {"disk_bus": UNKNOWN, "vif_model": UNKNOWN}),
+    (
+        {"vmware_ostype": "windows"},
+        {},
+        {"disk_bus": UNKNOWN, "vif_model": UNKNOWN},
+    ),
+    (
+        DISTRO,
+        {"libosinfo": False},
+        {"disk_bus": "virtio", "vif_model": "virtio"},
+    ),
+    (DISTRO | mapping({"disk_bus": "virtio"}), {}, {"disk_bus": UNKNOWN}),
+    (
+        DISTRO | {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"},
+        {},
+        {"disk_bus": NONE, "vif_model": NONE},
+    ),
+    # the controller of a scsi bus, for a device that is there
+    ({"hw_disk_bus": "virtio"}, {}, {"scsi_model": NONE}),
+    ({"hw_cdrom_bus": "scsi"}, {}, {"scsi_model": NONE}),
+    ({"hw_rescue_bus": "virtio"}, {}, {"scsi_model": NONE}),
+    (DRIVE | {"hw_cdrom_bus": "scsi"}, {}, {"scsi_model": "lsilogic"}),
+    ({"hw_rescue_bus": "scsi"}, {}, {"scsi_model": "lsilogic"}),
+    (
+        {"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"},
+        {},
+        {"scsi_model": NONE},
+    ),
+    *(
         (
-            (DeviceChoice("disk_bus", "scsi", "x", "sda", SERVER),),
-            ", on which sda is",
+            {"hw_disk_bus": "scsi", "hw_architecture": arch},
+            {},
+            {"scsi_model": model},
+        )
+        for arch, model in (
+            ("x86_64", "lsilogic"),
+            ("aarch64", "lsilogic"),
+            ("ppc", "lsilogic"),
+            ("ppc64", "ibmvscsi"),
+            ("ppc64le", "ibmvscsi"),
+            ("s390", "virtio-scsi"),
+            ("s390x", "virtio-scsi"),
+        )
+    ),
+    # machine, graphics card and firmware
+    (
+        {},
+        {},
+        {
+            "machine_type": "pc",
+            "video_model": "virtio",
+            "firmware_type": "bios",
+        },
+    ),
+    (ARM, {}, {"machine_type": "virt", "firmware_type": "uefi"}),
+    (
+        {"hw_architecture": "ppc64"},
+        {},
+        {"machine_type": UNKNOWN, "video_model": "vga"},
+    ),
+    ({}, {"virt_type": "parallels"}, {"video_model": "vga"}),
+    # no vga beyond the architectures that Nova names
+    ({"hw_architecture": "ppcle"}, {}, {"video_model": "virtio"}),
+    ({"hw_architecture": "ppcemb"}, {}, {"video_model": "virtio"}),
+    # what QEMU emulates decides about all but machine and buses
+    (
+        DRIVE | {"hw_disk_bus": "scsi", "hw_emulation_architecture": "ppc64"},
+        NO_TABLET,
+        {
+            "cdrom_bus": "ide",
+            "machine_type": "pc",
+            "scsi_model": "ibmvscsi",
+            "usb_model": "qemu-xhci",
+            "video_model": "vga",
+        },
+    ),
+    (
+        {"hw_emulation_architecture": "aarch64"},
+        NO_TABLET,
+        {"firmware_type": "uefi", "input_bus": "usb"},
+    ),
+    # pointer, keyboard, and the USB controller that they need
+    ({}, {}, USB | {"input_bus": "usb", "pointer_model": "usbtablet"}),
+    ({}, NO_TABLET, NO_USB),
+    ({}, {"pointer_model": "none"}, NO_USB),
+    # libvirt does not ask hw_usb_model where a device needs usb
+    ({"hw_usb_model": "none"}, {}, USB),
+    ({"hw_usb_model": "qemu-xhci"}, NO_TABLET, NO_USB),
+    # the image's tablet
+    (
+        {"hw_pointer_model": "usbtablet"},
+        NO_TABLET,
+        USB | {"input_bus": "usb", "pointer_model": NONE},
+    ),
+    ({"hw_input_bus": "virtio"}, {}, NO_USB),
+    (
+        {"hw_input_bus": "usb"},
+        NO_TABLET,
+        USB | {"input_bus": NONE, "pointer_model": NONE},
+    ),
+    # the keyboard of Arm
+    (
+        ARM,
+        NO_TABLET,
+        {
+            "input_bus": "usb",
+            "pointer_model": NONE,
+            "usb_model": "qemu-xhci",
+        },
+    ),
+    ({}, NO_TABLET | {"architecture": "aarch64"}, {"input_bus": "usb"}),
+    (ARM | {"hw_input_bus": "virtio"}, {}, NO_USB),
+    # disks and CD-ROMs on usb
+    ({"hw_disk_bus": "usb"}, NO_TABLET, USB),
+    (mapping({"disk_bus": "usb"}), NO_TABLET, USB),
+    ({"hw_cdrom_bus": "usb"}, NO_TABLET, {"usb_model": NONE}),
+    (DRIVE | {"hw_cdrom_bus": "usb"}, NO_TABLET, USB),
+    # Nova leaves the controller of these to libvirt
+    *(
+        ({"hw_architecture": arch}, NO_TABLET, {"usb_model": "qemu-xhci"})
+        for arch in ("ppc", "ppc64", "ppc64le")
+    ),
+    # by the flavor: without one nothing is known
+    ({}, {}, {"rng": NONE, "rng_model": NONE, "pmu": NONE}),
+    (
+        {},
+        {"specs": {}},
+        {"rng": "true", "rng_model": "virtio", "pmu": "false"},
+    ),
+    (
+        {},
+        {"specs": {"hw_rng:allowed": "True"}},
+        {"rng": NONE, "rng_model": "virtio"},
+    ),
+    (
+        {},
+        {"specs": {"hw_rng:allowed": "false"}},
+        {"rng": NONE, "rng_model": NONE},
+    ),
+    (
+        {"hw_rng_model": "virtio"},
+        {"specs": {}},
+        {"rng": "true", "rng_model": NONE},
+    ),
+    (
+        {},
+        {"specs": {}, "virt_type": "lxc"},
+        {"rng": NONE, "rng_model": NONE},
+    ),
+    ({}, {"specs": {"hw:pmu": "true"}}, {"pmu": NONE}),
+    ({"hw_pmu": "true"}, {"specs": {}}, {"pmu": NONE}),
+    *(
+        ({}, {"specs": {}, "cpu_mode": mode}, {"pmu": value})
+        for mode, value in (
+            ("host-model", "false"),
+            ("custom", "false"),
+            ("none", "false"),
+            ("host-passthrough", "true"),
+            ("maximum", "true"),
+        )
+    ),
+    (ARM, {"specs": {}}, {"pmu": "true"}),
+    # TPM and encrypted memory, of the image or the flavor
+    ({}, {}, {"tpm_model": NONE, "mem_encryption_model": NONE}),
+    (TPM, {}, {"tpm_model": "tpm-tis"}),
+    (TPM | {"hw_tpm_model": "tpm-crb"}, {}, {"tpm_model": NONE}),
+    ({}, {"specs": {"hw:tpm_version": "2.0"}}, {"tpm_model": "tpm-tis"}),
+    (
+        {},
+        {"specs": {"hw:tpm_version": "2.0", "hw:tpm_model": "tpm-crb"}},
+        {"tpm_model": NONE},
+    ),
+    (ENCRYPTED, {}, {"mem_encryption_model": "amd-sev"}),
+    (
+        ENCRYPTED | {"hw_mem_encryption_model": "amd-sev-snp"},
+        {},
+        {"mem_encryption_model": NONE},
+    ),
+    ({"hw_mem_encryption": "no"}, {}, {"mem_encryption_model": NONE}),
+]
+
+
+def picked(properties, disk_format=None, specs=None, **assume):
+    """Return kind to what is picked for an image."""
+    request = image.read(properties, disk_format, holder=HOLDER)
+    if specs is not None:
+        request = parts.with_specs(request, specs)
+    assumed = Assume(**assume)
+    choices = list(implied(with_assumed(request, assumed), assumed))
+    result = {choice.kind: choice for choice in choices}
+    assert len(result) == len(choices)
+    return result
+
+
+def values(choices, kinds):
+    """Return kind to value, NONE where nothing is picked."""
+    return {
+        kind: choices[kind].value if kind in choices else NONE
+        for kind in kinds
+    }
+
+
+@pytest.mark.parametrize(("properties", "more", "expected"), ROWS)
+def test_what_is_picked(properties, more, expected):
+    assert values(picked(properties, **more), expected) == expected
+
+
+ARCHITECTURES = {"hw_architecture", "hw_emulation_architecture"}
+BY_DISTRO = {"os_distro", "vmware_ostype"}
+MAPPINGS = {"img_block_device_mapping", "block_device_mapping"}
+MACHINE = {"hw_machine_type", "hw_architecture"}
+CDROM = MACHINE | MAPPINGS | {"img_config_drive", "disk_format"}
+BUSES = {"hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus"}
+FLOPPY = mapping({"device_type": "floppy"})
+
+
+# A change of one of these properties, or of the kind's own, is charged with
+# the default.
+@pytest.mark.parametrize(
+    ("kind", "properties", "assume", "names"),
+    [
+        ("machine_type", {}, {}, MACHINE),
+        ("disk_bus", {}, {}, {"vmware_adaptertype"}),
+        ("disk_bus", DISTRO, {}, BY_DISTRO),
+        ("disk_bus", {}, {"virt_type": "lxc"}, {"vmware_adaptertype"}),
+        ("cdrom_bus", DRIVE, {}, CDROM),
+        ("cdrom_bus", {}, {"force_config_drive": True}, CDROM),
+        ("cdrom_bus", DRIVE, {"virt_type": "parallels"}, CDROM),
+        ("floppy_bus", FLOPPY, {}, MAPPINGS),
+        ("vif_model", {}, {}, set()),
+        ("vif_model", DISTRO, {}, BY_DISTRO),
+        ("vif_model", {}, {"use_virtio_for_bridges": False}, set()),
+        ("video_model", {}, {}, ARCHITECTURES),
+        ("input_bus", {}, {}, ARCHITECTURES | {"hw_pointer_model"}),
+        ("input_bus", ARM, {}, ARCHITECTURES | {"hw_pointer_model"}),
+        ("pointer_model", {}, {}, {"hw_input_bus"}),
+        (
+            "usb_model",
+            {"hw_disk_bus": "usb"},
+            NO_TABLET,
+            ARCHITECTURES | {"hw_disk_bus", "hw_input_bus"},
+        ),
+        ("firmware_type", ARM, {}, ARCHITECTURES),
+        ("pmu", {}, {"specs": {}}, ARCHITECTURES),
+        ("rng_model", {}, {"specs": {}}, set()),
+        ("tpm_model", TPM, {}, {"hw_tpm_version"}),
+        ("mem_encryption_model", ENCRYPTED, {}, {"hw_mem_encryption"}),
+        (
+            "scsi_model",
+            {"hw_disk_bus": "scsi"},
+            {},
+            BUSES | ARCHITECTURES,
         ),
     ],
 )
-def test_a_controller_is_for_a_device_that_is_there(choices, where):
-    request = HardwareRequest(choices=choices)
-    result = [
-        choice.implied
-        for choice in implied(request, Assume())
-        if choice.kind == "scsi_model"
-    ]
-    text = "libvirt picks lsilogic as the controller of a scsi bus on x86_64"
-    assert result == ([] if where is None else [f"{text}{where}"])
+def test_where_a_default_stands(kind, properties, assume, names):
+    choice = picked(properties, **assume)[kind]
+    assert choice.names == names | {f"hw_{kind}"}
+    assert choice.setting == f"hw_{kind}"
+    assert choice.source == f"image property hw_{kind} (not set)"
+    assert (choice.origin, choice.holder) == (IMAGE, HOLDER)
+    assert choice.implied
+
+
+def test_where_a_default_of_the_flavor_stands():
+    choice = picked({}, specs={})["rng"]
+    assert choice.setting == "hw_rng:allowed"
+    assert choice.source == "flavor extra spec hw_rng:allowed (not set)"
+    assert choice.origin == FLAVOR
+
+
+def on(bus, kind="disk_bus", **more):
+    return DeviceChoice(kind, bus, "a server", **more)
+
+
+def rescued_with(*choices, only=None):
+    """Return a guest with a rescue disk."""
+    disk = HardwareRequest(choices=choices, devices=(), only=only)
+    return HardwareRequest(rescue_disk=disk)
+
+
+LSI = {"scsi_model": "lsilogic"}
+NO_SCSI = {"scsi_model": NONE}
+OF_DISKS = frozenset(("disk_bus",))
+OF_CDROMS = frozenset(("cdrom_bus",))
+HARDWARE = [
+    # a guest without a disk, a network card, a display
+    (
+        HardwareRequest(devices=()),
+        dict.fromkeys(
+            (
+                *("disk_bus", "vif_model", "video_model", "cdrom_bus"),
+                *("input_bus", "pointer_model", "usb_model"),
+            ),
+            NONE,
+        ),
+    ),
+    # all of which is known
+    (HardwareRequest(complete=True), {"disk_bus": NONE, "pmu": NONE}),
+    # the bus of one device, and of those that are not there
+    (HardwareRequest((on("scsi", device="disk sda"),), ()), LSI),
+    (
+        HardwareRequest(
+            (on("scsi", setting="disk sda", origin=SERVER, device="disk sda"),)
+        ),
+        LSI,
+    ),
+    (HardwareRequest((on("scsi", "cdrom_bus"),)), NO_SCSI),
+    (HardwareRequest((on("scsi"),), ()), NO_SCSI),
+    (HardwareRequest((on("scsi"),)), LSI),
+    # the controller of a rescue disk is the guest's
+    (rescued_with(on("scsi")), LSI),
+    (rescued_with(on("scsi"), only=OF_DISKS), LSI),
+    (rescued_with(on("scsi"), only=OF_CDROMS), NO_SCSI),
+    (rescued_with(on("usb"), only=OF_DISKS), USB),
+    (rescued_with(on("usb"), only=OF_CDROMS), {"usb_model": NONE}),
+    # its tablet, were it a guest's, is not plugged in
+    (rescued_with(on("usb", "input_bus")), {"usb_model": NONE}),
+]
+
+
+@pytest.mark.parametrize(("request_", "expected"), HARDWARE)
+def test_what_is_picked_for_devices(request_, expected):
+    choices = implied(request_, Assume(**NO_TABLET))
+    result = {choice.kind: choice for choice in choices}
+    assert values(result, expected) == expected
+
+
+def test_only_the_kinds_that_are_asked_for_and_what_they_need():
+    result = implied(HardwareRequest(), Assume(), ["usb_model", "pmu"])
+    assert {choice.kind for choice in result} >= {"usb_model", "input_bus"}
+    result = implied(HardwareRequest(), Assume(), ["vif_model"])
+    assert [choice.kind for choice in result] == ["vif_model"]
+
+
+def test_a_cdrom_of_a_machine_that_is_not_known():
+    request = HardwareRequest(architecture="riscv64")
+    assert cdrom_bus(request, Assume())[0] == "ide"
