@@ -36,7 +36,8 @@ WRONG = {
     "passthrough: deny": f"'deny' must be {PASSTHROUGH}",
     "assume: q35": (
         "'q35' must be a mapping with virt_type, architecture, machine_type, "
-        "use_virtio_for_bridges, force_config_drive"
+        "use_virtio_for_bridges, force_config_drive, pointer_model, "
+        "cpu_mode, libosinfo"
     ),
     "exemptions: {}": (
         "must be a list of exemptions with id, reason, rules, until, not a "

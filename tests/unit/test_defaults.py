@@ -301,7 +301,10 @@ def test_what_is_picked(properties, more, expected):
 
 ARCHITECTURES = {"hw_architecture", "hw_emulation_architecture"}
 BY_DISTRO = {"os_distro", "vmware_ostype"}
-MAPPINGS = {"img_block_device_mapping", "block_device_mapping"}
+MAPPINGS = {
+    *("block_device_mapping", "block_device_mapping_v2", "mappings"),
+    *("img_block_device_mapping", "img_mappings"),
+}
 MACHINE = {"hw_machine_type", "hw_architecture"}
 CDROM = MACHINE | MAPPINGS | {"img_config_drive", "disk_format"}
 BUSES = {"hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus"}

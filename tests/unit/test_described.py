@@ -8,8 +8,10 @@ import pytest
 
 from nova_vhard.policy.hardware import (
     CDROM,
+    CONFIG_DRIVE,
     IMAGE,
     NOBODY,
+    ROOT,
     SERVER,
     STORED,
     VOLUME,
@@ -68,7 +70,8 @@ def test_a_root_volume_is_named_by_the_image_that_it_was_made_of():
 
 def test_a_root_volume_without_metadata():
     request = read("boot", volume={})
-    assert request.hardware == HardwareRequest(origin=VOLUME)
+    expected = HardwareRequest(origin=VOLUME, has_flavor=True)
+    assert request.hardware == expected
 
 
 @pytest.mark.parametrize(
@@ -154,14 +157,8 @@ def test_a_flavor_demands_checks_of_a_host(operation):
     assert read(operation, flavor=DEMAND).hardware.host_checks == {"iommu"}
 
 
-def kept(server):
-    """Return what a rebuild finds of a server's own root disk."""
-    request = read("rebuild", server=server)
-    return [
-        (wish.kind, wish.value, wish.source)
-        for wish in request.hardware.choices
-        if wish.origin == SERVER
-    ], request.hardware.reasons
+def cdroms(hardware):
+    return [each.name for each in hardware.of_type(CDROM)]
 
 
 CDROM_KIND = ("device_type", "cdrom", "kind of the server's cdrom")
@@ -172,41 +169,45 @@ def on(value):
 
 
 @pytest.mark.parametrize(
-    ("server", "choices", "reasons"),
+    ("server", "choices", "devices"),
     [
-        ({}, on("virtio"), ()),
-        ({"disk_format": "raw"}, on("virtio"), ()),
-        (IDE, on("ide"), ()),
+        ({}, on("virtio"), []),
+        ({"disk_format": "raw"}, on("virtio"), []),
+        (IDE, on("ide"), []),
         # its bus is what libosinfo picked, or what the image said
-        ({"properties": {"os_distro": "x"}}, [], ()),
+        ({"properties": {"os_distro": "x"}}, [], []),
         (
             {"properties": {"os_distro": "x", "hw_disk_bus": "ide"}},
             on("ide"),
-            (),
+            [],
         ),
         # the bus of one block device is not the root's
         (
             {"properties": {"mappings": '[{"disk_bus": "usb"}]'}},
             on("virtio"),
-            (),
+            [],
         ),
-        (ISO, [CDROM_KIND], ((CDROM, "the server's cdrom"),)),
+        (ISO, [CDROM_KIND], [ROOT]),
         (
             {**ISO, "properties": {"hw_cdrom_bus": "scsi"}},
             [CDROM_KIND, ("cdrom_bus", "scsi", "bus of the server's cdrom")],
-            (),
+            [],
         ),
+        ({**ISO, "config_drive": True}, [CDROM_KIND], [CONFIG_DRIVE, ROOT]),
     ],
 )
-def test_a_server_keeps_its_root_disk(server, choices, reasons):
-    assert kept(server) == (choices, reasons)
+def test_a_server_keeps_its_root_disk(server, choices, devices):
+    hardware = read("rebuild", server=server).hardware
+    assert cdroms(hardware) == devices
+    own = [each for each in hardware.choices if each.origin == SERVER]
+    assert [(each.kind, each.value, each.source) for each in own] == choices
+    assert {each.device for each in own} <= {ROOT}
 
 
 @pytest.mark.parametrize("server", [{}, IDE, ISO])
 def test_an_iso_image_takes_the_place_of_the_root_disk(server):
     hardware = read("rebuild", server=server, image=ISO).hardware
-    assert hardware.choices == ()
-    assert hardware.reasons == ((CDROM, "an ISO image"),)
+    assert (hardware.choices, cdroms(hardware)) == ((), [ROOT])
 
 
 @pytest.mark.parametrize(
@@ -252,15 +253,14 @@ def test_a_server_of_an_iso_image_has_it_as_a_cdrom():
     request = read("resize", server=ISO)
     (present,) = request.existing
     for hardware in (request.hardware, present):
-        assert hardware.reasons == ((CDROM, "an ISO image"),)
-        assert not hardware.choices
+        assert (hardware.choices, cdroms(hardware)) == ((), [ROOT])
 
 
 def test_a_server_has_its_devices_of_what_nova_stores():
     request = read("rebuild", server={**IDE, "config_drive": True})
     (present, flavor) = request.existing
     assert present.choices[0] == bus(IMAGE, STORED)
-    assert present.reasons == ((CDROM, "the server's config drive"),)
+    assert cdroms(present) == [CONFIG_DRIVE]
     assert flavor.only == frozenset()
 
 
@@ -334,20 +334,24 @@ def test_an_exemption_from_what_a_host_must_have_proven_has_an_end():
     assert request.host_checks(rules, later) == {"iommu", "one_time_use"}
 
 
-def test_a_stable_rescue_of_a_server_of_an_iso_image():
-    stable = {"properties": {"hw_rescue_device": "disk"}}
-    hardware = read("rescue", image=stable, server=ISO).hardware
-    assert hardware.reasons == ((CDROM, "an ISO image"),)
-
-
-@pytest.mark.parametrize("operation", ["boot", "upload", "move", "rebuild"])
-def test_an_iso_image_that_comes(operation):
-    hardware = read(operation, image={**ISO, **IDE}).hardware
-    assert hardware.reasons == ((CDROM, "an ISO image"),)
-    assert hardware.choices[0] == bus(IMAGE, NOBODY)
-
-
-@pytest.mark.parametrize("operation", ["boot", "move"])
-def test_a_config_drive_is_asked_for(operation):
-    hardware = read(operation, config_drive=True).hardware
-    assert hardware.reasons == ((CDROM, "a config drive, by config_drive"),)
+@pytest.mark.parametrize(
+    ("operation", "data", "names"),
+    [
+        (
+            "rescue",
+            {
+                "image": {"properties": {"hw_rescue_device": "disk"}},
+                "server": ISO,
+            },
+            [ROOT],
+        ),
+        *(
+            (operation, {"image": {**ISO, **IDE}}, [ROOT])
+            for operation in ("boot", "upload", "move", "rebuild")
+        ),
+        ("boot", {"config_drive": True}, [CONFIG_DRIVE]),
+        ("move", {"config_drive": True}, [CONFIG_DRIVE]),
+    ],
+)
+def test_the_cdroms_of_a_server(operation, data, names):
+    assert cdroms(read(operation, **data).hardware) == names

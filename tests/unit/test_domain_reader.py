@@ -6,7 +6,7 @@ import pytest
 from nova_vhard.catalogue import domain_devices, domain_xml
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common import xml
-from nova_vhard.policy.hardware import DOMAIN, Fault, Passthrough
+from nova_vhard.policy.hardware import DOMAIN, Passthrough
 from nova_vhard.policy.subject import MOVE, START, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import domain
@@ -452,17 +452,9 @@ def test_flavor_demands_checks_of_the_host():
 )
 def test_what_no_rule_is_about_is_refused(devices, expected):
     result = read(devices * 2)
-    assert result.request.faults == (
-        Fault(
-            source="device",
-            value=expected,
-            message="is one that no rule is about, and that Nova gives to "
-            "no guest",
-            origin=DOMAIN,
-            fix="start the guest without it",
-            count="2",
-        ),
-    )
+    (fault,) = result.request.faults
+    assert (fault.source, fault.value) == ("device", expected)
+    assert (fault.origin, fault.count) == (DOMAIN, "2")
     verdict = evaluate(
         shipped("baseline"), result.request, result.subject, TODAY
     )
@@ -686,7 +678,7 @@ def test_a_choice_comes_once_however_many_devices_make_it():
     values = [(each.kind, each.value) for each in request.choices]
     assert len(values) == len(set(values))
     assert ("redirected_usb_ports", "3") in values
-    assert request.devices == frozenset()
+    assert request.devices == ()
 
 
 def test_a_device_that_is_there_is_written_as_a_policy_has_it():

@@ -8,6 +8,7 @@ import pytest
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
     IMAGE,
+    ROOT,
     VOLUME,
     DeviceChoice,
     HardwareRequest,
@@ -133,7 +134,9 @@ def test_what_a_server_violates_by_a_day(days, project, lifted):
     today = TODAY + datetime.timedelta(days=days)
     keys = violated(make(), requests, Subject(BOOT, project), today)
     kept = ["sata"] if lifted else ["ide", "sata"]
-    assert keys == {ViolationKey((DISK,), value) for value in kept}
+    assert keys == {
+        ViolationKey((DISK,), value, device=ROOT) for value in kept
+    }
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,19 @@ from types import SimpleNamespace
 import pytest
 
 from nova_vhard.common.problems import PolicyError
-from nova_vhard.explain import messages
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import (
     NO_CANDIDATE,
-    NOBODY,
     UNKNOWN,
     host_requirements,
     merge_requirements,
 )
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, Subject
-from nova_vhard.policy.verdict import Message, Violation, evaluate
+from nova_vhard.policy.verdict import (
+    evaluate,
+    keys_of,
+)
 from nova_vhard.request import passthrough
 from tests.unit.helpers import TODAY, policy, shipped
 
@@ -192,17 +193,9 @@ def judge(rules, *asked, operation=BOOT, already=frozenset()):
 
 
 def test_baseline_allows_no_passthrough():
-    verdict = judge(shipped("baseline"), GPU)
-    assert messages.api_message(verdict.refusals, Subject(BOOT)) == (
-        "This cloud's hardening policy refuses the request: flavor extra "
-        "spec pci_passthrough:alias asks for 'gpu', which is not allowed "
-        "(allowed: none). [rule passthrough.allow] To fix: choose a flavor "
-        "without pci_passthrough:alias, or ask the cloud's operator to allow "
-        "this alias"
-    )
-    assert messages.fault_message(verdict.refusals) == (
-        "flavor extra spec pci_passthrough:alias asks for gpu (allowed: none)"
-    )
+    (refusal,) = judge(shipped("baseline"), GPU).refusals
+    assert (refusal.rules, refusal.allowed) == (("passthrough.allow",), ())
+    assert (refusal.cause.value, refusal.cause.source) == ("gpu", GPU.source)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +250,7 @@ def test_only_what_a_resize_brings_in_is_a_new_wish():
     rules = policy(passthrough={"allow": {"aliases": []}})
     had = judge(rules, GPU, operation=MOVE)
     assert had.outcome == "refuse"
-    already = frozenset(each.key for each in had.violations)
+    already = keys_of(had)
     nic = Passthrough("aliases", "nic", "s")
     verdict = judge(rules, GPU, nic, operation=MOVE, already=already)
     assert [each.cause.value for each in verdict.refusals] == ["nic"]
@@ -326,18 +319,6 @@ def test_demands_of_one_mode_are_one_question():
     demand = merge_requirements(result, Mode.ENFORCE)
     assert demand.checks == {"iommu", "kernel_aslr"}
     assert merge_requirements(result, Mode.WARN) is None
-    given = {
-        messages.fault_message([demand.failed(text)])
-        for text in (NOBODY, NO_CANDIDATE, UNKNOWN)
-    }
-    assert given == {
-        "no host of this cloud has proven iommu, kernel_aslr; ask the "
-        "cloud's operator",
-        "no host with room for this server has proven iommu, kernel_aslr; "
-        "try again later",
-        "which hosts have proven iommu, kernel_aslr is not known at the "
-        "moment; try again in a few minutes",
-    }
 
 
 def test_a_host_that_is_missing_breaks_all_that_demands_it():
@@ -345,27 +326,14 @@ def test_a_host_that_is_missing_breaks_all_that_demands_it():
     result = host_requirements(rules, request(GPU), Subject(BOOT), TODAY)
     demand = merge_requirements(result, Mode.ENFORCE)
     ids = ("passthrough.require", "hosts.require")
-    checks = "iommu, kernel_aslr"
-    assert demand.failed(UNKNOWN) == Violation(
-        ids,
-        Message(UNKNOWN.format(checks=checks), ", ".join(ids), checks),
-        Mode.ENFORCE,
-    )
+    failed = demand.failed(UNKNOWN)
+    assert (failed.rules, failed.mode) == (ids, Mode.ENFORCE)
+    assert failed.cause.source == ", ".join(ids)
+    assert failed.cause.value == "iommu, kernel_aslr"
     for each in result:
         alone = each.failed(NO_CANDIDATE)
         assert (alone.rules, alone.mode) == (each.rules, each.mode)
         assert alone.cause.value == ", ".join(sorted(each.checks))
-
-
-def test_what_a_person_can_do_without_is_said():
-    rules = policy(passthrough=REQUIRE["passthrough"])
-    asked = request(GPU, checks=["kernel_aslr"])
-    result = host_requirements(rules, asked, Subject(BOOT), TODAY)
-    demand = merge_requirements(result, Mode.ENFORCE)
-    assert messages.fault_message([demand.failed(NOBODY)]) == (
-        "no host of this cloud has proven iommu, kernel_aslr; ask the "
-        "cloud's operator, or do without passthrough devices and this flavor"
-    )
 
 
 def test_the_keys_of_the_policy_file():
@@ -386,17 +354,14 @@ def test_the_keys_of_the_policy_file():
                 }
             ],
         )
-    lines = [f"{each.path}: {each.message}" for each in caught.value.problems]
-    assert len(lines) == 6
-    for text in (
-        "passthrough.require[0]: 'iomu' is not a check (did you mean 'iommu'",
-        "passthrough.allow.ports[0]: 'vff' is none of vf, pf",
-        "passthrough.allow.aliases: 'gpu' must be a list or",
-        "hosts.require[0]: 'novel' is not a check",
-        "hosts.max_report_age: '1' is no whole number of hours from 2 to 24",
-        "exemptions[0].rules.hosts.require[0]: 'aslr' is not a check",
-    ):
-        assert any(text in each for each in lines), (text, lines)
+    assert sorted(each.path for each in caught.value.problems) == [
+        "exemptions[0].rules.hosts.require[0]",
+        "hosts.max_report_age",
+        "hosts.require[0]",
+        "passthrough.allow.aliases",
+        "passthrough.allow.ports[0]",
+        "passthrough.require[0]",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -465,7 +430,7 @@ def test_more_than_a_server_had_is_a_new_wish(had, wanted, outcome):
     rules = policy(passthrough={"allow": {"aliases": []}})
     old = passthrough._up_to(replace(GPU, count=had))
     before = judge(rules, *old, operation=MOVE)
-    already = frozenset(each.key for each in before.violations)
+    already = keys_of(before)
     new = replace(GPU, count=wanted)
     verdict = judge(rules, new, operation=MOVE, already=already)
     assert verdict.outcome == outcome

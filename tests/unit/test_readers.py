@@ -8,15 +8,20 @@ import pytest
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
     CDROM,
+    CONFIG_DRIVE,
     FLAVOR,
     FLOPPY,
     IMAGE,
+    ROOT,
     VOLUME,
     DeviceChoice,
-    Fault,
     Holder,
 )
 from nova_vhard.request import block_device, flavor, image, nova_api
+
+
+def names(devices):
+    return [each.name for each in devices]
 
 
 def choices(properties):
@@ -151,8 +156,8 @@ SWAP = {
 
 def test_swap_is_a_disk_whatever_its_device_type_says():
     """Nova's own device for swap has no device_type."""
-    (_, bus), reasons = block_device.read([{**SWAP, "disk_bus": "ide"}], "b")
-    assert (bus.kind, bus.value, reasons) == ("disk_bus", "ide", [])
+    (_, bus), devices = block_device.read([{**SWAP, "disk_bus": "ide"}], "b")
+    assert (bus.kind, bus.value, devices) == ("disk_bus", "ide", [])
     assert block_device.read([SWAP], "b")[1] == []
     blank = {**SWAP, "destination_type": "volume", "disk_bus": "ide"}
     assert block_device.read([blank], "b")[0][1].kind == "cdrom_bus"
@@ -206,6 +211,7 @@ def test_what_cannot_be_read_is_shown_with_its_place(value, place, text):
         origin=VOLUME,
         names=frozenset(("mappings",)),
         holder=HOLDER,
+        device=place,
     )
     assert block_device.read(value, "mappings", VOLUME, HOLDER) == ([wish], [])
 
@@ -217,6 +223,7 @@ def test_the_choices_of_an_entry_are_named_after_their_place():
         "origin": VOLUME,
         "names": frozenset(("mappings",)),
         "holder": HOLDER,
+        "device": "mappings[0]",
     }
     assert kind == DeviceChoice(
         "device_type",
@@ -240,7 +247,8 @@ def test_the_list_of_a_request_has_no_bound_here():
     assert len(choices) == 257
     place = "devices[256].disk_bus"
     assert choices[-1] == DeviceChoice(
-        "disk_bus", "ide", place, place, BLOCK_DEVICE
+        *("disk_bus", "ide", place, place, BLOCK_DEVICE),
+        device="devices[256]",
     )
 
 
@@ -280,7 +288,7 @@ def test_facts_that_defaults_depend_on():
     assert request.architecture == "i686"
     assert request.machine_type == "q35"
     assert request.os_distro == "x"
-    assert CDROM in request.devices
+    assert names(request.of_type(CDROM)) == [CONFIG_DRIVE]
 
 
 def test_names_that_a_change_is_charged_by():
@@ -321,32 +329,27 @@ def test_what_an_image_says_in_several_places_is_all_read():
             ]
         )
     )
-    assert request.reasons == (
-        *((CDROM, f"{name}[0]") for name in LISTS),
-        (CDROM, "an ISO image"),
-        (CDROM, "a config drive, by img_config_drive"),
-    )
+    assert names(request.of_type(CDROM)) == [
+        *(ROOT, CONFIG_DRIVE),
+        *(f"{name}[0]" for name in LISTS),
+    ]
 
 
 def test_what_the_body_of_a_boot_says_in_several_places_is_all_read():
-    names = ("block_device_mapping", "block_device_mapping_v2")
-    body = {**dict.fromkeys(names, DRIVES), "config_drive": True}
-    choices, reasons = nova_api.in_body(body)
+    lists = ("block_device_mapping_v2", "block_device_mapping")
+    body = {**dict.fromkeys(lists, DRIVES), "config_drive": True}
+    choices, devices = nova_api.in_body(body)
     assert sorted(wish.setting for wish in choices) == sorted(
         f"{name}{field}"
-        for name in names
+        for name in lists
         for field in ("[0].device_type", "[1].disk_bus")
     )
-    assert sorted(reasons) == sorted(
-        [
-            *((CDROM, f"{name}[0]") for name in names),
-            (CDROM, "a config drive, by config_drive"),
-        ]
-    )
+    assert {each.type for each in devices} == {CDROM}
+    assert names(devices) == [*(f"{name}[0]" for name in lists), CONFIG_DRIVE]
 
 
 def test_block_device_mappings_of_a_request():
-    result, reasons = block_device.read(
+    result, devices = block_device.read(
         [
             {"device_type": "cdrom", "boot_index": 1},
             {"device_type": "floppy"},
@@ -365,7 +368,7 @@ def test_block_device_mappings_of_a_request():
         ("disk_bus", "scsi"),
         ("disk_bus", "ide"),
     ]
-    assert reasons == [
+    assert [(each.type, each.name) for each in devices] == [
         (CDROM, "block_device_mapping_v2[0]"),
         (FLOPPY, "block_device_mapping_v2[1]"),
     ]
@@ -438,25 +441,10 @@ def test_an_images_choice_is_shown_as_it_was_written(
 @pytest.mark.parametrize("origin", [IMAGE, VOLUME])
 def test_a_reference_at_fault_is_shown_with_its_place(origin):
     request = image.read({"base_image_ref": "x"}, None, origin, HOLDER)
-    assert request.faults == (
-        Fault(
-            source=f"{origin} property base_image_ref",
-            value="x",
-            message="is not the id of an image, and a rescue would boot what "
-            "it names",
-            names=frozenset(("base_image_ref",)),
-            origin=origin,
-            holder=HOLDER,
-        ),
-    )
-
-
-def test_why_an_image_brings_a_cdrom():
-    request = image.read({"img_config_drive": "mandatory"}, "iso")
-    assert request.reasons == (
-        (CDROM, "an ISO image"),
-        (CDROM, "a config drive, by img_config_drive"),
-    )
+    (fault,) = request.faults
+    assert fault.source == f"{origin} property base_image_ref"
+    assert (fault.value, fault.names) == ("x", {"base_image_ref"})
+    assert (fault.origin, fault.holder) == (origin, HOLDER)
 
 
 def test_the_architecture_that_is_emulated():

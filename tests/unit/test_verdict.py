@@ -5,17 +5,33 @@ import datetime
 
 import pytest
 
-from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.hardware import (
+    CDROM,
+    CONFIG_DRIVE,
+    DISK,
+    FLOPPY,
+    NIC,
+    ROOT,
+    Device,
+    DeviceChoice,
+    HardwareRequest,
+)
 from nova_vhard.policy.model import Mode
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD, UNSHELVE, Subject
-from nova_vhard.policy.verdict import evaluate, introduced_violations, soften
-from nova_vhard.request import image
+from nova_vhard.policy.verdict import (
+    evaluate,
+    introduced_violations,
+    keys_of,
+    soften,
+)
+from nova_vhard.request import image, parts
 from tests.unit.helpers import TODAY, broken, judge, policy
 
 RULES = {
     "disk_bus": {"allow": ["virtio", "scsi"]},
     "vif_model": {"allow": ["virtio"]},
     "machine_type": {"allow": ["q35", "pc-q35-*"], "mode": "warn"},
+    "scsi_model": {"allow": ["virtio-scsi"]},
 }
 Q35 = {"machine_type": {"x86_64": "q35"}}
 OLD = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
@@ -112,18 +128,69 @@ def test_a_move_is_never_judged_harder_than_moves_says(moves, mode, outcome):
     assert judge(rules, OLD, operation=MOVE).outcome == outcome
 
 
-def test_what_the_server_had_already_is_a_moves():
-    old = judge(make(), OLD)
-    subject = Subject(REBUILD, "p1")
-    request = image.read({**OLD, "hw_disk_bus": "sata"})
-    already = frozenset(each.key for each in old.violations)
-    verdict = evaluate(make(), request, subject, TODAY, already)
-    assert [each.rule for each in verdict.refusals] == [
-        "guest_devices.disk_bus"
-    ]
-    assert [each.rule for each in verdict.warnings] == [
-        "guest_devices.vif_model"
-    ]
+IDE = image.read({"hw_disk_bus": "ide"})
+IDE_CDROM = image.read({"hw_cdrom_bus": "ide"})
+#: On the bus that Nova picks on pc.
+DRIVE = image.read({"hw_machine_type": "pc"})
+SDA, SDB = Device(DISK, "disk sda"), Device(DISK, "disk sdb")
+CONFIG = Device(CDROM, CONFIG_DRIVE)
+OTHER_CDROM = Device(CDROM, "cdrom hda")
+
+
+def one_disk(bus, device):
+    """Return a guest with a choice for one disk alone."""
+    choice = DeviceChoice("disk_bus", bus, "a server", device=device.name)
+    return HardwareRequest((choice,), ())
+
+
+def plus(request, *devices):
+    return request.plus(devices=devices)
+
+
+@pytest.mark.parametrize(
+    ("had", "gets", "mode", "devices"),
+    [
+        # the same device with the same value
+        (IDE, IDE, "warn", {ROOT}),
+        (one_disk("ide", SDA), one_disk("ide", SDA), "warn", {SDA.name}),
+        (plus(IDE_CDROM, CONFIG),) * 2 + ("warn", {CONFIG.name}),
+        (plus(DRIVE, CONFIG),) * 2 + ("warn", {CONFIG.name}),
+        # by another choice
+        (plus(DRIVE, CONFIG), plus(IDE_CDROM, CONFIG), "warn", {CONFIG.name}),
+        # another device with the same value
+        (one_disk("ide", SDA), one_disk("ide", SDB), "enforce", {SDB.name}),
+        (IDE, one_disk("ide", SDB), "enforce", {SDB.name}),
+        (
+            plus(IDE_CDROM, CONFIG),
+            plus(IDE_CDROM, OTHER_CDROM),
+            "enforce",
+            {OTHER_CDROM.name},
+        ),
+        # the same device with another value
+        (one_disk("ide", SDA), one_disk("sata", SDA), "enforce", {SDA.name}),
+        (IDE, image.read({"hw_disk_bus": "sata"}), "enforce", {ROOT}),
+        # what Nova recorded for a CD-ROM that was not there
+        (IDE_CDROM, plus(IDE_CDROM, CONFIG), "enforce", {CONFIG.name}),
+        # of several devices each was there, or not
+        (plus(IDE, SDB), plus(IDE, SDB), "warn", {ROOT, SDB.name}),
+        (plus(IDE, SDB), IDE, "warn", {ROOT}),
+        (IDE, plus(IDE, SDB), "enforce", {ROOT, SDB.name}),
+    ],
+)
+def test_a_device_that_the_server_had_with_this_value_is_a_moves(
+    had, gets, mode, devices
+):
+    rules = make(
+        guest_devices={
+            "disk_bus": {"allow": ["virtio"]},
+            "cdrom_bus": {"allow": ["sata"]},
+        },
+        moves={"guest_devices": "warn"},
+    )
+    already = keys_of(evaluate(rules, had, Subject(BOOT, "p1"), TODAY))
+    verdict = evaluate(rules, gets, Subject(REBUILD, "p1"), TODAY, already)
+    (violation,) = verdict.violations
+    assert (violation.mode, violation.devices) == (mode, devices)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +264,15 @@ def test_only_an_exemption_for_any_value_lifts_an_unknown_one():
             {"hw_disk_bus"},
             {"disk_bus"},
         ),
+        # What it sets, in any order, and not the defaults that it brings in.
+        ({}, {"hw_disk_bus": "scsi"}, {"hw_disk_bus"}, set()),
+        (
+            {"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"},
+            {"hw_disk_bus": "scsi"},
+            {"hw_scsi_model"},
+            set(),
+        ),
+        ({}, {"hw_scsi_model": "lsilogic"}, {"hw_scsi_model"}, {"scsi_model"}),
     ],
 )
 def test_what_a_change_is_charged_with(before, after, touched, refused):
@@ -206,23 +282,168 @@ def test_what_a_change_is_charged_with(before, after, touched, refused):
     assert {each.cause.kind for each in verdict.refusals} == refused
 
 
-def test_a_policy_can_demand_that_the_image_says_it():
-    rules = policy(
-        guest_devices={
-            "disk_bus": {"allow": ["virtio"], "explicit": True},
-            "secure_boot": {"allow": ["required"], "explicit": True},
-            "cdrom_bus": {"allow": ["sata"], "explicit": True},
-        }
+VIRTIO = {"allow": ["virtio"]}
+DISTRO = {"os_distro": "windows"}
+CDROM_RULE = {"allow": ["sata"]}
+PC = {"machine_type": {"x86_64": "pc"}}
+MANDATORY = {"img_config_drive": "mandatory"}
+PS2 = {"pointer_model": "ps2mouse"}
+
+
+# Kind and rule; what is explicit, properties, and what the policy assumes;
+# what is refused as missing, or as a default.
+@pytest.mark.parametrize(
+    ("kind", "allow", "properties", "assume", "explicit", "default"),
+    [
+        # a default that is known and allowed need not be said
+        ("disk_bus", "virtio", {}, {}, [], []),
+        ("disk_bus", "scsi", {}, {}, ["virtio"], ["virtio"]),
+        # libosinfo picks what cannot be known
+        ("disk_bus", "virtio", DISTRO, {}, [None], []),
+        ("disk_bus", "virtio", DISTRO, {"libosinfo": False}, [], []),
+        # said by the image itself
+        ("disk_bus", "virtio", {"hw_disk_bus": "virtio"}, {}, [], []),
+        (
+            "secure_boot",
+            "required",
+            {"os_secure_boot": "required"},
+            {},
+            [],
+            [],
+        ),
+        # no device is picked: only for who has to say it
+        ("secure_boot", "required", {}, {}, ["disabled"], []),
+        ("hpet", "true", {}, {}, ["false"], []),
+        ("hpet", "false", {}, {}, [], []),
+        ("watchdog_action", "reset", {}, {}, ["disabled"], []),
+        ("redirected_usb_ports", "4", {}, {}, ["0"], []),
+        ("usb_model", "qemu-xhci", {}, PS2, ["none"], []),
+        # one default for every guest
+        ("serial_port_count", "0", {}, {}, ["1"], ["1"]),
+        ("serial_port_count", "1", {}, {}, [], []),
+        ("vm_mode", "xen", {}, {}, ["hvm"], ["hvm"]),
+        # a default that the host decides
+        ("image_signature", "?*", {}, {}, [None], []),
+        ("tpm_version", "2.0", {}, {}, [None], []),
+        # a device that the guest does not get
+        ("cdrom_bus", "sata", {}, PC, [], []),
+        ("cdrom_bus", "sata", MANDATORY, PC, ["ide"], ["ide"]),
+        ("scsi_model", "virtio-scsi", {}, {}, [], []),
+        (
+            "scsi_model",
+            "virtio-scsi",
+            {"hw_disk_bus": "scsi"},
+            {},
+            ["lsilogic"],
+            ["lsilogic"],
+        ),
+        ("tpm_model", "tpm-crb", {}, {}, [], []),
+        (
+            "tpm_model",
+            "tpm-crb",
+            {"hw_tpm_version": "2.0"},
+            {},
+            ["tpm-tis"],
+            ["tpm-tis"],
+        ),
+        ("mem_encryption_model", "amd-sev-snp", {}, {}, [], []),
+        (
+            "mem_encryption_model",
+            "amd-sev-snp",
+            {"hw_mem_encryption": "true"},
+            {},
+            ["amd-sev"],
+            ["amd-sev"],
+        ),
+        ("input_bus", "virtio", {}, PS2, [], []),
+        ("input_bus", "virtio", {}, {}, ["usb"], ["usb"]),
+        ("usb_model", "none", {}, PS2, [], []),
+        ("usb_model", "none", {}, {}, ["piix3-uhci"], ["piix3-uhci"]),
+        # by the flavor, which is not known here
+        ("rng_model", "virtio", {}, {}, [], []),
+        ("pmu", "true", {}, {}, [], []),
+    ],
+)
+def test_what_is_not_set(kind, allow, properties, assume, explicit, default):
+    for must, expected in ((True, explicit), (False, default)):
+        rule = {"allow": [allow], "explicit": must}
+        rules = policy(guest_devices={kind: rule}, assume=assume)
+        found = judge(rules, properties).violations
+        assert [each.cause.value for each in found] == expected
+        for each in found:
+            assert each.rule == f"guest_devices.{kind}"
+            assert each.missing is must
+            assert each.cause.implied
+
+
+@pytest.mark.parametrize(
+    ("kind", "allow", "specs", "refused"),
+    [
+        ("rng", "false", {}, ["true"]),
+        ("rng", "false", {"hw_rng:allowed": "false"}, []),
+        ("pmu", "true", {}, []),
+        ("pmu", "false", {"hw:pmu": "true"}, ["true"]),
+    ],
+)
+def test_what_depends_on_the_flavor_is_judged_with_one(
+    kind, allow, specs, refused
+):
+    rules = policy(guest_devices={kind: {"allow": [allow]}})
+    request = parts.with_specs(HardwareRequest(), specs)
+    verdict = evaluate(rules, request, Subject(BOOT), TODAY)
+    assert [each.cause.value for each in verdict.violations] == refused
+
+
+@pytest.mark.parametrize(
+    ("properties", "devices", "refused"),
+    [
+        # Nova records this bus with each server.
+        ({"hw_cdrom_bus": "ide"}, [], {}),
+        ({"hw_cdrom_bus": "ide"}, [CONFIG], {"cdrom_bus": {CONFIG.name}}),
+        (
+            {"hw_cdrom_bus": "ide"},
+            [CONFIG, OTHER_CDROM],
+            {"cdrom_bus": {CONFIG.name, OTHER_CDROM.name}},
+        ),
+        ({"hw_floppy_bus": "fdc"}, [], {}),
+        (
+            {"hw_floppy_bus": "fdc"},
+            [Device(FLOPPY, "floppy 0")],
+            {"floppy_bus": {"floppy 0"}},
+        ),
+        ({"hw_disk_bus": "ide"}, [], {}),
+        ({"hw_disk_bus": "ide"}, [SDA], {"disk_bus": {SDA.name}}),
+        ({"hw_vif_model": "e1000"}, [SDA], {}),
+        ({"hw_vif_model": "e1000"}, [Device(NIC, "n")], {"vif_model": {"n"}}),
+        # The tablet is on the input bus.
+        ({"hw_pointer_model": "usbtablet"}, [], {"pointer_model": {""}}),
+        (
+            {"hw_pointer_model": "usbtablet", "hw_input_bus": "virtio"},
+            [],
+            {"input_bus": {""}},
+        ),
+        ({"hw_input_bus": "usb"}, [], {"input_bus": {""}}),
+    ],
+)
+def test_a_value_is_judged_for_the_devices_that_take_it(
+    properties, devices, refused
+):
+    kinds = (
+        *("disk_bus", "cdrom_bus", "floppy_bus", "vif_model"),
+        *("input_bus", "pointer_model"),
     )
-    verdict = judge(rules, {})
-    # There is no CD-ROM, so that nothing need be said of its bus.
-    assert {each.cause.setting for each in verdict.refusals} == {
-        "hw_disk_bus",
-        "os_secure_boot",
-    }
-    assert all(each.missing for each in verdict.refusals)
-    given = {"hw_disk_bus": "virtio", "os_secure_boot": "required"}
-    assert judge(rules, given).outcome == "allow"
+    rules = policy(
+        guest_devices={kind: {"allow": []} for kind in kinds},
+        assume=PS2,
+    )
+    choices = image.read(properties).choices
+    request = HardwareRequest(choices, tuple(devices))
+    verdict = evaluate(rules, request, Subject(BOOT), TODAY)
+    assert {
+        each.choice.kind: each.devices
+        for each in verdict.violations
+        if each.choice.implied is None
+    } == refused
 
 
 SIGNED = {
@@ -260,21 +481,3 @@ def test_softened_is_nowhere_harder(mode, outcomes):
     assert sorted(str(each.mode) for each in softer.violations) == outcomes
     assert broken(softer) == broken(verdict)
     assert softer.policy == verdict.policy
-
-
-@pytest.mark.parametrize(
-    ("kind", "device"),
-    [
-        ("tpm_model", {"hw_tpm_version": "2.0"}),
-        ("mem_encryption_model", {"hw_mem_encryption": "true"}),
-        ("input_bus", {"hw_architecture": "aarch64"}),
-        ("scsi_model", {"hw_disk_bus": "scsi"}),
-        ("cdrom_bus", {"img_config_drive": "mandatory"}),
-    ],
-)
-def test_what_a_guest_does_not_get_need_not_be_said(kind, device):
-    rules = policy(guest_devices={kind: {"allow": ["*"], "explicit": True}})
-    assert judge(rules, {}).violations == ()
-    (violation,) = judge(rules, device).violations
-    assert violation.rule == f"guest_devices.{kind}"
-    assert violation.missing
