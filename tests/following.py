@@ -19,7 +19,8 @@ from nova_vhard.policy.model import Mode, Policy
 
 #: What nobody can do by himself.
 BY_HAND = (
-    r"do without what \w+ is for, or ask the cloud's operator",
+    r"no change of [\w\[\].]+ is accepted; ask the cloud's operator",
+    r"use the architecture of the cloud's hosts",
     r"create a new server, or ask the cloud's operator for the image",
     r"ask the cloud's operator for access to this volume",
 )
@@ -38,29 +39,28 @@ _CLAUSES = {
     "run": _COMMANDS,
     "server": r"[\w ,=']+: `(?P<first>openstack server [^`]+)`",
     "copy": (
-        r"image (?P<image>[\w-]+) belongs to project (?P<owner>\w+), who "
-        "alone can change it; to use a copy of your own, which has no "
-        f"property but these, {_COMMANDS}, and name (?P<name>[\\w-]+) in its "
-        "place"
+        r"only project (?P<owner>\w+) can change image (?P<image>[\w-]+); to "
+        f"use a copy with these properties alone, {_COMMANDS}, and name "
+        r"(?P<name>[\w-]+) instead"
     ),
     "upload": (
         "upload it(?: with `(?P<options>[^`]+)`(?: and)?)?"
         f"(?: without (?P<without>{_NAMES}))?"
     ),
     "change": (
-        "make the change with `(?P<options>[^`]+)`, (?P<also>or|and) leave "
-        f"(?P<leave>{_NAMES}) as it is"
+        "make the change with `(?P<options>[^`]+)`"
+        f"(?:, and do not change (?P<leave>{_NAMES}))?"
     ),
-    "leave": f"leave (?P<leave>{_NAMES}) as it is",
+    "leave": f"do not change (?P<leave>{_NAMES})",
     "metadata": (
-        f"set (?P<set>[^;]+?) in {_NEW}, (?P<also>or|and) leave "
-        f"(?P<leave>{_NAMES}) out of {_NEW}"
+        f"set (?P<set>[^;]+?) in {_NEW}"
+        f"(?:, and remove (?P<leave>{_NAMES}) from {_NEW})?"
     ),
-    "no metadata": f"leave (?P<leave>{_NAMES}) out of {_NEW}",
+    "no metadata": f"remove (?P<leave>{_NAMES}) from {_NEW}",
     "entry": (
         r"in (?P<list>\w+) of (?P<where>the request|the upload|"
         r"(?:image|volume) [\w-]+) (?:set \[(?P<index>\d+)\]\.(?P<key>\w+) to "
-        r"(?P<value>\S+?)|leave \[(?P<out>\d+)\](?:\.(?P<field>\w+))? out)"
+        r"(?P<value>\S+?)|remove \[(?P<out>\d+)\](?:\.(?P<field>\w+))?)"
     ),
     "flavor": f"choose a flavor without (?P<without>{_NAMES})",
     "flavor write": (
@@ -79,13 +79,12 @@ _CLAUSES = {
     ),
     "kept": (
         r"Nova keeps the (?P<what>[\w ']+) as long as the server lives: "
-        r"create a new server (?:from an image with (?P<set>\w+=\S+)|"
-        "without it)"
+        "create a new server without it"
     ),
     "stored": (
-        "Nova keeps what the image of a server said when it was built: "
-        "rebuild the server, which writes its root disk anew, or create "
-        r"another one, from an image (?:with (?P<set>\w+=[^;]+?))?"
+        "Nova keeps the image properties that a server was built with: "
+        r"rebuild the server \(this erases its root disk\), or create a new "
+        r"one, from an image (?:with (?P<set>\w+=[^;]+?))?"
         f"(?: and )?(?:without (?P<without>{_NAMES}))?"
     ),
     "by hand": "|".join(BY_HAND),

@@ -88,7 +88,7 @@ def _without_a_change(violation: Violation, complete: bool) -> Iterator[str]:
         yield KINDS[cause.kind].fix
     elif complete:
         yield (
-            f"do without what {clean(cause.setting)} is for, or ask the "
+            f"no change of {clean(cause.setting)} is accepted; ask the "
             "cloud's operator"
         )
 
@@ -101,8 +101,10 @@ def _clauses(
 ) -> Iterator[str]:
     """Yield what to do in one place."""
     origin, holder = place
-    given = [(k, v) for k, v in edits.items() if v and "[" not in k]
-    gone = [k for k, v in edits.items() if v is None and "[" not in k]
+    stored = holder.stored or subject.operation == MOVE
+    whole = {k: v for k, v in edits.items() if stored or "[" not in k}
+    given = [(name, value) for name, value in whole.items() if value]
+    gone = [name for name, value in whole.items() if value is None]
     settings = _listed([f"{name}={value}" for name, value in given])
     typed = f"`{' '.join(options('--property', given))}`"
     without = f"without {_listed(gone, 'or')}"
@@ -110,21 +112,22 @@ def _clauses(
     if origin == FLAVOR:
         yield f"choose a flavor {without}"
     elif origin == BLOCK_DEVICE:
-        yield from (f"leave {clean(name)} out of {where}" for name in gone)
+        yield from (f"remove {clean(name)} from {where}" for name in gone)
     elif subject.operation == SNAPSHOT:
         # A change of an image is a change of whole properties.
         where = "the metadata of the new image"
-        left = f"leave {_listed(gone)} out of {where}"
+        left = f"remove {_listed(gone)} from {where}"
         yield _both(given, f"set {settings} in {where}", ", and ", gone, left)
     elif subject.operation == UPDATE:
-        make, left = f"make the change with {typed}", f"leave {_listed(gone)}"
-        yield _both(given, make, ", and ", gone, f"{left} as it is")
-    elif holder.stored or subject.operation == MOVE:
+        left = f"do not change {_listed(gone)}"
+        make = f"make the change with {typed}"
+        yield _both(given, make, ", and ", gone, left)
+    elif stored:
         image = _both(given, f"with {settings}", " and ", gone, without)
         yield (
-            "Nova keeps what the image of a server said when it was built: "
-            "rebuild the server (this erases its root disk), or create "
-            f"another one, from an image {image}"
+            "Nova keeps the image properties that a server was built with: "
+            "rebuild the server (this erases its root disk), or create a new "
+            f"one, from an image {image}"
         )
         return
     elif subject.operation == UPLOAD and holder.id is None:
@@ -156,7 +159,7 @@ def _entries(edits: Mapping[str, str | None], where: str) -> Iterator[str]:
         part = f"in {clean(listed)} of {where}"
         entry = clean(f"[{rest}")
         if bracket and value is None:
-            yield f"{part} leave {entry} out"
+            yield f"{part} remove {entry}"
         elif bracket:
             yield f"{part} set {entry} to {clean(value)}"
 
@@ -192,8 +195,7 @@ def _copy(holder: Holder, document: Document) -> str:
         "my-copy",
     )
     return (
-        f"image {image} belongs to project {plain(holder.project, 'PROJECT')},"
-        " who alone can change it; to use a copy of your own, which has no "
-        f"property but these, run {save}, then {create}, and name my-copy in "
-        "its place"
+        f"only project {plain(holder.project, 'PROJECT')} can change image "
+        f"{image}; to use a copy with these properties alone, run {save}, "
+        f"then {create}, and name my-copy instead"
     )

@@ -65,27 +65,32 @@ _ALONE = tuple(
     )
 )
 _POLICY = (
-    *_unit("test_assemble", "test_document", "test_explain", "test_facts"),
+    *_unit("test_assemble", "test_document", "test_facts"),
     *_unit("test_judge", "test_verdict_fields"),
     *_unit("test_policy_clock", "test_profiles", "test_text", "test_verdict"),
     *_unit("test_watch", "test_defaults", "test_readers", "test_passthrough"),
     *_unit("test_image_properties", "test_one_time_use", "test_docs_policy"),
-    *_unit("test_fix_words", "test_fixes", "test_leading", "test_subject"),
+    *_unit("test_leading", "test_subject"),
     *_unit("test_help_url", "test_notify"),
-    *_unit("test_copies", "test_default_reasons", "test_exempted"),
-    *_unit("test_fixes_of_servers", "test_log", "test_policy_sentences"),
-    *_unit(
-        "test_origin", "test_proposals", "test_references", "test_replacements"
-    ),
+    *_unit("test_default_reasons", "test_exempted"),
+    *_unit("test_log", "test_policy_sentences"),
+    *_unit("test_origin", "test_references", "test_replacements"),
     *_unit("test_schema_faults", "test_source", "test_trusted", "test_yaml"),
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),
     *_unit("cli/test_policy_show", "cli/test_policy_test"),
     *_unit("cli/test_decision", "test_decisions", "test_event_lines"),
     *_unit("exporter/test_metrics"),
-    *_unit("test_bad_policy", "test_files", "test_refusal"),
+    *_unit("test_bad_policy", "test_files"),
     *_unit("test_server_exemptions", "host/test_guests", "host/test_running"),
     *_unit("test_domain_reader", "test_pci", "test_terminal", "test_xml"),
     *_fuzz("scheduler"),
+)
+_EXPLAIN = (
+    *_unit("explain/test_fixes", "explain/test_messages"),
+    *_unit("explain/test_search", "explain/test_sentences"),
+    *_unit("test_dashboard_refusal", "test_help_url", "test_leading"),
+    *_unit("test_one_time_use", "test_references"),
+    *_unit("cli/test_policy_explain"),
 )
 _REQUEST = (
     *_unit("test_defaults", "test_image_properties", "test_passthrough"),
@@ -108,6 +113,7 @@ AREAS = {
     area.name: area
     for area in (
         Area("policy", 200, _POLICY),
+        Area("explain", 80, _EXPLAIN),
         Area("request", 80, _REQUEST),
         Area("gates", 120, _GATES),
     )

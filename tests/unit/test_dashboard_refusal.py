@@ -5,16 +5,17 @@ import pytest
 from hypothesis import strategies as st
 
 from nova_vhard.common.text import MESSAGE_LIMIT
-from nova_vhard.explain import messages
+from nova_vhard.explain import fixes, messages
 from nova_vhard.policy.hardware import IMAGE, Holder
 from nova_vhard.policy.leading import MOST
-from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
-from nova_vhard.policy.verdict import evaluate
-from nova_vhard.request import image
+from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
+from nova_vhard.request.lookups import Image
+from nova_vhard.request.server_request import of_image
 from nova_vhard_dashboard import refusal
 from nova_vhard_dashboard.refusal import OPENING, Refusal, Sentence, Step
 from tests import seeds
-from tests.unit.helpers import TODAY, judge, shipped
+from tests.unit.explain.requests import found
+from tests.unit.helpers import judge, shipped
 
 BASELINE = shipped("baseline")
 IDE = Sentence(
@@ -40,9 +41,11 @@ CLIENTS = (
 )
 
 
-def message(properties, subject=Subject(UPDATE)):  # noqa: B008
-    refusals = judge(BASELINE, properties).refusals
-    return messages.api_message(refusals, subject)
+def message(properties, subject=Subject(BOOT)):  # noqa: B008
+    holder = Holder(None, subject.project)
+    request = of_image(Image(properties, holder=holder), subject)
+    refusals, fix = found(BASELINE, request)
+    return messages.api_message(refusals, fixes.words(fix, refusals))
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -72,16 +75,17 @@ def test_several_violations_and_one_fix():
 
 def test_commands_one_after_the_other():
     holder = Holder("1f2e", "theirs", "qcow2")
-    request = image.read(OLD, "qcow2", IMAGE, holder)
     subject = Subject(BOOT, project="mine", image="1f2e")
-    refusals = evaluate(BASELINE, request, subject, TODAY).refusals
-    result = refusal.read(messages.api_message(refusals, subject))
+    request = of_image(Image(OLD, "qcow2", IMAGE, holder), subject)
+    refusals, fix = found(BASELINE, request)
+    text = fixes.words(fix, refusals)
+    result = refusal.read(messages.api_message(refusals, text))
     commands = [step.text for step in result.fix if step.command]
     assert [command.split()[:3] for command in commands] == [
         ["openstack", "image", "save"],
         ["openstack", "image", "create"],
     ]
-    assert result.fix[-1] == Step(", and name my-copy in its place", False)
+    assert result.fix[-1] == Step(", and name my-copy instead", False)
 
 
 def test_how_many_more_there_are():
@@ -171,7 +175,7 @@ def test_every_refusal_of_ours_is_taken_apart(properties):
     refusals = judge(BASELINE, properties).refusals
     if not refusals:
         return
-    text = messages.api_message(refusals, Subject(UPDATE))
+    text = message(properties)
     result = refusal.read(text)
     assert result.message == text
     rules = [each.rule for each in result.violations]

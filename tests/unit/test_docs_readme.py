@@ -14,7 +14,7 @@ from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cmd import reporter
 from nova_vhard.conf import placement, vhard
 from nova_vhard.explain import messages
-from nova_vhard.policy import document
+from nova_vhard.policy import document, hardware
 from nova_vhard.policy.hardware import HardwareRequest, Passthrough
 from nova_vhard.policy.hosts import (
     NOBODY,
@@ -37,13 +37,18 @@ from tests.unit.docs import (
     name_of,
     words,
 )
+from tests.unit.explain import sentences
+from tests.unit.explain.requests import of
+from tests.unit.helpers import shipped
 
 ALL_PAGES = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 
 def test_readme_shows_a_real_refusal():
     refusals = judged("baseline", IDE_E1000).refusals
-    assert messages.api_message(refusals, Subject(UPLOAD)) in words(README)
+    request = of(IDE_E1000, UPLOAD, hardware.NOBODY)
+    text = sentences.answered(shipped("baseline"), request)
+    assert text in words(README)
     assert messages.fault_message(refusals) in words(README)
 
 

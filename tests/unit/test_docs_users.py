@@ -10,8 +10,13 @@ from oslo_context.context import RequestContext
 from nova_vhard.explain import messages
 from nova_vhard.gates import http
 from nova_vhard.policy import document, events
-from nova_vhard.policy.hardware import HardwareRequest, Passthrough
-from nova_vhard.policy.subject import BOOT, UPDATE, UPLOAD, Subject
+from nova_vhard.policy.hardware import (
+    NOBODY,
+    HardwareRequest,
+    Holder,
+    Passthrough,
+)
+from nova_vhard.policy.subject import BOOT, UPLOAD, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import passthrough
 from tests.unit.docs import (
@@ -23,7 +28,11 @@ from tests.unit.docs import (
     judged,
     words,
 )
+from tests.unit.explain import sentences
+from tests.unit.explain.requests import of
+from tests.unit.helpers import shipped
 
+BASELINE = shipped("baseline")
 DRIVES = '[{"device_type": "floppy", "disk_bus": "fdc"}]'
 IDE = {"hw_disk_bus": "ide"}
 IMAGE = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
@@ -50,14 +59,14 @@ def test_event_is_what_the_code_writes(caplog):
 
 
 def test_users_read_a_whole_refusal_with_their_images_id():
-    refusals = judged("baseline", IDE).refusals
-    text = messages.api_message(refusals, Subject(UPDATE, image=IMAGE))
-    assert text in words(REFUSED)
+    request = of(IDE, BOOT, Holder(IMAGE, "p1"))
+    assert sentences.answered(BASELINE, request) in words(REFUSED)
 
 
 def test_users_read_how_to_upload_what_does_not_exist_yet():
-    refusals = judged("baseline", IDE).refusals
-    assert messages.describe(refusals, Subject(UPLOAD)) in words(REFUSED)
+    request = of(IDE, UPLOAD, NOBODY)
+    text = sentences.answered(BASELINE, request)
+    assert text.removeprefix(messages.OPENING) in words(REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +84,7 @@ def test_users_read_how_to_upload_what_does_not_exist_yet():
 def test_users_read_what_the_code_says(policy, asked):
     violations = judged(policy, *asked).violations
     text = words(REFUSED)
-    shown = [
-        each
-        for each in violations
-        if messages.describe([each], Subject(UPDATE)) in text
-    ]
+    shown = [each for each in violations if messages.describe([each]) in text]
     wanted = {"strict": 1, "baseline": len(violations)}[policy]
     if DRIVES in asked[0].values():
         wanted = 1  # of the two, the one about the bus

@@ -13,7 +13,6 @@ from nova_vhard.explain import messages
 from nova_vhard.policy.hosts import FLAVOR_REQUIRE, HOSTS_REQUIRE
 from nova_vhard.policy.leading import MOST
 from nova_vhard.policy.model import Mode
-from nova_vhard.policy.subject import BOOT, UPDATE, Subject
 from nova_vhard.policy.verdict import (
     GUEST_DEVICES,
     PASSTHROUGH_ALLOW,
@@ -33,7 +32,6 @@ RULES = [
     HOSTS_REQUIRE,
     FLAVOR_REQUIRE,
 ]
-WHO = Subject(UPDATE, image="1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81")
 
 
 def test_every_rule_has_an_anchor_of_its_own():
@@ -50,7 +48,7 @@ def test_every_rule_has_an_anchor_of_its_own():
 @pytest.mark.parametrize("rule", RULES)
 def test_url_of_each_rule_is_found_again(rule):
     violation = Violation((rule,), Message("a", "b", "c"), Mode.ENFORCE)
-    text = messages.api_message([violation], Subject(BOOT), PAGE)
+    text = messages.api_message([violation], help_url=PAGE)
     url = f"{PAGE}#{messages.anchor(rule)}"
     assert text.endswith(f"[rule {rule}] See {url}")
     assert refusal.read(f"{text} (HTTP 403)").url == url
@@ -58,8 +56,8 @@ def test_url_of_each_rule_is_found_again(rule):
 
 def test_it_stands_behind_the_fix_and_changes_nothing_else():
     refusals = judged("baseline", {"hw_disk_bus": "ide"}).refusals
-    plain = messages.api_message(refusals, WHO)
-    pointing = messages.api_message(refusals, WHO, PAGE)
+    plain = messages.api_message(refusals, "run `ls`")
+    pointing = messages.api_message(refusals, "run `ls`", PAGE)
     url = f"{PAGE}#rule-guest-devices-disk-bus"
     assert pointing == f"{plain} See {url}"
     without, result = refusal.read(plain), refusal.read(pointing)
@@ -70,10 +68,10 @@ def test_it_stands_behind_the_fix_and_changes_nothing_else():
 
 
 def test_the_longest_refusal_has_its_url_whole():
-    message = Message("x" * 2000, "a", "b", fix="y" * 4000)
+    message = Message("x" * 2000, "a", "b")
     violation = Violation((HOSTS_REQUIRE,), message, Mode.ENFORCE)
     page = f"https://{'z' * 504}"
-    text = messages.api_message([violation] * MOST, Subject(BOOT), page)
+    text = messages.api_message([violation] * MOST, "y" * 4000, page)
     assert len(text.encode()) == MESSAGE_LIMIT
     assert text.endswith(f"{'y' * 4000} See {page}#rule-hosts-require")
     assert refusal.read(text).url == f"{page}#rule-hosts-require"

@@ -20,6 +20,8 @@ from nova_vhard.policy.subject import UPDATE, UPLOAD, Subject
 from nova_vhard.policy.verdict import Verdict, Violation, evaluate
 from nova_vhard.policy.watch import PolicyUnavailable
 from nova_vhard.request import image
+from nova_vhard.request.lookups import Image
+from nova_vhard.request.server_request import ServerRequest, of_image
 from tests import logged
 from tests.unit.helpers import TODAY, write
 
@@ -74,6 +76,8 @@ SUBJECT = Subject(
     flavor_id="1",
     server="s1",
 )
+CLEAN = of_image(Image(), SUBJECT)
+IDE = of_image(Image({"hw_disk_bus": "ide"}), SUBJECT)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +92,8 @@ SUBJECT = Subject(
 def test_one_event_a_request(judge, events, mode, enabled, outcome):
     each = judge(mode, enabled)
     policy = each.policy()
-    verdict = each.judge(policy, image.read({"hw_disk_bus": "ide"}), SUBJECT)
-    assert verdict.outcome == outcome
+    text = each.refusal(policy, IDE)
+    assert bool(text) == (outcome == "refuse")
     (event,) = events()
     assert event.pop("microseconds") >= 0
     judged = enabled == "true"
@@ -126,14 +130,14 @@ def test_one_event_a_request(judge, events, mode, enabled, outcome):
 
 def test_oslo_log_does_not_write_the_context_again(judge, events, caplog):
     enforcer = judge()
-    enforcer.judge(enforcer.policy(), image.read({}), SUBJECT)
+    enforcer.refusal(enforcer.policy(), CLEAN)
     (record,) = (record for record in caplog.records if record.name == EVENTS)
     assert record.context is None
 
 
 def test_an_event_for_what_is_allowed_too(judge, events):
     judged = judge()
-    judged.judge(judged.policy(), image.read({}), SUBJECT)
+    judged.refusal(judged.policy(), CLEAN)
     assert events()[0]["outcome"] == "allow"
 
 
@@ -168,12 +172,11 @@ def test_an_event_is_whole_as_long_as_a_record_may_be(
 
 
 def test_warn_is_a_warning_and_audit_is_the_event_alone(judge, caplog):
-    request = image.read({"hw_disk_bus": "ide"})
     for mode, levels in (("warn", ["WARNING"]), ("audit", [])):
         judged = judge(mode)
         policy = judged.policy()
         caplog.clear()
-        judged.judge(policy, request, SUBJECT)
+        judged.refusal(policy, IDE)
         texts = [
             record.levelname
             for record in caplog.records
@@ -199,9 +202,10 @@ def lines(caplog):
 def test_the_line_for_the_operator(judge, caplog, mode, service, level, done):
     caplog.set_level(logging.INFO)
     judged = judge(mode)
-    request = image.read({"hw_disk_bus": "ide"})
-    verdict = judged.judge(judged.policy(), request, SUBJECT, service=service)
-    why = messages.describe(verdict.violations, SUBJECT)
+    judged.refusal(judged.policy(), IDE, service)
+    verdict = IDE.verdict(judged.policy(), TODAY)
+    why = messages.describe(verdict.violations)
+    assert messages.TO_FIX not in why
     assert "hw_disk_bus='ide' is not allowed" in why
     assert lines(caplog) == [(level, f"gate {done} upload: {why}")]
 
@@ -214,9 +218,7 @@ def test_what_a_service_makes_passes_and_is_marked(
     judge, events, mode, outcome
 ):
     judged = judge(mode)
-    request = image.read({"hw_disk_bus": "ide"})
-    verdict = judged.judge(judged.policy(), request, SUBJECT, service=True)
-    assert not verdict.refusals
+    assert judged.refusal(judged.policy(), IDE, service=True) is None
     (event,) = events()
     assert event["service"] is True
     assert event["outcome"] == outcome
@@ -226,11 +228,11 @@ def test_what_a_service_makes_passes_and_is_marked(
 def test_what_a_server_had_is_judged_as_a_move(judge, events):
     judged = judge()
     policy = judged.policy()
-    request = image.read({"hw_disk_bus": "ide"})
-    already = judged.violated(policy, request, SUBJECT)
+    hardware = IDE.hardware
+    assert judged.violated(policy, hardware, SUBJECT)
     assert events() == []
-    verdict = judged.judge(policy, request, SUBJECT, already)
-    assert not verdict.refusals
+    request = ServerRequest(hardware, SUBJECT, existing=(hardware,))
+    assert judged.refusal(policy, request) is None
     assert events()[0]["rules"] == ["guest_devices.disk_bus"]
 
 
@@ -260,22 +262,15 @@ def test_a_policy_is_as_long_as_it_may_be(judge):
 
 def test_a_refusal_names_the_page_of_this_cloud(judge):
     enforcer = judge(help_url="https://c/policy")
-    request = image.read({"hw_disk_bus": "ide"})
-    verdict = enforcer.judge(enforcer.policy(), request, SUBJECT)
-    text = enforcer.explanation(verdict, SUBJECT)
+    text = enforcer.refusal(enforcer.policy(), IDE)
     assert text.endswith(" See https://c/policy#rule-guest-devices-disk-bus")
 
 
 def test_a_change_is_one_event(judge, events):
     judged = judge()
-    before = image.read({})
-    after = image.read({"hw_disk_bus": "ide"})
-    subject = Subject(UPDATE, "p1")
     touched = frozenset(("hw_disk_bus",))
-    verdict = judged.judge_change(
-        judged.policy(), before, after, touched, subject
-    )
-    assert verdict.outcome == "refuse"
+    change = of_image(IDE.image, Subject(UPDATE, "p1"), Image(), touched)
+    assert judged.refusal(judged.policy(), change)
     assert [event["outcome"] for event in events()] == ["refuse"]
 
 

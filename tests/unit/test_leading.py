@@ -12,6 +12,7 @@ from nova_vhard.common.log import MESSAGE_LIMIT
 from nova_vhard.explain import messages
 from nova_vhard.osc.image import images
 from nova_vhard.osc.server import servers
+from nova_vhard.osc.violations import OTHERS
 from nova_vhard.policy import events
 from nova_vhard.policy.hardware import (
     DeviceChoice,
@@ -85,8 +86,8 @@ def test_no_more_are_put_into_words(verdict, monkeypatch):
             name,
             lambda each, *_: written_out.append(each) or "words",
         )
-    text = messages.describe(verdict.violations, Subject(UPLOAD))
-    assert f" (20) words And {MANY + 2 - MOST} more. To fix: " in text
+    text = messages.describe(verdict.violations, "ask")
+    assert f" (20) words And {MANY + 2 - MOST} more. To fix: ask" in text
     text = messages.fault_message(verdict.violations)
     assert text.endswith(f"; words; and {MANY + 2 - MOST} more")
     assert len(written_out) == 2 * MOST
@@ -117,8 +118,8 @@ def test_a_table_has_a_row_for_the_others():
     rows = list(images.find(RULES, IMAGE, TODAY).rows("violates"))
     assert len(rows) == MOST + 1
     *_, rule, mode, asked, fix, state = rows[-1]
-    wanted = (messages.OTHERS, "", f"and {MANY + 2 - MOST} more", "")
-    assert (rule, mode, asked, fix) == wanted
+    wanted = (OTHERS, "", f"and {MANY + 2 - MOST} more", "")
+    assert (rule, mode, asked, str(fix)) == wanted
     assert state == "violates"
 
 
@@ -131,7 +132,7 @@ def test_a_server_has_a_row_for_the_others():
     had = HardwareRequest(choices=choices)
     result = servers.rows(RULES, servers.Server("id", had=had), TODAY)
     assert len(result) == MOST + 1
-    assert result[-1][4:7] == (messages.OTHERS, "", f"and {MANY - MOST} more")
+    assert result[-1][4:7] == (OTHERS, "", f"and {MANY - MOST} more")
 
 
 def test_no_event_is_longer_than_a_record_may_be():

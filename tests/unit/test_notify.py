@@ -24,7 +24,8 @@ from nova_vhard.policy import notify
 from nova_vhard.policy.notify import Sender
 from nova_vhard.policy.subject import UPLOAD, Subject
 from nova_vhard.policy.watch import PolicyUnavailable
-from nova_vhard.request import image
+from nova_vhard.request.lookups import Image
+from nova_vhard.request.server_request import of_image
 from tests import logged
 from tests.unit.helpers import write
 
@@ -382,7 +383,8 @@ from oslo_config import cfg
 from nova_vhard import conf as vhard_conf
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.policy.subject import UPLOAD, Subject
-from nova_vhard.request import image
+from nova_vhard.request.lookups import Image
+from nova_vhard.request.server_request import of_image
 conf = cfg.ConfigOpts()
 conf([], project="test", default_config_files=[])
 vhard_conf.register(conf)
@@ -393,9 +395,9 @@ conf.set_override("state_path", {state!r}, "vhard")
 conf.set_override("notifications", {on}, "vhard")
 enforcer = PolicyEnforcer("nova-api", "nova-api", conf)
 def judge():
-    request = image.read({{"hw_disk_bus": "ide"}})
-    verdict = enforcer.judge(enforcer.policy(), request, Subject(UPLOAD))
-    print(verdict.outcome)
+    request = of_image(Image({{"hw_disk_bus": "ide"}}), Subject(UPLOAD))
+    refused = enforcer.refusal(enforcer.policy(), request)
+    print("refuse" if refused else "allow")
 judge()
 {after}
 """
@@ -477,7 +479,8 @@ def test_gates_that_are_made_again_share_a_thread(conf, consumer, tmp_path):
     before = {*threading.enumerate()}
     for _ in range(20):
         gate = PolicyEnforcer("glance-import", "nova-api", conf)
-        gate.judge(gate.policy(), image.read({}), Subject(UPLOAD))
+        request = of_image(Image(), Subject(UPLOAD))
+        gate.refusal(gate.policy(), request)
         assert consumer.payload()["dropped"] == 0
     more = {*threading.enumerate()} - before
     names = [thread.name for thread in more]
@@ -498,8 +501,9 @@ def enforcer(conf, tmp_path):
 
 def test_a_gate_sends_what_it_logs(enforcer, consumer, caplog):
     caplog.set_level(logging.INFO)
-    request = image.read({"hw_disk_bus": "ide"})
-    enforcer.judge(enforcer.policy(), request, Subject(UPLOAD, "p1"))
+    subject = Subject(UPLOAD, "p1")
+    request = of_image(Image({"hw_disk_bus": "ide"}), subject)
+    enforcer.refusal(enforcer.policy(), request)
     (event,) = logged.decisions(caplog)
     payload = consumer.payload()
     assert payload == {**event, "version": "1.0", "dropped": 0}
@@ -510,7 +514,8 @@ def test_a_gate_sends_also_what_nobody_wants_logged(
     enforcer, consumer, caplog
 ):
     caplog.set_level(logging.WARNING, "nova_vhard.decisions")
-    enforcer.judge(enforcer.policy(), image.read({}), Subject(UPLOAD))
+    request = of_image(Image(), Subject(UPLOAD))
+    enforcer.refusal(enforcer.policy(), request)
     assert consumer.payload()["outcome"] == "allow"
     assert not logged.decisions(caplog)
 

@@ -17,7 +17,7 @@ _SPECS = flavor.NAMES | passthrough.NAMES
 #: How an explanation names a block device, and where it says the fix.
 _NAMED = re.compile(r"block_device_mapping_v2\[(\d{1,4})\]\.?")
 _FIXED = re.compile(
-    r"in block_device_mapping_v2 of the request (set|leave) \[(\d{1,4})\]\.?"
+    r"in block_device_mapping_v2 of the request (set|remove) \[(\d{1,4})\]\.?"
 )
 
 

@@ -5,13 +5,15 @@ import pytest
 from osc_lib.exceptions import CommandError
 
 from nova_vhard.common.text import LIMIT
-from nova_vhard.explain import messages
 from nova_vhard.osc.policy import typed
 from nova_vhard.osc.policy.trial import ExplainPolicy
-from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy.hardware import Holder
+from nova_vhard.policy.subject import BOOT
 from tests.unit.cli.desk import run
-from tests.unit.docs import IDE_E1000, README, judged, words
-from tests.unit.helpers import write
+from tests.unit.docs import IDE_E1000, README, words
+from tests.unit.explain import sentences
+from tests.unit.explain.requests import of
+from tests.unit.helpers import shipped, write
 
 IMAGE = "1c7f6f4a-5f0e-4b52-8a3c-0e9d2f6b7a81"
 
@@ -37,15 +39,19 @@ def test_it_is_what_the_readme_shows():
 
 
 def test_it_is_what_a_gate_says_of_the_very_image():
-    refusals = judged("baseline", IDE_E1000).refusals
     _, answer = explained(
         "--property=hw_disk_bus=ide",
         "--property=hw_vif_model=e1000",
         f"--image={IMAGE}",
     )
-    subject = Subject(BOOT, image=IMAGE)
-    assert answer["explanation"] == messages.api_message(refusals, subject)
-    assert f"hw_vif_model=virtio {IMAGE}`" in answer["explanation"]
+    request = of(IDE_E1000, BOOT, Holder(IMAGE, "p1"))
+    text = sentences.answered(shipped("baseline"), request)
+    assert answer["explanation"] == text
+    assert answer["fix"]["text"] in text
+    assert answer["fix"]["changes"] == [
+        {"place": "image", "id": IMAGE, "property": name, "value": "virtio"}
+        for name in ("hw_disk_bus", "hw_vif_model")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -268,6 +274,16 @@ def test_block_device_is_named_as_it_was_typed():
     )
     assert f"in {option} set disk_bus to sata" in answer["explanation"]
     assert answer["fault"].startswith(f"{option}: disk_bus=ide (allowed")
+    assert f"in {option} set disk_bus to sata" in answer["fix"]["text"]
+    # the change is one of Nova's API
+    assert answer["fix"].pop("changes") == [
+        {
+            "place": "block_device",
+            "id": None,
+            "property": "block_device_mapping_v2[1].disk_bus",
+            "value": "sata",
+        }
+    ]
     assert "block_device_mapping" not in str(answer)
 
 

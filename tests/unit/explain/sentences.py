@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of sentence of a refusal and of a fix, each in one case.
+
+    python -m tests.unit.explain.sentences
+
+writes ``sentences.yaml`` again; its difference is what a review looks at. The
+other tests assert data, so that wording is changed here alone.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from nova_vhard.explain import fixes, messages
+from nova_vhard.explain.draft import Draft
+from nova_vhard.explain.search import Fix
+from nova_vhard.policy.hardware import (
+    NOBODY,
+    SERVER,
+    STORED,
+    VOLUME,
+    DeviceChoice,
+    HardwareRequest,
+    Holder,
+    Passthrough,
+)
+from nova_vhard.policy.model import Mode
+from nova_vhard.policy.subject import (
+    BOOT,
+    MOVE,
+    REBUILD,
+    SNAPSHOT,
+    UPDATE,
+    UPLOAD,
+    Subject,
+)
+from nova_vhard.policy.verdict import Message, Violation
+from nova_vhard.request import block_device
+from nova_vhard.request.parts import with_specs
+from nova_vhard.request.server_request import ServerRequest
+from tests.unit.explain.requests import (
+    FOREIGN,
+    allowing,
+    change,
+    found,
+    of,
+)
+from tests.unit.helpers import TODAY, shipped
+
+FILE = Path(__file__).with_name("sentences.yaml")
+
+BASELINE = shipped("baseline")
+RULES = allowing(
+    {
+        "disk_bus": ["virtio"],
+        "vif_model": ["virtio"],
+        "device_type": ["disk"],
+        "floppy_bus": [],
+        "sound_model": [],
+        "tpm_model": [],
+        "tpm_version": [],
+    }
+)
+MOVES = allowing({"disk_bus": ["virtio"]}, moves={"guest_devices": "enforce"})
+NOTHING_HELPS = allowing({"vif_model": ["lan9118"]})
+SECURE_BOOT = allowing(
+    {"secure_boot": {"allow": ["required"], "explicit": True}}
+)
+SIGNED = allowing(
+    {"image_signature_key_type": {"allow": ["RSA-PSS"], "explicit": True}}
+)
+UNKNOWN = allowing({"disk_bus": {"allow": ["virtio"], "explicit": True}})
+IDE = {"hw_disk_bus": "ide"}
+TWO = {**IDE, "hw_vif_model": "e1000"}
+SOUND = {"hw_sound_model": "ac97"}
+NEITHER = {**SOUND, "hw_floppy_bus": "fdc"}
+LISTED = {"mappings": json.dumps([{"disk_bus": "ide"}])}
+FLOPPY = {"mappings": json.dumps([{"device_type": "floppy"}])}
+
+
+def answered(rules, request, read=None):
+    """Return the whole answer of an API."""
+    refusals, fix = found(rules, request, read)
+    return messages.api_message(refusals, fixes.words(fix, refusals))
+
+
+def fixed(rules, request, read=None):
+    """Return the fix alone."""
+    refusals, fix = found(rules, request, read)
+    return fixes.words(fix, refusals)
+
+
+def fault(rules, request):
+    """Return what a server's fault says."""
+    return messages.fault_message(request.verdict(rules, TODAY).refusals)
+
+
+def of_body(entries, operation=BOOT):
+    """Return a request with block devices in its body, and what reads it."""
+
+    def read(draft):
+        name = "block_device_mapping_v2"
+        body = draft.of("block_device", NOBODY, {name: entries})
+        choices, reasons = block_device.read(body.get(name, []), name)
+        hardware = HardwareRequest().plus(choices, reasons)
+        return ServerRequest(hardware, draft.subject)
+
+    return read(Draft(Subject(operation, "p1"))), read
+
+
+def of_flavor(specs):
+    """Return a request with extra specs, and what reads it."""
+
+    def read(draft):
+        edited = draft.of("flavor", NOBODY, specs)
+        return ServerRequest(
+            with_specs(HardwareRequest(), edited), draft.subject
+        )
+
+    return read(Draft(Subject(BOOT, "p1"))), read
+
+
+def of_hardware(**fields):
+    """Return a request of hardware that is in no document."""
+    hardware = HardwareRequest(**{"devices": frozenset(), **fields})
+    request = ServerRequest(hardware, Subject(REBUILD, "p1"))
+    return request, lambda _draft: request
+
+
+def answers() -> Iterator[tuple[str, str]]:
+    """Yield whole answers."""
+    yield "a property", answered(BASELINE, of(IDE))
+    yield "two properties", answered(BASELINE, of(TWO))
+    yield (
+        "a legacy value",
+        answered(BASELINE, of({"hw_vif_model": "VirtualE1000"})),
+    )
+    yield (
+        "capitals",
+        answered(allowing({"pmu": ["false"]}), of({"hw_pmu": "True"})),
+    )
+    iso = of({"hw_machine_type": "pc"}, disk="iso")
+    yield "a default", answered(BASELINE, iso)
+    yield (
+        "nothing is allowed",
+        answered(BASELINE, of({"hw_floppy_bus": "fdc"})),
+    )
+    yield (
+        "what libosinfo picks",
+        answered(UNKNOWN, of({"os_distro": "win\x1b[31m"})),
+    )
+    yield "what the host decides", answered(SECURE_BOOT, of({}))
+    yield "a signature that is missing", answered(SIGNED, of({}))
+    yield "a volume", answered(BASELINE, of(IDE, BOOT, Holder("7701"), VOLUME))
+    specs = {"hw:tpm_model": "tpm-tis", "hw:tpm_version": "2.0"}
+    yield "a flavor", answered(RULES, *of_flavor(specs))
+    yield (
+        "a block device",
+        answered(RULES, *of_body([{}, {"disk_bus": "ide"}])),
+    )
+    yield (
+        "a reference",
+        answered(
+            RULES, of({"base_image_ref": "http://x", "hw_disk_bus": "virtio"})
+        ),
+    )
+    yield (
+        "what an outsider wrote",
+        answered(
+            BASELINE,
+            of({"hw_disk_bus": "ide\u202e\r\nX: 1\x00`ls`" + "x" * 5000}),
+        ),
+    )
+    kept = DeviceChoice("disk_bus", "ide", "bus of the server's disk hda")
+    alias = Passthrough("aliases", "gpu", "flavor extra spec x")
+    yield (
+        "passthrough",
+        answered(
+            allowing({}, passthrough={"allow": {"aliases": ["other"]}}),
+            *of_hardware(passthrough=(alias,)),
+        ),
+    )
+    violation = Violation(("guest_devices.disk_bus",), kept, Mode.ENFORCE)
+    yield "nothing is said of the fix", messages.describe([violation])
+
+
+def of_fixes() -> Iterator[tuple[str, str]]:
+    """Yield fixes, by what is fixed."""
+    for name, after in (
+        ("a value", IDE),
+        ("two values", TWO),
+        ("a removal", SOUND),
+        ("a list", LISTED),
+        ("all of these", {**TWO, **NEITHER, **LISTED}),
+    ):
+        for operation in (UPDATE, SNAPSHOT):
+            request = change({}, after, operation)
+            yield f"{operation}: {name}", fixed(RULES, request)
+        yield f"upload: {name}", fixed(RULES, of(after, UPLOAD, NOBODY))
+        yield f"image: {name}", fixed(RULES, of(after))
+        stored = of(after, REBUILD, STORED)
+        yield f"server: {name}", fixed(RULES, stored)
+        yield f"copy: {name}", fixed(RULES, of(after, BOOT, FOREIGN))
+    yield "move: a value", fixed(MOVES, of(IDE, MOVE))
+    yield (
+        "image: the one of the server",
+        fixed(RULES, of(IDE, BOOT, Holder(None, "p1"))),
+    )
+    yield (
+        "volume: a removal",
+        fixed(RULES, of(SOUND, BOOT, Holder("7701"), VOLUME)),
+    )
+    yield "image: a floppy", fixed(RULES, of(FLOPPY))
+    yield (
+        "image: a list that is unreadable",
+        fixed(RULES, of({"mappings": "["})),
+    )
+    yield (
+        "image: an entry that is unreadable",
+        fixed(RULES, of({"mappings": "[{}, 1]"})),
+    )
+    yield "body: a list that is unreadable", fixed(RULES, *of_body("["))
+    yield "body: a kind", fixed(RULES, *of_body([{"device_type": "lun"}]))
+    yield "body: a floppy", fixed(RULES, *of_body([{"device_type": "floppy"}]))
+    for disk in ("aki", "$(x)"):
+        holder = Holder("$(x)", "a b", disk)
+        yield f"copy: of format {disk}", fixed(RULES, of(IDE, BOOT, holder))
+    yield "nothing helps", fixed(NOTHING_HELPS, of({"hw_vif_model": "e1000"}))
+    yield (
+        "nothing helps: an architecture",
+        fixed(
+            allowing({"architecture": ["x86_64"]}),
+            of({"hw_architecture": "s390x"}),
+        ),
+    )
+    yield (
+        "nothing is known of a search that was stopped",
+        fixed(RULES, of({"mappings": json.dumps([{"disk_bus": "ide"}] * 40)})),
+    )
+    for kind in ("disk_bus", "floppy_bus"):
+        source = "bus of the server's disk hda"
+        kept = DeviceChoice(kind, "x", source, "hda", SERVER)
+        yield (
+            f"a kept {kind}",
+            fixed(
+                RULES, *of_hardware(choices=(kept,), only=frozenset((kind,)))
+            ),
+        )
+    allowed = {"allow": {"aliases": ["other"]}}
+    for kind in ("aliases", "ports", "device_profiles", "mdev"):
+        rules = allowing({}, passthrough=allowed)
+        asked = Passthrough(kind, "x", "source")
+        yield (
+            f"passthrough: {kind}",
+            fixed(rules, *of_hardware(passthrough=(asked,))),
+        )
+    own = Message("a text", "a source", "a value", fix="ask")
+    left = [Violation(("hosts.require",), own, Mode.ENFORCE)]
+    fix = Fix(Draft(Subject(BOOT)), left)
+    yield "a message with a fix of its own", fixes.words(fix, left)
+
+
+def faults() -> Iterator[tuple[str, str]]:
+    """Yield what servers' faults say."""
+    alias = Passthrough("aliases", "gpu", "flavor extra spec x")
+    yield (
+        "fault: passthrough",
+        messages.fault_message(
+            found(
+                allowing({}, passthrough={"allow": {}}),
+                *of_hardware(passthrough=(alias,)),
+            )[0]
+        ),
+    )
+    many = {
+        **TWO,
+        "hw_cdrom_bus": "ide",
+        "hw_video_model": "cirrus",
+        "hw_sound_model": "sb16",
+        "hw_scsi_model": "lsilogic",
+    }
+    yield "fault: whole violations", fault(BASELINE, of(many))
+    iso = of({"hw_machine_type": "pc"}, disk="iso")
+    yield "fault: a default", fault(BASELINE, iso)
+    yield "fault: what must be set", fault(SECURE_BOOT, of({}))
+    volume = of(IDE, BOOT, Holder("7701"), VOLUME)
+    yield "fault: a volume", fault(BASELINE, volume)
+    yield (
+        "fault: a reference",
+        fault(RULES, of({"base_image_ref": "http://x"})),
+    )
+
+
+def sentences() -> dict[str, str]:
+    """Return every sentence by the name of its case."""
+    return dict([*answers(), *of_fixes(), *faults()])
+
+
+if __name__ == "__main__":
+    text = yaml.safe_dump(sentences(), sort_keys=False, allow_unicode=True)
+    FILE.write_text(f"# SPDX-License-Identifier: Apache-2.0\n{text}")

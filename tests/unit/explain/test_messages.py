@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bounds and order of messages; their sentences are in sentences.yaml."""
+
+import pytest
+
+from nova_vhard.common.text import MESSAGE_LIMIT
+from nova_vhard.explain import messages
+from nova_vhard.policy.hardware import DeviceChoice
+from nova_vhard.policy.leading import MOST
+from nova_vhard.policy.model import Mode
+from nova_vhard.policy.verdict import Message, Violation
+from tests.unit.explain.requests import found, of
+from tests.unit.helpers import judge, shipped
+
+BASELINE = shipped("baseline")
+RULE = ("guest_devices.vif_model",)
+
+
+@pytest.mark.parametrize(
+    ("source", "why", "asked"),
+    [
+        ("", "x" * 512, f"hw_x is not set, and {'x' * 512}"),
+        ("", "x" * 513, f"hw_x is not set, and {'x' * 509}…"),
+        ("x" * 128, None, f"{'x' * 128}='e1000'"),
+        ("x" * 129, None, f"{'x' * 127}…='e1000'"),
+    ],
+    ids=["why", "long-why", "source", "long-source"],
+)
+def test_what_others_wrote_is_bounded(source, why, asked):
+    choice = DeviceChoice("vif_model", "e1000", source, "hw_x", implied=why)
+    text = messages.asked(Violation(RULE, choice, Mode.ENFORCE))
+    assert text == f"{asked} (allowed: none)"
+
+
+def test_the_order_is_the_catalogues_not_the_bodys():
+    properties = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+    texts = {
+        messages.api_message(found(BASELINE, of(each))[0])
+        for each in (properties, dict(reversed(properties.items())))
+    }
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("limit", [60, 100, messages.SHORT_LIMIT])
+def test_a_fault_has_whole_violations_within_its_bytes(limit):
+    many = {
+        "hw_disk_bus": "ä" * 40,
+        "hw_vif_model": "e1000",
+        "hw_cdrom_bus": "ide",
+        "hw_video_model": "cirrus",
+        "hw_sound_model": "sb16",
+    }
+    refusals = judge(BASELINE, many).refusals
+    text = messages.fault_message(refusals, limit)
+    assert len(text.encode()) <= limit
+    whole = {messages.fault_message([each], 999) for each in refusals}
+    *parts, last = text.split("; ")
+    assert whole.issuperset(parts)
+    assert last == f"and {len(refusals) - len(parts)} more" or not parts
+
+
+def test_a_message_is_its_text_in_a_table():
+    message = Message("no host has it", "a source", "it", fix="ask")
+    violation = Violation(("hosts.require",), message, Mode.WARN)
+    assert messages.asked(violation) == "no host has it"
+    assert messages.advice(violation) == ""
+
+
+def test_what_an_answer_has_at_most_is_its_sentences_and_its_whole_fix():
+    fix = "y" * 4000
+    message = Message("x`" * 500, "a source", "it")
+    violation = Violation(("hosts.require",), message, Mode.ENFORCE)
+    text = messages.api_message([violation] * MOST, fix)
+    sentences, _, whole = text.partition(messages.TO_FIX)
+    assert whole == fix
+    assert len(text.encode()) == MESSAGE_LIMIT
+    assert sentences.endswith("...")
+    assert "…" not in text
+    assert " (12) x'" in sentences
+    assert "`" not in text
+    # nothing is cut that has the room
+    text = messages.api_message([violation] * 10, fix)
+    assert " (10) " + message.text.replace("`", "'") + ". [rule " in text
+    assert text.endswith(f"[rule hosts.require]{messages.TO_FIX}{fix}")

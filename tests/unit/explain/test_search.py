@@ -1,0 +1,961 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The search for a fix: documents in, edits out."""
+
+import json
+import logging
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from nova_vhard.explain import search
+from nova_vhard.policy.hardware import (
+    NOBODY,
+    SERVER,
+    STORED,
+    VOLUME,
+    DeviceChoice,
+    HardwareRequest,
+    Holder,
+)
+from nova_vhard.policy.subject import (
+    ATTACH,
+    BOOT,
+    REBUILD,
+    RESCUE,
+    RESIZE,
+    SNAPSHOT,
+    UPDATE,
+    UPLOAD,
+    Subject,
+)
+from nova_vhard.request.changes import ChangeReader
+from nova_vhard.request.lookups import (
+    Flavor,
+    Image,
+    KeptDevice,
+    LookupFailed,
+    NotFound,
+    Server,
+)
+from nova_vhard.request.nova_api import ServerReader
+from nova_vhard.request.rescue import rescue_disk
+from nova_vhard.request.server_request import ServerRequest
+from tests.unit.explain.requests import (
+    FOREIGN,
+    OWN,
+    allowing,
+    change,
+    edits,
+    found,
+    left,
+    of,
+)
+from tests.unit.helpers import TODAY, policy
+
+SCSI = {"disk_bus": ["scsi"], "scsi_model": ["virtio-scsi"]}
+BUSES = {"disk_bus": ["sata", "virtio"]}
+UEFI = {"firmware_type": ["uefi"]}
+NONE_EMULATED = {"emulation_architecture": []}
+ON_SCSI = {"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
+ARM = {"hw_architecture": "aarch64"}
+RESCUED = {
+    "disk_bus": ["sata", "scsi"],
+    "cdrom_bus": ["sata", "scsi"],
+    "scsi_model": ["virtio-scsi"],
+}
+CDROM = {"hw_rescue_device": "cdrom", "hw_rescue_bus": "ide"}
+GONE = {"hw_rescue_bus": None}
+
+
+def listed(*entries):
+    return {"mappings": json.dumps(entries)}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "properties", "expected"),
+    [
+        # a bus, and the controller that it needs
+        (SCSI, {"hw_disk_bus": "ide"}, ON_SCSI),
+        # a bus that needs none comes first
+        (
+            {**SCSI, "disk_bus": ["scsi", "virtio"]},
+            {"hw_disk_bus": "ide"},
+            {"hw_disk_bus": "virtio"},
+        ),
+        # a controller that libvirt picks, and that is allowed
+        (
+            {**SCSI, "scsi_model": ["virtio-scsi", "lsilogic"]},
+            {"hw_disk_bus": "ide"},
+            {"hw_disk_bus": "scsi"},
+        ),
+        # which the image has to say
+        (
+            {
+                "disk_bus": ["scsi"],
+                "scsi_model": {"allow": ["virtio-scsi"], "explicit": True},
+            },
+            {"hw_architecture": "s390x", "hw_disk_bus": "virtio"},
+            ON_SCSI,
+        ),
+        # the defaults of what is emulated no longer
+        (
+            {**NONE_EMULATED, **UEFI},
+            {"hw_emulation_architecture": "s390x"},
+            {"hw_emulation_architecture": None, "hw_firmware_type": "uefi"},
+        ),
+        (
+            {**NONE_EMULATED, **SCSI},
+            {"hw_emulation_architecture": "s390x", "hw_disk_bus": "scsi"},
+            {
+                "hw_emulation_architecture": None,
+                "hw_scsi_model": "virtio-scsi",
+            },
+        ),
+        # what is emulated from then on
+        (
+            {**UEFI, "emulation_architecture": ["aarch64"]},
+            {"hw_emulation_architecture": "s390x"},
+            {"hw_emulation_architecture": "aarch64"},
+        ),
+        # what stays emulated has no sata
+        (
+            {**BUSES, "emulation_architecture": ["aarch64"]},
+            {"hw_emulation_architecture": "aarch64", "hw_disk_bus": "ide"},
+            {"hw_disk_bus": "virtio"},
+        ),
+        # what is emulated no longer has
+        (
+            {**BUSES, **NONE_EMULATED},
+            {"hw_emulation_architecture": "aarch64", "hw_disk_bus": "ide"},
+            {"hw_emulation_architecture": None, "hw_disk_bus": "sata"},
+        ),
+        # what QEMU cannot have is not proposed
+        (BUSES, {"hw_disk_bus": "ide"}, {"hw_disk_bus": "sata"}),
+        (BUSES, {**ARM, "hw_disk_bus": "ide"}, {"hw_disk_bus": "virtio"}),
+        (
+            BUSES,
+            {"architecture": "aarch64", "hw_disk_bus": "ide"},
+            {"hw_disk_bus": "virtio"},
+        ),
+        # a pattern names no value; the catalogue does
+        (
+            {"vif_model": ["v*"]},
+            {"hw_vif_model": "e1000"},
+            {"hw_vif_model": "virtio"},
+        ),
+        # a legacy name is not written
+        (
+            {"disk_bus": ["virtio"]},
+            {"vmware_adaptertype": "ide"},
+            {"hw_disk_bus": "virtio"},
+        ),
+        # what nobody picks
+        (
+            {"secure_boot": {"allow": ["required"], "explicit": True}},
+            {},
+            {"os_secure_boot": "required"},
+        ),
+        # what libosinfo may pick
+        (
+            {"vif_model": ["virtio"]},
+            {"os_distro": "plan9", "hw_vif_model": "ne2k_pci"},
+            {"hw_vif_model": "virtio"},
+        ),
+        # a device is removed with its property
+        (
+            {"sound_model": [], "watchdog_action": [], "tpm_model": []},
+            {
+                "hw_sound_model": "ich6",
+                "hw_watchdog_action": "reset",
+                "hw_tpm_model": "tpm-tis",
+            },
+            {
+                "hw_sound_model": None,
+                "hw_watchdog_action": None,
+                "hw_tpm_model": None,
+            },
+        ),
+        ({"pmu": []}, {"hw_pmu": "true"}, {"hw_pmu": None}),
+        # or with another one that brings it in
+        (
+            {"tpm_model": []},
+            {"hw_tpm_version": "2.0"},
+            {"hw_tpm_version": None},
+        ),
+        (
+            {"scsi_model": []},
+            {"hw_disk_bus": "scsi"},
+            {"hw_disk_bus": None},
+        ),
+        (
+            {},
+            {"base_image_ref": "http://x"},
+            {"base_image_ref": None},
+        ),
+        # edits that later ones make needless are not made
+        (
+            {"scsi_model": ["virtio-scsi"], "disk_bus": ["virtio"]},
+            {"hw_disk_bus": "scsi"},
+            {"hw_disk_bus": "virtio"},
+        ),
+    ],
+)
+def test_an_image(kinds, properties, expected):
+    rules = allowing(kinds)
+    _, fix = found(rules, of(properties))
+    assert (edits(fix), left(fix), fix.complete) == (expected, [], True)
+
+
+@pytest.mark.parametrize(
+    ("buses", "properties", "expected"),
+    [
+        # on what needs no controller
+        (["scsi", "virtio"], {}, {"hw_rescue_bus": "virtio"}),
+        # without the property it is on the bus of the disks
+        (["scsi"], {"hw_disk_bus": "sata"}, GONE),
+        ([], {"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}, GONE),
+        # of a CD-ROM: by the machine
+        (["sata"], {"hw_rescue_device": "cdrom"}, {"hw_rescue_bus": "sata"}),
+        ([], {"hw_rescue_device": "cdrom"}, GONE),
+        (
+            [],
+            {"hw_rescue_device": "cdrom", **ARM},
+            {"hw_rescue_bus": None, "hw_scsi_model": "virtio-scsi"},
+        ),
+    ],
+)
+def test_an_image_to_rescue_with(buses, properties, expected):
+    rules = allowing({**RESCUED, "rescue_bus": buses})
+    base = {"hw_disk_bus": "sata", "hw_machine_type": "q35"}
+    if "hw_architecture" in properties:
+        base = {"hw_disk_bus": "scsi"}
+    _, fix = found(rules, of({**base, "hw_rescue_bus": "ide", **properties}))
+    assert (edits(fix), left(fix)) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    ("allow", "properties", "assume", "machine"),
+    [
+        # a machine type that is spelt out, else Nova's own choice
+        (["q35", "pc*"], {}, {}, "q35"),
+        (["pc*"], {}, {}, "pc"),
+        (["pc-q35-*"], {}, {"x86_64": "pc-q35-9.2"}, "pc-q35-9.2"),
+        (["vir*"], ARM, {}, "virt"),
+    ],
+)
+def test_a_machine_type(allow, properties, assume, machine):
+    rules = allowing({"machine_type": allow}, assume={"machine_type": assume})
+    _, fix = found(rules, of({**properties, "hw_machine_type": "odd"}))
+    assert (edits(fix), left(fix)) == ({"hw_machine_type": machine}, [])
+
+
+@pytest.mark.parametrize(
+    ("kinds", "properties", "stays"),
+    [
+        ({"vif_model": ["lan9118"]}, {"hw_vif_model": "e1000"}, "vif_model"),
+        ({"vif_model": []}, {"hw_vif_model": "e1000"}, "vif_model"),
+        ({"firmware_type": []}, {"hw_firmware_type": "bios"}, "firmware_type"),
+        (
+            {"pmu": {"allow": [], "explicit": True}},
+            {"hw_pmu": "true"},
+            "pmu",
+        ),
+        ({"machine_type": ["pc-q35-*"]}, {}, "machine_type"),
+        # an image does not become one of another architecture, or system
+        (
+            {"architecture": ["x86_64"]},
+            {"hw_architecture": "s390x"},
+            "architecture",
+        ),
+        (
+            {"architecture": ["x86_64"]},
+            {"architecture": "s390x"},
+            "architecture",
+        ),
+        (
+            {"machine_type": ["q35"]},
+            {"hw_architecture": "s390x"},
+            "machine_type",
+        ),
+        (
+            {"vif_model": {"allow": ["lan9118"], "explicit": True}},
+            {"vmware_ostype": "plan9"},
+            "vif_model",
+        ),
+        (
+            {"vif_model": {"allow": ["lan9118"], "explicit": True}},
+            {"os_distro": "plan9"},
+            "vif_model",
+        ),
+        # nor has it a signature of somebody else
+        (
+            {"image_signature_hash": {"allow": ["SHA-512"]}},
+            {"img_signature_hash_method": "SHA-224"},
+            "image_signature_hash",
+        ),
+        # a list is not taken away for one entry too many
+        (
+            {"disk_bus": ["virtio"]},
+            {**listed(*[{}] * 257), "hw_disk_bus": "virtio"},
+            "disk_bus",
+        ),
+    ],
+)
+def test_what_no_edit_helps(kinds, properties, stays):
+    _, fix = found(allowing(kinds), of(properties))
+    assert (edits(fix), left(fix), fix.complete) == ({}, [stays], True)
+
+
+def test_what_can_be_fixed_is_fixed_beside_what_cannot():
+    rules = allowing({"disk_bus": ["virtio"], "architecture": ["x86_64"]})
+    properties = {"hw_disk_bus": "ide", "hw_architecture": "s390x"}
+    _, fix = found(rules, of(properties))
+    assert edits(fix) == {"hw_disk_bus": "virtio"}
+    assert left(fix) == ["architecture"]
+
+
+FLOPPY = {"device_type": "floppy"}
+DISKS = {"disk_bus": ["virtio"], "device_type": ["disk", "cdrom"]}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "entries", "expected"),
+    [
+        (DISKS, [{}, {"disk_bus": "ide"}], {"[1].disk_bus": "virtio"}),
+        (
+            DISKS,
+            [{"device_type": "lun", "disk_bus": "virtio"}],
+            {"[0].device_type": "disk"},
+        ),
+        # a floppy is none without its kind
+        ({"floppy_bus": []}, [{}, FLOPPY], {"[1].device_type": None}),
+        (
+            {"floppy_bus": [], "disk_bus": ["virt*"]},
+            [{**FLOPPY, "disk_bus": "fdc"}],
+            {"[0].disk_bus": None, "[0].device_type": None},
+        ),
+        # an entry that cannot be read says nothing any more
+        (DISKS, [{}, 1], {"[1]": None}),
+    ],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mappings",
+        "img_mappings",
+        "block_device_mapping",
+        "img_block_device_mapping",
+    ],
+)
+def test_block_devices_of_an_image(name, kinds, entries, expected):
+    rules = allowing(kinds)
+    for value in (json.dumps(entries), entries):
+        _, fix = found(rules, of({name: value}))
+        named = {f"{name}{key}": text for key, text in expected.items()}
+        assert (edits(fix), left(fix)) == (named, [])
+        assert type(fix.draft.documents["image", OWN][name]) is type(value)
+
+
+@pytest.mark.parametrize("text", ["[", "{}", "1", "[" * 9999])
+def test_a_list_that_cannot_be_read_goes(text):
+    rules = allowing(DISKS)
+    _, fix = found(rules, of({"mappings": text}))
+    assert (edits(fix), left(fix)) == ({"mappings": None}, [])
+
+
+@pytest.mark.parametrize("operation", [UPDATE, SNAPSHOT])
+@pytest.mark.parametrize(
+    ("kinds", "before", "after", "expected"),
+    [
+        # another value, where there is one; else the change is not made
+        (
+            {"disk_bus": ["virtio"]},
+            {},
+            {"hw_disk_bus": "ide"},
+            {"hw_disk_bus": "virtio"},
+        ),
+        (
+            {"sound_model": []},
+            {},
+            {"hw_sound_model": "ac97"},
+            {"hw_sound_model": None},
+        ),
+        (
+            {"disk_bus": ["virtio"]},
+            {"mappings": "[]"},
+            listed({"disk_bus": "ide"}, {"disk_bus": "ide"}),
+            {"mappings": None},
+        ),
+        # a pattern is no value to set, where the catalogue knows none
+        (
+            {"machine_type": ["pc-q35-*"]},
+            {"hw_machine_type": "pc-q35-9.2"},
+            {"hw_machine_type": "pc-i440fx-9.2"},
+            {"hw_machine_type": None},
+        ),
+        # what a removal brings in
+        (
+            {"cdrom_bus": ["sata"]},
+            {
+                "img_config_drive": "mandatory",
+                "hw_machine_type": "pc",
+                "hw_cdrom_bus": "sata",
+            },
+            {"img_config_drive": "mandatory", "hw_machine_type": "pc"},
+            {"hw_cdrom_bus": "sata"},
+        ),
+        (
+            {"cdrom_bus": ["sat*"], "machine_type": ["pc"]},
+            {
+                "img_config_drive": "mandatory",
+                "hw_machine_type": "pc",
+                "hw_cdrom_bus": "sata",
+            },
+            {"img_config_drive": "mandatory", "hw_machine_type": "pc"},
+            {"hw_cdrom_bus": "sata"},
+        ),
+        # a controller that the image does not have yet
+        (
+            {"scsi_model": ["virtio-scsi"]},
+            {},
+            {"hw_disk_bus": "scsi"},
+            {"hw_scsi_model": "virtio-scsi"},
+        ),
+        (
+            {"scsi_model": []},
+            {"hw_disk_bus": "virtio"},
+            {"hw_disk_bus": "scsi"},
+            {"hw_disk_bus": None},
+        ),
+        # what the image had before is not charged to the change
+        (
+            {"disk_bus": ["virtio"], "sound_model": []},
+            {"hw_disk_bus": "ide"},
+            {"hw_disk_bus": "ide", "hw_sound_model": "ac97"},
+            {"hw_sound_model": None},
+        ),
+    ],
+)
+def test_a_change_of_an_image(operation, kinds, before, after, expected):
+    rules = allowing(kinds)
+    _, fix = found(rules, change(before, after, operation))
+    assert (edits(fix), left(fix)) == (expected, [])
+
+
+def test_a_change_as_it_is_left():
+    rules = allowing({"sound_model": [], "disk_bus": ["virtio"]})
+    before = {"hw_sound_model": "ich6", "x": "1"}
+    after = {"hw_sound_model": "ac97", "hw_disk_bus": "ide"}
+    _, fix = found(rules, change(before, after, UPDATE))
+    (document,) = fix.draft.documents.values()
+    assert document == {"hw_sound_model": "ich6", "hw_disk_bus": "virtio"}
+
+
+class Lookups(SimpleNamespace):
+    """Answers with what it is made of, and counts the questions."""
+
+    def __init__(self, **answers):
+        super().__init__(asked=[], answers=answers)
+
+    def __getattr__(self, name):
+        def ask(*_args):
+            self.asked.append(name)
+            answer = self.answers[name]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return ask
+
+
+WHO = SimpleNamespace(project_id="p1", project_domain_id=None, roles=())
+IMAGE = Image({"hw_disk_bus": "virtio"}, "qcow2", holder=OWN)
+V2 = "block_device_mapping_v2"
+
+
+def booting(find, server):
+    """Return the request of a boot, and what reads it again."""
+
+    def read(draft=None):
+        again = draft.lookups(find) if draft else find
+        body = {"server": server}
+        reader = ServerReader(again, WHO)
+        return reader.boot(again.body(body) if draft else body)
+
+    return read(), read
+
+
+def boot_lookups(**more):
+    answers = {
+        "boot_image": IMAGE,
+        "boot_flavor": Flavor("m1", "1"),
+        "boot_files": [],
+        **more,
+    }
+    return Lookups(**answers)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "server", "expected"),
+    [
+        (
+            DISKS,
+            {V2: [{}, {"disk_bus": "ide"}]},
+            {("block_device", None, f"{V2}[1].disk_bus"): "virtio"},
+        ),
+        (
+            {"floppy_bus": []},
+            {V2: [{}, FLOPPY]},
+            {("block_device", None, f"{V2}[1].device_type"): None},
+        ),
+        (
+            {"floppy_bus": []},
+            {"block_device_mapping": [FLOPPY]},
+            {
+                (
+                    "block_device",
+                    None,
+                    "block_device_mapping[0].device_type",
+                ): None
+            },
+        ),
+        # the bus of a CD-ROM that the body adds is the image's to say
+        (
+            {"cdrom_bus": ["sata"]},
+            {V2: [{}, {"device_type": "cdrom"}]},
+            {("image", "0ef1", "hw_cdrom_bus"): "sata"},
+        ),
+        (
+            {"cdrom_bus": []},
+            {V2: [{}, {"device_type": "cdrom"}]},
+            {("block_device", None, f"{V2}[1].device_type"): None},
+        ),
+        (
+            {"cdrom_bus": ["sata"]},
+            {"config_drive": True},
+            {("image", "0ef1", "hw_cdrom_bus"): "sata"},
+        ),
+    ],
+)
+def test_the_body_of_a_boot(kinds, server, expected):
+    request, read = booting(boot_lookups(), server)
+    _, fix = found(allowing(kinds), request, read)
+    assert not fix.left
+    assert {
+        (each["place"], each["id"], each["property"]): each["value"]
+        for each in fix.changes
+    } == expected
+    # the body itself stays what it was
+    assert "virtio" not in json.dumps(server)
+
+
+def test_a_block_device_takes_what_the_image_can_have():
+    arm = Image(ARM, "qcow2", holder=OWN)
+    server = {V2: [{}, {"disk_bus": "ide"}]}
+    request, read = booting(boot_lookups(boot_image=arm), server)
+    _, fix = found(allowing(BUSES), request, read)
+    assert edits(fix) == {f"{V2}[1].disk_bus": "virtio"}
+
+
+def test_a_flavor():
+    specs = {"hw:tpm_model": "tpm-tis", "hw:tpm_version": "2.0"}
+    find = boot_lookups(boot_flavor=Flavor("m1", "1", specs))
+    request, read = booting(find, {})
+    rules = allowing({"tpm_model": ["tpm-crb"], "tpm_version": []})
+    _, fix = found(rules, request, read)
+    gone = {"hw:tpm_model": None, "hw:tpm_version": None}
+    assert (edits(fix), left(fix)) == (gone, [])
+    assert {each["place"] for each in fix.changes} == {"flavor"}
+
+
+def test_a_volume():
+    holder = Holder("7701")
+    volume = Image({"hw_disk_bus": "ide"}, None, VOLUME, holder)
+    request, read = booting(boot_lookups(boot_image=volume), {})
+    _, fix = found(allowing(DISKS), request, read)
+    assert fix.changes == [
+        {
+            "place": "volume",
+            "id": "7701",
+            "property": "hw_disk_bus",
+            "value": "virtio",
+        }
+    ]
+
+
+def test_each_look_up_is_made_once():
+    other = Image({"img_signature_hash_method": "MD5"}, "raw", holder=FOREIGN)
+    find = boot_lookups(boot_files=(each for each in [other]))
+    server = {V2: [{"disk_bus": "ide"}] * 4}
+    request, read = booting(find, server)
+    find.answers["boot_files"] = [other]
+    find.asked.clear()
+    _, fix = found(allowing(DISKS), request, read)
+    assert len(edits(fix)) == 4
+    assert sorted(find.asked) == ["boot_files", "boot_flavor", "boot_image"]
+
+
+@pytest.mark.parametrize("error", [NotFound("gone"), LookupFailed("busy")])
+def test_without_an_answer_nothing_is_searched(error, caplog):
+    caplog.set_level(logging.INFO)
+    server = {V2: [{"disk_bus": "ide"}]}
+    find = boot_lookups()
+    request, read = booting(find, server)
+    find.answers["boot_flavor"] = error
+    refusals, fix = found(allowing(DISKS), request, read)
+    assert (edits(fix), fix.left, fix.complete) == ({}, refusals, False)
+    assert not caplog.records
+
+
+STORED_IDE = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+STORED_AS = {"holder": STORED}
+
+
+def server(properties, **more):
+    hardware = Image(properties, holder=STORED).hardware()
+    return Server(
+        "s1", "p1", "0ef1", hardware=hardware, properties=properties, **more
+    )
+
+
+def test_what_nova_keeps_of_an_image():
+    find = Lookups(server=server(STORED_IDE))
+    body = {"volumeAttachment": {"volumeId": "v"}}
+
+    def read(draft):
+        reader = ChangeReader(draft.lookups(find), WHO)
+        return reader.attach_volume("s1", body)
+
+    request = ChangeReader(find, WHO).attach_volume("s1", body)
+    assert request.subject.operation == ATTACH
+    # sata is named sda, and plugged in as scsi
+    rules = allowing({"disk_bus": ["sata", "virtio"]})
+    _, fix = found(rules, request, read)
+    assert fix.changes == [
+        {
+            "place": "server",
+            "id": None,
+            "property": "hw_disk_bus",
+            "value": "virtio",
+        }
+    ]
+
+
+def test_a_resize_is_by_novas_record_of_the_image():
+    find = Lookups(
+        server=server({"hw_vif_model": "virtio"}),
+        flavor=Flavor("m2", "2"),
+        kept_devices=[KeptDevice("virtio", root=True)],
+        recorded_image=Image({"hw_vif_model": "e1000"}, holder=STORED),
+    )
+    body = {"resize": {"flavorRef": "2"}}
+
+    def read(draft):
+        return ServerReader(draft.lookups(find), WHO).resize("s1", body)
+
+    request = ServerReader(find, WHO).resize("s1", body)
+    assert request.subject.operation == RESIZE
+    _, fix = found(allowing({"vif_model": ["virtio"]}), request, read)
+    assert not fix.left
+    assert fix.changes == [
+        {
+            "place": "server",
+            "id": None,
+            "property": "hw_vif_model",
+            "value": "virtio",
+        }
+    ]
+
+
+RESCUER = Holder("4e5c", "p1", "raw")
+
+
+def rescuing(own, properties=None, origin="image", **more):
+    """Return the request of a rescue on scsi, and what reads it again."""
+
+    def read(draft):
+        plain = Image(properties or {}, None, origin, own)
+        on_scsi = {"hw_rescue_bus": "scsi", **more}
+        disk = rescue_disk(draft.image(Image(on_scsi, "raw", holder=RESCUER)))
+        hardware = replace(draft.image(plain).hardware(), rescue_disk=disk)
+        return ServerRequest(hardware, Subject(RESCUE, "p1"))
+
+    return read(search.Draft(Subject(RESCUE, "p1"))), read
+
+
+CONTROLLER = ("hw_scsi_model", "virtio-scsi")
+SATA = {"hw_disk_bus": "sata"}
+
+
+@pytest.mark.parametrize(
+    ("buses", "own", "origin", "properties", "place", "edit"),
+    [
+        # the controller is the server's, and its image this project's
+        (["scsi", "virtio"], OWN, "image", {}, "0ef1", CONTROLLER),
+        (["scsi", "virtio"], Holder("7701"), VOLUME, {}, "7701", CONTROLLER),
+        # no user of this project can change that image: another bus
+        (
+            ["scsi", "virtio"],
+            FOREIGN,
+            "image",
+            {},
+            "4e5c",
+            ("hw_rescue_bus", "virtio"),
+        ),
+        (
+            ["scsi", "virtio"],
+            STORED,
+            "image",
+            {},
+            "4e5c",
+            ("hw_rescue_bus", "virtio"),
+        ),
+        (["scsi"], FOREIGN, "image", {}, "4e5c", ("hw_rescue_bus", None)),
+        # unless that would not help
+        (["scsi"], FOREIGN, "image", SATA, "f0e1", CONTROLLER),
+        (["scsi"], STORED, "image", SATA, None, CONTROLLER),
+        (
+            ["scsi", "virtio"],
+            FOREIGN,
+            "image",
+            {"hw_scsi_model": "lsilogic"},
+            "f0e1",
+            CONTROLLER,
+        ),
+    ],
+)
+def test_the_controller_of_a_rescue_disk(
+    buses, own, origin, properties, place, edit
+):
+    kinds = {"rescue_bus": buses, "scsi_model": ["virtio-scsi"]}
+    if properties == SATA:
+        kinds["disk_bus"] = ["sata"]
+    rules = allowing(kinds)
+    request, read = rescuing(own, properties, origin)
+    _, fix = found(rules, request, read)
+    assert not fix.left
+    assert [
+        (each["id"], each["property"], each["value"]) for each in fix.changes
+    ] == [(place, *edit)]
+
+
+def test_a_cdrom_to_rescue_with_takes_a_bus_that_cdroms_have():
+    rules = allowing(
+        {
+            "rescue_bus": ["scsi", "virtio", "sata"],
+            "scsi_model": ["virtio-scsi"],
+        }
+    )
+    request, read = rescuing(FOREIGN, hw_rescue_device="cdrom")
+    _, fix = found(rules, request, read)
+    assert edits(fix) == {"hw_rescue_bus": "sata"}
+
+
+@pytest.mark.parametrize("origin", [SERVER, "passthrough", "domain"])
+def test_what_is_in_no_document_is_left(origin):
+    kept = DeviceChoice("disk_bus", "ide", "server's sda", "sda", origin)
+    hardware = HardwareRequest(choices=(kept,), only=frozenset(("disk_bus",)))
+    request = ServerRequest(hardware, Subject(REBUILD, "p1"))
+    refusals, fix = found(allowing(DISKS), request, lambda _draft: request)
+    assert (edits(fix), fix.left, fix.complete) == ({}, [*refusals], True)
+
+
+def test_a_copy_is_judged_as_it_is_made():
+    """Another project's image: a copy has what a command can give it."""
+    kinds = {"disk_bus": ["virtio"], "vif_model": ["virtio"]}
+    properties = {
+        "hw_disk_bus": "ide",
+        "hw_vif_model": "virtio",
+        "os_distro": "plan 9",
+        "x": "y",
+        "disk_format": "qcow2",
+        **listed({"disk_bus": "ide"}),
+    }
+    _, fix = found(allowing(kinds), of(properties, holder=FOREIGN))
+    assert not fix.left
+    (copy,) = fix.draft.documents.values()
+    assert copy == {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
+
+
+def test_an_exemption_of_an_image_is_not_one_of_its_copy():
+    exemption = {
+        "id": "old",
+        "reason": "its driver",
+        "images": [FOREIGN.id],
+        "projects": ["p1"],
+        "rules": {"guest_devices.vif_model": ["e1000"]},
+        "until": TODAY.isoformat(),
+    }
+    kinds = {"disk_bus": ["virtio"], "vif_model": ["virtio"]}
+    rules = allowing(kinds, exemptions=[exemption])
+    properties = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
+    _, fix = found(rules, of(properties, holder=FOREIGN))
+    assert edits(fix) == {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
+    own = {**exemption, "images": [OWN.id]}
+    _, fix = found(allowing(kinds, exemptions=[own]), of(properties))
+    assert edits(fix) == {"hw_disk_bus": "virtio"}
+
+
+@pytest.mark.parametrize(
+    ("origin", "holder", "project", "foreign"),
+    [
+        ("image", FOREIGN, "p1", True),
+        ("image", OWN, "p1", False),
+        ("image", Holder("0ef1"), "p1", False),
+        # what Nova keeps has no owner
+        ("image", STORED, "p1", False),
+        ("image", FOREIGN, None, False),
+        # a volume is its project's alone
+        (VOLUME, FOREIGN, "p1", False),
+    ],
+)
+def test_whose_an_image_is(origin, holder, project, foreign):
+    subject = Subject(REBUILD, project)
+    assert search.is_foreign((origin, holder), subject) is foreign
+
+
+MODES = {
+    "disk_bus": {"allow": ["virtio"], "mode": "enforce"},
+    "vif_model": {"allow": ["virtio"], "mode": "warn"},
+    "sound_model": {"allow": [], "mode": "audit"},
+}
+THREE = {
+    "hw_disk_bus": "ide",
+    "hw_vif_model": "e1000",
+    "hw_sound_model": "ac97",
+}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "fixed"),
+    [
+        (["disk_bus"], {"hw_disk_bus": "virtio"}),
+        (["vif_model"], {"hw_vif_model": "virtio"}),
+        (
+            ["disk_bus", "sound_model"],
+            {"hw_disk_bus": "virtio", "hw_sound_model": None},
+        ),
+    ],
+)
+def test_violations_that_are_asked_about(kinds, fixed):
+    rules = policy(guest_devices=MODES)
+    request = of(THREE)
+    wanted = [
+        violation
+        for violation in request.verdict(rules, TODAY).violations
+        if violation.choice.kind in kinds
+    ]
+    fix = search.fix(rules, wanted, request, TODAY)
+    assert (edits(fix), fix.left) == (fixed, [])
+
+
+def test_a_fix_brings_in_nothing_as_strict():
+    """A warning is not fixed by what would be refused."""
+    rules = policy(
+        guest_devices={
+            "disk_bus": {"allow": ["scsi"], "mode": "warn"},
+            "scsi_model": {"allow": ["buslogic"]},
+        }
+    )
+    request = of({"hw_disk_bus": "virtio"})
+    warnings = request.verdict(rules, TODAY).warnings
+    fix = search.fix(rules, warnings, request, TODAY)
+    assert (edits(fix), fix.left) == ({}, list(warnings))
+
+
+def many(number):
+    return listed(*[{"disk_bus": "ide"}] * number)
+
+
+@pytest.mark.parametrize(
+    ("number", "judged"),
+    [(search.MOST_VIOLATIONS, True), (search.MOST_VIOLATIONS + 1, False)],
+)
+def test_a_search_is_bounded_by_violations(number, judged):
+    rules = allowing({"disk_bus": ["virtio"]})
+    _, fix = found(rules, of(many(number)))
+    assert fix.complete is judged
+    assert len(fix.draft.edits) == (number if judged else 0)
+    assert len(fix.left) == (0 if judged else number)
+
+
+def counted(rules, request, monkeypatch, **bounds):
+    """Return what is found within other bounds, and how often was judged."""
+    for name, value in bounds.items():
+        monkeypatch.setattr(search, name, value)
+    judged = []
+
+    def read(draft):
+        judged.append(draft)
+        edited = draft.image(request.image)
+        return replace(request, hardware=edited.hardware(), image=None)
+
+    refusals = request.verdict(rules, TODAY).refusals
+    plain = replace(request, image=None)
+    return search.fix(rules, refusals, plain, TODAY, read), len(judged)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_a_search_is_bounded_by_judgements(most, monkeypatch):
+    rules = allowing({"vif_model": ["lan9118"], "disk_bus": ["virtio"]})
+    request = of({"hw_disk_bus": "ide", "hw_vif_model": "e1000"})
+    bound = {"MOST_JUDGEMENTS": most}
+    fix, judged = counted(rules, request, monkeypatch, **bound)
+    assert judged <= most
+    # whether anything else helps is not known
+    assert (fix.complete, left(fix)) == (False, left(fix))
+    assert left(fix)
+
+
+def test_a_search_is_bounded_by_the_threads_processor_time(monkeypatch):
+    rules = allowing({"vif_model": ["lan9118"]})
+    request = of({"hw_vif_model": "e1000"})
+    clock = iter(range(9)).__next__
+    monkeypatch.setattr(search.time, "thread_time", clock)
+    fix, judged = counted(rules, request, monkeypatch, MOST_SECONDS=1)
+    assert (judged, fix.complete) == (2, False)
+
+
+def test_a_search_that_found_all_before_its_bound_is_complete(monkeypatch):
+    rules = allowing({"disk_bus": ["virtio"]})
+    request = of({"hw_disk_bus": "ide"})
+    fix, judged = counted(rules, request, monkeypatch, MOST_JUDGEMENTS=2)
+    assert (edits(fix), judged) == ({"hw_disk_bus": "virtio"}, 2)
+    assert (fix.left, fix.complete) == ([], True)
+
+
+def test_a_fault_of_the_search_is_logged_and_fixes_nothing(caplog):
+    rules = allowing(DISKS)
+    request = ServerRequest(of(THREE).hardware, Subject(BOOT, "p1"))
+
+    def read(_draft):
+        raise ZeroDivisionError
+
+    refusals, fix = found(rules, request, read)
+    assert (edits(fix), fix.left, fix.complete) == ({}, refusals, False)
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert "ZeroDivisionError" in str(record.exc_info)
+
+
+def test_the_order_of_a_search_is_fixed():
+    rules = policy(guest_devices=MODES)
+    backwards = dict(reversed(THREE.items()))
+    results = [found(rules, of(each))[1] for each in (THREE, backwards)]
+    assert [list(edits(fix).items()) for fix in results] == [
+        [("hw_disk_bus", "virtio")]
+    ] * 2
+
+
+def test_an_upload_has_no_id_yet():
+    request = of({"hw_disk_bus": "ide"}, UPLOAD, NOBODY)
+    _, fix = found(allowing(DISKS), request)
+    assert fix.changes == [
+        {
+            "place": "image",
+            "id": None,
+            "property": "hw_disk_bus",
+            "value": "virtio",
+        }
+    ]
