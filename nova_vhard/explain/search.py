@@ -49,7 +49,7 @@ LOG = get_logger(__name__)
 # Not by the wall clock: a busy machine must not change what is proposed.
 MOST_VIOLATIONS = 32
 MOST_JUDGEMENTS = 96
-MOST_SECONDS = 0.25
+MOST_SECONDS = 0.04
 
 # Choices that are in no document.
 _FIXED = frozenset((PASSTHROUGH, DOMAIN, SERVER))
@@ -140,7 +140,12 @@ def _reading(request: ServerRequest, image: Image) -> Read:
     def read(draft: Draft) -> ServerRequest:
         edited = draft.image(image, request.before)
         touched = draft.touched(request.touched)
-        return replace(request, hardware=edited.hardware(), touched=touched)
+        return replace(
+            request,
+            hardware=edited.hardware(),
+            touched=touched,
+            with_defaults=True,
+        )
 
     return read
 

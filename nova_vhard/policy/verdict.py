@@ -330,7 +330,10 @@ def soften(verdict: Verdict, mode: Mode) -> Verdict:
 
 
 def introduced_violations(
-    after: Verdict, before: Verdict, touched: frozenset[str]
+    after: Verdict,
+    before: Verdict,
+    touched: frozenset[str],
+    with_defaults: bool = False,
 ) -> Verdict:
     """Return the verdict on a change: what it sets, or keeps.
 
@@ -340,12 +343,17 @@ def introduced_violations(
     :param after: on the image as it would be
     :param before: on the image as it is
     :param touched: names of the properties that the change names
+    :param with_defaults: whether such defaults count all the same
     """
     old = keys_of(before)
     kept = tuple(
         violation
         for violation in after.violations
-        if (violation.choice is None or violation.choice.implied is None)
+        if (
+            with_defaults
+            or violation.choice is None
+            or violation.choice.implied is None
+        )
         and (not violation.keys <= old or violation.cause.names & touched)
     )
     return replace(after, violations=kept)

@@ -32,6 +32,8 @@ class ServerRequest:
     :ivar image: where it is about an image itself: the image as it would be
     :ivar before: for a change of an image: the image as it is
     :ivar touched: for a change of an image: the properties that it names
+    :ivar with_defaults: for a change of an image: whether it is charged with
+        the defaults that it brings in: a fix must not bring in a bad one
     :ivar unread: whether nobody answered of what image it is: what that
         brings in is for the scheduler's gate to judge
     :ivar hidden: whether the user gets no such image, likewise
@@ -46,6 +48,7 @@ class ServerRequest:
     image: Image | None = None
     before: Image | None = None
     touched: frozenset[str] = frozenset()
+    with_defaults: bool = False
     unread: bool = False
     hidden: bool = False
     attached_to: str | None = None
@@ -60,6 +63,7 @@ class ServerRequest:
                 evaluate(policy, self.hardware, self.subject, today),
                 evaluate(policy, self.before.hardware(), self.subject, today),
                 self.touched,
+                self.with_defaults,
             )
         had = map(up_to_current_count, self.existing)
         already = violated(policy, had, self.subject, today)
