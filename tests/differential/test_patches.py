@@ -66,15 +66,11 @@ class Judged(judge.PolicyEnforcer):
         super().__init__(*args, **more)
         self.seen: list[Any] = []
 
-    def judge(self, policy: Any, request: Any, *rest: Any, **more: Any) -> Any:
-        self.seen.append(request)
-        return super().judge(policy, request, *rest, **more)
-
-    def judge_change(
-        self, policy: Any, before: Any, after: Any, *rest: Any
-    ) -> Any:
-        self.seen += [before, after]
-        return super().judge_change(policy, before, after, *rest)
+    def refusal(self, policy: Any, request: Any, *rest: Any) -> Any:
+        before = request.before
+        self.seen += [before.hardware()] if before else []
+        self.seen.append(request.hardware)
+        return super().refusal(policy, request, *rest)
 
 
 @pytest.fixture(scope="module", autouse=True)

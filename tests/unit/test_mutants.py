@@ -218,7 +218,7 @@ def test_a_draw_and_an_area_are_no_record(run, arguments):
 
 def test_fewer_of_each_area_are_said_to_be(run, capsys):
     assert run(REASON, "--count", "5") == (0, False)
-    assert "15 of 27 mutants" in capsys.readouterr().out
+    assert "20 of 36 mutants" in capsys.readouterr().out
 
 
 def test_what_runs_at_import_is_tried_in_a_process_of_its_own(monkeypatch):

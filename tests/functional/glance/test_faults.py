@@ -19,20 +19,20 @@ CREATE = (
     f"{GATES}.enforcer.PolicyEnforcer.policy",
     f"{GATES}.glance_api.buffer_body",
     f"{GATES}.glance_api.subject_of",
-    f"{GATES}.glance_api.image_reader.read",
-    f"{GATES}.enforcer.evaluate",
+    "nova_vhard.request.lookups.image_reader.read",
+    "nova_vhard.request.server_request.evaluate",
     "nova_vhard.policy.events.write",
     "nova_vhard.policy.events._encoded",
 )
 UPDATE = (
     f"{GATES}.glance_api.stored",
     f"{GATES}.glance_api.changed",
-    f"{GATES}.enforcer.introduced_violations",
+    "nova_vhard.request.server_request.introduced_violations",
 )
 IMPORT = (
     f"{GATES}.glance_import.PolicyEnforcer",
-    f"{GATES}.glance_import.image_reader.read",
-    f"{GATES}.enforcer.evaluate",
+    "nova_vhard.request.lookups.image_reader.read",
+    "nova_vhard.request.server_request.evaluate",
     "nova_vhard.policy.events.write",
 )
 #: By an OSError it says that the client has sent less than announced.
@@ -99,9 +99,23 @@ def test_what_glance_itself_cannot_read(
 def test_a_refused_upload(
     gated: User, plain: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = f"{GATES}.enforcer.explain.api_message"
+    place = "nova_vhard.explain.messages.api_message"
     monkeypatch.setattr(place, faults.failing(RuntimeError))
     ours(gated.create(hw_disk_bus="ide"))
+    assert plain.images() == []
+
+
+def test_a_search_of_a_fix(
+    gated: User, plain: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal is one, whatever becomes of its fix."""
+    place = "nova_vhard.explain.search._Search.run"
+    monkeypatch.setattr(place, faults.failing(RuntimeError))
+    with faults.errors() as logged:
+        response = gated.create(hw_disk_bus="ide")
+    assert response.status_int == 403
+    assert "To fix" not in response.text
+    faults.check_logged(logged, RuntimeError)
     assert plain.images() == []
 
 

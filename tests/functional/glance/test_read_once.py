@@ -36,7 +36,7 @@ NAMES = ("img_config_drive", "hw_machine_type")
 @pytest.fixture
 def between(monkeypatch: pytest.MonkeyPatch) -> Between:
     """Have something happen when the next change is judged, just before."""
-    judge = PolicyEnforcer.judge_change
+    judge = PolicyEnforcer.refusal
 
     def happens(other: Callable[[], object]) -> None:
         waiting = [other]
@@ -46,7 +46,7 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Between:
                 waiting.pop()()
             return judge(*arguments)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(PolicyEnforcer, "judge_change", late)
+        monkeypatch.setattr(PolicyEnforcer, "refusal", late)
 
     return happens
 

@@ -108,8 +108,25 @@ class TestApi(RequestIds, verdicts.VerdictCase):
 
     def test_a_refused_request(self):
         old = self.image(**helpers.IDE)
-        place = f"{GATES}.enforcer.explain.api_message"
+        place = "nova_vhard.explain.messages.api_message"
         self.broken(place, RuntimeError, lambda: self.boot(old))
+
+    def test_a_search_of_a_fix(self):
+        """A refusal is one, whatever becomes of its fix."""
+        old = self.image(**helpers.IDE)
+        for place in ("draft.Draft.of", "search._Search.run"):
+            with (
+                mock.patch(
+                    f"nova_vhard.explain.{place}",
+                    faults.failing(RuntimeError),
+                ),
+                faults.errors() as logged,
+            ):
+                response = self.boot(old)
+            self.assertEqual(403, response.status_int)
+            self.assertNotIn("To fix", base.text(response))
+            faults.check_logged(logged, RuntimeError)
+        self.assertIn("To fix", base.text(self.boot(old)))
 
     def test_a_rebuild(self):
         server = self.server(self.clean)

@@ -8,7 +8,6 @@ from nova import exception
 
 from nova_vhard.catalogue.checks import REQUIRABLE
 from nova_vhard.catalogue.profiles import PROFILES
-from nova_vhard.explain import messages
 from nova_vhard.gates import extra_specs, nova_flavor
 from nova_vhard.gates.nova_router import Call
 from nova_vhard.policy.model import Mode
@@ -99,9 +98,10 @@ def test_names_of_outsiders_are_clean_wherever_they_stand():
 
 
 def test_what_the_administrator_reads():
-    text = messages.api_message(violations({}, GPU), WHO)
-    assert "a flavor that asks for gpu needs" in text
-    assert "`--property trait:CUSTOM_VHARD_IOMMU=required`" in text
+    (violation,) = violations({}, GPU)
+    assert "a flavor that asks for gpu needs" in violation.cause.text
+    given = "`--property trait:CUSTOM_VHARD_IOMMU=required`"
+    assert given in violation.cause.fix
 
 
 @pytest.mark.parametrize(
