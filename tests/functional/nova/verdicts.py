@@ -42,25 +42,34 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
         """Return at once: nothing is at work."""
 
     def server(
-        self, image: str = "", *disks: dict[str, Any], **metadata: str
+        self,
+        image: str = "",
+        *disks: dict[str, Any],
+        fields: dict[str, Any] | None = None,
+        **metadata: str,
     ) -> str:
         """Put a server that runs into Nova's database; return its id.
 
         :param image: the image that it was made of; "" for a volume
-        :param disks: fields of its block device mappings, the root first
+        :param disks: fields of its block device mappings, the root first;
+            without a root there, Nova has not named it or its bus yet
+        :param fields: other fields of the server
         :param metadata: image properties that Nova keeps with it
         """
         admin = context.get_admin_context()
         cell = self.cell_mappings["cell1"]
         with context.target_cell(admin, cell) as targeted:
-            instance = objects.Instance(targeted, **_fields(image, metadata))
+            kept = {**_fields(image, metadata), **(fields or {})}
+            instance = objects.Instance(targeted, **kept)
             instance.create()
             root = {"source_type": "image", "destination_type": "local"}
-            if image:
+            if image and not any(
+                disk.get("boot_index") == 0 for disk in disks
+            ):
                 disks = ({**root, "image_id": image, "boot_index": 0}, *disks)
-            for fields in disks:
+            for disk in disks:
                 objects.BlockDeviceMapping(
-                    targeted, instance_uuid=instance.uuid, **fields
+                    targeted, instance_uuid=instance.uuid, **disk
                 ).create()
         objects.InstanceMapping(
             admin,
