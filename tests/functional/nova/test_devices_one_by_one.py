@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a server gets is compared with what it has, device by device.
+
+Each cell of device_cells is one request to Nova's API under each preset.
+"""
+
+import functools
+import re
+import uuid
+
+import webob
+from nova import context, objects
+from nova.compute import power_state, vm_states
+from nova.network import model as network_model
+
+from tests.functional.nova import device_cells as cells
+from tests.functional.nova import service, typed, verdicts
+
+STABLE = {"hw_rescue_device": "disk", "hw_rescue_bus": "virtio"}
+#: What a cell comes to: the rules that refuse, and those that fail to warn.
+Answer = tuple[set[str], set[str]]
+
+
+def merged(*parts: cells.Properties) -> dict[str, str]:
+    """Return properties of which the last one counts; None removes one."""
+    whole = {name: value for part in parts for name, value in part.items()}
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+class Cells(verdicts.VerdictCase):
+    """Servers as Nova's database has them once they have booted."""
+
+    def setUp(self):
+        super().setUp()
+        self.events = self.decisions()
+        self.port = self.neutron.port_1["id"]
+        # What comes after the gate asks the server's host, and waits for it.
+        card = {"id": self.port}
+        for name, answer in (
+            ("attach_volume", "/dev/vdz"),
+            ("attach_interface", card),
+            ("resize", None),
+        ):
+            self.stub_out(
+                f"nova.compute.api.API.{name}",
+                lambda *_, answer=answer, **__: answer,
+            )
+
+    def _setup_services(self) -> None:
+        super()._setup_services()
+        # Nova's API asks which version the oldest compute has.
+        admin = context.get_admin_context()
+        cell = self.cell_mappings["cell1"]
+        with context.target_cell(admin, cell) as targeted:
+            objects.Service(
+                targeted,
+                host=verdicts.HOST,
+                binary="nova-compute",
+                topic="compute",
+            ).create()
+
+    def check(self, cell: cells.Cell, machine: str) -> None:
+        """Check what a cell comes to under each preset."""
+        self.assertEqual(
+            {
+                preset: (cell.expected(preset, machine), set())
+                for preset in cells.PRESETS
+            },
+            {
+                preset: self.answer(cell, machine, preset)
+                for preset in cells.PRESETS
+            },
+        )
+
+    def answer(self, cell: cells.Cell, machine: str, preset: str) -> Answer:
+        header = service.HEADER.replace("baseline", preset)
+        service.write_policy(self.policy_file, cell.policy, header)
+        made = merged(cells.clean(machine), cell.had_by_image)
+        image = self.image(**merged(made, cell.now))
+        server = self.made(cell, image, {**cells.recorded(machine), **made})
+        self.events.clear()
+        response = self.ask(cell, server, image, machine)
+        broken: dict[str, set[str]] = {"enforce": set(), "warn": set()}
+        for event in self.events:
+            for violation in event["violations"]:
+                rule = violation["rule"].removeprefix("guest_devices.")
+                name = "usb" if rule in cells.USB else rule
+                broken[violation["mode"]].add(name)
+        refused = broken["enforce"]
+        expected = (403,) if refused else (200, 202)
+        self.assertIn(response.status_int, expected, response.text)
+        if preset == "scs":
+            # It may allow the tablet that Nova gives to every guest.
+            refused.discard("usb")
+        return refused - cell.also, cell.softened(preset) - broken["warn"]
+
+    def made(
+        self, cell: cells.Cell, image: str, record: dict[str, str]
+    ) -> str:
+        """Return the id of a server that runs."""
+        card = network_model.VIF(
+            id=str(uuid.uuid4()),
+            network=network_model.Network(id=str(uuid.uuid4())),
+        )
+        network = network_model.NetworkInfo([card] if cell.nic else [])
+        return self.server(
+            image,
+            {**cell.root, "image_id": image},
+            *cell.disks,
+            fields={
+                **self.flavor(cell.had_by_flavor),
+                "config_drive": "True" if cell.config_drive else "",
+                "root_device_name": cell.root["device_name"],
+                "info_cache": objects.InstanceInfoCache(network_info=network),
+            },
+            **record,
+        )
+
+    def flavor(self, specs: dict[str, str]) -> dict[str, objects.Flavor]:
+        if not specs:
+            return {}
+        created = self._create_flavor(extra_spec=specs)
+        admin = context.get_admin_context()
+        return {"flavor": objects.Flavor.get_by_flavor_id(admin, created)}
+
+    def ask(
+        self, cell: cells.Cell, server: str, image: str, machine: str
+    ) -> webob.Response:
+        """Send the request of a cell."""
+        clean = cells.clean(machine)
+        home = f"/v2.1/servers/{server}"
+        match cell.operation:
+            case cells.LEGACY_RESCUE:
+                other = self.image(**merged(clean, cell.brings))
+                body = {"rescue": {"rescue_image_ref": other}}
+            case cells.STABLE_RESCUE:
+                machine_type = {"hw_machine_type": machine}
+                other = self.image(**merged(machine_type, STABLE, cell.brings))
+                body = {"rescue": {"rescue_image_ref": other}}
+            case cells.REBUILD:
+                body = {"rebuild": {"imageRef": image}}
+            case cells.REBUILD_OTHER:
+                other = self.image(**merged(clean, cell.brings))
+                body = {"rebuild": {"imageRef": other}}
+            case cells.ATTACH_VOLUME:
+                disk = {"volumeId": self.volume()}
+                return self.call(
+                    "POST",
+                    f"{home}/os-volume_attachments",
+                    {"volumeAttachment": disk},
+                )
+            case cells.ATTACH_INTERFACE:
+                # Nova shows the port that it has put into the server.
+                self.neutron._ports[self.port]["device_id"] = server
+                return self.call("POST", f"{home}/os-interface", {})
+            case cells.UNSHELVE:
+                record = self.instance(server).image_meta.properties
+                snapshot = self.image(
+                    **merged(
+                        {
+                            name: str(record.get(name))
+                            for name in record.fields
+                            if name in record
+                        },
+                        cell.brings,
+                    )
+                )
+                typed.rest(
+                    server,
+                    vm_states.SHELVED_OFFLOADED,
+                    power_state.SHUTDOWN,
+                    shelved_image_id=snapshot,
+                )
+                body = {"unshelve": None}
+            case cells.RESIZE:
+                flavor = self._create_flavor(extra_spec=cell.brings or None)
+                body = {"resize": {"flavorRef": flavor}}
+            case cells.CREATE_IMAGE:
+                body = {"createImage": _image(cell)}
+            case cells.CREATE_BACKUP:
+                rotation = {"backup_type": "daily", "rotation": 1}
+                body = {"createBackup": {**_image(cell), **rotation}}
+            case cells.SHELVE:
+                body = {"shelve": None}
+        return self.act(server, body)
+
+
+def _image(cell: cells.Cell) -> dict[str, object]:
+    return {"name": "a snapshot", "metadata": dict(cell.brings)}
+
+
+def with_cells(owner: type[Cells]) -> type[Cells]:
+    """Give a class a test for each cell and machine type."""
+    for cell in cells.CELLS:
+        for machine in cell.on:
+            words = f"{cell.operation} {cell.name} {machine}"
+            name = "test_" + re.sub(r"\W+", "_", words)
+            assert not hasattr(owner, name), name
+            test = functools.partialmethod(Cells.check, cell, machine)
+            setattr(owner, name, test)
+    return owner
+
+
+@with_cells
+class TestVerdicts(Cells):
+    ONE_CLOUD = True
