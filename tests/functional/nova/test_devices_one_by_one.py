@@ -89,9 +89,6 @@ class Cells(verdicts.VerdictCase):
         refused = broken["enforce"]
         expected = (403,) if refused else (200, 202)
         self.assertIn(response.status_int, expected, response.text)
-        if preset == "scs":
-            # It may allow the tablet that Nova gives to every guest.
-            refused.discard("usb")
         return refused - cell.also, cell.softened(preset) - broken["warn"]
 
     def made(
