@@ -3,7 +3,7 @@
 
 A token is the identity itself: ``project/user/role,role``, and optionally
 ``/domain``.  As auth_token does, it drops identity headers that the client
-sent and sets its own.
+sent and sets its own.  A service token has the same form.
 """
 
 from collections.abc import Callable, Iterable
@@ -46,6 +46,10 @@ class TokenAsIdentity:
         environ["HTTP_X_IDENTITY_STATUS"] = "Invalid"
         if "HTTP_X_AUTH_TOKEN" in environ:
             environ.update(_identity(environ["HTTP_X_AUTH_TOKEN"]))
+        if "HTTP_X_SERVICE_TOKEN" in environ:
+            service = _identity(environ["HTTP_X_SERVICE_TOKEN"])
+            environ["HTTP_X_SERVICE_IDENTITY_STATUS"] = "Confirmed"
+            environ["HTTP_X_SERVICE_ROLES"] = service["HTTP_X_ROLES"]
         return self.app(environ, start_response)
 
 
