@@ -52,6 +52,65 @@ def test_an_image_manager_sets_one_property_after_another(of, preset):
     assert stopped == {}
 
 
+SCSI = {"hw_disk_bus": "scsi"}
+VIRTIO_SCSI = {"hw_scsi_model": "virtio-scsi"}
+LSI = {"hw_scsi_model": "lsilogic"}
+IDE = {"hw_disk_bus": "ide"}
+DEBIAN = {"os_distro": "debian"}
+ISO_ON_PC = {"disk_format": "iso", "hw_machine_type": "pc"}
+
+
+# Preset, what the image is, what a PATCH adds (None: the POST is judged), and
+# the rules that refuse. lsilogic is libvirt's default controller: a PATCH that
+# brings it in passes, and the boot is refused.
+@pytest.mark.parametrize(
+    ("preset", "stored", "added", "rules"),
+    [
+        ("baseline", SCSI, None, {"scsi_model"}),
+        ("baseline", {**SCSI, **VIRTIO_SCSI}, None, set()),
+        ("baseline", {}, SCSI, set()),
+        ("baseline", SCSI, VIRTIO_SCSI, set()),
+        ("baseline", SCSI, LSI, {"scsi_model"}),
+        ("baseline", {}, LSI, {"scsi_model"}),
+        ("baseline", {}, IDE, {"disk_bus"}),
+        ("baseline", VIRTIO_SCSI, IDE, {"disk_bus"}),
+        ("baseline", ISO_ON_PC, None, {"cdrom_bus"}),
+        ("scs", {}, None, set()),
+        # libosinfo may pick any bus: the image has to say it.
+        ("scs", DEBIAN, None, {"disk_bus"}),
+        ("scs", {**DEBIAN, "hw_disk_bus": "virtio"}, None, set()),
+        ("scs", {}, IDE, {"disk_bus"}),
+    ],
+)
+def test_what_a_request_sets_and_what_it_brings_in(
+    of, plain, caplog, preset, stored, added, rules
+):
+    caplog.set_level("INFO", logged.DECISIONS)
+    user = of(preset)
+    if added is None:
+        response = user.create(**stored)
+    else:
+        image = plain.create(**stored).json["id"]
+        changes = [add(f"/{name}", added[name]) for name in added]
+        response = user.update(image, *changes)
+    (event,) = logged.decisions(caplog)
+    assert _refusals(event, "rule") == sorted(rules)
+    passed = 201 if added is None else 200
+    assert response.status_int == (403 if rules else passed)
+
+
+def _refusals(event, *parts):
+    """Return what refuses a request, by rule, or by rule and value."""
+    return sorted(
+        "=".join(
+            str(violation[part]).removeprefix("guest_devices.")
+            for part in parts
+        )
+        for violation in event["violations"]
+        if violation["mode"] == "enforce"
+    )
+
+
 @pytest.mark.parametrize("preset", recorded.PRESETS)
 def test_each_image_is_refused_for_these_reasons(of, caplog, preset):
     caplog.set_level("INFO", logged.DECISIONS)
@@ -67,11 +126,7 @@ def test_each_image_is_refused_for_these_reasons(of, caplog, preset):
             **image["properties"],
         )
         (event,) = logged.decisions(caplog)
-        actual[name] = sorted(
-            f"{each['rule'].removeprefix('guest_devices.')}={each['value']}"
-            for each in event["violations"]
-            if each["mode"] == "enforce"
-        )
+        actual[name] = _refusals(event, "rule", "value")
         expected[name] = verdicts[name][preset]
         assert response.status_int == (403 if actual[name] else 201)
     assert actual == expected
