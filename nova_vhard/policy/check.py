@@ -51,19 +51,9 @@ def _requires(spec: Any) -> Iterator[Fault]:
         yield ("requires",), f'{quote(spec)} is no version; write ">=1.0"'
         return
     if release.RUNNING is None or release.RUNNING not in wanted:
-        yield ("requires",), _unmet(spec, wanted)
-
-
-def _unmet(spec: str, wanted: SpecifierSet) -> str:
-    """Return what keeps the version that runs from using a policy."""
-    have = release.installed()
-    needs = f"this policy needs nova-vhard {quote(spec)} and "
-    if have is not None and have in wanted:
-        return f"{needs}this process runs {release.RUNNING}"
-    return (
-        f"{needs}{have or 'none'} is installed; upgrade the package on this "
-        "host first"
-    )
+        runs = release.RUNNING or "an unknown version"
+        text = f"this policy needs nova-vhard {quote(spec)} and {runs} runs"
+        yield ("requires",), f"{text}: upgrade the package and restart"
 
 
 def duplicates(data: dict[str, Any]) -> Iterator[Fault]:

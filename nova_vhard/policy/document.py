@@ -28,7 +28,6 @@ from nova_vhard.policy import (
     assemble,
     check,
     origin,
-    release,
 )
 from nova_vhard.policy.meaning import refused_replacements
 from nova_vhard.policy.model import Policy
@@ -113,8 +112,6 @@ def merged(
         if not problems.count:
             _check_merged(tree, files[0], problems)
         if problems.count:
-            if text := release.restart():
-                problems.add(files[0], 1, (), text)
             raise problems.error()
         return tree, files
 

@@ -44,9 +44,8 @@ def problems(path, **limit):
             f"{HEAD}requires: '>=99'\n",
             2,
             "requires",
-            f"this policy needs nova-vhard '>=99' and "
-            f"{release.RUNNING} is installed; upgrade the package "
-            "on this host first",
+            f"this policy needs nova-vhard '>=99' and {release.RUNNING} "
+            "runs: upgrade the package and restart",
         ),
         (
             f"{HEAD}extends: nothere\n",
