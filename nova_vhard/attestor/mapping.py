@@ -21,8 +21,6 @@ from nova_vhard.common.text import clean, quote
 from nova_vhard.placement.client import Provider
 
 _LIMIT = 16 * 1024 * 1024
-#: Hosts and agents of one file.
-_NODES = 500_000
 _NAMED = 20
 _UUID_FIX = (
     "and a name can be given to another provider by each compute node's "
@@ -60,7 +58,7 @@ def _read(path: str, text: str) -> tuple[Any, list[str]]:
         """Note a fault of the file."""
         faults.append(str(Problem(path, line, spell(place), message)))
 
-    data, lines = yaml_lines.read(text, report, _NODES)
+    data, lines = yaml_lines.read(text, report)
     if not faults:
         for place, message in _faults(data):
             report(lines.of(place), place, message)

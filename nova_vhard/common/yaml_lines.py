@@ -1,49 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain data and the line of every value, out of a YAML file.
+"""A YAML file as plain data, with the line of every value.
 
-Numbers and dates stay the text that they were written as: a project id of
-digits alone must not turn into a number. Anchors and aliases are refused
-where they stand, before anything is made of them: a few hundred bytes of them
-can stand for more values than any memory holds.
+Scalars stay text, except booleans and null: a project id that is made of
+digits must not become a number.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
 
-from nova_vhard.common.yaml_tree import (
-    MAX_NODES,
-    Path,
-    Refused,
-    Report,
-    TreeBuilder,
-)
+from nova_vhard.common.problems import Path
+from nova_vhard.common.text import clean, quote
 
-__all__ = ["Lines", "Path", "Report", "read"]
+Report = Callable[[int, Path, str], None]
+
+#: Levels of mappings and lists within each other.
+MAX_DEPTH = 32
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-# What YAML takes for the end of a line.
-_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-# What begins an entry: a key or a dash. Other words there can be the rest of
-# a value that goes on.
-_ENTRY = re.compile(r"-(?:\s|$)|[^\s'\"#{\[-][^'\"#]*:(?:\s|$)")
-_BLOCKS = frozenset(
-    f"while parsing a block {kind}" for kind in ("mapping", "collection")
-)
-_ABOUT_TABS = re.compile(" tab |cannot start any token")
-_TAB = "a tab is in the indentation: indent with spaces"
-_OTHERWISE = (
-    "the line is indented otherwise than the lines it belongs to: give them "
-    "the same number of spaces"
-)
+_TAG = "tag:yaml.org,2002:"
+_MERGE = f"{_TAG}merge"
+_TEXT = ("str", "int", "float", "timestamp", "value", "merge")
+_SCALARS = frozenset(f"{_TAG}{name}" for name in _TEXT)
+_COLLECTIONS = frozenset((f"{_TAG}map", f"{_TAG}seq"))
+_TRUE = frozenset(("true", "yes", "on"))
+_BOOLEANS = _TRUE | {"false", "no", "off"}
 
 
 class Lines:
-    """Where each value stands: path to line number, from 1."""
+    """The line of each value, from 1, by its path."""
 
     def __init__(self, lines: Mapping[Path, int]) -> None:
         self._lines = lines
@@ -55,68 +41,99 @@ class Lines:
         return self._lines.get(path, 1)
 
 
-def read(
-    text: str, report: Report, most: int = MAX_NODES
-) -> tuple[Any, Lines]:
-    """Parse YAML with a safe loader.
+def read(text: str, report: Report) -> tuple[Any, Lines]:
+    """Parse a YAML document.
 
-    :param text: the content of the file
     :param report: called with line, path and message for each fault
-    :param most: keys and values that the file may have
-    :returns: plain data (None where the text is no YAML, or has what is not
-        supported) and its lines
+    :returns: the data and its lines; the data is None if the document is
+        empty or cannot be parsed
     """
-    builder = TreeBuilder(report, most)
-    lines = Lines(builder.lines)
+    lines: dict[Path, int] = {}
+    data = None
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            builder.take(event)
-    except Refused as error:
-        report(error.line, error.path, error.message)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        stated = _indentation(text, error) or error.problem
-        report(mark.line + 1 if mark else 1, (), f"not YAML: {stated}")
+        if not _rejected(text, report):
+            node = yaml.compose(text, Loader=_LOADER)
+            data = node and _plain(node, (), lines, report)
     except yaml.reader.ReaderError as error:
-        _report_character(text, error, report)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        stated = (str(error).splitlines() or [type(error).__name__])[0]
-        report(1, (), f"not YAML: {stated}")
-    else:
-        return builder.data, lines
-    return None, lines
+        # The position is in bytes or in characters, as the loader counts.
+        before, *_ = text.partition(chr(error.character))
+        reason, *_ = str(error).splitlines()
+        report(before.count("\n") + 1, (), f"cannot be parsed: {reason}")
+    except yaml.MarkedYAMLError as error:
+        number = error.problem_mark.line if error.problem_mark else 0
+        reason = str(error.problem)
+        if error.context and error.context_mark:
+            begins = error.context_mark.line + 1
+            reason = f"{error.context} from line {begins}: {reason}"
+        line = "".join(text.splitlines()[number : number + 1])
+        if line.lstrip(" ").startswith("\t"):
+            reason += "; indent with spaces, not with tabs"
+        elif "block" in reason:
+            reason += "; compare the indentation with the lines around it"
+        report(number + 1, (), f"cannot be parsed: {reason}")
+    return data, Lines(lines)
 
 
-def _indentation(text: str, error: yaml.MarkedYAMLError) -> str:
-    """Say that a line is indented wrongly; empty where that is not certain.
+def _rejected(text: str, report: Report) -> bool:
+    """Report anchors, aliases and what is nested too deeply.
 
-    libyaml and the parser in Python name it in words of their own, and both
-    mark the place.
+    Each alias of an anchor would be one more copy of the same node, and the
+    functions that walk through the nodes are recursive.
+
+    :returns: True if there is one of them
     """
-    mark = error.problem_mark
-    lines = _BREAK.split(text)
-    if mark is None or mark.line >= len(lines):
-        return ""
-    line = lines[mark.line]
-    before, rest = line[: mark.column], line[mark.column :]
-    if before.strip(" \t") or not rest:
-        return ""
-    if rest[0] == "\t" and _ABOUT_TABS.search(str(error.problem)):
-        return _TAB
-    start = error.context_mark if error.context in _BLOCKS else None
-    if start is None or start.line == mark.line or start.column >= mark.column:
-        return ""
-    return _OTHERWISE if _ENTRY.match(rest) else ""
+    rejected = False
+    depth = 0
+    event: Any
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        problem = ""
+        if getattr(event, "anchor", None):
+            problem = f"anchor or alias {quote(event.anchor)} is not supported"
+            problem += "; write the value out"
+        elif depth > MAX_DEPTH:
+            problem = f"is nested deeper than {MAX_DEPTH} levels"
+        if problem:
+            rejected = True
+            report(event.start_mark.line + 1, (), problem)
+        if depth > MAX_DEPTH:
+            break
+    return rejected
 
 
-def _report_character(
-    text: str, error: yaml.reader.ReaderError, report: Callable[..., None]
-) -> None:
-    """Name the line of a character that YAML does not allow."""
-    # libyaml counts bytes, the parser in Python counts characters.
-    if error.encoding == "unicode":
-        before = text[: error.position].count("\n")
-    else:
-        before = text.encode()[: error.position].count(b"\n")
-    stated = str(error).splitlines()[0]
-    report(before + 1, (), f"not YAML: {stated}")
+def _plain(
+    node: yaml.Node, path: Path, lines: dict[Path, int], report: Report
+) -> Any:
+    """Return the data of a node, and record the line of each value."""
+    line = lines.setdefault(path, node.start_mark.line + 1)
+    scalar = isinstance(node, yaml.ScalarNode)
+    if scalar and node.tag == f"{_TAG}null":
+        return None
+    if scalar and node.tag == f"{_TAG}bool":
+        if node.value.lower() not in _BOOLEANS:
+            report(line, path, f"{quote(node.value)} must be true or false")
+        return node.value.lower() in _TRUE
+    if node.tag not in (_SCALARS if scalar else _COLLECTIONS):
+        report(line, path, f"tag {clean(node.tag)} is not supported")
+    if scalar:
+        return node.value
+    if isinstance(node, yaml.SequenceNode):
+        return [
+            _plain(item, (*path, index), lines, report)
+            for index, item in enumerate(node.value)
+        ]
+    data: dict[str, Any] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            report(line, path, "a key must be a single word")
+            continue
+        place = (*path, key.value)
+        if key.tag == _MERGE:
+            report(line, path, "merge keys (<<) are not supported")
+        elif place in lines:
+            report(line, place, f"duplicate key, first in line {lines[place]}")
+        lines[place] = line
+        data[key.value] = _plain(value, place, lines, report)
+    return data

@@ -11,13 +11,10 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.common import (
-    source,
-    yaml_lines,
-    yaml_tree,
-)
+from nova_vhard.common import source, yaml_lines
 from nova_vhard.common.problems import (
     PATH_LIMIT,
+    Path,
     PolicyError,
     Problems,
     unexpected,
@@ -33,9 +30,6 @@ from nova_vhard.policy.meaning import refused_replacements
 from nova_vhard.policy.model import Policy
 
 SHIPPED = ("baseline", "scs", "strict")
-
-#: Bytes of a file for each key or value that it may have beyond the usual.
-_BYTES = 8
 
 #: Files of one policy: the outermost, and those that it extends.
 MAX_FILES = 8
@@ -206,7 +200,7 @@ def _read(
     """Read one file; what is wrong with it goes into problems."""
     count = problems.count
 
-    def report(line: int, place: yaml_lines.Path, message: str) -> None:
+    def report(line: int, place: Path, message: str) -> None:
         """Note a fault of the file."""
         problems.add(path, line, place, message)
 
@@ -218,8 +212,7 @@ def _read(
     except source.UnreadableError as error:
         report(error.line, (), str(error))
         return None, yaml_lines.Lines({})
-    most = max(yaml_tree.MAX_NODES, limit // _BYTES)
-    data, lines = yaml_lines.read(text, report, most)
+    data, lines = yaml_lines.read(text, report)
     if data is not None or problems.count == count:
         for place, message in check.faults(data):
             report(lines.of(place), place, message)

@@ -207,34 +207,6 @@ def test_each_file_has_the_limit(tmp_path):
         document.load(path, limit=80)
 
 
-BOMB = """\
-a: &a [x, x, x, x, x, x, x, x, x]
-b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]
-c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]
-d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]
-e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d]
-f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e]
-g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f]
-h: [*g, *g, *g, *g, *g, *g, *g, *g, *g]
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "row"),
-    [
-        (BOMB, (1, "a", "anchor &a")),
-        ("version: '1'\nmode: *x\n", (2, "mode", "alias *x")),
-        ("version: '1'\nhosts:\n  *x : 1\n", (3, "hosts", "alias *x")),
-        ("version: '1'\n? &x mode\n: warn\n", (2, "", "anchor &x")),
-        ("version: '1'\nhosts:\n  - &x a\n", (3, "hosts[0]", "anchor &x")),
-    ],
-)
-def test_anchors_and_aliases_are_refused_where_they_stand(tmp_path, text, row):
-    (line, path, words) = row
-    message = f"{words} is not supported; write the value out"
-    assert table(text, tmp_path) == [(line, path, message)]
-
-
 def test_depth_and_number_of_files(tmp_path):
     (row,) = table("a: " + "{a: " * 40 + "}" * 40, tmp_path)
     assert row[2] == "is nested deeper than 32 levels"

@@ -144,7 +144,7 @@ def problems(path, **limit):
             f"{HEAD}enabled: !!bool treu\n",
             2,
             "enabled",
-            "'treu' is neither true nor false",
+            "'treu' must be true or false",
         ),
         (
             f"{HEAD}guest_devices:\n  vif_model:\n    allow: [virtio, 'q*']\n",

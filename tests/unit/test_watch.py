@@ -107,7 +107,9 @@ def test_a_fault_that_another_change_leaves_is_not_told_again(path, caplog):
 
 def test_no_good_policy_ever(path):
     file = PolicyFile(write(path, BROKEN))
-    with pytest.raises(PolicyUnavailable, match=r"policy.yaml:3: not YAML"):
+    with pytest.raises(
+        PolicyUnavailable, match=r"policy.yaml:3: cannot be parsed"
+    ):
         file.current()
     with pytest.raises(PolicyUnavailable):
         file.current()
@@ -198,7 +200,7 @@ def test_a_damaged_copy_counts_as_none(path, state, copy, caplog):
     with open(state, "w", encoding="utf-8") as file:
         file.write(copy.replace("PATH", str(path)))
     write(path, BROKEN)
-    with pytest.raises(PolicyUnavailable, match="not YAML"):
+    with pytest.raises(PolicyUnavailable, match="cannot be parsed"):
         PolicyFile(str(path), state).current()
     lines = [each for each in caplog.messages if "last good policy" in each]
     assert len(lines) == (1 if copy == '{"path": 1}' else 2), lines
@@ -230,7 +232,7 @@ def test_why_a_copy_is_not_taken(path, state, copy, words, caplog):
     assert warning == words.replace("STATE", state)
     assert error.startswith(
         "Policy cannot be used, there is no last good policy: "
-        f"{path}:3: not YAML"
+        f"{path}:3: cannot be parsed"
     )
 
 
@@ -297,7 +299,7 @@ def test_a_copy_that_is_no_file_counts_as_none(path, state):
     os.unlink(state)
     os.mkfifo(state)
     write(path, BROKEN)
-    with pytest.raises(PolicyUnavailable, match="not YAML"):
+    with pytest.raises(PolicyUnavailable, match="cannot be parsed"):
         PolicyFile(str(path), state).current()
 
 
@@ -475,7 +477,7 @@ def test_a_change_while_one_reads_is_not_lost(path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "answer"), [(WARN, "warn"), (BROKEN, "not YAML")]
+    ("text", "answer"), [(WARN, "warn"), (BROKEN, "cannot be parsed")]
 )
 def test_the_first_policy_is_waited_for(path, monkeypatch, text, answer):
     slow = Slow(monkeypatch)

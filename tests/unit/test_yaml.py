@@ -1,236 +1,141 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML that is refused or reported: the line, the place and the sentence."""
+"""YAML as plain data: what is read, and the place of each fault.
 
-import re
+The sentences are in the golden file of ``test_policy_faults.py``.
+"""
 
 import pytest
 import yaml
 
-from nova_vhard.common import yaml_lines, yaml_tree
+from nova_vhard.common import yaml_lines
 
-#: What they call such a character; the one counts bytes to it, the other
-#: characters. The first is there where PyYAML was built with libyaml.
-LOADERS = {
-    name: kind
-    for name, kind in {
-        "CSafeLoader": "control",
-        "SafeLoader": "special",
-    }.items()
+# The first is there if PyYAML was built with libyaml.
+LOADERS = [
+    getattr(yaml, name)
+    for name in ("CSafeLoader", "SafeLoader")
     if hasattr(yaml, name)
-}
+]
+DEEPEST = yaml_lines.MAX_DEPTH
 
 
-def reported(text, **limits):
-    """Return what a text comes to, and its faults."""
-    faults = []
-    data, _ = yaml_lines.read(
-        text, lambda *fault: faults.append(fault), **limits
-    )
-    return data, faults
+@pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__)
+def reported(request, monkeypatch):
+    """Return a function for the data of a text and the places of faults."""
+    monkeypatch.setattr(yaml_lines, "_LOADER", request.param)
+
+    def read(text):
+        faults = []
+        data, _ = yaml_lines.read(text, lambda *fault: faults.append(fault))
+        assert all(message for *_, message in faults)
+        return data, [(line, path) for line, path, _ in faults]
+
+    return read
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "path", "message"),
+    ("text", "data"),
     [
-        ("a: [\n", 2, (), "not YAML: did not find expected node content"),
-        ("a: b\n--- \nc: d\n", 2, (), "a second document begins here"),
-        ("a:\n  ? [b]\n  : c\n", 2, ("a",), "a key must be a word"),
-        ("? {b: c}\n: d\n", 1, (), "a key must be a word"),
-        ("a:\n  <<: {b: c}\n", 2, ("a",), "merge keys (<<) are not supported"),
+        ("", None),
+        ("# nothing\n", None),
         (
-            "a: [b, &c d]\n",
-            1,
-            ("a", 1),
-            "anchor &c is not supported; write the value out",
+            "a:\nb: ~\nc: null\nd: ''\n",
+            {"a": None, "b": None, "c": None, "d": ""},
         ),
+        ("[yes, On, TRUE, no, Off, FALSE]", [True] * 3 + [False] * 3),
+        ("['yes', y, nO]", ["yes", "y", "nO"]),
         (
-            "a: [b, *c]\n",
-            1,
-            ("a", 1),
-            "alias *c is not supported; write the value out",
+            "[00123, 0x1f, 1e10, 1.50, 2027-01-01]",
+            ["00123", "0x1f", "1e10", "1.50", "2027-01-01"],
         ),
+        ("[=, '<<', <<]", ["=", "<<", "<<"]),
+        ("yes: b\n1: c\n", {"yes": "b", "1": "c"}),
+        ("'<<': a\n", {"<<": "a"}),
         (
-            f"a:\n {'[' * yaml_tree.MAX_DEPTH}",
-            2,
-            ("a", *[0] * (yaml_tree.MAX_DEPTH - 1)),
-            "is nested deeper than 32 levels",
+            "[!!str 1, !!int 1, ! b, !!bool Yes, !!null x]",
+            ["1", "1", "b", True, None],
         ),
+        ("a: !!seq [b]\nc: !!map {d: e}\n", {"a": ["b"], "c": {"d": "e"}}),
+        ("[" * DEEPEST + "]" * DEEPEST, None),
     ],
 )
-def test_what_is_the_end(text, line, path, message):
-    assert reported(text) == (None, [(line, path, message)])
+def test_data(reported, text, data):
+    found, places = reported(text)
+    assert places == []
+    if data is not None or not text.startswith("["):
+        assert found == data
 
 
-TAB = "not YAML: a tab is in the indentation: indent with spaces"
-OTHERWISE = (
-    "not YAML: the line is indented otherwise than the lines it belongs to: "
-    "give them the same number of spaces"
-)
-
-
-@pytest.mark.parametrize("loader", LOADERS)
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "places"),
     [
-        ("a:\n\tb: c\n", TAB),
-        ("a:\n  \tb: c\n", TAB),
-        ("a: b\n\tc: d\n", TAB),
-        ("a: >\n\tb\n", TAB),
-        ("a:\n\t- b\n", TAB),
-        ("a: b\x85\tc: d\n", TAB),
-        ("a:\n    b: c\n   d: e\n", OTHERWISE),
-        ("a:\n  - b\n - c\n", OTHERWISE),
-        ("a:\n  - b: c\n   d: e\n", OTHERWISE),
-        # Not certain: the rest of a value, a kind of its own, another fault.
-        ('a: "b"\n  "c"\n', None),
-        ('a: "b"\n  c\n', None),
-        ("a: b\n- c\n", None),
-        ("a:\n  - b\n  c: d\n", None),
-        ("a: b\n c: d\n", None),
-        ("a: [\n  @b]\n", None),
-        ("a: {b: c\n  d: e\n", None),
-        ("a: \t@b\n", None),
-        ("a: 'b' c\n", None),
-        ("a: 'b", None),
+        ("a: b\nc: [\n", [3]),
+        ("a: 'b", [1]),
+        ("a: b\n--- \nc: d\n", [2]),
+        ("a: !x!y b\n", [1]),
+        # every anchor and alias
+        ("a: [b, &c d]\ne: *c\nf: &g h\n", [1, 2, 3]),
+        ("a: &a [*a]\n", [1, 1]),
+        ("? &a b\n: c\n*a : d\n", [1, 3]),
+        ("a:\n  " + "[" * DEEPEST + "]" * DEEPEST, [2]),
+        ("- " * (DEEPEST + 1), [1]),
+        ("a:\n  - b\n - c\n", [3]),
+        ("a:\n    b: c\n   d: e\n", [3]),
+        ("a: b\n\tc: d\n", [2]),
+        ("a: b\x85\tc: d\n", [2]),
+        ("a: ä\nb: \x07\nc: \x07\n", [2]),
+        ("\n\n\n\x07", [4]),
     ],
 )
-def test_what_is_indented_wrongly_says_so(monkeypatch, loader, text, message):
-    monkeypatch.setattr(yaml_lines, "_LOADER", getattr(yaml, loader))
-    data, ((_, path, stated),) = reported(text)
-    assert (data, path) == (None, ())
-    assert (stated if message else stated in (TAB, OTHERWISE)) == (
-        message or False
-    )
-
-
-def test_what_is_refused_says_so():
-    builder = yaml_tree.TreeBuilder(lambda *_: None)
-    text = "alias *c is not supported; write the value out"
-    with pytest.raises(yaml_tree.Refused, match=f"^{re.escape(text)}$"):
-        for event in yaml.parse("a: *c\n"):
-            builder.take(event)
-
-
-@pytest.mark.parametrize(
-    ("text", "data", "path", "message"),
-    [
-        ("a: b\na: c\n", {"a": "c"}, ("a",), "stands here twice"),
-        (
-            "a: b\nc: !!python/none d\n",
-            {"a": "b", "c": "d"},
-            ("c",),
-            "tag tag:yaml.org,2002:python/none is not supported",
-        ),
-        (
-            "a: b\nc: !!set {d}\n",
-            {"a": "b", "c": {"d": None}},
-            ("c",),
-            "tag tag:yaml.org,2002:set is not supported",
-        ),
-        (
-            "- b\n- !mine [d]\n",
-            ["b", ["d"]],
-            (1,),
-            "tag !mine is not supported",
-        ),
-    ],
-)
-def test_what_is_not_the_end(text, data, path, message):
-    assert reported(text) == (data, [(2, path, message)])
-
-
-@pytest.mark.parametrize(
-    "text", ["'<<': a\n", "a: !!str b\n", "a: !!seq [b]\n", "a: ! b\n"]
-)
-def test_what_is_no_fault(text):
-    data, faults = reported(text)
-    assert data
-    assert faults == []
-
-
-@pytest.mark.parametrize(
-    ("word", "value"), [("Yes", True), ("on", True), ("NO", False)]
-)
-def test_a_word_that_is_tagged_as_true_or_false(word, value):
-    assert reported(f"a: !!bool {word}\n") == ({"a": value}, [])
-
-
-@pytest.mark.parametrize("loader", LOADERS)
-@pytest.mark.parametrize(
-    ("before", "line"), [("", 1), ("a: b\n", 2), ("ää\n", 2), ("\n\n\n", 4)]
-)
-def test_a_character_that_is_not_allowed(monkeypatch, loader, before, line):
-    monkeypatch.setattr(yaml_lines, "_LOADER", getattr(yaml, loader))
-    message = (
-        f"not YAML: unacceptable character #x0007: {LOADERS[loader]} "
-        "characters are not allowed"
-    )
-    text = f"{before}\x07\n\n\n"
-    assert reported(text) == (None, [(line, (), message)])
-
-
-def test_half_a_character():
-    message = (
-        "not YAML: 'utf-8' codec can't encode character '\\ud800' in position "
-        "8: surrogates not allowed"
-    )
-    assert reported("a: b\nc: \ud800") == (None, [(1, (), message)])
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (RecursionError("deep\ndown"), "not YAML: deep"),
-        (RecursionError(), "not YAML: RecursionError"),
-        (yaml.YAMLError("no parser error"), "not YAML: no parser error"),
-        (yaml.MarkedYAMLError(problem="odd"), "not YAML: odd"),
-    ],
-)
-def test_a_fault_without_a_place(monkeypatch, error, message):
-    def fails(*_arguments, **_options):
-        raise error
-
-    monkeypatch.setattr(yaml, "parse", fails)
-    assert reported("a: b\n") == (None, [(1, (), message)])
-
-
-@pytest.mark.parametrize(
-    "text", ["a: b\nc: d\n", "a: [b, c]\n", "a: {b: c}\n"]
-)
-def test_as_many_keys_and_values_as_there_may_be(text):
-    nodes = 5
-    data, faults = reported(text, most=nodes)
-    assert data
-    assert faults == []
-    data, faults = reported(text, most=nodes - 1)
+def test_what_cannot_be_parsed(reported, text, places):
+    data, found = reported(text)
     assert data is None
-    ((_, _, message),) = faults
-    assert message == "the file has more than 4 keys and values"
-
-
-def test_where_there_are_too_many():
-    data, faults = reported("a: [b,\nc,\nd]\n", most=4)
-    message = "the file has more than 4 keys and values"
-    assert (data, faults) == (None, [(2, ("a", 1), message)])
+    assert found[: len(places)] == [(line, ()) for line in places]
 
 
 @pytest.mark.parametrize(
-    ("path", "line"),
+    ("text", "data", "places"),
     [
-        (("a", "b"), 5),
-        (("a", "b", 0), 5),
-        (("a", "b", 0, "c"), 5),
-        (("a", "c"), 3),
+        ("a: b\na: c\na: d\n", {"a": "d"}, [(2, ("a",)), (3, ("a",))]),
+        ("- {a: b, a: c}\n", [{"a": "c"}], [(1, (0, "a"))]),
+        ("a:\n  ? [b]\n  : c\n", {"a": {}}, [(2, ("a",))]),
+        ("? {b: c}\n: d\ne: f\n", {"e": "f"}, [(1, ())]),
+        ("a:\n  <<: {b: c}\n", {"a": {"<<": {"b": "c"}}}, [(2, ("a",))]),
+        ("a: !!bool treu\n", {"a": False}, [(1, ("a",))]),
+        ("a: !!bool ''\n", {"a": False}, [(1, ("a",))]),
+        ("a: b\nc: !!python/none d\n", {"a": "b", "c": "d"}, [(2, ("c",))]),
+        (
+            "a: !!binary b\nc: !d e\n",
+            {"a": "b", "c": "e"},
+            [(1, ("a",)), (2, ("c",))],
+        ),
+        (
+            "- !!set {d}\n- !mine [d]\n",
+            [{"d": None}, ["d"]],
+            [(1, (0,)), (2, (1,))],
+        ),
+        ("- !!str [d]\n- !!map d\n", [["d"], "d"], [(1, (0,)), (2, (1,))]),
     ],
 )
-def test_what_has_no_line_stands_where_the_next_around_it_does(path, line):
-    lines = yaml_lines.Lines({("a",): 3, ("a", "b"): 5})
-    assert lines.of(path) == line
+def test_what_is_parsed_with_a_fault(reported, text, data, places):
+    assert reported(text) == (data, places)
 
 
-@pytest.mark.parametrize("word", ["treu", "''", "1"])
-def test_a_word_that_is_tagged_and_is_neither(word):
-    _, faults = reported(f"a: !!bool {word}\n")
-    (fault,) = faults
-    assert fault[:2] == (1, ("a",))
-    assert "is neither true nor false" in fault[2]
+def test_lines(reported):
+    text = "\na: b\nc:\n  - d\n  - e:\n      f\ng:\n  h: i\n"
+    _, lines = yaml_lines.read(text, print)
+    wanted = {
+        (): 2,
+        ("a",): 2,
+        ("c",): 3,
+        ("c", 0): 4,
+        ("c", 1): 5,
+        ("c", 1, "e"): 5,
+        ("g",): 7,
+        ("g", "h"): 8,
+        # missing: the next around it
+        ("g", "x", "y"): 7,
+        ("c", 2): 3,
+        ("x",): 2,
+    }
+    assert {path: lines.of(path) for path in wanted} == wanted
+    assert yaml_lines.Lines({}).of(("a",)) == 1

@@ -49,7 +49,7 @@ def test_hosts_by_their_uuids(path):
         (f"hosts:\n  {A.upper()}: x\n", 2, "is no uuid"),
         ("hosts:\n  1: x\n", 2, "is no uuid"),
         ("hosts:\n  a: *x\n", 2, ""),
-        ("hosts: {a: x", 2, "not YAML"),
+        ("hosts: {a: x", 2, "cannot be parsed"),
     ],
 )
 def test_a_mapping_with_a_fault(path, text, line, words):

@@ -275,7 +275,7 @@ def test_an_entry_that_is_never_reached(tmp_path, before, after, hidden):
             "version: '1'\ndevices: [3]",
             "2: devices[0]: '3' must be a mapping with name, match, steps",
         ),
-        ("a: b: c", "1: not YAML:"),
+        ("a: b: c", "1: cannot be parsed:"),
         ("version: !!python/name:os.system ''", "is not supported"),
     ],
 )

@@ -435,8 +435,8 @@ def test_every_fault_at_once(tmp_path):
         ("cases: {a: b}", "cases: must be a list, not a mapping"),
         ("policy: x", "lacks cases"),
         ("cases: [x]", "cases[0]: 'x' must be a mapping with name,"),
-        ("cases: [", "not YAML"),
-        ("a: 1\na: 2\ncases: [x]", "a: stands here twice"),
+        ("cases: [", "cannot be parsed"),
+        ("a: 1\na: 2\ncases: [x]", "a: duplicate key"),
     ],
 )
 def test_a_file_of_another_shape(tmp_path, text, words):
