@@ -17,9 +17,10 @@ def shipped_policies() -> str:
 
 
 def _policy(name: str) -> str:
-    data, files = document.effective(document.shipped(name))
+    reading = document.Reading(document.shipped(name))
+    data = reading.data
     title = f".. _policy-{name}:\n\n{heading(name)}"
-    bases = [Path(file).stem for file in files[1:]]
+    bases = [Path(file).stem for file in [*reading.stamps][1:]]
     intro = f"Extends {literals(bases)}. " if bases else ""
     intro += f"Mode ``{data['mode']}``. It assumes:\n"
     assumed = "\n".join(

@@ -13,15 +13,13 @@ named as its verifier names it.
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
 from nova_vhard.common import source, yaml_lines
-from nova_vhard.common.problems import Path, Problem, spell
+from nova_vhard.common.problems import Path, PolicyError
 from nova_vhard.common.text import clean, quote
 from nova_vhard.placement.client import Provider
 
 _LIMIT = 16 * 1024 * 1024
-_NAMED = 20
 _UUID_FIX = (
     "and a name can be given to another provider by each compute node's "
     "login: write the ID that openstack --os-compute-api-version 2.53 "
@@ -44,31 +42,10 @@ def load(path: str) -> dict[str, str]:
         text = source.read_private(path, secret=False, limit=_LIMIT)
     except source.UnreadableError as error:
         raise MappingError(f"{path} {error}") from error
-    data, faults = _read(path, text)
-    if faults:
-        raise MappingError(_joined(faults))
+    data, _, problems = yaml_lines.load(path, text, _faults)
+    if problems:
+        raise MappingError(str(PolicyError(problems)))
     return dict(data["hosts"])
-
-
-def _read(path: str, text: str) -> tuple[Any, list[str]]:
-    """Return the content of a mapping, and its faults."""
-    faults: list[str] = []
-
-    def report(line: int, place: Path, message: str) -> None:
-        """Note a fault of the file."""
-        faults.append(str(Problem(path, line, spell(place), message)))
-
-    data, lines = yaml_lines.read(text, report)
-    if not faults:
-        for place, message in _faults(data):
-            report(lines.of(place), place, message)
-    return data, faults
-
-
-def _joined(faults: list[str]) -> str:
-    more = len(faults) - _NAMED
-    rest = f"; and {more} more" if more > 0 else ""
-    return "; ".join(faults[:_NAMED]) + rest
 
 
 def _faults(data: object) -> Iterator[tuple[Path, str]]:

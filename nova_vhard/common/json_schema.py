@@ -68,5 +68,12 @@ def keys(*required: str, **properties: Schema) -> Schema:
 
 
 TEXTS = array(TEXT)
+# The format holds where a validator has a format checker.
+DATE: Schema = {
+    "type": "string",
+    "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z",
+    "format": "date",
+    "title": "a date, such as 2027-03-31",
+}
 NAMES = array(NAME)
 SOME_NAMES = array(NAME, least=1)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a JSON schema has against a file, in an operator's words."""
+"""Errors of a JSON schema, in an operator's words."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jsonschema
@@ -10,7 +10,6 @@ from nova_vhard.common.problems import Path, nearest
 from nova_vhard.common.text import clean, quote
 
 Fault = tuple[Path, str]
-Hint = Callable[[object, Any], str]
 
 #: Keys of a mapping that a message names, at most.
 _NAMED = 10
@@ -25,79 +24,74 @@ _TYPES = {
     "null": "nothing",
 }
 _EMPTY = frozenset(("minLength", "minItems", "minProperties"))
+_OTHER = frozenset(("type", "enum", "pattern", "format"))
 
 
 def schema_faults(
-    data: Any,
-    validator: jsonschema.Draft202012Validator,
-    hint: Hint = nearest,
+    data: Any, validator: jsonschema.protocols.Validator
 ) -> Iterator[Fault]:
-    """Yield what a schema has against some content, in an operator's words.
+    """Yield one fault for each place that does not fit a schema.
 
-    :param validator: of a schema; each ``pattern`` in it has a
-        ``description`` that says what a value is not, or a ``title``, which
-        says what is wanted
-    :param hint: proposes a known name for a word, as ``nearest`` does
+    The place of a missing or unknown key is the key's own.
+
+    :param validator: of a schema; each ``pattern`` in it has a ``title``,
+        which says what is wanted
     """
+    # One value can break several keywords of the schema, such as its length
+    # and its pattern. That is one fault.
+    seen: set[Path] = set()
     error: Any
     for error in validator.iter_errors(data):
-        yield from _faults(error, tuple(error.absolute_path), hint)
+        for path, message in _faults(error, tuple(error.absolute_path)):
+            if path not in seen:
+                seen.add(path)
+                yield path, message
 
 
-def _faults(error: Any, path: Path, hint: Hint) -> Iterator[Fault]:
+def _faults(error: Any, path: Path) -> Iterator[Fault]:
+    known = error.schema.get("properties", {})
     if error.validator == "additionalProperties":
-        known = error.schema["properties"]
         for key in error.instance:
             if key not in known:
-                near = hint(key, known) or f" (known: {_first(known)})"
+                near = nearest(key, known) or f" (known: {_first(known)})"
                 yield (*path, key), f"is not a known key{near}"
-        return
-    yield path, _message(error, hint)
+    elif error.validator == "required":
+        for key in error.validator_value:
+            if key not in error.instance:
+                wanted = describe(known.get(key, {}))
+                yield (*path, key), f"is missing and must be {wanted}"
+    elif "propertyNames" in error.absolute_schema_path:
+        yield (*path, error.instance), _message(error)
+    else:
+        yield path, _message(error)
 
 
-def _message(error: Any, hint: Hint) -> str:
-    """Return what a jsonschema.ValidationError means to an operator."""
-    expected = error.validator_value
-    if error.validator in ("type", "enum"):
-        return _unwanted(error, hint)
-    if error.validator == "required":
-        missing = [key for key in expected if key not in error.instance]
-        return f"lacks {', '.join(missing)}"
-    if error.validator == "pattern":
-        what = error.schema.get("description")
-        is_not = f"is {what}" if what else f"must be {describe(error.schema)}"
-        return f"{quote(error.instance)} {is_not}"
-    if error.validator == "maxLength":
-        return f"{quote(error.instance)} is longer than {expected} characters"
-    if error.validator in ("maxItems", "maxProperties"):
-        return f"has more than {expected} entries"
-    if error.validator in _EMPTY:
-        return f"{quote(error.instance)} is empty"
-    return clean(error.message, 200)
-
-
-def _unwanted(error: Any, hint: Hint) -> str:
-    """Say what is wanted in place of what stands there."""
+def _message(error: Any) -> str:
     value, wanted = error.instance, describe(error.schema)
-    if value is None:
+    if error.validator == "maxLength":
+        most = error.validator_value
+        return f"{quote(value)} is longer than {most} characters"
+    if value is None or error.validator in _EMPTY:
         return f"is empty and must be {wanted}"
+    if error.validator not in _OTHER:
+        return clean(error.message, 200)
     if isinstance(value, list | dict):
         kind = _TYPES["array" if isinstance(value, list) else "object"]
         return f"must be {wanted}, not {kind}"
+    near = ""
     if error.validator == "enum":
-        names = [str(name) for name in error.validator_value]
-        near = hint(value, names)
-        return f"{_scalar(value)} is none of {', '.join(names)}{near}"
-    return f"{_scalar(value)} must be {wanted}"
+        near = nearest(value, map(str, error.validator_value))
+    return f"{shown(value)} must be {wanted}{near}"
 
 
-def _scalar(value: Any) -> str:
+def shown(value: object) -> str:
+    """Return a scalar in quotes as YAML has it."""
     return quote(str(value).lower() if isinstance(value, bool) else value)
 
 
-def _first(properties: Iterable[str]) -> str:
-    names = list(properties)
-    return ", ".join(names[:_NAMED]) + (", …" if names[_NAMED:] else "")
+def _first(names: Iterable[object]) -> str:
+    listed = [str(name) for name in names]
+    return ", ".join(listed[:_NAMED]) + (", …" if listed[_NAMED:] else "")
 
 
 def describe(schema: Any) -> str:
@@ -108,8 +102,8 @@ def describe(schema: Any) -> str:
     if "title" in schema:
         return str(schema["title"])
     if "enum" in schema:
-        names = [str(name) for name in schema["enum"]]
-        return f"one of {', '.join(names)}" if names[1:] else names[0]
+        names = _first(schema["enum"])
+        return f"one of {names}" if schema["enum"][1:] else names
     wanted = schema.get("type", "text")
     if schema.get("properties"):
         return f"a mapping with {_first(schema['properties'])}"

@@ -5,12 +5,12 @@ Scalars stay text, except booleans and null: a project id that is made of
 digits must not become a number.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import yaml
 
-from nova_vhard.common.problems import Path
+from nova_vhard.common.problems import Path, Problem, problem
 from nova_vhard.common.text import clean, quote
 
 Report = Callable[[int, Path, str], None]
@@ -39,6 +39,30 @@ class Lines:
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1)
+
+
+def load(
+    file: str,
+    text: str,
+    faults: Callable[[Any], Iterable[tuple[Path, str]]],
+) -> tuple[Any, Lines, list[Problem]]:
+    """Parse and validate a YAML document.
+
+    :param file: path of its file, for the messages
+    :param faults: returns places and messages for what is wrong with the
+        data; not called if the document cannot be parsed
+    :returns: the data, its lines and every fault
+    """
+    problems: list[Problem] = []
+
+    def report(line: int, path: Path, message: str) -> None:
+        problems.append(problem(file, line, path, message))
+
+    data, lines = read(text, report)
+    if data is not None or not problems:
+        for path, message in faults(data):
+            report(lines.of(path), path, message)
+    return data, lines, problems
 
 
 def read(text: str, report: Report) -> tuple[Any, Lines]:

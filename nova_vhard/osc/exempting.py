@@ -23,7 +23,7 @@ from nova_vhard.common.json_schema import NAME_LIMIT
 from nova_vhard.common.text import line, quote
 from nova_vhard.osc import output
 from nova_vhard.policy import check, document, origin
-from nova_vhard.policy.meaning import PATTERN
+from nova_vhard.policy.check import PATTERN
 from nova_vhard.policy.verdict import GUEST_DEVICES, Violation
 
 #: Days for which the list holds, unless somebody says otherwise.

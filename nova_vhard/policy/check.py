@@ -1,79 +1,169 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of one policy file: its schema first, then its meaning."""
+"""Faults of a policy file."""
 
-from collections.abc import Iterator
+import fnmatch
+from collections.abc import Iterator, Set
 from typing import Any
 
 import jsonschema
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.common.json_schema import NAME_LIMIT
-from nova_vhard.common.problems import Hints
-from nova_vhard.common.schema_errors import Fault, schema_faults
+from nova_vhard.catalogue.kinds import is_boolean
+from nova_vhard.common.problems import Path, nearest
+from nova_vhard.common.schema_errors import Fault, schema_faults, shown
 from nova_vhard.common.text import quote
 from nova_vhard.policy import release
-from nova_vhard.policy.meaning import Meaning, refused_replacements
+from nova_vhard.policy.model import Values
 from nova_vhard.policy.schema import SCHEMA
 
-_VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
+
+#: Characters that make a value a pattern.
+PATTERN = frozenset("*?[")
 
 
-def faults(data: Any) -> Iterator[Fault]:
-    """Yield what is wrong with one file, each with its place.
+def faults(data: Any, complete: bool = False) -> Iterator[Fault]:
+    """Yield the faults of a policy, each with its place.
 
-    :param data: the content of the file, as plain data
+    :param data: the content of a file
+    :param complete: whether no other file adds to it
     """
-    if data is None:
-        yield (), 'the file is empty; it needs at least version: "1"'
-        return
     if not isinstance(data, dict):
-        yield (), "a policy is a mapping of keys, not a list or a word"
+        yield (), 'must be a mapping with at least the key version: "1"'
         return
-    unmet = list(_requires(data.get("requires")))
-    if unmet:
-        yield from unmet
+    wanted = data.get("requires")
+    if isinstance(wanted, str) and _unmet(wanted):
+        # Keys that this version does not know are not faults then.
+        runs = release.RUNNING or "an unknown version"
+        text = f"this policy needs nova-vhard {quote(wanted)} and {runs} runs"
+        yield ("requires",), f"{text}: upgrade the package and restart"
         return
-    hints = Hints()
     broken = set()
-    for path, message in schema_faults(data, _VALIDATOR, hints.nearest):
+    for path, message in schema_faults(data, _VALIDATOR):
         broken.add(path)
         yield path, message
-    yield from Meaning(hints, broken).faults(data)
+    yield from conflicts(_without(data, broken), complete)
 
 
-def _requires(spec: Any) -> Iterator[Fault]:
-    if not isinstance(spec, str) or len(spec) > NAME_LIMIT:
-        return
+def _unmet(wanted: str) -> bool:
     try:
-        wanted = SpecifierSet(spec)
+        versions = SpecifierSet(wanted)
     except InvalidSpecifier:
-        yield ("requires",), f'{quote(spec)} is no version; write ">=1.0"'
-        return
-    if release.RUNNING is None or release.RUNNING not in wanted:
-        runs = release.RUNNING or "an unknown version"
-        text = f"this policy needs nova-vhard {quote(spec)} and {runs} runs"
-        yield ("requires",), f"{text}: upgrade the package and restart"
+        return False
+    return release.RUNNING is None or release.RUNNING not in versions
 
 
-def duplicates(data: dict[str, Any]) -> Iterator[Fault]:
-    """Yield what only shows once all files are one.
+def _without(part: Any, broken: Set[Path], path: Path = ()) -> Any:
+    """Return content with None in place of each value that is broken."""
+    if path in broken:
+        return None
+    if isinstance(part, dict):
+        return {
+            key: _without(value, broken, (*path, key))
+            for key, value in part.items()
+        }
+    if isinstance(part, list):
+        return [
+            _without(value, broken, (*path, index))
+            for index, value in enumerate(part)
+        ]
+    return part
 
-    :param data: what a file and those that it extends come to
+
+def conflicts(data: dict[str, Any], complete: bool) -> Iterator[Fault]:
+    """Yield faults between values, each of which is right by itself.
+
+    :param data: content that fits the schema, with None in place of each
+        value that does not
+    :param complete: whether no other file adds to it
     """
-    versions = data.get("requires", "")
-    if len(versions) > NAME_LIMIT:
-        text = f"is longer than {NAME_LIMIT} characters, all files together"
-        yield ("requires",), text
-    seen: set[str] = set()
-    for index, entry in enumerate(data.get("exemptions", [])):
-        if entry["id"] in seen:
-            path = ("exemptions", index, "id")
-            yield path, f"{quote(entry['id'])} is the id of two exemptions"
-        seen.add(entry["id"])
-    for name, rule in data.get("guest_devices", {}).items():
-        if "allow" not in rule:
-            yield ("guest_devices", name), "lacks its list of allowed values"
-        elif "replace" in rule:
-            for old, text in refused_replacements(KINDS[name], rule):
-                yield ("guest_devices", name, "replace", old), text
+    for index, entry in enumerate(data.get("projects") or ()):
+        if entry and not entry.keys() & {"projects", "domains"}:
+            yield ("projects", index), "must name projects or domains"
+    ids = set()
+    for index, entry in enumerate(data.get("exemptions") or ()):
+        place: Path = ("exemptions", index)
+        if not entry:
+            continue
+        if not entry.keys() & set(SELECTORS):
+            yield place, f"must name one of {', '.join(SELECTORS)}"
+        elif entry.get("images") and "projects" not in entry:
+            text = "anyone who uploads an image can choose its id"
+            yield (*place, "images"), f"needs projects as well: {text}"
+        name = entry.get("id")
+        if name and name in ids:
+            yield (*place, "id"), f"{quote(name)} is the id of two exemptions"
+        ids.add(name)
+    for kind, rule in (data.get("guest_devices") or {}).items():
+        place = ("guest_devices", kind)
+        if rule is None:
+            continue
+        if complete and "allow" not in rule:
+            yield (*place, "allow"), "is missing and must be a list of values"
+        for old in rejected_replacements(kind, rule):
+            text = f"{quote(rule['replace'][old])} must be in the list allow"
+            yield (*place, "replace", old), text
+        if KINDS[kind].of_file and rule.get("replace"):
+            text = "must be left out: the file was signed with the value"
+            yield (*place, "replace"), text
+
+
+def rejected_replacements(kind: str, rule: dict[str, Any]) -> list[str]:
+    """Return the keys of ``replace`` whose values are not in ``allow``.
+
+    :param rule: of guest_devices; either key can be missing, and None is in
+        place of what is broken
+    """
+    listed, known = rule.get("allow"), KINDS[kind]
+    if listed is None or None in listed:
+        return []
+    allowed = Values(tuple(known.listed(value) for value in listed))
+    return [
+        old
+        for old, new in (rule.get("replace") or {}).items()
+        if new is not None and known.canonical(new) not in allowed
+    ]
+
+
+def _device_value(
+    _: Any, name: str, value: Any, __: Any
+) -> Iterator[jsonschema.ValidationError]:
+    kind = KINDS[name]
+    text = kind.listed(value)
+    wanted = ""
+    if text == "*":
+        pass
+    elif kind.value_type == "int":
+        if not (text.isascii() and text.isdigit()):
+            wanted = "must be a whole number"
+    elif kind.value_type == "bool":
+        if not is_boolean(value):
+            wanted = "must be true or false"
+    elif not kind.values:
+        if not isinstance(value, str):
+            wanted = "must be text: put it in quotes"
+    elif text not in kind.values and not fnmatch.filter(kind.values, text):
+        near = nearest(value, kind.values)
+        wanted = f"matches no {kind.name} that nova knows{near}"
+    if wanted:
+        yield jsonschema.ValidationError(f"{shown(value)} {wanted}")
+
+
+def _version_specifier(
+    _: Any, __: Any, value: Any, ___: Any
+) -> Iterator[jsonschema.ValidationError]:
+    try:
+        SpecifierSet(str(value))
+    except InvalidSpecifier:
+        text = f'{quote(value)} is not a version specifier, such as ">=1.0"'
+        yield jsonschema.ValidationError(text)
+
+
+_VALIDATOR = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    {
+        "device_value": _device_value,
+        "version_specifier": _version_specifier,
+    },
+)(SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)

@@ -1,38 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load and validate a policy file and those that it extends."""
 
-import contextlib
 import dataclasses
 import importlib.resources
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
-from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common import source, yaml_lines
 from nova_vhard.common.problems import (
     PATH_LIMIT,
-    Path,
     PolicyError,
-    Problems,
-    unexpected,
+    Problem,
+    problem,
 )
+from nova_vhard.common.schema_errors import Fault
 from nova_vhard.common.source import MAX_SIZE
 from nova_vhard.common.text import clean
-from nova_vhard.policy import (
-    assemble,
-    check,
-    origin,
-)
-from nova_vhard.policy.meaning import refused_replacements
+from nova_vhard.policy import assemble, check, origin
 from nova_vhard.policy.model import Policy
 
 SHIPPED = ("baseline", "scs", "strict")
 
-#: Files of one policy: the outermost, and those that it extends.
-MAX_FILES = 8
+#: Paths of files, and what changes with each; None if there is no file.
+Stamps = dict[str, tuple[int, ...] | None]
 
 
 def shipped(name: str) -> str:
@@ -49,74 +42,108 @@ def resolve(name: str, folder: str = "") -> str:
     return shipped(name) if name in SHIPPED else os.path.join(folder, name)
 
 
-@contextlib.contextmanager
-def _no_other_exception(path: str) -> Iterator[None]:
-    """Turn every exception but PolicyError into one.
-
-    Whatever happens while a policy is read, the file counts as a bad one:
-    whoever has a good policy keeps it.
-    """
+def stamp(path: str) -> tuple[int, ...] | None:
+    """Return what changes with a file; None if there is no file."""
     try:
-        yield
-    except PolicyError:
-        raise
-    except Exception as error:
-        raise unexpected(path, error) from error
+        result = os.stat(path)
+    except (OSError, ValueError):
+        # ValueError: the path has a NUL in it.
+        return None
+    times = result.st_mtime_ns, result.st_ctime_ns
+    return *times, result.st_size, result.st_ino
 
 
-def load(
-    path: str, watched: list[str] | None = None, limit: int = MAX_SIZE
-) -> Policy:
+class Reading:
+    """A policy file and those that it extends, as they are now.
+
+    :ivar stamps: the files that were looked at, the outermost first, as they
+        were before they were read
+    :ivar problems: every fault of every file
+    :ivar tree: merged content, each value with its place
+    :ivar data: merged content
+    :ivar policy: None if there is a problem
+    :ivar cause: the exception, if a problem is a fault of this package
+    """
+
+    def __init__(self, path: str, limit: int = MAX_SIZE) -> None:
+        """Read the files.
+
+        :param limit: bytes that each file can have
+        """
+        self.stamps: Stamps = {}
+        self.problems: list[Problem] = []
+        self.tree: origin.Tree = {}
+        self.data: dict[str, Any] = {}
+        self.policy: Policy | None = None
+        self.cause: Exception | None = None
+        self._limit = limit
+        path = os.path.abspath(path)
+        try:
+            self.tree = self._chain(path)
+            self.data = origin.plain(self.tree)
+            if len(self.stamps) > 1 and not self.problems:
+                self._check_merged()
+            if not self.problems:
+                self.policy = assemble.policy(self.data, [*self.stamps])
+        except Exception as error:  # noqa: BLE001 - no fault may cost a policy
+            self.cause = error
+            text = f"{type(error).__name__}: {clean(error, PATH_LIMIT)}"
+            text = f"cannot be read, by a fault of nova-vhard: {text}"
+            self.problems.append(problem(path, 1, (), text))
+
+    def good(self) -> Policy:
+        """Return the policy.
+
+        :raises PolicyError: with the faults of every file
+        """
+        if self.policy is None:
+            raise PolicyError(self.problems) from self.cause
+        return self.policy
+
+    def _chain(self, path: str) -> origin.Tree:
+        """Read a file and those that it extends; return what they come to."""
+        outermost = not self.stamps
+        self.stamps[path] = stamp(path)
+        data, lines, problems = _read(path, self._limit, outermost)
+        self.problems += problems
+        if not isinstance(data, dict):
+            return {}
+        base = data.pop("extends", None)
+        tree: origin.Tree = origin.tree(data, path, lines)
+        if not isinstance(base, str) or not base:
+            return tree
+        target = os.path.abspath(resolve(base, os.path.dirname(path)))
+        text = ""
+        if target in self.stamps:
+            text = "must not be a file that extends this one"
+        elif not os.path.exists(target):
+            # A file that appears is a change.
+            self.stamps[target] = None
+            text = (
+                f"there is no file {clean(target, PATH_LIMIT)}, and the "
+                f"policies of the package are {', '.join(SHIPPED)}"
+            )
+        if text:
+            place = ("extends",)
+            self.problems.append(problem(path, lines.of(place), place, text))
+            return tree
+        below = self._chain(target)
+        return tree if self.problems else _extended(below, tree)
+
+    def _check_merged(self) -> None:
+        for place, text in check.conflicts(self.data, complete=True):
+            nowhere = origin.Said(None, next(iter(self.stamps)), 1)
+            said = origin.find(self.tree, place) or nowhere
+            self.problems.append(problem(said.file, said.line, place, text))
+
+
+def load(path: str, limit: int = MAX_SIZE) -> Policy:
     """Read a policy file and everything that it extends.
 
-    :param path: path of the file
-    :param watched: filled with the path of every file that was tried, also
-        when the policy turns out to be unusable
-    :param limit: bytes that each file may have
+    :param limit: bytes that each file can have
     :raises PolicyError: with the faults of every file
     """
-    return build(*effective(path, watched, limit))
-
-
-def effective(
-    path: str, watched: list[str] | None = None, limit: int = MAX_SIZE
-) -> tuple[dict[str, Any], list[str]]:
-    """Return what a file and those that it extends come to.
-
-    :returns: the merged content, and the files, the outermost first
-    :raises PolicyError: with the faults of every file
-    """
-    with _no_other_exception(path):
-        tree, files = merged(path, watched, limit)
-        return origin.plain(tree), files
-
-
-def merged(
-    path: str, watched: list[str] | None = None, limit: int = MAX_SIZE
-) -> tuple[origin.Tree, list[str]]:
-    """Return what files come to, each value with where it was said.
-
-    :returns: the merged tree, and the files, the outermost first
-    :raises PolicyError: with the faults of every file
-    """
-    with _no_other_exception(path):
-        files: list[str] = [] if watched is None else watched
-        problems = Problems()
-        tree = _chain(os.path.abspath(path), files, problems, limit)
-        if not problems.count:
-            _check_merged(tree, files[0], problems)
-        if problems.count:
-            raise problems.error()
-        return tree, files
-
-
-def _check_merged(tree: origin.Tree, file: str, problems: Problems) -> None:
-    nowhere = origin.Said(None, file, 1)
-    for place, message in check.duplicates(origin.plain(tree)):
-        if problems.full:
-            return
-        result = origin.find(tree, place) or nowhere
-        problems.add(result.file, result.line, place, message)
+    return Reading(path, limit).good()
 
 
 def own(path: str, limit: int = MAX_SIZE) -> origin.Tree:
@@ -124,141 +151,74 @@ def own(path: str, limit: int = MAX_SIZE) -> origin.Tree:
 
     :raises PolicyError: with the faults of this file
     """
-    with _no_other_exception(path):
-        problems = Problems()
-        path = os.path.abspath(path)
-        data, lines = _read(path, problems, limit)
-        if problems.count:
-            raise problems.error()
-        tree: origin.Tree = origin.tree(data, path, lines)
-        return tree
+    path = os.path.abspath(path)
+    data, lines, problems = _read(path, limit, outermost=True)
+    if problems:
+        raise PolicyError(problems)
+    tree: origin.Tree = origin.tree(data, path, lines)
+    return tree
 
 
 def restore(data: Any, file: str) -> Policy:
-    """Make a Policy of a kept copy, judged by this version's rules.
+    """Return the Policy of a copy, judged by the rules of this version.
 
-    :param data: what ``effective`` returned when it was kept
-    :param file: where it was kept
+    :param data: what ``Reading.data`` was when it was kept
+    :param file: path of the copy
     :raises PolicyError: if it is not valid in this version
     """
-    with _no_other_exception(file):
-        problems = Problems()
-        for faults in (check.faults, check.duplicates):
-            for place, text in faults(data):
-                problems.add(file, 1, place, text)
-                if problems.full:
-                    break
-            if problems.count:
-                raise problems.error()
-        return build(data, [file])
-
-
-def _chain(
-    path: str, files: list[str], problems: Problems, limit: int
-) -> origin.Tree:
-    files.append(path)
-    data, lines = _read(path, problems, limit)
-    if not isinstance(data, dict):
-        return {}
-    base = data.pop("extends", None)
-    tree: origin.Tree = origin.tree(data, path, lines)
-    if not isinstance(base, str) or not base:
-        return tree
-    target = os.path.abspath(resolve(base, os.path.dirname(path)))
-    unusable = _unusable(target, files)
-    if unusable:
-        problems.add(path, lines.of(("extends",)), ("extends",), unusable)
-        return tree
-    below = _chain(target, files, problems, limit)
-    if problems.count:
-        return tree
-    return _with_requires(below, tree, _merge(_narrowed(below, tree), tree))
-
-
-def _unusable(target: str, files: list[str]) -> str:
-    """Say why a file cannot be extended; empty if it can.
-
-    :param files: those that extend it, the outermost first; one that is not
-        there is added, so that it is seen when it appears
-    """
-    if target in files:
-        return "extends itself, by way of other files"
-    if len(files) >= MAX_FILES:
-        return f"more than {MAX_FILES} files extend each other"
-    if not os.path.exists(target):
-        files.append(target)
-        return (
-            f"there is no file {clean(target, PATH_LIMIT)}, and the policies "
-            f"that ship with the package are {', '.join(SHIPPED)}"
-        )
-    return ""
+    faults = check.faults(data, complete=True)
+    problems = [problem(file, 1, place, text) for place, text in faults]
+    if problems:
+        raise PolicyError(problems)
+    return assemble.policy(data, [file])
 
 
 def _read(
-    path: str, problems: Problems, limit: int
-) -> tuple[Any, yaml_lines.Lines]:
-    """Read one file; what is wrong with it goes into problems."""
-    count = problems.count
-
-    def report(line: int, place: Path, message: str) -> None:
-        """Note a fault of the file."""
-        problems.add(path, line, place, message)
-
+    path: str, limit: int, outermost: bool
+) -> tuple[Any, yaml_lines.Lines, list[Problem]]:
+    """Return the content of one file, its lines and its faults."""
     try:
         text = source.read_text(path, limit)
-    except source.TooLargeError as error:
-        report(1, (), f"{error}, the limit ([vhard] policy_max_size)")
-        return None, yaml_lines.Lines({})
     except source.UnreadableError as error:
-        report(error.line, (), str(error))
-        return None, yaml_lines.Lines({})
-    data, lines = yaml_lines.read(text, report)
-    if data is not None or problems.count == count:
-        for place, message in check.faults(data):
-            report(lines.of(place), place, message)
-            if problems.full:
-                break
-    return data, lines
+        reason = str(error)
+        if isinstance(error, source.TooLargeError):
+            reason += ", the limit ([vhard] policy_max_size)"
+        unread = problem(path, error.line, (), reason)
+        return None, yaml_lines.Lines({}), [unread]
+
+    def faults(data: Any) -> Iterator[Fault]:
+        extends = isinstance(data, dict) and "extends" in data
+        return check.faults(data, complete=outermost and not extends)
+
+    return yaml_lines.load(path, text, faults)
 
 
-def _narrowed(base: origin.Tree, over: origin.Tree) -> origin.Tree:
-    """Return what is extended, without what is of no use any more.
-
-    A replacement of a rule goes where the file that extends it allows other
-    values, and not that one.
-    """
-    result = base
-    for name, rule in over.get("guest_devices", {}).items():
-        below = base.get("guest_devices", {}).get(name, {})
-        if "allow" in rule and "replace" in below:
-            kept = _allowed_replacements(name, rule["allow"], below["replace"])
-            rules = result["guest_devices"]
-            rules = {**rules, name: {**below, "replace": kept}}
-            result = {**result, "guest_devices": rules}
-    return result
-
-
-def _allowed_replacements(
-    name: str, allow: origin.Said, replace: origin.Tree
-) -> origin.Tree:
-    rule = {"allow": allow.value, "replace": origin.plain(replace)}
-    refused = dict(refused_replacements(KINDS[name], rule))
-    return {old: replace[old] for old in replace if old not in refused}
-
-
-def _with_requires(
-    base: origin.Tree, over: origin.Tree, merged: origin.Tree
-) -> origin.Tree:
-    """Return what two files come to, with the versions that both require.
-
-    Each was met when its file was read. A copy that is kept of them may be
-    read by an older version, for which one of them alone says too little.
-    """
+def _extended(below: origin.Tree, tree: origin.Tree) -> origin.Tree:
+    """Return what a file comes to together with the one that it extends."""
+    for kind, rule in tree.get("guest_devices", {}).items():
+        rules = below.get("guest_devices", {})
+        replaced = rules.get(kind, {}).get("replace")
+        if replaced and "allow" in rule:
+            # A replacement goes where the new list does not allow it.
+            narrowed = {"allow": rule["allow"], "replace": replaced}
+            rejected = check.rejected_replacements(
+                kind, origin.plain(narrowed)
+            )
+            kept = {
+                old: new
+                for old, new in replaced.items()
+                if old not in rejected
+            }
+            rules = {**rules, kind: {**rules[kind], "replace": kept}}
+            below = {**below, "guest_devices": rules}
+    merged = _merge(below, tree)
     key = "requires"
-    if key not in base or key not in over:
-        return merged
-    both = SpecifierSet(base[key].value) & SpecifierSet(over[key].value)
-    return {**merged, key: dataclasses.replace(over[key], value=str(both))}
+    if key in below and key in tree:
+        # A copy of the result can be read by an older version, for which the
+        # demand of one file says too little.
+        both = SpecifierSet(below[key].value) & SpecifierSet(tree[key].value)
+        merged[key] = dataclasses.replace(tree[key], value=str(both))
+    return merged
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -273,14 +233,3 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
-
-
-def build(data: Mapping[str, Any], files: list[str]) -> Policy:
-    """Make a Policy of content that was found valid.
-
-    :param data: the merged content
-    :param files: where it came from
-    :raises PolicyError: if it cannot be made, by a fault of this package
-    """
-    with _no_other_exception(files[0] if files else "the defaults"):
-        return assemble.policy(data, files)

@@ -71,16 +71,16 @@ def values(part: Any, path: Path = ()) -> Iterator[tuple[Path, Said]]:
 
 
 def find(part: Any, path: Path) -> Said | None:
-    """Return what is said at a path; for a mapping, the first value in it.
+    """Return what is said at a path, or nearest around it.
 
-    :returns: None where nothing is said there
+    :returns: for a mapping the first value in it; None if it is empty
     """
     for key in path:
         if isinstance(part, Said):
             # An entry of a list is where the list is.
-            return part
+            break
         try:
             part = part[key]
         except (KeyError, IndexError):
-            return None
+            break
     return next((stated for _, stated in values(part)), None)

@@ -1,16 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON schema of a policy file: every key has its place here."""
+"""The JSON schema of a policy file: every key has its place here.
+
+Two keywords are ours; ``nova_vhard.policy.check`` has their functions:
+
+``device_value``
+   A value that Nova knows for the device kind of this name.
+``version_specifier``
+   Versions of a package, as in PEP 440.
+"""
 
 from typing import Any
 
+from nova_vhard.catalogue.checks import REQUIRABLE
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.catalogue.passthrough import PORTS
+from nova_vhard.catalogue.kinds import DeviceKind
+from nova_vhard.catalogue.passthrough import ONE_TIME_USE, PORTS
+from nova_vhard.catalogue.profiles import PROFILES
 from nova_vhard.common.json_schema import (
     BOOL,
+    DATE,
     NAME,
     NAME_LIMIT,
-    NAMES,
     TEXT,
+    Schema,
     array,
     keys,
     list_or_any,
@@ -25,44 +37,66 @@ HOT_PLUG = ("report", "detach")
 TRUST = ("reported", "attested")
 UNANSWERED = ("allow", "refuse")
 
-#: Values of a rule: each replacement is compared with each allowed value.
-_MOST = 256
-
-#: Characters of a reason, and of a path.
-_LONG = {**TEXT, "maxLength": 4096}
+#: The keywords that are ours.
+KEYWORDS = ("device_value", "version_specifier")
 
 _MODE = {"enum": list(MODES)}
 _VALUE = {"type": ["string", "boolean"], "maxLength": NAME_LIMIT}
-_VALUES = titled(array(_VALUE), "a list of values")
 _HOURS = {
     "type": "string",
     "pattern": r"^([2-9]|1[0-9]|2[0-4])\Z",
-    "description": "no whole number of hours from 2 to 24",
     "title": "a whole number of hours from 2 to 24",
 }
 _ANY = list_or_any(NAME)
-_CHECKS = titled(NAMES, "a list of checks and profiles")
-
-# A file that extends another may give a rule a mode alone: that every rule
-# has its allow list is checked on what they come to together.
-_RULE = keys(
-    allow={**_VALUES, "maxItems": _MOST},
-    mode=_MODE,
-    explicit=BOOL,
-    replace={
-        **mapping(NAME),
-        "maxProperties": _MOST,
-        "title": "a mapping of refused to allowed values",
-    },
-    reason=_LONG,
+_ARCHITECTURE = {
+    "enum": list(KINDS["architecture"].values),
+    "title": "an architecture as nova names it, such as x86_64 or aarch64",
+}
+_LISTED = "a check or profile that 'nova-vhard-reporter check' lists"
+_CHECK = titled({"enum": [*REQUIRABLE, *PROFILES]}, _LISTED)
+_DEVICE_CHECK = titled(
+    {"enum": [*REQUIRABLE, *PROFILES, ONE_TIME_USE]},
+    f"{ONE_TIME_USE}, or {_LISTED}",
 )
+_CHECKS = "a list of checks and profiles"
+
+
+def _rule(kind: DeviceKind) -> Schema:
+    """Return the schema of the rule of a device kind.
+
+    The rule in a file that extends another can consist of a mode alone: that
+    every rule has an allow list is checked on what the files come to.
+    """
+    new = {
+        **NAME,
+        "pattern": r"^[^*?\[]*\Z",
+        "title": "a single value, not a pattern",
+        "device_value": kind.name,
+    }
+    old = {**new, "pattern": r"^(\*|[^*?\[]*)\Z"}
+    return keys(
+        allow=titled(
+            array({**_VALUE, "device_value": kind.name}), "a list of values"
+        ),
+        mode=_MODE,
+        explicit=BOOL
+        if kind.image_properties
+        else titled({"enum": [False]}, "false: no image property sets it"),
+        replace={
+            **mapping(new),
+            "propertyNames": {"maxLength": NAME_LIMIT, **old},
+            "title": "a mapping of refused to allowed values",
+        },
+        reason=TEXT,
+    )
+
 
 # Compared as it is written: a pattern would stand for nothing.
 _LITERALS = array(
     {
         **NAME,
         "pattern": r"^[^*]*\Z",
-        "description": "a pattern, which stands for nothing here: name each",
+        "title": "a single name or id, not a pattern",
     },
     least=1,
 )
@@ -71,14 +105,24 @@ _IDS = titled(_LITERALS, "a list of ids")
 _SERVER = {
     "type": "string",
     "pattern": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z",
-    "description": "no id of a server; write it as 'openstack server list' "
-    "does: 155d900f-4e14-4e4c-a73d-069cbf4541e6",
-    "title": "the id of a server",
+    "title": "the id of a server as 'openstack server list' shows it, such as "
+    "155d900f-4e14-4e4c-a73d-069cbf4541e6",
 }
+_RULES = keys(
+    **{
+        f"guest_devices.{name}": list_or_any({**_VALUE, "device_value": name})
+        for name in KINDS
+    },
+    **{
+        "passthrough.allow": list_or_any(_VALUE),
+        "passthrough.require": list_or_any(_DEVICE_CHECK),
+        "hosts.require": list_or_any(_CHECK),
+    },
+)
 _EXEMPTION = keys(
     *("id", "reason", "rules", "until"),
     id=NAME,
-    reason=_LONG,
+    reason=TEXT,
     projects=_IDS,
     domains=_IDS,
     images=_IDS,
@@ -86,16 +130,11 @@ _EXEMPTION = keys(
     roles=titled(_LITERALS, "a list of names"),
     servers=titled(array(_SERVER, least=1), "a list of ids"),
     rules={
-        **mapping(list_or_any(_VALUE)),
+        **_RULES,
         "minProperties": 1,
         "title": 'a mapping of rule ids to lists of values or "*"',
     },
-    until={
-        "type": "string",
-        "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z",
-        "description": "no date; write 2027-03-31",
-        "title": "a date, as 2027-03-31",
-    },
+    until=DATE,
 )
 
 _PROJECT = keys("mode", mode=_MODE, projects=_IDS, domains=_IDS)
@@ -103,19 +142,25 @@ _PROJECT = keys("mode", mode=_MODE, projects=_IDS, domains=_IDS)
 SCHEMA: dict[str, Any] = keys(
     "version",
     version={"enum": ["1"]},
-    requires=titled(NAME, 'versions of nova-vhard, as ">=1.0"'),
+    requires={
+        **TEXT,
+        "version_specifier": True,
+        "title": 'versions of nova-vhard, such as ">=1.0"',
+    },
     enabled=BOOL,
     mode=_MODE,
-    extends=titled(_LONG, "baseline, scs, strict or the path of a file"),
+    extends=titled(TEXT, "baseline, scs, strict or the path of a file"),
     applies_to=keys(
         hypervisor_type=titled(_LITERALS, "a list of hypervisor types")
     ),
     assume=keys(
         virt_type={"enum": ["kvm", "qemu", "parallels", "lxc"]},
-        architecture=NAME,
-        machine_type=titled(
-            mapping(NAME), "a mapping of architectures to machine types"
-        ),
+        architecture=_ARCHITECTURE,
+        machine_type={
+            **mapping(NAME),
+            "propertyNames": _ARCHITECTURE,
+            "title": "a mapping of architectures to machine types",
+        },
         use_virtio_for_bridges=BOOL,
         force_config_drive=BOOL,
         pointer_model={"enum": ["usbtablet", "ps2mouse", "none"]},
@@ -123,7 +168,7 @@ SCHEMA: dict[str, Any] = keys(
         libosinfo=BOOL,
     ),
     guest_devices=titled(
-        keys(**dict.fromkeys(KINDS, _RULE)),
+        keys(**{name: _rule(kind) for name, kind in KINDS.items()}),
         "a mapping of device kinds to rules",
     ),
     passthrough=keys(
@@ -135,11 +180,11 @@ SCHEMA: dict[str, Any] = keys(
             device_profiles=_ANY,
             mdev=_ANY,
         ),
-        require=_CHECKS,
+        require=titled(array(_DEVICE_CHECK), _CHECKS),
         mode=_MODE,
     ),
     hosts=keys(
-        require=_CHECKS,
+        require=titled(array(_CHECK), _CHECKS),
         mode=_MODE,
         max_report_age=_HOURS,
         trust={"enum": list(TRUST)},

@@ -19,9 +19,9 @@ from typing import Any
 
 from nova_vhard.common import files, mounts, source
 from nova_vhard.common.log import get_logger
-from nova_vhard.common.problems import PolicyError, UnexpectedError
+from nova_vhard.common.problems import PolicyError
 from nova_vhard.common.text import clean
-from nova_vhard.policy import document
+from nova_vhard.policy import assemble, document
 from nova_vhard.policy.model import Policy
 
 LOG = get_logger(__name__)
@@ -131,7 +131,7 @@ class PolicyFile:
         try:
             policy = self._latest()
         except PolicyUnavailable:
-            policy = document.build({}, [])
+            policy = assemble.policy({}, [])
         # Another caller may see the file go meanwhile.
         without = self._disabled
         if without is None:
@@ -184,14 +184,12 @@ class PolicyFile:
         :param stamp: what the files looked like before: a change from then
             on is seen by the next call
         """
-        watched: list[str] = []
-        try:
-            data, read = document.effective(self.path, watched, self._limit)
-            policy = document.build(data, read)
-        except PolicyError as error:
-            self._fail(error)
+        reading = document.Reading(self.path, self._limit)
+        if reading.policy is None:
+            self._fail(PolicyError(reading.problems), reading.cause)
         else:
-            self._accept(policy, data)
+            self._accept(reading.policy, reading.data)
+        watched = list(reading.stamps)
         self._notice_mounts(watched)
         if watched == self._watched:
             self._stamp = stamp
@@ -215,7 +213,7 @@ class PolicyFile:
         self._policy = policy
         self._noticed = None
 
-    def _fail(self, error: PolicyError) -> None:
+    def _fail(self, error: PolicyError, cause: Exception | None) -> None:
         known = str(self._error) == str(error)
         self._error = error
         if self._policy is None or self._is_outdated():
@@ -226,10 +224,9 @@ class PolicyFile:
             else "there is no last good policy"
         )
         if not known:
-            # Where the fault is ours, the traceback is for whoever mends it.
-            ours = error if isinstance(error, UnexpectedError) else None
+            # Our own fault has a traceback, for a report.
             LOG.error(
-                "Policy cannot be used, %s: %s", kept, error, exc_info=ours
+                "Policy cannot be used, %s: %s", kept, error, exc_info=cause
             )
             if self._failed is not None:
                 self._failed(error)
@@ -287,8 +284,8 @@ class PolicyFile:
     def _restore(self) -> Policy | None:
         if self._state is None or not os.path.exists(self._state):
             return None
-        # JSON writes what is not ASCII in up to twice the bytes of UTF-8.
-        limit = 2 * self._limit * document.MAX_FILES
+        # A copy is of several files, and JSON takes more room than YAML.
+        limit = 16 * self._limit
         self._copy = _stat(self._state)
         try:
             kept = json.loads(source.read_text(self._state, limit))

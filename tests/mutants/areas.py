@@ -73,7 +73,7 @@ _POLICY = (
     *_unit("test_leading", "test_subject"),
     *_unit("test_help_url", "test_notify"),
     *_unit("test_default_reasons", "test_exempted"),
-    *_unit("test_log", "test_policy_sentences"),
+    *_unit("test_log", "test_policy_faults"),
     *_unit("test_origin", "test_references", "test_replacements"),
     *_unit("test_schema_faults", "test_source", "test_trusted", "test_yaml"),
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),

@@ -60,7 +60,7 @@ def shipped(name):
     """Return what the reference says of a shipped policy, and the policy."""
     text = extension().shipped_policies().replace("\\", "")
     section = text.partition(f".. _policy-{name}:")[2].partition(".. _")[0]
-    data, _ = document.effective(document.shipped(name))
+    data = document.Reading(document.shipped(name)).data
     return section, data
 
 
@@ -106,7 +106,8 @@ def keys(part):
     for name, value in part.get("properties", {}).items():
         if name not in KINDS:
             yield name
-        yield from keys(value)
+        if name != "rules":
+            yield from keys(value)
     if "items" in part:
         yield from keys(part["items"])
 

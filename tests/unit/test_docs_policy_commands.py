@@ -98,6 +98,6 @@ def test_the_file_of_tests_that_is_shown_can_be_read(tmp_path):
 
 def test_limits_that_are_named_are_the_codes():
     assert f"{counts.GROUPS:,} groups" in words(COMMANDS)
-    assert "end within 14 days" in words(COMMANDS)
+    assert "ends within 14 days" in words(COMMANDS)
     for name in counts.BY:
         assert f"``{name}``" in words(COMMANDS)

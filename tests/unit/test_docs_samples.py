@@ -184,7 +184,8 @@ def known(part):
     """Yield the path of every key that a policy file can have."""
     for name, value in part.get("properties", {}).items():
         yield (name,)
-        yield from ((name, *rest) for rest in known(value))
+        if name != "rules":
+            yield from ((name, *rest) for rest in known(value))
     if "items" in part:
         yield from known(part["items"])
 

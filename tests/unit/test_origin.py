@@ -71,8 +71,10 @@ def test_every_value_with_its_path():
         (("guest_devices",), ["virtio", "scsi"]),
         (("guest_devices", "disk_bus", "allow", 1), ["virtio", "scsi"]),
         (("exemptions", 1), "b"),
-        (("exemptions", 2), None),
-        (("passthrough", "allow"), None),
+        # the next around it
+        (("guest_devices", "disk_bus", "mode"), ["virtio", "scsi"]),
+        (("exemptions", 2), "a"),
+        (("passthrough", "allow"), "warn"),
         (("projects",), None),
     ],
 )

@@ -66,10 +66,9 @@ def chain(tmp_path):
 
 def test_versions_that_two_files_need_add_up(running, chain):
     running("1.1.0")
-    data, _ = document.effective(chain)
-    assert data["requires"] == "<2,>=1.0,>=1.1"
-    tree, _ = document.merged(chain)
-    stated = tree["requires"]
+    reading = document.Reading(chain)
+    assert reading.data["requires"] == "<2,>=1.0,>=1.1"
+    stated = reading.tree["requires"]
     assert (stated.file, stated.line) == (chain, 2)
 
 
@@ -81,7 +80,7 @@ def test_what_one_file_needs_is_left_as_it_is_written(
     running("1.1.0")
     write(tmp_path / "base.yaml", f"{HEAD}{base}")
     text = f"{HEAD}{own}extends: base.yaml\n"
-    data, _ = document.effective(write(tmp_path / "policy.yaml", text))
+    data = document.Reading(write(tmp_path / "policy.yaml", text)).data
     assert data.get("requires") == (">=1.0" if own or base else None)
 
 
@@ -100,11 +99,10 @@ def test_a_copy_of_a_newer_version_is_not_used_by_an_older_one(
 
 
 def test_what_all_files_require_fits_into_the_copy(tmp_path):
-    base = ",".join(f"!=8.{minor}" for minor in range(30))
-    own = ",".join(f"!=9.{minor}" for minor in range(30))
+    base = ",".join(f"!=8.{minor}" for minor in range(60))
+    own = ",".join(f"!=9.{minor}" for minor in range(60))
     write(tmp_path / "base.yaml", f'{HEAD}requires: "{base}"\n')
     text = f'{HEAD}extends: base.yaml\nrequires: "{own}"\n'
-    with pytest.raises(PolicyError) as caught:
-        document.load(write(tmp_path / "policy.yaml", text))
-    (problem,) = caught.value.problems
-    assert (problem.line, problem.path) == (3, "requires")
+    reading = document.Reading(write(tmp_path / "policy.yaml", text))
+    copy = document.restore(reading.data, "copy")
+    assert copy.digest == reading.good().digest

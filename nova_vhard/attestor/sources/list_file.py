@@ -14,7 +14,6 @@ from oslo_config import cfg
 
 from nova_vhard.attestor.sources.base import Source, SourceError, Verdict
 from nova_vhard.common import source, yaml_lines
-from nova_vhard.common.problems import Path, Problem, spell
 from nova_vhard.common.text import clean
 
 _FAIL = "FAIL"
@@ -57,16 +56,9 @@ class ListFile(Source):
             text = source.read_private(self._path, secret=False)
         except source.UnreadableError as error:
             raise SourceError(f"{self._path} {error}") from error
-        faults: list[str] = []
-
-        def report(line: int, place: Path, message: str) -> None:
-            """Note a fault of the file."""
-            where = spell(place)
-            faults.append(str(Problem(self._path, line, where, message)))
-
-        data, _ = yaml_lines.read(text, report)
-        if faults:
-            raise SourceError(faults[0])
+        data, _, problems = yaml_lines.load(self._path, text, lambda _: ())
+        if problems:
+            raise SourceError(str(problems[0]))
         return data
 
 

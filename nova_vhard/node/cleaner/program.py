@@ -47,7 +47,7 @@ def path_schema(name: str) -> dict[str, str]:
     return {
         "type": "string",
         "pattern": "^/[^\0]*[^/\0]$",
-        "description": f"no absolute path of {name}",
+        "title": f"an absolute path of {name}",
     }
 
 

@@ -14,8 +14,7 @@ from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import (
     Path,
     PolicyError,
-    Problem,
-    spell,
+    problem,
 )
 from nova_vhard.common.schema_errors import Fault, schema_faults
 from nova_vhard.common.text import quote
@@ -65,13 +64,15 @@ def load(path: str, steps: Mapping[str, Step] | None = None) -> Rules:
     :raises RulesError: with every fault of the file
     """
     steps = installed_steps() if steps is None else steps
-    problems: list[Problem] = []
-
-    def report(line: int, place: Path, message: str) -> None:
-        """Note a fault of the file."""
-        problems.append(Problem(path, line, spell(place), message))
-
-    data = _read(path, steps, report)
+    try:
+        text = source.read_text(path)
+    except source.UnreadableError as error:
+        raise RulesError(
+            [problem(path, error.line, (), str(error))]
+        ) from error
+    data, _, problems = yaml_lines.load(
+        path, text, lambda data: _faults(data, steps)
+    )
     if problems:
         raise RulesError(problems)
     content = json.dumps(data, sort_keys=True).encode()
@@ -82,39 +83,15 @@ def load(path: str, steps: Mapping[str, Step] | None = None) -> Rules:
     )
 
 
-def _read(
-    path: str, steps: Mapping[str, Step], report: yaml_lines.Report
-) -> Any:
-    """Return the content of a file; what is wrong with it is reported."""
-    try:
-        text = source.read_text(path)
-    except source.UnreadableError as error:
-        return report(error.line, (), str(error))
-    stated: list[int] = []
-
-    def tell(line: int, place: Path, message: str) -> None:
-        """Note a fault at an entry's place."""
-        stated.append(line)
-        report(line, place, message)
-
-    data, lines = yaml_lines.read(text, tell)
-    if data is None and stated:
-        return None
+def _faults(data: Any, steps: Mapping[str, Step]) -> Iterator[Fault]:
     if not isinstance(data, dict):
-        return report(1, (), "must be a mapping with version and devices")
-    for place, message in _faults(data, steps):
-        report(lines.of(place), place, message)
-    return data
-
-
-def _faults(
-    data: dict[str, Any], steps: Mapping[str, Step]
-) -> Iterator[Fault]:
+        yield (), "must be a mapping with version and devices"
+        return
     validator = jsonschema.Draft202012Validator(schema(steps))
     wrong = list(schema_faults(data, validator))
     yield from wrong
     broken = {path[:2] for path, _ in wrong}
-    if ("devices",) in broken or not isinstance(data.get("devices"), list):
+    if ("devices",) in broken:
         return
     names: set[str] = set()
     before: list[Entry] = []

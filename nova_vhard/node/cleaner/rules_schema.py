@@ -11,24 +11,22 @@ _TEXT = {"type": "string", "minLength": 1}
 _NUMBER = {
     "type": "string",
     "pattern": "^(0x)?[0-9a-fA-F]{4}$",
-    "description": "no four hexadecimal digits; write '144d'",
+    "title": "four hexadecimal digits, such as '144d'",
 }
 _CLASS = {
     "type": "string",
     "pattern": "^(0x)?([0-9a-fA-F]{2}){1,3}$",
-    "description": (
-        "no class; write two, four or six hexadecimal digits: '0108'"
-    ),
+    "title": "a class of two, four or six hexadecimal digits, such as '0108'",
 }
 _PRIORITY = {
     "type": "string",
     "pattern": "^[1-9][0-9]{0,3}$",
-    "description": "no whole number from 1 to 9999",
+    "title": "a whole number from 1 to 9999",
 }
 _SECONDS = {
     "type": "string",
     "pattern": "^[1-9][0-9]{0,4}$",
-    "description": "no whole number of seconds from 1 to 99999",
+    "title": "a whole number of seconds from 1 to 99999",
 }
 
 

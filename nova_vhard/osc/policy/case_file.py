@@ -3,7 +3,6 @@
 
 import datetime
 import os
-import pathlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +12,12 @@ import jsonschema
 from nova_vhard.catalogue.checks import REQUIRABLE
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.passthrough import OF_DEVICES
-from nova_vhard.common import schema_errors, yaml_lines
+from nova_vhard.common import schema_errors, source, yaml_lines
 from nova_vhard.common.problems import (
     Path,
     PolicyError,
-    Problem,
     nearest,
-    spell,
+    problem,
 )
 from nova_vhard.common.text import quote
 from nova_vhard.osc.policy.case_schema import SCHEMA
@@ -29,7 +27,9 @@ from nova_vhard.policy.model import Policy
 from nova_vhard.policy.verdict import PASSTHROUGH_ALLOW, PASSTHROUGH_REQUIRE
 from nova_vhard.request import described
 
-_VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+_VALIDATOR = jsonschema.Draft202012Validator(
+    SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+)
 _RULES = (
     *(f"guest_devices.{kind}" for kind in KINDS),
     PASSTHROUGH_ALLOW,
@@ -99,13 +99,13 @@ def read(path: str) -> CaseFile:
 
     :raises PolicyError: with every fault of the file
     """
-    problems: list[Problem] = []
-
-    def report(line: int, place: Path, message: str) -> None:
-        """Note a fault of the file."""
-        problems.append(Problem(path, line, spell(place), message))
-
-    data = _checked(path, report)
+    try:
+        text = source.read_text(path)
+    except source.UnreadableError as error:
+        raise PolicyError(
+            [problem(path, error.line, (), str(error))]
+        ) from error
+    data, _, problems = yaml_lines.load(path, text, _faults)
     if problems:
         raise PolicyError(problems)
     folder = os.path.dirname(path)
@@ -122,31 +122,14 @@ def read(path: str) -> CaseFile:
     )
 
 
-def _checked(path: str, report: yaml_lines.Report) -> Any:
-    """Return the content of a file; what is wrong with it is reported."""
-    try:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        return report(1, (), f"is not UTF-8: {error.reason}")
-    except OSError as error:
-        return report(1, (), f"cannot be read: {error.strerror}")
-    data, lines = yaml_lines.read(text, report)
-    if data is None:
-        return report(1, (), "holds no tests; it needs a list cases")
+def _faults(data: Any) -> Iterator[schema_errors.Fault]:
     if not isinstance(data, dict):
-        return report(1, (), "must be a mapping with a list cases")
-    for place, message in _faults(data):
-        report(lines.of(place), place, message)
-    return data
-
-
-def _faults(data: dict[str, Any]) -> Iterator[schema_errors.Fault]:
+        yield (), "must be a mapping with the list cases"
+        return
     wrong = list(schema_errors.schema_faults(data, _VALIDATOR))
     yield from wrong
     broken = [path[:2] for path, _ in wrong]
-    if "date" in data and ("date",) not in broken:
-        yield from _date(data["date"])
-    if ("cases",) in broken or "cases" not in data:
+    if ("cases",) in broken:
         return
     names: set[str] = set()
     for index, case in enumerate(data["cases"]):
@@ -158,13 +141,6 @@ def _faults(data: dict[str, Any]) -> Iterator[schema_errors.Fault]:
             yield (*place, "name"), f"{name} is the name of two cases"
         names.add(case["name"])
         yield from _case(case, place)
-
-
-def _date(text: str) -> Iterator[schema_errors.Fault]:
-    try:
-        datetime.date.fromisoformat(text)
-    except ValueError:
-        yield ("date",), f"{quote(text)} is no date; write 2027-03-31"
 
 
 def _case(

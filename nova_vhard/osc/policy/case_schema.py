@@ -5,6 +5,7 @@ from typing import Any
 
 from nova_vhard.common.json_schema import (
     BOOL,
+    DATE,
     TEXT,
     TEXTS,
     array,
@@ -66,6 +67,6 @@ CASE = keys(
 SCHEMA: dict[str, Any] = keys(
     "cases",
     policy=TEXT,
-    date=TEXT,
+    date=DATE,
     cases=array(CASE, least=1),
 )

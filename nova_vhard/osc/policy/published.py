@@ -73,13 +73,12 @@ def _published(title: str, content: Schema) -> Schema:
 def _plain(content: Schema) -> Schema:
     """Return a schema of ours in the words of everybody.
 
-    Our descriptions say what a wrong value is not; an editor shows them for
-    the right one, which is what our titles are about.
+    An editor shows a description to people, which is what our titles are.
     """
     result = {
         key: value
         for key, value in content.items()
-        if key not in ("title", "description")
+        if key not in ("title", *schema.KEYWORDS)
     }
     if "title" in content:
         result["description"] = content["title"]

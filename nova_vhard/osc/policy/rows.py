@@ -8,7 +8,7 @@ from typing import Any
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
 from nova_vhard.common.problems import Path
-from nova_vhard.policy import document, origin
+from nova_vhard.policy import assemble, document, origin
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.schema import SCHEMA
 
@@ -42,16 +42,15 @@ def of_file(tree: origin.Tree) -> Iterator[Row]:
         yield Row(path, stated.value, None, stated.file, stated.line)
 
 
-def of_policy(tree: origin.Tree, files: list[str]) -> list[Row]:
+def of_policy(reading: document.Reading) -> list[Row]:
     """Return what a policy comes to, in the order of the reference.
 
-    :param tree: as ``document.merged`` returns it
-    :param files: likewise
+    :raises PolicyError: if it cannot be used
     """
-    policy = document.build(origin.plain(tree), files)
+    policy = reading.good()
     stated = {
         path: Row(path, item.value, _mode(policy, path), item.file, item.line)
-        for path, item in origin.values(tree)
+        for path, item in origin.values(reading.tree)
         if path[0] != "guest_devices" or path[-1] != "reason"
     }
     unsaid = {
@@ -93,7 +92,7 @@ def _mode(policy: Policy, path: Path) -> Mode | None:
 
 def _defaults(policy: Policy) -> Iterator[tuple[Path, Any]]:
     """Yield every default with its path; None for what is not judged."""
-    bare = document.build({}, [])
+    bare = assemble.policy({}, [])
     yield ("enabled",), bare.enabled
     yield ("mode",), str(bare.mode)
     types = sorted(name.upper() for name in bare.hypervisor_types)

@@ -9,7 +9,6 @@ from nova_vhard.common.problems import (
     Path,
     PolicyError,
     Problem,
-    more_text,
     spell,
 )
 from nova_vhard.common.source import MAX_LIMIT, MAX_SIZE
@@ -40,14 +39,14 @@ _DISABLED = (
 
 
 class CheckPolicy(OfflineLister):
-    """Say everything that is wrong with a policy file.
+    """List every error of a policy file.
 
-    All errors of the file, and of those that it extends, each with its place
-    and the nearest known name; and what are warnings: exemptions that are void
-    or end within 14 days, and what has nothing refused: enabled: false, and a
-    file beside it with .disabled behind its name. Exit status 0 without an
-    error, else 1; with --fail-on-warn 3 where there are warnings and no error.
-    No cloud is asked.
+    All errors of the file and of those that it extends, each with its place
+    and what is expected there; and warnings: exemptions that are void or end
+    within 14 days, and what disables the policy: enabled: false, and a file
+    of its name with .disabled next to it. Exit status 0 without an error, else
+    1; with --fail-on-warn 3 if there are warnings and no error. No cloud is
+    asked.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -77,29 +76,22 @@ class CheckPolicy(OfflineLister):
     def take_action(self, parsed_args: argparse.Namespace) -> Rows:
         """Return one row an error or warning."""
         path = document.resolve(parsed_args.file)
-        errors: list[Problem] = []
+        reading = document.Reading(path, parsed_args.max_size)
+        errors = PolicyError(reading.problems).problems
         warnings: list[Problem] = []
-        what, more = "", 0
-        try:
-            tree, files = document.merged(path, limit=parsed_args.max_size)
-            policy = document.build(origin.plain(tree), files)
-        except PolicyError as error:
-            errors += error.problems
-            more = error.more
-        else:
-            warnings += _warnings(policy, tree)
-            what = f"; policy {policy.digest} of {', '.join(files)}"
+        what = ""
+        if policy := reading.policy:
+            warnings += _warnings(policy, reading.tree)
+            what = f"; policy {policy.digest} of {', '.join(policy.files)}"
         if disabled(path):
             warnings.append(Problem(path + DISABLED, 1, "", _DISABLED))
         self.status = 1 if errors else 0
         if warnings and parsed_args.fail_on_warn:
             self.status = FAILED
         self.say(
-            f"{counted(len(errors) + more, 'error')}, "
+            f"{counted(len(errors), 'error')}, "
             f"{counted(len(warnings), 'warning')}{what}"
         )
-        if more:
-            errors.append(Problem(path, 1, "", more_text(more)))
         columns = ("Severity", "File", "Line", "Path", "Message")
         return columns, [
             (severity, item.file, item.line, item.path, item.message)
@@ -151,7 +143,7 @@ class ShowPolicy(OfflineLister):
         path = document.resolve(parsed_args.file)
         try:
             rows = (
-                of_policy(*document.merged(path, limit=MAX_LIMIT))
+                of_policy(document.Reading(path, MAX_LIMIT))
                 if parsed_args.effective
                 else of_file(document.own(path, MAX_LIMIT))
             )

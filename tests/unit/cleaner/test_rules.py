@@ -40,6 +40,13 @@ def faults(tmp_path, text):
     return [each.removeprefix(start) for each in result]
 
 
+def places(tmp_path, text):
+    """Return the line and the place of each fault."""
+    with pytest.raises(RulesError) as caught:
+        rules(tmp_path, text)
+    return [f"{each.line}: {each.path}" for each in caught.value.problems]
+
+
 def test_the_steps_of_the_package():
     result = installed_steps()
     assert NAMESPACE == "nova_vhard.cleaning_steps"
@@ -197,35 +204,22 @@ devices:
     match: {classes: ["010"]}
     steps: [{step: config_space, priority: 0, time_limit: 1.5}]
 """
-    assert faults(tmp_path, text) == [
-        "2: devcies: is not a known key (did you mean 'devices'?)",
-        "5: devices[0].match.vendor: '80860' is no four hexadecimal digits; "
-        "write '144d'",
-        "7: devices[0].steps[0].step: 'function_rest' is none of command, "
-        "config_space, devlink_flash, function_reset, nvme_erase, rom_digest "
-        "(did you mean 'function_reset'?)",
-        "9: devices[1].match.products: a product's number means nothing "
-        "without its vendor",
-        "12: devices[1].steps[0].settings.methods[0]: 'flx' is none of "
-        "device_specific, acpi, flr, af_flr, pm, bus, cxl_bus "
-        "(did you mean 'flr'?)",
-        "12: devices[1].steps[0].settings.metod: is not a known key "
-        "(did you mean 'methods'?)",
-        "14: devices[1].steps[1].settings.program: 'wipe.sh' is no absolute "
-        "path of a program",
-        "16: devices[1].steps[2].settings.absent: 'maybe' must be true or "
-        "false",
-        "16: devices[1].steps[2].settings.sha256[0]: 'abc' is no SHA-256; "
-        "write its 64 hexadecimal digits",
-        "18: devices[1].steps[3].settings: 0x20-0x10 ends before it begins",
-        "20: devices[2].match: '{}' is empty",
-        "21: devices[2].steps: '[]' is empty",
-        "23: devices[3].match.classes[0]: '010' is no class; write two, four "
-        "or six hexadecimal digits: '0108'",
-        "24: devices[3].steps[0].priority: '0' is no whole number from 1 to "
-        "9999",
-        "24: devices[3].steps[0].time_limit: '1.5' is no whole number of "
-        "seconds from 1 to 99999",
+    assert places(tmp_path, text) == [
+        "2: devcies",
+        "5: devices[0].match.vendor",
+        "7: devices[0].steps[0].step",
+        "9: devices[1].match.products",
+        "12: devices[1].steps[0].settings.methods[0]",
+        "12: devices[1].steps[0].settings.metod",
+        "14: devices[1].steps[1].settings.program",
+        "16: devices[1].steps[2].settings.absent",
+        "16: devices[1].steps[2].settings.sha256[0]",
+        "18: devices[1].steps[3].settings",
+        "20: devices[2].match",
+        "21: devices[2].steps",
+        "23: devices[3].match.classes[0]",
+        "24: devices[3].steps[0].priority",
+        "24: devices[3].steps[0].time_limit",
     ]
 
 
@@ -261,26 +255,24 @@ def test_an_entry_that_is_never_reached(tmp_path, before, after, hidden):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "expected"),
     [
-        ("", "1: must be a mapping with version and devices"),
-        ("- a", "1: must be a mapping with version and devices"),
-        ("version: '1'", "1: lacks devices"),
-        ("version: '2'\ndevices: []", "1: version: '2' is none of 1"),
+        ("", ["1: "]),
+        ("- a", ["1: "]),
+        ("version: '1'", ["1: devices"]),
+        ("devices: []", ["1: version"]),
+        ("version: '2'\ndevices: []", ["1: version"]),
+        ("version: '1'\ndevices: {}", ["2: devices"]),
+        ("version: '1'\ndevices: [3]", ["2: devices[0]"]),
+        ("a: b: c", ["1: "]),
         (
-            "version: '1'\ndevices: {}",
-            "2: devices: must be a list, not a mapping",
+            "version: !!python/name:os.system ''\ndevices: []",
+            ["1: version", "1: version"],
         ),
-        (
-            "version: '1'\ndevices: [3]",
-            "2: devices[0]: '3' must be a mapping with name, match, steps",
-        ),
-        ("a: b: c", "1: cannot be parsed:"),
-        ("version: !!python/name:os.system ''", "is not supported"),
     ],
 )
-def test_files_that_are_no_rules(tmp_path, text, words):
-    assert any(words in each for each in faults(tmp_path, text))
+def test_files_that_are_no_rules(tmp_path, text, expected):
+    assert places(tmp_path, text) == expected
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -95,7 +95,7 @@ class Etc:
     def keep(self, service, text=POLICY, path=None):
         """Keep a last good copy, as a gate does."""
         source = self.write("kept.yaml", text)
-        data, _ = document.effective(str(source))
+        data = document.Reading(str(source)).data
         path = path or f"{self.folder}/policy.yaml"
         copy = json.dumps({"path": path, "data": data})
         return self.write(f"state/policy-{service}.json", copy)

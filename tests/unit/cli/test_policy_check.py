@@ -13,13 +13,15 @@ from tests.unit.helpers import write
 GOOD = 'version: "1"\nextends: baseline\n'
 TODAY = datetime.date(2026, 6, 15)
 
+PROJECT = "0123456789abcdef" * 2
+
 EXEMPTIONS = """\
     version: "1"
     extends: {base}
     exemptions:
       - id: {name}
         reason: r
-        projects: [p]
+        projects: [{PROJECT}]
         rules: {{guest_devices.disk_bus: [ide]}}
         until: {until}
     """
@@ -31,7 +33,9 @@ def _today(monkeypatch):
 
 
 def exempting(path, until, name="a", base="baseline"):
-    text = EXEMPTIONS.format(until=until, name=name, base=base)
+    text = EXEMPTIONS.format(
+        until=until, name=name, base=base, PROJECT=PROJECT
+    )
     return write(path, text)
 
 
@@ -66,11 +70,6 @@ def test_every_error_of_every_file_at_once(tmp_path):
         ("error", top, 3, "mode"),
         ("error", top, 4, "mods"),
     ]
-    messages = [each["Message"] for each in done.json]
-    for message, near in zip(
-        messages, ("virtio", "enforce", "mode"), strict=True
-    ):
-        assert f"did you mean '{near}'?" in message
 
 
 def test_what_only_shows_in_all_files_has_its_own_place(tmp_path):
@@ -78,7 +77,7 @@ def test_what_only_shows_in_all_files_has_its_own_place(tmp_path):
     top = exempting(tmp_path / "top.yaml", "2027-01-01", base="base.yaml")
     (row,) = rows(CheckPolicy, top)
     assert (row["File"], row["Line"]) == (base, 4)
-    assert row["Message"] == "'a' is the id of two exemptions"
+    assert row["Path"] == "exemptions[1].id"
 
 
 @pytest.mark.parametrize("text", ["", "\x00", "a: [", "- a"])
@@ -92,7 +91,7 @@ def test_a_file_that_is_no_policy(tmp_path, text):
 
 def test_a_file_that_is_not_there(tmp_path):
     (row,) = rows(CheckPolicy, str(tmp_path / "nothere"))
-    assert row["Message"] == "cannot be read: No such file or directory"
+    assert (row["Severity"], row["Line"], row["Path"]) == ("error", 1, "")
 
 
 @pytest.mark.parametrize(
@@ -180,4 +179,4 @@ def test_formatters_work(tmp_path):
     done = run(
         CheckPolicy, path, "-f", "value", "-c", "Path", "--sort-column", "Path"
     )
-    assert done.out.splitlines() == ["", "b", "mode"]
+    assert done.out.splitlines() == ["b", "mode", "version"]

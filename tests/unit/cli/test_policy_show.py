@@ -177,7 +177,7 @@ def test_a_policy_with_errors_is_one_line(tmp_path):
     for arguments in ([path], ["--effective", path]):
         with pytest.raises(CommandError) as error:
             run(ShowPolicy, *arguments)
-        assert f"{path}:1: mode: 'x' is none of" in str(error.value)
+        assert f"{path}:1: mode: " in str(error.value)
         assert "\n" not in str(error.value)
 
 

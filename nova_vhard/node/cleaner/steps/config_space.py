@@ -34,7 +34,7 @@ class ConfigSpace(Step):
                 "items": {
                     "type": "string",
                     "pattern": _RANGE,
-                    "description": "no offset; write 0x54 or 0x54-0x57",
+                    "title": "an offset, such as 0x54 or 0x54-0x57",
                 },
                 "minItems": 1,
             },

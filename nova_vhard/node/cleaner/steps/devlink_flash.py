@@ -43,12 +43,12 @@ class DevlinkFlash(Step):
             "driver": {
                 "type": "string",
                 "pattern": "^[a-zA-Z0-9_-]{1,64}$",
-                "description": "no name of a driver of the kernel",
+                "title": "the name of a driver of the kernel",
             },
             "file": {
                 "type": "string",
                 "pattern": r"^(?!.*\.\.)[a-zA-Z0-9_.+-][a-zA-Z0-9_.+/-]*$",
-                "description": f"no path below {_FIRMWARE}, relative to it",
+                "title": f"a path relative to {_FIRMWARE}",
             },
             "versions": {
                 "type": "object",

@@ -45,7 +45,7 @@ class NvmeErase(Step):
             "wear_limit": {
                 "type": "string",
                 "pattern": "^[1-9][0-9]{0,2}$",
-                "description": "no whole percentage from 1 to 999",
+                "title": "a whole percentage from 1 to 999",
             },
             "program": path_schema("nvme-cli"),
         },

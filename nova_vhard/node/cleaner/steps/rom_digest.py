@@ -12,7 +12,7 @@ from nova_vhard.node.cleaner.step import (
 _SHA256 = {
     "type": "string",
     "pattern": "^[0-9a-fA-F]{64}$",
-    "description": "no SHA-256; write its 64 hexadecimal digits",
+    "title": "a SHA-256 of 64 hexadecimal digits",
 }
 
 
