@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of a policy file."""
+"""Faults of a policy file, and entries that are probably not meant."""
 
 import fnmatch
+import re
 from collections.abc import Iterator, Set
 from typing import Any
 
@@ -21,6 +22,26 @@ SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 
 #: Characters that make a value a pattern.
 PATTERN = frozenset("*?[")
+
+# Keystone's own ids have 32 digits. What another identity back end holds, such
+# as LDAP, has ids of 64.
+_KEYSTONE = "[0-9a-f]{32}|[0-9a-f]{64}"
+#: Ids in a policy: what they usually look like, and how to say so.
+_IDS = {
+    "projects": (
+        re.compile(_KEYSTONE),
+        "32 hexadecimal digits in lower case, as in 'openstack project list'",
+    ),
+    "domains": (
+        re.compile(f"default|{_KEYSTONE}"),
+        "default, or 32 hexadecimal digits in lower case, as in 'openstack "
+        "domain list'",
+    ),
+    "images": (
+        re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+        "a UUID in lower case with dashes, as in 'openstack image list'",
+    ),
+}
 
 
 def faults(data: Any, complete: bool = False) -> Iterator[Fault]:
@@ -124,6 +145,27 @@ def rejected_replacements(kind: str, rule: dict[str, Any]) -> list[str]:
         for old, new in (rule.get("replace") or {}).items()
         if new is not None and known.canonical(new) not in allowed
     ]
+
+
+def warnings(data: dict[str, Any]) -> Iterator[Fault]:
+    """Yield entries that do not look like an id, each with its place.
+
+    Ids are compared as they are written: a name, or an id in upper case or
+    with dashes, matches nothing. It is not a fault, since an identity back
+    end can have ids of another form.
+
+    :param data: the content of a file without faults
+    """
+    for section in ("projects", "exemptions"):
+        for index, entry in enumerate(data.get(section, ())):
+            for key, (pattern, wanted) in _IDS.items():
+                for number, name in enumerate(entry.get(key, ())):
+                    if not pattern.fullmatch(name):
+                        yield (
+                            (section, index, key, number),
+                            f"{quote(name)} does not look like an id and "
+                            f"probably matches nothing: expected {wanted}",
+                        )
 
 
 def _device_value(

@@ -59,6 +59,7 @@ class Reading:
     :ivar stamps: the files that were looked at, the outermost first, as they
         were before they were read
     :ivar problems: every fault of every file
+    :ivar warnings: entries that are not faults, and probably not meant
     :ivar tree: merged content, each value with its place
     :ivar data: merged content
     :ivar policy: None if there is a problem
@@ -72,6 +73,7 @@ class Reading:
         """
         self.stamps: Stamps = {}
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self.tree: origin.Tree = {}
         self.data: dict[str, Any] = {}
         self.policy: Policy | None = None
@@ -108,6 +110,11 @@ class Reading:
         self.problems += problems
         if not isinstance(data, dict):
             return {}
+        if not problems:
+            self.warnings += [
+                problem(path, lines.of(place), place, text)
+                for place, text in check.warnings(data)
+            ]
         base = data.pop("extends", None)
         tree: origin.Tree = origin.tree(data, path, lines)
         if not isinstance(base, str) or not base:

@@ -306,3 +306,56 @@ def test_a_copy_with_a_fault_names_the_copy(data):
         document.restore(data, "copy")
     (problem,) = caught.value.problems
     assert (problem.file, problem.line) == ("copy", 1)
+
+
+HEX = "0123456789abcdef" * 2
+UUID = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+IDS = {
+    "projects": {
+        HEX: True,
+        # LDAP
+        HEX * 2: True,
+        "shop": False,
+        UUID: False,
+        HEX.upper(): False,
+        HEX[1:]: False,
+        "default": False,
+    },
+    "domains": {HEX: True, "default": True, "Default": False, UUID: False},
+    "images": {
+        UUID: True,
+        UUID.upper(): False,
+        UUID.replace("-", ""): False,
+        "debian-13": False,
+    },
+    "flavors": {"m1.small": True},
+    "roles": {"admin": True},
+}
+
+
+@pytest.mark.parametrize("key", IDS)
+@pytest.mark.parametrize("section", ["projects", "exemptions"])
+def test_entries_that_do_not_look_like_an_id(tmp_path, section, key):
+    """They are warnings: another back end can have other ids."""
+    if section == "projects" and key not in ("projects", "domains"):
+        return
+    entry = f"{key}: [{', '.join(IDS[key])}]"
+    if section == "projects":
+        text = f"- {{mode: warn, {entry}}}\n"
+    else:
+        known = "" if key == "projects" else f"projects: [{HEX}], "
+        text = (
+            "- {id: a, reason: r, until: 2030-01-01, rules: "
+            f"{{guest_devices.disk_bus: '*'}}, {known}\n   {entry}}}\n"
+        )
+    write(tmp_path / "base.yaml", f"{HEAD}{section}:\n{text}")
+    reading = document.Reading(write(tmp_path / "top.yaml", EXTENDING))
+    assert reading.policy is not None
+    line = 3 if section == "projects" else 4
+    assert [
+        (each.file, each.line, each.path) for each in reading.warnings
+    ] == [
+        (str(tmp_path / "base.yaml"), line, f"{section}[0].{key}[{index}]")
+        for index, good in enumerate(IDS[key].values())
+        if not good
+    ]

@@ -251,4 +251,11 @@ def test_sentences(tmp_path):
             message = message.replace(str(tmp_path), "FOLDER")
             message = message.replace(str(release.RUNNING), "VERSION")
             lines.append(f"{line}: {path}: {message}")
+    text = (
+        'version: "1"\nexemptions:\n'
+        f"- {{{WHO}, projects: [shop], domains: [Default], images: [debian], "
+        f"{DISK}}}\n"
+    )
+    warnings = document.Reading(write(tmp_path / "ids.yaml", text)).warnings
+    lines += ["", *(f"{each.path}: {each.message}" for each in warnings)]
     golden.check(Path(__file__).with_name("policy_faults.golden"), lines)

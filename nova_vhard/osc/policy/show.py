@@ -43,9 +43,10 @@ class CheckPolicy(OfflineLister):
 
     All errors of the file and of those that it extends, each with its place
     and what is expected there; and warnings: exemptions that are void or end
-    within 14 days, and what disables the policy: enabled: false, and a file
-    of its name with .disabled next to it. Exit status 0 without an error, else
-    1; with --fail-on-warn 3 if there are warnings and no error. No cloud is
+    within 14 days, entries that do not look like the id of a project, domain
+    or image, and what disables the policy: enabled: false, and a file of its
+    name with .disabled next to it. Exit status 0 without an error, else 1;
+    with --fail-on-warn 3 if there are warnings and no error. No cloud is
     asked.
     """
 
@@ -78,7 +79,7 @@ class CheckPolicy(OfflineLister):
         path = document.resolve(parsed_args.file)
         reading = document.Reading(path, parsed_args.max_size)
         errors = PolicyError(reading.problems).problems
-        warnings: list[Problem] = []
+        warnings = list(reading.warnings)
         what = ""
         if policy := reading.policy:
             warnings += _warnings(policy, reading.tree)

@@ -116,6 +116,32 @@ def test_exemptions_that_end_are_warnings(tmp_path, until, text):
     assert [each["Message"] for each in done.json] == ([text] if text else [])
 
 
+def test_entries_that_do_not_look_like_an_id_are_warnings(tmp_path):
+    base = write(
+        tmp_path / "base.yaml",
+        f"""\
+        version: "1"
+        projects:
+          - mode: warn
+            projects:
+              - {PROJECT}
+              - shop
+            domains: [default, Default]
+        """,
+    )
+    top = write(tmp_path / "top.yaml", 'version: "1"\nextends: base.yaml\n')
+    done = run(CheckPolicy, top, "-f", "json")
+    assert (done.status, done.err[:22]) == (0, "0 errors, 2 warnings; ")
+    assert [
+        (each["Severity"], each["File"], each["Line"], each["Path"])
+        for each in done.json
+    ] == [
+        ("warning", base, 6, "projects[0].projects[1]"),
+        ("warning", base, 7, "projects[0].domains[1]"),
+    ]
+    assert run(CheckPolicy, top, "--fail-on-warn").status == 3
+
+
 @pytest.mark.parametrize("word", ["no", "false", "Off"])
 @pytest.mark.parametrize("below", [False, True])
 def test_a_policy_that_refuses_nothing_is_a_warning(tmp_path, word, below):
