@@ -24,8 +24,9 @@ from nova_vhard.policy.model import Policy
 
 SHIPPED = ("baseline", "scs", "strict")
 
-#: Paths of files, and what changes with each; None if there is no file.
-Stamps = dict[str, tuple[int, ...] | None]
+#: What changes with a file; None if there is no file, and empty to have it
+#: read again whatever it is.
+Stamp = tuple[int, ...] | None
 
 
 def shipped(name: str) -> str:
@@ -42,7 +43,7 @@ def resolve(name: str, folder: str = "") -> str:
     return shipped(name) if name in SHIPPED else os.path.join(folder, name)
 
 
-def stamp(path: str) -> tuple[int, ...] | None:
+def stamp(path: str) -> Stamp:
     """Return what changes with a file; None if there is no file."""
     try:
         result = os.stat(path)
@@ -71,7 +72,7 @@ class Reading:
 
         :param limit: bytes that each file can have
         """
-        self.stamps: Stamps = {}
+        self.stamps: dict[str, Stamp] = {}
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.tree: origin.Tree = {}
@@ -105,8 +106,10 @@ class Reading:
     def _chain(self, path: str) -> origin.Tree:
         """Read a file and those that it extends; return what they come to."""
         outermost = not self.stamps
-        self.stamps[path] = stamp(path)
-        data, lines, problems = _read(path, self._limit, outermost)
+        before = self.stamps[path] = stamp(path)
+        data, lines, problems, again = _read(path, self._limit, outermost)
+        if before and again:
+            self.stamps[path] = ()
         self.problems += problems
         if not isinstance(data, dict):
             return {}
@@ -159,7 +162,7 @@ def own(path: str, limit: int = MAX_SIZE) -> origin.Tree:
     :raises PolicyError: with the faults of this file
     """
     path = os.path.abspath(path)
-    data, lines, problems = _read(path, limit, outermost=True)
+    data, lines, problems, _ = _read(path, limit, outermost=True)
     if problems:
         raise PolicyError(problems)
     tree: origin.Tree = origin.tree(data, path, lines)
@@ -182,22 +185,26 @@ def restore(data: Any, file: str) -> Policy:
 
 def _read(
     path: str, limit: int, outermost: bool
-) -> tuple[Any, yaml_lines.Lines, list[Problem]]:
-    """Return the content of one file, its lines and its faults."""
+) -> tuple[Any, yaml_lines.Lines, list[Problem], bool]:
+    """Return the content of one file, its lines and its faults.
+
+    The last value is whether it can be readable later without a change.
+    """
     try:
         text = source.read_text(path, limit)
     except source.UnreadableError as error:
         reason = str(error)
         if isinstance(error, source.TooLargeError):
             reason += ", the limit ([vhard] policy_max_size)"
+        again = isinstance(error.__cause__, OSError)
         unread = problem(path, error.line, (), reason)
-        return None, yaml_lines.Lines({}), [unread]
+        return None, yaml_lines.Lines({}), [unread], again
 
     def faults(data: Any) -> Iterator[Fault]:
         extends = isinstance(data, dict) and "extends" in data
         return check.faults(data, complete=outermost and not extends)
 
-    return yaml_lines.load(path, text, faults)
+    return *yaml_lines.load(path, text, faults), False
 
 
 def _extended(below: origin.Tree, tree: origin.Tree) -> origin.Tree:

@@ -12,7 +12,7 @@ import threading
 import pytest
 import yaml
 
-from nova_vhard.common import mounts
+from nova_vhard.common import files, mounts
 from nova_vhard.policy import document, watch
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 from tests.unit.helpers import write
@@ -105,11 +105,36 @@ def test_a_fault_that_another_change_leaves_is_not_told_again(path, caplog):
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
+@pytest.mark.parametrize("before", [WARN, None])
+def test_a_file_that_cannot_be_opened_for_a_while(
+    path, before, caplog, monkeypatch
+):
+    """Such as where a process has too many files open."""
+    file = PolicyFile(str(path))
+    if before:
+        write(path, before)
+        file.current()
+    write(path, AUDIT)
+
+    def fails(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", fails)
+        for _ in range(3):
+            if before:
+                assert file.current().mode == "warn"
+            else:
+                with pytest.raises(PolicyUnavailable):
+                    file.current()
+    # then it is read again without a change of the file
+    assert file.current().mode == "audit"
+    assert [each.levelname for each in caplog.records].count("ERROR") == 1
+
+
 def test_no_good_policy_ever(path):
     file = PolicyFile(write(path, BROKEN))
-    with pytest.raises(
-        PolicyUnavailable, match=r"policy.yaml:3: cannot be parsed"
-    ):
+    with pytest.raises(PolicyUnavailable, match=r"policy.yaml:3: "):
         file.current()
     with pytest.raises(PolicyUnavailable):
         file.current()
@@ -165,8 +190,8 @@ def test_a_copy_that_cannot_be_replaced_is_no_newer_one(
     def read_only(*_):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(watch, "_write", read_only)
-    monkeypatch.setattr(watch, "_write_anew", read_only)
+    monkeypatch.setattr(files, "replace", read_only)
+    monkeypatch.setattr(os, "unlink", read_only)
     file = PolicyFile(write(path, AUDIT), state)
     assert file.current().mode == "audit"
     write(path, BROKEN)
@@ -200,7 +225,7 @@ def test_a_damaged_copy_counts_as_none(path, state, copy, caplog):
     with open(state, "w", encoding="utf-8") as file:
         file.write(copy.replace("PATH", str(path)))
     write(path, BROKEN)
-    with pytest.raises(PolicyUnavailable, match="cannot be parsed"):
+    with pytest.raises(PolicyUnavailable, match=r"policy\.yaml:3: "):
         PolicyFile(str(path), state).current()
     lines = [each for each in caplog.messages if "last good policy" in each]
     assert len(lines) == (1 if copy == '{"path": 1}' else 2), lines
@@ -209,36 +234,26 @@ def test_a_damaged_copy_counts_as_none(path, state, copy, caplog):
 @pytest.mark.parametrize(
     ("copy", "words"),
     [
-        (
-            '{"odd": 1}',
-            "The last good policy cannot be read: KeyError: 'path'",
-        ),
-        (
-            '{"path": "PATH", "data": {"version": "9"}}',
-            "The last good policy is not valid now: STATE:1: version: '9' "
-            "must be 1",
-        ),
+        ('{"odd": 1}', "KeyError: 'path'"),
+        ('{"path": "PATH", "data": {"version": "9"}}', "STATE:1: version: "),
     ],
 )
 def test_why_a_copy_is_not_taken(path, state, copy, words, caplog):
+    caplog.set_level(logging.WARNING)
     PolicyFile(write(path, WARN), state).current()
     pathlib.Path(state).write_text(copy.replace("PATH", str(path)))
     write(path, BROKEN)
     with pytest.raises(PolicyUnavailable):
         PolicyFile(str(path), state).current()
-    warning, error = (
-        text for text in caplog.messages if "last good policy" in text
-    )
-    assert warning == words.replace("STATE", state)
-    assert error.startswith(
-        "Policy cannot be used, there is no last good policy: "
-        f"{path}:3: cannot be parsed"
-    )
+    warning, error = caplog.records
+    assert words.replace("STATE", state) in warning.getMessage()
+    assert error.levelname == "ERROR"
+    assert f": {path}:3: " in error.getMessage()
 
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("x" * 200, "x" * 200), ("x" * 201, "x" * 199 + "…")],
+    [("x" * 512, "x" * 512), ("x" * 513, "x" * 511 + "…")],
     ids=["fits", "long"],
 )
 def test_why_a_copy_is_not_taken_is_bounded(
@@ -252,8 +267,7 @@ def test_why_a_copy_is_not_taken_is_bounded(
     monkeypatch.setattr(document, "restore", failing)
     with pytest.raises(PolicyUnavailable):
         PolicyFile(str(path), state).current()
-    reason = f"The last good policy cannot be read: RuntimeError: {shown}"
-    assert reason in caplog.messages
+    assert caplog.messages[-2].endswith(f": RuntimeError: {shown}")
 
 
 def test_each_new_reason_is_passed_on_once(path):
@@ -279,10 +293,7 @@ def test_a_copy_is_as_long_as_what_it_was_made_of_can_be(path, state, caplog):
     copy.write_text(f"{copy.read_text()} ")
     with pytest.raises(PolicyUnavailable):
         PolicyFile(str(path), state, limit).current()
-    assert caplog.messages[1] == (
-        "The last good policy cannot be read: TooLargeError: is larger than "
-        f"{longest} bytes"
-    )
+    assert f"TooLargeError: is larger than {longest} " in caplog.messages[1]
 
 
 def test_the_folder_of_a_copy_is_not_for_everybody(path, state):
@@ -299,7 +310,7 @@ def test_a_copy_that_is_no_file_counts_as_none(path, state):
     os.unlink(state)
     os.mkfifo(state)
     write(path, BROKEN)
-    with pytest.raises(PolicyUnavailable, match="cannot be parsed"):
+    with pytest.raises(PolicyUnavailable, match=r"policy\.yaml:3: "):
         PolicyFile(str(path), state).current()
 
 
@@ -312,10 +323,8 @@ def test_where_the_copy_cannot_be_written_there_is_one_warning(
     assert file.current().mode == "warn"
     write(path, AUDIT)
     assert file.current().mode == "audit"
-    assert caplog.messages == [
-        "The last good policy is kept in memory only: [Errno 20] Not a "
-        f"directory: '{tmp_path / 'state' / 'copy'}'"
-    ]
+    (record,) = caplog.records
+    assert str(tmp_path / "state") in record.getMessage()
 
 
 def test_a_copy_takes_the_room_of_the_old_one(
@@ -359,10 +368,8 @@ def test_an_old_copy_goes_where_no_new_one_can_be_written(
     write(path, AUDIT)
     file.current()
     assert not os.path.exists(state)
-    assert caplog.messages == [
-        "The last good policy is kept in memory only: [Errno 28] No space "
-        "left on device"
-    ]
+    (record,) = caplog.records
+    assert os.strerror(errno.ENOSPC) in record.getMessage()
 
 
 def test_switched_off_is_said_once(path, caplog):
@@ -477,7 +484,7 @@ def test_a_change_while_one_reads_is_not_lost(path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "answer"), [(WARN, "warn"), (BROKEN, "cannot be parsed")]
+    ("text", "answer"), [(WARN, "warn"), (BROKEN, "policy.yaml:3: ")]
 )
 def test_the_first_policy_is_waited_for(path, monkeypatch, text, answer):
     slow = Slow(monkeypatch)
@@ -628,36 +635,6 @@ def test_what_is_disabled_is_the_policy_of_the_moment(path):
     assert file.current().mode == "warn"
     write(path, AUDIT)
     assert (file.current().mode, file.current().enabled) == ("audit", False)
-
-
-class Interleaved(PolicyFile):
-    """Another caller has seen the file go just before a look of this one.
-
-    :ivar looks: to go until that one
-    """
-
-    looks = 0
-
-    @property
-    def _disabled(self):
-        self.looks -= 1
-        if self.looks == 0:
-            self._kept = None
-        return self._kept
-
-    @_disabled.setter
-    def _disabled(self, policy):
-        self._kept = policy
-
-
-@pytest.mark.parametrize("looks", range(1, 5))
-def test_callers_that_see_the_file_come_and_go(path, looks):
-    path.with_name("policy.yaml.disabled").touch()
-    file = Interleaved(write(path, WARN))
-    first = file.current()
-    file.looks = looks
-    assert file.current() == first
-    assert not first.enabled
 
 
 def test_no_policy_at_all_can_be_disabled(path):
