@@ -5,6 +5,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from nova_vhard.catalogue.machines import NOVA_MACHINE_TYPES
 from nova_vhard.common.problems import (
     Path,
     PolicyError,
@@ -26,11 +27,26 @@ from nova_vhard.osc.policy.rows import (
     of_policy,
 )
 from nova_vhard.policy import document, origin
-from nova_vhard.policy.model import Policy
+from nova_vhard.policy.model import Assume, Policy
+from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy.verdict import evaluate
 from nova_vhard.policy.watch import DISABLED, disabled, ending, today
+from nova_vhard.request.lookups import Image
+from nova_vhard.request.parts import WANTED_CONFIG_DRIVE, with_specs
 
 _ERROR = "error"
 _WARNING = "warning"
+_NOTE = "note"
+
+#: Key of ``assume`` to the option of nova-compute that it is about.
+_OPTIONS = {
+    "virt_type": "[libvirt] virt_type",
+    "use_virtio_for_bridges": "[libvirt] use_virtio_for_bridges",
+    "force_config_drive": "[DEFAULT] force_config_drive",
+    "pointer_model": "[DEFAULT] pointer_model",
+    "cpu_mode": "[libvirt] cpu_mode",
+}
+_MACHINE = "[libvirt] hw_machine_type"
 _OFF = "nothing is refused: take the line out, or write true, to refuse again"
 _DISABLED = (
     "is there: nothing is refused where services read the policy beside it; "
@@ -45,9 +61,10 @@ class CheckPolicy(OfflineLister):
     and what is expected there; and warnings: exemptions that are void or end
     within 14 days, entries that do not look like the id of a project, domain
     or image, and what disables the policy: enabled: false, and a file of its
-    name with .disabled next to it. Exit status 0 without an error, else 1;
-    with --fail-on-warn 3 if there are warnings and no error. No cloud is
-    asked.
+    name with .disabled next to it. Notes name what the policy assumes of the
+    hosts and Nova does not do by default, and rules that refuse a new server
+    whose image says nothing. Exit status 0 without an error, else 1; with
+    --fail-on-warn 3 if there are warnings and no error. No cloud is asked.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -80,9 +97,10 @@ class CheckPolicy(OfflineLister):
         reading = document.Reading(path, parsed_args.max_size)
         errors = PolicyError(reading.problems).problems
         warnings = list(reading.warnings)
-        what = ""
+        what, notes = "", list[Problem]()
         if policy := reading.policy:
             warnings += _warnings(policy, reading.tree)
+            notes += _notes(policy, reading.tree)
             what = f"; policy {policy.digest} of {', '.join(policy.files)}"
         if disabled(path):
             warnings.append(Problem(path + DISABLED, 1, "", _DISABLED))
@@ -96,7 +114,11 @@ class CheckPolicy(OfflineLister):
         columns = ("Severity", "File", "Line", "Path", "Message")
         return columns, [
             (severity, item.file, item.line, item.path, item.message)
-            for severity, result in ((_ERROR, errors), (_WARNING, warnings))
+            for severity, result in (
+                (_ERROR, errors),
+                (_WARNING, warnings),
+                (_NOTE, notes),
+            )
             for item in result
         ]
 
@@ -110,6 +132,41 @@ def _warnings(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
         place: Path = ("exemptions", index, "until")
         stated = origin.find(tree, place)
         if stated is not None:
+            yield Problem(stated.file, stated.line, spell(place), text)
+
+
+def _notes(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
+    """Yield what hosts and images must say beyond Nova's defaults."""
+    usual = Assume()
+    options: list[tuple[Path, str, Any, Any]] = []
+    for name, option in _OPTIONS.items():
+        wanted, nova = getattr(policy.assume, name), getattr(usual, name)
+        options.append((("assume", name), option, wanted, nova))
+    for arch, machine in policy.assume.machine_type.items():
+        place = ("assume", "machine_type", arch)
+        nova = NOVA_MACHINE_TYPES.get(arch)
+        options.append(
+            (place, _MACHINE, f"{arch}={machine}", f"{arch}={nova}")
+        )
+    for path, option, wanted, nova in options:
+        stated = origin.find(tree, path)
+        if wanted != nova and stated is not None:
+            text = (
+                f"set {option} = {wanted} in the hosts' nova.conf (Nova's "
+                f"default is {nova}), or change this key"
+            )
+            yield Problem(stated.file, stated.line, spell(path), text)
+    # A new server of an image without any property, and with a config drive.
+    silent = Image().hardware().plus(devices=[WANTED_CONFIG_DRIVE])
+    verdict = evaluate(policy, with_specs(silent, {}), Subject(BOOT), today())
+    for choice in filter(None, (each.choice for each in verdict.refusals)):
+        place = ("guest_devices", choice.kind, "allow")
+        stated = origin.find(tree, place)
+        if stated is not None:
+            text = (
+                "refuses each new server with a config drive whose image and "
+                f"flavor say nothing of it: {choice.implied}"
+            )
             yield Problem(stated.file, stated.line, spell(place), text)
 
 
