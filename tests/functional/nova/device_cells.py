@@ -254,6 +254,7 @@ def _images(operation: str) -> Iterator[Cell]:
     )
     # With machine type pc Nova has recorded it, and every snapshot has it.
     yield new("no CD-ROM, and a bus for it", IDE_CDROM)
+    yield new("no floppy, and a bus for it", {"hw_floppy_bus": "fdc"})
     yield new(
         "a config drive, on another bus",
         IDE_CDROM,
@@ -295,23 +296,33 @@ def _kept(operation: str) -> Iterator[Cell]:
     yield cell("a kept disk", "disk_bus", disks=(DATA_ON_IDE,))
     yield cell("a kept CD-ROM", "cdrom_bus", disks=(CDROM_ON_IDE,))
     yield cell(
-        "a kept disk's controller, the same",
-        "scsi_model",
-        root=ROOT_ON_SCSI,
-        had=SCSI,
+        "a kept disk and its USB controller",
+        "disk_bus",
+        disks=(disk("usb", "sdb"),),
+        warned_stricter=_rules("usb"),
     )
 
 
-def _controller(operation: str, **gone: Properties) -> Cell:
-    """Return the cell of a kept disk that would get another controller."""
-    return Cell(
-        operation,
-        "a kept disk's controller, another",
-        root=ROOT_ON_SCSI,
-        had={**SCSI, **PARAVIRTUAL},
-        refused=_rules("scsi_model"),
-        **gone,
-    )
+def _controllers(operation: str, **gone: Properties) -> Iterator[Cell]:
+    """Yield cells of a kept disk whose controller no image names any more.
+
+    libvirt picks lsilogic then.
+
+    :param gone: how the image that counts comes to have no hw_scsi_model
+    """
+    scsi_model = _rules("scsi_model")
+    for name, model, more in (
+        ("the same", LSI, {"warned": scsi_model}),
+        ("another", PARAVIRTUAL, {"refused": scsi_model}),
+    ):
+        yield Cell(
+            operation,
+            f"a kept disk's controller, {name} by default",
+            root=ROOT_ON_SCSI,
+            had={**SCSI, **model},
+            **more,
+            **gone,
+        )
 
 
 def _legacy_rescue() -> Iterator[Cell]:
@@ -517,15 +528,24 @@ def _stable_rescue() -> Iterator[Cell]:
         stricter=_rules("machine_type"),
     )
     yield from _kept(STABLE_RESCUE)
-    yield _controller(STABLE_RESCUE, now={"hw_scsi_model": None})
+    yield from _controllers(STABLE_RESCUE, now={"hw_scsi_model": None})
 
 
 def _rebuilds() -> Iterator[Cell]:
-    for operation in (REBUILD, REBUILD_OTHER):
+    for operation, key in ((REBUILD, "now"), (REBUILD_OTHER, "brings")):
         yield from _images(operation)
         yield from _kept(operation)
-    yield _controller(REBUILD, now={"hw_scsi_model": None})
-    yield _controller(REBUILD_OTHER)
+        # Nova asks the image of the server for it, which a rebuild changes.
+        for machine, refused in ((PC, _rules("cdrom_bus")), (Q35, _rules())):
+            yield Cell(
+                operation,
+                "a config drive, never",
+                on=(machine,),
+                refused=refused,
+                **{key: {"img_config_drive": "mandatory"}},
+            )
+    yield from _controllers(REBUILD, now={"hw_scsi_model": None})
+    yield from _controllers(REBUILD_OTHER)
 
 
 def _attachments() -> Iterator[Cell]:
@@ -562,6 +582,13 @@ def _attachments() -> Iterator[Cell]:
             **more,
         )
     yield volume(
+        "a disk, named for the USB bus",
+        "scsi_model",
+        had={"hw_disk_bus": "usb"},
+        root=root("usb", "sda"),
+        also=_rules("disk_bus", "usb"),
+    )
+    yield volume(
         "a controller, the same",
         had=SCSI,
         root=ROOT_ON_SCSI,
@@ -592,7 +619,7 @@ def _attachments() -> Iterator[Cell]:
 def _unshelve() -> Iterator[Cell]:
     yield from _images(UNSHELVE)
     yield from _kept(UNSHELVE)
-    yield _controller(UNSHELVE, brings={"hw_scsi_model": None})
+    yield from _controllers(UNSHELVE, brings={"hw_scsi_model": None})
 
 
 def _resize() -> Iterator[Cell]:
@@ -654,6 +681,7 @@ def _snapshots() -> Iterator[Cell]:
         yield Cell(operation, "devices of the server's own", **old)
     for operation in (CREATE_IMAGE, CREATE_BACKUP):
         vif_model = _rules("vif_model")
+        yield Cell(operation, "metadata, a bus of no CD-ROM", IDE_CDROM)
         yield Cell(operation, "metadata of no device", {"x": "1"}, **old)
         yield Cell(
             operation, "metadata, never", AC97, refused=_rules("sound_model")
