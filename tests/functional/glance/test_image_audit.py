@@ -86,7 +86,16 @@ def test_every_violation_has_a_row_with_owner_and_fix(
         "guest_devices.vif_model",
     ]
     assert "hw_disk_bus='ide' (allowed: virtio, scsi)" in mine[0]["Asks For"]
-    assert f"--property hw_disk_bus=virtio {old['id']}" in mine[0]["Fix"]
+    fix = mine[0]["Fix"]
+    assert f"--property hw_disk_bus=virtio {old['id']}" in fix["text"]
+    assert fix["changes"] == [
+        {
+            "place": "image",
+            "id": old["id"],
+            "property": "hw_disk_bus",
+            "value": "virtio",
+        }
+    ]
     assert {each["State"] for each in rows} == {"violates"}
 
 
