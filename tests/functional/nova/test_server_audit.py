@@ -72,7 +72,7 @@ class TestImages(AuditCase):
         self.assertEqual("old one", row["Name"])
         self.assertEqual("enforce", row["Mode"])
         self.assertIn("hw_vif_model='e1000'", row["Asks For"])
-        text = row["Fix"]["text"]
+        text = str(row["Fix"])
         self.assertIn(f"--property hw_vif_model=virtio {image}", text)
         # what it had already is a move's: a warning by default
         self.assertEqual(
@@ -95,7 +95,7 @@ class TestImages(AuditCase):
             "picks",
             rows[bus]["Means"],
         )
-        self.assertIn("nova_defaults", rows[bus]["Fix"]["text"])
+        self.assertIn("nova_defaults", str(rows[bus]["Fix"]))
 
     def test_a_bus_for_cdroms_that_nobody_has_is_no_wish(self):
         self.flags(hw_machine_type=["x86_64=pc"], group="libvirt")
@@ -121,7 +121,7 @@ class TestImages(AuditCase):
             "runs with network card e1000; a rebuild would mend it",
             row["Means"],
         )
-        self.assertIn("rebuild it", row["Fix"]["text"])
+        self.assertIn("rebuild it", str(row["Fix"]))
 
     def test_an_image_that_became_worse_since(self):
         image = self.image(**helpers.CLEAN)
