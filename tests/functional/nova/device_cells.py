@@ -96,6 +96,7 @@ class Cell:
         made with: its image has them, and so has Nova's record
     :ivar now: properties that its image has got since
     :ivar root: the root disk, as Nova keeps it
+    :ivar volume: whether the root disk is a volume, made of the image
     :ivar disks: the other disks
     :ivar config_drive: whether the server has a config drive
     :ivar nic: whether it has a network card
@@ -116,6 +117,7 @@ class Cell:
     root: Mapping[str, Any] = field(
         default_factory=lambda: root("virtio", "vda")
     )
+    volume: bool = False
     disks: tuple[Mapping[str, Any], ...] = ()
     config_drive: bool = False
     nic: bool = True
@@ -461,6 +463,29 @@ def _stable_rescue() -> Iterator[Cell]:
         {**plain, **SATA},
         "disk_bus",
         had=SATA,
+    )
+    # Of a server on a volume: its image metadata count.
+    yield cell(
+        "a rescue CD-ROM, never, on a volume",
+        cdrom,
+        "cdrom_bus",
+        on=(PC,),
+        volume=True,
+    )
+    yield cell(
+        "a rescue disk, like the root volume",
+        {**plain, **IDE},
+        "disk_bus",
+        had=IDE,
+        root=ROOT_ON_IDE,
+        volume=True,
+    )
+    yield cell(
+        "a network card, another, on a volume",
+        {},
+        "vif_model",
+        now=E1000,
+        volume=True,
     )
     yield cell("a rescue bus, never", {"hw_rescue_bus": "ide"}, "rescue_bus")
     yield cell(

@@ -98,9 +98,18 @@ class Cells(verdicts.VerdictCase):
             network=network_model.Network(id=str(uuid.uuid4())),
         )
         network = network_model.NetworkInfo([card] if cell.nic else [])
+        root = {"image_id": image}
+        if cell.volume:
+            properties = self.glance.images[image]["properties"]
+            root = {
+                "source_type": "volume",
+                "destination_type": "volume",
+                "volume_id": self.volume(**properties),
+                "connection_info": '{"driver_volume_type": "fake"}',
+            }
         return self.server(
-            image,
-            {**cell.root, "image_id": image},
+            "" if cell.volume else image,
+            {**cell.root, **root},
             *cell.disks,
             fields={
                 **self.flavor(cell.had_by_flavor),
