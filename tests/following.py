@@ -58,9 +58,9 @@ _CLAUSES = {
     ),
     "no metadata": f"remove (?P<leave>{_NAMES}) from {_NEW}",
     "entry": (
-        r"in (?P<list>\w+) of (?P<where>the request|the upload|"
-        r"(?:image|volume) [\w-]+) (?:set \[(?P<index>\d+)\]\.(?P<key>\w+) to "
-        r"(?P<value>\S+?)|remove \[(?P<out>\d+)\](?:\.(?P<field>\w+))?)"
+        r"(?:set|remove) (?P<list>\w+)\[(?P<index>\d+)\](?:\.(?P<key>\w+))?"
+        r"(?: to (?P<value>\S+))? (?:in|from) (?P<where>the request|the "
+        r"upload|(?:image|volume) [\w-]+)"
     ),
     "flavor": f"choose a flavor without (?P<without>{_NAMES})",
     "flavor write": (

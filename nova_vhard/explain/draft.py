@@ -38,8 +38,6 @@ Setting = tuple[Place, str]
 #: New values. None removes a setting; of a change it keeps the old value.
 Edits = Mapping[Setting, str | None]
 
-_EMPTY: Mapping[Any, Any] = MappingProxyType({})
-
 
 class NotAnswered(Exception):
     """Raised when a look-up finds nothing: then no fix is searched."""
@@ -71,7 +69,7 @@ class Draft:
     def __init__(
         self,
         subject: Subject,
-        edits: Edits = _EMPTY,
+        edits: Edits = MappingProxyType({}),
         answers: dict[Any, Any] | None = None,
     ) -> None:
         """Keep the edits.
@@ -125,22 +123,23 @@ class Draft:
     def touched(self, names: frozenset[str]) -> frozenset[str]:
         """Return the names that a change touches once it is edited."""
         left = {name for (_, name), v in self.edits.items() if v is None}
-        given = {name for (_, name), v in self.edits.items() if v is not None}
-        return (names | given) - left
+        return names.union(name for _, name in self.edits) - left
 
     def lookups(self, find: Any) -> Any:
         """Return look-ups whose documents are those of this draft."""
         return _Lookups(find, self)
 
 
-def copied(document: Document) -> Iterator[tuple[str, str]]:
-    """Yield the properties that a copy of an image is given.
+def copied(document: Document) -> list[tuple[str, str]]:
+    """Return the properties that a copy of an image is given.
 
     A value that a shell would not take as it is is not in a command.
     """
-    for name in sorted(READ & document.keys() - {"disk_format"}):
-        if is_plain(str(document[name])):
-            yield name, str(document[name])
+    return [
+        (name, str(document[name]))
+        for name in sorted(READ & document.keys() - {"disk_format"})
+        if is_plain(str(document[name]))
+    ]
 
 
 def _edit(document: dict[str, Any], name: str, value: Any) -> None:
@@ -175,27 +174,25 @@ class _Lookups:
         """Return a look-up."""
 
         def look_up(*asked: Any) -> Any:
+            # Not by what was looked up before, which is edited.
+            key = name, *(i for i in asked if isinstance(i, str | int))
             answers = self._draft.answers
-            # The others are what was looked up before, edited or not.
-            ids = (each for each in asked if isinstance(each, str | int))
-            key = name, *ids
-            if key not in answers:
-                try:
+            try:
+                if key not in answers:
                     answer = getattr(self._find, name)(*asked)
-                except (NotFound, LookupFailed) as error:
-                    raise NotAnswered(str(error)) from error
-                lazy = isinstance(answer, Iterator)
-                answers[key] = list(answer) if lazy else answer
+                    lazy = isinstance(answer, Iterator)
+                    answers[key] = list(answer) if lazy else answer
+            except (NotFound, LookupFailed) as error:
+                raise NotAnswered(str(error)) from error
             return self._edited(answers[key])
 
         return look_up
 
     def body(self, body: Body) -> Body:
         """Return the body of POST /servers, edited; any other as it is."""
-        server = body.get("server")
-        if not isinstance(server, dict):
+        if not isinstance(body.get("server"), dict):
             return body
-        edited = self._draft.of(BLOCK_DEVICE, NOBODY, server)
+        edited = self._draft.of(BLOCK_DEVICE, NOBODY, body["server"])
         return {**body, "server": edited}
 
     def _edited(self, answer: Any) -> Any:

@@ -7,7 +7,13 @@ from types import MappingProxyType
 from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.common.commands import command, options, plain
 from nova_vhard.common.text import clean, fit
-from nova_vhard.explain.draft import Document, Place, copied, is_foreign
+from nova_vhard.explain.draft import (
+    Document,
+    Draft,
+    Place,
+    copied,
+    is_foreign,
+)
 from nova_vhard.explain.search import Fix
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
@@ -22,7 +28,6 @@ from nova_vhard.policy.subject import (
     SNAPSHOT,
     UPDATE,
     UPLOAD,
-    Subject,
 )
 from nova_vhard.policy.verdict import Message, Violation
 
@@ -61,8 +66,7 @@ def words(fix: Fix, violations: Iterable[Violation]) -> str:
         places.setdefault(place, {})[name] = value
     clauses: list[str] = []
     for place, edits in places.items():
-        document = fix.draft.documents[place]
-        clauses += _clauses(place, edits, document, fix.draft.subject)
+        clauses += _clauses(fix.draft, place, edits)
     for violation in violations:
         if violation in fix.left:
             clauses += _without_a_change(violation, fix.complete)
@@ -94,74 +98,58 @@ def _without_a_change(violation: Violation, complete: bool) -> Iterator[str]:
 
 
 def _clauses(
-    place: Place,
-    edits: Mapping[str, str | None],
-    document: Document,
-    subject: Subject,
+    draft: Draft, place: Place, edits: Mapping[str, str | None]
 ) -> Iterator[str]:
     """Yield what to do in one place."""
-    origin, holder = place
-    stored = holder.stored or subject.operation == MOVE
-    whole = {k: v for k, v in edits.items() if stored or "[" not in k}
+    subject, (origin, holder) = draft.subject, place
+    image = subject.image if origin == IMAGE else None
+    target = plain(holder.id or image, origin.upper())
+    new = subject.operation == UPLOAD and holder.id is None
+    where = "the upload" if new else f"{origin} {target}"
+    where = "the request" if origin == BLOCK_DEVICE else where
+    kept = holder.stored or subject.operation == MOVE
+    every = kept or is_foreign(place, subject)
+    # An entry of a list of block devices is not set by a command.
+    whole = {k: v for k, v in edits.items() if every or "[" not in k}
     given = [(name, value) for name, value in whole.items() if value]
     gone = [name for name, value in whole.items() if value is None]
     settings = _listed([f"{name}={value}" for name, value in given])
     typed = f"`{' '.join(options('--property', given))}`"
     without = f"without {_listed(gone, 'or')}"
-    where = "the request"
-    if origin == FLAVOR:
+    if not whole or origin == BLOCK_DEVICE:
+        pass
+    elif origin == FLAVOR:
         yield f"choose a flavor {without}"
-    elif origin == BLOCK_DEVICE:
-        yield from (f"remove {clean(name)} from {where}" for name in gone)
     elif subject.operation == SNAPSHOT:
-        # A change of an image is a change of whole properties.
         where = "the metadata of the new image"
         left = f"remove {_listed(gone)} from {where}"
         yield _both(given, f"set {settings} in {where}", ", and ", gone, left)
     elif subject.operation == UPDATE:
-        left = f"do not change {_listed(gone)}"
         make = f"make the change with {typed}"
+        left = f"do not change {_listed(gone)}"
         yield _both(given, make, ", and ", gone, left)
-    elif stored:
-        image = _both(given, f"with {settings}", " and ", gone, without)
+    elif kept:
+        asks = _both(given, f"with {settings}", " and ", gone, without)
         yield (
             "Nova keeps the image properties that a server was built with: "
             "rebuild the server (this erases its root disk), or create a new "
-            f"one, from an image {image}"
+            f"one, from an image {asks}"
         )
-        return
-    elif subject.operation == UPLOAD and holder.id is None:
-        where = "the upload"
-        if given or gone:
-            what = _both(given, f"with {typed}", " and ", gone, without)
-            yield f"upload it {what}"
-    elif is_foreign(place, subject):
-        yield _copy(holder, document)
-        return
+    elif new:
+        asks = _both(given, f"with {typed}", " and ", gone, without)
+        yield f"upload it {asks}"
+    elif every:
+        yield _copy(holder, draft.documents[place])
     else:
         option = "--property" if origin == IMAGE else "--image-property"
-        target = plain(holder.id, origin.upper())
-        if origin == IMAGE:
-            target = plain(holder.id or subject.image, target)
-        where = f"{origin} {target}"
         run = command(origin, "set", *options(option, given), target)
         unset = [f"{option} {name}" for name in gone]
         then = command(origin, "unset", *unset, target)
-        if given or gone:
-            yield f"run {_both(given, run, ', then ', gone, then)}"
-    yield from _entries(edits, where)
-
-
-def _entries(edits: Mapping[str, str | None], where: str) -> Iterator[str]:
-    """Yield what to change in lists of block devices."""
+        yield f"run {_both(given, run, ', then ', gone, then)}"
     for name, value in edits.items():
-        listed, bracket, rest = name.partition("[")
-        part = f"in {clean(listed)} of {where}"
-        entry = clean(f"[{rest}")
-        if bracket and value is None:
-            yield f"{part} remove {entry}"
-        elif bracket:
-            yield f"{part} set {entry} to {clean(value)}"
+        if name not in whole or origin == BLOCK_DEVICE:
+            make = f"set {clean(name)} to {clean(value)} in {where}"
+            yield make if value else f"remove {clean(name)} from {where}"
 
 
 def _both(

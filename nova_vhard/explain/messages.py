@@ -67,8 +67,7 @@ def describe(
         parts = [f"({i}) {part}" for i, part in enumerate(parts, 1)]
     if result.left_out:
         parts.append(f"And {result.left_out} more.")
-    if fix:
-        fix = line(f"{TO_FIX}{fix}")
+    fix = line(f"{TO_FIX}{fix}") if fix else ""
     # Whatever is cut, no command is; and nothing but a command looks like
     # one.
     see = f"{SEE}{line(url)}" if url else ""

@@ -9,13 +9,12 @@ follows from it: a disk on scsi needs a controller that is allowed, too.
 import datetime
 import functools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS, OF_FILE
 from nova_vhard.catalogue.guests import BUSES, SCSI, can_have
-from nova_vhard.catalogue.properties import LEGACY_NAMES
 from nova_vhard.common.commands import is_plain
 from nova_vhard.common.log import get_logger
 from nova_vhard.explain.draft import (
@@ -27,7 +26,7 @@ from nova_vhard.explain.draft import (
     entries,
     is_foreign,
 )
-from nova_vhard.policy.defaults import machine_type
+from nova_vhard.policy.defaults import LISTS, machine_type
 from nova_vhard.policy.hardware import (
     DOMAIN,
     FLAVOR,
@@ -37,8 +36,9 @@ from nova_vhard.policy.hardware import (
     HardwareRequest,
 )
 from nova_vhard.policy.model import Policy, weaker
+from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import Violation
-from nova_vhard.request.image import MAPPINGS
+from nova_vhard.request.image import KIND_OF
 from nova_vhard.request.lookups import Image
 from nova_vhard.request.server_request import ServerRequest
 
@@ -53,20 +53,14 @@ MOST_SECONDS = 0.04
 
 # Choices that are in no document.
 _FIXED = frozenset((PASSTHROUGH, DOMAIN, SERVER))
-# The content of an image, which no property changes.
-_CONTENT = frozenset(("hw_architecture", "os_distro", "disk_format"))
-_KEPT = _CONTENT | {
-    old for old, name in LEGACY_NAMES.items() if name in _CONTENT
-}
-#: What says which architecture QEMU runs, the strongest first.
-_RUNS = ("hw_emulation_architecture", "hw_architecture", "architecture")
-_LISTS = frozenset((*MAPPINGS, "block_device_mapping_v2"))
-_KIND_OF = {
-    name: kind.name
-    for kind in KINDS.values()
-    for name in kind.image_properties
-}
-_EMULATION = "guest_devices.emulation_architecture"
+# The content of an image, which no property changes, by either of its names.
+_KEPT = frozenset(
+    (
+        *("hw_architecture", "architecture"),
+        *("os_distro", "vmware_ostype"),
+        "disk_format",
+    )
+)
 
 #: Reads a request from edited documents; None where there is none.
 Read = Callable[[Draft], ServerRequest | None]
@@ -126,7 +120,15 @@ def fix(
         read = _reading(request, request.image)
     try:
         if read and wanted:
-            return _Search(policy, request, today, read, wanted).run()
+            return _Search(
+                policy,
+                wanted,
+                request.subject,
+                today,
+                read,
+                left=MOST_JUDGEMENTS,
+                end=time.thread_time() + MOST_SECONDS,
+            ).run()
     except NotAnswered:
         LOG.debug("What the request refers to is not there")
     except Exception:
@@ -170,32 +172,25 @@ def _spot(violation: Violation) -> _Spot:
     return violation.rules, cause.source, cause.value, violation.devices
 
 
+@dataclass
 class _Search:
-    def __init__(
-        self,
-        policy: Policy,
-        request: ServerRequest,
-        today: datetime.date,
-        read: Read,
-        wanted: Sequence[Violation],
-    ) -> None:
-        self._policy = policy
-        self._subject = request.subject
-        self._today = today
-        self._read = read
-        self._wanted = wanted
-        self._answers: dict[Any, Any] = {}
-        self._left = MOST_JUDGEMENTS
-        self._end = time.thread_time() + MOST_SECONDS
-        self._weakest = functools.reduce(weaker, (v.mode for v in wanted))
+    policy: Policy
+    wanted: Sequence[Violation]
+    subject: Subject
+    today: datetime.date
+    read: Read
+    left: int
+    end: float
+    answers: dict[Any, Any] = field(default_factory=dict)
 
     def run(self) -> Fix:
         state = self._judged({})
         if len(state.violations) > MOST_VIOLATIONS:
-            return Fix(state.draft, self._wanted, complete=False)
-        wanted = {_spot(violation): violation for violation in self._wanted}
+            return Fix(state.draft, self.wanted, complete=False)
+        wanted = {_spot(violation): violation for violation in self.wanted}
         # What is emulated decides what the rest can be.
-        spots = sorted(wanted, key=lambda spot: _EMULATION not in spot[0])
+        first = ("guest_devices.emulation_architecture",)
+        spots = sorted(wanted, key=lambda spot: spot[0] != first)
         edits = None
         while edits != state.draft.edits:
             # Once more: one change may make room for another.
@@ -208,22 +203,23 @@ class _Search:
         return Fix(state.draft, left, not left or not self._is_spent())
 
     def _is_spent(self) -> bool:
-        return self._left <= 0 or time.thread_time() > self._end
+        return self.left <= 0 or time.thread_time() > self.end
 
     def _judged(self, edits: Edits) -> _State:
-        self._left -= 1
-        draft = Draft(self._subject, edits, self._answers)
-        request = self._read(draft)
+        self.left -= 1
+        draft = Draft(self.subject, edits, self.answers)
+        request = self.read(draft)
         if request is None:
             raise NotAnswered("there is nothing to judge any more")
-        verdict = request.verdict(self._policy, self._today)
+        verdict = request.verdict(self.policy, self.today)
+        weakest = functools.reduce(weaker, (v.mode for v in self.wanted))
         violations = list(verdict.violations)
         copies = {
-            place for place, _ in edits if is_foreign(place, self._subject)
+            place for place, _ in edits if is_foreign(place, self.subject)
         }
         if copies:
             # An exemption of an image is not one of its copy.
-            every = self._policy.exemptions
+            every = self.policy.exemptions
             of_images = {each.id for each in every if each.images}
             violations += [
                 violation
@@ -235,19 +231,21 @@ class _Search:
             {
                 _spot(violation): violation
                 for violation in violations
-                if weaker(violation.mode, self._weakest) is self._weakest
+                if weaker(violation.mode, weakest) is weakest
             },
         )
 
     def _without(self, spot: _Spot, state: _State) -> _State | None:
         """Return a state without a violation, and without a new one."""
         others, further = state.violations.keys() - {spot}, []
+        if self._is_spent():
+            return None
         for setting, value in self._options(spot, state):
-            if self._is_spent():
-                return None
             after = self._judged({**state.draft.edits, setting: value})
             if after.violations.keys() <= others:
                 return after
+            if self._is_spent():
+                return None
             if spot not in after.violations:
                 further.append(after)
         # What an edit brings in may be fixed in turn.
@@ -263,8 +261,11 @@ class _Search:
     def _shortened(self, state: _State) -> _State:
         """Return a state without the edits that later ones made needless."""
         for setting in list(state.draft.edits)[:-1]:
-            edits = dict(state.draft.edits)
-            del edits[setting]
+            edits = {
+                each: value
+                for each, value in state.draft.edits.items()
+                if each != setting
+            }
             fewer = state if self._is_spent() else self._judged(edits)
             if fewer.violations.keys() <= state.violations.keys():
                 state = fewer
@@ -284,15 +285,16 @@ class _Search:
         for place, document in draft.documents.items():
             known = document.keys() | draft.before.get(place, {}).keys()
             for name in sorted(cause.names & known):
-                options += self._of(place, name, _KIND_OF.get(name), draft)
-
-        def order(option: tuple[Setting, str | None]) -> int:
-            place = option[0][0]
-            foreign = is_foreign(place, self._subject)
-            return 2 * place[1].stored + foreign
+                options += self._of(place, name, KIND_OF.get(name), draft)
 
         new = [each for each in options if each[0] not in draft.edits]
-        return sorted(dict.fromkeys(new), key=order)
+        return sorted(
+            dict.fromkeys(new),
+            key=lambda option: (
+                option[0][0][1].stored,
+                is_foreign(option[0][0], self.subject),
+            ),
+        )
 
     def _of(
         self, place: Place, name: str, kind: str | None, draft: Draft
@@ -304,7 +306,7 @@ class _Search:
         if document is None or whole in _KEPT:
             return
         before = draft.before.get(place, document)
-        if before is not document and whole in _LISTS:
+        if before is not document and whole in LISTS:
             # A change takes a list as it is, or leaves it as it was.
             yield (place, whole), None
         elif dot:
@@ -312,7 +314,7 @@ class _Search:
                 yield (place, name), value
             yield (place, name), None
             yield (place, f"{entry}.device_type"), None
-        elif name in _LISTS and entries(document.get(name)):
+        elif name in LISTS and entries(document.get(name)):
             # Not the list itself: its other block devices are needed.
             for index, item in enumerate(entries(document[name])):
                 if isinstance(item, Mapping) and item.get("device_type"):
@@ -329,34 +331,28 @@ class _Search:
         self, kind: str | None, place: Place, draft: Draft
     ) -> Iterator[str]:
         """Yield allowed values that QEMU can have, in the policy's order."""
-        rule = self._policy.guest_devices.get(kind or "")
+        rule = self.policy.guest_devices.get(kind or "")
         if rule is None:
             return
         documents = draft.documents[place], *draft.documents.values()
-        arch = self._architecture(documents)
-        values = [*rule.allow.literals, *KINDS[rule.kind].values]
-        if kind == "machine_type":
-            unset = HardwareRequest(architecture=arch)
-            values += filter(None, [machine_type(unset, self._policy.assume)])
-        if kind in BUSES:
-            # Last, since it needs a controller that is allowed, too.
-            values.sort(key=SCSI.__eq__)
+        # What QEMU runs, the strongest word first.
+        names = "hw_emulation_architecture", "hw_architecture", "architecture"
+        stated = (each.get(name) for each in documents for name in names)
+        named = next(filter(None, stated), self.policy.assume.architecture)
+        arch = KINDS["architecture"].canonical(str(named))
         device = rule.kind
         if kind == "rescue_bus":
             cdrom = documents[0].get("hw_rescue_device") == "cdrom"
             device = "cdrom_bus" if cdrom else "disk_bus"
-        for value in dict.fromkeys(values):
-            if (
-                value in rule.allow
-                and is_plain(value)
-                and can_have(device, value, arch)
-            ):
-                yield value
-
-    def _architecture(self, documents: Iterable[Mapping[str, Any]]) -> str:
-        """Return the architecture that QEMU runs."""
-        stated = (
-            document.get(name) for document in documents for name in _RUNS
+        values = [*rule.allow.literals, *KINDS[rule.kind].values]
+        if kind == "machine_type":
+            unset = HardwareRequest(architecture=arch)
+            values.append(machine_type(unset, self.policy.assume) or "")
+        if kind in BUSES:
+            # Last, since it needs a controller that is allowed, too.
+            values.sort(key=SCSI.__eq__)
+        yield from (
+            value
+            for value in dict.fromkeys(filter(is_plain, values))
+            if value in rule.allow and can_have(device, value, arch)
         )
-        named = next(filter(None, stated), self._policy.assume.architecture)
-        return KINDS["architecture"].canonical(str(named))

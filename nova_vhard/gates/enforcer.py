@@ -15,15 +15,9 @@ from oslo_config import cfg
 from nova_vhard import conf as vhard_conf
 from nova_vhard.common.log import get_logger
 from nova_vhard.policy import events
-from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Mode, Policy
 from nova_vhard.policy.subject import Subject
-from nova_vhard.policy.verdict import (
-    Verdict,
-    ViolationKey,
-    soften,
-    violated,
-)
+from nova_vhard.policy.verdict import Verdict, soften
 from nova_vhard.policy.watch import PolicyFile, today
 from nova_vhard.request.server_request import ServerRequest
 
@@ -127,14 +121,9 @@ class PolicyEnforcer:
         from nova_vhard.explain import fixes, messages, search
 
         fix = search.fix(policy, refusals, request, day, read)
-        text = fixes.words(fix, refusals)
-        return messages.api_message(refusals, text, self._help_url)
-
-    def violated(
-        self, policy: Policy, request: HardwareRequest, subject: Subject
-    ) -> frozenset[ViolationKey]:
-        """Return what a server that exists violates, without an event."""
-        return violated(policy, [request], subject, today())
+        return messages.api_message(
+            refusals, fixes.words(fix, refusals), self._help_url
+        )
 
     @contextlib.contextmanager
     def event(

@@ -69,7 +69,22 @@ class JudgeImage(task.Task):  # type: ignore[misc]
         """
         try:
             enforcer = _enforcer(_settings())
-            text = self._refusal(enforcer)
+            # First, so that without a policy nothing is asked.
+            policy = enforcer.policy()
+            image = self._repo.get(self._image_id)
+            # Whatever a plugin of the import has made of it: a holder is a
+            # key.
+            disk_format = str(image.disk_format) if image.disk_format else None
+            holder = Holder(self._image_id, image.owner, disk_format)
+            request = of_image(
+                Image(
+                    dict(image.extra_properties),
+                    disk_format,
+                    holder=NOBODY if self._copied else holder,
+                ),
+                subject_of(UPLOAD, self._context, image.owner, self._image_id),
+            )
+            text = enforcer.refusal(policy, request)
         except PolicyUnavailable as error:
             raise exception.UploadException(http.NO_POLICY_TEXT) from error
         except exception.GlanceException as error:
@@ -83,23 +98,6 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             raise exception.UploadException(text) from error
         if text:
             raise exception.UploadException(text)
-
-    def _refusal(self, enforcer: PolicyEnforcer) -> str | None:
-        """Return why the image is refused; None if it is not."""
-        policy = enforcer.policy()
-        image = self._repo.get(self._image_id)
-        # Whatever a plugin of the import has made of it: a holder is a key.
-        disk_format = str(image.disk_format) if image.disk_format else None
-        holder = Holder(self._image_id, image.owner, disk_format)
-        request = of_image(
-            Image(
-                dict(image.extra_properties),
-                disk_format,
-                holder=NOBODY if self._copied else holder,
-            ),
-            subject_of(UPLOAD, self._context, image.owner, self._image_id),
-        )
-        return enforcer.refusal(policy, request)
 
 
 def _settings() -> str:

@@ -10,10 +10,9 @@ It must stand in both pipelines, v2.1 and v2, with Nova's router behind it.
 What it judges is in ``nova_routes.ROUTES``; everything else is passed on.
 """
 
-import datetime
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import webob.exc
 from nova import exception
@@ -58,10 +57,6 @@ from nova_vhard.policy.verdict import (
 from nova_vhard.policy.watch import PolicyUnavailable, today
 from nova_vhard.request.lookups import LookupFailed, NotFound, NotShown
 from nova_vhard.request.server_request import ServerRequest
-
-if TYPE_CHECKING:
-    from nova_vhard.explain.draft import Draft
-    from nova_vhard.explain.search import Read
 
 LOG = get_logger(__name__)
 
@@ -167,7 +162,7 @@ class NovaGate:
         subject = find.with_image(policy, request.subject)
         request = replace(request, subject=subject)
 
-        def read(draft: "Draft") -> ServerRequest | None:
+        def read(draft: Any) -> ServerRequest | None:
             """Read the request again, from edited documents."""
             again = draft.lookups(find)
             made = reader(again, context, call.ids, again.body(body))
@@ -203,7 +198,7 @@ class NovaGate:
         policy: Policy,
         find: NovaLookups,
         request: ServerRequest,
-        read: "Read",
+        read: Any,
     ) -> webob.exc.HTTPException | None:
         day = today()
         with self._enforcer.event(request.subject) as event:
@@ -212,7 +207,10 @@ class NovaGate:
                 event.verdict = self._on_its_host(
                     policy, find, request, event.verdict
                 )
-        return self._forbidden(policy, event.verdict, request, day, read)
+        text = self._enforcer.explanation(
+            policy, event.verdict, request, day, read
+        )
+        return webob.exc.HTTPForbidden(explanation=text) if text else None
 
     def _on_its_host(
         self,
@@ -258,17 +256,9 @@ class NovaGate:
             failed = nova_flavor.lacking(policy, before, after, subject)
             event.verdict = with_more(Verdict(policy=policy.digest), failed)
         request = ServerRequest(HardwareRequest(), subject)
-        return self._forbidden(policy, event.verdict, request, today())
-
-    def _forbidden(
-        self,
-        policy: Policy,
-        verdict: Verdict,
-        request: ServerRequest,
-        day: datetime.date,
-        read: "Read | None" = None,
-    ) -> webob.exc.HTTPException | None:
-        text = self._enforcer.explanation(policy, verdict, request, day, read)
+        text = self._enforcer.explanation(
+            policy, event.verdict, request, today()
+        )
         return webob.exc.HTTPForbidden(explanation=text) if text else None
 
 

@@ -34,6 +34,7 @@ from nova_vhard.policy.verdict import (
     Verdict,
     Violation,
     evaluate,
+    violated,
     with_more,
 )
 from nova_vhard.policy.watch import today
@@ -193,7 +194,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
             had = request_spec.had_already(spec, present_flavor(spec))
         else:
             return verdict
-        already = self._enforcer.violated(policy, had, subject)
+        already = violated(policy, [had], subject, today())
         return evaluate(policy, request, subject, today(), already)
 
 

@@ -42,9 +42,8 @@ Find = Callable[[Sequence[Violation]], Fix]
 def fix_cell(violation: Violation, find: Find) -> FixCell:
     """Return how to fix a violation, and what else there is to know."""
     fix = find([violation])
-    text = fixes.words(fix, [violation])
-    both = filter(None, (text, messages.advice(violation)))
-    return FixCell("; ".join(both), fix.changes)
+    text = fixes.words(fix, [violation]), messages.advice(violation)
+    return FixCell("; ".join(filter(None, text)), fix.changes)
 
 
 def rows(

@@ -86,8 +86,8 @@ _MACHINE_NAMES = frozenset(("hw_machine_type", "hw_architecture"))
 _ARCHITECTURE_NAMES = frozenset(
     ("hw_architecture", "hw_emulation_architecture")
 )
-# Lists of block devices, of an image and of the body of a boot.
-_LISTS = frozenset(
+#: Lists of block devices, of an image and of the body of a boot.
+LISTS = frozenset(
     (
         "block_device_mapping",
         "block_device_mapping_v2",
@@ -99,7 +99,7 @@ _LISTS = frozenset(
 # Without one of these a guest with the property would have no such device.
 _CDROM_NAMES = (
     _MACHINE_NAMES
-    | _LISTS
+    | LISTS
     | {"hw_cdrom_bus", "img_config_drive", "disk_format"}
 )
 
@@ -148,7 +148,7 @@ def names_of(choice: DeviceChoice, request: HardwareRequest) -> frozenset[str]:
         return frozenset((choice.device,))
     if device is not None:
         return frozenset(each.name for each in request.of_type(device))
-    if choice.kind == "pointer_model" and is_set(request, "input_bus"):
+    if choice.kind == "pointer_model" and "input_bus" in _stated(request):
         # The tablet is on that bus, whatever Nova has recorded of a pointer.
         return frozenset()
     return frozenset(("",))
@@ -187,21 +187,16 @@ def implied(
 
 
 def _stated(request: HardwareRequest) -> set[str]:
-    """Return the kinds that the image itself says, as ``is_set`` has it."""
+    """Return the kinds that the image itself says.
+
+    The bus of one block device, in the image's own mapping too, is no
+    default for the other devices.
+    """
     return {
         choice.kind
         for choice in request.choices
         if _SETTINGS.get(choice.kind) in choice.names
     }
-
-
-def is_set(request: HardwareRequest, kind: str) -> bool:
-    """Return whether the image itself (not a block device) says it.
-
-    The bus of one block device, in the image's own mapping too, is no
-    default for the other devices.
-    """
-    return kind in _stated(request)
 
 
 def _choice(
@@ -282,7 +277,7 @@ def _floppy(
 ) -> Iterator[DeviceChoice]:
     for device in request.of_type(FLOPPY)[:1]:
         why = f"nova picks fdc for a floppy ({clean(device.why)})"
-        yield _choice(request, "floppy_bus", "fdc", why, _LISTS)
+        yield _choice(request, "floppy_bus", "fdc", why, LISTS)
 
 
 def _card(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
@@ -330,7 +325,7 @@ def _pointer(
     if (
         request.of_type(DISPLAY)
         and assume.pointer_model == USB_TABLET
-        and not is_set(request, "input_bus")
+        and "input_bus" not in _stated(request)
     ):
         why = f"this cloud's hosts pick {USB_TABLET}"
         names = ("hw_input_bus",)

@@ -242,8 +242,7 @@ def _boot(find: Description, requester: Any, data: Data) -> ServerRequest:
         "config_drive": data.get("config_drive"),
         "networks": [{"port": number} for number in ports],
     }
-    reader = ServerReader(find, requester)
-    request = reader.boot(find.body({"server": server}))
+    request = ServerReader(find, requester).boot(find.body({"server": server}))
     return _demanding(request, find)
 
 
@@ -264,13 +263,14 @@ def _rebuild(find: Description, requester: Any, data: Data) -> ServerRequest:
     """Read a rebuild; the scheduler judges the flavor, which stays."""
     request = ServerReader(find, requester).rebuild(_SERVER, _NOTHING)
     empty = HardwareRequest(devices=())
-    specs = find.flavor("").extra_specs
-    flavor = parts.with_specs(empty, specs)
+    flavor = parts.with_specs(empty, find.flavor("").extra_specs)
     kinds = frozenset(choice.kind for choice in flavor.choices)
     existing = request.existing if "server" in data else ()
     return replace(
         request,
-        hardware=parts.with_specs(request.hardware, specs),
+        hardware=parts.with_specs(
+            request.hardware, find.flavor("").extra_specs
+        ),
         existing=(*existing, replace(flavor, only=kinds)),
     )
 

@@ -27,13 +27,14 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.request import block_device
 
-_KIND_OF: Mapping[str, str] = {
+#: Name of an image property to the kind of device that it chooses.
+KIND_OF: Mapping[str, str] = {
     name: kind.name
     for kind in KINDS.values()
     for name in kind.image_properties
 }
 
-_ORDER = {name: place for place, name in enumerate(_KIND_OF)}
+_ORDER = {name: place for place, name in enumerate(KIND_OF)}
 
 #: What a rescue without an image boots: Nova keeps it with the server, and
 #: opens whatever address stands there (``_get_rescue_image`` in
@@ -45,7 +46,7 @@ ISO_IMAGE = Device(CDROM, ROOT, "an ISO image")
 
 #: Every property that this reader looks at; a change of another one cannot
 #: change what it returns.
-READ = frozenset(_KIND_OF) | {
+READ = frozenset(KIND_OF) | {
     *LEGACY_NAMES,
     *LEGACY_NAMES.values(),
     VMWARE_ADAPTER,
@@ -181,7 +182,7 @@ def _value(effective: Mapping[str, _Found], name: str) -> str | None:
     if name not in effective or not effective[name].value:
         return None
     text = effective[name].value
-    kind = _KIND_OF.get(name)
+    kind = KIND_OF.get(name)
     return KINDS[kind].canonical(text) if kind else text
 
 
@@ -194,7 +195,7 @@ def _machine_type(effective: Mapping[str, _Found]) -> str | None:
 def _make_choice(
     name: str, result: _Found, origin: str, holder: Holder
 ) -> DeviceChoice:
-    kind = KINDS[_KIND_OF[name]]
+    kind = KINDS[KIND_OF[name]]
     canonical = kind.canonical(result.value)
     return DeviceChoice(
         kind=kind.name,

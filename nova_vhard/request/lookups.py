@@ -130,13 +130,9 @@ class Server:
 
     def stored(self) -> Image:
         """Return its stored image metadata as an image."""
-        iso = image_reader.ISO_IMAGE in self.hardware.devices
-        return Image(
-            self.properties,
-            "iso" if iso else None,
-            self.hardware.origin,
-            STORED,
-        )
+        devices, origin = self.hardware.devices, self.hardware.origin
+        disk_format = "iso" if image_reader.ISO_IMAGE in devices else None
+        return Image(self.properties, disk_format, origin, STORED)
 
 
 class Lookups(Protocol):

@@ -43,7 +43,7 @@ ODD = ("VirtIO", "e1000", "true", "1", "")
 
 
 def values_of(name):
-    kind = image_reader._KIND_OF.get(name)
+    kind = image_reader.KIND_OF.get(name)
     values = KINDS[kind].values if kind else ()
     return (*VALUES.get(name, ()), *values, *ODD)
 
@@ -64,7 +64,7 @@ def a_policy(draw):
 def a_change(draw, rules):
     """Return the setting of a property to what its rule allows, mostly."""
     name = draw.choice(NAMES)
-    rule = rules.guest_devices.get(image_reader._KIND_OF.get(name))
+    rule = rules.guest_devices.get(image_reader.KIND_OF.get(name))
     allowed = rule.allow.listed if rule else ()
     return add(name, draw.choice(allowed or values_of(name)))
 
@@ -91,7 +91,7 @@ def brought_in(rules, before, changes):
         for image in (before, changed(before, changes))
     )
     kept = keys_of(old)
-    kinds = {image_reader._KIND_OF.get(name) for name in touched}
+    kinds = {image_reader.KIND_OF.get(name) for name in touched}
     return [
         violation
         for violation in introduced_violations(new, old, touched).violations

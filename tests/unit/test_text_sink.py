@@ -41,7 +41,6 @@ _CLEANED = frozenset(
         "explanation",  # of gates/enforcer.py: an api_message
         "fault_message",
         "refusal",  # of gates/enforcer.py likewise
-        "_refusal",  # of gates/glance_import.py: the same
         "fault_text",
         "line",
         "quote",

@@ -14,11 +14,8 @@ _IMAGE = ("property", "volume_property", "server_property")
 _FLAVOR = ("flavor_property", "server_flavor_property")
 _SPECS = flavor.NAMES | passthrough.NAMES
 
-#: How an explanation names a block device, and where it says the fix.
+#: How an explanation names a block device.
 _NAMED = re.compile(r"block_device_mapping_v2\[(\d{1,4})\]\.?")
-_FIXED = re.compile(
-    r"in block_device_mapping_v2 of the request (set|remove) \[(\d{1,4})\]\.?"
-)
 
 
 def unknown(options: argparse.Namespace) -> Iterator[str]:
@@ -74,14 +71,7 @@ def devices(text: str, given: Sequence[Mapping[str, Any]] | None) -> str:
             return match[0]
         return typed[number] + (": " if match[0].endswith(".") else "")
 
-    def fixed(match: re.Match[str]) -> str:
-        """Return where to put the fix, before the key."""
-        number = int(match[2])
-        if number >= len(typed):
-            return match[0]
-        return f"in {typed[number]} {match[1]} "
-
-    return line(_NAMED.sub(named, _FIXED.sub(fixed, text)))
+    return line(_NAMED.sub(named, text))
 
 
 def _typed(device: Mapping[str, Any]) -> str:

@@ -3,14 +3,11 @@
 
 import argparse
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from nova_vhard.common.text import clean
-from nova_vhard.explain.draft import Draft
-from nova_vhard.explain.search import fix
 from nova_vhard.osc import paging
 from nova_vhard.osc.device import devices
 from nova_vhard.osc.image import images, selection
@@ -18,17 +15,15 @@ from nova_vhard.osc.image.changes import ERRORS as GLANCE_ERRORS
 from nova_vhard.osc.progress import Progress
 from nova_vhard.osc.report import hosts as reading
 from nova_vhard.osc.server import audit as server
-from nova_vhard.osc.server.servers import alone
+from nova_vhard.osc.server.servers import Server, alone, finder
 from nova_vhard.osc.violations import rows
 from nova_vhard.placement.client import Placement, PlacementError
 from nova_vhard.placement.fleet import HostPosture
-from nova_vhard.policy import hardware
-from nova_vhard.policy.hardware import NOBODY, HardwareRequest
+from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import PassthroughRule, Policy
-from nova_vhard.policy.subject import FLAVOR, Subject
+from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import parts
 from nova_vhard.request.flavor_traits import plan_traits
-from nova_vhard.request.server_request import ServerRequest
 
 Row = tuple[str, ...]
 
@@ -142,27 +137,20 @@ def flavor_rows(
         details=True, get_extra_specs=True, is_public=None
     ):
         about = (clean(flavor.name), clean(flavor.id))
-        subject = Subject(FLAVOR, flavor=flavor.name, flavor_id=flavor.id)
-        read = partial(_flavor, flavor.extra_specs or {}, subject)
-        request = read(Draft(subject))
-        find = partial(fix, policy, request=request, today=today, read=read)
-        for words in rows(request.verdict(policy, today).violations, find):
+        specs = flavor.extra_specs or {}
+        server = Server(
+            "", flavor=flavor.name, flavor_id=flavor.id, specs=specs
+        )
+        request = alone(parts.with_specs(HardwareRequest(), specs))
+        found = evaluate(policy, request, server.subject, today).violations
+        for words in rows(found, finder(policy, server, today)):
             yield (*about, *map(str, words))
         needs = plan_traits(flavor, rule)
         if needs is not None and needs.lacks:
-            mode = policy.mode_for(rule.mode, subject)
+            mode = policy.mode_for(rule.mode, server.subject)
             lacks = ", ".join(clean(lack) for lack in needs.lacks)
             sync = "openstack vhard flavor sync"
             yield (*about, _TRAITS, str(mode), f"lacks {lacks}", sync)
-
-
-def _flavor(
-    specs: Mapping[str, str], subject: Subject, draft: Draft
-) -> ServerRequest:
-    """Return what a flavor asks for, by edited extra specs."""
-    edited = draft.of(hardware.FLAVOR, NOBODY, specs)
-    request = parts.with_specs(HardwareRequest(), edited)
-    return ServerRequest(alone(request), subject)
 
 
 def device_rows(placement: Placement) -> Iterator[Row]:

@@ -160,11 +160,11 @@ class Facts:
         ]
         if len(roots) != 1:
             troubles = troubles or ["which of its volumes it boots from"]
-        boots = roots[0] if len(roots) == 1 else None
+            roots = []
         return replace(
             server,
-            now=_with_kept(boots.hardware(), shown) if boots else None,
-            rebuilt_from=boots,
+            now=_with_kept(roots[0].hardware(), shown) if roots else None,
+            rebuilt_from=roots[0] if roots else None,
             device_names=tuple(sorted(name for name in names if name)),
             unseen=(*server.unseen, *troubles),
         )

@@ -17,7 +17,7 @@ from nova_vhard.common.text import clean, line
 from nova_vhard.explain import messages, search
 from nova_vhard.explain.draft import Draft
 from nova_vhard.osc.audits import UNSEEN_RULE
-from nova_vhard.osc.violations import OTHERS, FixCell, fix_cell
+from nova_vhard.osc.violations import OTHERS, Find, FixCell, fix_cell
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
     FLAVOR,
@@ -154,8 +154,7 @@ def rows(policy: Policy, server: Server, today: datetime.date) -> list[Row]:
     ]
     for text in server.unseen:
         stated = f"cannot be seen: {line(text)}"
-        empty = FixCell("")
-        result.append((*about, UNSEEN, "", stated, empty, "not judged"))
+        result.append((*about, UNSEEN, "", stated, FixCell(""), "not judged"))
     return result
 
 
@@ -190,33 +189,31 @@ def _violating(
         item.violation: item for item in _findings(policy, server, today)
     }
     result = leading(tuple(findings))
-    find = partial(
-        search.fix,
-        policy,
-        request=_rebuilt(server, Draft(server.subject)),
-        today=today,
-        read=partial(_rebuilt, server),
-    )
+    find = finder(policy, server, today)
     for item in result.shown:
         finding = findings[item]
-        if finding.fix is None:
-            cell = fix_cell(finding.again or item, find)
-        else:
-            cell = FixCell(finding.fix)
+        fixed = (
+            FixCell(finding.fix)
+            if finding.fix
+            else fix_cell(finding.again or item, find)
+        )
         asked = messages.asked(item)
-        yield item.rule, str(item.mode), asked, cell, finding.means
+        yield item.rule, str(item.mode), asked, fixed, finding.means
     if result.left_out:
-        more = f"and {result.left_out} more"
-        yield OTHERS, "", more, FixCell(""), ""
+        yield OTHERS, "", f"and {result.left_out} more", FixCell(""), ""
 
 
-def _rebuilt(server: Server, draft: Draft) -> ServerRequest:
-    """Return what a rebuild would read of edited documents."""
-    request = HardwareRequest(devices=())
-    if server.rebuilt_from is not None:
-        request = draft.image(server.rebuilt_from).hardware()
-    specs = draft.of(FLAVOR, NOBODY, server.specs)
-    return ServerRequest(with_specs(request, specs), server.subject)
+def finder(policy: Policy, server: Server, today: datetime.date) -> Find:
+    """Return what finds fixes in the documents of a server."""
+
+    def read(draft: Draft) -> ServerRequest:
+        image = draft.image(server.rebuilt_from or Image())
+        specs = draft.of(FLAVOR, NOBODY, server.specs)
+        whole = with_specs(image.hardware(), specs)
+        return ServerRequest(whole, server.subject)
+
+    request = read(Draft(server.subject))
+    return partial(search.fix, policy, request=request, today=today, read=read)
 
 
 def _findings(

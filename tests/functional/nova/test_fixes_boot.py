@@ -93,10 +93,11 @@ class TestBlockDevices(fixes.Fixes):
             self.passes(self.boot(image, **{name: entries}), text)
 
     def edit(self, entries, words):
-        if words["index"]:
-            entries[int(words["index"])][words["key"]] = words["value"]
+        entry = entries[int(words["index"])]
+        if words["value"]:
+            entry[words["key"]] = words["value"]
         else:
-            del entries[int(words["out"])][words["field"]]
+            del entry[words["key"]]
 
     def test_block_devices_of_an_image(self):
         devices = ({"disk_bus": "ide"}, {"device_type": "floppy"})

@@ -272,9 +272,9 @@ def test_block_device_is_named_as_it_was_typed():
         f"refuses the request: {option}: disk_bus='ide'"
         in (answer["explanation"])
     )
-    assert f"in {option} set disk_bus to sata" in answer["explanation"]
+    assert f"set {option}: disk_bus to sata in the" in answer["explanation"]
     assert answer["fault"].startswith(f"{option}: disk_bus=ide (allowed")
-    assert f"in {option} set disk_bus to sata" in answer["fix"]["text"]
+    assert f"set {option}: disk_bus to sata" in answer["fix"]["text"]
     # the change is one of Nova's API
     assert answer["fix"].pop("changes") == [
         {

@@ -159,11 +159,11 @@ def rewritten(entries, text, where):
             assert step.kind in ("by hand", "run", "upload"), step
             continue
         assert step.words["where"].startswith(where)
-        if step.words["index"]:
-            entry = after[int(step.words["index"])]
-            entry[step.words["key"]] = step.words["value"]
+        entry, key = after[int(step.words["index"])], step.words["key"]
+        if step.words["value"]:
+            entry[key] = step.words["value"]
         else:
-            del after[int(step.words["out"])][step.words["field"]]
+            del entry[key]
     return after
 
 

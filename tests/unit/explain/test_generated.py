@@ -144,10 +144,11 @@ def follow(properties, text):
         if step.kind == "entry":
             name, words = step.words["list"], step.words
             entries = json.loads(after[name])
-            if words["index"]:
-                entries[int(words["index"])][words["key"]] = words["value"]
+            entry = entries[int(words["index"])]
+            if words["value"]:
+                entry[words["key"]] = words["value"]
             else:
-                del entries[int(words["out"])][words["field"]]
+                del entry[words["key"]]
             after[name] = json.dumps(entries)
     return after, kinds
 
