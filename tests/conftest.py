@@ -60,6 +60,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.services)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def whole_searches():
+    """Let no search for a fix be cut short because the machine is slow."""
+    from nova_vhard.explain import search
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "MOST_SECONDS", 60)
+        yield
+
+
 def pytest_report_header() -> str:
     return f"NOVA_VHARD_SEED={seeds.SEED} repeats what is generated here"
 

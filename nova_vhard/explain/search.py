@@ -242,7 +242,9 @@ class _Search:
             return None
         for setting, value in self._options(spot, state):
             after = self._judged({**state.draft.edits, setting: value})
-            if after.violations.keys() <= others:
+            # To keep the old value is the last resort of a change.
+            kept = value is None and setting[0] in state.draft.before
+            if after.violations.keys() <= others and not kept:
                 return after
             if self._is_spent():
                 return None

@@ -61,6 +61,7 @@ RULES = allowing(
         "sound_model": [],
         "tpm_model": [],
         "tpm_version": [],
+        "watchdog_action": [],
     }
 )
 MOVES = allowing({"disk_bus": ["virtio"]}, moves={"guest_devices": "enforce"})
@@ -68,6 +69,7 @@ NOTHING_HELPS = allowing({"vif_model": ["lan9118"]})
 SECURE_BOOT = allowing(
     {"secure_boot": {"allow": ["required"], "explicit": True}}
 )
+DRIVE = allowing({"config_drive": {"allow": ["optional"], "explicit": True}})
 SIGNED = allowing(
     {"image_signature_key_type": {"allow": ["RSA-PSS"], "explicit": True}}
 )
@@ -75,7 +77,7 @@ UNKNOWN = allowing({"disk_bus": {"allow": ["virtio"], "explicit": True}})
 IDE = {"hw_disk_bus": "ide"}
 TWO = {**IDE, "hw_vif_model": "e1000"}
 SOUND = {"hw_sound_model": "ac97"}
-NEITHER = {**SOUND, "hw_floppy_bus": "fdc"}
+NEITHER = {**SOUND, "hw_watchdog_action": "reset"}
 LISTED = {"mappings": json.dumps([{"disk_bus": "ide"}])}
 FLOPPY = {"mappings": json.dumps([{"device_type": "floppy"}])}
 
@@ -103,8 +105,8 @@ def of_body(entries, operation=BOOT):
     def read(draft):
         name = "block_device_mapping_v2"
         body = draft.of("block_device", NOBODY, {name: entries})
-        choices, reasons = block_device.read(body.get(name, []), name)
-        hardware = HardwareRequest().plus(choices, reasons)
+        choices, devices = block_device.read(body.get(name, []), name)
+        hardware = HardwareRequest().plus(choices, devices)
         return ServerRequest(hardware, draft.subject)
 
     return read(Draft(Subject(operation, "p1"))), read
@@ -145,13 +147,14 @@ def answers() -> Iterator[tuple[str, str]]:
     yield "a default", answered(BASELINE, iso)
     yield (
         "nothing is allowed",
-        answered(BASELINE, of({"hw_floppy_bus": "fdc"})),
+        answered(BASELINE, of(SOUND)),
     )
     yield (
         "what libosinfo picks",
         answered(UNKNOWN, of({"os_distro": "win\x1b[31m"})),
     )
-    yield "what the host decides", answered(SECURE_BOOT, of({}))
+    yield "what Nova picks", answered(SECURE_BOOT, of({}))
+    yield "what the host decides", answered(DRIVE, of({}))
     yield "a signature that is missing", answered(SIGNED, of({}))
     yield "a volume", answered(BASELINE, of(IDE, BOOT, Holder("7701"), VOLUME))
     specs = {"hw:tpm_model": "tpm-tis", "hw:tpm_version": "2.0"}
@@ -241,7 +244,7 @@ def of_fixes() -> Iterator[tuple[str, str]]:
     )
     for kind in ("disk_bus", "floppy_bus"):
         source = "bus of the server's disk hda"
-        kept = DeviceChoice(kind, "x", source, "hda", SERVER)
+        kept = DeviceChoice(kind, "x", source, "hda", SERVER, device="hda")
         yield (
             f"a kept {kind}",
             fixed(
@@ -276,6 +279,7 @@ def faults() -> Iterator[tuple[str, str]]:
     )
     many = {
         **TWO,
+        "img_config_drive": "mandatory",
         "hw_cdrom_bus": "ide",
         "hw_video_model": "cirrus",
         "hw_sound_model": "sb16",

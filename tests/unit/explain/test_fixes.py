@@ -59,9 +59,14 @@ def say(rules, properties, operation=BOOT, origin="image", holder=NOBODY):
 
 def singles(rules):
     for kind in KINDS.values():
+        # A bus is judged where a device takes it. Floppies are block devices:
+        # see following.devices.
+        drive = {"img_config_drive": "mandatory"}
+        more = drive if kind.name == "cdrom_bus" else {}
         for name in kind.image_properties:
             for value in following.values(rules, kind):
-                yield {name: value}
+                if kind.name != "floppy_bus":
+                    yield {name: value, **more}
 
 
 def every(rules, machine):
