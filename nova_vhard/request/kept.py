@@ -18,6 +18,7 @@ from nova_vhard.policy.hardware import (
     NEW_DISK,
     ROOT,
     SERVER,
+    STORED,
     Device,
     DeviceChoice,
     HardwareRequest,
@@ -109,9 +110,12 @@ def with_new_disk(
     bus = _bus_by_name(stored)
     if bus is None:
         return request
-    source = "a volume that is attached later"
+    # Not by the names of an image property: that of the image of the moment
+    # may say nothing.
     choice = DeviceChoice(
-        *("disk_bus", bus, source, source, SERVER), device=NEW_DISK
+        *("disk_bus", bus, "a volume that is attached later", "hw_disk_bus"),
+        holder=STORED,
+        device=NEW_DISK,
     )
     return request.plus([choice])
 

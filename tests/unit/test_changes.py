@@ -7,7 +7,8 @@ import pytest
 
 from nova_vhard.policy.hardware import (
     DISK,
-    SERVER,
+    IMAGE,
+    STORED,
     HardwareRequest,
     Holder,
     Passthrough,
@@ -95,7 +96,9 @@ def test_a_later_volume_is_what_brings_scsi_in():
     request = attached("attach_volume", {}, hw_disk_bus="usb")
     choice = request.hardware.choices[-1]
     assert (choice.kind, choice.value) == ("disk_bus", "scsi")
-    assert choice.origin == SERVER
+    # by the bus that Nova keeps of the image: another image fixes it
+    assert (choice.setting, choice.origin) == ("hw_disk_bus", IMAGE)
+    assert choice.holder == STORED
     disk = request.hardware.devices[-1]
     assert (disk.type, disk.name) == (DISK, choice.device)
 

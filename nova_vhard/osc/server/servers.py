@@ -177,8 +177,7 @@ def violations(
 
 def alone(rest: HardwareRequest) -> HardwareRequest:
     """Return a request in which nothing is judged but what it says."""
-    kinds = frozenset(choice.kind for choice in rest.choices)
-    return replace(rest, devices=(), only=kinds)
+    return replace(rest, complete=True)
 
 
 def _violating(

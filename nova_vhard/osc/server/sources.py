@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from nova_vhard.common.text import clean
 from nova_vhard.osc import paging
 from nova_vhard.osc.image.changes import ERRORS as GLANCE_ERRORS
-from nova_vhard.policy.hardware import VOLUME
+from nova_vhard.policy.hardware import VOLUME, Holder
 from nova_vhard.request.lookups import Image
 
 _KEPT = 4096
@@ -87,7 +87,9 @@ class Sources:
         def ask() -> Image:
             """Ask Glance."""
             shown = dict(self._client.images.get(image_id))
-            return Image(shown, shown.get("disk_format"))
+            return Image(
+                shown, shown.get("disk_format"), holder=Holder(image_id)
+            )
 
         what = f"image {clean(image_id)}"
         return _once(self._images, image_id, ask, what)
@@ -207,7 +209,10 @@ def _volume(body: Mapping[str, Any]) -> Volume:
     properties = shown.get("volume_image_metadata") or {}
     attached = shown.get("attachments") or ()
     return Volume(
-        Image(properties, properties.get("disk_format"), VOLUME),
+        Image(
+            *(properties, properties.get("disk_format"), VOLUME),
+            Holder(shown.get("id"), made_of=properties.get("image_id")),
+        ),
         tuple(
             (str(item.get("server_id")), str(item.get("device") or ""))
             for item in attached

@@ -72,8 +72,14 @@ class TestImages(AuditCase):
         self.assertEqual("old one", row["Name"])
         self.assertEqual("enforce", row["Mode"])
         self.assertIn("hw_vif_model='e1000'", row["Asks For"])
-        text = str(row["Fix"])
-        self.assertIn(f"--property hw_vif_model=virtio {image}", text)
+        change = {
+            "place": "image",
+            "id": image,
+            "property": "hw_vif_model",
+            "value": "virtio",
+        }
+        fix = row["Fix"].machine_readable()
+        self.assertEqual([change], fix["changes"])
         # what it had already is a move's: a warning by default
         self.assertEqual(
             "runs with network card e1000; a rebuild would pass with a "
