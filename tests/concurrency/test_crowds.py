@@ -108,7 +108,9 @@ def test_nova_api(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for number, bus in enumerate(crowd.BUSES)
     }
     gate = nova_stubs.gate(taken, monkeypatch)
-    who = context.RequestContext("user", "project", is_admin=False)
+    who = context.RequestContext(
+        "user", "project", roles=["member"], is_admin=False
+    )
 
     def ask(bus: str) -> Any:
         wish = {

@@ -3,9 +3,8 @@
 
 from typing import Any
 
-from nova_vhard.policy.defaults import implied
-from nova_vhard.policy.hardware import SERVER, HardwareRequest
-from nova_vhard.request.kept import LATER
+from nova_vhard.policy.defaults import implied, names_of
+from nova_vhard.policy.hardware import NEW_DISK, SERVER, HardwareRequest
 from tests.differential import servers
 from tests.differential.nova_servers import ExistingServer, Made
 
@@ -22,7 +21,8 @@ def judged(request: HardwareRequest, host: Any) -> dict[str, set[Any]]:
     """Return every value that a policy would judge, by kind."""
     result: dict[str, set[Any]] = {}
     for wish in (*request.choices, *implied(request, host)):
-        result.setdefault(wish.kind, set()).add(wish.value)
+        if names_of(wish, request):
+            result.setdefault(wish.kind, set()).add(wish.value)
     return result
 
 
@@ -57,8 +57,8 @@ def check(
     if result.server.connected or result.server.operation != servers.RESCUE:
         for wish in request.choices:
             # The disk that may come is judged whether it comes or not.
-            absent = wish.setting == LATER and not result.server.attached
-            if wish.origin == SERVER and not absent:
+            came = wish.device == NEW_DISK and result.server.attached
+            if wish.origin == SERVER or came:
                 check_kept(wish, made)
     check_rescue_disk(result, request, made)
 

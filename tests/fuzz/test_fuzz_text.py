@@ -20,7 +20,7 @@ from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image as image_reader
 from nova_vhard.request.parts import with_specs
 from tests import seeds
-from tests.clean import unclean
+from tests.clean import cells, unclean
 from tests.fuzz.mutate import Mutator, patience
 from tests.fuzz.odd import TEXTS
 from tests.unit.cli.desk import Done, run
@@ -115,10 +115,7 @@ def test_fuzz_of_the_audits() -> None:
             kind = mutator.one_of(FORMATS)
             wrong = faults(table(columns, listed, "-f", kind))
             assert not wrong, (mutator.name, kind, wrong)
-            for row in listed:
-                assert not [cell for cell in row if unclean(cell)], (
-                    mutator.name
-                )
+            assert not list(cells(listed)), mutator.name
             result[kind] += len(listed)
     print(seeds.SEED, result)
     assert set(result) == set(FORMATS), result

@@ -60,6 +60,7 @@ def test_it_names_every_violation_at_once(gated: User) -> None:
         gated.create(
             hw_disk_bus="ide",
             hw_cdrom_bus="ide",
+            img_config_drive="mandatory",
             hw_vif_model="e1000",
             hw_scsi_model="lsilogic",
             hw_video_model="cirrus",

@@ -2,15 +2,26 @@
 """PATCH is judged on the image as it would be afterwards.
 
 Only what a change brings in, or keeps in what it touches, is charged to it:
-nobody is refused a new name because of an old bus.
+nobody is refused a new name because of an old bus. A default that a change
+brings in is refused at the boot.
 """
 
 from typing import Any
 
 import pytest
 
-from tests.functional.glance.changes import ACCEPTED, REFUSED, Change
+from nova_vhard.gates import nova_images
+from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.request.server_request import of_image
+from tests.functional.glance.changes import (
+    ACCEPTED,
+    DEFAULTS,
+    REFUSED,
+    Change,
+)
 from tests.functional.glance.wire import User, Wire, add, message
+from tests.functional.nova import images
+from tests.unit.helpers import TODAY, shipped
 
 
 @pytest.mark.parametrize("change", ACCEPTED.values(), ids=ACCEPTED.keys())
@@ -24,6 +35,23 @@ def test_accepted(gated: User, plain: User, change: Change) -> None:
     # then
     assert response.status_int == 200, response.text
     assert _content(plain.image(image)) == _content(plain.image(twin))
+
+
+@pytest.mark.parametrize("change", DEFAULTS.values(), ids=DEFAULTS.keys())
+def test_a_default_is_refused_at_the_boot(
+    gated: User, plain: User, change: Change
+) -> None:
+    # given
+    image = plain.create(**change.stored).json["id"]
+    # when
+    response = gated.update(image, *change.operations)
+    # then
+    assert response.status_int == 200, response.text
+    shown = images.Answer(plain.image(image))
+    read = nova_images.read(nova_images.glance._extract_attributes_v2(shown))
+    boot = of_image(read, Subject(BOOT, project=plain.project))
+    refusals = boot.verdict(shipped("baseline"), TODAY).refusals
+    assert [rule for each in refusals for rule in each.rules] == change.named
 
 
 @pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED.keys())
@@ -49,18 +77,6 @@ def test_plain_glance_takes_what_is_refused(
     response = plain.update(image, *change.operations)
     # then
     assert response.status_int == 200, response.text
-
-
-def test_the_default_is_explained(gated: User, plain: User) -> None:
-    # given
-    image = plain.create(hw_machine_type="pc").json["id"]
-    # when
-    response = gated.update(image, add("/img_config_drive", "mandatory"))
-    # then
-    text = message(response)
-    assert "hw_cdrom_bus is not set" in text
-    assert "nova picks ide for a CD-ROM" in text
-    assert "on machine type pc" in text
 
 
 @pytest.mark.parametrize("name", ["name", "hw_disk_bus"])

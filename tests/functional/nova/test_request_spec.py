@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a RequestSpec of Nova's scheduler says, without a cloud."""
 
+from dataclasses import replace
+
 import pytest
 from nova import context, objects
 
 from nova_vhard.policy.hardware import CDROM, HardwareRequest, Passthrough
 from nova_vhard.policy.subject import BOOT, MOVE, REBUILD
 from nova_vhard.request import request_spec
+from nova_vhard.request.image import ISO_IMAGE
 
 objects.register_all()
 
@@ -74,17 +77,18 @@ def test_what_a_flavor_chooses_is_with_what_the_image_does():
 @pytest.mark.parametrize("fields", [{}, {"image": None}])
 def test_nothing_is_asked_for_where_nothing_was_set(fields):
     bare = objects.RequestSpec(flavor=objects.Flavor(), **fields)
-    assert request_spec.read(bare) == HardwareRequest()
+    assert request_spec.read(bare) == HardwareRequest(has_flavor=True)
     assert request_spec.subject(bare).image is None
 
 
 def test_a_request_without_an_image_is_its_flavors():
     flavor = objects.Flavor(extra_specs={"vhard:require": "iommu"})
     request = request_spec.read(objects.RequestSpec(flavor=flavor))
-    checks = frozenset(("iommu",))
-    assert request == HardwareRequest(host_checks=checks)
+    whole = HardwareRequest(host_checks=frozenset(("iommu",)), has_flavor=True)
+    assert request == whole
     rest = request_spec.without_image(objects.RequestSpec(flavor=flavor))
-    assert rest == HardwareRequest(devices=frozenset(), host_checks=checks)
+    kinds = frozenset(("pmu", "rng", "rng_model"))
+    assert rest == replace(whole, devices=(), only=kinds)
 
 
 CELL = objects.CellMapping()
@@ -164,17 +168,17 @@ def test_an_image_without_an_id_is_a_volumes(image, origin, value):
 
 
 @pytest.mark.parametrize(
-    ("fields", "reasons"),
+    ("fields", "devices"),
     [
-        ({"disk_format": "iso"}, ((CDROM, "an ISO image"),)),
+        ({"disk_format": "iso"}, (ISO_IMAGE,)),
         ({"disk_format": "raw"}, ()),
         ({}, ()),
     ],
 )
-def test_an_iso_image_is_a_cdrom(fields, reasons):
+def test_an_iso_image_is_a_cdrom(fields, devices):
     image = objects.ImageMeta(id=IMAGE, **fields)
-    assert request_spec.read_image(image).reasons == reasons
-    assert request_spec.read(spec(image=image)).reasons == reasons
+    assert request_spec.read_image(image).of_type(CDROM) == devices
+    assert request_spec.read(spec(image=image)).of_type(CDROM) == devices
 
 
 def test_an_accelerator_of_a_port_is_in_a_group_of_its_own():
