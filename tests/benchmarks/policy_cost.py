@@ -52,6 +52,19 @@ SUBJECT = Subject(UPLOAD, PROJECT, "default", frozenset(("member", "reader")))
 
 CLEAN = {name: str(IMAGE[name]) for name in IMAGE if name.startswith("hw_")}
 IDE = {**CLEAN, "hw_disk_bus": "ide"}
+#: What ten rules of policy baseline refuse.
+TEN = {
+    **IDE,
+    "hw_cdrom_bus": "ide",
+    "hw_floppy_bus": "fdc",
+    "hw_machine_type": "pc",
+    "hw_rescue_bus": "ide",
+    "hw_scsi_model": "lsilogic",
+    "hw_sound_model": "ac97",
+    "hw_video_model": "cirrus",
+    "hw_vif_model": "e1000",
+    "block_device_mapping": '[{"device_type": "lun"}]',
+}
 
 _RULE = "role:member and project_id:%(owner)s"
 _CREDENTIALS = {"roles": ["member", "reader"], "project_id": PROJECT}
@@ -78,6 +91,18 @@ def ours(policy: Policy, properties: Mapping[str, str]) -> Callable[[], Any]:
     def run() -> None:
         request = image.read(properties, "raw")
         assert not evaluate(policy, request, SUBJECT, TODAY).refusals
+
+    return run
+
+
+def of_ten_violations() -> Callable[[], Any]:
+    """Return one judgement that refuses an image, which was read before."""
+    policy = document.load(document.shipped("baseline"))
+    request = image.read(TEN, "raw")
+
+    def run() -> None:
+        verdict = evaluate(policy, request, SUBJECT, TODAY)
+        assert len(verdict.violations) == 10
 
     return run
 
@@ -141,6 +166,7 @@ def evaluations(item: Policy, many: Policy, rounds: int) -> common.Figures:
             "exempted": ours(many, IDE),
             "jsonschema": by_jsonschema(),
             "oslo_policy": by_oslo_policy(),
+            "ten_violations": of_ten_violations(),
         },
         rounds,
         BLOCK,

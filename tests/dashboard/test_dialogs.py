@@ -3,9 +3,10 @@
 
 import pytest
 
-from nova_vhard.explain import messages
-from nova_vhard.policy.subject import SNAPSHOT, Subject
-from tests.unit.helpers import judge, shipped
+from nova_vhard.policy.subject import SNAPSHOT
+from tests.unit.explain import sentences
+from tests.unit.explain.requests import change
+from tests.unit.helpers import shipped
 
 #: The button that closes it.
 CLOSE = "\N{MULTIPLICATION SIGN}"
@@ -20,10 +21,7 @@ E1000 = (
     "use virtio; the guest needs the virtio network driver. Rule "
     "guest_devices.vif_model"
 )
-CHANGE = (
-    "To fix: make the change with --property hw_disk_bus=virtio Copy, or "
-    "leave hw_disk_bus as it is"
-)
+CHANGE = "To fix: make the change with --property hw_disk_bus=virtio Copy"
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ def test_launch_instance(as_member):
     as_member.allocate("m1.tiny")
     as_member.finish()
     text = as_member.refusal("launch-instance")
-    assert text.startswith(lines(IDE, E1000, "To fix: image "))
+    assert text.startswith(lines(IDE, E1000, "To fix: only project "))
     assert "run openstack image save --file my-copy.img " in text
     as_member.step("Details")
     name = as_member.find(".wizard input[name=name]")
@@ -102,7 +100,7 @@ def test_rebuild_instance(as_member, member, server):
     typed.send_keys("a router")
     as_member.finish()
     text = as_member.refusal("rebuild-instance")
-    assert text.startswith(lines(IDE, E1000, "To fix: image "))
+    assert text.startswith(lines(IDE, E1000, "To fix: only project "))
     assert typed.get_attribute("value") == "a router"
 
     # The same dialog, when it is not refused.
@@ -121,7 +119,7 @@ def test_rescue_instance(as_member, server):
     typed.send_keys("secret")
     as_member.finish()
     text = as_member.refusal("rescue-instance")
-    assert text.startswith(lines(IDE, E1000, "To fix: image "))
+    assert text.startswith(lines(IDE, E1000, "To fix: only project "))
     assert typed.get_attribute("value") == "secret"
 
 
@@ -156,8 +154,8 @@ def test_attach_volume(as_member, old_server, volume):
 
 
 def test_create_snapshot(as_member, server, nova_answers):
-    refusals = judge(shipped("baseline"), {"hw_disk_bus": "ide"}).refusals
-    message = messages.api_message(refusals, Subject(SNAPSHOT))
+    request = change({}, {"hw_disk_bus": "ide"}, SNAPSHOT)
+    message = sentences.answered(shipped("baseline"), request)
     nova_answers(403, {"forbidden": {"code": 403, "message": message}})
     as_member.go("/project/instances/")
     as_member.act(server.name, "Create Snapshot")

@@ -17,7 +17,8 @@ def verdict(horizon, image):
 def test_an_old_image(as_member):
     text = verdict(as_member, "old-router")
     title = "A server of this image is refused."
-    assert text.startswith("\n".join((title, IDE, E1000, "To fix: image ")))
+    whole = "\n".join((title, IDE, E1000, "To fix: only project "))
+    assert text.startswith(whole)
     assert "openstack image save --file my-copy.img" in text
 
 

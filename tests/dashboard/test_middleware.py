@@ -7,17 +7,18 @@ import pytest
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.test import RequestFactory
 
-from nova_vhard.explain import messages
-from nova_vhard.policy.subject import UPLOAD, Subject
+from nova_vhard.policy.hardware import NOBODY
+from nova_vhard.policy.subject import UPLOAD
 from nova_vhard_dashboard import apps
 from nova_vhard_dashboard.middleware import RefusalMiddleware
 from tests.dashboard.django_settings import OTHERS, settings
-from tests.unit.helpers import judge, shipped
+from tests.unit.explain import sentences
+from tests.unit.explain.requests import of
+from tests.unit.helpers import shipped
 
 AJAX = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest"}
-REFUSED = messages.api_message(
-    judge(shipped("baseline"), {"hw_disk_bus": "ide"}).refusals,
-    Subject(UPLOAD),
+REFUSED = sentences.answered(
+    shipped("baseline"), of({"hw_disk_bus": "ide"}, UPLOAD, NOBODY)
 )
 
 

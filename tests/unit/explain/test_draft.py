@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents as edited: what the readers of a request get to see."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from nova_vhard.explain.draft import Draft, NotAnswered
+from nova_vhard.policy.hardware import BLOCK_DEVICE, IMAGE, NOBODY, STORED
+from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.request.lookups import Flavor, Image, NotFound, Server
+from tests.unit.explain.requests import FOREIGN, OWN
+
+WHO = Subject(BOOT, "p1")
+PLACE = (IMAGE, OWN)
+
+
+def edited(document, edits, before=None, place=PLACE):
+    """Return a document as a draft with these edits has it."""
+    named = {(place, name): value for name, value in edits.items()}
+    return Draft(WHO, named).of(*place, document, before)
+
+
+@pytest.mark.parametrize(
+    ("document", "edits", "result"),
+    [
+        ({"a": "1"}, {"a": "2", "b": "3"}, {"a": "2", "b": "3"}),
+        ({"a": "1", "b": "2"}, {"a": None, "c": None}, {"b": "2"}),
+        # a list as text, and as a list
+        ({"a": "[{}, {}]"}, {"a[1].b": "c"}, {"a": '[{}, {"b": "c"}]'}),
+        ({"a": [{}, {"b": "d"}]}, {"a[1].b": "c"}, {"a": [{}, {"b": "c"}]}),
+        ({"a": [{"b": "d", "e": 1}]}, {"a[0].b": None}, {"a": [{"e": 1}]}),
+        ({"a": (None, 5)}, {"a[1]": None}, {"a": [None, {}]}),
+    ],
+)
+def test_a_document(document, edits, result):
+    kept = repr(document)
+    assert edited(document, edits) == result
+    assert repr(document) == kept
+
+
+@pytest.mark.parametrize(
+    ("edits", "result"),
+    [
+        ({}, {"a": "2", "b": "2"}),
+        # what is not changed is as it was
+        ({"a": None}, {"a": "1", "b": "2"}),
+        ({"b": None}, {"a": "2"}),
+        ({"c": None}, {"a": "2", "b": "2", "c": "1"}),
+        ({"a": "3"}, {"a": "3", "b": "2"}),
+    ],
+)
+def test_a_change(edits, result):
+    before = {"a": "1", "c": "1"}
+    assert edited({"a": "2", "b": "2"}, edits, before) == result
+
+
+def test_another_document_is_not_edited():
+    draft = Draft(WHO, {(PLACE, "a"): "2"})
+    for place in ((IMAGE, FOREIGN), ("volume", OWN), (IMAGE, NOBODY)):
+        assert draft.of(*place, {"a": "1"}) == {"a": "1"}
+    assert len(draft.documents) == 3
+
+
+@pytest.mark.parametrize(
+    ("edits", "result"),
+    [
+        ({}, {"hw_pmu": "true", "x": "1", "mappings": "[{}]"}),
+        (
+            {"hw_disk_bus": "virtio"},
+            {"hw_pmu": "true", "hw_disk_bus": "virtio"},
+        ),
+        ({"mappings[0].disk_bus": "virtio"}, {"hw_pmu": "true"}),
+        ({"hw_pmu": None}, {}),
+    ],
+)
+def test_a_copy_has_only_what_a_command_gives_it(edits, result):
+    document = {"hw_pmu": "true", "x": "1", "mappings": "[{}]"}
+    assert edited(document, edits, None, (IMAGE, FOREIGN)) == result
+
+
+@pytest.mark.parametrize(
+    ("value", "is_given"), [("a b", False), ("$(x)", False), (2, True)]
+)
+def test_a_copy_has_only_values_that_a_shell_takes(value, is_given):
+    document = {"hw_serial_port_count": value}
+    edits = {"hw_disk_bus": "virtio"}
+    copy = edited(document, edits, None, (IMAGE, FOREIGN))
+    given = {"hw_serial_port_count": str(value)} if is_given else {}
+    assert copy == {**edits, **given}
+
+
+@pytest.mark.parametrize(
+    ("edits", "touched"),
+    [
+        ({}, {"a", "b"}),
+        ({"a": None}, {"b"}),
+        ({"a": "1", "c": "2"}, {"a", "b", "c"}),
+        ({"d": None}, {"a", "b"}),
+    ],
+)
+def test_what_a_change_touches(edits, touched):
+    named = {(PLACE, name): value for name, value in edits.items()}
+    assert Draft(WHO, named).touched(frozenset("ab")) == touched
+
+
+def test_an_answer_is_edited_and_kept():
+    asked = []
+
+    def find(name, answer):
+        def look_up(*_args):
+            asked.append(name)
+            return answer
+
+        return look_up
+
+    server = Server("s1", properties={"a": "1"})
+    lookups = SimpleNamespace(
+        image=find("image", Image({"a": "1"}, holder=OWN)),
+        flavor=find("flavor", Flavor(extra_specs={"a": "1"})),
+        boot_files=find("files", iter([Image({"a": "1"}, holder=FOREIGN)])),
+        server=find("server", server),
+        port=find("port", {"a": "1"}),
+        own_image=find("own", None),
+    )
+    answers = {}
+    flavor = ("flavor", NOBODY)
+    for value in ("2", "3"):
+        edits = {(place, "a"): value for place in (PLACE, flavor)}
+        edits[(IMAGE, STORED), "hw_disk_bus"] = "ide"
+        again = Draft(WHO, edits, answers).lookups(lookups)
+        assert again.image("0ef1").properties == {"a": value}
+        assert again.flavor("1").extra_specs == {"a": value}
+        (file,) = again.boot_files({}, Image())
+        assert file.properties == {"a": "1"}
+        (choice,) = again.server("s1").hardware.choices
+        assert choice.value == "ide"
+        # these are no documents
+        assert again.port("p") == {"a": "1"}
+        assert again.own_image(server) is None
+    assert asked == ["image", "flavor", "files", "server", "port", "own"]
+    assert again.image("another") is not None
+    assert asked[-1] == "image"
+
+
+def test_a_server_without_edits_is_itself():
+    server = Server("s1", properties={"a": "1"})
+    lookups = SimpleNamespace(server=lambda _id: server)
+    assert Draft(WHO).lookups(lookups).server("s1") is server
+
+
+def test_what_is_not_found_ends_the_search():
+    def image(_id):
+        raise NotFound("gone")
+
+    lookups = SimpleNamespace(image=image)
+    with pytest.raises(NotAnswered):
+        Draft(WHO).lookups(lookups).image("1")
+
+
+@pytest.mark.parametrize(
+    ("body", "result"),
+    [
+        ({"server": {"a": []}}, {"server": {"a": [], "b": "c"}}),
+        ({"rescue": {}}, {"rescue": {}}),
+        ({"server": None}, {"server": None}),
+    ],
+)
+def test_a_body(body, result):
+    draft = Draft(WHO, {((BLOCK_DEVICE, NOBODY), "b"): "c"})
+    assert draft.lookups(None).body(body) == result
