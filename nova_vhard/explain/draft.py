@@ -7,8 +7,7 @@ metadata of a volume, the extra specs of a flavor, the body of a request.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nova_vhard.common.commands import is_plain
@@ -45,9 +44,8 @@ class NotAnswered(Exception):
 
 def is_foreign(place: Place, subject: Subject) -> bool:
     """Return True if a document is the image of another project."""
-    origin, holder = place
-    owners = {holder.project, subject.project}
-    return origin == IMAGE and None not in owners and len(owners) > 1
+    owners = {place[1].project, subject.project}
+    return place[0] == IMAGE and None not in owners and len(owners) > 1
 
 
 def entries(value: Any) -> list[Any]:
@@ -59,28 +57,20 @@ def entries(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []
 
 
+@dataclass
 class Draft:
     """The documents of one request, edited.
 
+    :ivar answers: what look-ups have answered, by method and id
     :ivar documents: those that the readers asked for, as edited
     :ivar before: of each document that is a change: the image as it is
     """
 
-    def __init__(
-        self,
-        subject: Subject,
-        edits: Edits = MappingProxyType({}),
-        answers: dict[Any, Any] | None = None,
-    ) -> None:
-        """Keep the edits.
-
-        :param answers: what look-ups have answered, by method and id
-        """
-        self.subject = subject
-        self.edits = edits
-        self.answers = {} if answers is None else answers
-        self.documents: dict[Place, Document] = {}
-        self.before: dict[Place, Document] = {}
+    subject: Subject
+    edits: Edits = field(default_factory=dict)
+    answers: dict[Any, Any] = field(default_factory=dict)
+    documents: dict[Place, Document] = field(default_factory=dict)
+    before: dict[Place, Document] = field(default_factory=dict)
 
     def of(
         self,
@@ -105,6 +95,13 @@ class Draft:
         for name, value in edits.items():
             old = None if before is None else before.get(name)
             _edit(edited, name, old if value is None else value)
+        # A list is a text again, which may be too long to be read.
+        edited |= {
+            name: json.dumps(value)
+            for name, value in edited.items()
+            if isinstance(value, list)
+            and isinstance(document.get(name), str | bytes)
+        }
         self.documents[place] = edited
         if before is not None:
             self.before[place] = before
@@ -122,8 +119,9 @@ class Draft:
 
     def touched(self, names: frozenset[str]) -> frozenset[str]:
         """Return the names that a change touches once it is edited."""
-        left = {name for (_, name), v in self.edits.items() if v is None}
-        return names.union(name for _, name in self.edits) - left
+        return names.union(name for _, name in self.edits).difference(
+            name for (_, name), value in self.edits.items() if value is None
+        )
 
     def lookups(self, find: Any) -> Any:
         """Return look-ups whose documents are those of this draft."""
@@ -152,23 +150,22 @@ def _edit(document: dict[str, Any], name: str, value: Any) -> None:
         # An entry that cannot be read is replaced by one that says nothing.
         items[int(index)] = dict(entry) if isinstance(entry, Mapping) else {}
         _edit(items[int(index)], key[1:], value)
-        is_text = isinstance(document[listed], str | bytes)
-        document[listed] = json.dumps(items) if is_text else items
+        document[listed] = items
     elif value is None:
         document.pop(name, None)
     elif not bracket:
         document[name] = value
 
 
+@dataclass
 class _Lookups:
     """nova_vhard.request.lookups.Lookups with the documents of a draft.
 
     Each look-up is made once in a search; its answer is edited afterwards.
     """
 
-    def __init__(self, find: Any, draft: Draft) -> None:
-        self._find = find
-        self._draft = draft
+    _find: Any
+    _draft: Draft
 
     def __getattr__(self, name: str) -> Any:
         """Return a look-up."""

@@ -86,8 +86,7 @@ def asked(violation: Violation) -> str:
 
 def advice(violation: Violation) -> str:
     """Return what the catalogue says of the kind of device, if anything."""
-    choice = violation.choice
-    kind = KINDS.get(choice.kind) if choice else None
+    kind = KINDS.get(violation.cause.kind)
     return kind.fix if kind else ""
 
 

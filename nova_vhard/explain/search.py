@@ -160,15 +160,11 @@ class _State:
     violations: Mapping[_Spot, Violation]
 
 
-def _place(violation: Violation) -> Place | None:
-    choice = violation.choice
-    return (choice.origin, choice.holder) if choice else None
-
-
 def _spot(violation: Violation) -> _Spot:
+    """Return the rules, and the place and name in it, or what is missing."""
     cause = violation.cause
     if isinstance(cause, DeviceChoice):
-        return violation.rules, _place(violation), cause.setting
+        return violation.rules, (cause.origin, cause.holder), cause.setting
     return violation.rules, cause.source, cause.value, violation.devices
 
 
@@ -198,7 +194,8 @@ class _Search:
             for spot in spots:
                 if spot in state.violations:
                     state = self._without(spot, state) or state
-        state = self._shortened(state)
+                    state = self._spread(spot, spots, state)
+        state = self._shortened(state, {spot[1:] for spot in wanted})
         left = [wanted[spot] for spot in spots if spot in state.violations]
         return Fix(state.draft, left, not left or not self._is_spent())
 
@@ -224,7 +221,7 @@ class _Search:
             violations += [
                 violation
                 for violation, name in verdict.exempted
-                if name in of_images and _place(violation) in copies
+                if name in of_images and _spot(violation)[1] in copies
             ]
         return _State(
             draft,
@@ -260,9 +257,29 @@ class _Search:
                 return result
         return None
 
-    def _shortened(self, state: _State) -> _State:
-        """Return a state without the edits that later ones made needless."""
-        for setting in list(state.draft.edits)[:-1]:
+    def _spread(
+        self, spot: _Spot, spots: Sequence[_Spot], state: _State
+    ) -> _State:
+        """Return a state in which block devices are fixed as one of them."""
+        alike = [
+            other
+            for other in spots
+            if other[:2] == spot[:2] and other in state.violations
+        ]
+        edits, others = state.draft.edits, state.violations.keys()
+        if not alike or "[" not in spot[2] or spot[1:] not in edits:
+            return state
+        same = dict.fromkeys((o[1:] for o in alike), edits[spot[1:]])
+        after = self._judged({**edits, **same})
+        fixed = after.violations.keys() <= others - set(alike)
+        return after if fixed else state
+
+    def _shortened(self, state: _State, named: set[_Spot]) -> _State:
+        """Return a state without the edits that later ones made needless.
+
+        :param named: settings that are refused themselves: these are edited
+        """
+        for setting in [e for e in state.draft.edits if e not in named]:
             edits = {
                 each: value
                 for each, value in state.draft.edits.items()

@@ -62,7 +62,11 @@ def devices(text: str, given: Sequence[Mapping[str, Any]] | None) -> str:
         ``block_device_mapping_v2[0].disk_bus``
     :param given: what each ``--block-device`` says
     """
-    typed = [f"--block-device {_typed(device)}" for device in given or ()]
+    pairs = (
+        ",".join(f"{key}={clean(value)}" for key, value in device.items())
+        for device in given or ()
+    )
+    typed = [f"--block-device {each}" for each in pairs]
 
     def named(match: re.Match[str]) -> str:
         """Return the option, and which of its keys is meant."""
@@ -72,8 +76,3 @@ def devices(text: str, given: Sequence[Mapping[str, Any]] | None) -> str:
         return typed[number] + (": " if match[0].endswith(".") else "")
 
     return line(_NAMED.sub(named, text))
-
-
-def _typed(device: Mapping[str, Any]) -> str:
-    pairs = (f"{key}={clean(value)}" for key, value in device.items())
-    return ",".join(pairs)

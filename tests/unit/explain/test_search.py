@@ -941,3 +941,39 @@ def test_an_upload_has_no_id_yet():
             "value": "virtio",
         }
     ]
+
+
+def test_alike_block_devices_are_fixed_at_once(monkeypatch):
+    rules = allowing({"disk_bus": ["virtio"], "device_type": ["disk"]})
+    ide = {"disk_bus": "ide"}
+    other = {"device_type": "lun", "disk_bus": "virtio"}
+    request = of(listed(ide, {}, ide, other, ide, ide))
+    fix, judged = counted(rules, request, monkeypatch)
+    assert edits(fix) == {
+        **{
+            f"mappings[{number}].disk_bus": "virtio" for number in (0, 2, 4, 5)
+        },
+        "mappings[3].device_type": "disk",
+    }
+    # as it is, the first, all like it, the other
+    assert (judged, fix.left) == (4, [])
+
+
+def test_what_does_not_help_all_is_done_to_each():
+    """An emulated disk alone may be on a bus that is not there for others."""
+    rules = allowing({"cdrom_bus": ["sata"], "disk_bus": ["virtio", "sata"]})
+    disk = {"disk_bus": "ide"}
+    cdrom = {"device_type": "cdrom", "disk_bus": "ide"}
+    _, fix = found(rules, of(listed(disk, cdrom, disk)))
+    assert edits(fix) == {
+        "mappings[0].disk_bus": "virtio",
+        "mappings[2].disk_bus": "virtio",
+        "mappings[1].disk_bus": "sata",
+    }
+
+
+def test_a_list_that_is_too_long_stays_so():
+    entries = [{"x": "y" * 400, "device_type": "disk"}] * 200
+    rules = allowing(DISKS)
+    _, fix = found(rules, of({**listed(*entries), "hw_disk_bus": "virtio"}))
+    assert (edits(fix), left(fix)) == ({}, ["disk_bus"])
