@@ -95,23 +95,6 @@ OPTS = [
         "value and notifications on the service cannot start.",
     ),
     cfg.IntOpt(
-        "lookup_ttl",
-        default=10,
-        min=0,
-        max=60,
-        help="Seconds for which a worker of nova-api keeps the flavor of a "
-        "new server, for the next one of the same user and project. Only "
-        "where the scheduler's gate judges it again from what Nova reads "
-        "itself: no block devices, ports, config drive, scheduler hints or "
-        "zone with a host in the request, and VirtHardeningFilter among this "
-        "service's own [filter_scheduler] enabled_filters. What a flavor was "
-        "changed to within that time is refused by the scheduler: a server "
-        "in ERROR with the reason instead of an answer 403. 0 for none. If "
-        "nova-api names the filter and nova-scheduler does not have it, such "
-        "a change cannot be judged for that long: then set 0. Read by "
-        "nova-api.",
-    ),
-    cfg.IntOpt(
         "posture_ttl",
         default=60,
         min=1,

@@ -12,6 +12,7 @@ data of an image is never read.
 
 import io
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import webob
@@ -22,7 +23,7 @@ from glance.common import exception, wsgi
 from nova_vhard.catalogue.gates import GLANCE_API
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
-from nova_vhard.gates import glance_images, http, routing
+from nova_vhard.gates import http, routing
 from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.gates.glance_image import changed, stored
 from nova_vhard.gates.glance_router import Call, Router
@@ -30,8 +31,7 @@ from nova_vhard.gates.http import Application, Environ, StartResponse
 from nova_vhard.policy.hardware import IMAGE, HardwareRequest, Holder
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import UPDATE, UPLOAD, subject_of
-from nova_vhard.policy.verdict import are_allowed
-from nova_vhard.policy.watch import PolicyUnavailable, today
+from nova_vhard.policy.watch import PolicyUnavailable
 from nova_vhard.request import image as image_reader
 from nova_vhard.request.lookups import Image
 from nova_vhard.request.server_request import ServerRequest, of_image
@@ -90,7 +90,6 @@ class GlanceGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, (_CREATE, _UPDATE))
-        glance_images.share(self._router.controllers())
         self._enforcer = PolicyEnforcer(GLANCE_API, "glance-api")
 
     def __call__(
@@ -100,14 +99,12 @@ class GlanceGate:
         if http.overrides_method(environ):
             answer: Application = _response(400, http.OVERRIDE_TEXT)
             return answer(environ, start_response)
-        method = environ["REQUEST_METHOD"]
-        if method not in ("POST", "PATCH"):
+        if environ["REQUEST_METHOD"] not in ("POST", "PATCH"):
             return self._application(environ, start_response)
         # none where vhard stands before the filter that makes it
         context = getattr(wsgi.Request(environ), "context", None)
-        with glance_images.kept(context if method == "PATCH" else None):
-            answer = self._guarded(environ, context) or self._application
-            return answer(environ, start_response)
+        answer = self._guarded(environ, context) or self._application
+        return answer(environ, start_response)
 
     def _guarded(
         self, environ: Environ, context: Any
@@ -154,56 +151,74 @@ class GlanceGate:
         touched = frozenset(change["path"][0] for change in changes)
         if not touched & image_reader.READ:
             return None
-        if _is_allowed_for_any_image(policy, request.context, changes):
-            subject = subject_of(
-                UPDATE, request.context, None, call.ids["image_id"]
-            )
+        image_id, context = call.ids["image_id"], request.context
+        if not policy.enabled:
+            subject = subject_of(UPDATE, context, None, image_id)
             return self._answered(policy, ServerRequest(_NO_DEVICES, subject))
         response = stored(self._application, request.environ)
         if response.status_int != webob.exc.HTTPOk.code:
-            return self._unseen(policy, request, changes)
+            # Glance answers the change in the same way, unless somebody has
+            # just made the image.
+            subject = subject_of(UPDATE, context, None, image_id)
+            change = of_image(Image(), subject, Image(), touched)
+            return self._sent(policy, request, change)
         before = response.json_body
         after = changed(before, changes)
         holder = Holder(
-            call.ids["image_id"],
-            before.get("owner"),
-            before.get("disk_format"),
-        )
-        subject = subject_of(
-            UPDATE, request.context, holder.project, holder.id
+            image_id, before.get("owner"), before.get("disk_format")
         )
         old, new = (
             Image(image, image.get("disk_format"), IMAGE, holder)
             for image in (before, after)
         )
-        return self._answered(policy, of_image(new, subject, old, touched))
+        subject = subject_of(UPDATE, context, holder.project, image_id)
+        change = of_image(new, subject, old, touched)
+        refusal = self._answered(policy, change)
+        if refusal or new.hardware() == old.hardware():
+            return refusal
+        return self._sent(policy, request, change)
 
-    def _unseen(
-        self, policy: Policy, request: wsgi.Request, changes: Any
-    ) -> webob.Response | None:
-        """Answer a change of an image that Glance does not show.
+    def _sent(
+        self, policy: Policy, request: wsgi.Request, change: ServerRequest
+    ) -> webob.Response:
+        """Send a change to Glance, and judge the image that Glance has saved.
 
-        It may be made a moment later, under the id that its maker gives it.
-
-        :returns: where the change itself would be refused, what Glance
-            answers to a GET; else None, so that Glance answers the PATCH
+        Another request may have changed the image since it was read. If the
+        policy refuses what both come to, this change is undone.
         """
-        subject = subject_of(UPDATE, request.context, None)
-        made = changed({}, changes)
-        change = of_image(
-            Image(made, made.get("disk_format")),
-            subject,
-            Image(),
-            frozenset(change["path"][0] for change in changes),
+        # As it is before Glance's router writes into it.
+        environ = {
+            name: value
+            for name, value in request.environ.items()
+            if not name.startswith("webob.") or name == "webob.adhoc_attrs"
+        }
+        answer = request.get_response(self._application)
+        if answer.status_int != webob.exc.HTTPOk.code:
+            return answer
+        saved, before = answer.json_body, change.before or Image()
+        image = replace(
+            before, properties=saved, disk_format=saved.get("disk_format")
         )
-        if not change.verdict(policy, today()).refusals:
-            return None
-        environ = request.environ
-        accept = environ.get("HTTP_ACCEPT", "")
-        response = stored(self._application, environ, accept)
-        if response.status_int == webob.exc.HTTPOk.code:
-            return self._answered(policy, change)
-        return response
+        if image.hardware() == change.hardware:
+            return answer
+        refusal = self._answered(
+            policy, of_image(image, change.subject, before, change.touched)
+        )
+        if refusal is None:
+            return answer
+        undo = webob.Request(environ)
+        undo.content_type = "application/openstack-images-v2.1-json-patch"
+        undo.json_body = [
+            {"op": "add", "path": f"/{name}", "value": before.properties[name]}
+            if name in before.properties
+            else {"op": "remove", "path": f"/{name}"}
+            for name in sorted(change.touched & image_reader.READ)
+            if name in before.properties or name in saved
+        ]
+        response = undo.get_response(self._application)
+        if response.status_int != webob.exc.HTTPOk.code:
+            LOG.error("A refused change is not undone: %s", response.status)
+        return refusal
 
     def _answered(
         self, policy: Policy, request: ServerRequest, service: bool = False
@@ -259,30 +274,6 @@ def buffer_body(request: wsgi.Request) -> None:
     if not length or environ.get("webob.is_body_seekable"):
         return
     http.read_body(environ, length)
-
-
-def _is_allowed_for_any_image(
-    policy: Policy, context: Any, changes: Any
-) -> bool:
-    """Return whether a change is allowed for any image, which is not read.
-
-    An administrator's is not: the image may be another project's, which the
-    event has to name.
-    """
-    if not policy.enabled:
-        return True
-    if context.is_admin:
-        return False
-    for change in changes:
-        name = change["path"][0]
-        if name not in image_reader.READ:
-            continue
-        if name not in image_reader.ALONE or change["op"] == "remove":
-            return False
-        choices = image_reader.read({name: change["value"]}).choices
-        if not choices or not are_allowed(policy, choices):
-            return False
-    return True
 
 
 def _by_service(request: wsgi.Request) -> bool:

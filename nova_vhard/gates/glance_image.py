@@ -9,7 +9,6 @@ import webob
 
 from nova_vhard.gates.http import Application, Environ
 
-_JSON = "application/json"
 _KEPT_WEBOB = "webob.adhoc_attrs"
 _DROPPED = frozenset(
     (
@@ -23,23 +22,14 @@ _DROPPED = frozenset(
 )
 
 
-def stored(
-    application: Application, environ: Environ, accept: str = _JSON
-) -> webob.Response:
+def stored(application: Application, environ: Environ) -> webob.Response:
     """Return Glance's answer about an image, as the user can read it.
 
     A GET through the rest of the pipeline, as the user who sent the request.
 
     :param application: what stands behind the gate
     :param environ: of the PATCH
-    :param accept: in which shape an error is wanted
     """
-    request = webob.Request({**_get(environ), "HTTP_ACCEPT": accept})
-    return request.get_response(application)
-
-
-def _get(environ: Environ) -> Environ:
-    """Return the environ of a GET of the same path by the same user."""
     fresh = {
         name: value
         for name, value in environ.items()
@@ -48,16 +38,14 @@ def _get(environ: Environ) -> Environ:
     }
     if _KEPT_WEBOB in fresh:
         fresh[_KEPT_WEBOB] = dict(fresh[_KEPT_WEBOB])
-    fresh.update(
-        {
-            "REQUEST_METHOD": "GET",
-            "QUERY_STRING": "",
-            "CONTENT_LENGTH": "0",
-            "HTTP_ACCEPT": _JSON,
-            "wsgi.input": io.BytesIO(),
-        }
-    )
-    return fresh
+    fresh |= {
+        "REQUEST_METHOD": "GET",
+        "QUERY_STRING": "",
+        "CONTENT_LENGTH": "0",
+        "HTTP_ACCEPT": "application/json",
+        "wsgi.input": io.BytesIO(),
+    }
+    return webob.Request(fresh).get_response(application)
 
 
 def changed(

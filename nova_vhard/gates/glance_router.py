@@ -76,12 +76,6 @@ class Router:
             text = f"this Glance has no {', '.join(lacking)}; see the releases"
             raise routing.NoRouter(f"{text} that nova-vhard supports")
 
-    def controllers(self) -> Iterator[Any]:
-        """Yield the controllers of the judged methods, some repeatedly."""
-        for method, controller in self._controllers():
-            if method in self._judged:
-                yield controller
-
     def _controllers(self) -> Iterator[tuple[Method, Any]]:
         for mapper in filter(None, self._maps.values()):
             yield from _methods(mapper)

@@ -20,17 +20,14 @@ from nova.api.openstack import wsgi
 from nova.policies import flavor_extra_specs
 from oslo_config import cfg
 
-from nova_vhard.catalogue.gates import FILTER, NOVA_API
+from nova_vhard.catalogue.gates import NOVA_API
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import line
 from nova_vhard.gates import (
     http,
-    nova_cache,
     nova_create,
     nova_flavor,
-    nova_images,
     nova_routes,
-    nova_volumes,
     routing,
 )
 from nova_vhard.gates.enforcer import PolicyEnforcer
@@ -43,7 +40,6 @@ from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import ITS_HOST, host_requirements
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import (
-    BOOT,
     FLAVOR,
     REBUILD,
     RESCUE,
@@ -84,11 +80,9 @@ class NovaGate:
         """Find the router; nothing is asked before the first request."""
         self._application = application
         self._router = Router(application, nova_routes.ROUTES)
-        _share(self._router.controllers())
         self._enforcer = PolicyEnforcer(NOVA_API, "nova-api")
         self._services = Services()
         self._hosts = PostureFilter(cfg.CONF.vhard, ITS_HOST)
-        self._cache = _cache(cfg.CONF)
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -153,8 +147,9 @@ class NovaGate:
         reader, body = route.reader, call.body()
         if call.method == nova_create.METHOD:
             nova_create.check(call.request, body)
+        find = NovaLookups(self._services, context)
         try:
-            find, request = self._request(policy, reader, context, call, body)
+            request = reader(find, context, call.ids, body)
         except NotShown as error:
             return _not_shown(route.operation, error)
         if request is None:
@@ -169,29 +164,6 @@ class NovaGate:
             return made and replace(made, subject=subject)
 
         return self._refusal(policy, find, request, read)
-
-    def _request(
-        self,
-        policy: Policy,
-        reader: nova_routes.Reader,
-        context: Any,
-        call: Call,
-        body: Any,
-    ) -> tuple[NovaLookups, ServerRequest | None]:
-        """Return a request, and the look-ups that were made for it."""
-        cache = self._cache if nova_cache.may_be_used(body) else None
-        files = policy.judges_files
-        find = NovaLookups(self._services, context, cache, files)
-        request = reader(find, context, call.ids, body)
-        if cache and request and not _is_clean(request, policy):
-            # A violation of a cached flavor may have been mended since.
-            find = NovaLookups(self._services, context, files=files)
-            request = reader(find, context, call.ids, body)
-        if request and request.hidden and files:
-            raise NotShown("the image is not there")
-        if request and request.unread and files:
-            raise LookupFailed("the image, which must be signed, is unknown")
-        return find, request
 
     def _refusal(
         self,
@@ -262,34 +234,6 @@ class NovaGate:
         return webob.exc.HTTPForbidden(explanation=text) if text else None
 
 
-def _share(controllers: Iterable[Any]) -> None:
-    """Have controllers of Nova's compute API read what was judged."""
-    for controller in controllers:
-        api = getattr(controller, "compute_api", None)
-        if api is not None:
-            api.image_api = nova_images.Images()
-            api.volume_api = nova_volumes.Volumes()
-
-
-def _cache(conf: cfg.ConfigOpts) -> nova_cache.LookupCache | None:
-    """Return the cache of flavors.
-
-    :returns: None where it is switched off, or where the configuration of
-        this service does not enable the scheduler's gate
-    """
-    seconds = conf.vhard.lookup_ttl
-    named = conf.filter_scheduler.enabled_filters
-    if not seconds or FILTER not in named:
-        return None
-    return nova_cache.LookupCache(seconds)
-
-
-def _is_clean(request: ServerRequest, policy: Policy) -> bool:
-    """Return whether a request has neither violations nor exemptions."""
-    verdict = request.verdict(policy, today())
-    return not verdict.violations and not verdict.exempted
-
-
 def _not_shown(
     operation: str, error: NotShown
 ) -> webob.exc.HTTPException | None:
@@ -299,7 +243,7 @@ def _not_shown(
 
     :returns: None where another gate comes behind
     """
-    if operation not in (BOOT, REBUILD, RESCUE):
+    if operation not in (REBUILD, RESCUE):
         return None
     text = _NO_IMAGE if operation == REBUILD else line(error)
     return webob.exc.HTTPBadRequest(explanation=text)

@@ -6,7 +6,7 @@ and flavors from Nova's databases. Where Nova has a function that decides what
 is read, that function is called.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nova import exception, objects
@@ -24,7 +24,6 @@ from nova_vhard.gates import (
     nova_servers,
     nova_volumes,
 )
-from nova_vhard.gates.nova_cache import LookupCache
 from nova_vhard.policy.hardware import STORED
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import Subject
@@ -67,22 +66,11 @@ class NovaLookups:
 
     :param services: of this worker
     :param context: nova.context.RequestContext of the user
-    :param cache: of the flavors of new servers; None where it must not be
-        used
-    :param files: whether a rule is about the files that a guest boots
     """
 
-    def __init__(
-        self,
-        services: Services,
-        context: Any,
-        cache: LookupCache | None = None,
-        files: bool = False,
-    ) -> None:
+    def __init__(self, services: Services, context: Any) -> None:
         self._services = services
         self._context = context
-        self._cache = cache
-        self._files = files
         self._found: dict[tuple[str, str], Any] = {}
         self._error: NotFound | LookupFailed | None = None
         self._requests = 0
@@ -93,25 +81,6 @@ class NovaLookups:
             return self.image(reference)
         legacy = server.get("block_device_mapping")
         return self._root(legacy or nova_root.listed(server), bool(legacy))
-
-    def boot_files(self, server: Body, image: Image) -> Iterator[Image]:
-        """Yield what a new server boots and has no devices from.
-
-        Nothing unless a rule is about files: a tenant can name 63 of them.
-        An image or volume that cannot be looked up is without properties:
-        the scheduler's gate does not see it, either.
-        """
-        if not self._files:
-            return
-        nova = (self._services.servers, self._context)
-        for device in nova_root.bootable(*nova, server, image.properties):
-            try:
-                other = self._root([device], False)
-            except (NotFound, LookupFailed) as error:
-                LOG.warning("What a disk is made of is not known: %s", error)
-                other = Image()
-            if not other.holder.id or other.holder.id != image.holder.id:
-                yield other
 
     def _root(self, devices: Iterable[Any], legacy: bool) -> Image:
         """Return the metadata of a root device.
@@ -139,8 +108,6 @@ class NovaLookups:
         except ValueError as error:
             # such as http://[, which Nova does not read, either
             raise NotFound(str(error)) from error
-        if self._cache:
-            return self._cache.get(self._context, flavor_id, self.flavor)
         return self.flavor(flavor_id)
 
     def flavor(self, flavor_id: str) -> Flavor:
@@ -167,13 +134,11 @@ class NovaLookups:
         return nova_images.read(result)
 
     def volume(self, volume_id: Any) -> dict[str, Any]:
-        """Return a volume, see nova_volumes."""
+        """Return a volume as nova.volume.cinder shows it."""
         return self._asked(
             "volume",
             volume_id,
-            lambda: nova_volumes.get(
-                self._services.volumes, self._context, volume_id
-            ),
+            lambda: self._services.volumes.get(self._context, volume_id),
         )
 
     def volume_snapshot(self, snapshot_id: Any) -> dict[str, Any]:
@@ -181,8 +146,8 @@ class NovaLookups:
         return self._asked(
             "snapshot",
             snapshot_id,
-            lambda: nova_volumes.get_snapshot(
-                self._services.volumes, self._context, snapshot_id
+            lambda: self._services.volumes.get_snapshot(
+                self._context, snapshot_id
             ),
         )
 

@@ -6,11 +6,10 @@ image and a volume counts. It is given facades of Glance and Cinder that look
 up through the gate, and that keep what was read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from nova import block_device
-from nova.image import glance
 
 from nova_vhard.gates import nova_volumes
 from nova_vhard.policy.hardware import NOBODY, VOLUME, Holder
@@ -86,17 +85,6 @@ def read(
     return Image(properties, result.get("disk_format"), VOLUME, cinder.holder)
 
 
-#: Of a block device: what it is made of.
-_CONTENT = (
-    *("source_type", "destination_type"),
-    *("image_id", "snapshot_id", "volume_id"),
-)
-#: Its blank disks are none that a guest boots from.
-_FLAVOR = {"ephemeral_gb": 0, "swap": 0}
-#: One that is made of what nobody can tell.
-_UNKNOWN: Mapping[str, Any] = {"boot_index": 0}
-
-
 def listed(server: Body) -> list[Any]:
     """Return the block devices of a POST /servers, in format 2.
 
@@ -107,56 +95,3 @@ def listed(server: Body) -> list[Any]:
         block_device.BlockDeviceDict.from_api(dict(entry), image_given)
         for entry in server.get("block_device_mapping_v2") or ()
     ]
-
-
-def bootable(
-    servers: Any, context: Any, server: Body, properties: Mapping[str, Any]
-) -> Iterator[Mapping[str, Any]]:
-    """Yield the disks of a new server that a guest may boot from.
-
-    Not the disk that is the image's own. Each is the root device here, in the
-    shape that ``read`` takes.
-
-    :param servers: nova.compute.api.API
-    :param context: nova.context.RequestContext
-    :param server: ``server`` of POST /servers
-    :param properties: of the image that Nova takes the devices from
-    """
-    try:
-        devices = _devices(servers, context, server, properties)
-    except Exception:  # noqa: BLE001 - Nova fails at it, in ways of its own
-        yield _UNKNOWN
-        return
-    for device in devices:
-        content = {name: device.get(name, None) for name in _CONTENT}
-        index = device.get("boot_index", None)
-        if index is not None and index >= 0 and _is_made_of(content):
-            yield {**content, "boot_index": 0}
-
-
-def _devices(
-    servers: Any, context: Any, server: Body, properties: Mapping[str, Any]
-) -> Iterable[Any]:
-    """Return the block devices of a new server, as Nova's API makes them.
-
-    :raises Exception: what Nova itself raises of such that it cannot read
-    """
-    image = glance._convert_from_string({"properties": dict(properties)})
-    root = block_device.properties_root_device_name(image["properties"])
-    base = {
-        "image_ref": server.get("imageRef"),
-        "root_device_name": block_device.prepend_dev(root),
-    }
-    legacy = server.get("block_device_mapping")
-    mapping = (legacy, True) if legacy else (listed(server), False)
-    devices: Iterable[Any] = servers._check_and_transform_bdm(
-        context, base, _FLAVOR, image, 1, 1, *mapping
-    )
-    return devices
-
-
-def _is_made_of(device: Mapping[str, Any]) -> bool:
-    """Return whether a disk has content that is not the image's own."""
-    if device["source_type"] == "image":
-        return bool(device["destination_type"] != "local")
-    return device["source_type"] in ("snapshot", "volume")

@@ -98,16 +98,6 @@ class Router:
             for app in passed
         )
 
-    def controllers(self) -> Iterator[Any]:
-        """Yield the controllers whose methods are judged, some repeatedly."""
-        for route in self._map.matchlist:
-            resource = route.defaults.get("controller")
-            if self._judged_class(resource, route.defaults.get("action")):
-                yield resource.controller
-                # An action may be of another controller than the others.
-                for function in getattr(resource, "wsgi_actions", {}).values():
-                    yield getattr(function, "__self__", None)
-
     def call(self, environ: Environ) -> Call | None:
         """Return what a request means.
 

@@ -115,19 +115,6 @@ def block_devices(context: Any, instance: Any) -> Any:
     )
 
 
-def scheduled_devices(spec: Any) -> Any:
-    """Return the BlockDeviceMappingList of a server that is scheduled.
-
-    :param spec: RequestSpec; a new server is in no cell yet
-    """
-    context, server_id = spec._context, spec.instance_uuid
-    try:
-        request = objects.BuildRequest.get_by_instance_uuid(context, server_id)
-    except exception.BuildRequestNotFound:
-        return block_devices(context, objects.Instance(uuid=server_id))
-    return request.block_device_mappings
-
-
 def host(instance: Any) -> Host:
     """Return the host that a server runs on.
 

@@ -3,13 +3,9 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import compress
 from typing import Any
 
 from keystoneauth1 import loading
-from nova import context as nova_context
-from nova import objects
 from nova.scheduler.client import report
 from oslo_config import cfg
 
@@ -56,33 +52,6 @@ def _is_judged(policy: Policy, kind: str | None) -> bool:
     return not kind or kind.lower() in policy.hypervisor_types
 
 
-def present_flavor(spec: Any) -> Any:
-    """Load the flavor that a server has now, in the course of a move.
-
-    :param spec: Nova RequestSpec, with the flavor that it may get
-    :returns: an empty flavor where it cannot be loaded: then everything
-        that is asked for counts as new
-    """
-    context = spec._context
-    try:
-        mapping = objects.InstanceMapping.get_by_instance_uuid(
-            context, spec.instance_uuid
-        )
-        with nova_context.target_cell(context, mapping.cell_mapping) as cell:
-            return objects.Instance.get_by_uuid(
-                cell, spec.instance_uuid, expected_attrs=["flavor"]
-            ).flavor
-    except Exception as error:  # noqa: BLE001 - a database, far away
-        LOG.warning(
-            "The present flavor of %s cannot be loaded, so that all its "
-            "passthrough counts as new: %s: %s",
-            spec.instance_uuid,
-            type(error).__name__,
-            error,
-        )
-        return objects.Flavor()
-
-
 def _connect(timeout: float) -> PlacementReader:
     """Return a Placement client whose every request has a time limit.
 
@@ -105,21 +74,6 @@ def _connect(timeout: float) -> PlacementReader:
     return PlacementReader(report.SchedulerReportClient(adapter=adapter))
 
 
-@dataclass(frozen=True)
-class _Passed:
-    """Hosts that have all proven something, each by a uuid of its own.
-
-    Requests come for the same hosts again and again, and what Placement says
-    of them is asked for once in a while: what was compared need not be again.
-
-    :ivar proven: what Placement says, the very object
-    :ivar uuids: of the hosts, in their order
-    """
-
-    proven: frozenset[str]
-    uuids: list[str]
-
-
 class PostureFilter:
     """Narrows hosts by the posture that Placement knows.
 
@@ -138,7 +92,6 @@ class PostureFilter:
             timeout=timeout,
         )
         self._posture.keys = lambda: _keys(options.attestation_key_file)
-        self._last = _Passed(frozenset(), [])
 
     def filter_hosts(
         self,
@@ -176,31 +129,10 @@ class PostureFilter:
             return hosts, ""
         proven, text = self._proven(policy, requirement)
         proven = _without_old(requirement, proven, hosts)
-        left = self._that_pass(None if attested else policy, proven, hosts)
+        left = _that_pass(None if attested else policy, proven, hosts)
         if not left:
             _log(requirement, proven, hosts)
         return left, text
-
-    def _that_pass(
-        self, policy: Policy | None, proven: frozenset[str], hosts: list[Any]
-    ) -> list[Any]:
-        """Return hosts that are proven, or that the policy leaves alone.
-
-        Each HostState is read once, and in the fastest way that there is: of
-        a large fleet nothing else in a request is as far away in memory.
-
-        :param policy: None where it leaves none alone
-        """
-        uuids = [host.uuid for host in hosts]
-        last = self._last
-        if last.proven is proven and last.uuids == uuids:
-            return hosts
-        passed = proven.intersection(uuids)
-        if len(passed) == len(hosts):
-            # All of them, and each by a uuid of its own.
-            self._last = _Passed(proven, uuids)
-            return hosts
-        return _some_that_pass(policy, passed, hosts)
 
     def _proven(
         self, policy: Policy, requirement: HostRequirement
@@ -266,41 +198,23 @@ def _keys(path: str) -> tuple[bytes, ...]:
     return marks.read_keys(path)
 
 
-def _some_that_pass(
-    policy: Policy | None, passed: frozenset[str], hosts: list[Any]
+def _that_pass(
+    policy: Policy | None, proven: frozenset[str], hosts: list[Any]
 ) -> list[Any]:
-    """Return those of hosts that pass, where not all do.
+    """Return the hosts that are proven, or that the policy does not judge.
 
-    Set lookups in C, as far as they go: fleets are large.
+    A uuid that two hosts have proves neither: the owner of a host may have
+    taken that of a host in another cell.
 
-    :param policy: None where it leaves none alone
-    :param passed: uuids that are proven
+    :param policy: None to judge every host
     """
-    uuids = [host.uuid for host in hosts]
-    left = list(compress(hosts, map(passed.__contains__, uuids)))
-    if len(left) > len(passed):
-        passed = passed.difference(_shared(left))
-        left = [host for host in left if host.uuid in passed]
+    owners = Counter(host.uuid for host in hosts)
     outside = unjudged_types(policy, hosts) if policy else ()
-    if not outside:
-        return left
     return [
         host
         for host in hosts
-        if host.uuid in passed or host.hypervisor_type in outside
-    ]
-
-
-def _shared(hosts: list[Any]) -> list[str]:
-    """Return the uuids that more than one host has.
-
-    Within a cell there are none; in another one a host's owner may have
-    taken an honest host's. Which is which nobody can say here.
-    """
-    return [
-        uuid
-        for uuid, count in Counter(host.uuid for host in hosts).items()
-        if count > 1
+        if (host.uuid in proven and owners[host.uuid] == 1)
+        or host.hypervisor_type in outside
     ]
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scheduler's gate: a Nova scheduler filter."""
 
+import datetime
 from collections.abc import Iterable
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 from nova import exception
@@ -15,30 +16,20 @@ from nova_vhard.common.log import get_logger
 from nova_vhard.gates import (
     http,
     nova_release,
-    nova_servers,
+    nova_stored,
     nova_volumes,
     one_time_use,
 )
 from nova_vhard.gates.enforcer import PolicyEnforcer
-from nova_vhard.gates.posture_filter import (
-    PostureFilter,
-    present_flavor,
-    unjudged_types,
-)
+from nova_vhard.gates.posture_filter import PostureFilter, unjudged_types
 from nova_vhard.policy import hosts as host_rules
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.subject import MOVE, REBUILD, Subject
-from nova_vhard.policy.verdict import (
-    PASSTHROUGH_ALLOW,
-    Verdict,
-    Violation,
-    evaluate,
-    violated,
-    with_more,
-)
+from nova_vhard.policy.subject import MOVE, RESIZE
+from nova_vhard.policy.verdict import Violation, with_more
 from nova_vhard.policy.watch import today
 from nova_vhard.request import request_spec
+from nova_vhard.request.server_request import ServerRequest
 
 LOG = get_logger(__name__)
 
@@ -124,22 +115,28 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
     def _filtered(self, hosts: list[Any], spec_obj: Any) -> list[Any]:
         """Return the hosts that are left by the policy."""
-        policy = self._enforcer.policy()
-        request = request_spec.read(spec_obj)
-        subject = nova_volumes.with_image(
-            policy,
-            request_spec.subject(spec_obj),
-            self._volumes,
-            spec_obj._context,
-            partial(nova_servers.scheduled_devices, spec_obj),
-        )
+        policy, day = self._enforcer.policy(), today()
+        if policy.enabled:
+            request, devices = nova_stored.read(spec_obj)
+            subject = nova_volumes.with_image(
+                policy,
+                request.subject,
+                self._volumes,
+                spec_obj._context,
+                lambda: devices,
+            )
+            request = replace(request, subject=subject)
+        else:
+            # Break glass: nothing is looked up, nothing can fail.
+            subject = request_spec.subject(spec_obj)
+            request = ServerRequest(HardwareRequest(), subject)
         with self._enforcer.event(subject) as event:
-            event.verdict = self._devices(policy, request, subject, spec_obj)
+            event.verdict = request.verdict(policy, day)
             refused = bool(event.verdict.refusals)
             kept = _outside(policy, hosts) if refused else hosts
             if kept or not refused:
                 kept, failed = self._proven(
-                    policy, request, subject, spec_obj, kept
+                    policy, request, day, spec_obj, kept
                 )
                 event.verdict = with_more(event.verdict, failed)
         refusals = event.verdict.refusals
@@ -154,8 +151,8 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
     def _proven(
         self,
         policy: Policy,
-        request: HardwareRequest,
-        subject: Subject,
+        request: ServerRequest,
+        day: datetime.date,
         spec: Any,
         hosts: list[Any],
     ) -> tuple[list[Any], list[Violation]]:
@@ -163,7 +160,11 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
 
         First of the hosts, then of the devices that each would give.
         """
-        asked = (policy, request, subject, today())
+        subject = request.subject
+        if subject.operation == RESIZE:
+            # To its host it is a move of a server that exists.
+            subject = replace(subject, operation=MOVE)
+        asked = (policy, request.hardware, subject, day)
         requirements = host_rules.host_requirements(*asked)
         hosts, failed = self._hosts.filter_hosts(policy, requirements, hosts)
         mode = host_rules.one_time_use(*asked)
@@ -171,31 +172,6 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
             return hosts, failed
         hosts, more = one_time_use.filter_hosts(policy, mode, hosts, spec)
         return hosts, [*failed, *more]
-
-    def _devices(
-        self,
-        policy: Policy,
-        request: HardwareRequest,
-        subject: Subject,
-        spec: Any,
-    ) -> Verdict:
-        """Judge what is asked for, and tell what the server has already.
-
-        A resize looks like a migration here: where a move asks for
-        passthrough that nobody may ask for, the server's present flavor is
-        loaded. A rebuild changes the image alone.
-        """
-        verdict = evaluate(policy, request, subject, today())
-        if subject.operation == REBUILD and verdict.refusals:
-            had = request_spec.without_image(spec)
-        elif subject.operation == MOVE and any(
-            PASSTHROUGH_ALLOW in refusal.rules for refusal in verdict.refusals
-        ):
-            had = request_spec.had_already(spec, present_flavor(spec))
-        else:
-            return verdict
-        already = violated(policy, [had], subject, today())
-        return evaluate(policy, request, subject, today(), already)
 
 
 def _outside(policy: Policy, hosts: list[Any]) -> list[Any]:

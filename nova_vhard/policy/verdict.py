@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from nova_vhard.catalogue.devices import KINDS, OF_FILE
-from nova_vhard.catalogue.guests import SCSI
 from nova_vhard.catalogue.kinds import NO_DEVICE
 from nova_vhard.catalogue.passthrough import NEVER_ONE_TIME, ONE_TIME_USE
 from nova_vhard.common.text import clean, quote
@@ -228,24 +227,6 @@ def evaluate(
         else:
             exempted.append((violation, exemption.id))
     return Verdict(tuple(kept), tuple(exempted), policy.digest)
-
-
-def are_allowed(policy: Policy, choices: Iterable[DeviceChoice]) -> bool:
-    """Return whether choices violate no rule, whatever else a guest has.
-
-    A scsi bus never does: it adds a controller, whose model has a rule.
-
-    :param choices: of kinds that no default of Nova depends on
-    """
-    rules = policy.guest_devices
-    return all(
-        choice.value != SCSI
-        and (
-            choice.kind not in rules
-            or _in(rules[choice.kind].allow, choice.value, choice.synonyms)
-        )
-        for choice in choices
-    )
 
 
 def _exemption(

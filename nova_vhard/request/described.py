@@ -137,10 +137,6 @@ class Description:
             return Image(properties, origin=VOLUME, holder=holder)
         return self.image(None)
 
-    def boot_files(self, server: Data, image: Image) -> tuple[Image, ...]:
-        """Return nothing: what other disks are made of is not described."""
-        return ()
-
     def image(self, image_id: Any) -> Image:
         """Return the image."""
         image = self._data.get("image", {})

@@ -54,19 +54,6 @@ READ = frozenset(KIND_OF) | {
     "disk_format",
 }
 
-#: Properties that choose one kind of device, and that no default of Nova
-#: depends on, unless a bus is scsi.
-ALONE = frozenset(
-    [
-        *("hw_boot_menu", "hw_cdrom_bus", "hw_disk_bus", "hw_input_bus"),
-        *("hw_pmu", "hw_pointer_model", "hw_qemu_guest_agent"),
-        *("hw_redirected_usb_ports", "hw_rng_model", "hw_scsi_model"),
-        *("hw_serial_port_count", "hw_sound_model", "hw_time_hpet"),
-        *("hw_usb_model", "hw_video_model", "hw_vif_model"),
-        *("hw_viommu_model", "hw_watchdog_action"),
-    ]
-)
-
 #: The block devices of an image.
 MAPPINGS = (
     "block_device_mapping",

@@ -27,10 +27,9 @@ class NotFound(Exception):
 
 
 class NotShown(NotFound):
-    """Raised for an image or root volume that this user cannot use now.
+    """Raised for an image that is hidden from this user now.
 
-    Whoever owns it may show it a moment later, when Nova looks, or make it
-    bootable.
+    Its owner may show it a moment later, when Nova looks.
     """
 
 
@@ -146,16 +145,6 @@ class Lookups(Protocol):
         """Return what Nova takes the devices of a new server from.
 
         :param server: ``server`` of POST /servers
-        """
-
-    def boot_files(self, server: Body, image: Image) -> Iterable[Image]:
-        """Return what a new server boots and has no devices from.
-
-        An image or volume that cannot be looked up is one without properties,
-        and raises nothing.
-
-        :param server: ``server`` of POST /servers
-        :param image: what ``boot_image`` returned
         """
 
     def boot_flavor(self, reference: Any) -> Flavor:

@@ -34,20 +34,16 @@ from nova_vhard.request import rescue as rescues
 from nova_vhard.request.kept import with_kept, with_new_disk
 from nova_vhard.request.lookups import (
     Body,
-    Flavor,
     Image,
     LookupFailed,
     Lookups,
     NotFound,
-    NotShown,
     Server,
 )
 from nova_vhard.request.parts import WANTED_CONFIG_DRIVE, with_specs
 from nova_vhard.request.server_request import ServerRequest, of_image
 
 LOG = get_logger(__name__)
-
-_LEFT = "Left to the scheduler's gate: %s"
 
 _MAPPINGS = ("block_device_mapping_v2", "block_device_mapping")
 
@@ -84,65 +80,35 @@ class ServerReader:
         return replace(subject, server=server.id)
 
     def boot(self, body: Body) -> ServerRequest:
-        """Read POST /servers.
+        """Read POST /servers, for an early answer.
 
-        What cannot be looked up is left to the scheduler's gate; what stands
-        in the body itself is judged all the same.
+        The scheduler's gate judges what Nova has stored of it. It is not
+        asked about a server whose host is forced: of that everything must
+        be known here.
 
-        :raises LookupFailed: where the body adds devices to an image that
-            cannot be read: no scheduler sees the two together, nor anything
-            of a server whose host is forced
-        :raises NotShown: likewise, where the image is hidden from this user
+        :raises NotFound: if something is not there; also if nobody answers,
+            and the scheduler's gate follows
+        :raises LookupFailed: if nobody answers, and the host is forced
         """
         server = section(body, "server")
         choices, devices = in_body(server)
-        flavor: Flavor | None = None
-        image: Image | None = None
-        unread = hidden = False
-        ports: list[Passthrough] = []
         try:
-            flavor = self._boot_flavor(server)
+            flavor = self._find.boot_flavor(server.get("flavorRef"))
             image = self._find.boot_image(server)
-            if flavor is not None or is_forced(server):
-                # Nova refuses an unknown flavor before it reads a port.
-                ports += self._ports(server)
-        except (NotFound, LookupFailed) as error:
-            unread = image is None and isinstance(error, LookupFailed)
-            hidden = image is None and not unread
-            if _is_judged_here_alone(server, choices, devices) and (
-                unread or isinstance(error, NotShown)
-            ):
+            ports = list(self._ports(server))
+        except LookupFailed as error:
+            if ":" in str(server.get("availability_zone")):
+                # Nova asks no filter for zone:host.
                 raise
-            LOG.warning(_LEFT, error)
-        image = image or Image()
-        request = image.hardware()
-        if flavor is not None:
-            request = with_specs(request, flavor.extra_specs)
+            LOG.warning("Left to the scheduler's gate: %s", error)
+            raise NotFound(str(error)) from error
+        request = with_specs(image.hardware(), flavor.extra_specs)
         request = request.plus(choices, devices)
-        files = self._find.boot_files(server, image)
-        request = replace(
-            request,
-            passthrough=(*request.passthrough, *ports),
-            other_files=tuple(other.file() for other in files),
-        )
+        request = replace(request, passthrough=(*request.passthrough, *ports))
         holder = image.holder
         named = holder.made_of if image.origin == VOLUME else holder.id
         subject = subject_of(BOOT, self._requester, None, named, flavor)
-        return ServerRequest(request, subject, unread=unread, hidden=hidden)
-
-    def _boot_flavor(self, server: Body) -> Flavor | None:
-        """Return the flavor of a new server; None where it is not there.
-
-        Nova says so, and the scheduler's gate judges the one that is there
-        by then. What the image asks for beside the body is judged here alone.
-
-        :raises LookupFailed: if nobody answers
-        """
-        try:
-            return self._find.boot_flavor(server.get("flavorRef"))
-        except NotFound as error:
-            LOG.warning(_LEFT, error)
-            return None
+        return ServerRequest(request, subject)
 
     def _ports(self, server: Body) -> Iterator[Passthrough]:
         networks = server.get("networks")
@@ -288,22 +254,6 @@ class ServerReader:
     ) -> ServerRequest:
         request = HardwareRequest(devices=(), faults=(error.fault,))
         return ServerRequest(request, self.subject(operation, server))
-
-
-def _is_judged_here_alone(server: Body, *added: Any) -> bool:
-    """Return whether the scheduler's gate does not see all of a new server.
-
-    :param added: what the body brings in
-    """
-    return any(added) or is_forced(server)
-
-
-def is_forced(server: Body) -> bool:
-    """Return whether a new server is forced to a host: Nova asks no filter.
-
-    :param server: of POST /servers, whose ``availability_zone`` is zone:host
-    """
-    return ":" in str(server.get("availability_zone"))
 
 
 def in_body(server: Body) -> tuple[list[DeviceChoice], list[Device]]:

@@ -34,9 +34,6 @@ class ServerRequest:
     :ivar touched: for a change of an image: the properties that it names
     :ivar with_defaults: for a change of an image: whether it is charged with
         the defaults that it brings in: a fix must not bring in a bad one
-    :ivar unread: whether nobody answered of what image it is: what that
-        brings in is for the scheduler's gate to judge
-    :ivar hidden: whether the user gets no such image, likewise
     :ivar attached_to: id of the server whose host must have proven what new
         passthrough requires; None where the scheduler looks at the host
     """
@@ -49,8 +46,6 @@ class ServerRequest:
     before: Image | None = None
     touched: frozenset[str] = frozenset()
     with_defaults: bool = False
-    unread: bool = False
-    hidden: bool = False
     attached_to: str | None = None
 
     def verdict(self, policy: Policy, today: datetime.date) -> Verdict:

@@ -27,6 +27,12 @@ _STOCK_FOLDER = "nova.scheduler.filters."
 #: Without it disabled and dead hosts get guests.
 _COMPUTE = "ComputeFilter"
 _PLUGIN = "vhard"
+_FORCED_HOSTS = (
+    "Nova asks no filter about a server on a forced host (availability zone "
+    "zone:host), which the Nova API gate alone judges. The rule "
+    'os_compute_api:servers:create:forced_host: "!" in Nova\'s policy file '
+    "forbids such servers."
+)
 
 
 def scheduler(node: Node) -> Result:
@@ -45,15 +51,18 @@ def scheduler(node: Node) -> Result:
         if enabled_filter
     ]
     result = _filters(enabled, group.available_filters)
-    return together(result, f"enabled_filters: {', '.join(enabled)}")
+    return together(
+        result, f"enabled_filters: {', '.join(enabled)}. {_FORCED_HOSTS}"
+    )
 
 
 def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:
     where = "[filter_scheduler] of nova-scheduler's nova.conf"
     if FILTER not in enabled:
         yield fail(
-            f"{FILTER} is not in enabled_filters: nothing is judged where "
-            f"servers are placed. Put it first, in {where}."
+            f"{FILTER} is not in enabled_filters: it is what judges boots "
+            "and moves, and the API gates answer earlier. Put it first, in "
+            f"{where}."
         )
         return
     yield from _available(available, where)

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Nova has stored of the server that it schedules.
+
+A RequestSpec has neither block devices nor the config drive. Those of a new
+server are in its BuildRequest (API database) until a cell is chosen, those of
+any other server in the database of its cell. Nova itself goes by them, so that
+nothing can change between this look and the guest.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from nova import context as nova_context
+from nova import exception, objects
+from nova.virt import driver
+from oslo_db import exception as db_exception
+from oslo_utils import strutils
+
+from nova_vhard.common.log import get_logger
+from nova_vhard.gates import nova_servers
+from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.subject import BOOT, REBUILD, RESIZE
+from nova_vhard.request import block_device, request_spec
+from nova_vhard.request import image as image_reader
+from nova_vhard.request.kept import with_kept
+from nova_vhard.request.lookups import Image
+from nova_vhard.request.parts import WANTED_CONFIG_DRIVE, with_specs
+from nova_vhard.request.rescue import HAD
+from nova_vhard.request.server_request import ServerRequest
+
+LOG = get_logger(__name__)
+
+GONE = (
+    "nova-vhard finds no record of this server, or of the first of several, "
+    "in Nova's databases: was it deleted? If not, try again."
+)
+
+#: Seconds after which a BuildRequest is looked for once more: a database
+#: cluster may show it late to another service.
+LATE = 1
+
+#: What a row is made of, and what of it is judged. Nova leaves out fields of
+#: which nothing was said.
+_CONTENT = ("image_id", "snapshot_id", "volume_id")
+_FIELDS = (
+    *("source_type", "destination_type", "guest_format", "boot_index"),
+    *("device_type", "disk_bus", *_CONTENT),
+)
+
+Row = Mapping[str, Any]
+
+
+def read(spec: Any) -> tuple[ServerRequest, Any]:
+    """Return the request that a RequestSpec stands for.
+
+    :param spec: Nova RequestSpec
+    :returns: with the server's BlockDeviceMappingList, which is None where
+        it was not read
+    :raises nova.exception.NoValidHost: if Nova has no record of the server
+    :raises Exception: if Nova's API database does not answer
+    """
+    subject = request_spec.subject(spec)
+    request = ServerRequest(request_spec.read(spec), subject)
+    if subject.operation == REBUILD:
+        # Nova has written the new image's properties over the old ones: what
+        # is left of the server is its flavor.
+        flavor = request_spec.without_image(spec)
+        return replace(request, existing=(flavor,)), None
+    # Whoever moves a server need not see its project.
+    context = spec._context.elevated()
+    try:
+        build = None
+        if subject.operation == BOOT:
+            build = _build_request(context, spec.instance_uuid)
+        if build is not None:
+            made = _new(build, request.hardware)
+            return replace(request, hardware=made), build.block_device_mappings
+        return _moved(context, spec, request)
+    except exception.NotFound as error:
+        raise exception.NoValidHost(reason=GONE) from error
+
+
+def _build_request(context: Any, server_id: str) -> Any:
+    """Return the BuildRequest of a new server.
+
+    :returns: None for a server in a cell: Nova does not mark every move
+    :raises nova.exception.NotFound: if there is neither
+    """
+    get = objects.BuildRequest.get_by_instance_uuid
+    try:
+        return get(context, server_id)
+    except exception.BuildRequestNotFound:
+        if _mapping(context, server_id).cell_mapping is not None:
+            return None
+    time.sleep(LATE)
+    return get(context, server_id)
+
+
+def _mapping(context: Any, server_id: str) -> Any:
+    return objects.InstanceMapping.get_by_instance_uuid(context, server_id)
+
+
+def _new(build: Any, request: HardwareRequest) -> HardwareRequest:
+    """Return what a new server gets, by its BuildRequest.
+
+    The block devices of the image itself are among its rows, as Nova reads
+    them.
+    """
+    rows: list[Row] = [
+        {
+            name: row[name] if row.obj_attr_is_set(name) else None
+            for name in _FIELDS
+        }
+        for row in build.block_device_mappings
+    ]
+    listed = image_reader.MAPPINGS
+    choices = [
+        choice for choice in request.choices if choice.names.isdisjoint(listed)
+    ]
+    devices = [
+        device
+        for device in request.devices
+        if device.name.partition("[")[0] not in listed
+    ]
+    more, drives = block_device.read(
+        [row for row in rows if not _is_own_root(row)], "block device"
+    )
+    if strutils.bool_from_string(build.instance.config_drive):
+        drives.append(WANTED_CONFIG_DRIVE)
+    # What a rescue boots, which a RequestSpec does not keep.
+    name = image_reader.BASE_IMAGE
+    base = build.instance.system_metadata.get(f"image_{name}")
+    faults = image_reader.read(
+        {name: base}, None, request.origin, request.holder
+    ).faults
+    return replace(
+        request,
+        choices=(*choices, *more),
+        devices=(*devices, *drives),
+        faults=(*request.faults, *faults),
+        other_files=tuple(
+            Image().file() for row in rows if _is_other_file(row, request)
+        ),
+    )
+
+
+def _is_own_root(row: Row) -> bool:
+    """Return whether it is the disk of the image itself, on its bus."""
+    return (
+        row["source_type"] == "image"
+        and row["destination_type"] == "local"
+        and row["device_type"] in (None, "disk")
+        and not row["disk_bus"]
+    )
+
+
+def _is_other_file(row: Row, request: HardwareRequest) -> bool:
+    """Return whether a guest may boot a disk that is not of its image.
+
+    Nothing here says whether the file that it was made of is signed.
+    """
+    index = row["boot_index"]
+    if index is None or index < 0 or row["source_type"] == "blank":
+        return False
+    made_of = [row[name] for name in _CONTENT if row[name]]
+    if request.holder.id:
+        return made_of != [request.holder.id]
+    # The RequestSpec has the metadata of a root volume.
+    return index != 0 or len(made_of) > 1
+
+
+def _moved(
+    context: Any, spec: Any, request: ServerRequest
+) -> tuple[ServerRequest, Any]:
+    """Return what a server of a cell gets, beside what it has.
+
+    :raises nova.exception.NotFound: if there is no such server
+    """
+    mapping = _mapping(context, spec.instance_uuid)
+    if mapping.cell_mapping is None:
+        raise exception.InstanceNotFound(instance_id=spec.instance_uuid)
+    try:
+        with nova_context.target_cell(context, mapping.cell_mapping) as cell:
+            instance = objects.Instance.get_by_uuid(
+                cell,
+                spec.instance_uuid,
+                expected_attrs=["flavor", "system_metadata"],
+            )
+            rows = objects.BlockDeviceMappingList.get_by_instance_uuid(
+                cell, spec.instance_uuid
+            )
+    except db_exception.DBError as error:
+        LOG.warning(
+            "The cell of server %s does not answer, so that its RequestSpec "
+            "alone is judged: %s",
+            spec.instance_uuid,
+            error,
+        )
+        return request, None
+    server = nova_servers.read(instance)
+    info = driver.get_block_device_info(instance, rows)
+    kept = list(nova_servers.kept_devices(info))
+    made, present = (
+        with_kept(hardware, kept, server.config_drive, server.hardware)
+        for hardware in (request.hardware, server.hardware)
+    )
+    subject = request.subject
+    if spec.flavor.flavorid != server.flavor.flavorid:
+        subject = replace(subject, operation=RESIZE)
+    present = with_specs(present, server.flavor.extra_specs)
+    moved = replace(
+        request,
+        hardware=made,
+        subject=subject,
+        existing=(
+            replace(present, only=HAD),
+            request_spec.had_already(spec, instance.flavor),
+        ),
+    )
+    return moved, rows
