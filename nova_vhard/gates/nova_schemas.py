@@ -26,8 +26,10 @@ def validate(function: Any, request: Any, body: Any) -> None:
     """
     schemas = getattr(function, "request_body_schemas", None)
     if schemas is not None:
+        legacy = request.is_legacy_v2()
+        # To the v2 API Nova applies the schemas of 2.0 alone.
         version = request.api_version_request.get_string()
-        validator = _validator(schemas, version, request.is_legacy_v2())
+        validator = _validator(schemas, "2.0" if legacy else version, legacy)
         if validator is not None:
             validator.validate(body)
 

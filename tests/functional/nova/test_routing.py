@@ -4,11 +4,9 @@
 import configparser
 from unittest import mock
 
-from nova.api.openstack import wsgi
-from nova.api.openstack.api_version_request import APIVersionRequest
-from nova.api.openstack.compute import routes, servers
+from nova.api.openstack.compute import servers
 
-from nova_vhard.gates import nova_routes, nova_schemas, routing
+from nova_vhard.gates import routing
 from tests.functional.nova import service, verdicts
 
 
@@ -86,37 +84,3 @@ class TestRouting(verdicts.VerdictCase):
     def test_the_gates_own_place(self):
         """The check of the above: nothing else keeps it down."""
         self.assertIsNotNone(self.load_app(self.paste(lambda paste: None)))
-
-
-class TestSchemas(verdicts.VerdictCase):
-    """What Nova's schemas leave of a body is read: each method has one."""
-
-    BODILESS = ("delete",)
-
-    def functions(self):
-        """Yield the methods that are judged, with what Nova calls."""
-        for route in routes.APIRouterV21().map.matchlist:
-            resource, action = (
-                route.defaults.get(name) for name in ("controller", "action")
-            )
-            name = type(getattr(resource, "controller", None)).__name__
-            for method in nova_routes.ROUTES:
-                if method[:2] != (name, action):
-                    continue
-                if action == "action":
-                    yield method, resource.wsgi_actions[method[2]]
-                else:
-                    yield method, getattr(resource.controller, action)
-
-    def test_every_method_that_is_judged_has_one(self):
-        request = wsgi.Request.blank("/")
-        request.api_version_request = APIVersionRequest("2.1")
-        result = {
-            method: len(list(nova_schemas.schemas(function, request)))
-            for method, function in self.functions()
-        }
-        self.assertEqual(set(nova_routes.ROUTES), set(result))
-        lacking = {name for name, number in result.items() if not number}
-        self.assertEqual(
-            {each for each in result if each[1] in self.BODILESS}, lacking
-        )
