@@ -86,8 +86,9 @@ class ServerReader:
         asked about a server whose host is forced: of that everything must
         be known here.
 
-        :raises NotFound: if something is not there; also if nobody answers,
-            and the scheduler's gate follows
+        :raises NotFound: if something is not there, and the body itself asks
+            for nothing; also if nobody answers, and the scheduler's gate
+            follows
         :raises LookupFailed: if nobody answers, and the host is forced
         """
         server = section(body, "server")
@@ -102,6 +103,16 @@ class ServerReader:
                 raise
             LOG.warning("Left to the scheduler's gate: %s", error)
             raise NotFound(str(error)) from error
+        except NotFound:
+            if not choices:
+                raise
+            # Nova refuses it. The gate does first, so that nova-vhard-status
+            # probe can tell whether there is one.
+            kinds = frozenset(choice.kind for choice in choices)
+            alone = HardwareRequest(tuple(choices), devices=(), only=kinds)
+            return ServerRequest(
+                alone, subject_of(BOOT, self._requester, None)
+            )
         request = with_specs(image.hardware(), flavor.extra_specs)
         request = request.plus(choices, devices)
         request = replace(request, passthrough=(*request.passthrough, *ports))

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from nova_vhard.catalogue.devices import OF_FILE
 from nova_vhard.policy.hardware import (
     CDROM,
     CONFIG_DRIVE,
@@ -27,7 +26,6 @@ from nova_vhard.policy.subject import (
     Subject,
 )
 from nova_vhard.request import image as image_reader
-from nova_vhard.request import nova_api
 from nova_vhard.request.kept import with_kept, with_new_disk
 from nova_vhard.request.lookups import (
     Flavor,
@@ -35,7 +33,6 @@ from nova_vhard.request.lookups import (
     KeptDevice,
     LookupFailed,
     NotFound,
-    NotShown,
     Server,
 )
 from nova_vhard.request.nova_api import ServerReader
@@ -82,11 +79,8 @@ def server(**more):
     )
 
 
-def reader(existing=None, files=(), **more):
-    """Return a reader to whom a server, images, flavors, ports are known.
-
-    :param files: images of other disks that a boot may be from
-    """
+def reader(existing=None, **more):
+    """Return a reader to whom a server, images, flavors, ports are known."""
     existing = existing or server()
     flavors = {flavor.flavorid: flavor for flavor in (SMALL, LARGE)}
     images = {OLD_ID: OLD, NEW_ID: NEW}
@@ -101,9 +95,7 @@ def reader(existing=None, files=(), **more):
         "boot_flavor": flavors,
         "port": PORTS,
     }
-    find = lookups(**{**known, **more})
-    find.boot_files = lambda server, image: files
-    return ServerReader(find, WHO)
+    return ServerReader(lookups(**{**known, **more}), WHO)
 
 
 def kept(hardware):
@@ -158,13 +150,6 @@ def test_a_boot_without_a_config_drive(value):
     assert boot(config_drive=value) == boot()
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"server": None}])
-def test_a_body_of_another_shape_is_empty(body):
-    """Nova's schema refuses it before; here it brings nothing in."""
-    request = reader(boot_flavor={None: None}).boot(body)
-    assert request.hardware == HardwareRequest()
-
-
 @pytest.mark.parametrize(
     ("networks", "asked"),
     [
@@ -186,101 +171,53 @@ ERRORS = pytest.mark.parametrize(
 )
 
 
-@ERRORS
-@pytest.mark.parametrize(
-    ("failing", "sources"),
-    [
-        ({"boot_flavor": "2"}, set()),
-        ({"boot_image": NEW_ID}, {"flavor extra spec hw_rng:allowed"}),
-        (
-            {"port": "vdpa"},
-            {
-                "flavor extra spec hw_rng:allowed",
-                "image property hw_disk_bus",
-            },
-        ),
-    ],
+UNKNOWN = pytest.mark.parametrize(
+    ("method", "reference"),
+    [("boot_flavor", "2"), ("boot_image", NEW_ID), ("port", "direct")],
 )
-def test_what_is_not_known_at_a_boot_is_left_to_the_scheduler(
-    caplog, error, failing, sources
-):
-    """What was looked up before is judged all the same."""
-    ((method, reference),) = failing.items()
+
+
+def lacking(method, reference, error):
+    """Return a reader whose look-up of one thing fails."""
     known = {**PORTS, "2": LARGE, NEW_ID: NEW, reference: error}
-    ports = [{"port": "direct"}, {"port": "vdpa"}, {"port": "normal"}]
-    request = boot(reader(**{method: known}), networks=ports)
-    no_answer = isinstance(error, LookupFailed)
-    no_flavor = method == "boot_flavor" and not no_answer
-    if no_flavor:
-        sources = {"image property hw_disk_bus"}
-    assert {wish.source for wish in request.hardware.choices} == sources
-    # a tenant who names no flavor has no port looked up
-    assert (VF in request.hardware.passthrough) == (method == "port")
-    assert request.unread == (no_answer and method != "port")
-    (record,) = caplog.records
-    assert record.levelname == "WARNING"
-    assert record.message.endswith(f": {error}")
+    return reader(**{method: known})
 
 
-ADDED = pytest.mark.parametrize(
-    "keys",
-    [
-        # a choice, a device, and both
-        {"block_device_mapping_v2": [{"disk_bus": "virtio"}]},
-        {"config_drive": True},
-        {"block_device_mapping": [{"device_type": "cdrom"}]},
-        # or no scheduler that looks
-        {"availability_zone": "nova:compute1"},
-        {"availability_zone": "nova::node"},
-    ],
-)
+@ERRORS
+@UNKNOWN
+@pytest.mark.parametrize("keys", [{}, {"config_drive": True}])
+def test_a_boot_is_left_to_the_scheduler(method, reference, error, keys):
+    """It judges what Nova has stored, if Nova goes on."""
+    find = lacking(method, reference, error)
+    with pytest.raises(NotFound):
+        boot(find, networks=[{"port": "direct"}], **keys)
 
 
-@ADDED
-@pytest.mark.parametrize("method", ["boot_flavor", "boot_image"])
-def test_devices_are_added_to_no_image_that_cannot_be_read(method, keys):
-    answer = LookupFailed("no answer")
-    known = {
-        **{"2": LARGE, NEW_ID: NEW},
-        **dict.fromkeys(["2", NEW_ID], answer),
-    }
-    with pytest.raises(LookupFailed, match=r"^no answer$"):
-        boot(reader(**{method: known}), **keys)
+@ERRORS
+@UNKNOWN
+@pytest.mark.parametrize("zone", ["nova:compute1", "nova::node"])
+def test_no_scheduler_judges_a_boot_on_a_forced_host(
+    method, reference, error, zone
+):
+    find = lacking(method, reference, error)
+    with pytest.raises(type(error)):
+        boot(find, networks=[{"port": "direct"}], availability_zone=zone)
 
 
-def test_the_ports_of_a_forced_host_are_judged_whatever_the_flavor():
-    """No scheduler looks at them."""
-    find = reader(boot_flavor={"2": NotFound("it is gone")})
-    request = boot(
-        find, networks=[{"port": "direct"}], availability_zone="nova:host"
-    )
-    assert VF in request.hardware.passthrough
-
-
-@ADDED
-def test_devices_are_added_to_no_image_that_is_hidden(keys):
-    """It may be shown a moment later, when Nova looks."""
-    known = {NEW_ID: NotShown("hidden")}
-    with pytest.raises(NotShown, match="hidden"):
-        boot(reader(boot_image=known), **keys)
-
-
-def test_a_hidden_image_is_left_to_the_scheduler_that_sees_all_of_it():
-    request = boot(reader(boot_image={NEW_ID: NotShown("hidden")}))
-    assert (request.unread, request.hidden) == (False, True)
-
-
-@ADDED
+@UNKNOWN
 @pytest.mark.parametrize(
-    "more",
-    [{"boot_image": {}}, {"port": {"direct": LookupFailed("no answer")}}],
+    "key", ["block_device_mapping", "block_device_mapping_v2"]
 )
-def test_devices_are_judged_without_what_is_not_there(more, keys):
-    """No such image: Nova answers. No port: the scheduler has the image."""
-    request = boot(reader(**more), networks=[{"port": "direct"}], **keys)
-    choices, devices = nova_api.in_body(keys)
-    assert set(choices) <= set(request.hardware.choices)
-    assert set(devices) <= set(request.hardware.devices)
+def test_what_a_body_says_is_judged_without_the_rest(method, reference, key):
+    """So that a probe can ask for a flavor that is not there."""
+    find = lacking(method, reference, NotFound("it is gone"))
+    ports = [{"port": "direct"}]
+    request = boot(find, networks=ports, **{key: [{"disk_bus": "ide"}]})
+    (choice,) = request.hardware.choices
+    assert (choice.kind, choice.value) == ("disk_bus", "ide")
+    assert request.hardware.devices == ()
+    assert request.hardware.only == {"disk_bus"}
+    assert request.subject.operation == BOOT
 
 
 def subject(operation, image=OLD_ID, flavor=SMALL):
@@ -360,12 +297,6 @@ def test_a_snapshot_that_is_gone_cannot_be_judged():
     assert request == ServerRequest(
         HardwareRequest(devices=(), faults=(fault,)), subject(UNSHELVE)
     )
-
-
-def test_what_boots_beside_the_image_is_judged_as_a_file():
-    request = reader(files=[OLD]).boot({"server": {"imageRef": NEW_ID}})
-    assert request.hardware.other_files == (OLD.file(),)
-    assert OLD.file().only == frozenset(OF_FILE)
 
 
 def test_a_rescue_is_of_the_image_that_it_names():
