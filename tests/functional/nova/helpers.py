@@ -16,9 +16,7 @@ from nova import context, objects
 from nova.tests.fixtures import PROJECT_ID
 
 from tests import services
-from tests.functional.nova import rest, service
-
-objects.register_all()
+from tests.functional.nova import rest, service, stored
 
 MEMBER = ("reader", "member")
 ADMIN = ("reader", "member", "admin")
@@ -200,14 +198,22 @@ class Helpers:
     def spec_of(
         self, properties: dict[str, str], **more: Any
     ) -> objects.RequestSpec:
-        """Return what the scheduler is asked when an image is booted."""
+        """Return what the scheduler is asked when an image is booted.
+
+        The new server is in Nova's API database.
+        """
+        server = str(uuid.uuid4())
+        request = stored.build_request(server)
+        stored.create(request)
+        # While it is there, Nova is at work.
+        self.addCleanup(request.destroy)
         return objects.RequestSpec(
             context.RequestContext("user", "project", roles=[]),
             image=objects.ImageMeta.from_dict({"properties": properties}),
             flavor=objects.Flavor(name="f", flavorid="1", extra_specs={}),
             project_id="project",
             num_instances=1,
-            instance_uuid=str(uuid.UUID(int=1)),
+            instance_uuid=server,
             **more,
         )
 

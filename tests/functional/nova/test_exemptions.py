@@ -216,9 +216,7 @@ class TestByImageOfAVolumeAtTheScheduler(TestByImageOfAVolume):
 
     def test_cinder_is_asked_for_such_a_project_only(self):
         self.write_policy(BY_IMAGE.format(project=PROJECT, image=OLD))
-        with mock.patch.object(
-            scheduler.nova_servers, "scheduled_devices"
-        ) as asked:
+        with mock.patch.object(scheduler.nova_volumes, "image_of") as asked:
             self.outcome(self.root_of("volume", {"image_id": OLD}))
         asked.assert_not_called()
 

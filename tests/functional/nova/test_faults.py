@@ -14,7 +14,7 @@ READER = "nova_vhard.request"
 
 #: In the order in which a request comes through them.
 BOOT = (
-    f"{GATES}.nova_schemas._validators",
+    f"{GATES}.nova_schemas.validate",
     f"{GATES}.nova_router.Router.call",
     f"{GATES}.enforcer.PolicyEnforcer.policy",
     f"{READER}.nova_api.in_body",
@@ -68,11 +68,6 @@ class TestApi(RequestIds, verdicts.VerdictCase):
     def setUp(self):
         super().setUp()
         self.clean = self.image(**helpers.CLEAN)
-
-    def _configure(self):
-        super()._configure()
-        # Nothing that is to fail is left out.
-        self.flags(lookup_ttl=0, group="vhard")
 
     def ours(self, response):
         """Check that a response is what we say of a fault of ours."""
@@ -188,7 +183,9 @@ class TestScheduler(base.FakeDriverCase):
         f"{GATES}.enforcer.PolicyEnforcer.policy",
         f"{GATES}.scheduler.request_spec.read",
         f"{GATES}.scheduler.request_spec.subject",
-        f"{GATES}.scheduler.evaluate",
+        f"{GATES}.nova_stored._build_request",
+        f"{GATES}.nova_stored.block_device.read",
+        f"{READER}.server_request.evaluate",
         f"{GATES}.scheduler.host_rules.host_requirements",
         "nova_vhard.policy.events.write",
     )
@@ -244,7 +241,7 @@ class TestServer(RequestIds, base.FakeDriverCase):
     API_GATE = None
 
     def test_its_fault_says_whose_it_is(self):
-        place = f"{GATES}.scheduler.evaluate"
+        place = f"{READER}.server_request.evaluate"
         with mock.patch(place, faults.failing(RuntimeError)):
             response = self.boot(self.image(**helpers.CLEAN))
             server = response.json["server"]["id"]

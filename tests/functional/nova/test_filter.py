@@ -65,6 +65,7 @@ class TestFilter(base.FakeDriverCase):
         self.assertEqual([host], self.passed([host], spec))
 
         bare = objects.RequestSpec(
+            spec._context,
             flavor=objects.Flavor(name="f", flavorid="1"),
             instance_uuid=spec.instance_uuid,
             image=None,

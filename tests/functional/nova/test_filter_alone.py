@@ -16,6 +16,7 @@ from nova_vhard.gates import (
     scheduler,
 )
 from tests import logged
+from tests.functional.nova import stored
 from tests.functional.nova import test_candidates as candidates
 from tests.functional.nova.test_proven import Placement, host
 from tests.functional.nova.test_request_spec import (
@@ -50,6 +51,7 @@ def gate(tmp_path, monkeypatch, caplog):
             posture_filter, "_connect", lambda _limit: placement
         )
         made.placement, made.policy_file = placement, path
+        made.stored = stored.Stored(monkeypatch.setattr)
         yield made
 
 
@@ -116,37 +118,40 @@ def test_a_refused_device_is_for_hosts_that_are_not_judged(
     assert gate.placement.asked == []
 
 
-def test_a_move_keeps_what_the_server_has(gate, monkeypatch, caplog):
-    """A device that nobody may ask for anew moves to a proven host."""
-    specs = {"pci_passthrough:alias": "old:1"}
-    flavor = objects.Flavor(name="f", flavorid="1", extra_specs=specs)
-    loaded = []
-    monkeypatch.setattr(
-        scheduler,
-        "present_flavor",
-        lambda of: loaded.append(of) or flavor,
+DESTINATION = objects.Destination(cell=CELL)
+OLD = {"pci_passthrough:alias": "old:1"}
+
+
+def flavor(number="1", specs=()):
+    """Return a flavor by its id."""
+    return objects.Flavor(
+        name="f", flavorid=number, extra_specs=dict(specs or ())
     )
-    request = spec(
-        flavor=flavor,
-        requested_destination=objects.Destination(cell=CELL),
-    )
-    assert gate.filter_all(iter([A, B]), request) == [A]
-    assert loaded == [request]
+
+
+@pytest.mark.parametrize(
+    ("had", "wanted", "left", "seen"),
+    [
+        # A device that no project may ask for moves to a proven host.
+        (flavor("1", OLD), flavor("1", OLD), [A], "move"),
+        (flavor("1", OLD), flavor("2", OLD), [A], "resize"),
+        (flavor("1"), flavor("2", OLD), None, "resize"),
+        (flavor("1", OLD), flavor("2"), [A, B], "resize"),
+    ],
+    ids=["move", "kept", "brought in", "given up"],
+)
+def test_a_move_is_judged_by_what_the_server_has(
+    gate, caplog, had, wanted, left, seen
+):
+    gate.stored.fields = {"flavor": had}
+    request = spec(flavor=wanted, requested_destination=DESTINATION)
+    if left is None:
+        assert "old" in reason(gate, [A], request)
+    else:
+        assert gate.filter_all(iter([A, B]), request) == left
     operation, outcome, rules = event(caplog)
-    assert operation == "move"
-    assert outcome != "refuse"
-    assert rules == ["passthrough.allow"]
-
-
-def test_a_move_to_what_nobody_may_have_is_refused(gate, monkeypatch):
-    bare = objects.Flavor(name="f", flavorid="1", extra_specs={})
-    monkeypatch.setattr(scheduler, "present_flavor", lambda _spec: bare)
-    specs = {"pci_passthrough:alias": "old:1"}
-    request = spec(
-        flavor=objects.Flavor(name="f", flavorid="2", extra_specs=specs),
-        requested_destination=objects.Destination(cell=CELL),
-    )
-    assert "old" in reason(gate, [A], request)
+    assert (operation, outcome == "refuse") == (seen, left is None)
+    assert rules == (["passthrough.allow"] if wanted.extra_specs else [])
 
 
 @pytest.mark.parametrize("requested", [spec(), None], ids=["spec", "none"])
@@ -230,37 +235,39 @@ def test_the_devices_of_each_host_are_judged_after_the_hosts(gate):
     )
 
 
-OLD = {"pci_passthrough:alias": "old:1"}
 HINT = {"scheduler_hints": {"_nova_check_type": ["rebuild"]}}
 REBUILD = {**HINT, "force_hosts": ["a"]}
 
+BUILT = ["BuildRequest"]
+IN_CELL = ["InstanceMapping", "Instance", "BlockDeviceMappingList"]
+
 
 @pytest.mark.parametrize(
-    ("specs", "fields"),
+    ("new", "fields", "asked"),
     [
-        (OLD, {}),
-        ({}, {"requested_destination": objects.Destination(cell=CELL)}),
-        ({}, REBUILD),
+        (True, {}, BUILT),
+        (True, HINT, BUILT),
+        # Nova does not mark every move.
+        (False, {}, [*BUILT, "InstanceMapping", *IN_CELL]),
+        (False, {"requested_destination": DESTINATION}, IN_CELL),
+        (False, REBUILD, []),
     ],
-    ids=["boot", "move", "rebuild"],
+    ids=["boot", "hint", "unmarked", "move", "rebuild"],
 )
-def test_no_flavor_is_loaded_for_nothing(gate, monkeypatch, specs, fields):
-    def fail(_spec):
-        raise AssertionError("nothing needs it")
-
-    monkeypatch.setattr(scheduler, "present_flavor", fail)
-    flavor = objects.Flavor(name="f", flavorid="2", extra_specs=specs)
-    request = spec(flavor=flavor, **fields)
-    if specs:
-        assert "old" in reason(gate, [A], request)
-    else:
-        assert gate.filter_all(iter([A, B]), request) == [A, B]
+def test_it_is_read_once_and_by_an_administrator(gate, new, fields, asked):
+    """A user who moves a server need not see it."""
+    gate.stored.new = new
+    request = spec(flavor=flavor(), **fields)
+    assert gate.filter_all(iter([A, B]), request) == [A, B]
+    assert [name for name, _ in gate.stored.asked] == asked
+    assert all(who.is_admin for _, who in gate.stored.asked)
+    assert not request._context.is_admin
 
 
 def test_a_rebuild_is_charged_with_its_image_alone(gate, caplog):
     meta = {"id": IMAGE, "properties": {"hw_disk_bus": "ide"}}
     request = spec(
-        flavor=objects.Flavor(name="f", flavorid="2", extra_specs=OLD),
+        flavor=flavor("2", OLD),
         image=objects.ImageMeta.from_dict(meta),
         **REBUILD,
     )
@@ -290,10 +297,7 @@ def test_an_exemption_that_has_not_ended_holds(gate, fields):
     request = spec(image=image, **fields)
     assert again.filter_all(iter([A, B]), request) == [A, B]
     # what is not exempted is refused, by the same day
-    old = objects.Flavor(name="f", flavorid="2", extra_specs=OLD)
     moved = spec(
-        flavor=old,
-        image=image,
-        requested_destination=objects.Destination(cell=CELL),
+        flavor=flavor("2", OLD), image=image, requested_destination=DESTINATION
     )
     assert "old" in reason(again, [A], moved)

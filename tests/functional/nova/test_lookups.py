@@ -15,7 +15,6 @@ from nova_vhard.gates import nova_images, nova_lookup, nova_servers
 from nova_vhard.gates.nova_lookup import MOST, NovaLookups, Services
 from nova_vhard.policy.hardware import STORED, Holder
 from nova_vhard.policy.hardware import VOLUME as ON_A_VOLUME
-from nova_vhard.request import image
 from nova_vhard.request.lookups import (
     Flavor,
     Image,
@@ -67,7 +66,7 @@ class Lookups(NovaLookups):
         return Flavor()
 
     def boot_image(self, server):
-        return None
+        return Image()
 
 
 def boot(neutron, ports):
@@ -91,7 +90,8 @@ def test_a_port_is_asked_for_once():
 
 def test_there_is_an_end_to_what_is_asked_for():
     neutron = Neutron()
-    boot(neutron, names(2250))
+    with pytest.raises(NotFound):
+        boot(neutron, names(2250))
     assert neutron.asked == names(MOST)
 
 
@@ -106,7 +106,8 @@ def test_there_is_an_end_to_what_is_asked_for():
 )
 def test_nothing_is_asked_for_after_the_first_that_fails(error):
     neutron = Neutron({names(3)[2]: error})
-    boot(neutron, names(2250))
+    with pytest.raises(NotFound):
+        boot(neutron, names(2250))
     assert neutron.asked == names(3)
 
 
@@ -330,13 +331,13 @@ def test_a_resize_goes_by_the_record_of_the_boot(server):
         image=objects.ImageMeta.from_dict(meta)
     )
     result = find.recorded_image(find.server(SERVER))
-    assert result == image.read({"hw_disk_bus": "scsi"}, holder=STORED)
+    assert result == Image({"hw_disk_bus": "scsi"}, holder=STORED)
 
 
 def test_without_a_record_it_goes_by_the_stored_image(server):
     find, _ = server
     result = find.recorded_image(find.server(SERVER))
-    assert result == image.read({"hw_disk_bus": "virtio"}, holder=STORED)
+    assert result == Image({"hw_disk_bus": "virtio"}, holder=STORED)
 
 
 def test_the_host_of_a_server(server, monkeypatch):
@@ -474,7 +475,7 @@ def test_each_server_has_a_record_devices_and_a_host_of_its_own(monkeypatch):
         nova_lookup.driver, "get_block_device_info", lambda _, rows: rows
     )
     monkeypatch.setattr(
-        nova_lookup.request_spec, "read_image", lambda result, _: result
+        nova_lookup.request_spec, "image_of", lambda result, _: result
     )
     for look_up, kind, with_context in (
         ("recorded_image", "record", True),

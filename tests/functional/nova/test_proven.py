@@ -11,7 +11,7 @@ import pytest
 import requests
 from keystoneauth1 import fixture as keystone
 from keystoneauth1 import loading
-from nova import context, exception, objects
+from nova import objects
 from oslo_config import cfg
 from requests.adapters import HTTPAdapter
 
@@ -380,67 +380,6 @@ def test_where_no_host_is_left_there_is_no_warning(hosts_of):
     left, failed = proven_hosts.filter_hosts(RULES, [warned, demand()], [B])
     assert left == []
     assert texts(failed) == [(text(NOBODY), Mode.ENFORCE)]
-
-
-CELL = objects.CellMapping(
-    uuid="3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11",
-    name="cell0",
-    transport_url="none:///",
-    database_connection="sqlite://",
-)
-
-
-class TestPresentFlavor:
-    """Of a server that moves, out of its cell's database."""
-
-    @pytest.fixture(autouse=True)
-    def database(self, monkeypatch):
-        self.asked = []
-        self.flavor = objects.Flavor(name="m1.small", flavorid="1")
-        monkeypatch.setattr(context, "CELL_CACHE", {})
-        monkeypatch.setattr(
-            objects.InstanceMapping, "get_by_instance_uuid", self.mapping
-        )
-        monkeypatch.setattr(objects.Instance, "get_by_uuid", self.instance)
-
-    def mapping(self, who, server):
-        self.asked.append((who, server))
-        return objects.InstanceMapping(cell_mapping=CELL)
-
-    def instance(self, who, server, expected_attrs):
-        self.asked.append((who.user_id, who.cell_uuid, server, expected_attrs))
-        return objects.Instance(flavor=self.flavor)
-
-    def spec(self):
-        self.who = context.RequestContext("user", "p1", is_admin=False)
-        return objects.RequestSpec(self.who, instance_uuid=SERVER)
-
-    def test_it_is_the_servers(self, lines):
-        assert posture_filter.present_flavor(self.spec()) is self.flavor
-        assert self.asked == [
-            (self.who, SERVER),
-            ("user", CELL.uuid, SERVER, ["flavor"]),
-        ]
-        assert lines() == []
-
-    def test_where_it_cannot_be_loaded_it_is_empty(self, lines, monkeypatch):
-        def fail(_who, server):
-            raise exception.InstanceMappingNotFound(uuid=server)
-
-        monkeypatch.setattr(
-            objects.InstanceMapping, "get_by_instance_uuid", fail
-        )
-        flavor = posture_filter.present_flavor(self.spec())
-        assert isinstance(flavor, objects.Flavor)
-        assert "extra_specs" not in flavor
-        assert lines() == [
-            (
-                "WARNING",
-                f"The present flavor of {SERVER} cannot be loaded, so that "
-                "all its passthrough counts as new: InstanceMappingNotFound: "
-                f"Instance {SERVER} has no mapping to a cell.",
-            )
-        ]
 
 
 KEYSTONE, PLACEMENT = "http://keystone.test/v3", "http://placement.test"

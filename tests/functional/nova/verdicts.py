@@ -6,9 +6,10 @@ that passes the gate is answered by Nova's API as ever, and what the API sends
 to its conductor and computes goes nowhere.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
-from nova import context, objects
+from nova import context, exception, objects
 from nova.compute import power_state, vm_states
 from nova.network import model as network_model
 from nova.tests import fixtures as nova_fixtures
@@ -40,6 +41,29 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
 
     def settle(self) -> None:
         """Return at once: nothing is at work."""
+
+    def filtered(self, response: Any) -> str:
+        """Return what the scheduler's gate says of a server that is new.
+
+        It reads what Nova's API has stored, as it would on its way to a host.
+
+        :param response: the API's answer to its boot, which is accepted
+        :returns: why no host is left; "" where one is
+        """
+        from nova_vhard.gates.scheduler import VirtHardeningFilter
+
+        assert response.status_int == 202, response.text
+        who = context.RequestContext("fake", PROJECT_ID, roles=["member"])
+        spec = objects.RequestSpec.get_by_instance_uuid(
+            who, response.json["server"]["id"]
+        )
+        host = SimpleNamespace(host=HOST, uuid="", hypervisor_type="QEMU")
+        try:
+            left = VirtHardeningFilter().filter_all([host], spec)
+        except exception.NoValidHost as error:
+            return str(error.kwargs["reason"])
+        assert left == [host]
+        return ""
 
     def server(
         self,

@@ -428,14 +428,14 @@ def test_defaults(etc, options, code, text):
 @pytest.mark.parametrize(
     ("option", "code", "named"),
     [
-        ("lookup_ttl = soon", FAILURE, "lookup_ttl in [vhard] of"),
+        ("posture_ttl = soon", FAILURE, "posture_ttl in [vhard] of"),
         ("posture_max_age = -3", FAILURE, "posture_max_age in [vhard] of"),
         ("help_url = docs", FAILURE, "help_url in [vhard] of"),
         ("notifications = perhaps", FAILURE, "notifications in [vhard] of"),
         ("attestation_key_file = a/key", WARNING, "is a/key, which is looked"),
         ("polcy_file = /srv/p", WARNING, "not read: is policy_file meant?"),
         ("whatever = 1", WARNING, "no option of nova-vhard's"),
-        ("lookup_ttl = 0", SUCCESS, "every option can be used"),
+        ("posture_ttl = 0", SUCCESS, "every option can be used"),
     ],
 )
 @pytest.mark.parametrize("service", ["nova", "glance"])

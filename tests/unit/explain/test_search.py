@@ -470,7 +470,6 @@ def boot_lookups(**more):
     answers = {
         "boot_image": IMAGE,
         "boot_flavor": Flavor("m1", "1"),
-        "boot_files": [],
         **more,
     }
     return Lookups(**answers)
@@ -565,15 +564,13 @@ def test_a_volume():
 
 
 def test_each_look_up_is_made_once():
-    other = Image({"img_signature_hash_method": "MD5"}, "raw", holder=FOREIGN)
-    find = boot_lookups(boot_files=(each for each in [other]))
+    find = boot_lookups()
     server = {V2: [{"disk_bus": "ide"}] * 4}
     request, read = booting(find, server)
-    find.answers["boot_files"] = [other]
     find.asked.clear()
     _, fix = found(allowing(DISKS), request, read)
     assert len(edits(fix)) == 4
-    assert sorted(find.asked) == ["boot_files", "boot_flavor", "boot_image"]
+    assert sorted(find.asked) == ["boot_flavor", "boot_image"]
 
 
 @pytest.mark.parametrize("error", [NotFound("gone"), LookupFailed("busy")])

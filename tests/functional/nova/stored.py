@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Nova keeps of the servers that its scheduler is asked about.
+
+The filter reads these where a test asks it directly, too: as rows of Nova's
+own database, or as the same objects where a test has no database.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from nova import context, exception, objects
+
+objects.register_all()
+
+CELL = objects.CellMapping(
+    uuid="3f2a6e04-7c5d-4a59-9a75-2c8c1b0f6f11",
+    name="cell1",
+    transport_url="none:///",
+    database_connection="sqlite://",
+)
+
+
+def rows(*disks: dict[str, Any]) -> objects.BlockDeviceMappingList:
+    """Return the block devices of a server, by their fields."""
+    made = [objects.BlockDeviceMapping(**fields) for fields in disks]
+    return objects.BlockDeviceMappingList(objects=made)
+
+
+def instance(server: str, **fields: Any) -> objects.Instance:
+    """Return a server that runs, or is to be built.
+
+    :param fields: other values than those of the simplest one
+    """
+    simple = {
+        "project_id": "p1",
+        "image_ref": "",
+        "vm_state": "active",
+        "task_state": None,
+        "config_drive": "",
+        "launched_at": None,
+        "root_device_name": None,
+        "flavor": objects.Flavor(name="f", flavorid="1", extra_specs={}),
+        "system_metadata": {},
+    }
+    return objects.Instance(uuid=server, **{**simple, **fields})
+
+
+def build_request(
+    server: str, *disks: dict[str, Any], **fields: Any
+) -> objects.BuildRequest:
+    """Return what Nova keeps of a server until a cell is chosen.
+
+    :param disks: fields of its block devices
+    :param fields: of its instance
+    """
+    return objects.BuildRequest(
+        instance_uuid=server,
+        project_id="p1",
+        instance=instance(server, **fields),
+        block_device_mappings=rows(*disks),
+        tags=objects.TagList(objects=[]),
+    )
+
+
+def create(request: objects.BuildRequest) -> None:
+    """Write a new server into Nova's API database."""
+    request._context = context.get_admin_context()
+    objects.InstanceMapping(
+        request._context,
+        instance_uuid=request.instance_uuid,
+        project_id=request.project_id,
+        cell_mapping=None,
+    ).create()
+    request.create()
+
+
+class Stored:
+    """Stands for Nova's databases: real objects of Nova, and no SQL.
+
+    :param patch: sets an attribute of a class until the end of the test
+    :ivar fields: of the server that is asked for, whichever it is
+    :ivar disks: fields of its block devices
+    :ivar new: whether it has a BuildRequest
+    :ivar asked: classes that were asked, with the context
+    """
+
+    def __init__(self, patch: Callable[[Any, str, Any], None]) -> None:
+        self.fields: dict[str, Any] = {}
+        self.disks: tuple[dict[str, Any], ...] = ()
+        self.new = True
+        self.asked: list[tuple[str, Any]] = []
+        by_uuid = "get_by_instance_uuid"
+        patch(objects.BuildRequest, by_uuid, self._build)
+        patch(objects.InstanceMapping, by_uuid, self._mapping)
+        patch(objects.BlockDeviceMappingList, by_uuid, self._rows)
+        patch(objects.Instance, "get_by_uuid", self._instance)
+
+    def _build(self, who: Any, server: str) -> objects.BuildRequest:
+        self.asked.append(("BuildRequest", who))
+        if not self.new:
+            raise exception.BuildRequestNotFound(uuid=server)
+        return build_request(server, *self.disks, **self.fields)
+
+    def _mapping(self, who: Any, server: str) -> objects.InstanceMapping:
+        self.asked.append(("InstanceMapping", who))
+        return objects.InstanceMapping(cell_mapping=CELL)
+
+    def _instance(self, who: Any, server: str, **_: Any) -> objects.Instance:
+        self.asked.append(("Instance", who))
+        return instance(server, **self.fields)
+
+    def _rows(self, who: Any, server: str) -> objects.BlockDeviceMappingList:
+        self.asked.append(("BlockDeviceMappingList", who))
+        return rows(*self.disks)
