@@ -956,8 +956,7 @@ def test_alike_block_devices_are_fixed_at_once(monkeypatch):
     assert (judged, fix.left) == (4, [])
 
 
-def test_what_does_not_help_all_is_done_to_each():
-    """An emulated disk alone may be on a bus that is not there for others."""
+def test_block_devices_of_another_rule_are_fixed_by_themselves():
     rules = allowing({"cdrom_bus": ["sata"], "disk_bus": ["virtio", "sata"]})
     disk = {"disk_bus": "ide"}
     cdrom = {"device_type": "cdrom", "disk_bus": "ide"}
