@@ -86,7 +86,7 @@ _POLICY = (
     *_fuzz("scheduler"),
 )
 _EXPLAIN = (
-    *_unit("explain/test_fixes", "explain/test_messages"),
+    *_unit("explain/test_draft", "explain/test_messages"),
     *_unit("explain/test_search", "explain/test_sentences"),
     *_unit("test_dashboard_refusal", "test_help_url", "test_leading"),
     *_unit("test_one_time_use", "test_references"),
