@@ -128,11 +128,7 @@ def machine_type(request: HardwareRequest, assume: Assume) -> str | None:
 
 def with_assumed(request: HardwareRequest, assume: Assume) -> HardwareRequest:
     """Return a request with the config drive that hosts always add."""
-    if (
-        not assume.force_config_drive
-        or request.complete
-        or any(device.name == CONFIG_DRIVE for device in request.devices)
-    ):
+    if not assume.force_config_drive or request.complete:
         return request
     return request.plus(devices=[_ALWAYS])
 
