@@ -341,4 +341,6 @@ def _wishes(names: Iterable[str]) -> Iterator[DeviceChoice]:
         if match:
             kind, bus = _BUS_OF_NAME[match[1]]
             source = f"bus by the device name {clean(name)}"
-            yield DeviceChoice(kind, bus, source, source, BLOCK_DEVICE)
+            yield DeviceChoice(
+                *(kind, bus, source, source, BLOCK_DEVICE), device=name
+            )
