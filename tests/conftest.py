@@ -9,6 +9,9 @@ import pytest
 
 from tests import seeds
 
+# So that a sentence that differs is shown.
+pytest.register_assert_rewrite("tests.golden")
+
 #: What only runs when it is asked for: it needs more than Python packages.
 collect_ignore = [
     name

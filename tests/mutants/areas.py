@@ -72,8 +72,8 @@ _POLICY = (
     *_unit("test_image_properties", "test_one_time_use", "test_docs_policy"),
     *_unit("test_leading", "test_subject"),
     *_unit("test_help_url", "test_notify"),
-    *_unit("test_default_reasons", "test_exempted"),
-    *_unit("test_log", "test_policy_faults"),
+    *_unit("test_exempted", "test_log", "test_policy_faults"),
+    *_unit("test_judge_texts", "test_server_request"),
     *_unit("test_origin", "test_references", "test_replacements"),
     *_unit("test_schema_faults", "test_source", "test_trusted", "test_yaml"),
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),
@@ -98,6 +98,7 @@ _REQUEST = (
     *_unit("test_changes", "test_kept", "test_rescues"),
     *_unit("test_described", "test_flavor_traits", "test_one_time_use"),
     *_unit("test_server_reader", "test_domain_reader", "guard/test_judge"),
+    *_unit("test_judge_texts", "test_server_request"),
     *_fuzz("nova", "scheduler"),
     *_VERDICTS,
 )

@@ -3,7 +3,6 @@
 
 import datetime
 import json
-import os
 import pathlib
 import textwrap
 from typing import Any
@@ -53,15 +52,3 @@ def broken(verdict: Verdict) -> set[tuple[str, str | None]]:
         (each.rule.partition(".")[2], each.cause.value)
         for each in verdict.violations
     }
-
-
-def golden(name: str, text: str) -> str:
-    """Return what a text should be, by a file of tests/unit/golden.
-
-    NOVA_VHARD_REWRITE_GOLDEN=1 in the environment rewrites the file, whose
-    changes are reviewed.
-    """
-    path = pathlib.Path(__file__).parent / "golden" / name
-    if os.environ.get("NOVA_VHARD_REWRITE_GOLDEN") == "1":
-        path.write_text(text, encoding="utf-8")
-    return path.read_text(encoding="utf-8")

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sentences of policy/ and request/, which other tests do not repeat."""
+"""The sentences of policy/ and request/, which other tests do not repeat.
+
+They are in ``judge.golden`` (see ``tests/golden.py``).
+"""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.policy import hosts
@@ -11,6 +15,7 @@ from nova_vhard.policy.subject import BOOT, Subject
 from nova_vhard.policy.verdict import evaluate
 from nova_vhard.request import image
 from nova_vhard.request.rescue import rescued
+from tests import golden
 from tests.unit import (
     test_defaults,
     test_domain_reader,
@@ -18,7 +23,7 @@ from tests.unit import (
     test_rescues,
     test_server_reader,
 )
-from tests.unit.helpers import TODAY, golden, policy
+from tests.unit.helpers import TODAY, policy
 from tests.unit.lookups import lookups
 
 DEMANDS = (
@@ -29,14 +34,18 @@ DEMANDS = (
 
 
 def defaults() -> Iterator[str]:
-    """Yield why Nova picks each default of the tables of test_defaults."""
+    """Yield why Nova picks a default, for the first row of test_defaults."""
+    rows = {}
     for properties, more, _ in test_defaults.ROWS:
         for choice in test_defaults.picked(properties, **more).values():
-            yield f"{choice.kind}={choice.value}: {choice.implied}"
+            rows.setdefault(choice.implied, (choice, properties | more))
     assume = Assume(**test_defaults.NO_TABLET)
     for request, _ in test_defaults.HARDWARE:
         for choice in test_defaults.implied(request, assume):
-            yield f"{choice.kind}={choice.value}: {choice.implied}"
+            buses = [each.value for each in request.choices]
+            rows.setdefault(choice.implied, (choice, buses))
+    for why, (choice, place) in rows.items():
+        yield f"{choice.kind}={choice.value} of {place}: {why}"
 
 
 def unset() -> Iterator[str]:
@@ -102,11 +111,9 @@ def demands() -> Iterator[str]:
 def rows_of(section) -> Iterator[str]:
     yield f"# {section.__doc__.partition('Yield ')[2]}"
     yield from sorted(set(section()))
-    yield ""
 
 
 def test_the_sentences():
     sections = (defaults, unset, faults, passthrough, demands)
-    lines = [line for section in sections for line in rows_of(section)]
-    text = "\n".join(lines)
-    assert text == golden("judge.txt", text)
+    lines = (line for section in sections for line in rows_of(section))
+    golden.check(Path(__file__).with_name("judge.golden"), lines)

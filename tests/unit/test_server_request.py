@@ -160,6 +160,16 @@ def asked(operation, stored, now, devices, drive, specs=((), ())):
             {("scsi_model", "lsilogic", GUEST)},
             set(),
         ),
+        # What the server's own image says of a rescue does not count.
+        (
+            RESCUE,
+            {"hw_rescue_bus": "ide"},
+            {"hw_rescue_bus": "virtio"},
+            [VIRTIO],
+            not DRIVE,
+            set(),
+            set(),
+        ),
         # The devices of a legacy one are the rescue image's, in the place of
         # the server's.
         (
@@ -341,6 +351,28 @@ def test_what_a_server_had(
     verdict = request.verdict(RULES, TODAY)
     assert found(verdict.refusals) == refused
     assert found(verdict.warnings) == warned
+
+
+@pytest.mark.parametrize(
+    ("operation", "now", "outcome"),
+    [
+        (OWN_RESCUE, {}, "warn"),
+        (OWN_RESCUE, NEW_CD, "warn"),
+        (OWN_REBUILD, {}, "warn"),
+        # what it was made of excuses no other file
+        (RESCUE, {}, "refuse"),
+        (RESCUE, NEW_CD, "refuse"),
+        (RESCUE, {"img_signature": "x"}, "allow"),
+        (REBUILD, {}, "refuse"),
+        # Nova's own snapshot has none
+        (UNSHELVE, {}, "allow"),
+    ],
+)
+def test_a_server_of_a_file_that_nobody_signed(operation, now, outcome):
+    signed = {"allow": ["?*"], "explicit": True}
+    rules = policy(guest_devices={"image_signature": signed})
+    request = asked(operation, {}, now, [VIRTIO], not DRIVE)
+    assert request.verdict(rules, TODAY).outcome == outcome
 
 
 def found(violations):
