@@ -4,9 +4,7 @@
 Both speak to the real Glance through wsgi-intercept.
 """
 
-import gc
 import uuid
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +12,7 @@ import pytest
 import webob
 
 from tests.functional.glance import identity
-from tests.functional.glance.wire import User, remove
+from tests.functional.glance.wire import User
 
 nova_images = pytest.importorskip(
     "nova_vhard.gates.nova_images", reason="Nova is not installed"
@@ -89,98 +87,6 @@ def test_an_image_is_read_as_nova_reads_it(nova, gated):
     # then there is no difference
     assert ours == {name: theirs[name] for name in ours}
     assert len(ours["properties"]) == 4
-
-
-def test_nova_reads_what_was_judged(nova, gated, at):
-    from nova.image import glance
-
-    # given an image that the gate has judged
-    mapping = '[{"disk_bus": "virtio", "boot_index": 0}]'
-    properties = {"hw_disk_bus": "virtio", "block_device_mapping": mapping}
-    image = gated.create(**properties).json["id"]
-    context = nova(gated)
-    theirs = glance.API().get(context, image)
-    nova_images.get(context, image)
-
-    # when it is changed, and Nova asks for it in the same request
-    assert gated.update(image, remove("/hw_disk_bus")).status_int == 200
-    counting = Counting(gated.app)
-    at(counting)
-    shared = nova_images.Images().get(context, image)
-
-    # then it reads the image as it was, and may do with it what it likes
-    assert shared == theirs
-    shared["properties"].clear()
-    assert nova_images.Images().get(context, image) == theirs
-    assert counting.asked == []
-    # and another request reads it as it is
-    other = nova_images.Images().get(nova(gated), image)
-    assert "hw_disk_bus" not in other["properties"]
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_nova_sees_no_image_where_the_gate_saw_none(nova, gated, at, status):
-    from nova import exception
-    from nova.image import glance
-
-    # given an image that Glance shows to Nova, and not to the gate
-    image = gated.create(hw_disk_bus="virtio").json["id"]
-    context = nova(gated)
-    at(answer(status))
-    with pytest.raises(exception.NovaException) as alone:
-        glance.API().get(context, image)
-    with pytest.raises(exception.ImageNotFound):
-        nova_images.get(context, image)
-    at(gated.app)
-
-    # when Nova asks for it in the same request
-    # then it is answered as the gate was
-    for _ in range(2):
-        with pytest.raises(type(alone.value)) as shared:
-            nova_images.Images().get(context, image)
-        assert str(shared.value) == str(alone.value)
-    # and another request sees it
-    assert nova_images.Images().get(nova(gated), image)["id"] == image
-
-
-def test_of_two_answers_the_last_counts(nova, gated, at):
-    from nova import exception
-
-    image = gated.create(hw_disk_bus="virtio").json["id"]
-    context = nova(gated)
-    nova_images.get(context, image)
-    at(answer(403))
-    with pytest.raises(exception.ImageNotFound):
-        nova_images.get(context, image)
-    with pytest.raises(exception.ImageNotAuthorized):
-        nova_images.Images().get(context, image)
-
-
-def test_nova_reads_with_its_own_options(nova, gated):
-    image = gated.create(hw_disk_bus="virtio").json["id"]
-    context = nova(gated)
-    nova_images.get(context, image)
-    options = {"include_locations": True, "show_deleted": False}
-    shown = nova_images.Images().get(context, image, **options)
-    assert shown["locations"] == []
-
-
-def test_an_answer_is_kept_as_long_as_the_request(nova, gated):
-    from nova import exception
-
-    image = gated.create(hw_disk_bus="virtio").json["id"]
-    context = nova(gated)
-    nova_images.get(context, image)
-    for read in (nova_images.get, nova_images.Images().get):
-        with pytest.raises(exception.ImageNotFound):
-            read(context, str(uuid.UUID(int=0)))
-    assert len(nova_images._answers[context]) == 2
-    gone = weakref.ref(context)
-    # oslo.context keeps the last one of a thread
-    nova(gated)
-    del context
-    gc.collect()
-    assert gone() is None
 
 
 def test_an_image_of_somebody_else_is_none(nova, gated, plain):

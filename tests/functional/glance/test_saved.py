@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate judges the image that Glance has saved.
+
+Each of two changes may be allowed of the image as it was, and refused of what
+both come to.
+"""
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nova_vhard.gates import glance_api
+from nova_vhard.gates.enforcer import PolicyEnforcer
+from tests import logged
+from tests.functional.glance import test_routing
+from tests.functional.glance.wire import (
+    User,
+    Wire,
+    add,
+    message,
+)
+
+Between = Callable[[Callable[[], object]], None]
+DRIVE = add("/img_config_drive", "mandatory")
+#: Of no device, as long as the image has no CD-ROM.
+OLD_BUS = add("/hw_cdrom_bus", "ide")
+NAMES = ("img_config_drive", "hw_cdrom_bus")
+
+
+@pytest.fixture
+def between(monkeypatch: pytest.MonkeyPatch) -> Between:
+    """Have something happen when the next change is judged, just before."""
+    judge = PolicyEnforcer.refusal
+
+    def happens(*others: Callable[[], object]) -> None:
+        """Each one before another judgement."""
+        waiting = [*others]
+
+        def late(*arguments: object) -> object:
+            if waiting:
+                waiting.pop(0)()
+            return judge(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(PolicyEnforcer, "refusal", late)
+
+    return happens
+
+
+def _stored(plain: User, image: str) -> tuple[str | None, ...]:
+    content = plain.image(image)
+    return tuple(content.get(name) for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "before", "after"),
+    [
+        (OLD_BUS, DRIVE, {}, (None, "ide")),
+        (DRIVE, OLD_BUS, {}, ("mandatory", None)),
+        (OLD_BUS, DRIVE, {NAMES[0]: "optional"}, ("optional", "ide")),
+        (DRIVE, OLD_BUS, {NAMES[1]: "sata"}, ("mandatory", "sata")),
+    ],
+)
+def test_the_later_change_is_undone(
+    gated: User,
+    plain: User,
+    between: Between,
+    first: dict[str, str],
+    second: dict[str, str],
+    before: dict[str, str],
+    after: tuple[str | None, ...],
+) -> None:
+    # given
+    image = plain.create(**before).json["id"]
+    between(lambda: gated.update(image, first))
+    # when
+    response = gated.update(image, second, add("/note", "mine"))
+    # then
+    assert response.status_int == 403
+    assert "ide" in message(response)
+    assert _stored(plain, image) == after
+
+
+def test_each_is_refused_after_the_other(gated: User, plain: User) -> None:
+    for first, second in ((DRIVE, OLD_BUS), (OLD_BUS, DRIVE)):
+        image = plain.create().json["id"]
+        assert gated.update(image, first).status_int == 200
+        assert "ide" in message(gated.update(image, second))
+
+
+def test_what_is_saved_after_the_change_is_another_requests(
+    gated: User, plain: User, between: Between
+) -> None:
+    # given a change that comes when the first one has been saved
+    image = plain.create().json["id"]
+    late: list[Any] = []
+    between(
+        lambda: gated.update(image, add("/hw_vif_model", "virtio")),
+        lambda: None,
+        lambda: late.append(gated.update(image, OLD_BUS)),
+    )
+    # when
+    response = gated.update(image, DRIVE)
+    # then it is the one that is refused
+    assert response.status_int == 200
+    assert "ide" in message(late[0])
+    assert _stored(plain, image) == ("mandatory", None)
+
+
+def test_a_change_that_cannot_be_undone_is_refused_and_logged(
+    gated: User,
+    plain: User,
+    between: Between,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # given an image that is deleted when its change has been saved
+    image = plain.create().json["id"]
+    between(
+        lambda: plain.update(image, OLD_BUS),
+        lambda: plain.send(Wire("DELETE", f"/v2/images/{image}")),
+    )
+    # when
+    response = gated.update(image, DRIVE)
+    # then
+    assert response.status_int == 403
+    lines = logged.lines(caplog, "nova_vhard.gates.glance_api")
+    assert [level for level, _ in lines] == ["ERROR"]
+
+
+def test_an_image_deleted_meanwhile_is_gone(
+    gated: User, plain: User, between: Between
+) -> None:
+    # given
+    image = plain.create().json["id"]
+    between(lambda: plain.send(Wire("DELETE", f"/v2/images/{image}")))
+    # when
+    response = gated.update(image, add("/hw_machine_type", "q35"))
+    # then
+    assert response.status_int == 404
+
+
+def test_two_gates_in_a_pipeline(
+    directory: Path, tmp_path: Path, plain: User, between: Between
+) -> None:
+    # given
+    path = tmp_path / "paste.ini"
+    app = test_routing.started(directory, path, r"\bvhard\b", "vhard vhard")
+    user = plain.of(app)
+    image = user.create().json["id"]
+    between(lambda: plain.update(image, OLD_BUS))
+    # when
+    response = user.update(image, DRIVE)
+    # then
+    assert "ide" in message(response)
+    assert _stored(plain, image) == (None, "ide")
+    again = user.update(image, add("/hw_cdrom_bus", "sata"), DRIVE)
+    assert again.status_int == 200
+
+
+@pytest.mark.parametrize(
+    ("made", "operation", "status"),
+    [
+        ({"hw_cdrom_bus": "sata"}, DRIVE, 200),
+        ({}, add("/hw_disk_bus", "ide"), 403),
+        ({"hw_cdrom_bus": "ide"}, DRIVE, 403),
+    ],
+)
+def test_what_is_made_between_the_looks_is_judged(
+    gated: User,
+    plain: User,
+    monkeypatch: pytest.MonkeyPatch,
+    made: dict[str, str],
+    operation: dict[str, str],
+    status: int,
+) -> None:
+    """The maker of an image names its id."""
+    image = str(uuid.uuid4())
+    look = glance_api.stored
+
+    def then_made(*arguments: Any) -> Any:
+        answer = look(*arguments)
+        plain.create(id=image, **made)
+        return answer
+
+    monkeypatch.setattr(glance_api, "stored", then_made)
+    # when
+    response = gated.update(image, operation)
+    # then
+    assert response.status_int == status
+    name = operation["path"].removeprefix("/")
+    assert (name in plain.image(image)) == (status == 200)
