@@ -24,6 +24,7 @@ from oslo_log import log
 
 from nova_vhard.catalogue import traits
 from tests.benchmarks import filter_fleet
+from tests.functional.nova import stored
 
 CONF = nova.conf.CONF
 
@@ -158,9 +159,14 @@ class Fleet:
 def boot(properties: dict[str, str]) -> Any:
     """Return the RequestSpec of a boot, as nova-conductor sends it.
 
+    Nova has stored the new server, as it has then.
+
     :param properties: image properties
     """
     made = filter_fleet.spec(properties)
+    root = {"source_type": "image", "destination_type": "local"}
+    row = {**root, "boot_index": 0, "image_id": made.image.id}
+    stored.create(stored.build_request(made.instance_uuid, row))
     made.is_bfv = False
     made.limits = objects.SchedulerLimits()
     made.request_level_params = objects.RequestLevelParams()

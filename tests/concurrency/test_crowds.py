@@ -28,6 +28,7 @@ from nova_vhard.gates.enforcer import PolicyEnforcer
 from nova_vhard.placement.client import Placement
 from nova_vhard.policy import hosts as policy_hosts
 from tests.concurrency import crowd
+from tests.functional.nova import stored
 from tests.fuzz import nova_stubs, routers
 from tests.fuzz.service import environment, sent
 
@@ -157,13 +158,15 @@ class Asker:
         return tuple(each.host for each in left)
 
 
-def test_scheduler(policy_file: Path) -> None:
+def test_scheduler(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored.Stored(monkeypatch.setattr)
     crowd.check(Asker(["a", "b"], {}).ask, policy_file)
 
 
 def test_scheduler_while_placement_comes_and_goes(
     policy_file: Path, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stored.Stored(monkeypatch.setattr)
     now = datetime.datetime.now(datetime.UTC)
     hours = {
         traits.of_hour(now + datetime.timedelta(hours=number))

@@ -16,10 +16,9 @@ from nova import context, exception, objects
 from nova_vhard.gates import posture_filter, scheduler
 from nova_vhard.placement.client import PlacementError
 from tests import seeds
+from tests.functional.nova.stored import Stored, build_request
 from tests.fuzz.mutate import Mutator, patience
 from tests.fuzz.odd import TEXTS
-
-objects.register_all()
 
 INPUTS = seeds.fuzz_inputs(2_000)
 #: What is left of a fault's 255 bytes behind Nova's own words.
@@ -47,6 +46,18 @@ SPECS = {
     "hw:sound_model": "sb16",
 }
 PORT = {"physical_network": "net", "dev_type": "type-PF"}
+#: Fields of a block device, which Nova keeps as the user has sent them.
+DISK = {
+    "source_type": ("image", "volume", "snapshot", "blank", None),
+    "destination_type": ("local", "volume", None),
+    "device_type": ("disk", "cdrom", "floppy", "lun", None, *TEXTS),
+    "disk_bus": ("ide", "virtio", "scsi", None, *TEXTS),
+    "boot_index": (0, 1, -1, None),
+    "device_name": ("/dev/vda", "sda", "fda", None, *TEXTS),
+    "guest_format": ("swap", None),
+    "image_id": (UUID, None),
+    "volume_id": (UUID, None),
+}
 
 
 class NoPlacement:
@@ -120,6 +131,25 @@ def spec_of(mutator: Mutator) -> objects.RequestSpec:
     )
 
 
+def store(mutator: Mutator, stored: Stored) -> None:
+    """Let Nova have stored odd things of a server, new or in a cell."""
+    stored.new = mutator.chance(0.5)
+    stored.disks = tuple(
+        {
+            name: mutator.one_of(values)
+            for name, values in DISK.items()
+            if name != "device_name" or not stored.new
+            if mutator.chance(0.8)
+        }
+        for _ in range(mutator.random.randint(0, 3))
+    )
+    names = {f"image_{name}": value for name, value in PROPERTIES.items()}
+    stored.fields = {
+        "config_drive": mutator.one_of(("", "True", "0", *TEXTS)),
+        "system_metadata": _texts(mutator.tree(names)),
+    }
+
+
 def hosts_for(mutator: Mutator) -> list[Any]:
     """Return hosts that say odd things of themselves."""
     kinds = ("QEMU", "kvm", None, "ironic", "VMware", "\u0131ronic")
@@ -145,11 +175,14 @@ def test_fuzz_of_the_filter(
         posture_filter.report, "report_client_singleton", lambda: None
     )
     gate = scheduler.VirtHardeningFilter()
+    stored = Stored(monkeypatch.setattr)
     result: Counter[str] = Counter()
     for number in range(INPUTS):
         mutator = Mutator(number)
         try:
             spec = spec_of(mutator)
+            store(mutator, stored)
+            build_request(UUID, *stored.disks, **stored.fields)
         except (
             ValueError,
             TypeError,
