@@ -130,7 +130,7 @@ def fix(
                 end=time.thread_time() + MOST_SECONDS,
             ).run()
     except NotAnswered:
-        LOG.debug("What the request refers to is not there")
+        LOG.debug("No fix is searched: a look-up has found nothing")
     except Exception:
         LOG.exception("No fix was found for a refusal")
     return Fix(Draft(request.subject), wanted, complete=False)
@@ -187,14 +187,11 @@ class _Search:
         # What is emulated decides what the rest can be.
         first = ("guest_devices.emulation_architecture",)
         spots = sorted(wanted, key=lambda spot: spot[0] != first)
-        edits = None
-        while edits != state.draft.edits:
-            # Once more: one change may make room for another.
-            edits = state.draft.edits
-            for spot in spots:
-                if spot in state.violations:
-                    state = self._without(spot, state) or state
-                    state = self._spread(spot, spots, state)
+        # Twice: one change may make room for another.
+        for spot in (*spots, *spots):
+            if spot in state.violations:
+                state = self._without(spot, state) or state
+                state = self._spread(spot, spots, state)
         state = self._shortened(state, {spot[1:] for spot in wanted})
         left = [wanted[spot] for spot in spots if spot in state.violations]
         return Fix(state.draft, left, not left or not self._is_spent())
@@ -207,7 +204,7 @@ class _Search:
         draft = Draft(self.subject, edits, self.answers)
         request = self.read(draft)
         if request is None:
-            raise NotAnswered("there is nothing to judge any more")
+            raise NotAnswered
         verdict = request.verdict(self.policy, self.today)
         weakest = functools.reduce(weaker, (v.mode for v in self.wanted))
         violations = list(verdict.violations)

@@ -39,10 +39,12 @@ from nova_vhard.policy.subject import (
 )
 from nova_vhard.policy.verdict import Message, Violation
 from nova_vhard.request import block_device
+from nova_vhard.request.lookups import Image
 from nova_vhard.request.parts import with_specs
-from nova_vhard.request.server_request import ServerRequest
+from nova_vhard.request.server_request import ServerRequest, of_image
 from tests.unit.explain.requests import (
     FOREIGN,
+    OWN,
     allowing,
     change,
     found,
@@ -133,6 +135,25 @@ def of_hardware(**fields):
     hardware = HardwareRequest(**{"devices": frozenset(), **fields})
     request = ServerRequest(hardware, Subject(REBUILD, "p1"))
     return request, lambda _draft: request
+
+
+def places():
+    """Return a request with faults in an image, a flavor and a server."""
+    kinds = {
+        "disk_bus": ["virtio"],
+        "sound_model": [],
+        "vif_model": [],
+        "scsi_model": [],
+    }
+    kept = DeviceChoice("scsi_model", "x", "controller of it", "it", SERVER)
+
+    def read(draft):
+        image = draft.image(Image(TWO, holder=OWN)).hardware()
+        specs = draft.of("flavor", NOBODY, {"hw:sound_model": "ac97"})
+        whole = with_specs(image, specs).plus([kept])
+        return ServerRequest(whole, draft.subject)
+
+    return allowing(kinds), read(Draft(Subject(BOOT, "p1"))), read
 
 
 def answers() -> Iterator[Case]:
@@ -227,6 +248,10 @@ def of_fixes() -> Iterator[Case]:
         "image: the one of the server",
         partial(fixed, RULES, of(IDE, BOOT, Holder(None, "p1"))),
     )
+    who = Subject(BOOT, "p1", image="1f2e")
+    named = of_image(Image(IDE, holder=NOBODY), who)
+    yield "image: the one that is named", partial(fixed, RULES, named)
+    yield "two places, and two that nothing helps", partial(fixed, *places())
     yield (
         "volume: a removal",
         partial(fixed, RULES, of(SOUND, BOOT, Holder("7701"), VOLUME)),

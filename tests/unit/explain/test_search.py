@@ -654,10 +654,10 @@ def rescuing(own, properties=None, origin="image", **more):
     """Return the request of a rescue on scsi, and what reads it again."""
 
     def read(draft):
-        plain = Image(properties or {}, None, origin, own)
+        plain = draft.image(Image(properties or {}, None, origin, own))
         on_scsi = {"hw_rescue_bus": "scsi", **more}
         disk = rescue_disk(draft.image(Image(on_scsi, "raw", holder=RESCUER)))
-        hardware = replace(draft.image(plain).hardware(), rescue_disk=disk)
+        hardware = replace(plain.hardware(), rescue_disk=disk)
         return ServerRequest(hardware, Subject(RESCUE, "p1"))
 
     return read(search.Draft(Subject(RESCUE, "p1"))), read
@@ -966,6 +966,34 @@ def test_block_devices_of_another_rule_are_fixed_by_themselves():
         "mappings[2].disk_bus": "virtio",
         "mappings[1].disk_bus": "sata",
     }
+
+
+def test_what_helps_one_block_device_may_not_help_another():
+    """The first is a disk by then, the other a floppy without a bus."""
+    rules = allowing({"floppy_bus": [], "disk_bus": ["virtio"]})
+    floppy = {"device_type": "floppy", "disk_bus": "usb"}
+    _, fix = found(rules, of(listed(floppy, floppy)))
+    assert edits(fix) == {
+        f"mappings[{number}].{key}": None
+        for number in (0, 1)
+        for key in ("disk_bus", "device_type")
+    }
+
+
+def test_what_is_edited_is_not_edited_again(monkeypatch):
+    rules = allowing({"disk_bus": ["scsi"], "scsi_model": ["buslogic"]})
+    request = of({"hw_disk_bus": "ide"})
+    fix, judged = counted(rules, request, monkeypatch)
+    # as it is; on scsi, without the bus: with no controller to be had, twice
+    assert (judged, edits(fix), left(fix)) == (5, {}, ["disk_bus"])
+
+
+def test_one_change_may_make_room_for_another():
+    """The property goes once no floppy is left that would need it."""
+    rules = allowing({**DISKS, "floppy_bus": []})
+    floppy = {"device_type": "floppy", "disk_bus": "uml"}
+    _, fix = found(rules, of({"hw_floppy_bus": "usb", **listed(floppy)}))
+    assert (edits(fix)["hw_floppy_bus"], left(fix)) == (None, [])
 
 
 def test_a_list_that_is_too_long_stays_so():
