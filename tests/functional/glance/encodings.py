@@ -64,8 +64,6 @@ CREATE: dict[str, Stored] = {
     "legacy adapter lsi": _property("vmware_adaptertype", "lsiLogic"),
     "legacy vif name": _property("hw_vif_model", "VirtualE1000"),
     "legacy vif pcnet": _property("hw_vif_model", "VirtualPCNet32"),
-    "cdrom": _property("hw_cdrom_bus", "ide"),
-    "floppy": _property("hw_floppy_bus", "fdc"),
     "rescue": _property("hw_rescue_bus", "ide"),
     "bdm in JSON": Stored(
         create({"bdm_v2": "True", "block_device_mapping": _BDM}),
