@@ -11,7 +11,7 @@ wanted=(
     # rpmbuild, and the sdist that both begin with.
     git python3-pip rpm
     # The gates.
-    python3-glanceclient python3-jsonschema python3-oslo.db
+    python3-glanceclient python3-jsonschema
     python3-keystoneauth1 python3-oslo.config python3-oslo.context python3-oslo.utils
     python3-packaging python3-webob python3-yaml
     # The node.

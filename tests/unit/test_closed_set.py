@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import nova_vhard
 from nova_vhard import gates
 
@@ -29,7 +31,7 @@ ROOMS = frozenset(
 )
 #: What a gate imports of the service that it is in, or that comes with it.
 OF_THE_SERVICE = frozenset(
-    ("glance", "nova", "oslo_messaging", "paste", "taskflow")
+    ("glance", "nova", "oslo_db", "oslo_messaging", "paste", "taskflow")
 )
 
 
@@ -81,3 +83,71 @@ def test_requirements_are_what_the_closed_set_imports():
     }
     # pbr is read by setup.py alone
     assert needed | {"pbr"} == required()
+
+
+#: What a gate sets that is not an attribute of its own: a request or answer
+#: that it has made itself, an event, a part of its own.
+OURS = frozenset(
+    (
+        "event.verdict",
+        "request.body",
+        "undo.content_type",
+        "undo.json_body",
+        "self._posture.keys",
+        "self._twin.applications",
+    )
+)
+#: Ways to set an attribute, and into a closure, without saying its name.
+BEHIND = frozenset(
+    (
+        *("setattr", "delattr", "__setattr__", "vars", "__dict__"),
+        *("__closure__", "cell_contents", "co_freevars", "__code__"),
+        *("__wrapped__", "__globals__", "__defaults__", "__kwdefaults__"),
+    )
+)
+
+
+def replaced(source):
+    """Yield what a module sets or opens that is not its own.
+
+    :param source: of the module
+    """
+    for node in ast.walk(ast.parse(source)):
+        name = getattr(node, "attr", getattr(node, "id", ""))
+        if name in BEHIND:
+            yield name
+        if not isinstance(node, ast.Attribute):
+            continue
+        whole = ast.unparse(node)
+        own = whole == f"self.{name}" or whole in OURS
+        if not own and not isinstance(node.ctx, ast.Load):
+            yield whole
+
+
+def test_nothing_of_nova_or_glance_is_replaced():
+    paths = [*(PACKAGE / "gates").rglob("*.py")]
+    assert paths
+    found = {path.name: [*replaced(path.read_text())] for path in paths}
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("controller.compute_api.image_api = ours", 1),
+        ("self._controller.image_api = ours", 1),
+        ("del repository.save", 1),
+        ("repository.save += 1", 1),
+        ("(a, images.get), b = two", 1),
+        ("for controller.api in all: pass", 1),
+        ("setattr(controller, 'api', ours)", 1),
+        ("object.__setattr__(controller, 'api', ours)", 1),
+        ("vars(controller)['api'] = ours", 1),
+        ("controller.__dict__.update(api=ours)", 1),
+        ("function.__closure__[0].cell_contents", 2),
+        ("self._image_api = image_api", 0),
+        ("self._services.volumes.get(context, volume)", 0),
+    ],
+)
+def test_what_would_be_found(source, found):
+    assert len([*replaced(source)]) == found
