@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nova import context, exception, objects
+from oslo_db import exception as db_exception
 
 objects.register_all()
 
@@ -81,6 +82,8 @@ class Stored:
     :ivar fields: of the server that is asked for, whichever it is
     :ivar disks: fields of its block devices
     :ivar new: whether it has a BuildRequest
+    :ivar cell: that it is in; None for none yet
+    :ivar away: classes whose database does not answer
     :ivar asked: classes that were asked, with the context
     """
 
@@ -88,6 +91,8 @@ class Stored:
         self.fields: dict[str, Any] = {}
         self.disks: tuple[dict[str, Any], ...] = ()
         self.new = True
+        self.cell: objects.CellMapping | None = CELL
+        self.away: set[str] = set()
         self.asked: list[tuple[str, Any]] = []
         by_uuid = "get_by_instance_uuid"
         patch(objects.BuildRequest, by_uuid, self._build)
@@ -95,20 +100,32 @@ class Stored:
         patch(objects.BlockDeviceMappingList, by_uuid, self._rows)
         patch(objects.Instance, "get_by_uuid", self._instance)
 
+    def _ask(self, kind: str, who: Any) -> None:
+        self.asked.append((kind, who))
+        if kind in self.away:
+            raise db_exception.DBConnectionError
+
     def _build(self, who: Any, server: str) -> objects.BuildRequest:
-        self.asked.append(("BuildRequest", who))
+        self._ask("BuildRequest", who)
         if not self.new:
             raise exception.BuildRequestNotFound(uuid=server)
         return build_request(server, *self.disks, **self.fields)
 
     def _mapping(self, who: Any, server: str) -> objects.InstanceMapping:
-        self.asked.append(("InstanceMapping", who))
-        return objects.InstanceMapping(cell_mapping=CELL)
+        self._ask("InstanceMapping", who)
+        return objects.InstanceMapping(cell_mapping=self.cell)
 
     def _instance(self, who: Any, server: str, **_: Any) -> objects.Instance:
-        self.asked.append(("Instance", who))
+        self._ask("Instance", who)
         return instance(server, **self.fields)
 
     def _rows(self, who: Any, server: str) -> objects.BlockDeviceMappingList:
-        self.asked.append(("BlockDeviceMappingList", who))
-        return rows(*self.disks)
+        self._ask("BlockDeviceMappingList", who)
+        made = rows(*self.disks)
+        for row in made:
+            # A row of a cell has every field.
+            row.obj_set_defaults()
+            for name, kind in row.fields.items():
+                if kind.nullable and not row.obj_attr_is_set(name):
+                    setattr(row, name, None)
+        return made

@@ -12,6 +12,7 @@ from nova import exception, objects
 from nova_vhard.gates import (
     http,
     nova_release,
+    nova_stored,
     posture_filter,
     scheduler,
 )
@@ -301,3 +302,86 @@ def test_an_exemption_that_has_not_ended_holds(gate, fields):
         flavor=flavor("2", OLD), image=image, requested_destination=DESTINATION
     )
     assert "old" in reason(again, [A], moved)
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["late", "never"])
+def test_a_new_server_that_a_database_shows_late(gate, monkeypatch, late):
+    """Nova has written it before it asks a scheduler."""
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        gate.stored.new = late
+
+    monkeypatch.setattr(nova_stored.time, "sleep", sleep)
+    gate.stored.new, gate.stored.cell = False, None
+    if late:
+        assert gate.filter_all(iter([A]), spec()) == [A]
+    else:
+        assert reason(gate, [A], spec()) == nova_stored.GONE
+    assert slept == [nova_stored.LATE]
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"requested_destination": DESTINATION}]
+)
+def test_a_server_that_is_in_no_database(gate, monkeypatch, fields):
+    monkeypatch.setattr(nova_stored, "LATE", 0)
+    gate.stored.new, gate.stored.cell = False, None
+    assert reason(gate, [A], spec(**fields)) == nova_stored.GONE
+
+
+LIVE = {"requested_destination": DESTINATION}
+#: Image properties, extra specs, and what a move comes to if the server's
+#: cell is away: neither its devices nor its flavor are known then.
+AWAY = [
+    ({}, {}, "allow", []),
+    ({"hw_disk_bus": "ide"}, {}, "warn", ["guest_devices.disk_bus"]),
+    ({}, OLD, "refuse", ["passthrough.allow"]),
+]
+
+
+@pytest.mark.parametrize("asked", ["Instance", "BlockDeviceMappingList"])
+@pytest.mark.parametrize(("properties", "specs", "outcome", "rules"), AWAY)
+def test_a_live_migration_while_the_cell_is_away(
+    gate, caplog, asked, properties, specs, outcome, rules
+):
+    gate.stored.away = {asked}
+    gate.stored.fields = {"flavor": flavor("1", specs)}
+    meta = {"id": IMAGE, "properties": properties}
+    request = spec(
+        flavor=flavor("1", specs),
+        image=objects.ImageMeta.from_dict(meta),
+        **LIVE,
+    )
+    if outcome == "refuse":
+        assert "old" in reason(gate, [A], request)
+    else:
+        assert gate.filter_all(iter([A]), request) == [A]
+    assert event(caplog) == ("move", outcome, rules)
+    lines = logged.lines(caplog, "nova_vhard.gates.nova_stored")
+    assert [level for level, _ in lines] == ["WARNING"]
+
+
+@pytest.mark.parametrize("asked", ["BuildRequest", "InstanceMapping"])
+def test_no_host_is_left_without_novas_api_database(gate, asked):
+    gate.stored.away, gate.stored.new = {asked}, asked == "BuildRequest"
+    fields = {} if gate.stored.new else LIVE
+    request = spec(**fields)
+    assert reason(gate, [A], request) == http.fault_text(request._context)
+
+
+def test_what_a_server_has_moves_with_it(gate, caplog):
+    """A device of the same server with the same value, and no other."""
+    gate.stored.disks = (
+        {
+            "source_type": "volume",
+            "destination_type": "volume",
+            "device_name": "/dev/sdb",
+            "disk_bus": "ide",
+        },
+    )
+    gate.policy_file.write_text(POLICY)
+    request = spec(flavor=flavor(), **LIVE)
+    assert gate.filter_all(iter([A]), request) == [A]
+    assert event(caplog) == ("move", "warn", ["guest_devices.disk_bus"])

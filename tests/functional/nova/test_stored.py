@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the filter sees of a boot, without the API's gate before it."""
+
+from tests.functional.nova import base, helpers, verdicts
+
+PC, Q35 = {"hw_machine_type": "pc"}, {"hw_machine_type": "q35"}
+LOCAL = {
+    "boot_index": 0,
+    "source_type": "image",
+    "destination_type": "local",
+}
+BLANK = {
+    "boot_index": -1,
+    "source_type": "blank",
+    "destination_type": "volume",
+    "volume_size": 1,
+}
+URL = {"base_image_ref": "http://203.0.113.1/image"}
+CDROM, DISK = "guest_devices.cdrom_bus", "guest_devices.disk_bus"
+
+#: Properties of the image, keys of the body, its block devices after the
+#: root, and the rules that the boot breaks. The root is the image's.
+BOOTS = {
+    "nothing more": (Q35, {}, [LOCAL], []),
+    "no block device": (PC, {}, [], []),
+    "a local root that is a CD-ROM": (
+        PC,
+        {},
+        [{**LOCAL, "device_type": "cdrom"}],
+        [CDROM],
+    ),
+    "the same on SATA": (Q35, {}, [{**LOCAL, "device_type": "cdrom"}], []),
+    "a local root on IDE": (Q35, {}, [{**LOCAL, "disk_bus": "ide"}], [DISK]),
+    "a second disk on IDE": (
+        Q35,
+        {},
+        [LOCAL, {**BLANK, "disk_bus": "ide"}],
+        [DISK],
+    ),
+    "a floppy": (
+        Q35,
+        {},
+        [LOCAL, {**BLANK, "device_type": "floppy"}],
+        ["guest_devices.device_type", "guest_devices.floppy_bus"],
+    ),
+    "a CD-ROM": (PC, {}, [LOCAL, {**BLANK, "device_type": "cdrom"}], [CDROM]),
+    "a config drive": (PC, {"config_drive": True}, [], [CDROM]),
+    "one on SATA": (Q35, {"config_drive": True}, [], []),
+    "none": (PC, {"config_drive": False}, [], []),
+}
+
+
+class TestBoots(verdicts.VerdictCase):
+    API_GATE = None
+
+    def test_each(self):
+        for name, (properties, keys, disks, rules) in BOOTS.items():
+            with self.subTest(name):
+                image = self.image(**properties)
+                first = [{**each, "uuid": image} for each in disks[:1]]
+                if disks:
+                    keys = {
+                        **keys,
+                        "block_device_mapping_v2": [*first, *disks[1:]],
+                    }
+                response = self.boot(image, **keys)
+                events = self.decisions()
+                reason = self.filtered(response)
+                (event,) = events
+                # Machine type pc is a warning on its own.
+                broken = set(event["rules"]) - {"guest_devices.machine_type"}
+                self.assertEqual(set(rules), broken)
+                self.assertEqual(bool(rules), event["outcome"] == "refuse")
+                self.assertEqual(bool(rules), bool(reason))
+
+    def test_what_a_rescue_of_it_would_boot(self):
+        """A RequestSpec does not keep base_image_ref."""
+        response = self.boot(self.image(**Q35, **URL))
+        self.assertIn("base_image_ref", self.filtered(response))
+
+
+class TestFirstOfSeveral(base.FakeDriverCase):
+    """Nova asks about several servers of a request by the first one."""
+
+    def test_it_is_deleted_while_it_is_scheduled(self):
+        # given a user who deletes the first one in that moment
+        from nova_vhard.gates import nova_stored
+
+        read, first = nova_stored.read, []
+
+        def late(spec):
+            first.append(spec.instance_uuid)
+            self.api.delete_server(spec.instance_uuid)
+            return read(spec)
+
+        self.stub_out("nova_vhard.gates.nova_stored.LATE", 0)
+        self.stub_out("nova_vhard.gates.nova_stored.read", late)
+        # when two are booted
+        image = self.image(**helpers.CLEAN)
+        response = self.boot(image, min_count=2, max_count=2)
+        self.assertEqual(202, response.status_int, response.text)
+        # then the other one has not been judged, and does not start
+        self.settle()
+        (other,) = (each["id"] for each in self.servers())
+        self.assertNotIn(other, first)
+        fault = self.fault(other)
+        self.assertIn(nova_stored.GONE[:40], fault)
