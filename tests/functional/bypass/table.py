@@ -77,7 +77,7 @@ BYPASSES = (
         6,
         "No property at all: a config drive or another CD-ROM on machine "
         "type pc gets an IDE bus",
-        (NOVA_API, GLANCE_API, SCHEDULER),
+        (SCHEDULER, NOVA_API, GLANCE_API),
         instead="x86_64=q35 in [libvirt] hw_machine_type of the hosts",
         tests=(
             "test_bypass_06_config_drive_on_machine_type_pc",
@@ -89,7 +89,7 @@ BYPASSES = (
         7,
         "disk_bus or device_type stands in the block device mapping of "
         "POST /servers, in either format",
-        (NOVA_API,),
+        (SCHEDULER, NOVA_API),
         tests=(
             "test_bypass_07_bus_in_the_block_device_mapping",
             "test_bypass_07_bus_of_a_second_disk",
@@ -100,7 +100,7 @@ BYPASSES = (
     Bypass(
         8,
         "A server boots from a volume whose image metadata its owner wrote",
-        (NOVA_API, SCHEDULER),
+        (SCHEDULER, NOVA_API),
         tests=("test_bypass_08_volume_image_metadata",),
     ),
     Bypass(
@@ -118,7 +118,7 @@ BYPASSES = (
     Bypass(
         10,
         "An image is older than the policy, or comes from another region",
-        (NOVA_API, SCHEDULER),
+        (SCHEDULER, NOVA_API),
         tests=("test_bypass_10_image_that_is_older_than_the_policy",),
     ),
     Bypass(
@@ -193,7 +193,7 @@ BYPASSES = (
     Bypass(
         18,
         "A flavor asks for a sound card, USB controller, watchdog or vIOMMU",
-        (NOVA_API, SCHEDULER),
+        (SCHEDULER, NOVA_API),
         tests=(
             "test_bypass_18_devices_of_a_flavor",
             "test_bypass_18_sound_and_usb_of_a_flavor",
@@ -228,8 +228,9 @@ BYPASSES = (
         22,
         "Another URL: the v2 pipeline, a project id in the path, "
         "os-volumes_boot",
-        (NOVA_API,),
-        instead="The gate must stand in both pipelines",
+        (SCHEDULER, NOVA_API),
+        instead="The scheduler's gate sees no URL. That of the Nova API must "
+        "stand in both pipelines for what is not scheduled",
         tests=(
             "test_bypass_22_both_pipelines_with_and_without_a_project",
             "test_bypass_22_old_name_of_servers",
@@ -237,8 +238,8 @@ BYPASSES = (
     ),
     Bypass(
         23,
-        "A resize brings in passthrough: the scheduler sees a move",
-        (NOVA_API, SCHEDULER, FLAVOR_WRITES),
+        "A resize brings in passthrough: Nova marks it as a move",
+        (SCHEDULER, NOVA_API, FLAVOR_WRITES),
         tests=(
             "test_bypass_23_passthrough_at_boot",
             "test_bypass_23_resize_that_brings_in_passthrough",
@@ -320,7 +321,7 @@ BYPASSES = (
         30,
         "A block device names two things, or a blank one names any: Nova "
         "reads the snapshot's volume, then the image, then the volume",
-        (NOVA_API,),
+        (SCHEDULER, NOVA_API),
         tests=(
             "test_bypass_30_blank_disk_that_names_something",
             "test_bypass_30_both_in_format_1",
@@ -335,6 +336,8 @@ BYPASSES = (
         "The image that comes speaks for devices that stay: the bus of a disk "
         "is kept, its controller and the machine type are the new image's",
         (NOVA_API,),
+        instead="A disk that is attached while a rebuild or rescue is under "
+        "way has the bus that Nova gives the next one, which the gate judges",
         tests=(
             "test_bypass_31_kept_bus_of_a_data_disk",
             "test_bypass_31_kept_floppy",
@@ -372,7 +375,7 @@ BYPASSES = (
         33,
         "A value that looks like none: a flavor by the number 0, a boot index "
         "of 0.0",
-        (NOVA_API, SCHEDULER),
+        (SCHEDULER, NOVA_API),
         tests=(
             "test_bypass_33_boot_index_of_the_root",
             "test_bypass_33_boot_with_the_flavor_of_a_number",
@@ -407,15 +410,14 @@ BYPASSES = (
         "An image, a root volume's snapshot or a flavor is hidden from the "
         "user, or a root volume not bootable, while the gate looks, and shown "
         "or bootable while Nova looks",
-        (NOVA_API, GLANCE_API, SCHEDULER),
-        instead="What the gate of the Nova API alone judges is answered 400 "
-        "by itself, and not passed on for Nova to look for the image; "
-        "without a flavor the image is judged all the same; what "
-        "Glance refuses the gate otherwise is refused Nova by the same "
-        "answer. Not so the own image of a server in a stable rescue: it may "
-        "be deleted, and the stored image metadata counts, as to Nova. If it "
-        "is shown before nova-compute looks, what it says arrives, until a "
-        "guard on the host looks at the guest itself",
+        (SCHEDULER, NOVA_API),
+        instead="A boot is judged by what Nova has read and stored. If the "
+        "image of a rebuild or rescue is hidden from the gate, the answer is "
+        "400, and Nova does not look for it. Not so the own image of a server "
+        "in a stable rescue: it may be deleted, and the stored image metadata "
+        "counts, as to Nova. Window: if its owner shows it in the "
+        "milliseconds before nova-compute looks, what it says arrives, until "
+        "a guard on the host looks at the guest itself",
         tests=(
             "test_bypass_36_boot_from_what_is_forbidden_yet",
             "test_bypass_36_boot_with_a_config_drive",
@@ -432,15 +434,16 @@ BYPASSES = (
         "An image, or a volume's image metadata, is changed between the "
         "gate's look and Nova's, into what is refused only beside the rest: "
         "a machine type under a config drive, a bus scsi without its model",
-        (NOVA_API,),
-        instead="A new server is made of the image or volume that was "
-        "judged: Nova reads Glance's and Cinder's answers to the gate. The "
-        "image of a rebuild or rescue is read by nova-compute once more; the "
-        "scheduler's gate judges the image of a rebuild with another one "
-        "again, but sees nothing beside it. What is changed until then "
-        "arrives, until a guard on the host looks at the guest itself. A rule "
-        "that allows machine type q35 alone refuses the other image by "
-        "itself, and needs nothing beside it",
+        (SCHEDULER,),
+        instead="A boot is judged by what Nova has read and stored. Window: "
+        "Nova reads the image of a rebuild or rescue, the snapshot of an "
+        "unshelve and the root volume of a stable rescue once more after the "
+        "gate of its API. Their owner may change them in these milliseconds; "
+        "the scheduler's gate judges the image of a rebuild with another one "
+        "again, but sees nothing beside it. The change then arrives, until a "
+        "guard on the host looks at the guest itself. A rule that allows "
+        "machine type q35 alone refuses the other image by itself, and needs "
+        "nothing beside it",
         tests=(
             "test_bypass_37_boot_from_a_volume_on_another_bus",
             "test_bypass_37_boot_from_a_volume_with_a_config_drive",

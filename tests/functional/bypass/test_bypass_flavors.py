@@ -132,5 +132,9 @@ class TestGuardedResize(ways.Guarded, Resize, base.LibvirtCase):
     pass
 
 
+class TestFilterAloneResize(ways.FilterAlone, Resize, base.LibvirtCase):
+    pass
+
+
 class TestOpenResize(ways.Open, Resize, base.LibvirtCase):
     pass

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows 36 and 37: an image that is another one after the gate has looked.
+"""Rows 36 and 37: an image that is another one after the API's gate looks.
+
+The scheduler's gate reads what Nova has stored, which is what the guest gets.
 
 Its owner shares it with a second project of theirs, and takes it back, as
 often as it needs: an image that is older than the policy, or exempted. A root
@@ -10,7 +12,6 @@ import copy
 from pathlib import Path
 
 import glanceclient.exc
-from nova import exception
 from nova.image import glance
 from nova.volume import cinder
 
@@ -24,7 +25,7 @@ PC = {"hw_machine_type": "pc"}
 CALL = "nova.image.glance.GlanceClientWrapper.call"
 
 
-class Rows(ways.Ways):
+class Boots(ways.Ways):
     def hide(self, error=glanceclient.exc.HTTPNotFound):
         """Hide every image from the gate; Nova's own reading is another."""
 
@@ -33,18 +34,10 @@ class Rows(ways.Ways):
 
         self.stub_out(CALL, call)
 
-    def refused(self, response, *devices):
-        if not self.GUARDED:
-            self.ends(response, *devices)
-            return
-        assert response.status_int == 400, response.text
-        self.settle()
-        self.clean(*devices)
-
     def change_after_the_look(self, image, **properties):
         """Change an image as soon as Glance has answered somebody."""
         stored = self.glance.images[image]["properties"]
-        if not self.GUARDED:
+        if self.API_GATE is None:
             # Nova, which is the first to look, looks after it
             stored.update(properties)
             return
@@ -57,53 +50,36 @@ class Rows(ways.Ways):
 
         self.stub_out(CALL, call)
 
-    def gets_what_was_judged(self, response, *devices):
-        assert response.status_int == 202, response.text
-        if self.GUARDED:
-            self.wait(response.json["server"]["id"], "ACTIVE")
-            self.clean(*devices)
-        else:
-            self.given(*devices)
-
-    def acted(self, action, **properties):
-        server = self.active(self.image())
-        home = Path(base.CONF.instances_path) / server
-        home.mkdir(exist_ok=True)
-        self.witness.texts.clear()
-        image = self.image(**properties)
-        self.hide()
-        self.refused(self.act(server, action(image)), IDE)
-
     def test_bypass_36_boot_with_a_config_drive(self):
-        """The scheduler's gate sees the image, and no config drive."""
+        """The scheduler's gate sees both."""
         image = self.image(**PC)
         self.hide()
-        self.refused(self.boot(image, config_drive=True), IDE)
+        self.boots(self.boot(image, config_drive=True), IDE)
 
     def test_bypass_36_boot_from_what_is_forbidden_yet(self):
         """Glance refuses it by a rule about what its owner may change."""
         image = self.image(**PC)
         self.hide(glanceclient.exc.HTTPForbidden)
-        self.refused(self.boot(image, config_drive=True), IDE)
+        self.boots(self.boot(image, config_drive=True), IDE)
 
     def test_bypass_37_boot_with_a_config_drive(self):
-        """The scheduler's gate sees the image, and no config drive."""
+        """The scheduler's gate sees both."""
         image = self.image(hw_machine_type="q35")
         self.change_after_the_look(image, **PC)
         response = self.boot(image, config_drive=True)
-        self.gets_what_was_judged(response, IDE)
+        self.boots(response, IDE)
 
     def test_bypass_37_boot_with_a_disk_of_its_own(self):
         image = self.image(hw_machine_type="q35")
         self.change_after_the_look(image, hw_disk_bus="ide")
         root = self.disk(image, source_type="image", volume_size=1)
         response = self.boot(None, block_device_mapping_v2=[root])
-        self.gets_what_was_judged(response, IDE)
+        self.boots(response, IDE)
 
     def change_volume_after_the_look(self, volume, **metadata):
         """Change a volume's image metadata as soon as Cinder has answered."""
         stored = self.cinder.volumes[volume]["volume_image_metadata"]
-        if not self.GUARDED:
+        if self.API_GATE is None:
             stored.update(metadata)
             return
         # of Nova's fixture, which has no API of its own
@@ -123,7 +99,7 @@ class Rows(ways.Ways):
         response = self.boot(
             None, block_device_mapping_v2=[self.disk(volume)], **request
         )
-        self.gets_what_was_judged(response, IDE)
+        self.boots(response, IDE)
 
     def test_bypass_37_boot_from_a_volume_with_a_config_drive(self):
         self.boots_on({"hw_machine_type": "q35"}, PC, config_drive=True)
@@ -142,7 +118,7 @@ class Rows(ways.Ways):
         response = self.boot(
             None, block_device_mapping_v2=[root], config_drive=True
         )
-        self.refused(response, IDE)
+        self.boots(response, IDE)
 
     def test_bypass_36_root_volume_that_is_not_bootable_yet(self):
         """Its owner says whether it is, in Cinder."""
@@ -151,30 +127,48 @@ class Rows(ways.Ways):
     def test_bypass_36_root_volume_that_cannot_be_read_yet(self):
         self.boots_from(volume_image_metadata={"min_ram": "little", **PC})
 
-    def hide_from_the_gate(self, look_up, error):
+    def hide_from_the_gate(self, look_up):
         """Have a look-up of the gate's own find nothing."""
 
         def none(*_args):
-            raise error
+            raise NotFound("not there yet")
 
-        self.stub_out(f"nova_vhard.gates.{look_up}", none)
+        name = f"nova_vhard.gates.nova_lookup.NovaLookups.{look_up}"
+        self.stub_out(name, none)
 
     def test_bypass_36_snapshot_that_is_not_there_yet(self):
         """Its project accepts it from another one, in Cinder."""
         snapshot = self.snapshot(self.volume(**PC))
-        error = exception.SnapshotNotFound(snapshot_id=snapshot)
-        self.hide_from_the_gate("nova_volumes.get_snapshot", error)
+        self.hide_from_the_gate("volume_snapshot")
         root = self.disk(snapshot, source_type="snapshot")
         response = self.boot(
             None, block_device_mapping_v2=[root], config_drive=True
         )
-        self.refused(response, IDE)
+        self.boots(response, IDE)
 
     def test_bypass_36_flavor_that_is_not_there_yet(self):
-        """The image is judged beside the config drive all the same."""
-        error = NotFound("no such flavor")
-        self.hide_from_the_gate("nova_lookup.NovaLookups.flavor", error)
+        """The scheduler's gate has it, and the image."""
+        self.hide_from_the_gate("flavor")
         self.boots(self.boot(self.image(**PC), config_drive=True), IDE)
+
+
+class Unscheduled(Boots):
+    """Nova's API looks for the image itself after the gate."""
+
+    def acted(self, action, **properties):
+        server = self.active(self.image())
+        home = Path(base.CONF.instances_path) / server
+        home.mkdir(exist_ok=True)
+        self.witness.texts.clear()
+        image = self.image(**properties)
+        self.hide()
+        response = self.act(server, action(image))
+        if not self.GUARDED:
+            self.ends(response, IDE)
+            return
+        assert response.status_int == 400, response.text
+        self.settle()
+        self.clean(IDE)
 
     def test_bypass_36_rebuild(self):
         def action(image):
@@ -189,9 +183,13 @@ class Rows(ways.Ways):
         self.acted(action, hw_disk_bus="ide")
 
 
-class TestGuarded(Rows, ways.Guarded, base.LibvirtCase):
+class TestGuarded(Unscheduled, ways.Guarded, base.LibvirtCase):
     pass
 
 
-class TestOpen(Rows, ways.Open, base.LibvirtCase):
+class TestFilterAlone(Boots, ways.FilterAlone, base.LibvirtCase):
+    pass
+
+
+class TestOpen(Unscheduled, ways.Open, base.LibvirtCase):
     pass

@@ -10,7 +10,7 @@ from tests.functional.nova import base, helpers
 EXPLICIT = "guest_devices: {disk_bus: {allow: [virtio], explicit: true}}\n"
 
 
-class Rows:
+class Boots:
     def test_bypass_04_block_device_mapping_property(self):
         """Nova keeps it out of the server's own metadata.
 
@@ -54,6 +54,8 @@ class Rows:
         image = self.image(hw_disk_bus="ide", hw_vif_model="e1000")
         self.boots(self.boot(image), 'bus="ide"')
 
+
+class Rows(Boots):
     def test_bypass_15_forced_host(self):
         """A forced host skips the scheduler's filters, not the API's gate."""
         body = self.wish(
@@ -70,6 +72,10 @@ class Rows:
 
 
 class TestGuarded(ways.Guarded, Rows, base.LibvirtCase):
+    pass
+
+
+class TestFilterAlone(ways.FilterAlone, Boots, base.LibvirtCase):
     pass
 
 

@@ -14,11 +14,7 @@ PC = {"hw_machine_type": "pc"}
 Q35 = {"hw_machine_type": "q35"}
 
 
-class Rows:
-    def rebuild(self, server, **properties):
-        image = self.image(**properties)
-        return self.act(server, {"rebuild": {"imageRef": image}})
-
+class Boots:
     def test_bypass_06_root_volume_by_another_spelling_of_zero(self):
         """Nova takes any text of digits for the number of a boot index."""
         for zero in ("00", "-0"):
@@ -39,6 +35,12 @@ class Rows:
             None, block_device_mapping=devices, config_drive=True
         )
         self.boots(response, IDE)
+
+
+class Rows(Boots):
+    def rebuild(self, server, **properties):
+        image = self.image(**properties)
+        return self.act(server, {"rebuild": {"imageRef": image}})
 
     def test_bypass_11_stable_rescue_reads_the_root_volume_anew(self):
         volume = self.volume(hw_vif_model="virtio")
@@ -87,6 +89,10 @@ class Rows:
 
 
 class TestGuarded(ways.Guarded, Rows, base.LibvirtCase):
+    pass
+
+
+class TestFilterAlone(ways.FilterAlone, Boots, base.LibvirtCase):
     pass
 
 

@@ -196,5 +196,9 @@ class TestGuardedTwoNames(TwoNames, ways.Guarded, base.LibvirtCase):
     pass
 
 
+class TestFilterAloneTwoNames(TwoNames, ways.FilterAlone, base.LibvirtCase):
+    pass
+
+
 class TestOpenTwoNames(TwoNames, ways.Open, base.LibvirtCase):
     pass

@@ -83,6 +83,10 @@ class TestGuarded(Values, ways.Guarded, base.LibvirtCase):
     pass
 
 
+class TestFilterAlone(Values, ways.FilterAlone, base.LibvirtCase):
+    pass
+
+
 class TestOpen(Values, ways.Open, base.LibvirtCase):
     pass
 

@@ -157,6 +157,39 @@ class Guarded(Ways):
     """A cloud with every gate."""
 
 
+class FilterAlone(Ways):
+    """A cloud without the API's gate: what is scheduled is closed there.
+
+    Each try is one that Nova's API accepts.
+    """
+
+    API_GATE = None
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.judged = self.decisions()
+
+    def ends(
+        self,
+        response: webob.Response,
+        *devices: Device,
+        names: Iterable[str] = (),
+    ) -> None:
+        """Check that the scheduler's gate has refused, and no guest has it."""
+        assert response.status_int in (200, 202), response.text
+        self.settle()
+        outcomes = [(each["gate"], each["outcome"]) for each in self.judged]
+        assert outcomes[-1:] == [("scheduler", "refuse")]
+        self.judged.clear()
+        self.clean(*devices)
+
+    def boots(self, response: webob.Response, *devices: Device) -> None:
+        """Check how a POST /servers ended: in ERROR, with the reason."""
+        self.ends(response, *devices)
+        fault = self.fault(response.json["server"]["id"])
+        assert "(allowed:" in fault, fault
+
+
 class Open(Ways):
     """The same cloud as Nova ships."""
 

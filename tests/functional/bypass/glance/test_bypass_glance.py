@@ -22,8 +22,6 @@ from tests.functional.glance.wire import (
 
 EXPLICIT = [
     {"hw_disk_bus": "ide"},
-    {"hw_cdrom_bus": "ide"},
-    {"hw_floppy_bus": "fdc"},
     {"hw_vif_model": "e1000"},
 ]
 PATCHES = {
