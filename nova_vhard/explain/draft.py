@@ -180,7 +180,7 @@ class _Lookups:
                     lazy = isinstance(answer, Iterator)
                     answers[key] = list(answer) if lazy else answer
             except (NotFound, LookupFailed) as error:
-                raise NotAnswered(str(error)) from error
+                raise NotAnswered from error
             return self._edited(answers[key])
 
         return look_up

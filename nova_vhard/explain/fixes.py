@@ -162,8 +162,8 @@ def _both(
 
 
 def _listed(names: list[str], last: str = "and") -> str:
-    *most, final = [clean(name) for name in names] or [""]
-    return f"{', '.join(most)} {last} {final}" if most else final
+    """Return names as words: a, b and c."""
+    return f" {last} ".join(", ".join(map(clean, names)).rsplit(", ", 1))
 
 
 def _copy(holder: Holder, document: Document) -> str:

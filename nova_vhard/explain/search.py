@@ -118,22 +118,24 @@ def fix(
     """
     if request.image is not None:
         read = _reading(request, request.image)
+    stopped = Fix(Draft(request.subject), wanted, complete=False)
+    if read is None or not wanted:
+        return stopped
     try:
-        if read and wanted:
-            return _Search(
-                policy,
-                wanted,
-                request.subject,
-                today,
-                read,
-                left=MOST_JUDGEMENTS,
-                end=time.thread_time() + MOST_SECONDS,
-            ).run()
+        return _Search(
+            policy,
+            wanted,
+            request.subject,
+            today,
+            read,
+            left=MOST_JUDGEMENTS,
+            end=time.thread_time() + MOST_SECONDS,
+        ).run()
     except NotAnswered:
-        LOG.debug("No fix is searched: a look-up has found nothing")
+        return stopped
     except Exception:
-        LOG.exception("No fix was found for a refusal")
-    return Fix(Draft(request.subject), wanted, complete=False)
+        LOG.exception("The search for the fix of a refusal has failed")
+        return stopped
 
 
 def _reading(request: ServerRequest, image: Image) -> Read:
@@ -347,7 +349,7 @@ class _Search:
         self, kind: str | None, place: Place, draft: Draft
     ) -> Iterator[str]:
         """Yield allowed values that QEMU can have, in the policy's order."""
-        rule = self.policy.guest_devices.get(kind or "")
+        rule = self.policy.guest_devices.get(str(kind))
         if rule is None:
             return
         documents = draft.documents[place], *draft.documents.values()

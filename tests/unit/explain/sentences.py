@@ -251,6 +251,8 @@ def of_fixes() -> Iterator[Case]:
     who = Subject(BOOT, "p1", image="1f2e")
     named = of_image(Image(IDE, holder=NOBODY), who)
     yield "image: the one that is named", partial(fixed, RULES, named)
+    volume = of_image(Image(IDE, None, VOLUME), who)
+    yield "volume: one without an id", partial(fixed, RULES, volume)
     yield "two places, and two that nothing helps", partial(fixed, *places())
     yield (
         "volume: a removal",
@@ -332,8 +334,8 @@ def faults() -> Iterator[Case]:
     """Yield what servers' faults say."""
     alias = Passthrough("aliases", "gpu", "flavor extra spec x")
     devices, _ = of_hardware(passthrough=(alias,))
-    none = allowing({}, passthrough={"allow": {}})
-    yield "fault: passthrough", partial(fault, none, devices)
+    other = allowing({}, passthrough={"allow": {"aliases": ["other"]}})
+    yield "fault: passthrough", partial(fault, other, devices)
     many = {
         **TWO,
         "img_config_drive": "mandatory",

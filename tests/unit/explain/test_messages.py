@@ -32,6 +32,16 @@ def test_what_others_wrote_is_bounded(source, why, asked):
     assert text == f"{asked} (allowed: none)"
 
 
+@pytest.mark.parametrize(
+    ("allowed", "words"),
+    [((), "none"), (("a",), "a"), (("a", "b\n"), "a, b")],
+)
+def test_what_is_allowed_is_in_a_table(allowed, words):
+    choice = DeviceChoice("vif_model", "e1000", "x")
+    text = messages.asked(Violation(RULE, choice, Mode.ENFORCE, allowed))
+    assert text == f"x='e1000' (allowed: {words})"
+
+
 def test_the_order_is_the_catalogues_not_the_bodys():
     properties = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
     texts = {

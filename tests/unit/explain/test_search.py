@@ -68,6 +68,11 @@ CDROM = {"hw_rescue_device": "cdrom", "hw_rescue_bus": "ide"}
 GONE = {"hw_rescue_bus": None}
 
 
+def refusals_of(request, rules):
+    """Return what is to be fixed of a request."""
+    return request.verdict(rules, TODAY).refusals
+
+
 def listed(*entries):
     return {"mappings": json.dumps(entries)}
 
@@ -80,6 +85,12 @@ def listed(*entries):
         # a bus that needs none comes first
         (
             {**SCSI, "disk_bus": ["scsi", "virtio"]},
+            {"hw_disk_bus": "ide"},
+            {"hw_disk_bus": "virtio"},
+        ),
+        # whatever its controller is
+        (
+            {"disk_bus": ["scsi", "virtio"]},
             {"hw_disk_bus": "ide"},
             {"hw_disk_bus": "virtio"},
         ),
@@ -143,6 +154,12 @@ def listed(*entries):
             {"vif_model": ["v*"]},
             {"hw_vif_model": "e1000"},
             {"hw_vif_model": "virtio"},
+        ),
+        # a shell would take it for two words
+        (
+            {"machine_type": ["odd one", "q35"]},
+            {"hw_machine_type": "pc"},
+            {"hw_machine_type": "q35"},
         ),
         # a legacy name is not written
         (
@@ -218,6 +235,8 @@ def test_an_image(kinds, properties, expected):
     [
         # on what needs no controller
         (["scsi", "virtio"], {}, {"hw_rescue_bus": "virtio"}),
+        # on what a disk can have
+        (["xen", "usb"], {}, {"hw_rescue_bus": "usb"}),
         # without the property it is on the bus of the disks
         (["scsi"], {"hw_disk_bus": "sata"}, GONE),
         ([], {"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}, GONE),
@@ -268,6 +287,11 @@ def test_a_machine_type(allow, properties, assume, machine):
             "vm_mode",
         ),
         ({"machine_type": ["pc-q35-*"]}, {}, "machine_type"),
+        (
+            {"machine_type": {"allow": ["*"], "explicit": True}},
+            {"hw_architecture": "sparc"},
+            "machine_type",
+        ),
         # an image does not become one of another architecture, or system
         (
             {"architecture": ["x86_64"]},
@@ -423,6 +447,13 @@ def test_a_change_of_an_image(operation, kinds, before, after, expected):
     assert (edits(fix), left(fix)) == (expected, [])
 
 
+def test_a_change_that_removes_what_kept_another_device_out():
+    parallels = {"virt_type": "parallels"}
+    rules = allowing({"scsi_model": []}, assume=parallels)
+    _, fix = found(rules, change({"hw_disk_bus": "virtio"}, {}, UPDATE))
+    assert (edits(fix), left(fix)) == ({"hw_disk_bus": None}, [])
+
+
 def test_a_change_as_it_is_left():
     rules = allowing({"sound_model": [], "disk_bus": ["virtio"]})
     before = {"hw_sound_model": "ich6", "x": "1"}
@@ -546,6 +577,11 @@ def test_a_flavor():
     gone = {"hw:tpm_model": None, "hw:tpm_version": None}
     assert (edits(fix), left(fix)) == (gone, [])
     assert {each["place"] for each in fix.changes} == {"flavor"}
+    # a flavor is chosen, not written: no value is tried
+    judged = []
+    rules = allowing({"tpm_version": ["1.2"]})
+    found(rules, request, lambda draft: judged.append(draft) or read(draft))
+    assert len(judged) == 2
 
 
 def test_a_volume():
@@ -582,6 +618,20 @@ def test_without_an_answer_nothing_is_searched(error, caplog):
     find.answers["boot_flavor"] = error
     refusals, fix = found(allowing(DISKS), request, read)
     assert (edits(fix), fix.left, fix.complete) == ({}, refusals, False)
+    assert fix.draft.subject == request.subject
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_without_a_reader_or_a_violation_nothing_is_searched(
+    is_wanted, caplog
+):
+    rules = allowing(DISKS)
+    request = ServerRequest(of(THREE).hardware, Subject(BOOT, "p1"))
+    wanted = refusals_of(request, rules) if is_wanted else ()
+    read = None if is_wanted else lambda _draft: request
+    fix = search.fix(rules, wanted, request, TODAY, read)
+    assert (edits(fix), fix.left, fix.complete) == ({}, wanted, False)
     assert not caplog.records
 
 
@@ -771,6 +821,11 @@ def test_an_exemption_of_an_image_is_not_one_of_its_copy():
     properties = {"hw_disk_bus": "ide", "hw_vif_model": "e1000"}
     _, fix = found(rules, of(properties, holder=FOREIGN))
     assert edits(fix) == {"hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
+    # as one of the project is
+    project = {k: v for k, v in exemption.items() if k != "images"}
+    rules = allowing(kinds, exemptions=[project])
+    _, fix = found(rules, of(properties, holder=FOREIGN))
+    assert edits(fix) == {"hw_disk_bus": "virtio"}
     own = {**exemption, "images": [OWN.id]}
     _, fix = found(allowing(kinds, exemptions=[own]), of(properties))
     assert edits(fix) == {"hw_disk_bus": "virtio"}
@@ -887,6 +942,17 @@ def test_a_search_is_bounded_by_judgements(most, monkeypatch):
     assert left(fix)
 
 
+def test_needless_edits_are_dropped_within_the_bound(monkeypatch):
+    rules = allowing({**NONE_EMULATED, **UEFI, **SCSI, "pmu": []})
+    request = of({"hw_emulation_architecture": "s390x", "hw_pmu": "true"})
+    fix, most = counted(rules, request, monkeypatch)
+    assert not fix.left
+    for bound in range(1, most):
+        within = {"MOST_JUDGEMENTS": bound}
+        _, judged = counted(rules, request, monkeypatch, **within)
+        assert judged == bound
+
+
 def test_a_search_is_bounded_by_the_threads_processor_time(monkeypatch):
     rules = allowing({"vif_model": ["lan9118"]})
     request = of({"hw_vif_model": "e1000"})
@@ -916,6 +982,8 @@ def test_a_fault_of_the_search_is_logged_and_fixes_nothing(caplog):
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert "ZeroDivisionError" in str(record.exc_info)
+    text = "The search for the fix of a refusal has failed"
+    assert record.getMessage() == text
 
 
 def test_the_order_of_a_search_is_fixed():
