@@ -108,7 +108,8 @@ def with_new_disk(
         Nova names the volume, whatever the guest is made of
     """
     bus = _bus_by_name(stored)
-    if bus is None:
+    if bus != "scsi":
+        # It is on the disks' bus, as any disk without a bus of its own.
         return request
     # Not by the names of an image property: that of the image of the moment
     # may say nothing.
@@ -121,13 +122,15 @@ def with_new_disk(
 
 
 def _bus_by_name(stored: HardwareRequest) -> str | None:
-    """Return scsi if Nova names disks sda, sdb, …: it goes by the name."""
-    buses = {
-        choice.value
-        for choice in stored.explicit("disk_bus")
-        if "hw_disk_bus" in choice.names
-    }
-    return None if buses.isdisjoint(_NAMED_SD) else "scsi"
+    """Return the bus that Nova takes a new disk's name for.
+
+    It names a disk by the bus of the stored image, and then goes by the name:
+    sda is on scsi.
+    """
+    for choice in stored.explicit("disk_bus"):
+        if "hw_disk_bus" in choice.names:
+            return "scsi" if choice.value in _NAMED_SD else choice.value
+    return None
 
 
 def bus_of(device: KeptDevice) -> str | None:

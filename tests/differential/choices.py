@@ -64,6 +64,7 @@ def hosts(draw: Any) -> Assume:
         machine_type=draw(some.sampled_from(({}, q35, q35, {"x86_64": "pc"}))),
         use_virtio_for_bridges=draw(some.booleans()),
         force_config_drive=draw(some.integers(0, 4)) == 0,
+        pointer_model=draw(some.sampled_from(("usbtablet", "ps2mouse"))),
     )
 
 

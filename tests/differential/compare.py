@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from nova_vhard.policy.defaults import implied, names_of
+from nova_vhard.policy.defaults import implied, names_of, with_assumed
 from nova_vhard.policy.hardware import NEW_DISK, SERVER, HardwareRequest
 from tests.differential import servers
 from tests.differential.nova_servers import ExistingServer, Made
@@ -14,11 +14,18 @@ _TYPE = {"cdrom_bus": ("cdrom",), "floppy_bus": ("floppy",)}
 #: What libosinfo picks, and nobody knows here.
 UNKNOWN = {"disk_bus", "vif_model"}
 
+#: What is judged where the flavor is known.
+BY_FLAVOR = {"rng", "rng_model"}
+
+#: What libvirt or QEMU picks, which Nova does not know.
+NOT_NOVAS = {"pmu", "scsi_model", "usb_model"}
+
 Given = dict[str, set[str]]
 
 
 def judged(request: HardwareRequest, host: Any) -> dict[str, set[Any]]:
     """Return every value that a policy would judge, by kind."""
+    request = with_assumed(request, host)
     result: dict[str, set[Any]] = {}
     for wish in (*request.choices, *implied(request, host)):
         if names_of(wish, request):
@@ -29,7 +36,9 @@ def judged(request: HardwareRequest, host: Any) -> dict[str, set[Any]]:
 def check_given(given: Given, request: HardwareRequest, host: Any) -> None:
     """Check that whatever Nova gives is judged."""
     seen = judged(request, host)
-    for kind, values in given.items():
+    unread = set() if request.has_flavor else BY_FLAVOR
+    for kind in given.keys() - unread:
+        values = given[kind]
         known = seen.get(kind, set())
         if None in known and values != {None}:
             # what libosinfo picks, and nothing else, may be unknown
@@ -41,8 +50,8 @@ def check_given(given: Given, request: HardwareRequest, host: Any) -> None:
 
 def check_defaults(picked: Given, request: HardwareRequest, host: Any) -> None:
     """Check that what is taken for a default is what Nova picks."""
-    for wish in implied(request, host):
-        if wish.value is not None and wish.kind != "scsi_model":
+    for wish in implied(with_assumed(request, host), host):
+        if wish.value is not None and wish.kind not in NOT_NOVAS:
             assert wish.value in picked[wish.kind], (wish, picked)
 
 
@@ -50,11 +59,22 @@ def check(
     result: ExistingServer, request: HardwareRequest, made: Made
 ) -> None:
     """Compare what is judged with what Nova makes."""
-    check_given(made.given, request, result.host)
+    # A volume that is not connected yet may be when the guest is rescued.
+    rescue = result.server.operation == servers.RESCUE
+    settled = result.server.connected or not rescue
+    disks = made.buses.get("disk", set()) | made.buses.get("lun", set())
+    on_disks = made.given["disk_bus"] & disks if settled else set()
+    check_given({**made.given, "disk_bus": on_disks}, request, result.host)
+    # A CD-ROM or floppy on the disks' bus has one of its own if Nova kept it.
+    seen = judged(request, result.host)
+    known = set().union(
+        *(seen.get(kind, set()) for kind in ("disk_bus", *_TYPE))
+    )
+    others = made.given["disk_bus"] - disks
+    assert others <= known or None in known, (others, seen)
     check_defaults(made.picked, request, result.host)
     check_controller(result, request, made)
-    # A volume that is not connected yet may be when the guest is rescued.
-    if result.server.connected or result.server.operation != servers.RESCUE:
+    if settled:
         for wish in request.choices:
             # The disk that may come is judged whether it comes or not.
             came = wish.device == NEW_DISK and result.server.attached

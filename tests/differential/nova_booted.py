@@ -17,6 +17,7 @@ from nova.block_device import BlockDeviceDict
 from nova.compute import manager
 from nova.objects import block_device as rows_of
 from nova.virt import configdrive
+from nova.virt.libvirt import blockinfo
 from nova.virt.libvirt import utils as libvirt_utils
 
 from tests.differential import nova_devices, nova_host, servers
@@ -90,12 +91,31 @@ class BootedServer(nova_devices.Guests):
                 self.instance, self.bdms, row
             )
             self.bdms.objects.append(row)
+        if self.server.operation != servers.UNSHELVE:
+            # Only what is attached to an offloaded server has no name yet.
+            self.add_names()
+        else:
+            # as _register_undefined_instance_details does with a guest
+            bus = blockinfo.get_disk_bus_for_device_type(
+                self.instance, self.host.virt_type, self.meta
+            )
+            self.instance.system_metadata.setdefault("image_hw_disk_bus", bus)
         for row in self.bdms:
             if row.is_volume:
                 row.volume_id = row.volume_id or VOLUME
                 row.connection_info = (
                     _CONNECTED if self.server.connected else None
                 )
+
+    def add_names(self) -> None:
+        """Name devices as ``_add_missing_dev_names`` does."""
+        for row in self.bdms:
+            row.device_name = (
+                row.device_name
+                or self.driver.get_device_name_for_instance(
+                    self.instance, self.bdms, row
+                )
+            )
 
     def on(self, host: Any) -> None:
         """Let it run on a host with these settings."""

@@ -104,21 +104,20 @@ class Guests:
     def storage(self) -> Given:
         """Return the buses of what the guest gets, by kind of device."""
         devices = virt_driver.get_block_device_info(self.instance, self.rows())
-        return self.buses(
-            blockinfo.get_disk_info(
-                self.host.virt_type, self.instance, self.meta, devices
-            )
+        info = blockinfo.get_disk_info(
+            self.host.virt_type, self.instance, self.meta, devices
         )
+        # with that of what is plugged in later
+        return self.buses(info, info["disk_bus"])
 
-    def buses(self, info: Any) -> Given:
+    def buses(self, info: Any, *more: str) -> Given:
         """Return the same of what blockinfo.get_disk_info returned.
 
         A root or a local CD-ROM without a bus of its own goes onto the
         disks' bus, and is judged with the disks.
         """
         result: Given = {
-            # what is plugged in later
-            "disk_bus": {info["disk_bus"]},
+            "disk_bus": set(more),
             "cdrom_bus": set(),
             "floppy_bus": set(),
         }

@@ -29,9 +29,6 @@ from tests.differential.values import VOLUME
 
 CONF = nova.conf.CONF
 
-#: What Nova adds to a guest by ``[DEFAULT] pointer_model``.
-POINTERS = ("usbtablet", "ps2mouse", None)
-
 #: What nova-api and nova-compute keep with a server beside its image.
 _METADATA = {
     "owner_user_name": "user",
@@ -79,16 +76,12 @@ class Host:
         self.networks = fake_network.fake_get_instance_nw_info(case)
         self._drivers: dict[Any, Any] = {}
 
-    def domain(
-        self, guest: Guest, pointer: str | None, rescue: bool = False
-    ) -> str | None:
+    def domain(self, guest: Guest, rescue: bool = False) -> str | None:
         """Return the XML that Nova hands to libvirt.
 
-        :param pointer: what ``[DEFAULT] pointer_model`` is
         :param rescue: whether it is rescued with its own image
         :returns: None if Nova makes no such guest
         """
-        CONF.set_override("pointer_model", pointer)
         self.libvirt.mock_uname.return_value = fake_libvirt.os_uname(
             "Linux", "", "6.12.0", "", guest.host.architecture
         )

@@ -24,7 +24,6 @@ def nova_at_rest() -> Iterator[None]:
     """Configure Nova as far as its libvirt driver looks, with libosinfo."""
     objects.register_all()
     CONF([], project="nova", default_config_files=[])
-    CONF.set_override("pointer_model", "ps2mouse")
     database = osinfo._OsInfoDatabase
     with (
         mock.patch.object(osinfo, "libosinfo", fakelibosinfo),
@@ -32,7 +31,6 @@ def nova_at_rest() -> Iterator[None]:
     ):
         yield
     CONF.reset()
-    CONF.clear_override("pointer_model")
 
 
 @contextmanager
@@ -46,13 +44,16 @@ def on(host: Assume) -> Iterator[None]:
     }
     for name, value in settings.items():
         CONF.set_override(name, value, "libvirt")
-    CONF.set_override("force_config_drive", host.force_config_drive)
+    more = ("force_config_drive", "pointer_model")
+    for name in more:
+        CONF.set_override(name, getattr(host, name))
     architecture = mock.Mock(return_value=host.architecture)
     with mock.patch.object(fields.Architecture, "from_host", architecture):
         yield
     for name in settings:
         CONF.clear_override(name, "libvirt")
-    CONF.clear_override("force_config_drive")
+    for name in more:
+        CONF.clear_override(name)
 
 
 def driver_on(host: Assume) -> Any:

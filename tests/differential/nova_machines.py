@@ -84,9 +84,15 @@ def more(guest: Any) -> Given:
     domain.os_type = fields.VMMode.HVM
     pointer = guest.driver._guest_add_pointer_device(domain, guest.meta)
     if pointer is not None:
-        usb = guest.meta.properties.get("hw_input_bus") is None
-        name = "pointer_model" if usb else "input_bus"
-        result[name] = "usbtablet" if usb else pointer.bus
+        result["input_bus"] = pointer.bus
+        if guest.meta.properties.get("hw_input_bus") is None:
+            result["pointer_model"] = "usbtablet"
+    guest.driver._add_rng_device(domain, *both)
+    if any(
+        isinstance(each, config.LibvirtConfigGuestRng)
+        for each in domain.devices
+    ):
+        result |= {"rng": "true", "rng_model": "virtio"}
     given = {kind: {str(each)} for kind, each in result.items() if each}
     keyboard = guest.driver._guest_add_keyboard_device(domain, guest.meta)
     if keyboard is not None:

@@ -59,7 +59,9 @@ class ExistingServer(nova_booted.BootedServer):
             return self._rescued()
         if operation == servers.REBUILD:
             meta = self._replaced_image(OTHER_IMAGE)
-        elif operation == servers.UNSHELVE and not self.server.volume_backed:
+        elif operation == servers.UNSHELVE:
+            self.add_names()
+        if operation == servers.UNSHELVE and not self.server.volume_backed:
             meta = objects.ImageMeta.from_image_ref(
                 self.context, cloud.glance, SNAPSHOT_IMAGE
             )

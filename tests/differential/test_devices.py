@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from nova_vhard.policy.hardware import HardwareRequest
-from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import nova_api
+from nova_vhard.request.parts import with_specs
 from tests import seeds
 from tests.differential import choices, nova_devices, nova_host
 from tests.differential.compare import check_defaults, check_given, judged
@@ -35,7 +35,7 @@ def asked_for(guest: choices.Guest) -> HardwareRequest:
         "config_drive": guest.config_drive,
     }
     request = image_reader.read(guest.properties, guest.disk_format)
-    request = request.plus(flavor_reader.read(guest.specs))
+    request = with_specs(request, guest.specs)
     return request.plus(*nova_api.in_body(body))
 
 

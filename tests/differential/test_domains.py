@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import strategies as some
 
 from nova_vhard.policy import document
 from nova_vhard.policy.hardware import HardwareRequest
@@ -34,6 +33,8 @@ from tests.differential.values import PROPERTIES, SPECS
 TRIED: Counter[str] = Counter()
 TODAY = datetime.date(2026, 11, 27)
 Q35 = Assume(machine_type={"x86_64": "q35"})
+#: What ``[DEFAULT] pointer_model`` may be.
+POINTERS = ("usbtablet", "ps2mouse")
 
 
 @pytest.fixture(scope="module")
@@ -77,16 +78,10 @@ def test_search_of_domains(
 ) -> None:
     """Domains: what the driver's XML tells is what was judged before."""
 
-    @seeds.searched(
-        some.tuples(
-            choices.guests(), some.sampled_from(nova_domains.POINTERS)
-        ),
-        60,
-    )
-    def search(example: tuple[choices.Guest, str | None]) -> None:
-        guest, pointer = example
+    @seeds.searched(choices.guests(), 60)
+    def search(guest: choices.Guest) -> None:
         TRIED["examples"] += 1
-        xml = host.domain(guest, pointer)
+        xml = host.domain(guest)
         if xml is None:
             TRIED["refused"] += 1
             return
@@ -111,14 +106,12 @@ def pairs(values: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
         yield from ((name, value) for value in listed)
 
 
-def singles() -> Iterator[tuple[choices.Guest, str | None]]:
+def singles() -> Iterator[choices.Guest]:
     """Yield a guest for each value that an image or a flavor can say.
 
     Machines and pointers take turns.
     """
-    turns = itertools.cycle(
-        itertools.product(("q35", "pc"), nova_domains.POINTERS)
-    )
+    turns = itertools.cycle(itertools.product(("q35", "pc"), POINTERS))
     asked = [
         *(({name: value}, {}) for name, value in pairs(PROPERTIES)),
         *(({}, {name: value}) for name, value in pairs(SPECS)),
@@ -126,18 +119,15 @@ def singles() -> Iterator[tuple[choices.Guest, str | None]]:
     for (properties, specs), (machine, pointer) in zip(
         asked, turns, strict=False
     ):
-        host = Assume(machine_type={"x86_64": machine})
+        host = Assume(machine_type={"x86_64": machine}, pointer_model=pointer)
         root = [dict(block_devices.ROOT)]
-        yield (
-            choices.Guest(properties, "raw", specs, root, True, host),
-            pointer,
-        )
+        yield choices.Guest(properties, "raw", specs, root, True, host)
 
 
 def test_every_value_by_itself(host: nova_domains.Host) -> None:
     made = 0
-    for guest, pointer in singles():
-        xml = host.domain(guest, pointer)
+    for guest in singles():
+        xml = host.domain(guest)
         if xml is None:
             continue
         made += 1
@@ -156,7 +146,7 @@ def test_disk_of_a_rescue_is_told_as_one(host: nova_domains.Host) -> None:
         True,
         Q35,
     )
-    xml = host.domain(guest, "ps2mouse", rescue=True)
+    xml = host.domain(guest, rescue=True)
     assert xml is not None
     assert "disk.rescue" in xml
     values = domains.values_of(domains.read(xml, guest))
@@ -169,13 +159,13 @@ def shipped(name: str) -> Policy:
     return document.load(document.shipped(name))
 
 
-@pytest.mark.parametrize("pointer", nova_domains.POINTERS)
+@pytest.mark.parametrize("pointer", POINTERS)
 @pytest.mark.parametrize("machine", ["q35", "pc"])
 @pytest.mark.parametrize("config_drive", [False, True])
 def test_clean_guest_is_never_refused(
     host: nova_domains.Host,
     libvirt: real_libvirt.RealLibvirt | None,
-    pointer: str | None,
+    pointer: str,
     machine: str,
     config_drive: bool,
 ) -> None:
@@ -191,9 +181,9 @@ def test_clean_guest_is_never_refused(
         {},
         [dict(block_devices.ROOT)],
         config_drive,
-        Assume(machine_type={"x86_64": machine}),
+        Assume(machine_type={"x86_64": machine}, pointer_model=pointer),
     )
-    xml = host.domain(guest, pointer)
+    xml = host.domain(guest)
     assert xml is not None
     texts = [xml]
     if libvirt:

@@ -150,7 +150,8 @@ def test_disks_that_take_the_bus_of_the_image(device, disks):
         ("sata", None, [("disk_bus", "scsi")]),
         ("usb", None, [("disk_bus", "scsi")]),
         ("scsi", None, [("disk_bus", "scsi")]),
-        ("virtio", None, []),
+        ("virtio", None, [("disk_bus", "virtio")]),
+        ("ide", None, [("disk_bus", "ide")]),
         # it has a name already, which decides
         ("sata", "vdb", [("disk_bus", "virtio")]),
     ],
