@@ -4,27 +4,48 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import yaml
 from vhard_rst import literals, plain, table
 
 # Sphinx does not have the checkout in its path.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.functional.bypass.table import BYPASSES, Bypass
 
+SETUPS = Path(__file__).parents[2] / "tests/functional/bypass/setups.yaml"
+
 
 def bypasses() -> str:
-    """Return all rows: what is tried, what closes it, and its tests."""
-    head = ("", "What somebody does", "What closes it", "Tests")
+    """Return all rows: what is tried, what closes it, and its tests.
+
+    Two columns say whether one gate alone closes it, as ``tox -e gates`` has
+    found.
+    """
+    kept = yaml.safe_load(SETUPS.read_text("utf-8"))
+    head = (
+        *("", "What somebody does", "What closes it"),
+        *("Filter alone", "API gate alone", "Tests"),
+    )
     rows = (
         (
             str(bypass.number),
             plain(bypass.path),
             _closed(bypass),
+            *(_alone(kept, gate, bypass) for gate in ("filter", "api")),
             _tests(bypass),
         )
         for bypass in BYPASSES
     )
-    return table(head, rows, (4, 36, 32, 28))
+    return table(head, rows, (4, 32, 28, 8, 8, 20))
+
+
+def _alone(kept: dict[str, Any], gate: str, bypass: Bypass) -> str:
+    """Return "closed", "open", or "" where the gate has nothing to judge."""
+    found = kept.get(gate, {})
+    return "".join(
+        name for name, rows in found.items() if bypass.number in rows
+    )
 
 
 def _closed(bypass: Bypass) -> str:

@@ -127,10 +127,12 @@ def _bus_by_name(stored: HardwareRequest) -> str | None:
     It names a disk by the bus of the stored image, and then goes by the name:
     sda is on scsi.
     """
-    for choice in stored.explicit("disk_bus"):
-        if "hw_disk_bus" in choice.names:
-            return "scsi" if choice.value in _NAMED_SD else choice.value
-    return None
+    buses = (
+        choice.value
+        for choice in stored.explicit("disk_bus")
+        if "hw_disk_bus" in choice.names
+    )
+    return next(("scsi" if bus in _NAMED_SD else bus for bus in buses), None)
 
 
 def bus_of(device: KeptDevice) -> str | None:

@@ -73,7 +73,8 @@ _POLICY = (
     *_unit("test_leading", "test_subject"),
     *_unit("test_help_url", "test_notify"),
     *_unit("test_exempted", "test_log", "test_policy_faults"),
-    *_unit("test_judge_texts", "test_server_request"),
+    *_unit("test_judge_texts", "test_server_request", "test_requires"),
+    *_unit("test_kept", "test_rescues", "test_server_reader"),
     *_unit("test_origin", "test_references", "test_replacements"),
     *_unit("test_schema_faults", "test_source", "test_trusted", "test_yaml"),
     *_unit("cli/test_policy_check", "cli/test_policy_explain"),
@@ -83,7 +84,7 @@ _POLICY = (
     *_unit("test_bad_policy", "test_files"),
     *_unit("test_server_exemptions", "host/test_guests", "host/test_running"),
     *_unit("test_domain_reader", "test_pci", "test_terminal", "test_xml"),
-    *_fuzz("scheduler"),
+    *_fuzz("policy", "scheduler"),
 )
 _EXPLAIN = (
     *_unit("explain/test_draft", "explain/test_messages"),
@@ -98,8 +99,9 @@ _REQUEST = (
     *_unit("test_changes", "test_kept", "test_rescues"),
     *_unit("test_described", "test_flavor_traits", "test_one_time_use"),
     *_unit("test_server_reader", "test_domain_reader", "guard/test_judge"),
-    *_unit("test_judge_texts", "test_server_request"),
-    *_fuzz("nova", "scheduler"),
+    *_unit("test_judge_texts", "test_server_request", "test_references"),
+    *_unit("test_exempted", "test_verdict", "explain/test_draft"),
+    *_fuzz("domain", "nova", "scheduler"),
     *_VERDICTS,
 )
 _GATES = (

@@ -88,7 +88,7 @@ class Rows(Images):
         )
 
 
-class TestGuarded(Rows, base.FakeDriverCase):
+class TestGuarded(ways.Guarded, Rows, base.FakeDriverCase):
     pass
 
 
