@@ -18,9 +18,7 @@ from tests.functional.nova.conftest import (  # noqa: F401 - hooks of pytest
 
 SETUPS = Path(__file__).with_name("setups.yaml")
 #: A row, tried in a cloud with gates.
-TRY = re.compile(
-    r"bypass/test_.*::TestGuarded\w*::test_bypass_(\d+)"
-)
+TRY = re.compile(r"bypass/test_.*::TestGuarded\w*::test_bypass_(\d+)")
 _closed: dict[int, bool] = {}
 
 
