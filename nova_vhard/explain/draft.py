@@ -18,7 +18,7 @@ from nova_vhard.policy.hardware import (
     NOBODY,
     Holder,
 )
-from nova_vhard.policy.subject import Subject
+from nova_vhard.policy.subject import ATTACH, Subject
 from nova_vhard.request.image import READ
 from nova_vhard.request.lookups import (
     Body,
@@ -200,7 +200,10 @@ class _Lookups:
         if isinstance(answer, Flavor):
             specs = self._draft.of(FLAVOR, NOBODY, answer.extra_specs)
             return replace(answer, extra_specs=specs)
-        if isinstance(answer, Server):
+        operation = self._draft.subject.operation
+        if isinstance(answer, Server) and operation == ATTACH:
+            # Elsewhere it says what the server has, and no edit changes that:
+            # a fix must not be a better excuse.
             stored = self._draft.image(answer.stored())
             if stored.properties != answer.properties:
                 return replace(answer, hardware=stored.hardware())

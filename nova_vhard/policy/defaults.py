@@ -144,9 +144,10 @@ def names_of(choice: DeviceChoice, request: HardwareRequest) -> frozenset[str]:
         return frozenset((choice.device,))
     if device is not None:
         return frozenset(each.name for each in request.of_type(device))
-    if choice.kind == "pointer_model" and "input_bus" in _stated(request):
-        # The tablet is on that bus, whatever Nova has recorded of a pointer.
-        return frozenset()
+    if choice.kind == "pointer_model":
+        # hw_input_bus decides, and Nova records usbtablet on any bus.
+        buses = {each.value for each in request.explicit("input_bus")}
+        return frozenset(("",) if not buses or USB in buses else ())
     return frozenset(("",))
 
 

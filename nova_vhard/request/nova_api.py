@@ -40,7 +40,11 @@ from nova_vhard.request.lookups import (
     NotFound,
     Server,
 )
-from nova_vhard.request.parts import WANTED_CONFIG_DRIVE, with_specs
+from nova_vhard.request.parts import (
+    WANTED_CONFIG_DRIVE,
+    with_present_flavor,
+    with_specs,
+)
 from nova_vhard.request.server_request import ServerRequest, of_image
 
 LOG = get_logger(__name__)
@@ -185,10 +189,13 @@ class ServerReader:
         if image.holder.id != server.image:
             # What the server was made of excuses no other file.
             present = rescues.devices_alone(present)
+        specs = server.flavor.extra_specs
         return ServerRequest(
-            rescues.rescued(self._find, server, image),
+            with_present_flavor(
+                rescues.rescued(self._find, server, image), specs
+            ),
             self.subject(RESCUE, server, image),
-            existing=(present,),
+            existing=(with_present_flavor(present, specs),),
         )
 
     def resize(self, server_id: str, body: Body) -> ServerRequest:
@@ -230,10 +237,14 @@ class ServerReader:
         self, operation: str, server: Server, image: Image
     ) -> ServerRequest:
         """Return the request of a server that an image is put onto."""
+        specs = server.flavor.extra_specs
+        present = with_new_disk(self.existing(server), server.hardware)
         return ServerRequest(
-            self._with_kept(image.hardware(), server),
+            with_present_flavor(
+                self._with_kept(image.hardware(), server), specs
+            ),
             self.subject(operation, server, image),
-            existing=(with_new_disk(self.existing(server), server.hardware),),
+            existing=(with_present_flavor(present, specs),),
         )
 
     def existing(self, server: Server) -> HardwareRequest:

@@ -45,7 +45,17 @@ def with_specs(
 ) -> HardwareRequest:
     """Return a request with what a flavor's extra specs ask for."""
     return replace(
-        request.plus(flavor_reader.read(specs)),
-        has_flavor=True,
+        with_present_flavor(request, specs),
         passthrough=(*request.passthrough, *passthrough.of_flavor(specs)),
     )
+
+
+def with_present_flavor(
+    request: HardwareRequest, specs: Mapping[str, str]
+) -> HardwareRequest:
+    """Return a request about a server with what its flavor chooses.
+
+    Another image may lack what kept a default of the flavor away. Devices of
+    the host stay what they are.
+    """
+    return replace(request.plus(flavor_reader.read(specs)), has_flavor=True)

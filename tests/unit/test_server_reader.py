@@ -36,7 +36,7 @@ from nova_vhard.request.lookups import (
     Server,
 )
 from nova_vhard.request.nova_api import ServerReader
-from nova_vhard.request.parts import with_specs
+from nova_vhard.request.parts import with_present_flavor, with_specs
 from nova_vhard.request.rescue import HAD, devices_alone
 from nova_vhard.request.server_request import ServerRequest, of_image
 from tests.unit.lookups import lookups
@@ -231,15 +231,20 @@ def subject(operation, image=OLD_ID, flavor=SMALL):
     )
 
 
+def flavored(request):
+    """Return a request with what the server's flavor chooses."""
+    return with_present_flavor(request, SMALL.extra_specs)
+
+
 @pytest.mark.parametrize(
     ("made_of", "scheduled"), [(NEW, NEW.hardware()), (OLD, None)]
 )
 def test_a_rebuild_with_another_image_is_scheduled_too(made_of, scheduled):
     body = {"rebuild": {"imageRef": made_of.holder.id}}
     assert reader().rebuild("a-server", body) == ServerRequest(
-        kept(made_of.hardware()),
+        flavored(kept(made_of.hardware())),
         subject(REBUILD, made_of.holder.id),
-        existing=(PRESENT,),
+        existing=(flavored(PRESENT),),
         scheduled=scheduled,
     )
 
@@ -283,9 +288,9 @@ def test_a_server_that_may_be_offloaded_in_a_moment_is_judged():
 
 def test_an_unshelving_is_of_the_snapshot():
     assert unshelved() == ServerRequest(
-        kept(NEW.hardware()),
+        flavored(kept(NEW.hardware())),
         subject(UNSHELVE, NEW_ID),
-        existing=(PRESENT,),
+        existing=(flavored(PRESENT),),
     )
 
 
@@ -303,9 +308,9 @@ def test_a_rescue_is_of_the_image_that_it_names():
     body = {"rescue": {"rescue_image_ref": NEW_ID}}
     plain = image_reader.read(NEW.properties, holder=NEW.holder)
     assert reader().rescue("a-server", body) == ServerRequest(
-        with_kept(plain, (), True, server().hardware),
+        flavored(with_kept(plain, (), True, server().hardware)),
         subject(RESCUE, NEW_ID),
-        existing=(devices_alone(PRESENT),),
+        existing=(flavored(devices_alone(PRESENT)),),
     )
 
 
@@ -313,8 +318,8 @@ def test_a_rescue_is_of_the_image_that_it_names():
 def test_a_rescue_that_names_none_is_of_the_own_image(body):
     request = reader().rescue("a-server", body)
     assert request.subject == subject(RESCUE)
-    assert request.hardware == with_kept(
-        OLD.hardware(), (), True, server().hardware
+    assert request.hardware == flavored(
+        with_kept(OLD.hardware(), (), True, server().hardware)
     )
 
 

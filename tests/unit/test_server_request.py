@@ -393,6 +393,48 @@ def test_a_device_of_the_flavor(before, after, outcome):
     assert request.verdict(RULES, TODAY).outcome == outcome
 
 
+@pytest.mark.parametrize("operation", [OWN_REBUILD, RESCUE, UNSHELVE])
+@pytest.mark.parametrize(
+    ("rules", "assume", "stored", "outcome"),
+    [
+        # The tablet that Nova picks, as it records it; a virtio one, too.
+        (
+            {
+                "input_bus": ["virtio"],
+                "pointer_model": [],
+                "usb_model": ["none"],
+            },
+            {},
+            {"hw_input_bus": "usb", "hw_pointer_model": "usbtablet"},
+            "warn",
+        ),
+        (
+            {"input_bus": ["virtio"], "pointer_model": []},
+            {},
+            {"hw_input_bus": "virtio", "hw_pointer_model": "usbtablet"},
+            "refuse",
+        ),
+        # A default that only the flavor or the image keeps away.
+        ({"pmu": ["false"]}, {"cpu_mode": "maximum"}, {}, "warn"),
+        (
+            {"pmu": ["false"]},
+            {"cpu_mode": "maximum"},
+            {"hw_pmu": "false"},
+            "refuse",
+        ),
+    ],
+)
+def test_what_nova_picks_for_a_silent_image(
+    operation, rules, assume, stored, outcome
+):
+    allowed = {kind: {"allow": values} for kind, values in rules.items()}
+    request = asked(operation, stored, {}, [VIRTIO], not DRIVE)
+    verdict = request.verdict(
+        policy(guest_devices=allowed, assume=assume), TODAY
+    )
+    assert verdict.outcome == outcome
+
+
 OLD = Image({"hw_disk_bus": "ide"})
 HARD = OLD.hardware()
 EMPTY = HardwareRequest()

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents as edited: what the readers of a request get to see."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from nova_vhard.explain.draft import Draft, NotAnswered
 from nova_vhard.policy.hardware import BLOCK_DEVICE, IMAGE, NOBODY, STORED
-from nova_vhard.policy.subject import BOOT, Subject
+from nova_vhard.policy.subject import ATTACH, BOOT, Subject
 from nova_vhard.request.lookups import Flavor, Image, NotFound, Server
 from tests.unit.explain.requests import FOREIGN, OWN
 
@@ -133,7 +134,10 @@ def test_an_answer_is_edited_and_kept():
         assert again.flavor("1").extra_specs == {"a": value}
         (file,) = again.boot_files({}, Image())
         assert file.properties == {"a": "1"}
-        (choice,) = again.server("s1").hardware.choices
+        # what the server has is no document, but for what it gets more of
+        assert again.server("s1") == server
+        attach = Draft(replace(WHO, operation=ATTACH), edits, answers)
+        (choice,) = attach.lookups(lookups).server("s1").hardware.choices
         assert choice.value == "ide"
         # these are no documents
         assert again.port("p") == {"a": "1"}
