@@ -84,7 +84,7 @@ _POLICY = (
     *_unit("test_bad_policy", "test_files"),
     *_unit("test_server_exemptions", "host/test_guests", "host/test_running"),
     *_unit("test_domain_reader", "test_pci", "test_terminal", "test_xml"),
-    *_fuzz("policy", "scheduler"),
+    *_fuzz("scheduler"),
 )
 _EXPLAIN = (
     *_unit("explain/test_draft", "explain/test_messages"),
@@ -110,7 +110,10 @@ _GATES = (
     *_fuzz("nova", "glance", "scheduler"),
     *_VERDICTS,
     *_ALONE,
+    "tests/functional/nova/test_create.py",
+    "tests/functional/nova/test_stored.py",
     "tests/functional/glance/test_alone.py",
+    "tests/functional/glance/test_saved.py",
 )
 AREAS = {
     area.name: area
