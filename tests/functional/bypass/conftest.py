@@ -5,13 +5,13 @@ With NOVA_VHARD_GATES the rows are tried with the gates that it names, and
 what came of them is written into setups.yaml, for the page of the gates.
 """
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.functional.bypass.ways import SETUP
 from tests.functional.nova.conftest import (  # noqa: F401 - hooks of pytest
     pytest_pycollect_makemodule,
 )
@@ -33,11 +33,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write what came of the rows, where all processes report to."""
-    if SETUP and _closed and not hasattr(session.config, "workerinput"):
+    setup = os.environ.get("NOVA_VHARD_GATES")
+    if setup and _closed and not hasattr(session.config, "workerinput"):
         kept = yaml.safe_load(SETUPS.read_text("utf-8"))
         closed = [row for row in sorted(_closed) if _closed[row]]
         left = [row for row in sorted(_closed) if not _closed[row]]
-        kept[SETUP] = {"closed": closed, "open": left}
+        kept[setup] = {"closed": closed, "open": left}
         head = "# Written by tox -e gates: rows by the gates that stand.\n"
         text = yaml.safe_dump(kept, default_flow_style=None, width=79)
         SETUPS.write_text(head + text, "utf-8")
