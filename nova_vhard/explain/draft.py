@@ -28,6 +28,7 @@ from nova_vhard.request.lookups import (
     NotFound,
     Server,
 )
+from nova_vhard.request.nova_api import section
 
 Document = Mapping[str, Any]
 #: Where a document is from, and which image or volume it is.
@@ -187,10 +188,9 @@ class _Lookups:
 
     def body(self, body: Body) -> Body:
         """Return the body of POST /servers, edited; any other as it is."""
-        if not isinstance(body.get("server"), dict):
-            return body
-        edited = self._draft.of(BLOCK_DEVICE, NOBODY, body["server"])
-        return {**body, "server": edited}
+        server = section(body, "server")
+        edited = self._draft.of(BLOCK_DEVICE, NOBODY, server)
+        return {**body, "server": edited} if server else body
 
     def _edited(self, answer: Any) -> Any:
         if isinstance(answer, list):

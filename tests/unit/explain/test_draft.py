@@ -168,6 +168,9 @@ def test_what_is_not_found_ends_the_search():
         ({"server": {"a": []}}, {"server": {"a": [], "b": "c"}}),
         ({"rescue": {}}, {"rescue": {}}),
         ({"server": None}, {"server": None}),
+        ({"server": 1}, {"server": 1}),
+        (None, None),
+        ("x", "x"),
     ],
 )
 def test_a_body(body, result):
