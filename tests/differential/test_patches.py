@@ -6,7 +6,6 @@ application with the gate in it.  The gate's policy refuses nothing; its judge
 writes down the images that it is given.  Glance's answer shows what is stored.
 """
 
-import datetime
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -22,14 +21,11 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.gates import enforcer as judge
 from nova_vhard.gates import glance_api
 from nova_vhard.policy.hardware import NOBODY, HardwareRequest
-from nova_vhard.policy.subject import UPDATE, Subject
-from nova_vhard.policy.verdict import evaluate, keys_of
 from nova_vhard.request import image as reader
 from tests import seeds
 from tests.differential import patches
 from tests.functional.glance import service
 from tests.functional.glance.wire import User, create
-from tests.unit.helpers import policy
 
 TRIED: Counter[str] = Counter()
 
@@ -54,9 +50,6 @@ SOME = {
         "scsi_model": {"allow": ["virtio-scsi"]},
     },
 }
-WHO = Subject(UPDATE, project="p1")
-DAY = datetime.date(2026, 6, 15)
-RULES = policy(**SOME)
 
 
 class Judged(judge.PolicyEnforcer):
@@ -160,35 +153,18 @@ def search(gate: Any, plain: User, item: patches.Try) -> None:
     if second is None:
         return
     TRIED["changed"] += 1
-    if seen and seen[0].complete:
-        TRIED["not read"] += 1
-        assert brought_in(read(first), read(second)) == []
-    elif seen:
+    if seen:
         assert seen == [read(first), read(second)]
     else:
         assert read(first) == read(second)
 
 
-def brought_in(before: HardwareRequest, after: HardwareRequest) -> list[Any]:
-    """Return what the policy has against an image that was changed."""
-    old, new = (
-        evaluate(RULES, request, WHO, DAY) for request in (before, after)
-    )
-    had = keys_of(old)
-    return [each for each in new.violations if not each.keys <= had]
-
-
-def test_search_of_patches(
-    gate: Any, plain: User, request: pytest.FixtureRequest
-) -> None:
+def test_search_of_patches(gate: Any, plain: User) -> None:
     """JSON patches: what is judged equals what Glance stores.
 
-    What is let pass unread makes no image worse.  Most of what is generated
-    must be taken by Glance, or nothing is proven.
+    Most of what is generated must be taken by Glance, or nothing is proven.
     """
     TRIED.clear()
     search(gate, plain)
-    unread = request.node.callspec.id == "some"
-    assert (TRIED["not read"] > TRIED["examples"] / 50) == unread, TRIED
     assert TRIED["created"] > TRIED["examples"] / 5, TRIED
     assert TRIED["changed"] > TRIED["examples"] / 5, TRIED

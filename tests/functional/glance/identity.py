@@ -46,10 +46,12 @@ class TokenAsIdentity:
         environ["HTTP_X_IDENTITY_STATUS"] = "Invalid"
         if "HTTP_X_AUTH_TOKEN" in environ:
             environ.update(_identity(environ["HTTP_X_AUTH_TOKEN"]))
-        if "HTTP_X_SERVICE_TOKEN" in environ:
-            service = _identity(environ["HTTP_X_SERVICE_TOKEN"])
+        service = environ.get("HTTP_X_SERVICE_TOKEN")
+        if service == "expired":
+            environ["HTTP_X_SERVICE_IDENTITY_STATUS"] = "Invalid"
+        elif service:
             environ["HTTP_X_SERVICE_IDENTITY_STATUS"] = "Confirmed"
-            environ["HTTP_X_SERVICE_ROLES"] = service["HTTP_X_ROLES"]
+            environ["HTTP_X_SERVICE_ROLES"] = service.split("/")[2]
         return self.app(environ, start_response)
 
 
