@@ -13,7 +13,7 @@ from oslo_config import cfg
 
 _FORMATS = ("iso9660", "vfat")
 _POINTERS = ("ps2mouse", "usbtablet", None)
-_CPU_MODES = ("host-model", "host-passthrough", "maximum", "custom", "none")
+_CPU_MODES = ("host-model", "host-passthrough", "custom", "none")
 _VIRT_TYPES = ("kvm", "lxc", "qemu", "parallels")
 
 #: Group to options. What is not named here is not read.

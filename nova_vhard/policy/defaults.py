@@ -357,7 +357,7 @@ def _pmu(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
     if not request.has_flavor or _asked(request, "pmu"):
         return
     arch = qemu_architecture(request, assume)
-    has = arch not in X86 or assume.cpu_mode in ("host-passthrough", "maximum")
+    has = arch not in X86 or assume.cpu_mode == "host-passthrough"
     why = f"QEMU picks {str(has).lower()} for this cloud's CPUs on {arch}"
     yield _choice(request, "pmu", str(has).lower(), why, _ARCHITECTURE_NAMES)
 

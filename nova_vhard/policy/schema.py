@@ -31,7 +31,7 @@ from nova_vhard.common.json_schema import (
 )
 
 #: ``[libvirt] cpu_mode``.
-CPU_MODES = ("host-model", "host-passthrough", "maximum", "custom", "none")
+CPU_MODES = ("host-model", "host-passthrough", "custom", "none")
 MODES = ("enforce", "warn", "audit")
 HOT_PLUG = ("report", "detach")
 TRUST = ("reported", "attested")

@@ -250,7 +250,6 @@ ROWS = [
             ("custom", "false"),
             ("none", "false"),
             ("host-passthrough", "true"),
-            ("maximum", "true"),
         )
     ),
     (ARM, {"specs": {}}, {"pmu": "true"}),

@@ -415,10 +415,10 @@ def test_a_device_of_the_flavor(before, after, outcome):
             "refuse",
         ),
         # A default that only the flavor or the image keeps away.
-        ({"pmu": ["false"]}, {"cpu_mode": "maximum"}, {}, "warn"),
+        ({"pmu": ["false"]}, {"cpu_mode": "host-passthrough"}, {}, "warn"),
         (
             {"pmu": ["false"]},
-            {"cpu_mode": "maximum"},
+            {"cpu_mode": "host-passthrough"},
             {"hw_pmu": "false"},
             "refuse",
         ),

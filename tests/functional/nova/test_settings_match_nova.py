@@ -294,6 +294,7 @@ vcpu_pin_set = 0-3
 pci_passthrough_whitelist = [{"address": {"bus": "^0a$"}}]
 [libvirt]
 virt_type = qemu
+cpu_mode = host-passthrough
 use_virtio_for_bridges = 0
 rescue_image_id = 155d900f-4e14-4e4c-a73d-069cbf4541e6
 hw_machine_type = x86_64=q35,

@@ -79,7 +79,7 @@ def test_shipped_policies_are_good(name, notes):
         ),
         ("{pointer_model: none}", {POINTER, MACHINE, "firmware_type"}),
         (
-            "{cpu_mode: maximum, force_config_drive: true}",
+            "{cpu_mode: host-passthrough, force_config_drive: true}",
             {
                 *(POINTER, MACHINE, "assume.cpu_mode", "firmware_type"),
                 "assume.force_config_drive",

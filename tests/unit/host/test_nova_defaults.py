@@ -78,11 +78,15 @@ def run(root, expected=ASSUMED):
             {"pointer_model": "usbtablet"},
             FAIL,
         ),
-        ({"libvirt": {"cpu_mode": "maximum"}}, {}, PASS),
+        ({"libvirt": {"cpu_mode": "host-passthrough"}}, {}, PASS),
         ({}, {"cpu_mode": "host-model"}, PASS),
-        ({"libvirt": {"cpu_mode": "maximum"}}, {"cpu_mode": "maximum"}, PASS),
         (
-            {"libvirt": {"cpu_mode": "maximum"}},
+            {"libvirt": {"cpu_mode": "host-passthrough"}},
+            {"cpu_mode": "host-passthrough"},
+            PASS,
+        ),
+        (
+            {"libvirt": {"cpu_mode": "host-passthrough"}},
             {"cpu_mode": "host-model"},
             FAIL,
         ),

@@ -16,7 +16,7 @@ from tests.unit.helpers import policy
         (["pointer_model"], "ps2mouse", None),
         (["usb_model", "disk_bus"], "ps2mouse", None),
         (["input_bus"], "ps2mouse", None),
-        (["pmu"], None, "maximum"),
+        (["pmu"], None, "host-passthrough"),
     ],
 )
 def test_what_a_policy_without_a_rule_does_not_ask(
@@ -24,7 +24,7 @@ def test_what_a_policy_without_a_rule_does_not_ask(
 ):
     rules = policy(
         guest_devices={kind: {"allow": []} for kind in kinds},
-        assume={"pointer_model": "ps2mouse", "cpu_mode": "maximum"},
+        assume={"pointer_model": "ps2mouse", "cpu_mode": "host-passthrough"},
     )
     conf = cfg.ConfigOpts()
     conf([], project="test")
