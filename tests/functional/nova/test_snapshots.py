@@ -130,12 +130,14 @@ class TestVerdicts(Snapshots, verdicts.VerdictCase):
             shelved_image_id=backup,
         )
         response = self.act(server, {"unshelve": None})
-        return done + self.passed("unshelve", response, properties)
+        return done + self.passed("unshelve", response, properties, server)
 
-    def passed(self, operation, response, properties):
+    def passed(self, operation, response, properties, server=None):
         """Return the operation, if API and filter let it through."""
         self.assertIn(response.status_int, (202, 403), response.text)
         spec = self.spec_of(properties, **self.hints(operation))
+        if server is not None:
+            spec.instance_uuid = server
         handler = filters.HostFilterHandler()
         try:
             handler.get_filtered_objects([self.filter], [self.host], spec)
