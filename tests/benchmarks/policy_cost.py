@@ -55,15 +55,14 @@ IDE = {**CLEAN, "hw_disk_bus": "ide"}
 #: What ten rules of policy baseline refuse.
 TEN = {
     **IDE,
-    "hw_cdrom_bus": "ide",
-    "hw_floppy_bus": "fdc",
     "hw_machine_type": "pc",
     "hw_rescue_bus": "ide",
     "hw_scsi_model": "lsilogic",
     "hw_sound_model": "ac97",
     "hw_video_model": "cirrus",
     "hw_vif_model": "e1000",
-    "block_device_mapping": '[{"device_type": "lun"}]',
+    "block_device_mapping": '[{"device_type": "lun"}, {"disk_bus": "ide"}, '
+    '{"disk_bus": "fdc"}]',
 }
 
 _RULE = "role:member and project_id:%(owner)s"

@@ -24,7 +24,6 @@ import sys
 import tempfile
 import time
 import tracemalloc
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ def boot(scheduler: Any) -> float:
     ((chosen, *_),) = scheduler.select_destinations(
         admin,
         spec_obj=asked,
-        instance_uuids=[str(uuid.uuid4())],
+        instance_uuids=[asked.instance_uuid],
         return_objects=True,
         return_alternates=True,
     )
