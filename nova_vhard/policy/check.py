@@ -100,12 +100,12 @@ def conflicts(data: dict[str, Any], complete: bool) -> Iterator[Fault]:
     :param complete: whether no other file adds to it
     """
     for index, entry in enumerate(data.get("projects") or ()):
-        if entry and not entry.keys() & {"projects", "domains"}:
+        if entry is not None and not {"projects", "domains"} & entry.keys():
             yield ("projects", index), "must name projects or domains"
     ids = set()
     for index, entry in enumerate(data.get("exemptions") or ()):
         place: Path = ("exemptions", index)
-        if not entry:
+        if entry is None:
             continue
         if not entry.keys() & set(SELECTORS):
             yield place, f"must name one of {', '.join(SELECTORS)}"

@@ -147,17 +147,20 @@ FAULTS = {
     "guest_devices:\n  disk_bus:\n    allow: [virtoi]\n    replace: "
     "{ide: virtio}": [(4, "guest_devices.disk_bus.allow[0]")],
     # Projects and exemptions
-    "projects:\n- {mode: warn}\n- {projects: []}\n- p": [
+    "projects:\n- {mode: warn}\n- {projects: []}\n- p\n- {}": [
         (3, "projects[0]"),
         (4, "projects[1].mode"),
         (4, "projects[1].projects"),
         (5, "projects[2]"),
+        (6, "projects[3]"),
+        (6, "projects[3].mode"),
     ],
     "projects:\n- {mode: enforce, domains: ['*', '', default]}": [
         (3, "projects[0].domains[0]"),
         (3, "projects[0].domains[1]"),
     ],
     "exemptions:\n- {}\n-": [
+        (3, "exemptions[0]"),
         *((3, f"exemptions[0].{key}") for key in ("id", "reason", "rules")),
         (3, "exemptions[0].until"),
         (4, "exemptions[1]"),
