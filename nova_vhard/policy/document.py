@@ -84,7 +84,7 @@ class Reading:
         try:
             self.tree = self._chain(path)
             self.data = origin.plain(self.tree)
-            if len(self.stamps) > 1 and not self.problems:
+            if not self.problems:
                 self._check_merged()
             if not self.problems:
                 self.policy = assemble.policy(self.data, [*self.stamps])
@@ -162,7 +162,7 @@ def own(path: str, limit: int = MAX_SIZE) -> origin.Tree:
     :raises PolicyError: with the faults of this file
     """
     path = os.path.abspath(path)
-    data, lines, problems, _ = _read(path, limit, outermost=True)
+    data, lines, problems, _ = _read(path, limit, outermost=False)
     if problems:
         raise PolicyError(problems)
     tree: origin.Tree = origin.tree(data, path, lines)

@@ -232,7 +232,11 @@ def test_what_cannot_be_read(tmp_path):
         with pytest.raises(PolicyError) as caught:
             document.load(path)
         (problem,) = caught.value.problems
-        assert (problem.file, problem.line) == (os.path.abspath(path), line)
+        assert (problem.file, problem.line, "size" in problem.message) == (
+            os.path.abspath(path),
+            line,
+            False,
+        )
 
 
 def test_each_file_has_the_limit(tmp_path):
@@ -266,6 +270,9 @@ def test_what_one_file_says(tmp_path):
         "extends": origin.Said("base.yaml", path, 2),
         "mode": origin.Said("warn", path, 3),
     }
+    # a file that extends this one can add the list of allowed values
+    write(tmp_path / "top.yaml", f"{HEAD}guest_devices: {{pmu: {{}}}}\n")
+    assert document.own(path)["guest_devices"] == {"pmu": {}}
     write(tmp_path / "top.yaml", f"{EXTENDING}mode: x\n")
     with pytest.raises(PolicyError):
         document.own(path)
