@@ -84,17 +84,17 @@ def read(text: str, report: Report) -> tuple[Any, Lines]:
         reason, *_ = str(error).splitlines()
         report(before.count("\n") + 1, (), f"cannot be parsed: {reason}")
     except yaml.MarkedYAMLError as error:
-        number = error.problem_mark.line if error.problem_mark else 0
+        mark: Any = error.problem_mark
         reason = str(error.problem)
         if error.context and error.context_mark:
             begins = error.context_mark.line + 1
             reason = f"{error.context} from line {begins}: {reason}"
-        line = "".join(text.splitlines()[number : number + 1])
+        line = [*text.splitlines(), ""][mark.line]
         if line.lstrip(" ").startswith("\t"):
             reason += "; indent with spaces, not with tabs"
         elif "block" in reason:
             reason += "; compare the indentation with the lines around it"
-        report(number + 1, (), f"cannot be parsed: {reason}")
+        report(mark.line + 1, (), f"cannot be parsed: {reason}")
     return data, Lines(lines)
 
 

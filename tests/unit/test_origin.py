@@ -75,6 +75,7 @@ def test_every_value_with_its_path():
         (("guest_devices", "disk_bus", "mode"), ["virtio", "scsi"]),
         (("exemptions", 2), "a"),
         (("passthrough", "allow"), "warn"),
+        (("passthrough", "exemptions"), "warn"),
         (("projects",), None),
     ],
 )

@@ -163,6 +163,13 @@ def test_a_place_is_bounded(path, place):
     )
 
 
+def test_a_fault_in_a_line():
+    lines = [
+        str(problem("p.yaml", 2, path, "is odd")) for path in ((), ("a", 0))
+    ]
+    assert lines == ["p.yaml:2: is odd", "p.yaml:2: a[0]: is odd"]
+
+
 def test_a_message_is_bounded_and_clean():
     fits, long, odd = (
         problem("p.yaml", 2, (), text).message

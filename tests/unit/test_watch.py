@@ -358,8 +358,10 @@ def test_an_old_copy_goes_where_no_new_one_can_be_written(
     path, state, caplog, monkeypatch
 ):
     caplog.set_level(logging.WARNING)
+    tries = []
 
-    def full(_descriptor):
+    def full(descriptor):
+        tries.append(descriptor)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     file = PolicyFile(write(path, WARN), state)
@@ -367,6 +369,8 @@ def test_an_old_copy_goes_where_no_new_one_can_be_written(
     monkeypatch.setattr(os, "fsync", full)
     write(path, AUDIT)
     file.current()
+    # with the room of the old one it was tried once more
+    assert len(tries) == 2
     assert not os.path.exists(state)
     (record,) = caplog.records
     assert os.strerror(errno.ENOSPC) in record.getMessage()
