@@ -219,19 +219,22 @@ class NovaLookups:
             subject,
             self._services.volumes,
             self._context,
+            lambda: self._block_devices(subject.server),
+        )
+
+    def _block_devices(self, server_id: Any) -> Any:
+        return self._look_up(
+            "devices",
+            server_id,
             lambda: nova_servers.block_devices(
-                self._context, self.instance(subject.server)
+                self._context, self.instance(server_id)
             ),
         )
 
     def _block_device_info(self, server: Server) -> dict[str, Any]:
-        instance = self.instance(server.id)
-        rows = self._look_up(
-            "devices",
-            server.id,
-            lambda: nova_servers.block_devices(self._context, instance),
+        info: dict[str, Any] = driver.get_block_device_info(
+            self.instance(server.id), self._block_devices(server.id)
         )
-        info: dict[str, Any] = driver.get_block_device_info(instance, rows)
         return info
 
     def host(self, server_id: str) -> Any:
