@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds of passthrough requests, and what their owner can do instead."""
+"""Kinds of passthrough requests, and why some cannot be held back."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -27,20 +27,5 @@ NEVER_ONE_TIME: Mapping[str, str] = MappingProxyType(
         "ports": "Nova holds back no device that a port gets",
         "device_profiles": "Nova holds back no accelerator",
         "mdev": "Nova holds back no mediated device",
-    }
-)
-
-#: List of ``passthrough.allow`` to what a person can do.
-FIXES: Mapping[str, str] = MappingProxyType(
-    {
-        "aliases": "choose a flavor without pci_passthrough:alias, or ask "
-        "the cloud's operator to allow this alias",
-        "ports": "use a port of vnic type normal, or ask the cloud's "
-        "operator to allow such ports",
-        "device_profiles": "choose a flavor without accel:device_profile, or "
-        "a port of vnic type normal, or ask the cloud's operator to allow "
-        "this profile",
-        "mdev": "choose a flavor without this resource class, or ask the "
-        "cloud's operator to allow it",
     }
 )
