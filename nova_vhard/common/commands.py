@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands in an explanation: between backticks, to be pasted whole.
+"""Commands in backticks that users can copy from an explanation.
 
-Nothing of an outsider's stands in one but names of a plain spelling, so that
-a pasted line is one command and does what it says.
+Text from other users is included only if no shell would interpret it. A
+copied line is therefore one command and does only what it shows.
 """
 
 import re
@@ -14,25 +14,25 @@ Properties = Iterable[tuple[str, str]]
 
 
 def is_plain(word: object) -> bool:
-    """Return whether a shell takes a word for itself and nothing else."""
+    """Return True if a shell takes the word literally."""
     return isinstance(word, str) and _PLAIN.fullmatch(word) is not None
 
 
 def plain(word: object, otherwise: str) -> str:
-    """Return a word; another one in its place where it is not plain."""
+    """Return a word, or ``otherwise`` if the word is not plain."""
     return word if isinstance(word, str) and is_plain(word) else otherwise
 
 
 def command(*words: str) -> str:
-    """Return an openstack command between backticks.
+    """Return an openstack command in backticks.
 
-    :param words: each of them plain, an option, or made by ``options``
+    :param words: plain words, options, or the result of ``options``
     """
     return f"`{' '.join(('openstack', *words))}`"
 
 
 def options(option: str, properties: Properties) -> list[str]:
-    """Return options that set properties, without those not plain."""
+    """Return options that set the properties that are plain."""
     return [
         f"{option} {name}={value}"
         for name, value in properties

@@ -68,7 +68,7 @@ def keys(*required: str, **properties: Schema) -> Schema:
 
 
 TEXTS = array(TEXT)
-# The format holds where a validator has a format checker.
+# ``format`` has an effect only if the validator has a format checker.
 DATE: Schema = {
     "type": "string",
     "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z",

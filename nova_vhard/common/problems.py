@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of a file, each with its place."""
+"""Errors in a file, each with its place."""
 
 import difflib
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _WORD = 64
 
 
 def spell(path: Path) -> str:
-    """Return a path as messages have it: ``exemptions[0].id``."""
+    """Format a path for messages, such as ``exemptions[0].id``."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -32,7 +32,7 @@ def spell(path: Path) -> str:
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """Return a hint at the known name that is nearest to a word.
+    """Return a hint with the known name that is most similar to a word.
 
     :returns: `` (did you mean 'virtio'?)`` or the empty string
     """
@@ -44,12 +44,12 @@ def nearest(word: object, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """A fault of a file.
+    """An error in a file.
 
     :ivar file: path of the file
     :ivar line: line, from 1
     :ivar path: place within the document
-    :ivar message: what is wrong, and what would be right
+    :ivar message: the error, and what is expected
     """
 
     file: str
@@ -64,16 +64,16 @@ class Problem:
 
 
 def problem(file: str, line: int, path: Path, message: str) -> Problem:
-    """Return a fault, safe to be shown."""
+    """Return a Problem whose text is sanitized for display."""
     return Problem(file, line, spell(path), clean(message, MESSAGE_LIMIT))
 
 
 class PolicyError(Exception):
     """Raised when a policy file cannot be used.
 
-    The text names the first faults and counts the others.
+    The text lists the first errors and counts the others.
 
-    :ivar problems: every fault, by file and line
+    :ivar problems: all errors, sorted by file and line
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:

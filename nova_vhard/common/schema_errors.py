@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of a JSON schema, in an operator's words."""
+"""Describe JSON schema errors in terms that operators know."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -30,15 +30,15 @@ _OTHER = frozenset(("type", "enum", "pattern", "format"))
 def schema_faults(
     data: Any, validator: jsonschema.protocols.Validator
 ) -> Iterator[Fault]:
-    """Yield one fault for each place that does not fit a schema.
+    """Yield one error for each path that does not match a schema.
 
-    The place of a missing or unknown key is the key's own.
+    The path of a missing or unknown key includes the key.
 
-    :param validator: of a schema; each ``pattern`` in it has a ``title``,
-        which says what is wanted
+    :param validator: validator of a schema; each ``pattern`` in the schema
+        must have a ``title`` that describes the expected value
     """
-    # One value can break several keywords of the schema, such as its length
-    # and its pattern. That is one fault.
+    # One value can violate several keywords of the schema, such as its length
+    # and its pattern. Report it once.
     seen: set[Path] = set()
     error: Any
     for error in validator.iter_errors(data):
@@ -85,7 +85,7 @@ def _message(error: Any) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a scalar in quotes as YAML has it."""
+    """Return a scalar in quotes, spelled as in YAML."""
     return quote(str(value).lower() if isinstance(value, bool) else value)
 
 

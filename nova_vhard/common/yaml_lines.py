@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A YAML file as plain data, with the line of every value.
+"""Load a YAML file as plain data, with the line of every value.
 
-Scalars stay text, except booleans and null: a project id that is made of
+Scalars stay text, except booleans and null: a project id that consists of
 digits must not become a number.
 """
 
@@ -15,7 +15,7 @@ from nova_vhard.common.text import clean, quote
 
 Report = Callable[[int, Path, str], None]
 
-#: Levels of mappings and lists within each other.
+#: Maximum nesting depth of mappings and lists.
 MAX_DEPTH = 32
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -49,9 +49,9 @@ def load(
     """Parse and validate a YAML document.
 
     :param file: path of its file, for the messages
-    :param faults: returns places and messages for what is wrong with the
-        data; not called if the document cannot be parsed
-    :returns: the data, its lines and every fault
+    :param faults: returns the paths and messages of errors in the data; not
+        called if the document cannot be parsed
+    :returns: the data, its lines and all errors
     """
     problems: list[Problem] = []
 
@@ -68,7 +68,7 @@ def load(
 def read(text: str, report: Report) -> tuple[Any, Lines]:
     """Parse a YAML document.
 
-    :param report: called with line, path and message for each fault
+    :param report: called with line, path and message of each error
     :returns: the data and its lines; the data is None if the document is
         empty or cannot be parsed
     """
@@ -79,7 +79,8 @@ def read(text: str, report: Report) -> tuple[Any, Lines]:
             node = yaml.compose(text, Loader=_LOADER)
             data = node and _plain(node, (), lines, report)
     except yaml.reader.ReaderError as error:
-        # The position is in bytes or in characters, as the loader counts.
+        # Find the character itself: depending on the loader, the position is
+        # in bytes or in characters.
         before, *_ = text.partition(chr(error.character))
         reason, *_ = str(error).splitlines()
         report(before.count("\n") + 1, (), f"cannot be parsed: {reason}")
@@ -99,12 +100,12 @@ def read(text: str, report: Report) -> tuple[Any, Lines]:
 
 
 def _rejected(text: str, report: Report) -> bool:
-    """Report anchors, aliases and what is nested too deeply.
+    """Report anchors, aliases and excessive nesting.
 
-    Each alias of an anchor would be one more copy of the same node, and the
-    functions that walk through the nodes are recursive.
+    Each alias would copy the node of its anchor, and the functions that walk
+    through the nodes are recursive.
 
-    :returns: True if there is one of them
+    :returns: True if anything was reported
     """
     rejected = False
     depth = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is refused, why, and a fix that the judge has accepted.
+"""Explain refused requests and propose fixes that the policy accepts.
 
-Nova and Glance load this package when they refuse something, not before.
+Nova and Glance import this package only when they refuse a request.
 """

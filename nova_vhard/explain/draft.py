@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The documents that a request is read from, with edits that are tried out.
+"""Documents of a request, with edits that the search for a fix tries.
 
-A document is what a user can edit: the properties of an image, the image
-metadata of a volume, the extra specs of a flavor, the body of a request.
+A document is something that a user can edit: image properties, the image
+metadata of a volume, flavor extra specs, or a request body.
 """
 
 import json
@@ -31,26 +31,26 @@ from nova_vhard.request.lookups import (
 from nova_vhard.request.nova_api import section
 
 Document = Mapping[str, Any]
-#: Where a document is from, and which image or volume it is.
+#: The origin of a document, and the image or volume that it belongs to.
 Place = tuple[str, Holder]
 #: A place, and a name in it: ``hw_disk_bus`` or ``mappings[1].disk_bus``.
 Setting = tuple[Place, str]
-#: New values. None removes a setting; of a change it keeps the old value.
+#: New values. None removes a setting or, in an image update, keeps its value.
 Edits = Mapping[Setting, str | None]
 
 
 class NotAnswered(Exception):
-    """Raised when a look-up finds nothing: then no fix is searched."""
+    """Raised if a look-up fails. The search for a fix then stops."""
 
 
 def is_foreign(place: Place, subject: Subject) -> bool:
-    """Return True if a document is the image of another project."""
+    """Return True if a document is an image that another project owns."""
     owners = {place[1].project, subject.project}
     return place[0] == IMAGE and None not in owners and len(owners) > 1
 
 
 def entries(value: Any) -> list[Any]:
-    """Return a list of block devices; an empty one if it is unreadable."""
+    """Return the block devices of a list, or [] if it cannot be read."""
     try:
         value = json.loads(value) if isinstance(value, str | bytes) else value
     except (ValueError, RecursionError):
@@ -60,11 +60,11 @@ def entries(value: Any) -> list[Any]:
 
 @dataclass
 class Draft:
-    """The documents of one request, edited.
+    """Edited documents of a request.
 
-    :ivar answers: what look-ups have answered, by method and id
-    :ivar documents: those that the readers asked for, as edited
-    :ivar before: of each document that is a change: the image as it is
+    :ivar answers: cached look-up results, by method and id
+    :ivar documents: edited documents that the readers have requested
+    :ivar before: for each image update, the image before the update
     """
 
     subject: Subject
@@ -80,9 +80,9 @@ class Draft:
         document: Document,
         before: Document | None = None,
     ) -> Document:
-        """Return a document as edited.
+        """Return an edited document.
 
-        :param before: of a change of an image: the image as it is
+        :param before: for an image update, the image before the update
         """
         place = origin, holder
         edits = {
@@ -90,13 +90,13 @@ class Draft:
         }
         edited = dict(document)
         if edits and is_foreign(place, self.subject):
-            # Only its owner can edit it. The fix is a copy, which has the
-            # properties that ``openstack image create`` is given.
+            # Only the owner can edit it. The fix is a copy, which has only
+            # the properties that ``openstack image create`` sets.
             edited = dict(copied(document))
         for name, value in edits.items():
             old = None if before is None else before.get(name)
             _edit(edited, name, old if value is None else value)
-        # A list is a text again, which may be too long to be read.
+        # Convert lists back to text, which the reader may reject as too long.
         edited |= {
             name: json.dumps(value)
             for name, value in edited.items()
@@ -109,7 +109,7 @@ class Draft:
         return edited
 
     def image(self, image: Image, before: Image | None = None) -> Image:
-        """Return an image as edited."""
+        """Return an edited image."""
         properties = self.of(
             image.origin,
             image.holder,
@@ -119,20 +119,20 @@ class Draft:
         return replace(image, properties=properties)
 
     def touched(self, names: frozenset[str]) -> frozenset[str]:
-        """Return the names that a change touches once it is edited."""
+        """Return the names that an edited image update changes."""
         return names.union(name for _, name in self.edits).difference(
             name for (_, name), value in self.edits.items() if value is None
         )
 
     def lookups(self, find: Any) -> Any:
-        """Return look-ups whose documents are those of this draft."""
+        """Return look-ups that apply the edits of this draft."""
         return _Lookups(find, self)
 
 
 def copied(document: Document) -> list[tuple[str, str]]:
-    """Return the properties that a copy of an image is given.
+    """Return the properties of a copy of an image.
 
-    A value that a shell would not take as it is is not in a command.
+    Values that a shell would interpret are skipped.
     """
     return [
         (name, str(document[name]))
@@ -142,13 +142,13 @@ def copied(document: Document) -> list[tuple[str, str]]:
 
 
 def _edit(document: dict[str, Any], name: str, value: Any) -> None:
-    """Set or remove a property, or a key of an entry of a list."""
+    """Set or remove a property, or a key in an entry of a list."""
     listed, bracket, rest = name.partition("[")
     if bracket and listed in document:
         index, _, key = rest.partition("]")
         items = entries(document[listed])
         entry = items[int(index)]
-        # An entry that cannot be read is replaced by one that says nothing.
+        # Replace an invalid entry with an empty one.
         items[int(index)] = dict(entry) if isinstance(entry, Mapping) else {}
         _edit(items[int(index)], key[1:], value)
         document[listed] = items
@@ -162,7 +162,7 @@ def _edit(document: dict[str, Any], name: str, value: Any) -> None:
 class _Lookups:
     """nova_vhard.request.lookups.Lookups with the documents of a draft.
 
-    Each look-up is made once in a search; its answer is edited afterwards.
+    Each look-up runs once per search. Edits are applied to the cached answer.
     """
 
     _find: Any
@@ -172,7 +172,7 @@ class _Lookups:
         """Return a look-up."""
 
         def look_up(*asked: Any) -> Any:
-            # Not by what was looked up before, which is edited.
+            # Other arguments are earlier answers, which are edited.
             key = name, *(i for i in asked if isinstance(i, str | int))
             answers = self._draft.answers
             try:
@@ -187,7 +187,7 @@ class _Lookups:
         return look_up
 
     def body(self, body: Body) -> Body:
-        """Return the body of POST /servers, edited; any other as it is."""
+        """Return an edited POST /servers body, or another body unchanged."""
         server = section(body, "server")
         edited = self._draft.of(BLOCK_DEVICE, NOBODY, server)
         return {**body, "server": edited} if server else body
@@ -202,8 +202,8 @@ class _Lookups:
             return replace(answer, extra_specs=specs)
         operation = self._draft.subject.operation
         if isinstance(answer, Server) and operation == ATTACH:
-            # Elsewhere it says what the server has, and no edit changes that:
-            # a fix must not be a better excuse.
+            # In other operations this is the current hardware of the server.
+            # It excuses existing violations, so an edit must not change it.
             stored = self._draft.image(answer.stored())
             if stored.properties != answer.properties:
                 return replace(answer, hardware=stored.hardware())

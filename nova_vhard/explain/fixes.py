@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How to fix a refused request, in words and commands that can be pasted."""
+"""Describe how to fix a refused request, with commands to copy."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -31,10 +31,10 @@ from nova_vhard.policy.subject import (
 )
 from nova_vhard.policy.verdict import Message, Violation
 
-#: Bytes of an answer that its fixes may take up.
+#: Maximum size of the fixes in an answer, in bytes.
 LIMIT = 8 * 1024
 
-# List of ``passthrough.allow`` to what a user can do.
+# Remediation for each list of ``passthrough.allow``.
 _PASSTHROUGH: Mapping[str, str] = MappingProxyType(
     {
         "aliases": "choose a flavor without pci_passthrough:alias, or ask "
@@ -49,17 +49,17 @@ _PASSTHROUGH: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# Kinds that say what an image is: no setting makes it another one.
+# Kinds that describe the content of an image, which no setting changes.
 _OF_CONTENT = frozenset((*OF_FILE, "architecture"))
 
-# Disk formats that must be the container format as well.
+# Disk formats that require the same container format.
 _SAME_CONTAINER = frozenset(("aki", "ami", "ari"))
 
 
 def words(fix: Fix, violations: Iterable[Violation]) -> str:
-    """Return what to do about violations; empty if nothing is known.
+    """Return the remediation for violations, or "" if none is known.
 
-    :param fix: what the search has found for them
+    :param fix: the result of the search for these violations
     """
     places: dict[Place, dict[str, str | None]] = {}
     for (place, name), value in fix.draft.edits.items():
@@ -74,9 +74,9 @@ def words(fix: Fix, violations: Iterable[Violation]) -> str:
 
 
 def _without_a_change(violation: Violation, complete: bool) -> Iterator[str]:
-    """Yield what to do about a violation that no change of a document fixes.
+    """Yield the remediation for a violation that no edit fixes.
 
-    :param complete: whether that is known
+    :param complete: True if the search tried all edits
     """
     cause = violation.cause
     if isinstance(cause, Message):
@@ -100,7 +100,7 @@ def _without_a_change(violation: Violation, complete: bool) -> Iterator[str]:
 def _clauses(
     draft: Draft, place: Place, edits: Mapping[str, str | None]
 ) -> Iterator[str]:
-    """Yield what to do in one place."""
+    """Yield instructions to make the edits of one place."""
     subject, (origin, holder) = draft.subject, place
     image = subject.image if origin == IMAGE else None
     target = plain(holder.id or image, origin.upper())
@@ -109,7 +109,7 @@ def _clauses(
     where = "the request" if origin == BLOCK_DEVICE else where
     kept = holder.stored or subject.operation == MOVE
     every = kept or is_foreign(place, subject)
-    # An entry of a list of block devices is not set by a command.
+    # Commands cannot set an entry in a list of block devices.
     whole = {k: v for k, v in edits.items() if every or "[" not in k}
     given = [(name, value) for name, value in whole.items() if value]
     gone = [name for name, value in whole.items() if value is None]
@@ -155,22 +155,22 @@ def _clauses(
 def _both(
     first: object, text: str, separator: str, second: object, other: str
 ) -> str:
-    """Join two texts, as far as there is something for each."""
+    """Join two texts, each only if its condition is true."""
     return separator.join(
         each for is_there, each in ((first, text), (second, other)) if is_there
     )
 
 
 def _listed(names: list[str], last: str = "and") -> str:
-    """Return names as words: a, b and c."""
+    """Return names as a phrase: a, b and c."""
     return f" {last} ".join(", ".join(map(clean, names)).rsplit(", ", 1))
 
 
 def _copy(holder: Holder, document: Document) -> str:
-    """Say how to get a copy of an image that another project owns.
+    """Return instructions to copy an image that another project owns.
 
-    Glance lets only the owner change an image, and lets every user who sees
-    it download it.
+    In Glance, only the owner can change an image, but every user who can see
+    it can download it.
     """
     image = plain(holder.id, "IMAGE")
     disk = plain(holder.disk_format, "DISK_FORMAT")

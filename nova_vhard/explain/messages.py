@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A violation in words: long for an API, short for a server's fault."""
+"""Format violations: long for an API response, short for a server fault."""
 
 import functools
 import re
@@ -17,38 +17,38 @@ from nova_vhard.policy.hardware import PASSTHROUGH, VOLUME, DeviceChoice
 from nova_vhard.policy.leading import leading
 from nova_vhard.policy.verdict import Message, Violation
 
-#: How the text of every refusal begins.
+#: Start of every refusal.
 OPENING = "This cloud's hardening policy refuses the request: "
 
-#: What is between the violations and their fix.
+#: Text between the violations and their fix.
 TO_FIX = " To fix: "
 
-#: What is before the URL of a rule.
+#: Text before the URL of a rule.
 SEE = " See "
 
-#: Bytes of a server's fault that a reason may take up (Nova keeps 230).
+#: Maximum bytes of the reason in a server fault (Nova keeps 230).
 SHORT_LIMIT = 200
 
-#: Bytes that the values which a policy allows may take up.
+#: Maximum size of the list of allowed values, in bytes.
 _ALLOWED_LIMIT = 512
 
-#: What marks a cut, in as many bytes as an ellipsis. Horizon takes a message
-#: apart at an ellipsis, and shows its first two parts only.
+#: Truncation mark, as many bytes long as an ellipsis character. Horizon splits
+#: messages at an ellipsis and shows only the first two parts.
 _CUT = "..."
 
 
 def api_message(
     violations: Sequence[Violation], fix: str = "", help_url: str = ""
 ) -> str:
-    """Explain violations to the person who asked.
+    """Return the refusal for an API response.
 
     :param violations: at least one
-    :param fix: what to do, see ``nova_vhard.explain.fixes.words``
-    :param help_url: of a page in which each rule has its anchor
-    :returns: one line; each violation (of very many the leading ones) with
-        its source, its value, what is allowed, and the rule; then how to fix
-        them, commands between backticks; then where the first rule is
-        explained, if there is such a page
+    :param fix: remediation, see ``nova_vhard.explain.fixes.words``
+    :param help_url: URL of a page that has an anchor for each rule
+    :returns: one line. It lists the violations (the leading ones if there are
+        many) with source, value, allowed values and rule. Then come the fix,
+        with commands in backticks, and the URL of the first rule if
+        ``help_url`` is set
     """
     url = f"{help_url}#{anchor(violations[0].rules[0])}" if help_url else ""
     return describe(violations, fix, OPENING, url)
@@ -60,7 +60,12 @@ def describe(
     opening: str = "",
     url: str = "",
 ) -> str:
-    """Say what is violated, without saying what happens."""
+    """Return violations and their fix as one line.
+
+    :param fix: remediation, see ``nova_vhard.explain.fixes.words``
+    :param opening: start of the line, such as ``OPENING``
+    :param url: URL that explains the first rule
+    """
     result = leading(violations)
     parts = [_sentence(item) for item in result.shown]
     if len(parts) > 1:
@@ -68,8 +73,8 @@ def describe(
     if result.left_out:
         parts.append(f"And {result.left_out} more.")
     fix = line(f"{TO_FIX}{fix}") if fix else ""
-    # Whatever is cut, no command is; and nothing but a command looks like
-    # one.
+    # Truncate only the sentences, never the commands. Only commands may have
+    # backticks.
     see = f"{SEE}{line(url)}" if url else ""
     limit = MESSAGE_LIMIT - len(fix.encode()) - len(see.encode())
     sentences = line(opening + " ".join(parts), limit)
@@ -77,7 +82,7 @@ def describe(
 
 
 def asked(violation: Violation) -> str:
-    """Return what a violation asks for, and what is allowed, for a table."""
+    """Return the refused request and the allowed values, for a table."""
     cause = violation.cause
     if isinstance(cause, Message):
         return line(cause.text)
@@ -85,7 +90,7 @@ def asked(violation: Violation) -> str:
 
 
 def advice(violation: Violation) -> str:
-    """Return what the catalogue says of the kind of device, if anything."""
+    """Return the catalogue's advice about the device kind, or ""."""
     kind = KINDS.get(violation.cause.kind)
     return kind.fix if kind else ""
 
@@ -93,7 +98,7 @@ def advice(violation: Violation) -> str:
 def anchor(rule: str) -> str:
     """Return the anchor of a rule in the documentation.
 
-    :param rule: id of a rule, ``guest_devices.disk_bus``
+    :param rule: id of a rule, such as ``guest_devices.disk_bus``
     """
     return "rule-" + re.sub(r"[^a-z]+", "-", rule.lower())
 
@@ -101,10 +106,11 @@ def anchor(rule: str) -> str:
 def fault_message(
     violations: Sequence[Violation], limit: int = SHORT_LIMIT
 ) -> str:
-    """Explain violations within a server's fault.
+    """Return the reason in a server fault.
 
     :param violations: at least one
-    :param limit: UTF-8 bytes; only whole violations are kept within it
+    :param limit: maximum UTF-8 bytes; violations are included whole or not
+        at all
     """
     result = leading(violations)
     phrases = [_phrase(item) for item in result.shown]
@@ -113,7 +119,7 @@ def fault_message(
 
 @functools.lru_cache(maxsize=256)
 def _allowed(values: tuple[str, ...]) -> str:
-    """Return the values that a rule allows, in words."""
+    """Format the values that a rule allows."""
     if not values:
         return "none"
     return fit([clean(value) for value in values], _ALLOWED_LIMIT, ", ")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The search for changes that make a refused request acceptable.
+"""Search for changes that make a refused request acceptable.
 
-The search edits the documents of a request, has the same readers read them
-again, and asks the same judge. So each fix has been judged, with all that
-follows from it: a disk on scsi needs a controller that is allowed, too.
+The search edits the documents of a request, reads them again and evaluates
+the result. Each fix is therefore checked with its side effects: a disk on a
+scsi bus, for example, needs an allowed controller.
 """
 
 import datetime
@@ -44,16 +44,16 @@ from nova_vhard.request.server_request import ServerRequest
 
 LOG = get_logger(__name__)
 
-# A tenant decides how long a request is, so that a search is bounded: by the
-# violations, by the judgements, and by the processor time of this thread.
-# Not by the wall clock: a busy machine must not change what is proposed.
+# Tenants choose the length of a request, so limit the search: by violations,
+# evaluations and CPU time of this thread. Wall-clock time would make the
+# proposed fix depend on the load of the machine.
 MOST_VIOLATIONS = 32
 MOST_JUDGEMENTS = 96
 MOST_SECONDS = 0.04
 
-# Choices that are in no document.
+# Origins of choices that are not in a document.
 _FIXED = frozenset((PASSTHROUGH, DOMAIN, SERVER))
-# The content of an image, which no property changes, by either of its names.
+# Properties that describe the content of an image, which no edit changes.
 _KEPT = frozenset(
     (
         *("hw_architecture", "architecture"),
@@ -62,9 +62,9 @@ _KEPT = frozenset(
     )
 )
 
-#: Reads a request from edited documents; None where there is none.
+#: Read a request from edited documents; None if there is no request.
 Read = Callable[[Draft], ServerRequest | None]
-#: Which rule a violation breaks, and where.
+#: The rules that a violation breaks, and its place.
 _Spot = tuple[Any, ...]
 
 
@@ -72,10 +72,10 @@ _Spot = tuple[Any, ...]
 class Fix:
     """Changes that fix violations.
 
-    :ivar draft: the documents as they would be
+    :ivar draft: the edited documents
     :ivar left: violations that these changes do not fix
-    :ivar complete: False if the search was stopped before its end, or could
-        not be made: then it is not known whether there is a fix
+    :ivar complete: False if the search stopped early or did not run, so that
+        a fix may exist for the violations that are left
     """
 
     draft: Draft
@@ -86,9 +86,9 @@ class Fix:
     def changes(self) -> list[dict[str, str | None]]:
         """The changes as data, in the order in which they were found.
 
-        ``place`` is image, volume, flavor, block_device (of the request), or
-        server for what Nova keeps with one; ``id`` is that of the image or
-        volume, if it is known; ``value`` is None for a setting to remove.
+        ``place`` is image, volume, flavor, block_device (in the request), or
+        server for properties that Nova keeps with it; ``id`` is the id of the
+        image or volume, if known; ``value`` is None to remove the setting.
         """
         return [
             {
@@ -108,13 +108,13 @@ def fix(
     today: datetime.date,
     read: Read | None = None,
 ) -> Fix:
-    """Search for the changes that fix violations of a request.
+    """Search for changes that fix violations of a request.
 
-    :param wanted: the violations; none as strict as these may be brought in
-    :param read: reads the request again; not needed for one that is about an
+    :param wanted: the violations; a fix must not add any that are as strict
+    :param read: reads the edited request; ignored if ``request`` is about an
         image itself
-    :returns: without changes if the search itself fails, which is logged: a
-        fault of the search must not undo a refusal
+    :returns: a Fix without changes if the search fails. The error is logged
+        and not raised, because it must not undo the refusal
     """
     if request.image is not None:
         read = _reading(request, request.image)
@@ -139,7 +139,7 @@ def fix(
 
 
 def _reading(request: ServerRequest, image: Image) -> Read:
-    """Return what reads a request about an image from an edited image."""
+    """Return a function that reads a request about an edited image."""
 
     def read(draft: Draft) -> ServerRequest:
         edited = draft.image(image, request.before)
@@ -156,14 +156,14 @@ def _reading(request: ServerRequest, image: Image) -> Read:
 
 @dataclass(frozen=True)
 class _State:
-    """A draft, and the violations in it."""
+    """A draft and its violations."""
 
     draft: Draft
     violations: Mapping[_Spot, Violation]
 
 
 def _spot(violation: Violation) -> _Spot:
-    """Return the rules, and the place and name in it, or what is missing."""
+    """Return a key that identifies the violation in every draft."""
     cause = violation.cause
     if isinstance(cause, DeviceChoice):
         return violation.rules, (cause.origin, cause.holder), cause.setting
@@ -186,10 +186,10 @@ class _Search:
         if len(state.violations) > MOST_VIOLATIONS:
             return Fix(state.draft, self.wanted, complete=False)
         wanted = {_spot(violation): violation for violation in self.wanted}
-        # What is emulated decides what the rest can be.
+        # Other values depend on the emulated architecture.
         first = ("guest_devices.emulation_architecture",)
         spots = sorted(wanted, key=lambda spot: spot[0] != first)
-        # Twice: one change may make room for another.
+        # Two passes, because one change can make another possible.
         for spot in (*spots, *spots):
             if spot in state.violations:
                 state = self._without(spot, state) or state
@@ -214,7 +214,7 @@ class _Search:
             place for place, _ in edits if is_foreign(place, self.subject)
         }
         if copies:
-            # An exemption of an image is not one of its copy.
+            # An exemption for an image does not apply to its copy.
             every = self.policy.exemptions
             of_images = {each.id for each in every if each.images}
             violations += [
@@ -232,13 +232,13 @@ class _Search:
         )
 
     def _without(self, spot: _Spot, state: _State) -> _State | None:
-        """Return a state without a violation, and without a new one."""
+        """Return a state without this violation and without new ones."""
         others, further = state.violations.keys() - {spot}, []
         if self._is_spent():
             return None
         for setting, value in self._options(spot, state):
             after = self._judged({**state.draft.edits, setting: value})
-            # To keep the old value is the last resort of a change.
+            # An image update keeps the old value only as a last resort.
             kept = value is None and setting[0] in state.draft.before
             if after.violations.keys() <= others and not kept:
                 return after
@@ -246,7 +246,7 @@ class _Search:
                 return None
             if spot not in after.violations:
                 further.append(after)
-        # What an edit brings in may be fixed in turn.
+        # Try to fix the violations that an edit adds.
         for after in further:
             result: _State | None = after
             for other in after.violations:
@@ -259,7 +259,7 @@ class _Search:
     def _spread(
         self, spot: _Spot, spots: Sequence[_Spot], state: _State
     ) -> _State:
-        """Return a state in which block devices are fixed as one of them."""
+        """Return a state with the same edit in all similar block devices."""
         alike = [
             other
             for other in spots
@@ -274,9 +274,9 @@ class _Search:
         return after if fixed else state
 
     def _shortened(self, state: _State, named: set[_Spot]) -> _State:
-        """Return a state without the edits that later ones made needless.
+        """Return a state without edits that later ones made unnecessary.
 
-        :param named: settings that are refused themselves: these are edited
+        :param named: refused settings, whose edits are kept
         """
         for setting in [e for e in state.draft.edits if e not in named]:
             edits = {
@@ -292,7 +292,7 @@ class _Search:
     def _options(
         self, spot: _Spot, state: _State
     ) -> list[tuple[Setting, str | None]]:
-        """Return edits to try: first of what this user can change."""
+        """Return edits to try, first those that this user can make."""
         draft, cause = state.draft, state.violations[spot].cause
         options: list[tuple[Setting, str | None]] = []
         if isinstance(cause, DeviceChoice):
@@ -317,7 +317,7 @@ class _Search:
     def _of(
         self, place: Place, name: str, kind: str | None, draft: Draft
     ) -> Iterator[tuple[Setting, str | None]]:
-        """Yield edits of one setting: its allowed values, its removal."""
+        """Yield edits of a setting: its allowed values, then its removal."""
         document = draft.documents.get(place)
         whole, bracket, _ = name.partition("[")
         entry, dot, _ = name.partition(".")
@@ -325,7 +325,7 @@ class _Search:
             return
         before = draft.before.get(place, document)
         if before is not document and whole in LISTS:
-            # A change takes a list as it is, or leaves it as it was.
+            # In an image update, the only edit of a list is to keep the old.
             yield (place, whole), None
         elif dot:
             for value in self._values(kind, place, draft):
@@ -333,7 +333,7 @@ class _Search:
             yield (place, name), None
             yield (place, f"{entry}.device_type"), None
         elif name in LISTS and entries(document.get(name)):
-            # Not the list itself: its other block devices are needed.
+            # Keep the list: the guest needs its other block devices.
             for index, item in enumerate(entries(document[name])):
                 if isinstance(item, Mapping) and item.get("device_type"):
                     yield (place, f"{name}[{index}].device_type"), None
@@ -348,12 +348,12 @@ class _Search:
     def _values(
         self, kind: str | None, place: Place, draft: Draft
     ) -> Iterator[str]:
-        """Yield allowed values that QEMU can have, in the policy's order."""
+        """Yield allowed values that QEMU supports, in the policy's order."""
         rule = self.policy.guest_devices.get(str(kind))
         if rule is None:
             return
         documents = draft.documents[place], *draft.documents.values()
-        # What QEMU runs, the strongest word first.
+        # Architecture that QEMU runs, by precedence.
         names = "hw_emulation_architecture", "hw_architecture", "architecture"
         stated = (each.get(name) for each in documents for name in names)
         named = next(filter(None, stated), self.policy.assume.architecture)
@@ -367,7 +367,7 @@ class _Search:
             unset = HardwareRequest(architecture=arch)
             values.append(machine_type(unset, self.policy.assume) or "")
         if kind in BUSES:
-            # Last, since it needs a controller that is allowed, too.
+            # scsi is last, because its controller must be allowed as well.
             values.sort(key=SCSI.__eq__)
         yield from (
             value

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Violations in a table: what is asked for, and the fix.
+"""Rows of violations, each with the refused request and its fix.
 
-In a table and in CSV a fix is words and commands. In JSON and YAML it is its
-text and its changes, each with place, id, property and value.
+In a table and in CSV, a fix is text with commands. In JSON and YAML, it is
+the text and a list of changes with place, id, property and value.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,32 +15,32 @@ from nova_vhard.osc.output import cleaned
 from nova_vhard.policy.leading import leading
 from nova_vhard.policy.verdict import Violation
 
-#: The rule of a row of a table that counts further violations.
+#: Content of the rule column in a row that counts further violations.
 OTHERS = "..."
 
 
 class FixCell(Cell):
-    """A fix, see above."""
+    """The cell of a fix, as text or as data."""
 
     def __init__(self, text: str, changes: Iterable[Any] = ()) -> None:
-        """Keep words and changes."""
+        """Store the text and the changes."""
         super().__init__(cleaned({"text": text, "changes": list(changes)}))
 
     def human_readable(self) -> str:
-        """Return the words."""
+        """Return the text."""
         return str(self._value["text"])
 
     def __lt__(self, other: object) -> bool:
-        """Sort by the words."""
+        """Sort by the text."""
         return str(self) < str(other)
 
 
-#: Returns the fix of some violations.
+#: Function that returns the fix of some violations.
 Find = Callable[[Sequence[Violation]], Fix]
 
 
 def fix_cell(violation: Violation, find: Find) -> FixCell:
-    """Return how to fix a violation, and what else there is to know."""
+    """Return the fix of a violation and the advice on its device kind."""
     fix = find([violation])
     text = fixes.words(fix, [violation]), messages.advice(violation)
     return FixCell("; ".join(filter(None, text)), fix.changes)
@@ -51,7 +51,7 @@ def rows(
 ) -> Iterator[tuple[str, str, str, FixCell]]:
     """Yield rule, mode, request and fix of violations, for a table.
 
-    The last of very many says how many more there are.
+    If there are many violations, the last row counts those not listed.
     """
     result = leading(violations)
     for item in result.shown:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of a policy file, and entries that are probably not meant."""
+"""Find errors in a policy file, and entries that are probably wrong."""
 
 import fnmatch
 import re
@@ -23,10 +23,10 @@ SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
 #: Characters that make a value a pattern.
 PATTERN = frozenset("*?[")
 
-# Keystone's own ids have 32 digits. What another identity back end holds, such
-# as LDAP, has ids of 64.
+# Keystone's own ids have 32 digits. Ids from another identity back end, such
+# as LDAP, have 64.
 _KEYSTONE = "[0-9a-f]{32}|[0-9a-f]{64}"
-#: Ids in a policy: what they usually look like, and how to say so.
+#: Usual format of the ids in a policy, and its description.
 _IDS = {
     "projects": (
         re.compile(_KEYSTONE),
@@ -45,17 +45,17 @@ _IDS = {
 
 
 def faults(data: Any, complete: bool = False) -> Iterator[Fault]:
-    """Yield the faults of a policy, each with its place.
+    """Yield the errors in a policy, each with its path.
 
     :param data: the content of a file
-    :param complete: whether no other file adds to it
+    :param complete: True if no other file is merged with it
     """
     if not isinstance(data, dict):
         yield (), 'must be a mapping with at least the key version: "1"'
         return
     wanted = data.get("requires")
     if isinstance(wanted, str) and _unmet(wanted):
-        # Keys that this version does not know are not faults then.
+        # Skip the schema: the policy may have keys of a newer version.
         runs = release.RUNNING or "an unknown version"
         text = f"this policy needs nova-vhard {quote(wanted)} and {runs} runs"
         yield ("requires",), f"{text}: upgrade the package and restart"
@@ -76,7 +76,7 @@ def _unmet(wanted: str) -> bool:
 
 
 def _without(part: Any, broken: Set[Path], path: Path = ()) -> Any:
-    """Return content with None in place of each value that is broken."""
+    """Return content with None in place of each invalid value."""
     if path in broken:
         return None
     if isinstance(part, dict):
@@ -93,11 +93,11 @@ def _without(part: Any, broken: Set[Path], path: Path = ()) -> Any:
 
 
 def conflicts(data: dict[str, Any], complete: bool) -> Iterator[Fault]:
-    """Yield faults between values, each of which is right by itself.
+    """Yield conflicts between values that are valid on their own.
 
-    :param data: content that fits the schema, with None in place of each
-        value that does not
-    :param complete: whether no other file adds to it
+    :param data: content that matches the schema, with None in place of each
+        invalid value
+    :param complete: True if no other file is merged with it
     """
     for index, entry in enumerate(data.get("projects") or ()):
         if entry is not None and not {"projects", "domains"} & entry.keys():
@@ -133,8 +133,8 @@ def conflicts(data: dict[str, Any], complete: bool) -> Iterator[Fault]:
 def rejected_replacements(kind: str, rule: dict[str, Any]) -> list[str]:
     """Return the keys of ``replace`` whose values are not in ``allow``.
 
-    :param rule: of guest_devices; either key can be missing, and None is in
-        place of what is broken
+    :param rule: a rule in guest_devices; either key can be missing, and None
+        replaces an invalid value
     """
     listed, known = rule.get("allow"), KINDS[kind]
     if listed is None or None in listed:
@@ -148,13 +148,13 @@ def rejected_replacements(kind: str, rule: dict[str, Any]) -> list[str]:
 
 
 def warnings(data: dict[str, Any]) -> Iterator[Fault]:
-    """Yield entries that do not look like an id, each with its place.
+    """Yield entries that do not look like an id, each with its path.
 
-    Ids are compared as they are written: a name, or an id in upper case or
-    with dashes, matches nothing. It is not a fault, since an identity back
-    end can have ids of another form.
+    Ids are compared literally: a name, or an id in upper case or with dashes,
+    does not match. This is not an error, because an identity back end can use
+    another format.
 
-    :param data: the content of a file without faults
+    :param data: the content of a valid file
     """
     for section in ("projects", "exemptions"):
         for index, entry in enumerate(data.get(section, ())):

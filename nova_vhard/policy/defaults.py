@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The device that Nova picks when nobody asked for one.
+"""The devices that Nova chooses by default.
 
 Sources: ``get_disk_bus_for_device_type`` in nova/virt/libvirt/blockinfo.py,
 ``get_vif_model`` in nova/virt/libvirt/vif.py, ``_get_video_type`` and
@@ -8,8 +8,8 @@ Sources: ``get_disk_bus_for_device_type`` in nova/virt/libvirt/blockinfo.py,
 ``_get_pointer_bus_and_model``, ``_guest_add_usb_root_controller`` and
 ``_add_rng_device`` there, ``get_vtpm_constraint`` and
 ``get_mem_encryption_constraint`` in nova/virt/hardware.py, and libvirt's own
-choice of SCSI and USB controllers. What Nova picks whatever the guest is
-stands in the catalogue, as ``DeviceKind.default``.
+choice of SCSI and USB controllers. Defaults that are the same for every guest
+are in the catalogue, as ``DeviceKind.default``.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -42,9 +42,9 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.policy.model import Assume
 
-#: Type of the devices that take a value of the kind: without such a device
-#: the value says nothing of the guest. Nova records a CD-ROM's bus with each
-#: server, and a snapshot inherits it.
+#: Device type that each kind applies to. A value has no effect if the guest
+#: has no such device: Nova records a CD-ROM's bus with each server, and
+#: snapshots inherit it.
 DEVICE_OF: Mapping[str, str] = MappingProxyType(
     {
         "disk_bus": DISK,
@@ -55,7 +55,7 @@ DEVICE_OF: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: Other kinds that mean nothing unless ``implied`` yields a default of them.
+#: Other kinds that have no effect unless ``implied`` yields a default.
 NOT_OF_EVERY_GUEST = frozenset(
     (
         *("input_bus", "mem_encryption_model", "pmu", "pointer_model"),
@@ -80,13 +80,13 @@ Picker = Callable[[HardwareRequest, Assume], Iterator[DeviceChoice]]
 _SCSI_CDROM = frozenset(
     ("ppc", "ppc64", "ppcle", "ppc64le", "s390", "s390x", "aarch64")
 )
-# Nova gives these a VGA card, and never takes their USB controller away.
+# Nova adds a VGA card to these, and never removes their USB controller.
 _PPC = frozenset(("ppc", "ppc64", "ppc64le"))
 _MACHINE_NAMES = frozenset(("hw_machine_type", "hw_architecture"))
 _ARCHITECTURE_NAMES = frozenset(
     ("hw_architecture", "hw_emulation_architecture")
 )
-#: Lists of block devices, of an image and of the body of a boot.
+#: Names of block device lists, in an image or in the body of a boot request.
 LISTS = frozenset(
     (
         "block_device_mapping",
@@ -119,7 +119,7 @@ def qemu_architecture(request: HardwareRequest, assume: Assume) -> str:
 
 
 def machine_type(request: HardwareRequest, assume: Assume) -> str | None:
-    """Return the guest's machine type, None where nobody says one."""
+    """Return the guest's machine type, or None if it is not set."""
     if request.machine_type is not None:
         return request.machine_type
     arch = architecture(request, assume)
@@ -127,17 +127,17 @@ def machine_type(request: HardwareRequest, assume: Assume) -> str | None:
 
 
 def with_assumed(request: HardwareRequest, assume: Assume) -> HardwareRequest:
-    """Return a request with the config drive that hosts always add."""
+    """Return the request, with a config drive if hosts always add one."""
     if not assume.force_config_drive or request.complete:
         return request
     return request.plus(devices=[_ALWAYS])
 
 
 def names_of(choice: DeviceChoice, request: HardwareRequest) -> frozenset[str]:
-    """Return the names of the devices that get the value of a choice.
+    """Return the names of the devices that a choice applies to.
 
-    :returns: an empty name for the guest as a whole; nothing where the guest
-        has no such device
+    :returns: an empty name for the whole guest; an empty set if the guest
+        does not have such a device
     """
     device = DEVICE_OF.get(choice.kind)
     if choice.device or request.complete:
@@ -145,7 +145,7 @@ def names_of(choice: DeviceChoice, request: HardwareRequest) -> frozenset[str]:
     if device is not None:
         return frozenset(each.name for each in request.of_type(device))
     if choice.kind == "pointer_model":
-        # hw_input_bus decides, and Nova records usbtablet on any bus.
+        # Nova records usbtablet for any bus, so check hw_input_bus instead.
         buses = {each.value for each in request.explicit("input_bus")}
         return frozenset(("",) if not buses or USB in buses else ())
     return frozenset(("",))
@@ -156,14 +156,14 @@ def implied(
     assume: Assume,
     kinds: Collection[str] = KINDS,
 ) -> Iterator[DeviceChoice]:
-    """Yield what Nova picks where the request says nothing.
+    """Yield Nova's default for each kind that the request does not set.
 
-    Only for devices that this guest really gets. A value that libosinfo may
-    pick by ``os_distro`` is None: unknown.
+    Devices that the guest does not have are skipped. If libosinfo may choose
+    the value by ``os_distro``, the value is None (unknown).
 
     :param request: the explicit choices, see ``with_assumed``
     :param assume: the host settings that the policy assumes
-    :param kinds: those that are asked for, at least
+    :param kinds: kinds to return; the result may include others
     """
     if request.complete:
         return
@@ -184,10 +184,10 @@ def implied(
 
 
 def _stated(request: HardwareRequest) -> set[str]:
-    """Return the kinds that the image itself says.
+    """Return the kinds that the image sets by a property.
 
-    The bus of one block device, in the image's own mapping too, is no
-    default for the other devices.
+    The bus of a single block device, even one in the image's mappings, does
+    not count: it is not a default for the other devices.
     """
     return {
         choice.kind
@@ -301,7 +301,7 @@ def _video(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
 
 
 def _input(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
-    """Yield the bus of the keyboard and the tablet that Nova adds."""
+    """Yield the bus of the keyboard or tablet that Nova adds."""
     if not request.of_type(DISPLAY):
         return
     arch = qemu_architecture(request, assume)
@@ -330,7 +330,7 @@ def _pointer(
 
 
 def _rng(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
-    """Yield the device that Nova adds unless the flavor says otherwise."""
+    """Yield the device that Nova adds unless the flavor disables it."""
     if _has_rng(request, assume) and not request.explicit("rng"):
         why = "nova adds one to each guest"
         yield _choice(request, "rng", "true", why)
@@ -353,7 +353,7 @@ def _has_rng(request: HardwareRequest, assume: Assume) -> bool:
 
 
 def _pmu(request: HardwareRequest, assume: Assume) -> Iterator[DeviceChoice]:
-    """Yield what QEMU picks, by the CPU that hosts give to guests."""
+    """Yield QEMU's default, which depends on the guest's CPU mode."""
     if not request.has_flavor or _asked(request, "pmu"):
         return
     arch = qemu_architecture(request, assume)
@@ -395,7 +395,7 @@ def _asked(request: HardwareRequest, kind: str) -> bool:
     return any(choice.value for choice in request.explicit(kind))
 
 
-# A kind that the image itself says has no default, to what picks it.
+# Function that yields the default of a kind, unless the image sets the kind.
 _PICKS: tuple[tuple[str, Picker], ...] = (
     ("machine_type", _machine),
     ("disk_bus", _disk),
@@ -412,11 +412,11 @@ _PICKS: tuple[tuple[str, Picker], ...] = (
     ("rng_model", _rng_model),
     ("pmu", _pmu),
 )
-# Nova takes an empty one of these for none (get_vtpm_constraint).
+# Nova treats an empty value of these as unset (get_vtpm_constraint).
 _EMPTY_IS_UNSET = frozenset(("mem_encryption_model", "tpm_model"))
-#: Kinds of which Nova picks one by what the guest is.
+#: Kinds whose default depends on the guest.
 PICKED = frozenset(("scsi_model", "usb_model", *(kind for kind, _ in _PICKS)))
-# Kinds that may need a controller of SCSI or USB.
+# Kinds that may need a SCSI or USB controller.
 _ON_CONTROLLERS = BUSES | {"input_bus"}
 
 
@@ -441,7 +441,7 @@ def _scsi(
     choice = _choice(
         request, "scsi_model", model, why, _ARCHITECTURE_NAMES.union(names)
     )
-    # The controller of a disk that may come is none that the server has.
+    # If only a new volume needs the controller, the server has none yet.
     disks = {each.device for each in (*own, *of_rescue)}
     yield replace(choice, device=NEW_DISK if disks == {NEW_DISK} else "")
 
@@ -457,7 +457,7 @@ def _on_bus(
     defaults: Iterable[DeviceChoice],
     assume: Assume,
 ) -> tuple[list[DeviceChoice], list[DeviceChoice]]:
-    """Return what is on a bus: of the guest itself, and of its rescue disk."""
+    """Return the guest's own choices on a bus, and its rescue disk's."""
     own = [
         choice
         for choice in (*request.choices, *defaults)
@@ -482,14 +482,14 @@ def _usb(
 ) -> Iterator[DeviceChoice]:
     """Yield the USB controller of a guest that needs one.
 
-    libvirt picks it then, whatever ``hw_usb_model`` says.
+    libvirt chooses it, regardless of ``hw_usb_model``.
     """
     own, of_rescue = _on_bus(USB, request, defaults, assume)
     on_usb = [*own, *of_rescue]
     arch = qemu_architecture(request, assume)
     if not on_usb and arch not in _PPC:
         return
-    # Measured on x86; elsewhere as libvirt's source says.
+    # Measured on x86; other architectures follow libvirt's source.
     model = "piix3-uhci" if arch in X86 else "qemu-xhci"
     what = KINDS[on_usb[0].kind].title if on_usb else "guest"
     why = f"libvirt picks {model} for usb ({what})"

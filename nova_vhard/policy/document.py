@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load and validate a policy file and those that it extends."""
+"""Load and validate a policy file and the files that it extends."""
 
 import dataclasses
 import importlib.resources
@@ -24,53 +24,54 @@ from nova_vhard.policy.model import Policy
 
 SHIPPED = ("baseline", "scs", "strict")
 
-#: What changes with a file; None if there is no file, and empty to have it
-#: read again whatever it is.
+#: Changes whenever the file changes. None if the file does not exist; empty
+#: to force a reload.
 Stamp = tuple[int, ...] | None
 
 
 def shipped(name: str) -> str:
-    """Return the path of a policy that comes with the package."""
+    """Return the path of a policy that the package ships."""
     folder = importlib.resources.files("nova_vhard.policy") / "shipped"
     return str(folder / f"{name}.yaml")
 
 
 def resolve(name: str, folder: str = "") -> str:
-    """Return the path of a policy: a shipped one's name, or a path.
+    """Return the path of a policy.
 
-    :param folder: what a relative path is relative to
+    :param name: name of a shipped policy, or a path
+    :param folder: base of a relative path
     """
     return shipped(name) if name in SHIPPED else os.path.join(folder, name)
 
 
 def stamp(path: str) -> Stamp:
-    """Return what changes with a file; None if there is no file."""
+    """Return the stamp of a file, or None if the file does not exist."""
     try:
         result = os.stat(path)
     except (OSError, ValueError):
-        # ValueError: the path has a NUL in it.
+        # ValueError: the path contains a NUL.
         return None
     times = result.st_mtime_ns, result.st_ctime_ns
     return *times, result.st_size, result.st_ino
 
 
 class Reading:
-    """A policy file and those that it extends, as they are now.
+    """Current content of a policy file and the files that it extends.
 
-    :ivar stamps: the files that were looked at, the outermost first, as they
-        were before they were read
-    :ivar problems: every fault of every file
-    :ivar warnings: entries that are not faults, and probably not meant
+    :ivar stamps: stamps of the files, taken before they were read, the
+        outermost file first
+    :ivar problems: all errors in all files
+    :ivar warnings: entries that are valid but probably wrong
     :ivar tree: merged content, each value with its place
     :ivar data: merged content
-    :ivar policy: None if there is a problem
-    :ivar cause: the exception, if a problem is a fault of this package
+    :ivar policy: None if there are problems
+    :ivar cause: the exception, if a problem is a bug in this package
     """
 
     def __init__(self, path: str, limit: int = MAX_SIZE) -> None:
         """Read the files.
 
-        :param limit: bytes that each file can have
+        :param limit: maximum size of each file, in bytes
         """
         self.stamps: dict[str, Stamp] = {}
         self.problems: list[Problem] = []
@@ -88,7 +89,7 @@ class Reading:
                 self._check_merged()
             if not self.problems:
                 self.policy = assemble.policy(self.data, [*self.stamps])
-        except Exception as error:  # noqa: BLE001 - no fault may cost a policy
+        except Exception as error:  # noqa: BLE001 - keep the last policy
             self.cause = error
             text = f"{type(error).__name__}: {clean(error, PATH_LIMIT)}"
             text = f"cannot be read, by a fault of nova-vhard: {text}"
@@ -97,14 +98,14 @@ class Reading:
     def good(self) -> Policy:
         """Return the policy.
 
-        :raises PolicyError: with the faults of every file
+        :raises PolicyError: with the errors in all files
         """
         if self.policy is None:
             raise PolicyError(self.problems) from self.cause
         return self.policy
 
     def _chain(self, path: str) -> origin.Tree:
-        """Read a file and those that it extends; return what they come to."""
+        """Read a file and those that it extends; return the merged tree."""
         outermost = not self.stamps
         before = self.stamps[path] = stamp(path)
         data, lines, problems, again = _read(path, self._limit, outermost)
@@ -127,7 +128,7 @@ class Reading:
         if target in self.stamps:
             text = "must not be a file that extends this one"
         elif not os.path.exists(target):
-            # A file that appears is a change.
+            # Reload when the file appears.
             self.stamps[target] = None
             text = (
                 f"there is no file {clean(target, PATH_LIMIT)}, and the "
@@ -148,18 +149,18 @@ class Reading:
 
 
 def load(path: str, limit: int = MAX_SIZE) -> Policy:
-    """Read a policy file and everything that it extends.
+    """Load a policy file and the files that it extends.
 
-    :param limit: bytes that each file can have
-    :raises PolicyError: with the faults of every file
+    :param limit: maximum size of each file, in bytes
+    :raises PolicyError: with the errors in all files
     """
     return Reading(path, limit).good()
 
 
 def own(path: str, limit: int = MAX_SIZE) -> origin.Tree:
-    """Return what one file says itself, whatever it extends.
+    """Return the content of one file, without the files that it extends.
 
-    :raises PolicyError: with the faults of this file
+    :raises PolicyError: with the errors in this file
     """
     path = os.path.abspath(path)
     data, lines, problems, _ = _read(path, limit, outermost=False)
@@ -170,11 +171,11 @@ def own(path: str, limit: int = MAX_SIZE) -> origin.Tree:
 
 
 def restore(data: Any, file: str) -> Policy:
-    """Return the Policy of a copy, judged by the rules of this version.
+    """Return the Policy in a saved copy, validated by this version.
 
-    :param data: what ``Reading.data`` was when it was kept
+    :param data: the ``Reading.data`` that was saved
     :param file: path of the copy
-    :raises PolicyError: if it is not valid in this version
+    :raises PolicyError: if the copy is not valid in this version
     """
     faults = check.faults(data, complete=True)
     problems = [problem(file, 1, place, text) for place, text in faults]
@@ -186,9 +187,9 @@ def restore(data: Any, file: str) -> Policy:
 def _read(
     path: str, limit: int, outermost: bool
 ) -> tuple[Any, yaml_lines.Lines, list[Problem], bool]:
-    """Return the content of one file, its lines and its faults.
+    """Return the content of one file, its lines and its errors.
 
-    The last value is whether it can be readable later without a change.
+    The last value is True if reading the unchanged file may succeed later.
     """
     try:
         text = source.read_text(path, limit)
@@ -208,12 +209,12 @@ def _read(
 
 
 def _extended(below: origin.Tree, tree: origin.Tree) -> origin.Tree:
-    """Return what a file comes to together with the one that it extends."""
+    """Return a file merged with the one that it extends."""
     for kind, rule in tree.get("guest_devices", {}).items():
         rules = below.get("guest_devices", {})
         replaced = rules.get(kind, {}).get("replace")
         if replaced and "allow" in rule:
-            # A replacement goes where the new list does not allow it.
+            # Remove replacements that the new list does not allow.
             narrowed = {"allow": rule["allow"], "replace": replaced}
             rejected = check.rejected_replacements(
                 kind, origin.plain(narrowed)
@@ -228,19 +229,19 @@ def _extended(below: origin.Tree, tree: origin.Tree) -> origin.Tree:
     merged = _merge(below, tree)
     key = "requires"
     if key in below and key in tree:
-        # A copy of the result can be read by an older version, for which the
-        # demand of one file says too little.
+        # An older version can read a copy of the result, so the copy must
+        # have the requirements of both files.
         both = SpecifierSet(below[key].value) & SpecifierSet(tree[key].value)
         merged[key] = dataclasses.replace(tree[key], value=str(both))
     return merged
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Mappings merge, lists replace; projects and exemptions add up."""
+    """Merge mappings, replace lists, and add up projects and exemptions."""
     merged = dict(base)
     for key, value in over.items():
         if isinstance(value, list):
-            # of a section; every other list is the value of a Said
+            # projects or exemptions; other lists are values of a Said
             merged[key] = value + base.get(key, [])
         elif isinstance(value, dict) and isinstance(base.get(key), dict):
             merged[key] = _merge(base[key], value)

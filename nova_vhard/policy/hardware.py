@@ -14,7 +14,7 @@ SERVER = "server"
 PASSTHROUGH = "passthrough"
 DOMAIN = "domain"
 
-#: Types of devices that take what is said for all devices of their kind.
+#: Device types for which one value can apply to all devices.
 DISK = "disk"
 CDROM = "cdrom"
 FLOPPY = "floppy"
@@ -23,12 +23,12 @@ DISPLAY = "display"
 
 
 class Device(NamedTuple):
-    """A device that a guest really gets.
+    """A device that the guest has.
 
     :ivar type: DISK, CDROM, FLOPPY, NIC or DISPLAY
-    :ivar name: which one of the guest it is; the same device has the same
-        name in each request about a server
-    :ivar why: why the guest gets it, in words; empty where every guest does
+    :ivar name: identifies the device within the guest; it has the same name
+        in each request about a server
+    :ivar why: reason for the device, as text; empty if every guest has it
     """
 
     type: str
@@ -36,10 +36,10 @@ class Device(NamedTuple):
     why: str = ""
 
 
-#: Names of devices that more than one reader knows.
+#: Device names that more than one reader uses.
 ROOT = "root disk"
 CONFIG_DRIVE = "config drive"
-#: A volume that the server does not have yet.
+#: A volume that is not attached yet.
 NEW_DISK = "attached volume"
 #: What a guest gets where nothing more is said.
 USUAL = (
@@ -58,8 +58,8 @@ class Holder:
     :ivar disk_format: of an image, None where it is not known
     :ivar stored: whether the choice stands in what Nova keeps with a server
         of the image that it was made of, which nobody can edit
-    :ivar made_of: of a volume: id of the image that it was made of, as Cinder
-        keeps it. The owner of the volume can write another id
+    :ivar made_of: for a volume, id of its source image, as stored in Cinder.
+        The owner of the volume can change it
     """
 
     id: str | None = None
@@ -115,8 +115,8 @@ class DeviceChoice:
     :ivar holder: the image or volume that it stands in
     :ivar synonyms: other words for the same device, any of which a rule may
         allow: libvirt's ``pc-q35-10.0`` is a ``q35``
-    :ivar device: name of the one device that it is for; empty where it is
-        for each device of the kind, or for the guest as a whole
+    :ivar device: name of the device that it applies to; empty if it applies
+        to each device of the kind, or to the whole guest
     """
 
     kind: str
@@ -157,8 +157,8 @@ class HardwareRequest:
     """The device choices of one guest, and what its defaults depend on.
 
     :ivar choices: the explicit choices, in the order in which they were read
-    :ivar devices: the devices that the guest really gets, but for those
-        whose own choices say all that there is to judge
+    :ivar devices: the devices of the guest, except those that their own
+        choices describe completely
     :ivar architecture: guest architecture, None where the host decides
     :ivar emulated: architecture that QEMU emulates in its place, if any
     :ivar machine_type: machine type, None where the host decides
@@ -176,8 +176,8 @@ class HardwareRequest:
     :ivar faults: references that nobody can judge
     :ivar complete: whether it is all that the guest has, so that nothing is
         implied by what it does not say
-    :ivar has_flavor: whether the extra specs of a flavor are among the
-        choices; without one nothing is implied that a flavor may decide
+    :ivar has_flavor: True if the choices include the extra specs of a flavor.
+        If not, defaults that a flavor can change are not implied
     """
 
     choices: tuple[DeviceChoice, ...] = ()

@@ -207,9 +207,9 @@ class HostsRule:
 
 @dataclass(frozen=True)
 class Assume:
-    """What nova-compute does when an image says nothing.
+    """Defaults of nova-compute for properties that an image does not set.
 
-    :ivar libosinfo: whether hosts look buses and models up by ``os_distro``
+    :ivar libosinfo: True if hosts choose buses and models by ``os_distro``
     """
 
     virt_type: str = "kvm"
@@ -274,10 +274,10 @@ class Policy:
 
     @cached_property
     def unless_said(self) -> tuple[DeviceRule, ...]:
-        """The rules that a guest breaks about which nothing is said.
+        """The rules that a guest violates if it sets no value for them.
 
-        Nova's default is not allowed, or nobody can know it and the rule
-        demands that it is said.
+        Either the rule does not allow Nova's default, or the default is
+        unknown and the rule requires an explicit value.
         """
         result = []
         for rule in self.guest_devices.values():
@@ -299,7 +299,7 @@ class Policy:
 
     @cached_property
     def image_projects(self) -> frozenset[str]:
-        """The projects that have an exemption by image."""
+        """The projects in exemptions that select images."""
         exemptions = (item for item in self.exemptions if item.images)
         return frozenset().union(*(item.projects for item in exemptions))
 

@@ -71,9 +71,9 @@ def values(part: Any, path: Path = ()) -> Iterator[tuple[Path, Said]]:
 
 
 def find(part: Any, path: Path) -> Said | None:
-    """Return what is said at a path, or nearest around it.
+    """Return the value at a path, or the nearest one around it.
 
-    :returns: for a mapping the first value in it; None if it is empty
+    :returns: for a mapping, its first value; None if it is empty
     """
     for key in path:
         if isinstance(part, Said):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The version of this package, which a policy can require."""
+"""The version of this package. A policy can require a version."""
 
 import importlib.metadata
 
@@ -14,5 +14,5 @@ def _installed() -> Version | None:
     return Version(version.base_version)
 
 
-#: The version that runs, without any suffix; None if it has no metadata.
+#: The running version without suffixes; None if there is no metadata.
 RUNNING = _installed()

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON schema of a policy file: every key has its place here.
+"""The JSON schema of a policy file, with all its keys.
 
-Two keywords are ours; ``nova_vhard.policy.check`` has their functions:
+It uses two custom keywords, which ``nova_vhard.policy.check`` implements:
 
 ``device_value``
-   A value that Nova knows for the device kind of this name.
+   A value that Nova knows for the named device kind.
 ``version_specifier``
    Versions of a package, as in PEP 440.
 """
@@ -37,7 +37,7 @@ HOT_PLUG = ("report", "detach")
 TRUST = ("reported", "attested")
 UNANSWERED = ("allow", "refuse")
 
-#: The keywords that are ours.
+#: Custom keywords.
 KEYWORDS = ("device_value", "version_specifier")
 
 _MODE = {"enum": list(MODES)}
@@ -64,8 +64,8 @@ _CHECKS = "a list of checks and profiles"
 def _rule(kind: DeviceKind) -> Schema:
     """Return the schema of the rule of a device kind.
 
-    The rule in a file that extends another can consist of a mode alone: that
-    every rule has an allow list is checked on what the files come to.
+    ``allow`` is not required here, because a file that extends another may
+    set only the mode. The merged policy is checked for it.
     """
     new = {
         **NAME,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""evaluate(): a request against a policy, all violations at once."""
+"""Evaluate a request against a policy and return all violations."""
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
@@ -60,19 +60,19 @@ _ISSUED = frozenset((BOOT, MOVE, RESIZE, UNSHELVE, ATTACH))
 #: Operations in which a guest goes on, of the file that it is made of.
 _GOES_ON = frozenset((MOVE, UNSHELVE))
 
-#: The guest as a whole, in the place of a device.
+#: Device names of a violation that is about the whole guest.
 _GUEST = frozenset(("",))
 
 _OUTCOMES = {None: ALLOW, Mode.ENFORCE: REFUSE}
 
 
 class ViolationKey(NamedTuple):
-    """A device, and the rules that its value breaks.
+    """A device and the rules that its value violates.
 
     :ivar rules: ids of the rules
-    :ivar value: what breaks them
-    :ivar number: how many devices there are, as Violation.count
-    :ivar device: name of the device; empty for the guest as a whole
+    :ivar value: the value that violates them
+    :ivar number: number of devices, see Violation.count
+    :ivar device: name of the device; empty for the whole guest
     """
 
     rules: tuple[str, ...]
@@ -83,14 +83,14 @@ class ViolationKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is wrong with a request that is about no choice of a device.
+    """The cause of a violation that is not a device choice.
 
-    :ivar text: what is wrong
-    :ivar source: who asks for it, in words
-    :ivar value: what is lacking, or what lacks it
-    :ivar kind: its list of ``passthrough.allow``, where it is about one
+    :ivar text: description of the error
+    :ivar source: where the request comes from, as text
+    :ivar value: the missing item, or the item that does not have it
+    :ivar kind: the list of ``passthrough.allow`` that it is about, if any
     :ivar names: names of the image properties that it comes from
-    :ivar fix: what to do about it, where the text does not say it
+    :ivar fix: remediation, unless the text includes it
     """
 
     text: str
@@ -103,18 +103,18 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What breaks a rule: a choice of a device, or what a message says.
+    """A device choice, or another request, that violates a rule.
 
-    :ivar rules: ids of the rules, their places in the policy file; several
-        only where hosts lack what several demand
+    :ivar rules: ids of the rules, which are paths in the policy file; more
+        than one only if hosts do not meet the requirements of several rules
     :ivar cause: the choice, or the message
-    :ivar mode: what happens
+    :ivar mode: mode of the violation
     :ivar allowed: the values that the policy allows
-    :ivar missing: whether the fault is that the image does not say it
-    :ivar count: how many devices of the host are asked for, or how many
-        there are of what nobody can judge
+    :ivar missing: True if the image must set the value and does not
+    :ivar count: number of requested host devices, or of items that cannot be
+        checked
     :ivar devices: names of the devices that have the value; an empty name
-        stands for the guest as a whole
+        means the whole guest
     """
 
     rules: tuple[str, ...]
@@ -127,7 +127,7 @@ class Violation:
 
     @property
     def choice(self) -> DeviceChoice | None:
-        """The choice of a device; None where a message stands for it."""
+        """The device choice; None if the cause is a message."""
         return self.cause if isinstance(self.cause, DeviceChoice) else None
 
     @property
@@ -137,7 +137,7 @@ class Violation:
 
     @property
     def keys(self) -> frozenset[ViolationKey]:
-        """What makes two violations the same: a key for each device."""
+        """A key for each device. Equal keys mean the same violation."""
         value, count = self.cause.value, self.count
         return frozenset(
             ViolationKey(self.rules, value, count, device)
@@ -206,15 +206,15 @@ def evaluate(
     today: datetime.date,
     already: frozenset[ViolationKey] = frozenset(),
 ) -> Verdict:
-    """Judge what a guest asks for.
+    """Return the violations and the outcome of a request.
 
-    :param policy: the policy that holds
+    :param policy: the policy in force
     :param request: the choices of the guest
-    :param subject: who asks, and in the course of what
-    :param today: the day (UTC) by which exemptions are judged
-    :param already: the devices of the server that broke a rule before: what
-        the same devices break with the same value is judged as that of a
-        move, so that no server is stranded
+    :param subject: the requester and the operation
+    :param today: the current day (UTC), which ends exemptions
+    :param already: existing violations of the server. If the same devices
+        violate the same rules with the same values, the mode is at most that
+        of a move, so that the server does not get stuck
     """
     if not policy.enabled:
         return Verdict(policy=policy.digest, enabled=False)
@@ -249,9 +249,9 @@ def _exemption(
 def _held(subject: Subject, violation: Violation) -> Subject:
     """Return the subject with the image that a choice comes from.
 
-    A rescue is of two images, and so is a boot from a volume beside an image;
-    an exemption by image is for one. It follows the image into a volume, but
-    not what it says of the file: nothing proves what a volume has in it.
+    A rescue uses two images, and so can a boot from a volume; an exemption by
+    image covers only one. It also covers a volume made of the image, except
+    for rules about the file: nothing proves the content of a volume.
     """
     choice = violation.choice
     if choice is None or choice.origin not in (IMAGE, VOLUME):
@@ -280,7 +280,7 @@ def violated(
 
 
 def keys_of(verdict: Verdict) -> frozenset[ViolationKey]:
-    """Return which devices break which rules."""
+    """Return the keys of all violations in a verdict."""
     return frozenset[ViolationKey]().union(
         *(violation.keys for violation in verdict.violations)
     )
@@ -316,15 +316,16 @@ def introduced_violations(
     touched: frozenset[str],
     with_defaults: bool = False,
 ) -> Verdict:
-    """Return the verdict on a change: what it sets, or keeps.
+    """Return the verdict on an image update.
 
-    A default that it brings in is refused when somebody boots the image:
-    tools set one property after the other, in any order.
+    Violations are kept if they are new or their properties are in the update.
+    Defaults are checked at boot, because tools set one property after the
+    other, in any order.
 
-    :param after: on the image as it would be
-    :param before: on the image as it is
-    :param touched: names of the properties that the change names
-    :param with_defaults: whether such defaults count all the same
+    :param after: verdict on the updated image
+    :param before: verdict on the current image
+    :param touched: names of the properties in the update
+    :param with_defaults: True to check defaults as well
     """
     old = keys_of(before)
     kept = tuple(
@@ -378,7 +379,7 @@ def _devices(
         rule = rules.get(choice.kind)
         if rule and not _in(rule.allow, choice.value, choice.synonyms):
             devices = names_of(choice, request)
-            if devices:  # else the guest has no such device to judge
+            if devices:  # otherwise the guest does not have such a device
                 yield _violation(policy, subject, choice, devices)
     yield from _passthrough(policy, request, subject)
     yield from _never_one_time(policy, request, subject)

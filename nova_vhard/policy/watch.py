@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy in force: read again on change, the last good one kept.
+"""Policy file, reloaded on change.
 
-Each call looks at the files (one ``stat`` each) and reads them only if one
-has changed. One caller reads; the others use the last good policy until the
-new one has been read, and wait only if there is none.
+Each call runs ``stat`` on the files and reloads them if one has changed. One
+caller reads; the others keep using the last valid policy, and wait only if
+there is none. If the new file is invalid, the last valid policy stays in
+force.
 """
 
 import contextlib
@@ -24,27 +25,27 @@ from nova_vhard.policy.model import Policy
 
 LOG = get_logger(__name__)
 
-#: What follows the policy file's name in that of the file that disables it.
+#: Suffix of the file that disables the policy.
 DISABLED = ".disabled"
 
-#: Days before its end from which an exemption is named in a warning.
+#: Warn about an exemption this long before it ends.
 NOTICE = datetime.timedelta(days=14)
 
 
 class PolicyUnavailable(Exception):
-    """There is no policy, and there never was a good one."""
+    """Raised if no valid policy has ever been loaded."""
 
 
 def today() -> datetime.date:
-    """Return the day by which exemptions are judged (UTC)."""
+    """Return the current day in UTC, which exemptions are compared with."""
     return datetime.datetime.now(datetime.UTC).date()
 
 
 def ending(policy: Policy, day: datetime.date) -> Iterator[tuple[int, str]]:
-    """Yield exemptions that are void or soon will be, with what to say.
+    """Yield a warning for each exemption that has ended or ends soon.
 
-    :param day: the day (UTC) by which it is told
-    :returns: pairs of the exemption's index in the policy, and a sentence
+    :param day: the current day (UTC)
+    :returns: pairs of the exemption's index in the policy, and the warning
     """
     for index, exemption in enumerate(policy.exemptions):
         name = clean(exemption.id)
@@ -59,23 +60,23 @@ def ending(policy: Policy, day: datetime.date) -> Iterator[tuple[int, str]]:
 
 
 def disabled(path: str) -> bool:
-    """Return whether a file next to the policy file disables it.
+    """Return True if a file next to the policy file disables it.
 
-    Its name is that of the policy file with ``.disabled`` added, and its
-    content is not read. If the file cannot be seen, the policy holds.
+    Its name is the policy file's name plus ``.disabled``. Its content is not
+    read. If the file cannot be accessed, the policy stays in force.
     """
     return os.path.exists(path + DISABLED)
 
 
 class PolicyFile:
-    """A policy file that is watched.
+    """A policy file that is reloaded on change.
 
     :param path: path of the file
-    :param state: path of the copy of the last good policy; None keeps none
-    :param limit: bytes that the file, and each that it extends, can have
-    :param failed: called with each new reason why the file cannot be used,
-        after it was logged; raises nothing
-    :ivar error: why the file as it is now cannot be used; None if it can
+    :param state: path of the copy of the last valid policy; None for no copy
+    :param limit: maximum size of each file, in bytes
+    :param failed: called with each new error, after it was logged; must not
+        raise
+    :ivar error: the error in the current file; None if the file is valid
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class PolicyFile:
         limit: int = source.MAX_SIZE,
         failed: Callable[[PolicyError], None] | None = None,
     ) -> None:
-        # Nothing is read yet: processes are forked after this.
+        # Do not read anything yet: the service forks after this.
         self.path = path
         self.error: PolicyError | None = None
         self._state = state
@@ -100,12 +101,12 @@ class PolicyFile:
         self._mounted = ""
 
     def current(self) -> Policy:
-        """Return the policy that holds now.
+        """Return the policy in force.
 
-        While it is disabled (see ``disabled``) that is the same policy with
-        ``enabled: false``, and an empty one if there is none.
+        If it is disabled (see ``disabled``), return the policy, or an empty
+        one if there is none, with ``enabled: false``.
 
-        :raises PolicyUnavailable: if there never was a good one
+        :raises PolicyUnavailable: if no valid policy has ever been loaded
         """
         off = disabled(self.path)
         before, self._disabled = self._disabled, off
@@ -121,7 +122,7 @@ class PolicyFile:
         return policy
 
     def _latest(self) -> Policy | None:
-        """Return the last good policy, which is the file's if that is good."""
+        """Reload the file if it has changed; return the last valid policy."""
         wait = self._policy is None
         if self._has_changed() and self._reading.acquire(blocking=wait):
             try:
@@ -141,7 +142,7 @@ class PolicyFile:
         return any(document.stamp(path) != stamps[path] for path in stamps)
 
     def _reload(self) -> None:
-        """Read the file; if it has a fault, keep the last good policy."""
+        """Read the file; if it is invalid, keep the last valid policy."""
         reading = document.Reading(self.path, self._limit)
         if reading.policy is None:
             self._fail(PolicyError(reading.problems), reading.cause)
@@ -152,7 +153,7 @@ class PolicyFile:
         if mounted not in ("", self._mounted):
             LOG.warning("%s", mounted)
         self._mounted = mounted
-        # Last, since other callers do not wait once nothing has changed.
+        # Set this last: callers with current stamps do not wait.
         self._stamps = reading.stamps
 
     def _accept(self, policy: Policy) -> None:
@@ -171,21 +172,21 @@ class PolicyFile:
         known = str(self.error) == str(error)
         self.error = error
         if self._kept:
-            # Other workers of the service share the copy. They can have read
-            # a later good policy than this one.
+            # The workers of a service share the copy. Another worker may have
+            # saved a newer valid policy.
             self._policy = self._restore() or self._policy
         if known:
             return
         kept = "there is no last good policy"
         if self._policy:
             kept = f"the last good policy, {self._policy.digest}, still holds"
-        # Our own fault has a traceback, for a report.
+        # Log a traceback if the cause is a bug in nova-vhard.
         LOG.error("Policy cannot be used, %s: %s", kept, error, exc_info=cause)
         if self._failed is not None:
             self._failed(error)
 
     def _keep(self, data: dict[str, Any]) -> None:
-        """Write the copy of the last good policy, for a restart."""
+        """Save a copy of the last valid policy, for a restart."""
         if self._state is None:
             return
         before, self._kept = self._kept, False
@@ -199,8 +200,9 @@ class PolicyFile:
                 return
             except (OSError, ValueError) as error:
                 failure = error
-            # After a restart an older copy would let pass what this policy
-            # refuses. Without it a full disk can have room for the new one.
+            # Delete the old copy: after a restart it could allow requests
+            # that this policy refuses. This can also free space on a full
+            # disk for the new copy.
             with contextlib.suppress(OSError, ValueError):
                 os.unlink(self._state)
         if before:
@@ -209,16 +211,16 @@ class PolicyFile:
             )
 
     def _restore(self) -> Policy | None:
-        """Return the policy of the copy, if there is one and it is good."""
+        """Return the policy in the saved copy, or None if it is unusable."""
         if self._state is None or not os.path.exists(self._state):
             return None
         try:
-            # A copy is of several files, and JSON takes more room than YAML.
+            # A copy contains several files, and JSON is larger than YAML.
             kept = json.loads(source.read_text(self._state, 16 * self._limit))
             if kept["path"] != self.path:
                 return None
             return document.restore(kept["data"], self._state)
-        except Exception as error:  # noqa: BLE001 - a damaged copy is none
+        except Exception as error:  # noqa: BLE001 - ignore a damaged copy
             LOG.warning(
                 "The copy of the last good policy cannot be used: %s: %s",
                 type(error).__name__,

@@ -53,7 +53,7 @@ class Finding:
 
     :ivar violations: each of them, whatever its mode
     :ivar changes: property to the safe value that the policy names for it
-    :ivar find: returns the fix of some of the violations
+    :ivar find: function that returns the fix of some of the violations
     """
 
     image: Image
@@ -153,7 +153,7 @@ def mended(
 
 
 def _request(image: Image) -> ServerRequest:
-    """Return the request of a boot of an image by its owner."""
+    """Return the request of the image's owner to boot it."""
     disk_format = image.get("disk_format")
     holder = Holder(image.get("id"), image.get("owner"), disk_format)
     subject = Subject(BOOT, project=holder.project, image=holder.id)

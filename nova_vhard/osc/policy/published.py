@@ -71,9 +71,9 @@ def _published(title: str, content: Schema) -> Schema:
 
 
 def _plain(content: Schema) -> Schema:
-    """Return a schema of ours in the words of everybody.
+    """Return a schema in standard JSON schema keywords.
 
-    An editor shows a description to people, which is what our titles are.
+    Titles become descriptions, because editors show descriptions to users.
     """
     result = {
         key: value

@@ -38,7 +38,7 @@ _ERROR = "error"
 _WARNING = "warning"
 _NOTE = "note"
 
-#: Key of ``assume`` to the option of nova-compute that it is about.
+#: nova-compute option for each key of ``assume``.
 _OPTIONS = {
     "virt_type": "[libvirt] virt_type",
     "use_virtio_for_bridges": "[libvirt] use_virtio_for_bridges",
@@ -136,7 +136,7 @@ def _warnings(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
 
 
 def _notes(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
-    """Yield what hosts and images must say beyond Nova's defaults."""
+    """Yield settings that hosts and images need besides Nova's defaults."""
     usual = Assume()
     options: list[tuple[Path, str, Any, Any]] = []
     for name, option in _OPTIONS.items():
@@ -156,7 +156,7 @@ def _notes(policy: Policy, tree: origin.Tree) -> Iterator[Problem]:
                 f"default is {nova}), or change this key"
             )
             yield Problem(stated.file, stated.line, spell(path), text)
-    # A new server of an image without any property, and with a config drive.
+    # A new server with a config drive, from an image without properties.
     silent = Image().hardware().plus(devices=[WANTED_CONFIG_DRIVE])
     verdict = evaluate(policy, with_specs(silent, {}), Subject(BOOT), today())
     for choice in filter(None, (each.choice for each in verdict.refusals)):

@@ -14,7 +14,7 @@ _IMAGE = ("property", "volume_property", "server_property")
 _FLAVOR = ("flavor_property", "server_flavor_property")
 _SPECS = flavor.NAMES | passthrough.NAMES
 
-#: How an explanation names a block device.
+#: Name of a block device in an explanation.
 _NAMED = re.compile(r"block_device_mapping_v2\[(\d{1,4})\]\.?")
 
 

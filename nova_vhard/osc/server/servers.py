@@ -35,7 +35,7 @@ from nova_vhard.request.lookups import Image
 from nova_vhard.request.parts import with_specs
 from nova_vhard.request.server_request import ServerRequest
 
-#: Violations by the devices and rules that they are of.
+#: Violations by their keys: devices and rules.
 _Found = Mapping[frozenset[ViolationKey], Violation]
 
 Row = tuple[Any, ...]
@@ -91,7 +91,7 @@ class Server:
         with it; None where the API does not show that
     :ivar now: what a rebuild would read: its image, or the metadata of its
         root volume, as it is today; None where that cannot be seen
-    :ivar rebuilt_from: the image or metadata that ``now`` is read from
+    :ivar rebuilt_from: the image or volume metadata that defines ``now``
     :ivar rest: what its flavor and its ports ask for
     :ivar specs: the extra specs of its flavor
     :ivar device_names: ``/dev/vda`` and the like
@@ -127,10 +127,10 @@ class Server:
 
 
 class _Finding(NamedTuple):
-    """A violation, what it means for the server, and what to do.
+    """A violation, its effect on the server, and the remediation.
 
-    :ivar again: the same violation by a rebuild, which a fix is searched for
-    :ivar fix: what to do instead of that
+    :ivar fix: the remediation; None to search for a fix
+    :ivar again: the same violation in a rebuild, for the search
     """
 
     violation: Violation
@@ -203,7 +203,7 @@ def _violating(
 
 
 def finder(policy: Policy, server: Server, today: datetime.date) -> Find:
-    """Return what finds fixes in the documents of a server."""
+    """Return a function that finds fixes in the documents of a server."""
 
     def read(draft: Draft) -> ServerRequest:
         image = draft.image(server.rebuilt_from or Image())
