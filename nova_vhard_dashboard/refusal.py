@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of a refusal, taken apart again for whoever shows it.
+"""Parser for the text of a refusal.
 
-Some clients pass on nothing but the text, Horizon among them. Its grammar, in
-the order in which ``read`` takes it apart::
+Some clients, such as Horizon, pass on only the text. This is its grammar, in
+the order in which ``read`` parses it::
 
     answer    = before refusal [" (HTTP 403)" [" (Request-ID: " id ")"]]
     refusal   = OPENING sentences [" To fix: " fix] [" See " url]
@@ -12,9 +12,9 @@ the order in which ``read`` takes it apart::
     fix       = words *("`" command "`" words)
     url       = [vhard] help_url "#" anchor
 
-``before`` is the client's own. Words that others wrote have no
-backtick outside of ``fix``, so that nothing but a command looks like one. The
-last " To fix: " behind a rule is the one that counts: there is none in a fix.
+``before`` is text of the client. Outside of ``fix``, text from other sources
+has no backticks, so that only a command looks like one. ``read`` splits at the
+last " To fix: " after a rule, because a fix never contains it.
 """
 
 import re
@@ -36,8 +36,8 @@ _RULE = re.compile(r"(.*) \[rule ([^\[\]]+)\]", re.DOTALL)
 class Sentence:
     """One violation.
 
-    :ivar text: what is asked for, what is allowed, and what to know
-    :ivar rule: ids of the rules; empty where the text was cut
+    :ivar text: the requested value, the allowed values and further notes
+    :ivar rule: IDs of the rules; empty if the text was truncated
     """
 
     text: str
@@ -46,9 +46,9 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Step:
-    """A part of how to fix what is refused.
+    """One part of a fix.
 
-    :ivar command: whether the text is to be pasted as it is
+    :ivar command: whether the text is a command to paste unchanged
     """
 
     text: str
@@ -57,13 +57,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a refusal says.
+    """A parsed refusal.
 
-    :ivar message: all of it, in one line
-    :ivar more: how many violations there are beside the sentences
-    :ivar fix: empty where the sentences say it themselves
-    :ivar url: where the first rule is explained; empty where the cloud names
-        no such place
+    :ivar message: the whole text, on one line
+    :ivar more: number of violations that are not in ``violations``
+    :ivar fix: empty if the violations already contain it
+    :ivar url: link to the explanation of the first rule; empty if the cloud
+        has none
     """
 
     message: str
@@ -74,10 +74,10 @@ class Refusal:
 
 
 def read(text: str) -> Refusal | None:
-    """Return the refusal in what a client says of an answer.
+    """Return the refusal in a client's text about an answer.
 
-    :param text: of an exception or a message of the client
-    :returns: None if there is none in it
+    :param text: text of an exception or of a message
+    :returns: None if the text contains no refusal
     """
     _, opening, rest = text[: 2 * MESSAGE_LIMIT].partition(OPENING)
     if not opening:
@@ -102,7 +102,7 @@ def read(text: str) -> Refusal | None:
 
 
 def _violations(sentences: str) -> Iterator[Sentence]:
-    """Yield the violations; they are numbered if there are several."""
+    """Yield the violations. If there are several, they are numbered."""
     number = 1
     rest = sentences.removeprefix("(1) ")
     while rest != sentences:
@@ -121,7 +121,7 @@ def _sentence(text: str) -> Sentence:
 
 
 def _steps(fix: str) -> Iterator[Step]:
-    """Yield words and commands; an odd backtick opens no command."""
+    """Yield text and commands. An unpaired backtick is text."""
     parts = fix.split("`")
     if len(parts) % 2 == 0:
         parts[-2:] = ["`".join(parts[-2:])]

@@ -42,12 +42,12 @@ def _caller(user: Any) -> _Caller:
 
 
 def verdict(image: Any, caller: _Caller) -> dict[str, Any]:
-    """Return what a boot of an image would be told.
+    """Return the policy's verdict on a boot from an image.
 
-    :param image: what glanceclient returns: names to values
-    :returns: ``refusals`` and ``warnings``, each a refusal that was taken
-        apart, with the ``changes`` that fix it, or None; ``known`` is False
-        if there is no policy to ask
+    :param image: image properties, as glanceclient returns them
+    :returns: ``refusals`` and ``warnings``: each a parsed refusal with the
+        ``changes`` that fix it, or None; ``known``: False if there is no
+        policy
     """
     try:
         policy = policy_file().current()
@@ -61,7 +61,7 @@ def verdict(image: Any, caller: _Caller) -> dict[str, Any]:
     judged = request.verdict(policy, day)
 
     def explained(violations: Sequence[Violation]) -> dict[str, Any] | None:
-        """Return violations as a refusal, with the changes of its fix."""
+        """Return violations as a parsed refusal with its fix."""
         if not violations:
             return None
         fix = search.fix(policy, violations, request, day)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from nova_vhard.catalogue.kinds import DeviceKind, words
 
-#: The only pointer that Nova adds, and the kinds that depend on it.
+#: The only pointer device that Nova adds, and the kinds that depend on it.
 USB_TABLET = "usbtablet"
 BY_POINTER = ("input_bus", "pointer_model", "usb_model")
 

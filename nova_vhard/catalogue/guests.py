@@ -18,7 +18,7 @@ _ARM = frozenset(("aarch64", "armv6", "armv7l", "armv7b"))
 
 #: Of a bus of these kinds, scsi needs a controller, which is another choice.
 SCSI = "scsi"
-#: So does usb, for disks and input devices.
+#: A usb bus also needs a controller, for disks and for input devices.
 USB = "usb"
 BUSES = frozenset(("disk_bus", "cdrom_bus", "rescue_bus"))
 

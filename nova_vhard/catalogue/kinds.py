@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
-#: Values that mean that a guest has no such device: where Nova picks one of
-#: them there is nothing to judge, unless the image has to say it.
+#: Values that mean that the guest has no such device. If Nova picks one of
+#: them, nothing is judged, unless the image must set the value explicitly.
 NO_DEVICE = frozenset(("0", "disabled", "false", "none"))
 
 _TRUE = frozenset(("1", "t", "true", "on", "y", "yes"))
@@ -35,11 +35,12 @@ class DeviceKind:
     :ivar block_device: whether a block device mapping can choose it
     :ivar aliases: legacy spelling, in lower case, to the value of today
     :ivar fold_case: whether Nova reads the value in any case
-    :ivar default: what Nova picks for every guest where nothing is said;
-        None where that depends on the guest, or cannot be known
-    :ivar unset: what happens then, in words, where there is no default
-    :ivar of_file: whether it is about the very file that is booted, and so
-        no wish of a server that is made of another file later
+    :ivar default: value that Nova uses for every guest if none is set; None
+        if it depends on the guest or is unknown
+    :ivar unset: if there is no default: text about what happens without a
+        value
+    :ivar of_file: whether it is about the booted file itself. It then does
+        not apply to a server that is later built from another file
     """
 
     name: str

@@ -89,8 +89,8 @@ class PolicyEnforcer:
     ) -> str | None:
         """Judge a request and write its event.
 
-        :param service: whether a service makes it for a user: then it
-            passes, and is marked in the log and in the event
+        :param service: whether a service makes the request for a user. Such
+            a request passes, and is marked in the log and in the event
         :returns: see ``explanation``
         """
         day = today()
@@ -108,16 +108,16 @@ class PolicyEnforcer:
         day: datetime.date,
         read: "Read | None" = None,
     ) -> str | None:
-        """Return why a request is refused and what to do, for an API.
+        """Return the refusal text for an API: the reason and the fix.
 
-        :param day: by which it was judged, and its fix will be
-        :param read: reads the request again, for the search of a fix
-        :returns: None if the verdict does not refuse it
+        :param day: date of the verdict, also used to check the fix
+        :param read: reads the request again during the search for a fix
+        :returns: None if the verdict does not refuse the request
         """
         refusals = verdict.refusals
         if not refusals:
             return None
-        # Loaded here: a service that refuses nothing has no use for them.
+        # Imported late: a service that refuses nothing does not need these.
         from nova_vhard.explain import fixes, messages, search
 
         fix = search.fix(policy, refusals, request, day, read)

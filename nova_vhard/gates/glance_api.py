@@ -157,8 +157,8 @@ class GlanceGate:
             return self._answered(policy, ServerRequest(_NO_DEVICES, subject))
         response = stored(self._application, request.environ)
         if response.status_int != webob.exc.HTTPOk.code:
-            # Glance answers the change in the same way, unless somebody has
-            # just made the image.
+            # Glance answers the change in the same way, unless another request
+            # has just created the image.
             subject = subject_of(UPDATE, context, None, image_id)
             change = of_image(Image(), subject, Image(), touched)
             return self._sent(policy, request, change)
@@ -181,12 +181,12 @@ class GlanceGate:
     def _sent(
         self, policy: Policy, request: wsgi.Request, change: ServerRequest
     ) -> webob.Response:
-        """Send a change to Glance, and judge the image that Glance has saved.
+        """Send a change to Glance, then judge the image that Glance saved.
 
         Another request may have changed the image since it was read. If the
-        policy refuses what both come to, this change is undone.
+        policy refuses the result of both changes, this one is undone.
         """
-        # As it is before Glance's router writes into it.
+        # Copied for the undo request: Glance's router changes the original.
         environ = {
             name: value
             for name, value in request.environ.items()

@@ -69,11 +69,11 @@ class JudgeImage(task.Task):  # type: ignore[misc]
         """
         try:
             enforcer = _enforcer(_settings())
-            # First, so that without a policy nothing is asked.
+            # Load the policy first: without one, nothing is looked up.
             policy = enforcer.policy()
             image = self._repo.get(self._image_id)
-            # Whatever a plugin of the import has made of it: a holder is a
-            # key.
+            # An import plugin may have set another type, and a Holder must
+            # be hashable.
             disk_format = str(image.disk_format) if image.disk_format else None
             holder = Holder(self._image_id, image.owner, disk_format)
             request = of_image(

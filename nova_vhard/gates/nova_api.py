@@ -158,7 +158,7 @@ class NovaGate:
         request = replace(request, subject=subject)
 
         def read(draft: Any) -> ServerRequest | None:
-            """Read the request again, from edited documents."""
+            """Read the request again with the edited documents."""
             again = draft.lookups(find)
             made = reader(again, context, call.ids, again.body(body))
             return made and replace(made, subject=subject)
@@ -212,10 +212,10 @@ class NovaGate:
     def _flavor(
         self, policy: Policy, find: NovaLookups, context: Any, call: Call
     ) -> webob.exc.HTTPException | None:
-        """Judge what a write makes of a flavor's extra specs.
+        """Judge the extra specs that a flavor has after a write.
 
-        A user who may not write them learns nothing of the policy: Nova
-        refuses the request.
+        If the user may not write them, the gate passes the request on and
+        Nova refuses it, so the user learns nothing about the policy.
         """
         rule = flavor_extra_specs.POLICY_ROOT % call.method[1]
         if not context.can(rule, target={}, fatal=False):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's own checks of POST /servers that need no look-up.
+"""Nova's checks of POST /servers before its first lookup.
 
-Nova refuses a request that fails one of them before it asks Glance, Cinder or
-Neutron. The gate must not ask for more: a tenant could make it look up 64
-objects for a request that costs Nova nothing.
+Nova runs these checks before it calls Glance, Cinder or Neutron. The gate runs
+them before its own lookups. Otherwise a tenant could cause 64 lookups with a
+request that Nova rejects without any.
 """
 
 import copy
@@ -19,7 +19,7 @@ from nova_vhard.gates.nova_schemas import NotAccepted
 
 METHOD = ("ServersController", "create", None)
 
-#: What Nova's code raises for a body that it refuses or cannot read.
+#: Exceptions of Nova's code for a body that it refuses or cannot read.
 _REFUSED = (
     webob.exc.HTTPException,
     exception.NovaException,
@@ -28,19 +28,19 @@ _REFUSED = (
     ValueError,
 )
 
-# Nova's method without the decorators that validate the body once more.
+# Without Nova's decorators, which would validate the body again.
 _create = inspect.unwrap(servers.ServersController.create)
 
 
 class _Accepted(Exception):
-    """Raised where Nova would begin to look things up."""
+    """Raised at the point of Nova's first lookup."""
 
 
 class _Unread(servers.ServersController):  # type: ignore[misc]
-    """Nova's controller, up to its first look-up.
+    """Nova's controller, stopped before its first lookup.
 
-    Its compute API has no client of any service, so it cannot create a
-    server, whatever a later Nova does in another order.
+    Its compute API has no service clients. It cannot create a server, even if
+    a later Nova release changes the order of its checks.
     """
 
     compute_api = compute.API.__new__(compute.API)
@@ -48,11 +48,11 @@ class _Unread(servers.ServersController):  # type: ignore[misc]
     def _process_networks_for_create(
         self, context: Any, target: Any, server: Any, kwargs: dict[str, Any]
     ) -> None:
-        """Check the networks; the flavor would be looked up next."""
+        """Check the networks and stop: Nova looks up the flavor next."""
         super()._process_networks_for_create(context, target, server, kwargs)
         networks = kwargs["requested_networks"]
         if networks and kwargs["max_count"] > 1:
-            # The first checks of ``compute.API.create``.
+            # ``compute.API.create`` starts with these checks.
             api = self.compute_api
             api._check_multiple_instances_with_specified_ip(networks)
             api._check_multiple_instances_with_neutron_ports(networks)
@@ -60,15 +60,15 @@ class _Unread(servers.ServersController):  # type: ignore[misc]
 
 
 def check(request: Any, body: Any) -> None:
-    """Run what Nova checks of a new server before it looks anything up.
+    """Run Nova's checks of a new server that need no lookup.
 
-    :param request: Nova Request of POST /servers, with its microversion
-    :param body: as Nova's schemas leave it
-    :raises NotAccepted: if Nova refuses the request, by its policy too
+    :param request: Nova Request of POST /servers with its microversion set
+    :param body: the body after validation by Nova's schemas
+    :raises NotAccepted: if Nova refuses the request, including by its policy
     """
     controller = _Unread.__new__(_Unread)
     try:
-        # Nova takes parts out of the body as it reads it.
+        # Nova removes parts of the body while it reads it.
         _create(controller, request, copy.deepcopy(body))
     except _Accepted:
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images, as Nova's own client reads them from Glance."""
+"""Images in Glance, read with Nova's own client."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -76,7 +76,7 @@ class NovaLookups:
         self._requests = 0
 
     def boot_image(self, server: Body) -> Image:
-        """Return what Nova takes the devices of a new server from."""
+        """Return the image or volume metadata for a new server's devices."""
         if reference := server.get("imageRef"):
             return self.image(reference)
         legacy = server.get("block_device_mapping")
@@ -134,7 +134,7 @@ class NovaLookups:
         return nova_images.read(result)
 
     def volume(self, volume_id: Any) -> dict[str, Any]:
-        """Return a volume as nova.volume.cinder shows it."""
+        """Return a volume in the format of nova.volume.cinder."""
         return self._asked(
             "volume",
             volume_id,
@@ -213,7 +213,10 @@ class NovaLookups:
         return self._root(attached, False)
 
     def with_image(self, policy: Policy, subject: Subject) -> Subject:
-        """Return a subject with the image of its root, see nova_volumes."""
+        """Return a subject with its root volume's image.
+
+        See ``nova_volumes.with_image``.
+        """
         return nova_volumes.with_image(
             policy,
             subject,

@@ -50,7 +50,7 @@ class _Cinder:
         self.holder = NOBODY
 
     def get(self, _context: Any, volume_id: Any) -> dict[str, Any]:
-        """Return a volume; keep whose it is, and what it was made of."""
+        """Return a volume, and keep its owner and its source image."""
         result = self._find.volume(volume_id)
         self.holder = Holder(
             str(volume_id),

@@ -45,7 +45,7 @@ class Call:
 
     :ivar method: what it is, to be looked up in a table
     :ivar ids: the variables in the path
-    :ivar request: a Nova Request whose microversion is set
+    :ivar request: a Nova Request with its microversion set
     """
 
     method: Method

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of a body is valid to Nova, by the schemas that its methods carry.
+"""Validation of request bodies with the schemas of Nova's controller methods.
 
-Nova 34 keeps them on the method. Before that nobody can ask for them: the
-readers then take the body as it is sent, and Nova refuses what is not valid.
+In Nova 34, each method has its schemas as an attribute. Earlier releases do
+not expose them: the readers then get the body as it was sent, and Nova rejects
+an invalid one.
 """
 
 import functools
@@ -27,7 +28,7 @@ def validate(function: Any, request: Any, body: Any) -> None:
     schemas = getattr(function, "request_body_schemas", None)
     if schemas is not None:
         legacy = request.is_legacy_v2()
-        # To the v2 API Nova applies the schemas of 2.0 alone.
+        # For the v2 API, Nova uses only the schemas of 2.0.
         version = request.api_version_request.get_string()
         validator = _validator(schemas, "2.0" if legacy else version, legacy)
         if validator is not None:
@@ -36,10 +37,10 @@ def validate(function: Any, request: Any, body: Any) -> None:
 
 @functools.lru_cache(maxsize=1024)
 def _validator(schemas: Any, version: str, legacy: bool) -> Any:
-    """Return Nova's validator of a method's body; None if it has none.
+    """Return Nova's validator for a method's body, or None if it has none.
 
-    Nova makes one for each request, which costs six times what it does with
-    it.
+    Nova creates a validator for each request. That takes six times as long as
+    the validation, so validators are cached here.
     """
     asked = api_version_request.APIVersionRequest(version)
     schema = schemas(SimpleNamespace(api_version_request=asked))

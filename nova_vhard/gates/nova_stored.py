@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Nova has stored of the server that it schedules.
+"""Data that Nova has stored about the server that it schedules.
 
-A RequestSpec has neither block devices nor the config drive. Those of a new
-server are in its BuildRequest (API database) until a cell is chosen, those of
-any other server in the database of its cell. Nova itself goes by them, so that
-nothing can change between this look and the guest.
+A RequestSpec has neither the block devices nor the config drive. For a new
+server, they are in its BuildRequest (API database) until Nova selects a cell.
+For any other server, they are in the database of its cell. Nova builds the
+guest from the same records, so they cannot change between this check and the
+start of the guest.
 """
 
 import time
@@ -37,12 +38,12 @@ GONE = (
     "in Nova's databases: was it deleted? If not, try again."
 )
 
-#: Seconds after which a BuildRequest is looked for once more: a database
-#: cluster may show it late to another service.
+#: Seconds to wait before a BuildRequest is looked up again: a database cluster
+#: may show it to another service with a delay.
 LATE = 1
 
-#: What a row is made of, and what of it is judged. Nova leaves out fields of
-#: which nothing was said.
+#: Sources of a block device, and the fields that are judged. Nova leaves
+#: fields unset that the request did not set.
 _CONTENT = ("image_id", "snapshot_id", "volume_id")
 _FIELDS = (
     *("source_type", "destination_type", "guest_format", "boot_index"),
@@ -53,22 +54,22 @@ Row = Mapping[str, Any]
 
 
 def read(spec: Any) -> tuple[ServerRequest, Any]:
-    """Return the request that a RequestSpec stands for.
+    """Return the request that a RequestSpec describes.
 
     :param spec: Nova RequestSpec
-    :returns: with the server's BlockDeviceMappingList, which is None where
-        it was not read
+    :returns: the request, and the server's BlockDeviceMappingList, or None if
+        the list was not read
     :raises nova.exception.NoValidHost: if Nova has no record of the server
     :raises Exception: if Nova's API database does not answer
     """
     subject = request_spec.subject(spec)
     request = ServerRequest(request_spec.read(spec), subject)
     if subject.operation == REBUILD:
-        # Nova has written the new image's properties over the old ones: what
-        # is left of the server is its flavor.
+        # Nova has already overwritten the old image's properties. Only the
+        # flavor still shows what the server had.
         flavor = request_spec.without_image(spec)
         return replace(request, existing=(flavor,)), None
-    # Whoever moves a server need not see its project.
+    # The user who moves a server may have no access to its project.
     context = spec._context.elevated()
     try:
         build = None
@@ -85,8 +86,10 @@ def read(spec: Any) -> tuple[ServerRequest, Any]:
 def _build_request(context: Any, server_id: str) -> Any:
     """Return the BuildRequest of a new server.
 
-    :returns: None for a server in a cell: Nova does not mark every move
-    :raises nova.exception.NotFound: if there is neither
+    :returns: None if the server is in a cell. It is being moved then: Nova
+        does not mark every move
+    :raises nova.exception.NotFound: if the server has neither a BuildRequest
+        nor a cell
     """
     get = objects.BuildRequest.get_by_instance_uuid
     try:
@@ -103,10 +106,10 @@ def _mapping(context: Any, server_id: str) -> Any:
 
 
 def _new(build: Any, request: HardwareRequest) -> HardwareRequest:
-    """Return what a new server gets, by its BuildRequest.
+    """Return the hardware of a new server, from its BuildRequest.
 
-    The block devices of the image itself are among its rows, as Nova reads
-    them.
+    Nova adds the block devices of the image to the rows of the BuildRequest.
+    The entries that were read from the image properties are dropped.
     """
     rows: list[Row] = [
         {
@@ -129,7 +132,7 @@ def _new(build: Any, request: HardwareRequest) -> HardwareRequest:
     )
     if strutils.bool_from_string(build.instance.config_drive):
         drives.append(WANTED_CONFIG_DRIVE)
-    # What a rescue boots, which a RequestSpec does not keep.
+    # A rescue boots this image. The RequestSpec does not keep its ID.
     name = image_reader.BASE_IMAGE
     base = build.instance.system_metadata.get(f"image_{name}")
     faults = image_reader.read(
@@ -147,7 +150,7 @@ def _new(build: Any, request: HardwareRequest) -> HardwareRequest:
 
 
 def _is_own_root(row: Row) -> bool:
-    """Return whether it is the disk of the image itself, on its bus."""
+    """Return whether a row is the image's own disk, on its default bus."""
     return (
         row["source_type"] == "image"
         and row["destination_type"] == "local"
@@ -157,9 +160,9 @@ def _is_own_root(row: Row) -> bool:
 
 
 def _is_other_file(row: Row, request: HardwareRequest) -> bool:
-    """Return whether a guest may boot a disk that is not of its image.
+    """Return whether a guest may boot a disk that is not made from its image.
 
-    Nothing here says whether the file that it was made of is signed.
+    A row does not show whether the source of the disk is signed.
     """
     index = row["boot_index"]
     if index is None or index < 0 or row["source_type"] == "blank":
@@ -167,16 +170,16 @@ def _is_other_file(row: Row, request: HardwareRequest) -> bool:
     made_of = [row[name] for name in _CONTENT if row[name]]
     if request.holder.id:
         return made_of != [request.holder.id]
-    # The RequestSpec has the metadata of a root volume.
+    # Without an image, the RequestSpec has the root volume's metadata.
     return index != 0 or len(made_of) > 1
 
 
 def _moved(
     context: Any, spec: Any, request: ServerRequest
 ) -> tuple[ServerRequest, Any]:
-    """Return what a server of a cell gets, beside what it has.
+    """Return the request for a server in a cell, and its current hardware.
 
-    :raises nova.exception.NotFound: if there is no such server
+    :raises nova.exception.NotFound: if the server does not exist
     """
     mapping = _mapping(context, spec.instance_uuid)
     if mapping.cell_mapping is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The image that a volume was made of, for exemptions by image."""
+"""Source image of a volume, for exemptions by image."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,10 +13,10 @@ LOG = get_logger(__name__)
 
 
 def image_of(volume: Mapping[str, Any]) -> Any:
-    """Return the id of the image that a volume was made of, or None.
+    """Return the ID of the image that a volume was made from, or None.
 
-    Nova drops it from the metadata that it makes a guest of, so neither a
-    RequestSpec nor a server's own metadata has it.
+    Nova removes the ID from the metadata that it builds a guest from. Neither
+    a RequestSpec nor a server's own metadata has it.
     """
     return (volume.get("volume_image_metadata") or {}).get("image_id")
 
@@ -28,10 +28,10 @@ def with_image(
     context: Any,
     devices: Callable[[], Any],
 ) -> Subject:
-    """Return a subject with the image that its root volume was made of.
+    """Return a subject with the source image of its root volume.
 
-    Cinder is asked only for a project that has an exemption by image. Where
-    it does not answer, no such exemption holds.
+    Cinder is asked only if the project has an exemption by image. If Cinder
+    does not answer, these exemptions do not apply.
 
     :param volumes: nova.volume.cinder.API
     :param context: nova.context.RequestContext
@@ -44,7 +44,7 @@ def with_image(
         root = devices().root_bdm()
         volume_id = root.get("volume_id", None)
         if volume_id is None:
-            # A new server, whose volume is not made yet.
+            # The volume of a new server does not exist yet.
             snapshot = volumes.get_snapshot(context, root.snapshot_id)
             volume_id = snapshot["volume_id"]
         image = image_of(volumes.get(context, volume_id))

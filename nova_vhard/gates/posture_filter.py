@@ -201,10 +201,10 @@ def _keys(path: str) -> tuple[bytes, ...]:
 def _that_pass(
     policy: Policy | None, proven: frozenset[str], hosts: list[Any]
 ) -> list[Any]:
-    """Return the hosts that are proven, or that the policy does not judge.
+    """Return the proven hosts and the hosts that the policy does not judge.
 
-    A uuid that two hosts have proves neither: the owner of a host may have
-    taken that of a host in another cell.
+    If two hosts have the same UUID, it proves neither of them: the owner of a
+    host may have copied the UUID of a host in another cell.
 
     :param policy: None to judge every host
     """

@@ -127,7 +127,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
             )
             request = replace(request, subject=subject)
         else:
-            # Break glass: nothing is looked up, nothing can fail.
+            # Break glass: no lookups, so nothing can fail.
             subject = request_spec.subject(spec_obj)
             request = ServerRequest(HardwareRequest(), subject)
         with self._enforcer.event(subject) as event:
@@ -162,7 +162,7 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         """
         subject = request.subject
         if subject.operation == RESIZE:
-            # To its host it is a move of a server that exists.
+            # For the hosts, a resize is a move of an existing server.
             subject = replace(subject, operation=MOVE)
         asked = (policy, request.hardware, subject, day)
         requirements = host_rules.host_requirements(*asked)

@@ -32,8 +32,9 @@ class Expected:
     :ivar force_config_drive: what it assumes of ``[DEFAULT]
         force_config_drive``
     :ivar pointer_model: what it assumes of ``[DEFAULT] pointer_model``; None
-        where no rule of it depends on that
-    :ivar cpu_mode: what it assumes of ``[libvirt] cpu_mode``, likewise
+        if no rule depends on it
+    :ivar cpu_mode: what it assumes of ``[libvirt] cpu_mode``; None if no rule
+        depends on it
     :ivar booleans: SELinux booleans that the operator wants on
     :ivar vulnerabilities: vulnerabilities of the processor that the operator
         accepts: name to reason

@@ -61,8 +61,8 @@ class NovaFacts:
     :ivar cpu_sets: option to the processors that it gives to guests, of
         those that are set; None from a pre-step that did not look
     :ivar channels: what leaves the host; likewise
-    :ivar cpu_mode: ``[libvirt] cpu_mode``, empty where it is not set; None
-        from a pre-step that did not look
+    :ivar cpu_mode: ``[libvirt] cpu_mode``, empty if it is not set; None from
+        a pre-step that did not read it
     :ivar hw_machine_type: ``[libvirt] hw_machine_type``, ``arch=machine``
     :ivar rescue_image_id: None where the instance's own image is used
     :ivar changed: when the newest of the files had been changed, in seconds

@@ -50,13 +50,13 @@ def read(
 ) -> tuple[list[DeviceChoice], list[Device]]:
     """Read a list of block device mappings.
 
-    :param entries: the list, or JSON text of it, as it was found
-    :param name: the name that the list stands under
-    :param origin: where that is: BLOCK_DEVICE for a request's body, IMAGE or
-        VOLUME for a property
-    :param holder: which image or volume it is
-    :returns: the choices, and the CD-ROMs and floppies without a bus of
-        their own. What cannot be read is a choice that no policy allows.
+    :param entries: the list or its JSON text, not yet validated
+    :param name: name of the field or property with the list
+    :param origin: BLOCK_DEVICE for a request body, IMAGE or VOLUME for a
+        property
+    :param holder: the image or volume with the property
+    :returns: the choices, and the CD-ROMs and floppies without their own bus.
+        An unreadable entry is returned as a choice that no policy allows.
     """
     choices: list[DeviceChoice] = []
     devices: list[Device] = []

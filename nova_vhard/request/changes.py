@@ -52,9 +52,9 @@ class ChangeReader:
         return ServerRequest(card, subject)
 
     def attach_volume(self, server_id: str, body: Body) -> ServerRequest:
-        """Read POST os-volume_attachments: a disk on the bus of old.
+        """Read POST os-volume_attachments: a disk on the server's disk bus.
 
-        The disk is new; its controller is one that the server may have.
+        The disk is new. Its controller may already be in the server.
         """
         server = self._find.server(server_id)
         present = self._servers.existing(server)

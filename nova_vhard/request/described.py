@@ -62,7 +62,7 @@ LOOKED_AT: Mapping[str, frozenset[str]] = MappingProxyType(
 #: Operations in which a host is chosen.
 _PLACED = frozenset((BOOT, MOVE, RESIZE))
 
-#: The id of the image that a server was made of, which is not described.
+#: Stands for the ID of the server's own image, which is not described.
 OWN_IMAGE = "SERVERS_IMAGE"
 
 #: Whatever is named here, the description has one of.
@@ -126,7 +126,7 @@ class Description:
         self._data = data
 
     def body(self, body: Data) -> Data:
-        """Return the body of a boot."""
+        """Return the body of a boot unchanged."""
         return body
 
     def boot_image(self, server: Data) -> Image:
@@ -218,9 +218,9 @@ class Description:
 def read(
     data: Data, edited: Callable[[Any], Any] = lambda find: find
 ) -> DescribedRequest:
-    """Read a description, see Description.
+    """Read a described request, see Description.
 
-    :param edited: returns its look-ups with edited documents
+    :param edited: returns the lookups with edited documents
     """
     find = edited(Description(data))
     requester = SimpleNamespace(

@@ -27,7 +27,7 @@ from nova_vhard.policy.hardware import (
 )
 from nova_vhard.request import block_device
 
-#: Name of an image property to the kind of device that it chooses.
+#: Image property to the device kind that it sets.
 KIND_OF: Mapping[str, str] = {
     name: kind.name
     for kind in KINDS.values()
@@ -41,7 +41,7 @@ _ORDER = {name: place for place, name in enumerate(KIND_OF)}
 #: nova/compute/manager.py, ``get`` of nova.image.glance.API).
 BASE_IMAGE = "base_image_ref"
 
-#: The root of a guest is a CD-ROM then, whatever bus and kind it had before.
+#: Root device of a guest with an ISO image. It replaces any bus and kind.
 ISO_IMAGE = Device(CDROM, ROOT, "an ISO image")
 
 #: Every property that this reader looks at; a change of another one cannot

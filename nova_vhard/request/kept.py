@@ -45,15 +45,15 @@ def with_kept(
     config_drive: bool,
     stored: HardwareRequest,
 ) -> HardwareRequest:
-    """Return a request with what the server keeps.
+    """Return a request with the devices that the server keeps.
 
-    A device that keeps its bus does not take the bus that the image of the
-    moment says; one without a bus takes it.
+    A device that keeps its bus ignores the bus of the current image. A device
+    without its own bus uses it.
 
-    :param request: what the image of the moment asks for
-    :param config_drive: whether the server has a config drive, whose bus
-        Nova chooses again
-    :param stored: what the server's stored image metadata asks for
+    :param request: the hardware of the current image
+    :param config_drive: whether the server has a config drive. Nova chooses
+        its bus again
+    :param stored: the hardware of the server's stored image metadata
     """
     choices: list[DeviceChoice] = []
     has = list(request.devices)
@@ -65,14 +65,14 @@ def with_kept(
         name = f"{kind} {device.device_name or number}"
         if device.root:
             if ISO_IMAGE in has:
-                # Its bus and its kind are of the image then (get_root_info).
+                # Bus and kind come from the ISO image (get_root_info).
                 continue
             name = ROOT
             has = [each for each in has if each.name != ROOT]
         where = f"the server's {kind} {device.device_name or ''}".rstrip()
         bus = bus_of(device)
         if bus is None and device.named and not device.device_name:
-            # Attached while no host had the server: it gets its name now.
+            # Attached while the server had no host: Nova names it now.
             bus = _bus_by_name(stored)
         if kind != "disk":
             choices.append(
@@ -101,18 +101,19 @@ def with_new_disk(
 ) -> HardwareRequest:
     """Return a request with the bus of a volume that may be attached next.
 
-    Nova lets a volume come until it has begun with the request, and after it.
-    It excuses no other device: see ``device`` of its choice.
+    A volume can be attached until Nova starts to process the request, and
+    again afterwards. The choice has its own ``device``, so it does not excuse
+    any other device.
 
-    :param stored: what the server's stored image metadata asks for, by which
-        Nova names the volume, whatever the guest is made of
+    :param stored: the hardware of the server's stored image metadata. Nova
+        names the volume by it, regardless of the current image
     """
     bus = _bus_by_name(stored)
     if bus != "scsi":
-        # It is on the disks' bus, as any disk without a bus of its own.
+        # Like any disk without its own bus, it uses the disks' bus.
         return request
-    # Not by the names of an image property: that of the image of the moment
-    # may say nothing.
+    # Leave ``names`` empty: the current image may not have the property that
+    # sets the bus.
     choice = DeviceChoice(
         *("disk_bus", bus, "a volume that is attached later", "hw_disk_bus"),
         holder=STORED,
@@ -122,10 +123,10 @@ def with_new_disk(
 
 
 def _bus_by_name(stored: HardwareRequest) -> str | None:
-    """Return the bus that Nova takes a new disk's name for.
+    """Return the bus that Nova derives from the name of a new disk.
 
-    It names a disk by the bus of the stored image, and then goes by the name:
-    sda is on scsi.
+    Nova names the disk by the bus in the stored image metadata, then derives
+    the bus from the name. For example, sda is on scsi.
     """
     buses = (
         choice.value

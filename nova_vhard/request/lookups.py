@@ -27,9 +27,9 @@ class NotFound(Exception):
 
 
 class NotShown(NotFound):
-    """Raised for an image that is hidden from this user now.
+    """Raised when the user cannot see an image now.
 
-    Its owner may show it a moment later, when Nova looks.
+    Its owner may share it before Nova looks it up.
     """
 
 
@@ -128,7 +128,7 @@ class Server:
     running: bool = False
 
     def stored(self) -> Image:
-        """Return its stored image metadata as an image."""
+        """Return the stored image metadata as an Image."""
         devices, origin = self.hardware.devices, self.hardware.origin
         disk_format = "iso" if image_reader.ISO_IMAGE in devices else None
         return Image(self.properties, disk_format, origin, STORED)

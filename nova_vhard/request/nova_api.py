@@ -84,16 +84,17 @@ class ServerReader:
         return replace(subject, server=server.id)
 
     def boot(self, body: Body) -> ServerRequest:
-        """Read POST /servers, for an early answer.
+        """Read POST /servers, to refuse it before a server is created.
 
-        The scheduler's gate judges what Nova has stored of it. It is not
-        asked about a server whose host is forced: of that everything must
-        be known here.
+        The scheduler's gate judges what Nova has stored about the server. It
+        is not called if the host is forced, so every lookup for such a server
+        must succeed here.
 
-        :raises NotFound: if something is not there, and the body itself asks
-            for nothing; also if nobody answers, and the scheduler's gate
-            follows
-        :raises LookupFailed: if nobody answers, and the host is forced
+        :raises NotFound: if an object is not found and the body itself has no
+            device choice; also if a service does not answer and the
+            scheduler's gate is called later
+        :raises LookupFailed: if a service does not answer and the host is
+            forced
         """
         server = section(body, "server")
         choices, devices = in_body(server)
@@ -103,15 +104,15 @@ class ServerReader:
             ports = list(self._ports(server))
         except LookupFailed as error:
             if ":" in str(server.get("availability_zone")):
-                # Nova asks no filter for zone:host.
+                # Nova does not run the filters for zone:host.
                 raise
             LOG.warning("Left to the scheduler's gate: %s", error)
             raise NotFound(str(error)) from error
         except NotFound:
             if not choices:
                 raise
-            # Nova refuses it. The gate does first, so that nova-vhard-status
-            # probe can tell whether there is one.
+            # Nova would refuse the request, but the gate does it first: by
+            # its answer, nova-vhard-status probe detects the gate.
             kinds = frozenset(choice.kind for choice in choices)
             alone = HardwareRequest(tuple(choices), devices=(), only=kinds)
             return ServerRequest(
@@ -248,9 +249,10 @@ class ServerReader:
         )
 
     def existing(self, server: Server) -> HardwareRequest:
-        """Return the devices that a server really has.
+        """Return the devices that a server has.
 
-        A rescue disk is none of them, whatever its image says of one.
+        They never include a rescue disk, even if the image has properties of
+        one.
         """
         made = with_kept(
             server.hardware,

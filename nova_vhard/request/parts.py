@@ -18,7 +18,7 @@ from nova_vhard.request import flavor as flavor_reader
 from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
 
-#: A guest's own choice at boot, and what it has since.
+#: Config drive that a boot requests, and one that a server already has.
 WANTED_CONFIG_DRIVE = Device(
     CDROM, CONFIG_DRIVE, "a config drive, by config_drive"
 )
@@ -53,9 +53,9 @@ def with_specs(
 def with_present_flavor(
     request: HardwareRequest, specs: Mapping[str, str]
 ) -> HardwareRequest:
-    """Return a request about a server with what its flavor chooses.
+    """Return a request about a server with its flavor's device choices.
 
-    Another image may lack what kept a default of the flavor away. Devices of
-    the host stay what they are.
+    They may take effect with another image, if only the old one overrode a
+    default of the flavor. Passthrough devices do not change.
     """
     return replace(request.plus(flavor_reader.read(specs)), has_flavor=True)

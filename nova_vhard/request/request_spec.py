@@ -27,7 +27,7 @@ from nova_vhard.request import image as image_reader
 from nova_vhard.request import passthrough
 from nova_vhard.request.lookups import Flavor, Image
 
-#: Kinds that a guest of any flavor may get if neither flavor nor image says.
+#: Kinds that Nova may add although neither flavor nor image sets them.
 _BY_FLAVOR = frozenset(("pmu", "rng", "rng_model"))
 
 
@@ -104,7 +104,7 @@ def read_image(image: Any, holder: Holder = NOBODY) -> HardwareRequest:
 
 
 def image_of(image: Any, holder: Holder) -> Image:
-    """Return a nova ImageMeta object as the readers take it."""
+    """Return the Image of a Nova ImageMeta object."""
     known = "id" in image and image.id
     properties: dict[str, Any] = {}
     if "properties" in image:

@@ -32,7 +32,7 @@ _TIMEOUT = "os_shutdown_timeout"
 _OF_DISK = frozenset(("rescue_bus", "rescue_device"))
 #: Kinds that a stable rescue takes from the rescue image.
 _OF_RESCUE = _OF_DISK.union(OF_FILE)
-#: Kinds of what a server can have had before.
+#: Kinds that a server can already have before a rescue.
 HAD = frozenset(KINDS) - _OF_DISK
 _STABLE = frozenset(("hw_rescue_bus", "hw_rescue_device"))
 _DEVICE = {"cdrom": CDROM, "floppy": FLOPPY}
@@ -121,10 +121,10 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
 
 
 def devices_alone(request: HardwareRequest) -> HardwareRequest:
-    """Return a request without the file that is booted and the rescue disk.
+    """Return a request without the booted file and the rescue disk.
 
-    In a stable rescue both come with the rescue image; the server's own disk
-    is one that it has had.
+    In a stable rescue, both come from the rescue image. The server's own disk
+    is not new.
     """
     return replace(request, only=frozenset(KINDS) - _OF_RESCUE)
 

@@ -21,21 +21,21 @@ from nova_vhard.request.passthrough import up_to_current_count
 
 @dataclass(frozen=True)
 class ServerRequest:
-    """What a request makes of a guest, or of an image.
+    """A request that changes a guest or an image.
 
-    :ivar hardware: what the guest gets
-    :ivar existing: the devices that the server has already; a violation by
-        one of them is judged as that of a move
-    :ivar scheduled: of a rebuild with another image, what the scheduler will
-        judge as new, whatever the server has: refused before it, where it
-        leaves the server as it is
-    :ivar image: where it is about an image itself: the image as it would be
-    :ivar before: for a change of an image: the image as it is
-    :ivar touched: for a change of an image: the properties that it names
-    :ivar with_defaults: for a change of an image: whether it is charged with
-        the defaults that it brings in: a fix must not bring in a bad one
-    :ivar attached_to: id of the server whose host must have proven what new
-        passthrough requires; None where the scheduler looks at the host
+    :ivar hardware: the hardware of the guest after the request
+    :ivar existing: the devices that the server already has. Their violations
+        are judged like those of a move
+    :ivar scheduled: for a rebuild with another image: the devices that the
+        scheduler's gate judges as new, even if the server has them. A refusal
+        before the scheduler leaves the server unchanged
+    :ivar image: for a request about an image: the image after the request
+    :ivar before: for an image change: the image before the request
+    :ivar touched: for an image change: the properties that it names
+    :ivar with_defaults: for an image change: whether violations by defaults
+        that it introduces count. Set for a fix, which must not introduce one
+    :ivar attached_to: ID of the server whose host must pass the checks that
+        new passthrough requires; None if the scheduler checks the host
     """
 
     hardware: HardwareRequest
@@ -82,11 +82,11 @@ def of_image(
     before: Image | None = None,
     touched: frozenset[str] = frozenset(),
 ) -> ServerRequest:
-    """Return a request that is about an image itself.
+    """Return a request about an image.
 
-    :param image: as it would be
-    :param before: for a change of an image: the image as it is
-    :param touched: for a change of an image: the properties that it names
+    :param image: the image after the request
+    :param before: for an image change: the image before the request
+    :param touched: for an image change: the properties that it names
     """
     return ServerRequest(
         image.hardware(), subject, image=image, before=before, touched=touched

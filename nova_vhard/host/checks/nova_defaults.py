@@ -16,9 +16,9 @@ class NovaDefaults(Check):
 
     =========  ===========================================================
     PASS       virt type, machine type of each architecture, virtio for
-               network cards, forced config drive, and, where a rule is
-               about them, pointer and CPU mode are as assumed
-    FAIL       one of them is not
+               network cards and forced config drive match ``assume``;
+               also pointer and CPU mode if a rule depends on them
+    FAIL       a setting differs from ``assume``
     UNKNOWN    there is no policy to compare with, or Nova's settings
                cannot be read
     =========  ===========================================================
@@ -92,7 +92,7 @@ def _compared(
         name, wanted = "[DEFAULT] pointer_model", expected.pointer_model
         yield name, facts.pointer_model or "none", wanted
     if expected.cpu_mode is not None:
-        # Nova's default, but on Arm, where each mode has a PMU.
+        # Nova's default, except on Arm, where every mode has a PMU.
         yield (
             "[libvirt] cpu_mode",
             facts.cpu_mode or "host-model",
