@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def whole_searches():
-    """Let no search for a fix be cut short because the machine is slow."""
+    """Raise the time limit of the search for a fix, for slow machines."""
     if loaded.VARIABLE in os.environ:
         # Here it is asked what a gate itself loads.
         yield

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sentences for people, kept in files so that wording can be reviewed alone.
+"""Texts for users, kept in files so that wording is reviewed separately.
 
-``NOVA_VHARD_GOLDEN=write`` writes the files anew; look at the difference then.
+``NOVA_VHARD_GOLDEN=write`` writes the files again; review the difference.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def check(path: Path, lines: Iterable[str]) -> None:
-    """Compare lines with those of a file, or write them to it."""
+    """Compare lines with those of a golden file, or write the file."""
     text = "".join(f"{line}\n" for line in lines)
     if os.environ.get("NOVA_VHARD_GOLDEN") == "write":
         path.write_text(text, encoding="utf-8")

@@ -6,8 +6,9 @@
     python -m tests.house --lower    lower the ceilings to the figures
 
 The ceilings are in tests/ceilings.toml. Docstrings, comments and blank lines
-are free, so removing them makes no room. Data files are not counted: a commit
-that moves a table into one lowers the ceiling by what the table was.
+are not counted, so removing them makes no room. Data files are not counted
+either: a commit that moves a table into a data file lowers the ceiling by the
+size of the table.
 """
 
 import ast
@@ -50,8 +51,8 @@ def statements(path: Path) -> int:
 def closed_set(root: Path) -> list[Path]:
     """Return the modules of nova_vhard that gates/ imports, at any depth.
 
-    Every import statement counts, also one in a function or below
-    TYPE_CHECKING: a reviewer of the gates has to read that code, too.
+    Every import statement counts, even inside a function or below
+    TYPE_CHECKING, because a reviewer of the gates must read that code, too.
     """
     finder = ModuleFinder([str(root)])
     for path in root.glob("nova_vhard/gates/**/*.py"):
@@ -65,7 +66,7 @@ def closed_set(root: Path) -> list[Path]:
 
 
 def figures(root: Path) -> dict[str, int]:
-    """Return the figures that have a ceiling, by its name."""
+    """Return the figures that have a ceiling, by the name of the ceiling."""
     tests = [path for pattern in TESTS for path in root.glob(pattern)]
     documents = [path for pattern in DOCUMENTS for path in root.glob(pattern)]
     return {
@@ -81,8 +82,8 @@ def figures(root: Path) -> dict[str, int]:
 def print_packages(root: Path) -> None:
     """Print the size of each package, and how many functions are used once.
 
-    A private function with one use often holds half of its caller's story.
-    Uses count by name, in the function's own module.
+    A private function that is used once often splits the code of its caller.
+    Uses are counted by name, within the function's own module.
     """
     sizes: Counter[str] = Counter()
     once: Counter[bool] = Counter()

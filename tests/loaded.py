@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plugin of pytest that writes down which modules of ours are loaded."""
+"""Pytest plugin that records which nova_vhard modules are loaded."""
 
 import json
 import os

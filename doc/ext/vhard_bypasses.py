@@ -17,10 +17,10 @@ SETUPS = Path(__file__).parents[2] / "tests/functional/bypass/setups.yaml"
 
 
 def bypasses() -> str:
-    """Return all rows: what is tried, what closes it, and its tests.
+    """Return all rows: the attempt, the gate that refuses it, and its tests.
 
-    Two columns say whether one gate alone closes it, as ``tox -e gates`` has
-    found.
+    Two columns show whether one gate alone refuses it, from the results of
+    ``tox -e gates``.
     """
     kept = yaml.safe_load(SETUPS.read_text("utf-8"))
     head = (
@@ -41,7 +41,7 @@ def bypasses() -> str:
 
 
 def _alone(kept: dict[str, Any], gate: str, bypass: Bypass) -> str:
-    """Return "closed", "open", or "" where the gate has nothing to judge."""
+    """Return "closed" or "open", or "" if the gate judges no such request."""
     found = kept.get(gate, {})
     return "".join(
         name for name, rows in found.items() if bypass.number in rows

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hostile requests cost with the gate, over what they cost without.
+"""Cost of hostile requests with the gate, relative to the cost without it.
 
-``ratio`` is at most 5 exactly when the processor time with the gate is at
-most 5 times that without, or at most 20 ms where that is more; and at most 10
-exactly when answer and log are at most 10 times those without plus 64 KiB.
-Of what the service refuses unread the first is 3 times in place of 5: there is
-nothing to look up for it.
+``ratio`` is at most 5 exactly if the processor time with the gate is at most 5
+times the time without it, or at most 20 ms if that is more. It is at most 10
+exactly if answer and log are at most 10 times those without the gate, plus 64
+KiB. For requests that the service refuses unread, the first limit is 3 times
+instead of 5, because the gate has nothing to look up.
 """
 
 from collections.abc import Iterable, Iterator
@@ -51,7 +51,7 @@ class Finding:
 
     @property
     def times(self) -> int:
-        """Return how many times the processor time may be."""
+        """Return the maximum ratio of the processor times."""
         return UNREAD_TIMES if UNREAD in self.name else CPU_TIMES
 
     @property

@@ -28,7 +28,7 @@ def networks(image: str) -> Iterator[Case]:
 
 
 def unread(image: str, disks: list[str]) -> Iterator[Case]:
-    """Yield requests that Nova refuses before it looks anything up.
+    """Yield requests that Nova refuses before its first look-up.
 
     :param disks: images for the disks of a boot
     """

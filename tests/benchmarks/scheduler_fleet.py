@@ -159,7 +159,7 @@ class Fleet:
 def boot(properties: dict[str, str]) -> Any:
     """Return the RequestSpec of a boot, as nova-conductor sends it.
 
-    Nova has stored the new server, as it has then.
+    The new server is stored, as it is in Nova at that time.
 
     :param properties: image properties
     """

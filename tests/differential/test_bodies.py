@@ -78,9 +78,10 @@ def judged(
 
 
 def known(found: Any, request: bodies.Sent) -> Any:
-    """Return what Nova lets a gate know of a request.
+    """Return the data of a request that Nova shows to a gate.
 
-    Before Nova 34 it drops keys of the v2 API where nobody can see it.
+    Before Nova 34, Nova drops keys of the v2 API in code that a gate cannot
+    see.
     """
     dropped = services.NOVA < 34 and request.legacy
     return found[:2] if dropped and found else found

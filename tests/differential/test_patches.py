@@ -160,9 +160,10 @@ def search(gate: Any, plain: User, item: patches.Try) -> None:
 
 
 def test_search_of_patches(gate: Any, plain: User) -> None:
-    """JSON patches: what is judged equals what Glance stores.
+    """The gate judges a JSON patch exactly as Glance stores it.
 
-    Most of what is generated must be taken by Glance, or nothing is proven.
+    Glance must accept most of the generated patches; otherwise the test proves
+    nothing.
     """
     TRIED.clear()
     search(gate, plain)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Nova records with a server, by the defaults of its host.
+"""Properties that Nova records for a server, by the defaults of its host.
 
-A snapshot inherits it. test_snapshots of Nova's holds it against Nova's own
-driver (``_register_undefined_instance_details``); Glance's tests, where there
-is no Nova, go by the same tables.
+A snapshot inherits them. Nova's test_snapshots compares these tables with
+Nova's own driver (``_register_undefined_instance_details``). Glance's tests,
+which have no Nova, use the same tables.
 """
 
 import json
@@ -24,7 +24,7 @@ CDROM_BUS = {PC: "ide", Q35: "sata"}
 class Host(NamedTuple):
     """Defaults of hosts: [libvirt] hw_machine_type, [DEFAULT] pointer_model.
 
-    The first of each is Nova's own.
+    The first value of each is Nova's default.
     """
 
     machine: str
@@ -32,7 +32,7 @@ class Host(NamedTuple):
 
     @property
     def assumed(self) -> str:
-        """Return what a policy says of such hosts."""
+        """Return the ``assume`` section of a policy for such hosts."""
         return (
             f"assume: {{machine_type: {{x86_64: {self.machine}}}, "
             f"pointer_model: {self.pointer}}}\n"
@@ -58,9 +58,9 @@ WHOLE = {
 
 @dataclass(frozen=True)
 class Guest:
-    """A server that a user asks for.
+    """A server that a user requests.
 
-    :ivar properties: of its image
+    :ivar properties: properties of its image
     :ivar config_drive: whether it gets a config drive
     """
 
@@ -68,7 +68,7 @@ class Guest:
     config_drive: bool = False
 
     def recorded(self, host: Host) -> dict[str, str]:
-        """Return the image properties that Nova keeps with such a server."""
+        """Return the image properties that Nova keeps for such a server."""
         result = {
             "hw_machine_type": host.machine,
             "hw_disk_bus": "virtio",
@@ -86,7 +86,7 @@ class Guest:
 
 
 def _public() -> dict[str, str]:
-    """Return the properties of a public image by SCS-0102."""
+    """Return the properties of a public image that follows SCS-0102."""
     text = (_DATA / "image-properties.json").read_text(encoding="utf-8")
     images = {each["name"]: each["properties"] for each in json.loads(text)}
     return dict(images["AlmaLinux 9"])
@@ -108,7 +108,7 @@ _WHOLE = {"whole", "whole, config drive"}
 
 
 def accepted(preset: str, host: Host) -> set[str]:
-    """Return the guests that a preset lets boot on such hosts."""
+    """Return the guests that can boot on such hosts under a preset."""
     if preset == "baseline":
         # An IDE config drive; machine type pc is warned of.
         ide = {"silent, config drive"} if host.machine == PC else set()
@@ -120,7 +120,7 @@ def accepted(preset: str, host: Host) -> set[str]:
 
 
 def cells() -> Iterator[tuple[str, Host, str]]:
-    """Yield each server that a preset accepts: preset, host, guest."""
+    """Yield preset, host and guest for each server that a preset accepts."""
     for preset in PRESETS:
         for host in HOSTS:
             for name in sorted(accepted(preset, host)):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What explains a refusal is loaded by a gate that refuses, not before.
+"""A gate loads nova_vhard.explain only when it refuses a request.
 
-Each case is a test of that gate, run in a process of its own.
+Each case runs a test of that gate in a separate process.
 """
 
 import json

@@ -134,7 +134,7 @@ def spec_of(mutator: Mutator) -> objects.RequestSpec:
 
 
 def store(mutator: Mutator, stored: Stored) -> None:
-    """Let Nova have stored odd things of a server, new or in a cell."""
+    """Store malformed data of a server, either new or in a cell."""
     stored.new = mutator.chance(0.5)
     stored.disks = tuple(
         {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``policy check`` of files that are not a policy.
+"""``policy check`` on files that are not policies.
 
-The faults themselves are in ``test_policy_faults.py``; that the last good
-policy holds is in ``test_watch.py``.
+``test_policy_faults.py`` tests the faults. ``test_watch.py`` tests that the
+last valid policy stays in force.
 """
 
 import os

@@ -108,9 +108,9 @@ BEHIND = frozenset(
 
 
 def replaced(source):
-    """Yield what a module sets or opens that is not its own.
+    """Yield the foreign attributes that a module sets or opens.
 
-    :param source: of the module
+    :param source: source code of the module
     """
     for node in ast.walk(ast.parse(source)):
         name = getattr(node, "attr", getattr(node, "id", ""))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of a refusal, made by the gates and taken apart again."""
+"""Refusal texts that the gates write and the dashboard parses."""
 
 import pytest
 from hypothesis import strategies as st

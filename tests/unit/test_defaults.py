@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The device that Nova picks when nothing is set."""
+"""Devices that Nova chooses when no property is set."""
 
 import json
 
@@ -33,7 +33,7 @@ NO_USB = {"input_bus": NONE, "pointer_model": NONE, "usb_model": NONE}
 
 
 def mapping(*devices):
-    """Return an image's own block device mapping."""
+    """Return the block device mapping of an image."""
     return {"block_device_mapping": json.dumps(devices), "bdm_v2": "true"}
 
 
@@ -274,7 +274,7 @@ ROWS = [
 
 
 def picked(properties, disk_format=None, specs=None, **assume):
-    """Return kind to what is picked for an image."""
+    """Return kind to chosen device for an image."""
     request = image.read(properties, disk_format, holder=HOLDER)
     if specs is not None:
         request = parts.with_specs(request, specs)
@@ -286,7 +286,7 @@ def picked(properties, disk_format=None, specs=None, **assume):
 
 
 def values(choices, kinds):
-    """Return kind to value, NONE where nothing is picked."""
+    """Return kind to value, or NONE if no device is chosen."""
     return {
         kind: choices[kind].value if kind in choices else NONE
         for kind in kinds

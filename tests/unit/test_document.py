@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loading a policy file and those that it extends.
+"""Loading a policy file and the files that it extends.
 
-The faults of a single file are in ``test_policy_faults.py``.
+The faults of a single file are tested in ``test_policy_faults.py``.
 """
 
 import os
@@ -343,7 +343,7 @@ IDS = {
 @pytest.mark.parametrize("key", IDS)
 @pytest.mark.parametrize("section", ["projects", "exemptions"])
 def test_entries_that_do_not_look_like_an_id(tmp_path, section, key):
-    """They are warnings: another back end can have other ids."""
+    """These are warnings, because another back end can use other ids."""
     if section == "projects" and key not in ("projects", "domains"):
         return
     entry = f"{key}: [{', '.join(IDS[key])}]"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The counter of statements and words, over small trees."""
+"""The counter of statements and words, tested on small trees."""
 
 import pytest
 

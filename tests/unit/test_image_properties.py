@@ -30,7 +30,7 @@ def refused(image, values):
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda each: each["name"])
 def test_image_gets_exactly_its_own_violations(image):
-    """The bus of its CD-ROM counts only where it gets one."""
+    """A CD-ROM bus counts only if the image gets a CD-ROM."""
     expected = refused(image, REFUSED)
     verdict = judge(BASELINE, image["properties"], image["disk_format"])
     assert broken(verdict) == expected

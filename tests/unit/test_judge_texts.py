@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sentences of policy/ and request/, which other tests do not repeat.
+"""Sentences of policy/ and request/, which no other test repeats.
 
 They are in ``judge.golden`` (see ``tests/golden.py``).
 """
@@ -34,7 +34,7 @@ DEMANDS = (
 
 
 def defaults() -> Iterator[str]:
-    """Yield why Nova picks a default, for the first row of test_defaults."""
+    """Yield the reason for a default, for the first row of test_defaults."""
     rows = {}
     for properties, more, _ in test_defaults.ROWS:
         for choice in test_defaults.picked(properties, **more).values():
@@ -49,7 +49,7 @@ def defaults() -> Iterator[str]:
 
 
 def unset() -> Iterator[str]:
-    """Yield what is said of a kind without such a default."""
+    """Yield the sentence for a kind without such a default."""
     for kind in KINDS.values():
         if not kind.image_properties:
             continue
@@ -64,7 +64,7 @@ def unset() -> Iterator[str]:
 
 
 def faults() -> Iterator[str]:
-    """Yield what is said of references that cannot be judged."""
+    """Yield the sentences for references that cannot be judged."""
     slow = test_rescues.server(
         properties={"os_shutdown_timeout": "61"}, running=True
     )
@@ -89,7 +89,7 @@ def faults() -> Iterator[str]:
 
 
 def passthrough() -> Iterator[str]:
-    """Yield what is said of devices of the host."""
+    """Yield the sentences for devices of the host."""
     rules = test_one_time_use.rules("one_time_use")
     verdict = test_one_time_use.judged(rules, *test_one_time_use.NEVER)
     for violation in verdict.violations:
@@ -97,7 +97,7 @@ def passthrough() -> Iterator[str]:
 
 
 def demands() -> Iterator[str]:
-    """Yield what is said where no host has proven what it must have."""
+    """Yield the sentences for checks that no host has passed."""
     texts = (
         *(hosts.NOBODY, hosts.NO_CANDIDATE, hosts.ITS_HOST),
         *(hosts.UNKNOWN, hosts.THIS_HOST),

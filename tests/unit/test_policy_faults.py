@@ -217,7 +217,7 @@ OTHER = {"": 1, "- a": 1, "a": 1, "# a": 1, "a: b\n- c": 2}
 
 
 def faults(folder: Path, text: str) -> list[tuple[int, str, str]]:
-    """Return line, place and sentence of each fault of a policy."""
+    """Return line, place and sentence of each fault in a policy."""
     path = write(folder / "policy.yaml", text)
     with pytest.raises(PolicyError) as caught:
         document.load(path)

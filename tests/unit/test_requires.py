@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``requires``: the version that runs, and what a copy is kept with."""
+"""``requires``: the running version, and the data stored with a copy."""
 
 import importlib.metadata
 import json
@@ -17,7 +17,7 @@ HEAD = 'version: "1"\n'
 
 @pytest.fixture
 def running(monkeypatch):
-    """Return a function that sets the version that runs."""
+    """Return a function that sets the running version."""
 
     def run(version):
         value = version and Version(version)
@@ -87,7 +87,7 @@ def test_what_one_file_needs_is_left_as_it_is_written(
 def test_a_copy_of_a_newer_version_is_not_used_by_an_older_one(
     running, chain, tmp_path
 ):
-    """Also if the outermost file alone would be good for it."""
+    """This holds even if the outermost file alone is compatible."""
     state = tmp_path / "state" / "policy.json"
     running("1.1.0")
     PolicyFile(chain, str(state)).current()

@@ -89,7 +89,7 @@ def test_what_only_the_compute_service_would_look_at(more, value):
 
 
 def unusable(**more):
-    """Return the fault of what a server would be rescued with."""
+    """Return the fault of a rescue with an unusable image."""
     with pytest.raises(Unusable) as error:
         rescue_image(lookups(image=IMAGES), server(**more), None)
     return error.value.fault

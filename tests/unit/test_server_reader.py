@@ -80,7 +80,7 @@ def server(**more):
 
 
 def reader(existing=None, **more):
-    """Return a reader to whom a server, images, flavors, ports are known."""
+    """Return a reader with a known server, images, flavors and ports."""
     existing = existing or server()
     flavors = {flavor.flavorid: flavor for flavor in (SMALL, LARGE)}
     images = {OLD_ID: OLD, NEW_ID: NEW}
@@ -99,7 +99,7 @@ def reader(existing=None, **more):
 
 
 def kept(hardware):
-    """Return what an image asks for with what the server keeps.
+    """Return a request combined with the devices that the server keeps.
 
     A volume that is attached in the meantime is on scsi.
     """
@@ -178,7 +178,7 @@ UNKNOWN = pytest.mark.parametrize(
 
 
 def lacking(method, reference, error):
-    """Return a reader whose look-up of one thing fails."""
+    """Return a reader with one look-up that fails."""
     known = {**PORTS, "2": LARGE, NEW_ID: NEW, reference: error}
     return reader(**{method: known})
 
@@ -187,7 +187,7 @@ def lacking(method, reference, error):
 @UNKNOWN
 @pytest.mark.parametrize("keys", [{}, {"config_drive": True}])
 def test_a_boot_is_left_to_the_scheduler(method, reference, error, keys):
-    """It judges what Nova has stored, if Nova goes on."""
+    """If Nova continues, the scheduler judges the stored data."""
     find = lacking(method, reference, error)
     with pytest.raises(NotFound):
         boot(find, networks=[{"port": "direct"}], **keys)
@@ -209,7 +209,7 @@ def test_no_scheduler_judges_a_boot_on_a_forced_host(
     "key", ["block_device_mapping", "block_device_mapping_v2"]
 )
 def test_what_a_body_says_is_judged_without_the_rest(method, reference, key):
-    """So that a probe can ask for a flavor that is not there."""
+    """A probe can therefore ask for a flavor that does not exist."""
     find = lacking(method, reference, NotFound("it is gone"))
     ports = [{"port": "direct"}]
     request = boot(find, networks=ports, **{key: [{"disk_bus": "ide"}]})
@@ -232,7 +232,7 @@ def subject(operation, image=OLD_ID, flavor=SMALL):
 
 
 def flavored(request):
-    """Return a request with what the server's flavor chooses."""
+    """Return a request with the devices that the server's flavor sets."""
     return with_present_flavor(request, SMALL.extra_specs)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is judged of a server that exists: device by device."""
+"""Requests for existing servers are judged device by device."""
 
 import datetime
 from types import SimpleNamespace
@@ -68,11 +68,11 @@ ATTACHED = "attached volume"
 def asked(operation, stored, now, devices, drive, specs=((), ())):
     """Return the request for an operation on a server.
 
-    :param stored: image properties that Nova keeps with the server
-    :param now: of the image or the snapshot that the request refers to
+    :param stored: image properties that Nova keeps for the server
+    :param now: properties of the requested image or snapshot
     :param devices: block devices that the server keeps
     :param drive: whether it has a config drive
-    :param specs: extra specs of its flavor and of the new one
+    :param specs: extra specs of its flavor and of the new flavor
     """
     method, body = operation
     before, after = (
@@ -376,7 +376,7 @@ def test_a_server_of_a_file_that_nobody_signed(operation, now, outcome):
 
 
 def found(violations):
-    """Return kind, value and device of each device that violates a rule."""
+    """Return kind, value and device for each device that violates a rule."""
     return {
         (each.choice.kind, each.choice.value, device)
         for each in violations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every text that leaves passes the sink, whoever writes the next module.
+"""Every text for users passes the sink, including those of new modules.
 
-Records pass ``nova_vhard.common.log``, what commands print
-``nova_vhard.osc.output`` and ``nova_vhard.common.terminal``, answers
+Log records pass ``nova_vhard.common.log``. The output of commands passes
+``nova_vhard.osc.output`` and ``nova_vhard.common.terminal``. Answers pass
 ``nova_vhard.explain.messages`` or ``nova_vhard.common.text``. There is no
-other way out.
+other output.
 """
 
 import ast

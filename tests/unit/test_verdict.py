@@ -138,7 +138,7 @@ OTHER_CDROM = Device(CDROM, "cdrom hda")
 
 
 def one_disk(bus, device):
-    """Return a guest with a choice for one disk alone."""
+    """Return a guest with a choice for a single disk."""
     choice = DeviceChoice("disk_bus", bus, "a server", device=device.name)
     return HardwareRequest((choice,), ())
 

@@ -109,7 +109,7 @@ def test_a_fault_that_another_change_leaves_is_not_told_again(path, caplog):
 def test_a_file_that_cannot_be_opened_for_a_while(
     path, before, caplog, monkeypatch
 ):
-    """Such as where a process has too many files open."""
+    """For example, the process has too many open files."""
     file = PolicyFile(str(path))
     if before:
         write(path, before)
@@ -281,7 +281,7 @@ def test_each_new_reason_is_passed_on_once(path):
 
 
 def test_a_copy_is_as_long_as_what_it_was_made_of_can_be(path, state, caplog):
-    """JSON is longer than YAML, and other files can be extended."""
+    """JSON is longer than YAML, and a policy can extend other files."""
     caplog.set_level("WARNING", "nova_vhard.policy.watch")
     limit = len(WARN)
     PolicyFile(write(path, WARN), state, limit).current()

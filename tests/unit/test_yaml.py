@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML as plain data: what is read, and the place of each fault.
+"""YAML as plain data: the parsed values, and the place of each fault.
 
 The sentences are in the golden file of ``test_policy_faults.py``.
 """
@@ -20,7 +20,7 @@ DEEPEST = yaml_lines.MAX_DEPTH
 
 @pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__)
 def reported(request, monkeypatch):
-    """Return a function for the data of a text and the places of faults."""
+    """Return a function that parses a text into data and fault places."""
     monkeypatch.setattr(yaml_lines, "_LOADER", request.param)
 
     def read(text):

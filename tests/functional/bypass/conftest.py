@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova, and one directory below Glance: the same set-up as for their tests.
+"""Nova's test setup, and one directory below it Glance's.
 
-With NOVA_VHARD_GATES the rows are tried with the gates that it names, and
-what came of them is written into setups.yaml, for the page of the gates.
+If NOVA_VHARD_GATES is set, the rows are tested with the gates that it names.
+The results are written to setups.yaml, for the documentation of the gates.
 """
 
 import os
@@ -23,7 +23,7 @@ _closed: dict[int, bool] = {}
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Note whether a row is closed: if each of its tests passes."""
+    """Record whether a row is closed, that is, whether all its tests pass."""
     found = TRY.search(report.nodeid)
     if found and not report.skipped:
         row = int(found[1])
@@ -32,7 +32,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write what came of the rows, where all processes report to."""
+    """Write the results, in the process to which all others report."""
     setup = os.environ.get("NOVA_VHARD_GATES")
     if setup and _closed and not hasattr(session.config, "workerinput"):
         kept = yaml.safe_load(SETUPS.read_text("utf-8"))

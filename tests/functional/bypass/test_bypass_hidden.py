@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows 36 and 37: an image that is another one after the API's gate looks.
+"""Rows 36 and 37: an image changes after the Nova API gate has read it.
 
-The scheduler's gate reads what Nova has stored, which is what the guest gets.
+The scheduler's gate reads the data that Nova has stored, which is the data
+that the guest is built from.
 
-Its owner shares it with a second project of theirs, and takes it back, as
-often as it needs: an image that is older than the policy, or exempted. A root
-volume is made bootable, or its metadata mended, likewise.
+The owner shares the image with a second project of their own and withdraws
+it, as often as needed: an image that is older than the policy, or exempt. A
+root volume is made bootable, or its metadata is corrected, in the same way.
 """
 
 import copy
@@ -51,7 +52,7 @@ class Boots(ways.Ways):
         self.stub_out(CALL, call)
 
     def test_bypass_36_boot_with_a_config_drive(self):
-        """The scheduler's gate sees both."""
+        """The scheduler's gate sees the image and the config drive."""
         image = self.image(**PC)
         self.hide()
         self.boots(self.boot(image, config_drive=True), IDE)
@@ -63,7 +64,7 @@ class Boots(ways.Ways):
         self.boots(self.boot(image, config_drive=True), IDE)
 
     def test_bypass_37_boot_with_a_config_drive(self):
-        """The scheduler's gate sees both."""
+        """The scheduler's gate sees the image and the config drive."""
         image = self.image(hw_machine_type="q35")
         self.change_after_the_look(image, **PC)
         response = self.boot(image, config_drive=True)
@@ -147,13 +148,13 @@ class Boots(ways.Ways):
         self.boots(response, IDE)
 
     def test_bypass_36_flavor_that_is_not_there_yet(self):
-        """The scheduler's gate has it, and the image."""
+        """The scheduler's gate sees the flavor and the image."""
         self.hide_from_the_gate("flavor")
         self.boots(self.boot(self.image(**PC), config_drive=True), IDE)
 
 
 class Unscheduled(Boots):
-    """Nova's API looks for the image itself after the gate."""
+    """Requests for which Nova's API reads the image after the gate."""
 
     def acted(self, action, **properties):
         server = self.active(self.image())

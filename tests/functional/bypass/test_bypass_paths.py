@@ -154,7 +154,7 @@ class Answers(ways.Ways):
             self.answers(404, "POST", path, body, **more)
 
     def test_the_old_name_of_servers_is_judged(self):
-        """Also in the latest version, where Nova 34 has no such name."""
+        """This includes the latest version, where Nova 34 has no such name."""
         plain = self.without_gate()
         for end in ("", "%0a", "/"):
             path = f"/v2.1/os-volumes_boot{end}"

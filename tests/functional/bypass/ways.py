@@ -157,9 +157,9 @@ class Ways(helpers.Helpers):
 
 
 class Guarded(Ways):
-    """A cloud with every gate, or the one that NOVA_VHARD_GATES names.
+    """A cloud with every gate, or with those that NOVA_VHARD_GATES names.
 
-    With one gate alone it counts what guests get, and not the answer.
+    With a single gate, only the devices of guests count, not the answer.
     """
 
     API_GATE = None if SETUP == "filter" else service.GATE
@@ -171,7 +171,7 @@ class Guarded(Ways):
         *devices: Device,
         names: Iterable[str] = (),
     ) -> None:
-        """Check that a request gives no guest such a device."""
+        """Check that no guest gets the device after this request."""
         if SETUP in ("", "both"):
             super().ends(response, *devices, names=names)
         else:
@@ -179,7 +179,7 @@ class Guarded(Ways):
             self.clean(*devices)
 
     def boots(self, response: webob.Response, *devices: Device) -> None:
-        """Check the same of a POST /servers."""
+        """Check that no guest gets the device after a POST /servers."""
         if SETUP in ("", "both"):
             super().boots(response, *devices)
         else:
@@ -187,9 +187,9 @@ class Guarded(Ways):
 
 
 class FilterAlone(Ways):
-    """A cloud without the API's gate: what is scheduled is closed there.
+    """A cloud without the API gate: the filter refuses scheduled requests.
 
-    Each try is one that Nova's API accepts.
+    Nova's API accepts each of these requests.
     """
 
     API_GATE = None
@@ -204,7 +204,7 @@ class FilterAlone(Ways):
         *devices: Device,
         names: Iterable[str] = (),
     ) -> None:
-        """Check that the scheduler's gate has refused, and no guest has it."""
+        """Check that the filter has refused, and no guest has the device."""
         assert response.status_int in (200, 202), response.text
         self.settle()
         outcomes = [(each["gate"], each["outcome"]) for each in self.judged]
@@ -213,7 +213,7 @@ class FilterAlone(Ways):
         self.clean(*devices)
 
     def boots(self, response: webob.Response, *devices: Device) -> None:
-        """Check how a POST /servers ended: in ERROR, with the reason."""
+        """Check that a POST /servers ended in ERROR, with the reason."""
         self.ends(response, *devices)
         fault = self.fault(response.json["server"]["id"])
         assert "(allowed:" in fault, fault

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stands in for keystonemiddleware's auth_token in Glance's pipeline.
+"""Replacement for keystonemiddleware's auth_token in Glance's pipeline.
 
-A token is the identity itself: ``project/user/role,role``, and optionally
-``/domain``.  As auth_token does, it drops identity headers that the client
-sent and sets its own.  A service token has the same form.
+A token is the identity: ``project/user/role,role``, optionally followed by
+``/domain``. Like auth_token, it drops identity headers from the client and
+sets its own. A service token has the same form.
 """
 
 from collections.abc import Callable, Iterable

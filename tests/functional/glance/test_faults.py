@@ -108,7 +108,7 @@ def test_a_refused_upload(
 def test_a_search_of_a_fix(
     gated: User, plain: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A refusal is one, whatever becomes of its fix."""
+    """A refusal stays a refusal if the search for its fix fails."""
     place = "nova_vhard.explain.search._Search.run"
     monkeypatch.setattr(place, faults.failing(RuntimeError))
     with faults.errors() as logged:

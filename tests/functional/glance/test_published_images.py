@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images that are published, as their tools send them and as uploads."""
+"""Published images, uploaded directly and as their tools upload them."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def read(name):
 
 @pytest.fixture
 def of(under, policy_file):
-    """Give a function: a user at Glance under a preset as it ships."""
+    """Return a function that creates a Glance user under a shipped preset."""
 
     def user(preset):
         policy_file.write_text(f'version: "1"\nextends: {preset}\n')
@@ -30,7 +30,7 @@ def of(under, policy_file):
 
 @pytest.mark.parametrize("preset", ["baseline", "scs"])
 def test_an_image_manager_sets_one_property_after_another(of, preset):
-    """openstack-image-manager: a POST without any, then a PATCH for each."""
+    """openstack-image-manager sends a bare POST, then a PATCH per property."""
     user = of(preset)
     stopped = {}
     images = read("image-manager-sequence.json")["images"]
@@ -100,7 +100,7 @@ def test_what_a_request_sets_and_what_it_brings_in(
 
 
 def _refusals(event, *parts):
-    """Return what refuses a request, by rule, or by rule and value."""
+    """Return the violations of a refusal, by rule, or by rule and value."""
     return sorted(
         "=".join(
             str(violation[part]).removeprefix("guest_devices.")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gate judges the image that Glance has saved.
 
-Each of two changes may be allowed of the image as it was, and refused of what
-both come to.
+Two changes can each be allowed for the image as it was, and still be refused
+together.
 """
 
 import uuid
@@ -32,11 +32,11 @@ NAMES = ("img_config_drive", "hw_cdrom_bus")
 
 @pytest.fixture
 def between(monkeypatch: pytest.MonkeyPatch) -> Between:
-    """Have something happen when the next change is judged, just before."""
+    """Return a function that runs others just before changes are judged."""
     judge = PolicyEnforcer.refusal
 
     def happens(*others: Callable[[], object]) -> None:
-        """Each one before another judgement."""
+        """Run one function before each of the next judgements."""
         waiting = [*others]
 
         def late(*arguments: object) -> object:
@@ -175,7 +175,7 @@ def test_what_is_made_between_the_looks_is_judged(
     operation: dict[str, str],
     status: int,
 ) -> None:
-    """The maker of an image names its id."""
+    """A user can choose the id of a new image."""
     image = str(uuid.uuid4())
     look = glance_api.stored
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's snapshot of a server that a policy has accepted is accepted.
+"""Glance accepts Nova's snapshot of a server that a policy has accepted.
 
-As Nova uploads it, with and without a service token: many clouds have none.
+Nova uploads it with and without a service token: many clouds have none.
 """
 
 import uuid
@@ -27,7 +27,10 @@ def headers(request):
 
 
 def properties(guest, host):
-    """Return what Nova uploads (initialize_instance_snapshot_metadata)."""
+    """Return the properties that Nova uploads.
+
+    See ``initialize_instance_snapshot_metadata``.
+    """
     return {
         "name": "a snapshot",
         "disk_format": "raw",
@@ -64,6 +67,6 @@ def test_snapshots_of_accepted_servers(
 
 
 def test_a_snapshot_of_an_old_server(gated, headers):
-    """Nova's own: a shelve must not be left half done."""
+    """Nova's own snapshot is accepted, so that a shelve can finish."""
     response = gated.send(create({"hw_vif_model": "e1000"}, headers=headers))
     assert response.status_int == (201 if headers else 403)

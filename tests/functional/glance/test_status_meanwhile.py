@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The status of an image changes between its judgement and its storing.
+"""The status of an image changes after it was judged and before it is stored.
 
 Glance stores an image as a whole, with the status that it has read. The gate
-keeps none of its own: an image that was uploaded is not made unusable, nor is
-one that was taken away made usable.
+restores no status: an image that was uploaded stays usable, and one that was
+deactivated stays unusable.
 """
 
 import dataclasses

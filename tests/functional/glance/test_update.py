@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PATCH is judged on the image as it would be afterwards.
+"""A PATCH is judged on the image as it would be afterwards.
 
-Only what a change brings in, or keeps in what it touches, is charged to it:
-nobody is refused a new name because of an old bus. A default that a change
-brings in is refused at the boot.
+A change is refused only for the properties that it adds or names: an image
+with an old bus can be renamed. A default that a change causes is refused at
+the boot.
 """
 
 from typing import Any

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations on a server, by the devices that it has, had and gets.
+"""Operations on a server, by its present, past and new devices.
 
-A server gets a refused device in three ways: it never had one, it had this
-very one, or it had another one in its place. Only the second is softened to
-the mode of ``moves``. A cell is true of Nova 31 to 34: the functions that
-decide are ``get_disk_mapping`` and ``get_info_from_bdm`` in
-nova/virt/libvirt/blockinfo.py, and ``_get_guest_config`` and
+When a server gets a refused device, there are three cases: it never had such
+a device, it had this very device, or it had another one in its place. Only in
+the second case does the mode of ``moves`` apply. A cell is true for Nova 31 to
+34. The deciding functions are ``get_disk_mapping`` and ``get_info_from_bdm``
+in nova/virt/libvirt/blockinfo.py, and ``_get_guest_config`` and
 ``_get_scsi_controller`` in nova/virt/libvirt/driver.py.
 """
 
@@ -50,14 +50,14 @@ def disk(bus: str, name: str, **more: Any) -> dict[str, Any]:
 
 
 def root(bus: str, name: str) -> dict[str, Any]:
-    """Return the fields of a root disk that is made of an image."""
+    """Return the fields of a root disk that is made from an image."""
     return disk(bus, name, source_type="image", boot_index=0)
 
 
 def clean(machine: str) -> dict[str, str]:
-    """Return the properties of an image with which no preset finds fault.
+    """Return the properties of an image that every preset accepts.
 
-    But for machine type pc, which scs and strict refuse.
+    Machine type pc is an exception: scs and strict refuse it.
     """
     return {
         "hw_machine_type": machine,
@@ -70,10 +70,10 @@ def clean(machine: str) -> dict[str, str]:
 
 
 def recorded(machine: str) -> dict[str, str]:
-    """Return what Nova records with a server of a clean image.
+    """Return the properties that Nova records for a server of a clean image.
 
-    The bus of CD-ROMs whether there is one or not, and ``usbtablet`` for
-    every tablet, a virtio one too (``_find_default_for_image_property``).
+    Nova records a CD-ROM bus even without a CD-ROM, and ``usbtablet`` for any
+    tablet, including a virtio tablet (``_find_default_for_image_property``).
     """
     return {
         "hw_cdrom_bus": CDROM_BUS[machine],
@@ -88,25 +88,25 @@ Properties = Mapping[str, str | None]
 class Cell:
     """One operation on one server.
 
-    :ivar brings: properties, over those of a clean image, of the image that
-        the operation brings in: to rescue with, to rebuild with, or the
+    :ivar brings: properties, added to those of a clean image, of the image
+        that the operation uses: to rescue with, to rebuild with, or the
         snapshot; extra specs of the new flavor; metadata of a new snapshot.
-        None is a property that the image does not have
-    :ivar had: properties, over those of a clean image, that the server was
-        made with: its image has them, and so has Nova's record
-    :ivar now: properties that its image has got since
+        None means that the image does not have the property
+    :ivar had: properties, added to those of a clean image, that the server
+        was made with: they are in its image and in Nova's record
+    :ivar now: properties that its image has gained since
     :ivar root: the root disk, as Nova keeps it
-    :ivar volume: whether the root disk is a volume, made of the image
+    :ivar volume: whether the root disk is a volume, made from the image
     :ivar disks: the other disks
     :ivar config_drive: whether the server has a config drive
     :ivar nic: whether it has a network card
-    :ivar on: machine types of the server, and of what is brought in
+    :ivar on: machine types of the server, and of the image that is used
     :ivar refused: rules that refuse under every preset
-    :ivar stricter: rules that refuse under scs and strict as well
-    :ivar warned: rules that a device of the server's own breaks
-    :ivar warned_stricter: the same, under scs and strict as well
-    :ivar also: rules that may refuse as well
-    :ivar policy: what the policy says, over the preset
+    :ivar stricter: rules that also refuse under scs and strict
+    :ivar warned: rules that the server's own devices violate
+    :ivar warned_stricter: rules that they also violate under scs and strict
+    :ivar also: rules that can refuse in addition
+    :ivar policy: keys that override those of the preset
     """
 
     operation: str
@@ -180,10 +180,10 @@ CDROM_ON_IDE = disk("ide", "hdb", device_type="cdrom")
 
 
 def _images(operation: str) -> Iterator[Cell]:
-    """Yield cells that hold wherever an image is put onto a server.
+    """Yield cells that apply to every operation that changes a server's image.
 
-    What another image says is judged as that of a new server, whatever the
-    server had.
+    The properties of another image are judged as for a new server,
+    independent of the server's own devices.
     """
     key = "now" if operation == REBUILD else "brings"
     other = operation == REBUILD_OTHER
@@ -195,7 +195,7 @@ def _images(operation: str) -> Iterator[Cell]:
         stricter: str = "",
         **more: Any,
     ) -> Cell:
-        """Return a cell of a device that the server had already."""
+        """Return a cell for a device that the server already had."""
         rules = [frozenset(filter(None, [each])) for each in (rule, stricter)]
         names = (
             ("refused", "stricter") if other else ("warned", "warned_stricter")
@@ -214,7 +214,7 @@ def _images(operation: str) -> Iterator[Cell]:
     def new(
         name: str, properties: Properties, *rules: str, **more: Any
     ) -> Cell:
-        """Return a cell of a device that the server did not have."""
+        """Return a cell for a device that the server did not have."""
         result = {key: properties, "refused": _rules(*rules), **more}
         return Cell(operation, name, **result)
 
@@ -282,7 +282,7 @@ def _images(operation: str) -> Iterator[Cell]:
 
 
 def _kept(operation: str) -> Iterator[Cell]:
-    """Yield cells of disks that stay with the server."""
+    """Yield cells for disks that stay with the server."""
 
     def cell(name: str, *warned: str, **more: Any) -> Cell:
         return Cell(operation, name, warned=_rules(*warned), **more)
@@ -306,11 +306,11 @@ def _kept(operation: str) -> Iterator[Cell]:
 
 
 def _controllers(operation: str, **gone: Properties) -> Iterator[Cell]:
-    """Yield cells of a kept disk whose controller no image names any more.
+    """Yield cells for a kept disk whose controller no image sets any more.
 
-    libvirt picks lsilogic then.
+    libvirt then chooses lsilogic.
 
-    :param gone: how the image that counts comes to have no hw_scsi_model
+    :param gone: how the relevant image loses its hw_scsi_model
     """
     scsi_model = _rules("scsi_model")
     for name, model, more in (
@@ -328,10 +328,10 @@ def _controllers(operation: str, **gone: Properties) -> Iterator[Cell]:
 
 
 def _legacy_rescue() -> Iterator[Cell]:
-    """Yield cells of a guest that the rescue image makes.
+    """Yield cells for a guest that is built from the rescue image.
 
-    It has two disks on that image's bus, the server's network cards and
-    config drive, and none of the server's other disks.
+    The guest has two disks on that image's bus and the server's network cards
+    and config drive. It has none of the server's other disks.
     """
     yield from _images(LEGACY_RESCUE)
 
@@ -406,10 +406,10 @@ def _legacy_rescue() -> Iterator[Cell]:
 
 
 def _stable_rescue() -> Iterator[Cell]:
-    """Yield cells of a rescue disk, and of what the server keeps.
+    """Yield cells for a rescue disk, and for devices that the server keeps.
 
-    The rescue disk is always a new device. The rest of the guest is made of
-    the server's own image as it is now.
+    The rescue disk is always a new device. The rest of the guest is built
+    from the server's own image as it is now.
     """
     cdrom = {"hw_rescue_device": "cdrom", "hw_rescue_bus": None}
     plain = {"hw_rescue_device": "disk", "hw_rescue_bus": None}
@@ -574,9 +574,9 @@ def _rebuilds() -> Iterator[Cell]:
 
 
 def _attachments() -> Iterator[Cell]:
-    """Yield cells of a volume or card that is plugged in.
+    """Yield cells for a volume or network card that is attached.
 
-    Its bus or model is that of the record. It is always a new device.
+    Its bus or model comes from the record. It is always a new device.
     """
 
     def volume(name: str, *refused: str, **more: Any) -> Cell:
@@ -648,9 +648,9 @@ def _unshelve() -> Iterator[Cell]:
 
 
 def _resize() -> Iterator[Cell]:
-    """Yield cells of a flavor, and of what the server keeps.
+    """Yield cells for a new flavor, and for the devices that the server keeps.
 
-    ``had`` is what the server's flavor says, where it is an extra spec.
+    Extra specs in ``had`` belong to the server's old flavor.
     """
     sound = {"hw:sound_model": "ac97"}
 
@@ -691,10 +691,10 @@ def _resize() -> Iterator[Cell]:
 
 
 def _snapshots() -> Iterator[Cell]:
-    """Yield cells of images that Nova makes of a server.
+    """Yield cells for images that Nova creates from a server.
 
-    Devices are judged where a guest gets them. Metadata that the request
-    sets are judged as those of any image.
+    A device is judged when a guest gets it. Metadata in the request is judged
+    like the metadata of any other image.
     """
     old: dict[str, Any] = {
         "had": {**IDE, **E1000, **AC97, **LSI},

@@ -198,7 +198,7 @@ class Helpers:
     def spec_of(
         self, properties: dict[str, str], **more: Any
     ) -> objects.RequestSpec:
-        """Return what the scheduler is asked when an image is booted.
+        """Return the RequestSpec that the scheduler gets when an image boots.
 
         The new server is in Nova's API database.
         """

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Nova keeps of the servers that its scheduler is asked about.
+"""Nova's stored data of the servers that its scheduler is asked about.
 
-The filter reads these where a test asks it directly, too: as rows of Nova's
-own database, or as the same objects where a test has no database.
+The filter reads this data, also when a test calls the filter directly: either
+rows of Nova's own database, or the same objects in a test without a
+database.
 """
 
 from collections.abc import Callable
@@ -28,9 +29,9 @@ def rows(*disks: dict[str, Any]) -> objects.BlockDeviceMappingList:
 
 
 def instance(server: str, **fields: Any) -> objects.Instance:
-    """Return a server that runs, or is to be built.
+    """Return a server that is running or about to be built.
 
-    :param fields: other values than those of the simplest one
+    :param fields: values that differ from those of the simplest server
     """
     simple = {
         "project_id": "p1",
@@ -49,10 +50,10 @@ def instance(server: str, **fields: Any) -> objects.Instance:
 def build_request(
     server: str, *disks: dict[str, Any], **fields: Any
 ) -> objects.BuildRequest:
-    """Return what Nova keeps of a server until a cell is chosen.
+    """Return the BuildRequest, which Nova keeps until a cell is chosen.
 
     :param disks: fields of its block devices
-    :param fields: of its instance
+    :param fields: fields of its instance
     """
     return objects.BuildRequest(
         instance_uuid=server,
@@ -64,7 +65,7 @@ def build_request(
 
 
 def create(request: objects.BuildRequest) -> None:
-    """Write a new server into Nova's API database."""
+    """Store a new server in Nova's API database."""
     request._context = context.get_admin_context()
     objects.InstanceMapping(
         request._context,
@@ -76,15 +77,15 @@ def create(request: objects.BuildRequest) -> None:
 
 
 class Stored:
-    """Stands for Nova's databases: real objects of Nova, and no SQL.
+    """Substitute for Nova's databases, with Nova's own objects but no SQL.
 
     :param patch: sets an attribute of a class until the end of the test
-    :ivar fields: of the server that is asked for, whichever it is
+    :ivar fields: fields of every server that is requested
     :ivar disks: fields of its block devices
     :ivar new: whether it has a BuildRequest
-    :ivar cell: that it is in; None for none yet
+    :ivar cell: its cell; None if it has no cell yet
     :ivar away: classes whose database does not answer
-    :ivar asked: classes that were asked, with the context
+    :ivar asked: classes that were requested, with the context
     """
 
     def __init__(self, patch: Callable[[Any, str, Any], None]) -> None:

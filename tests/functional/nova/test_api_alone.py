@@ -517,9 +517,9 @@ class TestRouter:
 
 
 class TestLegacyRouter:
-    """The v2 API: Nova takes off the microversion, and what it ignores.
+    """The v2 API: Nova removes the microversion, and keys that it ignores.
 
-    It accepts names there that later versions do not.
+    It accepts names that later versions reject.
     """
 
     @pytest.fixture

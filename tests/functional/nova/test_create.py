@@ -22,7 +22,7 @@ MANY = 63
 
 
 def disks(kind, names, **more):
-    """Return root disks of images, volumes or snapshots."""
+    """Return root disks made from images, volumes or snapshots."""
     return [
         {
             "uuid": name,
@@ -95,7 +95,7 @@ UNREAD = {
 
 
 def counting(real, asked):
-    """Return a method that notes each call."""
+    """Return a method that records each call."""
 
     def call(*args, **more):
         asked.append(args)
@@ -105,10 +105,10 @@ def counting(real, asked):
 
 
 class Counted(verdicts.VerdictCase):
-    """The image breaks a rule: what is judged is answered 403."""
+    """Boots of an image that violates a rule, so a judged boot gets 403."""
 
     def counted(self, server, **more):
-        """Boot; return the status, and the number of look-ups."""
+        """Boot a server; return the status and the number of look-ups."""
         body = self.wish(self.image(**helpers.IDE), **server)
         if server.get("imageRef", "") is None:
             del body["server"]["imageRef"]
@@ -130,13 +130,13 @@ class TestUnread(Counted):
                 self.assertEqual((status, 0), self.counted(server))
 
     def test_ports_of_a_flavor_that_is_not_there(self):
-        """Nova refuses it before it reads a port, and so does the gate."""
+        """Nova refuses this before it reads a port, and so does the gate."""
         server = {"networks": ports(NAMES), "flavorRef": "9"}
         self.assertEqual((400, 0), self.counted(server))
 
 
 class TestUnreadFiles(TestUnread):
-    """The same where a rule is about files."""
+    """The same under a policy with a rule about files."""
 
     POLICY = test_signatures.TestSigned.POLICY
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each operation once on a guest that runs, by its XML.
+"""Each operation once on a running guest, checked in its XML.
 
-A device that is refused comes to no guest and leaves the server at rest. The
-same operation goes through with devices that the server had already.
-test_devices_one_by_one has every cell.
+A refused device reaches no guest, and the server keeps its state. The same
+operation succeeds with devices that the server already had.
+test_devices_one_by_one has all cells.
 """
 
 import copy
@@ -23,10 +23,10 @@ E1000 = '<model type="e1000"/>'
 
 
 class TestBooted(ways.Guarded, base.LibvirtCase):
-    """Hosts as Nova ships: machine type pc, and a USB tablet.
+    """Hosts with Nova's defaults: machine type pc and a USB tablet.
 
-    The server has an IDE disk and an e1000 network card from before the
-    policy.
+    The server has an IDE disk and an e1000 network card that are older than
+    the policy.
     """
 
     POLICY = "assume: {machine_type: {x86_64: pc}}\n"
@@ -43,7 +43,7 @@ class TestBooted(ways.Guarded, base.LibvirtCase):
         self.witness.texts.clear()
 
     def set(self, image, **properties):
-        """Write the properties of an image behind every gate."""
+        """Write the properties of an image without passing a gate."""
         self.glance.images[image]["properties"] = properties
 
     def refused(self, response, *devices):
@@ -76,7 +76,7 @@ class TestBooted(ways.Guarded, base.LibvirtCase):
         self.passes(self.rescue(**self.OLD), "RESCUE", IDE, E1000)
 
     def test_stable_rescue(self):
-        """Nova has recorded hw_cdrom_bus=ide; there never was a CD-ROM."""
+        """Nova has recorded hw_cdrom_bus=ide, but there never was a CD-ROM."""
         metadata = self.instance(self.server).system_metadata
         self.assertEqual("ide", metadata["image_hw_cdrom_bus"])
         self.refused(self.rescue(hw_rescue_device="cdrom"), CDROM)
@@ -91,7 +91,7 @@ class TestBooted(ways.Guarded, base.LibvirtCase):
         self.passes(self.rebuild(self.own), "ACTIVE", IDE, E1000)
 
     def test_rebuild_with_another_image(self):
-        """The filter would leave the server in ERROR."""
+        """A refusal by the filter would leave the server in ERROR."""
         self.refused(self.rebuild(self.image(**self.OLD)), IDE, E1000)
         self.passes(self.rebuild(self.image()), "ACTIVE", IDE)
         self.clean(E1000)

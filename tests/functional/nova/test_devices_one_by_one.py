@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server gets is compared with what it has, device by device.
+"""New devices of a server are compared one by one with those that it has.
 
 Each cell of device_cells is one request to Nova's API under each preset.
 """
@@ -20,13 +20,13 @@ STABLE = {"hw_rescue_device": "disk", "hw_rescue_bus": "virtio"}
 
 
 def merged(*parts: cells.Properties) -> dict[str, str]:
-    """Return properties of which the last one counts; None removes one."""
+    """Merge properties; the last value wins, and None removes a property."""
     whole = {name: value for part in parts for name, value in part.items()}
     return {name: value for name, value in whole.items() if value is not None}
 
 
 class Cells(verdicts.VerdictCase):
-    """Servers as Nova's database has them once they have booted."""
+    """Servers as they are in Nova's database after their first boot."""
 
     def setUp(self):
         super().setUp()
@@ -58,7 +58,7 @@ class Cells(verdicts.VerdictCase):
             ).create()
 
     def check(self, cell: cells.Cell, machine: str) -> None:
-        """Check what a cell comes to under each preset."""
+        """Check the result of a cell under each preset."""
         made = merged(cells.clean(machine), cell.had_by_image)
         image = self.image(**merged(made, cell.now))
         expected, actual, server = {}, {}, ""
@@ -80,7 +80,7 @@ class Cells(verdicts.VerdictCase):
         self.assertEqual(expected, actual)
 
     def broken(self, mode: str) -> set[str]:
-        """Return the rules that a request breaks in a mode."""
+        """Return the rules that a request violates in a mode."""
         rules = {
             violation["rule"].removeprefix("guest_devices.")
             for event in self.events
@@ -194,7 +194,7 @@ def _image(cell: cells.Cell) -> dict[str, object]:
 
 
 def with_cells(owner: type[Cells]) -> type[Cells]:
-    """Give a class a test for each cell and machine type."""
+    """Add a test for each cell and machine type to a class."""
     for cell in cells.CELLS:
         for machine in cell.on:
             words = f"{cell.operation} {cell.name} {machine}"

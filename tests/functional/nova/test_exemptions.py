@@ -138,13 +138,13 @@ MADE_OF = (
 
 
 class TestByImageOfAVolume(base.FakeDriverCase):
-    """An exemption by image holds for volumes that were made of it."""
+    """An exemption by image applies to volumes that were made from it."""
 
     ONE_CLOUD = True
     POLICY = BY_IMAGE.format(project=PROJECT_ID, image=OLD)
 
     def root_of(self, kind, metadata):
-        """Return a root disk on a volume, or on its snapshot."""
+        """Return a root disk on a volume or on a volume snapshot."""
         volume = self.volume(**metadata)
         if kind == "volume":
             return self.disk(volume)
@@ -183,7 +183,7 @@ class TestByImageOfAVolume(base.FakeDriverCase):
 
 
 class TestByImageOfAVolumeAtTheScheduler(TestByImageOfAVolume):
-    """RequestSpec.image has no image_id: the filter asks Cinder."""
+    """RequestSpec.image has no image_id, so the filter asks Cinder."""
 
     API_GATE = None
 
@@ -197,7 +197,7 @@ class TestByImageOfAVolumeAtTheScheduler(TestByImageOfAVolume):
         return status == "ACTIVE"
 
     def rests(self, server):
-        """Wait until a server is built, or cannot be; return its status."""
+        """Wait until a server leaves status BUILD; return its new status."""
         self.settle()
         for _ in range(helpers.WAIT_SECONDS * helpers.POLLS_A_SECOND):
             status = self.admin_api.get_server(server)["status"]
@@ -222,7 +222,7 @@ class TestByImageOfAVolumeAtTheScheduler(TestByImageOfAVolume):
 
 
 class TestByImageOfAServer(verdicts.VerdictCase):
-    """Of a server on a volume: what the gate answers."""
+    """The gate's answer for a server that was booted from a volume."""
 
     POLICY = BY_IMAGE.format(project=PROJECT_ID, image=OLD) + (
         "moves: {guest_devices: enforce}\n"

@@ -107,7 +107,7 @@ class TestApi(RequestIds, verdicts.VerdictCase):
         self.broken(place, RuntimeError, lambda: self.boot(old))
 
     def test_a_search_of_a_fix(self):
-        """A refusal is one, whatever becomes of its fix."""
+        """A refusal stays a refusal if the search for its fix fails."""
         old = self.image(**helpers.IDE)
         for place in ("draft.Draft.of", "search._Search.run"):
             with (

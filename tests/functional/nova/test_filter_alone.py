@@ -256,7 +256,7 @@ IN_CELL = ["InstanceMapping", "Instance", "BlockDeviceMappingList"]
     ids=["boot", "hint", "unmarked", "move", "rebuild"],
 )
 def test_it_is_read_once_and_by_an_administrator(gate, new, fields, asked):
-    """A user who moves a server need not see it."""
+    """The user who moves a server may not be allowed to see it."""
     gate.stored.new = new
     request = spec(flavor=flavor(), **fields)
     assert gate.filter_all(iter([A, B]), request) == [A, B]
@@ -306,7 +306,7 @@ def test_an_exemption_that_has_not_ended_holds(gate, fields):
 
 @pytest.mark.parametrize("late", [True, False], ids=["late", "never"])
 def test_a_new_server_that_a_database_shows_late(gate, monkeypatch, late):
-    """Nova has written it before it asks a scheduler."""
+    """Nova stores a new server before it calls a scheduler."""
     slept = []
 
     def sleep(seconds):
@@ -372,7 +372,7 @@ def test_no_host_is_left_without_novas_api_database(gate, asked):
 
 
 def test_what_a_server_has_moves_with_it(gate, caplog):
-    """A device of the same server with the same value, and no other."""
+    """Only the same device with the same value is accepted in a move."""
     gate.stored.disks = (
         {
             "source_type": "volume",

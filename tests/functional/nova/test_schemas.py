@@ -63,16 +63,16 @@ def named(**rules):
 @validation.schema(named(maxLength=2), "2.1", "2.9")
 @validation.schema(named(maxLength=4), "2.10", "2.30")
 def versioned(self, req, body):
-    """Take a body whose name may be longer in later versions."""
+    """Accept a body whose name may be longer in later versions."""
 
 
 @validation.schema(named(maxLength=2))
 def same(self, req, body):
-    """Take the same body in every version."""
+    """Accept the same body in every version."""
 
 
 def bare(self, req, body):
-    """Take any body, as every method seems to before Nova 34."""
+    """Accept any body: before Nova 34, every method appears to do so."""
 
 
 @pytest.mark.parametrize("function", [versioned, same, bare])

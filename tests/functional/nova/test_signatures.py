@@ -110,16 +110,16 @@ guest_devices:
 
 
 class TestFileBesideTheImage(Verdicts):
-    """The devices are the image's, and another file boots.
+    """The image sets the devices, but the guest boots another file.
 
-    The API gate looks up no file. The scheduler's knows which disks may be
-    booted, and not whether what they are made of is signed.
+    The API gate looks up no file. The scheduler's gate knows which disks the
+    guest can boot, but not whether their source is signed.
     """
 
     POLICY = TestSigned.POLICY
 
     def boots(self, passes, image, *disks, **more):
-        """Check what the scheduler's gate says of a boot."""
+        """Check the answer of the scheduler's gate for a boot."""
         if disks:
             more["block_device_mapping_v2"] = disks
         reason = self.filtered(self.boot(image, **more))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A snapshot of a server that a policy has accepted can be used.
+"""Snapshots of servers that a policy has accepted can be used.
 
-It inherits what Nova has recorded with the server, of devices too that the
-server does not have.
+A snapshot inherits the properties that Nova has recorded for the server,
+including those of devices that the server does not have.
 """
 
 import functools
@@ -20,7 +20,7 @@ BACKUP = {"name": "x", "backup_type": "daily", "rotation": 100}
 
 
 class Snapshots:
-    """Mixed into a test case: a policy for hosts."""
+    """Mixin for a test case: a policy for hosts."""
 
     def rule(self, preset, host):
         header = service.HEADER.replace("baseline", preset)
@@ -39,7 +39,7 @@ class Snapshots:
 
 
 class TestRecorded(base.LibvirtCase):
-    """The tables are what Nova's driver records."""
+    """The tables match the properties that Nova's driver records."""
 
     ONE_CLOUD = True
     POLICY = "enabled: false\n"
@@ -111,7 +111,7 @@ class TestVerdicts(Snapshots, verdicts.VerdictCase):
         return self.passed("boot", response, properties)
 
     def uses(self, guest, host):
-        """Return what a backup of a server can be used for."""
+        """Return the operations for which a backup of a server can be used."""
         server = self.server(
             self.image(**guest.properties),
             fields={"config_drive": "True" if guest.config_drive else ""},
@@ -133,7 +133,7 @@ class TestVerdicts(Snapshots, verdicts.VerdictCase):
         return done + self.passed("unshelve", response, properties, server)
 
     def passed(self, operation, response, properties, server=None):
-        """Return the operation, if API and filter let it through."""
+        """Return the operation if the API gate and the filter accept it."""
         self.assertIn(response.status_int, (202, 403), response.text)
         spec = self.spec_of(properties, **self.hints(operation))
         if server is not None:
@@ -146,7 +146,7 @@ class TestVerdicts(Snapshots, verdicts.VerdictCase):
         return [operation] if response.status_int == 202 else []
 
     def hints(self, operation):
-        """Return the fields that tell the filter what Nova does."""
+        """Return the fields that tell the filter which operation it is."""
         if operation == "rebuild":
             hints = {"_nova_check_type": ["rebuild"]}
             return {"scheduler_hints": hints, "force_hosts": ["host"]}
@@ -157,7 +157,7 @@ class TestVerdicts(Snapshots, verdicts.VerdictCase):
 
 
 class TestBooted(Snapshots, base.LibvirtCase):
-    """One server a preset, on hosts that are the hardest for it."""
+    """One server per preset, on the hosts with the most difficult defaults."""
 
     ONE_CLOUD = True
 

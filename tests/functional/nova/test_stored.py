@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the filter sees of a boot, without the API's gate before it."""
+"""The filter's view of a boot, without the API gate."""
 
 from tests.functional.nova import base, helpers, verdicts
 
@@ -74,13 +74,13 @@ class TestBoots(verdicts.VerdictCase):
                 self.assertEqual(bool(rules), bool(reason))
 
     def test_what_a_rescue_of_it_would_boot(self):
-        """A RequestSpec does not keep base_image_ref."""
+        """A RequestSpec does not contain base_image_ref."""
         response = self.boot(self.image(**Q35, **URL))
         self.assertIn("base_image_ref", self.filtered(response))
 
 
 class TestFirstOfSeveral(base.FakeDriverCase):
-    """Nova asks about several servers of a request by the first one."""
+    """For several servers in one request, Nova asks about the first one."""
 
     def test_it_is_deleted_while_it_is_scheduled(self):
         # given a user who deletes the first one in that moment

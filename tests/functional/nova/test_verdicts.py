@@ -121,7 +121,7 @@ class TestImageMetadata(Verdicts):
     WHOLE = {**LEGACY, "hw_disk_bus": "virtio"}
 
     def write(self, method, path, body):
-        """Write to an image whose bus hides a legacy name of one."""
+        """Write to an image whose bus hides a legacy property."""
         image = self.image(**self.WHOLE)
         path = f"/v2.1/images/{image}/metadata{path}"
         return self.call(method, path, body, version=OLD_API)
@@ -143,7 +143,7 @@ class TestImageMetadata(Verdicts):
 
 
 class TestDroppedForADefault(Verdicts):
-    """A default that a change brings in is refused at the boot."""
+    """A default that a change causes is refused at the boot."""
 
     POLICY = (
         "guest_devices:\n"

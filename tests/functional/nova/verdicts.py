@@ -43,12 +43,12 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
         """Return at once: nothing is at work."""
 
     def filtered(self, response: Any) -> str:
-        """Return what the scheduler's gate says of a server that is new.
+        """Return the verdict of the scheduler's gate on a new server.
 
-        It reads what Nova's API has stored, as it would on its way to a host.
+        It reads the data that Nova's API has stored, as for a normal boot.
 
-        :param response: the API's answer to its boot, which is accepted
-        :returns: why no host is left; "" where one is
+        :param response: the API's answer to the boot, which must be accepted
+        :returns: why no host is left, or "" if a host is left
         """
         from nova_vhard.gates.scheduler import VirtHardeningFilter
 
@@ -72,11 +72,11 @@ class VerdictCase(Gates, integrated_helpers._IntegratedTestBase):
         fields: dict[str, Any] | None = None,
         **metadata: str,
     ) -> str:
-        """Put a server that runs into Nova's database; return its id.
+        """Store a running server in Nova's database; return its id.
 
-        :param image: the image that it was made of; "" for a volume
+        :param image: the image that it was made from; "" for a volume
         :param disks: fields of its block device mappings, the root first;
-            without a root there, Nova has not named it or its bus yet
+            without a root, Nova has not yet named it or its bus
         :param fields: other fields of the server
         :param metadata: image properties that Nova keeps with it
         """

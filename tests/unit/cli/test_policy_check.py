@@ -43,7 +43,7 @@ MACHINE, POINTER = "assume.machine_type.x86_64", "assume.pointer_model"
 
 
 def told(path):
-    """Return the rows about a policy without the notes, and their places."""
+    """Return the rows except notes, and the places of the notes."""
     result = rows(CheckPolicy, path)
     notes = [row["Path"] for row in result if row["Severity"] == "note"]
     return [row for row in result if row["Severity"] != "note"], notes

@@ -371,7 +371,7 @@ def test_the_option_wins_over_the_files_policy(tmp_path, policy):
 
 
 def places(tmp_path, text):
-    """Return the line and the place of each fault of a file of tests."""
+    """Return the line and the place of each error in a file of tests."""
     path = write(tmp_path / "tests.yaml", text)
     with pytest.raises(PolicyError) as caught:
         case_file.read(path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fix in a table: words for a person, changes for a program."""
+"""A fix in a table: text for users, and changes as data for programs."""
 
 import json
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every kind of sentence of a refusal and of a fix, each in one case.
+"""Cases for every kind of sentence in a refusal or a fix, one for each.
 
     python -m tests.unit.explain.sentences
 
-writes ``sentences.yaml`` again; its difference is what a review looks at. The
-other tests assert data, so that wording is changed here alone.
+writes ``sentences.yaml`` again. Review its difference. The other tests assert
+data, so a change of wording changes only this file.
 """
 
 import json
@@ -89,24 +89,24 @@ FLOPPY = {"mappings": json.dumps([{"device_type": "floppy"}])}
 
 
 def answered(rules, request, read=None):
-    """Return the whole answer of an API."""
+    """Return the complete answer of an API."""
     refusals, fix = found(rules, request, read)
     return messages.api_message(refusals, fixes.words(fix, refusals))
 
 
 def fixed(rules, request, read=None):
-    """Return the fix alone."""
+    """Return only the fix."""
     refusals, fix = found(rules, request, read)
     return fixes.words(fix, refusals)
 
 
 def fault(rules, request):
-    """Return what a server's fault says."""
+    """Return the text of a server's fault."""
     return messages.fault_message(request.verdict(rules, TODAY).refusals)
 
 
 def of_body(entries, operation=BOOT):
-    """Return a request with block devices in its body, and what reads it."""
+    """Return a request with block devices in its body, and its reader."""
 
     def read(draft):
         name = "block_device_mapping_v2"
@@ -119,7 +119,7 @@ def of_body(entries, operation=BOOT):
 
 
 def of_flavor(specs):
-    """Return a request with extra specs, and what reads it."""
+    """Return a request with extra specs, and its reader."""
 
     def read(draft):
         edited = draft.of("flavor", NOBODY, specs)
@@ -131,7 +131,7 @@ def of_flavor(specs):
 
 
 def of_hardware(**fields):
-    """Return a request of hardware that is in no document."""
+    """Return a request for hardware that is in no document."""
     hardware = HardwareRequest(**{"devices": frozenset(), **fields})
     request = ServerRequest(hardware, Subject(REBUILD, "p1"))
     return request, lambda _draft: request
@@ -157,7 +157,7 @@ def places():
 
 
 def answers() -> Iterator[Case]:
-    """Yield whole answers."""
+    """Yield complete answers."""
     yield "a property", partial(answered, BASELINE, of(IDE))
     yield "two properties", partial(answered, BASELINE, of(TWO))
     yield (
@@ -224,7 +224,7 @@ def answers() -> Iterator[Case]:
 
 
 def of_fixes() -> Iterator[Case]:
-    """Yield fixes, by what is fixed."""
+    """Yield fixes, named by the item that they fix."""
     for name, after in (
         ("a value", IDE),
         ("two values", TWO),
@@ -331,7 +331,7 @@ def of_fixes() -> Iterator[Case]:
 
 
 def faults() -> Iterator[Case]:
-    """Yield what servers' faults say."""
+    """Yield the texts of servers' faults."""
     alias = Passthrough("aliases", "gpu", "flavor extra spec x")
     devices, _ = of_hardware(passthrough=(alias,))
     other = allowing({}, passthrough={"allow": {"aliases": ["other"]}})
@@ -357,7 +357,7 @@ def faults() -> Iterator[Case]:
 
 
 def cases() -> dict[str, Callable[[], str]]:
-    """Return what makes each sentence, by the name of its case."""
+    """Return the function that makes each sentence, by its case's name."""
     return dict([*answers(), *of_fixes(), *faults()])
 
 

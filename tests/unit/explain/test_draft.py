@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents as edited: what the readers of a request get to see."""
+"""Edited documents, as the readers of a request see them."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ PLACE = (IMAGE, OWN)
 
 
 def edited(document, edits, before=None, place=PLACE):
-    """Return a document as a draft with these edits has it."""
+    """Return a document with these edits, as a draft returns it."""
     named = {(place, name): value for name, value in edits.items()}
     return Draft(WHO, named).of(*place, document, before)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every fix, done to properties on paper: then nothing is refused.
+"""Every fix, applied to properties in memory, leaves no refusal.
 
-tests/functional does the same to images and servers, for fewer of them.
+tests/functional applies a smaller number to real images and servers.
 """
 
 import json
@@ -45,7 +45,7 @@ BY_ARCHITECTURE = pytest.mark.parametrize(
 
 
 def answered(rules, request, read=None):
-    """Return the answer of an API; None where nothing is refused."""
+    """Return the answer of an API, or None if nothing is refused."""
     refusals, fix = found(rules, request, read)
     if not refusals:
         return None
@@ -70,7 +70,7 @@ def singles(rules):
 
 
 def every(rules, machine):
-    """Yield an image a refused value, and some with several."""
+    """Yield one image for each refused value, and some with several."""
     for properties in (*singles(rules), *following.refused(rules)):
         yield {**machine, **properties}
         cdrom = {"hw_rescue_device": "cdrom", "img_config_drive": "mandatory"}
@@ -78,7 +78,7 @@ def every(rules, machine):
 
 
 def edited(properties, text, source):
-    """Do to the properties of an image or a volume what a text says."""
+    """Apply the fix in a text to the properties of an image or volume."""
     after = dict(properties)
     for step in following.steps(text):
         assert step.kind == "run", step
@@ -132,7 +132,7 @@ def test_an_upload(rules, machine):
 
 
 def changing(rules, before, after, operation):
-    """Return the answer to a change; None where it is let through."""
+    """Return the answer to a change, or None if it is accepted."""
     return answered(rules, change(before, after, operation))
 
 
@@ -157,7 +157,7 @@ def test_a_change(rules, operation, before):
 
 
 def rewritten(entries, text, where):
-    """Do to a list of block devices what a text says of it."""
+    """Apply the fix in a text to a list of block devices."""
     after = [dict(entry) for entry in entries]
     for step in following.steps(text):
         if step.kind != "entry":

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fix that is shown is accepted by the judge, whatever is asked for.
+"""The judge accepts every fix that is shown, for any request.
 
-Images are drawn at random, for the shipped policies and for some that were
-written to be hard: with patterns, with required settings, with scsi alone, for
-another architecture. What a text says to do is done on paper.
+Images are generated at random, for the shipped policies and for some difficult
+ones: with patterns, with required settings, with scsi only, for another
+architecture. The fix in a text is applied to the properties in memory.
 """
 
 import json
@@ -129,7 +129,7 @@ EACH = pytest.mark.parametrize("name", POLICIES)
 
 
 def follow(properties, text):
-    """Do to the properties of an image what a text says; name the steps."""
+    """Apply the fix in a text to image properties; return the step names."""
     after, kinds = dict(properties), set()
     for step in following.steps(text):
         kinds.add(step.kind)
@@ -160,7 +160,7 @@ def answer(rules, request):
 
 
 def checked(name, properties, holder):
-    """Check the fix of one image; return whether it was refused."""
+    """Check the fix of one image; return whether the image was refused."""
     rules = POLICIES[name]
     refusals, fix, text = answer(rules, of(properties, BOOT, holder))
     if not refusals or not text:

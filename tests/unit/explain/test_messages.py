@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bounds and order of messages; their sentences are in sentences.yaml."""
+"""Limits and order of messages; their sentences are in sentences.yaml."""
 
 import pytest
 

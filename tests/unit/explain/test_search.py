@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The search for a fix: documents in, edits out."""
+"""The search for a fix: from documents to edits."""
 
 import json
 import logging
@@ -69,7 +69,7 @@ GONE = {"hw_rescue_bus": None}
 
 
 def refusals_of(request, rules):
-    """Return what is to be fixed of a request."""
+    """Return the refusals of a request that need a fix."""
     return request.verdict(rules, TODAY).refusals
 
 
@@ -457,7 +457,7 @@ def test_a_change_as_it_is_left():
 
 
 class Lookups(SimpleNamespace):
-    """Answers with what it is made of, and counts the questions."""
+    """Look-ups that answer from given data and count the calls."""
 
     def __init__(self, **answers):
         super().__init__(asked=[], answers=answers)
@@ -479,7 +479,7 @@ V2 = "block_device_mapping_v2"
 
 
 def booting(find, server):
-    """Return the request of a boot, and what reads it again."""
+    """Return a boot request, and its reader."""
 
     def read(draft=None):
         again = draft.lookups(find) if draft else find
@@ -694,7 +694,7 @@ RESCUER = Holder("4e5c", "p1", "raw")
 
 
 def rescuing(own, properties=None, origin="image", **more):
-    """Return the request of a rescue on scsi, and what reads it again."""
+    """Return a rescue request on scsi, and its reader."""
 
     def read(draft):
         plain = draft.image(Image(properties or {}, None, origin, own))
@@ -784,7 +784,7 @@ def test_what_is_in_no_document_is_left(origin):
 
 
 def test_a_copy_is_judged_as_it_is_made():
-    """Another project's image: a copy has what a command can give it."""
+    """A copy of another project's image has only what a command can set."""
     kinds = {"disk_bus": ["virtio"], "vif_model": ["virtio"]}
     properties = {
         "hw_disk_bus": "ide",
@@ -878,7 +878,7 @@ def test_violations_that_are_asked_about(kinds, fixed):
 
 
 def test_a_fix_brings_in_nothing_as_strict():
-    """A warning is not fixed by what would be refused."""
+    """A fix of a warning must not cause a refusal."""
     rules = policy(
         guest_devices={
             "disk_bus": {"allow": ["scsi"], "mode": "warn"},
@@ -908,7 +908,7 @@ def test_a_search_is_bounded_by_violations(number, judged):
 
 
 def counted(rules, request, monkeypatch, **bounds):
-    """Return what is found within other bounds, and how often was judged."""
+    """Return the result within other limits, and the number of judgements."""
     for name, value in bounds.items():
         monkeypatch.setattr(search, name, value)
     judged = []
@@ -1030,7 +1030,7 @@ def test_block_devices_of_another_rule_are_fixed_by_themselves():
 
 
 def test_what_helps_one_block_device_may_not_help_another():
-    """The first is a disk by then, the other a floppy without a bus."""
+    """The first is a disk by then, the second is a floppy without a bus."""
     rules = allowing({"floppy_bus": [], "disk_bus": ["virtio"]})
     floppy = {"device_type": "floppy", "disk_bus": "usb"}
     _, fix = found(rules, of(listed(floppy, floppy)))
@@ -1050,7 +1050,7 @@ def test_what_is_edited_is_not_edited_again(monkeypatch):
 
 
 def test_one_change_may_make_room_for_another():
-    """The property goes once no floppy is left that would need it."""
+    """The property is removed once no floppy needs it."""
     rules = allowing({**DISKS, "floppy_bus": []})
     floppy = {"device_type": "floppy", "disk_bus": "uml"}
     _, fix = found(rules, of({"hw_floppy_bus": "usb", **listed(floppy)}))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refusals and fixes, word for word: see sentences.py."""
+"""Refusals and fixes, compared word for word; see sentences.py."""
 
 import pytest
 import yaml

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host is compared with."""
+"""Settings that the reporter expects of a host."""
 
 import pytest
 from oslo_config import cfg
