@@ -76,4 +76,3 @@ DATE: Schema = {
     "title": "a date, such as 2027-03-31",
 }
 NAMES = array(NAME)
-SOME_NAMES = array(NAME, least=1)

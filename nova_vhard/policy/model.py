@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
-from nova_vhard.catalogue.devices import KINDS, OF_FILE, USB_TABLET
+from nova_vhard.catalogue.devices import KINDS, USB_TABLET
 from nova_vhard.catalogue.kinds import NO_DEVICE
 from nova_vhard.policy.subject import MOVE, Subject
 
@@ -291,11 +291,6 @@ class Policy:
             if broken:
                 result.append(rule)
         return tuple(result)
-
-    @cached_property
-    def judges_files(self) -> bool:
-        """Whether a rule is about the file that a guest is made of."""
-        return not self.guest_devices.keys().isdisjoint(OF_FILE)
 
     @cached_property
     def image_projects(self) -> frozenset[str]:
