@@ -67,7 +67,7 @@ ELSEWHERE = {
     ),
     "python3 -m pip install .": _INSTALL,
     "python3 -m venv /opt/nova-vhard": _INSTALL,
-    "python3 -m pip install '.[client]'": _INSTALL,
+    "python3 -m pip install python-openstackclient '.[client]'": _INSTALL,
     "/opt/nova-vhard/bin/pip install '.[node]'": _INSTALL,
     "/opt/nova-vhard/bin/nova-vhard-reporter check --policy baseline": (
         f"{_FIRST}::test_without_nova_what_is_unknown_is_announced"

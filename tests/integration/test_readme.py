@@ -155,7 +155,7 @@ def test_what_is_installed_runs(tmp_path):
     ]
     assert len(lines) == 3
     # when
-    again = [install, "python3 -c 'import nova_vhard.osc.plugin'"]
+    again = [install, "openstack vhard policy show baseline"]
     last = "python3 -c 'import nova'"
     result = typed([*lines, *again, last], environment(own / "bin"))
     # then all is there, and neither Nova nor Glance
