@@ -49,8 +49,7 @@ USUAL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """The image or volume in whose properties a choice stands.
 
     :ivar id: its uuid, None where it is not known

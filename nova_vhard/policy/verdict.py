@@ -31,6 +31,7 @@ from nova_vhard.policy.model import (
     DeviceRule,
     Exemption,
     Mode,
+    PassthroughRule,
     Policy,
     Values,
     strongest,
@@ -381,8 +382,11 @@ def _devices(
             devices = names_of(choice, request)
             if devices:  # otherwise the guest does not have such a device
                 yield _violation(policy, subject, choice, devices)
-    yield from _passthrough(policy, request, subject)
-    yield from _never_one_time(policy, request, subject)
+    if policy.passthrough is not None and request.passthrough:
+        mode = policy.mode_for(policy.passthrough.mode, subject)
+        yield from _passthrough(policy.passthrough, request, mode)
+        if subject.operation in _ISSUED:
+            yield from _never_one_time(policy.passthrough, request, mode)
     defaults = tuple(implied(request, policy.assume, rules))
     for choice in defaults:
         rule = rules.get(choice.kind)
@@ -450,17 +454,13 @@ def _violation(
 
 
 def _passthrough(
-    policy: Policy, request: HardwareRequest, subject: Subject
+    rule: PassthroughRule, request: HardwareRequest, mode: Mode
 ) -> Iterator[Violation]:
     """Yield devices of the host that nobody may ask for.
 
     A move is judged like a boot: what the server had already is told by
     ``already``, so that only what a resize brings in is refused.
     """
-    rule = policy.passthrough
-    if rule is None:
-        return
-    mode = policy.mode_for(rule.mode, subject)
     for item in request.passthrough:
         allowed = rule.allow.get(item.kind, Values())
         if not _in(allowed, item.name, item.synonyms):
@@ -485,18 +485,14 @@ def _choice(asked: Passthrough) -> DeviceChoice:
 
 
 def _never_one_time(
-    policy: Policy, request: HardwareRequest, subject: Subject
+    rule: PassthroughRule, request: HardwareRequest, mode: Mode
 ) -> Iterator[Violation]:
     """Yield devices that can never be one_time_use where each must be.
 
     What an alias asks for is judged by the hosts' devices.
     """
-    rule = policy.passthrough
-    if rule is None or ONE_TIME_USE not in rule.of_devices:
+    if ONE_TIME_USE not in rule.of_devices:
         return
-    if subject.operation not in _ISSUED:
-        return
-    mode = policy.mode_for(rule.mode, subject)
     for item in request.passthrough:
         why = NEVER_ONE_TIME.get(item.kind)
         if why is None:

@@ -8,7 +8,7 @@ names first, then the names of today, which win.
 import functools
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.properties import LEGACY_NAMES, VMWARE_ADAPTER
@@ -63,12 +63,10 @@ MAPPINGS = (
 )
 
 
-class _Found(NamedTuple):
-    """A value as Nova takes it, the name it stands under, and as written."""
-
-    value: str
-    name: str
-    written: str
+#: A value as Nova takes it, the name that it is stored under, and as stored.
+_Found = tuple[str, str, str]
+#: By the names of today.
+_Effective = dict[str, _Found]
 
 
 def read(
@@ -89,9 +87,11 @@ def read(
     # In the order of the catalogue, whatever the order of the body: which
     # violations a short explanation keeps must not be chance.
     chosen = sorted(effective.keys() & _ORDER.keys(), key=_ORDER.__getitem__)
-    choices = [
-        _choice(name, effective[name], origin, holder) for name in chosen
-    ]
+    choices = []
+    for name in chosen:
+        found = effective[name]
+        make = _kept_choice if len(found[2]) <= _SHORT else _choice
+        choices.append(make(name, found, origin, holder))
     devices = [*USUAL, *_cdroms(effective, disk_format)]
     for name in MAPPINGS:
         if (value := properties.get(name)) is not None:
@@ -103,7 +103,10 @@ def read(
         devices=tuple(devices),
         architecture=_value(effective, "hw_architecture"),
         emulated=_value(effective, "hw_emulation_architecture"),
-        machine_type=_machine_type(effective),
+        # An empty one is no default to Nova.
+        machine_type=effective["hw_machine_type"][0]
+        if "hw_machine_type" in effective
+        else None,
         os_distro=_value(effective, "os_distro"),
         origin=origin,
         holder=holder,
@@ -141,77 +144,60 @@ def is_image_id(value: Any) -> bool:
         return False
 
 
-def _effective(properties: Mapping[str, Any]) -> dict[str, _Found]:
+def _effective(properties: Mapping[str, Any]) -> _Effective:
     """Map each name of today to what Nova takes for it."""
-    result: dict[str, _Found] = {}
+    result = {}
     for legacy, name in LEGACY_NAMES.items():
         if legacy in properties:
-            result[name] = _found(legacy, properties[legacy])
+            text = str(properties[legacy])
+            result[name] = (text, legacy, text)
     adapter = properties.get(VMWARE_ADAPTER)
     if adapter:
-        written = str(adapter)
+        text = str(adapter)
         bus = "ide" if adapter == "ide" else "scsi"
-        result["hw_disk_bus"] = _Found(bus, VMWARE_ADAPTER, written)
+        result["hw_disk_bus"] = (bus, VMWARE_ADAPTER, text)
         if bus == "scsi":
-            result["hw_scsi_model"] = _found(VMWARE_ADAPTER, adapter)
+            result["hw_scsi_model"] = (text, VMWARE_ADAPTER, text)
     for name, value in properties.items():
         if name in READ:
-            result[name] = _found(name, value)
+            text = str(value)
+            result[name] = (text, name, text)
     return result
 
 
-def _found(name: str, value: Any) -> _Found:
-    text = str(value)
-    return _Found(text, name, text)
-
-
-def _value(effective: Mapping[str, _Found], name: str) -> str | None:
-    if name not in effective or not effective[name].value:
-        return None
-    text = effective[name].value
+def _value(effective: _Effective, name: str) -> str | None:
+    text = effective[name][0] if name in effective else ""
     kind = KIND_OF.get(name)
-    return KINDS[kind].canonical(text) if kind else text
+    return (KINDS[kind].canonical(text) if kind else text) if text else None
 
 
-def _machine_type(effective: Mapping[str, _Found]) -> str | None:
-    """Return the machine type; an empty one is no default to Nova."""
-    hw_machine_type = effective.get("hw_machine_type")
-    return hw_machine_type.value if hw_machine_type else None
-
-
-def _make_choice(
-    name: str, result: _Found, origin: str, holder: Holder
+def _choice(
+    name: str, found: _Found, origin: str, holder: Holder
 ) -> DeviceChoice:
+    """Return the choice that a property makes."""
+    value, setting, written = found
     kind = KINDS[KIND_OF[name]]
-    canonical = kind.canonical(result.value)
+    canonical = kind.canonical(value)
     return DeviceChoice(
         kind=kind.name,
         value=canonical,
-        source=f"{origin} property {result.name}",
-        setting=result.name,
+        source=f"{origin} property {setting}",
+        setting=setting,
         origin=origin,
-        names=frozenset((result.name, name)),
-        written=result.written if result.written != canonical else None,
+        names=frozenset((setting, name)),
+        written=written if written != canonical else None,
         holder=holder,
     )
 
 
 # Images say the same few values over and over; what somebody makes up to fill
 # it is short, and pushes out what is as cheap to make again.
-_kept_choice = functools.lru_cache(maxsize=1024)(_make_choice)
+_kept_choice = functools.lru_cache(maxsize=1024)(_choice)
 _SHORT = 64
 
 
-def _choice(
-    name: str, result: _Found, origin: str, holder: Holder
-) -> DeviceChoice:
-    """Return the choice that a property makes."""
-    make = _kept_choice if len(result.written) <= _SHORT else _make_choice
-    return make(name, result, origin, holder)
-
-
 def _cdroms(
-    effective: Mapping[str, _Found], disk_format: str | None
+    effective: _Effective, disk_format: str | None
 ) -> Iterator[Device]:
     if disk_format == "iso":
         yield ISO_IMAGE
