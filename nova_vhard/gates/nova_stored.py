@@ -21,7 +21,7 @@ from oslo_utils import strutils
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.gates import nova_servers
-from nova_vhard.policy.hardware import HardwareRequest
+from nova_vhard.policy.hardware import DISK, Device, HardwareRequest
 from nova_vhard.policy.subject import BOOT, REBUILD, RESIZE
 from nova_vhard.request import block_device, request_spec
 from nova_vhard.request import image as image_reader
@@ -209,13 +209,19 @@ def _moved(
         with_kept(hardware, kept, server.config_drive, server.hardware)
         for hardware in (request.hardware, server.hardware)
     )
+    # Nova adds these to the guest without a row in its database.
+    new_disks = [
+        Device(DISK, f"{size} of the new flavor")
+        for size in ("swap", "ephemeral_gb")
+        if spec.flavor.get(size, 0) and not instance.flavor.get(size, 0)
+    ]
     subject = request.subject
     if spec.flavor.flavorid != server.flavor.flavorid:
         subject = replace(subject, operation=RESIZE)
     present = with_specs(present, server.flavor.extra_specs)
     moved = replace(
         request,
-        hardware=made,
+        hardware=made.plus(devices=new_disks),
         subject=subject,
         existing=(
             replace(present, only=HAD),

@@ -123,10 +123,10 @@ DESTINATION = objects.Destination(cell=CELL)
 OLD = {"pci_passthrough:alias": "old:1"}
 
 
-def flavor(number="1", specs=()):
+def flavor(number="1", specs=(), **sizes):
     """Return a flavor by its id."""
     return objects.Flavor(
-        name="f", flavorid=number, extra_specs=dict(specs or ())
+        name="f", flavorid=number, extra_specs=dict(specs or ()), **sizes
     )
 
 
@@ -385,3 +385,44 @@ def test_what_a_server_has_moves_with_it(gate, caplog):
     request = spec(flavor=flavor(), **LIVE)
     assert gate.filter_all(iter([A]), request) == [A]
     assert event(caplog) == ("move", "warn", ["guest_devices.disk_bus"])
+
+
+@pytest.mark.parametrize(
+    ("had", "wanted", "outcome"),
+    [
+        ({}, {}, "warn"),
+        ({}, {"swap": 512}, "refuse"),
+        ({}, {"ephemeral_gb": 1}, "refuse"),
+        ({"swap": 512, "ephemeral_gb": 1}, {"swap": 1024}, "warn"),
+    ],
+    ids=["none", "new swap", "new ephemeral disk", "more swap"],
+)
+def test_a_new_disk_of_the_flavor_is_not_one_that_the_server_has(
+    gate, caplog, had, wanted, outcome
+):
+    """Nova adds swap and an ephemeral disk on the bus of the image."""
+    meta = {"id": IMAGE, "properties": {"hw_disk_bus": "ide"}}
+    gate.stored.fields = {
+        "flavor": flavor("1", **had),
+        "image_ref": IMAGE,
+        "system_metadata": {"image_hw_disk_bus": "ide"},
+    }
+    gate.stored.disks = (
+        {
+            "source_type": "image",
+            "destination_type": "local",
+            "device_name": "/dev/hda",
+            "boot_index": 0,
+            "image_id": IMAGE,
+        },
+    )
+    request = spec(
+        flavor=flavor("2", **wanted),
+        image=objects.ImageMeta.from_dict(meta),
+        requested_destination=DESTINATION,
+    )
+    if outcome == "refuse":
+        assert "hw_disk_bus=ide" in reason(gate, [A], request)
+    else:
+        assert gate.filter_all(iter([A]), request) == [A]
+    assert event(caplog) == ("resize", outcome, ["guest_devices.disk_bus"])
