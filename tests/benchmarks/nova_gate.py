@@ -158,9 +158,9 @@ def bars(figures: common.Figures) -> list[str]:
             figures, "servers_detail_ratio", at_most=1.01, width=0.02
         ),
         common.ratio_bar(figures, "action_ratio", at_most=1.01, width=0.02),
-        common.ratio_bar(figures, "create_ratio", at_most=1.03, width=0.02),
+        common.ratio_bar(figures, "create_ratio", at_most=1.05, width=0.02),
         common.ratio_bar(
-            figures, "create_read_ratio", at_most=1.12, width=0.02
+            figures, "create_read_ratio", at_most=1.06, width=0.02
         ),
     )
 

@@ -44,11 +44,13 @@ from tests.benchmarks import (
 
 SMALL, LARGE = filter_fleet.SIZES
 #: Pairs at each size.
-FULL = {SMALL: 150, LARGE: 24}
+FULL = {1: 600, SMALL: 150, LARGE: 24}
 QUICK = {SMALL: 20}
 WARM_UP = 2
 OURS = "VirtHardeningFilter"
-LEAST = 0.97
+#: The least throughput, also with one host. Reading what Nova has stored takes
+#: the same time for any number.
+LEAST, OF_ONE = 0.97, 0.87
 
 
 def boot(scheduler: Any) -> float:
@@ -155,7 +157,7 @@ def bars(figures: common.Figures) -> list[str]:
             common.ratio_bar(
                 figures,
                 f"throughput_{number}_hosts_ratio",
-                at_least=LEAST,
+                at_least=LEAST if number > 1 else OF_ONE,
                 width=0.05,
             )
             for number in FULL

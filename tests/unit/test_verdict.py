@@ -284,7 +284,6 @@ def test_what_a_change_is_charged_with(before, after, touched, refused):
 
 VIRTIO = {"allow": ["virtio"]}
 DISTRO = {"os_distro": "windows"}
-CDROM_RULE = {"allow": ["sata"]}
 PC = {"machine_type": {"x86_64": "pc"}}
 MANDATORY = {"img_config_drive": "mandatory"}
 PS2 = {"pointer_model": "ps2mouse"}

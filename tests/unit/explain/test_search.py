@@ -628,9 +628,6 @@ def test_without_a_reader_or_a_violation_nothing_is_searched(
     assert not caplog.records
 
 
-STORED_AS = {"holder": STORED}
-
-
 def server(properties, **more):
     hardware = Image(properties, holder=STORED).hardware()
     return Server(

@@ -24,13 +24,6 @@ _OF_DOMAINS = (
 )
 
 KTHREADD = "kthreadd\n"
-APPARMOR_STATES = (
-    "enforce",
-    "complain-b",
-    "unloaded-a",
-    "driver-none",
-    "require-confined",
-)
 
 
 def apparmor(state: str, folder: pathlib.Path) -> pathlib.Path:

@@ -37,7 +37,6 @@ DISABLED, ISOLATED, RESETTABLE, ONE_TIME = NAMES
 #: Of the captured trees.
 NVME, NVME_PF, IGB = "0000:00:12.0", "0000:02:00.0", "0000:01:00.0"
 E1000E, VIRTIO, LPC = "0000:00:11.0", "0000:00:10.0", "0000:00:1f.2"
-IGB_VFS = ["0000:01:10.0", "0000:01:10.2"]
 
 
 def run(name, root, run_dir=Host.run_dir):

@@ -4,6 +4,7 @@
 import http.server
 import json
 import threading
+from contextlib import closing
 
 import nova.conf
 import pytest
@@ -34,32 +35,25 @@ def configure():
     for name in overridden:
         CONF.clear_override(name, "placement")
     CONF.reset()
+    # The plugin demands an address of whoever reads a file afterwards.
+    demanded = loading.get_auth_plugin_conf_options("password")
+    CONF.unregister_opts(demanded, group="placement")
 
 
-@pytest.mark.parametrize("timeout", [None, 600])
-def test_a_request_ends_whatever_nova_has_for_a_limit(configure, timeout):
+def fails_in_time(server, limit):
+    """Check that a request ends, although the server never answers it."""
+    with closing(server), pytest.raises(PlacementError, match=r"imed? ?out"):
+        posture_filter._connect(limit).traits()
+    assert server.asked.is_set()
+
+
+@pytest.mark.parametrize(
+    ("timeout", "limit"), [(None, LIMIT), (600, LIMIT), (LIMIT, 600)]
+)
+def test_the_shorter_limit_holds_nova_s_or_ours(configure, timeout, limit):
     server = Silent(drips=False)
     configure(server.url, timeout=timeout)
-    try:
-        with pytest.raises(PlacementError, match=r"[Tt]imed? ?out"):
-            posture_filter._connect(LIMIT).traits()
-        assert server.asked.is_set()
-    finally:
-        server.close()
-        # The plugin demands an address of whoever reads a file afterwards.
-        CONF.reset()
-        demanded = loading.get_auth_plugin_conf_options("password")
-        CONF.unregister_opts(demanded, group="placement")
-
-
-def test_a_shorter_limit_of_novas_holds(configure):
-    server = Silent(drips=False)
-    configure(server.url, timeout=LIMIT)
-    try:
-        with pytest.raises(PlacementError, match=r"[Tt]imed? ?out"):
-            posture_filter._connect(600).traits()
-    finally:
-        server.close()
+    fails_in_time(server, limit)
 
 
 def test_the_option_reaches_the_posture(configure):
@@ -130,13 +124,4 @@ def test_the_limit_holds_for_keystone_too(configure, tmp_path):
     path = tmp_path / "nova.conf"
     path.write_text(LOGIN.format(url=server.url))
     CONF([], project="nova", default_config_files=[str(path)])
-    try:
-        with pytest.raises(PlacementError, match=r"[Tt]imed? ?out"):
-            posture_filter._connect(LIMIT).traits()
-        assert server.asked.is_set()
-    finally:
-        server.close()
-        # The plugin demands an address of whoever reads a file afterwards.
-        CONF.reset()
-        demanded = loading.get_auth_plugin_conf_options("password")
-        CONF.unregister_opts(demanded, group="placement")
+    fails_in_time(server, LIMIT)
