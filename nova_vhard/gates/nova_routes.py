@@ -80,7 +80,6 @@ _server = partial(_Named, ServerReader, "id")
 _attachment = partial(_Named, ChangeReader, "server_id")
 _metadata = partial(_Named, ChangeReader, "image_id")
 _snapshot = _server(ServerReader.snapshot)
-_addition = _metadata(ChangeReader.add_metadata)
 
 _ACTIONS = ("ServersController", "action")
 _METADATA = "ImageMetadataController"
@@ -100,8 +99,12 @@ ROUTES: Mapping[tuple[str, str, str | None], Route] = {
     ("VolumeAttachmentController", "create", None): Route(
         ATTACH, _attachment(ChangeReader.attach_volume)
     ),
-    (_METADATA, "create", None): Route(UPDATE, _addition),
-    (_METADATA, "update", None): Route(UPDATE, _addition),
+    (_METADATA, "create", None): Route(
+        UPDATE, _metadata(ChangeReader.add_metadata)
+    ),
+    (_METADATA, "update", None): Route(
+        UPDATE, _metadata(ChangeReader.set_metadata)
+    ),
     (_METADATA, "update_all", None): Route(
         UPDATE, _metadata(ChangeReader.replace_metadata)
     ),

@@ -71,9 +71,13 @@ class ChangeReader:
         )
 
     def add_metadata(self, image_id: str, body: Body) -> ServerRequest:
-        """Read POST, or PUT of one item, of an image's metadata."""
-        change = section(body, "metadata") or section(body, "meta")
+        """Read POST of an image's metadata: the rest stays."""
+        change = section(body, "metadata")
         return self._metadata(image_id, lambda old: {**old, **change}, change)
+
+    def set_metadata(self, image_id: str, body: Body) -> ServerRequest:
+        """Read PUT of one item of an image's metadata."""
+        return self.add_metadata(image_id, {"metadata": body.get("meta")})
 
     def replace_metadata(self, image_id: str, body: Body) -> ServerRequest:
         """Read PUT of all metadata of an image: the rest is dropped."""

@@ -92,6 +92,10 @@ def requests(draw: Any) -> Sent:
     tree = copy.deepcopy(good)
     if path == "/servers" and draw(some.integers(0, 3)) == 0:
         tree = draw(roots.bodies())
+    if isinstance(tree, dict) and draw(some.integers(0, 7)) == 0:
+        # The v2 API ignores keys of another operation.
+        other = draw(some.sampled_from(parts.TEMPLATES))[2]
+        tree = {**copy.deepcopy(other or {}), **tree}
     for _ in range(draw(some.sampled_from((0, 0, 1, 1, 1, 2)))):
         tree = draw(_changed(tree))
     value = draw(some.sampled_from(parts.VERSIONS))

@@ -8,11 +8,16 @@ method it goes, and what the schemas leave of the body.
 
 from collections import Counter
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from nova_vhard.gates.nova_router import NotAccepted
+from nova_vhard.gates import nova_flavor, nova_schemas
+from nova_vhard.gates.nova_router import Call, NotAccepted
+from nova_vhard.gates.nova_routes import ROUTES
+from nova_vhard.policy.subject import BOOT
+from nova_vhard.request.lookups import Flavor, Image, Server
 from tests import seeds, services
 from tests.differential import bodies, nova_api, nova_host
 from tests.fuzz.service import environment, sent
@@ -71,10 +76,43 @@ def judged(
         if call is None or call.method not in names:
             TRIED["not looked at"] += 1
             return None
+        body = call.body()
         # text: that of true, 1 and 1.0 differs, and that of NaN does not
-        return names[call.method], call.ids, repr(call.body())
+        # The filter judges a new server by what Nova has stored about it.
+        if ROUTES[call.method].operation != BOOT:
+            assert read_of(call) == read_before_34(call)
+            TRIED["raw"] += 1
+        return names[call.method], call.ids, repr(body)
     except NotAccepted:
         return None
+
+
+def read_of(call: Call) -> str:
+    """Return what the readers make of a body, in words.
+
+    Nothing is looked up: the result names what was asked for.
+    """
+    reader = ROUTES[call.method].reader
+    if reader is None:
+        return repr(nova_flavor.changed({}, call))
+    find = SimpleNamespace(
+        server=lambda named: Server(
+            named, base_image=named, shelved_image=named
+        ),
+        image=lambda named: Image({"hw_disk_bus": named}),
+        flavor=lambda named: Flavor(flavorid=named),
+        port=lambda named: {"id": named, "binding:vnic_type": "direct"},
+        recorded_image=lambda server: Image({}),
+        kept_devices=lambda server: [],
+    )
+    return repr(reader(find, nova_api.user(), call.ids, call.body()))
+
+
+def read_before_34(call: Call) -> str:
+    """Return the same of a body that Nova has not validated."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nova_schemas, "validate", lambda *_: None)
+        return read_of(call)
 
 
 def known(found: Any, request: bodies.Sent) -> Any:
@@ -115,3 +153,4 @@ def test_search_of_bodies(nova: nova_api.NovaApi, names: Any) -> None:
     assert TRIED["taken"] > tried / 8, TRIED
     assert TRIED["v2"] > tried / 40, TRIED
     assert TRIED["4xx"] > tried / 8, TRIED
+    assert TRIED["raw"] > tried / 16, TRIED

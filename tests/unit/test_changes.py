@@ -132,7 +132,13 @@ BOTH = {"hw_disk_bus": "ide", "hw_cdrom_bus": "sata"}
     ("method", "change", "new", "touched"),
     [
         ("add_metadata", {"metadata": SATA}, SATA, {"hw_disk_bus"}),
-        ("add_metadata", {"meta": SATA}, SATA, {"hw_disk_bus"}),
+        # The v2 API ignores "metadata" there.
+        (
+            "set_metadata",
+            {"meta": SATA, "metadata": IDE},
+            SATA,
+            {"hw_disk_bus"},
+        ),
         (
             "add_metadata",
             {"metadata": {"hw_cdrom_bus": "sata"}},
