@@ -301,8 +301,7 @@ class _Search:
             place = cause.origin, cause.holder
             options += self._of(place, cause.setting, cause.kind, draft)
         for place, document in draft.documents.items():
-            known = document.keys() | draft.before.get(place, {}).keys()
-            for name in sorted(cause.names & known):
+            for name in sorted(cause.names & document.keys()):
                 options += self._of(place, name, KIND_OF.get(name), draft)
 
         new = [each for each in options if each[0] not in draft.edits]
