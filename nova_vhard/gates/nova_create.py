@@ -73,4 +73,4 @@ def check(request: Any, body: Any) -> None:
     except _Accepted:
         return
     except _REFUSED as error:
-        raise NotAccepted(str(error)) from error
+        raise NotAccepted from error

@@ -34,9 +34,6 @@ from mutmut.state import state
 
 from tests.mutants import processes
 
-#: Seconds of the processor, beyond which a test runs only for functions that
-#: no quicker one reaches.
-_SLOW = 0.3
 #: Limits of a mutant: so many times what its tests take, and seconds more.
 _PROCESSOR = (5, 10)
 #: By the clock much more: the machine may have other things to do.
@@ -121,8 +118,7 @@ class Trial:
     def _tests_of(self, function: str) -> list[int]:
         """Return the tests that reach a function, the quick ones first."""
         numbers = self._reach.get(function, ())
-        quick = [test for test in numbers if self._costs[test] <= _SLOW]
-        return sorted(quick or numbers, key=self._costs.__getitem__)
+        return sorted(numbers, key=self._costs.__getitem__)
 
     def _try(self, name: str, tests: Sequence[int]) -> int | None:
         """Try a mutant; return the test that notices it, if one does."""

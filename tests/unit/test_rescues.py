@@ -4,6 +4,7 @@
 import pytest
 
 from nova_vhard.catalogue.devices import OF_FILE
+from nova_vhard.policy.defaults import implied
 from nova_vhard.policy.hardware import (
     CDROM,
     DISK,
@@ -12,6 +13,7 @@ from nova_vhard.policy.hardware import (
     VOLUME,
     HardwareRequest,
 )
+from nova_vhard.policy.model import Assume
 from nova_vhard.request import image as image_reader
 from nova_vhard.request.kept import with_kept
 from nova_vhard.request.lookups import Image, KeptDevice, NotFound, Server
@@ -26,6 +28,7 @@ from tests.unit.lookups import lookups
 IMAGE_ID = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
 BASE_ID = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
 IMAGES = {IMAGE_ID: Image({"a": "1"}), BASE_ID: Image({"b": "2"})}
+NO_TABLET = Assume(pointer_model="ps2mouse")
 STABLE = Image({"hw_rescue_device": "disk"})
 ADDRESS = "http://10.0.0.1/image"
 
@@ -153,6 +156,10 @@ def test_the_kind_of_the_disk_of_a_stable_rescue(device, expected, bus):
     assert (added.type, added.name) == (expected, "rescue disk")
     assert disk.only == BOTH | {bus}
     assert disk.faults == ()
+    # Nova picks no bus on which libvirt adds a controller.
+    rescued = HardwareRequest(rescue_disk=disk)
+    picked = implied(rescued, NO_TABLET, ("usb_model",))
+    assert "usb_model" not in {each.kind for each in picked}
 
 
 def test_the_bus_of_the_disk_of_a_stable_rescue():

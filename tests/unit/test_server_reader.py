@@ -186,11 +186,17 @@ def lacking(method, reference, error):
 @ERRORS
 @UNKNOWN
 @pytest.mark.parametrize("keys", [{}, {"config_drive": True}])
-def test_a_boot_is_left_to_the_scheduler(method, reference, error, keys):
+def test_a_boot_is_left_to_the_scheduler(
+    method, reference, error, keys, caplog
+):
     """If Nova continues, the scheduler judges the stored data."""
     find = lacking(method, reference, error)
     with pytest.raises(NotFound):
         boot(find, networks=[{"port": "direct"}], **keys)
+    away = isinstance(error, LookupFailed)
+    assert (
+        caplog.messages == ["Left to the scheduler's gate: no answer"] * away
+    )
 
 
 @ERRORS
@@ -217,7 +223,8 @@ def test_what_a_body_says_is_judged_without_the_rest(method, reference, key):
     assert (choice.kind, choice.value) == ("disk_bus", "ide")
     assert request.hardware.devices == ()
     assert request.hardware.only == {"disk_bus"}
-    assert request.subject.operation == BOOT
+    asks = request.subject.operation, request.subject.project
+    assert asks == (BOOT, OWNER["project"])
 
 
 def subject(operation, image=OLD_ID, flavor=SMALL):

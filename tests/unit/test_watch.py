@@ -183,7 +183,7 @@ def test_a_worker_that_has_read_the_last_one_keeps_it(path, state):
 
 
 def test_a_copy_that_cannot_be_replaced_is_no_newer_one(
-    path, state, monkeypatch
+    path, state, monkeypatch, caplog
 ):
     PolicyFile(write(path, WARN), state).current()
 
@@ -194,6 +194,8 @@ def test_a_copy_that_cannot_be_replaced_is_no_newer_one(
     monkeypatch.setattr(os, "unlink", read_only)
     file = PolicyFile(write(path, AUDIT), state)
     assert file.current().mode == "audit"
+    (line,) = caplog.messages
+    assert line.startswith("The last good policy is kept in memory only: ")
     write(path, BROKEN)
     assert file.current().mode == "audit"
 

@@ -21,6 +21,7 @@ from tests.functional.glance.wire import (
     Wire,
     add,
     message,
+    remove,
 )
 
 Between = Callable[[Callable[[], object]], None]
@@ -73,14 +74,16 @@ def test_the_later_change_is_undone(
     after: tuple[str | None, ...],
 ) -> None:
     # given
-    image = plain.create(**before).json["id"]
+    image = plain.create(**before, hw_vif_model="virtio").json["id"]
     between(lambda: gated.update(image, first))
     # when
-    response = gated.update(image, second, add("/note", "mine"))
+    more = add("/note", "mine"), remove("/hw_vif_model")
+    response = gated.update(image, second, *more)
     # then
     assert response.status_int == 403
     assert "ide" in message(response)
     assert _stored(plain, image) == after
+    assert plain.image(image)["hw_vif_model"] == "virtio"
 
 
 def test_each_is_refused_after_the_other(gated: User, plain: User) -> None:
@@ -174,8 +177,10 @@ def test_what_is_made_between_the_looks_is_judged(
     made: dict[str, str],
     operation: dict[str, str],
     status: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A user can choose the id of a new image."""
+    caplog.set_level("INFO")
     image = str(uuid.uuid4())
     look = glance_api.stored
 
@@ -189,5 +194,7 @@ def test_what_is_made_between_the_looks_is_judged(
     response = gated.update(image, operation)
     # then
     assert response.status_int == status
+    events = {each["operation"] for each in logged.decisions(caplog)}
+    assert events == {"update"}
     name = operation["path"].removeprefix("/")
     assert (name in plain.image(image)) == (status == 200)

@@ -380,6 +380,8 @@ def test_what_a_server_has_moves_with_it(gate, caplog):
             "device_name": "/dev/sdb",
             "disk_bus": "ide",
         },
+        # It was attached while the server had no host.
+        {"source_type": "volume", "destination_type": "volume"},
     )
     gate.policy_file.write_text(POLICY)
     request = spec(flavor=flavor(), **LIVE)
@@ -426,3 +428,27 @@ def test_a_new_disk_of_the_flavor_is_not_one_that_the_server_has(
     else:
         assert gate.filter_all(iter([A]), request) == [A]
     assert event(caplog) == ("resize", outcome, ["guest_devices.disk_bus"])
+
+
+@pytest.mark.parametrize(
+    ("source", "rules"),
+    [("image", []), ("blank", ["guest_devices.device_type"])],
+)
+def test_the_images_own_disk_has_no_kind_of_its_own(
+    gate, caplog, source, rules
+):
+    """Nova writes the kind of every disk into its database."""
+    kinds = "{device_type: {allow: [lun]}, disk_bus"
+    gate.policy_file.write_text(POLICY.replace("{disk_bus", kinds))
+    gate.stored.disks = (
+        {
+            "source_type": source,
+            "destination_type": "local",
+            "device_type": "disk",
+        },
+    )
+    if rules:
+        assert "device_type=disk" in reason(gate, [A], spec())
+    else:
+        assert gate.filter_all(iter([A]), spec()) == [A]
+    assert event(caplog) == ("boot", "refuse" if rules else "allow", rules)

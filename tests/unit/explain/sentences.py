@@ -130,10 +130,10 @@ def of_flavor(specs):
     return read(Draft(Subject(BOOT, "p1"))), read
 
 
-def of_hardware(**fields):
+def of_hardware(operation=REBUILD, **fields):
     """Return a request for hardware that is in no document."""
     hardware = HardwareRequest(**{"devices": frozenset(), **fields})
-    request = ServerRequest(hardware, Subject(REBUILD, "p1"))
+    request = ServerRequest(hardware, Subject(operation, "p1"))
     return request, lambda _draft: request
 
 
@@ -324,6 +324,15 @@ def of_fixes() -> Iterator[Case]:
             f"passthrough: {kind}",
             partial(fixed, rules, *of_hardware(passthrough=(asked,))),
         )
+    once = {"allow": {"mdev": ["x"]}, "require": ["one_time_use"]}
+    yield (
+        "passthrough: mdev for one use",
+        partial(
+            fixed,
+            allowing({}, passthrough=once),
+            *of_hardware(BOOT, passthrough=(asked,)),
+        ),
+    )
     own = Message("a text", "a source", "a value", fix="ask")
     left = [Violation(("hosts.require",), own, Mode.ENFORCE)]
     fix = Fix(Draft(Subject(BOOT)), left)
