@@ -134,6 +134,7 @@ def fix(
     except NotAnswered:
         return stopped
     except Exception:
+        # A refusal without a fix is better than an answer 503.
         LOG.exception("The search for the fix of a refusal has failed")
         return stopped
 
