@@ -95,14 +95,16 @@ def _build_request(context: Any, server_id: str) -> Any:
     try:
         return get(context, server_id)
     except exception.BuildRequestNotFound:
-        if _mapping(context, server_id).cell_mapping is not None:
+        mapping = objects.InstanceMapping.get_by_instance_uuid(
+            context, server_id
+        )
+        if mapping.cell_mapping is not None:
             return None
+        if mapping.queued_for_delete:
+            # The user has deleted the server. Do not hold a thread for it.
+            raise
     time.sleep(LATE)
     return get(context, server_id)
-
-
-def _mapping(context: Any, server_id: str) -> Any:
-    return objects.InstanceMapping.get_by_instance_uuid(context, server_id)
 
 
 def _new(build: Any, request: HardwareRequest) -> HardwareRequest:
@@ -181,7 +183,9 @@ def _moved(
 
     :raises nova.exception.NotFound: if the server does not exist
     """
-    mapping = _mapping(context, spec.instance_uuid)
+    mapping = objects.InstanceMapping.get_by_instance_uuid(
+        context, spec.instance_uuid
+    )
     if mapping.cell_mapping is None:
         raise exception.InstanceNotFound(instance_id=spec.instance_uuid)
     try:

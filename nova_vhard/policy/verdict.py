@@ -385,8 +385,10 @@ def _devices(
     if policy.passthrough is not None and request.passthrough:
         mode = policy.mode_for(policy.passthrough.mode, subject)
         yield from _passthrough(policy.passthrough, request, mode)
-        if subject.operation in _ISSUED:
-            yield from _never_one_time(policy.passthrough, request, mode)
+        # What an alias asks for is judged by the hosts' devices.
+        once = ONE_TIME_USE in policy.passthrough.of_devices
+        if once and subject.operation in _ISSUED:
+            yield from _never_one_time(request, mode)
     defaults = tuple(implied(request, policy.assume, rules))
     for choice in defaults:
         rule = rules.get(choice.kind)
@@ -485,14 +487,9 @@ def _choice(asked: Passthrough) -> DeviceChoice:
 
 
 def _never_one_time(
-    rule: PassthroughRule, request: HardwareRequest, mode: Mode
+    request: HardwareRequest, mode: Mode
 ) -> Iterator[Violation]:
-    """Yield devices that can never be one_time_use where each must be.
-
-    What an alias asks for is judged by the hosts' devices.
-    """
-    if ONE_TIME_USE not in rule.of_devices:
-        return
+    """Yield devices that can never be one_time_use where each must be."""
     for item in request.passthrough:
         why = NEVER_ONE_TIME.get(item.kind)
         if why is None:

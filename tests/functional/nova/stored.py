@@ -84,6 +84,7 @@ class Stored:
     :ivar disks: fields of its block devices
     :ivar new: whether it has a BuildRequest
     :ivar cell: its cell; None if it has no cell yet
+    :ivar deleted: whether its user has deleted it
     :ivar away: classes whose database does not answer
     :ivar asked: classes that were requested, with the context
     """
@@ -93,6 +94,7 @@ class Stored:
         self.disks: tuple[dict[str, Any], ...] = ()
         self.new = True
         self.cell: objects.CellMapping | None = CELL
+        self.deleted = False
         self.away: set[str] = set()
         self.asked: list[tuple[str, Any]] = []
         by_uuid = "get_by_instance_uuid"
@@ -114,7 +116,9 @@ class Stored:
 
     def _mapping(self, who: Any, server: str) -> objects.InstanceMapping:
         self._ask("InstanceMapping", who)
-        return objects.InstanceMapping(cell_mapping=self.cell)
+        return objects.InstanceMapping(
+            cell_mapping=self.cell, queued_for_delete=self.deleted
+        )
 
     def _instance(self, who: Any, server: str, **_: Any) -> objects.Instance:
         self._ask("Instance", who)

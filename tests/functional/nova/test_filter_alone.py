@@ -304,9 +304,16 @@ def test_an_exemption_that_has_not_ended_holds(gate, fields):
     assert "old" in reason(again, [A], moved)
 
 
-@pytest.mark.parametrize("late", [True, False], ids=["late", "never"])
-def test_a_new_server_that_a_database_shows_late(gate, monkeypatch, late):
+@pytest.mark.parametrize(
+    ("late", "deleted"),
+    [(True, False), (False, False), (False, True)],
+    ids=["late", "never", "deleted"],
+)
+def test_a_new_server_that_a_database_shows_late(
+    gate, monkeypatch, late, deleted
+):
     """Nova stores a new server before it calls a scheduler."""
+    gate.stored.deleted = deleted
     slept = []
 
     def sleep(seconds):
@@ -319,7 +326,7 @@ def test_a_new_server_that_a_database_shows_late(gate, monkeypatch, late):
         assert gate.filter_all(iter([A]), spec()) == [A]
     else:
         assert reason(gate, [A], spec()) == nova_stored.GONE
-    assert slept == [nova_stored.LATE]
+    assert slept == [nova_stored.LATE] * (not deleted)
 
 
 @pytest.mark.parametrize(
