@@ -90,7 +90,8 @@ def read(text: str, report: Report) -> tuple[Any, Lines]:
         if error.context and error.context_mark:
             begins = error.context_mark.line + 1
             reason = f"{error.context} from line {begins}: {reason}"
-        line = [*text.splitlines(), ""][mark.line]
+        # The space is a line if the error is at the end of the text.
+        line = f"{text} ".splitlines()[mark.line]
         if line.lstrip(" ").startswith("\t"):
             reason += "; indent with spaces, not with tabs"
         elif "block" in reason:
@@ -113,15 +114,15 @@ def _rejected(text: str, report: Report) -> bool:
     for event in yaml.parse(text, Loader=_LOADER):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
-        problem = ""
         if getattr(event, "anchor", None):
             problem = f"anchor or alias {quote(event.anchor)} is not supported"
             problem += "; write the value out"
         elif depth > MAX_DEPTH:
             problem = f"is nested deeper than {MAX_DEPTH} levels"
-        if problem:
-            rejected = True
-            report(event.start_mark.line + 1, (), problem)
+        else:
+            continue
+        rejected = True
+        report(event.start_mark.line + 1, (), problem)
         if depth > MAX_DEPTH:
             break
     return rejected

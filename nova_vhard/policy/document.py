@@ -124,22 +124,20 @@ class Reading:
         if not isinstance(base, str) or not base:
             return tree
         target = os.path.abspath(resolve(base, os.path.dirname(path)))
-        text = ""
-        if target in self.stamps:
-            text = "must not be a file that extends this one"
-        elif not os.path.exists(target):
+        if target not in self.stamps and os.path.exists(target):
+            below = self._chain(target)
+            return tree if self.problems else _extended(below, tree)
+        text = "must not be a file that extends this one"
+        if target not in self.stamps:
             # Reload when the file appears.
             self.stamps[target] = None
             text = (
                 f"there is no file {clean(target, PATH_LIMIT)}, and the "
                 f"policies of the package are {', '.join(SHIPPED)}"
             )
-        if text:
-            place = ("extends",)
-            self.problems.append(problem(path, lines.of(place), place, text))
-            return tree
-        below = self._chain(target)
-        return tree if self.problems else _extended(below, tree)
+        place = ("extends",)
+        self.problems.append(problem(path, lines.of(place), place, text))
+        return tree
 
     def _check_merged(self) -> None:
         for place, text in check.conflicts(self.data, complete=True):
@@ -163,7 +161,7 @@ def own(path: str, limit: int = MAX_SIZE) -> origin.Tree:
     :raises PolicyError: with the errors in this file
     """
     path = os.path.abspath(path)
-    data, lines, problems, _ = _read(path, limit, outermost=False)
+    data, lines, problems, _ = _read(path, limit)
     if problems:
         raise PolicyError(problems)
     tree: origin.Tree = origin.tree(data, path, lines)
@@ -185,7 +183,7 @@ def restore(data: Any, file: str) -> Policy:
 
 
 def _read(
-    path: str, limit: int, outermost: bool
+    path: str, limit: int, outermost: bool = False
 ) -> tuple[Any, yaml_lines.Lines, list[Problem], bool]:
     """Return the content of one file, its lines and its errors.
 

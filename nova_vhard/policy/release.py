@@ -6,7 +6,8 @@ import importlib.metadata
 from packaging.version import InvalidVersion, Version
 
 
-def _installed() -> Version | None:
+def installed() -> Version | None:
+    """Return the installed version; None if there is no valid metadata."""
     try:
         version = Version(importlib.metadata.version("nova-vhard"))
     except (importlib.metadata.PackageNotFoundError, InvalidVersion):
@@ -15,4 +16,4 @@ def _installed() -> Version | None:
 
 
 #: The running version without suffixes; None if there is no metadata.
-RUNNING = _installed()
+RUNNING = installed()

@@ -239,12 +239,15 @@ def test_what_cannot_be_read(tmp_path):
         )
 
 
+LIMITED = r" bytes, the limit \(\[vhard\] policy_max_size\)$"
+
+
 def test_each_file_has_the_limit(tmp_path):
     write(tmp_path / "base.yaml", f"{HEAD}# {'long ' * 20}\n")
     path = write(tmp_path / "top.yaml", EXTENDING)
     size = os.path.getsize(tmp_path / "base.yaml")
     assert document.load(path, size)
-    with pytest.raises(PolicyError, match="policy_max_size") as caught:
+    with pytest.raises(PolicyError, match=LIMITED) as caught:
         document.load(path, size - 1)
     assert caught.value.problems[0].file == str(tmp_path / "base.yaml")
 
@@ -280,7 +283,7 @@ def test_what_one_file_says(tmp_path):
 
 @pytest.mark.parametrize("place", ["check.faults", "assemble.policy"])
 def test_a_fault_of_the_package(tmp_path, monkeypatch, place):
-    error = KeyError("odd\nthing" + "x" * 300)
+    error = RuntimeError("odd\nthing" + "x" * 300)
 
     def fail(*_arguments, **_options):
         raise error
@@ -292,8 +295,12 @@ def test_a_fault_of_the_package(tmp_path, monkeypatch, place):
     assert reading.cause is error
     (problem,) = reading.problems
     assert (problem.file, problem.line) == (path, 1)
-    assert "KeyError" in problem.message
-    assert len(problem.message) < 400
+    assert problem.message == (
+        "cannot be read, by a fault of nova-vhard: RuntimeError: oddthing"
+        f"{'x' * 247}…"
+    )
+    content = {} if place == "check.faults" else {"version": "1"}
+    assert reading.data == origin.plain(reading.tree) == content
     with pytest.raises(PolicyError) as caught:
         document.load(path)
     assert caught.value.__cause__ is error
@@ -356,12 +363,14 @@ def test_entries_that_do_not_look_like_an_id(tmp_path, section, key):
             f"{{guest_devices.disk_bus: '*'}}, {known}\n   {entry}}}\n"
         )
     write(tmp_path / "base.yaml", f"{HEAD}{section}:\n{text}")
-    reading = document.Reading(write(tmp_path / "top.yaml", EXTENDING))
+    own = f"{EXTENDING}projects: [{{mode: warn, projects: [shop]}}]\n"
+    path = write(tmp_path / "top.yaml", own)
+    reading = document.Reading(path)
     assert reading.policy is not None
+    first, *others = reading.warnings
+    assert (first.file, first.line) == (path, 3)
     line = 3 if section == "projects" else 4
-    assert [
-        (each.file, each.line, each.path) for each in reading.warnings
-    ] == [
+    assert [(each.file, each.line, each.path) for each in others] == [
         (str(tmp_path / "base.yaml"), line, f"{section}[0].{key}[{index}]")
         for index, good in enumerate(IDS[key].values())
         if not good

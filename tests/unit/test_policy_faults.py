@@ -24,6 +24,8 @@ FAULTS = {
     # YAML
     "mode: [warn": [(3, "")],
     "hosts:\n\tmode: warn": [(3, "")],
+    "hosts:\n \tmode: warn": [(3, "")],
+    "X\tmode: warn: audit": [(2, "")],
     "hosts:\n    mode: warn\n  trust: reported": [(4, "")],
     "mode: 'warn": [(3, "")],
     "mode: \x07warn": [(2, "")],
@@ -72,6 +74,7 @@ FAULTS = {
     "extends: [a]": [(2, "extends")],
     "extends: ''": [(2, "extends")],
     "extends: nothere\nmods: warn": [(2, "extends"), (3, "mods")],
+    f"extends: {'a' * 99}": [(2, "extends")],
     "extends: 'a\0b'": [(2, "")],
     'extends: "a\\0b"': [(2, "extends")],
     "extends: policy.yaml": [(2, "extends")],
@@ -103,6 +106,10 @@ FAULTS = {
     "guest_devices:\n  disk_bus: {}\nmods: warn": [
         (3, "guest_devices.disk_bus.allow"),
         (4, "mods"),
+    ],
+    "guest_devices:\n  pmu: none\n  disk_bus: {}": [
+        (3, "guest_devices.pmu"),
+        (4, "guest_devices.disk_bus.allow"),
     ],
     "guest_devices:\n  disk_bus: {allow: virtio}": [
         (3, "guest_devices.disk_bus.allow")
@@ -143,6 +150,10 @@ FAULTS = {
         (3, "guest_devices.disk_bus.replace.ide"),
         (3, "guest_devices.disk_bus.replace.idee"),
     ],
+    # in the result of two files
+    "extends: baseline\nguest_devices:\n  cdrom_bus: {replace: {ide: usb}}": [
+        (4, "guest_devices.cdrom_bus.replace.ide")
+    ],
     # Nothing follows from a list that has a fault itself.
     "guest_devices:\n  disk_bus:\n    allow: [virtoi]\n    replace: "
     "{ide: virtio}": [(4, "guest_devices.disk_bus.allow[0]")],
@@ -163,6 +174,10 @@ FAULTS = {
         (3, "exemptions[0]"),
         *((3, f"exemptions[0].{key}") for key in ("id", "reason", "rules")),
         (3, "exemptions[0].until"),
+        (4, "exemptions[1]"),
+    ],
+    f"exemptions:\n-\n- {{{WHO}, {DISK}}}": [
+        (3, "exemptions[0]"),
         (4, "exemptions[1]"),
     ],
     # A key that is missing hides no other fault of the same exemption.
@@ -247,10 +262,11 @@ def test_a_policy_without_its_version(tmp_path, text):
 
 def test_sentences(tmp_path):
     lines = []
-    for text in FAULTS:
+    files = {text: f'version: "1"\n{text}\n' for text in FAULTS}
+    for text, content in (files | {text: text for text in OTHER}).items():
         shown = text.encode("unicode_escape").decode("ascii")
-        lines += ["", *(f"| {line}" for line in shown.split("\\n"))]
-        for line, path, message in faults(tmp_path, f'version: "1"\n{text}\n'):
+        lines += ["", *(f"| {line}".rstrip() for line in shown.split("\\n"))]
+        for line, path, message in faults(tmp_path, content):
             message = message.replace(str(tmp_path), "FOLDER")
             message = message.replace(str(release.RUNNING), "VERSION")
             lines.append(f"{line}: {path}: {message}")

@@ -82,7 +82,6 @@ def test_data(reported, text, data):
         ("a:\n  - b\n - c\n", [3]),
         ("a:\n    b: c\n   d: e\n", [3]),
         ("a: b\n\tc: d\n", [2]),
-        ("a: b\nX\tc: d: e\n", [2]),
         ("a: b\x85\tc: d\n", [2]),
         ("a: ä\nb: \x07\nc: \x07\n", [2]),
         ("\n\n\n\x07", [4]),
