@@ -470,7 +470,7 @@ def _on_bus(
         return own, []
     return own, [
         choice
-        for choice in (*disk.choices, *implied(disk, assume, BUSES))
+        for choice in (*disk.choices, *implied(disk, assume))
         if choice.value == bus
         and choice.kind in BUSES
         and (disk.only is None or choice.kind in disk.only)

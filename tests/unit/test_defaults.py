@@ -61,6 +61,9 @@ ROWS = [
     ({}, {"force_config_drive": True}, {"cdrom_bus": "ide"}),
     (mapping({"device_type": "cdrom"}), {}, {"cdrom_bus": "ide"}),
     (mapping({"device_type": "floppy"}), {}, {"floppy_bus": "fdc"}),
+    # one choice for two of them
+    (DRIVE | mapping({"device_type": "cdrom"}), {}, {"cdrom_bus": "ide"}),
+    (mapping(*[{"device_type": "floppy"}] * 2), {}, {"floppy_bus": "fdc"}),
     # next to a CD-ROM or floppy with a bus of its own
     (
         DRIVE | mapping({"device_type": "cdrom", "disk_bus": "sata"}),
@@ -240,6 +243,11 @@ ROWS = [
         {},
         {"specs": {}, "virt_type": "lxc"},
         {"rng": NONE, "rng_model": NONE},
+    ),
+    (
+        {},
+        {"specs": {}, "virt_type": "qemu"},
+        {"rng": "true", "rng_model": "virtio"},
     ),
     ({}, {"specs": {"hw:pmu": "true"}}, {"pmu": NONE}),
     ({"hw_pmu": "true"}, {"specs": {}}, {"pmu": NONE}),
@@ -425,6 +433,9 @@ def test_what_is_picked_for_devices(request_, expected):
 def test_only_the_kinds_that_are_asked_for_and_what_they_need():
     result = implied(HardwareRequest(), Assume(), ["usb_model", "pmu"])
     assert {choice.kind for choice in result} >= {"usb_model", "input_bus"}
+    on_scsi = Assume(virt_type="parallels")
+    result = implied(HardwareRequest(), on_scsi, ["scsi_model"])
+    assert {choice.kind for choice in result} >= {"scsi_model", "disk_bus"}
     result = implied(HardwareRequest(), Assume(), ["vif_model"])
     assert [choice.kind for choice in result] == ["vif_model"]
 

@@ -461,7 +461,9 @@ def test_what_no_rule_is_about_is_refused(devices, expected):
     refused = [
         each for each in verdict.refusals if each.rule == "guest_devices"
     ]
-    assert [each.cause.value for each in refused] == [expected]
+    assert [(each.cause.value, each.count) for each in refused] == [
+        (expected, "2")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,8 @@ def test_what_can_never_be_so(item, operation):
         rules("one_time_use"), item, operation=operation
     ).refusals
     assert refusal.rules == (RULE,)
-    assert refusal.cause.source == item.source
+    cause = refusal.cause
+    assert (cause.source, cause.kind) == (item.source, item.kind)
     assert (refusal.cause.value, refusal.count) == ("one_time_use", "")
     assert refusal.devices == {item.name}
     assert not judged(rules("iommu"), item, operation=operation).violations

@@ -5,6 +5,7 @@ import datetime
 
 import pytest
 
+from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.policy.hardware import (
     CDROM,
     CONFIG_DRIVE,
@@ -273,6 +274,8 @@ def test_only_an_exemption_for_any_value_lifts_an_unknown_one():
             set(),
         ),
         ({}, {"hw_scsi_model": "lsilogic"}, {"hw_scsi_model"}, {"scsi_model"}),
+        # A property that cannot be judged has no kind.
+        ({}, {"base_image_ref": "x"}, {"base_image_ref"}, {""}),
     ],
 )
 def test_what_a_change_is_charged_with(before, after, touched, refused):
@@ -373,6 +376,9 @@ def test_what_is_not_set(kind, allow, properties, assume, explicit, default):
             assert each.rule == f"guest_devices.{kind}"
             assert each.missing is must
             assert each.cause.implied
+            setting = KINDS[kind].image_properties[0]
+            assert each.cause.setting == setting
+            assert each.cause.source == f"image property {setting} (not set)"
 
 
 @pytest.mark.parametrize(
