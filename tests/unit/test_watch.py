@@ -121,6 +121,8 @@ def test_a_file_that_cannot_be_opened_for_a_while(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", fails)
+        # None, the stamp of a missing file, would hide that it is deleted
+        assert document.Reading(str(path)).stamps == {str(path): ()}
         for _ in range(3):
             if before:
                 assert file.current().mode == "warn"
@@ -132,10 +134,13 @@ def test_a_file_that_cannot_be_opened_for_a_while(
     assert [each.levelname for each in caplog.records].count("ERROR") == 1
 
 
-def test_no_good_policy_ever(path):
+def test_no_good_policy_ever(path, caplog):
     file = PolicyFile(write(path, BROKEN))
     with pytest.raises(PolicyUnavailable, match=r"policy.yaml:3: "):
         file.current()
+    assert caplog.messages == [
+        f"Policy cannot be used, there is no last good policy: {file.error}"
+    ]
     with pytest.raises(PolicyUnavailable):
         file.current()
     write(path, WARN)
@@ -237,7 +242,10 @@ def test_a_damaged_copy_counts_as_none(path, state, copy, caplog):
     ("copy", "words"),
     [
         ('{"odd": 1}', "KeyError: 'path'"),
-        ('{"path": "PATH", "data": {"version": "9"}}', "STATE:1: version: "),
+        (
+            '{"path": "PATH", "data": {"version": "9"}}',
+            "PolicyError: STATE:1: version: '9' must be 1",
+        ),
     ],
 )
 def test_why_a_copy_is_not_taken(path, state, copy, words, caplog):
@@ -248,7 +256,10 @@ def test_why_a_copy_is_not_taken(path, state, copy, words, caplog):
     with pytest.raises(PolicyUnavailable):
         PolicyFile(str(path), state).current()
     warning, error = caplog.records
-    assert words.replace("STATE", state) in warning.getMessage()
+    assert warning.getMessage() == (
+        "The copy of the last good policy cannot be used: "
+        f"{words.replace('STATE', state)}"
+    )
     assert error.levelname == "ERROR"
     assert f": {path}:3: " in error.getMessage()
 
@@ -316,17 +327,22 @@ def test_a_copy_that_is_no_file_counts_as_none(path, state):
         PolicyFile(str(path), state).current()
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("copy", "File exists"), ("a\0b", "embedded null")]
+)
 def test_where_the_copy_cannot_be_written_there_is_one_warning(
-    path, tmp_path, caplog
+    path, tmp_path, caplog, name, reason
 ):
     caplog.set_level(logging.WARNING)
-    (tmp_path / "state").write_text("a file, no folder")
-    file = PolicyFile(write(path, WARN), str(tmp_path / "state" / "copy"))
+    if name == "copy":
+        (tmp_path / "state").write_text("a file, no folder")
+    file = PolicyFile(write(path, WARN), str(tmp_path / "state" / name))
     assert file.current().mode == "warn"
     write(path, AUDIT)
     assert file.current().mode == "audit"
-    (record,) = caplog.records
-    assert str(tmp_path / "state") in record.getMessage()
+    (line,) = caplog.messages
+    assert line.startswith("The last good policy is kept in memory only: ")
+    assert reason in line
 
 
 def test_a_copy_takes_the_room_of_the_old_one(
@@ -673,15 +689,22 @@ ROW = "36 35 98:0 /etc/x {} rw,noatime master:1 - ext4 /dev/root rw\n"
 
 def test_a_file_that_is_a_mount_is_named_once(path, mountinfo, caplog):
     caplog.set_level(logging.WARNING)
-    mountinfo.write_text(ROW.format("/") + ROW.format(path))
-    file = PolicyFile(write(path, WARN))
-    for text in (AUDIT, WARN):
+    text = "version: '1'\nextends: base.yaml\n"
+    file = PolicyFile(write(path, text))
+    base = write(path.with_name("base.yaml"), WARN)
+    mountinfo.write_text("".join(map(ROW.format, ("/", path, base))))
+    warning = " ".join(
+        f"{name} is a mount of its own: one that replaces it is not seen "
+        "here. Mount its folder instead, and restart."
+        for name in (path, base)
+    )
+    for _ in range(2):
         file.current()
-        assert [text for text in caplog.messages if "mount" in text] == [
-            f"{path} is a mount of its own: one that replaces it is not seen "
-            "here. Mount its folder instead, and restart."
-        ]
         write(path, text)
+    # when the mounts are gone, there is no message
+    mountinfo.write_text(ROW.format("/"))
+    file.current()
+    assert caplog.messages == [warning]
 
 
 def test_a_folder_that_is_a_mount_is_as_it_should_be(path, mountinfo, caplog):
