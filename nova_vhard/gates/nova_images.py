@@ -26,7 +26,7 @@ def read(fields: Mapping[str, Any]) -> Image:
     :param fields: what ``get`` returned
     """
     return Image(
-        properties=fields.get("properties") or {},
+        properties=fields,
         disk_format=fields.get("disk_format"),
         holder=Holder(
             fields.get("id"), fields.get("owner"), fields.get("disk_format")
@@ -41,28 +41,22 @@ def is_hidden(error: Exception) -> bool:
     )
 
 
-def get(context: Any, image_id: str) -> dict[str, Any]:
+def get(context: Any, image_id: str) -> Any:
     """Return what a user sees of an image.
 
     :param context: nova.context.RequestContext of the user
     :param image_id: a uuid
-    :returns: ``id``, ``owner``, ``disk_format``, and ``properties``: a dict
-        of values as Glance keeps them, by name
+    :returns: the fields and properties of the image, as Glance shows them
     :raises nova.exception.ImageNotFound: if the user gets no such image
     :raises Exception: as Nova's client does, without an answer or on one that
         makes no sense
     """
     # As Nova does, one a call: the endpoint is of the user's catalogue.
     client = glance.GlanceClientWrapper()
+    url = f"/v2/images/{image_id}"
     try:
-        answer = client.call(context, 2, "get", args=(image_id,))
+        # The controller "images" would also request the schema, each time.
+        _, fields = client.call(context, 2, "get", "http_client", args=(url,))
     except _NO_SUCH as error:
         raise exception.ImageNotFound(image_id=image_id) from error
-    # Nova's, which tells what is Glance's own from properties.
-    fields = glance._extract_attributes_v2(answer)
-    return {
-        "id": fields["id"],
-        "owner": fields.get("owner"),
-        "disk_format": fields["disk_format"],
-        "properties": fields["properties"],
-    }
+    return fields

@@ -35,8 +35,13 @@ class Cloud:
     volumes: Objects = field(default_factory=dict)
     snapshots: Objects = field(default_factory=dict)
 
-    def stored_image(self, _context: Any, image_id: Any) -> dict[str, Any]:
+    def shown_image(self, context: Any, image_id: Any) -> dict[str, Any]:
         """Return an image as nova_images.get does."""
+        image = self.stored_image(context, image_id)
+        return image.pop("properties", {}) | image
+
+    def stored_image(self, _context: Any, image_id: Any) -> dict[str, Any]:
+        """Return an image as Nova's image API does."""
         if image_id not in self.images:
             raise exception.ImageNotFound(image_id=image_id)
         result = copy.deepcopy(dict(self.images[image_id]))
@@ -82,6 +87,6 @@ class Cloud:
         devices = mock.patch.object(
             nova_servers, "block_devices", lambda *_: rows
         )
-        images = mock.patch.object(nova_images, "get", self.stored_image)
+        images = mock.patch.object(nova_images, "get", self.shown_image)
         with devices, images:
             yield NovaLookups(services, context)

@@ -54,7 +54,10 @@ def check(result: Any, image: Image | None, looked_up: bool) -> None:
         assert image is None or not looked_up
         return
     assert image is not None
-    assert image.properties == result.get("properties", {}), (image, result)
+    stated = result.get("properties", {})
+    assert {**image.properties, **stated} == image.properties, (image, result)
+    if image.origin == VOLUME:
+        assert image.properties == stated
     assert image.disk_format == result.get("disk_format")
     if "volume" in image.properties:
         assert image.origin == VOLUME

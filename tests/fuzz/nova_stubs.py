@@ -47,7 +47,7 @@ def _known(things: dict[str, Any], name: Any, error: type[Exception]) -> Any:
 
 def _image(_context: Any, name: Any) -> dict[str, Any]:
     images = {
-        each: {"id": each, "disk_format": "raw", "properties": fields}
+        each: {"id": each, "disk_format": "raw", **fields}
         for each, fields in _IMAGES.items()
     }
     result = _known(images, name, exception.ImageNotFound)

@@ -7,6 +7,7 @@ taken of, if there is a snapshot; then the image, then the volume.
 
 from pathlib import Path
 
+from tests import services
 from tests.functional.bypass import ways
 from tests.functional.nova import base
 
@@ -105,7 +106,11 @@ class TwoNames(Roots):
         if root == "/v2":
             del body["server"]["networks"]
         response = self.call("POST", f"{root}/servers", body, version=version)
-        self.ends(response, IDE, names=["hw_cdrom_bus"])
+        if root == "/v2" and services.NOVA < 34:
+            # The gate does not see which keys Nova drops; the filter does.
+            self.boots(response, IDE)
+        else:
+            self.ends(response, IDE, names=["hw_cdrom_bus"])
         self.settle()
 
     def let_volumes_connect(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Row 33: values that are no absence: 0, "", false, and no numbers at all."""
 
+from tests import services
 from tests.functional.bypass import ways
 from tests.functional.bypass.test_bypass_flavors import Flavors
 from tests.functional.nova import base, helpers, verdicts
@@ -96,7 +97,11 @@ class Answers(ways.Ways):
 
     def answers(self, path, body):
         response = self.call("POST", path, body)
-        self.assertEqual(400, response.status_int, (body, response.text))
+        # Before Nova 34 the gate does not see the schemas, and may be first.
+        early = {403} if self.GUARDED and services.NOVA < 34 else set()
+        self.assertIn(
+            response.status_int, {400, *early}, (body, response.text)
+        )
 
     def test_no_boot_index_is_novas_to_answer(self):
         ide = self.volume(**helpers.IDE)

@@ -20,7 +20,6 @@ from tests import following
 from tests.functional.glance.conftest import MakeUser
 from tests.functional.glance.shell import Command
 from tests.functional.glance.wire import User, Wire, add, message
-from tests.functional.nova import images
 from tests.unit.explain.requests import found
 
 Properties = Mapping[str, str]
@@ -121,17 +120,10 @@ def test_a_change_typed(name: str, openstack: Command, plain: User) -> None:
     assert plain.image(image)["hw_disk_bus"] == "virtio"
 
 
-def shown(user: User, image: str) -> dict[str, Any]:
-    """Return an image as Nova's gate is told of it."""
-    answer = images.Answer(user.image(image))
-    fields: dict[str, Any] = nova_images.glance._extract_attributes_v2(answer)
-    return fields
-
-
 def at_boot(name: str, user: User, image: str) -> str | None:
     """Return what is said to who boots an image; None for nothing."""
     who = Subject(BOOT, project=user.project)
-    request = of_image(nova_images.read(shown(user, image)), who)
+    request = of_image(nova_images.read(user.image(image)), who)
     refusals, fix = found(_POLICIES[name], request)
     text = fixes.words(fix, refusals)
     return messages.api_message(refusals, text) if refusals else None

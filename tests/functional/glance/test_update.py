@@ -20,7 +20,6 @@ from tests.functional.glance.changes import (
     Change,
 )
 from tests.functional.glance.wire import User, Wire, add, message
-from tests.functional.nova import images
 from tests.unit.helpers import TODAY, shipped
 
 
@@ -47,8 +46,7 @@ def test_a_default_is_refused_at_the_boot(
     response = gated.update(image, *change.operations)
     # then
     assert response.status_int == 200, response.text
-    shown = images.Answer(plain.image(image))
-    read = nova_images.read(nova_images.glance._extract_attributes_v2(shown))
+    read = nova_images.read(plain.image(image))
     boot = of_image(read, Subject(BOOT, project=plain.project))
     refusals = boot.verdict(shipped("baseline"), TODAY).refusals
     assert [rule for each in refusals for rule in each.rules] == change.named

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import glanceclient.exc
-from glanceclient.v2 import image_schema
 from nova import exception
 
 
@@ -31,21 +30,13 @@ def shown(glance: Any, image_id: str) -> dict[str, Any]:
 _NOT_SHOWN = ("deleted", "deleted_at", "is_public")
 
 
-class Answer(dict[str, Any]):
-    """An image as glanceclient returns it: Glance's fields, and a schema."""
-
-    schema = image_schema._BASE_SCHEMA
-    #: That Nova's fixture shows it means as much.
-    visibility = "public"
-
-    def __init__(self, image: dict[str, Any]) -> None:
-        super().__init__(
-            {
-                name: _written(name, value)
-                for name, value in image.items()
-                if name not in _NOT_SHOWN
-            }
-        )
+def answer(image: dict[str, Any]) -> dict[str, Any]:
+    """Return an image as Glance shows it."""
+    return {
+        name: _written(name, value)
+        for name, value in image.items()
+        if name not in _NOT_SHOWN
+    }
 
 
 def _written(name: str, value: Any) -> Any:
@@ -66,9 +57,10 @@ def client_call(find: Callable[[], Any]) -> Callable[..., Any]:
     """
 
     def call(
-        _self: Any, _context: Any, version: int, method: str, args: tuple[str]
-    ) -> Answer:
-        assert (version, method) == (2, "get")
-        return Answer(shown(find(), *args))
+        _self: Any, _context: Any, *call: Any, args: tuple[str]
+    ) -> tuple[None, dict[str, Any]]:
+        assert call == (2, "get", "http_client")
+        (url,) = args
+        return None, answer(shown(find(), url.removeprefix("/v2/images/")))
 
     return call

@@ -26,7 +26,6 @@ from nova_vhard.request.lookups import (
 from nova_vhard.request.nova_api import ServerReader
 from tests.functional.nova import (
     helpers,  # noqa: F401 - registers objects
-    images,
 )
 from tests.functional.nova.test_servers_read import VOLUME as IN_CINDER
 from tests.functional.nova.test_servers_read import device
@@ -223,12 +222,13 @@ def test_an_image_that_is_a_block_device(monkeypatch, body):
 
     def get(who, name):
         asked.append((who, name))
-        return {"id": name, "properties": {"hw_disk_bus": "ide"}}
+        return {"id": name, "hw_disk_bus": "ide"}
 
     monkeypatch.setattr(nova_images, "get", get)
     find = NovaLookups(SimpleNamespace(), WHO)
     root = find.boot_image(body)
-    assert root == Image({"hw_disk_bus": "ide"}, holder=Holder(IMAGE))
+    shown = {"id": IMAGE, "hw_disk_bus": "ide"}
+    assert root == Image(shown, holder=Holder(IMAGE))
     assert asked == [(WHO, IMAGE)]
 
 
@@ -394,30 +394,26 @@ class Everything:
 
 def test_each_field_of_an_image():
     fields = {"id": IMAGE, "owner": "p1", "disk_format": "raw"}
-    properties = {"hw_disk_bus": "ide"}
-    assert nova_images.read({**fields, "properties": properties}) == Image(
-        properties, "raw", holder=Holder(IMAGE, "p1", "raw")
+    shown = {**fields, "hw_disk_bus": "ide"}
+    assert nova_images.read(shown) == Image(
+        shown, "raw", holder=Holder(IMAGE, "p1", "raw")
     )
     assert nova_images.read({}) == Image({}, None, holder=Holder())
 
 
 def test_glance_is_asked_as_the_user_by_novas_client(monkeypatch):
     asked = []
+    shown = {"id": IMAGE, "owner": "p1", "hw_disk_bus": "ide"}
 
     class Client:
         def call(self, *arguments, **more):
             asked.append((arguments, more))
-            known = {"id": IMAGE, "owner": "p1", "disk_format": "raw"}
-            return images.Answer({**known, "hw_disk_bus": "ide"})
+            return None, shown
 
     monkeypatch.setattr(nova_images.glance, "GlanceClientWrapper", Client)
-    assert nova_images.get(WHO, IMAGE) == {
-        "id": IMAGE,
-        "owner": "p1",
-        "disk_format": "raw",
-        "properties": {"hw_disk_bus": "ide"},
-    }
-    assert asked == [((WHO, 2, "get"), {"args": (IMAGE,)})]
+    assert nova_images.get(WHO, IMAGE) == shown
+    url = f"/v2/images/{IMAGE}"
+    assert asked == [((WHO, 2, "get", "http_client"), {"args": (url,)})]
 
 
 def test_an_image_that_glance_does_not_show_is_named(monkeypatch):
