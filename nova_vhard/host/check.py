@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nova_vhard.common.log import get_logger
+from nova_vhard.host import platform
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import LIBVIRT, Unreadable
 
@@ -114,6 +115,10 @@ class Check(abc.ABC):
         """Answer the question, with evidence, whatever happens."""
         evidence: list[str] = []
         try:
+            # The kernel of Xen's control domain sees only what Xen shows it,
+            # and no supported Nova starts a guest there.
+            if platform.is_xen(host.root):
+                return self.unknown("the host runs under Xen", platform.NO_XEN)
             answer = Answer(*self.answer(host, evidence))
         except Unreadable as error:
             answer = unread(error)

@@ -20,8 +20,6 @@ DEVICES = "/sys/bus/pci/devices"
 #: Names of IOMMUs under /sys/class/iommu of platforms that were verified.
 VERIFIED = ("dmar", "ivhd", "smmu3.")
 
-_XEN = "/sys/hypervisor"
-
 _SMMU = "smmu3."
 # What describes it to the kernel; both were measured.
 _TREE = "/sys/firmware/devicetree"
@@ -128,9 +126,6 @@ def unverified(
     :param evidence: gets what such a platform says of itself
     :returns: None if it was
     """
-    if of_xen(root, evidence):
-        text = "not verified on this platform: Xen"
-        return Answer(Status.UNKNOWN, text, platform.NO_XEN)
     strange = [name for name in names if not name.startswith(VERIFIED)]
     maker = platform.of(root)
     if maker in platform.UNMEASURED and not strange:
@@ -155,27 +150,6 @@ def _described(root: HostRoot, evidence: list[str]) -> Answer | None:
             return None
     text = "an SMMU that neither a device tree nor IORT describes"
     return Answer(Status.UNKNOWN, text, _FIRMWARE)
-
-
-def of_xen(root: HostRoot, evidence: list[str]) -> bool:
-    """Return whether a host is Xen's control domain.
-
-    :param evidence: gets what Xen says of itself
-    """
-    if not platform.is_xen(root):
-        return False
-    evidence += _of_xen(root)
-    return True
-
-
-def _of_xen(root: HostRoot) -> list[str]:
-    """Return what Xen says of itself to everybody."""
-    result = []
-    for path in (f"{_XEN}/type", f"{_XEN}/properties/capabilities"):
-        text = _optional(root, path)
-        if text is not None:
-            result.append(f"{path}: {text[:200]}")
-    return result
 
 
 def _optional(root: HostRoot, path: str) -> str | None:

@@ -40,7 +40,6 @@ class Platform(enum.StrEnum):
     ARM = "arm"
     POWER = "power"
     Z = "z"
-    XEN = "xen"
     OTHER = "other"
 
 
@@ -88,8 +87,6 @@ NOT_VERIFIED = (
 
 def of(root: HostRoot) -> Platform:
     """Return the platform of a host, OTHER where it does not say."""
-    if is_xen(root):
-        return Platform.XEN
     try:
         units = " ".join(root.names(_UNITS))
     except Unreadable:
@@ -123,10 +120,10 @@ def is_virtual(root: HostRoot) -> bool:
 
 
 def is_xen(root: HostRoot) -> bool:
-    """Return whether Xen stands between the kernel and the machine.
+    """Return whether Xen is between the kernel and the machine.
 
-    Not so for a guest of Xen's that is a whole virtual machine: of that its
-    kernel knows as much as of any other.
+    Not so in a Xen guest that is a complete virtual machine: its kernel knows
+    as much about it as about any other.
 
     :raises Unreadable: if that cannot be told
     """

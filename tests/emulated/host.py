@@ -51,7 +51,7 @@ class Answers:
     :ivar checks: name of a check to its result, as JSON has it
     :ivar words: what the machine says of itself, by case
     :ivar registers: address to value
-    :ivar console: of its kernel, or of Xen
+    :ivar console: of its kernel
     :ivar root: folder with a copy of its files, of an Arm host
     """
 
@@ -73,7 +73,6 @@ class Machine:
 
     :ivar options: of QEMU
     :ivar kernel: more of the kernel's command line
-    :ivar xen: Xen's own command line; None for a host without it
     :ivar registers: addresses to read
     :ivar uefi: whether its firmware describes it by ACPI, of Arm; otherwise
         QEMU does, by a device tree
@@ -81,7 +80,6 @@ class Machine:
 
     options: str
     kernel: str = ""
-    xen: str | None = None
     registers: tuple[int, ...] = ()
     uefi: bool = False
 
@@ -90,23 +88,15 @@ def x86(machine: Machine, place: pathlib.Path, made: pathlib.Path) -> Answers:
     """Boot an x86 host, on which the reporter runs.
 
     :param place: folder for logs
-    :param made: folder that prepare.sh and prepare-xen.sh filled
+    :param made: folder that prepare.sh filled
     """
     paths = _paths(place, "console", "answers", "monitor")
     command = _words(_X86, machine, **paths)
     program = f"{sys.executable},{_HERE / 'host_inside.py'}"
     kernel = f"panic=-1 loglevel=5 vhard={program} {machine.kernel}"
-    if machine.xen is None:
-        command += ["-kernel", str(made / "vmlinuz")]
-        command += ["-initrd", str(made / "initrd")]
-        command += ["-append", f"console=ttyS0 {kernel}"]
-    else:
-        # Commas end the words of a module.
-        words = f"console=hvc0 {kernel}".replace(",", ",,")
-        modules = f"{made / 'vmlinuz'} {words},{made / 'initrd-xen'}"
-        own = f"console=com1 com1=115200,8n1 loglvl=all {machine.xen}"
-        command += ["-kernel", str(made / "xen"), "-initrd", modules]
-        command += ["-append", own]
+    command += ["-kernel", str(made / "vmlinuz")]
+    command += ["-initrd", str(made / "initrd")]
+    command += ["-append", f"console=ttyS0 {kernel}"]
 
     def ready() -> bool:
         return '{"case": "end"}' in _text(paths["answers"])

@@ -23,7 +23,6 @@ state_path = {PLACE}/state
 """
 NOVA_CONF = "[libvirt]\nvirt_type = kvm\n"
 CPU = pathlib.Path("/sys/devices/system/cpu")
-XL, XENSTORED = "/usr/sbin/xl", "/usr/sbin/xenstored"
 LIMIT = 60.0
 
 
@@ -35,20 +34,6 @@ def run(*words):
     """Run a program; return its status and what it printed."""
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr[-2000:]
-
-
-def xen():
-    """Start what xl asks; say what Xen says."""
-    socket = pathlib.Path("/run/xenstored/socket")
-    pathlib.Path("/var/lib/xenstored").mkdir(parents=True, exist_ok=True)
-    socket.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([XENSTORED], check=True)
-    end = time.monotonic() + LIMIT
-    while not socket.exists() and time.monotonic() < end:
-        time.sleep(0.1)
-    for word in ("dmesg", "info"):
-        status, printed, error = run(XL, word)
-        say(f"xl {word}", status=status, printed=printed, error=error)
 
 
 def reporter():
@@ -79,8 +64,6 @@ def processor():
 
 if __name__ == "__main__":
     say("kernel", release=os.uname().release)
-    if os.path.exists("/proc/xen/capabilities"):
-        xen()
     processor()
     reporter()
     say("end")

@@ -12,8 +12,6 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:?names no folder}
 modules=(9pnet_virtio 9p overlay nvme)
-# What Xen's control domain has more.
-of_xen=(xen-evtchn xen-gntdev xen-privcmd xenfs)
 wanted=(
     qemu-system-x86 nvme-cli iproute2
     busybox-static cpio kmod xz-utils
@@ -26,7 +24,7 @@ need_root_on_debian
 if is_new "$folder/initrd" "$here/init" "$here/packages.sh" "$0"; then
     exit 0
 fi
-mkdir -p "$folder/packages" "$folder/initramfs/modules" "$folder/initramfs/xen"
+mkdir -p "$folder/packages" "$folder/initramfs/modules"
 folder=$(cd "$folder" && pwd)
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
@@ -48,7 +46,6 @@ make -C "/usr/src/linux-headers-$release" "M=$PWD/$source" \
 IFS=, read -ra needed <<<"$(modinfo -F depends "$source/netdevsim.ko")"
 unpack_modules "$release" "$folder/initramfs/modules" \
     "${modules[@]}" "${needed[@]}"
-unpack_modules "$release" "$folder/initramfs/xen" "${of_xen[@]}"
 strip -g -o "$folder/initramfs/modules/999-netdevsim.ko" "$source/netdevsim.ko"
 
 cp "image/boot/vmlinuz-$release" "$folder/vmlinuz"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the checks say of emulated hosts, beside what the hardware does.
 
-The IOMMU's own registers say whether it translates; what the kernel and Xen
-print is compared, too.
+The IOMMU's own registers say whether it translates; what the kernel prints is
+compared, too.
 """
 
 import os
@@ -17,22 +17,15 @@ from tests.emulated.host import Machine
 PASS, FAIL, UNKNOWN = "PASS", "FAIL", "UNKNOWN"
 NAMES = ("iommu", "interrupt_remapping", "iommu_strict")
 
-# Control registers: SMMU_CR0 and GITS_CTLR of machine virt, and the global
-# status of VT-d (translation is bit 31, interrupt remapping bit 25).
-CR0, ITS, GSTS = 0x09050020, 0x08080000, 0xFED9001C
-SMMU_ON, ITS_ON, VTD_ON, VTD_REMAPS = 1, 1, 1 << 31, 1 << 25
+# Control registers: SMMU_CR0 and GITS_CTLR of machine virt.
+CR0, ITS = 0x09050020, 0x08080000
+SMMU_ON, ITS_ON = 1, 1
 
 _VIRT = "-machine virt,gic-version=3,its=on"
-# Of two processors Xen loses interrupts here.
-_XEN = (
-    "-machine q35,accel=tcg,kernel-irqchip=split -cpu max -smp 1 "
-    "-device intel-iommu,intremap=on"
-)
 # Without its flag of a hypervisor, whose guests the kernel asks nothing of.
 _THREADS = (
     "-machine q35,accel=tcg -cpu Skylake-Server,-hypervisor -smp 2,threads=2"
 )
-_DOM0 = "dom0_mem=768M iommu="
 
 _SMMU = (CR0, ITS)
 ARM = {
@@ -50,12 +43,6 @@ ARM = {
         f"{_VIRT},iommu=smmuv3", registers=_SMMU, uefi=True
     ),
     "Arm, ACPI, no SMMU": Machine(_VIRT, registers=_SMMU, uefi=True),
-}
-XEN = {
-    "Xen, VT-d": Machine(_XEN, xen=f"{_DOM0}verbose", registers=(GSTS,)),
-    "Xen, VT-d, ``iommu=off``": Machine(
-        _XEN, xen=f"{_DOM0}off", registers=(GSTS,)
-    ),
 }
 PROCESSORS = {
     "threads": Machine(_THREADS),
@@ -77,11 +64,9 @@ def boot(tmp_path_factory):
 
     yield booted
     named = {
-        name: kept[machine]
-        for name, machine in (ARM | XEN).items()
-        if machine in kept
+        name: kept[machine] for name, machine in ARM.items() if machine in kept
     }
-    if len(named) == len(ARM | XEN):
+    if len(named) == len(ARM):
         kernel = next(iter(named.values())).words["version"]["printed"]
         record.write(named, NAMES, kernel.split()[2].rpartition("-")[0])
 
@@ -135,33 +120,6 @@ def test_an_arm_device_without_a_driver_is_in_no_group_and_no_fault(boot):
     # The host bridge, and a network card that nothing was loaded for.
     assert line.endswith(": 0000:00:00.0 0000:00:02.0")
     assert answers.statuses["iommu"] == PASS
-
-
-@pytest.mark.parametrize(
-    ("name", "on", "expected"),
-    [
-        ("Xen, VT-d", True, (PASS, PASS, FAIL)),
-        ("Xen, VT-d, ``iommu=off``", False, (FAIL, FAIL, FAIL)),
-    ],
-)
-def test_a_control_domain_of_xen(boot, name, on, expected):
-    answers = boot(host.x86, XEN[name])
-    assert bool(answers.registers[GSTS] & VTD_ON) == on
-    assert bool(answers.registers[GSTS] & VTD_REMAPS) == on
-    state = "enabled" if on else "disabled"
-    assert f"(XEN) I/O virtualisation {state}" in answers.console
-    assert answers.words["facts"]["status"] == 0
-    assert statuses(answers) == expected
-    # In Xen's own words, by xl.
-    assert f"I/O virtualisation {state}" in text(answers, "iommu")
-    capabilities = "virt_caps : pv hvm" + (" hvm_directio" if on else " hap")
-    assert capabilities in text(answers, "iommu")
-    for check in NAMES:
-        assert "intel_iommu" not in text(answers, check)
-    # What its kernel says of the processor is not Xen's.
-    assert answers.words["processor"]["smt/active"] == "0"
-    for check in ("smt", "cpu_mitigations", "microcode", "memory_sharing"):
-        assert answers.statuses[check] == UNKNOWN
 
 
 def test_threads_and_what_the_kernel_says_of_a_processor(boot):

@@ -9,10 +9,8 @@ from nova_vhard.catalogue.vulnerabilities import (
 )
 from nova_vhard.host import (
     cpu_threads,
-    iommu,
     mac,
     vulnerabilities,
-    xen_answers,
 )
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
@@ -71,8 +69,6 @@ class CpuMitigations(Check):
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge each file of the kernel's."""
-        if iommu.of_xen(host.root, evidence):
-            return xen_answers.of_kernel("the processor")
         texts = vulnerabilities.read(host.root)
         texts.pop(OLD_MICROCODE, None)
         if not texts:

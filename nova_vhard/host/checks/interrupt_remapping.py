@@ -7,7 +7,6 @@ from nova_vhard.host import (
     module_parameters,
     platform,
     translated,
-    xen_answers,
 )
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
@@ -70,8 +69,6 @@ class InterruptRemapping(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge /proc/interrupts and vfio's parameters."""
         root = host.root
-        if iommu.of_xen(root, evidence):
-            return xen_answers.interrupts(host, evidence)
         lines = interrupts.read(root)
         evidence += _lines(lines)
         unsafe = [

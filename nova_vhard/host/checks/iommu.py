@@ -6,7 +6,6 @@ from nova_vhard.host import (
     module_parameters,
     platform,
     translated,
-    xen_answers,
 )
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
@@ -56,8 +55,6 @@ class Iommu(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the effective state."""
         root = host.root
-        if iommu.of_xen(root, evidence):
-            return xen_answers.dma(host, evidence)
         unsafe = module_parameters.is_on(root, _MODULE, _PARAMETER, evidence)
         units = iommu.units(root)
         evidence.append(f"{iommu.CLASS}: {' '.join(units) or '(empty)'}")

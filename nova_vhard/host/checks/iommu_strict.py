@@ -3,7 +3,7 @@
 
 from collections import Counter
 
-from nova_vhard.host import iommu, pci, platform, translated, xen_answers
+from nova_vhard.host import iommu, pci, platform, translated
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.platform import Platform
@@ -66,8 +66,6 @@ class IommuStrict(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the type of every group."""
         root = host.root
-        if iommu.of_xen(root, evidence):
-            return xen_answers.own_devices(host, evidence)
         groups = _with_devices(root)
         strange = iommu.unverified(root, iommu.units(root), evidence)
         amiss = strange or translated.amiss(host, evidence)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-35: the processor's microcode is not older than the kernel's."""
 
-from nova_vhard.host import iommu, xen_answers
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.platform import Platform, is_virtual, of_processor
@@ -59,8 +58,6 @@ class Microcode(Check):
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the kernel's own comparison."""
-        if iommu.of_xen(host.root, evidence):
-            return xen_answers.of_kernel("the processor")
         root = host.root
         maker = of_processor(root)
         evidence.append(f"{_CPUINFO}: {maker}")

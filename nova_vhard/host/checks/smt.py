@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check-Virt-32: no two guests run on the threads of one core."""
 
-from nova_vhard.host import cpu_threads, iommu, xen_answers
+from nova_vhard.host import cpu_threads
 from nova_vhard.host.check import Answer, Check
 from nova_vhard.host.host import Host
 
@@ -14,8 +14,7 @@ class Smt(Check):
                two threads in cpu_shared_set and cpu_dedicated_set
     FAIL       guests can run on both threads of a core, or one that runs
                does so since before Nova was told
-    UNKNOWN    the kernel does not say, it is Xen's control domain, or
-               Nova's settings cannot be read
+    UNKNOWN    the kernel does not say, or Nova's settings cannot be read
     =========  ===========================================================
 
     A flavor's hw:cpu_thread_policy holds for its own guests alone, and
@@ -43,6 +42,4 @@ class Smt(Check):
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the kernel's word, and Nova's sets of processors."""
-        if iommu.of_xen(host.root, evidence):
-            return xen_answers.of_kernel("the processor")
         return cpu_threads.apart(host, evidence)

@@ -7,18 +7,15 @@ event logs of TPMs make of their PCRs.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 
 from nova_vhard.host import (
     apparmor,
     container_binaries,
-    platform,
     qemu_build,
     qemu_conf,
     tpm,
-    xen,
 )
 from nova_vhard.host import qemu as qemu_binaries
 from nova_vhard.host.guests import PROC
@@ -117,9 +114,6 @@ def kernel(root: HostRoot) -> str:
     result: dict[str, object] = {
         tpm.FACT: dict(_replays(root)),
     }
-    # The hypervisor is asked on its own machine, and not of a tree.
-    if root.root == os.sep and platform.is_xen(root):
-        result[xen.FACT] = xen.ask()
     mode = _text(root, apparmor.MODE)
     if mode:
         result[apparmor.FACT] = mode

@@ -33,8 +33,6 @@ EXPECTED = {
     "vtd-off": (FAIL, PASS, FAIL, UNKNOWN),
     "vtd-on": (PASS, PASS, FAIL, FAIL),
     "vtd-tpm": (PASS, PASS, PASS, PASS),
-    "xen-vtd-off": (UNKNOWN, UNKNOWN, UNKNOWN, FAIL),
-    "xen-vtd2": (UNKNOWN, UNKNOWN, UNKNOWN, FAIL),
 }
 
 #: These are states of guests, which have no host of their own.
@@ -46,7 +44,6 @@ ELSEWHERE = {
     "arm-none": ("VT-d", "AMD-Vi", "intel_iommu", "amd_iommu"),
     "smmuv3": ("VT-d", "AMD-Vi", "intel_iommu", "amd_iommu"),
     "smmuv3-v2m": ("VT-d", "AMD-Vi", "intremap", "firmware"),
-    "xen-vtd2": ("VT-d", "AMD-Vi", "intel_iommu", "SMMU"),
     "vtd-nointremap": ("AMD-Vi", "amd_iommu", "SMMU"),
 }
 

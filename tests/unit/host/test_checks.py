@@ -144,11 +144,41 @@ MISLEADING = {
         # Platforms of which there is no capture.
         (pci_host(GROUPS, "arm-smmu.0x0000000009050000"), UNKNOWN),
         (pci_host(GROUPS, "virtio0"), UNKNOWN),
-        ({**GOOD, "/sys/hypervisor/type": "xen\n"}, UNKNOWN),
     ],
 )
 def test_iommu(tmp_path, content, status):
     assert run("iommu", build(tmp_path, content)).status is status
+
+
+UUID = "6a1c4ff2-0e0b-4d0e-9d6f-3f8a2c7be111\n"
+NIL = "00000000-0000-0000-0000-000000000000\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "uuid", "status"),
+    [
+        ("HVM\n", UUID, PASS),
+        ("PVH\n", UUID, PASS),
+        # The control domain can be one, too.
+        ("PVH\n", NIL, UNKNOWN),
+        ("PV\n", UUID, UNKNOWN),
+        ("HVM\n", "", UNKNOWN),
+        ("", UUID, UNKNOWN),
+    ],
+)
+def test_no_check_passes_under_xen_but_in_a_virtual_machine(
+    tmp_path, kind, uuid, status
+):
+    content = {
+        **GOOD,
+        "/sys/hypervisor/type": "xen\n",
+        "/sys/hypervisor/guest_type": kind,
+        "/sys/hypervisor/uuid": uuid,
+    }
+    host = Host(HostRoot(build(tmp_path, content)))
+    statuses = {name: each.run(host).status for name, each in CHECKS.items()}
+    assert statuses["iommu"] is status
+    assert (set(statuses.values()) == {UNKNOWN}) is (status is UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +225,6 @@ IOMMUFD = "/sys/module/iommufd/parameters/allow_unsafe_interrupts"
         ),
         ("  1:  5  GICv3  27 Level  arch_timer", {}, UNKNOWN),
         ("", {}, UNKNOWN),
-        (REMAPPED, {"/sys/hypervisor/type": "xen"}, UNKNOWN),
     ],
 )
 def test_interrupt_remapping(tmp_path, interrupts, more, status):

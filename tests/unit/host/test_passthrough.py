@@ -342,7 +342,6 @@ def classed(address, number):
             PASS,
         ),
         (made({"0": [CARD]}, unit="virtio0"), UNKNOWN),
-        (made({"0": [CARD]}, {"/sys/hypervisor/type": "xen"}), UNKNOWN),
     ],
 )  # fmt: skip
 def test_isolated(tmp_path, content, status):

@@ -56,18 +56,6 @@ def test_what_may_not_be_read_is_unknown(tmp_path, name):
     assert run(name, root).status is UNKNOWN
 
 
-XEN = {"/sys/hypervisor/type": "xen\n"}
-
-
-@pytest.mark.parametrize("name", sorted({*NAMES} - {"nested_off"}))
-def test_the_kernel_under_xen_speaks_of_another_processor(tmp_path, name):
-    """Xen shows its control domain no threads, and keeps microcode itself."""
-    assert run(name, build(tmp_path / "plain", GOOD)).status is PASS
-    result = run(name, build(tmp_path / "xen", {**GOOD, **XEN}))
-    assert result.status is UNKNOWN
-    assert "Xen" in result.reason and "Xen" in result.remediation
-
-
 #: Captured machine to the answers, in the order of NAMES. Debian's 6.12 has
 #: no list of microcode, and how much is merged was not captured. Emulated
 #: processors have no barrier between two guests.
