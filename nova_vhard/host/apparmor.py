@@ -2,7 +2,8 @@
 """AppArmor: its state, and what a process's label says.
 
 Sources: Documentation/admin-guide/LSM/apparmor.rst and
-security/apparmor/lsm.c in the kernel.
+security/apparmor/lsm.c in the kernel; apparmor.d(5) for the flags of a
+profile; virt-aa-helper in libvirt's src/security.
 """
 
 import re
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 
 from nova_vhard.host import prestep
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.running import Target
 
 ENABLED = "/sys/module/apparmor/parameters/enabled"
 
@@ -28,7 +30,18 @@ ENFORCE = "enforce"
 ENFORCED = (ENFORCE, "kill")
 UNCONFINED = "unconfined"
 
+#: What libvirt makes the profile of each guest from when it starts one.
+TEMPLATE = "/etc/apparmor.d/libvirt/TEMPLATE.qemu"
+
+#: Key of the pre-step's qemu.json: flags of the template.
+FLAGS = "apparmor_template"
+
+#: Flags of a profile that lets pass what it does not allow.
+LOOSE = frozenset(("complain", "unconfined", "default_allow", "prompt"))
+
 _LABEL = re.compile(r"(?P<profile>.+) \((?P<mode>\w+)\)")
+_COMMENT = re.compile(r"#[^\n]*")
+_HEADER = re.compile(r"\bprofile[ \t]+LIBVIRT_TEMPLATE\b([^{}]*)\{")
 
 
 @dataclass(frozen=True)
@@ -80,3 +93,39 @@ def mode(host: Host) -> str:
     except KeyError as error:
         raise prestep.invalid(MODE, f"not from {prestep.COMMAND}") from error
     return str(result)
+
+
+def flags(root: HostRoot) -> list[str]:
+    """Return the flags of the template, as a root has it.
+
+    :raises Unreadable: if it cannot be read or understood
+    """
+    try:
+        text = root.read(TEMPLATE)
+    except Unreadable as error:
+        # Without it virt-aa-helper makes no profile, and libvirt starts none
+        # of its guests.
+        if error.missing:
+            return []
+        raise
+    header = _HEADER.search(_COMMENT.sub("", text))
+    if not header:
+        raise unreadable(TEMPLATE, "it has no profile LIBVIRT_TEMPLATE")
+    return re.findall(r"\w+", header[1])
+
+
+def template(host: Host, target: Target) -> list[str]:
+    """Return the flags of the template as a daemon of libvirt's sees it.
+
+    :raises Unreadable: if neither it nor the pre-step says them
+    """
+    if not target.place:
+        return flags(target.root)
+    try:
+        return list(prestep.left(host, prestep.QEMU)[FLAGS])
+    except Unreadable as error:
+        raise prestep.without(error, TEMPLATE) from error
+    except (KeyError, TypeError) as error:
+        raise prestep.invalid(
+            TEMPLATE, f"not from {prestep.COMMAND}"
+        ) from error

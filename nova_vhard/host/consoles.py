@@ -1,17 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The consoles of a QEMU, by its own command line.
 
-Source: ``-vnc``, ``-display`` and ``-spice`` in qemu-system(1).
+TLS keeps others from reading along. It lets in anyone who connects, unless the
+server demands a client's certificate, SASL or a password besides.
+
+Source: ``-vnc``, ``-display``, ``-spice`` and ``-object tls-creds-x509`` in
+qemu-system(1).
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from nova_vhard.host.listeners import is_local
 
 _UNIX = "unix:"
-_OFF = ("off", "no", "false")
+_OFF = ("off", "no", "false", "n")
+
+#: Where a console is open, and why.
+PLAIN = "open"
+ANYBODY = "open: TLS without a certificate of the client, SASL or a password"
 
 
 @dataclass(frozen=True)
@@ -20,12 +30,18 @@ class Console:
 
     :ivar kind: vnc or spice
     :ivar where: what it listens at, in QEMU's words
-    :ivar closed: whether nobody can listen in on the network
+    :ivar gap: PLAIN or ANYBODY; empty where it is on the host alone, or has
+        TLS and authenticates
     """
 
     kind: str
     where: str
-    closed: bool
+    gap: str
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody gets to it over the network without a login."""
+        return not self.gap
 
 
 def read(command: Sequence[str]) -> Iterator[Console]:
@@ -33,26 +49,59 @@ def read(command: Sequence[str]) -> Iterator[Console]:
 
     :param command: its words
     """
+    demanding = frozenset(_demanding(command))
     for option, value in pairwise(command):
         name = f"-{option.lstrip('-')}" if option.startswith("-") else ""
         if name == "-vnc" or (name == "-display" and value.startswith("vnc=")):
-            yield from _vnc(value)
+            yield from _vnc(value, demanding)
         elif name == "-spice":
             yield _spice(value)
 
 
-def _vnc(value: str) -> Iterator[Console]:
-    """Yield a VNC server; nothing for ``none``."""
-    where, *options = value.removeprefix("vnc=").split(",")
+def _demanding(command: Sequence[str]) -> Iterator[str]:
+    """Yield the ids of the credentials that demand a client's certificate."""
+    for option, value in pairwise(command):
+        if option.lstrip("-") != "object":
+            continue
+        kind, *words = value.split(",")
+        given: dict[str, Any] = {"qom-type": kind, **_options(words)}
+        if value.startswith("{"):
+            given = json.loads(value)
+        verifies = given.get("verify-peer", True) not in (False, *_OFF)
+        if given["qom-type"] == "tls-creds-x509" and verifies:
+            yield given["id"]
+
+
+def _options(words: Sequence[str]) -> dict[str, str]:
+    """Return QEMU's options; one without a value is on."""
+    pairs = (word.partition("=") for word in words)
+    return {name: value if sign else "on" for name, sign, value in pairs}
+
+
+def _is_on(options: dict[str, str], *names: str) -> bool:
+    return any(options.get(name, "off") not in _OFF for name in names)
+
+
+def _vnc(value: str, demanding: frozenset[str]) -> Iterator[Console]:
+    """Yield a VNC server; nothing for ``none``.
+
+    :param demanding: credentials that demand a client's certificate
+    """
+    where, *words = value.removeprefix("vnc=").split(",")
     if where == "none":
         return
-    tls = any(item.startswith("tls-creds=") for item in options)
-    yield Console("vnc", where, tls or _is_near(where))
+    options = _options(words)
+    gap = PLAIN
+    if "tls-creds" in options:
+        login = _is_on(options, "sasl", "password", "password-secret")
+        login = login or options["tls-creds"] in demanding
+        gap = "" if login else ANYBODY
+    yield Console("vnc", where, "" if _is_near(where) else gap)
     # It may listen at more addresses, and at others for web sockets.
-    for option in options:
-        name, _, address = option.partition("=")
+    for word in words:
+        name, _, address = word.partition("=")
         if name == "vnc" or (name == "websocket" and ":" in address):
-            yield Console("vnc", address, tls or _is_near(address))
+            yield Console("vnc", address, "" if _is_near(address) else gap)
 
 
 def _is_near(where: str) -> bool:
@@ -63,16 +112,21 @@ def _is_near(where: str) -> bool:
 def _spice(value: str) -> Console:
     """Return a SPICE server: one with a plain port is open to listeners.
 
-    A channel may be plain although it is TLS by default.
+    A channel may be plain although it is TLS by default. SPICE asks no client
+    for a certificate.
     """
     words = value.split(",")
-    options = dict(word.partition("=")[::2] for word in words)
+    options = _options(words)
     where = options.get("addr", "")
-    local = options.get("unix", "off") not in _OFF or is_local(where)
     plain = options.get("port", "0") != "0"
+    listens = plain or options.get("tls-port", "0") != "0"
     secure = "tls-channel=default" in words and not any(
         word.startswith("plaintext-channel=") for word in words
     )
-    return Console(
-        "spice", where or "(every address)", local or not plain or secure
-    )
+    login = _is_on(options, "sasl") or not _is_on(options, "disable-ticketing")
+    gap = "" if login else ANYBODY
+    if plain and not secure:
+        gap = PLAIN
+    if not listens or _is_on(options, "unix") or is_local(where):
+        gap = ""
+    return Console("spice", where or "(every address)", gap)

@@ -12,6 +12,7 @@ from nova_vhard.host import apparmor, domains, guests, qemu_conf, selinux
 from nova_vhard.host.check import SILENT, UNREAD, Answer, Status, unread
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.running import Running
 
 LSM = "/sys/kernel/security/lsm"
 
@@ -37,6 +38,10 @@ _ENFORCE_SELINUX = (
 _ENFORCE_APPARMOR = (
     "Boot with apparmor=1 security=apparmor, and write enforce into "
     "/sys/module/apparmor/parameters/mode."
+)
+_CONFINE = (
+    f"aa-enforce {apparmor.TEMPLATE}, or take the flag out of the file. Then "
+    "stop and start, or migrate away, the guests that were started with it."
 )
 NOT_READ = (
     "Start libvirtd or virtqemud again (systemctl restart; guests run on): it "
@@ -205,14 +210,35 @@ def _driver(host: Host, evidence: list[str]) -> Answer:
         text = "libvirt's security driver confines no guest"
         return Answer(Status.FAIL, text, NO_DRIVER)
     evidence += guests.daemons(host.root)
-    answer = settle(
+    answers = [
         attempt(effective, host, model, labels or (_BASE,), evidence)
         for model, labels in result.items()
-    )
+    ]
+    if APPARMOR in result:
+        answers.append(attempt(_template, host, evidence))
+    answer = settle(answers)
     if answer.status is Status.PASS:
         text = f"libvirt confines guests by {' and '.join(result)}"
         return Answer(Status.PASS, text)
     return answer
+
+
+def _template(host: Host, evidence: list[str]) -> Answer:
+    """Judge what the profile of the next guest is made from.
+
+    :raises Unreadable: if a daemon's cannot be read
+    """
+    loose: set[str] = set()
+    for target in Running(host).of_daemon(apparmor.TEMPLATE):
+        flags = apparmor.template(host, target)
+        evidence.append(f"{target.label}: flags {' '.join(flags) or '(none)'}")
+        loose |= apparmor.LOOSE & set(flags)
+    if loose:
+        text = (
+            f"AppArmor's profile for guests is {' and '.join(sorted(loose))}"
+        )
+        return Answer(Status.FAIL, text, _CONFINE)
+    return _GOOD
 
 
 def _configured(host: Host, evidence: list[str]) -> Answer:

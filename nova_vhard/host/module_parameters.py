@@ -33,7 +33,9 @@ _RELEASE = "/proc/sys/kernel/osrelease"
 _BUILT_IN = "/lib/modules/{}/modules.builtin"
 # What a module that is loaded shows.
 _SHOWN = ("Y", "N", "1", "0")
-_TRUE = ("y", "t", "1", "on")
+# kstrtobool() looks at the first letter, and behind an o at the second. Older
+# kernels do not take "enable", and do not load the module.
+_TRUE = ("y", "t", "1", "e", "on")
 
 
 def words(root: HostRoot) -> list[str]:
@@ -136,8 +138,7 @@ def _same(name: str) -> str:
 def _is_true(word: str) -> bool:
     """Return whether the kernel takes a parameter's word for yes.
 
-    A name without a value is yes; of a value the first letter counts, or the
-    first two where it is an o.
+    A name without a value is yes.
     """
     if "=" in word:
         word = word.strip('"').partition("=")[2].strip('"')

@@ -53,7 +53,7 @@ _BELOW = " In a virtual machine, have the hypervisor below provide it."
 IOMMU_OFF = {
     Platform.INTEL: "Switch VT-d on in the firmware, and boot with "
     f"intel_iommu=on and without intel_iommu=off.{_BELOW}",
-    Platform.AMD: "Switch AMD-Vi (often called IOMMU, or SVM) on in the "
+    Platform.AMD: "Switch AMD-Vi (often called IOMMU) on in the "
     f"firmware, and boot without amd_iommu=off.{_BELOW}",
     Platform.ARM: "Switch the SMMU on in the firmware, which has to describe "
     "it to the kernel (IORT or device tree). A machine without one cannot "

@@ -46,13 +46,15 @@ _NAMESPACES = "namespaces"
 
 _FORCE = "migrate_tls_force"
 _VNC = "vnc_tls"
+_VERIFY, _VERIFY_ANY = "vnc_tls_x509_verify", "default_tls_x509_verify"
+_SASL, _PASSWORD = "vnc_sasl", "vnc_password"
 
 #: The keys that are about confinement, about the cage, and about channels.
 CONFINING = (_DRIVER, _DEFAULT, _REQUIRE)
 CAGING = (_SECCOMP, _CLEAR, _NAMESPACES)
 MIGRATING = (_FORCE,)
-CONSOLES = (_VNC,)
-_EVERY = (*CONFINING, *CAGING, *MIGRATING, *CONSOLES)
+CONSOLES = (_VNC, _VERIFY, _SASL, _PASSWORD)
+_EVERY = (*CONFINING, *CAGING, *MIGRATING, _VNC)
 
 #: Of namespaces: what hides the host's devices from a guest's process.
 MOUNT = "mount"
@@ -71,6 +73,9 @@ class Confinement:
     :ivar namespaces: that each QEMU gets for itself
     :ivar migrate_tls_force: whether migrations without TLS are refused
     :ivar vnc_tls: whether VNC servers talk TLS alone
+    :ivar vnc_tls_x509_verify: whether they demand a client's certificate
+    :ivar vnc_sasl: whether they demand a login by SASL
+    :ivar vnc_password: whether they demand a password
     """
 
     security_driver: tuple[str, ...] = ()
@@ -81,6 +86,9 @@ class Confinement:
     namespaces: tuple[str, ...] = (MOUNT,)
     migrate_tls_force: bool = False
     vnc_tls: bool = False
+    vnc_tls_x509_verify: bool = False
+    vnc_sasl: bool = False
+    vnc_password: bool = False
 
 
 def parse(text: str) -> Confinement:
@@ -108,6 +116,10 @@ def _confinement(values: Mapping[str, Any]) -> Confinement:
         _names(values, _NAMESPACES, (MOUNT,)),
         _boolean(values, _FORCE, False),
         _boolean(values, _VNC, False),
+        _boolean(values, _VERIFY, _boolean(values, _VERIFY_ANY, False)),
+        _boolean(values, _SASL, False),
+        # The pre-step leaves whether there is one, and never the text.
+        values.get(_PASSWORD, False) is not False,
     )
 
 
@@ -257,8 +269,11 @@ def _left(
             raise prestep.invalid(path, text)
         stale = _is_stale_if_seen(host.root, target, values)
     try:
-        every = {key: values[key] for key in _EVERY}
-        confinement = _confinement(every)
+        # How consoles authenticate an older pre-step did not leave: then they
+        # do not.
+        confinement = _confinement(
+            {key: values[key] for key in _EVERY} | values
+        )
     except (KeyError, ValueError) as error:
         raise prestep.invalid(path, f"not from {prestep.COMMAND}") from error
     return confinement, stale

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The TCP ports that systemd listens at for libvirt's daemons.
 
-Source: ``ListenStream=`` in systemd.socket(5), and systemd.unit(5) for where
-units and the pieces that are added to them lie.
+Source: ``ListenStream=`` in systemd.socket(5); systemd.unit(5) for where units
+and their drop-ins are, and which of them counts; systemd.syntax(7).
 """
 
 import re
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from nova_vhard.host.root import HostRoot
 from nova_vhard.host.words import shown
 
+# Of two files of one name the first counts.
 _FOLDERS = (
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -19,10 +20,10 @@ _FOLDERS = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
-_UNIT = re.compile(r"(libvirtd|virt[a-z]+d)(-[a-z]+)?\.socket(\.d)?")
+_UNIT = re.compile(r"((?:libvirtd|virt[a-z]+d)(?:-[a-z]+)?\.socket)(?:\.d)?")
 _TLS = "-tls.socket"
 _ENABLED = "/etc/systemd/system/sockets.target.wants"
-_STREAM = re.compile(r"^\s*ListenStream\s*=\s*(\S+)\s*$", re.MULTILINE)
+_SECTION, _STREAM, _LISTEN = "[Socket]", "ListenStream", "Listen"
 _PORT = re.compile(r"(?:.*:)?([0-9]{1,5})")
 
 
@@ -35,10 +36,7 @@ class Units:
 
 
 def read(root: HostRoot, evidence: list[str]) -> Units:
-    """Return the ports that units name.
-
-    Also those that a piece takes back again: whether somebody listens there
-    is seen elsewhere.
+    """Return the ports that units name, with their drop-ins.
 
     :param evidence: gets them
     :raises Unreadable: if a unit cannot be read
@@ -59,30 +57,70 @@ def with_tls(root: HostRoot) -> list[str]:
 
 
 def _ports(root: HostRoot, tls: bool, evidence: list[str]) -> Iterator[int]:
-    for path in _paths(root, tls):
-        for stream in _STREAM.findall(root.read(path)):
+    """Yield the ports of the units.
+
+    :param tls: whether those of TLS, or the others
+    """
+    found = (
+        match[1]
+        for folder in _FOLDERS
+        for match in map(_UNIT.fullmatch, root.names(folder, missing_ok=True))
+        if match
+    )
+    for unit in dict.fromkeys(found):
+        if (_TLS in unit) is not tls:
+            continue
+        streams: list[tuple[str, str]] = []
+        for path in _files(root, unit):
+            for key, value in _listens(root.read(path)):
+                if not value:
+                    # Whatever was named until here is taken back.
+                    streams = []
+                elif key == _STREAM:
+                    streams.append((path, value))
+        for path, stream in streams:
             port = _PORT.fullmatch(stream)
             if port:
                 evidence.append(f"{path}: ListenStream = {shown(stream)}")
                 yield int(port[1])
 
 
-def _paths(root: HostRoot, tls: bool) -> Iterator[str]:
-    """Yield each unit, and each piece that is added to one.
+def _files(root: HostRoot, unit: str) -> list[str]:
+    """Return a unit and its drop-ins in the order in which systemd reads them.
 
-    :param tls: whether those of TLS, or the others
+    :returns: nothing of a unit that is masked
     """
-    for folder in _FOLDERS:
-        for name in filter(
-            _UNIT.fullmatch, root.names(folder, missing_ok=True)
-        ):
-            path = f"{folder}/{name}"
-            if (_TLS in name) is not tls or root.real(path) == "/dev/null":
-                continue
-            if name.endswith(".d"):
-                yield from (
-                    f"{path}/{item}"
-                    for item in root.names(path, missing_ok=True)
-                )
-            else:
-                yield path
+    places = [f"{folder}/{unit}" for folder in _FOLDERS]
+    result = [place for place in places if root.exists(place)][:1]
+    if any(_is_masked(root, path) for path in result):
+        return []
+    # Those of virtproxyd-.socket are for virtproxyd-tcp.socket as well, and
+    # those of socket for every socket.
+    name, dash, _ = unit.rpartition("-")
+    names = [unit, *([f"{name}-.socket"] if dash else [])]
+    folders = [f"{folder}/{each}.d" for folder in _FOLDERS for each in names]
+    added: dict[str, str] = {}
+    for folder in [*folders, *(f"{each}/socket.d" for each in _FOLDERS)]:
+        for item in root.names(folder, missing_ok=True):
+            if item.endswith(".conf"):
+                added.setdefault(item, f"{folder}/{item}")
+    paths = (path for _, path in sorted(added.items()))
+    return result + [path for path in paths if not _is_masked(root, path)]
+
+
+def _is_masked(root: HostRoot, path: str) -> bool:
+    return root.real(path) == "/dev/null" or not root.read(path)
+
+
+def _listens(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each setting of what a socket listens at: key and value."""
+    lines = [line.strip() for line in text.split("\n")]
+    # A comment does not end a line that goes on.
+    kept = (line for line in lines if not line.startswith(("#", ";")))
+    section = ""
+    for line in "\n".join(kept).replace("\\\n", " ").split("\n"):
+        key, _, value = (part.strip() for part in line.partition("="))
+        if line.startswith("["):
+            section = line
+        elif section == _SECTION and key.startswith(_LISTEN):
+            yield key, value

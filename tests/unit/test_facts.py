@@ -110,6 +110,7 @@ def test_the_keys_that_are_needed_and_no_other(command):
     ("uri", "transport"),
     [
         ("qemu+tls://%s/system", "tls"),
+        ("qemu+tls://%s/system?no_verify=1", ""),
         ("QEMU+TCP://%s/system", ""),
         ("qemu+libssh2://SECRET@%s/system", ""),
         ("SECRET", ""),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check-Virt-43: consoles of guests are on loopback, or encrypted."""
+"""Check-Virt-43: consoles are local, or encrypted and authenticated."""
 
 from nova_vhard.host import consoles, guests, mac, nova_facts, qemu_conf
 from nova_vhard.host.check import Answer, Check, Status
@@ -15,12 +15,13 @@ _GOOD = Answer(Status.PASS, "")
 
 
 class ConsoleEncrypted(Check):
-    """Nobody on the network reads what is typed on a guest's console.
+    """Nobody on the network gets to a guest's console without a login.
 
     =========  ===========================================================
     PASS       VNC and SPICE of each guest listen on loopback or a socket
-               of the host's, or talk TLS alone; or no guest runs, and the
-               settings of Nova and libvirt give the next one that
+               of the host's, or talk TLS alone and authenticate clients;
+               or no guest runs, and the settings of Nova and libvirt give
+               the next one that
     FAIL       one listens to the network without
     UNKNOWN    a guest or the settings cannot be seen
     =========  ===========================================================
@@ -28,22 +29,24 @@ class ConsoleEncrypted(Check):
 
     name = "console_encrypted"
     id = "Check-Virt-43"
-    title = "Consoles are on loopback, or encrypted"
+    title = "Consoles are local, or encrypted and authenticated"
     guide = (
         "Beyond the guide: passwords are typed on consoles, and whoever gets "
         "to one needs none"
     )
     meaning = (
         "By the command line of each QEMU that runs, its VNC and SPICE "
-        "servers listen on loopback or on a socket of the host's, or have "
-        "certificates and take no plain connection. Serial consoles are not "
-        "looked at."
+        "servers listen on loopback or on a socket of the host's, or take no "
+        "connection without TLS and without a client's certificate, SASL or "
+        "a password. Serial consoles are not looked at."
     )
     remediation = (
         "Set server_listen of [vnc] and [spice] in nova.conf to 127.0.0.1 "
-        "where the proxy runs on the host; elsewhere set vnc_tls = 1 in "
-        "qemu.conf and auth_schemes = vencrypt in [vnc]. Then stop and start, "
-        "or migrate away, the guests that are named."
+        "where the proxy runs on the host. Elsewhere set vnc_tls = 1 and "
+        "vnc_tls_x509_verify = 1 in qemu.conf, auth_schemes = vencrypt in "
+        "[vnc], and give the proxy a client's certificate "
+        "(vencrypt_client_cert, vencrypt_client_key). Then stop and start, or "
+        "migrate away, the guests that are named."
     )
 
     def answer(self, host: Host, evidence: list[str]) -> Answer:
@@ -79,7 +82,7 @@ def _judge(host: Host, guest: Guest, evidence: list[str]) -> Answer:
     broken = any(not item.closed for item in each)
     lines = [
         f"{path}: {item.kind} {shown(item.where)}, "
-        f"{'closed' if item.closed else 'open'} ({who})"
+        f"{item.gap or 'closed'} ({who})"
         for item in each
     ] or [f"{path}: no console ({who})"]
     # A report has room for some lines only: the worst come first.
@@ -115,7 +118,7 @@ def _nobody(host: Host, evidence: list[str]) -> Answer:
 
 
 def _by_tls(host: Host, evidence: list[str]) -> bool:
-    """Return whether libvirt gives VNC servers TLS.
+    """Return whether libvirt gives VNC servers TLS and authentication.
 
     :raises Unreadable: if a daemon has not read what the file says
     """
@@ -123,4 +126,9 @@ def _by_tls(host: Host, evidence: list[str]) -> bool:
     if any(each.stale for each in read):
         text = "was changed since libvirt's daemon started"
         raise unreadable(qemu_conf.PATH, text, mac.NOT_READ)
-    return all(each.confinement.vnc_tls for each in read)
+    settings = [each.confinement for each in read]
+    return all(
+        it.vnc_tls
+        and (it.vnc_tls_x509_verify or it.vnc_sasl or it.vnc_password)
+        for it in settings
+    )

@@ -10,8 +10,9 @@ class MacConfinement(Check):
     """libvirt's security driver is SELinux or AppArmor, and it is enforced.
 
     =========  ===========================================================
-    PASS       libvirt has such a driver, the kernel enforces it, no domain
-               for guests is permissive, and qemu.conf confines by default
+    PASS       libvirt has such a driver, the kernel enforces it, neither
+               SELinux's domain nor AppArmor's template for guests lets
+               everything pass, and qemu.conf confines by default
     FAIL       one of these is not so
     UNKNOWN    no answer of libvirt, or something cannot be read
     =========  ===========================================================
@@ -23,7 +24,8 @@ class MacConfinement(Check):
     guide = "Mandatory access controls"
     meaning = (
         "libvirt has SELinux or AppArmor as its security driver, the "
-        "kernel enforces it, for the domain of guests too, and qemu.conf "
+        "kernel enforces it, for the domain or the profile of guests too, "
+        "and qemu.conf "
         "confines a guest of which nothing is said. Whether a guest of "
         "which something else is said is refused "
         "(security_require_confined) stands in the evidence."

@@ -6,6 +6,7 @@ it is a secret: three settings of qemu.conf, AppArmor's mode, what the
 event logs of TPMs make of their PCRs.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -43,6 +44,9 @@ def qemu(root: HostRoot) -> str:
         text = "two of libvirt's daemons have different ones"
         raise unreadable(qemu_conf.PATH, text)
     result: dict[str, object] = {**asdict(each[0])}
+    with contextlib.suppress(Unreadable):
+        flags = {flag for it in targets for flag in apparmor.flags(it.root)}
+        result[apparmor.FLAGS] = sorted(flags)
     if targets[0].root.exists(qemu_conf.PATH):
         result[qemu_conf.CHANGED] = targets[0].root.changed(qemu_conf.PATH)
     if any(target.pid for target in targets):

@@ -8,10 +8,17 @@ import socket
 
 import pytest
 
-from nova_vhard.host import consoles, libvirt, listeners, report
+from nova_vhard.host import (
+    consoles,
+    libvirt,
+    listeners,
+    report,
+    socket_units,
+)
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot
+from nova_vhard.host.socket_units import Units
 from tests.trees import FACTS, build, facts
 from tests.unit.host.hardened import (
     ANY,
@@ -117,6 +124,7 @@ CONF = "/etc/libvirt/libvirtd.conf"
 UNIT = "/etc/systemd/system/libvirtd-tcp.socket"
 PROXY = "/etc/libvirt/virtproxyd.conf"
 TLS = "/etc/systemd/system/virtproxyd-tls.socket"
+STREAM = "[Socket]\nListenStream={}\n"
 WANTS = "/etc/systemd/system/sockets.target.wants"
 
 
@@ -206,8 +214,8 @@ def daemon(*listening, words=(), **more):
             {
                 **daemon((ANY, 17000, 1)),
                 UNIT: "-> /dev/null",
-                UNIT.replace("-tcp", "-tls"): "ListenStream=17000\n",
-                UNIT.replace("-tcp", ""): "ListenStream=/run/x-sock\n",
+                UNIT.replace("-tcp", "-tls"): "[Socket]\nListenStream=17000\n",
+                UNIT.replace("-tcp", ""): "[Socket]\nListenStream=/run/x\n",
             },
             PASS,
         ),
@@ -239,7 +247,7 @@ def daemon(*listening, words=(), **more):
                 {
                     **daemon((ANY, 443, 7)),
                     "/proc/50/fd/9": "-> socket:[7]",
-                    f"{TLS}.d/x.conf": "ListenStream=443\n",
+                    f"{TLS}.d/x.conf": "[Socket]\nListenStream=443\n",
                     CONF: text,
                 },
                 status,
@@ -265,7 +273,7 @@ def daemon(*listening, words=(), **more):
                 (ANY, 16514, {}, FAIL),
                 (LOOPBACK, 16514, {}, PASS),
                 (ANY, 443, {}, PASS),
-                (ANY, 443, {f"{TLS}.d/x.conf": "ListenStream=443\n"}, FAIL),
+                (ANY, 443, {f"{TLS}.d/x.conf": STREAM.format(443)}, FAIL),
                 (ANY, 16514, {PROXY: "auth_tls = many\n"}, UNKNOWN),
                 # The sockets of another one are those that are opened.
                 (ANY, 16514, {f"{WANTS}/virtproxyd-tls.socket": ""}, FAIL),
@@ -303,6 +311,87 @@ def test_libvirts_listeners(tmp_path, content, status):
     for path in (tmp_path / "etc").rglob("*.conf"):
         os.utime(path, (1, 1))
     assert run("libvirt_not_exposed", root).status is status
+
+
+VENDOR = "/usr/lib/systemd/system/libvirtd-tcp.socket"
+RESET = "[Socket]\nListenStream=\n"
+
+
+@pytest.mark.parametrize(
+    ("units", "ports"),
+    [
+        ({VENDOR: STREAM.format(1)}, {1}),
+        ({VENDOR: STREAM.format(1), UNIT: STREAM.format(2)}, {2}),
+        ({VENDOR: STREAM.format(1), UNIT: "-> /dev/null"}, set()),
+        ({VENDOR: STREAM.format(1), UNIT: ""}, set()),
+        ({UNIT: "[Socket]\nListenStream=1\nListenStream=[::]:2\n"}, {1, 2}),
+        ({UNIT: "[Socket]\n  ListenStream\t=  0.0.0.0:1 \n"}, {1}),
+        ({UNIT: "[Socket]\nListenStream= \\\n  1\n"}, {1}),
+        ({UNIT: "[Socket]\nListenStream= \\\n# 1\n; 2\n  3\n"}, {3}),
+        ({UNIT: "[Socket]\n# \\\nListenStream=1\n"}, {1}),
+        ({UNIT: "[Unit]\nListenStream=1\n[Socket]\n"}, set()),
+        ({UNIT: "ListenStream=1\n"}, set()),
+        # Taken back, and what comes behind.
+        ({UNIT: f"{STREAM.format(1)}ListenStream=\n"}, set()),
+        ({UNIT: f"{STREAM.format(1)}ListenStream=\nListenStream=2\n"}, {2}),
+        ({UNIT: f"{STREAM.format(1)}ListenDatagram=\n"}, set()),
+        ({VENDOR: STREAM.format(1), f"{UNIT}.d/x.conf": RESET}, set()),
+        ({UNIT: STREAM.format(1), f"{VENDOR}.d/x.conf": RESET}, set()),
+        (
+            {
+                VENDOR: STREAM.format(1),
+                f"{UNIT}.d/20.conf": STREAM.format(3),
+                f"{VENDOR}.d/10.conf": f"{RESET}ListenStream=2\n",
+            },
+            {2, 3},
+        ),
+        (
+            {
+                VENDOR: STREAM.format(1),
+                f"{UNIT}.d/10.conf": STREAM.format(3),
+                f"{VENDOR}.d/20.conf": f"{RESET}ListenStream=2\n",
+            },
+            {2},
+        ),
+        # The first drop-in of a name counts, and masks the others.
+        (
+            {
+                UNIT: STREAM.format(1),
+                f"{UNIT}.d/x.conf": STREAM.format(2),
+                f"{VENDOR}.d/x.conf": RESET,
+            },
+            {1, 2},
+        ),
+        (
+            {
+                UNIT: STREAM.format(1),
+                f"{UNIT}.d/x.conf": "-> /dev/null",
+                f"{VENDOR}.d/x.conf": RESET,
+            },
+            {1},
+        ),
+        ({UNIT: STREAM.format(1), f"{UNIT}.d/x": RESET}, {1}),
+        # Those of more than one unit.
+        (
+            {
+                UNIT: STREAM.format(1),
+                "/etc/systemd/system/libvirtd-.socket.d/x.conf": RESET,
+            },
+            set(),
+        ),
+        (
+            {
+                UNIT: STREAM.format(1),
+                "/run/systemd/system/socket.d/x.conf": STREAM.format(2),
+            },
+            {1, 2},
+        ),
+        ({"/etc/systemd/system/other.socket": STREAM.format(1)}, set()),
+    ],
+)
+def test_drop_ins_as_systemd_merges_them(tmp_path, units, ports):
+    root = HostRoot(build(tmp_path, {**units, "/dev/null": ""}))
+    assert socket_units.read(root, []) == Units(frozenset(ports))
 
 
 def test_a_configuration_that_the_daemon_has_not_read(tmp_path):
@@ -379,6 +468,13 @@ def test_a_listener_of_this_process_is_read_as_it_is(family, address, local):
         assert mine.inode in listeners.sockets(HostRoot(), pid)
 
 
+X509 = (
+    '{{"qom-type":"tls-creds-x509","id":"t","dir":"/etc/pki/libvirt-vnc",'
+    '"endpoint":"server","verify-peer":{}}}'
+)
+OBJECT = ("-object", "rng-random,id=t", "-object", "iothread,id=u", "-name")
+
+
 @pytest.mark.parametrize(
     ("words", "closed"),
     [
@@ -388,7 +484,29 @@ def test_a_listener_of_this_process_is_read_as_it_is(family, address, local):
         (("-vnc", ":0"), [False]),
         (("--vnc", ":0"), [False]),
         (("-vnc", "vnc=unix:/run/x.sock"), [True]),
-        (("-vnc", "0.0.0.0:0,tls-creds=vnc-tls-creds0"), [True]),
+        # Encrypted is not authenticated.
+        (("-vnc", ":0,tls-creds=t"), [False]),
+        ((*OBJECT, "t", "-vnc", ":0,tls-creds=t"), [False]),
+        *(
+            (("-object", credentials, "-vnc", ":0,tls-creds=t"), [closed])
+            for credentials, closed in (
+                (X509.format("true"), True),
+                (X509.format("false"), False),
+                (X509.format("true").replace("x509", "anon"), False),
+                (X509.format("true").replace('"t"', '"u"'), False),
+                ("tls-creds-x509,id=t,endpoint=server", True),
+                ("tls-creds-x509,id=t,verify-peer=yes", True),
+                ("tls-creds-x509,id=t,verify-peer=off", False),
+                ("tls-creds-x509,id=t,verify-peer=no", False),
+            )
+        ),
+        (("-vnc", ":0,tls-creds=t,sasl=on"), [True]),
+        (("-vnc", ":0,tls-creds=t,sasl"), [True]),
+        (("-vnc", ":0,tls-creds=t,sasl=off"), [False]),
+        (("-vnc", ":0,tls-creds=t,password=on"), [True]),
+        (("-vnc", ":0,tls-creds=t,password=off"), [False]),
+        (("-vnc", ":0,tls-creds=t,password-secret=s"), [True]),
+        (("-vnc", ":0,password=on,sasl=on"), [False]),
         (("-vnc", "none"), []),
         (("-display", "vnc=:0"), [False]),
         (("-display", "none"), []),
@@ -412,8 +530,16 @@ def test_a_listener_of_this_process_is_read_as_it_is(family, address, local):
         (("-vnc", "127.0.0.1:0,websocket=0.0.0.0:5700"), [True, False]),
         (("-vnc", "127.0.0.1:0,websocket=:5700"), [True, False]),
         (("-vnc", "127.0.0.1:0,vnc=0.0.0.0:1"), [True, False]),
-        (("-vnc", ":0,tls-creds=t,vnc=:1"), [True, True]),
+        (("-vnc", ":0,tls-creds=t,vnc=:1"), [False, False]),
+        (("-vnc", ":0,tls-creds=t,sasl=on,vnc=:1"), [True, True]),
+        (("-vnc", "127.0.0.1:0,tls-creds=t,vnc=:1"), [True, False]),
         (("-spice", "unix=on,addr=/run/x.sock"), [True]),
+        (("-spice", "tls-port=1,disable-ticketing=on"), [False]),
+        (("-spice", "tls-port=1,disable-ticketing"), [False]),
+        (("-spice", "tls-port=1,disable-ticketing=off"), [True]),
+        (("-spice", "tls-port=1,disable-ticketing=on,sasl=on"), [True]),
+        (("-spice", "port=1,addr=::1,disable-ticketing=on"), [True]),
+        (("-spice", "gl=on,disable-ticketing=on"), [True]),
         (("-vnc", ":0", "-spice", "port=1,addr=127.0.0.1"), [False, True]),
         ((), []),
     ],
@@ -441,9 +567,26 @@ NONE = {"enabled": False, "server_listen": "10.0.0.1"}
         ({}, "", PASS),
         ({"vnc": NONE}, "", PASS),
         ({"vnc": VNC}, "", FAIL),
-        ({"vnc": VNC}, "vnc_tls = 1\n", PASS),
+        ({"vnc": VNC}, "vnc_tls = 1\n", FAIL),
+        ({"vnc": VNC}, "vnc_tls_x509_verify = 1\n", FAIL),
+        ({"vnc": VNC}, "vnc_tls = 1\nvnc_tls_x509_verify = 0\n", FAIL),
+        ({"vnc": VNC}, "vnc_tls = 1\nvnc_tls_x509_verify = 1\n", PASS),
+        ({"vnc": VNC}, "vnc_tls = 1\ndefault_tls_x509_verify = 1\n", PASS),
+        (
+            {"vnc": VNC},
+            "vnc_tls = 1\ndefault_tls_x509_verify = 1\n"
+            "vnc_tls_x509_verify = 0\n",
+            FAIL,
+        ),
+        ({"vnc": VNC}, "vnc_tls = 1\nvnc_sasl = 1\n", PASS),
+        ({"vnc": VNC}, 'vnc_tls = 1\nvnc_password = "x"\n', PASS),
+        ({"vnc": VNC}, 'vnc_sasl = 1\nvnc_password = "x"\n', FAIL),
         ({"spice": VNC}, "", FAIL),
-        ({"vnc": VNC, "spice": VNC}, "vnc_tls = 1\n", FAIL),
+        (
+            {"vnc": VNC, "spice": VNC},
+            "vnc_tls = 1\nvnc_tls_x509_verify = 1\n",
+            FAIL,
+        ),
     ],
 )
 def test_without_a_guest_the_settings_are_what_there_is(

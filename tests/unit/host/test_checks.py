@@ -181,6 +181,16 @@ def test_no_check_passes_under_xen_but_in_a_virtual_machine(
     assert (set(statuses.values()) == {UNKNOWN}) is (status is UNKNOWN)
 
 
+def test_amds_iommu_is_not_its_virtualization_of_the_processor(tmp_path):
+    """That is SVM: whoever switches it on has no IOMMU yet."""
+    empty = dict.fromkeys(("/sys/kernel/iommu_groups", "/sys/class/iommu"))
+    content = {**without(GOOD, *empty), **empty}
+    content["/proc/cpuinfo"] = "vendor_id\t: AuthenticAMD\n"
+    result = run("iommu", build(tmp_path, content))
+    assert result.status is FAIL
+    assert "AMD-Vi" in result.remediation and "SVM" not in result.remediation
+
+
 @pytest.mark.parametrize(
     "path",
     [

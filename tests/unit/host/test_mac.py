@@ -8,10 +8,11 @@ import re
 
 import pytest
 
-from nova_vhard.host import libvirt, qemu_conf, report
+from nova_vhard.host import apparmor, libvirt, qemu_conf, report
 from nova_vhard.host.check import Status
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.running import Target
 from nova_vhard.node.reporter import facts_qemu
 from tests.trees import build, capture
 from tests.unit.host import mac_trees
@@ -232,6 +233,66 @@ def test_apparmor_that_is_not_enforced(tmp_path, path, text):
     assert run("mac_guests", root).status is FAIL
 
 
+TEMPLATE = """\
+# profile LIBVIRT_TEMPLATE flags=(complain) {{
+#include <tunables/global>
+
+profile LIBVIRT_TEMPLATE {} {{
+  #include <abstractions/libvirt-qemu>
+  # flags=(unconfined)
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "status"),
+    [
+        ("", PASS),
+        ("flags=(attach_disconnected)", PASS),
+        ("flags=(enforce)", PASS),
+        ("flags=(kill, attach_disconnected)", PASS),
+        ("flags=(complain)", FAIL),
+        ("flags=(attach_disconnected,complain)", FAIL),
+        ("flags = ( attach_disconnected, complain )", FAIL),
+        ("(complain)", FAIL),
+        ("\n    flags=(unconfined)", FAIL),
+        ("flags=(default_allow)", FAIL),
+        ("flags=(prompt)", FAIL),
+        ("} x {", UNKNOWN),
+    ],
+)
+def test_what_profiles_of_guests_are_made_from(tmp_path, flags, status):
+    root = mac_trees.apparmor("require-confined", tmp_path)
+    build(root, {apparmor.TEMPLATE: TEMPLATE.format(flags)})
+    assert run("mac_confinement", root).status is status
+    # The guest that runs has its own.
+    assert run("mac_guests", root).status is PASS
+
+
+@pytest.mark.parametrize(
+    ("left", "status"),
+    [
+        ({"apparmor_template": ["attach_disconnected"]}, PASS),
+        ({"apparmor_template": ["complain"]}, FAIL),
+        ({}, UNKNOWN),
+        (None, UNKNOWN),
+    ],
+)
+def test_the_template_in_a_container_comes_from_the_pre_step(
+    tmp_path, left, status
+):
+    content = {} if left is None else {"/run/nova-vhard/qemu.json": left}
+    texts = {path: json.dumps(text) for path, text in content.items()}
+    host = Host(HostRoot(build(tmp_path, texts)))
+    target = Target(host.root, apparmor.TEMPLATE, "", place=("0:9", "/x"))
+    if status is UNKNOWN:
+        with pytest.raises(Unreadable):
+            apparmor.template(host, target)
+    else:
+        flags = set(apparmor.template(host, target))
+        assert bool(flags & apparmor.LOOSE) is (status is FAIL)
+
+
 MODE = "/sys/module/apparmor/parameters/mode"
 
 
@@ -376,7 +437,8 @@ def test_a_host_without_qemu_conf_has_the_defaults(tmp_path):
 def test_the_pre_step_leaves_what_an_ordinary_user_needs(tmp_path):
     root = mac_trees.apparmor("require-confined", tmp_path)
     text = (root / "etc/libvirt/qemu.conf").read_text()
-    mac_trees.qemu_conf(root, f'{text}\nspice_password = "SECRET"\n')
+    mac_trees.qemu_conf(root, f'{text}\nvnc_password = "SECRET"\n')
+    build(root, {apparmor.TEMPLATE: TEMPLATE.format("flags=(complain)")})
     left = facts_qemu.qemu(HostRoot(str(root)))
     assert json.loads(left) == {
         "security_driver": ["apparmor"],
@@ -387,6 +449,10 @@ def test_the_pre_step_leaves_what_an_ordinary_user_needs(tmp_path):
         "namespaces": ["mount"],
         "migrate_tls_force": False,
         "vnc_tls": False,
+        "vnc_tls_x509_verify": False,
+        "vnc_sasl": False,
+        "vnc_password": True,
+        "apparmor_template": ["complain", "flags"],
         "changed": int((root / "etc/libvirt/qemu.conf").stat().st_mtime),
     }
     mac_trees.qemu_conf(root, "security_driver\n")
