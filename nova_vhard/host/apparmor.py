@@ -86,13 +86,7 @@ def mode(host: Host) -> str:
     except Unreadable as error:
         if error.missing:
             return ENFORCE
-    try:
-        result = prestep.left(host, prestep.KERNEL)[FACT]
-    except Unreadable as error:
-        raise prestep.without(error, MODE) from error
-    except KeyError as error:
-        raise prestep.invalid(MODE, f"not from {prestep.COMMAND}") from error
-    return str(result)
+    return str(prestep.fact(host, prestep.KERNEL, FACT, MODE))
 
 
 def flags(root: HostRoot) -> list[str]:
@@ -100,14 +94,10 @@ def flags(root: HostRoot) -> list[str]:
 
     :raises Unreadable: if it cannot be read or understood
     """
-    try:
-        text = root.read(TEMPLATE)
-    except Unreadable as error:
-        # Without it virt-aa-helper makes no profile, and libvirt starts none
-        # of its guests.
-        if error.missing:
-            return []
-        raise
+    text = root.maybe(TEMPLATE)
+    if text is None:
+        # virt-aa-helper makes no profile without it, and no guest starts.
+        return []
     header = _HEADER.search(_COMMENT.sub("", text))
     if not header:
         raise unreadable(TEMPLATE, "it has no profile LIBVIRT_TEMPLATE")
@@ -121,11 +111,4 @@ def template(host: Host, target: Target) -> list[str]:
     """
     if not target.place:
         return flags(target.root)
-    try:
-        return list(prestep.left(host, prestep.QEMU)[FLAGS])
-    except Unreadable as error:
-        raise prestep.without(error, TEMPLATE) from error
-    except (KeyError, TypeError) as error:
-        raise prestep.invalid(
-            TEMPLATE, f"not from {prestep.COMMAND}"
-        ) from error
+    return list(prestep.fact(host, prestep.QEMU, FLAGS, TEMPLATE))

@@ -78,12 +78,7 @@ def apart(host: Host, evidence: list[str]) -> Answer:
 
 def _control(root: HostRoot) -> str:
     """Return how the kernel switches threads; empty where it does not."""
-    try:
-        return root.read(CONTROL)[:20]
-    except Unreadable as error:
-        if error.missing:
-            return ""
-        raise
+    return (root.maybe(CONTROL) or "")[:20]
 
 
 def _by_topology(host: Host, evidence: list[str]) -> Answer:
@@ -118,8 +113,6 @@ def _by_nova(host: Host, evidence: list[str]) -> Answer:
         evidence.append(f"Nova's sets of processors: {error}")
         text = "threads share cores, and Nova's settings cannot be read"
         return Answer(Status.UNKNOWN, text, error.step)
-    if facts.cpu_sets is None:
-        raise nova_facts.old(host)
     evidence += [
         f"{facts.path}: {name} = {shown(value, 100)}"
         for name, value in facts.cpu_sets.items()
@@ -238,12 +231,7 @@ def _is_off(root: HostRoot, number: int) -> bool:
 
     :raises Unreadable: if that cannot be told
     """
-    try:
-        return root.read(f"{CPUS}/cpu{number}/online") == "0"
-    except Unreadable as error:
-        if error.missing:
-            return False
-        raise
+    return root.maybe(f"{CPUS}/cpu{number}/online") == "0"
 
 
 def cpu_set(text: str) -> set[int]:

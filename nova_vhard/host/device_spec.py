@@ -26,7 +26,7 @@ from nova_vhard.host.pci_address import (
     quoted,
     read,
 )
-from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.root import HostRoot, unreadable
 
 NET = "/sys/class/net"
 
@@ -189,12 +189,7 @@ def _sees_cards(root: HostRoot) -> bool:
 
     In a network namespace of its own a reporter sees none of the host's.
     """
-    try:
-        names = root.names(NET)
-    except Unreadable as error:
-        if error.missing:
-            return False
-        raise
+    names = root.names(NET, missing_ok=True)
     return any(root.exists(f"{NET}/{name}/device") for name in names)
 
 

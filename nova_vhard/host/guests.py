@@ -164,17 +164,13 @@ def _stable(root: HostRoot, pid: str, apparmor: bool) -> Guest | None:
 
 def _command(root: HostRoot, path: str) -> list[str]:
     """Return the words of a command line; none of a process that ended."""
-    try:
-        text = root.read(f"{path}/cmdline")
-    except Unreadable as error:
-        if error.missing:
-            return []
-        raise
+    text = root.maybe(f"{path}/cmdline")
     return text.rstrip("\0").split("\0") if text else []
 
 
 def _is_guest(root: HostRoot, path: str, command: list[str]) -> bool:
-    names = _programs(root, path, command)
+    # Where only root sees the file that it runs: each name that it goes by.
+    names = _linked(root, path) or _called(root, path, command)
     if _CONTAINER in names:
         raise _IsContainer(path)
     started = all(_option(command, option) for option in _GIVEN)
@@ -182,14 +178,6 @@ def _is_guest(root: HostRoot, path: str, command: list[str]) -> bool:
         return False
     # By a machine without anything QEMU is asked for what it can do.
     return _option(command, "-machine").split(",")[0] != "none"
-
-
-def _programs(root: HostRoot, path: str, command: list[str]) -> list[str]:
-    """Return the name of the file that a process runs.
-
-    Where only root may see it: each name that the process goes by.
-    """
-    return _linked(root, path) or _called(root, path, command)
 
 
 def _linked(root: HostRoot, path: str) -> list[str]:

@@ -78,11 +78,7 @@ def _group(root: HostRoot, name: str, mediated: frozenset[str]) -> Group:
     devices = tuple(each for each in members if each not in mediated)
     if members and not devices:
         return Group(name, ())
-    return Group(name, devices, _is_noiommu(root, path))
-
-
-def _is_noiommu(root: HostRoot, path: str) -> bool:
-    return _optional(root, f"{path}/name") == NOIOMMU
+    return Group(name, devices, root.maybe(f"{path}/name") == NOIOMMU)
 
 
 def units(root: HostRoot) -> list[str]:
@@ -150,12 +146,3 @@ def _described(root: HostRoot, evidence: list[str]) -> Answer | None:
             return None
     text = "an SMMU that neither a device tree nor IORT describes"
     return Answer(Status.UNKNOWN, text, _FIRMWARE)
-
-
-def _optional(root: HostRoot, path: str) -> str | None:
-    try:
-        return root.read(path)
-    except Unreadable as error:
-        if error.missing:
-            return None
-        raise

@@ -127,8 +127,9 @@ class Loader:
     ) -> Iterator[str]:
         if "/" in name:
             # Any folder of libraries, as the loader was built for.
-            for folder in dict.fromkeys(map(_below_prefix, self._usual)):
-                yield folder.join(_LIB.split(name))
+            below = (each.removeprefix("/usr") for each in self._usual)
+            for folder in dict.fromkeys(below):
+                yield folder.lstrip("/").join(_LIB.split(name))
             return
         origin = posixpath.dirname(owner)
         for folder in facts.search:
@@ -137,10 +138,6 @@ class Loader:
         yield from self._cached.get(name, ())
         for folder in self._usual:
             yield f"{folder}/{name}"
-
-
-def _below_prefix(folder: str) -> str:
-    return folder.removeprefix("/usr").lstrip("/")
 
 
 def _usual(root: HostRoot) -> list[str]:

@@ -7,9 +7,8 @@ names.
 """
 
 import getopt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from nova_vhard.host import guests, socket_units, virconf
 from nova_vhard.host.guests import PROC
@@ -102,16 +101,9 @@ def _of_file(root: HostRoot, path: str, evidence: list[str]) -> Ports:
     except (TypeError, ValueError) as error:
         raise unreadable(path, shown(str(error))) from error
     evidence.append(f"{path}: tcp_port = {plain}, tls_port = {tls}")
-    return Ports(plain, tls, _lets_in_anybody(values))
-
-
-def _lets_in_anybody(values: Mapping[str, Any]) -> bool:
-    """Return whether certificates of clients are not looked at.
-
-    With SASL they have to log in instead.
-    """
+    # Without a look at a client's certificate; with SASL it has to log in.
     unverified = values.get("tls_no_verify_certificate", 0) != 0
-    return unverified and values.get("auth_tls") != "sasl"
+    return Ports(plain, tls, unverified and values.get("auth_tls") != "sasl")
 
 
 def is_stale(root: HostRoot, pid: str) -> bool:

@@ -64,7 +64,9 @@ def read(root: HostRoot, pid: str) -> list[Listener]:
         try:
             lines = islice(root.lines(path), 1, None)
             result += [
-                _listener(line, step) for line in lines if _listens(line)
+                _listener(line, step)
+                for line in lines
+                if line.split()[3] == _LISTEN
             ]
         except Unreadable as error:
             # A kernel without IPv6 has no second.
@@ -73,10 +75,6 @@ def read(root: HostRoot, pid: str) -> list[Listener]:
         except (ValueError, IndexError) as error:
             raise unreadable(path, "is not understood") from error
     return result
-
-
-def _listens(line: str) -> bool:
-    return line.split()[3] == _LISTEN
 
 
 def _listener(line: str, step: int) -> Listener:

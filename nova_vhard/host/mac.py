@@ -13,6 +13,7 @@ from nova_vhard.host.check import SILENT, UNREAD, Answer, Status, unread
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.running import Running
+from nova_vhard.host.words import few
 
 LSM = "/sys/kernel/security/lsm"
 
@@ -50,12 +51,29 @@ NOT_READ = (
 
 _GOOD = Answer(Status.PASS, "")
 
+# Characters of what is said of a guest.
+_LONG = 160
+
 
 def settle(answers: Iterable[Answer]) -> Answer:
     """Return the worst answer; a FAIL is certain and wins over UNKNOWN."""
     order = (Status.FAIL, Status.UNKNOWN, Status.PASS)
     return min(
         answers, key=lambda answer: order.index(answer[0]), default=_GOOD
+    )
+
+
+def settle_all(answers: list[Answer], bad: str, good: str) -> Answer:
+    """Return the worst answer, with each guest that fails.
+
+    :param bad: what is before their names
+    """
+    named = [each.reason for each in answers if each.status is Status.FAIL]
+    if named:
+        return Answer(Status.FAIL, f"{bad}{few(named, _LONG)}")
+    answer = settle(answers)
+    return (
+        Answer(Status.PASS, good) if answer.status is Status.PASS else answer
     )
 
 

@@ -73,18 +73,12 @@ def is_on(root: HostRoot, module: str, name: str, evidence: list[str]) -> bool:
     """
     on = False
     path = f"{MODULES}/{module}/parameters/{name}"
-    for place, value in (*_loaded(root, path), *_wanted(root, module, name)):
+    shown = root.maybe(path)
+    loaded = [] if shown is None else [(path, shown)]
+    for place, value in (*loaded, *_wanted(root, module, name)):
         evidence.append(f"{place}: {value}")
         on |= _is_true(value)
     return on
-
-
-def _loaded(root: HostRoot, path: str) -> Iterator[tuple[str, str]]:
-    try:
-        yield path, root.read(path)
-    except Unreadable as error:
-        if not error.missing:
-            raise
 
 
 def _wanted(
@@ -92,7 +86,7 @@ def _wanted(
 ) -> Iterator[tuple[str, str]]:
     """Yield each place that sets a parameter, and the words there."""
     wanted = f"{module}.{name}"
-    for word in _words_if_there(root):
+    for word in words(root) if root.exists(CMDLINE) else []:
         if _plain(word) == wanted:
             yield CMDLINE, word
     for path, line in _lines(root):
@@ -115,15 +109,6 @@ def _built_in(root: HostRoot, module: str) -> bool:
     except Unreadable:
         return False
     return any(_same(name.removesuffix(".ko")) == module for name in names)
-
-
-def _words_if_there(root: HostRoot) -> list[str]:
-    try:
-        return words(root)
-    except Unreadable as error:
-        if error.missing:
-            return []
-        raise
 
 
 def _plain(word: str) -> str:
@@ -151,8 +136,10 @@ def _lines(root: HostRoot) -> Iterator[tuple[str, str]]:
     """Yield path and line of modprobe's configuration."""
     seen: set[str] = set()
     for folder in _FOLDERS:
-        for name in _names(root, folder):
+        for name in root.names(folder, missing_ok=True):
             path = f"{folder}/{name}"
+            if not name.endswith(".conf"):
+                continue
             if name in seen or root.real(path) == "/dev/null":
                 seen.add(name)
                 continue
@@ -160,12 +147,3 @@ def _lines(root: HostRoot) -> Iterator[tuple[str, str]]:
             text = root.read(path).replace("\\\n", " ")
             for line in text.splitlines():
                 yield path, " ".join(line.split())
-
-
-def _names(root: HostRoot, folder: str) -> list[str]:
-    try:
-        return [name for name in root.names(folder) if name.endswith(".conf")]
-    except Unreadable as error:
-        if error.missing:
-            return []
-        raise

@@ -56,11 +56,11 @@ class NovaFacts:
     :ivar time: when the pre-step read nova.conf (ISO 8601, UTC)
     :ivar files: the configuration files that it read, in their order
     :ivar device_spec: ``[pci] device_spec``, each entry as it is written
+    :ivar cpu_sets: option to the processors that it gives to guests, of
+        those that are set
+    :ivar channels: what leaves the host
     :ivar mdev_types: ``[devices] enabled_mdev_types``; None from a pre-step
         that did not look
-    :ivar cpu_sets: option to the processors that it gives to guests, of
-        those that are set; None from a pre-step that did not look
-    :ivar channels: what leaves the host; likewise
     :ivar cpu_mode: ``[libvirt] cpu_mode``, empty if it is not set; None from
         a pre-step that did not read it
     :ivar hw_machine_type: ``[libvirt] hw_machine_type``, ``arch=machine``
@@ -81,9 +81,9 @@ class NovaFacts:
     force_config_drive: bool
     config_drive_format: str | None
     pointer_model: str | None
+    cpu_sets: Mapping[str, str]
+    channels: Channels
     mdev_types: tuple[str, ...] | None = None
-    cpu_sets: Mapping[str, str] | None = None
-    channels: Channels | None = None
     cpu_mode: str | None = None
     changed: float | None = None
 
@@ -154,9 +154,9 @@ def _facts(place: str, fields: dict[str, Any]) -> NovaFacts:
         force_config_drive=_typed(default["force_config_drive"], bool),
         config_drive_format=_typed(default["config_drive_format"], _TEXT),
         pointer_model=_typed(default["pointer_model"], _TEXT),
-        mdev_types=_mdev_types(fields),
         cpu_sets=_cpu_sets(fields),
         channels=_channels(fields),
+        mdev_types=_mdev_types(fields),
         cpu_mode=_cpu_mode(libvirt),
         changed=_typed(fields.get("changed"), _NUMBER),
     )
@@ -173,14 +173,12 @@ def _mdev_types(fields: dict[str, Any]) -> tuple[str, ...] | None:
     return None if devices is None else _texts(devices["enabled_mdev_types"])
 
 
-def _cpu_sets(fields: dict[str, Any]) -> dict[str, str] | None:
+def _cpu_sets(fields: dict[str, Any]) -> dict[str, str]:
     """Return the sets of processors that Nova takes for guests.
 
     ``vcpu_pin_set`` counts where ``cpu_dedicated_set`` is not set.
     """
-    compute = fields.get("compute")
-    if compute is None:
-        return None
+    compute = fields["compute"]
     shared = _typed(compute["cpu_shared_set"], _TEXT)
     dedicated = _typed(compute["cpu_dedicated_set"], _TEXT)
     legacy = _typed(fields["DEFAULT"]["vcpu_pin_set"], _TEXT)
@@ -192,14 +190,12 @@ def _cpu_sets(fields: dict[str, Any]) -> dict[str, str] | None:
     return {name: value for name, value in every.items() if value}
 
 
-def _channels(fields: dict[str, Any]) -> Channels | None:
+def _channels(fields: dict[str, Any]) -> Channels:
     """Return how migrations and consoles leave the host.
 
     Of the URI, which wins over the scheme, the scheme alone was kept: without
     either Nova takes TCP.
     """
-    if "vnc" not in fields:
-        return None
     libvirt = fields["libvirt"]
     uri = _typed(libvirt["live_migration_uri"], _TEXT) or ""
     scheme = _typed(libvirt["live_migration_scheme"], _TEXT)

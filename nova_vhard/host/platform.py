@@ -127,14 +127,7 @@ def is_xen(root: HostRoot) -> bool:
 
     :raises Unreadable: if that cannot be told
     """
-    try:
-        if root.read(_XEN) != "xen":
-            return False
-    except Unreadable as error:
-        if error.missing:
-            return False
-        raise
-    return not _is_machine(root)
+    return root.maybe(_XEN) == "xen" and not _is_machine(root)
 
 
 def _is_machine(root: HostRoot) -> bool:

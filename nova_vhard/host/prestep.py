@@ -39,6 +39,21 @@ def left(host: Host, name: str) -> dict[str, Any]:
     return result
 
 
+def fact(host: Host, name: str, key: str, path: str) -> Any:
+    """Return one fact that the pre-step left of what only root can read.
+
+    :param name: QEMU or KERNEL
+    :param path: the fact on the host
+    :raises Unreadable: if it left none
+    """
+    try:
+        return left(host, name)[key]
+    except Unreadable as error:
+        raise without(error, path) from error
+    except KeyError as error:
+        raise invalid(path, f"not from {COMMAND}") from error
+
+
 def invalid(path: str, reason: str) -> Unreadable:
     """Return the error for a file whose content makes no sense."""
     return Unreadable(path, OSError(errno.EINVAL, reason), STEP)

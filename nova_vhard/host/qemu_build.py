@@ -284,11 +284,9 @@ def _add_stacks(
             if guest.program.endswith(DELETED):
                 untold.append(str(error))
             continue
-        without += [f"{path}: {line}" for line in stacks if "x" in _mode(line)]
-
-
-def _mode(line: str) -> str:
-    return line.split()[1]
+        without += [
+            f"{path}: {line}" for line in stacks if "x" in line.split()[1]
+        ]
 
 
 def _counted(entries: list[Binary], asked: Property) -> list[str]:

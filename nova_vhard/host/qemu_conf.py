@@ -171,7 +171,11 @@ def read(
     result = []
     for target in targets:
         path, each = _of_target(host, target)
-        evidence += _lines(path, each.confinement, keys)
+        evidence += [
+            f"{path}: {key} = {_written(key, value)}"
+            for key, value in asdict(each.confinement).items()
+            if key in keys
+        ]
         result.append(each)
     return result
 
@@ -198,16 +202,6 @@ def _of_prestep(host: Host, target: Target | None) -> tuple[str, Read]:
     path = posixpath.join(host.run_dir, prestep.QEMU)
     result, stale = _left(host, path, target)
     return path, Read(result, stale)
-
-
-def _lines(
-    path: str, confinement: Confinement, keys: Collection[str]
-) -> list[str]:
-    return [
-        f"{path}: {key} = {_written(key, value)}"
-        for key, value in asdict(confinement).items()
-        if key in keys
-    ]
 
 
 def is_stale(root: HostRoot, target: Target) -> bool:

@@ -200,6 +200,18 @@ class HostRoot:
             left -= len(part)
         return b"".join(parts).decode("utf-8", "replace").strip()
 
+    def maybe(self, path: str) -> str | None:
+        """Return the text of a file, None if it is not there.
+
+        :raises Unreadable: if it cannot be read
+        """
+        try:
+            return self.read(path)
+        except Unreadable as error:
+            if error.missing:
+                return None
+            raise
+
     def changed(self, path: str) -> int:
         """Return when a file was changed last, in seconds since 1970.
 

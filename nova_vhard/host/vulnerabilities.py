@@ -70,7 +70,9 @@ def state(name: str, text: str, threads_apart: bool = False) -> State:
     :param threads_apart: whether no two guests have threads of one core
     """
     words = text.lower()
-    if name == _SPECTRE_V2 and _lacks_barrier(words):
+    # An x86 kernel that knows of no barrier between two guests.
+    x86 = name == _SPECTRE_V2 and any(word in words for word in _OF_X86)
+    if x86 and _BARRIER not in words:
         return State.OPEN
     for part in _BUT_FOR_GUESTS:
         words = words.replace(part, "not affected")
@@ -81,8 +83,3 @@ def state(name: str, text: str, threads_apart: bool = False) -> State:
     if words.startswith(_CLOSED) and "unknown" not in words:
         return State.CLOSED
     return State.UNKNOWN
-
-
-def _lacks_barrier(words: str) -> bool:
-    """Return whether an x86 kernel knows of no barrier between two guests."""
-    return _BARRIER not in words and any(word in words for word in _OF_X86)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from nova_vhard.common import pci as pci_text
 from nova_vhard.host import iommu, nova_facts, pci
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable, unreadable
+from nova_vhard.host.root import HostRoot, unreadable
 
 _DRIVERS = "/sys/bus/pci/drivers"
 _MDEV = "/sys/bus/mdev/devices"
@@ -64,8 +64,8 @@ def _has_drivers(root: HostRoot) -> bool:
     """Return whether the kernel's list of drivers has devices."""
     return any(
         pci_text.fields(name)
-        for driver in _names(root, _DRIVERS)
-        for name in _names(root, f"{_DRIVERS}/{driver}")
+        for driver in root.names(_DRIVERS, missing_ok=True)
+        for name in root.names(f"{_DRIVERS}/{driver}", missing_ok=True)
     )
 
 
@@ -76,7 +76,7 @@ def _vdpa(
 
     Nova offers one by the address of the function that it is made of.
     """
-    for name in _names(root, _VDPA):
+    for name in root.names(_VDPA, missing_ok=True):
         path = f"{_VDPA}/{name}"
         driver = root.link(f"{path}/driver")
         if driver != _FOR_GUESTS:
@@ -87,7 +87,7 @@ def _vdpa(
 
 def _mediated(host: Host) -> Iterator[tuple[str, bool]]:
     """Yield each mediated device, and whether Nova may hand its type out."""
-    names = _names(host.root, _MDEV)
+    names = host.root.names(_MDEV, missing_ok=True)
     if not names:
         return
     facts = nova_facts.read(host)
@@ -104,22 +104,15 @@ def _elsewhere(root: HostRoot) -> Iterator[tuple[str, bool]]:
 
     Such as one that a device tree or ACPI describes (``vfio-platform``).
     """
-    for bus in _names(root, _BUSES):
+    for bus in root.names(_BUSES, missing_ok=True):
         drivers = f"{_BUSES}/{bus}/drivers"
         if bus in _KNOWN_BUSES:
             continue
-        for driver in filter(pci.is_vfio, _names(root, drivers)):
+        for driver in filter(
+            pci.is_vfio, root.names(drivers, missing_ok=True)
+        ):
             place = f"{drivers}/{driver}"
-            for name in _names(root, place):
+            for name in root.names(place, missing_ok=True):
                 # A module is a link there as well.
                 if name != "module" and root.link(f"{place}/{name}"):
                     yield f"{place}/{name}", False
-
-
-def _names(root: HostRoot, path: str) -> list[str]:
-    try:
-        return root.names(path)
-    except Unreadable as error:
-        if error.missing:
-            return []
-        raise

@@ -9,7 +9,7 @@ from nova_vhard.host.listeners import is_local
 from nova_vhard.host.root import unreadable
 from nova_vhard.host.running import WHOLE_TABLE
 from nova_vhard.host.unseen import of_each
-from nova_vhard.host.words import few, shown
+from nova_vhard.host.words import shown
 
 _GOOD = Answer(Status.PASS, "")
 
@@ -57,18 +57,10 @@ class ConsoleEncrypted(Check):
             return _judge(host, guest, evidence)
 
         answers = of_each(host, evidence, judge)
-        return _settled(answers) if answers else _nobody(host, evidence)
-
-
-def _settled(answers: list[Answer]) -> Answer:
-    """Return the worst answer, with each guest that is open."""
-    bad = [each.reason for each in answers if each.status is Status.FAIL]
-    if bad:
-        return Answer(Status.FAIL, f"open to the network: {few(bad)}")
-    answer = mac.settle(answers)
-    text = f"consoles that nobody listens in on: all {len(answers)}"
-    good = Answer(Status.PASS, text)
-    return good if answer.status is Status.PASS else answer
+        if not answers:
+            return _nobody(host, evidence)
+        good = f"consoles that nobody listens in on: all {len(answers)}"
+        return mac.settle_all(answers, "open to the network: ", good)
 
 
 def _judge(host: Host, guest: Guest, evidence: list[str]) -> Answer:
@@ -100,8 +92,6 @@ def _nobody(host: Host, evidence: list[str]) -> Answer:
         text = "no guest is seen, nor every process (PID namespace, hidepid)"
         return Answer(Status.UNKNOWN, text, WHOLE_TABLE)
     facts = nova_facts.read(host)
-    if facts.channels is None:
-        raise nova_facts.old(host)
     listen = facts.channels.consoles
     evidence += [
         f"{facts.path}: [{kind}] server_listen = {shown(address)}"

@@ -29,8 +29,6 @@ _BUILD_IT = (
     "in qemu.conf libvirt refuses such a QEMU."
 )
 _OWN = "a mount namespace of its own"
-# Characters of a reason that a guest has.
-_LONG = 160
 
 
 class GuestCage(Check):
@@ -85,17 +83,10 @@ class GuestCage(Check):
         answers = of_each(host, evidence, judge)
         # A report has room for some lines only: the worst come first.
         evidence += [line for _, line in sorted(lines)]
-        return _settled(answers) if answers else _nobody(host, evidence)
-
-
-def _settled(answers: list[Answer]) -> Answer:
-    """Return the worst answer, with each guest that is not caged."""
-    bad = [each.reason for each in answers if each.status is Status.FAIL]
-    if bad:
-        return Answer(Status.FAIL, few(bad, _LONG))
-    answer = mac.settle(answers)
-    good = Answer(Status.PASS, f"guests that are caged: all {len(answers)}")
-    return good if answer.status is Status.PASS else answer
+        if not answers:
+            return _nobody(host, evidence)
+        good = f"guests that are caged: all {len(answers)}"
+        return mac.settle_all(answers, "", good)
 
 
 def _judge(

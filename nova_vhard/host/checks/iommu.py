@@ -9,7 +9,7 @@ from nova_vhard.host import (
 )
 from nova_vhard.host.check import Answer, Check, Status
 from nova_vhard.host.host import Host
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot
 
 _MODULE, _PARAMETER = "vfio", "enable_unsafe_noiommu_mode"
 
@@ -81,16 +81,13 @@ class Iommu(Check):
         if amiss:
             return amiss
         if not real:
-            return _nothing(root)
+            text = "no device is in an IOMMU group"
+            step = platform.remedy(root, platform.IOMMU_OFF)
+            return Answer(Status.FAIL, text, step)
         if not units:
             text = "devices are in groups, but no IOMMU is driven"
             return Answer(Status.UNKNOWN, text, _NO_UNIT)
         return _linked(root, real, evidence)
-
-
-def _nothing(root: HostRoot) -> Answer:
-    step = platform.remedy(root, platform.IOMMU_OFF)
-    return Answer(Status.FAIL, "no device is in an IOMMU group", step)
 
 
 def _linked(
@@ -126,9 +123,4 @@ def _bypasses(root: HostRoot, group: iommu.Group) -> bool:
 
     Older kernels do not say.
     """
-    try:
-        return root.read(f"{group.path}/type") == iommu.IDENTITY
-    except Unreadable as error:
-        if error.missing:
-            return False
-        raise
+    return root.maybe(f"{group.path}/type") == iommu.IDENTITY

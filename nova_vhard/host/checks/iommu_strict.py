@@ -66,33 +66,26 @@ class IommuStrict(Check):
     def answer(self, host: Host, evidence: list[str]) -> Answer:
         """Judge the type of every group."""
         root = host.root
-        groups = _with_devices(root)
+        groups = [
+            group
+            for group in iommu.groups(root)
+            if group.devices and not group.noiommu
+        ]
         strange = iommu.unverified(root, iommu.units(root), evidence)
         amiss = strange or translated.amiss(host, evidence)
         if amiss:
             return amiss
         if not groups:
-            return _without_groups(root, evidence)
+            evidence.append(f"{iommu.GROUPS}: no groups with devices")
+            text = "no device is in an IOMMU group"
+            step = platform.remedy(root, platform.IOMMU_OFF)
+            return Answer(Status.FAIL, text, step)
         types = _types(root, groups, evidence)
         return (
             _identity(types, evidence)
             or _behind_none(root, groups, evidence)
             or _of_types(set(types.values()))
         )
-
-
-def _with_devices(root: HostRoot) -> list[iommu.Group]:
-    return [
-        group
-        for group in iommu.groups(root)
-        if group.devices and not group.noiommu
-    ]
-
-
-def _without_groups(root: HostRoot, evidence: list[str]) -> Answer:
-    evidence.append(f"{iommu.GROUPS}: no groups with devices")
-    step = platform.remedy(root, platform.IOMMU_OFF)
-    return Answer(Status.FAIL, "no device is in an IOMMU group", step)
 
 
 def _types(

@@ -101,21 +101,14 @@ class MacImages(Check):
             text = "no running guest has an image on this host"
             return Answer(Status.NOT_APPLICABLE, text)
         count = len(answers)
-        answers.append(_enforced(host, labels, evidence))
+        # What the labels promise has to be enforced.
+        effective = (mac.effective, host, mac.SELINUX, labels.values())
+        answers.append(mac.attempt(*effective, evidence))
         answer = mac.settle(answers)
         if answer.status is Status.PASS:
             text = f"images with a label that is due: all {count}"
             return Answer(Status.PASS, text)
         return answer
-
-
-def _enforced(
-    host: Host, labels: Mapping[str, str], evidence: list[str]
-) -> Answer:
-    """Judge whether the kernel enforces what labels promise."""
-    return mac.attempt(
-        mac.effective, host, mac.SELINUX, labels.values(), evidence
-    )
 
 
 def _domain(

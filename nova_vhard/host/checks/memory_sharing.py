@@ -83,9 +83,5 @@ class MemorySharing(Check):
 
 def _counted(root: HostRoot, path: str) -> dict[str, str]:
     """Return how many pages are merged, where the kernel counts that."""
-    try:
-        return {path: root.read(path)}
-    except Unreadable as error:
-        if error.missing:
-            return {}
-        raise
+    text = root.maybe(path)
+    return {} if text is None else {path: text}

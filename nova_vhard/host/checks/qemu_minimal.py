@@ -140,8 +140,9 @@ def unwanted(
         if value not in expected.refused.get(kind, ())
         for device in served(kind, value, arch)
     }
-    for machine in _machines(expected, arch):
-        needed |= SELECTED.get(family(machine), frozenset())
+    for name, machine in expected.machine_types.items():
+        if arch in ("", name):
+            needed |= SELECTED.get(family(machine), frozenset())
     needed = needed.union(*(SELECTS.get(item, ()) for item in needed))
     result: Extra = {}
     for kind, value in _choices():
@@ -150,14 +151,6 @@ def unwanted(
                 if item in offered and part(item) not in needed:
                     result[item] = (*result.get(item, ()), (kind, value))
     return result
-
-
-def _machines(expected: Expected, arch: str) -> tuple[str, ...]:
-    """Return the machine types of the guests of an architecture."""
-    types = expected.machine_types
-    return tuple(
-        machine for name, machine in types.items() if arch in ("", name)
-    )
 
 
 def _choices() -> Iterator[Choice]:
