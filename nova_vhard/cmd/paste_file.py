@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 NAME = "vhard"
 _FACTORY = "paste.filter_factory"
-_HEADER = re.compile(r"\s*\[([^]]+)\]")
+_HEADER = re.compile(r"[ \t]*\[([^]]+)\]")
 
 #: Section name to its options.
 Sections = Mapping[str, Mapping[str, str]]
@@ -164,7 +164,7 @@ def remove(text: str, service: Service) -> str:
 def _without_section(text: str, name: str) -> str:
     """Cut out a section, and the blank line that set it off."""
     match = re.search(
-        rf"^\[{re.escape(name)}\][^\n]*(?:\n(?!\s*\[)[^\n]*)*",
+        rf"^\[{re.escape(name)}\][^\n]*(?:\n(?!(?:[ \t]*\n)*[ \t]*\[)[^\n]*)*",
         text,
         re.MULTILINE,
     )

@@ -162,17 +162,29 @@ class Libvirt:
 
     def _boot(self) -> None:
         """Start the daemons; libvirtd answers when this returns."""
-        config = self._place / "libvirtd.conf"
-        listen = ("--listen",) if self._tcp_port else ()
         try:
             self._prepare()
             self._start("virtlogd", "--pid-file", self._place / "virtlogd.pid")
-            pid_file = ("--pid-file", self.pid_file)
-            self._start("libvirtd", "--config", config, *pid_file, *listen)
+            self._start_libvirtd()
             self._wait()
         except BaseException:
             self._stop()
             raise
+
+    def _start_libvirtd(self) -> None:
+        config = self._place / "libvirtd.conf"
+        listen = ("--listen",) if self._tcp_port else ()
+        pid_file = ("--pid-file", self.pid_file)
+        self._start("libvirtd", "--config", config, *pid_file, *listen)
+
+    def restart(self) -> None:
+        """Start libvirtd again, as systemd does: it may end at once."""
+        process = self._running.pop()
+        process.terminate()
+        process.wait(_STOP)
+        # Later than what it is to read, by the kernel's seconds.
+        time.sleep(1)
+        self._start_libvirtd()
 
     def __exit__(self, *error: object) -> None:
         self._stop()

@@ -15,6 +15,8 @@ wanted=(
     checksec devscripts
     # Certificates for QEMU.
     openssl
+    # What remedies are applied with.
+    procps systemd
     # To compile libvirt-python, and the binaries of the tests.
     gcc libc6-dev libvirt-dev patchelf pkgconf
 )

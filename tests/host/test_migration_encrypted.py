@@ -7,12 +7,11 @@ against what goes by when a guest moves as Nova would move it by them.
 
 import contextlib
 import os
-import subprocess
 
 import libvirt
 import pytest
 
-from tests.host import daemon
+from tests.host import certificates, daemon
 from tests.host.guard import wait
 from tests.host.listener import Listener
 from tests.host.reporter import Reporter
@@ -25,28 +24,6 @@ _FLAGS = (
 _SECTOR, _BOOT_ADDRESS = 512, 0x7C00
 # hlt, and a jump back to it.
 _IDLE = b"\xf4\xeb\xfd"
-_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-_AUTHORITY = (
-    "basicConstraints=critical,CA:TRUE",
-    "keyUsage=critical,keyCertSign",
-)
-_LEAF = (
-    "basicConstraints=critical,CA:FALSE",
-    "keyUsage=critical,digitalSignature,keyEncipherment",
-    "subjectAltName=IP:127.0.0.1,DNS:localhost",
-)
-
-
-def certificate(folder, name, extensions, *signer):
-    """Make a key and a certificate for two days, as QEMU names them."""
-    added = [word for each in extensions for word in ("-addext", each)]
-    key = folder / f"{name}-key.pem"
-    command = ["openssl", "req", "-x509", *_KEY, "-days", "2"]
-    command += ["-subj", f"/CN={name}", *added, *signer, "-keyout", key]
-    command += ["-out", folder / f"{name}-cert.pem"]
-    subprocess.run(command, check=True, capture_output=True)
-    # QEMU's user reads them.
-    key.chmod(0o644)
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +31,7 @@ def hosts(place):
     """Two hosts whose QEMU has certificates."""
     folder = place / "pki"
     folder.mkdir()
-    certificate(folder, "ca", _AUTHORITY)
-    by = ("-CA", folder / "ca-cert.pem", "-CAkey", folder / "ca-key.pem")
-    for name in ("server", "client"):
-        certificate(folder, name, _LEAF, *by)
+    certificates.make(folder)
     config = folder / "qemu.conf"
     config.write_text(f'migrate_tls_x509_cert_dir = "{folder}"\n')
     mounts = {"/etc/libvirt/qemu.conf": config}

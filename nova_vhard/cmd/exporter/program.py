@@ -42,7 +42,7 @@ def _run(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
     :raises ValueError: with what is wrong, and how to put it right
     """
     # oslo.messaging loads eventlet, which warns of itself; nothing uses it.
-    warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
+    warnings.filterwarnings("ignore", r"\W*Eventlet is deprecated")
     try:
         import oslo_messaging
 

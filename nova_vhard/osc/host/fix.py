@@ -6,6 +6,7 @@ import copy
 import datetime
 import functools
 import importlib.resources
+import pathlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from osc_lib import exceptions
 
 from nova_vhard.common import files
 from nova_vhard.common.text import clean
-from nova_vhard.host import plugins
+from nova_vhard.host import plugins, virconf
 from nova_vhard.osc import output
 from nova_vhard.osc.host.listing import add_age
 from nova_vhard.placement.client import PlacementError
@@ -24,6 +25,10 @@ from nova_vhard.placement.fleet import HostPosture, fleet
 #: A name that Ansible can only take for that host: no pattern, no group of
 #: its own.
 _HOST = re.compile(r"(?!(?:all|ungrouped)\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+
+#: What edits libvirt's files on a host, and the variable that has it.
+_EDITOR = pathlib.Path(virconf.__file__)
+_VARIABLE = "vhard_virconf"
 
 _NEVER = "never"
 _FAIL = "FAIL"
@@ -41,6 +46,18 @@ _HEAD = """\
 # Hosts have their names of Placement: no group of your inventory may have the
 # name of one. A check counts when the host has reported again.
 """
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as it is."""
+
+
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, "|" if "\n" in text else None
+    ),
+)
 
 
 class FixHosts(output.Command):
@@ -85,7 +102,7 @@ class FixHosts(output.Command):
         except PlacementError as error:
             raise exceptions.CommandError(f"Placement: {error}") from error
         plays = _plays(_chosen(known, parsed_args.hosts))
-        text = yaml.safe_dump(plays, sort_keys=False, width=78)
+        text = yaml.dump(plays, Dumper=_Dumper, sort_keys=False, width=78)
         try:
             files.replace(parsed_args.ansible, f"{_HEAD}---\n{text}", 0o644)
         except OSError as error:
@@ -124,6 +141,7 @@ def _plays(hosts: Iterable[HostPosture]) -> list[dict[str, Any]]:
     :raises osc_lib.exceptions.CommandError: if a name could be misread
     """
     plays = []
+    variables = {_VARIABLE: _EDITOR.read_text("utf-8")}
     for host in hosts:
         tasks = [
             task
@@ -144,6 +162,7 @@ def _plays(hosts: Iterable[HostPosture]) -> list[dict[str, Any]]:
                 "name": f"What {host.name} could need",
                 "hosts": host.name,
                 "become": True,
+                "vars": variables if _VARIABLE in str(tasks) else {},
                 "tasks": tasks,
             }
         )

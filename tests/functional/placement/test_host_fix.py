@@ -3,6 +3,7 @@
 
 import datetime
 import io
+import pathlib
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from osc_lib import exceptions
 
 from nova_vhard.catalogue import results, traits
+from nova_vhard.host import virconf
 from nova_vhard.osc.host import fix
 
 COMPUTE = "COMPUTE_NODE"
@@ -63,6 +65,22 @@ def test_tasks_for_what_has_failed_and_nothing_else(cloud, write):
     every = [*first["tasks"], *other["tasks"]]
     assert all(task["tags"][0] == "never" for task in every)
     assert f"{len(every)} tasks for 2 hosts" in words
+    assert first["vars"] == other["vars"] == {}
+
+
+def test_what_edits_libvirts_files_comes_along_and_can_be_read(cloud, write):
+    cloud.host("a", failed(migration_encrypted="FAIL", kernel_aslr="FAIL"))
+    text, (play,), _ = write()
+    source = pathlib.Path(virconf.__file__).read_text()
+    assert play["vars"] == {"vhard_virconf": source}
+    assert "\n      def edit(" in text
+    (task,) = (each for each in play["tasks"] if "stdin" in str(each))
+    command = task["ansible.builtin.command"]
+    assert command["stdin"] == "{{ vhard_virconf }}"
+    assert command["argv"][-2:] == [
+        "/etc/libvirt/qemu.conf",
+        "migrate_tls_force=1",
+    ]
 
 
 def test_hosts_by_name(cloud, write):
