@@ -41,11 +41,11 @@ _STATEMENT = re.compile(
     re.DOTALL | re.ASCII,
 )
 
-# Daemon to its socket in /run/libvirt.
+# Daemon to where clients reach it.
 _SOCKETS = {
-    "libvirtd": "libvirt-sock",
-    "virtqemud": "virtqemud-sock",
-    "virtproxyd": "libvirt-sock",
+    "libvirtd": "/run/libvirt/libvirt-sock",
+    "virtqemud": "/run/libvirt/virtqemud-sock",
+    "virtproxyd": "/run/libvirt/libvirt-sock",
 }
 # Call 66 (REMOTE_PROC_AUTH_LIST) of libvirt's protocol, which needs no login.
 _CALL = struct.pack(">7I", 28, 0x20008086, 1, 66, 0, 0, 0)
@@ -182,7 +182,7 @@ def _is_back(name: str) -> bool:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(_PATIENCE)
             with contextlib.suppress(OSError):
-                client.connect(f"/run/libvirt/{_SOCKETS[name]}")
+                client.connect(_SOCKETS[name])
                 client.sendall(_CALL)
                 if client.recv(1):
                     return True

@@ -2,10 +2,13 @@
 """libvirt's configuration files: what an edit leaves of them."""
 
 import ast
+import contextlib
 import pathlib
 import re
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 import yaml
@@ -110,6 +113,72 @@ def test_it_runs_on_a_host_without_us(tmp_path):
     assert "line 1 is no setting" in run("user=").stderr
     file.unlink()
     assert run("user=").returncode == 1
+
+
+OLD, NEW = "a = 0\n", "a = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "left", "said"),
+    [
+        ((True,), NEW, ""),
+        ((False, True), OLD, "every file is as it was before"),
+        ((False, False), OLD, "it does not start with that"),
+    ],
+)
+def test_a_file_is_put_back_if_libvirt_does_not_come_back(
+    tmp_path, monkeypatch, answers, left, said
+):
+    file, other = tmp_path / "qemu.conf", tmp_path / "libvirtd.conf"
+    file.write_text(OLD)
+    other.write_text(NEW)
+    file.chmod(0o600)
+    given = iter(answers)
+
+    def systemctl(verb, *units):
+        return 0 if "libvirtd.service" in units else 3
+
+    monkeypatch.setattr(virconf, "_systemctl", systemctl)
+    monkeypatch.setattr(virconf, "_is_back", lambda name: next(given))
+    with contextlib.ExitStack() as stack:
+        if said:
+            stack.enter_context(pytest.raises(SystemExit, match=said))
+        virconf.main([str(file), str(other), "a=1"])
+    assert next(given, None) is None
+    assert (file.read_text(), other.read_text()) == (left, NEW)
+    (kept,) = tmp_path.glob("*~")
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (OLD, 0o600)
+
+
+@pytest.mark.parametrize(
+    ("answers", "back"), [([b"x"], True), ([b"", b"x"], True), ([], False)]
+)
+def test_a_daemon_is_back_when_it_answers_a_client(
+    tmp_path, monkeypatch, answers, back
+):
+    """One that ends closes the connection, or has no socket."""
+    path = tmp_path / "sock"
+    told = []
+    monkeypatch.setattr(virconf, "_SOCKETS", {"libvirtd": str(path)})
+    monkeypatch.setattr(virconf, "_systemctl", lambda *it: told.append(it))
+    monkeypatch.setattr(virconf.time, "sleep", lambda seconds: None)
+    with socket.socket(socket.AF_UNIX) as server:
+        if answers:
+            server.bind(str(path))
+            server.listen()
+
+        def serve():
+            for answer in answers:
+                client, _ = server.accept()
+                with client:
+                    assert len(client.recv(28)) == 28
+                    client.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert virconf._is_back("libvirtd") is back
+        thread.join()
+    assert told[-1] == ("restart", "libvirtd.service")
 
 
 _CROSSING = re.compile(r"(?:\A|(?<!\[)\^|\\n|\\A|(?<!\?)=)[(?:!]*\\s[*+?{]")
