@@ -13,7 +13,7 @@ from nova_vhard.host.check import SILENT, UNREAD, Answer, Status, unread
 from nova_vhard.host.host import Host
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.host.running import Running
-from nova_vhard.host.words import few
+from nova_vhard.host.words import few, shown
 
 LSM = "/sys/kernel/security/lsm"
 
@@ -189,6 +189,13 @@ def _domain(root: HostRoot, label: str, evidence: list[str]) -> Answer:
     return _GOOD
 
 
+def not_of_guests(who: str, label: selinux.Label) -> Answer:
+    """Return the answer on a domain that is not one of selinux.GUESTS."""
+    if label.type.startswith("svirt_"):
+        return Answer(Status.UNKNOWN, f"{who}, which was not verified")
+    return Answer(Status.FAIL, f"{who}, which is not a guest's domain")
+
+
 def confinement(host: Host, evidence: list[str]) -> Answer:
     """Judge whether the next guest that libvirt starts is confined."""
     return settle(
@@ -234,6 +241,11 @@ def _driver(host: Host, evidence: list[str]) -> Answer:
     ]
     if APPARMOR in result:
         answers.append(attempt(_template, host, evidence))
+    for label in map(selinux.parse, result.get(SELINUX, ())):
+        # /etc/selinux/*/contexts/virtual_domain_context names them.
+        if label and label.type not in selinux.GUESTS:
+            text = f"libvirt starts guests as {shown(label.type)}"
+            answers.append(not_of_guests(text, label))
     answer = settle(answers)
     if answer.status is Status.PASS:
         text = f"libvirt confines guests by {' and '.join(result)}"

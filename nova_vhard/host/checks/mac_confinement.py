@@ -33,7 +33,8 @@ class MacConfinement(Check):
     remediation = (
         "Enable SELinux or AppArmor in the kernel and set it to enforce "
         "(setenforce 1 and SELINUX=enforcing; apparmor=1); semanage "
-        "permissive -d svirt_t. In /etc/libvirt/qemu.conf take "
+        "permissive -d svirt_t; aa-enforce "
+        "/etc/apparmor.d/libvirt/TEMPLATE.qemu. In qemu.conf take "
         "security_driver out, set security_default_confined = 1 and "
         "security_require_confined = 1, and start libvirtd or virtqemud "
         "again."

@@ -143,10 +143,7 @@ def _domain(guest: guests.Guest, label: selinux.Label) -> Answer:
     """Judge SELinux' label of a guest."""
     who = shown(guest.name)
     if label.type not in selinux.GUESTS:
-        text = f"{who} runs as {shown(label.type)}"
-        if label.type.startswith("svirt_"):
-            return Answer(Status.UNKNOWN, f"{text}, which was not verified")
-        return Answer(Status.FAIL, f"{text}, which is not a guest's domain")
+        return mac.not_of_guests(f"{who} runs as {shown(label.type)}", label)
     if label.pair is None:
         return Answer(
             Status.FAIL, f"{who} has no pair of categories of its own"

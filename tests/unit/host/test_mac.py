@@ -473,6 +473,19 @@ def test_without_libvirt(tmp_path):
     assert run("mac_confinement", root, **gone).status is FAIL
 
 
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("svirt_t", PASS), ("svirt_x_t", UNKNOWN), ("unconfined_t", FAIL)],
+)
+def test_the_domain_that_libvirt_starts_guests_in(tmp_path, kind, status):
+    root = mac_trees.selinux(tmp_path)
+    file = root / "CMD/virsh-capabilities"
+    file.write_text(file.read_text().replace(":svirt_t:", f":{kind}:"))
+    answers = root / "CMD/selinux-access"
+    answers.write_text(answers.read_text().replace(":svirt_t:", f":{kind}:"))
+    assert run("mac_confinement", root).status is status
+
+
 def test_nobody_who_says_which_domains_are_permissive(tmp_path):
     root = mac_trees.selinux(tmp_path)
     mac_trees.drop(root, *ALL_BUT_GOOD)
