@@ -2,8 +2,8 @@
 """The pre-step's part about confinement: what only root can read of it.
 
 Each function returns the content of one file of the run directory. None of
-it is a secret: three settings of qemu.conf, AppArmor's mode, what the
-event logs of TPMs make of their PCRs.
+it is a secret: settings of qemu.conf, but no password; AppArmor's mode and the
+flags of its template; what the event logs of TPMs make of their PCRs.
 """
 
 import contextlib
