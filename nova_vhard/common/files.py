@@ -6,17 +6,20 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
+from errno import EEXIST
 
 
-def replace(path: str, text: str, mode: int = 0o600) -> None:
-    """Write a file in place of another, or none.
+def replace(
+    path: str, text: str, mode: int = 0o600, new: bool = False
+) -> None:
+    """Write a file in one step, and put it on the disk first.
 
-    It is on the disk before it gets its name. Its folder must be there. What
-    a kill leaves behind has a name of its own, ``.<name>.new``, and the next
-    write takes it.
+    Its folder must exist. A kill leaves ``.<name>.new`` at most, which the
+    next call for this path takes over.
 
     :param mode: permissions of the file
-    :raises OSError: if it could not be done; what was there is untouched
+    :param new: whether the path must be free; see ``create``
+    :raises OSError: if the file cannot be written; what was there is untouched
     """
     folder, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(folder, f".{name}.new")
@@ -27,6 +30,11 @@ def replace(path: str, text: str, mode: int = 0o600) -> None:
                 file.write(text.encode())
             os.fchmod(handle, mode)
             os.fsync(handle)
+            # Not os.link: a kill before the second unlink would leave two
+            # names of one file, and the next call would truncate both. Our
+            # writers hold the lock of the temporary file here.
+            if new and os.path.lexists(path):
+                raise FileExistsError(EEXIST, os.strerror(EEXIST), path)
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
@@ -36,21 +44,12 @@ def replace(path: str, text: str, mode: int = 0o600) -> None:
 
 
 def create(path: str, text: str, mode: int = 0o644) -> None:
-    """Write a file that is not there yet.
+    """Write a file whose path is free, as ``replace`` does.
 
-    :param mode: permissions of the file
-    :raises FileExistsError: if something has that name
-    :raises OSError: if it could not be done; then there is no file
+    :raises FileExistsError: if something has that name, a dangling link too
+    :raises OSError: if the file cannot be written; then there is none
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    temporary = f"{path}.{os.getpid()}.new"
-    try:
-        replace(temporary, text, mode)
-        os.link(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-    _sync(folder)
+    replace(path, text, mode, new=True)
 
 
 @contextlib.contextmanager

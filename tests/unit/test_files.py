@@ -12,17 +12,22 @@ import pytest
 from nova_vhard.common import files
 
 
-def test_what_a_kill_leaves_behind_is_taken_by_the_next_write(tmp_path):
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("write", [files.replace, files.create])
+def test_what_a_kill_leaves_is_taken_by_the_next_write(tmp_path, write, call):
+    """It may be a secret."""
     path = tmp_path / "state.json"
-    path.write_text("old")
+    before = {"state.json": "old"} if write is files.replace else {}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
     for _ in range(2):
         if not (pid := os.fork()):
-            os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
-            files.replace(str(path), "x" * 100)
+            setattr(os, call, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+            write(str(path), "x" * 100)
         os.waitpid(pid, 0)
-    assert sorted(os.listdir(tmp_path)) == [".state.json.new", "state.json"]
-    assert path.read_text() == "old"
-    files.replace(str(path), "new", mode=0o640)
+        left = {each.name: each.read_text() for each in tmp_path.iterdir()}
+        assert left == {**before, ".state.json.new": "x" * 100}
+    write(str(path), "new", mode=0o640)
     assert os.listdir(tmp_path) == ["state.json"]
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o640
@@ -168,26 +173,6 @@ def test_no_lock_of_another_user_is_waited_for(tmp_path, no_wait):
         with pytest.raises(OSError, match="somebody else"):
             files.replace(str(tmp_path / "state.json"), "new")
     assert theirs.read_text() == "theirs"
-
-
-@pytest.mark.parametrize("mode", [None, 0o600])
-def test_a_file_that_is_made_can_be_read_by_others_or_not(tmp_path, mode):
-    path = tmp_path / "made"
-    more = {} if mode is None else {"mode": mode}
-    files.create(str(path), "zwölf", **more)
-    assert path.read_text(encoding="utf-8") == "zwölf"
-    assert path.stat().st_mode & 0o777 == (mode or 0o644)
-    with pytest.raises(FileExistsError):
-        files.create(str(path), "other")
-    assert path.read_text(encoding="utf-8") == "zwölf"
-    assert os.listdir(tmp_path) == ["made"]
-
-
-def test_what_was_written_before_is_no_part_of_a_file(tmp_path):
-    path = tmp_path / "state.json"
-    (tmp_path / ".state.json.new").write_text("left by a kill")
-    files.replace(str(path), "")
-    assert path.read_bytes() == b""
 
 
 def test_a_writer_whose_file_has_gone_says_why_it_failed(
