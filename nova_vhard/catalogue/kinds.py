@@ -68,7 +68,8 @@ class DeviceKind:
         """
         text = value if isinstance(value, str) else str(value)
         if self.value_type == "bool":
-            return _canonical_bool(text)
+            # Nova's FlexibleBoolean: any other word is false.
+            return "true" if text.strip().lower() in _TRUE else "false"
         if self.value_type == "int":
             return _canonical_int(text)
         if not self.fold_case:
@@ -87,11 +88,6 @@ class DeviceKind:
 def is_boolean(value: object) -> bool:
     """Return whether a value says true or false, and not just nothing."""
     return str(value).strip().lower() in _BOOLEANS
-
-
-def _canonical_bool(text: str) -> str:
-    """Nova's FlexibleBoolean: what is none of these words is false."""
-    return "true" if text.strip().lower() in _TRUE else "false"
 
 
 def _canonical_int(text: str) -> str:

@@ -40,7 +40,11 @@ def replace(
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
             raise
-    _sync(folder)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def create(path: str, text: str, mode: int = 0o644) -> None:
@@ -85,11 +89,3 @@ def _is(path: str, handle: int) -> bool:
         return os.path.samestat(os.stat(path), os.fstat(handle))
     except FileNotFoundError:
         return False
-
-
-def _sync(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -59,7 +59,12 @@ class Router:
 
     def __init__(self, application: Any, judged: Collection[Method]) -> None:
         self._judged = frozenset(judged)
-        first, _ = routing.find(application, _routes, _SERVICE, _PLACE)
+        first, _ = routing.find(
+            application,
+            lambda app: hasattr(app, "map") or hasattr(app, "applications"),
+            _SERVICE,
+            _PLACE,
+        )
         if hasattr(first, "map"):
             self._twin, listed = None, [first]
             self._only = first
@@ -70,15 +75,15 @@ class Router:
                 (place, _Recorder(app)) for place, app in first.applications
             ]
         self._maps = {id(app): _map(app) for app in listed}
-        known = dict(self._controllers())
+        known = dict(
+            found
+            for mapper in filter(None, self._maps.values())
+            for found in _methods(mapper)
+        )
         lacking = sorted(map(str, self._judged - known.keys()))
         if lacking:
             text = f"this Glance has no {', '.join(lacking)}; see the releases"
             raise routing.NoRouter(f"{text} that nova-vhard supports")
-
-    def _controllers(self) -> Iterator[tuple[Method, Any]]:
-        for mapper in filter(None, self._maps.values()):
-            yield from _methods(mapper)
 
     def call(self, environ: Environ) -> Call | None:
         """Return what a request means; None for what is not looked at.
@@ -109,10 +114,6 @@ class Router:
             # of a path that does not begin with a slash
             raise routing.Unroutable(str(error)) from error
         return environ.get(_FOUND)
-
-
-def _routes(application: Any) -> bool:
-    return hasattr(application, "map") or hasattr(application, "applications")
 
 
 def _map(application: Any) -> Any:

@@ -59,13 +59,10 @@ def read(instance: Any) -> Server:
         base_image=properties.get("base_image_ref"),
         shelved_image=metadata.get("shelved_image_id"),
         offloaded=instance.vm_state == vm_states.SHELVED_OFFLOADED,
-        running=instance.vm_state != vm_states.STOPPED or _is_busy(instance),
+        # A task may be about to start it.
+        running=instance.vm_state != vm_states.STOPPED
+        or ("task_state" in instance and instance.task_state is not None),
     )
-
-
-def _is_busy(instance: Any) -> bool:
-    """Return whether Nova is at work on a server: it may start it."""
-    return "task_state" in instance and instance.task_state is not None
 
 
 def recorded(context: Any, instance: Any) -> Any:

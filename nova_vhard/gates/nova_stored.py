@@ -129,8 +129,17 @@ def _new(build: Any, request: HardwareRequest) -> HardwareRequest:
         for device in request.devices
         if device.name.partition("[")[0] not in listed
     ]
+    # Without the image's own disk on its default bus.
     more, drives = block_device.read(
-        [row for row in rows if not _is_own_root(row)], "block device"
+        [
+            row
+            for row in rows
+            if row["source_type"] != "image"
+            or row["destination_type"] != "local"
+            or row["device_type"] not in (None, "disk")
+            or row["disk_bus"]
+        ],
+        "block device",
     )
     if strutils.bool_from_string(build.instance.config_drive):
         drives.append(WANTED_CONFIG_DRIVE)
@@ -148,16 +157,6 @@ def _new(build: Any, request: HardwareRequest) -> HardwareRequest:
         other_files=tuple(
             Image().file() for row in rows if _is_other_file(row, request)
         ),
-    )
-
-
-def _is_own_root(row: Row) -> bool:
-    """Return whether a row is the image's own disk, on its default bus."""
-    return (
-        row["source_type"] == "image"
-        and row["destination_type"] == "local"
-        and row["device_type"] in (None, "disk")
-        and not row["disk_bus"]
     )
 
 

@@ -67,7 +67,12 @@ def filter_hosts(
                 _keep(host, good)
     if left:
         return (left if mode is Mode.ENFORCE else hosts), []
-    traced = any(_traced(host, asked) for host in hosts)
+    # Whether Placement was asked for the devices at all.
+    traced = any(
+        "" not in _gets(candidate["mappings"], asked)
+        for host in hosts
+        for candidate in host.allocation_candidates or ()
+    )
     failed = [_failed(mode, asked, traced)]
     return ([] if mode is Mode.ENFORCE else hosts), failed
 
@@ -97,14 +102,6 @@ def _reserves_used(host: Any) -> bool:
     return not ignored and nova_release.reads_all_settings(host)
 
 
-def _traced(host: Any, asked: list[Any]) -> bool:
-    """Return whether Placement was asked for the devices at all."""
-    return any(
-        "" not in _gets(candidate["mappings"], asked)
-        for candidate in host.allocation_candidates or ()
-    )
-
-
 def _gets(mappings: Mapping[str, list[str]], asked: list[Any]) -> set[str]:
     """Return the providers of each device, "" for one that is not said.
 
@@ -131,13 +128,10 @@ def _providers(host: Any) -> set[str]:
     for pool in pools:
         uuid = pool.get("rp_uuid")
         if uuid:
-            (good if _is_good(pool) else bad).add(uuid)
+            tag = str(pool.get(ONE_TIME_USE)).lower()
+            is_good = tag == "true" and pool.get("dev_type") in _WHOLE
+            (good if is_good else bad).add(uuid)
     return good - bad
-
-
-def _is_good(pool: Mapping[str, Any]) -> bool:
-    tag = str(pool.get(ONE_TIME_USE)).lower()
-    return tag == "true" and pool.get("dev_type") in _WHOLE
 
 
 def _keep(host: Any, good: list[Any]) -> None:
@@ -147,7 +141,11 @@ def _keep(host: Any, good: list[Any]) -> None:
 
 
 def _failed(mode: Mode, asked: list[Any], traced: bool) -> Violation:
-    functions = [item for item in asked if _is_function(item)]
+    functions = [
+        item
+        for item in asked
+        if any(spec.get("dev_type") in _FUNCTIONS for spec in item.spec or ())
+    ]
     text = NO_DEVICE if traced else NO_PLACEMENT
     if functions:
         text, asked = FUNCTION, functions
@@ -156,8 +154,3 @@ def _failed(mode: Mode, asked: list[Any], traced: bool) -> Violation:
     stated = text.format(names=names or "this server")
     message = Message(stated, source, ONE_TIME_USE)
     return Violation((PASSTHROUGH_REQUIRE,), message, mode)
-
-
-def _is_function(request: Any) -> bool:
-    specs = request.spec or ()
-    return any(spec.get("dev_type") in _FUNCTIONS for spec in specs)

@@ -45,7 +45,8 @@ def pages(
         if not isinstance(listed, list):
             raise exceptions.SDKException(f"no {key} in the answer to {path}")
         yield listed
-        if not listed or not _has_next(body.get(f"{key}_links")):
+        links = body.get(f"{key}_links") or ()
+        if not listed or all(link.get("rel") != "next" for link in links):
             return
         marker = [("marker", str(listed[-1]["id"]))]
 
@@ -70,7 +71,3 @@ def get(
     if not isinstance(body, dict):
         raise exceptions.SDKException(f"the answer to {path} is no object")
     return body
-
-
-def _has_next(links: Any) -> bool:
-    return any(link.get("rel") == "next" for link in links or ())

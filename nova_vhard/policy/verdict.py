@@ -25,7 +25,6 @@ from nova_vhard.policy.hardware import (
     DeviceChoice,
     Fault,
     HardwareRequest,
-    Passthrough,
 )
 from nova_vhard.policy.model import (
     DeviceRule,
@@ -468,22 +467,18 @@ def _passthrough(
         if not _in(allowed, item.name, item.synonyms):
             yield Violation(
                 (PASSTHROUGH_ALLOW,),
-                _choice(item),
+                DeviceChoice(
+                    kind=item.kind,
+                    value=item.name,
+                    source=item.source,
+                    setting=item.source,
+                    origin=PASSTHROUGH,
+                    synonyms=item.synonyms,
+                ),
                 mode,
                 allowed.listed,
                 count=item.count,
             )
-
-
-def _choice(asked: Passthrough) -> DeviceChoice:
-    return DeviceChoice(
-        kind=asked.kind,
-        value=asked.name,
-        source=asked.source,
-        setting=asked.source,
-        origin=PASSTHROUGH,
-        synonyms=asked.synonyms,
-    )
 
 
 def _never_one_time(

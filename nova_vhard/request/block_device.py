@@ -70,7 +70,8 @@ def read(
             continue
         kind = entry.get("device_type")
         bus = entry.get("disk_bus")
-        device = "disk" if _is_swap(entry) else str(kind)
+        # Nova makes a disk of swap, whatever its device_type.
+        device = "disk" if _SWAP.items() <= entry.items() else str(kind)
         if kind is not None:
             field = f"{place}.device_type"
             choices.append(_choice("device_type", kind, field, origin, holder))
@@ -81,11 +82,6 @@ def read(
         if str(bus) not in USED and device in _DEVICE:
             devices.append(Device(_DEVICE[device], place, place))
     return choices, devices
-
-
-def _is_swap(entry: Mapping[str, Any]) -> bool:
-    """Return whether Nova makes swap of it: a disk, whatever its kind."""
-    return all(entry.get(name) == value for name, value in _SWAP.items())
 
 
 def _listed(entries: Any, origin: str) -> list[Any] | None:

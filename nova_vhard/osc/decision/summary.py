@@ -2,7 +2,6 @@
 """openstack vhard decision summary: what enforcing would refuse."""
 
 import argparse
-from typing import Any
 
 from osc_lib import exceptions
 
@@ -10,7 +9,7 @@ from nova_vhard.common.text import clean
 from nova_vhard.osc import output
 from nova_vhard.osc.cells import Cell
 from nova_vhard.osc.decision import counts, log
-from nova_vhard.osc.decision.counts import BY, Group, Key, Summary
+from nova_vhard.osc.decision.counts import BY, Summary
 from nova_vhard.osc.decision.log import STDIN
 from nova_vhard.osc.offline import (
     OfflineLister,
@@ -89,7 +88,15 @@ class SummarizeDecisions(OfflineLister):
         self._report(result, len(rows), parsed_args.top)
         columns = (*(name.title() for name in parsed_args.by), *_COLUMNS)
         return columns, [
-            _row(key, group) for key, group in rows[: parsed_args.top]
+            (
+                *(Cell(name) for name in key),
+                group.requests,
+                group.refused,
+                group.would,
+                Cell(group.first),
+                Cell(group.last),
+            )
+            for key, group in rows[: parsed_args.top]
         ]
 
     def _report(self, read: log.Read, groups: int, top: int | None) -> None:
@@ -117,17 +124,6 @@ _NONE = (
     "nova-scheduler and glance-api, with lines of logger nova_vhard.decisions"
 )
 _COLUMNS = ("Requests", "Refused", "Would Be Refused", "First", "Last")
-
-
-def _row(key: Key, group: Group) -> tuple[Any, ...]:
-    return (
-        *(Cell(name) for name in key),
-        group.requests,
-        group.refused,
-        group.would,
-        Cell(group.first),
-        Cell(group.last),
-    )
 
 
 def _open_all(paths: list[str]) -> None:

@@ -24,14 +24,6 @@ _BY_NAME = ("properties",)
 _SCHEMAS = ("items", "additionalProperties", "propertyNames")
 
 
-def _policy() -> Schema:
-    return _published("Policy of nova-vhard", schema.SCHEMA)
-
-
-def _tests() -> Schema:
-    return _published("Tests of a policy of nova-vhard", case_schema.SCHEMA)
-
-
 def _cleaning() -> Schema:
     """Return that of a rules file, with the settings of installed steps."""
     steps = rules_file.installed_steps()
@@ -53,8 +45,10 @@ def _cleaning() -> Schema:
 
 #: Name of a kind of file to what makes its schema.
 SCHEMAS: dict[str, Callable[[], Schema]] = {
-    "policy": _policy,
-    "tests": _tests,
+    "policy": lambda: _published("Policy of nova-vhard", schema.SCHEMA),
+    "tests": lambda: _published(
+        "Tests of a policy of nova-vhard", case_schema.SCHEMA
+    ),
     "cleaning": _cleaning,
 }
 

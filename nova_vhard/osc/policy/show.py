@@ -22,7 +22,6 @@ from nova_vhard.osc.offline import (
 )
 from nova_vhard.osc.output import FAILED
 from nova_vhard.osc.policy.rows import (
-    Row,
     of_file,
     of_policy,
 )
@@ -208,15 +207,12 @@ class ShowPolicy(OfflineLister):
         except PolicyError as error:
             raise policies.failure(error) from error
         return ("Key", "Value", "Mode", "File", "Line"), [
-            _cells(row) for row in rows
+            (
+                spell(row.path),
+                Cell(row.value, row.none),
+                Cell(row.mode),
+                row.file,
+                Cell(row.line),
+            )
+            for row in rows
         ]
-
-
-def _cells(row: Row) -> tuple[Any, ...]:
-    return (
-        spell(row.path),
-        Cell(row.value, row.none),
-        Cell(row.mode),
-        row.file,
-        Cell(row.line),
-    )

@@ -33,7 +33,11 @@ def rows(
         {
             "id": item.id,
             "reason": item.reason,
-            "who": _who(item),
+            "who": [
+                f"{name}: {_listed(getattr(item, name))}"
+                for name in _SELECTORS
+                if getattr(item, name)
+            ],
             "rules": [
                 f"{rule}: {', '.join(values.listed)}"
                 for rule, values in item.rules.items()
@@ -42,14 +46,6 @@ def rows(
             "state": _state((item.until - today).days),
         }
         for item in sorted(exemptions, key=lambda exemption: exemption.until)
-    ]
-
-
-def _who(exemption: Exemption) -> list[str]:
-    return [
-        f"{name}: {_listed(getattr(exemption, name))}"
-        for name in _SELECTORS
-        if getattr(exemption, name)
     ]
 
 
