@@ -3,6 +3,7 @@
 
 import contextlib
 import logging
+import resource
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -70,6 +71,17 @@ def errors() -> Iterator[list[logging.LogRecord]]:
     handler = _Errors()
     with _handled(OURS, handler):
         yield handler.records
+
+
+@contextlib.contextmanager
+def no_files() -> Iterator[None]:
+    """Let the process open no further file (EMFILE)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @contextlib.contextmanager

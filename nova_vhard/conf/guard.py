@@ -30,9 +30,11 @@ OPTS = [
         help="Folder of the guard's own: what each guest last ran with, the "
         "last good policy, and what the hook does without an answer. It must "
         "outlive a restart of the host. Where it cannot be written an error "
-        "is logged and counted, and after a restart every guest counts as one "
-        "that had its devices before. The hook has this path in it: run "
-        "nova-vhard-guard install again after a change.",
+        "is logged and counted, and after a restart the guard knows what was "
+        "written last, or, without a file, takes every guest for one that "
+        "had its devices before. Where it cannot be read every guest counts "
+        "as new. The hook has this path in it: run nova-vhard-guard install "
+        "again after a change.",
     ),
     cfg.StrOpt(
         "run_dir",

@@ -53,7 +53,8 @@ OPTS = [
         "user must be able to write there. If it cannot, one warning is "
         "logged, an older copy is removed, and the last good policy is kept "
         "in memory only: after a restart with a broken policy file there is "
-        "then no policy.",
+        "then no policy. On a read-only file system the older copy stays, "
+        "and is then the policy.",
     ),
     cfg.StrOpt(
         "help_url",

@@ -5,11 +5,12 @@ What a binary was built with, or which devices it offers, stays as it is as
 long as the file does. A second round then opens no binary and starts none.
 """
 
+import contextlib
 import json
 import os
 from typing import Any
 
-from nova_vhard.common import files
+from nova_vhard.common import files, state
 from nova_vhard.common.log import get_logger
 
 LOG = get_logger(__name__)
@@ -89,13 +90,18 @@ class Cache:
                 LOG.warning("Results cannot be kept: %s", error)
 
     def _load(self) -> dict[str, Any]:
-        try:
-            with open(self._path, encoding="utf-8") as file:
-                content = json.loads(file.read(_LIMIT))
-            if content["version"] == self._version:
-                results: dict[str, Any] = dict(content["results"])
-                return results
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            # Made anew at the end.
-            return {}
+        # A file that is missing, unreadable or damaged is made anew.
+        with contextlib.suppress(OSError, ValueError):
+            return (
+                state.read(
+                    self._path,
+                    lambda content: (
+                        dict(content["results"])
+                        if content["version"] == self._version
+                        else None
+                    ),
+                    _LIMIT,
+                )
+                or {}
+            )
         return {}

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from nova_vhard.common import files, mounts, source
+from nova_vhard.common import files, mounts, source, state
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import MESSAGE_LIMIT, PolicyError
 from nova_vhard.common.text import clean
@@ -145,7 +145,7 @@ class PolicyFile:
         """Read the file; if it is invalid, keep the last valid policy."""
         reading = document.Reading(self.path, self._limit)
         if reading.policy is None:
-            self._fail(PolicyError(reading.problems), reading.cause)
+            self._fail(reading)
         else:
             self._accept(reading.policy)
             self._keep(reading.data)
@@ -168,20 +168,28 @@ class PolicyFile:
                 "%s says enabled: false. Nothing is refused.", self.path
             )
 
-    def _fail(self, error: PolicyError, cause: Exception | None) -> None:
+    def _fail(self, reading: document.Reading) -> None:
+        error = PolicyError(reading.problems)
         known = str(self.error) == str(error)
         self.error = error
-        if self._kept:
-            # The workers of a service share the copy. Another worker may have
-            # saved a newer valid policy.
-            self._policy = self._restore() or self._policy
+        kept = "there is no last good policy"
+        try:
+            if self._kept:
+                # The workers of a service share the copy. Another worker may
+                # have saved a newer valid policy.
+                self._policy = self._restore() or self._policy
+        except OSError as failure:
+            kept = f"the last good policy cannot be read: {failure}"
+            # Read both again at the next call, as if the file had changed.
+            if self._policy is None:
+                reading.stamps = dict.fromkeys(reading.stamps, ())
         if known:
             return
-        kept = "there is no last good policy"
         if self._policy:
             kept = f"the last good policy, {self._policy.digest}, still holds"
         # Log a traceback if the cause is a bug in nova-vhard.
-        LOG.error("Policy cannot be used, %s: %s", kept, error, exc_info=cause)
+        text = "Policy cannot be used, %s: %s"
+        LOG.error(text, kept, error, exc_info=reading.cause)
         if self._failed is not None:
             self._failed(error)
 
@@ -211,17 +219,29 @@ class PolicyFile:
             )
 
     def _restore(self) -> Policy | None:
-        """Return the policy in the saved copy, or None if it is unusable."""
-        if self._state is None or not os.path.exists(self._state):
+        """Return the policy in the saved copy, or None if it is unusable.
+
+        :raises OSError: if there is a copy and it cannot be read
+        """
+        if self._state is None:
             return None
         try:
             # A copy contains several files, and JSON is larger than YAML.
-            kept = json.loads(source.read_text(self._state, 16 * self._limit))
-            if kept["path"] != self.path:
-                return None
-            return document.restore(kept["data"], self._state)
-        except Exception as error:  # noqa: BLE001 - ignore a damaged copy
-            LOG.warning(
+            return state.read(
+                self._state,
+                lambda kept: (
+                    document.restore(kept["data"], str(self._state))
+                    if kept["path"] == self.path
+                    else None
+                ),
+                16 * self._limit,
+            )
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a copy without a use
+            state.set_aside(self._state)
+            self._kept = False
+            LOG.error(
                 "The copy of the last good policy cannot be used: %s: %s",
                 type(error).__name__,
                 clean(error, MESSAGE_LIMIT),

@@ -255,13 +255,11 @@ def test_why_a_copy_is_not_taken(path, state, copy, words, caplog):
     write(path, BROKEN)
     with pytest.raises(PolicyUnavailable):
         PolicyFile(str(path), state).current()
-    warning, error = caplog.records
-    assert warning.getMessage() == (
-        "The copy of the last good policy cannot be used: "
-        f"{words.replace('STATE', state)}"
-    )
-    assert error.levelname == "ERROR"
+    why, error = caplog.records
+    assert why.levelname == error.levelname == "ERROR"
+    assert words.replace("STATE", state) in why.getMessage()
     assert f": {path}:3: " in error.getMessage()
+    assert os.path.exists(f"{state}.damaged")
 
 
 @pytest.mark.parametrize(
@@ -306,7 +304,7 @@ def test_a_copy_is_as_long_as_what_it_was_made_of_can_be(path, state, caplog):
     copy.write_text(f"{copy.read_text()} ")
     with pytest.raises(PolicyUnavailable):
         PolicyFile(str(path), state, limit).current()
-    assert f"TooLargeError: is larger than {longest} " in caplog.messages[1]
+    assert f"it is larger than {longest} bytes" in caplog.messages[1]
 
 
 def test_the_folder_of_a_copy_is_not_for_everybody(path, state):
@@ -316,6 +314,43 @@ def test_the_folder_of_a_copy_is_not_for_everybody(path, state):
     finally:
         os.umask(before)
     assert stat.S_IMODE(os.stat(os.path.dirname(state)).st_mode) == 0o750
+
+
+def test_a_copy_that_cannot_be_read_is_read_later(path, state, caplog):
+    good = PolicyFile(write(path, WARN), state).current().digest
+    write(path, BROKEN)
+    os.rename(state, f"{state}.away")
+    os.symlink(state, state)
+    file = PolicyFile(str(path), state)
+    for _ in range(3):
+        with pytest.raises(PolicyUnavailable):
+            file.current()
+    os.rename(f"{state}.away", state)
+    assert file.current().digest == good
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert "Too many levels of symbolic links" in record.getMessage()
+
+
+def test_a_policy_in_memory_waits_for_no_copy(path, state, monkeypatch):
+    file = PolicyFile(write(path, WARN), state)
+    good = file.current().digest
+    os.unlink(state)
+    os.symlink(state, state)
+    write(path, BROKEN)
+    assert file.current().digest == good
+    monkeypatch.setattr(document, "Reading", None)
+    assert file.current().digest == good
+
+
+def test_a_good_file_replaces_a_copy_that_cannot_be_read(path, state):
+    PolicyFile(write(path, WARN), state).current()
+    os.unlink(state)
+    os.symlink(state, state)
+    write(path, AUDIT)
+    assert PolicyFile(str(path), state).current().mode == "audit"
+    write(path, BROKEN)
+    assert PolicyFile(str(path), state).current().mode == "audit"
 
 
 def test_a_copy_that_is_no_file_counts_as_none(path, state):

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The policy: it can be used, and it is the one that is used."""
 
-import json
 import os
-import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
@@ -17,7 +16,7 @@ from nova_vhard.cmd.status_checks.answers import (
     warn,
 )
 from nova_vhard.cmd.status_checks.node import Node
-from nova_vhard.common import mounts
+from nova_vhard.common import mounts, state
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy import document, watch
 from nova_vhard.policy.model import Policy
@@ -106,11 +105,18 @@ def _judge(
     copies: list[_Copy] = []
     for service in services:
         try:
-            copies += _kept(service, conf.vhard.state_path)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            copy = _kept(service, conf)
+            copies += [copy] if copy else []
+        except OSError as error:
             yield warn(
                 f"The copy of the last good policy of {service} cannot be "
-                f"read: {error}. Run this command as root."
+                f"read: {error}. Run this command as root; an error of the "
+                "disk keeps a restarted service from it, too."
+            )
+        except ValueError as error:
+            yield warn(
+                f"The copy of the last good policy of {service} is damaged: "
+                f"{error}. The next good policy file replaces it."
             )
     known = path in digests
     try:
@@ -147,22 +153,22 @@ def _beside(path: str) -> Iterator[Result]:
         yield warn(mounted)
 
 
-def _kept(service: str, folder: str) -> Iterator[_Copy]:
-    """Yield the copy of a service, if it keeps one.
+def _kept(service: str, conf: cfg.ConfigOpts) -> _Copy | None:
+    """Return the copy of a service, if it keeps one.
 
-    :raises OSError, ValueError, KeyError, TypeError: if it is no copy
+    :raises OSError: if it cannot be read
+    :raises ValueError: if it is damaged
     """
-    file = os.path.join(folder, f"policy-{service}.json")
-    try:
-        text = pathlib.Path(file).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return
-    copy = json.loads(text)
-    try:
-        digest = document.restore(copy["data"], file).digest
-    except PolicyError:
-        digest = None
-    yield _Copy(service, os.path.abspath(copy["path"]), digest)
+    file = os.path.join(conf.vhard.state_path, f"policy-{service}.json")
+
+    def parse(copy: Any) -> _Copy:
+        try:
+            digest = document.restore(copy["data"], file).digest
+        except PolicyError:
+            digest = None
+        return _Copy(service, os.path.abspath(copy["path"]), digest)
+
+    return state.read(file, parse, 16 * conf.vhard.policy_max_size)
 
 
 def _who_goes_on(

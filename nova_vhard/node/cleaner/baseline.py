@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nova_vhard.common import files, source
+from nova_vhard.common import files, state
 from nova_vhard.host import pci
 from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 from nova_vhard.node.cleaner import (
@@ -67,26 +67,24 @@ class Baseline:
 def parse(data: Any) -> Baseline:
     """Return a good state out of plain data.
 
-    :raises BaselineError: if it is none that this version wrote
+    :raises ValueError, LookupError, TypeError: if it is not one that this
+        version wrote
     """
-    try:
-        fields = dict(data)
-        if fields.pop("version") != VERSION:
-            raise ValueError("of another version")
-        fields["config"] = bytes.fromhex(fields["config"])
-        fields["identity"] = tuple(
-            (str(name), str(value)) for name, value in fields["identity"]
-        )
-        state = Baseline(**fields)
-    except (LookupError, TypeError, ValueError) as error:
-        raise BaselineError(f"no good state: {error}") from error
-    texts = (state.address, state.when, state.by)
-    if len(state.config) not in config.SIZES or not (
+    fields = dict(data)
+    if fields.pop("version") != VERSION:
+        raise ValueError("of another version")
+    fields["config"] = bytes.fromhex(fields["config"])
+    fields["identity"] = tuple(
+        (str(name), str(value)) for name, value in fields["identity"]
+    )
+    good = Baseline(**fields)
+    texts = (good.address, good.when, good.by)
+    if len(good.config) not in config.SIZES or not (
         all(isinstance(text, str) for text in texts)
-        and isinstance(state.rom, str | None)
+        and isinstance(good.rom, str | None)
     ):
-        raise BaselineError("no good state: a field is of the wrong kind")
-    return state
+        raise ValueError("a field is of the wrong kind")
+    return good
 
 
 def record(
@@ -169,31 +167,27 @@ def path(folder: str, address: str) -> str:
     return os.path.join(folder, f"{address}.good.json")
 
 
-def save(folder: str, state: Baseline) -> None:
+def save(folder: str, good: Baseline) -> None:
     """Keep a good state in place of an earlier one.
 
     :raises OSError: if that cannot be; the earlier one is untouched
     """
-    text = json.dumps(state.as_json(), indent=2)
-    files.replace(path(folder, state.address), text + "\n")
+    text = json.dumps(good.as_json(), indent=2)
+    files.replace(path(folder, good.address), text + "\n")
 
 
 def load(folder: str, address: str) -> Baseline | None:
     """Return a device's good state, None for a device not enrolled.
 
-    :raises BaselineError: if there is one that cannot be used
+    :raises OSError: if it cannot be read
+    :raises BaselineError: if it is damaged
     """
     where = path(folder, address)
     try:
-        state = parse(json.loads(source.read_text(where)))
-    except source.UnreadableError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return None
-        raise BaselineError(f"{where} {error}") from error
-    except RecursionError as error:
-        raise BaselineError(f"{where}: nested too deeply") from error
-    except (ValueError, BaselineError) as error:
+        good = state.read(where, parse)
+    except ValueError as error:
+        state.set_aside(where)
         raise BaselineError(f"{where}: {error}") from error
-    if state.address != address:
+    if good and good.address != address:
         raise BaselineError(f"{where}: of another device")
-    return state
+    return good

@@ -71,7 +71,7 @@ def plan(root: HostRoot, rules: Rules, folder: str, address: str) -> Task:
         raise Waits("NO_RULE", f"{text}{device.product}")
     try:
         state = baseline.load(folder, address)
-    except baseline.BaselineError as error:
+    except (OSError, baseline.BaselineError) as error:
         raise Waits("GOOD_STATE", str(error)) from error
     return Task(device, steps, state, rules.digest)
 

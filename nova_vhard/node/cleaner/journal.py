@@ -6,7 +6,6 @@ happens that it speaks of. By address, not by provider: Nova may delete a
 provider and make it anew, and forgets then that the device was used.
 """
 
-import contextlib
 import datetime
 import enum
 import json
@@ -15,7 +14,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nova_vhard.common import files, pci, source
+from nova_vhard.common import files, pci, source, state
+from nova_vhard.common.log import get_logger
+
+LOG = get_logger(__name__)
 
 VERSION = 1
 
@@ -176,31 +178,21 @@ class Journal:
         """
         path = self.path(address)
         try:
-            return self.load(path, address)
-        except FileNotFoundError:
-            return Record(address)
+            return self.load(path, address) or Record(address)
         except ValueError as error:
-            # A second name: the file is never away, not for a moment.
-            with contextlib.suppress(OSError):
-                os.link(path, f"{path}.damaged")
+            state.set_aside(path)
+            LOG.error("%s is damaged, and the device counts as used", path)
             text = f"its journal was damaged: {error}"[:200]
             return Record(address).to(State.DIRTY, word="JOURNAL", reason=text)
 
     @staticmethod
-    def load(path: str, address: str) -> Record:
-        """Return the record in a file.
+    def load(path: str, address: str) -> Record | None:
+        """Return the record in a file, or None if there is no file.
 
         :raises OSError: if it cannot be read
-        :raises ValueError: if it means nothing, or is of another address
+        :raises ValueError: if it is damaged, or of another address
         """
-        try:
-            return parse(json.loads(source.read_text(path)), address)
-        except source.UnreadableError as error:
-            if isinstance(error.__cause__, OSError):
-                raise error.__cause__ from error
-            raise ValueError(str(error)) from error
-        except RecursionError as error:
-            raise ValueError("nested too deeply") from error
+        return state.read(path, lambda data: parse(data, address))
 
     def write(self, record: Record) -> None:
         """Write what is known of a device.
@@ -224,25 +216,21 @@ def _text(record: Record) -> str:
 def parse(data: Any, address: str) -> Record:
     """Read a record.
 
-    :raises ValueError: if it is none that this version wrote
+    :raises ValueError, AttributeError, KeyError, TypeError: if it is not one
+        that this version wrote
     """
     if not isinstance(data, Mapping) or data.get("version") != VERSION:
         raise ValueError("not of this version")
     fields = {name: data[name] for name in data if name != "version"}
-    try:
-        fields["state"] = State(fields["state"])
-        fields["steps"] = tuple(
-            Done(**{**step, "evidence": tuple(step["evidence"])})
-            for step in fields["steps"]
-        )
-        fields["history"] = tuple(
-            Event(**event) for event in fields["history"]
-        )
-        fields["consumers"] = tuple(fields["consumers"])
-        record = Record(**fields)
-        _check_types(record)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"not a record: {error!r}") from error
+    fields["state"] = State(fields["state"])
+    fields["steps"] = tuple(
+        Done(**{**step, "evidence": tuple(step["evidence"])})
+        for step in fields["steps"]
+    )
+    fields["history"] = tuple(Event(**event) for event in fields["history"])
+    fields["consumers"] = tuple(fields["consumers"])
+    record = Record(**fields)
+    _check_types(record)
     if record.address != address:
         raise ValueError(f"a record of {record.address!r}"[:80])
     return record

@@ -13,9 +13,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from nova_vhard.common import files
+from nova_vhard.common import files, state
 from nova_vhard.common.log import get_logger
-from nova_vhard.common.source import read_text
 
 LOG = get_logger(__name__)
 
@@ -67,14 +66,17 @@ class Memory:
     :param folder: in which it has its file; made if it is not there
     :param clock: seconds since the epoch
     :ivar adopted: whether all guests of the host have been taken in once.
-        Until then nobody can tell a new one from one that was there before
-    :ivar trouble: why what is remembered is not on the disk; empty if it is
+        Until then nobody can tell a new one from one that was there before.
+        True as well after the file could not be read: then every guest that
+        is not known is a new one
+    :ivar trouble: why what is remembered is not on the disk, or not known
+        from there; empty without any
     """
 
     def __init__(
         self, folder: str, clock: Callable[[], float] = time.time
     ) -> None:
-        """Read the file; one that is damaged is as none, with an alert."""
+        """Read the file; ``save`` reads it again if that fails."""
         self.adopted = False
         self.trouble = ""
         self._path = os.path.join(folder, FILE)
@@ -82,6 +84,9 @@ class Memory:
         self._lock = threading.Lock()
         self._guests: dict[str, Guest] = {}
         self._changed = False
+        self._unread = False
+        # Of which all choices have been kept while the file was unreadable.
+        self._whole: set[str] = set()
         self._load()
 
     def __len__(self) -> int:
@@ -105,6 +110,8 @@ class Memory:
             before = self._guests.pop(uuid, None)
             if more and before is not None:
                 choices = {*before.choices, *choices}
+            if self._unread and not more:
+                self._whole.add(uuid)
             most = frozenset(sorted(choices, key=str)[:MOST_CHOICES])
             self._guests[uuid] = Guest(most, self._clock())
             # The one that was kept longest ago goes first.
@@ -143,7 +150,9 @@ class Memory:
     def save(self) -> None:
         """Write the file, if anything changed; complain if that fails."""
         with self._lock:
-            if not self._changed:
+            if self._unread:
+                self._load()
+            if self._unread or not self._changed:
                 return
             self._changed = False
             content = _content(self._guests.items(), self.adopted)
@@ -152,36 +161,58 @@ class Memory:
             files.replace(self._path, json.dumps(content))
         except OSError as error:
             self._changed = True
-            if str(error) != self.trouble:
-                LOG.error("Guests are remembered until a restart: %s", error)
-            self.trouble = str(error)
+            self._complain("Guests are remembered until a restart", error)
         else:
             self.trouble = ""
 
+    def _complain(self, text: str, error: OSError) -> None:
+        before, self.trouble = self.trouble, f"{text}: {error}"
+        if self.trouble != before:
+            LOG.error("%s", self.trouble)
+
     def _load(self) -> None:
-        if not os.path.lexists(self._path):
-            return
         try:
-            content = json.loads(read_text(self._path, _LIMIT))
-            if content["version"] != VERSION:
-                raise ValueError(f"version {content['version']}")
-            # While the daemon is down it sees nobody: each is given the time
-            # anew, as Nova makes domains anew when it starts a host's guests.
-            now = self._clock()
-            self._guests = {
-                str(uuid): replace(_guest(entry), seen=now)
-                for uuid, entry in content["guests"].items()
-            }
-            self.adopted = content["adopted"] is True
-        except Exception as error:  # noqa: BLE001 - a bad memory is none
-            self._guests = {}
+            known, adopted = state.read(self._path, self._parsed, _LIMIT) or (
+                {},
+                False,
+            )
+        except OSError as error:
+            # Not as without a file: a guest that was refused before would
+            # count as there before, and the next write would make that final.
+            self._unread = self.adopted = True
+            self._complain("Every guest counts as new until it is read", error)
+            return
+        except ValueError as error:
+            state.set_aside(self._path)
+            known, adopted, self._changed = {}, False, True
             LOG.error(
                 "What guests had before is lost, and all that run count as "
-                "there before: %s: %s: %s",
+                "there before: %s: %s",
                 self._path,
-                type(error).__name__,
                 error,
             )
+        # What was kept since the start comes to it, as ``keep`` does it.
+        for uuid, guest in self._guests.items():
+            before = known.pop(uuid, guest)
+            choices = guest.choices
+            if uuid not in self._whole:
+                choices |= before.choices
+            known[uuid] = replace(guest, choices=choices)
+        self._guests, self._unread = known, False
+        self.adopted = self.adopted or adopted
+        self.trouble = ""
+
+    def _parsed(self, content: Any) -> tuple[dict[str, Guest], bool]:
+        if content["version"] != VERSION:
+            raise ValueError(f"version {content['version']}")
+        # While the daemon is down it sees nobody: each is given the time
+        # anew, as Nova makes domains anew when it starts a host's guests.
+        now = self._clock()
+        guests = {
+            str(uuid): replace(_guest(entry), seen=now)
+            for uuid, entry in content["guests"].items()
+        }
+        return guests, content["adopted"] is True
 
 
 def _content(

@@ -4,6 +4,7 @@
 import argparse
 import os
 from collections.abc import Iterable
+from errno import ENOENT
 from typing import Any
 
 from osc_lib import exceptions
@@ -145,6 +146,8 @@ def _record(path: str | None, device: devices.FleetDevice) -> Record | None:
     place = file or journal.path(device.address)
     try:
         record = journal.load(place, device.address)
+        if record is None:
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT), place)
     except (OSError, ValueError) as error:
         if path is None:
             return None

@@ -9,6 +9,7 @@ import pytest
 from nova_vhard.common import source
 from nova_vhard.host.root import Unreadable
 from nova_vhard.node.cleaner import baseline
+from tests.faults import no_files
 from tests.unit.cleaner import trees
 from tests.unit.cleaner.trees import NVME
 
@@ -68,6 +69,14 @@ def test_garbage(tmp_path, kept, text):
         file.write(text)
     with pytest.raises(baseline.BaselineError):
         baseline.load(str(tmp_path), NVME)
+    assert os.path.exists(f"{kept}.damaged")
+
+
+def test_a_good_state_that_cannot_be_read_is_not_none(tmp_path, state, kept):
+    with no_files(), pytest.raises(OSError, match="Too many open files"):
+        baseline.load(str(tmp_path), NVME)
+    assert not os.path.exists(f"{kept}.damaged")
+    assert baseline.load(str(tmp_path), NVME) == state
 
 
 @pytest.mark.parametrize(

@@ -491,10 +491,13 @@ def test_a_stale_copy(etc):
 def test_a_copy_of_another_file_or_of_no_use(etc):
     etc.keep("nova-api", path="/somewhere/else.yaml")
     etc.write("state/policy-glance-api.json", "{")
+    loop = etc.folder / "state/policy-nova-scheduler.json"
+    loop.symlink_to(loop)
     result = look(policy.policy, etc)
     assert result.code == WARNING
     assert "nova-api last judged by /somewhere/else.yaml" in result.details
-    assert "of glance-api cannot be read" in result.details
+    assert "of glance-api is damaged" in result.details
+    assert "of nova-scheduler cannot be read" in result.details
 
 
 def test_two_policies_and_one_that_is_switched_off(etc):

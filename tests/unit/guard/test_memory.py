@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What guests had before: kept, damaged, full, forgotten."""
+"""What guests had before: kept, unreadable, damaged, full, forgotten."""
 
+import json
 import os
 
 import pytest
 
 from nova_vhard.node.guard import memory as memories
 from nova_vhard.node.guard.memory import FORGOTTEN, Choice, Memory
+from tests.faults import no_files
 
 A = Choice("disk_bus", "ide")
 B = Choice("vif_model", None)
@@ -68,13 +70,75 @@ def test_a_damaged_file_is_as_none_with_an_alert(tmp_path, caplog, text):
     result = Memory(str(tmp_path))
     assert (len(result), result.adopted) == (0, False)
     assert "What guests had before is lost" in caplog.text
-    assert caplog.records[-1].levelname == "ERROR"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    # It is kept aside, and replaced without a change.
+    result.save()
+    assert path.with_name(f"{path.name}.damaged").exists()
+    assert json.loads(path.read_text())["guests"] == {}
+    assert not Memory(str(tmp_path)).adopted
+    assert len(caplog.records) == 1
+
+
+@pytest.fixture
+def unread(tmp_path):
+    """Return a memory that has not been read, and the file."""
+    first = Memory(str(tmp_path))
+    for name in ("was here", "whole", "part"):
+        first.keep(name, {A})
+    first.adopt()
+    first.save()
+    with no_files():
+        return Memory(str(tmp_path)), tmp_path / memories.FILE
+
+
+def test_an_unreadable_file_knows_no_guest_and_adopts_none(unread, caplog):
+    memory, path = unread
+    before = path.read_bytes()
+    with no_files():
+        memory.keep("came", {B})
+        memory.save()
+        assert memory.choices("was here") is None
+        assert memory.choices("came") == {B}
+        assert memory.adopted
+        assert "Too many open files" in memory.trouble
+    assert path.read_bytes() == before
+    (record,) = caplog.get_records("setup")
+    assert record.levelname == "ERROR"
+    assert not caplog.records
+
+
+def test_a_file_that_can_be_read_again_forgets_nobody(unread):
+    memory, path = unread
+    memory.keep("came", {B})
+    memory.keep("whole", {B})
+    memory.keep("part", {B}, more=True)
+    memory.save()
+    assert not memory.trouble
+    for result in (memory, Memory(str(path.parent))):
+        assert result.adopted
+        known = {n: result.choices(n) for n in ("was here", "came", "whole")}
+        assert known == {"was here": {A}, "came": {B}, "whole": {B}}
+        assert result.choices("part") == {A, B}
+
+
+@pytest.mark.parametrize("text", [None, "{"], ids=["gone", "damaged"])
+def test_what_could_not_be_read_never_makes_a_guest_an_old_one(unread, text):
+    memory, path = unread
+    path.unlink()
+    if text:
+        path.write_text(text)
+    memory.keep("came", {B})
+    memory.save()
+    again = Memory(str(path.parent))
+    assert memory.adopted
+    assert again.adopted
+    assert again.choices("came") == {B}
 
 
 def test_a_disk_that_cannot_be_written(tmp_path, caplog):
     place = tmp_path / "state"
-    place.write_text("no folder")
     result = Memory(str(place / "below"))
+    place.write_text("no folder")
     result.keep("one", {A})
     result.save()
     result.save()
