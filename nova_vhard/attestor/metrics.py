@@ -64,7 +64,15 @@ class _Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric; the documentation lists them."""
         yield self._hosts()
-        yield from self._times()
+        for name, what, value in (
+            ("round", "the last round ended", self._numbers.round_at),
+            ("answer", "the verifier answered", self._numbers.answered_at),
+        ):
+            yield GaugeMetricFamily(
+                f"nova_vhard_attestor_{name}_timestamp_seconds",
+                f"When {what}, in seconds since the epoch; 0 for never.",
+                value=value,
+            )
         yield from self._counts()
         yield self._errors()
 
@@ -77,17 +85,6 @@ class _Metrics(Collector):
         for name, attested in sorted(self._numbers.hosts.items()):
             result.add_metric((name,), float(attested))
         return result
-
-    def _times(self) -> Iterator[Metric]:
-        for name, what, value in (
-            ("round", "the last round ended", self._numbers.round_at),
-            ("answer", "the verifier answered", self._numbers.answered_at),
-        ):
-            yield GaugeMetricFamily(
-                f"nova_vhard_attestor_{name}_timestamp_seconds",
-                f"When {what}, in seconds since the epoch; 0 for never.",
-                value=value,
-            )
 
     def _counts(self) -> Iterator[Metric]:
         numbers = self._numbers

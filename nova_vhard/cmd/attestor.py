@@ -19,7 +19,7 @@ from nova_vhard.cmd import daemon
 from nova_vhard.common import terminal
 from nova_vhard.common.text import clean
 from nova_vhard.conf import attestor as attestor_conf
-from nova_vhard.daemon import systemd
+from nova_vhard.daemon import interrupts, systemd
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.placement import marks
 from nova_vhard.placement.connect import connect
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
+    interrupts.note_hangup()
     options = _parser().parse_args(argv)
     return _PROGRAM.run(_COMMANDS[options.command], options)
 

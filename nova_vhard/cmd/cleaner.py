@@ -15,7 +15,7 @@ from nova_vhard.common import pci, terminal, trusted
 from nova_vhard.common.text import clean
 from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.conf import placement as placement_conf
-from nova_vhard.daemon import systemd
+from nova_vhard.daemon import interrupts, systemd
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.node.cleaner import rules_file
 from nova_vhard.node.cleaner.decide import OperatorRequest
@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
+    interrupts.note_hangup()
     parser = _parser()
     options = parser.parse_args(argv)
     if options.command == "release" and options.force != bool(options.reason):

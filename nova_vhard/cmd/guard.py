@@ -14,7 +14,7 @@ from nova_vhard.cmd import daemon
 from nova_vhard.common import terminal
 from nova_vhard.common.text import clean
 from nova_vhard.conf import guard as guard_conf
-from nova_vhard.daemon import systemd
+from nova_vhard.daemon import interrupts, systemd
 from nova_vhard.node.guard import install, libvirtd, probe, status
 from nova_vhard.node.guard.service import Guard
 
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
+    interrupts.note_hangup()
     options = _parser().parse_args(argv)
     amiss = _NOT_TOLD if options.command == "probe" else 1
     return replace(_PROGRAM, amiss=amiss).run(_command, options)

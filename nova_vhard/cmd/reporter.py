@@ -16,7 +16,7 @@ from nova_vhard.common import terminal
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.conf import reporter as reporter_conf
-from nova_vhard.daemon import systemd
+from nova_vhard.daemon import interrupts, systemd
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report, report_formats
 from nova_vhard.host.isolate import Isolation
@@ -137,6 +137,7 @@ def _add_facts(commands: Any) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
+    interrupts.note_hangup()
     options = _parser().parse_args(argv)
     return _PROGRAM.run(_COMMANDS[options.command], options)
 

@@ -24,6 +24,18 @@ _AGAIN = 0.2
 # exception reaches, such as one for an address in DNS.
 _LAST_RESORT = 0.8
 
+# SIGHUP, if it came before ``installed``.
+_EARLY: set[int] = set()
+
+
+def note_hangup() -> None:
+    """Note a SIGHUP for ``installed``; by default it ends the process.
+
+    The first line of each daemon's ``main``. The exporter reads nothing again
+    and goes on.
+    """
+    signal.signal(signal.SIGHUP, lambda number, _: _EARLY.add(number))
+
 
 class Interrupted(BaseException):
     """The loop is asked to stop, or to reload."""
@@ -55,6 +67,8 @@ class Interrupts:
         numbers = (*_STOPS, signal.SIGHUP, signal.SIGALRM)
         before = {item: signal.signal(item, self._on) for item in numbers}
         self._installed = True
+        self.reloading = self.reloading or signal.SIGHUP in _EARLY
+        _EARLY.clear()
         try:
             yield
         finally:

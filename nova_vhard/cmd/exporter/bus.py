@@ -3,7 +3,6 @@
 
 import importlib.metadata
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 import oslo_messaging
@@ -131,17 +130,17 @@ class Bus:
         for work, arguments in ((self._listen, (counting,)), (self._beat, ())):
             threading.Thread(target=work, args=arguments, daemon=True).start()
 
-    def _targets(self) -> Sequence[Any]:
-        return [
-            oslo_messaging.Target(topic=self._topic, exchange=exchange)
-            for exchange in self._exchanges
-        ]
-
     def _listen(self, counting: Counting) -> None:
         """Begin to listen; from then on oslo.messaging connects again."""
         while not self._stopped.is_set():
             listener = oslo_messaging.get_notification_listener(
-                self._transport, self._targets(), [counting], "threading"
+                self._transport,
+                [
+                    oslo_messaging.Target(topic=self._topic, exchange=exchange)
+                    for exchange in self._exchanges
+                ],
+                [counting],
+                "threading",
             )
             try:
                 listener.start(override_pool_size=1)

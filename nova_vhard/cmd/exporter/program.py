@@ -12,6 +12,7 @@ from oslo_config import cfg
 
 from nova_vhard.cmd import daemon
 from nova_vhard.conf import exporter as exporter_conf
+from nova_vhard.daemon import interrupts
 
 _DEFAULT_FILE = "/etc/nova-vhard/exporter.conf"
 
@@ -33,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM; return the exit status."""
+    interrupts.note_hangup()
     return _PROGRAM.run(_run, _parser().parse_args(argv))
 
 

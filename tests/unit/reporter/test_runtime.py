@@ -4,6 +4,11 @@
 import os
 import signal
 
+import pytest
+
+from nova_vhard.cmd import attestor, cleaner, guard, reporter
+from nova_vhard.cmd.exporter import program as exporter
+from nova_vhard.daemon import interrupts
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.placement.connect import AdapterClient
 
@@ -49,6 +54,35 @@ def test_sighup_makes_the_service_anew():
     Runtime(manager).run(Rounds(signal.SIGHUP), lambda: fresh)
     assert fresh.signals == []
     assert manager.heard[1:4] == ["alive", "reloading", "ready"]
+
+
+@pytest.mark.parametrize(
+    "program", [attestor, cleaner, exporter, guard, reporter]
+)
+def test_sighup_ends_no_daemon_that_starts(program):
+    if not (pid := os.fork()):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+        def parser():
+            os.kill(os.getpid(), signal.SIGHUP)
+            os._exit(7)
+
+        program._parser = parser
+        program.main([])
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+
+def test_sighup_while_it_starts_makes_the_service_anew():
+    before = signal.getsignal(signal.SIGHUP)
+    interrupts.note_hangup()
+    os.kill(os.getpid(), signal.SIGHUP)
+    manager, fresh = Manager(), Rounds(signal.SIGTERM)
+    Runtime(manager).run(Rounds(None), lambda: fresh)
+    signal.signal(signal.SIGHUP, before)
+    assert manager.heard.count("reloading") == 1
+    # Once.
+    Runtime(manager).run(Rounds(signal.SIGTERM))
+    assert manager.heard.count("reloading") == 1
 
 
 def test_one_that_cannot_be_made_anew_goes_on(caplog):
