@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attestor: ask the verifier, say so in Placement, wait, again."""
 
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from nova_vhard.attestor import events, mapping, metrics, writer
 from nova_vhard.attestor.ledger import Ledger, Reason
 from nova_vhard.attestor.mapping import MappingError
 from nova_vhard.attestor.sources.base import Source, SourceError, Verdict
-from nova_vhard.common.log import get_logger
+from nova_vhard.common.log import Seldom, get_logger
 from nova_vhard.common.text import clean, fit
 from nova_vhard.daemon.interrupts import Interrupted, TimeLimit, last_resort
 from nova_vhard.daemon.runtime import Runtime
@@ -74,6 +75,9 @@ class Attestor:
         self._wrong: list[str] = []
         self._reasons: dict[str, Reason] = {}
         self.numbers = metrics.Numbers()
+        self._troubles = {
+            kind: Seldom(LOG, logging.ERROR) for kind in self.numbers.errors
+        }
 
     def round(self) -> float:
         """Do what is due; return the seconds until the next round."""
@@ -99,12 +103,17 @@ class Attestor:
         :returns: whether everything could be asked and written
         """
         self._runtime.notifier.alive(now=True)
+        errors = self.numbers.errors.copy()
         with last_resort():
             try:
                 done = self._once()
             except PlacementError as error:
                 self._count("placement", f"Placement: {error}")
                 done = False
+            else:
+                for kind, trouble in self._troubles.items():
+                    if self.numbers.errors[kind] == errors[kind]:
+                        trouble.over("No error of %s any longer", kind)
             self.numbers.round_at = self._means.now()
             self._write_metrics()
         return done
@@ -149,7 +158,8 @@ class Attestor:
             return False
         agents, wrong = mapping.resolve(self._hosts, state.providers)
         for text in wrong if good and wrong != self._wrong else ():
-            self._count("mapping", f"{self._options.mapping_file}: {text}")
+            LOG.error("%s: %s", self._options.mapping_file, text)
+            self.numbers.errors["mapping"] += 1
         self._wrong = wrong
         try:
             verdicts = self._ask()
@@ -220,16 +230,17 @@ class Attestor:
             LOG.warning("%s is not attested any longer, or never was", name)
             reason = self._reasons.get(uuid, _NOBODY)
             events.write(events.WITHDRAWN, uuid, name, reason=reason.text)
-        for text in outcome.failed:
-            self._count("host", text)
+        trouble = fit(outcome.failed, _TEXT)
+        if trouble:
+            self._troubles["host"].say("%s", trouble)
+            self.numbers.errors["host"] += len(outcome.failed)
         self._tell_of_void(state, outcome)
         self.numbers.withdrawn += len(outcome.lost)
         names = {clean(state.nodes.get(uuid, uuid), 255) for uuid in wanted}
         self.numbers.hosts = {
             name: name in names for name in names | self.numbers.hosts.keys()
         }
-        trouble = fit(outcome.failed, _TEXT) or "all written"
-        text = f"{len(wanted)} hosts attested; {trouble}"
+        text = f"{len(wanted)} hosts attested; {trouble or 'all written'}"
         self._runtime.notifier.status(text)
 
     def _tell_of_void(
@@ -244,7 +255,7 @@ class Attestor:
 
     def _count(self, kind: str, text: str) -> bool:
         """Log and count an error; return False."""
-        LOG.error("%s", text)
+        self._troubles[kind].say("%s", text)
         self.numbers.errors[kind] += 1
         return False
 

@@ -126,10 +126,6 @@ def _run(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     return 0
 
 
-def _once(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
-    return _print_round(_make(conf).once())
-
-
 def _clean(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     done = _make(conf).once([options.address], OperatorRequest(clean=True))
     return _print_round(done, State.RELEASED, State.CLEAN)
@@ -197,7 +193,7 @@ _COMMANDS = {
     "check-rules": _check_rules,
     "clean": _clean,
     "enroll": _enroll,
-    "once": _once,
+    "once": lambda conf, options: _print_round(_make(conf).once()),
     "release": _release,
     "run": _run,
     "show": _show,

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -38,25 +39,42 @@ def get_logger(name: str) -> "CleanLogger":
 
 
 class Seldom:
-    """Keeps lines about the same from filling a log; safe in threads.
+    """Logs a trouble that lasts: at first, once an interval, and its end.
 
-    :param interval: seconds from one line to the next
+    A peer that is away for a day would fill the log of a daemon that asks it
+    every ten seconds. Safe in threads.
+
+    :param level: of the lines before the end
+    :param interval: seconds
     """
 
-    def __init__(self, interval: float) -> None:
-        """Let the first one be logged at once."""
+    def __init__(
+        self,
+        logger: "CleanLogger",
+        level: int = logging.WARNING,
+        interval: float = 3600.0,
+    ) -> None:
+        self._log = partial(logger.log, level)
+        self._end = logger.warning
         self._interval = interval
         self._last = float("-inf")
         self._lock = threading.Lock()
 
-    def due(self) -> bool:
-        """Return whether a line may be logged now; then it counts as it."""
+    def say(self, text: str, *args: object) -> None:
+        """Log that there is trouble, unless that was logged lately."""
         now = time.monotonic()
         with self._lock:
-            due = now - self._last >= self._interval
-            if due:
-                self._last = now
-        return due
+            if now - self._last < self._interval:
+                return
+            self._last = now
+        self._log(text, *args)
+
+    def over(self, text: str, *args: object) -> None:
+        """Log the end of the trouble, if there was any."""
+        with self._lock:
+            before, self._last = self._last, float("-inf")
+        if before > float("-inf"):
+            self._end(text, *args)
 
 
 class Withheld(logging.Filter):

@@ -161,7 +161,14 @@ def _device(violation: Violation) -> Device | None:
     """Return what an exemption has to name; None where it cannot."""
     (rule,) = violation.rules
     value = violation.cause.value
-    if value is None or rule == GUEST_DEVICES or not _is_plain(value):
+    # A word of an outsider must not be a pattern, which matches anything.
+    if (
+        value is None
+        or rule == GUEST_DEVICES
+        or not value.isprintable()
+        or not 0 < len(value) <= NAME_LIMIT
+        or set(value) & PATTERN
+    ):
         return None
     kind = KINDS.get(rule.partition(".")[2])
     return (rule, value) if kind is None or _is_known(kind, value) else None
@@ -172,19 +179,6 @@ def _is_known(kind: DeviceKind, value: str) -> bool:
     if kind.value_type == "int":
         return value.isascii() and value.isdecimal()
     return not kind.values or value in kind.values
-
-
-def _is_plain(value: str) -> bool:
-    """Return whether a value stands for itself alone.
-
-    What an outsider wrote must not become a pattern, which would let
-    anything through.
-    """
-    return (
-        value.isprintable()
-        and 0 < len(value) <= NAME_LIMIT
-        and (not set(value) & PATTERN)
-    )
 
 
 def _by_rule(devices: Iterable[Device]) -> dict[str, list[str]]:

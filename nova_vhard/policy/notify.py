@@ -41,9 +41,7 @@ VERSION = "1.0"
 #: Events that wait in a process. Each is smaller than a record of a log.
 QUEUE_SIZE = 1000
 
-#: Seconds between two lines of a log about what is not sent; and after a
-#: failure until the next try, at first and at most.
-_LOG_INTERVAL = 60.0
+#: Seconds after a failure until the next try, at first and at most.
 _PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
@@ -167,8 +165,7 @@ class _Worker:
         #: Since the last notification that was sent, and ever.
         self._dropped = 0
         self._total = 0
-        self._complaints = Seldom(_LOG_INTERVAL)
-        self._recoveries = Seldom(_LOG_INTERVAL)
+        self._away = Seldom(LOG)
 
     def put(self, item: _Item) -> None:
         """Take an item, or drop it; raise nothing."""
@@ -201,26 +198,12 @@ class _Worker:
         self._complain(f"{self._queue.maxsize} wait for it")
 
     def _complain(self, reason: object) -> None:
-        """Log a reason, not more often than each minute."""
-        if self._complaints.due():
-            LOG.warning(
-                "Notifications do not get to the message bus, %d were dropped "
-                "so far in this process; the log has what they say: %s",
-                self._total,
-                line(reason, _FAULT_LIMIT),
-            )
-
-    def _recover(self, dropped: int) -> None:
-        """Log how many it were in the end, not more often than each minute.
-
-        :param dropped: before the notification that was sent
-        """
-        if dropped and self._recoveries.due():
-            LOG.warning(
-                "Notifications get to the message bus again, %d were dropped "
-                "so far in this process; the log has what they say",
-                self._total,
-            )
+        self._away.say(
+            "Notifications do not get to the message bus, %d were dropped so "
+            "far in this process; the log has what they say: %s",
+            self._total,
+            line(reason, _FAULT_LIMIT),
+        )
 
     def _run(self) -> None:
         """Send what is in the queue; without end, and in order."""
@@ -228,22 +211,25 @@ class _Worker:
         notifier = None
         while True:
             item = self._queue.get()
-            dropped = self._take_dropped()
+            with self._lock:
+                # How many were dropped since the last one was taken.
+                dropped, self._dropped = self._dropped, 0
             for pause in _pauses():
                 try:
                     notifier = notifier or self._connect()
                     _deliver(notifier, failures, item, dropped)
-                    self._recover(dropped)
+                    # Under load it may be too slow again at once.
+                    if self._queue.empty():
+                        self._away.over(
+                            "Notifications get to the message bus again, %d "
+                            "were dropped so far in this process; the log has "
+                            "what they say",
+                            self._total,
+                        )
                     break
                 except Exception as error:  # noqa: BLE001 - it may work later
                     self._complain(error)
                     time.sleep(pause)
-
-    def _take_dropped(self) -> int:
-        """Return how many were dropped since the last call."""
-        with self._lock:
-            dropped, self._dropped = self._dropped, 0
-        return dropped
 
 
 def _pauses() -> Iterator[float]:

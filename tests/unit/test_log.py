@@ -287,13 +287,32 @@ def test_a_record_knows_its_caller(caplog):
     assert (record.name, record.msg) == (LOG.name, "from here")
 
 
-def test_a_line_is_due_when_the_interval_has_passed(monkeypatch):
-    moments = [0, 59, 60, 119, 120]
-    due = [True, False, True, False, True]
-    clock = SimpleNamespace(monotonic=iter(moments).__next__)
+@pytest.mark.parametrize(
+    ("interval", "moments", "said"),
+    [
+        # A peer that is asked every ten seconds and is away for two hours.
+        ({}, range(0, 7200, 10), [0, 3600]),
+        ({"interval": 60}, [0, 59, 60, 119, 120], [0, 60, 120]),
+    ],
+)
+def test_a_trouble_is_logged_seldom_and_its_end_once(
+    monkeypatch, caplog, interval, moments, said
+):
+    clock = SimpleNamespace()
     monkeypatch.setattr(log, "time", clock)
-    seldom = log.Seldom(60)
-    assert [seldom.due() for _ in moments] == due
+    seldom = log.Seldom(LOG, logging.ERROR, **interval)
+    seldom.over("never away")
+    for now in moments:
+        clock.monotonic = lambda: now  # noqa: B023
+        seldom.say("away for %d s", now)
+    for _ in range(2):
+        seldom.over("back after %d s", now)
+    seldom.say("away again")
+    assert [(each.levelname, each.msg) for each in caplog.records] == [
+        *(("ERROR", f"away for {now} s") for now in said),
+        ("WARNING", f"back after {moments[-1]} s"),
+        ("ERROR", "away again"),
+    ]
 
 
 @pytest.fixture

@@ -194,6 +194,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(
     )
     waiting.decided('{"number": 9}')
     assert consumer.payload()["dropped"] == 0
+    assert len(warnings()) == 2
 
 
 def test_a_bus_that_is_not_there_holds_no_request_up(patient):
@@ -258,8 +259,10 @@ def test_what_cannot_be_sent_is_tried_again_and_not_logged_whole(
     # then
     assert [consumer.payload()["private"] for _ in range(3)] == [0, 1, 2]
     assert len(tries) == 6
-    ((_, message),) = warnings()
+    until(lambda: len(warnings()) == 2)
+    (_, message), (_, end) = warnings()
     assert "MessageDeliveryFailure: no such queue x" in message
+    assert "to the message bus again, 0 were dropped" in end
     assert "private" not in caplog.text
 
 

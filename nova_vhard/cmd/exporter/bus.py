@@ -23,9 +23,8 @@ OWN = "nova-vhard-exporter"
 _LIMIT = "rabbit_qos_prefetch_count"
 _PREFETCH = "100"
 
-#: Seconds between two lines of the log about the same, between two heartbeats,
-#: until a bus that cannot be listened to is tried again, and to let go of one.
-_LOG_INTERVAL = 60.0
+#: Seconds between two heartbeats, until a bus that cannot be listened to is
+#: tried again, and to let go of one.
 _BEAT = 10.0
 _RETRY = 10.0
 _STOP = 3.0
@@ -132,6 +131,7 @@ class Bus:
 
     def _listen(self, counting: Counting) -> None:
         """Begin to listen; from then on oslo.messaging connects again."""
+        away = Seldom(LOG)
         while not self._stopped.is_set():
             listener = oslo_messaging.get_notification_listener(
                 self._transport,
@@ -145,11 +145,11 @@ class Bus:
             try:
                 listener.start(override_pool_size=1)
             except Exception as error:  # noqa: BLE001 - it may work later
-                LOG.warning(
-                    "Cannot listen to %s, trying again: %s", self.name, error
-                )
+                text = "Cannot listen to %s, trying again: %s"
+                away.say(text, self.name, error)
                 self._stopped.wait(_RETRY)
             else:
+                away.over("Listening to %s", self.name)
                 self._listener = listener
                 return
 
@@ -163,12 +163,14 @@ class Bus:
             retry=-1,
         )
         about = {"version": notify.VERSION, "dropped": 0}
-        failures, failed = Withheld(notify.LOGGERS), Seldom(_LOG_INTERVAL)
+        failures, away = Withheld(notify.LOGGERS), Seldom(LOG)
         while not self._stopped.is_set():
             notifier.info({}, notify.HEARTBEAT, about)
             error = failures.take()
-            if error is not None and failed.due():
-                LOG.warning("Cannot send to %s: %s", self.name, error)
+            if error is not None:
+                away.say("Cannot send to %s: %s", self.name, error)
+            else:
+                away.over("Sending to %s again", self.name)
             self._stopped.wait(_BEAT)
 
     def stop(self) -> None:

@@ -31,8 +31,8 @@ class Counting:
     def __init__(self, bus: str, metrics: Metrics) -> None:
         self._bus = bus
         self._metrics = metrics
-        self._unreadable = Seldom(_LOG_INTERVAL)
-        self._unusable = Seldom(_LOG_INTERVAL)
+        self._unreadable = Seldom(LOG, interval=_LOG_INTERVAL)
+        self._unusable = Seldom(LOG, interval=_LOG_INTERVAL)
 
     def info(
         self,
@@ -50,13 +50,12 @@ class Counting:
             self._count(str(publisher_id), event_type, payload)
         except payloads.Unreadable as error:
             self._metrics.unreadable(self._bus)
-            if self._unreadable.due():
-                LOG.warning(
-                    "What %s sends to %s is not counted: %s",
-                    clean(publisher_id),
-                    self._bus,
-                    line(error, _TEXT_LIMIT),
-                )
+            self._unreadable.say(
+                "What %s sends to %s is not counted: %s",
+                clean(publisher_id),
+                self._bus,
+                line(error, _TEXT_LIMIT),
+            )
 
     def _count(self, publisher: str, event_type: Any, payload: Any) -> None:
         """Count a service's notification.
@@ -70,9 +69,8 @@ class Counting:
             self._metrics.decided(payloads.decision(payload))
         elif event_type == notify.POLICY_UNUSABLE:
             self._metrics.unusable(service)
-            if self._unusable.due():
-                LOG.warning(
-                    "The policy of %s cannot be used as it is: %s",
-                    clean(publisher),
-                    line(payload.get("error"), _TEXT_LIMIT),
-                )
+            self._unusable.say(
+                "The policy of %s cannot be used as it is: %s",
+                clean(publisher),
+                line(payload.get("error"), _TEXT_LIMIT),
+            )

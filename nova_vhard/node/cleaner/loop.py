@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cleaner as a service: a round, in one line for its manager."""
 
+import logging
 import random
 
-from nova_vhard.common.log import get_logger
+from nova_vhard.common.log import Seldom, get_logger
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.node.cleaner.service import Cleaner
 from nova_vhard.placement.client import PlacementError
@@ -26,6 +27,7 @@ class CleanerService:
         self._cleaner = cleaner
         self._interval = interval
         self._runtime = runtime
+        self._away = Seldom(LOG, logging.ERROR)
 
     def round(self) -> float:
         """Look at every device; return the seconds until the next round."""
@@ -37,11 +39,12 @@ class CleanerService:
         try:
             done = self._cleaner.once()
         except PlacementError as error:
-            LOG.error("Devices are left as they are: %s", error)
+            self._away.say("Devices are left as they are: %s", error)
             return f"Placement: {error}"
         except Exception:
             LOG.exception("A round failed; devices are left as they are")
             return "A round failed: see the log"
+        self._away.over("Placement lists the devices again")
         waiting = [
             f"{record.address} {record.word or record.state}"
             for record in done.records.values()

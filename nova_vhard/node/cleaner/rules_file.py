@@ -139,7 +139,15 @@ def _reached(
 
 def _entry(fields: Mapping[str, Any], steps: Mapping[str, Step]) -> Entry:
     match = fields["match"]
-    result = [_step(step, steps) for step in fields["steps"]]
+    result = [
+        StepRule(
+            step=step["step"],
+            settings=step.get("settings", {}),
+            priority=int(step.get("priority", steps[step["step"]].priority)),
+            time_limit=float(step.get("time_limit", TIME_LIMIT)),
+        )
+        for step in fields["steps"]
+    ]
     return Entry(
         name=fields["name"],
         vendors=_numbers([match["vendor"]] if "vendor" in match else []),
@@ -152,12 +160,3 @@ def _entry(fields: Mapping[str, Any], steps: Mapping[str, Step]) -> Entry:
 
 def _numbers(texts: list[str]) -> frozenset[str]:
     return frozenset(item.lower().removeprefix("0x") for item in texts)
-
-
-def _step(fields: Mapping[str, Any], steps: Mapping[str, Step]) -> StepRule:
-    return StepRule(
-        step=fields["step"],
-        settings=fields.get("settings", {}),
-        priority=int(fields.get("priority", steps[fields["step"]].priority)),
-        time_limit=float(fields.get("time_limit", TIME_LIMIT)),
-    )

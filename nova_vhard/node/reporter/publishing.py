@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The configured publishers, and one report to all of them."""
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from oslo_config import cfg
 from stevedore import named
 
-from nova_vhard.common.log import get_logger
+from nova_vhard.common.log import Seldom, get_logger
 from nova_vhard.daemon.interrupts import TimeLimit
 from nova_vhard.host.report import HostReport
 from nova_vhard.node.reporter.publishers.base import (
@@ -70,13 +71,15 @@ def publish(
         name = target.name
         target.record = record
         record.errors.setdefault(name, 0)
+        told = record.troubles.setdefault(name, Seldom(LOG, logging.ERROR))
         trouble = _try(target, report, limited)
         if trouble is None:
+            told.over("Published again: %s", name)
             record.published[name] = report.time.timestamp()
             continue
         record.errors[name] += 1
         failed[name] = trouble
-        LOG.error("Not published, tried again later: %s: %s", name, trouble)
+        told.say("Not published, tried again later: %s: %s", name, trouble)
     return failed
 
 

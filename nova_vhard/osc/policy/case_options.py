@@ -101,22 +101,7 @@ def _whole(options: argparse.Namespace) -> dict[str, Any]:
     """Return every part of a description; those not asked for are empty."""
     drive = options.config_drive or None
     on_server = "server" in described.LOOKED_AT[options.operation]
-    parts = _parts(options, drive if on_server else None)
-    return {
-        **{
-            name: {key: value for key, value in part.items() if value}
-            for name, part in parts.items()
-        },
-        "block_devices": options.block_device,
-        "ports": options.port,
-        "config_drive": None if on_server else drive,
-    }
-
-
-def _parts(
-    options: argparse.Namespace, drive: bool | None
-) -> dict[str, dict[str, Any]]:
-    return {
+    parts: dict[str, dict[str, Any]] = {
         "image": {
             "id": options.image,
             "disk_format": options.disk_format,
@@ -132,9 +117,18 @@ def _parts(
             "id": options.server,
             "properties": options.server_property,
             "extra_specs": options.server_flavor_property,
-            "config_drive": drive,
+            "config_drive": drive if on_server else None,
             "same_image": options.same_image,
         },
+    }
+    return {
+        **{
+            name: {key: value for key, value in part.items() if value}
+            for name, part in parts.items()
+        },
+        "block_devices": options.block_device,
+        "ports": options.port,
+        "config_drive": None if on_server else drive,
     }
 
 

@@ -47,6 +47,9 @@ def render(report: Report) -> str:
     if not report.hosts:
         raise NotWhole("Placement knows no compute node")
     made = report.made.isoformat()
+    observations = [
+        item for name in OURS for item in _observations(report, name, made)
+    ]
     content = {
         "uuid": _uuid("document", made),
         "metadata": {
@@ -56,34 +59,30 @@ def render(report: Report) -> str:
             "oscal-version": _VERSION,
         },
         "import-ap": {"href": _PLAN},
-        "results": [_result(report, made)],
-    }
-    return json.dumps({"assessment-results": content}, indent=2) + "\n"
-
-
-def _result(report: Report, made: str) -> Item:
-    """Return the only result."""
-    observations = [
-        item for name in OURS for item in _observations(report, name, made)
-    ]
-    return {
-        "uuid": _uuid("result", made),
-        "title": "What compute nodes have proven",
-        "description": (
-            "By the traits that hosts have in Placement, with a report of "
-            f"the last {report.max_age} hours."
-        ),
-        "start": made,
-        "end": made,
-        "local-definitions": {
-            "inventory-items": [_host(item) for item in report.hosts]
-        },
-        "reviewed-controls": _reviewed(),
-        "observations": observations,
-        "findings": [
-            item for name in OURS for item in _findings(report, name, made)
+        "results": [
+            {
+                "uuid": _uuid("result", made),
+                "title": "What compute nodes have proven",
+                "description": (
+                    "By the traits that hosts have in Placement, with a "
+                    f"report of the last {report.max_age} hours."
+                ),
+                "start": made,
+                "end": made,
+                "local-definitions": {
+                    "inventory-items": [_host(item) for item in report.hosts]
+                },
+                "reviewed-controls": _reviewed(),
+                "observations": observations,
+                "findings": [
+                    item
+                    for name in OURS
+                    for item in _findings(report, name, made)
+                ],
+            }
         ],
     }
+    return json.dumps({"assessment-results": content}, indent=2) + "\n"
 
 
 def _reviewed() -> Item:

@@ -74,7 +74,7 @@ def render(report: Report) -> str:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         # What a template does not call an outsider's passes the sink, too.
-        finalize=_clean,
+        finalize=lambda value: line(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -95,7 +95,26 @@ def render(report: Report) -> str:
         worst=[host for host in hosts if host.status != FRESH or host.lacks],
         lacking=summary.least_proven(proven, hosts),
         few=summary.FEW,
-        tables=_tables(report),
+        tables=(
+            _table(
+                ("images", "Images", "image"),
+                report.images,
+                images.COLUMNS[:-1],
+                _ABOUT_IMAGES,
+            ),
+            _table(
+                ("servers", "Servers", "server"),
+                report.servers,
+                servers.COLUMNS,
+                _ABOUT_SERVERS,
+            ),
+            _table(
+                ("flavors", "Flavors", "flavor"),
+                report.flavors,
+                FLAVOR_COLUMNS,
+                _ABOUT_FLAVORS,
+            ),
+        ),
         device_columns=DEVICE_COLUMNS,
         exemptions=exemptions.rows(report.policy.exemptions, today),
         fresh=FRESH,
@@ -110,33 +129,6 @@ def outside(value: object) -> str:
     :returns: Jinja2's own kind of text, which is not escaped again
     """
     return cast(str, _BDI.format(clean(value, _LONG)))
-
-
-def _clean(value: object) -> object:
-    return line(value) if type(value) is str else value
-
-
-def _tables(report: Report) -> tuple[Table, ...]:
-    return (
-        _table(
-            ("images", "Images", "image"),
-            report.images,
-            images.COLUMNS[:-1],
-            _ABOUT_IMAGES,
-        ),
-        _table(
-            ("servers", "Servers", "server"),
-            report.servers,
-            servers.COLUMNS,
-            _ABOUT_SERVERS,
-        ),
-        _table(
-            ("flavors", "Flavors", "flavor"),
-            report.flavors,
-            FLAVOR_COLUMNS,
-            _ABOUT_FLAVORS,
-        ),
-    )
 
 
 def _table(

@@ -5,13 +5,17 @@ import contextlib
 import itertools
 import json
 import uuid
+from types import SimpleNamespace
 
 import pytest
 
+from nova_vhard.attestor import service
 from nova_vhard.catalogue import traits
+from nova_vhard.common import log
 from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.placement import upkeep
 from nova_vhard.placement.posture import PostureUnavailable, Question
+from tests import logged
 from tests.functional.placement.attestors import (
     MAX_AGE,
     START,
@@ -117,6 +121,35 @@ def test_a_verifier_that_is_down_for_longer(desk, host, attestor):
     assert desk.scheduler() == frozenset()
     assert TRAIT not in desk.cloud.traits(host)[0]
     assert attestor.numbers.errors["verifier"] == 10
+
+
+@pytest.mark.parametrize("peer", ["verifier", "placement"])
+def test_a_peer_that_is_away_for_two_hours_has_three_lines(
+    desk, attestor, caplog, monkeypatch, peer
+):
+    clock = SimpleNamespace(monotonic=lambda: desk.seconds)
+    monkeypatch.setattr(log, "time", clock)
+
+    def down(method, url):
+        raise ConnectionError("nobody there")
+
+    if peer == "placement":
+        desk.cloud.faults.append(down)
+    desk.down = peer == "verifier"
+    for _ in range(24):
+        assert not desk.minute(attestor, 300)
+    assert attestor.numbers.errors[peer] == 24
+    desk.down = False
+    desk.cloud.faults.clear()
+    desk.verify()
+    assert desk.minute(attestor)
+    lines = [
+        (level, text)
+        for level, text in logged.lines(caplog, service.LOG.name)
+        if "attested" not in text
+    ]
+    assert [level for level, _ in lines] == ["ERROR", "ERROR", "WARNING"]
+    assert lines[-1][1] == f"No error of {peer} any longer"
 
 
 def test_an_attestor_that_is_down_for_longer(desk, host, attestor):

@@ -2,7 +2,7 @@
 """The configuration space is compared with the enrolled one."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from nova_vhard.node.cleaner import config
@@ -49,7 +49,11 @@ class ConfigSpace(Step):
         ignored = job.settings.get("ignore", [])
         now = config.read(job.root, job.device.address)
         changed = identity_differences(job.good, job.root)
-        changed += config.differences(job.good.config, now, _offsets(ignored))
+        changed += config.differences(
+            job.good.config,
+            now,
+            {offset for item in ignored for offset in _range(item)},
+        )
         about = f"enrolled {job.good.when} by {job.good.by}"
         if changed:
             more = len(changed) - _MOST
@@ -76,7 +80,3 @@ class ConfigSpace(Step):
 def _range(text: str) -> range:
     first, last = (re.findall("0x[0-9a-fA-F]+", text) * 2)[:2]
     return range(int(first, 16), int(last, 16) + 1)
-
-
-def _offsets(ignored: Iterable[str]) -> set[int]:
-    return {offset for item in ignored for offset in _range(item)}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from oslo_config import cfg
 
+from nova_vhard.common.log import Seldom
 from nova_vhard.host.report import HostReport
 
 
@@ -21,10 +22,12 @@ class Record:
         publish; 0 for one that has not failed
     :ivar published: publisher's name to the time (seconds since the epoch)
         of the last report that it did publish
+    :ivar troubles: publisher's name to its lines in the log
     """
 
     errors: dict[str, int] = field(default_factory=dict)
     published: dict[str, float] = field(default_factory=dict)
+    troubles: dict[str, Seldom] = field(default_factory=dict)
 
 
 class Publisher(abc.ABC):
