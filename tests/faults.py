@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of our own, and logs that cannot be written."""
+"""Faults of our own, files that fail, and logs that cannot be written."""
 
+import builtins
 import contextlib
+import errno
+import fcntl
+import io
 import logging
+import os
 import resource
-from collections.abc import Iterator
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
+from unittest import mock
 
 DECISIONS = "nova_vhard.decisions"
 OURS = "nova_vhard"
@@ -23,6 +33,162 @@ KINDS = (
 )
 
 SECRET = "rivet-42"
+
+
+#: What a file operation fails with.
+ERRORS = ("EIO", "EMFILE", "ENOSPC", "EROFS")
+KILLS = ("killed before", "killed after")
+
+_OPENERS = ((builtins, "open"), (io, "open"))
+_OPERATIONS = (
+    *((fcntl, "flock"), (os, "open"), (os, "stat"), (os, "lstat")),
+    *((os, "fstat"), (os, "listdir"), (os, "readlink"), (os, "mkdir")),
+    *((os, "dup"), (os, "ftruncate"), (os, "fchmod"), (os, "fsync")),
+    *((os, "link"), (os, "replace"), (os, "unlink")),
+)
+
+
+class FileOperations:
+    """The file operations of this process below a folder; one of them fails.
+
+    :param number: of the one that fails, from 1
+    :param fault: one of ERRORS or KILLS
+    :ivar done: names of the operations so far
+    """
+
+    def __init__(self, folder: Path, number: int, fault: str) -> None:
+        self.folder, self.number, self.fault = str(folder), number, fault
+        self.done: list[str] = []
+
+    @contextlib.contextmanager
+    def failing(self) -> Iterator[None]:
+        """Count, and let one fail, what is done inside."""
+        with contextlib.ExitStack() as stack:
+            for place, name in (*_OPERATIONS, *_OPENERS):
+                made = self._patched(name, getattr(place, name))
+                stack.enter_context(mock.patch.object(place, name, made))
+            yield
+
+    def _patched(self, name: str, real: Any) -> Any:
+        def patched(*args: Any, **more: Any) -> Any:
+            if not any(map(self._is_below, (*args, *more.values()))):
+                return real(*args, **more)
+            result = self._do(name, lambda: real(*args, **more))
+            return _File(result, self) if real is _REAL_OPEN else result
+
+        return patched
+
+    def _is_below(self, place: Any) -> bool:
+        if type(place) is int and place > 2:
+            with contextlib.suppress(OSError):
+                place = _REAL_READLINK(f"/proc/self/fd/{place}")
+        return str(place).startswith(self.folder)
+
+    def _do(self, name: str, operation: Callable[[], Any]) -> Any:
+        self.done.append(name)
+        due = self.fault if len(self.done) == self.number else ""
+        if due in ERRORS:
+            number = getattr(errno, due)
+            raise OSError(number, os.strerror(number))
+        if due == "killed before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            return operation()
+        finally:
+            if due == "killed after":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+_REAL_OPEN, _REAL_READLINK = open, os.readlink
+
+
+class _File:
+    """An open file whose reads and writes are counted, too."""
+
+    def __init__(self, file: Any, operations: FileOperations) -> None:
+        self._file, self._operations = file, operations
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._file, name)
+        if name not in ("read", "write"):
+            return real
+        return lambda *args: self._operations._do(name, lambda: real(*args))
+
+    def __enter__(self) -> "_File":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._file.close()
+
+
+def in_a_process(work: Callable[[], object]) -> bool:
+    """Do something in a process of its own; return whether it was killed."""
+    if not (pid := os.fork()):
+        code = 1
+        try:
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code in (0, -signal.SIGKILL), "see standard error"
+    return code != 0
+
+
+def each_fails(
+    folder: Path,
+    prepare: Callable[[], object],
+    work: Callable[[FileOperations], object],
+    restarted: Callable[[bool], object],
+) -> list[str]:
+    """Let each file operation of some work fail once, in each way.
+
+    :param folder: that the operations are below
+    :param prepare: makes the files
+    :param work: has what is to fail below ``failing``, and then what must
+        hold if it goes on
+    :param restarted: what must hold when it is started again; hears whether
+        it was killed, or ended by an exception
+    :returns: the operations
+    """
+    read, write = os.pipe()
+
+    def count() -> None:
+        operations = FileOperations(folder, 0, "")
+        work(operations)
+        os.write(write, " ".join(operations.done).encode())
+
+    def errors() -> None:
+        """Go on after each error, and start again in the same process."""
+        for fault in ERRORS:
+            prepare()
+            ended = False
+            # For the output of a test that fails.
+            print(f"{fault} at {number}, {names[number - 1]}", flush=True)
+            try:
+                work(FileOperations(folder, number, fault))
+            except AssertionError:
+                raise
+            except Exception:
+                ended = True
+            restarted(ended)
+
+    prepare()
+    in_a_process(count)
+    names = os.read(read, 1 << 16).decode().split()
+    for number in range(1, len(names) + 1):
+        in_a_process(errors)
+        for fault in KILLS:
+            prepare()
+            operations = FileOperations(folder, number, fault)
+            assert in_a_process(lambda: work(operations))  # noqa: B023
+            in_a_process(lambda: restarted(True))
+    os.close(read)
+    os.close(write)
+    return names
 
 
 def failing(error: type[Exception]) -> Any:
