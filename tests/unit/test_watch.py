@@ -190,6 +190,7 @@ def test_a_worker_that_has_read_the_last_one_keeps_it(path, state):
 def test_a_copy_that_cannot_be_replaced_is_no_newer_one(
     path, state, monkeypatch, caplog
 ):
+    caplog.set_level(logging.WARNING)
     PolicyFile(write(path, WARN), state).current()
 
     def read_only(*_):
@@ -317,6 +318,7 @@ def test_the_folder_of_a_copy_is_not_for_everybody(path, state):
 
 
 def test_a_copy_that_cannot_be_read_is_read_later(path, state, caplog):
+    caplog.set_level(logging.WARNING)
     good = PolicyFile(write(path, WARN), state).current().digest
     write(path, BROKEN)
     os.rename(state, f"{state}.away")
