@@ -68,7 +68,7 @@ def start(answers: Answers, name: str = domains.UUID) -> Answer:
     """Ask about a start."""
     xml = domains.xml(devices=domains.CARD.replace("e1000e", "virtio"))
     xml = xml.replace(domains.UUID.encode(), name.encode())
-    return answers(Request(wire.PREPARE, "instance-00000001", xml))
+    return answers(Request(wire.START, "instance-00000001", xml))
 
 
 def judged(answers: Answers) -> float:

@@ -29,7 +29,7 @@ REFUSE_FILE = "refuse-unanswered"
 SHOWN = 192
 
 _ALLOW = Answer(Word.ALLOW)
-_OPERATIONS = {wire.MIGRATE: MOVE, wire.PREPARE: START}
+_OPERATIONS = {wire.MIGRATE: MOVE, wire.PREPARE: START, wire.START: START}
 
 
 class Answers:
@@ -93,9 +93,9 @@ class Answers:
             shown = json.dumps(self._shown(), ensure_ascii=False)
             return Answer(Word.ALLOW, shown)
         if request.operation == wire.RESTORE:
-            # It is judged at prepare, which follows: refused here, libvirt
-            # would delete what was saved of the guest.
-            self._metrics.restored()
+            # It is judged at prepare and start, which follow: refused here,
+            # libvirt would delete what was saved of the guest.
+            self._metrics.decided(wire.RESTORE, "allow")
             return _ALLOW
         try:
             policy = self.policy()
@@ -107,8 +107,11 @@ class Answers:
 
     def _judged(self, policy: Policy, request: Request) -> Answer:
         operation = _OPERATIONS[request.operation]
+        early = request.operation == wire.PREPARE
         try:
-            judgement = self._judge.judge(policy, request.xml, operation)
+            judgement = self._judge.judge(
+                policy, request.xml, operation, early
+            )
         except Exception:
             LOG.exception("A guest could not be judged: %s", request.name)
             self._metrics.decided(operation, "error")
@@ -116,7 +119,8 @@ class Answers:
                 text = "nova-vhard-guard failed; its log says why"
                 return Answer(Word.REFUSE, text)
             return _ALLOW
-        self._metrics.decided(operation, judgement.verdict.outcome)
+        if judgement.refused or not early:
+            self._metrics.decided(operation, judgement.verdict.outcome)
         if not judgement.refused:
             return _ALLOW
         text = f"nova-vhard-guard: {judgement.text(wire.TEXT_LIMIT - 64)}"

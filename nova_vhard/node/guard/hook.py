@@ -41,7 +41,7 @@ def unanswered(name: str, error: str) -> tuple[bool, str]:
 
 def main(name: str = "", operation: str = "", *_: str) -> int:
     """Return 1 to refuse; not at restore, where the saved state would go."""
-    if operation not in ("migrate", "prepare", "restore"):
+    if operation not in ("migrate", "prepare", "restore", "start"):
         return 0
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)

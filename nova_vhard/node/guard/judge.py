@@ -82,11 +82,20 @@ class Judge:
         self._proven = proven
         self._send = send
 
-    def judge(self, policy: Policy, xml: bytes, operation: str) -> Judgement:
+    def judge(
+        self,
+        policy: Policy,
+        xml: bytes,
+        operation: str,
+        early: bool = False,
+    ) -> Judgement:
         """Judge a guest, remember it if it may run, and write the event.
 
         :param xml: the whole domain XML
         :param operation: START, MOVE or ATTACH of a Subject
+        :param early: whether libvirt asks again before the guest runs. Until
+            then only a refusal is written, and nothing is remembered: the
+            second answer is by what the guest had before this start
         """
         start = time.perf_counter()
         try:
@@ -96,8 +105,10 @@ class Judge:
         else:
             verdict = self.verdict(policy, domain)
             judgement = Judgement(domain, verdict, domain.subject)
-            if not judgement.refused or self._adopts(domain):
+            if self._adopts(domain) or not (early or judgement.refused):
                 self._remember(domain)
+        if early and not judgement.refused:
+            return judgement
         taken = time.perf_counter() - start
         subject, verdict = judgement.subject, judgement.verdict
         written = events.write(GUARD, subject, verdict, taken)

@@ -19,7 +19,6 @@ MODE = 0o644
 
 FILE = "nova_vhard_guard.prom"
 
-RESTORE = "restore"
 DETACHED = "detached"
 KEPT = "kept"
 
@@ -52,10 +51,6 @@ class Metrics(Collector):
         """Count a judgement."""
         with self._lock:
             self._decisions[operation, outcome] += 1
-
-    def restored(self) -> None:
-        """Count a guest that comes from a saved state."""
-        self.decided(RESTORE, "allow")
 
     def plugged(self, result: str) -> None:
         """Count a device that was to be taken from a guest.

@@ -24,10 +24,13 @@ TEXT_LIMIT = 2048
 MIGRATE = "migrate"
 PREPARE = "prepare"
 RESTORE = "restore"
+#: After PREPARE: libvirt has read the headers of all images by then, so that
+#: the XML has whole backing chains, and no QEMU runs yet.
+START = "start"
 #: An operator's question: what does the daemon work with?
 STATUS = "status"
 
-OPERATIONS = (MIGRATE, PREPARE, RESTORE, STATUS)
+OPERATIONS = (MIGRATE, PREPARE, RESTORE, START, STATUS)
 
 
 class BadRequest(ValueError):
@@ -55,11 +58,6 @@ class Request:
     operation: str
     name: str
     xml: bytes
-
-    @property
-    def whole(self) -> bool:
-        """Whether the XML is within the limit, and so complete."""
-        return len(self.xml) <= LIMIT
 
 
 @dataclass(frozen=True, slots=True)

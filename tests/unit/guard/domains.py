@@ -25,6 +25,7 @@ _DOMAIN = """\
       <source file='/var/lib/nova/instances/x/{source}'/>
       <target dev='sda' bus='{bus}'/>
       <alias name='disk0'/>
+      {inside}
     </disk>
     <controller type='usb' model='none'/>
     {devices}
@@ -52,14 +53,17 @@ mode: enforce
 ENFORCE = "on_host: {mode: enforce}\n"
 
 
-def xml(bus="virtio", devices="", server=UUID, source="disk") -> bytes:
+def xml(
+    bus="virtio", devices="", server=UUID, source="disk", inside=""
+) -> bytes:
     """Return the XML of a guest.
 
     :param bus: of its disk
     :param devices: elements beside it
+    :param inside: elements in it
     """
     return _DOMAIN.format(
-        uuid=server, bus=bus, devices=devices, source=source
+        uuid=server, bus=bus, devices=devices, source=source, inside=inside
     ).encode()
 
 

@@ -43,6 +43,8 @@ def counted(metrics, operation, outcome):
     [
         (wire.PREPARE, "virtio", Word.ALLOW),
         (wire.PREPARE, "sata", Word.REFUSE),
+        (wire.START, "virtio", Word.ALLOW),
+        (wire.START, "sata", Word.REFUSE),
         (wire.MIGRATE, "sata", Word.ALLOW),
         (wire.RESTORE, "sata", Word.ALLOW),
     ],
@@ -57,6 +59,24 @@ def test_a_migration_and_the_start_that_follows(answers):
     assert answers(Request(wire.MIGRATE, "x", xml("sata"))).word == "allow"
     assert answers(Request(wire.PREPARE, "x", xml("sata"))).word == "allow"
     assert answers(Request(wire.PREPARE, "x", xml("ide"))).word == "refuse"
+
+
+@pytest.mark.parametrize(
+    ("chain", "outcome", "known"),
+    [("file", "allow", True), ("vhostuser", "refuse", False)],
+)
+def test_one_event_a_start_by_what_libvirt_finds_out_last(
+    answers, judge, metrics, events, chain, outcome, known
+):
+    """What ``prepare`` lets pass is not what the guest had before."""
+    request = Request(wire.PREPARE, "x", xml())
+    assert answers(request).word == "allow"
+    assert judge.memory.choices(UUID) is None
+    whole = xml(inside=f"<backingStore type='{chain}'/>")
+    answers(Request(wire.START, "x", whole))
+    assert [event["outcome"] for event in events()] == [outcome]
+    assert counted(metrics, "start", outcome) == 1
+    assert (judge.memory.choices(UUID) is not None) == known
 
 
 def test_a_restore_says_nothing_of_what_a_guest_had(
@@ -164,7 +184,7 @@ def test_a_probe_is_answered_whatever_the_mode_is(answers, path, events):
 
 
 def test_what_an_operator_is_shown(answers, path):
-    answers(Request(wire.PREPARE, "x", xml()))
+    answers(Request(wire.START, "x", xml()))
     shown = json.loads(answers(Request(wire.STATUS, "", b"")).text)
     assert shown["guests"] == 1
     assert (shown["mode"], shown["hot_plug"]) == ("enforce", "report")
@@ -177,7 +197,7 @@ def test_what_an_operator_is_shown(answers, path):
 
 def test_no_secret_is_logged_or_kept(tmp_path, answers, caplog):
     secret = "<graphics type='vnc' passwd='swordfish'/>"
-    for operation in wire.OPERATIONS[:3]:
+    for operation in wire.OPERATIONS[:4]:
         for text in (xml("sata", secret), xml("sata", secret)[:-5]):
             answers(Request(operation, "x", text))
     answers._judge.memory.save()

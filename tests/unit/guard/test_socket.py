@@ -71,6 +71,7 @@ def test_the_hook_is_short_and_libvirt_can_run_it():
     [
         ("prepare", ALLOW, 0, b""),
         ("prepare", REFUSE, 1, b"no such disk"),
+        ("start", REFUSE, 1, b"no such disk"),
         ("migrate", REFUSE, 1, b"no such disk"),
         # libvirt would delete the saved state.
         ("restore", REFUSE, 0, b"no such disk"),
