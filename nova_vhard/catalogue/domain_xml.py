@@ -216,6 +216,8 @@ _MACHINE: Mapping[str, tuple[XmlPlace, ...]] = {
         XmlPlace(
             path="clock/timer[@name='hpet']",
             value="@present",
+            # QEMU's own: microvm and isapc have none
+            absent=("os/type/@machine", "(pc|q35)(-.*)?", "yes"),
             missing={"": "yes"},
             added={"": ("no",)},
             words=_YES,
@@ -225,6 +227,8 @@ _MACHINE: Mapping[str, tuple[XmlPlace, ...]] = {
         XmlPlace(
             path="features/pmu",
             value="@state",
+            # these have what the host has, other models have none
+            absent=("cpu/@mode", "host-passthrough|maximum", "on"),
             missing={"": "on"},
             words=_ON,
         ),

@@ -32,6 +32,9 @@ class XmlPlace:
     :ivar count: whether the value is how many such elements there are
     :ivar missing: architecture to the value that libvirt takes where there
         is none; without that it cannot be known
+    :ivar absent: the value that QEMU takes where there is no such element;
+        first another place of the domain, and the pattern that the value of
+        that one has to match for it
     :ivar added: values that libvirt or Nova add by themselves, so that
         nobody asked for them
     :ivar of_host: whether ``added`` is by the architecture of the host
@@ -49,19 +52,11 @@ class XmlPlace:
     spec: str = ""
     count: bool = False
     missing: Mapping[str, str] = field(default_factory=lambda: _NO_NAMES)
+    absent: tuple[str, str, str] | None = None
     added: ByArchitecture = field(default_factory=lambda: _NO_VALUES)
     of_host: bool = False
     words: Words = field(default_factory=lambda: _NO_VALUES)
     families: Mapping[str, str] = field(default_factory=lambda: _NO_NAMES)
-
-    def missing_on(self, architecture: str) -> str | None:
-        """Return what libvirt takes where there is no value."""
-        return self.missing.get(architecture, self.missing.get(""))
-
-    def is_added(self, value: str, architecture: str) -> bool:
-        """Return whether libvirt or Nova add such a device by themselves."""
-        added = self.added.get(architecture, self.added.get("", ()))
-        return value in added
 
     def names(self, value: str) -> tuple[str, ...]:
         """Return what a policy may call a value, the usual word first."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The devices in the XML of a libvirt domain, as choices that are judged."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -87,17 +88,22 @@ def _values(
 ) -> Iterator[tuple[str | None, Element]]:
     """Yield the values that count, each with the element that has it."""
     elements = _elements(domain, place)
-    missing = place.missing_on(facts.architecture)
+    missing = place.missing.get(facts.architecture, place.missing.get(""))
     by = facts.host if place.of_host else facts.architecture
+    added = place.added.get(by, place.added.get("", ()))
+    if not elements and place.absent:
+        where, pattern, value = place.absent
+        if re.fullmatch(pattern, _at(domain, where) or ""):
+            yield value, domain
     for element in elements:
         if place.count:
-            value: str | None = str(len(elements))
+            found: str | None = str(len(elements))
         elif place.spec:
-            value = (facts.specs or {}).get(place.spec)
+            found = (facts.specs or {}).get(place.spec)
         else:
-            value = _value(element, place.value) or missing
-        if value is None or not place.is_added(value, by):
-            yield value, element
+            found = _value(element, place.value) or missing
+        if found not in added:
+            yield found, element
 
 
 def _elements(domain: Element, place: XmlPlace) -> list[Element]:
@@ -120,9 +126,10 @@ def _counts(element: Element, place: XmlPlace) -> bool:
 
 def _is_from(disk: Element, ending: str) -> bool:
     """Return whether the name of a disk's source ends so."""
-    source = disk.find("source")
-    return source is not None and any(
-        value.endswith(ending) for value in source.attrib.values()
+    return any(
+        value.endswith(ending)
+        for source in disk.iterfind("source")
+        for value in source.attrib.values()
     )
 
 
@@ -203,7 +210,10 @@ def _handed(
     for request in wanted:
         if request.kind in place.flavor:
             yield request
-            rest -= _number(request.count, rest)
+            count = request.count
+            # What is not a small number is all the rest.
+            small = len(count) <= _DIGITS and count.isdecimal()
+            rest -= int(count) if small and count.isascii() else rest
     if rest <= 0:
         return
     source = f"{devices[-1].tag} of the domain"
@@ -212,12 +222,6 @@ def _handed(
         yield Passthrough(place.kind, name, source, str(rest), tuple(synonyms))
     else:
         yield Passthrough(place.flavor[0], UNKNOWN_DEVICE, source, str(rest))
-
-
-def _number(count: str, rest: int) -> int:
-    """Return a number of devices; what is no small number is all the rest."""
-    small = count.isascii() and count.isdecimal() and len(count) <= _DIGITS
-    return int(count) if small else rest
 
 
 def _faults(domain: Element, facts: Facts) -> Iterator[Fault]:

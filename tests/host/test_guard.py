@@ -152,6 +152,14 @@ def test_a_guest_whose_image_names_what_it_is_based_on(
     assert guard.outcomes()[events:] == [("start", "allow")]
 
 
+def test_a_guest_without_a_timer_gets_one_of_qemu(guard, host, connection):
+    guard.policy(policy() + "guest_devices: {hpet: {allow: [false]}}\n")
+    text = refusal(connection.createXML, host.describe("timed"))
+    assert "HPET timer=yes (allowed: false)" in text
+    off = "<clock offset='utc'><timer name='hpet' present='no'/></clock>"
+    host.start("untimed", off)
+
+
 @pytest.mark.parametrize("mode", ["audit", "warn"])
 def test_a_mode_that_refuses_nothing(guard, host, mode):
     guard.policy(policy(mode))

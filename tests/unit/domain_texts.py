@@ -3,6 +3,7 @@
 
 UUID = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
 NOVA = "http://openstack.org/xmlns/libvirt/nova/1.1"
+NO_HPET = "<clock><timer name='hpet' present='no'/></clock>"
 OS = "<os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type></os>"
 
 
@@ -31,7 +32,8 @@ def spec(name: str, value: str) -> str:
 def text(
     devices: str = "", more: str = "", system: str = OS, meta: str = ""
 ) -> bytes:
-    """Return the XML of a domain."""
+    """Return the XML of a domain; no HPET if more has no clock."""
+    more += "" if "<clock" in more else NO_HPET
     return (
         f"<domain type='kvm'><name>instance-1</name><uuid>{UUID}</uuid>"
         f"{meta or instance()}{system}{more}<devices>{devices}</devices>"

@@ -132,6 +132,16 @@ def test_devices(devices, expected):
     [
         ("<clock><timer name='hpet' present='no'/></clock>", set()),
         ("<clock><timer name='hpet'/></clock>", {("hpet", "true")}),
+        ("<clock/>", {("hpet", "true")}),
+        ("<clock><timer name='rtc'/></clock>", {("hpet", "true")}),
+        ("<cpu mode='host-model'/>", set()),
+        ("<cpu mode='custom'/>", set()),
+        ("<cpu mode='maximum'/>", {("pmu", "true")}),
+        ("<cpu mode='host-passthrough'/>", {("pmu", "true")}),
+        (
+            "<features><pmu state='off'/></features><cpu mode='maximum'/>",
+            {("pmu", "false")},
+        ),
         ("<features><pmu state='off'/></features>", {("pmu", "false")}),
         ("<features><pmu/></features>", {("pmu", "true")}),
         (
@@ -211,6 +221,28 @@ def test_systems(text_of_os, expected):
     kinds = {kind for kind, _ in expected}
     rest = {choice for choice in ALWAYS if choice[0] not in kinds}
     assert choices(read(system=text_of_os)) == rest | expected
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [
+        ("pc", True),
+        ("pc-1.2", True),
+        ("pc-i440fx-rhel7.6.0", True),
+        ("q35", True),
+        ("pc-q35-noble", True),
+        # QEMU 10.0 has none in these
+        ("microvm", False),
+        ("isapc", False),
+        ("virt-10.0", False),
+        ("s390-ccw-virtio-10.0", False),
+    ],
+)
+def test_a_machine_that_has_an_hpet_unless_the_domain_says_no(
+    machine, expected
+):
+    result = read(more="<clock/>", system=system(machine=machine))
+    assert (("hpet", "true") in choices(result)) == expected
 
 
 @pytest.mark.parametrize(
