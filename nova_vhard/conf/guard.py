@@ -58,7 +58,7 @@ OPTS = [
         default="qemu:///system",
         help="Where libvirt is reached with the right to change guests. "
         "Without an answer guests are judged all the same when they start; "
-        "what is plugged into a running one is not seen, deleted guests are "
+        "what changes in a running one is not seen, deleted guests are "
         "not forgotten, and nothing proves that the guard is in force.",
     ),
     cfg.ListOpt(
@@ -118,9 +118,9 @@ OPTS = [
         default=60,
         min=5,
         max=600,
-        help="Seconds between two rounds, in which the policy is looked at, "
-        "deleted guests are forgotten and metrics are written. Starts and "
-        "hot plugs do not wait for it.",
+        help="Seconds between two writes of the metrics, and between two "
+        "probes while libvirt does not ask this guard. Guests do not wait for "
+        "it.",
     ),
     cfg.IntOpt(
         "probe_interval",

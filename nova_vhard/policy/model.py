@@ -223,7 +223,7 @@ class Assume:
 
 
 class HotPlug(enum.StrEnum):
-    """What the guard does about a device that was plugged into a guest."""
+    """What the guard does about a device that is new to a running guest."""
 
     REPORT = "report"
     DETACH = "detach"

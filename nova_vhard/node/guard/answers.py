@@ -119,7 +119,7 @@ class Answers:
                 text = "nova-vhard-guard failed; its log says why"
                 return Answer(Word.REFUSE, text)
             return _ALLOW
-        if judgement.refused or not early:
+        if judgement.written:
             self._metrics.decided(operation, judgement.verdict.outcome)
         if not judgement.refused:
             return _ALLOW

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Devices that are plugged into running guests: no hook is called for them.
+"""Devices that a guest gets, or that change, while it runs.
 
-libvirt tells of one after the guest has it. It is judged then, and taken from
-the guest where the policy says so.
+No hook is called for them. The guard sees them after the guest has them, and
+takes from the guest what the policy refuses, where ``hot_plug`` says so.
 """
 
 import threading
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import clean
@@ -23,7 +24,6 @@ from nova_vhard.policy.model import HotPlug as Treatment
 from nova_vhard.policy.model import Policy
 from nova_vhard.policy.subject import ATTACH
 from nova_vhard.policy.verdict import Verdict, ViolationKey
-from nova_vhard.request.domain import DomainError
 
 LOG = get_logger(__name__)
 
@@ -37,94 +37,76 @@ _OF_HOSTS = ((HOSTS_REQUIRE,), (FLAVOR_REQUIRE,))
 
 
 class HotPlug:
-    """Judges what is plugged in, and takes away what is refused."""
+    """Takes away what running guests get and the policy refuses."""
 
     def __init__(self, judge: Judge, metrics: Metrics) -> None:
         self._judge = judge
         self._metrics = metrics
         self._slots = threading.Semaphore(MOST)
 
-    def added(
-        self, connection: Connection, policy: Policy, uuid: str, alias: str
-    ) -> threading.Thread | None:
-        """Judge a guest that has got a device.
+    def changed(
+        self,
+        connection: Connection,
+        policy: Policy,
+        before: bytes,
+        after: bytes,
+        judgement: Judgement,
+    ) -> list[threading.Thread]:
+        """Ask a guest for the devices because of which it is now refused.
 
-        :returns: the thread that takes it away again, if one does
-        :raises LibvirtError: if libvirt does not answer
+        :param before: XML of the guest when it was last read
+        :param after: its XML now
+        :param judgement: of ``after``
+        :returns: the threads that take devices away
         """
-        try:
-            xml = connection.xml(uuid)
-        except GuestGone:
-            return None
-        judgement = self._judge.judge(policy, xml, ATTACH)
-        self._metrics.decided(ATTACH, judgement.verdict.outcome)
-        if (
-            not judgement.refused
-            or policy.on_host.hot_plug is not Treatment.DETACH
-        ):
-            return None
-        device = self._refused_device(policy, xml, alias, judgement)
-        if device is None:
-            return None
-        return self._take_away(connection, uuid, alias, device)
-
-    def _refused_device(
-        self, policy: Policy, xml: bytes, alias: str, judgement: Judgement
-    ) -> str | None:
-        """Return a device's element, if the refusal is because of it.
-
-        It is where the guest is refused what it would not be refused without
-        the device, or what a guest without any device would not be.
-        """
-        domain = ElementTree.fromstring(xml)  # noqa: S314 - libvirt's own
+        guest = judgement.domain
+        detaches = policy.on_host.hot_plug is Treatment.DETACH
+        if guest is None or not (detaches and judgement.refused):
+            return []
+        domain = ElementTree.fromstring(after)  # noqa: S314 - libvirt's own
+        old = ElementTree.fromstring(before)  # noqa: S314
         devices = domain.find("devices")
-        if devices is None:
-            return None
-        every = list(devices)
-        device = next(
-            (element for element in every if _is(element, alias)), None
-        )
-        if device is None:
-            return None
-        others = [element for element in every if element is not device]
+        # The number is another one after each start: what a guest has had
+        # since its start is not taken from it.
+        if devices is None or domain.get("id") != old.get("id"):
+            return []
 
-        def refusals(kept: list[ElementTree.Element]) -> set[ViolationKey]:
-            """Return what is refused of the domain as it is now."""
+        def refusals(kept: list[Element]) -> set[ViolationKey]:
+            """Return what is refused of the domain with these devices."""
             devices[:] = kept
-            return self._refusals(policy, ElementTree.tostring(domain))
+            xml = ElementTree.tostring(domain)
+            changed = judging.read(xml, ATTACH)
+            return _of_devices(self._judge.verdict(policy, changed))
 
+        every, had, threads = list(devices), _devices(old), []
         whole = _of_devices(judgement.verdict)
-        try:
-            without = whole - refusals(others)
-            alone = whole & refusals([device]) - refusals([])
-        except DomainError:
-            # The whole guest could not be read either.
-            return None
-        if not without | alone:
-            return None
-        return ElementTree.tostring(device, encoding="unicode")
-
-    def _refusals(self, policy: Policy, xml: bytes) -> set[ViolationKey]:
-        """Return what is refused of a guest, but for what its host lacks.
-
-        :raises DomainError: if it cannot be read
-        """
-        domain = judging.read(xml, ATTACH)
-        return _of_devices(self._judge.verdict(policy, domain))
+        for alias, device in _devices(domain).items():
+            was = [had[alias]] if alias in had else []
+            text = _text(device)
+            if text in map(_text, was):
+                continue
+            others = [element for element in every if element is not device]
+            # The guest would not be refused this if the device were as it was
+            # before, or a guest with only this device would be.
+            without = whole - refusals(others + was)
+            alone = whole & refusals([device]) - refusals(was)
+            if without | alone:
+                threads += self._take_away(connection, guest.uuid, alias, text)
+        return threads
 
     def _take_away(
         self, connection: Connection, uuid: str, alias: str, device: str
-    ) -> threading.Thread | None:
+    ) -> list[threading.Thread]:
         if not self._slots.acquire(blocking=False):
             self._kept(uuid, alias, f"{MOST} others are being taken away")
-            return None
+            return []
         thread = threading.Thread(
             target=self._detach,
             args=(connection, uuid, alias, device),
             daemon=True,
         )
         thread.start()
-        return thread
+        return [thread]
 
     def _detach(
         self, connection: Connection, uuid: str, alias: str, device: str
@@ -135,15 +117,17 @@ class HotPlug:
             for _ in range(TRIES):
                 try:
                     connection.detach(uuid, device)
-                except GuestGone:
-                    return
                 except LibvirtError as error:
                     reason = str(error)
-                if not _has(connection, uuid, alias):
+                xml = connection.xml(uuid)
+                # It is libvirt's own.
+                if alias not in _devices(ElementTree.fromstring(xml)):  # noqa: S314
                     self._metrics.plugged(DETACHED)
                     LOG.warning("%s was taken from guest %s", alias, uuid)
                     return
             self._kept(uuid, alias, reason)
+        except GuestGone:
+            LOG.info("Guest %s has ended with %s", uuid, alias)
         except Exception as error:  # noqa: BLE001 - a thread of its own
             self._kept(uuid, alias, str(error))
         finally:
@@ -169,18 +153,15 @@ def _of_devices(verdict: Verdict) -> set[ViolationKey]:
     }
 
 
-def _has(connection: Connection, uuid: str, alias: str) -> bool:
-    """Return whether a running guest has a device.
-
-    :raises LibvirtError: if libvirt does not say
-    """
-    try:
-        xml = connection.xml(uuid)
-    except GuestGone:
-        return False
-    domain = ElementTree.fromstring(xml)  # noqa: S314 - libvirt's own
-    return any(_is(device, alias) for device in domain.iterfind("devices/*"))
+def _devices(domain: Element) -> dict[str, Element]:
+    """Return the devices of a guest that runs, by their aliases."""
+    return {
+        alias.get("name", ""): device
+        for device in domain.iterfind("devices/*")
+        for alias in device.iterfind("alias")
+    }
 
 
-def _is(device: ElementTree.Element, alias: str) -> bool:
-    return any(name.get("name") == alias for name in device.iter("alias"))
+def _text(device: Element) -> str:
+    """Return a device's element, without the space behind it."""
+    return ElementTree.tostring(device, encoding="unicode").strip()

@@ -4,7 +4,7 @@
 import datetime
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from nova_vhard.catalogue.checks import ATTESTED
@@ -47,11 +47,13 @@ class Judgement:
     :ivar domain: as it was read; None where it could not be read
     :ivar verdict: everything that the policy says
     :ivar subject: who it was judged for
+    :ivar written: whether there is an event of it
     """
 
     domain: Domain | None
     verdict: Verdict
     subject: Subject
+    written: bool = True
 
     @property
     def refused(self) -> bool:
@@ -70,6 +72,8 @@ class Judge:
     :param proven: returns the checks that the host has passed, by the hours
         that a report may be old; raises NotProven
     :param send: takes each event, as JSON, to the message bus
+    :ivar shown: XML of each guest that is there, as it was last judged: at
+        the end of its start, or when something had changed
     """
 
     def __init__(
@@ -81,6 +85,19 @@ class Judge:
         self.memory = memory
         self._proven = proven
         self._send = send
+        self.shown: dict[str, bytes] = {}
+        # What the last event of each guest that is there has said.
+        self._said: dict[str, frozenset[object]] = {}
+
+    def look_over(self, present: Collection[str]) -> None:
+        """Forget guests that are gone.
+
+        :param present: uuids of all guests that libvirt has
+        """
+        self.memory.look_over(present)
+        for uuid in set(self.shown).difference(present):
+            del self.shown[uuid]
+            self._said.pop(uuid, None)
 
     def judge(
         self,
@@ -92,7 +109,9 @@ class Judge:
         """Judge a guest, remember it if it may run, and write the event.
 
         :param xml: the whole domain XML
-        :param operation: START, MOVE or ATTACH of a Subject
+        :param operation: START, MOVE or ATTACH of a Subject. Of a guest that
+            runs (ATTACH) only what has not been said yet is written: its XML
+            changes with each block job and balloon
         :param early: whether libvirt asks again before the guest runs. Until
             then only a refusal is written, and nothing is remembered: the
             second answer is by what the guest had before this start
@@ -107,8 +126,10 @@ class Judge:
             judgement = Judgement(domain, verdict, domain.subject)
             if self._adopts(domain) or not (early or judgement.refused):
                 self._remember(domain)
-        if early and not judgement.refused:
-            return judgement
+            if not early:
+                self.shown[domain.uuid] = xml
+        if not self._is_news(judgement, early):
+            return replace(judgement, written=False)
         taken = time.perf_counter() - start
         subject, verdict = judgement.subject, judgement.verdict
         written = events.write(GUARD, subject, verdict, taken)
@@ -116,6 +137,18 @@ class Judge:
             self._send(written)
         _log(judgement)
         return judgement
+
+    def _is_news(self, judgement: Judgement, early: bool) -> bool:
+        """Return whether an event would say what none has said before."""
+        domain = judgement.domain
+        if early or domain is None:
+            return judgement.refused or not early
+        says = chosen(domain.request).union(
+            *(violation.keys for violation in judgement.verdict.violations)
+        )
+        known = self._said.get(domain.uuid, frozenset())
+        self._said[domain.uuid] = says
+        return domain.subject.operation != ATTACH or not says <= known
 
     def _adopts(self, domain: Domain) -> bool:
         """Return whether a guest counts as there before the guard.

@@ -89,27 +89,31 @@ class Connection:
             return bool(self._connection.isAlive())
         return False
 
-    def on_device(self, added: Callable[[str, str], None]) -> None:
-        """Call a function for each device that is plugged into a guest.
+    def on_change(self, changed: Callable[[], object]) -> None:
+        """Call a function when a guest starts, ends, or has other devices.
 
-        :param added: is given the guest's uuid and the device's alias, in
-            libvirt's own thread: it must not ask libvirt
+        Not of every change is there an event: external snapshots and updates
+        of devices have none.
+
+        :param changed: is called in libvirt's own thread: it must not ask
+            libvirt
         """
-
-        def heard(connection: Any, domain: Any, alias: str, _: Any) -> None:
-            """Pass on a device that libvirt tells of."""
-            added(domain.UUIDString(), alias)
-
         with _explained() as libvirt:
-            self._connection.domainEventRegisterAny(
-                None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, heard, None
-            )
+            for event in (
+                libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
+                libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE,
+                libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
+            ):
+                self._connection.domainEventRegisterAny(
+                    None, event, lambda *_: changed(), None
+                )
 
     def guests(self) -> dict[str, bool]:
         """Return the uuids of all guests, and whether each runs."""
         with _explained():
             return {
-                domain.UUIDString(): bool(domain.isActive())
+                domain.UUIDString(): domain.ID() >= 0
                 for domain in self._connection.listAllDomains()
             }
 

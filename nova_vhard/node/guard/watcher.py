@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guard beside libvirt: hot plugs, deleted guests, proofs.
+"""The guard beside libvirt: running guests, deleted guests, proofs.
+
+A guest that runs changes without a hook, and for some changes there is no
+event: external snapshots, changed media. So every running guest is read again
+each few seconds, and an event only makes the next round begin at once.
 
 One thread of its own, since libvirt may not answer for long, as while it
 starts its guests. The hook is answered without it.
 """
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -28,11 +31,10 @@ from nova_vhard.policy.watch import PolicyUnavailable
 
 LOG = get_logger(__name__)
 
-#: Devices of which libvirt has told and that are not judged yet.
-MOST = 4096
-
 # Seconds between two tries to reach libvirt, and for a thread to end.
 _RETRY, _STOP = 5.0, 2.0
+# Seconds between two rounds without an event, and of every round at least.
+_ROUND, _PAUSE = 5.0, 0.2
 _DISABLED = "disabled"
 
 
@@ -58,8 +60,7 @@ class Watcher:
         self._metrics = metrics
         self._connect = connect
         self._hot_plug = HotPlug(judge, metrics)
-        self._added: queue.Queue[tuple[str, str] | None] = queue.Queue(MOST)
-        self._overrun = False
+        self._changed = threading.Event()
         # Whether guests wait for a policy to be judged by.
         self._unjudged = False
         # Guests of which libvirt does not say what they have.
@@ -78,18 +79,8 @@ class Watcher:
     def stop(self) -> None:
         """End, unless libvirt does not let go."""
         self._stopping.set()
-        self.heard(None)
+        self._changed.set()
         self._thread.join(_STOP)
-
-    def heard(self, device: tuple[str, str] | None) -> None:
-        """Take note of a device; called by libvirt's own thread.
-
-        :param device: a guest's uuid and the device's alias
-        """
-        try:
-            self._added.put_nowait(device)
-        except queue.Full:
-            self._overrun = True
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -111,102 +102,61 @@ class Watcher:
         """
         connection = self._connect(self._options.libvirt_uri)
         try:
-            connection.on_device(lambda *device: self.heard(device))
+            connection.on_change(self._changed.set)
             self._metrics.connected = True
             self._trouble = ""
-            self.look_at_all(connection)
-            due = proof_due = 0.0
+            proof_due = 0.0
             while not self._stopping.is_set() and connection.alive:
+                self._changed.clear()
+                self.look_at_all(connection)
                 now = time.monotonic()
-                if self._unjudged and self._has_policy():
-                    self.look_at_all(connection)
                 if now >= proof_due or self._mode() != self._proven_mode:
-                    proof = self.prove(connection)
-                    proof_due = now + self._until_proof(proof.guarded)
-                if now >= due:
-                    due = now + self._options.interval
-                    self._judge.memory.look_over(connection.guests())
-                    self._look_again(connection)
-                self._next(connection, min(due, proof_due) - now)
+                    guarded = self.prove(connection).guarded
+                    options = self._options
+                    # Soon, while there is none.
+                    proof_due = now + float(
+                        options.probe_interval if guarded else options.interval
+                    )
+                self._changed.wait(_ROUND)
+                # Events come in bursts: one round is for all of them.
+                self._stopping.wait(_PAUSE)
         finally:
             connection.close()
 
-    def _until_proof(self, guarded: bool) -> float:
-        """Return seconds to the next proof: soon, while there is none."""
-        options = self._options
-        return float(options.probe_interval if guarded else options.interval)
-
-    def _next(self, connection: Connection, seconds: float) -> None:
-        """Judge the next device, if one comes in time."""
-        try:
-            device = self._added.get(timeout=max(0.0, min(seconds, _RETRY)))
-        except queue.Empty:
-            device = None
-        if self._overrun:
-            self._overrun = False
-            self.look_at_all(connection)
-        if device is None:
-            return
-        try:
-            policy = self._policy()
-        except PolicyUnavailable as error:
-            LOG.error("A hot plug is not judged, no policy: %s", error)
-            return
-        try:
-            self._hot_plug.added(connection, policy, *device)
-        except LibvirtError as error:
-            if not connection.alive:
-                # It is judged by the next connection.
-                self.heard(device)
-                raise
-            self._note_unread(device[0], error)
-
     def look_at_all(self, connection: Connection) -> None:
-        """Judge every guest that runs, and adopt all guests if need be.
+        """Judge every guest that runs and has changed since the last round.
 
-        Nothing is taken from a guest here: it may have had it at its start.
+        All guests are adopted if need be.
 
         :raises LibvirtError: if libvirt does not answer
         """
+        guests = connection.guests()
+        self._judge.look_over(guests)
+        self._unread &= guests.keys()
         try:
             policy = self._policy()
         except PolicyUnavailable as error:
-            LOG.error("Running guests are not judged, no policy: %s", error)
+            if not self._unjudged:
+                LOG.error(
+                    "Running guests are not judged, no policy: %s", error
+                )
             self._unjudged = True
             return
         self._unjudged = False
-        for uuid, runs in connection.guests().items():
-            if runs or not self._judge.memory.adopted:
+        memory = self._judge.memory
+        for uuid, runs in guests.items():
+            if runs or not memory.adopted:
                 self._look_at(connection, policy, uuid)
-        self._adopt()
-
-    def _adopt(self) -> None:
-        """Note that all guests have been taken in, once they have been."""
-        if not self._judge.memory.adopted and not self._unread:
-            self._judge.memory.adopt()
-            count = len(self._judge.memory)
+        # Until each has been read nobody knows who is new.
+        if not memory.adopted and not self._unread:
+            memory.adopt()
+            count = len(memory)
             LOG.warning("%d guests count as there before the guard", count)
-
-    def _look_again(self, connection: Connection) -> None:
-        """Judge the guests of which libvirt did not say what they have.
-
-        :raises LibvirtError: if libvirt does not answer at all
-        """
-        if self._unread and self._has_policy():
-            for uuid in sorted(self._unread):
-                self._look_at(connection, self._policy(), uuid)
-            self._adopt()
-
-    def _note_unread(self, uuid: str, error: LibvirtError) -> None:
-        """Keep that a guest is to be judged later: others do not wait."""
-        if uuid not in self._unread:
-            LOG.error("Guest %s is not judged yet: %s", uuid, error)
-        self._unread.add(uuid)
 
     def _look_at(
         self, connection: Connection, policy: Policy, uuid: str
     ) -> None:
-        """Judge a guest, or note that it could not be read.
+        """Judge a guest if it has changed, or note that it cannot be read.
 
         :raises LibvirtError: if the connection is lost
         """
@@ -218,11 +168,21 @@ class Watcher:
         except LibvirtError as error:
             if not connection.alive:
                 raise
-            self._note_unread(uuid, error)
+            if uuid not in self._unread:
+                LOG.error("Guest %s is not judged yet: %s", uuid, error)
+            self._unread.add(uuid)
             return
         self._unread.discard(uuid)
+        before = self._judge.shown.get(uuid)
+        if xml == before:
+            return
         judgement = self._judge.judge(policy, xml, ATTACH)
-        self._metrics.decided(ATTACH, judgement.verdict.outcome)
+        # Also of a guest that nobody can read: once is enough.
+        self._judge.shown[uuid] = xml
+        if judgement.written:
+            self._metrics.decided(ATTACH, judgement.verdict.outcome)
+        if before is not None:
+            self._hot_plug.changed(connection, policy, before, xml, judgement)
 
     def prove(self, connection: Connection) -> probe.Proof:
         """Probe the guard and leave what comes of it.
@@ -243,13 +203,6 @@ class Watcher:
         except OSError as error:
             LOG.error("The check guard_in_force sees no proof: %s", error)
         return proof
-
-    def _has_policy(self) -> bool:
-        try:
-            self._policy()
-        except PolicyUnavailable:
-            return False
-        return True
 
     def _mode(self) -> str:
         """Return what the guard does, in a word.

@@ -29,13 +29,13 @@ class FakeConnection:
         self.gives = None
         self.asked = []
         self.alive = True
-        self.added = None
+        self.changed = None
         self.closed = False
         self.sick = set()
         self.says = "Cannot access storage file {}".format
 
-    def on_device(self, added):
-        self.added = added
+    def on_change(self, changed):
+        self.changed = changed
 
     def close(self):
         self.closed = True

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device that is plugged in: judged, taken away, or kept."""
 
+import re
+
 import pytest
 
 from nova_vhard.node.guard.hot_plug import MOST, TRIES, HotPlug
 from nova_vhard.node.guard.metrics import DETACHED, KEPT, Metrics
 from nova_vhard.policy.subject import ATTACH, START
 from tests.unit import domain_texts
-from tests.unit.guard import domains
 from tests.unit.guard.domains import CARD, PASSED, STICK, UUID, xml
 from tests.unit.guard.libvirts import FakeConnection
 
@@ -21,8 +22,21 @@ def metrics():
 
 
 @pytest.fixture
-def hot_plug(judge, metrics):
-    return HotPlug(judge, metrics)
+def change(judge, metrics):
+    """Return a function that has a guest change, and returns the threads."""
+    hot_plug = HotPlug(judge, metrics)
+
+    def changed(holds, before, after, connection):
+        judgement = judge.judge(holds, after, ATTACH)
+        return hot_plug.changed(connection, holds, before, after, judgement)
+
+    changed.slots = hot_plug._slots
+    return changed
+
+
+def join(threads):
+    for thread in threads:
+        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -36,7 +50,7 @@ def hot_plug(judge, metrics):
     ],
 )
 def test_a_card(
-    hot_plug,
+    change,
     judge,
     metrics,
     policy,
@@ -52,9 +66,7 @@ def test_a_card(
     judge.judge(holds, xml(), START)
     connection = FakeConnection({UUID: xml(devices=CARD)})
     connection.gives = gives
-    thread = hot_plug.added(connection, holds, UUID, "net1")
-    if thread is not None:
-        thread.join()
+    join(change(holds, xml(), xml(devices=CARD), connection))
     assert len(connection.asked) == asked
     assert all("e1000e" in device for device in connection.asked)
     assert metrics._hot_plugs[DETACHED] == detached
@@ -63,49 +75,76 @@ def test_a_card(
     assert [event["operation"] for event in events()] == ["start", "attach"]
 
 
-def test_what_was_there_is_left_alone(hot_plug, judge, policy):
-    """A good card is plugged into a guest that already breaks a rule."""
+GOOD = CARD.replace("e1000e", "virtio")
+OTHER = GOOD.replace("net1", "net2")
+SOCKET = "<backingStore type='vhostuser'/>"
+AGAIN = b"<domain type='kvm' id='9'"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "asked"),
+    [
+        # A good card is plugged into a guest that already breaks a rule.
+        (xml(devices=CARD), xml(devices=CARD + OTHER), []),
+        # A disk moves to another bus. The card is not new.
+        (xml(devices=CARD), xml("sata", CARD, inside="<mirror/>"), ["disk0"]),
+        # The disk changes, and it is refused, but not because of that.
+        (xml("sata"), xml("sata", inside="<mirror/>"), []),
+        # It is because of that: a block copy, changed media, a snapshot.
+        (xml(), xml(inside=SOCKET), ["disk0"]),
+        (xml(inside=SOCKET), xml(inside=SOCKET + "<mirror/>"), []),
+        (xml("sata"), xml("sata", inside=SOCKET), ["disk0"]),
+        # Two at once
+        (xml(), xml("sata", CARD), ["disk0", "net1"]),
+        # What a guest has had since it was started again
+        (xml(), xml(devices=CARD).replace(b"<domain type='kvm'", AGAIN), []),
+        (xml(), b"<domain", []),
+        (xml(), xml(devices="<smartcard/>"), []),
+    ],
+)
+def test_what_a_guest_is_asked_for(
+    change, judge, policy, before, after, asked
+):
     holds = policy(DETACH)
-    judge.judge(holds, xml(), START)
-    good = CARD.replace("e1000e", "virtio").replace("net1", "net2")
-    connection = FakeConnection({UUID: xml(devices=CARD + good)})
-    assert hot_plug.added(connection, holds, UUID, "net2") is None
-    assert connection.asked == []
-    assert hot_plug.added(connection, holds, UUID, "net9") is None
+    judge.memory.keep(UUID, ())
+    connection = FakeConnection({UUID: after})
+    join(change(holds, before, after, connection))
+    aliases = {
+        re.search(r"alias name=.(\w+)", device)[1]
+        for device in connection.asked
+    }
+    assert sorted(aliases) == asked
 
 
-def test_an_unproven_host_is_no_fault_of_a_device(hot_plug, judge, policy):
+def test_an_unproven_host_is_no_fault_of_a_device(change, judge, policy):
     required = "hosts: {require: [iommu]}\nmoves: {hosts: enforce}\n"
     holds = policy(DETACH + required)
-    good = CARD.replace("e1000e", "virtio")
-    connection = FakeConnection({UUID: xml(devices=good)})
-    assert hot_plug.added(connection, holds, UUID, "net1") is None
+    assert not change(holds, xml(), xml(devices=GOOD), FakeConnection())
 
 
-GOOD = CARD.replace("e1000e", "virtio")
 VF = "<interface type='hostdev'><alias name='{}'/></interface>".format
 PC = b"pc-i440fx-10.0"
 
 
-def test_no_device_is_to_blame_for_the_rest_of_a_guest(
-    hot_plug, judge, policy
-):
+def test_no_device_is_to_blame_for_the_rest_of_a_guest(change, judge, policy):
     """Its flavor needs a proof, its machine is refused also when it moves."""
     holds = policy(DETACH)
     needs = domain_texts.instance(domain_texts.spec("vhard:require", "smt"))
-    guest = domain_texts.text(GOOD, meta=needs)
     judge.memory.keep(domain_texts.UUID, ())
-    connection = FakeConnection({domain_texts.UUID: guest})
-    name = domain_texts.UUID
-    assert hot_plug.added(connection, holds, name, "net1") is None
+    before, after = (
+        domain_texts.text(devices, meta=needs) for devices in ("", GOOD)
+    )
+    assert not change(holds, before, after, FakeConnection())
     holds = policy(
         f"{DETACH}moves: {{guest_devices: enforce}}\n"
         "guest_devices: {machine_type: {mode: enforce}}\n"
     )
-    old = xml(devices=GOOD).replace(b"pc-q35-10.0", PC)
-    assert judge.judge(holds, old, ATTACH).refused
-    connection = FakeConnection({UUID: old})
-    assert hot_plug.added(connection, holds, UUID, "net1") is None
+    before, after = (
+        xml(devices=devices).replace(b"pc-q35-10.0", PC)
+        for devices in ("", GOOD)
+    )
+    assert judge.judge(holds, after, ATTACH).refused
+    assert not change(holds, before, after, FakeConnection())
 
 
 @pytest.mark.parametrize(
@@ -132,44 +171,40 @@ def test_no_device_is_to_blame_for_the_rest_of_a_guest(
     ],
 )
 def test_one_device_too_many(
-    hot_plug, judge, policy, allowed, specs, first, second, alias
+    change, judge, policy, allowed, specs, first, second, alias
 ):
-    meta, name = domain_texts.instance(specs), domain_texts.UUID
+    meta = domain_texts.instance(specs)
     before = domain_texts.text(first, meta=meta)
     judge.judge(policy("on_host: {mode: audit}\n"), before, START)
     after = domain_texts.text(first + second, meta=meta)
-    connection = FakeConnection({name: after})
-    hot_plug.added(connection, policy(DETACH + allowed), name, alias).join()
+    connection = FakeConnection({domain_texts.UUID: after})
+    join(change(policy(DETACH + allowed), before, after, connection))
     assert len(connection.asked) == TRIES
     assert all(alias in device for device in connection.asked)
 
 
-def test_a_device_of_an_unproven_host(hot_plug, judge, policy):
+def test_a_device_of_an_unproven_host(change, judge, policy):
     allow = "passthrough: {allow: {aliases: ['*'], ports: [vf]}, "
     holds = policy(DETACH + allow + "require: [iommu]}\n")
     judge.judge(holds, xml(), START)
-    connection = FakeConnection({UUID: xml(devices=PASSED)})
-    hot_plug.added(connection, holds, UUID, "hostdev0").join()
+    after = xml(devices=PASSED)
+    connection = FakeConnection({UUID: after})
+    join(change(holds, xml(), after, connection))
     assert len(connection.asked) == TRIES
 
 
-def test_a_guest_that_ends_meanwhile(hot_plug, judge, policy, metrics):
-    holds = policy(DETACH)
-    assert hot_plug.added(FakeConnection(), holds, UUID, "net1") is None
+def test_a_guest_that_ends_meanwhile(change, judge, policy, metrics, caplog):
     connection = FakeConnection({UUID: xml(devices=CARD)})
     connection.detach = lambda uuid, device: connection.running.clear()
-    hot_plug.added(connection, holds, UUID, "net1").join()
-    assert metrics._hot_plugs[DETACHED] == 1
+    join(change(policy(DETACH), xml(), xml(devices=CARD), connection))
+    assert metrics._hot_plugs == {DETACHED: 0, KEPT: 0}
+    assert "keeps" not in caplog.text
 
 
-def test_more_devices_than_can_be_waited_for(
-    hot_plug, policy, metrics, caplog
-):
-    holds = policy(DETACH)
+def test_more_devices_than_can_be_waited_for(change, policy, metrics, caplog):
     for _ in range(MOST):
-        assert hot_plug._slots.acquire(blocking=False)
-    other = domains.another()
-    connection = FakeConnection({other: xml(devices=CARD, server=other)})
-    assert hot_plug.added(connection, holds, other, "net1") is None
+        assert change.slots.acquire(blocking=False)
+    after = xml(devices=CARD)
+    assert not change(policy(DETACH), xml(), after, FakeConnection())
     assert metrics._hot_plugs[KEPT] == 1
-    assert f"Guest {other} keeps net1" in caplog.text
+    assert f"Guest {UUID} keeps net1" in caplog.text

@@ -38,7 +38,7 @@ RULE = "guest_devices: {disk_bus: {mode: warn}}\n"
         (AUDIT + MOVES, MOVE, None, "audit"),
         # Hot plug.
         (ENFORCE, ATTACH, "virtio", "refuse"),
-        (ENFORCE, ATTACH, "sata", "warn"),
+        (ENFORCE, ATTACH, None, "refuse"),
         ("enabled: false\n" + ENFORCE, START, None, "disabled"),
     ],
 )
