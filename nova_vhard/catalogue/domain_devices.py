@@ -5,7 +5,9 @@ Data only: what is the host's own, what every guest may have, and what a
 policy has no word for.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from nova_vhard.catalogue.xml_place import XmlPlace
 
@@ -299,4 +301,38 @@ NO_WORD = (
             "": ("fdc", "ide", "pci", "sata", "scsi", "usb", "virtio-serial")
         },
     ),
+)
+
+#: Option of [vhard_guard] to the places of files that must lie in one of the
+#: folders that it names.
+FILES: Mapping[str, tuple[XmlPlace, ...]] = MappingProxyType(
+    {
+        "disk_paths": (
+            # also backing files, mirrors and data files
+            XmlPlace(path="devices/disk//source", value="@file|@dev"),
+            XmlPlace(path="os/kernel"),
+            XmlPlace(path="os/initrd"),
+        ),
+        "firmware_paths": (
+            XmlPlace(path="os/loader"),
+            XmlPlace(path="os/nvram", value="@template"),
+        ),
+        "nvram_paths": (XmlPlace(path="os/nvram", value="source/@file|"),),
+        "rng_paths": (XmlPlace(path="devices/rng/backend[@model='random']"),),
+        "port_paths": tuple(
+            XmlPlace(path=f"devices/{port}", value=value, but=but)
+            for port in ("serial", "console", "channel")
+            # libvirt finds the name of a pty.
+            for value, but in (
+                ("source/@path", {"type": ("pty",)}),
+                ("log/@file", {}),
+            )
+        ),
+        "tpm_paths": (
+            XmlPlace(path="devices/tpm/backend/source", value="@path"),
+        ),
+        "share_paths": (
+            XmlPlace(path="devices/filesystem/source", value="@dir"),
+        ),
+    }
 )

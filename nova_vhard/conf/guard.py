@@ -84,6 +84,60 @@ OPTS = [
         "it is missing, damaged or older than the policy's max_report_age, "
         "the host has proven nothing.",
     ),
+    cfg.ListOpt(
+        "disk_paths",
+        default=[
+            "/var/lib/nova/instances/{uuid}",
+            "/var/lib/nova/instances/_base",
+            "/var/lib/nova/instances/snapshots",
+            "/var/lib/nova/mnt",
+            "/dev",
+        ],
+        help="Folders of disks, of what these are based on or copied to, and "
+        "of kernels: of nova.conf [DEFAULT] instances_path, "
+        "[image_cache] subdirectory_name, [libvirt] snapshots_directory and "
+        "the mount points of volumes. {uuid} stands for the id of the guest. "
+        "A guest with a file elsewhere is refused in mode enforce, as one "
+        "with a device that no rule is about; so it is in all options on "
+        "files. Names are compared as libvirt shows them, and symbolic links "
+        "are not followed.",
+    ),
+    cfg.ListOpt(
+        "firmware_paths",
+        default=["/usr/share"],
+        help="Folders of UEFI firmware and of the templates of its variables.",
+    ),
+    cfg.ListOpt(
+        "nvram_paths",
+        default=["/var/lib/libvirt/qemu/nvram"],
+        help="Folders of guests' UEFI variables.",
+    ),
+    cfg.ListOpt(
+        "rng_paths",
+        default=["/dev/urandom"],
+        help="Sources of random numbers: nova.conf [libvirt] rng_dev_path.",
+    ),
+    cfg.ListOpt(
+        "port_paths",
+        default=[
+            "/var/lib/nova/instances/{uuid}",
+            "/var/lib/libvirt/qemu",
+            "/run/libvirt/qemu",
+        ],
+        help="Folders of the logs and sockets of serial ports, consoles and "
+        "channels.",
+    ),
+    cfg.ListOpt(
+        "tpm_paths",
+        default=["/var/lib/libvirt/swtpm"],
+        help="Folders of the state of emulated TPMs.",
+    ),
+    cfg.ListOpt(
+        "share_paths",
+        default=["/var/lib/nova/mnt"],
+        help="Folders of Manila shares: nova.conf [libvirt] "
+        "nfs_mount_point_base and ceph_mount_point_base.",
+    ),
     cfg.BoolOpt(
         "notifications",
         default=False,

@@ -5,7 +5,9 @@ What a device kind is in it stands in ``nova_vhard.catalogue.domain_xml``.
 """
 
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from xml.etree.ElementTree import Element
 
 from nova_vhard.common import xml
@@ -38,12 +40,19 @@ class Domain:
     subject: Subject
 
 
-def read(text: bytes, operation: str, host: str = "") -> Domain:
+def read(
+    text: bytes,
+    operation: str,
+    host: str = "",
+    folders: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Domain:
     """Read the XML that libvirt hands to its hook, or shows of a guest.
 
     :param text: the document, in UTF-8
     :param operation: in the course of what, of ``policy.subject``
     :param host: architecture of the host; empty for this machine's
+    :param folders: of ``domain_devices.read``; in them ``{uuid}`` stands for
+        the id of the guest
     :raises DomainError: if it is no XML, no domain, too large or hostile
     """
     try:
@@ -60,7 +69,13 @@ def read(text: bytes, operation: str, host: str = "") -> Domain:
         name=domain.findtext("name") or "",
         uuid=uuid,
         request=domain_devices.read(
-            domain, _extra_specs(instance), host or platform.machine()
+            domain,
+            _extra_specs(instance),
+            host or platform.machine(),
+            {
+                name: [folder.replace("{uuid}", uuid) for folder in some]
+                for name, some in folders.items()
+            },
         ),
         subject=_subject(instance, uuid, operation),
     )

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The devices in the XML of a libvirt domain, as choices that are judged."""
 
+import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from xml.etree.ElementTree import Element
 
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.catalogue.domain_devices import (
+    FILES,
     HARMLESS,
     HOST_DEVICES,
     KNOWN_DEVICES,
@@ -45,23 +48,30 @@ class Facts:
         known
     :ivar architecture: of the guest
     :ivar host: architecture of the host
+    :ivar folders: option of [vhard_guard] to the folders that it names
     """
 
     specs: Mapping[str, str] | None
     architecture: str
     host: str
+    folders: Mapping[str, Sequence[str]]
 
 
 def read(
-    domain: Element, specs: Mapping[str, str] | None, host: str
+    domain: Element,
+    specs: Mapping[str, str] | None,
+    host: str,
+    folders: Mapping[str, Sequence[str]],
 ) -> HardwareRequest:
     """Read every device of a domain.
 
     :param domain: ``<domain>``
     :param specs: extra specs of the flavor, by Nova's metadata
     :param host: architecture of the host
+    :param folders: option of [vhard_guard] to the folders in which files must
+        lie; files of an option that is missing may lie anywhere
     """
-    facts = Facts(specs, _at(domain, "os/type/@arch") or "", host)
+    facts = Facts(specs, _at(domain, "os/type/@arch") or "", host, folders)
     return HardwareRequest(
         choices=tuple(_choices(domain, facts)),
         devices=(),
@@ -236,6 +246,23 @@ def _faults(domain: Element, facts: Facts) -> Iterator[Fault]:
             origin=DOMAIN,
             count=str(count),
         )
+    for option, folders in facts.folders.items():
+        files = Counter(
+            file
+            for place in FILES[option]
+            for file, _ in _values(domain, place, facts)
+            if file
+        )
+        for file, count in files.items():
+            path = PurePath(os.path.normpath(file))
+            if not any(map(path.is_relative_to, folders)):
+                yield Fault(
+                    source="file",
+                    value=file,
+                    message=f"is not in a folder of [vhard_guard] {option}",
+                    origin=DOMAIN,
+                    count=str(count),
+                )
 
 
 def _without_a_word(domain: Element, facts: Facts) -> Iterator[str]:

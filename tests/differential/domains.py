@@ -4,12 +4,18 @@
 from typing import Any
 from xml.etree import ElementTree
 
+import nova.conf
+
+from nova_vhard.catalogue.domain_devices import FILES
 from nova_vhard.catalogue.domain_xml import UNTOLD
+from nova_vhard.conf import guard as guard_conf
 from nova_vhard.policy.hardware import DOMAIN, HardwareRequest
 from nova_vhard.policy.subject import BOOT
 from nova_vhard.request import domain
 from tests.differential.choices import Guest
 from tests.differential.compare import Given, judged
+
+CONF = nova.conf.CONF
 
 #: Why a domain does not tell a value that Nova gives, by device kind. A kind
 #: of UNTOLD is told for no value.
@@ -34,8 +40,17 @@ _JUDGED_AS = {
 
 
 def read(xml: str, guest: Guest) -> domain.Domain:
-    """Read a domain as on the host of a guest."""
-    return domain.read(xml.encode(), BOOT, guest.host.architecture)
+    """Read a domain as on the host of a guest, by the guard's defaults."""
+    nova = CONF.instances_path
+    folders = {
+        option.name: [
+            path.replace("/var/lib/nova/instances", nova)
+            for path in option.default
+        ]
+        for option in guard_conf.OPTS
+        if option.name in FILES
+    }
+    return domain.read(xml.encode(), BOOT, guest.host.architecture, folders)
 
 
 def values_of(result: domain.Domain) -> dict[str, set[Any]]:

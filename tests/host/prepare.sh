@@ -8,7 +8,7 @@ set -euo pipefail
 
 wanted=(
     # The host: an emulator, libvirt's daemons and virt-host-validate.
-    qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu
+    qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu
     # What the pages say to install first.
     git python3-venv libvirt-clients
     # What others check hosts with.

@@ -132,13 +132,25 @@ def overlay(host, name, backing):
     return text
 
 
-HIDDEN = [("nbd+unix:///?socket=/nbd", "host unix")]
+@pytest.fixture(scope="module")
+def elsewhere():
+    """Return a folder in which no file of a guest may be."""
+    with daemon.folder() as path:
+        (path / "raw").write_bytes(bytes(1 << 20))
+        yield path
 
 
-@pytest.mark.parametrize(("backing", "named"), HIDDEN)
+@pytest.mark.parametrize(
+    ("backing", "named"),
+    [
+        ("nbd+unix:///?socket=/nbd", "host unix"),
+        ("{}/raw", "raw' is not in a folder of [vhard_guard] disk_paths"),
+    ],
+)
 def test_a_guest_whose_image_names_what_it_is_based_on(
-    guard, host, connection, backing, named
+    guard, host, connection, elsewhere, backing, named
 ):
+    backing = backing.format(elsewhere)
     guest = connection.defineXML(overlay(host, "based", backing))
     assert named in refusal(guest.create)
     assert not guest.isActive()
@@ -279,6 +291,56 @@ def test_a_device_that_a_guest_gives_up_is_taken_away(guard, host, connection):
     wait(lambda: f"taken from guest {guest.UUIDString()}" in guard.log())
     assert "bus='usb'" not in guest.XMLDesc(0)
     assert "bus='virtio'" in guest.XMLDesc(0)
+
+
+CDROM = (
+    "<disk type='file' device='cdrom'>{}<target dev='sdb' bus='sata'/></disk>"
+)
+COPY = "<disk type='file'><source file='{}'/><driver type='raw'/></disk>"
+SNAPSHOT = (
+    "<domainsnapshot><disks><disk name='vda' snapshot='external'>"
+    "<source file='{}'/></disk></disks></domainsnapshot>"
+)
+
+
+def change_media(guest, path):
+    path.write_bytes(bytes(1 << 20))
+    text = CDROM.format(f"<source file='{path}'/>")
+    guest.updateDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def copy_blocks(guest, path):
+    guest.blockCopy("vda", COPY.format(path))
+
+
+def snapshot(guest, path):
+    flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
+    flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
+    guest.snapshotCreateXML(SNAPSHOT.format(path), flags)
+
+
+@pytest.mark.parametrize("change", [change_media, copy_blocks, snapshot])
+@pytest.mark.parametrize("hot_plug", ["report", "detach"])
+def test_a_file_of_a_running_guest_changes(
+    guard, host, connection, elsewhere, change, hot_plug
+):
+    guard.policy(policy(hot_plug=hot_plug))
+    uuid = host.start("changes", devices=CDROM.format(""))
+    guest = connection.lookupByUUIDString(uuid)
+    before = len(guard.outcomes())
+    path = elsewhere / f"{change.__name__}-{hot_plug}"
+    change(guest, path)
+    wait(lambda: len(guard.outcomes()) > before)
+    assert guard.outcomes()[before:] == [("attach", "refuse")]
+    (refused,) = [*guard.events()][-1]["violations"]
+    assert (refused["source"], refused["value"]) == ("file", str(path))
+    kept = f"Guest {uuid} keeps"
+    if hot_plug == "detach":
+        wait(lambda: kept in guard.log(), 60)
+    assert (kept in guard.log()) == (hot_plug == "detach")
+    # It is never ended, and nothing is said twice.
+    assert guest.isActive()
+    assert len(guard.outcomes()) == before + 1
 
 
 def start_all(host, texts):

@@ -6,6 +6,7 @@ import pytest
 from nova_vhard.catalogue import domain_devices, domain_xml
 from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common import xml
+from nova_vhard.conf import guard as guard_conf
 from nova_vhard.policy.hardware import DOMAIN, Passthrough
 from nova_vhard.policy.subject import MOVE, START, Subject
 from nova_vhard.policy.verdict import evaluate
@@ -651,6 +652,153 @@ def test_what_a_libvirt_writes_beside_the_devices():
 def test_variables_of_the_firmware_are_a_file(kind):
     text_of_os = system(f"<nvram template='/t'{kind}>/x</nvram>")
     assert not read(system=text_of_os).request.faults
+
+
+#: As the guard's options are by default.
+FOLDERS = {
+    option.name: option.default
+    for option in guard_conf.OPTS
+    if option.name in domain_devices.FILES
+}
+OWN = f"/var/lib/nova/instances/{UUID}"
+BASE = "/var/lib/nova/instances/_base/1"
+_CHAIN = "<backingStore type='file'><source file='{}'/></backingStore>"
+_DISK = "<disk type='file'>{}</disk>".format
+_UNIX = "<channel type='unix'><source mode='bind' path='{}'/></channel>"
+
+
+@pytest.mark.parametrize(
+    ("option", "element", "inside", "outside"),
+    [
+        (
+            "disk_paths",
+            _DISK("<source file='{}'/>"),
+            f"{OWN}/disk",
+            # of another guest
+            OWN.replace("155d", "255d") + "/disk",
+        ),
+        ("disk_paths", _DISK("<source file='{}'/>"), BASE, f"{OWN}/../x"),
+        ("disk_paths", _DISK("<source file='{}'/>"), BASE, f"{OWN}_resize/x"),
+        ("disk_paths", _DISK("<source file='{}'/>"), BASE, "disk"),
+        (
+            "disk_paths",
+            "<disk type='block'><source dev='{}'/></disk>",
+            "/dev/dm-1",
+            "/run/dm-1",
+        ),
+        ("disk_paths", _DISK(_CHAIN), BASE, "/etc/shadow"),
+        (
+            "disk_paths",
+            _DISK(_CHAIN.replace("<source", "<backingStore/><source")),
+            "/var/lib/nova/mnt/a/b",
+            "/etc/shadow",
+        ),
+        (
+            "disk_paths",
+            _DISK("<mirror type='file'><source file='{}'/></mirror>"),
+            "/var/lib/nova/instances/snapshots/a/b.delta",
+            "/tmp/b",
+        ),
+        (
+            "disk_paths",
+            _DISK(
+                "<source><dataStore><source file='{}'/></dataStore></source>"
+            ),
+            f"{OWN}/data",
+            "/tmp/b",
+        ),
+        (
+            "disk_paths",
+            "<kernel>{}</kernel>",
+            f"{OWN}/kernel",
+            "/boot/vmlinuz",
+        ),
+        (
+            "disk_paths",
+            "<initrd>{}</initrd>",
+            f"{OWN}/ramdisk",
+            "/boot/initrd",
+        ),
+        (
+            "firmware_paths",
+            "<loader type='pflash'>{}</loader>",
+            "/usr/share/OVMF/OVMF_CODE_4M.fd",
+            "/tmp/code.fd",
+        ),
+        (
+            "firmware_paths",
+            "<nvram template='{}'/>",
+            "/usr/share/OVMF/OVMF_VARS_4M.fd",
+            "/tmp/vars.fd",
+        ),
+        (
+            "nvram_paths",
+            "<nvram>{}</nvram>",
+            "/var/lib/libvirt/qemu/nvram/instance-1_VARS.fd",
+            "/tmp/vars.fd",
+        ),
+        (
+            "nvram_paths",
+            "<nvram type='file'><source file='{}'/></nvram>",
+            "/var/lib/libvirt/qemu/nvram/instance-1_VARS.fd",
+            "/var/lib/libvirt/qemu/other",
+        ),
+        (
+            "rng_paths",
+            "<rng model='virtio'><backend model='random'>{}</backend></rng>",
+            "/dev/urandom",
+            "/dev/sda",
+        ),
+        (
+            "port_paths",
+            "<serial type='file'><source path='{}'/></serial>",
+            f"{OWN}/console.log",
+            "/root/.ssh/authorized_keys",
+        ),
+        (
+            "port_paths",
+            "<serial type='pty'><log file='{}'/></serial>",
+            f"{OWN}/console.log",
+            "/root/.ssh/authorized_keys",
+        ),
+        (
+            "port_paths",
+            "<console type='file'><source path='{}'/></console>",
+            f"{OWN}/console.log",
+            "/tmp/x",
+        ),
+        ("port_paths", _UNIX, "/run/libvirt/qemu/channel/1/x", "/run/x"),
+        (
+            "tpm_paths",
+            "<tpm model='tpm-crb'><backend type='emulator' version='2.0'>"
+            "<source type='file' path='{}'/></backend></tpm>",
+            f"/var/lib/libvirt/swtpm/{UUID}/tpm2",
+            "/tmp/tpm2",
+        ),
+        (
+            "share_paths",
+            "<filesystem><driver type='virtiofs'/><source dir='{}'/>"
+            "</filesystem>",
+            "/var/lib/nova/mnt/a",
+            "/",
+        ),
+    ],
+)
+def test_a_file_where_nova_does_not_put_it(option, element, inside, outside):
+    is_system = element.startswith(("<init", "<kern", "<load", "<nvram"))
+
+    def faults(path, folders):
+        more = element.format(path)
+        whole = text(system=system(more)) if is_system else text(more)
+        result = domain.read(whole, START, "x86_64", folders)
+        return [
+            (fault.source, fault.value, fault.message.rpartition(" ")[2])
+            for fault in result.request.faults
+        ]
+
+    assert faults(inside, FOLDERS) == []
+    assert faults(outside, FOLDERS) == [("file", outside, option)]
+    assert faults(outside, {}) == []
 
 
 def test_arguments_for_qemu_are_refused():

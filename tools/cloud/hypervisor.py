@@ -77,6 +77,8 @@ use_stderr = false
 [vhard_guard]
 policy_file = {policy}
 state_path = {home}/guard
+disk_paths = {instances}/{{uuid}},{instances}/_base,/dev
+port_paths = {instances}/{{uuid}},/var/lib/libvirt/qemu,/run/libvirt/qemu
 interval = 5
 """
 #: Of nova-compute: the guests are there at once, and listen to nobody who

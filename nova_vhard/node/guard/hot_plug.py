@@ -11,7 +11,6 @@ from xml.etree.ElementTree import Element
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.text import clean
-from nova_vhard.node.guard import judge as judging
 from nova_vhard.node.guard.judge import Judge, Judgement
 from nova_vhard.node.guard.libvirtd import (
     Connection,
@@ -75,7 +74,7 @@ class HotPlug:
             """Return what is refused of the domain with these devices."""
             devices[:] = kept
             xml = ElementTree.tostring(domain)
-            changed = judging.read(xml, ATTACH)
+            changed = self._judge.read(xml, ATTACH)
             return _of_devices(self._judge.verdict(policy, changed))
 
         every, had, threads = list(devices), _devices(old), []

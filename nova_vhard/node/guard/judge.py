@@ -4,8 +4,15 @@
 import datetime
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from nova_vhard.catalogue.checks import ATTESTED
 from nova_vhard.catalogue.gates import GUARD
@@ -72,6 +79,7 @@ class Judge:
     :param proven: returns the checks that the host has passed, by the hours
         that a report may be old; raises NotProven
     :param send: takes each event, as JSON, to the message bus
+    :param folders: option of [vhard_guard] to where files of guests must lie
     :ivar shown: XML of each guest that is there, as it was last judged: at
         the end of its start, or when something had changed
     """
@@ -81,8 +89,10 @@ class Judge:
         memory: Memory,
         proven: Callable[[int], frozenset[str]],
         send: Callable[[str], None] | None = None,
+        folders: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         self.memory = memory
+        self._folders = folders
         self._proven = proven
         self._send = send
         self.shown: dict[str, bytes] = {}
@@ -118,7 +128,7 @@ class Judge:
         """
         start = time.perf_counter()
         try:
-            domain = read(xml, operation)
+            domain = self.read(xml, operation)
         except DomainError as error:
             judgement = _unreadable(policy, operation, error)
         else:
@@ -137,6 +147,15 @@ class Judge:
             self._send(written)
         _log(judgement)
         return judgement
+
+    def read(self, xml: bytes, operation: str) -> Domain:
+        """Read a domain XML that fits.
+
+        :raises DomainError: for one that does not, or cannot be read
+        """
+        if len(xml) > wire.LIMIT:
+            raise DomainError(f"it is larger than {wire.LIMIT} bytes")
+        return domain_reader.read(xml, operation, folders=self._folders)
 
     def _is_news(self, judgement: Judgement, early: bool) -> bool:
         """Return whether an event would say what none has said before."""
@@ -211,16 +230,6 @@ class Judge:
             for need in required
             if need.checks - passed
         ]
-
-
-def read(xml: bytes, operation: str) -> Domain:
-    """Read a domain XML that fits.
-
-    :raises DomainError: for one that does not, or cannot be read
-    """
-    if len(xml) > wire.LIMIT:
-        raise DomainError(f"it is larger than {wire.LIMIT} bytes")
-    return domain_reader.read(xml, operation)
 
 
 def chosen(request: HardwareRequest) -> frozenset[Choice]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nova_vhard.catalogue.domain_devices import FILES
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.source import MAX_LIMIT
 from nova_vhard.common.text import clean
@@ -79,7 +80,8 @@ class Guard:
         self.metrics = Metrics()
         self.memory = Memory(options.state_path)
         send = sender.decided if sender else None
-        judge = Judge(self.memory, self._proven, send)
+        folders = {option: getattr(options, option) for option in FILES}
+        judge = Judge(self.memory, self._proven, send, folders)
         self.answers = Answers(
             self._file, judge, self.metrics, options.state_path, self._status
         )

@@ -8,6 +8,8 @@ import tempfile
 
 import pytest
 
+from nova_vhard.catalogue.domain_devices import FILES
+from nova_vhard.conf import guard as guard_conf
 from nova_vhard.node.guard import posture
 from nova_vhard.node.guard.judge import Judge
 from nova_vhard.node.guard.memory import Memory
@@ -49,7 +51,12 @@ def judge(memory, report):
         now = datetime.datetime.now(datetime.UTC)
         return posture.passed(str(report), hours, now)
 
-    return Judge(memory, proven)
+    folders = {
+        option.name: option.default
+        for option in guard_conf.OPTS
+        if option.name in FILES
+    }
+    return Judge(memory, proven, folders=folders)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ _DOMAIN = """\
   <os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type></os>
   <devices>
     <disk type='file' device='disk'>
-      <source file='/var/lib/nova/instances/x/{source}'/>
+      <source file='/var/lib/nova/instances/{uuid}/{source}'/>
       <target dev='sda' bus='{bus}'/>
       <alias name='disk0'/>
       {inside}

@@ -94,6 +94,7 @@ AGAIN = b"<domain type='kvm' id='9'"
         (xml(), xml(inside=SOCKET), ["disk0"]),
         (xml(inside=SOCKET), xml(inside=SOCKET + "<mirror/>"), []),
         (xml("sata"), xml("sata", inside=SOCKET), ["disk0"]),
+        (xml(), xml(source="../x"), ["disk0"]),
         # Two at once
         (xml(), xml("sata", CARD), ["disk0", "net1"]),
         # What a guest has had since it was started again
