@@ -183,10 +183,9 @@ NO_WORD = (
         added={"": ("filtered",)},
         words={"unfiltered": ("sgio unfiltered",)},
     ),
-    # A disk that another process of the host serves
-    _other(
-        "devices/disk//source/host", "@transport", "rdma", "tcp", missing="tcp"
-    ),
+    # Others are served by another process of the host, or are fetched from
+    # anywhere: the header of an image may name http or nbd.
+    _other("devices/disk//source[@protocol]", "@protocol", "rbd"),
     XmlPlace(path="devices/disk//reservations", value="source/@path"),
     # What libvirt makes of one of a network of its own shows later only: it
     # may be a device of the host.

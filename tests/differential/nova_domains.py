@@ -35,7 +35,10 @@ _METADATA = {
     "owner_project_name": "project",
     "vtpm_secret_uuid": VOLUME,
 }
-_CONNECTED = '{"driver_volume_type": "fake", "serial": "1", "data": {}}'
+_CONNECTED = (
+    '{"driver_volume_type": "rbd", "serial": "1", "data": {"name": "p/v", '
+    '"hosts": ["192.0.2.1"], "ports": ["6789"]}}'
+)
 
 
 class _Case(test.NoDBTestCase):

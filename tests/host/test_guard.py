@@ -127,8 +127,11 @@ def overlay(host, name, backing):
     """Describe a guest whose image alone names what it is based on."""
     text = host.describe(name).replace("type='raw'", "type='qcow2'")
     image = text.partition("<source file='")[2].partition("'")[0]
-    create = ["qemu-img", "create", "-u", "-f", "qcow2", "-F", "raw"]
-    subprocess.run([*create, "-b", backing, image, "1M"], check=True)
+    options = ["-u", "-F", "raw", "-b", backing]
+    if str(backing).startswith("data_file="):
+        options = ["-o", backing]
+    create = ["qemu-img", "create", "-f", "qcow2", *options, image, "1M"]
+    subprocess.run(create, check=True)
     return text
 
 
@@ -143,7 +146,10 @@ def elsewhere():
 @pytest.mark.parametrize(
     ("backing", "named"),
     [
-        ("nbd+unix:///?socket=/nbd", "host unix"),
+        ("nbd+unix:///?socket=/nbd", "source nbd"),
+        ("http://192.0.2.1/raw", "source http"),
+        ("data_file={}/raw,data_file_raw=on", "disk_paths"),
+        ('json:{{"driver": "file", "filename": "{}/raw"}}', "disk_paths"),
         ("{}/raw", "raw' is not in a folder of [vhard_guard] disk_paths"),
     ],
 )

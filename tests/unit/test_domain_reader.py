@@ -439,7 +439,7 @@ def test_flavor_demands_checks_of_the_host():
         (
             "<disk type='network'><source protocol='nbd'>"
             "<host transport='unix' socket='/x'/></source></disk>",
-            "host unix",
+            "source nbd",
         ),
         (
             "<disk type='block'><source><reservations managed='yes'/>"
@@ -548,8 +548,8 @@ def test_what_libvirt_and_nova_write_of_what_is_behind_a_device():
         "</model></video><serial type='pty'><target port='0'/></serial>",
     ]
     devices += [
-        "<disk rawio='no' sgio='filtered'><source><host name='h'/>"
-        "<host name='h' transport='rdma'/></source></disk>",
+        "<disk rawio='no' sgio='filtered'><source protocol='rbd'>"
+        "<host name='h'/></source></disk>",
         "<interface type='bridge'><rom bar='off'/><backend tap='/x'/>"
         "</interface><memory model='dimm'/><memory model='virtio-pmem'/>",
         "<serial type='tcp'><source mode='bind'/></serial>"
@@ -627,13 +627,11 @@ def test_what_stands_beside_the_devices_and_is_not_known_is_refused(more):
         "<source><dataStore type='network'>{}</dataStore></source>",
     ],
 )
-def test_a_socket_of_another_process_below_a_disk_is_refused(inner):
-    source = (
-        "<source protocol='nbd'><host transport='unix' socket='/x'/></source>"
-    )
+def test_an_image_of_another_process_below_a_disk_is_refused(inner):
+    source = "<source protocol='http' name='/x'><host name='h'/></source>"
     result = read(f"<disk type='block'>{inner.format(source)}</disk>")
     (fault,) = result.request.faults
-    assert fault.value == "host unix"
+    assert fault.value == "source http"
 
 
 def test_what_a_libvirt_writes_beside_the_devices():
