@@ -228,6 +228,25 @@ def test_a_guest_from_a_saved_state(guard, host, connection):
     wait(lambda: 'operation="restore"' in metrics.read_text())
 
 
+def test_a_restore_that_is_refused_keeps_what_was_saved(
+    guard, host, connection, elsewhere
+):
+    base = host.describe("base").partition("<source file='")[2]
+    text = overlay(host, "restored", base.partition("'")[0])
+    guest = connection.createXML(text)
+    saved = elsewhere / "saved"
+    guest.save(str(saved))
+    # What its image is based on is another file by then.
+    overlay(host, "restored", elsewhere / "raw")
+    assert "is not in a folder" in refusal(connection.restore, str(saved))
+    assert connection.listAllDomains() == []
+    assert saved.stat().st_size > 0
+    overlay(host, "restored", base.partition("'")[0])
+    connection.restore(str(saved))
+    (guest,) = connection.listAllDomains()
+    assert guest.isActive()
+
+
 def test_without_a_daemon(guard, host, connection):
     guard.policy(policy(unanswered="refuse"))
     host.start("first")

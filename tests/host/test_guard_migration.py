@@ -8,7 +8,7 @@ import pytest
 
 from tests.host import daemon
 from tests.host.guard import Guard, wait
-from tests.host.test_guard import REFUSED, policy
+from tests.host.test_guard import REFUSED, overlay, policy
 
 FLAGS = (
     libvirt.VIR_MIGRATE_LIVE
@@ -49,6 +49,29 @@ def guest(source):
     text = text.replace("</disk>", "<shareable/></disk>")
     with contextlib.closing(source.connect()) as connection:
         yield connection.createXML(text)
+
+
+@pytest.fixture
+def based(source):
+    """Return a guest whose image is based on a file that Nova does not put."""
+    with daemon.folder() as elsewhere:
+        (elsewhere / "raw").write_bytes(bytes(1 << 20))
+        text = overlay(source, "based", elsewhere / "raw")
+        with contextlib.closing(source.connect()) as connection:
+            yield connection.createXML(text)
+
+
+def test_what_an_image_is_based_on_is_found_out_at_the_target(
+    guard, based, place, target
+):
+    """The XML that comes does not tell it, so it is not what it had."""
+    guard.policy(policy())
+    with pytest.raises(libvirt.libvirtError, match="is not in a folder"):
+        move(based, place, target)
+    assert based.isActive()
+    assert guard.outcomes()[-2:] == [("move", "allow"), ("start", "refuse")]
+    with contextlib.closing(target.connect()) as connection:
+        assert connection.listAllDomains() == []
 
 
 def move(guest, place, target):
