@@ -4,6 +4,7 @@
 import datetime
 import logging
 import time
+import zlib
 from collections.abc import (
     Callable,
     Collection,
@@ -26,7 +27,7 @@ from nova_vhard.policy import events
 from nova_vhard.policy.hardware import HardwareRequest
 from nova_vhard.policy.hosts import THIS_HOST, host_requirements
 from nova_vhard.policy.model import Policy
-from nova_vhard.policy.subject import ATTACH, MOVE, Subject
+from nova_vhard.policy.subject import ATTACH, MOVE, START, Subject
 from nova_vhard.policy.verdict import (
     GUEST_DEVICES,
     Message,
@@ -80,8 +81,6 @@ class Judge:
         that a report may be old; raises NotProven
     :param send: takes each event, as JSON, to the message bus
     :param folders: option of [vhard_guard] to where files of guests must lie
-    :ivar shown: XML of each guest that is there, as it was last judged: at
-        the end of its start, or when something had changed
     """
 
     def __init__(
@@ -95,9 +94,8 @@ class Judge:
         self._folders = folders
         self._proven = proven
         self._send = send
-        self.shown: dict[str, bytes] = {}
-        # What the last event of each guest that is there has said.
-        self._said: dict[str, frozenset[object]] = {}
+        # XML of each guest that is there, packed.
+        self._shown: dict[str, bytes] = {}
 
     def look_over(self, present: Collection[str]) -> None:
         """Forget guests that are gone.
@@ -105,9 +103,17 @@ class Judge:
         :param present: uuids of all guests that libvirt has
         """
         self.memory.look_over(present)
-        for uuid in set(self.shown).difference(present):
-            del self.shown[uuid]
-            self._said.pop(uuid, None)
+        for uuid in set(self._shown).difference(present):
+            del self._shown[uuid]
+
+    def before(self, uuid: str) -> bytes | None:
+        """Return a guest's XML at the end of its start, or when last kept."""
+        shown = self._shown.get(uuid)
+        return None if shown is None else zlib.decompress(shown)
+
+    def keep(self, uuid: str, xml: bytes) -> None:
+        """Keep the XML of a guest that runs, for comparison."""
+        self._shown[uuid] = zlib.compress(xml)
 
     def judge(
         self,
@@ -120,7 +126,7 @@ class Judge:
 
         :param xml: the whole domain XML
         :param operation: START, MOVE or ATTACH of a Subject. Of a guest that
-            runs (ATTACH) only what has not been said yet is written: its XML
+            runs (ATTACH) only what its XML did not say before is written: it
             changes with each block job and balloon
         :param early: whether libvirt asks again before the guest runs. Until
             then only a refusal is written, and nothing is remembered: the
@@ -136,9 +142,9 @@ class Judge:
             judgement = Judgement(domain, verdict, domain.subject)
             if self._adopts(domain) or not (early or judgement.refused):
                 self._remember(domain)
-            if not early:
-                self.shown[domain.uuid] = xml
-        if not self._is_news(judgement, early):
+            if operation == START and not early:
+                self.keep(domain.uuid, xml)
+        if not self._is_news(policy, judgement, early):
             return replace(judgement, written=False)
         taken = time.perf_counter() - start
         subject, verdict = judgement.subject, judgement.verdict
@@ -157,17 +163,22 @@ class Judge:
             raise DomainError(f"it is larger than {wire.LIMIT} bytes")
         return domain_reader.read(xml, operation, folders=self._folders)
 
-    def _is_news(self, judgement: Judgement, early: bool) -> bool:
-        """Return whether an event would say what none has said before."""
+    def _is_news(
+        self, policy: Policy, judgement: Judgement, early: bool
+    ) -> bool:
+        """Return whether an event would say something new of a guest."""
+        if early:
+            return judgement.refused
         domain = judgement.domain
-        if early or domain is None:
-            return judgement.refused or not early
-        says = chosen(domain.request).union(
-            *(violation.keys for violation in judgement.verdict.violations)
-        )
-        known = self._said.get(domain.uuid, frozenset())
-        self._said[domain.uuid] = says
-        return domain.subject.operation != ATTACH or not says <= known
+        before = domain and self.before(domain.uuid)
+        if not (domain and before) or judgement.subject.operation != ATTACH:
+            return True
+        try:
+            old = self.read(before, ATTACH)
+        except DomainError:
+            return True
+        known = _says(old, self.verdict(policy, old))
+        return not _says(domain, judgement.verdict) <= known
 
     def _adopts(self, domain: Domain) -> bool:
         """Return whether a guest counts as there before the guard.
@@ -245,6 +256,12 @@ def chosen(request: HardwareRequest) -> frozenset[Choice]:
     return frozenset(choices)
 
 
+def _says(domain: Domain, verdict: Verdict) -> frozenset[object]:
+    """Return all that an event would say of a guest."""
+    keys = (violation.keys for violation in verdict.violations)
+    return frozenset(chosen(domain.request)).union(*keys)
+
+
 def _had(known: Iterable[Choice], violation: Violation) -> bool:
     """Return whether a guest had what violates a rule, and as many of it.
 
@@ -298,7 +315,7 @@ def _unreadable(
 
 
 def _log(judgement: Judgement) -> None:
-    verdict = judgement.verdict
+    verdict, domain = judgement.verdict, judgement.domain
     worst = verdict.refusals or verdict.warnings
     if worst:
         LOG.log(
@@ -306,12 +323,8 @@ def _log(judgement: Judgement) -> None:
             "guard %s %s of %s: %s",
             "refuses" if verdict.refusals else "lets pass (mode warn)",
             judgement.subject.operation,
-            _name(judgement.domain),
+            f"{clean(domain.name)} ({clean(domain.uuid)})"
+            if domain
+            else "a guest",
             messages.describe(worst),
         )
-
-
-def _name(domain: Domain | None) -> str:
-    if domain is None:
-        return "a guest"
-    return f"{clean(domain.name)} ({clean(domain.uuid)})"

@@ -173,12 +173,11 @@ class Watcher:
             self._unread.add(uuid)
             return
         self._unread.discard(uuid)
-        before = self._judge.shown.get(uuid)
+        before = self._judge.before(uuid)
         if xml == before:
             return
         judgement = self._judge.judge(policy, xml, ATTACH)
-        # Also of a guest that nobody can read: once is enough.
-        self._judge.shown[uuid] = xml
+        self._judge.keep(uuid, xml)
         if judgement.written:
             self._metrics.decided(ATTACH, judgement.verdict.outcome)
         if before is not None:
