@@ -27,9 +27,11 @@ def ask(head: str) -> tuple[bool, str]:
     return word == "allow", text
 
 
-def unanswered(name: str, error: str) -> tuple[bool, str]:
+def unanswered(operation: str, name: str, error: str) -> tuple[bool, str]:
     """Return what holds without an answer, and alert the host's log."""
     allowed = os.path.exists(DISABLED) or not os.path.lexists(REFUSE)
+    if allowed and operation == "prepare":
+        return True, ""  # libvirt asks again at start: one alert is enough
     done = "starts unjudged" if allowed else "is refused"
     text = f"nova-vhard-guard does not answer ({error}): {name!r} {done}"
     with contextlib.suppress(OSError, ValueError):  # noqa: SIM117 - short
@@ -50,7 +52,7 @@ def main(name: str = "", operation: str = "", *_: str) -> int:
         signal.setitimer(signal.ITIMER_REAL, 0)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         signal.setitimer(signal.ITIMER_REAL, 0)
-        allowed, text = unanswered(name, str(error) or "too late")
+        allowed, text = unanswered(operation, name, str(error) or "too late")
     sys.stderr.write("" if allowed else text)
     return 0 if allowed or operation == "restore" else 1
 

@@ -60,7 +60,7 @@ needs_python = pytest.mark.skipif(
 
 def test_the_hook_is_short_and_libvirt_can_run_it():
     text = PATH.read_text()
-    assert len(text.splitlines()) < 60
+    assert len(text.splitlines()) < 62
     assert text.startswith("#!/usr/bin/python3 -IS\n")
     assert hook.SECONDS + 0.1 < 2
 
@@ -112,13 +112,16 @@ def test_the_hook_has_no_alarm_left_behind_an_answer(monkeypatch, operation):
 @needs_python
 @pytest.mark.parametrize(("refuses", "status"), [(False, 0), (True, 1)])
 @pytest.mark.parametrize("answers", [None, UNANSWERED])
-def test_the_hook_without_an_answer(short, refuses, status, answers):
+@pytest.mark.parametrize("operation", ["prepare", "start"])
+def test_the_hook_without_an_answer(
+    short, refuses, status, answers, operation
+):
     if refuses:
         pathlib.Path(short, "refuse").touch()
     with contextlib.ExitStack() as stack:
         if answers:
             stack.enter_context(serving(short, lambda request: answers))
-        done = hooked(short, "prepare", name="a\x1bname")
+        done = hooked(short, operation, name="a\x1bname")
     assert (done.returncode, done.stdout) == (status, b"")
     assert (b"does not answer" in done.stderr) == refuses
     assert b"\x1b" not in done.stderr
