@@ -276,20 +276,24 @@ def test_a_guest_is_read_again_at_once_when_libvirt_tells_of_it(
     assert not result._metrics.connected
 
 
-def test_a_device_is_taken_away_by_the_next_connection(
-    make, judge, quick, policy
+@pytest.mark.parametrize("seen", ["at its start", "by a connection"])
+def test_a_device_is_taken_away_that_was_not_there_before(
+    make, judge, quick, policy, seen
 ):
-    """It is plugged in while libvirt's daemon is started again."""
+    """It is plugged in before the first round, or between connections."""
     holds = policy("on_host: {mode: enforce, hot_plug: detach}\n")
-    judge.judge(holds, xml(), START)
     lost = FakeConnection({UUID: xml()})
     new = FakeConnection({UUID: xml(devices=CARD)})
     new.gives = 1
     result = make(policy=lambda: holds)
-    done = watching(result, [lost, new])
-    while not result._proven_mode:
-        done.wait(0.01)
-    lost.alive = False
+    if seen == "at its start":
+        judge.judge(holds, xml(), START)
+        done = watching(result, [new])
+    else:
+        done = watching(result, [lost, new])
+        while not result._proven_mode:
+            done.wait(0.01)
+        lost.alive = False
     while not new.asked:
         done.wait(0.01)
     new.alive = False
