@@ -8,10 +8,10 @@ demand on every host (``hosts.require``), so that posture is asked for, too.
 
 Two schedulers in one process take turns over the same hosts, now the one
 first and now the other, timed in the processor time of the process: Nova reads
-its cells in threads.  What other processes do is not theirs.  Before each the garbage of the last one is
-collected.  A ratio is throughput with ours over without: the time without
-over the time with.  What is canned takes no time, so that in a cloud, where it
-does, ours is a smaller part.
+its cells in threads.  What other processes do is not theirs.  Before each the
+garbage of the last one is collected.  A ratio is throughput with ours over
+without: the time without over the time with.  What is canned takes no time, so
+that in a cloud, where it does, ours is a smaller part.
 
 Memory is what the posture keeps for the fleet, and its most while it is
 loaded, as Python's allocator sees it (tracemalloc).
