@@ -28,10 +28,11 @@ _DONE = {"add": "has the gate now", "remove": "has no gate any more"}
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nova-vhard-paste",
-        description="Put the gate into every pipeline of users' requests of "
-        "a paste file, behind the filter that makes the context, or take it "
-        "out. Doing it twice changes nothing, and remove restores what was "
-        "there before add. Restart the service afterwards.",
+        description="Wrap with the gate the application that the pipelines "
+        "of users in a paste file end in (filter-with), or take it out. Doing "
+        "it twice changes nothing, add converts the old form in which each "
+        "pipeline names the gate, and remove restores what was there before "
+        "add. Restart the service afterwards.",
     )
     version.add_option(parser)
     parser.add_argument(

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A service's paste file: which pipelines carry the gate; put it in, or out.
+"""A service's paste file: whether the gate wraps the users' application.
 
-Text goes in and comes out: a line that the gate has nothing to do with stays
-as it is, byte for byte, and ``remove`` undoes what ``add`` did.
+The gate is a line ``filter-with`` in the section of the application that the
+users' pipelines end in, so that it covers every pipeline, also those that an
+operator adds. In the old form each pipeline named it; that counts, and ``add``
+converts it. A line that the gate has nothing to do with stays as it is, byte
+for byte, and ``remove`` undoes what ``add`` did.
 """
 
 import configparser
-import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 NAME = "vhard"
 _FACTORY = "paste.filter_factory"
+_WITH = "filter-with"
 _HEADER = re.compile(r"[ \t]*\[([^]]+)\]")
 
 #: Section name to its options.
@@ -29,8 +32,8 @@ class Service:
 
     :ivar name: as the command has it
     :ivar factory: the gate, as a paste file names it
-    :ivar after: filters that make the request's context; the gate stands
-        behind the one that a pipeline has
+    :ivar after: filters that make the request's context; a pipeline that has
+        one serves users
     """
 
     name: str
@@ -80,19 +83,24 @@ def gates(sections: Sections, service: Service) -> frozenset[str]:
     )
 
 
-def guarded(pipeline: str, service: Service, names: frozenset[str]) -> bool:
+def application(sections: Sections, pipeline: str) -> str:
+    """Return the section of the application that a pipeline ends in."""
+    name = pipeline.rsplit(maxsplit=1)[-1]
+    kinds = (f"{kind}:{name}" for kind in ("app", "composite", "pipeline"))
+    return next((kind for kind in kinds if kind in sections), name)
+
+
+def guarded(sections: Sections, pipeline: str, service: Service) -> bool:
     """Return whether a pipeline has the gate where it can see a context.
 
     :param pipeline: filters and, last, the application
-    :param names: what ``gates`` returned
     """
     words = pipeline.split()[:-1]
-    seen = False
-    for word in words:
-        seen = seen or word in service.after
-        if seen and word in names:
-            return True
-    return False
+    while words and words[0] not in service.after:
+        words.pop(0)
+    wrapper = sections.get(application(sections, pipeline), {}).get(_WITH)
+    behind = {*words, wrapper} if words else set()
+    return not gates(sections, service).isdisjoint(behind)
 
 
 def unguarded(text: str, service: Service) -> list[str]:
@@ -102,7 +110,6 @@ def unguarded(text: str, service: Service) -> list[str]:
     :raises PasteError: if there is no such pipeline at all
     """
     sections = read(text)
-    names = gates(sections, service)
     result = list(_pipelines(sections, service))
     if not result:
         raise PasteError(
@@ -110,7 +117,9 @@ def unguarded(text: str, service: Service) -> list[str]:
             f"of {service.name}-api?"
         )
     return [
-        place for place, value in result if not guarded(value, service, names)
+        place
+        for place, value in result
+        if not guarded(sections, value, service)
     ]
 
 
@@ -126,20 +135,30 @@ def _pipelines(
 
 
 def add(text: str, service: Service) -> str:
-    """Return a paste file with the gate in every pipeline of users.
+    """Return a paste file in which the gate wraps the users' application.
 
-    Adding it to a file that has it everywhere changes nothing.
+    A file that has it so everywhere stays as it is.
 
     :raises PasteError: if it cannot be done
     """
-    if not unguarded(text, service):
+    names = gates(read(text), service)
+    if not unguarded(text, service) and all(
+        _unnamed(text, name) == text for name in names
+    ):
         return text
     text = remove(text, service)
-    if f"filter:{NAME}" in read(text):
+    sections = read(text)
+    if f"filter:{NAME}" in sections:
         raise PasteError(f"[filter:{NAME}] is something else already")
-    anchors = "|".join(re.escape(item) for item in service.after)
-    word = re.compile(rf"(?<=[\s=:])({anchors})(?=\s+\S|\s*$)")
-    text = _each_pipeline(text, lambda line: word.sub(rf"\1 {NAME}", line))
+    ends = {
+        application(sections, value)
+        for _, value in _pipelines(sections, service)
+    }
+    for name in ends:
+        if _WITH in sections.get(name, {}):
+            raise PasteError(f"[{name}] has another {_WITH} already")
+        header = re.compile(rf"^\[{re.escape(name)}\].*\n", re.MULTILINE)
+        text = header.sub(rf"\g<0>{_WITH} = {NAME}\n", text, count=1)
     end = "\n" if text.endswith("\n") else ""
     text += f"{'' if end else chr(10)}\n[filter:{NAME}]\n"
     text += f"{_FACTORY} = {service.factory}{end}"
@@ -150,14 +169,14 @@ def add(text: str, service: Service) -> str:
 
 
 def remove(text: str, service: Service) -> str:
-    """Return a paste file without the gate.
+    """Return a paste file without the gate, in either form.
 
-    :raises PasteError: if it is no paste file
+    :raises PasteError: if it is not a paste file
     """
     for name in gates(read(text), service):
-        word = re.compile(rf"[ \t]{re.escape(name)}(?=\s|$)")
-        text = _each_pipeline(text, functools.partial(word.sub, ""))
-        text = _without_section(text, f"filter:{name}")
+        line = rf"^{_WITH}[ \t]*[=:][ \t]*{re.escape(name)}[ \t]*(\n|\Z)"
+        text = re.sub(line, "", text, flags=re.MULTILINE)
+        text = _without_section(_unnamed(text, name), f"filter:{name}")
     return text
 
 
@@ -179,8 +198,9 @@ def _without_section(text: str, name: str) -> str:
     return before.removesuffix("\n").removesuffix("\n")
 
 
-def _each_pipeline(text: str, change: Callable[[str], str]) -> str:
-    """Change the lines of sections that hold pipelines, comments apart."""
+def _unnamed(text: str, name: str) -> str:
+    """Return a paste file whose pipelines do not name a filter."""
+    word = re.compile(rf"[ \t]{re.escape(name)}(?=\s|$)")
     lines = []
     section = ""
     for line in text.splitlines(keepends=True):
@@ -188,6 +208,6 @@ def _each_pipeline(text: str, change: Callable[[str], str]) -> str:
         if header:
             section = header[1]
         held = section.startswith(("composite:", "pipeline:"))
-        comment = line.lstrip().startswith(("#", ";"))
-        lines.append(change(line) if held and not comment else line)
+        other = line.lstrip().startswith(("#", ";", _WITH))
+        lines.append(word.sub("", line) if held and not other else line)
     return "".join(lines)

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Glance API's gate: a paste filter behind ``context``.
+"""The Glance API's gate: a paste filter around Glance's application.
 
 ::
+
+    [composite:rootapp]
+    filter-with = vhard
+    paste.composite_factory = glance.api:root_app_factory
 
     [filter:vhard]
     paste.filter_factory = nova_vhard.gates.glance_api:filter_factory
 
+So it stands behind ``context`` and behind the image cache, in every pipeline.
 It judges POST /v2/images and PATCH /v2/images/{id}, and nothing else: the
 data of an image is never read.
 """
@@ -82,7 +87,7 @@ def filter_factory(
 class GlanceGate:
     """Refuse image properties that the policy does not allow.
 
-    :param application: the rest of Glance's pipeline
+    :param application: Glance's router, or what stands before it
     :raises nova_vhard.gates.routing.NoRouter: if Glance's router is not in it
     """
 

@@ -17,10 +17,9 @@ from nova_vhard.gates.http import Environ
 #: Class of the controller, and its method.
 Method = tuple[str, str]
 
-_SERVICE = "Glance's API"
 _PLACE = (
-    "in glance-api-paste.ini vhard stands directly after context, in every "
-    "pipeline of the composite api"
+    "in glance-api-paste.ini the line filter-with = vhard belongs in "
+    "[composite:rootapp]"
 )
 
 _FOUND = "vhard.application"
@@ -62,7 +61,7 @@ class Router:
         first, _ = routing.find(
             application,
             lambda app: hasattr(app, "map") or hasattr(app, "applications"),
-            _SERVICE,
+            "Glance's API",
             _PLACE,
         )
         if hasattr(first, "map"):

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Nova API's gate: a paste filter behind ``keystonecontext``.
+"""The Nova API's gate: a paste filter around Nova's application.
 
 ::
+
+    [app:osapi_compute_app_v21]
+    filter-with = vhard
+    paste.app_factory = nova.api.openstack.compute:APIRouterV21.factory
 
     [filter:vhard]
     paste.filter_factory = nova_vhard.gates.nova_api:filter_factory
 
-It must stand in both pipelines, v2.1 and v2, with Nova's router behind it.
+So it stands behind ``keystonecontext``, and on ``/v2`` behind
+``legacy_v2_compatible``, in every pipeline, with Nova's router behind it.
 What it judges is in ``nova_routes.ROUTES``; everything else is passed on.
 """
 
@@ -72,7 +77,7 @@ def filter_factory(
 class NovaGate:
     """Refuse requests for hardware that the policy does not allow.
 
-    :param application: the rest of Nova's pipeline
+    :param application: Nova's router, or what stands before it
     :raises nova_vhard.gates.routing.NoRouter: if Nova's router is not in it
     """
 

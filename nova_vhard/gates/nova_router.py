@@ -31,9 +31,8 @@ _REFUSED = (
 )
 
 _PLACE = (
-    "in api-paste.ini vhard stands directly after keystonecontext, in both "
-    "composites, openstack_compute_api_v21 and "
-    "openstack_compute_api_v21_legacy_v2_compatible"
+    "in api-paste.ini the line filter-with = vhard belongs in "
+    "[app:osapi_compute_app_v21]"
 )
 
 _NOT_IDS = frozenset(("project_id", "format"))
@@ -93,6 +92,7 @@ class Router:
         if lacking:
             text = f"this Nova has no {', '.join(lacking)}; see the releases"
             raise routing.NoRouter(f"{text} that nova-vhard supports")
+        # Only where a pipeline names the gate: /v2's wrapper is then behind.
         self._legacy = any(
             isinstance(app, openstack.LegacyV2CompatibleWrapper)
             for app in passed

@@ -68,7 +68,7 @@ def write(directory: Path, glance: str, network: str) -> None:
 
 
 def write_paste_file(directory: Path, our_filter: str) -> None:
-    """Write the shipped paste file with a filter after ``keystonecontext``.
+    """Write the shipped paste file with a filter around the application.
 
     The check of the token is the stand-in of Glance's functional tests.
     """

@@ -193,28 +193,6 @@ def test_breaking_the_glass_lets_everything_pass(tmp_path, text):
     assert not document.load(str(path)).enabled
 
 
-@pytest.mark.parametrize(
-    ("page", "before", "after"),
-    [
-        (
-            "api-paste.ini",
-            "a keystonecontext vhard app",
-            "a keystonecontext app",
-        ),
-        ("glance-api-paste.ini", "a context vhard app", "a context app"),
-    ],
-)
-def test_taking_it_out_undoes_what_install_does(tmp_path, page, before, after):
-    path = tmp_path / page
-    path.write_text(f"keystone = x {before}\n[filter:vhard]\n")
-    (shown,) = [
-        each for each in commands.shown(ROLL_OUT) if each.endswith(f"/{page}")
-    ]
-    *command, _ = shlex.split(shown)
-    subprocess.run([*command, str(path)], check=True)
-    assert path.read_text() == f"keystone = x {after}\n[filter:vhard]\n"
-
-
 def test_the_page_says_what_the_gates_answer():
     text = words(CLOSED)
     assert http.NO_POLICY_TEXT in text

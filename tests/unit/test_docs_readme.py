@@ -95,15 +95,6 @@ def test_paste_filters_are_there():
         assert function in {getattr(each, "name", None) for each in body}
 
 
-def test_the_gates_stand_right_after_the_context():
-    pipelines = re.findall(
-        r"^ +keystone\S* = (.+)", INSTALL.read_text(encoding="utf-8"), re.M
-    )
-    assert len(pipelines) == 5
-    for pipeline in pipelines:
-        assert re.search(r" (keystone)?context vhard ", pipeline)
-
-
 def test_every_option_is_given_with_its_default():
     (block,) = [
         block for block in blocks(INSTALL, "ini") if "posture_ttl" in block

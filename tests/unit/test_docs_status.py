@@ -34,7 +34,7 @@ def test_the_paste_commands_that_are_shown(tmp_path, capsys):
     for action, service in commands:
         anchor = paste.SERVICES[service].after[0]
         file = tmp_path / "paste.ini"
-        file.write_text(f"[pipeline:a]\npipeline = {anchor} app\n")
+        file.write_text(f"[pipeline:a]\npipeline = {anchor} app\n[app:app]\n")
         assert paste.main([action, service, str(file)]) == 0
         text = capsys.readouterr().out.partition(": ")[2]
         assert f": {text}" in block + "\n"

@@ -9,7 +9,7 @@ from oslo_upgradecheck.upgradecheck import Result
 
 from nova_vhard.catalogue.gates import FILTER
 from nova_vhard.cmd import paste_file
-from nova_vhard.cmd.paste_file import SERVICES, Sections
+from nova_vhard.cmd.paste_file import SERVICES
 from nova_vhard.cmd.status_checks import files
 from nova_vhard.cmd.status_checks.answers import (
     Broken,
@@ -112,11 +112,11 @@ def nova_api(node: Node) -> Result:
     loaded = files.wsgi_paste(conf, os.environ)
     if not os.path.exists(loaded):
         return _not_under_wsgi(conf, loaded)
-    result = _nova_file(conf, loaded)
+    result = _file(conf, loaded, "nova")
     named = conf.find_file(conf.wsgi.api_paste_config)
     if named is None or os.path.realpath(named) == os.path.realpath(loaded):
         return result
-    other = _nova_file(conf, named)
+    other = _file(conf, named, "nova")
     why = f"It is what [wsgi] api_paste_config names, and {loaded} is loaded."
     text = f"{other.details} {why}"
     return together([result, fine(text) if not other.code else warn(text)], "")
@@ -129,64 +129,27 @@ def _not_under_wsgi(conf: cfg.ConfigOpts, path: str) -> Result:
         "command with the OS_NOVA_CONFIG_DIR and OS_NOVA_CONFIG_FILES that "
         "nova-api has."
     )
-    return together([_nova_file(conf, conf.wsgi.api_paste_config), doubt], "")
+    named = _file(conf, conf.wsgi.api_paste_config, "nova")
+    return together([named, doubt], "")
 
 
-def _nova_file(conf: cfg.ConfigOpts, name: str) -> Result:
-    """Judge a paste file of Nova's.
+def glance_api(node: Node) -> Result:
+    """Judge every pipeline of glance-api that serves users."""
+    return _file(node.glance, files.glance_paste(node.glance), "glance")
+
+
+def _file(conf: cfg.ConfigOpts, name: str, service: str) -> Result:
+    """Judge a paste file.
 
     :raises Broken: if there is none of that name, or it cannot be used
     """
     path, text = files.paste(conf, name)
     try:
-        lacking = paste_file.unguarded(text, SERVICES["nova"])
+        lacking = paste_file.unguarded(text, SERVICES[service])
     except paste_file.PasteError as error:
         raise Broken(f"{path}: {error}") from error
-    return _result(path, lacking, "nova")
-
-
-def glance_api(node: Node) -> Result:
-    """Judge the pipeline of glance-api's flavor."""
-    conf = node.glance
-    flavor = conf.paste_deploy.flavor or ""
-    path, text = files.paste(conf, files.glance_paste(conf))
-    service = SERVICES["glance"]
-    try:
-        sections = paste_file.read(text)
-    except paste_file.PasteError as error:
-        raise Broken(f"{path}: {error}") from error
-    place, pipeline = _of_flavor(path, sections, flavor)
-    names = paste_file.gates(sections, service)
-    if paste_file.guarded(pipeline, service, names):
-        return fine(f"{path}: {place} has the gate.")
-    return _result(path, [place], "glance")
-
-
-def _of_flavor(path: str, sections: Sections, flavor: str) -> tuple[str, str]:
-    """Return the pipeline of a flavor, and where it stands.
-
-    Either the application is a pipeline itself, as in files of old, or its
-    ``/`` is one that is chosen by flavor.
-    """
-    application = f"glance-api-{flavor}" if flavor else "glance-api"
-    alone = sections.get(f"pipeline:{application}", {})
-    if "pipeline" in alone:
-        return f"[pipeline:{application}]", alone["pipeline"]
-    root = sections.get(f"composite:{application}", {}).get("/", "")
-    option = flavor or "default"
-    try:
-        pipeline = sections[f"composite:{root}"][option]
-    except KeyError:
-        raise Broken(
-            f"{path} has no pipeline of [paste_deploy] flavor {flavor!r}: "
-            "name one that it has"
-        ) from None
-    return f"[composite:{root}] {option}", pipeline
-
-
-def _result(path: str, lacking: list[str], service: str) -> Result:
     if not lacking:
-        return fine(f"{path}: every pipeline of users has the gate.")
+        return fine(f"{path}: the gate covers every pipeline of users.")
     return fail(
         f"{path}: no gate behind the context in {', '.join(lacking)}: "
         "requests that come that way are not judged. Run nova-vhard-paste "

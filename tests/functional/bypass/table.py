@@ -230,7 +230,7 @@ BYPASSES = (
         "os-volumes_boot",
         (SCHEDULER, NOVA_API),
         instead="The scheduler's gate sees no URL. That of the Nova API must "
-        "stand in both pipelines for what is not scheduled",
+        "cover both pipelines for what is not scheduled",
         tests=(
             "test_bypass_22_both_pipelines_with_and_without_a_project",
             "test_bypass_22_old_name_of_servers",

@@ -10,7 +10,6 @@ application in this process.  The functional tests and the benchmark use it.
 import configparser
 import functools
 import importlib.metadata
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,7 +55,7 @@ def shipped_paste_file() -> Path:
 
 
 def paste_file(target: Path, our_filter: str | None) -> Path:
-    """Write the shipped paste file with our filter after ``context``.
+    """Write the shipped paste file with our filter around the application.
 
     ``our_filter`` is a paste filter factory ("module:name"); None leaves
     Glance as it ships.  Only the token check is replaced in either case.
@@ -67,10 +66,7 @@ def paste_file(target: Path, our_filter: str | None) -> Path:
     paste["filter:authtoken"] = {"paste.filter_factory": IDENTITY}
     if our_filter:
         paste["filter:vhard"] = {"paste.filter_factory": our_filter}
-        for flavor, pipeline in paste["composite:api"].items():
-            paste["composite:api"][flavor] = re.sub(
-                r"\b(context) ", r"\1 vhard ", pipeline
-            )
+        paste["composite:rootapp"]["filter-with"] = "vhard"
     with target.open("w") as stream:
         paste.write(stream)
     return target

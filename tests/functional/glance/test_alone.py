@@ -438,8 +438,8 @@ def test_a_gate_without_glances_router_does_not_start(cloud: Cloud) -> None:
         glance_router.Router(lambda *_: None, ())
     assert str(raised.value) == (
         "no router of Glance's API stands behind the filter vhard in this "
-        "pipeline (found: function): in glance-api-paste.ini vhard stands "
-        "directly after context, in every pipeline of the composite api"
+        "pipeline (found: function): in glance-api-paste.ini the line "
+        "filter-with = vhard belongs in [composite:rootapp]"
     )
     judged = [("ImagesController", name) for name in ("save", "create", "a")]
     with pytest.raises(routing.NoRouter) as raised:

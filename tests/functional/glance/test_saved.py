@@ -148,8 +148,11 @@ def test_two_gates_in_a_pipeline(
     directory: Path, tmp_path: Path, plain: User, between: Between
 ) -> None:
     # given
-    path = tmp_path / "paste.ini"
-    app = test_routing.started(directory, path, r"\bvhard\b", "vhard vhard")
+    def twice(paste: Any) -> None:
+        paste["filter:again"] = paste["filter:vhard"]
+        paste["filter:vhard"]["filter-with"] = "again"
+
+    app = test_routing.started(directory, tmp_path / "paste.ini", twice)
     user = plain.of(app)
     image = user.create().json["id"]
     between(lambda: plain.update(image, OLD_BUS))

@@ -10,10 +10,7 @@ from pathlib import Path
 GATE = "nova_vhard.gates.nova_api:filter_factory"
 FILTER = "nova_vhard.gates.scheduler.VirtHardeningFilter"
 STOCK_FILTERS = "nova.scheduler.filters.all_filters"
-PIPELINES = (
-    "composite:openstack_compute_api_v21",
-    "composite:openstack_compute_api_v21_legacy_v2_compatible",
-)
+APPLICATION = "app:osapi_compute_app_v21"
 
 #: ``fake`` is what Nova's FakeDriver says of its hypervisor.
 HEADER = """\
@@ -33,7 +30,7 @@ def shipped_paste_file() -> Path:
 
 
 def paste_file(target: Path, gate: str | None) -> Path:
-    """Write the shipped paste file with a gate after ``keystonecontext``.
+    """Write the shipped paste file with a gate around the application.
 
     :param gate: a paste filter factory; None leaves Nova as it ships
     """
@@ -42,12 +39,7 @@ def paste_file(target: Path, gate: str | None) -> Path:
     paste.read(shipped_paste_file())
     if gate:
         paste["filter:vhard"] = {"paste.filter_factory": gate}
-        for name in PIPELINES:
-            pipeline = paste[name]["keystone"]
-            assert " keystonecontext " in pipeline, pipeline
-            paste[name]["keystone"] = pipeline.replace(
-                " keystonecontext ", " keystonecontext vhard "
-            )
+        paste[APPLICATION]["filter-with"] = "vhard"
     with target.open("w") as stream:
         paste.write(stream)
     return target

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tests' own ground: where the gates sit, and what Nova does alone."""
 
+from nova.api.openstack import wsgi
+
 from tests.functional.nova import base, helpers, witness
 
 IDE_ON_DISK = "<target dev='hda' bus='ide'/>"
@@ -18,12 +20,13 @@ class TestPlaceOfTheGate(base.FakeDriverCase):
             # when a user lists servers
             response = self.call("GET", f"{path}/servers", version=None)
 
-            # then it has seen the request once, as its user
+            # then it has seen the request once, as its user, and knows of v2
             self.assertEqual(200, response.status_int)
             (environ,) = witness.seen
             self.assertEqual("fake", environ["nova.context"].user_id)
             self.assertEqual(script, environ["SCRIPT_NAME"])
             self.assertEqual("/servers", environ["PATH_INFO"])
+            self.assertEqual(script == "/v2", wsgi.ENV_LEGACY_V2 in environ)
 
 
 class TestNovaAlone(base.LibvirtCase):

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import stat
 import sys
 
@@ -14,11 +15,15 @@ from nova_vhard.cmd.paste_file import (
     PasteError,
     add,
     gates,
+    guarded,
     read,
     remove,
     unguarded,
 )
+from tests.unit import commands
+from tests.unit.docs import INSTALL, SOURCE, blocks
 
+ROLL_OUT = SOURCE / "admin" / "roll-out.rst"
 ETC = pathlib.Path(sys.prefix) / "etc"
 FILES = {
     "nova": ETC / "nova" / "api-paste.ini",
@@ -28,6 +33,10 @@ NOVA = SERVICES["nova"]
 BOTH = pytest.mark.parametrize("name", sorted(FILES))
 pytestmark = pytest.mark.services
 
+APPLICATIONS = {
+    "nova": "app:osapi_compute_app_v21",
+    "glance": "composite:rootapp",
+}
 #: As a hand might write it: no end of line at the end, blanks, a
 #: continuation, a comment that looks like a pipeline.
 ODD = (
@@ -37,6 +46,7 @@ ODD = (
     "    legacy app\n"
     "noauth2 : authtoken keystonecontext\tapp\n\n\n"
     "[pipeline:meta]\npipeline = cors metaapp\n"
+    "[app:app]\n# filter-with = other\npaste.app_factory = nova:app\n"
     "[filter:keystonecontext]\npaste.filter_factory = nova:x"
 )
 
@@ -45,22 +55,76 @@ def shipped(name):
     return FILES[name].read_text(encoding="utf-8")
 
 
+def named(name):
+    """Return the paste file with the gate in its old form."""
+    text = shipped(name)
+    for word in SERVICES[name].after:
+        text = re.sub(rf" {word} ", f" {word} vhard ", text)
+    factory = SERVICES[name].factory
+    return f"{text}\n[filter:vhard]\npaste.filter_factory = {factory}\n"
+
+
 @BOTH
-def test_every_pipeline_of_users_gets_the_gate_and_no_other(name):
+def test_the_application_of_users_gets_the_gate_and_no_other(name):
     service = SERVICES[name]
-    before = read(shipped(name))
     lacking = unguarded(shipped(name), service)
+    # Nova 31 has pipelines for noauth2 besides, which know no users.
     assert len(lacking) == {"nova": 2, "glance": 6}[name]
-    after = read(add(shipped(name), service))
-    assert gates(after, service) == {"vhard"}
-    for section, options in before.items():
-        for option, value in options.items():
-            words = after[section][option].split()
-            if f"[{section}] {option}" in lacking:
-                place = words.index("vhard")
-                assert words[place - 1] in service.after
-                words.remove("vhard")
-            assert words == value.split()
+    text = add(shipped(name), service)
+    assert unguarded(text, service) == []
+    assert gates(read(text), service) == {"vhard"}
+    expected = {**read(shipped(name))}
+    expected[APPLICATIONS[name]]["filter-with"] = "vhard"
+    expected["filter:vhard"] = {"paste.filter_factory": service.factory}
+    assert read(text) == expected
+
+
+@BOTH
+def test_the_page_shows_what_it_writes(name):
+    written = read(add(shipped(name), SERVICES[name]))
+    (shown,) = [
+        read(block)
+        for block in blocks(INSTALL, "ini")
+        if SERVICES[name].factory in block
+    ]
+    assert shown.keys() == {APPLICATIONS[name], "filter:vhard"}
+    for section, options in shown.items():
+        assert written[section] == options
+
+
+@BOTH
+@pytest.mark.parametrize("page", [INSTALL, ROLL_OUT], ids=["in", "out"])
+def test_the_commands_that_pages_show_are_enough(name, page, tmp_path):
+    """Those of the other service have files of their own."""
+    path = f"/etc/{name}/{FILES[name].name}"
+    (line,) = [each for each in commands.shown(page) if each.endswith(path)]
+    program, *arguments = line.split()
+    assert program == "nova-vhard-paste"
+    file = tmp_path / "paste.ini"
+    file.write_text(named(name), encoding="utf-8")
+    assert paste.main([*arguments[:-1], str(file)]) == 0
+    left = len(unguarded(file.read_text(encoding="utf-8"), SERVICES[name]))
+    assert left == (0 if page == INSTALL else {"nova": 2, "glance": 6}[name])
+
+
+@BOTH
+def test_the_old_form_counts_and_is_converted(name):
+    service = SERVICES[name]
+    assert unguarded(named(name), service) == []
+    assert add(named(name), service) == add(shipped(name), service)
+    both = add(shipped(name), service).replace(
+        f" {service.after[0]} ", f" {service.after[0]} vhard "
+    )
+    assert add(both, service) == add(shipped(name), service)
+    assert remove(both, service) == shipped(name)
+
+
+def test_a_filter_of_the_operators_around_the_application_stays():
+    header = f"[{APPLICATIONS['nova']}]\n"
+    text = shipped("nova").replace(header, f"{header}filter-with = own\n")
+    with pytest.raises(PasteError, match="has another filter-with"):
+        add(text, NOVA)
+    assert len(unguarded(text, NOVA)) == 2
 
 
 @pytest.mark.parametrize("text", [None, ODD, ODD + "\n", ODD + "\n\n"])
@@ -96,38 +160,47 @@ def test_what_a_hand_put_in_is_taken_out(set_off, end):
 
 
 @pytest.mark.parametrize(
-    ("pipeline", "lacks"),
+    ("pipeline", "wrapper", "lacks"),
     [
-        ("authtoken keystonecontext vhard app", False),
-        ("authtoken keystonecontext sizelimit vhard app", False),
+        ("authtoken keystonecontext vhard app", "", False),
+        ("authtoken keystonecontext sizelimit vhard app", "", False),
+        ("authtoken keystonecontext app", "vhard", False),
+        ("authtoken keystonecontext app", "other", True),
         # It would see no context.
-        ("authtoken vhard keystonecontext app", True),
+        ("authtoken vhard keystonecontext app", "", True),
         # The name of an application, not of a filter.
-        ("authtoken keystonecontext vhard", True),
-        ("authtoken keystonecontext other app", True),
-        ("authtoken keystonecontext vhardly app", True),
+        ("authtoken keystonecontext vhard", "", True),
+        ("authtoken keystonecontext other app", "", True),
+        ("authtoken keystonecontext vhardly app", "", True),
     ],
 )
-def test_a_gate_counts_only_where_it_can_judge(pipeline, lacks):
+def test_a_gate_counts_only_where_it_can_judge(pipeline, wrapper, lacks):
     text = (
         f"[pipeline:a]\npipeline = {pipeline}\n[filter:vhard]\n"
         f"paste.filter_factory = {NOVA.factory}\n[filter:other]\n"
-        "paste.filter_factory = glance:vhard\n"
+        "paste.filter_factory = glance:vhard\n[app:app]\n"
     )
+    text += f"filter-with: {wrapper}\n" if wrapper else ""
     assert bool(unguarded(text, NOVA)) == lacks
-    if pipeline.endswith("vhard"):
-        with pytest.raises(PasteError, match="cannot put it into"):
+    if pipeline.endswith("vhard") or wrapper == "other":
+        with pytest.raises(PasteError):
             add(text, NOVA)
         return
     assert not unguarded(add(text, NOVA), NOVA)
 
 
+def test_a_pipeline_without_a_context_has_no_gate():
+    """The application has it, and it would see no user."""
+    text = add(shipped("nova"), NOVA)
+    text += "\n[pipeline:open]\npipeline = cors osapi_compute_app_v21\n"
+    assert not guarded(read(text), "cors osapi_compute_app_v21", NOVA)
+
+
 def test_a_gate_of_another_name_counts():
-    text = shipped("nova").replace(
-        "keystonecontext ", "keystonecontext hardening "
-    )
-    text += f"[filter:hardening]\npaste.filter_factory = {NOVA.factory}\n"
+    text = add(shipped("nova"), NOVA).replace("vhard\n", "hardening\n")
+    text = text.replace("filter:vhard", "filter:hardening")
     assert add(text, NOVA) == text
+    assert remove(text, NOVA) == shipped("nova")
 
 
 @pytest.mark.parametrize(
