@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-vhard-status upgrade check, probe and probe-scheduler: is it in force?
+"""nova-vhard-status: is the policy in force, and what has to be written?
 
 Exit status 0 if all is well, 1 for any warning, 2 for any failure and for
 wrong arguments, 255 if the command itself could not run.
@@ -51,7 +51,7 @@ CHECKS: dict[str, Callable[[Node], Result]] = {
     "Placement": cloud.placement,
     "Access rules": settings.access_rules,
     "Service user token": settings.service_token,
-    "PCI in Placement": settings.pci_in_placement,
+    "PCI passthrough": settings.pci_passthrough,
     "Passthrough flavors": cloud.flavors,
     "Reporters": cloud.reporters,
     "Attestation": attestation.attestation,
@@ -104,7 +104,9 @@ _PROBES: Mapping[str, type[Checks]] = {
 _COMMANDS = (
     "Commands: upgrade check looks at files and services; probe asks the "
     "running APIs of Nova and Glance; probe-scheduler boots a server and "
-    "deletes it. The options above stand before them, --json behind them."
+    "deletes it; filters prints the lines of [filter_scheduler] to write, our "
+    "filter before those that nova-scheduler reads now. The options above "
+    "stand before them, --json behind them."
 )
 
 
@@ -144,12 +146,11 @@ def _checked(check: Callable[[Node], Result], node: Node) -> Result:
         return fail(f"The check crashed: {type(error).__name__}: {error}")
 
 
-def chosen(argv: Sequence[str]) -> tuple[type[Checks], list[str]]:
+def chosen(arguments: list[str]) -> tuple[type[Checks], list[str]]:
     """Return the checks that are asked for, and oslo.upgradecheck's words.
 
     It knows the command ``upgrade check`` only, whose results it prints.
     """
-    arguments = list(argv)
     named = [word for word in arguments if word in _PROBES]
     if len(named) != 1 or "upgrade" in arguments:
         return Checks, arguments
@@ -164,8 +165,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     conf = _Options()
     status_conf.register(conf)
-    commands, arguments = chosen(sys.argv[1:] if argv is None else argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        if "filters" in arguments:
+            arguments.remove("filters")
+            conf(arguments, project=_NAME, default_config_files=[])
+            terminal.show(gates.filters(Node(conf)))
+            return 0
+        commands, arguments = chosen(arguments)
         return int(
             upgradecheck.main(
                 conf,
@@ -175,8 +182,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 default_config_files=[],
             )
         )
-    except cfg.Error as error:
-        terminal.complain(f"{_NAME}: {error}")
+    except (cfg.Error, Broken, NotHere) as error:
+        terminal.complain(f"{_NAME}: cannot be read: {error}")
     except SystemExit as ended:
         # --help, --version, or wrong arguments, by argparse.
         return int(ended.code or 0)

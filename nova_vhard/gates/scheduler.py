@@ -62,12 +62,13 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
     =================  ==============  ==================  ==============
 
     If no host is left, NoValidHost carries the explanation into the
-    server's fault. It must stand first in ``enabled_filters``::
+    server's fault. It must stand first in ``enabled_filters``, and your list
+    behind it::
 
         [filter_scheduler]
         available_filters = nova.scheduler.filters.all_filters
         available_filters = nova_vhard.gates.scheduler.VirtHardeningFilter
-        enabled_filters = VirtHardeningFilter,ComputeFilter,...
+        enabled_filters = VirtHardeningFilter,...
     """
 
     # A rebuild with another image is a new choice.

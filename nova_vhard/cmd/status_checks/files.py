@@ -15,7 +15,8 @@ from oslo_config import cfg
 from nova_vhard.cmd.status_checks.answers import Broken, NotHere
 from nova_vhard.conf import placement, vhard
 
-_STOCK_FILTERS = [
+#: What nova-scheduler asks where nothing is set.
+STOCK_FILTERS = [
     "ComputeFilter",
     "ComputeCapabilitiesFilter",
     "ImagePropertiesFilter",
@@ -33,7 +34,7 @@ _NOVA = {
             "available_filters",
             default=["nova.scheduler.filters.all_filters"],
         ),
-        cfg.ListOpt("enabled_filters", default=_STOCK_FILTERS),
+        cfg.ListOpt("enabled_filters", default=STOCK_FILTERS),
         cfg.BoolOpt("pci_in_placement", default=False),
     ],
     "glance": [cfg.BoolOpt("verify_glance_signatures", default=False)],

@@ -23,9 +23,6 @@ from nova_vhard.cmd.status_checks.node import Node
 _FILTER_CLASS = f"nova_vhard.gates.scheduler.{FILTER}"
 _ALL = "nova_vhard.gates.scheduler.all_filters"
 _STOCK = "nova.scheduler.filters.all_filters"
-_STOCK_FOLDER = "nova.scheduler.filters."
-#: Without it disabled and dead hosts get guests.
-_COMPUTE = "ComputeFilter"
 _PLUGIN = "vhard"
 _FORCED_HOSTS = (
     "Nova asks no filter about a server on a forced host (availability zone "
@@ -40,7 +37,7 @@ def scheduler(node: Node) -> Result:
 
     =======  ==========================================================
     SUCCESS  ours is the first of several, and all can be found
-    WARNING  ours is not the first, or stands without Nova's own
+    WARNING  ours is not the first, or one that Nova enables is missing
     FAILURE  ours is not enabled, or a filter cannot be found
     =======  ==========================================================
     """
@@ -71,11 +68,13 @@ def _filters(enabled: list[str], available: list[str]) -> Iterator[Result]:
             f"{FILTER} stands behind {enabled[0]}: where that leaves no "
             f"host, no user reads why. Put it first, in {where}."
         )
-    if _COMPUTE not in enabled:
-        yield warn(
-            f"enabled_filters lacks {_COMPUTE}: were Nova's own filters "
-            f"dropped when {FILTER} was added? Put them back, in {where}."
-        )
+    for name in files.STOCK_FILTERS:
+        if name not in enabled:
+            yield warn(
+                f"{name} is not in enabled_filters, and Nova enables it by "
+                f"default: was it dropped when {FILTER} was added? Put it "
+                f"back, in {where}."
+            )
 
 
 def _available(available: list[str], where: str) -> Iterator[Result]:
@@ -87,12 +86,33 @@ def _available(available: list[str], where: str) -> Iterator[Result]:
             f"available_filters does not name {_FILTER_CLASS}: "
             f"nova-scheduler does not start. Add it, in {where}."
         )
-    if not any(name.startswith(_STOCK_FOLDER) for name in available):
+    if not any(
+        name.startswith("nova.scheduler.filters.") for name in available
+    ):
         yield fail(
             "available_filters names no filter of Nova's own: naming ours "
             "alone replaces the default. Add a line available_filters = "
             f"{_STOCK}, in {where}."
         )
+
+
+def filters(node: Node) -> str:
+    """Return the lines that put our filter before those of nova-scheduler.
+
+    For a deployment tool that replaces a list as a whole.
+    """
+    group = node.nova.filter_scheduler
+    available = list(group.available_filters)
+    if not {_ALL, _FILTER_CLASS}.intersection(available):
+        available.append(_FILTER_CLASS)
+    others = [
+        name for name in group.enabled_filters if name not in ("", FILTER)
+    ]
+    lines = [f"available_filters = {name}" for name in available]
+    enabled = ",".join([FILTER, *others])
+    return "\n".join(
+        ["[filter_scheduler]", *lines, f"enabled_filters = {enabled}"]
+    )
 
 
 def nova_api(node: Node) -> Result:

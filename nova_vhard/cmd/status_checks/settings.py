@@ -19,7 +19,7 @@ from nova_vhard.cmd.status_checks.node import Node
 from nova_vhard.common.text import clean
 from nova_vhard.policy.model import Assume, Mode, Policy
 
-_PLACEMENT = "placement"
+_PCI_FILTER = "PciPassthroughFilter"
 
 
 def service_token(node: Node) -> Result:
@@ -56,7 +56,7 @@ def access_rules(node: Node) -> Result:
     """
     group = node.placement_api.keystone_authtoken
     where = "[keystone_authtoken] of placement.conf"
-    if group.service_type != _PLACEMENT:
+    if group.service_type != "placement":
         is_now = clean(group.service_type or "not set")
         return warn(
             f"service_type is {is_now} in {where}: Placement refuses "
@@ -74,8 +74,8 @@ def access_rules(node: Node) -> Result:
     return fine("Placement holds credentials to their access rules.")
 
 
-def pci_in_placement(node: Node) -> Result:
-    """Judge whether Placement knows the devices that are handed out."""
+def pci_passthrough(node: Node) -> Result:
+    """Judge whether Nova finds hosts with free devices, and by Placement."""
     rule = node.policy.passthrough
     allowed = rule is None or any(
         rule.allow[kind].listed
@@ -84,8 +84,16 @@ def pci_in_placement(node: Node) -> Result:
     )
     if not allowed:
         return fine("The policy allows no PCI passthrough.")
-    if node.nova.filter_scheduler.pci_in_placement:
-        return fine("pci_in_placement is on.")
+    group = node.nova.filter_scheduler
+    if rule is not None and _PCI_FILTER not in group.enabled_filters:
+        return fail(
+            "The policy allows PCI passthrough, and "
+            f"[filter_scheduler] enabled_filters lacks {_PCI_FILTER}: Nova "
+            "then picks hosts that have no such device. Add it, in nova.conf "
+            "of nova-scheduler."
+        )
+    if group.pci_in_placement:
+        return fine(f"{_PCI_FILTER} and pci_in_placement are on.")
     if rule is not None and ONE_TIME_USE in rule.of_devices:
         return fail(
             "passthrough.require of the policy has one_time_use, and "

@@ -1,40 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines for nova.conf that the pages give, in Nova's HostManager."""
+"""The lines for nova.conf that are printed, in Nova's HostManager."""
 
+import contextlib
+import io
 import textwrap
 from pathlib import Path
 
-from nova.conf import scheduler
 from nova.scheduler import filters, host_manager
 
+from nova_vhard.cmd import status
 from tests.functional.nova import base
 
 INSTALL = Path(__file__).parents[3] / "doc" / "source/install/index.rst"
 OURS = "VirtHardeningFilter"
 
 
-def literal_blocks(text):
-    """Yield the literal and code blocks of a reStructuredText page."""
-    block, inside = [], False
-    for line in [*text.splitlines(), "end"]:
-        indented = line.startswith((" ", "\t")) or not line.strip()
-        if inside and not indented:
-            yield textwrap.dedent("\n".join(block)).strip("\n") + "\n"
-            block, inside = [], False
-        if inside:
-            block.append(line)
-        elif line.rstrip().endswith("::") or line.startswith(".. code-block"):
-            inside = True
-
-
-def nova_conf():
-    """Return the block about Nova's scheduler."""
-    (block,) = [
-        block
-        for block in literal_blocks(INSTALL.read_text())
-        if "[filter_scheduler]" in block and "available_filters" in block
-    ]
-    return block
+def printed(folder):
+    """Return what ``nova-vhard-status filters`` prints of a bare nova.conf."""
+    path = folder / "bare.conf"
+    path.touch()
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert status.main([f"--nova-config-file={path}", "filters"]) == 0
+    return out.getvalue()
 
 
 class TestReadme(base.FakeDriverCase):
@@ -45,7 +33,8 @@ class TestReadme(base.FakeDriverCase):
         super().setUp()
         self.stock_enabled = list(base.CONF.filter_scheduler.enabled_filters)
         path = self.directory / "nova.conf"
-        path.write_text(nova_conf())
+        self.lines = printed(self.directory)
+        path.write_text(self.lines)
         # what nova-scheduler does with --config-file
         base.CONF([], project="nova", default_config_files=[str(path)])
         self.manager = host_manager.HostManager()
@@ -72,15 +61,8 @@ class TestReadme(base.FakeDriverCase):
             sorted(each.__name__ for each in single),
         )
 
-    def test_the_option_is_named_twice(self):
-        """It replaces Nova's default, so that both must be named."""
-        lines = [
-            line
-            for line in nova_conf().splitlines()
-            if line.replace(" ", "").startswith("available_filters=")
-        ]
-        self.assertEqual(2, len(lines))
+    def test_the_page_shows_them(self):
+        shown = textwrap.indent(self.lines.partition(",")[0], "   ")
         self.assertIn(
-            "available_filters",
-            [option.name for option in scheduler.filter_scheduler_opts],
+            f"# nova-vhard-status filters\n{shown},…", INSTALL.read_text()
         )

@@ -38,6 +38,7 @@ SUCCESS, WARNING, FAILURE = Code.SUCCESS, Code.WARNING, Code.FAILURE
 AUDIT = "version: '1'\nextends: baseline\nmode: audit\n"
 OURS = "available_filters = nova_vhard.gates.scheduler.VirtHardeningFilter\n"
 ALL = "available_filters = nova.scheduler.filters.all_filters\n"
+PCI = "[filter_scheduler]\nenabled_filters = A,PciPassthroughFilter\n"
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_a_node_where_all_was_done(etc):
         gates.imports,
         settings.service_token,
         settings.access_rules,
-        settings.pci_in_placement,
+        settings.pci_passthrough,
         settings.signatures,
         settings.prefilter,
         settings.defaults,
@@ -109,14 +110,14 @@ def test_a_node_where_all_was_done(etc):
         (
             f"{ALL}{OURS}enabled_filters = VirtHardeningFilter",
             WARNING,
-            "lacks ComputeFilter",
+            "AffinityFilter is not in enabled_filters, and Nova enables",
         ),
         (
             f"{OURS}available_filters = nova.scheduler.filters."
             "compute_filter.ComputeFilter\n"
-            "enabled_filters = VirtHardeningFilter,ComputeFilter",
+            f"enabled_filters = VirtHardeningFilter,{STOCK},Own",
             SUCCESS,
-            "VirtHardeningFilter, ComputeFilter",
+            "Filter, Own",
         ),
         ("", FAILURE, "is not in enabled_filters"),
     ],
@@ -126,6 +127,68 @@ def test_scheduler_filter(etc, lines, code, text):
     result = look(gates.scheduler, etc)
     assert result.code == code
     assert text in result.details
+
+
+@pytest.mark.parametrize("gone", STOCK.split(","))
+def test_each_of_novas_own_filters_is_missed(etc, gone):
+    etc.nova(NOVA.replace(f",{gone}", ""))
+    result = look(gates.scheduler, etc)
+    assert result.code == WARNING
+    assert result.details.startswith(f"{gone} is not in")
+    assert result.details.count("is not in enabled_filters") == 1
+
+
+TENANTS = "AggregateMultiTenancyIsolation,ComputeFilter"
+CLASS = "nova_vhard.gates.scheduler.VirtHardeningFilter"
+NOVA_ALL = "nova.scheduler.filters.all_filters"
+
+
+@pytest.mark.parametrize(
+    ("lines", "available", "enabled"),
+    [
+        ("", [NOVA_ALL, CLASS], STOCK),
+        (f"enabled_filters = {TENANTS}", [NOVA_ALL, CLASS], TENANTS),
+        (
+            "available_filters = x.All\navailable_filters = y.Other",
+            ["x.All", "y.Other", CLASS],
+            STOCK,
+        ),
+        # What it has printed once it prints again.
+        (
+            f"{ALL}{OURS}enabled_filters = {TENANTS}, VirtHardeningFilter",
+            [NOVA_ALL, CLASS],
+            TENANTS,
+        ),
+        (
+            "available_filters = nova_vhard.gates.scheduler.all_filters",
+            ["nova_vhard.gates.scheduler.all_filters"],
+            STOCK,
+        ),
+    ],
+)
+def test_the_filters_to_write(etc, capsys, lines, available, enabled):
+    etc.nova(f"[filter_scheduler]\n{lines}\n")
+    assert status.main([*etc.arguments, "filters"]) == 0
+    printed = capsys.readouterr().out
+    etc.nova(printed)
+    group = etc.node.nova.filter_scheduler
+    assert group.available_filters == available
+    assert group.enabled_filters == [
+        "VirtHardeningFilter",
+        *enabled.split(","),
+    ]
+    assert "does not start" not in look(gates.scheduler, etc).details
+    assert status.main([*etc.arguments, "filters"]) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_no_filters_to_read(etc, capsys):
+    (etc.folder / "nova/nova.conf").unlink()
+    assert status.main([*etc.arguments, "filters"]) == 255
+    assert "nova/nova.conf" in capsys.readouterr().err
+    etc.write("nova/nova.conf", "x")
+    assert status.main([*etc.arguments, "filters"]) == 255
+    assert status.main(["filters", "--bogus"]) == 2
 
 
 def test_options_in_a_folder_of_more_count(etc):
@@ -304,8 +367,29 @@ def test_the_reporters_login_is_its_hosts_own_where_it_has_one(etc):
 )
 def test_pci_in_placement(etc, allow, switch, code):
     etc.write("policy.yaml", f"{POLICY}passthrough: {{allow: {allow}}}\n")
-    etc.nova(f"[filter_scheduler]\npci_in_placement = {switch}\n")
-    assert look(settings.pci_in_placement, etc).code == code
+    etc.nova(f"{PCI}pci_in_placement = {switch}\n")
+    assert look(settings.pci_passthrough, etc).code == code
+
+
+@pytest.mark.parametrize(
+    ("policy", "code"),
+    [
+        (f"{POLICY}passthrough: {{allow: {{aliases: [gpu]}}}}\n", FAILURE),
+        (f"{POLICY}passthrough: {{allow: {{ports: [vf]}}}}\n", FAILURE),
+        (f"{POLICY}passthrough: {{allow: {{mdev: [VGPU]}}}}\n", SUCCESS),
+        # It does not say that there are any.
+        ("version: '1'\n", SUCCESS),
+        (POLICY, SUCCESS),
+    ],
+)
+def test_devices_that_no_filter_looks_for(etc, policy, code):
+    etc.write("policy.yaml", policy)
+    etc.nova("[filter_scheduler]\npci_in_placement = true\n")
+    result = look(settings.pci_passthrough, etc)
+    assert result.code == code
+    assert ("lacks PciPassthroughFilter" in result.details) == (
+        code == FAILURE
+    )
 
 
 @pytest.mark.parametrize(
@@ -314,13 +398,13 @@ def test_pci_in_placement(etc, allow, switch, code):
 def test_devices_that_must_be_one_time_use(etc, switch, code):
     rule = "{allow: {aliases: [gpu]}, require: [one_time_use]}"
     etc.write("policy.yaml", f"{POLICY}passthrough: {rule}\n")
-    etc.nova(f"[filter_scheduler]\npci_in_placement = {switch}\n")
-    assert look(settings.pci_in_placement, etc).code == code
+    etc.nova(f"{PCI}pci_in_placement = {switch}\n")
+    assert look(settings.pci_passthrough, etc).code == code
 
 
 def test_a_policy_without_a_word_on_passthrough_allows_it(etc):
     etc.write("policy.yaml", "version: '1'\n")
-    assert look(settings.pci_in_placement, etc).code == WARNING
+    assert look(settings.pci_passthrough, etc).code == WARNING
 
 
 def signed(*names, explicit="true"):
