@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """deploy/ansible by ansible-core, on copies of the services' folders."""
 
+import importlib.util
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import pytest
 import yaml
 
+from nova_vhard.cmd.status_checks import files
 from tests.deploy.places import DEPLOY, PASTE, PREFIX, ROOT, run
 
 COLLECTION = DEPLOY / "ansible"
@@ -148,6 +150,101 @@ def test_audit_enforce_and_back(hosts):
     assert hosts.play("gates", vhard_state="absent") > 0
     assert hosts.content() == before
     assert hosts.play("gates", vhard_state="absent") == 0
+
+
+def lists(hosts):
+    """Return the lists that nova-scheduler and glance-api read."""
+    nova = files.nova([str(hosts.etc / "nova/nova.conf")])
+    paths = [
+        str(hosts.etc / "glance" / name)
+        for name in ("glance-image-import.conf", "glance-api.conf")
+    ]
+    imports = files.glance(paths).image_import_opts
+    group = nova.filter_scheduler
+    return group.enabled_filters, list(imports.image_import_plugins)
+
+
+def test_no_list_of_the_operators_is_replaced(hosts):
+    own = ["AggregateMultiTenancyIsolation", "ComputeFilter"]
+    text = f"[filter_scheduler]\nenabled_filters = {','.join(own)}\n"
+    text += "available_filters = x.All\n"
+    path = hosts.etc / "nova" / "nova.conf"
+    path.write_text(text)
+    imports = hosts.etc / "glance" / "glance-image-import.conf"
+    imports.write_text("[image_import_opts]\nimage_import_plugins = [a]\n")
+    before = hosts.content()
+    hosts.play("gates")
+    assert lists(hosts) == (["VirtHardeningFilter", *own], ["a", "vhard"])
+    nova = files.nova([str(path)])
+    assert nova.filter_scheduler.available_filters == [
+        "x.All",
+        "nova_vhard.gates.scheduler.all_filters",
+    ]
+    assert hosts.play("gates") == 0
+    path.write_text(path.read_text().replace("x.All", "y.All"))
+    assert hosts.play("gates") == 0
+    path.write_text(path.read_text().replace("y.All", "x.All"))
+    hosts.play("gates", vhard_state="absent")
+    assert hosts.content() == before
+
+
+FILTERS = ("filter_scheduler", "enabled_filters", "Ours", True, "A,B")
+PLUGINS = ("image_import_opts", "image_import_plugins", "ours", False, "[]")
+HEAD = "[filter_scheduler]\n"
+
+
+@pytest.mark.parametrize(
+    ("made", "text", "value"),
+    [
+        (FILTERS, f"{HEAD}enabled_filters = A, C\n[x]\n", "Ours,A, C"),
+        (FILTERS, f"{HEAD}enabled_filters=C,\n    D\n", "Ours,C,\n    D"),
+        (FILTERS, f"{HEAD}enabled_filters : OursToo\n", "Ours,OursToo"),
+        (FILTERS, f"{HEAD}enabled_filters =\nx = 1\n", "Ours"),
+        # The option of another section, a comment, and none at all.
+        (FILTERS, f"[x]\nenabled_filters = C\n\n{HEAD}x = 1\n", "Ours,A,B"),
+        (FILTERS, f"[x]\n#{HEAD}# enabled_filters = C\n", "Ours,A,B"),
+        (FILTERS, "", "Ours,A,B"),
+        (PLUGINS, "[image_import_opts]\n", "[ours]"),
+        (
+            PLUGINS,
+            "[image_import_opts]\nimage_import_plugins = ['a', b]\n",
+            "['a', b,ours]",
+        ),
+        (
+            PLUGINS,
+            "[image_import_opts]\nimage_import_plugins = []\n",
+            "[ours]",
+        ),
+    ],
+)
+def test_a_word_in_a_list_and_back(made, text, value):
+    option = module().ListOption(*made)
+    after = option.add(text) if option.said(text) else option.write(text)
+    _, _, rest = after.partition(f"[{made[0]}]\n")
+    assert option.said(after)
+    assert re.search(rf"^{made[1]} ?[=:] ?{re.escape(value)}$", rest, re.M)
+    assert option.add(after) == after
+    assert option.remove(after) == text
+    # What the operator puts in afterwards stays.
+    changed = after.replace(value, value.replace(made[2], f"{made[2]},E", 1))
+    assert option.add(changed) == changed
+    assert re.search(r"[ =\[,]E\b", option.remove(changed))
+    assert made[2] not in option.remove(changed).replace("OursToo", "")
+    assert "nova-vhard" not in option.remove(changed)
+
+
+def module():
+    """Return the collection's module, as Python's own."""
+    path = COLLECTION / "plugins" / "modules" / "list_option.py"
+    spec = importlib.util.spec_from_file_location("list_option", path)
+    result = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(result)
+    return result
+
+
+def test_novas_own_list_is_the_default():
+    text = (COLLECTION / "roles/gates/tasks/main.yml").read_text()
+    assert f"default: {','.join(files.STOCK_FILTERS)}\n" in text
 
 
 def test_a_folder_that_is_not_there_changes_nothing(hosts):

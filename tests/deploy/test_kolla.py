@@ -4,7 +4,6 @@
 import json
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 import yaml
@@ -21,6 +20,18 @@ FILTERS = (
 STOCK = "nova.scheduler.filters.all_filters"
 OURS = "nova_vhard.gates.scheduler.VirtHardeningFilter"
 BLAZAR = "blazarnova.scheduler.filters.blazar_filter.BlazarFilter"
+OURS_GLOBALS = "globals.d/nova-vhard.yml"
+#: Name of the file of the service, and of that of all services of the role.
+FILES = {
+    "nova": ("nova-scheduler.conf", "nova.conf"),
+    "glance": ("glance-api.conf", "glance.conf"),
+}
+#: Container to the variable of its role.
+SERVICES = {
+    "nova-api": "nova_services",
+    "nova-scheduler": "nova_services",
+    "glance-api": "glance_services",
+}
 
 
 @pytest.fixture(scope="module")
@@ -93,142 +104,245 @@ def test_the_sources_are_plugins_of_both_images():
         assert source.endswith(".tar.gz")
 
 
-def play(folder, tasks, **variables):
-    """Run tasks with the plug-ins, defaults and variables of kolla-ansible."""
-    defaults = [
-        ANSIBLE / "roles" / n / "defaults" / "main.yml"
-        for n in ("nova", "nova-cell", "glance")
-    ]
-    groups = sorted((ANSIBLE / "group_vars" / "all").glob("*.yml"))
-    book = [
-        {
-            "hosts": "localhost",
-            "connection": "local",
-            "gather_facts": False,
-            "vars_files": [str(path) for path in (*groups, *defaults)],
-            "vars": {
-                "api_interface_address": "192.0.2.10",
-                "kolla_internal_vip_address": "192.0.2.1",
-                "ansible_python_interpreter": str(PREFIX / "bin" / "python"),
+class Cloud:
+    """A deployment host: the operator's files, and kolla-ansible's own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.etc = folder / "kolla"
+        for name in ("config/nova", "config/glance", "globals.d"):
+            (self.etc / name).mkdir(parents=True)
+        self.write("globals.yml", "---\n{}\n")
+        self.install()
+
+    def write(self, name, text):
+        (self.etc / name).write_text(text)
+
+    def install(self):
+        shutil.copy(KOLLA / "globals.yml", self.etc / OURS_GLOBALS)
+        for path in (KOLLA / "config").rglob("*.conf"):
+            shutil.copy(path, self.etc / path.relative_to(KOLLA))
+
+    def remove(self):
+        (self.etc / OURS_GLOBALS).unlink()
+        for path in (KOLLA / "config").rglob("*.conf"):
+            (self.etc / path.relative_to(KOLLA)).unlink()
+
+    def play(self, *tasks, **variables):
+        """Run tasks with kolla-ansible's plug-ins, defaults and variables."""
+        roles = ("nova", "nova-cell", "glance")
+        defaults = [
+            ANSIBLE / "roles" / name / "defaults" / "main.yml"
+            for name in roles
+        ]
+        groups = sorted((ANSIBLE / "group_vars" / "all").glob("*.yml"))
+        book = [
+            {
+                "hosts": "localhost",
+                "connection": "local",
+                "gather_facts": False,
+                "vars_files": [str(path) for path in (*groups, *defaults)],
+                "vars": {
+                    "api_interface_address": "192.0.2.10",
+                    "kolla_internal_vip_address": "192.0.2.1",
+                    "ansible_python_interpreter": str(
+                        PREFIX / "bin" / "python"
+                    ),
+                },
+                "tasks": list(tasks),
+            }
+        ]
+        (self.folder / "play.yml").write_text(
+            yaml.safe_dump(book, sort_keys=False)
+        )
+        # As kolla-ansible hands over its folder, and what is in globals.d.
+        (self.folder / "vars.yml").write_text(
+            yaml.safe_dump({"CONFIG_DIR": str(self.etc), **variables})
+        )
+        files = [
+            self.folder / "vars.yml",
+            self.etc / "globals.yml",
+            *sorted((self.etc / "globals.d").glob("*.yml")),
+        ]
+        return run(
+            "ansible-playbook",
+            "--inventory",
+            "localhost,",
+            *(word for file in files for word in ("--extra-vars", f"@{file}")),
+            "play.yml",
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "ANSIBLE_ACTION_PLUGINS": str(ANSIBLE / "action_plugins"),
+                "ANSIBLE_FILTER_PLUGINS": str(ANSIBLE / "filter_plugins"),
+                "ANSIBLE_LIBRARY": str(ANSIBLE / "library"),
+                "ANSIBLE_LOCALHOST_WARNING": "False",
+                "ANSIBLE_HOME": str(self.folder / "home"),
+                "ANSIBLE_NOCOLOR": "1",
             },
-            "tasks": tasks,
+        )
+
+    def merged(self, service, **variables):
+        """Return a file merged as the role does, by its own list of sources.
+
+        Of the role's template only what it says of filters.
+        """
+        name, common = FILES[service]
+        template = self.folder / "role.conf.j2"
+        template.write_text(blazar_of_the_role() if service == "nova" else "")
+        merged = self.folder / "merged.conf"
+        sources = [
+            template,
+            *(self.etc / "config" / each for each in ("global.conf", common)),
+            self.etc / "config" / service / name,
+            self.etc / "config" / service / "localhost" / common,
+        ]
+        task = {
+            "merge_configs": {
+                "sources": [str(path) for path in sources],
+                "dest": str(merged),
+                "mode": "0600",
+            }
         }
-    ]
-    (folder / "play.yml").write_text(yaml.safe_dump(book, sort_keys=False))
-    (folder / "globals.yml").write_text(yaml.safe_dump(variables))
-    return run(
-        "ansible-playbook",
-        "--inventory",
-        "localhost,",
-        # As kolla-ansible hands over globals.yml and what is in globals.d.
-        "--extra-vars",
-        "@globals.yml",
-        "play.yml",
-        cwd=folder,
-        env={
-            **os.environ,
-            "ANSIBLE_ACTION_PLUGINS": str(ANSIBLE / "action_plugins"),
-            "ANSIBLE_FILTER_PLUGINS": str(ANSIBLE / "filter_plugins"),
-            "ANSIBLE_LIBRARY": str(ANSIBLE / "library"),
-            "ANSIBLE_LOCALHOST_WARNING": "False",
-            "ANSIBLE_HOME": str(folder / "home"),
-            "ANSIBLE_NOCOLOR": "1",
-        },
-    )
+        self.play(task, **variables)
+        return merged.read_text()
 
-
-def scheduler_group(folder, *sources):
-    """Return [filter_scheduler] of files merged as kolla-ansible does."""
-    merged = folder / "merged.conf"
-    task = {
-        "merge_configs": {
-            "sources": [str(path) for path in sources],
-            "dest": str(merged),
-            "mode": "0600",
+    def volumes(self, **variables):
+        """Return the volumes of each container that has a gate."""
+        listed = {
+            name: "{{ " + f"{services}['{name}'].volumes" + " }}"
+            for name, services in SERVICES.items()
         }
-    }
-    play(folder, [task])
-    conf = cfg.ConfigOpts()
-    options = [
-        cfg.MultiStrOpt("available_filters"),
-        cfg.ListOpt("enabled_filters"),
-    ]
-    conf.register_opts(options, "filter_scheduler")
-    conf([], default_config_files=[str(merged)], project="nova")
-    return conf.filter_scheduler
+        path = self.folder / "volumes.json"
+        task = {
+            "copy": {
+                "content": "{{ volumes | to_json }}",
+                "dest": str(path),
+            },
+            "vars": {"volumes": listed},
+        }
+        self.play(task, **variables)
+        return json.loads(path.read_text())
 
 
-def with_blazar(folder):
-    """Write what the role's own template says where Blazar is enabled."""
+def blazar_of_the_role():
+    """Return what the role's own template says where Blazar is enabled."""
     template = ANSIBLE / "roles" / "nova" / "templates" / "nova.conf.j2"
     text = template.read_text()
     start = text.index("{% if enable_blazar | bool %}")
     block = text[start : text.index("{% endif %}", start)]
-    path = folder / "role.conf.j2"
-    path.write_text(
-        "[filter_scheduler]\n"
-        + block.replace("enable_blazar", "true")
-        + "{% endif %}\n"
-    )
-    return path
+    return f"[filter_scheduler]\n{block}{{% endif %}}\n"
 
 
-def test_nova_gets_the_filter_beside_its_own(tmp_path):
-    group = scheduler_group(
-        tmp_path, KOLLA / "config" / "nova" / "nova-scheduler.conf"
-    )
-    assert group.available_filters == [STOCK, OURS]
-    assert group.enabled_filters == [
-        "VirtHardeningFilter",
-        *FILTERS.split(","),
+@pytest.fixture
+def cloud(tmp_path):
+    return Cloud(tmp_path)
+
+
+def scheduler(folder, text):
+    """Return what nova-scheduler reads of a nova.conf."""
+    path = folder / "nova.conf"
+    path.write_text(text)
+    conf = cfg.ConfigOpts()
+    options = [
+        cfg.MultiStrOpt("available_filters", default=[]),
+        cfg.ListOpt("enabled_filters", default=FILTERS.split(",")),
     ]
+    conf.register_opts(options, "filter_scheduler")
+    conf([], default_config_files=[str(path)], project="nova")
+    group = conf.filter_scheduler
+    return group.available_filters, group.enabled_filters
 
 
-def test_with_blazar_three_are_named(tmp_path):
-    ours = KOLLA / "config" / "nova" / "nova-scheduler.conf"
-    group = scheduler_group(tmp_path, with_blazar(tmp_path), ours)
-    # Why the file says that Blazar's line has to be added there.
-    assert BLAZAR not in group.available_filters
-    line = f"# available_filters = {BLAZAR}"
-    text = ours.read_text()
-    assert line in text
-    both = tmp_path / "ours.conf"
-    both.write_text(
-        text.replace(line + "\n", "").replace(
-            f"available_filters = {OURS}",
-            f"available_filters = {OURS}\navailable_filters = {BLAZAR}",
-        )
+TENANTS = "AggregateMultiTenancyIsolation,ComputeFilter"
+
+
+@pytest.mark.parametrize(
+    ("blazar", "name", "text", "enabled", "available"),
+    [
+        (False, "", "", FILTERS, [STOCK]),
+        (True, "", "", f"{FILTERS},BlazarFilter", [STOCK, BLAZAR]),
+        (False, "nova.conf", f"enabled_filters={TENANTS}\n", TENANTS, [STOCK]),
+        (
+            True,
+            "nova.conf",
+            "enabled_filters = {{ 'A' }},\n    B\n",
+            "A,B",
+            [STOCK, BLAZAR],
+        ),
+        (
+            False,
+            "global.conf",
+            f"available_filters = x.All\navailable_filters=y.All\n"
+            f"enabled_filters = {TENANTS}\n",
+            TENANTS,
+            ["x.All", "y.All"],
+        ),
+    ],
+)
+def test_no_filter_of_the_operators_is_dropped(
+    cloud, tmp_path, blazar, name, text, enabled, available
+):
+    def merged(group):
+        if name:
+            cloud.write(f"config/{name}", f"[filter_scheduler]\n{group}")
+        return cloud.merged("nova", enable_blazar=blazar)
+
+    cloud.remove()
+    before = merged(text)
+    assert scheduler(tmp_path, before)[1] == enabled.split(",")
+    cloud.install()
+    after = merged(text)
+    assert scheduler(tmp_path, after) == (
+        [*available, OURS],
+        ["VirtHardeningFilter", *enabled.split(",")],
     )
-    group = scheduler_group(tmp_path, with_blazar(tmp_path), both)
-    assert group.available_filters == [STOCK, OURS, BLAZAR]
+    assert merged(text) == after
+    if name:
+        changed = scheduler(tmp_path, merged("enabled_filters = Other\n"))
+        assert changed[1] == ["VirtHardeningFilter", "Other"]
+    cloud.remove()
+    assert merged(text) == before
 
 
-def test_the_policy_is_mounted_as_a_folder(tmp_path):
-    variables = yaml.safe_load((KOLLA / "globals.yml").read_text())
-    wanted = {
-        "nova-api": "nova_services",
-        "nova-scheduler": "nova_services",
-        "glance-api": "glance_services",
-    }
-    listed = {
-        name: "{{ " + f"{services}['{name}'].volumes" + " }}"
-        for name, services in wanted.items()
-    }
-    task = {
-        "copy": {
-            "content": "{{ volumes | to_json }}",
-            "dest": str(tmp_path / "volumes.json"),
-        },
-        "vars": {"volumes": listed},
-    }
-    play(tmp_path, [task], **variables)
-    volumes = json.loads(Path(tmp_path / "volumes.json").read_text())
-    for mounts in volumes.values():
-        assert "/etc/nova-vhard:/etc/nova-vhard:ro" in mounts
-        listed = " ".join(mount for mount in mounts if mount)
-        assert ":/var/lib/nova-vhard" in listed
-        # Those that the role has itself are still there.
-        assert "kolla_logs:/var/log/kolla/" in listed
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [("", "[vhard]"), ("['a', b]", "['a', b,vhard]"), ("[]", "[vhard]")],
+)
+def test_the_gate_is_the_last_plugin_of_imports(cloud, own, expected):
+    group = "[image_import_opts]\nimage_import_plugins = "
+    if own:
+        cloud.write("config/glance.conf", group + own)
+    assert f"{group}{expected}\n" in cloud.merged("glance")
+
+
+def test_no_volume_of_the_operators_is_dropped(cloud):
+    """Nor is one of the role's own."""
+    own = ["/etc/pki:/etc/pki:ro"]
+    cloud.remove()
+    before = cloud.volumes(default_extra_volumes=own)
+    cloud.install()
+    after = cloud.volumes(default_extra_volumes=own)
+    for name, mounts in after.items():
+        service = name.partition("-")[0]
+        assert mounts == [
+            *before[name],
+            "/etc/nova-vhard:/etc/nova-vhard:ro",
+            f"{service}_vhard:/var/lib/nova-vhard",
+        ]
+        assert own[0] in mounts
+    cloud.remove()
+    assert cloud.volumes(default_extra_volumes=own) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["globals.yml", "globals.d/a.yml", "globals.d/z.yml"]
+)
+def test_a_variable_of_the_operators_stops_it(cloud, name):
+    cloud.write(name, "---\nnova_scheduler_extra_volumes: [/a:/a]\n")
+    match = f"{name}:nova_scheduler_extra_volumes: Write"
+    with pytest.raises(AssertionError, match=match):
+        cloud.volumes()
 
 
 def test_the_images_are_named_by_variables_of_the_roles():

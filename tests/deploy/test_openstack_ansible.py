@@ -2,6 +2,8 @@
 """deploy/openstack-ansible, merged by OpenStack-Ansible's own plugin."""
 
 import os
+import re
+import shutil
 
 import pytest
 import yaml
@@ -11,88 +13,133 @@ from nova_vhard.cmd import paste_file
 from tests.deploy.places import DEPLOY, PASTE, PREFIX, output, run
 
 FILE = DEPLOY / "openstack-ansible" / "user_nova_vhard.yml"
-VARIABLES = yaml.safe_load(FILE.read_text())
 PLUGINS = PREFIX / "share" / "ansible" / "plugins"
 ALL = "nova_vhard.gates.scheduler.all_filters"
 BLAZAR = "blazarnova.scheduler.filters.blazar_filter.BlazarFilter"
+BLAZARS = f"""\
+available_filters = nova.scheduler.filters.all_filters
+available_filters = {BLAZAR}
+"""
+PASTE_VARIABLES = {
+    "nova": "nova_api_paste_ini_overrides",
+    "glance": "glance_glance_api_paste_ini_overrides",
+}
 
 
-def merged(folder, source, overrides):
-    """Return a file as config_template leaves it, and whether it changed."""
-    target = folder / "merged.ini"
-    task = {
-        "config_template": {
-            "src": str(source),
-            "dest": str(target),
-            "config_type": "ini",
-            "config_overrides": overrides,
-            "mode": "0600",
-        }
-    }
-    book = [
-        {
-            "hosts": "localhost",
-            "connection": "local",
-            "gather_facts": False,
-            "vars": {
-                "ansible_python_interpreter": str(PREFIX / "bin" / "python")
+class Cloud:
+    """A deployment host: the operator's files, and tasks as the roles have."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.etc = folder / "openstack_deploy"
+        self.etc.mkdir()
+        self.install()
+
+    def install(self):
+        shutil.copy(FILE, self.etc)
+
+    def play(self, task, **role):
+        """Run a task; return what was printed.
+
+        :param role: variables of the role itself
+        """
+        book = [
+            {
+                "hosts": "localhost",
+                "connection": "local",
+                "gather_facts": False,
+                "vars": {
+                    "ansible_python_interpreter": str(
+                        PREFIX / "bin" / "python"
+                    ),
+                    # The defaults of the roles.
+                    "nova_nova_conf_overrides": {},
+                    "nova_api_paste_ini_overrides": {},
+                    "glance_glance_api_paste_ini_overrides": {},
+                    "nova_blazar_enabled": False,
+                    **role,
+                },
+                "tasks": [task],
+            }
+        ]
+        (self.folder / "play.yml").write_text(
+            yaml.safe_dump(book, sort_keys=False)
+        )
+        # As the wrapper openstack-ansible hands them over.
+        files = sorted(self.etc.glob("user_*.yml"))
+        return run(
+            "ansible-playbook",
+            "--inventory",
+            "localhost,",
+            *(word for file in files for word in ("--extra-vars", f"@{file}")),
+            "play.yml",
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "OSA_CONFIG_DIR": str(self.etc),
+                "ANSIBLE_ACTION_PLUGINS": str(PLUGINS / "action"),
+                "ANSIBLE_LIBRARY": str(PLUGINS / "modules"),
+                "ANSIBLE_LOCALHOST_WARNING": "False",
+                "ANSIBLE_HOME": str(self.folder / "home"),
+                "ANSIBLE_NOCOLOR": "1",
             },
-            "tasks": [task],
+        )
+
+    def merged(self, text, variable, **role):
+        """Return a file as config_template leaves it."""
+        source, target = self.folder / "source.ini", self.folder / "new.ini"
+        source.write_text(text)
+        task = {
+            "config_template": {
+                "src": str(source),
+                "dest": str(target),
+                "config_type": "ini",
+                "config_overrides": "{{ " + variable + " }}",
+                "mode": "0600",
+            }
         }
-    ]
-    (folder / "play.yml").write_text(yaml.safe_dump(book, sort_keys=False))
-    run(
-        "ansible-playbook",
-        "--inventory",
-        "localhost,",
-        "play.yml",
-        cwd=folder,
-        env={
-            **os.environ,
-            "ANSIBLE_ACTION_PLUGINS": str(PLUGINS / "action"),
-            "ANSIBLE_LIBRARY": str(PLUGINS / "modules"),
-            "ANSIBLE_LOCALHOST_WARNING": "False",
-            "ANSIBLE_HOME": str(folder / "home"),
-        },
-    )
-    return target.read_text()
+        self.play(task, **role)
+        return target.read_text()
+
+    def nova(self, filters, blazar=False):
+        """Return nova.conf, which the role makes of its template each time."""
+        text = "[filter_scheduler]\n" + (BLAZARS if blazar else "")
+        return self.merged(
+            f"{text}enabled_filters = {','.join(filters)}\n",
+            "nova_nova_conf_overrides",
+            _nova_scheduler_filters=filters,
+            nova_blazar_enabled=blazar,
+        )
 
 
-@pytest.mark.parametrize(
-    ("service", "variable"),
-    [
-        ("nova", "nova_api_paste_ini_overrides"),
-        ("glance", "glance_glance_api_paste_ini_overrides"),
-    ],
-)
-def test_the_paste_file_is_as_nova_vhard_paste_makes_it(
-    tmp_path, service, variable
+@pytest.fixture
+def cloud(tmp_path):
+    return Cloud(tmp_path)
+
+
+@pytest.mark.parametrize("service", ["nova", "glance"])
+def test_the_paste_file_is_as_nova_vhard_paste_makes_it_and_goes_back(
+    cloud, service
 ):
-    shipped = PASTE[service]
-    text = merged(tmp_path, shipped, VARIABLES[variable])
-    ours = paste_file.add(shipped.read_text(), paste_file.SERVICES[service])
-    # Words, because the plugin writes options in its own way.
-    assert words(text) == words(ours)
-    assert not paste_file.unguarded(text, paste_file.SERVICES[service])
+    shipped = PASTE[service].read_text()
+    text = cloud.merged(shipped, PASTE_VARIABLES[service])
+    ours = paste_file.add(shipped, paste_file.SERVICES[service])
+    assert paste_file.read(text) == paste_file.read(ours)
+    assert cloud.merged(text, PASTE_VARIABLES[service]) == text
+    # The role merges into the file that it has merged: taking the variable
+    # away is not enough.
+    (cloud.etc / FILE.name).unlink()
+    assert "vhard" in cloud.merged(text, PASTE_VARIABLES[service])
+    removed = paste_file.remove(text, paste_file.SERVICES[service])
+    after = cloud.merged(removed, PASTE_VARIABLES[service])
+    assert "vhard" not in after
+    assert paste_file.read(after) == paste_file.read(shipped)
 
 
-def words(text):
-    return {
-        section: {name: value.split() for name, value in options.items()}
-        for section, options in paste_file.read(text).items()
-    }
-
-
-def scheduler(folder, filters):
-    source = folder / "nova.conf.j2"
-    source.write_text("[filter_scheduler]\nenabled_filters = ComputeFilter\n")
-    overrides = dict(VARIABLES["nova_nova_conf_overrides"])
-    overrides["filter_scheduler"] = {
-        **overrides["filter_scheduler"],
-        "available_filters": filters,
-    }
+def scheduler(folder, text):
+    """Return what Nova reads of a nova.conf."""
     path = folder / "nova.conf"
-    path.write_text(merged(folder, source, overrides))
+    path.write_text(text)
     conf = cfg.ConfigOpts()
     conf.register_opts(
         [
@@ -102,29 +149,53 @@ def scheduler(folder, filters):
         "filter_scheduler",
     )
     conf([], project="nova", default_config_files=[str(path)])
-    return conf.filter_scheduler
+    group = conf.filter_scheduler
+    return sorted(group.available_filters or []), group.enabled_filters
 
 
-def test_one_value_names_every_filter(tmp_path):
-    overrides = VARIABLES["nova_nova_conf_overrides"]["filter_scheduler"]
-    group = scheduler(tmp_path, overrides["available_filters"])
-    assert group.available_filters == [ALL]
-    assert group.enabled_filters[:2] == [
-        "VirtHardeningFilter",
-        "ComputeFilter",
-    ]
+TENANTS = ["AggregateMultiTenancyIsolation", "ComputeFilter"]
 
 
-def test_a_mapping_without_values_gives_a_line_for_each(tmp_path):
-    group = scheduler(tmp_path, {ALL: None, BLAZAR: None})
-    # Their order means nothing to Nova, and the plugin has one of its own.
-    assert sorted(group.available_filters) == sorted([ALL, BLAZAR])
+@pytest.mark.parametrize("blazar", [False, True])
+def test_no_filter_of_the_operators_is_dropped(cloud, tmp_path, blazar):
+    own = [*TENANTS, *["BlazarFilter"] * blazar]
+    (cloud.etc / FILE.name).unlink()
+    before = cloud.nova(own, blazar)
+    cloud.install()
+    text = cloud.nova(own, blazar)
+    expected = sorted([ALL, *[BLAZAR] * blazar])
+    assert scheduler(tmp_path, text) == (
+        expected,
+        ["VirtHardeningFilter", *own],
+    )
+    assert cloud.nova(own, blazar) == text
+    changed = cloud.nova([*own, "NUMATopologyFilter"], blazar)
+    assert scheduler(tmp_path, changed)[1][1:] == [*own, "NUMATopologyFilter"]
+    (cloud.etc / FILE.name).unlink()
+    assert cloud.nova(own, blazar) == before
 
 
-def test_a_list_would_become_one_name(tmp_path):
-    """Why the file says a single value."""
-    group = scheduler(tmp_path, [ALL, BLAZAR])
-    assert group.available_filters == [f"{ALL},{BLAZAR}"]
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("user_variables.yml", "nova_nova_conf_overrides"),
+        ("user_a.yml", "glance_user_pip_packages"),
+        ("group_vars/nova_all.yml", "nova_api_paste_ini_overrides"),
+    ],
+)
+def test_a_variable_of_the_operators_stops_it(cloud, name, variable):
+    """Before anything is installed: the packages are what is read first."""
+    path = cloud.etc / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"---\n{variable}: {{}}\n")
+    task = {"debug": {"msg": "{{ nova_user_pip_packages }}"}}
+    with pytest.raises(AssertionError, match=f"{name}:{variable}: Write"):
+        cloud.play(task)
+    path.write_text(f"---\n# {variable}: {{}}\nnova_x: 1\n")
+    assert "nova-vhard[client]" in cloud.play(task)
+
+
+BEGIN = ("vhard=", "ansible $vhard ")
 
 
 def test_the_policy_comes_into_the_containers_and_is_disabled(tmp_path):
@@ -133,7 +204,7 @@ def test_the_policy_comes_into_the_containers_and_is_disabled(tmp_path):
     joined = readme.replace("\\\n", " ")
     lines = [line.strip() for line in joined.splitlines()]
     commands = [line[2:] for line in lines if line.startswith("# ")]
-    commands = [line for line in commands if "vhard" in line]
+    commands = [line for line in commands if line.startswith(BEGIN)]
     assert len(commands) == 4
     place = tmp_path / "etc"
     (tmp_path / "policy.yaml").write_text('version: "1"\n')
@@ -162,3 +233,23 @@ def test_the_policy_comes_into_the_containers_and_is_disabled(tmp_path):
     )
     assert (place / "policy.yaml").read_text() == 'version: "1"\n'
     assert (place / "policy.yaml.disabled").exists()
+
+
+@pytest.mark.parametrize("service", ["nova", "glance"])
+def test_the_gates_are_taken_out_by_the_commands_of_the_page(
+    tmp_path, service
+):
+    """In the shell of a container, whose environment is named by its tag."""
+    readme = (DEPLOY / "openstack-ansible" / "README.rst").read_text()
+    (shown,) = re.findall(rf"'(\S+-paste remove {service} \S+)'", readme)
+    shipped = PASTE[service].read_text()
+    paste = tmp_path / PASTE[service].name
+    paste.write_text(paste_file.add(shipped, paste_file.SERVICES[service]))
+    programs = tmp_path / f"{service}-32.0.1" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "nova-vhard-paste").symlink_to(
+        PREFIX / "bin" / "nova-vhard-paste"
+    )
+    command = shown.replace("/openstack/venvs", str(tmp_path))
+    output("sh", "-ec", command.replace(f"/etc/{service}", str(tmp_path)))
+    assert paste.read_text() == shipped
