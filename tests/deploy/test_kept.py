@@ -34,7 +34,13 @@ def test_every_pipeline_of_the_charts_has_the_gate(name):
             assert sections[section][option] == value
 
 
-LISTS = ("available_filters", "enabled_filters", "image_import_plugins")
+LISTS = (
+    "available_filters",
+    "enabled_filters",
+    "image_import_plugins",
+    "volumes",
+    "volumeMounts",
+)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +56,7 @@ def test_no_list_is_named_where_it_would_replace_the_operators(path):
 
 @pytest.mark.parametrize("name", ["nova", "glance"])
 def test_the_policy_is_mounted_as_a_folder(name):
-    text = (HELM / f"{name}.yaml").read_text()
+    text = (HELM / f"{name}-mounts.yaml").read_text()
     assert "mountPath: /etc/nova-vhard," in text
     assert "subPath:" not in text
 
