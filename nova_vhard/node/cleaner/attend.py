@@ -10,9 +10,8 @@ from nova_vhard.host.libvirt import Libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
 from nova_vhard.node.cleaner import cleaning, release
 from nova_vhard.node.cleaner import usage as usages
-from nova_vhard.node.cleaner.cleaning import Runner, Task, Waits
+from nova_vhard.node.cleaner.cleaning import Runner, Waits
 from nova_vhard.node.cleaner.decide import (
-    DEFAULTS,
     NOTHING,
     HostView,
     OperatorRequest,
@@ -36,10 +35,6 @@ _CLEANING = (Verb.CLEAN, Verb.RENEW)
 Refuse = Callable[[str, str], None]
 
 
-def _log_refusal(address: str, reason: str) -> None:
-    LOG.error("%s: a request is refused: %s", address, reason)
-
-
 @dataclass
 class DeviceLifecycle:
     """Deals with devices, one after the other; their locks are held.
@@ -55,8 +50,8 @@ class DeviceLifecycle:
     journal: Journal
     rules: Callable[[], Rules]
     run: Runner
-    settings: Settings = DEFAULTS
-    refuse: Refuse = _log_refusal
+    settings: Settings
+    refuse: Refuse
 
     def attend(
         self, offered: Offered, request: OperatorRequest = NOTHING
@@ -80,14 +75,17 @@ class DeviceLifecycle:
             if action.verb is Verb.RESERVE:
                 view = release.keep(self.placement, offered.provider)
             if action.state or action.changes:
-                record = self._write(action.applied(record))
+                record = action.applied(record)
+                self.journal.write(record)
                 request = replace(request, clean=False)
             if action.verb is Verb.LEAVE:
                 return record
             if action.verb is Verb.LOOK:
                 host = self._look(address)
             if action.verb in _CLEANING and host and host.task:
-                record = self._clean(host.task, record)
+                record = cleaning.clean(
+                    self.root, self.journal, self.run, host.task, record
+                )
                 host = replace(host, cleaned=record.state is State.CLEAN)
                 renewed = action.verb is Verb.RENEW
                 release_it = renewed or self.settings.automatic
@@ -109,24 +107,15 @@ class DeviceLifecycle:
         if usage:
             return HostView(usage)
         try:
-            return HostView(usage, self._plan(address))
+            task = cleaning.plan(
+                self.root, self.rules(), self.journal.folder, address
+            )
+            return HostView(usage, task)
         except Waits as waits:
             return HostView(usage, waits=waits)
 
     def _usage(self, address: str) -> usages.Usage:
         return usages.look(self.root, self.libvirt, address)
-
-    def _plan(self, address: str) -> Task:
-        """Return how a device is cleaned.
-
-        :raises Waits: if it cannot be
-        """
-        folder = self.journal.folder
-        return cleaning.plan(self.root, self.rules(), folder, address)
-
-    def _clean(self, task: Task, record: Record) -> Record:
-        """Run a device's steps; return what the journal says then."""
-        return cleaning.clean(self.root, self.journal, self.run, task, record)
 
     def _release(self, record: Record, provider: Provider) -> Record:
         """Release a device of which the journal says that it is clean."""
@@ -142,14 +131,14 @@ class DeviceLifecycle:
             text = f"{what} is void: {error}"[:500]
             LOG.warning("%s stays reserved, %s", record.address, text)
             changes = {"word": "VOID", "reason": text, "forced": ""}
-            return self._write(record.to(State.DIRTY, **changes))
+            record = record.to(State.DIRTY, **changes)
+            self.journal.write(record)
+            return record
         text = "released"
         if record.forced:
             text = f"released by force, not proven clean: {record.forced}"
         log = LOG.warning if record.forced else LOG.info
         log("%s is %s", record.address, text)
-        return self._write(record.to(State.RELEASED, text, attempts=0))
-
-    def _write(self, record: Record) -> Record:
+        record = record.to(State.RELEASED, text, attempts=0)
         self.journal.write(record)
         return record

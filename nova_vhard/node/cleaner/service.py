@@ -96,7 +96,8 @@ class Cleaner:
                 options.attempts,
                 options.trust_new,
             ),
-            self._refuse,
+            # Each round has a Round of its own.
+            lambda *refused: self._round.refuse(*refused),  # noqa: PLW0108
         )
 
     def once(
@@ -150,9 +151,6 @@ class Cleaner:
             text = f"{type(error).__name__}: {error}"
             done.troubles[address] = text
 
-    def _refuse(self, address: str, reason: str) -> None:
-        self._round.refuse(address, reason)
-
     def enroll(self, address: str, by: str, force: bool = False) -> Baseline:
         """Record the good state of a device.
 
@@ -202,26 +200,21 @@ class Cleaner:
         names, generation = request_traits.latest(words)
         if generation is None:
             text = "void: it is for no generation of the device's provider"
-            self._refuse(address, text)
+            self._round.refuse(address, text)
         if not self._options.trust_placement_requests and names & _VOUCHING:
             listed = ", ".join(sorted(names & _VOUCHING))
             text = f"{listed} through Placement; do it on this host"
-            self._refuse(address, f"{text} (trust_placement_requests)")
+            self._round.refuse(address, f"{text} (trust_placement_requests)")
             names -= _VOUCHING
         if traits.ENROLL in names:
-            self._enroll_requested(device, generation)
+            try:
+                self._enroll(device, _DESK, generation=generation)
+                LOG.info("%s is enrolled, %s", address, _DESK)
+            except (Refused, Unreadable) as error:
+                self._round.refuse(address, f"not enrolled: {error}")
         force = _DESK if traits.FORCED in names else ""
         clean, release = traits.REQUESTED in names, traits.RELEASE in names
         return OperatorRequest(clean, release, force, generation)
-
-    def _enroll_requested(
-        self, device: Offered, generation: int | None
-    ) -> None:
-        try:
-            self._enroll(device, _DESK, generation=generation)
-            LOG.info("%s is enrolled, %s", device.address, _DESK)
-        except (Refused, Unreadable) as error:
-            self._refuse(device.address, f"not enrolled: {error}")
 
     def _publish(
         self, root: Provider, offered: Iterable[Offered], done: Round
@@ -239,13 +232,17 @@ class Cleaner:
             done.troubles[root.name] = str(error)
 
     def _word(self, address: str, done: Round) -> str:
+        """Return the word about a device; nothing for one in order."""
         if address in done.refused:
             return "REFUSED"
         if address in done.troubles:
             return "ERROR"
         if address in self._options.keep_reserved:
             return "KEPT"
-        return _word(done.records.get(address))
+        record = done.records.get(address)
+        if record is None or record.state is State.IN_USE:
+            return ""
+        return record.word or ("DIRTY" if record.dirty else "")
 
     def _rules(self) -> Rules:
         """Return the rules.
@@ -260,10 +257,3 @@ class Cleaner:
 
     def _run(self, name: str, job: Job) -> Outcome:
         return self.isolation.run(self._steps[name], job)
-
-
-def _word(record: Record | None) -> str:
-    """Return what is told about a device; nothing for one in order."""
-    if record is None or record.state is State.IN_USE:
-        return ""
-    return record.word or ("DIRTY" if record.dirty else "")

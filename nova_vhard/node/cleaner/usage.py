@@ -9,7 +9,11 @@ Sources: Documentation/driver-api/vfio.rst in the kernel, "VFIO Usage
 Example" and "IOMMUFD and VFIO cdev".
 """
 
+import ctypes
+import os
 import re
+import stat
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +22,8 @@ from nova_vhard.host.libvirt import Libvirt
 from nova_vhard.host.root import HostRoot, Unreadable
 
 _VIRTUAL_FUNCTION = re.compile(r"virtfn\d+")
+# linux/fcntl.h, linux/stat.h
+_AT_FDCWD, _AT_STATX_DONT_SYNC, _STATX_TYPE = -100, 0x4000, 1
 # A mediated device is a folder below its parent's, named by a uuid.
 _MEDIATED = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -87,19 +93,22 @@ def _functions(root: HostRoot, address: str) -> Iterator[str]:
 
 def _opened(root: HostRoot, address: str) -> list[str]:
     """Return which process has a file of VFIO open that leads to a device."""
-    files = set()
-    for place in _places(root, address):
-        files |= set(_files(root, place))
-    holders = []
-    for pid in root.names(guests.PROC):
-        if pid.isdecimal():
-            holders += [
-                f"{guests.PROC}/{pid}/fd: {target}"
-                for target in _targets(root, pid)
-                # A guest may have a /dev of its own: only the end is alike.
-                if target.endswith(tuple(files))
-            ]
-    return holders
+    # A path proves nothing: a guest has a /dev of its own, and any user can
+    # have a file named vfio/9 open. A copy of a host has no device numbers.
+    live = root.live
+    wanted = {
+        _number(root, source) if live else path
+        for place in _places(root, address)
+        for path, source in _files(root, place)
+        if not live or root.exists(source)
+    }
+    return [
+        f"{guests.PROC}/{pid}/fd: {target}"
+        for pid in root.names(guests.PROC)
+        if pid.isdecimal()
+        for place, target in _open_files(root, pid)
+        if (_device(root, place) if live else target) in wanted
+    ]
 
 
 def _places(root: HostRoot, address: str) -> Iterator[str]:
@@ -112,30 +121,51 @@ def _places(root: HostRoot, address: str) -> Iterator[str]:
                 yield f"{place}/{name}"
 
 
-def _files(root: HostRoot, place: str) -> Iterator[str]:
-    """Yield the ends of the paths of a device's files in /dev/vfio.
+def _files(root: HostRoot, place: str) -> Iterator[tuple[str, str]]:
+    """Yield the files of VFIO that lead to a device.
 
     :param place: the device's folder
+    :returns: the path, and that of its number; what has none is not there
     """
     group = root.link(f"{place}/iommu_group")
-    if group:
-        yield f"/vfio/{group}"
-        yield f"/vfio/noiommu-{group}"
-    try:
-        for name in root.names(f"{place}/vfio-dev"):
-            yield f"/vfio/devices/{name}"
-            yield f"/vfio/devices/noiommu-{name}"
-    except Unreadable as error:
-        if not error.missing:
-            raise
+    for name in (group, f"noiommu-{group}") if group else ():
+        yield f"/dev/vfio/{name}", f"/sys/class/vfio/{name}/dev"
+    own = f"{place}/vfio-dev"
+    for name in root.names(own, missing_ok=True):
+        yield f"/dev/vfio/devices/{name}", f"{own}/{name}/dev"
 
 
-def _targets(root: HostRoot, pid: str) -> Iterator[str]:
-    """Yield what a process has open; nothing for one that ended."""
+def _number(root: HostRoot, path: str) -> int:
+    """Return the number of a device, which sysfs has as ``major:minor``."""
+    return os.makedev(*map(int, root.read(path).split(":")))
+
+
+def _device(root: HostRoot, place: str) -> int | None:
+    """Return the number of a device that a process has open."""
+    # struct statx of linux/stat.h: stx_mode, stx_rdev_major and the minor.
+    answer = ctypes.create_string_buffer(256)
+    path = os.fsencode(f"{root.root}{place}")
+    # stat(2) waits for the server of a file on NFS or FUSE, which may be away,
+    # or any user's.
+    call = (_AT_FDCWD, path, _AT_STATX_DONT_SYNC, _STATX_TYPE, answer)
+    if ctypes.CDLL(None).statx(*call):
+        # It was closed, or is on another user's FUSE, which has no devices.
+        return None
+    (mode,) = struct.unpack_from("=H", answer, 28)
+    number = os.makedev(*struct.unpack_from("=II", answer, 128))
+    return number if stat.S_ISCHR(mode) else None
+
+
+def _open_files(root: HostRoot, pid: str) -> Iterator[tuple[str, str]]:
+    """Yield what a process has open, as descriptor and path.
+
+    Nothing for one that ended.
+    """
     place = f"{guests.PROC}/{pid}"
     try:
         for number in root.names(f"{place}/fd"):
-            yield root.target(f"{place}/fd/{number}") or ""
+            descriptor = f"{place}/fd/{number}"
+            yield descriptor, root.target(descriptor) or ""
     except Unreadable as error:
         if not error.missing or root.exists(place):
             raise

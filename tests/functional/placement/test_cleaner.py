@@ -5,6 +5,8 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import uuid
 
 import pytest
@@ -223,6 +225,43 @@ def test_a_process_has_a_mediated_device_of_it(used):
     shutil.rmtree(used.tree / "proc/77")
     used.round()
     assert used.candidates()
+
+
+LOOK = """
+import os, sys
+from nova_vhard.host.libvirt import NoLibvirt
+from nova_vhard.host.root import HostRoot
+from nova_vhard.node.cleaner import usage
+root, device, path, after = sys.argv[1:]
+os.open(f"{root}/dev/{path}", os.O_RDONLY)
+os.system(f"cd {root}/dev; {after}")
+held = usage.look(HostRoot(root), NoLibvirt(), device).held
+sys.exit(any(f"/proc/{os.getpid()}/fd:" in text for text in held))
+"""
+MOUNT = """
+mount -t proc own "$2/proc" && mount -t tmpfs own "$2/dev"
+mkdir "$2/dev/vfio" && touch "$2/dev/vfio/11" && mknod "$2/dev/node" c 1 7
+exec "$0" -c "$1" "$2" "$3" "$4" "$5"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
+@pytest.mark.parametrize(
+    ("path", "after", "held"),
+    [
+        ("vfio/11", "", 0),
+        ("node", "", 1),
+        ("node", "mv node vfio/12", 1),
+        ("node", "rm node", 1),
+    ],
+)
+def test_the_number_of_an_open_device_counts(used, path, after, held):
+    """A real process has a file of its own /dev open; sysfs is a copy."""
+    build(used.tree, {"/sys/class/vfio/11/dev": "1:7\n", "/dev": None})
+    words = ["unshare", "--mount", "--pid", "--fork", "sh", "-ec", MOUNT]
+    program = [sys.executable, LOOK, used.tree, NVME]
+    ran = subprocess.run([*words, *program, path, after], check=False)
+    assert (group(used), ran.returncode) == ("11", held)
 
 
 def test_another_group_is_another_device(used):
