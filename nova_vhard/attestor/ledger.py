@@ -6,6 +6,7 @@ what is said of a host's agent             what comes of it
 =========================================  =================================
 verified with success within max_age       attested until that is over
 FAIL, whatever else is said                not attested, at once
+verified, and nothing is demanded of it    not attested, at once
 never verified, or too long ago            not attested, at once
 nothing: the verifier does not know it     not attested, at once
 what makes no sense, or a time to come     as before, until its age is over
@@ -18,10 +19,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from nova_vhard.attestor.sources.base import Verdict
-from nova_vhard.placement.marks import Mark
+from nova_vhard.placement.marks import AHEAD, Mark
 
-#: Seconds that a verifier's clock may be ahead of ours.
-AHEAD = 60.0
+#: Kind of the reason for a host of which the verifier demands nothing.
+UNDEMANDED = "undemanded"
 
 
 class Reason(NamedTuple):
@@ -102,6 +103,13 @@ class Ledger:
         if verdict.failed:
             text = f"the verifier refuses it: {verdict.reason or 'FAIL'}"
             return Reason(f"failed {verdict.reason}", text)
+        if verdict.undemanded:
+            text = (
+                "the verifier demands nothing of it: give its agent a policy "
+                "that names registers, a measured boot policy or a runtime "
+                "policy"
+            )
+            return Reason(UNDEMANDED, text)
         if verdict.attested_at is None:
             return Reason("never", "it was never verified with success")
         age = now - verdict.attested_at

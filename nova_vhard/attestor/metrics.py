@@ -48,13 +48,10 @@ def write(folder: str, numbers: Numbers) -> None:
     :param folder: which must be there
     :raises OSError: if it cannot be written; the old one stays
     """
-    files.replace(os.path.join(folder, FILE), _text(numbers), MODE)
-
-
-def _text(numbers: Numbers) -> str:
     registry = CollectorRegistry()
     registry.register(_Metrics(numbers))
-    return generate_latest(registry).decode()
+    text = generate_latest(registry).decode()
+    files.replace(os.path.join(folder, FILE), text, MODE)
 
 
 class _Metrics(Collector):
@@ -63,31 +60,24 @@ class _Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric; the documentation lists them."""
-        yield self._hosts()
+        numbers = self._numbers
+        hosts = GaugeMetricFamily(
+            "nova_vhard_attested",
+            "1 for a host of the mapping that is attested, 0 for another.",
+            labels=("host",),
+        )
+        for name, attested in sorted(numbers.hosts.items()):
+            hosts.add_metric((name,), float(attested))
+        yield hosts
         for name, what, value in (
-            ("round", "the last round ended", self._numbers.round_at),
-            ("answer", "the verifier answered", self._numbers.answered_at),
+            ("round", "the last round ended", numbers.round_at),
+            ("answer", "the verifier answered", numbers.answered_at),
         ):
             yield GaugeMetricFamily(
                 f"nova_vhard_attestor_{name}_timestamp_seconds",
                 f"When {what}, in seconds since the epoch; 0 for never.",
                 value=value,
             )
-        yield from self._counts()
-        yield self._errors()
-
-    def _hosts(self) -> Metric:
-        result = GaugeMetricFamily(
-            "nova_vhard_attested",
-            "1 for a host of the mapping that is attested, 0 for another.",
-            labels=("host",),
-        )
-        for name, attested in sorted(self._numbers.hosts.items()):
-            result.add_metric((name,), float(attested))
-        return result
-
-    def _counts(self) -> Iterator[Metric]:
-        numbers = self._numbers
         for name, what, value in (
             ("withdrawn", "A host has lost its trait", numbers.withdrawn),
             ("void_marks", "A mark had no code of ours", numbers.void_marks),
@@ -97,13 +87,11 @@ class _Metrics(Collector):
                 f"{what}, so many times since the start.",
                 value=value,
             )
-
-    def _errors(self) -> Metric:
-        result = CounterMetricFamily(
+        errors = CounterMetricFamily(
             "nova_vhard_attestor_errors",
             "What could not be had or written since the start.",
             labels=("of",),
         )
-        for name, count in self._numbers.errors.items():
-            result.add_metric((name,), count)
-        return result
+        for name, count in numbers.errors.items():
+            errors.add_metric((name,), count)
+        yield errors

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from oslo_config import cfg
 
 from nova_vhard.attestor import events, mapping, metrics, writer
-from nova_vhard.attestor.ledger import Ledger, Reason
+from nova_vhard.attestor.ledger import UNDEMANDED, Ledger, Reason
 from nova_vhard.attestor.mapping import MappingError
 from nova_vhard.attestor.sources.base import Source, SourceError, Verdict
 from nova_vhard.common.log import Seldom, get_logger
@@ -144,16 +144,26 @@ class Attestor:
         """Make Placement say who is attested now."""
         now = self._means.now()
         wanted = self._ledger.attested(now)
+        undemanded = [
+            uuid
+            for uuid, reason in self._reasons.items()
+            if reason.kind == UNDEMANDED
+        ]
         renewal = self._options.max_age / 2
         out = writer.Writer(placement, self._keys[0], renewal)
         with self._runtime.interrupts.breakable():
-            outcome = out.write(state, wanted, now)
+            outcome = out.write(state, wanted, now, undemanded)
         self._tell(state, wanted, outcome)
         return outcome
 
     def _take(self, state: writer.State) -> bool:
         """Take in what mapping and verifier say; return whether they did."""
-        good = self._read_mapping()
+        good = True
+        try:
+            self._hosts = mapping.load(self._options.mapping_file)
+        except MappingError as error:
+            # What was read before stays.
+            good = self._count("mapping", f"The mapping: {error}")
         if self._hosts is None:
             return False
         agents, wrong = mapping.resolve(self._hosts, state.providers)
@@ -176,14 +186,6 @@ class Attestor:
             (clean(state.nodes[uuid], 255) for uuid in agents), False
         )
         return good
-
-    def _read_mapping(self) -> bool:
-        """Read the mapping; what was read before stays where it is bad."""
-        try:
-            self._hosts = mapping.load(self._options.mapping_file)
-        except MappingError as error:
-            return self._count("mapping", f"The mapping: {error}")
-        return True
 
     def _ask(self) -> Mapping[str, Verdict]:
         """Return the verdicts.
@@ -234,7 +236,11 @@ class Attestor:
         if trouble:
             self._troubles["host"].say("%s", trouble)
             self.numbers.errors["host"] += len(outcome.failed)
-        self._tell_of_void(state, outcome)
+        if outcome.holders:
+            LOG.error(_HELD, fit(sorted(outcome.holders), _TEXT))
+        self.numbers.void_marks += len(state.void)
+        if state.void:
+            LOG.error(_VOID, len(state.void))
         self.numbers.withdrawn += len(outcome.lost)
         names = {clean(state.nodes.get(uuid, uuid), 255) for uuid in wanted}
         self.numbers.hosts = {
@@ -242,16 +248,6 @@ class Attestor:
         }
         text = f"{len(wanted)} hosts attested; {trouble or 'all written'}"
         self._runtime.notifier.status(text)
-
-    def _tell_of_void(
-        self, state: writer.State, outcome: writer.Outcome
-    ) -> None:
-        """Log and count marks that somebody else has made, or has put."""
-        if outcome.holders:
-            LOG.error(_HELD, fit(sorted(outcome.holders), _TEXT))
-        self.numbers.void_marks += len(state.void)
-        if state.void:
-            LOG.error(_VOID, len(state.void))
 
     def _count(self, kind: str, text: str) -> bool:
         """Log and count an error; return False."""

@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from nova_vhard.attestor import mapping, writer
+from nova_vhard.attestor import writer
 from nova_vhard.attestor.ledger import Ledger
 from nova_vhard.attestor.sources.base import Verdict
 
@@ -69,16 +69,6 @@ def _ends(state: writer.State) -> dict[str, int]:
 
 def _word(holds: bool) -> str:
     return "yes" if holds else "no"
-
-
-def resolved(
-    path: str, state: writer.State
-) -> tuple[dict[str, str], list[str]]:
-    """Return the agents of a mapping file, and what is wrong with it.
-
-    :raises MappingError: if it cannot be used
-    """
-    return mapping.resolve(mapping.load(path), state.providers)
 
 
 def _success(verdict: Verdict | None, now: float) -> str:

@@ -9,7 +9,7 @@ A mark that somebody has put on a provider cannot be deleted. It counts for
 nothing while it is there; it is taken off and deleted.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nova_vhard.catalogue import traits
@@ -117,12 +117,18 @@ class Writer:
         self._renewal = renewal
 
     def write(
-        self, state: State, wanted: Mapping[str, float], now: float
+        self,
+        state: State,
+        wanted: Mapping[str, float],
+        now: float,
+        undemanded: Iterable[str] = (),
     ) -> Outcome:
         """Make Placement say what is wanted; go on after a failure.
 
         :param wanted: uuid of each attested provider to until when, in
             seconds since the epoch
+        :param undemanded: uuids of the providers of which the verifier
+            demands nothing: marks that ended at 0 name them
         """
         outcome = Outcome()
         for provider in sorted(state.having.keys() - wanted.keys()):
@@ -134,6 +140,12 @@ class Writer:
             if mark.name not in state.held and _holds(mark, wanted, now)
         ]
         new = self._renewed(good, wanted, now)
+        ours = {mark.name for mark in state.marks}
+        bare = [
+            marks.make(self._key, 0, part)
+            for part in _parts(sorted(undemanded))
+        ]
+        new += [mark for mark in bare if mark.name not in ours]
         complete = self._make(new, outcome)
         for provider in sorted(wanted.keys() - state.having.keys()):
             self._set(provider, True, outcome)
@@ -143,7 +155,7 @@ class Writer:
             if complete
             else frozenset(mark.name for mark in good)
         )
-        ours = {mark.name for mark in state.marks}
+        kept |= {mark.name for mark in bare}
         self._delete([*sorted(ours - kept), *state.void[:_MOST_VOID]], outcome)
         return outcome
 
@@ -166,18 +178,25 @@ class Writer:
         ]
         # Those of alike ages share a mark: it lasts as long as its shortest.
         due.sort(key=lambda provider: (wanted[provider], provider))
-        parts = (
-            due[at : at + marks.MOST] for at in range(0, len(due), marks.MOST)
-        )
         return [
-            marks.make(self._key, int(wanted[part[0]]), part) for part in parts
+            marks.make(self._key, int(wanted[part[0]]), part)
+            for part in _parts(due)
         ]
 
     def _make(self, new: Iterable[Mark], outcome: Outcome) -> bool:
         """Make marks; return whether all of them are there."""
         for mark in new:
             try:
-                self._placement.create_traits([mark.name])
+                # Without the attestor's trait its marks are not looked for.
+                new_names = (
+                    [mark.name]
+                    if mark.until
+                    else [
+                        traits.ATTESTED,
+                        mark.name,
+                    ]
+                )
+                self._placement.create_traits(new_names)
             except PlacementError as error:
                 outcome.failed.append(f"a mark is not made: {error}")
                 return False
@@ -233,6 +252,12 @@ class Writer:
                 return True
             self._free([name], outcome)
         return self._placement.delete_trait(name)
+
+
+def _parts(providers: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield as many providers as a mark can name."""
+    for at in range(0, len(providers), marks.MOST):
+        yield providers[at : at + marks.MOST]
 
 
 def _holds(mark: Mark, wanted: Mapping[str, float], now: float) -> bool:

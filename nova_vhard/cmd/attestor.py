@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from oslo_config import cfg
 from prettytable import PrettyTable
 
-from nova_vhard.attestor import status, writer
+from nova_vhard.attestor import mapping, status, writer
 from nova_vhard.attestor.mapping import MappingError
 from nova_vhard.attestor.service import Attestor, Means
 from nova_vhard.attestor.sources.base import SourceError
@@ -86,7 +86,8 @@ def _status(conf: cfg.ConfigOpts, _: argparse.Namespace) -> int:
     source = load(conf)
     keys = marks.read_keys(options.key_file)
     state = writer.read(connect(conf), keys)
-    agents, wrong = status.resolved(options.mapping_file, state)
+    hosts = mapping.load(options.mapping_file)
+    agents, wrong = mapping.resolve(hosts, state.providers)
     verdicts = source.verdicts()
     rows = list(
         status.rows(state, agents, verdicts, options.max_age, time.time())

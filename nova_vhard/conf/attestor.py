@@ -113,6 +113,16 @@ OPTS = [
         "is not the one in keylime_url. With a wrong one the verifier cannot "
         "be asked.",
     ),
+    cfg.BoolOpt(
+        "attest_without_policy",
+        default=False,
+        help="Whether a host can be attested although Keylime's verifier "
+        "demands nothing of its agent: the tpm_policy names no register, and "
+        "there is no measured boot policy and no runtime policy. With true, "
+        "such a host stays attested whatever is started on it. Otherwise it "
+        "is not attested, and nova-vhard-attestor status and openstack vhard "
+        "host list name it.",
+    ),
     cfg.StrOpt(
         "verdicts_file",
         default="",

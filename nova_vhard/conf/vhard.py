@@ -144,6 +144,18 @@ OPTS = [
         "must not lie on a compute node. Read by nova-scheduler and "
         "nova-api.",
     ),
+    cfg.IntOpt(
+        "attestation_max_age",
+        default=600,
+        min=60,
+        max=86400,
+        help="Seconds that an attestation lasts at most: max_age of "
+        "[vhard_attestor]. A mark that lasts more than a minute longer was "
+        "made by a clock that is ahead, and does not count. If the value is "
+        "smaller than the attestor's, hosts do not count as attested; if it "
+        "is larger, a host can count for that much too long. Read by "
+        "nova-scheduler and nova-api.",
+    ),
 ]
 
 

@@ -90,6 +90,7 @@ class PostureFilter:
             options.posture_ttl,
             options.posture_max_age,
             timeout=timeout,
+            attestation_max_age=lambda: options.attestation_max_age,
         )
         self._posture.keys = lambda: _keys(options.attestation_key_file)
 

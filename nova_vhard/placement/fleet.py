@@ -14,6 +14,10 @@ from nova_vhard.catalogue.results import UNKNOWN, decode
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.marks import named
 
+#: When the attestor's marks ended of hosts of which its verifier demands
+#: nothing: asked for just before, they are named.
+UNDEMANDED = datetime.datetime.fromtimestamp(-1, datetime.UTC)
+
 FRESH, STALE, SILENT = "fresh", "stale", "silent"
 
 _COMPUTE = "COMPUTE_NODE"
@@ -35,6 +39,8 @@ class HostPosture:
         (``nova_vhard.catalogue.results``), as far as that was asked for
     :ivar attested: whether it has the attestor's trait and a mark in time,
         whose code only schedulers can check
+    :ivar undemanded: whether the attestor says that its verifier demands
+        nothing of it
     """
 
     name: str
@@ -43,6 +49,7 @@ class HostPosture:
     reported: datetime.datetime | None = None
     others: Mapping[str, str] = field(default_factory=dict)
     attested: bool = False
+    undemanded: bool = False
 
     @property
     def proven(self) -> frozenset[str]:
@@ -104,7 +111,9 @@ def fleet(
     }
     others = _results(placement) if results else {}
     attested = _with_any(placement, having, [traits.ATTESTED])
-    attested &= _marked(placement, now) if attested else frozenset()
+    marks = placement.marks() if traits.ATTESTED in having else frozenset()
+    attested &= named(marks, now)
+    undemanded = named(marks, UNDEMANDED)
     result = (
         HostPosture(
             name,
@@ -112,6 +121,7 @@ def fleet(
             frozenset(check for check in CHECKS if key in passed[check]),
             others=decode(others.get(key, ())),
             attested=key in attested,
+            undemanded=key in undemanded,
         )
         for key, name in hosts.items()
     )
@@ -130,7 +140,7 @@ def one_host(
     has, _ = placement.traits_of(result.uuid)
     ours = [item for item in has if item.startswith(traits.PREFIX)]
     attested = traits.ATTESTED in ours and (
-        result.uuid in _marked(placement, now)
+        result.uuid in named(placement.marks(), now)
     )
     ours = [item for item in ours if item != traits.ATTESTED]
     hours = [hour for item in ours if (hour := traits.hour_of(item))]
@@ -156,11 +166,6 @@ def _results(placement: Placement) -> dict[str, set[str]]:
         for provider in placement.providers({name}):
             result.setdefault(provider.uuid, set()).add(name)
     return result
-
-
-def _marked(placement: Placement, now: datetime.datetime) -> frozenset[str]:
-    """Return the hosts that a mark of the attestor's names, if it is its."""
-    return named(placement.marks(), now)
 
 
 def is_uuid(name: str) -> bool:

@@ -34,10 +34,8 @@ MOST = 7
 #: Marks that are looked at; those of 100,000 hosts, twice over.
 _LIMIT = 30_000
 
-#: Seconds from now until when a mark may last: the largest max_age that an
-#: attestor can have, and an hour that its clock may be ahead. One that lasts
-#: longer was made by a clock that was wrong, or by nobody we know.
-_FURTHEST = 86400 + 3600
+#: Seconds that the clock of an attestor, or of its verifier, may be ahead.
+AHEAD = 60
 
 _DIGITS = 64
 _CODE = 16
@@ -130,15 +128,20 @@ def read(name: str, keys: Iterable[bytes]) -> Mark | None:
 
 
 def attested(
-    names: Collection[str], keys: Sequence[bytes], now: datetime.datetime
+    names: Collection[str],
+    keys: Sequence[bytes],
+    now: datetime.datetime,
+    max_age: float = 86400,
 ) -> frozenset[str]:
     """Return the hosts that count as attested.
 
     :param names: of traits, as Placement has them
     :param now: aware time
+    :param max_age: seconds that an attestation lasts at most; a mark that
+        lasts longer was made by a clock that was ahead, and does not count
     :returns: uuids of their root providers
     """
-    timely = sorted(name for name, _ in _timely(names, now))
+    timely = sorted(name for name, _ in _timely(names, now, max_age))
     marks = (read(name, keys) for name in timely[-_LIMIT:])
     return frozenset().union(*(mark.providers for mark in marks if mark))
 
@@ -153,13 +156,13 @@ def named(names: Iterable[str], now: datetime.datetime) -> frozenset[str]:
 
 
 def _timely(
-    names: Iterable[str], now: datetime.datetime
+    names: Iterable[str], now: datetime.datetime, max_age: float = 86400
 ) -> Iterator[tuple[str, str]]:
     """Yield what looks like a mark in time, and its hosts as written."""
     time = now.timestamp()
     for name in names:
         match = _MARK.fullmatch(name)
-        if match and time < int(match[1]) <= time + _FURTHEST:
+        if match and time < int(match[1]) <= time + max_age + AHEAD:
             yield name, match[2]
 
 

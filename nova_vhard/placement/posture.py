@@ -69,17 +69,21 @@ class Posture:
     :param max_age: seconds after which an answer is not to be relied on
     :param timeout: seconds that a refresh, all its requests together, may
         take
-    :ivar keys: returns the keys of the attestor's marks, for each refresh
-        anew; by default none, so that no host counts as attested
+    :param attestation_max_age: returns the seconds that a mark of the
+        attestor's may last, for each refresh anew
+    :ivar keys: likewise the keys of the marks; by default none, so that no
+        host counts as attested
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the limits of an answer
         self,
         connect: Callable[[], PlacementReader],
         ttl: float,
         max_age: float,
         clock: Clock | None = None,
         timeout: float = TIMEOUT,
+        *,
+        attestation_max_age: Callable[[], float] = lambda: 600,
     ) -> None:
         self._connect = connect
         self._ttl = ttl
@@ -87,6 +91,7 @@ class Posture:
         self._timeout = timeout
         self._clock = clock or Clock()
         self.keys: Callable[[], Sequence[bytes]] = lambda: ()
+        self._attestation_max_age = attestation_max_age
         self._placement: PlacementReader | None = None
         self._answers: Answers[Question] = Answers()
 
@@ -101,7 +106,14 @@ class Posture:
         answer = self._answers.of(question, now)
         if now >= answer.due:
             self._renew(question, answer, now)
-        return self._reliable(answer)
+        answered, hosts = answer.answered, answer.hosts
+        if answered is None:
+            raise PostureUnavailable("Placement has not answered yet")
+        age = self._clock.monotonic() - answered
+        if age > self._max_age:
+            text = f"Placement has not answered for {age:.0f} seconds"
+            raise PostureUnavailable(text)
+        return hosts
 
     def _renew(self, question: Question, answer: Answer, now: float) -> None:
         """Begin a refresh, or wait for another's where there is no answer."""
@@ -112,16 +124,6 @@ class Posture:
             self._wait(question, answer, refresh)
         elif refresh is not None and first:
             refresh.ended.wait(refresh.deadline - now)
-
-    def _reliable(self, answer: Answer) -> frozenset[str]:
-        answered, hosts = answer.answered, answer.hosts
-        if answered is None:
-            raise PostureUnavailable("Placement has not answered yet")
-        age = self._clock.monotonic() - answered
-        if age > self._max_age:
-            text = f"Placement has not answered for {age:.0f} seconds"
-            raise PostureUnavailable(text)
-        return hosts
 
     def _start(
         self, question: Question, answer: Answer, refresh: Refresh
@@ -228,7 +230,9 @@ class Posture:
             text = f"no host counts as attested: {error}"
             raise PlacementError(text) from error
         names = placement.marks()
-        return marks.attested(names, keys, self._clock.now())
+        return marks.attested(
+            names, keys, self._clock.now(), self._attestation_max_age()
+        )
 
     def _connected(self) -> PlacementReader:
         """Return the client; two that are made at once do no harm."""

@@ -23,12 +23,14 @@ class Verdict:
     :ivar reason: why it failed, in the verifier's words; may be empty
     :ivar nonsense: what makes no sense in the answer; empty for an answer
         that does
+    :ivar undemanded: whether any machine with a TPM would be verified
     """
 
     failed: bool = False
     attested_at: float | None = None
     reason: str = ""
     nonsense: str = ""
+    undemanded: bool = False
 
 
 class Source(abc.ABC):

@@ -29,6 +29,9 @@ _OK = 200
 #: TIMEOUT: an agent in push mode that has fallen silent.
 _FAILED = ("FAIL", "TIMEOUT")
 _STATUSES = (*_FAILED, "PASS", "PENDING")
+#: That a tpm_policy can name: not 10, which is IMA's and has a policy of its
+#: own, nor 16, by which Keylime binds data to a quote.
+_REGISTERS = 0xFFFFFF & ~(1 << 10 | 1 << 16)
 _CHUNK = 1 << 20
 _PLAIN = "identity"
 #: Seconds since the epoch, in the year 9999.
@@ -85,8 +88,30 @@ class Keylime(Source):
             raise ValueError(f"[vhard_attestor] lacks {', '.join(missing)}")
         self._url = f"{options.keylime_url.rstrip('/')}/{VERSION}/agents/"
         self._timeout = float(options.timeout)
-        _check_files(options)
-        self._session = _session(options)
+        # Files that make no TLS context are an error before the first round.
+        context = ssl.create_default_context()
+        try:
+            context.load_verify_locations(options.keylime_ca_file)
+            context.load_cert_chain(
+                options.keylime_cert_file, options.keylime_key_file
+            )
+        except OSError as error:
+            raise ValueError(
+                "[vhard_attestor] keylime_ca_file, keylime_cert_file or "
+                f"keylime_key_file: {clean(error, 200)}: they must be PEM "
+                "files that this user can read, the key without a password"
+            ) from error
+        self._session = requests.Session()
+        # Neither a proxy nor a .netrc of the environment.
+        self._session.trust_env = False
+        self._session.headers["Accept-Encoding"] = _PLAIN
+        self._session.verify = options.keylime_ca_file
+        self._session.cert = (
+            options.keylime_cert_file,
+            options.keylime_key_file,
+        )
+        if options.keylime_hostname:
+            self._session.mount("https://", _OfName(options.keylime_hostname))
 
     def verdicts(self) -> Mapping[str, Verdict]:
         """Return what the verifier says of its agents.
@@ -99,7 +124,23 @@ class Keylime(Source):
         except (requests.RequestException, OSError) as error:
             text = f"{self._url}: {clean(error, 300)}: {_FIX}"
             raise SourceError(text) from error
-        return _read(self._url, body)
+        try:
+            answer = json.loads(body, object_pairs_hook=_object)
+            entries = list(answer["results"].items())
+            if entries and not any(
+                type(entry) is dict for _, entry in entries
+            ):
+                raise ValueError("nothing in it is an agent")
+        except _NO_LIST as error:
+            raise SourceError(
+                f"{self._url}: the answer is no list of agents "
+                f"({clean(repr(error), 100)}): see that keylime_url is a "
+                "verifier's, not a registrar's"
+            ) from error
+        accepted = self.conf.vhard_attestor.attest_without_policy
+        return {
+            str(agent): _verdict(entry, accepted) for agent, entry in entries
+        }
 
     def _answer(self) -> bytes:
         """Return the body of the answer.
@@ -115,44 +156,23 @@ class Keylime(Source):
             allow_redirects=False,
             stream=True,
         ) as response:
-            body = self._bounded(response)
+            packed = response.headers.get("Content-Encoding", _PLAIN)
+            if packed.lower() != _PLAIN:
+                # A few kilobytes may stand for more than any memory holds.
+                text = f"the answer is packed ({clean(packed, 40)})"
+                raise SourceError(
+                    f"{self._url}: {text}: nobody has asked for it"
+                )
+            body = b""
+            for chunk in response.iter_content(_CHUNK):
+                body += chunk
+                if len(body) > LIMIT:
+                    raise SourceError(f"{self._url}: more than {LIMIT} bytes")
             if response.status_code == _OK:
                 return body
             start = clean(body[:200].decode(errors="replace"))
             status = f"status {response.status_code}: {start}"
             raise SourceError(f"{self._url}: {status}: {_FIX}")
-
-    def _bounded(self, response: requests.Response) -> bytes:
-        packed = response.headers.get("Content-Encoding", _PLAIN)
-        if packed.lower() != _PLAIN:
-            # A few kilobytes may stand for more than any memory holds.
-            text = f"the answer is packed ({clean(packed, 40)})"
-            raise SourceError(f"{self._url}: {text}: nobody has asked for it")
-        body = b""
-        for chunk in response.iter_content(_CHUNK):
-            body += chunk
-            if len(body) > LIMIT:
-                raise SourceError(f"{self._url}: more than {LIMIT} bytes")
-        return body
-
-
-def _read(url: str, body: bytes) -> dict[str, Verdict]:
-    """Return the verdicts of an answer.
-
-    :raises SourceError: if it makes no sense
-    """
-    try:
-        answer = json.loads(body, object_pairs_hook=_object)
-        entries = list(answer["results"].items())
-        if entries and not any(type(entry) is dict for _, entry in entries):
-            raise ValueError("nothing in it is an agent")
-    except _NO_LIST as error:
-        raise SourceError(
-            f"{url}: the answer is no list of agents "
-            f"({clean(repr(error), 100)}): see that keylime_url is a "
-            "verifier's, not a registrar's"
-        ) from error
-    return {str(agent): _verdict(entry) for agent, entry in entries}
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -168,39 +188,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _check_files(options: Any) -> None:
-    """Look whether files make a TLS context, before the first round.
+def _verdict(entry: Any, accepted: bool) -> Verdict:
+    """Return what an agent's entry says.
 
-    :raises ValueError: if one does not
+    :param accepted: whether an agent of which nothing is demanded is verified
     """
-    context = ssl.create_default_context()
-    try:
-        context.load_verify_locations(options.keylime_ca_file)
-        context.load_cert_chain(
-            options.keylime_cert_file, options.keylime_key_file
-        )
-    except OSError as error:
-        raise ValueError(
-            "[vhard_attestor] keylime_ca_file, keylime_cert_file or "
-            f"keylime_key_file: {clean(error, 200)}: they must be PEM files "
-            "that this user can read, the key without a password"
-        ) from error
-
-
-def _session(options: Any) -> requests.Session:
-    session = requests.Session()
-    # Neither a proxy nor a .netrc of the environment.
-    session.trust_env = False
-    session.headers["Accept-Encoding"] = _PLAIN
-    session.verify = options.keylime_ca_file
-    session.cert = (options.keylime_cert_file, options.keylime_key_file)
-    if options.keylime_hostname:
-        session.mount("https://", _OfName(options.keylime_hostname))
-    return session
-
-
-def _verdict(entry: Any) -> Verdict:
-    """Return what an agent's entry says."""
     if not isinstance(entry, dict):
         return Verdict(nonsense="no entry of an agent")
     status = entry.get("attestation_status")
@@ -220,7 +212,19 @@ def _verdict(entry: Any) -> Verdict:
         failed=failed,
         attested_at=float(last) if last else None,
         reason=_words(entry.get("last_event_id") or status),
+        undemanded=not accepted and not _demands(entry),
     )
+
+
+def _demands(entry: dict[str, Any]) -> bool:
+    """Return whether the verifier demands more of an agent than a TPM."""
+    if 1 in (entry.get("has_mb_refstate"), entry.get("has_runtime_policy")):
+        return True
+    try:
+        mask = int(json.loads(entry["tpm_policy"])["mask"], 0)
+    except _NO_LIST:
+        return False
+    return bool(mask & _REGISTERS)
 
 
 def _is_time(value: object) -> bool:

@@ -39,19 +39,6 @@ class ListFile(Source):
         :raises SourceError: for a file that is missing, open to others, or
             no list
         """
-        data = self._read()
-        if not isinstance(data, dict) or set(data) != {"agents"}:
-            raise SourceError(f"{self._path}:1: must have the key agents")
-        agents = data["agents"]
-        if not isinstance(agents, dict):
-            raise SourceError(f"{self._path}: agents must name {_WHAT} each")
-        return {str(name): _verdict(value) for name, value in agents.items()}
-
-    def _read(self) -> Any:
-        """Return the content of the file.
-
-        :raises SourceError: if it cannot be read, or is no YAML
-        """
         try:
             text = source.read_private(self._path, secret=False)
         except source.UnreadableError as error:
@@ -59,7 +46,12 @@ class ListFile(Source):
         data, _, problems = yaml_lines.load(self._path, text, lambda _: ())
         if problems:
             raise SourceError(str(problems[0]))
-        return data
+        if not isinstance(data, dict) or set(data) != {"agents"}:
+            raise SourceError(f"{self._path}:1: must have the key agents")
+        agents = data["agents"]
+        if not isinstance(agents, dict):
+            raise SourceError(f"{self._path}: agents must name {_WHAT} each")
+        return {str(name): _verdict(value) for name, value in agents.items()}
 
 
 def _verdict(value: Any) -> Verdict:

@@ -10,14 +10,22 @@ from nova_vhard.cmd.status_checks.answers import fail, fine, warn
 from nova_vhard.cmd.status_checks.node import Node
 from nova_vhard.common.text import clean
 from nova_vhard.placement import marks
-from nova_vhard.placement.client import Placement, PlacementError
+from nova_vhard.placement.client import PlacementError
+from nova_vhard.placement.fleet import UNDEMANDED
 from nova_vhard.placement.upkeep import attested_hosts
 from nova_vhard.policy.model import Policy, Trust
 
 _NONE = (
     "No host is attested by this key: no guest that requires it can run. Look "
-    "at nova-vhard-attestor status, and compare the key files."
+    "at nova-vhard-attestor status, and compare the key files, the clocks and "
+    "[vhard] attestation_max_age with the attestor's max_age."
 )
+_BARE = (
+    " The verifier demands nothing of {} hosts ({}), which are not attested: "
+    "give their agents a policy that names registers, a measured boot policy "
+    "or a runtime policy."
+)
+_NAMED = 5
 
 
 def attestation(node: Node) -> Result:
@@ -25,7 +33,7 @@ def attestation(node: Node) -> Result:
 
     =======  ==========================================================
     SUCCESS  some host is attested, or nothing asks for it
-    WARNING  Placement does not say
+    WARNING  Placement does not say, or the verifier demands nothing of a host
     FAILURE  there is no key, or no host is attested by it
     =======  ==========================================================
     """
@@ -34,42 +42,30 @@ def attestation(node: Node) -> Result:
     if not path and not needed:
         return fine("The policy asks for no attested host.")
     try:
-        count = len(_attested(node.placement, _keys(path)))
+        if not path:
+            raise marks.KeyFileError("it is not set")
+        keys = marks.read_keys(path)
+        hosts = {host.uuid for host in attested_hosts(node.placement)}
+        names = node.placement.marks()
     except marks.KeyFileError as error:
-        return _no_key(error)
+        return fail(
+            "No host counts as attested: [vhard] attestation_key_file: "
+            f"{error}. Fix: bring the attestor's key file here."
+        )
     except PlacementError as error:
-        return _no_answer(error)
-    if count:
-        return fine(f"{count} hosts are attested.")
-    return (fail if needed else warn)(_NONE)
-
-
-def _keys(path: str) -> tuple[bytes, ...]:
-    if not path:
-        raise marks.KeyFileError("it is not set")
-    return marks.read_keys(path)
-
-
-def _attested(placement: Placement, keys: tuple[bytes, ...]) -> frozenset[str]:
-    """Return the hosts that count as attested, by their uuids."""
-    hosts = {host.uuid for host in attested_hosts(placement)}
-    names = placement.marks()
+        return warn(
+            "It is not known which hosts are attested, because Placement did "
+            f"not answer ({clean(error, 200)}). See check Placement."
+        )
     now = datetime.datetime.now(datetime.UTC)
-    return marks.attested(names, keys, now) & hosts
-
-
-def _no_key(error: marks.KeyFileError) -> Result:
-    return fail(
-        f"No host counts as attested: [vhard] attestation_key_file: {error}. "
-        "Fix: bring the attestor's key file here."
-    )
-
-
-def _no_answer(error: PlacementError) -> Result:
-    return warn(
-        "It is not known which hosts are attested, because Placement did not "
-        f"answer ({clean(error, 200)}). See check Placement."
-    )
+    max_age = node.nova.vhard.attestation_max_age
+    count = len(marks.attested(names, keys, now, max_age) & hosts)
+    text = f"{count} hosts are attested." if count else _NONE
+    if bare := marks.named(names, UNDEMANDED):
+        text += _BARE.format(len(bare), ", ".join(sorted(bare)[:_NAMED]))
+    if count and not bare:
+        return fine(text)
+    return (warn if count or not needed else fail)(text)
 
 
 def _is_needed(policy: Policy) -> bool:

@@ -42,6 +42,8 @@ class ListHosts(output.Lister):
     "attested" is the word of a verifier off the host: its trait is there with
     a mark that is in time. Only the schedulers have the key to tell whether
     the mark is the attestor's, and nova-vhard-attestor status says it.
+    "nothing demanded" is a host whose verifier demands nothing of it; it is
+    not attested.
     """
 
     nothing = "0 compute nodes in Placement"
@@ -90,9 +92,10 @@ def row(posture: HostPosture) -> Row:
 
 def cells(posture: HostPosture, checks: Iterable[str]) -> Row:
     """Return whether each of some checks is passed."""
+    attested = Passed(posture.attested)
+    if posture.undemanded:
+        attested = Cell(None, "nothing demanded")
     return tuple(
-        Passed(
-            posture.attested if name == ATTESTED else name in posture.passed
-        )
+        attested if name == ATTESTED else Passed(name in posture.passed)
         for name in checks
     )

@@ -26,6 +26,7 @@ class Desk:
     :ivar seconds: that have passed, for everybody
     :ivar verified: agent to when it was last verified, in such seconds
     :ivar failed: agents that the verifier refuses
+    :ivar undemanded: agents of which it demands nothing
     :ivar down: whether the verifier cannot be asked
     """
 
@@ -34,6 +35,7 @@ class Desk:
         self.seconds = 0.0
         self.verified: dict[str, float] = {}
         self.failed: set[str] = set()
+        self.undemanded: set[str] = set()
         self.down = False
         self.folder = folder
         folder.chmod(0o755)
@@ -66,7 +68,11 @@ class Desk:
         if self.down:
             raise SourceError("nobody there")
         return {
-            agent: Verdict(agent in self.failed, START.timestamp() + verified)
+            agent: Verdict(
+                agent in self.failed,
+                START.timestamp() + verified,
+                undemanded=agent in self.undemanded,
+            )
             for agent, verified in self.verified.items()
         }
 

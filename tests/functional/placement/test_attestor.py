@@ -14,6 +14,7 @@ from nova_vhard.catalogue import traits
 from nova_vhard.common import log
 from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.placement import upkeep
+from nova_vhard.placement.fleet import fleet
 from nova_vhard.placement.posture import PostureUnavailable, Question
 from tests import logged
 from tests.functional.placement.attestors import (
@@ -84,6 +85,47 @@ def test_an_agent_that_has_vanished(desk, attestor):
     del desk.verified["agent of compute1"]
     assert desk.minute(attestor)
     assert desk.scheduler() == frozenset()
+
+
+def test_an_agent_of_which_nothing_is_demanded(desk, host, attestor):
+    others = {desk.host(f"compute{number}") for number in range(2, 10)}
+    desk.undemanded = desk.verified.keys() - {"agent of compute1"}
+    for _ in range(3):
+        desk.verify()
+        assert desk.minute(attestor)
+        assert desk.scheduler() == {host}
+        # then those who list hosts can name them, and nothing is written anew
+        assert {
+            each.name
+            for each in fleet(desk.cloud.placement, desk.now(), 2)
+            if each.undemanded
+        } == {f"compute{number}" for number in range(2, 10)}
+        assert len(desk.marks()) == 3
+    # when something is demanded of them
+    desk.undemanded = set()
+    assert desk.minute(attestor)
+    assert desk.scheduler() == {host} | others
+    assert not any(
+        each.undemanded for each in fleet(desk.cloud.placement, desk.now(), 2)
+    )
+
+
+def test_they_are_named_where_no_host_was_ever_attested(desk):
+    desk.host("compute1")
+    desk.undemanded = {"agent of compute1"}
+    assert desk.attestor().once()
+    (only,) = fleet(desk.cloud.placement, desk.now(), 2)
+    assert only.undemanded and not only.attested
+
+
+def test_a_clock_that_was_ahead_attests_nobody(desk, host):
+    """The attestor's and the verifier's clock; the scheduler's is right."""
+    desk.seconds += 3600
+    desk.verify()
+    assert desk.attestor().once()
+    for seconds, counts in ((0, ()), (3539, ()), (3540, {host})):
+        desk.seconds = seconds
+        assert desk.scheduler() == set(counts)
 
 
 def test_a_pass_that_is_not_renewed(desk, host, attestor):

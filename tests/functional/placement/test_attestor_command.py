@@ -178,6 +178,29 @@ def test_from_nothing_to_attested_and_back(cloud, verifier, etc, run):
     assert TRAIT not in cloud.traits(host)
 
 
+def test_an_agent_of_which_nothing_is_demanded(cloud, verifier, etc, run):
+    cloud.host("compute1", COMPUTE)
+    host = cloud.host("compute2", COMPUTE)
+    etc.write(
+        "hosts.yaml",
+        f"hosts: {{{UUIDS['compute1']}: agent1, {host}: agent2}}\n",
+    )
+    verifier.agents["agent2"] = agent(tpm_policy='{"mask": "0x400"}')
+    assert run("run", "--once")[0] == 0
+    code, lines = run("status")
+    assert code == 1 and cells(lines)[2] == "yes"
+    (line,) = [line for line in lines if line.startswith("| compute2")]
+    assert "demands nothing" in line
+    result = status._run(attestation, etc.node, None)
+    assert result.code == Code.WARNING
+    assert host in result.details
+    with open(etc.folder / "attestor.conf", "a") as file:
+        file.write("[vhard_attestor]\nattest_without_policy = true\n")
+    assert run("run", "--once")[0] == 0
+    assert run("status")[0] == 0
+    assert status._run(attestation, etc.node, None).code == Code.SUCCESS
+
+
 def test_a_trait_that_somebody_else_has_written(cloud, run):
     cloud.host("compute1", COMPUTE)
     liar = cloud.host("liar", COMPUTE, TRAIT)

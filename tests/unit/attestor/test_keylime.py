@@ -47,6 +47,41 @@ def test_what_an_agent_is_said_to_be(
     assert (verdict.failed, verdict.attested_at is not None) == (failed, ever)
 
 
+def policy(mask, **registers):
+    return {"tpm_policy": json.dumps({**registers, "mask": mask})}
+
+
+@pytest.mark.parametrize(
+    ("demanded", "undemanded"),
+    [
+        (policy("0x0"), True),
+        (policy("0"), True),
+        # of IMA, and of Keylime's own data, which no policy can name
+        (policy("0x10400"), True),
+        (policy("0x1000000"), True),
+        (policy(None), True),
+        (policy(7), True),
+        (policy("x"), True),
+        ({"tpm_policy": None}, True),
+        ({"tpm_policy": "{}"}, True),
+        ({"tpm_policy": "[" * 5000}, True),
+        (policy("0x400000"), False),
+        (policy("0x1"), False),
+        (policy("0x0") | {"has_mb_refstate": 1}, False),
+        (policy("0x400") | {"has_runtime_policy": 1}, False),
+        ({"tpm_policy": None, "has_runtime_policy": 1}, False),
+    ],
+)
+def test_an_agent_of_which_nothing_is_demanded(
+    keylime_conf, verifier, demanded, undemanded
+):
+    verifier.agents = {"a": agent(**demanded)}
+    verdict = Keylime(keylime_conf).verdicts()["a"]
+    assert (verdict.undemanded, verdict.failed) == (undemanded, False)
+    keylime_conf.set_override("attest_without_policy", True, GROUP)
+    assert not Keylime(keylime_conf).verdicts()["a"].undemanded
+
+
 def test_the_reason_of_a_fail_is_the_verifiers(keylime_conf, verifier):
     event = "pcr_validation.invalid_pcr_23"
     verifier.agents = {"a": agent("FAIL", last_event_id=event)}

@@ -34,6 +34,9 @@ TABLE = [
     (verified(-86400, failed=True), False, False),
     (Verdict(failed=True, nonsense="7"), False, False),
     (Verdict(failed=True), False, False),
+    (verified(0, undemanded=True), False, False),
+    # nothing is known of it now
+    (verified(-61, undemanded=True), False, True),
     (Verdict(), False, False),
     (Verdict(nonsense="7"), False, True),
     *((Verdict(attested_at=odd), False, True) for odd in ODD),

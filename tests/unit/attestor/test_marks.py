@@ -50,6 +50,12 @@ def test_nothing_lasts_longer_than_the_longest_max_age():
         assert bool(marks.named([mark.name], NOW)) is counts
 
 
+def test_a_scheduler_knows_how_long_a_mark_lasts_at_most():
+    for until, counts in ((UNTIL + 60, True), (UNTIL + 61, False)):
+        mark = marks.make(KEY, until, some(2))
+        assert bool(marks.attested([mark.name], [KEY], NOW, 600)) is counts
+
+
 def test_what_never_counts_takes_no_place(monkeypatch):
     monkeypatch.setattr(marks, "_LIMIT", 3)
     real = marks.make(KEY, UNTIL, some(2)).name

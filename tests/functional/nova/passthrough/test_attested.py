@@ -107,6 +107,11 @@ class TestRequire(Attested):
         flavor = self.flavor(REQUIRE)
         self.assertIn(fleet.UNKNOWN.format("attested"), self.refused(flavor))
 
+    def test_a_mark_that_lasts_too_long_counts_for_nothing(self):
+        self.attest()
+        self.flags(attestation_max_age=300, group="vhard")
+        self.assertIn(NOBODY, self.refused(self.flavor(REQUIRE)))
+
     def test_novas_api_takes_it_for_a_requirement(self):
         path = "/v2.1/flavors/1/os-extra_specs/vhard:require"
         body = {"vhard:require": "iommu,attested"}
