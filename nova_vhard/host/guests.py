@@ -5,7 +5,9 @@ Source: proc(5). What libvirt says of guests is compared with this, and not
 believed instead.
 """
 
+import contextlib
 import errno
+import functools
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -76,23 +78,85 @@ class Table:
     unknown: tuple[str, ...] = ()
 
 
-def table(root: HostRoot, apparmor: bool = False) -> Table:
+@dataclass(frozen=True)
+class Process:
+    """A process.
+
+    :ivar command: words of its command line; none of a thread of the kernel,
+        and of a process that has ended
+    :ivar names: of the file that it runs; where only root may see that, each
+        name that the process goes by
+    :ivar trouble: why it cannot be told what it is
+    """
+
+    command: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    trouble: Unreadable | None = None
+
+
+@functools.lru_cache(maxsize=1)
+def processes(root: HostRoot) -> dict[str, Process]:
+    """Return the processes of a host by their pids.
+
+    They are read once: a HostRoot is for one round. Who needs to know what a
+    process is now reads it again.
+
+    :raises Unreadable: if processes cannot be listed
+    """
+    try:
+        names = root.names(PROC)
+    except Unreadable as error:
+        # A capture may have kept none.
+        if not (error.missing and root.captured):
+            raise
+        names = []
+    return {pid: _process(root, pid) for pid in names if pid.isdecimal()}
+
+
+def _process(root: HostRoot, pid: str) -> Process:
+    path = f"{PROC}/{pid}"
+    command: list[str] = []
+    names: list[str] = []
+    trouble = None
+    with contextlib.suppress(Unreadable):
+        linked = root.link(f"{path}/exe")
+        names = [linked.removesuffix(DELETED)] if linked else []
+    try:
+        text = root.read(f"{path}/cmdline")
+        command = text.rstrip("\0").split("\0") if text else []
+        if command and not names:
+            names.append(command[0].rpartition("/")[2])
+            names.append(root.read(f"{path}/comm"))
+    except Unreadable as error:
+        # A file is missing where the process has ended.
+        trouble = None if error.missing else error
+    return Process(tuple(command), tuple(names), trouble)
+
+
+def table(
+    root: HostRoot, apparmor: bool = False, having: Collection[str] = ()
+) -> Table:
     """Return every guest whose process can be seen.
 
     :param apparmor: whether AppArmor's own file has the label, if there
+    :param having: uuids of guests that run now, as libvirt says: they may have
+        started since the processes were read, which are read again then
     :raises Unreadable: if processes cannot be listed, or one is a guest of
         another kind
     """
     result, unknown = [], []
-    for pid in _pids(root):
+    for pid, process in processes(root).items():
         try:
-            guest = _stable(root, pid, apparmor) if pid.isdecimal() else None
+            guest = _stable(root, pid, process, apparmor)
         except _IsContainer:
             raise
         except Unreadable as error:
             unknown.append(str(error))
         else:
             result += [guest] if guest else []
+    if not {guest.uuid for guest in result}.issuperset(having):
+        processes.cache_clear()
+        return table(root, apparmor)
     return Table(tuple(result), tuple(unknown))
 
 
@@ -115,26 +179,9 @@ def daemon_pids(
     :param wanted: names of programs; by default those that start guests
     :raises Unreadable: if processes cannot be listed
     """
-    for pid in filter(str.isdecimal, _pids(root)):
-        path = f"{PROC}/{pid}"
-        try:
-            # A command line is read only where the kernel does not say it.
-            linked = _linked(root, path)
-            names = linked or _called(root, path, _command(root, path))
-        except Unreadable:
-            continue
-        for name in sorted(set(wanted) & set(names)):
+    for pid, process in processes(root).items():
+        for name in sorted({*wanted} & {*process.names}):
             yield pid, name
-
-
-def _pids(root: HostRoot) -> list[str]:
-    """Return the names in /proc; none in a capture that has none."""
-    try:
-        return root.names(PROC)
-    except Unreadable as error:
-        if error.missing and root.captured:
-            return []
-        raise
 
 
 def daemons(root: HostRoot) -> Iterator[str]:
@@ -147,62 +194,30 @@ def daemons(root: HostRoot) -> Iterator[str]:
             continue
 
 
-def _stable(root: HostRoot, pid: str, apparmor: bool) -> Guest | None:
+def _stable(
+    root: HostRoot, pid: str, process: Process, apparmor: bool
+) -> Guest | None:
     """Read a process until it stays what it is; None if it is no guest."""
     path = f"{PROC}/{pid}"
     for _ in range(_TRIES):
-        before = _command(root, path)
-        if not _is_guest(root, path, before):
+        if process.trouble:
+            raise process.trouble
+        if _CONTAINER in process.names:
+            raise _IsContainer(path)
+        command = list(process.command)
+        started = all(_option(command, option) for option in _GIVEN)
+        if not (started or any(map(_EMULATOR.fullmatch, process.names))):
             return None
-        guest = _guest(root, pid, before, apparmor)
+        if _option(command, "-machine").split(",")[0] == "none":
+            return None  # such a QEMU is asked for what it can do
+        guest = _guest(root, pid, command, apparmor)
         if not root.exists(path):
             return None  # it ended meanwhile
-        if _command(root, path) == before:
+        again = _process(root, pid)
+        if again.command == process.command:
             return guest
+        process = again
     return Guest(pid, pid, "", "", path, "the process keeps changing")
-
-
-def _command(root: HostRoot, path: str) -> list[str]:
-    """Return the words of a command line; none of a process that ended."""
-    text = root.maybe(f"{path}/cmdline")
-    return text.rstrip("\0").split("\0") if text else []
-
-
-def _is_guest(root: HostRoot, path: str, command: list[str]) -> bool:
-    # Where only root sees the file that it runs: each name that it goes by.
-    names = _linked(root, path) or _called(root, path, command)
-    if _CONTAINER in names:
-        raise _IsContainer(path)
-    started = all(_option(command, option) for option in _GIVEN)
-    if not (started or any(map(_EMULATOR.fullmatch, names))):
-        return False
-    # By a machine without anything QEMU is asked for what it can do.
-    return _option(command, "-machine").split(",")[0] != "none"
-
-
-def _linked(root: HostRoot, path: str) -> list[str]:
-    """Return the name of what a process runs; none where it is not seen."""
-    try:
-        linked = root.link(f"{path}/exe")
-    except Unreadable:
-        return []
-    return [linked.removesuffix(DELETED)] if linked else []
-
-
-def _called(root: HostRoot, path: str, command: list[str]) -> list[str]:
-    """Return the names that a process goes by.
-
-    :raises Unreadable: if they cannot be read
-    """
-    if not command:
-        return []  # a thread of the kernel, or ended
-    names = [command[0].rpartition("/")[2]]
-    try:
-        names.append(root.read(f"{path}/comm"))
-    except Unreadable as error:
-        if not error.missing:
-            raise
-    return names
 
 
 def _guest(

@@ -66,7 +66,7 @@ def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
 
     :raises Unreadable: if it does
     """
-    for path in _named(_words(host.root, pid)):
+    for path in _named(guests.processes(host.root)[pid].command):
         where = Running(host).of_process(pid, _NAME, path).root
         known = any(each.endswith(path) for each in files)
         if where is host.root and not known:
@@ -74,7 +74,7 @@ def _must_name(host: Host, pid: str, files: Sequence[str]) -> None:
             raise unreadable(shown(path, 200), text, _NAME_IT)
 
 
-def _named(words: list[str]) -> Iterator[str]:
+def _named(words: Sequence[str]) -> Iterator[str]:
     """Yield the absolute paths that a command line names."""
     for word, following in zip(words, [*words[1:], ""], strict=True):
         option, joined, value = word.partition("=")
@@ -104,45 +104,23 @@ def _changes(root: HostRoot, path: str) -> Iterator[float]:
 
 
 def _started(host: Host) -> dict[str, float]:
-    """Return pid and start of each nova-compute, looked for once a round.
+    """Return pid and start of each nova-compute.
 
     :raises Unreadable: if none is seen, nor every process
     """
-    if _NAME not in host.shared:
-        host.shared[_NAME] = dict(_starts(host.root))
-    result: dict[str, float] = host.shared[_NAME]
+    result = {}
+    for pid, process in guests.processes(host.root).items():
+        words = list(process.command)
+        if words and _base(words[0]).startswith(_PYTHON):
+            # Behind options of Python's own, such as -s.
+            words = [word for word in words[1:] if not word.startswith("-")]
+        if words and _base(words[0]) == _NAME:
+            with contextlib.suppress(Unreadable):
+                result[pid] = start_of(host.root, pid)
     if not (result or host.root.captured or guests.complete(host.root)):
         text = "not every process is seen, nor nova-compute"
         raise unreadable(PROC, text, WHOLE_TABLE)
     return result
-
-
-def _starts(root: HostRoot) -> Iterator[tuple[str, float]]:
-    """Yield pid and start of each nova-compute that is seen.
-
-    :raises Unreadable: if processes cannot be listed
-    """
-    names = root.names(PROC, missing_ok=root.captured)
-    for pid in filter(str.isdecimal, names):
-        with contextlib.suppress(Unreadable):
-            if _is_compute(root, pid):
-                yield pid, start_of(root, pid)
-
-
-def _is_compute(root: HostRoot, pid: str) -> bool:
-    """Return whether a process is nova-compute.
-
-    :raises Unreadable: if that cannot be read
-    """
-    words = _words(root, pid)
-    if _base(words[0]).startswith(_PYTHON):
-        # Behind options of Python's own, such as -s.
-        words = [word for word in words[1:] if not word.startswith("-")]
-    return bool(words) and _base(words[0]) == _NAME
-
-
-def _words(root: HostRoot, pid: str) -> list[str]:
-    return root.read(f"{PROC}/{pid}/cmdline").split("\0")
 
 
 def _base(path: str) -> str:

@@ -28,7 +28,9 @@ def unseen(
         missing = [item for item in listed if item.uuid not in seen]
         if missing:
             # Some may just have started, or ended.
-            again = {guest.uuid for guest in guests.table(host.root).guests}
+            having = {item.uuid for item in missing}
+            table = guests.table(host.root, having=having)
+            again = {guest.uuid for guest in table.guests}
             still = {item.uuid for item in host.libvirt.running()} - again
             missing = [item for item in missing if item.uuid in still]
     except Unreadable as error:

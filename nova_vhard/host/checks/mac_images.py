@@ -85,9 +85,10 @@ class MacImages(Check):
         running = host.libvirt.running()
         if not running:
             return mac.nobody(host, evidence)
-        labels = {
-            guest.uuid: guest.label for guest in guests.table(host.root).guests
-        }
+        table = guests.table(
+            host.root, having={domain.uuid for domain in running}
+        )
+        labels = {guest.uuid: guest.label for guest in table.guests}
         judged = {
             domain.uuid: _domain(host, domain, labels, evidence)
             for domain in running

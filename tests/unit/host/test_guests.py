@@ -2,15 +2,19 @@
 """Guests as procfs and libvirt show them: real processes, a real libvirt."""
 
 import contextlib
+import datetime
 import importlib.util
+import os
 import shutil
 import subprocess
 from xml.etree import ElementTree
 
 import pytest
 
-from nova_vhard.host import domains, guests
+from nova_vhard.host import domains, guests, report
 from nova_vhard.host import libvirt as library
+from nova_vhard.host.check import Status
+from nova_vhard.host.host import Host
 from nova_vhard.host.libvirt import (
     CapturedLibvirt,
     LiveLibvirt,
@@ -19,6 +23,7 @@ from nova_vhard.host.libvirt import (
 )
 from nova_vhard.host.root import HostRoot, Unreadable
 from tests.trees import build
+from tests.unit.host import mac_trees
 
 UUID = "a979368e-e466-4c94-8d47-9c6b625d612c"
 
@@ -94,6 +99,47 @@ def test_a_guest_that_ends_meanwhile_is_none(tmp_path):
 def test_a_process_that_becomes_another_is_read_again(tmp_path):
     (guest,) = guests.table(Becoming(build(tmp_path, TREE))).guests
     assert (guest.name, guest.uuid, guest.label) == ("second", UUID, "label")
+
+
+@pytest.fixture
+def walks(tmp_path, monkeypatch):
+    """Return what lists processes, of this process and those it forks."""
+    seen, real = tmp_path / "walks", os.listdir
+
+    def listdir(path="."):
+        if str(path).endswith("/proc"):
+            with open(seen, "a") as file:
+                file.write(f"{path}\n")
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    seen.touch()
+    return lambda: seen.read_text().splitlines()
+
+
+def test_one_walk_through_proc_a_round(tmp_path, walks):
+    """By all checks, in a process of their own, on a host with guests."""
+    root = HostRoot(str(mac_trees.apparmor("enforce", tmp_path)))
+    for rounds in (1, 2):
+        current = report.inspect(
+            Host(HostRoot(root.root), CapturedLibvirt(root)),
+            datetime.datetime.now(datetime.UTC),
+            report.load(),
+        )
+        judged = {item.check: item.status for item in current.results}
+        assert judged["mac_guests"] is Status.FAIL
+        assert walks() == [f"{root.root}/proc"] * rounds
+
+
+def test_a_guest_that_started_since_is_looked_for_again(tmp_path, walks):
+    place = tmp_path / "host"
+    root = HostRoot(build(place, {"/proc/2/comm": "kthreadd\n"}))
+    assert guests.table(root) == guests.table(root) == guests.Table(())
+    assert len(walks()) == 1
+    build(place, TREE)
+    assert not guests.table(root).guests
+    (guest,) = guests.table(root, having={UUID}).guests
+    assert (guest.uuid, len(walks())) == (UUID, 2)
 
 
 def test_what_a_user_may_write_is_not_taken_for_an_option(tmp_path):
