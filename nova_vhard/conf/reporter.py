@@ -110,7 +110,8 @@ OPTS = [
         min=1,
         max=600,
         help="Seconds that one check may take. One that takes longer is "
-        "ended and is UNKNOWN, and the host loses its trait.",
+        "ended. If it passed in the round before it stays PASS in this one; "
+        "otherwise it is UNKNOWN, and the host loses its trait.",
     ),
     cfg.FloatOpt(
         "publish_timeout",

@@ -46,6 +46,7 @@ class Isolation:
     """Runs checks, and remembers the children that cannot be ended.
 
     :ivar timeout: seconds that one check may take
+    :ivar late: names of the checks that ran out of time, in the last run
     :param alive: called several times a second while a check is waited for
     """
 
@@ -53,6 +54,7 @@ class Isolation:
         self, timeout: float = TIMEOUT, alive: Callable[[], None] | None = None
     ) -> None:
         self.timeout = timeout
+        self.late: set[str] = set()
         self._alive = alive or (lambda: None)
         self._hanging = Hanging()
 
@@ -68,6 +70,7 @@ class Isolation:
             their order
         """
         result: dict[int, Timed] = {}
+        self.late.clear()
         stuck = self.stuck
         for number, check in enumerate(checks):
             if pid := stuck.get(check.name):
@@ -112,6 +115,8 @@ class Isolation:
             # first of another child.
             if not error.crashed or len(left) == len(todo):
                 LOG.warning("Check %s: %s", asked.name, error)
+                if not error.crashed and error.seconds >= self.timeout:
+                    self.late.add(asked.name)
                 fields[left[0]] = asked.unknown(str(error)), error.seconds
                 del left[0]
         finally:

@@ -26,7 +26,9 @@ def leave(
     """
     failed: list[str] = []
     try:
-        _make(run_dir)
+        if not os.path.isdir(run_dir):
+            os.makedirs(run_dir)
+            os.chmod(run_dir, 0o755)  # noqa: S103 - nothing in it is secret
     except OSError as error:
         raise FactsError(f"{run_dir}: {error.strerror}") from error
     with _forgetting(run_dir):
@@ -41,12 +43,6 @@ def leave(
                 _leave(os.path.join(run_dir, name), content, root)
     if failed:
         raise FactsError("; ".join(failed))
-
-
-def _make(folder: str) -> None:
-    if not os.path.isdir(folder):
-        os.makedirs(folder)
-        os.chmod(folder, 0o755)  # noqa: S103 - nothing in it is secret
 
 
 @contextlib.contextmanager

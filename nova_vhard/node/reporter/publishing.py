@@ -72,7 +72,16 @@ def publish(
         target.record = record
         record.errors.setdefault(name, 0)
         told = record.troubles.setdefault(name, Seldom(LOG, logging.ERROR))
-        trouble = _try(target, report, limited)
+        trouble = None
+        try:
+            with limited():
+                target.publish(report)
+        except TimeLimit:
+            trouble = "it took too long"
+        except PublishError as error:
+            trouble = str(error)
+        except Exception as error:  # noqa: BLE001 - one must not stop the rest
+            trouble = f"{type(error).__name__}: {error}"
         if trouble is None:
             told.over("Published again: %s", name)
             record.published[name] = report.time.timestamp()
@@ -81,21 +90,3 @@ def publish(
         failed[name] = trouble
         told.say("Not published, tried again later: %s: %s", name, trouble)
     return failed
-
-
-def _try(
-    target: Publisher,
-    report: HostReport,
-    limited: Callable[[], AbstractContextManager[None]],
-) -> str | None:
-    """Publish a report; return why it did not arrive, if so."""
-    try:
-        with limited():
-            target.publish(report)
-    except TimeLimit:
-        return "it took too long"
-    except PublishError as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001 - one must not stop the rest
-        return f"{type(error).__name__}: {error}"
-    return None

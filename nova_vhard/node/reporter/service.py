@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from oslo_config import cfg
 
@@ -13,6 +14,7 @@ from nova_vhard.common.log import get_logger
 from nova_vhard.daemon.interrupts import Interrupted, last_resort
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report
+from nova_vhard.host.check import Status
 from nova_vhard.host.isolate import Isolation
 from nova_vhard.node.reporter import hosts, publishing
 from nova_vhard.node.reporter.publishers.base import Publisher, Record
@@ -57,6 +59,8 @@ class Reporter:
             self._options.check_timeout, self._notifier.alive
         )
         self._run = run or isolation.run
+        self._late = isolation.late
+        self._passed: frozenset[str] = frozenset()
         self._record = Record()
         self._failures = 0
 
@@ -76,6 +80,24 @@ class Reporter:
             current = report.inspect(
                 host, self._now(), self._checks, self._run
             )
+        # On a busy host a check may run out of time. One that passed in the
+        # round before passes once more; no other UNKNOWN counts as PASS.
+        kept = self._late & self._passed
+        self._passed = current.passed
+        current = replace(
+            current,
+            results=tuple(
+                replace(
+                    result,
+                    status=Status.PASS,
+                    reason=f"passed in the round before; {result.reason}",
+                    remediation=None,
+                )
+                if result.check in kept
+                else result
+                for result in current.results
+            ),
+        )
         failed = publishing.publish(
             current, self._targets, self._record, self._limited
         )

@@ -3,6 +3,9 @@
 
 import datetime
 import json
+import os
+import signal
+import time
 import uuid
 
 import pytest
@@ -13,10 +16,12 @@ from nova_vhard.cmd import reporter as command
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report
+from nova_vhard.host.check import Check, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.isolate import Isolation
 from nova_vhard.host.root import HostRoot
 from nova_vhard.node.reporter.publishers.base import PublishError
+from nova_vhard.node.reporter.publishers.json_file import JsonPublisher
 from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.node.reporter.service import Reporter
 from nova_vhard.placement import upkeep
@@ -221,6 +226,56 @@ def test_an_unreadable_identity_file_reports_for_nobody(
     publisher = PlacementPublisher(conf, cloud.placement)
     with pytest.raises(PublishError, match="Permission denied"):
         publisher.publish(inspect(captures, "none"))
+
+
+class Slow(Check):
+    """It does next what a file says."""
+
+    name = "iommu"
+
+    def answer(self, host, evidence):
+        what = host.root.read("/what")
+        time.sleep(600 if what == "hang" else 0)
+        os.kill(os.getpid(), signal.SIGKILL if what == "crash" else 0)
+        return Status(what), what
+
+
+@pytest.mark.parametrize(
+    ("rounds", "proven"),
+    [
+        # by what it does, and whether it counts as passed then
+        ("PASS hang hang PASS hang", (True, True, False, True, True)),
+        ("hang", (False,)),
+        ("FAIL hang", (False, False)),
+        ("PASS crash", (True, False)),
+        ("PASS UNKNOWN", (True, False)),
+        ("PASS FAIL", (True, False)),
+        ("PASS crash hang", (True, False, False)),
+    ],
+)
+def test_a_check_that_runs_out_of_time_passes_once_more(
+    cloud, conf, tmp_path, monkeypatch, rounds, proven
+):
+    identify(tmp_path, cloud.host("compute", FOREIGN))
+    monkeypatch.setattr(report, "load", lambda: [Slow()])
+    conf.set_override("check_timeout", 1, "vhard_reporter")
+    conf.set_override("state_path", str(tmp_path), "vhard_reporter")
+    targets = [PlacementPublisher(conf, cloud.placement), JsonPublisher(conf)]
+    service = Reporter(conf, targets)
+    shown = []
+    for what in rounds.split():
+        (tmp_path / "what").write_text(what)
+        assert service.once()
+        reported = json.loads((tmp_path / "report.json").read_text())
+        (provider,) = cloud.placement.providers({"COMPUTE_NODE"})
+        has = cloud.claims(provider.uuid)[0]
+        shown.append(
+            (
+                traits.of_check("iommu") in has,
+                reported["results"][0]["status"] == "PASS",
+            )
+        )
+    assert shown == [(each, each) for each in proven]
 
 
 def test_the_service_goes_on_after_a_failure_and_stops_at_once(
