@@ -17,7 +17,8 @@ from nova_vhard.conf import cleaner as cleaner_conf
 from nova_vhard.conf import placement as placement_conf
 from nova_vhard.daemon import interrupts, systemd
 from nova_vhard.daemon.runtime import Runtime
-from nova_vhard.node.cleaner import rules_file
+from nova_vhard.host.root import HostRoot
+from nova_vhard.node.cleaner import lock, rules_file
 from nova_vhard.node.cleaner.decide import OperatorRequest
 from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.journal import Record, State
@@ -105,11 +106,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make(conf: cfg.ConfigOpts, runtime: Runtime | None = None) -> Cleaner:
-    """Return a cleaner; in a daemon it gives signs of life."""
+    """Return a cleaner; in a daemon it gives signs of life.
+
+    :raises ValueError: if another one could clean the same device at once
+    """
+    options = conf.vhard_cleaner
+    lock.must_be_shared(HostRoot(options.root))
     if runtime is None:
-        return Cleaner(conf.vhard_cleaner, connect(conf))
+        return Cleaner(options, connect(conf))
     alive, stopping = runtime.notifier.alive, runtime.stopping
-    placement, options = connect(conf, alive), conf.vhard_cleaner
+    placement = connect(conf, alive)
     return Cleaner(options, placement, alive=alive, stopping=stopping)
 
 

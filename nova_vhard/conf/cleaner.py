@@ -80,9 +80,10 @@ OPTS = [
     cfg.StrOpt(
         "run_dir",
         default="/run/nova-vhard-cleaner",
-        help="Folder on this machine for the locks, one for each device. All "
-        "processes that clean on this host must have the same one, else two "
-        "of them may clean one device at once.",
+        help="Folder on this machine for locks, one for each device. If "
+        "processes that clean on this host have different ones, another lock, "
+        "on a file of the device in sysfs, keeps them apart. It does not hold "
+        "between network namespaces: there the cleaner does not start.",
     ),
     cfg.BoolOpt(
         "release_automatically",

@@ -2,7 +2,7 @@
 """Placement's providers one by one: what they have, and what we write."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -296,6 +296,23 @@ class Placement(PlacementReader):
             written = _number(response.json()["reserved"])
         if written != reserved:
             raise PlacementError("the answer does not say what was written")
+
+    def claim(self, inventory: Inventory) -> Inventory:
+        """Write the one inventory of a provider again, as it was read.
+
+        :returns: it, with the provider's new generation
+        :raises Conflict: if anything of the provider has changed since
+        :raises PlacementError: if it is not known whether it was written
+        """
+        body = {
+            "inventories": {inventory.resource_class: inventory.fields},
+            "resource_provider_generation": inventory.generation,
+        }
+        url = f"{PROVIDERS}/{inventory.provider}/inventories"
+        response = self.request("put", url, body, statuses=_RESERVE)
+        with shape("what was written"):
+            generation = response.json()["resource_provider_generation"]
+            return replace(inventory, generation=_number(generation))
 
     def _of(self, provider: str, part: str) -> tuple[dict[str, Any], int]:
         """Return a part of a provider, and the provider's generation."""

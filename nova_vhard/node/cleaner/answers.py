@@ -52,7 +52,11 @@ class Tool:
             raise unreadable(self._name, f"was not run: {error}") from error
         text = ended.output.decode("utf-8", "replace")
         if ended.status != 0:
-            raise self._failed(words, f"{ended.outcome}: {_error(text)}")
+            try:
+                said = str(json.loads(text)["error"])
+            except (ValueError, KeyError, TypeError, RecursionError):
+                said = " ".join(text.split())
+            raise self._failed(words, f"{ended.outcome}: {said}")
         return text
 
     def ask(self, *words: str) -> dict[str, Any]:
@@ -70,14 +74,6 @@ class Tool:
     def _failed(self, words: tuple[str, ...], reason: str) -> Unreadable:
         command = " ".join((self._name, *words))
         return unreadable(clean(command, _WIDTH), clean(reason, _WIDTH))
-
-
-def _error(text: str) -> str:
-    """Return what a tool says of its failure, in JSON or in lines."""
-    try:
-        return str(json.loads(text)["error"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return " ".join(text.split())
 
 
 def number(answer: Any, *path: str) -> int:

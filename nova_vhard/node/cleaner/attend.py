@@ -22,7 +22,7 @@ from nova_vhard.node.cleaner.decide import (
 from nova_vhard.node.cleaner.journal import Journal, Record, State
 from nova_vhard.node.cleaner.rules import Rules
 from nova_vhard.placement import devices
-from nova_vhard.placement.client import Placement, Provider
+from nova_vhard.placement.client import Conflict, Placement, Provider
 from nova_vhard.placement.devices import Offered
 
 LOG = get_logger(__name__)
@@ -69,6 +69,16 @@ class DeviceLifecycle:
         for _ in range(_MOST):
             action = decide(record, view, host, request, self.settings)
             request = replace(request, generation=None)
+            if action.verb in _CLEANING:
+                # Of two cleaners that have looked at the same time, one goes
+                # on; and what is proven for an earlier generation is void.
+                try:
+                    claimed = self.placement.claim(view.inventory)
+                except Conflict as error:
+                    return self._void(record, f"its cleaning is void: {error}")
+                view = replace(view, inventory=claimed)
+                changes = {**action.changes, "generation": claimed.generation}
+                action = replace(action, changes=changes)
             if action.verb is Verb.REFUSE:
                 self.refuse(address, action.text)
                 request = NOTHING
@@ -128,17 +138,20 @@ class DeviceLifecycle:
             )
         except release.Voided as error:
             what = "its release by force" if record.forced else "its cleaning"
-            text = f"{what} is void: {error}"[:500]
-            LOG.warning("%s stays reserved, %s", record.address, text)
-            changes = {"word": "VOID", "reason": text, "forced": ""}
-            record = record.to(State.DIRTY, **changes)
-            self.journal.write(record)
-            return record
+            return self._void(record, f"{what} is void: {error}")
         text = "released"
         if record.forced:
             text = f"released by force, not proven clean: {record.forced}"
         log = LOG.warning if record.forced else LOG.info
         log("%s is %s", record.address, text)
         record = record.to(State.RELEASED, text, attempts=0)
+        self.journal.write(record)
+        return record
+
+    def _void(self, record: Record, reason: str) -> Record:
+        """Keep a device to be cleaned: something has happened to it."""
+        LOG.warning("%s stays reserved, %s", record.address, reason)
+        changes = {"word": "VOID", "reason": reason[:500], "forced": ""}
+        record = record.to(State.DIRTY, **changes)
         self.journal.write(record)
         return record

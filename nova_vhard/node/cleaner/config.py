@@ -60,7 +60,13 @@ def differences(
     if len(good) != len(now):
         return [f"its size: enrolled {len(good)} bytes, now {len(now)}"]
     registers = list(_registers(good))
-    mask = _mask(good, registers)
+    # Each bit that is compared is 1.
+    mask = bytearray(b"\xff" * len(good))
+    for register in registers:
+        volatile = register.volatile.to_bytes(register.size, "little")
+        for offset, bits in enumerate(volatile, register.offset):
+            if offset < len(mask):
+                mask[offset] &= ~bits & 0xFF
     for offset in ignored:
         if offset < len(mask):
             mask[offset] = 0
@@ -98,17 +104,6 @@ def _runs(offsets: list[int]) -> Iterator[range]:
         yield range(first, end)
 
 
-def _mask(data: bytes, registers: Iterable[Register]) -> bytearray:
-    """Return a space in which each bit that is compared is 1."""
-    mask = bytearray(b"\xff" * len(data))
-    for register in registers:
-        volatile = register.volatile.to_bytes(register.size, "little")
-        for offset, bits in enumerate(volatile, register.offset):
-            if offset < len(mask):
-                mask[offset] &= ~bits & 0xFF
-    return mask
-
-
 def _registers(data: bytes) -> Iterator[Register]:
     """Yield every register that is known, with its place in the space."""
     yield from layout.HEADER
@@ -134,20 +129,16 @@ def _more(data: bytes, offset: int, extended: bool) -> Iterator[Register]:
                 yield Register(place, bar.size, bar.name, bar.volatile)
         elif result in (layout.VC, layout.VC_MFVC):
             more = int.from_bytes(data[offset + 4 : offset + 5], "little")
-            yield from _channels(more & 0x7)
+            for number in range(1, (more & 0x7) + 1):
+                at = 0x10 + 0xC * number
+                name = f"{number}: resource"
+                yield Register(at, 4, f"{name} capabilities")
+                yield Register(at + 4, 4, f"{name} control", layout.ALL32)
+                yield Register(at + 0xA, 2, f"{name} status", 0x0003)
     elif result == layout.PCIE and data[offset + 2] & 0xF > 1:
         yield from layout.PCIE_2
     elif result == layout.MSI:
         yield from _messages(data[offset + 2] | data[offset + 3] << 8)
-
-
-def _channels(further: int) -> Iterator[Register]:
-    for number in range(1, further + 1):
-        at = 0x10 + 0xC * number
-        name = f"{number}: resource"
-        yield Register(at, 4, f"{name} capabilities")
-        yield Register(at + 4, 4, f"{name} control", layout.ALL32)
-        yield Register(at + 0xA, 2, f"{name} status", 0x0003)
 
 
 def _messages(control: int) -> Iterator[Register]:

@@ -91,7 +91,7 @@ class Verb(enum.Enum):
     REFUSE = "drop the request; decide again"
     RESERVE = "reserve the device, then write the change; decide again"
     LOOK = "look at the host; decide again"
-    CLEAN = "write the change, run the steps; decide again"
+    CLEAN = "claim the device, write the change, run the steps; decide again"
     RENEW = "as CLEAN, and it is to be released if they end clean"
     RELEASE = "write the change, release the device"
 
@@ -198,7 +198,11 @@ def _noticed(
     if request.clean:
         return _dirty(view, "a cleaning is asked for", attempts=0)
     if record.state is State.AVAILABLE and not record.provider:
-        return _unknown(view, settings)
+        if settings.trust_new and not view.reserved:
+            changes = {"provider": view.inventory.provider}
+            text = "taken for clean, as the configuration says"
+            return Action(Verb.LEAVE, State.AVAILABLE, text, changes)
+        return _dirty(view, _NEVER_CLEANED)
     if record.provider != view.inventory.provider:
         return _new_provider(record, view)
     if record.state is State.IN_USE:
@@ -206,7 +210,12 @@ def _noticed(
     if view.reserved:
         text = "used while nobody looked"
         return _dirty(view, text, **_NEW_USE) if unused else None
-    if record.state is State.CLEAN and _only_lowered(record, view):
+    # Our own release is all that has happened since: a process may end between
+    # that and its record.
+    lowered = record.generation is not None and (
+        view.inventory.generation == record.generation + 1
+    )
+    if record.state is State.CLEAN and lowered:
         return Action(Verb.LEAVE, State.RELEASED, "released before a crash")
     if unused:
         return None
@@ -225,15 +234,6 @@ def _dirty(view: View, text: str, **changes: Any) -> Action:
     return Action(verb, State.DIRTY, text, changes)
 
 
-def _unknown(view: View, settings: Settings) -> Action:
-    """Return what is done for a device that has no journal."""
-    if settings.trust_new and not view.reserved:
-        changes = {"provider": view.inventory.provider}
-        text = "taken for clean, as the configuration says"
-        return Action(Verb.LEAVE, State.AVAILABLE, text, changes)
-    return _dirty(view, _NEVER_CLEANED)
-
-
 def _new_provider(record: Record, view: View) -> Action:
     """Return what follows from another provider: Nova forgot all of it."""
     uuid = view.inventory.provider
@@ -243,16 +243,6 @@ def _new_provider(record: Record, view: View) -> Action:
     # The state stays: a failed one is not cleaned without being asked.
     same = {"word": record.word, "reason": record.reason, "provider": uuid}
     return replace(_dirty(view, text, **same), state=record.state)
-
-
-def _only_lowered(record: Record, view: View) -> bool:
-    """Return whether our own release is all that has happened since.
-
-    A process may end between that and its record.
-    """
-    if record.generation is None:
-        return False
-    return view.inventory.generation == record.generation + 1
 
 
 def _reserved(
@@ -271,7 +261,12 @@ def _reserved(
         return _wait(record, waits.word, str(waits), not_clean)
     if request.force:
         return _forced(view, request.force)
-    clean = _still_clean(record, view)
+    # Nothing has happened since it was cleaned.
+    clean = (
+        record.state is State.CLEAN
+        and not record.forced
+        and record.generation == view.inventory.generation
+    )
     if clean:
         if request.release and host.cleaned:
             return Action(Verb.RELEASE)
@@ -320,15 +315,6 @@ def _forced(view: View, reason: str) -> Action:
     text = f"released by force, not proven clean: {reason}"
     changes = {"forced": reason, "generation": view.inventory.generation}
     return Action(Verb.RELEASE, State.CLEAN, text, changes)
-
-
-def _still_clean(record: Record, view: View) -> bool:
-    """Return whether nothing has happened since a device was cleaned."""
-    return (
-        record.state is State.CLEAN
-        and not record.forced
-        and record.generation == view.inventory.generation
-    )
 
 
 def _cleaning(

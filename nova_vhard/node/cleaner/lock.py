@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One lock a device: two cleaners never work on the same one.
+"""The locks of a device: two cleaners never work on the same one.
 
-It is the kernel's, and ends with the process, with the children that it
-forked for steps, and with the programs that those have started: while any of
-them still runs, nobody else begins.
+One is on a file of run_dir, one on a file that the kernel has of the device.
+The second holds between mount namespaces, so also for a cleaner in a container
+with a run_dir of its own. The kernel holds both until this process, each child
+that it forked for a step, and each program that a step has started have ended.
 """
 
 import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+
+from nova_vhard.host import pci, running
+from nova_vhard.host.root import HostRoot, Unreadable
+
+# Of a device's folder in sysfs. A user who can open a file can lock it: only
+# root can open "rescan", which is not in a copy of a host.
+_FILES = ("rescan", "config")
 
 # Descriptors of the locks that this process holds.
 _held: set[int] = set()
@@ -24,26 +32,56 @@ class Locked(Exception):
     """Another process has it."""
 
 
+def must_be_shared(root: HostRoot) -> None:
+    """Raise if a lock on the kernel's files does not hold for the whole host.
+
+    The kernel has another sysfs for each network namespace.
+
+    :raises ValueError: if PID 1 has another one at /sys; where PID 1 is not
+        the host's, that cannot be told
+    """
+    with contextlib.suppress(Unreadable):
+        own = root.stat("/sys").st_dev
+        number = f"{os.major(own)}:{os.minor(own)}"
+        mounts = running.mounts(root, "1") if root.live else ()
+        if {each.device for each in mounts if each.point == "/sys"} - {number}:
+            raise ValueError(
+                "/sys is not the host's, because this container has a network "
+                "namespace of its own: another cleaner could clean the same "
+                "device at once. Use the host's network (hostNetwork: true), "
+                "or mount the host's /sys below [vhard_cleaner] root"
+            )
+
+
 @contextlib.contextmanager
-def hold(folder: str, address: str) -> Iterator[None]:
-    """Hold a device's lock.
+def hold(
+    folder: str, address: str, root: HostRoot | None = None
+) -> Iterator[None]:
+    """Hold a device's locks.
 
     :param folder: on this machine; made if it is not there
-    :raises Locked: if another process has it
+    :param root: of the host that has the device
+    :raises Locked: if another process has one of them
     :raises OSError: if there can be no lock
     """
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    path = os.path.join(folder, f"{address}.lock")
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    handle = os.open(path, flags, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            text = f"{address}: another process is at it ({path})"
-            raise Locked(text) from error
-        _held.add(handle)
+    paths = {os.path.join(folder, f"{address}.lock"): os.O_RDWR | os.O_CREAT}
+    if root:
+        place = os.path.realpath(f"{root.root}{pci.path(address)}")
+        own = (os.path.join(place, name) for name in _FILES)
+        # A device that is gone has none, and is not cleaned.
+        for path in [*filter(os.path.exists, own)][:1]:
+            paths[path] = os.O_WRONLY
+    with contextlib.ExitStack() as stack:
+        for path, mode in paths.items():
+            flags = mode | os.O_CLOEXEC | os.O_NOFOLLOW
+            handle = os.open(path, flags, 0o600)
+            stack.callback(os.close, handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                text = f"{address}: another process is at it ({path})"
+                raise Locked(text) from error
+            stack.callback(_held.discard, handle)
+            _held.add(handle)
         yield
-    finally:
-        _held.discard(handle)
-        os.close(handle)

@@ -137,12 +137,19 @@ class Controller:
         :raises Unreadable: if one of them is out of the host's reach
         """
         listed = self._listed()
+        root = self._job.root
         if not listed:
             raise unreadable(self._path, "has no namespace")
         for _ in range(_LOOKS):
-            blocks = self._blocks()
+            blocks = {
+                int(root.read(f"{self._folder}/{name}/nsid")): name
+                for name in root.names(self._folder)
+                if _NAMESPACE.fullmatch(name)
+            }
             if listed <= blocks.keys():
-                return {nsid: blocks[nsid] for nsid in sorted(listed)}
+                return {
+                    nsid: self._device(blocks[nsid]) for nsid in sorted(listed)
+                }
             # The kernel looks for them in its own time.
             time.sleep(min(POLL, self._tool.left))
         missing = sorted(listed - blocks.keys())[:8]
@@ -157,14 +164,6 @@ class Controller:
         )
         return {number(x, "nsid") for x in answer.get("nsid_list", ())}
 
-    def _blocks(self) -> dict[int, str]:
-        root = self._job.root
-        names = filter(_NAMESPACE.fullmatch, root.names(self._folder))
-        return {
-            int(root.read(f"{self._folder}/{name}/nsid")): self._device(name)
-            for name in names
-        }
-
     def erase(self, name: str, namespaces: Mapping[int, str]) -> str:
         """Erase everything in one way.
 
@@ -173,7 +172,15 @@ class Controller:
         """
         method = METHODS[name]
         if method.field == "sanicap":
-            self._sanitize(method)
+            # Another one that still runs comes to its end first.
+            if self._state()[0] == _RUNNING:
+                self._wait()
+            action = f"--sanact={method.action}"
+            self._tool.order("sanitize", self._path, action)
+            status, text = self._wait()
+            if status not in _DONE:
+                text = f"sanitize did not succeed: {text}"
+                raise unreadable(self._path, text)
             return f"{name}: {method.meaning}"
         for nsid in namespaces:
             self._tool.order(
@@ -185,16 +192,6 @@ class Controller:
                 "--force",
             )
         return f"{name}: {method.meaning}; {len(namespaces)} of them"
-
-    def _sanitize(self, method: Method) -> None:
-        """Sanitize, and wait for its end; before it, for that of another."""
-        if self._state()[0] == _RUNNING:
-            self._wait()
-        action = f"--sanact={method.action}"
-        self._tool.order("sanitize", self._path, action)
-        status, text = self._wait()
-        if status not in _DONE:
-            raise unreadable(self._path, f"sanitize did not succeed: {text}")
 
     def _wait(self) -> tuple[str, str]:
         """Return the state of a sanitize once it is over.

@@ -110,18 +110,13 @@ def run(
         if ended and status >= 0 and (left := _left(before)):
             text = f"it left {left} processes running, which were killed"
             return Ending(None, text, output.end)
-        return _ending(status if ended else None, limit, output.end)
-
-
-def _ending(status: int | None, limit: float, output: bytes) -> Ending:
-    if status is None:
-        text = f"it did not end within {limit:g} seconds, and was killed"
-    elif status < 0:
-        number = -status
-        text = f"it was killed by {signal.Signals(number).name}"
-    else:
+        if not ended:
+            text = f"it did not end within {limit:g} seconds, and was killed"
+            return Ending(None, text, output.end)
         text = f"exit status {status}"
-    return Ending(status, text, output)
+        if status < 0:
+            text = f"it was killed by {signal.Signals(-status).name}"
+        return Ending(status, text, output.end)
 
 
 def _left(before: frozenset[int]) -> int:

@@ -27,7 +27,13 @@ def digest(root: HostRoot, write: Write, address: str) -> str | None:
     where = f"{pci.path(address)}/rom"
     if not root.exists(where):
         return None
-    if _shadowed(root, address):
+    try:
+        shadowed = root.read(f"{pci.path(address)}/boot_vga") != "0"
+    except Unreadable as error:
+        if not error.missing:
+            raise
+        shadowed = False
+    if shadowed:
         raise unreadable(
             where,
             "of the display that the host started with the kernel gives out "
@@ -52,13 +58,3 @@ def _content(root: HostRoot, where: str) -> bytes:
     if len(content) > LIMIT:
         raise unreadable(where, f"the ROM is longer than {LIMIT} bytes")
     return content
-
-
-def _shadowed(root: HostRoot, address: str) -> bool:
-    where = f"{pci.path(address)}/boot_vga"
-    try:
-        return root.read(where) != "0"
-    except Unreadable as error:
-        if error.missing:
-            return False
-        raise

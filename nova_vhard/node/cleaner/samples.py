@@ -31,28 +31,22 @@ class Samples:
             handle = os.open(path, flags)
             try:
                 self.size = os.lseek(handle, 0, os.SEEK_END)
-                self._before = self._take(handle, count)
+                last = self.size // _BLOCK - 1
+                if last < 0:
+                    raise unreadable(path, "holds not even one block")
+                more = {secrets.randbelow(last + 1) for _ in range(count - 2)}
+                self.marked = 0
+                self._before: dict[int, bytes] = {}
+                for offset in sorted(x * _BLOCK for x in {0, last, *more}):
+                    content = _read(handle, offset)
+                    if len(set(content)) == 1:
+                        content = self._mark(handle, offset)
+                        self.marked += 1
+                    self._before[offset] = content
             finally:
                 os.close(handle)
         except OSError as error:
             raise Unreadable(path, error) from error
-
-    def _take(self, handle: int, count: int) -> dict[int, bytes]:
-        """Return offset to content; what shows nothing is marked."""
-        last = self.size // _BLOCK - 1
-        if last < 0:
-            raise unreadable(self._path, "holds not even one block")
-        places = {0, last}
-        places |= {secrets.randbelow(last + 1) for _ in range(count - 2)}
-        self.marked = 0
-        result = {}
-        for place in sorted(places):
-            content = _read(handle, place * _BLOCK)
-            if len(set(content)) == 1:
-                content = self._mark(handle, place * _BLOCK)
-                self.marked += 1
-            result[place * _BLOCK] = content
-        return result
 
     def _mark(self, handle: int, offset: int) -> bytes:
         """Write random bytes; return them as they are read back.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cleaner: look at every device of the host once."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from nova_vhard.node.cleaner.enrolling import Refused
 from nova_vhard.node.cleaner.isolated import Isolation
 from nova_vhard.node.cleaner.journal import Journal, Record, State
 from nova_vhard.node.cleaner.rules import Rules
-from nova_vhard.node.cleaner.step import Job, Outcome, Step
+from nova_vhard.node.cleaner.step import Step
 from nova_vhard.placement import devices, request_traits
 from nova_vhard.placement.client import Placement, PlacementError, Provider
 from nova_vhard.placement.devices import Offered
@@ -90,7 +90,7 @@ class Cleaner:
             self.libvirt,
             self.journal,
             self._rules,
-            self._run,
+            lambda name, job: self.isolation.run(self._steps[name], job),
             Settings(
                 options.release_automatically,
                 options.attempts,
@@ -126,7 +126,17 @@ class Cleaner:
             if not kept and (not only or device.address in only):
                 self._attend(device, root, request, done)
         if not only:
-            self._publish(root, offered, done)
+            # A word about each device that is not to be had.
+            words = {
+                device.address: word
+                for device in offered
+                if (word := self._word(device.address, done))
+            }
+            try:
+                request_traits.tell(self._placement, root.uuid, words)
+            except PlacementError as error:
+                LOG.error("Nothing is told about devices: %s", error)
+                done.troubles[root.name] = str(error)
         return done
 
     def _attend(
@@ -138,7 +148,7 @@ class Cleaner:
     ) -> None:
         address = device.address
         try:
-            with lock.hold(self._options.run_dir, address):
+            with lock.hold(self._options.run_dir, address, self.root):
                 request = request or self._requested(device, root)
                 record = self._lifecycle.attend(device, request)
                 done.records[address] = record
@@ -162,7 +172,8 @@ class Cleaner:
         for device in devices.offered(self._placement, root)[0]:
             if device.address == address:
                 try:
-                    with lock.hold(self._options.run_dir, address):
+                    run_dir = self._options.run_dir
+                    with lock.hold(run_dir, address, self.root):
                         return self._enroll(device, by, force)
                 except (lock.Locked, Unreadable) as error:
                     raise Refused(str(error)) from error
@@ -216,21 +227,6 @@ class Cleaner:
         clean, release = traits.REQUESTED in names, traits.RELEASE in names
         return OperatorRequest(clean, release, force, generation)
 
-    def _publish(
-        self, root: Provider, offered: Iterable[Offered], done: Round
-    ) -> None:
-        """Write a word about each device that is not to be had."""
-        words = {
-            device.address: word
-            for device in offered
-            if (word := self._word(device.address, done))
-        }
-        try:
-            request_traits.tell(self._placement, root.uuid, words)
-        except PlacementError as error:
-            LOG.error("Nothing is told about devices: %s", error)
-            done.troubles[root.name] = str(error)
-
     def _word(self, address: str, done: Round) -> str:
         """Return the word about a device; nothing for one in order."""
         if address in done.refused:
@@ -254,6 +250,3 @@ class Cleaner:
             return rules_file.load(trusted.check(path), self._steps)
         except (rules_file.RulesError, trusted.Untrusted) as error:
             raise Waits("RULES", str(error)) from error
-
-    def _run(self, name: str, job: Job) -> Outcome:
-        return self.isolation.run(self._steps[name], job)

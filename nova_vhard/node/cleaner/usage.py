@@ -97,7 +97,8 @@ def _opened(root: HostRoot, address: str) -> list[str]:
     # have a file named vfio/9 open. A copy of a host has no device numbers.
     live = root.live
     wanted = {
-        _number(root, source) if live else path
+        # sysfs has the number as major:minor.
+        os.makedev(*map(int, root.read(source).split(":"))) if live else path
         for place in _places(root, address)
         for path, source in _files(root, place)
         if not live or root.exists(source)
@@ -133,11 +134,6 @@ def _files(root: HostRoot, place: str) -> Iterator[tuple[str, str]]:
     own = f"{place}/vfio-dev"
     for name in root.names(own, missing_ok=True):
         yield f"/dev/vfio/devices/{name}", f"{own}/{name}/dev"
-
-
-def _number(root: HostRoot, path: str) -> int:
-    """Return the number of a device, which sysfs has as ``major:minor``."""
-    return os.makedev(*map(int, root.read(path).split(":")))
 
 
 def _device(root: HostRoot, place: str) -> int | None:

@@ -2,20 +2,25 @@
 """The cleaner on the real Placement: cleaned, released, or kept for good."""
 
 import contextlib
+import copy
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import uuid
 
 import pytest
+from oslo_config import cfg
 
 from nova_vhard.catalogue import traits
+from nova_vhard.conf import cleaner as cleaner_conf
+from nova_vhard.host.root import HostRoot
 from nova_vhard.node.cleaner import baseline, lock
 from nova_vhard.node.cleaner.decide import OperatorRequest
 from nova_vhard.node.cleaner.enrolling import Refused
-from nova_vhard.node.cleaner.journal import State
+from nova_vhard.node.cleaner.journal import Journal, State
 from nova_vhard.node.cleaner.step import Outcome, Step
 from nova_vhard.placement.client import PlacementError
 from tests.functional.placement.conftest import Answer
@@ -412,11 +417,16 @@ def test_a_guest_without_an_allocation_comes_meanwhile(used):
     assert used.words() == {"VOID"}
 
 
-def test_a_write_in_the_last_moment(used):
+#: The end of the URL of a cleaner's claim, and a part of that of its release.
+CLAIM, RELEASE = "/inventories", "/inventories/"
+
+
+@pytest.mark.parametrize(("what", "steps"), [(CLAIM, 0), (RELEASE, 2)])
+def test_a_write_in_the_last_moment(used, what, steps):
     used.use()
 
     def write(method, url):
-        if method == "PUT" and "/inventories/" in url:
+        if method == "PUT" and what in url:
             used.cloud.faults.clear()
             used.inventory(reserved=0)
             used.use()
@@ -425,8 +435,40 @@ def test_a_write_in_the_last_moment(used):
     used.round()
     assert not used.candidates()
     assert used.words() == {"VOID"}
+    assert len(used.record.steps) == steps
     used.round()
     assert used.firmware.read_text() == "good"
+
+
+def test_of_two_cleaners_that_look_at_once_one_cleans(used, tmp_path):
+    """Each has a sysfs, a journal and a run_dir of its own."""
+    used.use()
+    other = copy.copy(used)
+    other.tree = tmp_path / "other"
+    shutil.copytree(used.tree, other.tree, symlinks=True)
+    shutil.copytree(used.base / "state", other.tree / "state")
+    other.journal = Journal(str(other.tree / "state/devices"))
+    other.conf = cfg.ConfigOpts()
+    other.conf([], project="test")
+    cleaner_conf.register(other.conf)
+    other.set(
+        root=str(other.tree),
+        state_path=str(other.tree / "state"),
+        run_dir=str(other.tree / "run"),
+        rules_file=str(used.base / "cleaning.yaml"),
+    )
+
+    def look(method, url):
+        if method == "PUT" and url.endswith(CLAIM):
+            used.cloud.faults.clear()
+            assert other.round()
+
+    used.cloud.faults.append(look)
+    used.round()
+    assert other.record.state is State.RELEASED
+    assert other.firmware.read_text() == "good"
+    assert used.record.word == "VOID"
+    assert used.firmware.read_text() == "evil"
 
 
 def test_the_device_vanishes(used):
@@ -609,6 +651,96 @@ def test_cleaned_again_after_a_release_that_did_not_work(used):
     assert used.firmware.read_text() == "good"
     assert used.candidates()
     assert used.record.steps
+
+
+HOLD = """
+import sys
+from nova_vhard.host.root import HostRoot
+from nova_vhard.node.cleaner import lock
+with lock.hold(sys.argv[1], sys.argv[2], HostRoot(sys.argv[3])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+#: Another mount namespace, with a run_dir and a /sys of its own.
+NAMESPACE = """
+mkdir -p "$1" && mount -t tmpfs run "$1" && mount -t sysfs sys /sys
+shift && exec "$@"
+"""
+
+
+@contextlib.contextmanager
+def held(run_dir, address, root):
+    """Have a cleaner in another mount namespace hold a device's locks."""
+    inside = ["sh", "-ec", NAMESPACE, "sh", run_dir]
+    program = [sys.executable, "-c", HOLD, run_dir, address, root]
+    with subprocess.Popen(
+        ["unshare", "--mount", *inside, *program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield
+        process.stdin.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
+@pytest.mark.parametrize("place", ["run", "another/run"])
+def test_another_cleaner_in_another_mount_namespace(used, place):
+    """Where the run_dir is the same, it is another one in there, too."""
+    used.use()
+    with held(used.base / place, NVME, used.tree):
+        assert not used.round()
+    assert not used.candidates()
+    assert used.firmware.read_text() == "evil"
+    used.round()
+    assert used.candidates()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
+def test_the_lock_is_on_a_file_of_the_kernels(tmp_path):
+    """Which no user but root can open."""
+    devices = sorted(os.listdir("/sys/bus/pci/devices"))
+    if not devices:
+        pytest.skip("no PCI device")
+    mine = str(tmp_path / "mine"), devices[0], HostRoot()
+    with (
+        held(tmp_path / "another", devices[0], "/"),
+        pytest.raises(lock.Locked, match="/rescan"),
+        lock.hold(*mine),
+    ):
+        pass
+    with lock.hold(*mine):
+        mode = os.fstat(max(lock.descriptors())).st_mode
+        assert stat.S_IMODE(mode) & 0o077 == 0
+
+
+OWN_SYSFS = "mount -t sysfs own /sys && exec $0 -m nova_vhard.cmd.cleaner $@"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
+@pytest.mark.parametrize(
+    ("network", "command", "starts"),
+    [
+        (["--net"], ["run"], False),
+        (["--net"], ["once"], False),
+        (["--net"], ["clean", NVME], False),
+        ([], ["once"], True),
+    ],
+)
+def test_a_cleaner_with_a_sysfs_of_its_own_does_not_start(
+    tmp_path, network, command, starts
+):
+    """As in a pod without the host's network; without Placement here."""
+    conf = tmp_path / "cleaner.conf"
+    conf.write_text("[placement]\nauth_type = none\n")
+    inside = ["unshare", "--mount", *network, "sh", "-ec", OWN_SYSFS]
+    ran = subprocess.run(
+        [*inside, sys.executable, "--config-file", conf, *command],
+        capture_output=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert (b"/sys is not the host's" in ran.stderr) is not starts
 
 
 def test_another_process_is_at_it(used):

@@ -103,10 +103,12 @@ class Cloud:
     def _inventory(self, data):
         if data["resource_provider_generation"] != self.generation:
             return Answer(409)
-        self.reserve(data["reserved"])
+        inventories = data.get("inventories", {CLASS: data})
+        self.reserve(inventories[CLASS]["reserved"])
         if self.offered:
             self.on_offer()
-        return Answer(200, data)
+        generation = {"resource_provider_generation": self.generation}
+        return Answer(200, data | generation)
 
     def _traits(self, data):
         if data is not None:

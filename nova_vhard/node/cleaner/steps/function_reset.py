@@ -3,8 +3,8 @@
 
 from nova_vhard.host import pci
 from nova_vhard.host.iommu import DEVICES
-from nova_vhard.host.pci import SHARED_RESETS, PciDevice
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.pci import SHARED_RESETS
+from nova_vhard.host.root import Unreadable
 from nova_vhard.node.cleaner import config
 from nova_vhard.node.cleaner.step import (
     Job,
@@ -49,63 +49,48 @@ class FunctionReset(Step):
 
     def run(self, job: Job) -> Outcome:
         """Reset, and look whether the device is as it has to be."""
-        offered = _methods(job.root, job.device)
+        try:
+            offered = pci.reset_methods(job.root, job.device.address)
+        except Unreadable as error:
+            # Told apart from a device that is gone.
+            if not (error.missing and job.root.exists(job.device.path)):
+                raise
+            offered = []
         known = f"reset_method: {' '.join(offered) or 'none'}"
         wanted = job.settings.get("methods", offered)
         method = next((item for item in wanted if item in offered), None)
         if method is None:
-            return Outcome(False, _without(offered, wanted), (known,))
+            said = "the kernel knows no way to reset this device"
+            if offered:
+                said = f"the kernel cannot reset it by {' or '.join(wanted)}"
+            return Outcome(False, said, (known,))
         meaning = METHODS.get(method, "of unknown worth")
         evidence = [known, f"{method}: {meaning}"]
         if method in SHARED_RESETS:
-            evidence.append(_company(job.root, job.device))
+            shared = [
+                name
+                for name in job.root.names(DEVICES)
+                if name != job.device.address
+                and name.startswith(f"{job.device.bus}:")
+            ]
+            evidence.append(
+                f"on its bus besides: {' '.join(shared) or 'nothing'}"
+            )
         before = config.command(config.read(job.root, job.device.address))
-        _reset(job, method, offered)
+        # The kernel is left the choice that it had.
+        choice = f"{job.device.path}/reset_method"
+        narrow = offered != [method]
+        if narrow:
+            job.write(choice, method)
+        try:
+            job.write(f"{job.device.path}/reset", "1")
+        finally:
+            if narrow:
+                job.write(choice, " ".join(offered))
         wrong = _verify(job, offered, before, evidence)
         if wrong:
             return Outcome(False, wrong, tuple(evidence))
         return Outcome(True, f"reset by {method}", tuple(evidence))
-
-
-def _methods(root: HostRoot, device: PciDevice) -> list[str]:
-    try:
-        return pci.reset_methods(root, device.address)
-    except Unreadable as error:
-        # Told apart from a device that is gone.
-        if error.missing and root.exists(device.path):
-            return []
-        raise
-
-
-def _without(offered: list[str], wanted: list[str]) -> str:
-    if not offered:
-        return "the kernel knows no way to reset this device"
-    return f"the kernel cannot reset it by {' or '.join(wanted)}"
-
-
-def _company(root: HostRoot, device: PciDevice) -> str:
-    shared = [
-        name
-        for name in root.names(DEVICES)
-        if name != device.address and name.startswith(f"{device.bus}:")
-    ]
-    return f"on its bus besides: {' '.join(shared) or 'nothing'}"
-
-
-def _reset(job: Job, method: str, offered: list[str]) -> None:
-    """Reset by one way, and leave the kernel the choice that it had.
-
-    :raises Unreadable: if any of that is refused
-    """
-    choice = f"{job.device.path}/reset_method"
-    narrow = offered != [method]
-    if narrow:
-        job.write(choice, method)
-    try:
-        job.write(f"{job.device.path}/reset", "1")
-    finally:
-        if narrow:
-            job.write(choice, " ".join(offered))
 
 
 def _verify(
