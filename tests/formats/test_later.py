@@ -80,8 +80,8 @@ def test_a_report_with_an_answer_that_is_not_known(later):
 
 def test_answers_of_checks_that_are_not_known():
     """In Placement: of one more check, and of one more kind."""
-    assert results.decode(["CUSTOM_VHSTATUS_96_XXXF"]) == {}
-    assert results.decode(["CUSTOM_VHSTATUS_00_XQXX"]) == {"iommu": "UNKNOWN"}
+    assert results.decode(["CUSTOM_VHSTATUS_99_F"]) == {}
+    assert results.decode(["CUSTOM_VHSTATUS_01_Q"]) == {}
 
 
 @pytest.mark.parametrize("name", ["CUSTOM_VHATT2_", "CUSTOM_VHATT_V2_"])
