@@ -23,9 +23,6 @@ LOG = get_logger(__name__)
 
 _COMPUTE = "COMPUTE_NODE"
 
-#: Marks in a request: each is up to 255 characters of a URL.
-_MOST_NAMES = 20
-
 #: Names of somebody else's making that a round deals with.
 _MOST_VOID = 1000
 
@@ -219,15 +216,19 @@ class Writer:
     def _free(self, names: Collection[str], outcome: Outcome) -> None:
         """Take marks from the providers that have them."""
         listed = sorted(names)[:_MOST_VOID]
-        for at in range(0, len(listed), _MOST_NAMES):
-            part = listed[at : at + _MOST_NAMES]
+        try:
+            holders = self._placement.providers((), listed) if listed else []
+        except PlacementError as error:
+            outcome.failed.append(f"marks stay on their hosts: {error}")
+            return
+        for holder in holders:
+            outcome.holders.add(holder.name)
             try:
-                for holder in self._placement.providers((), part):
-                    outcome.holders.add(holder.name)
-                    self._placement.update(
-                        holder.uuid, lambda ours: (), traits.MARK
-                    )
+                self._placement.update(
+                    holder.uuid, lambda ours: (), traits.MARK
+                )
             except PlacementError as error:
+                # A host that writes all the time keeps its own mark alone.
                 outcome.failed.append(f"a mark stays on its host: {error}")
 
     def _delete(self, names: Iterable[str], outcome: Outcome) -> None:

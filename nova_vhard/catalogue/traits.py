@@ -74,7 +74,16 @@ def fresh(time: datetime.datetime, max_age: int) -> list[str]:
 
     :param max_age: whole hours, at least 1
     """
-    return [of_hour(time - _HOUR * back) for back in range(-1, max_age)]
+    return hours(time, 1 - max_age, 2)
+
+
+def hours(time: datetime.datetime, first: int, end: int) -> list[str]:
+    """Return the freshness traits of consecutive hours.
+
+    :param first: hours from the time's own hour; negative for the past
+    :param end: the hour after the last one, counted in the same way
+    """
+    return [of_hour(time + _HOUR * step) for step in range(first, end)]
 
 
 def of_device(address: str, word: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.catalogue.profiles import PROFILES, Profile
-from nova_vhard.catalogue.results import PREFIX as RESULTS
+from nova_vhard.catalogue.results import TRAITS as RESULTS
 from nova_vhard.catalogue.results import UNKNOWN, decode
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.marks import named
@@ -22,8 +22,8 @@ FRESH, STALE, SILENT = "fresh", "stale", "silent"
 
 _COMPUTE = "COMPUTE_NODE"
 _PASS = "PASS"  # noqa: S105 - no password
-#: Of traits that tell results apart: each is a request.
-_MOST_NAMES = 1000
+#: Hours for which a host with no trait but an old mark is stale, not silent.
+_HOURS = 48
 
 
 @dataclass(frozen=True)
@@ -88,44 +88,44 @@ def fleet(
 ) -> list[HostPosture]:
     """Return every compute node, sorted by name.
 
-    Requests: four, two for attestation, and one for each check that any host
-    has passed: their number does not grow with the fleet.
+    Requests: about five, two for attestation, and one for each check whose
+    name exists. Their number does not grow with the fleet.
 
     :param now: aware time
     :param max_age: whole hours; an older report is stale
     :param results: whether to ask what hosts say of checks that have not
-        passed: one request more, and one for each different answer
+        passed: one request more for each answer whose name exists
     :raises PlacementError: without an answer that makes sense
     """
-    having = placement.traits()
-    known = having - {traits.ATTESTED}
-    hosts = {
-        provider.uuid: provider.name
-        for provider in placement.providers({_COMPUTE})
-    }
+    hours = traits.hours(now, -_HOURS, 2)
+    wanted = {traits.ATTESTED, *hours, *map(traits.of_check, CHECKS)}
+    known = placement.known(wanted.union(RESULTS if results else ()))
+    hosts = placement.providers({_COMPUTE})
     reported = _with_any(placement, known, traits.fresh(now, max_age))
-    ever = _with_any(placement, known, known)
     passed = {
         name: _with_any(placement, known, [traits.of_check(name)])
         for name in CHECKS
     }
-    others = _results(placement) if results else {}
-    attested = _with_any(placement, having, [traits.ATTESTED])
-    marks = placement.marks() if traits.ATTESTED in having else frozenset()
+    ever = _with_any(placement, known, hours).union(*passed.values())
+    others: dict[str, set[str]] = {}
+    for name in known.intersection(RESULTS):
+        for host in placement.providers({name}):
+            others.setdefault(host.uuid, set()).add(name)
+    attested = _with_any(placement, known, [traits.ATTESTED])
+    marks = placement.marks() if traits.ATTESTED in known else frozenset()
     attested &= named(marks, now)
     undemanded = named(marks, UNDEMANDED)
-    result = (
+    return [
         HostPosture(
-            name,
-            _status(key in reported, key in ever),
-            frozenset(check for check in CHECKS if key in passed[check]),
-            others=decode(others.get(key, ())),
-            attested=key in attested,
-            undemanded=key in undemanded,
+            host.name,
+            _status(host.uuid in reported, host.uuid in ever),
+            frozenset(check for check in CHECKS if host.uuid in passed[check]),
+            others=decode(others.get(host.uuid, ())),
+            attested=host.uuid in attested,
+            undemanded=host.uuid in undemanded,
         )
-        for key, name in hosts.items()
-    )
-    return sorted(result, key=lambda item: item.name)
+        for host in sorted(hosts, key=lambda item: item.name)
+    ]
 
 
 def one_host(
@@ -152,20 +152,6 @@ def one_host(
         decode(has),
         attested,
     )
-
-
-def _results(placement: Placement) -> dict[str, set[str]]:
-    """Return what hosts say of checks that have not passed.
-
-    Answers beyond a number of names are left out, which is UNKNOWN.
-
-    :returns: uuid of a provider to names of traits
-    """
-    result: dict[str, set[str]] = {}
-    for name in sorted(placement.traits(RESULTS))[:_MOST_NAMES]:
-        for provider in placement.providers({name}):
-            result.setdefault(provider.uuid, set()).add(name)
-    return result
 
 
 def is_uuid(name: str) -> bool:

@@ -192,29 +192,31 @@ class Posture:
         )
 
     def _ask(self, question: Question, refresh: Refresh) -> frozenset[str]:
-        """Ask Placement: one GET for names, one for hosts.
+        """Ask Placement which of the names exist, then for the hosts.
 
-        One more for the names of marks where hosts must be attested.
+        One GET each. Where hosts must be attested, one more for the marks.
         """
         if not all(map(checks.is_name, question.checks)):
             # A flavor's word. The case is lost in a trait's name, and ATTESTED
             # would be a claim like any other, without a mark.
             return frozenset()
         placement = self._connected()
-        known = placement.traits()
         required = {traits.of_check(name) for name in question.checks}
-        hours = traits.fresh(self._clock.now(), question.max_age)
-        reported = known.intersection(hours)
         if question.attested:
             required.add(traits.ATTESTED)
-        if not required <= known or not (reported or _no_claim(question)):
+        # Without a check, nothing is asked that a host says of itself.
+        claims = question.checks or not question.attested
+        hours = (
+            traits.fresh(self._clock.now(), question.max_age) if claims else []
+        )
+        known = placement.known(required.union(hours))
+        reported = known.intersection(hours)
+        if not required <= known or (hours and not reported):
             # No host can have a trait whose name does not exist.
             return frozenset()
         attested = self._attested(placement) if question.attested else None
         if self._clock.monotonic() >= refresh.deadline:
             raise PlacementError("the time for all requests is over")
-        if _no_claim(question):
-            reported = frozenset()
         result = placement.providers(required, reported)
         hosts = frozenset(item.uuid for item in result)
         return hosts if attested is None else hosts & attested
@@ -243,8 +245,3 @@ class Posture:
                 text = f"no connection: {type(error).__name__}: {error}"
                 raise PlacementError(text) from error
         return self._placement
-
-
-def _no_claim(question: Question) -> bool:
-    """Return whether nothing is asked that a host says of itself."""
-    return question.attested and not question.checks

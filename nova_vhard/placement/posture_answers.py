@@ -74,10 +74,6 @@ class Answers(Generic[Key]):
         self._running: set[Refresh] = set()
         self._begun = 0
 
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._answers)
-
     def of(self, key: Key, now: float) -> Answer:
         """Return the answer to a question, which may be none yet."""
         answer = self._answers.get(key)

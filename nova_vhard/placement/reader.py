@@ -8,14 +8,19 @@ alternatives (``required=A&required=in:B,C``).
 
 import contextlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from nova_vhard.catalogue import traits as names
+from nova_vhard.catalogue import traits
 
 VERSION = "1.39"
 PROVIDERS = "/resource_providers"
+
+#: Bytes of names in one URL. Servers answer 414 to a longer one: uwsgi by
+#: default above 4,096 bytes, with all headers, the token among them.
+_PART = 2500
 
 _UUID = re.compile("[0-9A-Za-z-]{1,64}")
 #: What a body of another shape leads to: numbers without end and lists nested
@@ -125,13 +130,16 @@ class PlacementReader:
             raise PlacementError(f"no {key} in the answer to {url}")
         return entries
 
-    def traits(self, prefix: str = names.PREFIX) -> frozenset[str]:
-        """Return the names of ours that exist.
+    def known(self, names: Iterable[str]) -> frozenset[str]:
+        """Return those of some names of traits that exist.
 
-        :param prefix: that they begin with
+        Placement is never asked for names by a prefix of ours: any host may
+        have made names with it, without number.
+
         :raises PlacementError: without an answer that makes sense
         """
-        return self._names(prefix)
+        answers = (self._names(f"in:{part}") for part in _parts(names))
+        return frozenset().union(*answers)
 
     def marks(self, held: bool = False) -> frozenset[str]:
         """Return the names of the attestor's marks that count: the free ones.
@@ -142,12 +150,11 @@ class PlacementReader:
         :param held: return those that lie on providers, in their stead
         :raises PlacementError: without an answer that makes sense
         """
-        which = "true" if held else "false"
-        return self._names(names.MARK, f"&associated={which}")
+        query = f"startswith:{traits.MARK}&associated={str(held).lower()}"
+        return self._names(query, traits.MARK)
 
-    def _names(self, prefix: str, more: str = "") -> frozenset[str]:
-        url = f"/traits?name=startswith:{prefix}{more}"
-        entries = self.entries(url, "traits")
+    def _names(self, query: str, prefix: str = "") -> frozenset[str]:
+        entries = self.entries(f"/traits?name={query}", "traits")
         with shape("a list of traits"):
             # Placement's underscore stands for any character.
             return frozenset(
@@ -159,23 +166,33 @@ class PlacementReader:
     ) -> list[Provider]:
         """Return the providers that have all of some traits.
 
-        One request. Every name must exist, else Placement answers 400.
+        Every name must exist, else Placement answers 400.
 
-        :param required: traits that a provider must have, all of them
-        :param any_of: traits of which it must have one; none for no demand
+        :param required: traits that a provider must have, all of them: a few
+        :param any_of: traits of which it must have one; none for no demand.
+            As many as you like: they are asked for in parts
         :raises PlacementError: without an answer that makes sense
         """
-        wanted = []
-        if required:
-            wanted.append("required=" + ",".join(sorted(required)))
-        if any_of:
-            wanted.append("required=in:" + ",".join(sorted(any_of)))
-        return self._providers("&".join(wanted))
+        all_of = "required=" + ",".join(sorted(required)) if required else ""
+        one_of = [f"required=in:{part}" for part in _parts(any_of)]
+        found = [
+            provider
+            for query in one_of or [""]
+            for provider in self._providers(f"{all_of}&{query}".strip("&"))
+        ]
+        return list(dict.fromkeys(found))
 
     def _providers(self, query: str) -> list[Provider]:
         entries = self.entries(f"{PROVIDERS}?{query}", "resource_providers")
         with shape("a list of providers"):
             return [provider_of(entry) for entry in entries]
+
+
+def _parts(names: Iterable[str]) -> list[str]:
+    """Return names, joined by commas, in parts that fit into a URL each."""
+    # A name has no space and no hyphen.
+    lines = textwrap.wrap(" ".join(sorted(names)), _PART)
+    return [line.replace(" ", ",") for line in lines]
 
 
 @contextlib.contextmanager

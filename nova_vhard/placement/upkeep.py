@@ -4,7 +4,8 @@
 import datetime
 from dataclasses import dataclass
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import results, traits
+from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.common.log import get_logger
 from nova_vhard.placement.client import (
     HOST,
@@ -20,8 +21,10 @@ LOG = get_logger(__name__)
 #: says of devices and is asked for them.
 EVERY = (*HOST, traits.DEVICE)
 
-# Names in a request: each is up to 255 characters of a URL.
-_MOST_NAMES = 64
+_COMPUTE = "COMPUTE_NODE"
+
+#: Hours back and ahead, of which the freshness names are asked for.
+_PAST, _FUTURE = 60 * 24, 15 * 24
 
 #: Freshness names older than this are deleted.
 KEPT = datetime.timedelta(days=2)
@@ -52,7 +55,7 @@ def sweep(
     :param max_report_age: whole hours; not smaller than the policy's
     :raises PlacementError: if it could not even be begun
     """
-    known = placement.traits() - {traits.ATTESTED}
+    known = placement.known(_every(now))
     marks = frozenset(traits.fresh(now, max_report_age))
     silent: list[str] = []
     failed: list[str] = []
@@ -126,9 +129,8 @@ def attested_hosts(placement: Placement) -> list[Provider]:
 
     :raises PlacementError: without an answer that makes sense
     """
-    if traits.ATTESTED not in placement.traits(traits.ATTESTED):
-        return []
-    return placement.providers({traits.ATTESTED})
+    known = placement.known({traits.ATTESTED})
+    return placement.providers(known) if known else []
 
 
 def _delete(
@@ -163,17 +165,16 @@ def withdraw(
     return placement.update(provider, lambda ours: (), prefixes).removed
 
 
-def having(placement: Placement) -> list[Provider]:
-    """Return the hosts that have any trait of ours, sorted by name.
+def hosts(placement: Placement, now: datetime.datetime) -> list[Provider]:
+    """Return every compute node, and what else may have a trait of ours.
 
+    :param now: aware time
+    :returns: sorted by name
     :raises PlacementError: without an answer that makes sense
     """
-    names = sorted(name for own in EVERY for name in placement.traits(own))
-    hosts: set[Provider] = set()
-    for first in range(0, len(names), _MOST_NAMES):
-        some = names[first : first + _MOST_NAMES]
-        hosts.update(placement.providers((), some))
-    return sorted(hosts, key=lambda item: item.name)
+    known = placement.known({_COMPUTE, traits.ATTESTED, *_every(now)})
+    found = placement.providers((), known)
+    return sorted(found, key=lambda item: item.name)
 
 
 def unattest(placement: Placement, provider: str) -> frozenset[str]:
@@ -189,12 +190,26 @@ def unattest(placement: Placement, provider: str) -> frozenset[str]:
     return lost.removed
 
 
-def forget(placement: Placement) -> tuple[str, ...]:
-    """Delete all names of ours, after the last host was withdrawn.
+def forget(
+    placement: Placement, now: datetime.datetime, lost: frozenset[str]
+) -> tuple[str, ...]:
+    """Delete the names of ours, after the last host was withdrawn.
 
+    :param now: aware time
+    :param lost: what the hosts have lost; names that nobody can know, such as
+        those of devices, are among them
     :returns: those that stay, because a host still has them
     :raises PlacementError: if it could not be done
     """
-    owned = (*EVERY, traits.MARK)
-    names = sorted(name for own in owned for name in placement.traits(own))
+    known = placement.known({traits.ATTESTED, *_every(now)})
+    names = sorted(known | lost | placement.marks())
     return tuple(name for name in names if not placement.delete_trait(name))
+
+
+def _every(now: datetime.datetime) -> frozenset[str]:
+    """Return every name that reporters may have written in the last weeks.
+
+    Those of the checks that are known here. There are some two thousand.
+    """
+    hours = traits.hours(now, -_PAST, _FUTURE)
+    return frozenset(map(traits.of_check, CHECKS)).union(hours, results.TRAITS)

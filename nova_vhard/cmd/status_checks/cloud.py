@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
 
+from nova_vhard.catalogue.traits import ATTESTED
 from nova_vhard.cmd.status_checks.answers import (
     NotHere,
     fail,
@@ -58,7 +59,7 @@ def _try(name: str, conf: cfg.ConfigOpts) -> Result | None:
     try:
         if not (conf.placement.auth_type or conf.placement.auth_section):
             return fail(f"There is no auth_type in {where}: set the login.")
-        connect(conf).traits()
+        connect(conf).known({ATTESTED})
     except PlacementError as error:
         if error.status in _NO_ROLE:
             fix = f"give the user of {where} the role service"

@@ -2,6 +2,7 @@
 """openstack vhard host withdraw: a host that leaves, its traits and logins."""
 
 import argparse
+import datetime
 from collections.abc import Iterable, Iterator
 
 from osc_lib import exceptions
@@ -9,17 +10,11 @@ from osc_lib import exceptions
 from nova_vhard.common.text import clean
 from nova_vhard.osc import output, paging
 from nova_vhard.osc.host.accounts import Accounts, NotOurs
+from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import (
     Placement,
     PlacementError,
     Provider,
-)
-from nova_vhard.placement.upkeep import (
-    EVERY,
-    forget,
-    having,
-    unattest,
-    withdraw,
 )
 
 
@@ -47,7 +42,7 @@ class WithdrawHosts(output.Command):
         parser.add_argument(
             "--all",
             action="store_true",
-            help="Every host that has any of our traits, or a user of ours.",
+            help="Every compute node, and every host that has a user of ours.",
         )
         parser.add_argument(
             "--keep-credentials",
@@ -95,22 +90,24 @@ class WithdrawHosts(output.Command):
                 if not known:
                     failed.append(f"{clean(name)}: {error}")
                 continue
-            failed += self._withdraw(placement, host)
+            self._withdraw(placement, host, failed)
         return failed
 
     def _all(
         self, placement: Placement, accounts: Accounts | None, sure: bool
     ) -> list[str]:
-        hosts = having(placement)
-        if not sure and not _confirmed(len(hosts)):
+        now = datetime.datetime.now(datetime.UTC)
+        every = upkeep.hosts(placement, now)
+        if not sure and not _confirmed(len(every)):
             raise exceptions.CommandError("nothing was withdrawn")
         failed: list[str] = []
         if accounts is not None:
             for name in _enrolled(accounts, failed):
                 self._revoke(accounts, name, failed)
-        for host in hosts:
-            failed += self._withdraw(placement, host)
-        return [*failed, *forget(placement)]
+        lost = frozenset[str]().union(
+            *(self._withdraw(placement, host, failed) for host in every)
+        )
+        return [*failed, *upkeep.forget(placement, now, lost)]
 
     def _revoke(
         self, accounts: Accounts, name: str, failed: list[str]
@@ -134,16 +131,22 @@ class WithdrawHosts(output.Command):
             )
         return user is not None
 
-    def _withdraw(self, placement: Placement, host: Provider) -> list[str]:
-        """Withdraw a host; return what went wrong, at most one thing."""
+    def _withdraw(
+        self, placement: Placement, host: Provider, failed: list[str]
+    ) -> frozenset[str]:
+        """Withdraw a host; return what it lost.
+
+        :param failed: gets what went wrong
+        """
         try:
-            lost = withdraw(placement, host.uuid, EVERY)
-            lost |= unattest(placement, host.uuid)
+            lost = upkeep.withdraw(placement, host.uuid, upkeep.EVERY)
+            lost |= upkeep.unattest(placement, host.uuid)
         except PlacementError as error:
-            return [f"{clean(host.name)}: {error}"]
+            failed.append(f"{clean(host.name)}: {error}")
+            return frozenset()
         text = ", ".join(sorted(lost)) or "nothing"
         self.answer(f"{clean(host.name)} lost {text}")
-        return []
+        return lost
 
 
 def _enrolled(accounts: Accounts, failed: list[str]) -> Iterator[str]:

@@ -120,7 +120,8 @@ def test_asked_for_again(used):
     used.round()
     assert used.candidates()
     assert used.words() == set()
-    assert not used.cloud.placement.traits(traits.DEVICE)
+    prefix = f"startswith:{traits.DEVICE}"
+    assert not used.cloud.placement._names(prefix)
 
 
 def test_other_rules_are_another_chance(used):

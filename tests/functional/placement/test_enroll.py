@@ -152,7 +152,7 @@ def test_rules_hold_a_reporter_to_its_own_host(cloud, enroll, keystone):
     held_to(cloud, rules(keystone, "compute1"))
     placement = cloud.placement
     assert placement.provider(name="compute1").uuid == own
-    placement.traits()
+    placement.known({IOMMU})
     assert placement.update(own, lambda ours: {IOMMU})
     with pytest.raises(PlacementError, match="401"):
         placement.update(other, lambda ours: {IOMMU})

@@ -19,9 +19,31 @@ HOUR = "CUSTOM_VHARD_REPORTED_2026061512"
 FOREIGN = {SAMPLE, "CUSTOM_OF_SOMEBODY_ELSE", "COMPUTE_NODE"}
 
 
-def test_only_ours_are_listed(cloud):
+def test_which_names_exist(cloud):
+    """Asked in parts: each URL is a request that every server takes."""
     cloud.host("a", {IOMMU, "CUSTOM_VHARDLY", SAMPLE})
-    assert cloud.placement.traits() == {IOMMU}
+    many = {f"CUSTOM_VHARD_{number:0240}" for number in range(25)}
+    cloud.requests.clear()
+    assert cloud.placement.known({*many, IOMMU, ASLR, SAMPLE}) == {
+        IOMMU,
+        SAMPLE,
+    }
+    sizes = [len(url) for _, url in cloud.requests]
+    assert len(sizes) == 3
+    assert max(sizes) < 2600
+    assert cloud.placement.known(()) == frozenset()
+
+
+def test_the_providers_of_many_names_are_those_of_each_part(cloud):
+    many = [f"CUSTOM_VHARD_{number:0240}" for number in range(25)]
+    both = cloud.host("both", {IOMMU, *many})
+    last = cloud.host("last", {IOMMU, many[-1]})
+    cloud.host("other", {many[0]})
+    cloud.requests.clear()
+    found = cloud.placement.providers({IOMMU}, many)
+    assert {each.uuid for each in found} == {both, last}
+    assert len(found) == 2
+    assert max(len(url) for _, url in cloud.requests) < 2700
 
 
 def test_providers_with_all_of_some_and_any_of_others(cloud):
@@ -163,7 +185,7 @@ def test_no_answer_or_garbage_is_one_kind_of_error(cloud, fault):
     cloud.faults.append(fault)
     placement = cloud.placement
     for call in (
-        placement.traits,
+        lambda: placement.known({IOMMU}),
         lambda: placement.providers({IOMMU}),
         lambda: placement.provider(name="a"),
         lambda: placement.update(provider, lambda ours: {IOMMU}),

@@ -62,7 +62,7 @@ def test_a_provider_that_is_none(entry, tmp_path, caplog):
 def test_a_trait_that_is_none(name):
     placement = Placement(Odd(traits=[TRAIT, name]))
     with pytest.raises(PlacementError, match="not a list of traits"):
-        placement.traits()
+        placement.known({TRAIT})
     with pytest.raises(PlacementError, match="not a list of traits"):
         placement.traits_of(HOST)
 

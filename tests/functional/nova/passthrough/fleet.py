@@ -21,7 +21,7 @@ from tests.functional.nova.passthrough import reports
 
 CONF = nova.conf.CONF
 GET = "nova.scheduler.client.report.SchedulerReportClient.get"
-POSTURE = ("/traits?name=startswith", "/resource_providers?required=")
+POSTURE = ("/traits?name=", "/resource_providers?required=")
 START = datetime.datetime(2026, 6, 15, 12, 30, tzinfo=datetime.UTC)
 NOVAS_PREFIX = "No valid host was found. "
 

@@ -117,8 +117,8 @@ class TestHours(base.FakeHosts):
 
     def names(self):
         """Return the freshness names that exist."""
-        result = Placement(self.reporter).traits()
-        return {each for each in result if each.startswith(traits.REPORTED)}
+        query = f"startswith:{traits.REPORTED}"
+        return Placement(self.reporter)._names(query)
 
     def test_no_name_of_any_hour(self):
         # given a check that exists, and no report at all
