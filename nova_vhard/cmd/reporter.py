@@ -57,7 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="Report again and again.")
     run.add_argument("--once", action="store_true", help="Report once, end.")
     sweep = commands.add_parser(
-        "sweep", help="Take our traits from hosts that have fallen silent."
+        "sweep",
+        help="Take our traits from hosts that have fallen silent, and make "
+        "the names that reports need in the next two weeks. Without a sweep, "
+        "hosts that may not make names fall silent after that time.",
     )
     sweep.add_argument(
         "--max-report-age",
@@ -210,6 +213,7 @@ def _sweep(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
         f"hosts that lost our traits: {', '.join(done.silent) or 'none'}"
     )
     terminal.say(f"freshness names deleted: {len(done.deleted)}")
+    terminal.say(f"names made: {len(done.made)}")
     if done.unmarked:
         terminal.say(f"not attested any longer: {', '.join(done.unmarked)}")
     if done.failed:

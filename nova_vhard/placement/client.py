@@ -40,6 +40,9 @@ HOST = (names.PREFIX, results.PREFIX)
 #: Tries of a write that somebody else got in between.
 ATTEMPTS = 10
 
+#: Of an answer to a question by prefix: some 15,000 of the longest names.
+_MOST_BYTES = 4 * 1024 * 1024
+
 _BAD_REQUEST = 400
 
 
@@ -207,6 +210,22 @@ class Placement(PlacementReader):
         except Conflict:
             return False
         return True
+
+    def hours(self) -> frozenset[str]:
+        """Return every name that begins as those of hours do.
+
+        For the sweep alone. Any host may have made such names, without number
+        and of any length, so only an answer of a bounded size is read.
+
+        :raises PlacementError: without an answer that makes sense
+        """
+        url = f"/traits?name=startswith:{names.REPORTED}"
+        response = self.request("get", url)
+        size = len(response.content)
+        if size > _MOST_BYTES:
+            raise PlacementError(f"the answer to {url} has {size} bytes")
+        with shape("a list of traits"):
+            return frozenset(map(_text, response.json()["traits"]))
 
     def tree(self, root: str, required: str) -> list[Provider]:
         """Return the providers below a root that have a trait.

@@ -67,7 +67,12 @@ def connect(
     try:
         auth = loading.load_auth_from_conf_options(conf, GROUP)
         if auth is None:
-            raise exceptions.MissingAuthPlugin(_no_login(section))
+            raise exceptions.MissingAuthPlugin(
+                "no login to Placement: it has no auth_type; set auth_type, "
+                f"auth_url and a credential in group {section}, as the sample "
+                "of the file shows, or name the file that has them with "
+                "--config-file"
+            )
         session = loading.load_session_from_conf_options(
             conf, GROUP, auth=auth
         )
@@ -76,19 +81,7 @@ def connect(
         )
     except Exception as error:
         # keystoneauth's own errors have no common class.
-        place = f"[{section}] of {_files(conf)}"
+        read = ", ".join(conf.config_file or ()) or "no file (none was read)"
+        place = f"[{section}] of {read}"
         raise PlacementError(f"{place}: {clean(error, 300)}") from error
     return Placement(AdapterClient(adapter, alive))
-
-
-def _files(conf: cfg.ConfigOpts) -> str:
-    """Return the configuration files that were read, for a person."""
-    return ", ".join(conf.config_file or ()) or "no file (none was read)"
-
-
-def _no_login(section: str) -> str:
-    return (
-        "no login to Placement: it has no auth_type; set auth_type, auth_url "
-        f"and a credential in group {section}, as the sample of the file "
-        "shows, or name the file that has them with --config-file"
-    )

@@ -2,7 +2,8 @@
 """Upkeep of everybody's traits: sweep for the cloud, withdraw for a host."""
 
 import datetime
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from nova_vhard.catalogue import results, traits
 from nova_vhard.catalogue.checks import CHECKS
@@ -23,105 +24,165 @@ EVERY = (*HOST, traits.DEVICE)
 
 _COMPUTE = "COMPUTE_NODE"
 
-#: Hours back and ahead, of which the freshness names are asked for.
-_PAST, _FUTURE = 60 * 24, 15 * 24
+_HOUR = datetime.timedelta(hours=1)
+#: Hours after which freshness names are deleted.
+_KEPT = 2 * 24
+#: Hours back that a sweep looks for them: it may have been away for so long.
+_PAST = 60 * 24
+#: Days for which names are made ahead.
+DAYS = 14
+#: Hours ahead from which on freshness names are deleted: made by a clock that
+#: is wrong, or by somebody who fills Placement up.
+_FUTURE = (DAYS + 1) * 24
 
-#: Freshness names older than this are deleted.
-KEPT = datetime.timedelta(days=2)
 
-
-@dataclass(frozen=True)
+@dataclass
 class Sweep:
     """What a sweep did.
 
     :ivar silent: names of the hosts that lost our traits
     :ivar deleted: freshness names that are gone
+    :ivar made: names that are new
     :ivar failed: hosts and names that could not be dealt with this time
     :ivar unmarked: names of the hosts that are not attested any longer
     """
 
-    silent: tuple[str, ...] = ()
-    deleted: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
-    unmarked: tuple[str, ...] = ()
+    silent: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    made: frozenset[str] = frozenset()
+    failed: list[str] = field(default_factory=list)
+    unmarked: list[str] = field(default_factory=list)
 
 
 def sweep(
     placement: Placement, now: datetime.datetime, max_report_age: int
 ) -> Sweep:
-    """Take our traits from hosts that have fallen silent.
+    """Take our traits from silent hosts; delete old names and make new ones.
+
+    Every question names what is known here, so that a host that makes many
+    names stops nothing. No name is deleted for being unknown: a flavor may
+    ask for it, and its boots would end in errors.
 
     :param now: aware time
     :param max_report_age: whole hours; not smaller than the policy's
     :raises PlacementError: if it could not even be begun
     """
-    known = placement.known(_every(now))
-    marks = frozenset(traits.fresh(now, max_report_age))
-    silent: list[str] = []
-    failed: list[str] = []
-    for host in _unmarked(placement, known, marks):
-        # Judged again on what is written over: a report may have arrived
-        # since.
+    done = Sweep()
+    fresh = frozenset(traits.fresh(now, max_report_age))
+    old = placement.known(traits.hours(now, -_PAST, -_KEPT))
+    _delete(placement, old, fresh, done)
+    near = traits.hours(now, -_KEPT, _FUTURE)
+    known = placement.known(_standing().union(near))
+    holders = placement.providers((), known) if known else []
+    marks = known & fresh
+    reported = placement.providers((), marks) if marks else []
+    for host in sorted({*holders} - {*reported}, key=lambda item: item.name):
+        _take(placement, host, _silenced(fresh), HOST, done)
+    # The attestor may be gone, and Placement's own matching knows no marks.
+    attested = attested_hosts(placement)
+    marked = named(placement.marks(), now) if attested else ()
+    for host in attested:
+        if host.uuid not in marked:
+            _take(placement, host, lambda ours: (), traits.ATTESTED, done)
+    try:
+        done.made = make_names(placement, now)
+        # Last, because it is the only question by a prefix that hosts make
+        # names with: Placement may not answer it.
+        far = [
+            name
+            for name in placement.hours()
+            if (hour := traits.hour_of(name)) and hour > now + _FUTURE * _HOUR
+        ]
+        _delete(placement, far, fresh, done)
+    except PlacementError as error:
+        LOG.error("Not all names of hours to come are right: %s", error)
+        done.failed.append("names of hours to come")
+    return done
+
+
+def _delete(
+    placement: Placement,
+    hours: Iterable[str],
+    fresh: frozenset[str],
+    done: Sweep,
+) -> None:
+    """Delete freshness names, and take them from the hosts that have them."""
+    for name in sorted(hours):
         try:
-            change = placement.update(
-                host.uuid, lambda ours: ours if ours & marks else (), HOST
-            )
+            gone = placement.delete_trait(name)
+            if not gone:
+                for host in placement.providers({name}):
+                    wanted = _silenced(fresh, name)
+                    _take(placement, host, wanted, HOST, done)
+                gone = placement.delete_trait(name)
         except PlacementError as error:
-            LOG.error("%s keeps its traits: %s", host.name, error)
-            failed.append(host.name)
-            continue
-        if change:
-            silent.append(host.name)
-            LOG.warning(
-                "%s has not reported for %d hours or longer; lost %s",
-                host.name,
-                max_report_age,
-                ", ".join(sorted(change.removed)),
-            )
-    deleted, kept = _delete(placement, known, now)
-    unmarked, more = _take_attested(placement, now)
-    return Sweep(tuple(silent), deleted, (*failed, *kept, *more), unmarked)
+            LOG.error("%s cannot be deleted: %s", name, error)
+            gone = False
+        (done.deleted if gone else done.failed).append(name)
 
 
-def _unmarked(
-    placement: Placement, known: frozenset[str], marks: frozenset[str]
-) -> list[Provider]:
-    """Return the hosts that have traits of ours and no fresh mark."""
-    if not known:
-        return []
-    fresh: set[str] = set()
-    if known & marks:
-        result = placement.providers((), known & marks)
-        fresh = {item.uuid for item in result}
-    ours = placement.providers((), known)
-    return [item for item in ours if item.uuid not in fresh]
+def _take(
+    placement: Placement,
+    host: Provider,
+    wanted: Callable[[frozenset[str]], Iterable[str]],
+    prefix: str | tuple[str, ...],
+    done: Sweep,
+) -> None:
+    """Write what a host keeps; go on after a failure.
 
-
-def _take_attested(
-    placement: Placement, now: datetime.datetime
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Take the attestor's trait where no mark of its is in time.
-
-    The attestor may be gone, and Placement's own matching knows no marks.
-
-    :returns: names of the hosts that lost it, and of those that could not
+    :param wanted: and ``prefix``, as of ``Placement.update``
     """
-    having = attested_hosts(placement)
-    marked = named(placement.marks(), now) if having else ()
-    lost: list[str] = []
-    failed: list[str] = []
-    for host in having:
-        if host.uuid in marked:
-            continue
-        try:
-            placement.update(host.uuid, lambda ours: (), traits.ATTESTED)
-        except PlacementError as error:
-            LOG.error("%s keeps %s: %s", host.name, traits.ATTESTED, error)
-            failed.append(host.name)
-            continue
-        LOG.warning("%s is not attested any longer", host.name)
+    try:
+        change = placement.update(host.uuid, wanted, prefix)
+    except PlacementError as error:
+        LOG.error("%s keeps its traits: %s", host.name, error)
+        done.failed.append(host.name)
+        return
+    if change:
+        lost = done.unmarked if prefix == traits.ATTESTED else done.silent
         lost.append(host.name)
-    return tuple(lost), tuple(failed)
+        LOG.warning(
+            "No report, or no mark of the attestor's, is in time: %s lost %s",
+            host.name,
+            ", ".join(sorted(change.removed)),
+        )
+
+
+def _silenced(
+    fresh: frozenset[str], *void: str
+) -> Callable[[frozenset[str]], Iterable[str]]:
+    """Return what leaves a silent host nothing, and another no void mark.
+
+    Judged again on what is written over: a report may have arrived since.
+    """
+    return lambda ours: ours.difference(void) if ours & fresh else ()
+
+
+def make_names(placement: Placement, now: datetime.datetime) -> frozenset[str]:
+    """Make the names that the reports of the next two weeks need.
+
+    :param now: aware time
+    :returns: those that are new
+    :raises PlacementError: if it could not be done
+    """
+    wanted = _standing().union(traits.hours(now, 0, DAYS * 24 + 1))
+    new = wanted - placement.known(wanted)
+    placement.create_traits(new)
+    return new
+
+
+def days_ahead(placement: Placement, now: datetime.datetime) -> int:
+    """Return for how many days the names of hours are there, DAYS at most.
+
+    Looks at one hour of each day: names are made for weeks at once.
+
+    :param now: aware time
+    :raises PlacementError: without an answer that makes sense
+    """
+    hours = traits.hours(now, 0, DAYS * 24 + 1)[24::24]
+    known = placement.known(hours)
+    missing = (day for day, hour in enumerate(hours) if hour not in known)
+    return next(missing, DAYS)
 
 
 def attested_hosts(placement: Placement) -> list[Provider]:
@@ -131,25 +192,6 @@ def attested_hosts(placement: Placement) -> list[Provider]:
     """
     known = placement.known({traits.ATTESTED})
     return placement.providers(known) if known else []
-
-
-def _delete(
-    placement: Placement, known: frozenset[str], now: datetime.datetime
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Delete old freshness names; return those gone, and those that stay."""
-    deleted: list[str] = []
-    failed: list[str] = []
-    for name in sorted(known):
-        hour = traits.hour_of(name)
-        if hour is None or now - hour <= KEPT:
-            continue
-        try:
-            gone = placement.delete_trait(name)
-        except PlacementError as error:
-            LOG.error("%s cannot be deleted: %s", name, error)
-            gone = False
-        (deleted if gone else failed).append(name)
-    return tuple(deleted), tuple(failed)
 
 
 def withdraw(
@@ -206,10 +248,14 @@ def forget(
     return tuple(name for name in names if not placement.delete_trait(name))
 
 
-def _every(now: datetime.datetime) -> frozenset[str]:
-    """Return every name that reporters may have written in the last weeks.
+def _standing() -> frozenset[str]:
+    """Return the names of the results of the checks that are known here."""
+    return frozenset(map(traits.of_check, CHECKS)).union(results.TRAITS)
 
-    Those of the checks that are known here. There are some two thousand.
+
+def _every(now: datetime.datetime) -> frozenset[str]:
+    """Return each name that reporters may have written in the last weeks.
+
+    There are some two thousand.
     """
-    hours = traits.hours(now, -_PAST, _FUTURE)
-    return frozenset(map(traits.of_check, CHECKS)).union(hours, results.TRAITS)
+    return _standing().union(traits.hours(now, -_PAST, _FUTURE))

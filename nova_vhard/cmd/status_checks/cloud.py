@@ -157,7 +157,8 @@ def reporters(node: Node) -> Result:
     status = {item.name: item.status for item in result}
     judged, doubt = _judged(node, set(status))
     status = {name: status.get(name, "silent") for name in judged}
-    return together([*_silent(status, policy), *doubt], _all_fresh(status))
+    stated = f"{len(status)} hosts are judged, and each has a fresh report."
+    return together([*_silent(status, policy), *doubt], stated)
 
 
 def _needs_reports(policy: Policy) -> bool:
@@ -198,7 +199,3 @@ def _silent(status: dict[str, str], policy: Policy) -> Iterator[Result]:
         "there. Start nova-vhard-reporter on them, and look in its journal; "
         "openstack vhard host list has all of them."
     )
-
-
-def _all_fresh(status: dict[str, str]) -> str:
-    return f"{len(status)} hosts are judged, and each has a fresh report."

@@ -201,7 +201,7 @@ def test_an_attestor_that_is_down_for_longer(desk, host, attestor):
     assert desk.scheduler() == frozenset()
     # and a sweep takes the trait, without the key
     done = upkeep.sweep(desk.cloud.placement, desk.now(), 2)
-    assert done.unmarked == ("compute1",)
+    assert done.unmarked == ["compute1"]
     assert TRAIT not in desk.cloud.traits(host)[0]
 
 

@@ -73,7 +73,7 @@ def test_of_a_host(cloud, host, report, posture, time, wrong):
     assert posture.hosts(IOMMU) == set()
     mark = {traits.of_hour(NOW + wrong)}
     assert cloud.claims(host)[0] == FOREIGN | VTD_ON | mark
-    assert upkeep.sweep(cloud.placement, NOW, 2).silent == ("compute",)
+    assert upkeep.sweep(cloud.placement, NOW, 2).silent == ["compute"]
     assert cloud.traits(host)[0] == FOREIGN
     # and when it is set right
     report(NOW)

@@ -11,7 +11,8 @@ import uuid
 import pytest
 from oslo_config import cfg
 
-from nova_vhard.catalogue import traits
+from nova_vhard.catalogue import results, traits
+from nova_vhard.catalogue.checks import CHECKS
 from nova_vhard.cmd import reporter as command
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.daemon.runtime import Runtime
@@ -332,21 +333,74 @@ def test_sweep_spares_a_host_that_reports_meanwhile(cloud):
     assert cloud.claims(host)[0] == FOREIGN | VTD_ON | {mark}
 
 
-def test_sweep_deletes_freshness_names_older_than_two_days(cloud):
-    ages = {"old": 49, "older": 500, "young": 47}
-    names = {
-        age: traits.of_hour(NOW - hours * HOUR) for age, hours in ages.items()
-    }
-    for name in names.values():
-        cloud.put(f"/traits/{name}", None, "1.39")
-    cloud.host("silent", {names["older"]})
+#: Hours from now to whether a sweep deletes their name.
+AGES = {
+    -60 * 24: True,
+    -500: True,
+    -49: True,
+    -47: False,
+    14 * 24 + 20: False,
+    15 * 24 + 1: True,
+    100 * 24: True,
+}
+#: Names of somebody else's, which a flavor may ask for.
+STRANGE = {"CUSTOM_VHARD_LATER", "CUSTOM_VHARD_REPORTED_2026"}
+
+
+def test_sweep_deletes_names_of_hours_and_no_other(cloud):
+    hours = {traits.of_hour(NOW + age * HOUR): AGES[age] for age in AGES}
+    cloud.placement.create_traits({*hours, *STRANGE})
+    # Those that have nothing but an hour's mark are silent, too.
+    cloud.host("silent", {traits.of_hour(NOW - 500 * HOUR)})
+    cloud.host("ahead", {traits.of_hour(NOW + 15 * 24 * HOUR + HOUR)})
+    # A report that counts stays, without the other hour.
+    fresh = {*VTD_ON, traits.of_hour(NOW)}
+    host = cloud.host("fresh", {*fresh, traits.of_hour(NOW - 49 * HOUR)})
     done = upkeep.sweep(cloud.placement, NOW, 2)
-    assert set(done.deleted) == {names["old"], names["older"]}
-    assert cloud.names() == {names["young"]}
+    assert set(done.deleted) == {name for name in hours if hours[name]}
+    kept = {name for name in hours if not hours[name]}
+    assert cloud.names() >= kept | STRANGE
+    assert set(done.silent) == {"silent", "ahead", "fresh"}
+    assert cloud.traits(host)[0] == fresh
+    assert not done.failed
 
 
-def test_sweep_of_an_empty_cloud(cloud):
+def test_sweep_makes_the_names_of_two_weeks(cloud):
+    first = upkeep.sweep(cloud.placement, NOW, 2)
+    names = {traits.of_hour(NOW + step * HOUR) for step in range(14 * 24 + 1)}
+    names.update(map(traits.of_check, CHECKS), results.TRAITS)
+    assert first == upkeep.Sweep(made=names)
+    assert cloud.placement.known(names) == names
     assert upkeep.sweep(cloud.placement, NOW, 2) == upkeep.Sweep()
+    last = upkeep.sweep(cloud.placement, NOW + HOUR, 2)
+    assert last.made == {traits.of_hour(NOW + 14 * 24 * HOUR + HOUR)}
+
+
+@pytest.mark.parametrize("size", [None, 5000])
+def test_sweep_does_the_rest_where_there_are_too_many_names(
+    cloud, monkeypatch, size
+):
+    """Placement does not answer, or with more than anybody reads."""
+    old = traits.of_hour(NOW - 49 * HOUR)
+    far = traits.of_hour(NOW + 30 * 24 * HOUR)
+    host = cloud.host("silent", {*VTD_ON, old})
+    cloud.placement.create_traits({far})
+
+    def refuse(method, url):
+        asked = method == "GET" and "startswith:CUSTOM_VHARD_" in url
+        return Answer(504, "too slow") if asked else None
+
+    if size is None:
+        cloud.faults.append(refuse)
+    else:
+        monkeypatch.setattr("nova_vhard.placement.client._MOST_BYTES", size)
+    done = upkeep.sweep(cloud.placement, NOW, 2)
+    assert (done.silent, done.deleted) == (["silent"], [old])
+    assert done.failed == ["names of hours to come"]
+    assert traits.of_hour(NOW + 14 * 24 * HOUR) in done.made
+    cloud.faults.clear()
+    assert cloud.traits(host)[0] == set()
+    assert far in cloud.names()
 
 
 def test_sweep_goes_on_after_a_host_that_fails(cloud):
@@ -359,8 +413,8 @@ def test_sweep_goes_on_after_a_host_that_fails(cloud):
 
     cloud.faults.append(refuse)
     done = upkeep.sweep(cloud.placement, NOW, 2)
-    assert done.silent == ("second",)
-    assert done.failed == ("first",)
+    assert done.silent == ["second"]
+    assert done.failed == ["first"]
     assert cloud.claims(second)[0] == set()
 
 

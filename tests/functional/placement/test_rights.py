@@ -158,7 +158,7 @@ def test_placement_lets_a_cleaner_clean(cloud, acting, tmp_path):
 def test_placement_lets_a_sweep_sweep(cloud, acting):
     host = cloud.host("a", {SAMPLE, IOMMU, OLD})
     done = upkeep.sweep(acting("vhard-sweep"), NOW, 2)
-    assert (done.silent, done.deleted, done.failed) == (("a",), (OLD,), ())
+    assert (done.silent, done.deleted, done.failed) == (["a"], [OLD], [])
     assert cloud.traits(host)[0] == {SAMPLE}
 
 

@@ -104,7 +104,7 @@ class TestLost(base.Devices):
         theirs = self.traits(base.PROVEN) - before
         placement = Placement(self.reporter)
         done = upkeep.sweep(placement, self.now(), 2)
-        self.assertEqual((base.PROVEN,), done.silent)
+        self.assertEqual([base.PROVEN], done.silent)
         self._run_periodics()
         self.assertEqual(theirs, self.traits(base.PROVEN))
 
