@@ -234,7 +234,13 @@ class Writer:
     def _delete(self, names: Iterable[str], outcome: Outcome) -> None:
         for name in names:
             try:
-                gone = self._gone(name, outcome)
+                # Not taken off after the last try: on a host it counts for
+                # nothing.
+                for left in range(_TRIES, -1, -1):
+                    gone = self._placement.delete_trait(name)
+                    if gone or not left:
+                        break
+                    self._free([name], outcome)
             except PlacementError as error:
                 outcome.failed.append(f"a mark is not deleted: {error}")
                 return
@@ -242,17 +248,6 @@ class Writer:
             if not gone:
                 text = "a mark is not deleted: it is put on a host again"
                 outcome.failed.append(text)
-
-    def _gone(self, name: str, outcome: Outcome) -> bool:
-        """Delete a mark; return whether it is gone.
-
-        :raises PlacementError: if Placement does not do it
-        """
-        for _ in range(_TRIES):
-            if self._placement.delete_trait(name):
-                return True
-            self._free([name], outcome)
-        return self._placement.delete_trait(name)
 
 
 def _parts(providers: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -120,34 +120,24 @@ class Posture:
         first = answer.answered is None
         refresh, begun = self._answers.begin(answer, now, self._timeout)
         if refresh is not None and begun:
-            self._start(question, answer, refresh)
-            self._wait(question, answer, refresh)
+            thread = threading.Thread(
+                target=self._refresh,
+                args=(question, answer, refresh),
+                name="vhard-posture",
+                daemon=True,
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # The process may have no more threads.
+                self._failed(question, answer, refresh, error)
+            if not refresh.ended.wait(self._timeout):
+                # It is given up, and may go on.
+                self._answers.postpone(answer, refresh, self._soon())
+                text = f"no answer within {self._timeout:g} seconds"
+                self._warn(question, text)
         elif refresh is not None and first:
             refresh.ended.wait(refresh.deadline - now)
-
-    def _start(
-        self, question: Question, answer: Answer, refresh: Refresh
-    ) -> None:
-        thread = threading.Thread(
-            target=self._refresh,
-            args=(question, answer, refresh),
-            name="vhard-posture",
-            daemon=True,
-        )
-        try:
-            thread.start()
-        except RuntimeError as error:
-            # The process may have no more threads.
-            self._failed(question, answer, refresh, error)
-
-    def _wait(
-        self, question: Question, answer: Answer, refresh: Refresh
-    ) -> None:
-        """Wait for a refresh that was begun just now; give it up in time."""
-        if refresh.ended.wait(self._timeout):
-            return
-        self._answers.postpone(answer, refresh, self._soon())
-        self._warn(question, f"no answer within {self._timeout:g} seconds")
 
     def _soon(self) -> float:
         """Return when to try again after a failure.

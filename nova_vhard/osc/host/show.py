@@ -12,7 +12,6 @@ from osc_lib import exceptions
 from nova_vhard.catalogue.results import UNKNOWN
 from nova_vhard.common.text import clean
 from nova_vhard.host import plugins
-from nova_vhard.host.check import Check
 from nova_vhard.osc import output
 from nova_vhard.osc.host.listing import add_age
 from nova_vhard.placement.client import PlacementError, ProviderNotFound
@@ -93,7 +92,16 @@ class ShowHost(output.ShowOne):
             "meets": ", ".join(meet.name for meet in result.meets()) or "none",
         }
         checks = {
-            check.name: CheckColumn(_check(check, result))
+            check.name: CheckColumn(
+                {
+                    "passed": check.name in result.proven,
+                    "status": result.result(check.name),
+                    "id": check.id,
+                    "title": check.title,
+                    "meaning": check.meaning,
+                    "remediation": check.remediation,
+                }
+            )
             for check in plugins.load()
         }
         return (*fields, *checks), (*fields.values(), *checks.values())
@@ -108,15 +116,3 @@ def _report(posture: HostPosture, age: int) -> str:
     if posture.status == STALE:
         known += f", more than {age} hours ago: nothing below counts"
     return known
-
-
-def _check(info: Check, posture: HostPosture) -> dict[str, Any]:
-    """Return what a check has come to, and what it means."""
-    return {
-        "passed": info.name in posture.proven,
-        "status": posture.result(info.name),
-        "id": info.id,
-        "title": info.title,
-        "meaning": info.meaning,
-        "remediation": info.remediation,
-    }

@@ -3,7 +3,7 @@
 
 import argparse
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from osc_lib import exceptions
 
@@ -102,8 +102,11 @@ class WithdrawHosts(output.Command):
             raise exceptions.CommandError("nothing was withdrawn")
         failed: list[str] = []
         if accounts is not None:
-            for name in _enrolled(accounts, failed):
-                self._revoke(accounts, name, failed)
+            try:
+                for name in sorted(accounts.hosts()):
+                    self._revoke(accounts, name, failed)
+            except paging.ERRORS as error:
+                failed.append(f"credentials: {error} (--keep-credentials)")
         lost = frozenset[str]().union(
             *(self._withdraw(placement, host, failed) for host in every)
         )
@@ -147,14 +150,6 @@ class WithdrawHosts(output.Command):
         text = ", ".join(sorted(lost)) or "nothing"
         self.answer(f"{clean(host.name)} lost {text}")
         return lost
-
-
-def _enrolled(accounts: Accounts, failed: list[str]) -> Iterator[str]:
-    """Yield the names of the hosts that have a user of ours."""
-    try:
-        yield from sorted(accounts.hosts())
-    except paging.ERRORS as error:
-        failed.append(f"credentials: {error} (--keep-credentials)")
 
 
 def _confirmed(hosts: int) -> bool:
