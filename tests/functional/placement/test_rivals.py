@@ -117,6 +117,36 @@ def test_it_stays_so_when_the_hour_turns(cloud, host, reporter):
         assert cloud.claims(host)[0] == expected
 
 
+def test_what_somebody_removed_by_mistake_comes_back(
+    cloud, host, reporter, warnings
+):
+    """It is written again when nobody else has written for two hours."""
+    only = reporter()
+    only("vtd-on")
+    cloud.give(host, cloud.traits(host)[0] - DISPUTED)
+    for minutes in (5, 120):
+        only("vtd-on", NOW + datetime.timedelta(minutes=minutes))
+        assert not DISPUTED & cloud.traits(host)[0]
+    only("vtd-on", NOW + datetime.timedelta(minutes=126))
+    assert cloud.traits(host)[0] >= DISPUTED
+    assert len(warnings()) == 1
+
+
+def test_what_another_reporter_goes_on_to_remove_does_not(
+    cloud, host, reporter
+):
+    sees, does_not = reporter(), reporter()
+    counted = []
+    for minutes in range(0, 600, 30):
+        later = NOW + datetime.timedelta(minutes=minutes)
+        for one, tree in ((sees, "vtd-on"), (does_not, "none")):
+            one(tree, later)
+            counted.append(cloud.traits(host)[0] >= DISPUTED)
+    # It is tried again, and stands until the next report of the other.
+    assert 2 <= sum(counted) <= 5
+    assert not any(counted[1::2])
+
+
 def test_the_other_takes_away_what_is_given_and_says_so(
     cloud, host, reporter, warnings
 ):

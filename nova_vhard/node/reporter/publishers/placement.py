@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publisher ``placement``: traits of the compute node's root provider."""
 
+import contextlib
 import datetime
 import uuid
 
@@ -41,7 +42,8 @@ class PlacementPublisher(Publisher):
 
     A check that does not pass any more loses its trait with the same write.
     Nothing is written while nothing changes and the mark of the hour need not
-    be. What another reporter of the same host takes away is not written again.
+    be. What another reporter of the same host takes away is not written again
+    for two hours.
     """
 
     name = "placement"
@@ -87,28 +89,19 @@ class PlacementPublisher(Publisher):
         if self._placement is None:
             self._placement = connect(self.conf)
         keys = identity.keys(self.conf.vhard_reporter)
-        if self._known is None or self._known[0] != keys:
-            return self._write_to_found(self._placement, keys, report)
-        provider, offset = self._known[1], self._offset(self._known[1])
-        try:
-            change = self._update(self._placement, provider, report, offset)
-            return provider, change
-        except ProviderNotFound:
-            # made anew since, by a nova-compute that was set up again
-            return self._write_to_found(self._placement, keys, report)
-
-    def _write_to_found(
-        self,
-        placement: Placement,
-        keys: tuple[identity.Key, ...],
-        report: HostReport,
-    ) -> tuple[Provider, Change]:
-        """Look for the provider, and write the mark of the hour at once.
-
-        A program that reports once may not be called again in time.
-        """
-        provider = identity.first(placement, keys)
-        change = self._update(placement, provider, report, 0)
+        if self._known is not None and self._known[0] == keys:
+            provider = self._known[1]
+            offset = self._offset(provider)
+            # It may be made anew since, by a nova-compute that was set up
+            # again.
+            with contextlib.suppress(ProviderNotFound):
+                return provider, self._update(
+                    self._placement, provider, report, offset
+                )
+        provider = identity.first(self._placement, keys)
+        # A program that reports once may not be called again in time, so the
+        # mark of the hour is written at once.
+        change = self._update(self._placement, provider, report, 0)
         # Of several names another may be the right one by the next time.
         self._known = (keys, provider) if len(keys) == 1 else None
         return provider, change
@@ -124,21 +117,21 @@ class PlacementPublisher(Publisher):
 
         :param offset: second of the hour from which on its mark is written
         """
-        rivals = self._others(provider)
+        if self._rivals is None or self._rivals.provider != provider:
+            self._rivals = Rivals(provider)
+        rivals = self._rivals
         answers = results.encode(
             {result.check: result.status for result in report.results}
         ) | frozenset(map(traits.of_check, report.passed))
-        wanted = answers
 
         def agreed(ours: frozenset[str]) -> frozenset[str]:
             """Return the traits that are written, by those that are there."""
-            nonlocal wanted
             wanted = answers | {_mark(ours, report.time, offset)}
-            return rivals.agreed(ours, wanted)
+            return rivals.agreed(ours, wanted, report.time)
 
         rivals.begin()
         change = placement.update(provider.uuid, agreed, HOST)
-        rivals.done(wanted)
+        rivals.done(frozenset())
         return change
 
     def _offset(self, provider: Provider) -> int:
@@ -148,12 +141,6 @@ class PlacementPublisher(Publisher):
         """
         spread = _HOUR.seconds - _TRIES * self.conf.vhard_reporter.interval
         return uuid.UUID(provider.uuid).int % spread if spread > 0 else 0
-
-    def _others(self, provider: Provider) -> Rivals:
-        """Return what is known of other reporters of this provider."""
-        if self._rivals is None or self._rivals.provider != provider:
-            self._rivals = Rivals(provider)
-        return self._rivals
 
 
 def _mark(ours: frozenset[str], moment: datetime.datetime, offset: int) -> str:
