@@ -44,6 +44,8 @@ ATTEMPTS = 10
 _MOST_BYTES = 4 * 1024 * 1024
 
 _BAD_REQUEST = 400
+#: 401: the access rules of a credential do not name it.
+_FORBIDDEN = (401, 403)
 
 
 class ProviderNotFound(PlacementError):
@@ -56,7 +58,7 @@ class Conflict(PlacementError):
 
 _OF_PROVIDER: Statuses = {**OK, 404: ProviderNotFound}
 _RESERVE: Statuses = {**_OF_PROVIDER, 409: Conflict}
-#: 409, or 500 after a true race. 400: a name is new, or a sweep deleted it.
+#: 409, or 500 after a true race. 400: a sweep deleted a name just now.
 _TRAITS: Statuses = {**_RESERVE, 400: Conflict, 500: Conflict}
 _CREATE: Statuses = {201: None, 204: None}
 #: 409, or 500: it is in use.
@@ -91,10 +93,15 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Change:
-    """What a write did to a provider's traits."""
+    """What a write did to a provider's traits.
+
+    :ivar missing: what was not written, because its names do not exist and
+        this login may not make them
+    """
 
     added: frozenset[str]
     removed: frozenset[str]
+    missing: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         """Return whether anything was written."""
@@ -137,19 +144,21 @@ class Placement(PlacementReader):
         provider: str,
         wanted: Callable[[frozenset[str]], Iterable[str]],
         prefix: str | tuple[str, ...] = names.PREFIX,
+        *,
+        partly: bool = False,
     ) -> Change:
         """Make our traits of a provider what they should be.
 
         Reads, merges and writes with the generation that was read, and
         starts again when somebody else wrote in between. Traits that are not
-        ours stay as they are. Names are made when one turns out to be new:
-        mostly another host has made them.
+        ours stay as they are. Names that do not exist are made.
 
         :param provider: uuid
         :param wanted: given our traits as they are, returns them as they
             should be
         :param prefix: that ours begin with, or one of several; the
             attestor's trait is its own alone
+        :param partly: write what has a name if the others cannot be made
         :returns: what was written; nothing is written without a difference
         :raises PlacementError: if it did not work out
         """
@@ -163,35 +172,33 @@ class Placement(PlacementReader):
             )
             if strangers:
                 raise ValueError(f"not ours to write: {strangers}")
+            missing = self._make(want - ours, partly)
+            want -= missing
             if want == ours:
-                return Change(frozenset(), frozenset())
+                return Change(frozenset(), frozenset(), missing)
             body = {
                 "traits": sorted((now - ours) | want),
                 "resource_provider_generation": generation,
             }
             url = f"{PROVIDERS}/{quote(provider)}/traits"
             try:
-                self._put_traits(url, body, want - ours)
+                self.request("put", url, body, statuses=_TRAITS)
             except Conflict as error:
                 trouble = error
                 continue
-            return Change(want - ours, ours - want)
+            return Change(want - ours, ours - want, missing)
         raise PlacementError(f"others write all the time: {trouble}")
 
-    def _put_traits(
-        self, url: str, body: Mapping[str, Any], new: Iterable[str]
-    ) -> None:
-        """Write a provider's traits; make the new names if one is missing.
-
-        :raises Conflict: if somebody else wrote in between
-        """
+    def _make(self, new: frozenset[str], partly: bool) -> frozenset[str]:
+        """Make names; return those that this login may not make."""
+        missing = new - self.known(new)
         try:
-            self.request("put", url, body, statuses=_TRAITS)
-        except Conflict as error:
-            if error.status != _BAD_REQUEST:
-                raise
-            self.create_traits(new)
-            self.request("put", url, body, statuses=_TRAITS)
+            self.create_traits(missing)
+        except PlacementError as error:
+            if partly and error.status in _FORBIDDEN:
+                return missing
+            raise
+        return frozenset()
 
     def create_traits(self, wanted: Iterable[str]) -> None:
         """Make names that do not exist yet; those that do stay."""
@@ -227,35 +234,22 @@ class Placement(PlacementReader):
         with shape("a list of traits"):
             return frozenset(map(_text, response.json()["traits"]))
 
-    def tree(self, root: str, required: str) -> list[Provider]:
-        """Return the providers below a root that have a trait.
-
-        :param root: uuid of the root provider, which counts too
-        :raises PlacementError: without an answer that makes sense
-        """
-        having = self._having(required, f"in_tree={quote(root)}&")
-        return [provider for provider, _ in having]
-
-    def below_roots(self, required: str) -> list[tuple[Provider, str]]:
-        """Return the providers of all hosts that have a trait.
-
-        :returns: each with the uuid of its root provider
-        :raises PlacementError: without an answer that makes sense
-        """
-        return self._having(required)
-
-    def _having(
-        self, trait: str, query: str = ""
+    def below_roots(
+        self, required: str, root: str = ""
     ) -> list[tuple[Provider, str]]:
-        """Return providers, and the root of each.
+        """Return the providers that have a trait, and the root of each.
 
         A trait that a Placement is too old to know is one that nobody has.
+
+        :param root: uuid of the one root whose providers are asked for
+        :raises PlacementError: without an answer that makes sense
         """
+        query = f"in_tree={quote(root)}&" if root else ""
         try:
-            url = f"{PROVIDERS}?{query}required={trait}"
+            url = f"{PROVIDERS}?{query}required={required}"
             entries = self.entries(url, "resource_providers")
         except PlacementError as error:
-            known = f"/traits?name=in:{trait}"
+            known = f"/traits?name=in:{required}"
             if error.status != _BAD_REQUEST or self.entries(known, "traits"):
                 raise
             return []

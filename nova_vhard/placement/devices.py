@@ -63,7 +63,8 @@ def offered(
     devices: dict[str, Offered] = {}
     faults = []
     prefix = f"{root.name}_"
-    for provider in placement.tree(root.uuid, traits.ONE_TIME_USE):
+    below = placement.below_roots(traits.ONE_TIME_USE, root.uuid)
+    for provider, _ in below:
         address = pci.address(provider.name.removeprefix(prefix))
         # No two have one name: a device's own provider cannot be shadowed by
         # another that has the bare address for its name.

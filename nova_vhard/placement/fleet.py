@@ -2,9 +2,10 @@
 """The fleet's posture as Placement knows it: who has passed what."""
 
 import datetime
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from oslo_utils import uuidutils
 
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
@@ -136,13 +137,17 @@ def one_host(
     :param name: name or uuid of its resource provider
     :raises ProviderNotFound: if there is none
     """
-    result = placement.provider(name if is_uuid(name) else None, name)
+    by_uuid = uuidutils.is_uuid_like(name)
+    result = placement.provider(name if by_uuid else None, name)
     has, _ = placement.traits_of(result.uuid)
-    ours = [item for item in has if item.startswith(traits.PREFIX)]
-    attested = traits.ATTESTED in ours and (
+    attested = traits.ATTESTED in has and (
         result.uuid in named(placement.marks(), now)
     )
-    ours = [item for item in ours if item != traits.ATTESTED]
+    ours = [
+        item
+        for item in has - {traits.ATTESTED}
+        if item.startswith(traits.PREFIX)
+    ]
     hours = [hour for item in ours if (hour := traits.hour_of(item))]
     return HostPosture(
         result.name,
@@ -152,14 +157,6 @@ def one_host(
         decode(has),
         attested,
     )
-
-
-def is_uuid(name: str) -> bool:
-    """Return whether a provider is named by its uuid."""
-    try:
-        return str(uuid.UUID(name)) == name.lower()
-    except ValueError:
-        return False
 
 
 def _with_any(

@@ -5,9 +5,9 @@ import datetime
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from nova_vhard.catalogue import results, traits
-from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.catalogue import traits
 from nova_vhard.common.log import get_logger
+from nova_vhard.placement import names
 from nova_vhard.placement.client import (
     HOST,
     Placement,
@@ -29,11 +29,9 @@ _HOUR = datetime.timedelta(hours=1)
 _KEPT = 2 * 24
 #: Hours back that a sweep looks for them: it may have been away for so long.
 _PAST = 60 * 24
-#: Days for which names are made ahead.
-DAYS = 14
 #: Hours ahead from which on freshness names are deleted: made by a clock that
 #: is wrong, or by somebody who fills Placement up.
-_FUTURE = (DAYS + 1) * 24
+_FUTURE = (names.DAYS + 1) * 24
 
 
 @dataclass
@@ -72,7 +70,7 @@ def sweep(
     old = placement.known(traits.hours(now, -_PAST, -_KEPT))
     _delete(placement, old, fresh, done)
     near = traits.hours(now, -_KEPT, _FUTURE)
-    known = placement.known(_standing().union(near))
+    known = placement.known(names.of_checks().union(near))
     holders = placement.providers((), known) if known else []
     marks = known & fresh
     reported = placement.providers((), marks) if marks else []
@@ -85,7 +83,7 @@ def sweep(
         if host.uuid not in marked:
             _take(placement, host, lambda ours: (), traits.ATTESTED, done)
     try:
-        done.made = make_names(placement, now)
+        done.made = names.make(placement, now)
         # Last, because it is the only question by a prefix that hosts make
         # names with: Placement may not answer it.
         far = [
@@ -158,33 +156,6 @@ def _silenced(
     return lambda ours: ours.difference(void) if ours & fresh else ()
 
 
-def make_names(placement: Placement, now: datetime.datetime) -> frozenset[str]:
-    """Make the names that the reports of the next two weeks need.
-
-    :param now: aware time
-    :returns: those that are new
-    :raises PlacementError: if it could not be done
-    """
-    wanted = _standing().union(traits.hours(now, 0, DAYS * 24 + 1))
-    new = wanted - placement.known(wanted)
-    placement.create_traits(new)
-    return new
-
-
-def days_ahead(placement: Placement, now: datetime.datetime) -> int:
-    """Return for how many days the names of hours are there, DAYS at most.
-
-    Looks at one hour of each day: names are made for weeks at once.
-
-    :param now: aware time
-    :raises PlacementError: without an answer that makes sense
-    """
-    hours = traits.hours(now, 0, DAYS * 24 + 1)[24::24]
-    known = placement.known(hours)
-    missing = (day for day, hour in enumerate(hours) if hour not in known)
-    return next(missing, DAYS)
-
-
 def attested_hosts(placement: Placement) -> list[Provider]:
     """Return the hosts that have the attestor's trait, whoever wrote it.
 
@@ -228,8 +199,7 @@ def unattest(placement: Placement, provider: str) -> frozenset[str]:
     :returns: what it lost
     :raises PlacementError: if it could not be done
     """
-    lost = placement.update(provider, lambda ours: (), traits.ATTESTED)
-    return lost.removed
+    return placement.update(provider, lambda ours: (), traits.ATTESTED).removed
 
 
 def forget(
@@ -244,13 +214,8 @@ def forget(
     :raises PlacementError: if it could not be done
     """
     known = placement.known({traits.ATTESTED, *_every(now)})
-    names = sorted(known | lost | placement.marks())
-    return tuple(name for name in names if not placement.delete_trait(name))
-
-
-def _standing() -> frozenset[str]:
-    """Return the names of the results of the checks that are known here."""
-    return frozenset(map(traits.of_check, CHECKS)).union(results.TRAITS)
+    gone = sorted(known | lost | placement.marks())
+    return tuple(name for name in gone if not placement.delete_trait(name))
 
 
 def _every(now: datetime.datetime) -> frozenset[str]:
@@ -258,4 +223,4 @@ def _every(now: datetime.datetime) -> frozenset[str]:
 
     There are some two thousand.
     """
-    return _standing().union(traits.hours(now, -_PAST, _FUTURE))
+    return names.of_checks().union(traits.hours(now, -_PAST, _FUTURE))

@@ -65,6 +65,7 @@ def families():
     record = Record()
     record.published["placement"] = now.timestamp()
     record.errors["placement"] = 1
+    record.days_ahead = 14
     yield from _Metrics(report, record).collect()
     yield from AttestorMetrics(Numbers(hosts={"compute1": True})).collect()
     guard = GuardMetrics()

@@ -3,7 +3,7 @@
 
 import contextlib
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Result
@@ -22,12 +22,16 @@ from nova_vhard.common.text import clean
 from nova_vhard.placement.client import VERSION, PlacementError
 from nova_vhard.placement.connect import connect
 from nova_vhard.placement.fleet import fleet
-from nova_vhard.policy.model import PassthroughRule, Policy
+from nova_vhard.placement.names import FEW_DAYS, days_ahead
+from nova_vhard.policy.model import PassthroughRule
 from nova_vhard.request.flavor_traits import TraitPlan, plan_traits
 
-_NO_LOGIN = (401,)
-_NO_ROLE = (403,)
-_TOO_OLD = (406,)
+#: Status of Placement's answer to what mends it.
+_FIXES: Mapping[int | None, str] = {
+    401: "mend the login in {}",
+    403: "give the user of {} the role service",
+    406: f"upgrade Placement: microversion {VERSION} is needed",
+}
 _FRESH = "fresh"
 
 
@@ -61,14 +65,8 @@ def _try(name: str, conf: cfg.ConfigOpts) -> Result | None:
             return fail(f"There is no auth_type in {where}: set the login.")
         connect(conf).known({ATTESTED})
     except PlacementError as error:
-        if error.status in _NO_ROLE:
-            fix = f"give the user of {where} the role service"
-        elif error.status in _NO_LOGIN:
-            fix = f"mend the login in {where}"
-        elif error.status in _TOO_OLD:
-            fix = f"upgrade Placement: microversion {VERSION} is needed"
-        else:
-            fix = f"see that Placement runs, and mend {where}"
+        default = "see that Placement runs, and mend {}"
+        fix = _FIXES.get(error.status, default).format(where)
         stated = clean(error, 200)
         return fail(
             f"Placement, by the login of {name}: {stated}. Fix: {fix}."
@@ -138,16 +136,20 @@ def reporters(node: Node) -> Result:
 
     =======  ==========================================================
     SUCCESS  every one has a fresh report, or the policy needs none
-    WARNING  some have none: they get no guest that needs proof
+    WARNING  some have none: they get no guest that needs proof; or there are
+             names for the reports of fewer than seven days
     FAILURE  none has one: no guest that needs proof can run at all
     =======  ==========================================================
     """
     policy = node.policy
-    if not _needs_reports(policy):
+    rule = policy.passthrough or PassthroughRule()
+    offered = any(item.listed for item in rule.allow.values())
+    if not policy.hosts.require and not (offered and rule.require):
         return fine("The policy asks nothing of hosts.")
     now = datetime.datetime.now(datetime.UTC)
     try:
         result = fleet(node.placement, now, policy.hosts.max_report_age)
+        days = days_ahead(node.placement, now)
     except PlacementError as error:
         stated = clean(error, 200)
         return warn(
@@ -156,19 +158,27 @@ def reporters(node: Node) -> Result:
         )
     status = {item.name: item.status for item in result}
     judged, doubt = _judged(node, set(status))
+    if days < FEW_DAYS:
+        stated = (
+            f"There are names for the reports of {days} days: then each host "
+            "that may not make names falls silent. Enable "
+            "nova-vhard-sweep.timer on one machine, and look in its journal."
+        )
+        doubt.append(warn(stated))
     status = {name: status.get(name, "silent") for name in judged}
     stated = f"{len(status)} hosts are judged, and each has a fresh report."
-    return together([*_silent(status, policy), *doubt], stated)
-
-
-def _needs_reports(policy: Policy) -> bool:
-    rule = policy.passthrough
-    offered = rule is not None and any(
-        item.listed for item in rule.allow.values()
-    )
-    return bool(policy.hosts.require) or bool(
-        offered and rule and rule.require
-    )
+    silent = [name for name, item in status.items() if item != _FRESH]
+    if silent:
+        answer = fail if len(silent) == len(status) else warn
+        text = (
+            f"{len(silent)} of {len(status)} hosts have not reported within "
+            f"{policy.hosts.max_report_age} hours ({named(silent)}): no guest "
+            "that needs proof lands there. Start nova-vhard-reporter on them, "
+            "and look in its journal; openstack vhard host list has all of "
+            "them."
+        )
+        doubt.insert(0, answer(text))
+    return together(doubt, stated)
 
 
 def _judged(node: Node, names: set[str]) -> tuple[set[str], list[Result]]:
@@ -185,17 +195,3 @@ def _judged(node: Node, names: set[str]) -> tuple[set[str], list[Result]]:
         if str(item.hypervisor_type).lower() in types
     }
     return judged, doubt
-
-
-def _silent(status: dict[str, str], policy: Policy) -> Iterator[Result]:
-    silent = [name for name, item in status.items() if item != _FRESH]
-    if not silent:
-        return
-    hours = policy.hosts.max_report_age
-    answer = fail if len(silent) == len(status) else warn
-    yield answer(
-        f"{len(silent)} of {len(status)} hosts have not reported within "
-        f"{hours} hours ({named(silent)}): no guest that needs proof lands "
-        "there. Start nova-vhard-reporter on them, and look in its journal; "
-        "openstack vhard host list has all of them."
-    )

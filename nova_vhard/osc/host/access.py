@@ -35,6 +35,8 @@ def of_reporter(root: str, devices: Iterable[str] = ()) -> list[Rule]:
 
     :param root: uuid of the host's root provider
     """
+    # Where the role may not, as in the sample policy, that is a 403; a 401
+    # would cost a login each time.
     names = (Rule("PUT", f"/traits/{prefix}*") for prefix in HOST)
     return [*_traits(root), *names]
 

@@ -3,14 +3,16 @@
 
 import argparse
 import contextlib
+import datetime
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from osc_lib import exceptions
+from oslo_utils import uuidutils
 
 from nova_vhard.common import files
 from nova_vhard.common.text import clean
@@ -22,9 +24,8 @@ from nova_vhard.osc.host.accounts import (
     Credential,
     NotOurs,
 )
-from nova_vhard.placement import devices
+from nova_vhard.placement import devices, names
 from nova_vhard.placement.client import Placement, PlacementError, Provider
-from nova_vhard.placement.fleet import is_uuid
 
 #: What can go wrong with one host.
 ERRORS = (NotOurs, PlacementError, OSError, *paging.ERRORS)
@@ -91,7 +92,8 @@ def path_prefix(client: Any, given: str | None) -> str:
 class EnrollHosts(output.Command):
     """Make credentials that fit one host, for its reporter and its cleaner.
 
-    Makes a user for each host, whose password nobody knows, and application
+    Makes the names of traits that reports need in the next 14 days. Makes a
+    user for each host, whose password nobody knows, and application
     credentials of that user, with access rules: they read Placement and
     write to the host's own provider, those of a host with one-time-use
     devices also to these. Their files are put below <folder>/<host>; hand
@@ -143,6 +145,12 @@ class EnrollHosts(output.Command):
         """Enroll one host after the other; name those that failed."""
         client = self.app.client_manager.vhard
         prefix = path_prefix(client, parsed_args.path_prefix)
+        # A host's own login makes no names.
+        now = datetime.datetime.now(datetime.UTC)
+        try:
+            names.make(client.placement, now)
+        except PlacementError as error:
+            raise exceptions.CommandError(f"Placement: {error}") from error
         failed = []
         for host in dict.fromkeys(parsed_args.host):
             try:
@@ -179,8 +187,13 @@ class EnrollHosts(output.Command):
             accounts.undo(login.user, error)
             raise
         self.answer(f"{name}: user {clean(login.user.name, 255)} made")
-        for line in _made(plan, made):
-            self.answer(f"{name}: {line}")
+        for program, credential in made.items():
+            self.answer(
+                f"{name}: {plan.files[program]}: application credential "
+                f"{clean(credential.id)} with role {ROLES[program]} and "
+                f"{len(plan.rules[program])} access rules, for provider "
+                f"{plan.host.uuid}"
+            )
 
 
 def _why(error: Exception) -> str:
@@ -197,7 +210,7 @@ def _plan(
 
     :raises NotOurs: if it is no compute node, or there is a file already
     """
-    uuid = name if is_uuid(name) else None
+    uuid = name if uuidutils.is_uuid_like(name) else None
     host = placement.provider(uuid, name)
     name = host.name
     if not _HOST.fullmatch(name):
@@ -271,14 +284,3 @@ def _forget(paths: Iterable[str]) -> None:
     for path in paths:
         with contextlib.suppress(OSError):
             os.unlink(path)
-
-
-def _made(plan: Plan, credentials: dict[str, Credential]) -> Iterator[str]:
-    """Yield a line for each credential."""
-    for program, credential in credentials.items():
-        yield (
-            f"{plan.files[program]}: application credential "
-            f"{clean(credential.id)} with role {ROLES[program]} and "
-            f"{len(plan.rules[program])} access rules, for provider "
-            f"{plan.host.uuid}"
-        )

@@ -2,6 +2,7 @@
 """``openstack vhard host enroll`` and ``audit`` on the real Placement."""
 
 import argparse
+import datetime
 import io
 import os
 import stat
@@ -19,7 +20,7 @@ from nova_vhard.conf import placement as placement_conf
 from nova_vhard.node.cleaner.journal import State
 from nova_vhard.osc.host.audit import AuditHosts
 from nova_vhard.osc.host.enroll import EnrollHosts
-from nova_vhard.placement import marks
+from nova_vhard.placement import marks, names
 from nova_vhard.placement.client import PlacementError
 from nova_vhard.placement.connect import connect
 from tests.functional.placement import keystone as keystones
@@ -66,7 +67,10 @@ def run(cloud, keystone):
 
 
 @pytest.fixture
-def enroll(run, tmp_path):
+def enroll(run, tmp_path, monkeypatch):
+    # Those of two weeks take a second.
+    monkeypatch.setattr(names, "DAYS", 0)
+
     def enroll(*words, **more):
         return run(EnrollHosts, "--folder", str(tmp_path), *words, **more)
 
@@ -119,6 +123,22 @@ def test_a_host_gets_a_user_a_credential_and_a_file(
     text = path.read_text()
     assert made.secret in text and made.secret not in "".join(lines)
     assert keystone.passwords[user.id] not in text
+
+
+def test_the_names_of_reports_are_made_first(cloud, run, keystone, tmp_path):
+    cloud.host("compute1", {COMPUTE})
+    words = ("--folder", str(tmp_path), "compute1")
+    cloud.faults.append(
+        lambda method, url: Answer(503, "down") if method == "PUT" else None
+    )
+    with pytest.raises(exceptions.CommandError, match="Placement: status 503"):
+        run(EnrollHosts, *words)
+    assert not keystone.users
+    cloud.faults.clear()
+    run(EnrollHosts, *words)
+    now = datetime.datetime.now(datetime.UTC)
+    assert names.days_ahead(cloud.placement, now) == names.DAYS
+    assert cloud.placement.known(names.of_checks()) == names.of_checks()
 
 
 def test_keystoneauth_logs_in_by_the_file_whatever_stood_there_before(

@@ -63,13 +63,13 @@ def test_a_name_that_does_not_exist_is_an_error(cloud):
 
 def test_a_trait_that_placement_is_too_old_to_know_is_nobodys(cloud):
     placement = cloud.placement
-    assert placement.tree(cloud.host("one"), "HW_OF_NEXT_YEAR") == []
+    assert placement.below_roots("HW_OF_NEXT_YEAR", cloud.host("one")) == []
     assert placement.below_roots("HW_OF_NEXT_YEAR") == []
 
 
 def test_another_mistake_beside_a_trait_is_an_error(cloud):
     with pytest.raises(PlacementError, match="400"):
-        cloud.placement.tree("no-uuid", "COMPUTE_MANAGED_PCI_DEVICE")
+        cloud.placement.below_roots("COMPUTE_MANAGED_PCI_DEVICE", "no-uuid")
 
 
 def test_one_provider_by_uuid_and_by_name(cloud):

@@ -17,7 +17,7 @@ from nova_vhard.cmd import reporter as command
 from nova_vhard.conf import reporter as reporter_conf
 from nova_vhard.daemon.runtime import Runtime
 from nova_vhard.host import report
-from nova_vhard.host.check import Check, Status
+from nova_vhard.host.check import Check, Result, Status
 from nova_vhard.host.host import Host
 from nova_vhard.host.isolate import Isolation
 from nova_vhard.host.root import HostRoot
@@ -178,6 +178,102 @@ def test_a_placement_that_is_down_loses_nothing(
         publisher.publish(inspect(captures, "none"))
     cloud.faults.clear()
     assert cloud.claims(host)[0] == before
+
+
+IOMMU = traits.of_check("iommu")
+DAY = 24 * HOUR
+
+
+@pytest.fixture
+def host(cloud, tmp_path):
+    """A host whose reporter goes by its uuid."""
+    made = cloud.host("compute", FOREIGN)
+    identify(tmp_path, made)
+    return made
+
+
+def report_of(time, **statuses):
+    """Return a report of some checks."""
+    return report.HostReport(
+        time,
+        tuple(Result(each, Status[statuses[each]], "") for each in statuses),
+    )
+
+
+def missing(caplog):
+    """Return the warnings about names that are missing, once each."""
+    result = [each.getMessage() for each in caplog.records]
+    caplog.clear()
+    return [each for each in result if each.startswith("Not written")]
+
+
+def test_what_has_no_name_is_left_out(cloud, host, conf, acting, caplog):
+    upkeep.sweep(cloud.placement, NOW, 2)
+    assert cloud.placement.delete_trait(IOMMU)
+    publisher = PlacementPublisher(conf, acting("vhard-reporter"))
+    current = report_of(NOW, iommu="PASS", kernel_aslr="PASS", smt="FAIL")
+    publisher.publish(current)
+    written = {
+        traits.of_hour(NOW),
+        traits.of_check("kernel_aslr"),
+        *results.encode({"smt": "FAIL"}),
+    }
+    assert cloud.traits(host)[0] == FOREIGN | written
+    (warning,) = missing(caplog)
+    assert warning.count("CUSTOM_") == 1
+    assert f"{IOMMU}. " in warning
+    # when nothing changes, then nothing is written, and it is not said again
+    generation = cloud.traits(host)[1]
+    publisher.publish(current)
+    assert cloud.traits(host)[1] == generation
+    assert not missing(caplog)
+    # when the name is there, then it is not taken for a rival's removal
+    acting("admin").create_traits({IOMMU})
+    acting("vhard-reporter")
+    publisher.publish(current)
+    assert cloud.traits(host)[0] == FOREIGN | written | {IOMMU}
+
+
+def test_without_a_name_of_its_hour_a_report_has_failed(
+    cloud, host, conf, acting, caplog
+):
+    upkeep.sweep(cloud.placement, NOW, 2)
+    admin = cloud._adapter
+    publisher = PlacementPublisher(conf, acting("vhard-reporter"))
+    passed = {"iommu": "PASS", "smt": "PASS"}
+    for days, ahead in ((0, 14), (7, 7), (8, 6), (14, 0)):
+        caplog.clear()
+        publisher.publish(report_of(NOW + days * DAY, **passed))
+        assert publisher.record.days_ahead == ahead
+        assert (f"reports of {ahead} days" in caplog.text) == (ahead < 7)
+    # when there is no hour any more, then what is lost is lost all the same
+    late = NOW + 14 * DAY + 2 * HOUR
+    with pytest.raises(PublishError, match="no name for the hour"):
+        publisher.publish(report_of(late, iommu="FAIL", smt="PASS"))
+    assert IOMMU not in cloud.traits(host)[0]
+    # and when a sweep comes by, all is well again
+    cloud._adapter = admin
+    upkeep.sweep(cloud.placement, late, 2)
+    acting("vhard-reporter")
+    publisher.publish(report_of(late, **passed))
+    assert cloud.claims(host)[0] >= {IOMMU, traits.of_hour(late)}
+    assert publisher.record.days_ahead == 14
+
+
+def test_a_login_that_may_makes_the_names_of_two_weeks(cloud, host, conf):
+    publisher = PlacementPublisher(conf, cloud.placement)
+    publisher.publish(report_of(NOW, iommu="PASS"))
+    hours = {traits.of_hour(NOW + step * HOUR) for step in range(14 * 24 + 1)}
+    assert cloud.placement.known(hours) == hours
+    assert publisher.record.days_ahead == 14
+    # when they are there, then one request looks, once an hour
+    cloud.requests.clear()
+    for minutes in (60, 65, 70):
+        later = NOW + datetime.timedelta(minutes=minutes)
+        publisher.publish(report_of(later, iommu="PASS"))
+    asked = [url for _, url in cloud.requests if url.startswith("/traits?")]
+    assert len(asked) == 2
+    assert {method for method, _ in cloud.requests[-2:]} == {"GET"}
 
 
 def test_a_login_that_is_for_another_provider_is_named(

@@ -22,14 +22,18 @@ from tests.unit import docs
 
 REPORTER = {
     "placement:traits:list",
-    "placement:traits:update",
     "placement:resource_providers:list",
     "placement:resource_providers:traits:list",
     "placement:resource_providers:traits:update",
 }
-SWEEP = {*REPORTER, "placement:traits:delete"}
+SWEEP = {
+    *REPORTER,
+    "placement:traits:update",
+    "placement:traits:delete",
+}
 CLEANER = {
     *REPORTER,
+    "placement:traits:update",
     "placement:resource_providers:inventories:list",
     "placement:resource_providers:inventories:update",
     "placement:resource_providers:allocations:list",
@@ -119,7 +123,11 @@ def test_placement_lets_a_reporter_publish_and_withdraw(cloud, acting):
     placement = acting("vhard-reporter")
     result = placement.provider(uuid=host)
     assert placement.provider(name="a") == result
-    placement.update(host, lambda ours: {IOMMU, OLD})
+    # It makes no name, and writes those that are there.
+    with pytest.raises(PlacementError, match="403"):
+        placement.update(host, lambda ours: {IOMMU, OLD})
+    acting("vhard-sweep").create_traits({IOMMU, OLD})
+    acting("vhard-reporter").update(host, lambda ours: {IOMMU, OLD})
     assert cloud.traits(host)[0] == {SAMPLE, IOMMU, OLD}
     assert upkeep.withdraw(placement, host)
     with pytest.raises(PlacementError, match="403"):

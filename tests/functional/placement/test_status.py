@@ -11,6 +11,7 @@ from oslo_upgradecheck.upgradecheck import Code
 from nova_vhard.catalogue import traits
 from nova_vhard.cmd import status
 from nova_vhard.cmd.status_checks import cloud as checks
+from nova_vhard.placement import names
 from nova_vhard.placement.client import PlacementError
 from tests.functional.placement.conftest import Answer
 from tests.unit.cli.nodes import NOVA, POLICY, Etc, compute
@@ -120,6 +121,11 @@ def test_reporters_of_judged_hosts(etc, cloud):
     everything = [hypervisor(each) for each in "abc"]
     # The bare metal node is no matter of ours.
     metal = hypervisor("metal", "ironic")
+    result = look(checks.reporters, seen(etc, everything[0], metal))
+    assert result.code == Code.WARNING
+    assert "names for the reports of 0 days" in result.details
+    # when a sweep has made them
+    names.make(cloud.placement, datetime.datetime.now(datetime.UTC))
     result = look(checks.reporters, seen(etc, everything[0], metal))
     assert result.code == Code.SUCCESS
     assert "1 hosts are judged" in result.details

@@ -119,7 +119,7 @@ def samples(publisher):
 
 def test_prometheus_has_a_gauge_a_check_and_status(conf, tmp_path):
     publisher = PrometheusPublisher(conf)
-    publisher.record = Record({"placement": 3, "json": 0}, {"json": 7.0})
+    publisher.record = Record({"placement": 3, "json": 0}, {"json": 7.0}, 6)
     publisher.publish(REPORT)
     assert publisher.path == str(tmp_path / "nova_vhard.prom")
     result = samples(publisher)
@@ -135,6 +135,7 @@ def test_prometheus_has_a_gauge_a_check_and_status(conf, tmp_path):
     rest = {each: result[each] for each in result.keys() - set(gauges)}
     assert rest == {
         ("nova_vhard_report_timestamp_seconds", ()): NOW.timestamp(),
+        ("nova_vhard_names_days_ahead", ()): 6,
         (
             "nova_vhard_check_duration_seconds",
             (("check", "iommu"),),

@@ -23,11 +23,14 @@ class Record:
     :ivar published: publisher's name to the time (seconds since the epoch)
         of the last report that it did publish
     :ivar troubles: publisher's name to its lines in the log
+    :ivar days_ahead: for how many days Placement has names for the marks of
+        reports; None before anybody has looked
     """
 
     errors: dict[str, int] = field(default_factory=dict)
     published: dict[str, float] = field(default_factory=dict)
     troubles: dict[str, Seldom] = field(default_factory=dict)
+    days_ahead: int | None = None
 
 
 class Publisher(abc.ABC):

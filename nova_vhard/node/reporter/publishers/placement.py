@@ -13,6 +13,7 @@ from nova_vhard.host.report import HostReport
 from nova_vhard.node import identity
 from nova_vhard.node.reporter.publishers.base import Publisher, PublishError
 from nova_vhard.node.reporter.rivals import Rivals
+from nova_vhard.placement import names
 from nova_vhard.placement.client import (
     HOST,
     Change,
@@ -43,7 +44,8 @@ class PlacementPublisher(Publisher):
     A check that does not pass any more loses its trait with the same write.
     Nothing is written while nothing changes and the mark of the hour need not
     be. What another reporter of the same host takes away is not written again
-    for two hours.
+    for two hours. What has no name is left out; without the name of its hour a
+    report has failed.
     """
 
     name = "placement"
@@ -59,6 +61,7 @@ class PlacementPublisher(Publisher):
         self._placement = placement
         self._known: tuple[tuple[identity.Key, ...], Provider] | None = None
         self._rivals: Rivals | None = None
+        self._missing: frozenset[str] = frozenset()
 
     def publish(self, report: HostReport) -> None:
         """Make the traits of this host what the report says.
@@ -130,9 +133,38 @@ class PlacementPublisher(Publisher):
             return rivals.agreed(ours, wanted, report.time)
 
         rivals.begin()
-        change = placement.update(provider.uuid, agreed, HOST)
-        rivals.done(frozenset())
+        change = placement.update(provider.uuid, agreed, HOST, partly=True)
+        rivals.done(change.missing)
+        if any(map(traits.hour_of, change.added | change.missing)):
+            self._look_ahead(placement, report.time)
+        if change.missing - self._missing:
+            LOG.warning(
+                "Not written, because the names do not exist and this login "
+                "may not make them: %s. nova-vhard-reporter sweep makes them.",
+                ", ".join(sorted(change.missing)),
+            )
+        self._missing = change.missing
+        if any(map(traits.hour_of, change.missing)):
+            raise PublishError("there is no name for the hour of this report")
         return change
+
+    def _look_ahead(
+        self, placement: Placement, now: datetime.datetime
+    ) -> None:
+        """See that there are names for the reports to come, once an hour."""
+        days = names.days_ahead(placement, now)
+        if days < names.DAYS - 1:
+            # Most logins of hosts may not, and rely on the sweep.
+            with contextlib.suppress(PlacementError):
+                names.make(placement, now)
+                days = names.DAYS
+        self.record.days_ahead = days
+        if days < names.FEW_DAYS:
+            LOG.warning(
+                "There are names for the reports of %d days. Then this host "
+                "falls silent. See that nova-vhard-reporter sweep runs.",
+                days,
+            )
 
     def _offset(self, provider: Provider) -> int:
         """Return from which second of an hour on a host writes its mark.

@@ -60,18 +60,7 @@ class _Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric; the documentation lists them."""
-        yield self._checks()
-        yield self._durations()
-        yield GaugeMetricFamily(
-            "nova_vhard_report_timestamp_seconds",
-            "When the checks ran, in seconds since the epoch.",
-            value=self._report.time.timestamp(),
-        )
-        yield self._published()
-        yield self._errors()
-
-    def _checks(self) -> Metric:
-        result = GaugeMetricFamily(
+        checks = GaugeMetricFamily(
             "nova_vhard_check",
             "1 for the status that a check has, 0 for the others.",
             labels=("check", "status"),
@@ -79,36 +68,41 @@ class _Metrics(Collector):
         for item in self._report.results:
             for status in Status:
                 value = float(item.status is status)
-                result.add_metric((item.check, status.value), value)
-        return result
-
-    def _durations(self) -> Metric:
-        result = GaugeMetricFamily(
+                checks.add_metric((item.check, status.value), value)
+        yield checks
+        durations = GaugeMetricFamily(
             "nova_vhard_check_duration_seconds",
             "Seconds that a check took.",
             labels=("check",),
         )
         for name, seconds in self._report.seconds.items():
-            result.add_metric((name,), seconds)
-        return result
-
-    def _published(self) -> Metric:
-        result = GaugeMetricFamily(
+            durations.add_metric((name,), seconds)
+        yield durations
+        yield GaugeMetricFamily(
+            "nova_vhard_report_timestamp_seconds",
+            "When the checks ran, in seconds since the epoch.",
+            value=self._report.time.timestamp(),
+        )
+        published = GaugeMetricFamily(
             "nova_vhard_published_timestamp_seconds",
             "When a publisher last took a report, in seconds since the epoch.",
             labels=("publisher",),
         )
         for name, time in sorted(self._record.published.items()):
-            result.add_metric((name,), time)
-        return result
-
-    def _errors(self) -> Metric:
-        result = CounterMetricFamily(
+            published.add_metric((name,), time)
+        yield published
+        failed = CounterMetricFamily(
             "nova_vhard_publish_errors",
             "Reports that a publisher could not publish since the reporter "
             "was started.",
             labels=("publisher",),
         )
         for name, errors in sorted(self._record.errors.items()):
-            result.add_metric((name,), errors)
-        return result
+            failed.add_metric((name,), errors)
+        yield failed
+        if self._record.days_ahead is not None:
+            yield GaugeMetricFamily(
+                "nova_vhard_names_days_ahead",
+                "Days for which Placement has names for reports, 14 at most.",
+                value=self._record.days_ahead,
+            )

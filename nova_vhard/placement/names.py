@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The names of reports, made before they are needed.
+
+Most logins of hosts may write traits and make no names. So the sweep makes the
+names of the hours of two weeks, ``openstack vhard host enroll`` does, and each
+reporter whose login may.
+"""
+
+import datetime
+
+from nova_vhard.catalogue import results, traits
+from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.placement.client import Placement
+
+#: For which names are made ahead.
+DAYS = 14
+#: Fewer of them are a warning.
+FEW_DAYS = 7
+
+
+def of_checks() -> frozenset[str]:
+    """Return the names of the results of the checks that are known here."""
+    return frozenset(map(traits.of_check, CHECKS)).union(results.TRAITS)
+
+
+def make(placement: Placement, now: datetime.datetime) -> frozenset[str]:
+    """Make the names that the reports of the next DAYS need.
+
+    :param now: aware time
+    :returns: those that are new
+    :raises PlacementError: if it could not be done
+    """
+    wanted = of_checks().union(traits.hours(now, 0, DAYS * 24 + 1))
+    new = wanted - placement.known(wanted)
+    placement.create_traits(new)
+    return new
+
+
+def days_ahead(placement: Placement, now: datetime.datetime) -> int:
+    """Return for how many days the names of hours are there, DAYS at most.
+
+    One request. It looks at one hour of each day, because names are made for
+    many days at once.
+
+    :param now: aware time
+    :raises PlacementError: without an answer that makes sense
+    """
+    hours = traits.hours(now, 0, DAYS * 24 + 1)[24::24]
+    known = placement.known(hours)
+    missing = (day for day, hour in enumerate(hours) if hour not in known)
+    return next(missing, DAYS)
