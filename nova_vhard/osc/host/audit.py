@@ -32,6 +32,8 @@ _EVERY = "every provider"
 _SERVICE = "service"
 _VOID = f"{_EVERY}: a token with this role voids access rules"
 _FOREIGN = f"{_EVERY}: host enroll did not make this user"
+_SHARES = "MISC_SHARES_VIA_AGGREGATE"
+_NEIGHBOURS = "traits that count for the other hosts of its aggregates"
 _LOGIN = "login"
 _GROUP = "whoever is in group"
 _NAMED = 3
@@ -47,9 +49,10 @@ class AuditHosts(output.Lister):
     did not make or somebody has changed since: a host's user with another
     role, a credential without access rules, or with rules for more than the
     host's own provider and devices. A host whose credentials fit is not
-    listed. Needs the role admin. For --fail-on a login that may write by its
-    role is a warning, and a host's user or credential that may do more than
-    its host needs is a violation.
+    listed. Each compute node with the trait MISC_SHARES_VIA_AGGREGATE is:
+    through it, neighbours are offered for what they have not proven. Needs the
+    role admin. For --fail-on a login that may write by its role is a warning,
+    and the others are violations.
     """
 
     nothing = "0 logins and credentials may write for more than one host"
@@ -80,7 +83,8 @@ class AuditHosts(output.Lister):
         try:
             devices = _devices(client.placement)
             audit = Audit(client.accounts, devices, prefix)
-            listed = list(itertools.islice(audit.rows(), limit + 1))
+            rows = itertools.chain(_sharing(client.placement), audit.rows())
+            listed = list(itertools.islice(rows, limit + 1))
         except PlacementError as error:
             raise exceptions.CommandError(f"Placement: {error}") from error
         except paging.ERRORS as error:
@@ -102,8 +106,18 @@ def _finding(row: Row) -> audits.Finding:
     _, by, role, scope, more = row
     by_role = by == _LOGIN and more == _EVERY
     level = audits.Level.WARNING if by_role else audits.Level.VIOLATION
-    text = f"role {role} in {scope} may write: {more}"
-    return audits.Finding(level, _RULE, text)
+    who = f"role {role} in {scope}" if role else by
+    return audits.Finding(level, _RULE, f"{who} may write: {more}")
+
+
+def _sharing(placement: Placement) -> Iterator[Row]:
+    """Yield a row for each compute node that shares what it has.
+
+    A host may write each trait of its own provider. With this one, and an
+    aggregate, Placement offers its neighbours for what they have not proven.
+    """
+    for host in placement.providers({"COMPUTE_NODE", _SHARES}):
+        yield clean(host.name, 255), f"trait {_SHARES}", "", "", _NEIGHBOURS
 
 
 def _devices(placement: Placement) -> dict[str, list[str]]:
@@ -154,24 +168,20 @@ class Audit:
             roles = ", ".join(ROLES.values())
             yield name, _LOGIN, roles, scope, _FOREIGN
             return
-        fits = _fitting(provider, self.devices.get(provider, ()), self.prefix)
+        devices = self.devices.get(provider, ())
+        fits = frozenset(
+            rule
+            for rules in access.RULES.values()
+            for rule in access.below(self.prefix, rules(provider, devices))
+        )
         for credential in self.accounts.credentials(uuid):
             more = _more(credential, fits)
             if more:
                 by = f"credential {clean(credential.id)}"
-                yield name, by, _roles(credential), scope, more
-
-
-def _fitting(
-    root: str, devices: Iterable[str], prefix: str
-) -> frozenset[access.Rule]:
-    """Return every rule that a host's own credentials may have."""
-    uuids = list(devices)
-    return frozenset(
-        rule
-        for rules in access.RULES.values()
-        for rule in access.below(prefix, rules(root, uuids))
-    )
+                held = (
+                    str(role.get("name")) for role in credential.roles or ()
+                )
+                yield name, by, clean(", ".join(held), 255), scope, more
 
 
 def _more(credential: Any, fits: frozenset[access.Rule]) -> str:
@@ -184,12 +194,6 @@ def _more(credential: Any, fits: frozenset[access.Rule]) -> str:
     listed = [f"{rule.method} {clean(rule.path, 225)}" for rule in beyond]
     more = len(listed) - _NAMED
     return ", ".join(listed[:_NAMED]) + (f" and {more} more" * (more > 0))
-
-
-def _roles(credential: Any) -> str:
-    """Return the names of a credential's roles."""
-    names = (str(role.get("name")) for role in credential.roles or ())
-    return clean(", ".join(names), 255)
 
 
 def _scope(assignment: Any) -> str:

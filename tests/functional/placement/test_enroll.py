@@ -29,6 +29,7 @@ from tests.functional.placement.conftest import Answer
 from tests.functional.placement.used import Used
 
 COMPUTE = "COMPUTE_NODE"
+SHARES = "MISC_SHARES_VIA_AGGREGATE"
 IOMMU = "CUSTOM_VHARD_IOMMU"
 PASSWORD = """\
 [placement]
@@ -496,6 +497,15 @@ def test_an_audit_lists_hosts_users_that_enroll_did_not_make(
         ("vhard-host-compute1", "admin"),
         ("vhard-host-x", "vhard-reporter, vhard-cleaner"),
     ]
+
+
+def test_an_audit_lists_hosts_that_share_with_others(cloud, run):
+    """So that their neighbours count for what they have not proven."""
+    cloud.host("compute1", {COMPUTE})
+    cloud.host("compute2", {COMPUTE, SHARES})
+    cloud.host("storage", {SHARES})
+    _, rows = run(AuditHosts)
+    assert [row[:2] for row in rows] == [("compute2", f"trait {SHARES}")]
 
 
 def test_an_audit_lists_groups_whoever_is_known_to_be_in_them(run, keystone):
