@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Behind a server that answers 414 to a URL of more than 4,096 bytes.
+
+After weeks without a sweep, and with thousands of names of somebody else's:
+whoever asks Placement gets an answer, and the sweep mends what it can.
+"""
+
+import argparse
+import io
+from types import SimpleNamespace
+
+import pytest
+
+from nova_vhard.catalogue import results, traits
+from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
+from nova_vhard.osc.host.withdraw import WithdrawHosts
+from nova_vhard.placement import upkeep
+from nova_vhard.placement.fleet import fleet
+from nova_vhard.placement.posture import Question
+from tests.functional.placement import keystone as keystones
+from tests.functional.placement.attestors import COMPUTE, TRAIT, Desk
+from tests.functional.placement.conftest import Answer
+from tests.functional.placement.test_reporter import (
+    DAY,
+    HOUR,
+    IOMMU,
+    NOW,
+    conf,
+    identify,
+    report_of,
+)
+
+__all__ = ["conf"]
+#: uwsgi's default.
+LIMIT = 4096
+PREFIXES = (traits.PREFIX, traits.REPORTED, results.PREFIX)
+#: As long as Placement takes them.
+FOREIGN = {
+    f"{prefix}{number:0{255 - len(prefix)}}"
+    for prefix in PREFIXES
+    for number in range(3334)
+}
+QUESTION = Question(frozenset(("iommu",)), 2, attested=True)
+
+
+def insert(cloud, names):
+    """Make names, as so many requests would."""
+    with cloud.database() as database:
+        database.executemany(
+            "INSERT INTO traits (name, created_at)"
+            " VALUES (?, CURRENT_TIMESTAMP)",
+            [(name,) for name in names],
+        )
+
+
+def twenty_days(cloud):
+    """Hosts have made the names of their hours, and nobody has swept."""
+    insert(cloud, {traits.of_hour(NOW - back * HOUR) for back in range(480)})
+
+
+def three_days(cloud):
+    """A sweep has made the names, and has not come again."""
+    upkeep.sweep(cloud.placement, NOW - 3 * DAY, 2)
+
+
+def foreign_names(cloud):
+    """Likewise, and somebody has filled Placement up."""
+    three_days(cloud)
+    insert(cloud, FOREIGN)
+
+
+@pytest.mark.parametrize(
+    ("before", "role", "age"),
+    [
+        (twenty_days, "admin", 479),
+        (three_days, "vhard-reporter", 71),
+        (foreign_names, "vhard-reporter", 71),
+    ],
+)
+def test_all_get_an_answer_and_the_sweep_mends(
+    cloud, conf, acting, tmp_path, before, role, age
+):
+    before(cloud)
+    refused = []
+
+    def limit(method, url):
+        if len(url) > LIMIT:
+            refused.append(url)
+            return Answer(414, "URI Too Long")
+        return None
+
+    cloud.faults.append(limit)
+    admin = cloud._adapter
+    desk = Desk(cloud, tmp_path)
+    old = traits.of_hour(NOW - age * HOUR)
+    host = desk.host("proven")
+    silent = cloud.host("silent", {COMPUTE, IOMMU, old})
+    identify(tmp_path, host)
+    # The reporter, by the login of hosts.
+    acting(role)
+    publisher = PlacementPublisher(conf, cloud.placement)
+    publisher.publish(report_of(NOW, iommu="PASS", smt="FAIL"))
+    cloud._adapter = admin
+    assert publisher.record.days_ahead == (14 if role == "admin" else 11)
+    # The attestor, and the scheduler's refresh.
+    assert desk.attestor().once()
+    assert desk.scheduler(QUESTION) == {host}
+    # host list and the report.
+    posture = fleet(cloud.placement, NOW, 2, results=True)
+    assert {each.name: each.status for each in posture} == {
+        "proven": "fresh",
+        "silent": "stale",
+    }
+    assert posture[0].result("smt") == "FAIL"
+    assert posture[0].attested
+    # The sweep.
+    done = upkeep.sweep(cloud.placement, NOW, 2)
+    assert (done.silent, done.failed) == (["silent"], [])
+    assert old in done.deleted
+    assert not cloud.placement.known(traits.hours(NOW, -1440, -48))
+    assert cloud.traits(silent)[0] == {COMPUTE}
+    publisher.publish(report_of(NOW + HOUR, iommu="PASS"))
+    assert publisher.record.days_ahead == 13
+    # host withdraw.
+    client = keystones.client(cloud, keystones.service_cloud())
+    manager = SimpleNamespace(vhard=client)
+    app = SimpleNamespace(client_manager=manager, stdout=io.StringIO())
+    command = WithdrawHosts(app, argparse.Namespace())
+    parser = command.get_parser("withdraw")
+    command.take_action(parser.parse_args(["--all", "--yes"]))
+    assert cloud.traits(host)[0] == {COMPUTE}
+    assert cloud.placement.known({TRAIT, IOMMU}) == frozenset()
+    assert not refused
+    # No name that somebody else has made is gone: a flavor may ask for it.
+    left = cloud.names() & FOREIGN
+    assert len(left) == (2 * 3334 if before is foreign_names else 0)
