@@ -27,6 +27,7 @@ from placement.db.sqlalchemy import models
 
 from nova_vhard.catalogue import traits
 from nova_vhard.catalogue.checks import CHECKS
+from nova_vhard.placement import names as names_ahead
 from tests.benchmarks import forked
 
 #: When the compute nodes have reported: shortly before the hour turns.
@@ -85,8 +86,11 @@ def fill(directory: Path, number: int) -> None:
     ours.append(traits.of_hour(REPORTED))
     nodes = range(1, number + 1)
     table, trait = models.ResourceProvider.__table__, models.Trait.__table__
+    # As a sweep has made them.
+    ahead = traits.hours(REPORTED, 0, 24 * names_ahead.DAYS + 1)
+    known = names_ahead.of_checks().union(ours, ahead)
     with db_api.get_placement_engine().begin() as link:
-        link.execute(trait.insert(), [{"name": each} for each in ours])
+        link.execute(trait.insert(), [{"name": each} for each in known])
         names = [*_others(), *ours]
         result = link.execute(trait.select().where(trait.c.name.in_(names)))
         ids = [row.id for row in result]
