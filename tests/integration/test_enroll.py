@@ -72,7 +72,8 @@ def refused(write):
 @pytest.fixture(scope="module", autouse=True)
 def tried(cloud):
     """The trait that tests write."""
-    connect(login(cloud, OWN)).create_traits([TRIED])
+    admin = Person(cloud.facts, users.ADMIN).sdk().placement
+    assert admin.put(f"/traits/{TRIED}", microversion="1.6").ok
 
 
 def test_a_reporter_reads_what_it_needs_and_writes_for_its_own_host(cloud):
@@ -90,6 +91,9 @@ def test_a_reporter_reads_what_it_needs_and_writes_for_its_own_host(cloud):
         placement.inventories(OWN.node)
     with pytest.raises(PlacementError, match="401"):
         placement.create_traits(["CUSTOM_OTHER"])
+    # and what its rules allow, its role does not
+    with pytest.raises(PlacementError, match="403"):
+        placement.create_traits(["CUSTOM_VHARD_OTHER"])
 
 
 @pytest.fixture
@@ -217,7 +221,7 @@ def test_a_host_that_is_withdrawn_can_do_nothing_any_more(cloud, admin):
         assert not has_traits(admin, LEAVING)
         gone = "Could not find Application Credential"
         with pytest.raises(PlacementError, match=gone):
-            connect(login(cloud, LEAVING)).traits()
+            connect(login(cloud, LEAVING)).known({TRIED})
         # and what it is logged in by, Keystone does not know any more
         asked = admin.session.get(
             f"{cloud.facts.url('keystone')}/v3/auth/tokens",

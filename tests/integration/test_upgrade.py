@@ -210,6 +210,8 @@ def reporter(admin, rolling):
     """Call to start the proven host's reporter in a version."""
 
     def start(version):
+        # As the sweep of a later version does: a reporter may not.
+        admin.sdk().placement.put(f"/traits/{TRAIT}", microversion="1.6")
         rolling.run(REPORTER, version)
         expected = version == rolling.later
         until(lambda: (TRAIT in admin.traits(PROVEN.node)) is expected)

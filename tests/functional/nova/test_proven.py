@@ -51,9 +51,9 @@ class Placement:
         self._hosts = hosts
         self._known = {traits.of_check(name) for name in known}
 
-    def traits(self):
+    def known(self, names):
         now = datetime.datetime.now(datetime.UTC)
-        return {*self._known, traits.of_hour(now)}
+        return {*self._known, traits.of_hour(now)} & names
 
     def providers(self, required, _any_of):
         self.asked.append(set(required))
@@ -454,7 +454,7 @@ class TestConnect:
         assert sent == []
         # an answer of Placement's is for our client to judge
         with pytest.raises(PlacementError) as raised:
-            client.traits()
+            client.known({"CUSTOM_VHARD_IOMMU"})
         assert raised.value.status == 503
         (login, first), (question, second) = sent
         assert (first, second) == (most, most)

@@ -83,6 +83,9 @@ class Cloud:
 
     def _carried_out(self, method, url, data):
         _, _, uuid, *part = f"{url}///".split("/")
+        if url.startswith("/traits?name=in:"):
+            # Each name exists.
+            return Answer(200, {"traits": url.partition(":")[2].split(",")})
         if url.startswith("/traits"):
             return Answer(204)
         if uuid not in (ROOT, self.provider):

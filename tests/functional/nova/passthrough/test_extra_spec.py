@@ -59,10 +59,10 @@ class TestEffect(Require):
             + "ask the cloud's operator, or do without this flavor",
             reason,
         )
-        # A name that does not exist is never sent to Placement, whose
+        # Placement is not asked for hosts with a name that does not exist: its
         # answer to the whole question would be 400.
         self.assertEqual(1, len(self.asked))
-        self.assertNotIn("NOVEL", self.asked[0])
+        self.assertIn("/traits?name=in:CUSTOM_VHARD_IOMMU,", self.asked[0])
 
     def test_it_lands_on_the_host_that_has_passed_them_all(self):
         # given a host with some of the checks, and one with all

@@ -16,6 +16,7 @@ from nova_vhard.placement.posture import PostureUnavailable, Question
 from tests.functional.placement.test_posture_hangs import Silent
 
 CONF = nova.conf.CONF
+IOMMU = "CUSTOM_VHARD_IOMMU"
 LIMIT = 1
 
 
@@ -43,7 +44,7 @@ def configure():
 def fails_in_time(server, limit):
     """Check that a request ends, although the server never answers it."""
     with closing(server), pytest.raises(PlacementError, match=r"imed? ?out"):
-        posture_filter._connect(limit).traits()
+        posture_filter._connect(limit).known({IOMMU})
     assert server.asked.is_set()
 
 
@@ -93,13 +94,13 @@ def test_it_speaks_as_novas_own_client_does(configure):
     configure(f"http://127.0.0.1:{server.server_address[1]}")
     try:
         client = posture_filter._connect(LIMIT * 30)
-        assert client.traits() == set()
+        assert client.known({IOMMU}) == set()
         version = server.headers["OpenStack-API-Version"]
         assert version == "placement 1.39"
         # and a status is an answer, not keystoneauth's exception
         server.status = 418
         with pytest.raises(PlacementError) as caught:
-            client.traits()
+            client.known({IOMMU})
         assert caught.value.status == 418
     finally:
         server.shutdown()
