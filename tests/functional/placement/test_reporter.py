@@ -65,12 +65,15 @@ def inspect(captures, tree, time=NOW):
 
 
 def test_a_report_becomes_traits(cloud, conf, tmp_path, captures):
-    host = cloud.host("compute", FOREIGN)
+    # with a result as an earlier version wrote it
+    earlier = "CUSTOM_VHSTATUS_00_XFXX"
+    host = cloud.host("compute", {*FOREIGN, earlier})
     identify(tmp_path, host + "\n")
     publisher = PlacementPublisher(conf, cloud.placement)
     publisher.publish(inspect(captures, "vtd-on"))
     mark = traits.of_hour(NOW)
     assert cloud.claims(host)[0] == FOREIGN | VTD_ON | {mark}
+    assert earlier not in cloud.traits(host)[0]
     # The host loses its IOMMU, and with it the trait, in the same write.
     publisher.publish(inspect(captures, "none"))
     assert cloud.claims(host)[0] == FOREIGN | NONE | {mark}
