@@ -28,9 +28,10 @@ from tests.functional.placement.test_reporter import (
     conf,
     identify,
     report_of,
+    weeks,
 )
 
-__all__ = ["conf"]
+__all__ = ["conf", "weeks"]
 #: uwsgi's default.
 LIMIT = 4096
 PREFIXES = (traits.PREFIX, traits.REPORTED, results.PREFIX)
@@ -78,7 +79,7 @@ def foreign_names(cloud):
     ],
 )
 def test_all_get_an_answer_and_the_sweep_mends(
-    cloud, conf, acting, tmp_path, before, role, age
+    cloud, conf, weeks, acting, tmp_path, before, role, age
 ):
     before(cloud)
     refused = []
@@ -119,7 +120,7 @@ def test_all_get_an_answer_and_the_sweep_mends(
     assert old in done.deleted
     assert not cloud.placement.known(traits.hours(NOW, -1440, -48))
     assert cloud.traits(silent)[0] == {COMPUTE}
-    publisher.publish(report_of(NOW + HOUR, iommu="PASS"))
+    publisher.publish(report_of(NOW + 3 * HOUR, iommu="PASS"))
     assert publisher.record.days_ahead == 13
     # host withdraw.
     client = keystones.client(cloud, keystones.service_cloud())

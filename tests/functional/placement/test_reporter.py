@@ -25,7 +25,7 @@ from nova_vhard.node.reporter.publishers.base import PublishError
 from nova_vhard.node.reporter.publishers.json_file import JsonPublisher
 from nova_vhard.node.reporter.publishers.placement import PlacementPublisher
 from nova_vhard.node.reporter.service import Reporter
-from nova_vhard.placement import upkeep
+from nova_vhard.placement import names, upkeep
 from tests.functional.placement.conftest import SAMPLE, Answer
 from tests.trees import build, capture
 
@@ -45,12 +45,23 @@ def captures(tmp_path_factory):
 
 
 @pytest.fixture
-def conf(tmp_path):
+def conf(tmp_path, monkeypatch):
+    # Without ``weeks`` a reporter makes its own hour's name alone: those of
+    # two weeks take a second.
+    monkeypatch.setattr(names, "DAYS", 0)
+    monkeypatch.setattr(names, "FEW_DAYS", 0)
     conf = cfg.ConfigOpts()
     conf([], project="test")
     reporter_conf.register(conf)
     conf.set_override("root", str(tmp_path), "vhard_reporter")
     return conf
+
+
+@pytest.fixture
+def weeks(conf, monkeypatch):
+    """Have names made as far ahead as in a cloud."""
+    monkeypatch.setattr(names, "DAYS", 14)
+    monkeypatch.setattr(names, "FEW_DAYS", 7)
 
 
 def identify(tmp_path, text):
@@ -238,7 +249,7 @@ def test_what_has_no_name_is_left_out(cloud, host, conf, acting, caplog):
 
 
 def test_without_a_name_of_its_hour_a_report_has_failed(
-    cloud, host, conf, acting, caplog
+    cloud, host, conf, weeks, acting, caplog
 ):
     upkeep.sweep(cloud.placement, NOW, 2)
     admin = cloud._adapter
@@ -263,7 +274,9 @@ def test_without_a_name_of_its_hour_a_report_has_failed(
     assert publisher.record.days_ahead == 14
 
 
-def test_a_login_that_may_makes_the_names_of_two_weeks(cloud, host, conf):
+def test_a_login_that_may_makes_the_names_of_two_weeks(
+    cloud, host, conf, weeks
+):
     publisher = PlacementPublisher(conf, cloud.placement)
     publisher.publish(report_of(NOW, iommu="PASS"))
     hours = {traits.of_hour(NOW + step * HOUR) for step in range(14 * 24 + 1)}
@@ -271,7 +284,8 @@ def test_a_login_that_may_makes_the_names_of_two_weeks(cloud, host, conf):
     assert publisher.record.days_ahead == 14
     # when they are there, then one request looks, once an hour
     cloud.requests.clear()
-    for minutes in (60, 65, 70):
+    # a quarter before the end of an hour each host has written its mark
+    for minutes in (80, 83, 86):
         later = NOW + datetime.timedelta(minutes=minutes)
         publisher.publish(report_of(later, iommu="PASS"))
     asked = [url for _, url in cloud.requests if url.startswith("/traits?")]
