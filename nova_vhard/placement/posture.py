@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from nova_vhard.catalogue import checks, traits
-from nova_vhard.common.log import get_logger
+from nova_vhard.common.log import Seldom, get_logger
 from nova_vhard.placement import marks
 from nova_vhard.placement.posture_answers import (
     Answer,
@@ -94,6 +94,7 @@ class Posture:
         self._attestation_max_age = attestation_max_age
         self._placement: PlacementReader | None = None
         self._answers: Answers[Question] = Answers()
+        self._away = Seldom(LOG)
 
     def hosts(self, question: Question) -> frozenset[str]:
         """Return the hosts that have proven something.
@@ -159,6 +160,7 @@ class Posture:
             LOG.exception("Placement's answer about hosts cannot be read")
             self._failed(question, answer, refresh, error)
         else:
+            self._away.over("Placement says again which hosts have passed")
             jitter = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
             due = self._clock.monotonic() + self._ttl * jitter
             self._answers.succeed(answer, refresh, hosts, due)
@@ -173,9 +175,8 @@ class Posture:
         self._warn(question, error)
         self._answers.fail(answer, refresh, self._soon())
 
-    @staticmethod
-    def _warn(question: Question, error: object) -> None:
-        LOG.warning(
+    def _warn(self, question: Question, error: object) -> None:
+        self._away.say(
             "Placement does not say which hosts have passed %s: %s",
             ", ".join(sorted(question.checks)) or "anything",
             error,

@@ -4,10 +4,12 @@
 import datetime
 import logging
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from nova_vhard.catalogue import traits
+from nova_vhard.common import log
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.posture import (
     Clock,
@@ -208,6 +210,26 @@ def test_others_go_on_while_one_refreshes(cloud, posture, time):
     assert not cloud.requests
     release.set()
     single.join()
+
+
+def test_a_placement_that_is_away_for_two_hours_has_three_lines(
+    cloud, posture, time, caplog, monkeypatch
+):
+    clock = SimpleNamespace(monotonic=lambda: time.seconds)
+    monkeypatch.setattr(log, "time", clock)
+    caplog.set_level(logging.WARNING)
+    cloud.host("a", {IOMMU, traits.of_hour(START)})
+    cloud.faults.append(down)
+    for _ in range(720):
+        with pytest.raises(PostureUnavailable):
+            posture.hosts(ASKED)
+        time.seconds += 10
+    cloud.faults.clear()
+    assert posture.hosts(ASKED) == frozenset()
+    assert [line.split(":")[0] for line in caplog.messages] == [
+        *["Placement does not say which hosts have passed iommu"] * 2,
+        "Placement says again which hosts have passed",
+    ]
 
 
 def test_the_log_names_the_checks(cloud, posture, caplog):
