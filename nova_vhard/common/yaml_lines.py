@@ -90,8 +90,8 @@ def read(text: str, report: Report) -> tuple[Any, Lines]:
         if error.context and error.context_mark:
             begins = error.context_mark.line + 1
             reason = f"{error.context} from line {begins}: {reason}"
-        # The space is a line if the error is at the end of the text.
-        line = f"{text} ".splitlines()[mark.line]
+        # The error may be after the last line.
+        line = [*text.splitlines(), ""][mark.line]
         if line.lstrip(" ").startswith("\t"):
             reason += "; indent with spaces, not with tabs"
         elif "block" in reason:

@@ -43,7 +43,7 @@ ALTOGETHER = 90 * 60
 LIMITS = {
     "policy": 120,
     "filter": 120,
-    "scheduler": 480,
+    "scheduler": 260,
     "schema": 620,
     "glance": 780,
     "nova-api": 640,
