@@ -31,6 +31,7 @@ from nova_vhard.host.root import HostRoot
 from nova_vhard.node.cleaner import attend, baseline, cleaning
 from nova_vhard.node.cleaner.attend import DeviceLifecycle
 from nova_vhard.node.cleaner.cleaning import Task, Waits
+from nova_vhard.node.cleaner.decide import DEFAULTS
 from nova_vhard.node.cleaner.journal import Journal
 from nova_vhard.node.guard import wire
 from nova_vhard.node.guard.answers import REFUSE_FILE
@@ -110,7 +111,7 @@ class TestGuard:
     @staticmethod
     def ask(guard, uuid, bus):
         xml = domains.xml(bus, server=uuid)
-        return guard.answers(Request(wire.PREPARE, uuid, xml)).word
+        return guard.answers(Request(wire.START, uuid, xml)).word
 
     def second(self, guard):
         guard.answers.refresh()
@@ -211,6 +212,8 @@ def cleaner(folder):
         Journal(str(folder / "devices")),
         lambda: None,
         host.run,
+        DEFAULTS,
+        lambda address, reason: None,
     )
     offered = Offered(ADDRESS, Provider(host.cloud.provider, "device"))
 
@@ -350,7 +353,7 @@ def test_no_host_is_attested_that_is_not(folder, monkeypatch):
         def __init__(self, *_):
             pass
 
-        def write(self, state, wanted, now):
+        def write(self, state, wanted, now, undemanded):
             assert wanted.keys() <= {one}
             Writer.wanted = wanted
             return writer.Outcome()
