@@ -136,7 +136,6 @@ def by_oslo_policy() -> Callable[[], Any]:
 
 def block(run: Callable[[], Any], repeats: int = BLOCK) -> float:
     """Return the seconds of the processor that one run of many takes."""
-    gc.collect()  # the garbage of the run before
     start = time.thread_time()
     for _ in range(repeats):
         run()
@@ -151,6 +150,7 @@ def taken_in_turns(
     for number in range(rounds + 1):
         order = list(runs.items())
         for name, run in order[::-1] if number % 2 else order:
+            gc.collect()  # the garbage of the block before
             seconds = block(run, repeats)
             if number:
                 samples[name].append(seconds)
@@ -219,6 +219,7 @@ def measured(plan: Plan) -> common.Figures:
         for number, path in paths.items():
             path.write_text(policy_text(number))
         single, many = (document.load(str(path)) for path in paths.values())
+        gc.freeze()  # so that a collection does not look at what stays
         return {
             **evaluations(single, many, plan.blocks),
             **loading(paths[MANY], plan.loads),

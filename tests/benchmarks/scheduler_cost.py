@@ -44,7 +44,7 @@ from tests.benchmarks import (
 
 SMALL, LARGE = filter_fleet.SIZES
 #: Pairs at each size.
-FULL = {1: 400, SMALL: 150, LARGE: 24}
+FULL = {1: 400, SMALL: 100, LARGE: 14}
 QUICK = {SMALL: 20}
 WARM_UP = 2
 OURS = "VirtHardeningFilter"
