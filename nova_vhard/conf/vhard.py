@@ -152,9 +152,9 @@ OPTS = [
         help="Seconds that an attestation lasts at most: max_age of "
         "[vhard_attestor]. A mark that lasts more than a minute longer was "
         "made by a clock that is ahead, and does not count. If the value is "
-        "smaller than the attestor's, hosts do not count as attested; if it "
-        "is larger, a host can count for that much too long. Read by "
-        "nova-scheduler and nova-api.",
+        "smaller than the attestor's, attested hosts cannot be told from "
+        "others; if it is larger, a host can count for that much too long. "
+        "Read by nova-scheduler and nova-api.",
     ),
 ]
 
