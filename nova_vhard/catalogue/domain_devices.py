@@ -312,6 +312,11 @@ FILES: Mapping[str, tuple[XmlPlace, ...]] = MappingProxyType(
             XmlPlace(path="os/kernel"),
             XmlPlace(path="os/initrd"),
         ),
+        # Headers of images name these, and a tenant may have written them.
+        "backing_paths": tuple(
+            XmlPlace(path=f"devices/disk//{place}", value="@file|@dev")
+            for place in ("backingStore//source", "dataStore/source")
+        ),
         "firmware_paths": (
             XmlPlace(path="os/loader"),
             XmlPlace(path="os/nvram", value="@template"),

@@ -38,7 +38,13 @@ def read(
         if isinstance(cause, FileNotFoundError) and not os.path.islink(path):
             return None
         raise OSError(cause.errno, cause.strerror, path) from error
-    except (AttributeError, LookupError, RecursionError, TypeError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+    ) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 

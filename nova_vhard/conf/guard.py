@@ -103,6 +103,17 @@ OPTS = [
         "are not followed.",
     ),
     cfg.ListOpt(
+        "backing_paths",
+        default=[
+            "/var/lib/nova/instances/{uuid}",
+            "/var/lib/nova/instances/_base",
+            "/var/lib/nova/mnt",
+        ],
+        help="Of these folders, those of the files that the header of an "
+        "image may name: its backing file and its data file. Without /dev: a "
+        "header that a tenant wrote could name a disk of the host.",
+    ),
+    cfg.ListOpt(
         "firmware_paths",
         default=["/usr/share"],
         help="Folders of UEFI firmware and of the templates of its variables.",

@@ -61,7 +61,8 @@ def apart(host: Host, evidence: list[str]) -> Answer:
     root = host.root
     active = root.read(ACTIVE)
     evidence.append(f"{ACTIVE}: {active[:20]}")
-    control = _control(root)
+    # Empty where the kernel does not switch threads.
+    control = (root.maybe(CONTROL) or "")[:20]
     if control:
         evidence.append(f"{CONTROL}: {control}")
     if active not in ("0", "1"):
@@ -74,11 +75,6 @@ def apart(host: Host, evidence: list[str]) -> Answer:
     if control not in _CANNOT:
         return _by_switches(host, evidence)
     return _NONE
-
-
-def _control(root: HostRoot) -> str:
-    """Return how the kernel switches threads; empty where it does not."""
-    return (root.maybe(CONTROL) or "")[:20]
 
 
 def _by_topology(host: Host, evidence: list[str]) -> Answer:

@@ -27,6 +27,7 @@ libvirt_pid_files = {pid_file}
 report_file = {place}/report.json
 textfile_directory = {place}/metrics
 disk_paths = {place.parent}
+backing_paths = {place.parent}
 firmware_paths = /usr/share,{place.parent}
 interval = 5
 probe_interval = 60

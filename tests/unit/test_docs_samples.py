@@ -351,7 +351,7 @@ def test_the_reporters_unit_fits_its_options():
 def test_the_page_has_every_metric():
     # The collector's own names; a counter's ends with _total.
     report = HostReport(datetime.datetime.now(datetime.UTC), ())
-    families = [*_Metrics(report, Record()).collect()]
+    families = [*_Metrics(report, Record(days_ahead=14)).collect()]
     text = words(REPORTER)
     named = set(re.findall(r"``(nova_vhard_\w+)``", text))
     assert named == {

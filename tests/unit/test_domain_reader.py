@@ -684,12 +684,18 @@ _UNIX = "<channel type='unix'><source mode='bind' path='{}'/></channel>"
             "/dev/dm-1",
             "/run/dm-1",
         ),
-        ("disk_paths", _DISK(_CHAIN), BASE, "/etc/shadow"),
+        ("backing_paths", _DISK(_CHAIN), BASE, "/dev/sda"),
         (
-            "disk_paths",
+            "backing_paths",
+            _DISK(_CHAIN.replace(" file=", " dev=")),
+            BASE,
+            "/dev/sda",
+        ),
+        (
+            "backing_paths",
             _DISK(_CHAIN.replace("<source", "<backingStore/><source")),
             "/var/lib/nova/mnt/a/b",
-            "/etc/shadow",
+            "/dev/mem",
         ),
         (
             "disk_paths",
@@ -698,12 +704,12 @@ _UNIX = "<channel type='unix'><source mode='bind' path='{}'/></channel>"
             "/tmp/b",
         ),
         (
-            "disk_paths",
+            "backing_paths",
             _DISK(
                 "<source><dataStore><source file='{}'/></dataStore></source>"
             ),
             f"{OWN}/data",
-            "/tmp/b",
+            "/dev/sda",
         ),
         (
             "disk_paths",

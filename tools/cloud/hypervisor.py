@@ -78,6 +78,7 @@ use_stderr = false
 policy_file = {policy}
 state_path = {home}/guard
 disk_paths = {instances}/{{uuid}},{instances}/_base,/dev
+backing_paths = {instances}/{{uuid}},{instances}/_base
 port_paths = {instances}/{{uuid}},/var/lib/libvirt/qemu,/run/libvirt/qemu
 interval = 5
 """

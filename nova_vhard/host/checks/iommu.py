@@ -108,7 +108,12 @@ def _linked(
     if lost or not grouped & set(addresses):
         text = "groups and PCI devices do not agree"
         return Answer(Status.UNKNOWN, text, _NO_UNIT)
-    identity = [group for group in groups if _bypasses(root, group)]
+    # The host's drivers bypass translation there; older kernels do not say.
+    identity = [
+        group
+        for group in groups
+        if root.maybe(f"{group.path}/type") == iommu.IDENTITY
+    ]
     if identity:
         return Answer(
             Status.PASS,
@@ -116,11 +121,3 @@ def _linked(
             f"devices of {len(identity)} groups bypass it",
         )
     return Answer(Status.PASS, "devices are translated by an IOMMU")
-
-
-def _bypasses(root: HostRoot, group: iommu.Group) -> bool:
-    """Return whether the host's drivers bypass translation in a group.
-
-    Older kernels do not say.
-    """
-    return root.maybe(f"{group.path}/type") == iommu.IDENTITY

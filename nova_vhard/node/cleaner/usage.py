@@ -10,6 +10,7 @@ Example" and "IOMMUFD and VFIO cdev".
 """
 
 import ctypes
+import errno
 import os
 import re
 import stat
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 from nova_vhard.host import guests, pci
 from nova_vhard.host.libvirt import Libvirt
-from nova_vhard.host.root import HostRoot, Unreadable
+from nova_vhard.host.root import HostRoot, Unreadable, unreadable
 
 _VIRTUAL_FUNCTION = re.compile(r"virtfn\d+")
 # linux/fcntl.h, linux/stat.h
@@ -144,12 +145,20 @@ def _device(root: HostRoot, place: str) -> int | None:
     # stat(2) waits for the server of a file on NFS or FUSE, which may be away,
     # or any user's.
     call = (_AT_FDCWD, path, _AT_STATX_DONT_SYNC, _STATX_TYPE, answer)
-    if ctypes.CDLL(None).statx(*call):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.statx(*call):
+        error = ctypes.get_errno()
         # It was closed, or is on another user's FUSE, which has no devices.
-        return None
+        if error in (errno.ENOENT, errno.EACCES, errno.ENOTCONN):
+            return None
+        raise unreadable(place, os.strerror(error))
     (mode,) = struct.unpack_from("=H", answer, 28)
     number = os.makedev(*struct.unpack_from("=II", answer, 128))
-    return number if stat.S_ISCHR(mode) else None
+    info = root.maybe(place.replace("/fd/", "/fdinfo/")) or ""
+    flags = re.findall(r"^flags:\t([0-7]+)$", info, re.MULTILINE)
+    # With O_PATH any user can name a device, and do nothing with it.
+    is_open = not any(int(each, 8) & os.O_PATH for each in flags)
+    return number if is_open and stat.S_ISCHR(mode) else None
 
 
 def _open_files(root: HostRoot, pid: str) -> Iterator[tuple[str, str]]:

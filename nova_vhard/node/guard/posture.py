@@ -3,7 +3,6 @@
 
 import datetime
 import json
-from typing import Any
 
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.source import UnreadableError, read_text
@@ -30,7 +29,11 @@ def passed(path: str, max_age: int, now: datetime.datetime) -> frozenset[str]:
     try:
         report = json.loads(read_text(path))
         time = datetime.datetime.fromisoformat(report["time"])
-        names = frozenset(_passed(report["results"]))
+        names = frozenset(
+            str(result["check"])
+            for result in report["results"]
+            if result["status"] == Status.PASS
+        )
         age = now - time
     except UnreadableError as error:
         raise NotProven(f"{path} {error}") from error
@@ -40,11 +43,3 @@ def passed(path: str, max_age: int, now: datetime.datetime) -> frozenset[str]:
         text = f"{path} is of {time}, not of the last {max_age} hours"
         raise NotProven(text)
     return names
-
-
-def _passed(results: Any) -> list[str]:
-    return [
-        str(result["check"])
-        for result in results
-        if result["status"] == Status.PASS
-    ]

@@ -7,7 +7,6 @@ from typing import Any
 from oslo_config import cfg
 
 from nova_vhard.catalogue.devices import BY_POINTER, KINDS
-from nova_vhard.catalogue.kinds import DeviceKind
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.common.source import MAX_LIMIT
@@ -89,11 +88,13 @@ def refused(policy: Policy) -> dict[str, frozenset[str]]:
     """
     return {
         name: frozenset(
-            value for value in _values(KINDS[name]) if value not in rule.allow
+            value
+            for value in (
+                ("0", "1")
+                if KINDS[name].value_type == "int"
+                else KINDS[name].values
+            )
+            if value not in rule.allow
         )
         for name, rule in policy.guest_devices.items()
     }
-
-
-def _values(kind: DeviceKind) -> tuple[str, ...]:
-    return ("0", "1") if kind.value_type == "int" else kind.values

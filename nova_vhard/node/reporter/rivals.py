@@ -59,7 +59,8 @@ class Rivals:
         :param now: aware time of the report
         """
         known = _checks(ours)
-        if self._seen and now - self._seen > _QUIET:
+        # A clock that was ahead may have been put right since.
+        if self._seen and abs(now - self._seen) > _QUIET:
             self._taken = frozenset()
         if self._before is not None:
             self._given = known - self._before - want

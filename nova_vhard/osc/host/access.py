@@ -59,6 +59,8 @@ def of_cleaner(root: str, devices: Iterable[str] = ()) -> list[Rule]:
         rules += [
             Rule("GET", f"{place}/allocations"),
             Rule("GET", f"{place}/inventories"),
+            # The claim before a cleaning, and the release after it.
+            Rule("PUT", f"{place}/inventories"),
             Rule("PUT", f"{place}/inventories/*"),
         ]
     return rules

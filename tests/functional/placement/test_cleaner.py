@@ -239,7 +239,8 @@ from nova_vhard.host.libvirt import NoLibvirt
 from nova_vhard.host.root import HostRoot
 from nova_vhard.node.cleaner import usage
 root, device, path, after = sys.argv[1:]
-os.open(f"{root}/dev/{path}", os.O_RDONLY)
+path, _, flag = path.partition(":")
+os.open(f"{root}/dev/{path}", getattr(os, flag or "O_RDONLY"))
 os.system(f"cd {root}/dev; {after}")
 held = usage.look(HostRoot(root), NoLibvirt(), device).held
 sys.exit(any(f"/proc/{os.getpid()}/fd:" in text for text in held))
@@ -257,6 +258,7 @@ exec "$0" -c "$1" "$2" "$3" "$4" "$5"
     [
         ("vfio/11", "", 0),
         ("node", "", 1),
+        ("node:O_PATH", "", 0),
         ("node", "mv node vfio/12", 1),
         ("node", "rm node", 1),
     ],

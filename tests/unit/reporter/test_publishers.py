@@ -119,7 +119,9 @@ def samples(publisher):
 
 def test_prometheus_has_a_gauge_a_check_and_status(conf, tmp_path):
     publisher = PrometheusPublisher(conf)
-    publisher.record = Record({"placement": 3, "json": 0}, {"json": 7.0}, 6)
+    publisher.record = Record(
+        {"placement": 3, "json": 0}, {"json": 7.0}, days_ahead=6
+    )
     publisher.publish(REPORT)
     assert publisher.path == str(tmp_path / "nova_vhard.prom")
     result = samples(publisher)
