@@ -59,4 +59,5 @@ def get(context: Any, image_id: str) -> Any:
         _, fields = client.call(context, 2, "get", "http_client", args=(url,))
     except _NO_SUCH as error:
         raise exception.ImageNotFound(image_id=image_id) from error
-    return fields
+    # An answer without an id is not an image.
+    return {**fields, "id": fields["id"]}

@@ -77,8 +77,8 @@ use_stderr = false
 [vhard_guard]
 policy_file = {policy}
 state_path = {home}/guard
-disk_paths = {instances}/{{uuid}},{instances}/_base,/dev
-backing_paths = {instances}/{{uuid}},{instances}/_base
+disk_paths = {instances}/{{uuid}},{instances}/_base,{root}/cinder/mounts,/dev
+backing_paths = {instances}/{{uuid}},{instances}/_base,{root}/cinder/mounts
 port_paths = {instances}/{{uuid}},/var/lib/libvirt/qemu,/run/libvirt/qemu
 interval = 5
 """

@@ -35,7 +35,10 @@ objects.register_all()
 LOGGER = "nova_vhard.gates.posture_filter"
 RULES = policy(applies_to={"hypervisor_type": ["QEMU", "KVM"]})
 OPTIONS = SimpleNamespace(
-    posture_timeout=30, posture_ttl=60, posture_max_age=600
+    posture_timeout=30,
+    posture_ttl=60,
+    posture_max_age=600,
+    attestation_max_age=600,
 )
 SERVER = "5f9204ec-3e94-4f27-9beb-fe7bb73b6eb9"
 
@@ -258,6 +261,7 @@ def test_limits_of_time_are_the_options(monkeypatch):
     posture_filter.PostureFilter(OPTIONS)
     (((connect, *ages), more),) = made
     connect()
+    assert more.pop("attestation_max_age")() == OPTIONS.attestation_max_age
     assert (limits, ages, more) == ([30.0], [60, 600], {"timeout": 30.0})
 
 

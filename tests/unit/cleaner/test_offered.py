@@ -13,7 +13,8 @@ DEVICE = Provider("d", "compute1_0000:0A:00.0")
 
 
 def offered(*providers):
-    placement = SimpleNamespace(tree=lambda root, trait: list(providers))
+    below = [(provider, ROOT.uuid) for provider in providers]
+    placement = SimpleNamespace(below_roots=lambda trait, root: below)
     return devices.offered(placement, ROOT)
 
 

@@ -54,9 +54,11 @@ class Fleet(helpers.Helpers):
         super().setUp()
         # Reporters make their own hour's name alone: those of two weeks take
         # a second.
-        days = "nova_vhard.placement.names.{}DAYS"
-        for name in ("", "FEW_"):
-            self.useFixture(fixtures.MonkeyPatch(days.format(name), 0))
+        for name in (
+            *("placement.names.DAYS", "placement.names.FEW_DAYS"),
+            "cmd.status_checks.cloud.FEW_DAYS",
+        ):
+            self.useFixture(fixtures.MonkeyPatch(f"nova_vhard.{name}", 0))
         # What hangs must not hang for half an hour.
         self.flags(rpc_response_timeout=20, long_rpc_timeout=60)
         self.seconds = 0.0

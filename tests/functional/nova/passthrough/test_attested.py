@@ -51,7 +51,7 @@ class Attested(base.FakeHosts):
 
     def marks(self):
         """Return the marks that are there."""
-        return sorted(self.stranger.traits(traits.MARK))
+        return sorted(self.stranger.marks())
 
     def claim(self, host, *names):
         """Write traits of a host's provider, as nova-compute's login may."""
