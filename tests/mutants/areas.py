@@ -81,7 +81,7 @@ _POLICY = (
     *_unit("cli/test_policy_show", "cli/test_policy_test"),
     *_unit("cli/test_decision", "test_decisions", "test_event_lines"),
     *_unit("exporter/test_metrics"),
-    *_unit("test_bad_policy", "test_files"),
+    *_unit("test_bad_policy", "test_files", "test_state"),
     *_unit("test_server_exemptions", "host/test_guests", "host/test_running"),
     *_unit("test_domain_reader", "test_pci", "test_terminal", "test_xml"),
     *_fuzz("scheduler"),

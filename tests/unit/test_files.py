@@ -103,8 +103,11 @@ def test_what_is_there_is_not_created(tmp_path, there):
         path.symlink_to(there)
     else:
         path.write_text("old")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError) as raised:
         files.create(str(path), "new")
+    words = (errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    error = raised.value
+    assert (error.errno, error.strerror, error.filename) == words
     assert os.listdir(tmp_path) == ["policy.yaml"]
     assert path.is_symlink() or path.read_text() == "old"
 
