@@ -131,6 +131,8 @@ def test_a_withdrawn_status_stays_withdrawn_when_nova_compute_starts(
     assert not ours()
     compute(off=False)
     assert not ours()
-    # and when the host proves it again
+    # and when there is a name again, as a sweep makes it, and proof of it
+    made = admin.sdk().placement.put(f"/traits/{IOMMU}", microversion="1.6")
+    assert made.status_code == 201
     cloud.start(REPORTER)
     until(lambda: IOMMU in ours())
