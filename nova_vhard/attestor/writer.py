@@ -184,16 +184,10 @@ class Writer:
         """Make marks; return whether all of them are there."""
         for mark in new:
             try:
-                # Without the attestor's trait its marks are not looked for.
-                new_names = (
-                    [mark.name]
-                    if mark.until
-                    else [
-                        traits.ATTESTED,
-                        mark.name,
-                    ]
-                )
-                self._placement.create_traits(new_names)
+                # Readers ask for marks only if the trait ATTESTED exists, and
+                # a mark of hosts without demands may be the first one.
+                needed = [mark.name] if mark.until else [traits.ATTESTED]
+                self._placement.create_traits({mark.name, *needed})
             except PlacementError as error:
                 outcome.failed.append(f"a mark is not made: {error}")
                 return False
@@ -234,8 +228,8 @@ class Writer:
     def _delete(self, names: Iterable[str], outcome: Outcome) -> None:
         for name in names:
             try:
-                # Not taken off after the last try: on a host it counts for
-                # nothing.
+                # After the last try, leave the mark on its host: it does not
+                # count there.
                 for left in range(_TRIES, -1, -1):
                     gone = self._placement.delete_trait(name)
                     if gone or not left:

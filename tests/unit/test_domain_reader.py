@@ -757,13 +757,13 @@ _UNIX = "<channel type='unix'><source mode='bind' path='{}'/></channel>"
             "port_paths",
             "<serial type='file'><source path='{}'/></serial>",
             f"{OWN}/console.log",
-            "/root/.ssh/authorized_keys",
+            "/home/user/.ssh/authorized_keys",
         ),
         (
             "port_paths",
             "<serial type='pty'><log file='{}'/></serial>",
             f"{OWN}/console.log",
-            "/root/.ssh/authorized_keys",
+            "/home/user/.ssh/authorized_keys",
         ),
         (
             "port_paths",

@@ -86,7 +86,7 @@ class ListOption:
         self._section = section
         self._word = word
         self._first = first
-        # A value goes on in lines that are indented.
+        # Indented lines continue a value.
         self._line = re.compile(
             rf"^({re.escape(option)}[ \t]*[=:][ \t]*)(.*(?:\n[ \t]+\S.*)*)$",
             re.MULTILINE,
