@@ -236,7 +236,7 @@ def test_a_guest_that_somebody_else_runs_elsewhere(reporter, place, guest):
 
 def test_a_weak_emulator_in_place_of_a_good_one(reporter, place, libvirtd):
     path = "/usr/bin/qemu-system-x86_64"
-    weak = place / "weak"
+    weak = place / "weak-emulator"
     weak.write_bytes(pathlib.Path(path).read_bytes())
     weak.chmod(0o4755)
     elf_files.change_header(weak, elf_files.PT_GNU_STACK, flags=7)
