@@ -45,7 +45,7 @@ RATIOS = (
     Ratio("policy", "load_to_safe_load_ratio", False),
     Ratio("filter", "vhard_times_faster_at_best_1000_ratio", True),
     Ratio("filter", "vhard_posture_times_faster_at_best_1000_ratio", True),
-    Ratio("scheduler", "throughput_1000_hosts_ratio", True),
+    Ratio("scheduler", "throughput_1_hosts_ratio", True),
 )
 
 

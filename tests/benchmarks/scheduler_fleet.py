@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A nova-scheduler in this process, whose fleet and Placement are canned.
+"""A nova-scheduler in this process, whose fleet is canned.
 
-It is Nova's own SchedulerManager and HostManager.  Two answers are canned:
-those of Placement, by a stand-in for Nova's report client, and the records of
-compute nodes, services and servers that the cells would give.  What is made
-of them is Nova's for every request: prefilters, HostStates, filters, weights,
-alternates.  The API and cell databases are SQLite.
+It is Nova's own SchedulerManager and HostManager.  The records of compute
+nodes, services and servers, which the cells would return, are canned.  The
+code that uses them is Nova's for every request: prefilters, HostStates,
+filters, weights, alternates.  The API and cell databases are SQLite.
+
+Up to 1,000 hosts are in a real Placement, in this process.  More than that
+Nova does not ask Placement for; there, a stand-in for Nova's report client
+returns canned answers.
 """
 
 import datetime
@@ -16,18 +19,25 @@ from pathlib import Path
 from typing import Any
 
 import nova.conf.scheduler
+from keystoneauth1 import adapter
 from nova import config, context, objects
 from nova.db import migration
 from nova.scheduler import manager
 from nova.scheduler.client import report
 from oslo_log import log
+from placement.tests.functional.fixtures import placement
 
 from nova_vhard.catalogue import traits
 from tests.benchmarks import filter_fleet
 from tests.functional.nova import stored
+from tests.functional.placement import direct
 
 CONF = nova.conf.CONF
 
+#: The most hosts that are in a real Placement, which Nova asks for as many.
+REAL = 1000
+#: Traits that Nova's own prefilters ask for.
+_TRAITS = ("COMPUTE_IMAGE_TYPE_QCOW2",)
 _OURS = "nova_vhard.gates.scheduler.VirtHardeningFilter"
 _STOCK = "nova.scheduler.filters.all_filters"
 
@@ -121,6 +131,38 @@ def providers_body(nodes: list[Any]) -> str:
     return json.dumps({"resource_providers": result})
 
 
+def _placement(nodes: list[Any]) -> Any:
+    """Return Nova's report client on a real Placement that has the hosts.
+
+    The Placement is in this process, and stays as long as the process.
+    """
+    fixture = placement.PlacementFixture()
+    fixture.setUp()
+    session = direct.to(fixture.endpoint)
+    session.additional_headers["x-auth-token"] = "admin"
+    client = report.SchedulerReportClient(
+        adapter=adapter.Adapter(
+            session,
+            service_type="placement",
+            endpoint_override=fixture.endpoint,
+            raise_exc=False,
+        )
+    )
+    admin = context.get_admin_context()
+    much = {"total": 10**8, "max_unit": 10**6}
+    kinds = ("VCPU", "MEMORY_MB", "DISK_GB")
+    now = datetime.datetime.now(datetime.UTC)
+    proven = [traits.of_check("iommu"), *traits.fresh(now, 2)]
+    for node in nodes:
+        tree = client.get_provider_tree_and_ensure_root(
+            admin, node.uuid, name=node.hypervisor_hostname
+        )
+        tree.update_inventory(node.uuid, dict.fromkeys(kinds, much))
+        tree.update_traits(node.uuid, [*_TRAITS, *proven])
+        client.update_from_provider_tree(admin, tree)
+    return client
+
+
 class Fleet:
     """Compute nodes with their services, and schedulers over them."""
 
@@ -132,10 +174,13 @@ class Fleet:
         self._services = {
             each.host: _service(each.id, each.host) for each in self.nodes
         }
-        stand_in = PlacementStandIn(self.nodes)
+        if number <= REAL:
+            client = _placement(self.nodes)
+        else:
+            client = PlacementStandIn(self.nodes)
         # The scheduler's own client, and the one that our filter makes.
-        report.report_client_singleton = lambda: stand_in
-        report.SchedulerReportClient = lambda **unused: stand_in
+        report.report_client_singleton = lambda: client
+        report.SchedulerReportClient = lambda **unused: client
 
     def scheduler(self, *filters: str) -> Any:
         """Return a SchedulerManager; filters come before the default ones."""
