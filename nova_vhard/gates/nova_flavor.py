@@ -12,8 +12,7 @@ from nova_vhard.catalogue import traits
 from nova_vhard.common.commands import options
 from nova_vhard.common.text import clean
 from nova_vhard.gates.nova_router import Call
-from nova_vhard.policy.hardware import Passthrough
-from nova_vhard.policy.model import PassthroughRule, Policy, Values
+from nova_vhard.policy.model import Policy, Values
 from nova_vhard.policy.subject import Subject
 from nova_vhard.policy.verdict import PASSTHROUGH_REQUIRE, Message, Violation
 from nova_vhard.request import passthrough
@@ -64,24 +63,19 @@ def lacking(
     what = ", ".join(dict.fromkeys(clean(item.name) for item in asked))
     specs = ", ".join(f"{name}=required" for name in sorted(missing))
     text = _TEXT.format(what=what, specs=specs)
-    refused = _refused(rule, asked)
+    # No server may have these, whatever its flavor requires.
+    refused = dict.fromkeys(
+        f"{clean(item.name)} in {item.kind}"
+        for item in asked
+        if item.name not in rule.allow.get(item.kind, Values())
+    )
     if refused:
-        text += _REFUSED.format(names=refused)
+        text += _REFUSED.format(names=", ".join(refused))
     required = [(name, "required") for name in sorted(missing)]
     fix = _FIX.format(options=" ".join(options("--property", required)))
     message = Message(text, "flavor extra specs", what, fix=fix)
     mode = policy.mode_for(rule.mode, subject)
     return [Violation((PASSTHROUGH_REQUIRE,), message, mode)]
-
-
-def _refused(rule: PassthroughRule, asked: list[Passthrough]) -> str:
-    """Return what no server may have, whatever its flavor requires."""
-    result = (
-        f"{clean(item.name)} in {item.kind}"
-        for item in asked
-        if item.name not in rule.allow.get(item.kind, Values())
-    )
-    return ", ".join(dict.fromkeys(result))
 
 
 def _missing(require: frozenset[str], specs: Specs) -> set[str]:

@@ -42,12 +42,6 @@ class Route:
     reader: Reader | None = None
 
 
-def _boot(
-    find: Lookups, who: Any, _ids: Mapping[str, str], body: Any
-) -> ServerRequest:
-    return ServerReader(find, who).boot(body)
-
-
 @dataclass(frozen=True)
 class _Named:
     """Reads a request about what the path names.
@@ -68,14 +62,6 @@ class _Named:
         return self.read(self.reader(find, who), ids[self.key], body)
 
 
-def _removal(
-    find: Lookups, who: Any, ids: Mapping[str, str], _body: Any
-) -> ServerRequest:
-    """Read a request that removes a name from an image's metadata."""
-    reader = ChangeReader(find, who)
-    return reader.remove_metadata(ids["image_id"], ids["id"])
-
-
 _server = partial(_Named, ServerReader, "id")
 _attachment = partial(_Named, ChangeReader, "server_id")
 _metadata = partial(_Named, ChangeReader, "image_id")
@@ -86,7 +72,10 @@ _METADATA = "ImageMetadataController"
 _SPECS = "FlavorExtraSpecsController"
 
 ROUTES: Mapping[tuple[str, str, str | None], Route] = {
-    ("ServersController", "create", None): Route(BOOT, _boot),
+    ("ServersController", "create", None): Route(
+        BOOT,
+        lambda find, who, _, body: ServerReader(find, who).boot(body),
+    ),
     (*_ACTIONS, "rebuild"): Route(REBUILD, _server(ServerReader.rebuild)),
     (*_ACTIONS, "rescue"): Route(RESCUE, _server(ServerReader.rescue)),
     (*_ACTIONS, "resize"): Route(RESIZE, _server(ServerReader.resize)),
@@ -108,7 +97,12 @@ ROUTES: Mapping[tuple[str, str, str | None], Route] = {
     (_METADATA, "update_all", None): Route(
         UPDATE, _metadata(ChangeReader.replace_metadata)
     ),
-    (_METADATA, "delete", None): Route(UPDATE, _removal),
+    (_METADATA, "delete", None): Route(
+        UPDATE,
+        lambda find, who, ids, _: ChangeReader(find, who).remove_metadata(
+            ids["image_id"], ids["id"]
+        ),
+    ),
     (_SPECS, "create", None): Route(FLAVOR),
     (_SPECS, "update", None): Route(FLAVOR),
     (_SPECS, "delete", None): Route(FLAVOR),

@@ -64,7 +64,10 @@ def filter_hosts(
         elif good:
             left.append(host)
             if mode is Mode.ENFORCE:
-                _keep(host, good)
+                _CANDIDATES.filter_candidates(
+                    host,
+                    lambda item, good=good: any(item is kept for kept in good),
+                )
     if left:
         return (left if mode is Mode.ENFORCE else hosts), []
     # Whether Placement was asked for the devices at all.
@@ -87,19 +90,18 @@ def _asked(spec: Any) -> list[Any]:
 def _good(host: Any, asked: list[Any]) -> list[Any]:
     """Return the candidates of a host that get one_time_use devices alone."""
     providers = _providers(host)
-    if not providers or not asked or not _reserves_used(host):
+    if not providers or not asked:
+        return []
+    # Nova on this host must reserve used devices.
+    if nova_release.ignored((ONE_TIME_USE,)) or not (
+        nova_release.reads_all_settings(host)
+    ):
         return []
     return [
         candidate
         for candidate in host.allocation_candidates or ()
         if providers.issuperset(_gets(candidate["mappings"], asked))
     ]
-
-
-def _reserves_used(host: Any) -> bool:
-    """Return whether the Nova of a host reserves used devices."""
-    ignored = nova_release.ignored((ONE_TIME_USE,))
-    return not ignored and nova_release.reads_all_settings(host)
 
 
 def _gets(mappings: Mapping[str, list[str]], asked: list[Any]) -> set[str]:
@@ -132,12 +134,6 @@ def _providers(host: Any) -> set[str]:
             is_good = tag == "true" and pool.get("dev_type") in _WHOLE
             (good if is_good else bad).add(uuid)
     return good - bad
-
-
-def _keep(host: Any, good: list[Any]) -> None:
-    _CANDIDATES.filter_candidates(
-        host, lambda item: any(item is kept for kept in good)
-    )
 
 
 def _failed(mode: Mode, asked: list[Any], traced: bool) -> Violation:

@@ -2,7 +2,6 @@
 """The scheduler's hosts: which of them have proven what is required."""
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from keystoneauth1 import loading
@@ -132,7 +131,15 @@ class PostureFilter:
         proven = _without_old(requirement, proven, hosts)
         left = _that_pass(None if attested else policy, proven, hosts)
         if not left:
-            _log(requirement, proven, hosts)
+            # For the operator; the user does not learn the names of hosts.
+            LOG.info(
+                "No host is left that has proven %s. Proven: %s. "
+                "Candidates: %s.",
+                ", ".join(sorted(requirement.checks)),
+                ", ".join(sorted(proven)[:_NAMED]) or "none",
+                ", ".join(sorted(host.host for host in hosts)[:_NAMED])
+                or "none",
+            )
         return left, text
 
     def _proven(
@@ -217,15 +224,3 @@ def _that_pass(
         if (host.uuid in proven and owners[host.uuid] == 1)
         or host.hypervisor_type in outside
     ]
-
-
-def _log(
-    requirement: HostRequirement, proven: Iterable[str], hosts: Iterable[Any]
-) -> None:
-    """Name for the operator what the user is not told."""
-    LOG.info(
-        "No host is left that has proven %s. Proven: %s. Candidates: %s.",
-        ", ".join(sorted(requirement.checks)),
-        ", ".join(sorted(proven)[:_NAMED]) or "none",
-        ", ".join(sorted(host.host for host in hosts)[:_NAMED]) or "none",
-    )

@@ -42,6 +42,8 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
     content = json.dumps(data, sort_keys=True).encode()
     assume = data.get("assume", {})
     moves = data.get("moves", {})
+    hosts = data.get("hosts", {})
+    guard = data.get("on_host", {})
     return Policy(
         digest=hashlib.sha256(content).hexdigest()[:16],
         files=tuple(files),
@@ -54,10 +56,19 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
             for name, rule in data.get("guest_devices", {}).items()
         },
         passthrough=_passthrough(data.get("passthrough")),
-        hosts=_hosts(data.get("hosts", {})),
+        hosts=HostsRule(
+            require=expand(hosts.get("require", ())),
+            mode=_mode(hosts),
+            max_report_age=int(hosts.get("max_report_age", 2)),
+            trust=Trust(hosts.get("trust", Trust.REPORTED)),
+        ),
         moves_guest_devices=Mode(moves.get("guest_devices", Mode.WARN)),
         moves_hosts=Mode(moves.get("hosts", Mode.WARN)),
-        on_host=_on_host(data.get("on_host", {})),
+        on_host=OnHost(
+            mode=Mode(guard.get("mode", Mode.AUDIT)),
+            hot_plug=HotPlug(guard.get("hot_plug", HotPlug.REPORT)),
+            unanswered=Unanswered(guard.get("unanswered", Unanswered.ALLOW)),
+        ),
         projects=tuple(
             ProjectMode(
                 Mode(project["mode"]), **_sets(project, _SELECTORS[:2])
@@ -106,23 +117,6 @@ def _passthrough(entry: Mapping[str, Any] | None) -> PassthroughRule | None:
         require=required - OF_DEVICES,
         mode=_mode(entry),
         of_devices=required & OF_DEVICES,
-    )
-
-
-def _hosts(entry: Mapping[str, Any]) -> HostsRule:
-    return HostsRule(
-        require=expand(entry.get("require", ())),
-        mode=_mode(entry),
-        max_report_age=int(entry.get("max_report_age", 2)),
-        trust=Trust(entry.get("trust", Trust.REPORTED)),
-    )
-
-
-def _on_host(entry: Mapping[str, Any]) -> OnHost:
-    return OnHost(
-        mode=Mode(entry.get("mode", Mode.AUDIT)),
-        hot_plug=HotPlug(entry.get("hot_plug", HotPlug.REPORT)),
-        unanswered=Unanswered(entry.get("unanswered", Unanswered.ALLOW)),
     )
 
 

@@ -12,7 +12,7 @@ from nova_vhard.common.log import MESSAGE_LIMIT, get_logger
 from nova_vhard.common.text import clean
 from nova_vhard.policy.leading import MOST, Kind, leading
 from nova_vhard.policy.subject import Subject
-from nova_vhard.policy.verdict import Verdict, Violation
+from nova_vhard.policy.verdict import Verdict
 
 #: Every event is the whole message of one record of this logger.
 LOG = get_logger("nova_vhard.decisions")
@@ -54,7 +54,18 @@ def _event(
         "operation": subject.operation,
         "subject": _subject(subject),
         "rules": verdict.rules,
-        "violations": [_violation(item) for item in result.shown],
+        "violations": [
+            {
+                "rule": item.rule,
+                "rules": item.rules,
+                "source": clean(item.cause.source),
+                "value": None
+                if item.cause.value is None
+                else clean(item.cause.value),
+                "mode": item.mode,
+            }
+            for item in result.shown
+        ],
         "exemptions": _names({name for _, name in verdict.exempted}),
         "mode": verdict.mode,
         "outcome": verdict.outcome,
@@ -98,14 +109,3 @@ def _kind(kind: Kind, count: int) -> dict[str, Any]:
     """Return how many violations are not in the event, of one kind."""
     rules, mode = kind
     return {"rules": rules, "mode": mode, "count": count}
-
-
-def _violation(violation: Violation) -> dict[str, Any]:
-    cause = violation.cause
-    return {
-        "rule": violation.rule,
-        "rules": violation.rules,
-        "source": clean(cause.source),
-        "value": None if cause.value is None else clean(cause.value),
-        "mode": violation.mode,
-    }

@@ -97,7 +97,17 @@ def host_requirements(
     if not policy.enabled or subject.operation == REBUILD:
         return []
     lifted = (
-        _without_exempted(policy, requirement, subject, today)
+        replace(
+            requirement,
+            checks=frozenset(
+                check
+                for check in requirement.checks
+                if policy.exemption(
+                    requirement.rules[0], check, subject, today
+                )
+                is None
+            ),
+        )
         for requirement in _host_requirements(policy, request, subject)
     )
     return [item for item in lifted if item.checks]
@@ -141,18 +151,3 @@ def _host_requirements(
         yield HostRequirement(
             (FLAVOR_REQUIRE,), request.host_checks, Mode.ENFORCE
         )
-
-
-def _without_exempted(
-    policy: Policy,
-    requirement: HostRequirement,
-    subject: Subject,
-    today: datetime.date,
-) -> HostRequirement:
-    checks = frozenset(
-        check
-        for check in requirement.checks
-        if policy.exemption(requirement.rules[0], check, subject, today)
-        is None
-    )
-    return replace(requirement, checks=checks)

@@ -64,16 +64,12 @@ def _summed(asked: Iterable[Passthrough]) -> list[Passthrough]:
     for item in asked:
         first = result.setdefault((item.kind, item.name), item)
         if first is not item:
-            count = _plus(first.count, item.count)
+            try:
+                count = str(int(first.count) + int(item.count))
+            except ValueError:
+                count = f"{first.count}+{item.count}"
             result[item.kind, item.name] = replace(first, count=count)
     return list(result.values())
-
-
-def _plus(item: str, other: str) -> str:
-    try:
-        return str(int(item) + int(other))
-    except ValueError:
-        return f"{item}+{other}"
 
 
 def up_to_current_count(had: HardwareRequest) -> HardwareRequest:

@@ -40,22 +40,19 @@ def read(spec: nova_spec.RequestSpec) -> HardwareRequest:
     :param spec: the request of one boot, move or rebuild
     """
     image = spec.image if "image" in spec else None
+    # Exemptions of images apply by this ID; a volume's metadata has none.
+    holder = (
+        Holder(image.id)
+        if image is not None and "id" in image and image.id
+        else NOBODY
+    )
     rest = without_image(spec)
     return replace(
-        read_image(image, _holder(image)).plus(rest.choices),
+        read_image(image, holder).plus(rest.choices),
         passthrough=rest.passthrough,
         host_checks=rest.host_checks,
         has_flavor=True,
     )
-
-
-def _holder(image: Any) -> Holder:
-    """Return which image it is, for exemptions of images.
-
-    A volume's metadata in its place has no id here.
-    """
-    known = image is not None and "id" in image
-    return Holder(image.id) if known and image.id else NOBODY
 
 
 def without_image(spec: nova_spec.RequestSpec) -> HardwareRequest:
