@@ -103,16 +103,7 @@ class NovaGate:
         return _fault(answer, environ)(environ, start_response)  # type: ignore[no-any-return]
 
     def _guarded(self, environ: Environ) -> webob.exc.HTTPException | None:
-        """Return a refusal, or None; a fault of ours is neither."""
-        try:
-            return self._attempted(environ)
-        except Exception:  # noqa: BLE001 - report_fault logs it
-            context = environ.get("nova.context")
-            text = http.report_fault(LOG, "Nova's API", context)
-            return webob.exc.HTTPServiceUnavailable(explanation=text)
-
-    def _attempted(self, environ: Environ) -> webob.exc.HTTPException | None:
-        """Return a refusal, or None, also where there is no judgement."""
+        """Return a refusal or an error, or None to pass the request on."""
         try:
             return self._answer(environ)
         except (NotAccepted, NotFound):
@@ -121,13 +112,16 @@ class NovaGate:
         except webob.exc.HTTPException as error:
             # such as a body that is longer than Nova takes
             return error
+        except routing.Malformed:
+            return webob.exc.HTTPBadRequest(explanation=http.MALFORMED_TEXT)
         except PolicyUnavailable:
             text = http.NO_POLICY_TEXT
         except LookupFailed as error:
             LOG.error("Cannot be judged: %s", error)
             text = http.LOOKUP_TEXT
-        except routing.Malformed:
-            return webob.exc.HTTPBadRequest(explanation=http.MALFORMED_TEXT)
+        except Exception:  # noqa: BLE001 - report_fault logs it
+            context = environ.get("nova.context")
+            text = http.report_fault(LOG, "Nova's API", context)
         return webob.exc.HTTPServiceUnavailable(explanation=text)
 
     def _answer(self, environ: Environ) -> webob.exc.HTTPException | None:
@@ -150,11 +144,23 @@ class NovaGate:
             find = NovaLookups(self._services, context)
             return self._flavor(policy, find, context, call)
         reader, body = route.reader, call.body()
+        recent = None
         if call.method == nova_create.METHOD:
             nova_create.check(call.request, body)
-        find = NovaLookups(self._services, context)
+            if ":" not in body["server"].get("availability_zone", ""):
+                # Without a forced host, the filter judges the server again,
+                # by the data that Nova has stored.
+                recent = self._services.recent
+        find = NovaLookups(self._services, context, recent)
         try:
             request = reader(find, context, call.ids, body)
+            if (
+                request
+                and find.used
+                and request.verdict(policy, today()).refusals
+            ):
+                find.forget_recent()
+                request = reader(find, context, call.ids, body)
         except NotShown as error:
             return _not_shown(route.operation, error)
         if request is None:

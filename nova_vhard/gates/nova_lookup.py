@@ -6,6 +6,7 @@ and flavors from Nova's databases. Where Nova has a function that decides what
 is read, that function is called.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -44,15 +45,26 @@ LOG = get_logger(__name__)
 #: Requests to other services beyond which no more are made for one request.
 MOST = 64
 
+#: Seconds for which an image or flavor is not read again, and how many are
+#: kept, see ``Services.recent``.
+RECENT, KEPT = 5, 256
+
 #: What Nova's own functions raise of block devices, or of a volume's
 #: metadata, that they cannot read; it fails at them itself then.
 _UNREADABLE = (exception.NovaException, OverflowError, TypeError, ValueError)
 
 
 class Services:
-    """Nova's API objects, which connect when they are used."""
+    """Nova's API objects, which connect when they are used.
+
+    :ivar recent: images and flavors that were read in the last seconds, of
+        all users, each with its time. A request may be allowed by them only if
+        the scheduler filter judges it again. It must not be refused by them:
+        its user may not see the image, or may have just corrected it
+    """
 
     def __init__(self) -> None:
+        self.recent: dict[tuple[str, str], tuple[float, Any]] = {}
         self.volumes = cinder.API()
         self.ports = neutron.API()
         self.servers = compute.API()
@@ -66,14 +78,29 @@ class NovaLookups:
 
     :param services: of this worker
     :param context: nova.context.RequestContext of the user
+    :param recent: images and flavors to use, see ``Services``; none by default
+    :ivar used: kind and ID of each that was used
     """
 
-    def __init__(self, services: Services, context: Any) -> None:
+    def __init__(
+        self,
+        services: Services,
+        context: Any,
+        recent: dict[tuple[str, str], tuple[float, Any]] | None = None,
+    ) -> None:
         self._services = services
+        self._recent = {} if recent is None else recent
         self._context = context
         self._found: dict[tuple[str, str], Any] = {}
+        self.used: set[tuple[str, str]] = set()
         self._error: NotFound | LookupFailed | None = None
         self._requests = 0
+
+    def forget_recent(self) -> None:
+        """Drop the objects that were read for other requests."""
+        for key in self.used:
+            del self._found[key]
+            self._recent.pop(key, None)
 
     def boot_image(self, server: Body) -> Image:
         """Return the image or volume metadata for a new server's devices."""
@@ -104,11 +131,10 @@ class NovaLookups:
     def boot_flavor(self, reference: Any) -> Flavor:
         """Return the flavor of a ``flavorRef`` of POST /servers."""
         try:
-            flavor_id = common.get_id_from_href(reference)
+            return self.flavor(common.get_id_from_href(reference))
         except ValueError as error:
             # such as http://[, which Nova does not read, either
             raise NotFound(str(error)) from error
-        return self.flavor(flavor_id)
 
     def flavor(self, flavor_id: str) -> Flavor:
         """Return a flavor by the id that users give."""
@@ -169,13 +195,18 @@ class NovaLookups:
 
     def server(self, server_id: str) -> Server:
         """Return a server."""
-        return nova_servers.read(self.instance(server_id))
+        try:
+            return nova_servers.read(self.instance(server_id))
+        except ValueError as error:
+            # Nova keeps 255 bytes of a property, which need not be valid. It
+            # cannot read the server either.
+            raise NotFound(str(error)) from error
 
     def instance(self, server_id: str) -> Any:
         """Return a server as a Nova Instance."""
         if not uuidutils.is_uuid_like(server_id):
             raise NotFound("no server has such an id")
-        return self._look_up(
+        found = self._look_up(
             "server",
             server_id,
             lambda: self._services.servers.get(
@@ -184,6 +215,13 @@ class NovaLookups:
                 expected_attrs=["flavor", "system_metadata"],
             ),
         )
+        # Nova also returns a server of another project until a cell is
+        # selected, and checks the user's rights later.
+        if not self._context.is_admin and (
+            found.project_id != self._context.project_id
+        ):
+            raise NotFound("the server is not there")
+        return found
 
     def kept_devices(self, server: Server) -> Iterable[KeptDevice]:
         """Return the block devices of a server, as Nova's drivers see them."""
@@ -278,22 +316,31 @@ class NovaLookups:
         return result
 
     def _look_up(self, kind: str, name: str, call: Callable[[], Any]) -> Any:
-        """Return what a look-up finds, or found before."""
+        """Return the result of a lookup, which may have been made before."""
         key = (kind, name)
-        if key not in self._found:
-            self._found[key] = _answer(kind, call)
-        return self._found[key]
-
-
-def _answer(kind: str, call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except exception.NovaException as error:
-        if 400 <= error.code < 500:  # noqa: PLR2004 - HTTP
-            hidden = nova_images.is_hidden(error)
-            raised = NotShown if hidden else NotFound
-            raise raised(f"the {kind} is not there: {error}") from error
-        raise LookupFailed(f"{kind}: {error}") from error
-    except Exception as error:
-        text = f"{kind}: {type(error).__name__}: {error}"
-        raise LookupFailed(text) from error
+        if key in self._found:
+            return self._found[key]
+        now = time.monotonic()
+        read, result = self._recent.get(key, (-RECENT, None))
+        if now - read < RECENT:
+            self.used.add(key)
+        else:
+            try:
+                result = call()
+            except exception.NovaException as error:
+                if 400 <= error.code < 500:  # noqa: PLR2004 - HTTP
+                    hidden = nova_images.is_hidden(error)
+                    raised = NotShown if hidden else NotFound
+                    raise raised(
+                        f"the {kind} is not there: {error}"
+                    ) from error
+                raise LookupFailed(f"{kind}: {error}") from error
+            except Exception as error:
+                text = f"{kind}: {type(error).__name__}: {error}"
+                raise LookupFailed(text) from error
+            if kind in ("image", "flavor"):
+                if len(self._recent) >= KEPT:
+                    self._recent.clear()
+                self._recent[key] = now, result
+        self._found[key] = result
+        return result

@@ -9,6 +9,7 @@ from nova.image import glance
 from nova.network import neutron
 from nova.volume import cinder
 
+from nova_vhard.gates import nova_lookup
 from tests.functional.nova import helpers, test_signatures, verdicts
 
 #: What of Nova's own clients asks another service.
@@ -145,3 +146,63 @@ class TestRead(Counted):
     def test_disks_beside_an_image_are_not_looked_up(self):
         for server in (IMAGES, VOLUMES, SNAPSHOTS):
             self.assertEqual((403, 1), self.counted(server))
+
+
+class TestRecent(Counted):
+    """Boots from an image that has been read for another server."""
+
+    GOOD, BAD = {"hw_disk_bus": "virtio"}, helpers.IDE
+
+    def booted(self, image, **more):
+        """Boot from an image; return the response and the number of reads."""
+        asked = []
+        call = counting(glance.GlanceClientWrapper.call, asked)
+        with mock.patch.object(glance.GlanceClientWrapper, "call", call):
+            body = self.wish(image, **more)
+            response = self.call(
+                "POST", "/v2.1/servers", body, roles=("admin", "member")
+            )
+        return response, len(asked)
+
+    def test_how_often_an_image_is_read(self):
+        """A forced host has no filter behind the gate."""
+        image = self.image(**self.GOOD)
+        other = self.image(**self.GOOD)
+        for name, more, reads in (
+            (image, {}, 1),
+            (image, {}, 0),
+            (image, {"availability_zone": "nova:host"}, 1),
+            (image, {"availability_zone": "nova::node"}, 1),
+            (other, {}, 1),
+        ):
+            with self.subTest(more=more):
+                self.assertEqual(reads, self.booted(name, **more)[1])
+
+    def test_an_image_that_has_become_bad(self):
+        image = self.image(**self.GOOD)
+        self.booted(image)
+        self.glance.update(None, image, {"properties": self.BAD})
+        response, asked = self.booted(image)
+        self.assertEqual(0, asked)
+        self.assertIn("hw_disk_bus", self.filtered(response))
+        forced, _ = self.booted(image, availability_zone="nova:host")
+        self.assertEqual(403, forced.status_int)
+
+    def test_an_image_that_has_been_corrected(self):
+        image = self.image(**self.BAD)
+        self.assertEqual(403, self.booted(image)[0].status_int)
+        self.glance.update(None, image, {"properties": self.GOOD})
+        response, _ = self.booted(image)
+        self.assertEqual("", self.filtered(response))
+
+    def test_that_it_is_read_again_later(self):
+        with mock.patch.object(nova_lookup, "RECENT", 0):
+            image = self.image(**self.GOOD)
+            reads = [self.booted(image)[1] for _ in range(2)]
+        self.assertEqual([1, 1], reads)
+
+    def test_how_many_are_kept(self):
+        with mock.patch.object(nova_lookup, "KEPT", 3):
+            images = [self.image(**self.GOOD) for _ in range(3)]
+            reads = [self.booted(image)[1] for image in [*images, *images]]
+        self.assertGreater(sum(reads), 3)

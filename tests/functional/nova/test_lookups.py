@@ -303,7 +303,7 @@ def server(monkeypatch):
     """Give look-ups of a server, and what Nova has recorded of its boot."""
     kept = objects.Instance(
         uuid=SERVER,
-        project_id="p1",
+        project_id=WHO.project_id,
         image_ref=IMAGE,
         vm_state="active",
         config_drive="",
@@ -322,6 +322,19 @@ def server(monkeypatch):
 
     monkeypatch.setattr(objects.RequestSpec, "get_by_instance_uuid", record)
     return NovaLookups(SimpleNamespace(servers=services), WHO), records
+
+
+@pytest.mark.parametrize("error", ["of another project", "unreadable"])
+def test_a_server_that_is_left_to_nova(server, error):
+    """Nova answers: it cannot read the server, or the user may not."""
+    find, _ = server
+    instance = find.instance(SERVER)
+    if error == "unreadable":
+        instance.system_metadata = {"image_hw_cpu_sockets": " " * 255}
+    else:
+        instance.project_id = "p2"
+    with pytest.raises(NotFound):
+        find.server(SERVER)
 
 
 def test_a_resize_goes_by_the_record_of_the_boot(server):
@@ -389,7 +402,7 @@ class Everything:
     def _server(self, *arguments, **more):
         if arguments[-1] == GONE:
             self._of("server")(*arguments, **more)
-        return objects.Instance(uuid=arguments[-1])
+        return objects.Instance(uuid=arguments[-1], project_id=WHO.project_id)
 
 
 def test_each_field_of_an_image():
