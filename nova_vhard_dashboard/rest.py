@@ -65,7 +65,7 @@ def verdict(image: Any, caller: _Caller) -> dict[str, Any]:
         if not violations:
             return None
         fix = search.fix(policy, violations, request, day)
-        words = fixes.words(fix, violations)
+        words = fixes.words(fix)
         told = refusal.read(messages.api_message(violations, words))
         return asdict(told) | {"changes": fix.changes} if told else None
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Describe how to fix a refused request, with commands to copy."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from nova_vhard.catalogue.devices import KINDS, OF_FILE
@@ -14,7 +14,7 @@ from nova_vhard.explain.draft import (
     copied,
     is_foreign,
 )
-from nova_vhard.explain.search import Fix
+from nova_vhard.explain.search import MOST_VIOLATIONS, Fix
 from nova_vhard.policy.hardware import (
     BLOCK_DEVICE,
     FLAVOR,
@@ -56,7 +56,7 @@ _OF_CONTENT = frozenset((*OF_FILE, "architecture"))
 _SAME_CONTAINER = frozenset(("aki", "ami", "ari"))
 
 
-def words(fix: Fix, violations: Iterable[Violation]) -> str:
+def words(fix: Fix) -> str:
     """Return the remediation for violations, or "" if none is known.
 
     :param fix: the result of the search for these violations
@@ -67,9 +67,8 @@ def words(fix: Fix, violations: Iterable[Violation]) -> str:
     clauses: list[str] = []
     for place, edits in places.items():
         clauses += _clauses(fix.draft, place, edits)
-    for violation in violations:
-        if violation in fix.left:
-            clauses += _without_a_change(violation, fix.complete)
+    for violation in fix.left[:MOST_VIOLATIONS]:
+        clauses += _without_a_change(violation, fix.complete)
     return fit(list(dict.fromkeys(clauses)), LIMIT)
 
 
@@ -133,7 +132,7 @@ def _clauses(
         yield (
             "Nova keeps the image properties that a server was built with: "
             "rebuild the server (this erases its root disk), or create a new "
-            f"one, from an image {asks}"
+            f"one, from another image {asks}"
         )
     elif new:
         asks = _both(given, f"with {typed}", " and ", gone, without)

@@ -358,19 +358,31 @@ class _Search:
         stated = (each.get(name) for each in documents for name in names)
         named = next(filter(None, stated), self.policy.assume.architecture)
         arch = KINDS["architecture"].canonical(str(named))
+        stated = (each.get("hw_machine_type") for each in documents)
+        machine = machine_type(
+            HardwareRequest(
+                architecture=arch,
+                machine_type=None
+                if kind == "machine_type"
+                else next(filter(None, stated), None),
+            ),
+            self.policy.assume,
+        )
         device = rule.kind
         if kind == "rescue_bus":
             cdrom = documents[0].get("hw_rescue_device") == "cdrom"
             device = "cdrom_bus" if cdrom else "disk_bus"
         values = [*rule.allow.literals, *KINDS[rule.kind].values]
         if kind == "machine_type":
-            unset = HardwareRequest(architecture=arch)
-            values.append(machine_type(unset, self.policy.assume) or "")
+            values.append(machine or "")
         if kind in BUSES:
             # scsi is last, because its controller must be allowed as well.
             values.sort(key=SCSI.__eq__)
         yield from (
             value
             for value in dict.fromkeys(filter(is_plain, values))
-            if value in rule.allow and can_have(device, value, arch)
+            if value in rule.allow
+            and can_have(device, value, arch)
+            # A q35 machine has no IDE controller.
+            and not (value == "ide" and "q35" in str(machine))
         )

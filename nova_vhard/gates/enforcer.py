@@ -121,9 +121,7 @@ class PolicyEnforcer:
         from nova_vhard.explain import fixes, messages, search
 
         fix = search.fix(policy, refusals, request, day, read)
-        return messages.api_message(
-            refusals, fixes.words(fix, refusals), self._help_url
-        )
+        return messages.api_message(refusals, fixes.words(fix), self._help_url)
 
     @contextlib.contextmanager
     def event(

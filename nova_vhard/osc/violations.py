@@ -42,7 +42,7 @@ Find = Callable[[Sequence[Violation]], Fix]
 def fix_cell(violation: Violation, find: Find) -> FixCell:
     """Return the fix of a violation and the advice on its device kind."""
     fix = find([violation])
-    text = fixes.words(fix, [violation]), messages.advice(violation)
+    text = fixes.words(fix), messages.advice(violation)
     return FixCell("; ".join(filter(None, text)), fix.changes)
 
 

@@ -41,6 +41,10 @@ _ORDER = {name: place for place, name in enumerate(KIND_OF)}
 #: nova/compute/manager.py, ``get`` of nova.image.glance.API).
 BASE_IMAGE = "base_image_ref"
 
+#: Bytes of a property that Nova keeps in a server's system metadata. It builds
+#: the guest from the whole value at first, later from these.
+KEPT = 255
+
 #: Root device of a guest with an ISO image. It replaces any bus and kind.
 ISO_IMAGE = Device(CDROM, ROOT, "an ISO image")
 
@@ -92,7 +96,13 @@ def read(
         found = effective[name]
         make = _kept_choice if len(found[2]) <= _SHORT else _choice
         choices.append(make(name, found, origin, holder))
-    devices = [*USUAL, *_cdroms(effective, disk_format)]
+    devices = list(USUAL)
+    if disk_format == "iso":
+        devices.append(ISO_IMAGE)
+    if _value(effective, "img_config_drive") == "mandatory":
+        devices.append(
+            Device(CDROM, CONFIG_DRIVE, "a config drive, by img_config_drive")
+        )
     for name in MAPPINGS:
         if (value := properties.get(name)) is not None:
             more, cdroms = block_device.read(value, name, origin, holder)
@@ -110,7 +120,25 @@ def read(
         os_distro=_value(effective, "os_distro"),
         origin=origin,
         holder=holder,
-        faults=tuple(_faults(properties, origin, holder)),
+        faults=(
+            *_faults(properties, origin, holder),
+            *(
+                Fault(
+                    source=f"{origin} property {setting}",
+                    value=written,
+                    message=f"is longer than the {KEPT} bytes that Nova keeps "
+                    "of it with a server, and so has two meanings",
+                    names=frozenset((setting,)),
+                    origin=origin,
+                    holder=holder,
+                )
+                for name in chosen
+                for _, setting, written in [effective[name]]
+                # A value of any other kind is text that no rule allows.
+                if KINDS[KIND_OF[name]].value_type in ("bool", "int")
+                and len(written.encode(errors="replace")) > KEPT
+            ),
+        ),
     )
 
 
@@ -194,13 +222,3 @@ def _choice(
 # it is short, and pushes out what is as cheap to make again.
 _kept_choice = functools.lru_cache(maxsize=1024)(_choice)
 _SHORT = 64
-
-
-def _cdroms(
-    effective: _Effective, disk_format: str | None
-) -> Iterator[Device]:
-    if disk_format == "iso":
-        yield ISO_IMAGE
-    if _value(effective, "img_config_drive") == "mandatory":
-        why = "a config drive, by img_config_drive"
-        yield Device(CDROM, CONFIG_DRIVE, why)

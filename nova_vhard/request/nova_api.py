@@ -147,7 +147,11 @@ class ServerReader:
         reference = section(body, "rebuild").get("imageRef")
         image = self._find.image(reference)
         request = self._anew(REBUILD, server, image)
-        if image.holder.id == server.image:
+        own = server.image
+        if own is None and (root := self._find.own_image(server)):
+            # As Nova, by the image that the root volume was made from.
+            own = root.holder.made_of
+        if image.holder.id == own:
             return request
         return replace(request, scheduled=image.hardware())
 

@@ -94,9 +94,15 @@ def rescued(find: Lookups, server: Server, image: Image) -> HardwareRequest:
     :param image: the rescue image
     """
     if not is_stable(image):
-        plain = replace(image, disk_format=None).hardware()
+        # The config drive is the server's, whatever this image requests.
+        properties = dict(image.properties)
+        properties.pop("img_config_drive", None)
+        plain = replace(image, properties=properties, disk_format=None)
         return with_kept(
-            _followed(plain), (), server.config_drive, server.hardware
+            _followed(plain.hardware()),
+            (),
+            server.config_drive,
+            server.hardware,
         )
     try:
         own = find.own_image(server)

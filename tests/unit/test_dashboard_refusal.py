@@ -45,7 +45,7 @@ def message(properties, subject=Subject(BOOT)):  # noqa: B008
     holder = Holder(None, subject.project)
     request = of_image(Image(properties, holder=holder), subject)
     refusals, fix = found(BASELINE, request)
-    return messages.api_message(refusals, fixes.words(fix, refusals))
+    return messages.api_message(refusals, fixes.words(fix))
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -78,7 +78,7 @@ def test_commands_one_after_the_other():
     subject = Subject(BOOT, project="mine", image="1f2e")
     request = of_image(Image(OLD, "qcow2", IMAGE, holder), subject)
     refusals, fix = found(BASELINE, request)
-    text = fixes.words(fix, refusals)
+    text = fixes.words(fix)
     result = refusal.read(messages.api_message(refusals, text))
     commands = [step.text for step in result.fix if step.command]
     assert [command.split()[:3] for command in commands] == [

@@ -276,6 +276,23 @@ def test_any_other_reference_is_a_fault(value):
     assert fault.names == {"base_image_ref"}
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "is_fault"),
+    [
+        ("hw_qemu_guest_agent", "true" + " " * 251, False),
+        ("hw_qemu_guest_agent", "true" + " " * 251 + "x", True),
+        ("hw_boot_menu", "true" + " " * 251 + "x", True),
+        ("hw_serial_port_count", " " * 255 + "1", True),
+        # As text, it is not among the allowed values.
+        ("hw_vif_model", "e1000" + " " * 251, False),
+    ],
+)
+def test_a_property_that_nova_would_cut(name, value, is_fault):
+    """Nova keeps 255 bytes of it, and builds the guest of them later."""
+    faults = image.read({name: value}).faults
+    assert [fault.names for fault in faults] == [{name}] * is_fault
+
+
 def test_facts_that_defaults_depend_on():
     request = image.read(
         {

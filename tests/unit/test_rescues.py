@@ -109,6 +109,7 @@ def test_a_root_volume_that_cannot_be_read():
 def test_a_legacy_rescue_is_of_the_rescue_image_alone():
     """Its own references are not followed, nor is it ever a CD-ROM."""
     properties = {"hw_disk_bus": "ide", "base_image_ref": ADDRESS}
+    properties["img_config_drive"] = "mandatory"
     of_disk = image_reader.read({"hw_disk_bus": "ide"})
     for drive in (True, False):
         hardware = rescued(

@@ -114,7 +114,7 @@ class ExplainPolicy(OfflineShowOne):
             lambda draft: described.read(data, draft.lookups).request,
         )
         say = messages.api_message if verdict.refusals else messages.describe
-        words = fixes.words(fix, stated)
+        words = fixes.words(fix)
         long = say(stated, words) if stated else None
         self.status = 1 if verdict.refusals else 0
         for text in typed.unknown(parsed_args):

@@ -125,7 +125,7 @@ def at_boot(name: str, user: User, image: str) -> str | None:
     who = Subject(BOOT, project=user.project)
     request = of_image(nova_images.read(user.image(image)), who)
     refusals, fix = found(_POLICIES[name], request)
-    text = fixes.words(fix, refusals)
+    text = fixes.words(fix)
     return messages.api_message(refusals, text) if refusals else None
 
 

@@ -140,3 +140,26 @@ class TestFilterAlone(Rebuild):
         state, image, metadata, _ = self.facts()
         self.assertEqual(("error", self.clean), (state, image))
         self.assertEqual("e1000", metadata["image_hw_vif_model"])
+
+
+class TestOwnImage(base.LibvirtCase):
+    """A server that is older than the policy, rebuilt with its own image."""
+
+    ONE_CLOUD = True
+
+    def test_nothing_is_new_to_it(self):
+        image, other = (self.image(**OLD) for _ in range(2))
+        volume = self.volume(**OLD, image_id=image)
+        self.write_policy("enabled: false\n")
+        servers = (
+            self.active(image),
+            self.active(None, block_device_mapping_v2=[self.disk(volume)]),
+        )
+        self.write_policy(self.POLICY)
+        for server in servers:
+            for name, refused in ((image, False), (other, True)):
+                with self.subTest(server=server, image=name):
+                    action = {"rebuild": {"imageRef": name}}
+                    status = self.act(server, action).status_int
+                    self.assertEqual(refused, status == 403)
+                    self.wait(server, "ACTIVE")

@@ -91,13 +91,13 @@ FLOPPY = {"mappings": json.dumps([{"device_type": "floppy"}])}
 def answered(rules, request, read=None):
     """Return the complete answer of an API."""
     refusals, fix = found(rules, request, read)
-    return messages.api_message(refusals, fixes.words(fix, refusals))
+    return messages.api_message(refusals, fixes.words(fix))
 
 
 def fixed(rules, request, read=None):
     """Return only the fix."""
-    refusals, fix = found(rules, request, read)
-    return fixes.words(fix, refusals)
+    _, fix = found(rules, request, read)
+    return fixes.words(fix)
 
 
 def fault(rules, request):
@@ -336,7 +336,7 @@ def of_fixes() -> Iterator[Case]:
     own = Message("a text", "a source", "a value", fix="ask")
     left = [Violation(("hosts.require",), own, Mode.ENFORCE)]
     fix = Fix(Draft(Subject(BOOT)), left)
-    yield "a message with a fix of its own", partial(fixes.words, fix, left)
+    yield "a message with a fix of its own", partial(fixes.words, fix)
 
 
 def faults() -> Iterator[Case]:

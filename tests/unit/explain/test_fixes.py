@@ -49,7 +49,7 @@ def answered(rules, request, read=None):
     refusals, fix = found(rules, request, read)
     if not refusals:
         return None
-    return messages.api_message(refusals, fixes.words(fix, refusals))
+    return messages.api_message(refusals, fixes.words(fix))
 
 
 def say(rules, properties, operation=BOOT, origin="image", holder=NOBODY):

@@ -155,7 +155,7 @@ def follow(properties, text):
 
 def answer(rules, request):
     refusals, fix = found(rules, request)
-    text = fixes.words(fix, refusals)
+    text = fixes.words(fix)
     return refusals, fix, text and f"{messages.TO_FIX}{text}"
 
 

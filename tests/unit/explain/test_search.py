@@ -260,6 +260,21 @@ def test_an_image_to_rescue_with(buses, properties, expected):
 
 
 @pytest.mark.parametrize(
+    ("properties", "bus"),
+    [
+        ({}, "ide"),
+        ({"hw_machine_type": "pc"}, "ide"),
+        ({"hw_machine_type": "pc-q35-9.2"}, "virtio"),
+        ({"hw_machine_type": "q35"}, "virtio"),
+    ],
+)
+def test_a_q35_machine_has_no_ide(properties, bus):
+    rules = allowing({"disk_bus": ["ide", "virtio"]})
+    _, fix = found(rules, of({**properties, "hw_disk_bus": "fdc"}))
+    assert edits(fix) == {"hw_disk_bus": bus}
+
+
+@pytest.mark.parametrize(
     ("allow", "properties", "assume", "machine"),
     [
         # a machine type that is spelt out, else Nova's own choice
