@@ -27,18 +27,17 @@ version=$(sed -n 's/^version = //p' "$root/setup.cfg")
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/nova-vhard-packages.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-# Without git a package would lack its files that are no Python.
 git -C "$root" ls-files -z | (cd "$root" && xargs -0 tar c) |
     tar x -C "$work" --one-top-level=tree
-git -C "$work/tree" init -q
-git -C "$work/tree" add -A
-(cd "$work/tree" && PBR_VERSION=$version SKIP_WRITE_GIT_CHANGELOG=1 \
-    SKIP_GENERATE_AUTHORS=1 SKIP_GENERATE_RENO=1 \
-    /usr/bin/python3 setup.py -q sdist --dist-dir "$work") >"$work/log" 2>&1 ||
+(cd "$work/tree" && /usr/bin/python3 -c \
+    'import sys; from setuptools import build_meta as build
+build.build_sdist(sys.argv[1])' "$work") >"$work/log" 2>&1 ||
     { cat "$work/log" >&2; exit 1; }
 sdist=$work/nova_vhard-$version.tar.gz
 
 if [ "$kind" = deb ]; then
+    # dpkg and rpm sort 1.1.0.dev0 after 1.1.0, and 1.1.0~dev0 before it.
+    version=${version/.dev/"~dev"}
     mv "$sdist" "$work/nova-vhard_$version.orig.tar.gz"
     mkdir "$work/source"
     tar x -C "$work/source" --strip-components=1 \

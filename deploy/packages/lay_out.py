@@ -57,7 +57,7 @@ def move(source, target, mode=0o644):
 
 
 def lay_out_etc(root):
-    """Share out what pbr has put into /usr/etc."""
+    """Share out the data files in /usr/etc."""
     folder = root / "usr" / "etc" / "nova-vhard"
     for path in sorted(folder.iterdir()):
         name = path.name

@@ -7,7 +7,7 @@ set -euo pipefail
 wanted=(
     # dpkg-buildpackage, as deploy/packages/debian/control says.
     debhelper dh-python dpkg-dev fakeroot pybuild-plugin-pyproject
-    python3-all python3-pbr python3-setuptools python3-sphinx python3-wheel
+    python3-all python3-setuptools python3-sphinx python3-wheel
     # rpmbuild, and the sdist that both begin with.
     git python3-pip rpm
     # The gates.

@@ -93,7 +93,7 @@ def old(folder):
     shutil.unpack_archive(packed, folder, filter="data")
     config = configparser.ConfigParser()
     config.read(folder / "setup.cfg")
-    entries = config["entry_points"]
+    entries = config["options.entry_points"]
     text = "".join(f"[{name}]\n{entries[name]}\n" for name in entries)
     (folder / "setup.cfg").unlink()
     _describe(folder, Version(config["metadata"]["version"]), text)

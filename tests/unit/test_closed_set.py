@@ -81,8 +81,7 @@ def test_requirements_are_what_the_closed_set_imports():
         for package in imported() - OF_THE_SERVICE
         for distribution in of_package[package]
     }
-    # pbr is read by setup.py alone
-    assert needed | {"pbr"} == required()
+    assert needed == required()
 
 
 #: What a gate sets that is not an attribute of its own: a request or answer

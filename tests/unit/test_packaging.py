@@ -3,7 +3,11 @@
 
 import configparser
 import re
+import shutil
 import subprocess
+import sys
+import tarfile
+import zipfile
 
 import pytest
 import yaml
@@ -12,6 +16,17 @@ from tests.unit.docs import ROOT
 
 BINDEP = (ROOT / "bindep.txt").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^([^ #]+) \[(.+?)\]", BINDEP, re.MULTILINE))
+BUILD = """
+import sys
+from setuptools import build_meta
+dist = sys.argv[1]
+build_meta.build_sdist(dist)
+build_meta.build_wheel(dist)
+"""
+#: Where a recipe names our version: 1.1.0, or 1.2.0-dev0.
+NAMED = re.compile(
+    r"(?:vhard\S*?[-=:]+|^version: )(\d+\.\d+\.\d+(?:[.-]dev\d+)?)", re.M
+)
 
 
 def wanted(script):
@@ -75,3 +90,85 @@ def test_constraints_of_the_caller_are_honoured():
     assert all(line.startswith("#") for line in text.splitlines())
     venv = (ROOT / "tools" / "lib" / "venv.sh").read_text(encoding="utf-8")
     assert "TOX_CONSTRAINTS_FILE" in venv
+
+
+def version():
+    setup = configparser.RawConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    return setup["metadata"]["version"]
+
+
+def files_of_git():
+    command = ["git", "-C", ROOT, "ls-files", "--cached", "--others"]
+    done = subprocess.run(
+        [*command, "--exclude-standard"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return {
+        name for name in done.stdout.splitlines() if (ROOT / name).is_file()
+    }
+
+
+def test_a_build_without_git_has_the_version_and_every_file(tmp_path):
+    """As from a tarball of the source; a tag is not asked for either."""
+    source, dist = tmp_path / "source", tmp_path / "dist"
+    listed = files_of_git()
+    for name in listed:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", BUILD, dist],
+        cwd=source,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    name = f"nova_vhard-{version()}"
+    with tarfile.open(dist / f"{name}.tar.gz") as sdist:
+        packed = {m.name for m in sdist.getmembers() if m.isfile()}
+        described = sdist.extractfile(f"{name}/PKG-INFO").read().decode()
+    assert f"\nVersion: {version()}\n" in described
+    assert {f"{name}/{each}" for each in listed - {".gitignore"}} <= packed
+    with zipfile.ZipFile(dist / f"{name}-py3-none-any.whl") as wheel:
+        described = wheel.read(f"{name}.dist-info/METADATA").decode()
+        packed = set(wheel.namelist())
+    assert f"\nVersion: {version()}\n" in described
+    etc = f"{name}.data/data/etc"
+    assert packed >= {
+        each.replace("etc", etc, 1) if each.startswith("etc/") else each
+        for each in listed
+        if each.startswith(("nova_vhard", "etc/"))
+    }
+
+
+def test_recipes_name_the_version_of_the_source():
+    named = {}
+    for path in sorted((ROOT / "deploy").glob("[!p]*/**/*")):
+        if path.is_file() and (
+            found := NAMED.findall(path.read_text(encoding="utf-8"))
+        ):
+            named[path.name] = {each.replace("-", ".") for each in found}
+    assert named == {
+        name: {version()}
+        for name in (
+            "galaxy.yml",
+            "README.rst",
+            "kolla-build.conf",
+            "user_nova_vhard.yml",
+            "control-plane.yaml",
+        )
+    }
+
+
+def test_packages_have_the_version_of_the_source():
+    """In the form that dpkg and rpm sort before the release."""
+    packages = ROOT / "deploy" / "packages"
+    wanted = version().replace(".dev", "~dev")
+    changelog = (packages / "debian/changelog").read_text(encoding="utf-8")
+    assert changelog.startswith(f"nova-vhard ({wanted}-1) ")
+    spec = (packages / "nova-vhard.spec").read_text(encoding="utf-8")
+    assert re.search(r"^Version: +(\S+)$", spec, re.M)[1] == wanted
+    assert f"- {wanted}-1\n" in spec

@@ -47,11 +47,6 @@ _vhard_stamp() {
 _vhard_install() {
     local root=$1 extras=$2 log
     log=$VENV/install.log
-    # pbr asks git for the version; a copy without git says it by itself.
-    if ! git -C "$root" rev-parse --git-dir >/dev/null 2>&1; then
-        PBR_VERSION=$(sed -n 's/^version *= *//p' "$root/setup.cfg")
-        export PBR_VERSION
-    fi
     if ! (cd "$root" && "$VENV/bin/python" -m pip install \
         ${TOX_CONSTRAINTS_FILE:+-c "$TOX_CONSTRAINTS_FILE"} \
         --progress-bar off -e ".[$extras]") >"$log" 2>&1; then

@@ -40,7 +40,7 @@ SENTENCE = re.compile(r"[^a-z ].*[.!]$", re.DOTALL)
 def commands():
     setup = configparser.RawConfigParser()
     setup.read(ROOT / "setup.cfg")
-    lines = setup["entry_points"]["openstack.vhard.v1"].split("\n")
+    lines = setup["options.entry_points"]["openstack.vhard.v1"].split("\n")
     return dict(re.split(r"\s*=\s*", line) for line in lines if line.strip())
 
 
