@@ -10,6 +10,8 @@ wanted=(
     python3-all python3-setuptools python3-sphinx python3-wheel
     # rpmbuild, and the sdist that both begin with.
     git python3-pip rpm
+    # A fresh root, in which both are installed.
+    mmdebstrap
     # The gates.
     python3-glanceclient python3-jsonschema
     python3-keystoneauth1 python3-oslo.config python3-oslo.context python3-oslo.utils

@@ -4,6 +4,7 @@
 import configparser
 import functools
 import gzip
+import platform
 import re
 import shutil
 import subprocess
@@ -359,10 +360,12 @@ def test_gates_alone_put_themselves_into_a_paste_file(
         "[composite:openstack_compute_api_v21]\n"
         "use = call:nova.api.auth:pipeline_factory_v21\n"
         "keystone = cors authtoken keystonecontext osapi_compute_app_v21\n"
+        "[app:osapi_compute_app_v21]\n"
     )
     done = run_in(tmp_path, "nova-vhard-paste", "add", "nova", str(paste))
     assert done.returncode == 0, done.stderr
-    assert "keystonecontext vhard osapi" in paste.read_text()
+    text = paste.read_text()
+    assert "[app:osapi_compute_app_v21]\nfilter-with = vhard\n" in text
     assert not list(tmp_path.glob("usr/lib/python3*/*/nova_vhard/osc"))
     assert not list(tmp_path.glob("usr/lib/python3*/*/nova_vhard/host"))
 
@@ -373,6 +376,66 @@ def test_both_share_the_files_out_alike(built):
         for kind in TOOLS
     )
     assert deb == rpm
+
+
+@pytest.fixture(scope="module")
+def fresh(built, tmp_path_factory):
+    """Return a new Debian that has what the DEBs need; RPMs run there too."""
+    needed = {
+        need.partition(":")[0]
+        for package in built("deb").values()
+        for need in package.requires
+    }
+    if shutil.which("mmdebstrap") is None:
+        pytest.skip("mmdebstrap is not installed")
+    folder = tmp_path_factory.mktemp("fresh") / "root"
+    output(
+        *("mmdebstrap", "--variant=minbase"),
+        "--include=" + ",".join(sorted(needed - NAMES | {"systemd"})),
+        *(platform.freedesktop_os_release()["VERSION_CODENAME"], folder),
+    )
+    return folder
+
+
+#: How each kind is installed below a root, with its scripts, and removed.
+INSTALL = {
+    "deb": ("dpkg", "--root", "{root}", "--install"),
+    "rpm": ("rpm", "--root", "{root}", "--nodeps", "--nosignature", "-i"),
+}
+REMOVE = {
+    "deb": ("dpkg", "--root", "{root}", "--purge"),
+    "rpm": ("rpm", "--root", "{root}", "-e"),
+}
+
+
+def ours(root):
+    """Return the files of nova-vhard below a root."""
+    found = output(
+        *("find", root, "-xdev", "-path", root / "var", "-prune", "-o"),
+        *("-iname", "*nova?vhard*", "-print"),
+    )
+    return found.splitlines()
+
+
+def test_installed_in_a_fresh_root(kind, packages, fresh):
+    """Of each package: installed, units verified, programs, removed."""
+    assert ours(fresh) == []
+    install, remove = (
+        [word.format(root=fresh) for word in words[kind]]
+        for words in (INSTALL, REMOVE)
+    )
+    output(*install, *(package.path for package in packages.values()))
+    units = (fresh / "usr/lib/systemd/system").glob("nova-vhard-*")
+    names = sorted(unit.name for unit in units)
+    assert len(names) == 8
+    assert output("systemd-analyze", f"--root={fresh}", "verify", *names) == ""
+    programs = sorted(fresh.glob("usr/bin/nova-vhard-*"))
+    assert len(programs) == 7
+    for program in programs:
+        text = output("chroot", fresh, f"/usr/bin/{program.name}", "--help")
+        assert text.startswith(f"usage: {program.name}")
+    output(*remove, *packages)
+    assert ours(fresh) == []
 
 
 #: In a copy of this machine that is gone afterwards; no process sees another.
