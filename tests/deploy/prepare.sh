@@ -12,6 +12,8 @@ wanted=(
     git python3-pip rpm
     # A fresh root, in which both are installed.
     mmdebstrap
+    # The module for SELinux.
+    checkpolicy semodule-utils
     # The gates.
     python3-glanceclient python3-jsonschema
     python3-keystoneauth1 python3-oslo.config python3-oslo.context python3-oslo.utils

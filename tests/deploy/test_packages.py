@@ -438,6 +438,16 @@ def test_installed_in_a_fresh_root(kind, packages, fresh):
     assert ours(fresh) == []
 
 
+def test_the_module_for_selinux_compiles(packages, root, tmp_path):
+    if shutil.which("checkmodule") is None:
+        pytest.skip("checkmodule is not installed")
+    source = root / "usr/share/nova-vhard/nova_vhard.te"
+    module, package = tmp_path / "nova_vhard.mod", tmp_path / "nova_vhard.pp"
+    output("checkmodule", "-M", "-m", "-o", module, source)
+    output("semodule_package", "-o", package, "-m", module)
+    assert package.stat().st_size > 0
+
+
 #: In a copy of this machine that is gone afterwards; no process sees another.
 COPY = """
 set -eu
