@@ -35,13 +35,6 @@ class Event:
     verdict: Verdict = field(default_factory=Verdict)
 
 
-def _done(verdict: Verdict, service: bool) -> str:
-    if verdict.refusals:
-        return "refuses"
-    why = "a service makes it" if service else "mode warn"
-    return f"lets pass ({why})"
-
-
 def _sender(conf: cfg.ConfigOpts, service: str) -> "notify.Sender | None":
     """Return what sends notifications; None if they are switched off."""
     if not conf.vhard.notifications:
@@ -140,11 +133,12 @@ class PolicyEnforcer:
         if stated:
             from nova_vhard.explain import messages
 
+            why = "a service makes it" if service else "mode warn"
             LOG.log(
                 logging.INFO if verdict.refusals else logging.WARNING,
                 "%s %s %s: %s",
                 self.gate,
-                _done(verdict, service),
+                "refuses" if verdict.refusals else f"lets pass ({why})",
                 subject.operation,
                 messages.describe(stated),
             )

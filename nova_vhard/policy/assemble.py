@@ -40,19 +40,27 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
     :param files: where it came from
     """
     content = json.dumps(data, sort_keys=True).encode()
-    assume = data.get("assume", {})
-    moves = data.get("moves", {})
     hosts = data.get("hosts", {})
-    guard = data.get("on_host", {})
+    on_host = data.get("on_host", {})
+    moves = data.get("moves", {})
     return Policy(
         digest=hashlib.sha256(content).hexdigest()[:16],
         files=tuple(files),
         enabled=data.get("enabled", True),
         mode=Mode(data.get("mode", Mode.ENFORCE)),
         hypervisor_types=_types(data.get("applies_to", {})),
-        assume=Assume(**assume),
+        assume=Assume(**data.get("assume", {})),
         guest_devices={
-            name: _rule(name, rule)
+            name: DeviceRule(
+                kind=name,
+                allow=_values(name, rule["allow"]),
+                mode=_mode(rule),
+                explicit=rule.get("explicit", False),
+                replace={
+                    KINDS[name].listed(old): KINDS[name].canonical(new)
+                    for old, new in rule.get("replace", {}).items()
+                },
+            )
             for name, rule in data.get("guest_devices", {}).items()
         },
         passthrough=_passthrough(data.get("passthrough")),
@@ -65,9 +73,9 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
         moves_guest_devices=Mode(moves.get("guest_devices", Mode.WARN)),
         moves_hosts=Mode(moves.get("hosts", Mode.WARN)),
         on_host=OnHost(
-            mode=Mode(guard.get("mode", Mode.AUDIT)),
-            hot_plug=HotPlug(guard.get("hot_plug", HotPlug.REPORT)),
-            unanswered=Unanswered(guard.get("unanswered", Unanswered.ALLOW)),
+            mode=Mode(on_host.get("mode", Mode.AUDIT)),
+            hot_plug=HotPlug(on_host.get("hot_plug", HotPlug.REPORT)),
+            unanswered=Unanswered(on_host.get("unanswered", Unanswered.ALLOW)),
         ),
         projects=tuple(
             ProjectMode(
@@ -117,19 +125,6 @@ def _passthrough(entry: Mapping[str, Any] | None) -> PassthroughRule | None:
         require=required - OF_DEVICES,
         mode=_mode(entry),
         of_devices=required & OF_DEVICES,
-    )
-
-
-def _rule(name: str, rule: Mapping[str, Any]) -> DeviceRule:
-    return DeviceRule(
-        kind=name,
-        allow=_values(name, rule["allow"]),
-        mode=_mode(rule),
-        explicit=rule.get("explicit", False),
-        replace={
-            KINDS[name].listed(old): KINDS[name].canonical(new)
-            for old, new in rule.get("replace", {}).items()
-        },
     )
 
 

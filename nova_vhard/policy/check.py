@@ -168,6 +168,17 @@ def warnings(data: dict[str, Any]) -> Iterator[Fault]:
                         )
 
 
+def deprecations(data: dict[str, Any]) -> Iterator[Fault]:
+    """Yield what the next minor version calls an error, each with its path.
+
+    From 1.0.0 on, a rule that becomes stricter is here for one minor version,
+    and then in ``faults``: an upgrade does not invalidate a valid policy.
+
+    :param data: the content of a valid file
+    """
+    yield from ()
+
+
 def _device_value(
     _: Any, name: str, value: Any, __: Any
 ) -> Iterator[jsonschema.ValidationError]:

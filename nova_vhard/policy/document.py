@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from nova_vhard.common import source, yaml_lines
 from nova_vhard.common.problems import (
     PATH_LIMIT,
+    Path,
     PolicyError,
     Problem,
     problem,
@@ -19,10 +21,13 @@ from nova_vhard.common.problems import (
 from nova_vhard.common.schema_errors import Fault
 from nova_vhard.common.source import MAX_SIZE
 from nova_vhard.common.text import clean
-from nova_vhard.policy import assemble, check, origin
+from nova_vhard.policy import assemble, check, origin, release
 from nova_vhard.policy.model import Policy
 
 SHIPPED = ("baseline", "scs", "strict")
+
+#: Paths of errors that invalidate a copy of any version.
+_BINDING: frozenset[Path] = frozenset(((), ("version",), ("requires",)))
 
 #: Changes whenever the file changes. None if the file does not exist; empty
 #: to force a reload.
@@ -117,7 +122,10 @@ class Reading:
         if not problems:
             self.warnings += [
                 problem(path, lines.of(place), place, text)
-                for place, text in check.warnings(data)
+                for place, text in (
+                    *check.deprecations(data),
+                    *check.warnings(data),
+                )
             ]
         base = data.pop("extends", None)
         tree: origin.Tree = origin.tree(data, path, lines)
@@ -168,18 +176,28 @@ def own(path: str, limit: int = MAX_SIZE) -> origin.Tree:
     return tree
 
 
-def restore(data: Any, file: str) -> Policy:
-    """Return the Policy in a saved copy, validated by this version.
+def restore(
+    data: Any, file: str, version: str
+) -> tuple[Policy, list[Problem]]:
+    """Return the Policy in a saved copy, and the errors that are new since.
+
+    A copy was valid in the version that wrote it, and an upgrade must not
+    drop it: an error that only this version knows does not invalidate it.
+    After a downgrade an error may be a rule that this version does not have,
+    so the copy is rejected.
 
     :param data: the ``Reading.data`` that was saved
     :param file: path of the copy
-    :raises PolicyError: if the copy is not valid in this version
+    :param version: version that wrote the copy
+    :raises PolicyError: for an unmet ``requires`` or another schema version;
+        for any error in the copy of a newer version
     """
-    faults = check.faults(data, complete=True)
-    problems = [problem(file, 1, place, text) for place, text in faults]
-    if problems:
+    faults = dict(check.faults(data, complete=True))
+    problems = [problem(file, 1, *fault) for fault in faults.items()]
+    newer = release.RUNNING is None or Version(version) > release.RUNNING
+    if problems and (newer or not faults.keys().isdisjoint(_BINDING)):
         raise PolicyError(problems)
-    return assemble.policy(data, [file])
+    return assemble.policy(data, [file]), problems
 
 
 def _read(

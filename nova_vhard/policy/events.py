@@ -34,25 +34,23 @@ def write(
     :param service: whether a service made the request for a user
     :returns: the event as JSON, also where it is not logged
     """
-    event = _event(gate, subject, verdict, taken, service)
-    text = _encoded(event, verdict)
-    # The context stands in the event as far as it matters; oslo.log would
-    # write all of it out again, which takes longer than the judgement.
-    LOG.info(text, extra={"context": None})
-    return text
-
-
-def _event(
-    gate: str, subject: Subject, verdict: Verdict, taken: float, service: bool
-) -> dict[str, Any]:
-    """Return the event of a judged request."""
     context = get_current()
     result = leading(verdict.violations)
+    who = {
+        "project": subject.project,
+        "domain": subject.domain,
+        "image": subject.image,
+        "flavor": subject.flavor,
+        "server": subject.server,
+    }
+    known: dict[str, Any] = {
+        name: clean(value) for name, value in who.items() if value
+    }
     event: dict[str, Any] = {
         "request": context.request_id if context else None,
         "gate": gate,
         "operation": subject.operation,
-        "subject": _subject(subject),
+        "subject": known | {"roles": _names(subject.roles)},
         "rules": verdict.rules,
         "violations": [
             {
@@ -75,29 +73,16 @@ def _event(
     }
     if result.more:
         event["more"] = [_kind(kind, n) for kind, n in result.more.items()]
-    return event
-
-
-def _encoded(event: dict[str, Any], verdict: Verdict) -> str:
-    """Return an event as JSON that no logger has to cut."""
     text = _ENCODE(event)
-    if len(text) <= MESSAGE_LIMIT:
-        return text
-    kinds = Counter((item.rules, item.mode) for item in verdict.violations)
-    more = [_kind(kind, n) for kind, n in kinds.items()]
-    return _ENCODE({**event, "violations": [], "more": more})
-
-
-def _subject(subject: Subject) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "project": subject.project,
-        "domain": subject.domain,
-        "image": subject.image,
-        "flavor": subject.flavor,
-        "server": subject.server,
-    }
-    known = {name: clean(value) for name, value in facts.items() if value}
-    return known | {"roles": _names(subject.roles)}
+    if len(text) > MESSAGE_LIMIT:
+        # No logger has to cut it.
+        kinds = Counter((item.rules, item.mode) for item in verdict.violations)
+        more = [_kind(kind, n) for kind, n in kinds.items()]
+        text = _ENCODE({**event, "violations": [], "more": more})
+    # The context stands in the event as far as it matters; oslo.log would
+    # write all of it out again, which takes longer than the judgement.
+    LOG.info(text, extra={"context": None})
+    return text
 
 
 def _names(names: Iterable[str]) -> list[str]:

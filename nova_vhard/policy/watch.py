@@ -18,9 +18,9 @@ from typing import Any
 
 from nova_vhard.common import files, mounts, source, state
 from nova_vhard.common.log import get_logger
-from nova_vhard.common.problems import MESSAGE_LIMIT, PolicyError
+from nova_vhard.common.problems import MESSAGE_LIMIT, PolicyError, Problem
 from nova_vhard.common.text import clean
-from nova_vhard.policy import assemble, document
+from nova_vhard.policy import assemble, document, release
 from nova_vhard.policy.model import Policy
 
 LOG = get_logger(__name__)
@@ -147,7 +147,7 @@ class PolicyFile:
         if reading.policy is None:
             self._fail(reading)
         else:
-            self._accept(reading.policy)
+            self._accept(reading)
             self._keep(reading.data)
         mounted = " ".join(filter(None, map(mounts.warning, reading.stamps)))
         if mounted not in ("", self._mounted):
@@ -156,11 +156,14 @@ class PolicyFile:
         # Set this last: callers with current stamps do not wait.
         self._stamps = reading.stamps
 
-    def _accept(self, policy: Policy) -> None:
-        before, self._policy = self._policy, policy
+    def _accept(self, reading: document.Reading) -> None:
+        before, self._policy = self._policy, reading.good()
+        policy = self._policy
         self.error = self._noticed = None
         if before is not None and before.digest == policy.digest:
             return
+        if reading.warnings:
+            LOG.warning("%s", PolicyError(reading.warnings))
         if policy.enabled:
             LOG.info("Policy %s of %s holds.", policy.digest, self.path)
         else:
@@ -173,11 +176,13 @@ class PolicyFile:
         known = str(self.error) == str(error)
         self.error = error
         kept = "there is no last good policy"
+        outdated: list[Problem] = []
         try:
             if self._kept:
                 # The workers of a service share the copy. Another worker may
                 # have saved a newer valid policy.
-                self._policy = self._restore() or self._policy
+                restored = self._restore() or (self._policy, [])
+                self._policy, outdated = restored
         except OSError as failure:
             kept = f"the last good policy cannot be read: {failure}"
             # Read both again at the next call, as if the file had changed.
@@ -190,6 +195,12 @@ class PolicyFile:
         # Log a traceback if the cause is a bug in nova-vhard.
         text = "Policy cannot be used, %s: %s"
         LOG.error(text, kept, error, exc_info=reading.cause)
+        if outdated:
+            LOG.error(
+                "The last good policy holds, and this version rejects it in "
+                "a file: %s",
+                PolicyError(outdated),
+            )
         if self._failed is not None:
             self._failed(error)
 
@@ -198,7 +209,10 @@ class PolicyFile:
         if self._state is None:
             return
         before, self._kept = self._kept, False
-        content = json.dumps({"path": self.path, "data": data})
+        version = str(release.RUNNING or 0)
+        content = json.dumps(
+            {"path": self.path, "data": data, "version": version}
+        )
         for _ in range(2):
             try:
                 folder = os.path.dirname(self._state)
@@ -218,9 +232,10 @@ class PolicyFile:
                 "The last good policy is kept in memory only: %s", failure
             )
 
-    def _restore(self) -> Policy | None:
+    def _restore(self) -> tuple[Policy, list[Problem]] | None:
         """Return the policy in the saved copy, or None if it is unusable.
 
+        :returns: with the errors that this version finds in it
         :raises OSError: if there is a copy and it cannot be read
         """
         if self._state is None:
@@ -230,7 +245,12 @@ class PolicyFile:
             return state.read(
                 self._state,
                 lambda kept: (
-                    document.restore(kept["data"], str(self._state))
+                    document.restore(
+                        kept["data"],
+                        str(self._state),
+                        # the first copies have no version
+                        kept.get("version", "0"),
+                    )
                     if kept["path"] == self.path
                     else None
                 ),

@@ -184,8 +184,10 @@ def test_a_last_good_policy_that_says_more_is_none(later, tmp_path, more):
     broken = tmp_path / "policy.yaml"
     broken.write_text('version: "1"\nmode: [\n')
     data = {**content["data"], **more}
-    copy.write_text(json.dumps({"path": str(broken), "data": data}))
+    copy.write_text(
+        json.dumps({"path": str(broken), "data": data, "version": "99"})
+    )
     with pytest.raises(PolicyError):
-        document.restore(data, str(copy))
+        document.restore(data, str(copy), "99")
     with pytest.raises(PolicyUnavailable):
         PolicyFile(str(broken), str(copy)).current()

@@ -67,7 +67,7 @@ def restored(mutator: Mutator, raw: bytes) -> Any:
         return
     with patience():
         try:
-            document.restore(data, "copy.json")
+            document.restore(data, "copy.json", "99")
         except PolicyError:
             return
 

@@ -12,7 +12,7 @@ from nova_vhard.catalogue.devices import KINDS
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.policy import check, document, origin
 from nova_vhard.policy.model import HotPlug, Mode, OnHost, Unanswered
-from tests.unit.helpers import judge, policy, write
+from tests.unit.helpers import NEWER, judge, policy, write
 
 
 def test_extends_merges_mappings_replaces_lists_and_adds_exemptions_up(
@@ -317,7 +317,7 @@ def test_a_fault_of_the_package(tmp_path, monkeypatch, place):
 )
 def test_a_copy_with_a_fault_names_the_copy(data):
     with pytest.raises(PolicyError) as caught:
-        document.restore(data, "copy")
+        document.restore(data, "copy", NEWER)
     (problem,) = caught.value.problems
     assert (problem.file, problem.line) == ("copy", 1)
 

@@ -8,8 +8,8 @@ import pytest
 from packaging.version import Version
 
 from nova_vhard.common.problems import PolicyError
-from nova_vhard.policy import document, release
-from nova_vhard.policy.watch import PolicyFile
+from nova_vhard.policy import check, document, release
+from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 from tests.unit.helpers import write
 
 HEAD = 'version: "1"\n'
@@ -104,7 +104,7 @@ def test_a_copy_of_a_newer_version_is_not_used_by_an_older_one(
     running("1.0.0")
     kept = json.loads(state.read_text())
     with pytest.raises(PolicyError) as caught:
-        document.restore(kept["data"], str(state))
+        document.restore(kept["data"], str(state), kept["version"])
     assert [each.path for each in caught.value.problems] == ["requires"]
 
 
@@ -114,5 +114,101 @@ def test_what_all_files_require_fits_into_the_copy(tmp_path):
     write(tmp_path / "base.yaml", f'{HEAD}requires: "{base}"\n')
     text = f'{HEAD}extends: base.yaml\nrequires: "{own}"\n'
     reading = document.Reading(write(tmp_path / "policy.yaml", text))
-    copy = document.restore(reading.data, "copy")
+    copy, faults = document.restore(reading.data, "copy", "1.0.0")
+    assert not faults
     assert copy.digest == reading.good().digest
+
+
+BEFORE = f"{HEAD}mode: warn\n"
+BROKEN = f"{HEAD}mode: [\n"
+
+
+def stricter(data):
+    """Yield that mode warn is gone."""
+    if data.get("mode") == "warn":
+        yield ("mode",), "'warn' must be enforce"
+
+
+@pytest.mark.parametrize("copy", [True, False], ids=["copy", "no copy"])
+def test_a_rule_that_became_stricter_is_a_warning_first(
+    tmp_path, monkeypatch, caplog, copy
+):
+    state = tmp_path / "policy.json"
+    path = write(tmp_path / "policy.yaml", BEFORE)
+    if copy:
+        PolicyFile(path, str(state)).current()
+    monkeypatch.setattr(check, "deprecations", stricter)
+    file = PolicyFile(path, str(state))
+    assert (file.current().mode, file.error) == ("warn", None)
+    text = f"{path}:2: mode: 'warn' must be enforce"
+    assert caplog.messages == [text]
+    (warning,) = document.Reading(path).warnings
+    assert str(warning) == text
+
+
+@pytest.fixture
+def rule(monkeypatch):
+    """Return a function that makes the rule an error, as a version has it."""
+    real = check.conflicts
+
+    def make(data, complete):
+        yield from real(data, complete)
+        yield from stricter(data)
+
+    return lambda: monkeypatch.setattr(check, "conflicts", make)
+
+
+@pytest.mark.parametrize(
+    ("written", "runs", "holds"),
+    [
+        ("1.0.0", "1.1.0", True),
+        ("1.1.0", "1.1.0", True),
+        # it may be a rule that this version does not have
+        ("1.2.0", "1.1.0", False),
+        ("1.0.0", None, False),
+    ],
+)
+def test_a_good_copy_holds_in_a_stricter_version(
+    running, rule, tmp_path, caplog, written, runs, holds
+):
+    state = str(tmp_path / "policy.json")
+    path = write(tmp_path / "policy.yaml", BEFORE)
+    running(written)
+    digest = PolicyFile(path, state).current().digest
+    write(tmp_path / "policy.yaml", BROKEN)
+    running(runs)
+    rule()
+    file = PolicyFile(path, state)
+    if not holds:
+        with pytest.raises(PolicyUnavailable):
+            file.current()
+        return
+    for _ in range(2):
+        assert file.current().digest == digest
+    *_, outdated = caplog.records
+    assert outdated.levelname == "ERROR"
+    assert f"{state}:1: mode: 'warn' must" in outdated.getMessage()
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize(
+    "more", [{"version": "2"}, {"requires": ">=9"}], ids=str
+)
+def test_a_copy_of_another_schema_never_holds(running, tmp_path, more):
+    running("1.1.0")
+    with pytest.raises(PolicyError):
+        document.restore({"version": "1", **more}, "copy", "1.0.0")
+
+
+@pytest.mark.parametrize("runs", ["1.0.0", "1.1.0"])
+def test_old_and_new_workers_share_a_copy(running, rule, tmp_path, runs):
+    """The one that starts last, of either version, has what both had."""
+    state = str(tmp_path / "policy.json")
+    path = write(tmp_path / "policy.yaml", f"{HEAD}mode: audit\n")
+    other = "1.1.0" if runs == "1.0.0" else "1.0.0"
+    running(other)
+    digest = PolicyFile(path, state).current().digest
+    running(runs)
+    rule()
+    write(tmp_path / "policy.yaml", BROKEN)
+    assert PolicyFile(path, state).current().digest == digest

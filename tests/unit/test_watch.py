@@ -447,7 +447,7 @@ def test_exemptions_that_end_soon_are_named_once_a_day(
     path, caplog, monkeypatch
 ):
     exemption = (
-        "{{id: {0}, reason: r, until: {1}, projects: [p], "
+        "{{id: {0}, reason: r, until: {1}, domains: [default], "
         "rules: {{guest_devices.disk_bus: '*'}}}}"
     )
     ends = {"over": "2026-06-14", "soon": "2026-06-29", "late": "2026-06-30"}

@@ -163,7 +163,8 @@ def _kept(service: str, conf: cfg.ConfigOpts) -> _Copy | None:
 
     def parse(copy: Any) -> _Copy:
         try:
-            digest = document.restore(copy["data"], file).digest
+            version = copy.get("version", "0")
+            digest = document.restore(copy["data"], file, version)[0].digest
         except PolicyError:
             digest = None
         return _Copy(service, os.path.abspath(copy["path"]), digest)
