@@ -134,7 +134,13 @@ class Writer:
         good = [
             mark
             for mark in state.marks
-            if mark.name not in state.held and _holds(mark, wanted, now)
+            if mark.name not in state.held
+            # It is in time, and says no more than is wanted.
+            and mark.until > now
+            and all(
+                mark.until <= wanted.get(provider, 0.0)
+                for provider in mark.providers
+            )
         ]
         new = self._renewed(good, wanted, now)
         ours = {mark.name for mark in state.marks}
@@ -248,13 +254,6 @@ def _parts(providers: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield as many providers as a mark can name."""
     for at in range(0, len(providers), marks.MOST):
         yield providers[at : at + marks.MOST]
-
-
-def _holds(mark: Mark, wanted: Mapping[str, float], now: float) -> bool:
-    """Return whether a mark is in time and says no more than is wanted."""
-    return mark.until > now and all(
-        mark.until <= wanted.get(provider, 0.0) for provider in mark.providers
-    )
 
 
 def _needed(good: Collection[Mark]) -> frozenset[str]:

@@ -5,7 +5,7 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from oslo_config import cfg
@@ -21,7 +21,7 @@ from nova_vhard.host.root import HostRoot
 from nova_vhard.node.cleaner import lock, rules_file
 from nova_vhard.node.cleaner.decide import OperatorRequest
 from nova_vhard.node.cleaner.enrolling import Refused
-from nova_vhard.node.cleaner.journal import Record, State
+from nova_vhard.node.cleaner.journal import State
 from nova_vhard.node.cleaner.loop import CleanerService
 from nova_vhard.node.cleaner.service import Cleaner, Round
 from nova_vhard.placement.connect import connect
@@ -174,20 +174,13 @@ def _print_round(done: Round, *wanted: State) -> int:
     :param wanted: states that are a success; by default each is
     """
     for record in done.records.values():
-        terminal.say(_line(record))
+        why = f": {clean(record.reason, 300)}" if record.reason else ""
+        terminal.say(f"{record.address} is {record.state}{why}")
     for subject, trouble in done.troubles.items():
         terminal.complain(f"nova-vhard-cleaner: {subject}: {trouble}")
-    return 1 if done.troubles or _missed(done.records.values(), wanted) else 0
-
-
-def _missed(records: Iterable[Record], wanted: Sequence[State]) -> bool:
-    states = {record.state for record in records}
-    return bool(wanted) and not (states and states <= set(wanted))
-
-
-def _line(record: Record) -> str:
-    why = f": {clean(record.reason, 300)}" if record.reason else ""
-    return f"{record.address} is {record.state}{why}"
+    states = {record.state for record in done.records.values()}
+    missed = bool(wanted) and not (states and states <= set(wanted))
+    return 1 if done.troubles or missed else 0
 
 
 def _who() -> str:

@@ -6,6 +6,8 @@ wrong arguments, 255 if the command itself could not run.
 """
 
 import functools
+import os
+import pwd
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -105,45 +107,51 @@ _COMMANDS = (
     "Commands: upgrade check looks at files and services; probe asks the "
     "running APIs of Nova and Glance; probe-scheduler boots a server and "
     "deletes it; filters prints the lines of [filter_scheduler] to write, our "
-    "filter before those that nova-scheduler reads now. The options above "
-    "stand before them, --json behind them."
+    "filter before those that nova-scheduler reads now."
 )
 
 
 class _Options(cfg.ConfigOpts):  # type: ignore[misc]
-    """The command line; oslo.upgradecheck gives it no version."""
+    """The command line; oslo.upgradecheck gives it no version and no user."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
-        """Parse it, with the option --version among the others."""
+        """Parse it; become the user whose view is asked for.
+
+        :raises Broken: if that is not possible
+        """
         super().__call__(
             *args, version=version.of(_NAME), epilog=_COMMANDS, **kwargs
         )
+        if self.user:
+            try:
+                entry = pwd.getpwnam(self.user)
+                os.initgroups(entry.pw_name, entry.pw_gid)
+                os.setgid(entry.pw_gid)
+                os.setuid(entry.pw_uid)
+            except (KeyError, OSError) as error:
+                raise Broken(f"--user {self.user}: {error}") from error
 
 
 def _run(
     check: Callable[[Node], Result], node: Node, command: Checks
 ) -> Result:
     """Run one check; whatever is wrong with a file becomes its result."""
-    result = _checked(check, node)
-    return Result(result.code, line(result.details))
-
-
-def _checked(check: Callable[[Node], Result], node: Node) -> Result:
     try:
-        return check(node)
+        result = check(node)
     except NotHere as error:
-        return warn(
+        result = warn(
             f"Not checked: there is no {error} on this node, or none that "
             "this user may see. Run this command where the service runs, or "
             "name its file (--help)."
         )
     except Broken as error:
-        return fail(f"Not checked: {error}.")
+        result = fail(f"Not checked: {error}.")
     except cfg.Error as error:
         stated = " ".join(str(error).split())
-        return fail(f"An option has a value that it cannot have: {stated}")
+        result = fail(f"An option has a value that it cannot have: {stated}")
     except Exception as error:  # noqa: BLE001 - the others still say theirs
-        return fail(f"The check crashed: {type(error).__name__}: {error}")
+        result = fail(f"The check crashed: {type(error).__name__}: {error}")
+    return Result(result.code, line(result.details))
 
 
 def chosen(arguments: list[str]) -> tuple[type[Checks], list[str]]:
@@ -152,13 +160,21 @@ def chosen(arguments: list[str]) -> tuple[type[Checks], list[str]]:
     It knows the command ``upgrade check`` only, whose results it prints.
     """
     named = [word for word in arguments if word in _PROBES]
-    if len(named) != 1 or "upgrade" in arguments:
-        return Checks, arguments
-    place = arguments.index(named[0])
-    if {"-h", "--help"} & set(arguments[place:]):
+    checks = Checks
+    if len(named) == 1 and "upgrade" not in arguments:
+        checks = _PROBES[named[0]]
+        place = arguments.index(named[0])
+        arguments[place : place + 1] = ["upgrade", "check"]
+    if {"-h", "--help"} & set(arguments):
         return Checks, ["--help"]
-    arguments[place : place + 1] = ["upgrade", "check"]
-    return _PROBES[named[0]], arguments
+    if "upgrade" in arguments:
+        # oslo.upgradecheck takes --json behind the command alone.
+        place = arguments.index("upgrade") + 2
+        arguments = [*arguments[place:], *arguments[:place]]
+        if "--json" in arguments[:-2]:
+            arguments.remove("--json")
+            arguments.append("--json")
+    return checks, arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -50,6 +50,15 @@ OPTS = [
         "a success.",
     ),
     cfg.StrOpt(
+        "user",
+        metavar="NAME",
+        help="User of the service, as which everything is read: nova, glance, "
+        "or that of the container. Only so is a file found that the service "
+        "cannot read, or a folder that it cannot write to. It needs root. "
+        "What another service's user alone may read is a warning then. "
+        "Without it everything is read as the user who runs the command.",
+    ),
+    cfg.StrOpt(
         "policy",
         metavar="FILE",
         help="Policy that is to be in force, where no nova.conf or "

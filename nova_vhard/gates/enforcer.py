@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 LOG = get_logger(__name__)
 
+#: Subject of a request that could not be judged: it may not be readable.
+_UNKNOWN = Subject("unknown")
+
 
 @dataclass
 class Event:
@@ -67,8 +70,9 @@ class PolicyEnforcer:
             conf.vhard.policy_file,
             state,
             conf.vhard.policy_max_size,
-            sender.unusable if sender else None,
         )
+        if sender:
+            sender.runs = self._file.runs
 
     def policy(self) -> Policy:
         """Return the policy that holds now.
@@ -115,6 +119,11 @@ class PolicyEnforcer:
 
         fix = search.fix(policy, refusals, request, day, read)
         return messages.api_message(refusals, fixes.words(fix), self._help_url)
+
+    def unjudged(self) -> None:
+        """Write the event of a request that could not be judged."""
+        with contextlib.suppress(Exception), self.event(_UNKNOWN) as event:
+            event.verdict = Verdict(judged=False)
 
     @contextlib.contextmanager
     def event(

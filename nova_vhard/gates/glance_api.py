@@ -108,8 +108,12 @@ class GlanceGate:
             return self._application(environ, start_response)
         # none where vhard stands before the filter that makes it
         context = getattr(wsgi.Request(environ), "context", None)
-        answer = self._guarded(environ, context) or self._application
-        return answer(environ, start_response)
+        refusal = self._guarded(environ, context)
+        if refusal is None:
+            return self._application(environ, start_response)
+        if refusal.status_int == webob.exc.HTTPServiceUnavailable.code:
+            self._enforcer.unjudged()
+        return refusal(environ, start_response)  # type: ignore[no-any-return]
 
     def _guarded(
         self, environ: Environ, context: Any

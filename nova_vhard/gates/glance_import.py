@@ -68,7 +68,9 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             reads in the task's message; also without a policy
         """
         try:
-            enforcer = _enforcer(_settings())
+            vhard_conf.register(cfg.CONF)
+            # made again only if an option of it has changed
+            enforcer = _enforcer(repr(sorted(cfg.CONF.vhard.items())))
             # Load the policy first: without one, nothing is looked up.
             policy = enforcer.policy()
             image = self._repo.get(self._image_id)
@@ -100,12 +102,6 @@ class JudgeImage(task.Task):  # type: ignore[misc]
             raise exception.UploadException(text)
 
 
-def _settings() -> str:
-    """Return the options that an enforcer is made by, as text."""
-    vhard_conf.register(cfg.CONF)
-    return repr(sorted(cfg.CONF.vhard.items()))
-
-
 @functools.lru_cache(maxsize=1)
 def _enforcer(settings: str) -> PolicyEnforcer:
     """Return the enforcer of this process, and not one for each import.
@@ -113,7 +109,7 @@ def _enforcer(settings: str) -> PolicyEnforcer:
     It keeps what it has read of the policy, and sends only once that a file
     cannot be used.
 
-    :param settings: of ``_settings``
+    :param settings: the options that it is made by, as text
     """
     return PolicyEnforcer(GLANCE_IMPORT, "glance-api")
 

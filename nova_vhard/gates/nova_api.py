@@ -100,7 +100,14 @@ class NovaGate:
             answer = self._guarded(environ)
         if answer is None:
             return self._application(environ, start_response)
-        return _fault(answer, environ)(environ, start_response)  # type: ignore[no-any-return]
+        if answer.code == webob.exc.HTTPServiceUnavailable.code:
+            self._enforcer.unjudged()
+        # Answer in Nova's own shape, with its microversion headers.
+        try:
+            wsgi.Request(environ).set_api_version_request()
+        except exception.NovaException as error:
+            LOG.debug("No microversion in the answer: %s", error)
+        return wsgi.Fault(answer)(environ, start_response)  # type: ignore[no-any-return]
 
     def _guarded(self, environ: Environ) -> webob.exc.HTTPException | None:
         """Return a refusal or an error, or None to pass the request on."""
@@ -162,7 +169,12 @@ class NovaGate:
                 find.forget_recent()
                 request = reader(find, context, call.ids, body)
         except NotShown as error:
-            return _not_shown(route.operation, error)
+            # Nova would look again, and nobody judges what it gets to see
+            # then. None where another gate comes behind.
+            if route.operation not in (REBUILD, RESCUE):
+                return None
+            text = _NO_IMAGE if route.operation == REBUILD else line(error)
+            return webob.exc.HTTPBadRequest(explanation=text)
         if request is None:
             return None
         subject = find.with_image(policy, request.subject)
@@ -243,28 +255,3 @@ class NovaGate:
             policy, event.verdict, request, today()
         )
         return webob.exc.HTTPForbidden(explanation=text) if text else None
-
-
-def _not_shown(
-    operation: str, error: NotShown
-) -> webob.exc.HTTPException | None:
-    """Return the answer to a request for what is hidden from its user.
-
-    Nova would look again, and nobody judges what it gets to see then.
-
-    :returns: None where another gate comes behind
-    """
-    if operation not in (REBUILD, RESCUE):
-        return None
-    text = _NO_IMAGE if operation == REBUILD else line(error)
-    return webob.exc.HTTPBadRequest(explanation=text)
-
-
-def _fault(answer: webob.exc.HTTPException, environ: Environ) -> wsgi.Fault:
-    """Answer in Nova's own shape, with its microversion headers."""
-    request = wsgi.Request(environ)
-    try:
-        request.set_api_version_request()
-    except exception.NovaException as error:
-        LOG.debug("No microversion in the answer: %s", error)
-    return wsgi.Fault(answer)

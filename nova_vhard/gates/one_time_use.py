@@ -54,7 +54,12 @@ def filter_hosts(
     :param hosts: Nova HostStates
     :param spec: Nova RequestSpec that asks for devices by an alias
     """
-    asked = _asked(spec)
+    requests = spec.pci_requests if "pci_requests" in spec else None
+    asked = [
+        item
+        for item in (requests.requests if requests else ())
+        if item.alias_name
+    ]
     outside = unjudged_types(policy, hosts)
     left = []
     for host in hosts:
@@ -78,13 +83,6 @@ def filter_hosts(
     )
     failed = [_failed(mode, asked, traced)]
     return ([] if mode is Mode.ENFORCE else hosts), failed
-
-
-def _asked(spec: Any) -> list[Any]:
-    """Return the InstancePCIRequests that an alias makes."""
-    requests = spec.pci_requests if "pci_requests" in spec else None
-    result = requests.requests if requests else ()
-    return [item for item in result if item.alias_name]
 
 
 def _good(host: Any, asked: list[Any]) -> list[Any]:

@@ -134,7 +134,13 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
         with self._enforcer.event(subject) as event:
             event.verdict = request.verdict(policy, day)
             refused = bool(event.verdict.refusals)
-            kept = _outside(policy, hosts) if refused else hosts
+            # Hosts whose devices the policy does not judge.
+            outside = unjudged_types(policy, hosts) if refused else ()
+            kept = [
+                host
+                for host in hosts
+                if not refused or host.hypervisor_type in outside
+            ]
             if kept or not refused:
                 kept, failed = self._proven(
                     policy, request, day, spec_obj, kept
@@ -173,11 +179,3 @@ class VirtHardeningFilter(filters.BaseHostFilter):  # type: ignore[misc]
             return hosts, failed
         hosts, more = one_time_use.filter_hosts(policy, mode, hosts, spec)
         return hosts, [*failed, *more]
-
-
-def _outside(policy: Policy, hosts: list[Any]) -> list[Any]:
-    """Return the hosts whose devices the policy does not judge."""
-    outside = unjudged_types(policy, hosts)
-    if not outside:
-        return []
-    return [host for host in hosts if host.hypervisor_type in outside]

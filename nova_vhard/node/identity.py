@@ -52,7 +52,7 @@ def own(placement: Placement, options: Any) -> Provider:
     provider = find(placement, options)
     if options.provider_name:
         return provider
-    names = _names() + _canonical_names()
+    names = [socket.getfqdn(), socket.gethostname(), *_canonical_names()]
     names += _written_name(HostRoot(options.root))
     if provider.name not in names:
         raise ProviderNotFound(
@@ -97,11 +97,6 @@ def first(placement: Placement, candidates: tuple[Key, ...]) -> Provider:
             return placement.provider(key.uuid, key.name)
     wanted = " or ".join(map(str, candidates))
     raise ProviderNotFound(f"no resource provider with {wanted}")
-
-
-def _names() -> list[str]:
-    """Return the names of this host."""
-    return list(dict.fromkeys((socket.getfqdn(), socket.gethostname())))
 
 
 def _canonical_names() -> list[str]:

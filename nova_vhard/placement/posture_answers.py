@@ -119,7 +119,14 @@ class Answers(Generic[Key]):
 
         :param due: from when on it should be asked again
         """
-        hosts = self._shared(hosts)
+        # Keep what is there already if it is equal, so that it is once: a
+        # fleet that passes everything gives the same answer to each question,
+        # and to each refresh.
+        with self._lock:
+            kept = [known.hosts for known in self._answers.values()]
+        # Of sets whose hashes are known unequal ones differ at once.
+        hash(hosts)
+        hosts = next((known for known in kept if known == hosts), hosts)
         with self._lock:
             if refresh.number > answer.number:
                 answer.hosts = hosts
@@ -127,18 +134,6 @@ class Answers(Generic[Key]):
                 answer.number = refresh.number
                 answer.due = due
         self._end(answer, refresh)
-
-    def _shared(self, hosts: frozenset[str]) -> frozenset[str]:
-        """Return what is kept already if it is equal, so that it is once.
-
-        A fleet that passes everything gives the same answer to each question,
-        and to each refresh.
-        """
-        with self._lock:
-            kept = [answer.hosts for answer in self._answers.values()]
-        # Of sets whose hashes are known unequal ones differ at once.
-        hash(hosts)
-        return next((known for known in kept if known == hosts), hosts)
 
     def fail(self, answer: Answer, refresh: Refresh, due: float) -> None:
         """Keep the last answer; one that was given up changes nothing.

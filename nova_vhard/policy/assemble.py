@@ -30,7 +30,7 @@ from nova_vhard.policy.model import (
 _JUDGED = ("QEMU", "KVM")
 #: Of a host with KVM, too, libvirt says QEMU: whoever means the one has both.
 _LIBVIRT = frozenset(("qemu", "kvm"))
-_SELECTORS = ("projects", "domains", "images", "flavors", "roles", "servers")
+_SELECTORS = ("projects", "domains", "images", "flavors", "servers")
 
 
 def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
@@ -84,7 +84,20 @@ def policy(data: Mapping[str, Any], files: list[str]) -> Policy:
             for project in data.get("projects", ())
         ),
         exemptions=tuple(
-            _exemption(exemption) for exemption in data.get("exemptions", ())
+            Exemption(
+                id=entry["id"],
+                reason=entry["reason"],
+                until=datetime.date.fromisoformat(entry["until"]),
+                rules={
+                    rule: _values(rule.partition(".")[2], values)
+                    for rule, values in entry["rules"].items()
+                },
+                roles=frozenset(
+                    role.lower() for role in entry.get("roles", ())
+                ),
+                **_sets(entry, _SELECTORS),
+            )
+            for entry in data.get("exemptions", ())
         ),
     )
 
@@ -125,19 +138,4 @@ def _passthrough(entry: Mapping[str, Any] | None) -> PassthroughRule | None:
         require=required - OF_DEVICES,
         mode=_mode(entry),
         of_devices=required & OF_DEVICES,
-    )
-
-
-def _exemption(entry: Mapping[str, Any]) -> Exemption:
-    sets = _sets(entry, _SELECTORS)
-    sets["roles"] = frozenset(role.lower() for role in sets["roles"])
-    return Exemption(
-        id=entry["id"],
-        reason=entry["reason"],
-        until=datetime.date.fromisoformat(entry["until"]),
-        rules={
-            rule: _values(rule.partition(".")[2], values)
-            for rule, values in entry["rules"].items()
-        },
-        **sets,
     )

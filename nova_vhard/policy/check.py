@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find errors in a policy file, and entries that are probably wrong."""
 
+import contextlib
 import fnmatch
 import re
 from collections.abc import Iterator, Set
@@ -53,8 +54,12 @@ def faults(data: Any, complete: bool = False) -> Iterator[Fault]:
     if not isinstance(data, dict):
         yield (), 'must be a mapping with at least the key version: "1"'
         return
-    wanted = data.get("requires")
-    if isinstance(wanted, str) and _unmet(wanted):
+    wanted, versions = data.get("requires"), None
+    if isinstance(wanted, str):
+        with contextlib.suppress(InvalidSpecifier):
+            versions = SpecifierSet(wanted)
+    met = release.RUNNING is not None and release.RUNNING in (versions or ())
+    if versions is not None and not met:
         # Skip the schema: the policy may have keys of a newer version.
         runs = release.RUNNING or "an unknown version"
         text = f"this policy needs nova-vhard {quote(wanted)} and {runs} runs"
@@ -65,14 +70,6 @@ def faults(data: Any, complete: bool = False) -> Iterator[Fault]:
         broken.add(path)
         yield path, message
     yield from conflicts(_without(data, broken), complete)
-
-
-def _unmet(wanted: str) -> bool:
-    try:
-        versions = SpecifierSet(wanted)
-    except InvalidSpecifier:
-        return False
-    return release.RUNNING is None or release.RUNNING not in versions
 
 
 def _without(part: Any, broken: Set[Path], path: Path = ()) -> Any:

@@ -18,7 +18,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import oslo_messaging
@@ -30,7 +30,7 @@ LOG = get_logger(__name__)
 
 #: Event types.
 DECISION = "vhard.decision"
-POLICY_UNUSABLE = "vhard.policy_unusable"
+POLICY = "vhard.policy"
 #: What nova-vhard-exporter sends to itself.
 HEARTBEAT = "vhard.heartbeat"
 
@@ -45,6 +45,10 @@ QUEUE_SIZE = 1000
 _PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
+#: Seconds between two notifications of what a process runs. The file is read
+#: again for each, so that an idle service is not the last to know.
+BEAT = 20.0
+
 _FAULT_LIMIT = 1024
 
 #: Where oslo.messaging logs what it does not raise: for each notification, and
@@ -57,10 +61,6 @@ LOGGERS = (
 #: Event type, and payload as JSON.
 _Item = tuple[str, str]
 _Connect = Callable[[], oslo_messaging.Notifier]
-
-
-class NotSent(Exception):
-    """Raised when a notification could not be sent."""
 
 
 def sender(conf: Any, service: str, topic: str) -> "Sender":
@@ -85,6 +85,7 @@ class Sender:
     :param service: first part of the publisher id
     :param topic: of the notifications
     :param size: number of events that may wait in a process
+    :ivar runs: returns what the process runs (``PolicyFile.runs``)
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Sender:
         self._service = service
         self._topic = topic
         self._size = size
+        self.runs: Callable[[], dict[str, Any]] = dict
         self._workers: dict[int, _Worker] = {}
 
     def decided(self, event: str) -> None:
@@ -106,18 +108,10 @@ class Sender:
 
         :param event: a JSON object
         """
-        self._send(DECISION, event)
-
-    def unusable(self, error: Exception) -> None:
-        """Send that the policy file cannot be used as it is."""
-        fault = {"error": line(error, _FAULT_LIMIT)}
-        self._send(POLICY_UNUSABLE, json.dumps(fault))
-
-    def _send(self, event_type: str, payload: str) -> None:
-        """Hand a payload to the thread of this process; never wait."""
+        # Hand it to the thread of this process; never wait.
         pid = os.getpid()
         worker = self._workers.get(pid) or self._fresh(pid)
-        worker.put((event_type, payload))
+        worker.put((DECISION, event))
 
     def _fresh(self, pid: int) -> "_Worker":
         """Return the worker of a process that has sent nothing yet.
@@ -128,7 +122,7 @@ class Sender:
         for other in [*self._workers]:
             if other != pid:
                 self._workers.pop(other, None)
-        fresh = _Worker(self._connect, self._size)
+        fresh = _Worker(self._connect, self._size, self.runs)
         return self._workers.setdefault(pid, fresh)
 
     def _connect(self) -> oslo_messaging.Notifier:
@@ -155,10 +149,17 @@ class _Worker:
 
     :param connect: returns a notifier; called by the thread
     :param size: of the queue
+    :param runs: returns what the process runs; empty if that is not known
     """
 
-    def __init__(self, connect: _Connect, size: int) -> None:
+    def __init__(
+        self,
+        connect: _Connect,
+        size: int,
+        runs: Callable[[], dict[str, Any]],
+    ) -> None:
         self._connect = connect
+        self._runs = runs
         self._queue: queue.Queue[_Item] = queue.Queue(size)
         self._lock = threading.Lock()
         self._begun = False
@@ -208,16 +209,35 @@ class _Worker:
     def _run(self) -> None:
         """Send what is in the queue; without end, and in order."""
         failures = Withheld(LOGGERS)
-        notifier = None
+        notifier: oslo_messaging.Notifier | None = None
+        beat = 0.0
         while True:
-            item = self._queue.get()
+            try:
+                wait = max(0.0, beat - time.monotonic())
+                event_type, payload = self._queue.get(timeout=wait)
+            except queue.Empty:
+                beat = time.monotonic() + BEAT
+                runs = self._runs()
+                if not runs:
+                    continue
+                refused = runs["refused"] and line(
+                    runs["refused"], _FAULT_LIMIT
+                )
+                own = {"refused": refused, "process": os.getpid()}
+                event_type, payload = POLICY, json.dumps(runs | own)
             with self._lock:
                 # How many were dropped since the last one was taken.
                 dropped, self._dropped = self._dropped, 0
-            for pause in _pauses():
+            about = {"version": VERSION, "dropped": dropped}
+            pause = _PAUSE
+            while True:
                 try:
                     notifier = notifier or self._connect()
-                    _deliver(notifier, failures, item, dropped)
+                    # If the bus has gone, this waits for it.
+                    notifier.info({}, event_type, json.loads(payload) | about)
+                    # It was not sent, as where the bus was never there.
+                    if error := failures.take():
+                        raise error
                     # Under load it may be too slow again at once.
                     if self._queue.empty():
                         self._away.over(
@@ -228,32 +248,6 @@ class _Worker:
                         )
                     break
                 except Exception as error:  # noqa: BLE001 - it may work later
-                    self._complain(error)
+                    self._complain(f"{type(error).__name__}: {error}")
                     time.sleep(pause)
-
-
-def _pauses() -> Iterator[float]:
-    """Yield the seconds to wait after each failure."""
-    pause = _PAUSE
-    while True:
-        yield pause
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _deliver(
-    notifier: oslo_messaging.Notifier,
-    failures: Withheld,
-    item: _Item,
-    dropped: int,
-) -> None:
-    """Send a notification; if the bus has gone, wait for it.
-
-    :param dropped: how many were dropped before it
-    :raises NotSent: if it was not sent, as where the bus was never there
-    """
-    event_type, payload = item
-    about = {"version": VERSION, "dropped": dropped}
-    notifier.info({}, event_type, {**json.loads(payload), **about})
-    error = failures.take()
-    if error is not None:
-        raise NotSent(f"{type(error).__name__}: {error}")
+                    pause = min(2 * pause, _LONGEST_PAUSE)

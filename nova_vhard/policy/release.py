@@ -9,11 +9,13 @@ from packaging.version import InvalidVersion, Version
 def installed() -> Version | None:
     """Return the installed version; None if there is no valid metadata."""
     try:
-        version = Version(importlib.metadata.version("nova-vhard"))
+        return Version(importlib.metadata.version("nova-vhard"))
     except (importlib.metadata.PackageNotFoundError, InvalidVersion):
         return None
-    return Version(version.base_version)
 
 
-#: The running version without suffixes; None if there is no metadata.
-RUNNING = installed()
+#: The running version; None if there is no metadata.
+INSTALLED = installed()
+
+#: The same without suffixes, for ``requires`` and for copies.
+RUNNING = INSTALLED and Version(INSTALLED.base_version)

@@ -48,6 +48,7 @@ from nova_vhard.policy.subject import (
 ALLOW = "allow"
 REFUSE = "refuse"
 DISABLED = "disabled"
+UNJUDGED = "unjudged"
 
 #: What nobody can judge could break any rule of this section.
 GUEST_DEVICES = "guest_devices"
@@ -153,12 +154,14 @@ class Verdict:
     :ivar exempted: what an exemption lets through, with the exemption's id
     :ivar policy: digest of the policy that judged
     :ivar enabled: False where the policy is switched off
+    :ivar judged: False where the request could not be judged
     """
 
     violations: tuple[Violation, ...] = ()
     exempted: tuple[tuple[Violation, str], ...] = ()
     policy: str = ""
     enabled: bool = True
+    judged: bool = True
 
     @property
     def refusals(self) -> tuple[Violation, ...]:
@@ -192,9 +195,9 @@ class Verdict:
 
     @property
     def outcome(self) -> str:
-        """One of allow, refuse, warn, audit, disabled."""
-        if not self.enabled:
-            return DISABLED
+        """One of allow, refuse, warn, audit, disabled, unjudged."""
+        if not self.enabled or not self.judged:
+            return DISABLED if self.judged else UNJUDGED
         mode = self.mode
         return _OUTCOMES.get(mode, str(mode))
 
@@ -222,10 +225,15 @@ def evaluate(
     exempted: list[tuple[Violation, str]] = []
     for violation in _violations(policy, request, subject):
         exemption = _exemption(policy, violation, subject, today)
-        if exemption is None:
-            kept.append(_softened(policy, violation, already))
-        else:
+        if exemption is not None:
             exempted.append((violation, exemption.id))
+            continue
+        known = violation.keys <= already
+        # A device never moves without proof, whoever had one before.
+        if known and PASSTHROUGH_REQUIRE not in violation.rules:
+            mode = weaker(violation.mode, policy.moves_guest_devices)
+            violation = replace(violation, mode=mode)  # noqa: PLW2901
+        kept.append(violation)
     return Verdict(tuple(kept), tuple(exempted), policy.digest)
 
 
@@ -289,16 +297,6 @@ def keys_of(verdict: Verdict) -> frozenset[ViolationKey]:
 def with_more(verdict: Verdict, more: Iterable[Violation]) -> Verdict:
     """Return a verdict with violations of another kind added."""
     return replace(verdict, violations=(*verdict.violations, *more))
-
-
-def _softened(
-    policy: Policy, violation: Violation, already: frozenset[ViolationKey]
-) -> Violation:
-    if not violation.keys <= already or PASSTHROUGH_REQUIRE in violation.rules:
-        # A device never moves without proof, whoever had one before.
-        return violation
-    mode = weaker(violation.mode, policy.moves_guest_devices)
-    return replace(violation, mode=mode)
 
 
 def soften(verdict: Verdict, mode: Mode) -> Verdict:
@@ -410,7 +408,19 @@ def _devices(
             and rule.kind not in NOT_OF_EVERY_GUEST
             and all(choice.kind != rule.kind for choice in stated)
         ):
-            choice = _nothing(rule, request)
+            kind = KINDS[rule.kind]
+            setting = kind.image_properties[0]
+            picked = f"nova picks {kind.default}"
+            choice = DeviceChoice(
+                kind=rule.kind,
+                value=kind.default,
+                source=f"{request.origin} property {setting} (not set)",
+                setting=setting,
+                origin=request.origin,
+                names=frozenset((setting,)),
+                implied=kind.unset if kind.default is None else picked,
+                holder=request.holder,
+            )
             yield _violation(policy, subject, choice, missing=rule.explicit)
 
 
@@ -500,19 +510,3 @@ def _never_one_time(
             mode,
             devices=frozenset((item.name,)),
         )
-
-
-def _nothing(rule: DeviceRule, request: HardwareRequest) -> DeviceChoice:
-    kind = KINDS[rule.kind]
-    setting = kind.image_properties[0]
-    why = kind.unset if kind.default is None else f"nova picks {kind.default}"
-    return DeviceChoice(
-        kind=rule.kind,
-        value=kind.default,
-        source=f"{request.origin} property {setting} (not set)",
-        setting=setting,
-        origin=request.origin,
-        names=frozenset((setting,)),
-        implied=why,
-        holder=request.holder,
-    )

@@ -13,7 +13,7 @@ import datetime
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from nova_vhard.common import files, mounts, source, state
@@ -27,6 +27,9 @@ LOG = get_logger(__name__)
 
 #: Suffix of the file that disables the policy.
 DISABLED = ".disabled"
+
+#: Suffix of the file next to the copy that says what a service runs.
+RUNS = ".runs"
 
 #: Warn about an exemption this long before it ends.
 NOTICE = datetime.timedelta(days=14)
@@ -68,14 +71,30 @@ def disabled(path: str) -> bool:
     return os.path.exists(path + DISABLED)
 
 
+def _write(path: str, content: dict[str, Any]) -> Exception | None:
+    """Replace a state file; return the error if it cannot be written."""
+    failure: Exception | None = None
+    for _ in range(2):
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+            files.replace(path, json.dumps(content))
+            return None
+        except (OSError, ValueError) as error:
+            failure = error
+        # Delete the old file: after a restart an old copy could allow
+        # requests that this policy refuses. This can also free space on a
+        # full disk for the new file.
+        with contextlib.suppress(OSError, ValueError):
+            os.unlink(path)
+    return failure
+
+
 class PolicyFile:
     """A policy file that is reloaded on change.
 
     :param path: path of the file
     :param state: path of the copy of the last valid policy; None for no copy
     :param limit: maximum size of each file, in bytes
-    :param failed: called with each new error, after it was logged; must not
-        raise
     :ivar error: the error in the current file; None if the file is valid
     """
 
@@ -84,14 +103,12 @@ class PolicyFile:
         path: str,
         state: str | None = None,
         limit: int = source.MAX_SIZE,
-        failed: Callable[[PolicyError], None] | None = None,
     ) -> None:
         # Do not read anything yet: the service forks after this.
         self.path = path
         self.error: PolicyError | None = None
         self._state = state
         self._limit = limit
-        self._failed = failed
         self._reading = threading.Lock()
         self._stamps: dict[str, document.Stamp] = {os.path.abspath(path): ()}
         self._policy: Policy | None = None
@@ -99,6 +116,7 @@ class PolicyFile:
         self._kept = True
         self._noticed: datetime.date | None = None
         self._mounted = ""
+        self._runs: dict[str, Any] = {}
 
     def current(self) -> Policy:
         """Return the policy in force.
@@ -120,6 +138,18 @@ class PolicyFile:
         if policy is None:
             raise PolicyUnavailable(str(self.error))
         return policy
+
+    def runs(self) -> dict[str, Any]:
+        """Look at the file; return what this process runs.
+
+        :returns: path of the ``file``, ``release`` of the package, digest of
+            the ``policy`` (None without one), why the file is ``refused``
+            (None if it is not), and ``since`` when all this is so; empty
+            before the first reading
+        """
+        with contextlib.suppress(PolicyUnavailable):
+            self.current()
+        return self._runs
 
     def _latest(self) -> Policy | None:
         """Reload the file if it has changed; return the last valid policy."""
@@ -153,6 +183,7 @@ class PolicyFile:
         if mounted not in ("", self._mounted):
             LOG.warning("%s", mounted)
         self._mounted = mounted
+        self._tell()
         # Set this last: callers with current stamps do not wait.
         self._stamps = reading.stamps
 
@@ -201,36 +232,44 @@ class PolicyFile:
                 "a file: %s",
                 PolicyError(outdated),
             )
-        if self._failed is not None:
-            self._failed(error)
 
     def _keep(self, data: dict[str, Any]) -> None:
         """Save a copy of the last valid policy, for a restart."""
         if self._state is None:
             return
-        before, self._kept = self._kept, False
+        before = self._kept
         version = str(release.RUNNING or 0)
-        content = json.dumps(
-            {"path": self.path, "data": data, "version": version}
-        )
-        for _ in range(2):
-            try:
-                folder = os.path.dirname(self._state)
-                os.makedirs(folder, mode=0o750, exist_ok=True)
-                files.replace(self._state, content)
-                self._kept = True
-                return
-            except (OSError, ValueError) as error:
-                failure = error
-            # Delete the old copy: after a restart it could allow requests
-            # that this policy refuses. This can also free space on a full
-            # disk for the new copy.
-            with contextlib.suppress(OSError, ValueError):
-                os.unlink(self._state)
-        if before:
+        content = {"path": self.path, "data": data, "version": version}
+        failure = _write(self._state, content)
+        self._kept = failure is None
+        if before and failure:
             LOG.warning(
                 "The last good policy is kept in memory only: %s", failure
             )
+
+    def _tell(self) -> None:
+        """Write what this process runs next to the copy, if it is new."""
+        policy, error = self._policy, self.error
+        runs = {
+            "file": self.path,
+            "release": str(release.INSTALLED),
+            "policy": policy and policy.digest,
+            "refused": error and str(error),
+        }
+        if runs.items() <= self._runs.items():
+            return
+        now = datetime.datetime.now(datetime.UTC)
+        self._runs = {**runs, "since": now.isoformat(timespec="seconds")}
+        if self._state is None:
+            return
+        path = self._state + RUNS
+        with contextlib.suppress(OSError, ValueError):
+            before = state.read(path, dict) or {}
+            if runs.items() <= before.items():
+                # Another worker, or this one before a restart, was earlier.
+                self._runs = before
+                return
+        _write(path, self._runs)
 
     def _restore(self) -> tuple[Policy, list[Problem]] | None:
         """Return the policy in the saved copy, or None if it is unusable.

@@ -19,7 +19,7 @@ from nova_vhard.cmd.exporter.metrics import (
     SERVICES,
     Metrics,
 )
-from nova_vhard.cmd.exporter.payloads import Decision
+from nova_vhard.cmd.exporter.payloads import Decision, Runs
 from nova_vhard.host.check import Result, Status
 from nova_vhard.host.report import HostReport
 from nova_vhard.node.guard.metrics import Metrics as GuardMetrics
@@ -58,6 +58,7 @@ def families():
     metrics = Metrics(["rabbit1:5672"])
     violation = (RULES[0], "enforce", 1)
     metrics.decided(Decision(GATES[0], "enforce", "refuse", (violation,), 0.1))
+    metrics.runs("nova-api:controller1", Runs(1, "4f1c" * 4, None))
     yield from metrics.registry.collect()
     now = datetime.datetime(2026, 6, 15, tzinfo=datetime.UTC)
     result = Result("iommu", Status.PASS, "it is on", ())
@@ -70,6 +71,7 @@ def families():
     yield from AttestorMetrics(Numbers(hosts={"compute1": True})).collect()
     guard = GuardMetrics()
     guard.guarded = True
+    guard.decided("start", "allow")
     yield from guard.collect()
 
 

@@ -278,8 +278,8 @@ def test_a_change_is_one_event(judge, events):
 
 def test_the_last_good_policy_is_kept_under_the_services_name(judge, tmp_path):
     good = judge().policy()
-    (kept,) = (tmp_path / "state").iterdir()
-    assert kept.name == "policy-service.json"
+    kept = {each.name for each in (tmp_path / "state").iterdir()}
+    assert kept == {"policy-service.json", "policy-service.json.runs"}
     # and a service that starts with a file of faults has it
     assert judge(mode="none").policy().digest == good.digest
 

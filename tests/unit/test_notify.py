@@ -10,6 +10,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from types import SimpleNamespace
 
 import oslo_messaging
@@ -112,7 +113,8 @@ def warnings(caplog):
 @pytest.fixture
 def patient(monkeypatch):
     """What cannot be sent is not tried again while a test lasts, or later."""
-    monkeypatch.setattr(notify, "_pauses", lambda: itertools.repeat(10**6))
+    monkeypatch.setattr(notify, "_PAUSE", 10**6)
+    monkeypatch.setattr(notify, "_LONGEST_PAUSE", 10**6)
 
 
 class Waiting(Sender):
@@ -266,8 +268,21 @@ def test_what_cannot_be_sent_is_tried_again_and_not_logged_whole(
     assert "private" not in caplog.text
 
 
-def test_the_longer_it_fails_the_longer_it_waits():
-    pauses = list(itertools.islice(notify._pauses(), 8))
+def test_the_longer_it_fails_the_longer_it_waits(monkeypatch):
+    pauses = []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 8:
+            sys.exit()
+
+    clock = SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
+    monkeypatch.setattr(notify, "time", clock)
+    monkeypatch.setattr(notify, "Withheld", list)
+    worker = notify._Worker(None, 1, dict)
+    worker._queue.put((notify.DECISION, "{}"))
+    with pytest.raises(SystemExit):
+        worker._run()
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
@@ -347,11 +362,14 @@ def test_what_another_thread_has_dropped_is_no_fault(conf, consumer):
     ids=["fits", "long"],
 )
 def test_reasons_are_bounded(conf, consumer, warnings, reason, shown):
-    notify._Worker(None, 1)._complain(reason)
+    notify._Worker(None, 1, dict)._complain(reason)
     ((_, message),) = warnings()
     assert message.endswith(f" what they say: {shown}")
-    sender(conf).unusable(ValueError(reason))
-    assert consumer.payload()["error"] == shown
+    result = sender(conf)
+    result.runs = lambda: {"refused": reason}
+    result.decided("{}")
+    consumer.next()
+    assert consumer.payload()["refused"] == shown
 
 
 def test_after_a_fork_a_process_has_a_thread_of_its_own(conf, consumer):
@@ -523,21 +541,29 @@ def test_a_gate_sends_also_what_nobody_wants_logged(
     assert not logged.decisions(caplog)
 
 
-def test_a_gate_sends_that_its_policy_cannot_be_used(
-    enforcer, consumer, tmp_path
+def test_a_gate_sends_what_it_runs_again_and_again(
+    enforcer, consumer, tmp_path, monkeypatch
 ):
-    write(tmp_path / "policy.yaml", 'version: "1"\nmode: strict\n')
+    monkeypatch.setattr(notify, "BEAT", 0.1)
+    path = write(tmp_path / "policy.yaml", 'version: "1"\nmode: strict\n')
     with pytest.raises(PolicyUnavailable):
         enforcer.policy()
+    enforcer.unjudged()
+    assert consumer.payload()["outcome"] == "unjudged"
     publisher, event_type, payload = consumer.next()
     assert publisher.startswith("nova-api:")
-    assert event_type == "vhard.policy_unusable"
-    assert "policy.yaml" in payload["error"]
-    assert payload.keys() == {"error", "version", "dropped"}
-    # once a change
-    with pytest.raises(PolicyUnavailable):
-        enforcer.policy()
-    assert consumer.came.empty()
+    assert event_type == "vhard.policy"
+    assert (payload["file"], payload["process"]) == (path, os.getpid())
+    assert payload["policy"] is None and path in payload["refused"]
+    # a mended file is seen without a request
+    write(tmp_path / "policy.yaml", POLICY)
+    while payload["refused"]:
+        payload = consumer.payload()
+    assert payload["policy"] == enforcer.policy().digest
+    assert payload.keys() == {
+        *("file", "release", "policy", "refused", "since"),
+        *("process", "version", "dropped"),
+    }
 
 
 def test_a_topic_of_other_characters_is_one_clear_error():
@@ -546,11 +572,22 @@ def test_a_topic_of_other_characters_is_one_clear_error():
         conf.set_override("notification_topic", "a b", "vhard")
 
 
-def test_a_notification_has_an_empty_context():
+class Ended:
+    """Ends a worker after its first notification."""
+
+    def take(self):
+        sys.exit()
+
+
+def test_a_notification_has_an_empty_context(monkeypatch):
     # RabbitMQ's driver takes no other; the one of the tests takes anything.
     sent = []
     notifier = SimpleNamespace(info=lambda *arguments: sent.append(arguments))
-    none = SimpleNamespace(take=lambda: None)
-    notify._deliver(notifier, none, ("vhard.decision", "{}"), 2)
+    worker = notify._Worker(lambda: notifier, 1, dict)
+    worker._dropped = 2
+    monkeypatch.setattr(notify, "Withheld", lambda _: Ended())
+    worker._queue.put(("vhard.decision", "{}"))
+    with pytest.raises(SystemExit):
+        worker._run()
     about = {"version": notify.VERSION, "dropped": 2}
     assert sent == [({}, "vhard.decision", about)]

@@ -3,12 +3,13 @@
 
 import importlib.metadata
 import json
+import logging
 
 import pytest
 from packaging.version import Version
 
 from nova_vhard.common.problems import PolicyError
-from nova_vhard.policy import check, document, release
+from nova_vhard.policy import check, document, release, watch
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 from tests.unit.helpers import write
 
@@ -37,7 +38,10 @@ def test_the_version_that_runs_has_no_suffix(monkeypatch, installed, running):
         return installed
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    assert release.installed() == running
+    importlib.reload(release)
+    assert running == release.RUNNING
+    monkeypatch.undo()
+    importlib.reload(release)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +137,7 @@ def stricter(data):
 def test_a_rule_that_became_stricter_is_a_warning_first(
     tmp_path, monkeypatch, caplog, copy
 ):
+    caplog.set_level(logging.WARNING, watch.LOG.name)
     state = tmp_path / "policy.json"
     path = write(tmp_path / "policy.yaml", BEFORE)
     if copy:
@@ -171,6 +176,7 @@ def rule(monkeypatch):
 def test_a_good_copy_holds_in_a_stricter_version(
     running, rule, tmp_path, caplog, written, runs, holds
 ):
+    caplog.set_level(logging.WARNING, watch.LOG.name)
     state = str(tmp_path / "policy.json")
     path = write(tmp_path / "policy.yaml", BEFORE)
     running(written)

@@ -3,6 +3,7 @@
 
 import datetime
 import errno
+import json
 import logging
 import os
 import pathlib
@@ -11,9 +12,10 @@ import threading
 
 import pytest
 import yaml
+from packaging.version import Version
 
 from nova_vhard.common import files, mounts
-from nova_vhard.policy import document, watch
+from nova_vhard.policy import document, release, watch
 from nova_vhard.policy.watch import PolicyFile, PolicyUnavailable
 from tests.unit.helpers import write
 
@@ -282,14 +284,56 @@ def test_why_a_copy_is_not_taken_is_bounded(
     assert caplog.messages[-2].endswith(f": RuntimeError: {shown}")
 
 
-def test_each_new_reason_is_passed_on_once(path):
-    failures = []
-    file = PolicyFile(write(path, WARN), failed=failures.append)
-    file.current()
+def runs(state):
+    """Return what a service has written of itself, without the time."""
+    content = json.loads(pathlib.Path(f"{state}.runs").read_text())
+    return content, content.pop("since")
+
+
+def test_a_service_writes_what_it_runs(path, state, monkeypatch):
+    version = "1.2.0.dev5+g1"
+    monkeypatch.setattr(release, "INSTALLED", Version(version))
+    file = PolicyFile(write(path, WARN), state)
+    good = {
+        "file": str(path),
+        "release": version,
+        "policy": file.current().digest,
+        "refused": None,
+    }
+    assert runs(state)[0] == good
     write(path, BROKEN)
-    for _ in range(2):
-        file.current()
-    assert failures == [file.error]
+    file.current()
+    assert runs(state)[0] == {**good, "refused": str(file.error)}
+    assert stat.S_IMODE(os.stat(f"{state}.runs").st_mode) == 0o600
+    # it looks itself, for the bus
+    write(path, AUDIT)
+    told = file.runs()
+    assert (told["refused"], told["policy"]) == (None, file.current().digest)
+
+
+def test_since_when_is_the_first_workers_word(path, state, monkeypatch):
+    """Also after a restart, and of a policy that there never was."""
+    PolicyFile(write(path, BROKEN), state).runs()
+    content, since = runs(state)
+    assert content["policy"] is None
+    assert datetime.datetime.fromisoformat(since).utcoffset() is not None
+    earlier = "2026-01-01T00:00:00+00:00"
+    pathlib.Path(f"{state}.runs").write_text(
+        json.dumps({**content, "since": earlier})
+    )
+    assert PolicyFile(str(path), state).runs()["since"] == earlier
+    assert runs(state) == (content, earlier)
+    write(path, WARN)
+    PolicyFile(str(path), state).runs()
+    assert runs(state)[1] > earlier
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "\x00", "null"])
+def test_a_damaged_word_of_what_runs_is_replaced(path, state, content):
+    PolicyFile(write(path, WARN), state).runs()
+    pathlib.Path(f"{state}.runs").write_text(content)
+    digest = PolicyFile(str(path), state).runs()["policy"]
+    assert runs(state)[0]["policy"] == digest
 
 
 def test_a_copy_is_as_long_as_what_it_was_made_of_can_be(path, state, caplog):
@@ -424,8 +468,9 @@ def test_an_old_copy_goes_where_no_new_one_can_be_written(
     monkeypatch.setattr(os, "fsync", full)
     write(path, AUDIT)
     file.current()
-    # with the room of the old one it was tried once more
-    assert len(tries) == 2
+    # with the room of the old one it was tried once more, and what runs too
+    assert len(tries) == 4
+    assert not os.path.exists(f"{state}.runs")
     assert not os.path.exists(state)
     (record,) = caplog.records
     assert os.strerror(errno.ENOSPC) in record.getMessage()

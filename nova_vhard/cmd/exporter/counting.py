@@ -67,10 +67,12 @@ class Counting:
         self._metrics.notified(self._bus, service, dropped)
         if event_type == notify.DECISION:
             self._metrics.decided(payloads.decision(payload))
-        elif event_type == notify.POLICY_UNUSABLE:
-            self._metrics.unusable(service)
-            self._unusable.say(
-                "The policy of %s cannot be used as it is: %s",
-                clean(publisher),
-                line(payload.get("error"), _TEXT_LIMIT),
-            )
+        elif event_type == notify.POLICY:
+            runs = payloads.runs(payload)
+            self._metrics.runs(publisher, runs)
+            if runs.refused is not None:
+                self._unusable.say(
+                    "The policy of %s cannot be used as it is: %s",
+                    clean(publisher),
+                    line(runs.refused, _TEXT_LIMIT),
+                )

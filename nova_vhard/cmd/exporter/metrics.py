@@ -6,7 +6,7 @@ sets only, ``other`` for anything else, so that nobody can make more of them.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,10 +14,12 @@ from prometheus_client import (
     Gauge,
     Histogram,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from nova_vhard.catalogue import gates
 from nova_vhard.catalogue.devices import KINDS
-from nova_vhard.cmd.exporter.payloads import Decision
+from nova_vhard.cmd.exporter.payloads import Decision, Runs
 from nova_vhard.policy.hosts import (
     FLAVOR_REQUIRE,
     HOSTS_REQUIRE,
@@ -30,6 +32,7 @@ from nova_vhard.policy.verdict import (
     PASSTHROUGH_ALLOW,
     PASSTHROUGH_REQUIRE,
     REFUSE,
+    UNJUDGED,
 )
 
 OTHER = "other"
@@ -47,6 +50,7 @@ MODES = (*(str(mode) for mode in Mode), NONE)
 USUAL = (
     (NONE, ALLOW),
     (NONE, DISABLED),
+    (NONE, UNJUDGED),
     (str(Mode.AUDIT), str(Mode.AUDIT)),
     (str(Mode.WARN), str(Mode.WARN)),
     (str(Mode.ENFORCE), REFUSE),
@@ -67,11 +71,16 @@ _BUCKETS = (25e-6, 50e-6, 1e-4, 2.5e-4, 5e-4, 1e-3, 1e-2, 0.1, 1, 10)
 
 
 #: Seconds without any notification, heartbeats among them, after which a bus
-#: counts as down.
+#: counts as down, and what a process runs is not known any more.
 SILENCE = 60.0
 
 
-class Metrics:
+#: More processes than a cloud has, and bytes of a publisher's id.
+_PROCESSES = 10_000
+_PUBLISHER = 256
+
+
+class Metrics(Collector):
     """The metrics of one exporter.
 
     :param buses: names of the buses that it listens to
@@ -80,11 +89,8 @@ class Metrics:
     def __init__(self, buses: Iterable[str]) -> None:
         """Make them, each series that is usual with 0."""
         self.registry = CollectorRegistry()
-        self._make_of_decisions()
-        self._make_of_services()
-        self._make_of_buses(buses)
-
-    def _make_of_decisions(self) -> None:
+        self._runs: dict[tuple[str, int], tuple[float, Runs]] = {}
+        self.registry.register(self)
         self._decisions = Counter(
             "nova_vhard_decisions",
             "Requests that a gate judged.",
@@ -108,14 +114,6 @@ class Metrics:
             self._seconds.labels(gate)
             for mode, outcome in USUAL:
                 self._decisions.labels(gate, mode, outcome)
-
-    def _make_of_services(self) -> None:
-        self._unusable = Counter(
-            "nova_vhard_policy_unusable",
-            "Times that a service sent that its policy cannot be used.",
-            ("service",),
-            registry=self.registry,
-        )
         self._dropped = Counter(
             "nova_vhard_notifications_dropped",
             "Notifications that a service could not send.",
@@ -123,10 +121,7 @@ class Metrics:
             registry=self.registry,
         )
         for service in SERVICES:
-            self._unusable.labels(service)
             self._dropped.labels(service)
-
-    def _make_of_buses(self, buses: Iterable[str]) -> None:
         self._unreadable = Counter(
             "nova_vhard_notifications_unreadable",
             "Notifications that cannot be read.",
@@ -173,9 +168,43 @@ class Metrics:
             ).inc(count)
         self._seconds.labels(gate).observe(decision.seconds)
 
-    def unusable(self, service: str) -> None:
-        """Count a service's word that its policy cannot be used."""
-        self._unusable.labels(_known(service, SERVICES)).inc()
+    def runs(self, publisher: str, runs: Runs) -> None:
+        """Note what a process runs; forget those that have fallen silent."""
+        now = time.monotonic()
+        known = {
+            key: noted
+            for key, noted in self._runs.items()
+            if now - noted[0] < SILENCE
+        }
+        if len(known) < _PROCESSES:
+            known[publisher[:_PUBLISHER], runs.process] = now, runs
+        self._runs = known
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield what the services run: a collector of the registry."""
+        usable = GaugeMetricFamily(
+            "nova_vhard_policy_usable",
+            "1 if every process of the service can use its policy file.",
+            labels=("service",),
+        )
+        info = GaugeMetricFamily(
+            "nova_vhard_policy_info",
+            "1 for the policy that a process of the service judges by.",
+            labels=("service", "digest"),
+        )
+        good: dict[str, bool] = {}
+        digests = set()
+        for (publisher, _), (seen, runs) in self._runs.items():
+            if time.monotonic() - seen < SILENCE:
+                service = _known(publisher.partition(":")[0], SERVICES)
+                good[service] = good.get(service, True) and not runs.refused
+                digests.add((service, runs.policy or NONE))
+        for service, value in good.items():
+            usable.add_metric((service,), value)
+        for labels in sorted(digests):
+            info.add_metric(labels, 1)
+        yield usable
+        yield info
 
     def unreadable(self, bus: str) -> None:
         """Count a notification that cannot be read."""

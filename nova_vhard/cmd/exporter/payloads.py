@@ -12,11 +12,12 @@ from typing import Any
 from nova_vhard.common import decisions
 from nova_vhard.common.decisions import Unreadable, text
 
-__all__ = ["Decision", "Unreadable", "decision", "dropped"]
+__all__ = ["Decision", "Runs", "Unreadable", "decision", "dropped", "runs"]
 
 #: The versions that are understood: what a later one of them has more is
 #: left alone.
 _VERSION = re.compile(r"1\.[0-9]{1,4}\Z")
+_DIGEST = re.compile(r"[0-9a-f]{16}\Z")
 #: More entries than any event of a gate has.
 _MOST = 1000
 #: More than any process drops between two notifications.
@@ -39,6 +40,20 @@ class Decision:
     outcome: str
     violations: tuple[tuple[str, str, int], ...]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What a process of a service runs.
+
+    :ivar process: its id on its host
+    :ivar policy: digest of the policy that it judges by
+    :ivar refused: why it cannot use its policy file; None if it can
+    """
+
+    process: int
+    policy: str | None
+    refused: str | None
 
 
 def dropped(payload: Any) -> int:
@@ -73,6 +88,19 @@ def decision(payload: dict[str, Any]) -> Decision:
         )
     except _WRONG as error:
         problem = f"no decision event: {type(error).__name__}: {error}"
+        raise Unreadable(problem) from error
+
+
+def runs(payload: dict[str, Any]) -> Runs:
+    """Take what a process runs; raises as ``decision`` does."""
+    try:
+        process, digest = int(payload["process"]), payload["policy"]
+        refused = payload["refused"]
+        if digest is not None and not _DIGEST.match(digest):
+            raise ValueError("a digest expected")
+        return Runs(process, digest, refused and text(refused))
+    except _WRONG as error:
+        problem = f"no policy event: {type(error).__name__}: {error}"
         raise Unreadable(problem) from error
 
 

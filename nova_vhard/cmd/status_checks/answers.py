@@ -42,7 +42,8 @@ def together(entries: Iterable[Result], stated: str) -> Result:
     if not results:
         return fine(stated)
     return Result(
-        results[0].code, " ".join(result.details for result in results)
+        results[0].code,
+        " ".join(dict.fromkeys(result.details for result in results)),
     )
 
 

@@ -13,7 +13,7 @@ from nova_vhard.placement import marks
 from nova_vhard.placement.client import PlacementError
 from nova_vhard.placement.fleet import UNDEMANDED
 from nova_vhard.placement.upkeep import attested_hosts
-from nova_vhard.policy.model import Policy, Trust
+from nova_vhard.policy.model import Trust
 
 _NONE = (
     "No host is attested by this key: no guest that requires it can run. Look "
@@ -38,14 +38,18 @@ def attestation(node: Node) -> Result:
     =======  ==========================================================
     """
     path = node.nova.vhard.attestation_key_file
-    needed = _is_needed(node.policy)
+    # A flavor's own demand is not looked for.
+    rule, hosts = node.policy.passthrough, node.policy.hosts
+    required = hosts.require | (rule.require if rule else frozenset())
+    trusting = hosts.trust is Trust.ATTESTED and bool(required)
+    needed = ATTESTED in required or trusting
     if not path and not needed:
         return fine("The policy asks for no attested host.")
     try:
         if not path:
             raise marks.KeyFileError("it is not set")
         keys = marks.read_keys(path)
-        hosts = {host.uuid for host in attested_hosts(node.placement)}
+        uuids = {host.uuid for host in attested_hosts(node.placement)}
         names = node.placement.marks()
     except marks.KeyFileError as error:
         return fail(
@@ -59,21 +63,10 @@ def attestation(node: Node) -> Result:
         )
     now = datetime.datetime.now(datetime.UTC)
     max_age = node.nova.vhard.attestation_max_age
-    count = len(marks.attested(names, keys, now, max_age) & hosts)
+    count = len(marks.attested(names, keys, now, max_age) & uuids)
     text = f"{count} hosts are attested." if count else _NONE
     if bare := marks.named(names, UNDEMANDED):
         text += _BARE.format(len(bare), ", ".join(sorted(bare)[:_NAMED]))
     if count and not bare:
         return fine(text)
     return (warn if count or not needed else fail)(text)
-
-
-def _is_needed(policy: Policy) -> bool:
-    """Return whether a rule of a policy needs attested hosts.
-
-    A flavor's own demand is not looked for.
-    """
-    rule, hosts = policy.passthrough, policy.hosts
-    required = hosts.require | (rule.require if rule else frozenset())
-    trusting = hosts.trust is Trust.ATTESTED and bool(required)
-    return ATTESTED in required or trusting

@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import email.utils
 from collections.abc import Iterable, Iterator, Mapping
 
 from oslo_config import cfg
@@ -33,6 +34,8 @@ _FIXES: Mapping[int | None, str] = {
     406: f"upgrade Placement: microversion {VERSION} is needed",
 }
 _FRESH = "fresh"
+#: Clocks of machines that NTP keeps are much nearer.
+_APART = datetime.timedelta(minutes=5)
 
 
 def placement(node: Node) -> Result:
@@ -63,7 +66,16 @@ def _try(name: str, conf: cfg.ConfigOpts) -> Result | None:
     try:
         if not (conf.placement.auth_type or conf.placement.auth_section):
             return fail(f"There is no auth_type in {where}: set the login.")
-        connect(conf).known({ATTESTED})
+        answer = connect(conf).request("get", f"/traits?name=in:{ATTESTED}")
+        now = datetime.datetime.now(datetime.UTC)
+        stamp = answer.headers.get("Date", email.utils.format_datetime(now))
+        apart = abs(now - email.utils.parsedate_to_datetime(stamp))
+        if apart > _APART:
+            return fail(
+                f"The clocks here and of Placement are {apart} apart, so that "
+                "reports look too old, or too new. Fix: set the wrong clock, "
+                "by chronyc makestep on that machine."
+            )
     except PlacementError as error:
         default = "see that Placement runs, and mend {}"
         fix = _FIXES.get(error.status, default).format(where)

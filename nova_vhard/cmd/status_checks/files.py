@@ -117,10 +117,10 @@ def read(project: str, files: Sequence[str]) -> cfg.ConfigOpts:
     """Read a service's files, and its folder of more, as the service does.
 
     :param files: the last one must be there, those before it may be
-    :raises NotHere: if it is not on this node
+    :raises NotHere: if it is not on this node, or not for this user
     :raises Broken: if they cannot be read
     """
-    there = [file for file in files if os.path.exists(file)]
+    there = [file for file in files if os.access(file, os.R_OK)]
     if files[-1] not in there:
         raise NotHere(files[-1])
     more = os.path.join(os.path.dirname(files[-1]), f"{project}.conf.d")

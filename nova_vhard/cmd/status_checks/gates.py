@@ -131,7 +131,13 @@ def nova_api(node: Node) -> Result:
         )
     loaded = files.wsgi_paste(conf, os.environ)
     if not os.path.exists(loaded):
-        return _not_under_wsgi(conf, loaded)
+        doubt = warn(
+            f"Under WSGI nova-api loads {loaded}, which is not there. Run "
+            "this command with the OS_NOVA_CONFIG_DIR and "
+            "OS_NOVA_CONFIG_FILES that nova-api has."
+        )
+        other = _file(conf, conf.wsgi.api_paste_config, "nova")
+        return together([other, doubt], "")
     result = _file(conf, loaded, "nova")
     named = conf.find_file(conf.wsgi.api_paste_config)
     if named is None or os.path.realpath(named) == os.path.realpath(loaded):
@@ -140,17 +146,6 @@ def nova_api(node: Node) -> Result:
     why = f"It is what [wsgi] api_paste_config names, and {loaded} is loaded."
     text = f"{other.details} {why}"
     return together([result, fine(text) if not other.code else warn(text)], "")
-
-
-def _not_under_wsgi(conf: cfg.ConfigOpts, path: str) -> Result:
-    """Judge the file that is named where that of WSGI is not there."""
-    doubt = warn(
-        f"Under WSGI nova-api loads {path}, which is not there. Run this "
-        "command with the OS_NOVA_CONFIG_DIR and OS_NOVA_CONFIG_FILES that "
-        "nova-api has."
-    )
-    named = _file(conf, conf.wsgi.api_paste_config, "nova")
-    return together([named, doubt], "")
 
 
 def glance_api(node: Node) -> Result:

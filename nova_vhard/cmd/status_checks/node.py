@@ -37,11 +37,11 @@ def _policy(path: str, limit: int = source.MAX_SIZE) -> Policy:
 class Node:
     """This node and its cloud; each thing is read once, on first use.
 
-    :param conf: with the options of ``nova_vhard.conf.status``
+    :ivar conf: with the options of ``nova_vhard.conf.status``
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._conf = conf
+        self.conf = conf
 
     @functools.cached_property
     def nova(self) -> cfg.ConfigOpts:
@@ -49,12 +49,12 @@ class Node:
 
         :raises NotHere, Broken: if there is none that can be used
         """
-        return files.nova(self._conf.nova_config_file)
+        return files.nova(self.conf.nova_config_file)
 
     @functools.cached_property
     def glance(self) -> cfg.ConfigOpts:
         """Glance's configuration; raises as ``nova`` does."""
-        return files.glance(self._conf.glance_config_file)
+        return files.glance(self.conf.glance_config_file)
 
     def gated(self) -> Iterator[tuple[str, cfg.ConfigOpts]]:
         """Yield nova and glance, each with its configuration if it has any.
@@ -68,12 +68,12 @@ class Node:
     @functools.cached_property
     def placement_api(self) -> cfg.ConfigOpts:
         """Placement's own configuration; raises as ``nova`` does."""
-        return files.placement_api(self._conf.placement_config_file)
+        return files.placement_api(self.conf.placement_config_file)
 
     @functools.cached_property
     def reporter(self) -> cfg.ConfigOpts:
         """The reporter's configuration; raises as ``nova`` does."""
-        return files.reporter(self._conf.reporter_config_file)
+        return files.reporter(self.conf.reporter_config_file)
 
     @functools.cached_property
     def policy(self) -> Policy:
@@ -82,8 +82,8 @@ class Node:
         :raises NotHere: if neither is on this node
         :raises Broken: if it cannot be used
         """
-        if self._conf.policy:
-            return _policy(self._conf.policy)
+        if self.conf.policy:
+            return _policy(self.conf.policy)
         try:
             conf = self.nova
         except NotHere as error:
@@ -92,28 +92,6 @@ class Node:
             except NotHere:
                 raise error from None
         return _policy(conf.vhard.policy_file, conf.vhard.policy_max_size)
-
-    @property
-    def times(self) -> int:
-        """How often a probe asks each endpoint."""
-        return int(self._conf.times)
-
-    @property
-    def probe_image(self) -> str | None:
-        """Image of the server that is booted to see the scheduler judge."""
-        value: str | None = self._conf.probe_image
-        return value
-
-    @property
-    def probe_flavor(self) -> str | None:
-        """Flavor of that server."""
-        value: str | None = self._conf.probe_flavor
-        return value
-
-    @property
-    def scheduler_logs(self) -> list[str]:
-        """Logs in which the decision events of schedulers are."""
-        return list(self._conf.scheduler_log)
 
     @functools.cached_property
     def placement(self) -> Placement:
@@ -126,8 +104,8 @@ class Node:
     @functools.cached_property
     def cloud(self) -> Connection:
         """The cloud's APIs, by ``--os-cloud`` or else by Nova's login."""
-        if self._conf.os_cloud:
-            return openstack.connect(cloud=self._conf.os_cloud)
+        if self.conf.os_cloud:
+            return openstack.connect(cloud=self.conf.os_cloud)
         group = "placement"
         auth = loading.load_auth_from_conf_options(self.nova, group)
         session = loading.load_session_from_conf_options(

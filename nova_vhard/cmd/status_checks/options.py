@@ -4,6 +4,7 @@
 import difflib
 import os
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from oslo_config import cfg
@@ -57,15 +58,10 @@ def _judge(conf: cfg.ConfigOpts) -> Iterator[Result]:
                 "in the folder that the service is started in: name it from "
                 "/ on."
             )
-    for file in _files(conf):
+    # What oslo.config reads, folders of more among it.
+    more = (Path(folder).glob("*.conf") for folder in conf.config_dir)
+    for file in (*conf.config_file, *map(str, sorted(chain(*more)))):
         yield from _unknown(file)
-
-
-def _files(conf: cfg.ConfigOpts) -> Iterator[str]:
-    """Yield what oslo.config reads, folders of more among it."""
-    yield from conf.config_file
-    for folder in conf.config_dir:
-        yield from map(str, sorted(Path(folder).glob("*.conf")))
 
 
 def _unknown(file: str) -> Iterator[Result]:

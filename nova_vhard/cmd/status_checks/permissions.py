@@ -97,7 +97,10 @@ def _judge(file: _File) -> Iterator[Result]:
         yield warn(f"{line(file.path)}: {error.strerror}.")
         return
     path, mode = line(file.path), stat.S_IMODE(status.st_mode)
-    anybody = mode & stat.S_IWOTH or _open(above)
+    # Or anybody may put another file into the folder.
+    anybody = mode & stat.S_IWOTH or (
+        above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX
+    )
     if anybody:
         yield fail(
             f"{path}: anybody may change it (mode {mode:04o}, folder "
@@ -116,10 +119,3 @@ def _judge(file: _File) -> Iterator[Result]:
             f"{path}: everybody may read it, and it may have passwords (mode "
             f"{mode:04o}). Run chmod o-rwx."
         )
-
-
-def _open(status: os.stat_result) -> bool:
-    """Return whether anybody may put another file into a folder."""
-    return bool(
-        status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX
-    )

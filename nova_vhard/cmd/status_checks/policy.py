@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The policy: it can be used, and it is the one that is used."""
 
+import contextlib
+import functools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from oslo_config import cfg
@@ -18,8 +19,8 @@ from nova_vhard.cmd.status_checks.answers import (
 from nova_vhard.cmd.status_checks.node import Node
 from nova_vhard.common import mounts, state
 from nova_vhard.common.problems import PolicyError
-from nova_vhard.policy import document, watch
-from nova_vhard.policy.model import Policy
+from nova_vhard.policy import document, release, watch
+from nova_vhard.policy.model import Mode, Policy
 
 _SERVICES = (
     ("nova", ("nova-scheduler", "nova-api")),
@@ -33,39 +34,25 @@ _WITHOUT = {
     "glance-api": "glance-api answers 503",
 }
 
-#: Services, and the configuration that they read.
-_Configuration = tuple[tuple[str, ...], cfg.ConfigOpts]
-
-
-@dataclass(frozen=True)
-class _Copy:
-    """The last good policy that a service kept.
-
-    :ivar path: file that it was read from
-    :ivar digest: None where this version cannot use it
-    """
-
-    service: str
-    path: str
-    digest: str | None
-
 
 def policy(node: Node) -> Result:
     """Judge the policy file, and what the services made of it.
 
     =======  ==========================================================
-    SUCCESS  it can be used, and every copy that a service keeps is of it
-    WARNING  a service keeps another policy, or nothing is refused
-    FAILURE  it cannot be used
+    SUCCESS  it can be used, and every service that has said what it runs
+             judges by it
+    WARNING  a service judges by another policy, runs another version, or
+             cannot keep a copy; or nothing is refused
+    FAILURE  it cannot be used, or a service has no policy
     =======  ==========================================================
     """
-    confs = _configurations(node)
-    if not confs:
-        raise NotHere("nova.conf or glance-api.conf")
     digests: dict[str, str | None] = {}
     results: list[Result] = []
-    for services, conf in confs:
-        results += _judge(services, conf, digests)
+    for name, services in _SERVICES:
+        with contextlib.suppress(NotHere):
+            results += _judge(services, getattr(node, name), digests)
+    if not digests:
+        raise NotHere("nova.conf or glance-api.conf")
     if None not in digests.values() and len(set(digests.values())) > 1:
         listed = " and ".join(
             f"{digest} ({digests[digest]})" for digest in digests
@@ -82,16 +69,6 @@ def policy(node: Node) -> Result:
     return together(results, f"{listed} can be used.")
 
 
-def _configurations(node: Node) -> list[_Configuration]:
-    result: list[_Configuration] = []
-    for name, services in _SERVICES:
-        try:
-            result.append((services, getattr(node, name)))
-        except NotHere:
-            continue
-    return result
-
-
 def _judge(
     services: tuple[str, ...],
     conf: cfg.ConfigOpts,
@@ -102,43 +79,96 @@ def _judge(
     :param digests: of the files so far, None for a broken one; added to
     """
     path = os.path.abspath(conf.vhard.policy_file)
-    copies: list[_Copy] = []
-    for service in services:
-        try:
-            copy = _kept(service, conf)
-            copies += [copy] if copy else []
-        except OSError as error:
-            yield warn(
-                f"The copy of the last good policy of {service} cannot be "
-                f"read: {error}. Run this command as root; an error of the "
-                "disk keeps a restarted service from it, too."
-            )
-        except ValueError as error:
-            yield warn(
-                f"The copy of the last good policy of {service} is damaged: "
-                f"{error}. The next good policy file replaces it."
-            )
     known = path in digests
-    try:
-        now = document.load(path, limit=conf.vhard.policy_max_size)
-    except PolicyError as error:
-        digests[path] = None
-        stated = "" if known else f"{error}. "
-        if watch.disabled(path):
-            yield fail(stated.strip() or f"{path} cannot be used.")
-        else:
-            yield fail(stated + _who_goes_on(services, copies, path))
-        if not known:
-            yield from _beside(path)
-        return
-    digests[path] = now.digest
-    yield from _stale(now, path, copies)
+    reading = document.Reading(path, conf.vhard.policy_max_size)
+    now = reading.policy
+    digests[path] = now.digest if now else None
+    folder = os.path.abspath(conf.vhard.state_path)
+    there = folder
+    while not os.path.exists(there):
+        there = os.path.dirname(there)
+    if not os.access(there, os.W_OK | os.X_OK):
+        yield warn(
+            f"User {os.geteuid()} cannot write to {folder}: after a restart "
+            "with a broken policy file there is no policy. Run install -d -o "
+            f"{os.geteuid()} -m 0750 {folder}."
+        )
+    kept: dict[str, str] = {}
+    for service in services:
+        file = os.path.join(folder, f"policy-{service}.json")
+        try:
+            runs = state.read(file + watch.RUNS, dict)
+            limit = 16 * conf.vhard.policy_max_size
+            digest_of = functools.partial(_digest, file, path)
+            if digest := state.read(file, digest_of, limit):
+                kept[service] = digest
+        except (OSError, ValueError) as error:
+            yield warn(
+                f"What {service} keeps cannot be used: {error}. Run this "
+                "command as root; an error of the disk keeps a restarted "
+                "service from it, too. The next good policy file replaces "
+                "what is damaged."
+            )
+            continue
+        if runs is not None:
+            yield from _running(service, runs, path, now)
     if not known:
         yield from _beside(path)
-    if not now.enabled and not known:
+    if now is None:
+        stated = "" if known else f"{PolicyError(reading.problems)}. "
+        if not os.access(path, os.R_OK) and os.path.exists(path):
+            stated += (
+                f"User {os.geteuid()} cannot read it. Run chown root:"
+                f"{os.getegid()} {path} and chmod 0640 {path}. "
+            )
+        if not watch.disabled(path):
+            stated += _who_goes_on(services, kept)
+        yield fail(stated.strip() or f"{path} cannot be used.")
+    elif not known:
+        yield from (warn(f"{each}.") for each in reading.warnings)
+        if not now.enabled or now.mode is Mode.AUDIT:
+            key = "mode: audit" if now.enabled else "enabled: false"
+            yield warn(
+                f"{path} says {key}, and nothing is refused. To enforce "
+                "again, take that line away, or write mode: enforce."
+            )
+
+
+def _digest(file: str, path: str, copy: Any) -> str | None:
+    """Return the digest of a copy; None if it is not one that holds."""
+    with contextlib.suppress(PolicyError):
+        if os.path.abspath(copy["path"]) == path:
+            version = copy.get("version", "0")
+            return document.restore(copy["data"], file, version)[0].digest
+    return None
+
+
+def _running(
+    service: str, runs: dict[str, Any], path: str, now: Policy | None
+) -> Iterator[Result]:
+    """Judge what a service has written about itself (``PolicyFile.runs``)."""
+    digest, since, refused = runs["policy"], runs["since"], runs["refused"]
+    own = str(release.INSTALLED)
+    if runs["release"] != own:
         yield warn(
-            f"{path} says enabled: false, and nothing is refused. Take that "
-            "line away to enforce again."
+            f"{service} runs nova-vhard {runs['release']}, and this command "
+            f"is of {own}: restart {service} once its package is {own}."
+        )
+    judges = f"{service} judges by policy {digest} of {runs['file']}"
+    if refused:
+        # This version has the same faults to name.
+        why = f": {refused}" if now else ""
+        yield (warn if digest else fail)(
+            f"{judges} and refuses the file since {since}{why}. Mend this; "
+            f"where {service} is of another version, restart it."
+        )
+    elif runs["file"] != path:
+        yield warn(f"{judges}, not of {path}: restart it.")
+    elif now and digest != now.digest:
+        yield warn(
+            f"{judges} since {since}, and the file is {now.digest}: it has "
+            "judged nothing since the file changed, or does not run. Look for "
+            "'holds' in its log."
         )
 
 
@@ -153,56 +183,17 @@ def _beside(path: str) -> Iterator[Result]:
         yield warn(mounted)
 
 
-def _kept(service: str, conf: cfg.ConfigOpts) -> _Copy | None:
-    """Return the copy of a service, if it keeps one.
-
-    :raises OSError: if it cannot be read
-    :raises ValueError: if it is damaged
-    """
-    file = os.path.join(conf.vhard.state_path, f"policy-{service}.json")
-
-    def parse(copy: Any) -> _Copy:
-        try:
-            version = copy.get("version", "0")
-            digest = document.restore(copy["data"], file, version)[0].digest
-        except PolicyError:
-            digest = None
-        return _Copy(service, os.path.abspath(copy["path"]), digest)
-
-    return state.read(file, parse, 16 * conf.vhard.policy_max_size)
-
-
-def _who_goes_on(
-    services: tuple[str, ...], copies: list[_Copy], path: str
-) -> str:
+def _who_goes_on(services: tuple[str, ...], kept: dict[str, str]) -> str:
     """Say what holds while a policy file is broken."""
-    going_on = [copy for copy in copies if copy.path == path and copy.digest]
-    if not going_on:
+    if not kept:
         ends = " and ".join(_WITHOUT[service] for service in services)
         return (
             f"Nothing is known that {' and '.join(services)} could go on "
             f"with: {ends}. Mend the file; no restart is needed where a "
             "service runs."
         )
-    listed = ", ".join(f"{item.service}: {item.digest}" for item in going_on)
+    listed = ", ".join(f"{service}: {kept[service]}" for service in kept)
     return (
         f"The last good policy still holds ({listed}). Mend the file; no "
         "restart is needed."
     )
-
-
-def _stale(now: Policy, path: str, copies: list[_Copy]) -> Iterator[Result]:
-    for copy in copies:
-        if copy.path != path:
-            yield warn(
-                f"{copy.service} last judged by {copy.path}, not by {path}: "
-                "restart it."
-            )
-        elif copy.digest != now.digest:
-            yield warn(
-                f"{copy.service} last judged by policy "
-                f"{copy.digest or 'of another version'}, and {path} is "
-                f"{now.digest}: it has judged nothing since the file "
-                "changed, does not run, or cannot write its copy. Look for "
-                "'holds' in its log."
-            )

@@ -56,7 +56,8 @@ def glance(node: Node) -> Result:
         node,
         "image",
         lambda url: f"{url.removesuffix('/v2')}/v2/images",
-        _image,
+        # a bus, and a format that is none
+        lambda bus: {"name": NAME, "disk_format": NAME, _PROPERTY: bus},
     )
 
 
@@ -81,11 +82,6 @@ def _server(value: str) -> dict[str, Any]:
     return {"server": {**server, "block_device_mapping_v2": [disk]}}
 
 
-def _image(value: str) -> dict[str, Any]:
-    """Return a body that asks for a bus, and for a format that is none."""
-    return {"name": NAME, "disk_format": NAME, _PROPERTY: value}
-
-
 def _probe(
     node: Node,
     service: str,
@@ -104,7 +100,7 @@ def _probe(
         raise NotHere(f"endpoint of {service} in the catalogue")
     url = place(str(endpoint).rstrip("/"))
     answers = Counter(
-        _answer(session, url, body(value)) for _ in range(node.times)
+        _answer(session, url, body(value)) for _ in range(node.conf.times)
     )
     return _result(url, value, answers)
 

@@ -9,7 +9,7 @@ deleted again.
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from openstack import exceptions as sdk
@@ -46,19 +46,26 @@ def scheduler(node: Node) -> Result:
              another file
     =======  ==============================================================
     """
-    if not node.scheduler_logs:
+    if not node.conf.scheduler_log:
         raise Broken(
             "no --scheduler-log is named: the log of each nova-scheduler, "
             "where its decision events are"
         )
-    logs = _sizes(node.scheduler_logs)
+    try:
+        logs = {
+            path: os.stat(path).st_size for path in node.conf.scheduler_log
+        }
+    except OSError as error:
+        raise NotHere(f"file {error.filename}") from error
     with _server(node) as server:
         status = _at_rest(node.compute, server)
     events = [
         event
         for path, size in logs.items()
         for event in _events(path, size)
-        if _is_about(event, server)
+        if event.get("gate") == SCHEDULER
+        and isinstance(subject := event.get("subject"), dict)
+        and subject.get("server") == server
     ]
     return _result(node.policy.digest, status, events)
 
@@ -67,24 +74,13 @@ def scheduler(node: Node) -> Result:
 CHECKS: dict[str, Callable[[Node], Result]] = {"Nova scheduler": scheduler}
 
 
-def _sizes(paths: Iterable[str]) -> dict[str, int]:
-    """Return how long each log is before anything is asked.
-
-    :raises NotHere: if one is not there
-    """
-    try:
-        return {path: os.stat(path).st_size for path in paths}
-    except OSError as error:
-        raise NotHere(f"file {error.filename}") from error
-
-
 @contextlib.contextmanager
 def _server(node: Node) -> Iterator[str]:
     """Boot a server; delete it in any case.
 
     :raises Broken: if it is refused, or image or flavor is not named
     """
-    image, flavor = node.probe_image, node.probe_flavor
+    image, flavor = node.conf.probe_image, node.conf.probe_flavor
     if not image or not flavor:
         raise Broken("--probe-image and --probe-flavor are to be named")
     compute = node.compute
@@ -132,16 +128,6 @@ def _events(path: str, size: int) -> Iterator[dict[str, Any]]:
             content = decisions.read(line)
             if isinstance(content, decisions.Event):
                 yield content.data
-
-
-def _is_about(event: dict[str, Any], server: str) -> bool:
-    """Return whether the scheduler says it of this server."""
-    subject = event.get("subject")
-    return (
-        event.get("gate") == SCHEDULER
-        and isinstance(subject, dict)
-        and subject.get("server") == server
-    )
 
 
 def _result(

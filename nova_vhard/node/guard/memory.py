@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -155,7 +155,17 @@ class Memory:
             if self._unread or not self._changed:
                 return
             self._changed = False
-            content = _content(self._guests.items(), self.adopted)
+            content = {
+                "version": VERSION,
+                "adopted": self.adopted,
+                "guests": {
+                    uuid: {
+                        "seen": int(guest.seen),
+                        "choices": sorted(guest.choices, key=str),
+                    }
+                    for uuid, guest in self._guests.items()
+                },
+            }
         try:
             os.makedirs(os.path.dirname(self._path), 0o700, exist_ok=True)
             files.replace(self._path, json.dumps(content))
@@ -209,31 +219,17 @@ class Memory:
         # anew, as Nova makes domains anew when it starts a host's guests.
         now = self._clock()
         guests = {
-            str(uuid): replace(_guest(entry), seen=now)
+            str(uuid): Guest(
+                frozenset(
+                    Choice(
+                        str(kind),
+                        None if value is None else str(value),
+                        str(number),
+                    )
+                    for kind, value, number in entry["choices"]
+                ),
+                now,
+            )
             for uuid, entry in content["guests"].items()
         }
         return guests, content["adopted"] is True
-
-
-def _content(
-    guests: Iterable[tuple[str, Guest]], adopted: bool
-) -> dict[str, Any]:
-    return {
-        "version": VERSION,
-        "adopted": adopted,
-        "guests": {
-            uuid: {
-                "seen": int(guest.seen),
-                "choices": sorted(guest.choices, key=str),
-            }
-            for uuid, guest in guests
-        },
-    }
-
-
-def _guest(entry: dict[str, Any]) -> Guest:
-    choices = frozenset(
-        Choice(str(kind), None if value is None else str(value), str(number))
-        for kind, value, number in entry["choices"]
-    )
-    return Guest(choices, float(entry["seen"]))

@@ -127,17 +127,13 @@ class Server:
             LOG.exception("A client is not answered")
 
     def _attend(self, peer: socket.socket) -> None:
-        user = _user(peer)
+        # By the kernel's word.
+        data = peer.getsockopt(
+            socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
+        )
+        user = int(_CREDENTIALS.unpack(data)[1])
         if user not in self._users:
             raise PermissionError(f"user {user} may not ask")
         answer = self._answer(wire.receive(peer, _RECEIVE))
         peer.settimeout(_SEND)
         peer.sendall(answer.encoded())
-
-
-def _user(peer: socket.socket) -> int:
-    """Return who made a connection, by the kernel's word."""
-    data = peer.getsockopt(
-        socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
-    )
-    return int(_CREDENTIALS.unpack(data)[1])

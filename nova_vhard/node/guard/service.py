@@ -75,8 +75,9 @@ class Guard:
             options.policy_file,
             state,
             MAX_LIMIT,
-            sender.unusable if sender else None,
         )
+        if sender:
+            sender.runs = self._file.runs
         self.metrics = Metrics()
         self.memory = Memory(options.state_path)
         send = sender.decided if sender else None

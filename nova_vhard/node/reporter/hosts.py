@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host that a configuration is about, and what it should be like."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from oslo_config import cfg
@@ -43,7 +42,14 @@ def of_conf(
 
 def _expected(options: Any, policy: Policy | None) -> Expected:
     booleans = frozenset(options.selinux_booleans)
-    accepted = _accepted(options.accepted_vulnerabilities or ())
+    # Names of vulnerabilities, and why they are accepted.
+    accepted = {
+        name: reason.strip()
+        for name, _, reason in (
+            item.partition(":")
+            for item in options.accepted_vulnerabilities or ()
+        )
+    }
     try:
         policy = policy or load_policy(options.policy_file)
     except PolicyError as error:
@@ -72,12 +78,6 @@ def load_policy(path: str) -> Policy:
     :raises PolicyError: with every fault of the file
     """
     return document.load(path, limit=MAX_LIMIT)
-
-
-def _accepted(entries: Iterable[str]) -> dict[str, str]:
-    """Return the names of vulnerabilities that are accepted, and why."""
-    pairs = (item.partition(":") for item in entries)
-    return {name: reason.strip() for name, _, reason in pairs}
 
 
 def refused(policy: Policy) -> dict[str, frozenset[str]]:

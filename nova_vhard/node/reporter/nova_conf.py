@@ -76,7 +76,13 @@ def read(sources: Sources) -> dict[str, Any]:
             default_config_dirs=folders,
             use_env=False,
         )
-    values = _values(conf)
+    # Group to option to value; each is checked when it is read.
+    values = {
+        group: {
+            option.dest: _value(conf, group, option.dest) for option in options
+        }
+        for group, options in nova.OPTS.items()
+    }
     if _newest(read) != before:
         raise FactsError("nova.conf was changed while it was read; try again")
     return {"files": read, "changed": before, **values}
@@ -141,16 +147,6 @@ def _default(root: str, extension: str) -> list[str]:
         if first:
             result.append(first)
     return result
-
-
-def _values(conf: cfg.ConfigOpts) -> dict[str, dict[str, Any]]:
-    """Return group to option to value; each is checked when it is read."""
-    return {
-        group: {
-            option.dest: _value(conf, group, option.dest) for option in options
-        }
-        for group, options in nova.OPTS.items()
-    }
 
 
 def _value(conf: cfg.ConfigOpts, group: str, name: str) -> Any:

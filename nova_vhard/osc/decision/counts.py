@@ -83,7 +83,10 @@ class Summary:
                 if counted.get(key) != Mode.ENFORCE:
                     counted[key] = mode
         for key, mode in counted.items():
-            self._group(key).add(mode, softened, event.time)
+            if key not in self.groups and len(self.groups) >= GROUPS:
+                key = (OTHERS,) * len(key)  # noqa: PLW2901
+            group = self.groups.setdefault(key, Group())
+            group.add(mode, softened, event.time)
 
     def _key(self, data: dict[str, Any], rule: str, mode: str) -> Key:
         known = {"rule": rule, "mode": mode}
@@ -94,11 +97,6 @@ class Summary:
             None if known[name] is None else clean(known[name])
             for name in self.by
         )
-
-    def _group(self, key: Key) -> Group:
-        if key not in self.groups and len(self.groups) >= GROUPS:
-            key = (OTHERS,) * len(key)
-        return self.groups.setdefault(key, Group())
 
     def ordered(self) -> list[tuple[Key, Group]]:
         """Return the groups, those that matter most first."""

@@ -131,7 +131,15 @@ def _event(line: bytes, read: Read) -> Event | None:
         stated, meant = None, _meant(line)
     else:
         meant = stated is not None and _meant(line)
-    if stated is not None and _is_event(stated.data):
+    # An object that has what is counted, in its own types.
+    if (
+        stated is not None
+        and isinstance(stated.data.get("gate"), str)
+        and isinstance(stated.data.get("outcome"), str)
+        and isinstance(stated.data.get("operation"), str)
+        and isinstance(stated.data.get("subject"), dict)
+        and _has_violations(stated.data)
+    ):
         read.events += 1
         return stated
     if meant:
@@ -144,17 +152,6 @@ def _event(line: bytes, read: Read) -> Event | None:
 def _meant(line: bytes) -> bool:
     """Return whether a line should be an event: JSON may be anything."""
     return not line.startswith(b"{") or any(mark in line for mark in _MARKS)
-
-
-def _is_event(data: dict[str, Any]) -> bool:
-    """Return whether an object has what is counted, in its own types."""
-    return (
-        isinstance(data.get("gate"), str)
-        and isinstance(data.get("outcome"), str)
-        and isinstance(data.get("operation"), str)
-        and isinstance(data.get("subject"), dict)
-        and _has_violations(data)
-    )
 
 
 def _has_violations(data: dict[str, Any]) -> bool:

@@ -62,7 +62,9 @@ class ListDevices(output.Lister):
     ) -> tuple[Iterable[str], Iterable[tuple[str, ...]]]:
         """Return one row a device."""
         placement = self.app.client_manager.vhard.placement
-        self.nothing = _nothing(parsed_args.host, parsed_args.reserved)
+        reserved = "reserved " * parsed_args.reserved
+        host = parsed_args.host and f" of host {clean(parsed_args.host)}"
+        self.nothing = f"0 {reserved}one-time-use devices{host or ''}"
         try:
             result = list(devices.devices(placement, parsed_args.host))
         except PlacementError as error:
@@ -78,12 +80,6 @@ class ListDevices(output.Lister):
             for item in result
             if not parsed_args.reserved or item.status == "reserved"
         ]
-
-
-def _nothing(host: str, reserved: bool) -> str:
-    """Say that Placement knows no such device."""
-    text = f"0 {'reserved ' * reserved}one-time-use devices"
-    return f"{text} of host {clean(host)}" if host else text
 
 
 class ShowDevice(output.ShowOne):

@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 import tempfile
-from typing import Any
 
 from nova_vhard.common.text import clean
 from nova_vhard.host import event_log
@@ -78,18 +77,14 @@ def _taken(path: pathlib.Path, words: str) -> str:
         raise NotMeasured(f"it wrote no reference: {words}") from error
     if not isinstance(content, dict) or not content:
         raise NotMeasured(f"it wrote no reference: {words}")
-    if not _is_complete(content):
+    # Keylime's policies can compare a host with a complete one alone.
+    firmware = content.get("scrtm_and_bios")
+    if (
+        not content.get("kernels")
+        or not isinstance(firmware, list)
+        or not firmware
+        or not all(isinstance(it, dict) and it.get("scrtm") for it in firmware)
+    ):
         text = "the log lacks the firmware, the boot loader or the kernel"
         raise NotMeasured(f"{text}, so Keylime would refuse it: {words}")
     return json.dumps(content, indent=1)
-
-
-def _is_complete(reference: dict[str, Any]) -> bool:
-    """Return whether Keylime's policies can compare a host with it."""
-    firmware = reference.get("scrtm_and_bios")
-    return (
-        bool(reference.get("kernels"))
-        and isinstance(firmware, list)
-        and bool(firmware)
-        and all(isinstance(it, dict) and it.get("scrtm") for it in firmware)
-    )

@@ -50,20 +50,6 @@ def add(parser: argparse.ArgumentParser) -> None:
             action=parseractions.KeyValueAction,
             help=f"{what} {_AGAIN}.",
         )
-    _add_devices(parser)
-    for option, what in _FLAGS:
-        parser.add_argument(option, action="store_true", help=what)
-    for name, what in _FACTS:
-        parser.add_argument(f"--{name}", metavar=f"<{name}>", help=what)
-    parser.add_argument(
-        "--role",
-        metavar="<role>",
-        action="append",
-        help=f"Role of who asks {_AGAIN}.",
-    )
-
-
-def _add_devices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--block-device",
         metavar="<key=value>[,<key=value>...]",
@@ -77,6 +63,16 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
         metavar="<vnic-type>",
         action="append",
         help=f"Port of this vnic type {_AGAIN}.",
+    )
+    for option, what in _FLAGS:
+        parser.add_argument(option, action="store_true", help=what)
+    for name, what in _FACTS:
+        parser.add_argument(f"--{name}", metavar=f"<{name}>", help=what)
+    parser.add_argument(
+        "--role",
+        metavar="<role>",
+        action="append",
+        help=f"Role of who asks {_AGAIN}.",
     )
 
 

@@ -96,19 +96,18 @@ class PlanQemu(OfflineLister):
         plan = _plan(parsed_args)
         for line in notes(plan):
             self.say(line)
-        return ("Needed", "Type", "Name", "Build", "Why"), list(_rows(plan))
-
-
-def _rows(plan: Plan) -> Iterator[tuple[Any, ...]]:
-    for needed, kind, result in (
-        (True, MACHINE, plan.machines),
-        (True, DEVICE, plan.devices),
-        (True, FEATURE, plan.features),
-        (False, MACHINE, plan.left_machines),
-        (False, DEVICE, plan.left_devices),
-        (False, FEATURE, plan.left_features),
-    ):
-        yield from _of_kind(plan, needed, kind, result)
+        return ("Needed", "Type", "Name", "Build", "Why"), [
+            row
+            for needed, kind, result in (
+                (True, MACHINE, plan.machines),
+                (True, DEVICE, plan.devices),
+                (True, FEATURE, plan.features),
+                (False, MACHINE, plan.left_machines),
+                (False, DEVICE, plan.left_devices),
+                (False, FEATURE, plan.left_features),
+            )
+            for row in _of_kind(plan, needed, kind, result)
+        ]
 
 
 def _of_kind(

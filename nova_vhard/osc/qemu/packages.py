@@ -63,13 +63,10 @@ def packaging(arch: str, patched: bool) -> dict[str, str]:
     words = {**_WORDS[arch], "ARCH": arch}
     result = {}
     for path in _FILES:
-        text = _template(path.rpartition("/")[2])
+        template = _TEMPLATES / path.rpartition("/")[2]
+        text = template.read_text(encoding="utf-8")
         text = text.replace("@PATCH@\n", _PATCH if patched else "")
         for name, word in words.items():
             text = text.replace(f"@{name}@", word)
         result[path] = text
     return result
-
-
-def _template(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")

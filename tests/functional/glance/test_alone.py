@@ -217,8 +217,8 @@ def test_the_last_good_policy_is_kept_for_this_service(
     cloud: Cloud, tmp_path: Path
 ) -> None:
     cloud.send(create(IDE))
-    (kept,) = (tmp_path / "state").iterdir()
-    assert kept.name == "policy-glance-api.json"
+    kept = {each.name for each in (tmp_path / "state").iterdir()}
+    assert kept == {"policy-glance-api.json", "policy-glance-api.json.runs"}
 
 
 def without_a_policy(folder: Path) -> None:
@@ -267,7 +267,8 @@ class TestUnable:
         assert text == http.fault_text(cloud.context)
         line = ("ERROR", "The gate of Glance's API has failed")
         assert logged.lines(caplog, LOGGER) == [line]
-        assert logged.decisions(caplog) == []
+        (event,) = logged.decisions(caplog)
+        assert (event["outcome"], event["policy"]) == ("unjudged", "")
 
     def test_before_the_filter_that_says_who_asks(self, cloud: Cloud) -> None:
         environ = create(IDE).environ()
@@ -638,8 +639,11 @@ class TestImport:
         assert whole["gate"] == "glance-import"
         who = {"project": "p1", "roles": ["member"]}
         assert whole["subject"] == {**who, "image": IMAGE}
-        (kept,) = (tmp_path / "state").iterdir()
-        assert kept.name == "policy-glance-api.json"
+        kept = {each.name for each in (tmp_path / "state").iterdir()}
+        assert kept == {
+            "policy-glance-api.json",
+            "policy-glance-api.json.runs",
+        }
         assert whole["outcome"] == "refuse"
 
     def ran(self, image: Any, **more: Any) -> str:

@@ -22,7 +22,7 @@ CREATE = (
     "nova_vhard.request.lookups.image_reader.read",
     "nova_vhard.request.server_request.evaluate",
     "nova_vhard.policy.events.write",
-    "nova_vhard.policy.events._encoded",
+    "nova_vhard.policy.events._names",
 )
 UPDATE = (
     f"{GATES}.glance_api.stored",

@@ -323,7 +323,7 @@ def test_what_is_looked_up_is_looked_up_as_the_user(cloud, monkeypatch):
     assert asked == [environ["nova.context"]]
 
 
-def test_without_a_policy_nothing_is_judged(make, tmp_path):
+def test_without_a_policy_nothing_is_judged(make, tmp_path, caplog):
     cloud = make("version: 7\n")
     answer = cloud.send(request("POST", "/servers", boot()))
     assert answer.status == 503
@@ -331,13 +331,16 @@ def test_without_a_policy_nothing_is_judged(make, tmp_path):
         http.NO_POLICY_TEXT
     )
     assert cloud.send(request("POST", "/os-keypairs", {})).status == 202
-    assert list((tmp_path / "state").iterdir()) == []
+    (runs,) = (tmp_path / "state").iterdir()
+    assert json.loads(runs.read_text())["policy"] is None
+    (event,) = logged.decisions(caplog)
+    assert event["outcome"] == "unjudged"
 
 
 def test_the_last_good_policy_is_kept_for_this_service(cloud, tmp_path):
     cloud.send(request("POST", "/servers", boot()))
-    (kept,) = (tmp_path / "state").iterdir()
-    assert kept.name == "policy-nova-api.json"
+    kept = {each.name for each in (tmp_path / "state").iterdir()}
+    assert kept == {"policy-nova-api.json", "policy-nova-api.json.runs"}
 
 
 def failing(*_):

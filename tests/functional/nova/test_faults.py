@@ -23,7 +23,7 @@ BOOT = (
     f"{GATES}.nova_servers.flavor",
     f"{READER}.server_request.evaluate",
     "nova_vhard.policy.events.write",
-    "nova_vhard.policy.events._encoded",
+    "nova_vhard.policy.events._names",
 )
 REBUILD = (
     f"{READER}.nova_api.ServerReader._anew",

@@ -219,8 +219,11 @@ def test_what_a_release_ignores(monkeypatch, release, ignored):
 
 
 def test_the_last_good_policy_is_kept_for_this_service(gate, tmp_path):
-    (kept,) = (tmp_path / "state").iterdir()
-    assert kept.name == "policy-nova-scheduler.json"
+    kept = {each.name for each in (tmp_path / "state").iterdir()}
+    assert kept == {
+        "policy-nova-scheduler.json",
+        "policy-nova-scheduler.json.runs",
+    }
 
 
 def test_the_devices_of_each_host_are_judged_after_the_hosts(gate):

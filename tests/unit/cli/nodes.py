@@ -11,7 +11,7 @@ from oslo_config import cfg
 from nova_vhard.cmd import paste_file
 from nova_vhard.cmd.status_checks.node import Node
 from nova_vhard.conf import status as status_conf
-from nova_vhard.policy import document
+from nova_vhard.policy import document, release
 
 ETC = pathlib.Path(sys.prefix) / "etc"
 PASTE = {
@@ -99,6 +99,19 @@ class Etc:
         path = path or f"{self.folder}/policy.yaml"
         copy = json.dumps({"path": path, "data": data})
         return self.write(f"state/policy-{service}.json", copy)
+
+    def runs(self, service, text=POLICY, **more):
+        """Write what a service runs, as a gate does."""
+        source = self.write("runs.yaml", text)
+        runs = {
+            "file": f"{self.folder}/policy.yaml",
+            "release": str(release.INSTALLED),
+            "policy": document.load(str(source)).digest,
+            "refused": None,
+            "since": "2026-06-15T12:03:00+00:00",
+        }
+        name = f"state/policy-{service}.json.runs"
+        return self.write(name, json.dumps(runs | more))
 
     @property
     def arguments(self):

@@ -108,7 +108,7 @@ def test_a_cloud_that_clouds_yaml_does_not_name(tmp_path, monkeypatch):
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "none.yaml"))
     etc = Etc(tmp_path)
     node = etc.node
-    node._conf.set_override("os_cloud", "nowhere")
+    node.conf.set_override("os_cloud", "nowhere")
     result = status._run(cloud.flavors, node, None)
     assert result.code == Code.WARNING
     assert "nowhere" in result.details

@@ -23,6 +23,7 @@ from nova_vhard.cmd.status_checks import (
 )
 from nova_vhard.cmd.status_checks.answers import NotHere
 from nova_vhard.common import mounts
+from nova_vhard.policy import check as policy_check
 from tests.unit.cli.nodes import (
     GLANCE,
     NOVA,
@@ -550,33 +551,66 @@ def test_a_broken_policy_with_and_without_a_last_good_copy(etc):
     assert "does not start" not in result.details
 
 
-def test_copies_of_the_policy_that_holds(etc):
+def test_services_that_judge_by_the_policy(etc):
     for service in ("nova-api", "nova-scheduler", "glance-api"):
         etc.keep(service)
+        etc.runs(service)
     result = look(policy.policy, etc)
     assert result.code == SUCCESS
     assert result.details.count(" of ") == 1
 
 
-def test_a_stale_copy(etc):
-    etc.keep("nova-scheduler")
-    etc.keep("glance-api", AUDIT)
+@pytest.mark.parametrize(
+    ("more", "code", "text"),
+    [
+        ({"text": AUDIT}, WARNING, "judged nothing since the file changed"),
+        ({"release": "0.9"}, WARNING, "runs nova-vhard 0.9, and this"),
+        ({"file": "/else.yaml"}, WARNING, "of /else.yaml, not of"),
+        (
+            {"refused": "f:2: no"},
+            WARNING,
+            "the file since 2026-06-15T12:03:00+00:00: f:2: no. Mend",
+        ),
+        ({"refused": "f:2: no", "policy": None}, FAILURE, "by policy None"),
+    ],
+)
+def test_a_service_that_runs_something_else(etc, more, code, text):
+    etc.runs("nova-scheduler")
+    etc.runs("glance-api", **more)
     result = look(policy.policy, etc)
-    assert result.code == WARNING
-    assert "glance-api last judged by policy" in result.details
+    assert result.code == code
+    assert "glance-api " in result.details and text in result.details
     assert "nova-scheduler" not in result.details
 
 
-def test_a_copy_of_another_file_or_of_no_use(etc):
-    etc.keep("nova-api", path="/somewhere/else.yaml")
+def test_what_a_service_keeps_and_nobody_can_read(etc):
     etc.write("state/policy-glance-api.json", "{")
+    etc.write("state/policy-nova-api.json.runs", "[")
     loop = etc.folder / "state/policy-nova-scheduler.json"
     loop.symlink_to(loop)
     result = look(policy.policy, etc)
     assert result.code == WARNING
-    assert "nova-api last judged by /somewhere/else.yaml" in result.details
-    assert "of glance-api is damaged" in result.details
-    assert "of nova-scheduler cannot be read" in result.details
+    for service in ("nova-api", "nova-scheduler", "glance-api"):
+        assert f"What {service} keeps cannot be used" in result.details
+
+
+def test_a_copy_that_this_version_rejects_in_a_file(etc, monkeypatch):
+    """It holds, and so does the policy before the restart."""
+    etc.keep("nova-api")
+    etc.write("policy.yaml", "version: '1'\nmode: [\n")
+    monkeypatch.setattr(
+        policy_check, "conflicts", lambda *_, **__: [(("extends",), "is gone")]
+    )
+    result = look(policy.policy, etc)
+    assert "still holds (nova-api: " in result.details
+
+
+def test_what_the_next_version_rejects_is_a_warning(etc, monkeypatch):
+    fault = ("extends",), "will be an error"
+    monkeypatch.setattr(policy_check, "deprecations", lambda data: [fault])
+    result = look(policy.policy, etc)
+    assert result.code == WARNING
+    assert "policy.yaml:2: extends: will be an error." in result.details
 
 
 def test_two_policies_and_one_that_is_switched_off(etc):

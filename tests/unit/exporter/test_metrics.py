@@ -98,8 +98,8 @@ def test_nobody_can_make_more_series(exporter):
         send(exporter, data, publisher=f"s{number}:h{number}")
         send(
             exporter,
-            payload(dropped=1),
-            kind=notify.POLICY_UNUSABLE,
+            ran(number, dropped=1),
+            kind=notify.POLICY,
             publisher=f"s{number}",
         )
         send(exporter, data, kind=f"vhard.k{number}")
@@ -107,7 +107,7 @@ def test_nobody_can_make_more_series(exporter):
     more = set(samples(exporter)) - before
     assert {
         text for _, labels in more for name, text in labels if name != "le"
-    } == {OTHER}
+    } == {OTHER, ran(1)["policy"]}
     labels = {"gate": OTHER, "mode": OTHER, "outcome": OTHER}
     assert value(exporter, "decisions_total", **labels) == 100
     dropped = value(exporter, "notifications_dropped_total", service=OTHER)
@@ -169,22 +169,61 @@ def test_counts_what_a_service_has_dropped(exporter):
     assert dropped == 7
 
 
-def test_counts_that_a_policy_cannot_be_used(exporter, caplog):
-    fault = {"version": "1.0", "dropped": 0, "error": "policy.yaml:2:\nmode"}
-    for number in range(3):
-        send(
-            exporter,
-            fault,
-            kind=notify.POLICY_UNUSABLE,
-            publisher=f"glance-api:controller{number}",
-        )
-    service = {"service": "glance-api"}
-    assert value(exporter, "policy_unusable_total", **service) == 3
+def ran(process, digest="4f1c0a7be2d39586", refused=None, dropped=0):
+    """Return the payload of what a process runs."""
+    about = {"version": notify.VERSION, "dropped": dropped}
+    runs = {"process": process, "policy": digest, "refused": refused}
+    return {**about, **runs}
+
+
+def policies(exporter):
+    """Return whether each service's file is usable, and what it judges by."""
+    names = ("nova_vhard_policy_usable", "nova_vhard_policy_info")
+    return {
+        tuple(sorted(text for _, text in labels)): number
+        for (name, labels), number in samples(exporter).items()
+        if name in names
+    }
+
+
+def test_the_policies_in_force(exporter, caplog, monkeypatch):
+    other = "9ab2" * 4
+    kind = {"kind": notify.POLICY}
+    send(exporter, ran(1), ran(2), **kind)
+    good = {("nova-api",): 1, ("4f1c0a7be2d39586", "nova-api"): 1}
+    assert policies(exporter) == good
+    # one of its processes, on another host, cannot use its file
+    away = {"publisher": "nova-api:controller2", **kind}
+    send(exporter, ran(1, other, "policy.yaml:2:\nmode"), **away)
+    both = {**good, ("nova-api",): 0, (other, "nova-api"): 1}
+    assert policies(exporter) == both
     ((_, line),) = logged.lines(caplog, "nova_vhard.cmd.exporter.counting")
     assert line == (
-        "The policy of glance-api:controller0 cannot be used as it is: "
+        "The policy of nova-api:controller2 cannot be used as it is: "
         "policy.yaml:2: mode"
     )
+    # without any policy, and mended
+    send(exporter, ran(1, None, "x"), **away)
+    assert policies(exporter)["none", "nova-api"] == 1
+    send(exporter, ran(1), **away)
+    assert policies(exporter) == good
+    now = time.monotonic()
+    later = now + metrics.SILENCE
+    monkeypatch.setattr(metrics.time, "monotonic", lambda: later)
+    assert policies(exporter) == {}
+    send(exporter, ran(3), **kind)
+    assert len(exporter._metrics._runs) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"policy": "x" * 16}, {"policy": 1}, {"refused": 1}, {"process": None}],
+    ids=str,
+)
+def test_what_a_process_runs_in_another_form(exporter, wrong):
+    send(exporter, ran(1) | wrong, kind=notify.POLICY)
+    assert value(exporter, "notifications_unreadable_total", bus=BUS) == 1
+    assert policies(exporter) == {}
 
 
 def test_a_bus_is_up_while_anything_comes_through_it(exporter, monkeypatch):

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Broken installations: nova-vhard-status names each, and its fix works."""
+
+import contextlib
+import datetime
+import email.utils
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from oslo_upgradecheck.upgradecheck import Code
+from packaging.version import Version
+
+from nova_vhard.cmd import paste, status
+from nova_vhard.cmd.status_checks import cloud as checks
+from nova_vhard.placement import names
+from nova_vhard.policy import release
+from nova_vhard.policy.watch import PolicyFile
+from tests.functional.placement.conftest import Answer
+from tests.functional.placement.test_status import (
+    OFFERED,
+    hypervisor,
+    login,
+    marks,
+    seen,
+)
+from tests.unit.cli.nodes import GLANCE, NOVA, POLICY, Etc, shipped
+
+ON = NOVA.replace("[service_user]", "pci_in_placement = true\n[service_user]")
+PCI = ON.replace(
+    "enabled_filters = V", "enabled_filters = PciPassthroughFilter,V"
+)
+
+
+class Installation(Etc):
+    """One that can be broken, and mended as it is told to."""
+
+    def __init__(self, folder, cloud, patch):
+        super().__init__(folder)
+        self.cloud, self.patch, self.as_user = cloud, patch, False
+        self.nova(NOVA + login(cloud))
+
+    def judge(self, **versions):
+        """Have nova-api look at the policy, as a version would."""
+        with self.patch.context() as patch:
+            for name, version in versions.items():
+                patch.setattr(release, name, Version(version))
+            state = self.folder / "state/policy-nova-api.json"
+            PolicyFile(f"{self.folder}/policy.yaml", str(state)).runs()
+
+    def is_told(self, hours):
+        """Have Placement say another time."""
+        now = datetime.datetime.now(datetime.UTC)
+        there = now + datetime.timedelta(hours=hours)
+        headers = {"Date": email.utils.format_datetime(there)}
+        reader = SimpleNamespace(
+            request=lambda *_: SimpleNamespace(headers=headers)
+        )
+        self.patch.setattr(checks, "connect", lambda conf: reader)
+
+    def refuses(self, *answers):
+        """Have Placement answer something else."""
+        self.cloud.faults[:] = [lambda *_, it=it: it for it in answers]
+        self.patch.setattr(checks, "connect", lambda _: self.cloud.placement)
+
+    def open(self, mode, state=0o777):
+        """Let every user read the files; the policy has another mode."""
+        self.as_user = True
+        for path in self.folder.glob("*/*.conf"):
+            path.chmod(0o644)
+        (self.folder / "policy.yaml").chmod(mode)
+        (self.folder / "state").mkdir()
+        (self.folder / "state").chmod(state)
+
+    def is_closed(self):
+        """Have a state folder that only its owner may write to."""
+        self.open(0o644, state=0o755)
+
+    def run(self, text):
+        """Run the commands of a fix."""
+        for command in re.search(r"Run (.+?)\.( |$)", text)[1].split(" and "):
+            subprocess.run(shlex.split(command), check=True)
+
+    def add_paste(self, text):
+        """Run the command of a fix that is ours."""
+        words = re.search(r"nova-vhard-paste (add \w+ \S+),", text)[1]
+        assert paste.main(words.split()) == 0
+
+    def is_rolling(self):
+        """Have an old service meet a policy that needs a new one."""
+        self.judge()
+        self.write("policy.yaml", f"{POLICY}requires: '>=0.10'\n")
+        self.judge(RUNNING="0.9")
+
+    def hears(self):
+        """Have hosts that report, and no names for what is to come."""
+        self.write("policy.yaml", OFFERED)
+        self.cloud.host("a", marks())
+
+    def sweep(self, _):
+        names.make(self.cloud.placement, datetime.datetime.now(datetime.UTC))
+
+
+#: What is wrong, the check that names it, how it is broken, text that names
+#: it, and what its fix says.
+CASES = {
+    "a policy of mode 0600 of another user": (
+        "Policy",
+        lambda it: it.open(0o600),
+        r"cannot read it\. Run chown root:\d+ \S+ and chmod 0640",
+        Installation.run,
+    ),
+    "a state_path that is not writable": (
+        "Policy",
+        Installation.is_closed,
+        r"cannot write to \S+/state: .* Run install -d",
+        Installation.run,
+    ),
+    "no import plugin": (
+        "Glance import gate",
+        lambda it: it.glance(GLANCE.replace("[vhard]", "[]")),
+        r"Add vhard, as the last, in glance-api\.conf",
+        lambda it, _: it.glance(GLANCE),
+    ),
+    "no filter": (
+        "Scheduler filter",
+        lambda it: it.nova(NOVA.replace("VirtHardeningFilter,", "")),
+        r"VirtHardeningFilter is not in enabled_filters.*Put it first",
+        lambda it, _: it.nova(NOVA),
+    ),
+    "no filter-with in Nova": (
+        "Nova API gate",
+        lambda it: it.write("nova/api-paste.ini", shipped("nova")),
+        "Run nova-vhard-paste add nova",
+        Installation.add_paste,
+    ),
+    "no filter-with in Glance": (
+        "Glance API gate",
+        lambda it: it.write("glance/glance-api-paste.ini", shipped("glance")),
+        "Run nova-vhard-paste add glance",
+        Installation.add_paste,
+    ),
+    "another wheel in one service": (
+        "Policy",
+        lambda it: it.judge(INSTALLED="0.9"),
+        r"nova-api runs nova-vhard 0\.9, and .*: restart nova-api",
+        lambda it, _: it.judge(),
+    ),
+    "no PciPassthroughFilter": (
+        "PCI passthrough",
+        lambda it: it.nova(ON) and it.write("policy.yaml", OFFERED),
+        r"lacks PciPassthroughFilter.*Add it, in nova\.conf",
+        lambda it, _: it.nova(PCI),
+    ),
+    "a policy that the old service refuses": (
+        "Policy",
+        Installation.is_rolling,
+        r"refuses the file since \S+ \S+:3: requires: .*restart it",
+        lambda it, _: it.judge(),
+    ),
+    "a clock two hours off": (
+        "Placement",
+        lambda it: it.is_told(2),
+        r"clocks .* (1:59|2:00):\S+ apart.* set the wrong clock",
+        lambda it, _: it.is_told(0),
+    ),
+    "a wrong password of Placement": (
+        "Placement",
+        lambda it: it.refuses(Answer(401, "no")),
+        r"status 401.*mend the login in group \[placement\] of nova\.conf",
+        lambda it, _: it.refuses(),
+    ),
+    "no sweep for seven days": (
+        "Reporters",
+        Installation.hears,
+        r"names for the reports of 0 days.*Enable nova-vhard-sweep\.timer",
+        Installation.sweep,
+    ),
+    "audit mode": (
+        "Policy",
+        lambda it: it.write("policy.yaml", f"{POLICY}mode: audit\n"),
+        "says mode: audit, and nothing is refused.*write mode: enforce",
+        lambda it, _: it.write("policy.yaml", f"{POLICY}mode: enforce\n"),
+    ),
+}
+
+
+@pytest.fixture
+def installation(cloud, monkeypatch):
+    """Return one in a folder that every user can reach."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Installation(Path(folder), cloud, monkeypatch)
+
+
+def told(installation, name):
+    """Return code and details of a check, perhaps as another user."""
+    if not installation.as_user:
+        node = seen(installation, hypervisor("a"))
+        result = status._run(status.CHECKS[name], node, None)
+        return result.code, result.details
+    if os.getuid():
+        pytest.skip("only root can become another user")
+    with tempfile.TemporaryFile() as file:
+        pid = os.fork()
+        if not pid:
+            with contextlib.suppress(BaseException):
+                os.dup2(file.fileno(), 1)
+                sys.stdout = os.fdopen(1, "w")
+                command = ["upgrade", "check", "--json", "--user=nobody"]
+                status.main([*installation.arguments, *command])
+                sys.stdout.flush()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        file.seek(0)
+        listed = json.loads(file.read().decode().splitlines()[-1])["checks"]
+    (result,) = (each for each in listed if each["check"] == name)
+    return result["result"], result["details"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_broken_installation(installation, case):
+    name, broken, text, mend = CASES[case]
+    broken(installation)
+    code, details = told(installation, name)
+    assert code != Code.SUCCESS
+    assert re.search(text, details), details
+    mend(installation, details)
+    code, details = told(installation, name)
+    assert code == Code.SUCCESS, details
