@@ -15,7 +15,7 @@ from nova_vhard.common import files
 from nova_vhard.host import guard_proof
 from nova_vhard.node.guard import answers, hook, service
 from nova_vhard.node.guard.memory import FILE as GUESTS
-from nova_vhard.policy.watch import DISABLED
+from nova_vhard.policy.watch import DISABLED, RUNS
 
 FOLDER = "qemu.d"
 NAME = "nova-vhard-guard"
@@ -30,6 +30,7 @@ _LEFT = (
     ("state_path", answers.REFUSE_FILE),
     ("state_path", GUESTS),
     ("state_path", service.POLICY),
+    ("state_path", service.POLICY + RUNS),
     ("run_dir", guard_proof.FILE),
     ("run_dir", service.SOCKET),
 )
