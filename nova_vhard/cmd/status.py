@@ -107,7 +107,8 @@ _COMMANDS = (
     "Commands: upgrade check looks at files and services; probe asks the "
     "running APIs of Nova and Glance; probe-scheduler boots a server and "
     "deletes it; filters prints the lines of [filter_scheduler] to write, our "
-    "filter before those that nova-scheduler reads now."
+    "filter before those that nova-scheduler reads now. All but filters take "
+    "--json."
 )
 
 
@@ -164,9 +165,9 @@ def chosen(arguments: list[str]) -> tuple[type[Checks], list[str]]:
     if len(named) == 1 and "upgrade" not in arguments:
         checks = _PROBES[named[0]]
         place = arguments.index(named[0])
+        if {"-h", "--help"} & set(arguments[place:]):
+            return Checks, ["--help"]
         arguments[place : place + 1] = ["upgrade", "check"]
-    if {"-h", "--help"} & set(arguments):
-        return Checks, ["--help"]
     if "upgrade" in arguments:
         # oslo.upgradecheck takes --json behind the command alone.
         place = arguments.index("upgrade") + 2

@@ -6,9 +6,9 @@ import datetime
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
 
@@ -38,13 +38,15 @@ class Event:
     verdict: Verdict = field(default_factory=Verdict)
 
 
-def _sender(conf: cfg.ConfigOpts, service: str) -> "notify.Sender | None":
+def _sender(
+    conf: cfg.ConfigOpts, service: str, runs: Callable[[], dict[str, Any]]
+) -> "notify.Sender | None":
     """Return what sends notifications; None if they are switched off."""
     if not conf.vhard.notifications:
         return None
     from nova_vhard.policy import notify
 
-    return notify.sender(conf, service, conf.vhard.notification_topic)
+    return notify.sender(conf, service, conf.vhard.notification_topic, runs)
 
 
 class PolicyEnforcer:
@@ -64,15 +66,13 @@ class PolicyEnforcer:
         self.gate = gate
         self._help_url = conf.vhard.help_url
         state = os.path.join(conf.vhard.state_path, f"policy-{service}.json")
-        sender = _sender(conf, service)
-        self._send = sender.decided if sender else None
         self._file = PolicyFile(
             conf.vhard.policy_file,
             state,
             conf.vhard.policy_max_size,
         )
-        if sender:
-            sender.runs = self._file.runs
+        sender = _sender(conf, service, self._file.runs)
+        self._send = sender.decided if sender else None
 
     def policy(self) -> Policy:
         """Return the policy that holds now.

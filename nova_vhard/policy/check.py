@@ -58,8 +58,9 @@ def faults(data: Any, complete: bool = False) -> Iterator[Fault]:
     if isinstance(wanted, str):
         with contextlib.suppress(InvalidSpecifier):
             versions = SpecifierSet(wanted)
-    met = release.RUNNING is not None and release.RUNNING in (versions or ())
-    if versions is not None and not met:
+    if versions is not None and (
+        release.RUNNING is None or release.RUNNING not in versions
+    ):
         # Skip the schema: the policy may have keys of a newer version.
         runs = release.RUNNING or "an unknown version"
         text = f"this policy needs nova-vhard {quote(wanted)} and {runs} runs"

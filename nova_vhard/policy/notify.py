@@ -63,7 +63,12 @@ _Item = tuple[str, str]
 _Connect = Callable[[], oslo_messaging.Notifier]
 
 
-def sender(conf: Any, service: str, topic: str) -> "Sender":
+def sender(
+    conf: Any,
+    service: str,
+    topic: str,
+    runs: Callable[[], dict[str, Any]] = dict,
+) -> "Sender":
     """Return the sender of a service, the same one for all of its gates.
 
     A thread and a connection never end: some gates are made again and again.
@@ -73,7 +78,7 @@ def sender(conf: Any, service: str, topic: str) -> "Sender":
     # A sender keeps its conf, so that nothing else gets its id.
     key = (id(conf), service, topic)
     return _SENDERS.get(key) or _SENDERS.setdefault(
-        key, Sender(conf, service, topic)
+        key, Sender(conf, service, topic, runs=runs)
     )
 
 
@@ -94,13 +99,14 @@ class Sender:
         service: str,
         topic: str,
         size: int = QUEUE_SIZE,
+        runs: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         """Begin nothing yet: processes are forked after this."""
         self._conf = conf
         self._service = service
         self._topic = topic
         self._size = size
-        self.runs: Callable[[], dict[str, Any]] = dict
+        self.runs = runs
         self._workers: dict[int, _Worker] = {}
 
     def decided(self, event: str) -> None:

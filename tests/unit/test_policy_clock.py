@@ -21,7 +21,7 @@ guest_devices: {{disk_bus: {{allow: [virtio]}}}}
 exemptions:
   - id: last-day
     reason: ends tonight
-    projects: [p]
+    projects: [{"a1" * 16}]
     rules: {{guest_devices.disk_bus: [ide]}}
     until: {TODAY}
 """
@@ -52,7 +52,7 @@ def test_an_exemption_ends_and_holds_again_when_the_clock_is_set(
     caplog.set_level(logging.WARNING)
     file = PolicyFile(write(path, EXEMPTING))
     request = image.read({"hw_disk_bus": "ide"})
-    subject = Subject(operation=BOOT, project="p")
+    subject = Subject(operation=BOOT, project="a1" * 16)
 
     def refused():
         policy = file.current()
