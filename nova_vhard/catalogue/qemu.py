@@ -29,6 +29,8 @@ _USB = words(
     "ich9-usb-ehci1 ich9-usb-ehci2 ich9-usb-uhci1 ich9-usb-uhci2 "
     "ich9-usb-uhci3 ich9-usb-uhci4 ich9-usb-uhci5 ich9-usb-uhci6"
 )
+# libvirt adds a hub for a third device, behind tablet and keyboard.
+_USB_MORE = ("usb-hub", *_USB)
 
 
 def _buses(ata: str, scsi: str) -> Mapping[str, tuple[str, ...]]:
@@ -43,7 +45,7 @@ def _buses(ata: str, scsi: str) -> Mapping[str, tuple[str, ...]]:
             "ide": words(f"piix3-ide piix4-ide isa-ide {ata}"),
             "sata": words(f"ich9-ahci {ata}"),
             "scsi": words(scsi),
-            "usb": (*words("usb-storage usb-bot usb-uas"), *_USB),
+            "usb": (*words("usb-storage usb-bot usb-uas"), *_USB_MORE),
             "virtio": _virtio("blk"),
             "xen": words("xen-disk xen-cdrom"),
             # Containers and User-mode Linux: no device of QEMU's.
@@ -140,7 +142,7 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
         "qemu-xhci": ("qemu-xhci",),
     },
     # Any number of ports but none.
-    "redirected_usb_ports": {"1": ("usb-redir", *_USB)},
+    "redirected_usb_ports": {"1": ("usb-redir", *_USB_MORE)},
     "sound_model": {
         "ac97": ("AC97",),
         "es1370": ("ES1370",),
@@ -149,7 +151,7 @@ _KINDS: dict[str, Mapping[str, tuple[str, ...]]] = {
         # Part of machines, and nothing that -device can add.
         "pcspk": (),
         "sb16": ("sb16",),
-        "usb": ("usb-audio", *_USB),
+        "usb": ("usb-audio", *_USB_MORE),
         "virtio": words("virtio-sound-pci virtio-sound-device"),
     },
     "rng_model": {"virtio": _virtio("rng")},
@@ -242,6 +244,7 @@ _SYMBOLS = {
     "USB_AUDIO": "usb-audio",
     "USB_EHCI_PCI": "usb-ehci ich9-usb-ehci1 ich9-usb-ehci2",
     "USB_HID": "usb-tablet usb-kbd usb-mouse",
+    "USB_HUB": "usb-hub",
     "USB_OHCI_PCI": "pci-ohci",
     "USB_STORAGE_BOT": "usb-bot",
     "USB_STORAGE_CLASSIC": "usb-storage",

@@ -128,9 +128,10 @@ CHOSEN: Mapping[tuple[str, str], Part] = MappingProxyType(
         ),
         # Any namespace, whatever its name.
         ("pmem", "*"): Part(
-            "virtual persistent memory",
+            "virtual persistent memory; libvirt asks for pmem=on",
             devices=("nvdimm",),
             symbols=("NVDIMM",),
+            options=("libpmem",),
         ),
         **{
             ("emulation_architecture", name): Part(
@@ -145,8 +146,17 @@ CHOSEN: Mapping[tuple[str, str], Part] = MappingProxyType(
             "USB devices of a console client, over SPICE",
             options=words("spice usb-redir"),
         ),
-        ("tpm_model", "tpm-crb"): Part("a TPM", options=("tpm",)),
-        ("tpm_model", "tpm-tis"): Part("a TPM", options=("tpm",)),
+        ("tpm_model", "tpm-crb"): Part(
+            "a TPM, which is swtpm's",
+            symbols=("TPM_EMULATOR",),
+            options=("tpm",),
+            only=_X86,
+        ),
+        ("tpm_model", "tpm-tis"): Part(
+            "a TPM, which is swtpm's",
+            symbols=("TPM_EMULATOR",),
+            options=("tpm",),
+        ),
     }
 )
 
@@ -162,8 +172,8 @@ VDPA = Part("vDPA ports", options=("vhost-vdpa",))
 _CONVENTIONAL = frozenset(
     words(
         "AC97 ES1370 intel-hda i6300esb e1000 ne2k_pci pcnet rtl8139 "
-        "lsi53c895a mptsas1068 megasas cirrus-vga vmware-svga usb-ehci "
-        "pci-ohci"
+        "lsi53c895a mptsas1068 megasas pvscsi vmxnet3 cirrus-vga "
+        "vmware-svga usb-ehci pci-ohci piix3-usb-uhci"
     )
 )
 #: Machine type to its conventional PCI devices: libvirt puts them behind a
@@ -261,7 +271,7 @@ _FEATURES_OFF = {
     "vhost-vdpa": "no vDPA port is allowed",
     "vhost-crypto": "Nova adds no such device",
     "vhost-user-blk-server": "an export of qemu-storage-daemon",
-    "libpmem": "only flushes persistent memory faster",
+    "libpmem": "no persistent memory of the host may be asked for",
     "plugins": "code that is loaded into QEMU at run time",
     "modules": "code that is loaded into QEMU at run time: a package more "
     "would bring devices back",
@@ -282,6 +292,26 @@ _FEATURES_OFF = {
 }
 #: Feature of ``configure`` to why a build lacks it that nothing asks for.
 FEATURES_OFF: Mapping[str, str] = MappingProxyType(_FEATURES_OFF)
+
+_REFUSED_BY_LIBVIRT = Part(
+    "libvirt 11.3 refuses the attributes that Nova 34 writes with it"
+)
+#: Device kind and value to why no build from this plan starts such a guest.
+UNSTARTED: Mapping[tuple[str, str], Part] = MappingProxyType(
+    {
+        ("mem_encryption_model", "intel-tdx"): Part(
+            "QEMU has TDX from 10.1 on. With such a source add CONFIG_TDX=y "
+            "to devices.mak; before, no such guest starts",
+            only=_X86,
+        ),
+        ("viommu_model", "auto"): _REFUSED_BY_LIBVIRT,
+        ("viommu_model", "virtio"): _REFUSED_BY_LIBVIRT,
+        ("emulation_architecture", "*"): Part(
+            "a guest of another architecture needs the emulator of that one, "
+            "which is a package of its own"
+        ),
+    }
+)
 
 #: What an operator may add, and no policy has a word for.
 EXTRAS: Mapping[str, Part] = MappingProxyType(

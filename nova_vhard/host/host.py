@@ -22,8 +22,9 @@ class Expected:
 
     :ivar policy: whether a policy was read; without one, a check that
         compares with it answers UNKNOWN
-    :ivar refused: device kind to the values, in Nova's names, that the
-        policy does not allow
+    :ivar refused: device kind to the values, in Nova's names, that no guest
+        may have
+    :ivar machines: families of the machine types that a guest may have
     :ivar virt_type: what the policy assumes of ``[libvirt] virt_type``
     :ivar machine_types: architecture to the machine type that the policy
         assumes
@@ -42,6 +43,7 @@ class Expected:
 
     policy: bool = False
     refused: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    machines: frozenset[str] = frozenset()
     virt_type: str = ""
     machine_types: Mapping[str, str] = field(default_factory=dict)
     virtio_for_bridges: bool = True

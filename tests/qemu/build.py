@@ -7,12 +7,11 @@ import re
 import shutil
 import subprocess
 
-from nova_vhard.osc.qemu import packages
 from nova_vhard.osc.qemu.commands import WriteBuildConfig
 from tests.qemu import plans, source
 from tests.unit.cli import desk
 
-PACKAGE = packages.package("x86_64")
+PACKAGE = "qemu-system-x86-vhard"
 SYSTEM = pathlib.Path("/usr/bin/qemu-system-x86_64")
 _OTHERS = ("/usr/bin/qemu-system-i386", "/usr/bin/qemu-system-x86_64-microvm")
 _MODULES = "/usr/lib/*-linux-*/qemu"

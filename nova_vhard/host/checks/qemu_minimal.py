@@ -10,10 +10,10 @@ from nova_vhard.catalogue.qemu import (
     ELSEWHERE,
     SELECTED,
     SELECTS,
-    family,
     part,
     served,
 )
+from nova_vhard.catalogue.qemu_build import MACHINES
 from nova_vhard.host import qemu, qemu_devices
 from nova_vhard.host.cache import Cache
 from nova_vhard.host.check import Answer, Check, Status, unread
@@ -50,10 +50,10 @@ class QemuMinimal(Check):
     guide = "Minimizing the QEMU code base"
     meaning = (
         "No emulator that runs or that libvirt would start offers a device "
-        "that only values which the policy refuses would need. What a "
-        "build cannot leave out, because an allowed device or the machine "
-        "type of the emulator's architecture is built with it, does not "
-        "count."
+        "that only values which the policy refuses would need. A rule whose "
+        "own mode is not enforce refuses nothing. What a build cannot leave "
+        "out, because an allowed device or an allowed machine type of the "
+        "emulator's architecture is built with it, does not count."
     )
     remediation = (
         "Leave the listed devices out of the build (openstack vhard qemu "
@@ -128,8 +128,8 @@ def unwanted(
     """Return the devices that can be left out.
 
     A device stays if a value that is not refused needs it, or another device
-    that cannot be had without it, or if the machine type is not built
-    without it.
+    that cannot be had without it, or if a machine type is not built without
+    it.
 
     :param offered: names of ``-device help``
     :param arch: whose guests are run; empty for any of the policy's
@@ -140,9 +140,9 @@ def unwanted(
         if value not in expected.refused.get(kind, ())
         for device in served(kind, value, arch)
     }
-    for name, machine in expected.machine_types.items():
-        if arch in ("", name):
-            needed |= SELECTED.get(family(machine), frozenset())
+    for name in expected.machines:
+        if arch in ("", MACHINES[name].only):
+            needed |= SELECTED[name]
     needed = needed.union(*(SELECTS.get(item, ()) for item in needed))
     result: Extra = {}
     for kind, value in _choices():

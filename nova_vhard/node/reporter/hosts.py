@@ -6,6 +6,8 @@ from typing import Any
 from oslo_config import cfg
 
 from nova_vhard.catalogue.devices import BY_POINTER, KINDS
+from nova_vhard.catalogue.qemu import VERSIONS, family
+from nova_vhard.catalogue.qemu_build import MACHINES
 from nova_vhard.common.log import get_logger
 from nova_vhard.common.problems import PolicyError
 from nova_vhard.common.source import MAX_LIMIT
@@ -13,7 +15,7 @@ from nova_vhard.host import libvirt
 from nova_vhard.host.host import Expected, Host
 from nova_vhard.host.root import HostRoot
 from nova_vhard.policy import document
-from nova_vhard.policy.model import Policy
+from nova_vhard.policy.model import DeviceRule, Mode, Policy
 
 LOG = get_logger(__name__)
 
@@ -60,6 +62,7 @@ def _expected(options: Any, policy: Policy | None) -> Expected:
     return Expected(
         policy=True,
         refused=refused(policy),
+        machines=machines(policy),
         virt_type=policy.assume.virt_type,
         machine_types=policy.assume.machine_type,
         virtio_for_bridges=policy.assume.use_virtio_for_bridges,
@@ -81,7 +84,7 @@ def load_policy(path: str) -> Policy:
 
 
 def refused(policy: Policy) -> dict[str, frozenset[str]]:
-    """Return the values that Nova knows and a policy does not allow.
+    """Return the values that Nova knows and no guest may have.
 
     :returns: device kind to values; a kind without a rule is not named. Of a
         kind that is a number, 1 stands for every number but 0
@@ -94,7 +97,52 @@ def refused(policy: Policy) -> dict[str, frozenset[str]]:
                 if KINDS[name].value_type == "int"
                 else KINDS[name].values
             )
-            if value not in rule.allow
+            if not allowance(policy, name, value)
         )
-        for name, rule in policy.guest_devices.items()
+        for name in policy.guest_devices
     }
+
+
+def machines(policy: Policy) -> frozenset[str]:
+    """Return the families of machine types that a guest may have."""
+    return frozenset(
+        name for name in VERSIONS if allowance(policy, "machine_type", name)
+    )
+
+
+def allowance(policy: Policy, kind: str, value: str) -> str:
+    """Return why a guest may have a value; empty if no guest may.
+
+    A rule whose own mode is not enforce lets each value through, whoever
+    asks. The mode of the file, or of a project, is not looked at: it changes
+    as a policy is introduced, and a build of QEMU is made for what follows.
+
+    :param value: in Nova's name. Of a machine type it is the family; of a
+        number 1 stands for every number but 0; ``*`` is any value at all
+    """
+    rule = policy.guest_devices.get(kind)
+    if kind == "machine_type":
+        arch = MACHINES[value].only
+        if value == family(policy.assume.machine_type.get(arch, "")):
+            return f"assume.machine_type: {arch} is {value}"
+    if rule is None:
+        return f"no rule on {kind}"
+    if _allows(rule, value):
+        return f"{rule.id} allows {value}"
+    if rule.mode in (None, Mode.ENFORCE):
+        return ""
+    return f"{rule.id} is in mode {rule.mode} and lets {value} through"
+
+
+def _allows(rule: DeviceRule, value: str) -> bool:
+    """Return whether a value may be asked for, or a version of a machine."""
+    if value in ("1", "*"):
+        return any(item != "0" for item in rule.allow.listed)
+    return value in rule.allow or (
+        rule.kind == "machine_type"
+        and any(
+            family(item) == value
+            or (item[-1:] == "*" and VERSIONS[value].startswith(item[:-1]))
+            for item in rule.allow.listed
+        )
+    )

@@ -31,7 +31,6 @@ from nova_vhard.osc.qemu.plan import (
     FEATURE,
     MACHINE,
     Plan,
-    Reasons,
 )
 
 
@@ -96,39 +95,34 @@ class PlanQemu(OfflineLister):
         plan = _plan(parsed_args)
         for line in notes(plan):
             self.say(line)
-        return ("Needed", "Type", "Name", "Build", "Why"), [
-            row
-            for needed, kind, result in (
-                (True, MACHINE, plan.machines),
-                (True, DEVICE, plan.devices),
-                (True, FEATURE, plan.features),
-                (False, MACHINE, plan.left_machines),
-                (False, DEVICE, plan.left_devices),
-                (False, FEATURE, plan.left_features),
-            )
-            for row in _of_kind(plan, needed, kind, result)
-        ]
+        return ("Needed", "Type", "Name", "Build", "Why"), list(_rows(plan))
 
 
-def _of_kind(
-    plan: Plan, needed: bool, kind: str, reasons: Reasons
-) -> Iterator[tuple[Any, ...]]:
+def _rows(plan: Plan) -> Iterator[tuple[Any, ...]]:
     patched = plan.patched()
-    for name, why in reasons.items():
-        if kind == FEATURE:
-            build = f"--{'enable' if needed else 'disable'}-{name}"
-        elif name in patched:
-            build = "types.patch"
-        else:
-            symbol = KCONFIG.get(name)
-            build = f"CONFIG_{symbol}" if symbol else ""
-        yield (
-            Cell(needed),
-            kind,
-            name,
-            build,
-            Cell(why, separator="; "),
-        )
+    for needed, kind, result in (
+        (True, MACHINE, plan.machines),
+        (True, DEVICE, plan.devices),
+        (True, FEATURE, plan.features),
+        (False, MACHINE, plan.left_machines),
+        (False, DEVICE, plan.left_devices),
+        (False, FEATURE, plan.left_features),
+    ):
+        for name, why in result.items():
+            if kind == FEATURE:
+                build = f"--{'enable' if needed else 'disable'}-{name}"
+            elif name in patched:
+                build = "types.patch"
+            else:
+                symbol = KCONFIG.get(name)
+                build = f"CONFIG_{symbol}" if symbol else ""
+            yield (
+                Cell(needed),
+                kind,
+                name,
+                build,
+                Cell(why, separator="; "),
+            )
 
 
 def notes(plan: Plan) -> Iterator[str]:
@@ -138,22 +132,7 @@ def notes(plan: Plan) -> Iterator[str]:
         f"{len(plan.left_devices)} known and not needed; "
         f"policy {plan.policy.digest}"
     )
-    if "usb-tablet" in plan.left_devices:
-        yield (
-            "Without the USB tablet: set [DEFAULT] pointer_model = ps2mouse "
-            "in nova.conf of these hosts first, or no guest starts"
-        )
-    if plan.arch == "aarch64" and "usb-kbd" in plan.left_devices:
-        yield (
-            "Without the USB keyboard: only guests whose image has "
-            "hw_input_bus=virtio start, since Nova adds one to all others"
-        )
-    for exemption in plan.policy.exemptions:
-        if any(rule.startswith("guest_devices.") for rule in exemption.rules):
-            yield (
-                f"Exemption {exemption.id} lets guests have devices that this "
-                "QEMU may lack: keep hosts with a full one for them"
-            )
+    yield from needs.unstarted(plan)
 
 
 class WriteBuildConfig(Offline):

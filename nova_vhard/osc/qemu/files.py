@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from nova_vhard.catalogue.qemu import TYPES
 from nova_vhard.catalogue.qemu_build import FLAGS, NOT_FLAGS
 from nova_vhard.common.text import clean
+from nova_vhard.osc.qemu.needs import unstarted
 from nova_vhard.osc.qemu.packages import packaging
 from nova_vhard.osc.qemu.plan import Plan
 
@@ -168,20 +169,16 @@ def _diff(path: str, changes: list[tuple[int, str, str]]) -> str:
     return "".join(lines)
 
 
-def _readme_patch(entries: Iterable[str]) -> str:
-    """Return what applies the patch, if there is one."""
-    if f"{NAME}/types.patch" not in entries:
-        return ""
-    return f"""\
-    cp OUT/{NAME}/types.patch debian/patches/{NAME}.patch
-    echo {NAME}.patch >> debian/patches/series
-    dpkg-source --before-build .
-"""
-
-
 def _readme(plan: Plan, entries: Iterable[str]) -> str:
     """Return what the folder is, and what to do with it."""
     listed = "\n".join(f"* ``{name}``" for name in entries)
+    patching = f"""\
+    cp OUT/{NAME}/types.patch debian/patches/{NAME}.patch
+    echo {NAME}.patch >> debian/patches/series
+    dpkg-source --before-build .
+""" * bool(plan.patched())
+    lines = [*unstarted(plan)] or ["none is known"]
+    lacking = "\n".join(f"* {line}" for line in lines)
     title = f"QEMU for {plan.arch} under one policy"
     return f"""\
 {title}
@@ -191,12 +188,16 @@ Policy {plan.policy.digest}: {_names(plan)}
 
 {listed}
 
+Guests that do not start on it, and why:
+
+{lacking}
+
 On Debian, in the unpacked source package of QEMU, with OUT for this folder::
 
     cp -r OUT/{NAME} OUT/debian/{NAME}.mk debian/
     cat OUT/debian/control.{NAME} >> debian/control
     echo 'include debian/{NAME}.mk' >> debian/rules
-{_readme_patch(entries)}    dch --local +vhard 'Only what the policy allows'
+{patching}    dch --local +vhard 'Only what the policy allows'
     debian/rules {NAME}-package
 
 By hand, in QEMU's own source tree::

@@ -14,12 +14,10 @@ from nova_vhard.catalogue.qemu import (
     LINKED,
     SELECTED,
     SELECTS,
-    VERSIONS,
-    family,
     part,
     served,
 )
-from nova_vhard.node.reporter.hosts import refused
+from nova_vhard.node.reporter.hosts import allowance
 from nova_vhard.osc.qemu.plan import (
     Plan,
     Reasons,
@@ -27,7 +25,7 @@ from nova_vhard.osc.qemu.plan import (
     note,
     refusal,
 )
-from nova_vhard.policy.model import Policy
+from nova_vhard.policy.model import Mode, Policy
 
 #: What can be planned for; the catalogue knows their machines alone.
 ARCHITECTURES = ("x86_64", "aarch64")
@@ -56,51 +54,36 @@ def make(policy: Policy, arch: str, extras: Iterable[str] = ()) -> Plan:
 
 def _add_machines(plan: Plan) -> None:
     """Note the machine types that a guest may have."""
-    assumed = family(plan.policy.assume.machine_type.get(plan.arch, ""))
-    rule = plan.policy.guest_devices.get("machine_type")
     for name, board in catalogue.MACHINES.items():
         if board.only != plan.arch:
             continue
-        if name == assumed:
-            why = f"assume.machine_type: {plan.arch} is {name}"
-        elif rule is None:
-            why = "no rule on machine_type"
-        elif any(_fits(item, name) for item in rule.allow.listed):
-            why = f"guest_devices.machine_type allows {name}"
+        why = allowance(plan.policy, "machine_type", name)
+        if why:
+            note(plan.machines, name, why)
+            add(plan, board, f"machine type {name}: ")
         else:
-            note(plan.left_machines, name, refusal(plan, rule.kind, [name]))
-            continue
-        note(plan.machines, name, why)
-        add(plan, board, f"machine type {name}: ")
-
-
-def _fits(allowed: str, machine: str) -> bool:
-    """Return whether a word of the rule allows some version of a machine."""
-    plain = allowed.rstrip("*")
-    if plain == allowed:
-        return family(allowed) == machine
-    versions = VERSIONS[machine]
-    return versions.startswith(plain) or plain.startswith(versions)
+            text = refusal(plan, "machine_type", name)
+            note(plan.left_machines, name, text)
 
 
 def _add_chosen(plan: Plan) -> None:
     """Note the devices of each value that a guest may ask for."""
-    out = refused(plan.policy)
-    for kind, value, devices in _served(plan):
-        if value in out.get(kind, ()):
-            continue
-        for device in filter(_possible, devices):
-            note(plan.devices, device, _allowance(plan, kind, value))
+    for kind, value, device in _served(plan):
+        why = allowance(plan.policy, kind, value)
+        if why and _possible(device):
+            note(plan.devices, device, why)
     for (kind, value), result in catalogue.CHOSEN.items():
-        if _of_arch(plan, result) and _allowed(plan.policy, kind, value):
-            add(plan, result, f"{_allowance(plan, kind, value)}: ")
+        why = allowance(plan.policy, kind, value)
+        if why and _of_arch(plan, result):
+            add(plan, result, f"{why}: ")
 
 
-def _served(plan: Plan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield each kind and value, and the devices that serve it there."""
+def _served(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    """Yield each kind and value with each device that serves it there."""
     for kind, values in DEVICES.items():
         for value in values:
-            yield kind, value, served(kind, value, plan.arch)
+            for device in served(kind, value, plan.arch):
+                yield kind, value, device
 
 
 def _possible(device: str) -> bool:
@@ -111,40 +94,28 @@ def _of_arch(plan: Plan, part: catalogue.Part) -> bool:
     return part.only in ("", plan.arch)
 
 
-def _allowed(policy: Policy, kind: str, value: str) -> bool:
-    """Return whether a guest may have a value; ``*`` is any at all."""
-    rule = policy.guest_devices.get(kind)
-    if rule is None:
-        return True
-    return bool(rule.allow.listed) if value == "*" else value in rule.allow
-
-
-def _allowance(plan: Plan, kind: str, value: str) -> str:
-    """Return why a guest may have a value."""
-    if kind not in plan.policy.guest_devices:
-        return f"no rule on {kind}"
-    return f"guest_devices.{kind} allows {value}"
-
-
 def _add_always(plan: Plan) -> None:
     for alway in catalogue.ALWAYS:
-        if not _of_arch(plan, alway):
-            continue
-        if alway.unless and not _allowed(plan.policy, *alway.unless):
-            continue
-        add(plan, alway)
+        if _of_arch(plan, alway) and (
+            alway.unless is None or allowance(plan.policy, *alway.unless)
+        ):
+            add(plan, alway)
 
 
 def _add_passthrough(plan: Plan) -> None:
     """Note what hands devices of the host over, where that is allowed."""
     rule = plan.policy.passthrough
-    if rule is None:
-        add(plan, catalogue.PASSTHROUGH, "no rule on passthrough: ")
-        add(plan, catalogue.VDPA, "no rule on passthrough: ")
+    if rule is None or rule.mode not in (None, Mode.ENFORCE):
+        why = (
+            f"passthrough is in mode {rule.mode}"
+            if rule
+            else "no rule on passthrough"
+        )
+        add(plan, catalogue.PASSTHROUGH, f"{why}: ")
+        add(plan, catalogue.VDPA, f"{why}: ")
         return
     for name, values in rule.allow.items():
-        devices = set(values.listed) - {"vdpa"}
-        if devices:
+        if set(values.listed) - {"vdpa"}:
             before = f"passthrough.allow.{name}: "
             add(plan, catalogue.PASSTHROUGH, before)
         if name == "ports" and "vdpa" in values:
@@ -160,28 +131,20 @@ def _add_bridge(plan: Plan) -> None:
 
 def _add_inseparable(plan: Plan) -> None:
     """Note what no build leaves out that has what is needed."""
-    needed: Reasons = {}
-    for device in plan.devices:
-        symbol = part(device)
-        for item in (symbol, *SELECTS.get(symbol, ())):
-            note(needed, item, f"is built with {device}")
+    built = [(part(device), device) for device in plan.devices]
     for machine in plan.machines:
-        for symbol in sorted(SELECTED.get(machine, ())):
-            for item in (symbol, *SELECTS.get(symbol, ())):
-                note(needed, item, f"is built with machine type {machine}")
-    for device in _known(plan):
-        if device not in plan.devices and part(device) in needed:
+        built += ((x, f"machine type {machine}") for x in SELECTED[machine])
+    needed: Reasons = {}
+    for symbol, name in built:
+        for item in (symbol, *SELECTS.get(symbol, ())):
+            note(needed, item, f"is built with {name}")
+    for _, _, device in _served(plan):
+        if (
+            device not in plan.devices
+            and part(device) in needed
+            and _possible(device)
+        ):
             note(plan.devices, device, needed[part(device)][0])
-
-
-def _known(plan: Plan) -> Iterator[str]:
-    """Yield every device of the catalogue that this machine may have."""
-    seen = set()
-    for _, _, devices in _served(plan):
-        for device in filter(_possible, devices):
-            if device not in seen:
-                seen.add(device)
-                yield device
 
 
 def _add_symbols(plan: Plan) -> None:
@@ -213,19 +176,55 @@ def _add_features(plan: Plan) -> None:
 
 def _leave(plan: Plan) -> None:
     """Note what is known and not needed."""
-    out = refused(plan.policy)
-    for kind, value, devices in _served(plan):
-        for device in devices:
-            if device in plan.devices:
-                continue
-            if device in catalogue.XEN:
-                why = "for Xen's guests; Nova refuses it on KVM"
-            elif value in out.get(kind, ()):
-                why = refusal(plan, kind, [value])
-            else:
-                why = "Nova never asks for 3D acceleration"
-            note(plan.left_devices, device, why)
+    for kind, value, device in _served(plan):
+        if device in plan.devices:
+            continue
+        if device in catalogue.XEN:
+            why = "for Xen's guests; Nova refuses it on KVM"
+        elif not allowance(plan.policy, kind, value):
+            why = refusal(plan, kind, value)
+        else:
+            why = "Nova never asks for 3D acceleration"
+        note(plan.left_devices, device, why)
     for result in (catalogue.PASSTHROUGH, catalogue.BRIDGE):
         for device in result.devices:
             if device not in plan.devices:
                 note(plan.left_devices, device, f"nothing needs {result.why}")
+
+
+def unstarted(plan: Plan) -> Iterator[str]:
+    """Yield which guests do not start on such a QEMU, and why."""
+    policy = plan.policy
+    if "usb-tablet" in plan.left_devices:
+        yield (
+            "Without the USB tablet: set [DEFAULT] pointer_model = ps2mouse "
+            "in nova.conf of these hosts first, or no guest starts"
+        )
+    if plan.arch == "aarch64" and "usb-kbd" in plan.left_devices:
+        yield (
+            "Without the USB keyboard: only guests whose image has "
+            "hw_input_bus=virtio start, since Nova adds one to all others"
+        )
+    for (kind, value), result in catalogue.UNSTARTED.items():
+        if allowance(policy, kind, value) and _of_arch(plan, result):
+            yield f"{kind} {value}: {result.why}"
+    for name, result in catalogue.EXTRAS.items():
+        if not (plan.devices.keys() | plan.features.keys()).issuperset(
+            result.devices + result.options
+        ):
+            yield f"--with {name} was not given: {result.why}"
+    for exemption in policy.exemptions:
+        if any(rule.startswith("guest_devices.") for rule in exemption.rules):
+            yield (
+                f"Exemption {exemption.id} lets guests have devices that this "
+                "QEMU may lack: keep hosts with a full one for them"
+            )
+    modes = [("mode", policy.mode)]
+    modes += (("projects", each.mode) for each in policy.projects)
+    modes.append(("moves.guest_devices", policy.moves_guest_devices))
+    for place, mode in dict.fromkeys(modes):
+        if mode is not Mode.ENFORCE:
+            yield (
+                f"{place}: {mode} lets guests through whose devices this QEMU "
+                "lacks: they do not start here"
+            )

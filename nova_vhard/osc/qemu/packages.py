@@ -49,11 +49,6 @@ _WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 
 
-def package(arch: str) -> str:
-    """Return what the package for an architecture is called."""
-    return _WORDS[arch]["PACKAGE"]
-
-
 def packaging(arch: str, patched: bool) -> dict[str, str]:
     """Return the files of the packages: path to text.
 
@@ -63,8 +58,8 @@ def packaging(arch: str, patched: bool) -> dict[str, str]:
     words = {**_WORDS[arch], "ARCH": arch}
     result = {}
     for path in _FILES:
-        template = _TEMPLATES / path.rpartition("/")[2]
-        text = template.read_text(encoding="utf-8")
+        file = _TEMPLATES / path.rpartition("/")[2]
+        text = file.read_text(encoding="utf-8")
         text = text.replace("@PATCH@\n", _PATCH if patched else "")
         for name, word in words.items():
             text = text.replace(f"@{name}@", word)

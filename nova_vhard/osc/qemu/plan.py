@@ -39,22 +39,17 @@ class Plan:
     def patched(self) -> dict[str, list[str]]:
         """Return the devices to leave out by a patch, with the reasons.
 
-        Those that the set symbols bring, and nobody needs.
+        Those that the set symbols bring, or what these select, and nobody
+        needs.
         """
+        brought = set(self.symbols)
+        brought = brought.union(*(SELECTED[each] for each in self.machines))
+        brought = brought.union(*(SELECTS.get(each, ()) for each in brought))
         return {
             device: self.left_devices[device]
             for device in sorted(TYPES)
-            if device in self.left_devices
-            and KCONFIG[device] in _brought(self)
+            if device in self.left_devices and KCONFIG[device] in brought
         }
-
-
-def _brought(plan: Plan) -> set[str]:
-    """Return the symbols that are set, and those that they select."""
-    result = set(plan.symbols)
-    for machine in plan.machines:
-        result |= SELECTED.get(machine, frozenset())
-    return result.union(*(SELECTS.get(item, ()) for item in result))
 
 
 def add(plan: Plan, part: Part, before: str = "") -> None:
@@ -76,14 +71,14 @@ def note(known: Reasons, name: str, why: str) -> None:
         reasons.append(why)
 
 
-def refusal(plan: Plan, kind: str, values: list[str]) -> str:
+def refusal(plan: Plan, kind: str, value: str) -> str:
     """Return why no guest may have a value, and who may all the same."""
     rule = f"guest_devices.{kind}"
-    text = f"{rule} refuses {', '.join(values)}"
+    text = f"{rule} refuses {value}"
     letting = sorted(
         exemption.id
         for exemption in plan.policy.exemptions
-        if any(value in exemption.rules.get(rule, ()) for value in values)
+        if value in exemption.rules.get(rule, ())
     )
     if letting:
         text += f", which exemption {', '.join(letting)} lets through"

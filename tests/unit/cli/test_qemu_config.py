@@ -11,7 +11,7 @@ import pytest
 from osc_lib.exceptions import CommandError
 
 from nova_vhard.catalogue.qemu import TYPES
-from nova_vhard.catalogue.qemu_build import FLAGS, NOT_FLAGS
+from nova_vhard.catalogue.qemu_build import EXTRAS, FLAGS, NOT_FLAGS
 from nova_vhard.osc.qemu import folder, needs
 from nova_vhard.osc.qemu.commands import WriteBuildConfig
 from nova_vhard.policy import document
@@ -68,6 +68,50 @@ def test_every_choice_has_its_reason(out):
                 assert before.startswith("# "), line
         assert chosen >= (4 if name == "ldflags" else 7)
         assert max(len(line) for line in lines if " " in line) < 80
+
+
+#: What a policy says beside strict, and who does not start then.
+UNSTARTED = [
+    ("", "Without the USB tablet: "),
+    ("", "mem_encryption_model intel-tdx: QEMU has TDX from 10.1 on"),
+    ("", "--with rbd was not given: "),
+    ("", "moves.guest_devices: warn lets guests through "),
+    ("mode: warn", "mode: warn lets guests through "),
+    ("projects: [{mode: audit, projects: [p]}]", "projects: audit lets "),
+    (
+        "exemptions: [{id: old, reason: r, until: 2099-01-01, projects: [p], "
+        "rules: {guest_devices.vif_model: [e1000]}}]",
+        "Exemption old lets guests have devices ",
+    ),
+    (
+        "guest_devices: {emulation_architecture: {allow: [aarch64]}}",
+        "emulation_architecture *: ",
+    ),
+]
+NOTHING_LEFT = """\
+moves: {guest_devices: enforce}
+guest_devices:
+  mem_encryption_model: {allow: [amd-sev]}
+  viommu_model: {allow: [intel]}
+"""
+
+
+def readme(out, tmp_path, text, *arguments):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f'version: "1"\nextends: strict\n{text}')
+    assert write(out, *arguments, policy=str(policy)).status == 0
+    lines = tree(out)["README.rst"].partition("do not start")[2]
+    return re.findall(r"^\* (.*)", lines, re.M)
+
+
+@pytest.mark.parametrize(("text", "named"), UNSTARTED)
+def test_the_readme_names_who_does_not_start(out, tmp_path, text, named):
+    assert any(line.startswith(named) for line in readme(out, tmp_path, text))
+
+
+def test_the_readme_names_no_one_else(out, tmp_path):
+    words = [word for name in EXTRAS for word in ("--with", name)]
+    assert readme(out, tmp_path, NOTHING_LEFT, *words) == ["none is known"]
 
 
 def test_the_options(out):

@@ -55,7 +55,7 @@ def test_the_check_asks_for_nothing_that_the_plan_builds(name, arch):
     expected = Expected(
         policy=True,
         refused=hosts.refused(plan.policy),
-        machine_types=plan.policy.assume.machine_type,
+        machines=hosts.machines(plan.policy),
     )
     every = {
         device
@@ -82,10 +82,25 @@ def test_what_nova_and_libvirt_always_add_is_needed(name):
     ]:
         assert device in plan.devices
     assert {"vnc", "kvm", "seccomp", "vhost-net"} <= set(plan.features)
+
+
+def test_a_rule_in_mode_warn_leaves_nothing_out(tmp_path):
+    """Its refused values are let through, whoever asks."""
+    why = "guest_devices.machine_type is in mode warn and lets pc through"
+    assert shipped("baseline").machines["pc"] == [why]
+    plan = shipped("strict")
     assert plan.machines.keys() == {"q35"}
     assert plan.left_machines == {
         "pc": ["guest_devices.machine_type refuses pc"]
     }
+    rules = "vif_model: {allow: [virtio], mode: audit}"
+    plan = of(tmp_path, f"guest_devices:\n  {rules}\n")
+    assert "e1000" in plan.devices
+    plan = of(tmp_path, "passthrough: {allow: {}, mode: warn}\n")
+    assert "vfio-pci" in plan.devices and "vhost-vdpa" in plan.features
+    # The file's own mode ends with the introduction of a policy.
+    plan = of(tmp_path, "mode: warn\n")
+    assert "e1000" in plan.left_devices
 
 
 def test_strict_needs_no_emulated_hardware():
@@ -125,7 +140,11 @@ CASES = {
     "disk_bus: {allow: [sata]}": "ide-hd ich9-ahci",
     "disk_bus: {allow: [ide]}": "ide-hd piix3-ide",
     "device_type: {allow: [disk, lun]}": "scsi-block scsi-generic",
-    "redirected_usb_ports: {allow: [0, 1]}": "usb-redir qemu-xhci",
+    "redirected_usb_ports: {allow: [0, 1]}": "usb-redir qemu-xhci usb-hub",
+    "redirected_usb_ports: {allow: [0, 2]}": "usb-redir",
+    "vif_model: {allow: [vmxnet3]}": "vmxnet3 pcie-pci-bridge",
+    "scsi_model: {allow: [vmpvscsi]}": "pvscsi pcie-pci-bridge",
+    "sound_model: {allow: [usb]}": "usb-audio usb-hub",
 }
 
 
@@ -162,6 +181,8 @@ def test_a_rule_brings_its_features(tmp_path, rule, features):
         ("pc-i440fx-*", {"q35", "pc"}),
         ("pc-i440fx-8.*", {"q35", "pc"}),
         ("pc-i440fx-9.2", {"q35", "pc"}),
+        ('"pc-*"', {"q35", "pc"}),
+        ('"q*"', {"q35"}),
         ('"*"', {"q35", "pc"}),
         ("virt", {"q35"}),
     ],
@@ -200,7 +221,11 @@ def test_without_rules_all_that_nova_has_is_needed(tmp_path):
     assert {"e1000", "ide-hd", "vfio-pci", "sb16"} <= set(plan.devices)
     assert plan.devices["e1000"] == ["no rule on vif_model"]
     assert set(plan.left_devices) == qemu_build.XEN | qemu_build.UNASKED
+    assert {"NVDIMM", "SEV", "TPM_EMULATOR"} <= set(plan.symbols)
+    assert "libpmem" in plan.features
     assert not plan.patched()
+    plan = of(tmp_path, "guest_devices:\n  pmem: {allow: []}\n")
+    assert {"nvdimm", "libpmem"}.isdisjoint({*plan.devices, *plan.features})
 
 
 def test_a_tcg_cloud_gets_tcg(tmp_path):
