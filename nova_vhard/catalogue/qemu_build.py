@@ -304,6 +304,15 @@ UNSTARTED: Mapping[tuple[str, str], Part] = MappingProxyType(
             "to devices.mak; before, no such guest starts",
             only=_X86,
         ),
+        ("mem_encryption", "true"): Part(
+            "only on processors that have it. Nova's domains were made, and "
+            "not started",
+            only=_X86,
+        ),
+        ("firmware_stateless", "true"): Part(
+            "not with Debian 13's OVMF, which libvirt 11.3 knows no stateless "
+            "firmware of; SEV-SNP and TDX need one, too"
+        ),
         ("viommu_model", "auto"): _REFUSED_BY_LIBVIRT,
         ("viommu_model", "virtio"): _REFUSED_BY_LIBVIRT,
         ("emulation_architecture", "*"): Part(

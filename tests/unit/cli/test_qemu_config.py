@@ -91,7 +91,9 @@ UNSTARTED = [
 NOTHING_LEFT = """\
 moves: {guest_devices: enforce}
 guest_devices:
+  mem_encryption: {allow: [false]}
   mem_encryption_model: {allow: [amd-sev]}
+  firmware_stateless: {allow: [false]}
   viommu_model: {allow: [intel]}
 """
 
