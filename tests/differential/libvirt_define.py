@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Have libvirt define a domain, and show what it has made of it.
+"""Have libvirt define or start a domain, and show what it has made of it.
 
 Runs in a Python that has libvirt's bindings, and is told of domains line by
-line, each a JSON text. For each it prints one line: the XML that libvirt
-would start, or null and why it would not. Nothing is started; libvirt's QEMU
-driver runs in this process, in a folder of its own.
+line, each a JSON text with what to do and the domain. For each it prints one
+line: the XML that libvirt would start, QEMU's command line or the XML of the
+guest that was started; or null and why there is none. libvirt's QEMU driver
+runs in this process, in a folder of its own.
 
     python libvirt_define.py FOLDER
 """
@@ -15,18 +16,30 @@ import sys
 import libvirt
 
 
-def defined(
-    connection: libvirt.virConnect, xml: str
-) -> tuple[str | None, str]:
-    """Return what libvirt makes of a domain, or why it does not."""
+def defined(connection: libvirt.virConnect, xml: str) -> str:
+    """Return what libvirt makes of a domain."""
+    domain = connection.defineXML(xml)
     try:
-        domain = connection.defineXML(xml)
-        try:
-            return domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), ""
-        finally:
-            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
-    except libvirt.libvirtError as error:
-        return None, str(error)
+        return domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    finally:
+        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+
+
+def native(connection: libvirt.virConnect, xml: str) -> str:
+    """Return the command line of QEMU that libvirt would run."""
+    return connection.domainXMLToNative("qemu-argv", xml)
+
+
+def started(connection: libvirt.virConnect, xml: str) -> str:
+    """Return the XML of a guest that was started, and is gone again."""
+    domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+    try:
+        return domain.XMLDesc()
+    finally:
+        domain.destroy()
+
+
+_TASKS = {task.__name__: task for task in (defined, native, started)}
 
 
 def main(folder: str) -> None:
@@ -36,7 +49,12 @@ def main(folder: str) -> None:
     connection = libvirt.open(f"qemu:///embed?root={folder}")
     print(json.dumps(connection.getLibVersion()), flush=True)
     for line in sys.stdin:
-        print(json.dumps(defined(connection, json.loads(line))), flush=True)
+        task, xml = json.loads(line)
+        try:
+            answer = _TASKS[task](connection, xml), ""
+        except libvirt.libvirtError as error:
+            answer = None, str(error)
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

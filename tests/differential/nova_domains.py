@@ -39,6 +39,15 @@ _CONNECTED = (
     '{"driver_volume_type": "rbd", "serial": "1", "data": {"name": "p/v", '
     '"hosts": ["192.0.2.1"], "ports": ["6789"]}}'
 )
+_VPMEMS = [
+    objects.LibvirtVPMEMDevice(
+        label="4GB",
+        name="ns",
+        devpath="/dev/pmem0",
+        size=4 << 30,
+        align=2 << 20,
+    )
+]
 
 
 class _Case(test.NoDBTestCase):
@@ -76,6 +85,13 @@ class Host:
             lambda *_, **__: None,
         )
         case.stub_out("nova.virt.libvirt.host.Host.supports_secure_boot", True)
+        case.stub_out(
+            "nova.virt.libvirt.host.Host.supports_mem_encryption", True
+        )
+        case.stub_out(
+            "nova.virt.libvirt.driver.LibvirtDriver._get_ordered_vpmems",
+            lambda _, __, flavor: _VPMEMS * ("hw:pmem" in flavor.extra_specs),
+        )
         self.networks = fake_network.fake_get_instance_nw_info(case)
         self._drivers: dict[Any, Any] = {}
 
@@ -114,6 +130,7 @@ class Host:
         instance.system_metadata |= _METADATA
         for name, value in _columns().items():
             setattr(instance, name, value)
+        instance.numa_topology = _topology(guest)
         rows = made.rows()
         for row in rows:
             if row.is_volume:
@@ -134,6 +151,16 @@ class Host:
         ).to_xml()
 
 
+def _topology(guest: Guest) -> objects.InstanceNUMATopology | None:
+    """Return the nodes of a guest, which Nova makes for persistent memory."""
+    if "hw:pmem" not in guest.specs:
+        return None
+    cell = objects.InstanceNUMACell(
+        id=0, cpuset={0}, pcpuset=set(), memory=512
+    )
+    return objects.InstanceNUMATopology(cells=[cell])
+
+
 def _columns() -> dict[str, Any]:
     """Return what a row of a server has that ``Guests`` has no use for."""
     return {
@@ -143,7 +170,6 @@ def _columns() -> dict[str, Any]:
         "hostname": "server",
         "kernel_id": "",
         "ramdisk_id": "",
-        "numa_topology": None,
         "new_flavor": None,
         "metadata": {},
         "pci_devices": objects.PciDeviceList(),

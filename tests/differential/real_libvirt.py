@@ -16,10 +16,22 @@ from typing import Any
 
 _SCRIPT = Path(__file__).with_name("libvirt_define.py")
 _PYTHONS = (sys.executable, "/usr/bin/python3")
+#: Guests run as the user who runs the tests, without what a host has beside.
+_QEMU_CONF = """\
+user = "+0"
+group = "+0"
+swtpm_user = "root"
+swtpm_group = "root"
+security_driver = "none"
+namespaces = []
+cgroup_controllers = []
+remember_owner = 0
+stdio_handler = "file"
+"""
 
 
 class RealLibvirt:
-    """Defines domains.
+    """Defines domains, and starts them.
 
     :ivar version: of libvirt, such as 11003000
     """
@@ -30,15 +42,27 @@ class RealLibvirt:
 
     def defined(self, xml: str) -> tuple[str | None, str]:
         """Return what libvirt would start, or None and why it would not."""
+        text, why = self._done("defined", xml)
+        # This is not what Nova asked for, and has other devices.
+        text = text and text.replace("mode='maximum'", "mode='host-model'")
+        return text, why
+
+    def native(self, xml: str) -> tuple[str | None, str]:
+        """Return the command line of QEMU, or None and why there is none."""
+        return self._done("native", xml)
+
+    def started(self, xml: str) -> tuple[str | None, str]:
+        """Return a guest that was started, or None and why it was not."""
+        return self._done("started", xml)
+
+    def _done(self, task: str, xml: str) -> tuple[str | None, str]:
         # Of this machine, which may have no KVM.
         xml = xml.replace('<domain type="kvm">', '<domain type="qemu">')
         xml = xml.replace('mode="host-model"', 'mode="maximum"')
         xml = xml.replace(' match="exact"', "")
-        self._child.stdin.write(json.dumps(xml) + "\n")
+        self._child.stdin.write(json.dumps((task, xml)) + "\n")
         self._child.stdin.flush()
         text, why = json.loads(self._child.stdout.readline())
-        # This is not what Nova asked for, and has other devices.
-        text = text and text.replace("mode='maximum'", "mode='host-model'")
         return text, why
 
 
@@ -49,6 +73,8 @@ def started(folder: Path) -> Iterator[RealLibvirt | None]:
     :param folder: of its own
     """
     path = os.environ.get("NOVA_VHARD_LIBVIRT_PATH", "")
+    (folder / "etc").mkdir(parents=True)
+    (folder / "etc" / "qemu.conf").write_text(_QEMU_CONF)
     for python in _PYTHONS:
         child = subprocess.Popen(
             [python, str(_SCRIPT), str(folder)],

@@ -38,7 +38,11 @@ POINTERS = ("usbtablet", "ps2mouse")
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[nova_domains.Host]:
+def host(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[nova_domains.Host]:
+    # Nova's test case makes all temporary files in a folder that goes away.
+    tmp_path_factory.getbasetemp()
     with nova_domains.host() as result:
         yield result
 

@@ -7,7 +7,10 @@ import tempfile
 
 import pytest
 
+from tests import services
 from tests.qemu import build, plans, source
+
+services.choose_threads(services=True)
 
 
 @pytest.fixture(scope="session")

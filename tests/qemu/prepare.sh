@@ -15,8 +15,9 @@ if [ "${1:-}" = build ]; then
         # One for each feature of configure-options that has a library.
         libglib2.0-dev zlib1g-dev libaio-dev libgnutls28-dev libnuma-dev
         libpixman-1-dev libseccomp-dev liburing-dev libzstd-dev libfdt-dev
-        # Firmware of the guest.
-        seabios ipxe-qemu
+        libpmem-dev
+        # Firmware and TPM of the guest.
+        seabios ipxe-qemu ovmf swtpm swtpm-tools
     )
 fi
 
