@@ -33,14 +33,15 @@ class Hosts:
         # What the package brings into an environment.
         units = folder / "opt" / "etc"
         shutil.copytree(ROOT / "etc" / "nova-vhard", units / "nova-vhard")
+        (folder / "opt" / "bin").symlink_to(PREFIX / "bin")
         target = folder / "collections/ansible_collections/nova_vhard"
         target.mkdir(parents=True)
         (target / "hardening").symlink_to(COLLECTION)
 
-    def play(self, role, check=True, **variables):
-        """Run a role; return how many tasks changed something."""
+    def play(self, part, **variables):
+        """Run the role for a part; return how many tasks changed something."""
         defaults = {
-            "vhard_policy_folder": str(self.etc / "nova-vhard"),
+            "vhard_part": part,
             "vhard_nova_folder": str(self.etc / "nova"),
             "vhard_glance_folder": str(self.etc / "glance"),
             "vhard_package": "",
@@ -49,7 +50,6 @@ class Hosts:
             "vhard_folder": str(self.etc / "nova-vhard"),
             "vhard_units_folder": str(self.etc / "systemd"),
             "vhard_environment": str(self.folder / "opt"),
-            "vhard_node_package": "",
             "vhard_systemd": False,
             "vhard_policy_owner": str(os.getuid()),
             "ansible_python_interpreter": str(PREFIX / "bin" / "python"),
@@ -59,7 +59,7 @@ class Hosts:
                 "hosts": "localhost",
                 "connection": "local",
                 "gather_facts": False,
-                "roles": [f"nova_vhard.hardening.{role}"],
+                "roles": ["nova_vhard.hardening.vhard"],
             }
         ]
         (self.folder / "play.yml").write_text(yaml.safe_dump(book))
@@ -243,7 +243,7 @@ def module():
 
 
 def test_novas_own_list_is_the_default():
-    text = (COLLECTION / "roles/gates/tasks/main.yml").read_text()
+    text = (COLLECTION / "roles/vhard/vars/main.yml").read_text()
     assert f"default: {','.join(files.STOCK_FILTERS)}\n" in text
 
 
@@ -254,20 +254,77 @@ def test_a_folder_that_is_not_there_changes_nothing(hosts):
     assert hosts.content() == before
 
 
-@pytest.mark.parametrize("role", ["reporter", "cleaner"])
-def test_the_parts_of_a_compute_node(hosts, role):
+GUARDS_FOLDERS = ("hooks_dir", "state_path", "run_dir")
+#: Part to its file, its units, and a file of its own.
+DAEMONS = {
+    "reporter": ("reporter.conf", 1, "reporter-placement.conf"),
+    "sweep": ("reporter.conf", 2, None),
+    "cleaner": ("cleaner.conf", 1, "cleaning.yaml"),
+    "guard": ("guard.conf", 2, None),
+    "exporter": ("exporter.conf", 1, None),
+    "attestor": ("attestor.conf", 1, "attestation.key"),
+}
+
+
+@pytest.mark.parametrize("part", DAEMONS)
+def test_a_daemon_and_back(hosts, part):
+    name, units, own = DAEMONS[part]
+    guard = dict.fromkeys(GUARDS_FOLDERS, str(hosts.folder))
+    given = {"vhard_options": {"vhard_guard": guard, "x": {"y": [1, 2]}}}
     before = hosts.content()
-    assert hosts.play(role) > 0
-    conf = hosts.etc / "nova-vhard" / f"{role}.conf"
-    assert conf.stat().st_mode & 0o777 == 0o600
-    assert f"username = vhard-{role}" in conf.read_text()
-    assert (hosts.etc / "systemd" / f"nova-vhard-{role}.service").exists()
-    assert hosts.play(role) == 0
-    own = hosts.folder / "own.conf"
-    own.write_text("[placement]\nauth_section = vhard_host\n")
-    assert hosts.play(role, vhard_credential=str(own)) > 0
-    copy = hosts.etc / "nova-vhard" / f"{role}-placement.conf"
-    assert copy.stat().st_mode & 0o777 == 0o600
-    assert copy.read_text() == own.read_text()
-    assert hosts.play(role, vhard_state="absent") > 0
+    assert hosts.play(part, **given) > 0
+    conf = hosts.etc / "nova-vhard" / name
+    secret = part != "guard"
+    assert conf.stat().st_mode & 0o777 == (0o600 if secret else 0o644)
+    text = conf.read_text()
+    login = f"username = vhard-{part}" in text
+    assert login == (part not in ("guard", "exporter"))
+    assert "[x]\ny = 1\ny = 2\n" in text
+    assert len(list((hosts.etc / "systemd").iterdir())) == units
+    hook = hosts.folder / "qemu.d" / "nova-vhard-guard"
+    policy = hosts.etc / "nova-vhard" / "policy.yaml"
+    assert hook.exists() == policy.exists() == (part == "guard")
+    assert hosts.play(part, **given) == 0
+    if own:
+        (hosts.folder / "own").write_text("own\n")
+        given["vhard_files"] = {own: str(hosts.folder / "own")}
+        assert hosts.play(part, **given) == 1
+        copy = hosts.etc / "nova-vhard" / own
+        assert copy.read_text() == "own\n"
+        secret = not own.endswith(".yaml")
+        assert copy.stat().st_mode & 0o777 == (0o600 if secret else 0o644)
+    assert hosts.play(part, vhard_state="absent", **given) > 0
+    assert hosts.content() == before
+    assert not hook.exists()
+    assert hosts.play(part, vhard_state="absent", **given) == 0
+
+
+def test_gates_and_guard_leave_each_other_the_policy(hosts):
+    guard = dict.fromkeys(GUARDS_FOLDERS, str(hosts.folder))
+    given = {"vhard_options": {"vhard_guard": guard}}
+    policy = hosts.etc / "nova-vhard" / "policy.yaml"
+    hosts.play("gates")
+    hosts.play("guard", **given)
+    for part in ("guard", "gates"):
+        hosts.play(part, **given, vhard_state="absent")
+        assert policy.exists() == (part == "guard")
+    hosts.play("guard", **given)
+    hosts.play("gates")
+    hosts.play("gates", vhard_state="absent")
+    assert policy.exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong", "message"),
+    [
+        ("all", {}, "must be one of: gates, reporter"),
+        ("gates", {"vhard_mode": "off"}, "must be one of: audit, warn"),
+        ("gates", {"vhard_services": ["cinder"]}, "of: nova, glance"),
+        ("reporter", {"vhard_files": {"x": "/x"}}, "may name reporter-"),
+    ],
+)
+def test_a_wrong_variable_changes_nothing(hosts, part, wrong, message):
+    before = hosts.content()
+    with pytest.raises(AssertionError, match=message):
+        hosts.play(part, **wrong)
     assert hosts.content() == before
