@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from nova_vhard.cmd.status_checks import files
+from tests.deploy import table
 from tests.deploy.places import DEPLOY, PASTE, PREFIX, ROOT, run
 
 COLLECTION = DEPLOY / "ansible"
@@ -165,27 +166,35 @@ def lists(hosts):
 
 
 def test_no_list_of_the_operators_is_replaced(hosts):
-    own = ["AggregateMultiTenancyIsolation", "ComputeFilter"]
-    text = f"[filter_scheduler]\nenabled_filters = {','.join(own)}\n"
-    text += "available_filters = x.All\n"
     path = hosts.etc / "nova" / "nova.conf"
-    path.write_text(text)
+    path.write_text(
+        "[filter_scheduler]\nenabled_filters = A,B\navailable_filters = x.A\n"
+    )
     imports = hosts.etc / "glance" / "glance-image-import.conf"
-    imports.write_text("[image_import_opts]\nimage_import_plugins = [a]\n")
+    imports.write_text("[image_import_opts]\nimage_import_plugins = [A,B]\n")
     before = hosts.content()
+    seen = [lists(hosts)]
     hosts.play("gates")
-    assert lists(hosts) == (["VirtHardeningFilter", *own], ["a", "vhard"])
+    seen.append(lists(hosts))
     nova = files.nova([str(path)])
     assert nova.filter_scheduler.available_filters == [
-        "x.All",
+        "x.A",
         "nova_vhard.gates.scheduler.all_filters",
     ]
     assert hosts.play("gates") == 0
-    path.write_text(path.read_text().replace("x.All", "y.All"))
+    seen.append(lists(hosts))
+    for each in (path, imports):
+        each.write_text(each.read_text().replace("A,B", "A,B,C"))
     assert hosts.play("gates") == 0
-    path.write_text(path.read_text().replace("y.All", "x.All"))
+    seen.append(lists(hosts))
     hosts.play("gates", vhard_state="absent")
+    seen.append(lists(hosts))
+    for each in (path, imports):
+        each.write_text(each.read_text().replace("A,B,C", "A,B"))
     assert hosts.content() == before
+    filters, plugins = zip(*seen, strict=True)
+    table.check("Ansible", "filters", *filters)
+    table.check("Ansible", "plug-ins of imports", *plugins)
 
 
 FILTERS = ("filter_scheduler", "enabled_filters", "Ours", True, "A,B")
@@ -240,6 +249,19 @@ def module():
     result = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(result)
     return result
+
+
+def test_each_variable_is_described():
+    def content(name):
+        path = COLLECTION / "roles" / "vhard" / name / "main.yml"
+        return yaml.safe_load(path.read_text())
+
+    path = COLLECTION / "roles" / "vhard" / "meta" / "argument_specs.yml"
+    specs = yaml.safe_load(path.read_text())["argument_specs"]
+    options = specs["main"]["options"]
+    assert set(options) == {"vhard_part", *content("defaults")}
+    parts = content("vars")["vhard_parts"]
+    assert options["vhard_part"]["choices"] == list(parts)
 
 
 def test_novas_own_list_is_the_default():

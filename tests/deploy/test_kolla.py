@@ -3,12 +3,14 @@
 
 import json
 import os
+import re
 import shutil
 
 import pytest
 import yaml
 from oslo_config import cfg
 
+from tests.deploy import table
 from tests.deploy.places import DEPLOY, PREFIX, run
 
 KOLLA = DEPLOY / "kolla"
@@ -20,7 +22,11 @@ FILTERS = (
 STOCK = "nova.scheduler.filters.all_filters"
 OURS = "nova_vhard.gates.scheduler.VirtHardeningFilter"
 BLAZAR = "blazarnova.scheduler.filters.blazar_filter.BlazarFilter"
-OURS_GLOBALS = "globals.d/nova-vhard.yml"
+#: File here to that of the operator's folder.
+GLOBALS = {
+    "globals.yml": "globals.d/nova-vhard.yml",
+    "globals-guard.yml": "globals.d/nova-vhard-guard.yml",
+}
 #: Name of the file of the service, and of that of all services of the role.
 FILES = {
     "nova": ("nova-scheduler.conf", "nova.conf"),
@@ -31,6 +37,7 @@ SERVICES = {
     "nova-api": "nova_services",
     "nova-scheduler": "nova_services",
     "glance-api": "glance_services",
+    "nova-libvirt": "nova_cell_services",
 }
 
 
@@ -49,6 +56,7 @@ def dockerfiles(tmp_path_factory):
         work,
         "^nova-base$",
         "^glance-base$",
+        "^horizon$",
     )
     return {
         path.parent.name: path.read_text() for path in work.rglob("Dockerfile")
@@ -69,7 +77,9 @@ def test_the_gates_are_put_in_behind_the_service(dockerfiles, service):
 
 def test_other_images_stay_as_they_are(dockerfiles):
     changed = {n for n, text in dockerfiles.items() if "vhard" in text}
-    assert changed == {"nova-base", "glance-base"}
+    assert changed == {"nova-base", "glance-base", "horizon"}
+    text = dockerfiles["horizon"]
+    assert text.index("plugins/*") < text.index("nova_vhard_dashboard")
 
 
 def test_the_sources_are_plugins_of_both_images():
@@ -80,7 +90,7 @@ def test_the_sources_are_plugins_of_both_images():
     conf = cfg.ConfigOpts()
     config.parse(
         conf,
-        ["--config-file", str(KOLLA / "kolla-build.conf"), "^nova-base$"],
+        ["--config-file", str(KOLLA / "kolla-build.conf")],
         prog="kolla-build",
     )
     conf.set_override("template_only", True)
@@ -98,7 +108,7 @@ def test_the_sources_are_plugins_of_both_images():
         }
     finally:
         shutil.rmtree(worker.temp_dir)
-    assert set(plugins) == {"nova-base", "glance-base"}
+    assert set(plugins) == {"nova-base", "glance-base", "horizon"}
     for kind, source in plugins.values():
         assert kind == "local"
         assert source.endswith(".tar.gz")
@@ -119,12 +129,14 @@ class Cloud:
         (self.etc / name).write_text(text)
 
     def install(self):
-        shutil.copy(KOLLA / "globals.yml", self.etc / OURS_GLOBALS)
+        for name, target in GLOBALS.items():
+            shutil.copy(KOLLA / name, self.etc / target)
         for path in (KOLLA / "config").rglob("*.conf"):
             shutil.copy(path, self.etc / path.relative_to(KOLLA))
 
     def remove(self):
-        (self.etc / OURS_GLOBALS).unlink()
+        for target in GLOBALS.values():
+            (self.etc / target).unlink()
         for path in (KOLLA / "config").rglob("*.conf"):
             (self.etc / path.relative_to(KOLLA)).unlink()
 
@@ -305,15 +317,63 @@ def test_no_filter_of_the_operators_is_dropped(
     assert merged(text) == before
 
 
+IMPORTS = "[image_import_opts]\nimage_import_plugins = "
+
+
 @pytest.mark.parametrize(
     ("own", "expected"),
     [("", "[vhard]"), ("['a', b]", "['a', b,vhard]"), ("[]", "[vhard]")],
 )
 def test_the_gate_is_the_last_plugin_of_imports(cloud, own, expected):
-    group = "[image_import_opts]\nimage_import_plugins = "
     if own:
-        cloud.write("config/glance.conf", group + own)
-    assert f"{group}{expected}\n" in cloud.merged("glance")
+        cloud.write("config/glance.conf", IMPORTS + own)
+    assert f"{IMPORTS}{expected}\n" in cloud.merged("glance")
+
+
+def test_a_list_that_changes_while_ours_is_there(cloud, tmp_path):
+    def add(words):
+        for service, line in (
+            ("nova", f"[filter_scheduler]\nenabled_filters = {words}\n"),
+            ("glance", f"{IMPORTS}[{words}]\n"),
+        ):
+            cloud.write(f"config/{service}.conf", line)
+
+    def lists():
+        text = cloud.merged("glance")
+        plugins = re.findall(r"image_import_plugins = (.*)", text)
+        return (
+            scheduler(tmp_path, cloud.merged("nova"))[1],
+            plugins[0].split(","),
+            cloud.volumes(default_extra_volumes=own)["nova-api"],
+        )
+
+    own = ["/A:/A:ro", "/B:/B"]
+    add("A,B")
+    cloud.remove()
+    seen = [lists()]
+    cloud.install()
+    seen += [lists(), lists()]
+    add("A,B,C")
+    own.append("/C:/C")
+    seen.append(lists())
+    cloud.remove()
+    seen.append(lists())
+    filters, plugins, volumes = zip(*seen, strict=True)
+    file = (
+        "a file of one host, or of your own under the same name, replaces it"
+    )
+    table.check("Kolla", "filters", *filters, cannot=file)
+    table.check("Kolla", "plug-ins of imports", *plugins, cannot=file)
+    table.check(
+        "Kolla",
+        "volumes",
+        *volumes,
+        cannot="with a variable of yours of the same name it stops",
+    )
+
+
+#: What the hook, which is in the first, reads.
+HOOKS = ("/etc/libvirt/hooks", "/var/lib/nova-vhard-guard")
 
 
 def test_no_volume_of_the_operators_is_dropped(cloud):
@@ -325,12 +385,18 @@ def test_no_volume_of_the_operators_is_dropped(cloud):
     after = cloud.volumes(default_extra_volumes=own)
     for name, mounts in after.items():
         service = name.partition("-")[0]
-        assert mounts == [
-            *before[name],
-            "/etc/nova-vhard:/etc/nova-vhard:ro",
-            f"{service}_vhard:/var/lib/nova-vhard",
-        ]
+        ours = [f"{service}_vhard:/var/lib/nova-vhard"]
+        if name == "nova-libvirt":
+            ours = [f"{folder}:{folder}:ro" for folder in HOOKS]
+            # Where the socket of the guard is.
+            assert any(each.startswith("/run:/run") for each in mounts)
+        policy = "/etc/nova-vhard:/etc/nova-vhard:ro"
+        added = [each for each in mounts if each not in before[name]]
+        assert added == [policy, *ours]
         assert own[0] in mounts
+    # Those that remain on the hosts, which the page says to remove.
+    readme = (KOLLA / "README.rst").read_text()
+    assert "docker volume rm nova_vhard glance_vhard\n" in readme
     cloud.remove()
     assert cloud.volumes(default_extra_volumes=own) == before
 
@@ -339,16 +405,20 @@ def test_no_volume_of_the_operators_is_dropped(cloud):
     "name", ["globals.yml", "globals.d/a.yml", "globals.d/z.yml"]
 )
 def test_a_variable_of_the_operators_stops_it(cloud, name):
-    cloud.write(name, "---\nnova_scheduler_extra_volumes: [/a:/a]\n")
-    match = f"{name}:nova_scheduler_extra_volumes: Write"
-    with pytest.raises(AssertionError, match=match):
-        cloud.volumes()
+    for variable in (
+        "nova_scheduler_extra_volumes",
+        "nova_libvirt_extra_volumes",
+    ):
+        cloud.write(name, f"---\n{variable}: [/a:/a]\n")
+        match = f"{name}:{variable}: Write"
+        with pytest.raises(AssertionError, match=match):
+            cloud.volumes()
 
 
 def test_the_images_are_named_by_variables_of_the_roles():
     readme = (KOLLA / "README.rst").read_text()
     roles = {"nova_api": "nova", "nova_scheduler": "nova"}
-    roles["glance_api"] = "glance"
+    roles |= {"glance_api": "glance", "horizon": "horizon"}
     for image, role in roles.items():
         assert f"{image}_image_full: REGISTRY/" in readme
         file = ANSIBLE / "roles" / role / "defaults" / "main.yml"

@@ -10,6 +10,7 @@ import yaml
 from oslo_config import cfg
 
 from nova_vhard.cmd import paste_file
+from tests.deploy import table
 from tests.deploy.places import DEPLOY, PASTE, PREFIX, output, run
 
 FILE = DEPLOY / "openstack-ansible" / "user_nova_vhard.yml"
@@ -173,6 +174,24 @@ def test_no_filter_of_the_operators_is_dropped(cloud, tmp_path, blazar):
     assert scheduler(tmp_path, changed)[1][1:] == [*own, "NUMATopologyFilter"]
     (cloud.etc / FILE.name).unlink()
     assert cloud.nova(own, blazar) == before
+
+
+def test_a_list_that_changes_while_ours_is_there(cloud, tmp_path):
+    def filters(*own):
+        return scheduler(tmp_path, cloud.nova(own))[1]
+
+    (cloud.etc / FILE.name).unlink()
+    seen = [filters("A", "B")]
+    cloud.install()
+    seen += [filters("A", "B"), filters("A", "B"), filters("A", "B", "C")]
+    (cloud.etc / FILE.name).unlink()
+    seen.append(filters("A", "B", "C"))
+    table.check(
+        "OpenStack-Ansible",
+        "filters",
+        *seen,
+        cannot="with a variable of overrides of your own it stops",
+    )
 
 
 @pytest.mark.parametrize(
