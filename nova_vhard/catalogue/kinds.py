@@ -71,7 +71,10 @@ class DeviceKind:
             # Nova's FlexibleBoolean: any other word is false.
             return "true" if text.strip().lower() in _TRUE else "false"
         if self.value_type == "int":
-            return _canonical_int(text)
+            try:
+                return str(int(text))
+            except ValueError:
+                return text
         if not self.fold_case:
             return text
         folded = text.lower()
@@ -88,10 +91,3 @@ class DeviceKind:
 def is_boolean(value: object) -> bool:
     """Return whether a value says true or false, and not just nothing."""
     return str(value).strip().lower() in _BOOLEANS
-
-
-def _canonical_int(text: str) -> str:
-    try:
-        return str(int(text))
-    except ValueError:
-        return text

@@ -91,7 +91,12 @@ class Reading:
             self.tree = self._chain(path)
             self.data = origin.plain(self.tree)
             if not self.problems:
-                self._check_merged()
+                for place, text in check.conflicts(self.data, complete=True):
+                    nowhere = origin.Said(None, next(iter(self.stamps)), 1)
+                    said = origin.find(self.tree, place) or nowhere
+                    self.problems.append(
+                        problem(said.file, said.line, place, text)
+                    )
             if not self.problems:
                 self.policy = assemble.policy(self.data, [*self.stamps])
         except Exception as error:  # noqa: BLE001 - keep the last policy
@@ -146,12 +151,6 @@ class Reading:
         place = ("extends",)
         self.problems.append(problem(path, lines.of(place), place, text))
         return tree
-
-    def _check_merged(self) -> None:
-        for place, text in check.conflicts(self.data, complete=True):
-            nowhere = origin.Said(None, next(iter(self.stamps)), 1)
-            said = origin.find(self.tree, place) or nowhere
-            self.problems.append(problem(said.file, said.line, place, text))
 
 
 def load(path: str, limit: int = MAX_SIZE) -> Policy:

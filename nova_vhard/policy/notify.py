@@ -178,31 +178,22 @@ class _Worker:
         """Take an item, or drop it; raise nothing."""
         try:
             self._queue.put_nowait(item)
-            if not self._begun:
-                self._begin()
+            with self._lock:
+                if not self._begun:
+                    # If there can be no thread, the next item tries again.
+                    threading.Thread(
+                        target=self._run,
+                        name="vhard-notifications",
+                        daemon=True,
+                    ).start()
+                    self._begun = True
         except queue.Full:
-            self._drop()
+            with self._lock:
+                self._dropped += 1
+                self._total += 1
+            self._complain(f"{self._queue.maxsize} wait for it")
         except Exception as error:  # noqa: BLE001 - no request fails by this
             self._complain(error)
-
-    def _begin(self) -> None:
-        """Begin the thread, unless another caller has.
-
-        :raises RuntimeError: if there can be none; the next item tries again
-        """
-        with self._lock:
-            if self._begun:
-                return
-            threading.Thread(
-                target=self._run, name="vhard-notifications", daemon=True
-            ).start()
-            self._begun = True
-
-    def _drop(self) -> None:
-        with self._lock:
-            self._dropped += 1
-            self._total += 1
-        self._complain(f"{self._queue.maxsize} wait for it")
 
     def _complain(self, reason: object) -> None:
         self._away.say(

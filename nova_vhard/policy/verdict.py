@@ -30,7 +30,6 @@ from nova_vhard.policy.model import (
     DeviceRule,
     Exemption,
     Mode,
-    PassthroughRule,
     Policy,
     Values,
     strongest,
@@ -381,11 +380,40 @@ def _devices(
                 yield _violation(policy, subject, choice, devices)
     if policy.passthrough is not None and request.passthrough:
         mode = policy.mode_for(policy.passthrough.mode, subject)
-        yield from _passthrough(policy.passthrough, request, mode)
-        # What an alias asks for is judged by the hosts' devices.
+        # A move is judged like a boot: ``already`` has the devices that the
+        # server has, so that only those that a resize adds are refused.
+        for item in request.passthrough:
+            allowed = policy.passthrough.allow.get(item.kind, Values())
+            if not _in(allowed, item.name, item.synonyms):
+                yield Violation(
+                    (PASSTHROUGH_ALLOW,),
+                    DeviceChoice(
+                        kind=item.kind,
+                        value=item.name,
+                        source=item.source,
+                        setting=item.source,
+                        origin=PASSTHROUGH,
+                        synonyms=item.synonyms,
+                    ),
+                    mode,
+                    allowed.listed,
+                    count=item.count,
+                )
+        # The hosts' devices decide about an alias.
         once = ONE_TIME_USE in policy.passthrough.of_devices
-        if once and subject.operation in _ISSUED:
-            yield from _never_one_time(request, mode)
+        for item in request.passthrough:
+            why = NEVER_ONE_TIME.get(item.kind)
+            if once and why and subject.operation in _ISSUED:
+                text = (
+                    f"{clean(item.source)} asks for {clean(item.name)}, which "
+                    f"cannot be {ONE_TIME_USE}: {why}"
+                )
+                yield Violation(
+                    (PASSTHROUGH_REQUIRE,),
+                    Message(text, item.source, ONE_TIME_USE, kind=item.kind),
+                    mode,
+                    devices=frozenset((item.name,)),
+                )
     defaults = tuple(implied(request, policy.assume, rules))
     for choice in defaults:
         rule = rules.get(choice.kind)
@@ -462,51 +490,3 @@ def _violation(
         missing,
         devices=devices,
     )
-
-
-def _passthrough(
-    rule: PassthroughRule, request: HardwareRequest, mode: Mode
-) -> Iterator[Violation]:
-    """Yield devices of the host that nobody may ask for.
-
-    A move is judged like a boot: what the server had already is told by
-    ``already``, so that only what a resize brings in is refused.
-    """
-    for item in request.passthrough:
-        allowed = rule.allow.get(item.kind, Values())
-        if not _in(allowed, item.name, item.synonyms):
-            yield Violation(
-                (PASSTHROUGH_ALLOW,),
-                DeviceChoice(
-                    kind=item.kind,
-                    value=item.name,
-                    source=item.source,
-                    setting=item.source,
-                    origin=PASSTHROUGH,
-                    synonyms=item.synonyms,
-                ),
-                mode,
-                allowed.listed,
-                count=item.count,
-            )
-
-
-def _never_one_time(
-    request: HardwareRequest, mode: Mode
-) -> Iterator[Violation]:
-    """Yield devices that can never be one_time_use where each must be."""
-    for item in request.passthrough:
-        why = NEVER_ONE_TIME.get(item.kind)
-        if why is None:
-            continue
-        text = (
-            f"{clean(item.source)} asks for {clean(item.name)}, which cannot "
-            f"be {ONE_TIME_USE}: {why}"
-        )
-        message = Message(text, item.source, ONE_TIME_USE, kind=item.kind)
-        yield Violation(
-            (PASSTHROUGH_REQUIRE,),
-            message,
-            mode,
-            devices=frozenset((item.name,)),
-        )

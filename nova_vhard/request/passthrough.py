@@ -126,12 +126,14 @@ def of_requests(
     :param groups: RequestGroup objects
     """
     result = _summed(_of_request(pci_request) for pci_request in pci_requests)
-    result += [
-        Passthrough(
-            "device_profiles", f"port {port}", f"accelerator of port {port}"
-        )
-        for port in _accelerator_ports(groups)
-    ]
+    for group in groups:
+        requester = group.requester_id or ""
+        port = _UUID.search(requester)
+        if requester.startswith(_PROFILE_GROUP) and port:
+            source = f"accelerator of port {port[0]}"
+            result.append(
+                Passthrough("device_profiles", f"port {port[0]}", source)
+            )
     return result
 
 
@@ -190,14 +192,6 @@ def _kind_of_port(spec: Mapping[str, Any]) -> str:
         return "remote_managed"
     kinds = {"type-PF": "pf", "vdpa": "vdpa"}
     return kinds.get(str(spec.get("dev_type")), "vf")
-
-
-def _accelerator_ports(groups: Iterable[Any]) -> Iterator[str]:
-    for group in groups:
-        requester = group.requester_id or ""
-        match = _UUID.search(requester)
-        if requester.startswith(_PROFILE_GROUP) and match:
-            yield match[0]
 
 
 def host_checks(extra_specs: Mapping[str, str]) -> frozenset[str]:
