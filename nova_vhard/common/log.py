@@ -11,7 +11,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -42,7 +42,8 @@ class Seldom:
     """Logs a trouble that lasts: at first, once an interval, and its end.
 
     A peer that is away for a day would fill the log of a daemon that asks it
-    every ten seconds. Safe in threads.
+    every ten seconds. Each trouble has a key, such as the peer: one hides no
+    other, and none ends another. Safe in threads.
 
     :param level: of the lines before the end
     :param interval: seconds
@@ -57,23 +58,35 @@ class Seldom:
         self._log = partial(logger.log, level)
         self._end = logger.warning
         self._interval = interval
-        self._last = float("-inf")
+        # By key, when it was logged.
+        self._last: dict[Hashable, float] = {}
         self._lock = threading.Lock()
 
-    def say(self, text: str, *args: object) -> None:
+    def say(
+        self,
+        text: str,
+        *args: object,
+        key: Hashable = None,
+        exc_info: bool = False,
+    ) -> None:
         """Log that there is trouble, unless that was logged lately."""
         now = time.monotonic()
         with self._lock:
-            if now - self._last < self._interval:
+            if now - self._last.get(key, float("-inf")) < self._interval:
                 return
-            self._last = now
-        self._log(text, *args)
+            # One that lasts is logged again before it is forgotten here.
+            self._last = {
+                other: last
+                for other, last in self._last.items()
+                if now - last < 2 * self._interval
+            } | {key: now}
+        self._log(text, *args, exc_info=exc_info)
 
-    def over(self, text: str, *args: object) -> None:
+    def over(self, text: str, *args: object, key: Hashable = None) -> None:
         """Log the end of the trouble, if there was any."""
         with self._lock:
-            before, self._last = self._last, float("-inf")
-        if before > float("-inf"):
+            before = self._last.pop(key, None)
+        if before is not None:
             self._end(text, *args)
 
 

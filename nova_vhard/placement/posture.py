@@ -160,7 +160,11 @@ class Posture:
             LOG.exception("Placement's answer about hosts cannot be read")
             self._failed(question, answer, refresh, error)
         else:
-            self._away.over("Placement says again which hosts have passed")
+            self._away.over(
+                "Placement says again which hosts have passed %s",
+                ", ".join(sorted(question.checks)) or "anything",
+                key=question,
+            )
             jitter = random.uniform(0.9, 1.1)  # noqa: S311 - no secret
             due = self._clock.monotonic() + self._ttl * jitter
             self._answers.succeed(answer, refresh, hosts, due)
@@ -180,6 +184,7 @@ class Posture:
             "Placement does not say which hosts have passed %s: %s",
             ", ".join(sorted(question.checks)) or "anything",
             error,
+            key=question,
         )
 
     def _ask(self, question: Question, refresh: Refresh) -> frozenset[str]:

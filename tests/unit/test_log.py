@@ -315,6 +315,27 @@ def test_a_trouble_is_logged_seldom_and_its_end_once(
     ]
 
 
+def test_a_trouble_hides_and_ends_no_other(monkeypatch, caplog):
+    clock = SimpleNamespace(monotonic=lambda: 0)
+    monkeypatch.setattr(log, "time", clock)
+    seldom = log.Seldom(LOG)
+    for key in ("one", "two", "one"):
+        seldom.say("%s is away", key, key=key)
+    seldom.over("one is back", key="one")
+    seldom.say("two is away still", key="two")
+    # What was not said for long is forgotten.
+    clock.monotonic = lambda: 7200
+    seldom.say("three is away", key="three")
+    seldom.over("two is back", key="two")
+    assert caplog.messages == [
+        "one is away",
+        "two is away",
+        "one is back",
+        "three is away",
+    ]
+    assert [*seldom._last] == ["three"]
+
+
 @pytest.fixture
 def withheld():
     """Give what takes the exceptions of a logger in this thread."""

@@ -228,7 +228,31 @@ def test_a_placement_that_is_away_for_two_hours_has_three_lines(
     assert posture.hosts(ASKED) == frozenset()
     assert [line.split(":")[0] for line in caplog.messages] == [
         *["Placement does not say which hosts have passed iommu"] * 2,
-        "Placement says again which hosts have passed",
+        "Placement says again which hosts have passed iommu",
+    ]
+
+
+def test_a_question_without_an_answer_is_named_beside_another(
+    cloud, posture, time, caplog
+):
+    """An answer to the second one does not end the trouble of the first."""
+    caplog.set_level(logging.WARNING)
+    cloud.host("a", {IOMMU, traits.of_hour(START)})
+    other = Question(frozenset(("vulnerabilities",)), 2)
+    for _ in range(3):
+        cloud.faults.append(down)
+        for question in (ASKED, other):
+            with pytest.raises(PostureUnavailable):
+                posture.hosts(question)
+        cloud.faults.clear()
+        time.seconds += 10
+        assert posture.hosts(other) == frozenset()
+        time.seconds += 700
+    said = "Placement does not say which hosts have passed"
+    again = "Placement says again which hosts have passed"
+    assert [line.split(":")[0] for line in caplog.messages] == [
+        f"{said} iommu",
+        *[f"{said} vulnerabilities", f"{again} vulnerabilities"] * 3,
     ]
 
 
