@@ -103,9 +103,6 @@ class Answers:
             return Answer(Word.UNANSWERED, f"there is no policy: {error}")
         if probe.is_probe(request.name):
             return Answer(Word.REFUSE, probe.answer(request.name))
-        return self._judged(policy, request)
-
-    def _judged(self, policy: Policy, request: Request) -> Answer:
         operation = _OPERATIONS[request.operation]
         early = request.operation == wire.PREPARE
         try:

@@ -77,7 +77,8 @@ class HotPlug:
             changed = self._judge.read(xml, ATTACH)
             return _of_devices(self._judge.verdict(policy, changed))
 
-        every, had, threads = list(devices), _devices(old), []
+        threads: list[threading.Thread] = []
+        every, had = list(devices), _devices(old)
         whole = _of_devices(judgement.verdict)
         for alias, device in _devices(domain).items():
             was = [had[alias]] if alias in had else []
@@ -89,23 +90,20 @@ class HotPlug:
             # before, or a guest with only this device would be.
             without = whole - refusals(others + was)
             alone = whole & refusals([device]) - refusals(was)
-            if without | alone:
-                threads += self._take_away(connection, guest.uuid, alias, text)
+            if not without | alone:
+                continue
+            if not self._slots.acquire(blocking=False):
+                reason = f"{MOST} others are being taken away"
+                self._kept(guest.uuid, alias, reason)
+                continue
+            thread = threading.Thread(
+                target=self._detach,
+                args=(connection, guest.uuid, alias, text),
+                daemon=True,
+            )
+            thread.start()
+            threads.append(thread)
         return threads
-
-    def _take_away(
-        self, connection: Connection, uuid: str, alias: str, device: str
-    ) -> list[threading.Thread]:
-        if not self._slots.acquire(blocking=False):
-            self._kept(uuid, alias, f"{MOST} others are being taken away")
-            return []
-        thread = threading.Thread(
-            target=self._detach,
-            args=(connection, uuid, alias, device),
-            daemon=True,
-        )
-        thread.start()
-        return [thread]
 
     def _detach(
         self, connection: Connection, uuid: str, alias: str, device: str

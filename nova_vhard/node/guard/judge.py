@@ -141,7 +141,11 @@ class Judge:
             verdict = self.verdict(policy, domain)
             judgement = Judgement(domain, verdict, domain.subject)
             if self._adopts(domain) or not (early or judgement.refused):
-                self._remember(domain)
+                # After a rescue it has its other devices again.
+                chosen_now = chosen(domain.request)
+                rescued = any(item.kind in _RESCUE for item in chosen_now)
+                more = rescued or operation == ATTACH
+                self.memory.keep(domain.uuid, chosen_now, more)
             if operation == START and not early:
                 self.keep(domain.uuid, xml)
         if not self._is_news(policy, judgement, early):
@@ -151,7 +155,18 @@ class Judge:
         written = events.write(GUARD, subject, verdict, taken)
         if self._send is not None:
             self._send(written)
-        _log(judgement)
+        guest, worst = judgement.domain, verdict.refusals or verdict.warnings
+        if worst:
+            LOG.log(
+                logging.ERROR if verdict.refusals else logging.WARNING,
+                "guard %s %s of %s: %s",
+                "refuses" if verdict.refusals else "lets pass (mode warn)",
+                operation,
+                f"{clean(guest.name)} ({clean(guest.uuid)})"
+                if guest
+                else "a guest",
+                messages.describe(worst),
+            )
         return judgement
 
     def read(self, xml: bytes, operation: str) -> Domain:
@@ -188,15 +203,6 @@ class Judge:
         """
         known = self.memory.choices(domain.uuid)
         return known is None and not self.memory.adopted
-
-    def _remember(self, domain: Domain) -> None:
-        """Keep what a guest runs with.
-
-        After a rescue it has its other devices again.
-        """
-        rescued = any(item.kind in _RESCUE for item in domain.request.choices)
-        more = rescued or domain.subject.operation == ATTACH
-        self.memory.keep(domain.uuid, chosen(domain.request), more)
 
     def verdict(self, policy: Policy, domain: Domain) -> Verdict:
         """Return the verdict on a guest, nowhere harder than ``on_host``."""
@@ -312,19 +318,3 @@ def _unreadable(
     violation = Violation((GUEST_DEVICES,), message, policy.mode_on_host)
     verdict = Verdict((violation,), policy=policy.digest)
     return Judgement(None, verdict, subject)
-
-
-def _log(judgement: Judgement) -> None:
-    verdict, domain = judgement.verdict, judgement.domain
-    worst = verdict.refusals or verdict.warnings
-    if worst:
-        LOG.log(
-            logging.ERROR if verdict.refusals else logging.WARNING,
-            "guard %s %s of %s: %s",
-            "refuses" if verdict.refusals else "lets pass (mode warn)",
-            judgement.subject.operation,
-            f"{clean(domain.name)} ({clean(domain.uuid)})"
-            if domain
-            else "a guest",
-            messages.describe(worst),
-        )

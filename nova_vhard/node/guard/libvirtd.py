@@ -89,14 +89,14 @@ class Connection:
             return bool(self._connection.isAlive())
         return False
 
-    def on_change(self, changed: Callable[[], object]) -> None:
+    def on_change(self, changed: Callable[[str], object]) -> None:
         """Call a function when a guest starts, ends, or has other devices.
 
         Not of every change is there an event: external snapshots and updates
         of devices have none.
 
-        :param changed: is called in libvirt's own thread: it must not ask
-            libvirt
+        :param changed: is called with the guest's uuid in libvirt's own
+            thread: it must not ask libvirt
         """
         with _explained() as libvirt:
             for event in (
@@ -106,7 +106,10 @@ class Connection:
                 libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
             ):
                 self._connection.domainEventRegisterAny(
-                    None, event, lambda *_: changed(), None
+                    None,
+                    event,
+                    lambda _, guest, *more: changed(guest.UUIDString()),
+                    None,
                 )
 
     def guests(self) -> dict[str, bool]:

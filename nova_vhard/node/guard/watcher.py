@@ -3,7 +3,8 @@
 
 A guest that runs changes without a hook, and for some changes there is no
 event: external snapshots, changed media. So every running guest is read again
-each few seconds, and an event only makes the next round begin at once.
+each few seconds, and an event only makes its own guest be read at once: one
+that makes many events has the others not read more often.
 
 One thread of its own, since libvirt may not answer for long, as while it
 starts its guests. The hook is answered without it.
@@ -12,10 +13,10 @@ starts its guests. The hook is answered without it.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-from nova_vhard.common.log import get_logger
+from nova_vhard.common.log import Seldom, get_logger
 from nova_vhard.node.guard import probe
 from nova_vhard.node.guard.hot_plug import HotPlug
 from nova_vhard.node.guard.judge import Judge
@@ -33,9 +34,10 @@ LOG = get_logger(__name__)
 
 # Seconds between two tries to reach libvirt, and for a thread to end.
 _RETRY, _STOP = 5.0, 2.0
-# Seconds between two rounds without an event, and of every round at least.
+# Seconds between two rounds of all guests, and of every round at least.
 _ROUND, _PAUSE = 5.0, 0.2
 _DISABLED = "disabled"
+_POLICY = "policy"
 
 
 class Watcher:
@@ -60,14 +62,14 @@ class Watcher:
         self._metrics = metrics
         self._connect = connect
         self._hot_plug = HotPlug(judge, metrics)
-        self._changed = threading.Event()
-        # Whether guests wait for a policy to be judged by.
-        self._unjudged = False
+        # Uuids of guests that had events.
+        self._told: set[str] = set()
+        self._wake = threading.Event()
         # Guests of which libvirt does not say what they have.
         self._unread: set[str] = set()
         self._proven_mode = ""
         self._stopping = threading.Event()
-        self._trouble = ""
+        self._troubles = Seldom(LOG, logging.ERROR)
         self._thread = threading.Thread(
             target=self._run, name="watcher", daemon=True
         )
@@ -79,19 +81,19 @@ class Watcher:
     def stop(self) -> None:
         """End, unless libvirt does not let go."""
         self._stopping.set()
-        self._changed.set()
+        self._wake.set()
         self._thread.join(_STOP)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._watch()
-            except LibvirtError as error:
-                if str(error) != self._trouble:
-                    LOG.error("Running guests are not watched: %s", error)
-                self._trouble = str(error)
-            except Exception:
-                LOG.exception("Running guests are not watched")
+            except Exception as error:  # noqa: BLE001 - it tries again
+                self._troubles.say(
+                    "Running guests are not watched: %s",
+                    error,
+                    exc_info=not isinstance(error, LibvirtError),
+                )
             self._metrics.connected = False
             self._stopping.wait(_RETRY)
 
@@ -102,13 +104,18 @@ class Watcher:
         """
         connection = self._connect(self._options.libvirt_uri)
         try:
-            connection.on_change(self._changed.set)
+            connection.on_change(self._tell)
             self._metrics.connected = True
-            self._trouble = ""
-            proof_due = 0.0
+            proof_due = round_due = 0.0
             while not self._stopping.is_set() and connection.alive:
-                self._changed.clear()
-                self.look_at_all(connection)
+                self._wake.clear()
+                # libvirt's thread goes on adding to it.
+                told = {self._told.pop() for _ in range(len(self._told))}
+                if time.monotonic() < round_due:
+                    self.look_at_all(connection, told)
+                else:
+                    self.look_at_all(connection)
+                    round_due = time.monotonic() + _ROUND
                 now = time.monotonic()
                 if now >= proof_due or self._mode() != self._proven_mode:
                     guarded = self.prove(connection).guarded
@@ -117,17 +124,25 @@ class Watcher:
                     proof_due = now + float(
                         options.probe_interval if guarded else options.interval
                     )
-                self._changed.wait(_ROUND)
+                self._troubles.over("Running guests are watched")
+                self._wake.wait(max(0.0, round_due - now))
                 # Events come in bursts: one round is for all of them.
                 self._stopping.wait(_PAUSE)
         finally:
             connection.close()
 
-    def look_at_all(self, connection: Connection) -> None:
+    def _tell(self, uuid: str) -> None:
+        self._told.add(uuid)
+        self._wake.set()
+
+    def look_at_all(
+        self, connection: Connection, told: Collection[str] | None = None
+    ) -> None:
         """Judge every guest that runs and has changed since the last round.
 
         All guests are adopted if need be.
 
+        :param told: uuids of the guests to read; by default all
         :raises LibvirtError: if libvirt does not answer
         """
         guests = connection.guests()
@@ -136,19 +151,20 @@ class Watcher:
         try:
             policy = self._policy()
         except PolicyUnavailable as error:
-            if not self._unjudged:
-                LOG.error(
-                    "Running guests are not judged, no policy: %s", error
-                )
-            self._unjudged = True
+            self._troubles.say(
+                "Running guests are not judged, no policy: %s",
+                error,
+                key=_POLICY,
+            )
             return
-        self._unjudged = False
+        self._troubles.over("Running guests are judged", key=_POLICY)
         memory = self._judge.memory
         for uuid, runs in guests.items():
-            if runs or not memory.adopted:
+            wanted = told is None or uuid in told
+            if wanted and (runs or not memory.adopted):
                 self._look_at(connection, policy, uuid)
         # Until each has been read nobody knows who is new.
-        if not memory.adopted and not self._unread:
+        if told is None and not (memory.adopted or self._unread):
             memory.adopt()
             count = len(memory)
             LOG.warning("%d guests count as there before the guard", count)
@@ -156,23 +172,36 @@ class Watcher:
     def _look_at(
         self, connection: Connection, policy: Policy, uuid: str
     ) -> None:
-        """Judge a guest if it has changed, or note that it cannot be read.
+        """Judge a guest if it has changed, or note that it cannot be done.
 
         :raises LibvirtError: if the connection is lost
         """
+        self._unread.discard(uuid)
         try:
-            xml = connection.xml(uuid)
+            self._judge_change(connection, policy, uuid)
         except GuestGone:
-            self._unread.discard(uuid)
             return
         except LibvirtError as error:
             if not connection.alive:
                 raise
-            if uuid not in self._unread:
-                LOG.error("Guest %s is not judged yet: %s", uuid, error)
             self._unread.add(uuid)
-            return
-        self._unread.discard(uuid)
+            self._troubles.say(
+                "Guest %s is not judged yet: %s", uuid, error, key=uuid
+            )
+        except Exception:  # noqa: BLE001 - the others are looked at
+            # Not waited for: a guest that makes the judge fail would keep a
+            # new guard from ever refusing anything.
+            self._troubles.say(
+                "Guest %s could not be judged", uuid, key=uuid, exc_info=True
+            )
+            self._metrics.decided(ATTACH, "error")
+        else:
+            self._troubles.over("Guest %s can be judged", uuid, key=uuid)
+
+    def _judge_change(
+        self, connection: Connection, policy: Policy, uuid: str
+    ) -> None:
+        xml = connection.xml(uuid)
         before = self._judge.before(uuid)
         if xml == before:
             return

@@ -20,6 +20,7 @@ class FakeConnection:
     :ivar gives: how often a guest is asked until it gives up a device;
         None: it never does
     :ivar sick: uuids of those that libvirt cannot tell anything about
+    :ivar read: uuids of those whose XML was asked for
     :ivar says: libvirt's word on a probe, given the probe's name
     """
 
@@ -32,6 +33,7 @@ class FakeConnection:
         self.changed = None
         self.closed = False
         self.sick = set()
+        self.read = []
         self.says = "Cannot access storage file {}".format
 
     def on_change(self, changed):
@@ -47,6 +49,7 @@ class FakeConnection:
         return result | dict.fromkeys(self.running, True)
 
     def xml(self, uuid):
+        self.read.append(uuid)
         if uuid in self.sick or not self.alive:
             raise LibvirtError("cannot acquire state change lock")
         try:

@@ -140,6 +140,69 @@ def test_a_guest_that_cannot_be_read_keeps_no_other_from_being_judged(
     assert len(events()) == count
 
 
+def test_a_guest_that_makes_the_judge_fail_keeps_no_other_from_being_judged(
+    tmp_path, judge, make, events, caplog, monkeypatch
+):
+    judge.memory = memory = Memory(str(tmp_path / "fresh"))
+    last = "ffffffff" + OTHER[8:]
+    guests = {OTHER: xml(server=OTHER), last: xml("sata", server=last)}
+    connection = FakeConnection(guests)
+    read = judge.read
+    fails = [OTHER]
+
+    def fail(text, operation):
+        if any(uuid.encode() in text for uuid in fails):
+            raise ZeroDivisionError("ours")
+        return read(text, operation)
+
+    monkeypatch.setattr(judge, "read", fail)
+    result = make()
+    for _ in range(3):
+        result.look_at_all(connection)
+    assert {event["subject"]["server"] for event in events()} == {last}
+    # Nobody could tell of a guard that waits for it from one that is off.
+    assert memory.adopted
+    assert memory.choices(last)
+    failed = [record for record in caplog.records if record.exc_info]
+    assert [record.msg for record in failed] == [
+        f"Guest {OTHER} could not be judged"
+    ]
+    fails.clear()
+    result.look_at_all(connection)
+    assert memory.choices(OTHER)
+    assert f"Guest {OTHER} can be judged" in caplog.messages
+
+
+def test_an_event_has_its_own_guest_read_alone(make, quick, monkeypatch):
+    monkeypatch.setattr(watcher, "_ROUND", 3600)
+    connection = FakeConnection({UUID: xml(), OTHER: xml(server=OTHER)})
+    result = make()
+    done = watching(result, [connection])
+    while not result._proven_mode:
+        done.wait(0.01)
+    assert sorted(connection.read) == sorted([UUID, OTHER])
+    connection.read.clear()
+    for number in range(1, 4):
+        connection.changed(UUID)
+        connection.changed(domains.another())
+        while len(connection.read) < number:
+            done.wait(0.01)
+    # Events that come at once are one, and no lifeless guest is read.
+    result.stop()
+    assert connection.read == [UUID] * 3
+
+
+def test_many_events_of_one_guest_keep_no_other_from_being_read(make, quick):
+    connection = FakeConnection({UUID: xml(), OTHER: xml(server=OTHER)})
+    result = make()
+    done = watching(result, [connection])
+    while connection.read.count(OTHER) < 3:
+        if connection.changed:
+            connection.changed(UUID)
+        done.wait(0.001)
+    result.stop()
+
+
 def test_one_that_is_gone_meanwhile_is_not_waited_for(tmp_path, judge, make):
     judge.memory = Memory(str(tmp_path / "fresh"))
     connection = FakeConnection({OTHER: xml(server=OTHER)})
@@ -264,12 +327,12 @@ def test_a_guest_is_read_again_at_once_when_libvirt_tells_of_it(
     while not events():
         done.wait(0.01)
     connection.running[UUID] = xml(devices=CARD)
-    connection.changed()
+    connection.changed(UUID)
     while not any(event["outcome"] == "refuse" for event in events()):
         done.wait(0.01)
     # The daemon is started again: watched anew.
     connection.alive = False
-    connection.changed()
+    connection.changed(UUID)
     assert done.wait(30)
     result.stop()
     assert connection.closed
