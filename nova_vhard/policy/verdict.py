@@ -40,6 +40,7 @@ from nova_vhard.policy.subject import (
     BOOT,
     MOVE,
     RESIZE,
+    START,
     UNSHELVE,
     Subject,
 )
@@ -54,8 +55,8 @@ GUEST_DEVICES = "guest_devices"
 PASSTHROUGH_ALLOW = "passthrough.allow"
 PASSTHROUGH_REQUIRE = "passthrough.require"
 
-#: Operations in which a guest gets devices.
-_ISSUED = frozenset((BOOT, MOVE, RESIZE, UNSHELVE, ATTACH))
+#: Operations in which a guest gets devices. Each start hands them out again.
+_ISSUED = frozenset((BOOT, MOVE, RESIZE, UNSHELVE, ATTACH, START))
 
 #: Operations in which a guest goes on, of the file that it is made of.
 _GOES_ON = frozenset((MOVE, UNSHELVE))

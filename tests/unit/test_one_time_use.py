@@ -16,6 +16,7 @@ from nova_vhard.policy.subject import (
     MOVE,
     REBUILD,
     RESCUE,
+    START,
     Subject,
 )
 from nova_vhard.policy.verdict import evaluate, violated
@@ -80,7 +81,7 @@ def test_without_the_rule_or_an_alias_no_host_is_looked_at():
 
 
 @pytest.mark.parametrize("item", NEVER, ids=lambda item: item.name)
-@pytest.mark.parametrize("operation", [BOOT, MOVE, ATTACH])
+@pytest.mark.parametrize("operation", [BOOT, MOVE, ATTACH, START])
 def test_what_can_never_be_so(item, operation):
     (refusal,) = judged(
         rules("one_time_use"), item, operation=operation

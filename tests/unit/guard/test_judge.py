@@ -111,6 +111,18 @@ def test_what_a_guest_had_is_that_device(judge, policy, before, now, outcome):
     assert result.verdict.outcome == outcome
 
 
+@pytest.mark.parametrize("operation", [START, ATTACH, MOVE])
+def test_a_device_that_is_never_one_time_use(judge, policy, operation):
+    """By its start, and after it: who had it before makes no difference."""
+    allow = "passthrough: {allow: {ports: [vf]}, "
+    guest = xml(devices=cards(1))
+    judge.judge(policy(AUDIT + allow + "require: []}\n"), guest, START)
+    holds = policy(ENFORCE + allow + "require: [one_time_use]}\n")
+    result = judge.judge(holds, guest, operation)
+    assert result.refused
+    assert result.verdict.rules == ["passthrough.require"]
+
+
 def test_what_an_earlier_version_has_kept_has_no_number(judge, policy, memory):
     memory.keep(UUID, {Choice("fault", "hostdev usb")})
     holds, guest = policy(ENFORCE), xml(devices=domains.STICK * 2)
