@@ -24,7 +24,7 @@ class Record:
         of the last report that it did publish
     :ivar troubles: publisher's name to its lines in the log
     :ivar days_ahead: for how many days Placement has names for the marks of
-        reports; None before anybody has looked
+        reports; None before anybody has looked, or without an answer
     """
 
     errors: dict[str, int] = field(default_factory=dict)

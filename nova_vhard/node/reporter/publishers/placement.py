@@ -151,8 +151,16 @@ class PlacementPublisher(Publisher):
     def _look_ahead(
         self, placement: Placement, now: datetime.datetime
     ) -> None:
-        """See that there are names for the reports to come, once an hour."""
-        days = names.days_ahead(placement, now)
+        """See that there are names for the reports to come, once an hour.
+
+        This report is written already, and has not failed without an answer.
+        """
+        self.record.days_ahead = None
+        try:
+            days = names.days_ahead(placement, now)
+        except PlacementError as error:
+            LOG.warning("Names of reports to come are not counted: %s", error)
+            return
         if days < names.DAYS - 1:
             # Most logins of hosts may not, and rely on the sweep.
             with contextlib.suppress(PlacementError):
