@@ -67,8 +67,8 @@ class Memory:
     :param clock: seconds since the epoch
     :ivar adopted: whether all guests of the host have been taken in once.
         Until then nobody can tell a new one from one that was there before.
-        True as well after the file could not be read: then every guest that
-        is not known is a new one
+        True as well while the file cannot be read: then every guest that is
+        not known is a new one
     :ivar trouble: why what is remembered is not on the disk, or not known
         from there; empty without any
     """
@@ -182,9 +182,10 @@ class Memory:
 
     def _load(self) -> None:
         try:
+            # One that was there and could not be read is not missing.
             known, adopted = state.read(self._path, self._parsed, _LIMIT) or (
                 {},
-                False,
+                self._unread,
             )
         except OSError as error:
             # Not as without a file: a guest that was refused before would
@@ -209,7 +210,7 @@ class Memory:
                 choices |= before.choices
             known[uuid] = replace(guest, choices=choices)
         self._guests, self._unread = known, False
-        self.adopted = self.adopted or adopted
+        self.adopted = adopted
         self.trouble = ""
 
     def _parsed(self, content: Any) -> tuple[dict[str, Guest], bool]:

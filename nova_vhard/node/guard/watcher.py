@@ -202,8 +202,10 @@ class Watcher:
         self, connection: Connection, policy: Policy, uuid: str
     ) -> None:
         xml = connection.xml(uuid)
-        before = self._judge.before(uuid)
-        if xml == before:
+        before, memory = self._judge.before(uuid), self._judge.memory
+        if xml == before and (
+            memory.adopted or memory.choices(uuid) is not None
+        ):
             return
         judgement = self._judge.judge(policy, xml, ATTACH)
         self._judge.keep(uuid, xml)

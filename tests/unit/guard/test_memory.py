@@ -121,18 +121,30 @@ def test_a_file_that_can_be_read_again_forgets_nobody(unread):
         assert result.choices("part") == {A, B}
 
 
-@pytest.mark.parametrize("text", [None, "{"], ids=["gone", "damaged"])
-def test_what_could_not_be_read_never_makes_a_guest_an_old_one(unread, text):
+@pytest.mark.parametrize(
+    ("text", "adopted"),
+    [
+        # It was there: it is not as if the daemon ran for the first time.
+        (None, True),
+        # As when the daemon starts with such a file.
+        ("{", False),
+        ('{"version": 1, "adopted": false, "guests": {}}', False),
+    ],
+    ids=["gone", "damaged", "not all taken in"],
+)
+def test_what_comes_after_an_unreadable_file(unread, caplog, text, adopted):
     memory, path = unread
     path.unlink()
     if text:
         path.write_text(text)
     memory.keep("came", {B})
     memory.save()
-    again = Memory(str(path.parent))
-    assert memory.adopted
-    assert again.adopted
-    assert again.choices("came") == {B}
+    for result in (memory, Memory(str(path.parent))):
+        assert result.adopted is adopted
+        assert result.choices("came") == {B}
+        assert result.choices("was here") is None
+    lost = "What guests had before is lost" in caplog.text
+    assert lost == (text == "{")
 
 
 def test_a_disk_that_cannot_be_written(tmp_path, caplog):

@@ -16,6 +16,7 @@ from nova_vhard.node.guard.watcher import Watcher
 from nova_vhard.policy import document
 from nova_vhard.policy.subject import START
 from nova_vhard.policy.watch import PolicyUnavailable
+from tests.faults import no_files
 from tests.unit.guard import domains
 from tests.unit.guard.domains import CARD, ENFORCE, UUID, xml
 from tests.unit.guard.libvirts import FakeConnection
@@ -213,6 +214,27 @@ def test_one_that_is_gone_meanwhile_is_not_waited_for(tmp_path, judge, make):
     connection.running.clear()
     result.look_at_all(connection)
     assert judge.memory.adopted
+
+
+def test_all_are_taken_in_after_an_unreadable_memory_is_damaged(
+    tmp_path, judge, make, events
+):
+    """Those too that were judged and refused as new ones in between."""
+    path = tmp_path / "guests.json"
+    path.write_text("{")
+    with no_files():
+        judge.memory = memory = Memory(str(tmp_path))
+        connection = FakeConnection({UUID: xml("sata")})
+        result = make()
+        result.look_at_all(connection)
+        memory.save()
+    assert memory.choices(UUID) is None
+    memory.save()
+    assert not memory.adopted
+    result.look_at_all(connection)
+    assert memory.adopted
+    assert memory.choices(UUID)
+    assert [event["outcome"] for event in events()] == ["refuse"]
 
 
 def test_nobody_is_taken_in_without_an_answer(tmp_path, judge, make):
