@@ -43,7 +43,6 @@ ATTEMPTS = 10
 #: Of an answer to a question by prefix: some 15,000 of the longest names.
 _MOST_BYTES = 4 * 1024 * 1024
 
-_BAD_REQUEST = 400
 #: 401: the access rules of a credential do not name it.
 _FORBIDDEN = (401, 403)
 
@@ -119,7 +118,7 @@ class Placement(PlacementReader):
         :raises ProviderNotFound: if there is none
         """
         query = f"uuid={quote(uuid)}" if uuid else f"name={quote(name or '')}"
-        for provider in self._providers(query):
+        for provider in self.providers((), query=query):
             # Whatever answers is to have read the query: MySQL compares names
             # without their case.
             same = (uuid or name or "").casefold()
@@ -244,15 +243,8 @@ class Placement(PlacementReader):
         :param root: uuid of the one root whose providers are asked for
         :raises PlacementError: without an answer that makes sense
         """
-        query = f"in_tree={quote(root)}&" if root else ""
-        try:
-            url = f"{PROVIDERS}?{query}required={required}"
-            entries = self.entries(url, "resource_providers")
-        except PlacementError as error:
-            known = f"/traits?name=in:{required}"
-            if error.status != _BAD_REQUEST or self.entries(known, "traits"):
-                raise
-            return []
+        query = f"in_tree={quote(root)}" if root else ""
+        entries = self.having(query, [required])
         with shape("a list of providers"):
             return [
                 (provider_of(entry), _text(entry["root_provider_uuid"]))

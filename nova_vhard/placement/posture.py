@@ -196,7 +196,14 @@ class Posture:
             # A flavor's word. The case is lost in a trait's name, and ATTESTED
             # would be a claim like any other, without a mark.
             return frozenset()
-        placement = self._connected()
+        if self._placement is None:
+            # Two that are made at once do no harm.
+            try:
+                self._placement = self._connect()
+            except Exception as error:
+                text = f"no connection: {type(error).__name__}: {error}"
+                raise PlacementError(text) from error
+        placement = self._placement
         required = {traits.of_check(name) for name in question.checks}
         if question.attested:
             required.add(traits.ATTESTED)
@@ -231,13 +238,3 @@ class Posture:
         return marks.attested(
             names, keys, self._clock.now(), self._attestation_max_age()
         )
-
-    def _connected(self) -> PlacementReader:
-        """Return the client; two that are made at once do no harm."""
-        if self._placement is None:
-            try:
-                self._placement = self._connect()
-            except Exception as error:
-                text = f"no connection: {type(error).__name__}: {error}"
-                raise PlacementError(text) from error
-        return self._placement

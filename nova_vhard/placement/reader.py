@@ -22,6 +22,10 @@ PROVIDERS = "/resource_providers"
 #: default above 4,096 bytes, with all headers, the token among them.
 _PART = 2500
 
+#: Of Placement's 400 to a question with a name that does not exist
+#: (``list_resource_providers`` in its handlers/resource_provider.py).
+_NO_TRAIT = "Invalid trait(s) in"
+
 _UUID = re.compile("[0-9A-Za-z-]{1,64}")
 #: What a body of another shape leads to: numbers without end and lists nested
 #: without end are JSON to Python's reader, too.
@@ -162,30 +166,52 @@ class PlacementReader:
             )
 
     def providers(
-        self, required: Collection[str], any_of: Collection[str] = ()
+        self,
+        required: Collection[str],
+        any_of: Collection[str] = (),
+        query: str = "",
     ) -> list[Provider]:
         """Return the providers that have all of some traits.
-
-        Every name must exist, else Placement answers 400.
 
         :param required: traits that a provider must have, all of them: a few
         :param any_of: traits of which it must have one; none for no demand.
             As many as you like: they are asked for in parts
+        :param query: in place of required traits
         :raises PlacementError: without an answer that makes sense
         """
         all_of = "required=" + ",".join(sorted(required)) if required else ""
-        one_of = [f"required=in:{part}" for part in _parts(any_of)]
-        found = [
-            provider
-            for query in one_of or [""]
-            for provider in self._providers(f"{all_of}&{query}".strip("&"))
-        ]
-        return list(dict.fromkeys(found))
-
-    def _providers(self, query: str) -> list[Provider]:
-        entries = self.entries(f"{PROVIDERS}?{query}", "resource_providers")
+        found = self.having(all_of or query, any_of)
         with shape("a list of providers"):
-            return [provider_of(entry) for entry in entries]
+            return list(dict.fromkeys(map(provider_of, found)))
+
+    def having(self, query: str, any_of: Collection[str]) -> list[Any]:
+        """Return the entries of the providers that have one of some traits.
+
+        Where one name does not exist, Placement answers 400 for all of them,
+        and a host may make and delete one again and again. So they are halved
+        then, down to one. What does not exist lies on no provider: Placement
+        deletes no name that does.
+
+        :param query: what else the providers must be
+        :raises PlacementError: without an answer that makes sense
+        """
+        found: list[Any] = []
+        parts = _parts(any_of) or [""]
+        for part in parts:
+            asked = f"{query}&required=in:{part}" if part else query
+            url = f"{PROVIDERS}?{asked.strip('&')}"
+            try:
+                found += self.entries(url, "resource_providers")
+            except PlacementError as error:
+                if _NO_TRAIT not in str(error):
+                    raise
+                names = part.split(",")
+                half = len(names) // 2
+                # They are asked for by this loop, after the others.
+                parts += map(
+                    ",".join, (names[:half], names[half:])[: 2 * half]
+                )
+        return found
 
 
 def _parts(names: Iterable[str]) -> list[str]:

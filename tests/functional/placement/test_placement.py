@@ -56,9 +56,48 @@ def test_providers_with_all_of_some_and_any_of_others(cloud):
     assert cloud.requests[-1][0] == "GET"
 
 
-def test_a_name_that_does_not_exist_is_an_error(cloud):
-    with pytest.raises(PlacementError, match="status 400"):
-        cloud.placement.providers({"CUSTOM_VHARD_NOVEL"})
+def test_a_name_that_does_not_exist_is_nobodys(cloud):
+    cloud.host("one", {IOMMU})
+    assert cloud.placement.providers({"CUSTOM_VHARD_NOVEL"}) == []
+    assert cloud.placement.providers({"CUSTOM_VHARD_NOVEL"}, {IOMMU}) == []
+
+
+def test_names_that_come_and_go_hide_no_provider(cloud):
+    """A host makes and deletes names of its own between the questions."""
+    many = [f"CUSTOM_VHARD_{number:060}" for number in range(64)]
+    hosts = {
+        cloud.host(f"h{number}", {many[number], *many[20:50]})
+        for number in (3, 62)
+    }
+    flapping = many[5:7]
+    times = []
+
+    def flap(method, url):
+        if method == "GET" and url.startswith("/resource_providers?"):
+            times.append(url)
+            (name,) = flapping[len(times) % 2 :][:1]
+            if cloud.placement.known({name}):
+                cloud.placement.delete_trait(name)
+            else:
+                cloud.placement.create_traits({name})
+
+    for name in many:
+        cloud.placement.create_traits({name})
+    cloud.faults.append(flap)
+    found = cloud.placement.providers((), many)
+    assert {each.uuid for each in found} == hosts
+    # Each part is halved seven times at most, for each of the two names.
+    assert 2 < len(times) <= 2 * (1 + 2 * 7 * 2)
+
+
+@pytest.mark.parametrize("status", [400, 404, 503])
+def test_another_error_is_not_that_of_a_name(cloud, status):
+    cloud.host("one", {IOMMU, ASLR})
+    cloud.faults.append(lambda method, url: Answer(status, "Bad Request"))
+    cloud.requests.clear()
+    with pytest.raises(PlacementError, match=f"status {status}"):
+        cloud.placement.providers((), {IOMMU, ASLR})
+    assert len(cloud.requests) == 1
 
 
 def test_a_trait_that_placement_is_too_old_to_know_is_nobodys(cloud):
