@@ -5,8 +5,15 @@ import contextlib
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Iterator
-from errno import EEXIST
+from errno import EAGAIN, EEXIST
+
+# Seconds after which a file that others may open was left by a kill, and
+# between two looks at it.
+_LEFT, _PAUSE = 1.0, 0.01
+# Of a writer, until a file is its own.
+_TRIES = 1000
 
 
 def replace(
@@ -28,13 +35,14 @@ def replace(
             os.ftruncate(handle, 0)
             with open(os.dup(handle), "wb") as file:
                 file.write(text.encode())
-            os.fchmod(handle, mode)
             os.fsync(handle)
             # Not os.link: a kill before the second unlink would leave two
             # names of one file, and the next call would truncate both. Our
             # writers hold the lock of the temporary file here.
             if new and os.path.lexists(path):
                 raise FileExistsError(EEXIST, os.strerror(EEXIST), path)
+            # Last: others may open it from now on.
+            os.fchmod(handle, mode)
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
@@ -62,7 +70,7 @@ def _alone(path: str) -> Iterator[int]:
 
     :raises OSError: if there can be none, or it is somebody else's
     """
-    while True:
+    for _ in range(_TRIES):
         # Where others may write to the folder, nothing of theirs is waited
         # for: neither a reader of a pipe nor a lock.
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -72,12 +80,21 @@ def _alone(path: str) -> Iterator[int]:
             ours = status.st_uid == os.geteuid()
             if not ours or not stat.S_ISREG(status.st_mode):
                 raise PermissionError(1, "somebody else's", path)
+            # Who may open it may hold its lock for ever. It gets its final
+            # name at once, or a kill has left it.
+            if status.st_mode & 0o077:
+                time.sleep(_PAUSE)
+                age = abs(time.time() - status.st_ctime)
+                if age > _LEFT and _is(path, handle):
+                    os.unlink(path)
+                continue
             fcntl.flock(handle, fcntl.LOCK_EX)
             if _is(path, handle):
                 yield handle
                 return
         finally:
             os.close(handle)
+    raise BlockingIOError(EAGAIN, "others change it all the time", path)
 
 
 def _is(path: str, handle: int) -> bool:

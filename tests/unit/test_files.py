@@ -112,14 +112,15 @@ def test_what_is_there_is_not_created(tmp_path, there):
     assert path.is_symlink() or path.read_text() == "old"
 
 
-def test_writers_side_by_side_leave_a_whole_file(tmp_path):
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_writers_side_by_side_leave_a_whole_file(tmp_path, mode):
     path = tmp_path / "state.json"
     texts = [letter * 5000 for letter in "abcd"]
     torn = []
 
     def write(text):
         for _ in range(30):
-            files.replace(str(path), text)
+            files.replace(str(path), text, mode)
             if path.read_text() not in texts:
                 torn.append(text)
 
@@ -164,6 +165,41 @@ def test_no_reader_of_a_pipe_is_waited_for(tmp_path, no_wait):
     with pytest.raises(OSError, match="somebody else"):
         files.replace(str(tmp_path / "state.json"), "new")
     os.close(reader)
+
+
+def test_no_lock_is_waited_for_that_others_can_take(tmp_path, no_wait):
+    """A kill left what is about to be read by all, and somebody opened it."""
+    path, left = tmp_path / "state.prom", tmp_path / ".state.prom.new"
+    left.write_text("left behind")
+    left.chmod(0o644)
+    with left.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        files.replace(str(path), "new", mode=0o644)
+    assert os.listdir(tmp_path) == ["state.prom"]
+    assert path.read_text() == "new"
+
+
+def test_who_changes_the_folder_all_the_time_is_given_up(
+    tmp_path, monkeypatch
+):
+    """A folder of metrics may be another user's."""
+    monkeypatch.setattr(files, "_is", lambda *_: False)
+    with pytest.raises(OSError, match="others change it"):
+        files.replace(str(tmp_path / "state.prom"), "new")
+
+
+def test_a_file_is_nobody_elses_until_it_has_its_name(tmp_path, monkeypatch):
+    modes = []
+    for call in ("ftruncate", "fsync"):
+        real = getattr(os, call)
+
+        def seen(handle, *more, real=real):
+            modes.append(os.fstat(handle).st_mode & 0o777)
+            return real(handle, *more)
+
+        monkeypatch.setattr(files.os, call, seen)
+    files.replace(str(tmp_path / "state.prom"), "new", mode=0o644)
+    assert modes[:2] == [0o600, 0o600]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
