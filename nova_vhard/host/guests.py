@@ -31,6 +31,9 @@ _NO_CHECK = (
     "none of Nova's."
 )
 _DAEMONS = {"libvirtd", "virtqemud"}
+# Of /proc/PID/status: real and effective user. The kernel escapes line feeds
+# in the name above it.
+_USERS = re.compile(r"^Uid:\s+(\d+)\s+(\d+)\s", re.MULTILINE)
 #: The kernel's word behind a file that is not there any more.
 DELETED = " (deleted)"
 _TRIES = 3
@@ -174,14 +177,28 @@ def complete(root: HostRoot) -> bool:
 def daemon_pids(
     root: HostRoot, wanted: Collection[str] = _DAEMONS
 ) -> Iterator[tuple[str, str]]:
-    """Yield pid and name of each of libvirt's daemons.
+    """Yield pid and name of each of libvirt's daemons, which root runs.
 
     :param wanted: names of programs; by default those that start guests
     :raises Unreadable: if processes cannot be listed
     """
     for pid, process in processes(root).items():
         for name in sorted({*wanted} & {*process.names}):
-            yield pid, name
+            if _is_roots(root, pid):
+                yield pid, name
+
+
+def _is_roots(root: HostRoot, pid: str) -> bool:
+    """Return whether root runs a process; True where that is not known.
+
+    Any user may give a program the name of another. A program that is
+    set-user-ID is not root's: its user has picked its words.
+    """
+    try:
+        users = _USERS.search(root.read(f"{PROC}/{pid}/status"))
+    except Unreadable:
+        return True
+    return users is None or users.groups() == ("0", "0")
 
 
 def daemons(root: HostRoot) -> Iterator[str]:
@@ -202,7 +219,7 @@ def _stable(
     for _ in range(_TRIES):
         if process.trouble:
             raise process.trouble
-        if _CONTAINER in process.names:
+        if _CONTAINER in process.names and _is_roots(root, pid):
             raise _IsContainer(path)
         command = list(process.command)
         started = all(_option(command, option) for option in _GIVEN)
@@ -233,17 +250,13 @@ def _guest(
     except Unreadable as error:
         label, source = "", f"{path}/attr/current"
         trouble = str(error)
-    program = _program(root, path, command)
-    return Guest(pid, name, uuid, label, source, trouble, program)
-
-
-def _program(root: HostRoot, path: str, command: list[str]) -> str:
-    """Return what a process runs; libvirt gives a path as its first word."""
     try:
         linked = root.target(f"{path}/exe")
     except Unreadable:
         linked = None
-    return linked or (command[0] if command else "")
+    # libvirt gives a path as its first word.
+    program = linked or (command[0] if command else "")
+    return Guest(pid, name, uuid, label, source, trouble, program)
 
 
 def _label(root: HostRoot, path: str, apparmor: bool) -> tuple[str, str]:

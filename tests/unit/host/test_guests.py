@@ -101,6 +101,36 @@ def test_a_process_that_becomes_another_is_read_again(tmp_path):
     assert (guest.name, guest.uuid, guest.label) == ("second", UUID, "label")
 
 
+@pytest.mark.parametrize(
+    ("users", "counts"),
+    [
+        ("0 0 0 0", True),
+        ("1000 1000 1000 1000", False),
+        # set-user-ID, by a user who has picked its words
+        ("1000 0 0 0", False),
+        # root in a container of a user's own
+        ("100000 100000 100000 100000", False),
+        # A capture that has kept no status.
+        (None, True),
+    ],
+)
+@pytest.mark.parametrize("name", ["libvirtd", "virtqemud", "libvirt_lxc"])
+def test_a_daemon_of_libvirt_is_one_that_root_runs(
+    tmp_path, name, users, counts
+):
+    files = {"/proc/7/cmdline": f"/tmp/{name}\0", "/proc/7/comm": f"{name}\n"}
+    if users:
+        files["/proc/7/status"] = f"Name:\t{name}\nUid:\t{users}\nGid:\t0\n"
+    root = HostRoot(build(tmp_path, files))
+    if name == "libvirt_lxc":
+        error = pytest.raises(Unreadable, match="is a container")
+        with error if counts else contextlib.nullcontext():
+            assert guests.table(root) == guests.Table(())
+    else:
+        found = [("7", name)] if counts else []
+        assert [*guests.daemon_pids(root)] == found
+
+
 @pytest.fixture
 def walks(tmp_path, monkeypatch):
     """Return what lists processes, of this process and those it forks."""
