@@ -12,16 +12,12 @@ class Run:
 
     :ivar user: whose client it is
     :ivar status: that it must end with
-    :ivar more: what it is given beside what the page shows
     """
 
     user: str = ADMIN
     status: int = 0
-    more: tuple[str, ...] = ()
 
 
-#: A test writes nothing below /etc, where a command finds its policy.
-_POLICY = ("--policy", "policy.yaml")
 _CREATE = (
     "openstack image create --file router.img --disk-format qcow2 "
     "--property hw_disk_bus=ide"
@@ -32,23 +28,19 @@ _CREATE = (
 ON_THE_DEMO = {
     f"{_CREATE} --property hw_vif_model=e1000 router": Run(MEMBER, 1),
     f"{_CREATE} router": Run(MEMBER, 1),
-    "openstack server show -f json -c fault router": Run(MEMBER),
     "openstack server show -f json -c fault with-a-port": Run(MEMBER),
     "openstack vhard host list": Run(),
-    "openstack vhard host list -c Host -c Status -c iommu "
-    "-c interrupt_remapping": Run(),
-    "openstack vhard policy check policy.yaml": Run(),
-    "openstack vhard policy explain --property hw_disk_bus=ide": Run(
-        status=1, more=_POLICY
-    ),
-    "openstack vhard image audit --all": Run(more=_POLICY),
+    "openstack vhard policy check baseline": Run(),
+    "openstack vhard policy explain --policy baseline "
+    "--property hw_disk_bus=ide": Run(status=1),
+    "openstack vhard image audit --policy baseline --all": Run(),
     "openstack vhard image audit --all --policy policy.yaml": Run(),
-    "openstack vhard server audit --all-projects": Run(more=_POLICY),
-    "openstack vhard decision summary /var/log/nova/nova-api.log": Run(),
-    "openstack vhard report --html report.html": Run(more=_POLICY),
+    "openstack vhard server audit --policy baseline --all-projects": Run(),
+    "openstack vhard decision summary .demo/logs/nova.log": Run(),
+    "openstack vhard report --policy baseline --html report.html": Run(),
+    "openstack vhard flavor audit --policy baseline": Run(),
     "openstack vhard flavor audit --policy policy.yaml": Run(),
-    "openstack vhard flavor sync --yes": Run(more=_POLICY),
-    "openstack vhard qemu plan": Run(more=_POLICY),
+    "openstack vhard qemu plan --policy baseline": Run(),
 }
 
 _COMMANDS = "tests/functional/pages/test_commands.py"
@@ -59,7 +51,7 @@ _INSTALL = f"{_README}::test_what_is_installed_runs"
 
 #: Which test runs what is no client's command, or needs more than the demo.
 ELSEWHERE = {
-    "nova-vhard-reporter check": f"{_COMMANDS}::test_this_very_host",
+    "nova-vhard-reporter check --policy baseline": f"{_COMMANDS}::test_this_very_host",
     "nova-vhard-status upgrade check": f"{_COMMANDS}::test_the_demos_node",
     "nova-vhard-reporter run": (
         "tests/integration/test_reporters.py::"

@@ -16,7 +16,7 @@ GROUPS = dict(
     )
 )
 MOST_PAGES = 7
-MOST_LINES = 200
+MOST_LINES = 150
 
 
 def test_readme_fits_on_a_few_screens():

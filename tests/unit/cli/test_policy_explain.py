@@ -10,7 +10,7 @@ from nova_vhard.osc.policy.trial import ExplainPolicy
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.policy.subject import BOOT
 from tests.unit.cli.desk import run
-from tests.unit.docs import IDE_E1000, README, words
+from tests.unit.docs import IDE_E1000, README, REFUSED, words
 from tests.unit.explain import sentences
 from tests.unit.explain.requests import of
 from tests.unit.helpers import shipped, write
@@ -31,7 +31,7 @@ def test_it_is_what_the_readme_shows():
     )
     assert (status, answer["verdict"]) == (1, "refuse")
     assert answer["explanation"] in words(README)
-    assert answer["fault"] in words(README)
+    assert answer["fault"] in words(REFUSED)
     assert answer["rules"] == [
         "guest_devices.disk_bus",
         "guest_devices.vif_model",
