@@ -47,7 +47,7 @@ class Problem:
     """An error in a file.
 
     :ivar file: path of the file
-    :ivar line: line, from 1
+    :ivar line: line, from 1; 0 if the file cannot be read
     :ivar path: place within the document
     :ivar message: the error, and what is expected
     """
@@ -59,7 +59,7 @@ class Problem:
 
     def __str__(self) -> str:
         """Return one line, with the place first."""
-        place = f"{self.file}:{self.line}: "
+        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
         return place + (f"{self.path}: " if self.path else "") + self.message
 
 

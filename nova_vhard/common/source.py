@@ -28,10 +28,10 @@ _KINDS = {
 class UnreadableError(Exception):
     """Raised when a file has no text for us; says why, without its path.
 
-    :ivar line: line of what is wrong, from 1
+    :ivar line: line of the error, from 1; 0 for the whole file
     """
 
-    def __init__(self, message: str, line: int = 1) -> None:
+    def __init__(self, message: str, line: int = 0) -> None:
         super().__init__(message)
         self.line = line
 

@@ -55,6 +55,14 @@ def load(name: str) -> Policy:
         raise failure(error) from error
 
 
-def failure(error: PolicyError) -> exceptions.CommandError:
-    """Return what ends a command with one line and exit status 1."""
-    return exceptions.CommandError(str(error))
+def failure(
+    error: PolicyError, option: str = " with --policy"
+) -> exceptions.CommandError:
+    """Return the error that ends a command with one line.
+
+    :param option: how the command takes the name of a policy
+    """
+    text, first = str(error), error.problems[0]
+    if (first.file, first.line) == (POLICY_FILE, 0):
+        text += f"; name one{option}, such as baseline, or set {ENVIRONMENT}"
+    return exceptions.CommandError(text)

@@ -227,7 +227,7 @@ def test_faults_of_several_files(tmp_path, top, base, places):
 
 def test_what_cannot_be_read(tmp_path):
     (tmp_path / "latin.yaml").write_bytes(b"version: '1'\nmode: '\xff'\n")
-    for name, line in (("nothing", 1), (".", 1), ("latin.yaml", 2)):
+    for name, line in (("nothing", 0), (".", 0), ("latin.yaml", 2)):
         path = str(tmp_path / name)
         with pytest.raises(PolicyError) as caught:
             document.load(path)

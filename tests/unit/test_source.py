@@ -29,9 +29,9 @@ def irregular(kind):
 
 def test_a_directory_a_pipe_and_a_device(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    assert refused(tmp_path) == (irregular("a directory"), 1)
-    assert refused(tmp_path / "pipe") == (irregular("a named pipe"), 1)
-    assert refused("/dev/null") == (irregular("a device"), 1)
+    assert refused(tmp_path) == (irregular("a directory"), 0)
+    assert refused(tmp_path / "pipe") == (irregular("a named pipe"), 0)
+    assert refused("/dev/null") == (irregular("a device"), 0)
 
 
 def test_a_socket(tmp_path, monkeypatch):
@@ -39,7 +39,7 @@ def test_a_socket(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
-        assert refused("socket") == (irregular("a socket"), 1)
+        assert refused("socket") == (irregular("a socket"), 0)
 
 
 def test_what_is_of_no_kind():
@@ -48,7 +48,7 @@ def test_what_is_of_no_kind():
     try:
         path = f"/proc/self/fd/{number}"
         assert stat.S_IFMT(os.stat(path).st_mode) == 0
-        assert refused(path) == (irregular("no file"), 1)
+        assert refused(path) == (irregular("no file"), 0)
     finally:
         os.close(number)
 
@@ -60,11 +60,11 @@ def test_a_disk():
 
 def test_what_is_not_there(tmp_path):
     message = "cannot be read: No such file or directory"
-    assert refused(tmp_path / "nothing") == (message, 1)
+    assert refused(tmp_path / "nothing") == (message, 0)
     message, line = refused("nothing\0")
     assert message.startswith("cannot be read: ")
     assert "embedded null" in message
-    assert line == 1
+    assert line == 0
 
 
 def test_what_is_no_text(tmp_path):
@@ -83,7 +83,7 @@ def test_as_large_as_the_limit(tmp_path):
     assert read_text(str(path), 6) == "äöü"
     with pytest.raises(TooLargeError):
         read_text(str(path), 5)
-    assert refused(path, limit=5) == ("is larger than 5 bytes", 1)
+    assert refused(path, limit=5) == ("is larger than 5 bytes", 0)
 
 
 def test_no_more_is_in_memory_than_the_limit_and_a_byte(tmp_path):

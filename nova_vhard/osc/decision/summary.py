@@ -83,7 +83,7 @@ class SummarizeDecisions(OfflineLister):
                     summary.add(event)
         except OSError as error:
             text = output.unreadable(error.filename or path, error)
-            raise exceptions.CommandError(text) from None
+            raise exceptions.CommandError(f"{text}; {_NAME}") from None
         rows = summary.ordered()
         self._report(result, len(rows), parsed_args.top)
         columns = (*(name.title() for name in parsed_args.by), *_COLUMNS)
@@ -107,7 +107,7 @@ class SummarizeDecisions(OfflineLister):
             f"{counted(read.other, 'line')} about something else"
         )
         if not (read.events or read.unreadable):
-            self.say(_NONE)
+            self.say(f"No event was found: {_NAME}")
         for text in read.damaged:
             self.say(f"damaged, read up to there: {text}")
         if groups > counts.GROUPS:
@@ -119,9 +119,9 @@ class SummarizeDecisions(OfflineLister):
             self.say(f"{top} of {counted(groups, 'group')} shown")
 
 
-_NONE = (
-    "none of it is an event of a gate's log: name the log files of nova-api, "
-    "nova-scheduler and glance-api, with lines of logger nova_vhard.decisions"
+_NAME = (
+    "name the log files of nova-api, nova-scheduler and glance-api, with "
+    "lines of logger nova_vhard.decisions"
 )
 _COLUMNS = ("Requests", "Refused", "Would Be Refused", "First", "Last")
 

@@ -112,7 +112,13 @@ class CheckPolicy(OfflineLister):
         )
         columns = ("Severity", "File", "Line", "Path", "Message")
         return columns, [
-            (severity, item.file, item.line, item.path, item.message)
+            (
+                severity,
+                item.file,
+                Cell(item.line or None),
+                item.path,
+                item.message,
+            )
             for severity, result in (
                 (_ERROR, errors),
                 (_WARNING, warnings),
@@ -205,7 +211,7 @@ class ShowPolicy(OfflineLister):
                 else of_file(document.own(path, MAX_LIMIT))
             )
         except PolicyError as error:
-            raise policies.failure(error) from error
+            raise policies.failure(error, option="") from error
         return ("Key", "Value", "Mode", "File", "Line"), [
             (
                 spell(row.path),

@@ -148,7 +148,7 @@ def test_a_file_that_is_not_there(environment: dict[str, str]) -> None:
     status, output, text = run(environment, "vhard", "policy", "show", "x")
     assert (status, output) == (1, "")
     path = Path(environment["HOME"], "x")
-    assert text == f"{path}:1: cannot be read: No such file or directory"
+    assert text == f"{path}: cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize(

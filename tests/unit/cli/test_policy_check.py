@@ -141,7 +141,7 @@ def test_a_file_that_is_no_policy(tmp_path, text):
 
 def test_a_file_that_is_not_there(tmp_path):
     (row,) = rows(CheckPolicy, str(tmp_path / "nothere"))
-    assert (row["Severity"], row["Line"], row["Path"]) == ("error", 1, "")
+    assert (row["Severity"], row["Line"], row["Path"]) == ("error", None, "")
 
 
 @pytest.mark.parametrize(

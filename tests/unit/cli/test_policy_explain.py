@@ -5,8 +5,11 @@ import pytest
 from osc_lib.exceptions import CommandError
 
 from nova_vhard.common.text import LIMIT
+from nova_vhard.osc import policies
 from nova_vhard.osc.policy import typed
+from nova_vhard.osc.policy.show import ShowPolicy
 from nova_vhard.osc.policy.trial import ExplainPolicy
+from nova_vhard.osc.qemu.commands import PlanQemu
 from nova_vhard.policy.hardware import Holder
 from nova_vhard.policy.subject import BOOT
 from tests.unit.cli.desk import run
@@ -203,8 +206,31 @@ def test_options_that_make_no_sense_together_end_with_2(arguments, answer):
 def test_an_error_is_one_line():
     with pytest.raises(CommandError) as error:
         explained("--policy=nothere")
-    assert "nothere:1: cannot be read" in str(error.value)
+    assert "nothere: cannot be read" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "option"),
+    [
+        (ExplainPolicy, ["--property=hw_disk_bus=ide"], " with --policy"),
+        (PlanQemu, [], " with --policy"),
+        (ShowPolicy, [], ""),
+        (ShowPolicy, ["--effective"], ""),
+    ],
+)
+def test_without_a_policy_the_error_says_how_to_name_one(
+    monkeypatch, tmp_path, kind, arguments, option
+):
+    path = str(tmp_path / "policy.yaml")
+    monkeypatch.setattr(policies, "POLICY_FILE", path)
+    monkeypatch.delenv(policies.ENVIRONMENT, raising=False)
+    with pytest.raises(CommandError) as error:
+        run(kind, *arguments)
+    assert str(error.value) == (
+        f"{path}: cannot be read: No such file or directory; name one{option},"
+        " such as baseline, or set OS_VHARD_POLICY"
+    )
 
 
 @pytest.mark.parametrize(

@@ -444,7 +444,7 @@ def test_faults_of_all_files_at_once(tmp_path):
     with pytest.raises(CommandError) as error:
         run(RunPolicyTests, path, str(tmp_path / "nothere"))
     assert f"{path}:1: cases" in str(error.value)
-    assert "nothere:1: cannot be read: No such file" in str(error.value)
+    assert "nothere: cannot be read: No such file" in str(error.value)
 
 
 def test_a_policy_with_faults_tests_nothing(tmp_path):
