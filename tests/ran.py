@@ -51,7 +51,9 @@ _INSTALL = f"{_README}::test_what_is_installed_runs"
 
 #: Which test runs what is no client's command, or needs more than the demo.
 ELSEWHERE = {
-    "nova-vhard-reporter check --policy baseline": f"{_COMMANDS}::test_this_very_host",
+    "nova-vhard-reporter check --policy baseline": (
+        f"{_COMMANDS}::test_this_very_host"
+    ),
     "nova-vhard-status upgrade check": f"{_COMMANDS}::test_the_demos_node",
     "nova-vhard-reporter run": (
         "tests/integration/test_reporters.py::"

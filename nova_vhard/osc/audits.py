@@ -33,7 +33,8 @@ class Level(enum.IntEnum):
     VIOLATION = 4
 
 
-_OF_MODE = {
+#: Level of a violation of a rule, by the rule's mode.
+LEVELS = {
     Mode.ENFORCE: Level.VIOLATION,
     Mode.WARN: Level.WARNING,
     Mode.AUDIT: Level.AUDIT,
@@ -96,11 +97,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def level_of(mode: Mode) -> Level:
-    """Return the level of what a rule of this mode finds."""
-    return _OF_MODE[mode]
-
-
 def of_rows(
     columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> Iterator[Finding]:
@@ -114,7 +110,7 @@ def of_rows(
         level = Level.UNSEEN
         if rule != UNSEEN_RULE:
             # A row that counts further violations has no mode of its own.
-            level = _OF_MODE[Mode(mode)] if mode else Level.AUDIT
+            level = LEVELS[Mode(mode)] if mode else Level.AUDIT
         to_fix = f"; to fix: {fix}" if str(fix) else ""
         yield Finding(level, rule, line(f"{request}{to_fix}"))
 
@@ -153,12 +149,12 @@ class Tally:
         violate = self.count(Level.VIOLATION, Level.WARNING, Level.AUDIT)
         worst = Counter(thing.worst for thing in self._things)
         modes = (
-            f"{worst[level]} in mode {mode}"
-            for mode, level in _OF_MODE.items()
+            f"{worst[level]} in mode {mode}" for mode, level in LEVELS.items()
         )
         return (
-            f"{self.looked_at} {self._what} looked at, {violate} violate "
-            f"({', '.join(modes)}), {self.count(Level.UNSEEN)} not seen whole"
+            f"{self._what}: {self.looked_at} looked at, {violate} with "
+            f"violations ({', '.join(modes)}), {self.count(Level.UNSEEN)} not "
+            "seen in full"
         )
 
     def finish(self, options: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from nova_vhard.common import files
 from nova_vhard.common.json_schema import NAME_LIMIT
 from nova_vhard.common.text import line, quote
 from nova_vhard.osc import output
+from nova_vhard.osc.offline import counted
 from nova_vhard.policy import check, document, origin
 from nova_vhard.policy.check import PATTERN
 from nova_vhard.policy.verdict import GUEST_DEVICES, Violation
@@ -36,9 +37,11 @@ Device = tuple[str, str]
 _Group = tuple[frozenset[Device], str | None]
 
 _HEADER = """\
-# {things} that {policy} lets keep what they had
-# on {today}, by 'openstack vhard {noun} audit --write-exemptions'.
-# Put this file beside it, and let it say there:
+# Exemptions of {today} for {things} that violate {policy},
+# written by 'openstack vhard {noun} audit --write-exemptions'.
+# Put this file into the folder of your policy. In your policy, replace the
+# line "extends:" with the one below. This file extends what your policy
+# extended before.
 #
 #     extends: {name}
 """
@@ -140,8 +143,7 @@ class ExemptionList:
         return [
             {
                 "id": self._id(devices, uuids),
-                "reason": f"had it on {self._today}, before the policy "
-                "was enforced",
+                "reason": f"had the devices on {self._today}",
                 "until": until.isoformat(),
                 "rules": _by_rule(devices),
                 **({"projects": [project]} if project else {}),
@@ -206,7 +208,7 @@ def write(
     """Write a list as a policy file that another one can extend.
 
     :param path: of a file that is not there yet
-    :param policy: path of the policy that they were judged by
+    :param policy: name or path of the policy that they were judged by
     :raises CommandError: if it is there, or cannot be written
     """
     data: dict[str, Any] = {"version": "1", **_extended(policy)}
@@ -214,7 +216,7 @@ def write(
     for place, fault in check.faults(data):
         raise exceptions.CommandError(f"no such exemption: {place} {fault}")
     header = _HEADER.format(
-        things=f"{content.noun.title()}s",
+        things=f"{content.noun}s",
         noun=content.noun,
         policy=line(os.path.basename(policy)),
         today=datetime.datetime.now(datetime.UTC).date(),
@@ -234,13 +236,15 @@ def write(
 
 def _extended(policy: str) -> Mapping[str, str]:
     """Return what the policy extends, which the list is to extend for it."""
-    base = origin.plain(document.own(policy)).get("extends")
-    if not base:
-        return {}
-    if base not in document.SHIPPED:
+    base: str | None = (
+        policy
+        if policy in document.SHIPPED
+        else origin.plain(document.own(policy)).get("extends")
+    )
+    if base and base not in document.SHIPPED:
         folder = os.path.dirname(os.path.abspath(policy))
         base = os.path.abspath(document.resolve(base, folder))
-    return {"extends": base}
+    return {"extends": base} if base else {}
 
 
 def finish(
@@ -253,7 +257,7 @@ def finish(
     path = options.write_exemptions
     until = options.until or today + datetime.timedelta(DAYS)
     if content.count:
-        write(path, document.resolve(options.policy), content, until)
+        write(path, options.policy, content, until)
     return list(notes(path, content))
 
 
@@ -263,9 +267,9 @@ def notes(path: str, content: ExemptionList) -> Iterator[str]:
     if not content.count:
         yield f"no {noun} violates the policy: {path} was not written"
         return
-    yield f"{content.count} {noun}s are exempted in {path}"
+    yield f"{counted(content.count, noun)} exempted in {path}"
     if content.left_out:
         yield (
-            f"{content.left_out} {noun}s have something that no exemption "
-            "can name; it is in the rows above, and is not in the file"
+            f"{counted(content.left_out, noun)} with a value that no "
+            f"exemption can name: see the rows above, it is not in {path}"
         )

@@ -115,8 +115,8 @@ class Command(command.Command):  # type: ignore[misc]
 class Lister(Command, command.Lister):  # type: ignore[misc]
     """A command whose output is a table.
 
-    :ivar nothing: what to say where it has no row: an empty table is a blank
-        line; empty where the command says by itself how many there are
+    :ivar nothing: what to say without a row; empty if the command prints a
+        total
     """
 
     nothing = ""
@@ -127,10 +127,12 @@ class Lister(Command, command.Lister):  # type: ignore[misc]
         column_names: Sequence[str],
         data: Iterable[Sequence[Any]],
     ) -> int:
-        """Write the table, each of its cells clean; say so if it is empty."""
+        """Write the table, each of its cells clean; nothing if it is empty."""
         listed = list(data)
         if self.nothing and not listed:
             self.say(self.nothing)
+        if not listed and parsed_args.formatter == "table":
+            return 0
         rows = _rows(listed, parsed_args.formatter)
         return int(super().produce_output(parsed_args, column_names, rows))
 

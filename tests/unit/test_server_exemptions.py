@@ -201,6 +201,13 @@ def test_policy_that_extends_a_path_is_extended_by_the_list(tmp_path):
     assert base in document.load(str(target)).files
 
 
+def test_list_for_a_shipped_policy_extends_it(path, tmp_path):
+    target = str(tmp_path / "list.yaml")
+    exempting.write(target, "scs", listed(path, server(1, E1000)), UNTIL)
+    names = map(os.path.basename, document.load(target).files)
+    assert list(names)[:2] == ["list.yaml", "scs.yaml"]
+
+
 @pytest.mark.parametrize("day", ["2020-01-01", "soon", "2027-02-30", ""])
 def test_day_that_is_none(day):
     parser = AuditServers(None, None).get_parser("audit")

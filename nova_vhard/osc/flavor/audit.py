@@ -137,7 +137,7 @@ def _found(policy: Policy, plan: TraitPlan) -> Iterator[audits.Finding]:
     fix = "to fix: openstack vhard flavor sync"
     if plan.lacks:
         rule = policy.passthrough or PassthroughRule()
-        level = audits.level_of(rule.mode or policy.mode)
+        level = audits.LEVELS[rule.mode or policy.mode]
         lacks = ", ".join(plan.lacks)
         yield audits.Finding(
             level, PASSTHROUGH_REQUIRE, line(f"lacks {lacks}; {fix}")

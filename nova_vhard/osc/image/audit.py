@@ -144,12 +144,9 @@ class _Audit:
         if self._options.write_exemptions:
             image, violations = finding.image, finding.violations
             self._exempted.add(image["id"], violations, image.get("owner"))
-        return list(finding.rows(self._act(finding)))
-
-    def _act(self, finding: Finding) -> str:
-        if self._options.yes:
-            return self._changes.carry_out(finding)
-        return self._changes.plan(finding)
+        carry_out, plan = self._changes.carry_out, self._changes.plan
+        act = carry_out if self._options.yes else plan
+        return list(finding.rows(act(finding)))
 
     def _opened(self) -> Journal:
         if self._journal is None:

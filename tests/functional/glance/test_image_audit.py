@@ -361,7 +361,7 @@ def test_pipeline_reads_the_exit_status(
     assert openstack(*strict)[0] == 0
     status, output = openstack(*strict, "--fail-on=violation")
     assert status == 3
-    assert re.search(r"\b1 violate \(1 in mode enforce, ", output)
+    assert re.search(r"\b1 with violations \(1 in mode enforce, ", output)
     suite = ElementTree.parse("a.xml").getroot()
     assert [case[0].tag for case in suite if len(case)] == ["failure"]
 
@@ -384,8 +384,8 @@ def test_exempted_images_are_found_no_more(
     audit = ("vhard", "image", "audit", "--all", f"--policy={policy}")
     status, output = openstack(*audit, "--write-exemptions=list.yaml")
     assert status == 0
-    assert "2 images are exempted in list.yaml" in output
-    assert "1 images have something that no exemption can name" in output
+    assert "2 images exempted in list.yaml" in output
+    assert "1 image with a value that no exemption can name" in output
 
     # when the policy extends the list
     entries = yaml.safe_load(Path("list.yaml").read_text())["exemptions"]

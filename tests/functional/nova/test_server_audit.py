@@ -347,7 +347,9 @@ class TestWhich(AuditCase):
         self.assertEqual(made, result)
         self.assertEqual([image], self.client.images.asked)
         self.assertEqual(3, len(self.client.network.asked))
-        self.assertIn("7 servers looked at, 7 violate", self.app.lines[0])
+        self.assertIn(
+            "servers: 7 looked at, 7 with violations", self.app.lines[0]
+        )
 
 
 class TestExemptions(AuditCase):

@@ -66,8 +66,8 @@ def test_status(things, never, violation, warning):
 def test_totals_count_things_not_rows():
     result = tally([REFUSED, REFUSED, WARNED], [WARNED], [], [UNSEEN, NOTED])
     assert result.totals() == (
-        "4 images looked at, 3 violate (1 in mode enforce, 1 in mode warn, "
-        "1 in mode audit), 1 not seen whole"
+        "images: 4 looked at, 3 with violations (1 in mode enforce, 1 in "
+        "mode warn, 1 in mode audit), 1 not seen in full"
     )
 
 

@@ -95,7 +95,7 @@ COUNTING = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize(
-    ("form", "out"), [("table", "\n"), ("json", "[]\n"), ("value", "")]
+    ("form", "out"), [("table", ""), ("json", "[]\n"), ("value", "")]
 )
 def test_an_empty_table_is_not_all_that_is_said(name, form, out):
     kind = pkgutil.resolve_name(COMMANDS[name]).resolve()

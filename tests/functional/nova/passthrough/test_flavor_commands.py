@@ -240,7 +240,7 @@ class TestScs(FlavorCommands):
         )
         self.assertEqual(0, status)
         totals = self.app.stderr.getvalue()
-        self.assertIn("7 SCS flavors looked at, 4 violate", totals)
+        self.assertIn("SCS flavors: 7 looked at, 4 with violations", totals)
 
     def test_a_report_that_is_too_old_proves_nothing(self):
         self.made("SCS-2V-8", {})
