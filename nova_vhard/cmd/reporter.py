@@ -33,7 +33,6 @@ from nova_vhard.placement import upkeep
 from nova_vhard.placement.client import Placement
 from nova_vhard.placement.connect import connect
 from nova_vhard.policy import document
-from nova_vhard.policy.model import Policy
 
 _CRASHED = 255
 # As any UNKNOWN: nothing could be looked at.
@@ -103,7 +102,15 @@ def _add_check(commands: Any) -> None:
         "--format",
         choices=tuple(report_formats.FORMATS),
         default="table",
-        help="How it is printed; default table, the worst first.",
+        help="Output format; default table, the worst first. long is the "
+        "table with the evidence.",
+    )
+    check.add_argument(
+        "--long",
+        action="store_const",
+        const="long",
+        dest="format",
+        help="Same as --format long.",
     )
     check.add_argument(
         "-c",
@@ -156,7 +163,12 @@ def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
         )
         return _UNKNOWN
     try:
-        host = hosts.of_conf(conf, root, _policy(options))
+        policy = (
+            hosts.load_policy(document.resolve(options.policy))
+            if options.policy is not None
+            else None
+        )
+        host = hosts.of_conf(conf, root, policy)
     except PolicyError as error:
         terminal.complain(f"nova-vhard-reporter: --policy: {error}")
         return _CRASHED
@@ -169,18 +181,9 @@ def _check(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:
     isolation = Isolation(conf.vhard_reporter.check_timeout)
     current = report.inspect(host, now, report.load(), isolation.run)
     text = report_formats.FORMATS[options.format](current, options.columns)
-    (terminal.show if options.format == "table" else terminal.show_data)(text)
+    people = options.format in ("table", "long")
+    (terminal.show if people else terminal.show_data)(text)
     return current.exit_status
-
-
-def _policy(options: argparse.Namespace) -> Policy | None:
-    """Return the policy that the arguments name, None for none.
-
-    :raises PolicyError: with every fault of its files
-    """
-    if options.policy is None:
-        return None
-    return hosts.load_policy(document.resolve(options.policy))
 
 
 def _facts(conf: cfg.ConfigOpts, options: argparse.Namespace) -> int:

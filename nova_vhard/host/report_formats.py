@@ -8,6 +8,7 @@ a program reads in the order of the documentation.
 import csv
 import io
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -31,11 +32,11 @@ COLUMNS = {
     "Seconds": "seconds",
 }
 
-_SHOWN = ("ID", "Check", "Result", "Reason")
+_SHOWN = ("Check", "Result", "Reason")
 _WORST = (Status.FAIL, Status.UNKNOWN, Status.NOT_APPLICABLE, Status.PASS)
 
-# Characters in a line of the table, evidence included.
-_WIDTH = 100
+# Columns of characters; the other columns share the rest of the terminal.
+_NARROW = {"ID": 13, "Check": 24, "Result": 14, "Seconds": 7}
 
 
 def totals(report: HostReport) -> dict[str, int]:
@@ -50,37 +51,46 @@ def worst_first(report: HostReport) -> list[dict[str, Any]]:
     return sorted(results, key=lambda result: _WORST.index(result["status"]))
 
 
-def table(report: HostReport, columns: Sequence[str]) -> str:
-    """Return the report for a person, evidence and next steps too.
+def table(
+    report: HostReport, columns: Sequence[str], evidence: bool = False
+) -> str:
+    """Return the report for a person, as wide as the terminal.
 
-    :param columns: of COLUMNS; none for all that belongs into one, the
-        reason with evidence and next step below it
+    :param columns: of COLUMNS; without any, check, result and reason with the
+        next step below it
+    :param evidence: whether the evidence is below the reason as well
     """
     chosen = columns or _SHOWN
+    room = shutil.get_terminal_size((100, 24)).columns - 1
+    room -= sum(_NARROW.get(name, 0) + 3 for name in chosen)
+    share = max(room // (len(set(chosen) - set(_NARROW)) or 1), 20)
     grid = prettytable.PrettyTable(list(chosen), align="l")
     grid.hrules = prettytable.HRuleStyle.ALL
-    grid.max_width.update(dict.fromkeys(chosen, _WIDTH))
+    grid.max_width.update({name: _NARROW.get(name, share) for name in chosen})
     for result in worst_first(report):
-        grid.add_row([_cell(result, name, bool(columns)) for name in chosen])
+        row = {name: _cell(result, name) for name in chosen}
+        if not columns:
+            row["Check"] += f"\n{result['id']}"
+            row["Reason"] = "\n".join(map(line, _words(result, evidence)))
+        grid.add_row(list(row.values()))
     counts = ", ".join(
         f"{count} {status}" for status, count in totals(report).items()
     )
     return f"{grid.get_string()}\n{counts}"
 
 
-def _cell(result: Mapping[str, Any], name: str, alone: bool) -> str:
+def _cell(result: Mapping[str, Any], name: str) -> str:
     value = result[COLUMNS[name]]
-    if name == "Reason" and not alone:
-        return "\n".join(map(line, _words(result)))
     if isinstance(value, (list, tuple)):
         return "\n".join(map(line, value))
     return "" if value is None else line(str(value))
 
 
-def _words(result: Mapping[str, Any]) -> Iterator[str]:
+def _words(result: Mapping[str, Any], evidence: bool = True) -> Iterator[str]:
     """Yield reason, evidence and next step of a result."""
     yield result["reason"]
-    yield from (f"  {fact}" for fact in result["evidence"])
+    if evidence:
+        yield from (f"  {fact}" for fact in result["evidence"])
     if result["remediation"]:
         yield f"To do: {result['remediation']}"
 
@@ -92,30 +102,25 @@ def as_csv(report: HostReport, columns: Sequence[str]) -> str:
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(chosen)
     for result in worst_first(report):
-        writer.writerow([_cell(result, name, True) for name in chosen])
+        writer.writerow([_cell(result, name) for name in chosen])
     return out.getvalue().rstrip("\n")
 
 
 def as_json(report: HostReport, columns: Sequence[str]) -> str:
     """Return the report as one object."""
-    return json.dumps(_content(report, columns), indent=2)
-
-
-def as_yaml(report: HostReport, columns: Sequence[str]) -> str:
-    """Return the same object as YAML."""
-    plain = json.loads(as_json(report, columns))
-    text: str = yaml.safe_dump(plain, sort_keys=False)
-    return text.rstrip("\n")
-
-
-def _content(report: HostReport, columns: Sequence[str]) -> dict[str, Any]:
     content = {**report.content(), "totals": totals(report)}
     keys = [COLUMNS[name] for name in columns]
     if keys:
         content["results"] = [
             {key: result[key] for key in keys} for result in content["results"]
         ]
-    return content
+    return json.dumps(content, indent=2)
+
+
+def as_yaml(report: HostReport, columns: Sequence[str]) -> str:
+    """Return the same object as YAML."""
+    plain = json.loads(as_json(report, columns))
+    return str(yaml.safe_dump(plain, sort_keys=False)).rstrip("\n")
 
 
 def as_junit(report: HostReport, columns: Sequence[str]) -> str:
@@ -158,6 +163,7 @@ _JUNIT = {
 #: Name of a format to what writes it.
 FORMATS: dict[str, Callable[[HostReport, Sequence[str]], str]] = {
     "table": table,
+    "long": lambda report, columns: table(report, columns, evidence=True),
     "json": as_json,
     "yaml": as_yaml,
     "csv": as_csv,

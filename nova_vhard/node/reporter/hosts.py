@@ -44,18 +44,19 @@ def of_conf(
 
 def _expected(options: Any, policy: Policy | None) -> Expected:
     booleans = frozenset(options.selinux_booleans)
-    # Names of vulnerabilities, and why they are accepted.
-    accepted = {
-        name: reason.strip()
-        for name, _, reason in (
-            item.partition(":")
-            for item in options.accepted_vulnerabilities or ()
-        )
-    }
+    # Entries are "name: reason".
+    pairs = (
+        item.partition(":") for item in options.accepted_vulnerabilities or ()
+    )
+    accepted = {name: reason.strip() for name, _, reason in pairs}
     try:
         policy = policy or load_policy(options.policy_file)
     except PolicyError as error:
-        LOG.warning("Without the policy: %s", error)
+        LOG.warning(
+            "Continuing without a policy (%s); name one with check --policy, "
+            "or [vhard_reporter] policy_file",
+            error,
+        )
         return Expected(booleans=booleans, vulnerabilities=accepted)
     rules = policy.guest_devices.keys()
     by_pointer = not rules.isdisjoint(BY_POINTER)
