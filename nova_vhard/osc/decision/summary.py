@@ -23,12 +23,13 @@ _USUAL = "rule,project,image"
 
 
 class SummarizeDecisions(OfflineLister):
-    """Count what the policy refuses, and what it would refuse if enforced.
+    """Count the requests that a policy refuses, and would refuse if enforced.
 
     Reads decision events (records of logger nova_vhard.decisions) from log
-    files, plain or gzip. "Would Be Refused" counts what passed with mode warn
-    or audit; not what services do for users, and not moves of servers, which
-    have a key of their own in the policy. No cloud is asked.
+    files, plain or gzip. "Would Be Refused" counts requests that passed in
+    mode warn or audit. "Passed" counts those that enforcing would not refuse:
+    requests of services for users, and moves of servers, which have a key of
+    their own in the policy. No cloud is asked.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -93,6 +94,7 @@ class SummarizeDecisions(OfflineLister):
                 group.requests,
                 group.refused,
                 group.would,
+                group.requests - group.refused - group.would,
                 Cell(group.first),
                 Cell(group.last),
             )
@@ -123,7 +125,14 @@ _NAME = (
     "name the log files of nova-api, nova-scheduler and glance-api, with "
     "lines of logger nova_vhard.decisions"
 )
-_COLUMNS = ("Requests", "Refused", "Would Be Refused", "First", "Last")
+_COLUMNS = (
+    "Requests",
+    "Refused",
+    "Would Be Refused",
+    "Passed",
+    "First",
+    "Last",
+)
 
 
 def _open_all(paths: list[str]) -> None:

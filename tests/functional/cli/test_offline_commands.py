@@ -204,6 +204,7 @@ def test_summary(environment: dict[str, str]) -> None:
             "Requests": 1,
             "Refused": 0,
             "Would Be Refused": 1,
+            "Passed": 0,
             "First": "2026-11-25 09:14:02",
             "Last": "2026-11-25 09:14:02",
         }

@@ -196,6 +196,8 @@ def test_what_enforcing_would_not_refuse(tmp_path):
         (CARD,): (1, 0, 0),
         (DISK,): (1, 0, 0),
     }
+    passed = [each["Passed"] for each in rows(SummarizeDecisions, path)]
+    assert passed == [1, 1]
 
 
 @pytest.mark.parametrize(
