@@ -47,17 +47,20 @@ def play(cloud, story):
 def _play(playing, story):
     out = table.Table()
     outcomes = []
+    gates = playing.facts.gates
     for number, step in enumerate(story, 1):
         outcomes.append(playing.play(step))
-        out.row(number, step.title, outcomes[-1])
+        out.row(number, step.title, outcomes[-1], gates)
     print(playing.notes.get("fleet", ""))
     for number, outcome in enumerate(outcomes, 1):
-        if not outcome.as_told:
-            print(table.paint(f"  {number:2d}: {outcome.text[:90]}", False))
+        if not outcome.as_told and (gates or not outcome.missing):
+            print(table.paint(f"  {number:2d}: {outcome.text}", False))
     good = sum(outcome.as_told for outcome in outcomes)
-    missing = sum(outcome.text.startswith("not ref") for outcome in outcomes)
+    missing = sum(outcome.missing for outcome in outcomes)
     if missing:
-        print(table.paint(f"{missing} refusals are missing", False))
+        why = "" if gates else ", as expected without gates"
+        text = f"{missing} refusals are missing{why}"
+        print(table.paint(text, not gates))
     text = f"{good} of {len(outcomes)} steps went as told"
     print(table.paint(text, good == len(outcomes)), flush=True)
     return good == len(outcomes)

@@ -27,10 +27,16 @@ class Table:
         self._widths = dict(zip(_HEAD, widths, strict=True))
         self._print(*[""] * 4, header=True)
 
-    def row(self, number, title, outcome):
+    def row(self, number, title, outcome, gates=True):
         """Print a played step."""
         mark, text = f"{number:2d} ok", outcome.text
-        if not outcome.as_told:
+        if outcome.missing and not gates:
+            answer = text.removeprefix("not refused: ")
+            mark, text = (
+                f"{number:2d} --",
+                f"AS EXPECTED WITHOUT GATES: {answer}",
+            )
+        elif not outcome.as_told:
             mark, text = f"{number:2d} !!", f"NOT AS TOLD: {text}"
         mark = paint(mark, outcome.as_told)
         self._print(mark, title, outcome.gate or "-", text)

@@ -28,6 +28,11 @@ class Outcome:
     text: str
     as_told: bool = True
 
+    @property
+    def missing(self):
+        """Whether a gate should have refused and did not."""
+        return self.text.startswith("not refused")
+
 
 @dataclass(frozen=True)
 class Step:
@@ -55,7 +60,7 @@ def expect(text, *words):
     """Demand that a text has words in it."""
     missing = [word for word in words if word not in text]
     if missing:
-        raise NotAsTold(f"{', '.join(missing)} not in: {text}")
+        raise NotAsTold(f"the answer does not say {missing}: {text}")
 
 
 def same(what, counted, printed):

@@ -30,7 +30,7 @@ def fixed_boot(stage):
         r"`openstack (image set [^`]+)`", stage.notes.get("fix", "")
     )
     if not fix:
-        raise NotAsTold("there is no explanation to follow")
+        raise NotAsTold("not refused: there is no fix to follow")
     output(stage.member, *fix[1].split())
     server = stage.member.boot("web-2", image_id=stage.images["web"].id)
     text = f"openstack {fix[1]}: done; {shown(server)}"
