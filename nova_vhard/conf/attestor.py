@@ -47,10 +47,10 @@ OPTS = [
         "mapping_file",
         default="/etc/nova-vhard/attested-hosts.yaml",
         help="File that names the agent of each host, owned by root and "
-        "writable by nobody else. With one that cannot be used, or that names "
-        "an agent twice, no host is attested anew, those that are stay so "
-        "until their max_age is over, and the log has every fault with its "
-        "line. It is read again in each round.",
+        "writable by root only. If it is invalid, or names an agent twice, "
+        "no further host is attested, attested hosts stay attested for their "
+        "max_age, and the log has every fault with its line. It is read again "
+        "in each round.",
     ),
     cfg.StrOpt(
         "key_file",
@@ -119,17 +119,17 @@ OPTS = [
         help="Whether a host can be attested although Keylime's verifier "
         "demands nothing of its agent: the tpm_policy names no register, and "
         "there is no measured boot policy and no runtime policy. With true, "
-        "such a host stays attested whatever is started on it. Otherwise it "
-        "is not attested, and nova-vhard-attestor status and openstack vhard "
-        "host list name it.",
+        "any program can be started on such a host and it stays attested. "
+        "Otherwise it is not attested, and nova-vhard-attestor status and "
+        "openstack vhard host list name it.",
     ),
     cfg.StrOpt(
         "verdicts_file",
         default="",
         help="List of the source file: when each agent was last verified "
-        "with success, or FAIL. It must be owned by root, and writable by "
-        "nobody else, as must be its folder; else it counts as a verifier "
-        "that cannot be asked.",
+        "with success, or FAIL. The file and its folder must be owned by "
+        "root and writable by root only; otherwise the verifier counts as not "
+        "reachable.",
     ),
 ]
 

@@ -71,11 +71,11 @@ OPTS = [
     cfg.StrOpt(
         "state_path",
         default=STATE_PATH,
-        help="Folder of the cleaner's own: below devices, what became of "
-        "each device and its good state. It must outlive a restart of the "
-        "host. Where it cannot be written nothing is cleaned; if it is lost, "
-        "uses that only it remembers are lost, and every device has to be "
-        "enrolled anew.",
+        help="Folder of the cleaner's state: below devices, the history of "
+        "each device and its good state. It must survive a restart of the "
+        "host. If it cannot be written, nothing is cleaned; if it is lost, "
+        "uses that are recorded only there are lost, and every device must be "
+        "enrolled again.",
     ),
     cfg.StrOpt(
         "run_dir",
@@ -88,10 +88,9 @@ OPTS = [
     cfg.BoolOpt(
         "release_automatically",
         default=True,
-        help="Whether a device that is clean is released at once. Otherwise "
-        "it stays reserved until 'openstack vhard device release' asks for "
-        "it; its steps run once more then, because nobody has watched it "
-        "meanwhile.",
+        help="Whether a clean device is released at once. Otherwise it stays "
+        "reserved until 'openstack vhard device release'; its steps then run "
+        "once more.",
     ),
     cfg.BoolOpt(
         "trust_placement_requests",
@@ -107,12 +106,11 @@ OPTS = [
     cfg.BoolOpt(
         "trust_new",
         default=False,
-        help="Whether a device of which there is no journal, and which is "
-        "not reserved, is taken for clean: for the first start of a cleaner "
-        "on a host whose devices nobody has used yet. Otherwise it is "
-        "reserved and cleaned once. Take it out after the first round: with "
-        "true, a host that was installed anew, or has lost its state_path, "
-        "offers what a guest left behind to the next one.",
+        help="Whether a device without a journal that is not reserved counts "
+        "as clean: for the first start of a cleaner on a host with unused "
+        "devices. Otherwise it is reserved and cleaned once. Remove the "
+        "option after the first round: with true, a host that is reinstalled, "
+        "or has lost its state_path, offers used devices without cleaning.",
     ),
     cfg.ListOpt(
         "keep_reserved",

@@ -20,13 +20,12 @@ OPTS = [
         secret=True,
         help="URLs of the message buses to listen to, again for each further "
         "one: rabbit://USER:PASSWORD@HOST:PORT/VHOST, as in transport_url of "
-        "nova.conf and glance-api.conf. Options of the driver, as TLS, stand "
-        "in a group of oslo.messaging's in the same file "
-        "([oslo_messaging_rabbit]) and must say the same of queues as those "
-        "of the services do. Without any URL, or with one that is none, the "
-        "exporter does not start. A bus that cannot be reached has "
-        "nova_vhard_bus_up 0 and is tried again; its decisions wait there, "
-        "or in the services.",
+        "nova.conf and glance-api.conf. Options of the driver, such as TLS, "
+        "are in oslo.messaging's group ([oslo_messaging_rabbit]) of the same "
+        "file; those of queues must equal those of the services. Without a "
+        "URL, or with an invalid one, the exporter does not start. A bus that "
+        "cannot be reached has nova_vhard_bus_up 0 and is tried again; its "
+        "decisions wait there, or in the services.",
     ),
     cfg.StrOpt(
         "topic",

@@ -17,10 +17,10 @@ OPTS = [
     cfg.StrOpt(
         "policy_file",
         default="/etc/nova-vhard/policy.yaml",
-        help="Policy that guests are judged by. It is read again when it "
-        "changes. If it cannot be used the last good one goes on to hold and "
-        "the log says why; if there never was a good one, guests are treated "
-        "as if the guard did not answer. The hook has this path in it, to see "
+        help="Policy for the guests of this host. It is reloaded when it "
+        "changes. If it is invalid, the last valid one stays in force and "
+        "the log says why; if there never was a valid one, guests are treated "
+        "as if the guard did not answer. The hook contains this path, to see "
         "whether the policy is disabled: run nova-vhard-guard install again "
         "after a change.",
     ),

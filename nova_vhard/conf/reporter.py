@@ -64,7 +64,7 @@ OPTS = [
         default="/var/lib/nova-vhard-reporter",
         help="Folder of the reporter's own, for results that are kept by "
         "file identity and for its report file. If it cannot be written, "
-        "one warning is logged and each round reads everything anew.",
+        "one warning is logged and each round reads everything again.",
     ),
     cfg.StrOpt(
         "policy_file",
@@ -87,9 +87,8 @@ OPTS = [
         "may be, and why, such as 'retbleed: one customer on this host'. May "
         "be given several times. The name is that of the kernel's file in "
         "/sys/devices/system/cpu/vulnerabilities. cpu_mitigations passes "
-        "over it, on every host with this configuration; the reason stands "
-        "in the evidence. Without a reason it is not accepted: the reporter "
-        "does not start.",
+        "over it, on every host with this configuration; the evidence has "
+        "the reason. Without a reason the reporter does not start.",
     ),
     cfg.StrOpt(
         "provider_name",

@@ -15,46 +15,44 @@ NOTIFICATION_TOPIC = "vhard_notifications"
 GROUP = cfg.OptGroup(
     "vhard",
     title="Hardening of virtual hardware",
-    help="Where the gates of nova-vhard find their policy. The same group "
-    "stands in nova.conf and in glance-api.conf.",
+    help="Policy of the gates of nova-vhard. Use the same values in "
+    "nova.conf and glance-api.conf.",
 )
 
 OPTS = [
     cfg.StrOpt(
         "policy_file",
         default=POLICY_FILE,
-        help="Path of the policy file. It is read again when it changes; no "
-        "restart is needed. Replace it in one step (write another file and "
-        "rename it), so that no half-written file is read. If the file "
-        "cannot be used, the last good policy goes on to hold and the log "
-        "says why. If there never was a good one, nova-scheduler does not "
-        "start, and nova-api and glance-api answer 503 to the requests that "
-        "the policy would judge. While a file of this name with .disabled "
-        "behind it is there, nothing is refused.",
+        help="Path of the policy file. It is reloaded when it changes, "
+        "without a restart. Replace it in one step (write another file and "
+        "rename it), so that no half-written file is read. If the file is "
+        "invalid, the last valid policy stays in force and the log says why. "
+        "If there never was a valid one, nova-scheduler does not start, and "
+        "nova-api and glance-api answer 503 to the requests that the policy "
+        "would judge. If a file with this path and the suffix .disabled "
+        "exists, nothing is refused.",
     ),
     cfg.IntOpt(
         "policy_max_size",
         default=source.MAX_SIZE,
         min=1024,
         max=source.MAX_LIMIT,
-        help="Bytes that the policy file, and each file that it extends, may "
-        "have. A larger one is not read and counts as one that cannot be "
-        "used: the last good policy goes on to hold and the log says why. A "
-        "value that is too small for your policy so keeps its changes from "
-        "being taken up; a very large one lets a worker spend seconds of "
-        "processor time on a file that is not meant to be a policy.",
+        help="Maximum size in bytes of the policy file, and of each file "
+        "that it extends. A larger file is invalid: the last valid policy "
+        "stays in force and the log says why. With a value that is too small "
+        "for your policy, changes have no effect; with a very large one, a "
+        "worker can spend seconds of processor time on a wrong file.",
     ),
     cfg.StrOpt(
         "state_path",
         default="/var/lib/nova-vhard",
-        help="Folder in which each service keeps a copy of the last good "
-        "policy (one file of mode 0600), so that a worker that is started "
-        "again while the policy file is broken has it too. The service's "
-        "user must be able to write there. If it cannot, one warning is "
-        "logged, an older copy is removed, and the last good policy is kept "
-        "in memory only: after a restart with a broken policy file there is "
-        "then no policy. On a read-only file system the older copy stays, "
-        "and is then the policy.",
+        help="Folder in which each service keeps a copy of the last valid "
+        "policy (one file of mode 0600), for a restart while the policy file "
+        "is invalid. The service's user must be able to write there. If it "
+        "cannot, a warning is logged, an older copy is removed, and the last "
+        "valid policy is kept in memory only: after a restart with an invalid "
+        "policy file there is no policy. On a read-only file system the older "
+        "copy stays, and is then the policy.",
     ),
     cfg.StrOpt(
         "help_url",
@@ -64,10 +62,9 @@ OPTS = [
         "anchor (#rule-guest-devices-disk-bus), as the page of "
         "nova-vhard's documentation for users has: a refusal of an API ends "
         "with it and the anchor of its first rule. At most 512 characters, "
-        "with http or https and without an anchor of its own; with any other "
-        "value the service cannot start. Nothing looks whether the page is "
-        "there: with a wrong one users are sent nowhere. Empty, nothing is "
-        "added.",
+        "with http or https and without an anchor; with any other value the "
+        "service does not start. Whether the page exists is not checked. If "
+        "empty, no URL is added.",
     ),
     cfg.BoolOpt(
         "notifications",
@@ -78,22 +75,22 @@ OPTS = [
         "([oslo_messaging_notifications] transport_url, else [DEFAULT] "
         "transport_url); whether the service sends those does not matter. "
         "Each process has a thread and a connection of its own for them. "
-        "While the bus cannot be reached requests go on as without it: 1000 "
-        "decisions wait in a process, and those beyond are dropped, counted, "
-        "and named in a warning of the log, which has all decisions whatever "
-        "happens. Switch it on together with the exporter, or limit the "
-        "queue: where nobody takes them the bus keeps them all.",
+        "Requests do not wait for the bus: if it cannot be reached, 1000 "
+        "decisions wait in a process, and further ones are dropped and "
+        "counted in a warning. The log has all decisions in any case. Enable "
+        "it together with the exporter, or limit the queue: without a "
+        "consumer the bus keeps all of them.",
     ),
     cfg.StrOpt(
         "notification_topic",
         default=NOTIFICATION_TOPIC,
         regex=r"^[A-Za-z0-9_.-]{1,128}\Z",
         help="Topic of these notifications. nova-vhard-exporter must have "
-        "the same, else it counts nothing. With notifications, the topic "
-        "of others, Ceilometer and whoever else reads there gets decisions "
-        "too, and the exporter would take what is theirs. At most 128 "
-        "letters, digits, dots, hyphens and underscores; with any other "
-        "value and notifications on the service cannot start.",
+        "the same, else it counts nothing. With the topic of other "
+        "notifications, their readers, such as Ceilometer, receive decisions, "
+        "and the exporter takes messages from them. At most 128 letters, "
+        "digits, dots, hyphens and underscores; with any other value and "
+        "notifications enabled, the service does not start.",
     ),
     cfg.IntOpt(
         "posture_ttl",
@@ -111,24 +108,23 @@ OPTS = [
         default=600,
         min=60,
         max=7200,
-        help="Seconds after which an answer of Placement is not relied on "
-        "any more. If Placement cannot be reached for that long, no host "
-        "counts as proven: requests that require checks are refused with "
-        "that reason, all others go on. Read by nova-scheduler and nova-api.",
+        help="Seconds after which an answer of Placement is no longer used. "
+        "If Placement cannot be reached for that long, no host counts as "
+        "proven: requests that require checks are refused with that reason. "
+        "Read by nova-scheduler and nova-api.",
     ),
     cfg.IntOpt(
         "posture_timeout",
         default=30,
         min=1,
         max=600,
-        help="Seconds that Placement may take to say what the hosts have "
-        "passed, all requests together. It holds whatever [placement] timeout "
-        "says, which is unlimited by default. A request that waits for the "
-        "answer goes on after that with the last one, or is refused where "
-        "there is none, and another request tries again. If a busy "
-        "Placement cannot answer within it, no host counts as proven once "
-        "posture_max_age is over; if it is larger than rpc_response_timeout, "
-        "boots fail by that before they get this gate's reason. Read by "
+        help="Seconds that Placement may take to answer which hosts passed "
+        "which checks, all requests together, independent of [placement] "
+        "timeout. After that, the request that waits uses the last answer, or "
+        "is refused if there is none, and another request tries again. If "
+        "Placement is always slower, no host counts as proven after "
+        "posture_max_age. If the value is larger than rpc_response_timeout, "
+        "boots fail with that timeout instead of this gate's reason. Read by "
         "nova-scheduler and nova-api.",
     ),
     cfg.StrOpt(
