@@ -12,7 +12,7 @@ WORDS = {
     "DIRTY": "used, and waits to be cleaned",
     "ERROR": "Placement, the journal or its lock does not let it be judged",
     "GONE": "there is no such device on the host",
-    "GOOD_STATE": "its good state cannot be read; enroll it anew",
+    "GOOD_STATE": "its good state cannot be read; enroll it again",
     "HELD": "a guest or a process has it, although nothing is allocated",
     "JOURNAL": "its journal was damaged, and it is cleaned to be sure",
     "KEPT": "the host's configuration says to leave it as it is",
@@ -22,7 +22,7 @@ WORDS = {
     "UNKNOWN": "it cannot be told whether a guest has it",
     "UNREADABLE": "the host's kernel does not tell what it is",
     "VF": "it is a virtual function, which is never for one use only",
-    "VOID": "something happened to it meanwhile; it is cleaned again",
+    "VOID": "something happened to it; it is cleaned again",
 }
 
 #: Of these an operator's request may be the only way out.
