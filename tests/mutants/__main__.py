@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Change lines of the code, and see whether the tests notice.
 
-    python -m tests.mutants [AREA ...] [--all | --count N]
+    python -m tests.mutants [AREA ...] [--all | --count N] [--since COMMIT]
                             [--resume | --table]
 
 Mutants are drawn by NOVA_VHARD_SEED. Exit status 1: no test has noticed a
-mutant, and ``reasons.yaml`` does not say why none can. What a run of all
-mutants of all areas has found, or what it has found so far, is written where
-NOVA_VHARD_RECORD says; the table says how many were tried.
+mutant, and ``reasons.yaml`` does not say why none can. What a run on all
+areas with --all or --since has found, or what it has found so far, is written
+where NOVA_VHARD_RECORD says; the table says how many were tried.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 from tests import seeds
 from tests.mutants import survivor
 from tests.mutants.areas import AREAS, Area, drawn
-from tests.mutants.folder import Folder
+from tests.mutants.folder import ROOT, Folder
 from tests.mutants.table import Result, page
 
 #: What became of a mutant that the tests have noticed.
@@ -27,19 +27,31 @@ KILLED = frozenset(("killed", "timeout"))
 
 
 def tried(
-    area: Area, count: int | None, resume: bool = False, run: bool = True
+    area: Area,
+    count: int | None,
+    resume: bool = False,
+    run: bool = True,
+    since: str | None = None,
 ) -> Result:
     """Run the tests of an area on its mutants.
 
     :param count: how many are drawn; None for all
+    :param since: commit; mutants of lines that it does not have are tried, too
     :param resume: whether what an earlier run has killed is dead
     :param run: whether mutants are tried that no run has tried yet
     """
     folder = Folder(area, resume=resume)
     every = folder.names()
     amount = len(every) if count is None else count
-    names = drawn(area, every, amount, seeds.SEED)
-    wanted = {name: every[name] for name in names}
+    names = set(drawn(area, every, amount, seeds.SEED))
+    if since:
+        lines = survivor.lines_since(since, ROOT)
+        names |= {
+            name
+            for name, diff in folder.diffs(list(every)).items()
+            if survivor.of_diff(name, diff).is_of(lines)
+        }
+    wanted = {name: every[name] for name in every if name in names}
     states = folder.run(wanted) if run else folder.known(wanted)
     alive = [name for name in states if states[name] not in KILLED]
     diffs = folder.diffs(alive)
@@ -56,6 +68,11 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--all", action="store_true", help="every mutant")
     amount.add_argument("--count", type=int, help="so many of each area")
+    parser.add_argument(
+        "--since",
+        metavar="COMMIT",
+        help="also every mutant of lines that this commit does not have",
+    )
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
         "--resume",
@@ -83,11 +100,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         area = AREAS[name]
         count = None if chosen.all else chosen.count or area.count
         resume = chosen.resume or chosen.table
-        results.append(tried(area, count, resume, not chosen.table))
-    text = page(results, known, None if chosen.all else seeds.SEED)
+        results.append(
+            tried(area, count, resume, not chosen.table, chosen.since)
+        )
+    seed = None if chosen.all else seeds.SEED
+    text = page(results, known, seed, chosen.since)
     print(text)
     target = os.environ.get("NOVA_VHARD_RECORD")
-    if target and chosen.all and not chosen.areas:
+    if target and (chosen.all or chosen.since) and not chosen.areas:
         Path(target).write_text(text, encoding="utf-8")
     alive = [mutant for result in results for mutant in result.alive]
     unexplained = list(survivor.without_reason(alive, known))

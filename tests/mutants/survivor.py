@@ -12,7 +12,8 @@ A mutant is known again by the function and by its lines, not by its number,
 which moves with every other change of the function.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import subprocess
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,15 @@ class Mutant:
         mangled = self.function.rpartition(".")[2]
         return mangled.removeprefix("x").strip("_ǁ").replace("ǁ", ".")
 
+    def is_of(self, lines: Mapping[str, Collection[str]]) -> bool:
+        """Return True if one of these lines is changed.
+
+        :param lines: of modules, without their indentation
+        """
+        return not set(self.was.split("\n")).isdisjoint(
+            lines.get(self.module, ())
+        )
+
 
 def of_diff(name: str, diff: str) -> Mutant:
     """Return a mutant.
@@ -62,6 +72,31 @@ def of_diff(name: str, diff: str) -> Mutant:
         for sign in "-+"
     )
     return Mutant(name.partition("__mutmut_")[0], was, becomes)
+
+
+def lines_since(commit: str, root: Path) -> dict[str, set[str]]:
+    """Return the lines of modules that a commit does not have.
+
+    :param root: of the checkout
+    """
+    command = ["git", "diff", "--unified=0", "--no-color", "--find-renames"]
+    done = subprocess.run(
+        [*command, "--src-prefix=a/", "--dst-prefix=b/", commit, "--", "*.py"],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    result: dict[str, set[str]] = {}
+    lines: set[str] = set()
+    for line in done.stdout.splitlines():
+        if line.startswith("+++ b/"):
+            path = line.removeprefix("+++ b/").removesuffix(".py")
+            module = path.removesuffix("/__init__").replace("/", ".")
+            lines = result[module] = set()
+        elif line.startswith("+"):
+            lines.add(line[1:].strip())
+    return result
 
 
 def reasons(text: str | None = None) -> dict[Mutant, str]:

@@ -26,18 +26,27 @@ class Result:
 
 
 def page(
-    results: Sequence[Result], known: Mapping[Mutant, str], seed: int | None
+    results: Sequence[Result],
+    known: Mapping[Mutant, str],
+    seed: int | None,
+    since: str | None = None,
 ) -> str:
     """Return the part of the page.
 
     :param known: reasons
     :param seed: by which mutants were drawn; None where all were to be tried
+    :param since: commit; all mutants of lines changed since were to be tried
     """
     rows = [("Area", "Mutants", "Tried", "Killed", "Equivalent", "Open")]
     rows += [_row(result, known) for result in results]
     tried = sum(result.tried for result in results)
     every = sum(result.every for result in results)
-    if seed is not None:
+    if since:
+        amount = (
+            f"{tried} of {every} mutants: of lines changed since {since}, "
+            f"and drawn by seed {seed}.\n"
+        )
+    elif seed is not None:
         amount = f"{tried} of {every} mutants, drawn by seed {seed}.\n"
     elif tried < every:
         amount = f"{tried} of {every} mutants: the whole run was stopped.\n"

@@ -186,7 +186,7 @@ def run(monkeypatch, tmp_path):
     monkeypatch.setattr(
         program,
         "tried",
-        lambda area, count, resume, run: table.Result(
+        lambda area, count, resume, run, since: table.Result(
             area.name, 9, count or 9, [MUTANT]
         ),
     )
@@ -214,6 +214,28 @@ def test_a_survivor_with_a_reason_is_none(run):
 @pytest.mark.parametrize("arguments", [(), ("policy", "--all")])
 def test_a_draw_and_an_area_are_no_record(run, arguments):
     assert run(REASON, *arguments) == (0, False)
+
+
+def test_changed_lines_of_all_areas_are_a_record(run, capsys):
+    assert run(REASON, "--since", "v1") == (0, True)
+    assert "of lines changed since v1, and drawn" in capsys.readouterr().out
+
+
+def test_the_lines_since_a_commit_are_those_of_the_work_tree(tmp_path):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a"]
+    git += ["-c", "user.email=a@example.org"]
+    module = tmp_path / "nova_vhard" / "common" / "text.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("def clean(text):\n    if text > 2:\n        a()\n")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "a"]):
+        subprocess.run([*git, *command], check=True)
+    assert survivor.lines_since("HEAD", tmp_path) == {}
+    module.write_text(module.read_text().replace("> 2", "> 1"))
+    lines = survivor.lines_since("HEAD", tmp_path)
+    assert lines == {"nova_vhard.common.text": {"if text > 1:"}}
+    assert MUTANT.is_of(lines)
+    assert not Mutant(MUTANT.function, "a()", "").is_of(lines)
+    assert not Mutant("nova_vhard.common.pci.x_a", MUTANT.was, "").is_of(lines)
 
 
 def test_fewer_of_each_area_are_said_to_be(run, capsys):
